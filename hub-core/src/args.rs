@@ -1,0 +1,215 @@
+//! Arguments of a call: found without decoding, bound one by one, each failure with its name.
+
+use serde::{
+    Deserializer,
+    de::{DeserializeOwned, Error as _, Visitor, value::Error as ValueError},
+    forward_to_deserialize_any,
+};
+use serde_json::value::RawValue;
+
+use crate::{HubError, hub::Category, invocation::Invocation, protocol::Protocol};
+
+/// A value that a client may send as an argument: any owned `serde` type.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be bound from a client argument",
+    label = "not an owned type that implements `serde::Deserialize`",
+    note = "derive `serde::Deserialize` for it, or inject it from the call: `#[from_context] value: {Self}` with `impl FromContext for {Self}`"
+)]
+pub trait HubArg: Sized + Send {
+    /// Takes the next argument.
+    fn bind(args: &mut Args<'_>, name: &'static str) -> Result<Self, HubError>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: DeserializeOwned + Send> HubArg for T {
+    fn bind(args: &mut Args<'_>, name: &'static str) -> Result<Self, HubError> {
+        args.position += 1;
+        let position = args.position;
+        let bound = match args.items.get(position - 1) {
+            Some(Item::Json(raw)) => serde_json::from_str(raw.get()).map_err(|e| json_text(&e)),
+            Some(Item::Text(Some(text))) => T::deserialize(serde::de::value::StringDeserializer::<
+                ValueError,
+            >::new(text.clone()))
+            .map_err(|e| e.to_string()),
+            Some(Item::Text(None)) => {
+                T::deserialize(serde::de::value::UnitDeserializer::<ValueError>::new())
+                    .map_err(|e| e.to_string())
+            }
+            // Whether a value may be left out is serde's own rule, so aliases of `Option` work too.
+            None => {
+                return T::deserialize(Absent).map_err(|_| {
+                    HubError::rejected(format!("argument {position} (`{name}`) is missing"))
+                });
+            }
+        };
+        bound.map_err(|text| HubError::rejected(format!("argument {position} (`{name}`): {text}")))
+    }
+}
+
+/// The arguments of one call that are not bound yet.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Args<'a> {
+    items: Vec<Item<'a>>,
+    position: usize,
+    refuse_extra: bool,
+}
+
+#[derive(Debug)]
+enum Item<'a> {
+    Json(&'a RawValue),
+    Text(Option<String>),
+}
+
+impl<'a> Args<'a> {
+    /// Finds the arguments of a call without decoding them.
+    ///
+    /// # Errors
+    /// When the argument array itself is malformed.
+    pub fn of(call: &'a Invocation) -> Result<Self, HubError> {
+        match call.category() {
+            Category::Message => Self::message(call),
+            Category::Connected => Ok(Self { items: Vec::new(), position: 0, refuse_extra: true }),
+            // The method may leave the reason out, so one argument too many is no mistake here.
+            Category::Disconnected => Ok(Self {
+                items: vec![Item::Text(call.error().map(str::to_owned))],
+                position: 0,
+                refuse_extra: false,
+            }),
+        }
+    }
+
+    fn message(call: &'a Invocation) -> Result<Self, HubError> {
+        let items = match call.protocol() {
+            Protocol::Json => serde_json::from_slice::<Vec<&RawValue>>(call.raw_arguments())
+                .map_err(|_| HubError::rejected("the arguments are not a JSON array"))?
+                .into_iter()
+                .map(Item::Json)
+                .collect(),
+        };
+        Ok(Self { items, position: 0, refuse_extra: true })
+    }
+
+    /// Refuses arguments that no parameter took.
+    ///
+    /// # Errors
+    /// When some are left.
+    pub fn finish(self) -> Result<(), HubError> {
+        if !self.refuse_extra || self.items.len() <= self.position {
+            return Ok(());
+        }
+        let (takes, got) = (self.position, self.items.len());
+        let plural = if takes == 1 { "" } else { "s" };
+        Err(HubError::rejected(format!(
+            "too many arguments: expected {takes} argument{plural}, got {got}"
+        )))
+    }
+}
+
+fn json_text(error: &serde_json::Error) -> String {
+    // The position counts within the argument alone and would mislead.
+    let text = error.to_string();
+    match text.rfind(" at line ") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}
+
+/// What serde sees for an argument that the client left out.
+struct Absent;
+
+impl<'de> Deserializer<'de> for Absent {
+    type Error = ValueError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, ValueError> {
+        Err(ValueError::custom("missing"))
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        visitor.visit_none()
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
+        unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::invocation::InvocationParts;
+
+    type Alias = Option<bool>;
+
+    fn call(arguments: &'static str) -> Invocation {
+        let parts = InvocationParts {
+            hub: "chat".to_owned(),
+            category: Category::Message,
+            event: "m".to_owned(),
+            connection_id: "c".to_owned(),
+            user_id: None,
+            claims: Default::default(),
+            query: Default::default(),
+            headers: Default::default(),
+            protocol: Protocol::Json,
+            arguments: Bytes::from_static(arguments.as_bytes()),
+            error: None,
+            invocation_id: None,
+            cancellation: Default::default(),
+        };
+        Invocation::new(parts, Arc::new(()))
+    }
+
+    #[test]
+    fn a_trailing_option_may_be_left_out_or_null() {
+        for arguments in [r#"["a"]"#, r#"["a",null]"#] {
+            let call = call(arguments);
+            let mut args = Args::of(&call).unwrap();
+
+            assert_eq!(String::bind(&mut args, "room").unwrap(), "a");
+            assert_eq!(Alias::bind(&mut args, "notify").unwrap(), None);
+            args.finish().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_missing_argument_is_named_by_position_and_name() {
+        let call = call(r#"["a"]"#);
+        let mut args = Args::of(&call).unwrap();
+        String::bind(&mut args, "room").unwrap();
+
+        let error = String::bind(&mut args, "text").unwrap_err();
+
+        assert_eq!(error.text(), "argument 2 (`text`) is missing");
+    }
+
+    #[test]
+    fn a_wrong_type_is_named_by_position_and_name() {
+        let call = call("[7]");
+        let mut args = Args::of(&call).unwrap();
+
+        let error = String::bind(&mut args, "room").unwrap_err();
+
+        assert_eq!(
+            error.text(),
+            "argument 1 (`room`): invalid type: integer `7`, expected a string"
+        );
+    }
+
+    #[test]
+    fn extra_arguments_are_refused() {
+        let call = call(r#"["a","b"]"#);
+        let mut args = Args::of(&call).unwrap();
+        String::bind(&mut args, "room").unwrap();
+
+        let error = args.finish().unwrap_err();
+
+        assert_eq!(error.text(), "too many arguments: expected 1 argument, got 2");
+    }
+}

@@ -1,0 +1,124 @@
+//! Existence and end of connections.
+
+use std::fmt;
+
+use crate::{
+    names,
+    outbound::{Change, Check, CloseTarget, SendError},
+    proxy::Link,
+};
+
+/// Asks about a hub's connections and closes them.
+pub struct ClientManager {
+    link: Link,
+}
+
+impl ClientManager {
+    pub(crate) fn new(link: Link) -> Self {
+        Self { link }
+    }
+
+    /// Whether a connection is alive.
+    ///
+    /// # Errors
+    /// When the name cannot go on the wire or the service did not answer.
+    pub async fn connection_exists(&self, connection_id: &str) -> Result<bool, SendError> {
+        names::check_connection_id(connection_id)?;
+        self.check(Check::ConnectionExists(connection_id.to_owned())).await
+    }
+
+    /// Whether a user has a connection.
+    ///
+    /// # Errors
+    /// When the name cannot go on the wire or the service did not answer.
+    pub async fn user_exists(&self, user_id: &str) -> Result<bool, SendError> {
+        names::check_user(user_id)?;
+        self.check(Check::UserExists(user_id.to_owned())).await
+    }
+
+    /// Whether a group has a connection.
+    ///
+    /// # Errors
+    /// When the name cannot go on the wire or the service did not answer.
+    pub async fn group_exists(&self, group: &str) -> Result<bool, SendError> {
+        names::check_group(group)?;
+        self.check(Check::GroupExists(group.to_owned())).await
+    }
+
+    /// Closes a connection; the client is told the reason. One that has ended is no error.
+    ///
+    /// # Errors
+    /// When the name cannot go on the wire or the service did not accept the change.
+    pub async fn close(&self, connection_id: &str, reason: Option<&str>) -> Result<(), SendError> {
+        names::check_connection_id(connection_id)?;
+        self.close_all_of(CloseTarget::Connection(connection_id.to_owned()), reason).await
+    }
+
+    /// Closes every connection of a user, but not the excluded ones.
+    ///
+    /// # Errors
+    /// When a name cannot go on the wire or the service did not accept the change.
+    pub async fn close_user(
+        &self,
+        user_id: &str,
+        reason: Option<&str>,
+        excluded: &[&str],
+    ) -> Result<(), SendError> {
+        names::check_user(user_id)?;
+        let excluded = ids(excluded)?;
+        self.close_all_of(CloseTarget::User { user: user_id.to_owned(), excluded }, reason).await
+    }
+
+    /// Closes every connection in a group, but not the excluded ones.
+    ///
+    /// # Errors
+    /// When a name cannot go on the wire or the service did not accept the change.
+    pub async fn close_group(
+        &self,
+        group: &str,
+        reason: Option<&str>,
+        excluded: &[&str],
+    ) -> Result<(), SendError> {
+        names::check_group(group)?;
+        let excluded = ids(excluded)?;
+        self.close_all_of(CloseTarget::Group { group: group.to_owned(), excluded }, reason).await
+    }
+
+    /// Closes every connection of the hub, but not the excluded ones.
+    ///
+    /// # Errors
+    /// When a name cannot go on the wire or the service did not accept the change.
+    pub async fn close_all(
+        &self,
+        reason: Option<&str>,
+        excluded: &[&str],
+    ) -> Result<(), SendError> {
+        let excluded = ids(excluded)?;
+        self.close_all_of(CloseTarget::All { excluded }, reason).await
+    }
+
+    async fn close_all_of(&self, whom: CloseTarget, reason: Option<&str>) -> Result<(), SendError> {
+        let change = Change::Close { whom, reason: reason.map(str::to_owned) };
+        self.link.outbound.change(&self.link.hub, change).await
+    }
+
+    async fn check(&self, check: Check) -> Result<bool, SendError> {
+        self.link.outbound.check(&self.link.hub, check).await
+    }
+}
+
+fn ids(excluded: &[&str]) -> Result<Vec<String>, SendError> {
+    excluded
+        .iter()
+        .map(|id| {
+            names::check_connection_id(id)?;
+            Ok((*id).to_owned())
+        })
+        .collect()
+}
+
+impl fmt::Debug for ClientManager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientManager").field("hub", &self.link.hub).finish()
+    }
+}

@@ -1,0 +1,161 @@
+//! Choosing whom to send to.
+
+use std::{fmt, marker::PhantomData, ops::Deref};
+
+use crate::{
+    names::{self, NameError},
+    outbound::Target,
+    proxy::{Link, Many, One, Proxy},
+};
+
+/// The clients of a hub, as seen from outside a call.
+pub struct Clients<C: ?Sized> {
+    link: Link,
+    _client: PhantomData<fn() -> Box<C>>,
+}
+
+impl<C: ?Sized> Clients<C> {
+    pub(crate) fn new(link: Link) -> Self {
+        Self { link, _client: PhantomData }
+    }
+
+    /// Every connection.
+    pub fn all(&self) -> Proxy<C, Many> {
+        self.proxy(Ok(Target::All))
+    }
+
+    /// Every connection but these.
+    pub fn all_except<I>(&self, connection_ids: I) -> Proxy<C, Many>
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.proxy(checked(connection_ids, names::check_connection_id).map(Target::AllExcept))
+    }
+
+    /// One connection, which can also be asked for a value.
+    pub fn client(&self, connection_id: impl Into<String>) -> Proxy<C, One> {
+        let id = connection_id.into();
+        Proxy::new(
+            self.link.clone(),
+            names::check_connection_id(&id).map(|()| Target::Connection(id)),
+        )
+    }
+
+    /// Several connections; one request each, run together.
+    pub fn clients<I>(&self, connection_ids: I) -> Proxy<C, Many>
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.proxy(checked(connection_ids, names::check_connection_id).map(Target::Connections))
+    }
+
+    /// A group: its connections, and all connections of its users.
+    pub fn group(&self, group: impl Into<String>) -> Proxy<C, Many> {
+        let group = group.into();
+        self.proxy(names::check_group(&group).map(|()| Target::Group(group)))
+    }
+
+    /// Several groups; one request each, so a member of two receives the message twice.
+    pub fn groups<I>(&self, groups: I) -> Proxy<C, Many>
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.proxy(checked(groups, names::check_group).map(Target::Groups))
+    }
+
+    /// A group without these connections.
+    pub fn group_except<I>(&self, group: impl Into<String>, connection_ids: I) -> Proxy<C, Many>
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        let group = group.into();
+        let target = names::check_group(&group)
+            .and_then(|()| checked(connection_ids, names::check_connection_id))
+            .map(|excluded| Target::GroupExcept(group, excluded));
+        self.proxy(target)
+    }
+
+    /// Every connection of a user.
+    pub fn user(&self, user_id: impl Into<String>) -> Proxy<C, Many> {
+        let user = user_id.into();
+        self.proxy(names::check_user(&user).map(|()| Target::User(user)))
+    }
+
+    /// Every connection of several users; one request each.
+    pub fn users<I>(&self, user_ids: I) -> Proxy<C, Many>
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.proxy(checked(user_ids, names::check_user).map(Target::Users))
+    }
+
+    fn proxy(&self, target: Result<Target, NameError>) -> Proxy<C, Many> {
+        Proxy::new(self.link.clone(), target)
+    }
+}
+
+fn checked<I>(names: I, check: fn(&str) -> Result<(), NameError>) -> Result<Vec<String>, NameError>
+where
+    I: IntoIterator,
+    I::Item: Into<String>,
+{
+    names
+        .into_iter()
+        .map(|name| {
+            let name = name.into();
+            check(&name).map(|()| name)
+        })
+        .collect()
+}
+
+impl<C: ?Sized> fmt::Debug for Clients<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Clients").field("hub", &self.link.hub).finish()
+    }
+}
+
+/// The clients of a hub, as seen from inside a call: [`Clients`], and the caller among them.
+pub struct CallerClients<C: ?Sized> {
+    clients: Clients<C>,
+    caller: String,
+}
+
+impl<C: ?Sized> CallerClients<C> {
+    pub(crate) fn new(link: Link, caller: &str) -> Self {
+        Self { clients: Clients::new(link), caller: caller.to_owned() }
+    }
+
+    /// The connection that made this call.
+    pub fn caller(&self) -> Proxy<C, One> {
+        self.clients.client(self.caller.as_str())
+    }
+
+    /// Every connection but the caller's.
+    pub fn others(&self) -> Proxy<C, Many> {
+        self.clients.all_except([self.caller.as_str()])
+    }
+
+    /// A group without the caller's connection.
+    pub fn others_in_group(&self, group: impl Into<String>) -> Proxy<C, Many> {
+        self.clients.group_except(group, [self.caller.as_str()])
+    }
+}
+
+impl<C: ?Sized> Deref for CallerClients<C> {
+    type Target = Clients<C>;
+
+    fn deref(&self) -> &Clients<C> {
+        &self.clients
+    }
+}
+
+impl<C: ?Sized> fmt::Debug for CallerClients<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallerClients").field("hub", &self.clients.link.hub).finish()
+    }
+}

@@ -1,0 +1,132 @@
+//! Guards in front of hub methods.
+
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
+
+use crate::{HubError, HubResult, Invocation};
+
+/// A guard in front of a hub method, written as `#[filter(expression)]` on a method or on the block.
+///
+/// The expression is evaluated once, when the hub is mounted, so a filter may hold state. Filters run
+/// before the arguments are decoded, outer first, and are the only way to the method.
+///
+/// ```
+/// use hub_core::{Filter, HubError, HubResult, Invocation};
+///
+/// pub struct OnlyFrom(pub &'static str);
+///
+/// impl Filter for OnlyFrom {
+///     async fn before(&self, call: &Invocation) -> HubResult {
+///         if call.query().get("from") == Some(self.0) { Ok(()) } else { Err(HubError::denied("Not from here")) }
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a hub filter",
+    label = "this expression is not a `Filter`",
+    note = "use a stock filter such as `SignedIn` or `RequireClaim(\"role\", \"admin\")`, or implement `Filter` for a type of your own"
+)]
+pub trait Filter: Send + Sync {
+    /// Decides whether the call may go on.
+    ///
+    /// # Errors
+    /// An error refuses the call: neither inner filters nor the method run.
+    fn before(&self, call: &Invocation) -> impl Future<Output = HubResult> + Send;
+
+    /// Sees how a call ended that this filter let through. It cannot change the outcome.
+    fn after(
+        &self,
+        call: &Invocation,
+        outcome: Result<(), &HubError>,
+    ) -> impl Future<Output = ()> + Send {
+        let _ = (call, outcome);
+        async {}
+    }
+}
+
+/// Lets only connections with a user id through.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SignedIn;
+
+impl Filter for SignedIn {
+    async fn before(&self, call: &Invocation) -> HubResult {
+        match call.user_id() {
+            Some(_) => Ok(()),
+            None => Err(HubError::unauthenticated("Sign in first")),
+        }
+    }
+}
+
+/// Lets only connections through whose claims hold this type with this value.
+#[derive(Clone, Debug)]
+pub struct RequireClaim<T, V>(pub T, pub V);
+
+impl<T, V> Filter for RequireClaim<T, V>
+where
+    T: AsRef<str> + Send + Sync,
+    V: AsRef<str> + Send + Sync,
+{
+    async fn before(&self, call: &Invocation) -> HubResult {
+        let (claim_type, value) = (self.0.as_ref(), self.1.as_ref());
+        if call.claims().has(claim_type, value) {
+            return Ok(());
+        }
+        Err(HubError::denied(format_args!("this needs {claim_type} `{value}`")))
+    }
+}
+
+/// The filters of a method or a block, outer first.
+#[doc(hidden)]
+#[derive(Clone, Default)]
+pub struct Filters(pub(crate) Vec<Arc<dyn ErasedFilter>>);
+
+impl Filters {
+    /// No filters.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an inner filter.
+    #[must_use]
+    pub fn with<F: Filter + 'static>(mut self, filter: F) -> Self {
+        self.0.push(Arc::new(filter));
+        self
+    }
+
+    /// These filters around `inner`.
+    pub(crate) fn around(&self, inner: Self) -> Self {
+        Self(self.0.iter().cloned().chain(inner.0).collect())
+    }
+}
+
+impl fmt::Debug for Filters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Filters({})", self.0.len())
+    }
+}
+
+type FilterFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// [`Filter`] in object-safe form.
+pub(crate) trait ErasedFilter: Send + Sync {
+    fn before<'a>(&'a self, call: &'a Invocation) -> FilterFuture<'a, HubResult>;
+    fn after<'a>(
+        &'a self,
+        call: &'a Invocation,
+        outcome: Result<(), &'a HubError>,
+    ) -> FilterFuture<'a, ()>;
+}
+
+impl<F: Filter> ErasedFilter for F {
+    fn before<'a>(&'a self, call: &'a Invocation) -> FilterFuture<'a, HubResult> {
+        Box::pin(Filter::before(self, call))
+    }
+
+    fn after<'a>(
+        &'a self,
+        call: &'a Invocation,
+        outcome: Result<(), &'a HubError>,
+    ) -> FilterFuture<'a, ()> {
+        Box::pin(Filter::after(self, call, outcome))
+    }
+}

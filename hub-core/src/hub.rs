@@ -1,0 +1,111 @@
+//! The hub: a type, its table of methods, and how the runtime calls one.
+
+use std::{fmt, future::Future, pin::Pin};
+
+use crate::{
+    Context, HubError, NegotiateRequest, Negotiation, args::Args, error::IntoHubError,
+    filter::Filters, reply::Reply,
+};
+
+/// A type whose annotated `impl` block is a remote surface.
+///
+/// Write it with `#[serverless_hub]`; the table behind it is not for hands.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a hub",
+    label = "this type has no hub methods",
+    note = "put `#[serverless_hub]` on an `impl {Self}` block"
+)]
+pub trait Hub: Sized + Send + Sync + 'static {
+    /// The type's name. Routes and the service match it ignoring case.
+    const NAME: &'static str;
+
+    /// The trait of what the clients implement: `dyn ChatClient`, or [`Untyped`].
+    type Client: ?Sized + 'static;
+
+    #[doc(hidden)]
+    const METHODS: &'static [Method<Self>];
+
+    #[doc(hidden)]
+    const NEGOTIATE: Option<Negotiator<Self>>;
+
+    #[doc(hidden)]
+    fn filters() -> Filters;
+}
+
+/// The client of a hub that names no client trait: everything goes through `send` and `invoke`.
+#[derive(Clone, Copy, Debug)]
+pub enum Untyped {}
+
+/// What kind of event a method answers (`X-ASRS-Category` and, for connections, the event).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Category {
+    /// `messages`: a client invoked or sent.
+    Message,
+    /// `connections`/`connected`: a client finished its handshake.
+    Connected,
+    /// `connections`/`disconnected`: a connection ended.
+    Disconnected,
+}
+
+impl Category {
+    /// The word of the `X-ASRS-Category` header.
+    #[must_use]
+    pub fn wire_name(self) -> &'static str {
+        match self {
+            Self::Message => "messages",
+            Self::Connected | Self::Disconnected => "connections",
+        }
+    }
+}
+
+/// One row of a hub's table.
+#[doc(hidden)]
+pub struct Method<H: Hub> {
+    /// The name that clients use: `sendMessage`, or `connected`, `disconnected`.
+    pub name: &'static str,
+    /// The name in the source: `send_message`.
+    pub rust_name: &'static str,
+    pub category: Category,
+    /// The names of the arguments that come from the client, in order.
+    pub params: &'static [&'static str],
+    /// Makes the method's own filters, outer first. Called once, when the hub is mounted.
+    pub filters: fn() -> Filters,
+    /// Binds and calls. The mounted hub has run the filters before.
+    pub call: for<'a> fn(&'a H, &'a Context<H>, Args<'a>) -> CallFuture<'a>,
+}
+
+impl<H: Hub> fmt::Debug for Method<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Method").field("hub", &H::NAME).field("name", &self.name).finish()
+    }
+}
+
+/// A bound and running hub method.
+#[doc(hidden)]
+pub type CallFuture<'a> = Pin<Box<dyn Future<Output = Result<Reply, HubError>> + Send + 'a>>;
+
+/// Calls a hub's `negotiate`.
+#[doc(hidden)]
+pub type Negotiator<H> = for<'a> fn(&'a H, NegotiateRequest) -> NegotiateFuture<'a>;
+
+/// A running `negotiate`.
+#[doc(hidden)]
+pub type NegotiateFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<Negotiation, HubError>> + Send + 'a>>;
+
+/// What `negotiate` may return.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`negotiate` returns `HubResult<Negotiation>`",
+    label = "not a `Result<Negotiation, E>`",
+    note = "say who the connection belongs to: `Ok(Negotiation::user(id))`, or `Ok(Negotiation::anonymous())`"
+)]
+pub trait IntoNegotiation {
+    fn into_negotiation(self) -> Result<Negotiation, HubError>;
+}
+
+impl<E: IntoHubError> IntoNegotiation for Result<Negotiation, E> {
+    fn into_negotiation(self) -> Result<Negotiation, HubError> {
+        self.map_err(IntoHubError::into_hub_error)
+    }
+}

@@ -1,0 +1,56 @@
+//! The contract of a serverless SignalR hub, without any I/O.
+//!
+//! A [`Hub`] is a type whose methods answer the events that a SignalR service forwards over HTTP.
+//! This crate holds what the macros expand to, what hub methods receive ([`Context`], [`Invocation`]),
+//! what they send through ([`Clients`], [`Groups`], …, all over the one trait [`outbound::Outbound`]),
+//! and the formats of the wire: [`protocol`], [`signature`], [`seal`] and [`token`].
+//!
+//! It has neither a clock nor a runtime. Applications use it through `hub-runtime`.
+
+mod args;
+mod cancellation;
+mod client_manager;
+mod clients;
+mod context;
+mod error;
+mod extract;
+mod filter;
+mod groups;
+mod hub;
+mod invocation;
+#[doc(hidden)]
+pub mod mounted;
+pub mod names;
+mod negotiate;
+pub mod outbound;
+mod payload;
+#[doc(hidden)]
+pub mod private;
+pub mod protocol;
+mod proxy;
+mod reply;
+pub mod seal;
+mod secret;
+pub mod signature;
+#[cfg(feature = "token")]
+pub mod token;
+mod user_groups;
+
+pub use cancellation::{Cancellation, Cancelled};
+pub use client_manager::ClientManager;
+pub use clients::{CallerClients, Clients};
+pub use context::{Context, HubContext};
+pub use error::{ErrorKind, HubError, HubResult, IntoHubError, OrReject};
+pub use extract::FromContext;
+pub use filter::{Filter, RequireClaim, SignedIn};
+pub use groups::Groups;
+pub use hub::{Category, Hub, Untyped};
+pub use invocation::{Claims, Extensions, Invocation, InvocationParts, Query};
+pub use negotiate::{AppServiceUser, NegotiateRequest, Negotiation};
+pub use outbound::{InvokeError, SendError, Target};
+pub use payload::{ArgumentList, Payload};
+pub use proxy::{Audience, Invoking, Many, One, Proxy, Sending, SingleConnection};
+#[doc(hidden)]
+pub use reply::Reply;
+pub use secret::Secret;
+pub use user_groups::UserGroups;

@@ -1,0 +1,192 @@
+//! A hub value with its filters built, behind an object-safe interface.
+
+use std::{any::Any, collections::HashMap, fmt, future::Future, pin::Pin, sync::Arc};
+
+use crate::{
+    Context, Hub, HubContext, HubError, Invocation, NegotiateRequest, Negotiation,
+    args::Args,
+    filter::Filters,
+    hub::{CallFuture, Category},
+    invocation::InvocationParts,
+    names,
+    outbound::Outbound,
+    reply::Reply,
+};
+
+/// A hub that can be called without knowing its type.
+#[doc(hidden)]
+pub trait MountedHub: Send + Sync {
+    /// The type's name, as written.
+    fn name(&self) -> &'static str;
+
+    /// What the hub answers to.
+    fn methods(&self) -> &[MethodInfo];
+
+    /// The row that answers an event, matched ignoring case and `_`.
+    fn find(&self, category: Category, event: &str) -> Option<usize>;
+
+    /// Runs filters and method.
+    fn call(
+        self: Arc<Self>,
+        row: usize,
+        parts: InvocationParts,
+        outbound: Arc<dyn Outbound>,
+        wire_name: Arc<str>,
+    ) -> Owned<Result<Reply, HubError>>;
+
+    /// Runs the hub's `negotiate`; `None` when it has none.
+    fn negotiate(
+        self: Arc<Self>,
+        request: NegotiateRequest,
+    ) -> Option<Owned<Result<Negotiation, HubError>>>;
+
+    /// Whether the hub has a `negotiate`.
+    fn negotiates(&self) -> bool;
+
+    /// The hub value.
+    fn value(&self) -> Arc<dyn Any + Send + Sync>;
+}
+
+/// A boxed future that owns all it needs.
+#[doc(hidden)]
+pub type Owned<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// One row of the table, without its types.
+#[doc(hidden)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MethodInfo {
+    pub name: &'static str,
+    pub category: Category,
+    pub params: &'static [&'static str],
+}
+
+/// A hub value, mounted: its filters exist, its names are indexed.
+#[doc(hidden)]
+pub struct Mounted<H: Hub> {
+    hub: Arc<H>,
+    methods: Vec<MethodInfo>,
+    filters: Vec<Filters>,
+    /// Matching form of a message's name to its row.
+    messages: HashMap<String, usize>,
+}
+
+impl<H: Hub> Mounted<H> {
+    /// Builds every filter, once.
+    pub fn new(hub: H) -> Self {
+        let block = H::filters();
+        let mut messages = HashMap::new();
+        let mut methods = Vec::new();
+        let mut filters = Vec::new();
+        for (row, method) in H::METHODS.iter().enumerate() {
+            if method.category == Category::Message {
+                messages.insert(names::matching_form(method.name), row);
+            }
+            methods.push(MethodInfo {
+                name: method.name,
+                category: method.category,
+                params: method.params,
+            });
+            filters.push(match method.category {
+                Category::Message | Category::Connected => block.around((method.filters)()),
+                // It cannot be refused, and clean-up must run.
+                Category::Disconnected => Filters::new(),
+            });
+        }
+        Self { hub: Arc::new(hub), methods, filters, messages }
+    }
+
+    /// The hub value.
+    #[must_use]
+    pub fn hub(&self) -> &Arc<H> {
+        &self.hub
+    }
+}
+
+impl<H: Hub> MountedHub for Mounted<H> {
+    fn name(&self) -> &'static str {
+        H::NAME
+    }
+
+    fn methods(&self) -> &[MethodInfo] {
+        &self.methods
+    }
+
+    fn find(&self, category: Category, event: &str) -> Option<usize> {
+        match category {
+            Category::Message => self.messages.get(&names::matching_form(event)).copied(),
+            Category::Connected | Category::Disconnected => {
+                self.methods.iter().position(|method| method.category == category)
+            }
+        }
+    }
+
+    fn call(
+        self: Arc<Self>,
+        row: usize,
+        parts: InvocationParts,
+        outbound: Arc<dyn Outbound>,
+        wire_name: Arc<str>,
+    ) -> Owned<Result<Reply, HubError>> {
+        let invocation = Arc::new(Invocation::new(parts, self.value()));
+        let context = Context::new(HubContext::new(outbound, wire_name), Arc::clone(&invocation));
+        Box::pin(async move {
+            let (Some(method), Some(filters)) = (H::METHODS.get(row), self.filters.get(row)) else {
+                return Err(HubError::panicked("the method table has no such row".to_owned()));
+            };
+            guarded(filters, &invocation, || {
+                Ok((method.call)(&self.hub, &context, Args::of(&invocation)?))
+            })
+            .await
+        })
+    }
+
+    fn negotiate(
+        self: Arc<Self>,
+        request: NegotiateRequest,
+    ) -> Option<Owned<Result<Negotiation, HubError>>> {
+        let negotiate = H::NEGOTIATE?;
+        Some(Box::pin(async move { negotiate(&self.hub, request).await }))
+    }
+
+    fn negotiates(&self) -> bool {
+        H::NEGOTIATE.is_some()
+    }
+
+    fn value(&self) -> Arc<dyn Any + Send + Sync> {
+        Arc::clone(&self.hub) as _
+    }
+}
+
+impl<H: Hub> fmt::Debug for Mounted<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mounted").field("hub", &H::NAME).field("methods", &self.methods).finish()
+    }
+}
+
+/// Runs the call only when every filter lets it through, and shows the outcome to those that did.
+async fn guarded<'a>(
+    filters: &Filters,
+    invocation: &Invocation,
+    call: impl FnOnce() -> Result<CallFuture<'a>, HubError>,
+) -> Result<Reply, HubError> {
+    let mut passed = 0;
+    let mut outcome = Ok(());
+    for filter in &filters.0 {
+        outcome = filter.before(invocation).await;
+        if outcome.is_err() {
+            break;
+        }
+        passed += 1;
+    }
+    let outcome = match outcome {
+        Err(refused) => Err(refused),
+        Ok(()) => match call() {
+            Ok(running) => running.await,
+            Err(unbound) => Err(unbound),
+        },
+    };
+    for filter in filters.0.iter().take(passed).rev() {
+        filter.after(invocation, outcome.as_ref().map(|_| ())).await;
+    }
+    outcome
+}

@@ -1,0 +1,49 @@
+//! What macro expansions may name. Not public API: it changes without notice.
+
+pub use ::core::{
+    convert::From,
+    future::Future,
+    marker::{Send, Sized, Sync},
+    option::Option::{self, None, Some},
+    result::Result::{self, Err, Ok},
+};
+pub use ::std::boxed::Box;
+
+pub use crate::{
+    args::{Args, HubArg},
+    context::{Context, HubContext},
+    error::{HubError, HubResult, IntoHubError},
+    extract::FromContext,
+    filter::{Filter, Filters},
+    hub::{
+        CallFuture, Category, Hub, IntoNegotiation, Method, NegotiateFuture, Negotiator, Untyped,
+    },
+    invocation::Invocation,
+    negotiate::{NegotiateRequest, Negotiation},
+    payload::Arguments,
+    proxy::{Audience, Invoking, Many, One, Proxy, Sending, SingleConnection},
+    reply::{HubReply, Reply},
+};
+
+/// Puts the error "future is not `Send`" on the method instead of the table.
+pub fn assert_send<F: Future + Send>(future: F) -> F {
+    future
+}
+
+/// The body of a client trait's method without a result.
+pub fn send<C: ?Sized, T>(
+    proxy: &Proxy<C, T>,
+    target: &'static str,
+    arguments: Arguments,
+) -> Sending {
+    proxy.send_encoded(target, arguments)
+}
+
+/// The body of a client trait's method with a result.
+pub fn invoke<R, C: ?Sized, T>(
+    proxy: &Proxy<C, T>,
+    target: &'static str,
+    arguments: Arguments,
+) -> Invoking<R> {
+    proxy.invoke_encoded(target, arguments)
+}

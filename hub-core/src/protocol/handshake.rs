@@ -1,0 +1,99 @@
+//! The handshake: one JSON record each way, whatever the protocol is.
+
+use bytes::Bytes;
+use serde::Deserialize;
+
+use super::{Protocol, ProtocolError, frame::RECORD_SEPARATOR, json::text};
+
+/// The answer that accepts.
+pub const ACCEPTED: &[u8] = b"{}\x1e";
+
+/// What a client asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct HandshakeRequest {
+    /// The name of the protocol, as the client wrote it.
+    pub protocol: String,
+    /// The version of the protocol.
+    pub version: i64,
+}
+
+#[derive(Deserialize)]
+struct Response {
+    error: Option<String>,
+    #[serde(rename = "type")]
+    kind: Option<serde_json::Value>,
+}
+
+/// Reads a client's record, given without its separator.
+///
+/// # Errors
+/// When it is not JSON or lacks a member.
+pub fn parse_request(record: &[u8]) -> Result<HandshakeRequest, ProtocolError> {
+    serde_json::from_slice(record).map_err(ProtocolError::Json)
+}
+
+/// Writes a client's record, with its separator.
+#[must_use]
+pub fn request(protocol: Protocol) -> Bytes {
+    let mut out = Vec::new();
+    text(&mut out, b"{\"protocol\":", protocol.name());
+    out.extend_from_slice(b",\"version\":1}");
+    out.push(RECORD_SEPARATOR);
+    out.into()
+}
+
+/// Writes the answer that refuses, with its separator.
+#[must_use]
+pub fn refused(error: &str) -> Bytes {
+    let mut out = Vec::new();
+    text(&mut out, b"{\"error\":", error);
+    out.push(b'}');
+    out.push(RECORD_SEPARATOR);
+    out.into()
+}
+
+/// Reads the service's answer, given without its separator: `None` when accepted, else why not.
+///
+/// # Errors
+/// When it is no answer to a handshake.
+pub fn parse_response(record: &[u8]) -> Result<Option<String>, ProtocolError> {
+    let response: Response = serde_json::from_slice(record).map_err(ProtocolError::Json)?;
+    if response.kind.is_some() {
+        return Err(ProtocolError::Invalid("type"));
+    }
+    Ok(response.error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_records_have_their_bytes() {
+        assert_eq!(request(Protocol::Json), "{\"protocol\":\"json\",\"version\":1}\x1e");
+        assert_eq!(refused("no \"x\""), "{\"error\":\"no \\\"x\\\"\"}\x1e");
+        assert_eq!(ACCEPTED, b"{}\x1e");
+    }
+
+    #[test]
+    fn members_may_come_in_any_order_with_others() {
+        let request = parse_request(b" {\"version\":1,\"x\":[],\"protocol\":\"JSON\"} ").unwrap();
+        assert_eq!(request, HandshakeRequest { protocol: "JSON".to_owned(), version: 1 });
+    }
+
+    #[test]
+    fn a_record_without_both_members_is_refused() {
+        for bad in ["", "{}", "[]", "{\"protocol\":\"json\"}", "{\"version\":1}", "nonsense"] {
+            assert!(parse_request(bad.as_bytes()).is_err(), "{bad}");
+        }
+        assert!(parse_request(b"{\"protocol\":1,\"version\":1}").is_err());
+        assert!(parse_request(b"{\"protocol\":\"json\",\"version\":\"1\"}").is_err());
+    }
+
+    #[test]
+    fn answers_are_read() {
+        assert_eq!(parse_response(b"{}").unwrap(), None);
+        assert_eq!(parse_response(b"{\"error\":\"e\"}").unwrap().as_deref(), Some("e"));
+        assert!(parse_response(b"{\"type\":6}").is_err());
+    }
+}

@@ -1,0 +1,102 @@
+//! The members that any JSON hub message may have, read in one pass over the object.
+
+use std::{borrow::Cow, collections::HashMap, fmt};
+
+use serde::{
+    Deserialize, Deserializer as _,
+    de::{IgnoredAny, MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+use super::ProtocolError;
+
+/// How deep the reference reader follows.
+const MAX_DEPTH: usize = 64;
+
+/// Known members; values that stay encoded borrow from the frame. Of repeated members the last
+/// one counts.
+#[derive(Default)]
+pub(super) struct Fields<'a> {
+    pub(super) kind: Option<i64>,
+    pub(super) invocation_id: Option<String>,
+    pub(super) target: Option<String>,
+    pub(super) arguments: Option<&'a str>,
+    pub(super) stream_ids: Option<Vec<String>>,
+    pub(super) item: Option<&'a str>,
+    pub(super) result: Option<&'a str>,
+    pub(super) error: Option<String>,
+    pub(super) allow_reconnect: Option<bool>,
+    pub(super) sequence_id: Option<i64>,
+}
+
+impl<'a> Fields<'a> {
+    /// Reads the first JSON value of the frame, which must be an object.
+    pub(super) fn read(frame: &'a [u8]) -> Result<Self, ProtocolError> {
+        check_depth(frame)?;
+        let mut reader = serde_json::Deserializer::from_slice(frame);
+        reader.deserialize_map(FieldsVisitor).map_err(ProtocolError::Json)
+    }
+}
+
+struct FieldsVisitor;
+
+impl<'a> Visitor<'a> for FieldsVisitor {
+    type Value = Fields<'a>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a hub message object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut fields = Fields::default();
+        while let Some(Key(key)) = map.next_key::<Key<'a>>()? {
+            match &*key {
+                "type" => fields.kind = Some(map.next_value()?),
+                "invocationId" => fields.invocation_id = Some(map.next_value()?),
+                "target" => fields.target = Some(map.next_value()?),
+                "arguments" => fields.arguments = Some(map.next_value::<&'a RawValue>()?.get()),
+                "streamIds" => fields.stream_ids = Some(map.next_value()?),
+                "item" => fields.item = Some(map.next_value::<&'a RawValue>()?.get()),
+                "result" => fields.result = Some(map.next_value::<&'a RawValue>()?.get()),
+                "error" => fields.error = Some(map.next_value()?),
+                "allowReconnect" => fields.allow_reconnect = Some(map.next_value()?),
+                "sequenceId" => fields.sequence_id = Some(map.next_value()?),
+                // Only their form is checked: nobody downstream reads them.
+                "headers" => drop(map.next_value::<HashMap<Key<'a>, Key<'a>>>()?),
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(fields)
+    }
+}
+
+/// A string that borrows when it holds no escapes.
+#[derive(Deserialize, PartialEq, Eq, Hash)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Refuses what is nested deeper than the reference reads. A raw value is skipped without a
+/// limit of its own, and whoever decodes it later may recurse.
+fn check_depth(frame: &[u8]) -> Result<(), ProtocolError> {
+    let mut depth = 0_usize;
+    let mut in_string = false;
+    let mut escaped = false;
+    for byte in frame {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => depth += 1,
+            b'}' | b']' if !in_string => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    return Ok(());
+                }
+            }
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return Err(ProtocolError::TooDeep { limit: MAX_DEPTH });
+        }
+    }
+    Ok(())
+}

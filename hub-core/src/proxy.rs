@@ -1,0 +1,201 @@
+//! Sending to a chosen set of clients.
+
+use std::{
+    fmt,
+    future::Future,
+    marker::PhantomData,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+
+use crate::{
+    names::NameError,
+    outbound::{InvokeError, Outbound, SendError, Target},
+    payload::{ArgumentList, Arguments, Payload},
+};
+
+/// The way out for one hub.
+#[derive(Clone)]
+pub(crate) struct Link {
+    pub(crate) outbound: Arc<dyn Outbound>,
+    /// Lower-case, as the service names it.
+    pub(crate) hub: Arc<str>,
+}
+
+/// A set of clients to send to. `C` is what they implement, `T` whether they are [`One`] or [`Many`].
+///
+/// Typed calls come from the client trait (`#[hub_client]`); [`Self::send`] is the untyped way.
+#[must_use = "a proxy sends nothing by itself"]
+pub struct Proxy<C: ?Sized, T> {
+    link: Link,
+    /// A name that cannot go on the wire is reported by the send, where an error can be returned.
+    target: Result<Target, NameError>,
+    _client: Marker<C, T>,
+}
+
+/// Keeps a proxy `Send` whatever its client trait is.
+type Marker<C, T> = PhantomData<fn() -> (Box<C>, T)>;
+
+/// Exactly one connection, which can be asked for a value.
+#[derive(Clone, Copy, Debug)]
+pub enum One {}
+
+/// Any number of connections.
+#[derive(Clone, Copy, Debug)]
+pub enum Many {}
+
+/// [`One`] or [`Many`].
+pub trait Audience: sealed::Sealed {}
+
+impl Audience for One {}
+impl Audience for Many {}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::One {}
+    impl Sealed for super::Many {}
+    impl<C: ?Sized> Sealed for super::Proxy<C, super::One> {}
+}
+
+/// A proxy of exactly one connection.
+#[diagnostic::on_unimplemented(
+    message = "a client result needs exactly one connection",
+    label = "this may reach any number of clients",
+    note = "use `clients().client(connection_id)`"
+)]
+pub trait SingleConnection: sealed::Sealed {}
+
+impl<C: ?Sized> SingleConnection for Proxy<C, One> {}
+
+impl<C: ?Sized, T> Proxy<C, T> {
+    pub(crate) fn new(link: Link, target: Result<Target, NameError>) -> Self {
+        Self { link, target, _client: PhantomData }
+    }
+
+    /// Sends an event by name, without waiting for any client: `send("newMessage", ("rust", "hi"))`.
+    pub fn send(&self, event: &str, arguments: impl ArgumentList) -> Sending {
+        self.send_encoded(event, arguments.encode())
+    }
+
+    pub(crate) fn send_encoded(&self, event: &str, arguments: Arguments) -> Sending {
+        let ready = self.target.clone().map_err(SendError::from);
+        let ready = ready.and_then(|target| Ok((target, arguments.into_payload(event)?)));
+        let link = self.link.clone();
+        Sending(Box::pin(async move {
+            let (target, payload) = ready?;
+            link.outbound.send(&link.hub, target, payload).await
+        }))
+    }
+
+    pub(crate) fn invoke_encoded<R>(&self, event: &str, arguments: Arguments) -> Invoking<R> {
+        let ready = match self.target.clone() {
+            Ok(Target::Connection(id)) => {
+                arguments.into_payload(event).map(|payload| (id, payload))
+            }
+            // Typed code cannot get here: the trait bound asks for a single connection.
+            Ok(_) => Err(SendError::ConnectionGone),
+            Err(name) => Err(name.into()),
+        };
+        let ask = Ask { link: self.link.clone(), ready, timeout: None };
+        Invoking { state: Asking::Prepared(Some(ask)), _result: PhantomData }
+    }
+}
+
+impl<C: ?Sized> Proxy<C, One> {
+    /// Asks the client for a value by name and waits for it: `invoke::<bool>("confirm", ("Sure?",))`.
+    pub fn invoke<R: DeserializeOwned>(
+        &self,
+        event: &str,
+        arguments: impl ArgumentList,
+    ) -> Invoking<R> {
+        self.invoke_encoded(event, arguments.encode())
+    }
+}
+
+impl<C: ?Sized, T> fmt::Debug for Proxy<C, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxy").field("hub", &self.link.hub).field("target", &self.target).finish()
+    }
+}
+
+/// A message on its way to the service. The arguments are encoded already; nothing is sent until it
+/// is awaited.
+#[must_use = "nothing is sent until this is awaited"]
+pub struct Sending(Pin<Box<dyn Future<Output = Result<(), SendError>> + Send>>);
+
+impl Future for Sending {
+    type Output = Result<(), SendError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Sending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sending")
+    }
+}
+
+/// A question to one client. Nothing is asked until it is awaited.
+#[must_use = "nothing is asked until this is awaited"]
+pub struct Invoking<R> {
+    state: Asking,
+    _result: PhantomData<fn() -> R>,
+}
+
+enum Asking {
+    Prepared(Option<Ask>),
+    Asked(Pin<Box<dyn Future<Output = Result<Bytes, InvokeError>> + Send>>),
+}
+
+struct Ask {
+    link: Link,
+    ready: Result<(String, Payload), SendError>,
+    timeout: Option<Duration>,
+}
+
+impl<R> Invoking<R> {
+    /// How long to wait for the answer; 30 seconds unless said otherwise.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        if let Asking::Prepared(Some(ask)) = &mut self.state {
+            ask.timeout = Some(timeout);
+        }
+        self
+    }
+}
+
+impl<R: DeserializeOwned> Future for Invoking<R> {
+    type Output = Result<R, InvokeError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Asking::Prepared(ask) = &mut self.state
+            && let Some(ask) = ask.take()
+        {
+            self.state = Asking::Asked(Box::pin(ask.run()));
+        }
+        let Asking::Asked(asked) = &mut self.state else { return Poll::Pending };
+        asked.as_mut().poll(cx).map(|answer| {
+            let answer = answer?;
+            serde_json::from_slice(&answer).map_err(InvokeError::Decode)
+        })
+    }
+}
+
+impl Ask {
+    async fn run(self) -> Result<Bytes, InvokeError> {
+        let (connection_id, payload) = self.ready?;
+        self.link.outbound.invoke(&self.link.hub, &connection_id, payload, self.timeout).await
+    }
+}
+
+impl<R> fmt::Debug for Invoking<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Invoking")
+    }
+}

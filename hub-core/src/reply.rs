@@ -1,0 +1,45 @@
+//! What a hub method returns to its caller.
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::{HubError, error::IntoHubError, protocol::Protocol};
+
+/// An encoded result.
+#[doc(hidden)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reply {
+    /// The method returns nothing.
+    Void,
+    /// The result, encoded in the caller's protocol.
+    Value(Bytes),
+}
+
+/// What a hub method may return: nothing, or a `Result`.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "hub methods return `()` or `Result<T, E>`",
+    label = "`{Self}` is neither",
+    note = "wrap the value: `HubResult<{Self}>`"
+)]
+pub trait HubReply {
+    /// Encodes the value in the caller's protocol.
+    fn into_reply(self, protocol: Protocol) -> Result<Reply, HubError>;
+}
+
+impl HubReply for () {
+    fn into_reply(self, _: Protocol) -> Result<Reply, HubError> {
+        Ok(Reply::Void)
+    }
+}
+
+impl<T: Serialize, E: IntoHubError> HubReply for Result<T, E> {
+    fn into_reply(self, protocol: Protocol) -> Result<Reply, HubError> {
+        let value = self.map_err(IntoHubError::into_hub_error)?;
+        let encoded = match protocol {
+            Protocol::Json => serde_json::to_vec(&value)?,
+        };
+        Ok(Reply::Value(encoded.into()))
+    }
+}

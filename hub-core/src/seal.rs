@@ -1,0 +1,278 @@
+//! Sealed claims: what negotiate decided, bound to hub and user, in one claim that nobody can forge.
+//!
+//! The service forwards claims in a header without any escaping, so whoever chooses one value, a
+//! display name say, could write further claims into it. A seal is one value without comma, colon or
+//! blank: `1.` + base64url(JSON) + `.` + base64url(HMAC-SHA256). It is signed, not encrypted.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+use crate::{Secret, invocation::Claims};
+
+/// The claim that carries the seal in a client token.
+pub const CLAIM: &str = "shub";
+
+const VERSION: &str = "1";
+const PURPOSE: &[u8] = b"serverless-hub sealed claims v1";
+
+/// The key of a seal, derived so that it is of no use for anything else.
+#[derive(Clone)]
+pub struct SealKey([u8; 32]);
+
+impl SealKey {
+    /// Derives the key from an access key or a claims key.
+    #[must_use]
+    pub fn derive(secret: &Secret) -> Self {
+        let mut mac = keyed(secret.expose().as_bytes());
+        mac.update(PURPOSE);
+        Self(mac.finalize().into_bytes().into())
+    }
+}
+
+impl std::fmt::Debug for SealKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SealKey")
+    }
+}
+
+/// Who a connection belongs to, as negotiate decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The hub, lower-case, with the application prefix if there is one.
+    pub hub: String,
+    /// The user.
+    pub user_id: Option<String>,
+    /// When the seal was made, in seconds since 1970.
+    pub issued_at: u64,
+    /// The application's claims.
+    pub claims: Claims,
+}
+
+/// Why a seal does not hold. The texts name no claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SealError {
+    /// It is cut, or not a seal at all.
+    #[error("the sealed claims are malformed")]
+    Malformed,
+    /// No known key made it.
+    #[error("the sealed claims were not made with a known key")]
+    Forged,
+    /// It was made for another hub.
+    #[error("the sealed claims belong to another hub")]
+    OtherHub,
+    /// It was made for another user.
+    #[error("the sealed claims belong to another user")]
+    OtherUser,
+    /// The call carries several different ones.
+    #[error("the call carries more than one seal")]
+    Ambiguous,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Content {
+    h: String,
+    u: Option<String>,
+    iat: u64,
+    c: Vec<(String, String)>,
+}
+
+/// Seals an identity.
+#[must_use]
+pub fn seal(identity: &Identity, key: &SealKey) -> String {
+    let content = Content {
+        h: identity.hub.clone(),
+        u: identity.user_id.clone(),
+        iat: identity.issued_at,
+        c: identity
+            .claims
+            .iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
+    };
+    // Strings and numbers always serialise.
+    let json = serde_json::to_vec(&content).unwrap_or_default();
+    let signed = format!("{VERSION}.{}", URL_SAFE_NO_PAD.encode(json));
+    let mut mac = keyed(&key.0);
+    mac.update(signed.as_bytes());
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+}
+
+/// Opens a seal that one of the keys made.
+///
+/// # Errors
+/// When it is malformed or no key made it.
+pub fn open(sealed: &str, keys: &[SealKey]) -> Result<Identity, SealError> {
+    let (signed, tag) = sealed.rsplit_once('.').ok_or(SealError::Malformed)?;
+    let body = signed.strip_prefix("1.").ok_or(SealError::Malformed)?;
+    let tag = URL_SAFE_NO_PAD.decode(tag).map_err(|_| SealError::Malformed)?;
+    let mut genuine = false;
+    for key in keys {
+        let mut mac = keyed(&key.0);
+        mac.update(signed.as_bytes());
+        genuine |= mac.verify_slice(&tag).is_ok();
+    }
+    if !genuine {
+        return Err(SealError::Forged);
+    }
+    let json = URL_SAFE_NO_PAD.decode(body).map_err(|_| SealError::Malformed)?;
+    let content: Content = serde_json::from_slice(&json).map_err(|_| SealError::Malformed)?;
+    Ok(Identity {
+        hub: content.h,
+        user_id: content.u,
+        issued_at: content.iat,
+        claims: content.c.into_iter().collect(),
+    })
+}
+
+/// Finds and checks the seal in the claims headers of an upstream call; `None` when there is none.
+///
+/// `user_header` is the raw user id header. It is compared only where the seal's user id is ASCII,
+/// since the service does not say how it encodes other characters.
+///
+/// # Errors
+/// When a seal is malformed, forged, or belongs to another hub or user.
+pub fn find<'a>(
+    claims_headers: impl Iterator<Item = &'a [u8]>,
+    hub: &str,
+    user_header: Option<&[u8]>,
+    keys: &[SealKey],
+) -> Result<Option<Identity>, SealError> {
+    let mut found: Option<Identity> = None;
+    for header in claims_headers {
+        for piece in header.split(|byte| *byte == b',') {
+            let Some(sealed) = sealed_value(piece.trim_ascii()) else { continue };
+            let identity = open(sealed?, keys)?;
+            if found.as_ref().is_some_and(|first| *first != identity) {
+                return Err(SealError::Ambiguous);
+            }
+            found = Some(identity);
+        }
+    }
+    let Some(identity) = found else { return Ok(None) };
+    if !identity.hub.eq_ignore_ascii_case(hub) {
+        return Err(SealError::OtherHub);
+    }
+    let header = user_header.filter(|user| !user.is_empty());
+    let same_user = match &identity.user_id {
+        None => header.is_none(),
+        Some(user) if user.is_ascii() => header == Some(user.as_bytes()),
+        Some(_) => header.is_some(),
+    };
+    if same_user { Ok(Some(identity)) } else { Err(SealError::OtherUser) }
+}
+
+fn sealed_value(piece: &[u8]) -> Option<Result<&str, SealError>> {
+    let value = piece.strip_prefix(CLAIM.as_bytes())?.strip_prefix(b":")?.trim_ascii();
+    Some(std::str::from_utf8(value).map_err(|_| SealError::Malformed))
+}
+
+#[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+fn keyed(key: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key).expect("HMAC takes keys of any length")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> SealKey {
+        SealKey::derive(&Secret::from("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH"))
+    }
+
+    fn bob(hub: &str) -> Identity {
+        let claims = [("name", "Bob, role: admin"), ("role", "member"), ("role", "writer")];
+        Identity {
+            hub: hub.to_owned(),
+            user_id: Some("bob".to_owned()),
+            issued_at: 1_700_000_000,
+            claims: claims.map(|(n, v)| (n.to_owned(), v.to_owned())).into_iter().collect(),
+        }
+    }
+
+    fn found(header: &str, hub: &str, user: Option<&str>) -> Result<Option<Identity>, SealError> {
+        find(std::iter::once(header.as_bytes()), hub, user.map(str::as_bytes), &[key()])
+    }
+
+    #[test]
+    fn claims_come_back_whole_with_commas_and_repeated_types() {
+        let header =
+            format!("asrs.s.uid: bob, shub: {}, aud: http://x", seal(&bob("chat"), &key()));
+
+        assert_eq!(found(&header, "chat", Some("bob")), Ok(Some(bob("chat"))));
+    }
+
+    #[test]
+    fn a_seal_holds_no_comma_colon_or_blank() {
+        let sealed = seal(&bob("chat"), &key());
+
+        assert!(!sealed.contains([',', ':', ' ']));
+    }
+
+    #[test]
+    fn a_display_name_cannot_add_a_claim() {
+        let header = format!("name: Bob, role: admin, shub: {}", seal(&bob("chat"), &key()));
+
+        let identity = found(&header, "chat", Some("bob")).unwrap().unwrap();
+
+        assert!(!identity.claims.has("role", "admin"));
+    }
+
+    #[test]
+    fn a_seal_of_another_hub_or_user_is_refused() {
+        let header = format!("shub: {}", seal(&bob("chat"), &key()));
+
+        assert_eq!(found(&header, "game", Some("bob")), Err(SealError::OtherHub));
+        assert_eq!(found(&header, "chat", Some("ada")), Err(SealError::OtherUser));
+        assert_eq!(found(&header, "chat", None), Err(SealError::OtherUser));
+    }
+
+    #[test]
+    fn a_cut_or_changed_seal_is_refused() {
+        let sealed = seal(&bob("chat"), &key());
+        let cut = format!("shub: {}", &sealed[..sealed.len() - 1]);
+        let (signed, _) = sealed.rsplit_once('.').unwrap();
+        let unsigned = format!("shub: {signed}");
+
+        assert!(found(&cut, "chat", Some("bob")).is_err());
+        assert!(found(&unsigned, "chat", Some("bob")).is_err());
+        assert_eq!(found("shub: ", "chat", Some("bob")), Err(SealError::Malformed));
+    }
+
+    #[test]
+    fn the_body_of_one_seal_with_the_mac_of_another_is_refused() {
+        let member = seal(&bob("chat"), &key());
+        let admin = seal(
+            &Identity {
+                claims: [("role".to_owned(), "admin".to_owned())].into_iter().collect(),
+                ..bob("chat")
+            },
+            &SealKey::derive(&Secret::from("another key")),
+        );
+        let spliced = format!(
+            "shub: {}.{}",
+            admin.rsplit_once('.').unwrap().0,
+            member.rsplit_once('.').unwrap().1
+        );
+
+        assert_eq!(found(&spliced, "chat", Some("bob")), Err(SealError::Forged));
+    }
+
+    #[test]
+    fn a_second_seal_spliced_in_through_a_user_id_is_refused() {
+        let ada = Identity { user_id: Some("ada".to_owned()), ..bob("chat") };
+        let header =
+            format!("shub: {}, x: shub, shub: {}", seal(&bob("chat"), &key()), seal(&ada, &key()));
+
+        assert_eq!(found(&header, "chat", Some("bob")), Err(SealError::Ambiguous));
+    }
+
+    #[test]
+    fn an_older_key_still_opens_a_seal() {
+        let old = SealKey::derive(&Secret::from("old"));
+
+        assert_eq!(open(&seal(&bob("chat"), &old), &[key(), old]), Ok(bob("chat")));
+    }
+}

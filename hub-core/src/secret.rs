@@ -1,0 +1,39 @@
+//! A text that must not reach logs.
+
+use std::fmt;
+
+/// An access key or another secret text; its `Debug` prints only the type's name.
+///
+/// ```
+/// let key = hub_core::Secret::from("do not log me");
+/// assert_eq!(format!("{key:?}"), "Secret");
+/// assert_eq!(key.expose(), "do not log me");
+/// ```
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself. Whoever calls this answers for where it goes.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Secret")
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}

@@ -1,0 +1,223 @@
+//! JSON web tokens: HS256, made and checked. The time is a parameter; there is no clock here.
+
+use std::sync::Once;
+
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, crypto::aws_lc};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::Secret;
+
+/// Why a token could not be made or is not accepted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// The claims could not be written.
+    #[error("the claims cannot be written as JSON")]
+    Encode(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Not a JSON web token.
+    #[error("this is not a JSON web token")]
+    Malformed,
+    /// Signed by another method than HS256, or not at all.
+    #[error("the token is not signed with HS256")]
+    Algorithm,
+    /// None of the keys fits.
+    #[error("the token is not signed with a key of this service")]
+    Signature,
+    /// No usable `exp`.
+    #[error("the token has no expiry (claim `exp`)")]
+    NoExpiry,
+    /// Its time is over.
+    #[error("the token expired {seconds} s ago")]
+    Expired {
+        /// How long ago.
+        seconds: u64,
+    },
+    /// Its time has not come.
+    #[error("the token is not valid for another {seconds} s (claim `nbf`)")]
+    NotYet {
+        /// How long until then.
+        seconds: u64,
+    },
+}
+
+/// Signs `claims` with HS256.
+///
+/// # Errors
+/// When the claims cannot be written as JSON.
+pub fn sign(claims: &impl Serialize, key: &Secret) -> Result<String, TokenError> {
+    install_provider();
+    let key = EncodingKey::from_secret(key.expose().as_bytes());
+    jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &key)
+        .map_err(|error| TokenError::Encode(Box::new(error)))
+}
+
+/// Checks signature, `exp` (required) and `nbf`, and returns the claims.
+///
+/// `now` and `leeway` are in seconds. The audience is the caller's to check, see
+/// [`audience_matches`].
+///
+/// # Errors
+/// When the token is not HS256 under one of the keys, or not valid at `now`.
+pub fn verify(
+    token: &str,
+    keys: &[Secret],
+    now: u64,
+    leeway: u64,
+) -> Result<Map<String, Value>, TokenError> {
+    install_provider();
+    check_algorithm(token)?;
+    let mut validation = Validation::new(Algorithm::HS256);
+    validation.required_spec_claims.clear();
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    validation.validate_aud = false;
+    let claims = keys
+        .iter()
+        .map(|key| DecodingKey::from_secret(key.expose().as_bytes()))
+        .find_map(|key| jsonwebtoken::decode::<Map<String, Value>>(token, &key, &validation).ok())
+        .ok_or(TokenError::Signature)?
+        .claims;
+    check_time(&claims, now, leeway)?;
+    Ok(claims)
+}
+
+/// Whether an `aud` of the claims (a text or a list of texts) is accepted.
+#[must_use]
+pub fn audience_matches(claims: &Map<String, Value>, accepted: impl Fn(&str) -> bool) -> bool {
+    match claims.get("aud") {
+        Some(Value::String(audience)) => accepted(audience),
+        Some(Value::Array(audiences)) => audiences.iter().filter_map(Value::as_str).any(accepted),
+        _ => false,
+    }
+}
+
+fn check_algorithm(token: &str) -> Result<(), TokenError> {
+    let parts = token.split('.').count();
+    if parts != 3 {
+        return Err(TokenError::Malformed);
+    }
+    match jsonwebtoken::decode_header(token) {
+        Ok(header) if header.alg == Algorithm::HS256 => Ok(()),
+        // A header with an algorithm that the library does not know, `none` above all.
+        Ok(_) | Err(_) => Err(TokenError::Algorithm),
+    }
+}
+
+fn check_time(claims: &Map<String, Value>, now: u64, leeway: u64) -> Result<(), TokenError> {
+    let expiry = claims.get("exp").and_then(seconds).ok_or(TokenError::NoExpiry)?;
+    if now > expiry.saturating_add(leeway) {
+        return Err(TokenError::Expired { seconds: now - expiry });
+    }
+    let Some(not_before) = claims.get("nbf").and_then(seconds) else { return Ok(()) };
+    if not_before > now.saturating_add(leeway) {
+        return Err(TokenError::NotYet { seconds: not_before - now });
+    }
+    Ok(())
+}
+
+/// A point in time of a claim; RFC 7519 allows fractions.
+fn seconds(value: &Value) -> Option<u64> {
+    let fraction = || value.as_f64().filter(|number| (0.0..1e15).contains(number));
+    value.as_u64().or_else(|| fraction().map(|number| number as u64))
+}
+
+/// jsonwebtoken panics at the first token when feature unification leaves it without exactly one
+/// provider (salvo-rs/salvo#1665), so we choose one.
+fn install_provider() {
+    static INSTALL: Once = Once::new();
+    INSTALL.call_once(|| {
+        // An error means that the application has chosen before us.
+        let _ = aws_lc::DEFAULT_PROVIDER.install_default();
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const KEY: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH";
+    const SAMPLE: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJhdWQiOiJodHRwOi8vbG9jYWxob3N0L2NsaWVudC8_aHViPWNoYXQiLCJuYW1laWQiOiJhbGljZSIsImV4cCI6NDEwMjQ0NDgwMH0.5JObr7ZVhJMpt-RQUWaNgw1aQrJwJHNgv2lR6ZpDOdA";
+
+    fn keys() -> [Secret; 2] {
+        [Secret::from("an older key"), Secret::from(KEY)]
+    }
+
+    fn made(claims: Value) -> String {
+        sign(&claims, &Secret::from(KEY)).unwrap()
+    }
+
+    #[test]
+    fn the_published_sample_is_accepted() {
+        let claims = verify(SAMPLE, &keys(), 1_700_000_000, 60).unwrap();
+
+        assert_eq!(claims["nameid"], "alice");
+        assert!(audience_matches(&claims, |aud| aud == "http://localhost/client/?hub=chat"));
+        assert!(!audience_matches(&claims, |aud| aud == "http://localhost/client/?hub=other"));
+    }
+
+    #[test]
+    fn a_token_ends_at_its_expiry_plus_the_leeway() {
+        let token = made(json!({ "exp": 1000 }));
+
+        assert!(verify(&token, &keys(), 1060, 60).is_ok());
+        let error = verify(&token, &keys(), 1061, 60).unwrap_err();
+        assert_eq!(error.to_string(), "the token expired 61 s ago");
+    }
+
+    #[test]
+    fn a_token_begins_at_nbf_minus_the_leeway() {
+        let token = made(json!({ "exp": 5000, "nbf": 1000 }));
+
+        assert!(verify(&token, &keys(), 940, 60).is_ok());
+        assert!(matches!(verify(&token, &keys(), 939, 60), Err(TokenError::NotYet { .. })));
+    }
+
+    #[test]
+    fn a_token_without_expiry_is_refused() {
+        for claims in [json!({}), json!({ "exp": "1000" }), json!({ "exp": -5 })] {
+            assert!(matches!(verify(&made(claims), &keys(), 0, 60), Err(TokenError::NoExpiry)));
+        }
+    }
+
+    #[test]
+    fn an_expiry_may_have_a_fraction() {
+        assert!(verify(&made(json!({ "exp": 1000.5 })), &keys(), 1000, 0).is_ok());
+    }
+
+    #[test]
+    fn other_algorithms_are_refused() {
+        let payload = SAMPLE.split('.').nth(1).unwrap();
+        let signature = SAMPLE.split('.').nth(2).unwrap();
+        // {"alg":"none"}, {"alg":"RS256"} and {"alg":"HS512"}
+        for header in ["eyJhbGciOiJub25lIn0", "eyJhbGciOiJSUzI1NiJ9", "eyJhbGciOiJIUzUxMiJ9"] {
+            for signature in [signature, ""] {
+                let token = format!("{header}.{payload}.{signature}");
+                assert!(matches!(verify(&token, &keys(), 0, 60), Err(TokenError::Algorithm)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_foreign_or_cut_signature_is_refused() {
+        let cut = &SAMPLE[..SAMPLE.len() - 1];
+        let foreign = sign(&json!({ "exp": 5000 }), &Secret::from("unknown")).unwrap();
+
+        assert!(matches!(verify(cut, &keys(), 0, 60), Err(TokenError::Signature)));
+        assert!(matches!(verify(&foreign, &keys(), 0, 60), Err(TokenError::Signature)));
+        assert!(matches!(verify("a.b", &keys(), 0, 60), Err(TokenError::Malformed)));
+        assert!(verify("", &keys(), 0, 60).is_err());
+    }
+
+    #[test]
+    fn an_audience_may_be_a_list() {
+        let claims = json!({ "aud": ["x", "y", 3] });
+        let claims = claims.as_object().unwrap();
+
+        assert!(audience_matches(claims, |aud| aud == "y"));
+        assert!(!audience_matches(claims, |aud| aud == "z"));
+        assert!(!audience_matches(&Map::new(), |_| true));
+    }
+}

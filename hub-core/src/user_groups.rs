@@ -1,0 +1,95 @@
+//! Membership of users.
+
+use std::{fmt, time::Duration};
+
+use crate::{
+    names,
+    outbound::{Change, Check, SendError},
+    proxy::Link,
+};
+
+/// The groups of a hub's users. A membership belongs to the user: later connections inherit it.
+pub struct UserGroups {
+    link: Link,
+}
+
+impl UserGroups {
+    pub(crate) fn new(link: Link) -> Self {
+        Self { link }
+    }
+
+    /// Adds a user to a group until it is removed.
+    ///
+    /// # Errors
+    /// When a name cannot go on the wire or the service did not accept the change.
+    pub async fn add(&self, user_id: &str, group: &str) -> Result<(), SendError> {
+        self.join(user_id, group, None).await
+    }
+
+    /// Adds a user to a group for a time, in whole seconds. Zero adds only the connections that the
+    /// user has now.
+    ///
+    /// # Errors
+    /// When a name cannot go on the wire or the service did not accept the change.
+    pub async fn add_for(
+        &self,
+        user_id: &str,
+        group: &str,
+        time_to_live: Duration,
+    ) -> Result<(), SendError> {
+        self.join(user_id, group, Some(time_to_live)).await
+    }
+
+    /// Removes a user from a group; not being a member is no error.
+    ///
+    /// # Errors
+    /// When a name cannot go on the wire or the service did not accept the change.
+    pub async fn remove(&self, user_id: &str, group: &str) -> Result<(), SendError> {
+        let (user, group) = names_of(user_id, group)?;
+        self.change(Change::UserLeavesGroup { user, group }).await
+    }
+
+    /// Removes a user from every group.
+    ///
+    /// # Errors
+    /// When the name cannot go on the wire or the service did not accept the change.
+    pub async fn remove_from_all(&self, user_id: &str) -> Result<(), SendError> {
+        names::check_user(user_id)?;
+        self.change(Change::UserLeavesAllGroups { user: user_id.to_owned() }).await
+    }
+
+    /// Whether a user is in a group.
+    ///
+    /// # Errors
+    /// When a name cannot go on the wire or the service did not answer.
+    pub async fn contains(&self, user_id: &str, group: &str) -> Result<bool, SendError> {
+        let (user, group) = names_of(user_id, group)?;
+        self.link.outbound.check(&self.link.hub, Check::UserInGroup { user, group }).await
+    }
+
+    async fn join(
+        &self,
+        user_id: &str,
+        group: &str,
+        ttl: Option<Duration>,
+    ) -> Result<(), SendError> {
+        let (user, group) = names_of(user_id, group)?;
+        self.change(Change::UserJoinsGroup { user, group, ttl }).await
+    }
+
+    async fn change(&self, change: Change) -> Result<(), SendError> {
+        self.link.outbound.change(&self.link.hub, change).await
+    }
+}
+
+fn names_of(user_id: &str, group: &str) -> Result<(String, String), SendError> {
+    names::check_user(user_id)?;
+    names::check_group(group)?;
+    Ok((user_id.to_owned(), group.to_owned()))
+}
+
+impl fmt::Debug for UserGroups {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserGroups").field("hub", &self.link.hub).finish()
+    }
+}
