@@ -53,14 +53,22 @@ impl Arguments {
         self
     }
 
-    /// The finished message.
-    pub(crate) fn into_payload(mut self, target: &str) -> Result<Payload, SendError> {
-        names::check_event(target)?;
+    /// The finished JSON array.
+    ///
+    /// # Errors
+    /// The first value that could not be serialised.
+    pub fn into_json(mut self) -> Result<Bytes, SendError> {
         if let Some(error) = self.failure {
             return Err(SendError::Encode(error));
         }
         self.json.push(b']');
-        Ok(Payload { target: target.to_owned(), arguments: self.json.into() })
+        Ok(self.json.into())
+    }
+
+    /// The finished message.
+    pub(crate) fn into_payload(self, target: &str) -> Result<Payload, SendError> {
+        names::check_event(target)?;
+        Ok(Payload { target: target.to_owned(), arguments: self.into_json()? })
     }
 }
 

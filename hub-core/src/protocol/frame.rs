@@ -51,6 +51,10 @@ impl Frames {
         let frame = self.buffer.split_to(length).freeze();
         self.buffer.advance(1);
         self.scanned = 0;
+        if self.buffer.is_empty() {
+            // Connections are idle most of the time: keep no memory for the next message.
+            self.buffer = BytesMut::new();
+        }
         Ok(Some(frame))
     }
 

@@ -1,0 +1,351 @@
+//! Reads attributes: `key = value` lists, filters, renames, conditions.
+
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::{
+    Attribute, Error, Expr, LitStr, Meta, Path, Token,
+    ext::IdentExt,
+    parse::{ParseStream, Parser},
+};
+
+use crate::{case::RenameRule, case::name_problem, errors::Sink, paths::Root};
+
+/// The attributes that the macros consume.
+const OWN: [&str; 3] = ["filter", "hub", "from_context"];
+
+/// What `#[serverless_hub(…)]` and `#[hub_client(…)]` say.
+#[derive(Default)]
+pub(crate) struct Options {
+    pub(crate) root: Root,
+    pub(crate) rename_all: RenameRule,
+    pub(crate) client: Option<Path>,
+}
+
+impl Options {
+    /// Reads the keys; only those in `known` are allowed.
+    pub(crate) fn read(args: TokenStream, known: &[&str], sink: &Sink) -> Self {
+        let mut options = Self::default();
+        for_each_key(args, known, sink, |key, input| {
+            match key {
+                "client" => options.client = Some(path_value(key, input)?),
+                "crate" => options.root = Root::new(path_value(key, input)?),
+                _ => options.rename_all = rename_rule(&string_value(key, input)?)?,
+            }
+            Ok(())
+        });
+        options
+    }
+}
+
+/// Splits off the attributes called `name` that are ours.
+pub(crate) fn take(attrs: &mut Vec<Attribute>, name: &str, root: &Root) -> Vec<Attribute> {
+    let all = std::mem::take(attrs);
+    let (taken, kept) = all.into_iter().partition(|attr| root.is_own(attr.path(), name));
+    *attrs = kept;
+    taken
+}
+
+/// Takes every attribute of ours where none of them means anything, and says so.
+pub(crate) fn refuse_own(attrs: &mut Vec<Attribute>, why: &str, root: &Root, sink: &Sink) {
+    refuse_conditional(attrs, sink);
+    for name in OWN {
+        for attr in take(attrs, name, root) {
+            sink.report(&attr, format!("`#[{name}]` means nothing here: {why}"));
+        }
+    }
+}
+
+/// Takes and refuses `#[cfg_attr(…, filter(…))]` and the like: with the condition off, a guard would be gone.
+pub(crate) fn refuse_conditional(attrs: &mut Vec<Attribute>, sink: &Sink) {
+    attrs.retain(|attr| {
+        let Some(name) = own_in_condition(attr) else {
+            return true;
+        };
+        let without = match name {
+            "filter" => UNGUARDED,
+            _ => "write it by itself, or write two versions under `#[cfg(…)]`",
+        };
+        sink.report(attr, format!("`#[{name}]` cannot depend on `cfg_attr`: {without}"));
+        false
+    });
+}
+
+const UNGUARDED: &str = "without it this method would run unguarded; write `#[filter(…)]` by itself, or write \
+                         two versions under `#[cfg(…)]`";
+
+/// Refuses filters of a block that the compiler has taken out of a `cfg_attr` before the macro ran.
+///
+/// With the condition off there is nothing left to see, so at least no build with it on goes through. The
+/// source of such an attribute still is the whole `cfg_attr`.
+pub(crate) fn refuse_applied_condition(filters: &[Attribute], sink: &Sink) {
+    for attr in filters {
+        let source = attr.bracket_token.span.join().source_text();
+        let written = source.as_deref().map(|text| text.trim_start_matches(['[', ' ']));
+        if written.is_some_and(|text| text.starts_with("cfg_attr")) {
+            sink.report(attr, format!("`#[filter]` cannot depend on `cfg_attr`: {UNGUARDED}"));
+        }
+    }
+}
+
+/// The `cfg` conditions of an item, as attributes for what is generated from it.
+pub(crate) fn conditions(attrs: &[Attribute]) -> Vec<TokenStream> {
+    attrs.iter().filter_map(condition).collect()
+}
+
+fn condition(attr: &Attribute) -> Option<TokenStream> {
+    if attr.path().is_ident("cfg") {
+        return Some(attr.to_token_stream());
+    }
+    let mut parts = conditional_parts(attr).into_iter();
+    let predicate = parts.next()?;
+    let cfgs: Vec<_> = parts.filter(|part| path_end(part).as_deref() == Some("cfg")).collect();
+    (!cfgs.is_empty()).then(|| quote!(#[cfg_attr(#predicate, #(#cfgs),*)]))
+}
+
+/// The attribute of ours that a `cfg_attr` may turn into.
+fn own_in_condition(attr: &Attribute) -> Option<&'static str> {
+    let names = conditional_names(attr);
+    OWN.into_iter().find(|own| names.iter().any(|name| name == own))
+}
+
+/// The names of all attributes that a `cfg_attr` may turn into.
+fn conditional_names(attr: &Attribute) -> Vec<String> {
+    fn names_of(parts: Vec<TokenStream>) -> Vec<String> {
+        parts
+            .into_iter()
+            .skip(1)
+            .flat_map(|part| match path_end(&part) {
+                Some(name) if name == "cfg_attr" => {
+                    let inner = part.into_iter().find_map(|token| match token {
+                        TokenTree::Group(group) => Some(group.stream()),
+                        _ => None,
+                    });
+                    names_of(split_commas(inner.unwrap_or_default()))
+                }
+                name => name.into_iter().collect(),
+            })
+            .collect()
+    }
+    names_of(conditional_parts(attr))
+}
+
+/// The predicate and the attributes of a `cfg_attr`; empty for any other attribute.
+fn conditional_parts(attr: &Attribute) -> Vec<TokenStream> {
+    match &attr.meta {
+        Meta::List(list) if list.path.is_ident("cfg_attr") => split_commas(list.tokens.clone()),
+        _ => Vec::new(),
+    }
+}
+
+/// The last identifier of the path that `tokens` begin with.
+fn path_end(tokens: &TokenStream) -> Option<String> {
+    let path = tokens.clone().into_iter().take_while(|token| match token {
+        TokenTree::Ident(_) => true,
+        TokenTree::Punct(punct) => punct.as_char() == ':',
+        TokenTree::Group(_) | TokenTree::Literal(_) => false,
+    });
+    path.last().map(|name| name.to_string())
+}
+
+fn split_commas(tokens: TokenStream) -> Vec<TokenStream> {
+    let mut parts = vec![TokenStream::new()];
+    for token in tokens {
+        match (&token, parts.last_mut()) {
+            (TokenTree::Punct(punct), _) if punct.as_char() == ',' => {
+                parts.push(TokenStream::new());
+            }
+            (_, Some(part)) => part.extend([token]),
+            (_, None) => {}
+        }
+    }
+    parts
+}
+
+/// The expressions of `#[filter(…)]` attributes, outer first.
+pub(crate) fn filters(attrs: &[Attribute], sink: &Sink) -> Vec<Expr> {
+    attrs
+        .iter()
+        .filter_map(|attr| filter(attr, sink).map_err(|error| sink.push(error)).ok())
+        .collect()
+}
+
+fn filter(attr: &Attribute, sink: &Sink) -> syn::Result<Expr> {
+    let needed = "`#[filter]` needs the filter: `#[filter(SignedIn)]`";
+    let Meta::List(list) = &attr.meta else {
+        return Err(Error::new_spanned(attr, needed));
+    };
+    if list.tokens.is_empty() {
+        return Err(Error::new_spanned(attr, needed));
+    }
+    if let Some(token) = names_self(list.tokens.clone()) {
+        sink.report(
+            token,
+            "a filter is made once, when the hub is mounted, so it cannot name `self`; its \
+                            `before` finds the hub with `call.hub::<…>()`",
+        );
+    }
+    let parser = |input: ParseStream<'_>| {
+        let expression = input.parse()?;
+        input.parse::<Option<Token![,]>>()?;
+        if !input.is_empty() {
+            let message = "one filter an attribute; write the next one as its own `#[filter(…)]`";
+            return Err(Error::new_spanned(input.parse::<TokenStream>()?, message));
+        }
+        Ok(expression)
+    };
+    parser.parse2(list.tokens.clone())
+}
+
+/// The first `self` that stands for the hub and not for a module.
+fn names_self(tokens: TokenStream) -> Option<TokenTree> {
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        match &token {
+            TokenTree::Ident(ident) if ident == "self" => {
+                let path = matches!(tokens.peek(), Some(TokenTree::Punct(p)) if p.as_char() == ':');
+                if !path {
+                    return Some(token);
+                }
+            }
+            // Braces may hold items with a `self` of their own.
+            TokenTree::Group(group) if group.delimiter() != proc_macro2::Delimiter::Brace => {
+                if let Some(found) = names_self(group.stream()) {
+                    return Some(found);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The name in `#[hub(rename = "…")]`.
+pub(crate) fn rename(attrs: &[Attribute], sink: &Sink) -> Option<LitStr> {
+    let mut name = None;
+    for (index, attr) in attrs.iter().enumerate() {
+        if index > 0 {
+            sink.report(attr, "`#[hub]` is given twice; remove this one");
+            continue;
+        }
+        let Meta::List(list) = &attr.meta else {
+            sink.report(attr, "`#[hub]` needs a key: `#[hub(rename = \"…\")]`");
+            continue;
+        };
+        if list.tokens.is_empty() {
+            sink.report(attr, "`#[hub]` needs a key: `#[hub(rename = \"…\")]`");
+        }
+        for_each_key(list.tokens.clone(), &["rename"], sink, |key, input| {
+            name = Some(string_value(key, input)?);
+            Ok(())
+        });
+    }
+    name
+}
+
+/// The client name of a method: `rename` if given, else the rule applied to the Rust name.
+pub(crate) fn client_name(
+    ident: &Ident,
+    rename: Option<&LitStr>,
+    rule: RenameRule,
+    sink: &Sink,
+) -> String {
+    let name = match rename {
+        Some(literal) => literal.value(),
+        None => rule.apply(&ident.unraw().to_string()),
+    };
+    if let Some(problem) = name_problem(&name) {
+        let message =
+            format!("clients cannot call a method named {name:?}: {problem}; choose another name");
+        match rename {
+            Some(literal) => sink.report(literal, message),
+            None => sink.report(ident, message),
+        }
+    }
+    name
+}
+
+/// Walks `key = value, …`; `read` gets each known key once, with the stream standing at its value.
+fn for_each_key(
+    tokens: TokenStream,
+    known: &[&str],
+    sink: &Sink,
+    mut read: impl FnMut(&str, ParseStream<'_>) -> syn::Result<()>,
+) {
+    let expected = || known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+    let mut seen = Vec::new();
+    let walk = |input: ParseStream<'_>| {
+        while !input.is_empty() {
+            if !input.peek(Ident::peek_any) {
+                return Err(
+                    input.error(format!("expected `key = value`; the keys are {}", expected()))
+                );
+            }
+            let key = input.call(Ident::parse_any)?;
+            let name = key.to_string();
+            if !known.contains(&name.as_str()) {
+                sink.report(&key, format!("unknown key `{name}`; the keys are {}", expected()));
+                skip_value(input)?;
+            } else if seen.contains(&name) {
+                sink.report(&key, format!("`{name}` is given twice; remove this one"));
+                skip_value(input)?;
+            } else if !input.peek(Token![=]) {
+                sink.report(&key, format!("`{name}` needs a value: `{name} = …`"));
+                skip_value(input)?;
+            } else {
+                input.parse::<Token![=]>()?;
+                if let Err(error) = read(&name, input) {
+                    sink.push(error);
+                    skip_value(input)?;
+                }
+                seen.push(name);
+            }
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        Ok(())
+    };
+    if let Err(error) = walk.parse2(tokens) {
+        sink.push(error);
+    }
+}
+
+/// Goes to the next comma, so that one mistake does not hide the next.
+fn skip_value(input: ParseStream<'_>) -> syn::Result<()> {
+    while !input.is_empty() && !input.peek(Token![,]) {
+        input.parse::<TokenTree>()?;
+    }
+    Ok(())
+}
+
+fn path_value(key: &str, input: ParseStream<'_>) -> syn::Result<Path> {
+    if input.peek(LitStr) {
+        let text = input.parse::<LitStr>()?;
+        let message = format!("a path stands without quotes: `{key} = {}`", text.value());
+        return Err(Error::new_spanned(text, message));
+    }
+    if input.peek(Token![dyn]) {
+        let keyword = input.parse::<Token![dyn]>()?;
+        return Err(Error::new_spanned(
+            keyword,
+            format!("name the trait alone: `{key} = ChatClient`"),
+        ));
+    }
+    input.parse()
+}
+
+fn string_value(key: &str, input: ParseStream<'_>) -> syn::Result<LitStr> {
+    if input.peek(LitStr) {
+        return input.parse();
+    }
+    let message = format!("the name stands in quotes: `{key} = \"…\"`");
+    let span = if input.is_empty() { Span::call_site() } else { input.span() };
+    Err(Error::new(span, message))
+}
+
+fn rename_rule(literal: &LitStr) -> syn::Result<RenameRule> {
+    RenameRule::from_spelling(&literal.value()).ok_or_else(|| {
+        let known = RenameRule::SPELLINGS.map(|(spelling, _)| format!("`{spelling}`")).join(", ");
+        Error::new_spanned(literal, format!("unknown rename rule; expected one of {known}"))
+    })
+}

@@ -1,0 +1,82 @@
+//! A client trait as plain data, and the check that looks at more than one method.
+
+use proc_macro2::{Ident, TokenStream};
+use syn::{Attribute, ItemTrait, Signature, Type};
+
+use crate::{errors::Sink, paths::Root};
+
+/// An annotated trait.
+pub(crate) struct ClientDef {
+    pub(crate) root: Root,
+    /// The trait without its items.
+    pub(crate) header: ItemTrait,
+    pub(crate) calls: Vec<CallDef>,
+}
+
+/// One method that clients implement.
+pub(crate) struct CallDef {
+    /// The signature as written.
+    pub(crate) sig: Signature,
+    /// The name that is sent to clients.
+    pub(crate) name: String,
+    /// The attributes that are not ours.
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) arguments: Vec<ArgumentDef>,
+    /// What the client answers; `None` when nothing is waited for.
+    pub(crate) answer: Option<Type>,
+    /// `#[cfg(…)]`, to be copied to the implementation.
+    pub(crate) conditions: Vec<TokenStream>,
+    /// Whether a proxy can implement the method; not so beside a mistake.
+    pub(crate) sound: bool,
+}
+
+/// One argument of a client method.
+pub(crate) struct ArgumentDef {
+    pub(crate) ty: Type,
+    pub(crate) conditions: Vec<TokenStream>,
+}
+
+impl ClientDef {
+    /// Reports what is wrong between methods.
+    pub(crate) fn check(&self, sink: &Sink) {
+        let named: Vec<_> = self.calls.iter().map(|call| (&call.sig.ident, &*call.name)).collect();
+        for (index, (second, name)) in named.iter().enumerate() {
+            let earlier = named.iter().take(index);
+            let Some((first, _)) = earlier.clone().find(|(_, other)| same_to_clients(other, name))
+            else {
+                continue;
+            };
+            // Twice the same Rust name is rustc's to refuse, or two conditions exclude each other.
+            if first == second {
+                continue;
+            }
+            let message = both_called(first, second, name);
+            sink.report(first, &message);
+            sink.report(second, &message);
+        }
+    }
+}
+
+/// The clients of every language compare names ignoring ASCII case, but not `_`.
+fn same_to_clients(left: &str, right: &str) -> bool {
+    left.eq_ignore_ascii_case(right)
+}
+
+fn both_called(first: &Ident, second: &Ident, name: &str) -> String {
+    format!(
+        "`{first}` and `{second}` are both called `{}` at the client; give one another name: \
+         `#[hub(rename = \"…\")]`",
+        name.to_ascii_lowercase(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_ignore_case_but_not_underscores() {
+        assert!(same_to_clients("newMessage", "NewMessage"));
+        assert!(!same_to_clients("newMessage", "new_message"));
+    }
+}

@@ -1,0 +1,229 @@
+//! From the model to the table.
+//!
+//! Every token that can fail a bound carries the span of what the user wrote, so that the compiler's
+//! message stands there. Locals come from [`local`], so that no user code can see them.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote_spanned};
+use syn::{Expr, ext::IdentExt, spanned::Spanned};
+
+use super::model::{Category, HubDef, MethodDef, NegotiateDef, ParamDef, Reply, Source};
+use crate::paths::{at, local, local_at, plain_local};
+
+/// What differs between a table and an empty one.
+pub(crate) struct Parts {
+    pub(crate) methods: TokenStream,
+    pub(crate) negotiate: TokenStream,
+    pub(crate) filters: TokenStream,
+    pub(crate) attributes: TokenStream,
+}
+
+/// The `Hub` implementation of a block without mistakes.
+pub(crate) fn table(hub: &HubDef) -> TokenStream {
+    let site = Span::mixed_site();
+    let methods = hub.methods.iter().map(method);
+    let parts = Parts {
+        methods: quote_spanned!(site=> #(#methods,)*),
+        negotiate: negotiate(&hub.negotiators),
+        filters: filters(&hub.filters),
+        attributes: attributes(hub),
+    };
+    implementation(hub, &parts)
+}
+
+/// Silences what generated code cannot avoid, and no more than that.
+fn attributes(hub: &HubDef) -> TokenStream {
+    let site = Span::mixed_site();
+    // The warning belongs to who calls a deprecated method, not to the table.
+    let deprecated = hub.methods.iter().any(|method| method.deprecated);
+    let deprecated = deprecated.then(|| quote_spanned!(site=> #[allow(deprecated)]));
+    // With every argument taken out by its condition, there is nothing to bind.
+    let mut params = hub.methods.iter().flat_map(|method| &method.params);
+    let conditional = params.any(|param| !param.conditions.is_empty());
+    let conditional = conditional.then(|| quote_spanned!(site=> #[allow(unused_mut)]));
+    quote_spanned!(site=> #deprecated #conditional)
+}
+
+pub(crate) fn implementation(hub: &HubDef, parts: &Parts) -> TokenStream {
+    let HubDef { name, self_ty, .. } = hub;
+    let Parts { methods, negotiate, filters, attributes } = parts;
+    let alias = hub.root.alias();
+    let (generics, _, conditions) = hub.generics.split_for_impl();
+    let client = match &hub.client {
+        Some(path) => quote_spanned!(path.span()=> dyn #path),
+        None => quote_spanned!(Span::mixed_site()=> __hub::Untyped),
+    };
+    quote_spanned! {Span::mixed_site()=>
+        const _: () = {
+            #alias
+            #[automatically_derived]
+            #attributes
+            impl #generics __hub::Hub for #self_ty #conditions {
+                const NAME: &'static ::core::primitive::str = #name;
+                type Client = #client;
+                const METHODS: &'static [__hub::Method<Self>] = &[#methods];
+                const NEGOTIATE: __hub::Option<__hub::Negotiator<Self>> = #negotiate;
+                fn filters() -> __hub::Filters {
+                    #filters
+                }
+            }
+        };
+    }
+}
+
+/// One row of the table.
+fn method(method: &MethodDef) -> TokenStream {
+    let MethodDef { name, conditions, .. } = method;
+    let rust_name = method.ident.unraw().to_string();
+    let category = match method.category {
+        Category::Message => format_ident!("Message"),
+        Category::Connected => format_ident!("Connected"),
+        Category::Disconnected => format_ident!("Disconnected"),
+    };
+    let names = method.params.iter().filter_map(|param| match &param.source {
+        Source::Client { name } => {
+            let conditions = &param.conditions;
+            Some(quote_spanned!(Span::mixed_site()=> #(#conditions)* #name))
+        }
+        Source::Context | Source::Call => None,
+    });
+    let filters = filters(&method.filters);
+    let (this, context, args) = (local("this"), context(method), local("args"));
+    let body = call(method);
+    let binds = method.params.iter().any(|param| matches!(param.source, Source::Client { .. }));
+    let mutable = binds.then(|| quote_spanned!(Span::mixed_site()=> mut));
+    quote_spanned! {Span::mixed_site()=>
+        #(#conditions)*
+        __hub::Method {
+            name: #name,
+            rust_name: #rust_name,
+            category: __hub::Category::#category,
+            params: &[#(#names),*],
+            filters: || #filters,
+            call: |#this, #context, #mutable #args| __hub::Box::pin(async move { #body }),
+        }
+    }
+}
+
+/// Binds what is injected, then the client's arguments, then calls and encodes.
+fn call(method: &MethodDef) -> TokenStream {
+    let (context, args) = (context(method), local("args"));
+    let numbered = || method.params.iter().enumerate();
+    let injected = numbered().filter(|(_, param)| param.source == Source::Call);
+    let bound = numbered().filter(|(_, param)| param.source != Source::Call);
+    let bindings = injected.chain(bound).map(|(index, param)| binding(index, param, &context));
+    let values = numbered().map(|(index, param)| value(index, param));
+    let ident = &method.ident;
+    let this = local("this");
+    let called = quote_spanned!(ident.span()=> Self::#ident(#this, #(#values),*));
+    let called = quote_spanned!(at(ident.span())=> __hub::assert_send(#called));
+    let into_reply = match &method.reply {
+        Reply::Type(ty) => quote_spanned!(at(ty.span())=> <#ty as __hub::HubReply>::into_reply),
+        Reply::Opaque(span) => quote_spanned!(at(*span)=> __hub::HubReply::into_reply),
+        Reply::Nothing => quote_spanned!(at(ident.span())=> __hub::HubReply::into_reply),
+    };
+    quote_spanned! {Span::mixed_site()=>
+        #(#bindings)*
+        #args.finish()?;
+        #into_reply(#called.await, #context.protocol())
+    }
+}
+
+/// The call's context. A parameter for it gives its place, so that a wrong type is reported there.
+fn context(method: &MethodDef) -> Ident {
+    let param = method.params.iter().find(|param| param.source == Source::Context);
+    match param {
+        Some(param) => plain_local("context", param.span),
+        None => local("context"),
+    }
+}
+
+fn binding(index: usize, param: &ParamDef, context: &Ident) -> TokenStream {
+    let ParamDef { ty, conditions, .. } = param;
+    let site = Span::mixed_site();
+    let args = local("args");
+    let target = local(&format!("arg{index}"));
+    match &param.source {
+        // The type is written out so that the compiler points at it when it is not this hub's context.
+        Source::Context => quote_spanned!(site=> #(#conditions)* let #target: #ty = #context;),
+        // The whole expression stands at the type, so that the compiler sees one mistake and not two.
+        Source::Call => {
+            let span = ty.span();
+            let make = quote_spanned!(at(span)=> <#ty as __hub::FromContext>::from_context);
+            let made = quote_spanned!(span=> #make(#context.invocation()).await?);
+            quote_spanned!(site=> #(#conditions)* let #target = #made;)
+        }
+        Source::Client { name } => quote_spanned! {site=>
+            #(#conditions)*
+            let #target = <#ty as __hub::HubArg>::bind(&mut #args, #name)?;
+        },
+    }
+}
+
+fn value(index: usize, param: &ParamDef) -> TokenStream {
+    let conditions = &param.conditions;
+    let value = local_at(&format!("arg{index}"), param.span);
+    quote_spanned!(Span::mixed_site()=> #(#conditions)* #value)
+}
+
+/// `Filters` of these expressions, outer first.
+fn filters(expressions: &[Expr]) -> TokenStream {
+    let none = quote_spanned!(Span::mixed_site()=> __hub::Filters::new());
+    expressions.iter().fold(none, |outer, expression| {
+        quote_spanned!(at(expression.span())=> __hub::Filters::with(#outer, #expression))
+    })
+}
+
+fn negotiate(negotiators: &[NegotiateDef]) -> TokenStream {
+    let site = Span::mixed_site();
+    match negotiators {
+        [] => quote_spanned!(site=> __hub::None),
+        [only] if only.conditions.is_empty() => negotiator(only),
+        // Whichever the conditions leave, else none.
+        several => {
+            let rows = several.iter().map(|def| {
+                let conditions = &def.conditions;
+                let row = negotiator(def);
+                quote_spanned!(site=> #(#conditions)* #row)
+            });
+            quote_spanned!(site=> [#(#rows,)* __hub::None][0])
+        }
+    }
+}
+
+fn negotiator(def: &NegotiateDef) -> TokenStream {
+    let (this, call) = (local("this"), local("call"));
+    let request = match &def.request {
+        Some(param) => plain_local("request", param.span),
+        None => local("request"),
+    };
+    let ident = &def.ident;
+    let binding = def.request.as_ref().map(|param| {
+        let ty = &param.ty;
+        let target = local("arg0");
+        quote_spanned!(Span::mixed_site()=> let #target: #ty = #request;)
+    });
+    let value = def.request.as_ref().map(|param| value(0, param));
+    let called = quote_spanned!(ident.span()=> Self::#ident(#this, #value));
+    let called = quote_spanned!(at(ident.span())=> __hub::assert_send(#called));
+    let into_negotiation = match &def.reply {
+        Reply::Type(ty) => {
+            quote_spanned!(at(ty.span())=> <#ty as __hub::IntoNegotiation>::into_negotiation)
+        }
+        Reply::Opaque(span) => {
+            quote_spanned!(at(*span)=> __hub::IntoNegotiation::into_negotiation)
+        }
+        Reply::Nothing => {
+            quote_spanned!(at(ident.span())=> __hub::IntoNegotiation::into_negotiation)
+        }
+    };
+    quote_spanned! {Span::mixed_site()=>
+        __hub::Some({
+            let #call: __hub::Negotiator<Self> = |#this, #request| __hub::Box::pin(async move {
+                #binding
+                #into_negotiation(#called.await)
+            });
+            #call
+        })
+    }
+}

@@ -1,0 +1,170 @@
+//! A hub as plain data, and the checks that look at more than one method.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use syn::{Expr, Generics, Path, Type};
+
+use crate::{case::matching_form, errors::Sink, paths::Root};
+
+/// An annotated `impl` block.
+pub(crate) struct HubDef {
+    pub(crate) root: Root,
+    /// The type's name, which is the hub's.
+    pub(crate) name: String,
+    pub(crate) generics: Generics,
+    pub(crate) self_ty: Type,
+    /// The client trait, if the block names one.
+    pub(crate) client: Option<Path>,
+    /// The block's own filters, outer first.
+    pub(crate) filters: Vec<Expr>,
+    pub(crate) methods: Vec<MethodDef>,
+    /// At most one of them is compiled; several differ in their conditions.
+    pub(crate) negotiators: Vec<NegotiateDef>,
+}
+
+/// A method that the service calls, for a client or for a connection's event.
+pub(crate) struct MethodDef {
+    pub(crate) ident: Ident,
+    /// The name that clients use.
+    pub(crate) name: String,
+    pub(crate) category: Category,
+    pub(crate) params: Vec<ParamDef>,
+    /// The method's own filters, outer first.
+    pub(crate) filters: Vec<Expr>,
+    pub(crate) reply: Reply,
+    /// `#[cfg(…)]`, to be copied to the row.
+    pub(crate) conditions: Vec<TokenStream>,
+    pub(crate) deprecated: bool,
+}
+
+/// The method behind the negotiate route.
+pub(crate) struct NegotiateDef {
+    pub(crate) ident: Ident,
+    pub(crate) request: Option<ParamDef>,
+    pub(crate) reply: Reply,
+    pub(crate) conditions: Vec<TokenStream>,
+}
+
+/// One parameter after the receiver.
+pub(crate) struct ParamDef {
+    pub(crate) source: Source,
+    /// The type as written, save that the method's own lifetimes are left to inference.
+    pub(crate) ty: TokenStream,
+    /// Where the compiler reports a value of the wrong type.
+    pub(crate) span: Span,
+    pub(crate) conditions: Vec<TokenStream>,
+}
+
+/// Where a parameter's value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The first parameter, when it is a reference.
+    Context,
+    /// `#[from_context]`.
+    Call,
+    /// The client's arguments, by position; the name is for error messages.
+    Client { name: String },
+}
+
+/// What a method says it returns.
+pub(crate) enum Reply {
+    /// No `->`.
+    Nothing,
+    /// A type that can be named again in the table.
+    Type(TokenStream),
+    /// A type with `impl Trait` in it, which only the method itself can name.
+    Opaque(Span),
+}
+
+/// What calls a method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Category {
+    Message,
+    Connected,
+    Disconnected,
+}
+
+/// What the name of a method decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Event(Category),
+    Negotiate,
+}
+
+impl Role {
+    /// The role of a method, by its Rust name.
+    pub(crate) fn of(method: &str) -> Self {
+        match method {
+            "on_connected" => Self::Event(Category::Connected),
+            "on_disconnected" => Self::Event(Category::Disconnected),
+            "negotiate" => Self::Negotiate,
+            _ => Self::Event(Category::Message),
+        }
+    }
+
+    pub(crate) fn is_reserved(self) -> bool {
+        self != Self::Event(Category::Message)
+    }
+}
+
+impl HubDef {
+    /// Reports what is wrong between methods.
+    pub(crate) fn check(&self, sink: &Sink) {
+        let messages: Vec<_> =
+            self.methods.iter().filter(|method| method.category == Category::Message).collect();
+        let names: Vec<_> = messages.iter().map(|method| method.name.as_str()).collect();
+        for (first, second) in collisions(&names) {
+            let (Some(first), Some(second)) = (messages.get(first), messages.get(second)) else {
+                continue;
+            };
+            // Twice the same Rust name is rustc's to refuse, or two conditions exclude each other.
+            if first.ident == second.ident {
+                continue;
+            }
+            let message = format!(
+                "`{}` and `{}` are both called `{}` by clients; give one another name: \
+                 `#[hub(rename = \"…\")]`",
+                first.ident,
+                second.ident,
+                matching_form(&second.name),
+            );
+            sink.report(&first.ident, &message);
+            sink.report(&second.ident, &message);
+        }
+    }
+}
+
+/// The pairs of names that clients could not tell apart: each later name with the first of its kind.
+/// A name of which nothing is left has been refused for that.
+fn collisions(names: &[&str]) -> Vec<(usize, usize)> {
+    let forms: Vec<_> = names.iter().map(|name| matching_form(name)).collect();
+    let first = |form: &String| forms.iter().position(|other| other == form);
+    let pairs = forms.iter().enumerate().filter_map(|(index, form)| Some((first(form)?, index)));
+    let pairs = pairs.filter(|(first, second)| first != second);
+    pairs.filter(|(first, _)| forms.get(*first).is_some_and(|form| !form.is_empty())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_collide_when_only_case_and_underscores_differ() {
+        assert_eq!(
+            collisions(&["sendMessage", "join", "send_message", "SENDMESSAGE"]),
+            [(0, 2), (0, 3)]
+        );
+    }
+
+    #[test]
+    fn different_names_do_not_collide() {
+        assert_eq!(collisions(&["send", "sends", "sent"]), []);
+    }
+
+    #[test]
+    fn three_names_are_reserved() {
+        assert_eq!(Role::of("on_connected"), Role::Event(Category::Connected));
+        assert_eq!(Role::of("on_disconnected"), Role::Event(Category::Disconnected));
+        assert_eq!(Role::of("negotiate"), Role::Negotiate);
+        assert!(!Role::of("connected").is_reserved());
+    }
+}

@@ -1,0 +1,123 @@
+//! Parameters of hub methods: who gives each value, and what cannot be given.
+
+use quote::ToTokens;
+use syn::{Attribute, FnArg, Pat, PatType, Signature, Type, ext::IdentExt, spanned::Spanned};
+
+use super::{
+    model::{Category, ParamDef, Source},
+    parse::Reader,
+};
+use crate::{attr, types};
+
+impl Reader<'_> {
+    pub(super) fn params(&self, sig: &mut Signature, category: Category) -> Vec<ParamDef> {
+        let lifetimes = types::lifetimes(&sig.generics);
+        let mut params = Vec::new();
+        for (index, input) in sig.inputs.iter_mut().enumerate().skip(1) {
+            let FnArg::Typed(input) = input else { continue };
+            attr::refuse_conditional(&mut input.attrs, self.sink);
+            let marks = attr::take(&mut input.attrs, "from_context", &self.options.root);
+            self.refuse_own(&mut input.attrs, "it works on a method");
+            for again in marks.iter().skip(1) {
+                self.sink.report(again, "`#[from_context]` is given twice; remove this one");
+            }
+            let source = match marks.first() {
+                _ if index == 1 && types::may_be_context(&input.ty) => {
+                    self.context(input, marks.first());
+                    Source::Context
+                }
+                Some(_) => self.injected(input),
+                None => self.argument(input),
+            };
+            params.push(ParamDef {
+                source,
+                ty: types::without_lifetimes(input.ty.to_token_stream(), &lifetimes),
+                span: input.pat.span(),
+                conditions: attr::conditions(&input.attrs),
+            });
+            if params.last().is_some_and(|param| matches!(param.source, Source::Client { .. })) {
+                self.connection_argument(input, category, &params);
+            }
+        }
+        params
+    }
+
+    fn context(&self, input: &PatType, mark: Option<&Attribute>) {
+        if let Some(mark) = mark {
+            self.sink.report(mark, "the context needs no `#[from_context]`; remove it");
+        }
+        if let Type::Reference(reference) = types::ungrouped(&input.ty)
+            && let Some(mutability) = &reference.mutability
+        {
+            self.sink.report(mutability, "the context is shared; write `&Context<Self>`");
+        }
+    }
+
+    fn injected(&self, input: &PatType) -> Source {
+        if let Some(reference) = types::reference(&input.ty) {
+            self.sink.report(reference, "injected values are owned; write the type without `&`");
+        }
+        if let Some(opaque) = types::opaque(&input.ty) {
+            self.sink
+                .report(opaque, "the type decides what is injected; name it instead of `impl`");
+        }
+        Source::Call
+    }
+
+    fn argument(&self, input: &PatType) -> Source {
+        if let Some(reference) = types::reference(&input.ty) {
+            self.sink.report(reference, types::owned_advice(reference));
+        }
+        if let Some(opaque) = types::opaque(&input.ty) {
+            self.sink.report(
+                opaque,
+                "the type decides how the argument is bound; name it instead of `impl`",
+            );
+        }
+        match &*input.pat {
+            Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none() => {
+                let name = pat.ident.unraw().to_string();
+                // `_text` is how Rust says "unused"; to a client the argument is `text`.
+                let bare = name.trim_start_matches('_');
+                Source::Client { name: if bare.is_empty() { name } else { bare.to_owned() } }
+            }
+            Pat::Wild(pat) => {
+                self.sink
+                    .report(pat, "error messages name the argument; write a name such as `_text`");
+                Source::Client { name: String::new() }
+            }
+            pat => {
+                let message = "error messages name the argument; write a plain name and take the value apart \
+                               in the body";
+                self.sink.report(pat, message);
+                Source::Client { name: String::new() }
+            }
+        }
+    }
+
+    /// Connection events carry next to nothing that could be an argument.
+    fn connection_argument(&self, input: &PatType, category: Category, params: &[ParamDef]) {
+        let arguments =
+            params.iter().filter(|param| matches!(param.source, Source::Client { .. })).count();
+        match category {
+            Category::Connected => self.sink.report(
+                input,
+                "a client sends no arguments when it connects; inject the value: `#[from_context]`",
+            ),
+            Category::Disconnected if arguments > 1 => self.sink.report(
+                input,
+                "`on_disconnected` gets one argument, the close reason: `error: Option<String>`; remove \
+                 this one",
+            ),
+            Category::Message | Category::Disconnected => {}
+        }
+    }
+}
+
+/// The attributes of a parameter or receiver.
+pub(super) fn attributes(input: &mut FnArg) -> &mut Vec<Attribute> {
+    match input {
+        FnArg::Receiver(receiver) => &mut receiver.attrs,
+        FnArg::Typed(typed) => &mut typed.attrs,
+    }
+}

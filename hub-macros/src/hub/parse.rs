@@ -1,0 +1,303 @@
+//! From the `impl` block to the model. Takes our attributes out of the block and reports each mistake.
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::{
+    Attribute, FnArg, GenericParam, ImplItem, ImplItemFn, ItemImpl, Receiver, ReceiverKind,
+    ReturnType, Safety, Signature, Type, ext::IdentExt, parse_quote, spanned::Spanned,
+};
+
+use super::{
+    model::{Category, HubDef, MethodDef, NegotiateDef, ParamDef, Reply, Role, Source},
+    params::attributes,
+};
+use crate::{
+    attr::{self, Options},
+    case::is_hub_name,
+    errors::Sink,
+    types,
+};
+
+const KEYS: [&str; 3] = ["client", "rename_all", "crate"];
+
+/// Reads a block; `None` when it has no type that a table could belong to.
+pub(crate) fn block(args: TokenStream, block: &mut ItemImpl, sink: &Sink) -> Option<HubDef> {
+    let options = Options::read(args, &KEYS, sink);
+    let reader = Reader { options: &options, sink };
+    let filters = reader.block_attributes(&mut block.attrs);
+    if let Some((path, _)) = &block.trait_ {
+        sink.report(path, "a hub's methods stand in an inherent block; write `impl Chat { … }`");
+    }
+    let mut methods = Vec::new();
+    let mut negotiators = Vec::new();
+    for item in &mut block.items {
+        match reader.item(item) {
+            Some(Member::Event(method)) => methods.push(method),
+            Some(Member::Negotiate(negotiate)) => negotiators.push(negotiate),
+            None => {}
+        }
+    }
+    let name = reader.hub_name(&block.self_ty)?;
+    Some(HubDef {
+        name,
+        generics: block.generics.clone(),
+        self_ty: Type::clone(&block.self_ty),
+        filters,
+        methods,
+        negotiators,
+        root: options.root,
+        client: options.client,
+    })
+}
+
+enum Member {
+    Event(MethodDef),
+    Negotiate(NegotiateDef),
+}
+
+/// What every step of reading needs.
+pub(super) struct Reader<'a> {
+    pub(super) options: &'a Options,
+    pub(super) sink: &'a Sink,
+}
+
+impl Reader<'_> {
+    fn block_attributes(&self, attrs: &mut Vec<Attribute>) -> Vec<syn::Expr> {
+        let root = &self.options.root;
+        attr::refuse_conditional(attrs, self.sink);
+        let filters = attr::take(attrs, "filter", root);
+        attr::refuse_applied_condition(&filters, self.sink);
+        let filters = attr::filters(&filters, self.sink);
+        for again in attr::take(attrs, "serverless_hub", root) {
+            self.sink.report(again, "`#[serverless_hub]` is given twice; remove this one");
+        }
+        attr::refuse_own(attrs, "a block has no client name", root, self.sink);
+        filters
+    }
+
+    fn hub_name(&self, self_ty: &Type) -> Option<String> {
+        let Some(ident) = types::last_ident(self_ty) else {
+            self.sink.report(self_ty, "a hub is a type with a name; write `impl Chat { … }`");
+            return None;
+        };
+        let name = ident.unraw().to_string();
+        if !is_hub_name(&name) {
+            let message = "the type's name is the hub's name, and the service takes only a letter followed \
+                           by ASCII letters, digits and `_`; rename the type";
+            self.sink.report(self_ty, message);
+        }
+        Some(name)
+    }
+
+    fn item(&self, item: &mut ImplItem) -> Option<Member> {
+        let not_called = "it works on the methods of the block";
+        match item {
+            ImplItem::Fn(function) => return self.function(function),
+            ImplItem::Const(item) => self.refuse_own(&mut item.attrs, not_called),
+            ImplItem::Type(item) => self.refuse_own(&mut item.attrs, not_called),
+            ImplItem::Macro(item) => {
+                self.refuse_own(&mut item.attrs, not_called);
+                let message = "methods made by a macro call are invisible to `#[serverless_hub]`; let the \
+                               macro produce the whole block";
+                self.sink.report(&item.mac, message);
+            }
+            other => self.sink.report(
+                other,
+                "`#[serverless_hub]` does not know this kind of item; move it to a plain `impl` block",
+            ),
+        }
+        None
+    }
+
+    pub(super) fn refuse_own(&self, attrs: &mut Vec<Attribute>, why: &str) {
+        attr::refuse_own(attrs, why, &self.options.root, self.sink);
+    }
+
+    fn function(&self, function: &mut ImplItemFn) -> Option<Member> {
+        let name = function.sig.ident.unraw().to_string();
+        let role = Role::of(&name);
+        if function.sig.receiver().is_none() {
+            self.without_receiver(function, role);
+            return None;
+        }
+        if function.sig.asyncness.is_none() {
+            let fn_token = function.sig.fn_token;
+            self.sink
+                .report(fn_token, "hub methods are `async`; move helpers to a plain `impl` block");
+            self.strip(function);
+            return None;
+        }
+        self.signature(&function.sig);
+        // A method may answer without awaiting anything; its signature is the hub's, not its own choice.
+        function.attrs.insert(0, parse_quote!(#[allow(clippy::unused_async)]));
+        Some(match role {
+            Role::Event(category) => Member::Event(self.event(function, category)),
+            Role::Negotiate => Member::Negotiate(self.negotiate(function)),
+        })
+    }
+
+    fn without_receiver(&self, function: &mut ImplItemFn, role: Role) {
+        let why = "clients cannot call a function without `&self`";
+        self.refuse_own(&mut function.attrs, why);
+        for input in &mut function.sig.inputs {
+            self.refuse_own(attributes(input), why);
+        }
+        if role.is_reserved() {
+            let ident = &function.sig.ident;
+            let message = format!(
+                "`{ident}` is reserved for a method; write `async fn {ident}(&self, …)` or rename it"
+            );
+            self.sink.report(ident, message);
+        }
+    }
+
+    /// Takes our attributes from a method that is refused as a whole.
+    fn strip(&self, function: &mut ImplItemFn) {
+        let root = &self.options.root;
+        attr::refuse_conditional(&mut function.attrs, self.sink);
+        for name in ["filter", "hub", "from_context"] {
+            attr::take(&mut function.attrs, name, root);
+            for input in &mut function.sig.inputs {
+                attr::take(attributes(input), name, root);
+            }
+        }
+    }
+
+    /// What holds for every hub method, whatever its name.
+    fn signature(&self, sig: &Signature) {
+        if let Some(receiver) = sig.receiver() {
+            self.receiver(receiver);
+        }
+        if let Safety::Unsafe(token) = &sig.safety {
+            self.sink.report(
+                token,
+                "any client may call a hub method, so it cannot be unsafe; remove `unsafe`",
+            );
+        }
+        if let Some(abi) = &sig.abi {
+            self.sink.report(abi, "hub methods are called by Rust; remove `extern`");
+        }
+        if let Some(variadic) = &sig.variadic {
+            self.sink
+                .report(variadic, "hub methods take a fixed number of arguments; remove `...`");
+        }
+        for param in &sig.generics.params {
+            if !matches!(param, GenericParam::Lifetime(_)) {
+                let message = "clients send values and choose no types, so hub methods are not generic; name \
+                               the type";
+                self.sink.report(param, message);
+            }
+        }
+    }
+
+    fn receiver(&self, receiver: &Receiver) {
+        let mutable = "one hub value serves every invocation concurrently; use interior mutability and take \
+                       `&self`";
+        let owned = "the runtime keeps the hub and lends it to each call; take `&self`";
+        match &receiver.kind {
+            ReceiverKind::Reference(_, _, None) => {}
+            ReceiverKind::Reference(_, _, Some(_)) => self.sink.report(receiver, mutable),
+            ReceiverKind::Typed(_, ty) => match types::ungrouped(ty) {
+                Type::Reference(reference) if reference.mutability.is_some() => {
+                    self.sink.report(receiver, mutable);
+                }
+                Type::Reference(reference) if types::is_self(&reference.elem) => {}
+                _ => self.sink.report(receiver, owned),
+            },
+            _ => self.sink.report(receiver, owned),
+        }
+    }
+
+    fn event(&self, function: &mut ImplItemFn, category: Category) -> MethodDef {
+        let root = &self.options.root;
+        attr::refuse_conditional(&mut function.attrs, self.sink);
+        let filter_attrs = attr::take(&mut function.attrs, "filter", root);
+        let hub_attrs = attr::take(&mut function.attrs, "hub", root);
+        self.refuse_own(&mut function.attrs, "it works on a parameter");
+        let rename = attr::rename(&hub_attrs, self.sink);
+        if category != Category::Message {
+            self.refuse_rename(&hub_attrs, &function.sig);
+        }
+        if category == Category::Disconnected {
+            for attr in &filter_attrs {
+                let message = "`on_disconnected` cannot be refused, because cleanup must run; remove \
+                               `#[filter]`";
+                self.sink.report(attr, message);
+            }
+        }
+        let ident = function.sig.ident.clone();
+        let name = match category {
+            Category::Message => {
+                attr::client_name(&ident, rename.as_ref(), self.options.rename_all, self.sink)
+            }
+            Category::Connected => "connected".to_owned(),
+            Category::Disconnected => "disconnected".to_owned(),
+        };
+        MethodDef {
+            name,
+            category,
+            params: self.params(&mut function.sig, category),
+            filters: attr::filters(&filter_attrs, self.sink),
+            reply: reply(&function.sig),
+            conditions: attr::conditions(&function.attrs),
+            deprecated: function.attrs.iter().any(|attr| attr.path().is_ident("deprecated")),
+            ident,
+        }
+    }
+
+    fn refuse_rename(&self, attrs: &[Attribute], sig: &Signature) {
+        for attr in attrs {
+            let message = format!(
+                "`{}` is called by the service and not by its name; remove `#[hub]`",
+                sig.ident
+            );
+            self.sink.report(attr, message);
+        }
+    }
+
+    fn negotiate(&self, function: &mut ImplItemFn) -> NegotiateDef {
+        let root = &self.options.root;
+        attr::refuse_conditional(&mut function.attrs, self.sink);
+        for attr in attr::take(&mut function.attrs, "filter", root) {
+            let message = "`negotiate` has no caller yet that a filter could look at; check the request in \
+                           the method and return `HubError::denied(…)`";
+            self.sink.report(attr, message);
+        }
+        self.refuse_rename(&attr::take(&mut function.attrs, "hub", root), &function.sig);
+        self.refuse_own(&mut function.attrs, "it works on a parameter");
+        let lifetimes = types::lifetimes(&function.sig.generics);
+        let mut params = Vec::new();
+        for input in function.sig.inputs.iter_mut().skip(1) {
+            let FnArg::Typed(input) = input else { continue };
+            self.refuse_own(&mut input.attrs, "there is no call yet when a client negotiates");
+            if !params.is_empty() || matches!(types::ungrouped(&input.ty), Type::Reference(_)) {
+                let message = "there is no connection yet when a client negotiates; take `request: \
+                               NegotiateRequest` and nothing else";
+                self.sink.report(&*input, message);
+            }
+            params.push(ParamDef {
+                source: Source::Call,
+                ty: types::without_lifetimes(input.ty.to_token_stream(), &lifetimes),
+                span: input.pat.span(),
+                conditions: attr::conditions(&input.attrs),
+            });
+        }
+        NegotiateDef {
+            ident: function.sig.ident.clone(),
+            request: params.into_iter().next(),
+            reply: reply(&function.sig),
+            conditions: attr::conditions(&function.attrs),
+        }
+    }
+}
+
+fn reply(sig: &Signature) -> Reply {
+    match &sig.output {
+        ReturnType::Default => Reply::Nothing,
+        ReturnType::Type(_, ty) if types::opaque(ty).is_some() => Reply::Opaque(ty.span()),
+        ReturnType::Type(_, ty) => {
+            let lifetimes = types::lifetimes(&sig.generics);
+            Reply::Type(types::without_lifetimes(ty.to_token_stream(), &lifetimes))
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! The attributes of serverless SignalR hubs. Applications use them through `hub-runtime`, which documents
+//! them together with the types that they name.
+
+mod attr;
+mod case;
+mod client;
+mod errors;
+mod hub;
+mod misplaced;
+mod paths;
+#[cfg(test)]
+mod snapshot;
+mod types;
+
+use proc_macro::TokenStream;
+
+/// Makes an inherent `impl` block the remote surface of a hub.
+///
+/// Every `async fn` with `&self` in the block is a method that clients may call; its name to clients is in
+/// camel case. `on_connected` and `on_disconnected` answer the connection's events, `negotiate` the route of
+/// the same name. Functions without `self` are left alone. No method is rewritten.
+///
+/// Keys, all optional:
+///
+/// - `client = ChatClient`: the `#[hub_client]` trait of what the clients implement.
+/// - `rename_all = "camelCase"`: how method names become client names, in serde's spellings.
+/// - `crate = path`: where the runtime crate is, when it is not `::hub_runtime`.
+#[proc_macro_attribute]
+pub fn serverless_hub(args: TokenStream, item: TokenStream) -> TokenStream {
+    hub::expand(args.into(), &item.into()).into()
+}
+
+/// Makes a trait the typed face of the clients.
+///
+/// `async fn f(&self, …)` becomes a method that sends; with a return type it asks one connection and waits
+/// for its answer. The trait is implemented for every proxy of a hub that says `client = …`.
+///
+/// Keys, both optional: `rename_all = "camelCase"` and `crate = path`, as for `#[serverless_hub]`.
+#[proc_macro_attribute]
+pub fn hub_client(args: TokenStream, item: TokenStream) -> TokenStream {
+    client::expand(args.into(), &item.into()).into()
+}
+
+/// Puts a filter in front of a hub method, or of all methods of a block: `#[filter(SignedIn)]`.
+///
+/// The expression is evaluated once, when the hub is mounted. Filters stack; the block's run first, then the
+/// method's from top to bottom. On a block it stands below `#[serverless_hub]`. Anywhere else it is an error.
+#[proc_macro_attribute]
+pub fn filter(_args: TokenStream, item: TokenStream) -> TokenStream {
+    misplaced::filter(&item.into()).into()
+}
+
+/// Names a hub or client method for the other side: `#[hub(rename = "Send")]`.
+#[proc_macro_attribute]
+pub fn hub(_args: TokenStream, item: TokenStream) -> TokenStream {
+    misplaced::hub(&item.into()).into()
+}
+
+/// Marks a parameter of a hub method as taken from the call and never from the client's arguments:
+/// `#[from_context] user: User`.
+#[proc_macro_attribute]
+pub fn from_context(_args: TokenStream, item: TokenStream) -> TokenStream {
+    misplaced::from_context(&item.into()).into()
+}

@@ -1,0 +1,101 @@
+//! `#[filter]`, `#[hub]` and `#[from_context]` where no `#[serverless_hub]` consumes them: refuse.
+//!
+//! A filter that is not consumed would be an open door, so each of them is an attribute macro of its own
+//! whose only expansion is an error beside the untouched item.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::quote;
+use syn::Error;
+
+pub(crate) fn filter(item: &TokenStream) -> TokenStream {
+    if stands_above_hub(item.clone()) {
+        return refuse(
+            item,
+            "`#[filter]` stands above `#[serverless_hub]`, which does not see it there: without it this \
+             method would run unguarded; write it below `#[serverless_hub]`",
+        );
+    }
+    refuse(
+        item,
+        "`#[filter]` works only in a `#[serverless_hub]` block: without it this method would run \
+         unguarded; put it on an `async fn` of such a block, or on the block below `#[serverless_hub]`",
+    )
+}
+
+pub(crate) fn hub(item: &TokenStream) -> TokenStream {
+    refuse(
+        item,
+        "`#[hub]` works only on a method of a `#[serverless_hub]` block or a `#[hub_client]` trait; \
+         write it there",
+    )
+}
+
+pub(crate) fn from_context(item: &TokenStream) -> TokenStream {
+    refuse(
+        item,
+        "`#[from_context]` works only on a parameter of a `#[serverless_hub]` method; \
+         write it before the parameter's name",
+    )
+}
+
+/// The item as it was, and the error at the attribute.
+fn refuse(item: &TokenStream, message: &str) -> TokenStream {
+    let error = Error::new(Span::call_site(), message).into_compile_error();
+    quote!(#item #error)
+}
+
+/// Whether `#[serverless_hub]` is among the item's own attributes.
+fn stands_above_hub(item: TokenStream) -> bool {
+    let mut tokens = item.into_iter();
+    while let (Some(TokenTree::Punct(pound)), Some(TokenTree::Group(attribute))) =
+        (tokens.next(), tokens.next())
+    {
+        if pound.as_char() != '#' {
+            return false;
+        }
+        // The last identifier of the attribute's path, which its arguments follow as a group.
+        let path = attribute.stream().into_iter().take_while(|token| match token {
+            TokenTree::Ident(_) => true,
+            TokenTree::Punct(punct) => punct.as_char() == ':',
+            TokenTree::Group(_) | TokenTree::Literal(_) => false,
+        });
+        if path.last().is_some_and(|name| name.to_string() == "serverless_hub") {
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wrong_order_is_told_from_the_wrong_place() {
+        assert!(stands_above_hub(quote!(
+            #[serverless_hub(client = A)]
+            impl Chat {}
+        )));
+        assert!(stands_above_hub(quote!(
+            #[doc = "x"]
+            #[hub_runtime::serverless_hub]
+            impl Chat {}
+        )));
+        assert!(!stands_above_hub(quote!(
+            #[inline]
+            async fn a(&self) {}
+        )));
+        assert!(!stands_above_hub(quote!(impl Chat { #[serverless_hub] fn a() {} })));
+    }
+
+    #[test]
+    fn the_item_stays_beside_the_error() {
+        let text = filter(&quote!(
+            async fn a(&self) {}
+        ))
+        .to_string();
+
+        assert!(text.starts_with("async fn a (& self) { }"));
+        assert!(text.contains("would run unguarded"));
+    }
+}

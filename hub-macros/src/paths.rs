@@ -1,0 +1,98 @@
+//! Names in generated code: the crate's path, and identifiers that no user code can see or shadow.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote_spanned};
+use syn::Path;
+
+/// The path of the crate that the expansion names, `::hub_runtime` unless `crate = …` says otherwise.
+#[derive(Default)]
+pub(crate) struct Root(Option<Path>);
+
+impl Root {
+    pub(crate) fn new(path: Path) -> Self {
+        Self(Some(path))
+    }
+
+    /// The module that expansions may name, reported at `span` when the compiler objects.
+    pub(crate) fn private_at(&self, span: Span) -> TokenStream {
+        match &self.0 {
+            None => quote_spanned!(span=> ::hub_runtime::__private),
+            Some(path) => quote_spanned!(span=> #path::__private),
+        }
+    }
+
+    /// `use …::__private as __hub;`, the first line of every generated block.
+    pub(crate) fn alias(&self) -> TokenStream {
+        let site = Span::mixed_site();
+        let private = self.private_at(site);
+        quote_spanned!(site=> use #private as __hub;)
+    }
+
+    /// Whether `path` is the attribute `name` of this crate: alone, or written with the crate's path.
+    ///
+    /// Any other spelling stays where it is and expands to the attribute macro itself, which refuses.
+    pub(crate) fn is_own(&self, path: &Path, name: &str) -> bool {
+        if path.is_ident(name) {
+            return true;
+        }
+        let written = spelling(path);
+        let Some(prefix) = written.strip_suffix(name).and_then(|rest| rest.strip_suffix("::"))
+        else {
+            return false;
+        };
+        prefix == "hub_runtime" || self.0.as_ref().is_some_and(|root| prefix == spelling(root))
+    }
+}
+
+/// The path as text without blanks and without leading `::`.
+fn spelling(path: &Path) -> String {
+    let text: String = path.to_token_stream().to_string().split_whitespace().collect();
+    text.trim_start_matches("::").to_owned()
+}
+
+/// The place of generated code that the compiler may object to: what the user wrote, while lints still see
+/// that nobody wrote this.
+pub(crate) fn at(span: Span) -> Span {
+    span.resolved_at(Span::mixed_site())
+}
+
+/// A local of generated code: invisible to user code, and user code's names are invisible to it.
+pub(crate) fn local(name: &str) -> Ident {
+    local_at(name, Span::mixed_site())
+}
+
+/// The same local, reported at `span` when the compiler objects to its use.
+pub(crate) fn local_at(name: &str, span: Span) -> Ident {
+    format_ident!("__hub_{name}", span = at(span))
+}
+
+/// A local whose every use is reported at `span` as the user's own code.
+///
+/// Only the prefix keeps it apart from the user's names, so no user expression may stand in its scope.
+pub(crate) fn plain_local(name: &str, span: Span) -> Ident {
+    format_ident!("__hub_{name}", span = span)
+}
+
+#[cfg(test)]
+mod tests {
+    use syn::parse_quote;
+
+    use super::*;
+
+    #[test]
+    fn own_attributes_are_known_by_name_or_by_the_crates_path() {
+        let root = Root::new(parse_quote!(crate::rt));
+
+        for own in [
+            parse_quote!(filter),
+            parse_quote!(hub_runtime::filter),
+            parse_quote!(::hub_runtime::filter),
+            parse_quote!(crate::rt::filter),
+        ] {
+            assert!(root.is_own(&own, "filter"), "{}", spelling(&own));
+        }
+        for other in [parse_quote!(warp::filter), parse_quote!(filters), parse_quote!(my_filter)] {
+            assert!(!root.is_own(&other, "filter"), "{}", spelling(&other));
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Questions about types that the signature of a method answers before the compiler can.
+
+use std::collections::HashSet;
+
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident};
+use syn::{
+    GenericArgument, GenericParam, Generics, PathArguments, ReturnType, Type, TypeImplTrait,
+    TypeReference, ext::IdentExt,
+};
+
+/// Types that are certainly data, so that a reference to one is no context.
+const DATA: [&str; 29] = [
+    "bool", "char", "str", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64",
+    "i128", "isize", "f32", "f64", "String", "Vec", "Option", "Box", "Cow", "HashMap", "HashSet",
+    "BTreeMap", "BTreeSet", "Bytes", "Value", "Path",
+];
+
+/// The type inside parentheses and the invisible groups of `macro_rules!`.
+pub(crate) fn ungrouped(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => ungrouped(&group.elem),
+        Type::Paren(paren) => ungrouped(&paren.elem),
+        other => other,
+    }
+}
+
+/// The last identifier of a type that is a path.
+pub(crate) fn last_ident(ty: &Type) -> Option<&Ident> {
+    match ungrouped(ty) {
+        Type::Path(path) => path.path.segments.last().map(|segment| &segment.ident),
+        _ => None,
+    }
+}
+
+pub(crate) fn is_self(ty: &Type) -> bool {
+    matches!(ungrouped(ty), Type::Path(path) if path.qself.is_none() && path.path.is_ident("Self"))
+}
+
+/// Whether a first parameter of this type is the context: any reference, unless it is plainly to data.
+///
+/// The name is not looked at, so that aliases work; the compiler checks the type.
+pub(crate) fn may_be_context(ty: &Type) -> bool {
+    let Type::Reference(reference) = ungrouped(ty) else {
+        return false;
+    };
+    last_ident(&reference.elem)
+        .is_some_and(|ident| !DATA.contains(&ident.unraw().to_string().as_str()))
+}
+
+/// The first reference in a type.
+pub(crate) fn reference(ty: &Type) -> Option<&TypeReference> {
+    match ungrouped(ty) {
+        Type::Reference(reference) => Some(reference),
+        other => children(other).into_iter().find_map(reference),
+    }
+}
+
+/// The first `impl Trait` in a type.
+pub(crate) fn opaque(ty: &Type) -> Option<&TypeImplTrait> {
+    match ungrouped(ty) {
+        Type::ImplTrait(opaque) => Some(opaque),
+        Type::Reference(reference) => opaque(&reference.elem),
+        other => children(other).into_iter().find_map(opaque),
+    }
+}
+
+/// What to write in place of a borrowed argument.
+pub(crate) fn owned_advice(reference: &TypeReference) -> String {
+    let elem = ungrouped(&reference.elem);
+    let named = last_ident(elem).map(|ident| ident.unraw().to_string());
+    match (elem, named.as_deref()) {
+        (_, Some("Context")) => {
+            "the context is the first parameter; move it before the others".to_owned()
+        }
+        (_, Some("str")) => "hub arguments are owned; write `String`".to_owned(),
+        (Type::Slice(slice), _) => {
+            format!("hub arguments are owned; write `Vec<{}>`", spelling(&slice.elem))
+        }
+        _ => format!("hub arguments are owned; write `{}`", spelling(elem)),
+    }
+}
+
+/// The names of a method's own lifetimes, which mean nothing outside it.
+pub(crate) fn lifetimes(generics: &Generics) -> HashSet<String> {
+    let params = generics.params.iter().filter_map(|param| match param {
+        GenericParam::Lifetime(param) => Some(param.lifetime.ident.to_string()),
+        GenericParam::Type(_) | GenericParam::Const(_) => None,
+    });
+    params.collect()
+}
+
+/// The same type with these lifetimes left to inference.
+pub(crate) fn without_lifetimes(ty: TokenStream, lifetimes: &HashSet<String>) -> TokenStream {
+    if lifetimes.is_empty() {
+        return ty;
+    }
+    let mut after_quote = false;
+    ty.into_iter()
+        .map(|token| {
+            let is_lifetime = after_quote;
+            after_quote = matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '\'');
+            match token {
+                TokenTree::Ident(ident)
+                    if is_lifetime && lifetimes.contains(&ident.to_string()) =>
+                {
+                    TokenTree::Ident(format_ident!("_", span = ident.span()))
+                }
+                TokenTree::Group(group) => {
+                    let inner = without_lifetimes(group.stream(), lifetimes);
+                    let mut erased = proc_macro2::Group::new(group.delimiter(), inner);
+                    erased.set_span(group.span());
+                    TokenTree::Group(erased)
+                }
+                other => other,
+            }
+        })
+        .collect()
+}
+
+/// The types directly inside a type, save those of functions, which hold no values.
+fn children(ty: &Type) -> Vec<&Type> {
+    match ty {
+        Type::Array(array) => vec![&array.elem],
+        Type::Slice(slice) => vec![&slice.elem],
+        Type::Tuple(tuple) => tuple.elems.iter().collect(),
+        Type::Path(path) => path
+            .path
+            .segments
+            .iter()
+            .flat_map(|segment| match &segment.arguments {
+                PathArguments::None => Vec::new(),
+                PathArguments::AngleBracketed(arguments) => {
+                    arguments.args.iter().filter_map(type_argument).collect()
+                }
+                PathArguments::Parenthesized(arguments) => match &arguments.output {
+                    ReturnType::Default => Vec::new(),
+                    ReturnType::Type(_, output) => vec![&**output],
+                },
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn type_argument(argument: &GenericArgument) -> Option<&Type> {
+    match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    }
+}
+
+/// A type as a person writes it.
+fn spelling(ty: &Type) -> String {
+    let mut text = ty.to_token_stream().to_string();
+    for (spaced, tight) in [(" :: ", "::"), (" < ", "<"), (" >", ">"), (" ,", ",")] {
+        text = text.replace(spaced, tight);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use quote::quote;
+    use syn::parse_quote;
+
+    use super::*;
+
+    #[test]
+    fn a_reference_is_the_context_unless_it_is_to_data() {
+        for context in
+            [parse_quote!(&Context<Self>), parse_quote!(&Ctx), parse_quote!(&'a x::Context<Other>)]
+        {
+            assert!(may_be_context(&context));
+        }
+        for data in [
+            parse_quote!(&str),
+            parse_quote!(&[u8]),
+            parse_quote!(&Vec<String>),
+            parse_quote!(&(u8, u8)),
+            parse_quote!(Context<Self>),
+        ] {
+            assert!(!may_be_context(&data));
+        }
+    }
+
+    #[test]
+    fn references_are_found_however_deep() {
+        assert!(reference(&parse_quote!(Vec<Option<(u8, &str)>>)).is_some());
+        assert!(reference(&parse_quote!(Vec<Option<(u8, String)>>)).is_none());
+        assert!(opaque(&parse_quote!(Option<impl Into<String>>)).is_some());
+    }
+
+    #[test]
+    fn advice_names_the_owned_type() {
+        for (borrowed, owned) in [
+            (parse_quote!(&str), "hub arguments are owned; write `String`"),
+            (parse_quote!(&[Vec<u8>]), "hub arguments are owned; write `Vec<Vec<u8>>`"),
+            (
+                parse_quote!(&HashMap<u8, a::B>),
+                "hub arguments are owned; write `HashMap<u8, a::B>`",
+            ),
+        ] {
+            assert_eq!(owned_advice(&borrowed), owned);
+        }
+    }
+
+    #[test]
+    fn only_the_methods_own_lifetimes_are_erased() {
+        let own = HashSet::from(["a".to_owned()]);
+
+        let erased = without_lifetimes(quote!((Cow<'a, str>, &'static str)), &own);
+
+        assert_eq!(erased.to_string(), quote!((Cow<'_, str>, &'static str)).to_string());
+    }
+}
