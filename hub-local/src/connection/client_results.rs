@@ -1,0 +1,130 @@
+//! Calls from the service to one client that wait for its completion.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use hub_core::protocol::Outcome;
+use tokio::sync::oneshot;
+
+use crate::sync::lock;
+
+/// The pending client results of one connection.
+#[derive(Debug, Default)]
+pub(crate) struct ClientResults {
+    pending: Mutex<Pending>,
+    next: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    calls: HashMap<String, oneshot::Sender<Outcome>>,
+    ended: bool,
+}
+
+/// One call that waits. Dropping it forgets the call.
+#[derive(Debug)]
+pub(crate) struct Waiting<'a> {
+    results: &'a ClientResults,
+    id: String,
+    outcome: oneshot::Receiver<Outcome>,
+}
+
+impl ClientResults {
+    /// A new call with an id of its own, or `None` when the connection is ending.
+    pub(crate) fn begin(&self) -> Option<Waiting<'_>> {
+        let id = format!("s{}", self.next.fetch_add(1, Ordering::Relaxed));
+        let (sender, outcome) = oneshot::channel();
+        let mut pending = lock(&self.pending);
+        if pending.ended {
+            return None;
+        }
+        pending.calls.insert(id.clone(), sender);
+        Some(Waiting { results: self, id, outcome })
+    }
+
+    /// The client answered. Unknown ids are ignored.
+    pub(crate) fn complete(&self, id: &str, outcome: Outcome) {
+        let caller = lock(&self.pending).calls.remove(id);
+        if let Some(caller) = caller {
+            // An error means that the caller has given up.
+            let _ = caller.send(outcome);
+        }
+    }
+
+    /// Whether any call waits.
+    pub(crate) fn any(&self) -> bool {
+        !lock(&self.pending).calls.is_empty()
+    }
+
+    /// The client is gone: every caller gets an error, later ones too.
+    pub(crate) fn fail_all(&self) {
+        let mut pending = lock(&self.pending);
+        pending.ended = true;
+        let calls = std::mem::take(&mut pending.calls);
+        drop(pending);
+        drop(calls);
+    }
+}
+
+impl Waiting<'_> {
+    /// The id that the client must answer to.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The answer, or `None` when the client is gone.
+    pub(crate) async fn outcome(mut self) -> Option<Outcome> {
+        (&mut self.outcome).await.ok()
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        lock(&self.results.pending).calls.remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn answers_find_their_callers_in_any_order() {
+        let results = ClientResults::default();
+        let (first, second) = (results.begin().unwrap(), results.begin().unwrap());
+        assert_ne!(first.id(), second.id());
+
+        results.complete(second.id(), Outcome::Error("e".to_owned()));
+        results.complete(first.id(), Outcome::Void);
+        results.complete("unknown", Outcome::Void);
+
+        assert_eq!(first.outcome().await, Some(Outcome::Void));
+        assert_eq!(second.outcome().await, Some(Outcome::Error("e".to_owned())));
+        assert!(!results.any());
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_client_fails_every_call() {
+        let results = ClientResults::default();
+        let waiting = results.begin().unwrap();
+
+        results.fail_all();
+
+        assert_eq!(waiting.outcome().await, None);
+        assert!(results.begin().is_none());
+    }
+
+    #[test]
+    fn a_caller_that_gives_up_is_forgotten() {
+        let results = ClientResults::default();
+
+        drop(results.begin());
+
+        assert!(!results.any());
+    }
+}

@@ -1,0 +1,116 @@
+//! Why a connection ends, what the client is told, and what the app is told.
+
+use hub_core::protocol::{Message, handshake, json};
+
+use super::outbox::Frame;
+use crate::transport::websocket::frame::text_frame;
+
+/// The text for clients that must not learn more.
+const GENERIC: &str = "Connection closed with an error.";
+const SLOW_CLIENT: &str = "slow client";
+
+/// The end of one connection.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    /// What `disconnected` says upstream; absent for a clean end.
+    pub(crate) error: Option<String>,
+    /// What becomes of messages that wait for the client.
+    pub(crate) drain: Drain,
+    /// Whether the client's side may still have to close.
+    pub(crate) lingers: bool,
+    farewell: Farewell,
+}
+
+/// What becomes of messages that wait for the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Drain {
+    /// They go out before the close.
+    First,
+    /// They are dropped.
+    Never,
+}
+
+#[derive(Debug)]
+enum Farewell {
+    None,
+    Refused(String),
+    Close { error: Option<String>, allow_reconnect: bool },
+}
+
+impl Ending {
+    fn new(error: Option<String>, farewell: Farewell) -> Self {
+        Self { error, drain: Drain::First, lingers: true, farewell }
+    }
+
+    /// The handshake is refused with this text.
+    pub(crate) fn refused(text: impl Into<String>) -> Self {
+        Self::new(None, Farewell::Refused(text.into()))
+    }
+
+    /// The client sent a close message.
+    pub(crate) fn by_client() -> Self {
+        let close = Farewell::Close { error: None, allow_reconnect: false };
+        Self::new(None, close)
+    }
+
+    /// The client closed the transport in order.
+    pub(crate) fn transport_closed() -> Self {
+        Self { drain: Drain::Never, lingers: false, ..Self::new(None, Farewell::None) }
+    }
+
+    /// The transport is gone without a word.
+    pub(crate) fn lost() -> Self {
+        let error = "the client's transport was lost without a close handshake";
+        Self { error: Some(error.to_owned()), ..Self::transport_closed() }
+    }
+
+    /// The client broke a rule or fell silent. Only detailed errors tell it which.
+    pub(crate) fn failed(detail: String, detailed_errors: bool) -> Self {
+        let shown =
+            if detailed_errors { format!("{GENERIC} {detail}") } else { GENERIC.to_owned() };
+        let close = Farewell::Close { error: Some(shown), allow_reconnect: true };
+        Self::new(Some(detail), close)
+    }
+
+    /// A REST call closes the connection.
+    pub(crate) fn by_service(reason: Option<String>) -> Self {
+        let close = Farewell::Close { error: reason.clone(), allow_reconnect: false };
+        Self::new(reason, close)
+    }
+
+    /// The service stops.
+    pub(crate) fn shutdown() -> Self {
+        Self::new(None, Farewell::Close { error: None, allow_reconnect: true })
+    }
+
+    /// The client does not read what is sent to it.
+    pub(crate) fn slow_client() -> Self {
+        let error = Some(SLOW_CLIENT.to_owned());
+        let close = Farewell::Close { error: error.clone(), allow_reconnect: true };
+        Self { drain: Drain::Never, ..Self::new(error, close) }
+    }
+
+    /// More messages wait for upstream calls than the queue holds.
+    pub(crate) fn too_many_waiting() -> Self {
+        let error = Some("too many messages wait for their upstream calls".to_owned());
+        let close = Farewell::Close { error: error.clone(), allow_reconnect: true };
+        Self::new(error, close)
+    }
+
+    pub(crate) fn is_slow_client(&self) -> bool {
+        self.error.as_deref() == Some(SLOW_CLIENT)
+    }
+
+    /// The last hub message.
+    pub(crate) fn last_frame(&self) -> Option<Frame> {
+        match &self.farewell {
+            Farewell::None => None,
+            Farewell::Refused(text) => Some(text_frame(&handshake::refused(text))),
+            Farewell::Close { error, allow_reconnect } => {
+                let close =
+                    Message::Close { error: error.clone(), allow_reconnect: *allow_reconnect };
+                Some(text_frame(&json::encode(&close)))
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The first record of a client, and the errors it may get.
+
+use std::sync::Arc;
+
+use hub_core::protocol::{
+    Protocol,
+    frame::Frames,
+    handshake::{ACCEPTED, HandshakeRequest, parse_request},
+};
+use tokio::time::timeout;
+
+use super::{Connection, Ending, Pushed};
+use crate::transport::{Incoming, Source, websocket::frame::text_frame};
+
+/// Versions 1 and 2 differ only in stateful reconnect, which is negotiated separately.
+const NEWEST_VERSION: i64 = 2;
+const CANCELED: &str = "Handshake was canceled.";
+const UNEXPECTED: &str = "An unexpected error occurred during connection handshake.";
+
+/// Waits for the handshake and accepts it. What follows it stays in `frames`.
+pub(super) async fn receive(
+    connection: &Arc<Connection>,
+    source: &mut impl Source,
+    frames: &mut Frames,
+) -> Result<(), Ending> {
+    let limit = connection.state.limits.handshake;
+    let record = timeout(limit, first_record(source, frames))
+        .await
+        .map_err(|_| Ending::refused(CANCELED))??;
+    let request = parse_request(&record).map_err(|error| {
+        if connection.state.detailed_errors {
+            return Ending::refused(format!("{UNEXPECTED} ProtocolError: {error}"));
+        }
+        Ending::refused(UNEXPECTED)
+    })?;
+    check(&request)?;
+    match connection.outbox.push(text_frame(ACCEPTED)) {
+        Pushed::Queued => Ok(()),
+        Pushed::Full | Pushed::Closed => Err(Ending::lost()),
+    }
+}
+
+async fn first_record(
+    source: &mut impl Source,
+    frames: &mut Frames,
+) -> Result<bytes::Bytes, Ending> {
+    loop {
+        match frames.next_frame() {
+            Ok(Some(record)) => return Ok(record),
+            Ok(None) => {}
+            Err(_) => return Err(Ending::refused(CANCELED)),
+        }
+        match source.receive().await {
+            Ok(Incoming::Data(bytes)) => frames.push(&bytes),
+            Ok(Incoming::Closed) => return Err(Ending::transport_closed()),
+            Err(_) => return Err(Ending::lost()),
+        }
+    }
+}
+
+fn check(request: &HandshakeRequest) -> Result<(), Ending> {
+    let HandshakeRequest { protocol, version } = request;
+    if Protocol::from_name(protocol).is_none() {
+        return Err(Ending::refused(format!("The protocol '{protocol}' is not supported.")));
+    }
+    if *version > NEWEST_VERSION {
+        let text =
+            format!("The server does not support version {version} of the '{protocol}' protocol.");
+        return Err(Ending::refused(text));
+    }
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! What a client sends: acted on at once, or queued for its upstream call.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hub_core::{
+    names,
+    protocol::{Message, Outcome, frame::Frames, json},
+};
+
+use super::{
+    Connection, Ending,
+    dispatch::{self, Call, Work},
+    keep_alive::Silence,
+};
+use crate::transport::{Incoming, Source};
+
+const NO_STREAMS: &str = "serverless mode has no streams: call an ordinary method, and let it \
+                          send messages to the caller";
+const NO_UPSTREAM: &str = "no upstream is configured for this hub, so nobody answers";
+
+/// Reads until the connection ends.
+pub(super) async fn messages(
+    connection: &Arc<Connection>,
+    source: &mut impl Source,
+    frames: &mut Frames,
+) -> Ending {
+    match read(connection, source, frames).await {
+        Ok(never) => match never {},
+        Err(ending) => ending,
+    }
+}
+
+async fn read(
+    connection: &Arc<Connection>,
+    source: &mut impl Source,
+    frames: &mut Frames,
+) -> Result<std::convert::Infallible, Ending> {
+    let state = &connection.state;
+    let mut silence = Silence::new(state.limits.client_timeout);
+    let failed = |detail: String| Ending::failed(detail, state.detailed_errors);
+    let protocol_error = |error| failed(format!("ProtocolError: {error}"));
+    loop {
+        while let Some(frame) = frames.next_frame().map_err(protocol_error)? {
+            if let Some(message) = json::parse(&frame).map_err(protocol_error)? {
+                act(connection, message, frame.len(), &mut silence).await?;
+            }
+        }
+        match silence.receive(source).await {
+            Some(Ok(Incoming::Data(bytes))) => frames.push(&bytes),
+            Some(Ok(Incoming::Closed)) => return Err(Ending::transport_closed()),
+            Some(Err(_)) => return Err(Ending::lost()),
+            None => return Err(failed(silence.detail())),
+        }
+    }
+}
+
+async fn act(
+    connection: &Arc<Connection>,
+    message: Message,
+    size: usize,
+    silence: &mut Silence,
+) -> Result<(), Ending> {
+    match message {
+        Message::Invocation { invocation_id, target, arguments, stream_ids } => {
+            let call = Call { invocation_id, target, arguments, stream_ids, size };
+            return invoke(connection, call).await;
+        }
+        Message::Completion { invocation_id, outcome } => {
+            connection.results.complete(&invocation_id, outcome);
+        }
+        Message::StreamInvocation { invocation_id, .. } => {
+            refuse(connection, Some(invocation_id), NO_STREAMS);
+        }
+        Message::Ping => silence.arm(),
+        Message::Close { .. } => return Err(Ending::by_client()),
+        // Items of streams that nobody opened, and stateful reconnect that nobody negotiated.
+        Message::StreamItem { .. }
+        | Message::CancelInvocation { .. }
+        | Message::Ack { .. }
+        | Message::Sequence { .. } => {}
+        // Kinds that the protocol may get later.
+        _ => {}
+    }
+    Ok(())
+}
+
+async fn invoke(connection: &Arc<Connection>, call: Call) -> Result<(), Ending> {
+    if let Err(error) = names::check_event(&call.target) {
+        refuse(connection, call.invocation_id, &error.to_string());
+        return Ok(());
+    }
+    if connection.state.upstream.is_none() {
+        let (id, hub) = (connection.id.as_str(), connection.hub.name());
+        tracing::error!(connection = id, hub, event = call.target, "{NO_UPSTREAM}");
+        refuse(connection, call.invocation_id, NO_UPSTREAM);
+        return Ok(());
+    }
+    dispatch::room(connection).await?;
+    dispatch::submit(connection, Work::Call(call));
+    Ok(())
+}
+
+/// Answers a call that goes nowhere. A call without an id wants no answer.
+fn refuse(connection: &Arc<Connection>, invocation_id: Option<String>, text: &str) {
+    tracing::debug!(connection = connection.id, text, "call refused");
+    let Some(invocation_id) = invocation_id else { return };
+    connection.answer(&completion(invocation_id, Outcome::Error(text.to_owned())));
+}
+
+/// A framed completion.
+pub(super) fn completion(invocation_id: String, outcome: Outcome) -> Bytes {
+    json::encode(&Message::Completion { invocation_id, outcome })
+}

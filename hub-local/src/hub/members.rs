@@ -1,0 +1,49 @@
+//! Sets of connections that are read far more often than changed.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::connection::Connection;
+
+/// The members of a set at one moment; taking one costs a reference count.
+pub(crate) type Audience = Arc<[Arc<Connection>]>;
+
+/// Connections by id, with a snapshot that lives until the next change.
+#[derive(Debug, Default)]
+pub(super) struct Members {
+    by_id: HashMap<String, Arc<Connection>>,
+    snapshot: Option<Audience>,
+}
+
+impl Members {
+    pub(super) fn insert(&mut self, connection: &Arc<Connection>) {
+        self.by_id.insert(connection.id.clone(), Arc::clone(connection));
+        self.snapshot = None;
+    }
+
+    pub(super) fn remove(&mut self, id: &str) {
+        if self.by_id.remove(id).is_some() {
+            self.snapshot = None;
+        }
+    }
+
+    pub(super) fn get(&self, id: &str) -> Option<&Arc<Connection>> {
+        self.by_id.get(id)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Connection>> {
+        self.by_id.values()
+    }
+
+    pub(super) fn audience(&mut self) -> Audience {
+        let Self { by_id, snapshot } = self;
+        Arc::clone(snapshot.get_or_insert_with(|| by_id.values().cloned().collect()))
+    }
+}

@@ -1,0 +1,94 @@
+//! One hub: its connections, users and groups, and what is sent to them.
+
+pub(crate) mod fanout;
+pub(crate) mod groups;
+pub(crate) mod members;
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use self::{groups::Registry, members::Audience};
+use crate::{connection::Connection, sync::lock};
+
+/// A hub and everyone who is connected to it.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    name: String,
+    registry: Mutex<Registry>,
+}
+
+impl Hub {
+    pub(crate) fn new(name: String) -> Self {
+        Self { name, registry: Mutex::default() }
+    }
+
+    /// The name in lower case.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn insert(&self, connection: &Arc<Connection>) {
+        self.registry().insert(connection);
+    }
+
+    pub(crate) fn remove(&self, connection: &Connection) {
+        self.registry().remove(&connection.id);
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.registry().len()
+    }
+
+    pub(crate) fn connection(&self, id: &str) -> Option<Arc<Connection>> {
+        self.registry().connection(id)
+    }
+
+    pub(crate) fn everyone(&self) -> Audience {
+        self.registry().everyone()
+    }
+
+    pub(crate) fn user(&self, user: &str) -> Audience {
+        self.registry().user(user)
+    }
+
+    pub(crate) fn group(&self, group: &str) -> Audience {
+        self.registry().group(group, Instant::now())
+    }
+
+    /// Whether there is such a connection to add.
+    pub(crate) fn add_to_group(&self, connection: &str, group: &str) -> bool {
+        self.registry().add_to_group(connection, group)
+    }
+
+    pub(crate) fn remove_from_group(&self, connection: &str, group: &str) {
+        self.registry().remove_from_group(connection, group);
+    }
+
+    pub(crate) fn remove_from_all_groups(&self, connection: &str) {
+        self.registry().remove_from_all_groups(connection);
+    }
+
+    pub(crate) fn add_user_to_group(&self, user: &str, group: &str, ttl: Option<Duration>) {
+        self.registry().add_user_to_group(user, group, ttl, Instant::now());
+    }
+
+    pub(crate) fn is_user_in_group(&self, user: &str, group: &str) -> bool {
+        self.registry().is_user_in_group(user, group, Instant::now())
+    }
+
+    pub(crate) fn remove_user_from_group(&self, user: &str, group: &str) {
+        self.registry().remove_user_from_group(user, group);
+    }
+
+    pub(crate) fn remove_user_from_all_groups(&self, user: &str) {
+        self.registry().remove_user_from_all_groups(user);
+    }
+
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        lock(&self.registry)
+    }
+}

@@ -1,0 +1,70 @@
+//! Query strings: names in any case, values decoded, order and repetition kept.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+/// The pairs of one query string.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Query<'a>(&'a str);
+
+impl<'a> Query<'a> {
+    /// A query without its question mark; absent is empty.
+    pub(crate) fn new(query: Option<&'a str>) -> Self {
+        Self(query.unwrap_or_default())
+    }
+
+    /// Every value of this name, in order.
+    pub(crate) fn all(self, name: &'a str) -> impl Iterator<Item = String> + 'a {
+        self.0.split('&').filter_map(move |pair| {
+            let (key, value) = split(pair);
+            decode(key).eq_ignore_ascii_case(name).then(|| decode(value).into_owned())
+        })
+    }
+
+    /// The first value of this name.
+    pub(crate) fn first(self, name: &'a str) -> Option<String> {
+        self.all(name).next()
+    }
+
+    /// The query as it was, without the pairs of this name.
+    pub(crate) fn without(self, name: &str) -> String {
+        let keeps = |pair: &&str| !decode(split(pair).0).eq_ignore_ascii_case(name);
+        self.0.split('&').filter(keeps).collect::<Vec<_>>().join("&")
+    }
+}
+
+fn split(pair: &str) -> (&str, &str) {
+    pair.split_once('=').unwrap_or((pair, ""))
+}
+
+fn decode(text: &str) -> Cow<'_, str> {
+    if text.contains('+') {
+        let spaced = text.replace('+', " ");
+        return Cow::Owned(percent_decode_str(&spaced).decode_utf8_lossy().into_owned());
+    }
+    percent_decode_str(text).decode_utf8_lossy()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_ignore_case_and_values_are_decoded() {
+        let query = Query::new(Some("Hub=chat&x=a%2Fb+c&x=%C3%BC&flag"));
+
+        assert_eq!(query.first("hub").as_deref(), Some("chat"));
+        assert_eq!(query.all("X").collect::<Vec<_>>(), ["a/b c", "ü"]);
+        assert_eq!(query.first("flag").as_deref(), Some(""));
+        assert_eq!(query.first("none"), None);
+    }
+
+    #[test]
+    fn a_name_is_removed_in_every_spelling() {
+        let query = Query::new(Some("hub=chat&access_token=a&Access%5FToken=b&id=%2F"));
+
+        assert_eq!(query.without("access_token"), "hub=chat&id=%2F");
+        assert_eq!(Query::new(None).without("access_token"), "");
+    }
+}

@@ -1,0 +1,33 @@
+//! Ids and keys that nobody guesses.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use hub_core::Secret;
+
+/// 16 random bytes in 22 characters of `[A-Za-z0-9_-]`: clients put them into URLs unescaped.
+pub(crate) fn id() -> String {
+    URL_SAFE_NO_PAD.encode(bytes::<16>())
+}
+
+/// A key as long as the service's own.
+pub(crate) fn key() -> Secret {
+    Secret::from(URL_SAFE_NO_PAD.encode(bytes::<33>()))
+}
+
+#[expect(clippy::expect_used, reason = "without randomness no id or key can be made")]
+fn bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn ids_have_22_characters_that_need_no_escaping() {
+        let id = super::id();
+
+        assert_eq!(id.len(), 22);
+        assert!(id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)));
+        assert_ne!(id, super::id());
+    }
+}

@@ -1,0 +1,99 @@
+//! Connections in groups.
+
+use http::{Response, StatusCode};
+use serde::Serialize;
+
+use super::{Answer, Call, error::RestError};
+use crate::{
+    body::{self, Body},
+    hub::Hub,
+};
+
+const MAX_PAGE: usize = 200;
+
+pub(super) fn add(hub: &Hub, connection: &str, group: &str) -> Answer {
+    if hub.add_to_group(connection, group) {
+        return Ok(body::empty(StatusCode::OK));
+    }
+    Err(RestError::missing("Error.Connection.NotExisted", "no such connection"))
+}
+
+/// Removing what is not there is done, not an error: the SDK takes no 404 here.
+pub(super) fn remove(hub: &Hub, connection: &str, group: &str) -> Response<Body> {
+    hub.remove_from_group(connection, group);
+    body::empty(StatusCode::OK)
+}
+
+pub(super) fn remove_from_all(hub: &Hub, connection: &str) -> Response<Body> {
+    hub.remove_from_all_groups(connection);
+    body::empty(StatusCode::OK)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Page {
+    value: Vec<Member>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_link: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Member {
+    connection_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<String>,
+}
+
+/// One page of a group's connections, ordered by id. A continuation token is the last id seen, so
+/// pages stay right while members come and go.
+pub(super) fn list(call: &Call<'_>, group: &str) -> Answer {
+    let page_size = number(call, "maxpagesize")?.unwrap_or(MAX_PAGE);
+    if !(1..=MAX_PAGE).contains(&page_size) {
+        return Err(RestError::invalid("maxpagesize", "maxpagesize is from 1 to 200"));
+    }
+    let top = number(call, "top")?.unwrap_or(usize::MAX);
+    let after = call.query().first("continuationToken");
+    let audience = call.hub.group(group);
+    let mut members: Vec<_> = audience
+        .iter()
+        .filter(|connection| after.as_ref().is_none_or(|after| connection.id > *after))
+        .collect();
+    members.sort_by(|left, right| left.id.cmp(&right.id));
+    let shown = page_size.min(top);
+    let more = members.len() > shown && top > shown;
+    members.truncate(shown);
+    let last = members.last().filter(|_| more).map(|last| last.id.as_str());
+    let page = Page {
+        next_link: last.map(|last| next_link(call, page_size, top - shown, last)),
+        value: members
+            .iter()
+            .map(|it| Member { connection_id: it.id.clone(), user_id: it.user.clone() })
+            .collect(),
+    };
+    Ok(body::json(StatusCode::OK, serde_json::to_vec(&page).unwrap_or_default()))
+}
+
+fn next_link(call: &Call<'_>, page_size: usize, top: usize, last: &str) -> String {
+    let (url, path) = (call.state.public_url(), call.parts.uri.path());
+    let mut link = format!("{url}{path}?");
+    for name in ["api-version", "application"] {
+        if let Some(value) = call.query().first(name) {
+            let value = hub_core::names::encode_segment(&value);
+            link.push_str(&format!("{name}={value}&"));
+        }
+    }
+    link.push_str(&format!("maxpagesize={page_size}&"));
+    if call.query().first("top").is_some() {
+        link.push_str(&format!("top={top}&"));
+    }
+    link.push_str("continuationToken=");
+    link.push_str(&hub_core::names::encode_segment(last));
+    link
+}
+
+fn number(call: &Call<'_>, name: &'static str) -> Result<Option<usize>, RestError> {
+    let Some(text) = call.query().first(name) else { return Ok(None) };
+    let invalid = |_| RestError::invalid(name, format!("{name} must be a number from 0"));
+    text.parse().map(Some).map_err(invalid)
+}

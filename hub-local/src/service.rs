@@ -1,0 +1,205 @@
+//! The service: one tower service for clients, REST callers and health checks.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    io,
+    pin::Pin,
+    sync::{Arc, atomic::Ordering},
+    task::{Context, Poll},
+};
+
+use bytes::Buf as _;
+use http::{Method, Request, Response, StatusCode, Uri, request::Parts};
+use http_body_util::BodyExt as _;
+use tokio::net::TcpListener;
+use tokio_util::sync::DropGuard;
+
+use crate::{
+    body::{self, Body, BoxError, RequestBody},
+    builder::Builder,
+    rest, serve,
+    state::State,
+    transport::{
+        client_routes::{self, ClientRoute},
+        memory::MemoryConnection,
+    },
+};
+
+/// A SignalR service in serverless mode. Clones are handles of the same service; with the last
+/// one every client is closed.
+///
+/// It is a `tower_service::Service`, so it can be nested into a server, called in the process
+/// without one, or served by [`serve`](Self::serve). Clients need a server that supports HTTP
+/// upgrades, such as hyper's.
+///
+/// ```no_run
+/// # async fn example() -> std::io::Result<()> {
+/// use hub_local::{HttpUpstream, LocalService};
+///
+/// let upstream = HttpUpstream::new("http://127.0.0.1:7071/runtime/webhooks/signalr").unwrap();
+/// let service = LocalService::builder().upstream(upstream).build();
+/// let listener = tokio::net::TcpListener::bind(("127.0.0.1", 8888)).await?;
+/// service.serve(listener).await
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct LocalService {
+    state: Arc<State>,
+    _last: Arc<DropGuard>,
+}
+
+/// Why an in-memory client is not let in: the status and text that a socket would get.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{status}: {text}")]
+pub struct ConnectError {
+    /// The status.
+    pub status: StatusCode,
+    /// The text for the client.
+    pub text: String,
+}
+
+/// What the service has counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Clients that are connected now.
+    pub connections: usize,
+    /// Clients that were closed because they did not read.
+    pub slow_clients: u64,
+}
+
+impl LocalService {
+    /// The settings, with their defaults.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn new(state: State) -> Self {
+        let guard = state.closing.clone().drop_guard();
+        Self { state: Arc::new(state), _last: Arc::new(guard) }
+    }
+
+    /// Where clients and REST callers reach the service, without a slash at the end.
+    #[must_use]
+    pub fn public_url(&self) -> String {
+        self.state.public_url().to_string()
+    }
+
+    /// Changes where clients and REST callers reach the service, for instance once a port is bound.
+    pub fn set_public_url(&self, url: impl AsRef<str>) {
+        self.state.set_public_url(url.as_ref());
+    }
+
+    /// What an app needs to use this service instead of the cloud. It contains the key, so it must
+    /// not be logged.
+    #[must_use]
+    pub fn connection_string(&self) -> String {
+        let url = self.state.public_url();
+        let key = self.state.keys.first().map(hub_core::Secret::expose).unwrap_or_default();
+        let port = url.parse::<Uri>().ok().and_then(|url| url.port_u16());
+        let (endpoint, port) = match port {
+            Some(port) => {
+                let endpoint = url.trim_end_matches(&format!(":{port}"));
+                (endpoint.to_owned(), format!("Port={port};"))
+            }
+            None => (url.to_string(), String::new()),
+        };
+        format!("Endpoint={endpoint};{port}AccessKey={key};Version=1.0;")
+    }
+
+    /// What the service has counted so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        Counters {
+            connections: self.state.connections(),
+            slow_clients: self.state.slow_clients.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Opens a client without a socket. `url` and `access_token` are what the app's negotiate
+    /// answered; they are checked exactly as over a socket.
+    ///
+    /// # Errors
+    /// When a socket would be refused too, or outside a tokio runtime.
+    pub fn connect_memory(
+        &self,
+        url: &str,
+        access_token: &str,
+    ) -> Result<MemoryConnection, ConnectError> {
+        let refused = |status, text: &str| ConnectError { status, text: text.to_owned() };
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Err(refused(StatusCode::SERVICE_UNAVAILABLE, "there is no tokio runtime"));
+        }
+        let url: Uri =
+            url.parse().map_err(|_| refused(StatusCode::BAD_REQUEST, "this is not a URL"))?;
+        client_routes::connect_memory(&self.state, &url, access_token)
+            .map_err(|it| ConnectError { status: it.status, text: it.text })
+    }
+
+    /// Serves HTTP/1 until [`shutdown`](Self::shutdown) is done. Errors of single connections are
+    /// logged and do not end it.
+    ///
+    /// # Errors
+    /// When the listener cannot be used at all.
+    pub fn serve(
+        &self,
+        listener: TcpListener,
+    ) -> impl Future<Output = io::Result<()>> + Send + use<> {
+        serve::serve(self.clone(), Arc::clone(&self.state), listener)
+    }
+
+    /// Stops: new clients get 503, every client is closed with `allowReconnect`, and each
+    /// `disconnected` is delivered upstream. REST calls work until then; [`serve`](Self::serve)
+    /// ends afterwards.
+    pub async fn shutdown(&self) {
+        self.state.closing.cancel();
+        self.state.tasks.close();
+        self.state.tasks.wait().await;
+        self.state.stopped.cancel();
+    }
+}
+
+impl<B> tower_service::Service<Request<B>> for LocalService
+where
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (parts, body) = request.into_parts();
+        let body = body
+            .map_frame(|frame| frame.map_data(|mut data| data.copy_to_bytes(data.remaining())))
+            .map_err(Into::into)
+            .boxed_unsync();
+        let service = self.clone();
+        Box::pin(async move { Ok(respond(&service.state, parts, body).await) })
+    }
+}
+
+async fn respond(state: &Arc<State>, parts: Parts, body: RequestBody) -> Response<Body> {
+    let path = parts.uri.path();
+    if let Some(route) = ClientRoute::of(path) {
+        return client_routes::respond(state, route, parts);
+    }
+    match path {
+        "/api/health" | "/health" => health(&parts.method),
+        path if path.starts_with("/api/") => rest::respond(state, &parts, body).await,
+        _ => body::text(StatusCode::NOT_FOUND, "no such resource; clients connect to /client/"),
+    }
+}
+
+fn health(method: &Method) -> Response<Body> {
+    match *method {
+        Method::GET | Method::HEAD => body::empty(StatusCode::OK),
+        _ => body::empty(StatusCode::METHOD_NOT_ALLOWED),
+    }
+}

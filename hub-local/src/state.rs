@@ -1,0 +1,97 @@
+//! What every request and every connection of one service shares.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use hub_core::Secret;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    clock::Clock, hub::Hub, limits::Limits, sync::lock, transport::negotiate::Negotiations,
+    upstream::Upstream,
+};
+
+/// The service behind its handles. Connections hold it; it ends them when the last handle goes.
+pub(crate) struct State {
+    /// The primary key first.
+    pub(crate) keys: Vec<Secret>,
+    pub(crate) upstream: Option<Arc<dyn Upstream>>,
+    pub(crate) limits: Limits,
+    pub(crate) detailed_errors: bool,
+    pub(crate) clock: Clock,
+    pub(crate) negotiations: Mutex<Negotiations>,
+    /// Every task of every connection, upstream calls included.
+    pub(crate) tasks: TaskTracker,
+    /// No new clients; those that are there are closed.
+    pub(crate) closing: CancellationToken,
+    /// All `disconnected` are delivered: listeners end.
+    pub(crate) stopped: CancellationToken,
+    pub(crate) slow_clients: AtomicU64,
+    public_url: RwLock<Arc<str>>,
+    hubs: Mutex<HashMap<String, Arc<Hub>>>,
+}
+
+impl State {
+    pub(crate) fn new(
+        keys: Vec<Secret>,
+        upstream: Option<Arc<dyn Upstream>>,
+        limits: Limits,
+        detailed_errors: bool,
+        public_url: &str,
+    ) -> Self {
+        Self {
+            keys,
+            upstream,
+            limits,
+            detailed_errors,
+            clock: Clock::start(),
+            negotiations: Mutex::default(),
+            tasks: TaskTracker::new(),
+            closing: CancellationToken::new(),
+            stopped: CancellationToken::new(),
+            slow_clients: AtomicU64::new(0),
+            public_url: RwLock::new(public_url.trim_end_matches('/').into()),
+            hubs: Mutex::default(),
+        }
+    }
+
+    /// Where clients and REST callers reach the service, without a slash at the end.
+    pub(crate) fn public_url(&self) -> Arc<str> {
+        Arc::clone(&self.public_url.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    pub(crate) fn set_public_url(&self, url: &str) {
+        let mut current =
+            self.public_url.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *current = url.trim_end_matches('/').into();
+    }
+
+    /// The hub of this name, made when it is new. Hub names ignore case.
+    pub(crate) fn hub(&self, name: &str) -> Arc<Hub> {
+        let name = name.to_ascii_lowercase();
+        let mut hubs = lock(&self.hubs);
+        Arc::clone(hubs.entry(name.clone()).or_insert_with(|| Arc::new(Hub::new(name))))
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        lock(&self.hubs).values().map(|hub| hub.connections()).sum()
+    }
+
+    pub(crate) fn count_slow_client(&self) {
+        self.slow_clients.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("State")
+            .field("public_url", &self.public_url())
+            .finish_non_exhaustive()
+    }
+}

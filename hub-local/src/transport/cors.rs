@@ -1,0 +1,50 @@
+//! What browsers must be told: any page may be a client, with credentials. The token decides.
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode,
+    header::{
+        ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS,
+        ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE,
+        ACCESS_CONTROL_REQUEST_HEADERS, ORIGIN, VARY,
+    },
+};
+
+use crate::body::{self, Body};
+
+const REQUEST_PRIVATE_NETWORK: HeaderName =
+    HeaderName::from_static("access-control-request-private-network");
+const ALLOW_PRIVATE_NETWORK: HeaderName =
+    HeaderName::from_static("access-control-allow-private-network");
+const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE, OPTIONS");
+const A_DAY: HeaderValue = HeaderValue::from_static("86400");
+const TRUE: HeaderValue = HeaderValue::from_static("true");
+
+/// Whether this is a browser's question before the request itself.
+pub(super) fn is_preflight(method: &Method) -> bool {
+    method == Method::OPTIONS
+}
+
+/// The answer to that question.
+pub(super) fn preflight(request: &HeaderMap) -> Response<Body> {
+    let mut response = body::empty(StatusCode::NO_CONTENT);
+    let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+    headers.insert(ACCESS_CONTROL_MAX_AGE, A_DAY);
+    if let Some(wanted) = request.get(ACCESS_CONTROL_REQUEST_HEADERS) {
+        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
+    }
+    if request.get(REQUEST_PRIVATE_NETWORK).is_some_and(|value| value == "true") {
+        headers.insert(ALLOW_PRIVATE_NETWORK, TRUE);
+    }
+    response
+}
+
+/// Lets the page read the answer, errors above all.
+pub(super) fn allow(request: &HeaderMap, response: &mut Response<Body>) {
+    let headers = response.headers_mut();
+    headers.append(VARY, HeaderValue::from_static("Origin"));
+    if let Some(origin) = request.get(ORIGIN) {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE);
+    }
+}

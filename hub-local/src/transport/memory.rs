@@ -1,0 +1,125 @@
+//! A client in the same process: the same life over in-memory pipes, without a socket.
+
+use std::{collections::VecDeque, io};
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::{Incoming, Sink, Source};
+use crate::connection::outbox::Frame;
+
+/// Messages that a pipe holds; as on a socket, more wait at the sender.
+const PIPE: usize = 16;
+
+/// A client's end of an in-memory connection.
+///
+/// Dropping it is the loss of the transport; [`close`](Self::close) is a close in order.
+#[derive(Debug)]
+pub struct MemoryConnection {
+    to_service: mpsc::Sender<Incoming>,
+    from_service: mpsc::Receiver<Bytes>,
+}
+
+/// The service has closed the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the connection is closed")]
+pub struct Closed;
+
+impl MemoryConnection {
+    /// Sends bytes: a hub message with its separator, a part of one, or several.
+    ///
+    /// # Errors
+    /// When the service has closed the connection.
+    pub async fn send(&self, bytes: impl Into<Bytes>) -> Result<(), Closed> {
+        self.to_service.send(Incoming::Data(bytes.into())).await.map_err(|_| Closed)
+    }
+
+    /// The next bytes from the service, always whole hub messages. `None` at the end.
+    pub async fn recv(&mut self) -> Option<Bytes> {
+        self.from_service.recv().await
+    }
+
+    /// Closes the transport in order, as a client does with a WebSocket close.
+    pub async fn close(self) {
+        // An error means that the service was first.
+        let _ = self.to_service.send(Incoming::Closed).await;
+    }
+
+    /// Parts the two directions, for a task each. The service sees a loss of the transport when
+    /// the sending half is dropped.
+    #[must_use]
+    pub fn split(self) -> (MemorySender, MemoryReceiver) {
+        (MemorySender(self.to_service), MemoryReceiver(self.from_service))
+    }
+}
+
+/// The sending half of a [`MemoryConnection`].
+#[derive(Clone, Debug)]
+pub struct MemorySender(mpsc::Sender<Incoming>);
+
+impl MemorySender {
+    /// As [`MemoryConnection::send`].
+    ///
+    /// # Errors
+    /// When the service has closed the connection.
+    pub async fn send(&self, bytes: impl Into<Bytes>) -> Result<(), Closed> {
+        self.0.send(Incoming::Data(bytes.into())).await.map_err(|_| Closed)
+    }
+
+    /// As [`MemoryConnection::close`].
+    pub async fn close(self) {
+        // An error means that the service was first.
+        let _ = self.0.send(Incoming::Closed).await;
+    }
+}
+
+/// The receiving half of a [`MemoryConnection`].
+#[derive(Debug)]
+pub struct MemoryReceiver(mpsc::Receiver<Bytes>);
+
+impl MemoryReceiver {
+    /// As [`MemoryConnection::recv`].
+    pub async fn recv(&mut self) -> Option<Bytes> {
+        self.0.recv().await
+    }
+}
+
+/// Both ends of a new connection.
+pub(crate) fn pipe() -> (MemoryConnection, MemorySource, MemorySink) {
+    let (to_service, from_client) = mpsc::channel(PIPE);
+    let (to_client, from_service) = mpsc::channel(PIPE);
+    let client = MemoryConnection { to_service, from_service };
+    (client, MemorySource(from_client), MemorySink(Some(to_client)))
+}
+
+pub(crate) struct MemorySource(mpsc::Receiver<Incoming>);
+
+impl Source for MemorySource {
+    const LINGERS: bool = false;
+
+    async fn receive(&mut self) -> io::Result<Incoming> {
+        self.0.recv().await.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+}
+
+pub(crate) struct MemorySink(Option<mpsc::Sender<Bytes>>);
+
+impl Sink for MemorySink {
+    async fn write(&mut self, batch: &mut VecDeque<Frame>) -> io::Result<()> {
+        let client = self.0.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+        for frame in batch.drain(..) {
+            let payload = frame.into_payload();
+            client.send(payload).await.map_err(|_| io::ErrorKind::ConnectionReset)?;
+        }
+        Ok(())
+    }
+
+    async fn finish(&mut self) -> io::Result<()> {
+        self.0 = None;
+        Ok(())
+    }
+
+    async fn shut(&mut self) {
+        self.0 = None;
+    }
+}

@@ -1,0 +1,234 @@
+//! WebSocket frames that clients send, as a stream: payload comes out as it arrives, because hub
+//! messages do not keep to frames.
+
+use bytes::{Buf as _, Bytes, BytesMut};
+
+const OPCODE: u8 = 0x0F;
+const FINAL: u8 = 0x80;
+const RESERVED: u8 = 0x70;
+const MASKED: u8 = 0x80;
+/// The biggest payload of a control frame.
+const MAX_CONTROL: u64 = 125;
+
+/// What a client's bytes mean.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    /// Some payload of a message.
+    Data(Bytes),
+    /// A ping with its payload.
+    Ping(Bytes),
+    /// The client closes.
+    Close,
+}
+
+/// A client that does not speak the protocol.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("WebSocket protocol error: {0}")]
+pub(super) struct Violation(&'static str);
+
+/// The place in the stream.
+#[derive(Debug, Default)]
+pub(super) struct Decoder {
+    /// The frame whose payload is being read.
+    frame: Option<Frame>,
+    /// A message has begun and not ended.
+    in_message: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    kind: Kind,
+    remaining: u64,
+    mask: [u8; 4],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Data,
+    Ping,
+    Pong,
+    Close,
+}
+
+impl Decoder {
+    /// The next event in `input`, or `None` when more bytes are needed.
+    pub(super) fn next(&mut self, input: &mut BytesMut) -> Result<Option<Event>, Violation> {
+        loop {
+            let frame = match self.frame {
+                Some(frame) => frame,
+                None => match self.header(input)? {
+                    Some(frame) => *self.frame.insert(frame),
+                    None => return Ok(None),
+                },
+            };
+            let Some(payload) = self.payload(frame, input) else { return Ok(None) };
+            match frame.kind {
+                Kind::Data if payload.is_empty() => {}
+                Kind::Data => return Ok(Some(Event::Data(payload))),
+                Kind::Ping => return Ok(Some(Event::Ping(payload))),
+                Kind::Pong => {}
+                Kind::Close => return Ok(Some(Event::Close)),
+            }
+        }
+    }
+
+    /// Payload of the frame: what is there of a message, or the whole of a control frame.
+    fn payload(&mut self, mut frame: Frame, input: &mut BytesMut) -> Option<Bytes> {
+        let available =
+            usize::try_from(frame.remaining).map_or(input.len(), |it| it.min(input.len()));
+        let whole = available as u64 == frame.remaining;
+        if !whole && (frame.kind != Kind::Data || available == 0) {
+            return None;
+        }
+        let mut payload = input.split_to(available);
+        unmask(&mut payload, frame.mask);
+        frame.mask.rotate_left(available % 4);
+        frame.remaining -= available as u64;
+        self.frame = (!whole).then_some(frame);
+        Some(payload.freeze())
+    }
+
+    fn header(&mut self, input: &mut BytesMut) -> Result<Option<Frame>, Violation> {
+        let [first, second, ..] = **input else { return Ok(None) };
+        if first & RESERVED != 0 {
+            return Err(Violation("reserved bits are set"));
+        }
+        if second & MASKED == 0 {
+            return Err(Violation("a client's frames are masked"));
+        }
+        let extended = match second & !MASKED {
+            126 => 2,
+            127 => 8,
+            _ => 0,
+        };
+        let length = 2 + extended;
+        if input.len() < length + 4 {
+            return Ok(None);
+        }
+        input.advance(2);
+        let remaining = match extended {
+            2 => u64::from(input.get_u16()),
+            8 => input.get_u64(),
+            _ => u64::from(second & !MASKED),
+        };
+        let mask = input.get_u32().to_be_bytes();
+        let kind = self.kind(first, remaining)?;
+        Ok(Some(Frame { kind, remaining, mask }))
+    }
+
+    fn kind(&mut self, first: u8, length: u64) -> Result<Kind, Violation> {
+        let is_final = first & FINAL != 0;
+        let kind = match (first & OPCODE, self.in_message) {
+            (0, true) | (1 | 2, false) => {
+                self.in_message = !is_final;
+                return Ok(Kind::Data);
+            }
+            (0, false) => return Err(Violation("a message is continued that has not begun")),
+            (1 | 2, true) => return Err(Violation("a message begins inside another")),
+            (8, _) => Kind::Close,
+            (9, _) => Kind::Ping,
+            (10, _) => Kind::Pong,
+            _ => return Err(Violation("the kind of frame is not known")),
+        };
+        if !is_final || length > MAX_CONTROL {
+            return Err(Violation("control frames are short and whole"));
+        }
+        Ok(kind)
+    }
+}
+
+fn unmask(payload: &mut [u8], mask: [u8; 4]) {
+    let [a, b, c, d] = mask;
+    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    let mut chunks = payload.chunks_exact_mut(8);
+    for chunk in &mut chunks {
+        if let Ok(bytes) = <[u8; 8]>::try_from(&*chunk) {
+            chunk.copy_from_slice(&(u64::from_ne_bytes(bytes) ^ wide).to_ne_bytes());
+        }
+    }
+    for (byte, mask) in chunks.into_remainder().iter_mut().zip(mask.iter().cycle()) {
+        *byte ^= mask;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MASK: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
+
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![first];
+        match payload.len() {
+            length @ 0..126 => bytes.push(0x80 | length as u8),
+            length @ 126..65536 => {
+                bytes.push(0x80 | 126);
+                bytes.extend((length as u16).to_be_bytes());
+            }
+            length => {
+                bytes.push(0x80 | 127);
+                bytes.extend((length as u64).to_be_bytes());
+            }
+        }
+        bytes.extend(MASK);
+        bytes.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+        bytes
+    }
+
+    /// Feeds the bytes in pieces and returns all data joined, and the other events.
+    fn decode(bytes: &[u8], piece: usize) -> Result<(Vec<u8>, Vec<Event>), Violation> {
+        let mut decoder = Decoder::default();
+        let mut input = BytesMut::new();
+        let (mut data, mut others) = (Vec::new(), Vec::new());
+        for piece in bytes.chunks(piece) {
+            input.extend_from_slice(piece);
+            while let Some(event) = decoder.next(&mut input)? {
+                match event {
+                    Event::Data(bytes) => data.extend_from_slice(&bytes),
+                    other => others.push(other),
+                }
+            }
+        }
+        Ok((data, others))
+    }
+
+    #[test]
+    fn the_published_masked_hello_is_read() {
+        let hello = [0x81, 0x85, 0x37, 0xFA, 0x21, 0x3D, 0x7F, 0x9F, 0x4D, 0x51, 0x58];
+        assert_eq!(decode(&hello, 100).unwrap().0, b"Hello");
+    }
+
+    #[test]
+    fn payload_is_a_stream_whatever_the_frames_and_pieces_are() {
+        let long: Vec<u8> = (0..70_000_u32).map(|number| number as u8).collect();
+        let mut bytes = frame(0x01, b"ab");
+        bytes.extend(frame(0x00, b""));
+        bytes.extend(frame(0x89, b"ping"));
+        bytes.extend(frame(0x80, b"c"));
+        bytes.extend(frame(0x82, &long[..200]));
+        bytes.extend(frame(0x8A, b"pong"));
+        bytes.extend(frame(0x81, &long));
+        bytes.extend(frame(0x88, &[3, 232]));
+        let expected = [b"abc", &long[..200], &long[..]].concat();
+
+        for piece in [1, 2, 3, 7, 64, 100_000] {
+            let (data, others) = decode(&bytes, piece).unwrap();
+            assert!(data == expected, "pieces of {piece}");
+            assert_eq!(others, [Event::Ping(Bytes::from_static(b"ping")), Event::Close]);
+        }
+    }
+
+    #[test]
+    fn what_breaks_the_protocol_is_refused() {
+        let violation = |bytes: &[u8]| decode(bytes, 100).is_err();
+
+        assert!(violation(&[0x81, 0x05, b'H', b'e', b'l', b'l', b'o']));
+        assert!(violation(&frame(0xC1, b"x")));
+        assert!(violation(&frame(0x80, b"x")));
+        assert!(violation(&[frame(0x01, b"x"), frame(0x81, b"x")].concat()));
+        assert!(violation(&frame(0x83, b"x")));
+        assert!(violation(&frame(0x8B, b"x")));
+        assert!(violation(&frame(0x09, b"x")));
+        assert!(violation(&frame(0x89, &[0; 126])));
+    }
+}

@@ -1,0 +1,78 @@
+//! WebSocket frames that the service sends: never masked, never fragmented.
+
+use bytes::{BufMut as _, BytesMut};
+
+use crate::connection::outbox::Frame;
+
+/// First byte of a whole text message.
+const TEXT: u8 = 0x81;
+const CLOSE: u8 = 0x88;
+const PONG: u8 = 0x8A;
+/// The longest header of an unmasked frame.
+const MAX_HEADER: usize = 10;
+/// Status 1000, no reason.
+const NORMAL: [u8; 2] = 1000_u16.to_be_bytes();
+
+/// A whole hub message, or several, as JSON text.
+pub(crate) fn text_frame(payload: &[u8]) -> Frame {
+    frame(TEXT, payload)
+}
+
+/// The answer to a ping.
+pub(super) fn pong_frame(payload: &[u8]) -> Frame {
+    frame(PONG, payload)
+}
+
+/// The end of a connection in order.
+pub(super) fn close_frame() -> Frame {
+    frame(CLOSE, &NORMAL)
+}
+
+fn frame(first: u8, payload: &[u8]) -> Frame {
+    let mut bytes = BytesMut::with_capacity(MAX_HEADER + payload.len());
+    bytes.put_u8(first);
+    match payload.len() {
+        // The mask bit stays 0.
+        length @ 0..126 => bytes.put_u8(u8::try_from(length).unwrap_or_default()),
+        length @ 126..65536 => {
+            bytes.put_u8(126);
+            bytes.put_u16(u16::try_from(length).unwrap_or_default());
+        }
+        length => {
+            bytes.put_u8(127);
+            bytes.put_u64(length as u64);
+        }
+    }
+    let header = u8::try_from(bytes.len()).unwrap_or_default();
+    bytes.extend_from_slice(payload);
+    Frame::new(bytes.freeze(), header)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start(length: usize) -> (Vec<u8>, usize) {
+        let frame = text_frame(&vec![b'x'; length]);
+        let bytes = frame.bytes().clone();
+        let payload = frame.into_payload();
+        assert_eq!(payload.len(), length);
+        let header = bytes.slice(..bytes.len() - length);
+        (header.to_vec(), bytes.len())
+    }
+
+    #[test]
+    fn lengths_take_the_shortest_header() {
+        assert_eq!(start(0).0, [0x81, 0]);
+        assert_eq!(start(125).0, [0x81, 125]);
+        assert_eq!(start(126).0, [0x81, 126, 0, 126]);
+        assert_eq!(start(65535).0, [0x81, 126, 0xFF, 0xFF]);
+        assert_eq!(start(65536).0, [0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]);
+    }
+
+    #[test]
+    fn control_frames_have_their_bytes() {
+        assert_eq!(&pong_frame(b"hi").bytes()[..], b"\x8a\x02hi");
+        assert_eq!(&close_frame().bytes()[..], b"\x88\x02\x03\xe8");
+    }
+}

@@ -1,0 +1,158 @@
+//! Makes one upstream call and turns its answer into what the client gets.
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use http::{Request, Response, StatusCode};
+use hub_core::protocol::{Message, Outcome, json};
+use tokio::time::Instant;
+
+use super::{Upstream, UpstreamError, request};
+use crate::connection::{Connection, dispatch::Call};
+
+/// Says that a client is there. The answer changes nothing for the client.
+pub(crate) async fn connected(connection: &Arc<Connection>) {
+    if let Some(request) = request::connected(&connection.headers) {
+        report(connection, "connected", request).await;
+    }
+}
+
+/// Says that a client has gone.
+pub(crate) async fn disconnected(connection: &Arc<Connection>, error: Option<&str>) {
+    if let Some(request) = request::disconnected(&connection.headers, error) {
+        report(connection, "disconnected", request).await;
+    }
+}
+
+/// Calls a hub method and answers the client, if it wants an answer.
+pub(crate) async fn call(connection: &Arc<Connection>, call: Call) {
+    let (invocation_id, target) = (call.invocation_id.clone(), call.target.clone());
+    let Some(request) = request::message(&connection.headers, call) else { return };
+    let Some(answer) = perform(connection, &target, request).await else { return };
+    let Some(invocation_id) = invocation_id else { return };
+    let complete = |outcome| {
+        let invocation_id = invocation_id.clone();
+        connection.answer(&json::encode(&Message::Completion { invocation_id, outcome }));
+    };
+    match judge(answer, connection.state.limits.upstream_answer) {
+        Ok(body) if body.is_empty() => complete(Outcome::Void),
+        Ok(body) => connection.answer(&body),
+        Err(text) => complete(Outcome::Error(text)),
+    }
+}
+
+async fn report(connection: &Arc<Connection>, event: &str, request: Request<Bytes>) {
+    let _ = perform(connection, event, request).await;
+}
+
+/// The bytes for the client, empty for a completion without a value, or the text of an error.
+fn judge(answer: Result<Response<Bytes>, UpstreamError>, limit: usize) -> Result<Bytes, String> {
+    match answer {
+        Ok(answer) if answer.status() == StatusCode::NO_CONTENT => Ok(Bytes::new()),
+        Ok(answer) if answer.status() == StatusCode::OK => {
+            let body = answer.into_body();
+            if body.len() > limit { Err(too_large()) } else { Ok(body) }
+        }
+        Ok(answer) => Err(failed(answer.status())),
+        Err(UpstreamError::TooLarge) => Err(too_large()),
+        Err(UpstreamError::Cancelled) => Err("Invocation failed, response cancelled.".to_owned()),
+        Err(UpstreamError::Body(error)) => Err(format!("Invocation failed, error: {error}.")),
+        Err(UpstreamError::Name(error)) => Err(error.to_string()),
+        Err(UpstreamError::Unreachable(_) | UpstreamError::TimedOut) => {
+            Err(failed(StatusCode::INTERNAL_SERVER_ERROR))
+        }
+    }
+}
+
+fn too_large() -> String {
+    "Invocation failed, response too large.".to_owned()
+}
+
+fn failed(status: StatusCode) -> String {
+    format!("Invocation failed, status code {}", status.as_u16())
+}
+
+/// Calls and logs. `None` without an upstream.
+async fn perform(
+    connection: &Arc<Connection>,
+    event: &str,
+    request: Request<Bytes>,
+) -> Option<Result<Response<Bytes>, UpstreamError>> {
+    let upstream = connection.state.upstream.as_ref()?;
+    let started = Instant::now();
+    let answer = call_without_panic(&**upstream, request).await;
+    log(connection, event, &answer, started);
+    Some(answer)
+}
+
+/// A panic of an upstream in this process must not stop the connection's other calls.
+async fn call_without_panic(
+    upstream: &dyn Upstream,
+    request: Request<Bytes>,
+) -> Result<Response<Bytes>, UpstreamError> {
+    match AssertUnwindSafe(upstream.call(request)).catch_unwind().await {
+        Ok(answer) => answer,
+        Err(_) => Err(UpstreamError::Unreachable("the upstream panicked".into())),
+    }
+}
+
+fn log(
+    connection: &Connection,
+    event: &str,
+    answer: &Result<Response<Bytes>, UpstreamError>,
+    started: Instant,
+) {
+    let (id, hub) = (connection.id.as_str(), connection.hub.name());
+    let milliseconds = started.elapsed().as_millis();
+    match answer {
+        Ok(answer) if matches!(answer.status(), StatusCode::OK | StatusCode::NO_CONTENT) => {
+            tracing::debug!(connection = id, hub, event, milliseconds, "upstream call");
+        }
+        Ok(answer) => {
+            let status = answer.status().as_u16();
+            let message = "upstream call was not answered with 200 or 204";
+            tracing::warn!(connection = id, hub, event, status, milliseconds, "{message}");
+        }
+        Err(error) => {
+            let source = std::error::Error::source(error).map(ToString::to_string);
+            let source = source.unwrap_or_default();
+            let message = "upstream call failed";
+            tracing::warn!(connection = id, hub, event, %error, source, milliseconds, "{message}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: &'static str) -> Result<Bytes, String> {
+        let response = Response::builder().status(status).body(Bytes::from_static(body.as_bytes()));
+        judge(Ok(response.unwrap()), 5)
+    }
+
+    #[test]
+    fn answers_follow_the_table() {
+        assert_eq!(answer(200, "bytes"), Ok(Bytes::from_static(b"bytes")));
+        assert_eq!(answer(200, ""), Ok(Bytes::new()));
+        assert_eq!(answer(204, "x"), Ok(Bytes::new()));
+        assert_eq!(answer(200, "123456"), Err(too_large()));
+        for status in [201, 202, 301, 400, 401, 404, 500, 503] {
+            let text = format!("Invocation failed, status code {status}");
+            assert_eq!(answer(status, "x"), Err(text));
+        }
+    }
+
+    #[test]
+    fn failures_follow_the_table() {
+        let judge = |error| judge(Err(error), 5).unwrap_err();
+        let status = "Invocation failed, status code 500";
+
+        assert_eq!(judge(UpstreamError::Unreachable("x".into())), status);
+        assert_eq!(judge(UpstreamError::TimedOut), status);
+        assert_eq!(judge(UpstreamError::TooLarge), "Invocation failed, response too large.");
+        assert_eq!(judge(UpstreamError::Cancelled), "Invocation failed, response cancelled.");
+        assert_eq!(judge(UpstreamError::Body("x".into())), "Invocation failed, error: x.");
+    }
+}

@@ -1,0 +1,156 @@
+//! Upstream requests: headers, signature and body.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header::CONTENT_TYPE};
+use hub_core::{
+    Secret,
+    protocol::{Message, json},
+    signature,
+};
+use serde::Serialize;
+
+use crate::{connection::dispatch::Call, query::Query, token::Identity};
+
+pub(crate) const HUB: HeaderName = HeaderName::from_static("x-asrs-hub");
+pub(crate) const CATEGORY: HeaderName = HeaderName::from_static("x-asrs-category");
+pub(crate) const EVENT: HeaderName = HeaderName::from_static("x-asrs-event");
+const CONNECTION_ID: HeaderName = HeaderName::from_static("x-asrs-connection-id");
+const SIGNATURE: HeaderName = HeaderName::from_static("x-asrs-signature");
+const USER_ID: HeaderName = HeaderName::from_static("x-asrs-user-id");
+const USER_CLAIMS: HeaderName = HeaderName::from_static("x-asrs-user-claims");
+const CLIENT_QUERY: HeaderName = HeaderName::from_static("x-asrs-client-query");
+
+const PATH: &str = "/runtime/webhooks/signalr";
+
+/// What every call of one connection says. `None` when a value cannot be a header.
+pub(crate) fn connection_headers(
+    hub: &str,
+    connection_id: &str,
+    identity: &Identity,
+    query: Query<'_>,
+    keys: &[Secret],
+) -> Option<HeaderMap> {
+    let signatures: Vec<_> = keys.iter().map(|key| signature::sign(key, connection_id)).collect();
+    let mut headers = HeaderMap::new();
+    headers.insert(CONNECTION_ID, HeaderValue::from_str(connection_id).ok()?);
+    headers.insert(HUB, HeaderValue::from_str(hub).ok()?);
+    headers.insert(SIGNATURE, HeaderValue::from_str(&signatures.join(",")).ok()?);
+    if let Some(user) = &identity.user {
+        headers.insert(USER_ID, HeaderValue::from_bytes(user.as_bytes()).ok()?);
+    }
+    if let Some(claims) = &identity.claims {
+        headers.insert(USER_CLAIMS, claims.clone());
+    }
+    let query = query.without("access_token");
+    if !query.is_empty() {
+        let query = HeaderValue::from_bytes(format!("?{query}").as_bytes()).ok()?;
+        headers.insert(CLIENT_QUERY, query);
+    }
+    Some(headers)
+}
+
+/// The call that reports a client.
+pub(crate) fn connected(headers: &HeaderMap) -> Option<Request<Bytes>> {
+    event(headers, "connections", "connected", Bytes::from_static(b"{\"type\":10}"))
+}
+
+/// The call that reports the end of a client.
+pub(crate) fn disconnected(headers: &HeaderMap, error: Option<&str>) -> Option<Request<Bytes>> {
+    /// The service writes these two names in upper case.
+    #[derive(Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Body<'a> {
+        r#type: u8,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<&'a str>,
+    }
+    let body = serde_json::to_vec(&Body { r#type: 11, error }).ok()?;
+    event(headers, "connections", "disconnected", body.into())
+}
+
+/// The call of a hub method: the client's message without its delimiter.
+pub(crate) fn message(headers: &HeaderMap, call: Call) -> Option<Request<Bytes>> {
+    let target = call.target.clone();
+    let body = json::encode_body(&Message::Invocation {
+        invocation_id: call.invocation_id,
+        target: call.target,
+        arguments: call.arguments,
+        stream_ids: call.stream_ids,
+    });
+    event(headers, "messages", &target, body)
+}
+
+fn event(
+    headers: &HeaderMap,
+    category: &'static str,
+    event: &str,
+    body: Bytes,
+) -> Option<Request<Bytes>> {
+    let mut request = Request::new(body);
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = Uri::from_static(PATH);
+    *request.headers_mut() = headers.clone();
+    let headers = request.headers_mut();
+    headers.insert(CATEGORY, HeaderValue::from_static(category));
+    headers.insert(EVENT, HeaderValue::from_bytes(event.as_bytes()).ok()?);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Some(request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(identity: &Identity, query: &str) -> HeaderMap {
+        let keys = [
+            Secret::from("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH"),
+            Secret::from("secondary-key-for-tests-000000000000000000"),
+        ];
+        connection_headers("chat", "conn-0001", identity, Query::new(Some(query)), &keys).unwrap()
+    }
+
+    #[test]
+    fn there_is_one_signature_for_each_key() {
+        let headers = headers(&Identity { user: None, claims: None }, "");
+
+        assert_eq!(
+            headers[SIGNATURE],
+            "sha256=B78B1B6698EF4C26ADACC16537E1940BF816254465275D2DC5CD8BAFEA0506E1,\
+             sha256=04BE5150C28567D5F39FE8B326F43F49220DAED6EFFB73097C14EBEF24EE7097"
+        );
+        assert_eq!(headers.len(), 3);
+    }
+
+    #[test]
+    fn the_query_keeps_its_question_mark_and_loses_the_token() {
+        let identity = Identity { user: Some("Zoë".to_owned()), claims: None };
+
+        let headers = headers(&identity, "hub=chat&access_token=secret&id=x");
+
+        assert_eq!(headers[CLIENT_QUERY], "?hub=chat&id=x");
+        assert_eq!(headers[USER_ID].as_bytes(), "Zoë".as_bytes());
+    }
+
+    #[test]
+    fn bodies_have_the_bytes_of_the_service() {
+        let headers = HeaderMap::new();
+        let call = Call {
+            invocation_id: Some("7".to_owned()),
+            target: "größe".to_owned(),
+            arguments: Bytes::from_static(b"[1, 2]"),
+            stream_ids: Vec::new(),
+            size: 0,
+        };
+
+        let message = message(&headers, call).unwrap();
+
+        let text = "{\"type\":1,\"invocationId\":\"7\",\"target\":\"größe\",\"arguments\":[1, 2]}";
+        assert_eq!(message.body(), text);
+        assert_eq!(message.headers()[EVENT].as_bytes(), "größe".as_bytes());
+        assert_eq!(message.headers()[CONTENT_TYPE], "application/json");
+        assert_eq!(connected(&headers).unwrap().body(), "{\"type\":10}");
+        assert_eq!(disconnected(&headers, None).unwrap().body(), "{\"Type\":11}");
+        let with_error = disconnected(&headers, Some("e")).unwrap();
+        assert_eq!(with_error.body(), "{\"Type\":11,\"Error\":\"e\"}");
+    }
+}
