@@ -1,0 +1,159 @@
+//! The app: mounted hubs on one service, behind one value.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use hub_core::{Hub, HubContext, mounted::MountedHub, outbound::Outbound};
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    auth::ClientTokens, builder::HubAppBuilder, clock::Clock, cors::Cors, keys::Keys,
+    routes::Routes, service::HubService, upstream::UpstreamOptions,
+};
+
+/// Hubs on a SignalR service: takes the service's upstream calls, negotiates, and sends.
+///
+/// Cheap to clone; the embedded service stops with the last clone.
+#[derive(Clone)]
+pub struct HubApp {
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// What every clone shares.
+pub(crate) struct Inner {
+    pub(crate) hubs: Hubs,
+    pub(crate) keys: Keys,
+    pub(crate) outbound: Arc<dyn Outbound>,
+    pub(crate) upstream: UpstreamOptions,
+    pub(crate) negotiate: NegotiateOptions,
+    pub(crate) routes: Routes,
+    pub(crate) clock: Clock,
+    /// Running calls, and calls whose peer hung up.
+    pub(crate) tasks: TaskTracker,
+    pub(crate) shutdown_wait: Duration,
+    pub(crate) closing: AtomicBool,
+    /// The key that every emulator knows: nothing may bind beyond loopback with it.
+    pub(crate) well_known_key: bool,
+    #[cfg(feature = "local")]
+    pub(crate) embedded: Option<crate::embedded::Embedded>,
+}
+
+/// What negotiate needs besides the hub's own judgement.
+#[derive(Debug)]
+pub(crate) struct NegotiateOptions {
+    pub(crate) tokens: ClientTokens,
+    /// Where clients connect: scheme, authority and path prefix without a closing slash.
+    pub(crate) client_base: String,
+    pub(crate) cors: Cors,
+    pub(crate) trust_app_service: bool,
+    pub(crate) warned_app_service: AtomicBool,
+}
+
+/// The mounted hubs by lower-case name.
+#[derive(Default)]
+pub(crate) struct Hubs {
+    by_name: HashMap<String, Mount>,
+}
+
+/// A hub and its name on the wire.
+#[derive(Clone)]
+pub(crate) struct Mount {
+    pub(crate) hub: Arc<dyn MountedHub>,
+    pub(crate) wire_name: Arc<str>,
+}
+
+impl Hubs {
+    pub(crate) fn insert(&mut self, hub: Arc<dyn MountedHub>) {
+        let wire_name: Arc<str> = wire_name(hub.name()).into();
+        self.by_name.insert(wire_name.to_string(), Mount { hub, wire_name });
+    }
+
+    /// A hub by its name in any case.
+    pub(crate) fn find(&self, name: &str) -> Option<Mount> {
+        self.by_name.get(&wire_name(name)).cloned()
+    }
+
+    /// The only hub, if there is just one.
+    pub(crate) fn single(&self) -> Option<Mount> {
+        let mut mounts = self.by_name.values();
+        let only = mounts.next()?;
+        mounts.next().is_none().then(|| only.clone())
+    }
+
+    pub(crate) fn names(&self) -> Vec<&str> {
+        let mut names: Vec<_> = self.by_name.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+}
+
+/// The service writes hub names in lower case.
+pub(crate) fn wire_name(name: &str) -> String {
+    name.to_ascii_lowercase()
+}
+
+impl HubApp {
+    /// Begins an app.
+    ///
+    /// ```
+    /// # use hub_runtime::prelude::*;
+    /// # #[derive(Default)] struct Chat;
+    /// # #[serverless_hub] impl Chat {}
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let app = HubApp::builder().signalr(SignalR::local()).hub(Chat::default()).build()?;
+    /// # drop(app); Ok(()) }
+    /// ```
+    pub fn builder() -> HubAppBuilder {
+        HubAppBuilder::new()
+    }
+
+    /// The app as a tower service: upstream calls, negotiates and `/health`, for any body type.
+    #[must_use]
+    pub fn service(&self) -> HubService {
+        HubService::new(Arc::clone(&self.inner))
+    }
+
+    /// Handles to send from outside a hub: timers, queues, HTTP handlers. Cheap to clone.
+    #[must_use]
+    pub fn context<H: Hub>(&self) -> HubContext<H> {
+        HubContext::new(Arc::clone(&self.inner.outbound), wire_name(H::NAME).into())
+    }
+
+    /// Ends the app in an orderly way: refuses negotiates and new clients, closes every client of the
+    /// embedded service with leave to reconnect, delivers each `disconnected`, and waits for running
+    /// calls (10 s unless [`HubAppBuilder::shutdown_wait`] says otherwise).
+    pub async fn shutdown(&self) {
+        self.inner.closing.store(true, Ordering::SeqCst);
+        let orderly = async {
+            #[cfg(feature = "local")]
+            if let Some(embedded) = &self.inner.embedded {
+                embedded.shutdown().await;
+            }
+            self.inner.tasks.close();
+            self.inner.tasks.wait().await;
+        };
+        if tokio::time::timeout(self.inner.shutdown_wait, orderly).await.is_err() {
+            tracing::warn!(waited = ?self.inner.shutdown_wait, "calls were still running at the end");
+        }
+    }
+}
+
+impl Inner {
+    /// Whether [`HubApp::shutdown`] has begun.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
+    }
+}
+
+impl fmt::Debug for HubApp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HubApp").field("hubs", &self.inner.hubs.names()).finish_non_exhaustive()
+    }
+}

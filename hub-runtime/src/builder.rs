@@ -1,0 +1,230 @@
+//! Putting an app together, with every problem reported at once.
+
+use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
+
+use hub_core::{
+    Hub, Secret,
+    mounted::{Mounted, MountedHub},
+    names,
+    outbound::Outbound,
+};
+
+use crate::{
+    HubApp, SignalR,
+    app::{Hubs, wire_name},
+    assemble,
+    config::{ConfigError, MIN_CLAIMS_KEY},
+    cors::Cors,
+};
+
+/// How large an upstream body may be, in bytes, unless the builder says otherwise.
+const MAX_BODY: usize = 4 * 1024 * 1024;
+/// How long `shutdown` waits unless the builder says otherwise.
+const SHUTDOWN_WAIT: Duration = Duration::from_secs(10);
+
+/// Builds a [`HubApp`].
+#[must_use = "a builder does nothing until `build()`"]
+pub struct HubAppBuilder {
+    pub(crate) signalr: Option<SignalR>,
+    pub(crate) hubs: Vec<Arc<dyn MountedHub>>,
+    pub(crate) origins: Vec<String>,
+    pub(crate) route_prefix: String,
+    pub(crate) upstream_paths: Vec<String>,
+    pub(crate) upstream_code: Option<Secret>,
+    pub(crate) max_body: usize,
+    pub(crate) shutdown_wait: Duration,
+    pub(crate) detailed_errors: bool,
+    pub(crate) keep_refused_connections: bool,
+    pub(crate) trust_app_service: bool,
+    pub(crate) wrap_outbound: Option<WrapOutbound>,
+    pub(crate) after_call: Option<AfterCall>,
+}
+
+/// Stands between the app and its way out; the test harness records there.
+pub(crate) type WrapOutbound = Box<dyn FnOnce(Arc<dyn Outbound>) -> Arc<dyn Outbound>>;
+
+/// Is told the headers of each upstream call that the embedded service made, once it is answered.
+pub(crate) type AfterCall = Box<dyn Fn(&http::HeaderMap) + Send + Sync>;
+
+/// Why an app cannot be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Hubs and settings do not fit together; every problem is listed.
+    #[error("the app cannot start:{}", list(.0))]
+    Problems(Vec<String>),
+    /// The settings of the service are not usable.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The embedded service needs a tokio runtime to run on.
+    #[error("the embedded service needs a tokio runtime: call build() inside #[tokio::main]")]
+    NoRuntime,
+    /// The port that was asked for is not free.
+    #[error("port {port} is taken: choose another one in {variable}, or stop what listens there")]
+    PortTaken {
+        /// The port.
+        port: u16,
+        /// The variable that asks for it.
+        variable: &'static str,
+    },
+    /// No listener could be opened.
+    #[error("no listener could be opened for the embedded service")]
+    Listen(#[source] std::io::Error),
+    /// The HTTP client could not be set up.
+    #[error("the HTTP client could not be set up")]
+    HttpClient(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// What was asked for is in a feature that is switched off.
+    #[error("this needs the feature `{0}` of hub-runtime")]
+    Feature(&'static str),
+}
+
+fn list(problems: &[String]) -> String {
+    problems.iter().map(|problem| format!("\n  - {problem}")).collect()
+}
+
+impl HubAppBuilder {
+    pub(crate) fn new() -> Self {
+        Self {
+            signalr: None,
+            hubs: Vec::new(),
+            origins: Vec::new(),
+            route_prefix: String::new(),
+            upstream_paths: Vec::new(),
+            upstream_code: None,
+            max_body: MAX_BODY,
+            shutdown_wait: SHUTDOWN_WAIT,
+            detailed_errors: false,
+            keep_refused_connections: false,
+            trust_app_service: false,
+            wrap_outbound: None,
+            after_call: None,
+        }
+    }
+
+    /// The service to stand on; [`SignalR::from_env_or_local`] in most apps.
+    pub fn signalr(mut self, signalr: SignalR) -> Self {
+        self.signalr = Some(signalr);
+        self
+    }
+
+    /// Mounts a hub. Its filters are built now, once.
+    pub fn hub<H: Hub>(mut self, hub: H) -> Self {
+        self.hubs.push(Arc::new(Mounted::new(hub)));
+        self
+    }
+
+    /// Lets pages of this origin (`https://app.example`) negotiate. Pages served by the app itself
+    /// need no permission, and with the embedded service neither do pages on loopback.
+    pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
+        self.origins.push(origin.into());
+        self
+    }
+
+    /// Puts a path before every route of the app.
+    pub fn route_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.route_prefix = prefix.into();
+        self
+    }
+
+    /// Takes upstream calls at this path too. A segment in braces, `{event}` say, matches anything:
+    /// calls are told apart by their headers.
+    pub fn upstream_path(mut self, path: impl Into<String>) -> Self {
+        self.upstream_paths.push(path.into());
+        self
+    }
+
+    /// Asks every upstream call for this secret in its query (`?code=…`), on top of the signature.
+    pub fn upstream_code(mut self, code: impl Into<Secret>) -> Self {
+        self.upstream_code = Some(code.into());
+        self
+    }
+
+    /// The largest upstream body in bytes; 4 MiB unless said otherwise.
+    pub fn max_body(mut self, bytes: usize) -> Self {
+        self.max_body = bytes;
+        self
+    }
+
+    /// How long `shutdown` waits for running calls; 10 s unless said otherwise.
+    pub fn shutdown_wait(mut self, wait: Duration) -> Self {
+        self.shutdown_wait = wait;
+        self
+    }
+
+    /// Helps callers with suggestions such as `did you mean 'sendMessage'?`. Always on with the
+    /// embedded service.
+    pub fn detailed_errors(mut self) -> Self {
+        self.detailed_errors = true;
+        self
+    }
+
+    /// Leaves a connection open whose `on_connected` was denied. Without this it is closed.
+    pub fn keep_refused_connections(mut self) -> Self {
+        self.keep_refused_connections = true;
+        self
+    }
+
+    /// Believes the `x-ms-client-principal…` headers. Only where something in front of the app strips
+    /// them from outside requests; on App Service the app finds out by itself.
+    pub fn trust_app_service_headers(mut self) -> Self {
+        self.trust_app_service = true;
+        self
+    }
+
+    /// Checks everything, opens the embedded service if it is planned, and returns the app.
+    ///
+    /// # Errors
+    /// When hubs or settings do not fit, with all problems at once, or a port is taken.
+    pub fn build(self) -> Result<HubApp, BuildError> {
+        let problems = self.problems();
+        if !problems.is_empty() {
+            return Err(BuildError::Problems(problems));
+        }
+        assemble::assemble(self)
+    }
+
+    pub(crate) fn mounted(&mut self) -> Hubs {
+        let mut hubs = Hubs::default();
+        for hub in self.hubs.drain(..) {
+            hubs.insert(hub);
+        }
+        hubs
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.signalr.is_none() {
+            problems.push(
+                "no SignalR service: call .signalr(SignalR::from_env_or_local()?)".to_owned(),
+            );
+        }
+        if self.hubs.is_empty() {
+            problems.push("no hub: call .hub(…) with a value of each hub".to_owned());
+        }
+        let mut seen = HashSet::new();
+        for hub in &self.hubs {
+            if let Err(error) = names::check_hub(hub.name()) {
+                problems.push(format!("hub `{}`: {error}", hub.name()));
+            }
+            if !seen.insert(wire_name(hub.name())) {
+                problems.push(format!("two hubs are called `{}`", wire_name(hub.name())));
+            }
+        }
+        problems.extend(self.origins.iter().filter_map(|origin| Cors::problem(origin)));
+        for path in self.upstream_paths.iter().filter(|path| !path.starts_with('/')) {
+            problems.push(format!("the upstream path `{path}` must begin with `/`"));
+        }
+        let claims_key = self.signalr.as_ref().and_then(|signalr| signalr.claims_key.as_ref());
+        if claims_key.is_some_and(|key| key.expose().len() < MIN_CLAIMS_KEY) {
+            problems.push("the claims key is too short: at least 32 bytes".to_owned());
+        }
+        problems
+    }
+}
+
+impl fmt::Debug for HubAppBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hubs: Vec<_> = self.hubs.iter().map(|hub| hub.name()).collect();
+        f.debug_struct("HubAppBuilder").field("hubs", &hubs).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,62 @@
+//! The names of environment variables, and which of them show a cloud host.
+
+/// The connection string of the service.
+pub(crate) const CONNECTION_STRING: &str = "AzureSignalRConnectionString";
+/// A key of its own for sealed claims.
+pub(crate) const CLAIMS_KEY: &str = "AzureSignalRConnectionString__claimsKey";
+/// The access key before the last rotation.
+pub(crate) const PREVIOUS_ACCESS_KEY: &str = "AzureSignalRConnectionString__previousAccessKey";
+/// The port of the embedded service.
+pub(crate) const LOCAL_PORT: &str = "HUB_LOCAL_PORT";
+/// The key of the embedded service; random per start without it.
+pub(crate) const LOCAL_KEY: &str = "HUB_LOCAL_KEY";
+/// Where browsers reach the embedded service, if not on loopback.
+pub(crate) const LOCAL_URL: &str = "HUB_LOCAL_URL";
+/// The port of the app.
+pub(crate) const PORT: &str = "PORT";
+/// App Service sets it to `true` when its authentication is in front of the app.
+pub(crate) const APP_SERVICE_AUTH: &str = "WEBSITE_AUTH_ENABLED";
+
+/// Variables that hosting platforms set.
+const CLOUD_HOSTS: [&str; 8] = [
+    "WEBSITE_INSTANCE_ID",
+    "AWS_LAMBDA_RUNTIME_API",
+    "KUBERNETES_SERVICE_HOST",
+    "K_SERVICE",
+    "CONTAINER_APP_NAME",
+    "ECS_CONTAINER_METADATA_URI_V4",
+    "FLY_APP_NAME",
+    "DYNO",
+];
+
+/// Reads variables. The process's own environment is one of them, a map in a test another.
+pub(crate) trait Variables {
+    fn get(&self, name: &str) -> Option<String>;
+
+    /// The value, unless it is empty.
+    fn set(&self, name: &str) -> Option<String> {
+        self.get(name).filter(|value| !value.trim().is_empty())
+    }
+}
+
+impl<F: Fn(&str) -> Option<String>> Variables for F {
+    fn get(&self, name: &str) -> Option<String> {
+        self(name)
+    }
+}
+
+/// The process's environment.
+pub(crate) fn process(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The variable that shows a cloud host, if one does.
+pub(crate) fn cloud_host(variables: &impl Variables) -> Option<&'static str> {
+    const FUNCTIONS: &str = "FUNCTIONS_WORKER_RUNTIME";
+    let develops =
+        variables.set("AZURE_FUNCTIONS_ENVIRONMENT").is_some_and(|value| value == "Development");
+    if variables.set(FUNCTIONS).is_some() && !develops {
+        return Some(FUNCTIONS);
+    }
+    CLOUD_HOSTS.into_iter().find(|name| variables.set(name).is_some())
+}

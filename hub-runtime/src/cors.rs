@@ -1,0 +1,133 @@
+//! Which pages may negotiate, by construction right for requests with credentials.
+
+use http::{HeaderMap, HeaderValue, Uri, header};
+
+use crate::config::is_loopback;
+
+/// How long a browser may remember the answer to a preflight.
+const MAX_AGE: &str = "600";
+
+/// Exact origins; loopback ones too while the embedded service is in use.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cors {
+    pub(crate) origins: Vec<String>,
+    pub(crate) allow_loopback: bool,
+}
+
+impl Cors {
+    /// The problem with a configured origin, if there is one.
+    pub(crate) fn problem(origin: &str) -> Option<String> {
+        if origin == "*" {
+            return Some("`*` cannot be allowed: SignalR clients send credentials, and browsers refuse a wildcard then. List the origins of your pages: allow_origin(\"https://app.example\")".to_owned());
+        }
+        let uri: Option<Uri> = origin.parse().ok();
+        let exact = uri.is_some_and(|uri| {
+            matches!(uri.scheme_str(), Some("http" | "https")) && matches!(uri.path(), "" | "/")
+        });
+        (!exact || origin.ends_with('/')).then(|| {
+            format!("`{origin}` is not an origin: write scheme, host and port only, like https://app.example")
+        })
+    }
+
+    /// The headers that let the request's page read the answer. `Vary` is there in any case, since the
+    /// answer depends on the origin.
+    pub(crate) fn headers(&self, request: &HeaderMap) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::VARY, HeaderValue::from_static("Origin"));
+        let Some(origin) = request.get(header::ORIGIN).filter(|origin| self.allows(origin)) else {
+            return headers;
+        };
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        let yes = HeaderValue::from_static("true");
+        headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, yes);
+        headers
+    }
+
+    /// The same for a preflight.
+    pub(crate) fn preflight_headers(&self, request: &HeaderMap) -> HeaderMap {
+        let mut headers = self.headers(request);
+        if !headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
+            let origin = request.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+            tracing::warn!(
+                origin,
+                "a page of this origin may not negotiate; allow it with allow_origin(…) on the builder"
+            );
+            return headers;
+        }
+        let methods = HeaderValue::from_static("POST, OPTIONS");
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+        if let Some(asked) = request.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
+        }
+        headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(MAX_AGE));
+        headers
+    }
+
+    fn allows(&self, origin: &HeaderValue) -> bool {
+        let Ok(origin) = origin.to_str() else { return false };
+        if self.origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)) {
+            return true;
+        }
+        let uri: Option<Uri> = origin.parse().ok();
+        self.allow_loopback && uri.is_some_and(|uri| uri.host().is_some_and(is_loopback))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(origin: &'static str) -> HeaderMap {
+        [(header::ORIGIN, HeaderValue::from_static(origin))].into_iter().collect()
+    }
+
+    fn allowed(cors: &Cors, origin: &'static str) -> bool {
+        cors.headers(&from(origin)).contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN)
+    }
+
+    #[test]
+    fn only_the_listed_origin_is_echoed_with_credentials() {
+        let cors = Cors { origins: vec!["https://app.example".to_owned()], allow_loopback: false };
+
+        let headers = cors.headers(&from("https://app.example"));
+
+        assert_eq!(headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "https://app.example");
+        assert_eq!(headers[header::ACCESS_CONTROL_ALLOW_CREDENTIALS], "true");
+        assert_eq!(headers[header::VARY], "Origin");
+        assert!(!allowed(&cors, "https://evil"));
+        assert!(!allowed(&cors, "https://app.example.evil"));
+        assert!(!allowed(&cors, "http://127.0.0.1:5173"));
+    }
+
+    #[test]
+    fn loopback_pages_may_negotiate_with_the_embedded_service() {
+        let cors = Cors { origins: Vec::new(), allow_loopback: true };
+
+        assert!(allowed(&cors, "http://localhost:5173"));
+        assert!(allowed(&cors, "http://[::1]:80"));
+        assert!(!allowed(&cors, "http://localhost.evil"));
+        assert!(!allowed(&cors, "null"));
+    }
+
+    #[test]
+    fn a_preflight_grants_the_headers_that_were_asked_for() {
+        let cors = Cors { origins: Vec::new(), allow_loopback: true };
+        let mut request = from("http://localhost:5173");
+        let asked = HeaderValue::from_static("authorization,x-requested-with");
+        request.insert(header::ACCESS_CONTROL_REQUEST_HEADERS, asked.clone());
+
+        let headers = cors.preflight_headers(&request);
+
+        assert_eq!(headers[header::ACCESS_CONTROL_ALLOW_HEADERS], asked);
+        assert_eq!(headers[header::ACCESS_CONTROL_ALLOW_METHODS], "POST, OPTIONS");
+    }
+
+    #[test]
+    fn a_wildcard_and_a_path_are_no_origins() {
+        assert!(Cors::problem("*").is_some());
+        assert!(Cors::problem("https://app.example/").is_some());
+        assert!(Cors::problem("https://app.example/x").is_some());
+        assert!(Cors::problem("app.example").is_some());
+        assert_eq!(Cors::problem("https://app.example:8443"), None);
+    }
+}

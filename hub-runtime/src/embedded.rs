@@ -1,0 +1,153 @@
+//! The embedded service: in the app's process, reached by clients over a socket and by the app
+//! without one.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::{Arc, Weak},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, Uri};
+use http_body_util::Full;
+use hub_core::Secret;
+use hub_local::{LocalService, Upstream, UpstreamError};
+use tokio::{
+    net::TcpListener,
+    runtime::Handle,
+    task::{AbortHandle, JoinHandle},
+};
+
+use crate::{
+    HubApp,
+    app::Inner,
+    assemble::{Service, base_of, inner},
+    builder::{AfterCall, BuildError, HubAppBuilder},
+    config::{LocalPlan, SignalR, env},
+    rest::transport::EmbeddedTransport,
+    start_line::announce,
+    upstream::{self, answer::text},
+};
+
+/// The port of the service unless one is asked for; that of Microsoft's emulator.
+const DEFAULT_PORT: u16 = 8888;
+
+/// The running service. Its accept loop ends with the app.
+pub(crate) struct Embedded {
+    pub(crate) service: LocalService,
+    accept: Option<AbortHandle>,
+}
+
+impl Embedded {
+    pub(crate) async fn shutdown(&self) {
+        self.service.shutdown().await;
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        if let Some(accept) = &self.accept {
+            accept.abort();
+        }
+    }
+}
+
+/// Binds, learns the address, ties app and service together, and accepts clients.
+pub(crate) fn assemble(
+    mut builder: HubAppBuilder,
+    signalr: &SignalR,
+    plan: &LocalPlan,
+) -> Result<HubApp, BuildError> {
+    let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
+    let listener = if plan.in_memory { None } else { Some(listen(plan.port)?) };
+    let address = match &listener {
+        None => SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)),
+        Some(listener) => listener.local_addr().map_err(BuildError::Listen)?,
+    };
+    let base: Uri = format!("http://{address}")
+        .parse()
+        .map_err(|error| BuildError::Listen(io::Error::other(error)))?;
+    let public = plan.url.as_ref().unwrap_or(&base);
+    let key = plan.key.clone().map_or_else(random_key, Ok)?;
+    let after_call = builder.after_call.take();
+    let app = Arc::new_cyclic(|app| {
+        let service = LocalService::builder()
+            .key(key.clone())
+            .upstream(InProcess { app: Weak::clone(app), after_call })
+            .public_url(base_of(public))
+            .detailed_errors(true)
+            .build();
+        let accept = listener.map(|listener| accept(&runtime, service.clone(), listener));
+        let address = Service {
+            client_base: base_of(public),
+            audience: public.clone(),
+            rest_base: base_of(&base),
+            key,
+            transport: Arc::new(EmbeddedTransport(service.clone())),
+            is_embedded: true,
+        };
+        let embedded = Some(Embedded { service, accept: accept.map(|task| task.abort_handle()) });
+        Inner { embedded, ..inner(builder, signalr, address) }
+    });
+    if !plan.in_memory {
+        announce(&format!("SignalR  {}  (local service, no account)", base_of(public)));
+    }
+    Ok(HubApp { inner: app })
+}
+
+fn accept(runtime: &Handle, service: LocalService, listener: TcpListener) -> JoinHandle<()> {
+    runtime.spawn(async move {
+        if let Err(error) = service.serve(listener).await {
+            tracing::error!(%error, "the embedded service stopped accepting clients");
+        }
+    })
+}
+
+/// The port asked for or an error; the default port or a free one.
+fn listen(asked: Option<u16>) -> Result<TcpListener, BuildError> {
+    let bind = |port| {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener)
+    };
+    let bound = match asked {
+        Some(port) => bind(port).map_err(|error| match error.kind() {
+            io::ErrorKind::AddrInUse => BuildError::PortTaken { port, variable: env::LOCAL_PORT },
+            _ => BuildError::Listen(error),
+        })?,
+        None => bind(DEFAULT_PORT).or_else(|_| bind(0)).map_err(BuildError::Listen)?,
+    };
+    Ok(bound)
+}
+
+fn random_key() -> Result<Secret, BuildError> {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| BuildError::Listen(io::Error::other(error.to_string())))?;
+    Ok(Secret::from(STANDARD.encode(bytes)))
+}
+
+/// The app as the service's upstream: the same request as over HTTP, without the socket.
+struct InProcess {
+    app: Weak<Inner>,
+    after_call: Option<AfterCall>,
+}
+
+#[async_trait]
+impl Upstream for InProcess {
+    async fn call(&self, request: Request<Bytes>) -> Result<Response<Bytes>, UpstreamError> {
+        let Some(app) = self.app.upgrade() else {
+            return Ok(text(StatusCode::SERVICE_UNAVAILABLE, "the app is gone"));
+        };
+        let (parts, body) = request.into_parts();
+        let headers = self.after_call.is_some().then(|| parts.headers.clone());
+        let answer = upstream::handle(app, parts, Box::new(Full::new(body))).await;
+        if let (Some(after_call), Some(headers)) = (&self.after_call, headers) {
+            after_call(&headers);
+        }
+        Ok(answer)
+    }
+}

@@ -1,0 +1,90 @@
+//! Serverless SignalR hubs: the service holds the connections, the app answers HTTP calls.
+//!
+//! One annotated `impl` block is the hub: its methods are what clients call.
+//!
+//! ```
+//! use hub_runtime::prelude::*;
+//!
+//! #[hub_client]
+//! trait CounterClient {
+//!     async fn changed(&self, value: i64);
+//! }
+//!
+//! #[derive(Default)]
+//! struct Counter {
+//!     value: std::sync::atomic::AtomicI64,
+//! }
+//!
+//! #[serverless_hub(client = CounterClient)]
+//! impl Counter {
+//!     async fn negotiate(&self, _: NegotiateRequest) -> HubResult<Negotiation> {
+//!         Ok(Negotiation::anonymous())
+//!     }
+//!
+//!     async fn add(&self, ctx: &Context<Self>, step: i64) -> HubResult<i64> {
+//!         let value = self.value.fetch_add(step, std::sync::atomic::Ordering::SeqCst) + step;
+//!         ctx.clients().all().changed(value).await?;
+//!         Ok(value)
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let app = HubApp::builder().signalr(SignalR::local()).hub(Counter::default()).build()?;
+//! // app.run().await?;
+//! # drop(app);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | Feature | Gives | Default |
+//! |---|---|---|
+//! | `local` | the embedded service: no account needed | yes |
+//! | `rest` | the REST client of a service elsewhere, with TLS | yes |
+//! | `server` | [`HubApp::serve`], [`HubApp::run`] | yes |
+//! | `testing` | `testing::TestHub`: the whole loop in memory | no |
+
+mod app;
+mod assemble;
+mod auth;
+mod builder;
+mod clock;
+mod config;
+mod cors;
+#[cfg(feature = "local")]
+mod embedded;
+mod error_id;
+mod keys;
+mod negotiate;
+pub mod prelude;
+mod read_body;
+mod rest;
+mod routes;
+#[cfg(feature = "server")]
+mod serve;
+mod service;
+#[cfg(any(feature = "local", feature = "server"))]
+mod start_line;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod upstream;
+
+#[doc(hidden)]
+pub use hub_core::private as __private;
+pub use hub_core::{
+    AppServiceUser, ArgumentList, CallerClients, Cancellation, Category, Claims, ClientManager,
+    Clients, Context, ErrorKind, Filter, FromContext, Groups, Hub, HubContext, HubError, HubResult,
+    IntoHubError, Invocation, InvokeError, Invoking, Many, NegotiateRequest, Negotiation, One,
+    OrReject, Proxy, Query, RequireClaim, Secret, SendError, Sending, SignedIn, SingleConnection,
+    Target, Untyped, UserGroups, outbound,
+};
+pub use hub_macros::{filter, hub, hub_client, serverless_hub};
+
+#[cfg(feature = "server")]
+pub use self::serve::RequestBody;
+pub use self::{
+    app::HubApp,
+    builder::{BuildError, HubAppBuilder},
+    config::{ConfigError, ConnectionStringError, SignalR},
+    service::{Answering, HubBody, HubService},
+};

@@ -1,0 +1,147 @@
+//! The negotiate route: who connects, with which token, and to where.
+
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode, request::Parts};
+use hub_core::{ErrorKind, HubError, NegotiateRequest, Negotiation, Query, names};
+use serde::Serialize;
+
+use crate::{
+    app::{Inner, Mount},
+    auth::MAX_TOKEN,
+    error_id::ErrorId,
+    upstream::{
+        answer::{INTERNAL, Refusal, empty, log, text},
+        catching,
+    },
+};
+
+/// The redirect that every SignalR client understands.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Redirect {
+    url: String,
+    access_token: String,
+}
+
+/// Answers a negotiate or its preflight. `hub` is the name in the path, if there is one.
+pub(crate) async fn handle(app: &Inner, parts: Parts, hub: Option<&str>) -> Response<Bytes> {
+    let cors = &app.negotiate.cors;
+    if parts.method == http::Method::OPTIONS {
+        return with_headers(empty(StatusCode::NO_CONTENT), cors.preflight_headers(&parts.headers));
+    }
+    let cors = cors.headers(&parts.headers);
+    let answer = match redirect(app, parts, hub).await {
+        Ok(redirect) => redirect,
+        Err(refusal) => *refusal,
+    };
+    // Refusals carry them too: without them the browser hides status and text from the page.
+    with_headers(answer, cors)
+}
+
+async fn redirect(
+    app: &Inner,
+    parts: Parts,
+    hub: Option<&str>,
+) -> Result<Response<Bytes>, Refusal> {
+    if app.is_closing() {
+        return Err(refuse(StatusCode::SERVICE_UNAVAILABLE, "The app is shutting down"));
+    }
+    let found = match hub {
+        Some(name) => app.hubs.find(name),
+        None => app.hubs.single(),
+    };
+    let Mount { hub: mounted, wire_name } = found.ok_or_else(|| {
+        tracing::warn!(hub, known = ?app.hubs.names(), "negotiate for an unknown hub");
+        refuse(StatusCode::NOT_FOUND, "There is no such hub")
+    })?;
+    let judged = mounted
+        .negotiate(request(app, parts))
+        .ok_or_else(|| refuse(StatusCode::NOT_FOUND, "This hub has no `negotiate`"))?;
+    let negotiation = catching(judged).await.and_then(checked).map_err(|error| refusal(&error))?;
+    let token = app
+        .negotiate
+        .tokens
+        .sign(&wire_name, &negotiation, app.clock.now())
+        .map_err(|error| refusal(&HubError::internal(error)))?;
+    if token.len() > MAX_TOKEN {
+        return Err(too_long(&negotiation, token.len()));
+    }
+    let url = format!("{}/client/?hub={wire_name}", app.negotiate.client_base);
+    let body = serde_json::to_vec(&Redirect { url, access_token: token })
+        .map_err(|error| refusal(&HubError::internal(error)))?;
+    let mut answer = Response::new(body.into());
+    let json = http::HeaderValue::from_static("application/json");
+    answer.headers_mut().insert(http::header::CONTENT_TYPE, json);
+    let no_store = http::HeaderValue::from_static("no-store");
+    answer.headers_mut().insert(http::header::CACHE_CONTROL, no_store);
+    Ok(answer)
+}
+
+fn request(app: &Inner, parts: Parts) -> NegotiateRequest {
+    let options = &app.negotiate;
+    let query = Query::parse(parts.uri.query().unwrap_or_default());
+    let claimed = parts.headers.contains_key("x-ms-client-principal-id");
+    let request = NegotiateRequest::new(parts.headers, query);
+    if options.trust_app_service {
+        return request.behind_app_service();
+    }
+    if claimed && !options.warned_app_service.swap(true, Ordering::Relaxed) {
+        tracing::warn!(
+            "headers of App Service authentication came and were ignored, since any client can send them; behind App Service WEBSITE_AUTH_ENABLED=true makes them count, elsewhere trust_app_service_headers() on the builder"
+        );
+    }
+    request
+}
+
+/// A negotiation whose names can go on the wire.
+fn checked(negotiation: Negotiation) -> Result<Negotiation, HubError> {
+    if let Some(user) = negotiation.user_id() {
+        names::check_user(user).map_err(|error| HubError::rejected(&error))?;
+    }
+    Ok(negotiation)
+}
+
+fn refusal(error: &HubError) -> Refusal {
+    if error.is_internal() {
+        let id = ErrorId::random();
+        log(error, Some(&id));
+        let shown = format!("{INTERNAL} (error id {id})");
+        return refuse(StatusCode::INTERNAL_SERVER_ERROR, &shown);
+    }
+    log(error, None);
+    let status = match error.kind() {
+        ErrorKind::Unauthenticated => StatusCode::UNAUTHORIZED,
+        ErrorKind::Denied => StatusCode::FORBIDDEN,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    refuse(status, error.text())
+}
+
+fn too_long(negotiation: &Negotiation, length: usize) -> Refusal {
+    let claims = negotiation.claims();
+    let mut sizes: Vec<_> =
+        claims.iter().map(|(name, value)| (name.len() + value.len(), name)).collect();
+    sizes.sort_unstable_by(|left, right| right.cmp(left));
+    sizes.truncate(3);
+    tracing::error!(
+        length,
+        limit = MAX_TOKEN,
+        largest = ?sizes,
+        "the client token is too long for the service: give fewer or shorter claims"
+    );
+    let shown = format!(
+        "The token would be {length} characters long; the service takes {MAX_TOKEN}. Fewer or shorter claims are needed"
+    );
+    refuse(StatusCode::PAYLOAD_TOO_LARGE, &shown)
+}
+
+fn refuse(status: StatusCode, shown: &str) -> Refusal {
+    Box::new(text(status, shown))
+}
+
+fn with_headers(mut answer: Response<Bytes>, headers: HeaderMap) -> Response<Bytes> {
+    answer.headers_mut().extend(headers);
+    answer
+}

@@ -1,0 +1,10 @@
+//! What an app imports: `use hub_runtime::prelude::*;`.
+
+pub use hub_core::{
+    Claims, Context, Filter, FromContext, Hub, HubContext, HubError, HubResult, IntoHubError,
+    Invocation, InvokeError, NegotiateRequest, Negotiation, OrReject, RequireClaim, SendError,
+    SignedIn, Target,
+};
+pub use hub_macros::{filter, hub, hub_client, serverless_hub};
+
+pub use crate::{HubApp, SignalR};

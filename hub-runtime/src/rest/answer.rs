@@ -1,0 +1,195 @@
+//! What the service's answers mean.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Response, StatusCode, header};
+use hub_core::{
+    InvokeError, SendError,
+    outbound::{Change, CloseTarget, Member, MemberPage},
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+const ERROR_CODE: &str = "x-ms-error-code";
+const NO_CONNECTION: [&str; 2] = ["Error.Connection.NotExisted", "Warning.Connection.NotExisted"];
+/// Error texts are shown to the operator; a page of HTML from a proxy helps nobody.
+const MAX_TEXT: usize = 500;
+
+/// A message was accepted.
+pub(crate) fn accepted(answer: &Response<Bytes>) -> Result<(), SendError> {
+    if answer.status().is_success() { Ok(()) } else { Err(failure(answer)) }
+}
+
+/// A change was accepted, or had nothing to change.
+pub(crate) fn changed(change: &Change, answer: &Response<Bytes>) -> Result<(), SendError> {
+    let connection_may_be_gone = matches!(
+        change,
+        Change::JoinGroup { .. }
+            | Change::LeaveGroup { .. }
+            | Change::LeaveAllGroups { .. }
+            | Change::Close { whom: CloseTarget::Connection(_), .. }
+    );
+    if connection_may_be_gone && has_code(answer, &NO_CONNECTION) {
+        return Ok(());
+    }
+    accepted(answer)
+}
+
+/// Yes by success, no by the error code `no`; any other 404 is a wrong address and an error.
+pub(crate) fn yes_or_no(answer: &Response<Bytes>, no: &str) -> Result<bool, SendError> {
+    if has_code(answer, &[no]) {
+        return Ok(false);
+    }
+    accepted(answer).map(|()| true)
+}
+
+/// The encoded result of a client, or why there is none.
+pub(crate) fn client_result(answer: &Response<Bytes>) -> Result<Bytes, InvokeError> {
+    #[derive(Deserialize)]
+    struct Envelope<'a> {
+        #[serde(borrow)]
+        result: Option<&'a RawValue>,
+    }
+    match answer.status() {
+        StatusCode::OK => {
+            let envelope: Envelope<'_> =
+                serde_json::from_slice(answer.body()).map_err(InvokeError::Decode)?;
+            let result = envelope.result.map_or("null", RawValue::get);
+            Ok(Bytes::copy_from_slice(result.as_bytes()))
+        }
+        StatusCode::NOT_FOUND if has_code(answer, &NO_CONNECTION) => {
+            Err(InvokeError::ConnectionGone)
+        }
+        StatusCode::BAD_REQUEST => Err(InvokeError::Client(text(answer))),
+        _ => Err(failure(answer).into()),
+    }
+}
+
+/// A page of a group's connections.
+pub(crate) fn member_page(answer: &Response<Bytes>) -> Result<MemberPage, SendError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Page {
+        #[serde(default)]
+        value: Vec<Entry>,
+        next_link: Option<String>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Entry {
+        connection_id: String,
+        user_id: Option<String>,
+    }
+    accepted(answer)?;
+    let page: Page = serde_json::from_slice(answer.body()).map_err(|error| SendError::Status {
+        status: answer.status().as_u16(),
+        text: format!("the group list is malformed: {error}"),
+    })?;
+    let members =
+        page.value.into_iter().map(|entry| Member::new(entry.connection_id, entry.user_id));
+    let continuation = page.next_link.as_deref().and_then(continuation_token);
+    Ok(MemberPage::new(members.collect(), continuation))
+}
+
+/// An operation that this version has no request for.
+pub(crate) fn unsupported() -> SendError {
+    SendError::Status { status: 0, text: "this operation has no REST call yet".to_owned() }
+}
+
+fn continuation_token(link: &str) -> Option<String> {
+    let (_, query) = link.split_once('?')?;
+    hub_core::Query::parse(query).get("continuationToken").map(str::to_owned)
+}
+
+fn has_code(answer: &Response<Bytes>, codes: &[&str]) -> bool {
+    answer.status() == StatusCode::NOT_FOUND
+        && answer.headers().get(ERROR_CODE).is_some_and(|held| {
+            codes.iter().any(|code| held.as_bytes().eq_ignore_ascii_case(code.as_bytes()))
+        })
+}
+
+fn failure(answer: &Response<Bytes>) -> SendError {
+    match answer.status() {
+        StatusCode::UNAUTHORIZED => SendError::Unauthorized(text(answer)),
+        StatusCode::TOO_MANY_REQUESTS => SendError::Throttled { retry_after: retry_after(answer) },
+        StatusCode::NOT_FOUND if has_code(answer, &NO_CONNECTION) => SendError::ConnectionGone,
+        status => SendError::Status { status: status.as_u16(), text: text(answer) },
+    }
+}
+
+fn retry_after(answer: &Response<Bytes>) -> Option<Duration> {
+    let value = answer.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
+    value.trim().parse().ok().map(Duration::from_secs)
+}
+
+/// The message of an error body, else its beginning.
+fn text(answer: &Response<Bytes>) -> String {
+    #[derive(Deserialize)]
+    struct Detail {
+        message: Option<String>,
+    }
+    if let Ok(Detail { message: Some(message) }) = serde_json::from_slice(answer.body()) {
+        return message;
+    }
+    String::from_utf8_lossy(answer.body()).chars().take(MAX_TEXT).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, code: &str, body: &'static str) -> Response<Bytes> {
+        let built = Response::builder().status(status).header(ERROR_CODE, code);
+        built.body(Bytes::from_static(body.as_bytes())).unwrap()
+    }
+
+    #[test]
+    fn a_404_is_a_no_only_with_the_expected_code() {
+        let no = "Warning.User.NotExisted";
+
+        assert!(!yes_or_no(&answer(404, "warning.user.notexisted", ""), no).unwrap());
+        assert!(yes_or_no(&answer(404, "", ""), no).is_err());
+        assert!(yes_or_no(&answer(200, "", ""), no).unwrap());
+    }
+
+    #[test]
+    fn joining_with_a_connection_that_is_gone_is_no_error() {
+        let join = Change::JoinGroup { connection_id: "c".to_owned(), group: "g".to_owned() };
+
+        assert!(changed(&join, &answer(404, "Error.Connection.NotExisted", "")).is_ok());
+        assert!(changed(&join, &answer(404, "", "")).is_err());
+    }
+
+    #[test]
+    fn a_client_result_keeps_its_bytes() {
+        let result = client_result(&answer(200, "", r#"{"result":1.10}"#)).unwrap();
+
+        assert_eq!(&result[..], b"1.10");
+        assert_eq!(&client_result(&answer(200, "", "{}")).unwrap()[..], b"null");
+    }
+
+    #[test]
+    fn the_next_link_carries_the_continuation() {
+        let page = member_page(&answer(
+            200,
+            "",
+            r#"{"value":[{"connectionId":"c1","userId":"ada"},{"connectionId":"c2"}],"nextLink":"https://x/y?api-version=1&continuationToken=a%3D"}"#,
+        ))
+        .unwrap();
+
+        assert_eq!(page.members.len(), 2);
+        assert_eq!(page.continuation.as_deref(), Some("a="));
+    }
+
+    #[test]
+    fn throttling_says_when_to_come_back() {
+        let throttled = Response::builder().status(429).header("retry-after", "7");
+
+        let error = accepted(&throttled.body(Bytes::new()).unwrap()).unwrap_err();
+
+        assert!(
+            matches!(error, SendError::Throttled { retry_after: Some(after) } if after.as_secs() == 7)
+        );
+    }
+}

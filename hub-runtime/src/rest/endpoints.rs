@@ -1,0 +1,274 @@
+//! Paths and queries of the REST API, one place for all of them.
+
+use std::fmt::Write;
+
+use http::Method;
+use hub_core::{
+    names::encode_segment,
+    outbound::{Change, Check, CloseTarget},
+};
+
+/// What everything but the newest operations asks for.
+const VERSION: &str = "2022-06-01";
+/// Client results and group lists exist since then.
+const NEWEST: &str = "2024-12-01";
+
+/// One call, without host and token.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    pub(crate) method: Method,
+    /// Percent-encoded; the token's audience covers it.
+    pub(crate) path: String,
+    pub(crate) query: String,
+}
+
+impl Endpoint {
+    fn new(method: Method, hub: &str, rest: &str) -> Self {
+        let path = format!("/api/hubs/{}{rest}", encode_segment(hub));
+        Self { method, path, query: format!("api-version={VERSION}") }
+    }
+
+    fn newest(mut self) -> Self {
+        self.query = format!("api-version={NEWEST}");
+        self
+    }
+
+    fn with(mut self, name: &str, value: &str) -> Self {
+        // Writing to a String cannot fail.
+        let _ = write!(self.query, "&{name}={}", encode_segment(value));
+        self
+    }
+
+    fn with_all(self, name: &str, values: &[String]) -> Self {
+        values.iter().fold(self, |endpoint, value| endpoint.with(name, value))
+    }
+}
+
+/// Where one message goes.
+pub(crate) enum Send<'a> {
+    All { excluded: &'a [String] },
+    Connection(&'a str),
+    Group { group: &'a str, excluded: &'a [String] },
+    User(&'a str),
+}
+
+pub(crate) fn send(hub: &str, to: &Send<'_>) -> Endpoint {
+    let post = |rest: &str| Endpoint::new(Method::POST, hub, rest);
+    match to {
+        Send::All { excluded } => post("/:send").with_all("excluded", excluded),
+        Send::Connection(id) => post(&format!("/connections/{}/:send", encode_segment(id))),
+        Send::Group { group, excluded } => {
+            post(&format!("/groups/{}/:send", encode_segment(group))).with_all("excluded", excluded)
+        }
+        Send::User(user) => post(&format!("/users/{}/:send", encode_segment(user))),
+    }
+}
+
+pub(crate) fn invoke(hub: &str, connection_id: &str) -> Endpoint {
+    let rest = format!("/connections/{}/:invoke", encode_segment(connection_id));
+    Endpoint::new(Method::POST, hub, &rest).newest()
+}
+
+/// `None` for a change that this version does not know.
+pub(crate) fn change(hub: &str, change: &Change) -> Option<Endpoint> {
+    let endpoint = |method, rest: &str| Endpoint::new(method, hub, rest);
+    let group_member = |group: &str, id: &str| {
+        format!("/groups/{}/connections/{}", encode_segment(group), encode_segment(id))
+    };
+    let user_group = |user: &str, group: &str| {
+        format!("/users/{}/groups/{}", encode_segment(user), encode_segment(group))
+    };
+    Some(match change {
+        Change::JoinGroup { connection_id, group } => {
+            endpoint(Method::PUT, &group_member(group, connection_id))
+        }
+        Change::LeaveGroup { connection_id, group } => {
+            endpoint(Method::DELETE, &group_member(group, connection_id))
+        }
+        Change::LeaveAllGroups { connection_id } => endpoint(
+            Method::DELETE,
+            &format!("/connections/{}/groups", encode_segment(connection_id)),
+        ),
+        Change::UserJoinsGroup { user, group, ttl } => {
+            let joined = endpoint(Method::PUT, &user_group(user, group));
+            match ttl {
+                Some(ttl) => joined.with("ttl", &ttl.as_secs().to_string()),
+                None => joined,
+            }
+        }
+        Change::UserLeavesGroup { user, group } => {
+            endpoint(Method::DELETE, &user_group(user, group))
+        }
+        Change::UserLeavesAllGroups { user } => {
+            endpoint(Method::DELETE, &format!("/users/{}/groups", encode_segment(user)))
+        }
+        Change::Close { whom, reason } => {
+            let closed = close(hub, whom)?;
+            match reason {
+                Some(reason) => closed.with("reason", reason),
+                None => closed,
+            }
+        }
+        _ => return None,
+    })
+}
+
+fn close(hub: &str, whom: &CloseTarget) -> Option<Endpoint> {
+    let post = |rest: String, excluded: &[String]| {
+        Endpoint::new(Method::POST, hub, &rest).with_all("excluded", excluded)
+    };
+    Some(match whom {
+        CloseTarget::Connection(id) => {
+            Endpoint::new(Method::DELETE, hub, &format!("/connections/{}", encode_segment(id)))
+        }
+        CloseTarget::User { user, excluded } => {
+            post(format!("/users/{}/:closeConnections", encode_segment(user)), excluded)
+        }
+        CloseTarget::Group { group, excluded } => {
+            post(format!("/groups/{}/:closeConnections", encode_segment(group)), excluded)
+        }
+        CloseTarget::All { excluded } => post("/:closeConnections".to_owned(), excluded),
+        _ => return None,
+    })
+}
+
+/// The call, and the error code that means "no". `None` for a question this version does not know.
+pub(crate) fn check(hub: &str, check: &Check) -> Option<(Endpoint, &'static str)> {
+    let head = |rest: String| Endpoint::new(Method::HEAD, hub, &rest);
+    Some(match check {
+        Check::ConnectionExists(id) => {
+            (head(format!("/connections/{}", encode_segment(id))), "Warning.Connection.NotExisted")
+        }
+        Check::UserExists(user) => {
+            (head(format!("/users/{}", encode_segment(user))), "Warning.User.NotExisted")
+        }
+        Check::GroupExists(group) => {
+            (head(format!("/groups/{}", encode_segment(group))), "Warning.Group.NotExisted")
+        }
+        Check::UserInGroup { user, group } => (
+            head(format!("/users/{}/groups/{}", encode_segment(user), encode_segment(group))),
+            "Info.User.NotInGroup",
+        ),
+        _ => return None,
+    })
+}
+
+pub(crate) fn members(hub: &str, group: &str, continuation: Option<&str>) -> Endpoint {
+    let rest = format!("/groups/{}/connections", encode_segment(group));
+    let endpoint = Endpoint::new(Method::GET, hub, &rest).newest();
+    match continuation {
+        Some(token) => endpoint.with("continuationToken", token),
+        None => endpoint,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn line(endpoint: &Endpoint) -> String {
+        format!("{} {}?{}", endpoint.method, endpoint.path, endpoint.query)
+    }
+
+    fn changed(what: &Change) -> String {
+        line(&change("chat", what).unwrap())
+    }
+
+    #[test]
+    fn names_are_encoded_into_single_segments() {
+        let to = Send::Group { group: "a/b ?#%é", excluded: &["c&1".to_owned(), "c2".to_owned()] };
+
+        assert_eq!(
+            line(&send("chat", &to)),
+            "POST /api/hubs/chat/groups/a%2Fb%20%3F%23%25%C3%A9/:send?api-version=2022-06-01&excluded=c%261&excluded=c2"
+        );
+    }
+
+    #[test]
+    fn every_send_has_its_path() {
+        let sent = |to| line(&send("chat", &to));
+
+        assert_eq!(
+            sent(Send::All { excluded: &[] }),
+            "POST /api/hubs/chat/:send?api-version=2022-06-01"
+        );
+        assert_eq!(
+            sent(Send::User("ada")),
+            "POST /api/hubs/chat/users/ada/:send?api-version=2022-06-01"
+        );
+        assert_eq!(
+            sent(Send::Connection("c1")),
+            "POST /api/hubs/chat/connections/c1/:send?api-version=2022-06-01"
+        );
+        assert_eq!(
+            line(&invoke("chat", "c1")),
+            "POST /api/hubs/chat/connections/c1/:invoke?api-version=2024-12-01"
+        );
+    }
+
+    #[test]
+    fn every_change_has_its_path() {
+        let (user, group) = ("ada".to_owned(), "g".to_owned());
+        let connection_id = "c1".to_owned();
+
+        assert_eq!(
+            changed(&Change::JoinGroup {
+                connection_id: connection_id.clone(),
+                group: group.clone()
+            }),
+            "PUT /api/hubs/chat/groups/g/connections/c1?api-version=2022-06-01"
+        );
+        assert_eq!(
+            changed(&Change::LeaveAllGroups { connection_id: connection_id.clone() }),
+            "DELETE /api/hubs/chat/connections/c1/groups?api-version=2022-06-01"
+        );
+        assert_eq!(
+            changed(&Change::UserJoinsGroup {
+                user: user.clone(),
+                group: group.clone(),
+                ttl: Some(Duration::from_secs(60))
+            }),
+            "PUT /api/hubs/chat/users/ada/groups/g?api-version=2022-06-01&ttl=60"
+        );
+        assert_eq!(
+            changed(&Change::UserLeavesGroup { user: user.clone(), group }),
+            "DELETE /api/hubs/chat/users/ada/groups/g?api-version=2022-06-01"
+        );
+        assert_eq!(
+            changed(&Change::UserLeavesAllGroups { user }),
+            "DELETE /api/hubs/chat/users/ada/groups?api-version=2022-06-01"
+        );
+        assert_eq!(
+            changed(&Change::Close {
+                whom: CloseTarget::Connection(connection_id),
+                reason: Some("bye bye".to_owned())
+            }),
+            "DELETE /api/hubs/chat/connections/c1?api-version=2022-06-01&reason=bye%20bye"
+        );
+        assert_eq!(
+            changed(&Change::Close {
+                whom: CloseTarget::All { excluded: vec!["c1".to_owned()] },
+                reason: None
+            }),
+            "POST /api/hubs/chat/:closeConnections?api-version=2022-06-01&excluded=c1"
+        );
+    }
+
+    #[test]
+    fn every_question_has_its_path_and_its_no() {
+        let (endpoint, no) = check("chat", &Check::ConnectionExists("c1".to_owned())).unwrap();
+
+        assert_eq!(line(&endpoint), "HEAD /api/hubs/chat/connections/c1?api-version=2022-06-01");
+        assert_eq!(no, "Warning.Connection.NotExisted");
+    }
+
+    #[test]
+    fn a_group_list_asks_for_the_newest_version_and_continues() {
+        assert_eq!(
+            line(&members("chat", "g", Some("t=="))),
+            "GET /api/hubs/chat/groups/g/connections?api-version=2024-12-01&continuationToken=t%3D%3D"
+        );
+    }
+}

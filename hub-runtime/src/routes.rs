@@ -1,0 +1,150 @@
+//! Which request is what.
+
+use http::Method;
+use hub_core::Secret;
+
+/// The path that Azure calls by default.
+const UPSTREAM: &str = "/runtime/webhooks/signalr";
+
+/// The configured paths.
+#[derive(Debug)]
+pub(crate) struct Routes {
+    prefix: String,
+    upstream: Vec<String>,
+    code: Option<Secret>,
+}
+
+/// What a request is for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Route<'a> {
+    Upstream,
+    /// The hub as the path names it; `None` when the path names none.
+    Negotiate(Option<&'a str>),
+    Health,
+    /// The path is ours but the method is not.
+    WrongMethod,
+    Unknown,
+}
+
+impl Routes {
+    /// `upstream` are paths besides the default one; a segment in braces matches any segment.
+    pub(crate) fn new(prefix: &str, upstream: Vec<String>, code: Option<Secret>) -> Self {
+        let prefix = prefix.trim_matches('/');
+        let prefix = if prefix.is_empty() { String::new() } else { format!("/{prefix}") };
+        let upstream = std::iter::once(UPSTREAM.to_owned()).chain(upstream).collect();
+        Self { prefix, upstream, code }
+    }
+
+    /// Tells what a request is for. Names of hubs stay encoded: no valid one needs an escape.
+    pub(crate) fn of<'a>(&self, method: &Method, path: &'a str) -> Route<'a> {
+        let Some(path) = path.strip_prefix(&self.prefix) else { return Route::Unknown };
+        if self.upstream.iter().any(|template| matches_template(template, path)) {
+            return only(method, &[Method::POST], Route::Upstream);
+        }
+        if path == "/health" {
+            return only(method, &[Method::GET, Method::HEAD], Route::Health);
+        }
+        match negotiate_path(path) {
+            Some(hub) => only(method, &[Method::POST, Method::OPTIONS], Route::Negotiate(hub)),
+            None => Route::Unknown,
+        }
+    }
+
+    /// Whether the query carries the configured code, compared without telling by time how much fits.
+    pub(crate) fn code_fits(&self, query: Option<&str>) -> bool {
+        let Some(code) = &self.code else { return true };
+        let query = hub_core::Query::parse(query.unwrap_or_default());
+        let given = query.get("code").unwrap_or_default();
+        // Equal signatures of one text mean equal keys, and the check is constant in time.
+        let signed = hub_core::signature::sign(&Secret::from(given), UPSTREAM);
+        hub_core::signature::verify(
+            std::iter::once(signed.as_bytes()),
+            UPSTREAM,
+            std::slice::from_ref(code),
+        )
+    }
+}
+
+fn only<'a>(method: &Method, allowed: &[Method], route: Route<'a>) -> Route<'a> {
+    if allowed.contains(method) { route } else { Route::WrongMethod }
+}
+
+/// `/{hub}/negotiate`, `/api/{hub}/negotiate`, `/negotiate` and `/api/negotiate`, in any case.
+fn negotiate_path(path: &str) -> Option<Option<&str>> {
+    let segments: Vec<_> = path.strip_prefix('/')?.split('/').collect();
+    let (last, before) = segments.split_last()?;
+    if !last.eq_ignore_ascii_case("negotiate") {
+        return None;
+    }
+    match before {
+        [] => Some(None),
+        [hub] if hub.eq_ignore_ascii_case("api") => Some(None),
+        [hub] => Some(Some(hub)),
+        [api, hub] if api.eq_ignore_ascii_case("api") => Some(Some(hub)),
+        _ => None,
+    }
+}
+
+fn matches_template(template: &str, path: &str) -> bool {
+    let (mut left, mut right) = (template.split('/'), path.split('/'));
+    loop {
+        match (left.next(), right.next()) {
+            (None, None) => return true,
+            (Some(pattern), Some(segment)) => {
+                let any = pattern.starts_with('{') && pattern.ends_with('}') && !segment.is_empty();
+                if !any && !pattern.eq_ignore_ascii_case(segment) {
+                    return false;
+                }
+            }
+            _ => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn routes() -> Routes {
+        Routes::new("", vec!["/hooks/{hub}/{category}/{event}".to_owned()], None)
+    }
+
+    fn post(path: &str) -> Route<'_> {
+        routes().of(&Method::POST, path)
+    }
+
+    #[test]
+    fn negotiate_is_found_with_and_without_a_hub_in_any_case() {
+        assert_eq!(post("/chat/negotiate"), Route::Negotiate(Some("chat")));
+        assert_eq!(post("/API/Chat/Negotiate"), Route::Negotiate(Some("Chat")));
+        assert_eq!(post("/api/negotiate"), Route::Negotiate(None));
+        assert_eq!(post("/negotiate"), Route::Negotiate(None));
+        assert_eq!(post("/a/b/negotiate"), Route::Unknown);
+    }
+
+    #[test]
+    fn upstream_paths_may_be_templates() {
+        assert_eq!(post("/runtime/webhooks/signalr"), Route::Upstream);
+        assert_eq!(post("/hooks/chat/messages/send"), Route::Upstream);
+        assert_eq!(post("/hooks/chat/messages"), Route::Unknown);
+        assert_eq!(routes().of(&Method::GET, "/runtime/webhooks/signalr"), Route::WrongMethod);
+    }
+
+    #[test]
+    fn a_prefix_stands_before_every_route() {
+        let routes = Routes::new("realtime/", Vec::new(), None);
+
+        assert_eq!(routes.of(&Method::GET, "/realtime/health"), Route::Health);
+        assert_eq!(routes.of(&Method::GET, "/health"), Route::Unknown);
+    }
+
+    #[test]
+    fn the_code_must_fit_when_there_is_one() {
+        let routes = Routes::new("", Vec::new(), Some(Secret::from("s3cret")));
+
+        assert!(routes.code_fits(Some("code=s3cret")));
+        assert!(!routes.code_fits(Some("code=s3cre")));
+        assert!(!routes.code_fits(None));
+        assert!(Routes::new("", Vec::new(), None).code_fits(None));
+    }
+}

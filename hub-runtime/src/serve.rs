@@ -1,0 +1,240 @@
+//! Serving the app over HTTP, with limits and an orderly end.
+
+use std::{
+    convert::Infallible,
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    pin::{Pin, pin},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use hyper::{body::Incoming, server::conn::http1};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::net::{TcpListener, TcpStream, ToSocketAddrs, lookup_host};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower_service::Service;
+
+use crate::{
+    HubApp,
+    config::{self, env},
+    start_line::announce,
+};
+
+/// The app's port unless `PORT` says otherwise; that of the Functions tools.
+const DEFAULT_PORT: u16 = 7071;
+/// How long a peer may take for its request line and headers.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+/// How many headers a request may have.
+const MAX_HEADERS: usize = 100;
+/// The pause after a failed accept, which mostly means that file descriptors have run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long answers may take once the end has begun.
+const DRAIN: Duration = Duration::from_secs(5);
+
+impl HubApp {
+    /// Serves the app at `address` until SIGINT or SIGTERM, then runs [`Self::shutdown`].
+    ///
+    /// # Errors
+    /// When the address cannot be bound, with what to do about a port that is taken.
+    pub async fn serve(&self, address: impl ToSocketAddrs) -> io::Result<()> {
+        let address = lookup_host(address).await?.next().ok_or_else(|| {
+            io::Error::new(io::ErrorKind::AddrNotAvailable, "the address has no IP address")
+        })?;
+        self.serve_at(address, self.service()).await
+    }
+
+    /// Serves the app on the port that `PORT` names, 7071 without it: on loopback, and on all addresses
+    /// where the environment shows a cloud host. Ends as [`Self::serve`] does.
+    ///
+    /// # Errors
+    /// When the port is malformed or taken.
+    pub async fn run(&self) -> io::Result<()> {
+        self.run_with(self.service()).await
+    }
+
+    /// [`Self::run`] for an app with routes of its own: any tower service, an `axum::Router` whose
+    /// `fallback_service` is [`Self::service`] for example.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub async fn run_with<S, B>(&self, service: S) -> io::Result<()>
+    where
+        S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send + 'static,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let port = config::port(&env::process, env::PORT).map_err(io::Error::other)?;
+        let host = match env::cloud_host(&env::process) {
+            Some(_) => Ipv4Addr::UNSPECIFIED,
+            None => Ipv4Addr::LOCALHOST,
+        };
+        let address = SocketAddr::from((host, port.unwrap_or(DEFAULT_PORT)));
+        self.serve_at(address, service).await
+    }
+
+    async fn serve_at<S, B>(&self, address: SocketAddr, service: S) -> io::Result<()>
+    where
+        S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send + 'static,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.check_address(address.ip())?;
+        let listener =
+            TcpListener::bind(address).await.map_err(|error| explained(error, address))?;
+        announce(&format!("App      http://{}", listener.local_addr()?));
+        let (connections, stopping) = (TaskTracker::new(), CancellationToken::new());
+        let accepting = async {
+            loop {
+                let Ok((stream, _)) = listener.accept().await else {
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                };
+                connections.spawn(connection(stream, service.clone(), stopping.clone()));
+            }
+        };
+        tokio::select! {
+            () = accepting => {}
+            signal = asked_to_stop() => signal?,
+        }
+        self.shutdown().await;
+        drop(listener);
+        stopping.cancel();
+        connections.close();
+        if tokio::time::timeout(DRAIN, connections.wait()).await.is_err() {
+            tracing::warn!("some answers were not finished in time");
+        }
+        Ok(())
+    }
+
+    fn check_address(&self, address: IpAddr) -> io::Result<()> {
+        if !self.inner.well_known_key || address.is_loopback() {
+            return Ok(());
+        }
+        Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "the emulator's well-known key protects nothing: with it the app listens on loopback only",
+        ))
+    }
+}
+
+/// Serves one connection until it ends, or until the current answer is written once the end begins.
+async fn connection<S, B>(stream: TcpStream, service: S, stopping: CancellationToken)
+where
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    // A failure shows at the next read or write.
+    let _ = stream.set_nodelay(true);
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIMEOUT)
+            .max_headers(MAX_HEADERS)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(Unwrapped(service)))
+            .with_upgrades()
+    );
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stopping.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "connection ended");
+    }
+}
+
+/// The start line's error, in words that say what to do.
+fn explained(error: io::Error, address: SocketAddr) -> io::Error {
+    if error.kind() != io::ErrorKind::AddrInUse {
+        return error;
+    }
+    let text = format!(
+        "port {} is taken: set {} to another port, or stop what listens there",
+        address.port(),
+        env::PORT
+    );
+    io::Error::new(io::ErrorKind::AddrInUse, text)
+}
+
+#[cfg(unix)]
+async fn asked_to_stop() -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn asked_to_stop() -> io::Result<()> {
+    tokio::signal::ctrl_c().await
+}
+
+/// The body of a request that [`HubApp::run_with`] hands to a service.
+#[derive(Debug)]
+pub struct RequestBody(Incoming);
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Pin::new(&mut self.0).poll_frame(cx).map_err(Into::into)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}
+
+/// Gives a service our body type instead of hyper's.
+#[derive(Clone)]
+struct Unwrapped<S>(S);
+
+impl<S: Service<Request<RequestBody>>> Service<Request<Incoming>> for Unwrapped<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> S::Future {
+        self.0.call(request.map(RequestBody))
+    }
+}

@@ -1,0 +1,136 @@
+//! The app as a tower service.
+
+use std::{
+    convert::Infallible,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
+use tower_service::Service;
+
+use crate::{
+    app::Inner,
+    negotiate,
+    read_body::ReadBody,
+    routes::Route,
+    upstream::{
+        self,
+        answer::{empty, text},
+    },
+};
+
+/// [`HubApp`](crate::HubApp) as a service for any request body. It never fails.
+#[derive(Clone)]
+pub struct HubService {
+    app: Arc<Inner>,
+}
+
+impl HubService {
+    pub(crate) fn new(app: Arc<Inner>) -> Self {
+        Self { app }
+    }
+}
+
+impl fmt::Debug for HubService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HubService")
+    }
+}
+
+impl<B> Service<Request<B>> for HubService
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Response = Response<HubBody>;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Answering {
+        let (parts, body) = request.into_parts();
+        Answering(Box::pin(answer(Arc::clone(&self.app), parts, Box::new(body))))
+    }
+}
+
+/// The answer of a [`HubService`] on its way. Dropping it does not stop a hub method that has begun.
+#[must_use = "futures do nothing unless awaited"]
+pub struct Answering(Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>);
+
+impl Future for Answering {
+    type Output = Result<Response<HubBody>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx).map(|answer| Ok(answer.map(HubBody::from)))
+    }
+}
+
+impl fmt::Debug for Answering {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Answering")
+    }
+}
+
+/// The body of an answer: whole, in memory.
+#[derive(Clone, Debug, Default)]
+pub struct HubBody(Full<Bytes>);
+
+impl From<Bytes> for HubBody {
+    fn from(bytes: Bytes) -> Self {
+        Self(Full::new(bytes))
+    }
+}
+
+impl Body for HubBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.0).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}
+
+/// Routes one request; nothing here depends on the body's type.
+pub(crate) async fn answer(
+    app: Arc<Inner>,
+    parts: http::request::Parts,
+    body: Box<dyn ReadBody>,
+) -> Response<Bytes> {
+    let path = parts.uri.path().to_owned();
+    match app.routes.of(&parts.method, &path) {
+        Route::Upstream if app.routes.code_fits(parts.uri.query()) => {
+            upstream::handle(app, parts, body).await
+        }
+        Route::Upstream => {
+            tracing::warn!("upstream call without the configured code");
+            text(StatusCode::UNAUTHORIZED, "the query parameter `code` is missing or wrong")
+        }
+        Route::Negotiate(hub) => negotiate::handle(&app, parts, hub).await,
+        Route::Health if app.is_closing() => text(StatusCode::SERVICE_UNAVAILABLE, "shutting down"),
+        Route::Health => text(StatusCode::OK, "healthy"),
+        Route::WrongMethod => empty(StatusCode::METHOD_NOT_ALLOWED),
+        Route::Unknown => text(StatusCode::NOT_FOUND, "not found"),
+    }
+}

@@ -1,0 +1,376 @@
+//! A client that speaks the hub protocol over memory.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hub_core::{
+    ArgumentList, Negotiation,
+    protocol::{Message, Outcome, Protocol, frame::Frames, handshake, json},
+};
+use hub_local::{LocalService, MemoryReceiver, MemorySender};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Value, value::RawValue};
+use tokio::{
+    sync::{Notify, oneshot},
+    task::AbortHandle,
+};
+use tower_service::Service;
+
+use super::{TestFailure, events::Events, lock};
+
+/// What negotiate at the app gives.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Ticket {
+    pub(crate) url: String,
+    pub(crate) access_token: String,
+}
+
+/// A connected client. Dropping it is the loss of its transport.
+pub struct TestClient {
+    connection_id: String,
+    identity: Negotiation,
+    shared: Arc<Shared>,
+    events: Events,
+    reader: AbortHandle,
+}
+
+struct Shared {
+    sender: MemorySender,
+    next_id: AtomicU64,
+    state: Mutex<State>,
+    news: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    received: Vec<(String, Value)>,
+    handlers: HashMap<String, Handler>,
+    waiting: HashMap<String, oneshot::Sender<Outcome>>,
+    /// Why the connection ended, once it has.
+    ended: Option<String>,
+}
+
+/// Takes the encoded argument array, returns the encoded result.
+type Handler = Arc<dyn Fn(&[u8]) -> Result<Vec<u8>, String> + Send + Sync>;
+
+impl TestClient {
+    pub(crate) async fn connect(
+        service: &LocalService,
+        ticket: Ticket,
+        identity: Negotiation,
+        events: Events,
+    ) -> Result<Self, TestFailure> {
+        let (connection_id, connection_token) = negotiate(service, &ticket).await?;
+        let url = format!("{}&id={connection_token}", ticket.url);
+        let connection =
+            service.connect_memory(&url, &ticket.access_token).map_err(TestFailure::new)?;
+        let (sender, mut receiver) = connection.split();
+        let mut frames = Frames::new(usize::MAX);
+        shake_hands(&sender, &mut receiver, &mut frames).await?;
+        let shared = Arc::new(Shared {
+            sender,
+            next_id: AtomicU64::new(0),
+            state: Mutex::default(),
+            news: Notify::new(),
+        });
+        let reading = tokio::spawn(read(Arc::clone(&shared), receiver, frames));
+        let reader = reading.abort_handle();
+        let client = Self { connection_id, identity, shared, events, reader };
+        client.events.answered("connected", &client.connection_id).await;
+        client.flush().await?;
+        Ok(client)
+    }
+
+    /// The public id of the connection.
+    #[must_use]
+    pub fn connection_id(&self) -> &str {
+        &self.connection_id
+    }
+
+    pub(crate) fn identity(&self) -> &Negotiation {
+        &self.identity
+    }
+
+    /// Answers an event, as `connection.on(…)` does. The handler takes the argument, or a tuple of
+    /// several; what it returns is the client result, if the hub asks for one.
+    pub fn on<A, R>(&self, event: &str, handler: impl Fn(A) -> R + Send + Sync + 'static)
+    where
+        A: DeserializeOwned,
+        R: Serialize,
+    {
+        let handler: Handler = Arc::new(move |arguments| {
+            let argument = bind(arguments).map_err(|error| error.to_string())?;
+            serde_json::to_vec(&handler(argument)).map_err(|error| error.to_string())
+        });
+        lock(&self.shared.state).handlers.insert(event.to_lowercase(), handler);
+    }
+
+    /// Calls a hub method and waits for its result.
+    ///
+    /// # Errors
+    /// The text that a client would read.
+    pub async fn invoke<R: DeserializeOwned>(
+        &self,
+        method: &str,
+        arguments: impl ArgumentList,
+    ) -> Result<R, TestFailure> {
+        let arguments = arguments.encode().into_json().map_err(TestFailure::new)?;
+        let id = self.shared.next_id();
+        let message = Message::Invocation {
+            invocation_id: Some(id.clone()),
+            target: method.to_owned(),
+            arguments,
+            stream_ids: Vec::new(),
+        };
+        match self.shared.ask(id, &message).await? {
+            Outcome::Result(value) => serde_json::from_slice(&value).map_err(TestFailure::new),
+            Outcome::Error(text) => Err(TestFailure::new(text)),
+            Outcome::Void => serde_json::from_str("null").map_err(TestFailure::new),
+        }
+    }
+
+    /// Calls a hub method without waiting for an answer.
+    ///
+    /// # Errors
+    /// When the connection has ended.
+    pub async fn send(
+        &self,
+        method: &str,
+        arguments: impl ArgumentList,
+    ) -> Result<(), TestFailure> {
+        let message = Message::Invocation {
+            invocation_id: None,
+            target: method.to_owned(),
+            arguments: arguments.encode().into_json().map_err(TestFailure::new)?,
+            stream_ids: Vec::new(),
+        };
+        self.shared.write(&message).await
+    }
+
+    /// The arguments of every message of this event that has reached the client, in order. What the
+    /// service had accepted for it before the call is among them.
+    pub async fn received(&self, event: &str) -> Vec<Value> {
+        // A client that has ended still holds what it received.
+        let _ = self.flush().await;
+        self.shared.received(event)
+    }
+
+    /// Waits for a message of this event beyond the first `seen`, and returns its arguments.
+    ///
+    /// # Errors
+    /// When the connection ends before.
+    pub async fn next(&self, event: &str, seen: usize) -> Result<Value, TestFailure> {
+        loop {
+            let news = self.shared.news.notified();
+            if let Some(arguments) = self.shared.received(event).into_iter().nth(seen) {
+                return Ok(arguments);
+            }
+            if let Some(reason) = lock(&self.shared.state).ended.clone() {
+                return Err(TestFailure::new(reason));
+            }
+            news.await;
+        }
+    }
+
+    /// Why the connection ended; `None` while it lives.
+    #[must_use]
+    pub fn ended(&self) -> Option<String> {
+        lock(&self.shared.state).ended.clone()
+    }
+
+    /// Closes the connection in order and waits until `on_disconnected` has run.
+    pub async fn disconnect(self) {
+        // An error means that it has ended already.
+        let _ = self.shared.write(&Message::Close { error: None, allow_reconnect: false }).await;
+        self.events.answered("disconnected", &self.connection_id).await;
+    }
+
+    /// Waits until all that the service has queued for this client has arrived. It asks for a stream,
+    /// which the service refuses at once, behind everything that is queued.
+    async fn flush(&self) -> Result<(), TestFailure> {
+        let id = self.shared.next_id();
+        let message = Message::StreamInvocation {
+            invocation_id: id.clone(),
+            target: "flush".to_owned(),
+            arguments: Bytes::from_static(b"[]"),
+            stream_ids: Vec::new(),
+        };
+        self.shared.ask(id, &message).await.map(drop)
+    }
+}
+
+impl Drop for TestClient {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}
+
+impl fmt::Debug for TestClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestClient").field("connection_id", &self.connection_id).finish()
+    }
+}
+
+impl Shared {
+    fn next_id(&self) -> String {
+        self.next_id.fetch_add(1, Ordering::Relaxed).to_string()
+    }
+
+    fn received(&self, event: &str) -> Vec<Value> {
+        let state = lock(&self.state);
+        let same = state.received.iter().filter(|(name, _)| name.eq_ignore_ascii_case(event));
+        same.map(|(_, arguments)| arguments.clone()).collect()
+    }
+
+    async fn write(&self, message: &Message) -> Result<(), TestFailure> {
+        self.sender.send(json::encode(message)).await.map_err(|closed| self.why_ended(&closed))
+    }
+
+    async fn ask(&self, id: String, message: &Message) -> Result<Outcome, TestFailure> {
+        let (answer, waiting) = oneshot::channel();
+        {
+            let mut state = lock(&self.state);
+            if let Some(reason) = &state.ended {
+                return Err(TestFailure::new(reason));
+            }
+            state.waiting.insert(id, answer);
+        }
+        self.write(message).await?;
+        waiting.await.map_err(|closed| self.why_ended(&closed))
+    }
+
+    fn why_ended(&self, closed: &dyn fmt::Display) -> TestFailure {
+        match &lock(&self.state).ended {
+            Some(reason) => TestFailure::new(reason),
+            None => TestFailure::new(closed),
+        }
+    }
+
+    fn end(&self, reason: Option<String>) {
+        let mut state = lock(&self.state);
+        state.ended.get_or_insert_with(|| {
+            reason.unwrap_or_else(|| "the connection was closed".to_owned())
+        });
+        // Whoever waits for an answer learns that there will be none.
+        state.waiting.clear();
+        drop(state);
+        self.news.notify_waiters();
+    }
+}
+
+async fn read(shared: Arc<Shared>, mut receiver: MemoryReceiver, mut frames: Frames) {
+    loop {
+        while let Ok(Some(frame)) = frames.next_frame() {
+            if let Ok(Some(message)) = json::parse(&frame) {
+                take(&shared, message).await;
+            }
+        }
+        match receiver.recv().await {
+            Some(bytes) => frames.push(&bytes),
+            None => return shared.end(None),
+        }
+    }
+}
+
+async fn take(shared: &Shared, message: Message) {
+    match message {
+        Message::Invocation { invocation_id, target, arguments, .. } => {
+            let handler = {
+                let mut state = lock(&shared.state);
+                let value = serde_json::from_slice(&arguments).unwrap_or_default();
+                state.received.push((target.clone(), value));
+                state.handlers.get(&target.to_lowercase()).cloned()
+            };
+            shared.news.notify_waiters();
+            let result = handler.map(|handler| handler(&arguments));
+            let Some(invocation_id) = invocation_id else { return };
+            let outcome = match result {
+                Some(Ok(value)) => Outcome::Result(value.into()),
+                Some(Err(text)) => Outcome::Error(text),
+                // The words of the official client.
+                None => Outcome::Error("Client didn't provide a result.".to_owned()),
+            };
+            // An error means that the service has closed; the reader sees that next.
+            let _ = shared.write(&Message::Completion { invocation_id, outcome }).await;
+        }
+        Message::Completion { invocation_id, outcome } => {
+            let waiting = lock(&shared.state).waiting.remove(&invocation_id);
+            if let Some(waiting) = waiting {
+                // Nobody waits any more when the asking future was dropped.
+                let _ = waiting.send(outcome);
+            }
+        }
+        Message::Close { error, .. } => shared.end(error),
+        _ => {}
+    }
+}
+
+/// The only argument, or a tuple of all.
+fn bind<A: DeserializeOwned>(arguments: &[u8]) -> Result<A, serde_json::Error> {
+    let items: Vec<&RawValue> = serde_json::from_slice(arguments)?;
+    if let [only] = items.as_slice()
+        && let Ok(argument) = serde_json::from_str(only.get())
+    {
+        return Ok(argument);
+    }
+    serde_json::from_slice(arguments)
+}
+
+async fn negotiate(
+    service: &LocalService,
+    ticket: &Ticket,
+) -> Result<(String, String), TestFailure> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Negotiated {
+        connection_id: String,
+        connection_token: String,
+    }
+    let url = ticket.url.replacen("/client/?", "/client/negotiate?", 1);
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri(format!("{url}&negotiateVersion=1"))
+        .header(header::AUTHORIZATION, format!("Bearer {}", ticket.access_token))
+        .body(Full::new(Bytes::new()))
+        .map_err(TestFailure::new)?;
+    let Ok(answer) = service.clone().call(request).await;
+    let status = answer.status();
+    let body = answer.into_body().collect().await.map_err(TestFailure::new)?.to_bytes();
+    if status != StatusCode::OK {
+        let text = String::from_utf8_lossy(&body);
+        return Err(TestFailure::new(format!("{}: {text}", status.as_u16())));
+    }
+    let negotiated: Negotiated = serde_json::from_slice(&body).map_err(TestFailure::new)?;
+    Ok((negotiated.connection_id, negotiated.connection_token))
+}
+
+async fn shake_hands(
+    sender: &MemorySender,
+    receiver: &mut MemoryReceiver,
+    frames: &mut Frames,
+) -> Result<(), TestFailure> {
+    let request = handshake::request(Protocol::Json);
+    sender.send(request).await.map_err(TestFailure::new)?;
+    loop {
+        if let Some(record) = frames.next_frame().map_err(TestFailure::new)? {
+            return match handshake::parse_response(&record).map_err(TestFailure::new)? {
+                Some(refusal) => Err(TestFailure::new(refusal)),
+                None => Ok(()),
+            };
+        }
+        let Some(bytes) = receiver.recv().await else {
+            return Err(TestFailure::new("the service closed the connection at the handshake"));
+        };
+        frames.push(&bytes);
+    }
+}

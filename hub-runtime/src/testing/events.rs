@@ -1,0 +1,50 @@
+//! Which connection events the app has answered, for clients to wait on.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+};
+
+use http::HeaderMap;
+use tokio::sync::Notify;
+
+use super::lock;
+
+/// Connection events by name and connection id.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Events {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    answered: Mutex<HashSet<(String, String)>>,
+    news: Notify,
+}
+
+impl Events {
+    /// Notes an answered upstream call.
+    pub(crate) fn note(&self, headers: &HeaderMap) {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        if text("x-asrs-category") != Some("connections") {
+            return;
+        }
+        let (Some(event), Some(id)) = (text("x-asrs-event"), text("x-asrs-connection-id")) else {
+            return;
+        };
+        lock(&self.shared.answered).insert((event.to_owned(), id.to_owned()));
+        self.shared.news.notify_waiters();
+    }
+
+    /// Waits until the app has answered an event of a connection.
+    pub(crate) async fn answered(&self, event: &str, connection_id: &str) {
+        let wanted = (event.to_owned(), connection_id.to_owned());
+        loop {
+            let news = self.shared.news.notified();
+            if lock(&self.shared.answered).contains(&wanted) {
+                return;
+            }
+            news.await;
+        }
+    }
+}

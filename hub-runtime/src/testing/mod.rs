@@ -1,0 +1,219 @@
+//! Tests without a network: the real app, the real local service, and clients over memory.
+//!
+//! Tokens, seals, signatures, ordering and the hub protocol are the real ones; only the sockets are
+//! left out. See [`TestHub`].
+
+mod client;
+mod events;
+mod failure;
+mod recorder;
+
+use std::{
+    any::Any,
+    fmt,
+    marker::PhantomData,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
+use http_body_util::Full;
+use hub_core::{
+    Cancellation, Category, Context, Hub, HubContext, Invocation, InvocationParts, Negotiation,
+    Query, protocol::Protocol,
+};
+
+pub use self::{client::TestClient, failure::TestFailure, recorder::Sent};
+use self::{
+    client::Ticket,
+    events::Events,
+    recorder::{Record, Recorder},
+};
+use crate::{HubApp, SignalR, app::wire_name, service};
+
+/// One hub with a service of its own, in memory.
+///
+/// ```
+/// use hub_runtime::{prelude::*, testing::TestHub};
+///
+/// struct Echo;
+///
+/// #[serverless_hub]
+/// impl Echo {
+///     async fn echo(&self, text: String) -> HubResult<String> {
+///         Ok(text)
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let hub = TestHub::new(Echo);
+/// let ada = hub.user("ada").connect().await.unwrap();
+/// assert_eq!(ada.invoke::<String>("echo", ("hi",)).await.unwrap(), "hi");
+/// assert_eq!(ada.invoke::<String>("echo", ()).await.unwrap_err(), "argument 1 (`text`) is missing");
+/// # }
+/// ```
+pub struct TestHub<H: Hub> {
+    app: HubApp,
+    record: Record,
+    events: Events,
+    _hub: PhantomData<fn() -> H>,
+}
+
+impl<H: Hub> TestHub<H> {
+    /// Mounts a hub.
+    ///
+    /// # Panics
+    /// When the hub cannot be mounted, or outside a tokio runtime.
+    #[must_use]
+    pub fn new(hub: H) -> Self {
+        let record = Record::default();
+        let sent = record.clone();
+        let events = Events::default();
+        let heard = events.clone();
+        let mut builder = HubApp::builder().signalr(SignalR::in_memory()).hub(hub);
+        builder.wrap_outbound = Some(Box::new(move |next| Arc::new(Recorder { next, sent })));
+        builder.after_call = Some(Box::new(move |headers| heard.note(headers)));
+        match builder.build() {
+            Ok(app) => Self { app, record, events, _hub: PhantomData },
+            Err(error) => panic!("the hub cannot be mounted: {error}"),
+        }
+    }
+
+    /// A client of this user, to be connected. Its token is made as `negotiate` makes it, but the
+    /// hub's own `negotiate` is not asked; see [`Self::negotiate`].
+    #[must_use]
+    pub fn user(&self, id: impl Into<String>) -> Connecting<'_, H> {
+        Connecting { hub: self, negotiation: Negotiation::user(id) }
+    }
+
+    /// A client without a user, to be connected.
+    #[must_use]
+    pub fn anonymous(&self) -> Connecting<'_, H> {
+        Connecting { hub: self, negotiation: Negotiation::anonymous() }
+    }
+
+    /// Asks the hub's negotiate route with these headers, as a client would, and connects with the
+    /// token that it gives.
+    ///
+    /// # Errors
+    /// The refusal, with its status and text.
+    pub async fn negotiate(
+        &self,
+        headers: &[(&'static str, &str)],
+    ) -> Result<TestClient, TestFailure> {
+        let mut request = Request::new(Full::new(Bytes::new()));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = http::Uri::from_static("/negotiate?negotiateVersion=1");
+        for (name, value) in headers {
+            let value = HeaderValue::from_str(value).map_err(TestFailure::new)?;
+            request.headers_mut().insert(*name, value);
+        }
+        let (parts, body) = request.into_parts();
+        let app = Arc::clone(&self.app.inner);
+        let answer = service::answer(app, parts, Box::new(body)).await;
+        if answer.status() != StatusCode::OK {
+            let text = String::from_utf8_lossy(answer.body());
+            return Err(TestFailure::new(format!("{}: {text}", answer.status().as_u16())));
+        }
+        let ticket: Ticket = serde_json::from_slice(answer.body()).map_err(TestFailure::new)?;
+        self.connect(ticket, Negotiation::anonymous()).await
+    }
+
+    /// Everything that the hub sent so far, recorded where it leaves the app.
+    #[must_use]
+    pub fn sent(&self) -> Vec<Sent> {
+        self.record.all()
+    }
+
+    /// Handles to send from outside a call.
+    #[must_use]
+    pub fn context(&self) -> HubContext<H> {
+        self.app.context()
+    }
+
+    /// A context as a method of `client` would get it, to call hub methods directly.
+    #[must_use]
+    pub fn context_of(&self, client: &TestClient) -> Context<H> {
+        let identity = client.identity();
+        let parts = InvocationParts {
+            hub: wire_name(H::NAME),
+            category: Category::Message,
+            event: String::new(),
+            connection_id: client.connection_id().to_owned(),
+            user_id: identity.user_id().map(str::to_owned),
+            claims: identity.claims(),
+            query: Query::default(),
+            headers: HeaderMap::new(),
+            protocol: Protocol::default(),
+            arguments: Bytes::from_static(b"[]"),
+            error: None,
+            invocation_id: None,
+            cancellation: Cancellation::new(),
+        };
+        let value: Arc<dyn Any + Send + Sync> = match self.app.inner.hubs.single() {
+            Some(mount) => mount.hub.value(),
+            None => Arc::new(()),
+        };
+        Context::new(self.context(), Arc::new(Invocation::new(parts, value)))
+    }
+
+    /// The app, to reach its routes.
+    #[must_use]
+    pub fn app(&self) -> &HubApp {
+        &self.app
+    }
+
+    async fn connect(
+        &self,
+        ticket: Ticket,
+        identity: Negotiation,
+    ) -> Result<TestClient, TestFailure> {
+        let Some(embedded) = &self.app.inner.embedded else {
+            return Err(TestFailure::new("the app has no embedded service"));
+        };
+        TestClient::connect(&embedded.service, ticket, identity, self.events.clone()).await
+    }
+}
+
+impl<H: Hub> fmt::Debug for TestHub<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestHub").field("app", &self.app).finish()
+    }
+}
+
+/// A client that is about to connect.
+#[derive(Debug)]
+#[must_use = "a client connects when `connect()` is awaited"]
+pub struct Connecting<'a, H: Hub> {
+    hub: &'a TestHub<H>,
+    negotiation: Negotiation,
+}
+
+impl<H: Hub> Connecting<'_, H> {
+    /// Adds a claim.
+    pub fn claim(mut self, claim_type: impl Into<String>, value: impl Into<String>) -> Self {
+        self.negotiation = self.negotiation.claim(claim_type, value);
+        self
+    }
+
+    /// Connects, and waits until `on_connected` has run.
+    ///
+    /// # Errors
+    /// When the service refuses the token, or `on_connected` refuses the connection.
+    pub async fn connect(self) -> Result<TestClient, TestFailure> {
+        let app = &self.hub.app.inner;
+        let (hub, options) = (wire_name(H::NAME), &app.negotiate);
+        let access_token = options
+            .tokens
+            .sign(&hub, &self.negotiation, app.clock.now())
+            .map_err(TestFailure::new)?;
+        let url = format!("{}/client/?hub={hub}", options.client_base);
+        self.hub.connect(Ticket { url, access_token }, self.negotiation).await
+    }
+}
+
+/// A lock whose holder panicked still holds a whole value here.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,89 @@
+//! An [`Outbound`] that remembers what passed.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use hub_core::{
+    InvokeError, Payload, SendError, Target,
+    outbound::{Change, Check, MemberPage, Outbound},
+};
+use serde_json::Value;
+
+use super::lock;
+
+/// A message that the app handed to the service.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Sent {
+    /// Who it is for.
+    pub target: Target,
+    /// The event.
+    pub event: String,
+    /// The arguments.
+    pub arguments: Vec<Value>,
+}
+
+/// Records at the boundary to the service, and passes everything on.
+pub(crate) struct Recorder {
+    pub(crate) next: Arc<dyn Outbound>,
+    pub(crate) sent: Record,
+}
+
+/// What was recorded, shared with the test.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Record(Arc<Mutex<Vec<Sent>>>);
+
+impl Record {
+    pub(crate) fn all(&self) -> Vec<Sent> {
+        lock(&self.0).clone()
+    }
+
+    fn add(&self, target: Target, payload: &Payload) {
+        let sent = Sent {
+            target,
+            event: payload.target().to_owned(),
+            arguments: serde_json::from_slice(payload.json_arguments()).unwrap_or_default(),
+        };
+        lock(&self.0).push(sent);
+    }
+}
+
+#[async_trait]
+impl Outbound for Recorder {
+    async fn send(&self, hub: &str, target: Target, payload: Payload) -> Result<(), SendError> {
+        self.sent.add(target.clone(), &payload);
+        self.next.send(hub, target, payload).await
+    }
+
+    async fn invoke(
+        &self,
+        hub: &str,
+        connection_id: &str,
+        payload: Payload,
+        timeout: Option<Duration>,
+    ) -> Result<Bytes, InvokeError> {
+        self.sent.add(Target::Connection(connection_id.to_owned()), &payload);
+        self.next.invoke(hub, connection_id, payload, timeout).await
+    }
+
+    async fn change(&self, hub: &str, change: Change) -> Result<(), SendError> {
+        self.next.change(hub, change).await
+    }
+
+    async fn check(&self, hub: &str, check: Check) -> Result<bool, SendError> {
+        self.next.check(hub, check).await
+    }
+
+    async fn members(
+        &self,
+        hub: &str,
+        group: &str,
+        continuation: Option<String>,
+    ) -> Result<MemberPage, SendError> {
+        self.next.members(hub, group, continuation).await
+    }
+}

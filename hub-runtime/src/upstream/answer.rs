@@ -1,0 +1,172 @@
+//! What each outcome of a call answers, shows and logs.
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use hub_core::{
+    Category, ErrorKind, HubError, Reply,
+    protocol::{Message, Outcome, json},
+};
+
+use crate::error_id::ErrorId;
+
+/// The one sentence that a client reads for a failure of ours.
+pub(crate) const INTERNAL: &str = "Something went wrong on the server";
+
+/// An answer that ends a request early.
+pub(crate) type Refusal = Box<Response<Bytes>>;
+
+/// An answer without a body.
+pub(crate) fn empty(status: StatusCode) -> Response<Bytes> {
+    let mut answer = Response::new(Bytes::new());
+    *answer.status_mut() = status;
+    answer
+}
+
+/// An answer that an operator reads.
+pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Response<Bytes> {
+    let mut answer = Response::new(Bytes::from(text.into()));
+    *answer.status_mut() = status;
+    let plain = http::HeaderValue::from_static("text/plain; charset=utf-8");
+    answer.headers_mut().insert(http::header::CONTENT_TYPE, plain);
+    answer
+}
+
+/// A completion, framed as the service copies it to the client.
+pub(crate) fn completion(invocation_id: &str, outcome: Outcome) -> Response<Bytes> {
+    let message = Message::Completion { invocation_id: invocation_id.to_owned(), outcome };
+    let mut answer = Response::new(json::encode(&message));
+    let content_type = http::HeaderValue::from_static("application/json");
+    answer.headers_mut().insert(http::header::CONTENT_TYPE, content_type);
+    answer
+}
+
+/// The answer to a call that ran, or was refused by a filter or an argument.
+pub(crate) fn outcome(
+    category: Category,
+    invocation_id: Option<&str>,
+    result: Result<Reply, HubError>,
+) -> Response<Bytes> {
+    match (category, invocation_id) {
+        (Category::Message, Some(id)) => completion(id, client_outcome(result)),
+        (Category::Disconnected, _) => {
+            if let Err(error) = result {
+                log(&error, None);
+            }
+            empty(StatusCode::OK)
+        }
+        (Category::Message, None) | (Category::Connected, _) => match result {
+            Ok(_) => empty(StatusCode::OK),
+            Err(error) => {
+                log(&error, None);
+                empty(status(category, error.kind()))
+            }
+        },
+    }
+}
+
+fn client_outcome(result: Result<Reply, HubError>) -> Outcome {
+    match result {
+        Ok(Reply::Value(value)) => Outcome::Result(value),
+        Ok(_) => Outcome::Void,
+        Err(error) => Outcome::Error(shown(&error)),
+    }
+}
+
+/// Logs an error for the operator and returns the text for the client.
+pub(crate) fn shown(error: &HubError) -> String {
+    if error.is_internal() {
+        let id = ErrorId::random();
+        log(error, Some(&id));
+        return format!("{INTERNAL} (error id {id})");
+    }
+    log(error, None);
+    match error.kind() {
+        ErrorKind::Denied | ErrorKind::Unauthenticated => {
+            format!("403 Forbidden: {}", error.text())
+        }
+        _ => error.text().to_owned(),
+    }
+}
+
+fn status(category: Category, kind: ErrorKind) -> StatusCode {
+    match (category, kind) {
+        (Category::Connected, _) | (_, ErrorKind::Denied | ErrorKind::Unauthenticated) => {
+            StatusCode::FORBIDDEN
+        }
+        _ => StatusCode::OK,
+    }
+}
+
+/// One line for the operator, at the level that the kind deserves.
+pub(crate) fn log(error: &HubError, id: Option<&ErrorId>) {
+    let id = id.map(tracing::field::display);
+    match error.kind() {
+        ErrorKind::Rejected => tracing::debug!(cause = error.chain(), "call rejected"),
+        ErrorKind::Denied => tracing::info!(cause = error.chain(), "call denied"),
+        ErrorKind::Unauthenticated => tracing::info!(cause = error.chain(), "caller not signed in"),
+        ErrorKind::Panicked => {
+            tracing::error!(error_id = id, cause = error.chain(), "hub method panicked");
+        }
+        _ => tracing::error!(error_id = id, cause = error.chain(), "hub method failed"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(
+        category: Category,
+        id: Option<&str>,
+        result: Result<Reply, HubError>,
+    ) -> (u16, String) {
+        let answer = outcome(category, id, result);
+        (answer.status().as_u16(), String::from_utf8(answer.body().to_vec()).unwrap())
+    }
+
+    #[test]
+    fn an_invoke_is_answered_with_a_framed_completion() {
+        let value = Ok(Reply::Value(Bytes::from_static(b"42")));
+
+        assert_eq!(
+            answered(Category::Message, Some("7"), value),
+            (200, "{\"type\":3,\"invocationId\":\"7\",\"result\":42}\x1e".to_owned())
+        );
+        assert_eq!(
+            answered(Category::Message, Some("7"), Ok(Reply::Void)),
+            (200, "{\"type\":3,\"invocationId\":\"7\"}\x1e".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_failed_invoke_is_still_200_and_shows_what_it_may() {
+        let rejected = answered(Category::Message, Some("7"), Err(HubError::rejected("boom")));
+        let denied = answered(Category::Message, Some("7"), Err(HubError::denied("no")));
+        let internal =
+            answered(Category::Message, Some("7"), Err(HubError::internal("database password")));
+
+        assert_eq!(
+            rejected,
+            (200, "{\"type\":3,\"invocationId\":\"7\",\"error\":\"boom\"}\x1e".to_owned())
+        );
+        assert!(denied.1.contains("403 Forbidden: no"));
+        assert_eq!(internal.0, 200);
+        assert!(internal.1.contains(INTERNAL) && internal.1.contains("error id "));
+        assert!(!internal.1.contains("password"));
+    }
+
+    #[test]
+    fn statuses_follow_the_table_for_sends_and_connections() {
+        let send = |error| answered(Category::Message, None, Err(error)).0;
+        let connected = |error| answered(Category::Connected, None, Err(error)).0;
+        let disconnected = |error| answered(Category::Disconnected, None, Err(error)).0;
+
+        assert_eq!(send(HubError::rejected("x")), 200);
+        assert_eq!(send(HubError::denied("x")), 403);
+        assert_eq!(send(HubError::unauthenticated("x")), 403);
+        assert_eq!(send(HubError::internal("x")), 200);
+        assert_eq!(connected(HubError::rejected("x")), 403);
+        assert_eq!(connected(HubError::panicked("x".to_owned())), 403);
+        assert_eq!(disconnected(HubError::denied("x")), 200);
+    }
+}

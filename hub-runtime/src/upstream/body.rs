@@ -1,0 +1,178 @@
+//! The body of an upstream call: one hub message without its frame.
+
+use std::{borrow::Cow, fmt};
+
+use bytes::Bytes;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, IgnoredAny, MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+const INVOCATION: u64 = 1;
+const CONNECTED: u64 = 10;
+const DISCONNECTED: u64 = 11;
+
+/// What the body says.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    Connected,
+    Disconnected {
+        error: Option<String>,
+    },
+    Invocation {
+        /// The client waits for an answer when there is one.
+        invocation_id: Option<String>,
+        target: String,
+        /// The encoded argument array, untouched.
+        arguments: Bytes,
+    },
+}
+
+/// Reads a JSON body. Member names are read in any case, as the official receiver does, and a record
+/// separator at the end is tolerated.
+pub(crate) fn parse_json(bytes: &Bytes) -> Result<Body, serde_json::Error> {
+    let text = bytes.strip_suffix(b"\x1e").unwrap_or(bytes);
+    let members: Members<'_> = serde_json::from_slice(text)?;
+    match members.kind {
+        Some(CONNECTED) => Ok(Body::Connected),
+        Some(DISCONNECTED) => Ok(Body::Disconnected { error: members.error.map(Cow::into_owned) }),
+        Some(INVOCATION) => {
+            let target = members.target.ok_or_else(|| missing("target"))?;
+            let arguments = members.arguments.ok_or_else(|| missing("arguments"))?;
+            Ok(Body::Invocation {
+                invocation_id: members
+                    .invocation_id
+                    .filter(|id| !id.is_empty())
+                    .map(Cow::into_owned),
+                target: target.into_owned(),
+                arguments: bytes.slice_ref(arguments.get().as_bytes()),
+            })
+        }
+        Some(other) => Err(serde_json::Error::custom(format_args!(
+            "message type {other} is not one that the service forwards"
+        ))),
+        None => Err(missing("type")),
+    }
+}
+
+fn missing(member: &str) -> serde_json::Error {
+    serde_json::Error::custom(format_args!("the member `{member}` is missing"))
+}
+
+#[derive(Default)]
+struct Members<'a> {
+    kind: Option<u64>,
+    invocation_id: Option<Cow<'a, str>>,
+    target: Option<Cow<'a, str>>,
+    arguments: Option<&'a RawValue>,
+    error: Option<Cow<'a, str>>,
+}
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a hub message")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+                let mut members = Members::default();
+                while let Some(Text(name)) = map.next_key()? {
+                    match name.to_ascii_lowercase().as_str() {
+                        "type" => members.kind = Some(map.next_value()?),
+                        "invocationid" => members.invocation_id = text(&mut map)?,
+                        "target" => members.target = text(&mut map)?,
+                        "arguments" => members.arguments = Some(map.next_value()?),
+                        "error" => members.error = text(&mut map)?,
+                        _ => {
+                            map.next_value::<IgnoredAny>()?;
+                        }
+                    }
+                }
+                Ok(members)
+            }
+        }
+
+        deserializer.deserialize_map(Object)
+    }
+}
+
+/// Text that is borrowed where it holds no escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+fn text<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<Cow<'de, str>>, A::Error> {
+    Ok(map.next_value::<Option<Text<'de>>>()?.map(|Text(text)| text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &'static str) -> Result<Body, String> {
+        parse_json(&Bytes::from_static(text.as_bytes())).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_documented_bodies_are_read() {
+        assert_eq!(parsed(r#"{"type":10}"#), Ok(Body::Connected));
+        assert_eq!(parsed(r#"{"Type":11}"#), Ok(Body::Disconnected { error: None }));
+        assert_eq!(
+            parsed(r#"{"Type":11,"Error":"Connection closed with an error."}"#),
+            Ok(Body::Disconnected { error: Some("Connection closed with an error.".to_owned()) })
+        );
+        assert_eq!(
+            parsed(r#"{"type":1,"target":"broadcast","arguments":["hi",3]}"#),
+            Ok(Body::Invocation {
+                invocation_id: None,
+                target: "broadcast".to_owned(),
+                arguments: Bytes::from_static(br#"["hi",3]"#),
+            })
+        );
+    }
+
+    #[test]
+    fn an_empty_or_null_invocation_id_is_a_send() {
+        for id in ["\"\"", "null"] {
+            let text = format!(r#"{{"type":1,"invocationId":{id},"target":"m","arguments":[]}}"#);
+
+            let body = parse_json(&Bytes::from(text)).unwrap();
+
+            assert!(matches!(body, Body::Invocation { invocation_id: None, .. }));
+        }
+    }
+
+    #[test]
+    fn a_trailing_record_separator_is_tolerated() {
+        assert_eq!(parsed("{\"type\":10}\x1e"), Ok(Body::Connected));
+    }
+
+    #[test]
+    fn numbers_pass_through_untouched() {
+        let body = parsed(r#"{"arguments":[1.10, 12345678901234567890123],"type":1,"target":"m"}"#);
+
+        let Ok(Body::Invocation { arguments, .. }) = body else { panic!("{body:?}") };
+        assert_eq!(&arguments[..], b"[1.10, 12345678901234567890123]");
+    }
+
+    #[test]
+    fn other_messages_and_broken_ones_are_refused() {
+        for text in [
+            "",
+            "[]",
+            "{}",
+            r#"{"type":6}"#,
+            r#"{"type":1,"arguments":[]}"#,
+            r#"{"type":1,"target":"m"}"#,
+            r#"{"type":"1"}"#,
+            r#"{"type":10} trailing"#,
+        ] {
+            assert!(parsed(text).is_err(), "{text}");
+        }
+    }
+}

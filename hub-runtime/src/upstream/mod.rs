@@ -1,0 +1,266 @@
+//! One upstream call, from its headers to its answer.
+
+pub(crate) mod answer;
+mod body;
+mod request;
+mod run_to_end;
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode, header, request::Parts};
+use hub_core::{
+    Cancellation, Category, ErrorKind, InvocationParts,
+    mounted::MountedHub,
+    names,
+    outbound::{Change, CloseTarget},
+    protocol::{Outcome, Protocol},
+};
+
+pub(crate) use self::run_to_end::catching;
+use self::{
+    answer::Refusal,
+    body::Body,
+    request::{Caller, Route},
+    run_to_end::RunToEnd,
+};
+use crate::{
+    app::{Hubs, Inner, Mount},
+    read_body::{ReadBody, ReadError},
+};
+
+/// How many connections are remembered that were warned about.
+const WARNED: usize = 4096;
+
+/// What the upstream endpoint may be told.
+#[derive(Debug, Default)]
+pub(crate) struct UpstreamOptions {
+    pub(crate) trust_plain_claims: bool,
+    pub(crate) detailed_errors: bool,
+    pub(crate) keep_refused_connections: bool,
+    pub(crate) max_body: usize,
+    /// Connections without a seal that the log has warned about.
+    pub(crate) warned: Mutex<HashSet<String>>,
+}
+
+/// Answers one upstream call. The order of the checks is part of the contract: nothing of the body is
+/// read before the signature holds.
+pub(crate) async fn handle(
+    app: Arc<Inner>,
+    parts: Parts,
+    body: Box<dyn ReadBody>,
+) -> Response<Bytes> {
+    let headers = parts.headers;
+    let options = &app.upstream;
+    let caller = match request::caller(&headers, &app.keys, options.trust_plain_claims) {
+        Ok(caller) => caller,
+        Err(error) => {
+            tracing::warn!(%error, "upstream call refused");
+            return answer::text(
+                StatusCode::UNAUTHORIZED,
+                "the call is not genuine: check that the access keys of the app and the service are the same",
+            );
+        }
+    };
+    warn_once_about_missing_seal(options, &caller, &headers);
+    let prepared = match prepare(&app, headers, caller, body).await {
+        Ok(prepared) => prepared,
+        Err(refusal) => return *refusal,
+    };
+    let cancellation = prepared.parts.cancellation.clone();
+    let tasks = app.tasks.clone();
+    RunToEnd::new(run(app, prepared), cancellation, tasks).await
+}
+
+/// A call that may run.
+struct Prepared {
+    hub: Arc<dyn MountedHub>,
+    wire_name: Arc<str>,
+    row: usize,
+    parts: InvocationParts,
+}
+
+async fn prepare(
+    app: &Inner,
+    headers: HeaderMap,
+    caller: Caller,
+    body: Box<dyn ReadBody>,
+) -> Result<Prepared, Refusal> {
+    let max_body = app.upstream.max_body;
+    if declared_length(&headers).is_some_and(|length| length > max_body as u64) {
+        return Err(too_large(max_body));
+    }
+    let protocol = content_type(&headers)?;
+    let route = request::route(&headers).ok_or_else(|| {
+        refuse(StatusCode::BAD_REQUEST, "X-ASRS-Hub, X-ASRS-Category or X-ASRS-Event is missing")
+    })?;
+    let Mount { hub, wire_name } = find_hub(&app.hubs, &route)?;
+    let category = category(&route)?;
+    let body = match body.read(max_body).await {
+        Ok(body) => body,
+        Err(ReadError::TooLarge) => return Err(too_large(max_body)),
+        Err(ReadError::Broken) => return Err(Box::new(answer::empty(StatusCode::BAD_REQUEST))),
+    };
+    let body = parse(&body, category, &route)?;
+    let (invocation_id, arguments, error) = match body {
+        Body::Connected => (None, Bytes::new(), None),
+        Body::Disconnected { error } => (None, Bytes::new(), error),
+        Body::Invocation { invocation_id, arguments, .. } => (invocation_id, arguments, None),
+    };
+    let Some(row) = hub.find(category, &route.event) else {
+        let id = invocation_id.as_deref();
+        return Err(Box::new(no_method(app, &*hub, category, &route, id)));
+    };
+    let query = request::client_query(&headers);
+    let parts = InvocationParts {
+        hub: wire_name.to_string(),
+        category,
+        event: route.event,
+        connection_id: caller.connection_id,
+        user_id: caller.user_id,
+        claims: caller.claims,
+        query,
+        headers,
+        protocol,
+        arguments,
+        error,
+        invocation_id,
+        cancellation: Cancellation::new(),
+    };
+    Ok(Prepared { hub, wire_name, row, parts })
+}
+
+/// Runs filters and method, and answers. From here on the call runs to its end.
+async fn run(app: Arc<Inner>, call: Prepared) -> Response<Bytes> {
+    // Shutdown waits for every token.
+    let _running = app.tasks.token();
+    let category = call.parts.category;
+    let invocation_id = call.parts.invocation_id.clone();
+    let connection_id = call.parts.connection_id.clone();
+    let wire_name = Arc::clone(&call.wire_name);
+    let outbound = Arc::clone(&app.outbound);
+    let result = catching(call.hub.call(call.row, call.parts, outbound, call.wire_name)).await;
+    if let (Category::Connected, Err(error)) = (category, &result)
+        && matches!(error.kind(), ErrorKind::Denied | ErrorKind::Unauthenticated)
+        && !app.upstream.keep_refused_connections
+    {
+        close_refused(&app, &wire_name, connection_id, error.text()).await;
+    }
+    answer::outcome(category, invocation_id.as_deref(), result)
+}
+
+/// The service keeps a client whose `connected` was answered 403, so it is closed over REST.
+async fn close_refused(app: &Inner, hub: &str, connection_id: String, reason: &str) {
+    let change = Change::Close {
+        whom: CloseTarget::Connection(connection_id),
+        reason: Some(reason.to_owned()),
+    };
+    if let Err(error) = app.outbound.change(hub, change).await {
+        tracing::error!(%error, "a refused connection could not be closed");
+    }
+}
+
+fn find_hub(hubs: &Hubs, route: &Route) -> Result<Mount, Refusal> {
+    hubs.find(&route.hub).ok_or_else(|| {
+        tracing::warn!(hub = route.hub, known = ?hubs.names(), "upstream call for an unknown hub");
+        Box::new(answer::text(StatusCode::NOT_FOUND, "there is no such hub in this app"))
+    })
+}
+
+fn category(route: &Route) -> Result<Category, Refusal> {
+    let is = |name: &str, word: &str| name.eq_ignore_ascii_case(word);
+    if is(&route.category, "messages") {
+        return Ok(Category::Message);
+    }
+    if is(&route.category, "connections") {
+        if is(&route.event, "connected") {
+            return Ok(Category::Connected);
+        }
+        if is(&route.event, "disconnected") {
+            return Ok(Category::Disconnected);
+        }
+    }
+    Err(refuse(StatusCode::NOT_FOUND, "there is no such category or event"))
+}
+
+fn parse(body: &Bytes, category: Category, route: &Route) -> Result<Body, Refusal> {
+    let body = body::parse_json(body).map_err(|error| {
+        tracing::warn!(%error, "upstream call with a malformed body");
+        let text = format!("the body is not a hub message: {error}");
+        Box::new(answer::text(StatusCode::BAD_REQUEST, text))
+    })?;
+    let fits = match (&body, category) {
+        (Body::Connected, Category::Connected) => true,
+        (Body::Disconnected { .. }, Category::Disconnected) => true,
+        (Body::Invocation { target, .. }, Category::Message) => {
+            target.to_lowercase() == route.event.to_lowercase()
+        }
+        _ => false,
+    };
+    if fits {
+        return Ok(body);
+    }
+    Err(refuse(StatusCode::BAD_REQUEST, "the body does not fit X-ASRS-Category and X-ASRS-Event"))
+}
+
+fn no_method(
+    app: &Inner,
+    hub: &dyn MountedHub,
+    category: Category,
+    route: &Route,
+    invocation_id: Option<&str>,
+) -> Response<Bytes> {
+    if category != Category::Message {
+        return answer::empty(StatusCode::OK);
+    }
+    let known = hub.methods().iter().filter(|method| method.category == Category::Message);
+    let nearest = names::nearest(&route.event, known.map(|method| method.name));
+    tracing::warn!(hub = hub.name(), method = route.event, nearest, "unknown hub method");
+    let Some(id) = invocation_id else { return answer::empty(StatusCode::NOT_FOUND) };
+    let mut text = format!("Unknown hub method '{}'", route.event);
+    if let Some(nearest) = nearest.filter(|_| app.upstream.detailed_errors) {
+        text.push_str(&format!("; did you mean '{nearest}'?"));
+    }
+    answer::completion(id, Outcome::Error(text))
+}
+
+fn content_type(headers: &HeaderMap) -> Result<Protocol, Refusal> {
+    headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(Protocol::from_content_type)
+        .ok_or_else(|| refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "expected application/json"))
+}
+
+fn declared_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn too_large(limit: usize) -> Refusal {
+    tracing::warn!(limit, "upstream call with a body over the limit");
+    let text = format!("the body is over {limit} bytes");
+    Box::new(answer::text(StatusCode::PAYLOAD_TOO_LARGE, text))
+}
+
+fn refuse(status: StatusCode, text: &'static str) -> Refusal {
+    tracing::warn!(status = status.as_u16(), text, "upstream call refused");
+    Box::new(answer::text(status, text))
+}
+
+fn warn_once_about_missing_seal(options: &UpstreamOptions, caller: &Caller, headers: &HeaderMap) {
+    if caller.sealed || options.trust_plain_claims || !request::has_claims(headers) {
+        return;
+    }
+    let mut warned = options.warned.lock().unwrap_or_else(PoisonError::into_inner);
+    if warned.len() >= WARNED {
+        warned.clear();
+    }
+    if warned.insert(caller.connection_id.clone()) {
+        tracing::warn!(
+            "a connection's claims are not sealed and are ignored: let this app's `negotiate` make the token, or call `SignalR::trust_plain_claims()` after reading what it risks"
+        );
+    }
+}

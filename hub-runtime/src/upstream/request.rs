@@ -1,0 +1,205 @@
+//! The headers of an upstream call.
+
+use http::{HeaderMap, header};
+use hub_core::{
+    Claims, Query, names,
+    seal::{self, SealError, SealKey},
+    signature,
+};
+
+use crate::keys::Keys;
+
+const CONNECTION_ID: &str = "x-asrs-connection-id";
+const HUB: &str = "x-asrs-hub";
+const CATEGORY: &str = "x-asrs-category";
+const EVENT: &str = "x-asrs-event";
+const SIGNATURE: &str = "x-asrs-signature";
+const USER_ID: &str = "x-asrs-user-id";
+const USER_CLAIMS: &str = "x-asrs-user-claims";
+const CLIENT_QUERY: &str = "x-asrs-client-query";
+
+/// Who calls: the part of the headers that must be genuine.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    pub(crate) connection_id: String,
+    pub(crate) user_id: Option<String>,
+    pub(crate) claims: Claims,
+    /// Whether the claims come from a seal.
+    pub(crate) sealed: bool,
+}
+
+/// Why a caller is not believed. The texts are for the log.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotGenuine {
+    #[error("the header X-ASRS-Connection-Id is missing or not a connection id")]
+    ConnectionId,
+    #[error(
+        "the header X-ASRS-Signature is missing or made with another key; compare the access key of this app with that of the service"
+    )]
+    Signature,
+    #[error(transparent)]
+    Seal(#[from] SealError),
+}
+
+/// Checks signature and seal. Reads nothing but headers.
+pub(crate) fn caller(
+    headers: &HeaderMap,
+    keys: &Keys,
+    trust_plain_claims: bool,
+) -> Result<Caller, NotGenuine> {
+    let connection_id = text(headers, CONNECTION_ID).ok_or(NotGenuine::ConnectionId)?;
+    names::check_connection_id(&connection_id).map_err(|_| NotGenuine::ConnectionId)?;
+    let signatures = headers.get_all(SIGNATURE).iter().map(header::HeaderValue::as_bytes);
+    if !signature::verify(signatures, &connection_id, keys.access()) {
+        return Err(NotGenuine::Signature);
+    }
+    let identity = sealed_identity(headers, keys.seals())?;
+    let Some(identity) = identity else {
+        let claims = if trust_plain_claims { plain_claims(headers) } else { Claims::default() };
+        let user_id = text(headers, USER_ID).filter(|user| !user.is_empty());
+        return Ok(Caller { connection_id, user_id, claims, sealed: false });
+    };
+    let (user_id, claims) = (identity.user_id, identity.claims);
+    Ok(Caller { connection_id, user_id, claims, sealed: true })
+}
+
+fn sealed_identity(
+    headers: &HeaderMap,
+    keys: &[SealKey],
+) -> Result<Option<seal::Identity>, SealError> {
+    let hub = text(headers, HUB).unwrap_or_default();
+    let user = headers.get(USER_ID).map(header::HeaderValue::as_bytes);
+    let claims = headers.get_all(USER_CLAIMS).iter().map(header::HeaderValue::as_bytes);
+    seal::find(claims, &hub, user, keys)
+}
+
+/// The grammar of the official receiver: entries between commas, kept only when they are exactly a
+/// type, a colon with a blank, and a value; the first value of a type wins.
+fn plain_claims(headers: &HeaderMap) -> Claims {
+    let Some(header) = text(headers, USER_CLAIMS) else { return Claims::default() };
+    let mut claims: Vec<(String, String)> = Vec::new();
+    for entry in header.split(',') {
+        let mut parts = entry.split(": ").filter(|part| !part.is_empty());
+        let (Some(name), Some(value), None) = (parts.next(), parts.next(), parts.next()) else {
+            continue;
+        };
+        let name = name.trim();
+        if claims.iter().all(|(held, _)| held != name) {
+            claims.push((name.to_owned(), value.trim().to_owned()));
+        }
+    }
+    claims.into_iter().collect()
+}
+
+/// Where the call goes, in the service's words.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) hub: String,
+    pub(crate) category: String,
+    pub(crate) event: String,
+}
+
+/// The three routing headers; `None` when one is missing, empty or not UTF-8.
+pub(crate) fn route(headers: &HeaderMap) -> Option<Route> {
+    let header = |name| text(headers, name).filter(|value| !value.is_empty());
+    Some(Route { hub: header(HUB)?, category: header(CATEGORY)?, event: header(EVENT)? })
+}
+
+/// The query of the client's connect request.
+pub(crate) fn client_query(headers: &HeaderMap) -> Query {
+    text(headers, CLIENT_QUERY).map(|raw| Query::parse(&raw)).unwrap_or_default()
+}
+
+/// Whether the call carries plain claims at all.
+pub(crate) fn has_claims(headers: &HeaderMap) -> bool {
+    headers.contains_key(USER_CLAIMS)
+}
+
+/// A header as UTF-8 text: user ids and events need not be ASCII.
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    String::from_utf8(headers.get(name)?.as_bytes().to_vec()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use hub_core::Secret;
+
+    use super::*;
+
+    const KEY: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH";
+    const SECOND: &str = "secondary-key-for-tests-000000000000000000";
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| {
+                let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+                (header::HeaderName::from_static(name), value)
+            })
+            .collect()
+    }
+
+    fn keys() -> Keys {
+        Keys::new(Secret::from(KEY), None, None)
+    }
+
+    #[test]
+    fn several_signatures_in_one_header_need_one_hit() {
+        let both = "sha256=04BE5150C28567D5F39FE8B326F43F49220DAED6EFFB73097C14EBEF24EE7097, ,sha256=b78b1b6698ef4c26adacc16537e1940bf816254465275d2dc5cd8bafea0506e1";
+        let map = headers(&[(CONNECTION_ID, "conn-0001"), (SIGNATURE, both)]);
+
+        assert!(caller(&map, &keys(), false).is_ok());
+        assert!(caller(&map, &Keys::new(Secret::from(SECOND), None, None), false).is_ok());
+        let foreign = Keys::new(Secret::from("foreign"), None, None);
+        assert_eq!(caller(&map, &foreign, false).unwrap_err(), NotGenuine::Signature);
+    }
+
+    #[test]
+    fn the_signature_of_another_connection_is_refused() {
+        let map = headers(&[
+            (CONNECTION_ID, "conn-0002"),
+            (SIGNATURE, "sha256=B78B1B6698EF4C26ADACC16537E1940BF816254465275D2DC5CD8BAFEA0506E1"),
+        ]);
+
+        assert_eq!(caller(&map, &keys(), false).unwrap_err(), NotGenuine::Signature);
+    }
+
+    #[test]
+    fn plain_claims_are_not_believed_unless_asked_for() {
+        let map = headers(&[
+            (CONNECTION_ID, "conn-0001"),
+            (SIGNATURE, "sha256=B78B1B6698EF4C26ADACC16537E1940BF816254465275D2DC5CD8BAFEA0506E1"),
+            (USER_ID, "bob"),
+            (USER_CLAIMS, "name: Bob, role: admin"),
+        ]);
+
+        let careful = caller(&map, &keys(), false).unwrap();
+        let trusting = caller(&map, &keys(), true).unwrap();
+
+        assert_eq!(careful.user_id.as_deref(), Some("bob"));
+        assert!(careful.claims.is_empty());
+        // The forgery that `trust_plain_claims` warns of: the role came in through a display name.
+        assert!(trusting.claims.has("role", "admin"));
+    }
+
+    #[test]
+    fn plain_claims_follow_the_grammar_of_the_official_receiver() {
+        let map =
+            headers(&[(USER_CLAIMS, "role: a, role: b, name: Doe, John, url: a: b, x: , id: 7")]);
+
+        let claims = plain_claims(&map);
+
+        assert_eq!(
+            claims.iter().collect::<Vec<_>>(),
+            [("role", "a"), ("name", "Doe"), ("id", "7")]
+        );
+    }
+
+    #[test]
+    fn routing_headers_may_be_utf_8() {
+        let map = headers(&[(HUB, "chat"), (CATEGORY, "messages"), (EVENT, "grüße")]);
+
+        assert_eq!(route(&map).unwrap().event, "grüße");
+    }
+}

@@ -1,0 +1,118 @@
+//! A call that has begun runs to its end, whoever hangs up.
+
+use std::{
+    future::Future,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use futures_util::FutureExt;
+use hub_core::{Cancellation, HubError};
+use tokio::runtime::Handle;
+use tokio_util::task::TaskTracker;
+
+type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Runs `call` in place. When this future is dropped half-way, as hyper does when the peer hangs up,
+/// the cancellation fires and the call goes on in a task of the tracker.
+pub(crate) struct RunToEnd<T: Send + 'static> {
+    call: Option<Boxed<T>>,
+    begun: bool,
+    cancellation: Cancellation,
+    tasks: TaskTracker,
+}
+
+impl<T: Send + 'static> RunToEnd<T> {
+    pub(crate) fn new(
+        call: impl Future<Output = T> + Send + 'static,
+        cancellation: Cancellation,
+        tasks: TaskTracker,
+    ) -> Self {
+        Self { call: Some(Box::pin(call)), begun: false, cancellation, tasks }
+    }
+}
+
+impl<T: Send + 'static> Future for RunToEnd<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        self.begun = true;
+        let Some(call) = self.call.as_mut() else { return Poll::Pending };
+        let Poll::Ready(output) = call.as_mut().poll(cx) else { return Poll::Pending };
+        self.call = None;
+        Poll::Ready(output)
+    }
+}
+
+impl<T: Send + 'static> Drop for RunToEnd<T> {
+    fn drop(&mut self) {
+        let Some(call) = self.call.take().filter(|_| self.begun) else { return };
+        self.cancellation.cancel();
+        // Outside a runtime the process is going down and nothing could poll the call any more.
+        if Handle::try_current().is_ok() {
+            self.tasks.spawn(call);
+        }
+    }
+}
+
+/// Turns a panic of the call into an error, so that the process lives and the caller is answered.
+pub(crate) async fn catching<T>(
+    call: impl Future<Output = Result<T, HubError>>,
+) -> Result<T, HubError> {
+    match AssertUnwindSafe(call).catch_unwind().await {
+        Ok(result) => result,
+        Err(payload) => {
+            let text = payload
+                .downcast_ref::<&str>()
+                .map(|text| (*text).to_owned())
+                .or_else(|| payload.downcast_ref::<String>().cloned());
+            Err(HubError::panicked(text.unwrap_or_else(|| "a panic without a text".to_owned())))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_dropped_call_goes_on_and_its_cancellation_has_fired() {
+        let (effects, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+        let (tasks, cancellation) = (TaskTracker::new(), Cancellation::new());
+        let call = {
+            let (effects, gate, token) = (effects.clone(), gate.clone(), cancellation.clone());
+            async move {
+                effects.fetch_add(1, Ordering::SeqCst);
+                gate.notified().await;
+                assert!(token.is_cancelled());
+                effects.fetch_add(1, Ordering::SeqCst);
+            }
+        };
+        let mut running = Box::pin(RunToEnd::new(call, cancellation.clone(), tasks.clone()));
+        assert!(futures_util::poll!(&mut running).is_pending());
+
+        drop(running);
+        gate.notify_one();
+        tasks.close();
+        tasks.wait().await;
+
+        assert!(cancellation.is_cancelled());
+        assert_eq!(effects.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn a_panic_becomes_an_error() {
+        let error = catching::<()>(async { panic!("boom") }).await.unwrap_err();
+
+        assert_eq!(error.text(), "boom");
+        assert!(error.is_internal());
+    }
+}
