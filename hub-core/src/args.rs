@@ -5,7 +5,7 @@ use serde::{
     de::{DeserializeOwned, Error as _, Visitor, value::Error as ValueError},
     forward_to_deserialize_any,
 };
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, Value};
 
 use crate::{HubError, hub::Category, invocation::Invocation, protocol::Protocol};
 
@@ -28,15 +28,11 @@ impl<T: DeserializeOwned + Send> HubArg for T {
         let position = args.position;
         let bound = match args.items.get(position - 1) {
             Some(Item::Json(raw)) => serde_json::from_str(raw.get()).map_err(|e| json_text(&e)),
-            Some(Item::Text(Some(text))) => T::deserialize(serde::de::value::StringDeserializer::<
-                ValueError,
-            >::new(text.clone()))
-            .map_err(|e| e.to_string()),
-            Some(Item::Text(None)) => {
-                T::deserialize(serde::de::value::UnitDeserializer::<ValueError>::new())
-                    .map_err(|e| e.to_string())
+            Some(Item::Text(text)) => {
+                // A `Value` answers every question of serde, `Option` among them.
+                let value = text.clone().map_or(Value::Null, Value::from);
+                T::deserialize(value).map_err(|error| error.to_string())
             }
-            // Whether a value may be left out is serde's own rule, so aliases of `Option` work too.
             None => {
                 return T::deserialize(Absent).map_err(|_| {
                     HubError::rejected(format!("argument {position} (`{name}`) is missing"))

@@ -49,6 +49,8 @@ pub use invocation::{Claims, Extensions, Invocation, InvocationParts, Query};
 pub use negotiate::{AppServiceUser, NegotiateRequest, Negotiation};
 pub use outbound::{InvokeError, SendError, Target};
 pub use payload::{ArgumentList, Payload};
+#[doc(hidden)]
+pub use private as __private;
 pub use proxy::{Audience, Invoking, Many, One, Proxy, Sending, SingleConnection};
 #[doc(hidden)]
 pub use reply::Reply;

@@ -9,6 +9,8 @@ pub use ::core::{
 };
 pub use ::std::boxed::Box;
 
+use serde::de::DeserializeOwned;
+
 pub use crate::{
     args::{Args, HubArg},
     context::{Context, HubContext},
@@ -40,7 +42,7 @@ pub fn send<C: ?Sized, T>(
 }
 
 /// The body of a client trait's method with a result.
-pub fn invoke<R, C: ?Sized, T>(
+pub fn invoke<R: DeserializeOwned, C: ?Sized, T>(
     proxy: &Proxy<C, T>,
     target: &'static str,
     arguments: Arguments,

@@ -30,3 +30,8 @@ pub use limits::Limits;
 pub use service::{ConnectError, Counters, LocalService};
 pub use transport::memory::{Closed, MemoryConnection, MemoryReceiver, MemorySender};
 pub use upstream::{HttpUpstream, TemplateError, Upstream, UpstreamError};
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

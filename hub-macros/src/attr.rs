@@ -55,7 +55,8 @@ pub(crate) fn refuse_own(attrs: &mut Vec<Attribute>, why: &str, root: &Root, sin
     }
 }
 
-/// Takes and refuses `#[cfg_attr(…, filter(…))]` and the like: with the condition off, a guard would be gone.
+/// Takes and refuses `#[cfg_attr(…, filter(…))]` and the like: with the condition off, a guard
+/// would be gone.
 pub(crate) fn refuse_conditional(attrs: &mut Vec<Attribute>, sink: &Sink) {
     attrs.retain(|attr| {
         let Some(name) = own_in_condition(attr) else {
@@ -75,8 +76,8 @@ const UNGUARDED: &str = "without it this method would run unguarded; write `#[fi
 
 /// Refuses filters of a block that the compiler has taken out of a `cfg_attr` before the macro ran.
 ///
-/// With the condition off there is nothing left to see, so at least no build with it on goes through. The
-/// source of such an attribute still is the whole `cfg_attr`.
+/// With the condition off there is nothing left to see, so at least no build with it on goes
+/// through. The source of such an attribute still is the whole `cfg_attr`.
 pub(crate) fn refuse_applied_condition(filters: &[Attribute], sink: &Sink) {
     for attr in filters {
         let source = attr.bracket_token.span.join().source_text();

@@ -1,4 +1,5 @@
-//! From a Rust name to the name that clients use: rename rules, the matching form, what a name may hold.
+//! From a Rust name to the name that clients use: rename rules, the matching form, what a name may
+//! hold.
 
 /// How Rust names become client names. The spellings are serde's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,5 +1,5 @@
-//! The attributes of serverless SignalR hubs. Applications use them through `hub-runtime`, which documents
-//! them together with the types that they name.
+//! The attributes of serverless SignalR hubs. Applications use them through `hub-runtime`, which
+//! documents them together with the types that they name.
 
 mod attr;
 mod case;
@@ -16,9 +16,10 @@ use proc_macro::TokenStream;
 
 /// Makes an inherent `impl` block the remote surface of a hub.
 ///
-/// Every `async fn` with `&self` in the block is a method that clients may call; its name to clients is in
-/// camel case. `on_connected` and `on_disconnected` answer the connection's events, `negotiate` the route of
-/// the same name. Functions without `self` are left alone. No method is rewritten.
+/// Every `async fn` with `&self` in the block is a method that clients may call; its name to
+/// clients is in camel case. `on_connected` and `on_disconnected` answer the connection's events,
+/// `negotiate` the route of the same name. Functions without `self` are left alone. No method is
+/// rewritten.
 ///
 /// Keys, all optional:
 ///
@@ -32,8 +33,8 @@ pub fn serverless_hub(args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes a trait the typed face of the clients.
 ///
-/// `async fn f(&self, …)` becomes a method that sends; with a return type it asks one connection and waits
-/// for its answer. The trait is implemented for every proxy of a hub that says `client = …`.
+/// `async fn f(&self, …)` becomes a method that sends; with a return type it asks one connection
+/// and waits for its answer. The trait is implemented for every proxy of a hub that names it.
 ///
 /// Keys, both optional: `rename_all = "camelCase"` and `crate = path`, as for `#[serverless_hub]`.
 #[proc_macro_attribute]
@@ -43,8 +44,13 @@ pub fn hub_client(args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Puts a filter in front of a hub method, or of all methods of a block: `#[filter(SignedIn)]`.
 ///
-/// The expression is evaluated once, when the hub is mounted. Filters stack; the block's run first, then the
-/// method's from top to bottom. On a block it stands below `#[serverless_hub]`. Anywhere else it is an error.
+/// The expression is evaluated once, when the hub is mounted. Filters stack; the block's run first,
+/// then the method's from top to bottom. On a block it stands below `#[serverless_hub]`. Anywhere
+/// else it is an error.
+///
+/// A filter cannot depend on `cfg_attr`; write two versions of the method under `#[cfg(…)]`. On a
+/// block, where the compiler applies the condition before any macro runs, only a condition that
+/// holds can be refused.
 #[proc_macro_attribute]
 pub fn filter(_args: TokenStream, item: TokenStream) -> TokenStream {
     misplaced::filter(&item.into()).into()

@@ -1,7 +1,7 @@
 //! `#[filter]`, `#[hub]` and `#[from_context]` where no `#[serverless_hub]` consumes them: refuse.
 //!
-//! A filter that is not consumed would be an open door, so each of them is an attribute macro of its own
-//! whose only expansion is an error beside the untouched item.
+//! A filter that is not consumed would be an open door, so each of them is an attribute macro of
+//! its own whose only expansion is an error beside the untouched item.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::quote;

@@ -4,7 +4,8 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
 use syn::Path;
 
-/// The path of the crate that the expansion names, `::hub_runtime` unless `crate = …` says otherwise.
+/// The path of the crate that the expansion names, `::hub_runtime` unless `crate = …` says
+/// otherwise.
 #[derive(Default)]
 pub(crate) struct Root(Option<Path>);
 
@@ -28,9 +29,11 @@ impl Root {
         quote_spanned!(site=> use #private as __hub;)
     }
 
-    /// Whether `path` is the attribute `name` of this crate: alone, or written with the crate's path.
+    /// Whether `path` is the attribute `name` of this crate: alone, or written with the crate's
+    /// path.
     ///
-    /// Any other spelling stays where it is and expands to the attribute macro itself, which refuses.
+    /// Any other spelling stays where it is and expands to the attribute macro itself, which
+    /// refuses.
     pub(crate) fn is_own(&self, path: &Path, name: &str) -> bool {
         if path.is_ident(name) {
             return true;
@@ -50,8 +53,8 @@ fn spelling(path: &Path) -> String {
     text.trim_start_matches("::").to_owned()
 }
 
-/// The place of generated code that the compiler may object to: what the user wrote, while lints still see
-/// that nobody wrote this.
+/// The place of generated code that the compiler may object to: what the user wrote, while lints
+/// still see that nobody wrote this.
 pub(crate) fn at(span: Span) -> Span {
     span.resolved_at(Span::mixed_site())
 }
@@ -68,7 +71,8 @@ pub(crate) fn local_at(name: &str, span: Span) -> Ident {
 
 /// A local whose every use is reported at `span` as the user's own code.
 ///
-/// Only the prefix keeps it apart from the user's names, so no user expression may stand in its scope.
+/// Only the prefix keeps it apart from the user's names, so no user expression may stand in its
+/// scope.
 pub(crate) fn plain_local(name: &str, span: Span) -> Ident {
     format_ident!("__hub_{name}", span = span)
 }

@@ -37,7 +37,8 @@ pub(crate) fn is_self(ty: &Type) -> bool {
     matches!(ungrouped(ty), Type::Path(path) if path.qself.is_none() && path.path.is_ident("Self"))
 }
 
-/// Whether a first parameter of this type is the context: any reference, unless it is plainly to data.
+/// Whether a first parameter of this type is the context: any reference, unless it is plainly to
+/// data.
 ///
 /// The name is not looked at, so that aliases work; the compiler checks the type.
 pub(crate) fn may_be_context(ty: &Type) -> bool {

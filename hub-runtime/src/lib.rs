@@ -69,6 +69,12 @@ mod start_line;
 pub mod testing;
 mod upstream;
 
+/// Compiles the smallest hub of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+#[derive(Debug)]
+pub struct Readme;
+
 #[doc(hidden)]
 pub use hub_core::private as __private;
 pub use hub_core::{
@@ -78,7 +84,7 @@ pub use hub_core::{
     OrReject, Proxy, Query, RequireClaim, Secret, SendError, Sending, SignedIn, SingleConnection,
     Target, Untyped, UserGroups, outbound,
 };
-pub use hub_macros::{filter, hub, hub_client, serverless_hub};
+pub use hub_macros::{filter, from_context, hub, hub_client, serverless_hub};
 
 #[cfg(feature = "server")]
 pub use self::serve::RequestBody;

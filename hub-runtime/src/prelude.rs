@@ -5,6 +5,6 @@ pub use hub_core::{
     Invocation, InvokeError, NegotiateRequest, Negotiation, OrReject, RequireClaim, SendError,
     SignedIn, Target,
 };
-pub use hub_macros::{filter, hub, hub_client, serverless_hub};
+pub use hub_macros::{filter, from_context, hub, hub_client, serverless_hub};
 
 pub use crate::{HubApp, SignalR};

@@ -54,7 +54,8 @@ impl Connection {
             outbox: Outbox::new(&state.limits),
             results: ClientResults::default(),
             dispatch: Dispatch::default(),
-            closing: CancellationToken::new(),
+            // A child, so that a wake of this connection locks nothing that others use.
+            closing: state.closing.child_token(),
             ending: OnceLock::new(),
             id,
             user,
@@ -157,9 +158,8 @@ async fn exchange(
     {
         let reading = read(connection, source, &mut accepted);
         tokio::select! {
-            biased;
-            () = connection.closing.cancelled() => {}
-            () = connection.state.closing.cancelled() => connection.end(Ending::shutdown()),
+            // Whoever ended the connection did so first; else the service stops.
+            () = connection.closing.cancelled() => connection.end(Ending::shutdown()),
             ending = reading => connection.end(ending),
             result = &mut writing => {
                 written = true;

@@ -1,6 +1,7 @@
 //! From the model to the trait and its implementation for proxies.
 //!
-//! Arguments are serialised before the future is returned, so borrowed ones do not outlive the call.
+//! Arguments are serialised before the future is returned, so borrowed ones do not outlive the
+//! call.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -106,8 +107,8 @@ fn implementation(call: &CallDef) -> TokenStream {
     }
 }
 
-/// Serialises one argument. The type is written out, so that the compiler points at it when serde does not
-/// know it. A reference is passed on as it is: `&str` is serialised, and not `&&str`.
+/// Serialises one argument. The type is written out, so that the compiler points at it when serde
+/// does not know it. A reference is passed on as it is: `&str` is serialised, and not `&&str`.
 fn push(index: usize, ty: &Type, arguments: &Ident) -> TokenStream {
     let value = local(&format!("arg{index}"));
     match types::ungrouped(ty) {

@@ -89,9 +89,9 @@ impl Reader<'_> {
             self.sink.report(body, "clients implement this method; remove the body");
         }
         self.not_shadowed(&sig);
-        let sound = self.is_sound(&sig);
         let arguments = self.arguments(&mut sig);
-        let answer = self.answer(&sig);
+        let answer = answer(&sig);
+        let sound = self.is_sound(&sig) & self.can_be_answered(answer.as_ref());
         let conditions = attr::conditions(&attrs);
         CallDef { sig, name, attrs, arguments, answer, conditions, sound }
     }
@@ -178,23 +178,31 @@ impl Reader<'_> {
         arguments
     }
 
-    fn answer(&self, sig: &Signature) -> Option<Type> {
-        let ReturnType::Type(_, ty) = &sig.output else {
-            return None;
-        };
-        if matches!(types::ungrouped(ty), Type::Tuple(tuple) if tuple.elems.is_empty()) {
-            return None;
-        }
+    /// Reports an answer that no client could give.
+    fn can_be_answered(&self, answer: Option<&Type>) -> bool {
+        let Some(ty) = answer else { return true };
+        let mut sound = true;
         if let Some(reference) = types::reference(ty) {
             let message =
                 "a client's answer is owned; write an owned type, such as `String` for `&str`";
             self.sink.report(reference, message);
+            sound = false;
         }
         if types::last_ident(ty).is_some_and(|ident| ident == "Result" || ident == "HubResult") {
             let message = "awaiting a client result gives a `Result` already; write only the type of the answer";
             self.sink.report(ty, message);
+            sound = false;
         }
-        Some(Type::clone(ty))
+        sound
+    }
+}
+
+/// What the client answers; nothing and `()` mean that it is not asked.
+fn answer(sig: &Signature) -> Option<Type> {
+    let ReturnType::Type(_, ty) = &sig.output else { return None };
+    match types::ungrouped(ty) {
+        Type::Tuple(tuple) if tuple.elems.is_empty() => None,
+        _ => Some(Type::clone(ty)),
     }
 }
 

@@ -1,4 +1,5 @@
-//! The empty table that stands beside errors, so that the rest of the program sees a hub and stays quiet.
+//! The empty table that stands beside errors, so that the rest of the program sees a hub and stays
+//! quiet.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
@@ -14,7 +15,8 @@ pub(crate) fn table(hub: &HubDef) -> TokenStream {
         methods: TokenStream::new(),
         negotiate: quote_spanned!(site=> __hub::None),
         filters: quote_spanned!(site=> __hub::Filters::new()),
-        attributes: TokenStream::new(),
+        attributes: None,
+        imports: None,
     };
     implementation(hub, &parts)
 }

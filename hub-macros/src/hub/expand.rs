@@ -1,7 +1,7 @@
 //! From the model to the table.
 //!
-//! Every token that can fail a bound carries the span of what the user wrote, so that the compiler's
-//! message stands there. Locals come from [`local`], so that no user code can see them.
+//! Every token that can fail a bound carries the span of what the user wrote, so that the
+//! compiler's message stands there. Locals come from [`local`], so that no user code can see them.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote_spanned};
@@ -15,38 +15,31 @@ pub(crate) struct Parts {
     pub(crate) methods: TokenStream,
     pub(crate) negotiate: TokenStream,
     pub(crate) filters: TokenStream,
-    pub(crate) attributes: TokenStream,
+    pub(crate) attributes: Option<TokenStream>,
+    pub(crate) imports: Option<TokenStream>,
 }
 
 /// The `Hub` implementation of a block without mistakes.
 pub(crate) fn table(hub: &HubDef) -> TokenStream {
     let site = Span::mixed_site();
     let methods = hub.methods.iter().map(method);
+    let deprecated = hub.methods.iter().any(|method| method.deprecated);
+    let injects = hub.methods.iter().any(MethodDef::injects);
     let parts = Parts {
         methods: quote_spanned!(site=> #(#methods,)*),
         negotiate: negotiate(&hub.negotiators),
         filters: filters(&hub.filters),
-        attributes: attributes(hub),
+        // The warning belongs to who calls a deprecated method, not to the table.
+        attributes: deprecated.then(|| quote_spanned!(site=> #[allow(deprecated)])),
+        imports: injects
+            .then(|| quote_spanned!(site=> use __hub::FromContext as __HubFromContext;)),
     };
     implementation(hub, &parts)
 }
 
-/// Silences what generated code cannot avoid, and no more than that.
-fn attributes(hub: &HubDef) -> TokenStream {
-    let site = Span::mixed_site();
-    // The warning belongs to who calls a deprecated method, not to the table.
-    let deprecated = hub.methods.iter().any(|method| method.deprecated);
-    let deprecated = deprecated.then(|| quote_spanned!(site=> #[allow(deprecated)]));
-    // With every argument taken out by its condition, there is nothing to bind.
-    let mut params = hub.methods.iter().flat_map(|method| &method.params);
-    let conditional = params.any(|param| !param.conditions.is_empty());
-    let conditional = conditional.then(|| quote_spanned!(site=> #[allow(unused_mut)]));
-    quote_spanned!(site=> #deprecated #conditional)
-}
-
 pub(crate) fn implementation(hub: &HubDef, parts: &Parts) -> TokenStream {
     let HubDef { name, self_ty, .. } = hub;
-    let Parts { methods, negotiate, filters, attributes } = parts;
+    let Parts { methods, negotiate, filters, attributes, imports } = parts;
     let alias = hub.root.alias();
     let (generics, _, conditions) = hub.generics.split_for_impl();
     let client = match &hub.client {
@@ -56,6 +49,7 @@ pub(crate) fn implementation(hub: &HubDef, parts: &Parts) -> TokenStream {
     quote_spanned! {Span::mixed_site()=>
         const _: () = {
             #alias
+            #imports
             #[automatically_derived]
             #attributes
             impl #generics __hub::Hub for #self_ty #conditions {
@@ -144,13 +138,15 @@ fn binding(index: usize, param: &ParamDef, context: &Ident) -> TokenStream {
     let args = local("args");
     let target = local(&format!("arg{index}"));
     match &param.source {
-        // The type is written out so that the compiler points at it when it is not this hub's context.
+        // The type is written out so that the compiler points at it when it is not this hub's
+        // context.
         Source::Context => quote_spanned!(site=> #(#conditions)* let #target: #ty = #context;),
-        // The whole expression stands at the type, so that the compiler sees one mistake and not two.
+        // The whole expression stands at the type, so that the compiler sees one mistake and not
+        // two. A path of one segment is nothing that a lint would shorten.
         Source::Call => {
-            let span = ty.span();
-            let make = quote_spanned!(at(span)=> <#ty as __hub::FromContext>::from_context);
-            let made = quote_spanned!(span=> #make(#context.invocation()).await?);
+            let made = quote_spanned! {ty.span()=>
+                <#ty as __HubFromContext>::from_context(#context.invocation()).await?
+            };
             quote_spanned!(site=> #(#conditions)* let #target = #made;)
         }
         Source::Client { name } => quote_spanned! {site=>
@@ -199,9 +195,9 @@ fn negotiator(def: &NegotiateDef) -> TokenStream {
     };
     let ident = &def.ident;
     let binding = def.request.as_ref().map(|param| {
-        let ty = &param.ty;
+        let ParamDef { ty, conditions, .. } = param;
         let target = local("arg0");
-        quote_spanned!(Span::mixed_site()=> let #target: #ty = #request;)
+        quote_spanned!(Span::mixed_site()=> #(#conditions)* let #target: #ty = #request;)
     });
     let value = def.request.as_ref().map(|param| value(0, param));
     let called = quote_spanned!(ident.span()=> Self::#ident(#this, #value));

@@ -12,7 +12,8 @@ use syn::{Error, ItemImpl, parse2};
 
 use crate::errors::collect;
 
-/// The user's block without our attributes, and beside it the table, or an empty one and the mistakes.
+/// The user's block without our attributes, and beside it the table, or an empty one and the
+/// mistakes.
 pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> TokenStream {
     let mut block = match parse2::<ItemImpl>(item.clone()) {
         Ok(block) => block,
@@ -23,10 +24,8 @@ pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> TokenStream {
         hub.check(sink);
         Some(hub)
     });
-    let generated = hub.map(|hub| match mistakes.is_empty() {
-        true => expand::table(&hub),
-        false => dummy::table(&hub),
-    });
+    let table = if mistakes.is_empty() { expand::table } else { dummy::table };
+    let generated = hub.as_ref().map(table);
     let mistakes = mistakes.into_tokens();
     quote!(#block #generated #mistakes)
 }

@@ -36,6 +36,13 @@ pub(crate) struct MethodDef {
     pub(crate) deprecated: bool,
 }
 
+impl MethodDef {
+    /// Whether a parameter is `#[from_context]`.
+    pub(crate) fn injects(&self) -> bool {
+        self.params.iter().any(|param| param.source == Source::Call)
+    }
+}
+
 /// The method behind the negotiate route.
 pub(crate) struct NegotiateDef {
     pub(crate) ident: Ident,
@@ -133,8 +140,8 @@ impl HubDef {
     }
 }
 
-/// The pairs of names that clients could not tell apart: each later name with the first of its kind.
-/// A name of which nothing is left has been refused for that.
+/// The pairs of names that clients could not tell apart: each later name with the first of its
+/// kind. A name of which nothing is left has been refused for that.
 fn collisions(names: &[&str]) -> Vec<(usize, usize)> {
     let forms: Vec<_> = names.iter().map(|name| matching_form(name)).collect();
     let first = |form: &String| forms.iter().position(|other| other == form);

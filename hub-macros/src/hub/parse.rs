@@ -1,4 +1,5 @@
-//! From the `impl` block to the model. Takes our attributes out of the block and reports each mistake.
+//! From the `impl` block to the model. Takes our attributes out of the block and reports each
+//! mistake.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
@@ -128,7 +129,8 @@ impl Reader<'_> {
             return None;
         }
         self.signature(&function.sig);
-        // A method may answer without awaiting anything; its signature is the hub's, not its own choice.
+        // A method may answer without awaiting anything; its signature is the hub's, not its own
+        // choice.
         function.attrs.insert(0, parse_quote!(#[allow(clippy::unused_async)]));
         Some(match role {
             Role::Event(category) => Member::Event(self.event(function, category)),

@@ -82,13 +82,11 @@ impl<H: Hub> TestHub<H> {
 
     /// A client of this user, to be connected. Its token is made as `negotiate` makes it, but the
     /// hub's own `negotiate` is not asked; see [`Self::negotiate`].
-    #[must_use]
     pub fn user(&self, id: impl Into<String>) -> Connecting<'_, H> {
         Connecting { hub: self, negotiation: Negotiation::user(id) }
     }
 
     /// A client without a user, to be connected.
-    #[must_use]
     pub fn anonymous(&self) -> Connecting<'_, H> {
         Connecting { hub: self, negotiation: Negotiation::anonymous() }
     }

@@ -1,0 +1,143 @@
+// The connection: it starts and reconnects without limit, and says when the session is over.
+
+/** Milliseconds before each attempt; the last one repeats for ever. */
+const DELAYS = [0, 250, 500, 1000, 2000, 3000];
+
+function delay(attempt) {
+  const base = DELAYS[Math.min(attempt, DELAYS.length - 1)];
+  return base * (0.8 + 0.4 * Math.random());
+}
+
+const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/** Sees the answers of negotiate, because the client itself turns them into a sentence. */
+class WatchedHttp extends signalR.HttpClient {
+  #inner = new signalR.DefaultHttpClient(signalR.NullLogger.instance);
+  #onUnauthorized;
+
+  constructor(onUnauthorized) {
+    super();
+    this.#onUnauthorized = onUnauthorized;
+  }
+
+  async send(request) {
+    try {
+      return await this.#inner.send(request);
+    } catch (error) {
+      // A 401 of the service is something else: its token is short-lived, and negotiate brings a new one.
+      const ours = new URL(request.url, location.href).origin === location.origin;
+      if (ours && error.statusCode === 401) {
+        this.#onUnauthorized(error.message.replace(/: Status code '401'$/, ""));
+      }
+      throw error;
+    }
+  }
+
+  getCookieString(url) {
+    return this.#inner.getCookieString(url);
+  }
+}
+
+/** What waiting calls end with when the person signs out. */
+export class SignedOut extends Error {}
+
+export class Connection {
+  #hub;
+  #events;
+  #ended = false;
+  #run = 0;
+  #online;
+
+  /**
+   * @param token    the session, which negotiate checks
+   * @param methods  what the server may call: `{ name: function }`
+   * @param events   `state("connecting" | "online" | "reconnecting")`, `lost()`,
+   *                 `async entered(invoke, gone)` after each start, and `over(reason)` when the session is not valid any more
+   */
+  constructor(token, methods, events) {
+    this.#events = events;
+    this.#hub = new signalR.HubConnectionBuilder()
+      .withUrl("/chat", {
+        accessTokenFactory: () => token,
+        httpClient: new WatchedHttp((reason) => this.#over(reason)),
+      })
+      .withAutomaticReconnect({
+        nextRetryDelayInMilliseconds: ({ previousRetryCount }) => delay(previousRetryCount),
+      })
+      .configureLogging(signalR.LogLevel.None)
+      .build();
+    for (const [name, method] of Object.entries(methods)) {
+      this.#hub.on(name, (...args) => (this.#ended ? undefined : method(...args)));
+    }
+    this.#hub.onreconnecting(() => this.#lost());
+    this.#hub.onreconnected(() => this.#entered());
+    this.#hub.onclose(() => this.#closed());
+    this.#offline();
+  }
+
+  /** Tries until it is connected, or the session is over. */
+  async start() {
+    for (let attempt = 1; !this.#ended; attempt += 1) {
+      try {
+        await this.#hub.start();
+      } catch {
+        await sleep(delay(attempt));
+        continue;
+      }
+      return this.#entered();
+    }
+  }
+
+  /** Calls the hub; while there is no connection, the call waits for one. */
+  async call(method, ...args) {
+    await this.#online.promise;
+    return this.#hub.invoke(method, ...args);
+  }
+
+  end() {
+    this.#ended = true;
+    this.#online.reject(new SignedOut());
+    return this.#hub.stop();
+  }
+
+  #offline() {
+    let settle;
+    const promise = new Promise((resolve, reject) => (settle = { resolve, reject }));
+    promise.catch(() => {}); // nobody may be waiting
+    this.#online = { promise, ...settle };
+  }
+
+  #lost() {
+    this.#run += 1;
+    this.#offline();
+    this.#events.lost();
+    this.#events.state("reconnecting");
+  }
+
+  async #entered() {
+    const run = this.#run;
+    const gone = () => run !== this.#run || this.#ended;
+    await this.#events.entered((...call) => this.#hub.invoke(...call), gone);
+    if (!gone()) {
+      this.#events.state("online");
+      this.#online.resolve();
+    }
+  }
+
+  /** The server closed for good; as long as there is a session, that is no reason to give up. */
+  async #closed() {
+    if (this.#ended) {
+      return;
+    }
+    this.#lost();
+    await sleep(delay(2));
+    await this.start();
+  }
+
+  #over(reason) {
+    if (!this.#ended) {
+      this.end();
+      this.#events.over(reason);
+    }
+  }
+}

@@ -1,0 +1,137 @@
+//! The `Chat` hub and its types: everything that pages and server have agreed on.
+
+use std::time::Duration;
+
+use hub_runtime::prelude::*;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+
+use crate::people::People;
+use crate::rooms::{RoomError, Rooms};
+use crate::sessions::Sessions;
+
+const MAX_TEXT: usize = 1_000;
+
+/// One line in a room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NewMessage {
+    pub room: String,
+    pub from: String,
+    pub text: String,
+}
+
+/// What every connected page implements.
+#[hub_client]
+pub trait ChatClient {
+    async fn new_message(&self, message: &NewMessage);
+    async fn presence(&self, user: &str, online: bool);
+    async fn confirm(&self, question: &str) -> bool;
+}
+
+/// Errors of the chat, and what of them a person may read.
+#[derive(Debug, thiserror::Error)]
+pub enum ChatError {
+    #[error(transparent)]
+    Room(#[from] RoomError),
+    #[error("a message has between 1 and {MAX_TEXT} characters")]
+    BadText,
+    #[error("the service did not accept the message")]
+    Send(#[from] SendError),
+}
+
+impl IntoHubError for ChatError {
+    fn into_hub_error(self) -> HubError {
+        match self {
+            Self::Room(_) | Self::BadText => HubError::rejected(self.to_string()),
+            Self::Send(source) => HubError::internal(source),
+        }
+    }
+}
+
+/// The signed-in caller, taken from the connection and never from the arguments.
+pub struct User(String);
+
+impl FromContext for User {
+    async fn from_context(call: &Invocation) -> HubResult<Self> {
+        let id = call.user_id().or_reject("Sign in first")?;
+        Ok(Self(id.to_owned()))
+    }
+}
+
+/// The hub. Its fields are the application's state, shared by every call.
+pub struct Chat {
+    pub rooms: Rooms,
+    /// Locked while others are told, so that news about a person stay in order.
+    pub people: Mutex<People>,
+    pub sessions: Sessions,
+}
+
+#[serverless_hub(client = ChatClient)]
+#[filter(SignedIn)]
+impl Chat {
+    /// The server decides who a connection belongs to.
+    async fn negotiate(&self, request: NegotiateRequest) -> HubResult<Negotiation> {
+        let token = request.bearer_token();
+        let session = self.sessions.verify(token).map_err(HubError::unauthenticated)?;
+        Ok(Negotiation::user(session.user).claim("role", session.role))
+    }
+
+    async fn on_connected(&self, ctx: &Context<Self>, #[from_context] user: User) -> HubResult {
+        ctx.groups().add(ctx.connection_id(), Rooms::LOBBY).await?;
+        let mut people = self.people.lock().await;
+        if people.enter(&user.0, ctx.connection_id()) {
+            ctx.clients().others().presence(&user.0, true).await?;
+        }
+        for name in people.names() {
+            ctx.clients().caller().presence(name, true).await?;
+        }
+        Ok(())
+    }
+
+    async fn on_disconnected(&self, ctx: &Context<Self>, #[from_context] user: User) -> HubResult {
+        let mut people = self.people.lock().await;
+        if people.leave(&user.0, ctx.connection_id()) {
+            ctx.clients().all().presence(&user.0, false).await?;
+        }
+        Ok(())
+    }
+
+    async fn join(&self, ctx: &Context<Self>, room: String) -> Result<(), ChatError> {
+        let room = self.rooms.find(room)?;
+        Ok(ctx.groups().add(ctx.connection_id(), &room).await?)
+    }
+
+    /// Answers the length of the text. `notify` also tells the operators; it may be left out.
+    async fn send_message(
+        &self,
+        ctx: &Context<Self>,
+        room: String,
+        text: String,
+        notify: Option<bool>,
+        #[from_context] user: User,
+    ) -> Result<usize, ChatError> {
+        let room = self.rooms.find(room)?;
+        if text.trim().is_empty() || text.chars().count() > MAX_TEXT {
+            return Err(ChatError::BadText);
+        }
+        let message = NewMessage { room, from: user.0, text };
+        ctx.clients().group(&message.room).new_message(&message).await?;
+        if notify.unwrap_or(false) {
+            ctx.clients().user("ops").new_message(&message).await?;
+        }
+        Ok(message.text.len())
+    }
+
+    /// Only moderators; asks the caller before acting.
+    #[filter(RequireClaim("role", "moderator"))]
+    async fn open_room(&self, ctx: &Context<Self>, room: String) -> HubResult<bool> {
+        let room = Rooms::check_name(room).map_err(HubError::rejected)?;
+        let question = format!("Open the room {room}?");
+        let asked = ctx.clients().caller().confirm(&question).timeout(Duration::from_secs(30));
+        if !asked.await.or_reject("The question was not answered, so nothing was opened")? {
+            return Ok(false);
+        }
+        self.rooms.open(room).map_err(HubError::rejected)
+    }
+}

@@ -1,0 +1,62 @@
+//! Who is here: a person may have several tabs open, and is one person all the same.
+
+use std::collections::{BTreeMap, HashSet};
+
+/// The connections of every user who is here.
+#[derive(Debug, Default)]
+pub struct People(BTreeMap<String, HashSet<String>>);
+
+impl People {
+    /// Notes a connection; true when the user was not here before.
+    pub fn enter(&mut self, user: &str, connection_id: &str) -> bool {
+        let connections = self.0.entry(user.to_owned()).or_default();
+        let first = connections.is_empty();
+        connections.insert(connection_id.to_owned());
+        first
+    }
+
+    /// Forgets a connection; true when it was the user's last.
+    pub fn leave(&mut self, user: &str, connection_id: &str) -> bool {
+        let Some(connections) = self.0.get_mut(user) else { return false };
+        let known = connections.remove(connection_id);
+        let gone = known && connections.is_empty();
+        if gone {
+            self.0.remove(user);
+        }
+        gone
+    }
+
+    /// The names of those who are here.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_tabs_of_one_user_are_one_person() {
+        let mut people = People::default();
+
+        assert!(people.enter("ada", "tab 1"));
+        assert!(!people.enter("ada", "tab 2"));
+        assert_eq!(people.names().collect::<Vec<_>>(), ["ada"]);
+
+        assert!(!people.leave("ada", "tab 1"));
+        assert!(people.leave("ada", "tab 2"));
+        assert_eq!(people.names().count(), 0);
+    }
+
+    #[test]
+    fn an_unknown_connection_takes_nobody_away() {
+        let mut people = People::default();
+        people.enter("ada", "tab 1");
+
+        assert!(!people.leave("ada", "tab 9"));
+        assert!(!people.leave("bob", "tab 1"));
+
+        assert_eq!(people.names().collect::<Vec<_>>(), ["ada"]);
+    }
+}

@@ -1,0 +1,184 @@
+//! Sign-in: the demo accounts, and signed sessions that outlive a restart.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+
+/// The variable whose value signs sessions, so that they outlive a restart.
+const KEY_VARIABLE: &str = "CHAT_SESSION_KEY";
+const LIFETIME: Duration = Duration::from_hours(12);
+
+/// Who may sign in. A real application asks its user database and compares password hashes.
+const ACCOUNTS: [Account; 2] = [
+    Account { user: "ada", password: "ada-demo", role: "moderator" },
+    Account { user: "bob", password: "bob-demo", role: "member" },
+];
+
+struct Account {
+    user: &'static str,
+    password: &'static str,
+    role: &'static str,
+}
+
+/// What a session token says, once its signature is checked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// The account's name.
+    #[serde(rename = "sub")]
+    pub user: String,
+    /// What the account may do: `moderator` or `member`.
+    pub role: String,
+    #[serde(rename = "exp")]
+    expires: u64,
+}
+
+/// Why a session is refused, in words for the person at the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SessionError {
+    /// The request brought no token.
+    #[error("sign in first")]
+    Missing,
+    /// The token is older than a session lives.
+    #[error("your session has expired; please sign in again")]
+    Expired,
+    /// The token was not signed with this server's key, or was changed on its way.
+    #[error("your session is no longer valid here; please sign in again")]
+    Invalid,
+}
+
+/// Makes and checks session tokens. Clones share the key.
+#[derive(Clone)]
+pub struct Sessions(Arc<Keys>);
+
+struct Keys {
+    sign: EncodingKey,
+    verify: DecodingKey,
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sessions")
+    }
+}
+
+impl Sessions {
+    /// The key of `CHAT_SESSION_KEY`, else a random one: then sessions end with the process.
+    ///
+    /// # Errors
+    ///
+    /// The system has no randomness to give.
+    pub fn from_env() -> anyhow::Result<Self> {
+        let configured = std::env::var(KEY_VARIABLE).unwrap_or_default();
+        if configured.is_empty() { Self::random() } else { Ok(Self::new(configured.as_bytes())) }
+    }
+
+    /// A key that nobody else has.
+    ///
+    /// # Errors
+    ///
+    /// The system has no randomness to give.
+    pub fn random() -> anyhow::Result<Self> {
+        let mut key = [0; 32];
+        getrandom::fill(&mut key)?;
+        Ok(Self::new(&key))
+    }
+
+    /// Signs and checks with `key`.
+    #[must_use]
+    pub fn new(key: &[u8]) -> Self {
+        let (sign, verify) = (EncodingKey::from_secret(key), DecodingKey::from_secret(key));
+        Self(Arc::new(Keys { sign, verify }))
+    }
+
+    /// The session of the account, if there is one with this password.
+    #[must_use]
+    pub fn sign_in(&self, user: &str, password: &str) -> Option<Session> {
+        let known = ACCOUNTS.iter().find(|a| a.user == user && a.password == password)?;
+        let expires = unix_seconds() + LIFETIME.as_secs();
+        Some(Session { user: known.user.to_owned(), role: known.role.to_owned(), expires })
+    }
+
+    /// The session as a signed token.
+    ///
+    /// # Errors
+    ///
+    /// The token could not be made.
+    pub fn token(&self, session: &Session) -> anyhow::Result<String> {
+        Ok(jsonwebtoken::encode(&Header::new(Algorithm::HS256), session, &self.0.sign)?)
+    }
+
+    /// The session that a token carries.
+    ///
+    /// # Errors
+    ///
+    /// There is no token, or it is not (or no longer) good.
+    pub fn verify(&self, token: Option<&str>) -> Result<Session, SessionError> {
+        self.verify_at(token, unix_seconds())
+    }
+
+    fn verify_at(&self, token: Option<&str>, now: u64) -> Result<Session, SessionError> {
+        let token = token.ok_or(SessionError::Missing)?;
+        let mut rules = Validation::new(Algorithm::HS256);
+        rules.validate_exp = false; // compared below, with the time that was given
+        let session = jsonwebtoken::decode::<Session>(token, &self.0.verify, &rules)
+            .map_err(|_| SessionError::Invalid)?
+            .claims;
+        if session.expires <= now { Err(SessionError::Expired) } else { Ok(session) }
+    }
+}
+
+fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sessions() -> Sessions {
+        Sessions::new(b"a key of this test")
+    }
+
+    #[test]
+    fn a_token_comes_back_as_the_session_it_was_made_of() {
+        let ada = sessions().sign_in("ada", "ada-demo").unwrap();
+
+        let token = sessions().token(&ada).unwrap();
+
+        assert_eq!(ada.role, "moderator");
+        assert_eq!(sessions().verify(Some(&token)), Ok(ada));
+    }
+
+    #[test]
+    fn a_wrong_password_opens_nothing() {
+        assert_eq!(sessions().sign_in("ada", "bob-demo"), None);
+        assert_eq!(sessions().sign_in("eve", ""), None);
+    }
+
+    #[test]
+    fn a_token_of_another_key_is_refused() {
+        let bob = sessions().sign_in("bob", "bob-demo").unwrap();
+        let token = Sessions::random().unwrap().token(&bob).unwrap();
+
+        assert_eq!(sessions().verify(Some(&token)), Err(SessionError::Invalid));
+        assert_eq!(sessions().verify(Some("no token at all")), Err(SessionError::Invalid));
+        assert_eq!(sessions().verify(None), Err(SessionError::Missing));
+    }
+
+    #[test]
+    fn a_session_ends_after_its_lifetime() {
+        let bob = sessions().sign_in("bob", "bob-demo").unwrap();
+        let token = sessions().token(&bob).unwrap();
+
+        let last = sessions().verify_at(Some(&token), bob.expires - 1);
+        let late = sessions().verify_at(Some(&token), bob.expires);
+
+        assert!(last.is_ok());
+        assert_eq!(late, Err(SessionError::Expired));
+    }
+}

@@ -1,0 +1,86 @@
+//! The hub's tests: the whole loop without a socket.
+
+use hub_runtime::{Target, testing::TestHub};
+use serde_json::json;
+
+use crate::{hub::Chat, rooms::Rooms, sessions::Sessions};
+
+fn sessions() -> Sessions {
+    Sessions::new(b"a key of these tests")
+}
+
+fn chat() -> TestHub<Chat> {
+    let (rooms, people) = (Rooms::default(), Default::default());
+    TestHub::new(Chat { rooms, people, sessions: sessions() })
+}
+
+#[tokio::test]
+async fn a_moderator_opens_a_room_and_everyone_joins() {
+    let hub = chat();
+    let ada = hub.user("ada").claim("role", "moderator").connect().await.unwrap();
+    ada.on("confirm", |_question: String| true);
+    let bob = hub.user("bob").connect().await.unwrap();
+
+    assert!(ada.invoke::<bool>("openRoom", ("rust",)).await.unwrap());
+    bob.invoke::<()>("join", ("rust",)).await.unwrap();
+    assert_eq!(bob.invoke::<usize>("sendMessage", ("rust", "hi")).await.unwrap(), 2);
+
+    let expected = json!([{ "room": "rust", "from": "bob", "text": "hi" }]);
+    assert_eq!(bob.received("newMessage").await, [expected]);
+    assert!(ada.received("newMessage").await.is_empty());
+    assert_eq!(hub.sent().last().unwrap().target, Target::Group("rust".into()));
+}
+
+#[tokio::test]
+async fn filters_and_errors_say_only_what_they_may() {
+    let hub = chat();
+    let bob = hub.user("bob").connect().await.unwrap();
+
+    let denied = bob.invoke::<bool>("openRoom", ("x",)).await.unwrap_err();
+    let unknown = bob.invoke::<()>("join", ("x",)).await.unwrap_err();
+    let missing = bob.invoke::<usize>("sendMessage", ("x",)).await.unwrap_err();
+
+    assert_eq!(denied, "403 Forbidden: this needs role `moderator`");
+    assert_eq!(unknown, "there is no room called x");
+    assert_eq!(missing, "argument 2 (`text`) is missing");
+}
+
+#[tokio::test]
+async fn a_newcomer_sees_who_is_there_and_others_see_who_leaves() {
+    let hub = chat();
+    let ada = hub.user("ada").connect().await.unwrap();
+
+    let tab_1 = hub.user("bob").connect().await.unwrap();
+    let tab_2 = hub.user("bob").connect().await.unwrap();
+    assert_eq!(tab_2.received("presence").await, [json!(["ada", true]), json!(["bob", true])]);
+    tab_1.disconnect().await;
+    assert_eq!(ada.received("presence").await, [json!(["ada", true]), json!(["bob", true])]);
+    tab_2.disconnect().await;
+
+    assert_eq!(ada.received("presence").await.last(), Some(&json!(["bob", false])));
+}
+
+#[tokio::test]
+async fn who_says_no_opens_nothing() {
+    let hub = chat();
+    let ada = hub.user("ada").claim("role", "moderator").connect().await.unwrap();
+    ada.on("confirm", |_question: String| false);
+
+    assert!(!ada.invoke::<bool>("openRoom", ("rust",)).await.unwrap());
+
+    assert!(ada.invoke::<()>("join", ("rust",)).await.is_err());
+}
+
+#[tokio::test]
+async fn a_session_decides_whose_connection_it_is() {
+    let hub = chat();
+    let session = sessions().sign_in("bob", "bob-demo").unwrap();
+    let bearer = format!("Bearer {}", sessions().token(&session).unwrap());
+
+    let bob = hub.negotiate(&[("authorization", bearer.as_str())]).await.unwrap();
+    let forged = hub.negotiate(&[("authorization", "Bearer forged")]).await.unwrap_err();
+
+    bob.invoke::<usize>("sendMessage", ("lobby", "it is me")).await.unwrap();
+    assert_eq!(bob.received("newMessage").await[0][0]["from"], "bob");
+    assert!(forged.text().contains("no longer valid"), "{forged}");
+}

@@ -1,0 +1,136 @@
+//! What the end-to-end tests need and the chat does not have: questions, floods and failures.
+//!
+//! `e2e-app` is an app on the service that its environment names, the embedded one if none;
+//! `e2e-app service <upstream URL>` is such a service in a process of its own.
+
+use std::{
+    io,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use hub_local::{HttpUpstream, LocalService};
+use hub_runtime::prelude::*;
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+/// What the clients of the tests implement.
+#[hub_client]
+trait LoopClient {
+    async fn number(&self, number: u32);
+    async fn question(&self, text: &str) -> String;
+    async fn asked(&self);
+    async fn answered(&self, text: &str);
+    async fn unanswered(&self, why: &str, at: u64);
+}
+
+struct Loop;
+
+#[serverless_hub(client = LoopClient)]
+impl Loop {
+    /// With `?greet=…` the connection is asked when it comes.
+    async fn negotiate(&self, request: NegotiateRequest) -> HubResult<Negotiation> {
+        let greet = request.query().get("greet").unwrap_or_default().to_owned();
+        Ok(Negotiation::user("somebody").claim("greet", greet))
+    }
+
+    async fn on_connected(&self, ctx: &Context<Self>) -> HubResult {
+        let greet = ctx.claims().get("greet").unwrap_or_default();
+        if greet.is_empty() {
+            return Ok(());
+        }
+        let answer = ctx.clients().caller().question(greet).await?;
+        ctx.clients().caller().answered(&answer).await?;
+        Ok(())
+    }
+
+    async fn identity(&self, ctx: &Context<Self>) -> HubResult<String> {
+        Ok(ctx.connection_id().to_owned())
+    }
+
+    async fn echo(&self, number: u32) -> HubResult<u32> {
+        Ok(number)
+    }
+
+    async fn give_back(&self, ctx: &Context<Self>, number: u32) -> HubResult {
+        Ok(ctx.clients().caller().number(number).await?)
+    }
+
+    async fn count_for_me(&self, ctx: &Context<Self>, numbers: u32) -> HubResult {
+        for number in 0..numbers {
+            ctx.clients().caller().number(number).await?;
+        }
+        Ok(())
+    }
+
+    async fn count_for_all(&self, ctx: &Context<Self>, numbers: u32) -> HubResult {
+        for number in 0..numbers {
+            ctx.clients().all().number(number).await?;
+        }
+        Ok(())
+    }
+
+    async fn ask_me(&self, ctx: &Context<Self>, text: String) -> HubResult<String> {
+        Ok(ctx.clients().caller().question(&text).await?)
+    }
+
+    async fn ask(&self, ctx: &Context<Self>, id: String, text: String) -> HubResult<String> {
+        let asked = ctx.clients().client(id).question(&text).timeout(Duration::from_secs(20));
+        asked.await.map_err(HubError::rejected)
+    }
+
+    /// Asks the caller; the observer learns that it was not answered, and when that was known.
+    async fn ask_watched(&self, ctx: &Context<Self>, observer: String) -> HubResult {
+        let observer = ctx.clients().client(observer);
+        let question = ctx.clients().caller().question("will you stay?");
+        let asked = tokio::spawn(async move { question.await.map_err(|error| error.to_string()) });
+        observer.asked().await?;
+        let outcome = asked.await?;
+        let at = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
+        match outcome {
+            Ok(answer) => observer.answered(&answer).await?,
+            Err(why) => observer.unanswered(&why, u64::try_from(at)?).await?,
+        }
+        Ok(())
+    }
+
+    async fn panic(&self) {
+        panic!("the cause of the panic");
+    }
+
+    async fn fail(&self) -> HubResult {
+        Err(io::Error::other("the database password is wrong"))?
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::from_default_env())
+        .with_writer(io::stderr)
+        .init();
+    let mut arguments = std::env::args().skip(1);
+    match (arguments.next().as_deref(), arguments.next()) {
+        (None, _) => serve_app().await,
+        (Some("service"), Some(upstream)) => serve_service(&upstream).await,
+        _ => Err("usage: e2e-app [service <upstream URL>]".into()),
+    }
+}
+
+async fn serve_app() -> Result<(), Box<dyn std::error::Error>> {
+    let app = HubApp::builder().signalr(SignalR::from_env_or_local()?).hub(Loop).build()?;
+    Ok(app.run().await?)
+}
+
+/// Its port and key come from `PORT` and `KEY`.
+async fn serve_service(upstream: &str) -> Result<(), Box<dyn std::error::Error>> {
+    let port: u16 = std::env::var("PORT")?.parse()?;
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let service = LocalService::builder()
+        .key(std::env::var("KEY")?)
+        .upstream(HttpUpstream::new(upstream)?)
+        .public_url(&url)
+        .build();
+    println!("SignalR  {url}");
+    Ok(service.serve(listener).await?)
+}

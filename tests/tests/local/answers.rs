@@ -1,0 +1,147 @@
+//! What a client gets for what its app answers.
+
+use hub_local::{HttpUpstream, LocalService, UpstreamError};
+
+use crate::support::{App, Client, Fixture, KEY, URL, answer, client_token};
+
+async fn answered(app: App) -> String {
+    let fixture = Fixture::new(app);
+    let mut client = fixture.client("ada").await;
+    client.invoke("7", "m").await;
+    client.hear().await
+}
+
+async fn answered_with(status: u16, body: &'static str) -> String {
+    answered(App::new(move |_| async move { answer(status, body) })).await
+}
+
+fn error(text: &str) -> String {
+    format!("{{\"type\":3,\"invocationId\":\"7\",\"error\":\"{text}\"}}\x1e")
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_bytes_of_a_200_are_the_clients() {
+    assert_eq!(
+        answered_with(200, "any bytes, {\"even\": odd}\x1e").await,
+        "any bytes, {\"even\": odd}\x1e"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_answer_is_a_completion_without_a_value() {
+    let void = "{\"type\":3,\"invocationId\":\"7\"}\x1e";
+    assert_eq!(answered_with(200, "").await, void);
+    assert_eq!(answered_with(204, "").await, void);
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_statuses_are_told_as_numbers() {
+    for status in [201, 302, 401, 404, 500] {
+        let text = format!("Invocation failed, status code {status}");
+        assert_eq!(answered_with(status, "secret").await, error(&text));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_have_the_texts_of_the_service() {
+    let failed =
+        |make: fn() -> UpstreamError| answered(App::failing(move |_| async move { Err(make()) }));
+
+    let text = error("Invocation failed, status code 500");
+    assert_eq!(failed(|| UpstreamError::Unreachable("refused".into())).await, text);
+    assert_eq!(failed(|| UpstreamError::TimedOut).await, text);
+    let text = error("Invocation failed, response too large.");
+    assert_eq!(failed(|| UpstreamError::TooLarge).await, text);
+    let text = error("Invocation failed, error: reset.");
+    assert_eq!(failed(|| UpstreamError::Body("reset".into())).await, text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_of_the_app_is_a_500_and_the_connection_lives() {
+    let app = App::new(|call| async move {
+        assert_ne!(call.event, "m", "on purpose");
+        answer(200, "")
+    });
+    let fixture = Fixture::new(app);
+    let mut client = fixture.client("ada").await;
+
+    client.invoke("7", "m").await;
+    assert_eq!(client.hear().await, error("Invocation failed, status code 500"));
+    client.invoke("8", "other").await;
+    assert_eq!(client.hear().await, "{\"type\":3,\"invocationId\":\"8\"}\x1e");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_send_is_never_answered() {
+    let fixture = Fixture::new(App::new(|_| async { answer(500, "x") }));
+    let mut client = fixture.client("ada").await;
+
+    client.call("m").await;
+    client.invoke("7", "m").await;
+
+    assert_eq!(client.hear().await, error("Invocation failed, status code 500"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connected_that_fails_keeps_the_client() {
+    let app =
+        App::new(
+            |call| async move { answer(if call.event == "connected" { 403 } else { 200 }, "") },
+        );
+    assert_eq!(answered(app).await, "{\"type\":3,\"invocationId\":\"7\"}\x1e");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_an_upstream_a_call_is_answered_with_an_error() {
+    let service = LocalService::builder().key(KEY).build();
+    let url = format!("{URL}/client/?hub=chat");
+    let mut client = Client(service.connect_memory(&url, &client_token("ada")).unwrap());
+    client.handshake().await;
+
+    client.invoke("7", "m").await;
+
+    assert!(client.hear().await.contains("no upstream is configured"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_are_refused_with_what_to_do_instead() {
+    let fixture = Fixture::new(App::silent());
+    let mut client = fixture.client("ada").await;
+
+    client.say(r#"{"type":4,"invocationId":"7","target":"m","arguments":[]}"#).await;
+
+    let refusal = client.hear().await;
+    assert!(refusal.starts_with("{\"type\":3,\"invocationId\":\"7\",\"error\":\""));
+    assert!(refusal.contains("serverless mode has no streams"), "{refusal}");
+    assert_eq!(fixture.app.events(), ["connected"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_no_header_or_path_can_carry_is_refused_without_a_call() {
+    let fixture = Fixture::new(App::silent());
+    let mut client = fixture.client("ada").await;
+
+    for target in [".", "..", "", "a\\nb", "a\\u0000"] {
+        let call = format!(r#"{{"type":1,"invocationId":"7","target":"{target}","arguments":[]}}"#);
+        client.say(&call).await;
+        assert!(client.hear().await.contains("\"error\":\"a method name must not"), "{target}");
+    }
+
+    assert_eq!(fixture.app.events(), ["connected"]);
+}
+
+#[tokio::test]
+async fn an_app_that_is_not_there_is_a_500() {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let upstream = HttpUpstream::new(format!("http://{address}/api")).unwrap();
+    let service = LocalService::builder().key(KEY).upstream(upstream).build();
+    let url = format!("{URL}/client/?hub=chat");
+    let mut client = Client(service.connect_memory(&url, &client_token("ada")).unwrap());
+    client.handshake().await;
+
+    client.invoke("7", "m").await;
+
+    assert_eq!(client.hear().await, error("Invocation failed, status code 500"));
+}

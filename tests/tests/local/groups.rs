@@ -1,0 +1,211 @@
+//! Groups of connections and of users.
+
+use std::time::Duration;
+
+use http::Method;
+use serde_json::json;
+use tokio::time::sleep;
+
+use crate::support::{App, Client, Fixture, message, segment};
+
+async fn put(fixture: &Fixture, below: &str) {
+    assert_eq!(fixture.status(Method::PUT, below).await, 200, "{below}");
+}
+
+async fn delete(fixture: &Fixture, below: &str, status: u16) {
+    assert_eq!(fixture.status(Method::DELETE, below).await, status, "{below}");
+}
+
+/// Sends to the group and to all, and returns whether the client got both.
+async fn is_member(fixture: &Fixture, client: &mut Client) -> bool {
+    fixture.send("groups/g/:send", "to the group").await;
+    fixture.send(":send", "to all").await;
+    let heard = client.hear().await;
+    if heard == message("to all") {
+        return false;
+    }
+    assert_eq!(heard, message("to the group"));
+    assert_eq!(client.hear().await, message("to all"));
+    true
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_join_and_leave_groups() {
+    let fixture = Fixture::new(App::silent());
+    let (mut ada, id) = fixture.client_and_id("ada").await;
+
+    assert!(!is_member(&fixture, &mut ada).await);
+    put(&fixture, &format!("groups/g/connections/{id}")).await;
+    assert!(is_member(&fixture, &mut ada).await);
+    delete(&fixture, &format!("groups/g/connections/{id}"), 200).await;
+    assert!(!is_member(&fixture, &mut ada).await);
+
+    put(&fixture, &format!("groups/g/connections/{id}")).await;
+    delete(&fixture, &format!("connections/{id}/groups"), 200).await;
+    assert!(!is_member(&fixture, &mut ada).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_leaves_takes_its_memberships_along() {
+    let fixture = Fixture::new(App::silent());
+    let (ada, id) = fixture.client_and_id("ada").await;
+    put(&fixture, &format!("groups/g/connections/{id}")).await;
+    assert_eq!(fixture.status(Method::HEAD, "groups/g").await, 200);
+
+    drop(ada);
+    fixture.app.called("disconnected").await;
+
+    assert_eq!(fixture.status(Method::HEAD, "groups/g").await, 404);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_users_membership_comes_before_connections_and_outlives_them() {
+    let fixture = Fixture::new(App::silent());
+    put(&fixture, "users/ada/groups/g").await;
+    assert_eq!(fixture.status(Method::HEAD, "users/ada/groups/g").await, 200);
+    assert_eq!(fixture.status(Method::HEAD, "groups/g").await, 404, "nobody is there yet");
+
+    let mut first = fixture.client("ada").await;
+    assert!(is_member(&fixture, &mut first).await);
+    drop(first);
+    fixture.app.called("disconnected").await;
+    let mut second = fixture.client("ada").await;
+    assert!(is_member(&fixture, &mut second).await);
+
+    delete(&fixture, "users/ada/groups/g", 204).await;
+    assert!(!is_member(&fixture, &mut second).await);
+    assert_eq!(fixture.status(Method::GET, "users/ada/groups/g").await, 404);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_to_live_ends_a_users_membership() {
+    let fixture = Fixture::new(App::silent());
+    let mut ada = fixture.client("ada").await;
+    put(&fixture, "users/ada/groups/g?ttl=10").await;
+
+    sleep(Duration::from_secs(9)).await;
+    assert!(is_member(&fixture, &mut ada).await);
+    sleep(Duration::from_secs(1)).await;
+    assert!(!is_member(&fixture, &mut ada).await);
+    assert_eq!(fixture.status(Method::HEAD, "users/ada/groups/g").await, 404);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_membership_can_be_renewed() {
+    let fixture = Fixture::new(App::silent());
+    let mut ada = fixture.client("ada").await;
+    put(&fixture, "users/ada/groups/g?ttl=10").await;
+    sleep(Duration::from_secs(9)).await;
+
+    put(&fixture, "users/ada/groups/g?ttl=10").await;
+    sleep(Duration::from_secs(9)).await;
+
+    assert!(is_member(&fixture, &mut ada).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_to_live_of_zero_is_for_present_connections_only() {
+    let fixture = Fixture::new(App::silent());
+    let mut present = fixture.client("ada").await;
+
+    put(&fixture, "users/ada/groups/g?ttl=0").await;
+    let mut later = fixture.client("ada").await;
+
+    assert!(is_member(&fixture, &mut present).await);
+    assert_eq!(later.hear().await, message("to all"));
+    assert_eq!(fixture.status(Method::HEAD, "users/ada/groups/g").await, 200);
+    delete(&fixture, "users/ada/groups/g", 204).await;
+    assert!(!is_member(&fixture, &mut present).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn removing_a_user_leaves_connections_that_joined_by_themselves() {
+    let fixture = Fixture::new(App::silent());
+    let (mut ada, id) = fixture.client_and_id("ada").await;
+    put(&fixture, &format!("groups/g/connections/{id}")).await;
+    put(&fixture, "users/ada/groups/g").await;
+
+    delete(&fixture, "users/ada/groups", 204).await;
+
+    assert!(is_member(&fixture, &mut ada).await);
+    assert_eq!(fixture.status(Method::HEAD, "users/ada/groups/g").await, 404);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_who_is_in_a_group_twice_gets_a_message_once() {
+    let fixture = Fixture::new(App::silent());
+    let (mut ada, id) = fixture.client_and_id("ada").await;
+    put(&fixture, &format!("groups/g/connections/{id}")).await;
+    put(&fixture, "users/ada/groups/g").await;
+
+    assert!(is_member(&fixture, &mut ada).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_lasting_memberships_the_newest_hundred_are_kept() {
+    let fixture = Fixture::new(App::silent());
+    let _ada = fixture.client("ada").await;
+
+    for number in 0..=100 {
+        put(&fixture, &format!("users/ada/groups/g{number}")).await;
+    }
+
+    assert_eq!(fixture.status(Method::HEAD, "users/ada/groups/g0").await, 404);
+    assert_eq!(fixture.status(Method::HEAD, "users/ada/groups/g1").await, 200);
+    assert_eq!(fixture.status(Method::HEAD, "users/ada/groups/g100").await, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_are_never_paths() {
+    let fixture = Fixture::new(App::silent());
+    let (mut ada, id) = fixture.client_and_id("ada/../b").await;
+    let group = segment("a/b/../:send ü");
+    put(&fixture, &format!("groups/{group}/connections/{id}")).await;
+
+    fixture.send(&format!("groups/{group}/:send"), "1").await;
+    fixture.send(&format!("users/{}/:send", segment("ada/../b")), "2").await;
+    fixture.send("groups/a/:send", "nobody").await;
+
+    assert_eq!(ada.hear().await, message("1"));
+    assert_eq!(ada.hear().await, message("2"));
+    for dots in ["..", "%2e%2e", ".", "%2E"] {
+        let answer = fixture.post(&format!("groups/{dots}/:send"), r#"{"target":"m"}"#).await;
+        assert_eq!(answer.outcome(), (400, Some("Error.Request.Invalid")), "{dots}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_members_of_a_group_come_in_pages() {
+    let fixture = Fixture::new(App::silent());
+    let (mut clients, mut ids) = (Vec::new(), Vec::new());
+    for _ in 0..5 {
+        let (client, id) = fixture.client_and_id("ada").await;
+        put(&fixture, &format!("groups/g/connections/{id}")).await;
+        clients.push(client);
+        ids.push(id);
+    }
+    ids.sort();
+    let mut below = "groups/g/connections?api-version=2024-12-01&maxpagesize=2".to_owned();
+    let mut found = Vec::new();
+
+    loop {
+        let page = fixture.rest(Method::GET, &below, "").await.json();
+        let value = page["value"].as_array().unwrap();
+        assert!(value.len() <= 2);
+        assert!(value.iter().all(|member| member["userId"] == "ada"));
+        found.extend(value.iter().map(|it| it["connectionId"].as_str().unwrap().to_owned()));
+        let Some(next) = page["nextLink"].as_str() else { break };
+        let start = "http://127.0.0.1:8888/api/hubs/chat/";
+        below = next.strip_prefix(start).unwrap().to_owned();
+        assert!(below.contains("api-version=2024-12-01"));
+    }
+
+    assert_eq!(found, ids);
+    let top = fixture.rest(Method::GET, "groups/g/connections?top=3", "").await.json();
+    assert_eq!(top["value"].as_array().unwrap().len(), 3);
+    assert_eq!(top.get("nextLink"), None);
+    let nobody = fixture.rest(Method::GET, "groups/x/connections", "").await.json();
+    assert_eq!(nobody, json!({ "value": [] }));
+    let wrong = fixture.status(Method::GET, "groups/g/connections?maxpagesize=201").await;
+    assert_eq!(wrong, 400);
+}

@@ -1,0 +1,97 @@
+//! The first record and its answers.
+
+use std::time::Duration;
+
+use hub_local::{Limits, LocalService};
+use tokio::time::Instant;
+
+use crate::support::{App, Client, Fixture, KEY, URL, client_token};
+
+/// What a client hears until the end when it begins with these bytes.
+async fn hears(fixture: &Fixture, bytes: impl Into<bytes::Bytes>) -> String {
+    let mut client = fixture.open("ada");
+    client.0.send(bytes).await.unwrap();
+    let heard = client.hear().await;
+    assert_eq!(client.hear().await, "", "the connection ends");
+    heard
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_good_handshake_is_answered_and_what_follows_is_kept() {
+    let fixture = Fixture::new(App::silent());
+    let mut client = fixture.open("ada");
+
+    let joined = "{\"protocol\":\"JSON\",\"version\":2}\x1e{\"type\":1,\"target\":\"a\",\"arguments\":[]}\x1e";
+    client.0.send(joined).await.unwrap();
+
+    assert_eq!(client.hear().await, "{}\x1e");
+    fixture.app.called("a").await;
+    assert_eq!(fixture.app.events(), ["connected", "a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_have_the_texts_of_the_reference() {
+    let fixture = Fixture::new(App::silent());
+    let unexpected =
+        "{\"error\":\"An unexpected error occurred during connection handshake.\"}\x1e";
+
+    assert_eq!(
+        hears(&fixture, "{\"protocol\":\"xml\",\"version\":1}\x1e").await,
+        "{\"error\":\"The protocol 'xml' is not supported.\"}\x1e"
+    );
+    assert_eq!(
+        hears(&fixture, "{\"protocol\":\"json\",\"version\":3}\x1e").await,
+        "{\"error\":\"The server does not support version 3 of the 'json' protocol.\"}\x1e"
+    );
+    for malformed in ["\x1e", "nonsense\x1e", "{\"protocol\":\"json\"}\x1e", "{\"version\":1}\x1e"]
+    {
+        assert_eq!(hears(&fixture, malformed).await, unexpected);
+    }
+    assert!(fixture.app.events().is_empty(), "nobody was connected");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_that_does_not_come_is_canceled_after_its_time() {
+    let fixture = Fixture::new(App::silent());
+    let started = Instant::now();
+    let mut client = fixture.open("ada");
+
+    let heard = client.hear().await;
+
+    assert_eq!(heard, "{\"error\":\"Handshake was canceled.\"}\x1e");
+    assert_eq!(started.elapsed().as_secs(), 15);
+    assert_eq!(client.hear().await, "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_without_an_end_is_canceled_at_the_size_limit() {
+    let limits = Limits { max_message: 100, ..Limits::default() };
+    let fixture = Fixture::with(App::silent(), limits);
+
+    let heard = hears(&fixture, vec![b' '; 101]).await;
+
+    assert_eq!(heard, "{\"error\":\"Handshake was canceled.\"}\x1e");
+}
+
+#[tokio::test(start_paused = true)]
+async fn detailed_errors_say_what_is_wrong_with_the_handshake() {
+    let service =
+        LocalService::builder().key(KEY).detailed_errors(true).upstream(App::silent()).build();
+    let url = format!("{URL}/client/?hub=chat");
+    let mut client = Client(service.connect_memory(&url, &client_token("ada")).unwrap());
+
+    client.say("{}").await;
+
+    assert!(client.hear().await.contains("missing field `protocol`"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_leaves_before_the_handshake_is_nobody() {
+    let fixture = Fixture::new(App::silent());
+
+    drop(fixture.open("ada"));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+
+    assert!(fixture.app.events().is_empty());
+    assert_eq!(fixture.service.counters().connections, 0);
+}

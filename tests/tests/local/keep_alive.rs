@@ -1,0 +1,135 @@
+//! Pings, silence, and malformed input.
+
+use std::time::Duration;
+
+use hub_local::Limits;
+use tokio::time::{Instant, sleep};
+
+use crate::support::{App, Fixture};
+
+const GENERIC: &str =
+    "{\"type\":7,\"error\":\"Connection closed with an error.\",\"allowReconnect\":true}\x1e";
+
+#[tokio::test(start_paused = true)]
+async fn pings_come_every_fifteen_seconds_and_a_client_that_never_pings_may_be_silent() {
+    let fixture = Fixture::new(App::silent());
+    let mut client = fixture.client("ada").await;
+    let started = Instant::now();
+
+    for ping in 1..=4 {
+        assert_eq!(client.0.recv().await.unwrap(), "{\"type\":6}\x1e");
+        assert!(started.elapsed() <= Duration::from_secs(15 * ping));
+    }
+
+    assert!(started.elapsed() > Duration::from_secs(59));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_has_pinged_is_closed_after_thirty_silent_seconds() {
+    let fixture = Fixture::new(App::silent());
+    let mut client = fixture.client("ada").await;
+    client.say("{\"type\":6}").await;
+    sleep(Duration::from_secs(29)).await;
+    client.say("{\"type\":8,\"sequenceId\":1}").await;
+    let started = Instant::now();
+
+    assert_eq!(client.hear().await, GENERIC);
+
+    assert_eq!(started.elapsed().as_secs(), 30);
+    let disconnected = fixture.app.called("disconnected").await;
+    let body = "{\"Type\":11,\"Error\":\"the client has sent nothing for 30 s\"}";
+    assert_eq!(disconnected.body, body);
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_does_not_run_while_the_service_has_stopped_reading() {
+    let app = App::new(|call| async move {
+        if call.event == "slow" {
+            sleep(Duration::from_secs(300)).await;
+        }
+        crate::support::answer(200, "")
+    });
+    let limits = Limits { queue_messages: 1, ..Limits::default() };
+    let fixture = Fixture::with(app, limits);
+    let mut client = fixture.client("ada").await;
+    client.say("{\"type\":6}").await;
+    client.call("slow").await;
+    fixture.app.called("slow").await;
+    client.call("second").await;
+    client.invoke("1", "third").await;
+
+    assert_eq!(client.hear().await, "{\"type\":3,\"invocationId\":\"1\"}\x1e");
+
+    assert_eq!(fixture.app.events(), ["connected", "slow", "second", "third"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn malformed_messages_end_the_connection() {
+    for malformed in ["", "nonsense", "{}", "{\"type\":1}", "{\"protocol\":\"json\",\"version\":1}"]
+    {
+        let fixture = Fixture::new(App::silent());
+        let mut client = fixture.client("ada").await;
+
+        client.say(malformed).await;
+
+        assert_eq!(client.hear().await, GENERIC, "{malformed}");
+        assert_eq!(client.hear().await, "");
+        fixture.app.called("disconnected").await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_over_the_limit_ends_the_connection() {
+    let limits = Limits { max_message: 64, ..Limits::default() };
+    let fixture = Fixture::with(App::silent(), limits);
+    let mut client = fixture.client("ada").await;
+
+    client.0.send(vec![b' '; 65]).await.unwrap();
+
+    assert_eq!(client.hear().await, GENERIC);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_protocol_does_not_know_is_skipped() {
+    let fixture = Fixture::new(App::silent());
+    let mut client = fixture.client("ada").await;
+
+    for skipped in [
+        "{\"type\":77}",
+        "{\"type\":2,\"invocationId\":\"1\",\"item\":1}",
+        "{\"type\":3,\"invocationId\":\"unknown\",\"result\":1}",
+        "{\"type\":5,\"invocationId\":\"1\"}",
+        "{\"type\":8,\"sequenceId\":1}",
+        "{\"type\":9,\"sequenceId\":1}",
+    ] {
+        client.say(skipped).await;
+    }
+    client.invoke("1", "still there").await;
+
+    assert_eq!(client.hear().await, "{\"type\":3,\"invocationId\":\"1\"}\x1e");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_message_is_answered_and_clean() {
+    let fixture = Fixture::new(App::silent());
+    let mut client = fixture.client("ada").await;
+
+    client.say("{\"type\":7}").await;
+
+    assert_eq!(client.hear().await, "{\"type\":7}\x1e");
+    assert_eq!(client.hear().await, "");
+    assert_eq!(fixture.app.called("disconnected").await.body, "{\"Type\":11}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_orderly_close_of_the_transport_is_clean_and_a_loss_is_not() {
+    let fixture = Fixture::new(App::silent());
+
+    fixture.client("ada").await.0.close().await;
+    assert_eq!(fixture.app.called("disconnected").await.body, "{\"Type\":11}");
+
+    let other = Fixture::new(App::silent());
+    drop(other.client("bob").await);
+    let body = other.app.called("disconnected").await.json();
+    assert!(body["Error"].as_str().unwrap().contains("lost"));
+}

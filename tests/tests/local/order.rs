@@ -1,0 +1,222 @@
+//! The order of upstream calls, and what does not wait for it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use hub_local::Limits;
+use serde_json::json;
+use tokio::{sync::Semaphore, time::sleep};
+
+use crate::support::{App, Fixture, answer, eventually, settle};
+
+#[tokio::test(start_paused = true)]
+async fn connected_comes_first_and_disconnected_last_even_when_the_client_has_left() {
+    let app = App::new(|_| async {
+        sleep(Duration::from_secs(1)).await;
+        answer(200, "")
+    });
+    let fixture = Fixture::new(app);
+    let mut client = fixture.open("ada");
+    client.handshake().await;
+    for number in 0..5 {
+        client.call(&format!("m{number}")).await;
+    }
+    client.0.close().await;
+
+    fixture.app.called("disconnected").await;
+
+    let events = ["connected", "m0", "m1", "m2", "m3", "m4", "disconnected"];
+    assert_eq!(fixture.app.events(), events);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_connection_has_one_upstream_call_at_a_time() {
+    let running = Arc::new(AtomicUsize::new(0));
+    let most = Arc::new(AtomicUsize::new(0));
+    let counters = (Arc::clone(&running), Arc::clone(&most));
+    let app = App::new(move |_| {
+        let (running, most) = counters.clone();
+        async move {
+            most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            sleep(Duration::from_millis(10)).await;
+            running.fetch_sub(1, Ordering::SeqCst);
+            answer(200, "")
+        }
+    });
+    let fixture = Fixture::new(app);
+    let mut client = fixture.open("ada");
+    client.handshake().await;
+
+    for number in 0..20 {
+        client.invoke(&number.to_string(), "m").await;
+    }
+    for number in 0..20 {
+        let expected = format!("{{\"type\":3,\"invocationId\":\"{number}\"}}\x1e");
+        assert_eq!(client.hear().await, expected);
+    }
+
+    assert_eq!(most.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_do_not_wait_for_each_other() {
+    let app = App::new(|call| async move {
+        if call.event == "forever" {
+            std::future::pending::<()>().await;
+        }
+        answer(200, "")
+    });
+    let fixture = Fixture::new(app);
+    let (ada, mut bob) = (fixture.client("ada").await, fixture.client("bob").await);
+    ada.call("forever").await;
+
+    bob.invoke("1", "quick").await;
+
+    assert_eq!(bob.hear().await, "{\"type\":3,\"invocationId\":\"1\"}\x1e");
+}
+
+/// An app whose method `ask` asks its caller and returns the answer.
+fn asking(fixture: &Arc<std::sync::OnceLock<Fixture>>) -> App {
+    let fixture = Arc::clone(fixture);
+    App::new(move |call| {
+        let fixture = Arc::clone(&fixture);
+        async move {
+            if call.event != "ask" {
+                return answer(200, "");
+            }
+            let id = call.header("x-asrs-connection-id").unwrap();
+            let below = format!("connections/{id}/:invoke");
+            let asked = fixture.get().unwrap().post(&below, r#"{"target":"confirm"}"#).await;
+            call.completion(&json!([asked.status, asked.json()["result"]]))
+        }
+    })
+}
+
+fn asking_fixture(limits: Limits) -> Fixture {
+    let cell = Arc::default();
+    let fixture = Fixture::with(asking(&cell), limits);
+    cell.set(fixture.clone()).ok().unwrap();
+    fixture
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_method_may_ask_its_own_caller_with_calls_queued_behind_it() {
+    let fixture = asking_fixture(Limits::default());
+    let mut client = fixture.client("ada").await;
+    client.invoke("ask", "ask").await;
+    for number in 0..5 {
+        client.invoke(&number.to_string(), "next").await;
+    }
+
+    let question = client.hear().await;
+    assert!(question.starts_with("{\"type\":1,\"invocationId\":\"s0\",\"target\":\"confirm\""));
+    client.say(r#"{"type":3,"invocationId":"s0","result":true}"#).await;
+
+    let answered = "{\"invocationId\":\"ask\",\"result\":[200,true],\"type\":3}\x1e";
+    assert_eq!(client.hear().await, answered);
+    for number in 0..5 {
+        let expected = format!("{{\"type\":3,\"invocationId\":\"{number}\"}}\x1e");
+        assert_eq!(client.hear().await, expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_is_read_past_while_a_client_result_is_pending() {
+    let limits = Limits { queue_messages: 4, ..Limits::default() };
+    let fixture = asking_fixture(limits);
+    let mut client = fixture.client("ada").await;
+    client.invoke("ask", "ask").await;
+    client.hear().await;
+    for _ in 0..6 {
+        client.call("next").await;
+    }
+
+    client.say(r#"{"type":3,"invocationId":"s0","result":true}"#).await;
+
+    assert!(client.hear().await.contains("[200,true]"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn twice_the_queue_closes_a_client_that_is_asked() {
+    let limits = Limits { queue_messages: 4, ..Limits::default() };
+    let fixture = asking_fixture(limits);
+    let mut client = fixture.client("ada").await;
+    client.invoke("ask", "ask").await;
+    client.hear().await;
+    for _ in 0..9 {
+        client.call("next").await;
+    }
+
+    let close = client.hear().await;
+
+    assert!(close.contains("too many messages wait for their upstream calls"), "{close}");
+    let events = || fixture.app.events();
+    eventually(|| events().last().is_some_and(|event| event == "disconnected")).await;
+    assert_eq!(events().iter().filter(|event| *event == "next").count(), 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_stops_the_reader_and_loses_nothing() {
+    let gate = Arc::new(Semaphore::new(0));
+    let held = Arc::clone(&gate);
+    let app = App::new(move |_| {
+        let gate = Arc::clone(&held);
+        async move {
+            gate.acquire().await.unwrap().forget();
+            answer(200, "")
+        }
+    });
+    let limits = Limits { queue_messages: 3, ..Limits::default() };
+    let fixture = Fixture::with(app, limits);
+    let mut client = fixture.open("ada");
+    client.handshake().await;
+    let sending = tokio::spawn(async move {
+        for number in 0..100 {
+            client.call(&format!("m{number}")).await;
+        }
+        client
+    });
+    settle().await;
+    sleep(Duration::from_secs(5)).await;
+    assert!(!sending.is_finished(), "the pipe is full as well");
+
+    gate.add_permits(1000);
+    drop(sending.await.unwrap());
+    fixture.app.called("disconnected").await;
+
+    let events = fixture.app.events();
+    let sent: Vec<_> = (0..100).map(|number| format!("m{number}")).collect();
+    assert_eq!(events[1..101], sent);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_running_call_goes_on_when_its_client_leaves() {
+    let finished = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&finished);
+    let app = App::new(move |call| {
+        let counter = Arc::clone(&counter);
+        async move {
+            if call.event == "long" {
+                sleep(Duration::from_secs(20)).await;
+                counter.fetch_add(1, Ordering::SeqCst);
+            }
+            answer(200, "")
+        }
+    });
+    let fixture = Fixture::new(app);
+    let client = fixture.client("ada").await;
+    client.call("long").await;
+    fixture.app.called("long").await;
+
+    drop(client);
+    sleep(Duration::from_secs(19)).await;
+    assert_eq!(fixture.app.events(), ["connected", "long"]);
+    fixture.app.called("disconnected").await;
+
+    assert_eq!(finished.load(Ordering::SeqCst), 1);
+}

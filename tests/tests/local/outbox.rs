@@ -1,0 +1,88 @@
+//! Encoding once, and clients that do not read.
+
+use hub_local::Limits;
+
+use crate::support::{App, Fixture, eventually, message};
+
+#[tokio::test(start_paused = true)]
+async fn a_broadcast_is_encoded_once_and_its_bytes_are_shared() {
+    let fixture = Fixture::new(App::silent());
+    let (mut ada, mut bob) = (fixture.client("ada").await, fixture.client("bob").await);
+
+    fixture.send(":send", "x").await;
+    let (first, second) = (ada.0.recv().await.unwrap(), bob.0.recv().await.unwrap());
+
+    assert_eq!(first, message("x"));
+    assert_eq!(first.as_ptr(), second.as_ptr());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_client_is_closed_with_the_reason_and_others_get_everything() {
+    let limits = Limits { outbox_messages: 100, ..Limits::default() };
+    let fixture = Fixture::with(App::silent(), limits);
+    let mut slow = fixture.client("slow").await;
+    let mut quick = fixture.client("quick").await;
+    let reading = tokio::spawn(async move {
+        for number in 0..1000 {
+            assert_eq!(quick.hear().await, message(&number.to_string()));
+        }
+        quick
+    });
+
+    for number in 0..1000 {
+        fixture.send(":send", &number.to_string()).await;
+        tokio::task::yield_now().await;
+    }
+    let _quick = reading.await.unwrap();
+
+    assert_eq!(fixture.service.counters().slow_clients, 1);
+    assert_eq!(fixture.service.counters().connections, 1);
+    let mut last = slow.hear().await;
+    loop {
+        let next = slow.hear().await;
+        if next.is_empty() {
+            break;
+        }
+        last = next;
+    }
+    let close = "{\"type\":7,\"error\":\"slow client\",\"allowReconnect\":true}\x1e";
+    assert_eq!(last, close);
+    let body = fixture.app.called("disconnected").await.body;
+    assert_eq!(body, "{\"Type\":11,\"Error\":\"slow client\"}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_never_reads_again_does_not_stay() {
+    let limits = Limits { outbox_messages: 10, ..Limits::default() };
+    let fixture = Fixture::with(App::silent(), limits);
+    let _stuck = fixture.client("stuck").await;
+
+    for _ in 0..100 {
+        fixture.send(":send", "x").await;
+        tokio::task::yield_now().await;
+    }
+
+    eventually(|| fixture.service.counters().connections == 0).await;
+    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+    fixture.app.called("disconnected").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_are_bounded_too_but_a_big_answer_is_not_slowness() {
+    let app = App::new(|call| async move {
+        let body = if call.event == "big" { "x".repeat(5000) } else { String::new() };
+        crate::support::answer(200, body)
+    });
+    let limits = Limits { outbox_bytes: 1000, ..Limits::default() };
+    let fixture = Fixture::with(app, limits);
+    let mut client = fixture.client("ada").await;
+
+    client.invoke("1", "big").await;
+    assert_eq!(client.hear().await.len(), 5000);
+
+    for _ in 0..100 {
+        fixture.send(":send", &"y".repeat(400)).await;
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(fixture.service.counters().slow_clients, 1);
+}

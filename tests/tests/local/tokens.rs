@@ -1,0 +1,189 @@
+//! Which tokens are accepted, and which are attacks.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, header};
+use http_body_util::Full;
+use hub_core::{Secret, token};
+use hub_local::LocalService;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::support::{App, Fixture, KEY, URL, client_token, signed, unix_now};
+
+const AUD: &str = "http://127.0.0.1:8888/client/?hub=chat";
+
+fn connects(fixture: &Fixture, token: &str) -> Result<(), String> {
+    let url = format!("{URL}/client/?hub=chat");
+    let connected = fixture.service.connect_memory(&url, token);
+    connected.map(drop).map_err(|error| {
+        assert_eq!(error.status.as_u16(), 401);
+        error.text
+    })
+}
+
+fn with_audience(aud: &Value) -> String {
+    signed(&json!({ "aud": aud, "exp": unix_now() + 60 }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_host_of_an_audience_may_be_spelt_in_many_ways() {
+    let fixture = Fixture::new(App::silent());
+
+    for good in [
+        AUD,
+        "http://localhost/client/?hub=chat",
+        "http://localhost:8888/client/?hub=chat",
+        "https://LOCALHOST/Client/?hub=CHAT",
+        "http://127.0.0.1/client?hub=chat",
+        "http://[::1]:5/client/?hub=chat&asrs.op=x",
+    ] {
+        assert_eq!(connects(&fixture, &with_audience(&json!(good))), Ok(()), "{good}");
+        assert_eq!(connects(&fixture, &with_audience(&json!(["x", good]))), Ok(()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_audience_is_refused_with_what_it_must_be() {
+    let fixture = Fixture::new(App::silent());
+
+    for bad in [
+        "http://localhost/client/?hub=other",
+        "http://localhost/client/",
+        "http://localhost/server/?hub=chat",
+        "http://localhost.evil.example/client/?hub=chat",
+        "http://evil.example/client/?hub=chat",
+        "chat",
+        "",
+    ] {
+        let error = connects(&fixture, &with_audience(&json!(bad))).unwrap_err();
+        assert!(error.contains("`aud` must be http://127.0.0.1:8888/client/?hub=chat"), "{bad}");
+    }
+    assert!(connects(&fixture, &signed(&json!({ "exp": unix_now() + 60 }))).is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_public_host_is_an_audience_too() {
+    let fixture = Fixture::new(App::silent());
+    let aud = json!("https://signalr.example/client/?hub=chat");
+    assert!(connects(&fixture, &with_audience(&aud)).is_err());
+
+    fixture.service.set_public_url("https://signalr.example:8443/");
+
+    assert_eq!(connects(&fixture, &with_audience(&aud)), Ok(()));
+    assert_eq!(fixture.service.public_url(), "https://signalr.example:8443");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_ends_sixty_seconds_after_its_expiry() {
+    let fixture = Fixture::new(App::silent());
+    let token = signed(&json!({ "aud": AUD, "exp": unix_now() + 10 }));
+
+    sleep(Duration::from_secs(68)).await;
+    assert_eq!(connects(&fixture, &token), Ok(()));
+    sleep(Duration::from_secs(5)).await;
+
+    let error = connects(&fixture, &token).unwrap_err();
+    assert!(error.starts_with("the token expired"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_connection_outlives_its_token() {
+    let fixture = Fixture::new(App::silent());
+    let mut client = fixture.client("ada").await;
+    let reading = async { while !client.hear().await.contains("late") {} };
+    let sending = async {
+        sleep(Duration::from_hours(3)).await;
+        // REST tokens end as well, so this one is signed for then.
+        let path = "/api/hubs/chat/:send";
+        let claims = json!({ "aud": format!("{URL}{path}"), "exp": unix_now() + 20_000 });
+        let request = Request::post(path)
+            .header(header::AUTHORIZATION, format!("Bearer {}", signed(&claims)))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(Bytes::from_static(br#"{"target":"late"}"#)));
+        assert_eq!(fixture.request(request.unwrap()).await.status, 202);
+    };
+
+    tokio::join!(reading, sending);
+}
+
+#[tokio::test(start_paused = true)]
+async fn forged_tokens_are_refused() {
+    let fixture = Fixture::new(App::silent());
+    let good = client_token("ada");
+    let parts: Vec<&str> = good.split('.').collect();
+    let foreign = token::sign(&json!({ "aud": AUD, "exp": 5 }), &Secret::from("other")).unwrap();
+    // {"alg":"none"}, {"alg":"RS256","typ":"JWT"}
+    let none = format!("eyJhbGciOiJub25lIn0.{}.", parts[1]);
+    let rs256 = format!("eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.{}.{}", parts[1], parts[2]);
+    let spliced =
+        format!("{}.{}.{}", parts[0], client_token("eve").split('.').nth(1).unwrap(), parts[2]);
+    let eternal = signed(&json!({ "aud": AUD }));
+
+    for forged in [foreign, none, rs256, spliced, eternal, String::new(), "a.b.c".to_owned()] {
+        assert!(connects(&fixture, &forged).is_err(), "{forged}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn both_keys_are_accepted() {
+    let service = LocalService::builder().key("another").secondary_key(KEY).build();
+
+    assert!(service.connect_memory(AUD, &client_token("ada")).is_ok());
+    let string = service.connection_string();
+    assert_eq!(string, "Endpoint=http://127.0.0.1;Port=8888;AccessKey=another;Version=1.0;");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_key_there_is_a_random_one() {
+    let (one, two) = (LocalService::builder().build(), LocalService::builder().build());
+
+    assert_ne!(one.connection_string(), two.connection_string());
+    assert!(!format!("{one:?}").contains("Key"));
+}
+
+async fn rest(fixture: &Fixture, path: &str, aud: &str, host: Option<&str>) -> u16 {
+    let token = with_audience(&json!(aud));
+    let mut request = Request::post(path)
+        .header(header::AUTHORIZATION, format!("Bearer {token}"))
+        .header(header::CONTENT_TYPE, "application/json");
+    if let Some(host) = host {
+        request = request.header(header::HOST, host);
+    }
+    let body = Full::new(Bytes::from_static(br#"{"target":"m"}"#));
+    fixture.request(request.body(body).unwrap()).await.status
+}
+
+#[tokio::test(start_paused = true)]
+async fn rest_audiences_have_three_forms() {
+    let fixture = Fixture::new(App::silent());
+    let path = "/api/hubs/chat/users/a%2Fb/:send?api-version=2022-06-01&excluded=x";
+    let plain = "/api/hubs/chat/users/a%2Fb/:send";
+
+    for aud in [
+        format!("http://127.0.0.1:8888{plain}"),
+        format!("http://localhost{plain}?api-version=2022-06-01"),
+        format!("https://Localhost:8888{plain}"),
+        "http://localhost/api/hubs/Chat/users/a%2fb/:send".to_owned(),
+        "http://localhost/api/hubs/chat/users/a/b/:send".to_owned(),
+    ] {
+        assert_eq!(rest(&fixture, path, &aud, None).await, 202, "{aud}");
+    }
+    let proxied = format!("https://proxy.example{plain}");
+    assert_eq!(rest(&fixture, path, &proxied, Some("proxy.example:443")).await, 202);
+    assert_eq!(rest(&fixture, path, &proxied, None).await, 401);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rest_token_is_for_one_resource_and_a_client_token_for_none() {
+    let fixture = Fixture::new(App::silent());
+    let path = "/api/hubs/chat/:send";
+
+    for aud in ["http://localhost/api/hubs/other/:send", "http://localhost/api/hubs/chat", AUD] {
+        assert_eq!(rest(&fixture, path, aud, None).await, 401, "{aud}");
+    }
+    let without = Request::post(path).body(Full::new(Bytes::new())).unwrap();
+    let answer = fixture.request(without).await;
+    assert_eq!(answer.outcome(), (401, Some("Error.Request.Unauthorized")));
+}

@@ -1,0 +1,316 @@
+//! Over real sockets.
+
+use std::net::SocketAddr;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use hub_local::{HttpUpstream, LocalService};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{
+        Error, Message,
+        client::IntoClientRequest as _,
+        protocol::frame::{
+            CloseFrame, Frame,
+            coding::{CloseCode, Data, OpCode},
+        },
+    },
+};
+
+use crate::support::{App, Fixture, KEY, answer, client_token, message};
+
+/// A service behind a socket.
+async fn served(app: App) -> (Fixture, SocketAddr) {
+    let fixture = Fixture::new(app);
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(fixture.service.serve(listener));
+    (fixture, address)
+}
+
+async fn open(
+    address: SocketAddr,
+    query: &str,
+    token: Option<&str>,
+) -> Result<WebSocketStream<TcpStream>, Error> {
+    let mut request = format!("ws://{address}/client/?{query}").into_client_request().unwrap();
+    if let Some(token) = token {
+        let value = format!("Bearer {token}").parse().unwrap();
+        request.headers_mut().insert("authorization", value);
+    }
+    let stream = TcpStream::connect(address).await.unwrap();
+    client_async(request, stream).await.map(|(socket, _)| socket)
+}
+
+async fn connected(address: SocketAddr) -> WebSocketStream<TcpStream> {
+    let mut socket = open(address, "hub=chat", Some(&client_token("ada"))).await.unwrap();
+    socket.send(Message::text("{\"protocol\":\"json\",\"version\":1}\x1e")).await.unwrap();
+    assert_eq!(socket.next().await.unwrap().unwrap(), Message::text("{}\x1e"));
+    socket
+}
+
+fn status(result: Result<WebSocketStream<TcpStream>, Error>) -> u16 {
+    match result.unwrap_err() {
+        Error::Http(response) => response.status().as_u16(),
+        other => panic!("{other}"),
+    }
+}
+
+async fn next(socket: &mut WebSocketStream<TcpStream>) -> Message {
+    socket.next().await.unwrap().unwrap()
+}
+
+/// What is left until the peer closes the TCP connection.
+async fn rest_of(mut stream: TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).await.unwrap();
+    bytes
+}
+
+#[tokio::test]
+async fn json_travels_in_text_frames_both_ways() {
+    let (fixture, address) = served(App::silent()).await;
+    let mut socket = connected(address).await;
+    fixture.app.called("connected").await;
+
+    fixture.send(":send", "x").await;
+    assert_eq!(next(&mut socket).await, Message::text(message("x")));
+    socket
+        .send(Message::text(
+            "{\"type\":1,\"invocationId\":\"1\",\"target\":\"m\",\"arguments\":[]}\x1e",
+        ))
+        .await
+        .unwrap();
+
+    let void = "{\"type\":3,\"invocationId\":\"1\"}\x1e";
+    assert_eq!(next(&mut socket).await, Message::text(void));
+}
+
+#[tokio::test]
+async fn any_frame_type_any_fragments_and_joined_messages_are_one_stream() {
+    let (fixture, address) = served(App::silent()).await;
+    let mut socket = connected(address).await;
+    let call =
+        |target: &str| format!("{{\"type\":1,\"target\":\"{target}\",\"arguments\":[]}}\x1e");
+    let (joined, split) = (call("a") + &call("b"), call("c"));
+    let (head, tail) = split.split_at(10);
+
+    socket.send(Message::binary(joined)).await.unwrap();
+    let part = |text: &str, code, last| {
+        Message::Frame(Frame::message(text.to_owned(), OpCode::Data(code), last))
+    };
+    socket.send(part(head, Data::Text, false)).await.unwrap();
+    socket.send(Message::Ping("hi".into())).await.unwrap();
+    socket.send(part(tail, Data::Continue, true)).await.unwrap();
+    let (head, tail) = ("{\"type\":1,\"target\":\"d\"", ",\"arguments\":[]}\x1e");
+    socket.send(Message::text(head)).await.unwrap();
+    socket.send(Message::binary(tail)).await.unwrap();
+
+    fixture.app.called("d").await;
+    assert_eq!(fixture.app.events(), ["connected", "a", "b", "c", "d"]);
+    assert_eq!(next(&mut socket).await, Message::Pong("hi".into()));
+}
+
+#[tokio::test]
+async fn a_hub_close_is_followed_by_a_close_frame_and_the_end_of_the_socket() {
+    let (fixture, address) = served(App::silent()).await;
+    let mut socket = connected(address).await;
+    fixture.app.called("connected").await;
+    let id = fixture.last_id();
+
+    let below = format!("connections/{id}?reason=bye");
+    assert_eq!(fixture.status(http::Method::DELETE, &below).await, 200);
+
+    let close = "{\"type\":7,\"error\":\"bye\"}\x1e";
+    assert_eq!(next(&mut socket).await, Message::text(close));
+    let normal = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+    assert_eq!(next(&mut socket).await, Message::Close(Some(normal)));
+    assert!(socket.next().await.is_none());
+    assert_eq!(rest_of(socket.into_inner()).await, b"");
+}
+
+#[tokio::test]
+async fn a_refused_handshake_is_followed_by_the_end_of_the_socket() {
+    let (_, address) = served(App::silent()).await;
+    let mut socket = open(address, "hub=chat", Some(&client_token("ada"))).await.unwrap();
+
+    socket.send(Message::text("{\"protocol\":\"xml\",\"version\":1}\x1e")).await.unwrap();
+
+    let refusal = "{\"error\":\"The protocol 'xml' is not supported.\"}\x1e";
+    assert_eq!(next(&mut socket).await, Message::text(refusal));
+    assert!(matches!(next(&mut socket).await, Message::Close(_)));
+    assert!(socket.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_clients_close_frame_is_answered_and_clean() {
+    let (fixture, address) = served(App::silent()).await;
+    let mut socket = connected(address).await;
+
+    socket.close(None).await.unwrap();
+
+    let normal = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+    assert_eq!(next(&mut socket).await, Message::Close(Some(normal)));
+    assert_eq!(fixture.app.called("disconnected").await.body, "{\"Type\":11}");
+}
+
+#[tokio::test]
+async fn a_socket_that_just_ends_is_reported_as_lost() {
+    let (fixture, address) = served(App::silent()).await;
+
+    drop(connected(address).await);
+
+    let body = fixture.app.called("disconnected").await.json();
+    assert!(body["Error"].as_str().unwrap().contains("lost"));
+}
+
+#[tokio::test]
+async fn frames_that_are_not_masked_end_the_connection() {
+    let (fixture, address) = served(App::silent()).await;
+    let mut stream = connected(address).await.into_inner();
+
+    stream.write_all(b"\x81\x0b{\"type\":6}\x1e").await.unwrap();
+
+    fixture.app.called("disconnected").await;
+    assert!(rest_of(stream).await.ends_with(b"\x88\x02\x03\xe8"));
+}
+
+#[tokio::test]
+async fn the_token_may_be_in_the_query_but_the_header_counts_first() {
+    let (_, address) = served(App::silent()).await;
+    let good = client_token("ada");
+    let query = format!("hub=chat&access_token={good}");
+
+    assert!(open(address, &query, None).await.is_ok());
+    assert_eq!(status(open(address, &query, Some("bad")).await), 401);
+    assert_eq!(status(open(address, "hub=chat", None).await), 401);
+    assert_eq!(status(open(address, "hub=other", Some(&good)).await), 401);
+    assert_eq!(status(open(address, "hub=chat&id=unknown", Some(&good)).await), 404);
+}
+
+#[tokio::test]
+async fn big_messages_pass_in_both_directions() {
+    let app = App::new(|call| async move {
+        if call.event != "echo" {
+            return answer(200, "");
+        }
+        call.completion(&call.json()["arguments"][0])
+    });
+    let (_, address) = served(app).await;
+    let mut socket = connected(address).await;
+    let text = "ü".repeat(300_000);
+
+    let call = serde_json::json!({ "type": 1, "invocationId": "1", "target": "echo", "arguments": [text] });
+    socket.send(Message::text(format!("{call}\x1e"))).await.unwrap();
+
+    let answer = next(&mut socket).await.into_text().unwrap();
+    assert!(answer.contains(&text));
+}
+
+#[tokio::test]
+async fn two_thousand_messages_arrive_once_each_and_in_order() {
+    let (fixture, address) = served(App::silent()).await;
+    let mut socket = connected(address).await;
+    fixture.app.called("connected").await;
+
+    for number in 0..2000 {
+        fixture.send(":send", &number.to_string()).await;
+    }
+
+    for number in 0..2000 {
+        assert_eq!(next(&mut socket).await, Message::text(message(&number.to_string())));
+    }
+}
+
+#[tokio::test]
+async fn calls_go_over_http_with_their_headers_and_bytes() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let template = format!("http://{address}/{{hub}}/{{category}}/{{event}}?code=x");
+    let upstream = HttpUpstream::new(template).unwrap();
+    let service = LocalService::builder().key(KEY).upstream(upstream).build();
+    let url = "http://127.0.0.1:8888/client/?hub=chat";
+    let connection = service.connect_memory(url, &client_token("Zoë")).unwrap();
+    crate::support::Client(connection).handshake().await;
+
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut bytes = vec![0; 4096];
+    let mut length = 0;
+    while !bytes[..length].ends_with(b"{\"type\":10}") {
+        length += stream.read(&mut bytes[length..]).await.unwrap();
+    }
+
+    let text = String::from_utf8(bytes[..length].to_vec()).unwrap();
+    assert!(text.starts_with("POST /chat/connections/connected?code=x HTTP/1.1\r\n"), "{text}");
+    assert!(text.contains("x-asrs-user-id: Zoë\r\n"));
+    assert!(text.contains("content-length: 11\r\n"));
+}
+
+#[tokio::test]
+async fn upgrades_that_are_not_web_sockets_are_refused() {
+    let fixture = Fixture::new(App::silent());
+    let ask = |version: &str, key: &str| {
+        let token = client_token("ada");
+        let request = http::Request::get("/client/?hub=chat")
+            .header("authorization", format!("Bearer {token}"))
+            .header("connection", "Upgrade")
+            .header("upgrade", "websocket")
+            .header("sec-websocket-version", version)
+            .header("sec-websocket-key", key);
+        fixture.request(request.body(http_body_util::Full::default()).unwrap())
+    };
+
+    let version = ask("8", "dGhlIHNhbXBsZSBub25jZQ==").await;
+    assert_eq!(version.status, 426);
+    assert_eq!(version.headers["sec-websocket-version"], "13");
+    assert_eq!(ask("13", "short").await.status, 400);
+    let good = ask("13", "dGhlIHNhbXBsZSBub25jZQ==").await;
+    assert_eq!(good.status, 101);
+    assert_eq!(good.headers["sec-websocket-accept"], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+}
+
+#[tokio::test]
+async fn a_head_over_the_limit_is_refused_and_the_service_lives() {
+    let (_, address) = served(App::silent()).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!("GET /health HTTP/1.1\r\nhost: x\r\nx: {}", "x".repeat(40_000));
+    stream.write_all(head.as_bytes()).await.unwrap();
+
+    assert!(rest_of(stream).await.starts_with(b"HTTP/1.1 431"));
+
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = b"HEAD /api/health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    assert!(rest_of(stream).await.starts_with(b"HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_declared_is_bounded_while_it_is_read() {
+    let (_, address) = served(App::silent()).await;
+    let path = "/api/hubs/chat/:send";
+    let claims = serde_json::json!({
+        "aud": format!("http://{address}{path}"), "exp": crate::support::unix_now() + 60
+    });
+    let token = crate::support::signed(&claims);
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\
+         content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let (mut read, mut write) = stream.into_split();
+    let writing = tokio::spawn(async move {
+        let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
+        // The service stops reading at some point, so this fails.
+        while write.write_all(chunk.as_bytes()).await.is_ok() {}
+    });
+
+    let mut start = [0; 12];
+    read.read_exact(&mut start).await.unwrap();
+
+    assert_eq!(&start, b"HTTP/1.1 413");
+    writing.abort();
+}

@@ -1,0 +1,43 @@
+//! What the macros accept: one file a rule, beside the refused one. They are modules of this binary
+//! and not separate programs, so that they cost one compilation, obey the workspace's lints and can
+//! be run.
+
+#![allow(
+    clippy::let_and_return,
+    clippy::needless_arbitrary_self_type,
+    clippy::needless_lifetimes,
+    reason = "odd spellings are accepted too"
+)]
+
+#[path = "../../ui/hub/pass"]
+mod hub {
+    mod argument_is_deserialize;
+    mod argument_is_owned;
+    mod attribute_keys;
+    mod attributes_are_kept;
+    mod context_of_this_hub;
+    mod error_says_what_a_client_may_read;
+    mod future_is_send;
+    mod helpers_in_a_plain_block;
+    mod injected_value_is_from_context;
+    mod macro_makes_the_whole_block;
+    mod mounted_type_is_a_hub;
+    mod names_differ;
+    mod receiver_is_shared;
+    mod reserved_names;
+    mod return_is_nothing_or_a_result;
+}
+
+#[path = "../../ui/client/pass"]
+mod client {
+    mod argument_is_serialize;
+    mod client_result_from_one;
+    mod names_differ;
+}
+
+#[path = "../../ui/filter/pass"]
+mod filter {
+    mod expression_is_a_filter;
+    mod on_a_method_and_on_the_block;
+    mod under_cfg;
+}

@@ -1,0 +1,163 @@
+//! A mounted hub and a way out that remembers: calls without a service or a runtime crate.
+
+use std::{
+    future::Future,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::HeaderMap;
+use hub_core::{
+    Cancellation, Category, Claims, Hub, HubError, InvocationParts, NegotiateRequest, Negotiation,
+    Payload, Query, Reply,
+    mounted::{MethodInfo, Mounted, MountedHub},
+    outbound::{Change, Check, InvokeError, MemberPage, Outbound, SendError, Target},
+    protocol::Protocol,
+};
+
+/// A hub that can be called.
+pub(crate) struct Bench<H: Hub> {
+    mounted: Arc<Mounted<H>>,
+    recorder: Arc<Recorder>,
+}
+
+impl<H: Hub> Bench<H> {
+    pub(crate) fn new(hub: H) -> Self {
+        Self { mounted: Arc::new(Mounted::new(hub)), recorder: Arc::default() }
+    }
+
+    pub(crate) fn hub(&self) -> &H {
+        self.mounted.hub()
+    }
+
+    /// The names of the table, in its order.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        self.rows().iter().map(|method| method.name).collect()
+    }
+
+    pub(crate) fn rows(&self) -> &[MethodInfo] {
+        self.mounted.methods()
+    }
+
+    /// What was sent: `target.event[arguments]`.
+    pub(crate) fn sent(&self) -> Vec<String> {
+        self.recorder.sent.lock().unwrap().clone()
+    }
+
+    /// Invokes a method as user `ada`: the encoded result, or the text that the client may read.
+    pub(crate) fn invoke(&self, event: &str, arguments: &str) -> Result<String, String> {
+        self.call(Category::Message, event, Some("ada"), arguments, None)
+    }
+
+    /// Invokes a method of a connection that has no user.
+    pub(crate) fn invoke_anonymously(
+        &self,
+        event: &str,
+        arguments: &str,
+    ) -> Result<String, String> {
+        self.call(Category::Message, event, None, arguments, None)
+    }
+
+    pub(crate) fn connect(&self) -> Result<String, String> {
+        self.call(Category::Connected, "connected", Some("ada"), "[]", None)
+    }
+
+    pub(crate) fn disconnect(&self, error: Option<&str>) -> Result<String, String> {
+        self.call(Category::Disconnected, "disconnected", Some("ada"), "[]", error)
+    }
+
+    /// Asks `negotiate`; `None` when the hub has none.
+    pub(crate) fn negotiate(&self) -> Option<Result<Negotiation, HubError>> {
+        let request = NegotiateRequest::new(HeaderMap::new(), Query::default());
+        Some(block_on(Arc::clone(&self.mounted).negotiate(request)?))
+    }
+
+    fn call(
+        &self,
+        category: Category,
+        event: &str,
+        user: Option<&str>,
+        arguments: &str,
+        error: Option<&str>,
+    ) -> Result<String, String> {
+        let parts = InvocationParts {
+            hub: H::NAME.to_ascii_lowercase(),
+            category,
+            event: event.to_owned(),
+            connection_id: "c1".to_owned(),
+            user_id: user.map(str::to_owned),
+            claims: Claims::default(),
+            query: Query::default(),
+            headers: HeaderMap::new(),
+            protocol: Protocol::Json,
+            arguments: Bytes::copy_from_slice(arguments.as_bytes()),
+            error: error.map(str::to_owned),
+            invocation_id: Some("1".to_owned()),
+            cancellation: Cancellation::default(),
+        };
+        let row = self.mounted.find(category, event).ok_or("unknown method")?;
+        let hub = Arc::clone(&self.mounted);
+        let outbound = Arc::clone(&self.recorder) as Arc<dyn Outbound>;
+        let reply = block_on(hub.call(row, parts, outbound, Arc::from("hub")));
+        match reply.map_err(|error| shown(&error))? {
+            Reply::Value(json) => Ok(String::from_utf8(json.to_vec()).unwrap()),
+            _ => Ok(String::new()),
+        }
+    }
+}
+
+/// What the client may read; the runtime hides the rest behind an id.
+fn shown(error: &HubError) -> String {
+    if error.is_internal() { "internal".to_owned() } else { error.text().to_owned() }
+}
+
+/// Runs a future that never waits for anything but itself.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+#[derive(Default)]
+struct Recorder {
+    sent: Mutex<Vec<String>>,
+}
+
+impl Recorder {
+    fn remember(&self, target: &str, payload: &Payload) {
+        let arguments = std::str::from_utf8(payload.json_arguments()).unwrap();
+        self.sent.lock().unwrap().push(format!("{target}.{}{arguments}", payload.target()));
+    }
+}
+
+#[async_trait]
+impl Outbound for Recorder {
+    async fn send(&self, _: &str, target: Target, payload: Payload) -> Result<(), SendError> {
+        self.remember(&format!("{target:?}"), &payload);
+        Ok(())
+    }
+
+    /// Every client answers `true`.
+    async fn invoke(
+        &self,
+        _: &str,
+        connection_id: &str,
+        payload: Payload,
+        _: Option<Duration>,
+    ) -> Result<Bytes, InvokeError> {
+        self.remember(connection_id, &payload);
+        Ok(Bytes::from_static(b"true"))
+    }
+
+    async fn change(&self, _: &str, _: Change) -> Result<(), SendError> {
+        Ok(())
+    }
+
+    async fn check(&self, _: &str, _: Check) -> Result<bool, SendError> {
+        Ok(true)
+    }
+
+    async fn members(&self, _: &str, _: &str, _: Option<String>) -> Result<MemberPage, SendError> {
+        Ok(MemberPage::new(Vec::new(), None))
+    }
+}

@@ -1,0 +1,9 @@
+//! What the macros refuse, and in which words. The texts are those of the pinned compiler.
+
+#[test]
+fn every_mistake_is_refused_with_its_message() {
+    let cases = trybuild::TestCases::new();
+    cases.compile_fail("ui/hub/fail/*.rs");
+    cases.compile_fail("ui/client/fail/*.rs");
+    cases.compile_fail("ui/filter/fail/*.rs");
+}

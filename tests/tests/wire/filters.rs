@@ -1,0 +1,175 @@
+//! Filters: order, refusal, state, and that nothing gets past them.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use hub_runtime::prelude::*;
+
+use crate::support::{answer, app, call, error_of, invoke};
+
+/// Lets the first two calls through.
+struct OnlyTwice(AtomicUsize);
+
+impl Filter for OnlyTwice {
+    async fn before(&self, _: &Invocation) -> HubResult {
+        if self.0.fetch_add(1, Ordering::SeqCst) < 2 {
+            Ok(())
+        } else {
+            Err(HubError::denied("Only twice"))
+        }
+    }
+}
+
+/// Writes into the hub's journal.
+struct Journal(&'static str);
+
+impl Filter for Journal {
+    async fn before(&self, call: &Invocation) -> HubResult {
+        note(call, format!("{} before", self.0));
+        Ok(())
+    }
+
+    async fn after(&self, call: &Invocation, outcome: Result<(), &HubError>) {
+        note(call, format!("{} after {}", self.0, outcome.is_ok()));
+    }
+}
+
+struct Refuse;
+
+impl Filter for Refuse {
+    async fn before(&self, call: &Invocation) -> HubResult {
+        call.extensions().insert(Seen("by the filter"));
+        Err(HubError::denied("Closed"))
+    }
+}
+
+struct HandOn;
+
+impl Filter for HandOn {
+    async fn before(&self, call: &Invocation) -> HubResult {
+        call.extensions().insert(Seen("by the filter"));
+        Ok(())
+    }
+}
+
+#[derive(Clone)]
+struct Seen(&'static str);
+
+impl FromContext for Seen {
+    async fn from_context(call: &Invocation) -> HubResult<Self> {
+        call.extensions().get().or_reject("nothing seen")
+    }
+}
+
+fn note(call: &Invocation, line: String) {
+    let hub = call.hub::<Loop>().expect("the hub");
+    hub.journal.lock().unwrap().push(line);
+}
+
+#[derive(Clone, Default)]
+struct Loop {
+    journal: Arc<Mutex<Vec<String>>>,
+}
+
+#[serverless_hub]
+#[filter(Journal("block"))]
+impl Loop {
+    #[filter(OnlyTwice(AtomicUsize::new(0)))]
+    async fn counted(&self) -> HubResult {
+        Ok(())
+    }
+
+    #[filter(Journal("outer"))]
+    #[filter(Journal("inner"))]
+    async fn ordered(&self) -> HubResult {
+        self.journal.lock().unwrap().push("method".to_owned());
+        Ok(())
+    }
+
+    #[filter(Journal("outer"))]
+    #[filter(Refuse)]
+    async fn refused(&self, _number: u8) -> HubResult {
+        self.journal.lock().unwrap().push("method".to_owned());
+        Ok(())
+    }
+
+    #[filter(HandOn)]
+    async fn handed_on(&self, #[from_context] seen: Seen) -> HubResult<&'static str> {
+        Ok(seen.0)
+    }
+
+    #[filter(SignedIn)]
+    async fn signed_in(&self) -> HubResult {
+        Ok(())
+    }
+
+    async fn on_disconnected(&self) {}
+}
+
+#[tokio::test]
+async fn one_stateful_filter_counts_across_calls() {
+    let app = app(Loop::default());
+
+    for _ in 0..2 {
+        assert!(answer(&app, invoke("counted", "[]")).await.body.contains("result"));
+    }
+    assert_eq!(error_of(&app, invoke("counted", "[]")).await, "403 Forbidden: Only twice");
+}
+
+#[tokio::test]
+async fn filters_run_outer_first_and_look_back_inner_first() {
+    let hub = Loop::default();
+
+    answer(&app(hub.clone()), invoke("ordered", "[]")).await;
+
+    assert_eq!(
+        *hub.journal.lock().unwrap(),
+        [
+            "block before",
+            "outer before",
+            "inner before",
+            "method",
+            "inner after true",
+            "outer after true",
+            "block after true"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_refusal_comes_before_the_arguments_are_decoded() {
+    let hub = Loop::default();
+
+    let shown = error_of(&app(hub.clone()), invoke("refused", r#"["no number"]"#)).await;
+
+    assert_eq!(shown, "403 Forbidden: Closed");
+    assert_eq!(
+        *hub.journal.lock().unwrap(),
+        ["block before", "outer before", "outer after false", "block after false"]
+    );
+}
+
+#[tokio::test]
+async fn a_filter_hands_on_what_it_found() {
+    let answered = answer(&app(Loop::default()), invoke("handedOn", "[]")).await;
+
+    assert!(answered.body.contains(r#""result":"by the filter""#));
+}
+
+#[tokio::test]
+async fn an_anonymous_caller_is_not_signed_in() {
+    let shown = error_of(&app(Loop::default()), invoke("signedIn", "[]")).await;
+
+    assert_eq!(shown, "403 Forbidden: Sign in first");
+}
+
+#[tokio::test]
+async fn the_filters_of_the_block_do_not_stand_before_disconnected() {
+    let hub = Loop::default();
+
+    answer(&app(hub.clone()), call("connections", "disconnected", r#"{"Type":11}"#)).await;
+
+    assert!(hub.journal.lock().unwrap().is_empty());
+}

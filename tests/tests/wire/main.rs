@@ -1,0 +1,14 @@
+//! The app's side of the wire: raw requests in, raw answers and raw REST calls out.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod errors;
+mod filters;
+mod negotiate;
+mod readme;
+mod rest;
+mod run_to_end;
+mod support;
+mod upstream;
+mod whole_loop;
+mod worlds;

@@ -1,0 +1,190 @@
+//! The negotiate route: who may connect, with what, and what refusals look like to a page.
+
+use http::{Request, StatusCode};
+use http_body_util::Empty;
+use hub_runtime::{BuildError, HubApp, prelude::*};
+use serde_json::Value;
+
+use crate::support::{Answer, KEY, answer, app, builder_at};
+
+struct Loop;
+
+#[serverless_hub]
+impl Loop {
+    async fn negotiate(&self, request: NegotiateRequest) -> HubResult<Negotiation> {
+        match request.bearer_token() {
+            Some("ada") => Ok(Negotiation::user("ada").claim("role", "a").claim("role", "b, c: d")),
+            Some("big") => Ok(Negotiation::user("big").claim("photo", "x".repeat(3000))),
+            Some("crlf") => Ok(Negotiation::user("a\r\nX-Evil: 1")),
+            Some("panic") => panic!("secret"),
+            Some("app service") => match request.app_service_user() {
+                Some(user) => Ok(Negotiation::user(user.id)),
+                None => Err(HubError::denied("not behind App Service")),
+            },
+            Some(_) => Err(HubError::rejected("what is that?")),
+            None => Err(HubError::unauthenticated("Sign in first")),
+        }
+    }
+}
+
+struct NoNegotiate;
+
+#[serverless_hub]
+impl NoNegotiate {}
+
+async fn negotiate(app: &HubApp, path: &str, token: Option<&str>) -> Answer {
+    let mut request = Request::post(path).header("origin", "https://app.example");
+    if let Some(token) = token {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    answer(app, request.body(Empty::<bytes::Bytes>::new()).unwrap()).await
+}
+
+async fn as_user(token: Option<&str>) -> Answer {
+    negotiate(&app(Loop), "/loop/negotiate?negotiateVersion=1", token).await
+}
+
+fn claims_of(token: &str) -> serde_json::Map<String, Value> {
+    hub_core::token::verify(token, &[KEY.into()], 0, u64::MAX / 2).unwrap()
+}
+
+#[tokio::test]
+async fn a_client_is_sent_to_the_service_with_a_sealed_token() {
+    let answered = as_user(Some("ada")).await;
+
+    assert_eq!(answered.status, StatusCode::OK);
+    assert_eq!(answered.headers["content-type"], "application/json");
+    let body: Value = serde_json::from_str(&answered.body).unwrap();
+    assert_eq!(body.as_object().unwrap().len(), 2);
+    assert_eq!(body["url"], "http://127.0.0.1:1/client/?hub=loop");
+    let claims = claims_of(body["accessToken"].as_str().unwrap());
+    // The audience has no port, as the official SDK writes it.
+    assert_eq!(claims["aud"], "http://127.0.0.1/client/?hub=loop");
+    assert_eq!(claims["asrs.s.uid"], "ada");
+    assert!(claims["shub"].as_str().unwrap().starts_with("1."));
+    let lifetime = claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap();
+    assert_eq!(lifetime, 3600);
+}
+
+#[tokio::test]
+async fn each_refusal_has_its_status_and_text() {
+    let shown = async |token| {
+        let answered = as_user(token).await;
+        assert_eq!(answered.headers["content-type"], "text/plain; charset=utf-8");
+        (answered.status.as_u16(), answered.body)
+    };
+
+    assert_eq!(shown(None).await, (401, "Sign in first".to_owned()));
+    assert_eq!(shown(Some("eve")).await, (400, "what is that?".to_owned()));
+    assert_eq!(shown(Some("app service")).await.0, 403);
+    assert_eq!(shown(Some("crlf")).await.0, 400);
+    let (status, text) = shown(Some("panic")).await;
+    assert_eq!(status, 500);
+    assert!(text.contains("error id") && !text.contains("secret"));
+}
+
+#[tokio::test]
+async fn a_token_that_the_service_would_not_take_is_refused_with_its_size() {
+    let answered = as_user(Some("big")).await;
+
+    assert_eq!(answered.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(answered.body.contains("4096"), "{}", answered.body);
+}
+
+#[tokio::test]
+async fn every_documented_path_negotiates() {
+    let app = app(Loop);
+
+    for path in [
+        "/loop/negotiate",
+        "/LOOP/Negotiate",
+        "/api/loop/negotiate",
+        "/negotiate",
+        "/api/negotiate",
+    ] {
+        assert_eq!(negotiate(&app, path, Some("ada")).await.status, StatusCode::OK, "{path}");
+    }
+    assert_eq!(
+        negotiate(&app, "/other/negotiate", Some("ada")).await.status,
+        StatusCode::NOT_FOUND
+    );
+}
+
+#[tokio::test]
+async fn a_hub_without_negotiate_has_no_such_route() {
+    let answered = negotiate(&app(NoNegotiate), "/nonegotiate/negotiate", None).await;
+
+    assert_eq!(answered.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn app_service_headers_count_only_where_they_can_be_trusted() {
+    let request = || {
+        Request::post("/negotiate")
+            .header("authorization", "Bearer app service")
+            .header("x-ms-client-principal-id", "ada")
+            .body(Empty::<bytes::Bytes>::new())
+            .unwrap()
+    };
+    let trusting =
+        builder_at("http://127.0.0.1:1", Loop).trust_app_service_headers().build().unwrap();
+
+    assert_eq!(answer(&app(Loop), request()).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(answer(&trusting, request()).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_allowed_page_reads_answers_and_refusals() {
+    let app =
+        builder_at("http://127.0.0.1:1", Loop).allow_origin("https://app.example").build().unwrap();
+
+    for token in [Some("ada"), None] {
+        let answered = negotiate(&app, "/loop/negotiate", token).await;
+
+        assert_eq!(answered.headers["access-control-allow-origin"], "https://app.example");
+        assert_eq!(answered.headers["access-control-allow-credentials"], "true");
+        assert_eq!(answered.headers["vary"], "Origin");
+    }
+}
+
+#[tokio::test]
+async fn a_foreign_page_reads_nothing() {
+    let answered = as_user(Some("ada")).await;
+
+    assert!(!answered.headers.contains_key("access-control-allow-origin"));
+}
+
+#[tokio::test]
+async fn a_preflight_is_answered_without_a_token() {
+    let app =
+        builder_at("http://127.0.0.1:1", Loop).allow_origin("https://app.example").build().unwrap();
+    let request = Request::options("/loop/negotiate?negotiateVersion=1")
+        .header("origin", "https://app.example")
+        .header("access-control-request-method", "POST")
+        .header(
+            "access-control-request-headers",
+            "authorization,x-requested-with,x-signalr-user-agent",
+        )
+        .body(Empty::<bytes::Bytes>::new())
+        .unwrap();
+
+    let answered = answer(&app, request).await;
+
+    assert_eq!(answered.status, StatusCode::NO_CONTENT);
+    assert_eq!(answered.headers["access-control-allow-origin"], "https://app.example");
+    assert_eq!(answered.headers["access-control-allow-methods"], "POST, OPTIONS");
+    assert_eq!(
+        answered.headers["access-control-allow-headers"],
+        "authorization,x-requested-with,x-signalr-user-agent"
+    );
+}
+
+#[tokio::test]
+async fn a_wildcard_origin_is_refused_at_start_with_everything_else_that_is_wrong() {
+    let built = builder_at("http://127.0.0.1:1", Loop).hub(Loop).allow_origin("*").build();
+
+    let Err(BuildError::Problems(problems)) = built else { panic!("it started") };
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(problems[0].contains("two hubs are called `loop`"));
+    assert!(problems[1].contains("`*` cannot be allowed"));
+}

@@ -1,0 +1,218 @@
+//! What the handles of a hub send, as a service on loopback reads it.
+
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hub_runtime::{HubContext, prelude::*};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::JoinSet};
+
+use crate::support::{KEY, builder_at};
+
+#[hub_client]
+trait LoopClient {
+    async fn changed(&self, name: &str, value: u32);
+    async fn confirm(&self, question: &str) -> bool;
+}
+
+struct Loop;
+
+#[serverless_hub(client = LoopClient)]
+impl Loop {}
+
+/// A request as it came over the socket.
+#[derive(Debug)]
+struct Seen {
+    line: String,
+    token: String,
+    body: Value,
+}
+
+/// A service that writes down each request and answers with what was given for its path.
+struct Fake {
+    context: HubContext<Loop>,
+    base: String,
+    seen: Arc<Mutex<Vec<Seen>>>,
+    _server: JoinSet<()>,
+}
+
+impl Fake {
+    async fn start(status: u16, code: &'static str, body: &'static str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let mut server = JoinSet::new();
+        let written = Arc::clone(&seen);
+        server.spawn(async move {
+            let mut connections = JoinSet::new();
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let written = Arc::clone(&written);
+                let service = service_fn(move |request: Request<Incoming>| {
+                    let written = Arc::clone(&written);
+                    async move {
+                        let seen = read(request).await;
+                        written.lock().unwrap().push(seen);
+                        let answer = Response::builder()
+                            .status(status)
+                            .header("x-ms-error-code", code)
+                            .body(Full::new(Bytes::from_static(body.as_bytes())));
+                        Ok::<_, Infallible>(answer.unwrap())
+                    }
+                });
+                connections.spawn(async move {
+                    let io = TokioIo::new(stream);
+                    let _ = http1::Builder::new().serve_connection(io, service).await;
+                });
+            }
+        });
+        let app = builder_at(&base, Loop).build().unwrap();
+        Self { context: app.context(), base, seen, _server: server }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let mut lines: Vec<_> =
+            self.seen.lock().unwrap().iter().map(|seen| seen.line.clone()).collect();
+        lines.sort();
+        lines
+    }
+}
+
+async fn read(request: Request<Incoming>) -> Seen {
+    let line = format!("{} {}", request.method(), request.uri());
+    let token = request.headers()["authorization"].to_str().unwrap().to_owned();
+    let body = request.into_body().collect().await.unwrap().to_bytes();
+    Seen { line, token, body: serde_json::from_slice(&body).unwrap_or_default() }
+}
+
+#[tokio::test]
+async fn a_typed_send_is_one_request_with_a_token_for_its_url() {
+    let fake = Fake::start(202, "", "").await;
+
+    fake.context.clients().group("a/b").changed("x", 1).await.unwrap();
+
+    let seen = fake.seen.lock().unwrap().pop().unwrap();
+    assert_eq!(seen.line, "POST /api/hubs/loop/groups/a%2Fb/:send?api-version=2022-06-01");
+    assert_eq!(seen.body, json!({"target": "changed", "arguments": ["x", 1]}));
+    let token = seen.token.strip_prefix("Bearer ").unwrap();
+    let claims = hub_core::token::verify(token, &[KEY.into()], 0, u64::MAX / 2).unwrap();
+    assert_eq!(claims["aud"], format!("{}/api/hubs/loop/groups/a%2Fb/:send", fake.base));
+}
+
+#[tokio::test]
+async fn every_target_has_its_request() {
+    let fake = Fake::start(202, "", "").await;
+    let clients = fake.context.clients();
+
+    clients.all().changed("x", 1).await.unwrap();
+    clients.all_except(["c1", "c2"]).changed("x", 1).await.unwrap();
+    clients.client("c1").changed("x", 1).await.unwrap();
+    clients.clients(["c8", "c9"]).changed("x", 1).await.unwrap();
+    clients.group_except("g", ["c1"]).changed("x", 1).await.unwrap();
+    clients.groups(["g1", "g2"]).changed("x", 1).await.unwrap();
+    clients.user("ada").send("untyped", ()).await.unwrap();
+    clients.users(["u1", "u2"]).changed("x", 1).await.unwrap();
+
+    let version = "api-version=2022-06-01";
+    let mut expected = [
+        format!("POST /api/hubs/loop/:send?{version}"),
+        format!("POST /api/hubs/loop/:send?{version}&excluded=c1&excluded=c2"),
+        format!("POST /api/hubs/loop/connections/c1/:send?{version}"),
+        format!("POST /api/hubs/loop/connections/c8/:send?{version}"),
+        format!("POST /api/hubs/loop/connections/c9/:send?{version}"),
+        format!("POST /api/hubs/loop/groups/g/:send?{version}&excluded=c1"),
+        format!("POST /api/hubs/loop/groups/g1/:send?{version}"),
+        format!("POST /api/hubs/loop/groups/g2/:send?{version}"),
+        format!("POST /api/hubs/loop/users/ada/:send?{version}"),
+        format!("POST /api/hubs/loop/users/u1/:send?{version}"),
+        format!("POST /api/hubs/loop/users/u2/:send?{version}"),
+    ];
+    expected.sort();
+    assert_eq!(fake.lines(), expected);
+}
+
+#[tokio::test]
+async fn a_name_that_would_change_the_path_is_refused_and_nothing_is_sent() {
+    let fake = Fake::start(202, "", "").await;
+
+    for group in ["..", ".", "", "a\r\nb"] {
+        let sent = fake.context.clients().group(group).changed("x", 1).await;
+
+        assert!(matches!(sent, Err(SendError::Name(_))), "{group:?}");
+    }
+    assert!(fake.lines().is_empty());
+}
+
+#[tokio::test]
+async fn a_message_over_a_megabyte_is_refused_before_sending() {
+    let fake = Fake::start(202, "", "").await;
+
+    let sent = fake.context.clients().all().changed(&"x".repeat(1024 * 1024), 1).await;
+
+    assert!(matches!(sent, Err(SendError::TooLarge { limit: 1_048_576, .. })));
+    assert!(fake.lines().is_empty());
+}
+
+#[tokio::test]
+async fn a_client_result_is_asked_with_the_newest_version_and_decoded() {
+    let fake = Fake::start(200, "", r#"{"result":true}"#).await;
+
+    let answer = fake.context.clients().client("c1").confirm("Sure?").await;
+
+    assert!(answer.unwrap());
+    assert_eq!(fake.lines(), ["POST /api/hubs/loop/connections/c1/:invoke?api-version=2024-12-01"]);
+}
+
+#[tokio::test]
+async fn each_failure_of_a_client_result_is_its_own_error() {
+    let ask = async |status, code, body| {
+        let fake = Fake::start(status, code, body).await;
+        let client = fake.context.clients().client("c1");
+        client.confirm("Sure?").timeout(Duration::from_secs(60)).await.unwrap_err()
+    };
+
+    assert!(matches!(
+        ask(404, "Warning.Connection.NotExisted", "").await,
+        InvokeError::ConnectionGone
+    ));
+    let Err(InvokeError::Client(text)) = Err::<(), _>(ask(400, "", "Error: boom").await) else {
+        panic!()
+    };
+    assert_eq!(text, "Error: boom");
+    assert!(matches!(ask(200, "", r#"{"result":"yes"}"#).await, InvokeError::Decode(_)));
+    assert!(matches!(ask(401, "", "").await, InvokeError::Send(SendError::Unauthorized(_))));
+}
+
+#[tokio::test]
+async fn questions_are_answered_by_the_error_code_alone() {
+    let no = Fake::start(404, "Warning.User.NotExisted", "").await;
+    let yes = Fake::start(200, "", "").await;
+    let lost = Fake::start(404, "", "").await;
+
+    assert!(!no.context.client_manager().user_exists("ada").await.unwrap());
+    assert!(yes.context.client_manager().user_exists("ada").await.unwrap());
+    assert!(lost.context.client_manager().user_exists("ada").await.is_err());
+}
+
+#[tokio::test]
+async fn the_members_of_a_group_are_listed_page_by_page() {
+    let body = r#"{"value":[{"connectionId":"c1","userId":"ada"}],"nextLink":"http://x/y?continuationToken=t1"}"#;
+    let fake = Fake::start(200, "", body).await;
+
+    let page = fake.context.groups().members("g", Some("t0".to_owned())).await.unwrap();
+
+    assert_eq!(page.members[0].connection_id, "c1");
+    assert_eq!(page.continuation.as_deref(), Some("t1"));
+    assert_eq!(
+        fake.lines(),
+        ["GET /api/hubs/loop/groups/g/connections?api-version=2024-12-01&continuationToken=t0"]
+    );
+}

@@ -1,0 +1,68 @@
+//! A begun call runs to its end, whoever hangs up.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use hub_runtime::prelude::*;
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpListener, TcpStream},
+    sync::Notify,
+};
+
+use crate::support::{SIGNATURE, app};
+
+#[derive(Default)]
+struct Shared {
+    effects: AtomicUsize,
+    begun: Notify,
+    done: Notify,
+    token_fired: AtomicUsize,
+}
+
+struct Loop(Arc<Shared>);
+
+#[serverless_hub]
+impl Loop {
+    async fn twice(&self, ctx: &Context<Self>) -> HubResult {
+        self.0.effects.fetch_add(1, Ordering::SeqCst);
+        self.0.begun.notify_one();
+        // The peer hangs up between these two awaits.
+        ctx.cancellation().cancelled().await;
+        self.0.token_fired.fetch_add(1, Ordering::SeqCst);
+        tokio::task::yield_now().await;
+        self.0.effects.fetch_add(1, Ordering::SeqCst);
+        self.0.done.notify_one();
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn when_the_peer_disconnects_both_effects_happen_and_the_token_has_fired() {
+    let shared = Arc::new(Shared::default());
+    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let app = app(Loop(Arc::clone(&shared)));
+    let server = tokio::spawn(async move { app.serve(address).await });
+    let mut stream = loop {
+        match TcpStream::connect(address).await {
+            Ok(stream) => break stream,
+            Err(_) => tokio::task::yield_now().await,
+        }
+    };
+    let body = r#"{"type":1,"invocationId":"7","target":"twice","arguments":[]}"#;
+    let request = format!(
+        "POST /runtime/webhooks/signalr HTTP/1.1\r\nHost: x\r\nX-ASRS-Connection-Id: conn-0001\r\nX-ASRS-Hub: loop\r\nX-ASRS-Category: messages\r\nX-ASRS-Event: twice\r\nX-ASRS-Signature: {SIGNATURE}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+
+    stream.write_all(request.as_bytes()).await.unwrap();
+    shared.begun.notified().await;
+    drop(stream);
+    shared.done.notified().await;
+
+    assert_eq!(shared.effects.load(Ordering::SeqCst), 2);
+    assert_eq!(shared.token_fired.load(Ordering::SeqCst), 1);
+    server.abort();
+}

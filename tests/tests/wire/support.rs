@@ -1,0 +1,89 @@
+//! An app on a service that is never reached, and requests made by hand.
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hub_runtime::{Hub, HubApp, HubAppBuilder, HubBody, SignalR};
+use tower_service::Service;
+
+/// The key of the documented test vectors.
+pub(crate) const KEY: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH";
+/// What [`KEY`] signs `conn-0001` with.
+pub(crate) const SIGNATURE: &str =
+    "sha256=B78B1B6698EF4C26ADACC16537E1940BF816254465275D2DC5CD8BAFEA0506E1";
+
+/// An app with one hub on the service at `endpoint`.
+pub(crate) fn builder_at<H: Hub>(endpoint: &str, hub: H) -> HubAppBuilder {
+    let text = format!("Endpoint={endpoint};AccessKey={KEY};Version=1.0;");
+    HubApp::builder().signalr(SignalR::connection_string(&text).unwrap()).hub(hub)
+}
+
+/// An app with one hub whose service is not there.
+pub(crate) fn app<H: Hub>(hub: H) -> HubApp {
+    builder_at("http://127.0.0.1:1", hub).build().unwrap()
+}
+
+/// A genuine upstream call; each header can be replaced.
+pub(crate) fn call(category: &str, event: &str, body: &str) -> Request<Full<Bytes>> {
+    Request::post("/runtime/webhooks/signalr")
+        .header("X-ASRS-Connection-Id", "conn-0001")
+        .header("X-ASRS-Hub", "loop")
+        .header("X-ASRS-Category", category)
+        .header("X-ASRS-Event", event)
+        .header("X-ASRS-Signature", SIGNATURE)
+        .header("Content-Type", "application/json")
+        .body(Full::from(body.to_owned()))
+        .unwrap()
+}
+
+/// A call of a method by a client that waits for the answer.
+pub(crate) fn invoke(event: &str, arguments: &str) -> Request<Full<Bytes>> {
+    let body =
+        format!(r#"{{"type":1,"invocationId":"7","target":"{event}","arguments":{arguments}}}"#);
+    call("messages", event, &body)
+}
+
+/// A call of a method by a client that does not wait.
+pub(crate) fn send(event: &str, arguments: &str) -> Request<Full<Bytes>> {
+    let body = format!(r#"{{"type":1,"target":"{event}","arguments":{arguments}}}"#);
+    call("messages", event, &body)
+}
+
+/// What an app answered.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+}
+
+/// Hands a request to an app.
+pub(crate) async fn answer<B>(app: &HubApp, request: Request<B>) -> Answer
+where
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let answer: Result<http::Response<HubBody>, Infallible> = app.service().call(request).await;
+    let Ok(answer) = answer;
+    let (parts, body) = answer.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body: String::from_utf8(body.to_vec()).unwrap(),
+    }
+}
+
+/// The text of the completion's error.
+pub(crate) async fn error_of(app: &HubApp, request: Request<Full<Bytes>>) -> String {
+    let answer = answer(app, request).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let record = answer.body.strip_suffix('\u{1e}').expect("a framed completion");
+    let completion: serde_json::Value = serde_json::from_str(record).unwrap();
+    assert_eq!(completion["type"], 3);
+    assert_eq!(completion["invocationId"], "7");
+    completion["error"].as_str().expect("an error").to_owned()
+}

@@ -1,0 +1,236 @@
+//! Client, service, app, and back: every test runs with the embedded service and with a service
+//! elsewhere.
+
+use std::sync::Arc;
+
+use hub_runtime::prelude::*;
+use serde_json::json;
+use tokio::sync::{Mutex, mpsc};
+
+use crate::worlds::{World, apart, embedded};
+
+#[hub_client]
+trait LoopClient {
+    async fn said(&self, number: u32);
+    async fn confirm(&self, question: &str) -> bool;
+}
+
+/// What the hub tells the test.
+struct Loop {
+    told: mpsc::UnboundedSender<String>,
+    ask_at_start: bool,
+}
+
+type Told = Arc<Mutex<mpsc::UnboundedReceiver<String>>>;
+
+fn hub(ask_at_start: bool) -> (Loop, Told) {
+    let (told, hears) = mpsc::unbounded_channel();
+    (Loop { told, ask_at_start }, Arc::new(Mutex::new(hears)))
+}
+
+async fn next(told: &Told) -> String {
+    told.lock().await.recv().await.unwrap()
+}
+
+impl Loop {
+    fn tell(&self, line: impl Into<String>) {
+        self.told.send(line.into()).unwrap();
+    }
+}
+
+#[serverless_hub(client = LoopClient)]
+#[filter(SignedIn)]
+impl Loop {
+    async fn negotiate(&self, request: NegotiateRequest) -> HubResult<Negotiation> {
+        let user = request.bearer_token().or_reject("who are you?")?;
+        Ok(Negotiation::user(user)
+            .claim("name", "Bob, role: admin")
+            .claim("role", "reader")
+            .claim("role", "writer"))
+    }
+
+    async fn on_connected(&self, ctx: &Context<Self>) -> HubResult {
+        if self.ask_at_start {
+            let answer = ctx.clients().caller().confirm("Are you there?").await?;
+            self.tell(format!("confirmed {answer}"));
+        }
+        self.tell(format!("{} connected", ctx.user_id().or_reject("nobody")?));
+        Ok(())
+    }
+
+    async fn on_disconnected(&self, ctx: &Context<Self>) {
+        self.tell(format!("{} disconnected", ctx.user_id().unwrap_or("nobody")));
+    }
+
+    async fn claims(&self, ctx: &Context<Self>) -> HubResult<Vec<(String, String)>> {
+        Ok(ctx.claims().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+
+    async fn join(&self, ctx: &Context<Self>, room: String) -> HubResult {
+        Ok(ctx.groups().add(ctx.connection_id(), &room).await?)
+    }
+
+    async fn say(&self, ctx: &Context<Self>, room: String, number: u32) -> HubResult {
+        Ok(ctx.clients().group(room).said(number).await?)
+    }
+
+    async fn count(&self, ctx: &Context<Self>, to: u32) -> HubResult {
+        for number in 0..to {
+            ctx.clients().caller().said(number).await?;
+        }
+        Ok(())
+    }
+
+    async fn open_room(&self, ctx: &Context<Self>) -> HubResult<bool> {
+        let answer = ctx.clients().caller().confirm("Open the room?").await;
+        if let Err(error) = &answer {
+            self.tell(format!("not confirmed: {error}"));
+        }
+        Ok(answer?)
+    }
+
+    async fn echo(&self, number: u32) -> HubResult<u32> {
+        Ok(number)
+    }
+}
+
+async fn claims_arrive_intact(world: World, _: Told) {
+    let mut ada = world.connect("ada").await;
+
+    let answer = ada.invoke("claims", json!([])).await;
+
+    assert_eq!(
+        answer["result"],
+        json!([["name", "Bob, role: admin"], ["role", "reader"], ["role", "writer"]])
+    );
+}
+
+async fn a_group_hears_what_is_said(world: World, _: Told) {
+    let (mut ada, mut bob) = (world.connect("ada").await, world.connect("bob").await);
+    bob.invoke("join", json!(["rust"])).await;
+
+    assert!(ada.invoke("say", json!(["rust", 7])).await.get("error").is_none());
+
+    assert_eq!(bob.read().await, json!({"type": 1, "target": "said", "arguments": [7]}));
+}
+
+async fn a_method_may_ask_its_caller_while_five_calls_wait_behind_it(world: World, _: Told) {
+    let mut ada = world.connect("ada").await;
+
+    ada.begin("0", "openRoom", json!([])).await;
+    for number in 1..=5 {
+        ada.begin(&number.to_string(), "echo", json!([number])).await;
+    }
+    let question = ada.read().await;
+    assert_eq!(question["target"], "confirm");
+    ada.complete(&question, json!(true)).await;
+
+    let first = ada.read().await;
+    assert_eq!((&first["invocationId"], &first["result"]), (&json!("0"), &json!(true)));
+    for number in 1..=5 {
+        let answer = ada.read().await;
+        assert_eq!(answer["invocationId"], number.to_string());
+        assert_eq!(answer["result"], number);
+    }
+}
+
+async fn a_client_that_leaves_while_it_is_asked_gives_the_method_an_error(
+    world: World,
+    told: Told,
+) {
+    let mut ada = world.connect("ada").await;
+    ada.begin("0", "openRoom", json!([])).await;
+    assert_eq!(ada.read().await["target"], "confirm");
+
+    drop(ada);
+
+    assert_eq!(next(&told).await, "ada connected");
+    assert_eq!(next(&told).await, "not confirmed: the client is not connected any more");
+    assert_eq!(next(&told).await, "ada disconnected");
+}
+
+async fn a_client_may_be_asked_before_connected_has_returned(world: World, told: Told) {
+    let mut ada = world.connect("ada").await;
+
+    let question = ada.read().await;
+    assert_eq!(question["arguments"], json!(["Are you there?"]));
+    ada.complete(&question, json!(true)).await;
+
+    assert_eq!(next(&told).await, "confirmed true");
+    assert_eq!(next(&told).await, "ada connected");
+}
+
+async fn two_thousand_messages_arrive_once_each_and_in_order(world: World, _: Told) {
+    let mut ada = world.connect("ada").await;
+
+    ada.begin("0", "count", json!([2000])).await;
+
+    for number in 0..2000 {
+        assert_eq!(ada.read().await["arguments"], json!([number]));
+    }
+    assert_eq!(ada.read().await["invocationId"], "0");
+}
+
+async fn sending_from_outside_reaches_everyone(world: World, told: Told) {
+    let (mut ada, mut bob) = (world.connect("ada").await, world.connect("bob").await);
+    next(&told).await;
+    next(&told).await;
+
+    world.app.context::<Loop>().clients().all().said(1).await.unwrap();
+
+    assert_eq!(ada.read().await["arguments"], json!([1]));
+    assert_eq!(bob.read().await["arguments"], json!([1]));
+}
+
+async fn shutting_down_closes_clients_with_leave_to_reconnect(world: World, told: Told) {
+    let mut ada = world.connect("ada").await;
+    assert_eq!(next(&told).await, "ada connected");
+
+    world.app.shutdown().await;
+
+    assert_eq!(ada.read().await, json!({"type": 7, "allowReconnect": true}));
+    assert_eq!(next(&told).await, "ada disconnected");
+}
+
+/// Runs a test in both worlds.
+macro_rules! in_both_worlds {
+    ($($name:ident $(asking $ask:literal)?;)*) => {
+        mod in_one_process {
+            use super::{embedded, hub};
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    let (hub, told) = hub(false $(|| $ask)?);
+                    super::$name(embedded(hub).await, told).await;
+                }
+            )*
+        }
+
+        mod in_two {
+            use super::{apart, hub};
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    let (hub, told) = hub(false $(|| $ask)?);
+                    super::$name(apart(hub).await, told).await;
+                }
+            )*
+        }
+    };
+}
+
+in_both_worlds! {
+    claims_arrive_intact;
+    a_group_hears_what_is_said;
+    a_method_may_ask_its_caller_while_five_calls_wait_behind_it;
+    a_client_that_leaves_while_it_is_asked_gives_the_method_an_error;
+    a_client_may_be_asked_before_connected_has_returned asking true;
+    two_thousand_messages_arrive_once_each_and_in_order;
+    sending_from_outside_reaches_everyone;
+}
+
+#[tokio::test]
+async fn the_embedded_service_says_goodbye() {
+    let (hub, told) = hub(false);
+    shutting_down_closes_clients_with_leave_to_reconnect(embedded(hub).await, told).await;
+}

@@ -1,0 +1,18 @@
+//! An argument that serde cannot write, and an answer that it cannot read, are refused at their types.
+
+#![allow(unused)]
+
+use hub_runtime::prelude::*;
+
+struct NotSer;
+
+#[hub_client]
+trait ChatClient {
+    async fn by_reference(&self, text: &str, value: &NotSer);
+
+    async fn by_value(&self, value: NotSer);
+
+    async fn answer(&self) -> NotSer;
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+//! The attribute goes on a trait.
+
+#![allow(unused)]
+
+use hub_runtime::prelude::*;
+
+#[hub_client]
+struct ChatClient;
+
+fn main() {}

@@ -1,0 +1,16 @@
+//! An error that does not say what a client may read is refused at the return type.
+
+#![allow(unused)]
+
+use hub_runtime::prelude::*;
+
+struct Chat;
+
+#[serverless_hub]
+impl Chat {
+    async fn load(&self) -> Result<String, std::io::Error> {
+        std::fs::read_to_string("motd")
+    }
+}
+
+fn main() {}

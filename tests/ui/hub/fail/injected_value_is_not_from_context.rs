@@ -1,0 +1,16 @@
+//! `#[from_context]` needs a type that says how it is taken from the call.
+
+#![allow(unused)]
+
+use hub_runtime::prelude::*;
+
+struct User;
+
+struct Chat;
+
+#[serverless_hub]
+impl Chat {
+    async fn join(&self, #[from_context] user: User) {}
+}
+
+fn main() {}

@@ -1,0 +1,21 @@
+//! Helpers have no place in the block, because the block is the remote surface.
+
+#![allow(unused)]
+
+use hub_runtime::prelude::*;
+
+struct Chat;
+
+#[serverless_hub]
+impl Chat {
+    #[filter(SignedIn)]
+    pub fn helper(&self, #[from_context] size: usize) -> usize {
+        size
+    }
+
+    async fn join(&self) {
+        self.helper(1);
+    }
+}
+
+fn main() {}

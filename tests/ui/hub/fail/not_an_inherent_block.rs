@@ -1,0 +1,22 @@
+//! The attribute goes on the hub's own block.
+
+#![allow(unused)]
+
+use hub_runtime::prelude::*;
+
+#[serverless_hub]
+struct Chat;
+
+trait Join {
+    async fn join(&self);
+}
+
+#[serverless_hub]
+impl Join for Chat {
+    async fn join(&self) {}
+}
+
+#[serverless_hub]
+impl [u8] {}
+
+fn main() {}

@@ -1,0 +1,20 @@
+//! A bare value is refused at the return type, with the way to wrap it.
+
+#![allow(unused)]
+
+use hub_runtime::prelude::*;
+
+struct Chat;
+
+#[serverless_hub]
+impl Chat {
+    async fn ping(&self) -> String {
+        String::new()
+    }
+
+    async fn negotiate(&self, request: NegotiateRequest) -> Negotiation {
+        Negotiation::user("ada")
+    }
+}
+
+fn main() {}

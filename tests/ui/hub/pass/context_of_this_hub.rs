@@ -1,0 +1,36 @@
+//! The context is the first parameter that is a reference, under whatever name.
+
+use hub_runtime::{Context as Call, prelude::*};
+
+use crate::support::Bench;
+
+struct Chat;
+
+type ChatContext = Call<Chat>;
+
+#[serverless_hub]
+impl Chat {
+    async fn by_self(&self, ctx: &Context<Self>) -> HubResult<String> {
+        Ok(ctx.connection_id().to_owned())
+    }
+
+    async fn by_alias(&self, call: &ChatContext, suffix: String) -> HubResult<String> {
+        Ok(call.connection_id().to_owned() + &suffix)
+    }
+
+    async fn unused(&self, _: &Context<Self>) {}
+
+    async fn with_a_lifetime<'a>(&'a self, ctx: &'a Context<Self>) -> HubResult<&'a str> {
+        Ok(ctx.connection_id())
+    }
+}
+
+#[test]
+fn the_context_is_passed_and_no_argument_is_taken_for_it() {
+    let chat = Bench::new(Chat);
+
+    assert_eq!(chat.invoke("bySelf", "[]").unwrap(), r#""c1""#);
+    assert_eq!(chat.invoke("byAlias", r#"["x"]"#).unwrap(), r#""c1x""#);
+    assert_eq!(chat.invoke("unused", "[]").unwrap(), "");
+    assert_eq!(chat.invoke("withALifetime", "[]").unwrap(), r#""c1""#);
+}

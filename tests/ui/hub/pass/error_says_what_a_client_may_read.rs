@@ -1,0 +1,38 @@
+//! Errors are `HubError`, reached with `?` from any error, or one's own with `IntoHubError`.
+
+use hub_runtime::prelude::*;
+
+use crate::support::Bench;
+
+enum ChatError {
+    NoSuchRoom(String),
+}
+
+impl IntoHubError for ChatError {
+    fn into_hub_error(self) -> HubError {
+        match self {
+            Self::NoSuchRoom(room) => HubError::rejected(format!("there is no room called {room}")),
+        }
+    }
+}
+
+struct Chat;
+
+#[serverless_hub]
+impl Chat {
+    async fn join(&self, room: String) -> Result<(), ChatError> {
+        Err(ChatError::NoSuchRoom(room))
+    }
+
+    async fn load(&self) -> HubResult<String> {
+        Ok(std::fs::read_to_string("/no/such/file")?)
+    }
+}
+
+#[test]
+fn the_client_reads_what_the_error_allows() {
+    let chat = Bench::new(Chat);
+
+    assert_eq!(chat.invoke("join", r#"["x"]"#).unwrap_err(), "there is no room called x");
+    assert_eq!(chat.invoke("load", "[]").unwrap_err(), "internal");
+}

@@ -1,0 +1,86 @@
+//! The three methods that the service calls, with what each of them may take.
+
+use std::sync::Mutex;
+
+use hub_runtime::prelude::*;
+
+use crate::support::Bench;
+
+struct Connection(String);
+
+impl FromContext for Connection {
+    async fn from_context(call: &Invocation) -> HubResult<Self> {
+        Ok(Self(call.connection_id().to_owned()))
+    }
+}
+
+#[derive(Default)]
+struct Chat {
+    log: Mutex<Vec<String>>,
+}
+
+impl Chat {
+    fn log(&self, line: String) {
+        self.log.lock().unwrap().push(line);
+    }
+}
+
+#[serverless_hub]
+impl Chat {
+    async fn negotiate(&self, _: NegotiateRequest) -> HubResult<Negotiation> {
+        Ok(Negotiation::user("ada"))
+    }
+
+    async fn on_connected(&self, ctx: &Context<Self>, #[from_context] connection: Connection) {
+        self.log(format!("{}={}", ctx.connection_id(), connection.0));
+    }
+
+    async fn on_disconnected(&self, ctx: &Context<Self>, error: Option<String>) -> HubResult {
+        self.log(format!("{} {error:?}", ctx.connection_id()));
+        Ok(())
+    }
+
+    /// No event of the connection, for all its name.
+    async fn connected(&self) {}
+}
+
+struct Anonymous;
+
+#[serverless_hub]
+impl Anonymous {
+    async fn negotiate(&self) -> Result<Negotiation, HubError> {
+        Ok(Negotiation::anonymous())
+    }
+
+    async fn on_disconnected(&self) {}
+}
+
+#[test]
+fn reserved_methods_answer_their_events() {
+    let chat = Bench::new(Chat::default());
+
+    assert_eq!(chat.negotiate().unwrap().unwrap().user_id(), Some("ada"));
+    chat.connect().unwrap();
+    chat.disconnect(Some("gone")).unwrap();
+    chat.disconnect(None).unwrap();
+    chat.invoke("connected", "[]").unwrap();
+
+    assert_eq!(*chat.hub().log.lock().unwrap(), ["c1=c1", r#"c1 Some("gone")"#, "c1 None"]);
+}
+
+#[test]
+fn reserved_methods_may_leave_everything_out() {
+    let anonymous = Bench::new(Anonymous);
+
+    assert_eq!(anonymous.negotiate().unwrap().unwrap().user_id(), None);
+    anonymous.disconnect(Some("gone")).unwrap();
+}
+
+#[test]
+fn no_client_can_call_a_reserved_method() {
+    let chat = Bench::new(Chat::default());
+
+    for name in ["negotiate", "onConnected", "on_disconnected", "disconnected"] {
+        assert_eq!(chat.invoke(name, "[]").unwrap_err(), "unknown method");
+    }
+}
