@@ -40,6 +40,7 @@ pub(crate) struct Inner {
     pub(crate) shutdown_wait: Duration,
     pub(crate) closing: AtomicBool,
     /// The key that every emulator knows: nothing may bind beyond loopback with it.
+    #[cfg(feature = "server")]
     pub(crate) well_known_key: bool,
     #[cfg(feature = "local")]
     pub(crate) embedded: Option<crate::embedded::Embedded>,

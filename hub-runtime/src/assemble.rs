@@ -13,7 +13,7 @@ use crate::{
     builder::{BuildError, HubAppBuilder},
     clock::Clock,
     config::{
-        Plan, SignalR, WELL_KNOWN_KEY,
+        self, Plan, SignalR,
         connection_string::{ConnectionString, path_of},
         env::{self, Variables},
     },
@@ -56,7 +56,8 @@ pub(crate) fn inner(mut builder: HubAppBuilder, signalr: &SignalR, service: Serv
     let clock = Clock::start();
     let older = signalr.previous_access_key.clone();
     let keys = Keys::new(service.key.clone(), older, signalr.claims_key.as_ref());
-    let well_known_key = service.key.expose() == WELL_KNOWN_KEY;
+    #[cfg(feature = "server")]
+    let well_known_key = service.key.expose() == config::WELL_KNOWN_KEY;
     let seal_key = keys.signing_seal();
     let tokens = ClientTokens::new(&service.audience, service.key.clone(), seal_key);
     let rest: Arc<dyn Outbound> = Arc::new(RestOutbound {
@@ -97,6 +98,7 @@ pub(crate) fn inner(mut builder: HubAppBuilder, signalr: &SignalR, service: Serv
         tasks: TaskTracker::new(),
         shutdown_wait: builder.shutdown_wait,
         closing: AtomicBool::new(false),
+        #[cfg(feature = "server")]
         well_known_key,
         #[cfg(feature = "local")]
         embedded: None,

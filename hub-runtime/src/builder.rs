@@ -37,6 +37,7 @@ pub struct HubAppBuilder {
     pub(crate) keep_refused_connections: bool,
     pub(crate) trust_app_service: bool,
     pub(crate) wrap_outbound: Option<WrapOutbound>,
+    #[cfg(feature = "local")]
     pub(crate) after_call: Option<AfterCall>,
 }
 
@@ -44,6 +45,7 @@ pub struct HubAppBuilder {
 pub(crate) type WrapOutbound = Box<dyn FnOnce(Arc<dyn Outbound>) -> Arc<dyn Outbound>>;
 
 /// Is told the headers of each upstream call that the embedded service made, once it is answered.
+#[cfg(feature = "local")]
 pub(crate) type AfterCall = Box<dyn Fn(&http::HeaderMap) + Send + Sync>;
 
 /// Why an app cannot be built.
@@ -97,6 +99,7 @@ impl HubAppBuilder {
             keep_refused_connections: false,
             trust_app_service: false,
             wrap_outbound: None,
+            #[cfg(feature = "local")]
             after_call: None,
         }
     }

@@ -151,3 +151,85 @@ impl Upstream for InProcess {
         Ok(answer)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use hub_core::{Hub, private};
+
+    use super::*;
+
+    struct Nothing;
+
+    impl Hub for Nothing {
+        const NAME: &'static str = "Nothing";
+        type Client = hub_core::Untyped;
+        const METHODS: &'static [private::Method<Self>] = &[];
+        const NEGOTIATE: Option<private::Negotiator<Self>> = None;
+
+        fn filters() -> private::Filters {
+            private::Filters::new()
+        }
+    }
+
+    fn at_port(port: &str) -> Result<HubApp, BuildError> {
+        let variables = |name: &str| (name == env::LOCAL_PORT).then(|| port.to_owned());
+        let signalr = SignalR::from_variables_or_local(variables)?;
+        HubApp::builder().signalr(signalr).hub(Nothing).build()
+    }
+
+    #[tokio::test]
+    async fn a_port_that_was_asked_for_and_is_taken_is_an_error_that_says_so() {
+        let taken = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = taken.local_addr().unwrap().port();
+
+        let error = at_port(&port.to_string()).unwrap_err();
+
+        let text = format!(
+            "port {port} is taken: choose another one in HUB_LOCAL_PORT, or stop what listens there"
+        );
+        assert_eq!(error.to_string(), text);
+    }
+
+    #[tokio::test]
+    async fn the_default_port_moves_to_a_free_one() {
+        // Whether or not the default port is free here, it is taken for the second one.
+        let (first, second) = (listen(None).unwrap(), listen(None).unwrap());
+
+        let (first, second) = (first.local_addr().unwrap(), second.local_addr().unwrap());
+        assert_ne!(first.port(), second.port());
+        assert_ne!(second.port(), DEFAULT_PORT);
+    }
+
+    #[test]
+    fn outside_a_runtime_build_says_what_is_missing() {
+        let built = HubApp::builder().signalr(SignalR::local()).hub(Nothing).build();
+
+        assert!(matches!(built, Err(BuildError::NoRuntime)));
+    }
+
+    #[tokio::test]
+    async fn the_service_stops_listening_with_the_last_clone_of_the_app() {
+        let app = at_port("0").unwrap();
+        let address = app.inner.negotiate.client_base.trim_start_matches("http://").to_owned();
+        let clone = app.clone();
+        drop(app);
+        assert!(TcpStream::connect(&address).is_ok());
+
+        drop(clone);
+
+        while TcpStream::connect(&address).is_ok() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn an_app_that_is_gone_answers_503() {
+        let gone = InProcess { app: Weak::new(), after_call: None };
+
+        let answer = gone.call(Request::new(Bytes::new())).await.unwrap();
+
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+}

@@ -13,6 +13,7 @@ pub(crate) const LOCAL_KEY: &str = "HUB_LOCAL_KEY";
 /// Where browsers reach the embedded service, if not on loopback.
 pub(crate) const LOCAL_URL: &str = "HUB_LOCAL_URL";
 /// The port of the app.
+#[cfg(feature = "server")]
 pub(crate) const PORT: &str = "PORT";
 /// App Service sets it to `true` when its authentication is in front of the app.
 pub(crate) const APP_SERVICE_AUTH: &str = "WEBSITE_AUTH_ENABLED";

@@ -1,13 +1,12 @@
 //! How a REST request travels: over pooled HTTP, or straight into the embedded service.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
 use hub_core::SendError;
 
 /// The largest answer that is read. Only group lists and client results have one at all.
+#[cfg(any(feature = "rest", feature = "local"))]
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
 /// Carries one request to the service and its answer back.
@@ -21,7 +20,7 @@ pub(crate) use self::http_client::transport as http;
 
 #[cfg(feature = "rest")]
 mod http_client {
-    use std::time::Duration;
+    use std::{sync::Arc, time::Duration};
 
     use http_body_util::{BodyExt, Full, Limited};
     use hyper_rustls::HttpsConnectorBuilder;
@@ -33,7 +32,7 @@ mod http_client {
         rt::{TokioExecutor, TokioTimer},
     };
 
-    use super::{Arc, Bytes, MAX_ANSWER, Request, Response, SendError, Transport, async_trait};
+    use super::{Bytes, MAX_ANSWER, Request, Response, SendError, Transport, async_trait};
 
     /// Shorter than what load balancers keep, so that a pooled connection is seldom a dead one.
     const IDLE: Duration = Duration::from_secs(20);

@@ -4,6 +4,7 @@
 
 mod errors;
 mod filters;
+mod lifecycle;
 mod negotiate;
 mod readme;
 mod rest;
