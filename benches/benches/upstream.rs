@@ -60,9 +60,8 @@ fn upstream(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let text = format!("Endpoint=http://127.0.0.1:1;AccessKey={KEY};Version=1.0;");
     let signalr = SignalR::connection_string(&text).unwrap();
-    let app = runtime
-        .block_on(async { HubApp::builder().signalr(signalr).hub(Bench).build() })
-        .unwrap();
+    let app =
+        runtime.block_on(async { HubApp::builder().signalr(signalr).hub(Bench).build() }).unwrap();
     let signature = signature::sign(&Secret::from(KEY), "conn-0001");
     let sealed = sealed();
     let mut service = app.service();

@@ -13,7 +13,7 @@ use crate::{
     builder::{BuildError, HubAppBuilder},
     clock::Clock,
     config::{
-        self, Plan, SignalR,
+        Plan, SignalR,
         connection_string::{ConnectionString, path_of},
         env::{self, Variables},
     },
@@ -57,7 +57,7 @@ pub(crate) fn inner(mut builder: HubAppBuilder, signalr: &SignalR, service: Serv
     let older = signalr.previous_access_key.clone();
     let keys = Keys::new(service.key.clone(), older, signalr.claims_key.as_ref());
     #[cfg(feature = "server")]
-    let well_known_key = service.key.expose() == config::WELL_KNOWN_KEY;
+    let well_known_key = service.key.expose() == crate::config::WELL_KNOWN_KEY;
     let seal_key = keys.signing_seal();
     let tokens = ClientTokens::new(&service.audience, service.key.clone(), seal_key);
     let rest: Arc<dyn Outbound> = Arc::new(RestOutbound {
