@@ -84,3 +84,13 @@ async fn a_session_decides_whose_connection_it_is() {
     assert_eq!(bob.received("newMessage").await[0][0]["from"], "bob");
     assert!(forged.text().contains("no longer valid"), "{forged}");
 }
+
+#[test]
+fn the_hub_file_is_short_and_repeats_no_name_as_text() {
+    let source = include_str!("hub.rs");
+
+    assert!(source.lines().filter(|line| !line.trim().is_empty()).count() <= 120);
+    for name in ["Chat", "join", "sendMessage", "openRoom", "newMessage", "presence", "confirm"] {
+        assert!(!source.contains(&format!("\"{name}\"")), "{name}");
+    }
+}

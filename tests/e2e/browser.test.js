@@ -1,0 +1,285 @@
+// A real browser on the real page.
+
+import assert from "node:assert/strict";
+import { accessSync, constants, mkdirSync } from "node:fs";
+import { delimiter } from "node:path";
+import { after, afterEach, before, test } from "node:test";
+import { chromium } from "playwright-core";
+import { cleanUp, root, startChat } from "./lib.js";
+
+const pictures = `${root}/tests/e2e/out`;
+const flags = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+let browser;
+let chat;
+let contexts = [];
+const mistakes = [];
+
+function findBrowser() {
+  const names = ["chromium", "chromium-browser", "google-chrome"];
+  const candidates = process.env.PATH.split(delimiter).flatMap((path) => names.map((name) => `${path}/${name}`));
+  const found = [process.env.CHROMIUM, "/usr/bin/chromium", ...candidates].filter(Boolean).find((path) => {
+    try {
+      accessSync(path, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+  assert.ok(found, "there is no Chromium: install the package `chromium`, or set CHROMIUM to its path");
+  return found;
+}
+
+before(async () => {
+  mkdirSync(pictures, { recursive: true });
+  browser = await chromium.launch({ executablePath: findBrowser(), args: flags });
+  chat = await startChat({ CHAT_SESSION_KEY: "a key for the browser" });
+});
+
+afterEach(async () => {
+  await Promise.all(contexts.map((context) => context.close()));
+  contexts = [];
+});
+
+after(async () => {
+  await browser?.close();
+  await cleanUp();
+});
+
+/** A browser window of its own; more tabs come from `tab.context()`. */
+async function openTab({ url = chat.url, context, ...options } = {}) {
+  if (!context) {
+    context = await browser.newContext({ viewport: { width: 1200, height: 800 }, ...options });
+    context.setDefaultTimeout(30_000);
+    contexts.push(context);
+  }
+  const tab = await context.newPage();
+  tab.on("pageerror", (error) => mistakes.push(error.stack));
+  tab.on("console", (message) => {
+    if (/Content Security Policy/i.test(message.text())) {
+      mistakes.push(message.text());
+    }
+  });
+  await tab.goto(url);
+  return tab;
+}
+
+async function signIn(tab, user, password = `${user}-demo`) {
+  await tab.getByTestId("user").fill(user);
+  await tab.getByTestId("password").fill(password);
+  await tab.getByTestId("sign-in").click();
+}
+
+const online = (tab) => tab.locator('[data-testid="status"][data-state="online"]').waitFor();
+
+async function enter(user, options) {
+  const tab = await openTab(options);
+  await signIn(tab, user);
+  await online(tab);
+  return tab;
+}
+
+async function say(tab, text) {
+  await tab.getByTestId("text").fill(text);
+  await tab.getByTestId("send").click();
+}
+
+const message = (tab, text) => tab.getByTestId("messages").getByText(text, { exact: true });
+const person = (tab, name) => tab.locator(`[data-testid="people"] [data-user="${name}"]`);
+const error = (tab, text) => tab.getByTestId("error").getByText(text);
+const picture = (tab, name) => tab.screenshot({ path: `${pictures}/${name}.png`, animations: "disabled" });
+
+test("two people sign in and chat both ways", async () => {
+  const ada = await enter("ada");
+  const bob = await enter("bob");
+
+  await say(ada, "hello bob");
+  await message(bob, "hello bob").waitFor();
+  await say(bob, "hello ada");
+  await message(ada, "hello ada").waitFor();
+
+  assert.equal(await message(ada, "hello bob").count(), 1, "one's own message appears once");
+  await picture(ada, "chat");
+});
+
+test("a wrong password is explained, and the right one helps", async () => {
+  const tab = await openTab();
+
+  await signIn(tab, "ada", "wrong");
+  await error(tab, "there is no account with this name and password").waitFor();
+  await picture(tab, "wrong-password");
+
+  await signIn(tab, "ada");
+  await online(tab);
+  assert.equal(await tab.getByTestId("error").isVisible(), false);
+});
+
+test("presence: a newcomer sees who is there, two tabs are one person, a leave is seen", async () => {
+  const ada = await enter("ada");
+  const bob = await enter("bob");
+  await person(ada, "bob").waitFor();
+  await person(bob, "ada").waitFor();
+  await ada.getByTestId("news").getByText("bob came in").waitFor();
+
+  const second = await enter("bob", { context: bob.context() });
+  await person(second, "ada").waitFor();
+  assert.equal(await person(ada, "bob").count(), 1, "two tabs of bob are one bob");
+
+  await second.close();
+  await say(bob, "I am still here");
+  await message(ada, "I am still here").waitFor();
+  assert.equal(await person(ada, "bob").count(), 1);
+
+  await bob.close();
+  await person(ada, "bob").waitFor({ state: "detached" });
+  await ada.getByTestId("news").getByText("bob left").waitFor();
+});
+
+test("a refused action shows its text", async () => {
+  const bob = await enter("bob");
+
+  await bob.getByTestId("room").fill("nowhere");
+  await bob.getByTestId("join").click();
+  await error(bob, "there is no room called nowhere").waitFor();
+
+  await bob.getByTestId("open-room").click();
+  await error(bob, "403 Forbidden: this needs role `moderator`").waitFor();
+  await picture(bob, "refused");
+
+  await say(bob, " ");
+  await error(bob, "a message has between 1 and 1000 characters").waitFor();
+  await say(bob, "the error goes");
+  await message(bob, "the error goes").waitFor();
+  assert.equal(await bob.getByTestId("error").isVisible(), false);
+});
+
+test("a moderator confirms, and both talk in the new room", async () => {
+  const ada = await enter("ada");
+  const bob = await enter("bob");
+
+  await ada.getByTestId("room").fill("garden");
+  await ada.getByTestId("open-room").click();
+  await ada.getByTestId("question").getByText("Open the room garden?").waitFor();
+  await picture(ada, "confirm");
+  await ada.getByTestId("confirm-no").click();
+  await error(ada, "The room garden was not opened").waitFor();
+
+  await ada.getByTestId("open-room").click();
+  await ada.getByTestId("confirm-yes").click();
+  await ada.getByTestId("current-room").getByText("garden").waitFor();
+
+  await bob.getByTestId("room").fill("garden");
+  await bob.getByTestId("join").click();
+  await bob.getByTestId("current-room").getByText("garden").waitFor();
+  await say(bob, "roses");
+  await message(ada, "roses").waitFor();
+
+  await bob.getByTestId("rooms").getByText("lobby").click();
+  assert.equal(await message(bob, "roses").count(), 0, "the lobby has its own messages");
+});
+
+test("markup in a message is text", async () => {
+  const ada = await enter("ada");
+  const bob = await enter("bob");
+  const script = "<script>window.stolen = true</script><img src=x onerror='window.stolen = true'>";
+
+  await say(ada, script);
+  await message(bob, script).waitFor();
+
+  assert.equal(await bob.getByTestId("messages").locator("script, img").count(), 0);
+  assert.equal(await bob.evaluate(() => window.stolen), undefined);
+});
+
+test("a reload keeps the session, signing out ends it", async () => {
+  const ada = await enter("ada");
+
+  await ada.reload();
+  await online(ada);
+  await ada.getByTestId("sign-out").click();
+  await ada.getByTestId("user").waitFor();
+  await ada.reload();
+
+  await ada.getByTestId("user").waitFor();
+});
+
+test("the app restarts while the page is open, and the next message arrives in both tabs", async () => {
+  const env = { CHAT_SESSION_KEY: "a key that stays" };
+  const first = await startChat(env);
+  const ada = await enter("ada", { url: first.url });
+  const bob = await enter("bob", { url: first.url });
+  await ada.getByTestId("room").fill("short-lived");
+  await ada.getByTestId("open-room").click();
+  await ada.getByTestId("confirm-yes").click();
+  await ada.getByTestId("current-room").getByText("short-lived").waitFor();
+
+  await first.stop("SIGKILL");
+  await ada.locator('[data-testid="status"][data-state="reconnecting"]').waitFor();
+  await bob.locator('[data-testid="status"][data-state="reconnecting"]').waitFor();
+  await picture(bob, "reconnecting");
+  const second = await startChat({ ...env, ...first.ports });
+  await online(ada);
+  await online(bob);
+
+  await error(ada, "there is no room called short-lived").waitFor();
+  await say(ada, "here I am again");
+  await message(bob, "here I am again").waitFor();
+  await message(ada, "here I am again").waitFor();
+  await say(bob, "so am I");
+  await message(ada, "so am I").waitFor();
+  await person(bob, "ada").waitFor();
+  await second.stop("SIGKILL");
+});
+
+test("a message that is written while there is no connection is sent when there is one", async () => {
+  const env = { CHAT_SESSION_KEY: "a key that stays" };
+  const first = await startChat(env);
+  const ada = await enter("ada", { url: first.url });
+
+  await first.stop("SIGKILL");
+  await ada.locator('[data-testid="status"][data-state="reconnecting"]').waitFor();
+  await say(ada, "patience");
+  const second = await startChat({ ...env, ...first.ports });
+
+  await message(ada, "patience").waitFor();
+  await second.stop("SIGKILL");
+});
+
+test("a session that is no longer valid leads to the sign-in form, with the reason", async () => {
+  const first = await startChat();
+  const ada = await enter("ada", { url: first.url });
+
+  await first.stop("SIGKILL");
+  const second = await startChat(first.ports);
+
+  await error(ada, "your session is no longer valid here; please sign in again").waitFor();
+  await picture(ada, "signed-out");
+  await signIn(ada, "ada");
+  await online(ada);
+  await second.stop("SIGKILL");
+});
+
+test("the page works in the dark and on a telephone", async () => {
+  const ada = await enter("ada", { colorScheme: "dark", viewport: { width: 390, height: 760 }, hasTouch: true });
+  await say(ada, "a message from the train");
+  await message(ada, "a message from the train").waitFor();
+
+  const width = await ada.evaluate(() => document.documentElement.scrollWidth);
+
+  assert.ok(width <= 390, `the page is ${width} pixels wide`);
+  for (const id of ["room", "join", "text", "send", "messages"]) {
+    assert.ok(await ada.getByTestId(id).isVisible(), `${id} is in sight`);
+  }
+  await picture(ada, "telephone-dark");
+});
+
+test("no page threw an error or met its own content security policy", () => {
+  assert.deepEqual(mistakes, []);
+});

@@ -1,0 +1,231 @@
+// The official client under Node against the running chat.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { cleanUp, connect, logIn, refusal, sessionOf, startChat, until } from "./lib.js";
+
+let chat;
+let ada;
+let bob;
+
+const listen = ["newMessage", "presence"];
+const join = async (user, extra = {}) =>
+  connect(`${chat.url}/chat`, { token: await sessionOf(chat.url, user), listen, ...extra });
+
+before(async () => {
+  chat = await startChat({ CHAT_SESSION_KEY: "a key for these tests" });
+  ada = await join("ada", { on: { confirm: () => true } });
+  bob = await join("bob");
+});
+
+after(cleanUp);
+
+test("one line for the app and one for the service are printed, each with its URL", () => {
+  const lines = chat.out.trim().split("\n");
+
+  assert.equal(lines.filter((line) => line.includes(chat.url)).length, 1, chat.out);
+  assert.equal(lines.filter((line) => line.includes(`:${chat.ports.HUB_LOCAL_PORT}`)).length, 1, chat.out);
+  assert.equal(lines.length, 2, chat.out);
+});
+
+test("a wrong password is 401 with a sentence", async () => {
+  const answer = await logIn(chat.url, "ada", "bob-demo");
+
+  assert.equal(answer.status, 401);
+  assert.match(await answer.text(), /no account with this name and password/);
+});
+
+test("without a session nobody gets a connection, and the client reads why", async () => {
+  assert.match(await refusal(connect(`${chat.url}/chat`)), /sign in first.*401/);
+  assert.match(
+    await refusal(connect(`${chat.url}/chat`, { token: "forged" })),
+    /your session is no longer valid here; please sign in again.*401/,
+  );
+});
+
+test("a message reaches everyone in the room, and its length is the result", async () => {
+  const length = await bob.invoke("sendMessage", "lobby", "grüß dich, ada");
+
+  assert.equal(length, Buffer.byteLength("grüß dich, ada"));
+  const expected = { room: "lobby", from: "bob", text: "grüß dich, ada" };
+  for (const client of [ada, bob]) {
+    await until("the message arrives", () => client.got("newMessage").some(([m]) => m.text === expected.text));
+    assert.deepEqual(client.got("newMessage").at(-1), [expected]);
+  }
+});
+
+test("the third argument may be left out, null or given", async () => {
+  assert.equal(await bob.invoke("sendMessage", "lobby", "one"), 3);
+  assert.equal(await bob.invoke("sendMessage", "lobby", "two", null), 3);
+  assert.equal(await bob.invoke("sendMessage", "lobby", "three", true), 5);
+});
+
+test("method names match ignoring case and underscores", async () => {
+  assert.equal(await bob.invoke("SendMessage", "lobby", "hi"), 2);
+  assert.equal(await bob.invoke("send_message", "lobby", "hi"), 2);
+});
+
+test("a wrong argument is named by position, name and type", async () => {
+  assert.equal(
+    await refusal(bob.invoke("sendMessage", "lobby", 7)),
+    "argument 2 (`text`): invalid type: integer `7`, expected a string",
+  );
+});
+
+test("a missing argument is named by position and name", async () => {
+  assert.equal(await refusal(bob.invoke("sendMessage", "lobby")), "argument 2 (`text`) is missing");
+  assert.equal(await refusal(bob.invoke("join")), "argument 1 (`room`) is missing");
+});
+
+test("one argument too many is refused", async () => {
+  assert.equal(
+    await refusal(bob.invoke("join", "lobby", "extra")),
+    "too many arguments: expected 1 argument, got 2",
+  );
+});
+
+test("an unknown method is named, with the one that was meant", async () => {
+  assert.equal(
+    await refusal(bob.invoke("sendMesage", "lobby", "hi")),
+    "Unknown hub method 'sendMesage'; did you mean 'sendMessage'?",
+  );
+  await chat.logged(/WARN.*sendMesage/i);
+});
+
+test("a refusing filter says what is needed", async () => {
+  assert.equal(
+    await refusal(bob.invoke("openRoom", "bobs-own")),
+    "403 Forbidden: this needs role `moderator`",
+  );
+  assert.equal(await refusal(bob.invoke("join", "bobs-own")), "there is no room called bobs-own");
+});
+
+test("an empty and a long text are refused in words", async () => {
+  const sentence = "a message has between 1 and 1000 characters";
+
+  assert.equal(await refusal(bob.invoke("sendMessage", "lobby", " ")), sentence);
+  assert.equal(await refusal(bob.invoke("sendMessage", "lobby", "x".repeat(1001))), sentence);
+  assert.equal(await bob.invoke("sendMessage", "lobby", "x".repeat(1000)), 1000);
+});
+
+test("a moderator is asked before a room opens, and decides", async () => {
+  const questions = [];
+  let answer = false;
+  const moderator = await join("ada", {
+    on: {
+      confirm: (question) => {
+        questions.push(question);
+        return answer;
+      },
+    },
+  });
+
+  assert.equal(await moderator.invoke("openRoom", "rust"), false);
+  assert.equal(await refusal(bob.invoke("join", "rust")), "there is no room called rust");
+  answer = true;
+  assert.equal(await moderator.invoke("openRoom", "rust"), true);
+  await bob.invoke("join", "rust");
+  await bob.invoke("sendMessage", "rust", "only here");
+
+  assert.deepEqual(questions, ["Open the room rust?", "Open the room rust?"]);
+  await until("bob hears himself", () => bob.got("newMessage").some(([m]) => m.room === "rust"));
+  assert.ok(!moderator.got("newMessage").some(([m]) => m.room === "rust"), "the moderator has not joined");
+  await moderator.stop();
+});
+
+test("a client without the answer method fails the call and nothing else", async () => {
+  const mute = await join("ada");
+
+  assert.match(await refusal(mute.invoke("openRoom", "silent")), /The question was not answered/);
+  assert.equal(await mute.invoke("sendMessage", "lobby", "still here"), 10);
+  await mute.stop();
+});
+
+test("five calls queued behind a question are answered after it, in order", async () => {
+  const order = [];
+  let release;
+  const asked = new Promise((resolve) => (release = resolve));
+  const moderator = await join("ada", {
+    on: {
+      confirm: async () => {
+        await asked;
+        order.push("confirm");
+        return true;
+      },
+    },
+  });
+
+  const calls = [moderator.invoke("openRoom", "queue").then(() => order.push("openRoom"))];
+  for (const number of [1, 2, 3, 4, 5]) {
+    calls.push(moderator.invoke("sendMessage", "lobby", `queued ${number}`).then(() => order.push(number)));
+  }
+  // Another connection is not held up, and its answer shows that time has passed.
+  await bob.invoke("sendMessage", "lobby", "meanwhile");
+  assert.deepEqual(order, []);
+  release();
+  await Promise.all(calls);
+
+  assert.deepEqual(order, ["confirm", "openRoom", 1, 2, 3, 4, 5]);
+  await moderator.stop();
+});
+
+test("presence: a newcomer sees who is there, two tabs are one person, and leaves are told", async () => {
+  const fresh = await startChat();
+  const enter = async (user) =>
+    connect(`${fresh.url}/chat`, { token: await sessionOf(fresh.url, user), listen });
+  const news = (client) => client.got("presence");
+
+  const first = await enter("ada");
+  await until("ada sees herself", () => news(first).length === 1);
+  const tab1 = await enter("bob");
+  await until("bob sees everyone", () => news(tab1).length === 2);
+  assert.deepEqual(news(tab1), [["ada", true], ["bob", true]]);
+  await until("ada sees bob come", () => news(first).length === 2);
+
+  const tab2 = await enter("bob");
+  await until("the second tab sees everyone", () => news(tab2).length === 2);
+  await tab1.stop();
+  await tab2.stop();
+  await until("ada sees bob leave", () => news(first).some(([user, here]) => user === "bob" && !here));
+  const again = await enter("bob");
+  await until("ada sees bob come back", () => news(first).at(-1)[0] === "bob" && news(first).at(-1)[1]);
+
+  assert.deepEqual(news(first), [["ada", true], ["bob", true], ["bob", false], ["bob", true]]);
+  await again.stop();
+  await first.stop();
+  await fresh.stop("SIGKILL");
+});
+
+test("a session outlives a restart when its key is set, and only then", async () => {
+  const key = "outlives a restart";
+  const old = await startChat({ CHAT_SESSION_KEY: key });
+  const token = await sessionOf(old.url, "ada");
+  await old.stop("SIGKILL");
+
+  const same = await startChat({ CHAT_SESSION_KEY: key });
+  const client = await connect(`${same.url}/chat`, { token });
+  assert.equal(await client.invoke("sendMessage", "lobby", "back"), 4);
+  await client.stop();
+  await same.stop("SIGKILL");
+
+  const other = await startChat();
+  assert.match(await refusal(connect(`${other.url}/chat`, { token })), /no longer valid here/);
+  await other.stop("SIGKILL");
+});
+
+test("SIGTERM ends the chat cleanly, also while clients are connected", async () => {
+  const ending = await startChat();
+  const client = await connect(`${ending.url}/chat`, { token: await sessionOf(ending.url, "bob") });
+  const closed = new Promise((resolve) => client.onclose(resolve));
+
+  const result = await ending.stop("SIGTERM");
+
+  assert.deepEqual(result, { code: 0, signal: null }, ending.log);
+  await closed;
+});
+
+test("after all of this the process lives", async () => {
+  assert.ok(chat.lives);
+  assert.equal((await fetch(`${chat.url}/health`)).status, 200);
+  assert.doesNotMatch(chat.log, /panicked/);
+});

@@ -1,0 +1,179 @@
+// Starts the programs under test and connects the official client to them.
+
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { fileURLToPath } from "node:url";
+import * as signalR from "@microsoft/signalr";
+
+export const root = fileURLToPath(new URL("../..", import.meta.url));
+
+/** Every wait ends: a condition that has not come true by then is a failure. */
+const DEADLINE = 30_000;
+
+let directory;
+function program(name) {
+  directory ??= JSON.parse(
+    execFileSync("cargo", ["metadata", "--format-version", "1", "--no-deps"], { cwd: root, maxBuffer: 1 << 26 }),
+  ).target_directory;
+  return `${directory}/debug/${name}`;
+}
+
+/** Waits until `check` gives something true, and gives that. */
+export async function until(what, check, deadline = DEADLINE) {
+  const end = Date.now() + deadline;
+  for (;;) {
+    const value = await check();
+    if (value) {
+      return value;
+    }
+    if (Date.now() > end) {
+      throw new Error(`waited ${deadline} ms in vain: ${what}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/** Fails instead of waiting for ever. */
+export async function within(what, promise, deadline = DEADLINE) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`waited ${deadline} ms in vain: ${what}`)), deadline);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+export async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+const running = new Set();
+const connections = new Set();
+process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
+
+/** Ends what a test has left behind, so that a failure does not keep the others waiting. */
+export async function cleanUp() {
+  await Promise.all([...connections].map((connection) => connection.stop().catch(() => {})));
+  running.forEach((child) => child.kill("SIGKILL"));
+}
+
+/** One running program: what it has printed, and whether it lives. */
+export class Program {
+  out = "";
+  log = "";
+
+  constructor(name, args, env) {
+    // The environment of the tests must not decide what the program does, so little of it is passed on.
+    const { PATH, HOME } = process.env;
+    const RUST_LOG = "debug,hyper=info,hyper_util=info";
+    this.child = spawn(program(name), args, {
+      env: { PATH, HOME, RUST_LOG, NO_COLOR: "1", ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    running.add(this.child);
+    this.child.stdout.setEncoding("utf8").on("data", (text) => (this.out += text));
+    this.child.stderr.setEncoding("utf8").on("data", (text) => (this.log += text));
+    this.ended = new Promise((resolve) => {
+      this.child.on("error", (error) => {
+        this.log += String(error);
+        resolve(error);
+      });
+      this.child.on("exit", (code, signal) => resolve({ code, signal }));
+    });
+    this.ended.then(() => running.delete(this.child));
+  }
+
+  get lives() {
+    return running.has(this.child);
+  }
+
+  /** Waits for a printed line. */
+  printed(pattern) {
+    return until(`the program prints ${pattern}`, () => {
+      const found = this.out.match(pattern);
+      if (!found && !this.lives) {
+        throw new Error(`the program ended before it printed ${pattern}:\n${this.out}${this.log}`);
+      }
+      return found;
+    });
+  }
+
+  /** Waits for a line of the log. */
+  logged(pattern) {
+    return until(`the log says ${pattern}`, () => this.log.match(pattern)).catch((error) => {
+      throw new Error(`${error.message}\n${this.log.slice(-4000)}`);
+    });
+  }
+
+  async stop(signal = "SIGTERM") {
+    if (this.lives) {
+      this.child.kill(signal);
+    }
+    return within(`the program ends after ${signal}`, this.ended);
+  }
+}
+
+/** The chat on two ports, which stay the same when it is started again. */
+export async function startChat(env = {}) {
+  const PORT = env.PORT ?? String(await freePort());
+  const HUB_LOCAL_PORT = env.HUB_LOCAL_PORT ?? String(await freePort());
+  const chat = new Program("chat", [], { ...env, PORT, HUB_LOCAL_PORT });
+  chat.ports = { PORT, HUB_LOCAL_PORT };
+  chat.url = `http://127.0.0.1:${PORT}`;
+  await chat.printed(new RegExp(`http://127\\.0\\.0\\.1:${HUB_LOCAL_PORT}\\b`));
+  await chat.printed(new RegExp(`http://127\\.0\\.0\\.1:${PORT}\\b`));
+  return chat;
+}
+
+/** `POST /login`. */
+export function logIn(url, user, password = `${user}-demo`) {
+  return fetch(`${url}/login`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ user, password }),
+  });
+}
+
+export async function sessionOf(url, user) {
+  const answer = await logIn(url, user);
+  if (answer.status !== 200) {
+    throw new Error(`${user} cannot sign in: ${answer.status} ${await answer.text()}`);
+  }
+  return (await answer.json()).token;
+}
+
+/** A started connection of the official client; `got(name)` lists what it was sent, in order. */
+export async function connect(hubUrl, { token, on = {}, listen = [], options = {} } = {}) {
+  const connection = new signalR.HubConnectionBuilder()
+    .withUrl(hubUrl, { ...(token && { accessTokenFactory: () => token }), ...options })
+    .configureLogging(signalR.LogLevel.None)
+    .build();
+  const received = Object.fromEntries(listen.map((name) => [name, []]));
+  for (const name of listen) {
+    connection.on(name, (...args) => void received[name].push(args));
+  }
+  for (const [name, method] of Object.entries(on)) {
+    connection.on(name, method);
+  }
+  connection.got = (name) => received[name];
+  connections.add(connection);
+  connection.onclose(() => connections.delete(connection));
+  await within("the client connects", connection.start());
+  return connection;
+}
+
+/** The text of the error that a promise fails with. */
+export async function refusal(promise) {
+  let value;
+  try {
+    value = await within("the call is answered", promise);
+  } catch (error) {
+    return error.message;
+  }
+  throw new Error(`this should have failed, but gave ${JSON.stringify(value)}`);
+}
