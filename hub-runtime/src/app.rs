@@ -127,6 +127,13 @@ impl HubApp {
         HubContext::new(Arc::clone(&self.inner.outbound), wire_name(H::NAME).into())
     }
 
+    /// Where negotiate sends clients: scheme, host and port of the service. A page's content security
+    /// policy must allow connections there.
+    #[must_use]
+    pub fn client_url(&self) -> &str {
+        &self.inner.negotiate.client_base
+    }
+
     /// Ends the app in an orderly way: refuses negotiates and new clients, closes every client of the
     /// embedded service with leave to reconnect, delivers each `disconnected`, and waits for running
     /// calls (10 s unless [`HubAppBuilder::shutdown_wait`] says otherwise).

@@ -25,7 +25,7 @@ async fn main() -> anyhow::Result<()> {
         Chat { rooms: Default::default(), people: Default::default(), sessions: sessions.clone() };
     let app = HubApp::builder().signalr(SignalR::from_env_or_local()?).hub(hub).build()?;
 
-    let routes = page::routes(sessions).fallback_service(app.service());
+    let routes = page::routes(sessions, app.client_url()).fallback_service(app.service());
     app.run_with(routes).await?;
     Ok(())
 }

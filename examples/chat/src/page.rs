@@ -11,18 +11,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::sessions::Sessions;
 
-/// Scripts and styles come from here only. Connections may go elsewhere too, because the SignalR
-/// service is on another port (local) or another host (Azure).
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-     img-src 'self'; connect-src 'self' http: https: ws: wss:; base-uri 'none'; \
-     form-action 'none'; frame-ancestors 'none'";
+/// Scripts and styles come from here only. Connections go to the SignalR service too, which is on
+/// another port (local) or another host (Azure).
+fn content_security_policy(service: &str) -> String {
+    let sockets = service.replacen("http", "ws", 1);
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+         connect-src 'self' {service} {sockets}; base-uri 'none'; form-action 'none'; \
+         frame-ancestors 'none'"
+    )
+}
 
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// Everything under `/` that is not the hub's.
-pub fn routes(sessions: Sessions) -> Router {
+/// Everything under `/` that is not the hub's. `service` is where the page connects.
+pub fn routes(sessions: Sessions, service: &str) -> Router {
+    let policy = content_security_policy(service);
+    let file = |content_type, content| file(policy.clone(), content_type, content);
     Router::new()
         .route("/", file(HTML, include_str!("../page/index.html")))
         .route("/chat.css", file(CSS, include_str!("../page/chat.css")))
@@ -35,15 +42,18 @@ pub fn routes(sessions: Sessions) -> Router {
         .with_state(sessions)
 }
 
-fn file(content_type: &'static str, content: &'static str) -> MethodRouter<Sessions> {
-    let headers: [(HeaderName, &str); 5] = [
+fn file(
+    policy: String,
+    content_type: &'static str,
+    content: &'static str,
+) -> MethodRouter<Sessions> {
+    let headers: [(HeaderName, &str); 4] = [
         (header::CONTENT_TYPE, content_type),
         (header::CACHE_CONTROL, "no-cache"),
-        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    get(async move || (headers, content))
+    get(async move || ([(header::CONTENT_SECURITY_POLICY, policy)], headers, content))
 }
 
 #[derive(Deserialize)]
