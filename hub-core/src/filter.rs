@@ -7,7 +7,9 @@ use crate::{HubError, HubResult, Invocation};
 /// A guard in front of a hub method, written as `#[filter(expression)]` on a method or on the block.
 ///
 /// The expression is evaluated once, when the hub is mounted, so a filter may hold state. Filters run
-/// before the arguments are decoded, outer first, and are the only way to the method.
+/// before the arguments are decoded, outer first, and are the only way to the method. Those of the
+/// block also judge new connections, whether or not the hub has an `on_connected`; a denied one is
+/// closed.
 ///
 /// ```
 /// use hub_core::{Filter, HubError, HubResult, Invocation};

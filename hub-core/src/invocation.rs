@@ -21,7 +21,7 @@ pub struct Invocation {
 }
 
 /// What the runtime read off an upstream request. The fields are those of the wire.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct InvocationParts {
     /// The hub, lower-case, as the service names it.
     pub hub: String,
@@ -37,7 +37,7 @@ pub struct InvocationParts {
     pub claims: Claims,
     /// The query of the client's connect request.
     pub query: Query,
-    /// The headers of the upstream request.
+    /// The headers of the upstream request, without the client's query, which may hold its token.
     pub headers: HeaderMap,
     /// The client's protocol.
     pub protocol: Protocol,
@@ -108,7 +108,7 @@ impl Invocation {
         &self.parts.query
     }
 
-    /// The headers of the upstream request.
+    /// The headers of the upstream request, without the client's query: see [`Self::query`].
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         &self.parts.headers
@@ -153,12 +153,18 @@ impl Invocation {
 
 impl fmt::Debug for Invocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.parts, f)
+    }
+}
+
+impl fmt::Debug for InvocationParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Arguments, claims and headers may hold what a log must not.
         f.debug_struct("Invocation")
-            .field("hub", &self.parts.hub)
-            .field("category", &self.parts.category)
-            .field("event", &self.parts.event)
-            .field("connection_id", &self.parts.connection_id)
+            .field("hub", &self.hub)
+            .field("category", &self.category)
+            .field("event", &self.event)
+            .field("connection_id", &self.connection_id)
             .finish_non_exhaustive()
     }
 }

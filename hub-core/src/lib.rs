@@ -23,6 +23,8 @@ pub mod mounted;
 pub mod names;
 mod negotiate;
 pub mod outbound;
+#[doc(hidden)]
+pub mod panics;
 mod payload;
 #[doc(hidden)]
 pub mod private;

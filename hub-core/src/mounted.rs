@@ -3,14 +3,9 @@
 use std::{any::Any, collections::HashMap, fmt, future::Future, pin::Pin, sync::Arc};
 
 use crate::{
-    Context, Hub, HubContext, HubError, Invocation, NegotiateRequest, Negotiation,
-    args::Args,
-    filter::Filters,
-    hub::{CallFuture, Category},
-    invocation::InvocationParts,
-    names,
-    outbound::Outbound,
-    reply::Reply,
+    Context, Hub, HubContext, HubError, Invocation, NegotiateRequest, Negotiation, args::Args,
+    filter::Filters, hub::Category, invocation::InvocationParts, names, outbound::Outbound,
+    panics::catching, reply::Reply,
 };
 
 /// A hub that can be called without knowing its type.
@@ -25,10 +20,11 @@ pub trait MountedHub: Send + Sync {
     /// The row that answers an event, matched ignoring case and `_`.
     fn find(&self, category: Category, event: &str) -> Option<usize>;
 
-    /// Runs filters and method.
+    /// Runs filters and method. Without a row, which is a `connected` that no method answers, the
+    /// block's filters alone judge the connection.
     fn call(
         self: Arc<Self>,
-        row: usize,
+        row: Option<usize>,
         parts: InvocationParts,
         outbound: Arc<dyn Outbound>,
         wire_name: Arc<str>,
@@ -65,6 +61,9 @@ pub struct MethodInfo {
 pub struct Mounted<H: Hub> {
     hub: Arc<H>,
     methods: Vec<MethodInfo>,
+    /// The block's own.
+    block: Filters,
+    /// Those of each row, the block's among them.
     filters: Vec<Filters>,
     /// Matching form of a message's name to its row.
     messages: HashMap<String, usize>,
@@ -92,7 +91,7 @@ impl<H: Hub> Mounted<H> {
                 Category::Disconnected => Filters::new(),
             });
         }
-        Self { hub: Arc::new(hub), methods, filters, messages }
+        Self { hub: Arc::new(hub), methods, block, filters, messages }
     }
 
     /// The hub value.
@@ -122,7 +121,7 @@ impl<H: Hub> MountedHub for Mounted<H> {
 
     fn call(
         self: Arc<Self>,
-        row: usize,
+        row: Option<usize>,
         parts: InvocationParts,
         outbound: Arc<dyn Outbound>,
         wire_name: Arc<str>,
@@ -130,13 +129,17 @@ impl<H: Hub> MountedHub for Mounted<H> {
         let invocation = Arc::new(Invocation::new(parts, self.value()));
         let context = Context::new(HubContext::new(outbound, wire_name), Arc::clone(&invocation));
         Box::pin(async move {
+            let Some(row) = row else {
+                return guarded(&self.block, &invocation, async { Ok(Reply::Void) }).await;
+            };
             let (Some(method), Some(filters)) = (H::METHODS.get(row), self.filters.get(row)) else {
                 return Err(HubError::panicked("the method table has no such row".to_owned()));
             };
-            guarded(filters, &invocation, || {
-                Ok((method.call)(&self.hub, &context, Args::of(&invocation)?))
-            })
-            .await
+            let call = async {
+                let arguments = Args::of(&invocation)?;
+                (method.call)(&self.hub, &context, arguments).await
+            };
+            guarded(filters, &invocation, call).await
         })
     }
 
@@ -163,27 +166,25 @@ impl<H: Hub> fmt::Debug for Mounted<H> {
     }
 }
 
-/// Runs the call only when every filter lets it through, and shows the outcome to those that did.
-async fn guarded<'a>(
+/// Runs the call only when every filter lets it through, and shows the outcome, a panic included, to
+/// those that did.
+async fn guarded(
     filters: &Filters,
     invocation: &Invocation,
-    call: impl FnOnce() -> Result<CallFuture<'a>, HubError>,
+    call: impl Future<Output = Result<Reply, HubError>>,
 ) -> Result<Reply, HubError> {
     let mut passed = 0;
-    let mut outcome = Ok(());
+    let mut refusal = None;
     for filter in &filters.0 {
-        outcome = filter.before(invocation).await;
-        if outcome.is_err() {
+        if let Err(refused) = catching(filter.before(invocation)).await {
+            refusal = Some(refused);
             break;
         }
         passed += 1;
     }
-    let outcome = match outcome {
-        Err(refused) => Err(refused),
-        Ok(()) => match call() {
-            Ok(running) => running.await,
-            Err(unbound) => Err(unbound),
-        },
+    let outcome = match refusal {
+        Some(refused) => Err(refused),
+        None => catching(call).await,
     };
     for filter in filters.0.iter().take(passed).rev() {
         filter.after(invocation, outcome.as_ref().map(|_| ())).await;

@@ -222,7 +222,7 @@ pub enum SendError {
     Name(#[from] NameError),
     /// An argument could not be serialised.
     #[error("an argument could not be serialised")]
-    Encode(#[source] serde_json::Error),
+    Encode(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The request is larger than the service takes.
     #[error("the message is {size} bytes, more than the {limit} that the service takes")]
     TooLarge {
@@ -274,7 +274,7 @@ pub enum InvokeError {
     Client(String),
     /// The client's answer is not of the expected type.
     #[error("the client's answer is not of the expected type")]
-    Decode(#[source] serde_json::Error),
+    Decode(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The question could not be sent.
     #[error(transparent)]
     Send(#[from] SendError),

@@ -59,7 +59,7 @@ impl Arguments {
     /// The first value that could not be serialised.
     pub fn into_json(mut self) -> Result<Bytes, SendError> {
         if let Some(error) = self.failure {
-            return Err(SendError::Encode(error));
+            return Err(SendError::Encode(Box::new(error)));
         }
         self.json.push(b']');
         Ok(self.json.into())

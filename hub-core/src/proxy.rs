@@ -182,7 +182,7 @@ impl<R: DeserializeOwned> Future for Invoking<R> {
         let Asking::Asked(asked) = &mut self.state else { return Poll::Pending };
         asked.as_mut().poll(cx).map(|answer| {
             let answer = answer?;
-            serde_json::from_slice(&answer).map_err(InvokeError::Decode)
+            serde_json::from_slice(&answer).map_err(|error| InvokeError::Decode(Box::new(error)))
         })
     }
 }

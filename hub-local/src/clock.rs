@@ -1,24 +1,43 @@
-//! The one clock: wall time is the start plus what tokio's clock says has passed since.
+//! The one clock: wall time, moved by what tokio's clock is ahead of the machine's.
+//!
+//! With tokio's time paused, as in tests, that drives the age of tokens. Else it is plain wall time,
+//! which a suspended machine or a corrected clock does not leave behind.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::time::Instant;
-
-/// Where wall time and tokio's clock met.
-#[derive(Debug)]
+/// Where the two clocks met.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
-    started: Instant,
-    wall: Duration,
+    tokio: tokio::time::Instant,
+    machine: Instant,
 }
 
 impl Clock {
     pub(crate) fn start() -> Self {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { started: Instant::now(), wall }
+        Self { tokio: tokio::time::Instant::now(), machine: Instant::now() }
     }
 
     /// Seconds since 1970.
     pub(crate) fn unix_seconds(&self) -> u64 {
-        (self.wall + self.started.elapsed()).as_secs()
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let ahead = self.tokio.elapsed().saturating_sub(self.machine.elapsed());
+        // Unpaused, the two differ by the time between two readings.
+        let ahead = if ahead < Duration::from_secs(1) { Duration::ZERO } else { ahead };
+        (wall + ahead).as_secs()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn paused_time_moves_the_clock() {
+        let clock = Clock::start();
+        let before = clock.unix_seconds();
+
+        tokio::time::advance(Duration::from_secs(3600)).await;
+
+        assert!((3599..=3601).contains(&(clock.unix_seconds() - before)));
     }
 }

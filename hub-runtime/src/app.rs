@@ -14,8 +14,15 @@ use hub_core::{Hub, HubContext, mounted::MountedHub, outbound::Outbound};
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    auth::ClientTokens, builder::HubAppBuilder, clock::Clock, cors::Cors, keys::Keys,
-    routes::Routes, service::HubService, upstream::UpstreamOptions,
+    auth::ClientTokens,
+    builder::HubAppBuilder,
+    clock::Clock,
+    cors::Cors,
+    counters::{Counters, Counts},
+    keys::Keys,
+    routes::Routes,
+    service::HubService,
+    upstream::UpstreamOptions,
 };
 
 /// Hubs on a SignalR service: takes the service's upstream calls, negotiates, and sends.
@@ -37,6 +44,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Clock,
     /// Running calls, and calls whose peer hung up.
     pub(crate) tasks: TaskTracker,
+    pub(crate) counts: Counts,
     pub(crate) shutdown_wait: Duration,
     pub(crate) closing: AtomicBool,
     /// The key that every emulator knows: nothing may bind beyond loopback with it.
@@ -132,6 +140,12 @@ impl HubApp {
     #[must_use]
     pub fn client_url(&self) -> &str {
         &self.inner.negotiate.client_base
+    }
+
+    /// What the app has counted since it started.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.inner.counts.read()
     }
 
     /// Ends the app in an orderly way: refuses negotiates and new clients, closes every client of the

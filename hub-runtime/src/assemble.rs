@@ -13,11 +13,12 @@ use crate::{
     builder::{BuildError, HubAppBuilder},
     clock::Clock,
     config::{
-        Plan, SignalR,
+        self, Plan, SignalR,
         connection_string::{ConnectionString, path_of},
         env::{self, Variables},
     },
     cors::Cors,
+    counters::Counts,
     keys::Keys,
     rest::{RestOutbound, transport::Transport},
     routes::Routes,
@@ -57,7 +58,7 @@ pub(crate) fn inner(mut builder: HubAppBuilder, signalr: &SignalR, service: Serv
     let older = signalr.previous_access_key.clone();
     let keys = Keys::new(service.key.clone(), older, signalr.claims_key.as_ref());
     #[cfg(feature = "server")]
-    let well_known_key = service.key.expose() == crate::config::WELL_KNOWN_KEY;
+    let well_known_key = service.key.expose() == config::WELL_KNOWN_KEY;
     let seal_key = keys.signing_seal();
     let tokens = ClientTokens::new(&service.audience, service.key.clone(), seal_key);
     let rest: Arc<dyn Outbound> = Arc::new(RestOutbound {
@@ -96,6 +97,7 @@ pub(crate) fn inner(mut builder: HubAppBuilder, signalr: &SignalR, service: Serv
         routes: Routes::new(&builder.route_prefix, builder.upstream_paths, builder.upstream_code),
         clock,
         tasks: TaskTracker::new(),
+        counts: Counts::default(),
         shutdown_wait: builder.shutdown_wait,
         closing: AtomicBool::new(false),
         #[cfg(feature = "server")]
@@ -107,6 +109,7 @@ pub(crate) fn inner(mut builder: HubAppBuilder, signalr: &SignalR, service: Serv
 
 /// The service of a connection string.
 fn elsewhere(service: &ConnectionString) -> Result<Service, BuildError> {
+    warn_about_weaknesses(service);
     let client = service.client_endpoint.as_ref().unwrap_or(&service.endpoint);
     let server = service.server_endpoint.as_ref().unwrap_or(&service.endpoint);
     Ok(Service {
@@ -117,6 +120,19 @@ fn elsewhere(service: &ConnectionString) -> Result<Service, BuildError> {
         transport: http_transport(server.scheme_str() == Some("https"))?,
         is_embedded: false,
     })
+}
+
+/// What works, and should not be in production.
+fn warn_about_weaknesses(service: &ConnectionString) {
+    let plain = |uri: &&Uri| {
+        uri.scheme_str() == Some("http") && !uri.host().is_some_and(config::is_loopback)
+    };
+    if let Some(endpoint) = service.endpoints().find(plain) {
+        tracing::warn!(%endpoint, "tokens and messages travel unencrypted: use https outside of a private network");
+    }
+    if service.access_key.expose().len() < config::MIN_CLAIMS_KEY {
+        tracing::warn!("the access key is shorter than 32 bytes and can be guessed");
+    }
 }
 
 /// A base URI as text, without a closing slash.

@@ -22,7 +22,9 @@ impl Cors {
         }
         let uri: Option<Uri> = origin.parse().ok();
         let exact = uri.is_some_and(|uri| {
-            matches!(uri.scheme_str(), Some("http" | "https")) && matches!(uri.path(), "" | "/")
+            matches!(uri.scheme_str(), Some("http" | "https"))
+                && matches!(uri.path(), "" | "/")
+                && !origin.contains(['?', '@'])
         });
         (!exact || origin.ends_with('/')).then(|| {
             format!("`{origin}` is not an origin: write scheme, host and port only, like https://app.example")
@@ -127,6 +129,8 @@ mod tests {
         assert!(Cors::problem("*").is_some());
         assert!(Cors::problem("https://app.example/").is_some());
         assert!(Cors::problem("https://app.example/x").is_some());
+        assert!(Cors::problem("https://app.example?x").is_some());
+        assert!(Cors::problem("https://ada:pw@app.example").is_some());
         assert!(Cors::problem("app.example").is_some());
         assert_eq!(Cors::problem("https://app.example:8443"), None);
     }

@@ -51,6 +51,7 @@ mod builder;
 mod clock;
 mod config;
 mod cors;
+mod counters;
 #[cfg(feature = "local")]
 mod embedded;
 mod error_id;
@@ -92,5 +93,6 @@ pub use self::{
     app::HubApp,
     builder::{BuildError, HubAppBuilder},
     config::{ConfigError, ConnectionStringError, SignalR},
+    counters::Counters,
     service::{Answering, HubBody, HubService},
 };

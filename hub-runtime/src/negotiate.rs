@@ -1,10 +1,13 @@
 //! The negotiate route: who connects, with which token, and to where.
 
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, atomic::Ordering};
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, request::Parts};
-use hub_core::{ErrorKind, HubError, NegotiateRequest, Negotiation, Query, names};
+use hub_core::{
+    Cancellation, ErrorKind, HubError, NegotiateRequest, Negotiation, Query, names,
+    panics::catching,
+};
 use serde::Serialize;
 
 use crate::{
@@ -12,8 +15,8 @@ use crate::{
     auth::MAX_TOKEN,
     error_id::ErrorId,
     upstream::{
+        RunToEnd,
         answer::{INTERNAL, Refusal, empty, log, text},
-        catching,
     },
 };
 
@@ -25,8 +28,18 @@ struct Redirect {
     access_token: String,
 }
 
-/// Answers a negotiate or its preflight. `hub` is the name in the path, if there is one.
-pub(crate) async fn handle(app: &Inner, parts: Parts, hub: Option<&str>) -> Response<Bytes> {
+/// Answers a negotiate or its preflight. `hub` is the name in the path, if there is one. The hub's
+/// `negotiate` runs to its end as every hub method does.
+pub(crate) async fn handle(app: Arc<Inner>, parts: Parts, hub: Option<&str>) -> Response<Bytes> {
+    let (tasks, hub) = (app.tasks.clone(), hub.map(str::to_owned));
+    let answering = async move {
+        let _running = app.tasks.token();
+        answer(&app, parts, hub.as_deref()).await
+    };
+    RunToEnd::new(answering, Cancellation::new(), tasks).await
+}
+
+async fn answer(app: &Inner, parts: Parts, hub: Option<&str>) -> Response<Bytes> {
     let cors = &app.negotiate.cors;
     if parts.method == http::Method::OPTIONS {
         return with_headers(empty(StatusCode::NO_CONTENT), cors.preflight_headers(&parts.headers));
@@ -59,7 +72,9 @@ async fn redirect(
     let judged = mounted
         .negotiate(request(app, parts))
         .ok_or_else(|| refuse(StatusCode::NOT_FOUND, "This hub has no `negotiate`"))?;
-    let negotiation = catching(judged).await.and_then(checked).map_err(|error| refusal(&error))?;
+    let judged = catching(judged).await.and_then(checked);
+    app.counts.count(&judged);
+    let negotiation = judged.map_err(|error| refusal(&error))?;
     let token = app
         .negotiate
         .tokens

@@ -21,8 +21,8 @@ pub(crate) enum Route<'a> {
     /// The hub as the path names it; `None` when the path names none.
     Negotiate(Option<&'a str>),
     Health,
-    /// The path is ours but the method is not.
-    WrongMethod,
+    /// The path is ours but the method is not; these are.
+    WrongMethod(&'static str),
     Unknown,
 }
 
@@ -37,15 +37,20 @@ impl Routes {
 
     /// Tells what a request is for. Names of hubs stay encoded: no valid one needs an escape.
     pub(crate) fn of<'a>(&self, method: &Method, path: &'a str) -> Route<'a> {
-        let Some(path) = path.strip_prefix(&self.prefix) else { return Route::Unknown };
+        let Some((prefix, path)) = path.split_at_checked(self.prefix.len()) else {
+            return Route::Unknown;
+        };
+        if !prefix.eq_ignore_ascii_case(&self.prefix) {
+            return Route::Unknown;
+        }
         if self.upstream.iter().any(|template| matches_template(template, path)) {
-            return only(method, &[Method::POST], Route::Upstream);
+            return only(method, "POST", Route::Upstream);
         }
         if path == "/health" {
-            return only(method, &[Method::GET, Method::HEAD], Route::Health);
+            return only(method, "GET, HEAD", Route::Health);
         }
         match negotiate_path(path) {
-            Some(hub) => only(method, &[Method::POST, Method::OPTIONS], Route::Negotiate(hub)),
+            Some(hub) => only(method, "POST, OPTIONS", Route::Negotiate(hub)),
             None => Route::Unknown,
         }
     }
@@ -65,8 +70,9 @@ impl Routes {
     }
 }
 
-fn only<'a>(method: &Method, allowed: &[Method], route: Route<'a>) -> Route<'a> {
-    if allowed.contains(method) { route } else { Route::WrongMethod }
+fn only<'a>(method: &Method, allowed: &'static str, route: Route<'a>) -> Route<'a> {
+    let known = allowed.split(", ").any(|name| name == method.as_str());
+    if known { route } else { Route::WrongMethod(allowed) }
 }
 
 /// `/{hub}/negotiate`, `/api/{hub}/negotiate`, `/negotiate` and `/api/negotiate`, in any case.
@@ -127,7 +133,10 @@ mod tests {
         assert_eq!(post("/runtime/webhooks/signalr"), Route::Upstream);
         assert_eq!(post("/hooks/chat/messages/send"), Route::Upstream);
         assert_eq!(post("/hooks/chat/messages"), Route::Unknown);
-        assert_eq!(routes().of(&Method::GET, "/runtime/webhooks/signalr"), Route::WrongMethod);
+        assert_eq!(
+            routes().of(&Method::GET, "/runtime/webhooks/signalr"),
+            Route::WrongMethod("POST")
+        );
     }
 
     #[test]
@@ -135,6 +144,7 @@ mod tests {
         let routes = Routes::new("realtime/", Vec::new(), None);
 
         assert_eq!(routes.of(&Method::GET, "/realtime/health"), Route::Health);
+        assert_eq!(routes.of(&Method::GET, "/Realtime/health"), Route::Health);
         assert_eq!(routes.of(&Method::GET, "/health"), Route::Unknown);
     }
 

@@ -29,8 +29,9 @@ use crate::{
 
 /// The app's port unless `PORT` says otherwise; that of the Functions tools.
 const DEFAULT_PORT: u16 = 7071;
-/// How long a peer may take for its request line and headers.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a peer may take for its request line and headers, and so how long a connection may idle.
+/// Longer than the pools of callers keep theirs, so that no call meets a connection just closed.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(75);
 /// How many headers a request may have.
 const MAX_HEADERS: usize = 100;
 /// The pause after a failed accept, which mostly means that file descriptors have run out.
@@ -102,23 +103,39 @@ impl HubApp {
         let (connections, stopping) = (TaskTracker::new(), CancellationToken::new());
         let accepting = async {
             loop {
-                let Ok((stream, _)) = listener.accept().await else {
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                    continue;
-                };
-                connections.spawn(connection(stream, service.clone(), stopping.clone()));
+                match listener.accept().await {
+                    Ok((stream, _)) => {
+                        connections.spawn(connection(stream, service.clone(), stopping.clone()));
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "a connection could not be accepted");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                }
             }
         };
+        // Until the end is done there are answers: 503 to a negotiate, and the `disconnected` calls
+        // of a service in another process.
         tokio::select! {
-            () = accepting => {}
-            signal = asked_to_stop() => signal?,
+            never = accepting => match never {},
+            ended = self.asked_and_shut_down() => ended?,
         }
-        self.shutdown().await;
         drop(listener);
         stopping.cancel();
         connections.close();
         if tokio::time::timeout(DRAIN, connections.wait()).await.is_err() {
             tracing::warn!("some answers were not finished in time");
+        }
+        Ok(())
+    }
+
+    /// Waits for a signal and shuts down; a second signal ends the wait.
+    async fn asked_and_shut_down(&self) -> io::Result<()> {
+        let mut signals = Signals::listen()?;
+        signals.next().await;
+        tokio::select! {
+            () = self.shutdown() => {}
+            () = signals.next() => tracing::warn!("asked again to stop: not waiting any longer"),
         }
         Ok(())
     }
@@ -181,20 +198,44 @@ fn explained(error: io::Error, address: SocketAddr) -> io::Error {
     io::Error::new(io::ErrorKind::AddrInUse, text)
 }
 
-#[cfg(unix)]
-async fn asked_to_stop() -> io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
+/// SIGINT and SIGTERM, or Ctrl-C where there are no signals.
+struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+}
 
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted,
-        _ = terminate.recv() => Ok(()),
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        let (terminate, interrupt) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(Self { terminate, interrupt })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 
 #[cfg(not(unix))]
-async fn asked_to_stop() -> io::Result<()> {
-    tokio::signal::ctrl_c().await
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    async fn next(&mut self) {
+        // Where Ctrl-C cannot be listened for, nothing asks to stop.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 /// The body of a request that [`HubApp::run_with`] hands to a service.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use tower_service::Service;
@@ -127,10 +127,14 @@ pub(crate) async fn answer(
             tracing::warn!("upstream call without the configured code");
             text(StatusCode::UNAUTHORIZED, "the query parameter `code` is missing or wrong")
         }
-        Route::Negotiate(hub) => negotiate::handle(&app, parts, hub).await,
+        Route::Negotiate(hub) => negotiate::handle(app, parts, hub).await,
         Route::Health if app.is_closing() => text(StatusCode::SERVICE_UNAVAILABLE, "shutting down"),
         Route::Health => text(StatusCode::OK, "healthy"),
-        Route::WrongMethod => empty(StatusCode::METHOD_NOT_ALLOWED),
+        Route::WrongMethod(allowed) => {
+            let mut answer = empty(StatusCode::METHOD_NOT_ALLOWED);
+            answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+            answer
+        }
         Route::Unknown => text(StatusCode::NOT_FOUND, "not found"),
     }
 }

@@ -215,5 +215,21 @@ for (const [name, begin] of Object.entries({ "embedded service": embedded, "two 
         await client.stop();
       });
     }
+
+    test("while the app waits for a running call at its end, a negotiate is answered with 503", async () => {
+      const client = await connect(site.url, { listen: ["number"] });
+      await client.send("dawdle", 2_000);
+      await until("the call has begun", () => client.got("number").length === 1);
+
+      site.app.child.kill("SIGTERM");
+      const status = await until("the negotiate is refused", async () => {
+        const answer = await fetch(`${site.url}/negotiate?negotiateVersion=1`, { method: "POST" });
+        return answer.status === 200 ? undefined : answer.status;
+      });
+
+      assert.equal(status, 503);
+      assert.deepEqual(await site.app.ended, { code: 0, signal: null });
+      await client.stop();
+    });
   });
 }

@@ -87,6 +87,15 @@ impl ConnectionString {
     }
 }
 
+impl ConnectionString {
+    /// Every address that the string names.
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = &Uri> {
+        [Some(&self.endpoint), self.client_endpoint.as_ref(), self.server_endpoint.as_ref()]
+            .into_iter()
+            .flatten()
+    }
+}
+
 /// The `key=value` pieces of the string.
 struct Properties<'a> {
     pairs: Vec<(String, &'a str)>,

@@ -69,12 +69,12 @@ pub enum ConfigError {
         host: &'static str,
     },
     /// The connection string is malformed.
-    #[error("{variable} is not a usable connection string: {source}")]
+    #[error("{variable} is not a usable connection string: {problem}")]
     ConnectionString {
         /// The variable.
         variable: &'static str,
         /// What is wrong.
-        source: ConnectionStringError,
+        problem: ConnectionStringError,
     },
     /// Another variable is malformed.
     #[error("{variable} {problem}")]
@@ -145,11 +145,11 @@ impl SignalR {
     /// # Errors
     /// When it is malformed, or holds the emulator's well-known key for an address that others reach.
     pub fn connection_string(text: &str) -> Result<Self, ConfigError> {
-        let parsed = ConnectionString::parse(text).map_err(|source| {
-            ConfigError::ConnectionString { variable: env::CONNECTION_STRING, source }
+        let parsed = ConnectionString::parse(text).map_err(|problem| {
+            ConfigError::ConnectionString { variable: env::CONNECTION_STRING, problem }
         })?;
         let well_known = parsed.access_key.expose() == WELL_KNOWN_KEY;
-        if well_known && !parsed.endpoint.host().is_some_and(is_loopback) {
+        if well_known && !parsed.endpoints().all(|uri| uri.host().is_some_and(is_loopback)) {
             return Err(ConfigError::WellKnownKey);
         }
         Ok(Self::planned(Plan::Service(Box::new(parsed))))
@@ -311,6 +311,8 @@ mod tests {
 
         assert!(SignalR::connection_string(&with("localhost")).is_ok());
         assert!(SignalR::connection_string(&with("[::1]")).is_ok());
+        let elsewhere = with("localhost;ServerEndpoint=http://evil.example");
+        assert!(matches!(SignalR::connection_string(&elsewhere), Err(ConfigError::WellKnownKey)));
         assert!(matches!(
             SignalR::connection_string(&with("10.0.0.5")),
             Err(ConfigError::WellKnownKey)

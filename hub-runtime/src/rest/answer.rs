@@ -53,8 +53,8 @@ pub(crate) fn client_result(answer: &Response<Bytes>) -> Result<Bytes, InvokeErr
     }
     match answer.status() {
         StatusCode::OK => {
-            let envelope: Envelope<'_> =
-                serde_json::from_slice(answer.body()).map_err(InvokeError::Decode)?;
+            let envelope: Envelope<'_> = serde_json::from_slice(answer.body())
+                .map_err(|error| InvokeError::Decode(Box::new(error)))?;
             let result = envelope.result.map_or("null", RawValue::get);
             Ok(Bytes::copy_from_slice(result.as_bytes()))
         }

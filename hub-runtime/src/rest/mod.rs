@@ -169,9 +169,10 @@ impl Outbound for RestOutbound {
 }
 
 fn encode(payload: &Payload) -> Result<Bytes, SendError> {
-    let arguments = serde_json::from_slice(payload.json_arguments()).map_err(SendError::Encode)?;
-    let body = serde_json::to_vec(&Body { target: payload.target(), arguments })
-        .map_err(SendError::Encode)?;
+    let failed = |error: serde_json::Error| SendError::Encode(Box::new(error));
+    let arguments = serde_json::from_slice(payload.json_arguments()).map_err(failed)?;
+    let body = Body { target: payload.target(), arguments };
+    let body = serde_json::to_vec(&body).map_err(failed)?;
     if body.len() > MAX_BODY {
         return Err(SendError::TooLarge { size: body.len(), limit: MAX_BODY });
     }

@@ -101,8 +101,8 @@ impl TestClient {
         &self.identity
     }
 
-    /// Answers an event, as `connection.on(…)` does. The handler takes the argument, or a tuple of
-    /// several; what it returns is the client result, if the hub asks for one.
+    /// Answers an event, as `connection.on(…)` does. The handler takes the argument, a tuple of
+    /// several, or `()` for none; what it returns is the client result, if the hub asks for one.
     pub fn on<A, R>(&self, event: &str, handler: impl Fn(A) -> R + Send + Sync + 'static)
     where
         A: DeserializeOwned,
@@ -268,7 +268,17 @@ impl Shared {
     }
 }
 
+/// Ends the connection for whoever waits, also when a handler of the test panics.
+struct Reading(Arc<Shared>);
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.0.end(Some("the client stopped: a handler of `on(…)` panicked".to_owned()));
+    }
+}
+
 async fn read(shared: Arc<Shared>, mut receiver: MemoryReceiver, mut frames: Frames) {
+    let _reading = Reading(Arc::clone(&shared));
     loop {
         while let Ok(Some(frame)) = frames.next_frame() {
             if let Ok(Some(message)) = json::parse(&frame) {
@@ -315,9 +325,14 @@ async fn take(shared: &Shared, message: Message) {
     }
 }
 
-/// The only argument, or a tuple of all.
+/// The only argument, a tuple of all, or `()` for none.
 fn bind<A: DeserializeOwned>(arguments: &[u8]) -> Result<A, serde_json::Error> {
     let items: Vec<&RawValue> = serde_json::from_slice(arguments)?;
+    if items.is_empty()
+        && let Ok(nothing) = serde_json::from_str("null")
+    {
+        return Ok(nothing);
+    }
     if let [only] = items.as_slice()
         && let Ok(argument) = serde_json::from_str(only.get())
     {

@@ -17,15 +17,16 @@ use hub_core::{
     mounted::MountedHub,
     names,
     outbound::{Change, CloseTarget},
+    panics::catching,
     protocol::{Outcome, Protocol},
 };
+use tracing::Instrument;
 
-pub(crate) use self::run_to_end::catching;
+pub(crate) use self::run_to_end::RunToEnd;
 use self::{
     answer::Refusal,
     body::Body,
     request::{Caller, Route},
-    run_to_end::RunToEnd,
 };
 use crate::{
     app::{Hubs, Inner, Mount},
@@ -70,22 +71,30 @@ pub(crate) async fn handle(
         Ok(prepared) => prepared,
         Err(refusal) => return *refusal,
     };
-    let cancellation = prepared.parts.cancellation.clone();
+    let parts = &prepared.parts;
+    let span = tracing::info_span!(
+        "upstream",
+        hub = parts.hub,
+        event = parts.event,
+        connection = parts.connection_id
+    );
+    let cancellation = parts.cancellation.clone();
     let tasks = app.tasks.clone();
-    RunToEnd::new(run(app, prepared), cancellation, tasks).await
+    RunToEnd::new(run(app, prepared).instrument(span), cancellation, tasks).await
 }
 
 /// A call that may run.
 struct Prepared {
     hub: Arc<dyn MountedHub>,
     wire_name: Arc<str>,
-    row: usize,
+    /// `None` is a `connected` that no method answers.
+    row: Option<usize>,
     parts: InvocationParts,
 }
 
 async fn prepare(
     app: &Inner,
-    headers: HeaderMap,
+    mut headers: HeaderMap,
     caller: Caller,
     body: Box<dyn ReadBody>,
 ) -> Result<Prepared, Refusal> {
@@ -102,7 +111,9 @@ async fn prepare(
     let body = match body.read(max_body).await {
         Ok(body) => body,
         Err(ReadError::TooLarge) => return Err(too_large(max_body)),
-        Err(ReadError::Broken) => return Err(Box::new(answer::empty(StatusCode::BAD_REQUEST))),
+        Err(ReadError::Broken) => {
+            return Err(refuse(StatusCode::BAD_REQUEST, "the body ended before it was whole"));
+        }
     };
     let body = parse(&body, category, &route)?;
     let (invocation_id, arguments, error) = match body {
@@ -110,11 +121,16 @@ async fn prepare(
         Body::Disconnected { error } => (None, Bytes::new(), error),
         Body::Invocation { invocation_id, arguments, .. } => (invocation_id, arguments, None),
     };
-    let Some(row) = hub.find(category, &route.event) else {
-        let id = invocation_id.as_deref();
-        return Err(Box::new(no_method(app, &*hub, category, &route, id)));
-    };
-    let query = request::client_query(&headers);
+    let row = hub.find(category, &route.event);
+    match (category, row) {
+        (Category::Message, None) => {
+            let id = invocation_id.as_deref();
+            return Err(Box::new(no_method(app, &*hub, &route, id)));
+        }
+        (Category::Disconnected, None) => return Err(Box::new(answer::empty(StatusCode::OK))),
+        (_, Some(_)) | (Category::Connected, None) => {}
+    }
+    let query = request::take_client_query(&mut headers);
     let parts = InvocationParts {
         hub: wire_name.to_string(),
         category,
@@ -143,6 +159,7 @@ async fn run(app: Arc<Inner>, call: Prepared) -> Response<Bytes> {
     let wire_name = Arc::clone(&call.wire_name);
     let outbound = Arc::clone(&app.outbound);
     let result = catching(call.hub.call(call.row, call.parts, outbound, call.wire_name)).await;
+    app.counts.count(&result);
     if let (Category::Connected, Err(error)) = (category, &result)
         && matches!(error.kind(), ErrorKind::Denied | ErrorKind::Unauthenticated)
         && !app.upstream.keep_refused_connections
@@ -209,16 +226,13 @@ fn parse(body: &Bytes, category: Category, route: &Route) -> Result<Body, Refusa
 fn no_method(
     app: &Inner,
     hub: &dyn MountedHub,
-    category: Category,
     route: &Route,
     invocation_id: Option<&str>,
 ) -> Response<Bytes> {
-    if category != Category::Message {
-        return answer::empty(StatusCode::OK);
-    }
-    let known = hub.methods().iter().filter(|method| method.category == Category::Message);
-    let nearest = names::nearest(&route.event, known.map(|method| method.name));
-    tracing::warn!(hub = hub.name(), method = route.event, nearest, "unknown hub method");
+    let messages = hub.methods().iter().filter(|method| method.category == Category::Message);
+    let known: Vec<_> = messages.map(|method| method.name).collect();
+    let nearest = names::nearest(&route.event, known.iter().copied());
+    tracing::warn!(hub = hub.name(), method = route.event, nearest, ?known, "unknown hub method");
     let Some(id) = invocation_id else { return answer::empty(StatusCode::NOT_FOUND) };
     let mut text = format!("Unknown hub method '{}'", route.event);
     if let Some(nearest) = nearest.filter(|_| app.upstream.detailed_errors) {
@@ -260,6 +274,7 @@ fn warn_once_about_missing_seal(options: &UpstreamOptions, caller: &Caller, head
     }
     if warned.insert(caller.connection_id.clone()) {
         tracing::warn!(
+            connection = caller.connection_id,
             "a connection's claims are not sealed and are ignored: let this app's `negotiate` make the token, or call `SignalR::trust_plain_claims()` after reading what it risks"
         );
     }

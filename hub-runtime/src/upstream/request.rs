@@ -37,6 +37,8 @@ pub(crate) enum NotGenuine {
         "the header X-ASRS-Signature is missing or made with another key; compare the access key of this app with that of the service"
     )]
     Signature,
+    #[error("the header X-ASRS-User-Id is there more than once")]
+    UserId,
     #[error(transparent)]
     Seal(#[from] SealError),
 }
@@ -52,6 +54,9 @@ pub(crate) fn caller(
     let signatures = headers.get_all(SIGNATURE).iter().map(header::HeaderValue::as_bytes);
     if !signature::verify(signatures, &connection_id, keys.access()) {
         return Err(NotGenuine::Signature);
+    }
+    if headers.get_all(USER_ID).iter().nth(1).is_some() {
+        return Err(NotGenuine::UserId);
     }
     let identity = sealed_identity(headers, keys.seals())?;
     let Some(identity) = identity else {
@@ -76,7 +81,10 @@ fn sealed_identity(
 /// The grammar of the official receiver: entries between commas, kept only when they are exactly a
 /// type, a colon with a blank, and a value; the first value of a type wins.
 fn plain_claims(headers: &HeaderMap) -> Claims {
-    let Some(header) = text(headers, USER_CLAIMS) else { return Claims::default() };
+    let lines = headers.get_all(USER_CLAIMS).iter();
+    let lines: Vec<_> =
+        lines.filter_map(|line| std::str::from_utf8(line.as_bytes()).ok()).collect();
+    let header = lines.join(",");
     let mut claims: Vec<(String, String)> = Vec::new();
     for entry in header.split(',') {
         let mut parts = entry.split(": ").filter(|part| !part.is_empty());
@@ -105,9 +113,12 @@ pub(crate) fn route(headers: &HeaderMap) -> Option<Route> {
     Some(Route { hub: header(HUB)?, category: header(CATEGORY)?, event: header(EVENT)? })
 }
 
-/// The query of the client's connect request.
-pub(crate) fn client_query(headers: &HeaderMap) -> Query {
-    text(headers, CLIENT_QUERY).map(|raw| Query::parse(&raw)).unwrap_or_default()
+/// The query of the client's connect request. It leaves the headers, since it may hold the client's
+/// token.
+pub(crate) fn take_client_query(headers: &mut HeaderMap) -> Query {
+    let query = text(headers, CLIENT_QUERY).map(|raw| Query::parse(&raw)).unwrap_or_default();
+    headers.remove(CLIENT_QUERY);
+    query
 }
 
 /// Whether the call carries plain claims at all.
@@ -115,9 +126,15 @@ pub(crate) fn has_claims(headers: &HeaderMap) -> bool {
     headers.contains_key(USER_CLAIMS)
 }
 
-/// A header as UTF-8 text: user ids and events need not be ASCII.
+/// A header as UTF-8 text: user ids and events need not be ASCII. `None` when it is there more than
+/// once: whoever stands between might believe the other one.
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {
-    String::from_utf8(headers.get(name)?.as_bytes().to_vec()).ok()
+    let mut values = headers.get_all(name).iter();
+    let only = values.next()?;
+    if values.next().is_some() {
+        return None;
+    }
+    String::from_utf8(only.as_bytes().to_vec()).ok()
 }
 
 #[cfg(test)]

@@ -2,13 +2,11 @@
 
 use std::{
     future::Future,
-    panic::AssertUnwindSafe,
     pin::Pin,
     task::{Context, Poll},
 };
 
-use futures_util::FutureExt;
-use hub_core::{Cancellation, HubError};
+use hub_core::Cancellation;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
@@ -56,22 +54,6 @@ impl<T: Send + 'static> Drop for RunToEnd<T> {
     }
 }
 
-/// Turns a panic of the call into an error, so that the process lives and the caller is answered.
-pub(crate) async fn catching<T>(
-    call: impl Future<Output = Result<T, HubError>>,
-) -> Result<T, HubError> {
-    match AssertUnwindSafe(call).catch_unwind().await {
-        Ok(result) => result,
-        Err(payload) => {
-            let text = payload
-                .downcast_ref::<&str>()
-                .map(|text| (*text).to_owned())
-                .or_else(|| payload.downcast_ref::<String>().cloned());
-            Err(HubError::panicked(text.unwrap_or_else(|| "a panic without a text".to_owned())))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::{
@@ -106,13 +88,5 @@ mod tests {
 
         assert!(cancellation.is_cancelled());
         assert_eq!(effects.load(Ordering::SeqCst), 2);
-    }
-
-    #[tokio::test]
-    async fn a_panic_becomes_an_error() {
-        let error = catching::<()>(async { panic!("boom") }).await.unwrap_err();
-
-        assert_eq!(error.text(), "boom");
-        assert!(error.is_internal());
     }
 }

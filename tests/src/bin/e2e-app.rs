@@ -55,6 +55,13 @@ impl Loop {
         Ok(ctx.clients().caller().number(number).await?)
     }
 
+    /// Says that it has begun, and takes its time.
+    async fn dawdle(&self, ctx: &Context<Self>, milliseconds: u64) -> HubResult {
+        ctx.clients().caller().number(0).await?;
+        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+        Ok(())
+    }
+
     async fn count_for_me(&self, ctx: &Context<Self>, numbers: u32) -> HubResult {
         for number in 0..numbers {
             ctx.clients().caller().number(number).await?;

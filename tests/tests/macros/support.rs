@@ -100,7 +100,7 @@ impl<H: Hub> Bench<H> {
         let row = self.mounted.find(category, event).ok_or("unknown method")?;
         let hub = Arc::clone(&self.mounted);
         let outbound = Arc::clone(&self.recorder) as Arc<dyn Outbound>;
-        let reply = block_on(hub.call(row, parts, outbound, Arc::from("hub")));
+        let reply = block_on(hub.call(Some(row), parts, outbound, Arc::from("hub")));
         match reply.map_err(|error| shown(&error))? {
             Reply::Value(json) => Ok(String::from_utf8(json.to_vec()).unwrap()),
             _ => Ok(String::new()),

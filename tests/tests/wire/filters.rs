@@ -100,6 +100,11 @@ impl Loop {
         Ok(seen.0)
     }
 
+    #[filter(Journal("outer"))]
+    async fn panics(&self) -> HubResult {
+        panic!("boom")
+    }
+
     #[filter(SignedIn)]
     async fn signed_in(&self) -> HubResult {
         Ok(())
@@ -149,6 +154,39 @@ async fn a_refusal_comes_before_the_arguments_are_decoded() {
         *hub.journal.lock().unwrap(),
         ["block before", "outer before", "outer after false", "block after false"]
     );
+}
+
+#[tokio::test]
+async fn filters_look_back_at_a_panic_too() {
+    let hub = Loop::default();
+
+    answer(&app(hub.clone()), invoke("panics", "[]")).await;
+
+    assert_eq!(
+        *hub.journal.lock().unwrap(),
+        ["block before", "outer before", "outer after false", "block after false"]
+    );
+}
+
+struct Guarded;
+
+#[serverless_hub]
+#[filter(SignedIn)]
+impl Guarded {
+    async fn nothing(&self) {}
+}
+
+#[tokio::test]
+async fn the_filters_of_the_block_judge_a_connection_that_no_method_answers() {
+    let mut connected = call("connections", "connected", r#"{"type":10}"#);
+    connected.headers_mut().insert("x-asrs-hub", http::HeaderValue::from_static("guarded"));
+    let mut known = connected.clone();
+    known.headers_mut().insert("x-asrs-user-id", http::HeaderValue::from_static("ada"));
+    let app = app(Guarded);
+
+    assert_eq!(answer(&app, connected).await.status, 403);
+    assert_eq!(answer(&app, known).await.status, 200);
+    assert_eq!(app.counters().refused, 1);
 }
 
 #[tokio::test]

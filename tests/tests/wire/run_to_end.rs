@@ -12,12 +12,13 @@ use tokio::{
     sync::Notify,
 };
 
-use crate::support::{SIGNATURE, app};
+use crate::support::{SIGNATURE, answer, app};
 
 #[derive(Default)]
 struct Shared {
     effects: AtomicUsize,
     begun: Notify,
+    go_on: Notify,
     done: Notify,
     token_fired: AtomicUsize,
 }
@@ -26,6 +27,13 @@ struct Loop(Arc<Shared>);
 
 #[serverless_hub]
 impl Loop {
+    async fn negotiate(&self, _request: NegotiateRequest) -> HubResult<Negotiation> {
+        self.0.begun.notify_one();
+        self.0.go_on.notified().await;
+        self.0.done.notify_one();
+        Ok(Negotiation::anonymous())
+    }
+
     async fn twice(&self, ctx: &Context<Self>) -> HubResult {
         self.0.effects.fetch_add(1, Ordering::SeqCst);
         self.0.begun.notify_one();
@@ -65,4 +73,20 @@ async fn when_the_peer_disconnects_both_effects_happen_and_the_token_has_fired()
     assert_eq!(shared.effects.load(Ordering::SeqCst), 2);
     assert_eq!(shared.token_fired.load(Ordering::SeqCst), 1);
     server.abort();
+}
+
+#[tokio::test]
+async fn a_negotiate_runs_to_its_end_too() {
+    let shared = Arc::new(Shared::default());
+    let app = app(Loop(Arc::clone(&shared)));
+    let request =
+        http::Request::post("/negotiate").body(http_body_util::Empty::<bytes::Bytes>::new());
+    let mut negotiating = Box::pin(answer(&app, request.unwrap()));
+    assert!(futures_util::poll!(&mut negotiating).is_pending());
+    shared.begun.notified().await;
+
+    drop(negotiating);
+    shared.go_on.notify_one();
+
+    shared.done.notified().await;
 }

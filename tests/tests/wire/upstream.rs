@@ -144,6 +144,57 @@ async fn each_refusal_has_its_status() {
 }
 
 #[tokio::test]
+async fn of_two_faults_the_earlier_check_answers() {
+    let app = builder_at("http://127.0.0.1:1", Loop).max_body(100).build().unwrap();
+    let long = || invoke("nothing", &format!(r#"["{}"]"#, "x".repeat(200)));
+    let declared = |request| with(request, "content-length", Some("101"));
+    let unsigned = |request| with(request, "x-asrs-signature", None);
+    let untyped = |request| with(request, "content-type", Some("text/plain"));
+    let elsewhere = |request| with(request, "x-asrs-hub", Some("other"));
+    let broken = || call("messages", "nothing", "not json");
+    let unknown = || call("messages", "unknown", "not json");
+    let cases = [
+        ("signature, length", 401, unsigned(declared(long()))),
+        ("signature, type", 401, unsigned(untyped(broken()))),
+        ("length, type", 413, declared(untyped(long()))),
+        ("type, hub", 415, untyped(elsewhere(broken()))),
+        ("hub, length while reading", 404, elsewhere(long())),
+        ("hub, body", 404, elsewhere(broken())),
+        ("body, method", 400, unknown()),
+    ];
+    for (faults, expected, request) in cases {
+        assert_eq!(status(&app, request).await, expected, "{faults}");
+    }
+}
+
+#[tokio::test]
+async fn a_header_that_tells_who_or_where_and_comes_twice_is_refused() {
+    let app = app(Loop);
+    let twice = |name: &'static str, value: &'static str| {
+        let mut request = invoke("nothing", "[]");
+        request.headers_mut().append(name, HeaderValue::from_static(value));
+        request
+    };
+    let mut two_users = twice("x-asrs-user-id", "ada");
+    two_users.headers_mut().append("x-asrs-user-id", HeaderValue::from_static("bob"));
+
+    assert_eq!(status(&app, twice("x-asrs-connection-id", "conn-0001")).await, 401);
+    assert_eq!(status(&app, two_users).await, 401);
+    assert_eq!(status(&app, twice("x-asrs-event", "nothing")).await, 400);
+    assert_eq!(status(&app, twice("x-asrs-hub", "loop")).await, 400);
+}
+
+#[tokio::test]
+async fn a_wrong_http_method_is_told_the_right_ones() {
+    let request = Request::get("/runtime/webhooks/signalr").body(Full::<Bytes>::default()).unwrap();
+
+    let answered = answer(&app(Loop), request).await;
+
+    assert_eq!(answered.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(answered.headers["allow"], "POST");
+}
+
+#[tokio::test]
 async fn both_documented_signatures_in_one_header_are_accepted() {
     let app = app(Loop);
     let both = "sha256=04BE5150C28567D5F39FE8B326F43F49220DAED6EFFB73097C14EBEF24EE7097,sha256=B78B1B6698EF4C26ADACC16537E1940BF816254465275D2DC5CD8BAFEA0506E1";

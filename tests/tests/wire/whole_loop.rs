@@ -1,9 +1,9 @@
 //! Client, service, app, and back: every test runs with the embedded service and with a service
 //! elsewhere.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use hub_runtime::prelude::*;
+use hub_runtime::{HubApp, SignalR, prelude::*};
 use serde_json::json;
 use tokio::sync::{Mutex, mpsc};
 
@@ -18,14 +18,22 @@ trait LoopClient {
 /// What the hub tells the test.
 struct Loop {
     told: mpsc::UnboundedSender<String>,
-    ask_at_start: bool,
+    at_start: AtStart,
+}
+
+/// What `on_connected` does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum AtStart {
+    Greet,
+    Ask,
+    Deny,
 }
 
 type Told = Arc<Mutex<mpsc::UnboundedReceiver<String>>>;
 
-fn hub(ask_at_start: bool) -> (Loop, Told) {
+fn hub(at_start: AtStart) -> (Loop, Told) {
     let (told, hears) = mpsc::unbounded_channel();
-    (Loop { told, ask_at_start }, Arc::new(Mutex::new(hears)))
+    (Loop { told, at_start }, Arc::new(Mutex::new(hears)))
 }
 
 async fn next(told: &Told) -> String {
@@ -50,7 +58,10 @@ impl Loop {
     }
 
     async fn on_connected(&self, ctx: &Context<Self>) -> HubResult {
-        if self.ask_at_start {
+        if self.at_start == AtStart::Deny {
+            return Err(HubError::denied("Closed on Sundays"));
+        }
+        if self.at_start == AtStart::Ask {
             let answer = ctx.clients().caller().confirm("Are you there?").await?;
             self.tell(format!("confirmed {answer}"));
         }
@@ -87,6 +98,39 @@ impl Loop {
             self.tell(format!("not confirmed: {error}"));
         }
         Ok(answer?)
+    }
+
+    async fn membership(&self, ctx: &Context<Self>) -> HubResult<Vec<bool>> {
+        let (groups, id) = (ctx.user_groups(), ctx.user_id().or_reject("nobody")?);
+        groups.add(id, "staff").await?;
+        groups.add_for(id, "guests", Duration::from_secs(60)).await?;
+        let mut seen =
+            vec![groups.contains(id, "staff").await?, groups.contains(id, "guests").await?];
+        ctx.clients().group("staff").said(1).await?;
+        groups.remove(id, "staff").await?;
+        seen.push(groups.contains(id, "staff").await?);
+        groups.remove_from_all(id).await?;
+        seen.push(groups.contains(id, "guests").await?);
+        Ok(seen)
+    }
+
+    async fn existence(&self, ctx: &Context<Self>) -> HubResult<Vec<bool>> {
+        let manager = ctx.client_manager();
+        ctx.groups().add(ctx.connection_id(), "rust").await?;
+        let members = ctx.groups().members("rust", None).await?.members;
+        Ok(vec![
+            manager.connection_exists(ctx.connection_id()).await?,
+            manager.connection_exists("another").await?,
+            manager.user_exists("ada").await?,
+            manager.user_exists("nobody").await?,
+            manager.group_exists("rust").await?,
+            manager.group_exists("cobol").await?,
+            members.len() == 1 && members[0].connection_id == ctx.connection_id(),
+        ])
+    }
+
+    async fn send_away(&self, ctx: &Context<Self>) -> HubResult {
+        Ok(ctx.client_manager().close_user("bob", Some("Time to go"), &[]).await?)
     }
 
     async fn echo(&self, number: u32) -> HubResult<u32> {
@@ -171,6 +215,38 @@ async fn two_thousand_messages_arrive_once_each_and_in_order(world: World, _: To
     assert_eq!(ada.read().await["invocationId"], "0");
 }
 
+async fn a_denied_connection_is_closed_with_the_reason(world: World, told: Told) {
+    let mut ada = world.connect("ada").await;
+
+    assert_eq!(ada.read().await, json!({"type": 7, "error": "Closed on Sundays"}));
+    assert_eq!(next(&told).await, "ada disconnected");
+}
+
+async fn users_are_members_until_they_are_removed(world: World, _: Told) {
+    let mut ada = world.connect("ada").await;
+
+    ada.begin("0", "membership", json!([])).await;
+
+    assert_eq!(ada.read().await["arguments"], json!([1]));
+    assert_eq!(ada.read().await["result"], json!([true, true, false, false]));
+}
+
+async fn connections_users_and_groups_exist_or_not(world: World, _: Told) {
+    let mut ada = world.connect("ada").await;
+
+    let answer = ada.invoke("existence", json!([])).await;
+
+    assert_eq!(answer["result"], json!([true, false, true, false, true, false, true]));
+}
+
+async fn a_user_is_sent_away_with_a_reason(world: World, _: Told) {
+    let (mut ada, mut bob) = (world.connect("ada").await, world.connect("bob").await);
+
+    ada.invoke("sendAway", json!([])).await;
+
+    assert_eq!(bob.read().await, json!({"type": 7, "error": "Time to go"}));
+}
+
 async fn sending_from_outside_reaches_everyone(world: World, told: Told) {
     let (mut ada, mut bob) = (world.connect("ada").await, world.connect("bob").await);
     next(&told).await;
@@ -182,36 +258,35 @@ async fn sending_from_outside_reaches_everyone(world: World, told: Told) {
     assert_eq!(bob.read().await["arguments"], json!([1]));
 }
 
-async fn shutting_down_closes_clients_with_leave_to_reconnect(world: World, told: Told) {
-    let mut ada = world.connect("ada").await;
-    assert_eq!(next(&told).await, "ada connected");
-
-    world.app.shutdown().await;
-
-    assert_eq!(ada.read().await, json!({"type": 7, "allowReconnect": true}));
-    assert_eq!(next(&told).await, "ada disconnected");
+macro_rules! at_start {
+    () => {
+        AtStart::Greet
+    };
+    ($what:ident) => {
+        AtStart::$what
+    };
 }
 
 /// Runs a test in both worlds.
 macro_rules! in_both_worlds {
-    ($($name:ident $(asking $ask:literal)?;)*) => {
+    ($($name:ident $(at start $at_start:ident)?;)*) => {
         mod in_one_process {
-            use super::{embedded, hub};
+            use super::{AtStart, embedded, hub};
             $(
                 #[tokio::test]
                 async fn $name() {
-                    let (hub, told) = hub(false $(|| $ask)?);
+                    let (hub, told) = hub(at_start!($($at_start)?));
                     super::$name(embedded(hub).await, told).await;
                 }
             )*
         }
 
         mod in_two {
-            use super::{apart, hub};
+            use super::{AtStart, apart, hub};
             $(
                 #[tokio::test]
                 async fn $name() {
-                    let (hub, told) = hub(false $(|| $ask)?);
+                    let (hub, told) = hub(at_start!($($at_start)?));
                     super::$name(apart(hub).await, told).await;
                 }
             )*
@@ -224,13 +299,40 @@ in_both_worlds! {
     a_group_hears_what_is_said;
     a_method_may_ask_its_caller_while_five_calls_wait_behind_it;
     a_client_that_leaves_while_it_is_asked_gives_the_method_an_error;
-    a_client_may_be_asked_before_connected_has_returned asking true;
+    a_client_may_be_asked_before_connected_has_returned at start Ask;
+    a_denied_connection_is_closed_with_the_reason at start Deny;
+    users_are_members_until_they_are_removed;
+    connections_users_and_groups_exist_or_not;
+    a_user_is_sent_away_with_a_reason;
     two_thousand_messages_arrive_once_each_and_in_order;
     sending_from_outside_reaches_everyone;
 }
 
 #[tokio::test]
 async fn the_embedded_service_says_goodbye() {
-    let (hub, told) = hub(false);
-    shutting_down_closes_clients_with_leave_to_reconnect(embedded(hub).await, told).await;
+    let (hub, told) = hub(AtStart::Greet);
+    let world = embedded(hub).await;
+    let mut ada = world.connect("ada").await;
+    assert_eq!(next(&told).await, "ada connected");
+
+    let goodbye = async {
+        let close = ada.read().await;
+        drop(ada);
+        close
+    };
+    let ((), close) = tokio::join!(world.app.shutdown(), goodbye);
+
+    assert_eq!(close, json!({"type": 7, "allowReconnect": true}));
+    assert_eq!(next(&told).await, "ada disconnected");
+}
+
+#[tokio::test]
+async fn a_denied_connection_stays_open_where_the_app_says_so() {
+    let (hub, _told) = hub(AtStart::Deny);
+    let signalr = SignalR::local();
+    let app = HubApp::builder().signalr(signalr).hub(hub).keep_refused_connections();
+    let world = World::of(app.build().unwrap());
+    let mut ada = world.connect("ada").await;
+
+    assert_eq!(ada.invoke("echo", json!([7])).await["result"], 7);
 }

@@ -23,8 +23,7 @@ pub(crate) struct World {
 
 /// App and service in one process, wired without a socket.
 pub(crate) async fn embedded<H: Hub>(hub: H) -> World {
-    let app = HubApp::builder().signalr(SignalR::local()).hub(hub).build().unwrap();
-    World { app, _servers: JoinSet::new() }
+    World::of(HubApp::builder().signalr(SignalR::local()).hub(hub).build().unwrap())
 }
 
 /// The service calls the app over HTTP, and the app calls the service over HTTP.
@@ -57,6 +56,11 @@ pub(crate) struct Client {
 }
 
 impl World {
+    /// An app that needs no server beside it.
+    pub(crate) fn of(app: HubApp) -> Self {
+        Self { app, _servers: JoinSet::new() }
+    }
+
     /// Negotiates at the app as `user` and connects to the service.
     pub(crate) async fn connect(&self, user: &str) -> Client {
         let request = Request::post("/negotiate?negotiateVersion=1")

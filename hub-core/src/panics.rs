@@ -1,0 +1,56 @@
+//! A panic of application code becomes an error: the caller is answered and the process lives.
+
+use std::{
+    any::Any,
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    task::Poll,
+};
+
+use crate::HubError;
+
+/// Runs `call`; when it panics, the outcome is [`HubError::panicked`].
+///
+/// The call is dropped then and never polled again, so what it left half done is not seen.
+#[doc(hidden)]
+pub async fn catching<T>(call: impl Future<Output = Result<T, HubError>>) -> Result<T, HubError> {
+    let mut call = pin!(call);
+    poll_fn(|cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx)));
+        polled.unwrap_or_else(|payload| Poll::Ready(Err(HubError::panicked(text(&*payload)))))
+    })
+    .await
+}
+
+fn text(payload: &(dyn Any + Send)) -> String {
+    let text = payload
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "a panic without a text".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    fn outcome(call: impl Future<Output = Result<(), HubError>>) -> Result<(), HubError> {
+        let mut running = pin!(catching(call));
+        match running.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(outcome) => outcome,
+            Poll::Pending => panic!("it waits"),
+        }
+    }
+
+    #[test]
+    fn a_panic_becomes_an_error_with_its_text() {
+        let number = 7;
+
+        assert_eq!(outcome(async { panic!("boom") }).unwrap_err().text(), "boom");
+        assert_eq!(outcome(async move { panic!("boom {number}") }).unwrap_err().text(), "boom 7");
+        assert!(outcome(async { Ok(()) }).is_ok());
+    }
+}

@@ -1,0 +1,46 @@
+//! What an app has counted since it started.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hub_core::{ErrorKind, HubError};
+
+/// What an app has counted since it started, upstream calls and negotiates together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Calls that reached a hub.
+    pub calls: u64,
+    /// Of them: refused by a filter, or because the caller was denied or not signed in.
+    pub refused: u64,
+    /// Of them: failed on our side, panics included.
+    pub failed: u64,
+}
+
+/// The running counts.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    calls: AtomicU64,
+    refused: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl Counts {
+    /// Counts one call by how it ended.
+    pub(crate) fn count<T>(&self, outcome: &Result<T, HubError>) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let Err(error) = outcome else { return };
+        if error.is_internal() {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+        } else if matches!(error.kind(), ErrorKind::Denied | ErrorKind::Unauthenticated) {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn read(&self) -> Counters {
+        Counters {
+            calls: self.calls.load(Ordering::Relaxed),
+            refused: self.refused.load(Ordering::Relaxed),
+            failed: self.failed.load(Ordering::Relaxed),
+        }
+    }
+}
