@@ -133,6 +133,7 @@ pub(crate) async fn run<S: Source>(
     mut source: S,
     mut sink: impl Sink,
 ) {
+    let _registered = Registered(Arc::clone(&connection));
     let accepted = exchange(&connection, &mut source, &mut sink).await;
     let ending = connection.ending.get();
     if accepted {
@@ -143,6 +144,15 @@ pub(crate) async fn run<S: Source>(
         let _ = timeout(connection.state.limits.close, linger(&mut source)).await;
     }
     sink.shut().await;
+}
+
+/// Sees to it that nobody finds a connection whose task is gone, even after a panic.
+struct Registered(Arc<Connection>);
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.0.end(Ending::lost());
+    }
 }
 
 /// Reads and writes until the connection has ended and its last frame is written, or cannot be.
