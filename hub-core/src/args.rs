@@ -7,6 +7,8 @@ use serde::{
 };
 use serde_json::value::{RawValue, Value};
 
+#[cfg(feature = "msgpack")]
+use crate::protocol::msgpack;
 use crate::{HubError, hub::Category, invocation::Invocation, protocol::Protocol};
 
 /// A value that a client may send as an argument: any owned `serde` type.
@@ -28,6 +30,8 @@ impl<T: DeserializeOwned + Send> HubArg for T {
         let position = args.position;
         let bound = match args.items.get(position - 1) {
             Some(Item::Json(raw)) => serde_json::from_str(raw.get()).map_err(|e| json_text(&e)),
+            #[cfg(feature = "msgpack")]
+            Some(Item::MessagePack(value)) => msgpack::read_value(value),
             Some(Item::Text(text)) => {
                 // A `Value` answers every question of serde, `Option` among them.
                 let value = text.clone().map_or(Value::Null, Value::from);
@@ -55,6 +59,8 @@ pub struct Args<'a> {
 #[derive(Debug)]
 enum Item<'a> {
     Json(&'a RawValue),
+    #[cfg(feature = "msgpack")]
+    MessagePack(&'a [u8]),
     Text(Option<String>),
 }
 
@@ -82,6 +88,12 @@ impl<'a> Args<'a> {
                 .map_err(|_| HubError::rejected("the arguments are not a JSON array"))?
                 .into_iter()
                 .map(Item::Json)
+                .collect(),
+            #[cfg(feature = "msgpack")]
+            Protocol::MessagePack => msgpack::elements(call.raw_arguments())
+                .map_err(|_| HubError::rejected("the arguments are not a MessagePack array"))?
+                .into_iter()
+                .map(Item::MessagePack)
                 .collect(),
         };
         Ok(Self { items, position: 0, refuse_extra: true })
@@ -144,6 +156,10 @@ mod tests {
     type Alias = Option<bool>;
 
     fn call(arguments: &'static str) -> Invocation {
+        call_in(Protocol::Json, arguments.as_bytes())
+    }
+
+    fn call_in(protocol: Protocol, arguments: &'static [u8]) -> Invocation {
         let parts = InvocationParts {
             hub: "chat".to_owned(),
             category: Category::Message,
@@ -153,8 +169,8 @@ mod tests {
             claims: Default::default(),
             query: Default::default(),
             headers: Default::default(),
-            protocol: Protocol::Json,
-            arguments: Bytes::from_static(arguments.as_bytes()),
+            protocol,
+            arguments: Bytes::from_static(arguments),
             error: None,
             invocation_id: None,
             cancellation: Default::default(),
@@ -207,5 +223,52 @@ mod tests {
         let error = args.finish().unwrap_err();
 
         assert_eq!(error.text(), "too many arguments: expected 1 argument, got 2");
+    }
+
+    #[cfg(feature = "msgpack")]
+    mod in_messagepack {
+        use super::*;
+
+        fn call(arguments: &'static [u8]) -> Invocation {
+            call_in(Protocol::MessagePack, arguments)
+        }
+
+        #[test]
+        fn a_trailing_option_may_be_left_out_or_nil() {
+            for arguments in [&b"\x91\xa1a"[..], b"\x92\xa1a\xc0"] {
+                let call = call(arguments);
+                let mut args = Args::of(&call).unwrap();
+
+                assert_eq!(String::bind(&mut args, "room").unwrap(), "a");
+                assert_eq!(Alias::bind(&mut args, "notify").unwrap(), None);
+                args.finish().unwrap();
+            }
+        }
+
+        #[test]
+        fn failures_have_the_texts_of_json() {
+            let call = call(b"\x92\x07\xa1b");
+            let mut args = Args::of(&call).unwrap();
+
+            let wrong = String::bind(&mut args, "room").unwrap_err();
+            assert_eq!(
+                wrong.text(),
+                "argument 1 (`room`): invalid type: integer `7`, expected a string"
+            );
+            String::bind(&mut args, "text").unwrap();
+            let missing = String::bind(&mut args, "more").unwrap_err();
+            assert_eq!(missing.text(), "argument 3 (`more`) is missing");
+            let mut args = Args::of(&call).unwrap();
+            u8::bind(&mut args, "number").unwrap();
+            let extra = args.finish().unwrap_err();
+            assert_eq!(extra.text(), "too many arguments: expected 1 argument, got 2");
+        }
+
+        #[test]
+        fn arguments_that_are_no_array_are_refused() {
+            for arguments in [&b""[..], b"\x80", b"\x92\x01", b"\xdd\xff\xff\xff\xff"] {
+                assert!(Args::of(&call(arguments)).is_err(), "{arguments:x?}");
+            }
+        }
     }
 }

@@ -1,15 +1,21 @@
-//! What is sent to clients: an event name and its encoded arguments.
+//! What is sent to clients: an event name and its arguments, encoded for every protocol.
 
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::{names, outbound::SendError};
+use crate::{
+    names,
+    outbound::SendError,
+    protocol::{Message, Protocol},
+};
 
-/// A message to clients, encoded once.
+/// A message to clients, encoded once for each protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payload {
     target: String,
-    arguments: Bytes,
+    json: Bytes,
+    #[cfg(feature = "msgpack")]
+    message_pack: Option<Bytes>,
 }
 
 impl Payload {
@@ -22,7 +28,29 @@ impl Payload {
     /// The arguments as a JSON array.
     #[must_use]
     pub fn json_arguments(&self) -> &Bytes {
-        &self.arguments
+        &self.json
+    }
+
+    /// The arguments as an array of this protocol. `None` when only JSON can say them; the service
+    /// then converts it for other clients.
+    #[must_use]
+    pub fn arguments(&self, protocol: Protocol) -> Option<&Bytes> {
+        match protocol {
+            Protocol::Json => Some(&self.json),
+            #[cfg(feature = "msgpack")]
+            Protocol::MessagePack => self.message_pack.as_ref(),
+        }
+    }
+
+    /// The call that clients of this protocol get, if it can say the arguments.
+    #[must_use]
+    pub fn message(&self, protocol: Protocol) -> Option<Message> {
+        Some(Message::Invocation {
+            invocation_id: None,
+            target: self.target.clone(),
+            arguments: self.arguments(protocol)?.clone(),
+            stream_ids: Vec::new(),
+        })
     }
 }
 
@@ -32,13 +60,20 @@ impl Payload {
 pub struct Arguments {
     json: Vec<u8>,
     failure: Option<serde_json::Error>,
+    #[cfg(feature = "msgpack")]
+    message_pack: message_pack::Arguments,
 }
 
 impl Arguments {
     /// No arguments yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { json: vec![b'['], failure: None }
+        Self {
+            json: vec![b'['],
+            failure: None,
+            #[cfg(feature = "msgpack")]
+            message_pack: Default::default(),
+        }
     }
 
     /// Encodes the next argument.
@@ -49,6 +84,8 @@ impl Arguments {
                 self.json.push(b',');
             }
             self.failure = serde_json::to_writer(&mut self.json, value).err();
+            #[cfg(feature = "msgpack")]
+            self.message_pack.push(value);
         }
         self
     }
@@ -57,18 +94,61 @@ impl Arguments {
     ///
     /// # Errors
     /// The first value that could not be serialised.
-    pub fn into_json(mut self) -> Result<Bytes, SendError> {
-        if let Some(error) = self.failure {
-            return Err(SendError::Encode(Box::new(error)));
-        }
-        self.json.push(b']');
-        Ok(self.json.into())
+    pub fn into_json(self) -> Result<Bytes, SendError> {
+        finish(self.json, self.failure)
     }
 
     /// The finished message.
     pub(crate) fn into_payload(self, target: &str) -> Result<Payload, SendError> {
         names::check_event(target)?;
-        Ok(Payload { target: target.to_owned(), arguments: self.into_json()? })
+        Ok(Payload {
+            target: target.to_owned(),
+            json: finish(self.json, self.failure)?,
+            #[cfg(feature = "msgpack")]
+            message_pack: self.message_pack.finish(),
+        })
+    }
+}
+
+fn finish(mut json: Vec<u8>, failure: Option<serde_json::Error>) -> Result<Bytes, SendError> {
+    if let Some(error) = failure {
+        return Err(SendError::Encode(Box::new(error)));
+    }
+    json.push(b']');
+    Ok(json.into())
+}
+
+/// The same arguments in MessagePack.
+#[cfg(feature = "msgpack")]
+mod message_pack {
+    use bytes::Bytes;
+    use serde::Serialize;
+
+    use crate::protocol::msgpack::{Writer, write_value};
+
+    #[derive(Debug, Default)]
+    pub(super) struct Arguments {
+        encoded: Vec<u8>,
+        count: usize,
+        /// What JSON can say and MessagePack cannot goes as JSON.
+        failed: bool,
+    }
+
+    impl Arguments {
+        pub(super) fn push<T: Serialize + ?Sized>(&mut self, value: &T) {
+            self.count += 1;
+            self.failed |= write_value(&mut self.encoded, value).is_err();
+        }
+
+        pub(super) fn finish(self) -> Option<Bytes> {
+            if self.failed {
+                return None;
+            }
+            let mut out = Writer(Vec::with_capacity(self.encoded.len() + 5));
+            out.array(self.count);
+            out.raw(&self.encoded);
+            Some(out.0.into())
+        }
     }
 }
 
@@ -136,6 +216,17 @@ mod tests {
         let payload = ("rust", 3, None::<u8>).encode().into_payload("m").unwrap();
 
         assert_eq!(&payload.json_arguments()[..], br#"["rust",3,null]"#);
+    }
+
+    #[cfg(feature = "msgpack")]
+    #[test]
+    fn a_tuple_becomes_a_messagepack_array() {
+        let payload = ("rust", 3, None::<u8>).encode().into_payload("m").unwrap();
+        let none = ().encode().into_payload("m").unwrap();
+
+        let encoded = payload.arguments(Protocol::MessagePack).unwrap();
+        assert_eq!(&encoded[..], b"\x93\xa4rust\x03\xc0");
+        assert_eq!(&none.arguments(Protocol::MessagePack).unwrap()[..], b"\x90");
     }
 
     #[test]

@@ -39,6 +39,12 @@ impl<T: Serialize, E: IntoHubError> HubReply for Result<T, E> {
         let value = self.map_err(IntoHubError::into_hub_error)?;
         let encoded = match protocol {
             Protocol::Json => serde_json::to_vec(&value)?,
+            #[cfg(feature = "msgpack")]
+            Protocol::MessagePack => {
+                let mut out = Vec::new();
+                crate::protocol::msgpack::write_value(&mut out, &value)?;
+                out
+            }
         };
         Ok(Reply::Value(encoded.into()))
     }

@@ -4,7 +4,13 @@ use std::sync::Arc;
 
 use hub_core::Secret;
 
-use crate::{limits::Limits, random, service::LocalService, state::State, upstream::Upstream};
+use crate::{
+    limits::Limits,
+    random,
+    service::LocalService,
+    state::State,
+    upstream::{Unmatched, Upstream},
+};
 
 const DEFAULT_URL: &str = "http://127.0.0.1:8888";
 
@@ -15,9 +21,11 @@ pub struct Builder {
     key: Option<Secret>,
     secondary_key: Option<Secret>,
     upstream: Option<Arc<dyn Upstream>>,
+    unmatched: Unmatched,
     public_url: Option<String>,
     limits: Limits,
     detailed_errors: bool,
+    stateful_reconnect: Option<bool>,
 }
 
 impl Builder {
@@ -36,6 +44,11 @@ impl Builder {
         Self { upstream: Some(Arc::new(upstream)), ..self }
     }
 
+    /// What becomes of an `invoke` that no upstream takes. The default is an error for the client.
+    pub fn unmatched(self, unmatched: Unmatched) -> Self {
+        Self { unmatched, ..self }
+    }
+
     /// Where clients and REST callers reach the service; the default is `http://127.0.0.1:8888`.
     /// [`LocalService::set_public_url`] changes it once the port is known.
     pub fn public_url(self, url: impl Into<String>) -> Self {
@@ -52,13 +65,22 @@ impl Builder {
         Self { detailed_errors: detailed, ..self }
     }
 
+    /// Whether clients that ask for it may resume a connection whose WebSocket broke, without a
+    /// message lost or doubled. The default is that they may.
+    pub fn stateful_reconnect(self, allowed: bool) -> Self {
+        Self { stateful_reconnect: Some(allowed), ..self }
+    }
+
     /// Makes the service. It does no I/O.
     #[must_use]
     pub fn build(self) -> LocalService {
         let key = self.key.unwrap_or_else(random::key);
         let keys = std::iter::once(key).chain(self.secondary_key).collect();
         let url = self.public_url.unwrap_or_else(|| DEFAULT_URL.to_owned());
-        LocalService::new(State::new(keys, self.upstream, self.limits, self.detailed_errors, &url))
+        let mut state = State::new(keys, self.upstream, self.limits, self.detailed_errors, &url);
+        state.unmatched = self.unmatched;
+        state.stateful_reconnect = self.stateful_reconnect.unwrap_or(state.stateful_reconnect);
+        LocalService::new(state)
     }
 }
 

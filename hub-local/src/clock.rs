@@ -25,6 +25,13 @@ impl Clock {
         let ahead = if ahead < Duration::from_secs(1) { Duration::ZERO } else { ahead };
         (wall + ahead).as_secs()
     }
+
+    /// When this many seconds since 1970 have passed, at once for the past; `None` is beyond what a
+    /// clock can tell. To the second, as the times in tokens are.
+    pub(crate) fn instant(&self, unix_seconds: u64) -> Option<tokio::time::Instant> {
+        let ahead = Duration::from_secs(unix_seconds.saturating_sub(self.unix_seconds()));
+        tokio::time::Instant::now().checked_add(ahead)
+    }
 }
 
 #[cfg(test)]

@@ -5,19 +5,24 @@
 //! sends over REST. It runs embedded in an app, in tests without a socket, or behind
 //! [`LocalService::serve`].
 //!
-//! So far there are WebSockets and the JSON protocol.
+//! Clients use WebSockets, Server-Sent Events or long polling, and may resume a WebSocket that
+//! broke.
 
 mod body;
 mod builder;
 mod clock;
 mod connection;
+mod descriptors;
 mod hub;
 mod limits;
+#[cfg(feature = "cli")]
+pub mod load;
 mod query;
 mod random;
 mod rest;
 mod serve;
 mod service;
+mod settings;
 mod state;
 mod sync;
 mod token;
@@ -28,8 +33,9 @@ pub use body::Body;
 pub use builder::Builder;
 pub use limits::Limits;
 pub use service::{ConnectError, Counters, LocalService};
+pub use settings::{Settings, SettingsError};
 pub use transport::memory::{Closed, MemoryConnection, MemoryReceiver, MemorySender};
-pub use upstream::{HttpUpstream, TemplateError, Upstream, UpstreamError};
+pub use upstream::{HttpUpstream, Template, TemplateError, Unmatched, Upstream, UpstreamError};
 
 /// The examples of the README compile.
 #[cfg(doctest)]

@@ -21,6 +21,16 @@ pub struct Limits {
     pub client_timeout: Duration,
     /// A negotiated connection must be opened within this time.
     pub connect_within: Duration,
+    /// A long poll waits this long for messages; clients give up after 100 s.
+    pub poll_hold: Duration,
+    /// A client of long polling is gone when it has not polled for this long.
+    pub poll_gap: Duration,
+    /// A client whose WebSocket broke may resume its connection for this long, where stateful
+    /// reconnect was agreed.
+    pub resume_within: Duration,
+    /// What is kept for a client that may resume its connection until it has acknowledged it, in
+    /// bytes. Beyond, messages wait in the outbox.
+    pub resume_buffer: usize,
     /// A closing connection gets this long to take its last messages, and as long again to close
     /// its side.
     pub close: Duration,
@@ -30,6 +40,8 @@ pub struct Limits {
     pub token_leeway: Duration,
     /// The biggest hub message a client may send, in bytes.
     pub max_message: usize,
+    /// The biggest body of a client's POST, in bytes; it may hold several messages.
+    pub post_body: usize,
     /// What may wait for one client to read, in bytes.
     pub outbox_bytes: usize,
     /// What may wait for one client to read, in messages.
@@ -38,10 +50,27 @@ pub struct Limits {
     pub queue_bytes: usize,
     /// What may wait for one client's upstream calls, in messages.
     pub queue_messages: usize,
+    /// How many upstream calls may run at once, over all connections. More of them wait.
+    pub upstream_calls: usize,
     /// The biggest answer of an upstream call, in bytes.
     pub upstream_answer: usize,
     /// The biggest body of a REST call, in bytes.
     pub rest_body: usize,
+    /// The biggest headers of a REST call, in bytes.
+    pub rest_headers: usize,
+    /// How many file descriptors the process may have, where it is known: when fewer than a quarter
+    /// of them, at most 4,096, are left, [`serve`](crate::LocalService::serve) answers new clients
+    /// with 503. What is left is for upstream calls and REST.
+    pub descriptors: Option<usize>,
+}
+
+impl Limits {
+    /// How many of this many file descriptors are kept back from clients, for upstream calls and
+    /// REST.
+    #[must_use]
+    pub fn reserved_descriptors(descriptors: usize) -> usize {
+        crate::descriptors::reserve(descriptors)
+    }
 }
 
 impl Default for Limits {
@@ -51,16 +80,24 @@ impl Default for Limits {
             keep_alive: Duration::from_secs(15),
             client_timeout: Duration::from_secs(30),
             connect_within: Duration::from_secs(15),
+            poll_hold: Duration::from_secs(90),
+            poll_gap: Duration::from_secs(15),
+            resume_within: Duration::from_secs(30),
+            resume_buffer: 100_000,
             close: Duration::from_secs(5),
             client_result: Duration::from_mins(10),
             token_leeway: Duration::from_mins(1),
             max_message: MIB,
+            post_body: MIB,
             outbox_bytes: MIB,
             outbox_messages: 8192,
             queue_bytes: MIB,
             queue_messages: 1024,
+            upstream_calls: 4096,
             upstream_answer: 16 * MIB,
             rest_body: MIB,
+            rest_headers: 16 * 1024,
+            descriptors: None,
         }
     }
 }

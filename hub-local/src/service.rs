@@ -10,7 +10,9 @@ use std::{
 };
 
 use bytes::Buf as _;
-use http::{Method, Request, Response, StatusCode, Uri, request::Parts};
+use http::{
+    HeaderValue, Method, Request, Response, StatusCode, Uri, header::ALLOW, request::Parts,
+};
 use http_body_util::BodyExt as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::DropGuard;
@@ -180,26 +182,40 @@ where
             .map_frame(|frame| frame.map_data(|mut data| data.copy_to_bytes(data.remaining())))
             .map_err(Into::into)
             .boxed_unsync();
-        let service = self.clone();
-        Box::pin(async move { Ok(respond(&service.state, parts, body).await) })
+        let state = Arc::clone(&self.state);
+        // A client that waits must not keep the service alive; a REST call is worth it.
+        let handle = ClientRoute::of(parts.uri.path()).is_none().then(|| self.clone());
+        Box::pin(async move {
+            let response = respond(&state, parts, body).await;
+            drop(handle);
+            Ok(response)
+        })
     }
 }
 
 async fn respond(state: &Arc<State>, parts: Parts, body: RequestBody) -> Response<Body> {
     let path = parts.uri.path();
     if let Some(route) = ClientRoute::of(path) {
-        return client_routes::respond(state, route, parts);
+        return client_routes::respond(state, route, parts, body).await;
     }
     match path {
-        "/api/health" | "/health" => health(&parts.method),
+        "/api/health" | "/api/v1/health" | "/health" => health(state, &parts.method),
         path if path.starts_with("/api/") => rest::respond(state, &parts, body).await,
         _ => body::text(StatusCode::NOT_FOUND, "no such resource; clients connect to /client/"),
     }
 }
 
-fn health(method: &Method) -> Response<Body> {
+/// A service that stops lets nobody in any more, so callers should go elsewhere.
+fn health(state: &State, method: &Method) -> Response<Body> {
     match *method {
+        Method::GET | Method::HEAD if state.closing.is_cancelled() => {
+            body::empty(StatusCode::SERVICE_UNAVAILABLE)
+        }
         Method::GET | Method::HEAD => body::empty(StatusCode::OK),
-        _ => body::empty(StatusCode::METHOD_NOT_ALLOWED),
+        _ => {
+            let mut response = body::empty(StatusCode::METHOD_NOT_ALLOWED);
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            response
+        }
     }
 }

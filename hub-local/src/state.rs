@@ -9,11 +9,16 @@ use std::{
 };
 
 use hub_core::Secret;
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    clock::Clock, hub::Hub, limits::Limits, sync::lock, transport::negotiate::Negotiations,
-    upstream::Upstream,
+    clock::Clock,
+    hub::Hub,
+    limits::Limits,
+    sync::lock,
+    transport::negotiations::Negotiations,
+    upstream::{Unmatched, Upstream},
 };
 
 /// The service behind its handles. Connections hold it; it ends them when the last handle goes.
@@ -21,8 +26,13 @@ pub(crate) struct State {
     /// The primary key first.
     pub(crate) keys: Vec<Secret>,
     pub(crate) upstream: Option<Arc<dyn Upstream>>,
+    pub(crate) unmatched: Unmatched,
+    /// One for each upstream call that may run.
+    pub(crate) upstream_calls: Semaphore,
     pub(crate) limits: Limits,
     pub(crate) detailed_errors: bool,
+    /// Whether clients that ask for it may resume a connection on another WebSocket.
+    pub(crate) stateful_reconnect: bool,
     pub(crate) clock: Clock,
     pub(crate) negotiations: Mutex<Negotiations>,
     /// Every task of every connection, upstream calls included.
@@ -47,8 +57,11 @@ impl State {
         Self {
             keys,
             upstream,
+            unmatched: Unmatched::default(),
+            upstream_calls: Semaphore::new(limits.upstream_calls.clamp(1, Semaphore::MAX_PERMITS)),
             limits,
             detailed_errors,
+            stateful_reconnect: true,
             clock: Clock::start(),
             negotiations: Mutex::default(),
             tasks: TaskTracker::new(),

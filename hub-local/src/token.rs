@@ -1,12 +1,15 @@
 //! Who may do what: the tokens of clients and of REST callers.
 
+mod terms;
+
 use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
-use hub_core::token;
+use hub_core::{Secret, token};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
+pub(crate) use self::terms::Terms;
 use crate::state::State;
 
 /// The claims that name the user, the service's own first.
@@ -28,6 +31,8 @@ pub(crate) struct Identity {
     pub(crate) user: Option<String>,
     /// The value of `X-ASRS-User-Claims`.
     pub(crate) claims: Option<HeaderValue>,
+    /// What the token asks of the service.
+    pub(crate) terms: Terms,
 }
 
 /// Where a request came to, for the audience.
@@ -55,7 +60,8 @@ pub(crate) fn client(
             "the audience of the token is not this hub: `aud` must be {url}/client/?hub={hub}"
         ));
     }
-    Ok(Identity { user: user(&claims), claims: header(&claims) })
+    let terms = Terms::of(&claims);
+    Ok(Identity { user: user(&claims), claims: header(&claims), terms })
 }
 
 /// Checks the token of a REST call.
@@ -72,6 +78,14 @@ pub(crate) fn rest(
     }
     let (url, path) = (state.public_url(), destination.path);
     Err(format!("the audience of the token is not this resource: `aud` must be {url}{path}"))
+}
+
+/// The key that signed the token of a REST call.
+pub(crate) fn signing_key<'a>(state: &'a State, token: &str) -> Option<&'a Secret> {
+    let (now, leeway) = (state.clock.unix_seconds(), state.limits.token_leeway.as_secs());
+    let signed =
+        |key: &&Secret| token::verify(token, std::slice::from_ref(*key), now, leeway).is_ok();
+    state.keys.iter().find(signed)
 }
 
 /// The bearer token of the headers. `None` where there is no header, `Some(None)` where it holds

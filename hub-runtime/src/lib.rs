@@ -40,6 +40,7 @@
 //! | Feature | Gives | Default |
 //! |---|---|---|
 //! | `local` | the embedded service: no account needed | yes |
+//! | `msgpack` | clients that speak MessagePack, with native values for them | yes |
 //! | `rest` | the REST client of a service elsewhere, with TLS | yes |
 //! | `server` | [`HubApp::serve`], [`HubApp::run`] | yes |
 //! | `testing` | `testing::TestHub`: the whole loop in memory | no |

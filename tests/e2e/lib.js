@@ -148,11 +148,11 @@ export async function sessionOf(url, user) {
 }
 
 /** A started connection of the official client; `got(name)` lists what it was sent, in order. */
-export async function connect(hubUrl, { token, on = {}, listen = [], options = {} } = {}) {
-  const connection = new signalR.HubConnectionBuilder()
+export async function connect(hubUrl, { token, on = {}, listen = [], options = {}, protocol } = {}) {
+  const builder = new signalR.HubConnectionBuilder()
     .withUrl(hubUrl, { ...(token && { accessTokenFactory: () => token }), ...options })
-    .configureLogging(signalR.LogLevel.None)
-    .build();
+    .configureLogging(signalR.LogLevel.None);
+  const connection = (protocol ? builder.withHubProtocol(protocol) : builder).build();
   const received = Object.fromEntries(listen.map((name) => [name, []]));
   for (const name of listen) {
     connection.on(name, (...args) => void received[name].push(args));

@@ -1,13 +1,17 @@
-//! Cuts JSON hub messages out of a stream of bytes.
+//! Cuts hub messages out of a stream of bytes.
+//!
+//! JSON messages end with a separator; MessagePack messages follow their length, a number of up to
+//! five bytes, seven bits each, the least significant first.
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::ProtocolError;
+use super::{Protocol, ProtocolError};
 
 /// The byte after every JSON hub message. It cannot occur inside one.
 pub const RECORD_SEPARATOR: u8 = 0x1E;
 
-/// Bytes as they arrive, and the messages in them.
+/// Bytes as they arrive, and the messages in them. The first one is the handshake, which ends with
+/// a separator whatever the protocol is.
 ///
 /// ```
 /// let mut frames = hub_core::protocol::frame::Frames::new(1024);
@@ -21,13 +25,21 @@ pub struct Frames {
     /// How far the buffer is known to hold no separator.
     scanned: usize,
     limit: usize,
+    protocol: Protocol,
 }
 
 impl Frames {
     /// An empty buffer whose messages may have up to `limit` bytes.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { buffer: BytesMut::new(), scanned: 0, limit }
+        Self { buffer: BytesMut::new(), scanned: 0, limit, protocol: Protocol::Json }
+    }
+
+    /// What comes after the handshake is cut as this protocol does; what has arrived already is
+    /// kept.
+    pub fn switch_to(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
+        self.scanned = 0;
     }
 
     /// Appends what arrived.
@@ -35,11 +47,25 @@ impl Frames {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next whole message, without its separator.
+    /// The next whole message, without its separator or length.
     ///
     /// # Errors
-    /// When the next message is bigger than the limit, complete or not.
+    /// When the next message is bigger than the limit, complete or not, or its length is malformed.
     pub fn next_frame(&mut self) -> Result<Option<Bytes>, ProtocolError> {
+        match self.protocol {
+            Protocol::Json => self.next_record(),
+            #[cfg(feature = "msgpack")]
+            Protocol::MessagePack => self.next_prefixed(),
+        }
+    }
+
+    /// Whether the stream stands between two messages.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.buffer.is_empty()
+    }
+
+    fn next_record(&mut self) -> Result<Option<Bytes>, ProtocolError> {
         let unseen = self.buffer.get(self.scanned..).unwrap_or_default();
         let Some(found) = unseen.iter().position(|byte| *byte == RECORD_SEPARATOR) else {
             self.scanned = self.buffer.len();
@@ -51,22 +77,66 @@ impl Frames {
         let frame = self.buffer.split_to(length).freeze();
         self.buffer.advance(1);
         self.scanned = 0;
-        if self.buffer.is_empty() {
-            // Connections are idle most of the time: keep no memory for the next message.
-            self.buffer = BytesMut::new();
-        }
+        self.shrink();
         Ok(Some(frame))
     }
 
-    /// Whether the stream stands between two messages.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.buffer.is_empty()
+    #[cfg(feature = "msgpack")]
+    fn next_prefixed(&mut self) -> Result<Option<Bytes>, ProtocolError> {
+        let Some((length, prefix)) = length_prefix(&self.buffer)? else { return Ok(None) };
+        self.check(length)?;
+        if self.buffer.len() - prefix < length {
+            return Ok(None);
+        }
+        self.buffer.advance(prefix);
+        let frame = self.buffer.split_to(length).freeze();
+        self.shrink();
+        Ok(Some(frame))
+    }
+
+    /// Connections are idle most of the time: keep no memory for the next message.
+    fn shrink(&mut self) {
+        if self.buffer.is_empty() {
+            self.buffer = BytesMut::new();
+        }
     }
 
     fn check(&self, length: usize) -> Result<(), ProtocolError> {
         let limit = self.limit;
         if length > limit { Err(ProtocolError::TooLarge { limit }) } else { Ok(()) }
+    }
+}
+
+/// The length of the next message and how many bytes say so; `None` when some are missing.
+#[cfg(feature = "msgpack")]
+fn length_prefix(bytes: &[u8]) -> Result<Option<(usize, usize)>, ProtocolError> {
+    /// Longer lengths would not fit 31 bits.
+    const MAX_BYTES: usize = 5;
+    const MAX_LAST: u8 = 0x07;
+    let mut length = 0_usize;
+    for (index, byte) in bytes.iter().take(MAX_BYTES).enumerate() {
+        length |= usize::from(byte & 0x7F) << (7 * index);
+        if index == MAX_BYTES - 1 && *byte > MAX_LAST {
+            return Err(ProtocolError::Length);
+        }
+        if byte & 0x80 == 0 {
+            return Ok(Some((length, index + 1)));
+        }
+    }
+    Ok(None)
+}
+
+/// Writes the length of a message, at most five bytes.
+#[cfg(feature = "msgpack")]
+pub(super) fn write_length(out: &mut Vec<u8>, mut length: usize) {
+    loop {
+        let group = u8::try_from(length & 0x7F).unwrap_or_default();
+        length >>= 7;
+        if length == 0 {
+            out.push(group);
+            return;
+        }
+        out.push(group | 0x80);
     }
 }
 
@@ -108,5 +178,74 @@ mod tests {
         assert!(frames.next_frame().unwrap().is_none());
         frames.push(b"d");
         assert!(frames.next_frame().is_err());
+    }
+
+    #[cfg(feature = "msgpack")]
+    mod with_length {
+        use super::*;
+
+        fn frames(limit: usize) -> Frames {
+            let mut frames = Frames::new(limit);
+            frames.switch_to(Protocol::MessagePack);
+            frames
+        }
+
+        fn prefix(length: usize) -> Vec<u8> {
+            let mut out = Vec::new();
+            write_length(&mut out, length);
+            out
+        }
+
+        #[test]
+        fn what_follows_the_handshake_is_kept() {
+            let mut frames = Frames::new(100);
+            frames.push(b"{}\x1e\x02\x91\x06\x00\x01\x1e\x03ab");
+
+            assert_eq!(frames.next_frame().unwrap().unwrap(), "{}");
+            frames.switch_to(Protocol::MessagePack);
+
+            assert_eq!(frames.next_frame().unwrap().unwrap(), &b"\x91\x06"[..]);
+            assert_eq!(frames.next_frame().unwrap().unwrap(), "");
+            assert_eq!(frames.next_frame().unwrap().unwrap(), &b"\x1e"[..]);
+            assert!(frames.next_frame().unwrap().is_none());
+            frames.push(b"c");
+            assert_eq!(frames.next_frame().unwrap().unwrap(), "abc");
+            assert!(frames.is_empty());
+        }
+
+        #[test]
+        fn lengths_are_groups_of_seven_bits() {
+            for (length, bytes) in [
+                (0, &[0][..]),
+                (127, &[0x7F]),
+                (128, &[0x80, 0x01]),
+                (16_383, &[0xFF, 0x7F]),
+                (2_097_152, &[0x80, 0x80, 0x80, 0x01]),
+                (0x7FFF_FFFF, &[0xFF, 0xFF, 0xFF, 0xFF, 0x07]),
+            ] {
+                assert_eq!(prefix(length), bytes);
+                assert_eq!(length_prefix(bytes).unwrap(), Some((length, bytes.len())));
+                assert_eq!(length_prefix(&bytes[..bytes.len() - 1]).unwrap(), None);
+            }
+        }
+
+        #[test]
+        fn a_length_of_more_than_31_bits_is_malformed() {
+            for bad in [&[0xFF, 0xFF, 0xFF, 0xFF, 0x08][..], &[0x80, 0x80, 0x80, 0x80, 0x80, 0]] {
+                let mut frames = frames(usize::MAX);
+                frames.push(bad);
+                assert!(matches!(frames.next_frame(), Err(ProtocolError::Length)));
+            }
+        }
+
+        #[test]
+        fn a_message_over_the_limit_is_refused_by_its_length_alone() {
+            let mut frames = frames(3);
+
+            frames.push(b"\x03abc\x04");
+
+            assert_eq!(frames.next_frame().unwrap().unwrap(), "abc");
+            assert!(matches!(frames.next_frame(), Err(ProtocolError::TooLarge { limit: 3 })));
+        }
     }
 }

@@ -8,10 +8,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::ProtocolError;
-
-/// How deep the reference reader follows.
-const MAX_DEPTH: usize = 64;
+use super::{MAX_DEPTH, ProtocolError};
 
 /// Known members; values that stay encoded borrow from the frame. Of repeated members the last
 /// one counts.

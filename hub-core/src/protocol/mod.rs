@@ -1,4 +1,4 @@
-//! The hub protocol: messages, framing, and their JSON form.
+//! The hub protocol: messages, framing, and their forms in JSON and MessagePack.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -11,29 +11,54 @@
 //! assert_eq!(&frame[..], b"{\"type\":3,\"invocationId\":\"7\",\"result\":42}\x1e");
 //! ```
 
+#[cfg(feature = "msgpack")]
+pub mod bundle;
+mod convert;
 pub mod frame;
 pub mod handshake;
 pub mod json;
 mod json_fields;
 mod message;
+#[cfg(feature = "msgpack")]
+pub mod msgpack;
 
-pub use self::message::{Message, Outcome};
+use bytes::Bytes;
 
-/// An encoding of hub messages. MessagePack is not there yet.
+pub use self::{
+    convert::{ConvertError, convert},
+    message::{Message, Outcome},
+};
+
+/// How deep the reference reader follows.
+const MAX_DEPTH: usize = 64;
+
+/// An encoding of hub messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Protocol {
     /// JSON texts that end with the byte `1E`.
     #[default]
     Json,
+    /// MessagePack arrays that follow their length (feature `msgpack`).
+    #[cfg(feature = "msgpack")]
+    MessagePack,
 }
 
 impl Protocol {
+    /// Every protocol that this build speaks.
+    pub const ALL: &'static [Self] = &[
+        Self::Json,
+        #[cfg(feature = "msgpack")]
+        Self::MessagePack,
+    ];
+
     /// The name in the handshake.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Json => "json",
+            #[cfg(feature = "msgpack")]
+            Self::MessagePack => "messagepack",
         }
     }
 
@@ -42,20 +67,77 @@ impl Protocol {
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Json => "application/json",
+            #[cfg(feature = "msgpack")]
+            Self::MessagePack => "application/x-msgpack",
         }
     }
 
     /// The protocol with this handshake name, compared ignoring case.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        name.eq_ignore_ascii_case("json").then_some(Self::Json)
+        Self::ALL.iter().copied().find(|known| name.eq_ignore_ascii_case(known.name()))
     }
 
     /// The protocol of an upstream call's content type; parameters such as `charset` are ignored.
     #[must_use]
     pub fn from_content_type(content_type: &str) -> Option<Self> {
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
-        media_type.eq_ignore_ascii_case("application/json").then_some(Self::Json)
+        let named = |known: &Self| media_type.eq_ignore_ascii_case(known.content_type());
+        Self::ALL.iter().copied().find(named)
+    }
+
+    /// Whether messages are bytes rather than text.
+    #[must_use]
+    pub fn is_binary(self) -> bool {
+        match self {
+            Self::Json => false,
+            #[cfg(feature = "msgpack")]
+            Self::MessagePack => true,
+        }
+    }
+
+    /// Reads one message, given without its separator or length. `None` is a message of an unknown
+    /// type, to be skipped.
+    ///
+    /// # Errors
+    /// When the reference server would end the connection.
+    pub fn parse(self, frame: &Bytes) -> Result<Option<Message>, ProtocolError> {
+        match self {
+            Self::Json => json::parse(frame),
+            #[cfg(feature = "msgpack")]
+            Self::MessagePack => msgpack::parse(frame),
+        }
+    }
+
+    /// Writes one message with its separator or length, as it goes to a client. Values in it must
+    /// be encoded in this protocol.
+    #[must_use]
+    pub fn encode(self, message: &Message) -> Bytes {
+        match self {
+            Self::Json => json::encode(message),
+            #[cfg(feature = "msgpack")]
+            Self::MessagePack => msgpack::encode(message),
+        }
+    }
+
+    /// Writes one message without its separator or length, as it goes upstream.
+    #[must_use]
+    pub fn encode_body(self, message: &Message) -> Bytes {
+        match self {
+            Self::Json => json::encode_body(message),
+            #[cfg(feature = "msgpack")]
+            Self::MessagePack => msgpack::encode_body(message),
+        }
+    }
+
+    /// The framed ping.
+    #[must_use]
+    pub fn ping(self) -> &'static [u8] {
+        match self {
+            Self::Json => json::PING,
+            #[cfg(feature = "msgpack")]
+            Self::MessagePack => msgpack::PING,
+        }
     }
 }
 
@@ -66,6 +148,12 @@ pub enum ProtocolError {
     /// Not JSON, not an object, or a member of the wrong type.
     #[error("error reading JSON: {0}")]
     Json(#[source] serde_json::Error),
+    /// Not MessagePack, or of another form than a hub message.
+    #[error("error reading MessagePack: {0}")]
+    MessagePack(&'static str),
+    /// The length before a MessagePack message has more than 31 bits.
+    #[error("the length of the message is malformed")]
+    Length,
     /// Nested deeper than a reader must follow.
     #[error("the message is nested deeper than {limit} levels")]
     TooDeep {
@@ -75,7 +163,7 @@ pub enum ProtocolError {
     /// Bigger than the limit.
     #[error("the maximum message size of {limit}B was exceeded")]
     TooLarge {
-        /// The limit in bytes, without the separator.
+        /// The limit in bytes, without the separator or the length.
         limit: usize,
     },
     /// A member that this kind of message must have.
@@ -98,6 +186,8 @@ mod tests {
         let from = Protocol::from_content_type;
         assert_eq!(from("application/json"), Some(Protocol::Json));
         assert_eq!(from("Application/JSON; charset=utf-8"), Some(Protocol::Json));
+        #[cfg(feature = "msgpack")]
+        assert_eq!(from("application/x-msgpack"), Some(Protocol::MessagePack));
         assert_eq!(from("text/json"), None);
         assert_eq!(from(""), None);
     }
@@ -105,6 +195,8 @@ mod tests {
     #[test]
     fn names_ignore_case() {
         assert_eq!(Protocol::from_name("JSON"), Some(Protocol::Json));
+        #[cfg(feature = "msgpack")]
+        assert_eq!(Protocol::from_name("MessagePack"), Some(Protocol::MessagePack));
         assert_eq!(Protocol::from_name("xml"), None);
     }
 }

@@ -1,9 +1,9 @@
 //! Why a connection ends, what the client is told, and what the app is told.
 
-use hub_core::protocol::{Message, handshake, json};
+use hub_core::protocol::{Message, Protocol, handshake};
 
 use super::outbox::Frame;
-use crate::transport::websocket::frame::text_frame;
+use crate::transport::websocket::frame::{message_frame, text_frame};
 
 /// The text for clients that must not learn more.
 const GENERIC: &str = "Connection closed with an error.";
@@ -83,6 +83,11 @@ impl Ending {
         Self::new(None, Farewell::Close { error: None, allow_reconnect: true })
     }
 
+    /// The client's token has ended, and the client asked to end with it.
+    pub(crate) fn expired() -> Self {
+        Self::new(None, Farewell::Close { error: None, allow_reconnect: true })
+    }
+
     /// The client does not read what is sent to it.
     pub(crate) fn slow_client() -> Self {
         let error = Some(SLOW_CLIENT.to_owned());
@@ -101,15 +106,15 @@ impl Ending {
         self.error.as_deref() == Some(SLOW_CLIENT)
     }
 
-    /// The last hub message.
-    pub(crate) fn last_frame(&self) -> Option<Frame> {
+    /// The last hub message. A refusal is text, whatever was asked for.
+    pub(crate) fn last_frame(&self, protocol: Protocol) -> Option<Frame> {
         match &self.farewell {
             Farewell::None => None,
             Farewell::Refused(text) => Some(text_frame(&handshake::refused(text))),
             Farewell::Close { error, allow_reconnect } => {
                 let close =
                     Message::Close { error: error.clone(), allow_reconnect: *allow_reconnect };
-                Some(text_frame(&json::encode(&close)))
+                Some(message_frame(protocol, &protocol.encode(&close)))
             }
         }
     }

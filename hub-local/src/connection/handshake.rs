@@ -10,10 +10,12 @@ use hub_core::protocol::{
 use tokio::time::timeout;
 
 use super::{Connection, Ending, Pushed};
-use crate::transport::{Incoming, Source, websocket::frame::text_frame};
+use crate::transport::{Incoming, Source};
 
 /// Versions 1 and 2 differ only in stateful reconnect, which is negotiated separately.
 const NEWEST_VERSION: i64 = 2;
+/// The version whose clients resume.
+const RESUMABLE_VERSION: i64 = 2;
 const CANCELED: &str = "Handshake was canceled.";
 const UNEXPECTED: &str = "An unexpected error occurred during connection handshake.";
 
@@ -23,18 +25,24 @@ pub(super) async fn receive(
     source: &mut impl Source,
     frames: &mut Frames,
 ) -> Result<(), Ending> {
-    let limit = connection.state.limits.handshake;
+    let limit = connection.terms.handshake.unwrap_or(connection.state.limits.handshake);
     let record = timeout(limit, first_record(source, frames))
         .await
         .map_err(|_| Ending::refused(CANCELED))??;
     let request = parse_request(&record).map_err(|error| {
-        if connection.state.detailed_errors {
+        if connection.detailed_errors() {
             return Ending::refused(format!("{UNEXPECTED} ProtocolError: {error}"));
         }
         Ending::refused(UNEXPECTED)
     })?;
-    check(&request)?;
-    match connection.outbox.push(text_frame(ACCEPTED)) {
+    let protocol = check(connection, &request)?;
+    frames.switch_to(protocol);
+    connection.outbox.set_protocol(protocol);
+    if let Some(resumption) = connection.resumption.get() {
+        resumption.decide(request.version == RESUMABLE_VERSION);
+    }
+    // From the answer on, frames are of the protocol's kind.
+    match connection.outbox.push(connection.frame(ACCEPTED)) {
         Pushed::Queued => Ok(()),
         Pushed::Full | Pushed::Closed => Err(Ending::lost()),
     }
@@ -52,21 +60,30 @@ async fn first_record(
         }
         match source.receive().await {
             Ok(Incoming::Data(bytes)) => frames.push(&bytes),
+            // A socket can take over only after the handshake.
+            Ok(Incoming::Suspended | Incoming::Resumed) => {}
             Ok(Incoming::Closed) => return Err(Ending::transport_closed()),
             Err(_) => return Err(Ending::lost()),
         }
     }
 }
 
-fn check(request: &HandshakeRequest) -> Result<(), Ending> {
+fn check(connection: &Connection, request: &HandshakeRequest) -> Result<Protocol, Ending> {
     let HandshakeRequest { protocol, version } = request;
-    if Protocol::from_name(protocol).is_none() {
+    let Some(known) = Protocol::from_name(protocol) else {
         return Err(Ending::refused(format!("The protocol '{protocol}' is not supported.")));
-    }
+    };
     if *version > NEWEST_VERSION {
         let text =
             format!("The server does not support version {version} of the '{protocol}' protocol.");
         return Err(Ending::refused(text));
     }
-    Ok(())
+    if known.is_binary() && !connection.transport.carries_binary() {
+        return Err(Ending::refused(format!(
+            "Cannot use the '{}' protocol on the current transport. The transport does not \
+             support 'Binary' transfer format.",
+            known.name()
+        )));
+    }
+    Ok(known)
 }

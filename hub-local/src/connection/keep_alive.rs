@@ -1,12 +1,19 @@
 //! Signs of life: ours by the clock, the client's by a time-out once it has sent a ping.
 
-use std::{convert::Infallible, io, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    future::{Future as _, poll_fn},
+    io,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
-use hub_core::protocol::json;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio::time::{Instant, MissedTickBehavior, Sleep, interval_at, sleep_until};
 
-use super::{Connection, Ending, Pushed};
-use crate::transport::{Incoming, Source, websocket::frame::text_frame};
+use super::{Connection, Ending, Pushed, seldom::Seldom};
+use crate::transport::{Incoming, Source};
 
 /// The shortest and the longest time between two pings that a timer takes, whatever was asked for.
 const OFTEN: Duration = Duration::from_millis(1);
@@ -30,22 +37,23 @@ async fn tick(connection: &Arc<Connection>) -> Result<Infallible, Ending> {
         if !connection.outbox.is_empty() {
             continue;
         }
-        if connection.outbox.push(text_frame(json::PING)) == Pushed::Full {
+        if connection.outbox.push(connection.frame(connection.protocol().ping())) == Pushed::Full {
             return Err(Ending::slow_client());
         }
     }
 }
 
 /// How long the client may be silent.
-#[derive(Debug)]
 pub(super) struct Silence {
     allowed: Duration,
     armed: bool,
+    /// One timer for all reads; it rings at the earliest time at which it could matter.
+    alarm: Option<Seldom<Pin<Box<Sleep>>>>,
 }
 
 impl Silence {
     pub(super) fn new(allowed: Duration) -> Self {
-        Self { allowed, armed: false }
+        Self { allowed, armed: false, alarm: None }
     }
 
     /// The client pings, so it will go on doing so.
@@ -55,11 +63,29 @@ impl Silence {
 
     /// The next bytes, or `None` when the client was silent for too long. The time runs only
     /// while this waits, so never while the service itself has stopped reading.
-    pub(super) async fn receive(&self, source: &mut impl Source) -> Option<io::Result<Incoming>> {
-        if self.armed {
-            return timeout(self.allowed, source.receive()).await.ok();
+    pub(super) async fn receive(
+        &mut self,
+        source: &mut impl Source,
+    ) -> Option<io::Result<Incoming>> {
+        if !self.armed {
+            return Some(source.receive().await);
         }
-        Some(source.receive().await)
+        let end = Instant::now() + self.allowed;
+        let alarm = self.alarm.get_or_insert_with(|| Seldom::new(Box::pin(sleep_until(end))));
+        let mut receiving = pin!(source.receive());
+        poll_fn(|context| {
+            if let Poll::Ready(received) = receiving.as_mut().poll(context) {
+                return Poll::Ready(Some(received));
+            }
+            while Pin::new(&mut *alarm).poll(context).is_ready() {
+                if Instant::now() >= end {
+                    return Poll::Ready(None);
+                }
+                alarm.inner().as_mut().reset(end);
+            }
+            Poll::Pending
+        })
+        .await
     }
 
     pub(super) fn detail(&self) -> String {

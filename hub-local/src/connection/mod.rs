@@ -1,17 +1,21 @@
 //! One client: who it is, and its life from the handshake to the close.
 
 pub(crate) mod client_results;
+pub(crate) mod counted;
+pub(crate) mod counters;
 pub(crate) mod dispatch;
 pub(crate) mod ending;
+mod expiry;
 mod handshake;
 mod keep_alive;
 pub(crate) mod outbox;
 mod receive;
+mod seldom;
 
 use std::sync::{Arc, OnceLock};
 
 use http::HeaderMap;
-use hub_core::protocol::{Message, frame::Frames, json};
+use hub_core::protocol::{Message, Protocol, frame::Frames};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -20,49 +24,103 @@ use self::{
     dispatch::{Dispatch, Work},
     ending::{Drain, Ending},
     outbox::{Frame, Outbox, Pushed},
+    seldom::Seldom,
 };
 use crate::{
     hub::Hub,
     state::State,
-    transport::{Incoming, Sink, Source, websocket::frame::text_frame},
+    token::{Identity, Terms},
+    transport::{
+        Incoming, Sink, Source, Transport,
+        websocket::{frame::message_frame, resume::Resumption},
+    },
 };
 
 /// A client whose transport is open. Hubs find it once the handshake is done.
 pub(crate) struct Connection {
     pub(crate) id: String,
     pub(crate) user: Option<String>,
+    /// What the client's token asks for.
+    pub(crate) terms: Terms,
     pub(crate) hub: Arc<Hub>,
     pub(crate) state: Arc<State>,
     /// What every upstream call of this connection says.
     pub(crate) headers: HeaderMap,
+    pub(crate) transport: Transport,
     pub(crate) outbox: Outbox,
     pub(crate) results: ClientResults,
     pub(crate) dispatch: Dispatch,
+    /// Set before the handshake, if the client may resume.
+    resumption: OnceLock<Arc<Resumption>>,
     closing: CancellationToken,
     ending: OnceLock<Ending>,
 }
 
+/// How a connection came about.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    pub(crate) id: String,
+    pub(crate) identity: Identity,
+    pub(crate) transport: Transport,
+    /// What every upstream call of the connection says.
+    pub(crate) headers: HeaderMap,
+}
+
 impl Connection {
-    pub(crate) fn new(
-        state: Arc<State>,
-        hub: Arc<Hub>,
-        id: String,
-        user: Option<String>,
-        headers: HeaderMap,
-    ) -> Arc<Self> {
+    pub(crate) fn new(state: Arc<State>, hub: Arc<Hub>, origin: Origin) -> Arc<Self> {
+        let Origin { id, identity, transport, headers } = origin;
         Arc::new(Self {
             outbox: Outbox::new(&state.limits),
             results: ClientResults::default(),
             dispatch: Dispatch::default(),
+            resumption: OnceLock::new(),
             // A child, so that a wake of this connection locks nothing that others use.
             closing: state.closing.child_token(),
             ending: OnceLock::new(),
             id,
-            user,
+            user: identity.user,
+            terms: identity.terms,
             hub,
             state,
             headers,
+            transport,
         })
+    }
+
+    /// The client may come back on another WebSocket, if its handshake says so, too.
+    pub(crate) fn resumes(&self, resumption: Arc<Resumption>) {
+        // Set once: a connection has one origin.
+        let _ = self.resumption.set(resumption);
+    }
+
+    /// Whether this client reads what exactly it did wrong.
+    pub(crate) fn detailed_errors(&self) -> bool {
+        self.state.detailed_errors || self.terms.detailed_errors
+    }
+
+    /// What the client speaks; JSON until its handshake says otherwise.
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.outbox.protocol()
+    }
+
+    /// A whole hub message as it goes to this client.
+    fn frame(&self, framed: &[u8]) -> Frame {
+        message_frame(self.protocol(), framed)
+    }
+
+    /// One message as it goes to this client.
+    pub(crate) fn message_frame(&self, message: &Message) -> Frame {
+        self.frame(&self.protocol().encode(message))
+    }
+
+    /// Whether the connection or the service ends.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.is_cancelled()
+    }
+
+    /// Waits for the end of the connection or the service.
+    pub(crate) async fn closes(&self) {
+        self.closing.cancelled().await;
     }
 
     /// Sends a frame that is shared with other connections; never waits.
@@ -70,14 +128,15 @@ impl Connection {
         self.noting_slowness(self.outbox.push(frame))
     }
 
-    /// Sends one message to this client alone; never waits.
+    /// Sends one message to this client alone; never waits. Values in it must be encoded in the
+    /// client's protocol.
     pub(crate) fn send_message(self: &Arc<Self>, message: &Message) -> Pushed {
-        self.send(text_frame(&json::encode(message)))
+        self.send(self.message_frame(message))
     }
 
     /// Sends the answer to this client's own call; never waits.
     pub(crate) fn answer(self: &Arc<Self>, framed: &[u8]) {
-        let _ = self.noting_slowness(self.outbox.push_answer(text_frame(framed)));
+        let _ = self.noting_slowness(self.outbox.push_answer(self.frame(framed)));
     }
 
     fn noting_slowness(self: &Arc<Self>, pushed: Pushed) -> Pushed {
@@ -101,12 +160,19 @@ impl Connection {
         self.log(ending);
         self.hub.remove(self);
         self.results.fail_all();
-        let last = ending.last_frame();
+        let last = ending.last_frame(self.protocol());
         match ending.drain {
             Drain::First => self.outbox.close(last),
             Drain::Never => self.outbox.abandon(last),
         }
         self.closing.cancel();
+    }
+
+    fn log_connected(&self) {
+        let (transport, protocol) = (self.transport.name(), self.protocol().name());
+        let resumable = self.resumption.get().is_some_and(|it| it.is_agreed());
+        let (connection, hub) = (self.id.as_str(), self.hub.name());
+        tracing::debug!(connection, hub, transport, protocol, resumable, "connected");
     }
 
     fn log(&self, ending: &Ending) {
@@ -163,14 +229,21 @@ async fn exchange(
     sink: &mut impl Sink,
 ) -> bool {
     let mut accepted = false;
-    let mut writing = std::pin::pin!(connection.outbox.drain(sink));
+    let mut writing = std::pin::pin!(sink.drain(&connection.outbox));
     let mut written = false;
     {
-        let reading = read(connection, source, &mut accepted);
+        // What wakes this task most is its outbox, and then nothing else is worth a look.
+        let others = std::pin::pin!(async {
+            tokio::select! {
+                biased;
+                // Whoever ended the connection did so first; else the service stops.
+                () = connection.closing.cancelled() => Ending::shutdown(),
+                ending = read(connection, source, &mut accepted) => ending,
+            }
+        });
         tokio::select! {
-            // Whoever ended the connection did so first; else the service stops.
-            () = connection.closing.cancelled() => connection.end(Ending::shutdown()),
-            ending = reading => connection.end(ending),
+            biased;
+            ending = Seldom::new(others) => connection.end(ending),
             result = &mut writing => {
                 written = true;
                 if result.is_err() {
@@ -199,11 +272,15 @@ async fn read(
     }
     *accepted = true;
     connection.hub.insert(connection);
-    tracing::debug!(connection = connection.id, hub = connection.hub.name(), "connected");
+    connection.log_connected();
     dispatch::submit(connection, Work::Connected);
+    let pinging = std::pin::pin!(keep_alive::ping(connection));
+    let expiring = std::pin::pin!(expiry::reached(connection));
     tokio::select! {
+        biased;
         ending = receive::messages(connection, source, &mut frames) => ending,
-        ending = keep_alive::ping(connection) => ending,
+        ending = Seldom::new(pinging), if connection.transport.needs_pings() => ending,
+        ending = Seldom::new(expiring) => ending,
     }
 }
 

@@ -7,16 +7,19 @@ use std::{
     collections::VecDeque,
     future::poll_fn,
     io,
-    sync::Mutex,
+    sync::{Mutex, OnceLock},
     task::{Context, Poll, Waker},
 };
 
 use bytes::Bytes;
+use hub_core::protocol::Protocol;
 
 use crate::{limits::Limits, sync::lock, transport::Sink};
 
 /// How many frames leave in one write at most; below the limit of every system.
 const BATCH: usize = 512;
+/// The bit that the first byte of WebSocket control frames has.
+const CONTROL: u8 = 0x08;
 
 /// One encoded message: a WebSocket header, then the payload. All receivers share the bytes.
 #[derive(Clone, Debug)]
@@ -36,6 +39,11 @@ impl Frame {
         &self.bytes
     }
 
+    /// Whether this is hub messages rather than a control frame.
+    pub(crate) fn is_message(&self) -> bool {
+        self.bytes.first().is_some_and(|first| first & CONTROL == 0)
+    }
+
     /// Without the header, as other transports carry it.
     pub(crate) fn into_payload(self) -> Bytes {
         self.bytes.slice(usize::from(self.header).min(self.bytes.len())..)
@@ -53,11 +61,15 @@ pub(crate) enum Pushed {
     Closed,
 }
 
+/// On cache lines of its own: senders and the writer meet here, mostly on different processors.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(crate) struct Outbox {
     queue: Mutex<Queue>,
     max_bytes: usize,
     max_messages: usize,
+    /// Here because every send looks at it, too.
+    protocol: OnceLock<Protocol>,
 }
 
 /// Counts include what the writer has taken and not yet written.
@@ -73,7 +85,17 @@ struct Queue {
 impl Outbox {
     pub(crate) fn new(limits: &Limits) -> Self {
         let (max_bytes, max_messages) = (limits.outbox_bytes, limits.outbox_messages);
-        Self { queue: Mutex::default(), max_bytes, max_messages }
+        Self { queue: Mutex::default(), max_bytes, max_messages, protocol: OnceLock::new() }
+    }
+
+    /// What the client speaks; JSON until its handshake says otherwise.
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.protocol.get().copied().unwrap_or_default()
+    }
+
+    /// The handshake says what the client speaks. There is one handshake, so only the first counts.
+    pub(crate) fn set_protocol(&self, protocol: Protocol) {
+        let _ = self.protocol.set(protocol);
     }
 
     /// Queues a frame that must fit beside what waits. An empty outbox takes any size.
@@ -136,21 +158,57 @@ impl Outbox {
 
     /// Writes what comes until the outbox is closed and empty, then says goodbye.
     pub(crate) async fn drain(&self, sink: &mut impl Sink) -> io::Result<()> {
-        let mut batch = VecDeque::new();
-        while poll_fn(|context| self.poll_take(context, &mut batch)).await {
-            let messages = batch.len();
-            let bytes = batch.iter().map(|frame: &Frame| frame.bytes.len()).sum::<usize>();
+        let (mut batch, mut written) = (VecDeque::new(), Size::default());
+        while poll_fn(|context| self.poll_take(context, &mut batch, &mut written)).await {
+            let taken = Size::of(&batch);
             sink.write(&mut batch).await?;
-            let mut queue = lock(&self.queue);
-            queue.bytes -= bytes;
-            queue.messages -= messages;
+            written = taken;
         }
         sink.finish().await
     }
 
-    /// Ready with `true` when frames were taken, with `false` when there will be no more.
-    fn poll_take(&self, context: &mut Context<'_>, batch: &mut VecDeque<Frame>) -> Poll<bool> {
+    /// Waits until there is something to take; `false` when there will be no more.
+    pub(crate) async fn waits(&self) -> bool {
+        poll_fn(|context| {
+            let mut queue = lock(&self.queue);
+            if queue.frames.is_empty() && !queue.closed {
+                queue.writer = Some(context.waker().clone());
+                return Poll::Pending;
+            }
+            Poll::Ready(!queue.frames.is_empty())
+        })
+        .await
+    }
+
+    /// Moves everything that waits to the end of `batch`. It counts until it is [`Self::written`];
+    /// returned are the numbers of messages and bytes.
+    pub(crate) fn take_all(&self, batch: &mut VecDeque<Frame>) -> (usize, usize) {
         let mut queue = lock(&self.queue);
+        let bytes = queue.frames.iter().map(|frame| frame.bytes.len()).sum();
+        let messages = queue.frames.len();
+        batch.append(&mut queue.frames);
+        (messages, bytes)
+    }
+
+    /// What was taken has left.
+    pub(crate) fn written(&self, messages: usize, bytes: usize) {
+        let mut queue = lock(&self.queue);
+        queue.bytes -= bytes;
+        queue.messages -= messages;
+    }
+
+    /// Ready with `true` when frames were taken, with `false` when there will be no more.
+    /// Then what was taken before has left, so that the lock is taken once for both.
+    fn poll_take(
+        &self,
+        context: &mut Context<'_>,
+        batch: &mut VecDeque<Frame>,
+        written: &mut Size,
+    ) -> Poll<bool> {
+        let mut queue = lock(&self.queue);
+        let Size { messages, bytes } = std::mem::take(written);
+        queue.bytes -= bytes;
+        queue.messages -= messages;
         if queue.frames.is_empty() {
             if queue.closed {
                 return Poll::Ready(false);
@@ -164,6 +222,19 @@ impl Outbox {
             batch.extend(queue.frames.drain(..BATCH));
         }
         Poll::Ready(true)
+    }
+}
+
+/// How much a batch is.
+#[derive(Clone, Copy, Debug, Default)]
+struct Size {
+    messages: usize,
+    bytes: usize,
+}
+
+impl Size {
+    fn of(batch: &VecDeque<Frame>) -> Self {
+        Self { messages: batch.len(), bytes: batch.iter().map(|frame| frame.bytes.len()).sum() }
     }
 }
 

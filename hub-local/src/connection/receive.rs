@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use hub_core::{
     names,
-    protocol::{Message, Outcome, frame::Frames, json},
+    protocol::{Message, Outcome, frame::Frames},
 };
 
 use super::{
@@ -17,7 +16,6 @@ use crate::transport::{Incoming, Source};
 
 const NO_STREAMS: &str = "serverless mode has no streams: call an ordinary method, and let it \
                           send messages to the caller";
-const NO_UPSTREAM: &str = "no upstream is configured for this hub, so nobody answers";
 
 /// Reads until the connection ends.
 pub(super) async fn messages(
@@ -38,16 +36,36 @@ async fn read(
 ) -> Result<std::convert::Infallible, Ending> {
     let state = &connection.state;
     let mut silence = Silence::new(state.limits.client_timeout);
-    let failed = |detail: String| Ending::failed(detail, state.detailed_errors);
+    let failed = |detail: String| Ending::failed(detail, connection.detailed_errors());
     let protocol_error = |error| failed(format!("ProtocolError: {error}"));
+    let protocol = connection.protocol();
+    let resumption = connection.resumption.get().filter(|it| it.is_agreed());
+    let mut suspended = false;
     loop {
         while let Some(frame) = frames.next_frame().map_err(protocol_error)? {
-            if let Some(message) = json::parse(&frame).map_err(protocol_error)? {
+            if let Some(message) = protocol.parse(&frame).map_err(protocol_error)? {
+                if let Some(resumption) = resumption
+                    && !resumption.receive(&message).map_err(|it| failed(it.to_string()))?
+                {
+                    continue;
+                }
                 act(connection, message, frame.len(), &mut silence).await?;
             }
         }
-        match silence.receive(source).await {
+        let incoming = if suspended {
+            // How long the client may be away is the transport's to know.
+            Some(source.receive().await)
+        } else {
+            silence.receive(source).await
+        };
+        match incoming {
             Some(Ok(Incoming::Data(bytes))) => frames.push(&bytes),
+            Some(Ok(Incoming::Suspended)) => suspended = true,
+            Some(Ok(Incoming::Resumed)) => {
+                suspended = false;
+                *frames = Frames::new(state.limits.max_message);
+                frames.switch_to(protocol);
+            }
             Some(Ok(Incoming::Closed)) => return Err(Ending::transport_closed()),
             Some(Err(_)) => return Err(Ending::lost()),
             None => return Err(failed(silence.detail())),
@@ -72,10 +90,11 @@ async fn act(
         Message::StreamInvocation { invocation_id, .. } => {
             refuse(connection, Some(invocation_id), NO_STREAMS);
         }
-        Message::Ping => silence.arm(),
+        Message::Ping if connection.transport.needs_pings() => silence.arm(),
         Message::Close { .. } => return Err(Ending::by_client()),
         // Items of streams that nobody opened, and stateful reconnect that nobody negotiated.
-        Message::StreamItem { .. }
+        Message::Ping
+        | Message::StreamItem { .. }
         | Message::CancelInvocation { .. }
         | Message::Ack { .. }
         | Message::Sequence { .. } => {}
@@ -90,12 +109,6 @@ async fn invoke(connection: &Arc<Connection>, call: Call) -> Result<(), Ending> 
         refuse(connection, call.invocation_id, &error.to_string());
         return Ok(());
     }
-    if connection.state.upstream.is_none() {
-        let (id, hub) = (connection.id.as_str(), connection.hub.name());
-        tracing::error!(connection = id, hub, event = call.target, "{NO_UPSTREAM}");
-        refuse(connection, call.invocation_id, NO_UPSTREAM);
-        return Ok(());
-    }
     dispatch::room(connection).await?;
     dispatch::submit(connection, Work::Call(call));
     Ok(())
@@ -105,10 +118,7 @@ async fn invoke(connection: &Arc<Connection>, call: Call) -> Result<(), Ending> 
 fn refuse(connection: &Arc<Connection>, invocation_id: Option<String>, text: &str) {
     tracing::debug!(connection = connection.id, text, "call refused");
     let Some(invocation_id) = invocation_id else { return };
-    connection.answer(&completion(invocation_id, Outcome::Error(text.to_owned())));
-}
-
-/// A framed completion.
-pub(super) fn completion(invocation_id: String, outcome: Outcome) -> Bytes {
-    json::encode(&Message::Completion { invocation_id, outcome })
+    let outcome = Outcome::Error(text.to_owned());
+    let completion = Message::Completion { invocation_id, outcome };
+    connection.answer(&connection.protocol().encode(&completion));
 }

@@ -1,21 +1,45 @@
-//! One message to many clients: encoded once, framed once.
+//! One message to many clients: encoded once and framed once for each protocol.
 
 use std::{collections::HashSet, sync::Arc};
 
-use hub_core::protocol::{Message, json};
+use hub_core::protocol::{Message, Protocol};
 
 use super::members::Audience;
 use crate::{
-    connection::{Connection, ending::Ending},
-    transport::websocket::frame::text_frame,
+    connection::{Connection, ending::Ending, outbox::Frame},
+    transport::websocket::frame::message_frame,
 };
+
+/// One message, ready for all of its receivers.
+#[derive(Debug)]
+pub(crate) struct Broadcast(Vec<(Protocol, Frame)>);
+
+impl Broadcast {
+    /// Encodes a message for those protocols.
+    pub(crate) fn new<E>(
+        protocols: &[Protocol],
+        message: impl Fn(Protocol) -> Result<Message, E>,
+    ) -> Result<Self, E> {
+        let framed = protocols.iter().map(|protocol| {
+            let message = message(*protocol)?;
+            Ok((*protocol, message_frame(*protocol, &protocol.encode(&message))))
+        });
+        framed.collect::<Result<_, E>>().map(Self)
+    }
+
+    /// `None` for a protocol that nobody spoke: its speaker came too late for this message.
+    fn frame(&self, wanted: Protocol) -> Option<&Frame> {
+        self.0.iter().find(|(protocol, _)| *protocol == wanted).map(|(_, frame)| frame)
+    }
+}
 
 /// Sends the message to everyone of the audience but the excluded ids. Waits for nobody: a client
 /// that has no room for it is closed.
-pub(crate) fn send(audience: &Audience, excluded: &HashSet<String>, message: &Message) {
-    let frame = text_frame(&json::encode(message));
+pub(crate) fn send(audience: &Audience, excluded: &HashSet<String>, message: &Broadcast) {
     for connection in remaining(audience, excluded) {
-        let _ = connection.send(frame.clone());
+        if let Some(frame) = message.frame(connection.protocol()) {
+            let _ = connection.send(frame.clone());
+        }
     }
 }
 

@@ -9,9 +9,10 @@ use std::{
     time::Duration,
 };
 
+use hub_core::protocol::Protocol;
 use tokio::time::Instant;
 
-use super::members::{Audience, Members};
+use super::members::{Audience, Members, in_memory_order};
 use crate::connection::Connection;
 
 /// How long a user stays in a group when no time is given.
@@ -27,6 +28,8 @@ pub(super) struct Registry {
     joined: HashMap<String, HashSet<String>>,
     users: HashMap<String, User>,
     groups: HashMap<String, Group>,
+    /// How many connections speak each protocol.
+    protocols: HashMap<Protocol, usize>,
     /// Counts joins, so that the newest are known.
     joins: u64,
 }
@@ -69,6 +72,7 @@ struct Snapshot {
 impl Registry {
     pub(super) fn insert(&mut self, connection: &Arc<Connection>) {
         self.connections.insert(connection);
+        *self.protocols.entry(connection.protocol()).or_default() += 1;
         let Some(name) = &connection.user else { return };
         let user = self.users.entry(name.clone()).or_default();
         user.connections.insert(connection);
@@ -79,12 +83,20 @@ impl Registry {
         let Some(connection) = self.connections.get(id).cloned() else { return };
         self.remove_from_all_groups(id);
         self.connections.remove(id);
+        if let Some(speakers) = self.protocols.get_mut(&connection.protocol()) {
+            *speakers -= 1;
+        }
         let Some(name) = &connection.user else { return };
         if let Some(user) = self.users.get_mut(name) {
             user.connections.remove(id);
             forget_snapshots(&mut self.groups, user.groups.keys());
         }
         self.drop_empty_user(name);
+    }
+
+    pub(super) fn protocols(&self) -> Vec<Protocol> {
+        let spoken = self.protocols.iter().filter(|(_, speakers)| **speakers > 0);
+        spoken.map(|(protocol, _)| *protocol).collect()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -288,7 +300,7 @@ fn collect(
     for user in group.users.iter().filter_map(|user| users.get(user)) {
         members.extend(user.connections.iter().map(|it| (it.id.as_str(), it)));
     }
-    Snapshot { audience: members.into_values().cloned().collect(), until }
+    Snapshot { audience: in_memory_order(members.into_values().cloned()), until }
 }
 
 fn forget_snapshots<'a>(

@@ -7,6 +7,13 @@ use crate::connection::Connection;
 /// The members of a set at one moment; taking one costs a reference count.
 pub(crate) type Audience = Arc<[Arc<Connection>]>;
 
+/// The order that a processor reads ahead best.
+pub(super) fn in_memory_order(connections: impl Iterator<Item = Arc<Connection>>) -> Audience {
+    let mut connections: Vec<_> = connections.collect();
+    connections.sort_unstable_by_key(|connection| Arc::as_ptr(connection).addr());
+    connections.into()
+}
+
 /// Connections by id, with a snapshot that lives until the next change.
 #[derive(Debug, Default)]
 pub(super) struct Members {
@@ -44,6 +51,6 @@ impl Members {
 
     pub(super) fn audience(&mut self) -> Audience {
         let Self { by_id, snapshot } = self;
-        Arc::clone(snapshot.get_or_insert_with(|| by_id.values().cloned().collect()))
+        Arc::clone(snapshot.get_or_insert_with(|| in_memory_order(by_id.values().cloned())))
     }
 }

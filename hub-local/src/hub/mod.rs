@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use hub_core::protocol::Protocol;
 use tokio::time::Instant;
 
 use self::{groups::Registry, members::Audience};
@@ -41,6 +42,11 @@ impl Hub {
 
     pub(crate) fn connections(&self) -> usize {
         self.registry().len()
+    }
+
+    /// What the clients speak, of any audience that was taken before.
+    pub(crate) fn protocols(&self) -> Vec<Protocol> {
+        self.registry().protocols()
     }
 
     pub(crate) fn connection(&self, id: &str) -> Option<Arc<Connection>> {

@@ -1,16 +1,14 @@
 //! One connection.
 
-use http::StatusCode;
-
-use super::{Answer, Call, error::RestError};
+use super::{Answer, Call, error::RestError, version::ApiVersion};
 use crate::{body, connection::ending::Ending};
 
-/// Closes one connection. The SDK takes the 404 for done.
+/// Closes one connection. The SDK takes the 404 for done; v1 knows none.
 pub(super) fn close(call: &Call<'_>, id: &str) -> Answer {
-    let reason = call.query().first("reason").filter(|reason| !reason.is_empty());
-    let Some(connection) = call.hub.connection(id) else {
-        return Err(RestError::no_connection("no such connection"));
-    };
-    connection.end(Ending::by_service(reason));
-    Ok(body::empty(StatusCode::OK))
+    match call.hub.connection(id) {
+        Some(connection) => connection.end(Ending::by_service(call.reason())),
+        None if call.version == ApiVersion::V1 => {}
+        None => return Err(RestError::no_connection("no such connection")),
+    }
+    Ok(body::empty(call.version.closed_connection()))
 }

@@ -1,8 +1,13 @@
 //! Errors of REST calls: a status, a code in a header, and a body that explains.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header::ALLOW};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
+    header::{ALLOW, WWW_AUTHENTICATE},
+};
+use hub_core::protocol::ConvertError;
 use serde::Serialize;
 
+use super::version::ApiVersion;
 use crate::body::{self, Body, ReadError};
 
 /// The header that SDKs look at, above all for 404.
@@ -16,11 +21,22 @@ pub(super) struct RestError {
     message: String,
     target: Option<&'static str>,
     allow: Option<&'static str>,
+    form: Form,
+}
+
+/// How an error is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// As the version of the API writes it.
+    OfVersion,
+    /// As nothing but its message.
+    Text,
 }
 
 impl RestError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), target: None, allow: None }
+        let (message, form) = (message.into(), Form::OfVersion);
+        Self { status, code, message, target: None, allow: None, form }
     }
 
     /// 401: the token is missing or not accepted.
@@ -49,9 +65,17 @@ impl RestError {
         Self { allow: Some(allow), ..base }
     }
 
-    /// 415: the body is not JSON.
+    /// 431: there is more in the headers than a token and some more.
+    pub(super) fn headers(limit: usize) -> Self {
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        let message = format!("the headers have more than {limit} bytes");
+        Self::new(status, "Error.Request.HeadersTooLarge", message)
+    }
+
+    /// 415: the body is of no type that the operation reads.
     pub(super) fn content_type() -> Self {
-        let message = "the body must be application/json";
+        let message =
+            "the body must be application/json, or application/octet-stream for a message";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Error.Request.UnsupportedMediaType", message)
     }
 
@@ -87,13 +111,26 @@ impl RestError {
         Self::new(StatusCode::GATEWAY_TIMEOUT, "Error.Connection.TimedOut", message)
     }
 
-    pub(super) fn into_response(self) -> Response<Body> {
-        let Self { status, code, message, target, allow } = self;
+    /// Writes the message alone, for callers that pass it on as it is.
+    pub(super) fn in_text(self) -> Self {
+        Self { form: Form::Text, ..self }
+    }
+
+    pub(super) fn into_response(self, version: ApiVersion) -> Response<Body> {
+        let Self { status, code, message, target, allow, form } = self;
         tracing::debug!(status = status.as_u16(), code, message, "REST call refused");
-        let detail = Detail { code, message: &message, target };
-        let mut response = body::json(status, serde_json::to_vec(&detail).unwrap_or_default());
+        let mut response = match (version, form) {
+            (ApiVersion::V1, _) | (_, Form::Text) => body::text(status, message),
+            (ApiVersion::Preview2020 | ApiVersion::Dated, Form::OfVersion) => {
+                let detail = Detail { code, message: &message, target };
+                body::json(status, serde_json::to_vec(&detail).unwrap_or_default())
+            }
+        };
         let headers: &mut HeaderMap = response.headers_mut();
         headers.insert(CODE, HeaderValue::from_static(code));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if let Some(allow) = allow {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
         }
@@ -107,4 +144,11 @@ struct Detail<'a> {
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<&'a str>,
+}
+
+/// A value has no form in the protocol of a client who would get it.
+impl From<ConvertError> for RestError {
+    fn from(error: ConvertError) -> Self {
+        Self::invalid("body", error.to_string())
+    }
 }

@@ -48,11 +48,11 @@ struct Member {
 /// One page of a group's connections, ordered by id. A continuation token is the last id seen, so
 /// pages stay right while members come and go.
 pub(super) fn list(call: &Call<'_>, group: &str) -> Answer {
-    let page_size = number(call, "maxpagesize")?.unwrap_or(MAX_PAGE);
+    let page_size = size(call, "maxpagesize")?.unwrap_or(MAX_PAGE);
     if !(1..=MAX_PAGE).contains(&page_size) {
         return Err(RestError::invalid("maxpagesize", "maxpagesize is from 1 to 200"));
     }
-    let top = number(call, "top")?.unwrap_or(usize::MAX);
+    let top = size(call, "top")?.unwrap_or(usize::MAX);
     let after = call.query().first("continuationToken");
     let audience = call.hub.group(group);
     let mut members: Vec<_> = audience
@@ -92,8 +92,7 @@ fn next_link(call: &Call<'_>, page_size: usize, top: usize, last: &str) -> Strin
     link
 }
 
-fn number(call: &Call<'_>, name: &'static str) -> Result<Option<usize>, RestError> {
-    let Some(text) = call.query().first(name) else { return Ok(None) };
-    let invalid = |_| RestError::invalid(name, format!("{name} must be a number from 0"));
-    text.parse().map(Some).map_err(invalid)
+fn size(call: &Call<'_>, name: &'static str) -> Result<Option<usize>, RestError> {
+    let number = call.number(name, "a number from 0")?;
+    Ok(number.map(|number| usize::try_from(number).unwrap_or(usize::MAX)))
 }

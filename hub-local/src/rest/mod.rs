@@ -1,20 +1,30 @@
-//! The REST data plane of api-version 2022-06-01 to 2024-12-01, in JSON.
+//! The REST data plane: v1, 2020-10-01, and 2022-06-01 to 2024-12-01.
 
 mod connections;
+mod encodings;
 mod error;
+mod execute;
+mod filter;
 mod groups;
+mod invoke;
+mod keys;
 mod payload;
 mod route;
+mod segment;
 mod send;
+mod streams;
 mod users;
+mod version;
 
 use std::sync::Arc;
 
-use http::{Response, StatusCode, request::Parts};
+use http::{HeaderMap, Response, StatusCode, request::Parts};
+use hub_core::names;
 
 use self::{
     error::RestError,
     route::{Operation, Route, To},
+    version::ApiVersion,
 };
 use crate::{
     body::{self, Body, RequestBody},
@@ -29,6 +39,7 @@ use crate::{
 pub(crate) struct Call<'a> {
     state: &'a Arc<State>,
     hub: Arc<Hub>,
+    version: ApiVersion,
     parts: &'a Parts,
     body: RequestBody,
 }
@@ -36,6 +47,18 @@ pub(crate) struct Call<'a> {
 impl Call<'_> {
     fn query(&self) -> Query<'_> {
         Query::new(self.parts.uri.query())
+    }
+
+    /// What a client reads in its close message.
+    fn reason(&self) -> Option<String> {
+        self.query().first("reason").filter(|reason| !reason.is_empty())
+    }
+
+    /// A number of the query; `what` says which numbers there are.
+    fn number(&self, name: &'static str, what: &str) -> Result<Option<u64>, RestError> {
+        let Some(text) = self.query().first(name) else { return Ok(None) };
+        let invalid = |_| RestError::invalid(name, format!("{name} must be {what}"));
+        text.parse().map(Some).map_err(invalid)
     }
 }
 
@@ -47,17 +70,38 @@ pub(crate) async fn respond(
     parts: &Parts,
     body: RequestBody,
 ) -> Response<Body> {
-    perform(state, parts, body).await.unwrap_or_else(RestError::into_response)
+    let version = ApiVersion::of(parts.uri.path(), Query::new(parts.uri.query()));
+    let answer = perform(state, version, parts, body).await;
+    answer.unwrap_or_else(|error| error.into_response(version))
 }
 
-async fn perform(state: &Arc<State>, parts: &Parts, body: RequestBody) -> Answer {
+async fn perform(
+    state: &Arc<State>,
+    version: ApiVersion,
+    parts: &Parts,
+    body: RequestBody,
+) -> Answer {
+    let limit = state.limits.rest_headers;
+    if size(&parts.headers) > limit {
+        return Err(RestError::headers(limit));
+    }
     let path = parts.uri.path();
     let bearer = token::bearer(&parts.headers).flatten();
     token::rest(state, bearer, Destination { host: host(parts), path })
         .map_err(RestError::unauthorized)?;
-    let Route { hub, operation } = Route::of(&parts.method, path)?;
-    let hub = state.hub(&with_application(hub, Query::new(parts.uri.query()))?);
-    run(Call { state, hub, parts, body }, operation).await
+    match Route::of(&parts.method, path)? {
+        Route::AccessKey => keys::access_key(state, bearer),
+        Route::Hub { hub, operation } => {
+            let hub = state.hub(&with_application(hub, Query::new(parts.uri.query()))?);
+            run(Call { state, hub, version, parts, body }, operation).await
+        }
+    }
+}
+
+/// What the headers take on the wire.
+fn size(headers: &HeaderMap) -> usize {
+    let punctuation = ": \r\n".len();
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + punctuation).sum()
 }
 
 /// The effective name: an application's hubs have its name before theirs.
@@ -65,9 +109,9 @@ fn with_application(hub: String, query: Query<'_>) -> Result<String, RestError> 
     let Some(application) = query.first("application").filter(|it| !it.is_empty()) else {
         return Ok(hub);
     };
-    route::check_hub(&application)?;
+    segment::check("application", names::check_hub(&application))?;
     let hub = format!("{application}_{hub}");
-    route::check_hub(&hub)?;
+    segment::check("application", names::check_hub(&hub))?;
     Ok(hub)
 }
 
@@ -75,8 +119,16 @@ async fn run(call: Call<'_>, operation: Operation) -> Answer {
     match operation {
         Operation::Send(to) => send::send(call, &to).await,
         Operation::Close(to) => Ok(send::close(&call, &to)),
-        Operation::Invoke { connection } => send::invoke(call, &connection).await,
         Operation::Exists(to) => exists(&call.hub, &to),
+        Operation::Execute => execute::execute(call).await,
+        Operation::GenerateToken => keys::generate_token(&call),
+        Operation::Invoke { connection } => invoke::invoke(call, &connection).await,
+        Operation::SendToStream { connection, stream } => {
+            streams::send(call, &connection, stream).await
+        }
+        Operation::CompleteStream { connection, stream } => {
+            Ok(streams::complete(&call, &connection, stream))
+        }
         Operation::CloseConnection { connection } => connections::close(&call, &connection),
         Operation::AddToGroup { connection, group } => groups::add(&call.hub, &connection, &group),
         Operation::RemoveFromGroup { connection, group } => {
@@ -87,11 +139,9 @@ async fn run(call: Call<'_>, operation: Operation) -> Answer {
         }
         Operation::ListGroup { group } => groups::list(&call, &group),
         Operation::AddUserToGroup { user, group } => users::add(&call, &user, &group),
-        Operation::IsUserInGroup { user, group } => users::is_member(&call.hub, &user, &group),
-        Operation::RemoveUserFromGroup { user, group } => {
-            Ok(users::remove(&call.hub, &user, &group))
-        }
-        Operation::RemoveUserFromAllGroups { user } => Ok(users::remove_from_all(&call.hub, &user)),
+        Operation::IsUserInGroup { user, group } => users::is_member(&call, &user, &group),
+        Operation::RemoveUserFromGroup { user, group } => Ok(users::remove(&call, &user, &group)),
+        Operation::RemoveUserFromAllGroups { user } => Ok(users::remove_from_all(&call, &user)),
     }
 }
 

@@ -1,14 +1,18 @@
-//! The message in the body of a send: a target and arguments, which stay encoded.
+//! The message in the body of a send: a target and arguments, which stay encoded as far as they
+//! can.
 
 use std::{borrow::Cow, fmt};
 
 use bytes::Bytes;
-use hub_core::protocol::Message;
+use hub_core::protocol::{ConvertError, Message, Protocol};
 use serde::{
     Deserialize, Deserializer as _,
     de::{Error as _, IgnoredAny, MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
+
+use super::encodings::Encodings;
+use crate::hub::{Hub, fanout::Broadcast};
 
 const NO_ARGUMENTS: Bytes = Bytes::from_static(b"[]");
 
@@ -16,7 +20,7 @@ const NO_ARGUMENTS: Bytes = Bytes::from_static(b"[]");
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Payload {
     target: String,
-    arguments: Bytes,
+    arguments: Encodings,
 }
 
 impl Payload {
@@ -32,15 +36,55 @@ impl Payload {
             Some(_) => return Err(serde_json::Error::custom("`arguments` must be a list")),
         };
         match target {
-            Some(target) if !target.is_empty() => Ok(Self { target, arguments }),
+            Some(target) if !target.is_empty() => {
+                Ok(Self { target, arguments: Encodings::new(Protocol::Json, arguments) })
+            }
             _ => Err(serde_json::Error::custom("`target` must be a method name")),
         }
     }
 
-    /// The call for clients; with an id they answer it.
-    pub(super) fn into_message(self, invocation_id: Option<String>) -> Message {
-        let Self { target, arguments } = self;
-        Message::Invocation { invocation_id, target, arguments, stream_ids: Vec::new() }
+    /// Takes the invocations of a bundle; each protocol's clients get the bytes of their own.
+    #[cfg(feature = "msgpack")]
+    pub(super) fn of_bundle(entries: Vec<(Protocol, Message)>) -> Result<Self, &'static str> {
+        let mut payload: Option<Self> = None;
+        for (protocol, message) in entries {
+            let Message::Invocation { target, arguments, .. } = message else {
+                return Err("every entry must be an invocation");
+            };
+            match &mut payload {
+                None => {
+                    payload = Some(Self { target, arguments: Encodings::new(protocol, arguments) });
+                }
+                Some(payload) if payload.target == target => {
+                    payload.arguments.push(protocol, arguments);
+                }
+                Some(_) => return Err("all entries must have the same target"),
+            }
+        }
+        let payload = payload.ok_or("there must be an entry for json or messagepack")?;
+        if payload.target.is_empty() {
+            return Err("`target` must be a method name");
+        }
+        Ok(payload)
+    }
+
+    /// The call for a client of this protocol; with an id the client answers it.
+    pub(super) fn message(
+        &self,
+        protocol: Protocol,
+        invocation_id: Option<String>,
+    ) -> Result<Message, ConvertError> {
+        Ok(Message::Invocation {
+            invocation_id,
+            target: self.target.clone(),
+            arguments: self.arguments.get(protocol)?,
+            stream_ids: Vec::new(),
+        })
+    }
+
+    /// The call for any audience of the hub that was taken before.
+    pub(super) fn broadcast(&self, hub: &Hub) -> Result<Broadcast, ConvertError> {
+        Broadcast::new(&hub.protocols(), |protocol| self.message(protocol, None))
     }
 }
 
@@ -81,7 +125,9 @@ mod tests {
     }
 
     fn payload(target: &str, arguments: &'static str) -> Payload {
-        Payload { target: target.to_owned(), arguments: Bytes::from_static(arguments.as_bytes()) }
+        let arguments = Bytes::from_static(arguments.as_bytes());
+        let arguments = Encodings::new(Protocol::Json, arguments);
+        Payload { target: target.to_owned(), arguments }
     }
 
     #[test]
@@ -115,6 +161,34 @@ mod tests {
             r#"{"target":"m""#,
         ] {
             assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[cfg(feature = "msgpack")]
+    #[test]
+    fn a_bundle_has_one_target_and_at_least_one_entry() {
+        let call = |target: &str, arguments: &'static [u8]| Message::Invocation {
+            invocation_id: None,
+            target: target.to_owned(),
+            arguments: Bytes::from_static(arguments),
+            stream_ids: Vec::new(),
+        };
+        let (json, packed) = (Protocol::Json, Protocol::MessagePack);
+
+        let both = vec![(json, call("m", b"[1]")), (packed, call("m", b"\x91\x02"))];
+        let both = Payload::of_bundle(both).unwrap();
+        assert_eq!(both.message(json, None).unwrap(), call("m", b"[1]"));
+        assert_eq!(both.message(packed, None).unwrap(), call("m", b"\x91\x02"));
+        let packed_alone = Payload::of_bundle(vec![(packed, call("m", b"\x91\x02"))]).unwrap();
+        assert_eq!(packed_alone.message(json, None).unwrap(), call("m", b"[2]"));
+
+        for bad in [
+            vec![],
+            vec![(json, Message::Ping)],
+            vec![(json, call("", b"[]"))],
+            vec![(json, call("m", b"[]")), (packed, call("M", b"\x90"))],
+        ] {
+            assert!(Payload::of_bundle(bad).is_err());
         }
     }
 }

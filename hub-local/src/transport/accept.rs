@@ -6,9 +6,18 @@ use http::StatusCode;
 use hub_core::names;
 use tokio::time::Instant;
 
-use super::negotiate::Redeemed;
+use super::{
+    Transport,
+    negotiations::{Found, Open, Ticket},
+};
 use crate::{
-    connection::Connection, query::Query, random, state::State, sync::lock, token, token::Identity,
+    connection::{Connection, Origin},
+    query::Query,
+    random,
+    state::State,
+    sync::lock,
+    token,
+    token::Identity,
     upstream::request::connection_headers,
 };
 
@@ -57,81 +66,151 @@ pub(super) fn authenticate(state: &State, asked: Asked<'_>) -> Result<Guest, Ref
     if let Some(user) = &identity.user {
         names::check_user(user).map_err(|error| bad(&error))?;
     }
+    Ok(Guest { hub, identity })
+}
+
+/// A service that stops takes no new clients.
+pub(super) fn check_open(state: &State) -> Result<(), Refused> {
     if state.closing.is_cancelled() {
         let text = "the service is stopping";
         return Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, text));
     }
-    Ok(Guest { hub, identity })
+    Ok(())
 }
 
 fn bad(error: &names::NameError) -> Refused {
     Refused::new(StatusCode::BAD_REQUEST, error.to_string())
 }
 
+/// What a request's `id` stands for.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) token: String,
+    pub(super) found: Found,
+    ticket: Arc<Ticket>,
+}
+
+impl Known {
+    /// Whether another WebSocket may take over.
+    pub(super) fn resumes(&self) -> bool {
+        self.ticket.resumes
+    }
+}
+
+/// Looks up a request's `id`, if it has one.
+pub(super) fn find(
+    state: &State,
+    asked: Asked<'_>,
+    guest: &Guest,
+) -> Result<Option<Known>, Refused> {
+    let Some(token) = asked.query.first("id").filter(|token| !token.is_empty()) else {
+        return Ok(None);
+    };
+    let mut negotiations = lock(&state.negotiations);
+    let Some((ticket, found)) = negotiations.find(&token, Instant::now()) else {
+        return Err(Refused::new(StatusCode::NOT_FOUND, "No Connection with that ID"));
+    };
+    if ticket.hub != guest.hub || ticket.user != guest.identity.user {
+        if let Found::Waiting = found {
+            negotiations.forget(&token);
+        }
+        let text = "the connection was negotiated for another user or hub";
+        return Err(Refused::new(StatusCode::FORBIDDEN, text));
+    }
+    Ok(Some(Known { token, found, ticket }))
+}
+
 /// A connection that is not open yet, and the negotiated token that it uses up.
 #[derive(Debug)]
 pub(super) struct Admission {
     pub(super) connection: Arc<Connection>,
-    ticket: Option<UsedTicket>,
+    place: Option<Place>,
 }
 
-/// Gives the token free when the connection is over.
+/// A connection's place in the table of tokens; given free when the connection is over.
 #[derive(Debug)]
-struct UsedTicket {
+struct Place {
     state: Arc<State>,
     token: String,
+    open: Open,
 }
 
-impl Drop for UsedTicket {
+impl Drop for Place {
     fn drop(&mut self) {
-        lock(&self.state.negotiations).forget(&self.token);
+        let mut negotiations = lock(&self.state.negotiations);
+        match &self.open {
+            Open::LongPolling(polls) if !polls.is_told() => {
+                polls.inbox.close();
+                let time = self.state.limits.connect_within;
+                negotiations.end(&self.token, Instant::now(), time);
+                return;
+            }
+            Open::LongPolling(polls) => polls.inbox.close(),
+            Open::ServerSentEvents(inbox) => inbox.close(),
+            Open::WebSocket(_) => {}
+        }
+        negotiations.forget(&self.token);
     }
 }
 
-/// Lets a guest in: with the `id` of a negotiate, or without one.
+/// Lets a guest in who negotiated: `open` is how its requests reach the connection.
 pub(super) fn admit(
     state: &Arc<State>,
     asked: Asked<'_>,
     guest: Guest,
+    known: Known,
+    open: Open,
 ) -> Result<Admission, Refused> {
-    let (connection_id, ticket) = match asked.query.first("id") {
-        Some(token) => redeem(state, token, &guest)?,
-        None => (random::id(), None),
+    check_open(state)?;
+    let Known { token, ticket, .. } = known;
+    if !lock(&state.negotiations).open(&token, open.clone()) {
+        return Err(Refused::new(StatusCode::CONFLICT, ""));
+    }
+    let place = Place { state: Arc::clone(state), token, open };
+    let (transport, resumption) = match &place.open {
+        Open::WebSocket(resumption) => (Transport::WebSockets, resumption.clone()),
+        Open::ServerSentEvents(_) => (Transport::ServerSentEvents, None),
+        Open::LongPolling(_) => (Transport::LongPolling, None),
     };
+    let connection = connection(state, asked, guest, ticket.connection_id.clone(), transport)?;
+    if let Some(resumption) = resumption {
+        connection.resumes(resumption);
+    }
+    Ok(Admission { connection, place: Some(place) })
+}
+
+/// Lets a guest in who did not negotiate.
+pub(super) fn admit_directly(
+    state: &Arc<State>,
+    asked: Asked<'_>,
+    guest: Guest,
+    transport: Transport,
+) -> Result<Admission, Refused> {
+    check_open(state)?;
+    let connection = connection(state, asked, guest, random::id(), transport)?;
+    Ok(Admission { connection, place: None })
+}
+
+fn connection(
+    state: &Arc<State>,
+    asked: Asked<'_>,
+    guest: Guest,
+    connection_id: String,
+    transport: Transport,
+) -> Result<Arc<Connection>, Refused> {
     let Guest { hub, identity } = guest;
     let headers = connection_headers(&hub, &connection_id, &identity, asked.query, &state.keys)
         .ok_or_else(|| {
             Refused::new(StatusCode::BAD_REQUEST, "hub, user or query cannot be a header")
         })?;
     let hub = state.hub(&hub);
-    let connection = Connection::new(Arc::clone(state), hub, connection_id, identity.user, headers);
-    Ok(Admission { connection, ticket })
-}
-
-fn redeem(
-    state: &Arc<State>,
-    token: String,
-    guest: &Guest,
-) -> Result<(String, Option<UsedTicket>), Refused> {
-    let redeemed = lock(&state.negotiations).redeem(&token, Instant::now());
-    let ticket = match redeemed {
-        Redeemed::Ticket(ticket) => ticket,
-        Redeemed::InUse => return Err(Refused::new(StatusCode::CONFLICT, "")),
-        Redeemed::Unknown => {
-            return Err(Refused::new(StatusCode::NOT_FOUND, "No Connection with that ID"));
-        }
-    };
-    let used = UsedTicket { state: Arc::clone(state), token };
-    if ticket.hub != guest.hub || ticket.user != guest.identity.user {
-        let text = "the connection was negotiated for another user or hub";
-        return Err(Refused::new(StatusCode::FORBIDDEN, text));
-    }
-    Ok((ticket.connection_id, Some(used)))
+    let origin = Origin { id: connection_id, identity, transport, headers };
+    Ok(Connection::new(Arc::clone(state), hub, origin))
 }
 
 impl Admission {
     /// The connection, and what must be kept until it is over.
     pub(super) fn open(self) -> (Arc<Connection>, impl Send + 'static) {
-        (self.connection, self.ticket)
+        (self.connection, self.place)
     }
 }

@@ -7,26 +7,28 @@ use http::{
     header::{ACCEPT, HOST},
     request::Parts,
 };
-use hyper_util::rt::TokioIo;
+use hyper::upgrade::OnUpgrade;
 
 use super::{
-    accept::{self, Admission, Asked, Refused},
-    cors,
+    Transport,
+    accept::{self, Asked, Refused},
+    cors, http_transports,
     memory::{self, MemoryConnection},
     negotiate,
-    websocket::{WebSocketSink, WebSocketSource, upgrade},
+    negotiations::Open,
+    websocket::{self, upgrade},
 };
 use crate::{
-    body::{self, Body},
+    body::{self, Body, RequestBody},
     connection,
+    descriptors::{Crowded, NO_ROOM},
     query::Query,
+    serve::HangUp,
     state::State,
     token,
 };
 
-const NO_TRANSPORT: &str = "transport not supported by this end point type";
-
-/// The client routes. Bodies do not matter here.
+/// The client routes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ClientRoute {
     Negotiate,
@@ -44,14 +46,22 @@ impl ClientRoute {
 }
 
 /// Answers a client's request.
-pub(crate) fn respond(state: &Arc<State>, route: ClientRoute, parts: Parts) -> Response<Body> {
+pub(crate) async fn respond(
+    state: &Arc<State>,
+    route: ClientRoute,
+    parts: Parts,
+    body: RequestBody,
+) -> Response<Body> {
     let headers = parts.headers.clone();
     let mut response = if cors::is_preflight(&parts.method) {
         cors::preflight(&headers)
     } else {
         let answer = match route {
+            _ if parts.extensions.get::<Crowded>().is_some() => {
+                Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, NO_ROOM))
+            }
             ClientRoute::Negotiate => negotiate(state, &parts),
-            ClientRoute::Connect => connect(state, parts),
+            ClientRoute::Connect => connect(state, parts, body).await,
         };
         answer.unwrap_or_else(|refused| refusal(&refused))
     };
@@ -61,7 +71,7 @@ pub(crate) fn respond(state: &Arc<State>, route: ClientRoute, parts: Parts) -> R
 
 fn refusal(refused: &Refused) -> Response<Body> {
     tracing::debug!(status = refused.status.as_u16(), reason = refused.text, "client refused");
-    body::text(refused.status, refused.text.clone())
+    body::plain(refused.status, refused.text.clone())
 }
 
 fn negotiate(state: &Arc<State>, parts: &Parts) -> Result<Response<Body>, Refused> {
@@ -72,56 +82,45 @@ fn negotiate(state: &Arc<State>, parts: &Parts) -> Result<Response<Body>, Refuse
     let token = token::bearer(&parts.headers).flatten();
     let asked = Asked { query, token, host: host(parts) };
     let guest = accept::authenticate(state, asked)?;
+    accept::check_open(state)?;
     Ok(negotiate::answer(state, query, guest.hub, guest.identity.user))
 }
 
-fn connect(state: &Arc<State>, parts: Parts) -> Result<Response<Body>, Refused> {
-    let is_upgrade = parts.method == Method::GET && upgrade::is_asked(&parts.headers);
+async fn connect(
+    state: &Arc<State>,
+    mut parts: Parts,
+    body: RequestBody,
+) -> Result<Response<Body>, Refused> {
+    let hang_up = parts.extensions.get::<HangUp>().cloned();
+    let upgrading = upgrading(&mut parts);
+    let is_get = parts.method == Method::GET;
+    let is_upgrade = is_get && upgrade::is_asked(&parts.headers);
+    let is_events = is_get && wants_events(&parts.headers);
     let query = Query::new(parts.uri.query());
     let in_query = query.all("access_token").last();
-    let accepts_query = is_upgrade || wants_events(&parts.headers);
     let token = match token::bearer(&parts.headers) {
         Some(token) => token,
-        None => in_query.as_deref().filter(|_| accepts_query),
+        None => in_query.as_deref().filter(|_| is_upgrade || is_events),
     };
     let asked = Asked { query, token, host: host(&parts) };
     let guest = accept::authenticate(state, asked)?;
-    if !is_upgrade {
-        return Err(not_there(&parts));
-    }
-    let response = match upgrade::switch(&parts.headers) {
-        Ok(switching) => switching,
-        Err(refusal) => return Ok(*refusal),
-    };
-    let admission = accept::admit(state, asked, guest)?;
-    open_web_socket(state, admission, parts);
-    Ok(response)
-}
-
-/// Transports that are not built yet.
-fn not_there(parts: &Parts) -> Refused {
-    let text = match parts.method {
-        Method::GET if wants_events(&parts.headers) => format!("ServerSentEvents {NO_TRANSPORT}"),
-        Method::GET | Method::POST | Method::DELETE => format!("LongPolling {NO_TRANSPORT}"),
-        _ => return Refused::new(StatusCode::METHOD_NOT_ALLOWED, ""),
-    };
-    Refused::new(StatusCode::NOT_FOUND, text)
-}
-
-fn open_web_socket(state: &Arc<State>, admission: Admission, parts: Parts) {
-    let upgrading = hyper::upgrade::on(Request::from_parts(parts, ()));
-    state.tasks.spawn(async move {
-        let (connection, ticket) = admission.open();
-        match upgrading.await {
-            Ok(stream) => {
-                let (read, write) = tokio::io::split(TokioIo::new(stream));
-                let source = WebSocketSource::new(read, Arc::clone(&connection));
-                connection::run(connection, source, WebSocketSink::new(write)).await;
-            }
-            Err(error) => tracing::debug!(%error, "a client left before it was let in"),
+    match parts.method {
+        Method::POST => http_transports::post(state, asked, &guest, &parts.headers, body).await,
+        Method::GET if is_events => http_transports::events(state, asked, guest, hang_up),
+        Method::GET if is_upgrade => {
+            websocket::connect::connect(state, asked, guest, &parts.headers, upgrading)
         }
-        drop(ticket);
-    });
+        Method::GET => http_transports::poll(state, asked, guest).await,
+        Method::DELETE => http_transports::delete(state, asked, &guest),
+        _ => Err(Refused::new(StatusCode::METHOD_NOT_ALLOWED, "")),
+    }
+}
+
+/// The stream that the request becomes when it is answered with 101.
+fn upgrading(parts: &mut Parts) -> OnUpgrade {
+    let mut request = Request::new(());
+    *request.extensions_mut() = std::mem::take(&mut parts.extensions);
+    hyper::upgrade::on(request)
 }
 
 /// Opens a connection without a socket; the checks are the same.
@@ -136,12 +135,15 @@ pub(crate) fn connect_memory(
     let host = url.authority().map(http::uri::Authority::as_str);
     let asked = Asked { query: Query::new(url.query()), token: Some(token), host };
     let guest = accept::authenticate(state, asked)?;
-    let admission = accept::admit(state, asked, guest)?;
+    let admission = match accept::find(state, asked, &guest)? {
+        Some(known) => accept::admit(state, asked, guest, known, Open::WebSocket(None))?,
+        None => accept::admit_directly(state, asked, guest, Transport::Memory)?,
+    };
     let (client, source, sink) = memory::pipe();
     state.tasks.spawn(async move {
-        let (connection, ticket) = admission.open();
+        let (connection, place) = admission.open();
         connection::run(connection, source, sink).await;
-        drop(ticket);
+        drop(place);
     });
     Ok(client)
 }

@@ -1,15 +1,30 @@
 //! Makes one upstream call and turns its answer into what the client gets.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http::{Request, Response, StatusCode};
-use hub_core::protocol::{Message, Outcome, json};
+use hub_core::protocol::{Message, Outcome};
 use tokio::time::Instant;
 
-use super::{Upstream, UpstreamError, request};
+use super::{
+    Unmatched, Upstream, UpstreamError,
+    explain::{self, Called},
+    request,
+};
 use crate::connection::{Connection, dispatch::Call};
+
+const NO_UPSTREAM: &str = "no upstream is configured for this hub, so nobody answers";
+const NO_TEMPLATE: &str = "no upstream is configured for this method, so nobody answers";
+
+/// What is called.
+#[derive(Clone, Copy, Debug)]
+struct Event<'a> {
+    category: &'static str,
+    name: &'a str,
+    is_invoke: bool,
+}
 
 /// Says that a client is there. The answer changes nothing for the client.
 pub(crate) async fn connected(connection: &Arc<Connection>) {
@@ -28,21 +43,32 @@ pub(crate) async fn disconnected(connection: &Arc<Connection>, error: Option<&st
 /// Calls a hub method and answers the client, if it wants an answer.
 pub(crate) async fn call(connection: &Arc<Connection>, call: Call) {
     let (invocation_id, target) = (call.invocation_id.clone(), call.target.clone());
-    let Some(request) = request::message(&connection.headers, call) else { return };
-    let Some(answer) = perform(connection, &target, request).await else { return };
+    let protocol = connection.protocol();
+    let Some(request) = request::message(&connection.headers, protocol, call) else { return };
+    let is_invoke = invocation_id.is_some();
+    let event = Event { category: "messages", name: &target, is_invoke };
+    let answer = perform(connection, event, request).await;
     let Some(invocation_id) = invocation_id else { return };
+    let is_unmatched = matches!(answer, Err(UpstreamError::NoTemplate));
+    if is_unmatched && connection.state.unmatched == Unmatched::Silent {
+        return;
+    }
     let complete = |outcome| {
         let invocation_id = invocation_id.clone();
-        connection.answer(&json::encode(&Message::Completion { invocation_id, outcome }));
+        connection.answer(&protocol.encode(&Message::Completion { invocation_id, outcome }));
     };
     match judge(answer, connection.state.limits.upstream_answer) {
         Ok(body) if body.is_empty() => complete(Outcome::Void),
         Ok(body) => connection.answer(&body),
+        Err(_) if is_unmatched && connection.state.upstream.is_none() => {
+            complete(Outcome::Error(NO_UPSTREAM.to_owned()));
+        }
         Err(text) => complete(Outcome::Error(text)),
     }
 }
 
-async fn report(connection: &Arc<Connection>, event: &str, request: Request<Bytes>) {
+async fn report(connection: &Arc<Connection>, name: &str, request: Request<Bytes>) {
+    let event = Event { category: "connections", name, is_invoke: false };
     let _ = perform(connection, event, request).await;
 }
 
@@ -58,6 +84,7 @@ fn judge(answer: Result<Response<Bytes>, UpstreamError>, limit: usize) -> Result
         Err(UpstreamError::TooLarge) => Err(too_large()),
         Err(UpstreamError::Cancelled) => Err("Invocation failed, response cancelled.".to_owned()),
         Err(UpstreamError::Body(error)) => Err(format!("Invocation failed, error: {error}.")),
+        Err(UpstreamError::NoTemplate) => Err(NO_TEMPLATE.to_owned()),
         Err(UpstreamError::Name(error)) => Err(error.to_string()),
         Err(UpstreamError::Unreachable(_) | UpstreamError::TimedOut) => {
             Err(failed(StatusCode::INTERNAL_SERVER_ERROR))
@@ -73,17 +100,25 @@ fn failed(status: StatusCode) -> String {
     format!("Invocation failed, status code {}", status.as_u16())
 }
 
-/// Calls and logs. `None` without an upstream.
+/// Calls, when it is this call's turn, and logs how it went.
 async fn perform(
     connection: &Arc<Connection>,
-    event: &str,
+    event: Event<'_>,
     request: Request<Bytes>,
-) -> Option<Result<Response<Bytes>, UpstreamError>> {
-    let upstream = connection.state.upstream.as_ref()?;
-    let started = Instant::now();
-    let answer = call_without_panic(&**upstream, request).await;
-    log(connection, event, &answer, started);
-    Some(answer)
+) -> Result<Response<Bytes>, UpstreamError> {
+    let (answer, took) = match &connection.state.upstream {
+        None => (Err(UpstreamError::NoTemplate), Duration::ZERO),
+        Some(upstream) => {
+            // An error would mean that the semaphore was closed, which nobody does.
+            let _turn = connection.state.upstream_calls.acquire().await;
+            let started = Instant::now();
+            let answer = call_without_panic(&**upstream, request).await;
+            (answer, started.elapsed())
+        }
+    };
+    let Event { category, name: event, is_invoke } = event;
+    explain::log(connection, Called { category, event, is_invoke, took }, &answer);
+    answer
 }
 
 /// A panic of an upstream in this process must not stop the connection's other calls.
@@ -94,32 +129,6 @@ async fn call_without_panic(
     match AssertUnwindSafe(upstream.call(request)).catch_unwind().await {
         Ok(answer) => answer,
         Err(_) => Err(UpstreamError::Unreachable("the upstream panicked".into())),
-    }
-}
-
-fn log(
-    connection: &Connection,
-    event: &str,
-    answer: &Result<Response<Bytes>, UpstreamError>,
-    started: Instant,
-) {
-    let (id, hub) = (connection.id.as_str(), connection.hub.name());
-    let milliseconds = started.elapsed().as_millis();
-    match answer {
-        Ok(answer) if matches!(answer.status(), StatusCode::OK | StatusCode::NO_CONTENT) => {
-            tracing::debug!(connection = id, hub, event, milliseconds, "upstream call");
-        }
-        Ok(answer) => {
-            let status = answer.status().as_u16();
-            let message = "upstream call was not answered with 200 or 204";
-            tracing::warn!(connection = id, hub, event, status, milliseconds, "{message}");
-        }
-        Err(error) => {
-            let source = std::error::Error::source(error).map(ToString::to_string);
-            let source = source.unwrap_or_default();
-            let message = "upstream call failed";
-            tracing::warn!(connection = id, hub, event, %error, source, milliseconds, "{message}");
-        }
     }
 }
 
@@ -151,6 +160,7 @@ mod tests {
 
         assert_eq!(judge(UpstreamError::Unreachable("x".into())), status);
         assert_eq!(judge(UpstreamError::TimedOut), status);
+        assert_eq!(judge(UpstreamError::NoTemplate), NO_TEMPLATE);
         assert_eq!(judge(UpstreamError::TooLarge), "Invocation failed, response too large.");
         assert_eq!(judge(UpstreamError::Cancelled), "Invocation failed, response cancelled.");
         assert_eq!(judge(UpstreamError::Body("x".into())), "Invocation failed, error: x.");

@@ -1,101 +1,108 @@
-//! An upstream behind a URL.
+//! Upstreams behind URLs.
 
-use std::time::Duration;
+use std::{
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Request, Response, Uri, header::CONTENT_LENGTH};
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hub_core::names;
 use hyper::body::Incoming;
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
-};
 use tokio::time::timeout;
 
 use super::{
-    Upstream, UpstreamError,
+    Template, TemplateError, Upstream, UpstreamError,
+    client::UpstreamClient,
     request::{CATEGORY, EVENT, HUB},
+    template::Event,
 };
 
 const TIME_OUT: Duration = Duration::from_secs(100);
-/// Shorter than servers keep idle connections, so that none is used while it is being closed.
-const IDLE: Duration = Duration::from_secs(20);
 const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
 
-/// Delivers events over HTTP, over kept connections. Redirects are not followed and nothing is
-/// retried, because the call may have run.
+/// Delivers events over HTTP, over kept connections: each to the first template whose rules it
+/// fits. Redirects are not followed and nothing is retried, because the call may have run.
+/// Link-local and metadata addresses are never called, also when a name leads there.
+///
+/// Clones share their templates, so one of them can replace the templates of a running service.
 ///
 /// ```
-/// use hub_local::HttpUpstream;
-/// assert!(HttpUpstream::new("http://127.0.0.1:7071/runtime/webhooks/signalr").is_ok());
-/// assert!(HttpUpstream::new("http://127.0.0.1:7071/{hub}/{category}/{event}").is_ok());
-/// assert!(HttpUpstream::new("127.0.0.1:7071").is_err());
+/// use hub_local::{HttpUpstream, Template};
+///
+/// let upstream = HttpUpstream::new("http://127.0.0.1:7071/runtime/webhooks/signalr")?;
+/// upstream.replace([
+///     Template::new("http://127.0.0.1:7071/{hub}/{category}/{event}")?.hubs("chat"),
+///     Template::new("http://127.0.0.1:3000/signalr")?,
+/// ]);
+/// assert_eq!(upstream.templates().len(), 2);
+/// # Ok::<(), hub_local::TemplateError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct HttpUpstream {
-    template: String,
-    client: Client<HttpConnector, Full<Bytes>>,
-}
-
-/// Why a URL template cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum TemplateError {
-    /// Not an absolute URL.
-    #[error("the upstream must be an absolute URL such as http://127.0.0.1:7071/api/signalr")]
-    NotAbsolute,
-    /// Another scheme than `http`.
-    #[error("the upstream must be an http URL: https is not there yet")]
-    Scheme,
-    /// Braces around something else than hub, category or event.
-    #[error("the upstream URL may name {{hub}}, {{category}} and {{event}}, nothing else")]
-    Parameter,
+    templates: Arc<RwLock<Arc<[Template]>>>,
+    client: Arc<UpstreamClient>,
+    time_out: Duration,
 }
 
 impl HttpUpstream {
-    /// An upstream at a URL, which may contain `{hub}`, `{category}` and `{event}`.
+    /// One URL for every event, which may contain `{hub}`, `{category}` and `{event}`.
     ///
     /// # Errors
-    /// When it is not an absolute `http` URL once the three are filled in.
+    /// When [`Template::new`] refuses it.
     pub fn new(url_template: impl Into<String>) -> Result<Self, TemplateError> {
-        let template = url_template.into();
-        let example = fill(&template, "hub", "category", "event");
-        if example.contains(['{', '}']) {
-            return Err(TemplateError::Parameter);
+        Ok(Self::with_templates([Template::new(url_template)?]))
+    }
+
+    /// Several templates, tried in this order. An event that fits none is not delivered.
+    pub fn with_templates(templates: impl IntoIterator<Item = Template>) -> Self {
+        Self {
+            templates: Arc::new(RwLock::new(templates.into_iter().collect())),
+            client: Arc::new(UpstreamClient::new()),
+            time_out: TIME_OUT,
         }
-        let uri: Uri = example.parse().map_err(|_| TemplateError::NotAbsolute)?;
-        let scheme = uri.scheme_str().ok_or(TemplateError::NotAbsolute)?;
-        if scheme != "http" {
-            return Err(TemplateError::Scheme);
-        }
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .build(connector);
-        Ok(Self { template, client })
+    }
+
+    /// How long a call may take; the default is 100 seconds.
+    #[must_use]
+    pub fn time_out(self, time_out: Duration) -> Self {
+        Self { time_out, ..self }
+    }
+
+    /// Replaces all templates at once. Calls that run are not disturbed.
+    pub fn replace(&self, templates: impl IntoIterator<Item = Template>) {
+        let templates = templates.into_iter().collect();
+        *self.templates.write().unwrap_or_else(PoisonError::into_inner) = templates;
+    }
+
+    /// The templates as they are now.
+    #[must_use]
+    pub fn templates(&self) -> Arc<[Template]> {
+        Arc::clone(&self.templates.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn url(&self, headers: &HeaderMap) -> Result<Uri, UpstreamError> {
-        let (hub, event) = (text(headers, &HUB), text(headers, &EVENT));
-        let category = text(headers, &CATEGORY);
-        names::check_event(hub)?;
-        names::check_event(event)?;
-        fill(&self.template, hub, category, event)
+        let event = Event {
+            hub: text(headers, &HUB),
+            category: text(headers, &CATEGORY),
+            event: text(headers, &EVENT),
+        };
+        names::check_event(event.hub)?;
+        names::check_event(event.event)?;
+        let templates = self.templates();
+        let template = templates.iter().find(|template| template.matches(event));
+        template
+            .ok_or(UpstreamError::NoTemplate)?
+            .fill(event)
             .parse()
             .map_err(|error: http::uri::InvalidUri| UpstreamError::Unreachable(Box::new(error)))
     }
 
     async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, UpstreamError> {
-        let response = self
-            .client
-            .request(request.map(Full::new))
-            .await
-            .map_err(|error| UpstreamError::Unreachable(Box::new(error)))?;
-        let (parts, body) = response.into_parts();
+        let (parts, body) = self.client.send(request).await?.into_parts();
         let body = read(&parts.headers, body).await?;
         Ok(Response::from_parts(parts, body))
     }
@@ -105,15 +112,25 @@ impl HttpUpstream {
 impl Upstream for HttpUpstream {
     async fn call(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, UpstreamError> {
         *request.uri_mut() = self.url(request.headers())?;
-        timeout(TIME_OUT, self.exchange(request)).await.map_err(|_| UpstreamError::TimedOut)?
+        timeout(self.time_out, self.exchange(request)).await.map_err(|_| UpstreamError::TimedOut)?
+    }
+
+    fn address(&self, hub: &str, category: &str, event: &str) -> Option<String> {
+        let event = Event { hub, category, event };
+        let templates = self.templates();
+        let url = templates.iter().find(|template| template.matches(event))?.fill(event);
+        Some(url.split('?').next().unwrap_or_default().to_owned())
     }
 }
 
-fn fill(template: &str, hub: &str, category: &str, event: &str) -> String {
-    template
-        .replace("{hub}", &names::encode_segment(hub))
-        .replace("{category}", &names::encode_segment(category))
-        .replace("{event}", &names::encode_segment(event))
+impl fmt::Debug for HttpUpstream {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("HttpUpstream")
+            .field("templates", &self.templates())
+            .field("time_out", &self.time_out)
+            .finish_non_exhaustive()
+    }
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
@@ -139,38 +156,59 @@ mod tests {
 
     use super::*;
 
-    fn url(template: &str, hub: &str, event: &str) -> Result<String, UpstreamError> {
+    fn headers(hub: &str, event: &str) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(HUB, HeaderValue::from_bytes(hub.as_bytes()).unwrap());
         headers.insert(CATEGORY, HeaderValue::from_static("messages"));
         headers.insert(EVENT, HeaderValue::from_bytes(event.as_bytes()).unwrap());
-        HttpUpstream::new(template).unwrap().url(&headers).map(|url| url.to_string())
+        headers
+    }
+
+    fn url(upstream: &HttpUpstream, hub: &str, event: &str) -> Result<String, UpstreamError> {
+        upstream.url(&headers(hub, event)).map(|url| url.to_string())
     }
 
     #[tokio::test]
-    async fn names_are_percent_encoded_into_the_template() {
-        let template = "http://h:1/{hub}/{category}/{event}?code=x";
+    async fn the_first_template_that_fits_gets_the_call() {
+        let upstream = HttpUpstream::with_templates([
+            Template::new("http://a/").unwrap().hubs("chat").events("x"),
+            Template::new("http://b/").unwrap().hubs("chat"),
+            Template::new("http://c/").unwrap().hubs("chat,news"),
+        ]);
 
-        let url = url(template, "chat", "a/b größe").unwrap();
+        assert_eq!(url(&upstream, "chat", "x").unwrap(), "http://a/");
+        assert_eq!(url(&upstream, "chat", "y").unwrap(), "http://b/");
+        assert_eq!(url(&upstream, "news", "x").unwrap(), "http://c/");
+        assert!(matches!(url(&upstream, "other", "x"), Err(UpstreamError::NoTemplate)));
+    }
 
-        assert_eq!(url, "http://h:1/chat/messages/a%2Fb%20gr%C3%B6%C3%9Fe?code=x");
+    #[tokio::test]
+    async fn clones_see_new_templates_at_once() {
+        let upstream = HttpUpstream::new("http://a/").unwrap();
+        let clone = upstream.clone();
+
+        upstream.replace([Template::new("http://b/").unwrap()]);
+        assert_eq!(url(&clone, "chat", "x").unwrap(), "http://b/");
+        upstream.replace([]);
+        assert!(matches!(url(&clone, "chat", "x"), Err(UpstreamError::NoTemplate)));
     }
 
     #[tokio::test]
     async fn dots_are_refused_before_any_call() {
-        let template = "http://h/{hub}/{category}/{event}";
+        let upstream = HttpUpstream::new("http://h/{hub}/{category}/{event}").unwrap();
 
-        assert!(matches!(url(template, "chat", ".."), Err(UpstreamError::Name(_))));
-        assert!(matches!(url(template, "chat", "."), Err(UpstreamError::Name(_))));
-        assert!(matches!(url(template, "..", "x"), Err(UpstreamError::Name(_))));
+        assert!(matches!(url(&upstream, "chat", ".."), Err(UpstreamError::Name(_))));
+        assert!(matches!(url(&upstream, "chat", "."), Err(UpstreamError::Name(_))));
+        assert!(matches!(url(&upstream, "..", "x"), Err(UpstreamError::Name(_))));
     }
 
-    #[test]
-    fn templates_are_checked_at_once() {
-        let error = |template: &str| HttpUpstream::new(template).unwrap_err();
+    #[tokio::test]
+    async fn the_address_for_logs_has_no_query() {
+        let upstream = HttpUpstream::new("http://h/{event}?code=secret").unwrap();
 
-        assert_eq!(error("/api"), TemplateError::NotAbsolute);
-        assert_eq!(error("https://h/"), TemplateError::Scheme);
-        assert_eq!(error("http://h/{user}"), TemplateError::Parameter);
+        let address = upstream.address("chat", "messages", "a b");
+
+        assert_eq!(address.as_deref(), Some("http://h/a%20b"));
+        assert!(!format!("{upstream:?}").contains("secret"));
     }
 }

@@ -1,8 +1,12 @@
 //! Where the events of clients go.
 
+mod client;
 pub(crate) mod deliver;
+mod explain;
+mod guard;
 mod http_upstream;
 pub(crate) mod request;
+mod template;
 
 use std::sync::Arc;
 
@@ -11,7 +15,10 @@ use bytes::Bytes;
 use http::{Request, Response};
 use hub_core::names::NameError;
 
-pub use self::http_upstream::{HttpUpstream, TemplateError};
+pub use self::{
+    http_upstream::HttpUpstream,
+    template::{Template, TemplateError},
+};
 
 /// The application that answers the events of clients.
 ///
@@ -25,6 +32,12 @@ pub trait Upstream: Send + Sync + 'static {
     /// # Errors
     /// When there is no answer. The client of an `invoke` gets an error completion then.
     async fn call(&self, request: Request<Bytes>) -> Result<Response<Bytes>, UpstreamError>;
+
+    /// Where an event goes, for the log: a URL without its query. It is asked about failed calls.
+    fn address(&self, hub: &str, category: &str, event: &str) -> Option<String> {
+        let _ = (hub, category, event);
+        None
+    }
 }
 
 #[async_trait]
@@ -32,6 +45,21 @@ impl<T: Upstream + ?Sized> Upstream for Arc<T> {
     async fn call(&self, request: Request<Bytes>) -> Result<Response<Bytes>, UpstreamError> {
         (**self).call(request).await
     }
+
+    fn address(&self, hub: &str, category: &str, event: &str) -> Option<String> {
+        (**self).address(hub, category, event)
+    }
+}
+
+/// What becomes of an `invoke` for which there is no upstream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unmatched {
+    /// The client gets an error completion.
+    #[default]
+    Refused,
+    /// The client gets nothing, as in the cloud, and waits for ever.
+    Silent,
 }
 
 /// Why an upstream call got no usable answer.
@@ -53,6 +81,9 @@ pub enum UpstreamError {
     /// The answer began and broke off.
     #[error("the answer of the upstream cannot be read")]
     Body(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// No template takes such an event; nothing was called.
+    #[error("no upstream template takes this event")]
+    NoTemplate,
     /// A hub or event that no URL can carry; nothing was called.
     #[error(transparent)]
     Name(#[from] NameError),

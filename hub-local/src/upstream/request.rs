@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header::CONTENT_TYPE};
 use hub_core::{
     Secret,
-    protocol::{Message, json},
+    protocol::{Message, Protocol},
     signature,
 };
 use serde::Serialize;
@@ -51,7 +51,8 @@ pub(crate) fn connection_headers(
 
 /// The call that reports a client.
 pub(crate) fn connected(headers: &HeaderMap) -> Option<Request<Bytes>> {
-    event(headers, "connections", "connected", Bytes::from_static(b"{\"type\":10}"))
+    let body = Bytes::from_static(b"{\"type\":10}");
+    event(headers, "connections", "connected", Protocol::Json, body)
 }
 
 /// The call that reports the end of a client.
@@ -65,25 +66,30 @@ pub(crate) fn disconnected(headers: &HeaderMap, error: Option<&str>) -> Option<R
         error: Option<&'a str>,
     }
     let body = serde_json::to_vec(&Body { r#type: 11, error }).ok()?;
-    event(headers, "connections", "disconnected", body.into())
+    event(headers, "connections", "disconnected", Protocol::Json, body.into())
 }
 
 /// The call of a hub method: the client's message without its delimiter.
-pub(crate) fn message(headers: &HeaderMap, call: Call) -> Option<Request<Bytes>> {
+pub(crate) fn message(
+    headers: &HeaderMap,
+    protocol: Protocol,
+    call: Call,
+) -> Option<Request<Bytes>> {
     let target = call.target.clone();
-    let body = json::encode_body(&Message::Invocation {
+    let body = protocol.encode_body(&Message::Invocation {
         invocation_id: call.invocation_id,
         target: call.target,
         arguments: call.arguments,
         stream_ids: call.stream_ids,
     });
-    event(headers, "messages", &target, body)
+    event(headers, "messages", &target, protocol, body)
 }
 
 fn event(
     headers: &HeaderMap,
     category: &'static str,
     event: &str,
+    protocol: Protocol,
     body: Bytes,
 ) -> Option<Request<Bytes>> {
     let mut request = Request::new(body);
@@ -93,13 +99,14 @@ fn event(
     let headers = request.headers_mut();
     headers.insert(CATEGORY, HeaderValue::from_static(category));
     headers.insert(EVENT, HeaderValue::from_bytes(event.as_bytes()).ok()?);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(protocol.content_type()));
     Some(request)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::token::Terms;
 
     fn headers(identity: &Identity, query: &str) -> HeaderMap {
         let keys = [
@@ -111,7 +118,7 @@ mod tests {
 
     #[test]
     fn there_is_one_signature_for_each_key() {
-        let headers = headers(&Identity { user: None, claims: None }, "");
+        let headers = headers(&Identity { user: None, claims: None, terms: Terms::default() }, "");
 
         assert_eq!(
             headers[SIGNATURE],
@@ -123,7 +130,8 @@ mod tests {
 
     #[test]
     fn the_query_keeps_its_question_mark_and_loses_the_token() {
-        let identity = Identity { user: Some("Zoë".to_owned()), claims: None };
+        let user = Some("Zoë".to_owned());
+        let identity = Identity { user, claims: None, terms: Terms::default() };
 
         let headers = headers(&identity, "hub=chat&access_token=secret&id=x");
 
@@ -142,7 +150,7 @@ mod tests {
             size: 0,
         };
 
-        let message = message(&headers, call).unwrap();
+        let message = message(&headers, Protocol::Json, call).unwrap();
 
         let text = "{\"type\":1,\"invocationId\":\"7\",\"target\":\"größe\",\"arguments\":[1, 2]}";
         assert_eq!(message.body(), text);
@@ -152,5 +160,22 @@ mod tests {
         assert_eq!(disconnected(&headers, None).unwrap().body(), "{\"Type\":11}");
         let with_error = disconnected(&headers, Some("e")).unwrap();
         assert_eq!(with_error.body(), "{\"Type\":11,\"Error\":\"e\"}");
+    }
+
+    #[cfg(feature = "msgpack")]
+    #[test]
+    fn bodies_of_messagepack_clients_have_six_elements_and_no_length() {
+        let call = Call {
+            invocation_id: Some("7".to_owned()),
+            target: "Add".to_owned(),
+            arguments: Bytes::from_static(&[0x92, 1, 2]),
+            stream_ids: Vec::new(),
+            size: 0,
+        };
+
+        let message = message(&HeaderMap::new(), Protocol::MessagePack, call).unwrap();
+
+        assert_eq!(&message.body()[..], b"\x96\x01\x80\xa17\xa3Add\x92\x01\x02\x90");
+        assert_eq!(message.headers()[CONTENT_TYPE], "application/x-msgpack");
     }
 }

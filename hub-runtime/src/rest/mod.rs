@@ -1,6 +1,7 @@
 //! [`Outbound`] over the REST API of the service.
 
 pub(crate) mod answer;
+mod body;
 pub(crate) mod endpoints;
 pub(crate) mod transport;
 
@@ -14,17 +15,14 @@ use hub_core::{
     InvokeError, Payload, Secret, SendError, Target,
     outbound::{Change, Check, MemberPage, Outbound},
 };
-use serde::Serialize;
-use serde_json::value::RawValue;
 
 use self::{
+    body::Body,
     endpoints::{Endpoint, Send},
     transport::Transport,
 };
 use crate::{auth, clock::Clock};
 
-/// The largest request body that the service takes, in bytes.
-const MAX_BODY: usize = 1024 * 1024;
 /// How long one call may take.
 const TIMEOUT: Duration = Duration::from_secs(100);
 /// How long a client is waited for unless the caller says otherwise.
@@ -41,18 +39,11 @@ pub(crate) struct RestOutbound {
     pub(crate) clock: Clock,
 }
 
-/// The body of a send.
-#[derive(Serialize)]
-struct Body<'a> {
-    target: &'a str,
-    arguments: &'a RawValue,
-}
-
 impl RestOutbound {
     async fn call(
         &self,
         endpoint: Endpoint,
-        body: Option<Bytes>,
+        body: Option<Body>,
     ) -> Result<Response<Bytes>, SendError> {
         let request = self.request(endpoint, body)?;
         tokio::time::timeout(TIMEOUT, self.transport.call(request))
@@ -60,11 +51,7 @@ impl RestOutbound {
             .map_err(|_| SendError::TimedOut(TIMEOUT))?
     }
 
-    fn request(
-        &self,
-        endpoint: Endpoint,
-        body: Option<Bytes>,
-    ) -> Result<Request<Bytes>, SendError> {
+    fn request(&self, endpoint: Endpoint, body: Option<Body>) -> Result<Request<Bytes>, SendError> {
         let url = format!("{}{}", self.base, endpoint.path);
         let token = auth::rest_token(&url, &self.key, self.clock.now())
             .map_err(|error| SendError::Unreachable(Box::new(error)))?;
@@ -72,15 +59,15 @@ impl RestOutbound {
             .method(endpoint.method)
             .uri(format!("{url}?{}", endpoint.query))
             .header(header::AUTHORIZATION, format!("Bearer {token}"));
-        if body.is_some() {
-            request = request.header(header::CONTENT_TYPE, "application/json");
+        let mut bytes = Bytes::new();
+        if let Some(body) = body {
+            request = request.header(header::CONTENT_TYPE, body.content_type);
+            bytes = body.bytes;
         }
-        request
-            .body(body.unwrap_or_default())
-            .map_err(|error| SendError::Unreachable(Box::new(error)))
+        request.body(bytes).map_err(|error| SendError::Unreachable(Box::new(error)))
     }
 
-    async fn send_one(&self, hub: &str, to: Send<'_>, body: Bytes) -> Result<(), SendError> {
+    async fn send_one(&self, hub: &str, to: Send<'_>, body: Body) -> Result<(), SendError> {
         let answer = self.call(endpoints::send(hub, &to), Some(body)).await?;
         answer::accepted(&answer)
     }
@@ -90,7 +77,7 @@ impl RestOutbound {
         &self,
         hub: &str,
         targets: impl Iterator<Item = Send<'a>> + std::marker::Send,
-        body: &Bytes,
+        body: &Body,
     ) -> Result<(), SendError> {
         let sends: Vec<_> = targets.map(|to| self.send_one(hub, to, body.clone())).collect();
         stream::iter(sends).buffer_unordered(PARALLEL).try_collect().await
@@ -100,7 +87,7 @@ impl RestOutbound {
 #[async_trait]
 impl Outbound for RestOutbound {
     async fn send(&self, hub: &str, target: Target, payload: Payload) -> Result<(), SendError> {
-        let body = encode(&payload)?;
+        let body = Body::of(&payload)?;
         let none = &[];
         match &target {
             Target::All => self.send_one(hub, Send::All { excluded: none }, body).await,
@@ -134,7 +121,8 @@ impl Outbound for RestOutbound {
         payload: Payload,
         timeout: Option<Duration>,
     ) -> Result<Bytes, InvokeError> {
-        let body = encode(&payload)?;
+        // In the newest API the form of the body may decide about the form of the answer.
+        let body = Body::json(&payload)?;
         let timeout = timeout.unwrap_or(INVOKE_TIMEOUT);
         let request = self.request(endpoints::invoke(hub, connection_id), Some(body))?;
         // Dropping the call hangs up, which is how the service learns that nobody waits any more.
@@ -166,15 +154,4 @@ impl Outbound for RestOutbound {
         let answer = self.call(endpoint, None).await?;
         answer::member_page(&answer)
     }
-}
-
-fn encode(payload: &Payload) -> Result<Bytes, SendError> {
-    let failed = |error: serde_json::Error| SendError::Encode(Box::new(error));
-    let arguments = serde_json::from_slice(payload.json_arguments()).map_err(failed)?;
-    let body = Body { target: payload.target(), arguments };
-    let body = serde_json::to_vec(&body).map_err(failed)?;
-    if body.len() > MAX_BODY {
-        return Err(SendError::TooLarge { size: body.len(), limit: MAX_BODY });
-    }
-    Ok(body.into())
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use hub_core::{
     Category, ErrorKind, HubError, Reply,
-    protocol::{Message, Outcome, json},
+    protocol::{Message, Outcome, Protocol},
 };
 
 use crate::error_id::ErrorId;
@@ -31,11 +31,15 @@ pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Response<Byte
     answer
 }
 
-/// A completion, framed as the service copies it to the client.
-pub(crate) fn completion(invocation_id: &str, outcome: Outcome) -> Response<Bytes> {
+/// A completion, framed as the service copies it to the client, in the client's protocol.
+pub(crate) fn completion(
+    protocol: Protocol,
+    invocation_id: &str,
+    outcome: Outcome,
+) -> Response<Bytes> {
     let message = Message::Completion { invocation_id: invocation_id.to_owned(), outcome };
-    let mut answer = Response::new(json::encode(&message));
-    let content_type = http::HeaderValue::from_static("application/json");
+    let mut answer = Response::new(protocol.encode(&message));
+    let content_type = http::HeaderValue::from_static(protocol.content_type());
     answer.headers_mut().insert(http::header::CONTENT_TYPE, content_type);
     answer
 }
@@ -43,11 +47,12 @@ pub(crate) fn completion(invocation_id: &str, outcome: Outcome) -> Response<Byte
 /// The answer to a call that ran, or was refused by a filter or an argument.
 pub(crate) fn outcome(
     category: Category,
+    protocol: Protocol,
     invocation_id: Option<&str>,
     result: Result<Reply, HubError>,
 ) -> Response<Bytes> {
     match (category, invocation_id) {
-        (Category::Message, Some(id)) => completion(id, client_outcome(result)),
+        (Category::Message, Some(id)) => completion(protocol, id, client_outcome(result)),
         (Category::Disconnected, _) => {
             if let Err(error) = result {
                 log(&error, None);
@@ -120,7 +125,7 @@ mod tests {
         id: Option<&str>,
         result: Result<Reply, HubError>,
     ) -> (u16, String) {
-        let answer = outcome(category, id, result);
+        let answer = outcome(category, Protocol::Json, id, result);
         (answer.status().as_u16(), String::from_utf8(answer.body().to_vec()).unwrap())
     }
 
@@ -136,6 +141,20 @@ mod tests {
             answered(Category::Message, Some("7"), Ok(Reply::Void)),
             (200, "{\"type\":3,\"invocationId\":\"7\"}\x1e".to_owned())
         );
+    }
+
+    #[cfg(feature = "msgpack")]
+    #[test]
+    fn a_completion_is_framed_in_the_protocol_of_the_caller() {
+        let of = |result| outcome(Category::Message, Protocol::MessagePack, Some("7"), result);
+
+        let value = of(Ok(Reply::Value(Bytes::from_static(&[42]))));
+        assert_eq!(&value.body()[..], b"\x07\x95\x03\x80\xa17\x03\x2a");
+        assert_eq!(value.headers()["content-type"], "application/x-msgpack");
+        let void = of(Ok(Reply::Void));
+        assert_eq!(&void.body()[..], b"\x06\x94\x03\x80\xa17\x02");
+        let error = of(Err(HubError::rejected("boom")));
+        assert_eq!(&error.body()[..], b"\x0b\x95\x03\x80\xa17\x01\xa4boom");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, fmt};
 
 use bytes::Bytes;
+use hub_core::protocol::{Message, Protocol, ProtocolError};
 use serde::{
     Deserialize, Deserializer,
     de::{Error as _, IgnoredAny, MapAccess, Visitor},
@@ -29,9 +30,33 @@ pub(crate) enum Body {
     },
 }
 
+/// Why a body is none that the service sends.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BodyError {
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    #[error(transparent)]
+    Protocol(#[from] ProtocolError),
+    #[error("only invocations come in other protocols than JSON")]
+    NoInvocation,
+}
+
+/// Reads a body in the protocol of the client. Connection events are always JSON.
+pub(crate) fn parse(protocol: Protocol, bytes: &Bytes) -> Result<Body, BodyError> {
+    if protocol == Protocol::Json {
+        return Ok(parse_json(bytes)?);
+    }
+    match protocol.parse(bytes)? {
+        Some(Message::Invocation { invocation_id, target, arguments, .. }) => {
+            Ok(Body::Invocation { invocation_id, target, arguments })
+        }
+        _ => Err(BodyError::NoInvocation),
+    }
+}
+
 /// Reads a JSON body. Member names are read in any case, as the official receiver does, and a record
 /// separator at the end is tolerated.
-pub(crate) fn parse_json(bytes: &Bytes) -> Result<Body, serde_json::Error> {
+fn parse_json(bytes: &Bytes) -> Result<Body, serde_json::Error> {
     let text = bytes.strip_suffix(b"\x1e").unwrap_or(bytes);
     let members: Members<'_> = serde_json::from_slice(text)?;
     match members.kind {
@@ -173,6 +198,31 @@ mod tests {
             r#"{"type":10} trailing"#,
         ] {
             assert!(parsed(text).is_err(), "{text}");
+        }
+    }
+
+    #[cfg(feature = "msgpack")]
+    #[test]
+    fn messagepack_bodies_have_five_or_six_elements_and_are_invocations() {
+        let parsed = |bytes: &'static [u8]| {
+            parse(Protocol::MessagePack, &Bytes::from_static(bytes))
+                .map_err(|error| error.to_string())
+        };
+        let add = |invocation_id: Option<&str>| Body::Invocation {
+            invocation_id: invocation_id.map(str::to_owned),
+            target: "Add".to_owned(),
+            arguments: Bytes::from_static(&[0x92, 1, 2]),
+        };
+
+        let documented = b"\x96\x01\x80\xa17\xa3Add\x92\x01\x02\x90";
+        assert_eq!(parsed(documented), Ok(add(Some("7"))));
+        assert_eq!(parsed(b"\x95\x01\x80\xc0\xa3Add\x92\x01\x02"), Ok(add(None)));
+        assert_eq!(parsed(b"\x95\x01\x80\xa0\xa3Add\x92\x01\x02"), Ok(add(None)));
+        let other = Err(BodyError::NoInvocation.to_string());
+        assert_eq!(parsed(b"\x91\x06"), other);
+        assert_eq!(parsed(b"\x91\x0a"), other);
+        for bad in [&b""[..], b"{}", b"\x94\x01\x80\xc0\xa3Add"] {
+            assert!(parsed(bad).is_err());
         }
     }
 }

@@ -115,7 +115,7 @@ async fn prepare(
             return Err(refuse(StatusCode::BAD_REQUEST, "the body ended before it was whole"));
         }
     };
-    let body = parse(&body, category, &route)?;
+    let body = parse(protocol, &body, category, &route)?;
     let (invocation_id, arguments, error) = match body {
         Body::Connected => (None, Bytes::new(), None),
         Body::Disconnected { error } => (None, Bytes::new(), error),
@@ -125,7 +125,7 @@ async fn prepare(
     match (category, row) {
         (Category::Message, None) => {
             let id = invocation_id.as_deref();
-            return Err(Box::new(no_method(app, &*hub, &route, id)));
+            return Err(Box::new(no_method(app, &*hub, protocol, &route, id)));
         }
         (Category::Disconnected, None) => return Err(Box::new(answer::empty(StatusCode::OK))),
         (_, Some(_)) | (Category::Connected, None) => {}
@@ -153,7 +153,7 @@ async fn prepare(
 async fn run(app: Arc<Inner>, call: Prepared) -> Response<Bytes> {
     // Shutdown waits for every token.
     let _running = app.tasks.token();
-    let category = call.parts.category;
+    let (category, protocol) = (call.parts.category, call.parts.protocol);
     let invocation_id = call.parts.invocation_id.clone();
     let connection_id = call.parts.connection_id.clone();
     let wire_name = Arc::clone(&call.wire_name);
@@ -166,7 +166,7 @@ async fn run(app: Arc<Inner>, call: Prepared) -> Response<Bytes> {
     {
         close_refused(&app, &wire_name, connection_id, error.text()).await;
     }
-    answer::outcome(category, invocation_id.as_deref(), result)
+    answer::outcome(category, protocol, invocation_id.as_deref(), result)
 }
 
 /// The service keeps a client whose `connected` was answered 403, so it is closed over REST.
@@ -203,8 +203,13 @@ fn category(route: &Route) -> Result<Category, Refusal> {
     Err(refuse(StatusCode::NOT_FOUND, "there is no such category or event"))
 }
 
-fn parse(body: &Bytes, category: Category, route: &Route) -> Result<Body, Refusal> {
-    let body = body::parse_json(body).map_err(|error| {
+fn parse(
+    protocol: Protocol,
+    body: &Bytes,
+    category: Category,
+    route: &Route,
+) -> Result<Body, Refusal> {
+    let body = body::parse(protocol, body).map_err(|error| {
         tracing::warn!(%error, "upstream call with a malformed body");
         let text = format!("the body is not a hub message: {error}");
         Box::new(answer::text(StatusCode::BAD_REQUEST, text))
@@ -226,6 +231,7 @@ fn parse(body: &Bytes, category: Category, route: &Route) -> Result<Body, Refusa
 fn no_method(
     app: &Inner,
     hub: &dyn MountedHub,
+    protocol: Protocol,
     route: &Route,
     invocation_id: Option<&str>,
 ) -> Response<Bytes> {
@@ -238,7 +244,7 @@ fn no_method(
     if let Some(nearest) = nearest.filter(|_| app.upstream.detailed_errors) {
         text.push_str(&format!("; did you mean '{nearest}'?"));
     }
-    answer::completion(id, Outcome::Error(text))
+    answer::completion(protocol, id, Outcome::Error(text))
 }
 
 fn content_type(headers: &HeaderMap) -> Result<Protocol, Refusal> {
@@ -246,7 +252,10 @@ fn content_type(headers: &HeaderMap) -> Result<Protocol, Refusal> {
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .and_then(Protocol::from_content_type)
-        .ok_or_else(|| refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "expected application/json"))
+        .ok_or_else(|| {
+            let text = "expected the content type of a hub protocol, such as application/json";
+            refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, text)
+        })
 }
 
 fn declared_length(headers: &HeaderMap) -> Option<u64> {

@@ -8,10 +8,40 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use chrono::{DateTime, Utc};
 use hub_local::{HttpUpstream, LocalService};
 use hub_runtime::prelude::*;
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
+
+/// A value with all that the protocols encode in their own ways.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Parcel {
+    label: String,
+    content: ByteBuf,
+    sent_at: DateTime<Utc>,
+    weight: Option<f64>,
+    size: Size,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Size {
+    Small,
+    Custom { height: u32, serial: u64 },
+}
+
+/// One moment for each of the two crates.
+#[derive(Debug, Serialize, Deserialize)]
+struct Moments {
+    chrono: DateTime<Utc>,
+    #[serde(with = "time::serde::rfc3339")]
+    time: OffsetDateTime,
+}
 
 /// What the clients of the tests implement.
 #[hub_client]
@@ -21,6 +51,7 @@ trait LoopClient {
     async fn asked(&self);
     async fn answered(&self, text: &str);
     async fn unanswered(&self, why: &str, at: u64);
+    async fn parcel(&self, parcel: &Parcel);
 }
 
 struct Loop;
@@ -49,6 +80,36 @@ impl Loop {
 
     async fn echo(&self, number: u32) -> HubResult<u32> {
         Ok(number)
+    }
+
+    /// Gives the bytes back in reverse.
+    async fn reverse(&self, mut bytes: ByteBuf) -> HubResult<ByteBuf> {
+        bytes.reverse();
+        Ok(bytes)
+    }
+
+    /// Whole seconds and the rest in nanoseconds, as each crate read them.
+    async fn read_moments(
+        &self,
+        moment: DateTime<Utc>,
+        moments: Moments,
+    ) -> HubResult<[(i64, u32); 3]> {
+        let of_chrono = |at: DateTime<Utc>| (at.timestamp(), at.timestamp_subsec_nanos());
+        let of_time = (moments.time.unix_timestamp(), moments.time.nanosecond());
+        Ok([of_chrono(moment), of_chrono(moments.chrono), of_time])
+    }
+
+    /// Sends the parcel to everyone.
+    async fn post(&self, ctx: &Context<Self>, parcel: Parcel) -> HubResult {
+        Ok(ctx.clients().all().parcel(&parcel).await?)
+    }
+
+    async fn join(&self, ctx: &Context<Self>, group: String) -> HubResult {
+        Ok(ctx.groups().add(ctx.connection_id(), &group).await?)
+    }
+
+    async fn number_to_group(&self, ctx: &Context<Self>, group: String, number: u32) -> HubResult {
+        Ok(ctx.clients().group(&group).number(number).await?)
     }
 
     async fn give_back(&self, ctx: &Context<Self>, number: u32) -> HubResult {

@@ -50,7 +50,9 @@ async fn version_1_gives_a_public_id_and_a_secret_token() {
     assert_ne!(id, token);
     let expected = format!(
         "{{\"negotiateVersion\":1,\"connectionId\":\"{id}\",\"connectionToken\":\"{token}\",\
-         \"availableTransports\":[{{\"transport\":\"WebSockets\",\"transferFormats\":[\"Text\",\"Binary\"]}}]}}"
+         \"availableTransports\":[{{\"transport\":\"WebSockets\",\"transferFormats\":[\"Text\",\"Binary\"]}},\
+         {{\"transport\":\"ServerSentEvents\",\"transferFormats\":[\"Text\"]}},\
+         {{\"transport\":\"LongPolling\",\"transferFormats\":[\"Text\",\"Binary\"]}}]}}"
     );
     assert_eq!(answer.body, expected);
     assert_eq!(answer.status, 200);
@@ -142,7 +144,7 @@ async fn a_user_id_that_is_no_name_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn transports_that_are_not_there_say_so() {
+async fn methods_and_ids_that_are_not_known_are_refused_after_the_token() {
     let fixture = Fixture::new(App::silent());
     let path = "/client/?hub=chat&id=x";
     let token = || Some(client_token("ada"));
@@ -151,7 +153,7 @@ async fn transports_that_are_not_there_say_so() {
     let unknown = request(&fixture, Method::PATCH, path, token()).await;
 
     assert_eq!(polling.status, 404);
-    assert_eq!(polling.body, "LongPolling transport not supported by this end point type");
+    assert_eq!(polling.body, "No Connection with that ID");
     assert_eq!(unknown.status, 405);
     assert_eq!(request(&fixture, Method::GET, path, None).await.status, 401);
 }

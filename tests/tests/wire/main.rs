@@ -5,6 +5,7 @@
 mod errors;
 mod filters;
 mod lifecycle;
+mod messagepack;
 mod negotiate;
 mod readme;
 mod rest;

@@ -33,7 +33,14 @@ impl Loop {}
 struct Seen {
     line: String,
     token: String,
-    body: Value,
+    content_type: String,
+    body: Bytes,
+}
+
+impl Seen {
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
 }
 
 /// A service that writes down each request and answers with what was given for its path.
@@ -88,9 +95,11 @@ impl Fake {
 
 async fn read(request: Request<Incoming>) -> Seen {
     let line = format!("{} {}", request.method(), request.uri());
-    let token = request.headers()["authorization"].to_str().unwrap().to_owned();
+    let header = |name| request.headers().get(name).map(|it| it.to_str().unwrap().to_owned());
+    let (token, content_type) = (header("authorization"), header("content-type"));
+    let (token, content_type) = (token.unwrap_or_default(), content_type.unwrap_or_default());
     let body = request.into_body().collect().await.unwrap().to_bytes();
-    Seen { line, token, body: serde_json::from_slice(&body).unwrap_or_default() }
+    Seen { line, token, content_type, body }
 }
 
 #[tokio::test]
@@ -101,7 +110,12 @@ async fn a_typed_send_is_one_request_with_a_token_for_its_url() {
 
     let seen = fake.seen.lock().unwrap().pop().unwrap();
     assert_eq!(seen.line, "POST /api/hubs/loop/groups/a%2Fb/:send?api-version=2022-06-01");
-    assert_eq!(seen.body, json!({"target": "changed", "arguments": ["x", 1]}));
+    // A map from each protocol to the framed call.
+    assert_eq!(seen.content_type, "application/octet-stream");
+    let json =
+        b"\x82\xa4json\xc4\x32{\"type\":1,\"target\":\"changed\",\"arguments\":[\"x\",1]}\x1e";
+    let packed = b"\xabmessagepack\xc4\x12\x11\x96\x01\x80\xc0\xa7changed\x92\xa1x\x01\x90";
+    assert_eq!(seen.body, [&json[..], packed].concat());
     let token = seen.token.strip_prefix("Bearer ").unwrap();
     let claims = hub_core::token::verify(token, &[KEY.into()], 0, u64::MAX / 2).unwrap();
     assert_eq!(claims["aud"], format!("{}/api/hubs/loop/groups/a%2Fb/:send", fake.base));
@@ -162,13 +176,28 @@ async fn a_message_over_a_megabyte_is_refused_before_sending() {
 }
 
 #[tokio::test]
+async fn a_message_that_fits_only_once_goes_as_json_alone() {
+    let fake = Fake::start(202, "", "").await;
+    let long = "x".repeat(600 * 1024);
+
+    fake.context.clients().all().changed(&long, 1).await.unwrap();
+
+    let seen = fake.seen.lock().unwrap().pop().unwrap();
+    assert_eq!(seen.content_type, "application/json");
+    assert_eq!(seen.json(), json!({"target": "changed", "arguments": [long, 1]}));
+}
+
+#[tokio::test]
 async fn a_client_result_is_asked_with_the_newest_version_and_decoded() {
     let fake = Fake::start(200, "", r#"{"result":true}"#).await;
 
     let answer = fake.context.clients().client("c1").confirm("Sure?").await;
 
     assert!(answer.unwrap());
-    assert_eq!(fake.lines(), ["POST /api/hubs/loop/connections/c1/:invoke?api-version=2024-12-01"]);
+    let seen = &fake.seen.lock().unwrap()[0];
+    assert_eq!(seen.content_type, "application/json");
+    assert_eq!(seen.json(), json!({"target": "confirm", "arguments": ["Sure?"]}));
+    assert_eq!(seen.line, "POST /api/hubs/loop/connections/c1/:invoke?api-version=2024-12-01");
 }
 
 #[tokio::test]

@@ -1,11 +1,14 @@
 //! WebSocket frames that the service sends: never masked, never fragmented.
 
 use bytes::{BufMut as _, BytesMut};
+use hub_core::protocol::Protocol;
 
 use crate::connection::outbox::Frame;
 
 /// First byte of a whole text message.
 const TEXT: u8 = 0x81;
+/// First byte of a whole binary message.
+const BINARY: u8 = 0x82;
 const CLOSE: u8 = 0x88;
 const PONG: u8 = 0x8A;
 /// The longest header of an unmasked frame.
@@ -16,6 +19,11 @@ const NORMAL: [u8; 2] = 1000_u16.to_be_bytes();
 /// A whole hub message, or several, as JSON text.
 pub(crate) fn text_frame(payload: &[u8]) -> Frame {
     frame(TEXT, payload)
+}
+
+/// A whole hub message, or several, as this protocol travels: JSON must be text.
+pub(crate) fn message_frame(protocol: Protocol, payload: &[u8]) -> Frame {
+    frame(if protocol.is_binary() { BINARY } else { TEXT }, payload)
 }
 
 /// The answer to a ping.
@@ -68,6 +76,15 @@ mod tests {
         assert_eq!(start(126).0, [0x81, 126, 0, 126]);
         assert_eq!(start(65535).0, [0x81, 126, 0xFF, 0xFF]);
         assert_eq!(start(65536).0, [0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]);
+    }
+
+    #[test]
+    fn messages_are_text_in_json_alone() {
+        let first = |protocol| message_frame(protocol, b"x").bytes()[0];
+
+        for protocol in Protocol::ALL.iter().copied() {
+            assert_eq!(first(protocol), if protocol == Protocol::Json { 0x81 } else { 0x82 });
+        }
     }
 
     #[test]

@@ -1,18 +1,29 @@
 //! WebSockets straight over the upgraded stream: we frame what we send, once for all receivers,
 //! and decode what we get as a stream of bytes.
 
+pub(super) mod connect;
 mod decode;
 pub(crate) mod frame;
+pub(crate) mod resume;
 pub(crate) mod upgrade;
 
 use std::{
+    cell::RefCell,
     collections::VecDeque,
+    future::poll_fn,
     io::{self, IoSlice},
+    pin::Pin,
     sync::Arc,
+    task::{Context, Poll},
 };
 
-use bytes::{Buf as _, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use bytes::{Buf as _, Bytes, BytesMut};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf},
+    net::TcpStream,
+};
 
 use self::{
     decode::{Decoder, Event},
@@ -20,14 +31,55 @@ use self::{
 };
 use super::{Incoming, Sink, Source};
 use crate::connection::{
-    Connection,
+    self, Connection,
     outbox::{Frame, Pushed},
 };
 
-/// How much is read at once; also what an idle connection keeps.
-const READ: usize = 4096;
+/// How much is read at once.
+const READ: usize = 16 * 1024;
 /// Slices of one write; systems take 1,024.
 const SLICES: usize = 512;
+/// Frames that are no longer are joined before they are written: a slice costs the system more
+/// than copying so little.
+const SHORT: usize = 1024;
+/// How many frames of a batch speak for the others.
+const SAMPLE: usize = 4;
+/// How much is joined at most.
+const JOINED: usize = 64 * 1024;
+
+thread_local! {
+    /// What is read goes here first, so that idle connections keep no memory for it.
+    static INPUT: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
+    /// Where short frames are joined.
+    static OUTPUT: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(JOINED));
+}
+
+/// Serves one client until it is gone.
+async fn run(connection: Arc<Connection>, upgraded: Upgraded) {
+    // Below HTTP there mostly is a TCP stream, whose halves need no lock.
+    match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(parts) => {
+            let (read, write) = parts.io.into_inner().into_split();
+            exchange(connection, read, write, parts.read_buf).await;
+        }
+        Err(upgraded) => {
+            let (read, write) = tokio::io::split(TokioIo::new(upgraded));
+            exchange(connection, read, write, Bytes::new()).await;
+        }
+    }
+}
+
+async fn exchange(
+    connection: Arc<Connection>,
+    read: impl AsyncRead + Unpin + Send,
+    write: impl AsyncWrite + Unpin + Send,
+    early: Bytes,
+) {
+    let mut source = WebSocketSource::new(read, Arc::clone(&connection));
+    source.input.extend_from_slice(&early);
+    drop(early);
+    connection::run(connection, source, WebSocketSink::new(write)).await;
+}
 
 /// The receiving half. Pings are answered through the outbox, as everything that is written.
 pub(crate) struct WebSocketSource<R> {
@@ -39,8 +91,17 @@ pub(crate) struct WebSocketSource<R> {
 
 impl<R: AsyncRead + Unpin + Send> WebSocketSource<R> {
     pub(crate) fn new(stream: R, connection: Arc<Connection>) -> Self {
-        let input = BytesMut::with_capacity(READ);
-        Self { stream, input, decoder: Decoder::default(), connection }
+        Self { stream, input: BytesMut::new(), decoder: Decoder::default(), connection }
+    }
+
+    /// Ready with how many bytes came.
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        INPUT.with_borrow_mut(|shared| {
+            let mut buffer = ReadBuf::new(shared);
+            let read = Pin::new(&mut self.stream).poll_read(context, &mut buffer)?;
+            self.input.extend_from_slice(buffer.filled());
+            read.map(|()| Ok(buffer.filled().len()))
+        })
     }
 }
 
@@ -57,8 +118,10 @@ impl<R: AsyncRead + Unpin + Send> Source for WebSocketSource<R> {
                     Pushed::Full => return Err(io::ErrorKind::OutOfMemory.into()),
                 },
                 None => {
-                    self.input.reserve(READ);
-                    if self.stream.read_buf(&mut self.input).await? == 0 {
+                    if self.input.is_empty() {
+                        self.input = BytesMut::new();
+                    }
+                    if poll_fn(|context| self.poll_read(context)).await? == 0 {
                         return Err(io::ErrorKind::UnexpectedEof.into());
                     }
                 }
@@ -78,15 +141,45 @@ impl<W: AsyncWrite + Unpin + Send> WebSocketSink<W> {
     }
 
     async fn write_some(&mut self, batch: &VecDeque<Frame>, skip: usize) -> io::Result<usize> {
+        let written = if batch.len() > 1 && are_short(batch) {
+            poll_fn(|context| self.poll_write_joined(context, batch, skip)).await?
+        } else {
+            self.write_slices(batch, skip).await?
+        };
+        if written == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(written) }
+    }
+
+    fn poll_write_joined(
+        &mut self,
+        context: &mut Context<'_>,
+        batch: &VecDeque<Frame>,
+        skip: usize,
+    ) -> Poll<io::Result<usize>> {
+        OUTPUT.with_borrow_mut(|joined| {
+            joined.clear();
+            for frame in batch {
+                if joined.len() + frame.bytes().len() > JOINED {
+                    break;
+                }
+                joined.extend_from_slice(frame.bytes());
+            }
+            let rest = joined.get(skip..).unwrap_or_default();
+            Pin::new(&mut self.stream).poll_write(context, rest)
+        })
+    }
+
+    async fn write_slices(&mut self, batch: &VecDeque<Frame>, skip: usize) -> io::Result<usize> {
         let mut slices: Vec<IoSlice<'_>> = Vec::with_capacity(batch.len().min(SLICES));
         slices.extend(batch.iter().take(SLICES).map(|frame| IoSlice::new(frame.bytes())));
         let mut rest = slices.as_mut_slice();
         IoSlice::advance_slices(&mut rest, skip);
-        match self.stream.write_vectored(rest).await? {
-            0 => Err(io::ErrorKind::WriteZero.into()),
-            written => Ok(written),
-        }
+        self.stream.write_vectored(rest).await
     }
+}
+
+/// Of the first frames; the first of all, too, so that it can be joined at all.
+fn are_short(batch: &VecDeque<Frame>) -> bool {
+    batch.iter().take(SAMPLE).all(|frame| frame.bytes().len() <= SHORT)
 }
 
 impl<W: AsyncWrite + Unpin + Send> Sink for WebSocketSink<W> {

@@ -40,7 +40,8 @@ pub(crate) fn switch(headers: &HeaderMap) -> Result<Response<Body>, Box<Response
     Ok(switching)
 }
 
-fn accept(key: &HeaderValue) -> Option<HeaderValue> {
+/// What a server answers to this key.
+pub(crate) fn accept(key: &HeaderValue) -> Option<HeaderValue> {
     let key = key.as_bytes().trim_ascii();
     STANDARD.decode(key).ok().filter(|nonce| nonce.len() == 16)?;
     let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();

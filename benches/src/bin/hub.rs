@@ -1,0 +1,43 @@
+//! The hub that the load tool calls, on the embedded service.
+//!
+//! `HUB_LOCAL_PORT` and `HUB_LOCAL_KEY` fix the service's address and key, `PORT` the app's. There is
+//! no log subscriber, so logging costs one comparison.
+
+use hub_runtime::prelude::*;
+
+/// What the load tool listens to.
+#[hub_client]
+trait LoadClient {
+    async fn message(&self, payload: &str);
+}
+
+struct Bench;
+
+#[serverless_hub(client = LoadClient)]
+impl Bench {
+    async fn negotiate(&self) -> HubResult<Negotiation> {
+        Ok(Negotiation::user("load"))
+    }
+
+    async fn echo(&self, payload: String) -> HubResult<String> {
+        Ok(payload)
+    }
+
+    async fn broadcast(&self, ctx: &Context<Self>, payload: String) -> HubResult {
+        Ok(ctx.clients().all().message(&payload).await?)
+    }
+
+    async fn join_group(&self, ctx: &Context<Self>, name: String) -> HubResult {
+        Ok(ctx.groups().add(ctx.connection_id(), &name).await?)
+    }
+
+    async fn send_to_group(&self, ctx: &Context<Self>, name: String, payload: String) -> HubResult {
+        Ok(ctx.clients().group(name).message(&payload).await?)
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let app = HubApp::builder().signalr(SignalR::from_env_or_local()?).hub(Bench).build()?;
+    Ok(app.run().await?)
+}

@@ -1,0 +1,378 @@
+//! MessagePack hub messages, read and written.
+//!
+//! Reading follows the reference server: what it calls fatal is an error, an unknown type is
+//! skipped, and elements beyond the known ones are ignored. Writing always gives an invocation six
+//! elements and nothing more than the known ones, because some clients fail otherwise.
+
+mod de;
+mod from_json;
+mod reader;
+#[cfg(test)]
+mod tests;
+mod timestamp;
+mod to_json;
+
+use bytes::Bytes;
+use rmp::encode;
+use serde::{Serialize, de::DeserializeOwned};
+
+pub(super) use self::{
+    from_json::from_json,
+    reader::{Reader, Token},
+    to_json::to_json,
+};
+use super::{Message, Outcome, ProtocolError, frame::write_length};
+
+/// The framed ping.
+pub const PING: &[u8] = &[0x02, 0x91, 0x06];
+
+const ERROR: i64 = 1;
+const VOID: i64 = 2;
+const RESULT: i64 = 3;
+/// A frame's length in front of it.
+const MAX_PREFIX: usize = 5;
+
+/// Reads one message, given without its length. `None` is a message of an unknown type, to be
+/// skipped.
+///
+/// # Errors
+/// When the reference server would end the connection.
+pub fn parse(frame: &Bytes) -> Result<Option<Message>, ProtocolError> {
+    let mut reader = Reader::new(frame);
+    let length = reader.array_length()?;
+    if length == 0 {
+        return Err(ProtocolError::Missing("type"));
+    }
+    let mut elements = Elements { frame, reader, left: length - 1 };
+    let message = match elements.reader.integer()? {
+        1 => {
+            elements.headers()?;
+            Message::Invocation {
+                invocation_id: elements.optional_id()?,
+                target: elements.text("target")?,
+                arguments: elements.array("arguments")?,
+                stream_ids: elements.stream_ids()?,
+            }
+        }
+        2 => {
+            elements.headers()?;
+            Message::StreamItem {
+                invocation_id: elements.text("invocationId")?,
+                item: elements.value("item")?,
+            }
+        }
+        3 => {
+            elements.headers()?;
+            Message::Completion {
+                invocation_id: elements.text("invocationId")?,
+                outcome: elements.outcome()?,
+            }
+        }
+        4 => {
+            elements.headers()?;
+            Message::StreamInvocation {
+                invocation_id: elements.text("invocationId")?,
+                target: elements.text("target")?,
+                arguments: elements.array("arguments")?,
+                stream_ids: elements.stream_ids()?,
+            }
+        }
+        5 => {
+            elements.headers()?;
+            Message::CancelInvocation { invocation_id: elements.text("invocationId")? }
+        }
+        6 => Message::Ping,
+        7 => elements.close()?,
+        8 => Message::Ack { sequence_id: elements.sequence()? },
+        9 => Message::Sequence { sequence_id: elements.sequence()? },
+        _ => return Ok(None),
+    };
+    Ok(Some(message))
+}
+
+/// The elements of a message after its type.
+struct Elements<'a> {
+    frame: &'a Bytes,
+    reader: Reader<'a>,
+    left: u32,
+}
+
+impl<'a> Elements<'a> {
+    fn next(&mut self, name: &'static str) -> Result<(), ProtocolError> {
+        self.left = self.left.checked_sub(1).ok_or(ProtocolError::Missing(name))?;
+        Ok(())
+    }
+
+    /// Only their form is checked: nobody downstream reads them.
+    fn headers(&mut self) -> Result<(), ProtocolError> {
+        self.next("headers")?;
+        for _ in 0..self.reader.map_length()? {
+            if self.reader.text()?.is_empty() || self.reader.text()?.is_empty() {
+                return Err(ProtocolError::Invalid("headers"));
+            }
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, name: &'static str) -> Result<String, ProtocolError> {
+        self.next(name)?;
+        match self.reader.text()? {
+            "" => Err(ProtocolError::Invalid(name)),
+            text => Ok(text.to_owned()),
+        }
+    }
+
+    /// A text that may be nil.
+    fn optional_text(&mut self, name: &'static str) -> Result<Option<&'a str>, ProtocolError> {
+        self.next(name)?;
+        if self.reader.is_nil() {
+            self.reader.token()?;
+            return Ok(None);
+        }
+        self.reader.text().map(Some)
+    }
+
+    fn optional_id(&mut self) -> Result<Option<String>, ProtocolError> {
+        let id = self.optional_text("invocationId")?;
+        Ok(id.filter(|id| !id.is_empty()).map(str::to_owned))
+    }
+
+    /// A value that stays encoded.
+    fn value(&mut self, name: &'static str) -> Result<Bytes, ProtocolError> {
+        self.next(name)?;
+        Ok(self.frame.slice_ref(self.reader.skip(1)?))
+    }
+
+    /// An array that stays encoded.
+    fn array(&mut self, name: &'static str) -> Result<Bytes, ProtocolError> {
+        let mut ahead = self.reader;
+        let array = self.value(name)?;
+        ahead.array_length()?;
+        Ok(array)
+    }
+
+    /// Absent when there are none.
+    fn stream_ids(&mut self) -> Result<Vec<String>, ProtocolError> {
+        if self.left == 0 {
+            return Ok(Vec::new());
+        }
+        self.left -= 1;
+        let mut ids = Vec::new();
+        for _ in 0..self.reader.array_length()? {
+            match self.reader.text()? {
+                "" => return Err(ProtocolError::Invalid("streamIds")),
+                id => ids.push(id.to_owned()),
+            }
+        }
+        Ok(ids)
+    }
+
+    fn outcome(&mut self) -> Result<Outcome, ProtocolError> {
+        self.next("resultKind")?;
+        match self.reader.integer()? {
+            ERROR => {
+                self.next("error")?;
+                Ok(Outcome::Error(self.reader.text()?.to_owned()))
+            }
+            VOID => Ok(Outcome::Void),
+            RESULT => Ok(Outcome::Result(self.value("result")?)),
+            _ => Err(ProtocolError::Invalid("resultKind")),
+        }
+    }
+
+    fn close(&mut self) -> Result<Message, ProtocolError> {
+        let error = self.optional_text("error")?.map(str::to_owned);
+        let allow_reconnect = match self.left {
+            0 => false,
+            _ => match self.reader.token()? {
+                Token::Bool(allow) => allow,
+                _ => return Err(ProtocolError::Invalid("allowReconnect")),
+            },
+        };
+        Ok(Message::Close { error, allow_reconnect })
+    }
+
+    fn sequence(&mut self) -> Result<u64, ProtocolError> {
+        self.next("sequenceId")?;
+        let id = self.reader.integer()?;
+        u64::try_from(id).map_err(|_| ProtocolError::Invalid("sequenceId"))
+    }
+}
+
+/// Writes one message behind its length, as it goes to a client.
+#[must_use]
+pub fn encode(message: &Message) -> Bytes {
+    let body = encode_body(message);
+    let mut out = Vec::with_capacity(body.len() + MAX_PREFIX);
+    write_length(&mut out, body.len());
+    out.extend_from_slice(&body);
+    out.into()
+}
+
+/// Writes one message without its length, as it goes upstream.
+#[must_use]
+pub fn encode_body(message: &Message) -> Bytes {
+    let mut out = Writer(Vec::with_capacity(64));
+    match message {
+        Message::Invocation { invocation_id, target, arguments, stream_ids } => {
+            out.begin(6, 1);
+            out.id(invocation_id.as_deref());
+            out.call(target, arguments, stream_ids);
+        }
+        Message::StreamItem { invocation_id, item } => {
+            out.begin(4, 2);
+            out.id(Some(invocation_id));
+            out.raw(item);
+        }
+        Message::Completion { invocation_id, outcome } => {
+            out.begin(if *outcome == Outcome::Void { 4 } else { 5 }, 3);
+            out.id(Some(invocation_id));
+            out.outcome(outcome);
+        }
+        Message::StreamInvocation { invocation_id, target, arguments, stream_ids } => {
+            out.begin(6, 4);
+            out.id(Some(invocation_id));
+            out.call(target, arguments, stream_ids);
+        }
+        Message::CancelInvocation { invocation_id } => {
+            out.begin(3, 5);
+            out.id(Some(invocation_id));
+        }
+        Message::Ping => out.short(1, 6),
+        Message::Close { error, allow_reconnect } => {
+            out.short(3, 7);
+            out.optional_text(error.as_deref());
+            out.bool(*allow_reconnect);
+        }
+        Message::Ack { sequence_id } => {
+            out.short(2, 8);
+            out.unsigned(*sequence_id);
+        }
+        Message::Sequence { sequence_id } => {
+            out.short(2, 9);
+            out.unsigned(*sequence_id);
+        }
+    }
+    out.0.into()
+}
+
+/// Appends MessagePack to a vector, which cannot fail.
+#[derive(Debug, Default)]
+pub(crate) struct Writer(pub(crate) Vec<u8>);
+
+impl Writer {
+    /// A message without headers, whose elements it counts.
+    fn short(&mut self, elements: usize, kind: u64) {
+        self.array(elements);
+        self.unsigned(kind);
+    }
+
+    /// A message with headers, which are none.
+    fn begin(&mut self, elements: usize, kind: u64) {
+        self.short(elements, kind);
+        self.map(0);
+    }
+
+    fn id(&mut self, id: Option<&str>) {
+        self.optional_text(id);
+    }
+
+    fn call(&mut self, target: &str, arguments: &[u8], stream_ids: &[String]) {
+        self.text(target);
+        self.raw(arguments);
+        self.array(stream_ids.len());
+        stream_ids.iter().for_each(|id| self.text(id));
+    }
+
+    fn outcome(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Error(error) => {
+                self.signed(ERROR);
+                self.text(error);
+            }
+            Outcome::Void => self.signed(VOID),
+            Outcome::Result(value) => {
+                self.signed(RESULT);
+                self.raw(value);
+            }
+        }
+    }
+
+    fn optional_text(&mut self, text: Option<&str>) {
+        match text {
+            Some(text) => self.text(text),
+            None => self.nil(),
+        }
+    }
+
+    pub(crate) fn raw(&mut self, encoded: &[u8]) {
+        self.0.extend_from_slice(encoded);
+    }
+
+    pub(crate) fn nil(&mut self) {
+        let _ = encode::write_nil(&mut self.0);
+    }
+
+    pub(crate) fn bool(&mut self, value: bool) {
+        let _ = encode::write_bool(&mut self.0, value);
+    }
+
+    pub(crate) fn unsigned(&mut self, value: u64) {
+        let _ = encode::write_uint(&mut self.0, value);
+    }
+
+    pub(crate) fn signed(&mut self, value: i64) {
+        let _ = encode::write_sint(&mut self.0, value);
+    }
+
+    pub(crate) fn float(&mut self, value: f64) {
+        let _ = encode::write_f64(&mut self.0, value);
+    }
+
+    pub(crate) fn text(&mut self, text: &str) {
+        let _ = encode::write_str(&mut self.0, text);
+    }
+
+    pub(crate) fn binary(&mut self, bytes: &[u8]) {
+        let _ = encode::write_bin(&mut self.0, bytes);
+    }
+
+    pub(crate) fn array(&mut self, length: usize) {
+        let _ = encode::write_array_len(&mut self.0, count(length));
+    }
+
+    pub(crate) fn map(&mut self, length: usize) {
+        let _ = encode::write_map_len(&mut self.0, count(length));
+    }
+}
+
+/// Lengths have 32 bits, and memory for more elements is not there.
+fn count(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+/// A value could not be serialised.
+pub(crate) type EncodeError = rmp_serde::encode::Error;
+
+/// Appends a value as other clients expect it: structures are maps, and what has a form for people,
+/// such as a UUID, has that form.
+pub(crate) fn write_value<T: Serialize + ?Sized>(
+    out: &mut Vec<u8>,
+    value: &T,
+) -> Result<(), EncodeError> {
+    let mut serializer = rmp_serde::Serializer::new(out).with_struct_map().with_human_readable();
+    value.serialize(&mut serializer)
+}
+
+/// Reads one value, the counterpart of [`write_value`]; the error is a text for the client.
+pub(crate) fn read_value<T: DeserializeOwned>(value: &[u8]) -> Result<T, String> {
+    de::read(value).map_err(|error| error.to_string())
+}
+
+/// The elements of an encoded array, which stay encoded.
+pub(crate) fn elements(array: &[u8]) -> Result<Vec<&[u8]>, ProtocolError> {
+    let mut reader = Reader::new(array);
+    let length = reader.array_length()?;
+    // No allocation by the declared length: it may be a lie.
+    (0..length).map(|_| reader.skip(1)).collect()
+}

@@ -1,0 +1,176 @@
+//! From JSON to MessagePack.
+//!
+//! Numbers are read from their digits, so that whole ones stay whole up to 64 bits and others are
+//! the nearest double, whatever their size.
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use super::Writer;
+use crate::protocol::{ConvertError, MAX_DEPTH};
+
+/// The longest head of an array or a map: a marker and a length of four bytes.
+const MAX_HEAD: usize = 5;
+
+/// Encodes a value anew.
+pub(crate) fn from_json(value: &[u8]) -> Result<Bytes, ConvertError> {
+    let valid: &RawValue = serde_json::from_slice(value).map_err(|error| failed(&error))?;
+    let mut text = Text { rest: valid.get(), out: Writer(Vec::with_capacity(value.len())) };
+    text.value(0)?;
+    Ok(text.out.0.into())
+}
+
+/// JSON that is known to be well-formed.
+struct Text<'a> {
+    rest: &'a str,
+    out: Writer,
+}
+
+impl<'a> Text<'a> {
+    fn value(&mut self, depth: usize) -> Result<(), ConvertError> {
+        self.skip_blanks();
+        match self.rest.as_bytes().first() {
+            Some(b'[') => self.array(deeper(depth)?),
+            Some(b'{') => self.object(deeper(depth)?),
+            Some(b'"') => self.string(),
+            Some(_) => self.word(),
+            None => Err(malformed()),
+        }
+    }
+
+    fn array(&mut self, depth: usize) -> Result<(), ConvertError> {
+        let start = self.out.0.len();
+        self.next();
+        let mut length = 0;
+        while !self.ends(']') {
+            self.value(depth)?;
+            length += 1;
+        }
+        self.head(start, |out| out.array(length));
+        Ok(())
+    }
+
+    fn object(&mut self, depth: usize) -> Result<(), ConvertError> {
+        let start = self.out.0.len();
+        self.next();
+        let mut length = 0;
+        while !self.ends('}') {
+            self.string()?;
+            self.skip_blanks();
+            // The colon.
+            self.next();
+            self.value(depth)?;
+            length += 1;
+        }
+        self.head(start, |out| out.map(length));
+        Ok(())
+    }
+
+    /// Puts the head of an array or map before its content, whose length was not known before.
+    fn head(&mut self, start: usize, write: impl FnOnce(&mut Writer)) {
+        let mut head = Writer(Vec::with_capacity(MAX_HEAD));
+        write(&mut head);
+        self.out.0.splice(start..start, head.0);
+    }
+
+    fn string(&mut self) -> Result<(), ConvertError> {
+        let mut escaped = false;
+        let end = self.rest.bytes().skip(1).position(|byte| match byte {
+            _ if escaped => {
+                escaped = false;
+                false
+            }
+            b'\\' => {
+                escaped = true;
+                false
+            }
+            byte => byte == b'"',
+        });
+        let quoted = self.take(end.ok_or_else(malformed)? + 2)?;
+        match quoted.get(1..quoted.len() - 1) {
+            Some(plain) if !plain.contains('\\') => self.out.text(plain),
+            _ => {
+                let text: String = serde_json::from_str(quoted).map_err(|error| failed(&error))?;
+                self.out.text(&text);
+            }
+        }
+        Ok(())
+    }
+
+    fn word(&mut self) -> Result<(), ConvertError> {
+        let is_end = |byte: u8| matches!(byte, b',' | b']' | b'}') || byte.is_ascii_whitespace();
+        let end = self.rest.bytes().position(is_end).unwrap_or(self.rest.len());
+        match self.take(end)? {
+            "null" => self.out.nil(),
+            "true" => self.out.bool(true),
+            "false" => self.out.bool(false),
+            number => self.number(number)?,
+        }
+        Ok(())
+    }
+
+    fn number(&mut self, digits: &str) -> Result<(), ConvertError> {
+        // An integer type would lose the sign of -0.
+        if digits != "-0" {
+            if let Ok(number) = digits.parse() {
+                self.out.unsigned(number);
+                return Ok(());
+            }
+            if let Ok(number) = digits.parse() {
+                self.out.signed(number);
+                return Ok(());
+            }
+        }
+        self.out.float(digits.parse().map_err(|_| malformed())?);
+        Ok(())
+    }
+
+    /// Whether the array or object ends here; passes over its end, or over a comma.
+    fn ends(&mut self, close: char) -> bool {
+        self.skip_blanks();
+        if let Some(rest) = self.rest.strip_prefix(',') {
+            self.rest = rest;
+            self.skip_blanks();
+        }
+        match self.rest.strip_prefix(close) {
+            Some(rest) => {
+                self.rest = rest;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn skip_blanks(&mut self) {
+        self.rest = self.rest.trim_ascii_start();
+    }
+
+    fn next(&mut self) {
+        self.rest = self.rest.get(1..).unwrap_or_default();
+    }
+
+    fn take(&mut self, length: usize) -> Result<&'a str, ConvertError> {
+        let (taken, rest) = self.rest.split_at_checked(length).ok_or_else(malformed)?;
+        self.rest = rest;
+        Ok(taken)
+    }
+}
+
+fn deeper(depth: usize) -> Result<usize, ConvertError> {
+    if depth < MAX_DEPTH {
+        return Ok(depth + 1);
+    }
+    Err(error(format!("it is nested deeper than {MAX_DEPTH} levels")))
+}
+
+fn malformed() -> ConvertError {
+    error("it is not JSON".to_owned())
+}
+
+fn failed(source: &serde_json::Error) -> ConvertError {
+    error(source.to_string())
+}
+
+fn error(reason: String) -> ConvertError {
+    ConvertError { to: "MessagePack", reason }
+}

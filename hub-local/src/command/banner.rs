@@ -1,0 +1,127 @@
+//! What is printed at the start.
+
+use std::{
+    fmt,
+    io::{self, Write as _},
+    path::PathBuf,
+};
+
+use hub_local::{Limits, Template};
+
+use super::descriptors::Descriptors;
+
+/// A service that runs, for the person who started it.
+#[derive(Debug)]
+pub(super) struct Banner<'a> {
+    pub(super) connection_string: &'a str,
+    /// Whether the key is a secret.
+    pub(super) hides_key: bool,
+    pub(super) templates: &'a [Template],
+    /// The settings file that was read.
+    pub(super) file: Option<PathBuf>,
+    pub(super) descriptors: Option<Descriptors>,
+}
+
+impl Banner<'_> {
+    /// Prints it at once, also into a pipe. Nobody may be reading, which is no error.
+    pub(super) fn print(&self) {
+        let mut out = io::stdout().lock();
+        let _ = writeln!(out, "{self}");
+        let _ = out.flush();
+    }
+
+    fn upstream(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let label = "  Upstream           ";
+        if self.templates.is_empty() {
+            writeln!(
+                formatter,
+                "{label} none: events are not delivered. Give --upstream URL, or a"
+            )?;
+            writeln!(formatter, "{:21}settings.json (`hub-local upstream init` writes one)", "")?;
+        }
+        for (number, template) in self.templates.iter().enumerate() {
+            let label = if number == 0 { label } else { "                     " };
+            writeln!(formatter, "{label} {template}  ({})", template.rules())?;
+        }
+        if let Some(file) = &self.file {
+            writeln!(formatter, "{:22}from {}, read again when it changes", "", file.display())?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Banner<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let version = env!("CARGO_PKG_VERSION");
+        writeln!(formatter, "hub-local {version}: a SignalR service in serverless mode\n")?;
+        let shown = if self.hides_key {
+            without_key(self.connection_string)
+        } else {
+            self.connection_string.to_owned()
+        };
+        writeln!(formatter, "  Connection string   {shown}")?;
+        self.upstream(formatter)?;
+        if let Some(Descriptors { before, now }) = self.descriptors {
+            let raised =
+                if now > before { format!(" (raised from {before})") } else { String::new() };
+            let reserved = Limits::reserved_descriptors(now);
+            let clients = now - reserved;
+            writeln!(
+                formatter,
+                "  File descriptors    {now}{raised}; above {clients} new clients get 503"
+            )?;
+        }
+        write!(
+            formatter,
+            "\nGive the connection string to the app as AzureSignalRConnectionString. Ctrl+C stops."
+        )
+    }
+}
+
+/// A key that was given is a secret, and standard output may end in a log.
+fn without_key(connection_string: &str) -> String {
+    let parts = connection_string.split(';').map(|part| match part.split_once('=') {
+        Some(("AccessKey", _)) => "AccessKey=<your key>",
+        _ => part,
+    });
+    parts.collect::<Vec<_>>().join(";")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "Endpoint=http://localhost;Port=8888;AccessKey=k=;Version=1.0;";
+
+    fn banner(hides_key: bool, templates: &[Template]) -> String {
+        let descriptors = Some(Descriptors { before: 1024, now: 4096 });
+        Banner { connection_string: TEXT, hides_key, templates, file: None, descriptors }
+            .to_string()
+    }
+
+    #[test]
+    fn the_connection_string_can_be_pasted_unless_its_key_is_secret() {
+        assert!(banner(false, &[]).contains(TEXT));
+        let hidden = "Endpoint=http://localhost;Port=8888;AccessKey=<your key>;Version=1.0;";
+        assert!(banner(true, &[]).contains(hidden));
+        assert!(!banner(true, &[]).contains("k=;"));
+    }
+
+    #[test]
+    fn upstreams_are_shown_with_their_rules_and_without_keys() {
+        let template = Template::new("http://h/api?code=secret").unwrap().hubs("chat");
+
+        let banner = banner(false, &[template]);
+
+        assert!(banner.contains("http://h/api  (hub chat, any category, any event)"), "{banner}");
+        assert!(!banner.contains("secret"));
+    }
+
+    #[test]
+    fn it_says_what_to_do_without_an_upstream_and_how_many_clients_fit() {
+        let banner = banner(false, &[]);
+
+        assert!(banner.contains("Give --upstream URL"));
+        assert!(banner.contains("4096 (raised from 1024); above 3072 new clients get 503"));
+    }
+}

@@ -1,0 +1,56 @@
+//! The signals that ask the process to stop.
+
+use std::io;
+
+/// Waits for SIGINT and SIGTERM; where these do not exist, for Ctrl+C, Ctrl+Break and the end of
+/// the console or the session.
+#[derive(Debug)]
+pub(super) struct Signals {
+    #[cfg(unix)]
+    unix: [tokio::signal::unix::Signal; 2],
+    #[cfg(windows)]
+    windows: (
+        tokio::signal::windows::CtrlC,
+        tokio::signal::windows::CtrlBreak,
+        tokio::signal::windows::CtrlClose,
+        tokio::signal::windows::CtrlShutdown,
+    ),
+}
+
+impl Signals {
+    /// Listens from now on; until then a signal ends the process.
+    #[cfg(unix)]
+    pub(super) fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        Ok(Self { unix: [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?] })
+    }
+
+    #[cfg(windows)]
+    pub(super) fn listen() -> io::Result<Self> {
+        use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_shutdown};
+
+        Ok(Self { windows: (ctrl_c()?, ctrl_break()?, ctrl_close()?, ctrl_shutdown()?) })
+    }
+
+    /// Waits for the next one.
+    #[cfg(unix)]
+    pub(super) async fn next(&mut self) {
+        let [interrupt, terminate] = &mut self.unix;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    }
+
+    #[cfg(windows)]
+    pub(super) async fn next(&mut self) {
+        let (c, r#break, close, shutdown) = &mut self.windows;
+        tokio::select! {
+            _ = c.recv() => {}
+            _ = r#break.recv() => {}
+            _ = close.recv() => {}
+            _ = shutdown.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The sockets of the service, and its URL.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
+
+use tokio::net::TcpListener;
+
+use super::Plan;
+use crate::command::Failure;
+
+/// Binds. Without an address both loopback addresses are bound, because `localhost` may mean either;
+/// the second is no matter of life and death.
+pub(super) async fn listen(ip: Option<IpAddr>, port: u16) -> Result<Vec<TcpListener>, Failure> {
+    let first = bind(ip.unwrap_or(Ipv4Addr::LOCALHOST.into()), port).await?;
+    let mut listeners = vec![first];
+    if ip.is_none() {
+        let port = port_of(&listeners)?;
+        if let Ok(second) = TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await {
+            listeners.push(second);
+        }
+    }
+    Ok(listeners)
+}
+
+async fn bind(ip: IpAddr, port: u16) -> Result<TcpListener, Failure> {
+    let address = SocketAddr::from((ip, port));
+    TcpListener::bind(address).await.map_err(|error| {
+        let advice = match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                "; does another hub-local or asrs-emulator run? `--port` takes another port"
+            }
+            io::ErrorKind::AddrNotAvailable => "; `--ip` must be an address of this machine",
+            io::ErrorKind::PermissionDenied => "; ports below 1024 need special rights",
+            _ => "",
+        };
+        Failure::Failed(format!("cannot listen on {address}: {error}{advice}"))
+    })
+}
+
+/// Where clients and apps reach the service.
+pub(super) fn url(plan: &Plan, listeners: &[TcpListener]) -> Result<String, Failure> {
+    if let Some(url) = &plan.url {
+        return Ok(url.clone());
+    }
+    let port = port_of(listeners)?;
+    let ip = plan.ip.unwrap_or(Ipv4Addr::LOCALHOST.into());
+    if ip.is_unspecified() || ip == IpAddr::from(Ipv4Addr::LOCALHOST) {
+        return Ok(format!("http://localhost:{port}"));
+    }
+    Ok(format!("http://{}", SocketAddr::from((ip, port))))
+}
+
+fn port_of(listeners: &[TcpListener]) -> Result<u16, Failure> {
+    let first = listeners.first().ok_or_else(|| Failure::failed("nothing listens"))?;
+    Ok(first.local_addr().map_err(Failure::failed)?.port())
+}

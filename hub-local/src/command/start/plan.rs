@@ -1,0 +1,203 @@
+//! What the options of `start` mean together.
+
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use hub_core::Secret;
+use hub_local::{Settings, Template};
+
+use super::StartArgs;
+use crate::command::{Failure, limits::LimitArgs, reload::Followed};
+
+/// The key of Microsoft's emulator, which everyone knows.
+pub(super) const WELL_KNOWN_KEY: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH";
+const UPSTREAM_TIME: Duration = Duration::from_secs(100);
+
+/// Options that fit together.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) port: u16,
+    pub(super) ip: Option<IpAddr>,
+    pub(super) source: Source,
+    /// Absent: the well-known key.
+    pub(super) key: Option<Secret>,
+    pub(super) secondary_key: Option<Secret>,
+    pub(super) url: Option<String>,
+    pub(super) strict: bool,
+    pub(super) stop_within: Duration,
+    pub(super) upstream_time: Duration,
+    pub(super) limits: LimitArgs,
+}
+
+/// Where the templates come from.
+#[derive(Debug)]
+pub(super) enum Source {
+    Given(Vec<Template>),
+    File(Followed, Option<Settings>),
+}
+
+impl Source {
+    pub(super) fn templates(&self) -> Vec<Template> {
+        match self {
+            Self::Given(templates) | Self::File(_, Some(Settings { templates, .. })) => {
+                templates.clone()
+            }
+            Self::File(_, None) => Vec::new(),
+        }
+    }
+
+    /// The file, if there is one.
+    pub(super) fn file(&self) -> Option<PathBuf> {
+        match self {
+            Self::Given(_) | Self::File(_, None) => None,
+            Self::File(followed, Some(_)) => Some(followed.file().to_owned()),
+        }
+    }
+}
+
+impl Plan {
+    pub(super) fn of(arguments: StartArgs) -> Result<Self, Failure> {
+        check_key("--key", "HUB_LOCAL_KEY", arguments.key.as_ref())?;
+        let secondary_key = arguments.secondary_key.as_ref();
+        check_key("--secondary-key", "HUB_LOCAL_SECONDARY_KEY", secondary_key)?;
+        check_public(&arguments)?;
+        let StartArgs { port, ip, key, secondary_key, url, strict, stop_within, limits, .. } =
+            arguments;
+        Ok(Self {
+            source: source(arguments.upstream, arguments.config.as_deref())?,
+            // Given or not, everyone knows it.
+            key: key.filter(|key| key.expose() != WELL_KNOWN_KEY),
+            upstream_time: limits.upstream_time.unwrap_or(UPSTREAM_TIME),
+            port,
+            ip,
+            secondary_key,
+            url,
+            strict,
+            stop_within,
+            limits,
+        })
+    }
+}
+
+fn source(upstream: Vec<Template>, config: Option<&Path>) -> Result<Source, Failure> {
+    if !upstream.is_empty() {
+        return Ok(Source::Given(upstream));
+    }
+    let is_required = config.is_some();
+    let file = Settings::file_of(config.unwrap_or(Path::new("settings.json")));
+    let (followed, settings) = Followed::read(file, is_required)?;
+    Ok(Source::File(followed, settings))
+}
+
+/// An empty variable is a slip that must not lead to the well-known key.
+fn check_key(option: &str, variable: &str, key: Option<&Secret>) -> Result<(), Failure> {
+    let Some(key) = key.map(Secret::expose) else { return Ok(()) };
+    if key.is_empty() {
+        let text = format!("`{option}` (or {variable}) is empty: give a key, or leave it out");
+        return Err(Failure::Usage(text));
+    }
+    if key.chars().any(|it| it == ';' || it.is_whitespace() || it.is_control()) {
+        let text = format!(
+            "`{option}` (or {variable}) contains a blank or semicolon, which no connection string \
+             can carry"
+        );
+        return Err(Failure::Usage(text));
+    }
+    Ok(())
+}
+
+fn check_public(arguments: &StartArgs) -> Result<(), Failure> {
+    let knows_everyone =
+        |key: &Option<Secret>| key.as_ref().is_some_and(|key| key.expose() == WELL_KNOWN_KEY);
+    let is_well_known = arguments.key.is_none()
+        || knows_everyone(&arguments.key)
+        || knows_everyone(&arguments.secondary_key);
+    if arguments.public || !is_well_known {
+        return Ok(());
+    }
+    let refused = match (arguments.ip, &arguments.url) {
+        (Some(ip), _) if !ip.to_canonical().is_loopback() => Some(format!("--ip {ip}")),
+        (_, Some(url)) if !is_loopback(url) => Some(format!("--url {url}")),
+        _ => None,
+    };
+    match refused {
+        None => Ok(()),
+        Some(option) => Err(Failure::Usage(format!(
+            "`{option}` lets other machines in, and everyone knows the default key: give a key of \
+             your own with `--key` or HUB_LOCAL_KEY, or add `--public` if that is meant"
+        ))),
+    }
+}
+
+fn is_loopback(url: &str) -> bool {
+    let url: Option<http::Uri> = url.parse().ok();
+    let host = url.as_ref().and_then(http::Uri::host).unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || bare.parse().is_ok_and(|ip: IpAddr| ip.to_canonical().is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        start: StartArgs,
+    }
+
+    fn plan(line: &[&str]) -> Result<Plan, Failure> {
+        let upstream = ["hub-local", "--upstream", "http://127.0.0.1:1/"];
+        let line = upstream.iter().chain(line);
+        Plan::of(Line::try_parse_from(line).unwrap().start)
+    }
+
+    fn refused(line: &[&str]) -> String {
+        match plan(line) {
+            Err(Failure::Usage(text)) => text,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_well_known_key_stays_on_this_machine() {
+        for line in [
+            ["--ip", "0.0.0.0"],
+            ["--ip", "192.168.0.1"],
+            ["--ip", "::"],
+            ["--url", "http://signalr:8888"],
+        ] {
+            assert!(refused(&line).contains("add `--public`"), "{line:?}");
+        }
+        let given = ["--ip", "0.0.0.0", "--key", WELL_KNOWN_KEY];
+        assert!(refused(&given).contains("everyone knows"));
+        let second = ["--ip", "0.0.0.0", "--key", "own", "--secondary-key", WELL_KNOWN_KEY];
+        assert!(refused(&second).contains("everyone knows"));
+    }
+
+    #[test]
+    fn a_key_of_ones_own_or_a_word_lets_others_in() {
+        assert!(plan(&["--ip", "0.0.0.0", "--key", "own"]).is_ok());
+        assert!(plan(&["--ip", "0.0.0.0", "--public"]).is_ok());
+        assert!(plan(&["--ip", "127.0.0.2"]).is_ok());
+        assert!(plan(&["--url", "http://localhost:1"]).is_ok());
+        assert!(plan(&["--url", "http://[::1]:1"]).is_ok());
+    }
+
+    #[test]
+    fn an_empty_key_is_a_slip() {
+        assert!(refused(&["--key", ""]).contains("is empty"));
+        assert!(refused(&["--secondary-key", "a;b"]).contains("semicolon"));
+    }
+
+    #[test]
+    fn errors_about_keys_do_not_show_them() {
+        assert!(!refused(&["--key", "my secret"]).contains("my secret"));
+    }
+}

@@ -1,0 +1,79 @@
+//! `hub-local upstream`: writes and shows `settings.json`.
+
+use std::{
+    fs,
+    io::{self, BufRead as _, IsTerminal as _, Write as _},
+    path::{Path, PathBuf},
+};
+
+use clap::Subcommand;
+use hub_local::Settings;
+
+use super::{Failure, reload::explained};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum UpstreamCommand {
+    /// Writes a settings.json that sends all events to a Functions app on this machine
+    Init {
+        /// Where to write it
+        #[arg(short, long, value_name = "FOLDER", default_value = ".")]
+        output: PathBuf,
+        /// Overwrites an existing file without asking
+        #[arg(long)]
+        force: bool,
+    },
+    /// Shows the templates of settings.json, in the order in which they are tried
+    List {
+        /// The file, or the folder of a settings.json
+        #[arg(short, long, value_name = "FILE OR FOLDER", default_value = ".")]
+        config: PathBuf,
+    },
+}
+
+pub(super) fn run(command: &UpstreamCommand) -> Result<(), Failure> {
+    match command {
+        UpstreamCommand::Init { output, force } => init(output, *force),
+        UpstreamCommand::List { config } => list(config),
+    }
+}
+
+fn init(folder: &Path, force: bool) -> Result<(), Failure> {
+    let file = folder.join("settings.json");
+    let shown = file.display();
+    if file.exists() && !force && !overwrites(&file)? {
+        return Err(Failure::Failed(format!("{shown} is there already and was left as it is")));
+    }
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(&file, Settings::EXAMPLE))
+        .map_err(|error| Failure::Failed(format!("{shown} cannot be written: {error}")))?;
+    println!("Wrote {shown}; change its UrlTemplate, then run `hub-local start`.");
+    Ok(())
+}
+
+/// Asks a person; where there is none, the answer is no.
+fn overwrites(file: &Path) -> Result<bool, Failure> {
+    if !io::stdin().is_terminal() {
+        let file = file.display();
+        return Err(Failure::Failed(format!("{file} is there already; --force overwrites it")));
+    }
+    print!("{} is there already. Overwrite it? [y/N] ", file.display());
+    io::stdout().flush().map_err(Failure::failed)?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer).map_err(Failure::failed)?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+fn list(config: &Path) -> Result<(), Failure> {
+    let file = Settings::file_of(config);
+    let settings = Settings::read(&file).map_err(|error| Failure::Failed(explained(&error)))?;
+    for warning in &settings.warnings {
+        eprintln!("warning: {warning}");
+    }
+    if settings.templates.is_empty() {
+        println!("{} has no templates: no events are delivered.", file.display());
+    }
+    for (number, template) in settings.templates.iter().enumerate() {
+        println!("{}. {template}\n   {}", number + 1, template.rules());
+    }
+    Ok(())
+}

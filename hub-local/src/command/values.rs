@@ -1,0 +1,133 @@
+//! Values of options: sizes, times, addresses, upstreams.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
+
+use hub_core::Secret;
+use hub_local::Template;
+
+const KIB: usize = 1024;
+
+/// `1048576`, `64KiB`, `1MiB`.
+pub(super) fn size(text: &str) -> Result<usize, String> {
+    let digits = text.trim_end_matches(|character: char| !character.is_ascii_digit());
+    let unit =
+        match text.get(digits.len()..).unwrap_or_default().trim().to_ascii_lowercase().as_str() {
+            "" | "b" => 1,
+            "k" | "kb" | "kib" => KIB,
+            "m" | "mb" | "mib" => KIB * KIB,
+            _ => return Err("a size is a number of bytes, or has the unit KiB or MiB".to_owned()),
+        };
+    let number: usize = digits.parse().map_err(|_| "a size begins with a number".to_owned())?;
+    number.checked_mul(unit).filter(|size| *size > 0).ok_or_else(|| "out of range".to_owned())
+}
+
+/// `15`, `15s`, `500ms`, `2m`, `1h`.
+pub(super) fn time(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|character: char| !character.is_ascii_digit());
+    let number: u64 = digits.parse().map_err(|_| "a time begins with a number".to_owned())?;
+    let time = match text.get(digits.len()..).unwrap_or_default().trim() {
+        "ms" => Some(Duration::from_millis(number)),
+        "" | "s" => Some(Duration::from_secs(number)),
+        "m" => number.checked_mul(60).map(Duration::from_secs),
+        "h" => number.checked_mul(3600).map(Duration::from_secs),
+        _ => return Err("a time is a number of seconds, or has the unit ms, s, m or h".to_owned()),
+    };
+    let year = Duration::from_hours(24 * 366);
+    time.filter(|time| !time.is_zero() && *time <= year).ok_or_else(|| "out of range".to_owned())
+}
+
+/// A count of at least one.
+pub(super) fn count(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "a number from 1 on".to_owned())
+}
+
+/// An address of this machine.
+pub(super) fn ip(text: &str) -> Result<IpAddr, String> {
+    match text {
+        "localhost" => Ok(Ipv4Addr::LOCALHOST.into()),
+        "*" => Ok(Ipv4Addr::UNSPECIFIED.into()),
+        text => {
+            let bare = text.trim_start_matches('[').trim_end_matches(']');
+            bare.parse().map_err(|_| "an IP address such as 127.0.0.1 or 0.0.0.0".to_owned())
+        }
+    }
+}
+
+/// `URL`, or `HUB=URL` for the events of some hubs.
+pub(super) fn upstream(text: &str) -> Result<Template, String> {
+    let hubs = text
+        .split_once('=')
+        .filter(|(hubs, _)| !hubs.contains("://"))
+        .map(|(hubs, url)| (hubs.trim(), url));
+    let (hubs, url) = hubs.unwrap_or(("*", text));
+    Template::new(url.trim()).map(|it| it.hubs(hubs)).map_err(|error| error.to_string())
+}
+
+/// The base of URLs, without a slash at the end.
+pub(super) fn base_url(text: &str) -> Result<String, String> {
+    let wrong = || "a URL such as http://signalr:8888, without a path".to_owned();
+    let url: http::Uri = text.parse().map_err(|_| wrong())?;
+    let known = matches!(url.scheme_str(), Some("http" | "https"));
+    if !known || url.path() != "/" || url.query().is_some() {
+        return Err(wrong());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// A key, which is checked later: errors about values show the value.
+pub(super) fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+    Ok(Secret::from(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(size("100"), Ok(100));
+        assert_eq!(size("64KiB"), Ok(65_536));
+        assert_eq!(size("1 mib"), Ok(1_048_576));
+        for wrong in ["", "x", "-1", "1.5MiB", "1GiB", "0", "99999999999999999999"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn times_have_units() {
+        assert_eq!(time("15"), Ok(Duration::from_secs(15)));
+        assert_eq!(time("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(time("2m"), Ok(Duration::from_secs(120)));
+        for wrong in ["", "x", "-1", "1d", "0", "18446744073709551615h", "9999999h"] {
+            assert!(time(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_upstream_may_name_its_hubs() {
+        let url = "http://127.0.0.1:7071/api?code=a=b";
+
+        assert_eq!(upstream(url), Ok(Template::new(url).unwrap()));
+        let chat = Template::new(url).unwrap().hubs("chat,news");
+        assert_eq!(upstream(&format!("chat,news={url}")), Ok(chat));
+        assert!(upstream("chat=localhost").is_err());
+        assert!(upstream("localhost:7071").is_err());
+    }
+
+    #[test]
+    fn addresses_have_names_of_the_emulator() {
+        assert_eq!(ip("localhost").unwrap().to_string(), "127.0.0.1");
+        assert_eq!(ip("[::1]").unwrap().to_string(), "::1");
+        assert!(ip("example.com").is_err());
+    }
+
+    #[test]
+    fn a_base_url_has_no_path() {
+        assert_eq!(base_url("http://signalr:8888/").as_deref(), Ok("http://signalr:8888"));
+        assert!(base_url("signalr:8888").is_err());
+        assert!(base_url("http://signalr/path").is_err());
+    }
+}

@@ -1,0 +1,15 @@
+//! The end of a client that asked to be closed with its token.
+
+use std::{future::pending, sync::Arc};
+
+use tokio::time::sleep_until;
+
+use super::{Connection, Ending};
+
+/// Waits for the moment that the token names; for ever without one.
+pub(super) async fn reached(connection: &Arc<Connection>) -> Ending {
+    let moment = connection.terms.expires.and_then(|at| connection.state.clock.instant(at));
+    let Some(moment) = moment else { return pending().await };
+    sleep_until(moment).await;
+    Ending::expired()
+}

@@ -1,0 +1,113 @@
+//! A future that is seldom ready, beside one that often is.
+//!
+//! Whatever wakes a task, all of the task's futures are polled, and polling a timer or a socket that
+//! has nothing to say costs as much as some messages do. This one is polled when it asked for it.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+};
+
+use futures_util::task::AtomicWaker;
+
+/// Polls the future inside only after it was woken.
+pub(crate) struct Seldom<F> {
+    future: F,
+    alarm: Arc<Alarm>,
+    /// `alarm` as a waker, made once.
+    waker: Waker,
+    /// Whom the alarm wakes.
+    task: Option<Waker>,
+}
+
+#[derive(Default)]
+struct Alarm {
+    rung: AtomicBool,
+    task: AtomicWaker,
+}
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.rung.store(true, Ordering::Release);
+        self.task.wake();
+    }
+}
+
+impl<F: Future + Unpin> Seldom<F> {
+    pub(crate) fn new(future: F) -> Self {
+        let alarm = Arc::new(Alarm::default());
+        Self { future, waker: Waker::from(Arc::clone(&alarm)), alarm, task: None }
+    }
+
+    /// The future itself; it is polled next time, since who touches it may change when it is ready.
+    pub(crate) fn inner(&mut self) -> &mut F {
+        self.task = None;
+        &mut self.future
+    }
+}
+
+impl<F: Future + Unpin> Future for Seldom<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = &mut *self;
+        let known = this.task.as_ref().is_some_and(|task| task.will_wake(context.waker()));
+        if known && !this.alarm.rung.load(Ordering::Acquire) {
+            return Poll::Pending;
+        }
+        // An alarm rings once, and before it is asked again it must know whom to wake.
+        this.alarm.task.register(context.waker());
+        if !known {
+            this.task = Some(context.waker().clone());
+        }
+        this.alarm.rung.store(false, Ordering::Release);
+        Pin::new(&mut this.future).poll(&mut Context::from_waker(&this.waker))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::Cell, future::poll_fn, time::Duration};
+
+    use tokio::{sync::Notify, task::yield_now, time::sleep};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn it_is_polled_when_it_was_woken_and_not_when_the_task_was() {
+        let (polls, notify) = (Cell::new(0), Notify::new());
+        let mut notified = std::pin::pin!(notify.notified());
+        let counted = poll_fn(|context| {
+            polls.set(polls.get() + 1);
+            notified.as_mut().poll(context)
+        });
+        let mut seldom = Seldom::new(counted);
+
+        for _ in 0..5 {
+            assert!(futures_util::poll!(&mut seldom).is_pending());
+            yield_now().await;
+        }
+        assert_eq!(polls.get(), 1);
+        notify.notify_one();
+        seldom.await;
+
+        assert_eq!(polls.get(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_wakes_whoever_awaits_it_now() {
+        let mut seldom = Seldom::new(Box::pin(sleep(Duration::from_secs(1))));
+        assert!(futures_util::poll!(&mut seldom).is_pending());
+
+        tokio::time::timeout(Duration::from_secs(2), seldom).await.unwrap();
+    }
+}

@@ -1,0 +1,126 @@
+//! Connections to the server, with and without TLS.
+
+use std::{
+    future::Future,
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use http::Uri;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::connect::{Connected, Connection, HttpConnector},
+    rt::TokioIo,
+};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tower_service::Service;
+
+use super::LoadError;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// An open connection.
+pub(super) struct Wire(Box<dyn Stream>);
+
+/// Opens connections, to pool or to keep.
+#[derive(Clone)]
+pub(super) enum Connector {
+    Plain(HttpConnector),
+    Tls(HttpsConnector<HttpConnector>),
+}
+
+impl Connector {
+    pub(super) fn new(url: &Uri) -> Result<Self, LoadError> {
+        let mut tcp = HttpConnector::new();
+        tcp.set_nodelay(true);
+        if url.scheme_str() == Some("http") {
+            return Ok(Self::Plain(tcp));
+        }
+        tcp.enforce_http(false);
+        let tls = HttpsConnectorBuilder::new()
+            .with_provider_and_platform_verifier(rustls::crypto::aws_lc_rs::default_provider())
+            .map_err(|error| LoadError::Tls(error.into()))?
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
+        Ok(Self::Tls(tls))
+    }
+}
+
+impl Service<Uri> for Connector {
+    type Response = TokioIo<Wire>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, url: Uri) -> Self::Future {
+        match self {
+            Self::Plain(connector) => {
+                let connecting = connector.call(url);
+                Box::pin(async move { Ok(wire(connecting.await?.into_inner())) })
+            }
+            Self::Tls(connector) => {
+                let connecting = connector.call(url);
+                Box::pin(async move { Ok(wire(TokioIo::new(connecting.await?))) })
+            }
+        }
+    }
+}
+
+fn wire(stream: impl Stream + 'static) -> TokioIo<Wire> {
+    TokioIo::new(Wire(Box::new(stream)))
+}
+
+impl Connection for Wire {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_urls_need_no_certificates() {
+        let url = Uri::from_static("http://127.0.0.1:8888/client/");
+
+        assert!(matches!(Connector::new(&url), Ok(Connector::Plain(_))));
+    }
+}

@@ -1,0 +1,168 @@
+//! Every client calls a hub method that returns its argument, several at a time.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use tokio::time::timeout;
+
+use super::{
+    LoadError, Shared,
+    check::{Record, Records, text},
+    client::Client,
+    frames::{Counter, Counts},
+    message::{Call, Payloads},
+};
+
+/// How long answers are waited for at the end.
+const LAST: Duration = Duration::from_secs(5);
+
+/// The calls of one client that are not answered yet.
+struct Echo {
+    call: Call,
+    payloads: Payloads,
+    sent: u64,
+    waiting: VecDeque<Instant>,
+    reader: Reader,
+    text: String,
+}
+
+enum Reader {
+    Counting(Counter),
+    Checking { records: Records, open: HashSet<u64> },
+}
+
+/// What one read brought.
+#[derive(Default)]
+struct Answers {
+    good: u64,
+    bad: u64,
+    unknown: u64,
+}
+
+/// Calls until the run stops, then waits for the last answers.
+pub(super) async fn run(mut client: Client, index: usize, shared: Arc<Shared>) {
+    let mut echo = Echo::new(&shared);
+    let result = echo.exchange(&mut client, index, &shared).await;
+    if let Err(error) = result {
+        shared.stats.error(error);
+    }
+    shared.stats.lost.fetch_add(echo.waiting.len() as u64, Ordering::Relaxed);
+}
+
+impl Echo {
+    fn new(shared: &Shared) -> Self {
+        let args = &shared.args;
+        let payloads = Payloads { length: args.payload };
+        let reader = if args.check {
+            Reader::Checking { records: Records::default(), open: HashSet::new() }
+        } else {
+            Reader::Counting(Counter::default())
+        };
+        let call = Call::new(&args.echo, None, payloads);
+        Self { call, payloads, sent: 0, waiting: VecDeque::new(), reader, text: String::new() }
+    }
+
+    async fn exchange(
+        &mut self,
+        client: &mut Client,
+        index: usize,
+        shared: &Shared,
+    ) -> Result<(), LoadError> {
+        let mut stopping = std::pin::pin!(shared.stop.cancelled());
+        loop {
+            self.fill(client, shared.args.inflight);
+            let mut answers = Answers::default();
+            tokio::select! {
+                biased;
+                () = &mut stopping => break,
+                read = client.read(|payload| self.reader.read(payload, self.payloads, &mut answers)) => read?,
+            }
+            self.note(index, shared, &answers);
+        }
+        let rest = async {
+            while !self.waiting.is_empty() {
+                let mut answers = Answers::default();
+                client
+                    .read(|payload| self.reader.read(payload, self.payloads, &mut answers))
+                    .await?;
+                self.note(index, shared, &answers);
+            }
+            Ok(())
+        };
+        timeout(LAST, rest).await.unwrap_or(Ok(()))
+    }
+
+    /// Sends new calls for those that are answered.
+    fn fill(&mut self, client: &mut Client, inflight: usize) {
+        let now = Instant::now();
+        while self.waiting.len() < inflight {
+            self.call.write(&mut self.text, self.sent);
+            client.queue(self.text.as_bytes());
+            if let Reader::Checking { open, .. } = &mut self.reader {
+                open.insert(self.sent);
+            }
+            self.sent += 1;
+            self.waiting.push_back(now);
+        }
+    }
+
+    /// Answers come in the order of the calls, as far as time is concerned.
+    fn note(&mut self, index: usize, shared: &Shared, answers: &Answers) {
+        let answered = usize::try_from(answers.good + answers.bad).unwrap_or(usize::MAX);
+        let excess = answered.saturating_sub(self.waiting.len()) as u64;
+        let now = Instant::now();
+        shared.stats.record(index, |record| {
+            for sent in self.waiting.drain(..answered.min(self.waiting.len())) {
+                record(now.duration_since(sent));
+            }
+        });
+        shared.stats.received(index, answers.good);
+        shared.stats.errors_of(answers.bad, "a call was answered with an error");
+        shared.stats.duplicated.fetch_add(excess + answers.unknown, Ordering::Relaxed);
+    }
+}
+
+impl Reader {
+    fn read(&mut self, payload: &[u8], payloads: Payloads, answers: &mut Answers) {
+        match self {
+            Self::Counting(counter) => {
+                let mut counts = Counts::default();
+                counter.count(payload, &mut counts);
+                answers.good += counts.completions - counts.errors;
+                answers.bad += counts.errors;
+            }
+            Self::Checking { records, open } => {
+                records.read(payload, |record| judge(record, payloads, open, answers));
+            }
+        }
+    }
+}
+
+fn judge(
+    record: Option<Record<'_>>,
+    payloads: Payloads,
+    open: &mut HashSet<u64>,
+    answers: &mut Answers,
+) {
+    let Some(record) = record else {
+        answers.bad += 1;
+        return;
+    };
+    if record.kind != 3 {
+        return;
+    }
+    let number = record.invocation_id.and_then(|id| id.parse().ok());
+    let Some(number) = number.filter(|number| open.remove(number)) else {
+        answers.unknown += 1;
+        return;
+    };
+    let echoed = record.result.and_then(text).and_then(|text| payloads.read(&text));
+    if record.error.is_none() && echoed == Some(number) {
+        answers.good += 1;
+    } else {
+        answers.bad += 1;
+    }
+}

@@ -1,0 +1,181 @@
+//! WebSocket frames of a server, as a stream, and how many hub messages of which kind are in them.
+//!
+//! Counting looks for record separators and at one byte of each record, so that measuring costs
+//! little beside what is measured. That byte is the type for servers that write it first, as all do
+//! that we know of.
+
+/// Between two records; it cannot occur inside JSON.
+pub(super) const RECORD_SEPARATOR: u8 = 0x1E;
+
+const TYPE: &[u8] = b"{\"type\":";
+const ERROR: &[u8] = b"\"error\":";
+
+/// How many records of each kind came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) invocations: u64,
+    pub(super) completions: u64,
+    /// Completions with an error; all but the few that a read has cut.
+    pub(super) errors: u64,
+    pub(super) pings: u64,
+    pub(super) closes: u64,
+    pub(super) others: u64,
+}
+
+/// Where a stream of frames stands.
+#[derive(Debug, Default)]
+pub(super) struct Frames {
+    header: [u8; 10],
+    held: usize,
+    opcode: u8,
+    remaining: u64,
+}
+
+/// A part of a frame's payload.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Part<'a> {
+    pub(super) opcode: u8,
+    pub(super) bytes: &'a [u8],
+}
+
+impl Part<'_> {
+    pub(super) fn is_ping(&self) -> bool {
+        self.opcode == 9
+    }
+
+    pub(super) fn is_close(&self) -> bool {
+        self.opcode == 8
+    }
+}
+
+impl Frames {
+    /// The next part in `input`, which is shortened by it.
+    pub(super) fn next<'a>(&mut self, input: &mut &'a [u8]) -> Option<Part<'a>> {
+        while self.remaining == 0 {
+            if !self.read_header(input)? {
+                continue;
+            }
+            if self.remaining == 0 {
+                return Some(Part { opcode: self.opcode, bytes: &[] });
+            }
+        }
+        if input.is_empty() {
+            return None;
+        }
+        let length = usize::try_from(self.remaining).map_or(input.len(), |it| it.min(input.len()));
+        let (bytes, rest) = input.split_at(length);
+        *input = rest;
+        self.remaining -= length as u64;
+        Some(Part { opcode: self.opcode, bytes })
+    }
+
+    /// Takes one byte; whether the header is whole. Servers do not mask.
+    fn read_header(&mut self, input: &mut &[u8]) -> Option<bool> {
+        let (byte, rest) = input.split_first()?;
+        *input = rest;
+        if let Some(place) = self.header.get_mut(self.held) {
+            *place = *byte;
+        }
+        self.held += 1;
+        let [first, second, a, b, c, d, e, f, g, h] = self.header;
+        let (needed, length) = match second & 0x7F {
+            126 => (4, u64::from(u16::from_be_bytes([a, b]))),
+            127 => (10, u64::from_be_bytes([a, b, c, d, e, f, g, h])),
+            length => (2, u64::from(length)),
+        };
+        if self.held < 2 || self.held < needed {
+            return Some(false);
+        }
+        (self.held, self.remaining) = (0, length);
+        // A continuation has the kind of what it continues.
+        if first & 0x0F != 0 {
+            self.opcode = first & 0x0F;
+        }
+        Some(true)
+    }
+}
+
+/// Counts records in payload.
+#[derive(Debug, Default)]
+pub(super) struct Counter {
+    /// How much of the current record came before.
+    seen: usize,
+    kind: u8,
+}
+
+impl Counter {
+    pub(super) fn count(&mut self, mut payload: &[u8], counts: &mut Counts) {
+        while !payload.is_empty() {
+            let end = memchr::memchr(RECORD_SEPARATOR, payload);
+            let record = payload.get(..end.unwrap_or(payload.len())).unwrap_or_default();
+            let at = TYPE.len().checked_sub(self.seen);
+            if let Some(kind) = at.and_then(|at| record.get(at)) {
+                self.kind = *kind;
+            }
+            let Some(end) = end else {
+                self.seen += record.len();
+                return;
+            };
+            if self.kind == b'3' && memchr::memmem::find(record, ERROR).is_some() {
+                counts.errors += 1;
+            }
+            self.finish(counts);
+            payload = payload.get(end + 1..).unwrap_or_default();
+        }
+    }
+
+    fn finish(&mut self, counts: &mut Counts) {
+        match std::mem::take(self).kind {
+            b'1' => counts.invocations += 1,
+            b'3' => counts.completions += 1,
+            b'6' => counts.pings += 1,
+            b'7' => counts.closes += 1,
+            _ => counts.others += 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RECORDS: &[u8] = b"{\"type\":1,\"target\":\"m\",\"arguments\":[]}\x1e{\"type\":6}\x1e";
+
+    fn stream() -> Vec<u8> {
+        let completion = b"{\"type\":3,\"invocationId\":\"1\"}\x1e";
+        // The length of this frame is the separator itself.
+        assert_eq!(completion.len(), 0x1E);
+        let long = [b"{\"type\":1,\"x\":\"", vec![b'x'; 300].as_slice(), b"\"}\x1e"].concat();
+        let mut bytes = vec![0x81, RECORDS.len() as u8];
+        bytes.extend(RECORDS);
+        bytes.extend([0x89, 2, b'h', b'i', 0x81, 0x1E]);
+        bytes.extend(completion);
+        bytes.extend([0x81, 126]);
+        bytes.extend((long.len() as u16).to_be_bytes());
+        bytes.extend(long);
+        bytes.extend([0x88, 0]);
+        bytes
+    }
+
+    #[test]
+    fn records_are_counted_whatever_the_reads_are() {
+        for piece in [1, 2, 3, 50, 1000] {
+            let (mut frames, mut counter) = (Frames::default(), Counter::default());
+            let (mut counts, mut pinged, mut closed) = (Counts::default(), Vec::new(), false);
+
+            for mut read in stream().chunks(piece) {
+                while let Some(part) = frames.next(&mut read) {
+                    match part.opcode {
+                        9 => pinged.extend_from_slice(part.bytes),
+                        8 => closed = true,
+                        _ => counter.count(part.bytes, &mut counts),
+                    }
+                }
+            }
+
+            let expected = Counts { invocations: 2, completions: 1, pings: 1, ..Counts::default() };
+            assert_eq!((counts, closed), (expected, true), "pieces of {piece}");
+            assert_eq!(pinged, b"hi");
+        }
+    }
+}

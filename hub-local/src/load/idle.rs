@@ -1,0 +1,16 @@
+//! Clients that are connected and do nothing.
+
+use std::sync::Arc;
+
+use super::{Shared, client::Client};
+
+/// Reads, and answers pings, until the run is done.
+pub(super) async fn run(mut client: Client, shared: Arc<Shared>) {
+    tokio::select! {
+        biased;
+        () = shared.done.cancelled() => {}
+        error = async { loop { if let Err(error) = client.read(|_| {}).await { break error } } } => {
+            shared.stats.error(error);
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Negotiates as a client does: the app's endpoint, redirects, then the service.
+
+use bytes::Bytes;
+use http::{
+    Method, Request, StatusCode, Uri,
+    header::{AUTHORIZATION, CONTENT_LENGTH},
+};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hub_core::Secret;
+use hyper_util::{
+    client::legacy::Client,
+    rt::{TokioExecutor, TokioTimer},
+};
+use serde::Deserialize;
+
+use super::{LoadError, connect::Connector};
+use crate::query::Query;
+
+const REDIRECTS: usize = 100;
+const MAX_ANSWER: usize = 64 * 1024;
+
+/// Where a WebSocket is to be opened, and with which token.
+#[derive(Clone, Debug)]
+pub(super) struct Door {
+    pub(super) url: Uri,
+    pub(super) token: Option<Secret>,
+    /// The hub that the URL names, as those of the service do.
+    pub(super) hub: Option<String>,
+}
+
+/// Negotiates over kept connections.
+pub(super) struct Negotiator {
+    client: Client<Connector, Full<Bytes>>,
+    url: Uri,
+    bearer: Option<Secret>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    url: Option<String>,
+    access_token: Option<String>,
+    connection_id: Option<String>,
+    connection_token: Option<String>,
+    error: Option<String>,
+    #[serde(default)]
+    available_transports: Vec<Transport>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Transport {
+    transport: String,
+}
+
+impl Negotiator {
+    pub(super) fn new(connector: Connector, url: Uri, bearer: Option<Secret>) -> Self {
+        let client =
+            Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
+        Self { client, url, bearer }
+    }
+
+    pub(super) async fn negotiate(&self) -> Result<Door, LoadError> {
+        let (mut url, mut token) = (self.url.clone(), self.bearer.clone());
+        for _ in 0..REDIRECTS {
+            let answer = self.ask(&url, token.as_ref()).await?;
+            if let Some(error) = answer.error {
+                return Err(LoadError::Refused(error));
+            }
+            let Some(redirect) = answer.url else {
+                let id = answer.connection_token.or(answer.connection_id);
+                return door(&url, token, id, &answer.available_transports);
+            };
+            url = redirect.parse().map_err(|_| LoadError::Url(redirect))?;
+            token = answer.access_token.map(Secret::from).or(token);
+        }
+        Err(LoadError::Refused("too many redirects".to_owned()))
+    }
+
+    async fn ask(&self, url: &Uri, token: Option<&Secret>) -> Result<Answer, LoadError> {
+        let mut request = Request::builder()
+            .method(Method::POST)
+            .uri(negotiate_url(url)?)
+            .header(CONTENT_LENGTH, "0");
+        if let Some(token) = token {
+            request = request.header(AUTHORIZATION, format!("Bearer {}", token.expose()));
+        }
+        let request = request.body(Full::default()).map_err(LoadError::protocol)?;
+        let answer = self.client.request(request).await.map_err(LoadError::connect)?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
+        let body = body.map_err(LoadError::Connect)?.to_bytes();
+        if status != StatusCode::OK {
+            let text = String::from_utf8_lossy(body.get(..200).unwrap_or(&body)).into_owned();
+            return Err(LoadError::Status { what: "negotiate", status: status.as_u16(), text });
+        }
+        serde_json::from_slice(&body).map_err(LoadError::protocol)
+    }
+}
+
+fn door(
+    url: &Uri,
+    token: Option<Secret>,
+    id: Option<String>,
+    transports: &[Transport],
+) -> Result<Door, LoadError> {
+    if transports.iter().all(|it| it.transport != "WebSockets") {
+        return Err(LoadError::Refused("the server offers no WebSockets".to_owned()));
+    }
+    let id = id.ok_or_else(|| LoadError::protocol("the negotiate answer has no connection id"))?;
+    let hub = Query::new(url.query()).first("hub");
+    Ok(Door { url: with_query(url, url.path(), &format!("id={id}"))?, token, hub })
+}
+
+fn negotiate_url(url: &Uri) -> Result<Uri, LoadError> {
+    let path = format!("{}/negotiate", url.path().trim_end_matches('/'));
+    with_query(url, &path, "negotiateVersion=1")
+}
+
+/// The URL with another path, and one more parameter.
+fn with_query(url: &Uri, path: &str, parameter: &str) -> Result<Uri, LoadError> {
+    let query = url.query().map(|query| format!("{query}&")).unwrap_or_default();
+    let mut parts = url.clone().into_parts();
+    let text = format!("{path}?{query}{parameter}");
+    parts.path_and_query = Some(text.parse().map_err(|_| LoadError::Url(text))?);
+    Uri::from_parts(parts).map_err(LoadError::protocol)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn negotiate_is_one_more_segment_and_the_query_stays() {
+        let made = |url: &'static str| negotiate_url(&Uri::from_static(url)).unwrap().to_string();
+
+        assert_eq!(made("http://h/chat"), "http://h/chat/negotiate?negotiateVersion=1");
+        assert_eq!(
+            made("http://h:1/client/?hub=chat"),
+            "http://h:1/client/negotiate?hub=chat&negotiateVersion=1"
+        );
+        assert_eq!(made("http://h"), "http://h/negotiate?negotiateVersion=1");
+    }
+
+    #[test]
+    fn the_connection_token_goes_into_the_query() {
+        let url = Uri::from_static("http://h/client/?hub=chat");
+        let offered = [Transport { transport: "WebSockets".to_owned() }];
+
+        let door = door(&url, None, Some("B".to_owned()), &offered).unwrap();
+
+        assert_eq!(door.url, "http://h/client/?hub=chat&id=B");
+        assert_eq!(door.hub.as_deref(), Some("chat"));
+    }
+}

@@ -1,0 +1,78 @@
+//! The line that shows that something happens.
+
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    time::{Duration, Instant},
+};
+
+use tokio::time::sleep;
+
+use super::{LoadArgs, Scenario, report::grouped, stats::Stats};
+
+const STEP: Duration = Duration::from_secs(1);
+
+/// One line on a terminal, a line each second elsewhere; nothing where the result is JSON.
+pub(super) struct Progress {
+    scenario: Scenario,
+    clients: usize,
+    measured: Duration,
+    silent: bool,
+    terminal: bool,
+}
+
+impl Progress {
+    pub(super) fn new(args: &LoadArgs) -> Self {
+        Self {
+            scenario: args.scenario,
+            clients: args.clients,
+            measured: Duration::from_secs(args.seconds),
+            silent: args.json,
+            terminal: io::stderr().is_terminal(),
+        }
+    }
+
+    /// So many clients are there.
+    pub(super) fn connecting(&self, connected: usize) {
+        // Every client would be a line.
+        if connected == self.clients || (self.terminal && connected.is_multiple_of(100)) {
+            self.show(&format!("connected {connected} of {}", self.clients));
+        }
+    }
+
+    /// Waits for the end of measuring.
+    pub(super) async fn measuring(&self, stats: &Stats, began: Instant) {
+        let (mut before, mut last) = (stats.messages(), Instant::now());
+        loop {
+            let left = self.measured.saturating_sub(began.elapsed());
+            if left.is_zero() {
+                break;
+            }
+            sleep(left.min(STEP)).await;
+            let (messages, now) = (stats.messages(), Instant::now());
+            let rate = (messages - before) as f64 / now.duration_since(last).as_secs_f64();
+            (before, last) = (messages, now);
+            let (seconds, rate) = (began.elapsed().as_secs(), grouped(rate));
+            let (errors, _) = stats.errors();
+            self.show(&format!(
+                "{seconds:>3} s  {}  {rate} messages/s  {errors} errors",
+                self.scenario
+            ));
+        }
+        if self.terminal && !self.silent {
+            eprintln!();
+        }
+    }
+
+    fn show(&self, line: &str) {
+        if self.silent {
+            return;
+        }
+        if self.terminal {
+            eprint!("\r{line:<60}");
+            // A line that is not shown is no reason to stop.
+            let _ = io::stderr().flush();
+        } else {
+            eprintln!("{line}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! What a run found, as a table for people and as JSON for machines.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::{LoadArgs, Scenario, histogram::Histogram};
+
+/// The result of a run.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Report {
+    /// What the clients did.
+    pub scenario: Scenario,
+    /// How many clients were connected.
+    pub clients: usize,
+    /// How long was measured, in seconds.
+    pub seconds: f64,
+    /// The length of a payload, in bytes.
+    pub payload: usize,
+    /// How many clients connected each second, negotiates included.
+    pub connects_per_second: f64,
+    /// How long a connect took.
+    pub connect: Option<Latency>,
+    /// How many messages clients received: answers of echoes, deliveries of broadcasts.
+    pub messages: u64,
+    /// The same for each second.
+    pub messages_per_second: f64,
+    /// How long messages took.
+    pub latency: Option<Latency>,
+    /// Messages that clients did not get.
+    pub lost: u64,
+    /// Messages that clients got more than once.
+    pub duplicated: u64,
+    /// What failed.
+    pub errors: u64,
+    /// Some of the errors, each once.
+    pub error_texts: Vec<String>,
+    #[serde(skip)]
+    json: bool,
+}
+
+/// How long something took, in microseconds.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Latency {
+    /// Half of all were faster.
+    pub p50: u64,
+    /// Nine of ten were faster.
+    pub p90: u64,
+    /// All but one in a hundred were faster.
+    pub p99: u64,
+    /// The slowest.
+    pub max: u64,
+}
+
+impl Latency {
+    pub(super) fn of(histogram: &Histogram) -> Option<Self> {
+        let at = |per_mille| histogram.quantile(per_mille);
+        (!histogram.is_empty()).then(|| Self {
+            p50: at(500),
+            p90: at(900),
+            p99: at(990),
+            max: histogram.max(),
+        })
+    }
+}
+
+impl Report {
+    pub(super) fn new(args: &LoadArgs) -> Self {
+        Self {
+            scenario: args.scenario,
+            clients: 0,
+            seconds: 0.0,
+            payload: args.payload,
+            connects_per_second: 0.0,
+            connect: None,
+            messages: 0,
+            messages_per_second: 0.0,
+            latency: None,
+            lost: 0,
+            duplicated: 0,
+            errors: 0,
+            error_texts: Vec::new(),
+            json: args.json,
+        }
+    }
+
+    /// Whether nothing failed and every message came once.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.errors == 0 && self.lost == 0 && self.duplicated == 0
+    }
+}
+
+/// The table, or JSON where that was asked for.
+impl fmt::Display for Report {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.json {
+            let json = serde_json::to_string(self).map_err(|_| fmt::Error)?;
+            return formatter.write_str(&json);
+        }
+        let mut row = |name: &str, value: &str| writeln!(formatter, "{name:<14} {value:>14}");
+        row("scenario", &self.scenario.to_string())?;
+        row("clients", &grouped(self.clients as f64))?;
+        row("seconds", &format!("{:.1}", self.seconds))?;
+        row("connects/s", &grouped(self.connects_per_second))?;
+        row("messages/s", &grouped(self.messages_per_second))?;
+        row("messages", &grouped(self.messages as f64))?;
+        if let Some(latency) = &self.latency {
+            for (name, value) in [
+                ("p50", latency.p50),
+                ("p90", latency.p90),
+                ("p99", latency.p99),
+                ("max", latency.max),
+            ] {
+                row(name, &milliseconds(value))?;
+            }
+        }
+        row("lost", &grouped(self.lost as f64))?;
+        row("duplicated", &grouped(self.duplicated as f64))?;
+        row("errors", &grouped(self.errors as f64))?;
+        for text in &self.error_texts {
+            writeln!(formatter, "  {text}")?;
+        }
+        Ok(())
+    }
+}
+
+fn milliseconds(microseconds: u64) -> String {
+    format!("{:.3} ms", microseconds as f64 / 1000.0)
+}
+
+/// A whole number with commas between thousands.
+pub(super) fn grouped(number: f64) -> String {
+    let digits = format!("{number:.0}");
+    let first = digits.len() % 3;
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && index % 3 == first {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_have_commas() {
+        for (number, text) in
+            [(0.0, "0"), (999.4, "999"), (1000.0, "1,000"), (2_400_000.0, "2,400,000")]
+        {
+            assert_eq!(grouped(number), text);
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! A value in the protocols that its sender encoded it in, and in any other that a client speaks.
+
+use bytes::Bytes;
+use hub_core::protocol::{ConvertError, Protocol, convert};
+
+/// One value; at least one encoding of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Encodings {
+    first: (Protocol, Bytes),
+    more: Vec<(Protocol, Bytes)>,
+}
+
+impl Encodings {
+    /// A value that was sent in one protocol.
+    pub(super) fn new(protocol: Protocol, value: Bytes) -> Self {
+        Self { first: (protocol, value), more: Vec::new() }
+    }
+
+    /// The same value in another protocol, as its sender wants it there.
+    #[cfg(feature = "msgpack")]
+    pub(super) fn push(&mut self, protocol: Protocol, value: Bytes) {
+        self.more.push((protocol, value));
+    }
+
+    /// The value for a client: the sender's bytes if there are some, else converted.
+    pub(super) fn get(&self, wanted: Protocol) -> Result<Bytes, ConvertError> {
+        let (protocol, value) = &self.first;
+        let own = self.more.iter().find(|(protocol, _)| *protocol == wanted);
+        match own {
+            Some((_, value)) if *protocol != wanted => Ok(value.clone()),
+            _ => convert(value, *protocol, wanted),
+        }
+    }
+}
+
+#[cfg(all(test, feature = "msgpack"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bytes_of_the_sender_come_before_converted_ones() {
+        let mut value = Encodings::new(Protocol::Json, Bytes::from_static(b"[1.0]"));
+        assert_eq!(value.get(Protocol::Json).unwrap(), "[1.0]");
+
+        for protocol in Protocol::ALL.iter().copied().filter(|it| *it != Protocol::Json) {
+            assert_eq!(&value.get(protocol).unwrap()[..2], b"\x91\xcb");
+            value.push(protocol, Bytes::from_static(b"own"));
+            assert_eq!(value.get(protocol).unwrap(), "own");
+        }
+        assert_eq!(value.get(Protocol::Json).unwrap(), "[1.0]");
+    }
+}

@@ -1,0 +1,106 @@
+//! Client results: asking one client and waiting for its answer.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::ACCEPT};
+use hub_core::protocol::{Message, Outcome, Protocol, convert};
+use tokio::time::timeout;
+
+use super::{Answer, Call, error::RestError, send};
+use crate::{body, connection::outbox::Pushed};
+
+const GONE: &str = "the connection closed before it answered";
+const FRAMED: &str = "application/octet-stream";
+/// Names the protocol of a framed answer.
+const PROTOCOL: HeaderName = HeaderName::from_static("x-asrs-client-invocation-protocol");
+
+/// How the caller wants the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    /// `{"result":…}`.
+    Json,
+    /// The client's completion as it was, for callers that name `application/octet-stream`.
+    Framed,
+}
+
+impl Shape {
+    fn of(headers: &HeaderMap) -> Self {
+        let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let mut types = accepted.flat_map(|value| value.split(','));
+        let framed = |one: &str| {
+            one.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(FRAMED)
+        };
+        if types.any(framed) { Self::Framed } else { Self::Json }
+    }
+}
+
+/// Asks one client and waits for its answer. When the caller goes away, the call is forgotten.
+pub(super) async fn invoke(call: Call<'_>, connection: &str) -> Answer {
+    let limit = call.state.limits.client_result;
+    let shape = Shape::of(&call.parts.headers);
+    let hub = Arc::clone(&call.hub);
+    let payload = send::payload(call).await?;
+    let unknown = || RestError::no_connection("no such connection");
+    let connection = hub.connection(connection).ok_or_else(unknown)?;
+    let waiting = connection.results.begin().ok_or_else(unknown)?;
+    let id = waiting.id().to_owned();
+    let protocol = connection.protocol();
+    let message = payload.message(protocol, Some(id.clone()))?;
+    connection.dispatch.wake_reader();
+    match connection.send_message(&message) {
+        Pushed::Queued => {}
+        Pushed::Full | Pushed::Closed => return Err(RestError::no_connection(GONE)),
+    }
+    match timeout(limit, waiting.outcome()).await {
+        Ok(Some(outcome)) => answer(shape, protocol, id, outcome),
+        Ok(None) => Err(RestError::no_connection(GONE)),
+        Err(_) => Err(RestError::client_timed_out()),
+    }
+}
+
+fn answer(shape: Shape, protocol: Protocol, id: String, outcome: Outcome) -> Answer {
+    match (shape, outcome) {
+        (Shape::Json, Outcome::Error(error)) => Err(RestError::by_client(error)),
+        // The callers of this shape show the body to their users.
+        (Shape::Framed, Outcome::Error(error)) => Err(RestError::by_client(error).in_text()),
+        (Shape::Json, Outcome::Result(value)) => {
+            let value = convert(&value, protocol, Protocol::Json)
+                .map_err(|error| RestError::by_client(error.to_string()))?;
+            Ok(body::json(StatusCode::OK, result(&value)))
+        }
+        (Shape::Json, Outcome::Void) => Ok(body::json(StatusCode::OK, "{}")),
+        (Shape::Framed, outcome) => {
+            let completion = Message::Completion { invocation_id: id, outcome };
+            let mut response = body::octets(StatusCode::OK, protocol.encode(&completion));
+            let protocol = HeaderValue::from_static(protocol.name());
+            response.headers_mut().insert(PROTOCOL, protocol);
+            Ok(response)
+        }
+    }
+}
+
+/// `{"result":…}` with the client's bytes, or what became of them in JSON.
+fn result(value: &Bytes) -> Bytes {
+    [&b"{\"result\":"[..], value, b"}"].concat().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_callers_that_name_octet_streams_get_frames() {
+        let shape = |accept: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT, HeaderValue::from_static(accept));
+            Shape::of(&headers)
+        };
+
+        assert_eq!(shape("application/octet-stream"), Shape::Framed);
+        assert_eq!(shape("text/plain, Application/Octet-Stream;q=0.9"), Shape::Framed);
+        assert_eq!(shape("application/json"), Shape::Json);
+        assert_eq!(shape("*/*"), Shape::Json);
+        assert_eq!(Shape::of(&HeaderMap::new()), Shape::Json);
+    }
+}

@@ -1,0 +1,93 @@
+//! Tokens for clients, and the key that signs them.
+
+use http::{HeaderValue, Response, StatusCode, header::CACHE_CONTROL};
+use hub_core::{names, signature, token};
+use serde::Serialize;
+
+use super::{Answer, Call, error::RestError, segment};
+use crate::{
+    body::{self, Body},
+    state::State,
+    token::signing_key,
+};
+
+const DEFAULT_MINUTES: u64 = 60;
+/// The number of minutes is a 32-bit integer in the API's description.
+const MAX_MINUTES: u64 = i32::MAX as u64;
+/// The service's limit; negotiate refuses longer ones.
+const MAX_TOKEN: usize = 4096;
+/// What a key signs to get its id.
+const KEY_ID: &str = "access key id";
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    aud: String,
+    iat: u64,
+    nbf: u64,
+    exp: u64,
+    #[serde(rename = "asrs.s.uid", skip_serializing_if = "Option::is_none")]
+    user: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Token {
+    token: String,
+}
+
+/// A token with which a client connects to the hub.
+pub(super) fn generate_token(call: &Call<'_>) -> Answer {
+    let user = call.query().first("userId").filter(|user| !user.is_empty());
+    if let Some(user) = &user {
+        segment::check("userId", names::check_user(user))?;
+    }
+    let what = format!("a number from 1 to {MAX_MINUTES}");
+    let minutes = call.number("minutesToExpire", &what)?.unwrap_or(DEFAULT_MINUTES);
+    if !(1..=MAX_MINUTES).contains(&minutes) {
+        let message = format!("minutesToExpire must be {what}");
+        return Err(RestError::invalid("minutesToExpire", message));
+    }
+    let now = call.state.clock.unix_seconds();
+    let (url, hub) = (call.state.public_url(), call.hub.name());
+    let claims = Claims {
+        aud: format!("{url}/client/?hub={hub}"),
+        iat: now,
+        nbf: now,
+        exp: now + minutes * 60,
+        user: user.as_deref(),
+    };
+    let key = call.state.keys.first().ok_or_else(RestError::no_operation)?;
+    let token = token::sign(&claims, key)
+        .map_err(|error| RestError::invalid("userId", error.to_string()))?;
+    if token.len() > MAX_TOKEN {
+        let message = format!("the token would have more than {MAX_TOKEN} characters");
+        return Err(RestError::invalid("userId", message));
+    }
+    Ok(secret(&Token { token }))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct AccessKey<'a> {
+    access_key: &'a str,
+    key_id: String,
+}
+
+/// The key that signed the caller's own token: it works for client tokens, and nobody learns a
+/// key that they did not have.
+pub(super) fn access_key(state: &State, bearer: Option<&str>) -> Answer {
+    let key = bearer.and_then(|token| signing_key(state, token));
+    let refused = || RestError::unauthorized("no key of this service signed the token".to_owned());
+    let key = key.ok_or_else(refused)?;
+    let signed = signature::sign(key, KEY_ID);
+    let hex = signed.split('=').next_back().unwrap_or_default();
+    let key_id = hex.chars().take(16).collect();
+    Ok(secret(&AccessKey { access_key: key.expose(), key_id }))
+}
+
+/// An answer that nobody keeps.
+fn secret(answer: &impl Serialize) -> Response<Body> {
+    let json = serde_json::to_vec(answer).unwrap_or_default();
+    let mut response = body::json(StatusCode::OK, json);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,80 @@
+//! Names in paths: decoded one segment at a time, then checked, so that a `/` in a name stays a
+//! part of the name.
+
+use hub_core::names::{self, NameError};
+use percent_encoding::percent_decode_str;
+
+use super::error::RestError;
+
+/// The longest id of a stream, in characters.
+const MAX_STREAM: usize = 100;
+
+pub(super) fn hub(segment: &str) -> Result<String, RestError> {
+    let name = decode(segment)?;
+    check("hub", names::check_hub(&name))?;
+    Ok(name)
+}
+
+pub(super) fn group(segment: &str) -> Result<String, RestError> {
+    let name = decode(segment)?;
+    check("group", names::check_group(&name))?;
+    Ok(name)
+}
+
+pub(super) fn user(segment: &str) -> Result<String, RestError> {
+    let id = decode(segment)?;
+    check("user", names::check_user(&id))?;
+    Ok(id)
+}
+
+pub(super) fn connection(segment: &str) -> Result<String, RestError> {
+    let id = decode(segment)?;
+    check("connection", names::check_connection_id(&id))?;
+    Ok(id)
+}
+
+/// An id that a client has chosen: anything, as long as it is neither blank nor long.
+pub(super) fn stream(segment: &str) -> Result<String, RestError> {
+    let id = decode(segment)?;
+    if id.trim().is_empty() {
+        return Err(RestError::invalid("stream", "a stream id must not be empty"));
+    }
+    if id.chars().count() > MAX_STREAM {
+        let message = format!("a stream id has at most {MAX_STREAM} characters");
+        return Err(RestError::invalid("stream", message));
+    }
+    Ok(id)
+}
+
+/// Turns the error of a name into an answer; `target` is the part of the request that it came in.
+pub(super) fn check(target: &'static str, checked: Result<(), NameError>) -> Result<(), RestError> {
+    checked.map_err(|error| RestError::invalid(target, error.to_string()))
+}
+
+fn decode(segment: &str) -> Result<String, RestError> {
+    percent_decode_str(segment)
+        .decode_utf8()
+        .map(std::borrow::Cow::into_owned)
+        .map_err(|_| RestError::invalid("path", "the path is not UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stream_ids_have_one_to_a_hundred_characters() {
+        assert_eq!(stream("%C3%BC%2F1").unwrap(), "ü/1");
+        assert!(stream(&"%C3%BC".repeat(100)).is_ok());
+        for bad in [String::new(), "%20%09".to_owned(), "%C3%BC".repeat(101), "%FF".to_owned()] {
+            assert!(stream(&bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn groups_are_counted_in_characters() {
+        assert!(group(&"%F0%9F%98%80".repeat(1024)).is_ok());
+        assert!(group(&"%F0%9F%98%80".repeat(1025)).is_err());
+        assert!(group("%20").is_err());
+    }
+}

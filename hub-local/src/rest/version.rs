@@ -1,0 +1,77 @@
+//! Which generation of the API a call belongs to. They differ in a few statuses and in how errors
+//! are written; every operation is there in all of them.
+
+use http::StatusCode;
+
+use crate::query::Query;
+
+/// A generation of the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ApiVersion {
+    /// `/api/v1`.
+    V1,
+    /// `api-version=2020-10-01`.
+    Preview2020,
+    /// `2022-06-01` and later; also an unknown `api-version`, or none.
+    Dated,
+}
+
+impl ApiVersion {
+    pub(super) fn of(path: &str, query: Query<'_>) -> Self {
+        if path.starts_with("/api/v1/") {
+            return Self::V1;
+        }
+        match query.first("api-version").as_deref() {
+            Some("2020-10-01") => Self::Preview2020,
+            _ => Self::Dated,
+        }
+    }
+
+    /// One connection is closed.
+    pub(super) fn closed_connection(self) -> StatusCode {
+        match self {
+            Self::V1 => StatusCode::ACCEPTED,
+            Self::Preview2020 | Self::Dated => StatusCode::OK,
+        }
+    }
+
+    /// A user is in a group.
+    pub(super) fn added_user(self) -> StatusCode {
+        match self {
+            Self::V1 | Self::Preview2020 => StatusCode::ACCEPTED,
+            Self::Dated => StatusCode::OK,
+        }
+    }
+
+    /// A user is no longer in a group.
+    pub(super) fn removed_user(self) -> StatusCode {
+        match self {
+            Self::V1 => StatusCode::ACCEPTED,
+            Self::Preview2020 => StatusCode::OK,
+            Self::Dated => StatusCode::NO_CONTENT,
+        }
+    }
+
+    /// A user is no longer in any group.
+    pub(super) fn removed_user_from_all(self) -> StatusCode {
+        match self {
+            Self::V1 | Self::Preview2020 => StatusCode::OK,
+            Self::Dated => StatusCode::NO_CONTENT,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_decides_before_the_query_and_unknown_versions_are_new() {
+        let of = |path, query| ApiVersion::of(path, Query::new(query));
+
+        assert_eq!(of("/api/v1/hubs/chat", Some("api-version=2020-10-01")), ApiVersion::V1);
+        assert_eq!(of("/api/hubs/chat", Some("Api-Version=2020-10-01")), ApiVersion::Preview2020);
+        assert_eq!(of("/api/hubs/v1", Some("api-version=1900-01-01")), ApiVersion::Dated);
+        assert_eq!(of("/api/hubs/chat", None), ApiVersion::Dated);
+    }
+}

@@ -1,0 +1,105 @@
+//! What the system claims of a client's token ask of the service.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+const CLOSE_ON_EXPIRY: &str = "asrs.s.coae";
+const EXPIRY: &str = "asrs.s.aeo";
+const DIAGNOSTIC: &str = "asrs.s.dc";
+const HANDSHAKE: &str = "asrs.s.cht";
+const DETAILED_ERRORS: &str = "asrs.s.derror";
+/// The longest handshake that a token can ask for, in seconds.
+const LONGEST_HANDSHAKE: u64 = 30;
+
+/// What a token asks for, beyond letting its client in. Values that make no sense ask for nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Terms {
+    /// Seconds since 1970 at which the connection is closed.
+    pub(crate) expires: Option<u64>,
+    /// How long the handshake may take, if not as long as usual.
+    pub(crate) handshake: Option<Duration>,
+    /// Whether the client reads what exactly it did wrong.
+    pub(crate) detailed_errors: bool,
+}
+
+impl Terms {
+    pub(super) fn of(claims: &Map<String, Value>) -> Self {
+        let closes = is_true(claims, CLOSE_ON_EXPIRY) && !is_true(claims, DIAGNOSTIC);
+        Self {
+            expires: number(claims, EXPIRY).filter(|_| closes),
+            handshake: number(claims, HANDSHAKE)
+                .filter(|seconds| *seconds > 0)
+                .map(|seconds| Duration::from_secs(seconds.min(LONGEST_HANDSHAKE))),
+            detailed_errors: is_true(claims, DETAILED_ERRORS),
+        }
+    }
+}
+
+/// SDKs write texts, in either case.
+fn is_true(claims: &Map<String, Value>, name: &str) -> bool {
+    match claims.get(name) {
+        Some(Value::Bool(value)) => *value,
+        Some(Value::String(text)) => text.eq_ignore_ascii_case("true"),
+        _ => false,
+    }
+}
+
+fn number(claims: &Map<String, Value>, name: &str) -> Option<u64> {
+    match claims.get(name)? {
+        Value::String(text) => text.parse().ok(),
+        value => value.as_u64(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn terms(claims: &Value) -> Terms {
+        Terms::of(claims.as_object().unwrap())
+    }
+
+    #[test]
+    fn closing_on_expiry_needs_both_claims_and_no_diagnostic_client() {
+        let expires = |claims| terms(&claims).expires;
+
+        assert_eq!(
+            expires(json!({ "asrs.s.coae": "true", "asrs.s.aeo": "1700000000" })),
+            Some(1_700_000_000)
+        );
+        assert_eq!(
+            expires(json!({ "asrs.s.coae": true, "asrs.s.aeo": 1_700_000_000 })),
+            Some(1_700_000_000)
+        );
+        assert_eq!(expires(json!({ "asrs.s.coae": "True", "asrs.s.aeo": "soon" })), None);
+        assert_eq!(expires(json!({ "asrs.s.coae": "false", "asrs.s.aeo": "5" })), None);
+        assert_eq!(expires(json!({ "asrs.s.aeo": "5" })), None);
+        let diagnostic = json!({ "asrs.s.coae": "true", "asrs.s.aeo": "5", "asrs.s.dc": "true" });
+        assert_eq!(expires(diagnostic), None);
+    }
+
+    #[test]
+    fn a_handshake_takes_from_one_to_thirty_seconds() {
+        let seconds = |claim: Value| {
+            let terms = terms(&json!({ "asrs.s.cht": claim }));
+            terms.handshake.map(|time| time.as_secs())
+        };
+
+        assert_eq!(seconds(json!("20")), Some(20));
+        assert_eq!(seconds(json!(3)), Some(3));
+        assert_eq!(seconds(json!("31")), Some(30));
+        for nonsense in [json!("0"), json!("-1"), json!("x"), json!(1.5), json!(null)] {
+            assert_eq!(seconds(nonsense), None);
+        }
+    }
+
+    #[test]
+    fn detailed_errors_are_on_when_the_claim_is_true() {
+        assert!(terms(&json!({ "asrs.s.derror": "True" })).detailed_errors);
+        assert!(!terms(&json!({ "asrs.s.derror": "no" })).detailed_errors);
+        assert_eq!(terms(&json!({})), Terms::default());
+    }
+}

@@ -1,0 +1,160 @@
+//! What a client posts, until its connection reads it: for transports whose requests only bring
+//! bytes.
+
+use std::{collections::VecDeque, sync::Mutex};
+
+use bytes::Bytes;
+use tokio::sync::{Mutex as Turn, Notify};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    body::{ReadError, RequestBody, read},
+    sync::lock,
+};
+
+/// Posts wait while this many bytes are not read yet.
+const FILLED: usize = 64 * 1024;
+
+/// The posts of one client, one after another.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    waiting: Mutex<Waiting>,
+    /// Held while a request is being taken: posts are fair to each other.
+    turn: Turn<()>,
+    arrived: Notify,
+    room: Notify,
+    closed: CancellationToken,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    posts: VecDeque<Bytes>,
+    bytes: usize,
+}
+
+/// Why a post was not taken.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    TooLarge,
+    Aborted,
+    /// The connection ended.
+    Closed,
+}
+
+impl Inbox {
+    /// Takes a request's body, as a whole or not at all, when it is its turn.
+    pub(super) async fn take(&self, body: RequestBody, limit: usize) -> Result<(), Refusal> {
+        let taking = async {
+            let _turn = self.turn.lock().await;
+            let bytes = read(body, limit).await.map_err(|error| match error {
+                ReadError::TooLarge => Refusal::TooLarge,
+                ReadError::Aborted => Refusal::Aborted,
+            })?;
+            while !self.has_room() {
+                self.room.notified().await;
+            }
+            self.put(bytes);
+            Ok(())
+        };
+        self.closed.run_until_cancelled(taking).await.unwrap_or(Err(Refusal::Closed))
+    }
+
+    fn has_room(&self) -> bool {
+        lock(&self.waiting).bytes < FILLED
+    }
+
+    fn put(&self, bytes: Bytes) {
+        if bytes.is_empty() {
+            return;
+        }
+        let mut waiting = lock(&self.waiting);
+        waiting.bytes += bytes.len();
+        waiting.posts.push_back(bytes);
+        drop(waiting);
+        self.arrived.notify_one();
+    }
+
+    /// The next post. Dropping the future loses nothing.
+    pub(super) async fn next(&self) -> Bytes {
+        loop {
+            if let Some(bytes) = self.pop() {
+                return bytes;
+            }
+            self.arrived.notified().await;
+        }
+    }
+
+    fn pop(&self) -> Option<Bytes> {
+        let mut waiting = lock(&self.waiting);
+        let bytes = waiting.posts.pop_front()?;
+        waiting.bytes -= bytes.len();
+        drop(waiting);
+        self.room.notify_one();
+        Some(bytes)
+    }
+
+    /// The connection has ended: posts are refused, those under way too.
+    pub(super) fn close(&self) {
+        self.closed.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use http_body_util::{BodyExt as _, Full};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    fn body(bytes: Vec<u8>) -> RequestBody {
+        Full::new(Bytes::from(bytes)).map_err(|never| match never {}).boxed_unsync()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn posts_wait_while_too_much_is_unread_and_keep_their_order() {
+        let inbox = Arc::new(Inbox::default());
+        inbox.take(body(vec![1; FILLED]), FILLED).await.unwrap();
+        let posting = |byte| {
+            let inbox = Arc::clone(&inbox);
+            tokio::spawn(async move { inbox.take(body(vec![byte]), FILLED).await })
+        };
+
+        let (second, third) = (posting(2), posting(3));
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert!(!second.is_finished());
+
+        assert_eq!(inbox.next().await.len(), FILLED);
+        assert_eq!(inbox.next().await, vec![2]);
+        assert_eq!(inbox.next().await, vec![3]);
+        second.await.unwrap().unwrap();
+        third.await.unwrap().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_post_over_the_limit_is_refused_and_nothing_of_it_is_read() {
+        let inbox = Inbox::default();
+
+        let refused = inbox.take(body(vec![0; 11]), 10).await;
+
+        assert!(matches!(refused, Err(Refusal::TooLarge)));
+        assert!(timeout(Duration::from_secs(1), inbox.next()).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_the_connection_ends_posts_that_wait() {
+        let inbox = Arc::new(Inbox::default());
+        inbox.take(body(vec![1; FILLED]), FILLED).await.unwrap();
+        let waiting = tokio::spawn({
+            let inbox = Arc::clone(&inbox);
+            async move { inbox.take(body(vec![2]), FILLED).await }
+        });
+        tokio::task::yield_now().await;
+
+        inbox.close();
+
+        assert!(matches!(waiting.await.unwrap(), Err(Refusal::Closed)));
+        assert!(matches!(inbox.take(body(vec![3]), FILLED).await, Err(Refusal::Closed)));
+    }
+}

@@ -1,0 +1,289 @@
+//! Long polling: each request of the client waits for messages and takes all there are; the client
+//! posts its own. Nobody pings: a client that polls is alive.
+
+use std::{
+    collections::VecDeque,
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{CACHE_CONTROL, EXPIRES, PRAGMA},
+};
+use tokio::{
+    sync::{Notify, oneshot},
+    time::{Instant, sleep_until, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{Incoming, Sink, Source, inbox::Inbox};
+use crate::{
+    body::{self, Body},
+    connection::outbox::{Frame, Outbox},
+    sync::lock,
+};
+
+/// What a client hears that polls in vain.
+#[derive(Debug)]
+enum Answer {
+    Messages(Bytes),
+    /// Another poll took over, or the connection has ended.
+    NoContent,
+}
+
+/// The polls of one connection.
+#[derive(Debug, Default)]
+pub(crate) struct Polls {
+    pub(super) inbox: Arc<Inbox>,
+    desk: Mutex<Desk>,
+    /// A poll began or ended, for the one who watches for silence.
+    watched: Notify,
+    /// The same for the one who writes.
+    wanted: Notify,
+    /// The client said that it ends, or fell silent.
+    left: CancellationToken,
+}
+
+#[derive(Debug)]
+struct Desk {
+    /// The poll that waits, and its number.
+    open: Option<(u64, oneshot::Sender<Answer>)>,
+    polls: u64,
+    /// When the last poll ended.
+    idle_since: Instant,
+    /// Nothing more will be written.
+    is_over: bool,
+    /// The client knows that.
+    is_told: bool,
+}
+
+impl Default for Desk {
+    fn default() -> Self {
+        let idle_since = Instant::now();
+        Self { open: None, polls: 0, idle_since, is_over: false, is_told: false }
+    }
+}
+
+/// A poll that waits; dropping it, as when its client leaves, is the end of it.
+struct Waiting<'a> {
+    polls: &'a Polls,
+    number: u64,
+}
+
+impl Polls {
+    pub(super) fn new(inbox: Arc<Inbox>) -> Self {
+        Self { inbox, ..Self::default() }
+    }
+
+    /// Waits for messages, at most this long. Another poll that waits is ended.
+    pub(super) async fn poll(&self, hold: Duration) -> Response<Body> {
+        let (sender, mut answer) = oneshot::channel();
+        let Some(waiting) = self.begin(sender) else { return no_content() };
+        let in_time = timeout(hold, &mut answer).await;
+        // From here on nothing is handed to this poll, so what was handed to it is seen.
+        drop(waiting);
+        let answer = match in_time {
+            Ok(answer) => answer.ok(),
+            Err(_) => answer.try_recv().ok(),
+        };
+        match answer {
+            Some(Answer::Messages(bytes)) => headed(body::octets(StatusCode::OK, bytes)),
+            Some(Answer::NoContent) => no_content(),
+            None => headed(body::plain(StatusCode::OK, "")),
+        }
+    }
+
+    fn begin(&self, sender: oneshot::Sender<Answer>) -> Option<Waiting<'_>> {
+        let mut desk = lock(&self.desk);
+        if desk.is_over {
+            desk.is_told = true;
+            return None;
+        }
+        desk.polls += 1;
+        let number = desk.polls;
+        let overtaken = desk.open.replace((number, sender));
+        drop(desk);
+        if let Some((_, overtaken)) = overtaken {
+            // An error means that it has just ended by itself.
+            let _ = overtaken.send(Answer::NoContent);
+        }
+        self.watched.notify_one();
+        self.wanted.notify_one();
+        Some(Waiting { polls: self, number })
+    }
+
+    /// Whether the client need not be told that the connection has ended.
+    pub(super) fn is_told(&self) -> bool {
+        lock(&self.desk).is_told
+    }
+
+    /// The client wants no more.
+    pub(super) fn leave(&self) {
+        self.left.cancel();
+    }
+
+    /// The client fell silent. If it comes back after all it learns that there is no such
+    /// connection, not that the connection ended in order.
+    fn give_up(&self) {
+        lock(&self.desk).is_told = true;
+        self.left.cancel();
+    }
+
+    /// Waits until no poll has been open for this long.
+    async fn silent(&self, gap: Duration) {
+        loop {
+            let silent_at = {
+                let desk = lock(&self.desk);
+                desk.open.is_none().then(|| desk.idle_since + gap)
+            };
+            match silent_at {
+                Some(moment) if moment <= Instant::now() => return,
+                Some(moment) => tokio::select! {
+                    () = sleep_until(moment) => {}
+                    () = self.watched.notified() => {}
+                },
+                None => self.watched.notified().await,
+            }
+        }
+    }
+
+    /// Waits until a poll is open.
+    async fn ready(&self) -> io::Result<()> {
+        while lock(&self.desk).open.is_none() {
+            tokio::select! {
+                () = self.wanted.notified() => {}
+                () = self.left.cancelled() => return Err(io::ErrorKind::NotConnected.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers the open poll, or gives the bytes back.
+    fn hand_over(&self, bytes: Bytes) -> Result<(), Bytes> {
+        let mut desk = lock(&self.desk);
+        let Some((_, poll)) = desk.open.take() else { return Err(bytes) };
+        match poll.send(Answer::Messages(bytes)) {
+            Ok(()) => {
+                desk.idle_since = Instant::now();
+                drop(desk);
+                self.watched.notify_one();
+                Ok(())
+            }
+            Err(Answer::Messages(bytes)) => Err(bytes),
+            Err(Answer::NoContent) => Ok(()),
+        }
+    }
+
+    fn end(&self) {
+        let mut desk = lock(&self.desk);
+        desk.is_over = true;
+        if let Some((_, poll)) = desk.open.take() {
+            desk.is_told = poll.send(Answer::NoContent).is_ok();
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut desk = lock(&self.polls.desk);
+        if desk.open.as_ref().is_some_and(|(number, _)| *number == self.number) {
+            desk.open = None;
+            desk.idle_since = Instant::now();
+        }
+        drop(desk);
+        self.polls.watched.notify_one();
+    }
+}
+
+/// The answer to the first poll, which only starts the connection.
+pub(super) fn started() -> Response<Body> {
+    headed(body::octets(StatusCode::OK, ""))
+}
+
+/// The answer to a poll of a connection that has ended.
+pub(super) fn no_content() -> Response<Body> {
+    headed(body::plain(StatusCode::NO_CONTENT, ""))
+}
+
+/// No answer to a poll may be kept by anyone.
+fn headed(mut response: Response<Body>) -> Response<Body> {
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store"));
+    headers.insert(PRAGMA, body::NO_CACHE);
+    headers.insert(EXPIRES, HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"));
+    response
+}
+
+/// What the client posts; a client that does not poll for too long is lost.
+pub(super) struct PollSource {
+    pub(super) polls: Arc<Polls>,
+    pub(super) gap: Duration,
+}
+
+impl Source for PollSource {
+    const LINGERS: bool = false;
+
+    async fn receive(&mut self) -> io::Result<Incoming> {
+        tokio::select! {
+            biased;
+            posted = self.polls.inbox.next() => Ok(Incoming::Data(posted)),
+            () = self.polls.left.cancelled() => Ok(Incoming::Closed),
+            () = self.polls.silent(self.gap) => {
+                self.polls.give_up();
+                Err(io::ErrorKind::TimedOut.into())
+            }
+        }
+    }
+}
+
+/// What the client is sent: everything that waits, whenever it polls.
+pub(super) struct PollSink(pub(super) Arc<Polls>);
+
+impl Sink for PollSink {
+    async fn drain(&mut self, outbox: &Outbox) -> io::Result<()> {
+        let mut batch = VecDeque::new();
+        while outbox.waits().await {
+            self.0.ready().await?;
+            let (messages, bytes) = outbox.take_all(&mut batch);
+            self.write(&mut batch).await?;
+            outbox.written(messages, bytes);
+        }
+        self.finish().await
+    }
+
+    async fn write(&mut self, batch: &mut VecDeque<Frame>) -> io::Result<()> {
+        let mut bytes = joined(batch);
+        loop {
+            self.0.ready().await?;
+            match self.0.hand_over(bytes) {
+                Ok(()) => return Ok(()),
+                Err(back) => bytes = back,
+            }
+        }
+    }
+
+    async fn finish(&mut self) -> io::Result<()> {
+        self.0.end();
+        Ok(())
+    }
+
+    async fn shut(&mut self) {
+        self.0.end();
+    }
+}
+
+fn joined(batch: &mut VecDeque<Frame>) -> Bytes {
+    if batch.len() == 1
+        && let Some(only) = batch.pop_front()
+    {
+        return only.into_payload();
+    }
+    let mut bytes = BytesMut::new();
+    for frame in batch.drain(..) {
+        bytes.extend_from_slice(&frame.into_payload());
+    }
+    bytes.freeze()
+}

@@ -1,0 +1,214 @@
+//! Connections that were negotiated, by their secret token, from the ticket to the end.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{inbox::Inbox, long_polling::Polls, websocket::resume::Resumption};
+
+/// The table. Memory of a token ends with its connection, or with its time.
+#[derive(Debug, Default)]
+pub(crate) struct Negotiations {
+    by_token: HashMap<String, Entry>,
+    /// Tokens that may have to go, with the end of their time; all have the same time, so the first
+    /// ends first.
+    order: VecDeque<(Instant, String)>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    ticket: Arc<Ticket>,
+    stage: Stage,
+}
+
+/// What a client got at negotiate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ticket {
+    pub(crate) connection_id: String,
+    pub(crate) hub: String,
+    pub(crate) user: Option<String>,
+    /// Whether stateful reconnect was asked for and allowed.
+    pub(crate) resumes: bool,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Not connected yet. Bytes may be there already.
+    Waiting {
+        until: Instant,
+        inbox: Option<Arc<Inbox>>,
+    },
+    Open(Open),
+    /// Ended, but its client has not been told.
+    Over {
+        until: Instant,
+    },
+}
+
+/// An open connection, as the requests of its client reach it.
+#[derive(Clone, Debug)]
+pub(crate) enum Open {
+    /// With what a new socket needs to take over, if one may.
+    WebSocket(Option<Arc<Resumption>>),
+    ServerSentEvents(Arc<Inbox>),
+    LongPolling(Arc<Polls>),
+}
+
+/// What a token stands for.
+#[derive(Clone, Debug)]
+pub(crate) enum Found {
+    Waiting,
+    Open(Open),
+    Over,
+}
+
+impl Negotiations {
+    pub(super) fn issue(&mut self, token: String, ticket: Ticket, now: Instant, time: Duration) {
+        self.expire(now);
+        let until = now + time;
+        let stage = Stage::Waiting { until, inbox: None };
+        self.by_token.insert(token.clone(), Entry { ticket: Arc::new(ticket), stage });
+        self.order.push_back((until, token));
+    }
+
+    /// What this token stands for, and for whom.
+    pub(super) fn find(&mut self, token: &str, now: Instant) -> Option<(Arc<Ticket>, Found)> {
+        self.expire(now);
+        let entry = self.by_token.get(token)?;
+        let found = match &entry.stage {
+            Stage::Waiting { .. } => Found::Waiting,
+            Stage::Open(open) => Found::Open(open.clone()),
+            Stage::Over { .. } => Found::Over,
+        };
+        Some((Arc::clone(&entry.ticket), found))
+    }
+
+    /// Where the bytes of a client go that has not said how it will listen.
+    pub(super) fn inbox(&mut self, token: &str) -> Option<Arc<Inbox>> {
+        match &mut self.by_token.get_mut(token)?.stage {
+            Stage::Waiting { inbox, .. } => Some(Arc::clone(inbox.get_or_insert_default())),
+            Stage::Open(Open::ServerSentEvents(inbox)) => Some(Arc::clone(inbox)),
+            Stage::Open(Open::LongPolling(polls)) => Some(Arc::clone(&polls.inbox)),
+            Stage::Open(Open::WebSocket(_)) | Stage::Over { .. } => None,
+        }
+    }
+
+    /// The connection opens, once: `false` when another request was first.
+    pub(super) fn open(&mut self, token: &str, open: Open) -> bool {
+        match self.by_token.get_mut(token) {
+            Some(Entry { stage: stage @ Stage::Waiting { .. }, .. }) => {
+                *stage = Stage::Open(open);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The connection has ended and its client knows, or will never ask.
+    pub(super) fn forget(&mut self, token: &str) {
+        self.by_token.remove(token);
+    }
+
+    /// The connection has ended; its client is told when it asks within this time.
+    pub(super) fn end(&mut self, token: &str, now: Instant, time: Duration) {
+        self.expire(now);
+        let Some(entry) = self.by_token.get_mut(token) else { return };
+        let until = now + time;
+        entry.stage = Stage::Over { until };
+        self.order.push_back((until, token.to_owned()));
+    }
+
+    fn expire(&mut self, now: Instant) {
+        while self.order.front().is_some_and(|(end, _)| *end <= now) {
+            let Some((_, token)) = self.order.pop_front() else { return };
+            let is_over = self.by_token.get(&token).is_some_and(|entry| match &entry.stage {
+                Stage::Waiting { until, .. } | Stage::Over { until } => *until <= now,
+                Stage::Open(_) => false,
+            });
+            if is_over && let Some(entry) = self.by_token.remove(&token) {
+                entry.stage.close();
+            }
+        }
+    }
+}
+
+impl Stage {
+    /// Nobody will read what was sent.
+    fn close(self) {
+        if let Self::Waiting { inbox: Some(inbox), .. } = self {
+            inbox.close();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIME: Duration = Duration::from_secs(15);
+
+    fn table(now: Instant, tokens: &[&str]) -> Negotiations {
+        let mut negotiations = Negotiations::default();
+        for token in tokens {
+            let ticket = Ticket {
+                connection_id: "c".to_owned(),
+                hub: "chat".to_owned(),
+                user: None,
+                resumes: false,
+            };
+            negotiations.issue((*token).to_owned(), ticket, now, TIME);
+        }
+        negotiations
+    }
+
+    fn found(negotiations: &mut Negotiations, token: &str, now: Instant) -> Option<Found> {
+        negotiations.find(token, now).map(|(_, found)| found)
+    }
+
+    #[test]
+    fn a_ticket_is_good_once_and_for_its_time() {
+        let now = Instant::now();
+        let mut negotiations = table(now, &["a", "b"]);
+
+        assert!(matches!(found(&mut negotiations, "a", now), Some(Found::Waiting)));
+        assert!(negotiations.open("a", Open::WebSocket(None)));
+        assert!(!negotiations.open("a", Open::WebSocket(None)));
+        assert!(found(&mut negotiations, "b", now + TIME).is_none());
+        assert!(matches!(found(&mut negotiations, "a", now + TIME), Some(Found::Open(_))));
+        negotiations.forget("a");
+        assert!(found(&mut negotiations, "a", now).is_none());
+        assert!(negotiations.order.is_empty());
+    }
+
+    #[test]
+    fn an_ended_connection_is_remembered_for_its_own_time() {
+        let now = Instant::now();
+        let mut negotiations = table(now, &["a"]);
+        negotiations.open("a", Open::LongPolling(Arc::default()));
+        let later = now + Duration::from_secs(10);
+
+        negotiations.end("a", later, TIME);
+
+        assert!(matches!(found(&mut negotiations, "a", now + TIME), Some(Found::Over)));
+        assert!(found(&mut negotiations, "a", later + TIME).is_none());
+        assert!(negotiations.by_token.is_empty());
+        assert!(negotiations.order.is_empty());
+    }
+
+    #[test]
+    fn bytes_that_come_first_wait_in_the_inbox_that_the_transport_gets() {
+        let mut negotiations = table(Instant::now(), &["a"]);
+        let early = negotiations.inbox("a").unwrap();
+
+        let taken = negotiations.inbox("a").unwrap();
+
+        assert!(Arc::ptr_eq(&early, &taken));
+        negotiations.open("a", Open::WebSocket(None));
+        assert!(negotiations.inbox("a").is_none());
+        assert!(negotiations.inbox("unknown").is_none());
+    }
+}

@@ -1,0 +1,133 @@
+//! Server-Sent Events: one answer that does not end carries the messages, and the client posts its
+//! own. Text only.
+
+use std::{collections::VecDeque, io, sync::Arc};
+
+use bytes::{Bytes, BytesMut};
+use http::{
+    HeaderValue, Response,
+    header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, PRAGMA},
+};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{Incoming, Sink, Source, inbox::Inbox};
+use crate::{
+    body::{self, Body},
+    connection::outbox::Frame,
+};
+
+/// A comment, so that browsers see the answer begin.
+const HELLO: &[u8] = b":\r\n";
+const DATA: &[u8] = b"data: ";
+const LINE_END: &[u8] = b"\r\n";
+/// Events between a connection and the socket; what waits for a client waits in its outbox.
+const WAITING: usize = 1;
+
+/// The answer that carries the messages, and both halves of its connection.
+pub(super) fn open(inbox: Arc<Inbox>) -> (Response<Body>, EventSource, EventSink) {
+    let (events, receiver) = mpsc::channel(WAITING);
+    let gone = CancellationToken::new();
+    // The channel is new, so there is room.
+    let _ = events.try_send(Bytes::from_static(HELLO));
+    let mut response = Response::new(Body::events(receiver, gone.clone().drop_guard()));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache,no-store"));
+    headers.insert(PRAGMA, body::NO_CACHE);
+    headers.insert(CONTENT_ENCODING, HeaderValue::from_static("identity"));
+    (response, EventSource { inbox, gone }, EventSink(Some(events)))
+}
+
+/// What the client posts.
+pub(super) struct EventSource {
+    inbox: Arc<Inbox>,
+    /// The server has dropped the answer: its client has left.
+    gone: CancellationToken,
+}
+
+impl EventSource {
+    /// Fires when the whole answer was taken, or its client has left.
+    pub(super) fn gone(&self) -> CancellationToken {
+        self.gone.clone()
+    }
+}
+
+impl Source for EventSource {
+    const LINGERS: bool = false;
+
+    async fn receive(&mut self) -> io::Result<Incoming> {
+        tokio::select! {
+            biased;
+            posted = self.inbox.next() => Ok(Incoming::Data(posted)),
+            // The only way in which a client can close this transport.
+            () = self.gone.cancelled() => Ok(Incoming::Closed),
+        }
+    }
+}
+
+/// What the client is sent.
+pub(super) struct EventSink(Option<mpsc::Sender<Bytes>>);
+
+impl Sink for EventSink {
+    async fn write(&mut self, batch: &mut VecDeque<Frame>) -> io::Result<()> {
+        let events = self.0.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+        let event = event(batch.drain(..).map(Frame::into_payload));
+        events.send(event).await.map_err(|_| io::ErrorKind::ConnectionReset.into())
+    }
+
+    async fn finish(&mut self) -> io::Result<()> {
+        self.0 = None;
+        Ok(())
+    }
+
+    async fn shut(&mut self) {
+        self.0 = None;
+    }
+}
+
+/// One event for all messages.
+fn event(payloads: impl Iterator<Item = Bytes>) -> Bytes {
+    let mut event = BytesMut::from(DATA);
+    for payload in payloads {
+        append(&mut event, &payload);
+    }
+    event.extend_from_slice(LINE_END);
+    event.extend_from_slice(LINE_END);
+    event.freeze()
+}
+
+/// A line end would end the field; clients put one back for each line. JSON has them only where
+/// blanks do not matter. A lone CR is a line end to browsers too.
+fn append(event: &mut BytesMut, mut payload: &[u8]) {
+    while let Some(end) = payload.iter().position(|byte| matches!(byte, b'\r' | b'\n')) {
+        let (line, rest) = payload.split_at(end);
+        event.extend_from_slice(line);
+        event.extend_from_slice(LINE_END);
+        event.extend_from_slice(DATA);
+        payload = rest.strip_prefix(LINE_END).or_else(|| rest.get(1..)).unwrap_or_default();
+    }
+    event.extend_from_slice(payload);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(payloads: &[&'static str]) -> Bytes {
+        event(payloads.iter().map(|payload| Bytes::from_static(payload.as_bytes())))
+    }
+
+    #[test]
+    fn messages_share_an_event() {
+        assert_eq!(of(&["{}\x1e"]), "data: {}\x1e\r\n\r\n");
+        assert_eq!(of(&["{}\x1e", "{}\x1e"]), "data: {}\x1e{}\x1e\r\n\r\n");
+    }
+
+    #[test]
+    fn every_line_is_a_field() {
+        assert_eq!(of(&["a\nb"]), "data: a\r\ndata: b\r\n\r\n");
+        assert_eq!(of(&["a\r\nb\rc"]), "data: a\r\ndata: b\r\ndata: c\r\n\r\n");
+        assert_eq!(of(&["a\n\nb\n"]), "data: a\r\ndata: \r\ndata: b\r\ndata: \r\n\r\n");
+    }
+}

@@ -1,0 +1,195 @@
+//! The sending half of a connection that outlives its sockets.
+//!
+//! What was sent is kept until it is acknowledged; beyond a limit messages wait in the outbox, also
+//! while there is no socket. So memory is bounded, and a client that is away for too much is closed
+//! as one that does not read.
+
+use std::{collections::VecDeque, future::pending, io, sync::Arc, time::Duration};
+
+use hub_core::protocol::Message;
+use tokio::{
+    io::WriteHalf,
+    time::{Instant, sleep_until},
+};
+
+use super::{Resumption, Stream};
+use crate::{
+    connection::{
+        Connection, counted,
+        outbox::{Frame, Outbox},
+    },
+    sync::lock,
+    transport::{Sink, websocket::WebSocketSink},
+};
+
+type Socket = WebSocketSink<WriteHalf<Stream>>;
+
+/// How long the client waits for an acknowledgement at most.
+const ACK_AFTER: Duration = Duration::from_secs(1);
+/// Frames of one write.
+const BATCH: usize = 512;
+
+/// Writes to the newest socket.
+pub(crate) struct ResumableSink {
+    connection: Arc<Connection>,
+    resumption: Arc<Resumption>,
+    socket: Option<(u64, Socket)>,
+    /// Taken from the outbox, and counted there until it is written.
+    waiting: VecDeque<Frame>,
+    ack_at: Option<Instant>,
+}
+
+impl ResumableSink {
+    pub(crate) fn new(
+        connection: Arc<Connection>,
+        resumption: Arc<Resumption>,
+        stream: WriteHalf<Stream>,
+    ) -> Self {
+        let socket = Some((0, WebSocketSink::new(stream)));
+        Self { connection, resumption, socket, waiting: VecDeque::new(), ack_at: None }
+    }
+
+    /// Uses a socket that has come, after what must be sent first.
+    async fn resume(&mut self, number: u64, stream: WriteHalf<Stream>) -> io::Result<()> {
+        self.socket = Some((number, WebSocketSink::new(stream)));
+        let mut batch = {
+            let mut counters = lock(&self.resumption.counters);
+            // The last acknowledgement may have been lost with the last socket.
+            counters.owes_ack |= counters.received.latest() > 0;
+            let sequence_id = counters.sent.sequence();
+            let sequence = self.connection.message_frame(&Message::Sequence { sequence_id });
+            let again = counters.sent.frames().cloned();
+            std::iter::once(sequence).chain(again).collect::<VecDeque<_>>()
+        };
+        self.write(&mut batch).await
+    }
+
+    /// Says what was received, a second after it was.
+    async fn acknowledge(&mut self) -> io::Result<()> {
+        let sequence_id = {
+            let mut counters = lock(&self.resumption.counters);
+            counters.owes_ack = false;
+            counters.received.latest()
+        };
+        self.ack_at = None;
+        let ack = self.connection.message_frame(&Message::Ack { sequence_id });
+        self.write(&mut VecDeque::from([ack])).await
+    }
+
+    fn schedule_ack(&mut self) {
+        if self.ack_at.is_none() && lock(&self.resumption.counters).owes_ack {
+            self.ack_at = Some(Instant::now() + ACK_AFTER);
+        }
+    }
+
+    /// What may be sent now: as much as may be kept. At the end nothing will be acknowledged any
+    /// more, so there is nothing to wait for.
+    fn next_batch(&mut self) -> VecDeque<Frame> {
+        let is_agreed = self.resumption.is_agreed();
+        let limit = self.connection.state.limits.resume_buffer;
+        let limit = if is_agreed && !self.connection.is_closing() { limit } else { usize::MAX };
+        let protocol = self.connection.protocol();
+        let mut counters = lock(&self.resumption.counters);
+        let mut batch = VecDeque::new();
+        while counters.sent.bytes() < limit && batch.len() < BATCH {
+            let Some(frame) = self.waiting.pop_front() else { break };
+            if is_agreed {
+                counters.sent.keep(frame.clone(), counted::messages(&frame, protocol));
+            }
+            batch.push_back(frame);
+        }
+        batch
+    }
+}
+
+impl Sink for ResumableSink {
+    async fn drain(&mut self, outbox: &Outbox) -> io::Result<()> {
+        loop {
+            if let Some((number, stream)) = self.resumption.next_write() {
+                self.resume(number, stream).await?;
+                continue;
+            }
+            if self.socket.as_ref().is_some_and(|(number, _)| self.resumption.is_broken(*number)) {
+                self.socket = None;
+            }
+            self.schedule_ack();
+            if self.ack_at.is_some_and(|moment| moment <= Instant::now()) {
+                self.acknowledge().await?;
+                continue;
+            }
+            if self.waiting.is_empty() {
+                outbox.take_all(&mut self.waiting);
+            }
+            let mut batch = self.next_batch();
+            if !batch.is_empty() {
+                let messages = batch.len();
+                let bytes = batch.iter().map(|frame| frame.bytes().len()).sum();
+                self.write(&mut batch).await?;
+                outbox.written(messages, bytes);
+                continue;
+            }
+            let is_held_back = !self.waiting.is_empty();
+            tokio::select! {
+                () = self.resumption.writer.notified() => {}
+                () = until(self.ack_at) => {}
+                () = self.connection.closes(), if is_held_back => {}
+                more = outbox.waits(), if !is_held_back => if !more {
+                    return self.finish().await;
+                },
+            }
+        }
+    }
+
+    /// Without a socket, or when it breaks, the frames are gone; what counts was kept.
+    async fn write(&mut self, batch: &mut VecDeque<Frame>) -> io::Result<()> {
+        let Some((number, socket)) = &mut self.socket else {
+            batch.clear();
+            return Ok(());
+        };
+        let number = *number;
+        let written = {
+            let mut writing = std::pin::pin!(socket.write(batch));
+            loop {
+                tokio::select! {
+                    biased;
+                    written = &mut writing => break written,
+                    () = self.resumption.writer.notified() => {
+                        if self.resumption.is_outdated(number) {
+                            break Err(io::ErrorKind::ConnectionAborted.into());
+                        }
+                    }
+                }
+            }
+        };
+        batch.clear();
+        match written {
+            Err(error) if !self.resumption.is_agreed() => Err(error),
+            Err(_) => {
+                self.socket = None;
+                self.resumption.broke(number);
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    async fn finish(&mut self) -> io::Result<()> {
+        match &mut self.socket {
+            Some((_, socket)) => socket.finish().await,
+            None => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    async fn shut(&mut self) {
+        if let Some((_, socket)) = &mut self.socket {
+            socket.shut().await;
+        }
+    }
+}
+
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,231 @@
+//! One log line for each upstream call that went wrong: what happened, and what to check.
+
+use std::{error::Error, fmt::Write as _, io, time::Duration};
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+
+use super::{UpstreamError, guard::RefusedAddress};
+use crate::connection::Connection;
+
+/// What of an answer is shown, in bytes.
+const SHOWN: usize = 200;
+
+/// A call, for the log.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Called<'a> {
+    pub(super) category: &'static str,
+    pub(super) event: &'a str,
+    /// Whether a client waits for the answer: then everything but 200 and 204 is an error to it.
+    pub(super) is_invoke: bool,
+    pub(super) took: Duration,
+}
+
+/// Logs how a call went.
+pub(super) fn log(
+    connection: &Connection,
+    called: Called<'_>,
+    answer: &Result<Response<Bytes>, UpstreamError>,
+) {
+    match answer {
+        Ok(answer) if is_fine(answer.status(), called.is_invoke) => {
+            let (id, hub) = (connection.id.as_str(), connection.hub.name());
+            let milliseconds = called.took.as_millis();
+            tracing::debug!(
+                connection = id,
+                hub,
+                event = called.event,
+                milliseconds,
+                "upstream call"
+            );
+        }
+        Ok(answer) => log_refused(connection, called, answer),
+        Err(UpstreamError::NoTemplate) => log_unmatched(connection, called),
+        Err(error) => log_failed(connection, called, error),
+    }
+}
+
+fn is_fine(status: StatusCode, is_invoke: bool) -> bool {
+    match status {
+        StatusCode::OK | StatusCode::NO_CONTENT => true,
+        status => status.is_success() && !is_invoke,
+    }
+}
+
+fn log_refused(connection: &Connection, called: Called<'_>, answer: &Response<Bytes>) {
+    let status = answer.status();
+    tracing::warn!(
+        connection = connection.id,
+        hub = connection.hub.name(),
+        event = called.event,
+        url = url(connection, called),
+        status = status.as_u16(),
+        milliseconds = called.took.as_millis(),
+        answer = beginning(answer.body()),
+        check = check_status(status),
+        "upstream call was not accepted"
+    );
+}
+
+fn log_failed(connection: &Connection, called: Called<'_>, error: &UpstreamError) {
+    tracing::warn!(
+        connection = connection.id,
+        hub = connection.hub.name(),
+        event = called.event,
+        url = url(connection, called),
+        milliseconds = called.took.as_millis(),
+        error = with_sources(error),
+        check = check_error(error),
+        "upstream call failed"
+    );
+}
+
+/// An app that wants messages only has no template for connections, so these are no warnings.
+fn log_unmatched(connection: &Connection, called: Called<'_>) {
+    let (id, hub) = (connection.id.as_str(), connection.hub.name());
+    let Called { category, event, .. } = called;
+    let (text, check) = match connection.state.upstream {
+        Some(_) => (
+            "no upstream template takes this event",
+            "the hub, category and event rules of the templates; the case of names counts",
+        ),
+        None => ("there is no upstream for this event", "whether an upstream is configured"),
+    };
+    if category == "messages" {
+        tracing::warn!(connection = id, hub, category, event, check, "{text}");
+    } else {
+        tracing::info!(connection = id, hub, category, event, check, "{text}");
+    }
+}
+
+fn url(connection: &Connection, called: Called<'_>) -> String {
+    let upstream = connection.state.upstream.as_ref();
+    let hub = connection.hub.name();
+    upstream
+        .and_then(|upstream| upstream.address(hub, called.category, called.event))
+        .unwrap_or_else(|| "in this process".to_owned())
+}
+
+/// The beginning of an answer; a character that the limit would cut in half is left out.
+fn beginning(body: &[u8]) -> String {
+    let is_boundary = |at: &usize| body.get(*at).is_none_or(|byte| byte & 0xc0 != 0x80);
+    let end = (0..=SHOWN.min(body.len())).rev().find(is_boundary).unwrap_or_default();
+    let shown = body.get(..end).unwrap_or_default();
+    let mut text = String::from_utf8_lossy(shown).into_owned();
+    if end < body.len() {
+        text.push('…');
+    }
+    text
+}
+
+fn with_sources(error: &UpstreamError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        // Writing to a text cannot fail.
+        let _ = write!(text, ": {error}");
+        source = error.source();
+    }
+    text
+}
+
+/// What to check; the README's table says the same at more length.
+fn check_status(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        300..400 => "the URL: redirects are not followed, so give the final one",
+        401 => "that the app's connection string has this service's key, and the `code` in the URL",
+        403 => "what refused the client: a filter or `connected` of the app, or a proxy before it",
+        404 => "the path of the URL, and that the app has this hub and event (case, spelling)",
+        405 => "the path of the URL: it must take POST",
+        408 | 504 => "why the app, or a proxy before it, takes so long",
+        413 => "the limit for request bodies of the app, or of a proxy before it",
+        415 => {
+            "that the app reads this content type; MessagePack clients send application/x-msgpack"
+        }
+        400..500 => "the answer: the app refused the request",
+        502 | 503 => "that the app runs behind its proxy, and is not stopping or overloaded",
+        500..600 => "the log of the app: it failed",
+        _ => "the answer: only 200 and 204 count as success here",
+    }
+}
+
+fn check_error(error: &UpstreamError) -> &'static str {
+    match error {
+        UpstreamError::Unreachable(error) => check_unreachable(error.as_ref()),
+        UpstreamError::TimedOut => "what the app waits for; a breakpoint or a lock counts too",
+        UpstreamError::TooLarge => "the size of the answer: large results belong into messages",
+        UpstreamError::Cancelled | UpstreamError::Body(_) => {
+            "why the app closed the connection in the middle of its answer"
+        }
+        UpstreamError::NoTemplate => "the rules of the templates",
+        UpstreamError::Name(_) => "the name that the client called",
+    }
+}
+
+fn check_unreachable(error: &(dyn Error + 'static)) -> &'static str {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.is::<RefusedAddress>() {
+            return "the host of the URL: link-local and metadata addresses are refused";
+        }
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            let inner = error.get_ref().is_some_and(|inner| inner.is::<RefusedAddress>());
+            match error.kind() {
+                _ if inner => {
+                    return "the host of the URL: link-local and metadata addresses are refused";
+                }
+                io::ErrorKind::ConnectionRefused => {
+                    return "that the app runs, and listens on the port of the URL";
+                }
+                io::ErrorKind::TimedOut => return "the host and port of the URL, and firewalls",
+                io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+                    return "the log of the app: it closed the connection without an answer";
+                }
+                _ => {}
+            }
+        }
+        next = error.source();
+    }
+    "that the app runs, and that host, port and scheme of the URL are right"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_an_answer_200_bytes_are_shown() {
+        assert_eq!(beginning("größe".as_bytes()), "größe");
+        assert_eq!(beginning(b"\xffa"), "\u{fffd}a");
+        assert_eq!(beginning(&[b'a'; 200]), "a".repeat(200));
+        assert_eq!(beginning(&[b'a'; 201]), format!("{}…", "a".repeat(200)));
+        let cut = format!("{}ö", "a".repeat(199));
+        assert_eq!(beginning(cut.as_bytes()), format!("{}…", "a".repeat(199)));
+    }
+
+    #[test]
+    fn only_an_invoke_minds_other_kinds_of_success() {
+        assert!(is_fine(StatusCode::NO_CONTENT, true));
+        assert!(is_fine(StatusCode::ACCEPTED, false));
+        assert!(!is_fine(StatusCode::ACCEPTED, true));
+        assert!(!is_fine(StatusCode::FOUND, false));
+    }
+
+    #[test]
+    fn a_refused_connection_is_told_from_a_refused_address() {
+        let unreachable = |error: io::Error| UpstreamError::Unreachable(Box::new(error));
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        let address = io::Error::new(io::ErrorKind::PermissionDenied, RefusedAddress);
+
+        assert!(check_error(&unreachable(refused)).contains("listens on the port"));
+        assert!(check_error(&unreachable(address)).contains("metadata"));
+        let literal = UpstreamError::Unreachable(Box::new(RefusedAddress));
+        assert!(check_error(&literal).contains("metadata"));
+    }
+
+    #[test]
+    fn errors_are_told_with_their_sources() {
+        let error = UpstreamError::Unreachable(Box::new(io::Error::other("no route")));
+        assert_eq!(with_sources(&error), "the upstream cannot be reached: no route");
+    }
+}

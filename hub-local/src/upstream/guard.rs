@@ -1,0 +1,147 @@
+//! Addresses that an upstream must not have: from a cloud machine they give out credentials.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    task::{Context, Poll},
+    vec,
+};
+
+use futures_util::future::BoxFuture;
+use hyper_util::client::legacy::connect::dns::Name;
+use tower_service::Service;
+
+/// Metadata services outside of the link-local ranges.
+const METADATA_V4: [Ipv4Addr; 2] =
+    [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(168, 63, 129, 16)];
+const METADATA_V6: [Ipv6Addr; 2] = [
+    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
+];
+/// IPv4 behind IPv6: the well-known prefix of NAT64.
+const NAT64: [u16; 6] = [0x64, 0xff9b, 0, 0, 0, 0];
+
+/// Why an address is not called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("link-local and metadata addresses are refused")]
+pub(crate) struct RefusedAddress;
+
+/// Whether no upstream may have this address.
+pub(crate) fn is_refused(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => is_refused_v4(address),
+        IpAddr::V6(address) => {
+            let segments = address.segments();
+            let embedded = segments.starts_with(&NAT64).then(|| {
+                let [high, low] = [segments[6], segments[7]].map(u16::to_be_bytes);
+                Ipv4Addr::new(high[0], high[1], low[0], low[1])
+            });
+            address.is_unicast_link_local()
+                || METADATA_V6.contains(&address)
+                || embedded.is_some_and(is_refused_v4)
+        }
+    }
+}
+
+fn is_refused_v4(address: Ipv4Addr) -> bool {
+    address.is_link_local() || METADATA_V4.contains(&address)
+}
+
+/// Whether the host of a URL is such an address. Names are looked at when they are resolved.
+pub(crate) fn is_refused_literal(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.parse().is_ok_and(is_refused)
+}
+
+/// A resolver that leaves such addresses out.
+#[derive(Clone, Debug)]
+pub(crate) struct GuardedResolver<R>(pub(crate) R);
+
+impl<R> Service<Name> for GuardedResolver<R>
+where
+    R: Service<Name, Error = io::Error>,
+    R::Response: Iterator<Item = SocketAddr>,
+    R::Future: Send + 'static,
+{
+    type Response = vec::IntoIter<SocketAddr>;
+    type Error = io::Error;
+    type Future = BoxFuture<'static, io::Result<vec::IntoIter<SocketAddr>>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let resolving = self.0.call(name);
+        Box::pin(async move { allowed(resolving.await?).map(Vec::into_iter) })
+    }
+}
+
+fn allowed(found: impl Iterator<Item = SocketAddr>) -> io::Result<Vec<SocketAddr>> {
+    let (refused, allowed): (Vec<_>, Vec<_>) = found.partition(|address| is_refused(address.ip()));
+    if allowed.is_empty() && !refused.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, RefusedAddress));
+    }
+    Ok(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn link_local_and_metadata_addresses_are_refused_in_every_form() {
+        for refused in [
+            "169.254.169.254",
+            "169.254.0.1",
+            "100.100.100.200",
+            "168.63.129.16",
+            "[fe80::1]",
+            "[febf::1]",
+            "[::ffff:169.254.169.254]",
+            "[64:ff9b::a9fe:a9fe]",
+            "[fd00:ec2::254]",
+            "[fd20:ce::254]",
+        ] {
+            assert!(is_refused_literal(refused), "{refused}");
+        }
+    }
+
+    #[test]
+    fn other_addresses_and_names_are_not() {
+        for fine in ["127.0.0.1", "[::1]", "10.0.0.1", "169.253.1.1", "[fec0::1]", "localhost", ""]
+        {
+            assert!(!is_refused_literal(fine), "{fine}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_may_not_lead_there() {
+        #[derive(Clone)]
+        struct Names;
+        impl Service<Name> for Names {
+            type Response = vec::IntoIter<SocketAddr>;
+            type Error = io::Error;
+            type Future = std::future::Ready<io::Result<Self::Response>>;
+
+            fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Poll::Ready(Ok(()))
+            }
+
+            fn call(&mut self, name: Name) -> Self::Future {
+                let addresses: Vec<SocketAddr> = match name.as_str() {
+                    "metadata" => vec![([169, 254, 169, 254], 0).into()],
+                    _ => vec![([169, 254, 1, 1], 0).into(), ([127, 0, 0, 1], 0).into()],
+                };
+                std::future::ready(Ok(addresses.into_iter()))
+            }
+        }
+        let mut resolver = GuardedResolver(Names);
+
+        let refused = resolver.call("metadata".parse().unwrap()).await.unwrap_err();
+        let mixed: Vec<_> = resolver.call("mixed".parse().unwrap()).await.unwrap().collect();
+
+        assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
+        assert_eq!(mixed, [SocketAddr::from(([127, 0, 0, 1], 0))]);
+    }
+}

@@ -1,0 +1,88 @@
+//! A client of the JSON protocol over a WebSocket, and plain HTTP requests.
+
+use std::time::{Duration, SystemTime};
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use hub_core::{Secret, token};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+use tokio_tungstenite::{WebSocketStream, tungstenite};
+use tungstenite::Message;
+
+use crate::process::{KEY, patiently};
+
+/// A token for this hub, signed with this key.
+pub(crate) fn token(key: &str, port: u16, hub: &str, user: &str) -> String {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let expires = (now + Duration::from_secs(3600)).as_secs();
+    let aud = format!("http://localhost:{port}/client/?hub={hub}");
+    let claims = json!({ "aud": aud, "exp": expires, "asrs.s.uid": user });
+    token::sign(&claims, &Secret::from(key)).unwrap()
+}
+
+/// The status of a request without a body.
+pub(crate) async fn status(port: u16, method: &str, path: &str) -> u16 {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    patiently("an answer", stream.read_to_string(&mut answer)).await.unwrap();
+    answer.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+pub(crate) struct Client(WebSocketStream<TcpStream>);
+
+impl Client {
+    /// Connects to a hub as Zoë; the status where that is refused.
+    pub(crate) async fn try_connect(port: u16, hub: &str, key: &str) -> Result<Self, u16> {
+        let token = token(key, port, hub, "Zoë");
+        let url = format!("ws://127.0.0.1:{port}/client/?hub={hub}&access_token={token}");
+        let socket = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let opening = tokio_tungstenite::client_async(url, socket);
+        match patiently("an answer", opening).await {
+            Ok((socket, _)) => {
+                let mut client = Self(socket);
+                client.say(r#"{"protocol":"json","version":1}"#).await;
+                assert_eq!(client.hear().await, json!({}));
+                Ok(client)
+            }
+            Err(tungstenite::Error::Http(answer)) => Err(answer.status().as_u16()),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    pub(crate) async fn connect(port: u16, hub: &str) -> Self {
+        Self::try_connect(port, hub, KEY).await.unwrap()
+    }
+
+    pub(crate) async fn say(&mut self, record: &str) {
+        self.0.send(Message::text(format!("{record}\u{1e}"))).await.unwrap();
+    }
+
+    /// The next message that is no ping; null at the end.
+    pub(crate) async fn hear(&mut self) -> Value {
+        loop {
+            match patiently("a message", self.0.next()).await {
+                Some(Ok(Message::Text(text))) => {
+                    let message: Value =
+                        serde_json::from_str(text.trim_end_matches('\u{1e}')).unwrap();
+                    if message["type"] != 6 {
+                        return message;
+                    }
+                }
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return Value::Null,
+                Some(Ok(_)) => {}
+            }
+        }
+    }
+
+    pub(crate) async fn invoke(&mut self, id: &str, target: &str) {
+        let call = json!({ "type": 1, "invocationId": id, "target": target, "arguments": [] });
+        self.say(&call.to_string()).await;
+    }
+}

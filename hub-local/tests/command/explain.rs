@@ -1,0 +1,87 @@
+//! Calls that fail are explained, one line each.
+
+use crate::{
+    app::{Answer, App},
+    client::Client,
+    process::Running,
+};
+
+#[tokio::test]
+async fn a_call_that_is_refused_is_told_with_its_answer_and_what_to_check() {
+    let app = App::start(|request| {
+        let is_connected = request.event() == "connected";
+        Some(if is_connected {
+            Answer::new(200, "")
+        } else {
+            Answer::new(404, "no\nsuch function")
+        })
+    })
+    .await;
+    let upstream = format!("{}/hook/{{event}}?code=secret", app.url);
+    let service = Running::start(&["--upstream", &upstream]).await;
+    let mut client = Client::connect(service.port, "chat").await;
+
+    client.invoke("7", "größe").await;
+
+    assert_eq!(client.hear().await["error"], "Invocation failed, status code 404");
+    let line = service.log.line("upstream call was not accepted").await;
+    let id = app.called("größe").await.header("X-ASRS-Connection-Id").unwrap().to_owned();
+    let url = format!("url=\"{}/hook/gr%C3%B6%C3%9Fe\"", app.url);
+    for part in [
+        "WARN",
+        &format!("connection=\"{id}\""),
+        "hub=\"chat\"",
+        "event=\"größe\"",
+        &url,
+        "status=404",
+        "milliseconds=",
+        "answer=\"no\\nsuch function\"",
+        "check=\"the path of the URL",
+    ] {
+        assert!(line.contains(part), "{part} is not in {line}");
+    }
+    assert!(!service.log.text().contains("secret"));
+}
+
+#[tokio::test]
+async fn an_app_that_does_not_run_is_told() {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    drop(listener);
+    let service = Running::start(&["--upstream", &url]).await;
+    let mut client = Client::connect(service.port, "chat").await;
+
+    client.invoke("7", "m").await;
+
+    assert_eq!(client.hear().await["error"], "Invocation failed, status code 500");
+    let line = service.log.line("event=\"m\"").await;
+    assert!(line.contains("upstream call failed"), "{line}");
+    assert!(line.contains("Connection refused"), "{line}");
+    assert!(line.contains("that the app runs, and listens on the port of the URL"), "{line}");
+}
+
+#[tokio::test]
+async fn redirects_are_told_and_not_followed() {
+    let target = App::named("x").await;
+    let app = App::start(|_| Some(Answer::new(307, ""))).await;
+    let service = Running::start(&["--upstream", &app.url]).await;
+    let mut client = Client::connect(service.port, "chat").await;
+
+    client.invoke("7", "m").await;
+
+    assert_eq!(client.hear().await["error"], "Invocation failed, status code 307");
+    service.log.line("redirects are not followed").await;
+    assert_eq!(target.events(), [""; 0]);
+}
+
+#[tokio::test]
+async fn nothing_is_said_about_calls_that_went_well() {
+    let app = App::named("x").await;
+    let service = Running::start(&["--upstream", &app.url]).await;
+    let mut client = Client::connect(service.port, "chat").await;
+
+    client.invoke("7", "m").await;
+    client.hear().await;
+
+    assert_eq!(service.log.text(), "");
+}

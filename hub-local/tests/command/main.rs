@@ -1,0 +1,14 @@
+//! The command as a process: real sockets, real signals.
+#![cfg(all(unix, feature = "cli"))]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
+mod app;
+mod client;
+mod descriptors;
+mod explain;
+mod process;
+mod reload;
+mod start;
+mod stop;
+mod strict;
+mod upstream;

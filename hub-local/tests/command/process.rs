@@ -1,0 +1,167 @@
+//! Runs the command and reads what it prints.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Output, Stdio},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncRead, BufReader},
+    process::{Child, Command},
+    sync::Notify,
+    time::timeout,
+};
+
+/// Long enough for the slowest machine; nothing waits for its end when all is well.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) const KEY: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH";
+
+/// Waits, but not for ever.
+pub(crate) async fn patiently<T>(what: &str, future: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("{what} did not happen"))
+}
+
+pub(crate) fn command() -> Command {
+    clean(Command::new(env!("CARGO_BIN_EXE_hub-local")))
+}
+
+/// What the machine of the developer says must not count.
+fn clean(mut command: Command) -> Command {
+    for variable in ["HUB_LOCAL_KEY", "HUB_LOCAL_SECONDARY_KEY", "HUB_LOCAL_LOG"] {
+        command.env_remove(variable);
+    }
+    command.current_dir(std::env::temp_dir()).stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+/// Runs the command to its end.
+pub(crate) async fn output(arguments: &[&str]) -> (i32, String, String) {
+    let done = patiently("the end", command().args(arguments).output()).await.unwrap();
+    let Output { status, stdout, stderr } = done;
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code().unwrap(), text(stdout), text(stderr))
+}
+
+/// What a process has printed so far.
+#[derive(Clone, Default)]
+pub(crate) struct Printed {
+    text: Arc<Mutex<String>>,
+    more: Arc<Notify>,
+}
+
+impl Printed {
+    fn of(stream: impl AsyncRead + Send + Unpin + 'static) -> Self {
+        let printed = Self::default();
+        let to = printed.clone();
+        tokio::spawn(async move {
+            let mut lines = BufReader::new(stream).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                to.text.lock().unwrap().push_str(&format!("{line}\n"));
+                to.more.notify_waiters();
+            }
+        });
+        printed
+    }
+
+    pub(crate) fn text(&self) -> String {
+        self.text.lock().unwrap().clone()
+    }
+
+    /// Waits for a line that contains this.
+    pub(crate) async fn line(&self, part: &str) -> String {
+        let found = async {
+            loop {
+                let more = self.more.notified();
+                let mut more = std::pin::pin!(more);
+                more.as_mut().enable();
+                if let Some(line) = self.text().lines().find(|line| line.contains(part)) {
+                    return line.to_owned();
+                }
+                more.await;
+            }
+        };
+        match timeout(PATIENCE, found).await {
+            Ok(line) => line,
+            Err(_) => panic!("nothing like `{part}` was printed:\n{}", self.text()),
+        }
+    }
+}
+
+/// A service that runs.
+pub(crate) struct Running {
+    child: Child,
+    pub(crate) port: u16,
+    pub(crate) out: Printed,
+    pub(crate) log: Printed,
+}
+
+impl Running {
+    /// Starts it on a free port.
+    pub(crate) async fn start(arguments: &[&str]) -> Self {
+        let mut command = command();
+        command.args(["start", "--port", "0"]).args(arguments);
+        Self::of(command).await
+    }
+
+    /// Starts it through a shell that sets limits first.
+    pub(crate) async fn start_with_limit(limit: &str, arguments: &[&str]) -> Self {
+        let script = format!("{limit} && exec \"$0\" start --port 0 \"$@\"");
+        let mut command = clean(Command::new("sh"));
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_hub-local")]).args(arguments);
+        Self::of(command).await
+    }
+
+    async fn of(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let out = Printed::of(child.stdout.take().unwrap());
+        let log = Printed::of(child.stderr.take().unwrap());
+        let line = out.line("Connection string").await;
+        let port = line.split("Port=").nth(1).unwrap().split(';').next().unwrap().parse();
+        out.line("Ctrl+C stops").await;
+        Self { child, port: port.unwrap(), out, log }
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.id().unwrap().to_string();
+        let sent = std::process::Command::new("kill").args(["-s", name, &id]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits for the end.
+    pub(crate) async fn exit(&mut self) -> i32 {
+        patiently("the end", self.child.wait()).await.unwrap().code().unwrap()
+    }
+}
+
+/// A folder that goes with the test.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new(name: &str) -> Self {
+        let name = format!("hub-local-command-{name}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+
+    pub(crate) fn write_settings(&self, text: &str) {
+        std::fs::write(self.0.join("settings.json"), text).unwrap();
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,59 @@
+//! Settings that change while the service runs.
+
+use crate::{
+    app::App,
+    client::Client,
+    process::{Folder, Running},
+};
+
+fn settings(app: &App, hubs: &str) -> String {
+    let url = &app.url;
+    format!(
+        r#"{{ "UpstreamSettings": {{ "Templates": [
+            {{ "UrlTemplate": "{url}/", "HubPattern": "{hubs}" }} ] }} }}"#
+    )
+}
+
+#[tokio::test]
+async fn the_next_call_goes_where_the_new_settings_say() {
+    let (first, second) = (App::named("first").await, App::named("second").await);
+    let folder = Folder::new("reload");
+    folder.write_settings(&settings(&first, "*"));
+    let service = Running::start(&["--config", folder.text()]).await;
+    let mut client = Client::connect(service.port, "chat").await;
+    client.invoke("1", "m").await;
+    assert_eq!(client.hear().await["result"], "first");
+
+    folder.write_settings(&settings(&second, "chat, news"));
+    service.log.line("the settings were read again").await;
+
+    client.invoke("2", "m").await;
+    assert_eq!(client.hear().await["result"], "second");
+}
+
+#[tokio::test]
+async fn a_broken_file_keeps_the_old_settings_and_says_so() {
+    let app = App::named("old").await;
+    let folder = Folder::new("reload-broken");
+    folder.write_settings(&settings(&app, "*"));
+    let service = Running::start(&["--config", folder.text()]).await;
+    let mut client = Client::connect(service.port, "chat").await;
+
+    folder.write_settings("{ \"UpstreamSettings\": {\n \"Templates\": 5 } }");
+    let line = service.log.line("the last settings stay").await;
+
+    assert!(line.contains("settings.json:2:"), "{line}");
+    client.invoke("1", "m").await;
+    assert_eq!(client.hear().await["result"], "old");
+}
+
+#[tokio::test]
+async fn slips_in_the_file_are_named() {
+    let folder = Folder::new("slips");
+    folder.write_settings(r#"{ "UpstreamSettings": { "Template": [] } }"#);
+
+    let service = Running::start(&["--config", folder.text()]).await;
+
+    let line = service.log.line("is no known key").await;
+    assert!(line.contains("is it `Templates`?"), "{line}");
+}

@@ -1,0 +1,167 @@
+//! What the command line accepts, and the whole loop behind it.
+
+use crate::{
+    app::App,
+    client::{self, Client},
+    process::{Folder, KEY, Running, command, output, patiently},
+};
+
+#[tokio::test]
+async fn the_banner_has_the_connection_string_of_the_emulator() {
+    let service = Running::start(&[]).await;
+
+    let line = service.out.line("Connection string").await;
+
+    let port = service.port;
+    let text = format!("Endpoint=http://localhost;Port={port};AccessKey={KEY};Version=1.0;");
+    assert!(line.ends_with(&text), "{line}");
+    service.out.line("none: events are not delivered").await;
+    service.out.line("File descriptors").await;
+}
+
+#[tokio::test]
+async fn a_client_and_an_app_talk_through_it_in_utf_8() {
+    let app = App::named("grüße").await;
+    let service = Running::start(&["--upstream", &format!("{}/hook?code=a=b", app.url)]).await;
+    let mut client = Client::connect(service.port, "chat").await;
+
+    client.invoke("7", "größe").await;
+
+    assert_eq!(client.hear().await["result"], "grüße");
+    let request = app.called("größe").await;
+    assert_eq!(request.line, "POST /hook?code=a=b HTTP/1.1");
+    assert_eq!(request.header("X-ASRS-User-Id"), Some("Zoë"));
+    assert_eq!(request.header("X-ASRS-Hub"), Some("chat"));
+    assert_eq!(request.header("X-ASRS-Client-Query"), Some("?hub=chat"));
+    assert_eq!(request.header("Content-Type"), Some("application/json"));
+    assert!(request.header("X-ASRS-Signature").unwrap().starts_with("sha256="));
+    assert_eq!(app.events(), ["connected", "größe"]);
+}
+
+#[tokio::test]
+async fn names_are_encoded_into_the_url() {
+    let app = App::named("x").await;
+    let url = format!("{}/{{hub}}/{{category}}/{{event}}", app.url);
+    let service = Running::start(&["-u", &url]).await;
+    let mut client = Client::connect(service.port, "chat").await;
+
+    client.invoke("7", "größe/x").await;
+    client.hear().await;
+
+    let line = app.called("größe/x").await.line;
+    assert_eq!(line, "POST /chat/messages/gr%C3%B6%C3%9Fe%2Fx HTTP/1.1");
+}
+
+#[tokio::test]
+async fn each_hub_may_have_its_upstream() {
+    let (chat, other) = (App::named("chat").await, App::named("other").await);
+    let first = format!("chat={}/", chat.url);
+    let second = format!("{}/", other.url);
+    let service = Running::start(&["--upstream", &first, "--upstream", &second]).await;
+
+    for hub in ["chat", "news"] {
+        let mut client = Client::connect(service.port, hub).await;
+        client.invoke("7", "m").await;
+        let expected = if hub == "chat" { "chat" } else { "other" };
+        assert_eq!(client.hear().await["result"], expected);
+    }
+}
+
+#[tokio::test]
+async fn a_key_of_ones_own_counts_and_is_not_printed() {
+    let service = Running::start(&["--key", "my-own-key", "--secondary-key", "second-key"]).await;
+
+    assert!(Client::try_connect(service.port, "chat", "my-own-key").await.is_ok());
+    assert!(Client::try_connect(service.port, "chat", "second-key").await.is_ok());
+    assert_eq!(Client::try_connect(service.port, "chat", KEY).await.err(), Some(401));
+    assert!(service.out.text().contains("AccessKey=<your key>"));
+    let printed = service.out.text() + &service.log.text();
+    assert!(!printed.contains("my-own-key") && !printed.contains("second-key"), "{printed}");
+}
+
+#[tokio::test]
+async fn both_meanings_of_localhost_are_served() {
+    let service = Running::start(&[]).await;
+
+    assert_eq!(client::status(service.port, "GET", "/api/health").await, 200);
+    // Machines without IPv6 are served all the same.
+    if tokio::net::TcpListener::bind(("::1", 0)).await.is_ok() {
+        let connected = tokio::net::TcpStream::connect(("::1", service.port)).await;
+        assert!(connected.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn a_taken_port_is_a_failure_that_says_what_to_do() {
+    let service = Running::start(&[]).await;
+
+    let (code, _, errors) = output(&["start", "--port", &service.port.to_string()]).await;
+
+    assert_eq!(code, 1);
+    assert!(errors.contains("cannot listen on 127.0.0.1"), "{errors}");
+    assert!(errors.contains("`--port` takes another port"), "{errors}");
+}
+
+#[tokio::test]
+async fn wrong_command_lines_are_usage_errors() {
+    for (line, says) in [
+        (&["start", "--prot", "1"][..], "--port"),
+        (&["start", "--port", "99999"], "99999"),
+        (&["start", "--upstream", "localhost:7071"], "must be an absolute URL"),
+        (&["start", "--upstream", "http://169.254.169.254/"], "link-local"),
+        (&["start", "--ip", "0.0.0.0"], "add `--public`"),
+        (&["start", "--key", ""], "is empty"),
+        (&["start", "--log", "loud"], "none of off, error"),
+        (&["start", "--max-message", "big"], "a size is a number of bytes"),
+        (&["serve"], "unrecognized subcommand"),
+    ] {
+        let (code, out, errors) = output(line).await;
+
+        assert_eq!(code, 2, "{line:?}: {errors}");
+        assert!(errors.contains(says), "{line:?}: {errors}");
+        assert_eq!(out, "", "{line:?}");
+    }
+}
+
+#[tokio::test]
+async fn help_and_version_are_no_errors() {
+    let (code, out, _) = output(&["--help"]).await;
+    assert_eq!(code, 0);
+    for word in ["start", "upstream", "load", "Exit codes"] {
+        assert!(out.contains(word), "{out}");
+    }
+    let (code, out, _) = output(&["start", "--help"]).await;
+    assert_eq!(code, 0);
+    for word in ["--config", "--public", "--strict", "--stop-within", "HUB_LOCAL_KEY", "64KiB"] {
+        assert!(out.contains(word), "{out}");
+    }
+    let (code, out, _) = output(&["--version"]).await;
+    assert_eq!((code, out.trim()), (0, concat!("hub-local ", env!("CARGO_PKG_VERSION"))));
+}
+
+#[tokio::test]
+async fn settings_that_cannot_be_used_are_a_failure_with_file_and_line() {
+    let folder = Folder::new("broken");
+    folder.write_settings("{\n \"UpstreamSettings\": { \"Templates\": [\n {} ] } }");
+
+    let (code, _, errors) = output(&["start", "--port", "0", "-c", folder.text()]).await;
+    assert_eq!(code, 1);
+    assert!(errors.contains("settings.json:3:"), "{errors}");
+    assert!(errors.contains("a template needs a `UrlTemplate`"), "{errors}");
+
+    let (code, _, errors) = output(&["start", "--port", "0", "-c", "/not/there"]).await;
+    assert_eq!(code, 1);
+    assert!(errors.contains("/not/there: the settings cannot be read"), "{errors}");
+}
+
+#[tokio::test]
+async fn a_key_may_come_from_the_environment() {
+    let mut command = command();
+    command.args(["start", "--port", "0"]).env("HUB_LOCAL_KEY", "");
+
+    let done = patiently("the end", command.output()).await.unwrap();
+
+    assert_eq!(done.status.code(), Some(2));
+    let errors = String::from_utf8(done.stderr).unwrap();
+    assert!(errors.contains("(or HUB_LOCAL_KEY) is empty"), "{errors}");
+}

@@ -1,0 +1,62 @@
+//! The end of the process.
+
+use serde_json::json;
+
+use crate::{
+    app::{Answer, App},
+    client::Client,
+    process::Running,
+};
+
+/// An app that never answers `disconnected`.
+async fn stuck() -> App {
+    App::start(|request| (request.event() != "disconnected").then(|| Answer::new(200, ""))).await
+}
+
+#[tokio::test]
+async fn a_signal_closes_clients_that_may_reconnect_and_is_success() {
+    for signal in ["INT", "TERM"] {
+        let app = App::named("x").await;
+        let mut service = Running::start(&["--upstream", &app.url]).await;
+        let mut client = Client::connect(service.port, "chat").await;
+        app.called("connected").await;
+
+        service.signal(signal);
+
+        assert_eq!(client.hear().await, json!({ "type": 7, "allowReconnect": true }));
+        assert_eq!(client.hear().await, json!(null));
+        drop(client);
+        assert_eq!(service.exit().await, 0);
+        assert_eq!(app.events(), ["connected", "disconnected"]);
+    }
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let app = stuck().await;
+    let mut service = Running::start(&["--upstream", &app.url, "--stop-within", "1h"]).await;
+    let client = Client::connect(service.port, "chat").await;
+    app.called("connected").await;
+    service.signal("TERM");
+    drop(client);
+    app.called("disconnected").await;
+
+    service.signal("TERM");
+
+    assert_eq!(service.exit().await, 1);
+    service.log.line("ended at once, as asked").await;
+}
+
+#[tokio::test]
+async fn calls_that_do_not_end_are_cut_off_in_time() {
+    let app = stuck().await;
+    let mut service = Running::start(&["--upstream", &app.url, "--stop-within", "1s"]).await;
+    let client = Client::connect(service.port, "chat").await;
+    app.called("connected").await;
+
+    service.signal("INT");
+    drop(client);
+
+    assert_eq!(service.exit().await, 1);
+    service.log.line("were cut off after 1 s").await;
+}

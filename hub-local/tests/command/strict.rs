@@ -1,0 +1,53 @@
+//! An `invoke` that no upstream takes.
+
+use crate::{
+    app::App,
+    client::Client,
+    process::{Folder, Running},
+};
+
+async fn with_one_event(arguments: &[&str]) -> (App, Folder, Running) {
+    let app = App::named("x").await;
+    let folder = Folder::new(&format!("strict-{}", arguments.len()));
+    folder.write_settings(&format!(
+        r#"{{ "UpstreamSettings": {{ "Templates": [ {{ "UrlTemplate": "{}/",
+            "CategoryPattern": "messages", "EventPattern": "known, other" }} ] }} }}"#,
+        app.url
+    ));
+    let mut line = vec!["-c", folder.text()];
+    line.extend(arguments);
+    let service = Running::start(&line).await;
+    (app, folder, service)
+}
+
+#[tokio::test]
+async fn it_is_answered_with_an_error_and_explained_in_the_log() {
+    let (app, _folder, service) = with_one_event(&[]).await;
+    let mut client = Client::connect(service.port, "chat").await;
+
+    client.invoke("1", "unknown").await;
+    let answer = client.hear().await;
+
+    assert_eq!(answer["invocationId"], "1");
+    let text = answer["error"].as_str().unwrap();
+    assert!(text.contains("no upstream is configured for this method"), "{text}");
+    let line = service.log.line("event=\"unknown\"").await;
+    for part in ["WARN", "no upstream template takes this event", "hub=\"chat\"", "check="] {
+        assert!(line.contains(part), "{line}");
+    }
+    service.log.line("event=\"connected\"").await;
+    assert_eq!(app.events(), [""; 0]);
+}
+
+#[tokio::test]
+async fn strictly_it_is_not_answered() {
+    let (_app, _folder, service) = with_one_event(&["--strict"]).await;
+    let mut client = Client::connect(service.port, "chat").await;
+
+    client.invoke("1", "unknown").await;
+    client.invoke("2", "known").await;
+
+    // Calls of one connection are made in order, so the first one's answer would be here already.
+    assert_eq!(client.hear().await["invocationId"], "2");
+    service.log.line("event=\"unknown\"").await;
+}

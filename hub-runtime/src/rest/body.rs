@@ -1,0 +1,59 @@
+//! The body of a send.
+
+use bytes::Bytes;
+use hub_core::{Payload, SendError};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+/// The largest request body that the service takes, in bytes.
+const MAX_BODY: usize = 1024 * 1024;
+
+/// An encoded message and what it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Body {
+    pub(super) content_type: &'static str,
+    pub(super) bytes: Bytes,
+}
+
+impl Body {
+    /// The message for the clients of every protocol, as far as the service takes so much; else in
+    /// JSON, which it converts for the others.
+    pub(super) fn of(payload: &Payload) -> Result<Self, SendError> {
+        match Self::bundle(payload) {
+            Some(bundle) if bundle.bytes.len() <= MAX_BODY => Ok(bundle),
+            _ => Self::json(payload),
+        }
+    }
+
+    /// The message in JSON.
+    pub(super) fn json(payload: &Payload) -> Result<Self, SendError> {
+        #[derive(Serialize)]
+        struct Json<'a> {
+            target: &'a str,
+            arguments: &'a RawValue,
+        }
+        let failed = |error: serde_json::Error| SendError::Encode(Box::new(error));
+        let arguments = serde_json::from_slice(payload.json_arguments()).map_err(failed)?;
+        let json = Json { target: payload.target(), arguments };
+        let bytes = serde_json::to_vec(&json).map_err(failed)?;
+        if bytes.len() > MAX_BODY {
+            return Err(SendError::TooLarge { size: bytes.len(), limit: MAX_BODY });
+        }
+        Ok(Self { content_type: "application/json", bytes: bytes.into() })
+    }
+
+    #[cfg(feature = "msgpack")]
+    fn bundle(payload: &Payload) -> Option<Self> {
+        use hub_core::protocol::{Protocol, bundle};
+
+        let json = payload.message(Protocol::Json)?;
+        let message_pack = payload.message(Protocol::MessagePack)?;
+        let entries = [(Protocol::Json, json), (Protocol::MessagePack, message_pack)];
+        Some(Self { content_type: bundle::CONTENT_TYPE, bytes: bundle::encode(&entries) })
+    }
+
+    #[cfg(not(feature = "msgpack"))]
+    fn bundle(_: &Payload) -> Option<Self> {
+        None
+    }
+}

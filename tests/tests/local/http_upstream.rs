@@ -1,0 +1,165 @@
+//! Upstream calls over real HTTP: what apps answer, well or badly, and what clients get for it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use hub_local::{HttpUpstream, LocalService, Template};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
+
+use crate::support::{Client, KEY, URL, client_token};
+
+/// What an app does with a message after it has read it.
+#[derive(Clone, Copy)]
+enum Does {
+    /// Writes these bytes, one after the other, and keeps the connection.
+    Writes(&'static [&'static str]),
+    /// Writes these bytes and closes.
+    Breaks(&'static str),
+    /// Nothing.
+    Waits,
+}
+
+/// An app on a socket, and how many messages it got. Every other event is answered with 200.
+async fn app(does: Does) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let messages = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&messages);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(serve(stream, does, Arc::clone(&counted)));
+        }
+    });
+    (url, messages)
+}
+
+async fn serve(mut stream: TcpStream, does: Does, messages: Arc<AtomicUsize>) {
+    while let Some(head) = head(&mut stream).await {
+        let parts: &[&str] = if head.contains("x-asrs-category: messages") {
+            messages.fetch_add(1, Ordering::SeqCst);
+            match does {
+                Does::Writes(parts) => parts,
+                Does::Breaks(part) => {
+                    stream.write_all(part.as_bytes()).await.unwrap();
+                    return;
+                }
+                Does::Waits => return std::future::pending().await,
+            }
+        } else {
+            &["HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"]
+        };
+        for part in parts {
+            stream.write_all(part.as_bytes()).await.unwrap();
+            stream.flush().await.unwrap();
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Reads one request whole and returns its head.
+async fn head(stream: &mut TcpStream) -> Option<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.ok()?);
+    }
+    let head = String::from_utf8(head).unwrap().to_lowercase();
+    let length = head.split("content-length: ").nth(1)?.split("\r\n").next()?.parse().ok()?;
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.ok()?;
+    Some(head)
+}
+
+async fn client(upstream: HttpUpstream) -> (LocalService, Client) {
+    let service = LocalService::builder().key(KEY).upstream(upstream).build();
+    let url = format!("{URL}/client/?hub=chat");
+    let mut client = Client(service.connect_memory(&url, &client_token("ada")).unwrap());
+    client.handshake().await;
+    (service, client)
+}
+
+async fn answered(does: Does) -> String {
+    let (url, messages) = app(does).await;
+    let (_service, mut client) = client(HttpUpstream::new(url).unwrap()).await;
+    client.invoke("7", "m").await;
+    let heard = client.hear().await;
+    assert_eq!(messages.load(Ordering::SeqCst), 1, "nothing is called twice");
+    heard
+}
+
+fn error(text: &str) -> String {
+    format!("{{\"type\":3,\"invocationId\":\"7\",\"error\":\"{text}\"}}\x1e")
+}
+
+#[tokio::test]
+async fn a_slow_body_in_pieces_comes_whole() {
+    let answer = answered(Does::Writes(&[
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\n{\"a",
+        "\r\n",
+        "5\r\n\":1}\x1e\r\n",
+        "0\r\n\r\n",
+    ]));
+    assert_eq!(answer.await, "{\"a\":1}\x1e");
+}
+
+#[tokio::test]
+async fn an_answer_that_declares_too_much_is_too_large() {
+    let answer = answered(Does::Writes(&["HTTP/1.1 200 OK\r\ncontent-length: 16777217\r\n\r\nx"]));
+    assert_eq!(answer.await, error("Invocation failed, response too large."));
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_told() {
+    let heard = answered(Does::Breaks("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc")).await;
+    assert!(heard.contains("\"error\":\"Invocation failed, error: "), "{heard}");
+}
+
+#[tokio::test]
+async fn a_connection_that_closes_without_an_answer_is_a_500_and_not_tried_again() {
+    assert_eq!(answered(Does::Breaks("")).await, error("Invocation failed, status code 500"));
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_a_500() {
+    let answer = answered(Does::Breaks("220 mail.example ESMTP\r\n"));
+    assert_eq!(answer.await, error("Invocation failed, status code 500"));
+}
+
+#[tokio::test]
+async fn an_app_that_does_not_answer_is_a_500_after_the_time_out() {
+    let (url, messages) = app(Does::Waits).await;
+    let upstream = HttpUpstream::new(url).unwrap().time_out(Duration::from_millis(200));
+    let (_service, mut client) = client(upstream).await;
+
+    client.invoke("7", "m").await;
+
+    assert_eq!(client.hear().await, error("Invocation failed, status code 500"));
+    assert_eq!(messages.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn only_the_first_template_that_fits_is_called() {
+    const VOID: &[&str] = &["HTTP/1.1 204 No Content\r\n\r\n"];
+    let (first, first_messages) = app(Does::Writes(VOID)).await;
+    let (second, second_messages) = app(Does::Writes(VOID)).await;
+    let upstream = HttpUpstream::with_templates([
+        Template::new(first).unwrap().events("a, b").categories("messages"),
+        Template::new(second).unwrap(),
+    ]);
+    let (_service, mut client) = client(upstream).await;
+
+    for event in ["a", "b", "c"] {
+        client.invoke("7", event).await;
+        assert_eq!(client.hear().await, "{\"type\":3,\"invocationId\":\"7\"}\x1e");
+    }
+
+    assert_eq!(first_messages.load(Ordering::SeqCst), 2);
+    assert_eq!(second_messages.load(Ordering::SeqCst), 1);
+}

@@ -1,0 +1,100 @@
+//! `:execute`: commands for those whom a filter finds.
+
+use crate::{
+    rest_support::{call, post},
+    support::{App, Client, Fixture, message, segment},
+};
+
+const PATH: &str = "/api/hubs/chat/:execute?api-version=2023-07-01";
+
+async fn execute(fixture: &Fixture, filter: &str, commands: &str) {
+    let path = format!("{PATH}&filter={}", segment(filter));
+    let answer = post(fixture, &path, commands).await;
+    assert_eq!((answer.status, answer.body.len()), (202, 0), "{:?}", answer.body);
+}
+
+fn say(text: &str) -> String {
+    let message = format!(r#"{{"target":"m","arguments":["{text}"]}}"#);
+    format!(r#"[{{"type":"SendMessage","message":{message}}}]"#)
+}
+
+async fn clients(fixture: &Fixture) -> [(Client, String); 3] {
+    [
+        fixture.client_and_id("ada").await,
+        fixture.client_and_id("bob").await,
+        fixture.client_and_id("listener-1").await,
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_go_to_those_whom_the_filter_finds() {
+    let fixture = Fixture::new(App::silent());
+    let [(mut ada, ada_id), (mut bob, bob_id), (mut eve, _)] = clients(&fixture).await;
+    let below = format!("/api/hubs/chat/groups/g/connections/{ada_id}");
+    assert_eq!(call(&fixture, "PUT", &below, &[], b"").await.status, 200);
+
+    execute(&fixture, "", &say("all")).await;
+    execute(&fixture, "userId eq 'ada'", &say("ada")).await;
+    execute(&fixture, &format!("connectionId in ('{bob_id}','x')"), &say("bob")).await;
+    execute(&fixture, "startswith(userId, 'listener-')", &say("eve")).await;
+    execute(&fixture, "'g' in groups or userId ne 'ada' and userId ne 'bob'", &say("g")).await;
+    execute(&fixture, "not ('g' in groups)", &say("not g")).await;
+
+    for (client, texts) in [(&mut ada, &["all", "ada", "g"]), (&mut bob, &["all", "bob", "not g"])]
+    {
+        for text in texts {
+            assert_eq!(client.hear().await, message(text));
+        }
+    }
+    for text in ["all", "eve", "g", "not g"] {
+        assert_eq!(eve.hear().await, message(text));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn commands_run_in_order_and_for_the_same_connections() {
+    let fixture = Fixture::new(App::silent());
+    let [(mut ada, _), (mut bob, _), _] = clients(&fixture).await;
+
+    let commands = r#"[{"type":"JoinGroup","group":"a/b"},
+        {"type":"SendMessage","message":{"Target":"m","Arguments":["last"]}},
+        {"type":"CloseConnection","reason":"bye"}]"#;
+    execute(&fixture, "userId eq 'bob'", r#"[{"type":"JoinGroup","group":"a/b"}]"#).await;
+    execute(&fixture, "not ('a/b' in groups) and userId eq 'ada'", commands).await;
+
+    assert_eq!(ada.hear().await, message("last"));
+    assert_eq!(ada.hear().await, "{\"type\":7,\"error\":\"bye\"}\x1e");
+    let group = "/api/hubs/chat/groups/a%2Fb";
+    assert_eq!(call(&fixture, "HEAD", group, &[], b"").await.status, 200);
+    execute(&fixture, "", r#"[{"type":"LeaveGroup","group":"a/b"}]"#).await;
+    assert_eq!(call(&fixture, "HEAD", group, &[], b"").await.status, 404);
+    execute(&fixture, "", r#"[{"type":"CloseConnection"}]"#).await;
+    assert_eq!(bob.hear().await, "{\"type\":7}\x1e");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_happens_when_any_command_is_wrong() {
+    let fixture = Fixture::new(App::silent());
+    let mut ada = fixture.client("ada").await;
+
+    let half = r#"[{"type":"CloseConnection"},{"type":"JoinGroup"}]"#;
+    let answer = post(&fixture, PATH, half).await;
+
+    assert_eq!(answer.outcome(), (400, Some("Error.Request.Invalid")));
+    assert_eq!(answer.json()["message"], "command 1: `group` is missing");
+    fixture.send(":send", "still there").await;
+    assert_eq!(ada.hear().await, message("still there"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_filter_that_is_not_understood_says_where() {
+    let fixture = Fixture::new(App::silent());
+
+    let path = format!("{PATH}&filter={}", segment("age gt 5"));
+    let answer = post(&fixture, &path, "[]").await;
+
+    assert_eq!(answer.outcome(), (400, Some("Error.Request.Invalid")));
+    assert_eq!(answer.json()["target"], "filter");
+    let text = answer.json()["message"].as_str().unwrap().to_owned();
+    assert!(text.starts_with("`age` is not understood at character 1; a filter knows"), "{text}");
+}

@@ -1,0 +1,189 @@
+//! Bounds, and the ends of connections that could have been resumed.
+
+use std::time::Duration;
+
+use hub_local::Limits;
+use tokio::time::Instant;
+
+use super::{LOST, ack, call, connected, cut, is_gone, sent, sequence};
+use crate::{
+    support::{App, Fixture, client_token, eventually, settle},
+    wire::UPGRADE,
+};
+
+#[tokio::test(start_paused = true)]
+async fn a_sequence_that_leaves_messages_out_ends_the_connection() {
+    let fixture = Fixture::new(App::silent());
+    let (client, mut wire) = connected(&fixture).await;
+    wire.say(&call("a")).await;
+    fixture.app.called("a").await;
+
+    cut(wire).await;
+    let mut wire = client.web_socket().await;
+    assert_eq!(wire.hear().await, sequence(1));
+    wire.say(&sequence(3)).await;
+
+    let close = r#"{"type":7,"error":"Connection closed with an error.","allowReconnect":true}"#;
+    assert_eq!(wire.hear().await, close);
+    wire.hear_close().await;
+    let error = "Sequence ID greater than amount of messages we've received.";
+    assert_eq!(fixture.app.called("disconnected").await.json()["Error"], error);
+    assert!(is_gone(&client).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_thirty_seconds_the_connection_has_ended() {
+    let fixture = Fixture::new(App::silent());
+    let (client, wire) = connected(&fixture).await;
+
+    let start = Instant::now();
+    cut(wire).await;
+    tokio::time::sleep(Duration::from_secs(29)).await;
+    assert_eq!(fixture.app.events(), ["connected"]);
+    let body = fixture.app.called("disconnected").await.json();
+
+    assert_eq!(start.elapsed().as_secs(), 30);
+    assert_eq!(body["Error"], LOST);
+    assert!(is_gone(&client).await);
+    assert_eq!(fixture.app.events(), ["connected", "disconnected"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_wait_while_too_much_is_not_acknowledged() {
+    let limits = Limits { resume_buffer: 200, ..Limits::default() };
+    let fixture = Fixture::with(App::silent(), limits);
+    let (_client, mut wire) = connected(&fixture).await;
+    for number in 0..10 {
+        fixture.send(":send", &format!("{number:050}")).await;
+    }
+
+    // Each takes 90 bytes and a header of two.
+    for number in 0..3 {
+        assert_eq!(wire.hear().await, sent(&format!("{number:050}")));
+    }
+    // An acknowledgement is not held back by what it would release.
+    wire.say(&call("a")).await;
+    assert_eq!(wire.hear().await, ack(1));
+    wire.say(&ack(2)).await;
+    for number in 3..5 {
+        assert_eq!(wire.hear().await, sent(&format!("{number:050}")));
+    }
+    wire.say(&ack(5)).await;
+    for number in 5..8 {
+        assert_eq!(wire.hear().await, sent(&format!("{number:050}")));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_held_back_goes_out_before_a_close() {
+    let limits = Limits { resume_buffer: 100, ..Limits::default() };
+    let fixture = Fixture::with(App::silent(), limits);
+    let (_client, mut wire) = connected(&fixture).await;
+    for number in 0..5 {
+        fixture.send(":send", &format!("{number:050}")).await;
+    }
+    settle().await;
+
+    let below = format!("connections/{}?reason=bye", fixture.last_id());
+    assert_eq!(fixture.status(http::Method::DELETE, &below).await, 200);
+
+    for number in 0..5 {
+        assert_eq!(wire.hear().await, sent(&format!("{number:050}")));
+    }
+    assert_eq!(wire.hear().await, r#"{"type":7,"error":"bye"}"#);
+    wire.hear_close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_away_for_too_many_messages_is_closed_with_a_reason() {
+    let limits = Limits { outbox_messages: 50, resume_buffer: 1000, ..Limits::default() };
+    let fixture = Fixture::with(App::silent(), limits);
+    let (client, wire) = connected(&fixture).await;
+
+    cut(wire).await;
+    for _ in 0..100 {
+        fixture.send(":send", "x").await;
+        settle().await;
+    }
+
+    assert_eq!(fixture.service.counters().slow_clients, 1);
+    assert_eq!(fixture.service.counters().connections, 0);
+    assert_eq!(fixture.app.called("disconnected").await.json()["Error"], "slow client");
+    assert!(is_gone(&client).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_of_either_side_is_the_end() {
+    let fixture = Fixture::new(App::silent());
+
+    let (client, mut wire) = connected(&fixture).await;
+    wire.say(r#"{"type":7}"#).await;
+    assert_eq!(wire.hear().await, r#"{"type":7}"#);
+    wire.hear_close().await;
+    eventually(|| fixture.app.events() == ["connected", "disconnected"]).await;
+    assert!(is_gone(&client).await);
+
+    let (client, mut wire) = connected(&fixture).await;
+    wire.frame(0x88, &[3, 232]).await;
+    wire.hear_close().await;
+    eventually(|| fixture.app.events().len() == 4).await;
+    assert_eq!(fixture.app.calls()[3].body, "{\"Type\":11}");
+    assert!(is_gone(&client).await);
+
+    let (client, mut wire) = connected(&fixture).await;
+    let below = format!("connections/{}", client.answer["connectionId"].as_str().unwrap());
+    assert_eq!(fixture.status(http::Method::DELETE, &below).await, 200);
+    assert_eq!(wire.hear().await, r#"{"type":7}"#);
+    wire.hear_close().await;
+    eventually(|| fixture.app.events().len() == 6).await;
+    assert!(is_gone(&client).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_stops_does_not_wait_for_clients_that_are_away() {
+    let fixture = Fixture::new(App::silent());
+    let (_client, wire) = connected(&fixture).await;
+    cut(wire).await;
+    let start = Instant::now();
+
+    fixture.service.shutdown().await;
+
+    assert_eq!(start.elapsed().as_secs(), 0);
+    assert_eq!(fixture.app.events(), ["connected", "disconnected"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_client_is_closed_and_one_that_breaks_the_rules_too() {
+    let fixture = Fixture::new(App::silent());
+    let close = r#"{"type":7,"error":"Connection closed with an error.","allowReconnect":true}"#;
+
+    let (client, mut wire) = connected(&fixture).await;
+    wire.say(r#"{"type":6}"#).await;
+    assert_eq!(wire.hear().await, close);
+    wire.hear_close().await;
+    eventually(|| fixture.app.events().len() == 2).await;
+    assert!(is_gone(&client).await);
+
+    let (client, mut wire) = connected(&fixture).await;
+    // Not masked.
+    wire.write(b"\x81\x0b{\"type\":6}\x1e").await;
+    wire.hear_close().await;
+    eventually(|| fixture.app.events().len() == 4).await;
+    assert!(is_gone(&client).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_same_user_may_resume() {
+    let fixture = Fixture::new(App::silent());
+    let (client, _wire) = connected(&fixture).await;
+    let mut thief = client.clone();
+
+    thief.token = client_token("eve");
+    assert_eq!(thief.ask("GET", UPGRADE, b"").await.status, 403);
+    thief.token = "bad".to_owned();
+    assert_eq!(thief.ask("GET", UPGRADE, b"").await.status, 401);
+
+    fixture.send(":send", "x").await;
+    let mut wire = client.web_socket().await;
+    assert_eq!(wire.hear().await, sequence(1));
+}

@@ -1,0 +1,97 @@
+//! Calls that no upstream takes, and calls that wait for their turn.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use hub_local::{Limits, LocalService, Unmatched, UpstreamError};
+use tokio::sync::Semaphore;
+
+use crate::support::{App, Client, Fixture, KEY, URL, answer, client_token, eventually, settle};
+
+/// Takes no event but `known`.
+fn picky() -> App {
+    App::failing(|call| async move {
+        if call.event == "known" {
+            Ok(call.completion(&true.into()))
+        } else {
+            Err(UpstreamError::NoTemplate)
+        }
+    })
+}
+
+async fn client(unmatched: Unmatched) -> (LocalService, Client) {
+    let service = LocalService::builder().key(KEY).upstream(picky()).unmatched(unmatched).build();
+    let url = format!("{URL}/client/?hub=chat");
+    let mut client = Client(service.connect_memory(&url, &client_token("ada")).unwrap());
+    client.handshake().await;
+    (service, client)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invoke_that_no_template_takes_is_refused() {
+    let (_service, mut client) = client(Unmatched::Refused).await;
+
+    client.invoke("7", "unknown").await;
+
+    let text = "no upstream is configured for this method, so nobody answers";
+    let refusal = format!("{{\"type\":3,\"invocationId\":\"7\",\"error\":\"{text}\"}}\x1e");
+    assert_eq!(client.hear().await, refusal);
+}
+
+#[tokio::test(start_paused = true)]
+async fn strictly_nobody_answers_it() {
+    let (_service, mut client) = client(Unmatched::Silent).await;
+
+    client.invoke("7", "unknown").await;
+    client.invoke("8", "known").await;
+
+    assert!(client.hear().await.contains("\"invocationId\":\"8\""));
+}
+
+#[tokio::test(start_paused = true)]
+async fn strictly_nobody_answers_without_an_upstream_either() {
+    let service = LocalService::builder().key(KEY).unmatched(Unmatched::Silent).build();
+    let url = format!("{URL}/client/?hub=chat");
+    let mut client = Client(service.connect_memory(&url, &client_token("ada")).unwrap());
+    client.handshake().await;
+
+    client.invoke("7", "m").await;
+    settle().await;
+    service.shutdown().await;
+
+    assert_eq!(client.hear().await, "{\"type\":7,\"allowReconnect\":true}\x1e");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_calls_run_at_once_than_the_limit_allows() {
+    let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let gate = Arc::new(Semaphore::new(0));
+    let inner = (Arc::clone(&running), Arc::clone(&most), Arc::clone(&gate));
+    let app = App::new(move |_| {
+        let (running, most, gate) = inner.clone();
+        async move {
+            most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            gate.acquire().await.unwrap().forget();
+            running.fetch_sub(1, Ordering::SeqCst);
+            answer(200, "")
+        }
+    });
+    let limits = Limits { upstream_calls: 2, ..Limits::default() };
+    let fixture = Fixture::with(app, limits);
+    let mut clients = Vec::new();
+    for _ in 0..5 {
+        let mut client = fixture.open("ada");
+        client.handshake().await;
+        clients.push(client);
+    }
+
+    eventually(|| running.load(Ordering::SeqCst) == 2).await;
+    settle().await;
+    assert_eq!(fixture.app.calls().len(), 2);
+    gate.add_permits(5);
+    eventually(|| fixture.app.calls().len() == 5).await;
+
+    assert_eq!(most.load(Ordering::SeqCst), 2);
+}

@@ -1,0 +1,288 @@
+//! HTTP/1.1 and WebSocket frames by hand: over a pipe, so that time can be paused, or a socket.
+
+use std::{net::SocketAddr, time::Duration};
+
+use http_body_util::BodyExt as _;
+use hub_local::LocalService;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, duplex},
+    net::TcpStream,
+};
+use tower_service::Service as _;
+
+use crate::support::{Fixture, client_token};
+
+const PIPE: usize = 64 * 1024;
+
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+/// A client's end of one HTTP connection.
+pub(crate) struct Wire {
+    stream: Box<dyn Stream>,
+    input: Vec<u8>,
+}
+
+/// The answer to one request.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    head: String,
+    pub(crate) body: String,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().skip(1).find_map(|line| {
+            let (key, value) = line.split_once(": ")?;
+            key.eq_ignore_ascii_case(name).then_some(value)
+        })
+    }
+
+    /// Status, content type and text.
+    pub(crate) fn plain(&self) -> (u16, &str, &str) {
+        (self.status, self.header("content-type").unwrap_or_default(), &self.body)
+    }
+}
+
+/// A request with a body and a token in its header, if any.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ask<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) query: &'a str,
+    pub(crate) token: &'a str,
+    /// More header lines, each with its end.
+    pub(crate) headers: &'a str,
+    pub(crate) body: &'a [u8],
+}
+
+impl Wire {
+    /// A connection to the service without a socket.
+    pub(crate) fn pipe(service: &LocalService) -> Self {
+        Self::narrow(service, PIPE)
+    }
+
+    /// The same, with a buffer of this size in each direction.
+    pub(crate) fn narrow(service: &LocalService, size: usize) -> Self {
+        let (client, server) = duplex(size);
+        let service = service.clone();
+        let respond = service_fn(move |request: hyper::Request<Incoming>| {
+            service.clone().call(request.map(|body| body.boxed()))
+        });
+        tokio::spawn(async move {
+            let serving = http1::Builder::new().serve_connection(TokioIo::new(server), respond);
+            let _ = serving.with_upgrades().await;
+        });
+        Self { stream: Box::new(client), input: Vec::new() }
+    }
+
+    pub(crate) async fn socket(address: SocketAddr) -> Self {
+        Self { stream: Box::new(TcpStream::connect(address).await.unwrap()), input: Vec::new() }
+    }
+
+    pub(crate) async fn write(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.unwrap();
+    }
+
+    /// Waits until nothing can be written any more.
+    pub(crate) async fn breaks(&mut self) {
+        while self.stream.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Sends a request to `/client/`.
+    pub(crate) async fn send(&mut self, ask: Ask<'_>) {
+        let Ask { method, query, token, headers, body } = ask;
+        let authorization = match token {
+            "" => String::new(),
+            token => format!("authorization: Bearer {token}\r\n"),
+        };
+        let length = body.len();
+        let head = format!(
+            "{method} /client/?hub=chat&{query} HTTP/1.1\r\nhost: localhost\r\n{authorization}\
+             {headers}content-length: {length}\r\n\r\n"
+        );
+        self.write(head.as_bytes()).await;
+        self.write(body).await;
+    }
+
+    pub(crate) async fn ask(&mut self, ask: Ask<'_>) -> Answer {
+        self.send(ask).await;
+        self.answer().await
+    }
+
+    /// An answer whose length is declared.
+    pub(crate) async fn answer(&mut self) -> Answer {
+        let mut answer = self.head().await;
+        let length = answer.header("content-length").map_or(0, |it| it.parse().unwrap());
+        answer.bytes = self.take(length).await.unwrap();
+        answer.body = String::from_utf8_lossy(&answer.bytes).into_owned();
+        answer
+    }
+
+    /// An answer without its body.
+    pub(crate) async fn head(&mut self) -> Answer {
+        let end = self.find(b"\r\n\r\n").await.unwrap();
+        let head = String::from_utf8(self.take(end + 4).await.unwrap()).unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Answer { status, head, body: String::new(), bytes: Vec::new() }
+    }
+
+    /// The next chunk of a body; `None` is its end.
+    pub(crate) async fn chunk(&mut self) -> Option<String> {
+        let end = self.find(b"\r\n").await.unwrap();
+        let line = self.take(end + 2).await.unwrap();
+        let length = usize::from_str_radix(str::from_utf8(&line).unwrap().trim(), 16).unwrap();
+        let bytes = self.take(length + 2).await.unwrap();
+        (length > 0).then(|| String::from_utf8(bytes[..length].to_vec()).unwrap())
+    }
+
+    /// Sends a masked frame whose first byte is this.
+    pub(crate) async fn frame(&mut self, first: u8, payload: &[u8]) {
+        let mut bytes = vec![first];
+        match payload.len() {
+            length @ 0..126 => bytes.push(0x80 | length as u8),
+            length => {
+                bytes.push(0x80 | 126);
+                bytes.extend((length as u16).to_be_bytes());
+            }
+        }
+        bytes.extend([0; 4]);
+        bytes.extend(payload);
+        self.write(&bytes).await;
+    }
+
+    /// Sends a message as text, or as bytes if it is not JSON.
+    pub(crate) async fn say(&mut self, message: &str) {
+        self.frame(0x81, format!("{message}\x1e").as_bytes()).await;
+    }
+
+    /// The next frame, pings left out: its first byte and its payload. `None` when the connection
+    /// has ended without another.
+    pub(crate) async fn heard(&mut self) -> Option<(u8, Vec<u8>)> {
+        loop {
+            let start = self.take(2).await?;
+            let length = match start[1] {
+                126 => {
+                    let length = self.take(2).await?;
+                    usize::from(u16::from_be_bytes([length[0], length[1]]))
+                }
+                127 => {
+                    let length = self.take(8).await?;
+                    usize::try_from(u64::from_be_bytes(length.try_into().unwrap())).unwrap()
+                }
+                length => usize::from(length),
+            };
+            let payload = self.take(length).await?;
+            if payload != b"{\"type\":6}\x1e" && payload != b"\x02\x91\x06" {
+                return Some((start[0], payload));
+            }
+        }
+    }
+
+    /// The next message, without its separator.
+    pub(crate) async fn hear(&mut self) -> String {
+        let (first, payload) = self.heard().await.unwrap();
+        assert_eq!(first, 0x81);
+        String::from_utf8(payload).unwrap().trim_end_matches('\x1e').to_owned()
+    }
+
+    /// The close frame, and nothing after it.
+    pub(crate) async fn hear_close(&mut self) {
+        assert_eq!(self.heard().await, Some((0x88, vec![3, 232])));
+        assert_eq!(self.heard().await, None);
+    }
+
+    /// Whether the service has closed the connection.
+    pub(crate) async fn is_over(&mut self) -> bool {
+        self.heard().await.is_none()
+    }
+
+    async fn find(&mut self, what: &[u8]) -> Option<usize> {
+        loop {
+            if let Some(at) = self.input.windows(what.len()).position(|it| it == what) {
+                return Some(at);
+            }
+            self.read().await?;
+        }
+    }
+
+    async fn take(&mut self, length: usize) -> Option<Vec<u8>> {
+        while self.input.len() < length {
+            self.read().await?;
+        }
+        let rest = self.input.split_off(length);
+        Some(std::mem::replace(&mut self.input, rest))
+    }
+
+    async fn read(&mut self) -> Option<()> {
+        let read = self.stream.read_buf(&mut self.input).await.unwrap_or(0);
+        (read > 0).then_some(())
+    }
+}
+
+/// Header lines that ask for events.
+pub(crate) const EVENTS: &str = "accept: text/event-stream\r\n";
+/// Header lines that ask for a WebSocket.
+pub(crate) const UPGRADE: &str = "connection: upgrade\r\nupgrade: websocket\r\n\
+                                  sec-websocket-version: 13\r\n\
+                                  sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+/// A client that has negotiated.
+#[derive(Clone)]
+pub(crate) struct Negotiated {
+    pub(crate) service: LocalService,
+    pub(crate) answer: Value,
+    /// `id=` and the secret token.
+    pub(crate) query: String,
+    pub(crate) token: String,
+}
+
+impl Negotiated {
+    pub(crate) async fn new(fixture: &Fixture) -> Self {
+        Self::with(fixture, client_token("ada"), "").await
+    }
+
+    pub(crate) async fn with(fixture: &Fixture, token: String, more: &str) -> Self {
+        let path = format!("/client/negotiate?hub=chat&negotiateVersion=1{more}");
+        let request = http::Request::post(path).header("authorization", format!("Bearer {token}"));
+        let answer = fixture.request(request.body(http_body_util::Full::default()).unwrap()).await;
+        let answer = answer.json();
+        let query = format!("id={}", answer["connectionToken"].as_str().unwrap_or_default());
+        Self { service: fixture.service.clone(), answer, query, token }
+    }
+
+    /// A request of this client on a connection of its own.
+    pub(crate) async fn send(&self, method: &str, headers: &str, body: &[u8]) -> Wire {
+        let mut wire = Wire::pipe(&self.service);
+        let (query, token) = (self.query.as_str(), self.token.as_str());
+        wire.send(Ask { method, query, token, headers, body }).await;
+        wire
+    }
+
+    pub(crate) async fn ask(&self, method: &str, headers: &str, body: &[u8]) -> Answer {
+        self.send(method, headers, body).await.answer().await
+    }
+
+    /// Posts a message.
+    pub(crate) async fn post(&self, message: &str) {
+        let posted = self.ask("POST", "", format!("{message}\x1e").as_bytes()).await;
+        assert_eq!(posted.plain(), (200, "text/plain", ""));
+    }
+
+    pub(crate) async fn poll(&self) -> Answer {
+        self.ask("GET", "", b"").await
+    }
+
+    /// A WebSocket without its handshake.
+    pub(crate) async fn web_socket(&self) -> Wire {
+        let mut wire = self.send("GET", UPGRADE, b"").await;
+        assert_eq!(wire.head().await.status, 101);
+        wire
+    }
+}
