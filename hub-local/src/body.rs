@@ -4,14 +4,18 @@ use std::{
     convert::Infallible,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 use tokio_util::sync::DropGuard;
+
+/// How long a body may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An error of whoever sends a request body.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -83,7 +87,11 @@ pub(crate) enum ReadError {
 }
 
 /// Reads a request body of at most `limit` bytes. What is declared to be bigger is not read.
-pub(crate) async fn read(mut body: RequestBody, limit: usize) -> Result<Bytes, ReadError> {
+pub(crate) async fn read(body: RequestBody, limit: usize) -> Result<Bytes, ReadError> {
+    timeout(PATIENCE, read_all(body, limit)).await.unwrap_or(Err(ReadError::Aborted))
+}
+
+async fn read_all(mut body: RequestBody, limit: usize) -> Result<Bytes, ReadError> {
     if http_body::Body::size_hint(&body).lower() > limit as u64 {
         return Err(ReadError::TooLarge);
     }

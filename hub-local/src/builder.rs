@@ -77,7 +77,8 @@ impl Builder {
         let key = self.key.unwrap_or_else(random::key);
         let keys = std::iter::once(key).chain(self.secondary_key).collect();
         let url = self.public_url.unwrap_or_else(|| DEFAULT_URL.to_owned());
-        let mut state = State::new(keys, self.upstream, self.limits, self.detailed_errors, &url);
+        let mut state =
+            State::new(keys, self.upstream, self.limits.bounded(), self.detailed_errors, &url);
         state.unmatched = self.unmatched;
         state.stateful_reconnect = self.stateful_reconnect.unwrap_or(state.stateful_reconnect);
         LocalService::new(state)

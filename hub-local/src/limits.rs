@@ -64,7 +64,32 @@ pub struct Limits {
     pub descriptors: Option<usize>,
 }
 
+/// The longest time that is waited for anything. No clock counts to [`Duration::MAX`].
+const LONGEST: Duration = Duration::from_hours(24 * 365);
+/// The shortest time between two pings; a timer without any would never rest.
+const SHORTEST: Duration = Duration::from_millis(1);
+
 impl Limits {
+    /// The same limits, with times that timers take.
+    pub(crate) fn bounded(mut self) -> Self {
+        for time in [
+            &mut self.handshake,
+            &mut self.keep_alive,
+            &mut self.client_timeout,
+            &mut self.connect_within,
+            &mut self.poll_hold,
+            &mut self.poll_gap,
+            &mut self.resume_within,
+            &mut self.close,
+            &mut self.client_result,
+            &mut self.token_leeway,
+        ] {
+            *time = (*time).min(LONGEST);
+        }
+        self.keep_alive = self.keep_alive.max(SHORTEST);
+        self
+    }
+
     /// How many of this many file descriptors are kept back from clients, for upstream calls and
     /// REST.
     #[must_use]

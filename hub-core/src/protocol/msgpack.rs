@@ -11,11 +11,13 @@ mod reader;
 mod tests;
 mod timestamp;
 mod to_json;
+mod value;
 
 use bytes::Bytes;
 use rmp::encode;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 
+pub(crate) use self::value::write_value;
 pub(super) use self::{
     from_json::from_json,
     reader::{Reader, Token},
@@ -349,19 +351,6 @@ impl Writer {
 /// Lengths have 32 bits, and memory for more elements is not there.
 fn count(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
-}
-
-/// A value could not be serialised.
-pub(crate) type EncodeError = rmp_serde::encode::Error;
-
-/// Appends a value as other clients expect it: structures are maps, and what has a form for people,
-/// such as a UUID, has that form.
-pub(crate) fn write_value<T: Serialize + ?Sized>(
-    out: &mut Vec<u8>,
-    value: &T,
-) -> Result<(), EncodeError> {
-    let mut serializer = rmp_serde::Serializer::new(out).with_struct_map().with_human_readable();
-    value.serialize(&mut serializer)
 }
 
 /// Reads one value, the counterpart of [`write_value`]; the error is a text for the client.

@@ -15,10 +15,6 @@ use tokio::time::{Instant, MissedTickBehavior, Sleep, interval_at, sleep_until};
 use super::{Connection, Ending, Pushed, seldom::Seldom};
 use crate::transport::{Incoming, Source};
 
-/// The shortest and the longest time between two pings that a timer takes, whatever was asked for.
-const OFTEN: Duration = Duration::from_millis(1);
-const SELDOM: Duration = Duration::from_hours(24 * 365);
-
 /// Sends pings, by the clock and not by what else was sent. Ends when the outbox takes no more.
 pub(super) async fn ping(connection: &Arc<Connection>) -> Ending {
     match tick(connection).await {
@@ -28,7 +24,7 @@ pub(super) async fn ping(connection: &Arc<Connection>) -> Ending {
 }
 
 async fn tick(connection: &Arc<Connection>) -> Result<Infallible, Ending> {
-    let every = connection.state.limits.keep_alive.clamp(OFTEN, SELDOM);
+    let every = connection.state.limits.keep_alive;
     let mut ticks = interval_at(Instant::now() + every, every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

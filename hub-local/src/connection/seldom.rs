@@ -7,13 +7,13 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Wake, Waker},
 };
 
-use futures_util::task::AtomicWaker;
+use crate::sync::lock;
 
 /// Polls the future inside only after it was woken.
 pub(crate) struct Seldom<F> {
@@ -28,7 +28,8 @@ pub(crate) struct Seldom<F> {
 #[derive(Default)]
 struct Alarm {
     rung: AtomicBool,
-    task: AtomicWaker,
+    /// Stays here when it is used: a wake that comes late must not take it from the next one.
+    task: Mutex<Option<Waker>>,
 }
 
 impl Wake for Alarm {
@@ -37,8 +38,17 @@ impl Wake for Alarm {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.rung.store(true, Ordering::Release);
-        self.task.wake();
+        self.rung.swap(true, Ordering::AcqRel);
+        self.wake_task();
+    }
+}
+
+impl Alarm {
+    fn wake_task(&self) {
+        let task = lock(&self.task).clone();
+        if let Some(task) = task {
+            task.wake();
+        }
     }
 }
 
@@ -61,15 +71,15 @@ impl<F: Future + Unpin> Future for Seldom<F> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = &mut *self;
         let known = this.task.as_ref().is_some_and(|task| task.will_wake(context.waker()));
-        if known && !this.alarm.rung.load(Ordering::Acquire) {
-            return Poll::Pending;
-        }
-        // An alarm rings once, and before it is asked again it must know whom to wake.
-        this.alarm.task.register(context.waker());
         if !known {
             this.task = Some(context.waker().clone());
+            lock(&this.alarm.task).clone_from(&this.task);
         }
-        this.alarm.rung.store(false, Ordering::Release);
+        // The swap orders what the waker did before what the future sees; a plain store would not.
+        let rung = this.alarm.rung.swap(false, Ordering::AcqRel);
+        if known && !rung {
+            return Poll::Pending;
+        }
         Pin::new(&mut this.future).poll(&mut Context::from_waker(&this.waker))
     }
 }
@@ -101,6 +111,41 @@ mod tests {
         seldom.await;
 
         assert_eq!(polls.get(), 2);
+    }
+
+    /// Counts how often the task is woken.
+    #[derive(Default)]
+    struct Task(std::sync::atomic::AtomicUsize);
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_wake_that_was_interrupted_half_way_takes_no_later_one_away() {
+        let (task, polls) = (Arc::new(Task::default()), Cell::new(0));
+        let waker = Waker::from(Arc::clone(&task));
+        let mut context = Context::from_waker(&waker);
+        let mut seldom = Seldom::new(poll_fn(|_| {
+            polls.set(polls.get() + 1);
+            Poll::<()>::Pending
+        }));
+        assert!(Pin::new(&mut seldom).poll(&mut context).is_pending());
+
+        // One thread has rung and not yet woken; the task is polled for another reason meanwhile.
+        let alarm = Arc::clone(&seldom.alarm);
+        alarm.rung.swap(true, Ordering::AcqRel);
+        assert!(Pin::new(&mut seldom).poll(&mut context).is_pending());
+        alarm.wake_task();
+        assert!(Pin::new(&mut seldom).poll(&mut context).is_pending());
+        assert_eq!(polls.get(), 2);
+        alarm.wake_by_ref();
+
+        assert_eq!(task.0.load(Ordering::SeqCst), 2);
+        assert!(Pin::new(&mut seldom).poll(&mut context).is_pending());
+        assert_eq!(polls.get(), 3);
     }
 
     #[tokio::test(start_paused = true)]

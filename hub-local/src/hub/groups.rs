@@ -283,7 +283,8 @@ fn collect(
     let mut members: HashMap<&str, &Arc<Connection>> =
         group.connections.iter().map(|(id, member)| (id.as_str(), &member.connection)).collect();
     let mut until = None;
-    group.users.retain(|user| match users.get_mut(user) {
+    let mut left = Vec::new();
+    group.users.retain(|id| match users.get_mut(id) {
         Some(user) => match user.groups.get(name) {
             Some(membership) if now < membership.until => {
                 until =
@@ -292,11 +293,17 @@ fn collect(
             }
             _ => {
                 user.groups.remove(name);
+                left.push(id.clone());
                 false
             }
         },
         None => false,
     });
+    for id in left {
+        if users.get(&id).is_some_and(|it| it.connections.is_empty() && it.groups.is_empty()) {
+            users.remove(&id);
+        }
+    }
     for user in group.users.iter().filter_map(|user| users.get(user)) {
         members.extend(user.connections.iter().map(|it| (it.id.as_str(), it)));
     }

@@ -21,6 +21,10 @@ const METADATA_V6: [Ipv6Addr; 2] = [
 /// IPv4 behind IPv6: the well-known prefix of NAT64.
 const NAT64: [u16; 6] = [0x64, 0xff9b, 0, 0, 0, 0];
 
+const NAT64_LOCAL: [u16; 3] = [0x64, 0xff9b, 1];
+/// The first segment of 6to4.
+const SIX_TO_FOUR: u16 = 0x2002;
+
 /// Why an address is not called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("link-local and metadata addresses are refused")]
@@ -32,15 +36,26 @@ pub(crate) fn is_refused(address: IpAddr) -> bool {
         IpAddr::V4(address) => is_refused_v4(address),
         IpAddr::V6(address) => {
             let segments = address.segments();
-            let embedded = segments.starts_with(&NAT64).then(|| {
-                let [high, low] = [segments[6], segments[7]].map(u16::to_be_bytes);
-                Ipv4Addr::new(high[0], high[1], low[0], low[1])
-            });
             address.is_unicast_link_local()
                 || METADATA_V6.contains(&address)
-                || embedded.is_some_and(is_refused_v4)
+                || embedded(segments).is_some_and(is_refused_v4)
         }
     }
+}
+
+/// The IPv4 address inside of an IPv6 one: behind NAT64, of its local-use prefix too, in 6to4, or
+/// "compatible".
+fn embedded(segments: [u16; 8]) -> Option<Ipv4Addr> {
+    let last = segments.starts_with(&NAT64)
+        || segments.starts_with(&NAT64_LOCAL)
+        || segments.starts_with(&[0; 6]);
+    let [high, low] = match segments {
+        [SIX_TO_FOUR, high, low, ..] => [high, low],
+        [.., high, low] if last => [high, low],
+        _ => return None,
+    };
+    let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+    Some(Ipv4Addr::new(a, b, c, d))
 }
 
 fn is_refused_v4(address: Ipv4Addr) -> bool {
@@ -100,6 +115,9 @@ mod tests {
             "[febf::1]",
             "[::ffff:169.254.169.254]",
             "[64:ff9b::a9fe:a9fe]",
+            "[64:ff9b:1::a9fe:a9fe]",
+            "[2002:a9fe:a9fe::1]",
+            "[::a9fe:a9fe]",
             "[fd00:ec2::254]",
             "[fd20:ce::254]",
         ] {

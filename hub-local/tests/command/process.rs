@@ -156,7 +156,10 @@ impl Folder {
     }
 
     pub(crate) fn write_settings(&self, text: &str) {
-        std::fs::write(self.0.join("settings.json"), text).unwrap();
+        // As editors do: whoever reads meanwhile sees the old file or the new one, never half of it.
+        let new = self.0.join("settings.json.new");
+        std::fs::write(&new, text).unwrap();
+        std::fs::rename(new, self.0.join("settings.json")).unwrap();
     }
 }
 

@@ -137,11 +137,21 @@ async fn an_orderly_close_of_the_transport_is_clean_and_a_loss_is_not() {
 #[tokio::test(start_paused = true)]
 async fn times_that_no_timer_takes_are_bounded() {
     for keep_alive in [Duration::ZERO, Duration::MAX] {
-        let limits = Limits { keep_alive, ..Limits::default() };
+        let (client_timeout, connect_within) = (Duration::MAX, Duration::MAX);
+        let (poll_gap, resume_within) = (Duration::MAX, Duration::MAX);
+        let limits = Limits {
+            keep_alive,
+            client_timeout,
+            connect_within,
+            poll_gap,
+            resume_within,
+            ..Limits::default()
+        };
         let fixture = Fixture::with(App::silent(), limits);
 
         let mut client = fixture.client("ada").await;
 
+        client.say("{\"type\":6}").await;
         client.invoke("1", "m").await;
         assert_eq!(client.hear().await, "{\"type\":3,\"invocationId\":\"1\"}\x1e");
     }

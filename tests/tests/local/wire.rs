@@ -90,9 +90,12 @@ impl Wire {
 
     /// Waits until nothing can be written any more.
     pub(crate) async fn breaks(&mut self) {
-        while self.stream.write_all(b"x").await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let breaking = async {
+            while self.stream.write_all(b"x").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), breaking).await.unwrap();
     }
 
     /// Sends a request to `/client/`.

@@ -262,3 +262,12 @@ fn a_value_is_converted_between_any_two_protocols() {
         assert_eq!(crate::protocol::convert(&value, from, to).unwrap(), value);
     }
 }
+
+#[test]
+fn json_text_is_written_as_what_it_says() {
+    let raw = serde_json::value::RawValue::from_string(r#"{"a":[1,2.5,null]}"#.to_owned()).unwrap();
+
+    let json = to_json(&written(&(7, raw))).unwrap();
+
+    assert_eq!(&json[..], br#"[7,{"a":[1,2.5,null]}]"#);
+}
