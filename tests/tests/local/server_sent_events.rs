@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::{
-    support::{App, Fixture, answer, client_token, eventually, message, signed, unix_now},
+    support::{App, Fixture, answer, client_token, eventually, message, settle, signed, unix_now},
     wire::{Ask, EVENTS, Negotiated, UPGRADE, Wire},
 };
 
@@ -333,9 +333,10 @@ async fn the_socket_of_a_client_that_does_not_read_is_closed() {
         if fixture.service.counters().slow_clients > 0 {
             break;
         }
-        // The buffers of a socket hold some megabytes.
+        // The buffers of a socket hold some megabytes, and the writer must get at them.
         assert!(message < 20_000, "the client is never found to be slow");
         fixture.send(":send", &"x".repeat(50_000)).await;
+        settle().await;
     }
 
     fixture.app.called("disconnected").await;
