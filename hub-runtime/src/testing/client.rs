@@ -13,8 +13,9 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hub_core::{
-    ArgumentList, Negotiation,
+    ArgumentList,
     protocol::{Message, Outcome, Protocol, frame::Frames, handshake, json},
+    seal::Identity,
 };
 use hub_local::{LocalService, MemoryReceiver, MemorySender};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -28,7 +29,7 @@ use tower_service::Service;
 use super::{TestFailure, events::Events, lock};
 
 /// What negotiate at the app gives.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Ticket {
     pub(crate) url: String,
@@ -38,7 +39,7 @@ pub(crate) struct Ticket {
 /// A connected client. Dropping it is the loss of its transport.
 pub struct TestClient {
     connection_id: String,
-    identity: Negotiation,
+    identity: Identity,
     shared: Arc<Shared>,
     events: Events,
     reader: AbortHandle,
@@ -67,7 +68,7 @@ impl TestClient {
     pub(crate) async fn connect(
         service: &LocalService,
         ticket: Ticket,
-        identity: Negotiation,
+        identity: Identity,
         events: Events,
     ) -> Result<Self, TestFailure> {
         let (connection_id, connection_token) = negotiate(service, &ticket).await?;
@@ -97,7 +98,7 @@ impl TestClient {
         &self.connection_id
     }
 
-    pub(crate) fn identity(&self) -> &Negotiation {
+    pub(crate) fn identity(&self) -> &Identity {
         &self.identity
     }
 

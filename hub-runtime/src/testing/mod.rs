@@ -20,8 +20,12 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::Full;
 use hub_core::{
     Cancellation, Category, Context, Hub, HubContext, Invocation, InvocationParts, Negotiation,
-    Query, protocol::Protocol,
+    Query,
+    protocol::Protocol,
+    seal::{self, Identity},
+    token,
 };
+use serde_json::Value;
 
 pub use self::{client::TestClient, failure::TestFailure, recorder::Sent};
 use self::{
@@ -115,7 +119,7 @@ impl<H: Hub> TestHub<H> {
             return Err(TestFailure::new(format!("{}: {text}", answer.status().as_u16())));
         }
         let ticket: Ticket = serde_json::from_slice(answer.body()).map_err(TestFailure::new)?;
-        self.connect(ticket, Negotiation::anonymous()).await
+        self.connect(ticket).await
     }
 
     /// Everything that the hub sent so far, recorded where it leaves the app.
@@ -139,8 +143,8 @@ impl<H: Hub> TestHub<H> {
             category: Category::Message,
             event: String::new(),
             connection_id: client.connection_id().to_owned(),
-            user_id: identity.user_id().map(str::to_owned),
-            claims: identity.claims(),
+            user_id: identity.user_id.clone(),
+            claims: identity.claims.clone(),
             query: Query::default(),
             headers: HeaderMap::new(),
             protocol: Protocol::default(),
@@ -162,15 +166,21 @@ impl<H: Hub> TestHub<H> {
         &self.app
     }
 
-    async fn connect(
-        &self,
-        ticket: Ticket,
-        identity: Negotiation,
-    ) -> Result<TestClient, TestFailure> {
+    async fn connect(&self, ticket: Ticket) -> Result<TestClient, TestFailure> {
         let Some(embedded) = &self.app.inner.embedded else {
             return Err(TestFailure::new("the app has no embedded service"));
         };
+        let identity = self.identity_in(&ticket)?;
         TestClient::connect(&embedded.service, ticket, identity, self.events.clone()).await
+    }
+
+    /// Who the token says that the client is, as upstream calls will say it.
+    fn identity_in(&self, ticket: &Ticket) -> Result<Identity, TestFailure> {
+        let app = &self.app.inner;
+        let claims = token::verify(&ticket.access_token, app.keys.access(), app.clock.now(), 0)
+            .map_err(TestFailure::new)?;
+        let sealed = claims.get(seal::CLAIM).and_then(Value::as_str).unwrap_or_default();
+        seal::open(sealed, app.keys.seals()).map_err(TestFailure::new)
     }
 }
 
@@ -207,7 +217,7 @@ impl<H: Hub> Connecting<'_, H> {
             .sign(&hub, &self.negotiation, app.clock.now())
             .map_err(TestFailure::new)?;
         let url = format!("{}/client/?hub={hub}", options.client_base);
-        self.hub.connect(Ticket { url, access_token }, self.negotiation).await
+        self.hub.connect(Ticket { url, access_token }).await
     }
 }
 

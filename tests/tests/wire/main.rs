@@ -11,6 +11,7 @@ mod readme;
 mod rest;
 mod run_to_end;
 mod support;
+mod test_hub;
 mod upstream;
 mod whole_loop;
 mod worlds;
