@@ -3,7 +3,7 @@
 use std::{convert::Infallible, fmt};
 
 use clap::{Args, ValueEnum};
-use hub_core::Secret;
+use hub_core::{Secret, protocol::Protocol};
 use serde::Serialize;
 
 use super::LoadError;
@@ -44,12 +44,21 @@ pub struct LoadArgs {
     /// How many broadcasts may be on their way, until every client has the oldest
     #[arg(long, value_name = "K", default_value_t = 64)]
     pub window: usize,
+    /// Broadcasts leave so many a second, not as fast as the window lets them
+    #[arg(long, value_name = "N")]
+    pub rate: Option<u32>,
+    /// So many of a hundred clients have a 4 KiB receive buffer and never read
+    #[arg(long, value_name = "PERCENT", default_value_t = 0)]
+    pub slow: u8,
     /// How many connects are on their way at once
     #[arg(long, value_name = "K", default_value_t = 64)]
     pub connects: usize,
     /// How long to wait before measuring
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub warm_up: u64,
+    /// Begins to measure at the first line on standard input, not after the warm-up
+    #[arg(long)]
+    pub wait: bool,
     /// Reads and compares every message instead of counting them
     #[arg(long)]
     pub check: bool,
@@ -106,38 +115,67 @@ pub enum LoadProtocol {
     /// Text.
     #[default]
     Json,
-    /// Binary; not there yet.
-    #[value(name = "messagepack")]
+    /// Binary; not over Server-Sent Events.
+    #[value(name = "messagepack", alias = "msgpack")]
     MessagePack,
 }
 
 /// The transport.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum LoadTransport {
     /// WebSockets.
     #[default]
-    #[value(name = "websockets")]
+    #[value(name = "websockets", aliases = ["websocket", "ws"])]
     WebSockets,
-    /// Server-Sent Events; not there yet.
+    /// Server-Sent Events.
+    #[value(name = "sse", aliases = ["serversentevents", "server-sent-events"])]
+    #[serde(rename = "sse")]
     ServerSentEvents,
-    /// Long polling; not there yet.
+    /// Long polling.
+    #[value(name = "longpolling", aliases = ["long-polling", "lp"])]
     LongPolling,
 }
 
+impl From<LoadProtocol> for Protocol {
+    fn from(protocol: LoadProtocol) -> Self {
+        match protocol {
+            LoadProtocol::Json => Self::Json,
+            LoadProtocol::MessagePack => Self::MessagePack,
+        }
+    }
+}
+
+impl LoadTransport {
+    /// The name in negotiate answers.
+    pub(super) fn wire_name(self) -> &'static str {
+        match self {
+            Self::WebSockets => "WebSockets",
+            Self::ServerSentEvents => "ServerSentEvents",
+            Self::LongPolling => "LongPolling",
+        }
+    }
+}
+
 impl LoadArgs {
+    /// How many clients do not read.
+    pub(super) fn slow_clients(&self) -> usize {
+        (self.clients * usize::from(self.slow)).div_ceil(100)
+    }
+
     pub(super) fn check(&self) -> Result<(), LoadError> {
         let refuse = |text: String| Err(LoadError::Arguments(text));
-        if self.protocol != LoadProtocol::Json {
-            return refuse("--protocol messagepack is not there yet: use json".to_owned());
-        }
-        if self.transport != LoadTransport::WebSockets {
+        let binary = Protocol::from(self.protocol).is_binary();
+        if binary && self.transport == LoadTransport::ServerSentEvents {
             return refuse(
-                "this transport is not there yet: use --transport websockets".to_owned(),
+                "--transport sse carries text only: use --protocol json, or another transport"
+                    .to_owned(),
             );
         }
+        let rate = self.rate.map_or(1, |rate| usize::try_from(rate).unwrap_or(usize::MAX));
         let positive = [
+            ("rate", rate),
             ("clients", self.clients),
             ("inflight", self.inflight),
             ("window", self.window),
@@ -146,12 +184,49 @@ impl LoadArgs {
         if let Some((name, _)) = positive.iter().find(|(_, number)| *number == 0) {
             return refuse(format!("--{name} must be at least 1"));
         }
+        let is_echo = self.scenario == Scenario::Echo;
+        if self.connection_string.is_some() && (is_echo || self.scenario == Scenario::Idle) {
+            return refuse(format!(
+                "--connection-string drives --scenario broadcast and group, not {}",
+                self.scenario
+            ));
+        }
+        if self.rate.is_some() && (is_echo || self.scenario == Scenario::Idle) {
+            return refuse(format!(
+                "--rate is the pace of --scenario broadcast and group, not {}",
+                self.scenario
+            ));
+        }
+        if self.slow > 0 && (is_echo || self.transport != LoadTransport::WebSockets) {
+            return refuse(
+                "--slow is for clients that listen, over --transport websockets".to_owned(),
+            );
+        }
+        if self.slow_clients() == self.clients {
+            return refuse("--slow leaves nobody who reads".to_owned());
+        }
         if self.check && self.payload < SEQUENCE_DIGITS {
             return refuse(format!(
                 "--check needs a --payload of {SEQUENCE_DIGITS} bytes at least"
             ));
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for LoadProtocol {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(Protocol::from(*self).name())
+    }
+}
+
+impl fmt::Display for LoadTransport {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::WebSockets => "websockets",
+            Self::ServerSentEvents => "sse",
+            Self::LongPolling => "longpolling",
+        })
     }
 }
 

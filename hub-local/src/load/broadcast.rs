@@ -2,12 +2,15 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
+use hub_core::protocol::{Message, Outcome, Protocol};
+
 use super::{
     LoadError, Shared,
-    check::{Record, Records, Sequence, text},
+    check::{Messages, Sequence},
     client::Client,
-    frames::{Counter, Counts},
-    message::{Call, Payloads, invocation},
+    count::{Counter, Counts},
+    message::{Call, Payloads, text_call},
+    pace::Pace,
     window::Window,
 };
 
@@ -15,21 +18,24 @@ use super::{
 pub(super) const GROUP: &str = "load";
 
 /// Joins the group and waits until that is done.
-pub(super) async fn join(client: &mut Client, method: &str) -> Result<(), LoadError> {
-    client.queue(invocation("join", method, GROUP).as_bytes());
-    let (mut records, mut answer) = (Records::default(), None);
+pub(super) async fn join(mut client: Client, method: &str) -> Result<Client, LoadError> {
+    client.queue(&text_call(client.protocol(), "join", method, GROUP));
+    let (mut messages, mut answer) = (Messages::new(client.protocol()), None);
     while answer.is_none() {
         client
             .read(|payload| {
-                records.read(payload, |record| {
-                    if let Some(Record { kind: 3, error, .. }) = record {
-                        answer = Some(error.map_or(Ok(()), |error| Err(error.into_owned())));
+                messages.read(payload, |message| {
+                    if let Some(Message::Completion { outcome, .. }) = message {
+                        answer = Some(match outcome {
+                            Outcome::Void | Outcome::Result(_) => Ok(()),
+                            Outcome::Error(error) => Err(error),
+                        });
                     }
                 });
             })
             .await?;
     }
-    answer.unwrap_or(Ok(())).map_err(LoadError::Refused)
+    answer.unwrap_or(Ok(())).map(|()| client).map_err(LoadError::Refused)
 }
 
 /// Calls the hub method for each message that the window lets out.
@@ -39,17 +45,18 @@ pub(super) async fn drive(
     shared: Arc<Shared>,
     window: Arc<Window>,
 ) {
-    let (mut counter, mut text) = (Counter::default(), String::new());
+    let (mut counter, mut bytes) = (Counter::new(client.protocol()), Vec::new());
+    let mut pace = Pace::new(shared.args.rate);
     let mut stopping = std::pin::pin!(shared.stop.cancelled());
     loop {
         let mut counts = Counts::default();
         tokio::select! {
             biased;
             () = &mut stopping => break,
-            numbers = window.reserve(u64::MAX) => {
+            numbers = pace.next(&window, u64::MAX) => {
                 for number in numbers {
-                    call.write(&mut text, number);
-                    client.queue(text.as_bytes());
+                    call.write(&mut bytes, number);
+                    client.queue(&bytes);
                 }
                 if let Err(error) = client.flush().await {
                     return shared.stats.error(error);
@@ -66,8 +73,9 @@ pub(super) async fn drive(
     // What was sent must arrive, so the connection stays until everyone has it.
     tokio::select! {
         () = shared.done.cancelled() => {}
-        () = async { while client.read(|_| {}).await.is_ok() {} } => {}
+        () = async { while client.read(|_| {}).await.is_ok() {} } => return,
     }
+    client.leave().await;
 }
 
 /// One client that listens.
@@ -81,7 +89,7 @@ struct Receiver {
 
 enum Reader {
     Counting(Counter),
-    Checking { records: Records, sequence: Sequence },
+    Checking { messages: Messages, protocol: Protocol, sequence: Sequence },
 }
 
 /// What one read brought.
@@ -99,7 +107,7 @@ pub(super) async fn receive(
     shared: Arc<Shared>,
     window: Arc<Window>,
 ) {
-    let mut receiver = Receiver::new(&shared);
+    let mut receiver = Receiver::new(&shared, client.protocol());
     let result = tokio::select! {
         biased;
         result = receiver.listen(&mut client, index, &shared, &window) => result,
@@ -110,18 +118,20 @@ pub(super) async fn receive(
         Ok(()) => {
             let lost = window.sent() - receiver.at;
             shared.stats.lost.fetch_add(lost, Ordering::Relaxed);
+            client.leave().await;
         }
         Err(error) => shared.stats.error(error),
     }
 }
 
 impl Receiver {
-    fn new(shared: &Shared) -> Self {
+    fn new(shared: &Shared, protocol: Protocol) -> Self {
         let args = &shared.args;
         let reader = if args.check {
-            Reader::Checking { records: Records::default(), sequence: Sequence::default() }
+            let (messages, sequence) = (Messages::new(protocol), Sequence::default());
+            Reader::Checking { messages, protocol, sequence }
         } else {
-            Reader::Counting(Counter::default())
+            Reader::Counting(Counter::new(protocol))
         };
         let payloads = Payloads { length: args.payload };
         Self { payloads, target: args.message.clone(), reader, at: 0 }
@@ -157,32 +167,33 @@ impl Receiver {
                 counter.count(payload, &mut counts);
                 got.new += counts.invocations;
             }
-            Reader::Checking { records, sequence } => records.read(payload, |record| {
-                judge(record, &self.target, self.payloads, sequence, got);
-            }),
+            Reader::Checking { messages, protocol, sequence } => {
+                messages.read(payload, |message| {
+                    let number =
+                        |arguments: &[u8]| self.payloads.of_arguments(*protocol, arguments);
+                    judge(message, &self.target, number, sequence, got);
+                });
+            }
         }
     }
 }
 
 fn judge(
-    record: Option<Record<'_>>,
-    target: &str,
-    payloads: Payloads,
+    message: Option<Message>,
+    expected: &str,
+    number_in: impl Fn(&[u8]) -> Option<u64>,
     sequence: &mut Sequence,
     got: &mut Got,
 ) {
-    let Some(record) = record else {
-        got.broken += 1;
-        return;
+    let arguments = match message {
+        Some(Message::Invocation { target, arguments, .. }) if target == expected => arguments,
+        Some(_) => return,
+        None => {
+            got.broken += 1;
+            return;
+        }
     };
-    if record.kind != 1 || record.target.as_deref() != Some(target) {
-        return;
-    }
-    let number = match record.arguments.as_deref() {
-        Some([payload]) => text(payload).and_then(|text| payloads.read(&text)),
-        _ => None,
-    };
-    match number.map(|number| sequence.insert(number)) {
+    match number_in(&arguments).map(|number| sequence.insert(number)) {
         Some(true) => got.new += 1,
         Some(false) => got.again += 1,
         None => got.broken += 1,

@@ -1,59 +1,39 @@
 //! Reading messages instead of counting them.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::collections::BTreeSet;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use hub_core::protocol::{Message, Protocol, frame::Frames};
 
-use super::frames::RECORD_SEPARATOR;
-
-/// A hub message of a server.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Record<'a> {
-    #[serde(rename = "type")]
-    pub(super) kind: u8,
-    #[serde(borrow)]
-    pub(super) invocation_id: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    pub(super) target: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    pub(super) arguments: Option<Vec<&'a RawValue>>,
-    #[serde(borrow)]
-    pub(super) result: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) error: Option<Cow<'a, str>>,
+/// Cuts messages out of payload and reads them.
+#[derive(Debug)]
+pub(super) struct Messages {
+    frames: Frames,
+    protocol: Protocol,
 }
 
-/// Cuts records out of payload and reads them.
-#[derive(Debug, Default)]
-pub(super) struct Records {
-    begun: Vec<u8>,
-}
-
-impl Records {
-    /// Tells `each` every whole record; `None` is one that cannot be read.
-    pub(super) fn read(&mut self, mut payload: &[u8], mut each: impl FnMut(Option<Record<'_>>)) {
-        while let Some(end) = memchr::memchr(RECORD_SEPARATOR, payload) {
-            let (record, rest) = payload.split_at(end);
-            payload = rest.get(1..).unwrap_or_default();
-            if self.begun.is_empty() {
-                each(serde_json::from_slice(record).ok());
-                continue;
-            }
-            self.begun.extend_from_slice(record);
-            each(serde_json::from_slice(&self.begun).ok());
-            self.begun.clear();
-        }
-        self.begun.extend_from_slice(payload);
+impl Messages {
+    pub(super) fn new(protocol: Protocol) -> Self {
+        let mut frames = Frames::new(usize::MAX);
+        frames.switch_to(protocol);
+        Self { frames, protocol }
     }
-}
 
-/// The text in a JSON value, if it is one.
-pub(super) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
-    #[derive(Deserialize)]
-    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-    serde_json::from_str::<Text<'_>>(value.get()).ok().map(|text| text.0)
+    /// Tells `each` every whole message; `None` is one that cannot be read.
+    pub(super) fn read(&mut self, payload: &[u8], mut each: impl FnMut(Option<Message>)) {
+        self.frames.push(payload);
+        loop {
+            match self.frames.next_frame() {
+                Ok(Some(frame)) => match self.protocol.parse(&frame) {
+                    Ok(Some(message)) => each(Some(message)),
+                    // A kind of message that is not known is none of ours.
+                    Ok(None) => {}
+                    Err(_) => each(None),
+                },
+                Ok(None) => return,
+                Err(_) => return each(None),
+            }
+        }
+    }
 }
 
 /// Which of the numbers from 0 on have come. They may overtake each other a little.
@@ -81,23 +61,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn records_may_be_cut_anywhere() {
-        let bytes =
-            b"{\"type\":1,\"target\":\"m\",\"arguments\":[\"a\"]}\x1e{\"type\":6}\x1enonsense\x1e";
-        for piece in [1, 7, 1000] {
-            let (mut records, mut read) = (Records::default(), Vec::new());
+    fn messages_may_be_cut_anywhere_and_one_that_is_broken_hides_no_other() {
+        let json = &b"{\"type\":6}\x1enonsense\x1e{\"type\":99}\x1e{\"type\":6}\x1e"[..];
+        let packed = &b"\x02\x91\x06\x01\xc0\x02\x91\x63\x02\x91\x06"[..];
+        for (protocol, bytes) in [(Protocol::Json, json), (Protocol::MessagePack, packed)] {
+            for piece in [1, 7, 1000] {
+                let (mut messages, mut read) = (Messages::new(protocol), Vec::new());
 
-            for part in bytes.chunks(piece) {
-                records.read(part, |record| {
-                    read.push(record.map(|record| {
-                        let first =
-                            record.arguments.and_then(|it| text(it[0]).map(Cow::into_owned));
-                        (record.kind, first)
-                    }));
-                });
+                for part in bytes.chunks(piece) {
+                    messages.read(part, |message| read.push(message));
+                }
+
+                assert_eq!(read, [Some(Message::Ping), None, Some(Message::Ping)]);
             }
-
-            assert_eq!(read, [Some((1, Some("a".to_owned()))), Some((6, None)), None]);
         }
     }
 

@@ -1,233 +1,166 @@
-//! One client: its WebSocket, its handshake, and reading without a buffer of its own.
+//! One client: its transport, its handshake, and what goes in and out.
 
-use std::{cell::RefCell, future::poll_fn, io, pin::Pin, task::Poll, time::Duration};
-
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use http::header::HOST;
-use hub_core::protocol::json;
-use tokio::{
-    io::{AsyncRead as _, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf},
-    time::{Instant, Interval, MissedTickBehavior, interval_at, timeout},
+use std::{
+    task::{Context, Poll},
+    time::Duration,
 };
-use tower_service::Service as _;
+
+use hub_core::protocol::{Message, Protocol, frame::RECORD_SEPARATOR, handshake};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
 use super::{
-    LoadError,
-    connect::{Connector, Wire},
-    frames::Frames,
+    LoadError, LoadTransport,
+    connect::Connector,
     negotiate::Door,
+    over_http::{HttpClient, HttpLink},
+    web_socket::WebSocketLink,
 };
-use crate::transport::websocket::upgrade;
 
-const HANDSHAKE: &[u8] = b"{\"protocol\":\"json\",\"version\":1}\x1e";
-const ACCEPTED: &[u8] = b"{}\x1e";
 const HANDSHAKE_TIME: Duration = Duration::from_secs(15);
+/// How long a client takes to say goodbye at most.
+const GOODBYE: Duration = Duration::from_secs(1);
 /// As often as the official clients.
-const PING_EVERY: Duration = Duration::from_secs(15);
-const MAX_HEAD: usize = 16 * 1024;
-const READ: usize = 64 * 1024;
-
-thread_local! {
-    /// What a read goes into: shared, because clients are many and read one at a time.
-    static INPUT: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
-}
+pub(super) const PING_EVERY: Duration = Duration::from_secs(15);
 
 /// A connected client.
 pub(super) struct Client {
-    wire: Wire,
-    frames: Frames,
+    link: Link,
+    protocol: Protocol,
+    pings: Pings,
     /// Read behind the handshake.
     early: Vec<u8>,
-    out: Vec<u8>,
-    pong: Vec<u8>,
-    ticks: Interval,
-    mask: u32,
+}
+
+/// What carries the bytes.
+enum Link {
+    WebSocket(Box<WebSocketLink>),
+    Http(Box<HttpLink>),
+}
+
+/// The client's signs of life.
+pub(super) struct Pings {
+    ticks: Option<Interval>,
+    ping: &'static [u8],
+}
+
+impl Pings {
+    /// The ping to send now, if one is due.
+    pub(super) fn due(&mut self, context: &mut Context<'_>) -> Option<&'static [u8]> {
+        match self.ticks.as_mut()?.poll_tick(context) {
+            Poll::Ready(_) => Some(self.ping),
+            Poll::Pending => None,
+        }
+    }
 }
 
 impl Client {
-    /// Opens the WebSocket and does the handshake.
-    pub(super) async fn open(connector: &Connector, door: &Door) -> Result<Self, LoadError> {
-        let opening = open(connector, door);
+    /// Opens the transport that was negotiated and does the handshake.
+    pub(super) async fn open(
+        connector: &Connector,
+        http: &HttpClient,
+        door: Door,
+        protocol: Protocol,
+    ) -> Result<Self, LoadError> {
+        let opening = open(connector, http, door, protocol);
         timeout(HANDSHAKE_TIME, opening).await.map_err(|_| LoadError::TimedOut("a handshake"))?
     }
 
-    /// Queues a hub message, which goes out with the next [`Self::flush`].
-    pub(super) fn queue(&mut self, payload: &[u8]) {
-        self.mask = next_mask(self.mask);
-        masked(&mut self.out, TEXT, self.mask, payload);
+    pub(super) fn protocol(&self) -> Protocol {
+        self.protocol
     }
 
-    /// Writes what is queued, at once.
-    pub(super) async fn flush(&mut self) -> Result<(), LoadError> {
-        if !self.out.is_empty() {
-            let written = self.wire.write_all(&self.out).await;
-            self.out.clear();
-            written.map_err(LoadError::connect)?;
+    /// Queues a hub message, which goes out with the next [`Self::flush`] or [`Self::read`].
+    pub(super) fn queue(&mut self, payload: &[u8]) {
+        match &mut self.link {
+            Link::WebSocket(link) => link.queue(payload),
+            Link::Http(link) => link.queue(payload),
         }
-        Ok(())
+    }
+
+    /// Writes what is queued. Dropping the future loses nothing.
+    pub(super) async fn flush(&mut self) -> Result<(), LoadError> {
+        match &mut self.link {
+            Link::WebSocket(link) => link.flush().await,
+            Link::Http(link) => link.flush().await,
+        }
     }
 
     /// Waits for bytes and tells `each` the payload in them. Pings of both kinds are seen to.
     /// Dropping the future loses nothing.
     pub(super) async fn read(&mut self, mut each: impl FnMut(&[u8])) -> Result<(), LoadError> {
         if !self.early.is_empty() {
-            let early = std::mem::take(&mut self.early);
-            return self.take(&early, &mut each);
+            each(&std::mem::take(&mut self.early));
+            return Ok(());
         }
-        loop {
-            self.flush().await?;
-            let read = poll_fn(|context| {
-                if self.ticks.poll_tick(context).is_ready() {
-                    self.queue(json::PING);
-                    return Poll::Ready(Ok(false));
-                }
-                INPUT.with_borrow_mut(|shared| {
-                    let mut buffer = ReadBuf::new(shared);
-                    match Pin::new(&mut self.wire).poll_read(context, &mut buffer) {
-                        Poll::Pending => Poll::Pending,
-                        Poll::Ready(Err(error)) => Poll::Ready(Err(LoadError::connect(error))),
-                        Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
-                            Poll::Ready(Err(LoadError::Closed("the server hung up".to_owned())))
-                        }
-                        Poll::Ready(Ok(())) => {
-                            Poll::Ready(self.take(buffer.filled(), &mut each).map(|()| true))
-                        }
-                    }
-                })
-            });
-            if read.await? {
-                return Ok(());
-            }
+        match &mut self.link {
+            Link::WebSocket(link) => link.read(&mut self.pings, each).await,
+            Link::Http(link) => link.read(&mut self.pings, each).await,
         }
     }
 
-    fn take(&mut self, mut bytes: &[u8], each: &mut impl FnMut(&[u8])) -> Result<(), LoadError> {
-        while let Some(part) = self.frames.next(&mut bytes) {
-            if part.is_close() {
-                return Err(LoadError::Closed("the server closed the WebSocket".to_owned()));
+    /// Says goodbye, as a client that is stopped does. Whether it arrives does not matter any more.
+    pub(super) async fn leave(mut self) {
+        let close = Message::Close { error: None, allow_reconnect: false };
+        self.queue(&self.protocol.encode(&close));
+        let _ = timeout(GOODBYE, async {
+            match &mut self.link {
+                Link::WebSocket(link) => link.close().await,
+                Link::Http(link) => link.close().await,
             }
-            if part.is_ping() {
-                self.pong.clear();
-                self.pong.extend_from_slice(part.bytes);
-                self.mask = next_mask(self.mask);
-                masked(&mut self.out, PONG, self.mask, &self.pong);
-                continue;
+        })
+        .await;
+    }
+
+    async fn shake_hands(&mut self) -> Result<(), LoadError> {
+        self.queue(&handshake::request(self.protocol));
+        let mut answer = Vec::new();
+        let end = loop {
+            if let Some(end) = memchr::memchr(RECORD_SEPARATOR, &answer) {
+                break end;
             }
-            each(part.bytes);
+            self.read(|payload| answer.extend_from_slice(payload)).await?;
+        };
+        self.early = answer.split_off(end + 1);
+        answer.truncate(end);
+        match handshake::parse_response(&answer).map_err(LoadError::protocol)? {
+            None => Ok(()),
+            Some(error) => Err(LoadError::Refused(error)),
         }
-        Ok(())
     }
 }
 
-async fn open(connector: &Connector, door: &Door) -> Result<Client, LoadError> {
-    let wire = connector.clone().call(door.url.clone()).await.map_err(LoadError::Connect)?;
-    let mut wire = wire.into_inner();
-    let mut early = upgrade(&mut wire, door).await?;
-    let mut handshake = Vec::new();
-    masked(&mut handshake, TEXT, next_mask(1), HANDSHAKE);
-    wire.write_all(&handshake).await.map_err(LoadError::connect)?;
-    let mut frames = Frames::default();
-    let answer = loop {
-        let mut input = early.as_slice();
-        if let Some(part) = frames.next(&mut input) {
-            let answer = part.bytes.to_vec();
-            early = input.to_vec();
-            break answer;
+async fn open(
+    connector: &Connector,
+    http: &HttpClient,
+    door: Door,
+    protocol: Protocol,
+) -> Result<Client, LoadError> {
+    let transport = door.transport;
+    let link = match transport {
+        LoadTransport::WebSockets => {
+            Link::WebSocket(Box::new(WebSocketLink::open(connector, &door).await?))
         }
-        early.clear();
-        read_more(&mut wire, &mut early).await?;
+        LoadTransport::ServerSentEvents => {
+            Link::Http(Box::new(HttpLink::events(http.clone(), door).await?))
+        }
+        LoadTransport::LongPolling => {
+            Link::Http(Box::new(HttpLink::polls(http.clone(), door).await?))
+        }
     };
-    let Some(rest) = answer.strip_prefix(ACCEPTED) else {
-        return Err(LoadError::Refused(String::from_utf8_lossy(&answer).into_owned()));
-    };
-    if !rest.is_empty() {
-        return Err(LoadError::protocol("messages share a frame with the handshake answer"));
+    let pings = Pings { ticks: None, ping: protocol.ping() };
+    let mut client = Client { link, protocol, pings, early: Vec::new() };
+    client.shake_hands().await?;
+    if let Link::WebSocket(link) = &mut client.link {
+        link.is_binary = protocol.is_binary();
     }
-    let mut ticks = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (out, pong) = (Vec::new(), Vec::new());
-    let mut client = Client { wire, frames, early, out, pong, ticks, mask: 1 };
-    // The official clients ping at once, which arms the server's time-out.
-    client.queue(json::PING);
-    client.flush().await?;
+    // The polls of long polling are signs of life enough.
+    if transport != LoadTransport::LongPolling {
+        let mut ticks = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        client.pings.ticks = Some(ticks);
+        // The official clients ping at once, which arms the server's time-out.
+        client.queue(protocol.ping());
+        client.flush().await?;
+    }
     Ok(client)
-}
-
-/// Returns what was read behind the answer.
-async fn upgrade(wire: &mut Wire, door: &Door) -> Result<Vec<u8>, LoadError> {
-    let host = door.url.authority().map(http::uri::Authority::as_str).unwrap_or_default();
-    let path = door.url.path_and_query().map(http::uri::PathAndQuery::as_str).unwrap_or("/");
-    let key = STANDARD.encode(crate::random::id().get(..16).unwrap_or_default());
-    let mut head = format!(
-        "GET {path} HTTP/1.1\r\n{HOST}: {host}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
-         sec-websocket-version: 13\r\nsec-websocket-key: {key}\r\n"
-    );
-    if let Some(token) = &door.token {
-        head.push_str(&format!("authorization: Bearer {}\r\n", token.expose()));
-    }
-    head.push_str("\r\n");
-    wire.write_all(head.as_bytes()).await.map_err(LoadError::connect)?;
-    let mut input = Vec::new();
-    let end = loop {
-        if let Some(at) = memchr::memmem::find(&input, b"\r\n\r\n") {
-            break at + 4;
-        }
-        if input.len() > MAX_HEAD {
-            return Err(LoadError::protocol("the answer to the upgrade is too long"));
-        }
-        read_more(wire, &mut input).await?;
-    };
-    let rest = input.split_off(end);
-    let head = String::from_utf8_lossy(&input).into_owned();
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-    if status != 101 {
-        let text = head.lines().next().unwrap_or_default().to_owned();
-        return Err(LoadError::Status { what: "the upgrade", status, text });
-    }
-    let accept = http::HeaderValue::from_str(&key).ok().and_then(|key| upgrade::accept(&key));
-    let accepts = |line: &str| {
-        let (name, value) = line.split_once(':').unwrap_or_default();
-        name.eq_ignore_ascii_case("sec-websocket-accept")
-            && accept.as_ref().is_some_and(|accept| accept == value.trim())
-    };
-    if head.lines().any(accepts) {
-        return Ok(rest);
-    }
-    Err(LoadError::protocol("the server's Sec-WebSocket-Accept is not the key's"))
-}
-
-async fn read_more(wire: &mut Wire, input: &mut Vec<u8>) -> Result<(), LoadError> {
-    match wire.read_buf(input).await {
-        Ok(0) => Err(LoadError::connect(io::Error::from(io::ErrorKind::UnexpectedEof))),
-        Ok(_) => Ok(()),
-        Err(error) => Err(LoadError::connect(error)),
-    }
-}
-
-const TEXT: u8 = 0x81;
-const PONG: u8 = 0x8A;
-
-/// Xorshift: masks protect proxies from scripts, and here are none.
-fn next_mask(mut mask: u32) -> u32 {
-    mask ^= mask << 13;
-    mask ^= mask >> 17;
-    mask ^ (mask << 5)
-}
-
-fn masked(out: &mut Vec<u8>, first: u8, mask: u32, payload: &[u8]) {
-    out.push(first);
-    match payload.len() {
-        length @ 0..126 => out.push(0x80 | u8::try_from(length).unwrap_or_default()),
-        length @ 126..65536 => {
-            out.push(0x80 | 126);
-            out.extend(u16::try_from(length).unwrap_or_default().to_be_bytes());
-        }
-        length => {
-            out.push(0x80 | 127);
-            out.extend((length as u64).to_be_bytes());
-        }
-    }
-    let mask = mask.to_be_bytes();
-    out.extend(mask);
-    out.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
 }

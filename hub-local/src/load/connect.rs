@@ -36,8 +36,14 @@ pub(super) enum Connector {
 
 impl Connector {
     pub(super) fn new(url: &Uri) -> Result<Self, LoadError> {
+        Self::with_receive_buffer(url, None)
+    }
+
+    /// The same with receive buffers of this size, in bytes, instead of the system's.
+    pub(super) fn with_receive_buffer(url: &Uri, size: Option<usize>) -> Result<Self, LoadError> {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
+        tcp.set_recv_buffer_size(size);
         if url.scheme_str() == Some("http") {
             return Ok(Self::Plain(tcp));
         }

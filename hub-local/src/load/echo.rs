@@ -6,13 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use hub_core::protocol::{Message, Outcome, Protocol};
 use tokio::time::timeout;
 
 use super::{
     LoadError, Shared,
-    check::{Record, Records, text},
+    check::Messages,
     client::Client,
-    frames::{Counter, Counts},
+    count::{Counter, Counts},
     message::{Call, Payloads},
 };
 
@@ -26,12 +27,12 @@ struct Echo {
     sent: u64,
     waiting: VecDeque<Instant>,
     reader: Reader,
-    text: String,
+    bytes: Vec<u8>,
 }
 
 enum Reader {
     Counting(Counter),
-    Checking { records: Records, open: HashSet<u64> },
+    Checking { messages: Messages, protocol: Protocol, open: HashSet<u64> },
 }
 
 /// What one read brought.
@@ -44,25 +45,26 @@ struct Answers {
 
 /// Calls until the run stops, then waits for the last answers.
 pub(super) async fn run(mut client: Client, index: usize, shared: Arc<Shared>) {
-    let mut echo = Echo::new(&shared);
+    let mut echo = Echo::new(&shared, client.protocol());
     let result = echo.exchange(&mut client, index, &shared).await;
-    if let Err(error) = result {
-        shared.stats.error(error);
-    }
     shared.stats.lost.fetch_add(echo.waiting.len() as u64, Ordering::Relaxed);
+    match result {
+        Ok(()) => client.leave().await,
+        Err(error) => shared.stats.error(error),
+    }
 }
 
 impl Echo {
-    fn new(shared: &Shared) -> Self {
+    fn new(shared: &Shared, protocol: Protocol) -> Self {
         let args = &shared.args;
         let payloads = Payloads { length: args.payload };
         let reader = if args.check {
-            Reader::Checking { records: Records::default(), open: HashSet::new() }
+            Reader::Checking { messages: Messages::new(protocol), protocol, open: HashSet::new() }
         } else {
-            Reader::Counting(Counter::default())
+            Reader::Counting(Counter::new(protocol))
         };
-        let call = Call::new(&args.echo, None, payloads);
-        Self { call, payloads, sent: 0, waiting: VecDeque::new(), reader, text: String::new() }
+        let call = Call::new(protocol, &args.echo, None, payloads);
+        Self { call, payloads, sent: 0, waiting: VecDeque::new(), reader, bytes: Vec::new() }
     }
 
     async fn exchange(
@@ -99,8 +101,8 @@ impl Echo {
     fn fill(&mut self, client: &mut Client, inflight: usize) {
         let now = Instant::now();
         while self.waiting.len() < inflight {
-            self.call.write(&mut self.text, self.sent);
-            client.queue(self.text.as_bytes());
+            self.call.write(&mut self.bytes, self.sent);
+            client.queue(&self.bytes);
             if let Reader::Checking { open, .. } = &mut self.reader {
                 open.insert(self.sent);
             }
@@ -120,7 +122,9 @@ impl Echo {
             }
         });
         shared.stats.received(index, answers.good);
-        shared.stats.errors_of(answers.bad, "a call was answered with an error");
+        shared
+            .stats
+            .errors_of(answers.bad, "a call was answered with an error, or with something else");
         shared.stats.duplicated.fetch_add(excess + answers.unknown, Ordering::Relaxed);
     }
 }
@@ -134,35 +138,34 @@ impl Reader {
                 answers.good += counts.completions - counts.errors;
                 answers.bad += counts.errors;
             }
-            Self::Checking { records, open } => {
-                records.read(payload, |record| judge(record, payloads, open, answers));
-            }
+            Self::Checking { messages, protocol, open } => messages.read(payload, |message| {
+                judge(message, |value| payloads.of_value(*protocol, value), open, answers);
+            }),
         }
     }
 }
 
 fn judge(
-    record: Option<Record<'_>>,
-    payloads: Payloads,
+    message: Option<Message>,
+    number_in: impl Fn(&[u8]) -> Option<u64>,
     open: &mut HashSet<u64>,
     answers: &mut Answers,
 ) {
-    let Some(record) = record else {
-        answers.bad += 1;
-        return;
+    let (invocation_id, outcome) = match message {
+        Some(Message::Completion { invocation_id, outcome }) => (invocation_id, outcome),
+        Some(_) => return,
+        None => {
+            answers.bad += 1;
+            return;
+        }
     };
-    if record.kind != 3 {
-        return;
-    }
-    let number = record.invocation_id.and_then(|id| id.parse().ok());
-    let Some(number) = number.filter(|number| open.remove(number)) else {
+    let number = invocation_id.parse().ok().filter(|number| open.remove(number));
+    let Some(number) = number else {
         answers.unknown += 1;
         return;
     };
-    let echoed = record.result.and_then(text).and_then(|text| payloads.read(&text));
-    if record.error.is_none() && echoed == Some(number) {
-        answers.good += 1;
-    } else {
-        answers.bad += 1;
+    match outcome {
+        Outcome::Result(value) if number_in(&value) == Some(number) => answers.good += 1,
+        Outcome::Result(_) | Outcome::Void | Outcome::Error(_) => answers.bad += 1,
     }
 }

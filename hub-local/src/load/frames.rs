@@ -1,26 +1,4 @@
-//! WebSocket frames of a server, as a stream, and how many hub messages of which kind are in them.
-//!
-//! Counting looks for record separators and at one byte of each record, so that measuring costs
-//! little beside what is measured. That byte is the type for servers that write it first, as all do
-//! that we know of.
-
-/// Between two records; it cannot occur inside JSON.
-pub(super) const RECORD_SEPARATOR: u8 = 0x1E;
-
-const TYPE: &[u8] = b"{\"type\":";
-const ERROR: &[u8] = b"\"error\":";
-
-/// How many records of each kind came.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts {
-    pub(super) invocations: u64,
-    pub(super) completions: u64,
-    /// Completions with an error; all but the few that a read has cut.
-    pub(super) errors: u64,
-    pub(super) pings: u64,
-    pub(super) closes: u64,
-    pub(super) others: u64,
-}
+//! WebSocket frames of a server, as a stream.
 
 /// Where a stream of frames stands.
 #[derive(Debug, Default)]
@@ -95,49 +73,12 @@ impl Frames {
     }
 }
 
-/// Counts records in payload.
-#[derive(Debug, Default)]
-pub(super) struct Counter {
-    /// How much of the current record came before.
-    seen: usize,
-    kind: u8,
-}
-
-impl Counter {
-    pub(super) fn count(&mut self, mut payload: &[u8], counts: &mut Counts) {
-        while !payload.is_empty() {
-            let end = memchr::memchr(RECORD_SEPARATOR, payload);
-            let record = payload.get(..end.unwrap_or(payload.len())).unwrap_or_default();
-            let at = TYPE.len().checked_sub(self.seen);
-            if let Some(kind) = at.and_then(|at| record.get(at)) {
-                self.kind = *kind;
-            }
-            let Some(end) = end else {
-                self.seen += record.len();
-                return;
-            };
-            if self.kind == b'3' && memchr::memmem::find(record, ERROR).is_some() {
-                counts.errors += 1;
-            }
-            self.finish(counts);
-            payload = payload.get(end + 1..).unwrap_or_default();
-        }
-    }
-
-    fn finish(&mut self, counts: &mut Counts) {
-        match std::mem::take(self).kind {
-            b'1' => counts.invocations += 1,
-            b'3' => counts.completions += 1,
-            b'6' => counts.pings += 1,
-            b'7' => counts.closes += 1,
-            _ => counts.others += 1,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use hub_core::protocol::Protocol;
+
     use super::*;
+    use crate::load::count::{Counter, Counts};
 
     const RECORDS: &[u8] = b"{\"type\":1,\"target\":\"m\",\"arguments\":[]}\x1e{\"type\":6}\x1e";
 
@@ -160,7 +101,7 @@ mod tests {
     #[test]
     fn records_are_counted_whatever_the_reads_are() {
         for piece in [1, 2, 3, 50, 1000] {
-            let (mut frames, mut counter) = (Frames::default(), Counter::default());
+            let (mut frames, mut counter) = (Frames::default(), Counter::new(Protocol::Json));
             let (mut counts, mut pinged, mut closed) = (Counts::default(), Vec::new(), false);
 
             for mut read in stream().chunks(piece) {

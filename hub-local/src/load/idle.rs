@@ -10,7 +10,8 @@ pub(super) async fn run(mut client: Client, shared: Arc<Shared>) {
         biased;
         () = shared.done.cancelled() => {}
         error = async { loop { if let Err(error) = client.read(|_| {}).await { break error } } } => {
-            shared.stats.error(error);
+            return shared.stats.error(error);
         }
     }
+    client.leave().await;
 }

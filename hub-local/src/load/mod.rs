@@ -5,17 +5,23 @@ mod broadcast;
 mod check;
 mod client;
 mod connect;
+mod count;
 mod echo;
 mod error;
+mod events;
 mod frames;
 mod histogram;
 mod idle;
 mod message;
 mod negotiate;
+mod over_http;
+mod pace;
 mod progress;
 mod report;
 mod rest;
+mod slow;
 mod stats;
+mod web_socket;
 mod window;
 
 use std::{
@@ -23,10 +29,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http::Uri;
+use hub_core::protocol::Protocol;
 use tokio::{
-    task::JoinSet,
+    task::{JoinSet, spawn_blocking},
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -42,6 +49,7 @@ use self::{
     histogram::Histogram,
     message::{Call, Payloads},
     negotiate::Negotiator,
+    over_http::{HttpClient, http_client},
     progress::Progress,
     rest::RestTarget,
     stats::Stats,
@@ -65,7 +73,18 @@ struct Shared {
 /// Where clients come from.
 struct Entrance {
     negotiator: Negotiator,
+    http: HttpClient,
     connector: Connector,
+    /// For clients that do not read.
+    slow: Connector,
+    protocol: Protocol,
+}
+
+/// Who is connected.
+#[derive(Default)]
+struct Crowd {
+    clients: Vec<Client>,
+    slow: Vec<Client>,
 }
 
 /// Connects, runs the scenario, and returns what was measured. Progress goes to standard error.
@@ -78,9 +97,7 @@ pub async fn run(args: LoadArgs) -> Result<Report, LoadError> {
     if !matches!(url.scheme_str(), Some("http" | "https")) {
         return Err(LoadError::Url(args.url));
     }
-    let connector = Connector::new(&url)?;
-    let negotiator = Negotiator::new(connector.clone(), url, args.bearer.clone());
-    let entrance = Entrance { negotiator, connector };
+    let entrance = Entrance::new(url, &args)?;
     let mut report = Report::new(&args);
     let shared = Arc::new(Shared {
         args,
@@ -88,10 +105,10 @@ pub async fn run(args: LoadArgs) -> Result<Report, LoadError> {
         stop: CancellationToken::new(),
         done: CancellationToken::new(),
     });
-    let clients = entrance.connect_all(&shared, &mut report).await?;
+    let crowd = entrance.connect_all(&shared, &mut report).await?;
     let mut tasks = JoinSet::new();
-    let window = shared.begin(&entrance, clients, &mut tasks).await?;
-    shared.measure(&mut report).await;
+    let window = shared.begin(&entrance, crowd, &mut tasks).await?;
+    shared.measure(&mut report).await?;
     shared.stop.cancel();
     if let Some(window) = window {
         // What has not come by then is lost.
@@ -106,47 +123,53 @@ pub async fn run(args: LoadArgs) -> Result<Report, LoadError> {
 }
 
 impl Entrance {
-    /// A client and the hub it is connected to, as far as the URL names it.
-    async fn client(&self) -> Result<(Client, Option<String>), LoadError> {
-        let door = self.negotiator.negotiate().await?;
-        Ok((Client::open(&self.connector, &door).await?, door.hub))
+    fn new(url: Uri, args: &LoadArgs) -> Result<Self, LoadError> {
+        let connector = Connector::new(&url)?;
+        let slow = Connector::with_receive_buffer(&url, Some(slow::RECEIVE_BUFFER))?;
+        let http = http_client(connector.clone());
+        let negotiator = Negotiator::new(http.clone(), url, args);
+        Ok(Self { negotiator, http, connector, slow, protocol: args.protocol.into() })
     }
 
-    async fn connect_all(
-        &self,
-        shared: &Shared,
-        report: &mut Report,
-    ) -> Result<Vec<Client>, LoadError> {
+    async fn client(&self, connector: &Connector) -> Result<Client, LoadError> {
+        let door = self.negotiator.negotiate().await?;
+        Client::open(connector, &self.http, door, self.protocol).await
+    }
+
+    async fn connect_all(&self, shared: &Shared, report: &mut Report) -> Result<Crowd, LoadError> {
         let args = &shared.args;
-        let (mut clients, mut histogram) = (Vec::with_capacity(args.clients), Histogram::default());
+        let (mut crowd, mut histogram) = (Crowd::default(), Histogram::default());
         let progress = Progress::new(args);
         let began = Instant::now();
-        let connecting = (0..args.clients).map(|_| async {
-            let began = Instant::now();
-            self.client().await.map(|(client, _)| (client, began.elapsed()))
+        let slow_clients = args.slow_clients();
+        let connecting = (0..args.clients).map(|index| async move {
+            let (began, is_slow) = (Instant::now(), index < slow_clients);
+            let connector = if is_slow { &self.slow } else { &self.connector };
+            self.client(connector).await.map(|client| (client, is_slow, began.elapsed()))
         });
         let mut connecting = stream::iter(connecting).buffer_unordered(args.connects);
         let mut failed = None;
         while let Some(connected) = connecting.next().await {
             match connected {
-                Ok((client, took)) => {
+                Ok((client, is_slow, took)) => {
                     histogram.record(took);
-                    clients.push(client);
+                    if is_slow { &mut crowd.slow } else { &mut crowd.clients }.push(client);
                 }
                 Err(error) => {
                     shared.stats.error(&error);
                     failed = Some(error);
                 }
             }
-            progress.connecting(clients.len());
+            progress.connecting(crowd.clients.len() + crowd.slow.len());
         }
-        if let (true, Some(error)) = (clients.is_empty(), failed) {
+        if let (true, Some(error)) = (crowd.clients.is_empty(), failed) {
             return Err(error);
         }
-        report.clients = clients.len();
-        report.connects_per_second = clients.len() as f64 / began.elapsed().as_secs_f64();
+        report.slow = crowd.slow.len();
+        report.clients = crowd.clients.len() + report.slow;
+        report.connects_per_second = report.clients as f64 / began.elapsed().as_secs_f64();
         report.connect = Latency::of(&histogram);
-        Ok(clients)
+        Ok(crowd)
     }
 }
 
@@ -155,9 +178,16 @@ impl Shared {
     async fn begin(
         self: &Arc<Self>,
         entrance: &Entrance,
-        mut clients: Vec<Client>,
+        Crowd { mut clients, mut slow }: Crowd,
         tasks: &mut JoinSet<()>,
     ) -> Result<Option<Arc<Window>>, LoadError> {
+        if self.args.scenario == Scenario::Group {
+            clients = self.join_all(clients).await?;
+            slow = self.join_all(slow).await?;
+        }
+        for client in slow {
+            tasks.spawn(slow::run(client, Arc::clone(self)));
+        }
         match self.args.scenario {
             Scenario::Echo => {
                 for (index, client) in clients.into_iter().enumerate() {
@@ -171,12 +201,7 @@ impl Shared {
                 }
                 return Ok(None);
             }
-            Scenario::Broadcast => {}
-            Scenario::Group => {
-                for client in &mut clients {
-                    broadcast::join(client, &self.args.join_group).await?;
-                }
-            }
+            Scenario::Broadcast | Scenario::Group => {}
         }
         let window = Arc::new(Window::new(self.args.window, clients.len()));
         for (index, client) in clients.into_iter().enumerate() {
@@ -184,6 +209,13 @@ impl Shared {
         }
         self.begin_driving(entrance, tasks, &window).await?;
         Ok(Some(window))
+    }
+
+    /// Puts everyone into the group, several at a time.
+    async fn join_all(&self, clients: Vec<Client>) -> Result<Vec<Client>, LoadError> {
+        let method = self.args.join_group.as_str();
+        let joining = clients.into_iter().map(|client| broadcast::join(client, method));
+        stream::iter(joining).buffer_unordered(self.args.connects).try_collect().await
     }
 
     async fn begin_driving(
@@ -195,11 +227,12 @@ impl Shared {
         let args = &self.args;
         let Some(connection_string) = &args.connection_string else {
             let payloads = Payloads { length: args.payload };
-            let call = match args.scenario {
-                Scenario::Group => Call::new(&args.send_to_group, Some(broadcast::GROUP), payloads),
-                _ => Call::new(&args.broadcast, None, payloads),
+            let (method, group) = match args.scenario {
+                Scenario::Group => (&args.send_to_group, Some(broadcast::GROUP)),
+                _ => (&args.broadcast, None),
             };
-            let (client, _) = entrance.client().await?;
+            let call = Call::new(entrance.protocol, method, group, payloads);
+            let client = entrance.client(&entrance.connector).await?;
             tasks.spawn(broadcast::drive(client, call, Arc::clone(self), Arc::clone(window)));
             return Ok(());
         };
@@ -210,16 +243,23 @@ impl Shared {
             })?,
         };
         let target = RestTarget::new(connection_string, &hub, args.scenario)?;
-        for _ in 0..args.inflight {
+        // One keeps a pace; several are for speed.
+        let drivers = if args.rate.is_some() { 1 } else { args.inflight };
+        for _ in 0..drivers {
             tasks.spawn(rest::drive(target.clone(), Arc::clone(self), Arc::clone(window)));
         }
         Ok(())
     }
 
     /// Waits for things to settle, then counts what comes.
-    async fn measure(&self, report: &mut Report) {
+    async fn measure(&self, report: &mut Report) -> Result<(), LoadError> {
         let stats = &self.stats;
-        sleep(Duration::from_secs(self.args.warm_up)).await;
+        if self.args.wait {
+            let line = spawn_blocking(|| std::io::stdin().read_line(&mut String::new()));
+            line.await.map_err(LoadError::protocol)?.map_err(LoadError::connect)?;
+        } else {
+            sleep(Duration::from_secs(self.args.warm_up)).await;
+        }
         stats.clear_latency();
         let (first, began) = (stats.messages(), Instant::now());
         Progress::new(&self.args).measuring(stats, began).await;
@@ -228,5 +268,6 @@ impl Shared {
         report.seconds = seconds;
         report.messages_per_second = report.messages as f64 / seconds;
         report.latency = Latency::of(&stats.latency());
+        Ok(())
     }
 }

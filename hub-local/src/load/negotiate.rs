@@ -1,38 +1,37 @@
 //! Negotiates as a client does: the app's endpoint, redirects, then the service.
 
-use bytes::Bytes;
 use http::{
     Method, Request, StatusCode, Uri,
     header::{AUTHORIZATION, CONTENT_LENGTH},
 };
 use http_body_util::{BodyExt as _, Full, Limited};
-use hub_core::Secret;
-use hyper_util::{
-    client::legacy::Client,
-    rt::{TokioExecutor, TokioTimer},
-};
+use hub_core::{Secret, protocol::Protocol};
 use serde::Deserialize;
 
-use super::{LoadError, connect::Connector};
+use super::{LoadArgs, LoadError, LoadTransport, over_http::HttpClient};
 use crate::query::Query;
 
 const REDIRECTS: usize = 100;
 const MAX_ANSWER: usize = 64 * 1024;
 
-/// Where a WebSocket is to be opened, and with which token.
+/// Where a transport is to be opened, and with which token.
 #[derive(Clone, Debug)]
 pub(super) struct Door {
     pub(super) url: Uri,
     pub(super) token: Option<Secret>,
     /// The hub that the URL names, as those of the service do.
     pub(super) hub: Option<String>,
+    pub(super) transport: LoadTransport,
 }
 
 /// Negotiates over kept connections.
 pub(super) struct Negotiator {
-    client: Client<Connector, Full<Bytes>>,
+    client: HttpClient,
     url: Uri,
     bearer: Option<Secret>,
+    /// What the clients want.
+    transport: LoadTransport,
+    protocol: Protocol,
 }
 
 #[derive(Debug, Deserialize)]
@@ -48,15 +47,17 @@ struct Answer {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Transport {
     transport: String,
+    /// Absent where the server says nothing about it.
+    transfer_formats: Option<Vec<String>>,
 }
 
 impl Negotiator {
-    pub(super) fn new(connector: Connector, url: Uri, bearer: Option<Secret>) -> Self {
-        let client =
-            Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
-        Self { client, url, bearer }
+    pub(super) fn new(client: HttpClient, url: Uri, args: &LoadArgs) -> Self {
+        let (bearer, transport) = (args.bearer.clone(), args.transport);
+        Self { client, url, bearer, transport, protocol: args.protocol.into() }
     }
 
     pub(super) async fn negotiate(&self) -> Result<Door, LoadError> {
@@ -68,12 +69,28 @@ impl Negotiator {
             }
             let Some(redirect) = answer.url else {
                 let id = answer.connection_token.or(answer.connection_id);
-                return door(&url, token, id, &answer.available_transports);
+                self.check(&answer.available_transports)?;
+                return door(&url, token, id, self.transport);
             };
             url = redirect.parse().map_err(|_| LoadError::Url(redirect))?;
             token = answer.access_token.map(Secret::from).or(token);
         }
         Err(LoadError::Refused("too many redirects".to_owned()))
+    }
+
+    /// Whether the server offers what the clients want.
+    fn check(&self, offered: &[Transport]) -> Result<(), LoadError> {
+        let name = self.transport.wire_name();
+        let format = if self.protocol.is_binary() { "Binary" } else { "Text" };
+        let Some(found) = offered.iter().find(|it| it.transport == name) else {
+            return Err(LoadError::Refused(format!("the server offers no {name}")));
+        };
+        match &found.transfer_formats {
+            Some(formats) if formats.iter().all(|it| it != format) => {
+                Err(LoadError::Refused(format!("the server offers {name} without {format}")))
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn ask(&self, url: &Uri, token: Option<&Secret>) -> Result<Answer, LoadError> {
@@ -101,14 +118,11 @@ fn door(
     url: &Uri,
     token: Option<Secret>,
     id: Option<String>,
-    transports: &[Transport],
+    transport: LoadTransport,
 ) -> Result<Door, LoadError> {
-    if transports.iter().all(|it| it.transport != "WebSockets") {
-        return Err(LoadError::Refused("the server offers no WebSockets".to_owned()));
-    }
     let id = id.ok_or_else(|| LoadError::protocol("the negotiate answer has no connection id"))?;
     let hub = Query::new(url.query()).first("hub");
-    Ok(Door { url: with_query(url, url.path(), &format!("id={id}"))?, token, hub })
+    Ok(Door { url: with_query(url, url.path(), &format!("id={id}"))?, token, hub, transport })
 }
 
 fn negotiate_url(url: &Uri) -> Result<Uri, LoadError> {
@@ -144,9 +158,8 @@ mod tests {
     #[test]
     fn the_connection_token_goes_into_the_query() {
         let url = Uri::from_static("http://h/client/?hub=chat");
-        let offered = [Transport { transport: "WebSockets".to_owned() }];
 
-        let door = door(&url, None, Some("B".to_owned()), &offered).unwrap();
+        let door = door(&url, None, Some("B".to_owned()), LoadTransport::LongPolling).unwrap();
 
         assert_eq!(door.url, "http://h/client/?hub=chat&id=B");
         assert_eq!(door.hub.as_deref(), Some("chat"));

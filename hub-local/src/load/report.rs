@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{LoadArgs, Scenario, histogram::Histogram};
+use super::{LoadArgs, LoadProtocol, LoadTransport, Scenario, histogram::Histogram};
 
 /// The result of a run.
 #[derive(Clone, Debug, Serialize)]
@@ -13,8 +13,14 @@ use super::{LoadArgs, Scenario, histogram::Histogram};
 pub struct Report {
     /// What the clients did.
     pub scenario: Scenario,
+    /// What carried the messages.
+    pub transport: LoadTransport,
+    /// How messages were encoded.
+    pub protocol: LoadProtocol,
     /// How many clients were connected.
     pub clients: usize,
+    /// Of them: how many did not read.
+    pub slow: usize,
     /// How long was measured, in seconds.
     pub seconds: f64,
     /// The length of a payload, in bytes.
@@ -72,7 +78,10 @@ impl Report {
     pub(super) fn new(args: &LoadArgs) -> Self {
         Self {
             scenario: args.scenario,
+            transport: args.transport,
+            protocol: args.protocol,
             clients: 0,
+            slow: 0,
             seconds: 0.0,
             payload: args.payload,
             connects_per_second: 0.0,
@@ -104,7 +113,12 @@ impl fmt::Display for Report {
         }
         let mut row = |name: &str, value: &str| writeln!(formatter, "{name:<14} {value:>14}");
         row("scenario", &self.scenario.to_string())?;
+        row("transport", &self.transport.to_string())?;
+        row("protocol", &self.protocol.to_string())?;
         row("clients", &grouped(self.clients as f64))?;
+        if self.slow > 0 {
+            row("of them slow", &grouped(self.slow as f64))?;
+        }
         row("seconds", &format!("{:.1}", self.seconds))?;
         row("connects/s", &grouped(self.connects_per_second))?;
         row("messages/s", &grouped(self.messages_per_second))?;

@@ -15,6 +15,7 @@ use super::{
     broadcast::GROUP,
     connect::{Connector, Wire},
     message::{Payloads, rest_body},
+    pace::Pace,
     window::Window,
 };
 
@@ -74,16 +75,18 @@ async fn exchange(
     let wire = target.connector.call(target.url.clone()).await.map_err(LoadError::Connect)?;
     let (mut wire, mut input) = (wire.into_inner(), Vec::new());
     let payloads = Payloads { length: shared.args.payload };
+    let mut pace = Pace::new(shared.args.rate);
     loop {
         let numbers = tokio::select! {
             biased;
             () = shared.stop.cancelled() => return Ok(()),
-            numbers = window.reserve(1) => numbers,
+            numbers = pace.next(window, 1) => numbers,
         };
         for number in numbers {
             let body = rest_body(&shared.args.message, payloads, number);
-            let request = format!("{}{}\r\n\r\n{body}", target.head, body.len());
-            wire.write_all(request.as_bytes()).await.map_err(LoadError::connect)?;
+            let mut request = format!("{}{}\r\n\r\n", target.head, body.len()).into_bytes();
+            request.extend_from_slice(&body);
+            wire.write_all(&request).await.map_err(LoadError::connect)?;
             let status = answer(&mut wire, &mut input).await?;
             if !(200..300).contains(&status) {
                 let text = "see the service's log".to_owned();

@@ -6,6 +6,7 @@ mod app;
 mod client;
 mod descriptors;
 mod explain;
+mod load;
 mod process;
 mod reload;
 mod start;

@@ -1,0 +1,215 @@
+//! The WebSocket of a client, which reads without a buffer of its own.
+
+use std::{cell::RefCell, future::poll_fn, io, pin::Pin, task::Poll};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http::header::HOST;
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
+use tower_service::Service as _;
+
+use super::{
+    LoadError,
+    client::Pings,
+    connect::{Connector, Wire},
+    frames::Frames,
+    negotiate::Door,
+};
+use crate::transport::websocket::upgrade;
+
+const MAX_HEAD: usize = 16 * 1024;
+const READ: usize = 64 * 1024;
+
+thread_local! {
+    /// What a read goes into: shared, because clients are many and read one at a time.
+    static INPUT: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
+}
+
+/// An open WebSocket.
+pub(super) struct WebSocketLink {
+    wire: Wire,
+    frames: Frames,
+    /// Read behind the upgrade.
+    early: Vec<u8>,
+    out: Vec<u8>,
+    /// How much of `out` is written.
+    written: usize,
+    pong: Vec<u8>,
+    mask: u32,
+    pub(super) is_binary: bool,
+}
+
+impl WebSocketLink {
+    pub(super) async fn open(connector: &Connector, door: &Door) -> Result<Self, LoadError> {
+        let wire = connector.clone().call(door.url.clone()).await.map_err(LoadError::Connect)?;
+        let mut wire = wire.into_inner();
+        let early = upgrade(&mut wire, door).await?;
+        Ok(Self {
+            wire,
+            frames: Frames::default(),
+            early,
+            out: Vec::new(),
+            written: 0,
+            pong: Vec::new(),
+            mask: 1,
+            is_binary: false,
+        })
+    }
+
+    /// Queues payload as a frame of its own.
+    pub(super) fn queue(&mut self, payload: &[u8]) {
+        self.mask = next_mask(self.mask);
+        let kind = if self.is_binary { BINARY } else { TEXT };
+        masked(&mut self.out, kind, self.mask, payload);
+    }
+
+    /// Writes what is queued, at once. Dropping the future loses nothing.
+    pub(super) async fn flush(&mut self) -> Result<(), LoadError> {
+        while let Some(rest @ [_, ..]) = self.out.get(self.written..) {
+            self.written += self.wire.write(rest).await.map_err(LoadError::connect)?;
+        }
+        self.out.clear();
+        self.written = 0;
+        Ok(())
+    }
+
+    pub(super) async fn close(&mut self) -> Result<(), LoadError> {
+        self.mask = next_mask(self.mask);
+        masked(&mut self.out, CLOSE, self.mask, &[]);
+        self.flush().await
+    }
+
+    /// Waits for bytes and tells `each` the payload in them. Dropping the future loses nothing.
+    pub(super) async fn read(
+        &mut self,
+        pings: &mut Pings,
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<(), LoadError> {
+        if !self.early.is_empty() {
+            let early = std::mem::take(&mut self.early);
+            return self.take(&early, &mut each);
+        }
+        loop {
+            self.flush().await?;
+            let read = poll_fn(|context| {
+                if let Some(ping) = pings.due(context) {
+                    self.queue(ping);
+                    return Poll::Ready(Ok(false));
+                }
+                INPUT.with_borrow_mut(|shared| {
+                    let mut buffer = ReadBuf::new(shared);
+                    match Pin::new(&mut self.wire).poll_read(context, &mut buffer) {
+                        Poll::Pending => Poll::Pending,
+                        Poll::Ready(Err(error)) => Poll::Ready(Err(LoadError::connect(error))),
+                        Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
+                            Poll::Ready(Err(LoadError::Closed("the server hung up".to_owned())))
+                        }
+                        Poll::Ready(Ok(())) => {
+                            Poll::Ready(self.take(buffer.filled(), &mut each).map(|()| true))
+                        }
+                    }
+                })
+            });
+            if read.await? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn take(&mut self, mut bytes: &[u8], each: &mut impl FnMut(&[u8])) -> Result<(), LoadError> {
+        while let Some(part) = self.frames.next(&mut bytes) {
+            if part.is_close() {
+                return Err(LoadError::Closed("the server closed the WebSocket".to_owned()));
+            }
+            if part.is_ping() {
+                self.pong.clear();
+                self.pong.extend_from_slice(part.bytes);
+                self.mask = next_mask(self.mask);
+                masked(&mut self.out, PONG, self.mask, &self.pong);
+                continue;
+            }
+            each(part.bytes);
+        }
+        Ok(())
+    }
+}
+
+/// Returns what was read behind the answer.
+async fn upgrade(wire: &mut Wire, door: &Door) -> Result<Vec<u8>, LoadError> {
+    let host = door.url.authority().map(http::uri::Authority::as_str).unwrap_or_default();
+    let path = door.url.path_and_query().map(http::uri::PathAndQuery::as_str).unwrap_or("/");
+    let key = STANDARD.encode(crate::random::id().get(..16).unwrap_or_default());
+    let mut head = format!(
+        "GET {path} HTTP/1.1\r\n{HOST}: {host}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
+         sec-websocket-version: 13\r\nsec-websocket-key: {key}\r\n"
+    );
+    if let Some(token) = &door.token {
+        head.push_str(&format!("authorization: Bearer {}\r\n", token.expose()));
+    }
+    head.push_str("\r\n");
+    wire.write_all(head.as_bytes()).await.map_err(LoadError::connect)?;
+    let mut input = Vec::new();
+    let end = loop {
+        if let Some(at) = memchr::memmem::find(&input, b"\r\n\r\n") {
+            break at + 4;
+        }
+        if input.len() > MAX_HEAD {
+            return Err(LoadError::protocol("the answer to the upgrade is too long"));
+        }
+        read_more(wire, &mut input).await?;
+    };
+    let rest = input.split_off(end);
+    let head = String::from_utf8_lossy(&input).into_owned();
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+    if status != 101 {
+        let text = head.lines().next().unwrap_or_default().to_owned();
+        return Err(LoadError::Status { what: "the upgrade", status, text });
+    }
+    let accept = http::HeaderValue::from_str(&key).ok().and_then(|key| upgrade::accept(&key));
+    let accepts = |line: &str| {
+        let (name, value) = line.split_once(':').unwrap_or_default();
+        name.eq_ignore_ascii_case("sec-websocket-accept")
+            && accept.as_ref().is_some_and(|accept| accept == value.trim())
+    };
+    if head.lines().any(accepts) {
+        return Ok(rest);
+    }
+    Err(LoadError::protocol("the server's Sec-WebSocket-Accept is not the key's"))
+}
+
+async fn read_more(wire: &mut Wire, input: &mut Vec<u8>) -> Result<(), LoadError> {
+    match wire.read_buf(input).await {
+        Ok(0) => Err(LoadError::connect(io::Error::from(io::ErrorKind::UnexpectedEof))),
+        Ok(_) => Ok(()),
+        Err(error) => Err(LoadError::connect(error)),
+    }
+}
+
+const TEXT: u8 = 0x81;
+const BINARY: u8 = 0x82;
+const CLOSE: u8 = 0x88;
+const PONG: u8 = 0x8A;
+
+/// Xorshift: masks protect proxies from scripts, and here are none.
+fn next_mask(mut mask: u32) -> u32 {
+    mask ^= mask << 13;
+    mask ^= mask >> 17;
+    mask ^ (mask << 5)
+}
+
+fn masked(out: &mut Vec<u8>, first: u8, mask: u32, payload: &[u8]) {
+    out.push(first);
+    match payload.len() {
+        length @ 0..126 => out.push(0x80 | u8::try_from(length).unwrap_or_default()),
+        length @ 126..65536 => {
+            out.push(0x80 | 126);
+            out.extend(u16::try_from(length).unwrap_or_default().to_be_bytes());
+        }
+        length => {
+            out.push(0x80 | 127);
+            out.extend((length as u64).to_be_bytes());
+        }
+    }
+    let mask = mask.to_be_bytes();
+    out.extend(mask);
+    out.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+}

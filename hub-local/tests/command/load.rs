@@ -1,0 +1,131 @@
+//! `load` against a service and an app that does what it should, or not.
+
+use serde_json::Value;
+
+use crate::{
+    app::{Answer, App, Request},
+    client::token,
+    process::{KEY, Running, output},
+};
+
+/// An app whose `echo` answers so.
+async fn echoing(answer: impl Fn(&Request, &str) -> Answer + Send + Sync + 'static) -> App {
+    App::start(move |request| {
+        if request.event() != "echo" {
+            return Some(Answer::new(200, ""));
+        }
+        let body: Value = serde_json::from_slice(&request.body).unwrap();
+        let payload = body["arguments"][0].as_str().unwrap().to_owned();
+        Some(answer(request, &payload))
+    })
+    .await
+}
+
+/// What four echoing clients that look at every answer found.
+async fn report(app: &App, more: &[&str]) -> Value {
+    let service = Running::start(&["--upstream", &app.url]).await;
+    let url = format!("http://127.0.0.1:{}/client/?hub=chat", service.port);
+    let bearer = token(KEY, service.port, "chat", "ada");
+    let mut arguments = vec!["load", &url, "--bearer", &bearer, "--json", "--check"];
+    arguments.extend(["--clients", "4", "--seconds", "1", "--warm-up", "0", "--inflight", "2"]);
+    arguments.extend(more);
+    let (code, out, log) = output(&arguments).await;
+    assert_eq!((code, log.as_str()), (0, ""), "{out}");
+    serde_json::from_str(&out).unwrap()
+}
+
+#[tokio::test]
+async fn every_answer_is_counted_once_over_each_transport() {
+    let app = echoing(|request, payload| request.completion(payload)).await;
+
+    for transport in ["websockets", "sse", "longpolling"] {
+        let report = report(&app, &["--transport", transport]).await;
+
+        assert_eq!(report["transport"], transport);
+        assert_eq!(report["clients"], 4);
+        assert!(report["messages"].as_u64().unwrap() > 0, "{report}");
+        for nothing in ["lost", "duplicated", "errors"] {
+            assert_eq!(report[nothing], 0, "{report}");
+        }
+        for (faster, slower) in [("p50", "p90"), ("p90", "p99"), ("p99", "max")] {
+            let time = |name: &str| report["latency"][name].as_u64().unwrap();
+            assert!(time(faster) <= time(slower), "{report}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn answers_that_come_twice_are_duplicated() {
+    let app = echoing(|request, payload| {
+        let once = request.completion(payload);
+        Answer::new(200, &once.body.repeat(2))
+    })
+    .await;
+
+    let report = report(&app, &[]).await;
+
+    assert!(report["messages"].as_u64().unwrap() > 0, "{report}");
+    assert!(report["duplicated"].as_u64().unwrap() > 0, "{report}");
+    assert_eq!((&report["lost"], &report["errors"]), (&0.into(), &0.into()));
+}
+
+#[tokio::test]
+async fn answers_that_never_come_are_lost() {
+    let app = echoing(|_, _| Answer::new(200, "{\"type\":6}\u{1e}")).await;
+
+    let report = report(&app, &[]).await;
+
+    assert_eq!((&report["messages"], &report["lost"]), (&0.into(), &8.into()));
+}
+
+#[tokio::test]
+async fn answers_with_something_else_in_them_are_errors() {
+    let app = echoing(|request, payload| request.completion(&payload.replace('x', "y"))).await;
+
+    let report = report(&app, &[]).await;
+
+    assert_eq!(report["messages"], 0);
+    assert!(report["errors"].as_u64().unwrap() > 0);
+    assert_eq!(
+        report["errorTexts"][0],
+        "a call was answered with an error, or with something else"
+    );
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused_with_what_to_do() {
+    let url = "http://127.0.0.1:1/bench";
+    for (arguments, part) in [
+        (&["--transport", "sse", "--protocol", "messagepack"][..], "sse carries text only"),
+        (&["--clients", "0"], "--clients must be at least 1"),
+        (&["--check", "--payload", "8"], "--check needs a --payload of 16 bytes at least"),
+        (&["--slow", "1", "--scenario", "echo"], "--slow is for clients that listen"),
+        (&["--slow", "100", "--scenario", "idle"], "leaves nobody who reads"),
+        (&["--rate", "5", "--scenario", "idle"], "--rate is the pace of --scenario broadcast"),
+        (&["--rate", "0", "--scenario", "group"], "--rate must be at least 1"),
+        (&["--connection-string", "x"], "drives --scenario broadcast and group, not echo"),
+    ] {
+        let (code, out, log) = output(&[&["load", url], arguments].concat()).await;
+
+        assert_eq!((code, out.as_str()), (2, ""), "{log}");
+        assert!(log.contains(part), "{part} is not in {log}");
+    }
+    let (code, _, log) = output(&["load", url, "--transport", "pigeons"]).await;
+    assert_eq!(code, 2);
+    assert!(log.contains("websockets, sse, longpolling"), "{log}");
+    let (code, _, log) = output(&["load", "localhost:7071"]).await;
+    assert_eq!(code, 2);
+    assert!(log.contains("`localhost:7071` is not a usable URL"), "{log}");
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_be_reached_is_told() {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}/bench", listener.local_addr().unwrap());
+    drop(listener);
+
+    let (code, out, log) = output(&["load", &url, "--clients", "2"]).await;
+
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(log.contains("Connection refused"), "{log}");
+}
