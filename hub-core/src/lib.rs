@@ -36,6 +36,7 @@ mod secret;
 pub mod signature;
 #[cfg(feature = "token")]
 pub mod token;
+mod token_claims;
 mod user_groups;
 
 pub use cancellation::{Cancellation, Cancelled};

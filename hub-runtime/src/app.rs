@@ -20,6 +20,7 @@ use crate::{
     cors::Cors,
     counters::{Counters, Counts},
     keys::Keys,
+    negotiate_limit::Limiter,
     routes::Routes,
     service::HubService,
     upstream::UpstreamOptions,
@@ -61,6 +62,7 @@ pub(crate) struct NegotiateOptions {
     /// Where clients connect: scheme, authority and path prefix without a closing slash.
     pub(crate) client_base: String,
     pub(crate) cors: Cors,
+    pub(crate) limit: Option<Limiter>,
     pub(crate) trust_app_service: bool,
     pub(crate) warned_app_service: AtomicBool,
 }

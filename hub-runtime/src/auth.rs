@@ -59,12 +59,28 @@ impl ClientTokens {
         claims.insert("aud".to_owned(), Value::String(audience));
         claims.insert("iat".to_owned(), now.into());
         claims.insert("nbf".to_owned(), now.into());
-        let lifetime = negotiation.token_lifetime().as_secs();
-        claims.insert("exp".to_owned(), now.saturating_add(lifetime).into());
+        let expiry = now.saturating_add(negotiation.token_lifetime().as_secs());
+        claims.insert("exp".to_owned(), expiry.into());
         if let Some(user) = negotiation.user_id() {
             claims.insert("asrs.s.uid".to_owned(), user.into());
         }
+        system_claims(&mut claims, negotiation, expiry);
         claims.insert(seal::CLAIM.to_owned(), seal::seal(&identity, &self.seal_key).into());
         token::sign(&claims, &self.key)
+    }
+}
+
+/// What the token asks of the service. Its values are texts, in the spelling of the official SDK.
+fn system_claims(claims: &mut Map<String, Value>, negotiation: &Negotiation, expiry: u64) {
+    let mut ask = |name: &str, value: String| claims.insert(name.to_owned(), value.into());
+    if negotiation.closes_on_expiry() {
+        ask("asrs.s.coae", "true".to_owned());
+        ask("asrs.s.aeo", expiry.to_string());
+    }
+    if negotiation.has_detailed_errors() {
+        ask("asrs.s.derror", "True".to_owned());
+    }
+    if negotiation.is_diagnostic_client() {
+        ask("asrs.s.dc", "true".to_owned());
     }
 }

@@ -10,7 +10,7 @@ use hub_core::{
 };
 
 use crate::{
-    HubApp, SignalR,
+    HubApp, NegotiateLimit, SignalR,
     app::{Hubs, wire_name},
     assemble,
     config::{ConfigError, MIN_CLAIMS_KEY},
@@ -36,6 +36,7 @@ pub struct HubAppBuilder {
     pub(crate) detailed_errors: bool,
     pub(crate) keep_refused_connections: bool,
     pub(crate) trust_app_service: bool,
+    pub(crate) negotiate_limit: Option<NegotiateLimit>,
     pub(crate) wrap_outbound: Option<WrapOutbound>,
     #[cfg(feature = "local")]
     pub(crate) after_call: Option<AfterCall>,
@@ -98,6 +99,7 @@ impl HubAppBuilder {
             detailed_errors: false,
             keep_refused_connections: false,
             trust_app_service: false,
+            negotiate_limit: None,
             wrap_outbound: None,
             #[cfg(feature = "local")]
             after_call: None,
@@ -120,6 +122,23 @@ impl HubAppBuilder {
     /// need no permission, and with the embedded service neither do pages on loopback.
     pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
         self.origins.push(origin.into());
+        self
+    }
+
+    /// [`Self::allow_origin`] for several origins.
+    pub fn allow_origins<I>(mut self, origins: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.origins.extend(origins.into_iter().map(Into::into));
+        self
+    }
+
+    /// Bounds how often one client may negotiate. Above that it is answered 429 with `Retry-After`, and
+    /// the hub is not asked. Without this there is no limit.
+    pub fn negotiate_limit(mut self, limit: NegotiateLimit) -> Self {
+        self.negotiate_limit = Some(limit);
         self
     }
 
@@ -217,6 +236,8 @@ impl HubAppBuilder {
         for path in self.upstream_paths.iter().filter(|path| !path.starts_with('/')) {
             problems.push(format!("the upstream path `{path}` must begin with `/`"));
         }
+        let limit = self.negotiate_limit.and_then(NegotiateLimit::problem);
+        problems.extend(limit.map(str::to_owned));
         let claims_key = self.signalr.as_ref().and_then(|signalr| signalr.claims_key.as_ref());
         if claims_key.is_some_and(|key| key.expose().len() < MIN_CLAIMS_KEY) {
             problems.push("the claims key is too short: at least 32 bytes".to_owned());

@@ -19,11 +19,15 @@ impl Clock {
 
     /// Seconds since 1970.
     pub(crate) fn now(&self) -> u64 {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.time().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+    }
+
+    /// The time.
+    pub(crate) fn time(&self) -> SystemTime {
         let ahead = self.tokio.elapsed().saturating_sub(self.machine.elapsed());
         // Unpaused, the two differ by the time between two readings.
         let ahead = if ahead < Duration::from_secs(1) { Duration::ZERO } else { ahead };
-        (wall + ahead).as_secs()
+        SystemTime::now() + ahead
     }
 }
 

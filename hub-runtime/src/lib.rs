@@ -49,6 +49,7 @@ mod app;
 mod assemble;
 mod auth;
 mod builder;
+mod client_address;
 mod clock;
 mod config;
 mod cors;
@@ -58,6 +59,7 @@ mod embedded;
 mod error_id;
 mod keys;
 mod negotiate;
+mod negotiate_limit;
 pub mod prelude;
 mod read_body;
 mod rest;
@@ -69,6 +71,7 @@ mod service;
 mod start_line;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod token_buckets;
 mod upstream;
 
 /// Compiles the smallest hub of the README.
@@ -85,6 +88,7 @@ pub use hub_core::{
     IntoHubError, Invocation, InvokeError, Invoking, Many, NegotiateRequest, Negotiation, One,
     OrReject, Proxy, Query, RequireClaim, Secret, SendError, Sending, SignedIn, SingleConnection,
     Target, Untyped, UserGroups, outbound,
+    token::{TokenError, TokenKeyError, TokenVerifier},
 };
 pub use hub_macros::{filter, from_context, hub, hub_client, serverless_hub};
 
@@ -93,7 +97,9 @@ pub use self::serve::RequestBody;
 pub use self::{
     app::HubApp,
     builder::{BuildError, HubAppBuilder},
+    client_address::ClientAddress,
     config::{ConfigError, ConnectionStringError, SignalR},
     counters::Counters,
+    negotiate_limit::NegotiateLimit,
     service::{Answering, HubBody, HubService},
 };

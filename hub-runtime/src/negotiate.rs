@@ -1,9 +1,12 @@
 //! The negotiate route: who connects, with which token, and to where.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode, request::Parts};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
 use hub_core::{
     Cancellation, ErrorKind, HubError, NegotiateRequest, Negotiation, Query, names,
     panics::catching,
@@ -13,7 +16,9 @@ use serde::Serialize;
 use crate::{
     app::{Inner, Mount},
     auth::MAX_TOKEN,
+    client_address,
     error_id::ErrorId,
+    negotiate_limit::Limiter,
     upstream::{
         RunToEnd,
         answer::{INTERNAL, Refusal, empty, log, text},
@@ -45,6 +50,9 @@ async fn answer(app: &Inner, parts: Parts, hub: Option<&str>) -> Response<Bytes>
         return with_headers(empty(StatusCode::NO_CONTENT), cors.preflight_headers(&parts.headers));
     }
     let cors = cors.headers(&parts.headers);
+    if let Some(wait) = app.negotiate.limit.as_ref().and_then(|limit| limit.admit(&parts).err()) {
+        return with_headers(too_often(wait), cors);
+    }
     let answer = match redirect(app, parts, hub).await {
         Ok(redirect) => redirect,
         Err(refusal) => *refusal,
@@ -87,18 +95,23 @@ async fn redirect(
     let body = serde_json::to_vec(&Redirect { url, access_token: token })
         .map_err(|error| refusal(&HubError::internal(error)))?;
     let mut answer = Response::new(body.into());
-    let json = http::HeaderValue::from_static("application/json");
-    answer.headers_mut().insert(http::header::CONTENT_TYPE, json);
-    let no_store = http::HeaderValue::from_static("no-store");
-    answer.headers_mut().insert(http::header::CACHE_CONTROL, no_store);
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(answer)
 }
 
 fn request(app: &Inner, parts: Parts) -> NegotiateRequest {
     let options = &app.negotiate;
     let query = Query::parse(parts.uri.query().unwrap_or_default());
-    let claimed = parts.headers.contains_key("x-ms-client-principal-id");
-    let request = NegotiateRequest::new(parts.headers, query);
+    let principal = |name: &header::HeaderName| name.as_str().starts_with("x-ms-client-principal");
+    let claimed = parts.headers.keys().any(principal);
+    let proxies = options.limit.as_ref().map_or(0, Limiter::proxies);
+    let address = client_address::of(&parts, proxies);
+    let mut request = NegotiateRequest::new(parts.headers, query).received_at(app.clock.time());
+    if let Some(address) = address {
+        request = request.from_address(address);
+    }
     if options.trust_app_service {
         return request.behind_app_service();
     }
@@ -132,6 +145,21 @@ fn refusal(error: &HubError) -> Refusal {
         _ => StatusCode::BAD_REQUEST,
     };
     refuse(status, error.text())
+}
+
+/// The answer to a client that negotiates too often, with when to come back in whole seconds.
+fn too_often(wait: Duration) -> Response<Bytes> {
+    // A flood must not become a flood of log lines.
+    tracing::debug!(?wait, "a client negotiates too often");
+    let mut answer =
+        text(StatusCode::TOO_MANY_REQUESTS, "Too many attempts to connect; try again later");
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    let headers = answer.headers_mut();
+    headers.insert(header::RETRY_AFTER, seconds.into());
+    // Else the page's own code cannot read it.
+    let exposed = HeaderValue::from_static("Retry-After");
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    answer
 }
 
 fn too_long(negotiation: &Negotiation, length: usize) -> Refusal {

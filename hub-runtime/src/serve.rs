@@ -22,7 +22,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_service::Service;
 
 use crate::{
-    HubApp,
+    ClientAddress, HubApp,
     config::{self, env},
     start_line::announce,
 };
@@ -104,8 +104,9 @@ impl HubApp {
         let accepting = async {
             loop {
                 match listener.accept().await {
-                    Ok((stream, _)) => {
-                        connections.spawn(connection(stream, service.clone(), stopping.clone()));
+                    Ok((stream, peer)) => {
+                        let service = Unwrapped { service: service.clone(), peer: peer.ip() };
+                        connections.spawn(connection(stream, service, stopping.clone()));
                     }
                     Err(error) => {
                         tracing::error!(%error, "a connection could not be accepted");
@@ -152,7 +153,7 @@ impl HubApp {
 }
 
 /// Serves one connection until it ends, or until the current answer is written once the end begins.
-async fn connection<S, B>(stream: TcpStream, service: S, stopping: CancellationToken)
+async fn connection<S, B>(stream: TcpStream, service: Unwrapped<S>, stopping: CancellationToken)
 where
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
         + Clone
@@ -170,7 +171,7 @@ where
             .timer(TokioTimer::new())
             .header_read_timeout(HEADER_TIMEOUT)
             .max_headers(MAX_HEADERS)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(Unwrapped(service)))
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
             .with_upgrades()
     );
     let ended = tokio::select! {
@@ -238,6 +239,12 @@ impl Signals {
     }
 }
 
+fn is_negotiate(path: &str) -> bool {
+    const LAST: &str = "negotiate";
+    let begins = path.len().checked_sub(LAST.len());
+    begins.and_then(|begins| path.get(begins..)).is_some_and(|end| end.eq_ignore_ascii_case(LAST))
+}
+
 /// The body of a request that [`HubApp::run_with`] hands to a service.
 #[derive(Debug)]
 pub struct RequestBody(Incoming);
@@ -262,9 +269,12 @@ impl Body for RequestBody {
     }
 }
 
-/// Gives a service our body type instead of hyper's.
+/// Gives a service our body type instead of hyper's, and negotiates their client's address.
 #[derive(Clone)]
-struct Unwrapped<S>(S);
+struct Unwrapped<S> {
+    service: S,
+    peer: IpAddr,
+}
 
 impl<S: Service<Request<RequestBody>>> Service<Request<Incoming>> for Unwrapped<S> {
     type Response = S::Response;
@@ -272,10 +282,15 @@ impl<S: Service<Request<RequestBody>>> Service<Request<Incoming>> for Unwrapped<
     type Future = S::Future;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.0.poll_ready(cx)
+        self.service.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<Incoming>) -> S::Future {
-        self.0.call(request.map(RequestBody))
+        let mut request = request.map(RequestBody);
+        // Nothing else asks, and an extension costs allocations that upstream calls can do without.
+        if is_negotiate(request.uri().path()) {
+            request.extensions_mut().insert(ClientAddress(self.peer));
+        }
+        self.service.call(request)
     }
 }

@@ -7,6 +7,8 @@ mod filters;
 mod lifecycle;
 mod messagepack;
 mod negotiate;
+mod negotiate_identity;
+mod negotiate_limit;
 mod readme;
 mod rest;
 mod run_to_end;

@@ -1,11 +1,16 @@
 //! JSON web tokens: HS256, made and checked. The time is a parameter; there is no clock here.
 
+#[cfg(feature = "bearer")]
+mod verifier;
+
 use std::sync::Once;
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, crypto::aws_lc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+#[cfg(feature = "bearer")]
+pub use self::verifier::{TokenKeyError, TokenVerifier};
 use crate::Secret;
 
 /// Why a token could not be made or is not accepted.
@@ -39,6 +44,24 @@ pub enum TokenError {
         /// How long until then.
         seconds: u64,
     },
+    /// The request carries no bearer token.
+    #[error("there is no bearer token")]
+    Missing,
+    /// No key that is known here fits the token's algorithm.
+    #[error("the token is signed in a way that is not accepted here")]
+    NotAccepted,
+    /// It was not signed with a key that is known here.
+    #[error("the token is not signed with a known key")]
+    UnknownKey,
+    /// It comes from somebody else.
+    #[error("the token comes from another issuer (claim `iss`)")]
+    Issuer,
+    /// It was made for somebody else.
+    #[error("the token is meant for another audience (claim `aud`)")]
+    Audience,
+    /// The request does not say when it was received.
+    #[error("the time of the request is not known")]
+    NoTime,
 }
 
 /// Signs `claims` with HS256.

@@ -1,0 +1,152 @@
+//! The answer of a hub's `negotiate`.
+
+use std::{fmt, time::Duration};
+
+use crate::invocation::Claims;
+
+/// The answer of `negotiate`: who the connection belongs to.
+#[derive(Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Negotiation {
+    user_id: Option<String>,
+    claims: Vec<(String, String)>,
+    lifetime: Duration,
+    close_on_expiry: bool,
+    detailed_errors: bool,
+    diagnostic_client: bool,
+}
+
+impl Negotiation {
+    /// The connection belongs to this user.
+    pub fn user(id: impl Into<String>) -> Self {
+        Self { user_id: Some(id.into()), ..Self::anonymous() }
+    }
+
+    /// Nobody in particular. Something one writes on purpose: such a connection reaches every method
+    /// that no filter guards.
+    pub fn anonymous() -> Self {
+        Self {
+            user_id: None,
+            claims: Vec::new(),
+            lifetime: Duration::from_hours(1),
+            close_on_expiry: false,
+            detailed_errors: false,
+            diagnostic_client: false,
+        }
+    }
+
+    /// Adds a claim that filters and methods read; a type may repeat. The claims travel in the
+    /// client's token, readable for its bearer, and about 2,000 bytes of them fit.
+    pub fn claim(mut self, claim_type: impl Into<String>, value: impl Into<String>) -> Self {
+        self.claims.push((claim_type.into(), value.into()));
+        self
+    }
+
+    /// Adds every claim of these types, as a token or App Service gave them. What is not listed stays
+    /// behind: the client's token has little room.
+    pub fn copy_claims<'a>(
+        mut self,
+        from: &Claims,
+        claim_types: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        for claim_type in claim_types {
+            let values = from.all(claim_type);
+            self.claims.extend(values.map(|value| (claim_type.to_owned(), value.to_owned())));
+        }
+        self
+    }
+
+    /// How long the token may be used to connect; one hour unless said otherwise. A WebSocket that is
+    /// open outlives its token, unless [`Self::close_on_expiry`] says otherwise.
+    pub fn lifetime(mut self, lifetime: Duration) -> Self {
+        self.lifetime = lifetime;
+        self
+    }
+
+    /// Lets the service close the connection when its token expires. The client may come back, and
+    /// negotiates anew.
+    pub fn close_on_expiry(mut self) -> Self {
+        self.close_on_expiry = true;
+        self
+    }
+
+    /// Lets the service tell this client what exactly it did wrong when it closes the connection.
+    pub fn detailed_errors(mut self) -> Self {
+        self.detailed_errors = true;
+        self
+    }
+
+    /// Marks a client whose messages the service logs one by one, to look for lost ones. The service
+    /// does not close such a client when its token expires.
+    pub fn diagnostic_client(mut self) -> Self {
+        self.diagnostic_client = true;
+        self
+    }
+
+    /// The user.
+    #[must_use]
+    pub fn user_id(&self) -> Option<&str> {
+        self.user_id.as_deref()
+    }
+
+    /// The claims.
+    #[must_use]
+    pub fn claims(&self) -> Claims {
+        self.claims.iter().cloned().collect()
+    }
+
+    /// How long the token may be used to connect.
+    #[must_use]
+    pub fn token_lifetime(&self) -> Duration {
+        self.lifetime
+    }
+
+    /// Whether [`Self::close_on_expiry`] was said.
+    #[must_use]
+    pub fn closes_on_expiry(&self) -> bool {
+        self.close_on_expiry
+    }
+
+    /// Whether [`Self::detailed_errors`] was said.
+    #[must_use]
+    pub fn has_detailed_errors(&self) -> bool {
+        self.detailed_errors
+    }
+
+    /// Whether [`Self::diagnostic_client`] was said.
+    #[must_use]
+    pub fn is_diagnostic_client(&self) -> bool {
+        self.diagnostic_client
+    }
+}
+
+impl fmt::Debug for Negotiation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Negotiation")
+            .field("claims", &self.claims.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .field("lifetime", &self.lifetime)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_listed_claims_are_copied_and_each_of_their_values() {
+        let pairs = [("role", "a"), ("name", "Ada"), ("role", "b")];
+        let claims = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
+
+        let copied = Negotiation::user("ada").copy_claims(&claims.into_iter().collect(), ["role"]);
+
+        assert_eq!(copied.claims().iter().collect::<Vec<_>>(), [("role", "a"), ("role", "b")]);
+    }
+
+    #[test]
+    fn debug_output_shows_no_claim_value() {
+        let shown = format!("{:?}", Negotiation::user("ada").claim("role", "secret"));
+
+        assert!(!shown.contains("secret"));
+    }
+}

@@ -1,0 +1,150 @@
+//! The user that App Service authentication signed in, as its headers say it.
+
+use base64::{
+    Engine, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use http::HeaderMap;
+use serde::Deserialize;
+
+use crate::invocation::Claims;
+
+/// What every header of a signed-in user begins with.
+pub(super) const PREFIX: &str = "x-ms-client-principal";
+
+const PRINCIPAL: &str = "x-ms-client-principal";
+const ID: &str = "x-ms-client-principal-id";
+const NAME: &str = "x-ms-client-principal-name";
+const PROVIDER: &str = "x-ms-client-principal-idp";
+/// Where roles are, unless the principal names another type.
+const ROLES: &str = "roles";
+
+/// The header is padded base64; a proxy that drops the padding does no harm.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// A user that App Service authentication signed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AppServiceUser {
+    /// The stable id.
+    pub id: String,
+    /// The display name; the user may choose it.
+    pub name: Option<String>,
+    /// The identity provider, `aad` or `github` for example.
+    pub provider: Option<String>,
+    /// Every claim that the identity provider gave, from `x-ms-client-principal`.
+    pub claims: Claims,
+    /// The type of the claims that are roles.
+    role_type: String,
+}
+
+impl AppServiceUser {
+    /// The roles among the claims: those of the type that the principal itself names.
+    pub fn roles(&self) -> impl Iterator<Item = &str> {
+        self.claims.all(&self.role_type)
+    }
+
+    /// Whether the user has this role.
+    #[must_use]
+    pub fn has_role(&self, role: &str) -> bool {
+        self.roles().any(|held| held == role)
+    }
+
+    /// The user of these headers. `None` without one, and when what describes it cannot be read:
+    /// half a user is none.
+    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
+        let text = |name: &str| {
+            let value = std::str::from_utf8(headers.get(name)?.as_bytes()).ok()?;
+            (!value.is_empty()).then(|| value.to_owned())
+        };
+        let id = text(ID)?;
+        let principal = match text(PRINCIPAL) {
+            Some(encoded) => Principal::decode(&encoded)?,
+            None => Principal::default(),
+        };
+        let claims = principal.claims.into_iter().map(|claim| (claim.typ, claim.val)).collect();
+        let role_type = principal.role_typ.unwrap_or_else(|| ROLES.to_owned());
+        Some(Self { id, name: text(NAME), provider: text(PROVIDER), claims, role_type })
+    }
+}
+
+#[derive(Default, Deserialize)]
+struct Principal {
+    #[serde(default)]
+    claims: Vec<Claim>,
+    role_typ: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Claim {
+    typ: String,
+    val: String,
+}
+
+impl Principal {
+    fn decode(encoded: &str) -> Option<Self> {
+        let decoded = BASE64.decode(encoded.trim()).ok();
+        let principal = decoded.and_then(|json| serde_json::from_slice(&json).ok());
+        if principal.is_none() {
+            tracing::warn!(
+                "the header x-ms-client-principal cannot be read; its user counts as not signed in"
+            );
+        }
+        principal
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::engine::general_purpose::STANDARD;
+    use http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn user(headers: &[(&'static str, &str)]) -> Option<AppServiceUser> {
+        let headers = headers.iter().map(|(name, value)| {
+            (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
+        });
+        AppServiceUser::of(&headers.collect())
+    }
+
+    #[test]
+    fn the_principal_is_decoded_with_its_claims_and_roles() {
+        let principal = STANDARD.encode(
+            r#"{"auth_typ":"aad","name_typ":"name","role_typ":"r","claims":[{"typ":"name","val":"Ada, r: admin"},{"typ":"r","val":"reader"},{"typ":"r","val":"writer"}]}"#,
+        );
+
+        let ada = user(&[(ID, "id-1"), (NAME, "Ada"), (PROVIDER, "aad"), (PRINCIPAL, &principal)]);
+
+        let ada = ada.unwrap();
+        assert_eq!((ada.id.as_str(), ada.provider.as_deref()), ("id-1", Some("aad")));
+        assert_eq!(ada.claims.get("name"), Some("Ada, r: admin"));
+        assert_eq!(ada.roles().collect::<Vec<_>>(), ["reader", "writer"]);
+        assert!(ada.has_role("writer") && !ada.has_role("admin"));
+    }
+
+    #[test]
+    fn roles_are_found_without_a_named_type_and_without_padding() {
+        let principal = STANDARD.encode(r#"{"claims":[{"typ":"roles","val":"reader"}]}"#);
+        let unpadded = principal.trim_end_matches('=');
+
+        assert!(user(&[(ID, "ada"), (PRINCIPAL, unpadded)]).unwrap().has_role("reader"));
+    }
+
+    #[test]
+    fn without_the_principal_there_are_no_claims() {
+        assert!(user(&[(ID, "ada")]).unwrap().claims.is_empty());
+    }
+
+    #[test]
+    fn a_principal_that_cannot_be_read_is_nobody() {
+        let not_json = STANDARD.encode("{");
+        for principal in ["%%%", not_json.as_str()] {
+            assert_eq!(user(&[(ID, "ada"), (PRINCIPAL, principal)]), None, "{principal}");
+        }
+        assert_eq!(user(&[(ID, "")]), None);
+    }
+}

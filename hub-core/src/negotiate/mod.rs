@@ -1,0 +1,7 @@
+//! Negotiate: who a new connection belongs to.
+
+mod answer;
+mod app_service;
+mod request;
+
+pub use self::{answer::Negotiation, app_service::AppServiceUser, request::NegotiateRequest};

@@ -1,0 +1,228 @@
+//! A client's request to connect.
+
+use std::{fmt, net::IpAddr, time::SystemTime};
+
+use http::{HeaderMap, HeaderName};
+
+use super::{AppServiceUser, app_service};
+use crate::invocation::{Claims, Query};
+#[cfg(feature = "bearer")]
+use crate::token::{TokenError, TokenVerifier};
+
+/// A client's request to connect, for the hub's `negotiate` to judge.
+#[derive(Clone)]
+pub struct NegotiateRequest {
+    headers: HeaderMap,
+    /// Those of App Service, kept apart until something vouches for them.
+    principal: HeaderMap,
+    query: Query,
+    trust_app_service: bool,
+    #[cfg_attr(not(feature = "bearer"), allow(dead_code, reason = "only verifiers ask"))]
+    received_at: Option<SystemTime>,
+    client_address: Option<IpAddr>,
+}
+
+impl NegotiateRequest {
+    /// A request with these headers and query. Headers that only App Service may set
+    /// (`x-ms-client-principal…`) are not trusted, and are not there.
+    #[must_use]
+    pub fn new(mut headers: HeaderMap, query: Query) -> Self {
+        let names = headers.keys().filter(|name| is_principal(name));
+        let names: Vec<HeaderName> = names.cloned().collect();
+        // Of two values one may be the client's own, so neither counts.
+        let ambiguous = names.iter().any(|name| headers.get_all(name).iter().nth(1).is_some());
+        let mut principal = HeaderMap::new();
+        for name in names {
+            match headers.remove(&name) {
+                Some(value) if !ambiguous => principal.insert(name, value),
+                _ => None,
+            };
+        }
+        Self {
+            headers,
+            principal,
+            query,
+            trust_app_service: false,
+            received_at: None,
+            client_address: None,
+        }
+    }
+
+    /// The same request behind App Service authentication, which strips those headers from outside.
+    #[must_use]
+    pub fn behind_app_service(mut self) -> Self {
+        self.headers.extend(std::mem::take(&mut self.principal));
+        self.trust_app_service = true;
+        self
+    }
+
+    /// The same request, received at this time: what the age of bearer tokens is measured by. The
+    /// runtime says it; a test that makes requests by hand does too.
+    #[must_use]
+    pub fn received_at(mut self, time: SystemTime) -> Self {
+        self.received_at = Some(time);
+        self
+    }
+
+    /// The same request, from this address.
+    #[must_use]
+    pub fn from_address(mut self, address: IpAddr) -> Self {
+        self.client_address = Some(address);
+        self
+    }
+
+    /// All headers. Every one of them is the client's word.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// One header, if it is readable text; the first one if it is there more than once.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
+    }
+
+    /// The query of the request.
+    #[must_use]
+    pub fn query(&self) -> &Query {
+        &self.query
+    }
+
+    /// Where the request comes from, as far as the host of the app knows.
+    #[must_use]
+    pub fn client_address(&self) -> Option<IpAddr> {
+        self.client_address
+    }
+
+    /// The token of `Authorization: Bearer …`, not checked in any way.
+    #[must_use]
+    pub fn bearer_token(&self) -> Option<&str> {
+        let value = self.header("authorization")?;
+        let (scheme, token) = value.split_once(' ')?;
+        let token = token.trim();
+        (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+    }
+
+    /// The claims of the bearer token, once its signature, time, issuer and audience hold.
+    ///
+    /// ```
+    /// # use hub_core::{HubError, HubResult, NegotiateRequest, Negotiation, OrReject, token::TokenVerifier};
+    /// # struct Chat { tokens: TokenVerifier }
+    /// # impl Chat {
+    /// async fn negotiate(&self, request: NegotiateRequest) -> HubResult<Negotiation> {
+    ///     let claims = request.verified_claims(&self.tokens).map_err(HubError::unauthenticated)?;
+    ///     let user = claims.get("sub").or_reject("the token names nobody")?;
+    ///     Ok(Negotiation::user(user).copy_claims(&claims, ["roles"]))
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// What is wrong with the token, in words that the client may read.
+    #[cfg(feature = "bearer")]
+    pub fn verified_claims(&self, verifier: &TokenVerifier) -> Result<Claims, TokenError> {
+        let token = self.bearer_token().ok_or(TokenError::Missing)?;
+        let since =
+            self.received_at.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+        // Without a time nothing can be said about a token's age, and so nothing is believed.
+        verifier.verify(token, since.ok_or(TokenError::NoTime)?.as_secs())
+    }
+
+    /// The claims of the bearer token as it states them. **Nobody has checked them: any client can
+    /// write any token.** Only for what decides nothing, or where something in front of the app has
+    /// checked the token and is the only way in. `None` when there is no readable token.
+    #[must_use]
+    pub fn unverified_claims(&self) -> Option<Claims> {
+        Claims::of_token(self.bearer_token()?)
+    }
+
+    /// The user that App Service authentication signed in.
+    ///
+    /// `None` unless the app runs behind it (`WEBSITE_AUTH_ENABLED=true`, or
+    /// `trust_app_service_headers()` on the builder): anywhere else any client can send these headers.
+    #[must_use]
+    pub fn app_service_user(&self) -> Option<AppServiceUser> {
+        self.trust_app_service.then(|| AppServiceUser::of(&self.headers)).flatten()
+    }
+}
+
+/// Whether only App Service may set this header.
+fn is_principal(name: &HeaderName) -> bool {
+    name.as_str().starts_with(app_service::PREFIX)
+}
+
+impl fmt::Debug for NegotiateRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Header values hold tokens.
+        f.debug_struct("NegotiateRequest")
+            .field("headers", &self.headers.keys().map(HeaderName::as_str).collect::<Vec<_>>())
+            .field("query", &self.query)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(headers: &[(&'static str, &'static str)]) -> NegotiateRequest {
+        let map = headers.iter().map(|(name, value)| {
+            (HeaderName::from_static(name), http::HeaderValue::from_static(value))
+        });
+        NegotiateRequest::new(map.collect(), Query::default())
+    }
+
+    #[test]
+    fn the_bearer_token_is_found_whatever_the_case_of_its_scheme() {
+        assert_eq!(request(&[("authorization", "bearer abc")]).bearer_token(), Some("abc"));
+        assert_eq!(request(&[("authorization", "Basic abc")]).bearer_token(), None);
+        assert_eq!(request(&[("authorization", "Bearer ")]).bearer_token(), None);
+    }
+
+    #[test]
+    fn app_service_headers_are_not_there_unless_app_service_is_in_front() {
+        let request = request(&[("x-ms-client-principal-id", "ada"), ("x-other", "1")]);
+
+        assert_eq!(request.app_service_user(), None);
+        assert_eq!(request.header("x-ms-client-principal-id"), None);
+        assert_eq!(request.header("x-other"), Some("1"));
+        let behind = request.behind_app_service();
+        assert_eq!(behind.app_service_user().unwrap().id, "ada");
+        assert_eq!(behind.header("x-ms-client-principal-id"), Some("ada"));
+    }
+
+    #[test]
+    fn a_header_of_app_service_that_is_there_twice_counts_for_nothing() {
+        let id = HeaderName::from_static("x-ms-client-principal-id");
+        let mut headers = HeaderMap::new();
+        headers.append(id.clone(), http::HeaderValue::from_static("eve"));
+        headers.append(id, http::HeaderValue::from_static("ada"));
+
+        let request = NegotiateRequest::new(headers, Query::default()).behind_app_service();
+
+        assert_eq!(request.app_service_user(), None);
+    }
+
+    #[test]
+    fn unverified_claims_are_what_the_token_says() {
+        // {"sub":"ada","roles":["a","b"],"n":1,"o":{"x":[]},"z":null}, signed by nobody.
+        let token = "Bearer e30.eyJzdWIiOiJhZGEiLCJyb2xlcyI6WyJhIiwiYiJdLCJuIjoxLCJvIjp7IngiOltdfSwieiI6bnVsbH0.";
+
+        let claims = request(&[("authorization", token)]).unverified_claims().unwrap();
+
+        assert_eq!((claims.get("sub"), claims.len()), (Some("ada"), 5));
+        assert_eq!(claims.all("roles").collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!((claims.get("n"), claims.get("o")), (Some("1"), Some(r#"{"x":[]}"#)));
+        for garbage in ["Bearer x", "Bearer a.b.c", "Bearer e30.W10.x", "Basic e30.e30."] {
+            assert_eq!(request(&[("authorization", garbage)]).unverified_claims(), None);
+        }
+    }
+
+    #[test]
+    fn debug_output_shows_no_header_value() {
+        let shown = format!("{:?}", request(&[("authorization", "Bearer secret")]));
+
+        assert!(!shown.contains("secret"));
+    }
+}

@@ -1,0 +1,98 @@
+//! Where a request comes from.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use http::{HeaderMap, request::Parts};
+
+const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// Where a request comes from: the extension of a request that [`HubApp::serve`](crate::HubApp::serve)
+/// and [`HubApp::run`](crate::HubApp::run) set for negotiates.
+///
+/// Where another server accepts the connections, a layer of the app's sets it from what that server
+/// knows: `request.extensions_mut().insert(ClientAddress(peer.ip()))`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientAddress(pub IpAddr);
+
+/// The client's address: what the outermost of so many trusted proxies saw, else the peer.
+pub(crate) fn of(parts: &Parts, proxies: usize) -> Option<IpAddr> {
+    let peer = parts.extensions.get::<ClientAddress>().map(|address| address.0);
+    let forwarded = proxies.checked_sub(1).and_then(|nth| forwarded(&parts.headers, nth));
+    forwarded.or(peer).map(|address| address.to_canonical())
+}
+
+/// What one client has for itself: an address, or the network of 64 bits that an IPv6 host chooses its
+/// addresses from.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+    }
+}
+
+/// The address that the `nth` proxy from the app wrote. What stands left of it is the client's word.
+fn forwarded(headers: &HeaderMap, nth: usize) -> Option<IpAddr> {
+    let lines = headers.get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok());
+    let entries: Vec<_> = lines.flat_map(|line| line.split(',')).collect();
+    parse(entries.iter().rev().nth(nth)?.trim())
+}
+
+/// Some proxies write a port, too.
+fn parse(entry: &str) -> Option<IpAddr> {
+    let bracketed = entry.trim_start_matches('[').trim_end_matches(']');
+    let with_port = || entry.parse::<SocketAddr>().ok().map(|address| address.ip());
+    bracketed.parse().ok().or_else(with_port)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn address(forwarded: &[&str], proxies: usize) -> Option<String> {
+        let mut request = Request::new(());
+        request.extensions_mut().insert(ClientAddress([10, 0, 0, 1].into()));
+        for line in forwarded {
+            request.headers_mut().append(FORWARDED_FOR, line.parse().unwrap());
+        }
+        of(&request.into_parts().0, proxies).map(|address| address.to_string())
+    }
+
+    fn text(address: &str) -> Option<String> {
+        Some(address.to_owned())
+    }
+
+    #[test]
+    fn without_a_trusted_proxy_the_header_is_the_clients_word() {
+        assert_eq!(address(&["1.2.3.4"], 0), text("10.0.0.1"));
+    }
+
+    #[test]
+    fn so_many_trusted_proxies_wrote_so_many_entries_from_the_right() {
+        let lines = ["6.6.6.6", "1.2.3.4:5678, [2001:db8::1]:443"];
+
+        assert_eq!(address(&lines, 1), text("2001:db8::1"));
+        assert_eq!(address(&lines, 2), text("1.2.3.4"));
+        assert_eq!(address(&["[2001:db8::2]"], 1), text("2001:db8::2"));
+        assert_eq!(address(&["::ffff:1.2.3.4"], 1), text("1.2.3.4"));
+    }
+
+    #[test]
+    fn where_the_proxies_wrote_nothing_usable_the_peer_counts() {
+        assert_eq!(address(&["1.2.3.4"], 2), text("10.0.0.1"));
+        assert_eq!(address(&["unknown"], 1), text("10.0.0.1"));
+        assert_eq!(of(&Request::new(()).into_parts().0, 1), None);
+    }
+
+    #[test]
+    fn an_ipv6_host_is_its_network() {
+        let host: IpAddr = "2001:db8:1:2:3:4:5:6".parse().unwrap();
+
+        assert_eq!(network(host), "2001:db8:1:2::".parse::<IpAddr>().unwrap());
+        assert_eq!(network([1, 2, 3, 4].into()), IpAddr::from([1, 2, 3, 4]));
+    }
+}

@@ -1,0 +1,113 @@
+//! Token buckets by key, in bounded memory.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+/// How many keys one generation holds. There are two, so memory is bounded by twice as many.
+const GENERATION: usize = 8192;
+
+/// One bucket for each key: `capacity` tokens at once, refilled evenly over a period.
+#[derive(Debug)]
+pub(crate) struct TokenBuckets<K> {
+    capacity: f64,
+    /// Tokens a second.
+    rate: f64,
+    buckets: Mutex<Generations<K>>,
+}
+
+/// When the young generation is full, the old one is forgotten and the young one grows old. Whoever
+/// keeps coming is carried over; a flood of new keys drives out only those who do not.
+#[derive(Debug)]
+struct Generations<K> {
+    young: HashMap<K, Bucket>,
+    old: HashMap<K, Bucket>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    tokens: f64,
+    filled: Instant,
+}
+
+impl<K: Eq + Hash> TokenBuckets<K> {
+    /// `capacity` tokens in each `period`.
+    pub(crate) fn new(capacity: u32, period: Duration) -> Self {
+        let rate = f64::from(capacity) / period.as_secs_f64();
+        let buckets = Generations { young: HashMap::new(), old: HashMap::new() };
+        Self { capacity: f64::from(capacity), rate, buckets: Mutex::new(buckets) }
+    }
+
+    /// Takes a token at `now`.
+    ///
+    /// # Errors
+    /// How long until there is one.
+    pub(crate) fn take(&self, key: K, now: Instant) -> Result<(), Duration> {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bucket =
+            buckets.remove(&key).unwrap_or(Bucket { tokens: self.capacity, filled: now });
+        let passed = now.saturating_duration_since(bucket.filled).as_secs_f64();
+        bucket.tokens = (bucket.tokens + passed * self.rate).min(self.capacity);
+        bucket.filled = now;
+        let missing = 1.0 - bucket.tokens;
+        if missing <= 0.0 {
+            bucket.tokens -= 1.0;
+        }
+        buckets.insert(key, bucket);
+        if missing <= 0.0 { Ok(()) } else { Err(Duration::from_secs_f64(missing / self.rate)) }
+    }
+}
+
+impl<K: Eq + Hash> Generations<K> {
+    fn remove(&mut self, key: &K) -> Option<Bucket> {
+        self.young.remove(key).or_else(|| self.old.remove(key))
+    }
+
+    fn insert(&mut self, key: K, bucket: Bucket) {
+        if self.young.len() >= GENERATION {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(key, bucket);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bucket_gives_its_capacity_at_once_and_then_one_by_one() {
+        let buckets = TokenBuckets::new(3, Duration::from_secs(30));
+
+        for _ in 0..3 {
+            assert_eq!(buckets.take("ada", Instant::now()), Ok(()));
+        }
+        let wait = buckets.take("ada", Instant::now()).unwrap_err();
+        assert_eq!(wait.as_secs_f64().round(), 10.0);
+        assert_eq!(buckets.take("bob", Instant::now()), Ok(()));
+        tokio::time::advance(wait).await;
+        assert_eq!(buckets.take("ada", Instant::now()), Ok(()));
+        assert!(buckets.take("ada", Instant::now()).is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_of_keys_is_forgotten_and_who_keeps_coming_is_not() {
+        let buckets = TokenBuckets::new(1, Duration::from_secs(3600));
+        assert!(buckets.take(0, Instant::now()).is_ok());
+
+        for key in 1..=5 * GENERATION {
+            let _ = buckets.take(key, Instant::now());
+            if key % 1000 == 0 {
+                assert!(buckets.take(0, Instant::now()).is_err(), "forgotten after {key} keys");
+            }
+        }
+
+        let held = buckets.buckets.lock().unwrap();
+        assert!(held.young.len() + held.old.len() <= 2 * GENERATION);
+    }
+}
