@@ -21,29 +21,44 @@ use crate::{HubError, hub::Category, invocation::Invocation, protocol::Protocol}
 pub trait HubArg: Sized + Send {
     /// Takes the next argument.
     fn bind(args: &mut Args<'_>, name: &'static str) -> Result<Self, HubError>;
+
+    /// Takes all arguments as one value.
+    fn bind_arguments(call: &Invocation) -> Result<Self, HubError>;
+
+    /// Takes the whole message as one value.
+    fn bind_body(call: &Invocation) -> Result<Self, HubError>;
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: DeserializeOwned + Send> HubArg for T {
     fn bind(args: &mut Args<'_>, name: &'static str) -> Result<Self, HubError> {
         args.position += 1;
-        let position = args.position;
-        let bound = match args.items.get(position - 1) {
-            Some(Item::Json(raw)) => serde_json::from_str(raw.get()).map_err(|e| json_text(&e)),
-            #[cfg(feature = "msgpack")]
-            Some(Item::MessagePack(value)) => msgpack::read_value(value),
-            Some(Item::Text(text)) => {
-                // A `Value` answers every question of serde, `Option` among them.
-                let value = text.clone().map_or(Value::Null, Value::from);
-                T::deserialize(value).map_err(|error| error.to_string())
-            }
-            None => {
-                return T::deserialize(Absent).map_err(|_| {
-                    HubError::rejected(format!("argument {position} (`{name}`) is missing"))
-                });
-            }
-        };
-        bound.map_err(|text| HubError::rejected(format!("argument {position} (`{name}`): {text}")))
+        args.read(args.position - 1).map_err(|fault| fault.of(args.position, Some(name)))
+    }
+
+    fn bind_arguments(call: &Invocation) -> Result<Self, HubError> {
+        call.arguments()
+    }
+
+    fn bind_body(call: &Invocation) -> Result<Self, HubError> {
+        call.body()
+    }
+}
+
+/// Why an argument did not bind.
+enum Fault {
+    Missing,
+    Unfit(String),
+}
+
+impl Fault {
+    /// The text for the client; `position` counts from 1.
+    fn of(self, position: usize, name: Option<&str>) -> HubError {
+        let name = name.map(|name| format!(" (`{name}`)")).unwrap_or_default();
+        HubError::rejected(match self {
+            Self::Missing => format!("argument {position}{name} is missing"),
+            Self::Unfit(text) => format!("argument {position}{name}: {text}"),
+        })
     }
 }
 
@@ -99,6 +114,26 @@ impl<'a> Args<'a> {
         Ok(Self { items, position: 0, refuse_extra: true })
     }
 
+    /// One argument, by its position from 0.
+    pub(crate) fn at<T: DeserializeOwned>(&self, position: usize) -> Result<T, HubError> {
+        self.read(position).map_err(|fault| fault.of(position.saturating_add(1), None))
+    }
+
+    fn read<T: DeserializeOwned>(&self, position: usize) -> Result<T, Fault> {
+        let bound = match self.items.get(position) {
+            Some(Item::Json(raw)) => serde_json::from_str(raw.get()).map_err(|e| json_text(&e)),
+            #[cfg(feature = "msgpack")]
+            Some(Item::MessagePack(value)) => msgpack::read_value(value),
+            Some(Item::Text(text)) => {
+                // A `Value` answers every question of serde, `Option` among them.
+                let value = text.clone().map_or(Value::Null, Value::from);
+                T::deserialize(value).map_err(|error| error.to_string())
+            }
+            None => return T::deserialize(Absent).map_err(|_| Fault::Missing),
+        };
+        bound.map_err(Fault::Unfit)
+    }
+
     /// Refuses arguments that no parameter took.
     ///
     /// # Errors
@@ -115,7 +150,7 @@ impl<'a> Args<'a> {
     }
 }
 
-fn json_text(error: &serde_json::Error) -> String {
+pub(crate) fn json_text(error: &serde_json::Error) -> String {
     // The position counts within the argument alone and would mislead.
     let text = error.to_string();
     match text.rfind(" at line ") {
@@ -173,6 +208,7 @@ mod tests {
             arguments: Bytes::from_static(arguments),
             error: None,
             invocation_id: None,
+            arrived: Default::default(),
             cancellation: Default::default(),
         };
         Invocation::new(parts, Arc::new(()))

@@ -16,7 +16,8 @@ use crate::{
     note = "put `#[serverless_hub]` on an `impl {Self}` block"
 )]
 pub trait Hub: Sized + Send + Sync + 'static {
-    /// The type's name. Routes and the service match it ignoring case.
+    /// The hub's name: the type's, unless `#[serverless_hub(name = "…")]` gives another one. Routes and
+    /// the service match it ignoring case.
     const NAME: &'static str;
 
     /// The trait of what the clients implement: `dyn ChatClient`, or [`Untyped`].
@@ -66,6 +67,8 @@ pub struct Method<H: Hub> {
     /// The name in the source: `send_message`.
     pub rust_name: &'static str,
     pub category: Category,
+    /// Whether the method answers every message that no other one does.
+    pub fallback: bool,
     /// The names of the arguments that come from the client, in order.
     pub params: &'static [&'static str],
     /// Makes the method's own filters, outer first. Called once, when the hub is mounted.

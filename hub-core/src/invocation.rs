@@ -4,6 +4,7 @@ use std::{
     any::Any,
     fmt,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -17,6 +18,8 @@ use crate::{cancellation::Cancellation, hub::Category, hub::Hub, protocol::Proto
 pub struct Invocation {
     pub(crate) parts: InvocationParts,
     pub(crate) hub_value: Arc<dyn Any + Send + Sync>,
+    /// The client name of the row that answers.
+    method: Option<&'static str>,
     extensions: Extensions,
 }
 
@@ -47,6 +50,8 @@ pub struct InvocationParts {
     pub error: Option<String>,
     /// The id that the client waits on; `None` for a `send`.
     pub invocation_id: Option<String>,
+    /// When the call came in, as time since the app started.
+    pub arrived: Duration,
     /// Fires when the service hangs up before the answer.
     pub cancellation: Cancellation,
 }
@@ -56,7 +61,14 @@ impl Invocation {
     #[doc(hidden)]
     #[must_use]
     pub fn new(parts: InvocationParts, hub_value: Arc<dyn Any + Send + Sync>) -> Self {
-        Self { parts, hub_value, extensions: Extensions::default() }
+        Self { parts, hub_value, method: None, extensions: Extensions::default() }
+    }
+
+    /// The same call, answered by the method that clients call `method`.
+    #[must_use]
+    pub(crate) fn answered_by(mut self, method: Option<&'static str>) -> Self {
+        self.method = method;
+        self
     }
 
     /// The hub's name, lower-case, as the service uses it.
@@ -82,6 +94,20 @@ impl Invocation {
     #[must_use]
     pub fn event(&self) -> &str {
         &self.parts.event
+    }
+
+    /// The name of the hub method that answers, in one spelling whatever the client wrote. `None` when
+    /// no method does, which is a `connected` that only filters judge.
+    #[must_use]
+    pub fn method(&self) -> Option<&'static str> {
+        self.method
+    }
+
+    /// When the call came in, as time since the app started. It is the runtime's clock, so paused time
+    /// in a test drives it.
+    #[must_use]
+    pub fn arrived(&self) -> Duration {
+        self.parts.arrived
     }
 
     /// The public id of the client's connection.
@@ -267,6 +293,11 @@ impl Query {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(held, _)| held == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Name and value of each parameter, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// Every value of a name, in order.

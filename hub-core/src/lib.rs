@@ -12,6 +12,7 @@ mod cancellation;
 mod client_manager;
 mod clients;
 mod context;
+mod decode;
 mod error;
 mod extract;
 mod filter;

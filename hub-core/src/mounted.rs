@@ -53,6 +53,8 @@ pub type Owned<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub struct MethodInfo {
     pub name: &'static str,
     pub category: Category,
+    /// Whether it answers every message that no other method does.
+    pub fallback: bool,
     pub params: &'static [&'static str],
 }
 
@@ -67,6 +69,8 @@ pub struct Mounted<H: Hub> {
     filters: Vec<Filters>,
     /// Matching form of a message's name to its row.
     messages: HashMap<String, usize>,
+    /// The row of every other message.
+    fallback: Option<usize>,
 }
 
 impl<H: Hub> Mounted<H> {
@@ -76,13 +80,17 @@ impl<H: Hub> Mounted<H> {
         let mut messages = HashMap::new();
         let mut methods = Vec::new();
         let mut filters = Vec::new();
+        let mut fallback = None;
         for (row, method) in H::METHODS.iter().enumerate() {
-            if method.category == Category::Message {
+            if method.fallback {
+                fallback = Some(row);
+            } else if method.category == Category::Message {
                 messages.insert(names::matching_form(method.name), row);
             }
             methods.push(MethodInfo {
                 name: method.name,
                 category: method.category,
+                fallback: method.fallback,
                 params: method.params,
             });
             filters.push(match method.category {
@@ -91,7 +99,7 @@ impl<H: Hub> Mounted<H> {
                 Category::Disconnected => Filters::new(),
             });
         }
-        Self { hub: Arc::new(hub), methods, block, filters, messages }
+        Self { hub: Arc::new(hub), methods, block, filters, messages, fallback }
     }
 
     /// The hub value.
@@ -112,7 +120,9 @@ impl<H: Hub> MountedHub for Mounted<H> {
 
     fn find(&self, category: Category, event: &str) -> Option<usize> {
         match category {
-            Category::Message => self.messages.get(&names::matching_form(event)).copied(),
+            Category::Message => {
+                self.messages.get(&names::matching_form(event)).copied().or(self.fallback)
+            }
             Category::Connected | Category::Disconnected => {
                 self.methods.iter().position(|method| method.category == category)
             }
@@ -126,7 +136,8 @@ impl<H: Hub> MountedHub for Mounted<H> {
         outbound: Arc<dyn Outbound>,
         wire_name: Arc<str>,
     ) -> Owned<Result<Reply, HubError>> {
-        let invocation = Arc::new(Invocation::new(parts, self.value()));
+        let method = row.and_then(|row| self.methods.get(row)).map(|method| method.name);
+        let invocation = Arc::new(Invocation::new(parts, self.value()).answered_by(method));
         let context = Context::new(HubContext::new(outbound, wire_name), Arc::clone(&invocation));
         Box::pin(async move {
             let Some(row) = row else {

@@ -1,9 +1,9 @@
-//! Reads attributes: `key = value` lists, filters, renames, conditions.
+//! Takes attributes off items and reads filters, names and conditions.
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::{
-    Attribute, Error, Expr, LitStr, Meta, Path, Token,
+    Attribute, Error, Expr, LitStr, Meta, Token,
     ext::IdentExt,
     parse::{ParseStream, Parser},
 };
@@ -12,30 +12,6 @@ use crate::{case::RenameRule, case::name_problem, errors::Sink, paths::Root};
 
 /// The attributes that the macros consume.
 const OWN: [&str; 3] = ["filter", "hub", "from_context"];
-
-/// What `#[serverless_hub(…)]` and `#[hub_client(…)]` say.
-#[derive(Default)]
-pub(crate) struct Options {
-    pub(crate) root: Root,
-    pub(crate) rename_all: RenameRule,
-    pub(crate) client: Option<Path>,
-}
-
-impl Options {
-    /// Reads the keys; only those in `known` are allowed.
-    pub(crate) fn read(args: TokenStream, known: &[&str], sink: &Sink) -> Self {
-        let mut options = Self::default();
-        for_each_key(args, known, sink, |key, input| {
-            match key {
-                "client" => options.client = Some(path_value(key, input)?),
-                "crate" => options.root = Root::new(path_value(key, input)?),
-                _ => options.rename_all = rename_rule(&string_value(key, input)?)?,
-            }
-            Ok(())
-        });
-        options
-    }
-}
 
 /// Splits off the attributes called `name` that are ours.
 pub(crate) fn take(attrs: &mut Vec<Attribute>, name: &str, root: &Root) -> Vec<Attribute> {
@@ -220,29 +196,6 @@ fn names_self(tokens: TokenStream) -> Option<TokenTree> {
     None
 }
 
-/// The name in `#[hub(rename = "…")]`.
-pub(crate) fn rename(attrs: &[Attribute], sink: &Sink) -> Option<LitStr> {
-    let mut name = None;
-    for (index, attr) in attrs.iter().enumerate() {
-        if index > 0 {
-            sink.report(attr, "`#[hub]` is given twice; remove this one");
-            continue;
-        }
-        let Meta::List(list) = &attr.meta else {
-            sink.report(attr, "`#[hub]` needs a key: `#[hub(rename = \"…\")]`");
-            continue;
-        };
-        if list.tokens.is_empty() {
-            sink.report(attr, "`#[hub]` needs a key: `#[hub(rename = \"…\")]`");
-        }
-        for_each_key(list.tokens.clone(), &["rename"], sink, |key, input| {
-            name = Some(string_value(key, input)?);
-            Ok(())
-        });
-    }
-    name
-}
-
 /// The client name of a method: `rename` if given, else the rule applied to the Rust name.
 pub(crate) fn client_name(
     ident: &Ident,
@@ -263,90 +216,4 @@ pub(crate) fn client_name(
         }
     }
     name
-}
-
-/// Walks `key = value, …`; `read` gets each known key once, with the stream standing at its value.
-fn for_each_key(
-    tokens: TokenStream,
-    known: &[&str],
-    sink: &Sink,
-    mut read: impl FnMut(&str, ParseStream<'_>) -> syn::Result<()>,
-) {
-    let expected = || known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
-    let mut seen = Vec::new();
-    let walk = |input: ParseStream<'_>| {
-        while !input.is_empty() {
-            if !input.peek(Ident::peek_any) {
-                return Err(
-                    input.error(format!("expected `key = value`; the keys are {}", expected()))
-                );
-            }
-            let key = input.call(Ident::parse_any)?;
-            let name = key.to_string();
-            if !known.contains(&name.as_str()) {
-                sink.report(&key, format!("unknown key `{name}`; the keys are {}", expected()));
-                skip_value(input)?;
-            } else if seen.contains(&name) {
-                sink.report(&key, format!("`{name}` is given twice; remove this one"));
-                skip_value(input)?;
-            } else if !input.peek(Token![=]) {
-                sink.report(&key, format!("`{name}` needs a value: `{name} = …`"));
-                skip_value(input)?;
-            } else {
-                input.parse::<Token![=]>()?;
-                if let Err(error) = read(&name, input) {
-                    sink.push(error);
-                    skip_value(input)?;
-                }
-                seen.push(name);
-            }
-            if !input.is_empty() {
-                input.parse::<Token![,]>()?;
-            }
-        }
-        Ok(())
-    };
-    if let Err(error) = walk.parse2(tokens) {
-        sink.push(error);
-    }
-}
-
-/// Goes to the next comma, so that one mistake does not hide the next.
-fn skip_value(input: ParseStream<'_>) -> syn::Result<()> {
-    while !input.is_empty() && !input.peek(Token![,]) {
-        input.parse::<TokenTree>()?;
-    }
-    Ok(())
-}
-
-fn path_value(key: &str, input: ParseStream<'_>) -> syn::Result<Path> {
-    if input.peek(LitStr) {
-        let text = input.parse::<LitStr>()?;
-        let message = format!("a path stands without quotes: `{key} = {}`", text.value());
-        return Err(Error::new_spanned(text, message));
-    }
-    if input.peek(Token![dyn]) {
-        let keyword = input.parse::<Token![dyn]>()?;
-        return Err(Error::new_spanned(
-            keyword,
-            format!("name the trait alone: `{key} = ChatClient`"),
-        ));
-    }
-    input.parse()
-}
-
-fn string_value(key: &str, input: ParseStream<'_>) -> syn::Result<LitStr> {
-    if input.peek(LitStr) {
-        return input.parse();
-    }
-    let message = format!("the name stands in quotes: `{key} = \"…\"`");
-    let span = if input.is_empty() { Span::call_site() } else { input.span() };
-    Err(Error::new(span, message))
-}
-
-fn rename_rule(literal: &LitStr) -> syn::Result<RenameRule> {
-    RenameRule::from_spelling(&literal.value()).ok_or_else(|| {
-        let known = RenameRule::SPELLINGS.map(|(spelling, _)| format!("`{spelling}`")).join(", ");
-        Error::new_spanned(literal, format!("unknown rename rule; expected one of {known}"))
-    })
 }

@@ -68,6 +68,13 @@ pub(crate) fn is_hub_name(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
+/// Whether the service takes this text as a hub name, and every path carries it as it is.
+///
+/// The service also takes a back tick and brackets, which browsers escape.
+pub(crate) fn is_chosen_hub_name(name: &str) -> bool {
+    is_hub_name(&name.replace(['.', ','], "_"))
+}
+
 fn capitalised(word: &str) -> String {
     let mut letters = word.chars();
     letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
@@ -138,5 +145,9 @@ mod tests {
             assert!(!is_hub_name(bad), "{bad:?}");
         }
         assert!(!is_hub_name(&"a".repeat(129)));
+        assert!(is_chosen_hub_name("app.chat,2"));
+        for bad in ["", ".chat", "a b", "a/b", "a[b]", "größe"] {
+            assert!(!is_chosen_hub_name(bad), "{bad:?}");
+        }
     }
 }

@@ -6,7 +6,9 @@ mod case;
 mod client;
 mod errors;
 mod hub;
+mod keys;
 mod misplaced;
+mod options;
 mod paths;
 #[cfg(test)]
 mod snapshot;
@@ -23,6 +25,7 @@ use proc_macro::TokenStream;
 ///
 /// Keys, all optional:
 ///
+/// - `name = "chat"`: the hub's name, when it is not the type's. Letters, digits, `_`, `.` and `,`.
 /// - `client = ChatClient`: the `#[hub_client]` trait of what the clients implement.
 /// - `rename_all = "camelCase"`: how method names become client names, in serde's spellings.
 /// - `crate = path`: where the runtime crate is, when it is not `::hub_runtime`.
@@ -56,7 +59,16 @@ pub fn filter(_args: TokenStream, item: TokenStream) -> TokenStream {
     misplaced::filter(&item.into()).into()
 }
 
-/// Names a hub or client method for the other side: `#[hub(rename = "Send")]`.
+/// Says more about a method or a parameter.
+///
+/// - `#[hub(rename = "Send")]` on a method of a hub or a client: its name for the other side.
+/// - `#[hub(fallback)]` on one method of a hub: it answers every event that no other method does. It
+///   takes no arguments by position; `ctx.invocation()` has them, with the event's name.
+/// - `#[hub(arguments)]` on a parameter: all arguments as one value, a tuple or a list.
+/// - `#[hub(body)]` on a parameter: the whole message as one value, with the members `type`, `target`,
+///   `arguments` and `invocationId`.
+///
+/// A method that takes the arguments or the body as one value takes none by position.
 #[proc_macro_attribute]
 pub fn hub(_args: TokenStream, item: TokenStream) -> TokenStream {
     misplaced::hub(&item.into()).into()

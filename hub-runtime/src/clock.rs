@@ -17,6 +17,11 @@ impl Clock {
         Self { tokio: tokio::time::Instant::now(), machine: Instant::now() }
     }
 
+    /// Time since the start.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.tokio.elapsed()
+    }
+
     /// Seconds since 1970.
     pub(crate) fn now(&self) -> u64 {
         self.time().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()

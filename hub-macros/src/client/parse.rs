@@ -8,8 +8,9 @@ use syn::{
 
 use super::model::{ArgumentDef, CallDef, ClientDef};
 use crate::{
-    attr::{self, Options},
+    attr,
     errors::Sink,
+    options::{HubOptions, Options},
     types,
 };
 
@@ -82,7 +83,7 @@ impl Reader<'_> {
         attr::refuse_conditional(&mut attrs, self.sink);
         let hub_attrs = attr::take(&mut attrs, "hub", &self.options.root);
         self.refuse_own(&mut attrs, "clients are not guarded, and get only arguments");
-        let rename = attr::rename(&hub_attrs, self.sink);
+        let rename = HubOptions::read(&hub_attrs, &["rename"], self.sink).rename;
         let name =
             attr::client_name(&sig.ident, rename.as_ref(), self.options.rename_all, self.sink);
         if let Some(body) = default {

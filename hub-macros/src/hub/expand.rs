@@ -8,7 +8,10 @@ use quote::{format_ident, quote_spanned};
 use syn::{Expr, ext::IdentExt, spanned::Spanned};
 
 use super::model::{Category, HubDef, MethodDef, NegotiateDef, ParamDef, Reply, Source};
-use crate::paths::{at, local, local_at, plain_local};
+use crate::{
+    options::Whole,
+    paths::{at, local, local_at, plain_local},
+};
 
 /// What differs between a table and an empty one.
 pub(crate) struct Parts {
@@ -79,10 +82,11 @@ fn method(method: &MethodDef) -> TokenStream {
             let conditions = &param.conditions;
             Some(quote_spanned!(Span::mixed_site()=> #(#conditions)* #name))
         }
-        Source::Context | Source::Call => None,
+        Source::Context | Source::Call | Source::Whole(_) => None,
     });
+    let fallback = method.fallback;
     let filters = filters(&method.filters);
-    let (this, context, args) = (local("this"), context(method), local("args"));
+    let (this, context, args) = (local("this"), context(method), arguments(method));
     let body = call(method);
     let binds = method.params.iter().any(|param| matches!(param.source, Source::Client { .. }));
     let mutable = binds.then(|| quote_spanned!(Span::mixed_site()=> mut));
@@ -92,6 +96,7 @@ fn method(method: &MethodDef) -> TokenStream {
             name: #name,
             rust_name: #rust_name,
             category: __hub::Category::#category,
+            fallback: #fallback,
             params: &[#(#names),*],
             filters: || #filters,
             call: |#this, #context, #mutable #args| __hub::Box::pin(async move { #body }),
@@ -101,7 +106,9 @@ fn method(method: &MethodDef) -> TokenStream {
 
 /// Binds what is injected, then the client's arguments, then calls and encodes.
 fn call(method: &MethodDef) -> TokenStream {
-    let (context, args) = (context(method), local("args"));
+    let (context, args) = (context(method), arguments(method));
+    let finish =
+        (!method.takes_all()).then(|| quote_spanned!(Span::mixed_site()=> #args.finish()?;));
     let numbered = || method.params.iter().enumerate();
     let injected = numbered().filter(|(_, param)| param.source == Source::Call);
     let bound = numbered().filter(|(_, param)| param.source != Source::Call);
@@ -118,9 +125,17 @@ fn call(method: &MethodDef) -> TokenStream {
     };
     quote_spanned! {Span::mixed_site()=>
         #(#bindings)*
-        #args.finish()?;
+        #finish
         #into_reply(#called.await, #context.protocol())
     }
+}
+
+/// What is left of the arguments; the name says so when nobody looks.
+fn arguments(method: &MethodDef) -> Ident {
+    if method.takes_all() {
+        return format_ident!("_args", span = Span::mixed_site());
+    }
+    local("args")
 }
 
 /// The call's context. A parameter for it gives its place, so that a wrong type is reported there.
@@ -153,6 +168,16 @@ fn binding(index: usize, param: &ParamDef, context: &Ident) -> TokenStream {
             #(#conditions)*
             let #target = <#ty as __hub::HubArg>::bind(&mut #args, #name)?;
         },
+        Source::Whole(whole) => {
+            let bind = match whole {
+                Whole::Arguments => format_ident!("bind_arguments"),
+                Whole::Body => format_ident!("bind_body"),
+            };
+            quote_spanned! {site=>
+                #(#conditions)*
+                let #target = <#ty as __hub::HubArg>::#bind(#context.invocation())?;
+            }
+        }
     }
 }
 

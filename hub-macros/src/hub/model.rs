@@ -3,12 +3,12 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use syn::{Expr, Generics, Path, Type};
 
-use crate::{case::matching_form, errors::Sink, paths::Root};
+use crate::{case::matching_form, errors::Sink, options::Whole, paths::Root};
 
 /// An annotated `impl` block.
 pub(crate) struct HubDef {
     pub(crate) root: Root,
-    /// The type's name, which is the hub's.
+    /// The hub's name: what the block says, else the type's.
     pub(crate) name: String,
     pub(crate) generics: Generics,
     pub(crate) self_ty: Type,
@@ -27,6 +27,8 @@ pub(crate) struct MethodDef {
     /// The name that clients use.
     pub(crate) name: String,
     pub(crate) category: Category,
+    /// Whether it answers what no other method does.
+    pub(crate) fallback: bool,
     pub(crate) params: Vec<ParamDef>,
     /// The method's own filters, outer first.
     pub(crate) filters: Vec<Expr>,
@@ -40,6 +42,11 @@ impl MethodDef {
     /// Whether a parameter is `#[from_context]`.
     pub(crate) fn injects(&self) -> bool {
         self.params.iter().any(|param| param.source == Source::Call)
+    }
+
+    /// Whether a parameter takes all arguments, so that none is left over.
+    pub(crate) fn takes_all(&self) -> bool {
+        self.fallback || self.params.iter().any(|param| matches!(param.source, Source::Whole(_)))
     }
 }
 
@@ -70,6 +77,8 @@ pub(crate) enum Source {
     Call,
     /// The client's arguments, by position; the name is for error messages.
     Client { name: String },
+    /// `#[hub(arguments)]` or `#[hub(body)]`: more than one argument at once.
+    Whole(Whole),
 }
 
 /// What a method says it returns.
@@ -116,8 +125,8 @@ impl Role {
 impl HubDef {
     /// Reports what is wrong between methods.
     pub(crate) fn check(&self, sink: &Sink) {
-        let messages: Vec<_> =
-            self.methods.iter().filter(|method| method.category == Category::Message).collect();
+        let named = |method: &&MethodDef| method.category == Category::Message && !method.fallback;
+        let messages: Vec<_> = self.methods.iter().filter(named).collect();
         let names: Vec<_> = messages.iter().map(|method| method.name.as_str()).collect();
         for (first, second) in collisions(&names) {
             let (Some(first), Some(second)) = (messages.get(first), messages.get(second)) else {
@@ -136,6 +145,19 @@ impl HubDef {
             );
             sink.report(&first.ident, &message);
             sink.report(&second.ident, &message);
+        }
+        self.check_fallbacks(sink);
+    }
+
+    fn check_fallbacks(&self, sink: &Sink) {
+        let mut fallbacks = self.methods.iter().filter(|method| method.fallback);
+        let Some(first) = fallbacks.next() else { return };
+        for second in fallbacks.filter(|second| second.ident != first.ident) {
+            let message = format!(
+                "`{}` answers every other event already; a hub has one fallback",
+                first.ident
+            );
+            sink.report(&second.ident, message);
         }
     }
 }

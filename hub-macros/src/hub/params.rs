@@ -7,16 +7,23 @@ use super::{
     model::{Category, ParamDef, Source},
     parse::Reader,
 };
-use crate::{attr, types};
+use crate::{attr, options, types};
 
 impl Reader<'_> {
-    pub(super) fn params(&self, sig: &mut Signature, category: Category) -> Vec<ParamDef> {
+    pub(super) fn params(
+        &self,
+        sig: &mut Signature,
+        category: Category,
+        fallback: bool,
+    ) -> Vec<ParamDef> {
         let lifetimes = types::lifetimes(&sig.generics);
         let mut params = Vec::new();
         for (index, input) in sig.inputs.iter_mut().enumerate().skip(1) {
             let FnArg::Typed(input) = input else { continue };
             attr::refuse_conditional(&mut input.attrs, self.sink);
             let marks = attr::take(&mut input.attrs, "from_context", &self.options.root);
+            let wholes = attr::take(&mut input.attrs, "hub", &self.options.root);
+            let whole = options::whole(&wholes, self.sink);
             self.refuse_own(&mut input.attrs, "it works on a method");
             for again in marks.iter().skip(1) {
                 self.sink.report(again, "`#[from_context]` is given twice; remove this one");
@@ -27,8 +34,14 @@ impl Reader<'_> {
                     Source::Context
                 }
                 Some(_) => self.injected(input),
-                None => self.argument(input),
+                None => match whole {
+                    Some(whole) => self.whole(input, whole),
+                    None => self.argument(input),
+                },
             };
+            if let (Some(attr), Source::Context | Source::Call) = (wholes.first(), &source) {
+                self.sink.report(attr, "`#[hub]` is for values that the client sends; remove it");
+            }
             params.push(ParamDef {
                 source,
                 ty: types::without_lifetimes(input.ty.to_token_stream(), &lifetimes),
@@ -37,9 +50,50 @@ impl Reader<'_> {
             });
             if params.last().is_some_and(|param| matches!(param.source, Source::Client { .. })) {
                 self.connection_argument(input, category, &params);
+                if fallback {
+                    let message = "a fallback answers events of any form, so it takes no arguments by position; \
+                                   take `#[hub(arguments)]` or look at `ctx.invocation()`";
+                    self.sink.report(&*input, message);
+                }
+            }
+            if category != Category::Message && !wholes.is_empty() {
+                self.sink.report(
+                    &*input,
+                    "a connection's events carry no message; remove this parameter",
+                );
             }
         }
+        self.not_taken_twice(sig, &params, fallback);
         params
+    }
+
+    /// Who takes everything leaves nothing.
+    fn not_taken_twice(&self, sig: &Signature, params: &[ParamDef], fallback: bool) {
+        let inputs = || sig.inputs.iter().skip(1).zip(params);
+        let wholes = inputs().filter(|(_, param)| matches!(param.source, Source::Whole(_)));
+        for (input, _) in wholes.clone().skip(1) {
+            self.sink.report(input, "everything is taken already; keep one of the two");
+        }
+        if wholes.count() == 0 || fallback {
+            return;
+        }
+        for (input, _) in inputs().filter(|(_, p)| matches!(p.source, Source::Client { .. })) {
+            let message = "another parameter takes all arguments; take them by position or as one value, not both";
+            self.sink.report(input, message);
+        }
+    }
+
+    fn whole(&self, input: &PatType, whole: options::Whole) -> Source {
+        if let Some(reference) = types::reference(&input.ty) {
+            self.sink.report(reference, types::owned_advice(reference));
+        }
+        if let Some(opaque) = types::opaque(&input.ty) {
+            self.sink.report(
+                opaque,
+                "the type decides how the value is bound; name it instead of `impl`",
+            );
+        }
+        Source::Whole(whole)
     }
 
     fn context(&self, input: &PatType, mark: Option<&Attribute>) {

@@ -13,13 +13,14 @@ use super::{
     params::attributes,
 };
 use crate::{
-    attr::{self, Options},
-    case::is_hub_name,
+    attr,
+    case::{is_chosen_hub_name, is_hub_name},
     errors::Sink,
+    options::{HubOptions, Options},
     types,
 };
 
-const KEYS: [&str; 3] = ["client", "rename_all", "crate"];
+const KEYS: [&str; 4] = ["name", "client", "rename_all", "crate"];
 
 /// Reads a block; `None` when it has no type that a table could belong to.
 pub(crate) fn block(args: TokenStream, block: &mut ItemImpl, sink: &Sink) -> Option<HubDef> {
@@ -81,10 +82,19 @@ impl Reader<'_> {
             self.sink.report(self_ty, "a hub is a type with a name; write `impl Chat { … }`");
             return None;
         };
+        if let Some(chosen) = &self.options.name {
+            if !is_chosen_hub_name(&chosen.value()) {
+                let message = "a hub's name is a letter followed by ASCII letters, digits, `_`, `.` and `,`, \
+                               at most 128 of them";
+                self.sink.report(chosen, message);
+            }
+            return Some(chosen.value());
+        }
         let name = ident.unraw().to_string();
         if !is_hub_name(&name) {
             let message = "the type's name is the hub's name, and the service takes only a letter followed \
-                           by ASCII letters, digits and `_`; rename the type";
+                           by ASCII letters, digits and `_`; rename the type, or name the hub: \
+                           `#[serverless_hub(name = \"…\")]`";
             self.sink.report(self_ty, message);
         }
         Some(name)
@@ -216,9 +226,18 @@ impl Reader<'_> {
         let filter_attrs = attr::take(&mut function.attrs, "filter", root);
         let hub_attrs = attr::take(&mut function.attrs, "hub", root);
         self.refuse_own(&mut function.attrs, "it works on a parameter");
-        let rename = attr::rename(&hub_attrs, self.sink);
-        if category != Category::Message {
-            self.refuse_rename(&hub_attrs, &function.sig);
+        let options = match category {
+            Category::Message => HubOptions::read(&hub_attrs, &["rename", "fallback"], self.sink),
+            Category::Connected | Category::Disconnected => {
+                self.refuse_rename(&hub_attrs, &function.sig);
+                HubOptions::default()
+            }
+        };
+        let HubOptions { rename, fallback } = &options;
+        if let (Some(rename), Some(_)) = (rename, fallback) {
+            let message =
+                "a fallback is called by every name that no other method has; remove `rename`";
+            self.sink.report(rename, message);
         }
         if category == Category::Disconnected {
             for attr in &filter_attrs {
@@ -229,16 +248,20 @@ impl Reader<'_> {
         }
         let ident = function.sig.ident.clone();
         let name = match category {
-            Category::Message => {
-                attr::client_name(&ident, rename.as_ref(), self.options.rename_all, self.sink)
-            }
+            Category::Message => attr::client_name(
+                &ident,
+                options.rename.as_ref(),
+                self.options.rename_all,
+                self.sink,
+            ),
             Category::Connected => "connected".to_owned(),
             Category::Disconnected => "disconnected".to_owned(),
         };
         MethodDef {
             name,
             category,
-            params: self.params(&mut function.sig, category),
+            params: self.params(&mut function.sig, category, options.fallback.is_some()),
+            fallback: options.fallback.is_some(),
             filters: attr::filters(&filter_attrs, self.sink),
             reply: reply(&function.sig),
             conditions: attr::conditions(&function.attrs),

@@ -151,6 +151,7 @@ impl<H: Hub> TestHub<H> {
             arguments: Bytes::from_static(b"[]"),
             error: None,
             invocation_id: None,
+            arrived: self.app.inner.clock.elapsed(),
             cancellation: Cancellation::new(),
         };
         let value: Arc<dyn Any + Send + Sync> = match self.app.inner.hubs.single() {

@@ -144,6 +144,7 @@ async fn prepare(
         arguments,
         error,
         invocation_id,
+        arrived: app.clock.elapsed(),
         cancellation: Cancellation::new(),
     };
     Ok(Prepared { hub, wire_name, row, parts })

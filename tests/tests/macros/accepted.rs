@@ -13,12 +13,15 @@
 mod hub {
     mod argument_is_deserialize;
     mod argument_is_owned;
+    mod arguments_as_one_value;
     mod attribute_keys;
     mod attributes_are_kept;
     mod context_of_this_hub;
     mod error_says_what_a_client_may_read;
+    mod fallback_answers_the_rest;
     mod future_is_send;
     mod helpers_in_a_plain_block;
+    mod hub_has_a_name_of_its_own;
     mod injected_value_is_from_context;
     mod macro_makes_the_whole_block;
     mod mounted_type_is_a_hub;

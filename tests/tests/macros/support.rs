@@ -95,6 +95,7 @@ impl<H: Hub> Bench<H> {
             arguments: Bytes::copy_from_slice(arguments.as_bytes()),
             error: error.map(str::to_owned),
             invocation_id: Some("1".to_owned()),
+            arrived: Duration::ZERO,
             cancellation: Cancellation::default(),
         };
         let row = self.mounted.find(category, event).ok_or("unknown method")?;

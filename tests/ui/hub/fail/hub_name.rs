@@ -1,0 +1,20 @@
+//! A hub's name must pass the service and every path.
+
+use hub_runtime::prelude::*;
+
+struct Chat;
+
+#[serverless_hub(name = "my chat")]
+impl Chat {}
+
+struct Unquoted;
+
+#[serverless_hub(name = chat)]
+impl Unquoted {}
+
+struct Größe;
+
+#[serverless_hub]
+impl Größe {}
+
+fn main() {}
