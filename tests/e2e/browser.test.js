@@ -1,76 +1,27 @@
 // A real browser on the real page.
 
 import assert from "node:assert/strict";
-import { accessSync, constants, mkdirSync } from "node:fs";
-import { delimiter } from "node:path";
 import { after, afterEach, before, test } from "node:test";
-import { chromium } from "playwright-core";
-import { cleanUp, root, startChat } from "./lib.js";
+import { Browser } from "./browser.js";
+import { cleanUp, startChat } from "./lib.js";
 
-const pictures = `${root}/tests/e2e/out`;
-const flags = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
-
-let browser;
+const browser = new Browser();
 let chat;
-let contexts = [];
-const mistakes = [];
-
-function findBrowser() {
-  const names = ["chromium", "chromium-browser", "google-chrome"];
-  const candidates = process.env.PATH.split(delimiter).flatMap((path) => names.map((name) => `${path}/${name}`));
-  const found = [process.env.CHROMIUM, "/usr/bin/chromium", ...candidates].filter(Boolean).find((path) => {
-    try {
-      accessSync(path, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-  assert.ok(found, "there is no Chromium: install the package `chromium`, or set CHROMIUM to its path");
-  return found;
-}
 
 before(async () => {
-  mkdirSync(pictures, { recursive: true });
-  browser = await chromium.launch({ executablePath: findBrowser(), args: flags });
+  await browser.start();
   chat = await startChat({ CHAT_SESSION_KEY: "a key for the browser" });
 });
 
-afterEach(async () => {
-  await Promise.all(contexts.map((context) => context.close()));
-  contexts = [];
-});
+afterEach(() => browser.closeTabs());
 
 after(async () => {
-  await browser?.close();
+  await browser.stop();
   await cleanUp();
 });
 
-/** A browser window of its own; more tabs come from `tab.context()`. */
-async function openTab({ url = chat.url, context, ...options } = {}) {
-  if (!context) {
-    context = await browser.newContext({ viewport: { width: 1200, height: 800 }, ...options });
-    context.setDefaultTimeout(30_000);
-    contexts.push(context);
-  }
-  const tab = await context.newPage();
-  tab.on("pageerror", (error) => mistakes.push(error.stack));
-  tab.on("console", (message) => {
-    if (/Content Security Policy/i.test(message.text())) {
-      mistakes.push(message.text());
-    }
-  });
-  await tab.goto(url);
-  return tab;
-}
+const openTab = ({ url = chat.url, ...options } = {}) => browser.openTab(url, options);
+const picture = (tab, name) => browser.picture(tab, name);
 
 async function signIn(tab, user, password = `${user}-demo`) {
   await tab.getByTestId("user").fill(user);
@@ -95,7 +46,6 @@ async function say(tab, text) {
 const message = (tab, text) => tab.getByTestId("messages").getByText(text, { exact: true });
 const person = (tab, name) => tab.locator(`[data-testid="people"] [data-user="${name}"]`);
 const error = (tab, text) => tab.getByTestId("error").getByText(text);
-const picture = (tab, name) => tab.screenshot({ path: `${pictures}/${name}.png`, animations: "disabled" });
 
 test("two people sign in and chat both ways", async () => {
   const ada = await enter("ada");
@@ -281,5 +231,5 @@ test("the page works in the dark and on a telephone", async () => {
 });
 
 test("no page threw an error or met its own content security policy", () => {
-  assert.deepEqual(mistakes, []);
+  assert.deepEqual(browser.mistakes, []);
 });

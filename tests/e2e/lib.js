@@ -118,17 +118,19 @@ export class Program {
   }
 }
 
-/** The chat on two ports, which stay the same when it is started again. */
-export async function startChat(env = {}) {
+/** An example on two ports, which stay the same when it is started again. */
+export async function startExample(name, env = {}) {
   const PORT = env.PORT ?? String(await freePort());
   const HUB_LOCAL_PORT = env.HUB_LOCAL_PORT ?? String(await freePort());
-  const chat = new Program("chat", [], { ...env, PORT, HUB_LOCAL_PORT });
-  chat.ports = { PORT, HUB_LOCAL_PORT };
-  chat.url = `http://127.0.0.1:${PORT}`;
-  await chat.printed(new RegExp(`http://127\\.0\\.0\\.1:${HUB_LOCAL_PORT}\\b`));
-  await chat.printed(new RegExp(`http://127\\.0\\.0\\.1:${PORT}\\b`));
-  return chat;
+  const example = new Program(name, [], { ...env, PORT, HUB_LOCAL_PORT });
+  example.ports = { PORT, HUB_LOCAL_PORT };
+  example.url = `http://127.0.0.1:${PORT}`;
+  await example.printed(new RegExp(`http://127\\.0\\.0\\.1:${HUB_LOCAL_PORT}\\b`));
+  await example.printed(new RegExp(`http://127\\.0\\.0\\.1:${PORT}\\b`));
+  return example;
 }
+
+export const startChat = (env) => startExample("chat", env);
 
 /** `POST /login`. */
 export function logIn(url, user, password = `${user}-demo`) {

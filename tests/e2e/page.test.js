@@ -1,11 +1,11 @@
-// The page's copy of the client is the published one.
+// The pages' copy of the client is the published one.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { root } from "./lib.js";
 
-const page = `${root}/examples/chat/page`;
+const page = `${root}/examples/page/files`;
 const published = `${root}/tests/e2e/node_modules/@microsoft/signalr`;
 
 test("signalr.min.js is byte for byte the file of the npm package", () => {

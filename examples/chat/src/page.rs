@@ -3,57 +3,25 @@
 use axum::{
     Json, Router,
     extract::State,
-    http::{HeaderName, StatusCode, header},
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{MethodRouter, get, post},
+    routing::post,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::sessions::Sessions;
 
-/// Scripts and styles come from here only. Connections go to the SignalR service too, which is on
-/// another port (local) or another host (Azure).
-fn content_security_policy(service: &str) -> String {
-    let sockets = service.replacen("http", "ws", 1);
-    format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-         connect-src 'self' {service} {sockets}; base-uri 'none'; form-action 'none'; \
-         frame-ancestors 'none'"
-    )
-}
-
-const HTML: &str = "text/html; charset=utf-8";
-const CSS: &str = "text/css; charset=utf-8";
-const SCRIPT: &str = "text/javascript; charset=utf-8";
+const FILES: [(&str, &str); 5] = [
+    ("/", include_str!("../page/index.html")),
+    ("/chat.css", include_str!("../page/chat.css")),
+    ("/chat.js", include_str!("../page/chat.js")),
+    ("/connection.js", include_str!("../page/connection.js")),
+    ("/view.js", include_str!("../page/view.js")),
+];
 
 /// Everything under `/` that is not the hub's. `service` is where the page connects.
 pub fn routes(sessions: Sessions, service: &str) -> Router {
-    let policy = content_security_policy(service);
-    let file = |content_type, content| file(policy.clone(), content_type, content);
-    Router::new()
-        .route("/", file(HTML, include_str!("../page/index.html")))
-        .route("/chat.css", file(CSS, include_str!("../page/chat.css")))
-        .route("/chat.js", file(SCRIPT, include_str!("../page/chat.js")))
-        .route("/connection.js", file(SCRIPT, include_str!("../page/connection.js")))
-        .route("/view.js", file(SCRIPT, include_str!("../page/view.js")))
-        .route("/signalr.min.js", file(SCRIPT, include_str!("../page/signalr.min.js")))
-        .route("/icon.svg", file("image/svg+xml", include_str!("../page/icon.svg")))
-        .route("/login", post(login))
-        .with_state(sessions)
-}
-
-fn file(
-    policy: String,
-    content_type: &'static str,
-    content: &'static str,
-) -> MethodRouter<Sessions> {
-    let headers: [(HeaderName, &str); 4] = [
-        (header::CONTENT_TYPE, content_type),
-        (header::CACHE_CONTROL, "no-cache"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
-    get(async move || ([(header::CONTENT_SECURITY_POLICY, policy)], headers, content))
+    example_page::routes(service, &FILES).route("/login", post(login)).with_state(sessions)
 }
 
 #[derive(Deserialize)]

@@ -1,0 +1,42 @@
+//! The `Board` hub: notes that everybody sees, whichever way they came in.
+
+use std::sync::Arc;
+
+use hub_runtime::prelude::*;
+
+use crate::notes::{Note, Notes};
+
+/// What every open page implements.
+#[hub_client]
+pub trait BoardClient {
+    async fn added(&self, note: &Note);
+    async fn removed(&self, id: u64);
+}
+
+/// The hub. It shares its notes with the HTTP routes.
+pub struct Board {
+    pub notes: Arc<Notes>,
+}
+
+#[serverless_hub(client = BoardClient)]
+impl Board {
+    async fn negotiate(&self) -> HubResult<Negotiation> {
+        Ok(Negotiation::anonymous())
+    }
+
+    /// The present state, for a page that was just opened or had lost its connection.
+    async fn notes(&self) -> HubResult<Vec<Note>> {
+        Ok(self.notes.all())
+    }
+
+    async fn add(&self, ctx: &Context<Self>, text: String) -> HubResult<u64> {
+        let note = self.notes.add(&text).map_err(HubError::rejected)?;
+        ctx.clients().all().added(&note).await?;
+        Ok(note.id)
+    }
+
+    async fn remove(&self, ctx: &Context<Self>, id: u64) -> HubResult {
+        self.notes.remove(id).map_err(HubError::rejected)?;
+        Ok(ctx.clients().all().removed(id).await?)
+    }
+}

@@ -1,0 +1,58 @@
+//! A hub beside other routes: `cargo run -p axum-nested`, then open the printed address in two tabs.
+
+#![allow(unreachable_pub, reason = "a binary has no outside; `pub` marks each module's interface")]
+
+mod hub;
+mod notes;
+mod routes;
+#[cfg(test)]
+mod tests;
+
+use std::{net::Ipv4Addr, sync::Arc};
+
+use hub_runtime::prelude::*;
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+use crate::{hub::Board, notes::Notes};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let log = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
+
+    let notes = Arc::new(Notes::default());
+    let hub = Board { notes: Arc::clone(&notes) };
+    let app = HubApp::builder().signalr(SignalR::from_env_or_local()?).hub(hub).build()?;
+
+    let port = std::env::var("PORT").map_or(Ok(7071), |port| port.parse())?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+    println!("App      http://{}", listener.local_addr()?);
+    let routes = routes::routes(&app, notes);
+    let ended = async move {
+        stop_signal().await;
+        // While the server still answers: clients are told to come back, and each `disconnected` runs.
+        app.shutdown().await;
+    };
+    axum::serve(listener, routes).with_graceful_shutdown(ended).await?;
+    Ok(())
+}
+
+/// Waits for SIGINT or SIGTERM. Where neither can be listened for, nothing asks to stop.
+async fn stop_signal() {
+    #[cfg(unix)]
+    let terminated = async {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminated = std::future::pending::<()>();
+    tokio::select! {
+        Ok(()) = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+    }
+}

@@ -1,0 +1,60 @@
+//! The hub's tests, the whole loop without a socket; and that the README shows the hub as it is.
+
+use hub_runtime::testing::TestHub;
+use serde_json::json;
+
+use crate::hub::Counter;
+
+#[tokio::test]
+async fn everybody_sees_what_anybody_adds() {
+    let hub = TestHub::new(Counter::default());
+    let ada = hub.anonymous().connect().await.unwrap();
+    let bob = hub.anonymous().connect().await.unwrap();
+
+    ada.invoke::<()>("add", (2,)).await.unwrap();
+    bob.invoke::<()>("add", (-5,)).await.unwrap();
+
+    let seen = [json!([0]), json!([2]), json!([-3])];
+    assert_eq!(ada.received("changed").await, seen);
+    assert_eq!(bob.received("changed").await, seen);
+}
+
+#[tokio::test]
+async fn a_newcomer_sees_the_present_value() {
+    let hub = TestHub::new(Counter::default());
+    let ada = hub.anonymous().connect().await.unwrap();
+    ada.invoke::<()>("add", (7,)).await.unwrap();
+
+    let late = hub.anonymous().connect().await.unwrap();
+
+    assert_eq!(late.received("changed").await, [json!([7])]);
+}
+
+#[tokio::test]
+async fn every_client_hears_the_values_in_the_order_in_which_they_came_about() {
+    let hub = TestHub::new(Counter::default());
+    let ada = hub.anonymous().connect().await.unwrap();
+    let bob = hub.anonymous().connect().await.unwrap();
+
+    for _ in 0..50 {
+        ada.send("add", (1,)).await.unwrap();
+        bob.send("add", (1,)).await.unwrap();
+    }
+    while ada.received("changed").await.len() < 101 {
+        tokio::task::yield_now().await;
+    }
+
+    let counted: Vec<_> = (0..=100).map(|value| json!([value])).collect();
+    assert_eq!(ada.received("changed").await, counted);
+}
+
+#[test]
+fn the_readme_shows_the_hub_whole_and_it_has_at_most_25_lines() {
+    let hub = include_str!("hub.rs");
+    let readme = include_str!("../README.md");
+
+    let shown = readme.split_once("```rust\n").and_then(|(_, rest)| rest.split_once("```\n"));
+
+    assert_eq!(shown.map(|(code, _)| code), Some(hub));
+    assert!(hub.lines().count() <= 25, "{} lines", hub.lines().count());
+}

@@ -1,0 +1,65 @@
+//! What the pages of the examples share: how their files are served, the official SignalR client, a
+//! style, and a connection that never gives up.
+//!
+//! All files are part of the binary, so an example runs from anywhere.
+
+use axum::{
+    Router,
+    http::{HeaderName, header},
+    routing::get,
+};
+
+/// The files that [`routes`] adds to a page's own.
+const SHARED: [(&str, &str); 4] = [
+    ("/example.css", include_str!("../files/example.css")),
+    ("/icon.svg", include_str!("../files/icon.svg")),
+    ("/live.js", include_str!("../files/live.js")),
+    ("/signalr.min.js", include_str!("../files/signalr.min.js")),
+];
+
+/// Routes for the files of a page, given as path and content, and for those that all pages share: `/signalr.min.js`,
+/// `/live.js`, `/example.css` and `/icon.svg`.
+///
+/// `service` is where the page connects, [`HubApp::client_url`]: the content security policy allows
+/// connections there, and scripts and styles from nowhere but here.
+///
+/// [`HubApp::client_url`]: https://docs.rs/hub-runtime/latest/hub_runtime/struct.HubApp.html#method.client_url
+pub fn routes<S>(service: &str, files: &[(&'static str, &'static str)]) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let policy = content_security_policy(service);
+    let files = SHARED.iter().chain(files);
+    files.fold(Router::new(), |router, (path, content)| {
+        let policy = policy.clone();
+        let headers: [(HeaderName, &str); 4] = [
+            (header::CONTENT_TYPE, content_type(path)),
+            (header::CACHE_CONTROL, "no-cache"),
+            (header::REFERRER_POLICY, "no-referrer"),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        ];
+        let answer = ([(header::CONTENT_SECURITY_POLICY, policy)], headers, *content);
+        router.route(path, get(async move || answer))
+    })
+}
+
+/// Scripts and styles come from the app only. Connections go to the SignalR service too, which is on
+/// another port (local) or another host (Azure).
+fn content_security_policy(service: &str) -> String {
+    let sockets = service.replacen("http", "ws", 1);
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+         connect-src 'self' {service} {sockets}; base-uri 'none'; form-action 'none'; \
+         frame-ancestors 'none'"
+    )
+}
+
+/// A path without an ending is a page.
+fn content_type(path: &str) -> &'static str {
+    match path.rsplit_once('.') {
+        Some((_, "css")) => "text/css; charset=utf-8",
+        Some((_, "js")) => "text/javascript; charset=utf-8",
+        Some((_, "svg")) => "image/svg+xml",
+        _ => "text/html; charset=utf-8",
+    }
+}

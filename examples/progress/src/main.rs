@@ -1,0 +1,33 @@
+//! Long jobs and pages that watch them: `cargo run -p progress`, then open the printed address.
+
+#![allow(unreachable_pub, reason = "a binary has no outside; `pub` marks each module's interface")]
+
+mod hub;
+mod jobs;
+mod routes;
+#[cfg(test)]
+mod tests;
+mod visitor;
+mod worker;
+
+use hub_runtime::prelude::*;
+use tracing_subscriber::EnvFilter;
+
+use crate::{hub::Progress, jobs::Jobs, worker::Worker};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let log = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
+
+    let jobs = Jobs::default();
+    let hub = Progress { jobs: jobs.clone() };
+    let app = HubApp::builder().signalr(SignalR::from_env_or_local()?).hub(hub).build()?;
+
+    let (worker, queue) = Worker::new(app.context(), jobs);
+    let worker = tokio::spawn(worker.run());
+    let routes = routes::routes(queue, app.client_url()).fallback_service(app.service());
+    app.run_with(routes).await?;
+    worker.abort();
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! The application's own routes: the page, `POST /visit` and `POST /jobs`.
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use serde::Deserialize;
+
+use crate::{jobs::JobError, visitor::Visitor, worker::Queue};
+
+const FILES: [(&str, &str); 3] = [
+    ("/", include_str!("../page/index.html")),
+    ("/progress.css", include_str!("../page/progress.css")),
+    ("/progress.js", include_str!("../page/progress.js")),
+];
+
+/// Everything under `/` that is not the hub's. `service` is where the page connects.
+pub fn routes(queue: Queue, service: &str) -> Router {
+    example_page::routes(service, &FILES)
+        .route("/visit", post(visit))
+        .route("/jobs", post(begin))
+        .with_state(queue)
+}
+
+/// Gives a cookie to whoever has none.
+async fn visit(headers: HeaderMap) -> Response {
+    if visitor(&headers).is_some() {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    match Visitor::new() {
+        Ok(visitor) => {
+            (StatusCode::NO_CONTENT, [(header::SET_COOKIE, visitor.cookie())]).into_response()
+        }
+        Err(error) => {
+            tracing::error!(%error, "no visitor could be made");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct NewJob {
+    name: String,
+}
+
+/// Begins a job and answers at once; what becomes of it the pages hear from the hub.
+async fn begin(
+    State(queue): State<Queue>,
+    headers: HeaderMap,
+    Json(new): Json<NewJob>,
+) -> Response {
+    let Some(visitor) = visitor(&headers) else {
+        return (StatusCode::UNAUTHORIZED, "POST /visit first").into_response();
+    };
+    match queue.begin(&visitor.user_id(), &new.name) {
+        Ok(job) => (StatusCode::ACCEPTED, Json(job)).into_response(),
+        Err(error) => {
+            let status = match error {
+                JobError::Name => StatusCode::BAD_REQUEST,
+                JobError::TooMany => StatusCode::TOO_MANY_REQUESTS,
+                JobError::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            (status, error.to_string()).into_response()
+        }
+    }
+}
+
+fn visitor(headers: &HeaderMap) -> Option<Visitor> {
+    Visitor::in_cookies(headers.get(header::COOKIE)?.to_str().ok())
+}

@@ -1,0 +1,91 @@
+//! The hub's and the worker's tests: the whole loop without a socket, in paused time.
+
+use hub_runtime::testing::{TestClient, TestHub};
+use serde_json::{Value, json};
+
+use crate::{
+    hub::Progress,
+    jobs::Jobs,
+    visitor::Visitor,
+    worker::{Queue, Worker},
+};
+
+fn progress() -> (TestHub<Progress>, Queue) {
+    let jobs = Jobs::default();
+    let hub = TestHub::new(Progress { jobs: jobs.clone() });
+    let (worker, queue) = Worker::new(hub.context(), jobs);
+    tokio::spawn(worker.run());
+    (hub, queue)
+}
+
+/// How far the news of a client have come, one number each.
+async fn steps(client: &TestClient) -> Vec<u64> {
+    let news = client.received("progress").await;
+    news.iter().filter_map(|arguments| arguments[0]["done"].as_u64()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_step_reaches_each_page_of_the_user_and_nobody_else() {
+    let (hub, queue) = progress();
+    let pages =
+        [hub.user("ada").connect().await.unwrap(), hub.user("ada").connect().await.unwrap()];
+    let bob = hub.user("bob").connect().await.unwrap();
+
+    queue.begin("ada", "report").unwrap();
+    for page in &pages {
+        page.next("progress", 39).await.unwrap();
+        assert_eq!(steps(page).await, (1..=40).collect::<Vec<_>>());
+    }
+
+    assert!(steps(&bob).await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_was_closed_and_is_opened_again_sees_the_present_state() {
+    let (hub, queue) = progress();
+    let page = hub.user("ada").connect().await.unwrap();
+    queue.begin("ada", "report").unwrap();
+    page.next("progress", 4).await.unwrap();
+    page.disconnect().await;
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+
+    let page = hub.user("ada").connect().await.unwrap();
+    let state: Value = page.invoke("jobs", ()).await.unwrap();
+
+    let done = state[0]["done"].as_u64().unwrap();
+    assert_eq!(state[0]["name"], "report");
+    assert!((12..40).contains(&done), "{done}");
+    page.next("progress", (39 - done) as usize).await.unwrap();
+    assert_eq!(steps(&page).await, (done + 1..=40).collect::<Vec<_>>());
+    assert_eq!(
+        page.invoke::<Value>("jobs", ()).await.unwrap(),
+        json!([{ "id": 1, "name": "report", "done": 40, "total": 40 }])
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_goes_on_while_nobody_watches() {
+    let (hub, queue) = progress();
+    queue.begin("ada", "report").unwrap();
+
+    tokio::time::sleep(std::time::Duration::from_secs(11)).await;
+
+    let page = hub.user("ada").connect().await.unwrap();
+    assert_eq!(page.invoke::<Value>("jobs", ()).await.unwrap()[0]["done"], 40);
+}
+
+#[tokio::test]
+async fn the_cookie_decides_whose_jobs_one_sees() {
+    let (hub, queue) = progress();
+    let visitor = Visitor::new().unwrap();
+    let cookie = visitor.cookie();
+    queue.begin(&visitor.user_id(), "mine").unwrap();
+
+    let page = hub.negotiate(&[("cookie", cookie.split(';').next().unwrap())]).await.unwrap();
+    let other = Visitor::new().unwrap().cookie();
+    let other = hub.negotiate(&[("cookie", other.split(';').next().unwrap())]).await.unwrap();
+
+    assert_eq!(page.invoke::<Value>("jobs", ()).await.unwrap()[0]["name"], "mine");
+    assert_eq!(other.invoke::<Value>("jobs", ()).await.unwrap(), json!([]));
+    assert!(hub.negotiate(&[]).await.unwrap_err().text().contains("POST /visit first"));
+}

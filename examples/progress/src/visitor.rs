@@ -1,0 +1,88 @@
+//! Who comes back: a secret in a cookie, and the user that it stands for.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+const COOKIE: &str = "visitor";
+/// Half of what is random, in hexadecimal digits: a user id has as many.
+const USER_ID: usize = 32;
+const SECRET: usize = 64;
+
+/// Somebody who was here before. A real application has accounts; this one only tells visitors apart.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Visitor {
+    secret: String,
+}
+
+impl Visitor {
+    /// Somebody new.
+    ///
+    /// # Errors
+    ///
+    /// The system has no randomness to give.
+    pub fn new() -> anyhow::Result<Self> {
+        let mut secret = [0; SECRET / 2];
+        getrandom::fill(&mut secret)?;
+        Ok(Self { secret: hex(&secret) })
+    }
+
+    /// The visitor of a `Cookie` header.
+    #[must_use]
+    pub fn in_cookies(header: Option<&str>) -> Option<Self> {
+        let mut cookies = header?.split(';').filter_map(|pair| pair.trim().split_once('='));
+        let (_, secret) = cookies.find(|(name, _)| *name == COOKIE)?;
+        let whole = secret.len() == SECRET && secret.bytes().all(|byte| byte.is_ascii_hexdigit());
+        whole.then(|| Self { secret: secret.to_owned() })
+    }
+
+    /// The `Set-Cookie` header. Behind TLS it would say `Secure` too.
+    #[must_use]
+    pub fn cookie(&self) -> String {
+        format!("{COOKIE}={}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Strict", self.secret)
+    }
+
+    /// What the rest of the world may know: it does not lead back to the cookie.
+    #[must_use]
+    pub fn user_id(&self) -> String {
+        hex(&Sha256::digest(&self.secret))[..USER_ID].to_owned()
+    }
+}
+
+impl fmt::Debug for Visitor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Visitor")
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_visitor_is_found_among_other_cookies_and_is_the_same_user() {
+        let visitor = Visitor::new().unwrap();
+        let cookie = visitor.cookie();
+        let pair = cookie.split(';').next().unwrap();
+
+        let found = Visitor::in_cookies(Some(&format!("theme=dark; {pair}; x=y"))).unwrap();
+
+        assert_eq!(found.user_id(), visitor.user_id());
+        assert_ne!(Visitor::new().unwrap().user_id(), visitor.user_id());
+        assert!(!pair.contains(&visitor.user_id()));
+    }
+
+    #[test]
+    fn what_is_no_secret_of_ours_is_nobody() {
+        for header in
+            ["", "visitor=", "visitor=ada", "other=1", &format!("visitor={}", "g".repeat(64))]
+        {
+            assert_eq!(Visitor::in_cookies(Some(header)), None, "{header}");
+        }
+        assert_eq!(Visitor::in_cookies(None), None);
+    }
+}

@@ -1,0 +1,116 @@
+// A room in which a fake model answers word by word.
+
+import { act, element, live } from "./live.js";
+
+const byId = (id) => document.getElementById(id);
+/** Id to `{ texts, done, item }`; `texts` has holes where a token has not come yet. */
+const answers = new Map();
+let room = decodeURIComponent(location.hash.slice(1)) || "lobby";
+
+function answer(id, prompt) {
+  if (!answers.has(id)) {
+    const item = element("li", "writing");
+    item.dataset.answer = id;
+    item.append(element("p", "prompt"), element("p", "text"));
+    byId("answers").append(item);
+    answers.set(id, { texts: [], done: false, item });
+    item.scrollIntoView({ block: "end" });
+  }
+  const known = answers.get(id);
+  if (prompt) {
+    known.item.querySelector(".prompt").textContent = prompt;
+  }
+  return known;
+}
+
+/** What is there without a hole. */
+function show({ texts, done, item }) {
+  const hole = texts.findIndex((text) => text === undefined);
+  const list = byId("answers");
+  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
+  item.querySelector(".text").textContent = texts.slice(0, hole < 0 ? texts.length : hole).join("");
+  item.classList.toggle("writing", !done);
+  if (atEnd) {
+    list.scrollTop = list.scrollHeight;
+  }
+  offer();
+}
+
+/** What one can do now: a room gives one answer at a time. */
+function offer() {
+  const writing = [...answers.values()].some((each) => !each.done);
+  byId("send").hidden = writing;
+  byId("stop").hidden = !writing;
+}
+
+function put(id, index, text) {
+  const known = answer(id);
+  while (known.texts.length < index) {
+    known.texts.push(undefined);
+  }
+  known.texts[index] = text;
+  return known;
+}
+
+const methods = {
+  asked: ({ id, prompt }) => show(answer(id, prompt)),
+  token: (id, index, text) => show(put(id, index, text)),
+  done(id) {
+    const known = answer(id);
+    known.done = true;
+    show(known);
+  },
+};
+
+/** Joins, and shows what was said so far; a token that comes twice is the same token. */
+async function present(hub) {
+  const said = await hub.invoke("join", room);
+  answers.clear();
+  byId("answers").replaceChildren();
+  for (const { id, prompt, tokens, done } of said) {
+    const known = answer(id, prompt);
+    known.texts = tokens;
+    known.done = done;
+    show(known);
+  }
+  offer();
+}
+
+const { call, refresh } = live("/tokens", methods, present);
+
+async function go() {
+  const [old, next] = [room, byId("room").value.trim()];
+  await call("leave", old);
+  try {
+    room = next;
+    await refresh();
+    location.hash = encodeURIComponent(next);
+  } catch (error) {
+    [room, byId("room").value] = [old, old];
+    await refresh();
+    throw error;
+  }
+}
+
+async function ask() {
+  const field = byId("prompt");
+  const prompt = field.value;
+  await call("ask", room, prompt);
+  field.value = "";
+}
+
+async function stop() {
+  const writing = [...answers].find(([, { done }]) => !done);
+  if (writing) {
+    await call("cancel", writing[0]);
+  }
+}
+
+byId("room").value = room;
+for (const [form, action] of [["go", go], ["ask", ask]]) {
+  byId(form).addEventListener("submit", (event) => {
+    event.preventDefault();
+    act(action);
+  });
+}
+byId("stop").addEventListener("click", () => act(stop));

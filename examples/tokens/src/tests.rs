@@ -1,0 +1,109 @@
+//! The hub's tests: the whole loop without a socket, in paused time.
+
+use hub_runtime::testing::{TestClient, TestHub};
+use serde_json::{Value, json};
+
+use crate::{hub::Tokens, model::FakeModel};
+
+async fn reader(hub: &TestHub<Tokens>, room: &str) -> (TestClient, Vec<Value>) {
+    let client = hub.anonymous().connect().await.unwrap();
+    let said = client.invoke("join", (room,)).await.unwrap();
+    (client, said)
+}
+
+/// The tokens that a client was sent, as `[id, index, text]`.
+async fn tokens(client: &TestClient) -> Vec<Value> {
+    client.received("token").await
+}
+
+fn whole(id: u64, prompt: &str) -> Vec<Value> {
+    let tokens = FakeModel.answer(prompt).enumerate();
+    tokens.map(|(index, text)| json!([id, index, text])).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_comes_token_by_token_to_everybody_in_the_room_and_to_nobody_else() {
+    let hub = TestHub::new(Tokens::default());
+    let (ada, _) = reader(&hub, "lobby").await;
+    let (bob, _) = reader(&hub, "lobby").await;
+    let (eve, _) = reader(&hub, "garden").await;
+
+    let id: u64 = ada.invoke("ask", ("lobby", "why?")).await.unwrap();
+    bob.next("done", 0).await.unwrap();
+
+    for client in [&ada, &bob] {
+        let question = json!([{ "id": id, "prompt": "why?", "tokens": [], "done": false }]);
+        assert_eq!(client.received("asked").await, [question]);
+        assert_eq!(tokens(client).await, whole(id, "why?"));
+        assert_eq!(client.received("done").await, [json!([id])]);
+    }
+    assert!(tokens(&eve).await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_joins_late_sees_what_was_said_so_far_and_misses_nothing_of_the_rest() {
+    let hub = TestHub::new(Tokens::default());
+    let (ada, _) = reader(&hub, "lobby").await;
+    let id: u64 = ada.invoke("ask", ("lobby", "why?")).await.unwrap();
+    ada.next("token", 9).await.unwrap();
+
+    let (late, said) = reader(&hub, "lobby").await;
+    late.next("done", 0).await.unwrap();
+
+    let before = said[0]["tokens"].as_array().unwrap();
+    assert!((10..whole(id, "why?").len()).contains(&before.len()), "{}", before.len());
+    let mut seen: Vec<_> =
+        before.iter().enumerate().map(|(index, text)| json!([id, index, text])).collect();
+    seen.extend(
+        tokens(&late)
+            .await
+            .into_iter()
+            .filter(|token| token[1].as_u64().is_some_and(|index| index >= before.len() as u64)),
+    );
+    assert_eq!(seen, whole(id, "why?"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_answer_ends_where_it_is_and_the_room_is_free() {
+    let hub = TestHub::new(Tokens::default());
+    let (ada, _) = reader(&hub, "lobby").await;
+    let (bob, _) = reader(&hub, "lobby").await;
+    let id: u64 = ada.invoke("ask", ("lobby", "why?")).await.unwrap();
+    ada.next("token", 4).await.unwrap();
+
+    assert!(bob.invoke::<bool>("cancel", (id,)).await.unwrap());
+    ada.next("done", 0).await.unwrap();
+
+    let seen = tokens(&ada).await.len();
+    assert!((5..whole(id, "why?").len()).contains(&seen), "{seen}");
+    assert!(!bob.invoke::<bool>("cancel", (id,)).await.unwrap());
+    let again = ada.invoke::<u64>("ask", ("lobby", "and now?")).await.unwrap();
+    ada.next("done", 1).await.unwrap();
+    assert_eq!(tokens(&ada).await[seen..], whole(again, "and now?"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_outlives_the_one_who_asked() {
+    let hub = TestHub::new(Tokens::default());
+    let (ada, _) = reader(&hub, "lobby").await;
+    let (bob, _) = reader(&hub, "lobby").await;
+    ada.invoke::<u64>("ask", ("lobby", "why?")).await.unwrap();
+    ada.disconnect().await;
+
+    bob.next("done", 0).await.unwrap();
+
+    assert_eq!(tokens(&bob).await.len(), FakeModel.answer("why?").count());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_room_and_a_bad_name_are_explained() {
+    let hub = TestHub::new(Tokens::default());
+    let (ada, _) = reader(&hub, "lobby").await;
+    ada.invoke::<u64>("ask", ("lobby", "why?")).await.unwrap();
+
+    let busy = ada.invoke::<u64>("ask", ("lobby", "how?")).await.unwrap_err();
+    let name = ada.invoke::<Value>("join", ("two words",)).await.unwrap_err();
+
+    assert!(busy.text().starts_with("one answer at a time"), "{busy}");
+    assert_eq!(name, "a room's name has 1 to 40 letters, digits or hyphens");
+}
