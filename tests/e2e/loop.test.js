@@ -4,42 +4,15 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { after, before, describe, test } from "node:test";
-import { Program, cleanUp, connect, freePort, refusal, until } from "./lib.js";
+import { cleanUp, connect, refusal, until } from "./lib.js";
+import { embedded, twoProcesses } from "./sites.js";
 
 const FLOOD = 2_000;
 const numbers = Array.from({ length: FLOOD }, (_, number) => [number]);
-const KEY = "a-key-that-two-processes-share-0123456789";
 
 // The client's own WebSocket, to hang up without a word.
 const require = createRequire(import.meta.url);
 const WebSocket = createRequire(require.resolve("@microsoft/signalr"))("ws");
-
-async function embedded() {
-  const [PORT, HUB_LOCAL_PORT] = [String(await freePort()), String(await freePort())];
-  const app = new Program("e2e-app", [], { PORT, HUB_LOCAL_PORT });
-  await app.printed(new RegExp(`127\\.0\\.0\\.1:${PORT}\\b`));
-  return { app, url: `http://127.0.0.1:${PORT}/loop` };
-}
-
-async function twoProcesses() {
-  const [PORT, SERVICE] = [String(await freePort()), String(await freePort())];
-  const endpoint = `http://127.0.0.1:${SERVICE}`;
-  const service = new Program("e2e-app", ["service", `http://127.0.0.1:${PORT}/runtime/webhooks/signalr`], {
-    PORT: SERVICE,
-    KEY,
-  });
-  await service.printed(new RegExp(`127\\.0\\.0\\.1:${SERVICE}\\b`));
-  const start = async () => {
-    const app = new Program("e2e-app", [], {
-      PORT,
-      AzureSignalRConnectionString: `Endpoint=${endpoint};AccessKey=${KEY};Version=1.0;`,
-    });
-    await app.printed(new RegExp(`127\\.0\\.0\\.1:${PORT}\\b`));
-    return app;
-  };
-  const app = await start();
-  return { app, start, url: `http://127.0.0.1:${PORT}/loop` };
-}
 
 for (const [name, begin] of Object.entries({ "embedded service": embedded, "two processes": twoProcesses })) {
   describe(name, () => {

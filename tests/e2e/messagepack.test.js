@@ -5,10 +5,10 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { HubConnectionBuilder, LogLevel } from "@microsoft/signalr";
 import { MessagePackHubProtocol } from "@microsoft/signalr-protocol-msgpack";
-import { Program, connect, freePort, refusal, until, within } from "./lib.js";
+import { connect, refusal, until, within } from "./lib.js";
+import { embedded, twoProcesses } from "./sites.js";
 
 const FLOOD = 500;
-const KEY = "a-key-that-two-processes-share-0123456789";
 const DAY = new Date("2026-11-20T06:36:52.123Z");
 const PARCEL = {
   label: "größe 😀",
@@ -17,29 +17,6 @@ const PARCEL = {
   weight: 1.5,
   size: { custom: { height: 7, serial: Number.MAX_SAFE_INTEGER } },
 };
-
-async function embedded() {
-  const [PORT, HUB_LOCAL_PORT] = [String(await freePort()), String(await freePort())];
-  const app = new Program("e2e-app", [], { PORT, HUB_LOCAL_PORT });
-  await app.printed(new RegExp(`127\\.0\\.0\\.1:${PORT}\\b`));
-  return { app, url: `http://127.0.0.1:${PORT}/loop`, programs: [app] };
-}
-
-async function twoProcesses() {
-  const [PORT, SERVICE] = [String(await freePort()), String(await freePort())];
-  const endpoint = `http://127.0.0.1:${SERVICE}`;
-  const service = new Program("e2e-app", ["service", `http://127.0.0.1:${PORT}/runtime/webhooks/signalr`], {
-    PORT: SERVICE,
-    KEY,
-  });
-  await service.printed(new RegExp(`127\\.0\\.0\\.1:${SERVICE}\\b`));
-  const app = new Program("e2e-app", [], {
-    PORT,
-    AzureSignalRConnectionString: `Endpoint=${endpoint};AccessKey=${KEY};Version=1.0;`,
-  });
-  await app.printed(new RegExp(`127\\.0\\.0\\.1:${PORT}\\b`));
-  return { app, url: `http://127.0.0.1:${PORT}/loop`, programs: [app, service] };
-}
 
 /** A client that speaks MessagePack. */
 function packed(url, options = {}) {

@@ -52,16 +52,18 @@ trait LoopClient {
     async fn answered(&self, text: &str);
     async fn unanswered(&self, why: &str, at: u64);
     async fn parcel(&self, parcel: &Parcel);
+    async fn left(&self, id: &str);
 }
 
 struct Loop;
 
 #[serverless_hub(client = LoopClient)]
 impl Loop {
-    /// With `?greet=…` the connection is asked when it comes.
+    /// With `?greet=…` the connection is asked when it comes; `?user=…` is the user's name.
     async fn negotiate(&self, request: NegotiateRequest) -> HubResult<Negotiation> {
         let greet = request.query().get("greet").unwrap_or_default().to_owned();
-        Ok(Negotiation::user("somebody").claim("greet", greet))
+        let user = request.query().get("user").unwrap_or("somebody").to_owned();
+        Ok(Negotiation::user(user).claim("greet", greet))
     }
 
     async fn on_connected(&self, ctx: &Context<Self>) -> HubResult {
@@ -72,6 +74,11 @@ impl Loop {
         let answer = ctx.clients().caller().question(greet).await?;
         ctx.clients().caller().answered(&answer).await?;
         Ok(())
+    }
+
+    /// Those in the group `observers` learn who has left.
+    async fn on_disconnected(&self, ctx: &Context<Self>) -> HubResult {
+        Ok(ctx.clients().group("observers").left(ctx.connection_id()).await?)
     }
 
     async fn identity(&self, ctx: &Context<Self>) -> HubResult<String> {
@@ -110,6 +117,14 @@ impl Loop {
 
     async fn number_to_group(&self, ctx: &Context<Self>, group: String, number: u32) -> HubResult {
         Ok(ctx.clients().group(&group).number(number).await?)
+    }
+
+    async fn number_to_user(&self, ctx: &Context<Self>, user: String, number: u32) -> HubResult {
+        Ok(ctx.clients().user(&user).number(number).await?)
+    }
+
+    async fn who_am_i(&self, ctx: &Context<Self>) -> HubResult<String> {
+        Ok(ctx.user_id().unwrap_or_default().to_owned())
     }
 
     async fn give_back(&self, ctx: &Context<Self>, number: u32) -> HubResult {
