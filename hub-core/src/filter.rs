@@ -1,15 +1,30 @@
 //! Guards in front of hub methods.
 
+mod maintenance;
+mod rate_limit;
+
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
+pub use self::{maintenance::Maintenance, rate_limit::RateLimit};
 use crate::{HubError, HubResult, Invocation};
 
-/// A guard in front of a hub method, written as `#[filter(expression)]` on a method or on the block.
+/// A guard in front of a hub method, written as `#[filter(expression)]` on a method or on the block,
+/// or given to the app for all its hubs.
 ///
 /// The expression is evaluated once, when the hub is mounted, so a filter may hold state. Filters run
-/// before the arguments are decoded, outer first, and are the only way to the method. Those of the
-/// block also judge new connections, whether or not the hub has an `on_connected`; a denied one is
-/// closed.
+/// before the arguments are decoded, outer first: the app's, the block's, the method's. They are the
+/// only way to the method; `after` runs in reverse. Those of the app and the block also judge new
+/// connections, whether or not the hub has an `on_connected`; a denied one is closed.
+///
+/// A filter sees the whole [`Invocation`]: who calls and with which claims, query and headers, the raw
+/// arguments (or one of them, decoded on demand), and the fields of the hub.
+///
+/// | Ready-made | Lets through |
+/// |---|---|
+/// | [`SignedIn`] | connections with a user id |
+/// | [`RequireClaim`] | connections with a claim of this value |
+/// | [`RateLimit`] | so many calls in a time: a connection, a user, a method |
+/// | [`Maintenance`] | everything, until it is switched on |
 ///
 /// ```
 /// use hub_core::{Filter, HubError, HubResult, Invocation};
@@ -73,6 +88,17 @@ where
             return Ok(());
         }
         Err(HubError::denied(format_args!("this needs {claim_type} `{value}`")))
+    }
+}
+
+/// One filter in several places, so that they share its state.
+impl<F: Filter> Filter for Arc<F> {
+    async fn before(&self, call: &Invocation) -> HubResult {
+        Filter::before(&**self, call).await
+    }
+
+    async fn after(&self, call: &Invocation, outcome: Result<(), &HubError>) {
+        Filter::after(&**self, call, outcome).await;
     }
 }
 

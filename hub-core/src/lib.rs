@@ -37,6 +37,8 @@ mod secret;
 pub mod signature;
 #[cfg(feature = "token")]
 pub mod token;
+#[doc(hidden)]
+pub mod token_buckets;
 mod token_claims;
 mod user_groups;
 
@@ -46,7 +48,7 @@ pub use clients::{CallerClients, Clients};
 pub use context::{Context, HubContext};
 pub use error::{ErrorKind, HubError, HubResult, IntoHubError, OrReject};
 pub use extract::FromContext;
-pub use filter::{Filter, RequireClaim, SignedIn};
+pub use filter::{Filter, Maintenance, RateLimit, RequireClaim, SignedIn};
 pub use groups::Groups;
 pub use hub::{Category, Hub, Untyped};
 pub use invocation::{Claims, Extensions, Invocation, InvocationParts, Query};

@@ -39,6 +39,9 @@ pub trait MountedHub: Send + Sync {
     /// Whether the hub has a `negotiate`.
     fn negotiates(&self) -> bool;
 
+    /// Puts the app's filters around those of the hub.
+    fn surround(&mut self, outer: &Filters);
+
     /// The hub value.
     fn value(&self) -> Arc<dyn Any + Send + Sync>;
 }
@@ -63,9 +66,9 @@ pub struct MethodInfo {
 pub struct Mounted<H: Hub> {
     hub: Arc<H>,
     methods: Vec<MethodInfo>,
-    /// The block's own.
+    /// The app's and the block's own.
     block: Filters,
-    /// Those of each row, the block's among them.
+    /// Those of each row, the app's and the block's among them.
     filters: Vec<Filters>,
     /// Matching form of a message's name to its row.
     messages: HashMap<String, usize>,
@@ -164,6 +167,15 @@ impl<H: Hub> MountedHub for Mounted<H> {
 
     fn negotiates(&self) -> bool {
         H::NEGOTIATE.is_some()
+    }
+
+    fn surround(&mut self, outer: &Filters) {
+        for (filters, method) in self.filters.iter_mut().zip(&self.methods) {
+            if method.category != Category::Disconnected {
+                *filters = outer.around(std::mem::take(filters));
+            }
+        }
+        self.block = outer.around(std::mem::take(&mut self.block));
     }
 
     fn value(&self) -> Arc<dyn Any + Send + Sync> {

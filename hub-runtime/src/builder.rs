@@ -3,7 +3,8 @@
 use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
 
 use hub_core::{
-    Hub, Secret,
+    __private::Filters,
+    Filter, Hub, Secret,
     mounted::{Mounted, MountedHub},
     names,
     outbound::Outbound,
@@ -26,7 +27,8 @@ const SHUTDOWN_WAIT: Duration = Duration::from_secs(10);
 #[must_use = "a builder does nothing until `build()`"]
 pub struct HubAppBuilder {
     pub(crate) signalr: Option<SignalR>,
-    pub(crate) hubs: Vec<Arc<dyn MountedHub>>,
+    pub(crate) hubs: Vec<Box<dyn MountedHub>>,
+    pub(crate) filters: Filters,
     pub(crate) origins: Vec<String>,
     pub(crate) route_prefix: String,
     pub(crate) upstream_paths: Vec<String>,
@@ -90,6 +92,7 @@ impl HubAppBuilder {
         Self {
             signalr: None,
             hubs: Vec::new(),
+            filters: Filters::new(),
             origins: Vec::new(),
             route_prefix: String::new(),
             upstream_paths: Vec::new(),
@@ -114,7 +117,25 @@ impl HubAppBuilder {
 
     /// Mounts a hub. Its filters are built now, once.
     pub fn hub<H: Hub>(mut self, hub: H) -> Self {
-        self.hubs.push(Arc::new(Mounted::new(hub)));
+        self.hubs.push(Box::new(Mounted::new(hub)));
+        self
+    }
+
+    /// Puts a filter in front of every method of every hub, and of every new connection. Several
+    /// stack, outer first; those of a hub and its methods come after them.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use hub_runtime::{HubApp, Maintenance, RateLimit};
+    /// let maintenance = Maintenance::off();
+    /// HubApp::builder()
+    ///     .filter(maintenance.clone())
+    ///     .filter(RateLimit::per_connection(50, Duration::from_secs(1)));
+    /// // At any time, from anywhere:
+    /// maintenance.begin("Back at ten");
+    /// ```
+    pub fn filter<F: Filter + 'static>(mut self, filter: F) -> Self {
+        self.filters = self.filters.with(filter);
         self
     }
 
@@ -207,8 +228,9 @@ impl HubAppBuilder {
 
     pub(crate) fn mounted(&mut self) -> Hubs {
         let mut hubs = Hubs::default();
-        for hub in self.hubs.drain(..) {
-            hubs.insert(hub);
+        for mut hub in self.hubs.drain(..) {
+            hub.surround(&self.filters);
+            hubs.insert(Arc::from(hub));
         }
         hubs
     }

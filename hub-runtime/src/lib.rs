@@ -71,7 +71,6 @@ mod service;
 mod start_line;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod token_buckets;
 mod upstream;
 
 /// Compiles the smallest hub of the README.
@@ -85,9 +84,9 @@ pub use hub_core::private as __private;
 pub use hub_core::{
     AppServiceUser, ArgumentList, CallerClients, Cancellation, Category, Claims, ClientManager,
     Clients, Context, ErrorKind, Filter, FromContext, Groups, Hub, HubContext, HubError, HubResult,
-    IntoHubError, Invocation, InvokeError, Invoking, Many, NegotiateRequest, Negotiation, One,
-    OrReject, Proxy, Query, RequireClaim, Secret, SendError, Sending, SignedIn, SingleConnection,
-    Target, Untyped, UserGroups, outbound,
+    IntoHubError, Invocation, InvokeError, Invoking, Maintenance, Many, NegotiateRequest,
+    Negotiation, One, OrReject, Proxy, Query, RateLimit, RequireClaim, Secret, SendError, Sending,
+    SignedIn, SingleConnection, Target, Untyped, UserGroups, outbound,
     token::{TokenError, TokenKeyError, TokenVerifier},
 };
 pub use hub_macros::{filter, from_context, hub, hub_client, serverless_hub};

@@ -50,7 +50,12 @@ async fn answer(app: &Inner, parts: Parts, hub: Option<&str>) -> Response<Bytes>
         return with_headers(empty(StatusCode::NO_CONTENT), cors.preflight_headers(&parts.headers));
     }
     let cors = cors.headers(&parts.headers);
-    if let Some(wait) = app.negotiate.limit.as_ref().and_then(|limit| limit.admit(&parts).err()) {
+    if let Some(wait) = app
+        .negotiate
+        .limit
+        .as_ref()
+        .and_then(|limit| limit.admit(&parts, app.clock.elapsed()).err())
+    {
         return with_headers(too_often(wait), cors);
     }
     let answer = match redirect(app, parts, hub).await {

@@ -3,9 +3,9 @@
 use std::{net::IpAddr, time::Duration};
 
 use http::request::Parts;
-use tokio::time::Instant;
+use hub_core::token_buckets::TokenBuckets;
 
-use crate::{client_address, token_buckets::TokenBuckets};
+use crate::client_address;
 
 /// How often one client may negotiate: for
 /// [`HubAppBuilder::negotiate_limit`](crate::HubAppBuilder::negotiate_limit).
@@ -59,12 +59,12 @@ impl Limiter {
         self.proxies
     }
 
-    /// Counts a negotiate.
+    /// Counts a negotiate at `now`, the time since the app's start.
     ///
     /// # Errors
     /// When the client may come back.
-    pub(crate) fn admit(&self, parts: &Parts) -> Result<(), Duration> {
+    pub(crate) fn admit(&self, parts: &Parts, now: Duration) -> Result<(), Duration> {
         let client = client_address::of(parts, self.proxies).map(client_address::network);
-        self.buckets.take(client, Instant::now())
+        self.buckets.take(client, now)
     }
 }

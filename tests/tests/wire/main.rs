@@ -13,6 +13,7 @@ mod negotiate_limit;
 mod readme;
 mod rest;
 mod run_to_end;
+mod stock_filters;
 mod support;
 mod test_hub;
 mod upstream;

@@ -1,4 +1,4 @@
-//! Token buckets by key, in bounded memory.
+//! Token buckets by key, in bounded memory. Time comes in as a parameter.
 
 use std::{
     collections::HashMap,
@@ -7,14 +7,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
-
 /// How many keys one generation holds. There are two, so memory is bounded by twice as many.
 const GENERATION: usize = 8192;
 
 /// One bucket for each key: `capacity` tokens at once, refilled evenly over a period.
 #[derive(Debug)]
-pub(crate) struct TokenBuckets<K> {
+pub struct TokenBuckets<K> {
     capacity: f64,
     /// Tokens a second.
     rate: f64,
@@ -32,26 +30,28 @@ struct Generations<K> {
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
     tokens: f64,
-    filled: Instant,
+    /// When it was last looked at.
+    filled: Duration,
 }
 
 impl<K: Eq + Hash> TokenBuckets<K> {
     /// `capacity` tokens in each `period`.
-    pub(crate) fn new(capacity: u32, period: Duration) -> Self {
+    #[must_use]
+    pub fn new(capacity: u32, period: Duration) -> Self {
         let rate = f64::from(capacity) / period.as_secs_f64();
         let buckets = Generations { young: HashMap::new(), old: HashMap::new() };
         Self { capacity: f64::from(capacity), rate, buckets: Mutex::new(buckets) }
     }
 
-    /// Takes a token at `now`.
+    /// Takes a token at `now`, the time since some start.
     ///
     /// # Errors
     /// How long until there is one.
-    pub(crate) fn take(&self, key: K, now: Instant) -> Result<(), Duration> {
+    pub fn take(&self, key: K, now: Duration) -> Result<(), Duration> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let mut bucket =
             buckets.remove(&key).unwrap_or(Bucket { tokens: self.capacity, filled: now });
-        let passed = now.saturating_duration_since(bucket.filled).as_secs_f64();
+        let passed = now.saturating_sub(bucket.filled).as_secs_f64();
         bucket.tokens = (bucket.tokens + passed * self.rate).min(self.capacity);
         bucket.filled = now;
         let missing = 1.0 - bucket.tokens;
@@ -59,7 +59,10 @@ impl<K: Eq + Hash> TokenBuckets<K> {
             bucket.tokens -= 1.0;
         }
         buckets.insert(key, bucket);
-        if missing <= 0.0 { Ok(()) } else { Err(Duration::from_secs_f64(missing / self.rate)) }
+        if missing <= 0.0 {
+            return Ok(());
+        }
+        Err(Duration::try_from_secs_f64(missing / self.rate).unwrap_or(Duration::MAX))
     }
 }
 
@@ -80,30 +83,40 @@ impl<K: Eq + Hash> Generations<K> {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_bucket_gives_its_capacity_at_once_and_then_one_by_one() {
+    #[test]
+    fn a_bucket_gives_its_capacity_at_once_and_then_one_by_one() {
         let buckets = TokenBuckets::new(3, Duration::from_secs(30));
+        let start = Duration::from_secs(5);
 
         for _ in 0..3 {
-            assert_eq!(buckets.take("ada", Instant::now()), Ok(()));
+            assert_eq!(buckets.take("ada", start), Ok(()));
         }
-        let wait = buckets.take("ada", Instant::now()).unwrap_err();
+        let wait = buckets.take("ada", start).unwrap_err();
         assert_eq!(wait.as_secs_f64().round(), 10.0);
-        assert_eq!(buckets.take("bob", Instant::now()), Ok(()));
-        tokio::time::advance(wait).await;
-        assert_eq!(buckets.take("ada", Instant::now()), Ok(()));
-        assert!(buckets.take("ada", Instant::now()).is_err());
+        assert_eq!(buckets.take("bob", start), Ok(()));
+        assert_eq!(buckets.take("ada", start + wait), Ok(()));
+        assert!(buckets.take("ada", start + wait).is_err());
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_flood_of_keys_is_forgotten_and_who_keeps_coming_is_not() {
+    #[test]
+    fn odd_limits_admit_nobody_or_everybody() {
+        let nobody = TokenBuckets::new(0, Duration::from_secs(1));
+        let everybody = TokenBuckets::new(1, Duration::ZERO);
+
+        assert_eq!(nobody.take(0, Duration::ZERO), Err(Duration::MAX));
+        assert_eq!(everybody.take(0, Duration::ZERO), Ok(()));
+        assert_eq!(everybody.take(0, Duration::ZERO), Ok(()));
+    }
+
+    #[test]
+    fn a_flood_of_keys_is_forgotten_and_who_keeps_coming_is_not() {
         let buckets = TokenBuckets::new(1, Duration::from_secs(3600));
-        assert!(buckets.take(0, Instant::now()).is_ok());
+        assert!(buckets.take(0, Duration::ZERO).is_ok());
 
         for key in 1..=5 * GENERATION {
-            let _ = buckets.take(key, Instant::now());
+            let _ = buckets.take(key, Duration::ZERO);
             if key % 1000 == 0 {
-                assert!(buckets.take(0, Instant::now()).is_err(), "forgotten after {key} keys");
+                assert!(buckets.take(0, Duration::ZERO).is_err(), "forgotten after {key} keys");
             }
         }
 
