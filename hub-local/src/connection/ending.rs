@@ -1,9 +1,14 @@
 //! Why a connection ends, what the client is told, and what the app is told.
 
-use hub_core::protocol::{Message, Protocol, handshake};
+use std::io;
+
+use hub_core::protocol::{Message, Protocol, ProtocolError, handshake};
 
 use super::outbox::Frame;
-use crate::transport::websocket::frame::{message_frame, text_frame};
+use crate::transport::websocket::{
+    decode::Violation,
+    frame::{CloseStatus, message_frame, text_frame},
+};
 
 /// The text for clients that must not learn more.
 const GENERIC: &str = "Connection closed with an error.";
@@ -18,6 +23,8 @@ pub(crate) struct Ending {
     pub(crate) drain: Drain,
     /// Whether the client's side may still have to close.
     pub(crate) lingers: bool,
+    /// How a WebSocket is closed.
+    pub(crate) close_status: CloseStatus,
     farewell: Farewell,
 }
 
@@ -39,12 +46,18 @@ enum Farewell {
 
 impl Ending {
     fn new(error: Option<String>, farewell: Farewell) -> Self {
-        Self { error, drain: Drain::First, lingers: true, farewell }
+        let close_status = CloseStatus::Normal;
+        Self { error, drain: Drain::First, lingers: true, close_status, farewell }
     }
 
     /// The handshake is refused with this text.
     pub(crate) fn refused(text: impl Into<String>) -> Self {
         Self::new(None, Farewell::Refused(text.into()))
+    }
+
+    /// The handshake has no end within the limit.
+    pub(crate) fn endless(text: &str, error: &ProtocolError) -> Self {
+        Self { close_status: status_of(error), ..Self::refused(text) }
     }
 
     /// The client sent a close message.
@@ -58,10 +71,31 @@ impl Ending {
         Self { drain: Drain::Never, lingers: false, ..Self::new(None, Farewell::None) }
     }
 
+    /// The client closed the transport inside a message.
+    pub(crate) fn cut_short() -> Self {
+        let error = "Connection terminated while reading a message.";
+        Self { error: Some(error.to_owned()), ..Self::transport_closed() }
+    }
+
     /// The transport is gone without a word.
     pub(crate) fn lost() -> Self {
         let error = "the client's transport was lost without a close handshake";
         Self { error: Some(error.to_owned()), ..Self::transport_closed() }
+    }
+
+    /// The transport failed: it is gone, or the client does not keep to its rules, and reads that in
+    /// the close frame alone, as nothing else may follow.
+    pub(crate) fn broken(error: &io::Error) -> Self {
+        let violation = error.get_ref().and_then(|error| error.downcast_ref::<Violation>());
+        let Some(violation) = violation else { return Self::lost() };
+        let ending = Self::new(Some(violation.to_string()), Farewell::None);
+        Self { drain: Drain::Never, close_status: violation.status(), ..ending }
+    }
+
+    /// The client's bytes are no message of the hub protocol.
+    pub(crate) fn malformed(error: &ProtocolError, detailed_errors: bool) -> Self {
+        let ending = Self::failed(format!("ProtocolError: {error}"), detailed_errors);
+        Self { close_status: status_of(error), ..ending }
     }
 
     /// The client broke a rule or fell silent. Only detailed errors tell it which.
@@ -117,5 +151,13 @@ impl Ending {
                 Some(message_frame(protocol, &protocol.encode(&close)))
             }
         }
+    }
+}
+
+fn status_of(error: &ProtocolError) -> CloseStatus {
+    match error {
+        ProtocolError::TooLarge { .. } => CloseStatus::TooBig,
+        // The WebSocket itself was used well.
+        _ => CloseStatus::Normal,
     }
 }

@@ -56,14 +56,14 @@ async fn first_record(
         match frames.next_frame() {
             Ok(Some(record)) => return Ok(record),
             Ok(None) => {}
-            Err(_) => return Err(Ending::refused(CANCELED)),
+            Err(error) => return Err(Ending::endless(CANCELED, &error)),
         }
         match source.receive().await {
             Ok(Incoming::Data(bytes)) => frames.push(&bytes),
             // A socket can take over only after the handshake.
             Ok(Incoming::Suspended | Incoming::Resumed) => {}
             Ok(Incoming::Closed) => return Err(Ending::transport_closed()),
-            Err(_) => return Err(Ending::lost()),
+            Err(error) => return Err(Ending::broken(&error)),
         }
     }
 }

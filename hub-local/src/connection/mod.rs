@@ -32,7 +32,10 @@ use crate::{
     token::{Identity, Terms},
     transport::{
         Incoming, Sink, Source, Transport,
-        websocket::{frame::message_frame, resume::Resumption},
+        websocket::{
+            frame::{CloseStatus, message_frame},
+            resume::Resumption,
+        },
     },
 };
 
@@ -111,6 +114,11 @@ impl Connection {
     /// One message as it goes to this client.
     pub(crate) fn message_frame(&self, message: &Message) -> Frame {
         self.frame(&self.protocol().encode(message))
+    }
+
+    /// How the WebSocket of this client is closed, if it has one.
+    pub(crate) fn close_status(&self) -> CloseStatus {
+        self.ending.get().map(|ending| ending.close_status).unwrap_or_default()
     }
 
     /// Whether the connection or the service ends.

@@ -37,13 +37,13 @@ async fn read(
     let state = &connection.state;
     let mut silence = Silence::new(state.limits.client_timeout);
     let failed = |detail: String| Ending::failed(detail, connection.detailed_errors());
-    let protocol_error = |error| failed(format!("ProtocolError: {error}"));
+    let malformed = |error| Ending::malformed(&error, connection.detailed_errors());
     let protocol = connection.protocol();
     let resumption = connection.resumption.get().filter(|it| it.is_agreed());
     let mut suspended = false;
     loop {
-        while let Some(frame) = frames.next_frame().map_err(protocol_error)? {
-            if let Some(message) = protocol.parse(&frame).map_err(protocol_error)? {
+        while let Some(frame) = frames.next_frame().map_err(malformed)? {
+            if let Some(message) = protocol.parse(&frame).map_err(malformed)? {
                 if let Some(resumption) = resumption
                     && !resumption.receive(&message).map_err(|it| failed(it.to_string()))?
                 {
@@ -66,8 +66,11 @@ async fn read(
                 *frames = Frames::new(state.limits.max_message);
                 frames.switch_to(protocol);
             }
-            Some(Ok(Incoming::Closed)) => return Err(Ending::transport_closed()),
-            Some(Err(_)) => return Err(Ending::lost()),
+            Some(Ok(Incoming::Closed)) if frames.is_empty() => {
+                return Err(Ending::transport_closed());
+            }
+            Some(Ok(Incoming::Closed)) => return Err(Ending::cut_short()),
+            Some(Err(error)) => return Err(Ending::broken(&error)),
             None => return Err(failed(silence.detail())),
         }
     }

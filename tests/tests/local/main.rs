@@ -9,6 +9,7 @@ mod handshake;
 mod http_upstream;
 mod keep_alive;
 mod long_polling;
+mod malformed;
 mod messagepack;
 mod negotiate;
 mod order;

@@ -175,7 +175,7 @@ async fn frames_that_are_not_masked_end_the_connection() {
     stream.write_all(b"\x81\x0b{\"type\":6}\x1e").await.unwrap();
 
     fixture.app.called("disconnected").await;
-    assert!(rest_of(stream).await.ends_with(b"\x88\x02\x03\xe8"));
+    assert!(rest_of(stream).await.ends_with(b"\x88\x02\x03\xea"));
 }
 
 #[tokio::test]

@@ -197,7 +197,12 @@ impl Wire {
 
     /// The close frame, and nothing after it.
     pub(crate) async fn hear_close(&mut self) {
-        assert_eq!(self.heard().await, Some((0x88, vec![3, 232])));
+        self.hear_close_with(1000).await;
+    }
+
+    /// The same with another status.
+    pub(crate) async fn hear_close_with(&mut self, status: u16) {
+        assert_eq!(self.heard().await, Some((0x88, status.to_be_bytes().to_vec())));
         assert_eq!(self.heard().await, None);
     }
 

@@ -3,12 +3,16 @@
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
+use super::{frame::CloseStatus, utf8::Utf8};
+
 const OPCODE: u8 = 0x0F;
 const FINAL: u8 = 0x80;
 const RESERVED: u8 = 0x70;
 const MASKED: u8 = 0x80;
 /// The biggest payload of a control frame.
 const MAX_CONTROL: u64 = 125;
+/// The first bit of a long length is zero.
+const MAX_LENGTH: u64 = u64::MAX >> 1;
 
 /// What a client's bytes mean.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,8 +27,26 @@ pub(super) enum Event {
 
 /// A client that does not speak the protocol.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("WebSocket protocol error: {0}")]
-pub(super) struct Violation(&'static str);
+#[error("WebSocket protocol error: {text}")]
+pub(crate) struct Violation {
+    text: &'static str,
+    status: CloseStatus,
+}
+
+impl Violation {
+    fn new(text: &'static str) -> Self {
+        Self { text, status: CloseStatus::ProtocolError }
+    }
+
+    fn not_text() -> Self {
+        Self { text: "text is not UTF-8", status: CloseStatus::InvalidPayload }
+    }
+
+    /// What the close frame says.
+    pub(crate) fn status(&self) -> CloseStatus {
+        self.status
+    }
+}
 
 /// The place in the stream.
 #[derive(Debug, Default)]
@@ -33,6 +55,10 @@ pub(super) struct Decoder {
     frame: Option<Frame>,
     /// A message has begun and not ended.
     in_message: bool,
+    /// What is known of the text of the current message, if it is text.
+    text: Option<Utf8>,
+    /// After a violation nothing is understood any more.
+    failed: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +78,18 @@ enum Kind {
 
 impl Decoder {
     /// The next event in `input`, or `None` when more bytes are needed.
+    ///
+    /// # Errors
+    /// When the client breaks the protocol, once; what comes then is passed over.
     pub(super) fn next(&mut self, input: &mut BytesMut) -> Result<Option<Event>, Violation> {
+        if self.failed {
+            input.clear();
+            return Ok(None);
+        }
+        self.read(input).inspect_err(|_| self.failed = true)
+    }
+
+    fn read(&mut self, input: &mut BytesMut) -> Result<Option<Event>, Violation> {
         loop {
             let frame = match self.frame {
                 Some(frame) => frame,
@@ -63,13 +100,29 @@ impl Decoder {
             };
             let Some(payload) = self.payload(frame, input) else { return Ok(None) };
             match frame.kind {
-                Kind::Data if payload.is_empty() => {}
-                Kind::Data => return Ok(Some(Event::Data(payload))),
+                Kind::Data => {
+                    self.check_text(&payload)?;
+                    if !payload.is_empty() {
+                        return Ok(Some(Event::Data(payload)));
+                    }
+                }
                 Kind::Ping => return Ok(Some(Event::Ping(payload))),
                 Kind::Pong => {}
-                Kind::Close => return Ok(Some(Event::Close)),
+                Kind::Close => {
+                    check_close(&payload)?;
+                    return Ok(Some(Event::Close));
+                }
             }
         }
+    }
+
+    fn check_text(&mut self, payload: &[u8]) -> Result<(), Violation> {
+        let Some(text) = &mut self.text else { return Ok(()) };
+        let ends = self.frame.is_none() && !self.in_message;
+        if text.push(payload) && (!ends || text.is_whole()) {
+            return Ok(());
+        }
+        Err(Violation::not_text())
     }
 
     /// Payload of the frame: what is there of a message, or the whole of a control frame.
@@ -91,10 +144,10 @@ impl Decoder {
     fn header(&mut self, input: &mut BytesMut) -> Result<Option<Frame>, Violation> {
         let [first, second, ..] = **input else { return Ok(None) };
         if first & RESERVED != 0 {
-            return Err(Violation("reserved bits are set"));
+            return Err(Violation::new("reserved bits are set"));
         }
         if second & MASKED == 0 {
-            return Err(Violation("a client's frames are masked"));
+            return Err(Violation::new("a client's frames are masked"));
         }
         let extended = match second & !MASKED {
             126 => 2,
@@ -111,6 +164,14 @@ impl Decoder {
             8 => input.get_u64(),
             _ => u64::from(second & !MASKED),
         };
+        let least = match extended {
+            2 => 126,
+            8 => 0x1_0000,
+            _ => 0,
+        };
+        if remaining < least || remaining > MAX_LENGTH {
+            return Err(Violation::new("the length is not written in the shortest form"));
+        }
         let mask = input.get_u32().to_be_bytes();
         let kind = self.kind(first, remaining)?;
         Ok(Some(Frame { kind, remaining, mask }))
@@ -121,20 +182,39 @@ impl Decoder {
         let kind = match (first & OPCODE, self.in_message) {
             (0, true) | (1 | 2, false) => {
                 self.in_message = !is_final;
+                match first & OPCODE {
+                    0 => {}
+                    1 => self.text = Some(Utf8::default()),
+                    _ => self.text = None,
+                }
                 return Ok(Kind::Data);
             }
-            (0, false) => return Err(Violation("a message is continued that has not begun")),
-            (1 | 2, true) => return Err(Violation("a message begins inside another")),
+            (0, false) => return Err(Violation::new("a message is continued that has not begun")),
+            (1 | 2, true) => return Err(Violation::new("a message begins inside another")),
             (8, _) => Kind::Close,
             (9, _) => Kind::Ping,
             (10, _) => Kind::Pong,
-            _ => return Err(Violation("the kind of frame is not known")),
+            _ => return Err(Violation::new("the kind of frame is not known")),
         };
         if !is_final || length > MAX_CONTROL {
-            return Err(Violation("control frames are short and whole"));
+            return Err(Violation::new("control frames are short and whole"));
         }
         Ok(kind)
     }
+}
+
+/// A close frame is empty, or has a status that a client may send, and a reason that is text.
+fn check_close(payload: &[u8]) -> Result<(), Violation> {
+    let (status, reason) = match payload {
+        [] => return Ok(()),
+        [a, b, reason @ ..] => (u16::from_be_bytes([*a, *b]), reason),
+        [_] => return Err(Violation::new("the status of a close frame has two bytes")),
+    };
+    // Those between are reserved, or stand for what never is in a frame.
+    if !matches!(status, 1000..=1003 | 1007..=1014 | 3000..=4999) {
+        return Err(Violation::new("the status of the close frame is not one to send"));
+    }
+    str::from_utf8(reason).map(|_| ()).map_err(|_| Violation::not_text())
 }
 
 fn unmask(payload: &mut [u8], mask: [u8; 4]) {
@@ -207,7 +287,7 @@ mod tests {
         bytes.extend(frame(0x80, b"c"));
         bytes.extend(frame(0x82, &long[..200]));
         bytes.extend(frame(0x8A, b"pong"));
-        bytes.extend(frame(0x81, &long));
+        bytes.extend(frame(0x82, &long));
         bytes.extend(frame(0x88, &[3, 232]));
         let expected = [b"abc", &long[..200], &long[..]].concat();
 
@@ -220,7 +300,9 @@ mod tests {
 
     #[test]
     fn what_breaks_the_protocol_is_refused() {
-        let violation = |bytes: &[u8]| decode(bytes, 100).is_err();
+        let violation = |bytes: &[u8]| {
+            decode(bytes, 100).is_err_and(|it| it.status() == CloseStatus::ProtocolError)
+        };
 
         assert!(violation(&[0x81, 0x05, b'H', b'e', b'l', b'l', b'o']));
         assert!(violation(&frame(0xC1, b"x")));
@@ -230,5 +312,44 @@ mod tests {
         assert!(violation(&frame(0x8B, b"x")));
         assert!(violation(&frame(0x09, b"x")));
         assert!(violation(&frame(0x89, &[0; 126])));
+        for (length, bytes) in [(126_u8, &[0, 125][..]), (127, &[0, 0, 0, 0, 0, 0, 0xFF, 0xFF])] {
+            assert!(violation(&[&[0x82, 0x80 | length], bytes, &MASK].concat()));
+        }
+        assert!(violation(&[&[0x82, 0xFF], &[0x80, 0, 0, 0, 0, 0, 0, 0][..], &MASK].concat()));
+        for status in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000_u16] {
+            assert!(violation(&frame(0x88, &status.to_be_bytes())), "{status}");
+        }
+        assert!(violation(&frame(0x88, &[3])));
+    }
+
+    #[test]
+    fn text_that_is_not_utf_8_is_refused_where_text_is_meant() {
+        let refused = |bytes: &[u8], piece| {
+            decode(bytes, piece).is_err_and(|it| it.status() == CloseStatus::InvalidPayload)
+        };
+        let split = [frame(0x01, "aü".as_bytes()), frame(0x80, "😀".as_bytes())].concat();
+        let cut = [frame(0x01, &"ü".as_bytes()[..1]), frame(0x80, &"ü".as_bytes()[1..])].concat();
+
+        for piece in [1, 2, 3, 100] {
+            assert_eq!(decode(&split, piece).unwrap().0, "aü😀".as_bytes());
+            assert_eq!(decode(&cut, piece).unwrap().0, "ü".as_bytes());
+            assert_eq!(decode(&frame(0x82, b"\xff"), piece).unwrap().0, b"\xff");
+            for bad in [&b"\xff"[..], b"a\xc3", b"\xed\xa0\x80", b"\xf0\x9f\x98"] {
+                assert!(refused(&frame(0x81, bad), piece), "{bad:?} in pieces of {piece}");
+            }
+            assert!(refused(&[frame(0x01, b"\xc3"), frame(0x80, b"x")].concat(), piece));
+            assert!(refused(&frame(0x88, b"\x03\xe8\xff"), piece));
+        }
+    }
+
+    #[test]
+    fn after_a_violation_everything_is_passed_over() {
+        let (mut decoder, mut input) = (Decoder::default(), BytesMut::new());
+        input.extend_from_slice(&[frame(0x83, b"x"), frame(0x88, &[3, 232])].concat());
+
+        assert!(decoder.next(&mut input).is_err());
+
+        assert_eq!(decoder.next(&mut input), Ok(None));
+        assert!(input.is_empty());
     }
 }

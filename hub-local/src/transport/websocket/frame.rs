@@ -13,8 +13,20 @@ const CLOSE: u8 = 0x88;
 const PONG: u8 = 0x8A;
 /// The longest header of an unmasked frame.
 const MAX_HEADER: usize = 10;
-/// Status 1000, no reason.
-const NORMAL: [u8; 2] = 1000_u16.to_be_bytes();
+
+/// How a WebSocket ends, by the numbers of RFC 6455.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum CloseStatus {
+    /// In order, or with a reason that a hub message has told.
+    #[default]
+    Normal = 1000,
+    /// The client breaks the framing.
+    ProtocolError = 1002,
+    /// Text is not UTF-8.
+    InvalidPayload = 1007,
+    /// A message is bigger than the limit.
+    TooBig = 1009,
+}
 
 /// A whole hub message, or several, as JSON text.
 pub(crate) fn text_frame(payload: &[u8]) -> Frame {
@@ -31,9 +43,9 @@ pub(super) fn pong_frame(payload: &[u8]) -> Frame {
     frame(PONG, payload)
 }
 
-/// The end of a connection in order.
-pub(super) fn close_frame() -> Frame {
-    frame(CLOSE, &NORMAL)
+/// The end of a connection, without a reason in words.
+pub(super) fn close_frame(status: CloseStatus) -> Frame {
+    frame(CLOSE, &(status as u16).to_be_bytes())
 }
 
 fn frame(first: u8, payload: &[u8]) -> Frame {
@@ -90,6 +102,7 @@ mod tests {
     #[test]
     fn control_frames_have_their_bytes() {
         assert_eq!(&pong_frame(b"hi").bytes()[..], b"\x8a\x02hi");
-        assert_eq!(&close_frame().bytes()[..], b"\x88\x02\x03\xe8");
+        assert_eq!(&close_frame(CloseStatus::Normal).bytes()[..], b"\x88\x02\x03\xe8");
+        assert_eq!(&close_frame(CloseStatus::TooBig).bytes()[..], b"\x88\x02\x03\xf1");
     }
 }

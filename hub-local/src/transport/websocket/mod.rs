@@ -2,10 +2,11 @@
 //! and decode what we get as a stream of bytes.
 
 pub(super) mod connect;
-mod decode;
+pub(crate) mod decode;
 pub(crate) mod frame;
 pub(crate) mod resume;
 pub(crate) mod upgrade;
+mod utf8;
 
 use std::{
     cell::RefCell,
@@ -76,9 +77,10 @@ async fn exchange(
     early: Bytes,
 ) {
     let mut source = WebSocketSource::new(read, Arc::clone(&connection));
+    let sink = WebSocketSink::new(write, Arc::clone(&connection));
     source.input.extend_from_slice(&early);
     drop(early);
-    connection::run(connection, source, WebSocketSink::new(write)).await;
+    connection::run(connection, source, sink).await;
 }
 
 /// The receiving half. Pings are answered through the outbox, as everything that is written.
@@ -133,11 +135,12 @@ impl<R: AsyncRead + Unpin + Send> Source for WebSocketSource<R> {
 /// The sending half: many frames leave in one vectored write.
 pub(crate) struct WebSocketSink<W> {
     stream: W,
+    connection: Arc<Connection>,
 }
 
 impl<W: AsyncWrite + Unpin + Send> WebSocketSink<W> {
-    pub(crate) fn new(stream: W) -> Self {
-        Self { stream }
+    pub(crate) fn new(stream: W, connection: Arc<Connection>) -> Self {
+        Self { stream, connection }
     }
 
     async fn write_some(&mut self, batch: &VecDeque<Frame>, skip: usize) -> io::Result<usize> {
@@ -198,7 +201,7 @@ impl<W: AsyncWrite + Unpin + Send> Sink for WebSocketSink<W> {
     }
 
     async fn finish(&mut self) -> io::Result<()> {
-        let mut bytes = close_frame().bytes().clone();
+        let mut bytes = close_frame(self.connection.close_status()).bytes().clone();
         while bytes.has_remaining() {
             self.stream.write_buf(&mut bytes).await?;
         }

@@ -167,7 +167,7 @@ async fn a_silent_client_is_closed_and_one_that_breaks_the_rules_too() {
     let (client, mut wire) = connected(&fixture).await;
     // Not masked.
     wire.write(b"\x81\x0b{\"type\":6}\x1e").await;
-    wire.hear_close().await;
+    wire.hear_close_with(1002).await;
     eventually(|| fixture.app.events().len() == 4).await;
     assert!(is_gone(&client).await);
 }

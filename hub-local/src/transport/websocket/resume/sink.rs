@@ -45,13 +45,13 @@ impl ResumableSink {
         resumption: Arc<Resumption>,
         stream: WriteHalf<Stream>,
     ) -> Self {
-        let socket = Some((0, WebSocketSink::new(stream)));
+        let socket = Some((0, WebSocketSink::new(stream, Arc::clone(&connection))));
         Self { connection, resumption, socket, waiting: VecDeque::new(), ack_at: None }
     }
 
     /// Uses a socket that has come, after what must be sent first.
     async fn resume(&mut self, number: u64, stream: WriteHalf<Stream>) -> io::Result<()> {
-        self.socket = Some((number, WebSocketSink::new(stream)));
+        self.socket = Some((number, WebSocketSink::new(stream, Arc::clone(&self.connection))));
         let mut batch = {
             let mut counters = lock(&self.resumption.counters);
             // The last acknowledgement may have been lost with the last socket.

@@ -1,0 +1,76 @@
+//! Text that comes in pieces, which may be cut inside a character.
+
+/// What is known of a text so far.
+#[derive(Debug, Default)]
+pub(super) struct Utf8 {
+    /// The beginning of a character whose end has not come.
+    begun: [u8; 4],
+    length: usize,
+}
+
+impl Utf8 {
+    /// Whether the text may be UTF-8 with this piece.
+    pub(super) fn push(&mut self, mut piece: &[u8]) -> bool {
+        while self.length > 0 {
+            let Some((byte, rest)) = piece.split_first() else { return true };
+            piece = rest;
+            if let Some(place) = self.begun.get_mut(self.length) {
+                *place = *byte;
+            }
+            self.length += 1;
+            match str::from_utf8(self.begun.get(..self.length).unwrap_or_default()) {
+                Ok(_) => self.length = 0,
+                Err(error) if error.error_len().is_some() => return false,
+                Err(_) => {}
+            }
+        }
+        let Err(error) = str::from_utf8(piece) else { return true };
+        if error.error_len().is_some() {
+            return false;
+        }
+        let rest = piece.get(error.valid_up_to()..).unwrap_or_default();
+        for (place, byte) in self.begun.iter_mut().zip(rest) {
+            *place = *byte;
+        }
+        self.length = rest.len();
+        true
+    }
+
+    /// Whether the text may end here.
+    pub(super) fn is_whole(&self) -> bool {
+        self.length == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_character_may_be_cut_anywhere() {
+        let text = "aü€😀\u{10FFFF}";
+        for piece in 1..=text.len() {
+            let mut utf8 = Utf8::default();
+
+            assert!(text.as_bytes().chunks(piece).all(|piece| utf8.push(piece)));
+
+            assert!(utf8.is_whole());
+        }
+    }
+
+    #[test]
+    fn what_no_end_could_mend_is_refused_at_once() {
+        for (first, second) in [
+            (&b"\xc3"[..], &b"("[..]),
+            (b"\xe2\x82", b"a"),
+            (b"\xed", b"\xa0"),
+            (b"\xf0\x9f\x98", b"\xc0"),
+        ] {
+            let mut utf8 = Utf8::default();
+
+            assert!(utf8.push(first) && !utf8.is_whole());
+            assert!(!utf8.push(second));
+        }
+        assert!(!Utf8::default().push(b"\xc0\x80"));
+    }
+}

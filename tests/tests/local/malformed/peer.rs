@@ -1,0 +1,154 @@
+//! A client of any transport and protocol that may send what it likes.
+
+use crate::{
+    support::{Fixture, client_token},
+    wire::{EVENTS, Negotiated, Wire},
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Transport {
+    WebSockets,
+    ServerSentEvents,
+    LongPolling,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Json,
+    MessagePack,
+}
+
+/// Every combination that there is.
+pub(super) const WAYS: [(Transport, Protocol); 5] = [
+    (Transport::WebSockets, Protocol::Json),
+    (Transport::WebSockets, Protocol::MessagePack),
+    (Transport::ServerSentEvents, Protocol::Json),
+    (Transport::LongPolling, Protocol::Json),
+    (Transport::LongPolling, Protocol::MessagePack),
+];
+
+impl Protocol {
+    pub(super) fn handshake(self) -> &'static str {
+        match self {
+            Self::Json => r#"{"protocol":"json","version":1}"#,
+            Self::MessagePack => r#"{"protocol":"messagepack","version":1}"#,
+        }
+    }
+
+    /// A message without its frame, framed.
+    pub(super) fn framed(self, message: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Json => [message, b"\x1e"].concat(),
+            Self::MessagePack => {
+                assert!(message.len() < 0x4000);
+                let (low, high) = ((message.len() & 0x7F) as u8, (message.len() >> 7) as u8);
+                let length = if high == 0 { vec![low] } else { vec![low | 0x80, high] };
+                [&length, message].concat()
+            }
+        }
+    }
+}
+
+pub(super) struct Peer {
+    client: Negotiated,
+    transport: Transport,
+    protocol: Protocol,
+    /// The WebSocket, or the answer with the events.
+    wire: Option<Wire>,
+    /// How a WebSocket was closed.
+    pub(super) status: Option<u16>,
+}
+
+impl Peer {
+    /// An open transport; the handshake is the test's.
+    pub(super) async fn open(fixture: &Fixture, transport: Transport, protocol: Protocol) -> Self {
+        let client = Negotiated::with(fixture, client_token("ada"), "").await;
+        let wire = match transport {
+            Transport::WebSockets => Some(client.web_socket().await),
+            Transport::ServerSentEvents => {
+                let mut wire = client.send("GET", EVENTS, b"").await;
+                assert_eq!(wire.head().await.status, 200);
+                assert_eq!(wire.chunk().await.as_deref(), Some(":\r\n"));
+                Some(wire)
+            }
+            Transport::LongPolling => {
+                assert_eq!(client.poll().await.status, 200);
+                None
+            }
+        };
+        Self { client, transport, protocol, wire, status: None }
+    }
+
+    pub(super) async fn connected(
+        fixture: &Fixture,
+        transport: Transport,
+        protocol: Protocol,
+    ) -> Self {
+        let mut peer = Self::open(fixture, transport, protocol).await;
+        peer.send(&[protocol.handshake().as_bytes(), b"\x1e"].concat()).await;
+        assert_eq!(peer.hear().await.as_deref(), Some(&b"{}\x1e"[..]));
+        peer
+    }
+
+    pub(super) async fn send(&mut self, bytes: &[u8]) {
+        match (&mut self.wire, self.transport) {
+            (Some(wire), Transport::WebSockets) => {
+                let kind = if self.protocol == Protocol::Json { 0x81 } else { 0x82 };
+                // Text that is no UTF-8 is another rule; bytes may be anything in both protocols.
+                let kind = if str::from_utf8(bytes).is_ok() { kind } else { 0x82 };
+                wire.frame(kind, bytes).await;
+            }
+            _ => {
+                let posted = self.client.ask("POST", "", bytes).await;
+                assert_eq!(posted.plain(), (200, "text/plain", ""));
+            }
+        }
+    }
+
+    /// Bytes below the frames of a WebSocket.
+    pub(super) async fn send_raw(&mut self, bytes: &[u8]) {
+        self.wire.as_mut().unwrap().write(bytes).await;
+    }
+
+    /// What the service says next, pings left out; `None` at the end.
+    pub(super) async fn hear(&mut self) -> Option<Vec<u8>> {
+        loop {
+            let heard = self.hear_any().await?;
+            if heard != b"{\"type\":6}\x1e" && heard != b"\x02\x91\x06" && !heard.is_empty() {
+                return Some(heard);
+            }
+        }
+    }
+
+    async fn hear_any(&mut self) -> Option<Vec<u8>> {
+        match (&mut self.wire, self.transport) {
+            (Some(wire), Transport::WebSockets) => match wire.heard().await? {
+                (0x88, status) => {
+                    self.status = Some(u16::from_be_bytes([status[0], status[1]]));
+                    assert_eq!(status.len(), 2, "no reason");
+                    assert_eq!(wire.heard().await, None);
+                    None
+                }
+                (_, payload) => Some(payload),
+            },
+            (Some(wire), _) => {
+                let event = wire.chunk().await?;
+                let data = event.strip_prefix("data: ").unwrap().strip_suffix("\r\n\r\n").unwrap();
+                Some(data.as_bytes().to_vec())
+            }
+            (None, _) => {
+                let poll = self.client.poll().await;
+                (poll.status == 200).then_some(poll.bytes)
+            }
+        }
+    }
+
+    /// Ends the transport as a client does that has no more to say.
+    pub(super) async fn leave(&mut self) {
+        match (&mut self.wire, self.transport) {
+            (Some(wire), Transport::WebSockets) => wire.frame(0x88, &[3, 232]).await,
+            (wire @ Some(_), _) => *wire = None,
+            (None, _) => assert_eq!(self.client.ask("DELETE", "", b"").await.status, 202),
+        }
+    }
+}
