@@ -34,6 +34,7 @@ mod proxy;
 mod reply;
 pub mod seal;
 mod secret;
+mod send_error;
 pub mod signature;
 #[cfg(feature = "token")]
 pub mod token;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{names::NameError, payload::Payload};
+use crate::payload::Payload;
+pub use crate::send_error::{InvokeError, SendError};
 
 /// Delivers to clients: the REST API of a service, or whatever stands in for it.
 ///
@@ -211,71 +212,4 @@ impl Member {
     pub fn new(connection_id: String, user_id: Option<String>) -> Self {
         Self { connection_id, user_id }
     }
-}
-
-/// Why the service did not do what was asked.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SendError {
-    /// A hub, group, user, connection or event name cannot go on the wire.
-    #[error(transparent)]
-    Name(#[from] NameError),
-    /// An argument could not be serialised.
-    #[error("an argument could not be serialised")]
-    Encode(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The request is larger than the service takes.
-    #[error("the message is {size} bytes, more than the {limit} that the service takes")]
-    TooLarge {
-        /// The size of the request body in bytes.
-        size: usize,
-        /// The most that the service takes, in bytes.
-        limit: usize,
-    },
-    /// The service refused the key or the token.
-    #[error("the service refused the credentials: {0}")]
-    Unauthorized(String),
-    /// The connection is not there any more.
-    #[error("the connection does not exist any more")]
-    ConnectionGone,
-    /// The service asks to slow down.
-    #[error("the service is throttling")]
-    Throttled {
-        /// When to come back, if the service said.
-        retry_after: Option<Duration>,
-    },
-    /// The service answered with another status.
-    #[error("the service answered {status}: {text}")]
-    Status {
-        /// The HTTP status.
-        status: u16,
-        /// What it said.
-        text: String,
-    },
-    /// The service could not be reached, or the connection broke.
-    #[error("the service could not be reached")]
-    Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The service did not answer in time.
-    #[error("the service did not answer within {0:?}")]
-    TimedOut(Duration),
-}
-
-/// Why a client result did not arrive.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum InvokeError {
-    /// The client left, or was never there.
-    #[error("the client is not connected any more")]
-    ConnectionGone,
-    /// The client did not answer in time.
-    #[error("the client did not answer within {0:?}")]
-    TimedOut(Duration),
-    /// The client answered with an error; its text comes from the client.
-    #[error("the client answered with an error: {0}")]
-    Client(String),
-    /// The client's answer is not of the expected type.
-    #[error("the client's answer is not of the expected type")]
-    Decode(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The question could not be sent.
-    #[error(transparent)]
-    Send(#[from] SendError),
 }

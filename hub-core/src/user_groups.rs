@@ -26,8 +26,8 @@ impl UserGroups {
         self.join(user_id, group, None).await
     }
 
-    /// Adds a user to a group for a time, in whole seconds. Zero adds only the connections that the
-    /// user has now.
+    /// Adds a user to a group for a time, in whole seconds: what is begun counts whole. Zero adds only
+    /// the connections that the user has now.
     ///
     /// # Errors
     /// When a name cannot go on the wire or the service did not accept the change.

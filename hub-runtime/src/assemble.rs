@@ -21,7 +21,7 @@ use crate::{
     counters::Counts,
     keys::Keys,
     negotiate_limit::Limiter,
-    rest::{RestOutbound, transport::Transport},
+    rest::{Caller, RestOutbound, transport::Transport},
     routes::Routes,
     upstream::UpstreamOptions,
 };
@@ -62,12 +62,9 @@ pub(crate) fn inner(mut builder: HubAppBuilder, signalr: &SignalR, service: Serv
     let well_known_key = service.key.expose() == config::WELL_KNOWN_KEY;
     let seal_key = keys.signing_seal();
     let tokens = ClientTokens::new(&service.audience, service.key.clone(), seal_key);
-    let rest: Arc<dyn Outbound> = Arc::new(RestOutbound {
-        transport: service.transport,
-        base: service.rest_base,
-        key: service.key,
-        clock,
-    });
+    let (transport, base) = (service.transport, service.rest_base);
+    let caller = Caller::new(transport, base, service.key, clock, builder.rest);
+    let rest: Arc<dyn Outbound> = Arc::new(RestOutbound { caller });
     let outbound = match builder.wrap_outbound.take() {
         Some(wrap) => wrap(rest),
         None => rest,

@@ -16,6 +16,7 @@ use crate::{
     assemble,
     config::{ConfigError, MIN_CLAIMS_KEY},
     cors::Cors,
+    rest::{RestOptions, Retries},
 };
 
 /// How large an upstream body may be, in bytes, unless the builder says otherwise.
@@ -39,6 +40,7 @@ pub struct HubAppBuilder {
     pub(crate) keep_refused_connections: bool,
     pub(crate) trust_app_service: bool,
     pub(crate) negotiate_limit: Option<NegotiateLimit>,
+    pub(crate) rest: RestOptions,
     pub(crate) wrap_outbound: Option<WrapOutbound>,
     #[cfg(feature = "local")]
     pub(crate) after_call: Option<AfterCall>,
@@ -103,6 +105,7 @@ impl HubAppBuilder {
             keep_refused_connections: false,
             trust_app_service: false,
             negotiate_limit: None,
+            rest: RestOptions::default(),
             wrap_outbound: None,
             #[cfg(feature = "local")]
             after_call: None,
@@ -198,6 +201,26 @@ impl HubAppBuilder {
     /// embedded service.
     pub fn detailed_errors(mut self) -> Self {
         self.detailed_errors = true;
+        self
+    }
+
+    /// How long one attempt of a call to the service may take; 100 s unless said otherwise. A client
+    /// result has its own time, see [`Invoking::timeout`](crate::Invoking::timeout).
+    pub fn rest_timeout(mut self, timeout: Duration) -> Self {
+        self.rest.timeout = timeout;
+        self
+    }
+
+    /// How often a call to the service is tried again; three times unless said otherwise.
+    pub fn retries(mut self, retries: Retries) -> Self {
+        self.rest.retries = retries;
+        self
+    }
+
+    /// Gives every call to the service a tracing id, by which the service's messaging log and the app's
+    /// span `hub.rest` name the same message. The service logs each of them, which has its price there.
+    pub fn trace_messages(mut self) -> Self {
+        self.rest.trace_messages = true;
         self
     }
 

@@ -100,5 +100,6 @@ pub use self::{
     config::{ConfigError, ConnectionStringError, SignalR},
     counters::Counters,
     negotiate_limit::NegotiateLimit,
+    rest::Retries,
     service::{Answering, HubBody, HubService},
 };

@@ -1,9 +1,7 @@
 //! What the service's answers mean.
 
-use std::time::Duration;
-
 use bytes::Bytes;
-use http::{Response, StatusCode, header};
+use http::{Response, StatusCode};
 use hub_core::{
     InvokeError, SendError,
     outbound::{Change, CloseTarget, Member, MemberPage},
@@ -11,18 +9,24 @@ use hub_core::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::retry_after::retry_after;
+
 const ERROR_CODE: &str = "x-ms-error-code";
 const NO_CONNECTION: [&str; 2] = ["Error.Connection.NotExisted", "Warning.Connection.NotExisted"];
 /// Error texts are shown to the operator; a page of HTML from a proxy helps nobody.
 const MAX_TEXT: usize = 500;
 
 /// A message was accepted.
-pub(crate) fn accepted(answer: &Response<Bytes>) -> Result<(), SendError> {
-    if answer.status().is_success() { Ok(()) } else { Err(failure(answer)) }
+pub(crate) fn accepted(answer: &Response<Bytes>, now: u64) -> Result<(), SendError> {
+    if answer.status().is_success() { Ok(()) } else { Err(failure(answer, now)) }
 }
 
 /// A change was accepted, or had nothing to change.
-pub(crate) fn changed(change: &Change, answer: &Response<Bytes>) -> Result<(), SendError> {
+pub(crate) fn changed(
+    change: &Change,
+    answer: &Response<Bytes>,
+    now: u64,
+) -> Result<(), SendError> {
     let connection_may_be_gone = matches!(
         change,
         Change::JoinGroup { .. }
@@ -33,19 +37,19 @@ pub(crate) fn changed(change: &Change, answer: &Response<Bytes>) -> Result<(), S
     if connection_may_be_gone && has_code(answer, &NO_CONNECTION) {
         return Ok(());
     }
-    accepted(answer)
+    accepted(answer, now)
 }
 
 /// Yes by success, no by the error code `no`; any other 404 is a wrong address and an error.
-pub(crate) fn yes_or_no(answer: &Response<Bytes>, no: &str) -> Result<bool, SendError> {
+pub(crate) fn yes_or_no(answer: &Response<Bytes>, no: &str, now: u64) -> Result<bool, SendError> {
     if has_code(answer, &[no]) {
         return Ok(false);
     }
-    accepted(answer).map(|()| true)
+    accepted(answer, now).map(|()| true)
 }
 
 /// The encoded result of a client, or why there is none.
-pub(crate) fn client_result(answer: &Response<Bytes>) -> Result<Bytes, InvokeError> {
+pub(crate) fn client_result(answer: &Response<Bytes>, now: u64) -> Result<Bytes, InvokeError> {
     #[derive(Deserialize)]
     struct Envelope<'a> {
         #[serde(borrow)]
@@ -62,12 +66,12 @@ pub(crate) fn client_result(answer: &Response<Bytes>) -> Result<Bytes, InvokeErr
             Err(InvokeError::ConnectionGone)
         }
         StatusCode::BAD_REQUEST => Err(InvokeError::Client(text(answer))),
-        _ => Err(failure(answer).into()),
+        _ => Err(failure(answer, now).into()),
     }
 }
 
 /// A page of a group's connections.
-pub(crate) fn member_page(answer: &Response<Bytes>) -> Result<MemberPage, SendError> {
+pub(crate) fn member_page(answer: &Response<Bytes>, now: u64) -> Result<MemberPage, SendError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Page {
@@ -81,20 +85,13 @@ pub(crate) fn member_page(answer: &Response<Bytes>) -> Result<MemberPage, SendEr
         connection_id: String,
         user_id: Option<String>,
     }
-    accepted(answer)?;
-    let page: Page = serde_json::from_slice(answer.body()).map_err(|error| SendError::Status {
-        status: answer.status().as_u16(),
-        text: format!("the group list is malformed: {error}"),
-    })?;
+    accepted(answer, now)?;
+    let page: Page = serde_json::from_slice(answer.body())
+        .map_err(|error| SendError::Malformed(Box::new(error)))?;
     let members =
         page.value.into_iter().map(|entry| Member::new(entry.connection_id, entry.user_id));
     let continuation = page.next_link.as_deref().and_then(continuation_token);
     Ok(MemberPage::new(members.collect(), continuation))
-}
-
-/// An operation that this version has no request for.
-pub(crate) fn unsupported() -> SendError {
-    SendError::Status { status: 0, text: "this operation has no REST call yet".to_owned() }
 }
 
 fn continuation_token(link: &str) -> Option<String> {
@@ -109,18 +106,21 @@ fn has_code(answer: &Response<Bytes>, codes: &[&str]) -> bool {
         })
 }
 
-fn failure(answer: &Response<Bytes>) -> SendError {
+fn failure(answer: &Response<Bytes>, now: u64) -> SendError {
     match answer.status() {
+        StatusCode::BAD_REQUEST => SendError::Invalid(text(answer)),
         StatusCode::UNAUTHORIZED => SendError::Unauthorized(text(answer)),
-        StatusCode::TOO_MANY_REQUESTS => SendError::Throttled { retry_after: retry_after(answer) },
+        StatusCode::FORBIDDEN => SendError::Forbidden(text(answer)),
         StatusCode::NOT_FOUND if has_code(answer, &NO_CONNECTION) => SendError::ConnectionGone,
+        StatusCode::NOT_FOUND => SendError::NotFound(text(answer)),
+        StatusCode::TOO_MANY_REQUESTS => {
+            SendError::Throttled { retry_after: retry_after(answer, now) }
+        }
+        status if status.is_server_error() => {
+            SendError::ServiceFailed { status: status.as_u16(), text: text(answer) }
+        }
         status => SendError::Status { status: status.as_u16(), text: text(answer) },
     }
-}
-
-fn retry_after(answer: &Response<Bytes>) -> Option<Duration> {
-    let value = answer.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
-    value.trim().parse().ok().map(Duration::from_secs)
 }
 
 /// The message of an error body, else its beginning.
@@ -148,25 +148,25 @@ mod tests {
     fn a_404_is_a_no_only_with_the_expected_code() {
         let no = "Warning.User.NotExisted";
 
-        assert!(!yes_or_no(&answer(404, "warning.user.notexisted", ""), no).unwrap());
-        assert!(yes_or_no(&answer(404, "", ""), no).is_err());
-        assert!(yes_or_no(&answer(200, "", ""), no).unwrap());
+        assert!(!yes_or_no(&answer(404, "warning.user.notexisted", ""), no, 0).unwrap());
+        assert!(yes_or_no(&answer(404, "", ""), no, 0).is_err());
+        assert!(yes_or_no(&answer(200, "", ""), no, 0).unwrap());
     }
 
     #[test]
     fn joining_with_a_connection_that_is_gone_is_no_error() {
         let join = Change::JoinGroup { connection_id: "c".to_owned(), group: "g".to_owned() };
 
-        assert!(changed(&join, &answer(404, "Error.Connection.NotExisted", "")).is_ok());
-        assert!(changed(&join, &answer(404, "", "")).is_err());
+        assert!(changed(&join, &answer(404, "Error.Connection.NotExisted", ""), 0).is_ok());
+        assert!(changed(&join, &answer(404, "", ""), 0).is_err());
     }
 
     #[test]
     fn a_client_result_keeps_its_bytes() {
-        let result = client_result(&answer(200, "", r#"{"result":1.10}"#)).unwrap();
+        let result = client_result(&answer(200, "", r#"{"result":1.10}"#), 0).unwrap();
 
         assert_eq!(&result[..], b"1.10");
-        assert_eq!(&client_result(&answer(200, "", "{}")).unwrap()[..], b"null");
+        assert_eq!(&client_result(&answer(200, "", "{}"), 0).unwrap()[..], b"null");
     }
 
     #[test]
@@ -175,7 +175,7 @@ mod tests {
             200,
             "",
             r#"{"value":[{"connectionId":"c1","userId":"ada"},{"connectionId":"c2"}],"nextLink":"https://x/y?api-version=1&continuationToken=a%3D"}"#,
-        ))
+        ), 0)
         .unwrap();
 
         assert_eq!(page.members.len(), 2);
@@ -183,10 +183,24 @@ mod tests {
     }
 
     #[test]
+    fn each_status_is_its_own_error() {
+        let error = |status| accepted(&answer(status, "", "why"), 0).unwrap_err();
+
+        assert!(matches!(error(400), SendError::Invalid(text) if text == "why"));
+        assert!(matches!(error(401), SendError::Unauthorized(text) if text == "why"));
+        assert!(matches!(error(403), SendError::Forbidden(text) if text == "why"));
+        assert!(matches!(error(404), SendError::NotFound(text) if text == "why"));
+        assert!(matches!(error(413), SendError::Status { status: 413, .. }));
+        assert!(matches!(error(503), SendError::ServiceFailed { status: 503, .. }));
+        let gone = accepted(&answer(404, "Error.Connection.NotExisted", ""), 0).unwrap_err();
+        assert!(matches!(gone, SendError::ConnectionGone));
+    }
+
+    #[test]
     fn throttling_says_when_to_come_back() {
         let throttled = Response::builder().status(429).header("retry-after", "7");
 
-        let error = accepted(&throttled.body(Bytes::new()).unwrap()).unwrap_err();
+        let error = accepted(&throttled.body(Bytes::new()).unwrap(), 0).unwrap_err();
 
         assert!(
             matches!(error, SendError::Throttled { retry_after: Some(after) } if after.as_secs() == 7)

@@ -1,6 +1,6 @@
 //! Paths and queries of the REST API, one place for all of them.
 
-use std::fmt::Write;
+use std::{fmt::Write, time::Duration};
 
 use http::Method;
 use hub_core::{
@@ -92,7 +92,7 @@ pub(crate) fn change(hub: &str, change: &Change) -> Option<Endpoint> {
         Change::UserJoinsGroup { user, group, ttl } => {
             let joined = endpoint(Method::PUT, &user_group(user, group));
             match ttl {
-                Some(ttl) => joined.with("ttl", &ttl.as_secs().to_string()),
+                Some(ttl) => joined.with("ttl", &whole_seconds(*ttl).to_string()),
                 None => joined,
             }
         }
@@ -111,6 +111,12 @@ pub(crate) fn change(hub: &str, change: &Change) -> Option<Endpoint> {
         }
         _ => return None,
     })
+}
+
+/// What is begun counts whole: zero would mean something else. The service reads 32 bits.
+fn whole_seconds(ttl: Duration) -> u64 {
+    let begun = u64::from(ttl.subsec_nanos() > 0);
+    ttl.as_secs().saturating_add(begun).min(i32::MAX as u64)
 }
 
 fn close(hub: &str, whom: &CloseTarget) -> Option<Endpoint> {
@@ -164,8 +170,6 @@ pub(crate) fn members(hub: &str, group: &str, continuation: Option<&str>) -> End
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn line(endpoint: &Endpoint) -> String {
@@ -254,6 +258,20 @@ mod tests {
             }),
             "POST /api/hubs/chat/:closeConnections?api-version=2022-06-01&excluded=c1"
         );
+    }
+
+    #[test]
+    fn a_time_to_live_is_whole_seconds_and_never_zero_by_rounding() {
+        let ttl = |ttl| {
+            let (user, group) = ("ada".to_owned(), "g".to_owned());
+            let joined = Change::UserJoinsGroup { user, group, ttl: Some(ttl) };
+            changed(&joined).rsplit_once('=').unwrap().1.to_owned()
+        };
+
+        assert_eq!(ttl(Duration::from_millis(1)), "1");
+        assert_eq!(ttl(Duration::from_millis(1500)), "2");
+        assert_eq!(ttl(Duration::ZERO), "0");
+        assert_eq!(ttl(Duration::MAX), "2147483647");
     }
 
     #[test]

@@ -2,29 +2,29 @@
 
 pub(crate) mod answer;
 mod body;
+mod call;
+mod caller;
 pub(crate) mod endpoints;
+mod retry;
+mod retry_after;
+#[cfg(test)]
+mod tests;
 pub(crate) mod transport;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt, stream};
-use http::{Request, Response, header};
+use futures_util::{StreamExt, stream};
 use hub_core::{
-    InvokeError, Payload, Secret, SendError, Target,
+    InvokeError, Payload, SendError, Target,
     outbound::{Change, Check, MemberPage, Outbound},
 };
 
-use self::{
-    body::Body,
-    endpoints::{Endpoint, Send},
-    transport::Transport,
-};
-use crate::{auth, clock::Clock};
+pub(crate) use self::caller::{Caller, RestOptions};
+pub use self::retry::Retries;
+use self::{body::Body, call::Call, endpoints::Send};
 
-/// How long one call may take.
-const TIMEOUT: Duration = Duration::from_secs(100);
 /// How long a client is waited for unless the caller says otherwise.
 const INVOKE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How many calls of one send to several targets run together.
@@ -32,47 +32,17 @@ const PARALLEL: usize = 32;
 
 /// Delivers through the REST API.
 pub(crate) struct RestOutbound {
-    pub(crate) transport: Arc<dyn Transport>,
-    /// Scheme, authority and path prefix, without a closing slash.
-    pub(crate) base: String,
-    pub(crate) key: Secret,
-    pub(crate) clock: Clock,
+    pub(crate) caller: Caller,
 }
 
 impl RestOutbound {
-    async fn call(
-        &self,
-        endpoint: Endpoint,
-        body: Option<Body>,
-    ) -> Result<Response<Bytes>, SendError> {
-        let request = self.request(endpoint, body)?;
-        tokio::time::timeout(TIMEOUT, self.transport.call(request))
-            .await
-            .map_err(|_| SendError::TimedOut(TIMEOUT))?
-    }
-
-    fn request(&self, endpoint: Endpoint, body: Option<Body>) -> Result<Request<Bytes>, SendError> {
-        let url = format!("{}{}", self.base, endpoint.path);
-        let token = auth::rest_token(&url, &self.key, self.clock.now())
-            .map_err(|error| SendError::Unreachable(Box::new(error)))?;
-        let mut request = Request::builder()
-            .method(endpoint.method)
-            .uri(format!("{url}?{}", endpoint.query))
-            .header(header::AUTHORIZATION, format!("Bearer {token}"));
-        let mut bytes = Bytes::new();
-        if let Some(body) = body {
-            request = request.header(header::CONTENT_TYPE, body.content_type);
-            bytes = body.bytes;
-        }
-        request.body(bytes).map_err(|error| SendError::Unreachable(Box::new(error)))
-    }
-
     async fn send_one(&self, hub: &str, to: Send<'_>, body: Body) -> Result<(), SendError> {
-        let answer = self.call(endpoints::send(hub, &to), Some(body)).await?;
-        answer::accepted(&answer)
+        let answer = self.caller.call(&Call::send(hub, &to, body)).await?;
+        answer::accepted(&answer, self.caller.now())
     }
 
-    /// One request for each target, several at a time; the first failure is the answer.
+    /// One request for each target, several at a time. All of them are made; the first failure is the
+    /// answer.
     async fn send_each<'a>(
         &self,
         hub: &str,
@@ -80,7 +50,8 @@ impl RestOutbound {
         body: &Body,
     ) -> Result<(), SendError> {
         let sends: Vec<_> = targets.map(|to| self.send_one(hub, to, body.clone())).collect();
-        stream::iter(sends).buffer_unordered(PARALLEL).try_collect().await
+        let sends = stream::iter(sends).buffer_unordered(PARALLEL);
+        sends.fold(Ok(()), async |all: Result<(), SendError>, one| all.and(one)).await
     }
 }
 
@@ -110,7 +81,7 @@ impl Outbound for RestOutbound {
             Target::Users(users) => {
                 self.send_each(hub, users.iter().map(|user| Send::User(user)), &body).await
             }
-            _ => Err(answer::unsupported()),
+            _ => Err(SendError::Unsupported),
         }
     }
 
@@ -122,26 +93,27 @@ impl Outbound for RestOutbound {
         timeout: Option<Duration>,
     ) -> Result<Bytes, InvokeError> {
         // In the newest API the form of the body may decide about the form of the answer.
-        let body = Body::json(&payload)?;
+        let call = Call::invoke(hub, connection_id, Body::json(&payload)?);
         let timeout = timeout.unwrap_or(INVOKE_TIMEOUT);
-        let request = self.request(endpoints::invoke(hub, connection_id), Some(body))?;
         // Dropping the call hangs up, which is how the service learns that nobody waits any more.
-        let answer = tokio::time::timeout(timeout, self.transport.call(request))
-            .await
-            .map_err(|_| InvokeError::TimedOut(timeout))??;
-        answer::client_result(&answer)
+        let answer = tokio::time::timeout(timeout, self.caller.within(&call, timeout)).await;
+        let answer = answer.unwrap_or(Err(SendError::TimedOut(timeout)));
+        match answer {
+            Ok(answer) => answer::client_result(&answer, self.caller.now()),
+            Err(SendError::TimedOut(timeout)) => Err(InvokeError::TimedOut(timeout)),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn change(&self, hub: &str, change: Change) -> Result<(), SendError> {
-        let endpoint = endpoints::change(hub, &change).ok_or_else(answer::unsupported)?;
-        let answer = self.call(endpoint, None).await?;
-        answer::changed(&change, &answer)
+        let answer = self.caller.call(&Call::change(hub, &change)?).await?;
+        answer::changed(&change, &answer, self.caller.now())
     }
 
     async fn check(&self, hub: &str, check: Check) -> Result<bool, SendError> {
-        let (endpoint, no) = endpoints::check(hub, &check).ok_or_else(answer::unsupported)?;
-        let answer = self.call(endpoint, None).await?;
-        answer::yes_or_no(&answer, no)
+        let (call, no) = Call::check(hub, &check)?;
+        let answer = self.caller.call(&call).await?;
+        answer::yes_or_no(&answer, no, self.caller.now())
     }
 
     async fn members(
@@ -150,8 +122,8 @@ impl Outbound for RestOutbound {
         group: &str,
         continuation: Option<String>,
     ) -> Result<MemberPage, SendError> {
-        let endpoint = endpoints::members(hub, group, continuation.as_deref());
-        let answer = self.call(endpoint, None).await?;
-        answer::member_page(&answer)
+        let call = Call::members(hub, group, continuation.as_deref());
+        let answer = self.caller.call(&call).await?;
+        answer::member_page(&answer, self.caller.now())
     }
 }

@@ -81,10 +81,14 @@ mod http_client {
                 .client
                 .request(request.map(Full::new))
                 .await
-                .map_err(|error| SendError::Unreachable(error.into()))?;
+                // Without a connection no byte was written; later nobody knows.
+                .map_err(|error| match error.is_connect() {
+                    true => SendError::Unreachable(error.into()),
+                    false => SendError::Interrupted(error.into()),
+                })?;
             let (parts, body) = answer.into_parts();
             let body =
-                Limited::new(body, MAX_ANSWER).collect().await.map_err(SendError::Unreachable)?;
+                Limited::new(body, MAX_ANSWER).collect().await.map_err(SendError::Interrupted)?;
             Ok(Response::from_parts(parts, body.to_bytes()))
         }
     }
@@ -110,7 +114,7 @@ mod embedded {
             let Ok(answer) = self.0.clone().call(request.map(Full::new)).await;
             let (parts, body) = answer.into_parts();
             let body =
-                Limited::new(body, MAX_ANSWER).collect().await.map_err(SendError::Unreachable)?;
+                Limited::new(body, MAX_ANSWER).collect().await.map_err(SendError::Interrupted)?;
             Ok(Response::from_parts(parts, body.to_bytes()))
         }
     }

@@ -12,6 +12,7 @@ mod negotiate_identity;
 mod negotiate_limit;
 mod readme;
 mod rest;
+mod rest_failures;
 mod run_to_end;
 mod stock_filters;
 mod support;

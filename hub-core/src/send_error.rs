@@ -1,0 +1,120 @@
+//! Why something did not reach a client.
+
+use std::time::Duration;
+
+use crate::names::NameError;
+
+/// Why the service did not do what was asked. Each cause is its own variant, since what helps differs.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// A hub, group, user, connection or event name cannot go on the wire. Nothing was sent.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// An argument could not be serialised. Nothing was sent.
+    #[error("an argument could not be serialised")]
+    Encode(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The request is larger than the service takes. Nothing was sent.
+    #[error("the message is {size} bytes, more than the {limit} that the service takes")]
+    TooLarge {
+        /// The size of the request body in bytes.
+        size: usize,
+        /// The most that the service takes, in bytes.
+        limit: usize,
+    },
+    /// Names and excluded connections are longer than the service takes. Nothing was sent.
+    #[error(
+        "names and excluded connections make a request head of {size} bytes, more than the {limit} that the service takes"
+    )]
+    HeadTooLarge {
+        /// The size of the request line and headers in bytes.
+        size: usize,
+        /// The most that the service takes, in bytes.
+        limit: usize,
+    },
+    /// No token could be made for the request. Nothing was sent.
+    #[error("no token could be made for the service")]
+    Token(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The service could not be reached: no connection, so nothing was sent.
+    #[error("the service could not be reached")]
+    Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The connection broke before the answer. The service may have done what was asked.
+    #[error("the connection to the service broke before its answer")]
+    Interrupted(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The service did not answer in time. It may have done what was asked.
+    #[error("the service did not answer within {0:?}")]
+    TimedOut(Duration),
+    /// The service found the request malformed (400).
+    #[error("the service found the request malformed: {0}")]
+    Invalid(String),
+    /// The service refused the key or the token (401): key, endpoint or clock are wrong.
+    #[error("the service refused the credentials: {0}")]
+    Unauthorized(String),
+    /// The credentials are good and may not do this (403): a role or a network rule.
+    #[error("the service does not allow this: {0}")]
+    Forbidden(String),
+    /// The service does not know the operation or the address (404): the endpoint is wrong, or too old.
+    #[error("the service knows no such thing: {0}")]
+    NotFound(String),
+    /// The connection is not there any more.
+    #[error("the connection does not exist any more")]
+    ConnectionGone,
+    /// The service asks to slow down, and still did after every retry.
+    #[error("the service is throttling")]
+    Throttled {
+        /// When to come back, if the service said.
+        retry_after: Option<Duration>,
+    },
+    /// The service failed (5xx). It may have done what was asked.
+    #[error("the service failed with {status}: {text}")]
+    ServiceFailed {
+        /// The HTTP status.
+        status: u16,
+        /// What it said.
+        text: String,
+    },
+    /// The service answered with another status.
+    #[error("the service answered {status}: {text}")]
+    Status {
+        /// The HTTP status.
+        status: u16,
+        /// What it said.
+        text: String,
+    },
+    /// The answer is not what the service's API promises.
+    #[error("the answer of the service is malformed")]
+    Malformed(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// This version has no request for the operation.
+    #[error("this operation has no REST call yet")]
+    Unsupported,
+}
+
+impl SendError {
+    /// Whether the service may have done what was asked all the same. Where this is `false`, asking
+    /// again does nothing twice.
+    #[must_use]
+    pub fn may_have_happened(&self) -> bool {
+        matches!(self, Self::Interrupted(_) | Self::TimedOut(_) | Self::ServiceFailed { .. })
+    }
+}
+
+/// Why a client result did not arrive.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvokeError {
+    /// The client left, or was never there.
+    #[error("the client is not connected any more")]
+    ConnectionGone,
+    /// The client did not answer in time.
+    #[error("the client did not answer within {0:?}")]
+    TimedOut(Duration),
+    /// The client answered with an error; its text comes from the client.
+    #[error("the client answered with an error: {0}")]
+    Client(String),
+    /// The client's answer is not of the expected type.
+    #[error("the client's answer is not of the expected type")]
+    Decode(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The question could not be sent.
+    #[error(transparent)]
+    Send(#[from] SendError),
+}

@@ -1,0 +1,78 @@
+//! One call of the service: what is asked for, under which name it is reported, and whether it may be
+//! repeated.
+
+use hub_core::{
+    SendError,
+    outbound::{Change, Check, CloseTarget},
+};
+
+use super::{
+    body::Body,
+    endpoints::{self, Endpoint, Send},
+    retry::Repeat,
+};
+
+/// One call, as often as it is tried.
+#[derive(Debug)]
+pub(super) struct Call {
+    /// What spans and metrics call it.
+    pub(super) operation: &'static str,
+    pub(super) endpoint: Endpoint,
+    pub(super) body: Option<Body>,
+    pub(super) repeat: Repeat,
+}
+
+impl Call {
+    pub(super) fn send(hub: &str, to: &Send<'_>, body: Body) -> Self {
+        let operation = match to {
+            Send::All { .. } => "send_to_all",
+            Send::Connection(_) => "send_to_connection",
+            Send::Group { .. } => "send_to_group",
+            Send::User(_) => "send_to_user",
+        };
+        let endpoint = endpoints::send(hub, to);
+        Self { operation, endpoint, body: Some(body), repeat: Repeat::Doubles }
+    }
+
+    pub(super) fn invoke(hub: &str, connection_id: &str, body: Body) -> Self {
+        let endpoint = endpoints::invoke(hub, connection_id);
+        Self { operation: "invoke", endpoint, body: Some(body), repeat: Repeat::Doubles }
+    }
+
+    pub(super) fn change(hub: &str, change: &Change) -> Result<Self, SendError> {
+        let endpoint = endpoints::change(hub, change).ok_or(SendError::Unsupported)?;
+        let (operation, repeat) = match change {
+            Change::JoinGroup { .. } => ("join_group", Repeat::Harmless),
+            Change::LeaveGroup { .. } => ("leave_group", Repeat::Harmless),
+            Change::LeaveAllGroups { .. } => ("leave_all_groups", Repeat::Harmless),
+            Change::UserJoinsGroup { .. } => ("user_joins_group", Repeat::Harmless),
+            Change::UserLeavesGroup { .. } => ("user_leaves_group", Repeat::Harmless),
+            Change::UserLeavesAllGroups { .. } => ("user_leaves_all_groups", Repeat::Harmless),
+            Change::Close { whom: CloseTarget::Connection(_), .. } => {
+                ("close_connection", Repeat::Harmless)
+            }
+            // Whoever has come back by then would be closed once more.
+            Change::Close { .. } => ("close_connections", Repeat::Doubles),
+            _ => return Err(SendError::Unsupported),
+        };
+        Ok(Self { operation, endpoint, body: None, repeat })
+    }
+
+    /// The call, and the error code that means "no".
+    pub(super) fn check(hub: &str, check: &Check) -> Result<(Self, &'static str), SendError> {
+        let (endpoint, no) = endpoints::check(hub, check).ok_or(SendError::Unsupported)?;
+        let operation = match check {
+            Check::ConnectionExists(_) => "connection_exists",
+            Check::UserExists(_) => "user_exists",
+            Check::GroupExists(_) => "group_exists",
+            Check::UserInGroup { .. } => "user_in_group",
+            _ => return Err(SendError::Unsupported),
+        };
+        Ok((Self { operation, endpoint, body: None, repeat: Repeat::Harmless }, no))
+    }
+
+    pub(super) fn members(hub: &str, group: &str, continuation: Option<&str>) -> Self {
+        let endpoint = endpoints::members(hub, group, continuation);
+        Self { operation: "list_group", endpoint, body: None, repeat: Repeat::Harmless }
+    }
+}

@@ -1,0 +1,128 @@
+//! From a call to requests, as often as it takes.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request, Response, header};
+use hub_core::{Secret, SendError};
+
+use super::{Retries, call::Call, retry, transport::Transport};
+use crate::{auth, clock::Clock};
+
+/// The largest request head that the service takes, in bytes.
+const MAX_HEAD: usize = 16 * 1024;
+/// What a head holds besides address and token: method, version, host and the fixed headers.
+const REST_OF_HEAD: usize = 512;
+/// Tells the service's operators who calls.
+const USER_AGENT: HeaderName = HeaderName::from_static("asrs-user-agent");
+const PRODUCT: HeaderValue =
+    HeaderValue::from_static(concat!("hub-runtime/", env!("CARGO_PKG_VERSION")));
+/// By this number the service's logs and the app's span name the same message.
+const TRACING_ID: HeaderName = HeaderName::from_static("x-asrs-message-tracing-id");
+
+/// How the service is called.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RestOptions {
+    /// How long one attempt may take.
+    pub(crate) timeout: Duration,
+    pub(crate) retries: Retries,
+    pub(crate) trace_messages: bool,
+}
+
+impl Default for RestOptions {
+    fn default() -> Self {
+        let timeout = Duration::from_secs(100);
+        Self { timeout, retries: Retries::default(), trace_messages: false }
+    }
+}
+
+/// Calls the service.
+pub(crate) struct Caller {
+    transport: Arc<dyn Transport>,
+    /// Scheme, authority and path prefix, without a closing slash.
+    base: String,
+    key: Secret,
+    clock: Clock,
+    options: RestOptions,
+    /// The tracing id of the next call.
+    next_id: AtomicU64,
+}
+
+impl Caller {
+    pub(crate) fn new(
+        transport: Arc<dyn Transport>,
+        base: String,
+        key: Secret,
+        clock: Clock,
+        options: RestOptions,
+    ) -> Self {
+        // Counting on from a random number is as unique as drawing each, and costs nothing.
+        let next_id = AtomicU64::new(getrandom::u64().unwrap_or_default());
+        Self { transport, base, key, clock, options, next_id }
+    }
+
+    /// Seconds since 1970.
+    pub(super) fn now(&self) -> u64 {
+        self.clock.now()
+    }
+
+    /// Makes a call, and repeats it as far as that is safe.
+    pub(super) async fn call(&self, call: &Call) -> Result<Response<Bytes>, SendError> {
+        self.within(call, self.options.timeout).await
+    }
+
+    /// [`Self::call`], where each attempt may take this long.
+    pub(super) async fn within(
+        &self,
+        call: &Call,
+        timeout: Duration,
+    ) -> Result<Response<Bytes>, SendError> {
+        let tracing_id =
+            self.options.trace_messages.then(|| self.next_id.fetch_add(1, Ordering::Relaxed));
+        let mut attempts = 0;
+        loop {
+            let request = self.request(call, tracing_id)?;
+            let outcome = tokio::time::timeout(timeout, self.transport.call(request)).await;
+            let outcome = outcome.unwrap_or(Err(SendError::TimedOut(timeout)));
+            attempts += 1;
+            let (retries, now) = (self.options.retries, self.clock.now());
+            let Some(wait) = retries.wait(attempts, &outcome, call.repeat, retry::random, now)
+            else {
+                return outcome;
+            };
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// The request. Each attempt asks for a token, since the last one may have grown old.
+    fn request(&self, call: &Call, tracing_id: Option<u64>) -> Result<Request<Bytes>, SendError> {
+        let endpoint = &call.endpoint;
+        let url = format!("{}{}", self.base, endpoint.path);
+        let token = auth::rest_token(&url, &self.key, self.clock.now())
+            .map_err(|error| SendError::Token(Box::new(error)))?;
+        let size = url.len() + endpoint.query.len() + token.len() + REST_OF_HEAD;
+        if size > MAX_HEAD {
+            return Err(SendError::HeadTooLarge { size, limit: MAX_HEAD });
+        }
+        let mut request = Request::builder()
+            .method(endpoint.method.clone())
+            .uri(format!("{url}?{}", endpoint.query))
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(USER_AGENT, PRODUCT);
+        if let Some(id) = tracing_id {
+            request = request.header(TRACING_ID, id);
+        }
+        let mut bytes = Bytes::new();
+        if let Some(body) = &call.body {
+            request = request.header(header::CONTENT_TYPE, body.content_type);
+            bytes = body.bytes.clone();
+        }
+        request.body(bytes).map_err(|error| SendError::Unreachable(Box::new(error)))
+    }
+}

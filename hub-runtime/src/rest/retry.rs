@@ -1,0 +1,191 @@
+//! Which failures are tried again, and when.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use hub_core::SendError;
+
+use super::retry_after::retry_after;
+
+/// How often a call to the service is tried again that failed for the moment: for
+/// [`HubAppBuilder::retries`](crate::HubAppBuilder::retries).
+///
+/// Only what cannot happen twice is tried again. A call that was never sent, or that the service put off
+/// (429, and 503 with `Retry-After`), is; a message is not when the connection broke or the service
+/// failed on the way, since it may have been delivered. Changes of groups, questions and the end of a
+/// single connection do no harm when repeated, so they are tried again after those failures, too.
+///
+/// The wait doubles each time, shortened by up to a half at random so that many callers do not come
+/// back together. `Retry-After` wins over it; one beyond the longest wait ends the attempts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Retries {
+    times: u32,
+    delay: Duration,
+    max_delay: Duration,
+}
+
+impl Default for Retries {
+    /// Three more attempts, the first after 250 ms, none after more than 10 s.
+    fn default() -> Self {
+        Self { times: 3, delay: Duration::from_millis(250), max_delay: Duration::from_secs(10) }
+    }
+}
+
+impl Retries {
+    /// No second attempt, whatever happens.
+    pub fn none() -> Self {
+        Self { times: 0, ..Self::default() }
+    }
+
+    /// How many attempts may follow the first.
+    pub fn times(mut self, times: u32) -> Self {
+        self.times = times;
+        self
+    }
+
+    /// The wait before the second attempt; it doubles before each further one.
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
+    /// The longest wait.
+    pub fn max_delay(mut self, max_delay: Duration) -> Self {
+        self.max_delay = max_delay;
+        self
+    }
+
+    /// How long to wait before the next attempt; `None` to make none. `attempts` were made, `random` gives
+    /// a number from 0 to 1, and `now` is in seconds since 1970.
+    pub(super) fn wait(
+        &self,
+        attempts: u32,
+        outcome: &Result<Response<Bytes>, SendError>,
+        repeat: Repeat,
+        random: impl FnOnce() -> f64,
+        now: u64,
+    ) -> Option<Duration> {
+        if attempts > self.times || !may_repeat(outcome, repeat) {
+            return None;
+        }
+        if let Some(asked) = outcome.as_ref().ok().and_then(|answer| retry_after(answer, now)) {
+            return (asked <= self.max_delay).then_some(asked);
+        }
+        let doubled = 2_u32.saturating_pow(attempts.saturating_sub(1));
+        let delay = self.delay.saturating_mul(doubled).min(self.max_delay);
+        Some(delay.mul_f64(1.0 - random().clamp(0.0, 1.0) / 2.0))
+    }
+}
+
+/// What a second time would do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Repeat {
+    /// Nothing more than the first.
+    Harmless,
+    /// Everything once more.
+    Doubles,
+}
+
+fn may_repeat(outcome: &Result<Response<Bytes>, SendError>, repeat: Repeat) -> bool {
+    let harmless = repeat == Repeat::Harmless;
+    match outcome {
+        Err(SendError::Unreachable(_)) => true,
+        Err(SendError::Interrupted(_) | SendError::TimedOut(_)) => harmless,
+        Err(_) => false,
+        Ok(answer) => match answer.status() {
+            StatusCode::TOO_MANY_REQUESTS => true,
+            // Who says when to come back has not begun.
+            StatusCode::SERVICE_UNAVAILABLE => {
+                harmless || answer.headers().contains_key(http::header::RETRY_AFTER)
+            }
+            StatusCode::REQUEST_TIMEOUT
+            | StatusCode::INTERNAL_SERVER_ERROR
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::GATEWAY_TIMEOUT => harmless,
+            _ => false,
+        },
+    }
+}
+
+/// A random number from 0 to 1.
+pub(super) fn random() -> f64 {
+    // Without randomness callers wait as long as they may.
+    f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Outcome = Result<Response<Bytes>, SendError>;
+
+    fn status(status: u16, retry_after: &str) -> Outcome {
+        let mut answer = Response::builder().status(status);
+        if !retry_after.is_empty() {
+            answer = answer.header("retry-after", retry_after);
+        }
+        Ok(answer.body(Bytes::new()).unwrap())
+    }
+
+    fn wait(outcome: &Outcome, repeat: Repeat) -> Option<Duration> {
+        Retries::default().wait(1, outcome, repeat, || 0.0, 0)
+    }
+
+    #[test]
+    fn waits_double_up_to_the_longest_and_lose_up_to_a_half_at_random() {
+        let retries = Retries::default().times(9).max_delay(Duration::from_secs(1));
+        let after = |attempts, random| {
+            let waited = retries.wait(attempts, &status(429, ""), Repeat::Doubles, || random, 0);
+            waited.unwrap().as_millis()
+        };
+
+        assert_eq!(
+            [1, 2, 3, 4, 9].map(|attempts| after(attempts, 0.0)),
+            [250, 500, 1000, 1000, 1000]
+        );
+        assert_eq!([1, 2, 3, 4, 9].map(|attempts| after(attempts, 1.0)), [125, 250, 500, 500, 500]);
+        assert_eq!(retries.wait(10, &status(429, ""), Repeat::Doubles, || 0.0, 0), None);
+        assert_eq!(Retries::none().wait(1, &status(429, ""), Repeat::Harmless, || 0.0, 0), None);
+    }
+
+    #[test]
+    fn retry_after_wins_and_one_that_is_too_long_ends_it() {
+        let seconds = Duration::from_secs;
+
+        assert_eq!(wait(&status(429, "7"), Repeat::Doubles), Some(seconds(7)));
+        assert_eq!(wait(&status(503, "10"), Repeat::Doubles), Some(seconds(10)));
+        assert_eq!(wait(&status(429, "11"), Repeat::Harmless), None);
+        assert_eq!(wait(&status(429, "soon"), Repeat::Doubles), Some(Duration::from_millis(250)));
+    }
+
+    #[test]
+    fn what_may_have_happened_is_repeated_only_where_that_is_harmless() {
+        let failed = || "x".into();
+        let ambiguous: Vec<Outcome> = vec![
+            Err(SendError::Interrupted(failed())),
+            Err(SendError::TimedOut(Duration::ZERO)),
+            status(408, ""),
+            status(500, ""),
+            status(502, ""),
+            status(503, ""),
+            status(504, ""),
+        ];
+
+        for outcome in &ambiguous {
+            assert_eq!(wait(outcome, Repeat::Doubles), None, "{outcome:?}");
+            assert!(wait(outcome, Repeat::Harmless).is_some(), "{outcome:?}");
+        }
+        assert!(wait(&Err(SendError::Unreachable(failed())), Repeat::Doubles).is_some());
+    }
+
+    #[test]
+    fn what_another_attempt_would_not_mend_is_not_repeated() {
+        for code in [200, 202, 400, 401, 403, 404, 413, 501] {
+            assert_eq!(wait(&status(code, "1"), Repeat::Harmless), None, "{code}");
+        }
+        assert_eq!(wait(&Err(SendError::ConnectionGone), Repeat::Harmless), None);
+        assert_eq!(wait(&Err(SendError::Unsupported), Repeat::Harmless), None);
+    }
+}

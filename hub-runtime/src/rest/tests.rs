@@ -1,0 +1,314 @@
+//! What reaches a service that fails as it is told to, on a clock that the test moves.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+};
+
+use http::{Request, Response};
+use tokio::time::Instant;
+
+use super::{transport::Transport, *};
+use crate::clock::Clock;
+
+/// What the service does next.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Answer(u16),
+    /// Throttles for so many seconds.
+    Throttle(u64),
+    Refuse,
+    Break,
+    Hang,
+}
+
+/// A service with a script, and the seconds at which it was called.
+struct Scripted {
+    steps: Mutex<VecDeque<Step>>,
+    started: Instant,
+    calls: Mutex<Vec<(u64, Request<Bytes>)>>,
+}
+
+#[async_trait]
+impl Transport for Scripted {
+    async fn call(&self, request: Request<Bytes>) -> Result<Response<Bytes>, SendError> {
+        self.calls.lock().unwrap().push((self.started.elapsed().as_secs(), request));
+        let step = self.steps.lock().unwrap().pop_front().expect("one call too many");
+        let mut answer = Response::builder();
+        match step {
+            Step::Answer(status) => answer = answer.status(status),
+            Step::Throttle(seconds) => answer = answer.status(429).header("retry-after", seconds),
+            Step::Refuse => return Err(SendError::Unreachable("refused".into())),
+            Step::Break => return Err(SendError::Interrupted("reset".into())),
+            Step::Hang => std::future::pending().await,
+        }
+        Ok(answer.body(Bytes::new()).unwrap())
+    }
+}
+
+struct Fixture {
+    rest: RestOutbound,
+    service: Arc<Scripted>,
+}
+
+impl Fixture {
+    fn new(steps: &[Step]) -> Self {
+        Self::with(steps, RestOptions::default())
+    }
+
+    fn with(steps: &[Step], options: RestOptions) -> Self {
+        let steps = Mutex::new(steps.iter().copied().collect());
+        let service = Scripted { steps, started: Instant::now(), calls: Mutex::default() };
+        let service = Arc::new(service);
+        let transport = Arc::clone(&service) as Arc<dyn Transport>;
+        let key = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH".into();
+        let base = "https://x.example".to_owned();
+        let caller = Caller::new(transport, base, key, Clock::start(), options);
+        Self { rest: RestOutbound { caller }, service }
+    }
+
+    async fn send(&self) -> Result<(), SendError> {
+        self.rest.send("chat", Target::All, payload()).await
+    }
+
+    async fn join(&self) -> Result<(), SendError> {
+        let (connection_id, group) = ("c1".to_owned(), "g".to_owned());
+        self.rest.change("chat", Change::JoinGroup { connection_id, group }).await
+    }
+
+    async fn close_all(&self) -> Result<(), SendError> {
+        let whom = hub_core::outbound::CloseTarget::All { excluded: Vec::new() };
+        self.rest.change("chat", Change::Close { whom, reason: None }).await
+    }
+
+    /// The seconds at which the service was called.
+    fn called(&self) -> Vec<u64> {
+        self.service.calls.lock().unwrap().iter().map(|(at, _)| *at).collect()
+    }
+
+    /// What each request said in a header.
+    fn header(&self, name: &str) -> Vec<String> {
+        let calls = self.service.calls.lock().unwrap();
+        let values = calls.iter().filter_map(|(_, request)| request.headers().get(name));
+        values.map(|value| value.to_str().unwrap().to_owned()).collect()
+    }
+}
+
+/// Hands the payload of an untyped send to the test.
+fn payload() -> Payload {
+    struct Kept(Mutex<Option<Payload>>);
+
+    #[async_trait]
+    impl Outbound for Kept {
+        async fn send(&self, _: &str, _: Target, payload: Payload) -> Result<(), SendError> {
+            *self.0.lock().unwrap() = Some(payload);
+            Ok(())
+        }
+        async fn invoke(
+            &self,
+            _: &str,
+            _: &str,
+            _: Payload,
+            _: Option<Duration>,
+        ) -> Result<Bytes, InvokeError> {
+            Err(InvokeError::ConnectionGone)
+        }
+        async fn change(&self, _: &str, _: Change) -> Result<(), SendError> {
+            Ok(())
+        }
+        async fn check(&self, _: &str, _: Check) -> Result<bool, SendError> {
+            Ok(true)
+        }
+        async fn members(
+            &self,
+            _: &str,
+            _: &str,
+            _: Option<String>,
+        ) -> Result<MemberPage, SendError> {
+            Ok(MemberPage::default())
+        }
+    }
+
+    struct Chat;
+
+    impl hub_core::Hub for Chat {
+        const NAME: &'static str = "Chat";
+        type Client = hub_core::Untyped;
+        const METHODS: &'static [hub_core::private::Method<Self>] = &[];
+        const NEGOTIATE: Option<hub_core::private::Negotiator<Self>> = None;
+
+        fn filters() -> hub_core::private::Filters {
+            hub_core::private::Filters::new()
+        }
+    }
+
+    let kept = Arc::new(Kept(Mutex::default()));
+    let outbound = Arc::clone(&kept) as Arc<dyn Outbound>;
+    let context = hub_core::HubContext::<Chat>::new(outbound, "chat".into());
+    let sending = context.clients().all().send("changed", (1,));
+    futures_util::FutureExt::now_or_never(sending).unwrap().unwrap();
+    kept.0.lock().unwrap().take().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_is_sent_again_only_where_it_cannot_have_arrived() {
+    use Step::{Answer, Break, Hang, Refuse, Throttle};
+
+    for (steps, calls, arrives) in [
+        (vec![Refuse, Refuse, Refuse, Answer(202)], 4, true),
+        (vec![Throttle(3), Answer(202)], 2, true),
+        (vec![Answer(429), Answer(202)], 2, true),
+        (vec![Break], 1, false),
+        (vec![Hang], 1, false),
+        (vec![Answer(500)], 1, false),
+        (vec![Answer(503)], 1, false),
+        (vec![Answer(401)], 1, false),
+    ] {
+        let fixture = Fixture::new(&steps);
+
+        let sent = fixture.send().await;
+
+        assert_eq!((sent.is_ok(), fixture.called().len()), (arrives, calls), "{steps:?} {sent:?}");
+        assert_eq!(
+            sent.err().map(|error| error.may_have_happened()),
+            match steps[0] {
+                Break | Hang | Answer(500 | 503) => Some(true),
+                Answer(401) => Some(false),
+                _ => None,
+            }
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_does_no_harm_twice_is_repeated_after_any_passing_failure() {
+    use Step::{Answer, Break, Hang};
+
+    let fixture = Fixture::new(&[Break, Hang, Answer(502), Answer(200)]);
+
+    fixture.join().await.unwrap();
+
+    assert_eq!(fixture.called().len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_everybody_is_not_repeated_since_some_may_have_come_back() {
+    let fixture = Fixture::new(&[Step::Break]);
+
+    let closed = fixture.close_all().await;
+
+    assert!(matches!(closed, Err(SendError::Interrupted(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_service_says_when_to_come_back() {
+    let fixture = Fixture::new(&[Step::Throttle(7), Step::Throttle(2), Step::Answer(202)]);
+
+    fixture.send().await.unwrap();
+
+    assert_eq!(fixture.called(), [0, 7, 9]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_asks_for_too_long_a_wait_ends_the_attempts_and_the_caller_reads_it() {
+    let fixture = Fixture::new(&[Step::Throttle(60)]);
+
+    let error = fixture.send().await.unwrap_err();
+
+    let asked = Some(Duration::from_secs(60));
+    assert!(matches!(error, SendError::Throttled { retry_after } if retry_after == asked));
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_end_and_the_last_failure_is_the_answer() {
+    let fixture = Fixture::new(&[Step::Refuse, Step::Refuse, Step::Refuse, Step::Answer(429)]);
+
+    let error = fixture.send().await.unwrap_err();
+
+    assert!(matches!(error, SendError::Throttled { retry_after: None }));
+    assert_eq!(fixture.called().len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_attempt_has_its_own_time_and_the_app_may_set_it() {
+    let options = RestOptions {
+        timeout: Duration::from_secs(5),
+        retries: Retries::default().times(1).delay(Duration::ZERO),
+        ..RestOptions::default()
+    };
+    let fixture = Fixture::with(&[Step::Hang, Step::Hang], options);
+
+    let error = fixture.join().await.unwrap_err();
+
+    assert!(matches!(error, SendError::TimedOut(time) if time == Duration::from_secs(5)));
+    assert_eq!(fixture.called(), [0, 5]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_to_a_client_ends_in_its_time_with_all_its_attempts() {
+    let fixture = Fixture::new(&[Step::Throttle(8), Step::Hang]);
+    let begun = Instant::now();
+
+    let timeout = Duration::from_secs(10);
+    let error = fixture.rest.invoke("chat", "c1", payload(), Some(timeout)).await.unwrap_err();
+
+    assert!(matches!(error, InvokeError::TimedOut(time) if time == timeout));
+    assert_eq!(begun.elapsed(), timeout);
+    assert_eq!(fixture.called(), [0, 8]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_attempt_has_a_fresh_token() {
+    let options = RestOptions {
+        retries: Retries::default().max_delay(Duration::from_secs(200)),
+        ..RestOptions::default()
+    };
+    let fixture = Fixture::with(&[Step::Throttle(120), Step::Answer(202)], options);
+
+    fixture.send().await.unwrap();
+
+    let tokens = fixture.header("authorization");
+    assert_ne!(tokens[0], tokens[1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_failure_among_several_targets_does_not_stop_the_others() {
+    let steps = [Step::Answer(202), Step::Answer(400), Step::Answer(202)];
+    let fixture = Fixture::new(&steps);
+
+    let users = ["ada", "bob", "eve"].map(str::to_owned).to_vec();
+    let error = fixture.rest.send("chat", Target::Users(users), payload()).await.unwrap_err();
+
+    assert!(matches!(error, SendError::Invalid(_)));
+    assert_eq!(fixture.called().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tracing_id_is_sent_when_asked_for_and_names_every_attempt() {
+    let traced = RestOptions { trace_messages: true, ..RestOptions::default() };
+    let steps = [Step::Refuse, Step::Answer(202), Step::Answer(202)];
+    let fixture = Fixture::with(&steps, traced);
+    let silent = Fixture::new(&[Step::Answer(202)]);
+
+    fixture.send().await.unwrap();
+    fixture.send().await.unwrap();
+    silent.send().await.unwrap();
+
+    let ids: Vec<_> = fixture.header("x-asrs-message-tracing-id");
+    let numbers: Vec<u64> = ids.iter().map(|id| id.parse().unwrap()).collect();
+    assert_eq!(numbers[0], numbers[1]);
+    assert_eq!(numbers[2], numbers[0].wrapping_add(1));
+    assert!(silent.header("x-asrs-message-tracing-id").is_empty());
+    assert!(silent.header("asrs-user-agent")[0].starts_with("hub-runtime/"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_exclusions_than_a_request_head_holds_are_refused_before_sending() {
+    let fixture = Fixture::new(&[]);
+    let excluded = (0..1000).map(|id| format!("connection-number-{id}")).collect();
+
+    let error =
+        fixture.rest.send("chat", Target::AllExcept(excluded), payload()).await.unwrap_err();
+
+    assert!(matches!(error, SendError::HeadTooLarge { limit: 16_384, size } if size > 16_384));
+}
