@@ -8,6 +8,7 @@
 //! Clients use WebSockets, Server-Sent Events or long polling, and may resume a WebSocket that
 //! broke.
 
+mod backlog;
 mod body;
 mod builder;
 mod clock;

@@ -46,6 +46,10 @@ pub struct Limits {
     pub outbox_bytes: usize,
     /// What may wait for one client to read, in messages.
     pub outbox_messages: usize,
+    /// What may wait for all clients together before whoever sends is held back, in bytes.
+    pub all_outboxes_bytes: usize,
+    /// For how long a send is held back at most. It is done already; only its answer comes later.
+    pub hold_back: Duration,
     /// What may wait for one client's upstream calls, in bytes.
     pub queue_bytes: usize,
     /// What may wait for one client's upstream calls, in messages.
@@ -83,6 +87,7 @@ impl Limits {
             &mut self.close,
             &mut self.client_result,
             &mut self.token_leeway,
+            &mut self.hold_back,
         ] {
             *time = (*time).min(LONGEST);
         }
@@ -116,6 +121,8 @@ impl Default for Limits {
             post_body: MIB,
             outbox_bytes: MIB,
             outbox_messages: 8192,
+            all_outboxes_bytes: 64 * MIB,
+            hold_back: Duration::from_secs(1),
             queue_bytes: MIB,
             queue_messages: 1024,
             upstream_calls: 4096,

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    backlog::Backlog,
     clock::Clock,
     hub::Hub,
     limits::Limits,
@@ -42,6 +43,7 @@ pub(crate) struct State {
     /// All `disconnected` are delivered: listeners end.
     pub(crate) stopped: CancellationToken,
     pub(crate) slow_clients: AtomicU64,
+    pub(crate) backlog: Arc<Backlog>,
     public_url: RwLock<Arc<str>>,
     hubs: Mutex<HashMap<String, Arc<Hub>>>,
 }
@@ -59,6 +61,7 @@ impl State {
             upstream,
             unmatched: Unmatched::default(),
             upstream_calls: Semaphore::new(limits.upstream_calls.clamp(1, Semaphore::MAX_PERMITS)),
+            backlog: Arc::new(Backlog::new(limits.all_outboxes_bytes, limits.hold_back)),
             limits,
             detailed_errors,
             stateful_reconnect: true,
@@ -88,7 +91,10 @@ impl State {
     pub(crate) fn hub(&self, name: &str) -> Arc<Hub> {
         let name = name.to_ascii_lowercase();
         let mut hubs = lock(&self.hubs);
-        Arc::clone(hubs.entry(name.clone()).or_insert_with(|| Arc::new(Hub::new(name))))
+        Arc::clone(
+            hubs.entry(name.clone())
+                .or_insert_with(|| Arc::new(Hub::new(name, Arc::clone(&self.backlog)))),
+        )
     }
 
     pub(crate) fn connections(&self) -> usize {

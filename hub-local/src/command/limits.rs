@@ -23,6 +23,9 @@ pub(super) struct LimitArgs {
     /// The same, in messages [default: 8192]
     #[arg(long, value_name = "N", value_parser = count)]
     outbox_messages: Option<usize>,
+    /// What may wait for all clients together before answers to sends are held back [default: 64MiB]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    all_outboxes_bytes: Option<usize>,
     /// How many upstream calls may run at once [default: 4096, less with few file descriptors]
     #[arg(long, value_name = "N", value_parser = count)]
     upstream_calls: Option<usize>,
@@ -58,6 +61,7 @@ impl LimitArgs {
             rest_body: self.rest_body.unwrap_or(default.rest_body),
             outbox_bytes: self.outbox_bytes.unwrap_or(default.outbox_bytes),
             outbox_messages: self.outbox_messages.unwrap_or(default.outbox_messages),
+            all_outboxes_bytes: self.all_outboxes_bytes.unwrap_or(default.all_outboxes_bytes),
             upstream_calls: self.upstream_calls.unwrap_or(calls),
             handshake: self.handshake.unwrap_or(default.handshake),
             connect_within: self.connect_within.unwrap_or(default.connect_within),

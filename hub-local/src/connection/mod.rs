@@ -73,7 +73,7 @@ impl Connection {
     pub(crate) fn new(state: Arc<State>, hub: Arc<Hub>, origin: Origin) -> Arc<Self> {
         let Origin { id, identity, transport, headers } = origin;
         Arc::new(Self {
-            outbox: Outbox::new(&state.limits),
+            outbox: Outbox::new(&state.limits, Arc::clone(&state.backlog)),
             results: ClientResults::default(),
             dispatch: Dispatch::default(),
             resumption: OnceLock::new(),
@@ -226,6 +226,7 @@ struct Registered(Arc<Connection>);
 impl Drop for Registered {
     fn drop(&mut self) {
         self.0.end(Ending::lost());
+        self.0.outbox.forget();
     }
 }
 

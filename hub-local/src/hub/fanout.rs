@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use hub_core::protocol::{Message, Protocol};
 
-use super::members::Audience;
+use super::{Hub, members::Audience};
 use crate::{
     connection::{Connection, ending::Ending, outbox::Frame},
     transport::websocket::frame::message_frame,
@@ -25,6 +25,21 @@ impl Broadcast {
             Ok((*protocol, message_frame(*protocol, &protocol.encode(&message))))
         });
         framed.collect::<Result<_, E>>().map(Self)
+    }
+
+    /// Sends the message to everyone of the hub. Waits for nobody: a client that has no room for it
+    /// is closed.
+    pub(crate) fn send_to_everyone(self, hub: &Hub) {
+        for (protocol, frame) in self.0 {
+            let Some(log) = hub.log(protocol) else { continue };
+            log.send(frame, |length| {
+                let everyone = hub.everyone();
+                let speakers = everyone.iter().filter(|it| it.protocol() == protocol);
+                speakers
+                    .filter(|connection| !connection.outbox.has_room_in_log(length))
+                    .for_each(|connection| connection.end(Ending::slow_client()));
+            });
+        }
     }
 
     /// `None` for a protocol that nobody spoke: its speaker came too late for this message.

@@ -2,29 +2,33 @@
 
 pub(crate) mod fanout;
 pub(crate) mod groups;
+pub(crate) mod log;
 pub(crate) mod members;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, OnceLock},
     time::Duration,
 };
 
 use hub_core::protocol::Protocol;
 use tokio::time::Instant;
 
-use self::{groups::Registry, members::Audience};
-use crate::{connection::Connection, sync::lock};
+use self::{groups::Registry, log::Log, members::Audience};
+use crate::{backlog::Backlog, connection::Connection, sync::lock};
 
 /// A hub and everyone who is connected to it.
 #[derive(Debug)]
 pub(crate) struct Hub {
     name: String,
     registry: Mutex<Registry>,
+    /// One for each protocol that anybody ever spoke, in the order of all protocols.
+    logs: [OnceLock<Arc<Log>>; Protocol::ALL.len()],
+    backlog: Arc<Backlog>,
 }
 
 impl Hub {
-    pub(crate) fn new(name: String) -> Self {
-        Self { name, registry: Mutex::default() }
+    pub(crate) fn new(name: String, backlog: Arc<Backlog>) -> Self {
+        Self { name, registry: Mutex::default(), logs: Default::default(), backlog }
     }
 
     /// The name in lower case.
@@ -33,7 +37,19 @@ impl Hub {
     }
 
     pub(crate) fn insert(&self, connection: &Arc<Connection>) {
-        self.registry().insert(connection);
+        let log = self.log(connection.protocol());
+        let mut registry = self.registry();
+        registry.insert(connection);
+        if let Some(log) = log {
+            connection.outbox.follow(log);
+        }
+    }
+
+    /// What everyone who speaks this protocol is sent.
+    fn log(&self, protocol: Protocol) -> Option<&Arc<Log>> {
+        let index = Protocol::ALL.iter().position(|it| *it == protocol)?;
+        let log = || Arc::new(Log::new(Arc::clone(&self.backlog)));
+        Some(self.logs.get(index)?.get_or_init(log))
     }
 
     pub(crate) fn remove(&self, connection: &Connection) {

@@ -1,6 +1,6 @@
 //! Messages to clients, and closing many.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use bytes::Bytes;
 use http::{Response, StatusCode, header::CONTENT_TYPE};
@@ -14,13 +14,19 @@ use crate::{
     hub::{fanout, members::Audience},
 };
 
-/// `202` once the message is in every outbox; nobody waits for a client.
+/// `202` once the message is in every outbox; nobody waits for a client. While all outboxes together
+/// hold too much the answer is held back a little, so that senders slow down.
 pub(super) async fn send(call: Call<'_>, to: &To) -> Answer {
     let excluded = excluded(&call);
-    let hub = std::sync::Arc::clone(&call.hub);
+    let (hub, backlog) = (Arc::clone(&call.hub), Arc::clone(&call.state.backlog));
     let payload = payload(call).await?;
-    let audience = audience(&hub, to);
-    fanout::send(&audience, &excluded, &payload.broadcast(&hub)?);
+    if *to == To::Everyone && excluded.is_empty() {
+        payload.broadcast(&hub)?.send_to_everyone(&hub);
+    } else {
+        let audience = audience(&hub, to);
+        fanout::send(&audience, &excluded, &payload.broadcast(&hub)?);
+    }
+    backlog.settle().await;
     Ok(body::empty(StatusCode::ACCEPTED))
 }
 

@@ -2,7 +2,6 @@
 //! posts its own. Nobody pings: a client that polls is alive.
 
 use std::{
-    collections::VecDeque,
     io,
     sync::{Arc, Mutex},
     time::Duration,
@@ -22,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Incoming, Sink, Source, inbox::Inbox};
 use crate::{
     body::{self, Body},
-    connection::outbox::{Frame, Outbox},
+    connection::outbox::{Batch, Outbox},
     sync::lock,
 };
 
@@ -244,17 +243,18 @@ pub(super) struct PollSink(pub(super) Arc<Polls>);
 
 impl Sink for PollSink {
     async fn drain(&mut self, outbox: &Outbox) -> io::Result<()> {
-        let mut batch = VecDeque::new();
+        let mut batch = Batch::default();
         while outbox.waits().await {
             self.0.ready().await?;
-            let (messages, bytes) = outbox.take_all(&mut batch);
+            outbox.take_all(&mut batch);
+            let (messages, bytes) = (batch.len(), batch.bytes());
             self.write(&mut batch).await?;
             outbox.written(messages, bytes);
         }
         self.finish().await
     }
 
-    async fn write(&mut self, batch: &mut VecDeque<Frame>) -> io::Result<()> {
+    async fn write(&mut self, batch: &mut Batch) -> io::Result<()> {
         let mut bytes = joined(batch);
         loop {
             self.0.ready().await?;
@@ -275,14 +275,14 @@ impl Sink for PollSink {
     }
 }
 
-fn joined(batch: &mut VecDeque<Frame>) -> Bytes {
+fn joined(batch: &mut Batch) -> Bytes {
     if batch.len() == 1
         && let Some(only) = batch.pop_front()
     {
         return only.into_payload();
     }
     let mut bytes = BytesMut::new();
-    for frame in batch.drain(..) {
+    for frame in batch.drain() {
         bytes.extend_from_slice(&frame.into_payload());
     }
     bytes.freeze()

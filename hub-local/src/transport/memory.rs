@@ -1,12 +1,12 @@
 //! A client in the same process: the same life over in-memory pipes, without a socket.
 
-use std::{collections::VecDeque, io};
+use std::io;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::{Incoming, Sink, Source};
-use crate::connection::outbox::Frame;
+use crate::connection::outbox::Batch;
 
 /// Messages that a pipe holds; as on a socket, more wait at the sender.
 const PIPE: usize = 16;
@@ -105,9 +105,9 @@ impl Source for MemorySource {
 pub(crate) struct MemorySink(Option<mpsc::Sender<Bytes>>);
 
 impl Sink for MemorySink {
-    async fn write(&mut self, batch: &mut VecDeque<Frame>) -> io::Result<()> {
+    async fn write(&mut self, batch: &mut Batch) -> io::Result<()> {
         let client = self.0.as_ref().ok_or(io::ErrorKind::NotConnected)?;
-        for frame in batch.drain(..) {
+        for frame in batch.drain() {
             let payload = frame.into_payload();
             client.send(payload).await.map_err(|_| io::ErrorKind::ConnectionReset)?;
         }

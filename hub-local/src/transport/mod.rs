@@ -12,11 +12,11 @@ pub(crate) mod negotiations;
 mod server_sent_events;
 pub(crate) mod websocket;
 
-use std::{collections::VecDeque, future::Future, io};
+use std::{future::Future, io};
 
 use bytes::Bytes;
 
-use crate::connection::outbox::{Frame, Outbox};
+use crate::connection::outbox::{Batch, Outbox};
 
 /// The ways to connect, by what is true of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,8 +86,7 @@ pub(crate) trait Sink: Send + Sized {
     }
 
     /// Writes all frames and leaves the batch empty.
-    fn write(&mut self, batch: &mut VecDeque<Frame>)
-    -> impl Future<Output = io::Result<()>> + Send;
+    fn write(&mut self, batch: &mut Batch) -> impl Future<Output = io::Result<()>> + Send;
 
     /// Says that nothing more comes.
     fn finish(&mut self) -> impl Future<Output = io::Result<()>> + Send;

@@ -1,7 +1,7 @@
 //! Server-Sent Events: one answer that does not end carries the messages, and the client posts its
 //! own. Text only.
 
-use std::{collections::VecDeque, io, sync::Arc};
+use std::{io, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use http::{
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Incoming, Sink, Source, inbox::Inbox};
 use crate::{
     body::{self, Body},
-    connection::outbox::Frame,
+    connection::outbox::{Batch, Frame},
 };
 
 /// A comment, so that browsers see the answer begin.
@@ -70,9 +70,9 @@ impl Source for EventSource {
 pub(super) struct EventSink(Option<mpsc::Sender<Bytes>>);
 
 impl Sink for EventSink {
-    async fn write(&mut self, batch: &mut VecDeque<Frame>) -> io::Result<()> {
+    async fn write(&mut self, batch: &mut Batch) -> io::Result<()> {
         let events = self.0.as_ref().ok_or(io::ErrorKind::NotConnected)?;
-        let event = event(batch.drain(..).map(Frame::into_payload));
+        let event = event(batch.drain().map(Frame::into_payload));
         events.send(event).await.map_err(|_| io::ErrorKind::ConnectionReset.into())
     }
 

@@ -1,6 +1,7 @@
 //! Encoding once, and clients that do not read.
 
 use hub_local::Limits;
+use tokio::time::{Duration, Instant, sleep};
 
 use crate::support::{App, Fixture, eventually, message};
 
@@ -63,7 +64,7 @@ async fn a_client_that_never_reads_again_does_not_stay() {
     }
 
     eventually(|| fixture.service.counters().connections == 0).await;
-    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+    sleep(Duration::from_secs(6)).await;
     fixture.app.called("disconnected").await;
 }
 
@@ -85,4 +86,50 @@ async fn bytes_are_bounded_too_but_a_big_answer_is_not_slowness() {
         tokio::task::yield_now().await;
     }
     assert_eq!(fixture.service.counters().slow_clients, 1);
+}
+
+/// Sends until an answer is late, and says how late it is. With a client that reads, that is never.
+async fn first_late_answer(fixture: &Fixture) -> Option<Duration> {
+    for _ in 0..200 {
+        let began = Instant::now();
+        fixture.send(":send", &"x".repeat(100)).await;
+        if !began.elapsed().is_zero() {
+            return Some(began.elapsed());
+        }
+        tokio::task::yield_now().await;
+    }
+    None
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_to_sends_are_held_back_for_a_second_while_all_clients_have_too_much_to_read() {
+    let limits = Limits { all_outboxes_bytes: 10_000, ..Limits::default() };
+    let fixture = Fixture::with(App::silent(), limits);
+    let mut client = fixture.client("ada").await;
+
+    assert_eq!(first_late_answer(&fixture).await, Some(Duration::from_secs(1)));
+    let reading = tokio::spawn(async move {
+        sleep(Duration::from_millis(300)).await;
+        while !client.hear().await.is_empty() {}
+    });
+
+    assert_eq!(first_late_answer(&fixture).await, Some(Duration::from_millis(300)));
+    assert_eq!(first_late_answer(&fixture).await, None);
+    reading.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waited_for_a_client_that_is_gone_holds_nothing_back() {
+    let limits = Limits { all_outboxes_bytes: 10_000, ..Limits::default() };
+    let fixture = Fixture::with(App::silent(), limits);
+    let client = fixture.client("ada").await;
+    assert!(first_late_answer(&fixture).await.is_some());
+
+    drop(client);
+    fixture.app.called("disconnected").await;
+    let _other = fixture.client("bob").await;
+    let began = Instant::now();
+    fixture.send(":send", "x").await;
+
+    assert_eq!(began.elapsed(), Duration::ZERO);
 }

@@ -4,13 +4,13 @@
 pub(super) mod connect;
 pub(crate) mod decode;
 pub(crate) mod frame;
+mod joined;
 pub(crate) mod resume;
 pub(crate) mod upgrade;
 mod utf8;
 
 use std::{
     cell::RefCell,
-    collections::VecDeque,
     future::poll_fn,
     io::{self, IoSlice},
     pin::Pin,
@@ -29,11 +29,12 @@ use tokio::{
 use self::{
     decode::{Decoder, Event},
     frame::{close_frame, pong_frame},
+    joined::Joined,
 };
 use super::{Incoming, Sink, Source};
 use crate::connection::{
     self, Connection,
-    outbox::{Frame, Pushed},
+    outbox::{Batch, Pushed},
 };
 
 /// How much is read at once.
@@ -45,14 +46,12 @@ const SLICES: usize = 512;
 const SHORT: usize = 1024;
 /// How many frames of a batch speak for the others.
 const SAMPLE: usize = 4;
-/// How much is joined at most.
-const JOINED: usize = 64 * 1024;
 
 thread_local! {
     /// What is read goes here first, so that idle connections keep no memory for it.
     static INPUT: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
     /// Where short frames are joined.
-    static OUTPUT: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(JOINED));
+    static OUTPUT: RefCell<Joined> = RefCell::default();
 }
 
 /// Serves one client until it is gone.
@@ -143,7 +142,7 @@ impl<W: AsyncWrite + Unpin + Send> WebSocketSink<W> {
         Self { stream, connection }
     }
 
-    async fn write_some(&mut self, batch: &VecDeque<Frame>, skip: usize) -> io::Result<usize> {
+    async fn write_some(&mut self, batch: &Batch, skip: usize) -> io::Result<usize> {
         let written = if batch.len() > 1 && are_short(batch) {
             poll_fn(|context| self.poll_write_joined(context, batch, skip)).await?
         } else {
@@ -155,23 +154,16 @@ impl<W: AsyncWrite + Unpin + Send> WebSocketSink<W> {
     fn poll_write_joined(
         &mut self,
         context: &mut Context<'_>,
-        batch: &VecDeque<Frame>,
+        batch: &Batch,
         skip: usize,
     ) -> Poll<io::Result<usize>> {
         OUTPUT.with_borrow_mut(|joined| {
-            joined.clear();
-            for frame in batch {
-                if joined.len() + frame.bytes().len() > JOINED {
-                    break;
-                }
-                joined.extend_from_slice(frame.bytes());
-            }
-            let rest = joined.get(skip..).unwrap_or_default();
+            let rest = joined.of(batch).get(skip..).unwrap_or_default();
             Pin::new(&mut self.stream).poll_write(context, rest)
         })
     }
 
-    async fn write_slices(&mut self, batch: &VecDeque<Frame>, skip: usize) -> io::Result<usize> {
+    async fn write_slices(&mut self, batch: &Batch, skip: usize) -> io::Result<usize> {
         let mut slices: Vec<IoSlice<'_>> = Vec::with_capacity(batch.len().min(SLICES));
         slices.extend(batch.iter().take(SLICES).map(|frame| IoSlice::new(frame.bytes())));
         let mut rest = slices.as_mut_slice();
@@ -181,18 +173,20 @@ impl<W: AsyncWrite + Unpin + Send> WebSocketSink<W> {
 }
 
 /// Of the first frames; the first of all, too, so that it can be joined at all.
-fn are_short(batch: &VecDeque<Frame>) -> bool {
+fn are_short(batch: &Batch) -> bool {
     batch.iter().take(SAMPLE).all(|frame| frame.bytes().len() <= SHORT)
 }
 
 impl<W: AsyncWrite + Unpin + Send> Sink for WebSocketSink<W> {
-    async fn write(&mut self, batch: &mut VecDeque<Frame>) -> io::Result<()> {
+    async fn write(&mut self, batch: &mut Batch) -> io::Result<()> {
         let mut written = 0;
         while !batch.is_empty() {
             written += self.write_some(batch, written).await?;
-            while let Some(length) =
-                batch.front().map(|frame| frame.bytes().len()).filter(|length| *length <= written)
-            {
+            if written == batch.bytes() {
+                batch.clear();
+                break;
+            }
+            while let Some(length) = batch.first_length().filter(|length| *length <= written) {
                 written -= length;
                 batch.pop_front();
             }

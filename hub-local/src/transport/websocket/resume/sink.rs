@@ -4,7 +4,7 @@
 //! while there is no socket. So memory is bounded, and a client that is away for too much is closed
 //! as one that does not read.
 
-use std::{collections::VecDeque, future::pending, io, sync::Arc, time::Duration};
+use std::{future::pending, io, sync::Arc, time::Duration};
 
 use hub_core::protocol::Message;
 use tokio::{
@@ -16,7 +16,7 @@ use super::{Resumption, Stream};
 use crate::{
     connection::{
         Connection, counted,
-        outbox::{Frame, Outbox},
+        outbox::{Batch, Outbox},
     },
     sync::lock,
     transport::{Sink, websocket::WebSocketSink},
@@ -35,7 +35,7 @@ pub(crate) struct ResumableSink {
     resumption: Arc<Resumption>,
     socket: Option<(u64, Socket)>,
     /// Taken from the outbox, and counted there until it is written.
-    waiting: VecDeque<Frame>,
+    waiting: Batch,
     ack_at: Option<Instant>,
 }
 
@@ -46,7 +46,7 @@ impl ResumableSink {
         stream: WriteHalf<Stream>,
     ) -> Self {
         let socket = Some((0, WebSocketSink::new(stream, Arc::clone(&connection))));
-        Self { connection, resumption, socket, waiting: VecDeque::new(), ack_at: None }
+        Self { connection, resumption, socket, waiting: Batch::default(), ack_at: None }
     }
 
     /// Uses a socket that has come, after what must be sent first.
@@ -59,7 +59,7 @@ impl ResumableSink {
             let sequence_id = counters.sent.sequence();
             let sequence = self.connection.message_frame(&Message::Sequence { sequence_id });
             let again = counters.sent.frames().cloned();
-            std::iter::once(sequence).chain(again).collect::<VecDeque<_>>()
+            std::iter::once(sequence).chain(again).collect::<Batch>()
         };
         self.write(&mut batch).await
     }
@@ -73,7 +73,7 @@ impl ResumableSink {
         };
         self.ack_at = None;
         let ack = self.connection.message_frame(&Message::Ack { sequence_id });
-        self.write(&mut VecDeque::from([ack])).await
+        self.write(&mut Batch::from_iter([ack])).await
     }
 
     fn schedule_ack(&mut self) {
@@ -84,19 +84,19 @@ impl ResumableSink {
 
     /// What may be sent now: as much as may be kept. At the end nothing will be acknowledged any
     /// more, so there is nothing to wait for.
-    fn next_batch(&mut self) -> VecDeque<Frame> {
+    fn next_batch(&mut self) -> Batch {
         let is_agreed = self.resumption.is_agreed();
         let limit = self.connection.state.limits.resume_buffer;
         let limit = if is_agreed && !self.connection.is_closing() { limit } else { usize::MAX };
         let protocol = self.connection.protocol();
         let mut counters = lock(&self.resumption.counters);
-        let mut batch = VecDeque::new();
+        let mut batch = Batch::default();
         while counters.sent.bytes() < limit && batch.len() < BATCH {
             let Some(frame) = self.waiting.pop_front() else { break };
             if is_agreed {
                 counters.sent.keep(frame.clone(), counted::messages(&frame, protocol));
             }
-            batch.push_back(frame);
+            batch.push(frame);
         }
         batch
     }
@@ -122,8 +122,7 @@ impl Sink for ResumableSink {
             }
             let mut batch = self.next_batch();
             if !batch.is_empty() {
-                let messages = batch.len();
-                let bytes = batch.iter().map(|frame| frame.bytes().len()).sum();
+                let (messages, bytes) = (batch.len(), batch.bytes());
                 self.write(&mut batch).await?;
                 outbox.written(messages, bytes);
                 continue;
@@ -141,7 +140,7 @@ impl Sink for ResumableSink {
     }
 
     /// Without a socket, or when it breaks, the frames are gone; what counts was kept.
-    async fn write(&mut self, batch: &mut VecDeque<Frame>) -> io::Result<()> {
+    async fn write(&mut self, batch: &mut Batch) -> io::Result<()> {
         let Some((number, socket)) = &mut self.socket else {
             batch.clear();
             return Ok(());

@@ -1,0 +1,384 @@
+//! What waits for one client: frames that are encoded already, bounded.
+//!
+//! There are two sources: a queue of the client's own, and the log of what everyone of the hub is
+//! sent. Each frame of the queue knows how much of the log comes before it, so that the order of
+//! sends is the order of delivery. Senders never wait. The one writer takes many frames at a time;
+//! nothing is locked while it writes.
+
+mod batch;
+
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    io,
+    sync::{Arc, Mutex, OnceLock},
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use hub_core::protocol::Protocol;
+
+pub(crate) use self::batch::Batch;
+use crate::{
+    backlog::Backlog,
+    hub::log::{Log, Place, Point},
+    limits::Limits,
+    sync::lock,
+    transport::Sink,
+};
+
+/// How many frames leave in one write at most; below the limit of every system.
+const BATCH: usize = 512;
+/// The bit that the first byte of WebSocket control frames has.
+const CONTROL: u8 = 0x08;
+
+/// One encoded message: a WebSocket header, then the payload. All receivers share the bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame {
+    bytes: Bytes,
+    header: u8,
+}
+
+impl Frame {
+    /// `bytes` start with a WebSocket header of `header` bytes.
+    pub(crate) fn new(bytes: Bytes, header: u8) -> Self {
+        Self { bytes, header }
+    }
+
+    /// Header and payload, as they go over a WebSocket.
+    pub(crate) fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// Whether this is hub messages rather than a control frame.
+    pub(crate) fn is_message(&self) -> bool {
+        self.bytes.first().is_some_and(|first| first & CONTROL == 0)
+    }
+
+    /// Without the header, as other transports carry it.
+    pub(crate) fn into_payload(self) -> Bytes {
+        self.bytes.slice(usize::from(self.header).min(self.bytes.len())..)
+    }
+}
+
+/// What became of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Pushed {
+    Queued,
+    /// The client reads too slowly.
+    Full,
+    /// The connection is ending; nobody would read it.
+    Closed,
+}
+
+/// On cache lines of its own: senders and the writer meet here, mostly on different processors.
+#[derive(Debug)]
+#[repr(align(64))]
+pub(crate) struct Outbox {
+    queue: Mutex<Queue>,
+    max_bytes: usize,
+    max_messages: usize,
+    /// Here because every send looks at it, too.
+    protocol: OnceLock<Protocol>,
+    backlog: Arc<Backlog>,
+}
+
+/// Counts include what the writer has taken and not yet written, from the log, too.
+#[derive(Debug, Default)]
+struct Queue {
+    /// Each with how many messages of the log come before it.
+    frames: VecDeque<(u64, Frame)>,
+    bytes: usize,
+    messages: usize,
+    closed: bool,
+    writer: Option<Waker>,
+    /// The writer waits to be woken.
+    asleep: bool,
+    /// Where the client stands in the log, once it gets what everyone gets.
+    place: Option<Place>,
+    /// Of the log nothing comes from here on.
+    until: Option<Point>,
+}
+
+impl Outbox {
+    pub(crate) fn new(limits: &Limits, backlog: Arc<Backlog>) -> Self {
+        let (max_bytes, max_messages) = (limits.outbox_bytes, limits.outbox_messages);
+        let (queue, protocol) = (Mutex::default(), OnceLock::new());
+        Self { queue, max_bytes, max_messages, protocol, backlog }
+    }
+
+    /// What the client speaks; JSON until its handshake says otherwise.
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.protocol.get().copied().unwrap_or_default()
+    }
+
+    /// The handshake says what the client speaks. There is one handshake, so only the first counts.
+    pub(crate) fn set_protocol(&self, protocol: Protocol) {
+        let _ = self.protocol.set(protocol);
+    }
+
+    /// From now on what the log gets comes, too.
+    pub(crate) fn follow(&self, log: &Arc<Log>) {
+        let mut queue = lock(&self.queue);
+        if queue.closed || queue.place.is_some() {
+            return;
+        }
+        queue.place = Some(log.join());
+        self.tell_senders(&queue, 0);
+        // The writer must look there, too.
+        wake(queue);
+    }
+
+    /// Queues a frame that must fit beside what waits. An empty outbox takes any size.
+    pub(crate) fn push(&self, frame: Frame) -> Pushed {
+        let length = frame.bytes.len();
+        self.push_if(frame, |waiting| {
+            waiting.bytes == 0
+                || (waiting.bytes + length as u64 <= self.max_bytes as u64
+                    && waiting.messages < self.max_messages as u64)
+        })
+    }
+
+    /// Queues the answer to the client's own call, which may be bigger than the outbox: one call
+    /// runs at a time, so the client limits itself.
+    pub(crate) fn push_answer(&self, frame: Frame) -> Pushed {
+        self.push_if(frame, |waiting| {
+            waiting.bytes < self.max_bytes as u64 && waiting.messages < self.max_messages as u64
+        })
+    }
+
+    fn push_if(&self, frame: Frame, fits: impl FnOnce(Point) -> bool) -> Pushed {
+        let mut queue = lock(&self.queue);
+        if queue.closed {
+            return Pushed::Closed;
+        }
+        self.tell_senders(&queue, frame.bytes.len());
+        if !fits(queue.waiting()) {
+            return Pushed::Full;
+        }
+        self.backlog.add(frame.bytes.len());
+        queue.append(frame);
+        wake(queue);
+        Pushed::Queued
+    }
+
+    /// Says how far the log may reach until this outbox is full, once a frame of `length` bytes is
+    /// in it. That must be said before it is asked how far the log reaches now.
+    fn tell_senders(&self, queue: &Queue, length: usize) {
+        let Some(place) = &queue.place else { return };
+        let (taken, frames) = (place.taken(), u64::from(length > 0));
+        let bytes = (queue.bytes + length) as u64;
+        let messages = queue.messages as u64 + frames;
+        place.full_at(Point {
+            messages: taken
+                .messages
+                .saturating_add(self.max_messages as u64)
+                .saturating_sub(messages),
+            bytes: taken.bytes.saturating_add(self.max_bytes as u64).saturating_sub(bytes),
+        });
+    }
+
+    /// Whether a message of so many bytes, with which the log reaches already, fits beside what
+    /// waits. An empty outbox takes any size.
+    pub(crate) fn has_room_in_log(&self, length: usize) -> bool {
+        let queue = lock(&self.queue);
+        if queue.closed || queue.place.is_none() {
+            return true;
+        }
+        self.tell_senders(&queue, 0);
+        let waiting = queue.waiting();
+        waiting.bytes == length as u64
+            || (waiting.bytes <= self.max_bytes as u64
+                && waiting.messages <= self.max_messages as u64)
+    }
+
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        lock(&self.queue).waiting().messages == 0
+    }
+
+    /// Takes nothing more; `last` still goes out, after what waits.
+    pub(crate) fn close(&self, last: Option<Frame>) {
+        let mut queue = lock(&self.queue);
+        if !queue.closed {
+            queue.closed = true;
+            queue.until = queue.place.as_mut().map(Place::leave);
+            if let Some(last) = last {
+                self.backlog.add(last.bytes.len());
+                queue.append(last);
+            }
+        }
+        wake(queue);
+    }
+
+    /// As [`Self::close`], but what waits is dropped: the client would not read it anyway.
+    pub(crate) fn abandon(&self, last: Option<Frame>) {
+        let dropped = {
+            let mut queue = lock(&self.queue);
+            let frames = std::mem::take(&mut queue.frames);
+            let bytes = frames.iter().map(|(_, frame)| frame.bytes.len()).sum::<usize>();
+            queue.bytes -= bytes;
+            queue.messages -= frames.len();
+            let mut place = queue.place.take();
+            let end = queue.until.or_else(|| place.as_mut().map(Place::leave));
+            let unread =
+                end.zip(place.as_ref()).map_or(0, |(end, it)| end.bytes - it.taken().bytes);
+            self.backlog.subtract(bytes + usize::try_from(unread).unwrap_or(0));
+            (frames, place)
+        };
+        drop(dropped);
+        self.close(last);
+    }
+
+    /// Nobody writes any more, so what was taken and not written does not wait either.
+    pub(crate) fn forget(&self) {
+        self.abandon(None);
+        let mut queue = lock(&self.queue);
+        self.backlog.subtract(std::mem::take(&mut queue.bytes));
+        queue.messages = 0;
+        queue.frames = VecDeque::new();
+    }
+
+    /// Writes what comes until the outbox is closed and empty, then says goodbye.
+    pub(crate) async fn drain(&self, sink: &mut impl Sink) -> io::Result<()> {
+        let (mut batch, mut written) = (Batch::default(), Size::default());
+        while poll_fn(|context| self.poll_take(context, &mut batch, &mut written)).await {
+            let taken = Size { messages: batch.len(), bytes: batch.bytes() };
+            sink.write(&mut batch).await?;
+            written = taken;
+        }
+        sink.finish().await
+    }
+
+    /// Waits until there is something to take; `false` when there will be no more.
+    pub(crate) async fn waits(&self) -> bool {
+        poll_fn(|context| {
+            let mut queue = lock(&self.queue);
+            if queue.has_frames() {
+                return Poll::Ready(true);
+            }
+            queue.poll_more(context).map(|()| queue.has_frames())
+        })
+        .await
+    }
+
+    /// Moves everything that waits to the end of `batch`. It counts until it is [`Self::written`].
+    pub(crate) fn take_all(&self, batch: &mut Batch) {
+        lock(&self.queue).take(batch, usize::MAX);
+    }
+
+    /// What was taken has left.
+    pub(crate) fn written(&self, messages: usize, bytes: usize) {
+        self.settle(&mut lock(&self.queue), Size { messages, bytes });
+    }
+
+    fn settle(&self, queue: &mut Queue, written: Size) {
+        queue.bytes -= written.bytes;
+        queue.messages -= written.messages;
+        if written.bytes > 0 {
+            self.backlog.subtract(written.bytes);
+        }
+    }
+
+    /// Ready with `true` when frames were taken, with `false` when there will be no more.
+    /// Then what was taken before has left, so that the lock is taken once for both.
+    fn poll_take(
+        &self,
+        context: &mut Context<'_>,
+        batch: &mut Batch,
+        written: &mut Size,
+    ) -> Poll<bool> {
+        let mut queue = lock(&self.queue);
+        self.settle(&mut queue, std::mem::take(written));
+        queue.take(batch, BATCH);
+        if batch.is_empty() {
+            std::task::ready!(queue.poll_more(context));
+            queue.take(batch, BATCH);
+        }
+        Poll::Ready(!batch.is_empty())
+    }
+}
+
+/// How much a batch is.
+#[derive(Clone, Copy, Debug, Default)]
+struct Size {
+    messages: usize,
+    bytes: usize,
+}
+
+impl Queue {
+    fn append(&mut self, frame: Frame) {
+        self.bytes += frame.bytes.len();
+        self.messages += 1;
+        let before = self.place.as_ref().map_or(0, Place::end);
+        self.frames.push_back((before, frame));
+    }
+
+    /// What counts against the limits, with a message that is just added to the log.
+    fn waiting(&self) -> Point {
+        let (mut messages, mut bytes) = (self.messages as u64, self.bytes as u64);
+        if let Some(place) = &self.place {
+            let (end, taken) = (self.until.unwrap_or_else(|| place.reach()), place.taken());
+            messages += end.messages.saturating_sub(taken.messages);
+            bytes += end.bytes.saturating_sub(taken.bytes);
+        }
+        Point { messages, bytes }
+    }
+
+    /// Whether there is something to take.
+    fn has_frames(&self) -> bool {
+        let behind = |place: &Place| {
+            self.until.map_or_else(|| place.end(), |it| it.messages) > place.taken().messages
+        };
+        !self.frames.is_empty() || self.place.as_ref().is_some_and(behind)
+    }
+
+    /// Moves at most so many frames to the batch, in the order in which they were sent.
+    fn take(&mut self, batch: &mut Batch, mut room: usize) {
+        let until = self.until.map_or(u64::MAX, |until| until.messages);
+        while room > 0 {
+            let next = self.frames.front().map(|(before, _)| *before);
+            if let Some(place) = &mut self.place {
+                let taken = place.take(next.unwrap_or(until), room, batch);
+                let messages = usize::try_from(taken.messages).unwrap_or(room);
+                self.messages += messages;
+                self.bytes += usize::try_from(taken.bytes).unwrap_or(usize::MAX);
+                room -= messages;
+            }
+            if room == 0 {
+                return;
+            }
+            let Some((_, frame)) = self.frames.pop_front() else { return };
+            batch.push(frame);
+            room -= 1;
+        }
+    }
+
+    /// Ready when there may be something to take, or will never be.
+    fn poll_more(&mut self, context: &Context<'_>) -> Poll<()> {
+        if self.closed {
+            return Poll::Ready(());
+        }
+        let is_same = self.writer.as_ref().is_some_and(|it| it.will_wake(context.waker()));
+        if !is_same {
+            self.writer = Some(context.waker().clone());
+        }
+        self.asleep = true;
+        let sleeps = self.place.as_mut().is_none_or(|it| it.sleep(context.waker(), is_same));
+        if sleeps { Poll::Pending } else { Poll::Ready(()) }
+    }
+}
+
+/// Wakes the writer after the lock is gone.
+fn wake(mut queue: std::sync::MutexGuard<'_, Queue>) {
+    let is_asleep = std::mem::take(&mut queue.asleep);
+    let writer = queue.writer.as_ref().filter(|_| is_asleep).cloned();
+    drop(queue);
+    if let Some(writer) = writer {
+        writer.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests;

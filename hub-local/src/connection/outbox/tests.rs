@@ -1,0 +1,320 @@
+//! What the outbox takes, refuses and lets go.
+
+use std::{collections::HashMap, time::Duration};
+
+use super::*;
+
+fn log() -> Arc<Log> {
+    Arc::new(Log::new(backlog()))
+}
+
+fn backlog() -> Arc<Backlog> {
+    Arc::new(Backlog::new(usize::MAX, Duration::ZERO))
+}
+
+/// Sends to all of these, and returns who had no room.
+fn send(log: &Log, outboxes: &[&Outbox], length: usize) -> Vec<usize> {
+    let mut full = Vec::new();
+    log.send(frame(length), |length| {
+        let has_none =
+            |(index, it): (usize, &&Outbox)| (!it.has_room_in_log(length)).then_some(index);
+        full.extend(outboxes.iter().enumerate().filter_map(has_none));
+    });
+    full
+}
+
+/// The sizes of everything that waits, in order.
+fn take(outbox: &Outbox) -> Vec<usize> {
+    let mut batch = Batch::default();
+    outbox.take_all(&mut batch);
+    let (messages, bytes) = (batch.len(), batch.bytes());
+    outbox.written(messages, bytes);
+    batch.drain().map(|frame| frame.bytes.len()).collect()
+}
+
+fn outbox(outbox_bytes: usize, outbox_messages: usize) -> Outbox {
+    let limits = Limits { outbox_bytes, outbox_messages, ..Limits::default() };
+    Outbox::new(&limits, backlog())
+}
+
+fn frame(length: usize) -> Frame {
+    Frame::new(Bytes::from(vec![b'x'; length]), 2)
+}
+
+/// Remembers the sizes of what is written in one go.
+#[derive(Default)]
+struct Recorder(Vec<Vec<usize>>);
+
+impl Sink for Recorder {
+    async fn write(&mut self, batch: &mut Batch) -> io::Result<()> {
+        self.0.push(batch.drain().map(|frame| frame.bytes.len()).collect());
+        Ok(())
+    }
+
+    async fn finish(&mut self) -> io::Result<()> {
+        self.0.push(Vec::new());
+        Ok(())
+    }
+
+    async fn shut(&mut self) {}
+}
+
+#[test]
+fn bytes_and_messages_are_bounded() {
+    let by_bytes = outbox(10, 100);
+    assert_eq!(by_bytes.push(frame(4)), Pushed::Queued);
+    assert_eq!(by_bytes.push(frame(6)), Pushed::Queued);
+    assert_eq!(by_bytes.push(frame(1)), Pushed::Full);
+
+    let by_messages = outbox(100, 2);
+    assert_eq!(by_messages.push(frame(1)), Pushed::Queued);
+    assert_eq!(by_messages.push(frame(1)), Pushed::Queued);
+    assert_eq!(by_messages.push(frame(1)), Pushed::Full);
+}
+
+#[test]
+fn an_empty_outbox_takes_any_size_and_an_answer_needs_only_some_room() {
+    let filled = outbox(10, 100);
+    assert_eq!(filled.push(frame(9)), Pushed::Queued);
+    assert_eq!(filled.push(frame(50)), Pushed::Full);
+    assert_eq!(filled.push_answer(frame(50)), Pushed::Queued);
+    assert_eq!(filled.push_answer(frame(1)), Pushed::Full);
+
+    let empty = outbox(10, 100);
+    assert_eq!(empty.push(frame(50)), Pushed::Queued);
+}
+
+#[tokio::test]
+async fn what_waits_leaves_in_one_write_and_the_last_frame_last() {
+    let outbox = outbox(100, 100);
+    let mut sink = Recorder::default();
+    for length in 1..=3 {
+        assert_eq!(outbox.push(frame(length)), Pushed::Queued);
+    }
+
+    outbox.close(Some(frame(7)));
+    assert_eq!(outbox.push(frame(1)), Pushed::Closed);
+    outbox.drain(&mut sink).await.unwrap();
+
+    assert_eq!(sink.0, [vec![1, 2, 3, 7], vec![]]);
+    assert!(outbox.is_empty());
+}
+
+#[tokio::test]
+async fn an_abandoned_outbox_sends_only_its_last_frame() {
+    let outbox = outbox(100, 100);
+    let mut sink = Recorder::default();
+    assert_eq!(outbox.push(frame(5)), Pushed::Queued);
+
+    outbox.abandon(Some(frame(7)));
+    outbox.drain(&mut sink).await.unwrap();
+
+    assert_eq!(sink.0, [vec![7], vec![]]);
+}
+
+#[test]
+fn the_payload_shares_the_bytes_of_the_frame() {
+    let frame = frame(10);
+    let start = frame.bytes().as_ptr() as usize;
+
+    let payload = frame.into_payload();
+
+    assert_eq!(payload.as_ptr() as usize, start + 2);
+    assert_eq!(payload.len(), 8);
+}
+
+#[test]
+fn what_everyone_gets_and_what_one_gets_keep_their_order() {
+    let (log, one, other) = (log(), outbox(1000, 100), outbox(1000, 100));
+    let both = [&one, &other];
+    assert_eq!(one.push(frame(1)), Pushed::Queued);
+    send(&log, &both, 100);
+    both.iter().for_each(|outbox| outbox.follow(&log));
+
+    send(&log, &both, 2);
+    assert_eq!(one.push(frame(3)), Pushed::Queued);
+    assert_eq!(one.push(frame(4)), Pushed::Queued);
+    send(&log, &both, 5);
+    send(&log, &both, 6);
+    assert_eq!(one.push(frame(7)), Pushed::Queued);
+
+    assert_eq!(take(&one), [1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!(take(&other), [2, 5, 6]);
+    assert!(one.is_empty() && take(&one).is_empty());
+}
+
+#[test]
+fn the_log_goes_on_over_many_pieces_and_big_messages() {
+    let (log, reader) = (log(), outbox(usize::MAX, usize::MAX));
+    reader.follow(&log);
+    let lengths: Vec<usize> = (1..1000).map(|it| if it % 7 == 0 { 70_000 } else { it }).collect();
+
+    for length in &lengths {
+        send(&log, &[&reader], *length);
+    }
+
+    assert!(take(&reader) == lengths);
+}
+
+#[test]
+fn the_bounds_hold_for_both_sources_together() {
+    let (log, by_bytes, by_messages) = (log(), outbox(10, 100), outbox(100, 3));
+    let both = [&by_bytes, &by_messages];
+    both.iter().for_each(|outbox| outbox.follow(&log));
+
+    assert_eq!(by_bytes.push(frame(3)), Pushed::Queued);
+    assert!(send(&log, &both, 3).is_empty());
+    assert!(send(&log, &both, 4).is_empty());
+    assert_eq!(by_bytes.push(frame(1)), Pushed::Full);
+    assert_eq!(by_messages.push(frame(1)), Pushed::Queued);
+    assert_eq!(by_messages.push(frame(1)), Pushed::Full);
+    assert_eq!(send(&log, &both, 1), [0, 1]);
+}
+
+#[test]
+fn room_comes_back_only_when_what_was_taken_is_written() {
+    let (log, reader) = (log(), outbox(10, 100));
+    reader.follow(&log);
+    let mut batch = Batch::default();
+
+    assert!(send(&log, &[&reader], 10).is_empty());
+    reader.take_all(&mut batch);
+    assert_eq!(reader.push(frame(1)), Pushed::Full);
+    reader.written(batch.len(), batch.bytes());
+
+    assert!(send(&log, &[&reader], 10).is_empty());
+    assert_eq!(send(&log, &[&reader], 1), [0]);
+}
+
+#[test]
+fn an_empty_outbox_takes_any_size_from_the_log_too() {
+    let (log, empty, filled) = (log(), outbox(10, 100), outbox(10, 100));
+    let both = [&empty, &filled];
+    both.iter().for_each(|outbox| outbox.follow(&log));
+    assert_eq!(filled.push(frame(1)), Pushed::Queued);
+
+    assert_eq!(send(&log, &both, 50), [1]);
+
+    assert_eq!(take(&empty), [50]);
+}
+
+#[tokio::test]
+async fn nothing_of_the_log_comes_after_the_last_frame() {
+    let (log, closed, abandoned) = (log(), outbox(100, 100), outbox(100, 100));
+    let both = [&closed, &abandoned];
+    both.iter().for_each(|outbox| outbox.follow(&log));
+    let mut sink = Recorder::default();
+    send(&log, &both, 1);
+
+    closed.close(Some(frame(7)));
+    abandoned.abandon(Some(frame(8)));
+    send(&log, &both, 2);
+    closed.drain(&mut sink).await.unwrap();
+    abandoned.drain(&mut sink).await.unwrap();
+
+    assert_eq!(sink.0, [vec![1, 7], vec![], vec![8], vec![]]);
+}
+
+#[test]
+fn all_outboxes_together_hold_what_waits_and_nothing_once_it_is_gone() {
+    let backlog = backlog();
+    let log = Arc::new(Log::new(Arc::clone(&backlog)));
+    let [read, closed, abandoned, forgotten] =
+        [(); 4].map(|()| Outbox::new(&Limits::default(), Arc::clone(&backlog)));
+    let all = [&read, &closed, &abandoned, &forgotten];
+    all.iter().for_each(|outbox| outbox.follow(&log));
+
+    send(&log, &all, 10);
+    assert_eq!(abandoned.push(frame(5)), Pushed::Queued);
+    assert_eq!(backlog.bytes(), 45);
+    forgotten.take_all(&mut Batch::default());
+    take(&read);
+    assert_eq!(backlog.bytes(), 35);
+    abandoned.abandon(Some(frame(2)));
+    closed.close(Some(frame(3)));
+    send(&log, &all, 100);
+    assert_eq!(backlog.bytes(), 10 + 3 + 2 + (10 + 100) + 100);
+    take(&read);
+    take(&closed);
+    take(&abandoned);
+    forgotten.forget();
+
+    assert_eq!(backlog.bytes(), 0);
+}
+
+#[tokio::test]
+async fn a_writer_that_sleeps_is_woken_by_either_source() {
+    let log = log();
+    let reader = Arc::new(outbox(100, 100));
+    reader.follow(&log);
+    let writer = tokio::spawn({
+        let reader = Arc::clone(&reader);
+        async move {
+            let mut sink = Recorder::default();
+            reader.drain(&mut sink).await.unwrap();
+            sink.0
+        }
+    });
+
+    for round in 0..3 {
+        tokio::task::yield_now().await;
+        send(&log, &[&reader], 1 + round);
+        tokio::task::yield_now().await;
+        assert_eq!(reader.push(frame(11 + round)), Pushed::Queued);
+    }
+    tokio::task::yield_now().await;
+    reader.close(None);
+
+    assert_eq!(writer.await.unwrap().concat(), [1, 11, 2, 12, 3, 13]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_or_doubled_while_many_send_and_read() {
+    let log = log();
+    let readers: Vec<_> = (0..20).map(|_| Arc::new(outbox(usize::MAX, usize::MAX))).collect();
+    readers.iter().for_each(|reader| reader.follow(&log));
+    let writers: Vec<_> = readers
+        .iter()
+        .map(Arc::clone)
+        .map(|reader| {
+            tokio::spawn(async move {
+                let mut sink = Recorder::default();
+                reader.drain(&mut sink).await.unwrap();
+                sink.0.concat()
+            })
+        })
+        .collect();
+
+    let senders = (0..2).map(|sender| {
+        let (log, readers) = (Arc::clone(&log), readers.clone());
+        tokio::spawn(async move {
+            for number in 0..500 {
+                log.send(frame(1 + 2 * number + sender), |_| {});
+                for reader in &readers {
+                    assert_eq!(reader.push(frame(2000 + 2 * number + sender)), Pushed::Queued);
+                }
+                if number % 16 == 0 {
+                    tokio::task::yield_now().await;
+                }
+            }
+        })
+    });
+    futures_util::future::join_all(senders).await.into_iter().for_each(|it| it.unwrap());
+    readers.iter().for_each(|reader| reader.close(None));
+
+    for writer in writers {
+        let got = writer.await.unwrap();
+        assert_eq!(got.len(), 2000);
+        let positions: HashMap<usize, usize> =
+            got.into_iter().enumerate().map(|(at, frame)| (frame, at)).collect();
+        let position = |wanted: usize| positions[&wanted];
+        for number in 0..499 {
+            for sender in 0..2 {
+                let (everyone, own) = (1 + 2 * number + sender, 2000 + 2 * number + sender);
+                assert!(
+                    position(everyone) < position(own) && position(own) < position(everyone + 2)
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! A piece of a log. Each reader holds the piece it stands in and finds the next one from there, so
+//! that what nobody needs any more is gone by itself.
+
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicU64, AtomicUsize, Ordering},
+};
+
+use crate::connection::outbox::Frame;
+
+/// Messages of one piece.
+const MESSAGES: usize = 128;
+/// A piece with so many bytes gets no more: an idle reader holds all of the piece it stands in.
+const BYTES: u64 = 64 * 1024;
+
+/// Some messages of a log, in order. They are added by one at a time and read by many.
+#[derive(Debug)]
+pub(super) struct Segment {
+    /// Different for each piece of this process, even when memory is used again.
+    id: u64,
+    start: Point,
+    messages: Box<[OnceLock<Entry>]>,
+    /// How many of them are there.
+    filled: AtomicUsize,
+    /// Once it is there, this piece gets no more.
+    next: OnceLock<Arc<Self>>,
+}
+
+/// A place between two messages, counted from the beginning of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Point {
+    pub(crate) messages: u64,
+    pub(crate) bytes: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    frame: Frame,
+    /// The bytes of the log up to the end of this message.
+    end: u64,
+}
+
+impl Segment {
+    pub(super) fn new(start: Point) -> Self {
+        static IDS: AtomicU64 = AtomicU64::new(0);
+        Self {
+            id: IDS.fetch_add(1, Ordering::Relaxed),
+            start,
+            messages: (0..MESSAGES).map(|_| OnceLock::new()).collect(),
+            filled: AtomicUsize::new(0),
+            next: OnceLock::new(),
+        }
+    }
+
+    /// Adds a message. Only the holder of the log's lock does. Returned is the piece for the
+    /// message after this one, when it is another.
+    pub(super) fn append(&self, frame: Frame) -> Option<Arc<Self>> {
+        let filled = self.filled();
+        let end = self.point(filled).bytes + frame.bytes().len() as u64;
+        if let Some(place) = self.messages.get(filled) {
+            // Empty, since nobody else adds.
+            let _ = place.set(Entry { frame, end });
+        }
+        self.filled.store(filled + 1, Ordering::Release);
+        let is_full = filled + 1 == self.messages.len() || end - self.start.bytes >= BYTES;
+        is_full.then(|| {
+            let next = Self::new(self.point(filled + 1));
+            Arc::clone(self.next.get_or_init(|| Arc::new(next)))
+        })
+    }
+
+    pub(super) fn filled(&self) -> usize {
+        self.filled.load(Ordering::Acquire)
+    }
+
+    pub(super) fn next(&self) -> Option<&Arc<Self>> {
+        self.next.get()
+    }
+
+    /// Where the message with this index begins.
+    pub(super) fn point(&self, index: usize) -> Point {
+        let last = index.checked_sub(1).and_then(|last| self.messages.get(last)?.get());
+        let bytes = last.map_or(self.start.bytes, |entry| entry.end);
+        Point { messages: self.start.messages + index as u64, bytes }
+    }
+
+    fn frame(&self, index: usize) -> Option<&Frame> {
+        Some(&self.messages.get(index)?.get()?.frame)
+    }
+}
+
+impl Drop for Segment {
+    /// One piece after the other: a reader that stood still may hold many, and each of them would
+    /// be dropped inside the one before.
+    fn drop(&mut self) {
+        let mut next = self.next.take();
+        while let Some(mut piece) = next.and_then(Arc::into_inner) {
+            next = piece.next.take();
+        }
+    }
+}
+
+/// Messages that follow each other, shared with whoever reads them.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    segment: Arc<Segment>,
+    from: usize,
+    to: usize,
+}
+
+/// What tells two runs apart.
+pub(crate) type RunKey = (u64, usize, usize);
+
+impl Run {
+    pub(super) fn new(segment: &Arc<Segment>, from: usize, to: usize) -> Self {
+        Self { segment: Arc::clone(segment), from, to }
+    }
+
+    /// Runs with the same key have the same messages.
+    pub(crate) fn key(&self) -> RunKey {
+        (self.segment.id, self.from, self.to)
+    }
+
+    pub(crate) fn messages(&self) -> usize {
+        self.to - self.from
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        let length = self.segment.point(self.to).bytes - self.segment.point(self.from).bytes;
+        usize::try_from(length).unwrap_or(usize::MAX)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Frame> {
+        (self.from..self.to).filter_map(|index| self.segment.frame(index))
+    }
+
+    /// Takes the first message off.
+    pub(crate) fn pop_front(&mut self) -> Option<Frame> {
+        let first = (self.from < self.to).then(|| self.segment.frame(self.from).cloned())?;
+        self.from += 1;
+        first
+    }
+}

@@ -1,0 +1,117 @@
+//! Readers of a log that have nothing to read.
+
+use std::task::Waker;
+
+/// Whom the next message wakes.
+#[derive(Debug, Default)]
+pub(super) struct Sleepers {
+    slots: Vec<Slot>,
+    free: Vec<usize>,
+    /// Slots that may hold a waker.
+    listed: Vec<usize>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    waker: Option<Waker>,
+    is_listed: bool,
+}
+
+impl Sleepers {
+    /// A place for one more reader.
+    pub(super) fn open(&mut self) -> usize {
+        self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot::default());
+            self.slots.len() - 1
+        })
+    }
+
+    /// A reader leaves, and its waker with it.
+    pub(super) fn close(&mut self, slot: usize) {
+        if let Some(place) = self.slots.get_mut(slot) {
+            place.waker = None;
+            self.free.push(slot);
+        }
+    }
+
+    /// This reader is woken with the others.
+    pub(super) fn add(&mut self, slot: usize, waker: &Waker) {
+        let Some(place) = self.slots.get_mut(slot) else { return };
+        match &mut place.waker {
+            Some(held) => held.clone_from(waker),
+            held => *held = Some(waker.clone()),
+        }
+        if !std::mem::replace(&mut place.is_listed, true) {
+            self.listed.push(slot);
+        }
+    }
+
+    /// Everyone who sleeps, or nothing when nobody does.
+    pub(super) fn take(&mut self) -> Vec<Waker> {
+        let mut wakers = Vec::with_capacity(self.listed.len());
+        for slot in self.listed.drain(..) {
+            if let Some(slot) = self.slots.get_mut(slot) {
+                slot.is_listed = false;
+                wakers.extend(slot.waker.take());
+            }
+        }
+        wakers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl std::task::Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn wake_all(sleepers: &mut Sleepers) {
+        sleepers.take().into_iter().for_each(Waker::wake);
+    }
+
+    #[test]
+    fn each_sleeper_is_woken_once_until_it_sleeps_again() {
+        let (woken, mut sleepers) = (Arc::new(Woken::default()), Sleepers::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let (one, other) = (sleepers.open(), sleepers.open());
+        sleepers.add(one, &waker);
+        sleepers.add(one, &waker);
+        sleepers.add(other, &waker);
+
+        wake_all(&mut sleepers);
+        assert_eq!(woken.0.load(Ordering::SeqCst), 2);
+        wake_all(&mut sleepers);
+        assert_eq!(woken.0.load(Ordering::SeqCst), 2);
+        sleepers.add(other, &waker);
+        wake_all(&mut sleepers);
+        assert_eq!(woken.0.load(Ordering::SeqCst), 3);
+    }
+
+    #[test]
+    fn readers_that_come_and_go_leave_nothing_behind() {
+        let (woken, mut sleepers) = (Arc::new(Woken::default()), Sleepers::default());
+        let waker = Waker::from(Arc::clone(&woken));
+
+        for _ in 0..100 {
+            let slot = sleepers.open();
+            sleepers.add(slot, &waker);
+            sleepers.close(slot);
+        }
+
+        assert_eq!((sleepers.slots.len(), sleepers.listed.len()), (1, 1));
+        assert!(sleepers.take().is_empty());
+        assert_eq!(Arc::strong_count(&woken), 2);
+    }
+}
