@@ -31,6 +31,9 @@ mod payload;
 pub mod private;
 pub mod protocol;
 mod proxy;
+#[cfg(feature = "inventory")]
+#[doc(hidden)]
+pub mod registry;
 mod reply;
 pub mod seal;
 mod secret;

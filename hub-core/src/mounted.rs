@@ -14,6 +14,9 @@ pub trait MountedHub: Send + Sync {
     /// The type's name, as written.
     fn name(&self) -> &'static str;
 
+    /// The path of the type.
+    fn type_name(&self) -> &'static str;
+
     /// What the hub answers to.
     fn methods(&self) -> &[MethodInfo];
 
@@ -115,6 +118,10 @@ impl<H: Hub> Mounted<H> {
 impl<H: Hub> MountedHub for Mounted<H> {
     fn name(&self) -> &'static str {
         H::NAME
+    }
+
+    fn type_name(&self) -> &'static str {
+        std::any::type_name::<H>()
     }
 
     fn methods(&self) -> &[MethodInfo] {

@@ -2,6 +2,7 @@
 
 pub use ::core::{
     convert::From,
+    default::Default,
     future::Future,
     marker::{Send, Sized, Sync},
     option::Option::{self, None, Some},
@@ -26,6 +27,36 @@ pub use crate::{
     proxy::{Audience, Invoking, Many, One, Proxy, Sending, SingleConnection},
     reply::{HubReply, Reply},
 };
+
+#[doc(inline)]
+pub use crate::__register as register;
+
+/// Puts a hub into the registry.
+#[cfg(feature = "inventory")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __register {
+    ($hub:ty, $make:expr) => {
+        $crate::registry::inventory::submit! {
+            $crate::registry::Registered::new::<$hub>(
+                ::core::module_path!(),
+                || $crate::registry::mounted::<$hub>($make),
+            )
+        }
+    };
+}
+
+/// Says what is missing.
+#[cfg(not(feature = "inventory"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __register {
+    ($hub:ty, $make:expr) => {
+        ::core::compile_error! {
+            "`register` needs the feature `discover` of hub-runtime"
+        }
+    };
+}
 
 /// Puts the error "future is not `Send`" on the method instead of the table.
 pub fn assert_send<F: Future + Send>(future: F) -> F {

@@ -11,6 +11,8 @@ use crate::errors::Sink;
 
 /// The keys that stand alone.
 const FLAGS: [&str; 3] = ["fallback", "arguments", "body"];
+/// The keys that may stand alone.
+const OPTIONAL: [&str; 1] = ["register"];
 
 /// Walks `key = value, …`; `read` gets each known key once, with the stream standing at its value, if
 /// the key has one.
@@ -46,11 +48,11 @@ pub(crate) fn for_each_key(
                     sink.push(error);
                 }
                 seen.push(name);
-            } else if !input.peek(Token![=]) {
+            } else if !(input.peek(Token![=]) || optional(&name) && ends(input)) {
                 sink.report(&key, format!("`{name}` needs a value: `{name} = …`"));
                 skip_value(input)?;
             } else {
-                input.parse::<Token![=]>()?;
+                input.parse::<Option<Token![=]>>()?;
                 if let Err(error) = read(&key, input) {
                     sink.push(error);
                     skip_value(input)?;
@@ -68,9 +70,18 @@ pub(crate) fn for_each_key(
     }
 }
 
+fn optional(key: &str) -> bool {
+    OPTIONAL.contains(&key)
+}
+
+/// Whether a key ends here.
+pub(crate) fn ends(input: ParseStream<'_>) -> bool {
+    input.is_empty() || input.peek(Token![,])
+}
+
 /// Goes to the next comma, so that one mistake does not hide the next.
 fn skip_value(input: ParseStream<'_>) -> syn::Result<()> {
-    while !input.is_empty() && !input.peek(Token![,]) {
+    while !ends(input) {
         input.parse::<TokenTree>()?;
     }
     Ok(())

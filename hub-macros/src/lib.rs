@@ -28,6 +28,8 @@ use proc_macro::TokenStream;
 /// - `name = "chat"`: the hub's name, when it is not the type's. Letters, digits, `_`, `.` and `,`.
 /// - `client = ChatClient`: the `#[hub_client]` trait of what the clients implement.
 /// - `rename_all = "camelCase"`: how method names become client names, in serde's spellings.
+/// - `register`: linked into a program, the hub can be mounted by `HubApp::builder().discover()`. It is
+///   made by `Default`, or by the function of `register = path`. Needs the feature `discover`.
 /// - `crate = path`: where the runtime crate is, when it is not `::hub_runtime`.
 #[proc_macro_attribute]
 pub fn serverless_hub(args: TokenStream, item: TokenStream) -> TokenStream {

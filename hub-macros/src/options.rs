@@ -6,7 +6,7 @@ use syn::{Attribute, Error, LitStr, Meta, MetaList, Path};
 use crate::{
     case::RenameRule,
     errors::Sink,
-    keys::{for_each_key, path_value, string_value},
+    keys::{ends, for_each_key, path_value, string_value},
     paths::Root,
 };
 
@@ -18,6 +18,14 @@ pub(crate) struct Options {
     pub(crate) client: Option<Path>,
     /// The hub's name, when it is not the type's.
     pub(crate) name: Option<LitStr>,
+    pub(crate) register: Option<Register>,
+}
+
+/// `register`, alone or with a function.
+pub(crate) struct Register {
+    pub(crate) key: Ident,
+    /// Makes the hub; without it its `Default` does.
+    pub(crate) make: Option<Path>,
 }
 
 impl Options {
@@ -25,8 +33,13 @@ impl Options {
     pub(crate) fn read(args: TokenStream, known: &[&str], sink: &Sink) -> Self {
         let mut options = Self::default();
         for_each_key(args, known, sink, |key, input| {
+            let ident = key;
             let key = &*key.to_string();
             match key {
+                "register" => {
+                    let make = if ends(input) { None } else { Some(path_value(key, input)?) };
+                    options.register = Some(Register { key: ident.clone(), make });
+                }
                 "client" => options.client = Some(path_value(key, input)?),
                 "name" => options.name = Some(string_value(key, input)?),
                 "crate" => options.root = Root::new(path_value(key, input)?),

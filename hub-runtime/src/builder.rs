@@ -1,22 +1,22 @@
 //! Putting an app together, with every problem reported at once.
 
-use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use hub_core::{
     __private::Filters,
     Filter, Hub, Secret,
     mounted::{Mounted, MountedHub},
-    names,
     outbound::Outbound,
 };
 
 use crate::{
     HubApp, NegotiateLimit, SignalR,
-    app::{Hubs, wire_name},
+    app::Hubs,
     assemble,
-    config::{ConfigError, MIN_CLAIMS_KEY},
-    cors::Cors,
+    config::ConfigError,
+    problems,
     rest::{RestOptions, Retries},
+    start_table,
 };
 
 /// How large an upstream body may be, in bytes, unless the builder says otherwise.
@@ -30,6 +30,8 @@ pub struct HubAppBuilder {
     pub(crate) signalr: Option<SignalR>,
     pub(crate) hubs: Vec<Box<dyn MountedHub>>,
     pub(crate) filters: Filters,
+    /// Whether `discover` was asked for and found nothing.
+    pub(crate) found_none: bool,
     pub(crate) origins: Vec<String>,
     pub(crate) route_prefix: String,
     pub(crate) upstream_paths: Vec<String>,
@@ -95,6 +97,7 @@ impl HubAppBuilder {
             signalr: None,
             hubs: Vec::new(),
             filters: Filters::new(),
+            found_none: false,
             origins: Vec::new(),
             route_prefix: String::new(),
             upstream_paths: Vec::new(),
@@ -121,6 +124,29 @@ impl HubAppBuilder {
     /// Mounts a hub. Its filters are built now, once.
     pub fn hub<H: Hub>(mut self, hub: H) -> Self {
         self.hubs.push(Box::new(Mounted::new(hub)));
+        self
+    }
+
+    /// Mounts every hub that says `#[serverless_hub(register)]`, in this crate and in those that the
+    /// program links. A crate that nothing else uses must be named for that: `use chat_hubs as _;`.
+    ///
+    /// ```
+    /// # use hub_runtime::prelude::*;
+    /// #[derive(Default)]
+    /// struct Chat;
+    ///
+    /// #[serverless_hub(register)]
+    /// impl Chat {}
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let app = HubApp::builder().signalr(SignalR::local()).discover().build()?;
+    /// # drop(app); Ok(()) }
+    /// ```
+    #[cfg(feature = "discover")]
+    pub fn discover(mut self) -> Self {
+        let found = hub_core::registry::registered();
+        self.found_none |= found.is_empty();
+        self.hubs.extend(found.into_iter().map(|entry| entry.mount()));
         self
     }
 
@@ -242,7 +268,7 @@ impl HubAppBuilder {
     /// # Errors
     /// When hubs or settings do not fit, with all problems at once, or a port is taken.
     pub fn build(self) -> Result<HubApp, BuildError> {
-        let problems = self.problems();
+        let problems = problems::of(&self);
         if !problems.is_empty() {
             return Err(BuildError::Problems(problems));
         }
@@ -253,41 +279,11 @@ impl HubAppBuilder {
         let mut hubs = Hubs::default();
         for mut hub in self.hubs.drain(..) {
             hub.surround(&self.filters);
+            start_table::mounted(&*hub);
             hubs.insert(Arc::from(hub));
         }
+        start_table::not_mounted(&hubs);
         hubs
-    }
-
-    fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        if self.signalr.is_none() {
-            problems.push(
-                "no SignalR service: call .signalr(SignalR::from_env_or_local()?)".to_owned(),
-            );
-        }
-        if self.hubs.is_empty() {
-            problems.push("no hub: call .hub(…) with a value of each hub".to_owned());
-        }
-        let mut seen = HashSet::new();
-        for hub in &self.hubs {
-            if let Err(error) = names::check_hub(hub.name()) {
-                problems.push(format!("hub `{}`: {error}", hub.name()));
-            }
-            if !seen.insert(wire_name(hub.name())) {
-                problems.push(format!("two hubs are called `{}`", wire_name(hub.name())));
-            }
-        }
-        problems.extend(self.origins.iter().filter_map(|origin| Cors::problem(origin)));
-        for path in self.upstream_paths.iter().filter(|path| !path.starts_with('/')) {
-            problems.push(format!("the upstream path `{path}` must begin with `/`"));
-        }
-        let limit = self.negotiate_limit.and_then(NegotiateLimit::problem);
-        problems.extend(limit.map(str::to_owned));
-        let claims_key = self.signalr.as_ref().and_then(|signalr| signalr.claims_key.as_ref());
-        if claims_key.is_some_and(|key| key.expose().len() < MIN_CLAIMS_KEY) {
-            problems.push("the claims key is too short: at least 32 bytes".to_owned());
-        }
-        problems
     }
 }
 

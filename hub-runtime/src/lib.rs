@@ -39,6 +39,7 @@
 //!
 //! | Feature | Gives | Default |
 //! |---|---|---|
+//! | `discover` | `#[serverless_hub(register)]`, [`HubAppBuilder::discover`] | no |
 //! | `local` | the embedded service: no account needed | yes |
 //! | `msgpack` | clients that speak MessagePack, with native values for them | yes |
 //! | `rest` | the REST client of a service elsewhere, with TLS | yes |
@@ -61,6 +62,7 @@ mod keys;
 mod negotiate;
 mod negotiate_limit;
 pub mod prelude;
+mod problems;
 mod read_body;
 mod rest;
 mod routes;
@@ -69,6 +71,7 @@ mod serve;
 mod service;
 #[cfg(any(feature = "local", feature = "server"))]
 mod start_line;
+mod start_table;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod upstream;

@@ -17,6 +17,7 @@ pub(crate) fn table(hub: &HubDef) -> TokenStream {
         filters: quote_spanned!(site=> __hub::Filters::new()),
         attributes: None,
         imports: None,
+        registration: None,
     };
     implementation(hub, &parts)
 }

@@ -20,6 +20,7 @@ pub(crate) struct Parts {
     pub(crate) filters: TokenStream,
     pub(crate) attributes: Option<TokenStream>,
     pub(crate) imports: Option<TokenStream>,
+    pub(crate) registration: Option<TokenStream>,
 }
 
 /// The `Hub` implementation of a block without mistakes.
@@ -36,13 +37,14 @@ pub(crate) fn table(hub: &HubDef) -> TokenStream {
         attributes: deprecated.then(|| quote_spanned!(site=> #[allow(deprecated)])),
         imports: injects
             .then(|| quote_spanned!(site=> use __hub::FromContext as __HubFromContext;)),
+        registration: registration(hub),
     };
     implementation(hub, &parts)
 }
 
 pub(crate) fn implementation(hub: &HubDef, parts: &Parts) -> TokenStream {
     let HubDef { name, self_ty, .. } = hub;
-    let Parts { methods, negotiate, filters, attributes, imports } = parts;
+    let Parts { methods, negotiate, filters, attributes, imports, registration } = parts;
     let alias = hub.root.alias();
     let (generics, _, conditions) = hub.generics.split_for_impl();
     let client = match &hub.client {
@@ -64,8 +66,29 @@ pub(crate) fn implementation(hub: &HubDef, parts: &Parts) -> TokenStream {
                     #filters
                 }
             }
+            #registration
         };
     }
+}
+
+/// The entry of a hub that registers.
+fn registration(hub: &HubDef) -> Option<TokenStream> {
+    let register = hub.register.as_ref()?;
+    let self_ty = &hub.self_ty;
+    let make = match &register.make {
+        Some(path) => match path.segments.iter().collect::<Vec<_>>()[..] {
+            // The entry stands outside of the block, where `Self` means nothing.
+            [first, ref rest @ ..] if first.ident == "Self" && !rest.is_empty() => {
+                quote_spanned!(path.span()=> <#self_ty>::#(#rest)::*)
+            }
+            _ => quote_spanned!(path.span()=> #path),
+        },
+        None => {
+            let span = at(register.key.span());
+            quote_spanned!(span=> <#self_ty as __hub::Default>::default)
+        }
+    };
+    Some(quote_spanned!(Span::mixed_site()=> __hub::register!(#self_ty, #make);))
 }
 
 /// One row of the table.

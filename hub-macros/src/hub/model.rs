@@ -3,7 +3,12 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use syn::{Expr, Generics, Path, Type};
 
-use crate::{case::matching_form, errors::Sink, options::Whole, paths::Root};
+use crate::{
+    case::matching_form,
+    errors::Sink,
+    options::{Register, Whole},
+    paths::Root,
+};
 
 /// An annotated `impl` block.
 pub(crate) struct HubDef {
@@ -12,6 +17,8 @@ pub(crate) struct HubDef {
     pub(crate) name: String,
     pub(crate) generics: Generics,
     pub(crate) self_ty: Type,
+    /// Whether and how the hub registers.
+    pub(crate) register: Option<Register>,
     /// The client trait, if the block names one.
     pub(crate) client: Option<Path>,
     /// The block's own filters, outer first.

@@ -20,7 +20,7 @@ use crate::{
     types,
 };
 
-const KEYS: [&str; 4] = ["name", "client", "rename_all", "crate"];
+const KEYS: [&str; 5] = ["name", "client", "rename_all", "register", "crate"];
 
 /// Reads a block; `None` when it has no type that a table could belong to.
 pub(crate) fn block(args: TokenStream, block: &mut ItemImpl, sink: &Sink) -> Option<HubDef> {
@@ -40,6 +40,7 @@ pub(crate) fn block(args: TokenStream, block: &mut ItemImpl, sink: &Sink) -> Opt
         }
     }
     let name = reader.hub_name(&block.self_ty)?;
+    reader.register(&block.generics);
     Some(HubDef {
         name,
         generics: block.generics.clone(),
@@ -48,6 +49,7 @@ pub(crate) fn block(args: TokenStream, block: &mut ItemImpl, sink: &Sink) -> Opt
         methods,
         negotiators,
         root: options.root,
+        register: options.register,
         client: options.client,
     })
 }
@@ -98,6 +100,16 @@ impl Reader<'_> {
             self.sink.report(self_ty, message);
         }
         Some(name)
+    }
+
+    fn register(&self, generics: &syn::Generics) {
+        if let Some(register) = &self.options.register
+            && !generics.params.is_empty()
+        {
+            let message = "a generic hub cannot register, since nothing says for which types; mount it with \
+                           `.hub(…)`";
+            self.sink.report(&register.key, message);
+        }
     }
 
     fn item(&self, item: &mut ImplItem) -> Option<Member> {

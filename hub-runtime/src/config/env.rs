@@ -51,6 +51,11 @@ pub(crate) fn process(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// The names of the process's variables.
+pub(crate) fn names() -> impl Iterator<Item = String> {
+    std::env::vars_os().filter_map(|(name, _)| name.into_string().ok())
+}
+
 /// The variable that shows a cloud host, if one does.
 pub(crate) fn cloud_host(variables: &impl Variables) -> Option<&'static str> {
     const FUNCTIONS: &str = "FUNCTIONS_WORKER_RUNTIME";

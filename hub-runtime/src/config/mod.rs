@@ -2,6 +2,7 @@
 
 pub(crate) mod connection_string;
 pub(crate) mod env;
+mod unknown;
 
 use std::net::IpAddr;
 
@@ -23,6 +24,8 @@ pub struct SignalR {
     pub(crate) claims_key: Option<Secret>,
     pub(crate) previous_access_key: Option<Secret>,
     pub(crate) trust_plain_claims: bool,
+    /// What is wrong with names of variables; `build()` reports it with everything else.
+    pub(crate) unknown_settings: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -97,7 +100,7 @@ impl SignalR {
     /// # Errors
     /// When it is missing or malformed.
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::from_variables(env::process)
+        Ok(Self::from_variables(env::process)?.among(env::names()))
     }
 
     /// The service of the environment's connection string, else the embedded one.
@@ -105,7 +108,7 @@ impl SignalR {
     /// # Errors
     /// When a variable is malformed, or when there is no connection string on a cloud host.
     pub fn from_env_or_local() -> Result<Self, ConfigError> {
-        Self::from_variables_or_local(env::process)
+        Ok(Self::from_variables_or_local(env::process)?.among(env::names()))
     }
 
     /// [`Self::from_env`] with the variables given by a function.
@@ -193,7 +196,19 @@ impl SignalR {
     }
 
     fn planned(plan: Plan) -> Self {
-        Self { plan, claims_key: None, previous_access_key: None, trust_plain_claims: false }
+        Self {
+            plan,
+            claims_key: None,
+            previous_access_key: None,
+            trust_plain_claims: false,
+            unknown_settings: Vec::new(),
+        }
+    }
+
+    /// Remembers which variables look like settings and are none.
+    fn among(mut self, names: impl Iterator<Item = String>) -> Self {
+        self.unknown_settings = unknown::settings(names);
+        self
     }
 
     fn with_variables(mut self, variables: &impl Variables) -> Result<Self, ConfigError> {

@@ -14,6 +14,7 @@ mod readme;
 mod rest;
 mod rest_failures;
 mod run_to_end;
+mod start;
 mod stock_filters;
 mod support;
 mod test_hub;

@@ -185,6 +185,6 @@ async fn a_wildcard_origin_is_refused_at_start_with_everything_else_that_is_wron
 
     let Err(BuildError::Problems(problems)) = built else { panic!("it started") };
     assert_eq!(problems.len(), 2, "{problems:?}");
-    assert!(problems[0].contains("two hubs are called `loop`"));
+    assert!(problems[0].contains("the hub `loop` is mounted more than once"));
     assert!(problems[1].contains("`*` cannot be allowed"));
 }

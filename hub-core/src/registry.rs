@@ -1,0 +1,66 @@
+//! Hubs that linked crates register. Linking a crate opens no endpoint: nothing is mounted before the
+//! app asks.
+
+use std::{any::TypeId, fmt};
+
+/// What an expansion submits with.
+pub use ::inventory;
+
+use crate::{
+    Hub,
+    mounted::{Mounted, MountedHub},
+};
+
+/// A hub behind `#[serverless_hub(register)]`.
+pub struct Registered {
+    /// The hub's name.
+    pub name: &'static str,
+    /// The module of the block.
+    pub module: &'static str,
+    type_id: fn() -> TypeId,
+    mount: fn() -> Box<dyn MountedHub>,
+}
+
+inventory::collect!(Registered);
+
+impl Registered {
+    /// The entry of a hub. `mount` makes the hub's value.
+    #[must_use]
+    pub const fn new<H: Hub>(module: &'static str, mount: fn() -> Box<dyn MountedHub>) -> Self {
+        Self { name: H::NAME, module, type_id: TypeId::of::<H>, mount }
+    }
+
+    /// Makes the hub's value and builds its filters.
+    #[must_use]
+    pub fn mount(&self) -> Box<dyn MountedHub> {
+        (self.mount)()
+    }
+
+    /// Whether a mounted hub is this one.
+    #[must_use]
+    pub fn is(&self, hub: &dyn MountedHub) -> bool {
+        (*hub.value()).type_id() == (self.type_id)()
+    }
+}
+
+impl fmt::Debug for Registered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registered")
+            .field("name", &self.name)
+            .field("module", &self.module)
+            .finish()
+    }
+}
+
+/// Every registered hub of the program, by name and module.
+#[must_use]
+pub fn registered() -> Vec<&'static Registered> {
+    let mut all: Vec<_> = inventory::iter::<Registered>().collect();
+    all.sort_by_key(|entry| (entry.name, entry.module));
+    all
+}
+
+/// Mounts what a registered function makes.
+pub fn mounted<H: Hub>(make: fn() -> H) -> Box<dyn MountedHub> {
+    Box::new(Mounted::new(make()))
+}

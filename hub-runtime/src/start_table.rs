@@ -1,0 +1,44 @@
+//! What the log says of the hubs when an app starts.
+
+use hub_core::{Category, mounted::MountedHub};
+
+use crate::app::Hubs;
+
+/// A hub that is mounted, with what it answers.
+pub(crate) fn mounted(hub: &dyn MountedHub) {
+    tracing::info!(
+        hub = hub.name(),
+        hub_type = hub.type_name(),
+        negotiate = hub.negotiates(),
+        methods = methods(hub),
+        "hub mounted"
+    );
+}
+
+/// The table in one line: `join(room), sendMessage(room, text), connected`.
+fn methods(hub: &dyn MountedHub) -> String {
+    let rows = hub.methods().iter().map(|method| match method.category {
+        Category::Message if method.fallback => "any other".to_owned(),
+        Category::Message => format!("{}({})", method.name, method.params.join(", ")),
+        Category::Connected | Category::Disconnected => method.name.to_owned(),
+    });
+    rows.collect::<Vec<_>>().join(", ")
+}
+
+/// Hubs that the program links and the app leaves out: that may be meant, or forgotten.
+#[cfg(feature = "discover")]
+pub(crate) fn not_mounted(hubs: &Hubs) {
+    for entry in hub_core::registry::registered() {
+        let mounted = hubs.find(entry.name).is_some_and(|mount| entry.is(&*mount.hub));
+        if !mounted {
+            tracing::info!(
+                hub = entry.name,
+                module = entry.module,
+                "hub linked, not mounted: `.discover()` or `.hub(…)` would mount it"
+            );
+        }
+    }
+}
+
+#[cfg(not(feature = "discover"))]
+pub(crate) fn not_mounted(_: &Hubs) {}

@@ -1,0 +1,162 @@
+//! What an app says when it starts: its table of hubs, or everything that does not fit.
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
+use hub_runtime::{HubApp, NegotiateLimit, prelude::*};
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::support::{KEY, answer, invoke};
+
+#[derive(Default)]
+struct Rooms;
+
+#[serverless_hub(register)]
+impl Rooms {
+    async fn join(&self, _room: String, _quiet: Option<bool>) {}
+
+    async fn on_connected(&self) {}
+
+    #[hub(fallback)]
+    async fn other(&self) {}
+}
+
+struct Loop {
+    greeting: &'static str,
+}
+
+fn made() -> Loop {
+    Loop { greeting: "made" }
+}
+
+#[serverless_hub(register = made)]
+impl Loop {
+    async fn negotiate(&self) -> HubResult<Negotiation> {
+        Ok(Negotiation::anonymous())
+    }
+
+    async fn greet(&self) -> HubResult<&'static str> {
+        Ok(self.greeting)
+    }
+}
+
+struct Impostor;
+
+#[serverless_hub(name = "ROOMS")]
+impl Impostor {}
+
+fn builder() -> hub_runtime::HubAppBuilder {
+    let text = format!("Endpoint=http://127.0.0.1:1;AccessKey={KEY};Version=1.0;");
+    HubApp::builder().signalr(SignalR::connection_string(&text).unwrap())
+}
+
+/// What the log says meanwhile.
+fn logged(work: impl FnOnce()) -> String {
+    let log = Log::default();
+    let subscriber =
+        tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).without_time().finish();
+    tracing::subscriber::with_default(subscriber, work);
+    String::from_utf8(log.0.lock().unwrap().clone()).unwrap()
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test]
+async fn registered_hubs_are_mounted_when_the_app_discovers_them() {
+    let app = builder().discover().build().unwrap();
+
+    let greeted = answer(&app, invoke("greet", "[]")).await;
+
+    assert!(greeted.body.contains(r#""result":"made""#), "{}", greeted.body);
+}
+
+#[test]
+fn the_start_lists_every_hub_with_its_methods() {
+    let log = logged(|| drop(builder().discover().build().unwrap()));
+
+    assert!(log.contains(r#"hub mounted hub="Rooms""#), "{log}");
+    assert!(log.contains(r#"methods="join(room, quiet), connected, any other""#), "{log}");
+    assert!(log.contains(r#"negotiate=true methods="greet()""#), "{log}");
+    assert!(!log.contains("not mounted"), "{log}");
+}
+
+#[test]
+fn registered_hubs_that_the_app_leaves_out_are_listed_as_linked_and_not_mounted() {
+    let log = logged(|| drop(builder().hub(made()).build().unwrap()));
+
+    assert!(
+        log.contains(
+            r#"hub linked, not mounted: `.discover()` or `.hub(…)` would mount it hub="Rooms""#
+        ),
+        "{log}"
+    );
+    assert!(!log.contains(r#"would mount it hub="Loop""#), "{log}");
+}
+
+#[test]
+fn another_hub_of_the_same_name_does_not_count_as_mounted() {
+    let log = logged(|| drop(builder().hub(Impostor).hub(made()).build().unwrap()));
+
+    assert!(log.contains(r#"would mount it hub="Rooms""#), "{log}");
+}
+
+#[test]
+fn all_problems_of_hubs_and_settings_are_listed_together() {
+    let error = HubApp::builder()
+        .hub(Rooms)
+        .hub(Rooms)
+        .hub(Impostor)
+        .allow_origin("https://app.example/path")
+        .negotiate_limit(NegotiateLimit::new(0, std::time::Duration::ZERO))
+        .upstream_path("hooks")
+        .build()
+        .unwrap_err();
+
+    let text = error.to_string();
+    let problems: Vec<_> = text.lines().map(str::trim).collect();
+    let expected = [
+        "the app cannot start:",
+        "- no SignalR service: call .signalr(SignalR::from_env_or_local()?)",
+        "- the hub `rooms` is mounted more than once; keep one of `.hub(…)` and `.discover()` for it",
+        "- two hubs are called `rooms`: `wire::start::Rooms` and `wire::start::Impostor`; name one of them: \
+         `#[serverless_hub(name = \"…\")]`",
+        "- `https://app.example/path` is not an origin",
+        "- the upstream path `hooks` must begin with `/`",
+        "- the negotiate limit lets nobody in: count and period must be above zero",
+        "- `allow_origin` has no effect: no hub has a `negotiate`",
+        "- `negotiate_limit` has no effect: no hub has a `negotiate`",
+    ];
+    assert_eq!(problems.len(), expected.len(), "{text}");
+    for (problem, expected) in problems.iter().zip(expected) {
+        assert!(problem.starts_with(expected), "{problem}\n{expected}");
+    }
+}
+
+#[test]
+fn a_hub_that_is_mounted_by_hand_and_discovered_is_mounted_twice() {
+    let error = builder().hub(Rooms).discover().build().unwrap_err();
+
+    assert!(error.to_string().contains("the hub `rooms` is mounted more than once"), "{error}");
+}
