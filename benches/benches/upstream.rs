@@ -6,78 +6,51 @@
 
 use std::hint::black_box;
 
+use benches::{bare, binding::Binding, call};
 use bytes::Bytes;
-use criterion::{Criterion, criterion_group, criterion_main};
-use http::Request;
-use http_body_util::Full;
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use hub_core::{
     Secret,
     protocol::{Message, Outcome, json},
-    seal::{self, Identity, SealKey},
+    seal::{self, SealKey},
     signature,
 };
-use hub_runtime::{HubApp, prelude::*};
 use tower_service::Service;
-
-const KEY: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH";
-const BODY: &str = r#"{"type":1,"invocationId":"7","target":"add","arguments":[1,"two"]}"#;
-
-struct Bench;
-
-#[serverless_hub]
-impl Bench {
-    #[filter(SignedIn)]
-    async fn add(&self, left: i64, right: String) -> HubResult<usize> {
-        Ok(usize::try_from(left).unwrap_or_default() + right.len())
-    }
-}
-
-fn sealed() -> String {
-    let identity = Identity {
-        hub: "bench".to_owned(),
-        user_id: Some("ada".to_owned()),
-        issued_at: 1_700_000_000,
-        claims: [("role".to_owned(), "moderator".to_owned())].into_iter().collect(),
-    };
-    seal::seal(&identity, &SealKey::derive(&Secret::from(KEY)))
-}
-
-fn request(signature: &str, sealed: &str) -> Request<Full<Bytes>> {
-    Request::post("/runtime/webhooks/signalr")
-        .header("X-ASRS-Connection-Id", "conn-0001")
-        .header("X-ASRS-Hub", "bench")
-        .header("X-ASRS-Category", "messages")
-        .header("X-ASRS-Event", "add")
-        .header("X-ASRS-User-Id", "ada")
-        .header("X-ASRS-User-Claims", format!("shub: {sealed}"))
-        .header("X-ASRS-Signature", signature)
-        .header("Content-Type", "application/json")
-        .body(Full::from(Bytes::from_static(BODY.as_bytes())))
-        .unwrap()
-}
 
 fn upstream(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let text = format!("Endpoint=http://127.0.0.1:1;AccessKey={KEY};Version=1.0;");
-    let signalr = SignalR::connection_string(&text).unwrap();
-    let app =
-        runtime.block_on(async { HubApp::builder().signalr(signalr).hub(Bench).build() }).unwrap();
-    let signature = signature::sign(&Secret::from(KEY), "conn-0001");
-    let sealed = sealed();
-    let mut service = app.service();
+    let mut service = runtime.block_on(async { call::app() }).unwrap().service();
+    let headers = call::headers();
+    let request = || call::request(&headers).unwrap();
     criterion.bench_function("upstream call, two arguments, one filter", |bencher| {
-        bencher.iter(|| {
-            let answer = runtime.block_on(service.call(request(&signature, &sealed))).unwrap();
-            assert!(answer.status().is_success());
-        });
+        bencher.iter_batched(
+            request,
+            |request| {
+                let answer = runtime.block_on(service.call(request)).unwrap();
+                assert!(answer.status().is_success());
+            },
+            BatchSize::SmallInput,
+        );
     });
-    criterion.bench_function("of it: building the request", |bencher| {
-        bencher.iter(|| black_box(request(&signature, &sealed)));
+    criterion.bench_function("the same request, bare", |bencher| {
+        bencher.iter_batched(
+            request,
+            |request| runtime.block_on(bare::handle(request)).unwrap(),
+            BatchSize::SmallInput,
+        );
+    });
+    let binding = Binding::default();
+    criterion.bench_function("of it: routing and binding", |bencher| {
+        bencher.iter_batched(
+            || binding.parts(),
+            |parts| binding.call(parts).unwrap(),
+            BatchSize::SmallInput,
+        );
     });
 }
 
 fn parts(criterion: &mut Criterion) {
-    let keys = [Secret::from(KEY)];
+    let keys = [Secret::from(call::KEY)];
     let signed = signature::sign(&keys[0], "conn-0001");
     criterion.bench_function("signature: verify", |bencher| {
         bencher.iter(|| {
@@ -85,11 +58,11 @@ fn parts(criterion: &mut Criterion) {
         });
     });
     let seal_keys = [SealKey::derive(&keys[0])];
-    let sealed = sealed();
+    let sealed = call::sealed();
     criterion.bench_function("seal: open", |bencher| {
         bencher.iter(|| seal::open(black_box(&sealed), &seal_keys).unwrap());
     });
-    let frame = Bytes::from_static(BODY.as_bytes());
+    let frame = Bytes::from_static(call::BODY.as_bytes());
     criterion.bench_function("JSON: parse an invocation", |bencher| {
         bencher.iter(|| json::parse(black_box(&frame)).unwrap());
     });

@@ -1,7 +1,7 @@
 //! Arguments of a call: found without decoding, bound one by one, each failure with its name.
 
 use serde::{
-    Deserializer,
+    Deserialize, Deserializer,
     de::{DeserializeOwned, Error as _, Visitor, value::Error as ValueError},
     forward_to_deserialize_any,
 };
@@ -79,6 +79,12 @@ enum Item<'a> {
     Text(Option<String>),
 }
 
+impl<'de: 'a, 'a> Deserialize<'de> for Item<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <&RawValue>::deserialize(deserializer).map(Item::Json)
+    }
+}
+
 impl<'a> Args<'a> {
     /// Finds the arguments of a call without decoding them.
     ///
@@ -99,11 +105,8 @@ impl<'a> Args<'a> {
 
     fn message(call: &'a Invocation) -> Result<Self, HubError> {
         let items = match call.protocol() {
-            Protocol::Json => serde_json::from_slice::<Vec<&RawValue>>(call.raw_arguments())
-                .map_err(|_| HubError::rejected("the arguments are not a JSON array"))?
-                .into_iter()
-                .map(Item::Json)
-                .collect(),
+            Protocol::Json => serde_json::from_slice(call.raw_arguments())
+                .map_err(|_| HubError::rejected("the arguments are not a JSON array"))?,
             #[cfg(feature = "msgpack")]
             Protocol::MessagePack => msgpack::elements(call.raw_arguments())
                 .map_err(|_| HubError::rejected("the arguments are not a MessagePack array"))?

@@ -1,6 +1,6 @@
 //! A hub value with its filters built, behind an object-safe interface.
 
-use std::{any::Any, collections::HashMap, fmt, future::Future, pin::Pin, sync::Arc};
+use std::{any::Any, fmt, future::Future, pin::Pin, sync::Arc};
 
 use crate::{
     Context, Hub, HubContext, HubError, Invocation, NegotiateRequest, Negotiation, args::Args,
@@ -73,8 +73,8 @@ pub struct Mounted<H: Hub> {
     block: Filters,
     /// Those of each row, the app's and the block's among them.
     filters: Vec<Filters>,
-    /// Matching form of a message's name to its row.
-    messages: HashMap<String, usize>,
+    /// Matching form of each message's name and its row, in the order of the forms.
+    messages: Vec<(String, usize)>,
     /// The row of every other message.
     fallback: Option<usize>,
 }
@@ -83,7 +83,7 @@ impl<H: Hub> Mounted<H> {
     /// Builds every filter, once.
     pub fn new(hub: H) -> Self {
         let block = H::filters();
-        let mut messages = HashMap::new();
+        let mut messages = Vec::new();
         let mut methods = Vec::new();
         let mut filters = Vec::new();
         let mut fallback = None;
@@ -91,7 +91,7 @@ impl<H: Hub> Mounted<H> {
             if method.fallback {
                 fallback = Some(row);
             } else if method.category == Category::Message {
-                messages.insert(names::matching_form(method.name), row);
+                messages.push((names::matching_form(method.name), row));
             }
             methods.push(MethodInfo {
                 name: method.name,
@@ -105,6 +105,7 @@ impl<H: Hub> Mounted<H> {
                 Category::Disconnected => Filters::new(),
             });
         }
+        messages.sort_unstable();
         Self { hub: Arc::new(hub), methods, block, filters, messages, fallback }
     }
 
@@ -131,7 +132,9 @@ impl<H: Hub> MountedHub for Mounted<H> {
     fn find(&self, category: Category, event: &str) -> Option<usize> {
         match category {
             Category::Message => {
-                self.messages.get(&names::matching_form(event)).copied().or(self.fallback)
+                let named = |(form, _): &(String, usize)| names::compare_matching(form, event);
+                let found = self.messages.binary_search_by(named).ok();
+                found.map(|index| self.messages[index].1).or(self.fallback)
             }
             Category::Connected | Category::Disconnected => {
                 self.methods.iter().position(|method| method.category == category)

@@ -3,7 +3,7 @@
 //! Names are data, never paths: they are checked once, percent-encoded by us, and `.` and `..`
 //! are refused because URL libraries fold them away.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, cmp::Ordering};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -62,6 +62,12 @@ pub enum NameError {
 #[must_use]
 pub fn matching_form(name: &str) -> String {
     name.chars().filter(|character| *character != '_').map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// The order of a name's matching form beside one that was made before, without making it.
+pub(crate) fn compare_matching(form: &str, name: &str) -> Ordering {
+    let matching = name.bytes().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase());
+    form.bytes().cmp(matching)
 }
 
 /// Checks a hub name (or application prefix).
@@ -186,6 +192,20 @@ mod tests {
     fn names_match_ignoring_case_and_underscores() {
         assert_eq!(matching_form("Send_Message"), "sendmessage");
         assert_eq!(matching_form("größe_X"), "größex");
+    }
+
+    #[test]
+    fn names_compare_with_a_matching_form_as_their_own_forms_do() {
+        let names = ["send", "Send_Message", "größe_X", "GRÖSSE", "_", "", "sendMessages"];
+
+        for (left, right) in names.iter().flat_map(|left| names.map(|right| (left, right))) {
+            let form = matching_form(left);
+            assert_eq!(
+                compare_matching(&form, right),
+                form.cmp(&matching_form(right)),
+                "{left} {right}"
+            );
+        }
     }
 
     #[test]

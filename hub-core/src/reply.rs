@@ -1,6 +1,5 @@
 //! What a hub method returns to its caller.
 
-use bytes::Bytes;
 use serde::Serialize;
 
 use crate::{HubError, error::IntoHubError, protocol::Protocol};
@@ -13,7 +12,7 @@ pub enum Reply {
     /// The method returns nothing.
     Void,
     /// The result, encoded in the caller's protocol.
-    Value(Bytes),
+    Value(Vec<u8>),
 }
 
 /// What a hub method may return: nothing, or a `Result`.
@@ -46,6 +45,6 @@ impl<T: Serialize, E: IntoHubError> HubReply for Result<T, E> {
                 out
             }
         };
-        Ok(Reply::Value(encoded.into()))
+        Ok(Reply::Value(encoded))
     }
 }

@@ -99,6 +99,16 @@ pub fn encode(message: &Message) -> Bytes {
     out.into()
 }
 
+/// Writes a completion with its separator, around a result that is encoded already.
+#[must_use]
+pub fn encode_result(invocation_id: &str, value: &[u8]) -> Bytes {
+    let mut out = Vec::with_capacity(64 + invocation_id.len() + value.len());
+    begin(&mut out, b"3", Some(invocation_id));
+    result(&mut out, value);
+    out.extend_from_slice(&[b'}', RECORD_SEPARATOR]);
+    out.into()
+}
+
 /// Writes one message without its separator, as it goes upstream.
 #[must_use]
 pub fn encode_body(message: &Message) -> Bytes {
@@ -168,12 +178,14 @@ fn call(out: &mut Vec<u8>, target: &str, arguments: &[u8], stream_ids: &[String]
 fn write_outcome(out: &mut Vec<u8>, outcome: &Outcome) {
     match outcome {
         Outcome::Void => {}
-        Outcome::Result(value) => {
-            out.extend_from_slice(b",\"result\":");
-            out.extend_from_slice(value);
-        }
+        Outcome::Result(value) => result(out, value),
         Outcome::Error(error) => text(out, b",\"error\":", error),
     }
+}
+
+fn result(out: &mut Vec<u8>, value: &[u8]) {
+    out.extend_from_slice(b",\"result\":");
+    out.extend_from_slice(value);
 }
 
 fn number(out: &mut Vec<u8>, kind: &[u8], id: u64) {

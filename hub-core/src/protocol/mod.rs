@@ -120,6 +120,16 @@ impl Protocol {
         }
     }
 
+    /// Writes a completion as it goes to a client, around a result that is encoded already.
+    #[must_use]
+    pub fn encode_result(self, invocation_id: &str, value: &[u8]) -> Bytes {
+        match self {
+            Self::Json => json::encode_result(invocation_id, value),
+            #[cfg(feature = "msgpack")]
+            Self::MessagePack => msgpack::encode_result(invocation_id, value),
+        }
+    }
+
     /// Writes one message without its separator or length, as it goes upstream.
     #[must_use]
     pub fn encode_body(self, message: &Message) -> Bytes {

@@ -204,10 +204,23 @@ impl<'a> Elements<'a> {
 /// Writes one message behind its length, as it goes to a client.
 #[must_use]
 pub fn encode(message: &Message) -> Bytes {
-    let body = encode_body(message);
+    framed(&encode_body(message))
+}
+
+/// Writes a completion behind its length, around a result that is encoded already.
+#[must_use]
+pub fn encode_result(invocation_id: &str, value: &[u8]) -> Bytes {
+    let mut out = Writer(Vec::with_capacity(64 + invocation_id.len() + value.len()));
+    out.begin(5, 3);
+    out.id(Some(invocation_id));
+    out.result(value);
+    framed(&out.0)
+}
+
+fn framed(body: &[u8]) -> Bytes {
     let mut out = Vec::with_capacity(body.len() + MAX_PREFIX);
     write_length(&mut out, body.len());
-    out.extend_from_slice(&body);
+    out.extend_from_slice(body);
     out.into()
 }
 
@@ -293,11 +306,13 @@ impl Writer {
                 self.text(error);
             }
             Outcome::Void => self.signed(VOID),
-            Outcome::Result(value) => {
-                self.signed(RESULT);
-                self.raw(value);
-            }
+            Outcome::Result(value) => self.result(value),
         }
+    }
+
+    fn result(&mut self, value: &[u8]) {
+        self.signed(RESULT);
+        self.raw(value);
     }
 
     fn optional_text(&mut self, text: Option<&str>) {

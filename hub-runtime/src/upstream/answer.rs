@@ -38,7 +38,11 @@ pub(crate) fn completion(
     outcome: Outcome,
 ) -> Response<Bytes> {
     let message = Message::Completion { invocation_id: invocation_id.to_owned(), outcome };
-    let mut answer = Response::new(protocol.encode(&message));
+    framed(protocol, protocol.encode(&message))
+}
+
+fn framed(protocol: Protocol, frame: Bytes) -> Response<Bytes> {
+    let mut answer = Response::new(frame);
     let content_type = http::HeaderValue::from_static(protocol.content_type());
     answer.headers_mut().insert(http::header::CONTENT_TYPE, content_type);
     answer
@@ -52,7 +56,11 @@ pub(crate) fn outcome(
     result: Result<Reply, HubError>,
 ) -> Response<Bytes> {
     match (category, invocation_id) {
-        (Category::Message, Some(id)) => completion(protocol, id, client_outcome(result)),
+        (Category::Message, Some(id)) => match result {
+            Ok(Reply::Value(value)) => framed(protocol, protocol.encode_result(id, &value)),
+            Ok(_) => completion(protocol, id, Outcome::Void),
+            Err(error) => completion(protocol, id, Outcome::Error(shown(&error))),
+        },
         (Category::Disconnected, _) => {
             if let Err(error) = result {
                 log(&error, None);
@@ -66,14 +74,6 @@ pub(crate) fn outcome(
                 empty(status(category, error.kind()))
             }
         },
-    }
-}
-
-fn client_outcome(result: Result<Reply, HubError>) -> Outcome {
-    match result {
-        Ok(Reply::Value(value)) => Outcome::Result(value),
-        Ok(_) => Outcome::Void,
-        Err(error) => Outcome::Error(shown(&error)),
     }
 }
 
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn an_invoke_is_answered_with_a_framed_completion() {
-        let value = Ok(Reply::Value(Bytes::from_static(b"42")));
+        let value = Ok(Reply::Value(b"42".to_vec()));
 
         assert_eq!(
             answered(Category::Message, Some("7"), value),
@@ -148,7 +148,7 @@ mod tests {
     fn a_completion_is_framed_in_the_protocol_of_the_caller() {
         let of = |result| outcome(Category::Message, Protocol::MessagePack, Some("7"), result);
 
-        let value = of(Ok(Reply::Value(Bytes::from_static(&[42]))));
+        let value = of(Ok(Reply::Value(vec![42])));
         assert_eq!(&value.body()[..], b"\x07\x95\x03\x80\xa17\x03\x2a");
         assert_eq!(value.headers()["content-type"], "application/x-msgpack");
         let void = of(Ok(Reply::Void));

@@ -103,7 +103,7 @@ impl<H: Hub> Bench<H> {
         let outbound = Arc::clone(&self.recorder) as Arc<dyn Outbound>;
         let reply = block_on(hub.call(Some(row), parts, outbound, Arc::from("hub")));
         match reply.map_err(|error| shown(&error))? {
-            Reply::Value(json) => Ok(String::from_utf8(json.to_vec()).unwrap()),
+            Reply::Value(json) => Ok(String::from_utf8(json).unwrap()),
             _ => Ok(String::new()),
         }
     }

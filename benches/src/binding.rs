@@ -1,0 +1,130 @@
+//! Routing and binding alone: from an event and its raw arguments to the method's result, without HTTP.
+
+use std::{
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use hub_core::{
+    Category, InvocationParts, Payload, Reply,
+    mounted::{Mounted, MountedHub},
+    outbound::{Change, Check, MemberPage, Outbound},
+    protocol::Protocol,
+};
+use hub_runtime::prelude::*;
+
+/// A hub with one method: two arguments, no filter.
+#[derive(Clone, Copy, Debug)]
+pub struct Plain;
+
+#[serverless_hub]
+impl Plain {
+    async fn add(&self, left: i64, right: String) -> HubResult<usize> {
+        Ok(usize::try_from(left).unwrap_or_default() + right.len())
+    }
+}
+
+/// The mounted hub, and what each call needs besides its parts.
+#[derive(Debug)]
+pub struct Binding {
+    hub: Arc<Mounted<Plain>>,
+    outbound: Arc<Nowhere>,
+    wire_name: Arc<str>,
+}
+
+impl Default for Binding {
+    fn default() -> Self {
+        let (hub, outbound) = (Arc::new(Mounted::new(Plain)), Arc::new(Nowhere));
+        Self { hub, outbound, wire_name: "plain".into() }
+    }
+}
+
+impl Binding {
+    /// What the runtime has read of one call.
+    #[must_use]
+    pub fn parts(&self) -> InvocationParts {
+        InvocationParts {
+            hub: "plain".to_owned(),
+            category: Category::Message,
+            event: "add".to_owned(),
+            connection_id: "connection".to_owned(),
+            user_id: None,
+            claims: Default::default(),
+            query: Default::default(),
+            headers: Default::default(),
+            protocol: Protocol::Json,
+            arguments: Bytes::from_static(br#"[1,"two"]"#),
+            error: None,
+            invocation_id: Some("7".to_owned()),
+            arrived: Duration::ZERO,
+            cancellation: Default::default(),
+        }
+    }
+
+    /// Finds the method, binds both arguments, calls it, and encodes what it returns.
+    #[must_use]
+    pub fn call(&self, parts: InvocationParts) -> Option<Reply> {
+        let row = self.hub.find(Category::Message, &parts.event);
+        let hub = Arc::clone(&self.hub);
+        let (outbound, wire_name) = (Arc::clone(&self.outbound), Arc::clone(&self.wire_name));
+        let mut call = pin!(hub.call(row, parts, outbound, wire_name));
+        match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(reply) => reply.ok(),
+            Poll::Pending => None,
+        }
+    }
+}
+
+/// No service at all.
+#[derive(Debug)]
+struct Nowhere;
+
+#[async_trait]
+impl Outbound for Nowhere {
+    async fn send(&self, _: &str, _: Target, _: Payload) -> Result<(), SendError> {
+        Ok(())
+    }
+
+    async fn invoke(
+        &self,
+        _: &str,
+        _: &str,
+        _: Payload,
+        _: Option<Duration>,
+    ) -> Result<Bytes, InvokeError> {
+        Ok(Bytes::new())
+    }
+
+    async fn change(&self, _: &str, _: Change) -> Result<(), SendError> {
+        Ok(())
+    }
+
+    async fn check(&self, _: &str, _: Check) -> Result<bool, SendError> {
+        Ok(false)
+    }
+
+    async fn members(&self, _: &str, _: &str, _: Option<String>) -> Result<MemberPage, SendError> {
+        Ok(MemberPage::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_with_two_arguments_is_routed_bound_and_answered_with_six_allocations() {
+        let binding = Binding::default();
+        let parts = binding.parts();
+        let mut reply = None;
+
+        let counted = allocation_counter::measure(|| reply = binding.call(parts));
+
+        assert_eq!(reply, Some(Reply::Value(b"4".to_vec())));
+        assert!(counted.count_total <= 6, "{counted:?}");
+    }
+}

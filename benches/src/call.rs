@@ -1,0 +1,110 @@
+//! One upstream call: the hub that takes it, and the request that brings it.
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use hub_core::{
+    Secret,
+    seal::{self, Identity, SealKey},
+    signature,
+};
+use hub_runtime::prelude::*;
+
+/// The access key of app and request.
+pub const KEY: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH";
+/// An invocation with two arguments, as the service sends it.
+pub const BODY: &str = r#"{"type":1,"invocationId":"7","target":"add","arguments":[1,"two"]}"#;
+/// What the app answers.
+pub const ANSWER: &str = "{\"type\":3,\"invocationId\":\"7\",\"result\":4}\u{1e}";
+/// Where the service sends upstream calls.
+pub const PATH: &str = "/runtime/webhooks/signalr";
+
+const CONNECTION: &str = "q1w2e3r4t5y6u7i8o9p0";
+
+/// A hub with one method: two arguments, one filter.
+#[derive(Clone, Copy, Debug)]
+pub struct Sum;
+
+#[serverless_hub]
+impl Sum {
+    #[filter(SignedIn)]
+    async fn add(&self, left: i64, right: String) -> HubResult<usize> {
+        Ok(usize::try_from(left).unwrap_or_default() + right.len())
+    }
+}
+
+/// The app that takes the call. Its service is elsewhere and never asked.
+///
+/// # Errors
+/// When there is no runtime to build it on.
+pub fn app() -> Result<HubApp, Box<dyn std::error::Error>> {
+    let text = format!("Endpoint=http://127.0.0.1:1;AccessKey={KEY};Version=1.0;");
+    Ok(HubApp::builder().signalr(SignalR::connection_string(&text)?).hub(Sum).build()?)
+}
+
+/// The headers of the call: signature and seal are genuine.
+#[must_use]
+pub fn headers() -> Vec<(&'static str, String)> {
+    vec![
+        ("x-asrs-connection-id", CONNECTION.to_owned()),
+        ("x-asrs-hub", "sum".to_owned()),
+        ("x-asrs-category", "messages".to_owned()),
+        ("x-asrs-event", "add".to_owned()),
+        ("x-asrs-user-id", "ada".to_owned()),
+        ("x-asrs-user-claims", format!("shub: {}", sealed())),
+        ("x-asrs-signature", signature::sign(&Secret::from(KEY), CONNECTION)),
+        ("content-type", "application/json".to_owned()),
+    ]
+}
+
+/// The seal of a user with one claim.
+#[must_use]
+pub fn sealed() -> String {
+    let identity = Identity {
+        hub: "sum".to_owned(),
+        user_id: Some("ada".to_owned()),
+        issued_at: 1_700_000_000,
+        claims: [("role".to_owned(), "moderator".to_owned())].into_iter().collect(),
+    };
+    seal::seal(&identity, &SealKey::derive(&Secret::from(KEY)))
+}
+
+/// The call as a value, made of [`headers`].
+///
+/// # Errors
+/// Not with these headers.
+pub fn request(headers: &[(&'static str, String)]) -> http::Result<Request<Full<Bytes>>> {
+    let builder = headers
+        .iter()
+        .fold(Request::post(PATH), |builder, (name, value)| builder.header(*name, value));
+    builder.body(Full::from(Bytes::from_static(BODY.as_bytes())))
+}
+
+/// The call as it stands on a connection.
+#[must_use]
+pub fn on_the_wire() -> Vec<u8> {
+    let mut text = format!("POST {PATH} HTTP/1.1\r\nhost: 127.0.0.1\r\n");
+    for (name, value) in headers() {
+        text.push_str(&format!("{name}: {value}\r\n"));
+    }
+    text.push_str(&format!("content-length: {}\r\n\r\n{BODY}", BODY.len()));
+    text.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use tower_service::Service;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_call_is_genuine_and_its_answer_is_the_one_that_bare_gives() {
+        let request = request(&headers()).unwrap();
+
+        let answer = app().unwrap().service().call(request).await.unwrap();
+
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), ANSWER);
+    }
+}
