@@ -69,6 +69,10 @@ pub struct Counters {
     pub connections: usize,
     /// Clients that were closed because they did not read.
     pub slow_clients: u64,
+    /// Clients for whom messages wait now, or are being written.
+    pub waiting_clients: usize,
+    /// How much waits for them, in bytes. A message to many counts for each of them.
+    pub waiting_bytes: u64,
 }
 
 impl LocalService {
@@ -110,12 +114,15 @@ impl LocalService {
         format!("Endpoint={endpoint};{port}AccessKey={key};Version=1.0;")
     }
 
-    /// What the service has counted so far.
+    /// What the service has counted so far. Looks at every client, so ask now and then, not always.
     #[must_use]
     pub fn counters(&self) -> Counters {
+        let (waiting_clients, waiting_bytes) = self.state.waiting();
         Counters {
             connections: self.state.connections(),
             slow_clients: self.state.slow_clients.load(Ordering::Relaxed),
+            waiting_clients,
+            waiting_bytes,
         }
     }
 

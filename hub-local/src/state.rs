@@ -101,6 +101,16 @@ impl State {
         lock(&self.hubs).values().map(|hub| hub.connections()).sum()
     }
 
+    /// For how many clients something waits, and how many bytes in all.
+    pub(crate) fn waiting(&self) -> (usize, u64) {
+        let hubs: Vec<_> = lock(&self.hubs).values().cloned().collect();
+        let everyone = hubs.iter().flat_map(|hub| hub.everyone().to_vec());
+        let waiting = everyone.map(|connection| connection.outbox.waiting_bytes());
+        waiting
+            .filter(|bytes| *bytes > 0)
+            .fold((0, 0), |(clients, all), bytes| (clients + 1, all + bytes))
+    }
+
     pub(crate) fn count_slow_client(&self) {
         self.slow_clients.fetch_add(1, Ordering::Relaxed);
     }

@@ -53,6 +53,29 @@ async fn a_slow_client_is_closed_with_the_reason_and_others_get_everything() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_counters_say_for_how_many_how_much_waits() {
+    let fixture = Fixture::new(App::silent());
+    let (mut ada, _bob) = (fixture.client("ada").await, fixture.client("bob").await);
+    let counted = |fixture: &Fixture| {
+        let counters = fixture.service.counters();
+        (counters.waiting_clients, counters.waiting_bytes)
+    };
+    assert_eq!(counted(&fixture), (0, 0));
+
+    for _ in 0..100 {
+        fixture.send(":send", "x").await;
+    }
+    let (clients, both) = counted(&fixture);
+    assert!(clients == 2 && both > 100 * message("x").len() as u64, "{clients} {both}");
+
+    for _ in 0..100 {
+        assert_eq!(ada.hear().await, message("x"));
+    }
+    eventually(|| counted(&fixture).0 == 1).await;
+    assert!(counted(&fixture).1 < both);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_that_never_reads_again_does_not_stay() {
     let limits = Limits { outbox_messages: 10, ..Limits::default() };
     let fixture = Fixture::with(App::silent(), limits);

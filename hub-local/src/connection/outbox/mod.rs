@@ -198,6 +198,11 @@ impl Outbox {
         lock(&self.queue).waiting().messages == 0
     }
 
+    /// What waits or is being written, in bytes.
+    pub(crate) fn waiting_bytes(&self) -> u64 {
+        lock(&self.queue).waiting().bytes
+    }
+
     /// Takes nothing more; `last` still goes out, after what waits.
     pub(crate) fn close(&self, last: Option<Frame>) {
         let mut queue = lock(&self.queue);

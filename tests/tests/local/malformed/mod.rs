@@ -50,10 +50,7 @@ fn close_error(protocol: Protocol, heard: &[u8]) -> Option<String> {
             // Length, an array of three, a text with its length, true.
             let at = heard.windows(2).position(|it| it == b"\x93\x07")? + 2;
             let text = heard.get(at..)?.strip_suffix(b"\xC3")?;
-            let text = match text {
-                [0xD9, _, text @ ..] | [0xA0..=0xBF, text @ ..] => text,
-                _ => return None,
-            };
+            let ([0xD9, _, text @ ..] | [0xA0..=0xBF, text @ ..]) = text else { return None };
             String::from_utf8(text.to_vec()).ok()
         }
     }
