@@ -25,6 +25,8 @@ pub struct HubError {
     kind: ErrorKind,
     text: String,
     source: Option<Box<dyn Error + Send + Sync>>,
+    /// The filter that refused the call.
+    filter: Option<&'static str>,
 }
 
 /// Who caused a [`HubError`], which decides what is answered, shown and logged.
@@ -66,14 +68,19 @@ impl HubError {
     #[must_use]
     pub fn internal(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let source = source.into();
-        Self { kind: ErrorKind::Internal, text: source.to_string(), source: Some(source) }
+        Self {
+            kind: ErrorKind::Internal,
+            text: source.to_string(),
+            source: Some(source),
+            filter: None,
+        }
     }
 
     /// A method panicked with this message.
     #[doc(hidden)]
     #[must_use]
     pub fn panicked(message: String) -> Self {
-        Self { kind: ErrorKind::Panicked, text: message, source: None }
+        Self { kind: ErrorKind::Panicked, text: message, source: None, filter: None }
     }
 
     /// Keeps the cause of a visible error for the log.
@@ -81,6 +88,18 @@ impl HubError {
     pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
+    }
+
+    /// The same, from a filter of this type.
+    pub(crate) fn by_filter(mut self, filter: &'static str) -> Self {
+        self.filter = Some(filter);
+        self
+    }
+
+    /// The type of the filter that refused the call, without its path; `None` when the method did.
+    #[must_use]
+    pub fn refused_by(&self) -> Option<&'static str> {
+        self.filter
     }
 
     /// Who caused it.
@@ -118,7 +137,7 @@ impl HubError {
     }
 
     fn shown(kind: ErrorKind, text: &dyn fmt::Display) -> Self {
-        Self { kind, text: text.to_string(), source: None }
+        Self { kind, text: text.to_string(), source: None, filter: None }
     }
 }
 

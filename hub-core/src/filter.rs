@@ -137,6 +137,8 @@ type FilterFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// [`Filter`] in object-safe form.
 pub(crate) trait ErasedFilter: Send + Sync {
+    /// The filter's type, without its path.
+    fn name(&self) -> &'static str;
     fn before<'a>(&'a self, call: &'a Invocation) -> FilterFuture<'a, HubResult>;
     fn after<'a>(
         &'a self,
@@ -146,6 +148,12 @@ pub(crate) trait ErasedFilter: Send + Sync {
 }
 
 impl<F: Filter> ErasedFilter for F {
+    fn name(&self) -> &'static str {
+        let whole = std::any::type_name::<F>();
+        let path = whole.split('<').next().unwrap_or(whole);
+        path.rsplit("::").next().unwrap_or(path)
+    }
+
     fn before<'a>(&'a self, call: &'a Invocation) -> FilterFuture<'a, HubResult> {
         Box::pin(Filter::before(self, call))
     }

@@ -210,7 +210,7 @@ async fn guarded(
     let mut refusal = None;
     for filter in &filters.0 {
         if let Err(refused) = catching(filter.before(invocation)).await {
-            refusal = Some(refused);
+            refusal = Some(refused.by_filter(filter.name()));
             break;
         }
         passed += 1;

@@ -41,6 +41,7 @@
 //! |---|---|---|
 //! | `discover` | `#[serverless_hub(register)]`, [`HubAppBuilder::discover`] | no |
 //! | `local` | the embedded service: no account needed | yes |
+//! | `metrics` | calls, refusals, errors, latencies, sends and retries through the `metrics` façade: [`telemetry`] | no |
 //! | `msgpack` | clients that speak MessagePack, with native values for them | yes |
 //! | `rest` | the REST client of a service elsewhere, with TLS | yes |
 //! | `server` | [`HubApp::serve`], [`HubApp::run`] | yes |
@@ -72,6 +73,7 @@ mod service;
 #[cfg(any(feature = "local", feature = "server"))]
 mod start_line;
 mod start_table;
+pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod upstream;

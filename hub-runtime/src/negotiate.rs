@@ -12,6 +12,7 @@ use hub_core::{
     panics::catching,
 };
 use serde::Serialize;
+use tracing::Instrument;
 
 use crate::{
     app::{Inner, Mount},
@@ -19,6 +20,7 @@ use crate::{
     client_address,
     error_id::ErrorId,
     negotiate_limit::Limiter,
+    telemetry::{self, Stopwatch},
     upstream::{
         RunToEnd,
         answer::{INTERNAL, Refusal, empty, log, text},
@@ -50,18 +52,18 @@ async fn answer(app: &Inner, parts: Parts, hub: Option<&str>) -> Response<Bytes>
         return with_headers(empty(StatusCode::NO_CONTENT), cors.preflight_headers(&parts.headers));
     }
     let cors = cors.headers(&parts.headers);
-    if let Some(wait) = app
-        .negotiate
-        .limit
-        .as_ref()
-        .and_then(|limit| limit.admit(&parts, app.clock.elapsed()).err())
-    {
-        return with_headers(too_often(wait), cors);
-    }
-    let answer = match redirect(app, parts, hub).await {
-        Ok(redirect) => redirect,
-        Err(refusal) => *refusal,
+    let found = match hub {
+        Some(name) => app.hubs.find(name),
+        None => app.hubs.single(),
     };
+    let name = found.as_ref().map(|mount| Arc::clone(&mount.wire_name));
+    let name = name.unwrap_or_else(|| telemetry::UNKNOWN.into());
+    let (watch, span) = (Stopwatch::start(), telemetry::negotiate_span(&name));
+    let redirect = redirect(app, parts, hub, found).instrument(span.clone()).await;
+    let answer = redirect.unwrap_or_else(|refusal| *refusal);
+    let outcome = telemetry::negotiate_outcome(answer.status());
+    span.record("outcome", outcome);
+    telemetry::negotiate_ended(&name, outcome, watch);
     // Refusals carry them too: without them the browser hides status and text from the page.
     with_headers(answer, cors)
 }
@@ -70,14 +72,15 @@ async fn redirect(
     app: &Inner,
     parts: Parts,
     hub: Option<&str>,
+    found: Option<Mount>,
 ) -> Result<Response<Bytes>, Refusal> {
+    let (limit, now) = (app.negotiate.limit.as_ref(), app.clock.elapsed());
+    if let Some(wait) = limit.and_then(|limit| limit.admit(&parts, now).err()) {
+        return Err(Box::new(too_often(wait)));
+    }
     if app.is_closing() {
         return Err(refuse(StatusCode::SERVICE_UNAVAILABLE, "The app is shutting down"));
     }
-    let found = match hub {
-        Some(name) => app.hubs.find(name),
-        None => app.hubs.single(),
-    };
     let Mount { hub: mounted, wire_name } = found.ok_or_else(|| {
         tracing::warn!(hub, known = ?app.hubs.names(), "negotiate for an unknown hub");
         refuse(StatusCode::NOT_FOUND, "There is no such hub")

@@ -14,7 +14,9 @@ use super::{
 
 /// One call, as often as it is tried.
 #[derive(Debug)]
-pub(super) struct Call {
+pub(super) struct Call<'a> {
+    /// Lower-case, as the service names it.
+    pub(super) hub: &'a str,
     /// What spans and metrics call it.
     pub(super) operation: &'static str,
     pub(super) endpoint: Endpoint,
@@ -22,8 +24,8 @@ pub(super) struct Call {
     pub(super) repeat: Repeat,
 }
 
-impl Call {
-    pub(super) fn send(hub: &str, to: &Send<'_>, body: Body) -> Self {
+impl<'a> Call<'a> {
+    pub(super) fn send(hub: &'a str, to: &Send<'_>, body: Body) -> Self {
         let operation = match to {
             Send::All { .. } => "send_to_all",
             Send::Connection(_) => "send_to_connection",
@@ -31,15 +33,15 @@ impl Call {
             Send::User(_) => "send_to_user",
         };
         let endpoint = endpoints::send(hub, to);
-        Self { operation, endpoint, body: Some(body), repeat: Repeat::Doubles }
+        Self { hub, operation, endpoint, body: Some(body), repeat: Repeat::Doubles }
     }
 
-    pub(super) fn invoke(hub: &str, connection_id: &str, body: Body) -> Self {
+    pub(super) fn invoke(hub: &'a str, connection_id: &str, body: Body) -> Self {
         let endpoint = endpoints::invoke(hub, connection_id);
-        Self { operation: "invoke", endpoint, body: Some(body), repeat: Repeat::Doubles }
+        Self { hub, operation: "invoke", endpoint, body: Some(body), repeat: Repeat::Doubles }
     }
 
-    pub(super) fn change(hub: &str, change: &Change) -> Result<Self, SendError> {
+    pub(super) fn change(hub: &'a str, change: &Change) -> Result<Self, SendError> {
         let endpoint = endpoints::change(hub, change).ok_or(SendError::Unsupported)?;
         let (operation, repeat) = match change {
             Change::JoinGroup { .. } => ("join_group", Repeat::Harmless),
@@ -55,11 +57,11 @@ impl Call {
             Change::Close { .. } => ("close_connections", Repeat::Doubles),
             _ => return Err(SendError::Unsupported),
         };
-        Ok(Self { operation, endpoint, body: None, repeat })
+        Ok(Self { hub, operation, endpoint, body: None, repeat })
     }
 
     /// The call, and the error code that means "no".
-    pub(super) fn check(hub: &str, check: &Check) -> Result<(Self, &'static str), SendError> {
+    pub(super) fn check(hub: &'a str, check: &Check) -> Result<(Self, &'static str), SendError> {
         let (endpoint, no) = endpoints::check(hub, check).ok_or(SendError::Unsupported)?;
         let operation = match check {
             Check::ConnectionExists(_) => "connection_exists",
@@ -68,11 +70,11 @@ impl Call {
             Check::UserInGroup { .. } => "user_in_group",
             _ => return Err(SendError::Unsupported),
         };
-        Ok((Self { operation, endpoint, body: None, repeat: Repeat::Harmless }, no))
+        Ok((Self { hub, operation, endpoint, body: None, repeat: Repeat::Harmless }, no))
     }
 
-    pub(super) fn members(hub: &str, group: &str, continuation: Option<&str>) -> Self {
+    pub(super) fn members(hub: &'a str, group: &str, continuation: Option<&str>) -> Self {
         let endpoint = endpoints::members(hub, group, continuation);
-        Self { operation: "list_group", endpoint, body: None, repeat: Repeat::Harmless }
+        Self { hub, operation: "list_group", endpoint, body: None, repeat: Repeat::Harmless }
     }
 }

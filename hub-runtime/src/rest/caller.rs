@@ -13,7 +13,13 @@ use http::{HeaderName, HeaderValue, Request, Response, header};
 use hub_core::{Secret, SendError};
 
 use super::{Retries, call::Call, retry, transport::Transport};
-use crate::{auth, clock::Clock};
+use tracing::Instrument;
+
+use crate::{
+    auth,
+    clock::Clock,
+    telemetry::{self, Stopwatch},
+};
 
 /// The largest request head that the service takes, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
@@ -73,35 +79,61 @@ impl Caller {
     }
 
     /// Makes a call, and repeats it as far as that is safe.
-    pub(super) async fn call(&self, call: &Call) -> Result<Response<Bytes>, SendError> {
+    pub(super) async fn call(&self, call: &Call<'_>) -> Result<Response<Bytes>, SendError> {
         self.within(call, self.options.timeout).await
     }
 
     /// [`Self::call`], where each attempt may take this long.
     pub(super) async fn within(
         &self,
-        call: &Call,
+        call: &Call<'_>,
         timeout: Duration,
     ) -> Result<Response<Bytes>, SendError> {
         let tracing_id =
             self.options.trace_messages.then(|| self.next_id.fetch_add(1, Ordering::Relaxed));
+        let watch = Stopwatch::start();
+        let span = telemetry::rest_span(call.hub, call.operation, tracing_id);
         let mut attempts = 0;
+        let trying = self.attempts(call, timeout, tracing_id, &mut attempts);
+        let outcome = trying.instrument(span.clone()).await;
+        let status = outcome.as_ref().map(Response::status);
+        let how = match &status {
+            Ok(status) if status.is_success() => "ok",
+            Ok(status) => status.as_str(),
+            Err(error) => telemetry::failure(error),
+        };
+        span.record("attempts", attempts).record("outcome", how);
+        telemetry::rest_ended(call.hub, call.operation, how, watch);
+        outcome
+    }
+
+    async fn attempts(
+        &self,
+        call: &Call<'_>,
+        timeout: Duration,
+        tracing_id: Option<u64>,
+        attempts: &mut u32,
+    ) -> Result<Response<Bytes>, SendError> {
         loop {
             let request = self.request(call, tracing_id)?;
             let outcome = tokio::time::timeout(timeout, self.transport.call(request)).await;
             let outcome = outcome.unwrap_or(Err(SendError::TimedOut(timeout)));
-            attempts += 1;
+            *attempts += 1;
             let (retries, now) = (self.options.retries, self.clock.now());
-            let Some(wait) = retries.wait(attempts, &outcome, call.repeat, retry::random, now)
-            else {
-                return outcome;
-            };
+            let wait = retries.wait(*attempts, &outcome, call.repeat, retry::random, now);
+            let Some(wait) = wait else { return outcome };
+            tracing::debug!(attempts, ?wait, "a call to the service is tried again");
+            telemetry::rest_repeated(call.hub, call.operation);
             tokio::time::sleep(wait).await;
         }
     }
 
     /// The request. Each attempt asks for a token, since the last one may have grown old.
-    fn request(&self, call: &Call, tracing_id: Option<u64>) -> Result<Request<Bytes>, SendError> {
+    fn request(
+        &self,
+        call: &Call<'_>,
+        tracing_id: Option<u64>,
+    ) -> Result<Request<Bytes>, SendError> {
         let endpoint = &call.endpoint;
         let url = format!("{}{}", self.base, endpoint.path);
         let token = auth::rest_token(&url, &self.key, self.clock.now())

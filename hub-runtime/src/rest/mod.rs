@@ -24,6 +24,7 @@ use hub_core::{
 pub(crate) use self::caller::{Caller, RestOptions};
 pub use self::retry::Retries;
 use self::{body::Body, call::Call, endpoints::Send};
+use crate::telemetry;
 
 /// How long a client is waited for unless the caller says otherwise.
 const INVOKE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -36,31 +37,15 @@ pub(crate) struct RestOutbound {
 }
 
 impl RestOutbound {
-    async fn send_one(&self, hub: &str, to: Send<'_>, body: Body) -> Result<(), SendError> {
-        let answer = self.caller.call(&Call::send(hub, &to, body)).await?;
-        answer::accepted(&answer, self.caller.now())
-    }
-
-    /// One request for each target, several at a time. All of them are made; the first failure is the
-    /// answer.
-    async fn send_each<'a>(
+    async fn deliver(
         &self,
         hub: &str,
-        targets: impl Iterator<Item = Send<'a>> + std::marker::Send,
-        body: &Body,
+        target: &Target,
+        payload: &Payload,
     ) -> Result<(), SendError> {
-        let sends: Vec<_> = targets.map(|to| self.send_one(hub, to, body.clone())).collect();
-        let sends = stream::iter(sends).buffer_unordered(PARALLEL);
-        sends.fold(Ok(()), async |all: Result<(), SendError>, one| all.and(one)).await
-    }
-}
-
-#[async_trait]
-impl Outbound for RestOutbound {
-    async fn send(&self, hub: &str, target: Target, payload: Payload) -> Result<(), SendError> {
-        let body = Body::of(&payload)?;
+        let body = Body::of(payload)?;
         let none = &[];
-        match &target {
+        match target {
             Target::All => self.send_one(hub, Send::All { excluded: none }, body).await,
             Target::AllExcept(excluded) => self.send_one(hub, Send::All { excluded }, body).await,
             Target::Connection(id) => self.send_one(hub, Send::Connection(id), body).await,
@@ -83,6 +68,49 @@ impl Outbound for RestOutbound {
             }
             _ => Err(SendError::Unsupported),
         }
+    }
+
+    async fn send_one(&self, hub: &str, to: Send<'_>, body: Body) -> Result<(), SendError> {
+        let answer = self.caller.call(&Call::send(hub, &to, body)).await?;
+        answer::accepted(&answer, self.caller.now())
+    }
+
+    /// One request for each target, several at a time. All of them are made; the first failure is the
+    /// answer.
+    async fn send_each<'a>(
+        &self,
+        hub: &str,
+        targets: impl Iterator<Item = Send<'a>> + std::marker::Send,
+        body: &Body,
+    ) -> Result<(), SendError> {
+        let sends: Vec<_> = targets.map(|to| self.send_one(hub, to, body.clone())).collect();
+        let sends = stream::iter(sends).buffer_unordered(PARALLEL);
+        sends.fold(Ok(()), async |all: Result<(), SendError>, one| all.and(one)).await
+    }
+}
+
+/// What telemetry calls a send to this target.
+fn operation(target: &Target) -> &'static str {
+    match target {
+        Target::All => "all",
+        Target::AllExcept(_) => "all_except",
+        Target::Connection(_) => "connection",
+        Target::Connections(_) => "connections",
+        Target::Group(_) => "group",
+        Target::Groups(_) => "groups",
+        Target::GroupExcept(..) => "group_except",
+        Target::User(_) => "user",
+        Target::Users(_) => "users",
+        _ => telemetry::UNKNOWN,
+    }
+}
+
+#[async_trait]
+impl Outbound for RestOutbound {
+    async fn send(&self, hub: &str, target: Target, payload: Payload) -> Result<(), SendError> {
+        let sent = self.deliver(hub, &target, &payload).await;
+        telemetry::sent(hub, operation(&target), &sent);
+        sent
     }
 
     async fn invoke(

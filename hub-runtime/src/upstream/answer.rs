@@ -7,7 +7,7 @@ use hub_core::{
     protocol::{Message, Outcome, Protocol},
 };
 
-use crate::error_id::ErrorId;
+use crate::{error_id::ErrorId, telemetry};
 
 /// The one sentence that a client reads for a failure of ours.
 pub(crate) const INTERNAL: &str = "Something went wrong on the server";
@@ -107,8 +107,7 @@ pub(crate) fn log(error: &HubError, id: Option<&ErrorId>) {
     let id = id.map(tracing::field::display);
     match error.kind() {
         ErrorKind::Rejected => tracing::debug!(cause = error.chain(), "call rejected"),
-        ErrorKind::Denied => tracing::info!(cause = error.chain(), "call denied"),
-        ErrorKind::Unauthenticated => tracing::info!(cause = error.chain(), "caller not signed in"),
+        ErrorKind::Denied | ErrorKind::Unauthenticated => telemetry::refused(error),
         ErrorKind::Panicked => {
             tracing::error!(error_id = id, cause = error.chain(), "hub method panicked");
         }

@@ -13,14 +13,14 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header, request::Parts};
 use hub_core::{
-    Cancellation, Category, ErrorKind, InvocationParts,
+    Cancellation, Category, ErrorKind, HubError, InvocationParts,
     mounted::MountedHub,
     names,
     outbound::{Change, CloseTarget},
     panics::catching,
     protocol::{Outcome, Protocol},
 };
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 pub(crate) use self::run_to_end::RunToEnd;
 use self::{
@@ -31,6 +31,7 @@ use self::{
 use crate::{
     app::{Hubs, Inner, Mount},
     read_body::{ReadBody, ReadError},
+    telemetry::{self, Stopwatch},
 };
 
 /// How many connections are remembered that were warned about.
@@ -72,12 +73,7 @@ pub(crate) async fn handle(
         Err(refusal) => return *refusal,
     };
     let parts = &prepared.parts;
-    let span = tracing::info_span!(
-        "upstream",
-        hub = parts.hub,
-        event = parts.event,
-        connection = parts.connection_id
-    );
+    let span = telemetry::call_span(&prepared.wire_name, prepared.method, &parts.connection_id);
     let cancellation = parts.cancellation.clone();
     let tasks = app.tasks.clone();
     RunToEnd::new(run(app, prepared).instrument(span), cancellation, tasks).await
@@ -89,6 +85,8 @@ struct Prepared {
     wire_name: Arc<str>,
     /// `None` is a `connected` that no method answers.
     row: Option<usize>,
+    /// What telemetry calls the method.
+    method: &'static str,
     parts: InvocationParts,
 }
 
@@ -125,7 +123,7 @@ async fn prepare(
     match (category, row) {
         (Category::Message, None) => {
             let id = invocation_id.as_deref();
-            return Err(Box::new(no_method(app, &*hub, protocol, &route, id)));
+            return Err(Box::new(no_method(app, &*hub, protocol, &route, id, &wire_name)));
         }
         (Category::Disconnected, None) => return Err(Box::new(answer::empty(StatusCode::OK))),
         (_, Some(_)) | (Category::Connected, None) => {}
@@ -147,7 +145,8 @@ async fn prepare(
         arrived: app.clock.elapsed(),
         cancellation: Cancellation::new(),
     };
-    Ok(Prepared { hub, wire_name, row, parts })
+    let method = row.and_then(|row| hub.methods().get(row)).map_or("connected", |row| row.name);
+    Ok(Prepared { hub, wire_name, row, method, parts })
 }
 
 /// Runs filters and method, and answers. From here on the call runs to its end.
@@ -159,8 +158,11 @@ async fn run(app: Arc<Inner>, call: Prepared) -> Response<Bytes> {
     let connection_id = call.parts.connection_id.clone();
     let wire_name = Arc::clone(&call.wire_name);
     let outbound = Arc::clone(&app.outbound);
+    let watch = Stopwatch::start();
     let result = catching(call.hub.call(call.row, call.parts, outbound, call.wire_name)).await;
     app.counts.count(&result);
+    Span::current().record("outcome", telemetry::outcome(&result));
+    telemetry::call_ended(&wire_name, call.method, &result, watch);
     if let (Category::Connected, Err(error)) = (category, &result)
         && matches!(error.kind(), ErrorKind::Denied | ErrorKind::Unauthenticated)
         && !app.upstream.keep_refused_connections
@@ -235,11 +237,14 @@ fn no_method(
     protocol: Protocol,
     route: &Route,
     invocation_id: Option<&str>,
+    wire_name: &Arc<str>,
 ) -> Response<Bytes> {
     let messages = hub.methods().iter().filter(|method| method.category == Category::Message);
     let known: Vec<_> = messages.map(|method| method.name).collect();
     let nearest = names::nearest(&route.event, known.iter().copied());
     tracing::warn!(hub = hub.name(), method = route.event, nearest, ?known, "unknown hub method");
+    let unknown = Err::<(), _>(HubError::rejected(""));
+    telemetry::call_ended(wire_name, telemetry::UNKNOWN, &unknown, Stopwatch::start());
     let Some(id) = invocation_id else { return answer::empty(StatusCode::NOT_FOUND) };
     let mut text = format!("Unknown hub method '{}'", route.event);
     if let Some(nearest) = nearest.filter(|_| app.upstream.detailed_errors) {

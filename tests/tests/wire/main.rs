@@ -17,6 +17,7 @@ mod run_to_end;
 mod start;
 mod stock_filters;
 mod support;
+mod telemetry;
 mod test_hub;
 mod upstream;
 mod whole_loop;

@@ -1,0 +1,244 @@
+//! What the app tells about itself: the names of spans, their fields, and metrics, all in one place.
+//!
+//! Nothing here is set up by the runtime. Spans go to whatever [`tracing`](https://docs.rs/tracing)
+//! subscriber the app installs, metrics (feature `metrics`) to the recorder of the
+//! [`metrics`](https://docs.rs/metrics) façade; without them a call costs one check of a flag.
+//! The example `opentelemetry` exports both sides of a call.
+//!
+//! | Span | Level | Fields |
+//! |---|---|---|
+//! | [`CALL_SPAN`] `hub.call` | info | `hub`, `method`, `connection`, `outcome` |
+//! | [`NEGOTIATE_SPAN`] `hub.negotiate` | info | `hub`, `outcome` |
+//! | [`REST_SPAN`] `hub.rest` | info | `hub`, `operation`, `attempts`, `outcome`, `tracing_id` |
+//!
+//! | Event | Level | Fields |
+//! |---|---|---|
+//! | [`REFUSAL_EVENT`] `hub.refusal`, in the span of its call | info | `filter`, `cause` |
+//!
+//! | Metric | Kind | Labels |
+//! |---|---|---|
+//! | [`CALLS`] `hub_calls_total` | counter | `hub`, `method`, `outcome` |
+//! | [`CALL_SECONDS`] `hub_call_seconds` | histogram | `hub`, `method` |
+//! | [`REFUSALS`] `hub_refusals_total` | counter | `hub`, `method`, `filter` |
+//! | [`ERRORS`] `hub_errors_total` | counter | `hub`, `method`, `outcome` |
+//! | [`NEGOTIATES`] `hub_negotiates_total` | counter | `hub`, `outcome` |
+//! | [`NEGOTIATE_SECONDS`] `hub_negotiate_seconds` | histogram | `hub` |
+//! | [`SENDS`] `hub_sends_total` | counter | `hub`, `target`, `outcome` |
+//! | [`REST_CALLS`] `hub_rest_calls_total` | counter | `hub`, `operation`, `outcome` |
+//! | [`REST_SECONDS`] `hub_rest_seconds` | histogram | `hub`, `operation` |
+//! | [`REST_RETRIES`] `hub_rest_retries_total` | counter | `hub`, `operation` |
+//!
+//! `method` is a name of the method table, `connected`, `disconnected`, or `unknown`: a client cannot
+//! add one. `outcome` is, for a call, `ok`, `rejected`, `denied`, `unauthenticated`, `failed` or `panicked`;
+//! for a negotiate the same but the last, `throttled`, `not_found` or `too_large`; for the service `ok`, a
+//! status such as `429`, `unreachable`, `interrupted`, `timed_out` or `failed`. `filter` is the type of the filter that refused, or `method` when the
+//! method itself did. Nothing of a user is in a span or an event at `info` or above: neither user ids
+//! and claims, nor arguments, queries, headers and tokens.
+
+use http::StatusCode;
+use hub_core::{ErrorKind, HubError, SendError};
+use tracing::{Span, field::Empty};
+
+/// One upstream call, from its filters to its answer.
+pub const CALL_SPAN: &str = "hub.call";
+/// One negotiate.
+pub const NEGOTIATE_SPAN: &str = "hub.negotiate";
+/// One call to the service, with all its attempts.
+pub const REST_SPAN: &str = "hub.rest";
+/// A filter or a method refused a caller.
+pub const REFUSAL_EVENT: &str = "hub.refusal";
+
+/// Upstream calls that reached a hub.
+pub const CALLS: &str = "hub_calls_total";
+/// How long they took, in seconds.
+pub const CALL_SECONDS: &str = "hub_call_seconds";
+/// Calls whose caller was denied or not signed in.
+pub const REFUSALS: &str = "hub_refusals_total";
+/// Calls that failed on our side, panics included.
+pub const ERRORS: &str = "hub_errors_total";
+/// Negotiates.
+pub const NEGOTIATES: &str = "hub_negotiates_total";
+/// How long they took, in seconds.
+pub const NEGOTIATE_SECONDS: &str = "hub_negotiate_seconds";
+/// Messages handed to the service, one for each target.
+pub const SENDS: &str = "hub_sends_total";
+/// Calls to the service, each counted once however often it was tried.
+pub const REST_CALLS: &str = "hub_rest_calls_total";
+/// How long they took with all attempts, in seconds.
+pub const REST_SECONDS: &str = "hub_rest_seconds";
+/// Attempts after the first.
+pub const REST_RETRIES: &str = "hub_rest_retries_total";
+
+/// The method of an event that no method answers.
+pub(crate) const UNKNOWN: &str = "unknown";
+/// What refused when no filter did.
+const METHOD: &str = "method";
+
+pub(crate) fn call_span(hub: &str, method: &'static str, connection: &str) -> Span {
+    tracing::info_span!(CALL_SPAN, hub, method, connection, outcome = Empty)
+}
+
+/// `hub` is the name of a mounted hub, or [`UNKNOWN`].
+pub(crate) fn negotiate_span(hub: &str) -> Span {
+    tracing::info_span!(NEGOTIATE_SPAN, hub, outcome = Empty)
+}
+
+pub(crate) fn rest_span(hub: &str, operation: &'static str, tracing_id: Option<u64>) -> Span {
+    tracing::info_span!(REST_SPAN, hub, operation, tracing_id, attempts = Empty, outcome = Empty)
+}
+
+/// Logs a refusal of a caller, who is in the span around it.
+pub(crate) fn refused(error: &HubError) {
+    let filter = refusing(error);
+    let text = match error.kind() {
+        ErrorKind::Unauthenticated => "caller not signed in",
+        _ => "call denied",
+    };
+    tracing::info!(name: REFUSAL_EVENT, filter, cause = error.chain(), "{text}");
+}
+
+fn refusing(error: &HubError) -> &'static str {
+    error.refused_by().unwrap_or(METHOD)
+}
+
+/// How a call or a negotiate ended.
+pub(crate) fn outcome<T>(result: &Result<T, HubError>) -> &'static str {
+    match result.as_ref().map_err(HubError::kind) {
+        Ok(_) => "ok",
+        Err(ErrorKind::Rejected) => "rejected",
+        Err(ErrorKind::Denied) => "denied",
+        Err(ErrorKind::Unauthenticated) => "unauthenticated",
+        Err(ErrorKind::Panicked) => "panicked",
+        Err(_) => "failed",
+    }
+}
+
+/// How a negotiate ended, by what it was answered.
+pub(crate) fn negotiate_outcome(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::OK => "ok",
+        StatusCode::BAD_REQUEST => "rejected",
+        StatusCode::UNAUTHORIZED => "unauthenticated",
+        StatusCode::FORBIDDEN => "denied",
+        StatusCode::NOT_FOUND => "not_found",
+        StatusCode::PAYLOAD_TOO_LARGE => "too_large",
+        StatusCode::TOO_MANY_REQUESTS => "throttled",
+        _ => "failed",
+    }
+}
+
+/// How a call to the service ended, where there is no status.
+pub(crate) fn failure(error: &SendError) -> &'static str {
+    match error {
+        SendError::Unreachable(_) => "unreachable",
+        SendError::Interrupted(_) => "interrupted",
+        SendError::TimedOut(_) => "timed_out",
+        _ => "failed",
+    }
+}
+
+pub(crate) use self::recording::*;
+
+#[cfg(feature = "metrics")]
+mod recording {
+    use std::sync::Arc;
+
+    use metrics::{counter, histogram};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// Measures one call.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Stopwatch(Instant);
+
+    impl Stopwatch {
+        pub(crate) fn start() -> Self {
+            Self(Instant::now())
+        }
+
+        fn seconds(self) -> f64 {
+            self.0.elapsed().as_secs_f64()
+        }
+    }
+
+    pub(crate) fn call_ended<T>(
+        hub: &Arc<str>,
+        method: &'static str,
+        result: &Result<T, HubError>,
+        watch: Stopwatch,
+    ) {
+        let (hub, outcome) = (Arc::clone(hub), outcome(result));
+        counter!(CALLS, "hub" => hub.clone(), "method" => method, "outcome" => outcome)
+            .increment(1);
+        histogram!(CALL_SECONDS, "hub" => hub.clone(), "method" => method).record(watch.seconds());
+        let Err(error) = result else { return };
+        if error.is_internal() {
+            counter!(ERRORS, "hub" => hub, "method" => method, "outcome" => outcome).increment(1);
+        } else if matches!(error.kind(), ErrorKind::Denied | ErrorKind::Unauthenticated) {
+            counter!(REFUSALS, "hub" => hub, "method" => method, "filter" => refusing(error))
+                .increment(1);
+        }
+    }
+
+    /// `hub` is the name of a mounted hub, or [`UNKNOWN`].
+    pub(crate) fn negotiate_ended(hub: &Arc<str>, outcome: &'static str, watch: Stopwatch) {
+        let hub = Arc::clone(hub);
+        counter!(NEGOTIATES, "hub" => hub.clone(), "outcome" => outcome).increment(1);
+        histogram!(NEGOTIATE_SECONDS, "hub" => hub).record(watch.seconds());
+    }
+
+    pub(crate) fn sent(hub: &str, target: &'static str, result: &Result<(), SendError>) {
+        let outcome = match result {
+            Ok(()) => "ok",
+            Err(error) => failure(error),
+        };
+        counter!(SENDS, "hub" => hub.to_owned(), "target" => target, "outcome" => outcome)
+            .increment(1);
+    }
+
+    pub(crate) fn rest_ended(hub: &str, operation: &'static str, outcome: &str, watch: Stopwatch) {
+        let hub = || hub.to_owned();
+        let outcome = outcome.to_owned();
+        counter!(REST_CALLS, "hub" => hub(), "operation" => operation, "outcome" => outcome)
+            .increment(1);
+        histogram!(REST_SECONDS, "hub" => hub(), "operation" => operation).record(watch.seconds());
+    }
+
+    pub(crate) fn rest_repeated(hub: &str, operation: &'static str) {
+        counter!(REST_RETRIES, "hub" => hub.to_owned(), "operation" => operation).increment(1);
+    }
+}
+
+/// Without the feature nothing is measured, and nothing of this is left in the program.
+#[cfg(not(feature = "metrics"))]
+mod recording {
+    use std::sync::Arc;
+
+    use super::{HubError, SendError};
+
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Stopwatch;
+
+    impl Stopwatch {
+        pub(crate) fn start() -> Self {
+            Self
+        }
+    }
+
+    pub(crate) fn call_ended<T>(
+        _: &Arc<str>,
+        _: &'static str,
+        _: &Result<T, HubError>,
+        _: Stopwatch,
+    ) {
+    }
+
+    pub(crate) fn negotiate_ended(_: &Arc<str>, _: &'static str, _: Stopwatch) {}
+
+    pub(crate) fn sent(_: &str, _: &'static str, _: &Result<(), SendError>) {}
+
+    pub(crate) fn rest_ended(_: &str, _: &'static str, _: &str, _: Stopwatch) {}
+
+    pub(crate) fn rest_repeated(_: &str, _: &'static str) {}
+}
