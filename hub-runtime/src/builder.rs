@@ -46,6 +46,9 @@ pub struct HubAppBuilder {
     pub(crate) wrap_outbound: Option<WrapOutbound>,
     #[cfg(feature = "local")]
     pub(crate) after_call: Option<AfterCall>,
+    /// Hears what is logged during the calls of the embedded service.
+    #[cfg(feature = "local")]
+    pub(crate) operator: Option<tracing::Dispatch>,
 }
 
 /// Stands between the app and its way out; the test harness records there.
@@ -112,6 +115,8 @@ impl HubAppBuilder {
             wrap_outbound: None,
             #[cfg(feature = "local")]
             after_call: None,
+            #[cfg(feature = "local")]
+            operator: None,
         }
     }
 

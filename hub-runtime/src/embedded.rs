@@ -18,6 +18,7 @@ use tokio::{
     runtime::Handle,
     task::{AbortHandle, JoinHandle},
 };
+use tracing::{Dispatch, instrument::WithSubscriber};
 
 use crate::{
     HubApp,
@@ -70,11 +71,11 @@ pub(crate) fn assemble(
         .map_err(|error| BuildError::Listen(io::Error::other(error)))?;
     let public = plan.url.as_ref().unwrap_or(&base);
     let key = plan.key.clone().map_or_else(random_key, Ok)?;
-    let after_call = builder.after_call.take();
+    let (after_call, operator) = (builder.after_call.take(), builder.operator.take());
     let app = Arc::new_cyclic(|app| {
         let service = LocalService::builder()
             .key(key.clone())
-            .upstream(InProcess { app: Weak::clone(app), after_call })
+            .upstream(InProcess { app: Weak::clone(app), after_call, operator })
             .public_url(base_of(public))
             .detailed_errors(true)
             .build();
@@ -134,6 +135,7 @@ fn random_key() -> Result<Secret, BuildError> {
 struct InProcess {
     app: Weak<Inner>,
     after_call: Option<AfterCall>,
+    operator: Option<Dispatch>,
 }
 
 #[async_trait]
@@ -144,7 +146,11 @@ impl Upstream for InProcess {
         };
         let (parts, body) = request.into_parts();
         let headers = self.after_call.is_some().then(|| parts.headers.clone());
-        let answer = upstream::handle(app, parts, Box::new(Full::new(body))).await;
+        let answering = upstream::handle(app, parts, Box::new(Full::new(body)));
+        let answer = match &self.operator {
+            Some(operator) => answering.with_subscriber(operator.clone()).await,
+            None => answering.await,
+        };
         if let (Some(after_call), Some(headers)) = (&self.after_call, headers) {
             after_call(&headers);
         }
@@ -226,7 +232,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_app_that_is_gone_answers_503() {
-        let gone = InProcess { app: Weak::new(), after_call: None };
+        let gone = InProcess { app: Weak::new(), after_call: None, operator: None };
 
         let answer = gone.call(Request::new(Bytes::new())).await.unwrap();
 

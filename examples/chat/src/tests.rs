@@ -1,6 +1,9 @@
 //! The hub's tests: the whole loop without a socket.
 
-use hub_runtime::{Target, testing::TestHub};
+use hub_runtime::{
+    Target,
+    testing::{Request, TestHub},
+};
 use serde_json::json;
 
 use crate::{hub::Chat, rooms::Rooms, sessions::Sessions};
@@ -71,14 +74,19 @@ async fn who_says_no_opens_nothing() {
     assert!(ada.invoke::<()>("join", ("rust",)).await.is_err());
 }
 
+/// A negotiate with this in `Authorization`.
+fn with(authorization: &str) -> Request<()> {
+    Request::builder().header("authorization", authorization).body(()).unwrap()
+}
+
 #[tokio::test]
 async fn a_session_decides_whose_connection_it_is() {
     let hub = chat();
     let session = sessions().sign_in("bob", "bob-demo").unwrap();
     let bearer = format!("Bearer {}", sessions().token(&session).unwrap());
 
-    let bob = hub.negotiate(&[("authorization", bearer.as_str())]).await.unwrap();
-    let forged = hub.negotiate(&[("authorization", "Bearer forged")]).await.unwrap_err();
+    let bob = hub.negotiate(with(&bearer)).await.unwrap();
+    let forged = hub.negotiate(with("Bearer forged")).await.unwrap_err();
 
     bob.invoke::<usize>("sendMessage", ("lobby", "it is me")).await.unwrap();
     assert_eq!(bob.received("newMessage").await[0][0]["from"], "bob");

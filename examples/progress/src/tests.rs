@@ -1,6 +1,6 @@
 //! The hub's and the worker's tests: the whole loop without a socket, in paused time.
 
-use hub_runtime::testing::{TestClient, TestHub};
+use hub_runtime::testing::{Request, TestClient, TestHub};
 use serde_json::{Value, json};
 
 use crate::{
@@ -74,6 +74,12 @@ async fn a_job_goes_on_while_nobody_watches() {
     assert_eq!(page.invoke::<Value>("jobs", ()).await.unwrap()[0]["done"], 40);
 }
 
+/// A negotiate by the browser that was given this cookie.
+fn with(cookie: &str) -> Request<()> {
+    let pair = cookie.split(';').next().unwrap();
+    Request::builder().header("cookie", pair).body(()).unwrap()
+}
+
 #[tokio::test]
 async fn the_cookie_decides_whose_jobs_one_sees() {
     let (hub, queue) = progress();
@@ -81,11 +87,13 @@ async fn the_cookie_decides_whose_jobs_one_sees() {
     let cookie = visitor.cookie();
     queue.begin(&visitor.user_id(), "mine").unwrap();
 
-    let page = hub.negotiate(&[("cookie", cookie.split(';').next().unwrap())]).await.unwrap();
+    let page = hub.negotiate(with(&cookie)).await.unwrap();
     let other = Visitor::new().unwrap().cookie();
-    let other = hub.negotiate(&[("cookie", other.split(';').next().unwrap())]).await.unwrap();
+    let other = hub.negotiate(with(&other)).await.unwrap();
 
     assert_eq!(page.invoke::<Value>("jobs", ()).await.unwrap()[0]["name"], "mine");
     assert_eq!(other.invoke::<Value>("jobs", ()).await.unwrap(), json!([]));
-    assert!(hub.negotiate(&[]).await.unwrap_err().text().contains("POST /visit first"));
+    assert!(
+        hub.negotiate(Request::new(())).await.unwrap_err().text().contains("POST /visit first")
+    );
 }

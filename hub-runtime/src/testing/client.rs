@@ -1,7 +1,7 @@
 //! A client that speaks the hub protocol over memory.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
     sync::{
         Arc, Mutex,
@@ -10,11 +10,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, header};
-use http_body_util::{BodyExt, Full};
 use hub_core::{
     ArgumentList,
-    protocol::{Message, Outcome, Protocol, frame::Frames, handshake, json},
+    protocol::{Message, Outcome, frame::Frames, json},
     seal::Identity,
 };
 use hub_local::{LocalService, MemoryReceiver, MemorySender};
@@ -24,9 +22,13 @@ use tokio::{
     sync::{Notify, oneshot},
     task::AbortHandle,
 };
-use tower_service::Service;
 
-use super::{TestFailure, events::Events, lock};
+use super::{
+    TestFailure,
+    connect::{negotiate, shake_hands},
+    events::Events,
+    lock,
+};
 
 /// What negotiate at the app gives.
 #[derive(Deserialize)]
@@ -56,6 +58,8 @@ struct Shared {
 struct State {
     received: Vec<(String, Value)>,
     handlers: HashMap<String, Handler>,
+    /// Events whose questions are never answered.
+    ignored: HashSet<String>,
     waiting: HashMap<String, oneshot::Sender<Outcome>>,
     /// Why the connection ended, once it has.
     ended: Option<String>,
@@ -114,6 +118,12 @@ impl TestClient {
             serde_json::to_vec(&handler(argument)).map_err(|error| error.to_string())
         });
         lock(&self.shared.state).handlers.insert(event.to_lowercase(), handler);
+    }
+
+    /// Leaves questions of this event without an answer, as a client does that hangs: what the hub does
+    /// when the time for a client result is over.
+    pub fn ignores(&self, event: &str) {
+        lock(&self.shared.state).ignored.insert(event.to_lowercase());
     }
 
     /// Calls a hub method and waits for its result.
@@ -296,15 +306,16 @@ async fn read(shared: Arc<Shared>, mut receiver: MemoryReceiver, mut frames: Fra
 async fn take(shared: &Shared, message: Message) {
     match message {
         Message::Invocation { invocation_id, target, arguments, .. } => {
-            let handler = {
+            let name = target.to_lowercase();
+            let (handler, ignored) = {
                 let mut state = lock(&shared.state);
                 let value = serde_json::from_slice(&arguments).unwrap_or_default();
-                state.received.push((target.clone(), value));
-                state.handlers.get(&target.to_lowercase()).cloned()
+                state.received.push((target, value));
+                (state.handlers.get(&name).cloned(), state.ignored.contains(&name))
             };
             shared.news.notify_waiters();
             let result = handler.map(|handler| handler(&arguments));
-            let Some(invocation_id) = invocation_id else { return };
+            let Some(invocation_id) = invocation_id.filter(|_| !ignored) else { return };
             let outcome = match result {
                 Some(Ok(value)) => Outcome::Result(value.into()),
                 Some(Err(text)) => Outcome::Error(text),
@@ -340,53 +351,4 @@ fn bind<A: DeserializeOwned>(arguments: &[u8]) -> Result<A, serde_json::Error> {
         return Ok(argument);
     }
     serde_json::from_slice(arguments)
-}
-
-async fn negotiate(
-    service: &LocalService,
-    ticket: &Ticket,
-) -> Result<(String, String), TestFailure> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Negotiated {
-        connection_id: String,
-        connection_token: String,
-    }
-    let url = ticket.url.replacen("/client/?", "/client/negotiate?", 1);
-    let request = Request::builder()
-        .method(Method::POST)
-        .uri(format!("{url}&negotiateVersion=1"))
-        .header(header::AUTHORIZATION, format!("Bearer {}", ticket.access_token))
-        .body(Full::new(Bytes::new()))
-        .map_err(TestFailure::new)?;
-    let Ok(answer) = service.clone().call(request).await;
-    let status = answer.status();
-    let body = answer.into_body().collect().await.map_err(TestFailure::new)?.to_bytes();
-    if status != StatusCode::OK {
-        let text = String::from_utf8_lossy(&body);
-        return Err(TestFailure::new(format!("{}: {text}", status.as_u16())));
-    }
-    let negotiated: Negotiated = serde_json::from_slice(&body).map_err(TestFailure::new)?;
-    Ok((negotiated.connection_id, negotiated.connection_token))
-}
-
-async fn shake_hands(
-    sender: &MemorySender,
-    receiver: &mut MemoryReceiver,
-    frames: &mut Frames,
-) -> Result<(), TestFailure> {
-    let request = handshake::request(Protocol::Json);
-    sender.send(request).await.map_err(TestFailure::new)?;
-    loop {
-        if let Some(record) = frames.next_frame().map_err(TestFailure::new)? {
-            return match handshake::parse_response(&record).map_err(TestFailure::new)? {
-                Some(refusal) => Err(TestFailure::new(refusal)),
-                None => Ok(()),
-            };
-        }
-        let Some(bytes) = receiver.recv().await else {
-            return Err(TestFailure::new("the service closed the connection at the handshake"));
-        };
-        frames.push(&bytes);
-    }
 }

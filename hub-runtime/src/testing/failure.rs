@@ -4,41 +4,56 @@ use std::fmt;
 
 /// The text of a refusal or an error, as the client reads it. Compares with text directly.
 #[derive(Clone, PartialEq, Eq)]
-pub struct TestFailure(String);
+pub struct TestFailure {
+    text: String,
+    status: Option<u16>,
+}
 
 impl TestFailure {
     pub(crate) fn new(text: impl fmt::Display) -> Self {
-        Self(text.to_string())
+        Self { text: text.to_string(), status: None }
+    }
+
+    /// An answer of the app or the service, by its status and text.
+    pub(crate) fn answered(status: http::StatusCode, body: &[u8]) -> Self {
+        let text = format!("{}: {}", status.as_u16(), String::from_utf8_lossy(body));
+        Self { text, status: Some(status.as_u16()) }
+    }
+
+    /// The HTTP status, when a negotiate was refused.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.status
     }
 
     /// The text.
     #[must_use]
     pub fn text(&self) -> &str {
-        &self.0
+        &self.text
     }
 }
 
 impl PartialEq<&str> for TestFailure {
     fn eq(&self, other: &&str) -> bool {
-        self.0 == *other
+        self.text == *other
     }
 }
 
 impl PartialEq<str> for TestFailure {
     fn eq(&self, other: &str) -> bool {
-        self.0 == other
+        self.text == other
     }
 }
 
 impl fmt::Debug for TestFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
+        fmt::Debug::fmt(&self.text, f)
     }
 }
 
 impl fmt::Display for TestFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 

@@ -4,8 +4,10 @@
 //! left out. See [`TestHub`].
 
 mod client;
+mod connect;
 mod events;
 mod failure;
+mod log;
 mod recorder;
 
 use std::{
@@ -16,7 +18,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
+pub use http::Request;
+use http::{HeaderMap, Method, StatusCode, uri::PathAndQuery};
 use http_body_util::Full;
 use hub_core::{
     Cancellation, Category, Context, Hub, HubContext, Invocation, InvocationParts, Negotiation,
@@ -27,13 +30,16 @@ use hub_core::{
 };
 use serde_json::Value;
 
-pub use self::{client::TestClient, failure::TestFailure, recorder::Sent};
+use tracing::{Dispatch, instrument::WithSubscriber};
+
+pub use self::{client::TestClient, failure::TestFailure, log::LogLine, recorder::Sent};
 use self::{
     client::Ticket,
     events::Events,
+    log::Log,
     recorder::{Record, Recorder},
 };
-use crate::{HubApp, SignalR, app::wire_name, service};
+use crate::{HubApp, HubAppBuilder, SignalR, app::wire_name, service};
 
 /// One hub with a service of its own, in memory.
 ///
@@ -61,6 +67,8 @@ pub struct TestHub<H: Hub> {
     app: HubApp,
     record: Record,
     events: Events,
+    log: Log,
+    operator: Dispatch,
     _hub: PhantomData<fn() -> H>,
 }
 
@@ -71,15 +79,38 @@ impl<H: Hub> TestHub<H> {
     /// When the hub cannot be mounted, or outside a tokio runtime.
     #[must_use]
     pub fn new(hub: H) -> Self {
+        Self::configured(hub, |builder| builder)
+    }
+
+    /// Mounts a hub on an app with settings of its own: filters, a limit on negotiates, or what the app
+    /// runs behind.
+    ///
+    /// ```
+    /// # use hub_runtime::{prelude::*, testing::TestHub};
+    /// # struct Echo;
+    /// # #[serverless_hub] impl Echo {}
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let hub = TestHub::configured(Echo, |app| app.trust_app_service_headers());
+    /// # drop(hub); }
+    /// ```
+    ///
+    /// # Panics
+    /// As [`Self::new`].
+    #[must_use]
+    pub fn configured(hub: H, configure: impl FnOnce(HubAppBuilder) -> HubAppBuilder) -> Self {
         let record = Record::default();
         let sent = record.clone();
         let events = Events::default();
         let heard = events.clone();
-        let mut builder = HubApp::builder().signalr(SignalR::in_memory()).hub(hub);
+        let log = Log::default();
+        let operator = log.listener();
+        let builder = HubApp::builder().signalr(SignalR::in_memory()).hub(hub);
+        let mut builder = configure(builder);
         builder.wrap_outbound = Some(Box::new(move |next| Arc::new(Recorder { next, sent })));
         builder.after_call = Some(Box::new(move |headers| heard.note(headers)));
+        builder.operator = Some(operator.clone());
         match builder.build() {
-            Ok(app) => Self { app, record, events, _hub: PhantomData },
+            Ok(app) => Self { app, record, events, log, operator, _hub: PhantomData },
             Err(error) => panic!("the hub cannot be mounted: {error}"),
         }
     }
@@ -95,31 +126,52 @@ impl<H: Hub> TestHub<H> {
         Connecting { hub: self, negotiation: Negotiation::anonymous() }
     }
 
-    /// Asks the hub's negotiate route with these headers, as a client would, and connects with the
-    /// token that it gives.
+    /// Asks the hub's negotiate route with this request, as a client would, and connects with the token
+    /// that it gives. A request without a path goes to this hub's route; the method is always POST.
+    ///
+    /// ```
+    /// # use hub_runtime::{prelude::*, testing::{Request, TestHub}};
+    /// # struct Chat;
+    /// # #[serverless_hub] impl Chat {
+    /// #     async fn negotiate(&self, request: NegotiateRequest) -> HubResult<Negotiation> {
+    /// #         request.bearer_token().map(Negotiation::user).ok_or_else(|| HubError::unauthenticated("Who?"))
+    /// #     }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let hub = TestHub::new(Chat);
+    /// let request = Request::builder().header("authorization", "Bearer ada").body(()).unwrap();
+    /// let ada = hub.negotiate(request).await.unwrap();
+    /// let refused = hub.negotiate(Request::new(())).await.unwrap_err();
+    /// assert_eq!(refused, "401: Who?");
+    /// # drop(ada); }
+    /// ```
     ///
     /// # Errors
     /// The refusal, with its status and text.
-    pub async fn negotiate(
-        &self,
-        headers: &[(&'static str, &str)],
-    ) -> Result<TestClient, TestFailure> {
-        let mut request = Request::new(Full::new(Bytes::new()));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = http::Uri::from_static("/negotiate?negotiateVersion=1");
-        for (name, value) in headers {
-            let value = HeaderValue::from_str(value).map_err(TestFailure::new)?;
-            request.headers_mut().insert(*name, value);
+    pub async fn negotiate<B>(&self, request: Request<B>) -> Result<TestClient, TestFailure> {
+        let (mut parts, _) = request.into_parts();
+        parts.method = Method::POST;
+        if parts.uri.path() == "/" {
+            let query = parts.uri.query().unwrap_or("negotiateVersion=1");
+            let route = format!("/{}/negotiate?{query}", wire_name(H::NAME));
+            parts.uri = route.parse::<PathAndQuery>().map_err(TestFailure::new)?.into();
         }
-        let (parts, body) = request.into_parts();
         let app = Arc::clone(&self.app.inner);
-        let answer = service::answer(app, parts, Box::new(body)).await;
+        let answering = service::answer(app, parts, Box::new(Full::new(Bytes::new())));
+        let answer = answering.with_subscriber(self.operator.clone()).await;
         if answer.status() != StatusCode::OK {
-            let text = String::from_utf8_lossy(answer.body());
-            return Err(TestFailure::new(format!("{}: {text}", answer.status().as_u16())));
+            return Err(TestFailure::answered(answer.status(), answer.body()));
         }
         let ticket: Ticket = serde_json::from_slice(answer.body()).map_err(TestFailure::new)?;
         self.connect(ticket).await
+    }
+
+    /// What the operator of the app would have read so far: every line at debug and above that was
+    /// logged while the app answered calls and negotiates, by the runtime or by the hub. A subscriber
+    /// that was installed before the hub was mounted gets all of it, too.
+    #[must_use]
+    pub fn log(&self) -> Vec<LogLine> {
+        self.log.all()
     }
 
     /// Everything that the hub sent so far, recorded where it leaves the app.

@@ -76,7 +76,8 @@ pub(crate) async fn handle(
     let span = telemetry::call_span(&prepared.wire_name, prepared.method, &parts.connection_id);
     let cancellation = parts.cancellation.clone();
     let tasks = app.tasks.clone();
-    RunToEnd::new(run(app, prepared).instrument(span), cancellation, tasks).await
+    let call = run(app, prepared, span.clone()).instrument(span);
+    RunToEnd::new(call, cancellation, tasks).await
 }
 
 /// A call that may run.
@@ -150,7 +151,7 @@ async fn prepare(
 }
 
 /// Runs filters and method, and answers. From here on the call runs to its end.
-async fn run(app: Arc<Inner>, call: Prepared) -> Response<Bytes> {
+async fn run(app: Arc<Inner>, call: Prepared, span: Span) -> Response<Bytes> {
     // Shutdown waits for every token.
     let _running = app.tasks.token();
     let (category, protocol) = (call.parts.category, call.parts.protocol);
@@ -161,7 +162,7 @@ async fn run(app: Arc<Inner>, call: Prepared) -> Response<Bytes> {
     let watch = Stopwatch::start();
     let result = catching(call.hub.call(call.row, call.parts, outbound, call.wire_name)).await;
     app.counts.count(&result);
-    Span::current().record("outcome", telemetry::outcome(&result));
+    span.record("outcome", telemetry::outcome(&result));
     telemetry::call_ended(&wire_name, call.method, &result, watch);
     if let (Category::Connected, Err(error)) = (category, &result)
         && matches!(error.kind(), ErrorKind::Denied | ErrorKind::Unauthenticated)

@@ -1,11 +1,19 @@
 //! `TestHub` as the tests of an app meet it.
 
-use hub_runtime::{prelude::*, testing::TestHub};
+use std::time::Duration;
+
+use hub_runtime::{
+    NegotiateLimit, Target,
+    prelude::*,
+    testing::{Request, TestHub},
+};
+use serde_json::json;
 
 #[hub_client]
 trait LoopClient {
     async fn ready(&self) -> bool;
     async fn sum(&self, left: u8, right: u8) -> u8;
+    async fn told(&self, text: &str);
 }
 
 struct Loop;
@@ -14,7 +22,13 @@ struct Loop;
 impl Loop {
     async fn negotiate(&self, request: NegotiateRequest) -> HubResult<Negotiation> {
         let user = request.bearer_token().ok_or_else(|| HubError::unauthenticated("Who?"))?;
-        Ok(Negotiation::user(user).claim("role", "reader"))
+        let granted = Negotiation::user(user).claim("role", "reader");
+        Ok(match request.query().get("for") {
+            Some(seconds) => {
+                granted.lifetime(Duration::from_secs(seconds.parse()?)).close_on_expiry()
+            }
+            None => granted,
+        })
     }
 
     async fn who(&self, ctx: &Context<Self>) -> HubResult<(String, bool)> {
@@ -29,13 +43,41 @@ impl Loop {
     async fn ask_sum(&self, ctx: &Context<Self>) -> HubResult<u8> {
         Ok(ctx.clients().caller().sum(1, 2).await?)
     }
+
+    async fn ask_for(&self, ctx: &Context<Self>, seconds: u64) -> HubResult<String> {
+        let asked = ctx.clients().caller().ready().timeout(Duration::from_secs(seconds)).await;
+        Ok(match asked {
+            Err(InvokeError::TimedOut(time)) => format!("not within {time:?}"),
+            other => format!("{other:?}"),
+        })
+    }
+
+    async fn tell(&self, ctx: &Context<Self>, group: String) -> HubResult {
+        tracing::warn!(group, "about to tell");
+        Ok(ctx.clients().group(group).told("news").await?)
+    }
+
+    #[filter(RequireClaim("role", "writer"))]
+    async fn write(&self) {}
+
+    async fn fails(&self) -> HubResult {
+        Ok(Err(std::io::Error::other("the database is down"))?)
+    }
+
+    async fn picky(&self, number: u8) -> HubResult {
+        Err(HubError::rejected(format_args!("not {number}")))
+    }
+}
+
+fn bearer(token: &str) -> Request<()> {
+    Request::builder().header("authorization", format!("Bearer {token}")).body(()).unwrap()
 }
 
 #[tokio::test]
 async fn a_client_that_negotiated_is_who_the_hub_said_in_calls_and_in_a_context() {
     let hub = TestHub::new(Loop);
 
-    let ada = hub.negotiate(&[("authorization", "Bearer ada")]).await.unwrap();
+    let ada = hub.negotiate(bearer("ada")).await.unwrap();
 
     let said = ("ada".to_owned(), true);
     assert_eq!(ada.invoke::<(String, bool)>("who", ()).await.unwrap(), said);
@@ -44,9 +86,15 @@ async fn a_client_that_negotiated_is_who_the_hub_said_in_calls_and_in_a_context(
 
 #[tokio::test]
 async fn a_refused_negotiate_tells_status_and_text() {
-    let refused = TestHub::new(Loop).negotiate(&[]).await.unwrap_err();
+    let hub = TestHub::new(Loop);
+
+    let refused = hub.negotiate(Request::new(())).await.unwrap_err();
+    let elsewhere = Request::builder().uri("/other/negotiate").body(()).unwrap();
+    let lost = hub.negotiate(elsewhere).await.unwrap_err();
 
     assert_eq!(refused, "401: Who?");
+    assert_eq!(refused.status(), Some(401));
+    assert_eq!(lost.status(), Some(404));
 }
 
 #[tokio::test]
@@ -69,4 +117,109 @@ async fn a_handler_that_panics_ends_the_client_with_the_reason() {
     let error = ada.invoke::<bool>("askReady", ()).await.unwrap_err();
 
     assert!(error.text().contains("panicked"), "{error}");
+}
+
+#[tokio::test]
+async fn the_log_holds_what_the_operator_reads_and_the_client_does_not() {
+    let hub = TestHub::new(Loop);
+    let ada = hub.user("ada").connect().await.unwrap();
+
+    let shown = ada.invoke::<()>("fails", ()).await.unwrap_err();
+
+    let log = hub.log();
+    let line = log.iter().find(|line| line.contains("the database is down")).unwrap();
+    assert_eq!((line.level, line.message.as_str()), ("ERROR", "hub method failed"));
+    assert!(!shown.text().contains("database"), "{shown}");
+    // By the id the one finds the other.
+    assert!(shown.text().contains(line.field("error_id").unwrap()), "{shown}");
+}
+
+#[tokio::test]
+async fn each_audience_reads_its_own_text_of_each_error() {
+    let hub = TestHub::new(Loop);
+    let ada = hub.user("ada").connect().await.unwrap();
+    let shown = async |method: &str, arguments: (u8,)| match method {
+        "picky" => ada.invoke::<()>(method, arguments).await.unwrap_err(),
+        _ => ada.invoke::<()>(method, ()).await.unwrap_err(),
+    };
+
+    assert_eq!(shown("picky", (3,)).await, "not 3");
+    assert_eq!(shown("write", (0,)).await, "403 Forbidden: this needs role `writer`");
+    assert!(hub.negotiate(Request::new(())).await.is_err());
+
+    let log: Vec<_> = hub.log().iter().map(ToString::to_string).collect();
+    let has = |text: &str| log.iter().any(|line| line.contains(text));
+    assert!(has("DEBUG call rejected cause=not 3"), "{log:#?}");
+    assert!(has("INFO call denied filter=RequireClaim cause=this needs role `writer`"), "{log:#?}");
+    assert!(has("INFO caller not signed in filter=method cause=Who?"), "{log:#?}");
+}
+
+#[tokio::test]
+async fn what_the_hub_logs_itself_is_in_the_log_and_what_it_sends_is_recorded() {
+    let hub = TestHub::new(Loop);
+    let ada = hub.user("ada").connect().await.unwrap();
+
+    ada.send("tell", ("rust",)).await.unwrap();
+    ada.invoke::<(String, bool)>("who", ()).await.unwrap();
+
+    let log = hub.log();
+    let line = log.iter().find(|line| line.message == "about to tell").unwrap();
+    assert_eq!((line.level, line.field("group")), ("WARN", Some("rust")));
+    let sent = hub.sent().pop().unwrap();
+    assert_eq!(sent.target, Target::Group("rust".to_owned()));
+    assert_eq!((sent.event.as_str(), sent.arguments), ("told", vec![json!("news")]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn paused_time_ends_memberships_of_users() {
+    let hub = TestHub::new(Loop);
+    let ada = hub.user("ada").connect().await.unwrap();
+    let (groups, rust) = (hub.context().user_groups(), hub.context().clients().group("rust"));
+    groups.add_for("ada", "rust", Duration::from_secs(60)).await.unwrap();
+
+    rust.told("early").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    rust.told("late").await.unwrap();
+
+    assert!(!groups.contains("ada", "rust").await.unwrap());
+    assert_eq!(ada.received("told").await, [json!(["early"])]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn paused_time_refills_a_limit_on_negotiates() {
+    let limit = NegotiateLimit::new(1, Duration::from_secs(60));
+    let hub = TestHub::configured(Loop, |app| app.negotiate_limit(limit));
+    hub.negotiate(bearer("ada")).await.unwrap();
+
+    let refused = hub.negotiate(bearer("ada")).await.unwrap_err();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+
+    assert_eq!(refused.status(), Some(429));
+    assert!(hub.negotiate(bearer("ada")).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn paused_time_closes_a_connection_with_its_token() {
+    let hub = TestHub::new(Loop);
+    let mut request = bearer("ada");
+    *request.uri_mut() = "/?for=100".parse().unwrap();
+    let ada = hub.negotiate(request).await.unwrap();
+
+    tokio::time::sleep(Duration::from_secs(90)).await;
+    assert_eq!(ada.ended(), None);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+
+    assert!(ada.ended().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn paused_time_ends_the_wait_for_a_client() {
+    let hub = TestHub::new(Loop);
+    let ada = hub.user("ada").connect().await.unwrap();
+    // A client that never comes to an answer, as one in a background tab.
+    ada.ignores("ready");
+
+    let answer = ada.invoke::<String>("askFor", (7,)).await.unwrap();
+
+    assert_eq!(answer, "not within 7s");
 }
