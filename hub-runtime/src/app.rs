@@ -1,7 +1,6 @@
 //! The app: mounted hubs on one service, behind one value.
 
 use std::{
-    collections::HashMap,
     fmt,
     sync::{
         Arc,
@@ -67,10 +66,11 @@ pub(crate) struct NegotiateOptions {
     pub(crate) warned_app_service: AtomicBool,
 }
 
-/// The mounted hubs by lower-case name.
+/// The mounted hubs.
 #[derive(Default)]
 pub(crate) struct Hubs {
-    by_name: HashMap<String, Mount>,
+    /// Few, so that looking at each is quicker than hashing a name.
+    mounts: Vec<Mount>,
 }
 
 /// A hub and its name on the wire.
@@ -83,23 +83,22 @@ pub(crate) struct Mount {
 impl Hubs {
     pub(crate) fn insert(&mut self, hub: Arc<dyn MountedHub>) {
         let wire_name: Arc<str> = wire_name(hub.name()).into();
-        self.by_name.insert(wire_name.to_string(), Mount { hub, wire_name });
+        self.mounts.push(Mount { hub, wire_name });
     }
 
     /// A hub by its name in any case.
     pub(crate) fn find(&self, name: &str) -> Option<Mount> {
-        self.by_name.get(&wire_name(name)).cloned()
+        self.mounts.iter().find(|mount| mount.wire_name.eq_ignore_ascii_case(name)).cloned()
     }
 
     /// The only hub, if there is just one.
     pub(crate) fn single(&self) -> Option<Mount> {
-        let mut mounts = self.by_name.values();
-        let only = mounts.next()?;
-        mounts.next().is_none().then(|| only.clone())
+        let [only] = &self.mounts[..] else { return None };
+        Some(only.clone())
     }
 
     pub(crate) fn names(&self) -> Vec<&str> {
-        let mut names: Vec<_> = self.by_name.keys().map(String::as_str).collect();
+        let mut names: Vec<_> = self.mounts.iter().map(|mount| &*mount.wire_name).collect();
         names.sort_unstable();
         names
     }

@@ -1,18 +1,21 @@
 //! Reading a request body of any type, up to a limit.
 
-use std::{future::Future, pin::Pin};
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes, BytesMut};
 use http_body::Body;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 /// A body that has not been read.
 pub(crate) trait ReadBody: Send {
-    /// Reads it whole. Nothing beyond `limit` bytes is kept.
-    fn read(
-        self: Box<Self>,
-        limit: usize,
-    ) -> Pin<Box<dyn Future<Output = Result<Bytes, ReadError>> + Send>>;
+    /// The next piece of it.
+    fn poll_piece(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, ReadError>>>;
 }
 
 /// Why a body could not be read.
@@ -22,22 +25,97 @@ pub(crate) enum ReadError {
     Broken,
 }
 
+impl dyn ReadBody {
+    /// Reads it whole. Nothing beyond `limit` bytes is kept. A body in one piece is not copied.
+    pub(crate) async fn read(self: Box<Self>, limit: usize) -> Result<Bytes, ReadError> {
+        let mut body = Box::into_pin(self);
+        let mut first = Bytes::new();
+        let mut joined = BytesMut::new();
+        while let Some(piece) = poll_fn(|cx| body.as_mut().poll_piece(cx)).await {
+            let piece = piece?;
+            if first.len() + joined.len() + piece.len() > limit {
+                return Err(ReadError::TooLarge);
+            }
+            if first.is_empty() && joined.is_empty() {
+                first = piece;
+                continue;
+            }
+            joined.extend_from_slice(&std::mem::take(&mut first));
+            joined.extend_from_slice(&piece);
+        }
+        Ok(if joined.is_empty() { first } else { joined.freeze() })
+    }
+}
+
 impl<B> ReadBody for B
 where
     B: Body + Send + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    fn read(
-        self: Box<Self>,
-        limit: usize,
-    ) -> Pin<Box<dyn Future<Output = Result<Bytes, ReadError>> + Send>> {
-        Box::pin(async move {
-            match Limited::new(Box::into_pin(self), limit).collect().await {
-                Ok(collected) => Ok(collected.to_bytes()),
-                Err(error) if error.is::<LengthLimitError>() => Err(ReadError::TooLarge),
-                Err(_) => Err(ReadError::Broken),
+    fn poll_piece(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, ReadError>>> {
+        loop {
+            let Some(frame) = ready!(self.as_mut().poll_frame(cx)) else {
+                return Poll::Ready(None);
+            };
+            let Ok(frame) = frame else { return Poll::Ready(Some(Err(ReadError::Broken))) };
+            // What is no data are trailers, which nobody asked for.
+            if let Ok(mut data) = frame.into_data() {
+                return Poll::Ready(Some(Ok(data.copy_to_bytes(data.remaining()))));
             }
-        })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures_util::stream;
+    use http_body::Frame;
+    use http_body_util::{Full, StreamBody};
+
+    use super::*;
+
+    fn in_pieces(pieces: &[&'static str]) -> Box<dyn ReadBody> {
+        let data = pieces.iter().map(|piece| Frame::data(Bytes::from_static(piece.as_bytes())));
+        let frames = data.chain([Frame::trailers(http::HeaderMap::new())]);
+        Box::new(StreamBody::new(stream::iter(frames.map(Ok::<_, Infallible>).collect::<Vec<_>>())))
+    }
+
+    #[tokio::test]
+    async fn a_body_comes_whole_in_however_many_pieces() {
+        for pieces in [&["abcdef"][..], &["abc", "def"], &["", "a", "", "bcde", "f"]] {
+            assert_eq!(in_pieces(pieces).read(6).await.unwrap(), "abcdef", "{pieces:?}");
+        }
+        assert_eq!(in_pieces(&[]).read(0).await.unwrap(), "");
+    }
+
+    #[tokio::test]
+    async fn a_body_in_one_piece_is_not_copied() {
+        let bytes = Bytes::from(vec![b'x'; 100]);
+        let body: Box<dyn ReadBody> = Box::new(Full::new(bytes.clone()));
+
+        let read = body.read(100).await.unwrap();
+
+        assert_eq!(read.as_ptr(), bytes.as_ptr());
+    }
+
+    #[tokio::test]
+    async fn a_body_over_the_limit_is_refused_at_the_first_byte_too_many() {
+        for pieces in [&["abcdef"][..], &["abc", "def"]] {
+            assert_eq!(in_pieces(pieces).read(5).await, Err(ReadError::TooLarge), "{pieces:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_off_is_broken() {
+        let frames = [Ok(Frame::data(Bytes::from_static(b"ab"))), Err("gone")];
+        let body: Box<dyn ReadBody> = Box::new(StreamBody::new(stream::iter(frames)));
+
+        assert_eq!(body.read(10).await, Err(ReadError::Broken));
     }
 }

@@ -92,6 +92,9 @@ fn negotiate_path(path: &str) -> Option<Option<&str>> {
 }
 
 fn matches_template(template: &str, path: &str) -> bool {
+    if template.eq_ignore_ascii_case(path) {
+        return true;
+    }
     let (mut left, mut right) = (template.split('/'), path.split('/'));
     loop {
         match (left.next(), right.next()) {

@@ -30,10 +30,9 @@ use crate::{
 /// The app's port unless `PORT` says otherwise; that of the Functions tools.
 const DEFAULT_PORT: u16 = 7071;
 /// How long a peer may take for its request line and headers, and so how long a connection may idle.
-/// Longer than the pools of callers keep theirs, so that no call meets a connection just closed.
+/// Longer than the pools of callers keep theirs, so that no call meets a connection just closed. (How
+/// many headers there may be is hyper's own limit, 100: saying so again costs at every request.)
 const HEADER_TIMEOUT: Duration = Duration::from_secs(75);
-/// How many headers a request may have.
-const MAX_HEADERS: usize = 100;
 /// The pause after a failed accept, which mostly means that file descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long answers may take once the end has begun.
@@ -170,7 +169,6 @@ where
         http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEADER_TIMEOUT)
-            .max_headers(MAX_HEADERS)
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
             .with_upgrades()
     );

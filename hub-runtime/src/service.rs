@@ -118,8 +118,7 @@ pub(crate) async fn answer(
     parts: http::request::Parts,
     body: Box<dyn ReadBody>,
 ) -> Response<Bytes> {
-    let path = parts.uri.path().to_owned();
-    match app.routes.of(&parts.method, &path) {
+    match app.routes.of(&parts.method, parts.uri.path()) {
         Route::Upstream if app.routes.code_fits(parts.uri.query()) => {
             upstream::handle(app, parts, body).await
         }
@@ -127,7 +126,10 @@ pub(crate) async fn answer(
             tracing::warn!("upstream call without the configured code");
             text(StatusCode::UNAUTHORIZED, "the query parameter `code` is missing or wrong")
         }
-        Route::Negotiate(hub) => negotiate::handle(app, parts, hub).await,
+        Route::Negotiate(hub) => {
+            let hub = hub.map(str::to_owned);
+            negotiate::handle(app, parts, hub.as_deref()).await
+        }
         Route::Health if app.is_closing() => text(StatusCode::SERVICE_UNAVAILABLE, "shutting down"),
         Route::Health => text(StatusCode::OK, "healthy"),
         Route::WrongMethod(allowed) => {
