@@ -108,15 +108,19 @@ impl<'de> Deserialize<'de> for Members<'de> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
                 let mut members = Members::default();
                 while let Some(Text(name)) = map.next_key()? {
-                    match name.to_ascii_lowercase().as_str() {
-                        "type" => members.kind = Some(map.next_value()?),
-                        "invocationid" => members.invocation_id = text(&mut map)?,
-                        "target" => members.target = text(&mut map)?,
-                        "arguments" => members.arguments = Some(map.next_value()?),
-                        "error" => members.error = text(&mut map)?,
-                        _ => {
-                            map.next_value::<IgnoredAny>()?;
-                        }
+                    let is = |known: &str| name.eq_ignore_ascii_case(known);
+                    if is("type") {
+                        members.kind = Some(map.next_value()?);
+                    } else if is("invocationId") {
+                        members.invocation_id = text(&mut map)?;
+                    } else if is("target") {
+                        members.target = text(&mut map)?;
+                    } else if is("arguments") {
+                        members.arguments = Some(map.next_value()?);
+                    } else if is("error") {
+                        members.error = text(&mut map)?;
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
                     }
                 }
                 Ok(members)

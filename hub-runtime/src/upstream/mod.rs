@@ -222,7 +222,7 @@ fn parse(
         (Body::Connected, Category::Connected) => true,
         (Body::Disconnected { .. }, Category::Disconnected) => true,
         (Body::Invocation { target, .. }, Category::Message) => {
-            target.to_lowercase() == route.event.to_lowercase()
+            *target == route.event || target.to_lowercase() == route.event.to_lowercase()
         }
         _ => false,
     };

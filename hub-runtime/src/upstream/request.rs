@@ -1,6 +1,6 @@
 //! The headers of an upstream call.
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, header};
 use hub_core::{
     Claims, Query, names,
     seal::{self, SealError, SealKey},
@@ -9,14 +9,14 @@ use hub_core::{
 
 use crate::keys::Keys;
 
-const CONNECTION_ID: &str = "x-asrs-connection-id";
-const HUB: &str = "x-asrs-hub";
-const CATEGORY: &str = "x-asrs-category";
-const EVENT: &str = "x-asrs-event";
-const SIGNATURE: &str = "x-asrs-signature";
-const USER_ID: &str = "x-asrs-user-id";
-const USER_CLAIMS: &str = "x-asrs-user-claims";
-const CLIENT_QUERY: &str = "x-asrs-client-query";
+static CONNECTION_ID: HeaderName = HeaderName::from_static("x-asrs-connection-id");
+static HUB: HeaderName = HeaderName::from_static("x-asrs-hub");
+static CATEGORY: HeaderName = HeaderName::from_static("x-asrs-category");
+static EVENT: HeaderName = HeaderName::from_static("x-asrs-event");
+static SIGNATURE: HeaderName = HeaderName::from_static("x-asrs-signature");
+static USER_ID: HeaderName = HeaderName::from_static("x-asrs-user-id");
+static USER_CLAIMS: HeaderName = HeaderName::from_static("x-asrs-user-claims");
+static CLIENT_QUERY: HeaderName = HeaderName::from_static("x-asrs-client-query");
 
 /// Who calls: the part of the headers that must be genuine.
 #[derive(Debug)]
@@ -49,19 +49,19 @@ pub(crate) fn caller(
     keys: &Keys,
     trust_plain_claims: bool,
 ) -> Result<Caller, NotGenuine> {
-    let connection_id = text(headers, CONNECTION_ID).ok_or(NotGenuine::ConnectionId)?;
+    let connection_id = text(headers, &CONNECTION_ID).ok_or(NotGenuine::ConnectionId)?;
     names::check_connection_id(&connection_id).map_err(|_| NotGenuine::ConnectionId)?;
-    let signatures = headers.get_all(SIGNATURE).iter().map(header::HeaderValue::as_bytes);
+    let signatures = headers.get_all(&SIGNATURE).iter().map(header::HeaderValue::as_bytes);
     if !signature::verify(signatures, &connection_id, keys.access()) {
         return Err(NotGenuine::Signature);
     }
-    if headers.get_all(USER_ID).iter().nth(1).is_some() {
+    if headers.get_all(&USER_ID).iter().nth(1).is_some() {
         return Err(NotGenuine::UserId);
     }
     let identity = sealed_identity(headers, keys.seals())?;
     let Some(identity) = identity else {
         let claims = if trust_plain_claims { plain_claims(headers) } else { Claims::default() };
-        let user_id = text(headers, USER_ID).filter(|user| !user.is_empty());
+        let user_id = text(headers, &USER_ID).filter(|user| !user.is_empty());
         return Ok(Caller { connection_id, user_id, claims, sealed: false });
     };
     let (user_id, claims) = (identity.user_id, identity.claims);
@@ -72,16 +72,16 @@ fn sealed_identity(
     headers: &HeaderMap,
     keys: &[SealKey],
 ) -> Result<Option<seal::Identity>, SealError> {
-    let hub = text(headers, HUB).unwrap_or_default();
-    let user = headers.get(USER_ID).map(header::HeaderValue::as_bytes);
-    let claims = headers.get_all(USER_CLAIMS).iter().map(header::HeaderValue::as_bytes);
+    let hub = text(headers, &HUB).unwrap_or_default();
+    let user = headers.get(&USER_ID).map(header::HeaderValue::as_bytes);
+    let claims = headers.get_all(&USER_CLAIMS).iter().map(header::HeaderValue::as_bytes);
     seal::find(claims, &hub, user, keys)
 }
 
 /// The grammar of the official receiver: entries between commas, kept only when they are exactly a
 /// type, a colon with a blank, and a value; the first value of a type wins.
 fn plain_claims(headers: &HeaderMap) -> Claims {
-    let lines = headers.get_all(USER_CLAIMS).iter();
+    let lines = headers.get_all(&USER_CLAIMS).iter();
     let lines: Vec<_> =
         lines.filter_map(|line| std::str::from_utf8(line.as_bytes()).ok()).collect();
     let header = lines.join(",");
@@ -110,25 +110,25 @@ pub(crate) struct Route {
 /// The three routing headers; `None` when one is missing, empty or not UTF-8.
 pub(crate) fn route(headers: &HeaderMap) -> Option<Route> {
     let header = |name| text(headers, name).filter(|value| !value.is_empty());
-    Some(Route { hub: header(HUB)?, category: header(CATEGORY)?, event: header(EVENT)? })
+    Some(Route { hub: header(&HUB)?, category: header(&CATEGORY)?, event: header(&EVENT)? })
 }
 
 /// The query of the client's connect request. It leaves the headers, since it may hold the client's
 /// token.
 pub(crate) fn take_client_query(headers: &mut HeaderMap) -> Query {
-    let query = text(headers, CLIENT_QUERY).map(|raw| Query::parse(&raw)).unwrap_or_default();
-    headers.remove(CLIENT_QUERY);
+    let query = text(headers, &CLIENT_QUERY).map(|raw| Query::parse(&raw)).unwrap_or_default();
+    headers.remove(&CLIENT_QUERY);
     query
 }
 
 /// Whether the call carries plain claims at all.
 pub(crate) fn has_claims(headers: &HeaderMap) -> bool {
-    headers.contains_key(USER_CLAIMS)
+    headers.contains_key(&USER_CLAIMS)
 }
 
 /// A header as UTF-8 text: user ids and events need not be ASCII. `None` when it is there more than
 /// once: whoever stands between might believe the other one.
-fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     let mut values = headers.get_all(name).iter();
     let only = values.next()?;
     if values.next().is_some() {
@@ -147,12 +147,12 @@ mod tests {
     const KEY: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH";
     const SECOND: &str = "secondary-key-for-tests-000000000000000000";
 
-    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+    fn headers(pairs: &[(&HeaderName, &str)]) -> HeaderMap {
         pairs
             .iter()
             .map(|(name, value)| {
                 let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
-                (header::HeaderName::from_static(name), value)
+                ((*name).clone(), value)
             })
             .collect()
     }
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn several_signatures_in_one_header_need_one_hit() {
         let both = "sha256=04BE5150C28567D5F39FE8B326F43F49220DAED6EFFB73097C14EBEF24EE7097, ,sha256=b78b1b6698ef4c26adacc16537e1940bf816254465275d2dc5cd8bafea0506e1";
-        let map = headers(&[(CONNECTION_ID, "conn-0001"), (SIGNATURE, both)]);
+        let map = headers(&[(&CONNECTION_ID, "conn-0001"), (&SIGNATURE, both)]);
 
         assert!(caller(&map, &keys(), false).is_ok());
         assert!(caller(&map, &Keys::new(Secret::from(SECOND), None, None), false).is_ok());
@@ -175,8 +175,8 @@ mod tests {
     #[test]
     fn the_signature_of_another_connection_is_refused() {
         let map = headers(&[
-            (CONNECTION_ID, "conn-0002"),
-            (SIGNATURE, "sha256=B78B1B6698EF4C26ADACC16537E1940BF816254465275D2DC5CD8BAFEA0506E1"),
+            (&CONNECTION_ID, "conn-0002"),
+            (&SIGNATURE, "sha256=B78B1B6698EF4C26ADACC16537E1940BF816254465275D2DC5CD8BAFEA0506E1"),
         ]);
 
         assert_eq!(caller(&map, &keys(), false).unwrap_err(), NotGenuine::Signature);
@@ -185,10 +185,10 @@ mod tests {
     #[test]
     fn plain_claims_are_not_believed_unless_asked_for() {
         let map = headers(&[
-            (CONNECTION_ID, "conn-0001"),
-            (SIGNATURE, "sha256=B78B1B6698EF4C26ADACC16537E1940BF816254465275D2DC5CD8BAFEA0506E1"),
-            (USER_ID, "bob"),
-            (USER_CLAIMS, "name: Bob, role: admin"),
+            (&CONNECTION_ID, "conn-0001"),
+            (&SIGNATURE, "sha256=B78B1B6698EF4C26ADACC16537E1940BF816254465275D2DC5CD8BAFEA0506E1"),
+            (&USER_ID, "bob"),
+            (&USER_CLAIMS, "name: Bob, role: admin"),
         ]);
 
         let careful = caller(&map, &keys(), false).unwrap();
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn plain_claims_follow_the_grammar_of_the_official_receiver() {
         let map =
-            headers(&[(USER_CLAIMS, "role: a, role: b, name: Doe, John, url: a: b, x: , id: 7")]);
+            headers(&[(&USER_CLAIMS, "role: a, role: b, name: Doe, John, url: a: b, x: , id: 7")]);
 
         let claims = plain_claims(&map);
 
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn routing_headers_may_be_utf_8() {
-        let map = headers(&[(HUB, "chat"), (CATEGORY, "messages"), (EVENT, "grüße")]);
+        let map = headers(&[(&HUB, "chat"), (&CATEGORY, "messages"), (&EVENT, "grüße")]);
 
         assert_eq!(route(&map).unwrap().event, "grüße");
     }
