@@ -47,6 +47,9 @@ pub(crate) struct Inner {
     pub(crate) counts: Counts,
     pub(crate) shutdown_wait: Duration,
     pub(crate) closing: AtomicBool,
+    /// The Functions host calls the app, so that calls in its own form are its calls.
+    #[cfg(feature = "functions")]
+    pub(crate) functions_host: AtomicBool,
     /// The key that every emulator knows: nothing may bind beyond loopback with it.
     #[cfg(feature = "server")]
     pub(crate) well_known_key: bool,
@@ -95,6 +98,12 @@ impl Hubs {
     pub(crate) fn single(&self) -> Option<Mount> {
         let [only] = &self.mounts[..] else { return None };
         Some(only.clone())
+    }
+
+    /// Every hub, in the order of their names.
+    #[cfg(feature = "functions")]
+    pub(crate) fn all(&self) -> Vec<Mount> {
+        self.names().into_iter().filter_map(|name| self.find(name)).collect()
     }
 
     pub(crate) fn names(&self) -> Vec<&str> {

@@ -99,6 +99,8 @@ pub(crate) fn inner(mut builder: HubAppBuilder, signalr: &SignalR, service: Serv
         counts: Counts::default(),
         shutdown_wait: builder.shutdown_wait,
         closing: AtomicBool::new(false),
+        #[cfg(feature = "functions")]
+        functions_host: AtomicBool::new(false),
         #[cfg(feature = "server")]
         well_known_key,
         #[cfg(feature = "local")]

@@ -40,6 +40,8 @@
 //! | Feature | Gives | Default |
 //! |---|---|---|
 //! | `discover` | `#[serverless_hub(register)]`, [`HubAppBuilder::discover`] | no |
+//! | `functions` | Azure Functions as a host, its bindings, and the files of a deployment | yes |
+//! | `lambda` | AWS Lambda as a host | no |
 //! | `local` | the embedded service: no account needed | yes |
 //! | `metrics` | calls, refusals, errors, latencies, sends and retries through the `metrics` façade: [`telemetry`] | no |
 //! | `msgpack` | clients that speak MessagePack, with native values for them | yes |
@@ -50,16 +52,26 @@
 mod app;
 mod assemble;
 mod auth;
+#[cfg(feature = "functions")]
+pub mod bindings;
 mod builder;
 mod client_address;
 mod clock;
 mod config;
 mod cors;
 mod counters;
+#[cfg(feature = "functions")]
+mod deploy;
 #[cfg(feature = "local")]
 mod embedded;
 mod error_id;
+#[cfg(feature = "functions")]
+mod functions;
+#[cfg(feature = "server")]
+mod host;
 mod keys;
+#[cfg(feature = "lambda")]
+mod lambda;
 mod negotiate;
 mod negotiate_limit;
 pub mod prelude;
@@ -96,8 +108,10 @@ pub use hub_core::{
 };
 pub use hub_macros::{filter, from_context, hub, hub_client, serverless_hub};
 
+#[cfg(feature = "functions")]
+pub use self::deploy::{Deployment, DeploymentFile};
 #[cfg(feature = "server")]
-pub use self::serve::RequestBody;
+pub use self::host::RequestBody;
 pub use self::{
     app::HubApp,
     builder::{BuildError, HubAppBuilder},

@@ -5,6 +5,8 @@ use hub_core::Secret;
 
 /// The path that Azure calls by default.
 const UPSTREAM: &str = "/runtime/webhooks/signalr";
+/// The same behind a Functions host, which keeps everything below `/runtime` to itself.
+const FORWARDED: &str = "/api/signalr";
 
 /// The configured paths.
 #[derive(Debug)]
@@ -31,8 +33,15 @@ impl Routes {
     pub(crate) fn new(prefix: &str, upstream: Vec<String>, code: Option<Secret>) -> Self {
         let prefix = prefix.trim_matches('/');
         let prefix = if prefix.is_empty() { String::new() } else { format!("/{prefix}") };
-        let upstream = std::iter::once(UPSTREAM.to_owned()).chain(upstream).collect();
+        let upstream =
+            [UPSTREAM, FORWARDED].map(str::to_owned).into_iter().chain(upstream).collect();
         Self { prefix, upstream, code }
+    }
+
+    /// What stands before every path: nothing, or a path without a closing slash.
+    #[cfg(feature = "functions")]
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
     }
 
     /// Tells what a request is for. Names of hubs stay encoded: no valid one needs an escape.
@@ -134,6 +143,7 @@ mod tests {
     #[test]
     fn upstream_paths_may_be_templates() {
         assert_eq!(post("/runtime/webhooks/signalr"), Route::Upstream);
+        assert_eq!(post("/api/signalr"), Route::Upstream);
         assert_eq!(post("/hooks/chat/messages/send"), Route::Upstream);
         assert_eq!(post("/hooks/chat/messages"), Route::Unknown);
         assert_eq!(

@@ -3,15 +3,14 @@
 use std::{
     convert::Infallible,
     io,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    pin::{Pin, pin},
+    net::{IpAddr, SocketAddr},
+    pin::pin,
     task::{Context, Poll},
     time::Duration,
 };
 
-use bytes::Bytes;
 use http::{Request, Response};
-use http_body::{Body, Frame, SizeHint};
+use http_body::Body;
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -21,14 +20,8 @@ use tokio::net::{TcpListener, TcpStream, ToSocketAddrs, lookup_host};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_service::Service;
 
-use crate::{
-    ClientAddress, HubApp,
-    config::{self, env},
-    start_line::announce,
-};
+use crate::{ClientAddress, HubApp, RequestBody, config::env, start_line::announce};
 
-/// The app's port unless `PORT` says otherwise; that of the Functions tools.
-const DEFAULT_PORT: u16 = 7071;
 /// How long a peer may take for its request line and headers, and so how long a connection may idle.
 /// Longer than the pools of callers keep theirs, so that no call meets a connection just closed. (How
 /// many headers there may be is hyper's own limit, 100: saying so again costs at every request.)
@@ -50,41 +43,7 @@ impl HubApp {
         self.serve_at(address, self.service()).await
     }
 
-    /// Serves the app on the port that `PORT` names, 7071 without it: on loopback, and on all addresses
-    /// where the environment shows a cloud host. Ends as [`Self::serve`] does.
-    ///
-    /// # Errors
-    /// When the port is malformed or taken.
-    pub async fn run(&self) -> io::Result<()> {
-        self.run_with(self.service()).await
-    }
-
-    /// [`Self::run`] for an app with routes of its own: any tower service, an `axum::Router` whose
-    /// `fallback_service` is [`Self::service`] for example.
-    ///
-    /// # Errors
-    /// As [`Self::run`].
-    pub async fn run_with<S, B>(&self, service: S) -> io::Result<()>
-    where
-        S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
-            + Clone
-            + Send
-            + 'static,
-        S::Future: Send + 'static,
-        B: Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
-        let port = config::port(&env::process, env::PORT).map_err(io::Error::other)?;
-        let host = match env::cloud_host(&env::process) {
-            Some(_) => Ipv4Addr::UNSPECIFIED,
-            None => Ipv4Addr::LOCALHOST,
-        };
-        let address = SocketAddr::from((host, port.unwrap_or(DEFAULT_PORT)));
-        self.serve_at(address, service).await
-    }
-
-    async fn serve_at<S, B>(&self, address: SocketAddr, service: S) -> io::Result<()>
+    pub(crate) async fn serve_at<S, B>(&self, address: SocketAddr, service: S) -> io::Result<()>
     where
         S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
             + Clone
@@ -243,30 +202,6 @@ fn is_negotiate(path: &str) -> bool {
     begins.and_then(|begins| path.get(begins..)).is_some_and(|end| end.eq_ignore_ascii_case(LAST))
 }
 
-/// The body of a request that [`HubApp::run_with`] hands to a service.
-#[derive(Debug)]
-pub struct RequestBody(Incoming);
-
-impl Body for RequestBody {
-    type Data = Bytes;
-    type Error = Box<dyn std::error::Error + Send + Sync>;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Pin::new(&mut self.0).poll_frame(cx).map_err(Into::into)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
-    }
-}
-
 /// Gives a service our body type instead of hyper's, and negotiates their client's address.
 #[derive(Clone)]
 struct Unwrapped<S> {
@@ -284,7 +219,7 @@ impl<S: Service<Request<RequestBody>>> Service<Request<Incoming>> for Unwrapped<
     }
 
     fn call(&mut self, request: Request<Incoming>) -> S::Future {
-        let mut request = request.map(RequestBody);
+        let mut request = request.map(RequestBody::from);
         // Nothing else asks, and an extension costs allocations that upstream calls can do without.
         if is_negotiate(request.uri().path()) {
             request.extensions_mut().insert(ClientAddress(self.peer));

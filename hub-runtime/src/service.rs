@@ -15,6 +15,8 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use tower_service::Service;
 
+#[cfg(feature = "functions")]
+use crate::functions;
 use crate::{
     app::Inner,
     negotiate,
@@ -136,6 +138,10 @@ pub(crate) async fn answer(
             let mut answer = empty(StatusCode::METHOD_NOT_ALLOWED);
             answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
             answer
+        }
+        #[cfg(feature = "functions")]
+        Route::Unknown if functions::is_invocation(&app, &parts) => {
+            functions::handle(app, parts, body).await
         }
         Route::Unknown => text(StatusCode::NOT_FOUND, "not found"),
     }

@@ -15,6 +15,15 @@ pub(crate) const LOCAL_URL: &str = "HUB_LOCAL_URL";
 /// The port of the app.
 #[cfg(feature = "server")]
 pub(crate) const PORT: &str = "PORT";
+/// The port at which the Functions host calls the app that it started.
+#[cfg(feature = "server")]
+pub(crate) const FUNCTIONS_PORT: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
+/// The same from older hosts.
+#[cfg(feature = "server")]
+pub(crate) const OLD_FUNCTIONS_PORT: &str = "FUNCTIONS_HTTPWORKER_PORT";
+/// Where AWS Lambda gives events.
+#[cfg(feature = "server")]
+pub(crate) const LAMBDA_RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 /// App Service sets it to `true` when its authentication is in front of the app.
 pub(crate) const APP_SERVICE_AUTH: &str = "WEBSITE_AUTH_ENABLED";
 

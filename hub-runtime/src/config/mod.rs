@@ -244,6 +244,15 @@ pub(crate) fn port(
     text.trim().parse().map(Some).map_err(|_| ConfigError::Variable { variable, problem })
 }
 
+/// The port that the Functions host gives, if the app runs under it.
+#[cfg(feature = "server")]
+pub(crate) fn functions_port(variables: &impl Variables) -> Result<Option<u16>, ConfigError> {
+    match port(variables, env::FUNCTIONS_PORT)? {
+        Some(given) => Ok(Some(given)),
+        None => port(variables, env::OLD_FUNCTIONS_PORT),
+    }
+}
+
 fn base_url(text: &str) -> Result<Uri, ConfigError> {
     let problem = "is not a URL: it must be like http://host:port";
     let uri: Option<Uri> = text.trim().trim_end_matches('/').parse().ok();

@@ -1,0 +1,59 @@
+//! The hub. It keeps nothing: the Functions host starts as many instances as it likes, so what lasts is
+//! in the service's groups, or in a store that the instances share.
+
+use hub_runtime::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// The longest line, in points. A message should stay small: everybody on the board gets it.
+const MAX_POINTS: usize = 500;
+
+/// A line on a board.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// Any colour of CSS.
+    pub colour: String,
+    /// Where it goes: x and y from 0 to 1.
+    pub points: Vec<(f32, f32)>,
+}
+
+/// What every page implements.
+#[hub_client]
+pub trait BoardClient {
+    /// `connection.on("drawn", (line, by) => …)`
+    async fn drawn(&self, line: &Line, by: Option<&str>);
+    /// `connection.on("cleared", by => …)`
+    async fn cleared(&self, by: &str);
+}
+
+/// Boards to draw on together.
+pub struct Board;
+
+#[serverless_hub(client = BoardClient)]
+impl Board {
+    /// Who App Service authentication has signed in is a user; everybody else may draw, too.
+    async fn negotiate(&self, request: NegotiateRequest) -> HubResult<Negotiation> {
+        Ok(match request.app_service_user() {
+            Some(user) => Negotiation::user(user.id),
+            None => Negotiation::anonymous(),
+        })
+    }
+
+    async fn join(&self, ctx: &Context<Self>, board: String) -> HubResult {
+        Ok(ctx.groups().add(ctx.connection_id(), &board).await?)
+    }
+
+    /// Tells the others; answers the number of points.
+    async fn draw(&self, ctx: &Context<Self>, board: String, line: Line) -> HubResult<usize> {
+        let points = line.points.len();
+        (points <= MAX_POINTS).then_some(()).or_reject("A line has at most 500 points")?;
+        ctx.clients().others_in_group(&board).drawn(&line, ctx.user_id()).await?;
+        Ok(points)
+    }
+
+    /// Only for users.
+    #[filter(SignedIn)]
+    async fn clear(&self, ctx: &Context<Self>, board: String) -> HubResult {
+        let user = ctx.user_id().or_reject("Sign in first")?;
+        Ok(ctx.clients().group(&board).cleared(user).await?)
+    }
+}

@@ -1,0 +1,245 @@
+//! The built example under a Functions host that speaks the real protocol, in both forms, with a real
+//! service and clients; and without a host.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod fake_host;
+
+use std::{
+    collections::VecDeque,
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use axum::http::HeaderMap;
+use hub_local::{HttpUpstream, LocalService, MemoryConnection, Template};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use crate::fake_host::{FakeHost, KEY, call, free_port, start_handler};
+
+/// The example under a host, with a service that calls it as `azure/upstream.json` says.
+struct World {
+    service: LocalService,
+    host: FakeHost,
+    serving: JoinHandle<()>,
+}
+
+impl World {
+    async fn start(folder: &Path) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let upstream = HttpUpstream::with_templates([]);
+        let service = LocalService::builder()
+            .upstream(upstream.clone())
+            .public_url(format!("http://{}", listener.local_addr().unwrap()))
+            .build();
+        let serve = service.serve(listener);
+        let serving = tokio::spawn(async move { serve.await.unwrap() });
+        let connection = service.connection_string();
+        let settings = [("AzureSignalRConnectionString", connection.as_str())];
+        let host = FakeHost::start(folder, &settings).await;
+        upstream.replace(templates(folder, &host.origin));
+        Self { service, host, serving }
+    }
+
+    /// Negotiates through the host as a client does, and connects to the service.
+    async fn connect(&self) -> Client {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-ms-client-principal-id", "eve".parse().unwrap());
+        let port = self.host.origin.rsplit(':').next().unwrap().parse().unwrap();
+        let target = "/board/negotiate?negotiateVersion=1";
+        let negotiated = call(port, "POST", target, &headers, b"").await.unwrap();
+        assert_eq!(negotiated.status, 200);
+        let info: Value = serde_json::from_slice(&negotiated.body).unwrap();
+        let [url, token] = ["url", "accessToken"].map(|name| info[name].as_str().unwrap());
+        let mut client = Client(self.service.connect_memory(url, token).unwrap(), VecDeque::new());
+        client.write(&json!({"protocol": "json", "version": 1})).await;
+        assert_eq!(client.read().await, json!({}));
+        client
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+/// A client, and messages that came together with another.
+struct Client(MemoryConnection, VecDeque<Value>);
+
+impl Client {
+    async fn write(&mut self, message: &Value) {
+        self.0.send(format!("{message}\u{1e}")).await.unwrap();
+    }
+
+    /// The next message that is not a ping.
+    async fn read(&mut self) -> Value {
+        loop {
+            while let Some(message) = self.1.pop_front() {
+                if message["type"] != 6 {
+                    return message;
+                }
+            }
+            let bytes = self.0.recv().await.expect("the connection ended");
+            let records = std::str::from_utf8(&bytes).unwrap().split_terminator('\u{1e}');
+            self.1.extend(records.map(|record| serde_json::from_str::<Value>(record).unwrap()));
+        }
+    }
+
+    async fn invoke(&mut self, method: &str, arguments: Value) -> Value {
+        let call =
+            json!({"type": 1, "invocationId": "1", "target": method, "arguments": arguments});
+        self.write(&call).await;
+        let answer = self.read().await;
+        assert_eq!(answer["invocationId"], "1", "{answer}");
+        answer
+    }
+}
+
+fn example() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+/// The rules, with the host's address and key in them as the template of the deployment puts them.
+fn templates(folder: &Path, origin: &str) -> Vec<Template> {
+    let rules = fs::read_to_string(folder.join("azure/upstream.json")).unwrap();
+    let rules: Vec<Value> = serde_json::from_str(&rules).unwrap();
+    let rule = |rule: &Value| {
+        let [url, hubs, categories, events] =
+            ["urlTemplate", "hubPattern", "categoryPattern", "eventPattern"]
+                .map(|name| rule[name].as_str().unwrap());
+        let url = url.replace("{origin}", origin).replace("{key}", KEY);
+        Template::new(url).unwrap().hubs(hubs).categories(categories).events(events)
+    };
+    rules.iter().map(rule).collect()
+}
+
+fn line() -> Value {
+    json!({"colour": "red", "points": [[0.0, 0.5], [1.0, 0.5]]})
+}
+
+#[tokio::test]
+async fn clients_draw_together_through_forwarded_requests() {
+    let world = World::start(&example()).await;
+    let (mut ada, mut bob) = (world.connect().await, world.connect().await);
+    for client in [&mut ada, &mut bob] {
+        assert_eq!(client.invoke("join", json!(["one"])).await.get("error"), None);
+    }
+
+    let drawn = ada.invoke("draw", json!(["one", line()])).await;
+
+    assert_eq!(drawn["result"], 2);
+    let seen = bob.read().await;
+    assert_eq!((&seen["target"], &seen["arguments"]), (&json!("drawn"), &json!([line(), null])));
+    // The headers that only App Service may set made nobody a user.
+    let refused = bob.invoke("clear", json!(["one"])).await;
+    assert!(refused["error"].as_str().unwrap().starts_with("403 Forbidden"), "{refused}");
+}
+
+#[tokio::test]
+async fn clients_draw_together_through_signalr_triggers() {
+    let folder = TemporaryFolder::new("triggers");
+    let written = Command::new(env!("CARGO_BIN_EXE_functions"))
+        .env_clear()
+        .env("HUB_LOCAL_PORT", "0")
+        .args(["deploy-files", "--signalr-triggers"])
+        .arg(&folder.0)
+        .output()
+        .unwrap();
+    assert!(written.status.success(), "{written:?}");
+    let world = World::start(&folder.0).await;
+    let (mut ada, mut bob) = (world.connect().await, world.connect().await);
+    for client in [&mut ada, &mut bob] {
+        assert_eq!(client.invoke("join", json!(["one"])).await.get("error"), None);
+    }
+
+    let drawn = ada.invoke("draw", json!(["one", line()])).await;
+
+    assert_eq!(drawn["result"], 2);
+    assert_eq!(bob.read().await["arguments"], json!([line(), null]));
+    let refused = bob.invoke("draw", json!(["one"])).await;
+    assert_eq!(
+        refused["error"],
+        "Response status code does not indicate success: 500 (argument 2 (`line`) is missing)."
+    );
+}
+
+#[tokio::test]
+async fn neither_form_believes_a_call_that_the_service_did_not_sign() {
+    let world = World::start(&example()).await;
+    let mut headers = HeaderMap::new();
+    for (name, value) in [
+        ("x-asrs-connection-id", "conn-0001"),
+        ("x-asrs-hub", "board"),
+        ("x-asrs-category", "messages"),
+        ("x-asrs-event", "join"),
+        ("x-asrs-signature", "sha256=00"),
+        ("content-type", "application/json"),
+        ("x-azure-functions-invocationid", "1"),
+    ] {
+        headers.insert(name, value.parse().unwrap());
+    }
+    let body = br#"{"type":1,"invocationId":"1","target":"join","arguments":["one"]}"#;
+    let trigger = json!({"Data": {"invocation": {
+        "Arguments": ["one"], "Category": "messages", "Event": "join", "Hub": "board",
+        "ConnectionId": "conn-0001", "Headers": {
+            "X-ASRS-Connection-Id": "conn-0001", "X-ASRS-Hub": "board",
+            "X-ASRS-Category": "messages", "X-ASRS-Event": "join",
+        },
+    }}, "Metadata": {}})
+    .to_string();
+
+    let forwarded = call(world.host.handler, "POST", "/api/signalr", &headers, body).await.unwrap();
+    let called = call(world.host.handler, "POST", "/board-join", &headers, trigger.as_bytes());
+
+    assert_eq!(forwarded.status, 401);
+    assert_eq!(called.await.unwrap().status, 401);
+}
+
+#[tokio::test]
+async fn without_a_host_the_example_serves_http_with_the_local_service() {
+    let port = free_port().await;
+    let mut child = start_handler(&[("PORT", &port.to_string()), ("HUB_LOCAL_PORT", "0")], &[]);
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let started: Vec<_> = lines.take(2).collect();
+
+    let negotiated = call(port, "POST", "/board/negotiate", &HeaderMap::new(), b"").await.unwrap();
+    let trigger = call(port, "POST", "/board-join", &HeaderMap::new(), b"{}").await.unwrap();
+
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(started[0].starts_with("SignalR  http://127.0.0.1:"), "{started:?}");
+    assert_eq!(started[1], format!("App      http://127.0.0.1:{port}"));
+    assert_eq!((negotiated.status, trigger.status), (200, 404));
+}
+
+#[tokio::test]
+async fn in_the_cloud_the_example_does_not_start_without_its_setting() {
+    let variables = [("FUNCTIONS_CUSTOMHANDLER_PORT", "0"), ("FUNCTIONS_WORKER_RUNTIME", "custom")];
+
+    let mut child = start_handler(&variables, &[]);
+
+    assert!(!child.wait().unwrap().success());
+}
+
+/// A folder of this test, gone at its end.
+struct TemporaryFolder(PathBuf);
+
+impl TemporaryFolder {
+    fn new(name: &str) -> Self {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        // Of a run before, if there was one.
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}

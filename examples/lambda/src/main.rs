@@ -1,0 +1,22 @@
+//! Reactions to a talk, on AWS Lambda: `cargo run -p lambda`, then read the README.
+
+#![allow(unreachable_pub, reason = "a binary has no outside; `pub` marks each module's interface")]
+
+mod hub;
+#[cfg(test)]
+mod tests;
+
+use hub_runtime::prelude::*;
+
+use crate::hub::Talk;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).without_time().init();
+
+    let app = HubApp::builder().signalr(SignalR::from_env_or_local()?).hub(Talk).build()?;
+
+    // Takes events where Lambda gives them; a plain server elsewhere.
+    app.run().await?;
+    Ok(())
+}

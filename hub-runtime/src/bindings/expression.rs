@@ -1,0 +1,200 @@
+//! Binding expressions: `{headers.x-ms-client-principal-id}`, `{query.name}`.
+
+use std::{fmt, str::FromStr};
+
+use hub_core::NegotiateRequest;
+
+use super::BindingError;
+
+/// A text with `{headers.NAME}` and `{query.NAME}` in it, as function.json has them, answered from a
+/// negotiate.
+///
+/// Headers that only App Service may set (`x-ms-client-principal…`, `x-ms-token-…`) answer nothing unless
+/// App Service is in front of the app: anywhere else any client can send them. Every other header, and
+/// the query, is the client's word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BindingExpression {
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Header(String),
+    Query(String),
+}
+
+/// Headers with the tokens of the signed-in user, which App Service adds.
+const TOKENS: &str = "x-ms-token-";
+const PRINCIPAL: &str = "x-ms-client-principal";
+
+impl BindingExpression {
+    /// The text with the request's values in it; `None` when one of them is missing or not to be
+    /// believed.
+    #[must_use]
+    pub fn resolve(&self, request: &NegotiateRequest) -> Option<String> {
+        let mut text = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Text(literal) => text.push_str(literal),
+                Part::Header(name) => text.push_str(header(request, name)?),
+                Part::Query(name) => text.push_str(request.query().get(name)?),
+            }
+        }
+        Some(text)
+    }
+
+    /// Whether every value in it is one that App Service vouches for.
+    pub(super) fn is_vouched_for(&self) -> bool {
+        let mut values = self.parts.iter().filter(|part| !matches!(part, Part::Text(_))).peekable();
+        values.peek().is_some()
+            && values.all(|part| matches!(part, Part::Header(name) if is_app_services(name)))
+    }
+}
+
+/// A header, if the request has it once and it may be believed as far as its kind goes.
+fn header<'a>(request: &'a NegotiateRequest, name: &str) -> Option<&'a str> {
+    // The request itself keeps back the principal's headers; a token without a principal is forged.
+    if name.starts_with(TOKENS) && request.app_service_user().is_none() {
+        return None;
+    }
+    if request.headers().get_all(name).iter().nth(1).is_some() {
+        return None;
+    }
+    request.header(name).filter(|value| !value.is_empty())
+}
+
+fn is_app_services(name: &str) -> bool {
+    name.starts_with(TOKENS) || name.starts_with(PRINCIPAL)
+}
+
+impl FromStr for BindingExpression {
+    type Err = BindingError;
+
+    fn from_str(expression: &str) -> Result<Self, BindingError> {
+        let wrong =
+            |problem| BindingError::Expression { expression: expression.to_owned(), problem };
+        let mut parts = Vec::new();
+        let mut rest = expression;
+        while let Some((literal, after)) = rest.split_once('{') {
+            let (name, after) =
+                after.split_once('}').ok_or_else(|| wrong("a brace is not closed"))?;
+            if !literal.is_empty() {
+                parts.push(Part::Text(literal.to_owned()));
+            }
+            parts
+                .push(part(name).ok_or_else(|| {
+                    wrong("between braces stands `headers.NAME` or `query.NAME`")
+                })?);
+            rest = after;
+        }
+        if rest.contains('}') {
+            return Err(wrong("a brace is not opened"));
+        }
+        if !rest.is_empty() {
+            parts.push(Part::Text(rest.to_owned()));
+        }
+        Ok(Self { parts })
+    }
+}
+
+/// `headers.NAME` or `query.NAME`, in any case.
+fn part(text: &str) -> Option<Part> {
+    let (kind, name) = text.split_once('.')?;
+    if name.is_empty() || name.contains('{') {
+        return None;
+    }
+    if kind.eq_ignore_ascii_case("headers") {
+        let known = http::HeaderName::from_bytes(name.as_bytes()).ok()?;
+        return Some(Part::Header(known.as_str().to_owned()));
+    }
+    kind.eq_ignore_ascii_case("query").then(|| Part::Query(name.to_owned()))
+}
+
+impl fmt::Display for BindingExpression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for part in &self.parts {
+            match part {
+                Part::Text(literal) => f.write_str(literal)?,
+                Part::Header(name) => write!(f, "{{headers.{name}}}")?,
+                Part::Query(name) => write!(f, "{{query.{name}}}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderName, HeaderValue};
+    use hub_core::Query;
+
+    use super::*;
+
+    fn request(headers: &[(&'static str, &'static str)], query: &str) -> NegotiateRequest {
+        let headers: HeaderMap = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect();
+        NegotiateRequest::new(headers, Query::parse(query))
+    }
+
+    fn resolve(expression: &str, request: &NegotiateRequest) -> Option<String> {
+        expression.parse::<BindingExpression>().unwrap().resolve(request)
+    }
+
+    #[test]
+    fn headers_and_query_are_put_into_the_text() {
+        let request = request(&[("x-tenant", "t1")], "name=ada");
+
+        assert_eq!(resolve("{headers.X-Tenant}/{query.name}", &request).as_deref(), Some("t1/ada"));
+        assert_eq!(resolve("fixed", &request).as_deref(), Some("fixed"));
+        assert_eq!(resolve("{query.other}", &request), None);
+    }
+
+    #[test]
+    fn what_only_app_service_may_set_counts_only_behind_it() {
+        let headers =
+            [("x-ms-client-principal-id", "ada"), ("x-ms-token-aad-id-token", "e30.e30.x")];
+        let outside = request(&headers, "");
+        let behind = request(&headers, "").behind_app_service();
+
+        for expression in
+            ["{headers.x-ms-client-principal-id}", "{headers.x-ms-token-aad-id-token}"]
+        {
+            assert_eq!(resolve(expression, &outside), None, "{expression}");
+            assert!(resolve(expression, &behind).is_some(), "{expression}");
+        }
+        let forged = request(&[("x-ms-token-aad-id-token", "e30.e30.x")], "");
+        let expression = "{headers.x-ms-token-aad-id-token}";
+        assert_eq!(resolve(expression, &forged.behind_app_service()), None);
+    }
+
+    #[test]
+    fn a_header_that_is_there_twice_answers_nothing() {
+        let mut headers = HeaderMap::new();
+        headers.append("x-user", HeaderValue::from_static("ada"));
+        headers.append("x-user", HeaderValue::from_static("eve"));
+
+        let request = NegotiateRequest::new(headers, Query::default());
+
+        assert_eq!(resolve("{headers.x-user}", &request), None);
+    }
+
+    #[test]
+    fn malformed_expressions_say_what_is_wrong() {
+        for malformed in ["{headers.a", "a}", "{headers}", "{body.a}", "{headers.a b}", "{query.}"]
+        {
+            let error = malformed.parse::<BindingExpression>().unwrap_err();
+
+            assert!(error.to_string().contains(malformed), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_expression_is_shown_as_it_is_written() {
+        let text = "u-{headers.x-user}-{query.n}!";
+
+        assert_eq!(text.parse::<BindingExpression>().unwrap().to_string(), text);
+    }
+}

@@ -1,0 +1,178 @@
+//! What the SignalR output binding takes.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::BindingError;
+
+/// A message that the output binding `signalR` sends: one of these, or a list.
+///
+/// Of several targets the binding takes the connection before the user before the group; without any
+/// the message goes to everyone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+#[must_use = "a message does nothing until it is given to an output"]
+pub struct SignalRMessage {
+    /// The name of the client method.
+    pub target: String,
+    /// What the client method is called with.
+    pub arguments: Vec<Value>,
+    /// For this connection only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connection_id: Option<String>,
+    /// For every connection of this user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    /// For every connection of this group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group_name: Option<String>,
+    /// Through these endpoints only, as the input binding `signalREndpoints` gives them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoints: Option<Vec<Value>>,
+}
+
+impl SignalRMessage {
+    /// A message for everyone. The arguments are a tuple or a list.
+    ///
+    /// # Errors
+    /// When the arguments are neither, or cannot be written as JSON.
+    pub fn broadcast(
+        target: impl Into<String>,
+        arguments: impl Serialize,
+    ) -> Result<Self, BindingError> {
+        let arguments =
+            serde_json::to_value(arguments).map_err(|error| BindingError::Encode(error.into()))?;
+        let Value::Array(arguments) = arguments else { return Err(BindingError::Arguments) };
+        let target = target.into();
+        Ok(Self {
+            target,
+            arguments,
+            connection_id: None,
+            user_id: None,
+            group_name: None,
+            endpoints: None,
+        })
+    }
+
+    /// For this connection only.
+    pub fn to_connection(mut self, connection_id: impl Into<String>) -> Self {
+        self.connection_id = Some(connection_id.into());
+        self
+    }
+
+    /// For every connection of this user.
+    pub fn to_user(mut self, user_id: impl Into<String>) -> Self {
+        self.user_id = Some(user_id.into());
+        self
+    }
+
+    /// For every connection of this group.
+    pub fn to_group(mut self, group_name: impl Into<String>) -> Self {
+        self.group_name = Some(group_name.into());
+        self
+    }
+}
+
+/// A change of memberships that the output binding `signalR` makes: one of these, or a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+#[must_use = "an action does nothing until it is given to an output"]
+pub struct SignalRGroupAction {
+    /// What to do.
+    pub action: GroupAction,
+    /// The connection to do it with; comes before the user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connection_id: Option<String>,
+    /// The user to do it with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    /// The group; none for [`GroupAction::RemoveAll`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group_name: Option<String>,
+    /// Through these endpoints only, as the input binding `signalREndpoints` gives them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoints: Option<Vec<Value>>,
+}
+
+/// What a [`SignalRGroupAction`] does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum GroupAction {
+    /// Joins the group.
+    Add,
+    /// Leaves the group.
+    Remove,
+    /// Leaves every group.
+    RemoveAll,
+}
+
+impl SignalRGroupAction {
+    /// A connection joins or leaves a group.
+    pub fn connection(
+        action: GroupAction,
+        connection_id: impl Into<String>,
+        group_name: Option<String>,
+    ) -> Self {
+        let connection_id = Some(connection_id.into());
+        Self { action, connection_id, user_id: None, group_name, endpoints: None }
+    }
+
+    /// A user joins or leaves a group.
+    pub fn user(
+        action: GroupAction,
+        user_id: impl Into<String>,
+        group_name: Option<String>,
+    ) -> Self {
+        let user_id = Some(user_id.into());
+        Self { action, connection_id: None, user_id, group_name, endpoints: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_message_is_what_the_binding_takes() {
+        let everyone = SignalRMessage::broadcast("newMessage", ("hi", 3)).unwrap();
+        let user = everyone.clone().to_user("ada");
+
+        assert_eq!(
+            serde_json::to_value(&everyone).unwrap(),
+            json!({"target": "newMessage", "arguments": ["hi", 3]})
+        );
+        assert_eq!(
+            serde_json::to_value(user).unwrap(),
+            json!({"target": "newMessage", "arguments": ["hi", 3], "userId": "ada"})
+        );
+        assert_eq!(
+            serde_json::to_value(everyone.to_group("g").to_connection("c")).unwrap(),
+            json!({"target": "newMessage", "arguments": ["hi", 3], "groupName": "g", "connectionId": "c"})
+        );
+    }
+
+    #[test]
+    fn arguments_are_a_tuple_or_a_list() {
+        assert!(matches!(SignalRMessage::broadcast("m", "hi"), Err(BindingError::Arguments)));
+    }
+
+    #[test]
+    fn a_group_action_is_what_the_binding_takes() {
+        let add = SignalRGroupAction::user(GroupAction::Add, "ada", Some("g".to_owned()));
+        let leave = SignalRGroupAction::connection(GroupAction::RemoveAll, "c", None);
+
+        assert_eq!(
+            serde_json::to_value(add).unwrap(),
+            json!({"action": "add", "userId": "ada", "groupName": "g"})
+        );
+        assert_eq!(
+            serde_json::to_value(leave).unwrap(),
+            json!({"action": "removeAll", "connectionId": "c"})
+        );
+    }
+}

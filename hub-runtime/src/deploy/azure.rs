@@ -1,0 +1,81 @@
+//! The upstream rules, the Bicep template and the steps.
+
+use hub_core::Category;
+use serde_json::{Value, json};
+
+use super::{Deployment, functions};
+
+const BICEP: &str = include_str!("main.bicep");
+const STEPS: &str = include_str!("steps.md");
+
+/// Which events of which hubs the service sends where, in its own words. `{origin}` and `{key}` are
+/// filled in by the template.
+///
+/// A hub without a method for an event still gets `connected`, since the filters of its block judge
+/// every connection. Messages are never narrowed down: an unknown one is answered with the names there are.
+pub(super) fn upstream(deployment: &Deployment) -> Value {
+    let url = match deployment.signalr_triggers {
+        true => "{origin}/runtime/webhooks/signalr?code={key}".to_owned(),
+        false => {
+            format!("{{origin}}{}/{}?code={{key}}", prefix(deployment), functions::UPSTREAM_ROUTE)
+        }
+    };
+    let mut rules = Vec::new();
+    for hub in &deployment.hubs {
+        let mut rule = |category: &str, event: &str| {
+            rules.push(json!({
+                "urlTemplate": url,
+                "hubPattern": hub.name,
+                "categoryPattern": category,
+                "eventPattern": event,
+            }));
+        };
+        let connected = !deployment.signalr_triggers || hub.has(Category::Connected);
+        let events = match (connected, hub.has(Category::Disconnected)) {
+            (true, true) => Some("*"),
+            (true, false) => Some("connected"),
+            (false, true) => Some("disconnected"),
+            (false, false) => None,
+        };
+        match (hub.has(Category::Message), events) {
+            (true, Some("*")) => rule("*", "*"),
+            (has_messages, events) => {
+                if has_messages {
+                    rule("messages", "*");
+                }
+                if let Some(events) = events {
+                    rule("connections", events);
+                }
+            }
+        }
+    }
+    Value::Array(rules)
+}
+
+fn prefix(deployment: &Deployment) -> String {
+    match deployment.prefix.as_str() {
+        "" => String::new(),
+        prefix => format!("/{prefix}"),
+    }
+}
+
+pub(super) fn bicep(deployment: &Deployment) -> String {
+    let origins: String = deployment
+        .origins
+        .iter()
+        .map(|origin| format!("\n  '{}'", origin.replace('\'', "\\'").replace("${", "\\${")))
+        .collect();
+    let origins = if origins.is_empty() { String::new() } else { format!("{origins}\n") };
+    BICEP.replace("@@ORIGINS@@", &origins)
+}
+
+pub(super) fn steps(deployment: &Deployment) -> String {
+    let query = match deployment.signalr_triggers {
+        true => "az functionapp keys list --resource-group \"$group\" --name \"$app\" --query systemKeys.signalr_extension --output tsv".to_owned(),
+        false => format!(
+            "az functionapp function keys list --resource-group \"$group\" --name \"$app\" --function-name {} --query default --output tsv",
+            functions::UPSTREAM
+        ),
+    };
+    STEPS.replace("@@EXECUTABLE@@", &deployment.executable).replace("@@KEY@@", &query)
+}

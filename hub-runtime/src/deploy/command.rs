@@ -1,0 +1,91 @@
+//! The command `deploy-files` of every app.
+
+use std::{ffi::OsString, io, path::PathBuf};
+
+use crate::{HubApp, start_line::announce};
+
+/// The first argument that asks for it.
+const NAME: &str = "deploy-files";
+
+/// What the arguments of the process ask for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Command {
+    folder: PathBuf,
+    signalr_triggers: bool,
+}
+
+impl Command {
+    /// The command, if the arguments (without the program's name) begin with it. Only whoever starts the
+    /// process chooses them: no request leads here.
+    ///
+    /// # Errors
+    /// When an argument is not known, with those that are.
+    pub(crate) fn of(arguments: impl IntoIterator<Item = OsString>) -> io::Result<Option<Self>> {
+        let mut arguments = arguments.into_iter();
+        if arguments.next().is_none_or(|first| first != NAME) {
+            return Ok(None);
+        }
+        let (mut folder, mut signalr_triggers) = (None, false);
+        for argument in arguments {
+            match argument.to_str() {
+                Some("--signalr-triggers") => signalr_triggers = true,
+                text if folder.is_none() && text.is_none_or(|text| !text.starts_with('-')) => {
+                    folder = Some(PathBuf::from(argument));
+                }
+                _ => {
+                    let text = format!("usage: {NAME} [FOLDER] [--signalr-triggers]");
+                    return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+                }
+            }
+        }
+        Ok(Some(Self { folder: folder.unwrap_or_else(|| PathBuf::from(".")), signalr_triggers }))
+    }
+
+    /// Writes the files, and says which.
+    pub(crate) fn execute(&self, app: &HubApp, own_routes: bool) -> io::Result<()> {
+        let mut deployment = app.deployment();
+        deployment.own_routes = own_routes;
+        deployment.signalr_triggers = self.signalr_triggers;
+        for path in deployment.write(&self.folder)? {
+            announce(&format!("Wrote    {}", path.display()));
+        }
+        for name in deployment.left_over(&self.folder)? {
+            announce(&format!(
+                "Left     {name}: no hub asks for this function; delete it if nothing else does"
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command(arguments: &[&str]) -> io::Result<Option<Command>> {
+        Command::of(arguments.iter().map(OsString::from))
+    }
+
+    #[test]
+    fn only_the_first_argument_asks_for_the_files() {
+        assert_eq!(command(&[]).unwrap(), None);
+        assert_eq!(command(&["serve", NAME]).unwrap(), None);
+        let asked = command(&[NAME]).unwrap().unwrap();
+        assert_eq!(asked, Command { folder: ".".into(), signalr_triggers: false });
+    }
+
+    #[test]
+    fn folder_and_form_come_in_any_order() {
+        let wanted = Command { folder: "out".into(), signalr_triggers: true };
+
+        assert_eq!(command(&[NAME, "out", "--signalr-triggers"]).unwrap().unwrap(), wanted);
+        assert_eq!(command(&[NAME, "--signalr-triggers", "out"]).unwrap().unwrap(), wanted);
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused() {
+        for unknown in [&[NAME, "--triggers"][..], &[NAME, "a", "b"]] {
+            assert!(command(unknown).unwrap_err().to_string().starts_with("usage: "));
+        }
+    }
+}

@@ -1,0 +1,175 @@
+use std::collections::BTreeSet;
+
+use hub_core::{HubResult, NegotiateRequest, Negotiation};
+use hub_macros::serverless_hub;
+use serde_json::json;
+
+use super::*;
+use crate::SignalR;
+
+struct Board;
+
+#[serverless_hub(crate = crate)]
+impl Board {
+    async fn negotiate(&self, _request: NegotiateRequest) -> HubResult<Negotiation> {
+        Ok(Negotiation::anonymous())
+    }
+
+    async fn on_disconnected(&self) {}
+
+    async fn draw_line(&self, _x: u8) {}
+
+    /// A message with the name of another function's.
+    #[hub(rename = "connections-disconnected")]
+    async fn confusing(&self) {}
+}
+
+struct Feed;
+
+#[serverless_hub(crate = crate)]
+impl Feed {
+    #[hub(rename = "größe")]
+    async fn size(&self) {}
+}
+
+fn app() -> HubApp {
+    let text =
+        "Endpoint=http://127.0.0.1:1;AccessKey=0123456789abcdef0123456789abcdef;Version=1.0;";
+    let signalr = SignalR::connection_string(text).unwrap();
+    let builder = HubApp::builder().signalr(signalr).hub(Feed).hub(Board);
+    builder.allow_origin("https://it's.example").build().unwrap()
+}
+
+fn deployment() -> Deployment {
+    app().deployment().executable("board")
+}
+
+fn content(deployment: &Deployment, path: &str) -> String {
+    let file = deployment.files().into_iter().find(|file| file.path == path);
+    file.unwrap_or_else(|| panic!("no {path}")).content
+}
+
+fn value(deployment: &Deployment, path: &str) -> Value {
+    serde_json::from_str(&content(deployment, path)).unwrap()
+}
+
+fn functions_of(deployment: &Deployment) -> BTreeSet<String> {
+    let files = deployment.files().into_iter();
+    files.filter_map(|file| Some(file.path.strip_suffix("/function.json")?.to_owned())).collect()
+}
+
+#[test]
+fn each_hub_that_negotiates_has_a_function_and_all_share_the_upstream() {
+    assert_eq!(
+        functions_of(&deployment()),
+        ["board-negotiate", "signalr"].map(str::to_owned).into()
+    );
+    assert_eq!(
+        value(&deployment(), "board-negotiate/function.json"),
+        json!({"bindings": [
+            {
+                "type": "httpTrigger", "direction": "in", "name": "request", "authLevel": "anonymous",
+                "methods": ["post", "options"], "route": "board/negotiate",
+            },
+            {"type": "http", "direction": "out", "name": "response"},
+        ]})
+    );
+}
+
+#[test]
+fn every_path_of_a_function_is_one_that_the_app_answers() {
+    let (app, deployment) = (app(), deployment());
+
+    for function in functions_of(&deployment) {
+        let function = value(&deployment, &format!("{function}/function.json"));
+        let path = format!("/{}", function["bindings"][0]["route"].as_str().unwrap());
+
+        let route = app.inner.routes.of(&http::Method::POST, &path);
+
+        assert_ne!(route, crate::routes::Route::Unknown, "{path}");
+    }
+}
+
+#[test]
+fn the_upstream_needs_the_hosts_key_and_is_forwarded_whole() {
+    let deployment = deployment();
+
+    let bindings = value(&deployment, "signalr/function.json");
+    let host = value(&deployment, "host.json");
+
+    assert_eq!(bindings["bindings"][0]["authLevel"], "function");
+    assert_eq!(host["customHandler"]["enableForwardingHttpRequest"], true);
+    assert_eq!(host["customHandler"]["description"]["defaultExecutablePath"], "board");
+    assert_eq!(host["extensions"]["http"]["routePrefix"], "");
+}
+
+#[test]
+fn the_rules_name_what_the_hubs_answer_to() {
+    let url = "{origin}/api/signalr?code={key}";
+
+    let rules = value(&deployment(), "azure/upstream.json");
+
+    assert_eq!(
+        rules,
+        json!([
+            {"urlTemplate": url, "hubPattern": "board", "categoryPattern": "*", "eventPattern": "*"},
+            {"urlTemplate": url, "hubPattern": "feed", "categoryPattern": "messages", "eventPattern": "*"},
+            {"urlTemplate": url, "hubPattern": "feed", "categoryPattern": "connections", "eventPattern": "connected"},
+        ])
+    );
+}
+
+#[test]
+fn with_triggers_each_event_has_a_function_of_its_own() {
+    let deployment = deployment().signalr_triggers();
+
+    let functions = functions_of(&deployment);
+
+    let wanted = [
+        "board-negotiate",
+        "board-drawLine",
+        "board-connections-disconnected",
+        "board-connections-disconnected-2",
+        "feed-gr__e",
+    ];
+    assert_eq!(functions, wanted.map(str::to_owned).into());
+    assert_eq!(
+        value(&deployment, "feed-gr__e/function.json")["bindings"][0],
+        json!({
+            "type": "signalRTrigger", "direction": "in", "name": "invocation", "hubName": "feed",
+            "category": "messages", "event": "größe",
+            "connectionStringSetting": "AzureSignalRConnectionString",
+        })
+    );
+    let rules = value(&deployment, "azure/upstream.json");
+    assert_eq!(rules[0]["urlTemplate"], "{origin}/runtime/webhooks/signalr?code={key}");
+    assert!(content(&deployment, "azure/steps.md").contains("systemKeys.signalr_extension"));
+    assert!(value(&deployment, "host.json")["extensionBundle"].is_object());
+}
+
+#[test]
+fn routes_of_the_apps_own_get_a_function_for_everything_else() {
+    let deployment = deployment().own_routes();
+
+    assert_eq!(value(&deployment, "app/function.json")["bindings"][0]["route"], "{*path}");
+}
+
+#[test]
+fn the_template_is_serverless_and_names_the_allowed_origins() {
+    let bicep = content(&deployment(), "azure/main.bicep");
+
+    assert!(bicep.contains("value: 'Serverless'"));
+    assert!(bicep.contains(r"'https://it\'s.example'"));
+    assert!(bicep.contains("loadJsonContent('upstream.json')"));
+    for open in ["{}", "[]", "()"] {
+        let (left, right) = open.split_at(1);
+        assert_eq!(bicep.matches(left).count(), bicep.matches(right).count(), "{open}");
+    }
+}
+
+#[test]
+fn nothing_is_left_of_the_templates_marks() {
+    for file in deployment().own_routes().signalr_triggers().files() {
+        assert!(!file.content.contains("@@"), "{}", file.path);
+    }
+}

@@ -1,0 +1,244 @@
+//! Which host the app runs on, and how it is served there.
+
+use std::{
+    convert::Infallible,
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tower_service::Service;
+
+use crate::{
+    HubApp,
+    config::{
+        self, ConfigError,
+        env::{self, Variables},
+    },
+};
+
+/// The app's port unless `PORT` says otherwise; that of the Functions tools.
+const DEFAULT_PORT: u16 = 7071;
+
+/// Where the app runs, as the environment shows.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Host {
+    /// AWS Lambda: the app asks for events.
+    Lambda,
+    /// Azure Functions started the app as its custom handler and calls it at this port.
+    Functions(u16),
+    /// Anything that sends HTTP.
+    Http(SocketAddr),
+}
+
+impl Host {
+    /// The host that these variables show.
+    pub(crate) fn of(variables: &impl Variables) -> Result<Self, ConfigError> {
+        if variables.set(env::LAMBDA_RUNTIME_API).is_some() {
+            return Ok(Self::Lambda);
+        }
+        if let Some(port) = config::functions_port(variables)? {
+            return Ok(Self::Functions(port));
+        }
+        let port = config::port(variables, env::PORT)?.unwrap_or(DEFAULT_PORT);
+        let address = match env::cloud_host(variables) {
+            Some(_) => Ipv4Addr::UNSPECIFIED,
+            None => Ipv4Addr::LOCALHOST,
+        };
+        Ok(Self::Http(SocketAddr::from((address, port))))
+    }
+}
+
+impl HubApp {
+    /// Serves the app wherever it runs, as the environment shows:
+    ///
+    /// | Variable | The app |
+    /// |---|---|
+    /// | `AWS_LAMBDA_RUNTIME_API` | takes events of AWS Lambda (feature `lambda`) |
+    /// | `FUNCTIONS_CUSTOMHANDLER_PORT` | is the custom handler of Azure Functions, on that port, for the host alone |
+    /// | neither | serves HTTP on the port that `PORT` names, 7071 without it: on loopback, and on all addresses where the environment shows a cloud host |
+    ///
+    /// Ends as [`Self::serve`] does. When the program's first argument is `deploy-files`, it writes the
+    /// files of a deployment instead and returns: see [`Self::deployment`].
+    ///
+    /// # Errors
+    /// When a port is malformed or taken, or the host needs a feature that is switched off.
+    pub async fn run(&self) -> io::Result<()> {
+        if self.deploys(false)? { Ok(()) } else { self.run_on_host(self.service()).await }
+    }
+
+    /// [`Self::run`] for an app with routes of its own: any tower service, an `axum::Router` whose
+    /// `fallback_service` is [`Self::service`] for example.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub async fn run_with<S, B>(&self, service: S) -> io::Result<()>
+    where
+        S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send + 'static,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        if self.deploys(true)? { Ok(()) } else { self.run_on_host(service).await }
+    }
+
+    /// Whether the process was started to write the files of a deployment; they are written then.
+    #[cfg_attr(
+        not(feature = "functions"),
+        allow(
+            clippy::unused_self,
+            clippy::unnecessary_wraps,
+            reason = "there is no such command then"
+        )
+    )]
+    fn deploys(&self, own_routes: bool) -> io::Result<bool> {
+        #[cfg(feature = "functions")]
+        if let Some(command) = crate::deploy::Command::of(std::env::args_os().skip(1))? {
+            command.execute(self, own_routes)?;
+            return Ok(true);
+        }
+        let _ = own_routes;
+        Ok(false)
+    }
+
+    async fn run_on_host<S, B>(&self, service: S) -> io::Result<()>
+    where
+        S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send + 'static,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        match Host::of(&env::process).map_err(io::Error::other)? {
+            #[cfg(feature = "lambda")]
+            Host::Lambda => crate::lambda::serve(service).await,
+            #[cfg(not(feature = "lambda"))]
+            Host::Lambda => Err(io::Error::other(
+                "AWS_LAMBDA_RUNTIME_API shows AWS Lambda, which needs the feature `lambda` of hub-runtime; behind the Lambda Web Adapter call serve() instead of run()",
+            )),
+            #[cfg(feature = "functions")]
+            Host::Functions(port) => self.serve_at(self.functions_address(port), service).await,
+            #[cfg(not(feature = "functions"))]
+            Host::Functions(_) => Err(io::Error::other(
+                "FUNCTIONS_CUSTOMHANDLER_PORT shows Azure Functions, which needs the feature `functions` of hub-runtime",
+            )),
+            Host::Http(address) => self.serve_at(address, service).await,
+        }
+    }
+}
+
+/// The body of a request that [`HubApp::run_with`] hands to a service.
+#[derive(Debug)]
+pub struct RequestBody(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    /// On its way over a connection.
+    Incoming(Incoming),
+    /// Whole, from an event.
+    #[cfg(feature = "lambda")]
+    Whole(http_body_util::Full<Bytes>),
+}
+
+impl From<Incoming> for RequestBody {
+    fn from(body: Incoming) -> Self {
+        Self(Kind::Incoming(body))
+    }
+}
+
+#[cfg(feature = "lambda")]
+impl From<Bytes> for RequestBody {
+    fn from(bytes: Bytes) -> Self {
+        Self(Kind::Whole(bytes.into()))
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match &mut self.0 {
+            Kind::Incoming(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+            #[cfg(feature = "lambda")]
+            Kind::Whole(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Kind::Incoming(body) => body.is_end_stream(),
+            #[cfg(feature = "lambda")]
+            Kind::Whole(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Incoming(body) => body.size_hint(),
+            #[cfg(feature = "lambda")]
+            Kind::Whole(body) => body.size_hint(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(pairs: &[(&str, &str)]) -> Result<Host, ConfigError> {
+        Host::of(&|name: &str| {
+            pairs.iter().find(|(held, _)| *held == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    fn http(address: &str) -> Host {
+        Host::Http(address.parse().unwrap())
+    }
+
+    #[test]
+    fn without_a_hosts_variables_the_app_is_on_loopback() {
+        assert_eq!(host(&[]).unwrap(), http("127.0.0.1:7071"));
+        assert_eq!(host(&[("PORT", "80")]).unwrap(), http("127.0.0.1:80"));
+    }
+
+    #[test]
+    fn a_cloud_host_reaches_the_app_on_all_addresses() {
+        let container = [("CONTAINER_APP_NAME", "chat"), ("PORT", "8080")];
+
+        assert_eq!(host(&container).unwrap(), http("0.0.0.0:8080"));
+    }
+
+    #[test]
+    fn the_functions_host_gives_the_port_and_reaches_loopback_only() {
+        let azure = [("FUNCTIONS_CUSTOMHANDLER_PORT", "5001"), ("WEBSITE_INSTANCE_ID", "x")];
+        let older = [("FUNCTIONS_HTTPWORKER_PORT", "5002"), ("PORT", "80")];
+
+        assert_eq!(host(&azure).unwrap(), Host::Functions(5001));
+        assert_eq!(host(&older).unwrap(), Host::Functions(5002));
+        let error = host(&[("FUNCTIONS_CUSTOMHANDLER_PORT", "many")]).unwrap_err();
+        assert!(error.to_string().starts_with("FUNCTIONS_CUSTOMHANDLER_PORT is not a port"));
+    }
+
+    #[test]
+    fn lambda_is_seen_before_anything_else() {
+        let lambda = [("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"), ("PORT", "80")];
+
+        assert_eq!(host(&lambda).unwrap(), Host::Lambda);
+    }
+}

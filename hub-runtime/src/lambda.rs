@@ -1,0 +1,109 @@
+//! The app on AWS Lambda: events of a function URL or an HTTP API, one at a time.
+
+use std::{
+    convert::Infallible,
+    io,
+    net::IpAddr,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{Request, Response, StatusCode};
+use http_body::Body;
+use http_body_util::{BodyExt, Full};
+use lambda_http::{RequestExt, request::RequestContext};
+use tower_service::Service;
+
+use crate::{
+    ClientAddress, HubApp, RequestBody,
+    config::env::{self, Variables},
+    upstream::answer,
+};
+
+/// What the runtime interface needs. Lambda sets all of them.
+const NEEDED: [&str; 4] = [
+    env::LAMBDA_RUNTIME_API,
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+];
+
+impl HubApp {
+    /// Serves the app on AWS Lambda, behind a function URL or an HTTP API with payloads of version 2.
+    /// [`Self::run`] does so by itself. Nothing in front of the app checks the service's signature; the
+    /// app does, as on every host.
+    ///
+    /// # Errors
+    /// When the environment is not that of Lambda, or its runtime interface fails.
+    pub async fn serve_lambda(&self) -> io::Result<()> {
+        serve(self.service()).await
+    }
+}
+
+/// Asks for events, hands them to the service, and answers.
+pub(crate) async fn serve<S, B>(service: S) -> io::Result<()>
+where
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    if let Some(missing) = NEEDED.into_iter().find(|name| env::process.set(name).is_none()) {
+        return Err(io::Error::other(format!("{missing} is not set: this is not AWS Lambda")));
+    }
+    lambda_http::run(Events(service)).await.map_err(io::Error::other)
+}
+
+/// Takes the requests that `lambda_http` makes of events.
+struct Events<S>(S);
+
+impl<S, B> Service<lambda_http::Request> for Events<S>
+where
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
+    S::Future: Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: lambda_http::Request) -> Self::Future {
+        let peer = source(&request);
+        let mut request = request.map(|body| RequestBody::from(Bytes::from(body.to_vec())));
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(ClientAddress(peer));
+        }
+        let answering = self.0.call(request);
+        Box::pin(async move {
+            let Ok(answer) = answering.await;
+            let (parts, body) = answer.into_parts();
+            let body = match body.collect().await {
+                Ok(body) => body.to_bytes(),
+                Err(error) => {
+                    tracing::error!(error = %error.into(), "an answer could not be read");
+                    return Ok(answer::empty(StatusCode::INTERNAL_SERVER_ERROR).map(Full::new));
+                }
+            };
+            Ok(Response::from_parts(parts, Full::new(body)))
+        })
+    }
+}
+
+/// The client's address, as the gateway saw it.
+fn source(request: &lambda_http::Request) -> Option<IpAddr> {
+    match request.request_context_ref()? {
+        RequestContext::ApiGatewayV2(context) => context.http.source_ip.as_ref()?.parse().ok(),
+        _ => None,
+    }
+}
