@@ -16,6 +16,10 @@ param upstreamKey string = ''
 @description('Pages of these origins may connect to the service. Without any the service takes connections from every page that has a token.')
 param allowedOrigins array = []
 
+@description('Further settings of the app, by name. A deployment sets all of them anew, so give them each time.')
+@secure()
+param settings object = {}
+
 @description('Free_F1 holds 20 connections, one unit of Standard_S1 a thousand.')
 @allowed(['Free_F1', 'Standard_S1', 'Premium_P1'])
 param signalrSku string = 'Free_F1'
@@ -87,6 +91,27 @@ resource storage 'Microsoft.Storage/storageAccounts@2023-05-01' = {
   }
 }
 
+resource logs 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
+  name: '${name}-logs-${suffix}'
+  location: location
+  properties: {
+    retentionInDays: 30
+    sku: {
+      name: 'PerGB2018'
+    }
+  }
+}
+
+resource insights 'Microsoft.Insights/components@2020-02-02' = {
+  name: '${name}-insights-${suffix}'
+  location: location
+  kind: 'web'
+  properties: {
+    Application_Type: 'web'
+    WorkspaceResourceId: logs.id
+  }
+}
+
 resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
   name: '${name}-plan-${suffix}'
   location: location
@@ -113,16 +138,31 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
     siteConfig: {
       minTlsVersion: '1.2'
       // No CORS here: the app answers for its negotiate, and two answers are one too many for browsers.
-      appSettings: [
-        {
-          name: 'AzureWebJobsStorage__accountName'
-          value: storage.name
-        }
-        {
-          name: 'AzureSignalRConnectionString'
-          value: signalr.listKeys().primaryConnectionString
-        }
-      ]
+      appSettings: concat(
+        [
+          {
+            name: 'AzureWebJobsStorage__accountName'
+            value: storage.name
+          }
+          {
+            name: 'APPLICATIONINSIGHTS_CONNECTION_STRING'
+            value: insights.properties.ConnectionString
+          }
+          {
+            // The host's own page would stand at `/`.
+            name: 'AzureWebJobsDisableHomepage'
+            value: 'true'
+          }
+          {
+            name: 'AzureSignalRConnectionString'
+            value: signalr.listKeys().primaryConnectionString
+          }
+        ],
+        map(items(settings), setting => {
+          name: setting.key
+          value: setting.value
+        })
+      )
     }
     functionAppConfig: {
       deployment: {

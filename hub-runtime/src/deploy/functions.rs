@@ -39,7 +39,11 @@ pub(super) fn host_json(deployment: &Deployment) -> Value {
 pub(super) fn local_settings() -> Value {
     json!({
         "IsEncrypted": false,
-        "Values": {"FUNCTIONS_WORKER_RUNTIME": "custom", "AzureWebJobsStorage": ""},
+        "Values": {
+            "AzureWebJobsDisableHomepage": "true",
+            "AzureWebJobsStorage": "",
+            "FUNCTIONS_WORKER_RUNTIME": "custom",
+        },
     })
 }
 

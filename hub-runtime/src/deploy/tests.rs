@@ -173,3 +173,21 @@ fn nothing_is_left_of_the_templates_marks() {
         assert!(!file.content.contains("@@"), "{}", file.path);
     }
 }
+
+#[test]
+fn the_steps_give_the_template_parameters_that_it_has() {
+    let (steps, bicep) =
+        (content(&deployment(), "azure/steps.md"), content(&deployment(), "azure/main.bicep"));
+
+    let given: BTreeSet<_> = steps
+        .lines()
+        .filter_map(|line| line.split_once("--parameters "))
+        .flat_map(|(_, parameters)| parameters.split(' ').filter_map(|pair| pair.split_once('=')))
+        .map(|(name, _)| name)
+        .collect();
+
+    assert_eq!(given, ["name", "settings", "upstreamKey"].into());
+    for name in given {
+        assert!(bicep.contains(&format!("\nparam {name} ")), "{name}");
+    }
+}

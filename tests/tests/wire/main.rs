@@ -5,6 +5,7 @@
 mod calls;
 mod errors;
 mod filters;
+mod guides;
 mod lifecycle;
 mod messagepack;
 mod negotiate;

@@ -1,0 +1,77 @@
+//! What the deploy guides name is there.
+
+use std::{fs, path::PathBuf};
+
+fn root() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The commands of a guide, with continued lines in one.
+fn commands(guide: &str) -> Vec<String> {
+    let text = read(guide).replace("\\\n", " ");
+    let blocks = text.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    blocks.flat_map(str::lines).map(|line| line.trim().to_owned()).collect()
+}
+
+#[test]
+fn variables_are_set_before_they_are_used() {
+    for guide in ["docs/azure.md", "docs/aws.md", "examples/functions/azure/steps.md"] {
+        let mut set = vec!["provider".to_owned()];
+        for command in commands(guide) {
+            for used in command.split('$').skip(1) {
+                let name: String = used
+                    .trim_start_matches('{')
+                    .chars()
+                    .take_while(char::is_ascii_lowercase)
+                    .collect();
+                assert!(name.is_empty() || set.contains(&name), "{guide}: ${name} in `{command}`");
+            }
+            if let Some((name, _)) = command.split_once('=')
+                && name.chars().all(|c| c.is_ascii_lowercase())
+            {
+                set.push(name.to_owned());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_parameters_given_to_the_template_are_those_that_it_has() {
+    let template = read("examples/functions/azure/main.bicep");
+    let given: Vec<_> = commands("docs/azure.md")
+        .iter()
+        .filter_map(|line| Some(line.split_once("--parameters ")?.1.to_owned()))
+        .collect();
+
+    assert_eq!(given.len(), 2);
+    for pair in given.iter().flat_map(|parameters| parameters.split(' ')) {
+        let (name, _) = pair.split_once('=').unwrap();
+        assert!(template.contains(&format!("\nparam {name} ")), "{name}");
+    }
+}
+
+#[test]
+fn files_and_features_that_the_guides_name_exist() {
+    let manifest = read("hub-runtime/Cargo.toml");
+    let commands: Vec<_> =
+        ["docs/azure.md", "docs/aws.md"].into_iter().flat_map(commands).collect();
+    let after = |mark: &str| -> Vec<String> {
+        let rest = commands.iter().filter_map(|command| Some(command.split_once(mark)?.1));
+        rest.map(|rest| rest.split(' ').next().unwrap().to_owned()).collect()
+    };
+
+    for file in after("--file ") {
+        assert!(root().join(&file).exists(), "{file}");
+    }
+    for package in after("--package ") {
+        assert!(root().join("examples").join(&package).exists(), "{package}");
+    }
+    for feature in after("--features hub-runtime/") {
+        assert!(manifest.contains(&format!("\n{feature} = [")), "{feature}");
+    }
+    assert_eq!(after("--file ").len() + after("--features hub-runtime/").len(), 2);
+}
