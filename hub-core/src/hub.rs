@@ -20,6 +20,10 @@ pub trait Hub: Sized + Send + Sync + 'static {
     /// the service match it ignoring case.
     const NAME: &'static str;
 
+    /// The setting that names the hub's service: a connection string, or what stands in for one. The same
+    /// for every hub, unless `#[serverless_hub(connection = "…")]` gives another one.
+    const CONNECTION: &'static str = "AzureSignalRConnectionString";
+
     /// The trait of what the clients implement: `dyn ChatClient`, or [`Untyped`].
     type Client: ?Sized + 'static;
 

@@ -17,6 +17,9 @@ pub trait MountedHub: Send + Sync {
     /// The path of the type.
     fn type_name(&self) -> &'static str;
 
+    /// The setting that names the hub's service.
+    fn connection(&self) -> &'static str;
+
     /// What the hub answers to.
     fn methods(&self) -> &[MethodInfo];
 
@@ -123,6 +126,10 @@ impl<H: Hub> MountedHub for Mounted<H> {
 
     fn type_name(&self) -> &'static str {
         std::any::type_name::<H>()
+    }
+
+    fn connection(&self) -> &'static str {
+        H::CONNECTION
     }
 
     fn methods(&self) -> &[MethodInfo] {

@@ -26,6 +26,8 @@ use proc_macro::TokenStream;
 /// Keys, all optional:
 ///
 /// - `name = "chat"`: the hub's name, when it is not the type's. Letters, digits, `_`, `.` and `,`.
+/// - `connection = "ChatSignalR"`: the setting that names the hub's service, when it is not
+///   `AzureSignalRConnectionString`.
 /// - `client = ChatClient`: the `#[hub_client]` trait of what the clients implement.
 /// - `rename_all = "camelCase"`: how method names become client names, in serde's spellings.
 /// - `register`: linked into a program, the hub can be mounted by `HubApp::builder().discover()`. It is

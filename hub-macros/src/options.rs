@@ -18,6 +18,8 @@ pub(crate) struct Options {
     pub(crate) client: Option<Path>,
     /// The hub's name, when it is not the type's.
     pub(crate) name: Option<LitStr>,
+    /// The setting that names the hub's service.
+    pub(crate) connection: Option<LitStr>,
     pub(crate) register: Option<Register>,
 }
 
@@ -42,6 +44,7 @@ impl Options {
                 }
                 "client" => options.client = Some(path_value(key, input)?),
                 "name" => options.name = Some(string_value(key, input)?),
+                "connection" => options.connection = Some(string_value(key, input)?),
                 "crate" => options.root = Root::new(path_value(key, input)?),
                 _ => options.rename_all = rename_rule(&string_value(key, input)?)?,
             }

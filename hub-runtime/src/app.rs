@@ -9,16 +9,15 @@ use std::{
     time::Duration,
 };
 
-use hub_core::{Hub, HubContext, mounted::MountedHub, outbound::Outbound};
+use hub_core::{Hub, HubContext, mounted::MountedHub};
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    auth::ClientTokens,
     builder::HubAppBuilder,
     clock::Clock,
     cors::Cors,
     counters::{Counters, Counts},
-    keys::Keys,
+    home::Home,
     negotiate_limit::Limiter,
     routes::Routes,
     service::HubService,
@@ -36,8 +35,10 @@ pub struct HubApp {
 /// What every clone shares.
 pub(crate) struct Inner {
     pub(crate) hubs: Hubs,
-    pub(crate) keys: Keys,
-    pub(crate) outbound: Arc<dyn Outbound>,
+    /// Where the first hub lives.
+    pub(crate) home: Arc<Home>,
+    /// Where the hubs live, the first one's home among them.
+    pub(crate) homes: Vec<Arc<Home>>,
     pub(crate) upstream: UpstreamOptions,
     pub(crate) negotiate: NegotiateOptions,
     pub(crate) routes: Routes,
@@ -60,9 +61,6 @@ pub(crate) struct Inner {
 /// What negotiate needs besides the hub's own judgement.
 #[derive(Debug)]
 pub(crate) struct NegotiateOptions {
-    pub(crate) tokens: ClientTokens,
-    /// Where clients connect: scheme, authority and path prefix without a closing slash.
-    pub(crate) client_base: String,
     pub(crate) cors: Cors,
     pub(crate) limit: Option<Limiter>,
     pub(crate) trust_app_service: bool,
@@ -81,17 +79,23 @@ pub(crate) struct Hubs {
 pub(crate) struct Mount {
     pub(crate) hub: Arc<dyn MountedHub>,
     pub(crate) wire_name: Arc<str>,
+    pub(crate) home: Arc<Home>,
 }
 
 impl Hubs {
-    pub(crate) fn insert(&mut self, hub: Arc<dyn MountedHub>) {
-        let wire_name: Arc<str> = wire_name(hub.name()).into();
-        self.mounts.push(Mount { hub, wire_name });
+    pub(crate) fn insert(&mut self, hub: Arc<dyn MountedHub>, home: &Arc<Home>) {
+        let wire_name: Arc<str> = home.wire_name(hub.name()).into();
+        self.mounts.push(Mount { hub, wire_name, home: Arc::clone(home) });
     }
 
     /// A hub by its name in any case.
     pub(crate) fn find(&self, name: &str) -> Option<Mount> {
-        self.mounts.iter().find(|mount| mount.wire_name.eq_ignore_ascii_case(name)).cloned()
+        self.mounts.iter().find(|mount| mount.hub.name().eq_ignore_ascii_case(name)).cloned()
+    }
+
+    /// A hub by its name at the service, in any case.
+    pub(crate) fn find_at_service(&self, name: &str) -> Option<&Mount> {
+        self.mounts.iter().find(|mount| mount.wire_name.eq_ignore_ascii_case(name))
     }
 
     /// The only hub, if there is just one.
@@ -103,7 +107,9 @@ impl Hubs {
     /// Every hub, in the order of their names.
     #[cfg(feature = "functions")]
     pub(crate) fn all(&self) -> Vec<Mount> {
-        self.names().into_iter().filter_map(|name| self.find(name)).collect()
+        let mut mounts = self.mounts.clone();
+        mounts.sort_unstable_by(|left, right| left.wire_name.cmp(&right.wire_name));
+        mounts
     }
 
     pub(crate) fn names(&self) -> Vec<&str> {
@@ -142,14 +148,26 @@ impl HubApp {
     /// Handles to send from outside a hub: timers, queues, HTTP handlers. Cheap to clone.
     #[must_use]
     pub fn context<H: Hub>(&self) -> HubContext<H> {
-        HubContext::new(Arc::clone(&self.inner.outbound), wire_name(H::NAME).into())
+        let mount = self.inner.hubs.find(H::NAME);
+        let home = mount.as_ref().map_or(&self.inner.home, |mount| &mount.home);
+        HubContext::new(Arc::clone(&home.outbound), home.wire_name(H::NAME).into())
     }
 
     /// Where negotiate sends clients: scheme, host and port of the service. A page's content security
-    /// policy must allow connections there.
+    /// policy must allow connections there. Of several, this is the first; see [`Self::client_urls`].
     #[must_use]
     pub fn client_url(&self) -> &str {
-        &self.inner.negotiate.client_base
+        &self.inner.home.endpoint().client_base
+    }
+
+    /// Everywhere that negotiate sends clients, when hubs live at several services.
+    #[must_use]
+    pub fn client_urls(&self) -> Vec<&str> {
+        let mut urls: Vec<_> =
+            self.inner.homes.iter().flat_map(|home| home.client_bases()).collect();
+        urls.sort_unstable();
+        urls.dedup();
+        urls
     }
 
     /// What the app has counted since it started.

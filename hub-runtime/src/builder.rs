@@ -10,13 +10,8 @@ use hub_core::{
 };
 
 use crate::{
-    HubApp, NegotiateLimit, SignalR,
-    app::Hubs,
-    assemble,
-    config::ConfigError,
-    problems,
-    rest::{RestOptions, Retries},
-    start_table,
+    HubApp, NegotiateLimit, SignalR, assemble, config::ConfigError, plan::households, problems,
+    rest::Retries,
 };
 
 /// How large an upstream body may be, in bytes, unless the builder says otherwise.
@@ -42,7 +37,9 @@ pub struct HubAppBuilder {
     pub(crate) keep_refused_connections: bool,
     pub(crate) trust_app_service: bool,
     pub(crate) negotiate_limit: Option<NegotiateLimit>,
-    pub(crate) rest: RestOptions,
+    pub(crate) rest_timeout: Option<Duration>,
+    pub(crate) retries: Option<Retries>,
+    pub(crate) trace_messages: bool,
     pub(crate) wrap_outbound: Option<WrapOutbound>,
     #[cfg(feature = "local")]
     pub(crate) after_call: Option<AfterCall>,
@@ -111,7 +108,9 @@ impl HubAppBuilder {
             keep_refused_connections: false,
             trust_app_service: false,
             negotiate_limit: None,
-            rest: RestOptions::default(),
+            rest_timeout: None,
+            retries: None,
+            trace_messages: false,
             wrap_outbound: None,
             #[cfg(feature = "local")]
             after_call: None,
@@ -238,20 +237,20 @@ impl HubAppBuilder {
     /// How long one attempt of a call to the service may take; 100 s unless said otherwise. A client
     /// result has its own time, see [`Invoking::timeout`](crate::Invoking::timeout).
     pub fn rest_timeout(mut self, timeout: Duration) -> Self {
-        self.rest.timeout = timeout;
+        self.rest_timeout = Some(timeout);
         self
     }
 
     /// How often a call to the service is tried again; three times unless said otherwise.
     pub fn retries(mut self, retries: Retries) -> Self {
-        self.rest.retries = retries;
+        self.retries = Some(retries);
         self
     }
 
     /// Gives every call to the service a tracing id, by which the service's messaging log and the app's
     /// span `hub.rest` name the same message. The service logs each of them, which has its price there.
     pub fn trace_messages(mut self) -> Self {
-        self.rest.trace_messages = true;
+        self.trace_messages = true;
         self
     }
 
@@ -272,24 +271,23 @@ impl HubAppBuilder {
     ///
     /// # Errors
     /// When hubs or settings do not fit, with all problems at once, or a port is taken.
-    pub fn build(self) -> Result<HubApp, BuildError> {
-        let problems = problems::of(&self);
-        if !problems.is_empty() {
+    pub fn build(mut self) -> Result<HubApp, BuildError> {
+        let mut problems = problems::of(&self);
+        let hubs: Vec<_> = self.hubs.drain(..).map(|hub| surrounded(hub, &self.filters)).collect();
+        let signalr = self.signalr.take();
+        let households =
+            signalr.map(|signalr| (households(&signalr, &hubs, &mut problems), signalr));
+        let Some((households, signalr)) = households.filter(|_| problems.is_empty()) else {
             return Err(BuildError::Problems(problems));
-        }
-        assemble::assemble(self)
+        };
+        assemble::assemble(self, &signalr, households)
     }
+}
 
-    pub(crate) fn mounted(&mut self) -> Hubs {
-        let mut hubs = Hubs::default();
-        for mut hub in self.hubs.drain(..) {
-            hub.surround(&self.filters);
-            start_table::mounted(&*hub);
-            hubs.insert(Arc::from(hub));
-        }
-        start_table::not_mounted(&hubs);
-        hubs
-    }
+/// The hub behind the filters of all hubs.
+fn surrounded(mut hub: Box<dyn MountedHub>, filters: &Filters) -> Arc<dyn MountedHub> {
+    hub.surround(filters);
+    Arc::from(hub)
 }
 
 impl fmt::Debug for HubAppBuilder {

@@ -4,7 +4,7 @@
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, Weak},
+    sync::{Arc, OnceLock, Weak},
 };
 
 use async_trait::async_trait;
@@ -23,9 +23,9 @@ use tracing::{Dispatch, instrument::WithSubscriber};
 use crate::{
     HubApp,
     app::Inner,
-    assemble::{Service, base_of, inner},
-    builder::{AfterCall, BuildError, HubAppBuilder},
-    config::{LocalPlan, SignalR, env},
+    builder::{AfterCall, BuildError},
+    config::{LocalPlan, env},
+    home::{Address, base_of},
     rest::transport::EmbeddedTransport,
     start_line::announce,
     upstream::{self, answer::text},
@@ -37,7 +37,7 @@ const DEFAULT_PORT: u16 = 8888;
 /// The running service. Its accept loop ends with the app.
 pub(crate) struct Embedded {
     pub(crate) service: LocalService,
-    accept: Option<AbortHandle>,
+    accept: Arc<OnceLock<AbortHandle>>,
 }
 
 impl Embedded {
@@ -48,18 +48,31 @@ impl Embedded {
 
 impl Drop for Embedded {
     fn drop(&mut self) {
-        if let Some(accept) = &self.accept {
+        if let Some(accept) = self.accept.get() {
             accept.abort();
         }
     }
 }
 
-/// Binds, learns the address, ties app and service together, and accepts clients.
-pub(crate) fn assemble(
-    mut builder: HubAppBuilder,
-    signalr: &SignalR,
+/// The service, bound to its address, before there is an app behind it.
+pub(crate) struct Opened {
+    runtime: Handle,
+    service: LocalService,
+    listener: Option<TcpListener>,
+    accept: Arc<OnceLock<AbortHandle>>,
+    /// Where the service finds the app; a weak link, so that the two do not keep each other.
+    app: Arc<OnceLock<Weak<Inner>>>,
+    base: Uri,
+    public: Uri,
+    key: Secret,
+}
+
+/// Binds and learns the address.
+pub(crate) fn open(
     plan: &LocalPlan,
-) -> Result<HubApp, BuildError> {
+    after_call: Option<AfterCall>,
+    operator: Option<Dispatch>,
+) -> Result<Opened, BuildError> {
     let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
     let listener = if plan.in_memory { None } else { Some(listen(plan.port)?) };
     let address = match &listener {
@@ -69,32 +82,43 @@ pub(crate) fn assemble(
     let base: Uri = format!("http://{address}")
         .parse()
         .map_err(|error| BuildError::Listen(io::Error::other(error)))?;
-    let public = plan.url.as_ref().unwrap_or(&base);
+    let public = plan.url.clone().unwrap_or_else(|| base.clone());
     let key = plan.key.clone().map_or_else(random_key, Ok)?;
-    let (after_call, operator) = (builder.after_call.take(), builder.operator.take());
-    let app = Arc::new_cyclic(|app| {
-        let service = LocalService::builder()
-            .key(key.clone())
-            .upstream(InProcess { app: Weak::clone(app), after_call, operator })
-            .public_url(base_of(public))
-            .detailed_errors(true)
-            .build();
-        let accept = listener.map(|listener| accept(&runtime, service.clone(), listener));
-        let address = Service {
-            client_base: base_of(public),
-            audience: public.clone(),
-            rest_base: base_of(&base),
-            key,
-            transport: Arc::new(EmbeddedTransport(service.clone())),
+    let app = Arc::default();
+    let service = LocalService::builder()
+        .key(key.clone())
+        .upstream(InProcess { app: Arc::clone(&app), after_call, operator })
+        .public_url(base_of(&public))
+        .detailed_errors(true)
+        .build();
+    Ok(Opened { runtime, service, listener, accept: Arc::default(), app, base, public, key })
+}
+
+impl Opened {
+    pub(crate) fn address(&self) -> Address {
+        Address {
+            client_base: base_of(&self.public),
+            audience: self.public.clone(),
+            rest_base: base_of(&self.base),
+            key: self.key.clone(),
+            transport: Arc::new(EmbeddedTransport(self.service.clone())),
             is_embedded: true,
-        };
-        let embedded = Some(Embedded { service, accept: accept.map(|task| task.abort_handle()) });
-        Inner { embedded, ..inner(builder, signalr, address) }
-    });
-    if !plan.in_memory {
-        announce(&format!("SignalR  {}  (local service, no account)", base_of(public)));
+        }
     }
-    Ok(HubApp { inner: app })
+
+    pub(crate) fn embedded(&self) -> Embedded {
+        Embedded { service: self.service.clone(), accept: Arc::clone(&self.accept) }
+    }
+
+    /// Ties the service to the app and accepts clients.
+    pub(crate) fn serve(self, app: &HubApp) {
+        // Both are set here alone.
+        let _ = self.app.set(Arc::downgrade(&app.inner));
+        let Some(listener) = self.listener else { return };
+        let accepting = accept(&self.runtime, self.service, listener);
+        let _ = self.accept.set(accepting.abort_handle());
+        announce(&format!("SignalR  {}  (local service, no account)", base_of(&self.public)));
+    }
 }
 
 fn accept(runtime: &Handle, service: LocalService, listener: TcpListener) -> JoinHandle<()> {
@@ -133,7 +157,7 @@ fn random_key() -> Result<Secret, BuildError> {
 
 /// The app as the service's upstream: the same request as over HTTP, without the socket.
 struct InProcess {
-    app: Weak<Inner>,
+    app: Arc<OnceLock<Weak<Inner>>>,
     after_call: Option<AfterCall>,
     operator: Option<Dispatch>,
 }
@@ -141,7 +165,7 @@ struct InProcess {
 #[async_trait]
 impl Upstream for InProcess {
     async fn call(&self, request: Request<Bytes>) -> Result<Response<Bytes>, UpstreamError> {
-        let Some(app) = self.app.upgrade() else {
+        let Some(app) = self.app.get().and_then(Weak::upgrade) else {
             return Ok(text(StatusCode::SERVICE_UNAVAILABLE, "the app is gone"));
         };
         let (parts, body) = request.into_parts();
@@ -165,6 +189,7 @@ mod tests {
     use hub_core::{Hub, private};
 
     use super::*;
+    use crate::SignalR;
 
     struct Nothing;
 
@@ -180,8 +205,8 @@ mod tests {
     }
 
     fn at_port(port: &str) -> Result<HubApp, BuildError> {
-        let variables = |name: &str| (name == env::LOCAL_PORT).then(|| port.to_owned());
-        let signalr = SignalR::from_variables_or_local(variables)?;
+        let settings = [(env::LOCAL_PORT, port)].into_iter().collect();
+        let signalr = SignalR::from_settings_or_local(settings)?;
         HubApp::builder().signalr(signalr).hub(Nothing).build()
     }
 
@@ -218,7 +243,7 @@ mod tests {
     #[tokio::test]
     async fn the_service_stops_listening_with_the_last_clone_of_the_app() {
         let app = at_port("0").unwrap();
-        let address = app.inner.negotiate.client_base.trim_start_matches("http://").to_owned();
+        let address = app.client_url().trim_start_matches("http://").to_owned();
         let clone = app.clone();
         drop(app);
         assert!(TcpStream::connect(&address).is_ok());
@@ -232,7 +257,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_app_that_is_gone_answers_503() {
-        let gone = InProcess { app: Weak::new(), after_call: None, operator: None };
+        let gone = InProcess { app: Arc::default(), after_call: None, operator: None };
 
         let answer = gone.call(Request::new(Bytes::new())).await.unwrap();
 

@@ -30,6 +30,12 @@ impl Keys {
         self.signing_seal.clone()
     }
 
+    /// Whether this text is one of the access keys.
+    #[cfg(feature = "server")]
+    pub(crate) fn knows(&self, key: &str) -> bool {
+        self.access.iter().any(|known| known.expose() == key)
+    }
+
     pub(crate) fn access(&self) -> &[Secret] {
         &self.access
     }

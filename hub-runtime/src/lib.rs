@@ -67,6 +67,7 @@ mod embedded;
 mod error_id;
 #[cfg(feature = "functions")]
 mod functions;
+mod home;
 #[cfg(feature = "server")]
 mod host;
 mod keys;
@@ -74,6 +75,7 @@ mod keys;
 mod lambda;
 mod negotiate;
 mod negotiate_limit;
+mod plan;
 pub mod prelude;
 mod problems;
 mod read_body;
@@ -114,9 +116,10 @@ pub use self::deploy::{Deployment, DeploymentFile};
 pub use self::host::RequestBody;
 pub use self::{
     app::HubApp,
+    auth::{AccessToken, TokenSource, TokenSourceError},
     builder::{BuildError, HubAppBuilder},
     client_address::ClientAddress,
-    config::{ConfigError, ConnectionStringError, SignalR},
+    config::{ConfigError, ConnectionStringError, EndpointRole, SettingProblem, Settings, SignalR},
     counters::Counters,
     negotiate_limit::NegotiateLimit,
     rest::Retries,

@@ -81,7 +81,7 @@ async fn redirect(
     if app.is_closing() {
         return Err(refuse(StatusCode::SERVICE_UNAVAILABLE, "The app is shutting down"));
     }
-    let Mount { hub: mounted, wire_name } = found.ok_or_else(|| {
+    let Mount { hub: mounted, wire_name, home } = found.ok_or_else(|| {
         tracing::warn!(hub, known = ?app.hubs.names(), "negotiate for an unknown hub");
         refuse(StatusCode::NOT_FOUND, "There is no such hub")
     })?;
@@ -91,15 +91,15 @@ async fn redirect(
     let judged = catching(judged).await.and_then(checked);
     app.counts.count(&judged);
     let negotiation = judged.map_err(|error| refusal(&error))?;
-    let token = app
-        .negotiate
+    let endpoint = home.endpoint();
+    let token = endpoint
         .tokens
         .sign(&wire_name, &negotiation, app.clock.now())
         .map_err(|error| refusal(&HubError::internal(error)))?;
     if token.len() > MAX_TOKEN {
         return Err(too_long(&negotiation, token.len()));
     }
-    let url = format!("{}/client/?hub={wire_name}", app.negotiate.client_base);
+    let url = format!("{}/client/?hub={wire_name}", endpoint.client_base);
     let body = serde_json::to_vec(&Redirect { url, access_token: token })
         .map_err(|error| refusal(&HubError::internal(error)))?;
     let mut answer = Response::new(body.into());

@@ -5,9 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use hub_core::{mounted::MountedHub, names};
 
-use crate::{
-    NegotiateLimit, app::wire_name, builder::HubAppBuilder, config::MIN_CLAIMS_KEY, cors::Cors,
-};
+use crate::{NegotiateLimit, app::wire_name, builder::HubAppBuilder, cors::Cors};
 
 /// Every problem of a builder, as sentences for whoever starts the app.
 pub(crate) fn of(builder: &HubAppBuilder) -> Vec<String> {
@@ -15,7 +13,9 @@ pub(crate) fn of(builder: &HubAppBuilder) -> Vec<String> {
     match &builder.signalr {
         None => problems
             .push("no SignalR service: call .signalr(SignalR::from_env_or_local()?)".to_owned()),
-        Some(signalr) => problems.extend(signalr.unknown_settings.iter().cloned()),
+        Some(signalr) => problems.extend(signalr.origins.iter().filter_map(|origin| {
+            Some(format!("Host.CORS in local.settings.json: {}", Cors::problem(origin)?))
+        })),
     }
     hubs(builder, &mut problems);
     problems.extend(builder.origins.iter().filter_map(|origin| Cors::problem(origin)));
@@ -24,10 +24,6 @@ pub(crate) fn of(builder: &HubAppBuilder) -> Vec<String> {
     }
     let limit = builder.negotiate_limit.and_then(NegotiateLimit::problem);
     problems.extend(limit.map(str::to_owned));
-    let claims_key = builder.signalr.as_ref().and_then(|signalr| signalr.claims_key.as_ref());
-    if claims_key.is_some_and(|key| key.expose().len() < MIN_CLAIMS_KEY) {
-        problems.push("the claims key is too short: at least 32 bytes".to_owned());
-    }
     unused(builder, &mut problems);
     problems
 }

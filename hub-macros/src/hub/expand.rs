@@ -47,6 +47,10 @@ pub(crate) fn implementation(hub: &HubDef, parts: &Parts) -> TokenStream {
     let Parts { methods, negotiate, filters, attributes, imports, registration } = parts;
     let alias = hub.root.alias();
     let (generics, _, conditions) = hub.generics.split_for_impl();
+    let connection = hub.connection.as_ref().map(|name| {
+        quote_spanned!(Span::mixed_site()=>
+            const CONNECTION: &'static ::core::primitive::str = #name;)
+    });
     let client = match &hub.client {
         Some(path) => quote_spanned!(path.span()=> dyn #path),
         None => quote_spanned!(Span::mixed_site()=> __hub::Untyped),
@@ -59,6 +63,7 @@ pub(crate) fn implementation(hub: &HubDef, parts: &Parts) -> TokenStream {
             #attributes
             impl #generics __hub::Hub for #self_ty #conditions {
                 const NAME: &'static ::core::primitive::str = #name;
+                #connection
                 type Client = #client;
                 const METHODS: &'static [__hub::Method<Self>] = &[#methods];
                 const NEGOTIATE: __hub::Option<__hub::Negotiator<Self>> = #negotiate;

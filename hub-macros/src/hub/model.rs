@@ -1,7 +1,7 @@
 //! A hub as plain data, and the checks that look at more than one method.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use syn::{Expr, Generics, Path, Type};
+use syn::{Expr, Generics, LitStr, Path, Type};
 
 use crate::{
     case::matching_form,
@@ -19,6 +19,8 @@ pub(crate) struct HubDef {
     pub(crate) self_ty: Type,
     /// Whether and how the hub registers.
     pub(crate) register: Option<Register>,
+    /// The setting that names the hub's service, if the block names one.
+    pub(crate) connection: Option<LitStr>,
     /// The client trait, if the block names one.
     pub(crate) client: Option<Path>,
     /// The block's own filters, outer first.

@@ -4,7 +4,7 @@
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::{
-    Attribute, FnArg, GenericParam, ImplItem, ImplItemFn, ItemImpl, Receiver, ReceiverKind,
+    Attribute, FnArg, GenericParam, ImplItem, ImplItemFn, ItemImpl, LitStr, Receiver, ReceiverKind,
     ReturnType, Safety, Signature, Type, ext::IdentExt, parse_quote, spanned::Spanned,
 };
 
@@ -20,7 +20,7 @@ use crate::{
     types,
 };
 
-const KEYS: [&str; 5] = ["name", "client", "rename_all", "register", "crate"];
+const KEYS: [&str; 6] = ["name", "connection", "client", "rename_all", "register", "crate"];
 
 /// Reads a block; `None` when it has no type that a table could belong to.
 pub(crate) fn block(args: TokenStream, block: &mut ItemImpl, sink: &Sink) -> Option<HubDef> {
@@ -41,6 +41,7 @@ pub(crate) fn block(args: TokenStream, block: &mut ItemImpl, sink: &Sink) -> Opt
     }
     let name = reader.hub_name(&block.self_ty)?;
     reader.register(&block.generics);
+    let connection = reader.connection();
     Some(HubDef {
         name,
         generics: block.generics.clone(),
@@ -51,6 +52,7 @@ pub(crate) fn block(args: TokenStream, block: &mut ItemImpl, sink: &Sink) -> Opt
         root: options.root,
         register: options.register,
         client: options.client,
+        connection,
     })
 }
 
@@ -77,6 +79,18 @@ impl Reader<'_> {
         }
         attr::refuse_own(attrs, "a block has no client name", root, self.sink);
         filters
+    }
+
+    fn connection(&self) -> Option<LitStr> {
+        let connection = self.options.connection.as_ref()?;
+        let value = connection.value();
+        let named = |text: &str| !text.is_empty() && !text.contains(['=', ';', '\0']);
+        if !named(value.trim()) || value.trim() != value {
+            let message = "a connection is the name of a setting, such as `ChatSignalR`; the connection string \
+                           itself stays out of the code";
+            self.sink.report(connection, message);
+        }
+        Some(connection.clone())
     }
 
     fn hub_name(&self, self_ty: &Type) -> Option<String> {

@@ -3,12 +3,17 @@
 use http::Uri;
 use hub_core::Secret;
 
+use super::{
+    endpoint::{Credential, Identity, UserAssigned},
+    values::base_uri,
+};
+
 /// What a connection string says.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectionString {
     /// Where the service is, with the port that counts.
     pub(crate) endpoint: Uri,
-    pub(crate) access_key: Secret,
+    pub(crate) credential: Credential,
     /// Where clients reach it, if that is elsewhere.
     pub(crate) client_endpoint: Option<Uri>,
     /// Where its REST API is, if that is elsewhere.
@@ -43,11 +48,16 @@ pub enum ConnectionStringError {
     /// `Version` is not 1.x.
     #[error("Version {0} is not supported.")]
     Version(String),
-    /// `AuthType` asks for Microsoft Entra, which is not supported yet.
+    /// `AuthType` asks for an app registration of which a part is not there.
     #[error(
-        "AuthType={0} signs in with Microsoft Entra, which is not supported yet; use a connection string with AccessKey"
+        "Connection string missing required properties {0}: AuthType=azure.app needs ClientId, TenantId and ClientSecret."
     )]
-    Identity(String),
+    NoAppRegistration(&'static str),
+    /// The app registration signs in with a certificate.
+    #[error(
+        "{0} is not supported: give the app registration a ClientSecret, or use a managed identity."
+    )]
+    Certificate(&'static str),
 }
 
 impl ConnectionString {
@@ -62,37 +72,20 @@ impl ConnectionString {
             return Err(ConnectionStringError::Version(version.to_owned()));
         }
         let endpoint = properties.get("endpoint").ok_or(ConnectionStringError::NoEndpoint)?;
-        let endpoint = uri(endpoint).ok_or(ConnectionStringError::Endpoint)?;
+        let endpoint = base_uri(endpoint).ok_or(ConnectionStringError::Endpoint)?;
         let endpoint = match properties.get("port") {
             None => endpoint,
             Some(port) => with_port(&endpoint, port).ok_or(ConnectionStringError::Port)?,
         };
-        if let Some(auth) = properties.get("authtype").map(str::to_ascii_lowercase)
-            && matches!(auth.as_str(), "azure" | "azure.msi" | "azure.app" | "aad")
-        {
-            return Err(ConnectionStringError::Identity(auth));
-        }
-        let access_key = properties
-            .get("accesskey")
-            .filter(|key| !key.is_empty())
-            .ok_or(ConnectionStringError::NoAccessKey)?;
+        let credential = properties.credential()?;
         let optional =
-            |key, error| properties.get(key).map(|value| uri(value).ok_or(error)).transpose();
+            |key, error| properties.get(key).map(|value| base_uri(value).ok_or(error)).transpose();
         Ok(Self {
             endpoint,
-            access_key: Secret::from(access_key),
+            credential,
             client_endpoint: optional("clientendpoint", ConnectionStringError::ClientEndpoint)?,
             server_endpoint: optional("serverendpoint", ConnectionStringError::ServerEndpoint)?,
         })
-    }
-}
-
-impl ConnectionString {
-    /// Every address that the string names.
-    pub(crate) fn endpoints(&self) -> impl Iterator<Item = &Uri> {
-        [Some(&self.endpoint), self.client_endpoint.as_ref(), self.server_endpoint.as_ref()]
-            .into_iter()
-            .flatten()
     }
 }
 
@@ -119,12 +112,49 @@ impl<'a> Properties<'a> {
     fn get(&self, key: &str) -> Option<&'a str> {
         self.pairs.iter().find(|(held, _)| held == key).map(|(_, value)| *value)
     }
-}
 
-fn uri(text: &str) -> Option<Uri> {
-    let uri: Uri = text.trim_end_matches('/').parse().ok()?;
-    let known = matches!(uri.scheme_str(), Some("http" | "https"));
-    (known && uri.host().is_some_and(|host| !host.is_empty())).then_some(uri)
+    fn owned(&self, key: &str) -> Option<String> {
+        self.get(key).filter(|value| !value.is_empty()).map(str::to_owned)
+    }
+
+    /// The access key, or what `AuthType` asks for. An unknown one means the access key.
+    fn credential(&self) -> Result<Credential, ConnectionStringError> {
+        let auth = self.get("authtype").map(str::to_ascii_lowercase).unwrap_or_default();
+        let has = |key| self.owned(key).is_some();
+        let identity = match auth.as_str() {
+            "azure" => Identity::Chain { client_id: self.owned("clientid") },
+            "azure.msi" => self.managed(),
+            "azure.app" => self.app()?,
+            // The older spelling, by what else is there.
+            "aad" if has("tenantid") => self.app()?,
+            "aad" => self.managed(),
+            _ => {
+                let key = self.owned("accesskey").ok_or(ConnectionStringError::NoAccessKey)?;
+                return Ok(Credential::Key(Secret::from(key)));
+            }
+        };
+        Ok(Credential::Identity(identity))
+    }
+
+    fn managed(&self) -> Identity {
+        Identity::Managed(self.owned("clientid").map(UserAssigned::ClientId))
+    }
+
+    fn app(&self) -> Result<Identity, ConnectionStringError> {
+        for certificate in ["ClientCert", "ClientCertPath"] {
+            if self.get(&certificate.to_ascii_lowercase()).is_some() {
+                return Err(ConnectionStringError::Certificate(certificate));
+            }
+        }
+        let part = |key: &'static str| {
+            self.owned(key).ok_or(ConnectionStringError::NoAppRegistration(key))
+        };
+        Ok(Identity::App {
+            client_id: part("clientid")?,
+            tenant_id: part("tenantid")?,
+            client_secret: Secret::from(part("clientsecret")?),
+        })
+    }
 }
 
 fn with_port(uri: &Uri, port: &str) -> Option<Uri> {
@@ -153,6 +183,21 @@ mod tests {
         ConnectionString::parse(text).unwrap_err().to_string()
     }
 
+    fn key(parsed: &ConnectionString) -> &str {
+        match &parsed.credential {
+            Credential::Key(key) => key.expose(),
+            Credential::Identity(_) => panic!("no key"),
+        }
+    }
+
+    fn identity(rest: &str) -> Identity {
+        let text = format!("Endpoint=https://x.net;{rest};Version=1.0;");
+        match ConnectionString::parse(&text).unwrap().credential {
+            Credential::Identity(identity) => identity,
+            Credential::Key(_) => panic!("a key"),
+        }
+    }
+
     #[test]
     fn the_emulator_string_puts_the_port_into_the_endpoint() {
         let parsed = ConnectionString::parse(
@@ -161,7 +206,7 @@ mod tests {
         .unwrap();
 
         assert_eq!(parsed.endpoint, "http://localhost:8888/");
-        assert_eq!(parsed.access_key.expose(), "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH");
+        assert_eq!(key(&parsed), "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH");
     }
 
     #[test]
@@ -171,7 +216,7 @@ mod tests {
                 .unwrap();
 
         assert_eq!(parsed.endpoint, "https://x.net/");
-        assert_eq!(parsed.access_key.expose(), "ab==");
+        assert_eq!(key(&parsed), "ab==");
     }
 
     #[test]
@@ -212,6 +257,39 @@ mod tests {
         assert_eq!(
             error("Endpoint=http://x;AccessKey=k;endpoint=http://y"),
             "Duplicate properties found in connection string: endpoint."
+        );
+    }
+
+    #[test]
+    fn every_form_of_identity_is_read() {
+        assert!(matches!(identity("AuthType=azure"), Identity::Chain { client_id: None }));
+        assert!(matches!(identity("AuthType=Azure.MSI"), Identity::Managed(None)));
+        assert!(matches!(identity("AuthType=aad"), Identity::Managed(None)));
+        let chosen = |rest| match identity(rest) {
+            Identity::Managed(Some(UserAssigned::ClientId(id))) => id,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(chosen("AuthType=azure.msi;ClientId=id"), "id");
+        assert_eq!(chosen("AuthType=aad;ClientId=id"), "id");
+        for auth in ["azure.app", "aad"] {
+            let rest = format!("AuthType={auth};ClientId=c;TenantId=t;ClientSecret=s");
+            assert!(matches!(
+                identity(&rest),
+                Identity::App { tenant_id, client_id, client_secret }
+                    if tenant_id == "t" && client_id == "c" && client_secret.expose() == "s"
+            ));
+        }
+    }
+
+    #[test]
+    fn an_app_registration_names_what_it_lacks() {
+        assert_eq!(
+            error("Endpoint=https://x;AuthType=azure.app;ClientId=c;TenantId=t"),
+            "Connection string missing required properties clientsecret: AuthType=azure.app needs ClientId, TenantId and ClientSecret."
+        );
+        assert_eq!(
+            error("Endpoint=https://x;AuthType=azure.app;ClientId=c;TenantId=t;ClientCertPath=p"),
+            "ClientCertPath is not supported: give the app registration a ClientSecret, or use a managed identity."
         );
     }
 

@@ -2,10 +2,12 @@
 
 /// The connection string of the service.
 pub(crate) const CONNECTION_STRING: &str = "AzureSignalRConnectionString";
-/// A key of its own for sealed claims.
-pub(crate) const CLAIMS_KEY: &str = "AzureSignalRConnectionString__claimsKey";
-/// The access key before the last rotation.
-pub(crate) const PREVIOUS_ACCESS_KEY: &str = "AzureSignalRConnectionString__previousAccessKey";
+/// Further endpoints of the default connection.
+pub(crate) const ENDPOINTS: &str = "Azure:SignalR:Endpoints";
+/// How long a REST call may take.
+pub(crate) const HTTP_TIMEOUT: &str = "AzureSignalRHttpClientTimeout";
+/// How often REST calls are tried again.
+pub(crate) const RETRY: &str = "AzureSignalRRetry";
 /// The port of the embedded service.
 pub(crate) const LOCAL_PORT: &str = "HUB_LOCAL_PORT";
 /// The key of the embedded service; random per start without it.
@@ -16,10 +18,8 @@ pub(crate) const LOCAL_URL: &str = "HUB_LOCAL_URL";
 #[cfg(feature = "server")]
 pub(crate) const PORT: &str = "PORT";
 /// The port at which the Functions host calls the app that it started.
-#[cfg(feature = "server")]
 pub(crate) const FUNCTIONS_PORT: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
 /// The same from older hosts.
-#[cfg(feature = "server")]
 pub(crate) const OLD_FUNCTIONS_PORT: &str = "FUNCTIONS_HTTPWORKER_PORT";
 /// Where AWS Lambda gives events.
 #[cfg(feature = "server")]
@@ -58,11 +58,6 @@ impl<F: Fn(&str) -> Option<String>> Variables for F {
 /// The process's environment.
 pub(crate) fn process(name: &str) -> Option<String> {
     std::env::var(name).ok()
-}
-
-/// The names of the process's variables.
-pub(crate) fn names() -> impl Iterator<Item = String> {
-    std::env::vars_os().filter_map(|(name, _)| name.into_string().ok())
 }
 
 /// The variable that shows a cloud host, if one does.

@@ -1,49 +1,66 @@
-//! Variables that look like settings of ours and are none: a misspelt key must not be silently without
-//! effect.
+//! Settings that look like ours and are none: a misspelt key must not be silently without effect.
 
 use hub_core::names::nearest;
 
-use super::env;
+use super::{SettingProblem, env, settings::Settings};
 
-/// What every setting of the service begins with.
-const SERVICE: &str = "AzureSignalRConnectionString__";
+/// What stands below a connection.
+const KEYS: [&str; 11] = [
+    "serviceUri",
+    "serverEndpoint",
+    "clientEndpoint",
+    "credential",
+    "clientId",
+    "managedIdentityResourceId",
+    "tenantId",
+    "clientSecret",
+    "claimsKey",
+    "previousAccessKey",
+    "applicationName",
+];
 /// What every setting of the embedded service begins with.
 const LOCAL: &str = "HUB_LOCAL_";
-/// Settings of the app. A new one has its place here.
-const OURS: [&str; 5] =
-    [env::CLAIMS_KEY, env::PREVIOUS_ACCESS_KEY, env::LOCAL_PORT, env::LOCAL_KEY, env::LOCAL_URL];
+const OURS: [&str; 3] = [env::LOCAL_PORT, env::LOCAL_KEY, env::LOCAL_URL];
 /// Settings of the `hub-local` command, which may stand in the same environment.
 const COMMAND: [&str; 2] = ["HUB_LOCAL_LOG", "HUB_LOCAL_SECONDARY_KEY"];
 /// What every setting of `hub-local load` begins with.
 const LOAD: &str = "HUB_LOCAL_LOAD_";
 
-/// A sentence for each name that is no setting, in order.
-pub(super) fn settings(names: impl Iterator<Item = String>) -> Vec<String> {
-    let mut problems: Vec<_> = names.filter_map(|name| problem(&name)).collect();
-    problems.sort();
-    problems
+/// A problem for each unknown setting below the connection `name`.
+pub(super) fn below(settings: &Settings, name: &str) -> Vec<SettingProblem> {
+    let known = |key: &str| {
+        let first = key.split(':').next().unwrap_or_default();
+        let endpoints = name != env::CONNECTION_STRING && first.eq_ignore_ascii_case("Endpoints");
+        endpoints || KEYS.iter().any(|known| known.eq_ignore_ascii_case(key))
+    };
+    let unknown = settings.below(name).into_iter().filter(|key| !known(key));
+    unknown
+        .map(|key| {
+            let setting = format!("{name}__{}", key.replace(':', "__"));
+            let written = settings.get(&setting).map_or(setting.as_str(), |(written, _)| written);
+            let problem = match nearest(&key, KEYS.iter().copied()) {
+                Some(key) => format!("is no setting; did you mean {name}__{key}?"),
+                None => format!("is no setting; below {name} there are {}", KEYS.join(", ")),
+            };
+            SettingProblem::invalid(written, problem)
+        })
+        .collect()
 }
 
-fn problem(name: &str) -> Option<String> {
-    // Elsewhere a colon separates sections; variables write it as two underscores.
-    let written = name.replace(':', "__");
-    let rest = |prefix: &str| {
-        let (start, rest) = written.split_at_checked(prefix.len())?;
-        start.eq_ignore_ascii_case(prefix).then_some(rest)
-    };
-    let is_known = OURS.contains(&name) || COMMAND.contains(&name) || rest(LOAD).is_some();
-    let prefix = [SERVICE, LOCAL].into_iter().find(|prefix| rest(prefix).is_some())?;
-    if is_known {
-        return None;
-    }
-    let keys: Vec<_> = OURS.into_iter().filter_map(|known| known.strip_prefix(prefix)).collect();
-    Some(match nearest(rest(prefix)?, keys.iter().copied()) {
-        Some(key) => format!("the variable {name} is no setting; did you mean {prefix}{key}?"),
-        None => {
-            let known: Vec<_> = keys.iter().map(|key| format!("{prefix}{key}")).collect();
-            format!("the variable {name} is no setting; there are {}", known.join(", "))
-        }
-    })
+/// A problem for each unknown setting of the embedded service.
+pub(super) fn local(settings: &Settings) -> Vec<SettingProblem> {
+    let known =
+        |name: &str| OURS.contains(&name) || COMMAND.contains(&name) || name.starts_with(LOAD);
+    let unknown = settings.beginning_with(LOCAL).filter(|name| !known(name));
+    unknown
+        .map(|name| {
+            let problem = match nearest(name, OURS.iter().copied()) {
+                Some(key) => format!("is no setting; did you mean {key}?"),
+                None => format!("is no setting; there are {}", OURS.join(", ")),
+            };
+            SettingProblem::invalid(name, problem)
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -51,45 +68,39 @@ mod tests {
     use super::*;
 
     fn of(names: &[&str]) -> Vec<String> {
-        settings(names.iter().map(|name| (*name).to_owned()))
+        let settings: Settings = names.iter().map(|name| (*name, "x")).collect();
+        let problems = below(&settings, env::CONNECTION_STRING).into_iter().chain(local(&settings));
+        problems.map(|problem| problem.to_string()).collect()
     }
 
     #[test]
     fn known_settings_and_foreign_variables_are_no_problem() {
-        assert!(of(&OURS).is_empty());
+        let known = KEYS.map(|key| format!("azuresignalrconnectionstring:{key}"));
+        assert!(of(&known.each_ref().map(String::as_str)).is_empty());
         assert!(
             of(&["PATH", "AzureSignalRConnectionString", "HUB_LOCAL_LOG", "HUB_LOCAL_LOAD_X"])
                 .is_empty()
         );
+        assert!(of(&OURS).is_empty());
     }
 
     #[test]
     fn a_misspelt_setting_is_named_with_the_nearest() {
         assert_eq!(
-            of(&["HUB_LOCAL_POT", "AzureSignalRConnectionString__claimKey"]),
+            of(&["HUB_LOCAL_POT", "AzureSignalRConnectionString:claimKey"]),
             [
-                "the variable AzureSignalRConnectionString__claimKey is no setting; did you mean \
-                 AzureSignalRConnectionString__claimsKey?",
-                "the variable HUB_LOCAL_POT is no setting; did you mean HUB_LOCAL_PORT?",
+                "AzureSignalRConnectionString:claimKey is no setting; did you mean AzureSignalRConnectionString__claimsKey?",
+                "HUB_LOCAL_POT is no setting; did you mean HUB_LOCAL_PORT?",
             ]
         );
-        for other in
-            ["AZURESIGNALRCONNECTIONSTRING__CLAIMSKEY", "AzureSignalRConnectionString:claimsKey"]
-        {
-            let text =
-                format!("the variable {other} is no setting; did you mean {}?", env::CLAIMS_KEY);
-            assert_eq!(of(&[other]), [text]);
-        }
     }
 
     #[test]
-    fn a_setting_of_another_product_is_named_with_those_that_there_are() {
-        let problems = of(&["AzureSignalRConnectionString__serviceUri"]);
+    fn one_that_is_like_none_is_named_with_those_that_there_are() {
+        let problems = of(&["AzureSignalRConnectionString__Endpoints__west"]);
 
-        assert_eq!(
-            problems,
-            ["the variable AzureSignalRConnectionString__serviceUri is no setting; there are \
-              AzureSignalRConnectionString__claimsKey, AzureSignalRConnectionString__previousAccessKey"]
-        );
+        assert!(problems[0].starts_with(
+            "AzureSignalRConnectionString__Endpoints__west is no setting; below AzureSignalRConnectionString there are serviceUri,"
+        ));
     }
 }

@@ -24,12 +24,18 @@ pub struct Retries {
     times: u32,
     delay: Duration,
     max_delay: Duration,
+    grows: bool,
 }
 
 impl Default for Retries {
     /// Three more attempts, the first after 250 ms, none after more than 10 s.
     fn default() -> Self {
-        Self { times: 3, delay: Duration::from_millis(250), max_delay: Duration::from_secs(10) }
+        Self {
+            times: 3,
+            delay: Duration::from_millis(250),
+            max_delay: Duration::from_secs(10),
+            grows: true,
+        }
     }
 }
 
@@ -48,6 +54,12 @@ impl Retries {
     /// The wait before the second attempt; it doubles before each further one.
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
+        self
+    }
+
+    /// Waits the same time before each attempt, instead of twice as long as before the last one.
+    pub fn fixed(mut self) -> Self {
+        self.grows = false;
         self
     }
 
@@ -73,7 +85,8 @@ impl Retries {
         if let Some(asked) = outcome.as_ref().ok().and_then(|answer| retry_after(answer, now)) {
             return (asked <= self.max_delay).then_some(asked);
         }
-        let doubled = 2_u32.saturating_pow(attempts.saturating_sub(1));
+        let doublings = if self.grows { attempts.saturating_sub(1) } else { 0 };
+        let doubled = 2_u32.saturating_pow(doublings);
         let delay = self.delay.saturating_mul(doubled).min(self.max_delay);
         Some(delay.mul_f64(1.0 - random().clamp(0.0, 1.0) / 2.0))
     }
@@ -148,6 +161,14 @@ mod tests {
         assert_eq!([1, 2, 3, 4, 9].map(|attempts| after(attempts, 1.0)), [125, 250, 500, 500, 500]);
         assert_eq!(retries.wait(10, &status(429, ""), Repeat::Doubles, || 0.0, 0), None);
         assert_eq!(Retries::none().wait(1, &status(429, ""), Repeat::Harmless, || 0.0, 0), None);
+    }
+
+    #[test]
+    fn fixed_waits_stay_the_same() {
+        let retries = Retries::default().fixed();
+        let after = |n| retries.wait(n, &status(429, ""), Repeat::Doubles, || 0.0, 0);
+
+        assert_eq!([1, 2, 3].map(after), [Some(Duration::from_millis(250)); 3]);
     }
 
     #[test]

@@ -230,10 +230,11 @@ impl<H: Hub> TestHub<H> {
     /// Who the token says that the client is, as upstream calls will say it.
     fn identity_in(&self, ticket: &Ticket) -> Result<Identity, TestFailure> {
         let app = &self.app.inner;
-        let claims = token::verify(&ticket.access_token, app.keys.access(), app.clock.now(), 0)
+        let keys = &app.home.keys;
+        let claims = token::verify(&ticket.access_token, keys.access(), app.clock.now(), 0)
             .map_err(TestFailure::new)?;
         let sealed = claims.get(seal::CLAIM).and_then(Value::as_str).unwrap_or_default();
-        seal::open(sealed, app.keys.seals()).map_err(TestFailure::new)
+        seal::open(sealed, keys.seals()).map_err(TestFailure::new)
     }
 }
 
@@ -264,12 +265,12 @@ impl<H: Hub> Connecting<'_, H> {
     /// When the service refuses the token, or `on_connected` refuses the connection.
     pub async fn connect(self) -> Result<TestClient, TestFailure> {
         let app = &self.hub.app.inner;
-        let (hub, options) = (wire_name(H::NAME), &app.negotiate);
-        let access_token = options
+        let (hub, endpoint) = (app.home.wire_name(H::NAME), app.home.endpoint());
+        let access_token = endpoint
             .tokens
             .sign(&hub, &self.negotiation, app.clock.now())
             .map_err(TestFailure::new)?;
-        let url = format!("{}/client/?hub={hub}", options.client_base);
+        let url = format!("{}/client/?hub={hub}", endpoint.client_base);
         self.hub.connect(Ticket { url, access_token }).await
     }
 }

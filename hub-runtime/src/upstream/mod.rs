@@ -16,7 +16,7 @@ use hub_core::{
     Cancellation, Category, ErrorKind, HubError, InvocationParts,
     mounted::MountedHub,
     names,
-    outbound::{Change, CloseTarget},
+    outbound::{Change, CloseTarget, Outbound},
     panics::catching,
     protocol::{Outcome, Protocol},
 };
@@ -26,10 +26,11 @@ pub(crate) use self::run_to_end::RunToEnd;
 use self::{
     answer::Refusal,
     body::Body,
-    request::{Caller, Route},
+    request::{Caller, NotGenuine, Route},
 };
 use crate::{
     app::{Hubs, Inner, Mount},
+    home::Home,
     read_body::{ReadBody, ReadError},
     telemetry::{self, Stopwatch},
 };
@@ -57,7 +58,7 @@ pub(crate) async fn handle(
 ) -> Response<Bytes> {
     let headers = parts.headers;
     let options = &app.upstream;
-    let caller = match request::caller(&headers, &app.keys, options.trust_plain_claims) {
+    let caller = match caller(&app, &headers) {
         Ok(caller) => caller,
         Err(error) => {
             tracing::warn!(%error, "upstream call refused");
@@ -80,10 +81,24 @@ pub(crate) async fn handle(
     RunToEnd::new(call, cancellation, tasks).await
 }
 
+/// Checks signature and seal with the keys of where the hub lives. A call for a hub that is not here may
+/// be signed with any known key: only who holds one learns that there is no such hub.
+fn caller(app: &Inner, headers: &HeaderMap) -> Result<Caller, NotGenuine> {
+    let trust = app.upstream.trust_plain_claims;
+    let mount = request::hub(headers).and_then(|hub| app.hubs.find_at_service(hub));
+    if let Some(mount) = mount {
+        return request::caller(headers, &mount.home.keys, trust);
+    }
+    let mut judged = app.homes.iter().map(|home| request::caller(headers, &home.keys, trust));
+    let genuine = judged.find_map(Result::ok);
+    genuine.map_or_else(|| request::caller(headers, &app.home.keys, trust), Ok)
+}
+
 /// A call that may run.
 struct Prepared {
     hub: Arc<dyn MountedHub>,
     wire_name: Arc<str>,
+    home: Arc<Home>,
     /// `None` is a `connected` that no method answers.
     row: Option<usize>,
     /// What telemetry calls the method.
@@ -105,7 +120,7 @@ async fn prepare(
     let route = request::route(&headers).ok_or_else(|| {
         refuse(StatusCode::BAD_REQUEST, "X-ASRS-Hub, X-ASRS-Category or X-ASRS-Event is missing")
     })?;
-    let Mount { hub, wire_name } = find_hub(&app.hubs, &route)?;
+    let Mount { hub, wire_name, home } = find_hub(&app.hubs, &route)?;
     let category = category(&route)?;
     let body = match body.read(max_body).await {
         Ok(body) => body,
@@ -147,7 +162,7 @@ async fn prepare(
         cancellation: Cancellation::new(),
     };
     let method = row.and_then(|row| hub.methods().get(row)).map_or("connected", |row| row.name);
-    Ok(Prepared { hub, wire_name, row, method, parts })
+    Ok(Prepared { hub, wire_name, home, row, method, parts })
 }
 
 /// Runs filters and method, and answers. From here on the call runs to its end.
@@ -158,9 +173,10 @@ async fn run(app: Arc<Inner>, call: Prepared, span: Span) -> Response<Bytes> {
     let invocation_id = call.parts.invocation_id.clone();
     let connection_id = call.parts.connection_id.clone();
     let wire_name = Arc::clone(&call.wire_name);
-    let outbound = Arc::clone(&app.outbound);
+    let outbound = Arc::clone(&call.home.outbound);
     let watch = Stopwatch::start();
-    let result = catching(call.hub.call(call.row, call.parts, outbound, call.wire_name)).await;
+    let result =
+        catching(call.hub.call(call.row, call.parts, Arc::clone(&outbound), call.wire_name)).await;
     app.counts.count(&result);
     span.record("outcome", telemetry::outcome(&result));
     telemetry::call_ended(&wire_name, call.method, &result, watch);
@@ -168,24 +184,24 @@ async fn run(app: Arc<Inner>, call: Prepared, span: Span) -> Response<Bytes> {
         && matches!(error.kind(), ErrorKind::Denied | ErrorKind::Unauthenticated)
         && !app.upstream.keep_refused_connections
     {
-        close_refused(&app, &wire_name, connection_id, error.text()).await;
+        close_refused(&*outbound, &wire_name, connection_id, error.text()).await;
     }
     answer::outcome(category, protocol, invocation_id.as_deref(), result)
 }
 
 /// The service keeps a client whose `connected` was answered 403, so it is closed over REST.
-async fn close_refused(app: &Inner, hub: &str, connection_id: String, reason: &str) {
+async fn close_refused(outbound: &dyn Outbound, hub: &str, connection_id: String, reason: &str) {
     let change = Change::Close {
         whom: CloseTarget::Connection(connection_id),
         reason: Some(reason.to_owned()),
     };
-    if let Err(error) = app.outbound.change(hub, change).await {
+    if let Err(error) = outbound.change(hub, change).await {
         tracing::error!(%error, "a refused connection could not be closed");
     }
 }
 
 fn find_hub(hubs: &Hubs, route: &Route) -> Result<Mount, Refusal> {
-    hubs.find(&route.hub).ok_or_else(|| {
+    hubs.find_at_service(&route.hub).cloned().ok_or_else(|| {
         tracing::warn!(hub = route.hub, known = ?hubs.names(), "upstream call for an unknown hub");
         Box::new(answer::text(StatusCode::NOT_FOUND, "there is no such hub in this app"))
     })

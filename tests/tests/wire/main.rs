@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod calls;
+mod connections;
 mod errors;
+mod fake_service;
 mod filters;
 mod guides;
 mod lifecycle;

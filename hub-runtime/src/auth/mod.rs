@@ -1,5 +1,7 @@
 //! Tokens that the access key signs: for REST calls, and for clients.
 
+mod token_source;
+
 use http::Uri;
 use hub_core::{
     Negotiation, Secret,
@@ -8,6 +10,7 @@ use hub_core::{
 };
 use serde_json::{Map, Value};
 
+pub use self::token_source::{AccessToken, TokenSource, TokenSourceError};
 use crate::config::connection_string::path_of;
 
 /// The longest token that the service accepts, in characters.

@@ -1,0 +1,89 @@
+//! Tokens of Microsoft Entra, wherever they come from.
+
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use hub_core::Secret;
+
+/// A token of Microsoft Entra.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct AccessToken {
+    /// What goes behind `Bearer`.
+    pub token: Secret,
+    /// When it ends.
+    pub expires_at: SystemTime,
+}
+
+impl AccessToken {
+    /// A token that ends at this time.
+    #[must_use]
+    pub fn new(token: impl Into<Secret>, expires_at: SystemTime) -> Self {
+        Self { token: token.into(), expires_at }
+    }
+
+    /// A token that ends after this time, counted from now.
+    #[must_use]
+    pub fn lasting(token: impl Into<Secret>, lifetime: Duration) -> Self {
+        Self::new(token, SystemTime::now() + lifetime)
+    }
+}
+
+/// Why there is no token. The text is for the log and holds no secret.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub struct TokenSourceError {
+    text: String,
+    #[source]
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl TokenSourceError {
+    /// An error with a text.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), source: None }
+    }
+
+    /// An error with a text and what led to it.
+    #[must_use]
+    pub fn with_source(
+        text: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self { text: text.into(), source: Some(source.into()) }
+    }
+}
+
+/// Gives tokens of Microsoft Entra, for a service without an access key.
+///
+/// The runtime keeps a token until shortly before its end, so a source need not. The feature `identity`
+/// brings sources for managed identities, app registrations, workload identities and developer tools;
+/// this trait is for everything else.
+///
+/// ```
+/// use std::time::Duration;
+/// use hub_runtime::{AccessToken, SignalR, TokenSource, TokenSourceError};
+///
+/// struct Vault;
+///
+/// #[async_trait::async_trait]
+/// impl TokenSource for Vault {
+///     async fn token(&self, scope: &str) -> Result<AccessToken, TokenSourceError> {
+///         assert_eq!(scope, "https://signalr.azure.com/.default");
+///         Ok(AccessToken::lasting("eyJ…", Duration::from_mins(60)))
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let signalr = SignalR::endpoint("https://chat.service.signalr.net", Vault)?;
+/// # drop(signalr); Ok(()) }
+/// ```
+#[async_trait]
+pub trait TokenSource: Send + Sync + 'static {
+    /// A token for `scope`.
+    ///
+    /// # Errors
+    /// When there is none.
+    async fn token(&self, scope: &str) -> Result<AccessToken, TokenSourceError>;
+}

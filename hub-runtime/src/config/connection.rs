@@ -1,0 +1,187 @@
+//! What the settings of one name say: `AzureSignalRConnectionString` and everything below it.
+
+use hub_core::{Secret, names};
+
+use super::{
+    ConnectionStringError, LocalPlan, Plan, SettingProblem, WELL_KNOWN_KEY,
+    connection_string::ConnectionString,
+    endpoint::{EndpointPlan, EndpointRole, Reader},
+    env, is_loopback, unknown,
+};
+
+/// The shortest claims key, in bytes.
+pub(crate) const MIN_CLAIMS_KEY: usize = 32;
+
+/// Where hubs live, with which keys, and under which name.
+#[derive(Clone, Debug)]
+pub(crate) struct Connection {
+    /// The name of the setting.
+    pub(crate) name: String,
+    pub(crate) plan: Plan,
+    pub(crate) claims_key: Option<Secret>,
+    pub(crate) previous_access_key: Option<Secret>,
+    /// Stands before the names of hubs on the wire.
+    pub(crate) application: Option<String>,
+}
+
+impl Connection {
+    pub(crate) fn planned(plan: Plan) -> Self {
+        Self {
+            name: env::CONNECTION_STRING.to_owned(),
+            plan,
+            claims_key: None,
+            previous_access_key: None,
+            application: None,
+        }
+    }
+
+    /// Reads the settings of `name`. Without any endpoint the plan is `otherwise`.
+    pub(crate) fn read(
+        reader: &mut Reader<'_>,
+        name: &str,
+        otherwise: impl FnOnce() -> Plan,
+    ) -> Self {
+        let mut endpoints = Vec::new();
+        let direct = reader.get(name);
+        if let Some((written, text)) = direct
+            .or_else(|| reader.get(&format!("ConnectionStrings:{name}")))
+            .or_else(|| reader.get(&format!("CUSTOMCONNSTR_{name}")))
+        {
+            endpoints.extend(string(reader, written, text, name, EndpointRole::Primary));
+        } else {
+            endpoints.extend(reader.identity_endpoint(name, name, EndpointRole::Primary));
+        }
+        let more = match name {
+            env::CONNECTION_STRING => env::ENDPOINTS.to_owned(),
+            name => format!("{name}:Endpoints"),
+        };
+        let found = reader.problems.len();
+        let named = named_endpoints(reader, &more);
+        endpoints.extend(named);
+        let asked = reader.problems.len() > found || direct.is_some() || !endpoints.is_empty();
+        let plan = match endpoints {
+            none if none.is_empty() && !asked => otherwise(),
+            endpoints => Plan::Service(endpoints),
+        };
+        let unknown = unknown::below(reader.settings, name);
+        reader.problems.extend(unknown);
+        let application = reader.parsed(&format!("{name}:applicationName"), |text| {
+            let problem = |error| format!("is not a name: {error}");
+            names::check_hub(text).map(|()| text.to_ascii_lowercase()).map_err(problem)
+        });
+        Self {
+            name: name.to_owned(),
+            plan,
+            claims_key: reader.parsed(&format!("{name}:claimsKey"), |key| {
+                let problem = "is too short: a claims key has at least 32 bytes";
+                if key.len() < MIN_CLAIMS_KEY { Err(problem) } else { Ok(Secret::from(key)) }
+            }),
+            previous_access_key: reader.secret(&format!("{name}:previousAccessKey")),
+            application,
+        }
+    }
+}
+
+/// The endpoint of a connection string, unless it is malformed.
+fn string(
+    reader: &mut Reader<'_>,
+    written: &str,
+    text: &str,
+    name: &str,
+    role: EndpointRole,
+) -> Option<EndpointPlan> {
+    match endpoint_of(written, text, name, role) {
+        Ok(endpoint) => Some(endpoint),
+        Err(problem) => {
+            reader.problems.push(problem);
+            None
+        }
+    }
+}
+
+/// The endpoint of a connection string that stands in the setting `written`.
+pub(crate) fn endpoint_of(
+    written: &str,
+    text: &str,
+    name: &str,
+    role: EndpointRole,
+) -> Result<EndpointPlan, SettingProblem> {
+    let setting = written.to_owned();
+    let parsed = ConnectionString::parse(text).map_err(|problem: ConnectionStringError| {
+        SettingProblem::ConnectionString { setting: setting.clone(), problem }
+    })?;
+    let endpoint = EndpointPlan::of_string(name, role, parsed);
+    let well_known = endpoint.access_key().is_some_and(|key| key.expose() == WELL_KNOWN_KEY);
+    if well_known && !endpoint.addresses().all(|uri| uri.host().is_some_and(is_loopback)) {
+        return Err(SettingProblem::WellKnownKey { setting });
+    }
+    Ok(endpoint)
+}
+
+/// The endpoints below `prefix`: `west`, `west:primary`, `west:secondary` are connection strings, and
+/// `west:serviceUri` with its neighbours is an endpoint with an identity.
+fn named_endpoints(reader: &mut Reader<'_>, prefix: &str) -> Vec<EndpointPlan> {
+    const NEIGHBOURS: [&str; 8] = [
+        "type",
+        "clientEndpoint",
+        "serverEndpoint",
+        "credential",
+        "clientId",
+        "managedIdentityResourceId",
+        "tenantId",
+        "clientSecret",
+    ];
+    let mut endpoints = Vec::new();
+    for below in reader.settings.below(prefix) {
+        let setting = format!("{prefix}:{below}");
+        let (name, kind) = below.split_once(':').unwrap_or((&below, ""));
+        let role = match kind.to_ascii_lowercase().as_str() {
+            "" | "primary" => EndpointRole::Primary,
+            "secondary" => EndpointRole::Secondary,
+            "serviceuri" => {
+                let base = format!("{prefix}:{name}");
+                let role = reader.parsed(&format!("{base}:type"), role).unwrap_or_default();
+                endpoints.extend(reader.identity_endpoint(&base, name, role));
+                continue;
+            }
+            other => {
+                let known = NEIGHBOURS.iter().any(|key| key.eq_ignore_ascii_case(other));
+                let service = format!("{prefix}:{name}:serviceUri");
+                if let Some((written, _)) = reader.get(&setting)
+                    && (!known || reader.settings.get(&service).is_none())
+                {
+                    let problem = format!(
+                        "describes no endpoint: it may end in primary or secondary for a connection string; beside serviceUri it may be one of {}",
+                        NEIGHBOURS.join(", ")
+                    );
+                    reader.problems.push(SettingProblem::invalid(written, problem));
+                }
+                continue;
+            }
+        };
+        if let Some((written, text)) = reader.get(&setting) {
+            endpoints.extend(string(reader, written, text, name, role));
+        }
+    }
+    endpoints
+}
+
+fn role(text: &str) -> Result<EndpointRole, &'static str> {
+    match text.to_ascii_lowercase().as_str() {
+        "primary" => Ok(EndpointRole::Primary),
+        "secondary" => Ok(EndpointRole::Secondary),
+        _ => Err("is not known: it may be Primary or Secondary"),
+    }
+}
+
+/// The embedded service, as `HUB_LOCAL_PORT`, `HUB_LOCAL_KEY` and `HUB_LOCAL_URL` describe it.
+pub(crate) fn local(reader: &mut Reader<'_>) -> LocalPlan {
+    LocalPlan {
+        port: reader.parsed(env::LOCAL_PORT, |text| text.parse().map_err(|_| super::NOT_A_PORT)),
+        key: reader.secret(env::LOCAL_KEY),
+        url: reader.parsed(env::LOCAL_URL, |text| {
+            super::values::base_uri(text).ok_or("is not a URL: it must be like http://host:port")
+        }),
+        in_memory: false,
+    }
+}

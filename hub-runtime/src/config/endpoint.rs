@@ -1,0 +1,237 @@
+//! One endpoint of the service, as settings describe it, and how the app signs in there.
+
+use std::{fmt, sync::Arc};
+
+use http::Uri;
+use hub_core::Secret;
+
+use super::{SettingProblem, connection_string::ConnectionString, settings::Settings, values};
+use crate::auth::TokenSource;
+
+/// Where a service is and how to sign in there.
+#[allow(dead_code, reason = "several endpoints and identities are refused at start for now")]
+#[derive(Clone, Debug)]
+pub(crate) struct EndpointPlan {
+    /// For `with_endpoints`, routers and logs.
+    pub(crate) name: String,
+    pub(crate) role: EndpointRole,
+    /// Where the service is, with the port that counts.
+    pub(crate) endpoint: Uri,
+    /// Where clients reach it, if that is elsewhere.
+    pub(crate) client_endpoint: Option<Uri>,
+    /// Where its REST API is, if that is elsewhere.
+    pub(crate) server_endpoint: Option<Uri>,
+    pub(crate) credential: Credential,
+}
+
+/// Which endpoints take new clients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EndpointRole {
+    /// Takes new clients.
+    #[default]
+    Primary,
+    /// Takes new clients only while no primary endpoint is online. Messages reach it in any case.
+    Secondary,
+}
+
+/// What proves to the service that the app may use it.
+#[allow(dead_code, reason = "identities are refused at start for now")]
+#[derive(Clone, Debug)]
+pub(crate) enum Credential {
+    Key(Secret),
+    /// Microsoft Entra.
+    Identity(Identity),
+}
+
+/// Who the app is to Microsoft Entra.
+#[allow(dead_code, reason = "identities are refused at start for now")]
+#[derive(Clone)]
+pub(crate) enum Identity {
+    /// The first of a chain that has tokens; a user-assigned managed identity may be chosen.
+    Chain { client_id: Option<String> },
+    /// The managed identity of the host; system-assigned unless one is chosen.
+    Managed(Option<UserAssigned>),
+    /// A token that the platform, Kubernetes say, keeps in a file.
+    Workload { tenant_id: Option<String>, client_id: Option<String> },
+    /// An app registration.
+    App { tenant_id: String, client_id: String, client_secret: Secret },
+    /// The application's own source of tokens.
+    Source(Arc<dyn TokenSource>),
+}
+
+/// Which user-assigned managed identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum UserAssigned {
+    ClientId(String),
+    ResourceId(String),
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Chain { .. } => "Chain",
+            Self::Managed(None) => "Managed",
+            Self::Managed(Some(_)) => "UserAssigned",
+            Self::Workload { .. } => "Workload",
+            Self::App { .. } => "App",
+            Self::Source(_) => "Source",
+        })
+    }
+}
+
+impl EndpointPlan {
+    pub(crate) fn of_string(name: &str, role: EndpointRole, parsed: ConnectionString) -> Self {
+        let ConnectionString { endpoint, credential, client_endpoint, server_endpoint } = parsed;
+        let name = name.to_owned();
+        Self { name, role, endpoint, client_endpoint, server_endpoint, credential }
+    }
+
+    /// Every address that the endpoint has.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = &Uri> {
+        [Some(&self.endpoint), self.client_endpoint.as_ref(), self.server_endpoint.as_ref()]
+            .into_iter()
+            .flatten()
+    }
+
+    pub(crate) fn access_key(&self) -> Option<&Secret> {
+        match &self.credential {
+            Credential::Key(key) => Some(key),
+            Credential::Identity(_) => None,
+        }
+    }
+}
+
+/// Reads settings one by one and remembers what is wrong with them.
+pub(crate) struct Reader<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) problems: Vec<SettingProblem>,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(settings: &'a Settings) -> Self {
+        Self { settings, problems: Vec::new() }
+    }
+
+    /// The name as written, and the value.
+    pub(crate) fn get(&mut self, name: &str) -> Option<(&'a str, &'a str)> {
+        self.problems.extend(self.settings.ambiguous(name));
+        self.settings.get(name).map(|(name, value)| (name, value.trim()))
+    }
+
+    pub(crate) fn text(&mut self, name: &str) -> Option<String> {
+        self.get(name).map(|(_, value)| value.to_owned())
+    }
+
+    pub(crate) fn secret(&mut self, name: &str) -> Option<Secret> {
+        self.text(name).map(Secret::from)
+    }
+
+    /// A value that `parse` understands.
+    pub(crate) fn parsed<T, P: Into<String>>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, P>,
+    ) -> Option<T> {
+        let (written, value) = self.get(name)?;
+        match parse(value) {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                self.problems.push(SettingProblem::invalid(written, problem));
+                None
+            }
+        }
+    }
+
+    pub(crate) fn uri(&mut self, name: &str) -> Option<Uri> {
+        let problem = "is not a URL: it must be like https://name.service.signalr.net";
+        self.parsed(name, |text| values::base_uri(text).ok_or(problem))
+    }
+
+    /// The endpoint of `<prefix>:serviceUri` and its neighbours, if that is set.
+    pub(crate) fn identity_endpoint(
+        &mut self,
+        prefix: &str,
+        name: &str,
+        role: EndpointRole,
+    ) -> Option<EndpointPlan> {
+        self.settings.get(&format!("{prefix}:serviceUri"))?;
+        let endpoint = self.uri(&format!("{prefix}:serviceUri"));
+        let client_endpoint = self.uri(&format!("{prefix}:clientEndpoint"));
+        let server_endpoint = self.uri(&format!("{prefix}:serverEndpoint"));
+        let credential = Credential::Identity(self.identity(prefix)?);
+        let name = name.to_owned();
+        Some(EndpointPlan {
+            name,
+            role,
+            endpoint: endpoint?,
+            client_endpoint,
+            server_endpoint,
+            credential,
+        })
+    }
+
+    /// `credential`, `clientId`, `managedIdentityResourceId`, `tenantId` and `clientSecret`.
+    fn identity(&mut self, prefix: &str) -> Option<Identity> {
+        let kind = self.parsed(&format!("{prefix}:credential"), |text| {
+            match text.to_ascii_lowercase().as_str() {
+                "managedidentity" => Ok(Kind::Managed),
+                "workloadidentity" => Ok(Kind::Workload),
+                _ => Err("is not known: it may be managedidentity or workloadidentity; leave it out for an app registration (with tenantId, clientId and clientSecret) or for the default chain"),
+            }
+        });
+        if kind.is_none() && self.settings.get(&format!("{prefix}:credential")).is_some() {
+            return None;
+        }
+        let client_id = self.text(&format!("{prefix}:clientId"));
+        let resource_id = self.text(&format!("{prefix}:managedIdentityResourceId"));
+        let tenant_id = self.text(&format!("{prefix}:tenantId"));
+        let client_secret = self.secret(&format!("{prefix}:clientSecret"));
+        match kind {
+            Some(Kind::Managed) => self.managed(prefix, client_id, resource_id),
+            Some(Kind::Workload) => Some(Identity::Workload { tenant_id, client_id }),
+            None if resource_id.is_some() => self.managed(prefix, client_id, resource_id),
+            None => match (tenant_id, client_id, client_secret) {
+                (Some(tenant_id), Some(client_id), Some(client_secret)) => {
+                    Some(Identity::App { tenant_id, client_id, client_secret })
+                }
+                (None, client_id, None) => Some(Identity::Chain { client_id }),
+                (tenant_id, client_id, secret) => {
+                    let parts = [
+                        ("tenantId", tenant_id.is_none()),
+                        ("clientId", client_id.is_none()),
+                        ("clientSecret", secret.is_none()),
+                    ];
+                    let missing = parts.iter().filter(|(_, missing)| *missing).map(|(key, _)| *key);
+                    for key in missing.collect::<Vec<_>>() {
+                        let setting = format!("{prefix}:{key}").replace(':', "__");
+                        let problem = "is missing: an app registration has tenantId, clientId and clientSecret";
+                        self.problems.push(SettingProblem::invalid(setting, problem));
+                    }
+                    None
+                }
+            },
+        }
+    }
+
+    fn managed(
+        &mut self,
+        prefix: &str,
+        client_id: Option<String>,
+        resource_id: Option<String>,
+    ) -> Option<Identity> {
+        if client_id.is_some() && resource_id.is_some() {
+            let setting = format!("{prefix}:managedIdentityResourceId").replace(':', "__");
+            let problem =
+                "stands beside clientId: a user-assigned identity is named by one of the two";
+            self.problems.push(SettingProblem::invalid(setting, problem));
+            return None;
+        }
+        let by_resource = resource_id.map(UserAssigned::ResourceId);
+        Some(Identity::Managed(client_id.map(UserAssigned::ClientId).or(by_resource)))
+    }
+}
+
+enum Kind {
+    Managed,
+    Workload,
+}

@@ -1,0 +1,112 @@
+//! What can be wrong with settings, each with the setting's name and what it may be.
+
+use std::fmt;
+
+use super::ConnectionStringError;
+
+/// Why the settings name no usable service: every problem that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    problems: Vec<SettingProblem>,
+}
+
+impl ConfigError {
+    /// Each problem, in the order of the settings.
+    #[must_use]
+    pub fn problems(&self) -> &[SettingProblem] {
+        &self.problems
+    }
+
+    /// `value`, unless there are problems.
+    pub(crate) fn unless<T>(problems: Vec<SettingProblem>, value: T) -> Result<T, Self> {
+        if problems.is_empty() { Ok(value) } else { Err(Self { problems }) }
+    }
+}
+
+impl From<SettingProblem> for ConfigError {
+    fn from(problem: SettingProblem) -> Self {
+        Self { problems: vec![problem] }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.problems.as_slice() {
+            [only] => only.fmt(f),
+            several => {
+                f.write_str("the settings cannot be used:")?;
+                several.iter().try_for_each(|problem| write!(f, "\n  - {problem}"))
+            }
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// One thing that is wrong with the settings. No text holds the value of a secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettingProblem {
+    /// No setting, and none may be made up.
+    #[error(
+        "no SignalR service: set the variable {setting} to the connection string of the service, or {setting}__serviceUri to its URL"
+    )]
+    Missing {
+        /// The setting.
+        setting: String,
+    },
+    /// No setting on a cloud host, where the embedded service would be of no use.
+    #[error(
+        "no SignalR service: {host} shows a cloud host, where the embedded service is not started; set the variable {setting} to the connection string of the service, or {setting}__serviceUri to its URL"
+    )]
+    CloudHost {
+        /// The setting that is missing.
+        setting: String,
+        /// The variable that shows the host.
+        host: &'static str,
+    },
+    /// A connection string is malformed.
+    #[error("{setting} is not a usable connection string: {problem}")]
+    ConnectionString {
+        /// The setting.
+        setting: String,
+        /// What is wrong.
+        problem: ConnectionStringError,
+    },
+    /// Another setting is malformed.
+    #[error("{setting} {problem}")]
+    Invalid {
+        /// The setting.
+        setting: String,
+        /// What is wrong and what it may be.
+        problem: String,
+    },
+    /// Two spellings of one setting with different values.
+    #[error("{first} and {second} are two spellings of one setting and differ: remove one of them")]
+    Ambiguous {
+        /// One spelling.
+        first: String,
+        /// The other one.
+        second: String,
+    },
+    /// The well-known key with an address that others can reach.
+    #[error(
+        "{setting} holds the well-known key of the emulator, which protects nothing; it is accepted for loopback endpoints only"
+    )]
+    WellKnownKey {
+        /// The setting.
+        setting: String,
+    },
+    /// The file `local.settings.json` cannot be used.
+    #[error("local.settings.json {problem}")]
+    File {
+        /// What is wrong and what to do.
+        problem: String,
+    },
+}
+
+impl SettingProblem {
+    pub(crate) fn invalid(setting: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Invalid { setting: setting.into(), problem: problem.into() }
+    }
+}

@@ -1,0 +1,76 @@
+//! Time-outs and retries of REST calls, as settings say them.
+
+use std::time::Duration;
+
+use super::{endpoint::Reader, env, values};
+use crate::{Retries, builder::HubAppBuilder, rest::RestOptions};
+
+/// The most retries that a setting may ask for.
+const MAX_RETRIES: u32 = 100;
+
+/// What the settings say; `None` is the client's own default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RestSettings {
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) max_retries: Option<u32>,
+    pub(crate) delay: Option<Duration>,
+    pub(crate) max_delay: Option<Duration>,
+    pub(crate) mode: Option<RetryMode>,
+}
+
+/// How the wait between two attempts grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RetryMode {
+    Fixed,
+    Exponential,
+}
+
+impl RestSettings {
+    /// What the app says wins over the settings, and these over the defaults.
+    pub(crate) fn options(&self, app: &HubAppBuilder) -> RestOptions {
+        let defaults = RestOptions::default();
+        RestOptions {
+            timeout: app.rest_timeout.or(self.timeout).unwrap_or(defaults.timeout),
+            retries: app.retries.unwrap_or_else(|| self.retries()),
+            trace_messages: app.trace_messages,
+        }
+    }
+
+    fn retries(&self) -> Retries {
+        let mut retries = Retries::default();
+        if let Some(times) = self.max_retries {
+            retries = retries.times(times);
+        }
+        if let Some(delay) = self.delay {
+            retries = retries.delay(delay);
+        }
+        if let Some(longest) = self.max_delay {
+            retries = retries.max_delay(longest);
+        }
+        match self.mode {
+            Some(RetryMode::Fixed) => retries.fixed(),
+            Some(RetryMode::Exponential) | None => retries,
+        }
+    }
+
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
+        let mut retry =
+            |key: &str| reader.parsed(&format!("{}:{key}", env::RETRY), values::time_span);
+        let (delay, max_delay) = (retry("Delay"), retry("MaxDelay"));
+        Self {
+            timeout: reader.parsed(env::HTTP_TIMEOUT, values::time_span),
+            max_retries: reader.parsed(&format!("{}:MaxRetries", env::RETRY), |text| {
+                values::count(text, MAX_RETRIES)
+            }),
+            delay,
+            max_delay,
+            mode: reader.parsed(&format!("{}:Mode", env::RETRY), |text| {
+                match text.to_ascii_lowercase().as_str() {
+                    "fixed" => Ok(RetryMode::Fixed),
+                    "exponential" => Ok(RetryMode::Exponential),
+                    _ => Err("is not known: it may be Fixed or Exponential"),
+                }
+            }),
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Hubs of one app at services of their own, and under a name that several apps share.
+
+use http::{Request, StatusCode};
+use http_body_util::Empty;
+use hub_core::{
+    seal::{self, SealKey},
+    signature, token,
+};
+use hub_runtime::{BuildError, HubApp, Settings, prelude::*};
+use serde_json::Value;
+
+use crate::{
+    fake_service::FakeService,
+    support::{Answer, KEY, answer},
+};
+
+const GAME_KEY: &str = "the-key-of-the-other-service-0123456789";
+
+struct Chat;
+
+#[serverless_hub]
+impl Chat {
+    async fn negotiate(&self) -> HubResult<Negotiation> {
+        Ok(Negotiation::user("ada"))
+    }
+
+    async fn hub(&self, ctx: &Context<Self>) -> HubResult<String> {
+        ctx.clients().all().send("heard", ()).await?;
+        Ok(ctx.invocation().hub_name().to_owned())
+    }
+}
+
+struct Game;
+
+#[serverless_hub(connection = "GameSignalR")]
+impl Game {
+    async fn negotiate(&self) -> HubResult<Negotiation> {
+        Ok(Negotiation::user("ada"))
+    }
+
+    async fn hub(&self, ctx: &Context<Self>) -> HubResult<String> {
+        ctx.clients().all().send("heard", ()).await?;
+        Ok(ctx.invocation().hub_name().to_owned())
+    }
+}
+
+/// `Chat` at one service, `Game` at another one, where it is `team_game`.
+struct World {
+    app: HubApp,
+    chat: FakeService,
+    game: FakeService,
+}
+
+impl World {
+    async fn start() -> Self {
+        let (chat, game) = (FakeService::accepting().await, FakeService::accepting().await);
+        let settings: Settings = [
+            ("AzureSignalRConnectionString", chat.connection_string(KEY)),
+            ("GameSignalR", game.connection_string(GAME_KEY)),
+            ("GameSignalR__applicationName", "Team".to_owned()),
+        ]
+        .into_iter()
+        .collect();
+        let signalr = SignalR::from_settings(settings).unwrap();
+        let app = HubApp::builder().signalr(signalr).hub(Chat).hub(Game).build().unwrap();
+        Self { app, chat, game }
+    }
+
+    async fn negotiate(&self, hub: &str) -> Value {
+        let request = Request::post(format!("/{hub}/negotiate")).body(Empty::<&[u8]>::new());
+        let answer = answer(&self.app, request.unwrap()).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        serde_json::from_str(&answer.body).unwrap()
+    }
+
+    /// Invokes `hub` as the service of `key` would for the hub of this name.
+    async fn call(&self, hub: &str, key: &str) -> Answer {
+        let request = Request::post("/runtime/webhooks/signalr")
+            .header("X-ASRS-Connection-Id", "c1")
+            .header("X-ASRS-Hub", hub)
+            .header("X-ASRS-Category", "messages")
+            .header("X-ASRS-Event", "hub")
+            .header("X-ASRS-Signature", signature::sign(&key.into(), "c1"))
+            .header("Content-Type", "application/json");
+        let body = r#"{"type":1,"invocationId":"7","target":"hub","arguments":[]}"#;
+        answer(&self.app, request.body(body.to_owned()).unwrap()).await
+    }
+}
+
+#[tokio::test]
+async fn each_hub_negotiates_for_its_own_service_and_name() {
+    let world = World::start().await;
+
+    let (chat, game) = (world.negotiate("chat").await, world.negotiate("game").await);
+
+    assert_eq!(chat["url"], format!("{}/client/?hub=chat", world.chat.base));
+    assert_eq!(game["url"], format!("{}/client/?hub=team_game", world.game.base));
+    let token = game["accessToken"].as_str().unwrap();
+    let claims = token::verify(token, &[GAME_KEY.into()], 0, u64::MAX / 2).unwrap();
+    assert_eq!(claims["aud"], "http://127.0.0.1/client/?hub=team_game");
+    let seal_key = SealKey::derive(&GAME_KEY.into());
+    let sealed = seal::open(claims["shub"].as_str().unwrap(), &[seal_key]).unwrap();
+    assert_eq!(sealed.hub, "team_game");
+}
+
+#[tokio::test]
+async fn each_hub_is_called_by_its_own_service_and_sends_there() {
+    let world = World::start().await;
+
+    let chat = world.call("chat", KEY).await;
+    let game = world.call("TEAM_game", GAME_KEY).await;
+
+    assert!(chat.body.contains(r#""result":"chat""#), "{}", chat.body);
+    assert!(game.body.contains(r#""result":"team_game""#), "{}", game.body);
+    assert_eq!(world.chat.lines(), ["POST /api/hubs/chat/:send"]);
+    assert_eq!(world.game.lines(), ["POST /api/hubs/team_game/:send"]);
+    let seen = world.game.seen();
+    assert!(token::verify(seen[0].token(), &[GAME_KEY.into()], 0, u64::MAX / 2).is_ok());
+}
+
+#[tokio::test]
+async fn the_key_of_another_service_opens_no_hub() {
+    let world = World::start().await;
+
+    assert_eq!(world.call("team_game", KEY).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(world.call("chat", GAME_KEY).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn behind_an_application_name_the_plain_name_is_no_hub() {
+    let world = World::start().await;
+
+    assert_eq!(world.call("game", GAME_KEY).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(world.call("game", "foreign").await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn handles_from_outside_send_to_the_hubs_own_service() {
+    let world = World::start().await;
+
+    world.app.context::<Game>().clients().group("g").send("x", ()).await.unwrap();
+
+    assert_eq!(world.game.lines(), ["POST /api/hubs/team_game/groups/g/:send"]);
+    assert!(world.chat.lines().is_empty());
+    assert_eq!(world.app.client_urls().len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_any_connection_is_told_together() {
+    let settings = [("AzureSignalRConnectionString", "Endpoint=https://x.net;AccessKey=k")];
+    let signalr = SignalR::from_settings(settings.into_iter().collect()).unwrap();
+
+    let built = HubApp::builder().signalr(signalr).hub(Chat).hub(Game).allow_origin("*").build();
+
+    let Err(BuildError::Problems(problems)) = built else { panic!("{built:?}") };
+    assert_eq!(problems.len(), 2);
+    assert!(problems[0].starts_with("`*` cannot be allowed"), "{problems:?}");
+    assert_eq!(
+        problems[1],
+        "no SignalR service: set the variable GameSignalR to the connection string of the service, or GameSignalR__serviceUri to its URL"
+    );
+}
+
+#[tokio::test]
+async fn an_app_whose_hubs_all_live_elsewhere_needs_no_default_connection() {
+    let game = FakeService::accepting().await;
+    let settings = [("GameSignalR", game.connection_string(GAME_KEY))];
+    let signalr = SignalR::from_settings(settings.into_iter().collect()).unwrap();
+
+    let app = HubApp::builder().signalr(signalr).hub(Game).build().unwrap();
+
+    assert_eq!(app.client_url(), game.base);
+}
+
+#[tokio::test]
+async fn origins_of_a_local_settings_file_may_negotiate() {
+    let game = FakeService::accepting().await;
+    let file = |origin: &str| {
+        let values =
+            format!(r#""Values":{{"GameSignalR":"{}"}}"#, game.connection_string(GAME_KEY));
+        let json = format!(r#"{{{values},"Host":{{"CORS":"{origin}"}}}}"#);
+        let settings = Settings::default().with_local_settings(&json).unwrap();
+        let signalr = SignalR::from_settings(settings).unwrap();
+        HubApp::builder().signalr(signalr).hub(Game).build()
+    };
+    let request = Request::post("/negotiate").header("Origin", "https://page.example");
+
+    let app = file("https://page.example").unwrap();
+    let answer = answer(&app, request.body(Empty::<&[u8]>::new()).unwrap()).await;
+
+    assert_eq!(answer.headers["access-control-allow-origin"], "https://page.example");
+    let error = file("*").unwrap_err().to_string();
+    assert!(error.contains("Host.CORS in local.settings.json: `*` cannot be allowed"), "{error}");
+}
