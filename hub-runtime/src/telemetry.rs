@@ -3,7 +3,7 @@
 //! Nothing here is set up by the runtime. Spans go to whatever [`tracing`](https://docs.rs/tracing)
 //! subscriber the app installs, metrics (feature `metrics`) to the recorder of the
 //! [`metrics`](https://docs.rs/metrics) façade; without them a call costs one check of a flag.
-//! The example `opentelemetry` exports both sides of a call.
+//! The example `opentelemetry` exports the spans.
 //!
 //! | Span | Level | Fields |
 //! |---|---|---|

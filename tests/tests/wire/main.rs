@@ -8,6 +8,7 @@ mod errors;
 mod fake_service;
 mod filters;
 mod guides;
+mod groups_and_users;
 mod lifecycle;
 mod messagepack;
 mod negotiate;

@@ -232,6 +232,79 @@ async fn questions_are_answered_by_the_error_code_alone() {
 }
 
 #[tokio::test]
+async fn every_change_of_groups_has_its_request() {
+    let fake = Fake::start(200, "", "").await;
+    let (groups, users) = (fake.context.groups(), fake.context.user_groups());
+
+    groups.add("c1", "a/b").await.unwrap();
+    groups.remove("c1", "g").await.unwrap();
+    groups.remove_from_all("c1").await.unwrap();
+    users.add("ada", "g").await.unwrap();
+    users.add_for("ada", "g", Duration::from_secs(90)).await.unwrap();
+    users.add_for("ada", "now", Duration::ZERO).await.unwrap();
+    users.remove("ada", "g").await.unwrap();
+    users.remove_from_all("zoë").await.unwrap();
+    assert!(users.contains("ada", "g").await.unwrap());
+
+    let (base, version) = ("/api/hubs/loop", "?api-version=2022-06-01");
+    let mut expected = [
+        format!("PUT {base}/groups/a%2Fb/connections/c1{version}"),
+        format!("DELETE {base}/groups/g/connections/c1{version}"),
+        format!("DELETE {base}/connections/c1/groups{version}"),
+        format!("PUT {base}/users/ada/groups/g{version}"),
+        format!("PUT {base}/users/ada/groups/g{version}&ttl=90"),
+        format!("PUT {base}/users/ada/groups/now{version}&ttl=0"),
+        format!("DELETE {base}/users/ada/groups/g{version}"),
+        format!("DELETE {base}/users/zo%C3%AB/groups{version}"),
+        format!("HEAD {base}/users/ada/groups/g{version}"),
+    ];
+    expected.sort();
+    assert_eq!(fake.lines(), expected);
+    assert!(fake.seen.lock().unwrap().iter().all(|seen| seen.body.is_empty()));
+}
+
+#[tokio::test]
+async fn every_question_and_every_end_of_connections_has_its_request() {
+    let fake = Fake::start(200, "", "").await;
+    let manager = fake.context.client_manager();
+
+    assert!(manager.connection_exists("c1").await.unwrap());
+    assert!(manager.user_exists("ada").await.unwrap());
+    assert!(manager.group_exists("g").await.unwrap());
+    manager.close("c1", Some("bye & thanks")).await.unwrap();
+    manager.close("c2", None).await.unwrap();
+    manager.close_user("ada", Some("bye"), &["c1", "c2"]).await.unwrap();
+    manager.close_group("g", None, &["c1"]).await.unwrap();
+    manager.close_all(Some("bye"), &[]).await.unwrap();
+
+    let (base, version) = ("/api/hubs/loop", "?api-version=2022-06-01");
+    let mut expected = [
+        format!("HEAD {base}/connections/c1{version}"),
+        format!("HEAD {base}/users/ada{version}"),
+        format!("HEAD {base}/groups/g{version}"),
+        format!("DELETE {base}/connections/c1{version}&reason=bye%20%26%20thanks"),
+        format!("DELETE {base}/connections/c2{version}"),
+        format!("POST {base}/users/ada/:closeConnections{version}&excluded=c1&excluded=c2&reason=bye"),
+        format!("POST {base}/groups/g/:closeConnections{version}&excluded=c1"),
+        format!("POST {base}/:closeConnections{version}&reason=bye"),
+    ];
+    expected.sort();
+    assert_eq!(fake.lines(), expected);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_gone_is_no_error_where_nothing_is_left_to_do() {
+    let gone = Fake::start(404, "Error.Connection.NotExisted", "").await;
+    let lost = Fake::start(404, "", "no such route").await;
+
+    assert!(gone.context.groups().add("c1", "g").await.is_ok());
+    assert!(gone.context.groups().remove("c1", "g").await.is_ok());
+    assert!(gone.context.client_manager().close("c1", None).await.is_ok());
+    let error = lost.context.groups().add("c1", "g").await.unwrap_err();
+    assert!(matches!(error, SendError::NotFound(text) if text == "no such route"));
+}
+
+#[tokio::test]
 async fn the_members_of_a_group_are_listed_page_by_page() {
     let body = r#"{"value":[{"connectionId":"c1","userId":"ada"}],"nextLink":"http://x/y?continuationToken=t1"}"#;
     let fake = Fake::start(200, "", body).await;

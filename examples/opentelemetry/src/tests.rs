@@ -1,0 +1,55 @@
+//! That a call and what it sends are one trace.
+
+use std::sync::{Arc, Mutex};
+
+use hub_runtime::testing::TestHub;
+use opentelemetry::SpanId;
+use opentelemetry_sdk::{
+    error::OTelSdkResult,
+    trace::{SpanData, SpanExporter},
+};
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::{export, hub::Bell};
+
+/// Keeps what was exported.
+#[derive(Clone, Debug, Default)]
+struct Kept(Arc<Mutex<Vec<SpanData>>>);
+
+impl SpanExporter for Kept {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        self.0.lock().unwrap().extend(batch);
+        Ok(())
+    }
+}
+
+fn attribute(span: &SpanData, name: &str) -> String {
+    let found = span.attributes.iter().find(|attribute| attribute.key.as_str() == name);
+    found.map(|attribute| attribute.value.to_string()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_call_and_what_it_sends_are_one_trace() {
+    let kept = Kept::default();
+    let provider = export::provider(kept.clone());
+    let _guard = export::subscriber(&provider).set_default();
+    let hub = TestHub::new(Bell);
+    let ada = hub.anonymous().connect().await.unwrap();
+
+    ada.invoke::<()>("ring", ("Ada",)).await.unwrap();
+
+    let spans = kept.0.lock().unwrap().clone();
+    let named = |name: &str, attribute_name: &str, value: &str| {
+        let mut fitting = spans.iter().filter(|span| span.name == name);
+        fitting.find(|span| attribute(span, attribute_name) == value).cloned().unwrap()
+    };
+    let call = named("hub.call", "method", "ring");
+    let sent = named("hub.rest", "operation", "send_to_all");
+    assert_eq!(attribute(&call, "outcome"), "ok");
+    assert_eq!(call.parent_span_id, SpanId::INVALID);
+    assert_eq!(attribute(&sent, "attempts"), "1");
+    assert_eq!(sent.parent_span_id, call.span_context.span_id());
+    assert_eq!(sent.span_context.trace_id(), call.span_context.trace_id());
+    // What the caller said stays out of it.
+    assert!(!format!("{spans:?}").contains("Ada"));
+}

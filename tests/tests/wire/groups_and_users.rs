@@ -1,0 +1,182 @@
+//! Groups, users and the ends of connections, from the handles of a hub through the local service to
+//! the clients.
+
+use std::time::Duration;
+
+use hub_runtime::{
+    outbound::Member,
+    prelude::*,
+    testing::{TestClient, TestHub},
+};
+use serde_json::json;
+
+struct Loop;
+
+#[serverless_hub]
+impl Loop {}
+
+async fn connected(hub: &TestHub<Loop>, user: &str) -> TestClient {
+    hub.user(user).connect().await.unwrap()
+}
+
+/// Who hears what is sent to a group now.
+async fn heard(hub: &TestHub<Loop>, group: &str, clients: &[&TestClient]) -> Vec<bool> {
+    let mut before = Vec::new();
+    for client in clients {
+        before.push(client.received("news").await.len());
+    }
+    hub.context().clients().group(group).send("news", ()).await.unwrap();
+    let mut heard = Vec::new();
+    for (client, before) in clients.iter().zip(before) {
+        heard.push(client.received("news").await.len() > before);
+    }
+    heard
+}
+
+#[tokio::test]
+async fn a_connection_joins_and_leaves_one_group_or_all() {
+    let hub = TestHub::new(Loop);
+    let (ada, bob) = (connected(&hub, "ada").await, connected(&hub, "bob").await);
+    let groups = hub.context().groups();
+
+    groups.add(ada.connection_id(), "a").await.unwrap();
+    groups.add(ada.connection_id(), "b").await.unwrap();
+    groups.add(bob.connection_id(), "b").await.unwrap();
+    assert_eq!(heard(&hub, "a", &[&ada, &bob]).await, [true, false]);
+    assert_eq!(heard(&hub, "b", &[&ada, &bob]).await, [true, true]);
+
+    groups.remove(bob.connection_id(), "b").await.unwrap();
+    groups.remove(bob.connection_id(), "never joined").await.unwrap();
+    assert_eq!(heard(&hub, "b", &[&ada, &bob]).await, [true, false]);
+
+    groups.remove_from_all(ada.connection_id()).await.unwrap();
+    assert_eq!(heard(&hub, "a", &[&ada, &bob]).await, [false, false]);
+    assert_eq!(heard(&hub, "b", &[&ada, &bob]).await, [false, false]);
+}
+
+#[tokio::test]
+async fn the_members_of_a_group_come_page_by_page_each_once() {
+    const MEMBERS: usize = 450;
+    let hub = TestHub::new(Loop);
+    let mut clients = Vec::new();
+    for number in 0..MEMBERS {
+        let client = connected(&hub, &format!("user-{number}")).await;
+        hub.context().groups().add(client.connection_id(), "crowd").await.unwrap();
+        clients.push(client);
+    }
+
+    let (mut pages, mut members, mut continuation) = (0, Vec::<Member>::new(), None);
+    loop {
+        let page = hub.context().groups().members("crowd", continuation).await.unwrap();
+        pages += 1;
+        members.extend(page.members);
+        continuation = page.continuation;
+        if continuation.is_none() {
+            break;
+        }
+    }
+
+    assert_eq!(pages, 3);
+    let mut ids: Vec<_> = members.iter().map(|member| member.connection_id.as_str()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), MEMBERS);
+    assert!(members.iter().any(|member| member.user_id.as_deref() == Some("user-449")));
+    let nobody = hub.context().groups().members("nobody", None).await.unwrap();
+    assert!(nobody.members.is_empty() && nobody.continuation.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_joins_with_every_connection_now_and_later_until_it_is_removed_or_time_is_over() {
+    let hub = TestHub::new(Loop);
+    let users = hub.context().user_groups();
+    let early = connected(&hub, "ada").await;
+
+    users.add("ada", "for good").await.unwrap();
+    users.add_for("ada", "a minute", Duration::from_secs(60)).await.unwrap();
+    users.add_for("ada", "only now", Duration::ZERO).await.unwrap();
+    let late = connected(&hub, "ada").await;
+
+    assert_eq!(heard(&hub, "for good", &[&early, &late]).await, [true, true]);
+    assert_eq!(heard(&hub, "a minute", &[&early, &late]).await, [true, true]);
+    assert_eq!(heard(&hub, "only now", &[&early, &late]).await, [true, false]);
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    assert!(!users.contains("ada", "a minute").await.unwrap());
+    assert_eq!(heard(&hub, "a minute", &[&early, &late]).await, [false, false]);
+    users.remove("ada", "for good").await.unwrap();
+    assert!(!users.contains("ada", "for good").await.unwrap());
+    assert_eq!(heard(&hub, "for good", &[&early, &late]).await, [false, false]);
+}
+
+#[tokio::test]
+async fn a_user_leaves_all_groups_and_unknown_users_are_in_none() {
+    let hub = TestHub::new(Loop);
+    let users = hub.context().user_groups();
+    let ada = connected(&hub, "ada").await;
+    users.add("ada", "a").await.unwrap();
+    users.add("ada", "b").await.unwrap();
+    assert!(users.contains("ada", "a").await.unwrap());
+    assert!(!users.contains("nobody", "a").await.unwrap());
+
+    users.remove_from_all("ada").await.unwrap();
+
+    assert!(!users.contains("ada", "a").await.unwrap());
+    assert_eq!(heard(&hub, "b", &[&ada]).await, [false]);
+}
+
+#[tokio::test]
+async fn what_exists_is_known_and_what_has_ended_is_not() {
+    let hub = TestHub::new(Loop);
+    let manager = hub.context().client_manager();
+    let ada = connected(&hub, "ada").await;
+    let id = ada.connection_id().to_owned();
+    hub.context().groups().add(&id, "g").await.unwrap();
+
+    assert!(manager.connection_exists(&id).await.unwrap());
+    assert!(manager.user_exists("ada").await.unwrap());
+    assert!(manager.group_exists("g").await.unwrap());
+    ada.disconnect().await;
+
+    assert!(!manager.connection_exists(&id).await.unwrap());
+    assert!(!manager.user_exists("ada").await.unwrap());
+    assert!(!manager.group_exists("g").await.unwrap());
+}
+
+#[tokio::test]
+async fn one_connection_a_user_a_group_or_everybody_is_closed_with_the_reason_but_not_who_is_excluded() {
+    let hub = TestHub::new(Loop);
+    let manager = hub.context().client_manager();
+    let clients = [
+        connected(&hub, "ada").await,
+        connected(&hub, "ada").await,
+        connected(&hub, "bob").await,
+        connected(&hub, "eve").await,
+        connected(&hub, "eve").await,
+    ];
+    let id = |number: usize| clients[number].connection_id();
+    for number in [2, 3] {
+        hub.context().groups().add(id(number), "g").await.unwrap();
+    }
+    let reason_of = async |number: usize| loop {
+        if let Some(reason) = clients[number].ended() {
+            return reason;
+        }
+        tokio::task::yield_now().await;
+    };
+
+    manager.close(id(0), Some("one")).await.unwrap();
+    assert!(reason_of(0).await.contains("one"));
+    manager.close_user("eve", Some("user"), &[id(3)]).await.unwrap();
+    assert!(reason_of(4).await.contains("user"));
+    manager.close_group("g", Some("group"), &[id(3)]).await.unwrap();
+    assert!(reason_of(2).await.contains("group"));
+    manager.close_all(Some("all"), &[id(3)]).await.unwrap();
+    assert!(reason_of(1).await.contains("all"));
+
+    // Excluded each time, and alive.
+    hub.context().clients().all().send("news", (1,)).await.unwrap();
+    assert_eq!(clients[3].received("news").await, [json!([1])]);
+    assert_eq!(clients[3].ended(), None);
+    // To close who has ended is no error.
+    manager.close(id(0), None).await.unwrap();
+}
