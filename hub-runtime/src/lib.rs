@@ -37,9 +37,11 @@
 //! # }
 //! ```
 //!
+//! The [`guide`] has a page for each thing that an app does.
+//!
 //! | Feature | Gives | Default |
 //! |---|---|---|
-//! | `discover` | `#[serverless_hub(register)]`, [`HubAppBuilder::discover`] | no |
+//! | `discover` | `#[serverless_hub(register)]`, `HubAppBuilder::discover` | no |
 //! | `functions` | Azure Functions as a host, its bindings, and the files of a deployment | yes |
 //! | `lambda` | AWS Lambda as a host | no |
 //! | `local` | the embedded service: no account needed | yes |

@@ -10,7 +10,9 @@ pub fn provider(exporter: impl SpanExporter + 'static) -> SdkTracerProvider {
 }
 
 /// Hands spans and their events at info and above to the provider.
-pub fn subscriber(provider: &SdkTracerProvider) -> impl tracing_subscriber::util::SubscriberInitExt {
+pub fn subscriber(
+    provider: &SdkTracerProvider,
+) -> impl tracing_subscriber::util::SubscriberInitExt {
     let tracer = provider.tracer("bell");
     let layer = tracing_opentelemetry::layer().with_tracer(tracer);
     Registry::default().with(layer.with_filter(LevelFilter::INFO))

@@ -90,7 +90,7 @@ impl<H: Hub> TestHub<H> {
     /// # struct Echo;
     /// # #[serverless_hub] impl Echo {}
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let hub = TestHub::configured(Echo, |app| app.trust_app_service_headers());
+    /// let hub = TestHub::configured(Echo, |app| app.filter(SignedIn));
     /// # drop(hub); }
     /// ```
     ///

@@ -143,7 +143,8 @@ async fn what_exists_is_known_and_what_has_ended_is_not() {
 }
 
 #[tokio::test]
-async fn one_connection_a_user_a_group_or_everybody_is_closed_with_the_reason_but_not_who_is_excluded() {
+async fn one_connection_a_user_a_group_or_everybody_is_closed_with_the_reason_but_not_who_is_excluded()
+ {
     let hub = TestHub::new(Loop);
     let manager = hub.context().client_manager();
     let clients = [

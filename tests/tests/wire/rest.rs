@@ -284,7 +284,9 @@ async fn every_question_and_every_end_of_connections_has_its_request() {
         format!("HEAD {base}/groups/g{version}"),
         format!("DELETE {base}/connections/c1{version}&reason=bye%20%26%20thanks"),
         format!("DELETE {base}/connections/c2{version}"),
-        format!("POST {base}/users/ada/:closeConnections{version}&excluded=c1&excluded=c2&reason=bye"),
+        format!(
+            "POST {base}/users/ada/:closeConnections{version}&excluded=c1&excluded=c2&reason=bye"
+        ),
         format!("POST {base}/groups/g/:closeConnections{version}&excluded=c1"),
         format!("POST {base}/:closeConnections{version}&reason=bye"),
     ];
