@@ -4,6 +4,7 @@
 
 mod calls;
 mod connections;
+mod client_results;
 mod errors;
 mod fake_service;
 mod filters;
