@@ -33,7 +33,7 @@
 //! for a negotiate the same but the last, `throttled`, `not_found` or `too_large`; for the service `ok`, a
 //! status such as `429`, `unreachable`, `interrupted`, `timed_out` or `failed`. `filter` is the type of the filter that refused, or `method` when the
 //! method itself did. Nothing of a user is in a span or an event at `info` or above: neither user ids
-//! and claims, nor arguments, queries, headers and tokens.
+//! and claims, nor arguments, queries and tokens.
 
 use http::StatusCode;
 use hub_core::{ErrorKind, HubError, SendError};

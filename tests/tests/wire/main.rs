@@ -3,13 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod calls;
-mod connections;
 mod client_results;
+mod connections;
 mod errors;
 mod fake_service;
 mod filters;
-mod guides;
 mod groups_and_users;
+mod guides;
 mod lifecycle;
 mod messagepack;
 mod negotiate;
