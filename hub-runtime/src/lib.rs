@@ -100,6 +100,12 @@ mod upstream;
 #[derive(Debug)]
 pub struct Readme;
 
+/// Compiles the example of the page for those who come from C#.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/from-csharp.md")]
+#[derive(Debug)]
+pub struct FromCSharp;
+
 #[doc(hidden)]
 pub use hub_core::private as __private;
 pub use hub_core::{
