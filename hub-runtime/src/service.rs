@@ -62,13 +62,16 @@ where
 
     fn call(&mut self, request: Request<B>) -> Answering {
         let (parts, body) = request.into_parts();
-        Answering(Box::pin(answer(Arc::clone(&self.app), parts, Box::new(body))))
+        Answering(answer(Arc::clone(&self.app), parts, Box::new(body)))
     }
 }
 
 /// The answer of a [`HubService`] on its way. Dropping it does not stop a hub method that has begun.
 #[must_use = "futures do nothing unless awaited"]
-pub struct Answering(Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>);
+pub struct Answering(Answer);
+
+/// An answer on its way.
+pub(crate) type Answer = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
 
 impl Future for Answering {
     type Output = Result<Response<HubBody>, Infallible>;
@@ -114,16 +117,27 @@ impl Body for HubBody {
     }
 }
 
-/// Routes one request; nothing here depends on the body's type.
-pub(crate) async fn answer(
+/// Routes one request; nothing here depends on the body's type. Upstream calls have a future of their
+/// own: the others' would make it several times as large.
+pub(crate) fn answer(
+    app: Arc<Inner>,
+    parts: http::request::Parts,
+    body: Box<dyn ReadBody>,
+) -> Answer {
+    let route = app.routes.of(&parts.method, parts.uri.path());
+    if route == Route::Upstream && app.routes.code_fits(parts.uri.query()) {
+        return Box::pin(upstream::handle(app, parts, body));
+    }
+    Box::pin(other(app, parts, body))
+}
+
+/// Everything but upstream calls that may be answered.
+async fn other(
     app: Arc<Inner>,
     parts: http::request::Parts,
     body: Box<dyn ReadBody>,
 ) -> Response<Bytes> {
     match app.routes.of(&parts.method, parts.uri.path()) {
-        Route::Upstream if app.routes.code_fits(parts.uri.query()) => {
-            upstream::handle(app, parts, body).await
-        }
         Route::Upstream => {
             tracing::warn!("upstream call without the configured code");
             text(StatusCode::UNAUTHORIZED, "the query parameter `code` is missing or wrong")

@@ -51,34 +51,78 @@ pub(crate) struct UpstreamOptions {
 
 /// Answers one upstream call. The order of the checks is part of the contract: nothing of the body is
 /// read before the signature holds.
-pub(crate) async fn handle(
+///
+/// What is kept while the body is read is little, so that the future stays small enough for the caches
+/// of allocators: most of the work is in functions that do not wait.
+pub(crate) fn handle(
     app: Arc<Inner>,
     parts: Parts,
     body: Box<dyn ReadBody>,
-) -> Response<Bytes> {
+) -> impl Future<Output = Response<Bytes>> + Send {
     let headers = parts.headers;
-    let options = &app.upstream;
-    let caller = match caller(&app, &headers) {
-        Ok(caller) => caller,
-        Err(error) => {
-            tracing::warn!(%error, "upstream call refused");
-            return answer::text(
-                StatusCode::UNAUTHORIZED,
-                "the call is not genuine: check that the access keys of the app and the service are the same",
-            );
+    async move {
+        let admitted = match admit(&app, headers) {
+            Ok(admitted) => admitted,
+            Err(refusal) => return *refusal,
+        };
+        let body = body.read(app.upstream.max_body).await;
+        match begin(app, admitted, body) {
+            Ok(call) => call.await,
+            Err(refusal) => *refusal,
         }
-    };
+    }
+}
+
+/// A call whose headers are good.
+struct Admitted {
+    headers: HeaderMap,
+    caller: Caller,
+    protocol: Protocol,
+    route: Route,
+    category: Category,
+    mount: Mount,
+}
+
+/// Checks everything but the body.
+fn admit(app: &Inner, headers: HeaderMap) -> Result<Admitted, Refusal> {
+    let options = &app.upstream;
+    let caller = caller(app, &headers).map_err(|error| {
+        tracing::warn!(%error, "upstream call refused");
+        Box::new(answer::text(
+            StatusCode::UNAUTHORIZED,
+            "the call is not genuine: check that the access keys of the app and the service are the same",
+        ))
+    })?;
     warn_once_about_missing_seal(options, &caller, &headers);
-    let prepared = match prepare(&app, headers, caller, body).await {
-        Ok(prepared) => prepared,
-        Err(refusal) => return *refusal,
-    };
+    if declared_length(&headers).is_some_and(|length| length > options.max_body as u64) {
+        return Err(too_large(options.max_body));
+    }
+    let protocol = content_type(&headers)?;
+    let route = request::route(&headers).ok_or_else(|| {
+        refuse(StatusCode::BAD_REQUEST, "X-ASRS-Hub, X-ASRS-Category or X-ASRS-Event is missing")
+    })?;
+    let mount = find_hub(&app.hubs, &route)?;
+    let category = category(&route)?;
+    Ok(Admitted { headers, caller, protocol, route, category, mount })
+}
+
+/// Reads the body's message and starts the call.
+fn begin(
+    app: Arc<Inner>,
+    admitted: Admitted,
+    body: Result<Bytes, ReadError>,
+) -> Result<RunToEnd<Response<Bytes>>, Refusal> {
+    let body = body.map_err(|error| match error {
+        ReadError::TooLarge => too_large(app.upstream.max_body),
+        ReadError::Broken => refuse(StatusCode::BAD_REQUEST, "the body ended before it was whole"),
+    })?;
+    let prepared = prepare(&app, admitted, &body)?;
     let parts = &prepared.parts;
     let span = telemetry::call_span(&prepared.wire_name, prepared.method, &parts.connection_id);
     let cancellation = parts.cancellation.clone();
     let tasks = app.tasks.clone();
     let call = run(app, prepared, span.clone()).instrument(span);
-    RunToEnd::new(call, cancellation, tasks).await
+    Ok(RunToEnd::new(call, cancellation, tasks))
 }
 
 /// Checks signature and seal with the keys of where the hub lives. A call for a hub that is not here may
@@ -106,30 +150,10 @@ struct Prepared {
     parts: InvocationParts,
 }
 
-async fn prepare(
-    app: &Inner,
-    mut headers: HeaderMap,
-    caller: Caller,
-    body: Box<dyn ReadBody>,
-) -> Result<Prepared, Refusal> {
-    let max_body = app.upstream.max_body;
-    if declared_length(&headers).is_some_and(|length| length > max_body as u64) {
-        return Err(too_large(max_body));
-    }
-    let protocol = content_type(&headers)?;
-    let route = request::route(&headers).ok_or_else(|| {
-        refuse(StatusCode::BAD_REQUEST, "X-ASRS-Hub, X-ASRS-Category or X-ASRS-Event is missing")
-    })?;
-    let Mount { hub, wire_name, home } = find_hub(&app.hubs, &route)?;
-    let category = category(&route)?;
-    let body = match body.read(max_body).await {
-        Ok(body) => body,
-        Err(ReadError::TooLarge) => return Err(too_large(max_body)),
-        Err(ReadError::Broken) => {
-            return Err(refuse(StatusCode::BAD_REQUEST, "the body ended before it was whole"));
-        }
-    };
-    let body = parse(protocol, &body, category, &route)?;
+fn prepare(app: &Inner, admitted: Admitted, body: &Bytes) -> Result<Prepared, Refusal> {
+    let Admitted { mut headers, caller, protocol, route, category, mount } = admitted;
+    let Mount { hub, wire_name, home } = mount;
+    let body = parse(protocol, body, category, &route)?;
     let (invocation_id, arguments, error) = match body {
         Body::Connected => (None, Bytes::new(), None),
         Body::Disconnected { error } => (None, Bytes::new(), error),
@@ -166,27 +190,36 @@ async fn prepare(
 }
 
 /// Runs filters and method, and answers. From here on the call runs to its end.
-async fn run(app: Arc<Inner>, call: Prepared, span: Span) -> Response<Bytes> {
+///
+/// Not an `async fn`: that would carry the parts of the call beside what is made of them.
+fn run(
+    app: Arc<Inner>,
+    call: Prepared,
+    span: Span,
+) -> impl Future<Output = Response<Bytes>> + Send {
     // Shutdown waits for every token.
-    let _running = app.tasks.token();
-    let (category, protocol) = (call.parts.category, call.parts.protocol);
-    let invocation_id = call.parts.invocation_id.clone();
-    let connection_id = call.parts.connection_id.clone();
-    let wire_name = Arc::clone(&call.wire_name);
-    let outbound = Arc::clone(&call.home.outbound);
+    let running = app.tasks.token();
+    let Prepared { hub, wire_name, home, method, row, parts } = call;
+    let outbound = Arc::clone(&home.outbound);
+    let (category, protocol) = (parts.category, parts.protocol);
+    let invocation_id = parts.invocation_id.clone();
+    let connected = (category == Category::Connected).then(|| parts.connection_id.clone());
     let watch = Stopwatch::start();
-    let result =
-        catching(call.hub.call(call.row, call.parts, Arc::clone(&outbound), call.wire_name)).await;
-    app.counts.count(&result);
-    span.record("outcome", telemetry::outcome(&result));
-    telemetry::call_ended(&wire_name, call.method, &result, watch);
-    if let (Category::Connected, Err(error)) = (category, &result)
-        && matches!(error.kind(), ErrorKind::Denied | ErrorKind::Unauthenticated)
-        && !app.upstream.keep_refused_connections
-    {
-        close_refused(&*outbound, &wire_name, connection_id, error.text()).await;
+    let calling = hub.call(row, parts, Arc::clone(&outbound), Arc::clone(&wire_name));
+    async move {
+        let _running = running;
+        let result = catching(calling).await;
+        app.counts.count(&result);
+        span.record("outcome", telemetry::outcome(&result));
+        telemetry::call_ended(&wire_name, method, &result, watch);
+        if let (Some(connection_id), Err(error)) = (connected, &result)
+            && matches!(error.kind(), ErrorKind::Denied | ErrorKind::Unauthenticated)
+            && !app.upstream.keep_refused_connections
+        {
+            close_refused(&*outbound, &wire_name, connection_id, error.text()).await;
+        }
+        answer::outcome(category, protocol, invocation_id.as_deref(), result)
     }
-    answer::outcome(category, protocol, invocation_id.as_deref(), result)
 }
 
 /// The service keeps a client whose `connected` was answered 403, so it is closed over REST.
