@@ -10,6 +10,7 @@ use super::{Connection, Ending};
 pub(super) async fn reached(connection: &Arc<Connection>) -> Ending {
     let moment = connection.terms.expires.and_then(|at| connection.state.clock.instant(at));
     let Some(moment) = moment else { return pending().await };
-    sleep_until(moment).await;
+    // Few ask for it, so the timer is not in the future of every connection.
+    Box::pin(sleep_until(moment)).await;
     Ending::expired()
 }

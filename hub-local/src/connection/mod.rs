@@ -201,21 +201,23 @@ impl std::fmt::Debug for Connection {
     }
 }
 
-/// Lives until the transport is closed on both sides. `disconnected` follows what is queued.
+/// Lives until the transport is closed on both sides. `disconnected` follows what is queued. Both
+/// halves are borrowed: a future keeps room for what it is given beside what it moves that to, and
+/// there is one for each idle client.
 pub(crate) async fn run<S: Source>(
     connection: Arc<Connection>,
-    mut source: S,
-    mut sink: impl Sink,
+    source: &mut S,
+    sink: &mut impl Sink,
 ) {
     let _registered = Registered(Arc::clone(&connection));
-    let accepted = exchange(&connection, &mut source, &mut sink).await;
+    let accepted = exchange(&connection, source, sink).await;
     let ending = connection.ending.get();
     if accepted {
         let error = ending.and_then(|ending| ending.error.clone());
         dispatch::submit(&connection, Work::Disconnected { error });
     }
     if S::LINGERS && ending.is_some_and(|ending| ending.lingers) {
-        let _ = timeout(connection.state.limits.close, linger(&mut source)).await;
+        let _ = timeout(connection.state.limits.close, linger(source)).await;
     }
     sink.shut().await;
 }

@@ -12,6 +12,7 @@ mod events;
 mod frames;
 mod histogram;
 mod idle;
+mod mask;
 mod message;
 mod negotiate;
 mod over_http;

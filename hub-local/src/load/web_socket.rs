@@ -12,6 +12,7 @@ use super::{
     client::Pings,
     connect::{Connector, Wire},
     frames::Frames,
+    mask::masked,
     negotiate::Door,
 };
 use crate::transport::websocket::upgrade;
@@ -194,22 +195,4 @@ fn next_mask(mut mask: u32) -> u32 {
     mask ^= mask << 13;
     mask ^= mask >> 17;
     mask ^ (mask << 5)
-}
-
-fn masked(out: &mut Vec<u8>, first: u8, mask: u32, payload: &[u8]) {
-    out.push(first);
-    match payload.len() {
-        length @ 0..126 => out.push(0x80 | u8::try_from(length).unwrap_or_default()),
-        length @ 126..65536 => {
-            out.push(0x80 | 126);
-            out.extend(u16::try_from(length).unwrap_or_default().to_be_bytes());
-        }
-        length => {
-            out.push(0x80 | 127);
-            out.extend((length as u64).to_be_bytes());
-        }
-    }
-    let mask = mask.to_be_bytes();
-    out.extend(mask);
-    out.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
 }

@@ -139,10 +139,10 @@ pub(crate) fn connect_memory(
         Some(known) => accept::admit(state, asked, guest, known, Open::WebSocket(None))?,
         None => accept::admit_directly(state, asked, guest, Transport::Memory)?,
     };
-    let (client, source, sink) = memory::pipe();
+    let (client, mut source, mut sink) = memory::pipe();
     state.tasks.spawn(async move {
         let (connection, place) = admission.open();
-        connection::run(connection, source, sink).await;
+        connection::run(connection, &mut source, &mut sink).await;
         drop(place);
     });
     Ok(client)

@@ -62,7 +62,10 @@ pub(super) fn events(
     let (gone, limit) = (source.gone(), state.limits.close);
     state.tasks.spawn(async move {
         let (connection, place) = admission.open();
-        connection::run(connection, source, sink).await;
+        {
+            let (mut source, mut sink) = (source, sink);
+            connection::run(connection, &mut source, &mut sink).await;
+        }
         drop(place);
         // A client that does not read would keep the rest of its answer in memory.
         if timeout(limit, gone.cancelled()).await.is_err()
@@ -102,10 +105,10 @@ pub(super) async fn poll(
 }
 
 fn start_polling(state: &Arc<State>, admission: Admission, polls: Arc<Polls>) {
-    let source = PollSource { polls: Arc::clone(&polls), gap: state.limits.poll_gap };
+    let mut source = PollSource { polls: Arc::clone(&polls), gap: state.limits.poll_gap };
     state.tasks.spawn(async move {
         let (connection, place) = admission.open();
-        connection::run(connection, source, PollSink(polls)).await;
+        connection::run(connection, &mut source, &mut PollSink(polls)).await;
         drop(place);
     });
 }

@@ -85,10 +85,12 @@ fn open(
             Some(resumption) => {
                 let (read, write) = tokio::io::split(TokioIo::new(stream));
                 let (one, other) = (Arc::clone(&connection), Arc::clone(&resumption));
-                let source = ResumableSource::new(one, other, read);
-                let sink = ResumableSink::new(Arc::clone(&connection), resumption, write);
+                let mut source = ResumableSource::new(one, other, read);
+                let mut sink = ResumableSink::new(Arc::clone(&connection), resumption, write);
                 // Bigger than others, and rare: not in the future of every connection.
-                Box::pin(connection::run(connection, source, sink)).await;
+                let running =
+                    async move { connection::run(connection, &mut source, &mut sink).await };
+                Box::pin(running).await;
             }
         }
         drop(place);

@@ -69,17 +69,18 @@ async fn run(connection: Arc<Connection>, upgraded: Upgraded) {
     }
 }
 
-async fn exchange(
+fn exchange(
     connection: Arc<Connection>,
     read: impl AsyncRead + Unpin + Send,
     write: impl AsyncWrite + Unpin + Send,
     early: Bytes,
-) {
+) -> impl Future<Output = ()> + Send {
     let mut source = WebSocketSource::new(read, Arc::clone(&connection));
-    let sink = WebSocketSink::new(write, Arc::clone(&connection));
+    let mut sink = WebSocketSink::new(write, Arc::clone(&connection));
     source.input.extend_from_slice(&early);
     drop(early);
-    connection::run(connection, source, sink).await;
+    // What is captured is used where it is.
+    async move { connection::run(connection, &mut source, &mut sink).await }
 }
 
 /// The receiving half. Pings are answered through the outbox, as everything that is written.

@@ -5,7 +5,7 @@
 pub(super) struct Utf8 {
     /// The beginning of a character whose end has not come.
     begun: [u8; 4],
-    length: usize,
+    length: u8,
 }
 
 impl Utf8 {
@@ -14,11 +14,12 @@ impl Utf8 {
         while self.length > 0 {
             let Some((byte, rest)) = piece.split_first() else { return true };
             piece = rest;
-            if let Some(place) = self.begun.get_mut(self.length) {
+            if let Some(place) = self.begun.get_mut(usize::from(self.length)) {
                 *place = *byte;
             }
             self.length += 1;
-            match str::from_utf8(self.begun.get(..self.length).unwrap_or_default()) {
+            let begun = self.begun.get(..usize::from(self.length)).unwrap_or_default();
+            match str::from_utf8(begun) {
                 Ok(_) => self.length = 0,
                 Err(error) if error.error_len().is_some() => return false,
                 Err(_) => {}
@@ -31,8 +32,8 @@ impl Utf8 {
         let rest = piece.get(error.valid_up_to()..).unwrap_or_default();
         for (place, byte) in self.begun.iter_mut().zip(rest) {
             *place = *byte;
+            self.length += 1;
         }
-        self.length = rest.len();
         true
     }
 
