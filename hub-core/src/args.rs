@@ -27,6 +27,9 @@ pub trait HubArg: Sized + Send {
 
     /// Takes the whole message as one value.
     fn bind_body(call: &Invocation) -> Result<Self, HubError>;
+
+    /// Whether the argument may be left out at the end.
+    fn is_optional() -> bool;
 }
 
 #[diagnostic::do_not_recommend]
@@ -42,6 +45,10 @@ impl<T: DeserializeOwned + Send> HubArg for T {
 
     fn bind_body(call: &Invocation) -> Result<Self, HubError> {
         call.body()
+    }
+
+    fn is_optional() -> bool {
+        T::deserialize(Absent).is_ok()
     }
 }
 

@@ -4,7 +4,7 @@ use std::{fmt, future::Future, pin::Pin};
 
 use crate::{
     Context, HubError, NegotiateRequest, Negotiation, args::Args, error::IntoHubError,
-    filter::Filters, reply::Reply,
+    filter::Filters, reply::Reply, shape::Shape,
 };
 
 /// A type whose annotated `impl` block is a remote surface.
@@ -25,7 +25,11 @@ pub trait Hub: Sized + Send + Sync + 'static {
     const CONNECTION: &'static str = "AzureSignalRConnectionString";
 
     /// The trait of what the clients implement: `dyn ChatClient`, or [`Untyped`].
-    type Client: ?Sized + 'static;
+    type Client: ?Sized + Client + 'static;
+
+    /// The doc comment of the block.
+    #[doc(hidden)]
+    const DOCS: &'static str = "";
 
     #[doc(hidden)]
     const METHODS: &'static [Method<Self>];
@@ -35,6 +39,37 @@ pub trait Hub: Sized + Send + Sync + 'static {
 
     #[doc(hidden)]
     fn filters() -> Filters;
+}
+
+/// What the clients of a hub implement.
+///
+/// Write it with `#[hub_client]` on a trait; `dyn ChatClient` is the type that stands for it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not what clients implement",
+    label = "this is no client trait",
+    note = "put `#[hub_client]` on the trait"
+)]
+pub trait Client {
+    #[doc(hidden)]
+    const CALLS: &'static [ClientCall];
+}
+
+impl Client for Untyped {
+    const CALLS: &'static [ClientCall] = &[];
+}
+
+/// One row of a client's table.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct ClientCall {
+    /// The name that is sent to clients.
+    pub name: &'static str,
+    /// The doc comment.
+    pub docs: &'static str,
+    /// The names of the arguments, in order.
+    pub params: &'static [&'static str],
+    /// The types.
+    pub shape: Shape,
 }
 
 /// The client of a hub that names no client trait: everything goes through `send` and `invoke`.
@@ -73,8 +108,13 @@ pub struct Method<H: Hub> {
     pub category: Category,
     /// Whether the method answers every message that no other one does.
     pub fallback: bool,
-    /// The names of the arguments that come from the client, in order.
+    /// The names of the arguments that come from the client, in order; `...name` is all of them as one
+    /// value.
     pub params: &'static [&'static str],
+    /// The doc comment.
+    pub docs: &'static str,
+    /// The types.
+    pub shape: Shape,
     /// Makes the method's own filters, outer first. Called once, when the hub is mounted.
     pub filters: fn() -> Filters,
     /// Binds and calls. The mounted hub has run the filters before.

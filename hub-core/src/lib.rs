@@ -12,6 +12,7 @@ mod cancellation;
 mod client_manager;
 mod clients;
 mod context;
+mod contract;
 mod decode;
 mod error;
 mod extract;
@@ -38,6 +39,8 @@ mod reply;
 pub mod seal;
 mod secret;
 mod send_error;
+#[doc(hidden)]
+pub mod shape;
 pub mod signature;
 #[cfg(feature = "token")]
 pub mod token;
@@ -50,11 +53,14 @@ pub use cancellation::{Cancellation, Cancelled};
 pub use client_manager::ClientManager;
 pub use clients::{CallerClients, Clients};
 pub use context::{Context, HubContext};
+pub use contract::Contract;
+#[doc(hidden)]
+pub use contract::HubContract;
 pub use error::{ErrorKind, HubError, HubResult, IntoHubError, OrReject};
 pub use extract::FromContext;
 pub use filter::{Filter, Maintenance, RateLimit, RequireClaim, SignedIn};
 pub use groups::Groups;
-pub use hub::{Category, Hub, Untyped};
+pub use hub::{Category, Client, Hub, Untyped};
 pub use invocation::{Claims, Extensions, Invocation, InvocationParts, Query};
 pub use negotiate::{AppServiceUser, NegotiateRequest, Negotiation};
 pub use outbound::{InvokeError, SendError, Target};

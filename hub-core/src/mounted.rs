@@ -3,9 +3,9 @@
 use std::{any::Any, fmt, future::Future, pin::Pin, sync::Arc};
 
 use crate::{
-    Context, Hub, HubContext, HubError, Invocation, NegotiateRequest, Negotiation, args::Args,
-    filter::Filters, hub::Category, invocation::InvocationParts, names, outbound::Outbound,
-    panics::catching, reply::Reply,
+    Client, Context, Hub, HubContext, HubContract, HubError, Invocation, NegotiateRequest,
+    Negotiation, args::Args, filter::Filters, hub::Category, invocation::InvocationParts, names,
+    outbound::Outbound, panics::catching, reply::Reply, shape::Schemas,
 };
 
 /// A hub that can be called without knowing its type.
@@ -42,6 +42,9 @@ pub trait MountedHub: Send + Sync {
         request: NegotiateRequest,
     ) -> Option<Owned<Result<Negotiation, HubError>>>;
 
+    /// What clients can call and must answer to; the types go to `schemas`.
+    fn describe(&self, schemas: &mut Schemas) -> HubContract;
+
     /// Whether the hub has a `negotiate`.
     fn negotiates(&self) -> bool;
 
@@ -65,6 +68,7 @@ pub struct MethodInfo {
     /// Whether it answers every message that no other method does.
     pub fallback: bool,
     pub params: &'static [&'static str],
+    pub docs: &'static str,
 }
 
 /// A hub value, mounted: its filters exist, its names are indexed.
@@ -101,6 +105,7 @@ impl<H: Hub> Mounted<H> {
                 category: method.category,
                 fallback: method.fallback,
                 params: method.params,
+                docs: method.docs,
             });
             filters.push(match method.category {
                 Category::Message | Category::Connected => block.around((method.filters)()),
@@ -180,6 +185,13 @@ impl<H: Hub> MountedHub for Mounted<H> {
     ) -> Option<Owned<Result<Negotiation, HubError>>> {
         let negotiate = H::NEGOTIATE?;
         Some(Box::pin(async move { negotiate(&self.hub, request).await }))
+    }
+
+    fn describe(&self, schemas: &mut Schemas) -> HubContract {
+        let shapes = H::METHODS.iter().map(|method| method.shape);
+        let rows: Vec<_> = self.methods.iter().zip(shapes).collect();
+        let calls = <H::Client as Client>::CALLS;
+        HubContract::new(H::NAME, H::DOCS, self.negotiates(), &rows, calls, schemas)
     }
 
     fn negotiates(&self) -> bool {

@@ -19,7 +19,8 @@ pub use crate::{
     extract::FromContext,
     filter::{Filter, Filters},
     hub::{
-        CallFuture, Category, Hub, IntoNegotiation, Method, NegotiateFuture, Negotiator, Untyped,
+        CallFuture, Category, Client, ClientCall, Hub, IntoNegotiation, Method, NegotiateFuture,
+        Negotiator, Untyped,
     },
     invocation::Invocation,
     negotiate::{NegotiateRequest, Negotiation},
@@ -28,8 +29,10 @@ pub use crate::{
     reply::{HubReply, Reply},
 };
 
+pub use ::serde::de::IgnoredAny;
+
 #[doc(inline)]
-pub use crate::__register as register;
+pub use crate::{__register as register, __shape as shape};
 
 /// Puts a hub into the registry.
 #[cfg(feature = "inventory")]

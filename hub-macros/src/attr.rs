@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::{
-    Attribute, Error, Expr, LitStr, Meta, Token,
+    Attribute, Error, Expr, ExprLit, Lit, LitStr, Meta, Token,
     ext::IdentExt,
     parse::{ParseStream, Parser},
 };
@@ -77,6 +77,19 @@ fn condition(attr: &Attribute) -> Option<TokenStream> {
     let predicate = parts.next()?;
     let cfgs: Vec<_> = parts.filter(|part| path_end(part).as_deref() == Some("cfg")).collect();
     (!cfgs.is_empty()).then(|| quote!(#[cfg_attr(#predicate, #(#cfgs),*)]))
+}
+
+/// The doc comment of an item: its lines, without the blank that most begin with.
+pub(crate) fn docs(attrs: &[Attribute]) -> String {
+    let lines = attrs.iter().filter_map(|attr| match &attr.meta {
+        Meta::NameValue(meta) if meta.path.is_ident("doc") => match &meta.value {
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
+            _ => None,
+        },
+        _ => None,
+    });
+    let lines = lines.map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned());
+    lines.collect::<Vec<_>>().join("\n").trim().to_owned()
 }
 
 /// The attribute of ours that a `cfg_attr` may turn into.

@@ -88,6 +88,16 @@ pub(crate) enum Whole {
     Body,
 }
 
+impl Whole {
+    /// What the table calls the parameter.
+    pub(crate) fn row_name(self) -> &'static str {
+        match self {
+            Self::Arguments => "...arguments",
+            Self::Body => "...message",
+        }
+    }
+}
+
 /// What `#[hub(…)]` says of a parameter.
 pub(crate) fn whole(attrs: &[Attribute], sink: &Sink) -> Option<Whole> {
     let mut whole = None;

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use hub_core::{Hub, HubContext, mounted::MountedHub};
+use hub_core::{Contract, Hub, HubContext, mounted::MountedHub, shape::Schemas};
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -105,7 +105,6 @@ impl Hubs {
     }
 
     /// Every hub, in the order of their names.
-    #[cfg(feature = "functions")]
     pub(crate) fn all(&self) -> Vec<Mount> {
         let mut mounts = self.mounts.clone();
         mounts.sort_unstable_by(|left, right| left.wire_name.cmp(&right.wire_name));
@@ -168,6 +167,31 @@ impl HubApp {
         urls.sort_unstable();
         urls.dedup();
         urls
+    }
+
+    /// What clients of the app can call and must answer to, as one document: names and doc comments, and
+    /// with the feature `schema` the JSON Schema of each argument and result.
+    ///
+    /// ```
+    /// # use hub_runtime::prelude::*;
+    /// # struct Chat;
+    /// #[serverless_hub]
+    /// impl Chat {
+    ///     /// Says something to a room.
+    ///     async fn say(&self, room: String, text: String) {}
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let app = HubApp::builder().signalr(SignalR::local()).hub(Chat).build()?;
+    /// let document = app.contract().to_string();
+    /// assert!(document.contains("Says something to a room."));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn contract(&self) -> Contract {
+        let mut schemas = Schemas::default();
+        let hubs = self.inner.hubs.all().into_iter();
+        let hubs = hubs.map(|mount| mount.hub.describe(&mut schemas)).collect();
+        Contract::new(hubs, schemas)
     }
 
     /// What the app has counted since it started.

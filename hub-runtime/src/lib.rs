@@ -48,6 +48,7 @@
 //! | `metrics` | calls, refusals, errors, latencies, sends and retries through the `metrics` façade: [`telemetry`] | no |
 //! | `msgpack` | clients that speak MessagePack, with native values for them | yes |
 //! | `rest` | the REST client of a service elsewhere, with TLS | yes |
+//! | `schema` | JSON Schemas in [`HubApp::contract`], through schemars 1 | no |
 //! | `server` | [`HubApp::serve`], [`HubApp::run`] | yes |
 //! | `testing` | `testing::TestHub`: the whole loop in memory | no |
 
@@ -109,11 +110,11 @@ pub struct FromCSharp;
 #[doc(hidden)]
 pub use hub_core::private as __private;
 pub use hub_core::{
-    AppServiceUser, ArgumentList, CallerClients, Cancellation, Category, Claims, ClientManager,
-    Clients, Context, ErrorKind, Filter, FromContext, Groups, Hub, HubContext, HubError, HubResult,
-    IntoHubError, Invocation, InvokeError, Invoking, Maintenance, Many, NegotiateRequest,
-    Negotiation, One, OrReject, Proxy, Query, RateLimit, RequireClaim, Secret, SendError, Sending,
-    SignedIn, SingleConnection, Target, Untyped, UserGroups, outbound,
+    AppServiceUser, ArgumentList, CallerClients, Cancellation, Category, Claims, Client,
+    ClientManager, Clients, Context, Contract, ErrorKind, Filter, FromContext, Groups, Hub,
+    HubContext, HubError, HubResult, IntoHubError, Invocation, InvokeError, Invoking, Maintenance,
+    Many, NegotiateRequest, Negotiation, One, OrReject, Proxy, Query, RateLimit, RequireClaim,
+    Secret, SendError, Sending, SignedIn, SingleConnection, Target, Untyped, UserGroups, outbound,
     token::{TokenError, TokenKeyError, TokenVerifier},
 };
 pub use hub_macros::{filter, from_context, hub, hub_client, serverless_hub};

@@ -4,11 +4,12 @@
 //! call.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{Signature, Type, TypeReference, parse_quote, parse_quote_spanned, spanned::Spanned};
 
 use super::model::{ArgumentDef, CallDef, ClientDef};
 use crate::{
+    attr,
     paths::{Root, at, local},
     types,
 };
@@ -25,6 +26,7 @@ pub(crate) fn client(client: &ClientDef) -> TokenStream {
     let deprecated =
         calls.iter().flat_map(|call| &call.attrs).any(|a| a.path().is_ident("deprecated"));
     let allow = deprecated.then(|| quote_spanned!(Span::mixed_site()=> #[allow(deprecated)]));
+    let rows = calls.iter().filter(|call| call.sound).map(row);
     quote_spanned! {Span::mixed_site()=>
         #declared
         const _: () = {
@@ -34,7 +36,38 @@ pub(crate) fn client(client: &ClientDef) -> TokenStream {
             impl<#audience: __hub::Audience> #ident for __hub::Proxy<dyn #ident, #audience> {
                 #(#methods)*
             }
+            #[automatically_derived]
+            impl __hub::Client for dyn #ident {
+                const CALLS: &'static [__hub::ClientCall] = &[#(#rows,)*];
+            }
         };
+    }
+}
+
+/// One row of the contract's table.
+fn row(call: &CallDef) -> TokenStream {
+    let CallDef { sig, name, attrs, conditions, .. } = call;
+    let site = Span::mixed_site();
+    let docs = attr::docs(attrs);
+    let names = call.arguments.iter().map(|argument| {
+        let ArgumentDef { name, conditions, .. } = argument;
+        quote_spanned!(site=> #(#conditions)* #name)
+    });
+    let lifetimes = types::lifetimes(&sig.generics);
+    let types = call.arguments.iter().map(|argument| {
+        let ArgumentDef { ty, conditions, .. } = argument;
+        let ty = types::without_lifetimes(ty.to_token_stream(), &lifetimes);
+        quote_spanned!(site=> #(#conditions)* #ty,)
+    });
+    let answer = call.answer.as_ref().map(|answer| quote_spanned!(site=> -> #answer));
+    quote_spanned! {site=>
+        #(#conditions)*
+        __hub::ClientCall {
+            name: #name,
+            docs: #docs,
+            params: &[#(#names),*],
+            shape: __hub::shape!(client [#(#types)*] #answer),
+        }
     }
 }
 
@@ -80,7 +113,7 @@ fn implementation(call: &CallDef) -> TokenStream {
         _ => None,
     });
     let inputs = call.arguments.iter().enumerate().map(|(index, argument)| {
-        let ArgumentDef { ty, conditions } = argument;
+        let ArgumentDef { ty, conditions, .. } = argument;
         let input = local(&format!("arg{index}"));
         quote_spanned!(site=> #(#conditions)* #input: #ty)
     });

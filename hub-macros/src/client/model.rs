@@ -32,6 +32,8 @@ pub(crate) struct CallDef {
 
 /// One argument of a client method.
 pub(crate) struct ArgumentDef {
+    /// For the contract; what is no plain name is `argument`.
+    pub(crate) name: String,
     pub(crate) ty: Type,
     pub(crate) conditions: Vec<TokenStream>,
 }

@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use syn::{
-    Attribute, FnArg, GenericParam, ItemTrait, Receiver, ReceiverKind, ReturnType, Safety,
+    Attribute, FnArg, GenericParam, ItemTrait, Pat, Receiver, ReceiverKind, ReturnType, Safety,
     Signature, TraitItem, TraitItemFn, Type, ext::IdentExt,
 };
 
@@ -171,7 +171,12 @@ impl Reader<'_> {
         for input in &mut sig.inputs {
             let FnArg::Typed(input) = input else { continue };
             self.refuse_own(&mut input.attrs, "it works on hub methods");
+            let name = match &*input.pat {
+                Pat::Ident(pat) => pat.ident.unraw().to_string().trim_start_matches('_').to_owned(),
+                _ => String::new(),
+            };
             arguments.push(ArgumentDef {
+                name: if name.is_empty() { "argument".to_owned() } else { name },
                 ty: Type::clone(&input.ty),
                 conditions: attr::conditions(&input.attrs),
             });

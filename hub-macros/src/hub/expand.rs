@@ -44,6 +44,10 @@ pub(crate) fn table(hub: &HubDef) -> TokenStream {
 
 pub(crate) fn implementation(hub: &HubDef, parts: &Parts) -> TokenStream {
     let HubDef { name, self_ty, .. } = hub;
+    let docs = (!hub.docs.is_empty()).then(|| {
+        let docs = &hub.docs;
+        quote_spanned!(Span::mixed_site()=> const DOCS: &'static ::core::primitive::str = #docs;)
+    });
     let Parts { methods, negotiate, filters, attributes, imports, registration } = parts;
     let alias = hub.root.alias();
     let (generics, _, conditions) = hub.generics.split_for_impl();
@@ -65,6 +69,7 @@ pub(crate) fn implementation(hub: &HubDef, parts: &Parts) -> TokenStream {
                 const NAME: &'static ::core::primitive::str = #name;
                 #connection
                 type Client = #client;
+                #docs
                 const METHODS: &'static [__hub::Method<Self>] = &[#methods];
                 const NEGOTIATE: __hub::Option<__hub::Negotiator<Self>> = #negotiate;
                 fn filters() -> __hub::Filters {
@@ -110,8 +115,13 @@ fn method(method: &MethodDef) -> TokenStream {
             let conditions = &param.conditions;
             Some(quote_spanned!(Span::mixed_site()=> #(#conditions)* #name))
         }
-        Source::Context | Source::Call | Source::Whole(_) => None,
+        Source::Whole(whole) => {
+            let (name, conditions) = (whole.row_name(), &param.conditions);
+            Some(quote_spanned!(Span::mixed_site()=> #(#conditions)* #name))
+        }
+        Source::Context | Source::Call => None,
     });
+    let (docs, shape) = (&method.docs, shape(method));
     let fallback = method.fallback;
     let filters = filters(&method.filters);
     let (this, context, args) = (local("this"), context(method), arguments(method));
@@ -126,6 +136,8 @@ fn method(method: &MethodDef) -> TokenStream {
             category: __hub::Category::#category,
             fallback: #fallback,
             params: &[#(#names),*],
+            docs: #docs,
+            shape: #shape,
             filters: || #filters,
             call: |#this, #context, #mutable #args| __hub::Box::pin(async move { #body }),
         }
@@ -156,6 +168,29 @@ fn call(method: &MethodDef) -> TokenStream {
         #finish
         #into_reply(#called.await, #context.protocol())
     }
+}
+
+/// The types of the arguments, in the order of their names, and of the result.
+fn shape(method: &MethodDef) -> TokenStream {
+    let site = Span::mixed_site();
+    let types = method.params.iter().filter_map(|param| {
+        let ParamDef { ty, conditions, .. } = param;
+        match &param.source {
+            Source::Client { .. } | Source::Whole(Whole::Arguments) => {
+                Some(quote_spanned!(site=> #(#conditions)* #ty,))
+            }
+            Source::Whole(Whole::Body) => {
+                Some(quote_spanned!(site=> #(#conditions)* __hub::IgnoredAny,))
+            }
+            Source::Context | Source::Call => None,
+        }
+    });
+    let result = match &method.reply {
+        Reply::Nothing => quote_spanned!(site=> ()),
+        Reply::Type(ty) => ty.clone(),
+        Reply::Opaque(_) => quote_spanned!(site=> __hub::IgnoredAny),
+    };
+    quote_spanned!(site=> __hub::shape!(hub [#(#types)*] -> #result))
 }
 
 /// What is left of the arguments; the name says so when nobody looks.

@@ -17,6 +17,8 @@ pub(crate) struct HubDef {
     pub(crate) name: String,
     pub(crate) generics: Generics,
     pub(crate) self_ty: Type,
+    /// The block's doc comment.
+    pub(crate) docs: String,
     /// Whether and how the hub registers.
     pub(crate) register: Option<Register>,
     /// The setting that names the hub's service, if the block names one.
@@ -35,6 +37,7 @@ pub(crate) struct MethodDef {
     pub(crate) ident: Ident,
     /// The name that clients use.
     pub(crate) name: String,
+    pub(crate) docs: String,
     pub(crate) category: Category,
     /// Whether it answers what no other method does.
     pub(crate) fallback: bool,

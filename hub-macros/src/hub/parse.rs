@@ -44,6 +44,7 @@ pub(crate) fn block(args: TokenStream, block: &mut ItemImpl, sink: &Sink) -> Opt
     let connection = reader.connection();
     Some(HubDef {
         name,
+        docs: attr::docs(&block.attrs),
         generics: block.generics.clone(),
         self_ty: Type::clone(&block.self_ty),
         filters,
@@ -285,6 +286,7 @@ impl Reader<'_> {
         };
         MethodDef {
             name,
+            docs: attr::docs(&function.attrs),
             category,
             params: self.params(&mut function.sig, category, options.fallback.is_some()),
             fallback: options.fallback.is_some(),

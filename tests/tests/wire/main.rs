@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod binding;
 mod calls;
 mod client_results;
 mod connections;
+mod contract;
 mod errors;
 mod fake_service;
 mod filters;
@@ -15,6 +17,7 @@ mod messagepack;
 mod negotiate;
 mod negotiate_identity;
 mod negotiate_limit;
+mod outside;
 mod readme;
 mod rest;
 mod rest_failures;

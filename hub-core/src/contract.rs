@@ -1,0 +1,210 @@
+//! What the hubs of an app take, answer and send, as one document: the base of typed clients in other
+//! languages.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    hub::{Category, ClientCall},
+    mounted::MethodInfo,
+    shape::{Schemas, Shape},
+};
+
+/// The version of the format; it grows when a reader of the last one would be misled.
+const VERSION: u8 = 1;
+
+/// Everything that clients of an app can call and must answer to.
+///
+/// It is written as one JSON document, by `to_string()` (indented) or through [`Serialize`]. The same
+/// program always writes the same document.
+///
+/// | Member | What |
+/// |---|---|
+/// | `version` | 1; a reader refuses what it does not know |
+/// | `hubs` | in the order of their names |
+/// | `hubs[].name`, `docs` | as clients write it; the block's doc comment, if it has one |
+/// | `hubs[].negotiate`, `connected`, `disconnected` | whether the hub answers these |
+/// | `hubs[].fallback` | whether the hub answers methods that are not listed |
+/// | `hubs[].methods` | what clients call, in the order of the source: `name`, `docs`, `arguments`, `result` |
+/// | `hubs[].client` | what clients implement, likewise |
+/// | `…arguments[]` | `name`, `schema`, `optional` (it may be left out at the end), `rest` (all arguments as one value) |
+/// | `…result` | the schema of what is answered; not there when nothing is, or nothing is known |
+/// | `schemas` | what `$ref`s point to: `received` for what the app reads, `sent` for what it writes |
+///
+/// `schema`, `optional`, `result` and `schemas` need the feature `schema`. They are JSON Schemas of
+/// draft 2020-12, of types that implement `JsonSchema` of schemars 1; all others have the schema
+/// `true`, which allows anything. Members that say nothing are left out.
+#[derive(Clone, Debug, Serialize)]
+pub struct Contract {
+    version: u8,
+    hubs: Vec<HubContract>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schemas: Option<Definitions>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Definitions {
+    received: Value,
+    sent: Value,
+}
+
+/// One hub.
+#[doc(hidden)]
+#[derive(Clone, Debug, Serialize)]
+pub struct HubContract {
+    pub(crate) name: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub(crate) docs: &'static str,
+    pub(crate) negotiate: bool,
+    pub(crate) connected: bool,
+    pub(crate) disconnected: bool,
+    pub(crate) fallback: bool,
+    pub(crate) methods: Vec<CallContract>,
+    pub(crate) client: Vec<CallContract>,
+}
+
+/// One method of a hub or a client.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct CallContract {
+    name: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    docs: &'static str,
+    arguments: Vec<ArgumentContract>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<Value>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct ArgumentContract {
+    name: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schema: Option<Value>,
+    #[serde(skip_serializing_if = "is_false")]
+    optional: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    rest: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+impl Contract {
+    /// The contract of hubs that were described with these schemas.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn new(mut hubs: Vec<HubContract>, schemas: Schemas) -> Self {
+        hubs.sort_by_key(|hub| hub.name);
+        Self { version: VERSION, hubs, schemas: schemas.finish() }
+    }
+}
+
+impl fmt::Display for Contract {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string_pretty(self).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl HubContract {
+    /// A hub's rows and those of its clients.
+    pub(crate) fn new(
+        name: &'static str,
+        docs: &'static str,
+        negotiate: bool,
+        rows: &[(&MethodInfo, Shape)],
+        client: &[ClientCall],
+        schemas: &mut Schemas,
+    ) -> Self {
+        let has = |category| rows.iter().any(|(method, _)| method.category == category);
+        let named = |method: &MethodInfo| method.category == Category::Message && !method.fallback;
+        let methods = rows.iter().filter(|(method, _)| named(method)).map(|(method, shape)| {
+            CallContract::new(method.name, method.docs, method.params, *shape, schemas)
+        });
+        Self {
+            name,
+            docs,
+            negotiate,
+            connected: has(Category::Connected),
+            disconnected: has(Category::Disconnected),
+            fallback: rows.iter().any(|(method, _)| method.fallback),
+            methods: methods.collect(),
+            client: client
+                .iter()
+                .map(|call| {
+                    CallContract::new(call.name, call.docs, call.params, call.shape, schemas)
+                })
+                .collect(),
+        }
+    }
+}
+
+impl CallContract {
+    fn new(
+        name: &'static str,
+        docs: &'static str,
+        params: &[&'static str],
+        shape: Shape,
+        schemas: &mut Schemas,
+    ) -> Self {
+        let (types, result) = schemas.of(shape);
+        let mut types = types.into_iter();
+        let arguments = params.iter().map(|param| {
+            let (schema, optional) = types.next().unzip();
+            ArgumentContract {
+                name: param.trim_start_matches("..."),
+                schema,
+                optional: optional.unwrap_or(false),
+                rest: param.starts_with("..."),
+            }
+        });
+        Self { name, docs, arguments: arguments.collect(), result }
+    }
+}
+
+#[cfg(feature = "schema")]
+impl Schemas {
+    /// The schema of each argument and whether it may be left out, and that of the result.
+    fn of(&mut self, shape: Shape) -> (Vec<(Value, bool)>, Option<Value>) {
+        let types = (shape.types)(self);
+        let arguments = types.arguments.into_iter();
+        let arguments = arguments.map(|argument| (sorted(argument.schema), argument.optional));
+        (arguments.collect(), types.result.map(sorted))
+    }
+
+    fn finish(mut self) -> Option<Definitions> {
+        let (received, sent) = self.generators.definitions();
+        Some(Definitions {
+            received: sorted(Value::Object(received)),
+            sent: sorted(Value::Object(sent)),
+        })
+    }
+}
+
+#[cfg(not(feature = "schema"))]
+impl Schemas {
+    fn of(&mut self, _: Shape) -> (Vec<(Value, bool)>, Option<Value>) {
+        (Vec::new(), None)
+    }
+
+    fn finish(self) -> Option<Definitions> {
+        None
+    }
+}
+
+/// The same value with its members in order, however `serde_json` keeps them.
+#[cfg(feature = "schema")]
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let mut members: Vec<_> = members.into_iter().collect();
+            members.sort_by(|(left, _), (right, _)| left.cmp(right));
+            let members = members.into_iter().map(|(name, value)| (name, sorted(value)));
+            Value::Object(members.collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
+        other => other,
+    }
+}

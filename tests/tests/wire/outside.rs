@@ -1,0 +1,85 @@
+//! A hub's handles away from its calls: in tasks, threads and other types.
+
+use std::time::Duration;
+
+use hub_runtime::{HubContext, prelude::*, testing::TestHub};
+
+/// Neither `Clone` nor `Debug`, which a context must not ask for.
+struct Board;
+
+#[hub_client]
+trait BoardClient {
+    async fn changed(&self, value: u8);
+    async fn ready(&self) -> bool;
+}
+
+#[serverless_hub(client = BoardClient)]
+impl Board {
+    /// Work that outlives the call.
+    async fn later(&self, ctx: &Context<Self>) {
+        let (board, caller) = (ctx.hub().clone(), ctx.connection_id().to_owned());
+        tokio::spawn(async move { board.clients().client(caller).changed(9).await });
+    }
+}
+
+/// What an application keeps in its own state.
+#[derive(Clone)]
+struct Worker {
+    board: HubContext<Board>,
+}
+
+fn travels<T: Clone + Send + Sync + 'static>(value: &T) -> T {
+    value.clone()
+}
+
+#[tokio::test]
+async fn a_context_travels_to_tasks_and_threads() {
+    let hub = TestHub::new(Board);
+    let ada = hub.user("ada").connect().await.unwrap();
+    let worker = Worker { board: travels(&hub.context()) };
+
+    let (task, thread) = (worker.clone(), worker.clone());
+    tokio::spawn(async move { task.board.clients().user("ada").changed(1).await })
+        .await
+        .unwrap()
+        .unwrap();
+    let handle = tokio::runtime::Handle::current();
+    let sent = tokio::task::spawn_blocking(move || {
+        std::thread::spawn(move || {
+            handle.block_on(async { thread.board.clients().all().changed(2).await })
+        })
+        .join()
+    });
+    sent.await.unwrap().unwrap().unwrap();
+
+    let received = ada.received("changed").await;
+    assert_eq!(received, [serde_json::json!([1]), serde_json::json!([2])]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timer_sends_and_asks_without_a_call() {
+    let hub = TestHub::new(Board);
+    let ada = hub.user("ada").connect().await.unwrap();
+    ada.on("ready", |_: ()| true);
+    let (board, id) = (hub.context(), ada.connection_id().to_owned());
+
+    let timer = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        board.groups().add(&id, "lobby").await?;
+        board.clients().group("lobby").changed(3).await?;
+        HubResult::Ok(board.clients().client(id).ready().await?)
+    });
+
+    assert!(timer.await.unwrap().unwrap());
+    assert_eq!(ada.next("changed", 0).await.unwrap(), serde_json::json!([3]));
+}
+
+#[tokio::test]
+async fn work_that_outlives_a_call_keeps_the_handles() {
+    let hub = TestHub::new(Board);
+    let ada = hub.user("ada").connect().await.unwrap();
+
+    ada.invoke::<()>("later", ()).await.unwrap();
+
+    assert_eq!(ada.next("changed", 0).await.unwrap(), serde_json::json!([9]));
+}
