@@ -62,11 +62,10 @@ pub(crate) fn process(name: &str) -> Option<String> {
 
 /// The variable that shows a cloud host, if one does.
 pub(crate) fn cloud_host(variables: &impl Variables) -> Option<&'static str> {
-    const FUNCTIONS: &str = "FUNCTIONS_WORKER_RUNTIME";
+    // The second is what the Functions host itself gives, on plans without the first.
+    const FUNCTIONS: [&str; 2] = ["FUNCTIONS_WORKER_RUNTIME", "FUNCTIONS_CUSTOMHANDLER_PORT"];
     let develops =
         variables.set("AZURE_FUNCTIONS_ENVIRONMENT").is_some_and(|value| value == "Development");
-    if variables.set(FUNCTIONS).is_some() && !develops {
-        return Some(FUNCTIONS);
-    }
-    CLOUD_HOSTS.into_iter().find(|name| variables.set(name).is_some())
+    let functions = FUNCTIONS.into_iter().filter(|_| !develops);
+    functions.chain(CLOUD_HOSTS).find(|name| variables.set(name).is_some())
 }

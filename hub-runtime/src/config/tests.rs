@@ -64,6 +64,7 @@ fn a_connection_string_may_stand_where_app_service_keeps_them() {
 fn every_cloud_host_refuses_the_embedded_service() {
     for host in [
         "FUNCTIONS_WORKER_RUNTIME",
+        "FUNCTIONS_CUSTOMHANDLER_PORT",
         "WEBSITE_INSTANCE_ID",
         "AWS_LAMBDA_RUNTIME_API",
         "KUBERNETES_SERVICE_HOST",

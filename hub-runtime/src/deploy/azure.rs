@@ -1,5 +1,7 @@
 //! The upstream rules, the Bicep template and the steps.
 
+use std::collections::BTreeSet;
+
 use hub_core::Category;
 use serde_json::{Value, json};
 
@@ -25,7 +27,7 @@ pub(super) fn upstream(deployment: &Deployment) -> Value {
         let mut rule = |category: &str, event: &str| {
             rules.push(json!({
                 "urlTemplate": url,
-                "hubPattern": hub.name,
+                "hubPattern": hub.wire_name,
                 "categoryPattern": category,
                 "eventPattern": event,
             }));
@@ -66,7 +68,18 @@ pub(super) fn bicep(deployment: &Deployment) -> String {
         .map(|origin| format!("\n  '{}'", origin.replace('\'', "\\'").replace("${", "\\${")))
         .collect();
     let origins = if origins.is_empty() { String::new() } else { format!("{origins}\n") };
-    BICEP.replace("@@ORIGINS@@", &origins)
+    // Hubs of other settings stand on this service, too, until somebody parts them.
+    let settings: BTreeSet<_> = deployment.hubs.iter().map(|hub| hub.connection).collect();
+    let settings: Vec<_> = settings.into_iter().map(setting).collect();
+    BICEP.replace("@@ORIGINS@@", &origins).replace("@@SETTINGS@@", settings.join("\n").trim())
+}
+
+/// The setting of this name, with the connection string.
+fn setting(name: &str) -> String {
+    let indent = " ".repeat(10);
+    format!(
+        "{indent}{{\n{indent}  name: '{name}'\n{indent}  value: signalr.listKeys().primaryConnectionString\n{indent}}}"
+    )
 }
 
 pub(super) fn steps(deployment: &Deployment) -> String {

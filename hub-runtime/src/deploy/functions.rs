@@ -6,7 +6,6 @@ use hub_core::Category;
 use serde_json::{Value, json};
 
 use super::{Deployment, HubFacts};
-use crate::config::env;
 
 /// The function that upstream requests are forwarded to.
 pub(super) const UPSTREAM: &str = "signalr";
@@ -90,10 +89,10 @@ fn triggers(functions: &mut BTreeMap<String, Value>, hub: &HubFacts) {
             "type": "signalRTrigger",
             "direction": "in",
             "name": "invocation",
-            "hubName": hub.name,
+            "hubName": hub.wire_name,
             "category": category,
             "event": method.name,
-            "connectionStringSetting": env::CONNECTION_STRING,
+            "connectionStringSetting": hub.connection,
         });
         insert(functions, &name, json!({"bindings": [trigger]}));
     }

@@ -153,10 +153,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
             name: 'AzureWebJobsDisableHomepage'
             value: 'true'
           }
-          {
-            name: 'AzureSignalRConnectionString'
-            value: signalr.listKeys().primaryConnectionString
-          }
+          @@SETTINGS@@
         ],
         map(items(settings), setting => {
           name: setting.key

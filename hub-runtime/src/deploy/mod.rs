@@ -13,11 +13,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use http::Uri;
 use hub_core::{Category, mounted::MethodInfo};
 use serde_json::Value;
 
 pub(crate) use self::command::Command;
-use crate::HubApp;
+use crate::{HubApp, app::wire_name, config::is_loopback};
 
 /// What `deploy-files` writes: the functions of the hubs, the upstream rules, and the template with the
 /// service.
@@ -47,8 +48,12 @@ pub struct DeploymentFile {
 /// What a deployment needs to know of a hub.
 #[derive(Clone, Debug)]
 struct HubFacts {
-    /// As the service names it.
+    /// As clients name it.
     name: String,
+    /// As the service names it.
+    wire_name: String,
+    /// The setting with the connection string of its service.
+    connection: &'static str,
     negotiates: bool,
     methods: Vec<MethodInfo>,
 }
@@ -65,19 +70,28 @@ impl HubApp {
     /// the same.
     pub fn deployment(&self) -> Deployment {
         let hubs = self.inner.hubs.all().into_iter().map(|mount| HubFacts {
-            name: mount.wire_name.to_string(),
+            name: wire_name(mount.hub.name()),
+            wire_name: mount.wire_name.to_string(),
+            connection: mount.hub.connection(),
             negotiates: mount.hub.negotiates(),
             methods: mount.hub.methods().to_vec(),
         });
+        // A page on the developer's machine is none of the deployment's.
+        let origins = self.inner.negotiate.cors.origins.iter();
         Deployment {
             hubs: hubs.collect(),
-            origins: self.inner.negotiate.cors.origins.clone(),
+            origins: origins.filter(|origin| !is_loopback_origin(origin)).cloned().collect(),
             prefix: self.inner.routes.prefix().trim_start_matches('/').to_owned(),
             executable: executable(),
             own_routes: false,
             signalr_triggers: false,
         }
     }
+}
+
+fn is_loopback_origin(origin: &str) -> bool {
+    let uri: Option<Uri> = origin.parse().ok();
+    uri.is_some_and(|uri| uri.host().is_some_and(is_loopback))
 }
 
 /// The name of the running program.

@@ -26,7 +26,7 @@ impl Board {
 
 struct Feed;
 
-#[serverless_hub(crate = crate)]
+#[serverless_hub(connection = "FeedSignalR", crate = crate)]
 impl Feed {
     #[hub(rename = "größe")]
     async fn size(&self) {}
@@ -37,7 +37,11 @@ fn app() -> HubApp {
         "Endpoint=http://127.0.0.1:1;AccessKey=0123456789abcdef0123456789abcdef;Version=1.0;";
     let signalr = SignalR::connection_string(text).unwrap();
     let builder = HubApp::builder().signalr(signalr).hub(Feed).hub(Board);
-    builder.allow_origin("https://it's.example").build().unwrap()
+    builder
+        .allow_origin("https://it's.example")
+        .allow_origin("http://localhost:3000")
+        .build()
+        .unwrap()
 }
 
 fn deployment() -> Deployment {
@@ -138,7 +142,7 @@ fn with_triggers_each_event_has_a_function_of_its_own() {
         json!({
             "type": "signalRTrigger", "direction": "in", "name": "invocation", "hubName": "feed",
             "category": "messages", "event": "größe",
-            "connectionStringSetting": "AzureSignalRConnectionString",
+            "connectionStringSetting": "FeedSignalR",
         })
     );
     let rules = value(&deployment, "azure/upstream.json");
@@ -161,6 +165,9 @@ fn the_template_is_serverless_and_names_the_allowed_origins() {
     assert!(bicep.contains("value: 'Serverless'"));
     assert!(bicep.contains(r"'https://it\'s.example'"));
     assert!(bicep.contains("loadJsonContent('upstream.json')"));
+    assert!(bicep.contains("name: 'AzureSignalRConnectionString'"));
+    assert!(bicep.contains("name: 'FeedSignalR'"));
+    assert!(!bicep.contains("localhost"));
     for open in ["{}", "[]", "()"] {
         let (left, right) = open.split_at(1);
         assert_eq!(bicep.matches(left).count(), bicep.matches(right).count(), "{open}");
