@@ -70,6 +70,7 @@ mod embedded;
 mod error_id;
 #[cfg(feature = "functions")]
 mod functions;
+pub mod guide;
 mod home;
 #[cfg(feature = "server")]
 mod host;
