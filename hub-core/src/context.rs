@@ -4,7 +4,7 @@ use std::{fmt, marker::PhantomData, sync::Arc};
 
 use crate::{
     CallerClients, Cancellation, Claims, ClientManager, Clients, Groups, Hub, Invocation,
-    UserGroups, outbound::Outbound, protocol::Protocol, proxy::Link,
+    SendError, UserGroups, outbound::Outbound, protocol::Protocol, proxy::Link,
 };
 
 /// A hub's handles outside a call: in timers, queues, HTTP handlers. Cheap to clone.
@@ -43,6 +43,21 @@ impl<H: Hub> HubContext<H> {
     #[must_use]
     pub fn client_manager(&self) -> ClientManager {
         ClientManager::new(self.link.clone())
+    }
+
+    /// The same handles for some endpoints of the service alone, by their names in the settings, instead
+    /// of those that the router chooses.
+    ///
+    /// # Errors
+    /// When there is no endpoint of a name.
+    pub fn with_endpoints<I>(&self, names: I) -> Result<Self, SendError>
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        let names: Vec<String> = names.into_iter().map(Into::into).collect();
+        let outbound = Arc::clone(&self.link.outbound).pinned(&names)?;
+        Ok(Self { link: Link { outbound, hub: Arc::clone(&self.link.hub) }, _hub: PhantomData })
     }
 }
 

@@ -1,12 +1,12 @@
 //! The one trait through which anything reaches a client.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::payload::Payload;
-pub use crate::send_error::{InvokeError, SendError};
+pub use crate::send_error::{EndpointFailure, InvokeError, SendError};
 
 /// Delivers to clients: the REST API of a service, or whatever stands in for it.
 ///
@@ -53,6 +53,15 @@ pub trait Outbound: Send + Sync {
         group: &str,
         continuation: Option<String>,
     ) -> Result<MemberPage, SendError>;
+
+    /// The same, but through the endpoints of these names alone.
+    ///
+    /// # Errors
+    /// When there is no endpoint of a name.
+    fn pinned(self: Arc<Self>, names: &[String]) -> Result<Arc<dyn Outbound>, SendError> {
+        let name = names.first().cloned().unwrap_or_default();
+        Err(SendError::UnknownEndpoint { name, known: Vec::new() })
+    }
 }
 
 /// Who a message is for.

@@ -84,6 +84,22 @@ pub enum SendError {
     /// The answer is not what the service's API promises.
     #[error("the answer of the service is malformed")]
     Malformed(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Some endpoints of several did not do what was asked; the others did.
+    #[error("{} of {of} endpoints failed: {}", failures.len(), list(failures))]
+    Endpoints {
+        /// Each failure, in the order of the endpoints.
+        failures: Vec<EndpointFailure>,
+        /// How many endpoints were asked.
+        of: usize,
+    },
+    /// No endpoint has this name. Nothing was sent.
+    #[error("no endpoint is called {name}; there are: {}", known.join(", "))]
+    UnknownEndpoint {
+        /// The name that was asked for.
+        name: String,
+        /// The endpoints that there are.
+        known: Vec<String>,
+    },
     /// This version has no request for the operation.
     #[error("this operation has no REST call yet")]
     Unsupported,
@@ -94,8 +110,37 @@ impl SendError {
     /// again does nothing twice.
     #[must_use]
     pub fn may_have_happened(&self) -> bool {
-        matches!(self, Self::Interrupted(_) | Self::TimedOut(_) | Self::ServiceFailed { .. })
+        match self {
+            Self::Interrupted(_) | Self::TimedOut(_) | Self::ServiceFailed { .. } => true,
+            Self::Endpoints { failures, of } => {
+                failures.len() < *of || failures.iter().any(|it| it.error.may_have_happened())
+            }
+            _ => false,
+        }
     }
+}
+
+/// What one of several endpoints did not do.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct EndpointFailure {
+    /// The endpoint's name in the settings.
+    pub endpoint: String,
+    /// Why.
+    pub error: SendError,
+}
+
+impl EndpointFailure {
+    /// The failure of an endpoint.
+    #[must_use]
+    pub fn new(endpoint: impl Into<String>, error: SendError) -> Self {
+        Self { endpoint: endpoint.into(), error }
+    }
+}
+
+fn list(failures: &[EndpointFailure]) -> String {
+    let each = failures.iter().map(|failure| format!("{}: {}", failure.endpoint, failure.error));
+    each.collect::<Vec<_>>().join("; ")
 }
 
 /// Why a client result did not arrive.

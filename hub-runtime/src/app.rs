@@ -17,6 +17,7 @@ use crate::{
     clock::Clock,
     cors::Cors,
     counters::{Counters, Counts},
+    endpoints::ServiceEndpoint,
     home::Home,
     negotiate_limit::Limiter,
     routes::Routes,
@@ -156,7 +157,7 @@ impl HubApp {
     /// policy must allow connections there. Of several, this is the first; see [`Self::client_urls`].
     #[must_use]
     pub fn client_url(&self) -> &str {
-        &self.inner.home.endpoint().client_base
+        self.inner.home.client_bases().next().unwrap_or_default()
     }
 
     /// Everywhere that negotiate sends clients, when hubs live at several services.
@@ -192,6 +193,14 @@ impl HubApp {
         let hubs = self.inner.hubs.all().into_iter();
         let hubs = hubs.map(|mount| mount.hub.describe(&mut schemas)).collect();
         Contract::new(hubs, schemas)
+    }
+
+    /// The endpoints of the service that a hub lives at, as they are now.
+    #[must_use]
+    pub fn endpoints<H: Hub>(&self) -> Vec<ServiceEndpoint> {
+        let mount = self.inner.hubs.find(H::NAME);
+        let home = mount.as_ref().map_or(&self.inner.home, |mount| &mount.home);
+        home.endpoints.views()
     }
 
     /// What the app has counted since it started.

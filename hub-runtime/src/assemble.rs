@@ -8,16 +8,18 @@ use tokio_util::task::TaskTracker;
 use crate::{
     HubApp,
     app::{Hubs, Inner, NegotiateOptions},
+    auth::{Entra, SignIn, TokenSource, upstream_token::UpstreamTokenCheck},
     builder::{BuildError, HubAppBuilder},
     clock::Clock,
     config::{
         self, Plan, SignalR,
-        endpoint::EndpointPlan,
+        endpoint::{Credential, EndpointPlan, Identity},
         env::{self, Variables},
     },
     cors::Cors,
     counters::Counts,
-    home::{Address, Home},
+    endpoints::UsualRouter,
+    home::{Address, Home, Surroundings},
     negotiate_limit::Limiter,
     plan::Household,
     rest::transport::Transport,
@@ -31,7 +33,12 @@ pub(crate) fn assemble(
     signalr: &SignalR,
     households: Vec<Household>,
 ) -> Result<HubApp, BuildError> {
-    let clock = Clock::start();
+    let around = Surroundings {
+        clock: Clock::start(),
+        rest: signalr.rest.options(&builder),
+        router: builder.router.take().unwrap_or_else(|| Arc::new(UsualRouter)),
+        tasks: TaskTracker::new(),
+    };
     let transport = transport(&households)?;
     let local = households.iter().find_map(|household| match &household.connection.plan {
         Plan::Local(plan) => Some(plan.clone()),
@@ -49,21 +56,21 @@ pub(crate) fn assemble(
         return Err(BuildError::Feature("local"));
     }
 
-    let rest = signalr.rest.options(&builder);
     let (mut hubs, mut homes) = (Hubs::default(), Vec::new());
     for Household { connection, hubs: here } in households {
-        let address = match &connection.plan {
-            Plan::Service(endpoints) => endpoints
-                .first()
-                .zip(transport.as_ref())
-                .and_then(|(endpoint, transport)| Address::of(endpoint, Arc::clone(transport))),
+        let addresses = match (&connection.plan, &transport) {
+            (Plan::Service(endpoints), Some(transport)) => {
+                addresses(endpoints, transport, around.clock)?
+            }
             #[cfg(feature = "local")]
-            Plan::Local(_) => opened.as_ref().map(|opened| opened.address()),
-            _ => None,
+            (Plan::Local(_), _) => opened.iter().map(|opened| opened.address()).collect(),
+            _ => continue,
         };
-        let Some(address) = address else { continue };
-        let home =
-            Arc::new(Home::new(&connection, address, clock, rest, builder.wrap_outbound.take()));
+        let tokens = connection.upstream_tokens.clone().zip(transport.clone());
+        let tokens =
+            tokens.map(|(plan, transport)| UpstreamTokenCheck::new(plan, transport, around.clock));
+        let wrap = builder.wrap_outbound.take();
+        let home = Arc::new(Home::new(&connection, addresses, &around, tokens, wrap));
         for hub in here {
             start_table::mounted(&*hub);
             hubs.insert(hub, &home);
@@ -74,7 +81,7 @@ pub(crate) fn assemble(
     let Some(home) = homes.first().cloned() else {
         return Err(BuildError::Problems(Vec::new()));
     };
-    let mut inner = inner(builder, signalr, hubs, home, homes, clock);
+    let mut inner = inner(builder, signalr, hubs, home, homes, around);
     #[cfg(feature = "local")]
     {
         inner.embedded = opened.as_ref().map(|opened| opened.embedded());
@@ -87,6 +94,50 @@ pub(crate) fn assemble(
     Ok(app)
 }
 
+/// The endpoints, with what signs in there.
+fn addresses(
+    endpoints: &[EndpointPlan],
+    transport: &Arc<dyn Transport>,
+    clock: Clock,
+) -> Result<Vec<Address>, BuildError> {
+    let address = |endpoint: &EndpointPlan| {
+        let sign_in = match &endpoint.credential {
+            Credential::Key(key) => SignIn::Key(key.clone()),
+            Credential::Identity(identity) => {
+                SignIn::Entra(Arc::new(Entra::new(source(endpoint, identity, transport)?, clock)))
+            }
+        };
+        Ok(Address::of(endpoint, sign_in, Arc::clone(transport)))
+    };
+    endpoints.iter().map(address).collect()
+}
+
+#[cfg(feature = "identity")]
+fn source(
+    endpoint: &EndpointPlan,
+    identity: &Identity,
+    transport: &Arc<dyn Transport>,
+) -> Result<Arc<dyn TokenSource>, BuildError> {
+    crate::auth::identity::source(identity, &env::process, transport).map_err(|problem| {
+        BuildError::Problems(vec![format!(
+            "the identity of the endpoint {}: {problem}",
+            endpoint.name
+        )])
+    })
+}
+
+#[cfg(not(feature = "identity"))]
+fn source(
+    _: &EndpointPlan,
+    identity: &Identity,
+    _: &Arc<dyn Transport>,
+) -> Result<Arc<dyn TokenSource>, BuildError> {
+    match identity {
+        Identity::Source(source) => Ok(Arc::clone(source)),
+        _ => Err(BuildError::Feature("identity")),
+    }
+}
+
 /// What all clones of the app share.
 fn inner(
     builder: HubAppBuilder,
@@ -94,13 +145,14 @@ fn inner(
     hubs: Hubs,
     home: Arc<Home>,
     homes: Vec<Arc<Home>>,
-    clock: Clock,
+    around: Surroundings,
 ) -> Inner {
     let all_embedded = homes.iter().all(|home| home.is_embedded);
     let origins = builder.origins.iter().chain(&signalr.origins).cloned().collect();
     let behind_app_service = env::process
         .set(env::APP_SERVICE_AUTH)
         .is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let code = builder.upstream_code.or_else(|| signalr.upstream_code.clone());
     Inner {
         #[cfg(feature = "server")]
         well_known_key: homes.iter().any(|home| home.keys.knows(config::WELL_KNOWN_KEY)),
@@ -120,9 +172,9 @@ fn inner(
             trust_app_service: builder.trust_app_service || behind_app_service,
             warned_app_service: AtomicBool::new(false),
         },
-        routes: Routes::new(&builder.route_prefix, builder.upstream_paths, builder.upstream_code),
-        clock,
-        tasks: TaskTracker::new(),
+        routes: Routes::new(&builder.route_prefix, builder.upstream_paths, code),
+        clock: around.clock,
+        tasks: around.tasks,
         counts: Counts::default(),
         shutdown_wait: builder.shutdown_wait,
         closing: AtomicBool::new(false),
@@ -145,11 +197,20 @@ fn transport(households: &[Household]) -> Result<Option<Arc<dyn Transport>>, Bui
         return Ok(None);
     }
     endpoints().for_each(warn_about_weaknesses);
-    let tls = |endpoint: &EndpointPlan| {
-        let server = endpoint.server_endpoint.as_ref().unwrap_or(&endpoint.endpoint);
-        server.scheme_str() == Some("https")
-    };
-    http_transport(endpoints().any(tls)).map(Some)
+    let is_https = |uri: &Uri| uri.scheme_str() == Some("https");
+    let services = endpoints()
+        .any(|endpoint| is_https(endpoint.server_endpoint.as_ref().unwrap_or(&endpoint.endpoint)));
+    let tokens = households.iter().filter_map(|it| it.connection.upstream_tokens.as_ref());
+    let keys = tokens.into_iter().any(|tokens| is_https(&tokens.keys_url));
+    // Where tokens come from is told by the environment, and it is https unless that says otherwise.
+    let authority = env::process.set(env::AUTHORITY_HOST);
+    let plain = authority.is_some_and(|authority| authority.starts_with("http://"));
+    let identities = !plain
+        && endpoints().any(|endpoint| match &endpoint.credential {
+            Credential::Key(_) | Credential::Identity(Identity::Source(_)) => false,
+            Credential::Identity(_) => true,
+        });
+    http_transport(services || keys || identities).map(Some)
 }
 
 /// What works, and should not be in production.

@@ -10,8 +10,8 @@ use hub_core::{
 };
 
 use crate::{
-    HubApp, NegotiateLimit, SignalR, assemble, config::ConfigError, plan::households, problems,
-    rest::Retries,
+    EndpointRouter, HubApp, NegotiateLimit, SignalR, assemble, config::ConfigError,
+    plan::households, problems, rest::Retries,
 };
 
 /// How large an upstream body may be, in bytes, unless the builder says otherwise.
@@ -40,6 +40,7 @@ pub struct HubAppBuilder {
     pub(crate) rest_timeout: Option<Duration>,
     pub(crate) retries: Option<Retries>,
     pub(crate) trace_messages: bool,
+    pub(crate) router: Option<Arc<dyn EndpointRouter>>,
     pub(crate) wrap_outbound: Option<WrapOutbound>,
     #[cfg(feature = "local")]
     pub(crate) after_call: Option<AfterCall>,
@@ -111,6 +112,7 @@ impl HubAppBuilder {
             rest_timeout: None,
             retries: None,
             trace_messages: false,
+            router: None,
             wrap_outbound: None,
             #[cfg(feature = "local")]
             after_call: None,
@@ -267,6 +269,13 @@ impl HubAppBuilder {
         self
     }
 
+    /// Decides which of several endpoints takes a client or an operation. Without it a client goes to a
+    /// random primary endpoint that is online, and operations to all that are.
+    pub fn endpoint_router(mut self, router: impl EndpointRouter) -> Self {
+        self.router = Some(Arc::new(router));
+        self
+    }
+
     /// Checks everything, opens the embedded service if it is planned, and returns the app.
     ///
     /// # Errors
@@ -275,8 +284,10 @@ impl HubAppBuilder {
         let mut problems = problems::of(&self);
         let hubs: Vec<_> = self.hubs.drain(..).map(|hub| surrounded(hub, &self.filters)).collect();
         let signalr = self.signalr.take();
-        let households =
-            signalr.map(|signalr| (households(&signalr, &hubs, &mut problems), signalr));
+        let households = signalr.map(|signalr| {
+            let code = self.upstream_code.is_some() || signalr.upstream_code.is_some();
+            (households(&signalr, &hubs, code, &mut problems), signalr)
+        });
         let Some((households, signalr)) = households.filter(|_| problems.is_empty()) else {
             return Err(BuildError::Problems(problems));
         };

@@ -23,8 +23,9 @@ use tracing::{Dispatch, instrument::WithSubscriber};
 use crate::{
     HubApp,
     app::Inner,
+    auth::SignIn,
     builder::{AfterCall, BuildError},
-    config::{LocalPlan, env},
+    config::{EndpointRole, LocalPlan, env},
     home::{Address, base_of},
     rest::transport::EmbeddedTransport,
     start_line::announce,
@@ -97,10 +98,12 @@ pub(crate) fn open(
 impl Opened {
     pub(crate) fn address(&self) -> Address {
         Address {
+            name: env::CONNECTION_STRING.to_owned(),
+            role: EndpointRole::Primary,
             client_base: base_of(&self.public),
             audience: self.public.clone(),
             rest_base: base_of(&self.base),
-            key: self.key.clone(),
+            sign_in: SignIn::Key(self.key.clone()),
             transport: Arc::new(EmbeddedTransport(self.service.clone())),
             is_embedded: true,
         }

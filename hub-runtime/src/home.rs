@@ -3,89 +3,117 @@
 use std::{fmt, sync::Arc};
 
 use http::Uri;
-use hub_core::{Secret, outbound::Outbound};
+use hub_core::{Secret, outbound::Outbound, seal::SealKey};
+use tokio_util::task::TaskTracker;
 
 use crate::{
     app::wire_name,
-    auth::ClientTokens,
+    auth::{ClientTokens, SignIn, TemporaryKey, upstream_token::UpstreamTokenCheck},
     builder::WrapOutbound,
     clock::Clock,
-    config::{connection::Connection, connection_string::path_of, endpoint::EndpointPlan},
+    config::{
+        EndpointRole, connection::Connection, connection_string::path_of, endpoint::EndpointPlan,
+    },
+    endpoints::{Endpoint, EndpointRouter, Endpoints, FanOut, Signer},
     keys::Keys,
     rest::{Caller, RestOptions, RestOutbound, transport::Transport},
 };
 
 /// The services that one connection setting names.
 pub(crate) struct Home {
-    endpoint: Endpoint,
+    pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) keys: Keys,
     pub(crate) outbound: Arc<dyn Outbound>,
     /// Stands before the names of hubs on the wire.
     application: Option<String>,
     pub(crate) is_embedded: bool,
-}
-
-/// One service, reachable.
-#[derive(Debug)]
-pub(crate) struct Endpoint {
-    /// Where clients connect: scheme, authority and path prefix without a closing slash.
-    pub(crate) client_base: String,
-    pub(crate) tokens: ClientTokens,
+    /// Whether an endpoint has no access key, so that its upstream calls are not signed.
+    pub(crate) without_key: bool,
+    /// Checks the tokens of upstream calls.
+    pub(crate) upstream_tokens: Option<UpstreamTokenCheck>,
 }
 
 /// Where a service is, once that is known.
 pub(crate) struct Address {
+    pub(crate) name: String,
+    pub(crate) role: EndpointRole,
     pub(crate) client_base: String,
     /// What client tokens name as their audience.
     pub(crate) audience: Uri,
     pub(crate) rest_base: String,
-    pub(crate) key: Secret,
+    pub(crate) sign_in: SignIn,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) is_embedded: bool,
 }
 
+/// What all homes of an app share.
+pub(crate) struct Surroundings {
+    pub(crate) clock: Clock,
+    pub(crate) rest: RestOptions,
+    pub(crate) router: Arc<dyn EndpointRouter>,
+    pub(crate) tasks: TaskTracker,
+}
+
 impl Address {
-    /// The service of a plan with an access key; `None` without.
-    pub(crate) fn of(plan: &EndpointPlan, transport: Arc<dyn Transport>) -> Option<Self> {
+    /// The service of a plan.
+    pub(crate) fn of(plan: &EndpointPlan, sign_in: SignIn, transport: Arc<dyn Transport>) -> Self {
         let client = plan.client_endpoint.as_ref().unwrap_or(&plan.endpoint);
         let server = plan.server_endpoint.as_ref().unwrap_or(&plan.endpoint);
-        Some(Self {
+        Self {
+            name: plan.name.clone(),
+            role: plan.role,
             client_base: base_of(client),
             audience: plan.endpoint.clone(),
             rest_base: base_of(server),
-            key: plan.access_key()?.clone(),
+            sign_in,
             transport,
             is_embedded: false,
-        })
+        }
+    }
+
+    fn key(&self) -> Option<&Secret> {
+        match &self.sign_in {
+            SignIn::Key(key) => Some(key),
+            SignIn::Entra(_) => None,
+        }
     }
 }
 
 impl Home {
     pub(crate) fn new(
         connection: &Connection,
-        address: Address,
-        clock: Clock,
-        options: RestOptions,
+        addresses: Vec<Address>,
+        around: &Surroundings,
+        upstream_tokens: Option<UpstreamTokenCheck>,
         wrap: Option<WrapOutbound>,
     ) -> Self {
-        let key = address.key.clone();
-        let older = connection.previous_access_key.clone();
-        let keys = Keys::new(key.clone(), older, connection.claims_key.as_ref());
-        let tokens = ClientTokens::new(&address.audience, key.clone(), keys.signing_seal());
-        let (transport, base) = (address.transport, address.rest_base);
-        let caller = Caller::new(transport, base, key, clock, options);
-        let rest: Arc<dyn Outbound> = Arc::new(RestOutbound { caller });
-        let outbound = match wrap {
-            Some(wrap) => wrap(rest),
-            None => rest,
+        let claims_key = connection.claims_key.as_ref();
+        let without_key = addresses.iter().any(|address| address.key().is_none());
+        let is_embedded = addresses.iter().all(|address| address.is_embedded);
+        let known = addresses.iter().filter_map(Address::key);
+        let known = known.chain(&connection.previous_access_key).cloned().collect();
+        let keys = Keys::new(known, claims_key);
+        let count = addresses.len();
+        let endpoints: Vec<_> = addresses
+            .into_iter()
+            .map(|address| Arc::new(endpoint(address, claims_key, count, around)))
+            .collect();
+        let single = match endpoints.as_slice() {
+            [only] => Some(Arc::clone(&only.rest)),
+            _ => None,
         };
-        Self {
-            endpoint: Endpoint { client_base: address.client_base, tokens },
-            keys,
-            outbound,
-            application: connection.application.clone(),
-            is_embedded: address.is_embedded,
-        }
+        let (router, tasks) = (Arc::clone(&around.router), around.tasks.clone());
+        let endpoints = Arc::new(Endpoints::new(endpoints, router, tasks));
+        let outbound: Arc<dyn Outbound> = match single {
+            Some(rest) => rest,
+            None => Arc::new(FanOut::new(Arc::clone(&endpoints))),
+        };
+        let outbound = match wrap {
+            Some(wrap) => wrap(outbound),
+            None => outbound,
+        };
+        let application = connection.application.clone();
+        Self { endpoints, keys, outbound, application, is_embedded, without_key, upstream_tokens }
     }
 
     /// The name of a hub at the service: lower-case, behind that of the application.
@@ -93,15 +121,29 @@ impl Home {
         at_service(self.application.as_deref(), hub)
     }
 
-    /// The endpoint for a new client.
-    pub(crate) fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
-    }
-
     /// Where clients connect.
     pub(crate) fn client_bases(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(self.endpoint.client_base.as_str())
+        self.endpoints.all.iter().map(|endpoint| endpoint.client_base.as_str())
     }
+}
+
+fn endpoint(
+    address: Address,
+    claims_key: Option<&Secret>,
+    count: usize,
+    around: &Surroundings,
+) -> Endpoint {
+    let key = address.key().cloned();
+    let seal_key = claims_key.or(key.as_ref()).map(SealKey::derive);
+    let tokens = ClientTokens::new(&address.audience, seal_key, count);
+    let (transport, base) = (address.transport, address.rest_base);
+    let caller = Caller::new(transport, base, address.sign_in, around.clock, around.rest);
+    let rest = Arc::new(RestOutbound { name: address.name.clone(), caller });
+    let signer = match key {
+        Some(key) => Signer::Key(key),
+        None => Signer::Temporary(TemporaryKey::new(around.clock)),
+    };
+    Endpoint::new(address.name, address.role, address.client_base, tokens, rest, signer)
 }
 
 /// The name of a hub at the service.
@@ -121,6 +163,7 @@ pub(crate) fn base_of(uri: &Uri) -> String {
 
 impl fmt::Debug for Home {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Home").field("endpoint", &self.endpoint).finish_non_exhaustive()
+        let endpoints: Vec<_> = self.client_bases().collect();
+        f.debug_struct("Home").field("endpoints", &endpoints).finish_non_exhaustive()
     }
 }

@@ -43,6 +43,7 @@
 //! |---|---|---|
 //! | `discover` | `#[serverless_hub(register)]`, `HubAppBuilder::discover` | no |
 //! | `functions` | Azure Functions as a host, its bindings, and the files of a deployment | yes |
+//! | `identity` | services without an access key: tokens of Microsoft Entra through `azure_identity` | no |
 //! | `lambda` | AWS Lambda as a host | no |
 //! | `local` | the embedded service: no account needed | yes |
 //! | `metrics` | calls, refusals, errors, latencies, sends and retries through the `metrics` façade: [`telemetry`] | no |
@@ -67,6 +68,7 @@ mod counters;
 mod deploy;
 #[cfg(feature = "local")]
 mod embedded;
+mod endpoints;
 mod error_id;
 #[cfg(feature = "functions")]
 mod functions;
@@ -112,10 +114,11 @@ pub struct FromCSharp;
 pub use hub_core::private as __private;
 pub use hub_core::{
     AppServiceUser, ArgumentList, CallerClients, Cancellation, Category, Claims, Client,
-    ClientManager, Clients, Context, Contract, ErrorKind, Filter, FromContext, Groups, Hub,
-    HubContext, HubError, HubResult, IntoHubError, Invocation, InvokeError, Invoking, Maintenance,
-    Many, NegotiateRequest, Negotiation, One, OrReject, Proxy, Query, RateLimit, RequireClaim,
-    Secret, SendError, Sending, SignedIn, SingleConnection, Target, Untyped, UserGroups, outbound,
+    ClientManager, Clients, Context, Contract, EndpointFailure, ErrorKind, Filter, FromContext,
+    Groups, Hub, HubContext, HubError, HubResult, IntoHubError, Invocation, InvokeError, Invoking,
+    Maintenance, Many, NegotiateRequest, Negotiation, One, OrReject, Proxy, Query, RateLimit,
+    RequireClaim, Secret, SendError, Sending, SignedIn, SingleConnection, Target, Untyped,
+    UserGroups, outbound,
     token::{TokenError, TokenKeyError, TokenVerifier},
 };
 pub use hub_macros::{filter, from_context, hub, hub_client, serverless_hub};
@@ -131,6 +134,7 @@ pub use self::{
     client_address::ClientAddress,
     config::{ConfigError, ConnectionStringError, EndpointRole, SettingProblem, Settings, SignalR},
     counters::Counters,
+    endpoints::{EndpointRouter, Operation, ServiceEndpoint},
     negotiate_limit::NegotiateLimit,
     rest::Retries,
     service::{Answering, HubBody, HubService},

@@ -85,16 +85,23 @@ async fn redirect(
         tracing::warn!(hub, known = ?app.hubs.names(), "negotiate for an unknown hub");
         refuse(StatusCode::NOT_FOUND, "There is no such hub")
     })?;
+    let request = request(app, parts);
+    // Only a choice between endpoints looks at the request again.
+    let asked = (home.endpoints.all.len() > 1).then(|| request.clone());
     let judged = mounted
-        .negotiate(request(app, parts))
+        .negotiate(request)
         .ok_or_else(|| refuse(StatusCode::NOT_FOUND, "This hub has no `negotiate`"))?;
     let judged = catching(judged).await.and_then(checked);
     app.counts.count(&judged);
     let negotiation = judged.map_err(|error| refusal(&error))?;
-    let endpoint = home.endpoint();
+    let endpoint = home.endpoints.for_client(asked.as_ref()).await.ok_or_else(|| {
+        tracing::error!(hub = &*wire_name, "no endpoint of the service takes this client");
+        let text = "No endpoint of the SignalR service is online; try again later";
+        refuse(StatusCode::SERVICE_UNAVAILABLE, text)
+    })?;
     let token = endpoint
-        .tokens
-        .sign(&wire_name, &negotiation, app.clock.now())
+        .client_token(&wire_name, &negotiation, app.clock.now())
+        .await
         .map_err(|error| refusal(&HubError::internal(error)))?;
     if token.len() > MAX_TOKEN {
         return Err(too_long(&negotiation, token.len()));

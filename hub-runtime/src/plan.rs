@@ -10,7 +10,7 @@ use crate::{
     config::{
         Plan,
         connection::{Connection, MIN_CLAIMS_KEY},
-        endpoint::Credential,
+        endpoint::{Credential, EndpointPlan, Identity},
     },
     home::at_service,
 };
@@ -21,10 +21,12 @@ pub(crate) struct Household {
     pub(crate) hubs: Vec<Arc<dyn MountedHub>>,
 }
 
-/// Parts the hubs by their connections, and adds what is wrong.
+/// Parts the hubs by their connections, and adds what is wrong. `code` says whether upstream calls must
+/// know a secret of their address.
 pub(crate) fn households(
     signalr: &SignalR,
     hubs: &[Arc<dyn MountedHub>],
+    code: bool,
     problems: &mut Vec<String>,
 ) -> Vec<Household> {
     let mut names: Vec<&'static str> = Vec::new();
@@ -37,9 +39,9 @@ pub(crate) fn households(
     for name in names {
         match signalr.connection(name) {
             Ok(connection) => {
-                problems.extend(problems_of(&connection));
                 let lives_here = |hub: &&Arc<dyn MountedHub>| hub.connection() == name;
-                let hubs = hubs.iter().filter(lives_here).cloned().collect();
+                let hubs: Vec<_> = hubs.iter().filter(lives_here).cloned().collect();
+                problems.extend(problems_of(&connection, &hubs, code));
                 households.push(Household { connection, hubs });
             }
             Err(error) => problems.extend(error.problems().iter().map(ToString::to_string)),
@@ -49,7 +51,7 @@ pub(crate) fn households(
     households
 }
 
-fn problems_of(connection: &Connection) -> Vec<String> {
+fn problems_of(connection: &Connection, hubs: &[Arc<dyn MountedHub>], code: bool) -> Vec<String> {
     let mut problems = Vec::new();
     if connection.claims_key.as_ref().is_some_and(|key| key.expose().len() < MIN_CLAIMS_KEY) {
         problems.push("the claims key is too short: at least 32 bytes".to_owned());
@@ -58,19 +60,42 @@ fn problems_of(connection: &Connection) -> Vec<String> {
         Plan::Missing(problem) => problems.push(problem.to_string()),
         Plan::Local(_) => {}
         Plan::Service(endpoints) => {
-            if endpoints.len() > 1 {
-                let text = "several endpoints are not supported yet: keep one";
-                problems.push(format!("{}: {text}", connection.name));
-            }
-            for endpoint in endpoints {
-                if let Credential::Identity(_) = endpoint.credential {
-                    problems.push(format!(
-                        "the endpoint {} has no access key: signing in with Microsoft Entra is not supported yet",
-                        endpoint.name
-                    ));
-                }
-            }
+            problems.extend(identity_problems(connection, endpoints, hubs, code));
         }
+    }
+    problems
+}
+
+/// What an endpoint without an access key needs in its place.
+fn identity_problems(
+    connection: &Connection,
+    endpoints: &[EndpointPlan],
+    hubs: &[Arc<dyn MountedHub>],
+    code: bool,
+) -> Vec<String> {
+    let mut problems = Vec::new();
+    let identities = endpoints.iter().filter_map(|endpoint| match &endpoint.credential {
+        Credential::Identity(identity) => Some((endpoint, identity)),
+        Credential::Key(_) => None,
+    });
+    let Some((endpoint, identity)) = identities.into_iter().next() else { return problems };
+    let (name, setting) = (&endpoint.name, &connection.name);
+    if cfg!(not(feature = "identity")) && !matches!(identity, Identity::Source(_)) {
+        problems.push(format!(
+            "the endpoint {name} has no access key, and signing in with Microsoft Entra needs the feature `identity` of hub-runtime"
+        ));
+    }
+    let negotiating = hubs.iter().find(|hub| hub.negotiates());
+    if let (Some(hub), None) = (negotiating, &connection.claims_key) {
+        problems.push(format!(
+            "the hub `{}` has a `negotiate`, and the endpoint {name} no access key that could seal claims: set {setting}__claimsKey to a secret of at least 32 bytes",
+            wire_name(hub.name())
+        ));
+    }
+    if connection.upstream_tokens.is_none() && !code {
+        problems.push(format!(
+            "the endpoint {name} has no access key, so nothing shows that upstream calls are genuine: set {setting}__upstreamAudience (and upstreamTenantId) to the token that the service sends, or HUB_UPSTREAM_CODE to a secret in the address that it calls (?code=…)"
+        ));
     }
     problems
 }

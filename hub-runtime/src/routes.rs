@@ -64,6 +64,11 @@ impl Routes {
         }
     }
 
+    /// Whether every upstream call must know a secret of the address.
+    pub(crate) fn has_code(&self) -> bool {
+        self.code.is_some()
+    }
+
     /// Whether the query carries the configured code, compared without telling by time how much fits.
     pub(crate) fn code_fits(&self, query: Option<&str>) -> bool {
         let Some(code) = &self.code else { return true };

@@ -75,6 +75,21 @@ pub fn sign(claims: &impl Serialize, key: &Secret) -> Result<String, TokenError>
         .map_err(|error| TokenError::Encode(Box::new(error)))
 }
 
+/// Signs `claims` with HS256 and says in the header which key it was.
+///
+/// # Errors
+/// When the claims cannot be written as JSON.
+pub fn sign_as(
+    claims: &impl Serialize,
+    key: &Secret,
+    key_id: impl Into<String>,
+) -> Result<String, TokenError> {
+    install_provider();
+    let header = Header { kid: Some(key_id.into()), ..Header::new(Algorithm::HS256) };
+    let key = EncodingKey::from_secret(key.expose().as_bytes());
+    jsonwebtoken::encode(&header, claims, &key).map_err(|error| TokenError::Encode(Box::new(error)))
+}
+
 /// Checks signature, `exp` (required) and `nbf`, and returns the claims.
 ///
 /// `now` and `leeway` are in seconds. The audience is the caller's to check, see

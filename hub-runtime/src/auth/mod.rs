@@ -1,15 +1,22 @@
 //! Tokens that the access key signs: for REST calls, and for clients.
 
+mod entra;
+#[cfg(feature = "identity")]
+pub(crate) mod identity;
 mod token_source;
+pub(crate) mod upstream_token;
+
+use std::sync::Arc;
 
 use http::Uri;
 use hub_core::{
-    Negotiation, Secret,
+    Negotiation, Secret, SendError,
     seal::{self, Identity, SealKey},
     token::{self, TokenError},
 };
 use serde_json::{Map, Value};
 
+pub(crate) use self::entra::{Entra, SigningKey, TemporaryKey};
 pub use self::token_source::{AccessToken, TokenSource, TokenSourceError};
 use crate::config::connection_string::path_of;
 
@@ -28,28 +35,56 @@ pub(crate) fn rest_token(url: &str, key: &Secret, now: u64) -> Result<String, To
     token::sign(&claims, key)
 }
 
+/// How the app signs in at a service.
+#[derive(Clone, Debug)]
+pub(crate) enum SignIn {
+    Key(Secret),
+    Entra(Arc<Entra>),
+}
+
+impl SignIn {
+    /// `Authorization` for one REST call. `url` is scheme, authority and path, without the query.
+    pub(crate) async fn rest_token(&self, url: &str, now: u64) -> Result<String, SendError> {
+        match self {
+            Self::Key(key) => {
+                rest_token(url, key, now).map_err(|error| SendError::Token(Box::new(error)))
+            }
+            Self::Entra(entra) => {
+                let token = entra.token().await;
+                let token = token.map_err(|error| SendError::Token(Box::new(error)))?;
+                Ok(token.expose().to_owned())
+            }
+        }
+    }
+}
+
 /// What a client token is made of, besides what `negotiate` decided.
 #[derive(Debug)]
 pub(crate) struct ClientTokens {
     /// Scheme and host without the port, as the service expects it in the audience.
-    pub(crate) audience_base: String,
-    pub(crate) key: Secret,
-    pub(crate) seal_key: SealKey,
+    audience_base: String,
+    /// `None` where no hub negotiates and there is no key that lasts.
+    seal_key: Option<SealKey>,
+    /// How many endpoints the app has.
+    endpoints: usize,
 }
 
 impl ClientTokens {
-    pub(crate) fn new(endpoint: &Uri, key: Secret, seal_key: SealKey) -> Self {
+    pub(crate) fn new(endpoint: &Uri, seal_key: Option<SealKey>, endpoints: usize) -> Self {
         let scheme = endpoint.scheme_str().unwrap_or("https");
         let host = endpoint.host().unwrap_or_default();
-        Self { audience_base: format!("{scheme}://{host}{}", path_of(endpoint)), key, seal_key }
+        let audience_base = format!("{scheme}://{host}{}", path_of(endpoint));
+        Self { audience_base, seal_key, endpoints }
     }
 
-    /// A token for `hub` (lower-case), sealed.
+    /// A token for `hub` (its name at the service), sealed.
     pub(crate) fn sign(
         &self,
         hub: &str,
         negotiation: &Negotiation,
         now: u64,
+        key: &Secret,
+        key_id: Option<&str>,
     ) -> Result<String, TokenError> {
         let identity = Identity {
             hub: hub.to_owned(),
@@ -68,8 +103,16 @@ impl ClientTokens {
             claims.insert("asrs.s.uid".to_owned(), user.into());
         }
         system_claims(&mut claims, negotiation, expiry);
-        claims.insert(seal::CLAIM.to_owned(), seal::seal(&identity, &self.seal_key).into());
-        token::sign(&claims, &self.key)
+        if self.endpoints > 1 {
+            claims.insert("asrs.s.secn".to_owned(), self.endpoints.to_string().into());
+        }
+        if let Some(seal_key) = &self.seal_key {
+            claims.insert(seal::CLAIM.to_owned(), seal::seal(&identity, seal_key).into());
+        }
+        match key_id {
+            Some(id) => token::sign_as(&claims, key, id),
+            None => token::sign(&claims, key),
+        }
     }
 }
 

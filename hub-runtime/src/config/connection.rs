@@ -7,6 +7,7 @@ use super::{
     connection_string::ConnectionString,
     endpoint::{EndpointPlan, EndpointRole, Reader},
     env, is_loopback, unknown,
+    upstream::UpstreamTokens,
 };
 
 /// The shortest claims key, in bytes.
@@ -22,6 +23,8 @@ pub(crate) struct Connection {
     pub(crate) previous_access_key: Option<Secret>,
     /// Stands before the names of hubs on the wire.
     pub(crate) application: Option<String>,
+    /// Which tokens the service sends with upstream calls.
+    pub(crate) upstream_tokens: Option<UpstreamTokens>,
 }
 
 impl Connection {
@@ -32,6 +35,7 @@ impl Connection {
             claims_key: None,
             previous_access_key: None,
             application: None,
+            upstream_tokens: None,
         }
     }
 
@@ -76,6 +80,7 @@ impl Connection {
                 let problem = "is too short: a claims key has at least 32 bytes";
                 if key.len() < MIN_CLAIMS_KEY { Err(problem) } else { Ok(Secret::from(key)) }
             }),
+            upstream_tokens: UpstreamTokens::read(reader, name),
             previous_access_key: reader.secret(&format!("{name}:previousAccessKey")),
             application,
         }

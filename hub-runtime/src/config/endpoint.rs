@@ -9,7 +9,6 @@ use super::{SettingProblem, connection_string::ConnectionString, settings::Setti
 use crate::auth::TokenSource;
 
 /// Where a service is and how to sign in there.
-#[allow(dead_code, reason = "several endpoints and identities are refused at start for now")]
 #[derive(Clone, Debug)]
 pub(crate) struct EndpointPlan {
     /// For `with_endpoints`, routers and logs.
@@ -35,7 +34,6 @@ pub enum EndpointRole {
 }
 
 /// What proves to the service that the app may use it.
-#[allow(dead_code, reason = "identities are refused at start for now")]
 #[derive(Clone, Debug)]
 pub(crate) enum Credential {
     Key(Secret),
@@ -44,7 +42,6 @@ pub(crate) enum Credential {
 }
 
 /// Who the app is to Microsoft Entra.
-#[allow(dead_code, reason = "identities are refused at start for now")]
 #[derive(Clone)]
 pub(crate) enum Identity {
     /// The first of a chain that has tokens; a user-assigned managed identity may be chosen.

@@ -4,6 +4,10 @@
 pub(crate) const CONNECTION_STRING: &str = "AzureSignalRConnectionString";
 /// Further endpoints of the default connection.
 pub(crate) const ENDPOINTS: &str = "Azure:SignalR:Endpoints";
+/// A secret that every upstream call must know.
+pub(crate) const UPSTREAM_CODE: &str = "HUB_UPSTREAM_CODE";
+/// Where tokens of Microsoft Entra come from, in a cloud of its own.
+pub(crate) const AUTHORITY_HOST: &str = "AZURE_AUTHORITY_HOST";
 /// How long a REST call may take.
 pub(crate) const HTTP_TIMEOUT: &str = "AzureSignalRHttpClientTimeout";
 /// How often REST calls are tried again.

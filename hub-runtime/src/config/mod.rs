@@ -9,6 +9,7 @@ mod problem;
 pub(crate) mod rest;
 mod settings;
 mod unknown;
+pub(crate) mod upstream;
 mod values;
 
 use std::{net::IpAddr, sync::Arc};
@@ -21,6 +22,7 @@ use self::{
     endpoint::{Credential, EndpointPlan, Identity, Reader},
     env::Variables,
     rest::RestSettings,
+    upstream::UpstreamTokens,
 };
 pub use self::{
     connection_string::ConnectionStringError,
@@ -48,6 +50,8 @@ pub struct SignalR {
     /// Origins of `Host.CORS` in `local.settings.json`.
     pub(crate) origins: Vec<String>,
     pub(crate) trust_plain_claims: bool,
+    /// Asked of every upstream call, unless the builder says another one.
+    pub(crate) upstream_code: Option<Secret>,
 }
 
 #[derive(Clone, Debug)]
@@ -140,6 +144,7 @@ impl SignalR {
         let name = env::CONNECTION_STRING;
         let connection = Connection::read(&mut reader, name, || otherwise.plan(name));
         let rest = RestSettings::read(&mut reader);
+        let upstream_code = reader.secret(env::UPSTREAM_CODE);
         let unknown_local = unknown::local(reader.settings);
         reader.problems.extend(unknown_local);
         let problems = reader.problems;
@@ -148,7 +153,15 @@ impl SignalR {
         let trust_plain_claims = false;
         ConfigError::unless(
             problems,
-            Self { connection, settings, otherwise, rest, origins, trust_plain_claims },
+            Self {
+                connection,
+                settings,
+                otherwise,
+                rest,
+                origins,
+                trust_plain_claims,
+                upstream_code,
+            },
         )
     }
 
@@ -258,6 +271,15 @@ impl SignalR {
         Ok(self)
     }
 
+    /// Accepts upstream calls with a token of Microsoft Entra for this audience, from this tenant: what the
+    /// upstream settings of the service name as the resource of its managed identity. A service without
+    /// an access key needs this, or a code in the address of its upstream calls.
+    #[must_use]
+    pub fn upstream_tokens(mut self, audience: &str, tenant_id: &str) -> Self {
+        self.connection.upstream_tokens = UpstreamTokens::of_tenant(audience, tenant_id);
+        self
+    }
+
     /// Reads claims from the service's plain claims header for calls that carry no seal, which is for
     /// clients whose tokens were not made by this app's `negotiate`.
     ///
@@ -277,6 +299,7 @@ impl SignalR {
             rest: RestSettings::default(),
             origins: Vec::new(),
             trust_plain_claims: false,
+            upstream_code: None,
         }
     }
 }

@@ -5,7 +5,7 @@ use hub_core::names::nearest;
 use super::{SettingProblem, env, settings::Settings};
 
 /// What stands below a connection.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 16] = [
     "serviceUri",
     "serverEndpoint",
     "clientEndpoint",
@@ -17,6 +17,11 @@ const KEYS: [&str; 11] = [
     "claimsKey",
     "previousAccessKey",
     "applicationName",
+    "upstreamAudience",
+    "upstreamTenantId",
+    "upstreamClientId",
+    "upstreamIssuer",
+    "upstreamKeys",
 ];
 /// What every setting of the embedded service begins with.
 const LOCAL: &str = "HUB_LOCAL_";

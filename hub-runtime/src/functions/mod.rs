@@ -90,7 +90,7 @@ pub(crate) async fn handle(
         return failed(StatusCode::NOT_FOUND, "no signalRTrigger");
     };
     // Without a key there is no signature that could hold, and the call brings nothing else to check.
-    if app.homes.iter().any(|home| home.keys.access().is_empty()) {
+    if app.homes.iter().any(|home| home.without_key) {
         tracing::error!(
             function,
             "a signalRTrigger cannot be verified without an access key: use forwarded HTTP triggers, which `deploy-files` writes"

@@ -3,13 +3,14 @@
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use hub_core::{
-    InvokeError, SendError,
+    InvokeError, Secret, SendError,
     outbound::{Change, CloseTarget, Member, MemberPage},
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use super::retry_after::retry_after;
+use crate::auth::SigningKey;
 
 const ERROR_CODE: &str = "x-ms-error-code";
 const NO_CONNECTION: [&str; 2] = ["Error.Connection.NotExisted", "Warning.Connection.NotExisted"];
@@ -21,12 +22,12 @@ pub(crate) fn accepted(answer: &Response<Bytes>, now: u64) -> Result<(), SendErr
     if answer.status().is_success() { Ok(()) } else { Err(failure(answer, now)) }
 }
 
-/// A change was accepted, or had nothing to change.
+/// A change was accepted, or had nothing to change: `false`.
 pub(crate) fn changed(
     change: &Change,
     answer: &Response<Bytes>,
     now: u64,
-) -> Result<(), SendError> {
+) -> Result<bool, SendError> {
     let connection_may_be_gone = matches!(
         change,
         Change::JoinGroup { .. }
@@ -35,9 +36,36 @@ pub(crate) fn changed(
             | Change::Close { whom: CloseTarget::Connection(_), .. }
     );
     if connection_may_be_gone && has_code(answer, &NO_CONNECTION) {
-        return Ok(());
+        return Ok(false);
     }
-    accepted(answer, now)
+    accepted(answer, now).map(|()| true)
+}
+
+/// The temporary key for tokens of clients.
+pub(crate) fn signing_key(answer: &Response<Bytes>, now: u64) -> Result<SigningKey, SendError> {
+    #[derive(Deserialize)]
+    struct Key {
+        #[serde(alias = "AccessKey", alias = "accessKey")]
+        access_key: String,
+        #[serde(alias = "KeyId", alias = "keyId")]
+        key_id: String,
+    }
+    let Key { access_key, key_id } = json(answer, now)?;
+    Ok(SigningKey { key: Secret::from(access_key), id: key_id })
+}
+
+/// A token that the service made for a client.
+pub(crate) fn client_token(answer: &Response<Bytes>, now: u64) -> Result<String, SendError> {
+    #[derive(Deserialize)]
+    struct Token {
+        token: String,
+    }
+    json(answer, now).map(|Token { token }| token)
+}
+
+fn json<T: DeserializeOwned>(answer: &Response<Bytes>, now: u64) -> Result<T, SendError> {
+    accepted(answer, now)?;
+    serde_json::from_slice(answer.body()).map_err(|error| SendError::Malformed(Box::new(error)))
 }
 
 /// Yes by success, no by the error code `no`; any other 404 is a wrong address and an error.

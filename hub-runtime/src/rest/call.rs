@@ -41,6 +41,18 @@ impl<'a> Call<'a> {
         Self { hub, operation: "invoke", endpoint, body: Some(body), repeat: Repeat::Doubles }
     }
 
+    /// The temporary key for tokens of clients.
+    pub(super) fn access_key() -> Self {
+        let (hub, endpoint) = ("", endpoints::access_key());
+        Self { hub, operation: "access_key", endpoint, body: None, repeat: Repeat::Harmless }
+    }
+
+    /// A token for a client.
+    pub(super) fn generate_token(hub: &'a str, user: Option<&str>, minutes: u64) -> Self {
+        let endpoint = endpoints::generate_token(hub, user, minutes);
+        Self { hub, operation: "generate_token", endpoint, body: None, repeat: Repeat::Harmless }
+    }
+
     pub(super) fn change(hub: &'a str, change: &Change) -> Result<Self, SendError> {
         let endpoint = endpoints::change(hub, change).ok_or(SendError::Unsupported)?;
         let (operation, repeat) = match change {

@@ -10,13 +10,14 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, header};
-use hub_core::{Secret, SendError};
+use hub_core::SendError;
 
-use super::{Retries, call::Call, retry, transport::Transport};
 use tracing::Instrument;
 
+use super::{Retries, call::Call, endpoints, retry, transport::Transport};
+
 use crate::{
-    auth,
+    auth::SignIn,
     clock::Clock,
     telemetry::{self, Stopwatch},
 };
@@ -53,7 +54,7 @@ pub(crate) struct Caller {
     transport: Arc<dyn Transport>,
     /// Scheme, authority and path prefix, without a closing slash.
     base: String,
-    key: Secret,
+    sign_in: SignIn,
     clock: Clock,
     options: RestOptions,
     /// The tracing id of the next call.
@@ -64,13 +65,13 @@ impl Caller {
     pub(crate) fn new(
         transport: Arc<dyn Transport>,
         base: String,
-        key: Secret,
+        sign_in: SignIn,
         clock: Clock,
         options: RestOptions,
     ) -> Self {
         // Counting on from a random number is as unique as drawing each, and costs nothing.
         let next_id = AtomicU64::new(getrandom::u64().unwrap_or_default());
-        Self { transport, base, key, clock, options, next_id }
+        Self { transport, base, sign_in, clock, options, next_id }
     }
 
     /// Seconds since 1970.
@@ -81,6 +82,23 @@ impl Caller {
     /// Makes a call, and repeats it as far as that is safe.
     pub(super) async fn call(&self, call: &Call<'_>) -> Result<Response<Bytes>, SendError> {
         self.within(call, self.options.timeout).await
+    }
+
+    /// Whether the service answers a probe within this time.
+    pub(crate) async fn is_healthy(&self, timeout: Duration) -> bool {
+        let asking = async {
+            let endpoint = endpoints::health();
+            let url = format!("{}{}", self.base, endpoint.path);
+            let token = self.sign_in.rest_token(&url, self.clock.now()).await.ok()?;
+            let request = Request::builder()
+                .method(endpoint.method)
+                .uri(with_query(&url, &endpoint.query))
+                .header(header::AUTHORIZATION, format!("Bearer {token}"))
+                .header(USER_AGENT, PRODUCT);
+            let answer = self.transport.call(request.body(Bytes::new()).ok()?).await.ok()?;
+            Some(answer.status().is_success())
+        };
+        tokio::time::timeout(timeout, asking).await.ok().flatten().unwrap_or(false)
     }
 
     /// [`Self::call`], where each attempt may take this long.
@@ -115,7 +133,7 @@ impl Caller {
         attempts: &mut u32,
     ) -> Result<Response<Bytes>, SendError> {
         loop {
-            let request = self.request(call, tracing_id)?;
+            let request = self.request(call, tracing_id).await?;
             let outcome = tokio::time::timeout(timeout, self.transport.call(request)).await;
             let outcome = outcome.unwrap_or(Err(SendError::TimedOut(timeout)));
             *attempts += 1;
@@ -129,22 +147,21 @@ impl Caller {
     }
 
     /// The request. Each attempt asks for a token, since the last one may have grown old.
-    fn request(
+    async fn request(
         &self,
         call: &Call<'_>,
         tracing_id: Option<u64>,
     ) -> Result<Request<Bytes>, SendError> {
         let endpoint = &call.endpoint;
         let url = format!("{}{}", self.base, endpoint.path);
-        let token = auth::rest_token(&url, &self.key, self.clock.now())
-            .map_err(|error| SendError::Token(Box::new(error)))?;
+        let token = self.sign_in.rest_token(&url, self.clock.now()).await?;
         let size = url.len() + endpoint.query.len() + token.len() + REST_OF_HEAD;
         if size > MAX_HEAD {
             return Err(SendError::HeadTooLarge { size, limit: MAX_HEAD });
         }
         let mut request = Request::builder()
             .method(endpoint.method.clone())
-            .uri(format!("{url}?{}", endpoint.query))
+            .uri(with_query(&url, &endpoint.query))
             .header(header::AUTHORIZATION, format!("Bearer {token}"))
             .header(USER_AGENT, PRODUCT);
         if let Some(id) = tracing_id {
@@ -157,4 +174,8 @@ impl Caller {
         }
         request.body(bytes).map_err(|error| SendError::Unreachable(Box::new(error)))
     }
+}
+
+fn with_query(url: &str, query: &str) -> String {
+    if query.is_empty() { url.to_owned() } else { format!("{url}?{query}") }
 }

@@ -10,6 +10,8 @@ use hub_core::{
 
 /// What everything but the newest operations asks for.
 const VERSION: &str = "2022-06-01";
+/// Tokens that the service makes exist since then.
+const GENERATE: &str = "2022-11-01";
 /// Client results and group lists exist since then.
 const NEWEST: &str = "2024-12-01";
 
@@ -42,6 +44,31 @@ impl Endpoint {
     fn with_all(self, name: &str, values: &[String]) -> Self {
         values.iter().fold(self, |endpoint, value| endpoint.with(name, value))
     }
+}
+
+/// Whether the service is there.
+pub(crate) fn health() -> Endpoint {
+    Endpoint { method: Method::HEAD, path: "/api/health".to_owned(), query: version(VERSION) }
+}
+
+/// The temporary key for tokens of clients.
+pub(crate) fn access_key() -> Endpoint {
+    let path = "/api/v1/auth/accessKey".to_owned();
+    Endpoint { method: Method::GET, path, query: String::new() }
+}
+
+/// A token for a client, made by the service.
+pub(crate) fn generate_token(hub: &str, user: Option<&str>, minutes: u64) -> Endpoint {
+    let mut endpoint = Endpoint::new(Method::POST, hub, "/:generateToken");
+    endpoint.query = version(GENERATE);
+    if let Some(user) = user {
+        endpoint = endpoint.with("userId", user);
+    }
+    endpoint.with("minutesToExpire", &minutes.to_string())
+}
+
+fn version(version: &str) -> String {
+    format!("api-version={version}")
 }
 
 /// Where one message goes.

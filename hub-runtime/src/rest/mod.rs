@@ -11,7 +11,7 @@ mod retry_after;
 mod tests;
 pub(crate) mod transport;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -24,7 +24,7 @@ use hub_core::{
 pub(crate) use self::caller::{Caller, RestOptions};
 pub use self::retry::Retries;
 use self::{body::Body, call::Call, endpoints::Send};
-use crate::telemetry;
+use crate::{auth::SigningKey, telemetry};
 
 /// How long a client is waited for unless the caller says otherwise.
 const INVOKE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -33,6 +33,8 @@ const PARALLEL: usize = 32;
 
 /// Delivers through the REST API.
 pub(crate) struct RestOutbound {
+    /// The endpoint's name in the settings.
+    pub(crate) name: String,
     pub(crate) caller: Caller,
 }
 
@@ -68,6 +70,30 @@ impl RestOutbound {
             }
             _ => Err(SendError::Unsupported),
         }
+    }
+
+    /// Makes a change; `false` when the connection is not at this service.
+    pub(crate) async fn applied(&self, hub: &str, change: &Change) -> Result<bool, SendError> {
+        let answer = self.caller.call(&Call::change(hub, change)?).await?;
+        answer::changed(change, &answer, self.caller.now())
+    }
+
+    /// The temporary key for tokens of clients.
+    pub(crate) async fn signing_key(&self) -> Result<SigningKey, SendError> {
+        let answer = self.caller.call(&Call::access_key()).await?;
+        answer::signing_key(&answer, self.caller.now())
+    }
+
+    /// A token that the service makes for a client.
+    pub(crate) async fn client_token(
+        &self,
+        hub: &str,
+        user: Option<&str>,
+        lifetime: Duration,
+    ) -> Result<String, SendError> {
+        let minutes = (lifetime.as_secs() / 60).max(1);
+        let answer = self.caller.call(&Call::generate_token(hub, user, minutes)).await?;
+        answer::client_token(&answer, self.caller.now())
     }
 
     async fn send_one(&self, hub: &str, to: Send<'_>, body: Body) -> Result<(), SendError> {
@@ -134,8 +160,7 @@ impl Outbound for RestOutbound {
     }
 
     async fn change(&self, hub: &str, change: Change) -> Result<(), SendError> {
-        let answer = self.caller.call(&Call::change(hub, &change)?).await?;
-        answer::changed(&change, &answer, self.caller.now())
+        self.applied(hub, &change).await.map(|_| ())
     }
 
     async fn check(&self, hub: &str, check: Check) -> Result<bool, SendError> {
@@ -153,5 +178,16 @@ impl Outbound for RestOutbound {
         let call = Call::members(hub, group, continuation.as_deref());
         let answer = self.caller.call(&call).await?;
         answer::member_page(&answer, self.caller.now())
+    }
+
+    /// The only endpoint, under the name of its setting.
+    fn pinned(self: Arc<Self>, names: &[String]) -> Result<Arc<dyn Outbound>, SendError> {
+        match names.iter().find(|name| !name.eq_ignore_ascii_case(&self.name)) {
+            None => Ok(self),
+            Some(other) => Err(SendError::UnknownEndpoint {
+                name: other.clone(),
+                known: vec![self.name.clone()],
+            }),
+        }
     }
 }

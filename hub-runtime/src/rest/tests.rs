@@ -9,7 +9,7 @@ use http::{Request, Response};
 use tokio::time::Instant;
 
 use super::{transport::Transport, *};
-use crate::clock::Clock;
+use crate::{auth::SignIn, clock::Clock};
 
 /// What the service does next.
 #[derive(Clone, Copy, Debug)]
@@ -61,10 +61,10 @@ impl Fixture {
         let service = Scripted { steps, started: Instant::now(), calls: Mutex::default() };
         let service = Arc::new(service);
         let transport = Arc::clone(&service) as Arc<dyn Transport>;
-        let key = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH".into();
+        let key = SignIn::Key("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH".into());
         let base = "https://x.example".to_owned();
         let caller = Caller::new(transport, base, key, Clock::start(), options);
-        Self { rest: RestOutbound { caller }, service }
+        Self { rest: RestOutbound { name: String::new(), caller }, service }
     }
 
     async fn send(&self) -> Result<(), SendError> {

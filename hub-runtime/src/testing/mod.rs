@@ -265,10 +265,13 @@ impl<H: Hub> Connecting<'_, H> {
     /// When the service refuses the token, or `on_connected` refuses the connection.
     pub async fn connect(self) -> Result<TestClient, TestFailure> {
         let app = &self.hub.app.inner;
-        let (hub, endpoint) = (app.home.wire_name(H::NAME), app.home.endpoint());
+        let hub = app.home.wire_name(H::NAME);
+        let Some(endpoint) = app.home.endpoints.all.first() else {
+            return Err(TestFailure::new("the app has no endpoint"));
+        };
         let access_token = endpoint
-            .tokens
-            .sign(&hub, &self.negotiation, app.clock.now())
+            .client_token(&hub, &self.negotiation, app.clock.now())
+            .await
             .map_err(TestFailure::new)?;
         let url = format!("{}/client/?hub={hub}", endpoint.client_base);
         self.hub.connect(Ticket { url, access_token }).await

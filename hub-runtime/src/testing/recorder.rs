@@ -86,4 +86,9 @@ impl Outbound for Recorder {
     ) -> Result<MemberPage, SendError> {
         self.next.members(hub, group, continuation).await
     }
+
+    fn pinned(self: Arc<Self>, names: &[String]) -> Result<Arc<dyn Outbound>, SendError> {
+        let next = Arc::clone(&self.next).pinned(names)?;
+        Ok(Arc::new(Self { next, sent: self.sent.clone() }))
+    }
 }

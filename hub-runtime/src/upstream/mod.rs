@@ -7,6 +7,7 @@ mod run_to_end;
 
 use std::{
     collections::HashSet,
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -26,10 +27,11 @@ pub(crate) use self::run_to_end::RunToEnd;
 use self::{
     answer::Refusal,
     body::Body,
-    request::{Caller, NotGenuine, Route},
+    request::{Caller, Proof, Route},
 };
 use crate::{
     app::{Hubs, Inner, Mount},
+    auth::upstream_token::NotVouched,
     home::Home,
     read_body::{ReadBody, ReadError},
     telemetry::{self, Stopwatch},
@@ -61,7 +63,11 @@ pub(crate) fn handle(
 ) -> impl Future<Output = Response<Bytes>> + Send {
     let headers = parts.headers;
     async move {
-        let admitted = match admit(&app, headers) {
+        let vouched = match token_check(&app, &headers) {
+            Some(checking) => Some(checking.await),
+            None => None,
+        };
+        let admitted = match admit(&app, headers, vouched) {
             Ok(admitted) => admitted,
             Err(refusal) => return *refusal,
         };
@@ -84,9 +90,9 @@ struct Admitted {
 }
 
 /// Checks everything but the body.
-fn admit(app: &Inner, headers: HeaderMap) -> Result<Admitted, Refusal> {
+fn admit(app: &Inner, headers: HeaderMap, vouched: Vouched) -> Result<Admitted, Refusal> {
     let options = &app.upstream;
-    let caller = caller(app, &headers).map_err(|error| {
+    let caller = caller(app, &headers, vouched).map_err(|error| {
         tracing::warn!(%error, "upstream call refused");
         Box::new(answer::text(
             StatusCode::UNAUTHORIZED,
@@ -125,17 +131,51 @@ fn begin(
     Ok(RunToEnd::new(call, cancellation, tasks))
 }
 
-/// Checks signature and seal with the keys of where the hub lives. A call for a hub that is not here may
-/// be signed with any known key: only who holds one learns that there is no such hub.
-fn caller(app: &Inner, headers: &HeaderMap) -> Result<Caller, NotGenuine> {
-    let trust = app.upstream.trust_plain_claims;
+/// What came of the check of a token; `None` where none was asked for.
+type Vouched = Option<Result<(), NotVouched>>;
+
+/// A check of a token. It is boxed since it is rare, and every call's future would have room for it.
+type Checking<'a> = Pin<Box<dyn Future<Output = Result<(), NotVouched>> + Send + 'a>>;
+
+/// The check of the call's token, where the hub's home asks for one: on top of the signature, or in its
+/// place where an endpoint has no key to sign with.
+fn token_check<'a>(app: &'a Inner, headers: &'a HeaderMap) -> Option<Checking<'a>> {
+    let home = home_of(app, headers).unwrap_or(&app.home);
+    let check = home.upstream_tokens.as_ref()?;
+    let signed = request::is_signed(headers, &home.keys);
+    (signed != home.without_key).then(|| Box::pin(check.check(headers)) as _)
+}
+
+fn home_of<'a>(app: &'a Inner, headers: &HeaderMap) -> Option<&'a Arc<Home>> {
     let mount = request::hub(headers).and_then(|hub| app.hubs.find_at_service(hub));
-    if let Some(mount) = mount {
-        return request::caller(headers, &mount.home.keys, trust);
+    mount.map(|mount| &mount.home)
+}
+
+/// Checks proof and seal by the rules of where the hub lives. A call for a hub that is not here may come
+/// from any known service: only who holds a key learns that there is no such hub.
+fn caller(app: &Inner, headers: &HeaderMap, vouched: Vouched) -> Result<Caller, String> {
+    let trust = app.upstream.trust_plain_claims;
+    let found = home_of(app, headers);
+    let home = found.unwrap_or(&app.home);
+    let proof = match vouched {
+        Some(Err(error)) => return Err(error.to_string()),
+        Some(Ok(())) if home.without_key => Proof::Elsewhere,
+        None if coded(app, home) && !request::is_signed(headers, &home.keys) => Proof::Elsewhere,
+        Some(Ok(())) | None => Proof::Signature,
+    };
+    let judged = request::caller(headers, &home.keys, proof, trust);
+    if found.is_some() || judged.is_ok() {
+        return judged.map_err(|error| error.to_string());
     }
-    let mut judged = app.homes.iter().map(|home| request::caller(headers, &home.keys, trust));
-    let genuine = judged.find_map(Result::ok);
-    genuine.map_or_else(|| request::caller(headers, &app.home.keys, trust), Ok)
+    let mut others = app.homes.iter().map(|home| &home.keys);
+    let genuine =
+        others.find_map(|keys| request::caller(headers, keys, Proof::Signature, trust).ok());
+    genuine.map_or_else(|| judged.map_err(|error| error.to_string()), Ok)
+}
+
+/// Whether the code in the address, which was checked before, is all that a call can show.
+fn coded(app: &Inner, home: &Home) -> bool {
+    home.without_key && home.upstream_tokens.is_none() && app.routes.has_code()
 }
 
 /// A call that may run.

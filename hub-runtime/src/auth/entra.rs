@@ -1,0 +1,263 @@
+//! Signing in with Microsoft Entra: the token for the service's API, and the temporary key for tokens of
+//! clients.
+
+use std::{
+    fmt,
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use hub_core::{Secret, SendError};
+
+use super::{AccessToken, TokenSource, TokenSourceError};
+use crate::clock::Clock;
+
+/// Whom the token is for: the API of every SignalR service.
+const SCOPE: &str = "https://signalr.azure.com/.default";
+/// How long before its end a token is replaced.
+const MARGIN: Duration = Duration::from_secs(300);
+
+/// After this a new key is fetched.
+const REFRESH_KEY: Duration = Duration::from_secs(55 * 60);
+/// After this a key is not used any more. The service's documents say so; its SDK would use it longer.
+const KEY_ENDS: Duration = Duration::from_secs(90 * 60);
+/// How long a fetch is not tried again after it failed while the old key is still good.
+const KEY_RETRY: Duration = Duration::from_secs(5 * 60);
+
+/// The tokens of one source, each kept until shortly before its end.
+pub(crate) struct Entra {
+    source: Arc<dyn TokenSource>,
+    clock: Clock,
+    held: Mutex<Option<AccessToken>>,
+    /// One asks the source, the others wait for what it brings.
+    asking: tokio::sync::Mutex<()>,
+}
+
+impl Entra {
+    pub(crate) fn new(source: Arc<dyn TokenSource>, clock: Clock) -> Self {
+        Self { source, clock, held: Mutex::new(None), asking: tokio::sync::Mutex::new(()) }
+    }
+
+    /// The token for the service's API.
+    pub(crate) async fn token(&self) -> Result<Secret, TokenSourceError> {
+        if let Some(token) = self.good_for(MARGIN) {
+            return Ok(token);
+        }
+        let _one = self.asking.lock().await;
+        if let Some(token) = self.good_for(MARGIN) {
+            return Ok(token);
+        }
+        match self.source.token(SCOPE).await {
+            Ok(new) => {
+                let token = new.token.clone();
+                *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(new);
+                Ok(token)
+            }
+            Err(error) => {
+                let Some(old) = self.good_for(Duration::ZERO) else { return Err(error) };
+                tracing::warn!(%error, "no new token of Microsoft Entra; the old one is used to its end");
+                Ok(old)
+            }
+        }
+    }
+
+    fn good_for(&self, margin: Duration) -> Option<Secret> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let token = held.as_ref()?;
+        let left = token.expires_at.duration_since(self.clock.time()).ok()?;
+        (left > margin).then(|| token.token.clone())
+    }
+}
+
+impl fmt::Debug for Entra {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Entra")
+    }
+}
+
+/// A key of the service that signs tokens of clients for a while.
+#[derive(Clone, Debug)]
+pub(crate) struct SigningKey {
+    pub(crate) key: Secret,
+    /// Goes into the token's header, so that the service knows which of its keys it was.
+    pub(crate) id: String,
+}
+
+/// The temporary key, fetched when it is needed and replaced while it is still good.
+#[derive(Debug)]
+pub(crate) struct TemporaryKey {
+    clock: Clock,
+    held: Mutex<Held>,
+    fetching: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    /// With the time of its fetch, counted from the app's start.
+    key: Option<(SigningKey, Duration)>,
+    failed: Option<Duration>,
+}
+
+impl TemporaryKey {
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self { clock, held: Mutex::default(), fetching: tokio::sync::Mutex::new(()) }
+    }
+
+    /// The key; `fetch` asks the service for one.
+    pub(crate) async fn get<F>(&self, fetch: impl FnOnce() -> F) -> Result<SigningKey, SendError>
+    where
+        F: Future<Output = Result<SigningKey, SendError>>,
+    {
+        // While the old key is good, one fetches and nobody waits for it.
+        let _one = match (self.young(), self.good()) {
+            (Some(key), _) => return Ok(key),
+            (None, Some(old)) => match self.fetching.try_lock() {
+                Ok(one) if !self.failed_lately() => one,
+                _ => return Ok(old),
+            },
+            (None, None) => self.fetching.lock().await,
+        };
+        if let Some(key) = self.young() {
+            return Ok(key);
+        }
+        let fetched = fetch().await;
+        let now = self.clock.elapsed();
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        match fetched {
+            Ok(key) => {
+                *held = Held { key: Some((key.clone(), now)), failed: None };
+                Ok(key)
+            }
+            Err(error) => {
+                held.failed = Some(now);
+                drop(held);
+                let Some(old) = self.good() else { return Err(error) };
+                tracing::warn!(%error, "no new key for tokens of clients; the old one is used to its end");
+                Ok(old)
+            }
+        }
+    }
+
+    fn young(&self) -> Option<SigningKey> {
+        self.younger_than(REFRESH_KEY)
+    }
+
+    fn good(&self) -> Option<SigningKey> {
+        self.younger_than(KEY_ENDS)
+    }
+
+    fn younger_than(&self, age: Duration) -> Option<SigningKey> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let (key, fetched) = held.key.as_ref()?;
+        (self.clock.elapsed().saturating_sub(*fetched) < age).then(|| key.clone())
+    }
+
+    fn failed_lately(&self) -> bool {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock.elapsed();
+        held.failed.is_some_and(|failed| now.saturating_sub(failed) < KEY_RETRY)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use async_trait::async_trait;
+
+    use super::*;
+
+    /// Counts what is asked of it; fails when told.
+    #[derive(Default)]
+    struct Source {
+        asked: AtomicU32,
+        failing: std::sync::atomic::AtomicBool,
+        clock: Option<Clock>,
+    }
+
+    #[async_trait]
+    impl TokenSource for Arc<Source> {
+        async fn token(&self, scope: &str) -> Result<AccessToken, TokenSourceError> {
+            assert_eq!(scope, "https://signalr.azure.com/.default");
+            let number = self.asked.fetch_add(1, Ordering::SeqCst);
+            if self.failing.load(Ordering::SeqCst) {
+                return Err(TokenSourceError::new("no token"));
+            }
+            let now = self.clock.unwrap().time();
+            Ok(AccessToken::new(format!("token-{number}"), now + Duration::from_secs(3600)))
+        }
+    }
+
+    fn entra() -> (Entra, Arc<Source>) {
+        let clock = Clock::start();
+        let source = Arc::new(Source { clock: Some(clock), ..Source::default() });
+        (Entra::new(Arc::new(Arc::clone(&source)), clock), source)
+    }
+
+    async fn pass(minutes: u64) {
+        tokio::time::advance(Duration::from_secs(minutes * 60)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_is_kept_until_shortly_before_its_end() {
+        let (entra, source) = entra();
+
+        assert_eq!(entra.token().await.unwrap().expose(), "token-0");
+        pass(54).await;
+        assert_eq!(entra.token().await.unwrap().expose(), "token-0");
+        pass(2).await;
+        assert_eq!(entra.token().await.unwrap().expose(), "token-1");
+        assert_eq!(source.asked.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_old_token_serves_to_its_end_when_there_is_no_new_one() {
+        let (entra, source) = entra();
+        entra.token().await.unwrap();
+        source.failing.store(true, Ordering::SeqCst);
+
+        pass(57).await;
+        assert_eq!(entra.token().await.unwrap().expose(), "token-0");
+        pass(4).await;
+        assert_eq!(entra.token().await.unwrap_err().to_string(), "no token");
+    }
+
+    fn key(id: &str) -> Result<SigningKey, SendError> {
+        Ok(SigningKey { key: Secret::from("k"), id: id.to_owned() })
+    }
+
+    async fn got(keys: &TemporaryKey, fetched: Result<SigningKey, SendError>) -> String {
+        keys.get(|| async { fetched }).await.map_or_else(|error| error.to_string(), |key| key.id)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_is_replaced_after_fifty_five_minutes() {
+        let keys = TemporaryKey::new(Clock::start());
+
+        assert_eq!(got(&keys, key("1")).await, "1");
+        pass(54).await;
+        assert_eq!(got(&keys, key("2")).await, "1");
+        pass(1).await;
+        assert_eq!(got(&keys, key("2")).await, "2");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_old_key_serves_for_ninety_minutes_and_a_failure_waits_for_five() {
+        let keys = TemporaryKey::new(Clock::start());
+        got(&keys, key("1")).await;
+
+        pass(60).await;
+        assert_eq!(got(&keys, Err(SendError::Unsupported)).await, "1");
+        pass(4).await;
+        assert_eq!(got(&keys, key("2")).await, "1");
+        pass(2).await;
+        assert_eq!(got(&keys, Err(SendError::Unsupported)).await, "1");
+        pass(25).await;
+        assert_eq!(
+            got(&keys, Err(SendError::Unsupported)).await,
+            SendError::Unsupported.to_string()
+        );
+        assert_eq!(got(&keys, key("3")).await, "3");
+    }
+}

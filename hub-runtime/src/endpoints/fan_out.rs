@@ -1,0 +1,233 @@
+//! [`Outbound`] over several endpoints, and how their answers become one.
+//!
+//! A connection lives at one endpoint, so one "yes" for a connection is the answer. Users and groups may
+//! live at all of them: every endpoint is waited for, and any failure is a failure.
+
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{StreamExt, future::join_all, stream::FuturesUnordered};
+use hub_core::{
+    EndpointFailure, InvokeError, Payload, SendError, Target,
+    outbound::{Change, Check, MemberPage, Outbound},
+};
+
+use super::{Endpoint, Endpoints, Operation};
+
+/// Delivers to those endpoints that the router names, or to pinned ones.
+pub(crate) struct FanOut {
+    endpoints: Arc<Endpoints>,
+    pinned: Option<Vec<usize>>,
+}
+
+/// What one endpoint said.
+type Said<T, E> = (usize, Result<T, E>);
+type Asking<T, E> = FuturesUnordered<Pin<Box<dyn Future<Output = Said<T, E>> + Send>>>;
+
+impl FanOut {
+    pub(crate) fn new(endpoints: Arc<Endpoints>) -> Self {
+        Self { endpoints, pinned: None }
+    }
+
+    async fn targets(&self, hub: &str, operation: Operation<'_>) -> Vec<(usize, Arc<Endpoint>)> {
+        let indices = match &self.pinned {
+            Some(pinned) => pinned.clone(),
+            None => self.endpoints.for_operation(hub, operation).await,
+        };
+        if indices.is_empty() {
+            tracing::warn!(hub, ?operation, "no endpoint was chosen: nothing is sent");
+        }
+        let found = |index: usize| Some((index, Arc::clone(self.endpoints.all.get(index)?)));
+        indices.into_iter().filter_map(found).collect()
+    }
+
+    /// Asks every target at once.
+    fn ask<T, E, F, A>(&self, targets: Vec<(usize, Arc<Endpoint>)>, ask: F) -> Asking<T, E>
+    where
+        F: Fn(Arc<Endpoint>) -> A,
+        A: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        let asking = targets.into_iter().map(|(index, endpoint)| {
+            let answer = ask(endpoint);
+            Box::pin(async move { (index, answer.await) })
+                as Pin<Box<dyn Future<Output = _> + Send>>
+        });
+        asking.collect()
+    }
+
+    /// The first "yes" is the answer; what is still under way goes on by itself.
+    async fn any(&self, mut asking: Asking<bool, SendError>) -> Result<bool, SendError> {
+        let (mut failed, of) = (Vec::new(), asking.len());
+        while let Some((index, answer)) = asking.next().await {
+            match answer {
+                Ok(true) => {
+                    if !asking.is_empty() {
+                        self.endpoints
+                            .tasks
+                            .spawn(async move { while asking.next().await.is_some() {} });
+                    }
+                    return Ok(true);
+                }
+                Ok(false) => {}
+                Err(error) => failed.push((index, error)),
+            }
+        }
+        self.unless_failed(failed, of).map(|()| false)
+    }
+
+    /// Waits for all; a failure is the answer, else "yes" when there is one.
+    async fn all(&self, asking: Asking<bool, SendError>) -> Result<bool, SendError> {
+        let of = asking.len();
+        let (mut yes, mut failed) = (false, Vec::new());
+        for (index, answer) in asking.collect::<Vec<_>>().await {
+            match answer {
+                Ok(answer) => yes |= answer,
+                Err(error) => failed.push((index, error)),
+            }
+        }
+        self.unless_failed(failed, of).map(|()| yes)
+    }
+
+    /// One error for all endpoints that failed.
+    fn unless_failed(
+        &self,
+        mut failed: Vec<(usize, SendError)>,
+        of: usize,
+    ) -> Result<(), SendError> {
+        if of == 1
+            && let Some((_, only)) = failed.pop()
+        {
+            return Err(only);
+        }
+        if failed.is_empty() {
+            return Ok(());
+        }
+        failed.sort_by_key(|(index, _)| *index);
+        let named = |(index, error): (usize, SendError)| {
+            let endpoint =
+                self.endpoints.all.get(index).map_or("", |endpoint| endpoint.name.as_str());
+            EndpointFailure::new(endpoint, error)
+        };
+        Err(SendError::Endpoints { failures: failed.into_iter().map(named).collect(), of })
+    }
+}
+
+#[async_trait]
+impl Outbound for FanOut {
+    async fn send(&self, hub: &str, target: Target, payload: Payload) -> Result<(), SendError> {
+        let targets = self.targets(hub, Operation::Send(&target)).await;
+        let (of, payload) = (targets.len(), &payload);
+        let sends = targets.into_iter().map(|(index, endpoint)| {
+            let target = target.clone();
+            async move { (index, endpoint.rest.send(hub, target, payload.clone()).await) }
+        });
+        let failed = join_all(sends).await.into_iter();
+        let failed = failed.filter_map(|(index, sent)| Some((index, sent.err()?)));
+        self.unless_failed(failed.collect(), of)
+    }
+
+    async fn invoke(
+        &self,
+        hub: &str,
+        connection_id: &str,
+        payload: Payload,
+        timeout: Option<Duration>,
+    ) -> Result<Bytes, InvokeError> {
+        let targets = self.targets(hub, Operation::Invoke(connection_id)).await;
+        let (hub, connection_id): (Arc<str>, Arc<str>) = (hub.into(), connection_id.into());
+        let mut asking = self.ask(targets, |endpoint| {
+            let (hub, connection_id) = (Arc::clone(&hub), Arc::clone(&connection_id));
+            let payload = payload.clone();
+            async move { endpoint.rest.invoke(&hub, &connection_id, payload, timeout).await }
+        });
+        // Where the connection is not, nobody can answer. Dropping the rest hangs up.
+        let mut nobody = InvokeError::ConnectionGone;
+        while let Some((_, answer)) = asking.next().await {
+            match answer {
+                Err(InvokeError::ConnectionGone) => {}
+                Err(error @ (InvokeError::Send(_) | InvokeError::TimedOut(_))) => nobody = error,
+                answer => return answer,
+            }
+        }
+        Err(nobody)
+    }
+
+    async fn change(&self, hub: &str, change: Change) -> Result<(), SendError> {
+        let targets = self.targets(hub, Operation::Change(&change)).await;
+        let of_one_connection =
+            matches!(change, Change::JoinGroup { .. } | Change::LeaveGroup { .. });
+        let (hub, change): (Arc<str>, _) = (hub.into(), Arc::new(change));
+        let asking = self.ask(targets, |endpoint| {
+            let (hub, change) = (Arc::clone(&hub), Arc::clone(&change));
+            async move { endpoint.rest.applied(&hub, &change).await }
+        });
+        let answer =
+            if of_one_connection { self.any(asking).await } else { self.all(asking).await };
+        answer.map(|_| ())
+    }
+
+    async fn check(&self, hub: &str, check: Check) -> Result<bool, SendError> {
+        let targets = self.targets(hub, Operation::Check(&check)).await;
+        let hub: Arc<str> = hub.into();
+        let asking = self.ask(targets, |endpoint| {
+            let (hub, check) = (Arc::clone(&hub), check.clone());
+            async move { endpoint.rest.check(&hub, check).await }
+        });
+        match check {
+            Check::ConnectionExists(_) => self.any(asking).await,
+            _ => self.all(asking).await,
+        }
+    }
+
+    /// One endpoint after the other; the continuation says which one is next.
+    async fn members(
+        &self,
+        hub: &str,
+        group: &str,
+        continuation: Option<String>,
+    ) -> Result<MemberPage, SendError> {
+        let continued = continuation.as_deref().and_then(|text| text.split_once(':'));
+        let (first, mut inner) = match continued {
+            Some((index, inner)) => {
+                (index.parse().unwrap_or(0), Some(inner.to_owned()).filter(|it| !it.is_empty()))
+            }
+            None => (0, None),
+        };
+        let mut targets = self.targets(hub, Operation::Members(group)).await.into_iter();
+        let mut rest = targets.by_ref().skip_while(|(index, _)| *index < first).peekable();
+        while let Some((index, endpoint)) = rest.next() {
+            let inner = inner.take().filter(|_| index == first);
+            let page = endpoint.rest.members(hub, group, inner).await?;
+            let is_whole = page.continuation.is_none();
+            let next = match (page.continuation, rest.peek()) {
+                (Some(inner), _) => Some(format!("{index}:{inner}")),
+                (None, Some((next, _))) => Some(format!("{next}:")),
+                (None, None) => None,
+            };
+            if !(is_whole && page.members.is_empty()) || next.is_none() {
+                return Ok(MemberPage::new(page.members, next));
+            }
+        }
+        Ok(MemberPage::default())
+    }
+
+    fn pinned(self: Arc<Self>, names: &[String]) -> Result<Arc<dyn Outbound>, SendError> {
+        let all = &self.endpoints.all;
+        let mut pinned = Vec::new();
+        for name in names {
+            let before = pinned.len();
+            let named = all.iter().enumerate().filter(|(_, it)| it.name.eq_ignore_ascii_case(name));
+            pinned.extend(named.map(|(index, _)| index));
+            if pinned.len() == before {
+                let known = all.iter().map(|endpoint| endpoint.name.clone()).collect();
+                return Err(SendError::UnknownEndpoint { name: name.clone(), known });
+            }
+        }
+        pinned.sort_unstable();
+        pinned.dedup();
+        Ok(Arc::new(Self { endpoints: Arc::clone(&self.endpoints), pinned: Some(pinned) }))
+    }
+}

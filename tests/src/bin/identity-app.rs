@@ -1,0 +1,40 @@
+//! An app for the tests of signing in with Microsoft Entra: it runs as its environment says, in a process of
+//! its own, since the libraries behind it read that environment.
+
+use hub_runtime::prelude::*;
+use tracing_subscriber::EnvFilter;
+
+struct Loop;
+
+#[serverless_hub]
+impl Loop {
+    async fn negotiate(&self, request: NegotiateRequest) -> HubResult<Negotiation> {
+        let negotiation = Negotiation::user("ada");
+        Ok(match request.query().get("role") {
+            Some(role) => negotiation.claim("role", role),
+            None => negotiation,
+        })
+    }
+
+    async fn announce(&self, ctx: &Context<Self>) -> HubResult<bool> {
+        ctx.clients().all().send("news", ()).await?;
+        Ok(ctx.claims().has("role", "admin"))
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
+    let app = match HubApp::builder().signalr(SignalR::from_env()?).hub(Loop).build() {
+        Ok(app) => app,
+        Err(error) => {
+            eprintln!("{error}");
+            std::process::exit(1);
+        }
+    };
+    app.run().await?;
+    Ok(())
+}

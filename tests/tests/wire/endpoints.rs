@@ -1,0 +1,321 @@
+//! Several endpoints of the service behind one hub.
+
+use async_trait::async_trait;
+use http::{Request, StatusCode};
+use http_body_util::Empty;
+use hub_runtime::{
+    EndpointRole, EndpointRouter, HubApp, HubAppBuilder, HubContext, NegotiateRequest, Operation,
+    Retries, ServiceEndpoint, outbound::EndpointFailure, prelude::*,
+};
+use serde_json::Value;
+
+use crate::{
+    fake_service::{Answer, FakeService, Seen, answer as service_answer},
+    support::{self, KEY},
+};
+
+struct Loop;
+
+#[serverless_hub]
+impl Loop {
+    async fn negotiate(&self) -> HubResult<Negotiation> {
+        Ok(Negotiation::user("ada"))
+    }
+}
+
+/// An address where nothing listens.
+const NOWHERE: &str = "Endpoint=http://127.0.0.1:1;AccessKey=k;Version=1.0;";
+
+/// `west` and `east`, both primary.
+fn two(west: &FakeService, east: &FakeService) -> HubAppBuilder {
+    let signalr = SignalR::from_settings(
+        [
+            ("Azure__SignalR__Endpoints__west", west.connection_string(KEY)),
+            ("Azure__SignalR__Endpoints__east", east.connection_string("the key of the east")),
+        ]
+        .into_iter()
+        .collect(),
+    );
+    HubApp::builder().signalr(signalr.unwrap()).hub(Loop).retries(Retries::none())
+}
+
+fn context(app: &HubApp) -> HubContext<Loop> {
+    app.context()
+}
+
+async fn negotiate(app: &HubApp, query: &str) -> support::Answer {
+    let request = Request::post(format!("/negotiate?{query}")).body(Empty::<&[u8]>::new());
+    support::answer(app, request.unwrap()).await
+}
+
+/// Where negotiate sends a client.
+async fn sent_to(app: &HubApp, query: &str) -> String {
+    let answer = negotiate(app, query).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    let body: Value = serde_json::from_str(&answer.body).unwrap();
+    body["url"].as_str().unwrap().trim_end_matches("/client/?hub=loop").to_owned()
+}
+
+/// Answers health probes, and everything else with this.
+fn with(status: u16, code: &'static str) -> impl Fn(&Seen) -> Answer {
+    move |seen| match seen.path() {
+        "/api/health" => service_answer(200, "", ""),
+        _ => service_answer(status, code, ""),
+    }
+}
+
+async fn service(status: u16, code: &'static str) -> FakeService {
+    FakeService::start(with(status, code)).await
+}
+
+const GONE: &str = "Error.Connection.NotExisted";
+
+#[tokio::test]
+async fn clients_go_to_an_online_primary() {
+    let alive = FakeService::accepting().await;
+    let signalr = SignalR::connection_string(NOWHERE)
+        .unwrap()
+        .and_endpoint("alive", EndpointRole::Primary, &alive.connection_string(KEY))
+        .unwrap();
+    let app = HubApp::builder().signalr(signalr).hub(Loop).build().unwrap();
+
+    for _ in 0..20 {
+        assert_eq!(sent_to(&app, "").await, alive.base);
+    }
+
+    let online: Vec<_> = app.endpoints::<Loop>().iter().map(ServiceEndpoint::is_online).collect();
+    assert_eq!(online, [false, true]);
+}
+
+#[tokio::test]
+async fn without_an_online_primary_clients_go_to_a_secondary() {
+    let secondary = FakeService::accepting().await;
+    let signalr = SignalR::connection_string(NOWHERE)
+        .unwrap()
+        .and_endpoint("second", EndpointRole::Secondary, &secondary.connection_string(KEY))
+        .unwrap();
+    let app = HubApp::builder().signalr(signalr).hub(Loop).build().unwrap();
+
+    assert_eq!(sent_to(&app, "").await, secondary.base);
+}
+
+#[tokio::test]
+async fn with_no_endpoint_online_a_client_is_told_so() {
+    let signalr = SignalR::connection_string(NOWHERE)
+        .unwrap()
+        .and_endpoint("second", EndpointRole::Secondary, NOWHERE)
+        .unwrap();
+    let app = HubApp::builder().signalr(signalr).hub(Loop).build().unwrap();
+
+    let answer = negotiate(&app, "").await;
+
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.body, "No endpoint of the SignalR service is online; try again later");
+}
+
+#[tokio::test]
+async fn a_single_endpoint_is_used_unconditionally_and_never_probed() {
+    let app = support::builder_at("http://127.0.0.1:1", Loop).build().unwrap();
+
+    assert_eq!(sent_to(&app, "").await, "http://127.0.0.1:1");
+}
+
+#[tokio::test]
+async fn the_token_fits_the_endpoint_and_says_how_many_there_are() {
+    let (west, east) = (FakeService::accepting().await, FakeService::accepting().await);
+    let app = two(&west, &east).endpoint_router(ByQuery).build().unwrap();
+
+    let body: Value = serde_json::from_str(&negotiate(&app, "to=east").await.body).unwrap();
+
+    let key = "the key of the east".into();
+    let token = body["accessToken"].as_str().unwrap();
+    let claims = hub_core::token::verify(token, &[key], 0, u64::MAX / 2).unwrap();
+    assert_eq!(claims["asrs.s.secn"], "2");
+}
+
+#[tokio::test]
+async fn a_message_reaches_every_endpoint() {
+    let (west, east) = (FakeService::accepting().await, FakeService::accepting().await);
+    let app = two(&west, &east).build().unwrap();
+
+    context(&app).clients().group("g").send("x", (1,)).await.unwrap();
+
+    assert_eq!(west.lines(), ["POST /api/hubs/loop/groups/g/:send"]);
+    assert_eq!(east.lines(), west.lines());
+}
+
+#[tokio::test]
+async fn a_message_that_one_endpoint_refuses_is_a_failure_with_its_name() {
+    let (west, east) = (service(202, "").await, service(500, "").await);
+    let app = two(&west, &east).build().unwrap();
+
+    let error = context(&app).clients().all().send("x", ()).await.unwrap_err();
+
+    assert!(error.may_have_happened());
+    let SendError::Endpoints { failures, of: 2 } = &error else { panic!("{error}") };
+    let [EndpointFailure { endpoint, error, .. }] = failures.as_slice() else { panic!() };
+    assert_eq!(endpoint, "east");
+    assert!(matches!(error, SendError::ServiceFailed { status: 500, .. }));
+}
+
+#[tokio::test]
+async fn one_yes_about_a_connection_is_the_answer_whatever_the_others_say() {
+    let (west, east) = (service(200, "").await, service(500, "").await);
+    let app = two(&west, &east).build().unwrap();
+
+    assert!(context(&app).client_manager().connection_exists("c").await.unwrap());
+    context(&app).groups().add("c", "g").await.unwrap();
+    context(&app).groups().remove("c", "g").await.unwrap();
+}
+
+#[tokio::test]
+async fn without_a_yes_about_a_connection_a_failure_is_the_answer() {
+    let (west, east) = (service(404, GONE).await, service(500, "").await);
+    let app = two(&west, &east).build().unwrap();
+
+    assert!(context(&app).groups().add("c", "g").await.is_err());
+}
+
+#[tokio::test]
+async fn a_connection_that_is_nowhere_cannot_join_and_that_is_no_failure() {
+    let (west, east) = (service(404, GONE).await, service(404, GONE).await);
+    let app = two(&west, &east).build().unwrap();
+
+    context(&app).groups().add("c", "g").await.unwrap();
+
+    assert_eq!(west.lines().len() + east.lines().len(), 2);
+}
+
+#[tokio::test]
+async fn about_users_and_groups_every_endpoint_is_asked_and_any_failure_counts() {
+    let no = || service(404, "Warning.User.NotExisted");
+    let (yes, no_1, no_2, broken) =
+        (service(200, "").await, no().await, no().await, service(500, "").await);
+    let ask = async |west, east| {
+        let app = two(west, east).build().unwrap();
+        context(&app).client_manager().user_exists("ada").await
+    };
+
+    assert!(ask(&yes, &no_1).await.unwrap());
+    assert!(!ask(&no_1, &no_2).await.unwrap());
+    assert!(ask(&yes, &broken).await.is_err());
+}
+
+#[tokio::test]
+async fn a_client_answers_from_wherever_it_is() {
+    let east = FakeService::start(|seen| match seen.path() {
+        "/api/health" => service_answer(200, "", ""),
+        _ => service_answer(200, "", r#"{"result":7}"#),
+    });
+    let (west, east) = (service(404, "Warning.Connection.NotExisted").await, east.await);
+    let app = two(&west, &east).build().unwrap();
+
+    let answer = context(&app).clients().client("c").invoke::<u32>("x", ()).await;
+
+    assert_eq!(answer.unwrap(), 7);
+    let nobody = two(&west, &west).build().unwrap();
+    let answer = context(&nobody).clients().client("c").invoke::<u32>("x", ()).await;
+    assert!(matches!(answer, Err(InvokeError::ConnectionGone)));
+}
+
+#[tokio::test]
+async fn the_members_of_a_group_are_listed_endpoint_by_endpoint() {
+    let listing = |id: &'static str| {
+        FakeService::start(move |seen| {
+            let next = match seen.target.contains("continuationToken=more") {
+                true => String::new(),
+                false => r#","nextLink":"http://x/y?continuationToken=more""#.to_owned(),
+            };
+            service_answer(200, "", format!(r#"{{"value":[{{"connectionId":"{id}"}}]{next}}}"#))
+        })
+    };
+    let (west, east) = (listing("w").await, listing("e").await);
+    let app = two(&west, &east).build().unwrap();
+
+    let (mut ids, mut continuation) = (Vec::new(), None);
+    loop {
+        let page = context(&app).groups().members("g", continuation).await.unwrap();
+        ids.extend(page.members.into_iter().map(|member| member.connection_id));
+        continuation = page.continuation;
+        if continuation.is_none() {
+            break;
+        }
+    }
+
+    ids.sort();
+    assert_eq!(ids, ["e", "e", "w", "w"]);
+}
+
+#[tokio::test]
+async fn pinned_handles_reach_those_endpoints_alone() {
+    let (west, east) = (FakeService::accepting().await, FakeService::accepting().await);
+    let app = two(&west, &east).build().unwrap();
+
+    let pinned = context(&app).with_endpoints(["West"]).unwrap();
+    pinned.clients().all().send("x", ()).await.unwrap();
+
+    assert_eq!(west.lines().len(), 1);
+    assert!(east.lines().is_empty());
+    let error = context(&app).with_endpoints(["north"]).unwrap_err().to_string();
+    assert_eq!(error, "no endpoint is called north; there are: east, west");
+}
+
+/// Clients choose with a query; messages go east.
+struct ByQuery;
+
+#[async_trait]
+impl EndpointRouter for ByQuery {
+    async fn negotiate<'a>(
+        &self,
+        request: &NegotiateRequest,
+        endpoints: &'a [ServiceEndpoint],
+    ) -> Option<&'a ServiceEndpoint> {
+        let wanted = request.query().get("to")?;
+        endpoints.iter().find(|endpoint| endpoint.name() == wanted)
+    }
+
+    async fn route<'a>(
+        &self,
+        hub: &str,
+        operation: Operation<'_>,
+        endpoints: &'a [ServiceEndpoint],
+    ) -> Vec<&'a ServiceEndpoint> {
+        assert_eq!(hub, "loop");
+        match operation {
+            Operation::Send(_) => endpoints.iter().filter(|it| it.name() == "east").collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_router_of_the_app_decides() {
+    let (west, east) = (FakeService::accepting().await, FakeService::accepting().await);
+    let app = two(&west, &east).endpoint_router(ByQuery).build().unwrap();
+
+    assert_eq!(sent_to(&app, "to=west").await, west.base);
+    assert_eq!(negotiate(&app, "to=north").await.status, StatusCode::SERVICE_UNAVAILABLE);
+    context(&app).clients().all().send("x", ()).await.unwrap();
+    // Routed nowhere: nothing happens, and nothing fails.
+    context(&app).groups().add("c", "g").await.unwrap();
+
+    assert!(west.lines().is_empty());
+    assert_eq!(east.lines(), ["POST /api/hubs/loop/:send"]);
+}
+
+#[tokio::test]
+async fn every_endpoint_may_call_the_app() {
+    let (west, east) = (FakeService::accepting().await, FakeService::accepting().await);
+    let app = two(&west, &east).build().unwrap();
+
+    for (key, status) in [
+        (KEY, StatusCode::OK),
+        ("the key of the east", StatusCode::OK),
+        ("x", StatusCode::UNAUTHORIZED),
+    ] {
+        let mut call = support::call("connections", "connected", r#"{"type":10}"#);
+        let signature = hub_core::signature::sign(&key.into(), "conn-0001");
+        call.headers_mut().insert("x-asrs-signature", signature.parse().unwrap());
+        assert_eq!(support::answer(&app, call).await.status, status, "{key}");
+    }
+}
