@@ -81,6 +81,7 @@ pub(crate) fn assemble(
     let Some(home) = homes.first().cloned() else {
         return Err(BuildError::Problems(Vec::new()));
     };
+    #[cfg_attr(not(feature = "local"), allow(unused_mut, reason = "only `local` changes it"))]
     let mut inner = inner(builder, signalr, hubs, home, homes, around);
     #[cfg(feature = "local")]
     {

@@ -42,6 +42,10 @@ pub(crate) enum Credential {
 }
 
 /// Who the app is to Microsoft Entra.
+#[cfg_attr(
+    not(feature = "identity"),
+    allow(dead_code, reason = "build() names the feature instead")
+)]
 #[derive(Clone)]
 pub(crate) enum Identity {
     /// The first of a chain that has tokens; a user-assigned managed identity may be chosen.
@@ -57,6 +61,10 @@ pub(crate) enum Identity {
 }
 
 /// Which user-assigned managed identity.
+#[cfg_attr(
+    not(feature = "identity"),
+    allow(dead_code, reason = "build() names the feature instead")
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum UserAssigned {
     ClientId(String),

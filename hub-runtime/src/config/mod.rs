@@ -20,7 +20,6 @@ use hub_core::{Secret, names};
 use self::{
     connection::{Connection, endpoint_of},
     endpoint::{Credential, EndpointPlan, Identity, Reader},
-    env::Variables,
     rest::RestSettings,
     upstream::UpstreamTokens,
 };
@@ -59,7 +58,6 @@ pub(crate) enum Plan {
     /// Services elsewhere; at least one.
     Service(Vec<EndpointPlan>),
     /// The embedded service.
-    #[cfg_attr(not(feature = "local"), expect(dead_code, reason = "build() names the feature"))]
     Local(LocalPlan),
     /// None. That matters only when a hub is to live there.
     Missing(SettingProblem),
@@ -317,7 +315,7 @@ const NOT_A_PORT: &str = "is not a port: it must be a number from 0 to 65535";
 /// A port variable, if it is set.
 #[cfg(feature = "server")]
 pub(crate) fn port(
-    variables: &impl Variables,
+    variables: &impl env::Variables,
     variable: &'static str,
 ) -> Result<Option<u16>, ConfigError> {
     let Some(text) = variables.set(variable) else { return Ok(None) };
@@ -327,7 +325,7 @@ pub(crate) fn port(
 
 /// The port that the Functions host gives, if the app runs under it.
 #[cfg(feature = "server")]
-pub(crate) fn functions_port(variables: &impl Variables) -> Result<Option<u16>, ConfigError> {
+pub(crate) fn functions_port(variables: &impl env::Variables) -> Result<Option<u16>, ConfigError> {
     match port(variables, env::FUNCTIONS_PORT)? {
         Some(given) => Ok(Some(given)),
         None => port(variables, env::OLD_FUNCTIONS_PORT),
