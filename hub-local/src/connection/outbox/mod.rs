@@ -316,8 +316,13 @@ impl Queue {
     fn append(&mut self, frame: Frame) {
         self.bytes += frame.bytes.len();
         self.messages += 1;
-        let before = self.place.as_ref().map_or(0, Place::end);
+        let before = self.place.as_ref().map_or(0, |place| self.log_end(place));
         self.frames.push_back((before, frame));
+    }
+
+    /// How many messages of the log there are for this client.
+    fn log_end(&self, place: &Place) -> u64 {
+        self.until.map_or_else(|| place.end(), |until| until.messages)
     }
 
     /// What counts against the limits, with a message that is just added to the log.
@@ -333,9 +338,7 @@ impl Queue {
 
     /// Whether there is something to take.
     fn has_frames(&self) -> bool {
-        let behind = |place: &Place| {
-            self.until.map_or_else(|| place.end(), |it| it.messages) > place.taken().messages
-        };
+        let behind = |place: &Place| self.log_end(place) > place.taken().messages;
         !self.frames.is_empty() || self.place.as_ref().is_some_and(behind)
     }
 

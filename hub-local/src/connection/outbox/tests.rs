@@ -242,6 +242,28 @@ fn all_outboxes_together_hold_what_waits_and_nothing_once_it_is_gone() {
     assert_eq!(backlog.bytes(), 0);
 }
 
+#[test]
+fn what_everyone_gets_while_an_outbox_is_closed_is_no_more_for_this_client() {
+    let backlog = backlog();
+    let log = Arc::new(Log::new(Arc::clone(&backlog)));
+    let outbox = Outbox::new(&Limits::default(), Arc::clone(&backlog));
+    outbox.follow(&log);
+    send(&log, &[&outbox], 1);
+
+    // As `close` does, with a sender in between.
+    {
+        let mut queue = lock(&outbox.queue);
+        queue.closed = true;
+        queue.until = queue.place.as_mut().map(Place::leave);
+        log.send(frame(2), |_| {});
+        backlog.add(7);
+        queue.append(frame(7));
+    }
+
+    assert_eq!(take(&outbox), [1, 7]);
+    assert_eq!(backlog.bytes(), 0);
+}
+
 #[tokio::test]
 async fn a_writer_that_sleeps_is_woken_by_either_source() {
     let log = log();
