@@ -264,6 +264,34 @@ fn what_everyone_gets_while_an_outbox_is_closed_is_no_more_for_this_client() {
     assert_eq!(backlog.bytes(), 0);
 }
 
+/// The bytes of a message, which whoever holds the other end can count.
+struct Held(Arc<[u8]>);
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+#[test]
+fn what_is_being_written_keeps_nothing_that_came_later() {
+    let (log, reader, held) = (log(), outbox(100, 100), Arc::from(*b"x"));
+    reader.follow(&log);
+    send(&log, &[&reader], 1);
+    let mut batch = Batch::default();
+    reader.take_all(&mut batch);
+
+    reader.abandon(None);
+    for _ in 0..1000 {
+        let bytes = Bytes::from_owner(Held(Arc::clone(&held)));
+        log.send(Frame::new(bytes, 0), |_| {});
+    }
+
+    // The piece that is being written, and the last one.
+    assert!(Arc::strong_count(&held) < 300, "{} are kept", Arc::strong_count(&held));
+    assert_eq!(batch.len(), 1);
+}
+
 #[tokio::test]
 async fn a_writer_that_sleeps_is_woken_by_either_source() {
     let log = log();

@@ -13,17 +13,24 @@ const MESSAGES: usize = 128;
 /// A piece with so many bytes gets no more: an idle reader holds all of the piece it stands in.
 const BYTES: u64 = 64 * 1024;
 
-/// Some messages of a log, in order. They are added by one at a time and read by many.
+/// Some messages of a log, in order, and the way to those that follow.
 #[derive(Debug)]
 pub(super) struct Segment {
+    messages: Arc<Messages>,
+    /// Once it is there, this piece gets no more.
+    next: OnceLock<Arc<Self>>,
+}
+
+/// The messages of a piece. They are added by one at a time and read by many. Apart from the way to
+/// the next, so that whoever is still writing them keeps nothing that came later.
+#[derive(Debug)]
+struct Messages {
     /// Different for each piece of this process, even when memory is used again.
     id: u64,
     start: Point,
-    messages: Box<[OnceLock<Entry>]>,
+    entries: Box<[OnceLock<Entry>]>,
     /// How many of them are there.
     filled: AtomicUsize,
-    /// Once it is there, this piece gets no more.
-    next: OnceLock<Arc<Self>>,
 }
 
 /// A place between two messages, counted from the beginning of the log.
@@ -43,34 +50,35 @@ struct Entry {
 impl Segment {
     pub(super) fn new(start: Point) -> Self {
         static IDS: AtomicU64 = AtomicU64::new(0);
-        Self {
+        let messages = Messages {
             id: IDS.fetch_add(1, Ordering::Relaxed),
             start,
-            messages: (0..MESSAGES).map(|_| OnceLock::new()).collect(),
+            entries: (0..MESSAGES).map(|_| OnceLock::new()).collect(),
             filled: AtomicUsize::new(0),
-            next: OnceLock::new(),
-        }
+        };
+        Self { messages: Arc::new(messages), next: OnceLock::new() }
     }
 
     /// Adds a message. Only the holder of the log's lock does. Returned is the piece for the
     /// message after this one, when it is another.
     pub(super) fn append(&self, frame: Frame) -> Option<Arc<Self>> {
-        let filled = self.filled();
-        let end = self.point(filled).bytes + frame.bytes().len() as u64;
-        if let Some(place) = self.messages.get(filled) {
+        let messages = &*self.messages;
+        let filled = messages.filled();
+        let end = messages.point(filled).bytes + frame.bytes().len() as u64;
+        if let Some(place) = messages.entries.get(filled) {
             // Empty, since nobody else adds.
             let _ = place.set(Entry { frame, end });
         }
-        self.filled.store(filled + 1, Ordering::Release);
-        let is_full = filled + 1 == self.messages.len() || end - self.start.bytes >= BYTES;
+        messages.filled.store(filled + 1, Ordering::Release);
+        let is_full = filled + 1 == messages.entries.len() || end - messages.start.bytes >= BYTES;
         is_full.then(|| {
-            let next = Self::new(self.point(filled + 1));
+            let next = Self::new(messages.point(filled + 1));
             Arc::clone(self.next.get_or_init(|| Arc::new(next)))
         })
     }
 
     pub(super) fn filled(&self) -> usize {
-        self.filled.load(Ordering::Acquire)
+        self.messages.filled()
     }
 
     pub(super) fn next(&self) -> Option<&Arc<Self>> {
@@ -79,13 +87,23 @@ impl Segment {
 
     /// Where the message with this index begins.
     pub(super) fn point(&self, index: usize) -> Point {
-        let last = index.checked_sub(1).and_then(|last| self.messages.get(last)?.get());
+        self.messages.point(index)
+    }
+}
+
+impl Messages {
+    fn filled(&self) -> usize {
+        self.filled.load(Ordering::Acquire)
+    }
+
+    fn point(&self, index: usize) -> Point {
+        let last = index.checked_sub(1).and_then(|last| self.entries.get(last)?.get());
         let bytes = last.map_or(self.start.bytes, |entry| entry.end);
         Point { messages: self.start.messages + index as u64, bytes }
     }
 
     fn frame(&self, index: usize) -> Option<&Frame> {
-        Some(&self.messages.get(index)?.get()?.frame)
+        Some(&self.entries.get(index)?.get()?.frame)
     }
 }
 
@@ -103,7 +121,7 @@ impl Drop for Segment {
 /// Messages that follow each other, shared with whoever reads them.
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
-    segment: Arc<Segment>,
+    messages: Arc<Messages>,
     from: usize,
     to: usize,
 }
@@ -112,13 +130,13 @@ pub(crate) struct Run {
 pub(crate) type RunKey = (u64, usize, usize);
 
 impl Run {
-    pub(super) fn new(segment: &Arc<Segment>, from: usize, to: usize) -> Self {
-        Self { segment: Arc::clone(segment), from, to }
+    pub(super) fn new(segment: &Segment, from: usize, to: usize) -> Self {
+        Self { messages: Arc::clone(&segment.messages), from, to }
     }
 
     /// Runs with the same key have the same messages.
     pub(crate) fn key(&self) -> RunKey {
-        (self.segment.id, self.from, self.to)
+        (self.messages.id, self.from, self.to)
     }
 
     pub(crate) fn messages(&self) -> usize {
@@ -126,17 +144,17 @@ impl Run {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        let length = self.segment.point(self.to).bytes - self.segment.point(self.from).bytes;
+        let length = self.messages.point(self.to).bytes - self.messages.point(self.from).bytes;
         usize::try_from(length).unwrap_or(usize::MAX)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Frame> {
-        (self.from..self.to).filter_map(|index| self.segment.frame(index))
+        (self.from..self.to).filter_map(|index| self.messages.frame(index))
     }
 
     /// Takes the first message off.
     pub(crate) fn pop_front(&mut self) -> Option<Frame> {
-        let first = (self.from < self.to).then(|| self.segment.frame(self.from).cloned())?;
+        let first = (self.from < self.to).then(|| self.messages.frame(self.from).cloned())?;
         self.from += 1;
         first
     }
