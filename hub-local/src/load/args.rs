@@ -10,6 +10,12 @@ use super::LoadError;
 
 /// The place of the sequence number in a payload, in hexadecimal digits.
 pub(super) const SEQUENCE_DIGITS: usize = 16;
+/// Broadcasts a second, which a clock of microseconds can tell apart.
+const MAX_RATE: usize = 1_000_000;
+/// Each message of the window has a place in memory.
+const MAX_WINDOW: usize = 1 << 20;
+/// More than any server takes.
+const MAX_PAYLOAD: usize = 1 << 28;
 
 /// Puts load on a SignalR server and measures it.
 ///
@@ -161,7 +167,7 @@ impl LoadTransport {
 impl LoadArgs {
     /// How many clients do not read.
     pub(super) fn slow_clients(&self) -> usize {
-        (self.clients * usize::from(self.slow)).div_ceil(100)
+        self.clients.saturating_mul(usize::from(self.slow)).div_ceil(100)
     }
 
     pub(super) fn check(&self) -> Result<(), LoadError> {
@@ -184,6 +190,14 @@ impl LoadArgs {
         if let Some((name, _)) = positive.iter().find(|(_, number)| *number == 0) {
             return refuse(format!("--{name} must be at least 1"));
         }
+        let bounded = [
+            ("rate", rate, MAX_RATE),
+            ("window", self.window, MAX_WINDOW),
+            ("payload", self.payload, MAX_PAYLOAD),
+        ];
+        if let Some((name, _, most)) = bounded.iter().find(|(_, number, most)| number > most) {
+            return refuse(format!("--{name} must be at most {most}"));
+        }
         let is_echo = self.scenario == Scenario::Echo;
         if self.connection_string.is_some() && (is_echo || self.scenario == Scenario::Idle) {
             return refuse(format!(
@@ -202,7 +216,7 @@ impl LoadArgs {
                 "--slow is for clients that listen, over --transport websockets".to_owned(),
             );
         }
-        if self.slow_clients() == self.clients {
+        if self.slow_clients() >= self.clients {
             return refuse("--slow leaves nobody who reads".to_owned());
         }
         if self.check && self.payload < SEQUENCE_DIGITS {

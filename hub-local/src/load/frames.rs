@@ -5,7 +5,10 @@
 pub(super) struct Frames {
     header: [u8; 10],
     held: usize,
+    /// Of the current frame.
     opcode: u8,
+    /// Of the last frame that began a message.
+    message: u8,
     remaining: u64,
 }
 
@@ -65,10 +68,15 @@ impl Frames {
             return Some(false);
         }
         (self.held, self.remaining) = (0, length);
-        // A continuation has the kind of what it continues.
-        if first & 0x0F != 0 {
-            self.opcode = first & 0x0F;
-        }
+        self.opcode = match first & 0x0F {
+            // A continuation has the kind of what it continues, whatever came in between.
+            0 => self.message,
+            control @ 8.. => control,
+            kind => {
+                self.message = kind;
+                kind
+            }
+        };
         Some(true)
     }
 }
@@ -96,6 +104,17 @@ mod tests {
         bytes.extend(long);
         bytes.extend([0x88, 0]);
         bytes
+    }
+
+    #[test]
+    fn a_control_frame_inside_a_message_leaves_it_whole() {
+        let mut input = &[0x01, 1, b'a', 0x89, 0, 0x00, 1, b'b', 0x8A, 0, 0x80, 1, b'c'][..];
+        let mut frames = Frames::default();
+
+        let kinds: Vec<_> =
+            std::iter::from_fn(|| frames.next(&mut input).map(|part| part.opcode)).collect();
+
+        assert_eq!(kinds, [1, 9, 1, 10, 1]);
     }
 
     #[test]

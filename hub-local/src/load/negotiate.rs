@@ -5,7 +5,7 @@ use http::{
     header::{AUTHORIZATION, CONTENT_LENGTH},
 };
 use http_body_util::{BodyExt as _, Full, Limited};
-use hub_core::{Secret, protocol::Protocol};
+use hub_core::{Secret, names, protocol::Protocol};
 use serde::Deserialize;
 
 use super::{LoadArgs, LoadError, LoadTransport, over_http::HttpClient};
@@ -122,7 +122,12 @@ fn door(
 ) -> Result<Door, LoadError> {
     let id = id.ok_or_else(|| LoadError::protocol("the negotiate answer has no connection id"))?;
     let hub = Query::new(url.query()).first("hub");
-    Ok(Door { url: with_query(url, url.path(), &format!("id={id}"))?, token, hub, transport })
+    Ok(Door {
+        url: with_query(url, url.path(), &format!("id={}", names::encode_segment(&id)))?,
+        token,
+        hub,
+        transport,
+    })
 }
 
 fn negotiate_url(url: &Uri) -> Result<Uri, LoadError> {
@@ -159,9 +164,9 @@ mod tests {
     fn the_connection_token_goes_into_the_query() {
         let url = Uri::from_static("http://h/client/?hub=chat");
 
-        let door = door(&url, None, Some("B".to_owned()), LoadTransport::LongPolling).unwrap();
+        let door = door(&url, None, Some("B+/=".to_owned()), LoadTransport::LongPolling).unwrap();
 
-        assert_eq!(door.url, "http://h/client/?hub=chat&id=B");
+        assert_eq!(door.url, "http://h/client/?hub=chat&id=B%2B%2F%3D");
         assert_eq!(door.hub.as_deref(), Some("chat"));
     }
 }
