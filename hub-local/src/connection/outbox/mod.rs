@@ -97,8 +97,6 @@ struct Queue {
     asleep: bool,
     /// Where the client stands in the log, once it gets what everyone gets.
     place: Option<Place>,
-    /// Of the log nothing comes from here on.
-    until: Option<Point>,
 }
 
 impl Outbox {
@@ -206,15 +204,17 @@ impl Outbox {
     /// Takes nothing more; `last` still goes out, after what waits.
     pub(crate) fn close(&self, last: Option<Frame>) {
         let mut queue = lock(&self.queue);
+        let mut left = None;
         if !queue.closed {
             queue.closed = true;
-            queue.until = queue.place.as_mut().map(Place::leave);
+            left = queue.leave_log();
             if let Some(last) = last {
                 self.backlog.add(last.bytes.len());
                 queue.append(last);
             }
         }
         wake(queue);
+        drop(left);
     }
 
     /// As [`Self::close`], but what waits is dropped: the client would not read it anyway.
@@ -226,9 +226,7 @@ impl Outbox {
             queue.bytes -= bytes;
             queue.messages -= frames.len();
             let mut place = queue.place.take();
-            let end = queue.until.or_else(|| place.as_mut().map(Place::leave));
-            let unread =
-                end.zip(place.as_ref()).map_or(0, |(end, it)| end.bytes - it.taken().bytes);
+            let unread = place.as_mut().map_or(0, |it| it.leave().bytes - it.taken().bytes);
             self.backlog.subtract(bytes + usize::try_from(unread).unwrap_or(0));
             (frames, place)
         };
@@ -270,7 +268,7 @@ impl Outbox {
 
     /// Moves everything that waits to the end of `batch`. It counts until it is [`Self::written`].
     pub(crate) fn take_all(&self, batch: &mut Batch) {
-        lock(&self.queue).take(batch, usize::MAX);
+        lock(&self.queue).take(u64::MAX, batch, usize::MAX);
     }
 
     /// What was taken has left.
@@ -296,10 +294,10 @@ impl Outbox {
     ) -> Poll<bool> {
         let mut queue = lock(&self.queue);
         self.settle(&mut queue, std::mem::take(written));
-        queue.take(batch, BATCH);
+        queue.take(u64::MAX, batch, BATCH);
         if batch.is_empty() {
             std::task::ready!(queue.poll_more(context));
-            queue.take(batch, BATCH);
+            queue.take(u64::MAX, batch, BATCH);
         }
         Poll::Ready(!batch.is_empty())
     }
@@ -316,20 +314,29 @@ impl Queue {
     fn append(&mut self, frame: Frame) {
         self.bytes += frame.bytes.len();
         self.messages += 1;
-        let before = self.place.as_ref().map_or(0, |place| self.log_end(place));
+        let before = self.place.as_ref().map_or(0, Place::end);
         self.frames.push_back((before, frame));
     }
 
-    /// How many messages of the log there are for this client.
-    fn log_end(&self, place: &Place) -> u64 {
-        self.until.map_or_else(|| place.end(), |until| until.messages)
+    /// Makes what the log has for this client the client's own. Nothing more comes from there, and
+    /// nothing there is kept for a client that does not read to its end.
+    fn leave_log(&mut self) -> Option<Place> {
+        let end = self.place.as_mut()?.leave();
+        self.own(end)
+    }
+
+    fn own(&mut self, end: Point) -> Option<Place> {
+        let mut rest = Batch::default();
+        self.take(end.messages, &mut rest, usize::MAX);
+        self.frames = rest.drain().map(|frame| (0, frame)).collect();
+        self.place.take()
     }
 
     /// What counts against the limits, with a message that is just added to the log.
     fn waiting(&self) -> Point {
         let (mut messages, mut bytes) = (self.messages as u64, self.bytes as u64);
         if let Some(place) = &self.place {
-            let (end, taken) = (self.until.unwrap_or_else(|| place.reach()), place.taken());
+            let (end, taken) = (place.reach(), place.taken());
             messages += end.messages.saturating_sub(taken.messages);
             bytes += end.bytes.saturating_sub(taken.bytes);
         }
@@ -338,13 +345,13 @@ impl Queue {
 
     /// Whether there is something to take.
     fn has_frames(&self) -> bool {
-        let behind = |place: &Place| self.log_end(place) > place.taken().messages;
+        let behind = |place: &Place| place.end() > place.taken().messages;
         !self.frames.is_empty() || self.place.as_ref().is_some_and(behind)
     }
 
-    /// Moves at most so many frames to the batch, in the order in which they were sent.
-    fn take(&mut self, batch: &mut Batch, mut room: usize) {
-        let until = self.until.map_or(u64::MAX, |until| until.messages);
+    /// Moves at most so many frames to the batch, in the order in which they were sent, none that
+    /// the log has from `until` on.
+    fn take(&mut self, until: u64, batch: &mut Batch, mut room: usize) {
         while room > 0 {
             let next = self.frames.front().map(|(before, _)| *before);
             if let Some(place) = &mut self.place {

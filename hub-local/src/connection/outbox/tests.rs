@@ -251,14 +251,13 @@ fn what_everyone_gets_while_an_outbox_is_closed_is_no_more_for_this_client() {
     send(&log, &[&outbox], 1);
 
     // As `close` does, with a sender in between.
-    {
-        let mut queue = lock(&outbox.queue);
-        queue.closed = true;
-        queue.until = queue.place.as_mut().map(Place::leave);
-        log.send(frame(2), |_| {});
-        backlog.add(7);
-        queue.append(frame(7));
-    }
+    let mut queue = lock(&outbox.queue);
+    let end = queue.place.as_mut().unwrap().leave();
+    log.send(frame(2), |_| {});
+    let left = queue.own(end);
+    backlog.add(7);
+    queue.append(frame(7));
+    drop((queue, left));
 
     assert_eq!(take(&outbox), [1, 7]);
     assert_eq!(backlog.bytes(), 0);
@@ -274,14 +273,17 @@ impl AsRef<[u8]> for Held {
 }
 
 #[test]
-fn what_is_being_written_keeps_nothing_that_came_later() {
-    let (log, reader, held) = (log(), outbox(100, 100), Arc::from(*b"x"));
-    reader.follow(&log);
-    send(&log, &[&reader], 1);
+fn what_is_being_written_and_who_is_closed_keep_nothing_that_came_later() {
+    let (log, held) = (log(), Arc::from(*b"x"));
+    let (written, closed) = (outbox(100, 100), outbox(100, 100));
+    let both = [&written, &closed];
+    both.iter().for_each(|outbox| outbox.follow(&log));
+    send(&log, &both, 1);
     let mut batch = Batch::default();
-    reader.take_all(&mut batch);
+    written.take_all(&mut batch);
 
-    reader.abandon(None);
+    written.abandon(None);
+    closed.close(Some(frame(7)));
     for _ in 0..1000 {
         let bytes = Bytes::from_owner(Held(Arc::clone(&held)));
         log.send(Frame::new(bytes, 0), |_| {});
@@ -289,7 +291,7 @@ fn what_is_being_written_keeps_nothing_that_came_later() {
 
     // The piece that is being written, and the last one.
     assert!(Arc::strong_count(&held) < 300, "{} are kept", Arc::strong_count(&held));
-    assert_eq!(batch.len(), 1);
+    assert_eq!((batch.len(), take(&closed)), (1, vec![1, 7]));
 }
 
 #[tokio::test]
