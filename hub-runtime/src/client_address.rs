@@ -35,9 +35,12 @@ pub(crate) fn network(address: IpAddr) -> IpAddr {
 
 /// The address that the `nth` proxy from the app wrote. What stands left of it is the client's word.
 fn forwarded(headers: &HeaderMap, nth: usize) -> Option<IpAddr> {
-    let lines = headers.get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok());
-    let entries: Vec<_> = lines.flat_map(|line| line.split(',')).collect();
-    parse(entries.iter().rev().nth(nth)?.trim())
+    // Entry by entry: a line that a proxy added to would else be lost by bytes that a client began it
+    // with, and what the client wrote elsewhere would count in its place.
+    let lines = headers.get_all(FORWARDED_FOR).iter();
+    let entries: Vec<_> =
+        lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b',')).collect();
+    parse(std::str::from_utf8(entries.iter().rev().nth(nth)?).ok()?.trim())
 }
 
 /// Some proxies write a port, too.
@@ -79,6 +82,18 @@ mod tests {
         assert_eq!(address(&lines, 2), text("1.2.3.4"));
         assert_eq!(address(&["[2001:db8::2]"], 1), text("2001:db8::2"));
         assert_eq!(address(&["::ffff:1.2.3.4"], 1), text("1.2.3.4"));
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_do_not_hide_what_a_proxy_appended_to_them() {
+        let mut request = Request::new(());
+        request.headers_mut().append(FORWARDED_FOR, "9.9.9.9".parse().unwrap());
+        let appended = http::HeaderValue::from_bytes(b"\xff, 1.2.3.4").unwrap();
+        request.headers_mut().append(FORWARDED_FOR, appended);
+
+        let address = of(&request.into_parts().0, 1);
+
+        assert_eq!(address, Some([1, 2, 3, 4].into()));
     }
 
     #[test]
