@@ -168,7 +168,7 @@ fn too_often(wait: Duration) -> Response<Bytes> {
     tracing::debug!(?wait, "a client negotiates too often");
     let mut answer =
         text(StatusCode::TOO_MANY_REQUESTS, "Too many attempts to connect; try again later");
-    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
     let headers = answer.headers_mut();
     headers.insert(header::RETRY_AFTER, seconds.into());
     // Else the page's own code cannot read it.

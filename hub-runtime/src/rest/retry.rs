@@ -88,7 +88,8 @@ impl Retries {
         let doublings = if self.grows { attempts.saturating_sub(1) } else { 0 };
         let doubled = 2_u32.saturating_pow(doublings);
         let delay = self.delay.saturating_mul(doubled).min(self.max_delay);
-        Some(delay.mul_f64(1.0 - random().clamp(0.0, 1.0) / 2.0))
+        // Less a part of its half, which no length of a delay can overflow.
+        Some(delay - (delay / 2).mul_f64(random().clamp(0.0, 1.0)))
     }
 }
 
@@ -161,6 +162,16 @@ mod tests {
         assert_eq!([1, 2, 3, 4, 9].map(|attempts| after(attempts, 1.0)), [125, 250, 500, 500, 500]);
         assert_eq!(retries.wait(10, &status(429, ""), Repeat::Doubles, || 0.0, 0), None);
         assert_eq!(Retries::none().wait(1, &status(429, ""), Repeat::Harmless, || 0.0, 0), None);
+    }
+
+    #[test]
+    fn the_longest_wait_of_all_is_a_wait_too() {
+        let retries = Retries::default().delay(Duration::MAX).max_delay(Duration::MAX);
+        let after =
+            |random| retries.wait(1, &status(429, ""), Repeat::Doubles, || random, 0).unwrap();
+
+        assert_eq!(after(0.0), Duration::MAX);
+        assert!((Duration::MAX / 4..Duration::MAX).contains(&after(1.0)));
     }
 
     #[test]

@@ -105,6 +105,17 @@ async fn preflights_are_not_counted() {
     assert_eq!(from(&app, "", "").await.status, StatusCode::OK);
 }
 
+#[tokio::test(start_paused = true)]
+async fn once_in_all_time_is_a_limit_too() {
+    let app = limited(NegotiateLimit::new(1, Duration::MAX));
+    assert_eq!(from(&app, "10.0.0.1", "").await.status, StatusCode::OK);
+
+    let refused = from(&app, "10.0.0.1", "").await;
+
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(refused.headers["retry-after"], u64::MAX.to_string());
+}
+
 #[tokio::test]
 async fn a_limit_that_lets_nobody_in_is_refused_at_start() {
     for limit in
