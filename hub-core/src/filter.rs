@@ -49,7 +49,8 @@ pub trait Filter: Send + Sync {
     /// An error refuses the call: neither inner filters nor the method run.
     fn before(&self, call: &Invocation) -> impl Future<Output = HubResult> + Send;
 
-    /// Sees how a call ended that this filter let through. It cannot change the outcome.
+    /// Sees how a call ended that this filter let through. It cannot change the outcome: a panic in here
+    /// is logged, and that is all.
     fn after(
         &self,
         call: &Invocation,

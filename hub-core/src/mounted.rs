@@ -228,7 +228,8 @@ async fn guarded(
     let mut passed = 0;
     let mut refusal = None;
     for filter in &filters.0 {
-        if let Err(refused) = catching(filter.before(invocation)).await {
+        // In a block of its own, so that a panic before the first await is caught, too.
+        if let Err(refused) = catching(async { filter.before(invocation).await }).await {
             refusal = Some(refused.by_filter(filter.name()));
             break;
         }
@@ -239,7 +240,19 @@ async fn guarded(
         None => catching(call).await,
     };
     for filter in filters.0.iter().take(passed).rev() {
-        filter.after(invocation, outcome.as_ref().map(|_| ())).await;
+        let ended = outcome.as_ref().map(|_| ());
+        let looked = catching(async {
+            filter.after(invocation, ended).await;
+            Ok(())
+        });
+        // It may only look: the call has ended as it has, and the outer ones look as well.
+        if let Err(panicked) = looked.await {
+            tracing::error!(
+                filter = filter.name(),
+                cause = panicked.chain(),
+                "filter panicked after its call"
+            );
+        }
     }
     outcome
 }

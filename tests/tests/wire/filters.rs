@@ -45,6 +45,33 @@ impl Filter for Refuse {
     }
 }
 
+/// Fails while it looks back, at once or a moment later.
+struct Stumble {
+    at_once: bool,
+}
+
+impl Filter for Stumble {
+    async fn before(&self, _: &Invocation) -> HubResult {
+        Ok(())
+    }
+
+    fn after(&self, _: &Invocation, _: Result<(), &HubError>) -> impl Future<Output = ()> + Send {
+        assert!(!self.at_once, "stumbled");
+        async { panic!("stumbled") }
+    }
+}
+
+/// Fails before it has a future to wait for.
+struct StumbleBefore;
+
+impl Filter for StumbleBefore {
+    fn before(&self, _: &Invocation) -> impl Future<Output = HubResult> + Send {
+        let stumbles = true;
+        assert!(!stumbles, "stumbled");
+        async { Ok(()) }
+    }
+}
+
 struct HandOn;
 
 impl Filter for HandOn {
@@ -105,6 +132,19 @@ impl Loop {
         panic!("boom")
     }
 
+    #[filter(Journal("outer"))]
+    #[filter(Stumble { at_once: true })]
+    #[filter(Stumble { at_once: false })]
+    async fn looked_back_at(&self) -> HubResult<u8> {
+        Ok(7)
+    }
+
+    #[filter(Journal("outer"))]
+    #[filter(StumbleBefore)]
+    async fn behind_a_broken_filter(&self) -> HubResult {
+        Ok(())
+    }
+
     #[filter(SignedIn)]
     async fn signed_in(&self) -> HubResult {
         Ok(())
@@ -162,6 +202,32 @@ async fn filters_look_back_at_a_panic_too() {
 
     answer(&app(hub.clone()), invoke("panics", "[]")).await;
 
+    assert_eq!(
+        *hub.journal.lock().unwrap(),
+        ["block before", "outer before", "outer after false", "block after false"]
+    );
+}
+
+#[tokio::test]
+async fn a_filter_that_panics_while_it_looks_back_changes_nothing() {
+    let hub = Loop::default();
+
+    let answered = answer(&app(hub.clone()), invoke("lookedBackAt", "[]")).await;
+
+    assert!(answered.body.contains(r#""result":7"#), "{}", answered.body);
+    assert_eq!(
+        *hub.journal.lock().unwrap(),
+        ["block before", "outer before", "outer after true", "block after true"]
+    );
+}
+
+#[tokio::test]
+async fn a_filter_that_panics_before_the_call_refuses_it_and_the_outer_ones_look_back() {
+    let hub = Loop::default();
+
+    let shown = error_of(&app(hub.clone()), invoke("behindABrokenFilter", "[]")).await;
+
+    assert!(shown.starts_with("Something went wrong on the server"), "{shown}");
     assert_eq!(
         *hub.journal.lock().unwrap(),
         ["block before", "outer before", "outer after false", "block after false"]
