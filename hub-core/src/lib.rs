@@ -63,7 +63,7 @@ pub use groups::Groups;
 pub use hub::{Category, Client, Hub, Untyped};
 pub use invocation::{Claims, Extensions, Invocation, InvocationParts, Query};
 pub use negotiate::{AppServiceUser, NegotiateRequest, Negotiation};
-pub use outbound::{EndpointFailure, InvokeError, SendError, Target};
+pub use outbound::{EndpointFailure, InvokeError, SendError, Target, TargetFailure};
 pub use payload::{ArgumentList, Payload};
 #[doc(hidden)]
 pub use private as __private;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::payload::Payload;
-pub use crate::send_error::{EndpointFailure, InvokeError, SendError};
+pub use crate::send_error::{EndpointFailure, InvokeError, SendError, TargetFailure};
 
 /// Delivers to clients: the REST API of a service, or whatever stands in for it.
 ///

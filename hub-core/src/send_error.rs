@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::names::NameError;
+use crate::{names::NameError, outbound::Target};
 
 /// Why the service did not do what was asked. Each cause is its own variant, since what helps differs.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +92,15 @@ pub enum SendError {
         /// How many endpoints were asked.
         of: usize,
     },
+    /// Some of several targets were not sent to; the others were. The text names none of them, since it
+    /// is for the log.
+    #[error("{} of {of} targets were not sent to, the first since {}", failures.len(), first(failures))]
+    Targets {
+        /// Each failure: those that may be tried again.
+        failures: Vec<TargetFailure>,
+        /// How many targets were asked for.
+        of: usize,
+    },
     /// No endpoint has this name. Nothing was sent.
     #[error("no endpoint is called {name}; there are: {}", known.join(", "))]
     UnknownEndpoint {
@@ -112,7 +121,12 @@ impl SendError {
     pub fn may_have_happened(&self) -> bool {
         match self {
             Self::Interrupted(_) | Self::TimedOut(_) | Self::ServiceFailed { .. } => true,
+            // Who waited in front of the service gave up.
+            Self::Status { status, .. } => *status == 408,
             Self::Endpoints { failures, of } => {
+                failures.len() < *of || failures.iter().any(|it| it.error.may_have_happened())
+            }
+            Self::Targets { failures, of } => {
                 failures.len() < *of || failures.iter().any(|it| it.error.may_have_happened())
             }
             _ => false,
@@ -136,6 +150,28 @@ impl EndpointFailure {
     pub fn new(endpoint: impl Into<String>, error: SendError) -> Self {
         Self { endpoint: endpoint.into(), error }
     }
+}
+
+/// One of several targets that was not sent to.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct TargetFailure {
+    /// A single connection, group or user.
+    pub target: Target,
+    /// Why.
+    pub error: SendError,
+}
+
+impl TargetFailure {
+    /// The failure of a target.
+    #[must_use]
+    pub fn new(target: Target, error: SendError) -> Self {
+        Self { target, error }
+    }
+}
+
+fn first(failures: &[TargetFailure]) -> String {
+    failures.first().map(|failure| failure.error.to_string()).unwrap_or_default()
 }
 
 fn list(failures: &[EndpointFailure]) -> String {

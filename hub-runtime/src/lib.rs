@@ -117,8 +117,8 @@ pub use hub_core::{
     ClientManager, Clients, Context, Contract, EndpointFailure, ErrorKind, Filter, FromContext,
     Groups, Hub, HubContext, HubError, HubResult, IntoHubError, Invocation, InvokeError, Invoking,
     Maintenance, Many, NegotiateRequest, Negotiation, One, OrReject, Proxy, Query, RateLimit,
-    RequireClaim, Secret, SendError, Sending, SignedIn, SingleConnection, Target, Untyped,
-    UserGroups, outbound,
+    RequireClaim, Secret, SendError, Sending, SignedIn, SingleConnection, Target, TargetFailure,
+    Untyped, UserGroups, outbound,
     token::{TokenError, TokenKeyError, TokenVerifier},
 };
 pub use hub_macros::{filter, from_context, hub, hub_client, serverless_hub};

@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use hub_core::{
-    InvokeError, Payload, SendError, Target,
+    InvokeError, Payload, SendError, Target, TargetFailure,
     outbound::{Change, Check, MemberPage, Outbound},
 };
 
@@ -59,14 +59,14 @@ impl RestOutbound {
             }
             Target::User(user) => self.send_one(hub, Send::User(user), body).await,
             Target::Connections(ids) => {
-                self.send_each(hub, ids.iter().map(|id| Send::Connection(id)), &body).await
+                self.send_each(hub, ids, Send::Connection, Target::Connection, &body).await
             }
             Target::Groups(groups) => {
-                let each = groups.iter().map(|group| Send::Group { group, excluded: none });
-                self.send_each(hub, each, &body).await
+                let group = |group| Send::Group { group, excluded: none };
+                self.send_each(hub, groups, group, Target::Group, &body).await
             }
             Target::Users(users) => {
-                self.send_each(hub, users.iter().map(|user| Send::User(user)), &body).await
+                self.send_each(hub, users, Send::User, Target::User, &body).await
             }
             _ => Err(SendError::Unsupported),
         }
@@ -101,17 +101,33 @@ impl RestOutbound {
         answer::accepted(&answer, self.caller.now())
     }
 
-    /// One request for each target, several at a time. All of them are made; the first failure is the
-    /// answer.
+    /// One request for each target, several at a time. All of them are made; what failed is told by
+    /// target, since sending to all again would reach the others twice.
     async fn send_each<'a>(
         &self,
         hub: &str,
-        targets: impl Iterator<Item = Send<'a>> + std::marker::Send,
+        names: &'a [String],
+        to: impl Fn(&'a str) -> Send<'a> + std::marker::Send,
+        target: fn(String) -> Target,
         body: &Body,
     ) -> Result<(), SendError> {
-        let sends: Vec<_> = targets.map(|to| self.send_one(hub, to, body.clone())).collect();
-        let sends = stream::iter(sends).buffer_unordered(PARALLEL);
-        sends.fold(Ok(()), async |all: Result<(), SendError>, one| all.and(one)).await
+        let sends =
+            names.iter().map(|name| {
+                let sending = self.send_one(hub, to(name), body.clone());
+                async move {
+                    sending.await.map_err(|error| TargetFailure::new(target(name.clone()), error))
+                }
+            });
+        let sends = stream::iter(sends.collect::<Vec<_>>()).buffer_unordered(PARALLEL);
+        let mut failures: Vec<_> = sends.filter_map(async |sent| sent.err()).collect().await;
+        match failures.pop() {
+            None => Ok(()),
+            Some(only) if names.len() == 1 => Err(only.error),
+            Some(last) => {
+                failures.push(last);
+                Err(SendError::Targets { failures, of: names.len() })
+            }
+        }
     }
 }
 

@@ -162,6 +162,7 @@ async fn a_message_is_sent_again_only_where_it_cannot_have_arrived() {
         (vec![Hang], 1, false),
         (vec![Answer(500)], 1, false),
         (vec![Answer(503)], 1, false),
+        (vec![Answer(408)], 1, false),
         (vec![Answer(401)], 1, false),
     ] {
         let fixture = Fixture::new(&steps);
@@ -172,7 +173,7 @@ async fn a_message_is_sent_again_only_where_it_cannot_have_arrived() {
         assert_eq!(
             sent.err().map(|error| error.may_have_happened()),
             match steps[0] {
-                Break | Hang | Answer(500 | 503) => Some(true),
+                Break | Hang | Answer(408 | 500 | 503) => Some(true),
                 Answer(401) => Some(false),
                 _ => None,
             }
@@ -272,15 +273,39 @@ async fn a_late_attempt_has_a_fresh_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_failure_among_several_targets_does_not_stop_the_others() {
+async fn one_failure_among_several_targets_does_not_stop_the_others_and_is_told_by_name() {
     let steps = [Step::Answer(202), Step::Answer(400), Step::Answer(202)];
     let fixture = Fixture::new(&steps);
 
     let users = ["ada", "bob", "eve"].map(str::to_owned).to_vec();
     let error = fixture.rest.send("chat", Target::Users(users), payload()).await.unwrap_err();
 
-    assert!(matches!(error, SendError::Invalid(_)));
+    // Sending to all three again would reach two of them twice.
+    assert!(error.may_have_happened());
+    // Names of users stay out of the log.
+    assert!(!error.to_string().contains("bob"), "{error}");
+    let SendError::Targets { failures, of: 3 } = error else { panic!("{error}") };
+    let [failed] = failures.as_slice() else { panic!("{failures:?}") };
+    assert_eq!(failed.target, Target::User("bob".to_owned()));
+    assert!(matches!(failed.error, SendError::Invalid(_)));
     assert_eq!(fixture.called().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_targets_of_which_none_was_reached_may_all_be_tried_again() {
+    let options = RestOptions { retries: Retries::none(), ..RestOptions::default() };
+    let fixture = Fixture::with(&[Step::Refuse, Step::Answer(429), Step::Refuse], options);
+    let send = async |users: &[&str]| {
+        let users = users.iter().map(|user| (*user).to_owned()).collect();
+        fixture.rest.send("chat", Target::Users(users), payload()).await.unwrap_err()
+    };
+
+    let both = send(&["ada", "bob"]).await;
+    let single = send(&["ada"]).await;
+
+    assert!(!both.may_have_happened());
+    assert!(matches!(both, SendError::Targets { failures, of: 2 } if failures.len() == 2));
+    assert!(matches!(single, SendError::Unreachable(_)));
 }
 
 #[tokio::test(start_paused = true)]
