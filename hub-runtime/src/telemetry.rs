@@ -10,10 +10,11 @@
 //! | [`CALL_SPAN`] `hub.call` | info | `hub`, `method`, `connection`, `outcome` |
 //! | [`NEGOTIATE_SPAN`] `hub.negotiate` | info | `hub`, `outcome` |
 //! | [`REST_SPAN`] `hub.rest` | info | `hub`, `operation`, `attempts`, `outcome`, `tracing_id` |
+//! | [`REFUSAL_SPAN`] `hub.refusal`, in that of its call or negotiate | info | `filter` |
 //!
 //! | Event | Level | Fields |
 //! |---|---|---|
-//! | [`REFUSAL_EVENT`] `hub.refusal`, in the span of its call | info | `filter`, `cause` |
+//! | [`REFUSAL_EVENT`] `hub.refusal`, in the span of this name | info | `filter`, `cause` |
 //!
 //! | Metric | Kind | Labels |
 //! |---|---|---|
@@ -45,7 +46,9 @@ pub const CALL_SPAN: &str = "hub.call";
 pub const NEGOTIATE_SPAN: &str = "hub.negotiate";
 /// One call to the service, with all its attempts.
 pub const REST_SPAN: &str = "hub.rest";
-/// A filter or a method refused a caller.
+/// A filter or a method refused a caller. It lasts no time: it is there for who looks at spans alone.
+pub const REFUSAL_SPAN: &str = "hub.refusal";
+/// What the operator reads about a refusal.
 pub const REFUSAL_EVENT: &str = "hub.refusal";
 
 /// Upstream calls that reached a hub.
@@ -94,6 +97,7 @@ pub(crate) fn refused(error: &HubError) {
         ErrorKind::Unauthenticated => "caller not signed in",
         _ => "call denied",
     };
+    let _in_span = tracing::info_span!(REFUSAL_SPAN, filter).entered();
     tracing::info!(name: REFUSAL_EVENT, filter, cause = error.chain(), "{text}");
 }
 
@@ -133,6 +137,9 @@ pub(crate) fn failure(error: &SendError) -> &'static str {
         SendError::Unreachable(_) => "unreachable",
         SendError::Interrupted(_) => "interrupted",
         SendError::TimedOut(_) => "timed_out",
+        SendError::Targets { failures, .. } => {
+            failures.first().map_or("failed", |first| failure(&first.error))
+        }
         _ => "failed",
     }
 }

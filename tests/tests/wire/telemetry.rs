@@ -121,7 +121,7 @@ async fn a_call_is_a_span_with_its_method_and_outcome() {
 }
 
 #[tokio::test]
-async fn a_refusal_names_the_filter_and_stands_in_the_span_of_its_call() {
+async fn a_refusal_is_a_span_that_names_the_filter_in_the_span_of_its_call() {
     let app = app();
 
     let log = logged(INFO, async {
@@ -137,6 +137,7 @@ async fn a_refusal_names_the_filter_and_stands_in_the_span_of_its_call() {
         "{filtered}"
     );
     assert!(filtered.contains(r#"hub.call{hub="loop" method="guarded""#), "{filtered}");
+    assert!(filtered.contains(r#":hub.refusal{filter="RequireClaim"}"#), "{filtered}");
     assert!(line("not you").contains(r#"filter="method""#));
 }
 
