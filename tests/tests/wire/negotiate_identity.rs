@@ -6,10 +6,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::Empty;
-use hub_runtime::{HubApp, TokenVerifier, prelude::*};
+use hub_runtime::{HubApp, TokenVerifier, prelude::*, testing::TestHub};
 use serde_json::{Map, Value, json};
 
-use crate::support::{Answer, KEY, answer, app, builder_at};
+use crate::{
+    support::{Answer, KEY, answer, app, builder_at},
+    worlds::apart,
+};
 
 const SECRET: &str = "the identity provider's own secret";
 
@@ -172,4 +175,53 @@ async fn the_token_asks_the_service_for_what_negotiate_decided_in_the_sdks_words
     assert_eq!(all["asrs.s.dc"], "true");
     let system = none.keys().filter(|name| name.starts_with("asrs.s.")).collect::<Vec<_>>();
     assert_eq!(system, ["asrs.s.uid"]);
+}
+
+/// Gives each client the terms that its bearer token names.
+struct Terms;
+
+#[serverless_hub]
+impl Terms {
+    async fn negotiate(&self, request: NegotiateRequest) -> HubResult<Negotiation> {
+        let given = Negotiation::user("ada").lifetime(Duration::from_secs(100));
+        Ok(match request.bearer_token() {
+            Some("detailed") => given.detailed_errors(),
+            Some("expiring") => given.close_on_expiry(),
+            Some("diagnostic") => given.close_on_expiry().diagnostic_client(),
+            _ => given,
+        })
+    }
+}
+
+#[tokio::test]
+async fn only_a_client_that_was_granted_detailed_errors_reads_what_it_did_wrong() {
+    // The embedded service tells everybody.
+    let world = apart(Terms).await;
+    let mut told = Vec::new();
+
+    for terms in ["plain", "detailed"] {
+        let mut client = world.connect(terms).await;
+        client.write(&json!({ "type": 1 })).await;
+        let closed = client.read().await;
+        assert_eq!(closed["type"], 7, "{closed}");
+        told.push(closed["error"].as_str().unwrap().contains("ProtocolError: "));
+    }
+
+    assert_eq!(told, [false, true]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_diagnostic_client_outlives_its_token_even_where_others_are_closed_with_theirs() {
+    let hub = TestHub::new(Terms);
+    let client = async |terms: &str| {
+        let request = Request::builder().header("authorization", format!("Bearer {terms}"));
+        hub.negotiate(request.body(()).unwrap()).await.unwrap()
+    };
+    let (plain, expiring, diagnostic) =
+        (client("plain").await, client("expiring").await, client("diagnostic").await);
+
+    tokio::time::sleep(Duration::from_secs(200)).await;
+
+    assert!(expiring.ended().is_some());
+    assert_eq!((plain.ended(), diagnostic.ended()), (None, None));
 }
