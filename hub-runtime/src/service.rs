@@ -132,6 +132,13 @@ pub(crate) fn answer(
 }
 
 /// Everything but upstream calls that may be answered.
+#[cfg_attr(
+    not(feature = "functions"),
+    allow(
+        unused_variables,
+        reason = "only calls of the Functions host have a body that is read here"
+    )
+)]
 async fn other(
     app: Arc<Inner>,
     parts: http::request::Parts,
