@@ -78,7 +78,7 @@ impl Endpoint {
             Err(error) => {
                 tracing::error!(
                     endpoint = self.name,
-                    "without a key of the service there are no tokens with claims: give the app's identity the role SignalR App Server"
+                    "without a key of the service there are no tokens with claims: give the app's identity the role SignalR Service Owner, or SignalR App Server beside its own"
                 );
                 Err(error)
             }

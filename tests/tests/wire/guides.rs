@@ -73,5 +73,11 @@ fn files_and_features_that_the_guides_name_exist() {
     for feature in after("--features hub-runtime/") {
         assert!(manifest.contains(&format!("\n{feature} = [")), "{feature}");
     }
-    assert_eq!(after("--file ").len() + after("--features hub-runtime/").len(), 2);
+    let (chat, image) = (read("examples/chat/Cargo.toml"), read("examples/chat/Dockerfile"));
+    for feature in after("--build-arg FEATURES=") {
+        assert!(chat.contains(&format!("\n{feature} = [")), "{feature}");
+        assert!(image.contains("--features \"$FEATURES\""), "{image}");
+    }
+    let named = ["--file ", "--features hub-runtime/", "--build-arg FEATURES="];
+    assert_eq!(named.map(|mark| after(mark).len()), [2, 1, 1]);
 }
