@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hub_core::{mounted::MountedHub, names};
+use hub_core::{Secret, mounted::MountedHub, names};
 
 use crate::{
     SignalR,
@@ -55,6 +55,13 @@ fn problems_of(connection: &Connection, hubs: &[Arc<dyn MountedHub>], code: bool
     let mut problems = Vec::new();
     if connection.claims_key.as_ref().is_some_and(|key| key.expose().len() < MIN_CLAIMS_KEY) {
         problems.push("the claims key is too short: at least 32 bytes".to_owned());
+    }
+    let empty = |key: &Secret| key.expose().trim().is_empty();
+    if connection.previous_access_key.as_ref().is_some_and(empty) {
+        problems.push(
+            "the previous access key is empty, so anybody could sign with it: give previous_access_key(…) the key, or leave it out"
+                .to_owned(),
+        );
     }
     match &connection.plan {
         Plan::Missing(problem) => problems.push(problem.to_string()),

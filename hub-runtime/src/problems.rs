@@ -22,6 +22,12 @@ pub(crate) fn of(builder: &HubAppBuilder) -> Vec<String> {
     for path in builder.upstream_paths.iter().filter(|path| !path.starts_with('/')) {
         problems.push(format!("the upstream path `{path}` must begin with `/`"));
     }
+    if builder.upstream_code.as_ref().is_some_and(|code| code.expose().trim().is_empty()) {
+        problems.push(
+            "the upstream code is empty, so every call would know it: give upstream_code(…) a secret, or leave it out"
+                .to_owned(),
+        );
+    }
     let limit = builder.negotiate_limit.and_then(NegotiateLimit::problem);
     problems.extend(limit.map(str::to_owned));
     unused(builder, &mut problems);

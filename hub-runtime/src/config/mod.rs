@@ -272,10 +272,12 @@ impl SignalR {
     /// Accepts upstream calls with a token of Microsoft Entra for this audience, from this tenant: what the
     /// upstream settings of the service name as the resource of its managed identity. A service without
     /// an access key needs this, or a code in the address of its upstream calls.
-    #[must_use]
-    pub fn upstream_tokens(mut self, audience: &str, tenant_id: &str) -> Self {
-        self.connection.upstream_tokens = UpstreamTokens::of_tenant(audience, tenant_id);
-        self
+    ///
+    /// # Errors
+    /// When the audience is empty, or the tenant is not the id of one.
+    pub fn upstream_tokens(mut self, audience: &str, tenant_id: &str) -> Result<Self, ConfigError> {
+        self.connection.upstream_tokens = Some(UpstreamTokens::of_tenant(audience, tenant_id)?);
+        Ok(self)
     }
 
     /// Reads claims from the service's plain claims header for calls that carry no seal, which is for

@@ -315,3 +315,39 @@ fn debug_output_shows_no_key() {
 
     assert!(shown.contains("Secret") && !shown.contains("k2") && !shown.contains("topsecret"));
 }
+
+#[test]
+fn a_check_of_upstream_tokens_that_could_not_be_made_is_a_problem_of_its_setting() {
+    let said = |more: &[(&str, &str)]| problems(&[&[(NAME, STRING)], more].concat());
+    let audience = ("AzureSignalRConnectionString__upstreamAudience", "api://chat");
+    let tenant = ("AzureSignalRConnectionString__upstreamTenantId", "t-1");
+
+    for (other, problem) in [
+        (
+            ("AzureSignalRConnectionString__upstreamTenantId", "my tenant"),
+            "AzureSignalRConnectionString__upstreamTenantId is not a tenant",
+        ),
+        (("AZURE_TENANT_ID", "../x"), "AZURE_TENANT_ID is not a tenant"),
+    ] {
+        let said = said(&[audience, other]);
+        assert!(said[0].starts_with(problem), "{said:?}");
+    }
+    for authority in ["http://login.example", "login.example", "ftp://login.example"] {
+        let said = said(&[audience, tenant, ("AZURE_AUTHORITY_HOST", authority)]);
+        assert!(
+            said[0].starts_with("AZURE_AUTHORITY_HOST is not a URL: it must be the https"),
+            "{said:?}"
+        );
+    }
+    assert_eq!(
+        said(&[("AzureSignalRConnectionString__upstreamAudience", " , "), tenant]),
+        [
+            "AzureSignalRConnectionString__upstreamAudience names no audience: it must be like api://chat"
+        ]
+    );
+    let signalr = || SignalR::connection_string(STRING).unwrap();
+    assert!(signalr().upstream_tokens("api://chat", "my tenant").is_err());
+    assert!(signalr().upstream_tokens(" ", "t-1").is_err());
+    let checked = signalr().upstream_tokens("api://chat", "t-1").unwrap();
+    assert!(checked.connection.upstream_tokens.is_some());
+}

@@ -2,7 +2,7 @@
 
 use http::Uri;
 
-use super::{SettingProblem, endpoint::Reader, is_loopback, values};
+use super::{SettingProblem, endpoint::Reader, env, is_loopback, values};
 
 /// Where tokens of Microsoft Entra come from, unless `AZURE_AUTHORITY_HOST` says otherwise.
 const AUTHORITY: &str = "https://login.microsoftonline.com";
@@ -19,27 +19,31 @@ pub(crate) struct UpstreamTokens {
 
 impl UpstreamTokens {
     /// Tokens for an audience, of a tenant.
-    pub(crate) fn of_tenant(audience: &str, tenant: &str) -> Option<Self> {
-        Some(Self {
-            audiences: vec![audience.to_owned()],
-            issuers: issuers(AUTHORITY, tenant),
-            keys_url: keys_url(AUTHORITY, tenant)?,
-            client_id: None,
-        })
+    pub(crate) fn of_tenant(audience: &str, tenant: &str) -> Result<Self, SettingProblem> {
+        let problem = |problem| SettingProblem::invalid("the tenant of upstream tokens", problem);
+        let tenant = tenant_id(tenant).map_err(problem)?;
+        let keys_url = keys_url(AUTHORITY, &tenant).ok_or_else(|| problem(NOT_A_TENANT))?;
+        let audience = audience.trim();
+        if audience.is_empty() {
+            let problem = "names none: it must be like api://chat";
+            return Err(SettingProblem::invalid("the audience of upstream tokens", problem));
+        }
+        let (audiences, issuers) = (vec![audience.to_owned()], issuers(AUTHORITY, &tenant));
+        Ok(Self { audiences, issuers, keys_url, client_id: None })
     }
 
     /// `upstreamAudience` and its neighbours below `name`.
     pub(crate) fn read(reader: &mut Reader<'_>, name: &str) -> Option<Self> {
         let key = |key: &str| format!("{name}:{key}");
-        let audiences = reader.text(&key("upstreamAudience"));
+        let audiences = reader.parsed(&key("upstreamAudience"), audiences);
         let issuer = reader.text(&key("upstreamIssuer"));
         let keys = reader.parsed(&key("upstreamKeys"), keys_address);
         let client_id = reader.text(&key("upstreamClientId"));
-        let own_tenant = reader.text(&key("upstreamTenantId"));
+        let own_tenant = reader.parsed(&key("upstreamTenantId"), tenant_id);
         let asked =
             issuer.is_some() || keys.is_some() || client_id.is_some() || own_tenant.is_some();
         let Some(audiences) = audiences else {
-            if asked {
+            if asked && reader.settings.get(&key("upstreamAudience")).is_none() {
                 let setting = format!("{name}__upstreamAudience");
                 let problem = "is missing: it is the audience that the service's upstream authentication names";
                 reader.problems.push(SettingProblem::invalid(setting, problem));
@@ -47,9 +51,10 @@ impl UpstreamTokens {
             return None;
         };
         let tenant = own_tenant
-            .or_else(|| reader.text(&key("tenantId")))
-            .or_else(|| reader.text("AZURE_TENANT_ID"));
-        let authority = reader.text("AZURE_AUTHORITY_HOST").unwrap_or_else(|| AUTHORITY.to_owned());
+            .or_else(|| reader.parsed(&key("tenantId"), tenant_id))
+            .or_else(|| reader.parsed("AZURE_TENANT_ID", tenant_id));
+        let authority = reader.parsed(env::AUTHORITY_HOST, authority);
+        let authority = authority.unwrap_or_else(|| AUTHORITY.to_owned());
         let of_tenant =
             tenant.map(|tenant| (issuers(&authority, &tenant), keys_url(&authority, &tenant)));
         let (tenant_issuers, tenant_keys) = of_tenant.unwrap_or_default();
@@ -61,10 +66,29 @@ impl UpstreamTokens {
             reader.problems.push(SettingProblem::invalid(setting, problem));
             return None;
         };
-        let audiences = audiences.split(',').map(|audience| audience.trim().to_owned());
-        let audiences = audiences.filter(|audience| !audience.is_empty()).collect();
         Some(Self { audiences, issuers, keys_url, client_id })
     }
+}
+
+/// Those between commas; a list of none would say nothing of what a token is for.
+fn audiences(text: &str) -> Result<Vec<String>, &'static str> {
+    let named = text.split(',').map(str::trim).filter(|audience| !audience.is_empty());
+    let audiences: Vec<_> = named.map(str::to_owned).collect();
+    if audiences.is_empty() {
+        Err("names no audience: it must be like api://chat")
+    } else {
+        Ok(audiences)
+    }
+}
+
+const NOT_A_TENANT: &str =
+    "is not a tenant: it must be its id, like 00000000-0000-0000-0000-000000000000";
+
+/// The id of a tenant, which becomes part of an address.
+fn tenant_id(text: &str) -> Result<String, &'static str> {
+    let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+    let begins = text.starts_with(|first: char| first.is_ascii_alphanumeric());
+    if begins && text.chars().all(known) { Ok(text.to_owned()) } else { Err(NOT_A_TENANT) }
 }
 
 /// Version 1 of the tokens, which managed identities get, and version 2.
@@ -77,10 +101,18 @@ fn keys_url(authority: &str, tenant: &str) -> Option<Uri> {
     format!("{}/{tenant}/discovery/v2.0/keys", authority.trim_end_matches('/')).parse().ok()
 }
 
-/// Whoever can change the keys on their way signs what he likes.
 fn keys_address(text: &str) -> Result<Uri, &'static str> {
-    let safe = |uri: &Uri| uri.scheme_str() == Some("https") || uri.host().is_some_and(is_loopback);
-    values::base_uri(text)
-        .filter(safe)
-        .ok_or("is not a URL: it must be the https address of a JSON web key set")
+    let problem = "is not a URL: it must be the https address of a JSON web key set";
+    values::base_uri(text).filter(is_safe).ok_or(problem)
+}
+
+fn authority(text: &str) -> Result<String, &'static str> {
+    let problem = "is not a URL: it must be the https address of a token service, like https://login.microsoftonline.com";
+    let uri = values::base_uri(text).filter(is_safe).ok_or(problem)?;
+    Ok(uri.to_string())
+}
+
+/// Whoever can change the keys on their way signs what he likes.
+fn is_safe(uri: &Uri) -> bool {
+    uri.scheme_str() == Some("https") || uri.host().is_some_and(is_loopback)
 }

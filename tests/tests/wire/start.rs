@@ -160,3 +160,15 @@ fn a_hub_that_is_mounted_by_hand_and_discovered_is_mounted_twice() {
 
     assert!(error.to_string().contains("the hub `rooms` is mounted more than once"), "{error}");
 }
+
+#[test]
+fn a_proof_that_everybody_could_give_keeps_the_app_from_starting() {
+    let text = format!("Endpoint=http://127.0.0.1:1;AccessKey={KEY};Version=1.0;");
+    let signalr = SignalR::connection_string(&text).unwrap().previous_access_key("");
+
+    let error = HubApp::builder().signalr(signalr).hub(Rooms).upstream_code(" ").build();
+
+    let text = error.unwrap_err().to_string();
+    assert!(text.contains("the upstream code is empty"), "{text}");
+    assert!(text.contains("the previous access key is empty"), "{text}");
+}
