@@ -44,7 +44,7 @@ impl Entra {
         if let Some(token) = self.good_for(MARGIN) {
             return Ok(token);
         }
-        let _one = self.asking.lock().await;
+        let _one = first_in(&self.asking).await;
         if let Some(token) = self.good_for(MARGIN) {
             return Ok(token);
         }
@@ -74,6 +74,16 @@ impl fmt::Debug for Entra {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Entra")
     }
+}
+
+/// The guard, for who comes first. Whoever waited goes on without: what the first one did has worked, or
+/// all of them try at once, since one after the other the last would wait for every failure.
+async fn first_in(one: &tokio::sync::Mutex<()>) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+    if let Ok(first) = one.try_lock() {
+        return Some(first);
+    }
+    drop(one.lock().await);
+    None
 }
 
 /// A key of the service that signs tokens of clients for a while.
@@ -113,10 +123,10 @@ impl TemporaryKey {
         let _one = match (self.young(), self.good()) {
             (Some(key), _) => return Ok(key),
             (None, Some(old)) => match self.fetching.try_lock() {
-                Ok(one) if !self.failed_lately() => one,
+                Ok(one) if !self.failed_lately() => Some(one),
                 _ => return Ok(old),
             },
-            (None, None) => self.fetching.lock().await,
+            (None, None) => first_in(&self.fetching).await,
         };
         if let Some(key) = self.young() {
             return Ok(key);
@@ -259,5 +269,38 @@ mod tests {
             SendError::Unsupported.to_string()
         );
         assert_eq!(got(&keys, key("3")).await, "3");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_the_failures_of_many() {
+        let keys = TemporaryKey::new(Clock::start());
+        let fetch = || async {
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            Err(SendError::Unsupported)
+        };
+
+        let started = tokio::time::Instant::now();
+        let asked = (0..20).map(|_| keys.get(fetch));
+        let got = futures_util::future::join_all(asked).await;
+
+        assert!(got.iter().all(Result::is_err));
+        assert_eq!(started.elapsed().as_secs(), 20);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_that_ask_at_once_are_one_question() {
+        let keys = TemporaryKey::new(Clock::start());
+        let fetched = AtomicU32::new(0);
+        let fetch = || async {
+            fetched.fetch_add(1, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            key("1")
+        };
+
+        let asked = (0..20).map(|_| keys.get(fetch));
+        let got = futures_util::future::join_all(asked).await;
+
+        assert!(got.iter().all(Result::is_ok));
+        assert_eq!(fetched.load(Ordering::SeqCst), 1);
     }
 }

@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use hub_core::Secret;
 
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
 /// A token of Microsoft Entra.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -22,10 +24,12 @@ impl AccessToken {
         Self { token: token.into(), expires_at }
     }
 
-    /// A token that ends after this time, counted from now.
+    /// A token that ends after this time, counted from now; one without an end is asked for again after
+    /// a day.
     #[must_use]
     pub fn lasting(token: impl Into<Secret>, lifetime: Duration) -> Self {
-        Self::new(token, SystemTime::now() + lifetime)
+        let now = SystemTime::now();
+        Self::new(token, now.checked_add(lifetime).unwrap_or(now + DAY))
     }
 }
 
@@ -86,4 +90,17 @@ pub trait TokenSource: Send + Sync + 'static {
     /// # Errors
     /// When there is none.
     async fn token(&self, scope: &str) -> Result<AccessToken, TokenSourceError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_without_an_end_is_asked_for_again_after_a_day() {
+        let token = AccessToken::lasting("t", Duration::MAX);
+
+        let left = token.expires_at.duration_since(SystemTime::now()).unwrap();
+        assert!(left <= DAY && left > DAY / 2, "{left:?}");
+    }
 }

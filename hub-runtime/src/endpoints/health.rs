@@ -48,7 +48,8 @@ impl Health {
         });
     }
 
-    /// Waits until every endpoint has been asked once, which takes a time-out at most.
+    /// Waits until every endpoint has been asked once, which takes a time-out at most, and
+    /// that of a token where there is no access key.
     pub(super) async fn known(&self, endpoints: &[Arc<Endpoint>]) {
         self.watch(endpoints);
         // The sender is `self`, so the wait cannot fail.

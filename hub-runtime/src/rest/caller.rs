@@ -26,6 +26,8 @@ use crate::{
 const MAX_HEAD: usize = 16 * 1024;
 /// What a head holds besides address and token: method, version, host and the fixed headers.
 const REST_OF_HEAD: usize = 512;
+/// How long the token of a health probe may take: one of Microsoft Entra is asked for, the first time.
+const PROBE_TOKEN: Duration = Duration::from_secs(10);
 /// Tells the service's operators who calls.
 const USER_AGENT: HeaderName = HeaderName::from_static("asrs-user-agent");
 const PRODUCT: HeaderValue =
@@ -84,21 +86,25 @@ impl Caller {
         self.within(call, self.options.timeout).await
     }
 
-    /// Whether the service answers a probe within this time.
+    /// Whether the service answers a probe within this time. A token has its own time: how long an
+    /// identity takes says nothing of the service.
     pub(crate) async fn is_healthy(&self, timeout: Duration) -> bool {
-        let asking = async {
-            let endpoint = endpoints::health();
-            let url = format!("{}{}", self.base, endpoint.path);
-            let token = self.sign_in.rest_token(&url, self.clock.now()).await.ok()?;
-            let request = Request::builder()
-                .method(endpoint.method)
-                .uri(with_query(&url, &endpoint.query))
-                .header(header::AUTHORIZATION, format!("Bearer {token}"))
-                .header(USER_AGENT, PRODUCT);
-            let answer = self.transport.call(request.body(Bytes::new()).ok()?).await.ok()?;
-            Some(answer.status().is_success())
-        };
-        tokio::time::timeout(timeout, asking).await.ok().flatten().unwrap_or(false)
+        self.probed(timeout).await.unwrap_or(false)
+    }
+
+    async fn probed(&self, timeout: Duration) -> Option<bool> {
+        let endpoint = endpoints::health();
+        let url = format!("{}{}", self.base, endpoint.path);
+        let token = self.sign_in.rest_token(&url, self.clock.now());
+        let token = tokio::time::timeout(PROBE_TOKEN, token).await.ok()?.ok()?;
+        let request = Request::builder()
+            .method(endpoint.method)
+            .uri(with_query(&url, &endpoint.query))
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(USER_AGENT, PRODUCT);
+        let asking = self.transport.call(request.body(Bytes::new()).ok()?);
+        let answer = tokio::time::timeout(timeout, asking).await.ok()?.ok()?;
+        Some(answer.status().is_success())
     }
 
     /// [`Self::call`], where each attempt may take this long.

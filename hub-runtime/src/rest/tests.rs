@@ -9,7 +9,11 @@ use http::{Request, Response};
 use tokio::time::Instant;
 
 use super::{transport::Transport, *};
-use crate::{auth::SignIn, clock::Clock};
+use crate::{
+    AccessToken, TokenSource, TokenSourceError,
+    auth::{Entra, SignIn},
+    clock::Clock,
+};
 
 /// What the service does next.
 #[derive(Clone, Copy, Debug)]
@@ -57,13 +61,17 @@ impl Fixture {
     }
 
     fn with(steps: &[Step], options: RestOptions) -> Self {
+        let key = SignIn::Key("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH".into());
+        Self::signed_in(steps, options, key)
+    }
+
+    fn signed_in(steps: &[Step], options: RestOptions, sign_in: SignIn) -> Self {
         let steps = Mutex::new(steps.iter().copied().collect());
         let service = Scripted { steps, started: Instant::now(), calls: Mutex::default() };
         let service = Arc::new(service);
         let transport = Arc::clone(&service) as Arc<dyn Transport>;
-        let key = SignIn::Key("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH".into());
         let base = "https://x.example".to_owned();
-        let caller = Caller::new(transport, base, key, Clock::start(), options);
+        let caller = Caller::new(transport, base, sign_in, Clock::start(), options);
         Self { rest: RestOutbound { name: String::new(), caller }, service }
     }
 
@@ -336,4 +344,31 @@ async fn more_exclusions_than_a_request_head_holds_are_refused_before_sending() 
         fixture.rest.send("chat", Target::AllExcept(excluded), payload()).await.unwrap_err();
 
     assert!(matches!(error, SendError::HeadTooLarge { limit: 16_384, size } if size > 16_384));
+}
+
+/// A source that takes its time, as a managed identity does on a cold machine.
+struct Slow(Duration);
+
+#[async_trait]
+impl TokenSource for Slow {
+    async fn token(&self, _: &str) -> Result<AccessToken, TokenSourceError> {
+        tokio::time::sleep(self.0).await;
+        Ok(AccessToken::lasting("entra", Duration::from_secs(3600)))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_identity_that_is_slow_makes_no_endpoint_unhealthy() {
+    let limit = Duration::from_secs(2);
+    let healthy = async |step: Step, token: u64| {
+        let source = Arc::new(Slow(Duration::from_secs(token)));
+        let entra = SignIn::Entra(Arc::new(Entra::new(source, Clock::start())));
+        let fixture = Fixture::signed_in(&[step], RestOptions::default(), entra);
+        fixture.rest.caller.is_healthy(limit).await
+    };
+
+    assert!(healthy(Step::Answer(200), 5).await);
+    assert!(!healthy(Step::Answer(200), 11).await);
+    assert!(!healthy(Step::Hang, 0).await);
+    assert!(!healthy(Step::Answer(503), 0).await);
 }
