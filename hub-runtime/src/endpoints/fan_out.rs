@@ -36,7 +36,11 @@ impl FanOut {
             None => self.endpoints.for_operation(hub, operation).await,
         };
         if indices.is_empty() {
-            tracing::warn!(hub, ?operation, "no endpoint was chosen: nothing is sent");
+            tracing::warn!(
+                hub,
+                operation = operation.kind(),
+                "no endpoint was chosen: nothing is sent"
+            );
         }
         let found = |index: usize| Some((index, Arc::clone(self.endpoints.all.get(index)?)));
         indices.into_iter().filter_map(found).collect()

@@ -60,6 +60,19 @@ pub enum Operation<'a> {
     Members(&'a str),
 }
 
+impl Operation<'_> {
+    /// What it is, without whom or what it is about: that is no business of a log.
+    pub(super) fn kind(self) -> &'static str {
+        match self {
+            Self::Send(_) => "send",
+            Self::Invoke(_) => "invoke",
+            Self::Change(_) => "change",
+            Self::Check(_) => "check",
+            Self::Members(_) => "members",
+        }
+    }
+}
+
 /// Decides which of several endpoints gets what. Each method has the usual answer.
 ///
 /// ```

@@ -8,10 +8,12 @@ use hub_runtime::{
     Retries, ServiceEndpoint, outbound::EndpointFailure, prelude::*,
 };
 use serde_json::Value;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::{
     fake_service::{Answer, FakeService, Seen, answer as service_answer},
     support::{self, KEY},
+    telemetry::logged,
 };
 
 struct Loop;
@@ -297,8 +299,13 @@ async fn a_router_of_the_app_decides() {
     assert_eq!(negotiate(&app, "to=north").await.status, StatusCode::SERVICE_UNAVAILABLE);
     context(&app).clients().all().send("x", ()).await.unwrap();
     // Routed nowhere: nothing happens, and nothing fails.
-    context(&app).groups().add("c", "g").await.unwrap();
+    let log = logged(LevelFilter::WARN, async {
+        context(&app).groups().add("c", "of-one-user").await.unwrap();
+    });
+    let log = log.await;
 
+    assert!(log.contains("no endpoint was chosen"), "{log}");
+    assert!(!log.contains("of-one-user"), "{log}");
     assert!(west.lines().is_empty());
     assert_eq!(east.lines(), ["POST /api/hubs/loop/:send"]);
 }

@@ -68,7 +68,10 @@ async fn negotiate(app: &HubApp, path: &str, user: Option<&str>) {
 }
 
 /// Everything that happens while `work` runs, as lines of `tracing_subscriber::fmt`.
-async fn logged(level: tracing_subscriber::filter::LevelFilter, work: impl Future) -> String {
+pub(crate) async fn logged(
+    level: tracing_subscriber::filter::LevelFilter,
+    work: impl Future,
+) -> String {
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<u8>>>);
 
