@@ -3,7 +3,7 @@
 use std::{
     any::Any,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -273,42 +273,59 @@ impl fmt::Debug for Claims {
 }
 
 /// A decoded query string; names may repeat.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Query(Vec<(String, String)>);
+#[derive(Clone, Default)]
+pub struct Query {
+    raw: Box<str>,
+    /// Most calls are not asked for their query, so it is decoded once it is.
+    pairs: OnceLock<Vec<(String, String)>>,
+}
 
 impl Query {
     /// Reads a raw query, with or without the leading `?`. The access token that browsers put there
     /// is left out, so that it cannot leak from here.
     #[must_use]
     pub fn parse(raw: &str) -> Self {
-        let raw = raw.strip_prefix('?').unwrap_or(raw);
-        let pairs = raw.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decode(name), decode(value))
-        });
-        Self(pairs.filter(|(name, _)| !name.eq_ignore_ascii_case("access_token")).collect())
+        Self { raw: raw.strip_prefix('?').unwrap_or(raw).into(), pairs: OnceLock::new() }
+    }
+
+    fn pairs(&self) -> &[(String, String)] {
+        self.pairs.get_or_init(|| {
+            let pairs = self.raw.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+                (decode(name), decode(value))
+            });
+            pairs.filter(|(name, _)| !name.eq_ignore_ascii_case("access_token")).collect()
+        })
     }
 
     /// The first value of a name, compared exactly.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(held, _)| held == name).map(|(_, value)| value.as_str())
+        self.pairs().iter().find(|(held, _)| held == name).map(|(_, value)| value.as_str())
     }
 
     /// Name and value of each parameter, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.pairs().iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// Every value of a name, in order.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> + 'a {
-        self.0.iter().filter(move |(held, _)| held == name).map(|(_, value)| value.as_str())
+        self.pairs().iter().filter(move |(held, _)| held == name).map(|(_, value)| value.as_str())
     }
 }
 
+impl PartialEq for Query {
+    fn eq(&self, other: &Self) -> bool {
+        self.pairs() == other.pairs()
+    }
+}
+
+impl Eq for Query {}
+
 impl fmt::Debug for Query {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+        f.debug_list().entries(self.pairs().iter().map(|(name, _)| name)).finish()
     }
 }
 

@@ -18,6 +18,7 @@ use crate::{
     hub::Hub,
     limits::Limits,
     sync::lock,
+    token::KnownTokens,
     transport::negotiations::Negotiations,
     upstream::{Unmatched, Upstream},
 };
@@ -35,6 +36,7 @@ pub(crate) struct State {
     /// Whether clients that ask for it may resume a connection on another WebSocket.
     pub(crate) stateful_reconnect: bool,
     pub(crate) clock: Clock,
+    pub(crate) known_tokens: KnownTokens,
     pub(crate) negotiations: Mutex<Negotiations>,
     /// Every task of every connection, upstream calls included.
     pub(crate) tasks: TaskTracker,
@@ -66,6 +68,7 @@ impl State {
             detailed_errors,
             stateful_reconnect: true,
             clock: Clock::start(),
+            known_tokens: KnownTokens::default(),
             negotiations: Mutex::default(),
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
@@ -91,10 +94,11 @@ impl State {
     pub(crate) fn hub(&self, name: &str) -> Arc<Hub> {
         let name = name.to_ascii_lowercase();
         let mut hubs = lock(&self.hubs);
-        Arc::clone(
-            hubs.entry(name.clone())
-                .or_insert_with(|| Arc::new(Hub::new(name, Arc::clone(&self.backlog)))),
-        )
+        let hub = hubs.entry(name).or_insert_with_key(|name| {
+            let (backlog, tasks) = (Arc::clone(&self.backlog), self.tasks.clone());
+            Arc::new(Hub::new(name.clone(), backlog, tasks))
+        });
+        Arc::clone(hub)
     }
 
     pub(crate) fn connections(&self) -> usize {

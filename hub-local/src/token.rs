@@ -1,15 +1,16 @@
 //! Who may do what: the tokens of clients and of REST callers.
 
+mod known;
 mod terms;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use hub_core::{Secret, token};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-pub(crate) use self::terms::Terms;
+pub(crate) use self::{known::KnownTokens, terms::Terms};
 use crate::state::State;
 
 /// The claims that name the user, the service's own first.
@@ -71,7 +72,7 @@ pub(crate) fn rest(
     destination: Destination<'_>,
 ) -> Result<(), String> {
     let token = token.ok_or("a REST call needs `Authorization: Bearer` with a signed token")?;
-    let claims = verify(state, token)?;
+    let claims = verify_again(state, token)?;
     let fits = |audience: &str| fits_rest(state, audience, destination);
     if token::audience_matches(&claims, fits) {
         return Ok(());
@@ -101,6 +102,17 @@ fn verify(state: &State, token: &str) -> Result<Map<String, Value>, String> {
     let leeway = state.limits.token_leeway.as_secs();
     token::verify(token, &state.keys, state.clock.unix_seconds(), leeway)
         .map_err(|error| error.to_string())
+}
+
+/// As [`verify`], but for a token that was checked before and still holds.
+fn verify_again(state: &State, token: &str) -> Result<Arc<Map<String, Value>>, String> {
+    let now = state.clock.unix_seconds();
+    if let Some(claims) = state.known_tokens.get(token, now) {
+        return Ok(claims);
+    }
+    let claims = Arc::new(verify(state, token)?);
+    state.known_tokens.insert(token, now, &claims);
+    Ok(claims)
 }
 
 fn fits_client(state: &State, audience: &str, host: Option<&str>, hub: &str) -> bool {

@@ -3,6 +3,9 @@
 //! `HUB_LOCAL_PORT` and `HUB_LOCAL_KEY` fix the service's address and key, `PORT` the app's. There is
 //! no log subscriber, so logging costs one comparison.
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 use hub_runtime::prelude::*;
 
 /// What the load tool listens to.

@@ -7,6 +7,9 @@
 //! It understands what the load tool sends and nothing else: members in one order, records that do
 //! not span frames.
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 use std::{
     cell::RefCell,
     future::poll_fn,

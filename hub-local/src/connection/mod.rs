@@ -49,6 +49,8 @@ pub(crate) struct Connection {
     pub(crate) state: Arc<State>,
     /// What every upstream call of this connection says.
     pub(crate) headers: HeaderMap,
+    /// The same for calls of hub methods, once there is one: idle clients keep nothing for it.
+    pub(crate) call_headers: OnceLock<Box<HeaderMap>>,
     pub(crate) transport: Transport,
     pub(crate) outbox: Outbox,
     pub(crate) results: ClientResults,
@@ -86,6 +88,7 @@ impl Connection {
             hub,
             state,
             headers,
+            call_headers: OnceLock::new(),
             transport,
         })
     }

@@ -12,6 +12,7 @@ use std::{
 
 use hub_core::protocol::Protocol;
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
 use self::{groups::Registry, log::Log, members::Audience};
 use crate::{backlog::Backlog, connection::Connection, sync::lock};
@@ -24,11 +25,12 @@ pub(crate) struct Hub {
     /// One for each protocol that anybody ever spoke, in the order of all protocols.
     logs: [OnceLock<Arc<Log>>; Protocol::ALL.len()],
     backlog: Arc<Backlog>,
+    tasks: TaskTracker,
 }
 
 impl Hub {
-    pub(crate) fn new(name: String, backlog: Arc<Backlog>) -> Self {
-        Self { name, registry: Mutex::default(), logs: Default::default(), backlog }
+    pub(crate) fn new(name: String, backlog: Arc<Backlog>, tasks: TaskTracker) -> Self {
+        Self { name, registry: Mutex::default(), logs: Default::default(), backlog, tasks }
     }
 
     /// The name in lower case.
@@ -48,7 +50,7 @@ impl Hub {
     /// What everyone who speaks this protocol is sent.
     fn log(&self, protocol: Protocol) -> Option<&Arc<Log>> {
         let index = Protocol::ALL.iter().position(|it| *it == protocol)?;
-        let log = || Arc::new(Log::new(Arc::clone(&self.backlog)));
+        let log = || Arc::new(Log::new(Arc::clone(&self.backlog), self.tasks.clone()));
         Some(self.logs.get(index)?.get_or_init(log))
     }
 

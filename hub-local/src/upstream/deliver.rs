@@ -28,9 +28,7 @@ struct Event<'a> {
 
 /// Says that a client is there. The answer changes nothing for the client.
 pub(crate) async fn connected(connection: &Arc<Connection>) {
-    if let Some(request) = request::connected(&connection.headers) {
-        report(connection, "connected", request).await;
-    }
+    report(connection, "connected", request::connected(&connection.headers)).await;
 }
 
 /// Says that a client has gone.
@@ -44,7 +42,10 @@ pub(crate) async fn disconnected(connection: &Arc<Connection>, error: Option<&st
 pub(crate) async fn call(connection: &Arc<Connection>, call: Call) {
     let (invocation_id, target) = (call.invocation_id.clone(), call.target.clone());
     let protocol = connection.protocol();
-    let Some(request) = request::message(&connection.headers, protocol, call) else { return };
+    let headers = connection
+        .call_headers
+        .get_or_init(|| Box::new(request::call_headers(&connection.headers, protocol)));
+    let Some(request) = request::message(headers, protocol, call) else { return };
     let is_invoke = invocation_id.is_some();
     let event = Event { category: "messages", name: &target, is_invoke };
     let answer = perform(connection, event, request).await;

@@ -20,6 +20,8 @@ const USER_ID: HeaderName = HeaderName::from_static("x-asrs-user-id");
 const USER_CLAIMS: HeaderName = HeaderName::from_static("x-asrs-user-claims");
 const CLIENT_QUERY: HeaderName = HeaderName::from_static("x-asrs-client-query");
 
+const CONNECTIONS: &str = "connections";
+const MESSAGES: &str = "messages";
 const PATH: &str = "/runtime/webhooks/signalr";
 
 /// What every call of one connection says. `None` when a value cannot be a header.
@@ -50,9 +52,9 @@ pub(crate) fn connection_headers(
 }
 
 /// The call that reports a client.
-pub(crate) fn connected(headers: &HeaderMap) -> Option<Request<Bytes>> {
+pub(crate) fn connected(headers: &HeaderMap) -> Request<Bytes> {
     let body = Bytes::from_static(b"{\"type\":10}");
-    event(headers, "connections", "connected", Protocol::Json, body)
+    event(headers, "connected", body)
 }
 
 /// The call that reports the end of a client.
@@ -66,10 +68,20 @@ pub(crate) fn disconnected(headers: &HeaderMap, error: Option<&str>) -> Option<R
         error: Option<&'a str>,
     }
     let body = serde_json::to_vec(&Body { r#type: 11, error }).ok()?;
-    event(headers, "connections", "disconnected", Protocol::Json, body.into())
+    Some(event(headers, "disconnected", body.into()))
 }
 
-/// The call of a hub method: the client's message without its delimiter.
+/// What every call of a hub method says that is made on one connection, with room for the event.
+pub(crate) fn call_headers(headers: &HeaderMap, protocol: Protocol) -> HeaderMap {
+    let mut headers = headers.clone();
+    headers.insert(CATEGORY, HeaderValue::from_static(MESSAGES));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(protocol.content_type()));
+    headers.insert(EVENT, HeaderValue::from_static(""));
+    headers
+}
+
+/// The call of a hub method: the client's message without its delimiter. `headers` are those of
+/// [`call_headers`].
 pub(crate) fn message(
     headers: &HeaderMap,
     protocol: Protocol,
@@ -82,25 +94,27 @@ pub(crate) fn message(
         arguments: call.arguments,
         stream_ids: call.stream_ids,
     });
-    event(headers, "messages", &target, protocol, body)
+    let mut request = post(headers.clone(), body);
+    let event = HeaderValue::from_bytes(target.as_bytes()).ok()?;
+    request.headers_mut().insert(EVENT, event);
+    Some(request)
 }
 
-fn event(
-    headers: &HeaderMap,
-    category: &'static str,
-    event: &str,
-    protocol: Protocol,
-    body: Bytes,
-) -> Option<Request<Bytes>> {
+/// What happened to the connection itself, always in JSON.
+fn event(headers: &HeaderMap, event: &'static str, body: Bytes) -> Request<Bytes> {
+    let mut headers = headers.clone();
+    headers.insert(CATEGORY, HeaderValue::from_static(CONNECTIONS));
+    headers.insert(EVENT, HeaderValue::from_static(event));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(Protocol::Json.content_type()));
+    post(headers, body)
+}
+
+fn post(headers: HeaderMap, body: Bytes) -> Request<Bytes> {
     let mut request = Request::new(body);
     *request.method_mut() = Method::POST;
     *request.uri_mut() = Uri::from_static(PATH);
-    *request.headers_mut() = headers.clone();
-    let headers = request.headers_mut();
-    headers.insert(CATEGORY, HeaderValue::from_static(category));
-    headers.insert(EVENT, HeaderValue::from_bytes(event.as_bytes()).ok()?);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(protocol.content_type()));
-    Some(request)
+    *request.headers_mut() = headers;
+    request
 }
 
 #[cfg(test)]
@@ -150,13 +164,14 @@ mod tests {
             size: 0,
         };
 
-        let message = message(&headers, Protocol::Json, call).unwrap();
+        let message =
+            message(&call_headers(&headers, Protocol::Json), Protocol::Json, call).unwrap();
 
         let text = "{\"type\":1,\"invocationId\":\"7\",\"target\":\"größe\",\"arguments\":[1, 2]}";
         assert_eq!(message.body(), text);
         assert_eq!(message.headers()[EVENT].as_bytes(), "größe".as_bytes());
         assert_eq!(message.headers()[CONTENT_TYPE], "application/json");
-        assert_eq!(connected(&headers).unwrap().body(), "{\"type\":10}");
+        assert_eq!(connected(&headers).body(), "{\"type\":10}");
         assert_eq!(disconnected(&headers, None).unwrap().body(), "{\"Type\":11}");
         let with_error = disconnected(&headers, Some("e")).unwrap();
         assert_eq!(with_error.body(), "{\"Type\":11,\"Error\":\"e\"}");
@@ -173,7 +188,12 @@ mod tests {
             size: 0,
         };
 
-        let message = message(&HeaderMap::new(), Protocol::MessagePack, call).unwrap();
+        let message = message(
+            &call_headers(&HeaderMap::new(), Protocol::MessagePack),
+            Protocol::MessagePack,
+            call,
+        )
+        .unwrap();
 
         assert_eq!(&message.body()[..], b"\x96\x01\x80\xa17\xa3Add\x92\x01\x02\x90");
         assert_eq!(message.headers()[CONTENT_TYPE], "application/x-msgpack");

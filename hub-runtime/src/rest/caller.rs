@@ -14,7 +14,13 @@ use hub_core::SendError;
 
 use tracing::Instrument;
 
-use super::{Retries, call::Call, endpoints, retry, transport::Transport};
+use super::{
+    Retries,
+    call::Call,
+    endpoints, retry,
+    tokens::{Tokens, bearer},
+    transport::Transport,
+};
 
 use crate::{
     auth::SignIn,
@@ -57,6 +63,7 @@ pub(crate) struct Caller {
     /// Scheme, authority and path prefix, without a closing slash.
     base: String,
     sign_in: SignIn,
+    tokens: Tokens,
     clock: Clock,
     options: RestOptions,
     /// The tracing id of the next call.
@@ -73,7 +80,8 @@ impl Caller {
     ) -> Self {
         // Counting on from a random number is as unique as drawing each, and costs nothing.
         let next_id = AtomicU64::new(getrandom::u64().unwrap_or_default());
-        Self { transport, base, sign_in, clock, options, next_id }
+        let tokens = Tokens::default();
+        Self { transport, base, sign_in, tokens, clock, options, next_id }
     }
 
     /// Seconds since 1970.
@@ -95,12 +103,12 @@ impl Caller {
     async fn probed(&self, timeout: Duration) -> Option<bool> {
         let endpoint = endpoints::health();
         let url = format!("{}{}", self.base, endpoint.path);
-        let token = self.sign_in.rest_token(&url, self.clock.now());
-        let token = tokio::time::timeout(PROBE_TOKEN, token).await.ok()?.ok()?;
+        let authorization = tokio::time::timeout(PROBE_TOKEN, self.authorization(&url)).await;
+        let authorization = authorization.ok()?.ok()?;
         let request = Request::builder()
             .method(endpoint.method)
             .uri(with_query(&url, &endpoint.query))
-            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::AUTHORIZATION, authorization)
             .header(USER_AGENT, PRODUCT);
         let asking = self.transport.call(request.body(Bytes::new()).ok()?);
         let answer = tokio::time::timeout(timeout, asking).await.ok()?.ok()?;
@@ -152,6 +160,16 @@ impl Caller {
         }
     }
 
+    /// A token of the access key, or whatever the sign-in has now.
+    async fn authorization(&self, url: &str) -> Result<HeaderValue, SendError> {
+        let now = self.clock.now();
+        match &self.sign_in {
+            SignIn::Key(key) => self.tokens.authorization(url, key, now),
+            SignIn::Entra(_) => bearer(&self.sign_in.rest_token(url, now).await?),
+        }
+        .map_err(|error| SendError::Token(Box::new(error)))
+    }
+
     /// The request. Each attempt asks for a token, since the last one may have grown old.
     async fn request(
         &self,
@@ -160,8 +178,8 @@ impl Caller {
     ) -> Result<Request<Bytes>, SendError> {
         let endpoint = &call.endpoint;
         let url = format!("{}{}", self.base, endpoint.path);
-        let token = self.sign_in.rest_token(&url, self.clock.now()).await?;
-        let size = url.len() + endpoint.query.len() + token.len() + REST_OF_HEAD;
+        let authorization = self.authorization(&url).await?;
+        let size = url.len() + endpoint.query.len() + authorization.len() + REST_OF_HEAD;
         if size > MAX_HEAD {
             return Err(SendError::HeadTooLarge { size, limit: MAX_HEAD });
         }

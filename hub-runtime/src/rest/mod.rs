@@ -9,6 +9,7 @@ mod retry;
 mod retry_after;
 #[cfg(test)]
 mod tests;
+mod tokens;
 pub(crate) mod transport;
 
 use std::{sync::Arc, time::Duration};

@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 mod body;
+mod known;
 mod request;
 mod run_to_end;
 
@@ -27,6 +28,7 @@ pub(crate) use self::run_to_end::RunToEnd;
 use self::{
     answer::Refusal,
     body::Body,
+    known::KnownCallers,
     request::{Caller, Proof, Route},
 };
 use crate::{
@@ -49,6 +51,8 @@ pub(crate) struct UpstreamOptions {
     pub(crate) max_body: usize,
     /// Connections without a seal that the log has warned about.
     pub(crate) warned: Mutex<HashSet<String>>,
+    /// Callers whose signature and seal were checked.
+    pub(crate) known: KnownCallers,
 }
 
 /// Answers one upstream call. The order of the checks is part of the contract: nothing of the body is
@@ -92,7 +96,7 @@ struct Admitted {
 /// Checks everything but the body.
 fn admit(app: &Inner, headers: HeaderMap, vouched: Vouched) -> Result<Admitted, Refusal> {
     let options = &app.upstream;
-    let caller = caller(app, &headers, vouched).map_err(|error| {
+    let (caller, is_known) = caller(app, &headers, vouched).map_err(|error| {
         tracing::warn!(%error, "upstream call refused");
         Box::new(answer::text(
             StatusCode::UNAUTHORIZED,
@@ -109,6 +113,13 @@ fn admit(app: &Inner, headers: HeaderMap, vouched: Vouched) -> Result<Admitted, 
     })?;
     let mount = find_hub(&app.hubs, &route)?;
     let category = category(&route)?;
+    match category {
+        Category::Message if is_known == Known::NotYet => {
+            app.upstream.known.remember(&headers, &caller);
+        }
+        Category::Disconnected => app.upstream.known.forget(&caller.connection_id),
+        Category::Message | Category::Connected => {}
+    }
     Ok(Admitted { headers, caller, protocol, route, category, mount })
 }
 
@@ -129,6 +140,15 @@ fn begin(
     let tasks = app.tasks.clone();
     let call = run(app, prepared, span.clone()).instrument(span);
     Ok(RunToEnd::new(call, cancellation, tasks))
+}
+
+/// Whether a caller is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    Already,
+    NotYet,
+    /// More than the proofs was checked, or less.
+    Never,
 }
 
 /// What came of the check of a token; `None` where none was asked for.
@@ -153,10 +173,15 @@ fn home_of<'a>(app: &'a Inner, headers: &HeaderMap) -> Option<&'a Arc<Home>> {
 
 /// Checks proof and seal by the rules of where the hub lives. A call for a hub that is not here may come
 /// from any known service: only who holds a key learns that there is no such hub.
-fn caller(app: &Inner, headers: &HeaderMap, vouched: Vouched) -> Result<Caller, String> {
+fn caller(app: &Inner, headers: &HeaderMap, vouched: Vouched) -> Result<(Caller, Known), String> {
     let trust = app.upstream.trust_plain_claims;
     let found = home_of(app, headers);
     let home = found.unwrap_or(&app.home);
+    // Only what signature and seal alone have shown; a token is checked each time.
+    let may_be_known = found.is_some() && vouched.is_none() && !home.without_key;
+    if may_be_known && let Some(caller) = app.upstream.known.get(headers) {
+        return Ok((caller, Known::Already));
+    }
     let proof = match vouched {
         Some(Err(error)) => return Err(error.to_string()),
         Some(Ok(())) if home.without_key => Proof::Elsewhere,
@@ -165,12 +190,14 @@ fn caller(app: &Inner, headers: &HeaderMap, vouched: Vouched) -> Result<Caller, 
     };
     let judged = request::caller(headers, &home.keys, proof, trust);
     if found.is_some() || judged.is_ok() {
-        return judged.map_err(|error| error.to_string());
+        let known = if may_be_known { Known::NotYet } else { Known::Never };
+        return judged.map(|caller| (caller, known)).map_err(|error| error.to_string());
     }
     let mut others = app.homes.iter().map(|home| &home.keys);
     let genuine =
         others.find_map(|keys| request::caller(headers, keys, Proof::Signature, trust).ok());
-    genuine.map_or_else(|| judged.map_err(|error| error.to_string()), Ok)
+    let judged = genuine.map_or(judged, Ok);
+    judged.map(|caller| (caller, Known::Never)).map_err(|error| error.to_string())
 }
 
 /// Whether the code in the address, which was checked before, is all that a call can show.

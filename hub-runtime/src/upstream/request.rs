@@ -17,9 +17,12 @@ static SIGNATURE: HeaderName = HeaderName::from_static("x-asrs-signature");
 static USER_ID: HeaderName = HeaderName::from_static("x-asrs-user-id");
 static USER_CLAIMS: HeaderName = HeaderName::from_static("x-asrs-user-claims");
 static CLIENT_QUERY: HeaderName = HeaderName::from_static("x-asrs-client-query");
+/// Everything that [`caller`] reads.
+pub(super) static PROOFS: [&HeaderName; 5] =
+    [&CONNECTION_ID, &SIGNATURE, &HUB, &USER_ID, &USER_CLAIMS];
 
 /// Who calls: the part of the headers that must be genuine.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Caller {
     pub(crate) connection_id: String,
     pub(crate) user_id: Option<String>,
@@ -57,6 +60,11 @@ pub(crate) fn is_signed(headers: &HeaderMap, keys: &Keys) -> bool {
     let signatures = headers.get_all(&SIGNATURE).iter().map(header::HeaderValue::as_bytes);
     let connection_id = text(headers, &CONNECTION_ID);
     connection_id.is_some_and(|id| signature::verify(signatures, &id, keys.access()))
+}
+
+/// The connection that the call says it is of, which nothing vouches for yet.
+pub(super) fn connection_id(headers: &HeaderMap) -> Option<&str> {
+    headers.get(&CONNECTION_ID).and_then(|id| id.to_str().ok())
 }
 
 /// Checks proof and seal. Reads nothing but headers.

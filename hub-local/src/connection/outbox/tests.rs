@@ -2,10 +2,12 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use tokio_util::task::TaskTracker;
+
 use super::*;
 
 fn log() -> Arc<Log> {
-    Arc::new(Log::new(backlog()))
+    Arc::new(Log::new(backlog(), TaskTracker::new()))
 }
 
 fn backlog() -> Arc<Backlog> {
@@ -218,7 +220,7 @@ async fn nothing_of_the_log_comes_after_the_last_frame() {
 #[test]
 fn all_outboxes_together_hold_what_waits_and_nothing_once_it_is_gone() {
     let backlog = backlog();
-    let log = Arc::new(Log::new(Arc::clone(&backlog)));
+    let log = Arc::new(Log::new(Arc::clone(&backlog), TaskTracker::new()));
     let [read, closed, abandoned, forgotten] =
         [(); 4].map(|()| Outbox::new(&Limits::default(), Arc::clone(&backlog)));
     let all = [&read, &closed, &abandoned, &forgotten];
@@ -245,7 +247,7 @@ fn all_outboxes_together_hold_what_waits_and_nothing_once_it_is_gone() {
 #[test]
 fn what_everyone_gets_while_an_outbox_is_closed_is_no_more_for_this_client() {
     let backlog = backlog();
-    let log = Arc::new(Log::new(Arc::clone(&backlog)));
+    let log = Arc::new(Log::new(Arc::clone(&backlog), TaskTracker::new()));
     let outbox = Outbox::new(&Limits::default(), Arc::clone(&backlog));
     outbox.follow(&log);
     send(&log, &[&outbox], 1);

@@ -5,6 +5,7 @@
 //! is the rule of its outbox; the log knows how far it may grow before the first of them can be
 //! full, and only then does a sender look at each.
 
+mod pace;
 mod segment;
 mod sleepers;
 
@@ -17,7 +18,9 @@ use std::{
 };
 
 pub(crate) use self::segment::{Point, Run, RunKey};
-use self::{segment::Segment, sleepers::Sleepers};
+use tokio_util::task::TaskTracker;
+
+use self::{pace::Pace, segment::Segment, sleepers::Sleepers};
 use crate::{
     backlog::Backlog,
     connection::outbox::{Batch, Frame},
@@ -38,6 +41,7 @@ pub(crate) struct Log {
     full_at: Reach,
     /// How often the sleepers were woken.
     round: AtomicU64,
+    pace: Arc<Pace>,
     backlog: Arc<Backlog>,
 }
 
@@ -88,7 +92,8 @@ impl Reach {
 const NEVER: Point = Point { messages: u64::MAX, bytes: u64::MAX };
 
 impl Log {
-    pub(crate) fn new(backlog: Arc<Backlog>) -> Self {
+    /// `tasks` gets one more while many are woken.
+    pub(crate) fn new(backlog: Arc<Backlog>, tasks: TaskTracker) -> Self {
         let segment = Arc::new(Segment::new(Point::default()));
         Self {
             sending: Mutex::default(),
@@ -97,6 +102,7 @@ impl Log {
             reach: Reach::at(Point::default()),
             full_at: Reach::at(NEVER),
             round: AtomicU64::new(0),
+            pace: Pace::new(tasks),
             backlog,
         }
     }
@@ -118,7 +124,7 @@ impl Log {
         }
         let sleepers = self.append(frame);
         drop(sending);
-        sleepers.into_iter().for_each(Waker::wake);
+        self.pace.wake(sleepers);
     }
 
     fn append(&self, frame: Frame) -> Vec<Waker> {

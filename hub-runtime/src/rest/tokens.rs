@@ -1,0 +1,97 @@
+//! Tokens for the REST API: made once a minute for each address.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use http::HeaderValue;
+use hub_core::{Secret, token::TokenError};
+
+use crate::auth;
+
+/// For how long a token is used, in seconds: a fifth of its life.
+const REUSE: u64 = 60;
+/// How many are kept.
+const KEPT: usize = 256;
+
+/// The values of `Authorization` that are in use.
+#[derive(Default)]
+pub(super) struct Tokens(Mutex<HashMap<String, Made>>);
+
+struct Made {
+    at: u64,
+    value: HeaderValue,
+}
+
+impl Tokens {
+    /// `Authorization` for this address, which is scheme, authority and path. `now` is in seconds since
+    /// 1970.
+    pub(super) fn authorization(
+        &self,
+        url: &str,
+        key: &Secret,
+        now: u64,
+    ) -> Result<HeaderValue, TokenError> {
+        if let Some(made) = self.lock().get(url)
+            && (made.at..made.at + REUSE).contains(&now)
+        {
+            return Ok(made.value.clone());
+        }
+        let token = auth::rest_token(url, key, now)?;
+        let value = bearer(&token)?;
+        let mut tokens = self.lock();
+        if tokens.len() >= KEPT {
+            tokens.clear();
+        }
+        tokens.insert(url.to_owned(), Made { at: now, value: value.clone() });
+        Ok(value)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Made>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The value of `Authorization` with this token.
+pub(super) fn bearer(token: &str) -> Result<HeaderValue, TokenError> {
+    let mut value = HeaderValue::try_from(format!("Bearer {token}"))
+        .map_err(|error| TokenError::Encode(Box::new(error)))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_700_000_000;
+
+    fn made(tokens: &Tokens, url: &str, now: u64) -> HeaderValue {
+        tokens.authorization(url, &Secret::from("key"), now).unwrap()
+    }
+
+    #[test]
+    fn a_token_is_used_for_a_minute_and_for_its_own_address_alone() {
+        let tokens = Tokens::default();
+        let first = made(&tokens, "http://x/a", NOW);
+
+        assert_eq!(made(&tokens, "http://x/a", NOW + 59), first);
+        assert_ne!(made(&tokens, "http://x/b", NOW + 59), first);
+        assert_ne!(made(&tokens, "http://x/a", NOW + 60), first);
+        // The clock was set back.
+        assert_ne!(made(&tokens, "http://x/a", NOW - 1), first);
+        assert!(!format!("{first:?}").contains("Bearer"));
+    }
+
+    #[test]
+    fn so_many_addresses_are_kept_and_no_more() {
+        let tokens = Tokens::default();
+
+        for number in 0..1000 {
+            made(&tokens, &format!("http://x/{number}"), NOW);
+        }
+
+        assert!(tokens.lock().len() <= KEPT);
+    }
+}
