@@ -224,6 +224,10 @@ impl TokenVerifier {
         }
         // A header with an algorithm that the library does not know, `none` above all, does not parse.
         let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::NotAccepted)?;
+        // What a token calls critical must be understood (RFC 7515, 4.1.11), and no extension is here.
+        if header.crit.is_some() {
+            return Err(TokenError::NotAccepted);
+        }
         let fitting = self.keys.iter().filter(|key| key.algorithms.contains(&header.alg));
         let mut validation = Validation::new(header.alg);
         validation.required_spec_claims.clear();

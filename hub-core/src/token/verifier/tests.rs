@@ -51,6 +51,20 @@ fn a_public_key_is_never_taken_for_a_secret() {
 }
 
 #[test]
+fn a_token_with_a_critical_extension_that_is_not_known_is_refused() {
+    let verifier = TokenVerifier::hs256(SECRET).unwrap();
+    let signed = |crit: Option<Vec<String>>| {
+        let header = jsonwebtoken::Header { crit, ..jsonwebtoken::Header::default() };
+        let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
+        jsonwebtoken::encode(&header, &json!({ "exp": 5000 }), &key).unwrap()
+    };
+
+    assert!(verifier.verify(&signed(None), 4000).is_ok());
+    let bound = signed(Some(vec!["only-with-my-key".to_owned()]));
+    assert!(matches!(verifier.verify(&bound, 4000), Err(TokenError::NotAccepted)));
+}
+
+#[test]
 fn unsigned_and_changed_tokens_are_refused() {
     let verifier = for_chat(TokenVerifier::public_key_pem(RSA_PEM));
     let mut parts = RS256.split('.');
