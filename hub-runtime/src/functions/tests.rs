@@ -7,7 +7,7 @@ use hub_macros::serverless_hub;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::SignalR;
+use crate::{AccessToken, SignalR, TokenSource, TokenSourceError};
 
 const KEY: &str = "a-key-of-this-test-with-more-than-32-bytes";
 
@@ -148,6 +148,25 @@ async fn a_call_without_a_genuine_signature_is_refused() {
     for forged in [unsigned, another, without_headers] {
         assert_eq!(called(&app(), &forged).await.0, 401, "{forged}");
     }
+}
+
+struct Source;
+
+#[async_trait::async_trait]
+impl TokenSource for Source {
+    async fn token(&self, _: &str) -> Result<AccessToken, TokenSourceError> {
+        Err(TokenSourceError::new("none here"))
+    }
+}
+
+#[tokio::test]
+async fn without_an_access_key_a_trigger_is_refused_also_where_a_code_is_the_proof() {
+    let signalr = SignalR::endpoint("http://127.0.0.1:1", Source).unwrap();
+    let app = HubApp::builder().signalr(signalr).hub(Board).upstream_code("c0de").build().unwrap();
+
+    let (status, _, _) = called(&app, &trigger("messages", "add", json!([1]))).await;
+
+    assert_eq!(status, 401);
 }
 
 #[tokio::test]
