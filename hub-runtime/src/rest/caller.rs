@@ -186,7 +186,7 @@ impl Caller {
         let mut request = Request::builder()
             .method(endpoint.method.clone())
             .uri(with_query(&url, &endpoint.query))
-            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::AUTHORIZATION, authorization)
             .header(USER_AGENT, PRODUCT);
         if let Some(id) = tracing_id {
             request = request.header(TRACING_ID, id);
