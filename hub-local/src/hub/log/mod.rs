@@ -143,6 +143,7 @@ impl Log {
 
     /// A reader of everything that comes from now on.
     pub(crate) fn join(self: &Arc<Self>) -> Place {
+        self.pace.joined();
         let mut tail = lock(&self.tail);
         tail.readers += 1;
         let (slot, segment) = (Some(tail.sleepers.open()), Arc::clone(&tail.segment));

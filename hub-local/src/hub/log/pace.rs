@@ -6,7 +6,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     task::Waker,
 };
 
@@ -23,6 +23,8 @@ const FEW: usize = 64;
 pub(super) struct Pace {
     queue: Mutex<Queue>,
     tasks: TaskTracker,
+    /// The runtime of the connections. That of a sender may not be driven all the time.
+    runtime: OnceLock<Handle>,
 }
 
 #[derive(Debug, Default)]
@@ -34,7 +36,16 @@ struct Queue {
 
 impl Pace {
     pub(super) fn new(tasks: TaskTracker) -> Arc<Self> {
-        Arc::new(Self { queue: Mutex::default(), tasks })
+        Arc::new(Self { queue: Mutex::default(), tasks, runtime: OnceLock::new() })
+    }
+
+    /// A connection that runs here is to be woken from now on.
+    pub(super) fn joined(&self) {
+        if self.runtime.get().is_none()
+            && let Ok(handle) = Handle::try_current()
+        {
+            let _ = self.runtime.set(handle);
+        }
     }
 
     /// Wakes all of them: the first now, the others as soon as what runs already has run.
@@ -42,32 +53,37 @@ impl Pace {
         if wakers.is_empty() {
             return;
         }
-        let is_free = Handle::try_current().is_ok();
+        let Some(runtime) = self.runtime.get() else {
+            return wakers.into_iter().for_each(Waker::wake);
+        };
         let mut queue = lock(&self.queue);
-        if !queue.running {
-            let now = if is_free { wakers.len().min(FEW) } else { wakers.len() };
-            let later = wakers.split_off(now);
-            let starts = !later.is_empty();
-            queue.waiting.extend(later);
-            queue.running = starts;
-            drop(queue);
-            wakers.into_iter().for_each(Waker::wake);
-            if starts {
-                self.tasks.spawn(Arc::clone(self).run());
-            }
+        if queue.running {
+            queue.waiting.extend(wakers);
             return;
         }
-        queue.waiting.extend(wakers);
+        let later = wakers.split_off(wakers.len().min(FEW));
+        queue.running = !later.is_empty();
+        let starts = queue.running.then(|| Rest(Arc::clone(self)));
+        queue.waiting.extend(later);
+        drop(queue);
+        wakers.into_iter().for_each(Waker::wake);
+        if let Some(rest) = starts {
+            self.tasks.spawn_on(rest.wake(), runtime);
+        }
     }
+}
 
-    async fn run(self: Arc<Self>) {
+/// Whoever is not woken yet. They are woken at once when the task ends early, with its runtime.
+struct Rest(Arc<Pace>);
+
+impl Rest {
+    async fn wake(self) {
         loop {
             // Everything that is ready runs before this does again, the news of sockets included.
             tokio::task::yield_now().await;
             let few: Vec<Waker> = {
-                let mut queue = lock(&self.queue);
+                let mut queue = lock(&self.0.queue);
                 let count = queue.waiting.len().min(FEW);
-                queue.running = count > 0;
                 queue.waiting.drain(..count).collect()
             };
             if few.is_empty() {
@@ -75,6 +91,17 @@ impl Pace {
             }
             few.into_iter().for_each(Waker::wake);
         }
+    }
+}
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        let waiting = {
+            let mut queue = lock(&self.0.queue);
+            queue.running = false;
+            std::mem::take(&mut queue.waiting)
+        };
+        waiting.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -99,6 +126,7 @@ mod tests {
         let count = || woken.0.load(Ordering::SeqCst);
         let many = |count| vec![Waker::from(Arc::clone(&woken)); count];
         let pace = Pace::new(tasks.clone());
+        pace.joined();
 
         pace.wake(many(3));
         assert_eq!(count(), 3);
@@ -110,5 +138,23 @@ mod tests {
 
         assert_eq!(count(), 4 + 2 * FEW);
         assert!(!lock(&pace.queue).running);
+    }
+
+    #[test]
+    fn a_runtime_that_ends_leaves_nobody_asleep() {
+        let (woken, tasks) = (Arc::new(Woken::default()), TaskTracker::new());
+        let count = || woken.0.load(Ordering::SeqCst);
+        let many = |count| vec![Waker::from(Arc::clone(&woken)); count];
+        let pace = Pace::new(tasks);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async { pace.joined() });
+
+        pace.wake(many(3 * FEW));
+        assert_eq!(count(), FEW);
+        drop(runtime);
+        assert_eq!(count(), 3 * FEW);
+        pace.wake(many(2 * FEW));
+
+        assert_eq!(count(), 5 * FEW);
     }
 }
