@@ -7,6 +7,7 @@ mod calls;
 mod client_results;
 mod connections;
 mod contract;
+mod dependencies;
 mod endpoints;
 mod errors;
 mod fake_service;
