@@ -1,5 +1,7 @@
 //! One upstream call: the hub that takes it, and the request that brings it.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
@@ -13,9 +15,12 @@ use hub_runtime::prelude::*;
 /// The access key of app and request.
 pub const KEY: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH";
 /// An invocation with two arguments, as the service sends it.
-pub const BODY: &str = r#"{"type":1,"invocationId":"7","target":"add","arguments":[1,"two"]}"#;
-/// What the app answers.
-pub const ANSWER: &str = "{\"type\":3,\"invocationId\":\"7\",\"result\":4}\u{1e}";
+pub const BODY: &str =
+    r#"{"type":1,"invocationId":"1000000","target":"add","arguments":[1,"two"]}"#;
+/// What the app answers to it.
+pub const ANSWER: &str = "{\"type\":3,\"invocationId\":\"1000000\",\"result\":4}\u{1e}";
+/// The first of the invocation ids. All have as many digits.
+const FIRST_ID: u64 = 1_000_000;
 /// Where the service sends upstream calls.
 pub const PATH: &str = "/runtime/webhooks/signalr";
 
@@ -69,7 +74,15 @@ pub fn sealed() -> String {
     seal::seal(&identity, &SealKey::derive(&Secret::from(KEY)))
 }
 
-/// The call as a value, made of [`headers`].
+/// An invocation id that no call had, as with calls of one client: a call that has the id of another one
+/// is answered without being run.
+#[must_use]
+pub fn next_id() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(FIRST_ID);
+    NEXT.fetch_add(1, Ordering::Relaxed).to_string()
+}
+
+/// The call as a value, made of [`headers`], with an invocation id of its own.
 ///
 /// # Errors
 /// Not with these headers.
@@ -77,7 +90,21 @@ pub fn request(headers: &[(&'static str, String)]) -> http::Result<Request<Full<
     let builder = headers
         .iter()
         .fold(Request::post(PATH), |builder, (name, value)| builder.header(*name, value));
-    builder.body(Full::from(Bytes::from_static(BODY.as_bytes())))
+    let mut body = BODY.as_bytes().to_vec();
+    number(&mut body);
+    builder.body(Full::from(body))
+}
+
+/// Writes the next invocation id into a body, or into a request that ends with one.
+///
+/// # Panics
+/// When it ends otherwise.
+#[expect(clippy::expect_used, reason = "both are made here")]
+pub fn number(call: &mut [u8]) {
+    let id = next_id();
+    let at = BODY.find("1000000").expect("the body has an id");
+    let begin = call.len().checked_sub(BODY.len()).expect("the call ends with the body") + at;
+    call[begin..begin + id.len()].copy_from_slice(id.as_bytes());
 }
 
 /// The call as it stands on a connection.
@@ -100,7 +127,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_call_is_genuine_and_its_answer_is_the_one_that_bare_gives() {
-        let request = request(&headers()).unwrap();
+        let request = request(&headers()).unwrap().map(|_| Full::new(Bytes::from(BODY)));
 
         let answer = app().unwrap().service().call(request).await.unwrap();
 

@@ -221,7 +221,7 @@ impl fmt::Debug for Extensions {
 }
 
 /// The claims of a connection: a list, since a type may repeat (several roles, say).
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Claims(Vec<(String, String)>);
 
 impl Claims {

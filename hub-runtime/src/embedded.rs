@@ -29,7 +29,7 @@ use crate::{
     home::{Address, base_of},
     rest::transport::EmbeddedTransport,
     start_line::announce,
-    upstream::{self, answer::text},
+    upstream::{self, InvocationIds, answer::text},
 };
 
 /// The port of the service unless one is asked for; that of Microsoft's emulator.
@@ -173,7 +173,8 @@ impl Upstream for InProcess {
         };
         let (parts, body) = request.into_parts();
         let headers = self.after_call.is_some().then(|| parts.headers.clone());
-        let answering = upstream::handle(app, parts, Box::new(Full::new(body)));
+        let answering =
+            upstream::handle(app, parts, Box::new(Full::new(body)), InvocationIds::OfClients);
         let answer = match &self.operator {
             Some(operator) => answering.with_subscriber(operator.clone()).await,
             None => answering.await,

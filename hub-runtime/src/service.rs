@@ -23,7 +23,7 @@ use crate::{
     read_body::ReadBody,
     routes::Route,
     upstream::{
-        self,
+        self, InvocationIds,
         answer::{empty, text},
     },
 };
@@ -126,7 +126,7 @@ pub(crate) fn answer(
 ) -> Answer {
     let route = app.routes.of(&parts.method, parts.uri.path());
     if route == Route::Upstream && app.routes.code_fits(parts.uri.query()) {
-        return Box::pin(upstream::handle(app, parts, body));
+        return Box::pin(upstream::handle(app, parts, body, InvocationIds::OfClients));
     }
     Box::pin(other(app, parts, body))
 }

@@ -41,7 +41,8 @@ pub(crate) fn completion(
     framed(protocol, protocol.encode(&message))
 }
 
-fn framed(protocol: Protocol, frame: Bytes) -> Response<Bytes> {
+/// An answer that the service copies to the client.
+pub(super) fn framed(protocol: Protocol, frame: Bytes) -> Response<Bytes> {
     let mut answer = Response::new(frame);
     let content_type = http::HeaderValue::from_static(protocol.content_type());
     answer.headers_mut().insert(http::header::CONTENT_TYPE, content_type);

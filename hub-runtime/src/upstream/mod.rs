@@ -4,11 +4,13 @@ pub(crate) mod answer;
 mod body;
 mod known;
 mod proof;
+mod replay;
 mod request;
 mod run_to_end;
 
 use std::{
     collections::HashSet,
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -24,14 +26,15 @@ use hub_core::{
 };
 use tracing::{Instrument, Span};
 
-pub(crate) use self::run_to_end::RunToEnd;
 use self::{
     answer::Refusal,
     body::Body,
     known::KnownCallers,
     proof::{Known, Vouched, caller, token_check},
+    replay::{Replays, Running, Seen},
     request::{Caller, Route},
 };
+pub(crate) use self::{replay::InvocationIds, run_to_end::RunToEnd};
 use crate::{
     app::{Hubs, Inner, Mount},
     home::Home,
@@ -53,6 +56,8 @@ pub(crate) struct UpstreamOptions {
     pub(crate) warned: Mutex<HashSet<String>>,
     /// Callers whose signature and seal were checked.
     pub(crate) known: KnownCallers,
+    /// Invocations that run or have run, so that none runs twice.
+    pub(crate) replays: Arc<Replays>,
 }
 
 /// Answers one upstream call. The order of the checks is part of the contract: nothing of the body is
@@ -64,6 +69,7 @@ pub(crate) fn handle(
     app: Arc<Inner>,
     parts: Parts,
     body: Box<dyn ReadBody>,
+    ids: InvocationIds,
 ) -> impl Future<Output = Response<Bytes>> + Send {
     let headers = parts.headers;
     async move {
@@ -76,8 +82,9 @@ pub(crate) fn handle(
             Err(refusal) => return *refusal,
         };
         let body = body.read(app.upstream.max_body).await;
-        match begin(app, admitted, body) {
-            Ok(call) => call.await,
+        match begin(app, admitted, body, ids) {
+            Ok(Begun::Call(call)) => call.await,
+            Ok(Begun::Copy(answer)) => answer.await,
             Err(refusal) => *refusal,
         }
     }
@@ -123,23 +130,41 @@ fn admit(app: &Inner, headers: HeaderMap, vouched: Vouched) -> Result<Admitted, 
     Ok(Admitted { headers, caller, protocol, route, category, mount })
 }
 
-/// Reads the body's message and starts the call.
+/// What is to be waited for.
+enum Begun {
+    Call(RunToEnd<Response<Bytes>>),
+    /// The answer to a call that another copy of it began. It is rare, so it is boxed.
+    Copy(Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>),
+}
+
+/// Reads the body's message and starts the call, unless it is a copy of one.
 fn begin(
     app: Arc<Inner>,
     admitted: Admitted,
     body: Result<Bytes, ReadError>,
-) -> Result<RunToEnd<Response<Bytes>>, Refusal> {
+    ids: InvocationIds,
+) -> Result<Begun, Refusal> {
     let body = body.map_err(|error| match error {
         ReadError::TooLarge => too_large(app.upstream.max_body),
         ReadError::Broken => refuse(StatusCode::BAD_REQUEST, "the body ended before it was whole"),
     })?;
     let prepared = prepare(&app, admitted, &body)?;
     let parts = &prepared.parts;
+    let replays = &app.upstream.replays;
+    let invocation = match ids {
+        InvocationIds::OfClients => replays.fingerprint(parts, &body),
+        InvocationIds::MadeUp => None,
+    };
+    let running = match invocation.map(|invocation| replays.begin(invocation)) {
+        None => None,
+        Some(Seen::First(running)) => Some(running),
+        Some(Seen::Copy(copy)) => return Ok(Begun::Copy(Box::pin(copy.answer(parts)))),
+    };
     let span = telemetry::call_span(&prepared.wire_name, prepared.method, &parts.connection_id);
     let cancellation = parts.cancellation.clone();
     let tasks = app.tasks.clone();
-    let call = run(app, prepared, span.clone()).instrument(span);
-    Ok(RunToEnd::new(call, cancellation, tasks))
+    let call = run(app, prepared, running, span.clone()).instrument(span);
+    Ok(Begun::Call(RunToEnd::new(call, cancellation, tasks)))
 }
 
 /// A call that may run.
@@ -199,6 +224,7 @@ fn prepare(app: &Inner, admitted: Admitted, body: &Bytes) -> Result<Prepared, Re
 fn run(
     app: Arc<Inner>,
     call: Prepared,
+    invocation: Option<Running>,
     span: Span,
 ) -> impl Future<Output = Response<Bytes>> + Send {
     // Shutdown waits for every token.
@@ -222,7 +248,11 @@ fn run(
         {
             close_refused(&*outbound, &wire_name, connection_id, error.text()).await;
         }
-        answer::outcome(category, protocol, invocation_id.as_deref(), result)
+        let answer = answer::outcome(category, protocol, invocation_id.as_deref(), result);
+        if let Some(invocation) = invocation {
+            invocation.finish(answer.body());
+        }
+        answer
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tower_service::Service;
 
-use crate::support::{answer, builder_at, call, invoke, send};
+use crate::support::{answer, builder_at, call, invoke, invoke_as, send};
 
 #[derive(Debug, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -87,7 +87,7 @@ async fn result(request: http::Request<Full<Bytes>>) -> Value {
 #[tokio::test]
 async fn the_fallback_answers_what_no_method_does_and_sees_the_whole_call() {
     let request = with(
-        invoke("Other Thing", "[ 7 ]"),
+        invoke_as("7", "Other Thing", "[ 7 ]"),
         &[
             ("x-asrs-user-id", "ada"),
             ("x-asrs-client-query", "?room=rust&access_token=t"),
@@ -122,7 +122,7 @@ async fn several_hubs_share_an_app_and_one_has_a_name_of_its_own() {
 
 #[tokio::test]
 async fn a_message_binds_to_one_type_in_json() {
-    let whole = result(invoke("whole", "[1,2]")).await;
+    let whole = result(invoke_as("7", "whole", "[1,2]")).await;
 
     let message = Message {
         r#type: 1,

@@ -22,6 +22,7 @@ mod negotiate_identity;
 mod negotiate_limit;
 mod outside;
 mod readme;
+mod replay;
 mod rest;
 mod rest_failures;
 mod run_to_end;

@@ -1,6 +1,9 @@
 //! An app on a service that is never reached, and requests made by hand.
 
-use std::convert::Infallible;
+use std::{
+    convert::Infallible,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
@@ -38,10 +41,17 @@ pub(crate) fn call(category: &str, event: &str, body: &str) -> Request<Full<Byte
         .unwrap()
 }
 
-/// A call of a method by a client that waits for the answer.
+/// A call of a method by a client that waits for the answer. Each has an invocation id of its own.
 pub(crate) fn invoke(event: &str, arguments: &str) -> Request<Full<Bytes>> {
+    static NUMBER: AtomicU64 = AtomicU64::new(100);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    invoke_as(&number.to_string(), event, arguments)
+}
+
+/// The same with this invocation id.
+pub(crate) fn invoke_as(id: &str, event: &str, arguments: &str) -> Request<Full<Bytes>> {
     let body =
-        format!(r#"{{"type":1,"invocationId":"7","target":"{event}","arguments":{arguments}}}"#);
+        format!(r#"{{"type":1,"invocationId":"{id}","target":"{event}","arguments":{arguments}}}"#);
     call("messages", event, &body)
 }
 
@@ -84,6 +94,6 @@ pub(crate) async fn error_of(app: &HubApp, request: Request<Full<Bytes>>) -> Str
     let record = answer.body.strip_suffix('\u{1e}').expect("a framed completion");
     let completion: serde_json::Value = serde_json::from_str(record).unwrap();
     assert_eq!(completion["type"], 3);
-    assert_eq!(completion["invocationId"], "7");
+    assert!(completion["invocationId"].is_string());
     completion["error"].as_str().expect("an error").to_owned()
 }

@@ -15,7 +15,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use crate::support::{answer, app, builder_at, call, error_of, invoke, send};
+use crate::support::{answer, app, builder_at, call, error_of, invoke, invoke_as, send};
 
 #[derive(Default)]
 struct Loop;
@@ -63,7 +63,7 @@ async fn status(app: &HubApp, request: Request<Full<Bytes>>) -> u16 {
 async fn the_documented_call_is_answered_with_a_framed_completion() {
     let app = app(Loop);
 
-    let answered = answer(&app, invoke("Add", "[1,2]")).await;
+    let answered = answer(&app, invoke_as("7", "Add", "[1,2]")).await;
 
     assert_eq!(answered.status, StatusCode::OK);
     assert_eq!(answered.body, "{\"type\":3,\"invocationId\":\"7\",\"result\":3}\u{1e}");
@@ -91,7 +91,7 @@ async fn routing_headers_ignore_case() {
 
 #[tokio::test]
 async fn a_method_without_a_result_completes_void() {
-    let answered = answer(&app(Loop), invoke("nothing", "[]")).await;
+    let answered = answer(&app(Loop), invoke_as("7", "nothing", "[]")).await;
 
     assert_eq!(answered.body, "{\"type\":3,\"invocationId\":\"7\"}\u{1e}");
 }

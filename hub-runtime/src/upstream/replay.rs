@@ -1,0 +1,269 @@
+//! Copies of an `invoke`: the method runs once, and each copy gets the answer of the first.
+//!
+//! Whoever sees an upstream call can send it again, and so can a proxy that tries twice: the signature
+//! covers the connection id and no time. What tells two calls apart is the invocation id, which a client
+//! never gives to two calls of one connection. A `send` has none, so it is not covered.
+//!
+//! A running call is found as long as it runs. A finished one is found until 60 seconds have passed or
+//! 4,096 others have finished, whichever comes first. So the table holds 4,096 answers of at most 4 KiB
+//! and no names, about 17 MiB at worst; running calls, of which there may be more, add 100 bytes each.
+//! Each process has a table of its own: a copy that reaches another instance of the app runs again.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt,
+    hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState},
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::Response;
+use hub_core::{InvocationParts, protocol::Outcome};
+use tokio::{sync::oneshot, time::Instant};
+
+use super::answer::{completion, framed};
+
+/// How many finished calls are remembered.
+const KEPT: usize = 4096;
+/// For how long, from their end.
+const WINDOW: Duration = Duration::from_secs(60);
+/// Longer answers are not kept: their copies are told so.
+const LONGEST: usize = 4096;
+/// How many entries leave at most when one comes, so that after a burst no call pays for all of it.
+const LEAVING: usize = 2;
+
+const NO_LONGER_HELD: &str =
+    "this invocation was handled already, and its result is no longer held";
+const INTERRUPTED: &str = "this invocation was begun already, and the app stopped before its end";
+const USED: &str = "this invocation id was already used by another call of the connection";
+
+/// The calls that are running and those that have finished lately.
+#[derive(Default)]
+pub(crate) struct Replays {
+    /// Two independent keys. With hashes the table has one size whatever clients choose for ids and
+    /// arguments; keyed with secrets of this process, nobody can look for two calls that collide, either
+    /// to read the answer of another one or to have it refused.
+    ids: RandomState,
+    calls: RandomState,
+    table: Mutex<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    calls: HashMap<u64, Entry, BuildHasherDefault<Hashed>>,
+    /// The ids of finished calls and when they finished, oldest first.
+    finished: VecDeque<(u64, Instant)>,
+}
+
+struct Entry {
+    call: u64,
+    state: State,
+}
+
+enum State {
+    Running { copies: Vec<oneshot::Sender<Bytes>> },
+    Finished { answer: Option<Bytes>, at: Instant },
+}
+
+/// One call, as the table knows it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fingerprint {
+    /// Hub, connection and invocation id.
+    id: u64,
+    /// The same, who calls, and the body: what a copy has in common with the first.
+    call: u64,
+}
+
+/// Whether the invocation ids of a caller are those of the clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InvocationIds {
+    OfClients,
+    /// All calls have the same one, which tells nothing.
+    MadeUp,
+}
+
+/// What is known of a call that has come.
+pub(super) enum Seen {
+    /// Nothing, so it may run.
+    First(Running),
+    Copy(Copied),
+}
+
+/// What is known of a call whose id came before.
+pub(super) enum Copied {
+    /// It runs. The answer comes from there; none comes when the process ends before.
+    Running(oneshot::Receiver<Bytes>),
+    /// It has run; the framed completion, if that was short enough.
+    Finished(Option<Bytes>),
+    /// The id was given to another call.
+    OfAnother,
+}
+
+impl fmt::Debug for Replays {
+    /// Answers are the data of users.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replays").finish_non_exhaustive()
+    }
+}
+
+impl Replays {
+    /// `None` for a call that nobody waits for. `body` is the whole of it, byte for byte.
+    ///
+    /// Who calls is a part of it, since the signature does not vouch for user and claims: without it a
+    /// copy that lost its seal would read an answer that the filters keep from it.
+    pub(super) fn fingerprint(&self, parts: &InvocationParts, body: &[u8]) -> Option<Fingerprint> {
+        let invocation_id = parts.invocation_id.as_deref()?;
+        let id = (&*parts.hub, &*parts.connection_id, invocation_id);
+        let mut call = self.calls.build_hasher();
+        id.hash(&mut call);
+        (&*parts.event, parts.user_id.as_deref(), &parts.claims).hash(&mut call);
+        body.hash(&mut call);
+        Some(Fingerprint { id: self.ids.hash_one(id), call: call.finish() })
+    }
+
+    /// Notes that a call begins, unless it is a copy.
+    pub(super) fn begin(self: &Arc<Self>, call: Fingerprint) -> Seen {
+        let mut table = self.table();
+        match table.calls.get_mut(&call.id) {
+            Some(entry) if !entry.is_over() => return Seen::Copy(entry.copy(call)),
+            _ => {}
+        }
+        let entry = Entry { call: call.call, state: State::Running { copies: Vec::new() } };
+        // What it replaces is over; its answer is dropped without the lock.
+        let replaced = table.calls.insert(call.id, entry);
+        drop(table);
+        drop(replaced);
+        Seen::First(Running { replays: Some(Arc::clone(self)), id: call.id })
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn is_over(&self) -> bool {
+        matches!(&self.state, State::Finished { at, .. } if at.elapsed() >= WINDOW)
+    }
+
+    fn copy(&mut self, call: Fingerprint) -> Copied {
+        if self.call != call.call {
+            return Copied::OfAnother;
+        }
+        match &mut self.state {
+            State::Finished { answer, .. } => Copied::Finished(answer.clone()),
+            State::Running { copies } => {
+                // Copies whose peers hung up leave before room is made for more.
+                if copies.len() == copies.capacity() {
+                    copies.retain(|copy| !copy.is_closed());
+                }
+                let (sender, receiver) = oneshot::channel();
+                copies.push(sender);
+                Copied::Running(receiver)
+            }
+        }
+    }
+}
+
+impl Copied {
+    /// The answer to the copy whose parts these are.
+    pub(super) fn answer(
+        self,
+        parts: &InvocationParts,
+    ) -> impl Future<Output = Response<Bytes>> + Send + use<> {
+        let protocol = parts.protocol;
+        let invocation_id = parts.invocation_id.clone().unwrap_or_default();
+        tracing::debug!(connection = parts.connection_id, "an invocation id came again");
+        async move {
+            let (answer, error) = match self {
+                Self::Running(answer) => (answer.await.ok(), INTERRUPTED),
+                Self::Finished(answer) => (answer, NO_LONGER_HELD),
+                Self::OfAnother => (None, USED),
+            };
+            match answer {
+                Some(answer) => framed(protocol, answer),
+                None => completion(protocol, &invocation_id, Outcome::Error(error.to_owned())),
+            }
+        }
+    }
+}
+
+impl Table {
+    /// Takes out the oldest of the finished calls, as far as they have to go.
+    fn leave(&mut self, now: Instant) -> [Option<Entry>; LEAVING] {
+        std::array::from_fn(|_| {
+            let (id, at) = *self.finished.front()?;
+            if self.finished.len() <= KEPT && now.saturating_duration_since(at) < WINDOW {
+                return None;
+            }
+            self.finished.pop_front();
+            // The id may have come again since then.
+            let is_it = |entry: &Entry| matches!(entry.state, State::Finished { at: then, .. } if then == at);
+            self.calls.get(&id).is_some_and(is_it).then(|| self.calls.remove(&id)).flatten()
+        })
+    }
+}
+
+/// A call that runs. Dropped before its end, as when the process goes down, it is forgotten.
+pub(super) struct Running {
+    /// `None` when the call has ended.
+    replays: Option<Arc<Replays>>,
+    id: u64,
+}
+
+impl Running {
+    /// The call has ended with this framed completion, which its copies get too.
+    pub(super) fn finish(mut self, answer: &Bytes) {
+        let Some(replays) = self.replays.take() else { return };
+        // A copy of the bytes: what they were cut from may be larger.
+        let kept = (answer.len() <= LONGEST).then(|| Bytes::copy_from_slice(answer));
+        let now = Instant::now();
+        let mut table = replays.table();
+        let Some(entry) = table.calls.get_mut(&self.id) else { return };
+        let ended = mem::replace(&mut entry.state, State::Finished { answer: kept, at: now });
+        table.finished.push_back((self.id, now));
+        let left = table.leave(now);
+        drop(table);
+        drop(left);
+        if let State::Running { copies } = ended {
+            for copy in copies {
+                // A copy whose peer hung up needs no answer.
+                let _ = copy.send(answer.clone());
+            }
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let Some(replays) = self.replays.take() else { return };
+        let forgotten = replays.table().calls.remove(&self.id);
+        // Its copies learn of it by their senders' end, and not under the lock.
+        drop(forgotten);
+    }
+}
+
+/// The ids are hashes already.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests;

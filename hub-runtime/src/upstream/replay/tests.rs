@@ -1,0 +1,252 @@
+use std::pin::pin;
+
+use futures_util::poll;
+use hub_core::{Cancellation, Category, Claims, protocol::Protocol};
+use tokio::time::advance;
+
+use super::*;
+
+const BODY: &[u8] = br#"{"type":1,"invocationId":"0","target":"pay","arguments":[5]}"#;
+
+fn call(invocation_id: &str) -> InvocationParts {
+    InvocationParts {
+        hub: "chat".to_owned(),
+        category: Category::Message,
+        event: "pay".to_owned(),
+        connection_id: "conn-0001".to_owned(),
+        user_id: Some("ada".to_owned()),
+        claims: claims(&[("role", "member")]),
+        query: Default::default(),
+        headers: Default::default(),
+        protocol: Protocol::Json,
+        arguments: Bytes::from_static(b"[5]"),
+        error: None,
+        invocation_id: Some(invocation_id.to_owned()),
+        arrived: Duration::ZERO,
+        cancellation: Cancellation::new(),
+    }
+}
+
+fn claims(pairs: &[(&str, &str)]) -> Claims {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn see(replays: &Arc<Replays>, parts: &InvocationParts, body: &[u8]) -> Seen {
+    replays.begin(replays.fingerprint(parts, body).unwrap())
+}
+
+fn first(replays: &Arc<Replays>, invocation_id: &str) -> Running {
+    match see(replays, &call(invocation_id), BODY) {
+        Seen::First(running) => running,
+        Seen::Copy(_) => panic!("{invocation_id} is known"),
+    }
+}
+
+fn copy(replays: &Arc<Replays>, parts: &InvocationParts, body: &[u8]) -> Copied {
+    match see(replays, parts, body) {
+        Seen::First(_) => panic!("the copy would run"),
+        Seen::Copy(copied) => copied,
+    }
+}
+
+/// What a copy of the call reads, whose answer is there.
+async fn read(replays: &Arc<Replays>, invocation_id: &str) -> String {
+    let answer = copy(replays, &call(invocation_id), BODY).answer(&call(invocation_id)).await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["content-type"], "application/json");
+    String::from_utf8(answer.into_body().to_vec()).unwrap()
+}
+
+fn is_new(replays: &Arc<Replays>, invocation_id: &str) -> bool {
+    matches!(see(replays, &call(invocation_id), BODY), Seen::First(_))
+}
+
+fn size(replays: &Replays) -> (usize, usize) {
+    let table = replays.table();
+    (table.calls.len(), table.finished.len())
+}
+
+#[tokio::test(start_paused = true)]
+async fn copies_of_a_running_call_wait_for_its_answer_however_long_it_runs() {
+    let replays = Arc::default();
+    let running = first(&replays, "0");
+    let hung_up = copy(&replays, &call("0"), BODY).answer(&call("0"));
+    let mut waiting = pin!(read(&replays, "0"));
+    assert!(poll!(&mut waiting).is_pending());
+
+    drop(hung_up);
+    advance(Duration::from_secs(3600)).await;
+    assert!(poll!(&mut waiting).is_pending());
+    let mut late = pin!(read(&replays, "0"));
+    assert!(poll!(&mut late).is_pending());
+    running.finish(&Bytes::from_static(b"done"));
+
+    assert_eq!((waiting.await, late.await), ("done".to_owned(), "done".to_owned()));
+}
+
+#[tokio::test]
+async fn copies_of_a_running_call_get_an_answer_of_any_length() {
+    let replays = Arc::default();
+    let running = first(&replays, "0");
+    let waiting = copy(&replays, &call("0"), BODY).answer(&call("0"));
+
+    running.finish(&Bytes::from(vec![b'x'; LONGEST + 1]));
+
+    assert_eq!(waiting.await.body().len(), LONGEST + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_copy_of_a_finished_call_gets_its_answer_for_sixty_seconds_after_its_end() {
+    let replays = Arc::default();
+    let running = first(&replays, "0");
+    advance(Duration::from_secs(100)).await;
+    running.finish(&Bytes::from_static(b"done"));
+
+    assert_eq!(read(&replays, "0").await, "done");
+    advance(WINDOW - Duration::from_millis(1)).await;
+    assert_eq!(read(&replays, "0").await, "done");
+    advance(Duration::from_millis(1)).await;
+
+    assert!(is_new(&replays, "0"));
+}
+
+#[tokio::test]
+async fn answers_of_4_kib_are_kept_and_of_longer_ones_the_copy_is_told() {
+    let replays = Arc::default();
+    first(&replays, "0").finish(&Bytes::from(vec![b'x'; LONGEST]));
+    first(&replays, "1").finish(&Bytes::from(vec![b'x'; LONGEST + 1]));
+
+    assert_eq!(read(&replays, "0").await, "x".repeat(LONGEST));
+    assert_eq!(
+        read(&replays, "1").await,
+        "{\"type\":3,\"invocationId\":\"1\",\"error\":\"this invocation was handled already, and its result is no longer held\"}\x1e"
+    );
+}
+
+#[tokio::test]
+async fn an_id_of_another_call_of_the_connection_is_neither_run_nor_answered_with_a_result() {
+    let replays = Arc::default();
+    let running = first(&replays, "0");
+    let other_event = InvocationParts { event: "sell".to_owned(), ..call("0") };
+    let other_user = InvocationParts { user_id: Some("bob".to_owned()), ..call("0") };
+    let nobody = InvocationParts { user_id: None, claims: claims(&[]), ..call("0") };
+    let other_claims = InvocationParts { claims: claims(&[("role", "admin")]), ..call("0") };
+    let cases = [
+        (call("0"), &b"another body"[..]),
+        (other_event, BODY),
+        (other_user, BODY),
+        (nobody, BODY),
+        (other_claims, BODY),
+    ];
+
+    let refused = || async {
+        for (parts, body) in &cases {
+            let answer = copy(&replays, parts, body).answer(parts).await;
+            assert_eq!(
+                &answer.body()[..],
+                b"{\"type\":3,\"invocationId\":\"0\",\"error\":\"this invocation id was already used by another call of the connection\"}\x1e",
+                "{parts:?}"
+            );
+        }
+    };
+
+    refused().await;
+    running.finish(&Bytes::from_static(b"secret"));
+    refused().await;
+}
+
+#[tokio::test]
+async fn another_id_connection_or_hub_is_another_call() {
+    let replays = Arc::default();
+    let running = first(&replays, "0");
+
+    let elsewhere = InvocationParts { connection_id: "conn-0002".to_owned(), ..call("0") };
+    let game = InvocationParts { hub: "game".to_owned(), ..call("0") };
+    // Where one name ends and the next begins is no matter of how they are joined.
+    let moved = InvocationParts {
+        hub: "chatconn".to_owned(),
+        connection_id: "-0001".to_owned(),
+        ..call("0")
+    };
+    for parts in [call("1"), call(""), elsewhere, game, moved] {
+        assert!(matches!(see(&replays, &parts, BODY), Seen::First(_)), "{parts:?}");
+    }
+    drop(running);
+}
+
+#[tokio::test]
+async fn a_send_has_no_id_and_is_never_a_copy() {
+    let parts = InvocationParts { invocation_id: None, ..call("") };
+
+    assert!(Replays::default().fingerprint(&parts, BODY).is_none());
+}
+
+#[tokio::test]
+async fn after_4096_others_have_ended_the_oldest_leaves_and_running_calls_stay() {
+    let replays = Arc::default();
+    let long = first(&replays, "long");
+    // More than are kept may run at once, and each of them is found.
+    let many: Vec<_> = (0..KEPT + 100).map(|number| first(&replays, &number.to_string())).collect();
+    assert!(!is_new(&replays, "0") && !is_new(&replays, "4195"));
+
+    for running in many {
+        running.finish(&Bytes::from_static(b"done"));
+    }
+
+    assert_eq!(size(&replays), (KEPT + 1, KEPT));
+    assert!(!is_new(&replays, "long"));
+    assert_eq!(read(&replays, "100").await, "done");
+    assert!(is_new(&replays, "99"));
+    drop(long);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_over_leaves_two_at_a_time_as_others_end() {
+    let replays = Arc::default();
+    for number in 0..10 {
+        first(&replays, &number.to_string()).finish(&Bytes::from_static(b"old"));
+    }
+    advance(WINDOW).await;
+    assert_eq!(size(&replays), (10, 10));
+
+    // This one comes again: its new answer must not leave with the old one.
+    first(&replays, "5").finish(&Bytes::from_static(b"new"));
+    assert_eq!(size(&replays), (8, 9));
+    for number in 10..20 {
+        first(&replays, &number.to_string()).finish(&Bytes::from_static(b"new"));
+    }
+
+    assert_eq!(size(&replays), (11, 11));
+    assert_eq!(read(&replays, "5").await, "new");
+}
+
+#[tokio::test]
+async fn a_call_that_never_ends_is_forgotten_with_its_future_and_its_copies_are_told() {
+    let replays = Arc::default();
+    let running = first(&replays, "0");
+    let mut waiting = pin!(read(&replays, "0"));
+    assert!(poll!(&mut waiting).is_pending());
+
+    drop(running);
+
+    assert_eq!(
+        waiting.await,
+        "{\"type\":3,\"invocationId\":\"0\",\"error\":\"this invocation was begun already, and the app stopped before its end\"}\x1e"
+    );
+    assert_eq!(size(&replays), (0, 0));
+}
+
+#[tokio::test]
+async fn copies_whose_peers_hung_up_are_not_collected() {
+    let replays = Arc::default();
+    let _running = first(&replays, "0");
+
+    for _ in 0..1000 {
+        drop(copy(&replays, &call("0"), BODY));
+    }
+
+    let table = replays.table();
+    let held = table.calls.values().next().unwrap();
+    let State::Running { copies } = &held.state else { panic!("it runs") };
+    assert!(copies.capacity() < 10, "{}", copies.capacity());
+}

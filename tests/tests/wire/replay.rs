@@ -1,0 +1,314 @@
+//! An `invoke` that comes again is answered as the first time, and run once.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request};
+use http_body_util::{BodyExt, Full};
+use hub_core::{
+    Secret,
+    seal::{self, Identity, SealKey},
+};
+use hub_runtime::{HubApp, prelude::*, testing::TestHub};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::Notify,
+    time::timeout,
+};
+use tower_service::Service;
+
+use crate::support::{KEY, SIGNATURE, answer, app, invoke_as, send};
+
+/// Long enough for a busy machine.
+const WAIT: Duration = Duration::from_secs(60);
+const USED: &str = "this invocation id was already used by another call of the connection";
+
+#[derive(Default)]
+struct Shared {
+    filtered: AtomicUsize,
+    handled: AtomicUsize,
+    begun: Notify,
+    go_on: Notify,
+}
+
+impl Shared {
+    /// How often the filter and the methods ran.
+    fn counts(&self) -> (usize, usize) {
+        (self.filtered.load(Ordering::SeqCst), self.handled.load(Ordering::SeqCst))
+    }
+}
+
+struct Counted(Arc<Shared>);
+
+impl Filter for Counted {
+    async fn before(&self, _: &Invocation) -> HubResult {
+        self.0.filtered.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+struct Loop(Arc<Shared>);
+
+impl Loop {
+    fn handled(&self) -> usize {
+        self.0.handled.fetch_add(1, Ordering::SeqCst) + 1
+    }
+}
+
+#[serverless_hub]
+impl Loop {
+    async fn pay(&self, amount: u32) -> HubResult<String> {
+        Ok(format!("{amount}, as number {}", self.handled()))
+    }
+
+    async fn slow(&self, ctx: &Context<Self>) -> HubResult<bool> {
+        self.handled();
+        self.0.begun.notify_one();
+        self.0.go_on.notified().await;
+        Ok(ctx.cancellation().is_cancelled())
+    }
+
+    async fn fails(&self) -> HubResult {
+        self.handled();
+        Err(HubError::internal("the database is down"))
+    }
+
+    async fn panics(&self) -> HubResult {
+        assert_eq!(self.handled(), 0, "never");
+        Ok(())
+    }
+
+    async fn long(&self) -> HubResult<String> {
+        self.handled();
+        Ok("x".repeat(5000))
+    }
+
+    #[filter(RequireClaim("role", "moderator"))]
+    async fn guarded(&self) -> HubResult<&'static str> {
+        self.handled();
+        Ok("the answer for moderators")
+    }
+}
+
+fn counting() -> (HubApp, Arc<Shared>) {
+    let shared = Arc::<Shared>::default();
+    let builder = crate::support::builder_at("http://127.0.0.1:1", Loop(Arc::clone(&shared)));
+    (builder.filter(Counted(Arc::clone(&shared))).build().unwrap(), shared)
+}
+
+async fn body(app: &HubApp, request: Request<Full<Bytes>>) -> String {
+    let answer = answer(app, request).await;
+    assert_eq!(answer.status, 200);
+    answer.body
+}
+
+/// The call as its bytes stand on a connection.
+fn on_the_wire(event: &str) -> String {
+    let body = format!(r#"{{"type":1,"invocationId":"0","target":"{event}","arguments":[]}}"#);
+    format!(
+        "POST /runtime/webhooks/signalr HTTP/1.1\r\nHost: x\r\nX-ASRS-Connection-Id: conn-0001\r\nX-ASRS-Hub: loop\r\nX-ASRS-Category: messages\r\nX-ASRS-Event: {event}\r\nX-ASRS-Signature: {SIGNATURE}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+#[tokio::test]
+async fn the_same_invocation_replayed_is_handled_once() {
+    let (app, shared) = counting();
+    let pay = || invoke_as("0", "pay", "[5]");
+
+    let answers = [body(&app, pay()).await, body(&app, pay()).await, body(&app, pay()).await];
+
+    let first = "{\"type\":3,\"invocationId\":\"0\",\"result\":\"5, as number 1\"}\u{1e}";
+    assert_eq!(answers, [first; 3]);
+    assert_eq!(shared.counts(), (1, 1));
+}
+
+#[tokio::test]
+async fn copies_that_come_while_the_first_runs_wait_for_its_answer_whoever_hangs_up() {
+    let (app, shared) = counting();
+    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let server = tokio::spawn(async move { app.serve(address).await });
+    let connect = || async {
+        let mut stream = loop {
+            match TcpStream::connect(address).await {
+                Ok(stream) => break stream,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        };
+        stream.write_all(on_the_wire("slow").as_bytes()).await.unwrap();
+        stream
+    };
+    let first = connect().await;
+    shared.begun.notified().await;
+    let (second, mut third) = (connect().await, connect().await);
+
+    drop(first);
+    drop(second);
+    let asked = tokio::spawn(async move {
+        let mut answered = vec![0; 1024];
+        let read = third.read(&mut answered).await.unwrap();
+        String::from_utf8(answered[..read].to_vec()).unwrap()
+    });
+    // That the first caller hung up is seen by the app when it is, or when the method is let go on.
+    shared.go_on.notify_one();
+
+    let answered = timeout(WAIT, asked).await.expect("the copy waits for nothing").unwrap();
+    assert!(answered.starts_with("HTTP/1.1 200 OK\r\n"), "{answered}");
+    assert!(answered.contains("{\"type\":3,\"invocationId\":\"0\",\"result\":"), "{answered}");
+    assert_eq!(shared.counts(), (1, 1));
+    server.abort();
+}
+
+#[tokio::test]
+async fn a_copy_gets_the_answer_of_a_first_call_whose_peer_hung_up() {
+    let (app, shared) = counting();
+    let slow = || invoke_as("0", "slow", "[]");
+    let mut first = Box::pin(answer(&app, slow()));
+    assert!(futures_util::poll!(&mut first).is_pending());
+    let mut copy = Box::pin(body(&app, slow()));
+    assert!(futures_util::poll!(&mut copy).is_pending());
+
+    drop(first);
+    shared.go_on.notify_one();
+
+    // It ran on, and knew that its peer was gone.
+    let expected = "{\"type\":3,\"invocationId\":\"0\",\"result\":true}\u{1e}";
+    assert_eq!(timeout(WAIT, copy).await.expect("the copy waits for nothing"), expected);
+    assert_eq!(body(&app, slow()).await, expected);
+    assert_eq!(shared.counts(), (1, 1));
+}
+
+#[tokio::test]
+async fn failures_panics_and_refusals_are_answered_as_the_first_time_error_id_included() {
+    let (app, shared) = counting();
+    for (id, event) in [("0", "fails"), ("1", "panics"), ("2", "guarded")] {
+        let first = body(&app, invoke_as(id, event, "[]")).await;
+        let again = body(&app, invoke_as(id, event, "[]")).await;
+
+        assert!(first.contains("\"error\":"), "{first}");
+        assert_eq!(first, again);
+    }
+    assert_eq!(shared.counts(), (3, 2));
+}
+
+#[tokio::test]
+async fn the_copy_of_a_call_with_a_long_answer_is_told_that_it_is_no_longer_held() {
+    let (app, shared) = counting();
+    let first = body(&app, invoke_as("0", "long", "[]")).await;
+
+    let again = body(&app, invoke_as("0", "long", "[]")).await;
+
+    assert!(first.len() > 5000);
+    assert_eq!(
+        again,
+        "{\"type\":3,\"invocationId\":\"0\",\"error\":\"this invocation was handled already, and its result is no longer held\"}\u{1e}"
+    );
+    assert_eq!(shared.counts(), (1, 1));
+}
+
+#[tokio::test]
+async fn an_invocation_id_that_comes_with_other_arguments_is_refused() {
+    let (app, shared) = counting();
+    body(&app, invoke_as("0", "pay", "[5]")).await;
+
+    for other in [invoke_as("0", "pay", "[6]"), invoke_as("0", "long", "[]")] {
+        let answered = body(&app, other).await;
+        assert_eq!(
+            answered,
+            format!("{{\"type\":3,\"invocationId\":\"0\",\"error\":\"{USED}\"}}\u{1e}")
+        );
+    }
+    assert_eq!(shared.counts(), (1, 1));
+}
+
+/// A call of the guarded method by a moderator.
+fn by_a_moderator() -> Request<Full<Bytes>> {
+    let identity = Identity {
+        hub: "loop".to_owned(),
+        user_id: Some("ada".to_owned()),
+        issued_at: 0,
+        claims: [("role".to_owned(), "moderator".to_owned())].into_iter().collect(),
+    };
+    let sealed = seal::seal(&identity, &SealKey::derive(&Secret::from(KEY)));
+    let mut request = invoke_as("0", "guarded", "[]");
+    let claims = HeaderValue::from_str(&format!("shub: {sealed}")).unwrap();
+    request.headers_mut().insert("x-asrs-user-claims", claims);
+    request.headers_mut().insert("x-asrs-user-id", HeaderValue::from_static("ada"));
+    request
+}
+
+#[tokio::test]
+async fn nobody_else_reads_the_answer_or_takes_the_id() {
+    let (app, shared) = counting();
+    let without = |name: &str| {
+        let mut request = by_a_moderator();
+        request.headers_mut().remove(name);
+        request
+    };
+    // Before the call and after it, so that neither fills the table nor reads from it.
+    for _ in 0..2 {
+        assert_eq!(answer(&app, without("x-asrs-signature")).await.status, 401);
+        assert_eq!(answer(&app, without("x-asrs-user-id")).await.status, 401);
+        assert_eq!(answer(&app, without("content-type")).await.status, 415);
+        assert!(body(&app, by_a_moderator()).await.contains("the answer for moderators"));
+    }
+
+    // The signature holds without the seal, and whoever comes so is another caller.
+    let mut plain = without("x-asrs-user-claims");
+    assert!(body(&app, plain).await.contains(USED));
+    plain = without("x-asrs-user-claims");
+    plain.headers_mut().remove("x-asrs-user-id");
+    assert!(body(&app, plain).await.contains(USED));
+
+    assert_eq!(shared.counts(), (1, 1));
+}
+
+#[tokio::test]
+async fn a_send_has_no_id_and_runs_as_often_as_it_comes() {
+    let (app, shared) = counting();
+
+    for _ in 0..3 {
+        assert_eq!(answer(&app, send("pay", "[5]")).await.status, 200);
+    }
+
+    assert_eq!(shared.counts(), (3, 3));
+}
+
+#[tokio::test]
+async fn the_copy_of_a_call_in_messagepack_is_answered_in_messagepack() {
+    let app = app(Loop(Arc::default()));
+    let packed = || {
+        let body = Bytes::from_static(b"\x96\x01\x80\xa10\xa3pay\x91\x05\x90");
+        let mut request = invoke_as("0", "pay", "[]").map(|_| Full::new(body));
+        let kind = HeaderValue::from_static("application/x-msgpack");
+        request.headers_mut().insert("content-type", kind);
+        request
+    };
+
+    for _ in 0..2 {
+        let Ok(answer) = app.service().call(packed()).await;
+        assert_eq!(answer.headers()["content-type"], "application/x-msgpack");
+        let answered = answer.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(&answered[..], b"\x15\x95\x03\x80\xa10\x03\xae5, as number 1");
+    }
+}
+
+#[tokio::test]
+async fn connections_that_number_alike_do_not_meet() {
+    let shared = Arc::<Shared>::default();
+    let hub = TestHub::new(Loop(Arc::clone(&shared)));
+    let (ada, bob) =
+        (hub.user("ada").connect().await.unwrap(), hub.user("bob").connect().await.unwrap());
+
+    let of_ada: String = ada.invoke("pay", (5,)).await.unwrap();
+    let of_bob: String = bob.invoke("pay", (5,)).await.unwrap();
+
+    assert_eq!((&*of_ada, &*of_bob), ("5, as number 1", "5, as number 2"));
+}
