@@ -14,9 +14,6 @@ use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 use tokio::{sync::mpsc, time::timeout};
 use tokio_util::sync::DropGuard;
 
-/// How long a body may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 /// An error of whoever sends a request body.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// A request body, whatever the host's type was.
@@ -83,12 +80,23 @@ impl http_body::Body for Body {
 #[derive(Debug)]
 pub(crate) enum ReadError {
     TooLarge,
+    TooSlow,
     Aborted,
 }
 
-/// Reads a request body of at most `limit` bytes. What is declared to be bigger is not read.
-pub(crate) async fn read(body: RequestBody, limit: usize) -> Result<Bytes, ReadError> {
-    timeout(PATIENCE, read_all(body, limit)).await.unwrap_or(Err(ReadError::Aborted))
+/// What a request body may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// How many bytes it may have.
+    pub(crate) size: usize,
+    /// How long it may take to arrive.
+    pub(crate) time: Duration,
+}
+
+/// Reads a request body. What is declared to be too big is not read.
+pub(crate) async fn read(body: RequestBody, bounds: Bounds) -> Result<Bytes, ReadError> {
+    let Bounds { size, time } = bounds;
+    timeout(time, read_all(body, size)).await.unwrap_or(Err(ReadError::TooSlow))
 }
 
 async fn read_all(mut body: RequestBody, limit: usize) -> Result<Bytes, ReadError> {

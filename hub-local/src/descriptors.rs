@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio::{net::TcpStream, time::Instant};
 
+use crate::limits::Limits;
+
 /// At most this many descriptors are kept back.
 const RESERVE: usize = 4096;
 /// A full service says so at most this often.
@@ -27,6 +29,12 @@ pub(crate) struct Descriptors {
 /// How many descriptors are kept back from clients, of this many.
 pub(crate) fn reserve(limit: usize) -> usize {
     (limit / 4).min(RESERVE)
+}
+
+/// How many sockets may say nothing: never so many that there is no room for others.
+pub(crate) fn silent(limits: &Limits) -> usize {
+    let room = limits.descriptors.map(|limit| (limit - reserve(limit)) / 2);
+    room.map_or(limits.silent_sockets, |room| room.min(limits.silent_sockets))
 }
 
 impl Descriptors {
@@ -81,5 +89,14 @@ mod tests {
         assert_eq!(reserve(256), 64);
         assert_eq!(reserve(1_048_576), 4096);
         assert_eq!(reserve(0), 0);
+    }
+
+    #[test]
+    fn half_of_the_others_may_say_nothing() {
+        let room = |descriptors| silent(&Limits { descriptors, ..Limits::default() });
+
+        assert_eq!(room(Some(1024)), 384);
+        assert_eq!(room(Some(1_048_576)), 4096);
+        assert_eq!(room(None), 4096);
     }
 }

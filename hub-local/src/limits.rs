@@ -13,6 +13,23 @@ const MIB: usize = 1024 * 1024;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Limits {
+    /// The head of a request must be there within this time, counted from the opening of the socket
+    /// or the end of the request before; else the socket is closed.
+    pub request_head: Duration,
+    /// The body of a request must be there within this time.
+    pub request_body: Duration,
+    /// A socket is closed when its peer has not taken anything of an HTTP answer for this long.
+    /// Server-Sent Events have the bounds of an outbox instead.
+    pub answer_stall: Duration,
+    /// How many sockets may be open that have not sent a whole request yet. Beyond, the one that has
+    /// waited longest is closed, so that others get in. Where `descriptors` is known, never more than
+    /// half of what clients may have.
+    pub silent_sockets: usize,
+    /// How many negotiated connections are remembered that nobody has opened yet, or that have ended
+    /// and whose clients do not know. Beyond, the oldest is forgotten.
+    pub unopened: usize,
+    /// The longest token of a client, in bytes. The cloud refuses longer ones.
+    pub token: usize,
     /// A client must have sent its handshake within this time.
     pub handshake: Duration,
     /// Pings go to each client this often.
@@ -54,6 +71,10 @@ pub struct Limits {
     pub queue_bytes: usize,
     /// What may wait for one client's upstream calls, in messages.
     pub queue_messages: usize,
+    /// How many groups one connection may be in, and one user with a time to live.
+    pub groups: usize,
+    /// How many memberships in groups there may be in the whole service, of connections and users.
+    pub memberships: usize,
     /// How many upstream calls may run at once, over all connections. More of them wait.
     pub upstream_calls: usize,
     /// The biggest answer of an upstream call, in bytes.
@@ -77,6 +98,9 @@ impl Limits {
     /// The same limits, with times that timers take.
     pub(crate) fn bounded(mut self) -> Self {
         for time in [
+            &mut self.request_head,
+            &mut self.request_body,
+            &mut self.answer_stall,
             &mut self.handshake,
             &mut self.keep_alive,
             &mut self.client_timeout,
@@ -106,6 +130,12 @@ impl Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            request_head: Duration::from_secs(30),
+            request_body: Duration::from_secs(30),
+            answer_stall: Duration::from_secs(30),
+            silent_sockets: 4096,
+            unopened: 16_384,
+            token: 4096,
             handshake: Duration::from_secs(15),
             keep_alive: Duration::from_secs(15),
             client_timeout: Duration::from_secs(30),
@@ -125,6 +155,8 @@ impl Default for Limits {
             hold_back: Duration::from_secs(1),
             queue_bytes: MIB,
             queue_messages: 1024,
+            groups: 10_000,
+            memberships: 1_000_000,
             upstream_calls: 4096,
             upstream_answer: 16 * MIB,
             rest_body: MIB,

@@ -1,6 +1,16 @@
 //! The accept loop: HTTP/1 with upgrades and limits.
 
-use std::{io, sync::Arc, time::Duration};
+mod silent;
+mod steady;
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use http::Request;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -13,16 +23,16 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 
+use self::silent::{Place, Silent};
+pub(crate) use self::steady::Steady;
 use crate::{
-    descriptors::{Crowded, Descriptors},
+    descriptors::{self, Crowded, Descriptors},
     service::LocalService,
     state::State,
 };
 
-/// Longer than clients keep idle connections.
-const HEADER_TIME: Duration = Duration::from_secs(30);
-/// The same, for sockets that hold one of the last descriptors.
-const CROWDED_HEADER_TIME: Duration = Duration::from_secs(2);
+/// How long a head may take at most, for sockets that hold one of the last descriptors.
+const CROWDED_HEAD_TIME: Duration = Duration::from_secs(2);
 /// Tokens travel in URLs, so heads may be longer than a REST call's 16 KB.
 const HEAD_SIZE: usize = 32 * 1024;
 /// After this the accept loop tries again when the system is out of descriptors.
@@ -36,14 +46,18 @@ pub(crate) async fn serve(
     listener: TcpListener,
 ) -> io::Result<()> {
     let mut connections = JoinSet::new();
+    let silent = Silent::new(descriptors::silent(&state.limits));
     let mut descriptors = Descriptors::new(state.limits.descriptors);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
                     let crowded = descriptors.is_crowded(&stream).then_some(Crowded);
-                    let one = connection(service.clone(), Arc::clone(&state), stream, crowded);
-                    connections.spawn(one);
+                    let hang_up = HangUp::default();
+                    let place = silent.enter(hang_up.hung_up.clone());
+                    let stream = hang_up.guard(stream, state.limits.answer_stall);
+                    let socket = Socket { stream, hang_up, place, crowded };
+                    connections.spawn(connection(service.clone(), Arc::clone(&state), socket));
                 }
                 Err(error) => rest(&error).await,
             },
@@ -71,39 +85,59 @@ async fn rest(error: &io::Error) {
     sleep(PAUSE).await;
 }
 
-/// Ends the HTTP connection of a request, for an answer that its client does not take.
-#[derive(Clone, Debug)]
-pub(crate) struct HangUp(CancellationToken);
+/// The hold that the answer to a request has on its socket.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HangUp {
+    hung_up: CancellationToken,
+    unhurried: Arc<AtomicBool>,
+}
 
 impl HangUp {
+    /// Closes the socket, because its client does not take the answer.
     pub(crate) fn now(&self) {
-        self.0.cancel();
+        self.hung_up.cancel();
+    }
+
+    /// From here on the client may take its time: what waits for it is bounded elsewhere.
+    pub(crate) fn unhurried(&self) {
+        self.unhurried.store(true, Ordering::Relaxed);
+    }
+
+    fn guard(&self, stream: TcpStream, patience: Duration) -> Steady {
+        // Without it small messages wait for each other; an error means that the peer has left.
+        let _ = stream.set_nodelay(true);
+        Steady::new(stream, patience, Arc::clone(&self.unhurried))
     }
 }
 
-async fn connection(
-    service: LocalService,
-    state: Arc<State>,
-    stream: TcpStream,
+/// A socket that was accepted.
+struct Socket {
+    stream: Steady,
+    hang_up: HangUp,
+    place: Place,
     crowded: Option<Crowded>,
-) {
-    // Without it small messages wait for each other; an error means that the peer has left.
-    let _ = stream.set_nodelay(true);
-    let hung_up = CancellationToken::new();
-    let hang_up = HangUp(hung_up.clone());
+}
+
+async fn connection(service: LocalService, state: Arc<State>, socket: Socket) {
+    let Socket { stream, hang_up, place, crowded } = socket;
+    let hung_up = hang_up.hung_up.clone();
     let respond = service_fn(move |mut request: Request<Incoming>| {
+        place.leave();
         request.extensions_mut().insert(hang_up.clone());
         if let Some(crowded) = crowded {
             request.extensions_mut().insert(crowded);
         }
         service.clone().call(request)
     });
-    let header_time = if crowded.is_some() { CROWDED_HEADER_TIME } else { HEADER_TIME };
+    let head_time = state.limits.request_head;
+    let head_time = if crowded.is_some() { head_time.min(CROWDED_HEAD_TIME) } else { head_time };
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(header_time)
+        .header_read_timeout(head_time)
         .keep_alive(crowded.is_none())
         .max_buf_size(HEAD_SIZE)
+        // What came in one piece with its end may be longer than the buffer.
+        .max_header_size(HEAD_SIZE)
         .serve_connection(TokioIo::new(stream), respond)
         .with_upgrades();
     let mut serving = std::pin::pin!(serving);

@@ -4,7 +4,8 @@ mod keys;
 mod relaxed_json;
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -15,6 +16,8 @@ use crate::Template;
 
 /// The name of the file where only a folder is given.
 const FILE_NAME: &str = "settings.json";
+/// The biggest file that can be meant, in bytes.
+const LARGEST: u64 = 1024 * 1024;
 
 /// What `settings.json` says.
 ///
@@ -94,8 +97,8 @@ impl Settings {
     /// # Errors
     /// When it cannot be read or used, with its line.
     pub fn read(path: &Path) -> Result<Self, SettingsError> {
-        let text = fs::read_to_string(path)
-            .map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
+        let text =
+            read(path).map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
         Self::parse(&path.display().to_string(), &text)
     }
 
@@ -118,6 +121,17 @@ impl Settings {
         });
         Ok(Self { warnings: warnings.collect(), templates: content.templates })
     }
+}
+
+/// No more than [`LARGEST`] of it, whatever the system says of its size.
+fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    fs::File::open(path)?.take(LARGEST + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LARGEST {
+        let message = format!("it has more than {LARGEST} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    Ok(text)
 }
 
 fn describe(unknown: &keys::Unknown) -> String {

@@ -15,7 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     backlog::Backlog,
     clock::Clock,
-    hub::Hub,
+    hub::{Hub, budget::Budget},
     limits::Limits,
     sync::lock,
     token::KnownTokens,
@@ -46,6 +46,7 @@ pub(crate) struct State {
     pub(crate) stopped: CancellationToken,
     pub(crate) slow_clients: AtomicU64,
     pub(crate) backlog: Arc<Backlog>,
+    memberships: Arc<Budget>,
     public_url: RwLock<Arc<str>>,
     hubs: Mutex<HashMap<String, Arc<Hub>>>,
 }
@@ -64,6 +65,7 @@ impl State {
             unmatched: Unmatched::default(),
             upstream_calls: Semaphore::new(limits.upstream_calls.clamp(1, Semaphore::MAX_PERMITS)),
             backlog: Arc::new(Backlog::new(limits.all_outboxes_bytes, limits.hold_back)),
+            memberships: Budget::new(limits.groups, limits.memberships),
             limits,
             detailed_errors,
             stateful_reconnect: true,
@@ -96,7 +98,7 @@ impl State {
         let mut hubs = lock(&self.hubs);
         let hub = hubs.entry(name).or_insert_with_key(|name| {
             let (backlog, tasks) = (Arc::clone(&self.backlog), self.tasks.clone());
-            Arc::new(Hub::new(name.clone(), backlog, tasks))
+            Arc::new(Hub::new(name.clone(), backlog, Arc::clone(&self.memberships), tasks))
         });
         Arc::clone(hub)
     }

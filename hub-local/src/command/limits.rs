@@ -32,6 +32,22 @@ pub(super) struct LimitArgs {
     /// How long an upstream call may take [default: 100s]
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(super) upstream_time: Option<Duration>,
+    /// How long the head of a request may take, and a kept connection be idle [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    request_head: Option<Duration>,
+    /// How long the body of a request may take [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    request_body: Option<Duration>,
+    /// How many sockets may be open without a request; then the oldest is closed [default: 4096, less
+    /// with few file descriptors]
+    #[arg(long, value_name = "N", value_parser = count)]
+    silent_sockets: Option<usize>,
+    /// How many groups one connection or user may be in [default: 10000]
+    #[arg(long, value_name = "N", value_parser = count)]
+    groups: Option<usize>,
+    /// How many memberships in groups there may be in all [default: 1000000]
+    #[arg(long, value_name = "N", value_parser = count)]
+    memberships: Option<usize>,
     /// How long a client may take for its handshake [default: 15s]
     #[arg(long, value_name = "TIME", value_parser = time)]
     handshake: Option<Duration>,
@@ -63,6 +79,11 @@ impl LimitArgs {
             outbox_messages: self.outbox_messages.unwrap_or(default.outbox_messages),
             all_outboxes_bytes: self.all_outboxes_bytes.unwrap_or(default.all_outboxes_bytes),
             upstream_calls: self.upstream_calls.unwrap_or(calls),
+            request_head: self.request_head.unwrap_or(default.request_head),
+            request_body: self.request_body.unwrap_or(default.request_body),
+            silent_sockets: self.silent_sockets.unwrap_or(default.silent_sockets),
+            groups: self.groups.unwrap_or(default.groups),
+            memberships: self.memberships.unwrap_or(default.memberships),
             handshake: self.handshake.unwrap_or(default.handshake),
             connect_within: self.connect_within.unwrap_or(default.connect_within),
             keep_alive: self.keep_alive.unwrap_or(default.keep_alive),

@@ -33,6 +33,14 @@ pub(crate) struct Call {
     pub(crate) size: usize,
 }
 
+impl Call {
+    /// A slice of what was read keeps all of it, which may be a thousand times as much. What has to
+    /// wait takes the memory that it is counted with.
+    fn detach(&mut self) {
+        self.arguments = Bytes::copy_from_slice(&self.arguments);
+    }
+}
+
 impl Work {
     fn size(&self) -> usize {
         match self {
@@ -111,8 +119,11 @@ pub(super) async fn room(connection: &Arc<Connection>) -> Result<(), Ending> {
 }
 
 /// Queues work and sees to it that a task does it.
-pub(crate) fn submit(connection: &Arc<Connection>, work: Work) {
+pub(crate) fn submit(connection: &Arc<Connection>, mut work: Work) {
     let mut queue = lock(&connection.dispatch.queue);
+    if let (true, Work::Call(call)) = (queue.running, &mut work) {
+        call.detach();
+    }
     queue.bytes += work.size();
     queue.waiting.push_back(work);
     if std::mem::replace(&mut queue.running, true) {

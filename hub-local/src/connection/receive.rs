@@ -84,6 +84,7 @@ async fn act(
 ) -> Result<(), Ending> {
     match message {
         Message::Invocation { invocation_id, target, arguments, stream_ids } => {
+            let size = size + size_of_val(stream_ids.as_slice());
             let call = Call { invocation_id, target, arguments, stream_ids, size };
             return invoke(connection, call).await;
         }

@@ -3,6 +3,8 @@
 //! A user's membership belongs to the user id: it may come before the first connection and
 //! outlives the last one, until its time is over.
 
+mod snapshot;
+
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
@@ -12,7 +14,11 @@ use std::{
 use hub_core::protocol::Protocol;
 use tokio::time::Instant;
 
-use super::members::{Audience, Members, in_memory_order};
+use self::snapshot::{Snapshot, collect, forget_snapshots};
+use super::{
+    budget::{Budget, Full},
+    members::{Audience, Members},
+};
 use crate::connection::Connection;
 
 /// How long a user stays in a group when no time is given.
@@ -20,9 +26,22 @@ const LASTING: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// Of the groups that a user joined without a time, the newest so many are kept.
 const LASTING_GROUPS: usize = 100;
 
+/// Memberships whose time is over are looked for when there are twice as many as at the last time,
+/// but not below this number.
+const FEW: usize = 1024;
+/// Where there is no room for more they are looked for at most this often.
+const SELDOM: Duration = Duration::from_secs(1);
+
 /// All memberships of one hub.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Registry {
+    /// Shared with other hubs.
+    budget: Arc<Budget>,
+    /// How many users' memberships there are, and with how many of them the next search for those
+    /// whose time is over begins.
+    timed: usize,
+    search_at: usize,
+    searched: Option<Instant>,
     connections: Members,
     /// The groups that each connection joined by itself or with `ttl=0`.
     joined: HashMap<String, HashSet<String>>,
@@ -62,14 +81,30 @@ struct Member {
     by_user: bool,
 }
 
-#[derive(Debug)]
-struct Snapshot {
-    audience: Audience,
-    /// The first time at which a user's membership ends.
-    until: Option<Instant>,
+/// What came of an attempt to join.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Joined {
+    Done,
+    /// There is no such connection.
+    Nobody,
 }
 
 impl Registry {
+    pub(super) fn new(budget: Arc<Budget>) -> Self {
+        Self {
+            budget,
+            timed: 0,
+            search_at: FEW,
+            searched: None,
+            connections: Members::default(),
+            joined: HashMap::new(),
+            users: HashMap::new(),
+            groups: HashMap::new(),
+            protocols: HashMap::new(),
+            joins: 0,
+        }
+    }
+
     pub(super) fn insert(&mut self, connection: &Arc<Connection>) {
         self.connections.insert(connection);
         *self.protocols.entry(connection.protocol()).or_default() += 1;
@@ -121,22 +156,28 @@ impl Registry {
         if let Some(known) = group.snapshot.as_ref().filter(usable) {
             return Arc::clone(&known.audience);
         }
-        let snapshot = collect(group, name, &mut self.users, now);
+        let (snapshot, over) = collect(group, name, &mut self.users, now);
+        self.budget.give(over);
+        self.timed -= over;
         let audience = Arc::clone(&snapshot.audience);
         group.snapshot = Some(snapshot);
         self.drop_empty_group(name);
         audience
     }
 
-    pub(super) fn add_to_group(&mut self, id: &str, group: &str) -> bool {
-        let Some(connection) = self.connections.get(id).cloned() else { return false };
-        self.join(connection, group).by_itself = true;
-        true
+    pub(super) fn add_to_group(&mut self, id: &str, group: &str) -> Result<Joined, Full> {
+        let Some(connection) = self.connections.get(id).cloned() else {
+            return Ok(Joined::Nobody);
+        };
+        self.join(connection, group)?.by_itself = true;
+        Ok(Joined::Done)
     }
 
     pub(super) fn remove_from_group(&mut self, id: &str, group: &str) {
         if let Some(joined) = self.joined.get_mut(id) {
-            joined.remove(group);
+            if joined.remove(group) {
+                self.budget.give(1);
+            }
             if joined.is_empty() {
                 self.joined.remove(id);
             }
@@ -149,7 +190,9 @@ impl Registry {
     }
 
     pub(super) fn remove_from_all_groups(&mut self, id: &str) {
-        for group in self.joined.remove(id).unwrap_or_default() {
+        let joined = self.joined.remove(id).unwrap_or_default();
+        self.budget.give(joined.len());
+        for group in joined {
             self.remove_from_group(id, &group);
         }
     }
@@ -160,13 +203,17 @@ impl Registry {
         group: &str,
         ttl: Option<Duration>,
         now: Instant,
-    ) {
+    ) -> Result<(), Full> {
         if ttl == Some(Duration::ZERO) {
             for connection in self.user(name).iter() {
-                self.join(Arc::clone(connection), group).by_user = true;
+                self.join(Arc::clone(connection), group)?.by_user = true;
             }
-            return;
+            return Ok(());
         }
+        if self.timed >= self.search_at {
+            self.end_outdated_memberships(now);
+        }
+        self.admit_user(name, group, now)?;
         self.joins += 1;
         let membership = UserMembership {
             until: now + ttl.map_or(LASTING, |ttl| ttl.min(LASTING)),
@@ -182,6 +229,28 @@ impl Registry {
         for group in outdated {
             self.end_user_membership(name, &group);
         }
+        Ok(())
+    }
+
+    /// Counts a membership of a user, unless there is one already.
+    fn admit_user(&mut self, name: &str, group: &str, now: Instant) -> Result<(), Full> {
+        let each = self.budget.each;
+        if let Some(user) = self.users.get(name) {
+            if user.groups.contains_key(group) {
+                return Ok(());
+            }
+            if user.groups.len() >= each {
+                for over in user.outdated_groups(now) {
+                    self.end_user_membership(name, &over);
+                }
+            }
+        }
+        if self.users.get(name).is_some_and(|user| user.groups.len() >= each) {
+            return Err(Full::One(each));
+        }
+        self.budget.take()?;
+        self.timed += 1;
+        Ok(())
     }
 
     pub(super) fn is_user_in_group(&self, name: &str, group: &str, now: Instant) -> bool {
@@ -209,15 +278,51 @@ impl Registry {
         }
     }
 
-    fn join(&mut self, connection: Arc<Connection>, name: &str) -> &mut Member {
-        self.joined.entry(connection.id.clone()).or_default().insert(name.to_owned());
+    fn join(&mut self, connection: Arc<Connection>, name: &str) -> Result<&mut Member, Full> {
+        let joined = self.joined.get(&connection.id);
+        if joined.is_none_or(|joined| !joined.contains(name)) {
+            let each = self.budget.each;
+            if joined.is_some_and(|joined| joined.len() >= each) {
+                return Err(Full::One(each));
+            }
+            self.budget.take()?;
+            self.joined.entry(connection.id.clone()).or_default().insert(name.to_owned());
+        }
         let group = self.groups.entry(name.to_owned()).or_default();
         group.snapshot = None;
-        group.connections.entry(connection.id.clone()).or_insert(Member {
+        Ok(group.connections.entry(connection.id.clone()).or_insert(Member {
             connection,
             by_itself: false,
             by_user: false,
-        })
+        }))
+    }
+
+    /// Makes room where there is none, if it can: says whether to try again.
+    pub(super) fn makes_room(&mut self, now: Instant) -> bool {
+        let before = self.timed;
+        if self.searched.is_none_or(|searched| now >= searched + SELDOM) {
+            self.end_outdated_memberships(now);
+        }
+        self.timed < before
+    }
+
+    /// Ends the memberships of users whose time is over. Otherwise they end when somebody sends to
+    /// the group, or the user joins another.
+    fn end_outdated_memberships(&mut self, now: Instant) {
+        let outdated: Vec<_> = self
+            .users
+            .iter()
+            .flat_map(|(name, user)| {
+                let over = user.groups.iter().filter(|(_, it)| it.until <= now);
+                over.map(|(group, _)| (name.clone(), group.clone()))
+            })
+            .collect();
+        for (name, group) in outdated {
+            self.end_user_membership(&name, &group);
+            self.drop_empty_user(&name);
+        }
+        self.search_at = (self.timed * 2).max(FEW);
+        self.searched = Some(now);
     }
 
     fn is_by_user(&self, id: &str, group: &str) -> bool {
@@ -236,8 +341,11 @@ impl Registry {
     }
 
     fn end_user_membership(&mut self, name: &str, group: &str) {
-        if let Some(user) = self.users.get_mut(name) {
-            user.groups.remove(group);
+        if let Some(user) = self.users.get_mut(name)
+            && user.groups.remove(group).is_some()
+        {
+            self.timed -= 1;
+            self.budget.give(1);
         }
         if let Some(left) = self.groups.get_mut(group) {
             left.users.remove(name);
@@ -273,50 +381,5 @@ impl User {
     }
 }
 
-/// Everyone in a group. Users whose time is over leave it.
-fn collect(
-    group: &mut Group,
-    name: &str,
-    users: &mut HashMap<String, User>,
-    now: Instant,
-) -> Snapshot {
-    let mut members: HashMap<&str, &Arc<Connection>> =
-        group.connections.iter().map(|(id, member)| (id.as_str(), &member.connection)).collect();
-    let mut until = None;
-    let mut left = Vec::new();
-    group.users.retain(|id| match users.get_mut(id) {
-        Some(user) => match user.groups.get(name) {
-            Some(membership) if now < membership.until => {
-                until =
-                    Some(until.map_or(membership.until, |it: Instant| it.min(membership.until)));
-                true
-            }
-            _ => {
-                user.groups.remove(name);
-                left.push(id.clone());
-                false
-            }
-        },
-        None => false,
-    });
-    for id in left {
-        if users.get(&id).is_some_and(|it| it.connections.is_empty() && it.groups.is_empty()) {
-            users.remove(&id);
-        }
-    }
-    for user in group.users.iter().filter_map(|user| users.get(user)) {
-        members.extend(user.connections.iter().map(|it| (it.id.as_str(), it)));
-    }
-    Snapshot { audience: in_memory_order(members.into_values().cloned()), until }
-}
-
-fn forget_snapshots<'a>(
-    groups: &mut HashMap<String, Group>,
-    names: impl Iterator<Item = &'a String>,
-) {
-    for name in names {
-        if let Some(group) = groups.get_mut(name) {
-            group.snapshot = None;
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! One hub: its connections, users and groups, and what is sent to them.
 
+pub(crate) mod budget;
 pub(crate) mod fanout;
 pub(crate) mod groups;
 pub(crate) mod log;
@@ -14,7 +15,12 @@ use hub_core::protocol::Protocol;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use self::{groups::Registry, log::Log, members::Audience};
+use self::{
+    budget::{Budget, Full},
+    groups::{Joined, Registry},
+    log::Log,
+    members::Audience,
+};
 use crate::{backlog::Backlog, connection::Connection, sync::lock};
 
 /// A hub and everyone who is connected to it.
@@ -29,8 +35,14 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    pub(crate) fn new(name: String, backlog: Arc<Backlog>, tasks: TaskTracker) -> Self {
-        Self { name, registry: Mutex::default(), logs: Default::default(), backlog, tasks }
+    pub(crate) fn new(
+        name: String,
+        backlog: Arc<Backlog>,
+        budget: Arc<Budget>,
+        tasks: TaskTracker,
+    ) -> Self {
+        let registry = Mutex::new(Registry::new(budget));
+        Self { name, registry, logs: Default::default(), backlog, tasks }
     }
 
     /// The name in lower case.
@@ -83,9 +95,9 @@ impl Hub {
         self.registry().group(group, Instant::now())
     }
 
-    /// Whether there is such a connection to add.
-    pub(crate) fn add_to_group(&self, connection: &str, group: &str) -> bool {
-        self.registry().add_to_group(connection, group)
+    /// Says whether there is such a connection to add.
+    pub(crate) fn add_to_group(&self, connection: &str, group: &str) -> Result<Joined, Full> {
+        self.join(|registry| registry.add_to_group(connection, group))
     }
 
     pub(crate) fn remove_from_group(&self, connection: &str, group: &str) {
@@ -96,8 +108,21 @@ impl Hub {
         self.registry().remove_from_all_groups(connection);
     }
 
-    pub(crate) fn add_user_to_group(&self, user: &str, group: &str, ttl: Option<Duration>) {
-        self.registry().add_user_to_group(user, group, ttl, Instant::now());
+    pub(crate) fn add_user_to_group(
+        &self,
+        user: &str,
+        group: &str,
+        ttl: Option<Duration>,
+    ) -> Result<(), Full> {
+        self.join(|registry| registry.add_user_to_group(user, group, ttl, Instant::now()))
+    }
+
+    fn join<T>(&self, join: impl Fn(&mut Registry) -> Result<T, Full>) -> Result<T, Full> {
+        let mut registry = self.registry();
+        match join(&mut registry) {
+            Err(Full::All(_)) if registry.makes_room(Instant::now()) => join(&mut registry),
+            joined => joined,
+        }
     }
 
     pub(crate) fn is_user_in_group(&self, user: &str, group: &str) -> bool {

@@ -8,7 +8,10 @@ use hub_core::protocol::ConvertError;
 use serde::Serialize;
 
 use super::version::ApiVersion;
-use crate::body::{self, Body, ReadError};
+use crate::{
+    body::{self, Body, ReadError},
+    hub::budget::Full,
+};
 
 /// The header that SDKs look at, above all for 404.
 const CODE: HeaderName = HeaderName::from_static("x-ms-error-code");
@@ -79,12 +82,22 @@ impl RestError {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Error.Request.UnsupportedMediaType", message)
     }
 
-    /// 413 or 400: the body could not be read.
+    /// 415: the body is packed. What it would unpack to has no bound that its sender keeps.
+    pub(super) fn content_encoding() -> Self {
+        let message = "the body must come as it is, without a Content-Encoding";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Error.Request.UnsupportedMediaType", message)
+    }
+
+    /// 413, 408 or 400: the body could not be read.
     pub(super) fn body(error: &ReadError, limit: usize) -> Self {
         match error {
             ReadError::TooLarge => {
                 let message = format!("the body has more than {limit} bytes");
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "Error.Request.TooLarge", message)
+            }
+            ReadError::TooSlow => {
+                let message = "the body did not come in time";
+                Self::new(StatusCode::REQUEST_TIMEOUT, "Error.Request.TimedOut", message)
             }
             ReadError::Aborted => Self::invalid("body", "the body broke off"),
         }
@@ -144,6 +157,13 @@ struct Detail<'a> {
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<&'a str>,
+}
+
+/// Nobody can join a group any more, until others leave.
+impl From<Full> for RestError {
+    fn from(full: Full) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "Error.Group.TooMany", full.to_string())
+    }
 }
 
 /// A value has no form in the protocol of a client who would get it.

@@ -14,6 +14,7 @@ use crate::{
     connection::ending::Ending,
     hub::{
         Hub,
+        budget::Full,
         fanout::{self, Broadcast},
         members::Audience,
     },
@@ -52,9 +53,14 @@ pub(super) async fn execute(call: Call<'_>) -> Answer {
     let audience = audience(&hub, filter.as_ref());
     // What cannot be sent is refused before anything is done.
     let commands = commands.into_iter().map(|command| command.encode(&hub));
+    let mut done = Ok(());
     for command in &commands.collect::<Result<Vec<_>, _>>()? {
-        perform(&hub, &audience, command);
+        // The other commands are done also where a group takes no more.
+        done = done.and(perform(&hub, &audience, command));
+        // A body holds thousands of commands, for thousands of connections each.
+        tokio::task::yield_now().await;
     }
+    done?;
     Ok(body::empty(StatusCode::ACCEPTED))
 }
 
@@ -119,13 +125,13 @@ fn audience(hub: &Hub, filter: Option<&Filter>) -> Audience {
     meant.cloned().collect()
 }
 
-fn perform(hub: &Hub, audience: &Audience, command: &Command<Broadcast>) {
+fn perform(hub: &Hub, audience: &Audience, command: &Command<Broadcast>) -> Result<(), Full> {
     match command {
         Command::SendMessage(message) => fanout::send(audience, &HashSet::new(), message),
         Command::JoinGroup(group) => {
             for connection in audience.iter() {
                 // Those who have left meanwhile need no group.
-                let _ = hub.add_to_group(&connection.id, group);
+                hub.add_to_group(&connection.id, group)?;
             }
         }
         Command::LeaveGroup(group) => {
@@ -139,6 +145,7 @@ fn perform(hub: &Hub, audience: &Audience, command: &Command<Broadcast>) {
             }
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -6,16 +6,18 @@ use serde::Serialize;
 use super::{Answer, Call, error::RestError};
 use crate::{
     body::{self, Body},
-    hub::Hub,
+    hub::{Hub, groups::Joined},
 };
 
 const MAX_PAGE: usize = 200;
 
 pub(super) fn add(hub: &Hub, connection: &str, group: &str) -> Answer {
-    if hub.add_to_group(connection, group) {
-        return Ok(body::empty(StatusCode::OK));
+    match hub.add_to_group(connection, group)? {
+        Joined::Done => Ok(body::empty(StatusCode::OK)),
+        Joined::Nobody => {
+            Err(RestError::missing("Error.Connection.NotExisted", "no such connection"))
+        }
     }
-    Err(RestError::missing("Error.Connection.NotExisted", "no such connection"))
 }
 
 /// Removing what is not there is done, not an error: the SDK takes no 404 here.

@@ -3,14 +3,17 @@
 use std::{collections::HashSet, sync::Arc};
 
 use bytes::Bytes;
-use http::{Response, StatusCode, header::CONTENT_TYPE};
+use http::{
+    Response, StatusCode,
+    header::{CONTENT_ENCODING, CONTENT_TYPE},
+};
 use hub_core::protocol::Protocol;
 #[cfg(feature = "msgpack")]
 use hub_core::protocol::{Message, bundle};
 
 use super::{Answer, Call, error::RestError, payload::Payload, route::To};
 use crate::{
-    body::{self, Body},
+    body::{self, Body, Bounds},
     hub::{fanout, members::Audience},
 };
 
@@ -95,8 +98,12 @@ fn media_type<'a>(call: &Call<'a>) -> &'a str {
 }
 
 async fn read(call: Call<'_>) -> Result<Bytes, RestError> {
-    let limit = call.state.limits.rest_body;
-    body::read(call.body, limit).await.map_err(|error| RestError::body(&error, limit))
+    let limits = &call.state.limits;
+    let bounds = Bounds { size: limits.rest_body, time: limits.request_body };
+    if call.parts.headers.get(CONTENT_ENCODING).is_some_and(|it| it != "identity") {
+        return Err(RestError::content_encoding());
+    }
+    body::read(call.body, bounds).await.map_err(|error| RestError::body(&error, bounds.size))
 }
 
 fn malformed(error: &impl std::fmt::Display) -> RestError {

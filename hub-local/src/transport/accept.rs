@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{
     Transport,
-    negotiations::{Found, Open, Ticket},
+    negotiations::{self, Found, Open, Ticket},
 };
 use crate::{
     connection::{Connection, Origin},
@@ -51,9 +51,14 @@ pub(super) struct Guest {
 
 /// Checks hub and token.
 pub(super) fn authenticate(state: &State, asked: Asked<'_>) -> Result<Guest, Refused> {
-    if asked.token.is_none() {
+    let Some(token) = asked.token else {
         let text = "a client needs the access token that negotiate gave it";
         return Err(Refused::new(StatusCode::UNAUTHORIZED, text));
+    };
+    let longest = state.limits.token;
+    if token.len() > longest {
+        let text = format!("an access token has at most {longest} characters");
+        return Err(Refused::new(StatusCode::PAYLOAD_TOO_LARGE, text));
     }
     let hubs: Vec<String> = asked.query.all("hub").collect();
     let [hub] = hubs.as_slice() else {
@@ -143,6 +148,8 @@ impl Drop for Place {
                 polls.inbox.close();
                 let time = self.state.limits.connect_within;
                 negotiations.end(&self.token, Instant::now(), time);
+                drop(negotiations);
+                negotiations::sweep(&self.state);
                 return;
             }
             Open::LongPolling(polls) => polls.inbox.close(),

@@ -108,6 +108,8 @@ async fn connect(
         Method::POST => http_transports::post(state, asked, &guest, &parts.headers, body).await,
         Method::GET if is_events => http_transports::events(state, asked, guest, hang_up),
         Method::GET if is_upgrade => {
+            // What waits for a WebSocket is bounded by its outbox.
+            hang_up.iter().for_each(HangUp::unhurried);
             websocket::connect::connect(state, asked, guest, &parts.headers, upgrading)
         }
         Method::GET => http_transports::poll(state, asked, guest).await,

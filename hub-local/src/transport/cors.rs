@@ -43,7 +43,8 @@ pub(super) fn preflight(request: &HeaderMap) -> Response<Body> {
 pub(super) fn allow(request: &HeaderMap, response: &mut Response<Body>) {
     let headers = response.headers_mut();
     headers.append(VARY, HeaderValue::from_static("Origin"));
-    if let Some(origin) = request.get(ORIGIN) {
+    // Every page by its name: a star would be every page at once, and no browser sends it.
+    if let Some(origin) = request.get(ORIGIN).filter(|origin| *origin != "*") {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE);
     }

@@ -13,13 +13,16 @@ use super::{
     server_sent_events,
 };
 use crate::{
-    body::{self, Body, RequestBody},
+    body::{self, Body, Bounds, ReadError, RequestBody},
     connection,
     serve::HangUp,
     state::State,
     sync::lock,
 };
 
+/// The biggest body of a client that has not said how it will listen: nobody reads it yet, and it has
+/// hardly more to say than its handshake.
+const EARLY: usize = 4 * 1024;
 const CHANGE: &str = "Cannot change transports mid-connection";
 const NO_POSTS: &str = "POST requests are not allowed for WebSocket connections.";
 const NO_DELETE: &str = "Cannot terminate this connection using the DELETE endpoint.";
@@ -60,6 +63,8 @@ pub(super) fn events(
     let admission = accept::admit(state, asked, guest, known, open)?;
     let (response, source, sink) = server_sent_events::open(inbox);
     let (gone, limit) = (source.gone(), state.limits.close);
+    // What waits for the client is bounded by its outbox.
+    hang_up.iter().for_each(HangUp::unhurried);
     state.tasks.spawn(async move {
         let (connection, place) = admission.open();
         {
@@ -130,20 +135,30 @@ pub(super) async fn post(
         Found::Over => return Err(gone()),
     }
     let inbox = lock(&state.negotiations).inbox(&known.token).ok_or_else(gone)?;
-    let limit = state.limits.post_body;
+    let size = match known.found {
+        Found::Waiting => state.limits.post_body.min(EARLY),
+        Found::Open(_) | Found::Over => state.limits.post_body,
+    };
+    let bounds = Bounds { size, time: state.limits.request_body };
     // What is declared to be too big need not even be its turn.
-    let taken = if is_over(headers, limit) {
-        Err(Refusal::TooLarge)
+    let taken = if is_over(headers, size) {
+        Err(Refusal::Body(ReadError::TooLarge))
     } else {
-        inbox.take(body, limit).await
+        inbox.take(body, bounds).await
     };
     match taken {
         Ok(()) => Ok(body::plain(StatusCode::OK, "")),
-        Err(Refusal::TooLarge) => {
-            let text = format!("a body has at most {limit} bytes");
+        Err(Refusal::Body(ReadError::TooLarge)) => {
+            let text = match known.found {
+                Found::Waiting => format!("before the first GET a body has at most {size} bytes"),
+                Found::Open(_) | Found::Over => format!("a body has at most {size} bytes"),
+            };
             Err(Refused::new(StatusCode::PAYLOAD_TOO_LARGE, text))
         }
-        Err(Refusal::Aborted) => Err(Refused::new(StatusCode::BAD_REQUEST, "")),
+        Err(Refusal::Body(ReadError::TooSlow)) => {
+            Err(Refused::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"))
+        }
+        Err(Refusal::Body(ReadError::Aborted)) => Err(Refused::new(StatusCode::BAD_REQUEST, "")),
         Err(Refusal::Closed) => Err(gone()),
     }
 }

@@ -8,11 +8,11 @@ use tokio::sync::{Mutex as Turn, Notify};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    body::{ReadError, RequestBody, read},
+    body::{Bounds, ReadError, RequestBody, read},
     sync::lock,
 };
 
-/// Posts wait while this many bytes are not read yet.
+/// Posts wait while this many bytes are not read yet, or as many as one of them may have.
 const FILLED: usize = 64 * 1024;
 
 /// The posts of one client, one after another.
@@ -35,22 +35,18 @@ struct Waiting {
 /// Why a post was not taken.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    TooLarge,
-    Aborted,
+    Body(ReadError),
     /// The connection ended.
     Closed,
 }
 
 impl Inbox {
     /// Takes a request's body, as a whole or not at all, when it is its turn.
-    pub(super) async fn take(&self, body: RequestBody, limit: usize) -> Result<(), Refusal> {
+    pub(super) async fn take(&self, body: RequestBody, bounds: Bounds) -> Result<(), Refusal> {
         let taking = async {
             let _turn = self.turn.lock().await;
-            let bytes = read(body, limit).await.map_err(|error| match error {
-                ReadError::TooLarge => Refusal::TooLarge,
-                ReadError::Aborted => Refusal::Aborted,
-            })?;
-            while !self.has_room() {
+            let bytes = read(body, bounds).await.map_err(Refusal::Body)?;
+            while !self.has_room(bounds.size) {
                 self.room.notified().await;
             }
             self.put(bytes);
@@ -59,8 +55,8 @@ impl Inbox {
         self.closed.run_until_cancelled(taking).await.unwrap_or(Err(Refusal::Closed))
     }
 
-    fn has_room(&self) -> bool {
-        lock(&self.waiting).bytes < FILLED
+    fn has_room(&self, size: usize) -> bool {
+        lock(&self.waiting).bytes < FILLED.min(size)
     }
 
     fn put(&self, bytes: Bytes) {
@@ -108,6 +104,8 @@ mod tests {
 
     use super::*;
 
+    const BOUNDS: Bounds = Bounds { size: FILLED, time: Duration::from_secs(30) };
+
     fn body(bytes: Vec<u8>) -> RequestBody {
         Full::new(Bytes::from(bytes)).map_err(|never| match never {}).boxed_unsync()
     }
@@ -115,10 +113,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn posts_wait_while_too_much_is_unread_and_keep_their_order() {
         let inbox = Arc::new(Inbox::default());
-        inbox.take(body(vec![1; FILLED]), FILLED).await.unwrap();
+        inbox.take(body(vec![1; FILLED]), BOUNDS).await.unwrap();
         let posting = |byte| {
             let inbox = Arc::clone(&inbox);
-            tokio::spawn(async move { inbox.take(body(vec![byte]), FILLED).await })
+            tokio::spawn(async move { inbox.take(body(vec![byte]), BOUNDS).await })
         };
 
         let (second, third) = (posting(2), posting(3));
@@ -136,25 +134,25 @@ mod tests {
     async fn a_post_over_the_limit_is_refused_and_nothing_of_it_is_read() {
         let inbox = Inbox::default();
 
-        let refused = inbox.take(body(vec![0; 11]), 10).await;
+        let refused = inbox.take(body(vec![0; 11]), Bounds { size: 10, ..BOUNDS }).await;
 
-        assert!(matches!(refused, Err(Refusal::TooLarge)));
+        assert!(matches!(refused, Err(Refusal::Body(ReadError::TooLarge))));
         assert!(timeout(Duration::from_secs(1), inbox.next()).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_end_of_the_connection_ends_posts_that_wait() {
         let inbox = Arc::new(Inbox::default());
-        inbox.take(body(vec![1; FILLED]), FILLED).await.unwrap();
+        inbox.take(body(vec![1; FILLED]), BOUNDS).await.unwrap();
         let waiting = tokio::spawn({
             let inbox = Arc::clone(&inbox);
-            async move { inbox.take(body(vec![2]), FILLED).await }
+            async move { inbox.take(body(vec![2]), BOUNDS).await }
         });
         tokio::task::yield_now().await;
 
         inbox.close();
 
         assert!(matches!(waiting.await.unwrap(), Err(Refusal::Closed)));
-        assert!(matches!(inbox.take(body(vec![3]), FILLED).await, Err(Refusal::Closed)));
+        assert!(matches!(inbox.take(body(vec![3]), BOUNDS).await, Err(Refusal::Closed)));
     }
 }

@@ -1,10 +1,15 @@
 //! The second negotiate, at the service: ids, and which transports there are.
 
+use std::sync::Arc;
+
 use http::{Response, StatusCode};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::{Transport, negotiations::Ticket};
+use super::{
+    Transport,
+    negotiations::{self, Ticket},
+};
 use crate::{
     body::{self, Body},
     query::Query,
@@ -51,7 +56,7 @@ struct Refusal {
 
 /// Answers a client whose token was checked.
 pub(crate) fn answer(
-    state: &State,
+    state: &Arc<State>,
     query: Query<'_>,
     hub: String,
     user: Option<String>,
@@ -66,8 +71,9 @@ pub(crate) fn answer(
     let token = own_token.clone().unwrap_or_else(|| connection_id.clone());
     let resumes = state.stateful_reconnect && asks_to_resume(query);
     let ticket = Ticket { connection_id: connection_id.clone(), hub, user, resumes };
-    let time = state.limits.connect_within;
-    lock(&state.negotiations).issue(token, ticket, Instant::now(), time);
+    let until = Instant::now() + state.limits.connect_within;
+    lock(&state.negotiations).issue(token, ticket, until, state.limits.unopened);
+    negotiations::sweep(state);
     to_response(&Answer {
         use_stateful_reconnect: resumes,
         negotiate_version: version,

@@ -6,9 +6,13 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::{
+    runtime::Handle,
+    time::{Instant, sleep_until},
+};
 
 use super::{inbox::Inbox, long_polling::Polls, websocket::resume::Resumption};
+use crate::{state::State, sync::lock};
 
 /// The table. Memory of a token ends with its connection, or with its time.
 #[derive(Debug, Default)]
@@ -17,6 +21,10 @@ pub(crate) struct Negotiations {
     /// Tokens that may have to go, with the end of their time; all have the same time, so the first
     /// ends first.
     order: VecDeque<(Instant, String)>,
+    /// How many of them are not open: waiting, or over.
+    unopened: usize,
+    /// A task sees to it that tokens go when their time is over.
+    swept: bool,
 }
 
 #[derive(Debug)]
@@ -67,12 +75,34 @@ pub(crate) enum Found {
 }
 
 impl Negotiations {
-    pub(super) fn issue(&mut self, token: String, ticket: Ticket, now: Instant, time: Duration) {
-        self.expire(now);
-        let until = now + time;
+    /// Remembers a new token until its time is over. With `most` that are not open the oldest goes:
+    /// clients open theirs at once, so it is that of somebody who never will.
+    pub(super) fn issue(&mut self, token: String, ticket: Ticket, until: Instant, most: usize) {
+        while self.unopened >= most.max(1) && self.forget_oldest() {}
         let stage = Stage::Waiting { until, inbox: None };
         self.by_token.insert(token.clone(), Entry { ticket: Arc::new(ticket), stage });
+        self.unopened += 1;
         self.order.push_back((until, token));
+    }
+
+    /// Forgets what is over, and says when the next token's time is. `None` when there are no more.
+    fn sweep(&mut self, now: Instant) -> Option<Instant> {
+        self.expire(now);
+        let next = self.order.front().map(|(end, _)| *end);
+        self.swept = next.is_some();
+        next
+    }
+
+    /// `false` when there is none that is not open.
+    fn forget_oldest(&mut self) -> bool {
+        while let Some((_, token)) = self.order.pop_front() {
+            let is_open = |entry: &Entry| matches!(entry.stage, Stage::Open(_));
+            if self.by_token.get(&token).is_some_and(|entry| !is_open(entry)) {
+                self.forget(&token);
+                return true;
+            }
+        }
+        false
     }
 
     /// What this token stands for, and for whom.
@@ -102,6 +132,7 @@ impl Negotiations {
         match self.by_token.get_mut(token) {
             Some(Entry { stage: stage @ Stage::Waiting { .. }, .. }) => {
                 *stage = Stage::Open(open);
+                self.unopened -= 1;
                 true
             }
             _ => false,
@@ -110,7 +141,11 @@ impl Negotiations {
 
     /// The connection has ended and its client knows, or will never ask.
     pub(super) fn forget(&mut self, token: &str) {
-        self.by_token.remove(token);
+        let Some(entry) = self.by_token.remove(token) else { return };
+        if !matches!(entry.stage, Stage::Open(_)) {
+            self.unopened -= 1;
+        }
+        entry.stage.close();
     }
 
     /// The connection has ended; its client is told when it asks within this time.
@@ -118,6 +153,9 @@ impl Negotiations {
         self.expire(now);
         let Some(entry) = self.by_token.get_mut(token) else { return };
         let until = now + time;
+        if matches!(entry.stage, Stage::Open(_)) {
+            self.unopened += 1;
+        }
         entry.stage = Stage::Over { until };
         self.order.push_back((until, token.to_owned()));
     }
@@ -129,11 +167,30 @@ impl Negotiations {
                 Stage::Waiting { until, .. } | Stage::Over { until } => *until <= now,
                 Stage::Open(_) => false,
             });
-            if is_over && let Some(entry) = self.by_token.remove(&token) {
-                entry.stage.close();
+            if is_over {
+                self.forget(&token);
             }
         }
     }
+}
+
+/// Sees to it that tokens go when their time is over, also when nobody comes any more.
+pub(super) fn sweep(state: &Arc<State>) {
+    // Without a runtime there is no service left.
+    let may_start = Handle::try_current().is_ok();
+    if !may_start || std::mem::replace(&mut lock(&state.negotiations).swept, true) {
+        return;
+    }
+    // The service outlives its task, not the other way round.
+    let (closing, weak) = (state.closing.clone(), Arc::downgrade(state));
+    state.tasks.spawn(closing.run_until_cancelled_owned(async move {
+        while let Some(state) = weak.upgrade() {
+            let next = lock(&state.negotiations).sweep(Instant::now());
+            drop(state);
+            let Some(next) = next else { return };
+            sleep_until(next).await;
+        }
+    }));
 }
 
 impl Stage {
@@ -160,7 +217,7 @@ mod tests {
                 user: None,
                 resumes: false,
             };
-            negotiations.issue((*token).to_owned(), ticket, now, TIME);
+            negotiations.issue((*token).to_owned(), ticket, now + TIME, 1000);
         }
         negotiations
     }

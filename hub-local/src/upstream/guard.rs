@@ -18,6 +18,8 @@ const METADATA_V6: [Ipv6Addr; 2] = [
     Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
     Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
 ];
+/// What they are called, wherever the name leads.
+const METADATA_NAMES: [&str; 2] = ["metadata.google.internal", "instance-data.ec2.internal"];
 /// IPv4 behind IPv6: the well-known prefix of NAT64.
 const NAT64: [u16; 6] = [0x64, 0xff9b, 0, 0, 0, 0];
 
@@ -62,10 +64,42 @@ fn is_refused_v4(address: Ipv4Addr) -> bool {
     address.is_link_local() || METADATA_V4.contains(&address)
 }
 
-/// Whether the host of a URL is such an address. Names are looked at when they are resolved.
+/// Whether the host of a URL is such an address, in any spelling that systems understand, or the
+/// name of such a service. Other names are looked at when they are resolved.
 pub(crate) fn is_refused_literal(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    host.parse().is_ok_and(is_refused)
+    let host = host.strip_suffix('.').unwrap_or(host);
+    // An address of a link may name the interface behind a percent sign.
+    let address = host.split('%').next().unwrap_or_default();
+    METADATA_NAMES.iter().any(|name| name.eq_ignore_ascii_case(host))
+        || address.parse().is_ok_and(is_refused)
+        || numbers(host).is_some_and(is_refused_v4)
+}
+
+/// An IPv4 address as `inet_aton` reads it: one to four numbers, decimal, octal or hexadecimal, of
+/// which the last fills what is left.
+fn numbers(host: &str) -> Option<Ipv4Addr> {
+    let parts: Vec<u32> = host.split('.').map(number).collect::<Option<_>>()?;
+    let (last, first) = parts.split_last()?;
+    let bytes: Vec<u8> =
+        first.iter().map(|part| u8::try_from(*part).ok()).collect::<Option<_>>()?;
+    let left = 4_u32.checked_sub(u32::try_from(bytes.len()).ok()?)?;
+    let fits = left > 0 && u64::from(*last) < 1_u64 << (8 * left);
+    let start =
+        bytes.iter().zip([24, 16, 8]).map(|(byte, shift)| u32::from(*byte) << shift).sum::<u32>();
+    fits.then(|| Ipv4Addr::from(start | *last))
+}
+
+fn number(text: &str) -> Option<u32> {
+    let lower = text.to_ascii_lowercase();
+    match (lower.strip_prefix("0x"), lower.strip_prefix('0')) {
+        // To some systems it is zero, to others no number.
+        (Some(""), _) => Some(0),
+        (Some(hexadecimal), _) => u32::from_str_radix(hexadecimal, 16).ok(),
+        (None, Some("")) => Some(0),
+        (None, Some(octal)) => u32::from_str_radix(octal, 8).ok(),
+        (None, None) => lower.parse().ok(),
+    }
 }
 
 /// A resolver that leaves such addresses out.
@@ -120,6 +154,19 @@ mod tests {
             "[::a9fe:a9fe]",
             "[fd00:ec2::254]",
             "[fd20:ce::254]",
+            "[fe80::1%25eth0]",
+            "169.254.169.254.",
+            "2852039166",
+            "0xA9FEA9FE",
+            "0xa9.0xfe.0xa9.0xfe",
+            "0251.0376.0251.0376",
+            "025177524776",
+            "169.254.43518",
+            "169.0xFEA9FE",
+            "0x64.100.100.200",
+            "Metadata.Google.Internal",
+            "metadata.google.internal.",
+            "instance-data.ec2.internal",
         ] {
             assert!(is_refused_literal(refused), "{refused}");
         }
@@ -127,8 +174,22 @@ mod tests {
 
     #[test]
     fn other_addresses_and_names_are_not() {
-        for fine in ["127.0.0.1", "[::1]", "10.0.0.1", "169.253.1.1", "[fec0::1]", "localhost", ""]
-        {
+        for fine in [
+            "127.0.0.1",
+            "[::1]",
+            "10.0.0.1",
+            "169.253.1.1",
+            "[fec0::1]",
+            "localhost",
+            "",
+            "2130706433",
+            "0x7f000001",
+            "169.254",
+            "1.169.254.169.254",
+            "99999999999",
+            "metadata",
+            "face.example",
+        ] {
             assert!(!is_refused_literal(fine), "{fine}");
         }
     }

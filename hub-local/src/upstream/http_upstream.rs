@@ -7,9 +7,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, Request, Response, Uri, header::CONTENT_LENGTH};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 use hub_core::names;
 use hyper::body::Incoming;
 use tokio::time::timeout;
@@ -137,17 +137,29 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
     headers.get(name).and_then(|value| str::from_utf8(value.as_bytes()).ok()).unwrap_or_default()
 }
 
-async fn read(headers: &HeaderMap, body: Incoming) -> Result<Bytes, UpstreamError> {
+async fn read(headers: &HeaderMap, mut body: Incoming) -> Result<Bytes, UpstreamError> {
     let declared =
         headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if declared.is_some_and(|length: u64| length > ANSWER_LIMIT as u64) {
         return Err(UpstreamError::TooLarge);
     }
-    match Limited::new(body, ANSWER_LIMIT).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(UpstreamError::TooLarge),
-        Err(error) => Err(UpstreamError::Body(error)),
+    let mut whole = Bytes::new();
+    // What comes in pieces is put together at once: a body may have a piece for every byte.
+    let mut joined = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| UpstreamError::Body(Box::new(error)))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if whole.len() + joined.len() + data.len() > ANSWER_LIMIT {
+            return Err(UpstreamError::TooLarge);
+        }
+        if whole.is_empty() && joined.is_empty() {
+            whole = data;
+            continue;
+        }
+        joined.extend_from_slice(&std::mem::take(&mut whole));
+        joined.extend_from_slice(&data);
     }
+    Ok(if joined.is_empty() { whole } else { joined.freeze() })
 }
 
 #[cfg(test)]

@@ -32,9 +32,12 @@ use self::{
     joined::Joined,
 };
 use super::{Incoming, Sink, Source};
-use crate::connection::{
-    self, Connection,
-    outbox::{Batch, Pushed},
+use crate::{
+    connection::{
+        self, Connection,
+        outbox::{Batch, Pushed},
+    },
+    serve::Steady,
 };
 
 /// How much is read at once.
@@ -56,17 +59,27 @@ thread_local! {
 
 /// Serves one client until it is gone.
 async fn run(connection: Arc<Connection>, upgraded: Upgraded) {
-    // Below HTTP there mostly is a TCP stream, whose halves need no lock.
-    match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => {
-            let (read, write) = parts.io.into_inner().into_split();
-            exchange(connection, read, write, parts.read_buf).await;
+    match tcp(upgraded) {
+        Ok((stream, early)) => {
+            let (read, write) = stream.into_split();
+            exchange(connection, read, write, early).await;
         }
         Err(upgraded) => {
             let (read, write) = tokio::io::split(TokioIo::new(upgraded));
             exchange(connection, read, write, Bytes::new()).await;
         }
     }
+}
+
+/// Below HTTP there mostly is a TCP stream, whose halves need no lock: our own server's, or that of
+/// another server. With it comes what was read of it already.
+fn tcp(upgraded: Upgraded) -> Result<(TcpStream, Bytes), Upgraded> {
+    let upgraded = match upgraded.downcast::<TokioIo<Steady>>() {
+        Ok(parts) => return Ok((parts.io.into_inner().into_inner(), parts.read_buf)),
+        Err(upgraded) => upgraded,
+    };
+    let parts = upgraded.downcast::<TokioIo<TcpStream>>()?;
+    Ok((parts.io.into_inner(), parts.read_buf))
 }
 
 fn exchange(

@@ -1,0 +1,66 @@
+//! Who is in a group at one moment; kept until that changes.
+
+use std::{collections::HashMap, sync::Arc};
+
+use tokio::time::Instant;
+
+use super::{Group, User};
+use crate::{
+    connection::Connection,
+    hub::members::{Audience, in_memory_order},
+};
+
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    pub(super) audience: Audience,
+    /// The first time at which a user's membership ends.
+    pub(super) until: Option<Instant>,
+}
+
+/// Everyone in a group, and how many users left it because their time is over.
+pub(super) fn collect(
+    group: &mut Group,
+    name: &str,
+    users: &mut HashMap<String, User>,
+    now: Instant,
+) -> (Snapshot, usize) {
+    let mut members: HashMap<&str, &Arc<Connection>> =
+        group.connections.iter().map(|(id, member)| (id.as_str(), &member.connection)).collect();
+    let mut until = None;
+    let (mut left, mut over) = (Vec::new(), 0);
+    group.users.retain(|id| match users.get_mut(id) {
+        Some(user) => match user.groups.get(name) {
+            Some(membership) if now < membership.until => {
+                until =
+                    Some(until.map_or(membership.until, |it: Instant| it.min(membership.until)));
+                true
+            }
+            _ => {
+                over += usize::from(user.groups.remove(name).is_some());
+                left.push(id.clone());
+                false
+            }
+        },
+        None => false,
+    });
+    for id in left {
+        if users.get(&id).is_some_and(|it| it.connections.is_empty() && it.groups.is_empty()) {
+            users.remove(&id);
+        }
+    }
+    for user in group.users.iter().filter_map(|user| users.get(user)) {
+        members.extend(user.connections.iter().map(|it| (it.id.as_str(), it)));
+    }
+    (Snapshot { audience: in_memory_order(members.into_values().cloned()), until }, over)
+}
+
+pub(super) fn forget_snapshots<'a>(
+    groups: &mut HashMap<String, Group>,
+    names: impl Iterator<Item = &'a String>,
+) {
+    for name in names {
+        if let Some(group) = groups.get_mut(name) {
+            group.snapshot = None;
+        }
+    }
+}

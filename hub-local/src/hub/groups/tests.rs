@@ -1,0 +1,64 @@
+use super::*;
+
+#[test]
+fn what_is_over_makes_room_also_where_nobody_sends_to_the_group() {
+    let budget = Budget::new(10, 1500);
+    let (mut registry, now) = (Registry::new(Arc::clone(&budget)), Instant::now());
+    let minute = Some(Duration::from_secs(60));
+    let mut add = |user: usize, now| {
+        let added = registry.add_user_to_group(&format!("u{user}"), "g", minute, now);
+        added.or_else(|full| {
+            if registry.makes_room(now) {
+                return registry.add_user_to_group(&format!("u{user}"), "g", minute, now);
+            }
+            Err(full)
+        })
+    };
+
+    for user in 0..1500 {
+        assert_eq!(add(user, now), Ok(()));
+    }
+    assert_eq!(add(1500, now), Err(Full::All(1500)));
+    assert_eq!(add(0, now), Ok(()), "who is in already stays in");
+    assert_eq!(budget.taken(), 1500);
+
+    let later = now + Duration::from_secs(61);
+    assert_eq!(add(1500, later), Ok(()));
+    assert_eq!((budget.taken(), registry.timed, registry.users.len()), (1, 1, 1));
+}
+
+#[test]
+fn memberships_that_are_over_are_found_while_others_are_added() {
+    let budget = Budget::new(10, usize::MAX);
+    let (mut registry, mut now) = (Registry::new(Arc::clone(&budget)), Instant::now());
+
+    for user in 0..100_000 {
+        now += Duration::from_secs(1);
+        let minute = Some(Duration::from_secs(60));
+        let group = format!("g{user}");
+        registry.add_user_to_group(&format!("u{user}"), &group, minute, now).unwrap();
+        assert!(budget.taken() <= FEW + 1);
+    }
+
+    assert!(registry.groups.len() <= FEW + 1 && registry.users.len() <= FEW + 1);
+}
+
+#[test]
+fn a_user_is_in_so_many_groups_and_all_are_given_back() {
+    let budget = Budget::new(10, usize::MAX);
+    let (mut registry, now) = (Registry::new(Arc::clone(&budget)), Instant::now());
+    let mut add =
+        |group: &str| registry.add_user_to_group("ada", group, Some(Duration::from_secs(60)), now);
+
+    for group in 0..10 {
+        assert_eq!(add(&group.to_string()), Ok(()));
+    }
+    assert_eq!(add("another"), Err(Full::One(10)));
+    assert_eq!(add("3"), Ok(()), "again is no more");
+
+    registry.remove_user_from_group("ada", "3");
+    assert_eq!(budget.taken(), 9);
+    registry.remove_user_from_all_groups("ada");
+    assert_eq!((budget.taken(), registry.timed), (0, 0));
+    assert!(registry.groups.is_empty() && registry.users.is_empty());
+}
