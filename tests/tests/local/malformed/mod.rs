@@ -1,7 +1,7 @@
 //! Malformed and unexpected input over every transport in every protocol: what ends the connection,
 //! with which words, and what is passed over. The service lives on.
 
-mod peer;
+pub(crate) mod peer;
 mod table;
 
 use hub_local::{Limits, LocalService};

@@ -6,20 +6,20 @@ use crate::{
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Transport {
+pub(crate) enum Transport {
     WebSockets,
     ServerSentEvents,
     LongPolling,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Protocol {
+pub(crate) enum Protocol {
     Json,
     MessagePack,
 }
 
 /// Every combination that there is.
-pub(super) const WAYS: [(Transport, Protocol); 5] = [
+pub(crate) const WAYS: [(Transport, Protocol); 5] = [
     (Transport::WebSockets, Protocol::Json),
     (Transport::WebSockets, Protocol::MessagePack),
     (Transport::ServerSentEvents, Protocol::Json),
@@ -28,7 +28,7 @@ pub(super) const WAYS: [(Transport, Protocol); 5] = [
 ];
 
 impl Protocol {
-    pub(super) fn handshake(self) -> &'static str {
+    pub(crate) fn handshake(self) -> &'static str {
         match self {
             Self::Json => r#"{"protocol":"json","version":1}"#,
             Self::MessagePack => r#"{"protocol":"messagepack","version":1}"#,
@@ -36,7 +36,7 @@ impl Protocol {
     }
 
     /// A message without its frame, framed.
-    pub(super) fn framed(self, message: &[u8]) -> Vec<u8> {
+    pub(crate) fn framed(self, message: &[u8]) -> Vec<u8> {
         match self {
             Self::Json => [message, b"\x1e"].concat(),
             Self::MessagePack => {
@@ -49,19 +49,19 @@ impl Protocol {
     }
 }
 
-pub(super) struct Peer {
+pub(crate) struct Peer {
     client: Negotiated,
     transport: Transport,
     protocol: Protocol,
     /// The WebSocket, or the answer with the events.
     wire: Option<Wire>,
     /// How a WebSocket was closed.
-    pub(super) status: Option<u16>,
+    pub(crate) status: Option<u16>,
 }
 
 impl Peer {
     /// An open transport; the handshake is the test's.
-    pub(super) async fn open(fixture: &Fixture, transport: Transport, protocol: Protocol) -> Self {
+    pub(crate) async fn open(fixture: &Fixture, transport: Transport, protocol: Protocol) -> Self {
         let client = Negotiated::with(fixture, client_token("ada"), "").await;
         let wire = match transport {
             Transport::WebSockets => Some(client.web_socket().await),
@@ -79,7 +79,7 @@ impl Peer {
         Self { client, transport, protocol, wire, status: None }
     }
 
-    pub(super) async fn connected(
+    pub(crate) async fn connected(
         fixture: &Fixture,
         transport: Transport,
         protocol: Protocol,
@@ -90,7 +90,7 @@ impl Peer {
         peer
     }
 
-    pub(super) async fn send(&mut self, bytes: &[u8]) {
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
         match (&mut self.wire, self.transport) {
             (Some(wire), Transport::WebSockets) => {
                 let kind = if self.protocol == Protocol::Json { 0x81 } else { 0x82 };
@@ -106,12 +106,12 @@ impl Peer {
     }
 
     /// Bytes below the frames of a WebSocket.
-    pub(super) async fn send_raw(&mut self, bytes: &[u8]) {
+    pub(crate) async fn send_raw(&mut self, bytes: &[u8]) {
         self.wire.as_mut().unwrap().write(bytes).await;
     }
 
     /// What the service says next, pings left out; `None` at the end.
-    pub(super) async fn hear(&mut self) -> Option<Vec<u8>> {
+    pub(crate) async fn hear(&mut self) -> Option<Vec<u8>> {
         loop {
             let heard = self.hear_any().await?;
             if heard != b"{\"type\":6}\x1e" && heard != b"\x02\x91\x06" && !heard.is_empty() {
@@ -144,7 +144,7 @@ impl Peer {
     }
 
     /// Ends the transport as a client does that has no more to say.
-    pub(super) async fn leave(&mut self) {
+    pub(crate) async fn leave(&mut self) {
         match (&mut self.wire, self.transport) {
             (Some(wire), Transport::WebSockets) => wire.frame(0x88, &[3, 232]).await,
             (wire @ Some(_), _) => *wire = None,

@@ -1,0 +1,157 @@
+//! Many at once, or very slowly: sockets that say nothing, heads a byte at a time, WebSockets without
+//! a handshake. Good clients are served meanwhile.
+
+use std::time::Duration;
+
+use hub_local::Limits;
+use tokio::time::{Instant, sleep};
+
+use super::{PATIENCE, Raw, Served, slow_reader};
+use crate::support::eventually;
+
+const SHORT: Duration = Duration::from_millis(200);
+const HANDSHAKE: &[u8] = b"{\"protocol\":\"json\",\"version\":1}\x1e";
+
+/// A client that connects, shakes hands and leaves.
+async fn good_client_is_served(served: &Served) {
+    let mut client = slow_reader::web_socket(served).await;
+    client.write(&slow_reader::text(HANDSHAKE)).await;
+    let mut answer = [0; 5];
+    let reading = tokio::io::AsyncReadExt::read_exact(&mut client.0, &mut answer);
+    tokio::time::timeout(PATIENCE, reading).await.unwrap().unwrap();
+    assert_eq!(&answer, b"\x81\x03{}\x1e");
+}
+
+#[tokio::test]
+async fn a_socket_that_says_nothing_is_closed_after_its_time() {
+    let served = Served::new(Limits { request_head: SHORT, ..Limits::default() }).await;
+    let began = Instant::now();
+
+    assert_eq!(served.connect().await.rest().await, "");
+
+    assert!(began.elapsed() >= SHORT);
+    served.is_calm().await;
+}
+
+#[tokio::test]
+async fn a_socket_that_says_nothing_more_after_a_request_is_closed() {
+    let served = Served::new(Limits { request_head: SHORT, ..Limits::default() }).await;
+    let mut socket = served.connect().await;
+
+    socket.write(b"GET /api/health HTTP/1.1\r\nhost: x\r\n\r\n").await;
+
+    assert!(socket.rest().await.starts_with("HTTP/1.1 200"));
+    served.is_calm().await;
+}
+
+#[tokio::test]
+async fn a_head_that_comes_a_byte_at_a_time_is_cut_off() {
+    let served = Served::new(Limits { request_head: SHORT, ..Limits::default() }).await;
+    let socket = served.connect().await;
+    let (mut read, mut write) = socket.0.into_split();
+    let writing = tokio::spawn(async move {
+        use tokio::io::AsyncWriteExt as _;
+        let _ = write.write_all(b"POST /client/negotiate?hub=chat HTTP/1.1\r\n").await;
+        loop {
+            // The head never ends, and something comes all the time.
+            if write.write_all(b"x").await.is_err() {
+                return;
+            }
+            sleep(SHORT / 10).await;
+        }
+    });
+
+    let mut answer = Vec::new();
+    let reading = tokio::io::AsyncReadExt::read_to_end(&mut read, &mut answer);
+    let _ = tokio::time::timeout(PATIENCE, reading).await.expect("the socket is closed");
+    tokio::time::timeout(PATIENCE, writing).await.unwrap().unwrap();
+
+    assert_eq!(answer, b"");
+    served.serves().await;
+    served.is_calm().await;
+}
+
+#[tokio::test]
+async fn of_too_many_silent_sockets_the_oldest_are_closed_and_good_clients_served() {
+    let served = Served::new(Limits { silent_sockets: 50, ..Limits::default() }).await;
+    let mut sockets: Vec<Raw> = Vec::new();
+    for number in 0..300 {
+        let mut socket = served.connect().await;
+        if number % 2 == 0 {
+            socket.write(b"GET / HTTP/1.1\r\nx: ").await;
+        }
+        sockets.push(socket);
+        if number % 50 == 0 {
+            good_client_is_served(&served).await;
+        }
+    }
+    good_client_is_served(&served).await;
+    served.serves().await;
+
+    // The oldest are closed long before their time of thirty seconds; the youngest are still heard.
+    for socket in &mut sockets[..200] {
+        socket.rest().await;
+    }
+    let mut last = sockets.pop().unwrap();
+    last.write(b"GET /api/health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    assert!(last.rest().await.starts_with("HTTP/1.1 200"));
+    drop(sockets);
+    served.is_calm().await;
+}
+
+#[tokio::test]
+async fn sockets_that_have_asked_before_do_not_count_as_silent() {
+    let served = Served::new(Limits { silent_sockets: 5, ..Limits::default() }).await;
+    let mut kept = served.connect().await;
+    kept.write(b"GET /api/health HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let mut start = [0; 12];
+    tokio::io::AsyncReadExt::read_exact(&mut kept.0, &mut start).await.unwrap();
+    let client = slow_reader::web_socket(&served).await;
+
+    let mut silent = Vec::new();
+    for _ in 0..50 {
+        silent.push(served.connect().await);
+    }
+    silent[0].rest().await;
+
+    kept.write(b"GET /api/health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    assert_eq!(kept.rest().await.matches("HTTP/1.1 200").count(), 1);
+    drop((client, silent));
+    served.is_calm().await;
+}
+
+#[tokio::test]
+async fn a_flood_of_web_sockets_without_a_handshake_ends_in_time_and_keeps_nobody_out() {
+    let handshake = Duration::from_millis(500);
+    let close = Duration::from_millis(100);
+    let limits = Limits { handshake, close, ..Limits::default() };
+    let served = Served::new(limits).await;
+    let mut sockets = Vec::new();
+    for _ in 0..200 {
+        sockets.push(slow_reader::web_socket(&served).await);
+    }
+
+    good_client_is_served(&served).await;
+    for socket in &mut sockets {
+        assert!(socket.rest().await.contains("Handshake was canceled."));
+    }
+
+    eventually(|| served.fixture.app.events().contains(&"disconnected".to_owned())).await;
+    assert_eq!(served.fixture.app.events(), ["connected", "disconnected"], "the good one's");
+    served.is_calm().await;
+}
+
+#[tokio::test]
+async fn a_flood_of_negotiations_over_sockets_leaves_nothing_behind() {
+    let limits = Limits { connect_within: SHORT, unopened: 20, ..Limits::default() };
+    let served = Served::new(limits).await;
+    let token = crate::support::client_token("ada");
+    let head = format!(
+        "POST /client/negotiate?hub=chat&negotiateVersion=1 HTTP/1.1\r\nauthorization: Bearer {token}"
+    );
+    for _ in 0..200 {
+        assert!(served.ask(&head).await.starts_with("HTTP/1.1 200"));
+    }
+    good_client_is_served(&served).await;
+    served.is_calm().await;
+}

@@ -1,0 +1,116 @@
+//! Groups without end: how many one may be in, and how many memberships there may be at all.
+
+use http::Method;
+use hub_local::Limits;
+use serde_json::json;
+
+use crate::support::{App, Fixture, message};
+
+const TOO_MANY: (u16, Option<&str>) = (400, Some("Error.Group.TooMany"));
+
+fn fixture(groups: usize, memberships: usize) -> Fixture {
+    Fixture::with(App::silent(), Limits { groups, memberships, ..Limits::default() })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_is_in_so_many_groups_and_can_join_again_when_it_has_left_one() {
+    let fixture = fixture(3, 1000);
+    let (mut ada, id) = fixture.client_and_id("ada").await;
+    let (_bob, other) = fixture.client_and_id("bob").await;
+    let join = async |id: &str, group: &str| {
+        fixture.rest(Method::PUT, &format!("groups/{group}/connections/{id}"), "").await
+    };
+    for group in ["a", "b", "c", "a"] {
+        assert_eq!(join(&id, group).await.status, 200);
+    }
+
+    let refused = join(&id, "d").await;
+
+    assert_eq!(refused.outcome(), TOO_MANY);
+    let text = refused.json()["message"].as_str().unwrap().to_owned();
+    assert_eq!(text, "one connection or user is in at most 3 groups");
+    assert_eq!(fixture.status(Method::GET, "groups/d").await, 404);
+    assert_eq!(join(&other, "d").await.status, 200, "others may");
+
+    let leave = format!("groups/a/connections/{id}");
+    assert_eq!(fixture.status(Method::DELETE, &leave).await, 200);
+    assert_eq!(join(&id, "d").await.status, 200);
+    fixture.send("groups/d/:send", "x").await;
+    assert_eq!(ada.hear().await, message("x"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_is_in_so_many_groups_with_a_time_to_live_and_with_its_connections() {
+    let fixture = fixture(3, 1000);
+    let (_ada, _id) = fixture.client_and_id("ada").await;
+    let add = async |group: &str, ttl: &str| {
+        fixture.rest(Method::PUT, &format!("users/ada/groups/{group}{ttl}"), "").await
+    };
+    for group in ["a", "b", "c"] {
+        assert_eq!(add(group, "?ttl=60").await.status, 200);
+        assert_eq!(add(group, "?ttl=0").await.status, 200);
+    }
+
+    assert_eq!(add("d", "?ttl=60").await.outcome(), TOO_MANY);
+    assert_eq!(add("d", "?ttl=0").await.outcome(), TOO_MANY);
+    assert_eq!(add("a", "?ttl=60").await.status, 200, "again is no more");
+
+    // What is over does not count.
+    tokio::time::sleep(std::time::Duration::from_secs(61)).await;
+    assert_eq!(add("e", "?ttl=60").await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_memberships_have_a_bound_which_leaving_and_closing_frees() {
+    let fixture = fixture(1000, 10);
+    let (ada, id) = fixture.client_and_id("ada").await;
+    let (_bob, other) = fixture.client_and_id("bob").await;
+    let join = async |id: &str, group: usize| {
+        fixture.rest(Method::PUT, &format!("groups/g{group}/connections/{id}"), "").await
+    };
+    for group in 0..9 {
+        assert_eq!(join(&id, group).await.status, 200);
+    }
+    assert_eq!(fixture.status(Method::PUT, "users/eve/groups/g?ttl=60").await, 200);
+
+    for refused in [join(&other, 0).await, join(&id, 9).await] {
+        assert_eq!(refused.outcome(), TOO_MANY);
+        let text = refused.json()["message"].as_str().unwrap().to_owned();
+        assert_eq!(text, "the service has at most 10 memberships in groups");
+    }
+    assert_eq!(fixture.status(Method::PUT, "users/mia/groups/g").await, 400);
+    assert_eq!(fixture.status(Method::DELETE, "users/eve/groups").await, 204);
+    assert_eq!(join(&other, 0).await.status, 200);
+    assert_eq!(join(&other, 1).await.status, 400);
+
+    drop(ada);
+    fixture.app.called("disconnected").await;
+    for group in 1..10 {
+        assert_eq!(join(&other, group).await.status, 200, "{group}");
+    }
+    assert_eq!(join(&other, 10).await.outcome(), TOO_MANY);
+    // Joining and leaving a hundred thousand times takes no more than joining once.
+    assert_eq!(fixture.status(Method::DELETE, &format!("connections/{other}/groups")).await, 200);
+    for group in 0..100 {
+        assert_eq!(join(&other, group).await.status, 200);
+        let leave = format!("groups/g{group}/connections/{other}");
+        assert_eq!(fixture.status(Method::DELETE, &leave).await, 200);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn commands_that_join_too_many_groups_say_so_and_the_others_are_done() {
+    let fixture = fixture(5, 1000);
+    let mut ada = fixture.client("ada").await;
+    let mut commands: Vec<_> =
+        (0..20).map(|group| json!({ "type": "JoinGroup", "group": format!("g{group}") })).collect();
+    let said = json!({ "target": "m", "arguments": ["done"] });
+    commands.push(json!({ "type": "SendMessage", "message": said }));
+
+    let answer = fixture.post(":execute", &json!(commands).to_string()).await;
+
+    assert_eq!(answer.outcome(), TOO_MANY);
+    assert_eq!(ada.hear().await, message("done"));
+    assert_eq!(fixture.status(Method::GET, "groups/g4").await, 200);
+    assert_eq!(fixture.status(Method::GET, "groups/g5").await, 404);
+}

@@ -1,0 +1,93 @@
+//! Pages of other origins. The service takes clients from every page, as the cloud does: its tokens
+//! are not in cookies, so that no page has one that was not given it.
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request};
+use http_body_util::Full;
+
+use crate::{
+    rest_support::rest_token,
+    support::{App, Fixture, Rest, client_token},
+};
+
+const ALLOW_ORIGIN: &str = "access-control-allow-origin";
+const SEND: &str = "/api/hubs/chat/:send";
+
+async fn ask(fixture: &Fixture, method: Method, path: &str, headers: &[(&str, &str)]) -> Rest {
+    let mut request = Request::new(Full::new(Bytes::from_static(br#"{"target":"m"}"#)));
+    *request.method_mut() = method;
+    *request.uri_mut() = path.parse().unwrap();
+    let headers: HeaderMap = headers
+        .iter()
+        .map(|(name, value)| (name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap()))
+        .collect();
+    *request.headers_mut() = headers;
+    fixture.request(request).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_evil_page_gets_nowhere_without_a_token_of_its_own() {
+    let fixture = Fixture::new(App::silent());
+    let good = client_token("ada");
+    let cookies = format!("access_token={good}; Authorization=Bearer {good}; token={good}");
+    let evil = ("origin", "https://evil");
+
+    // What a browser adds by itself lets nobody in.
+    for (method, path) in [
+        (Method::POST, "/client/negotiate?hub=chat"),
+        (Method::GET, "/client/?hub=chat"),
+        (Method::POST, "/client/?hub=chat&id=x"),
+        (Method::DELETE, "/client/?hub=chat&id=x"),
+        (Method::POST, SEND),
+    ] {
+        let basic = ("authorization", "Basic YWRhOnB3");
+        for headers in [&[evil][..], &[evil, ("cookie", &cookies)], &[evil, basic]] {
+            let answer = ask(&fixture, method.clone(), path, headers).await;
+            assert_eq!(answer.status, 401, "{method} {path} {headers:?}");
+            assert!(!answer.headers.contains_key("set-cookie"));
+        }
+    }
+
+    // REST is for servers: no page may call it, whatever it knows, and none may read an answer.
+    let asked = [evil, ("access-control-request-method", "POST")];
+    for path in [SEND, "/api/v1/hubs/chat", "/api/v1/auth/accessKey", "/api/health"] {
+        let preflight = ask(&fixture, Method::OPTIONS, path, &asked).await;
+        assert!(preflight.status >= 400, "{path}");
+        assert!(!preflight.headers.contains_key(ALLOW_ORIGIN), "{path}");
+    }
+    let bearer = format!("Bearer {}", rest_token(SEND));
+    let headers = [evil, ("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let sent = ask(&fixture, Method::POST, SEND, &headers).await;
+    assert_eq!(sent.status, 202);
+    assert!(!sent.headers.contains_key(ALLOW_ORIGIN));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_answer_has_a_star_beside_credentials() {
+    let fixture = Fixture::new(App::silent());
+    let bearer = format!("Bearer {}", client_token("ada"));
+    for origin in ["https://evil", "null", "*", "https://a.example, https://b.example", ""] {
+        for (method, path) in [
+            (Method::OPTIONS, "/client/negotiate?hub=chat"),
+            (Method::POST, "/client/negotiate?hub=chat"),
+            (Method::GET, "/client/?hub=chat"),
+            (Method::OPTIONS, SEND),
+            (Method::GET, "/"),
+        ] {
+            for headers in
+                [&[("origin", origin)][..], &[("origin", origin), ("authorization", &bearer)]]
+            {
+                let answer = ask(&fixture, method.clone(), path, headers).await;
+                let allowed: Vec<_> = answer.headers.get_all(ALLOW_ORIGIN).iter().collect();
+                assert!(allowed.iter().all(|it| *it != "*"), "{method} {path} {origin}");
+                assert!(allowed.len() <= 1 && allowed.iter().all(|it| *it == origin));
+                if !allowed.is_empty() {
+                    assert_eq!(answer.headers["vary"], "Origin", "{method} {path} {origin}");
+                }
+            }
+        }
+    }
+    // Without an origin there is none to allow.
+    let answer = ask(&fixture, Method::POST, "/client/negotiate?hub=chat", &[]).await;
+    assert!(!answer.headers.contains_key(ALLOW_ORIGIN));
+}

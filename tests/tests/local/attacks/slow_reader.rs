@@ -1,0 +1,111 @@
+//! Clients that take nothing of what they are sent.
+
+use std::time::Duration;
+
+use hub_local::Limits;
+use tokio::io::AsyncReadExt as _;
+
+use super::{Raw, Served};
+use crate::{
+    support::{client_token, eventually, settle},
+    wire::UPGRADE,
+};
+
+const HANDSHAKE: &[u8] = b"{\"protocol\":\"json\",\"version\":1}\x1e";
+
+/// A masked frame of text, with a mask that changes nothing.
+pub(super) fn text(payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).unwrap();
+    [&[0x81, 0x80 | length, 0, 0, 0, 0][..], payload].concat()
+}
+
+/// A WebSocket on a socket of its own, whose handshake is sent and which has read nothing since.
+pub(super) async fn web_socket(served: &Served) -> Raw {
+    let mut socket = served.connect().await;
+    let token = client_token("ada");
+    let head = format!(
+        "GET /client/?hub=chat HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n{UPGRADE}\r\n"
+    );
+    socket.write(head.as_bytes()).await;
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        answer.push(socket.0.read_u8().await.unwrap());
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 101"));
+    socket
+}
+
+#[tokio::test]
+async fn a_slow_reader_is_closed_with_a_reason_and_its_memory_is_bounded() {
+    const OUTBOX: u64 = 200_000;
+    let message = "x".repeat(50_000);
+    let outbox_bytes = usize::try_from(OUTBOX).unwrap();
+    let close = Duration::from_millis(100);
+    let served = Served::new(Limits { outbox_bytes, close, ..Limits::default() }).await;
+    let fixture = &served.fixture;
+    let mut slow = web_socket(&served).await;
+    slow.write(&text(HANDSHAKE)).await;
+    fixture.app.called("connected").await;
+
+    let mut most = 0;
+    for sent in 0.. {
+        if fixture.service.counters().slow_clients > 0 {
+            break;
+        }
+        // The buffers of a socket hold some megabytes, and the writer must get at them.
+        assert!(sent < 20_000, "the client is never found to be slow");
+        fixture.send(":send", &message).await;
+        settle().await;
+        most = most.max(fixture.service.counters().waiting_bytes);
+    }
+
+    // What is being written counts too: one outbox, taken as a whole.
+    assert!(most > 0 && most <= 2 * OUTBOX + 2 * message.len() as u64, "{most} bytes waited");
+    let told = fixture.app.called("disconnected").await.json();
+    assert_eq!(told["Error"], "slow client");
+    assert_eq!(fixture.service.counters().waiting_bytes, 0);
+    served.serves().await;
+    drop(slow);
+    served.is_calm().await;
+}
+
+#[tokio::test]
+async fn a_peer_that_takes_no_answer_is_closed_after_its_time() {
+    let answer_stall = Duration::from_millis(100);
+    let served = Served::new(Limits { answer_stall, ..Limits::default() }).await;
+    let mut greedy = served.connect().await;
+
+    // It asks and asks, and reads nothing: in the end nobody reads its requests either.
+    let request = "GET /nothing HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1000);
+    let asking = async {
+        use tokio::io::AsyncWriteExt as _;
+        while greedy.0.write_all(request.as_bytes()).await.is_ok() {}
+    };
+    tokio::time::timeout(super::PATIENCE, asking).await.expect("the socket is closed");
+
+    served.serves().await;
+    served.is_calm().await;
+}
+
+#[tokio::test]
+async fn a_web_socket_may_pause_for_longer_than_an_answer_may() {
+    let answer_stall = Duration::from_millis(50);
+    let outbox_bytes = 64 * 1024 * 1024;
+    let served = Served::new(Limits { answer_stall, outbox_bytes, ..Limits::default() }).await;
+    let mut client = web_socket(&served).await;
+    client.write(&text(HANDSHAKE)).await;
+    served.fixture.app.called("connected").await;
+
+    // More than the buffers of a socket hold, so that the service waits to write.
+    let message = "x".repeat(500_000);
+    for _ in 0..40 {
+        served.fixture.send(":send", &message).await;
+        settle().await;
+    }
+    eventually(|| served.fixture.service.counters().waiting_bytes > 0).await;
+    tokio::time::sleep(answer_stall * 4).await;
+
+    let mut bytes = vec![0; 40 * 500_000];
+    tokio::time::timeout(super::PATIENCE, client.0.read_exact(&mut bytes)).await.unwrap().unwrap();
+    assert_eq!(served.fixture.service.counters().connections, 1);
+}

@@ -1,0 +1,235 @@
+//! Upstreams that must not be called, and upstreams that answer as nobody should.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use hub_local::{HttpUpstream, LocalService, Settings, Template, TemplateError};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
+
+use crate::support::{Client, KEY, URL, client_token, eventually};
+
+#[test]
+fn link_local_and_metadata_addresses_are_no_upstream_in_any_spelling() {
+    for host in [
+        "169.254.169.254",
+        "169.254.170.2",
+        "169.254.169.254.",
+        "2852039166",
+        "0xA9FEA9FE",
+        "0xa9.0xfe.0xa9.0xfe",
+        "0251.0376.0251.0376",
+        "025177524776",
+        "169.254.43518",
+        "169.16689662",
+        "[fe80::1]",
+        "[febf:ffff::1]",
+        "[fd00:ec2::254]",
+        "[::ffff:169.254.169.254]",
+        "[::ffff:a9fe:a9fe]",
+        "[::169.254.169.254]",
+        "[64:ff9b::169.254.169.254]",
+        "[2002:a9fe:a9fe::]",
+        "100.100.100.200",
+        "168.63.129.16",
+        "metadata.google.internal",
+        "METADATA.google.internal.",
+    ] {
+        for url in
+            [format!("http://{host}/"), format!("http://{host}:80/latest/meta-data?x={{event}}")]
+        {
+            assert_eq!(Template::new(&url), Err(TemplateError::Address), "{url}");
+            assert_eq!(HttpUpstream::new(&url).unwrap_err(), TemplateError::Address, "{url}");
+            let settings = serde_json::json!({
+                "UpstreamSettings": { "Templates": [{ "UrlTemplate": url }] }
+            });
+            let error = Settings::parse("settings.json", &settings.to_string()).unwrap_err();
+            assert!(error.to_string().contains("link-local and metadata addresses"), "{error}");
+        }
+    }
+    for fine in ["127.0.0.1", "[::1]", "localhost", "10.1.2.3", "app", "2130706433", "example.com"]
+    {
+        assert!(Template::new(format!("http://{fine}:7071/")).is_ok(), "{fine}");
+    }
+}
+
+/// An app that hears of everything and answers each method in its own bad way.
+async fn app(answers: fn(&str) -> Answer) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(serve(stream, answers, Arc::clone(&counted)));
+        }
+    });
+    (url, calls)
+}
+
+enum Answer {
+    /// These bytes, and the connection stays.
+    Bytes(Vec<u8>),
+    /// These bytes, and then these for ever.
+    Endless(Vec<u8>, Vec<u8>),
+}
+
+async fn serve(mut stream: TcpStream, answers: fn(&str) -> Answer, calls: Arc<AtomicUsize>) {
+    while let Some(event) = event(&mut stream).await {
+        calls.fetch_add(1, Ordering::SeqCst);
+        match answers(&event) {
+            Answer::Bytes(bytes) => {
+                if stream.write_all(&bytes).await.is_err() {
+                    return;
+                }
+            }
+            Answer::Endless(start, more) => {
+                let _ = stream.write_all(&start).await;
+                while stream.write_all(&more).await.is_ok() {}
+                return;
+            }
+        }
+    }
+}
+
+/// Reads one request whole; the event that it is about.
+async fn event(stream: &mut TcpStream) -> Option<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.ok()?);
+    }
+    let head = String::from_utf8(head).unwrap().to_lowercase();
+    let header = |name: &str| head.split(name).nth(1)?.split("\r\n").next().map(str::to_owned);
+    let mut body = vec![0; header("content-length: ")?.parse().ok()?];
+    stream.read_exact(&mut body).await.ok()?;
+    header("x-asrs-event: ")
+}
+
+async fn client(upstream: HttpUpstream) -> (LocalService, Client) {
+    let service = LocalService::builder().key(KEY).upstream(upstream).build();
+    let url = format!("{URL}/client/?hub=chat");
+    let mut client = Client(service.connect_memory(&url, &client_token("ada")).unwrap());
+    client.handshake().await;
+    (service, client)
+}
+
+fn error(text: &str) -> String {
+    format!("{{\"type\":3,\"invocationId\":\"7\",\"error\":\"{text}\"}}\x1e")
+}
+
+const FINE: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+
+#[tokio::test]
+async fn a_redirect_of_an_upstream_is_not_followed() {
+    static TARGET: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    let (target, reached) = app(|_| Answer::Bytes(FINE.to_vec())).await;
+    TARGET.set(target).unwrap();
+    let (url, called) = app(|event| {
+        if event == "connected" {
+            return Answer::Bytes(FINE.to_vec());
+        }
+        let location = match event {
+            "r300" => "http://169.254.169.254/latest/meta-data".to_owned(),
+            "r303" => "/elsewhere".to_owned(),
+            _ => TARGET.get().unwrap().clone(),
+        };
+        let status = event.trim_start_matches('r');
+        let answer = format!(
+            "HTTP/1.1 {status} Go There\r\nlocation: {location}\r\nrefresh: 0; url={location}\r\n\
+             content-length: 0\r\n\r\n"
+        );
+        Answer::Bytes(answer.into_bytes())
+    })
+    .await;
+    let (_service, mut client) = client(HttpUpstream::new(url).unwrap()).await;
+
+    for status in [300, 301, 302, 303, 304, 307, 308] {
+        client.invoke("7", &format!("r{status}")).await;
+        assert_eq!(client.hear().await, error(&format!("Invocation failed, status code {status}")));
+    }
+
+    assert_eq!(called.load(Ordering::SeqCst), 1 + 7, "each event once");
+    assert_eq!(reached.load(Ordering::SeqCst), 0);
+}
+
+/// What no app should answer, by the name of the method.
+fn bad(event: &str) -> Answer {
+    let ok = |rest: &str| format!("HTTP/1.1 200 OK\r\n{rest}").into_bytes();
+    match event {
+        "endless head" => {
+            Answer::Endless(ok(""), b"x-filler: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n".repeat(100))
+        }
+        "giant header" => Answer::Endless(ok("x: "), vec![b'x'; 65_536]),
+        "many headers" => {
+            Answer::Bytes(ok(&format!("{}content-length: 0\r\n\r\n", "x: y\r\n".repeat(10_000))))
+        }
+        "endless body" => {
+            let chunk = [&b"10000\r\n"[..], &vec![b'x'; 0x10000], b"\r\n"].concat();
+            Answer::Endless(ok("transfer-encoding: chunked\r\n\r\n"), chunk)
+        }
+        "body until close" => Answer::Endless(ok("connection: close\r\n\r\n"), vec![b'x'; 0x10000]),
+        "declared" => Answer::Bytes(ok("content-length: 9223372036854775807\r\n\r\nx")),
+        "bad length" => Answer::Bytes(ok("content-length: 99999999999999999999999\r\n\r\nx")),
+        "two lengths" => Answer::Bytes(ok("content-length: 1\r\ncontent-length: 2\r\n\r\nxx")),
+        "bad chunk" => Answer::Bytes(ok("transfer-encoding: chunked\r\n\r\nzz\r\nx\r\n")),
+        "huge chunk" => {
+            Answer::Bytes(ok("transfer-encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFFF\r\nx\r\n"))
+        }
+        "endless 1xx" => {
+            Answer::Endless(Vec::new(), b"HTTP/1.1 103 Early Hints\r\n\r\n".repeat(100))
+        }
+        "nothing" => Answer::Bytes(Vec::new()),
+        "half" => Answer::Bytes(ok("content-length: 10\r\n\r\nhalf")),
+        "noise" => Answer::Endless(Vec::new(), vec![0; 4096]),
+        "switch" => Answer::Bytes(
+            b"HTTP/1.1 101 Switching\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n".to_vec(),
+        ),
+        _ => Answer::Bytes(FINE.to_vec()),
+    }
+}
+
+#[tokio::test]
+async fn whatever_an_upstream_answers_is_bounded_and_the_next_call_works() {
+    let (url, _) = app(bad).await;
+    let upstream = HttpUpstream::new(url).unwrap().time_out(Duration::from_secs(1));
+    let before = super::tasks();
+    let (service, mut client) = client(upstream).await;
+
+    for (event, told) in [
+        ("endless head", "status code 500"),
+        ("giant header", "status code 500"),
+        ("many headers", "status code 500"),
+        ("endless body", "response too large."),
+        ("body until close", "response too large."),
+        ("declared", "response too large."),
+        ("bad length", "status code 500"),
+        ("two lengths", "status code 500"),
+        ("bad chunk", "error: "),
+        ("huge chunk", "error: "),
+        ("endless 1xx", "status code 500"),
+        ("nothing", "status code 500"),
+        ("half", "status code 500"),
+        ("noise", "status code 500"),
+        ("switch", "status code 101"),
+    ] {
+        client.invoke("7", event).await;
+        let heard = client.hear().await;
+        assert!(heard.contains(&format!("Invocation failed, {told}")), "{event}: {heard}");
+
+        client.invoke("8", "fine").await;
+        assert_eq!(client.hear().await, "{\"type\":3,\"invocationId\":\"8\"}\x1e", "after {event}");
+    }
+
+    assert_eq!(service.counters().connections, 1);
+    drop(client);
+    drop(service);
+    // Those of kept connections stay as long as the pool keeps them; there is at most one.
+    eventually(|| super::tasks() <= before + 3).await;
+}
