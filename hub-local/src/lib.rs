@@ -16,6 +16,7 @@ mod connection;
 mod descriptors;
 mod hub;
 mod limits;
+mod listen;
 #[cfg(feature = "cli")]
 pub mod load;
 mod query;
@@ -33,6 +34,7 @@ mod upstream;
 pub use body::Body;
 pub use builder::Builder;
 pub use limits::Limits;
+pub use listen::listen;
 pub use service::{ConnectError, Counters, LocalService};
 pub use settings::{Settings, SettingsError};
 pub use transport::memory::{Closed, MemoryConnection, MemoryReceiver, MemorySender};

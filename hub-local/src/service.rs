@@ -41,7 +41,7 @@ use crate::{
 ///
 /// let upstream = HttpUpstream::new("http://127.0.0.1:7071/runtime/webhooks/signalr").unwrap();
 /// let service = LocalService::builder().upstream(upstream).build();
-/// let listener = tokio::net::TcpListener::bind(("127.0.0.1", 8888)).await?;
+/// let listener = hub_local::listen(([127, 0, 0, 1], 8888).into())?;
 /// service.serve(listener).await
 /// # }
 /// ```

@@ -134,11 +134,7 @@ fn accept(runtime: &Handle, service: LocalService, listener: TcpListener) -> Joi
 
 /// The port asked for or an error; the default port or a free one.
 fn listen(asked: Option<u16>) -> Result<TcpListener, BuildError> {
-    let bind = |port| {
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
-        listener.set_nonblocking(true)?;
-        TcpListener::from_std(listener)
-    };
+    let bind = |port| hub_local::listen((Ipv4Addr::LOCALHOST, port).into());
     let bound = match asked {
         Some(port) => bind(port).map_err(|error| match error.kind() {
             io::ErrorKind::AddrInUse => BuildError::PortTaken { port, variable: env::LOCAL_PORT },

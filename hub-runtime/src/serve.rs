@@ -16,7 +16,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use tokio::net::{TcpListener, TcpStream, ToSocketAddrs, lookup_host};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs, lookup_host};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_service::Service;
 
@@ -28,6 +28,9 @@ use crate::{ClientAddress, HubApp, RequestBody, config::env, start_line::announc
 const HEADER_TIMEOUT: Duration = Duration::from_secs(75);
 /// The pause after a failed accept, which mostly means that file descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How many connections may wait to be accepted, or as many as the system allows: after an outage all
+/// clients negotiate at once, and whoever finds no room tries again after seconds only.
+const BACKLOG: u32 = 65_535;
 /// How long answers may take once the end has begun.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -55,8 +58,7 @@ impl HubApp {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         self.check_address(address.ip())?;
-        let listener =
-            TcpListener::bind(address).await.map_err(|error| explained(error, address))?;
+        let listener = listen(address).map_err(|error| explained(error, address))?;
         announce(&format!("App      http://{}", listener.local_addr()?));
         let (connections, stopping) = (TaskTracker::new(), CancellationToken::new());
         let accepting = async {
@@ -108,6 +110,15 @@ impl HubApp {
             "the emulator's well-known key protects nothing: with it the app listens on loopback only",
         ))
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As `TcpListener::bind` does: a port that was just left is free. On Windows it means more.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Serves one connection until it ends, or until the current answer is written once the end begins.

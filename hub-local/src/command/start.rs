@@ -84,7 +84,7 @@ pub(super) fn run(arguments: StartArgs) -> Result<(), Failure> {
 
 async fn serve(plan: Plan, descriptors: Option<Descriptors>) -> Result<(), Failure> {
     let mut signals = Signals::listen().map_err(Failure::failed)?;
-    let listeners = listen::listen(plan.ip, plan.port).await?;
+    let listeners = listen::listen(plan.ip, plan.port)?;
     let templates = plan.source.templates();
     let banner_templates = templates.clone();
     let upstream = HttpUpstream::with_templates(templates).time_out(plan.upstream_time);

@@ -12,21 +12,21 @@ use crate::command::Failure;
 
 /// Binds. Without an address both loopback addresses are bound, because `localhost` may mean either;
 /// the second is no matter of life and death.
-pub(super) async fn listen(ip: Option<IpAddr>, port: u16) -> Result<Vec<TcpListener>, Failure> {
-    let first = bind(ip.unwrap_or(Ipv4Addr::LOCALHOST.into()), port).await?;
+pub(super) fn listen(ip: Option<IpAddr>, port: u16) -> Result<Vec<TcpListener>, Failure> {
+    let first = bind(ip.unwrap_or(Ipv4Addr::LOCALHOST.into()), port)?;
     let mut listeners = vec![first];
     if ip.is_none() {
         let port = port_of(&listeners)?;
-        if let Ok(second) = TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await {
+        if let Ok(second) = hub_local::listen((Ipv6Addr::LOCALHOST, port).into()) {
             listeners.push(second);
         }
     }
     Ok(listeners)
 }
 
-async fn bind(ip: IpAddr, port: u16) -> Result<TcpListener, Failure> {
+fn bind(ip: IpAddr, port: u16) -> Result<TcpListener, Failure> {
     let address = SocketAddr::from((ip, port));
-    TcpListener::bind(address).await.map_err(|error| {
+    hub_local::listen(address).map_err(|error| {
         let advice = match error.kind() {
             io::ErrorKind::AddrInUse => {
                 "; does another hub-local or asrs-emulator run? `--port` takes another port"
