@@ -26,7 +26,7 @@ trap 'stop; rm -rf "$scratch"' EXIT
 start() {
     local port=$1
     shift
-    "$@" >"$scratch/out" 2>/dev/null &
+    "$@" >"$scratch/out" 2>"$scratch/$port.log" &
     server=$!
     servers+=("$server")
     for _ in $(seq 200); do

@@ -44,18 +44,24 @@ pub struct LoadArgs {
     /// The transport
     #[arg(long, value_enum, default_value_t)]
     pub transport: LoadTransport,
-    /// How many echoes a client, or how many REST calls, are on their way at once
+    /// How many echoes of a client, or how many REST calls, are on their way at once
     #[arg(long, value_name = "K", default_value_t = 8)]
     pub inflight: usize,
     /// How many broadcasts may be on their way, until every client has the oldest
     #[arg(long, value_name = "K", default_value_t = 64)]
     pub window: usize,
-    /// Broadcasts leave so many a second, not as fast as the window lets them
+    /// Broadcasts, or the echoes of all clients together, leave so many a second, not as fast as it goes
     #[arg(long, value_name = "N")]
     pub rate: Option<u32>,
     /// So many of a hundred clients have a 4 KiB receive buffer and never read
     #[arg(long, value_name = "PERCENT", default_value_t = 0)]
     pub slow: u8,
+    /// How many groups each client joins and leaves
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub groups: usize,
+    /// How many storms there are, or how often all groups are joined and left
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub rounds: u32,
     /// How many connects are on their way at once
     #[arg(long, value_name = "K", default_value_t = 64)]
     pub connects: usize,
@@ -71,7 +77,8 @@ pub struct LoadArgs {
     /// The token for the app's negotiate
     #[arg(long, value_name = "TOKEN", env = "HUB_LOCAL_LOAD_BEARER", hide_env_values = true, value_parser = secret)]
     pub bearer: Option<Secret>,
-    /// Drives broadcasts and groups by REST calls to this service, not by a hub method
+    /// Drives broadcasts and groups by REST calls to this service, not by a hub method. With a URL of the
+    /// service itself, `…/client/?hub=NAME`, clients need no app to negotiate
     #[arg(long, value_name = "TEXT", env = "HUB_LOCAL_LOAD_CONNECTION_STRING", hide_env_values = true, value_parser = secret)]
     pub connection_string: Option<Secret>,
     /// The hub for REST calls; by default the one that negotiate names
@@ -111,6 +118,10 @@ pub enum Scenario {
     Group,
     /// Clients are connected and do nothing.
     Idle,
+    /// All clients are cut off and come back at once, then REST calls send to everyone.
+    Reconnect,
+    /// REST calls join every client to every group and take it out again, and it is checked who is in.
+    Membership,
 }
 
 /// The hub protocol.
@@ -186,6 +197,8 @@ impl LoadArgs {
             ("inflight", self.inflight),
             ("window", self.window),
             ("connects", self.connects),
+            ("groups", self.groups),
+            ("rounds", usize::try_from(self.rounds).unwrap_or(usize::MAX)),
         ];
         if let Some((name, _)) = positive.iter().find(|(_, number)| *number == 0) {
             return refuse(format!("--{name} must be at least 1"));
@@ -198,20 +211,27 @@ impl LoadArgs {
         if let Some((name, _, most)) = bounded.iter().find(|(_, number, most)| number > most) {
             return refuse(format!("--{name} must be at most {most}"));
         }
-        let is_echo = self.scenario == Scenario::Echo;
-        if self.connection_string.is_some() && (is_echo || self.scenario == Scenario::Idle) {
+        let scenario = self.scenario;
+        let is_streaming = matches!(scenario, Scenario::Broadcast | Scenario::Group);
+        let is_counted = matches!(scenario, Scenario::Reconnect | Scenario::Membership);
+        if self.connection_string.is_some() && !is_streaming && !is_counted {
             return refuse(format!(
-                "--connection-string drives --scenario broadcast and group, not {}",
-                self.scenario
+                "--connection-string drives --scenario broadcast, group, reconnect and membership, \
+                 not {scenario}"
             ));
         }
-        if self.rate.is_some() && (is_echo || self.scenario == Scenario::Idle) {
+        if self.connection_string.is_none() && is_counted {
             return refuse(format!(
-                "--rate is the pace of --scenario broadcast and group, not {}",
-                self.scenario
+                "--scenario {scenario} needs the --connection-string of the service"
             ));
         }
-        if self.slow > 0 && (is_echo || self.transport != LoadTransport::WebSockets) {
+        if self.rate.is_some() && !is_streaming && scenario != Scenario::Echo {
+            return refuse(format!(
+                "--rate is the pace of --scenario broadcast, group and echo, not {scenario}"
+            ));
+        }
+        let listens = is_streaming || scenario == Scenario::Idle;
+        if self.slow > 0 && (!listens || self.transport != LoadTransport::WebSockets) {
             return refuse(
                 "--slow is for clients that listen, over --transport websockets".to_owned(),
             );
@@ -219,7 +239,7 @@ impl LoadArgs {
         if self.slow_clients() >= self.clients {
             return refuse("--slow leaves nobody who reads".to_owned());
         }
-        if self.check && self.payload < SEQUENCE_DIGITS {
+        if (self.check || is_counted) && self.payload < SEQUENCE_DIGITS {
             return refuse(format!(
                 "--check needs a --payload of {SEQUENCE_DIGITS} bytes at least"
             ));
@@ -251,6 +271,8 @@ impl fmt::Display for Scenario {
             Self::Broadcast => "broadcast",
             Self::Group => "group",
             Self::Idle => "idle",
+            Self::Reconnect => "reconnect",
+            Self::Membership => "membership",
         })
     }
 }

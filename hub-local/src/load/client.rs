@@ -26,6 +26,7 @@ pub(super) const PING_EVERY: Duration = Duration::from_secs(15);
 pub(super) struct Client {
     link: Link,
     protocol: Protocol,
+    id: Option<Box<str>>,
     pings: Pings,
     /// Read behind the handshake.
     early: Vec<u8>,
@@ -67,6 +68,11 @@ impl Client {
 
     pub(super) fn protocol(&self) -> Protocol {
         self.protocol
+    }
+
+    /// The public id of the connection, where negotiate told it.
+    pub(super) fn id(&self) -> Option<&str> {
+        self.id.as_deref()
     }
 
     /// Queues a hub message, which goes out with the next [`Self::flush`] or [`Self::read`].
@@ -132,10 +138,10 @@ impl Client {
 async fn open(
     connector: &Connector,
     http: &HttpClient,
-    door: Door,
+    mut door: Door,
     protocol: Protocol,
 ) -> Result<Client, LoadError> {
-    let transport = door.transport;
+    let (transport, id) = (door.transport, door.id.take());
     let link = match transport {
         LoadTransport::WebSockets => {
             Link::WebSocket(Box::new(WebSocketLink::open(connector, &door).await?))
@@ -148,7 +154,7 @@ async fn open(
         }
     };
     let pings = Pings { ticks: None, ping: protocol.ping() };
-    let mut client = Client { link, protocol, pings, early: Vec::new() };
+    let mut client = Client { link, protocol, id, pings, early: Vec::new() };
     client.shake_hands().await?;
     if let Link::WebSocket(link) = &mut client.link {
         link.is_binary = protocol.is_binary();

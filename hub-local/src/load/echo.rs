@@ -15,6 +15,7 @@ use super::{
     client::Client,
     count::{Counter, Counts},
     message::{Call, Payloads},
+    pace::ClientPace,
 };
 
 /// How long answers are waited for at the end.
@@ -74,12 +75,20 @@ impl Echo {
         shared: &Shared,
     ) -> Result<(), LoadError> {
         let mut stopping = std::pin::pin!(shared.stop.cancelled());
+        let mut pace = ClientPace::new(shared.args.rate, shared.args.clients, index);
         loop {
-            self.fill(client, shared.args.inflight);
+            if !pace.is_kept() {
+                self.fill(client, shared.args.inflight);
+            }
             let mut answers = Answers::default();
             tokio::select! {
                 biased;
                 () = &mut stopping => break,
+                () = pace.next() => {
+                    let one_more = self.waiting.len() + 1;
+                    self.fill(client, one_more.min(shared.args.inflight));
+                    client.flush().await?;
+                }
                 read = client.read(|payload| self.reader.read(payload, self.payloads, &mut answers)) => read?,
             }
             self.note(index, shared, &answers);

@@ -41,6 +41,10 @@ pub enum LoadError {
 }
 
 impl LoadError {
+    pub(super) fn no_service() -> Self {
+        Self::Arguments("this scenario needs the --connection-string of the service".to_owned())
+    }
+
     pub(super) fn connect(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Connect(error.into())
     }

@@ -7,19 +7,24 @@ mod client;
 mod connect;
 mod count;
 mod echo;
+mod entrance;
 mod error;
 mod events;
 mod frames;
 mod histogram;
 mod idle;
+mod listener;
 mod mask;
+mod membership;
 mod message;
 mod negotiate;
 mod over_http;
 mod pace;
 mod progress;
+mod reconnect;
 mod report;
 mod rest;
+mod service;
 mod slow;
 mod stats;
 mod web_socket;
@@ -31,8 +36,6 @@ use std::{
 };
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use http::Uri;
-use hub_core::protocol::Protocol;
 use tokio::{
     task::{JoinSet, spawn_blocking},
     time::{sleep, timeout},
@@ -46,11 +49,8 @@ pub use self::{
 };
 use self::{
     client::Client,
-    connect::Connector,
-    histogram::Histogram,
+    entrance::{Crowd, Entrance},
     message::{Call, Payloads},
-    negotiate::Negotiator,
-    over_http::{HttpClient, http_client},
     progress::Progress,
     rest::RestTarget,
     stats::Stats,
@@ -71,34 +71,12 @@ struct Shared {
     done: CancellationToken,
 }
 
-/// Where clients come from.
-struct Entrance {
-    negotiator: Negotiator,
-    http: HttpClient,
-    connector: Connector,
-    /// For clients that do not read.
-    slow: Connector,
-    protocol: Protocol,
-}
-
-/// Who is connected.
-#[derive(Default)]
-struct Crowd {
-    clients: Vec<Client>,
-    slow: Vec<Client>,
-}
-
 /// Connects, runs the scenario, and returns what was measured. Progress goes to standard error.
 ///
 /// # Errors
 /// When the options do not fit together or no client can connect.
 pub async fn run(args: LoadArgs) -> Result<Report, LoadError> {
     args.check()?;
-    let url: Uri = args.url.parse().map_err(|_| LoadError::Url(args.url.clone()))?;
-    if !matches!(url.scheme_str(), Some("http" | "https")) {
-        return Err(LoadError::Url(args.url));
-    }
-    let entrance = Entrance::new(url, &args)?;
     let mut report = Report::new(&args);
     let shared = Arc::new(Shared {
         args,
@@ -106,75 +84,35 @@ pub async fn run(args: LoadArgs) -> Result<Report, LoadError> {
         stop: CancellationToken::new(),
         done: CancellationToken::new(),
     });
-    let crowd = entrance.connect_all(&shared, &mut report).await?;
-    let mut tasks = JoinSet::new();
-    let window = shared.begin(&entrance, crowd, &mut tasks).await?;
-    shared.measure(&mut report).await?;
-    shared.stop.cancel();
-    if let Some(window) = window {
-        // What has not come by then is lost.
-        let _ = timeout(LAST, window.completed()).await;
+    match shared.args.scenario {
+        Scenario::Reconnect => reconnect::run(&shared, &mut report).await?,
+        Scenario::Membership => membership::run(&shared, &mut report).await?,
+        _ => shared.stream(&mut report).await?,
     }
-    shared.done.cancel();
-    while tasks.join_next().await.is_some() {}
     report.lost = shared.stats.lost.load(Ordering::Relaxed);
     report.duplicated = shared.stats.duplicated.load(Ordering::Relaxed);
     (report.errors, report.error_texts) = shared.stats.errors();
     Ok(report)
 }
 
-impl Entrance {
-    fn new(url: Uri, args: &LoadArgs) -> Result<Self, LoadError> {
-        let connector = Connector::new(&url)?;
-        let slow = Connector::with_receive_buffer(&url, Some(slow::RECEIVE_BUFFER))?;
-        let http = http_client(connector.clone());
-        let negotiator = Negotiator::new(http.clone(), url, args);
-        Ok(Self { negotiator, http, connector, slow, protocol: args.protocol.into() })
-    }
-
-    async fn client(&self, connector: &Connector) -> Result<Client, LoadError> {
-        let door = self.negotiator.negotiate().await?;
-        Client::open(connector, &self.http, door, self.protocol).await
-    }
-
-    async fn connect_all(&self, shared: &Shared, report: &mut Report) -> Result<Crowd, LoadError> {
-        let args = &shared.args;
-        let (mut crowd, mut histogram) = (Crowd::default(), Histogram::default());
-        let progress = Progress::new(args);
-        let began = Instant::now();
-        let slow_clients = args.slow_clients();
-        let connecting = (0..args.clients).map(|index| async move {
-            let (began, is_slow) = (Instant::now(), index < slow_clients);
-            let connector = if is_slow { &self.slow } else { &self.connector };
-            self.client(connector).await.map(|client| (client, is_slow, began.elapsed()))
-        });
-        let mut connecting = stream::iter(connecting).buffer_unordered(args.connects);
-        let mut failed = None;
-        while let Some(connected) = connecting.next().await {
-            match connected {
-                Ok((client, is_slow, took)) => {
-                    histogram.record(took);
-                    if is_slow { &mut crowd.slow } else { &mut crowd.clients }.push(client);
-                }
-                Err(error) => {
-                    shared.stats.error(&error);
-                    failed = Some(error);
-                }
-            }
-            progress.connecting(crowd.clients.len() + crowd.slow.len());
-        }
-        if let (true, Some(error)) = (crowd.clients.is_empty(), failed) {
-            return Err(error);
-        }
-        report.slow = crowd.slow.len();
-        report.clients = crowd.clients.len() + report.slow;
-        report.connects_per_second = report.clients as f64 / began.elapsed().as_secs_f64();
-        report.connect = Latency::of(&histogram);
-        Ok(crowd)
-    }
-}
-
 impl Shared {
+    /// Lets messages flow for as long as was asked.
+    async fn stream(self: &Arc<Self>, report: &mut Report) -> Result<(), LoadError> {
+        let entrance = Entrance::new(&self.args)?;
+        let crowd = entrance.connect_all(self, report).await?;
+        let mut tasks = JoinSet::new();
+        let window = self.begin(&entrance, crowd, &mut tasks).await?;
+        self.measure(report).await?;
+        self.stop.cancel();
+        if let Some(window) = window {
+            // What has not come by then is lost.
+            let _ = timeout(LAST, window.completed()).await;
+        }
+        self.done.cancel();
+        while tasks.join_next().await.is_some() {}
+        Ok(())
+    }
+
     /// Starts the clients' tasks.
     async fn begin(
         self: &Arc<Self>,
@@ -202,7 +140,7 @@ impl Shared {
                 }
                 return Ok(None);
             }
-            Scenario::Broadcast | Scenario::Group => {}
+            _ => {}
         }
         let window = Arc::new(Window::new(self.args.window, clients.len()));
         for (index, client) in clients.into_iter().enumerate() {
@@ -226,24 +164,18 @@ impl Shared {
         window: &Arc<Window>,
     ) -> Result<(), LoadError> {
         let args = &self.args;
-        let Some(connection_string) = &args.connection_string else {
+        let Some(service) = entrance.service(args).await? else {
             let payloads = Payloads { length: args.payload };
             let (method, group) = match args.scenario {
                 Scenario::Group => (&args.send_to_group, Some(broadcast::GROUP)),
                 _ => (&args.broadcast, None),
             };
             let call = Call::new(entrance.protocol, method, group, payloads);
-            let client = entrance.client(&entrance.connector).await?;
+            let client = entrance.client().await?;
             tasks.spawn(broadcast::drive(client, call, Arc::clone(self), Arc::clone(window)));
             return Ok(());
         };
-        let hub = match &args.hub {
-            Some(hub) => hub.clone(),
-            None => entrance.negotiator.negotiate().await?.hub.ok_or_else(|| {
-                LoadError::Arguments("negotiate names no hub: give it with --hub".to_owned())
-            })?,
-        };
-        let target = RestTarget::new(connection_string, &hub, args.scenario)?;
+        let target = RestTarget::new(&service, args.scenario)?;
         // One keeps a pace; several are for speed.
         let drivers = if args.rate.is_some() { 1 } else { args.inflight };
         for _ in 0..drivers {
@@ -252,22 +184,26 @@ impl Shared {
         Ok(())
     }
 
-    /// Waits for things to settle, then counts what comes.
+    /// Waits for things to settle, or for the word.
+    async fn begins(&self) -> Result<(), LoadError> {
+        if !self.args.wait {
+            sleep(Duration::from_secs(self.args.warm_up)).await;
+            return Ok(());
+        }
+        let line = spawn_blocking(|| std::io::stdin().read_line(&mut String::new()));
+        line.await.map_err(LoadError::protocol)?.map_err(LoadError::connect)?;
+        Ok(())
+    }
+
+    /// Counts what comes once things have settled.
     async fn measure(&self, report: &mut Report) -> Result<(), LoadError> {
         let stats = &self.stats;
-        if self.args.wait {
-            let line = spawn_blocking(|| std::io::stdin().read_line(&mut String::new()));
-            line.await.map_err(LoadError::protocol)?.map_err(LoadError::connect)?;
-        } else {
-            sleep(Duration::from_secs(self.args.warm_up)).await;
-        }
+        self.begins().await?;
         stats.clear_latency();
         let (first, began) = (stats.messages(), Instant::now());
         Progress::new(&self.args).measuring(stats, began).await;
-        let seconds = began.elapsed().as_secs_f64();
         report.messages = stats.messages() - first;
-        report.seconds = seconds;
-        report.messages_per_second = report.messages as f64 / seconds;
+        report.spent(began.elapsed());
         report.latency = Latency::of(&stats.latency());
         Ok(())
     }

@@ -21,6 +21,8 @@ pub(super) struct Door {
     pub(super) token: Option<Secret>,
     /// The hub that the URL names, as those of the service do.
     pub(super) hub: Option<String>,
+    /// The public id of the connection.
+    pub(super) id: Option<Box<str>>,
     pub(super) transport: LoadTransport,
 }
 
@@ -55,8 +57,13 @@ struct Transport {
 }
 
 impl Negotiator {
-    pub(super) fn new(client: HttpClient, url: Uri, args: &LoadArgs) -> Self {
-        let (bearer, transport) = (args.bearer.clone(), args.transport);
+    pub(super) fn new(
+        client: HttpClient,
+        url: Uri,
+        bearer: Option<Secret>,
+        args: &LoadArgs,
+    ) -> Self {
+        let transport = args.transport;
         Self { client, url, bearer, transport, protocol: args.protocol.into() }
     }
 
@@ -68,9 +75,10 @@ impl Negotiator {
                 return Err(LoadError::Refused(error));
             }
             let Some(redirect) = answer.url else {
-                let id = answer.connection_token.or(answer.connection_id);
+                let id = answer.connection_id.as_deref().map(Box::from);
+                let secret = answer.connection_token.or(answer.connection_id);
                 self.check(&answer.available_transports)?;
-                return door(&url, token, id, self.transport);
+                return Ok(Door { id, ..door(&url, token, secret, self.transport)? });
             };
             url = redirect.parse().map_err(|_| LoadError::Url(redirect))?;
             token = answer.access_token.map(Secret::from).or(token);
@@ -126,6 +134,7 @@ fn door(
         url: with_query(url, url.path(), &format!("id={}", names::encode_segment(&id)))?,
         token,
         hub,
+        id: None,
         transport,
     })
 }

@@ -63,7 +63,8 @@ impl Progress {
         }
     }
 
-    fn show(&self, line: &str) {
+    /// Tells what has just been done.
+    pub(super) fn show(&self, line: &str) {
         if self.silent {
             return;
         }

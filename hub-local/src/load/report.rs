@@ -1,6 +1,6 @@
 //! What a run found, as a table for people and as JSON for machines.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde::Serialize;
 
@@ -29,6 +29,12 @@ pub struct Report {
     pub connects_per_second: f64,
     /// How long a connect took.
     pub connect: Option<Latency>,
+    /// How many clients came back after storms, or how many joins and leaves were done.
+    pub operations: u64,
+    /// The same for each second.
+    pub operations_per_second: f64,
+    /// How long each took: a return from the cut to the handshake, a join or leave as a REST call.
+    pub operation: Option<Latency>,
     /// How many messages clients received: answers of echoes, deliveries of broadcasts.
     pub messages: u64,
     /// The same for each second.
@@ -86,6 +92,9 @@ impl Report {
             payload: args.payload,
             connects_per_second: 0.0,
             connect: None,
+            operations: 0,
+            operations_per_second: 0.0,
+            operation: None,
             messages: 0,
             messages_per_second: 0.0,
             latency: None,
@@ -95,6 +104,13 @@ impl Report {
             error_texts: Vec::new(),
             json: args.json,
         }
+    }
+
+    /// All of it took so long.
+    pub(super) fn spent(&mut self, time: Duration) {
+        self.seconds = time.as_secs_f64();
+        self.messages_per_second = self.messages as f64 / self.seconds;
+        self.operations_per_second = self.operations as f64 / self.seconds;
     }
 
     /// Whether nothing failed and every message came once.
@@ -121,6 +137,15 @@ impl fmt::Display for Report {
         }
         row("seconds", &format!("{:.1}", self.seconds))?;
         row("connects/s", &grouped(self.connects_per_second))?;
+        if self.operations > 0 {
+            row("operations", &grouped(self.operations as f64))?;
+            row("operations/s", &grouped(self.operations_per_second))?;
+        }
+        if let Some(latency) = &self.operation {
+            row("operation p50", &milliseconds(latency.p50))?;
+            row("operation p99", &milliseconds(latency.p99))?;
+            row("operation max", &milliseconds(latency.max))?;
+        }
         row("messages/s", &grouped(self.messages_per_second))?;
         row("messages", &grouped(self.messages as f64))?;
         if let Some(latency) = &self.latency {

@@ -1,12 +1,8 @@
 //! Drives broadcasts by REST: the service is asked to send, no hub method runs.
 
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::Arc;
 
 use http::Uri;
-use hub_core::{Secret, names, token};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower_service::Service as _;
 
@@ -16,11 +12,10 @@ use super::{
     connect::{Connector, Wire},
     message::{Payloads, rest_body},
     pace::Pace,
+    service::{Service, versioned},
     window::Window,
 };
 
-const LIFETIME: u64 = 3600;
-const API_VERSION: &str = "2022-06-01";
 const MAX_HEAD: usize = 16 * 1024;
 
 /// Where sends go, and as whom.
@@ -33,28 +28,20 @@ pub(super) struct RestTarget {
 }
 
 impl RestTarget {
-    /// What the connection string says, for this hub.
-    pub(super) fn new(
-        connection_string: &Secret,
-        hub: &str,
-        scenario: Scenario,
-    ) -> Result<Self, LoadError> {
-        let (endpoint, key) = parse(connection_string.expose())?;
-        let hub = hub.to_lowercase();
-        let hub = names::encode_segment(&hub);
-        let group = match scenario {
-            Scenario::Group => format!("groups/{GROUP}/"),
-            Scenario::Echo | Scenario::Broadcast | Scenario::Idle => String::new(),
-        };
-        let text = format!("{endpoint}/api/hubs/{hub}/{group}:send");
-        let claims = serde_json::json!({ "aud": text, "exp": now() + LIFETIME });
-        let bearer = token::sign(&claims, &key).map_err(LoadError::protocol)?;
+    /// Sends to everyone, or to the group of the scenario.
+    pub(super) fn new(service: &Service, scenario: Scenario) -> Result<Self, LoadError> {
+        let text = service.url(&match scenario {
+            Scenario::Group => format!("groups/{GROUP}/:send"),
+            _ => ":send".to_owned(),
+        });
+        let bearer = service.token(&text)?;
         let url: Uri = text.parse().map_err(|_| LoadError::Url(text))?;
         let host = url.authority().map(http::uri::Authority::as_str).unwrap_or_default();
         let head = format!(
-            "POST {}?api-version={API_VERSION} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {bearer}\r\n\
+            "POST {}?{} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {bearer}\r\n\
              content-type: application/json\r\ncontent-length: ",
-            url.path()
+            url.path(),
+            versioned()
         );
         Ok(Self { connector: Connector::new(&url)?, head: head.into(), url })
     }
@@ -125,37 +112,9 @@ fn content_length(head: &str) -> Result<usize, LoadError> {
     length.map_or(Ok(0), |(_, length)| length.trim().parse().map_err(LoadError::protocol))
 }
 
-/// Endpoint, with its port and without a closing slash, and key.
-fn parse(text: &str) -> Result<(String, Secret), LoadError> {
-    let value = |wanted: &str| {
-        let pairs = text.split(';').filter_map(|part| part.split_once('='));
-        let mut found = pairs.filter(|(name, _)| name.trim().eq_ignore_ascii_case(wanted));
-        found.next().map(|(_, value)| value.trim().trim_end_matches('/').to_owned())
-    };
-    let missing = |what: &str| LoadError::Arguments(format!("the connection string has no {what}"));
-    let endpoint = value("Endpoint").ok_or_else(|| missing("Endpoint"))?;
-    let key = value("AccessKey").ok_or_else(|| missing("AccessKey"))?;
-    let port = value("Port").map(|port| format!(":{port}")).unwrap_or_default();
-    Ok((format!("{endpoint}{port}"), Secret::from(key)))
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_connection_string_names_endpoint_port_and_key() {
-        let text = "Endpoint=http://localhost/;Port=8888;AccessKey=a=b==;Version=1.0;";
-
-        let (endpoint, key) = parse(text).unwrap();
-
-        assert_eq!((endpoint.as_str(), key.expose()), ("http://localhost:8888", "a=b=="));
-        assert!(parse("AccessKey=x").is_err());
-    }
 
     #[test]
     fn answers_without_a_length_have_no_body() {

@@ -106,8 +106,14 @@ async fn what_makes_no_sense_is_refused_with_what_to_do() {
         (&["--window", "18446744073709551615"], "--window must be at most 1048576"),
         (&["--payload", "18446744073709551615"], "--payload must be at most 268435456"),
         (&["--rate", "5", "--scenario", "idle"], "--rate is the pace of --scenario broadcast"),
+        (&["--scenario", "reconnect"], "--scenario reconnect needs the --connection-string"),
+        (&["--scenario", "membership"], "--scenario membership needs the --connection-string"),
+        (&["--scenario", "membership", "--groups", "0"], "--groups must be at least 1"),
         (&["--rate", "0", "--scenario", "group"], "--rate must be at least 1"),
-        (&["--connection-string", "x"], "drives --scenario broadcast and group, not echo"),
+        (
+            &["--connection-string", "x"],
+            "drives --scenario broadcast, group, reconnect and membership, not echo",
+        ),
     ] {
         let (code, out, log) = output(&[&["load", url], arguments].concat()).await;
 

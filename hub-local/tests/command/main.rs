@@ -8,6 +8,7 @@ mod descriptors;
 mod explain;
 mod load;
 mod process;
+mod reliability;
 mod reload;
 mod start;
 mod stop;

@@ -130,6 +130,13 @@ impl Running {
         assert!(sent.success());
     }
 
+    /// How much memory it had at most so far, in KiB; Linux alone tells.
+    pub(crate) fn peak(&self) -> Option<usize> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()?)).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.trim().strip_suffix(" kB")?.parse().ok()
+    }
+
     /// Waits for the end.
     pub(crate) async fn exit(&mut self) -> i32 {
         patiently("the end", self.child.wait()).await.unwrap().code().unwrap()

@@ -1,0 +1,103 @@
+//! What `benches/reliability` does with thousands of clients, with so few that it takes seconds: the
+//! service and the load in processes of their own.
+
+use serde_json::Value;
+
+use crate::{
+    app::{Answer, App},
+    client::token,
+    process::{KEY, Running, output},
+};
+
+/// What a load with these options found, when all went well.
+async fn load(service: &Running, options: &str) -> Value {
+    let url = format!("http://127.0.0.1:{}/client/?hub=chat", service.port);
+    let text =
+        format!("Endpoint=http://127.0.0.1;Port={};AccessKey={KEY};Version=1.0;", service.port);
+    let mut arguments = vec!["load", &url, "--json", "--warm-up", "0", "--scenario"];
+    arguments.extend(options.split(' '));
+    if !options.starts_with("echo") {
+        arguments.extend(["--connection-string", &text]);
+    }
+    let (code, out, log) = output(&arguments).await;
+    assert_eq!((code, log.as_str()), (0, ""), "{out}");
+    let report: Value = serde_json::from_str(&out).unwrap();
+    for nothing in ["lost", "duplicated", "errors"] {
+        assert_eq!(report[nothing], 0, "{report}");
+    }
+    report
+}
+
+/// The service had no more than this at any time, as far as the system tells.
+fn assert_bounded(service: &Running, kib: usize) {
+    if let Some(peak) = service.peak() {
+        assert!(peak <= kib, "{peak} KiB, more than the bound of {kib} KiB");
+    }
+}
+
+#[tokio::test]
+async fn clients_that_are_held_get_every_broadcast_and_every_answer_once() {
+    let app = App::start(|request| {
+        if request.event() != "echo" {
+            return Some(Answer::new(200, ""));
+        }
+        let body: Value = serde_json::from_slice(&request.body).unwrap();
+        Some(request.completion(body["arguments"][0].as_str().unwrap()))
+    })
+    .await;
+    let service = Running::start(&["--upstream", &app.url]).await;
+    let bearer = token(KEY, service.port, "chat", "ada");
+    let echo = format!("echo --clients 20 --rate 100 --seconds 2 --check --bearer {bearer}");
+
+    let (broadcasts, calls) = tokio::join!(
+        load(&service, "broadcast --clients 180 --rate 50 --seconds 2 --check"),
+        load(&service, &echo),
+    );
+
+    assert_eq!((&broadcasts["clients"], &calls["clients"]), (&180.into(), &20.into()));
+    let messages = |report: &Value| report["messages"].as_u64().unwrap();
+    // A slow machine may be behind the pace, never ahead of it.
+    assert!((180..=180 * 102).contains(&messages(&broadcasts)), "{broadcasts}");
+    assert!((1..=220).contains(&messages(&calls)), "{calls}");
+}
+
+#[tokio::test]
+async fn in_a_storm_those_who_never_read_are_closed_and_the_others_get_everything_in_bounded_memory()
+ {
+    let service = Running::start(&[]).await;
+    let base = service.peak().unwrap_or_default();
+
+    let options = "broadcast --clients 40 --slow 10 --payload 65536 --window 8 --seconds 4";
+    let report = load(&service, options).await;
+
+    assert_eq!((&report["clients"], &report["slow"]), (&40.into(), &4.into()));
+    service.log.line("closed: slow client, its outbox was full").await;
+    let closed = service.log.text().matches("closed: slow client").count();
+    assert_eq!(closed, 4, "{}", service.log.text());
+    // Eight REST bodies, 40 connections, and the log and what each of the four may hold of it, which
+    // ends with a whole piece and a whole message.
+    assert_bounded(&service, base + 8 * 1024 + 40 * 16 + (1 + 4) * (1024 + 64 + 64));
+}
+
+#[tokio::test]
+async fn clients_that_are_all_cut_off_come_back_at_once_and_get_every_message() {
+    let service = Running::start(&[]).await;
+
+    let report = load(&service, "reconnect --clients 200 --rounds 2").await;
+
+    assert_eq!((&report["clients"], &report["operations"]), (&200.into(), &400.into()));
+    assert_eq!(report["messages"], 2 * 200 * 10);
+    assert!(report["operation"]["max"].as_u64().unwrap() > 0);
+}
+
+#[tokio::test]
+async fn after_many_joins_and_leaves_exactly_those_are_members_who_should_be() {
+    let service = Running::start(&[]).await;
+
+    let report = load(&service, "membership --clients 60 --groups 20 --rounds 2").await;
+
+    // Every membership is made and ended once a round.
+    assert_eq!(report["operations"], 2 * 2 * 60 * 20);
+    // A message for each membership when all are there, and when half are; and each time one for all.
+    assert_eq!(report["messages"], 2 * (60 * 20 + 60 * 20 / 2 + 3 * 60));
+}
