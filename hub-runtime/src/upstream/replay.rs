@@ -81,6 +81,10 @@ pub(super) struct Fingerprint {
 pub(crate) enum InvocationIds {
     OfClients,
     /// All calls have the same one, which tells nothing.
+    #[cfg_attr(
+        not(feature = "functions"),
+        allow(dead_code, reason = "the Functions host makes them")
+    )]
     MadeUp,
 }
 

@@ -40,7 +40,7 @@ pub(crate) enum NotGenuine {
         "the header X-ASRS-Signature is missing or made with another key; compare the access key of this app with that of the service"
     )]
     Signature,
-    #[error("the header X-ASRS-User-Id is there more than once")]
+    #[error("the header X-ASRS-User-Id is there more than once, or is not UTF-8")]
     UserId,
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -85,7 +85,12 @@ pub(crate) fn caller(
     let identity = sealed_identity(headers, keys.seals())?;
     let Some(identity) = identity else {
         let claims = if trust_plain_claims { plain_claims(headers) } else { Claims::default() };
-        let user_id = text(headers, &USER_ID).filter(|user| !user.is_empty());
+        let user_id = match headers.contains_key(&USER_ID) {
+            // Somebody whose name cannot be read is not nobody.
+            true => Some(text(headers, &USER_ID).ok_or(NotGenuine::UserId)?),
+            false => None,
+        };
+        let user_id = user_id.filter(|user| !user.is_empty());
         return Ok(Caller { connection_id, user_id, claims, sealed: false });
     };
     let (user_id, claims) = (identity.user_id, identity.claims);
@@ -104,7 +109,7 @@ fn sealed_identity(
 
 /// The grammar of the official receiver: entries between commas, kept only when they are exactly a
 /// type, a colon with a blank, and a value; the first value of a type wins.
-fn plain_claims(headers: &HeaderMap) -> Claims {
+pub(crate) fn plain_claims(headers: &HeaderMap) -> Claims {
     let lines = headers.get_all(&USER_CLAIMS).iter();
     let lines: Vec<_> =
         lines.filter_map(|line| std::str::from_utf8(line.as_bytes()).ok()).collect();
@@ -218,6 +223,19 @@ mod tests {
             caller(&map, &keys(), Proof::Signature, false).unwrap_err(),
             NotGenuine::Signature
         );
+    }
+
+    #[test]
+    fn a_user_whose_name_is_not_utf_8_is_refused_rather_than_nobody() {
+        let mut map = headers(&[
+            (&CONNECTION_ID, "conn-0001"),
+            (&SIGNATURE, "sha256=B78B1B6698EF4C26ADACC16537E1940BF816254465275D2DC5CD8BAFEA0506E1"),
+        ]);
+        map.insert(&USER_ID, HeaderValue::from_bytes(b"z\xF6e").unwrap());
+
+        let refused = caller(&map, &keys(), Proof::Signature, false).unwrap_err();
+
+        assert_eq!(refused, NotGenuine::UserId);
     }
 
     #[test]
