@@ -14,6 +14,9 @@ mod builder;
 mod clock;
 mod connection;
 mod descriptors;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hub;
 mod limits;
 mod listen;

@@ -186,7 +186,7 @@ fn user(claims: &Map<String, Value>) -> Option<String> {
 }
 
 /// `type: value, type: value`. The format knows no escapes, so a receiver must not trust it.
-fn header(claims: &Map<String, Value>) -> Option<HeaderValue> {
+pub(crate) fn header(claims: &Map<String, Value>) -> Option<HeaderValue> {
     let mut text = String::new();
     for (name, value) in claims {
         if name.starts_with(SYSTEM_PREFIX) {

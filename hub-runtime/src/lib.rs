@@ -72,6 +72,9 @@ mod endpoints;
 mod error_id;
 #[cfg(feature = "functions")]
 mod functions;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod guide;
 mod home;
 #[cfg(feature = "server")]

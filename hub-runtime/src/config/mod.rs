@@ -291,7 +291,7 @@ impl SignalR {
         self
     }
 
-    fn planned(plan: Plan) -> Self {
+    pub(crate) fn planned(plan: Plan) -> Self {
         Self {
             connection: Connection::planned(plan),
             settings: None,

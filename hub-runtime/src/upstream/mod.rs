@@ -26,6 +26,8 @@ use hub_core::{
 };
 use tracing::{Instrument, Span};
 
+#[cfg(fuzzing)]
+pub(crate) use self::request::plain_claims;
 use self::{
     answer::Refusal,
     body::Body,

@@ -4,6 +4,8 @@
 pub(super) mod connect;
 pub(crate) mod decode;
 pub(crate) mod frame;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod joined;
 pub(crate) mod resume;
 pub(crate) mod upgrade;

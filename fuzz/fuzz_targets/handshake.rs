@@ -1,0 +1,4 @@
+//! The handshake.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::handshake::run(data));

@@ -1,0 +1,4 @@
+//! Seals.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::seal::run(data));

@@ -1,0 +1,4 @@
+//! Settings in each form.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::settings::run(data));

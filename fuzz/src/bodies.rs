@@ -1,0 +1,206 @@
+//! What clients post over long polling and Server-Sent Events: it means what it would mean at once
+//! and without a socket, however it is cut into posts.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hub_core::protocol::{Message, Protocol, frame::RECORD_SEPARATOR, handshake};
+use hub_local::{Body, LocalService};
+use serde_json::Value;
+use tower_service::Service;
+
+use crate::{
+    clients::{App, Told, URL, client_token, client_url, messages, service},
+    pieces::{cut, first_line},
+    world::{self, settle},
+};
+
+/// How long is waited for what does not come, in time that is paused.
+const MOMENT: Duration = Duration::from_millis(1);
+/// The user of every client.
+const USER: &str = "ada";
+
+/// What a client heard, and what the app was told of it.
+#[derive(Debug)]
+struct Life {
+    heard: Vec<Message>,
+    told: Vec<(String, Bytes)>,
+}
+
+/// The first line says how: `e` for events, else polls; `m` for MessagePack over polls; and behind a
+/// blank what the app answers. The next byte is how many of those after it say how posts are cut.
+pub fn run(data: &[u8]) {
+    let (how, rest) = first_line(data);
+    let (how, answer) = match how.iter().position(|byte| *byte == b' ') {
+        Some(blank) => (&how[..blank], &how[blank + 1..]),
+        None => (how, &[][..]),
+    };
+    let Some((count, rest)) = rest.split_first() else { return };
+    let Some((pattern, said)) = rest.split_at_checked(usize::from(*count % 4)) else { return };
+    let events = how.contains(&b'e');
+    let packed = !events && how.contains(&b'm');
+    let protocol = if packed { Protocol::MessagePack } else { Protocol::Json };
+    // What an app answers goes to its client as it is.
+    let answer = if is_answer(protocol, answer) { answer } else { &[] };
+    world::run(async {
+        let (memory, http) = (App::answering(answer), App::answering(answer));
+        let memory = at_once(memory, protocol, said).await;
+        let http = in_posts(http, protocol, events, cut(said, pattern)).await;
+        assert_eq!(memory.told, http.told, "what the app is told");
+        let closed = |life: &Life| life.heard.iter().any(|it| matches!(it, Message::Close { .. }));
+        assert_eq!(closed(&memory), closed(&http));
+        // Answers that are still on their way when a client is closed do not reach it.
+        if !closed(&memory) {
+            assert_eq!(memory.heard, http.heard, "what the client hears");
+        }
+    });
+}
+
+fn is_answer(protocol: Protocol, answer: &[u8]) -> bool {
+    let framed = answer.strip_suffix(&[RECORD_SEPARATOR]);
+    let frame = match protocol {
+        Protocol::Json => framed.filter(|frame| !frame.contains(&RECORD_SEPARATOR)),
+        _ => answer
+            .split_first()
+            .filter(|(length, rest)| usize::from(**length) == rest.len() && rest.len() < 128)
+            .map(|it| it.1),
+    };
+    frame.is_some_and(|frame| matches!(protocol.parse(&Bytes::copy_from_slice(frame)), Ok(Some(_))))
+}
+
+/// Everything in one piece, without a socket.
+async fn at_once(app: App, protocol: Protocol, said: &[u8]) -> Life {
+    let service = service(app.clone());
+    let mut client = service.connect_memory(&client_url(), &client_token(USER)).expect("let in");
+    client.send(handshake::request(protocol)).await.expect("an open connection");
+    assert_eq!(client.recv().await.expect("an answer"), handshake::ACCEPTED);
+    let mut heard = Vec::new();
+    if !said.is_empty() {
+        client.send(Bytes::copy_from_slice(said)).await.expect("an open connection");
+    }
+    settle().await;
+    while let Ok(Some(bytes)) = tokio::time::timeout(MOMENT, client.recv()).await {
+        heard.extend(messages(protocol, &bytes));
+    }
+    client.close().await;
+    end(service, &app, heard).await
+}
+
+/// A client over HTTP.
+struct Client {
+    service: LocalService,
+    target: String,
+    /// The answer with the events, if there is one.
+    events: Option<Body>,
+}
+
+async fn in_posts(
+    app: App,
+    protocol: Protocol,
+    events: bool,
+    posts: impl Iterator<Item = &[u8]>,
+) -> Life {
+    let service = service(app.clone());
+    let mut client = Client::open(service.clone(), events).await;
+    assert_eq!(client.post(&handshake::request(protocol)).await, StatusCode::OK);
+    settle().await;
+    let accepted = client.hear().await;
+    assert_eq!(accepted, handshake::ACCEPTED);
+    for post in posts {
+        let status = client.post(post).await;
+        assert!(matches!(status, StatusCode::OK | StatusCode::NOT_FOUND), "{status}");
+    }
+    settle().await;
+    let heard = messages(protocol, &client.hear().await);
+    client.leave().await;
+    end(service, &app, heard).await
+}
+
+/// Waits for the app to hear of the end.
+async fn end(service: LocalService, app: &App, heard: Vec<Message>) -> Life {
+    settle().await;
+    service.shutdown().await;
+    let told = app.told().into_iter().map(|Told { event, body, .. }| (event, body)).collect();
+    Life { heard, told }
+}
+
+impl Client {
+    async fn open(service: LocalService, events: bool) -> Self {
+        let mut client = Self { service, target: String::new(), events: None };
+        let negotiate = format!("{URL}/client/negotiate?hub=chat&negotiateVersion=1");
+        let answer = client.call(Method::POST, &negotiate, "", b"").await;
+        let body = answer.collect().await.expect("a body").to_bytes();
+        let ticket: Value = serde_json::from_slice(&body).expect("an answer to a negotiate");
+        let id = ticket["connectionToken"].as_str().expect("an id");
+        client.target = format!("{}&id={id}", client_url());
+        let target = client.target.clone();
+        let accept = if events { "text/event-stream" } else { "*/*" };
+        let answer = client.call(Method::GET, &target, accept, b"").await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        client.events = events.then(|| answer.into_body());
+        client
+    }
+
+    async fn call(
+        &mut self,
+        method: Method,
+        to: &str,
+        accept: &str,
+        body: &[u8],
+    ) -> Response<Body> {
+        let request = Request::builder()
+            .method(method)
+            .uri(to)
+            .header("accept", accept)
+            .header("authorization", format!("Bearer {}", client_token(USER)))
+            .body(Full::new(Bytes::copy_from_slice(body)));
+        let Ok(answer) = self.service.call(request.expect("a request")).await;
+        answer
+    }
+
+    async fn post(&mut self, body: &[u8]) -> StatusCode {
+        let target = self.target.clone();
+        self.call(Method::POST, &target, "*/*", body).await.status()
+    }
+
+    /// Everything that is there to be read.
+    async fn hear(&mut self) -> Bytes {
+        let mut heard = Vec::new();
+        while let Ok(Some(bytes)) = tokio::time::timeout(MOMENT, self.next()).await {
+            heard.extend(bytes);
+        }
+        heard.into()
+    }
+
+    async fn next(&mut self) -> Option<Vec<u8>> {
+        if let Some(events) = &mut self.events {
+            let frame = events.frame().await?.expect("a frame").into_data().expect("of data");
+            return Some(payload(&frame));
+        }
+        let target = self.target.clone();
+        let answer = self.call(Method::GET, &target, "*/*", b"").await;
+        if answer.status() != StatusCode::OK {
+            return None;
+        }
+        Some(answer.collect().await.expect("a body").to_bytes().to_vec())
+    }
+
+    async fn leave(mut self) {
+        if self.events.take().is_none() {
+            let target = self.target.clone();
+            let status = self.call(Method::DELETE, &target, "*/*", b"").await.status();
+            assert!(matches!(status, StatusCode::ACCEPTED | StatusCode::NOT_FOUND), "{status}");
+        }
+    }
+}
+
+/// What the lines of an event say; the comment at the beginning says nothing.
+fn payload(event: &[u8]) -> Vec<u8> {
+    let text = std::str::from_utf8(event).expect("events are text");
+    let lines = text.split("\r\n").filter_map(|line| line.strip_prefix("data: "));
+    let lines: Vec<&str> = lines.collect();
+    assert!(!text.replace("\r\n", "").contains(['\r', '\n']), "a line end of another kind");
+    lines.join("\n").into_bytes()
+}

@@ -1,0 +1,140 @@
+//! A local service with an app that takes everything, and clients that check what they hear.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Request, Response};
+use hub_core::{
+    protocol::{Message, Protocol, frame::Frames, handshake},
+    token,
+};
+use hub_local::{Limits, LocalService, MemoryReceiver, MemorySender, Upstream, UpstreamError};
+use serde_json::json;
+
+use crate::world::{KEY, NEVER, key, settle};
+
+/// Where the services here seem to be.
+pub(crate) const URL: &str = "http://127.0.0.1:8888";
+/// The only hub.
+pub(crate) const HUB: &str = "chat";
+/// Small, so that inputs reach it.
+pub(crate) const MAX_MESSAGE: usize = 1024;
+
+/// What an app was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) connection_id: String,
+    pub(crate) event: String,
+    pub(crate) body: Bytes,
+}
+
+/// An app that answers every call with the same bytes.
+#[derive(Clone, Default)]
+pub(crate) struct App {
+    answer: Bytes,
+    told: Arc<Mutex<Vec<Told>>>,
+}
+
+impl App {
+    pub(crate) fn answering(answer: &[u8]) -> Self {
+        Self { answer: Bytes::copy_from_slice(answer), told: Arc::default() }
+    }
+
+    pub(crate) fn told(&self) -> Vec<Told> {
+        self.told.lock().expect("nobody panics here").clone()
+    }
+}
+
+#[async_trait]
+impl Upstream for App {
+    async fn call(&self, request: Request<Bytes>) -> Result<Response<Bytes>, UpstreamError> {
+        let (parts, body) = request.into_parts();
+        let header = |name| String::from_utf8_lossy(parts.headers[name].as_bytes()).into_owned();
+        let (connection_id, event) = (header("x-asrs-connection-id"), header("x-asrs-event"));
+        self.told.lock().expect("nobody panics here").push(Told { connection_id, event, body });
+        Ok(Response::new(self.answer.clone()))
+    }
+}
+
+/// A new service for one input, so that a finding needs no other.
+pub(crate) fn service(app: App) -> LocalService {
+    let limits = Limits { max_message: MAX_MESSAGE, ..Limits::default() };
+    LocalService::builder()
+        .key(KEY)
+        .public_url(URL)
+        .limits(limits)
+        .detailed_errors(true)
+        .upstream(app)
+        .build()
+}
+
+pub(crate) fn client_url() -> String {
+    format!("{URL}/client/?hub={HUB}")
+}
+
+pub(crate) fn client_token(user: &str) -> String {
+    let claims = json!({ "aud": client_url(), "exp": NEVER, "asrs.s.uid": user });
+    token::sign(&claims, &key()).expect("claims are JSON")
+}
+
+/// What a client heard, message for message; shared with the task that listens.
+#[derive(Clone, Default)]
+pub(crate) struct Heard(Arc<Mutex<Vec<Message>>>);
+
+impl Heard {
+    pub(crate) fn all(&self) -> Vec<Message> {
+        self.0.lock().expect("nobody panics here").clone()
+    }
+}
+
+/// A connected client that listens in a task; each message must be one. Questions are answered with
+/// these bytes as the result.
+pub(crate) async fn listener(
+    service: &LocalService,
+    user: &str,
+    protocol: Protocol,
+    result: &[u8],
+) -> Heard {
+    let client = service.connect_memory(&client_url(), &client_token(user)).expect("a good token");
+    let (sender, receiver) = client.split();
+    sender.send(handshake::request(protocol)).await.expect("an open connection");
+    let heard = Heard::default();
+    let result = Bytes::copy_from_slice(result);
+    tokio::spawn(listen(sender, receiver, protocol, result, heard.clone()));
+    settle().await;
+    heard
+}
+
+async fn listen(
+    sender: MemorySender,
+    mut receiver: MemoryReceiver,
+    protocol: Protocol,
+    result: Bytes,
+    heard: Heard,
+) {
+    let accepted = receiver.recv().await.expect("an answer to the handshake");
+    assert_eq!(accepted, handshake::ACCEPTED);
+    while let Some(bytes) = receiver.recv().await {
+        for message in messages(protocol, &bytes) {
+            if let Message::Invocation { invocation_id: Some(id), .. } = &message {
+                // An error means that the service has closed the connection.
+                let _ = sender.send(protocol.encode_result(id, &result)).await;
+            }
+            heard.0.lock().expect("nobody panics here").push(message);
+        }
+    }
+}
+
+/// The messages of whole frames, which is how a service sends them.
+pub(crate) fn messages(protocol: Protocol, bytes: &[u8]) -> Vec<Message> {
+    let mut frames = Frames::new(usize::MAX);
+    frames.switch_to(protocol);
+    frames.push(bytes);
+    let mut messages = Vec::new();
+    while let Some(frame) = frames.next_frame().expect("a frame") {
+        messages.push(protocol.parse(&frame).expect("a hub message").expect("of a known kind"));
+    }
+    assert!(frames.is_empty(), "whole messages at a time");
+    messages
+}

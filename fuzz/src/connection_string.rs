@@ -1,0 +1,59 @@
+//! Connection strings: a service or an error, and neither shows the key.
+
+use hub_runtime::{HubApp, SignalR, prelude::*};
+
+use crate::pieces::holds;
+
+/// What must not be seen again.
+const SECRET: &str = "c4n-n0t-b3-guessed-nor-0verl00ked";
+/// Where it can stand.
+const SECRETS: [&str; 4] = ["AccessKey", "accesskey", "ClientSecret", " clientSECRET "];
+
+struct Empty;
+
+#[serverless_hub(name = "chat")]
+impl Empty {}
+
+/// Reads the input, and the input with a secret in it where the first byte says.
+pub fn run(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    // Whoever fuzzes long enough copies it from here.
+    if holds(data, SECRET) {
+        return;
+    }
+    let _ = parse(text);
+    let Some(place) = text.bytes().next() else { return };
+    let name = SECRETS[usize::from(place) % SECRETS.len()];
+    let pieces: Vec<&str> = text.split(';').collect();
+    let at = usize::from(place) % (pieces.len() + 1);
+    let secret = format!("{name}={SECRET}");
+    let with: Vec<&str> = pieces[..at]
+        .iter()
+        .copied()
+        .chain([&*secret])
+        .chain(pieces[at..].iter().copied())
+        .collect();
+    let (with, without) = (parse(&with.join(";")), parse(&text.replace(';', "; ")));
+    // Blanks around pieces, or more of them, change nothing.
+    assert_eq!(without.is_ok(), parse(text).is_ok(), "blanks between pieces");
+    drop(with);
+}
+
+fn parse(text: &str) -> Result<SignalR, ()> {
+    let shown = |what: String| assert!(!what.contains(SECRET), "the key is in {what}");
+    match SignalR::connection_string(text) {
+        Ok(signalr) => {
+            shown(format!("{signalr:?} {signalr:#?}"));
+            // Without the feature `rest` there is nothing to connect with, which is an error too.
+            let built = HubApp::builder().signalr(signalr.clone()).hub(Empty).build();
+            shown(format!("{built:?}"));
+            built.err().into_iter().for_each(|error| shown(error.to_string()));
+            Ok(signalr)
+        }
+        Err(error) => {
+            shown(format!("{error} {error:?}"));
+            assert!(!error.problems().is_empty(), "an error without a reason");
+            Err(())
+        }
+    }
+}

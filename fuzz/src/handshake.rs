@@ -1,0 +1,78 @@
+//! The handshake: its two records, and what the service makes of them.
+
+use bytes::Bytes;
+use hub_core::protocol::{
+    Protocol,
+    frame::{Frames, RECORD_SEPARATOR},
+    handshake::{self, HandshakeRequest},
+};
+use serde_json::json;
+
+use crate::{
+    clients::{App, MAX_MESSAGE, client_token, client_url, service},
+    pieces::cut,
+    world::{self, settle},
+};
+
+/// The newest version that the service speaks.
+const NEWEST: i64 = 2;
+
+/// Reads the input as either record, then says it to a service in pieces, as the first byte says.
+pub fn run(data: &[u8]) {
+    let asked = handshake::parse_request(data).ok();
+    if let Some(HandshakeRequest { protocol, version }) = &asked {
+        let written = json!({ "version": version, "protocol": protocol }).to_string();
+        assert_eq!(handshake::parse_request(written.as_bytes()).unwrap(), asked.clone().unwrap());
+    }
+    if let Ok(Some(error)) = handshake::parse_response(data) {
+        let written = handshake::refused(&error);
+        let record = &written[..written.len() - 1];
+        assert_eq!(handshake::parse_response(record).unwrap(), Some(error));
+    }
+    let Some((length, said)) = data.split_first() else { return };
+    world::run(with_service(said, *length));
+}
+
+async fn with_service(said: &[u8], piece: u8) {
+    let app = App::default();
+    let service = service(app.clone());
+    let mut client = service.connect_memory(&client_url(), &client_token("ada")).expect("let in");
+    for piece in cut(said, &[piece]) {
+        // An error means that the service has ended the connection.
+        if client.send(Bytes::copy_from_slice(piece)).await.is_err() {
+            break;
+        }
+    }
+    settle().await;
+    let told = app.told();
+    let accepted = expected(said);
+    assert_eq!(!told.is_empty(), accepted == Some(true), "who is accepted is connected");
+    match accepted {
+        Some(true) => assert_eq!(client.recv().await.unwrap(), handshake::ACCEPTED),
+        Some(false) => {
+            let answer = client.recv().await.expect("an answer");
+            let record = answer.strip_suffix(&[RECORD_SEPARATOR]).expect("one record");
+            let error = handshake::parse_response(record).expect("an answer to a handshake");
+            assert!(error.is_some_and(|error| !error.is_empty()));
+            assert_eq!(client.recv().await, None);
+        }
+        // It is not whole yet.
+        None => {}
+    }
+    drop(client);
+    service.shutdown().await;
+}
+
+/// Whether a service accepts what begins like this; `None` when it must hear more.
+fn expected(said: &[u8]) -> Option<bool> {
+    let mut frames = Frames::new(MAX_MESSAGE);
+    frames.push(said);
+    let record = match frames.next_frame() {
+        Ok(record) => record?,
+        Err(_) => return Some(false),
+    };
+    let request = handshake::parse_request(&record).ok();
+    Some(request.is_some_and(|HandshakeRequest { protocol, version }| {
+        Protocol::from_name(&protocol).is_some() && version <= NEWEST
+    }))
+}

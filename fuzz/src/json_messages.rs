@@ -1,0 +1,8 @@
+//! Hub messages in JSON.
+
+use hub_core::protocol::Protocol;
+
+/// Reads a stream of JSON messages.
+pub fn run(data: &[u8]) {
+    crate::messages::run(Protocol::Json, data);
+}

@@ -1,0 +1,113 @@
+//! What holds for hub messages in every protocol.
+
+use bytes::Bytes;
+use hub_core::protocol::{Message, Outcome, Protocol, convert, frame::Frames};
+
+use crate::{pieces::cut, values};
+
+/// Bigger messages are refused, so that the limit is in reach of small inputs.
+const LIMIT: usize = 2048;
+/// More pieces than this tell nothing new.
+const MOST_PIECES: usize = 64;
+
+/// Cuts a stream into messages, reads each, and writes it again. The first byte is how many of those
+/// after it say how the stream comes in pieces.
+pub(crate) fn run(protocol: Protocol, data: &[u8]) {
+    let Some((count, rest)) = data.split_first() else { return };
+    let Some((pattern, stream)) = rest.split_at_checked(usize::from(*count % 4)) else { return };
+    let whole = frames(protocol, std::iter::once(stream));
+    let pieces = cut(stream, pattern);
+    assert_eq!(whole, frames(protocol, pieces), "pieces change what is read");
+    for frame in &whole.0 {
+        message(protocol, frame);
+    }
+    // What is no stream may still be a message.
+    message(protocol, &Bytes::copy_from_slice(stream));
+}
+
+/// The messages in the pieces, and why there are no more.
+fn frames<'a>(
+    protocol: Protocol,
+    pieces: impl Iterator<Item = &'a [u8]>,
+) -> (Vec<Bytes>, Option<String>) {
+    let mut frames = Frames::new(LIMIT);
+    frames.switch_to(protocol);
+    let mut found = Vec::new();
+    let mut pieces = pieces.enumerate();
+    while let Some((number, piece)) = pieces.next() {
+        frames.push(piece);
+        if number > MOST_PIECES {
+            pieces.by_ref().for_each(|(_, piece)| frames.push(piece));
+        }
+        loop {
+            match frames.next_frame() {
+                Ok(Some(frame)) => found.push(frame),
+                Ok(None) => break,
+                Err(error) => return (found, Some(error.to_string())),
+            }
+        }
+    }
+    (found, None)
+}
+
+/// Reads one message; what is read must be what is written, in this protocol and in the others.
+fn message(protocol: Protocol, frame: &Bytes) {
+    let Ok(Some(message)) = protocol.parse(frame) else { return };
+    let body = protocol.encode_body(&message);
+    assert_eq!(protocol.parse(&body).unwrap().unwrap(), message, "written and read anew");
+    let framed = protocol.encode(&message);
+    let (found, error) = frames(protocol, std::iter::once(&framed[..]));
+    assert!(body.len() > LIMIT || (found == [body] && error.is_none()), "framed and cut again");
+    if let Message::Completion { invocation_id, outcome: Outcome::Result(value) } = &message {
+        assert_eq!(protocol.encode_result(invocation_id, value), framed);
+    }
+    for other in Protocol::ALL.iter().filter(|other| **other != protocol) {
+        translated(protocol, *other, message.clone());
+    }
+}
+
+/// The message for a client of another protocol.
+fn translated(from: Protocol, to: Protocol, mut message: Message) {
+    let mut named = true;
+    let mut check = |name: &str| named &= !name.is_empty();
+    let value = match &mut message {
+        Message::Invocation { target, arguments, stream_ids, .. } => {
+            check(target);
+            stream_ids.iter().for_each(|id| check(id));
+            Some(arguments)
+        }
+        Message::StreamInvocation { invocation_id, target, arguments, stream_ids } => {
+            check(invocation_id);
+            check(target);
+            stream_ids.iter().for_each(|id| check(id));
+            Some(arguments)
+        }
+        Message::StreamItem { invocation_id, item } => {
+            check(invocation_id);
+            Some(item)
+        }
+        Message::Completion { invocation_id, outcome } => {
+            check(invocation_id);
+            match outcome {
+                Outcome::Result(value) => Some(value),
+                Outcome::Void | Outcome::Error(_) => None,
+            }
+        }
+        Message::CancelInvocation { invocation_id } => {
+            check(invocation_id);
+            None
+        }
+        _ => None,
+    };
+    if let Some(value) = value {
+        let converted = convert(value, from, to);
+        values::agree(value, from, to, converted.as_ref());
+        let Ok(converted) = converted else { return };
+        *value = converted;
+    }
+    // MessagePack alone knows no empty names.
+    if named {
+        let body = to.encode_body(&message);
+        assert_eq!(to.parse(&body).unwrap().unwrap(), message, "read in the other protocol");
+    }
+}

@@ -1,0 +1,116 @@
+//! REST calls of the local service: none succeeds without a token for its path, each is answered, and
+//! what clients get from it are hub messages.
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, header::AUTHORIZATION};
+use http_body_util::{BodyExt, Full};
+use hub_core::{Secret, protocol::Protocol, token};
+use hub_local::{Body, LocalService};
+use serde_json::{json, value::RawValue};
+use tower_service::Service;
+
+use crate::{
+    clients::{App, URL, listener, service},
+    pieces::{first_line, holds},
+    world::{self, FOREIGN_KEY, KEY, NEVER, key, settle},
+    written,
+};
+
+/// A token and the path it is for.
+type Minted = Vec<(String, String)>;
+
+/// Makes the requests of an input, one after another. The first line is what clients answer.
+pub fn run(data: &[u8]) {
+    // Whoever fuzzes long enough copies it from here, and may be told so.
+    if holds(data, KEY) {
+        return;
+    }
+    let (result, requests) = first_line(data);
+    world::run(with_service(result, requests));
+}
+
+async fn with_service(result: &[u8], data: &[u8]) {
+    let app = App::default();
+    let service = service(app.clone());
+    let heard = [
+        listener(&service, "ada", Protocol::Json, result).await,
+        listener(&service, "bob", Protocol::MessagePack, result).await,
+    ];
+    let ids: Vec<String> = app.told().into_iter().map(|told| told.connection_id).collect();
+    for text in written::requests(data) {
+        let mut minted = Minted::new();
+        let made =
+            written::request(text, &mut |request, name| make(request, name, &ids, &mut minted));
+        let Some(request) = made else { continue };
+        check(service.clone(), request, &minted).await;
+    }
+    let _ = heard.map(|heard| heard.all().len());
+    let health = Request::get("/api/health").body(Full::default()).expect("a request");
+    let answer = call(service.clone(), health).await;
+    assert_eq!(answer.status(), 200, "the service lives on");
+    service.shutdown().await;
+}
+
+/// `{token}`: for this path; `{token:/path}`: for another one; `{foreign}`: of a key that is not known.
+/// `{ada}` and `{bob}`: ids of connections.
+fn make(
+    request: &Request<Full<Bytes>>,
+    name: &str,
+    ids: &[String],
+    minted: &mut Minted,
+) -> Option<String> {
+    let mut mint = |path: &str, key: Secret| {
+        let claims = json!({ "aud": format!("{URL}{path}"), "exp": NEVER });
+        let token = token::sign(&claims, &key).ok()?;
+        minted.push((token.clone(), path.to_owned()));
+        Some(token)
+    };
+    match name {
+        "ada" => ids.first().cloned(),
+        "bob" => ids.get(1).cloned(),
+        "token" => mint(request.uri().path(), key()),
+        "foreign" => {
+            let token = mint(request.uri().path(), FOREIGN_KEY.into());
+            minted.pop();
+            token
+        }
+        _ => mint(name.strip_prefix("token:")?, key()),
+    }
+}
+
+async fn check(service: LocalService, request: Request<Full<Bytes>>, minted: &Minted) {
+    let (path, headers) = (request.uri().path().to_owned(), request.headers().clone());
+    let answer = call(service, request).await;
+    let (parts, body) = answer.into_parts();
+    let status = parts.status.as_u16();
+    assert!(status < 500 || (status == 504 && path.ends_with(":invoke")), "{status}");
+    let is_open = ["/api/health", "/api/v1/health"].contains(&path.as_str());
+    if path.starts_with("/api/") && !is_open {
+        assert!(
+            !parts.status.is_success() || is_let_in(&path, &headers, minted),
+            "{status}: {path}"
+        );
+        let body = body.collect().await.expect("a body that is there").to_bytes();
+        // The key itself is what one operation is for.
+        assert!(path.ends_with("/auth/accessKey") || !holds(&body, KEY), "the key is in an answer");
+        let content_type = parts.headers.get("content-type").map(|it| it.as_bytes());
+        if content_type == Some(b"application/json") {
+            serde_json::from_slice::<&RawValue>(&body).expect("JSON where JSON is said");
+        }
+    }
+    settle().await;
+}
+
+async fn call(mut service: LocalService, request: Request<Full<Bytes>>) -> Response<Body> {
+    let Ok(answer) = service.call(request).await;
+    answer
+}
+
+/// Whether the headers have a token of ours for this path, or for one that means the same.
+fn is_let_in(path: &str, headers: &HeaderMap, minted: &Minted) -> bool {
+    let header = headers.get(AUTHORIZATION).map_or(&b""[..], |value| value.as_bytes());
+    minted.iter().any(|(token, meant)| {
+        let same = meant.eq_ignore_ascii_case(path) || path.contains('%') || meant.contains('%');
+        same && holds(header, token)
+    })
+}

@@ -1,0 +1,89 @@
+//! Seals: what is sealed comes back, and nothing else ever opens.
+
+use hub_core::{
+    Secret,
+    seal::{self, Identity, SealKey},
+};
+
+use crate::{
+    pieces::{between, holds},
+    world::{FOREIGN_KEY, key},
+};
+
+/// The parts of an input, between lines of `===`: hub, user, claims (`type=value` lines), what
+/// stands before the seal in the header, what stands behind it, and a byte to change.
+pub fn run(data: &[u8]) {
+    let keys = [SealKey::derive(&key()), SealKey::derive(&Secret::from("an older one"))];
+    opens_nothing(data, &keys);
+    let parts = between(data, "===");
+    let text = |at: usize| String::from_utf8_lossy(parts.get(at).unwrap_or(&&b""[..])).into_owned();
+    let claims = text(2);
+    let claims = claims.lines().filter_map(|line| line.split_once('='));
+    let identity = Identity {
+        hub: text(0),
+        user_id: Some(text(1)).filter(|user| !user.is_empty()),
+        issued_at: parts.len() as u64,
+        claims: claims.map(|(n, v)| (n.to_owned(), v.to_owned())).collect(),
+    };
+    let sealed = seal::seal(&identity, &keys[parts.len() % 2]);
+    assert!(!sealed.contains([',', ':', ' ']), "a seal that a header would cut");
+    assert_eq!(seal::open(&sealed, &keys).unwrap(), identity, "what was sealed");
+    assert_eq!(seal::open(&sealed, &keys[..0]), Err(seal::SealError::Forged));
+    let foreign = SealKey::derive(&Secret::from(FOREIGN_KEY));
+    assert_eq!(seal::open(&sealed, &[foreign]), Err(seal::SealError::Forged));
+    let change = parts.get(5).copied().unwrap_or_default();
+    changed(&sealed, change, &keys);
+    let (before, behind) = (parts.get(3), parts.get(4));
+    found(&identity, &sealed, [before, behind].map(|part| *part.unwrap_or(&&b""[..])), &keys);
+}
+
+/// The input itself, whole and as a header.
+fn opens_nothing(data: &[u8], keys: &[SealKey]) {
+    if let Ok(text) = std::str::from_utf8(data) {
+        assert!(seal::open(text, keys).is_err(), "a seal out of nothing");
+    }
+    let found = seal::find(std::iter::once(data), "chat", Some(b"ada"), keys);
+    assert!(!matches!(found, Ok(Some(_))), "a seal in a header out of nothing");
+}
+
+/// One byte is another one, is gone, or is more.
+fn changed(sealed: &str, change: &[u8], keys: &[SealKey]) {
+    let [place, other @ ..] = change else { return };
+    let at = usize::from(*place) * sealed.len() / 256;
+    let mut forged = sealed.as_bytes().to_vec();
+    match other {
+        [] => drop(forged.remove(at)),
+        [byte] => forged[at] = *byte,
+        [byte, ..] => forged.insert(at, *byte),
+    }
+    let Ok(forged) = String::from_utf8(forged) else { return };
+    if forged != sealed {
+        assert!(seal::open(&forged, keys).is_err(), "a changed seal opens");
+    }
+}
+
+/// Whatever stands beside it in the header: the seal is found for its hub and user alone, or nothing.
+fn found(identity: &Identity, sealed: &str, [before, behind]: [&[u8]; 2], keys: &[SealKey]) {
+    let header = [before, b",shub: ", sealed.as_bytes(), b",", behind].concat();
+    let find = |hub: &str, user: Option<&[u8]>| {
+        seal::find(header.split(|byte| *byte == b'\n'), hub, user, keys)
+    };
+    let user = identity.user_id.as_deref().map(str::as_bytes);
+    let more = holds(&[before, b",", behind].concat(), "shub");
+    match find(&identity.hub, user) {
+        Ok(Some(found)) => assert_eq!(found, *identity, "who was sealed"),
+        Ok(None) => panic!("a seal was passed over"),
+        Err(error) => assert!(more, "a seal alone is found: {error}"),
+    }
+    let other_hub = format!("{}x", identity.hub);
+    assert!(!matches!(find(&other_hub, user), Ok(Some(_))), "the seal of another hub");
+    let other_user = identity.user_id.as_deref().map_or("x".to_owned(), |user| format!("x{user}"));
+    // Of a user who is not ASCII the header says only that there is one.
+    if identity.user_id.as_deref().is_none_or(str::is_ascii) {
+        let found = find(&identity.hub, Some(other_user.as_bytes()));
+        assert!(!matches!(found, Ok(Some(_))), "the seal of another user");
+    }
+    if user.is_some() {
+        assert!(!matches!(find(&identity.hub, None), Ok(Some(_))), "a user's seal for nobody");
+    }
+}

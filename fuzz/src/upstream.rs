@@ -1,0 +1,238 @@
+//! Whatever is sent to the upstream endpoint: it is answered, and no method runs unless the service
+//! signed the call, nor sees a user or a claim that no seal holds.
+
+use std::cell::RefCell;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hub_core::{
+    Claims,
+    protocol::{Message, Protocol, frame::Frames},
+    seal::{self, Identity, SealKey},
+    signature,
+};
+use hub_runtime::{HubApp, prelude::*};
+use serde::Deserialize;
+use serde_json::Value;
+use tower_service::Service;
+
+use crate::{
+    pieces::{first_line, holds},
+    world::{self, FOREIGN_KEY, KEY, key, settle},
+    written,
+};
+
+/// Small, so that inputs reach it.
+const MAX_BODY: usize = 4096;
+/// The role that only seals of ours give.
+const ROLE: (&str, &str) = ("role", "keeper");
+
+/// Who called a method.
+#[derive(Debug)]
+struct Ran {
+    connection_id: String,
+    user_id: Option<String>,
+    claims: Claims,
+}
+
+thread_local! {
+    static RAN: RefCell<Vec<Ran>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A hub with a method for each way to bind arguments.
+struct Fuzzed;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Note {
+    _title: String,
+    #[serde(default)]
+    _tags: Vec<String>,
+    #[serde(default)]
+    _at: Option<f64>,
+}
+
+fn note(ctx: &Context<Fuzzed>) {
+    let ran = Ran {
+        connection_id: ctx.connection_id().to_owned(),
+        user_id: ctx.user_id().map(str::to_owned),
+        claims: ctx.claims().clone(),
+    };
+    let _ = ctx.invocation().query().iter().count();
+    RAN.with_borrow_mut(|all| all.push(ran));
+}
+
+#[serverless_hub(name = "chat")]
+impl Fuzzed {
+    async fn on_connected(&self, ctx: &Context<Self>) -> HubResult {
+        note(ctx);
+        Ok(())
+    }
+
+    async fn on_disconnected(&self, ctx: &Context<Self>, error: Option<String>) -> HubResult {
+        note(ctx);
+        error.map_or(Ok(()), |error| Err(HubError::rejected(error)))
+    }
+
+    async fn echo(&self, ctx: &Context<Self>, value: Value) -> HubResult<Value> {
+        note(ctx);
+        ctx.clients().all().send("said", (&value,)).await?;
+        Ok(value)
+    }
+
+    async fn add(&self, ctx: &Context<Self>, left: i64, right: u8) -> HubResult<i64> {
+        note(ctx);
+        left.checked_add(right.into()).ok_or_else(|| HubError::rejected("too much"))
+    }
+
+    async fn keep(&self, ctx: &Context<Self>, note_: Note, often: Option<f32>) -> HubResult<f32> {
+        note(ctx);
+        drop(note_);
+        Ok(often.unwrap_or_default())
+    }
+
+    async fn bytes(&self, ctx: &Context<Self>, text: String, flag: bool) -> HubResult<Vec<u8>> {
+        note(ctx);
+        Ok(if flag { text.into_bytes() } else { Vec::new() })
+    }
+
+    #[filter(RequireClaim("role", "keeper"))]
+    async fn guarded(&self, ctx: &Context<Self>, group: String) -> HubResult {
+        note(ctx);
+        assert!(ctx.claims().has(ROLE.0, ROLE.1));
+        Ok(ctx.groups().add(ctx.connection_id(), &group).await?)
+    }
+}
+
+/// Answers the requests of an input, one after another. The first line says how the app is set up.
+pub fn run(data: &[u8]) {
+    // Whoever fuzzes long enough copies it from here, and may be told so.
+    if holds(data, KEY) {
+        return;
+    }
+    let (setup, rest) = first_line(data);
+    world::run(with_app(setup, rest));
+}
+
+async fn with_app(setup: &[u8], data: &[u8]) {
+    let trusting = setup.contains(&b't');
+    let mut signalr = hub_runtime::fuzzing::in_memory(KEY);
+    if trusting {
+        signalr = signalr.trust_plain_claims();
+    }
+    let mut builder = HubApp::builder().signalr(signalr).hub(Fuzzed).max_body(MAX_BODY);
+    if setup.contains(&b'c') {
+        builder = builder.upstream_code("s3cret");
+    }
+    if setup.contains(&b'p') {
+        builder = builder.upstream_path("/hooks/{hub}/{category}/{event}").route_prefix("api");
+    }
+    let app = builder.build().expect("an app");
+    for text in written::requests(data) {
+        let mut seals = Vec::new();
+        let made = written::request(text, &mut |request, name| make(request, name, &mut seals));
+        let Some(request) = made else { continue };
+        RAN.with_borrow_mut(Vec::clear);
+        check(&app, request, &seals, trusting).await;
+    }
+}
+
+/// `{sig}`: the signature of the connection; `{foreign}`: with a key that is not known.
+/// `{seal:hub:user}`: a seal of ours; without a user it is for somebody anonymous.
+fn make(
+    request: &Request<Full<Bytes>>,
+    name: &str,
+    seals: &mut Vec<(String, Identity)>,
+) -> Option<String> {
+    let id = || {
+        let id = request.headers().get("x-asrs-connection-id")?;
+        std::str::from_utf8(id.as_bytes()).ok()
+    };
+    match name.split_once(':') {
+        None if name == "sig" => Some(signature::sign(&key(), id()?)),
+        None if name == "foreign" => Some(signature::sign(&FOREIGN_KEY.into(), id()?)),
+        Some(("seal", whose)) => {
+            let (hub, user) = whose.split_once(':')?;
+            let claims = [(ROLE.0, ROLE.1), ("name", "Ada, role: admin")];
+            let identity = Identity {
+                hub: hub.to_owned(),
+                user_id: Some(user.to_owned()).filter(|user| !user.is_empty()),
+                issued_at: 1,
+                claims: claims.map(|(n, v)| (n.to_owned(), v.to_owned())).into_iter().collect(),
+            };
+            let sealed = seal::seal(&identity, &SealKey::derive(&key()));
+            seals.push((sealed.clone(), identity));
+            Some(sealed)
+        }
+        _ => None,
+    }
+}
+
+async fn check(
+    app: &HubApp,
+    request: Request<Full<Bytes>>,
+    seals: &[(String, Identity)],
+    trusting: bool,
+) {
+    let (method, headers) = (request.method().clone(), request.headers().clone());
+    let Ok(answer) = app.service().call(request).await;
+    let (parts, body) = answer.into_parts();
+    let Ok(body) = body.collect().await;
+    let body = body.to_bytes();
+    settle().await;
+    assert!(parts.status.as_u16() < 500, "{}", parts.status);
+    assert!(!holds(&body, KEY), "the key is in an answer");
+    let ran = RAN.with_borrow_mut(std::mem::take);
+    assert!(ran.len() <= 1, "one call runs one method");
+    for ran in &ran {
+        assert_eq!(method, Method::POST);
+        assert!(is_signed(&headers, &ran.connection_id), "a call ran that nobody signed");
+        is_who_it_says(&headers, ran, seals, trusting);
+    }
+    if parts.status == StatusCode::OK && parts.headers.contains_key("content-type") {
+        completion(&parts.headers, body);
+    }
+}
+
+/// Whether the only connection id has this signature among the others.
+fn is_signed(headers: &HeaderMap, connection_id: &str) -> bool {
+    let mut ids = headers.get_all("x-asrs-connection-id").iter();
+    let alone = ids.next().is_some_and(|id| id.as_bytes() == connection_id.as_bytes());
+    let signature = signature::sign(&key(), connection_id).to_ascii_lowercase();
+    let mut lines = headers.get_all("x-asrs-signature").iter();
+    alone
+        && ids.next().is_none()
+        && lines.any(|line| holds(&line.as_bytes().to_ascii_lowercase(), &signature))
+}
+
+/// Claims come from a seal for this hub and user, or there are none.
+fn is_who_it_says(headers: &HeaderMap, ran: &Ran, seals: &[(String, Identity)], trusting: bool) {
+    let header = |name| headers.get(name).map_or(&b""[..], |value| value.as_bytes());
+    let mut genuine = seals.iter().filter(|(sealed, identity)| {
+        let lines = headers.get_all("x-asrs-user-claims");
+        lines.iter().any(|line| holds(line.as_bytes(), sealed))
+            && identity.hub.as_bytes().eq_ignore_ascii_case(header("x-asrs-hub"))
+            && identity.user_id == ran.user_id
+            && identity.claims == ran.claims
+    });
+    if genuine.next().is_none() {
+        let user = ran.user_id.as_deref().unwrap_or_default();
+        assert_eq!(user.as_bytes(), header("x-asrs-user-id"), "the user of the header");
+        assert!(trusting || ran.claims.is_empty(), "claims without a seal");
+    }
+}
+
+/// What the service copies to the client is one message in the client's protocol.
+fn completion(headers: &HeaderMap, body: Bytes) {
+    let content_type = headers["content-type"].to_str().expect("a type of ours");
+    let Some(protocol) = Protocol::from_content_type(content_type) else { return };
+    let mut frames = Frames::new(usize::MAX);
+    frames.switch_to(protocol);
+    frames.push(&body);
+    // The answer to a negotiate is JSON too, and no stream.
+    let Some(frame) = frames.next_frame().expect("a frame") else { return };
+    let message = protocol.parse(&frame).expect("a message").expect("of a known kind");
+    assert!(matches!(message, Message::Completion { .. }), "{message:?}");
+    assert!(frames.is_empty(), "bytes follow the completion");
+}

@@ -1,0 +1,58 @@
+//! The same value in JSON and in MessagePack.
+
+use bytes::Bytes;
+use hub_core::protocol::{ConvertError, Protocol, convert};
+use serde_json::{Value, value::RawValue};
+
+/// Checks what became of a value in another protocol.
+pub(crate) fn agree(
+    value: &Bytes,
+    from: Protocol,
+    to: Protocol,
+    converted: Result<&Bytes, &ConvertError>,
+) {
+    let meant =
+        (from == Protocol::Json).then(|| serde_json::from_slice::<Value>(value)).transpose();
+    let Ok(converted) = converted else {
+        // Half a surrogate pair and the like are JSON by their form alone.
+        assert!(!matches!(meant, Ok(Some(_))), "a JSON value has no form in MessagePack");
+        return;
+    };
+    let back = convert(converted, to, from);
+    match from {
+        Protocol::Json => {
+            let back = back.expect("what was JSON has a form in JSON");
+            let back: Value = serde_json::from_slice(&back).expect("JSON");
+            if let Ok(Some(meant)) = meant {
+                assert!(same(&back, &meant), "there and back: {back} for {meant}");
+            }
+        }
+        _ => {
+            serde_json::from_slice::<&RawValue>(converted).expect("JSON");
+            // Bytes, times and keys have become texts, so the first journey may change them; the
+            // second must not.
+            let back = back.expect("what became JSON has a form in MessagePack");
+            let again = convert(&back, from, to).expect("JSON once more");
+            assert_eq!(convert(&again, to, from).as_ref(), Ok(&back), "the second journey");
+        }
+    }
+}
+
+/// Equal but for the last digit of a fraction, which readers round each in their way.
+fn same(left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        (Value::Array(left), Value::Array(right)) => {
+            left.len() == right.len()
+                && left.iter().zip(right).all(|(left, right)| same(left, right))
+        }
+        (Value::Object(left), Value::Object(right)) => {
+            left.len() == right.len()
+                && left.iter().all(|(name, left)| right.get(name).is_some_and(|it| same(left, it)))
+        }
+        (Value::Number(left), Value::Number(right)) if left != right => {
+            let (Some(left), Some(right)) = (left.as_f64(), right.as_f64()) else { return false };
+            (left - right).abs() <= left.abs().max(right.abs()) * 1e-14
+        }
+        _ => left == right,
+    }
+}

@@ -1,0 +1,77 @@
+//! Requests written down as texts, so that they can be read, mixed and changed:
+//!
+//! ```text
+//! POST /path?query
+//! name: value
+//!
+//! body
+//! ```
+//!
+//! What stands in braces, `{token}` say, is made by the target, because no input could guess it.
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, Request, Uri};
+use http_body_util::Full;
+
+use crate::pieces::{between, first_line};
+
+/// More requests than this tell nothing new.
+const MOST: usize = 8;
+
+/// The requests of an input, in their order; a line of `===` parts them.
+pub(crate) fn requests(data: &[u8]) -> Vec<&[u8]> {
+    let mut requests = between(data, "===");
+    requests.truncate(MOST);
+    requests
+}
+
+/// A request, if HTTP can carry it.
+pub(crate) fn request(
+    text: &[u8],
+    make: &mut dyn FnMut(&Request<Full<Bytes>>, &str) -> Option<String>,
+) -> Option<Request<Full<Bytes>>> {
+    let (line, mut rest) = first_line(text);
+    let (method, target) = std::str::from_utf8(line).ok()?.split_once(' ')?;
+    let mut request = Request::new(Full::default());
+    *request.method_mut() = Method::from_bytes(method.as_bytes()).ok()?;
+    let target = filled(target.as_bytes(), &mut |name| make(&request, name));
+    *request.uri_mut() = Uri::try_from(&target[..]).ok()?;
+    loop {
+        let (line, after) = first_line(rest);
+        rest = after;
+        if line.is_empty() {
+            break;
+        }
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        let name = HeaderName::from_bytes(&line[..colon]).ok()?;
+        let value = filled(line[colon + 1..].trim_ascii(), &mut |name| make(&request, name));
+        let value = HeaderValue::from_bytes(&value).ok()?;
+        request.headers_mut().append(name, value);
+    }
+    *request.body_mut() = Full::new(Bytes::copy_from_slice(rest));
+    Some(request)
+}
+
+/// The text with what stands in braces replaced, where it is known.
+fn filled(text: &[u8], make: &mut dyn FnMut(&str) -> Option<String>) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut rest = text;
+    while let Some(open) = rest.iter().position(|byte| *byte == b'{') {
+        out.extend_from_slice(&rest[..open]);
+        rest = &rest[open..];
+        let close = rest.iter().position(|byte| *byte == b'}');
+        let name = close.and_then(|close| std::str::from_utf8(&rest[1..close]).ok());
+        match name.and_then(&mut *make) {
+            Some(made) => {
+                out.extend_from_slice(made.as_bytes());
+                rest = &rest[close.map_or(1, |close| close + 1)..];
+            }
+            None => {
+                out.push(b'{');
+                rest = &rest[1..];
+            }
+        }
+    }
+    out.extend_from_slice(rest);
+    out
+}

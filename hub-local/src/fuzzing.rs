@@ -1,0 +1,12 @@
+//! Private readers of what clients send, for the fuzz targets alone.
+
+use http::HeaderValue;
+use serde_json::{Map, Value};
+
+pub use crate::transport::websocket::fuzzing::{WebSocketEvent, WebSocketReader};
+
+/// The value of `X-ASRS-User-Claims` for the claims of a token.
+#[must_use]
+pub fn claims_header(claims: &Map<String, Value>) -> Option<HeaderValue> {
+    crate::token::header(claims)
+}

@@ -1,0 +1,42 @@
+//! The decoder of WebSocket frames, fed as a socket would.
+
+use bytes::{Bytes, BytesMut};
+
+use super::decode::{Decoder, Event};
+
+/// What a client's bytes mean.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WebSocketEvent {
+    /// Some payload of a message.
+    Data(Bytes),
+    /// A ping with its payload.
+    Ping(Bytes),
+    /// The client closes.
+    Close,
+    /// It broke the protocol, in these words.
+    Violation(String),
+}
+
+/// Reads the frames of one client.
+#[derive(Debug, Default)]
+pub struct WebSocketReader {
+    decoder: Decoder,
+    input: BytesMut,
+}
+
+impl WebSocketReader {
+    /// Everything that these bytes complete.
+    pub fn read(&mut self, bytes: &[u8]) -> Vec<WebSocketEvent> {
+        self.input.extend_from_slice(bytes);
+        let mut events = Vec::new();
+        loop {
+            events.push(match self.decoder.next(&mut self.input) {
+                Ok(None) => return events,
+                Ok(Some(Event::Data(payload))) => WebSocketEvent::Data(payload),
+                Ok(Some(Event::Ping(payload))) => WebSocketEvent::Ping(payload),
+                Ok(Some(Event::Close)) => WebSocketEvent::Close,
+                Err(violation) => WebSocketEvent::Violation(violation.to_string()),
+            });
+        }
+    }
+}

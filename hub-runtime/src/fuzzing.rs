@@ -1,0 +1,22 @@
+//! What the fuzz targets alone need: private readers, and an app without sockets.
+
+use http::HeaderMap;
+use hub_core::{Claims, Secret};
+
+use crate::{
+    SignalR,
+    config::{LocalPlan, Plan},
+};
+
+/// The embedded service without a listener, with this access key.
+#[must_use]
+pub fn in_memory(key: impl Into<Secret>) -> SignalR {
+    let key = Some(key.into());
+    SignalR::planned(Plan::Local(LocalPlan { key, in_memory: true, ..LocalPlan::default() }))
+}
+
+/// What [`SignalR::trust_plain_claims`] makes of the claims headers.
+#[must_use]
+pub fn plain_claims(headers: &HeaderMap) -> Claims {
+    crate::upstream::plain_claims(headers)
+}
