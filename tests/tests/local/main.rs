@@ -12,6 +12,7 @@ mod keep_alive;
 mod long_polling;
 mod malformed;
 mod messagepack;
+mod model;
 mod negotiate;
 mod order;
 mod outbox;

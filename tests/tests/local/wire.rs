@@ -88,6 +88,11 @@ impl Wire {
         self.stream.write_all(bytes).await.unwrap();
     }
 
+    /// The stream itself, and what was read of it already.
+    pub(crate) fn into_stream(self) -> (Box<dyn Stream>, Vec<u8>) {
+        (self.stream, self.input)
+    }
+
     /// Waits until nothing can be written any more.
     pub(crate) async fn breaks(&mut self) {
         let breaking = async {

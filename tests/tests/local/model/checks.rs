@@ -1,0 +1,208 @@
+//! Compares what happened with what the reference says, and notes it in the history.
+
+use http::Method as Verb;
+
+use super::{
+    driver::{Driver, Failure},
+    operations::{Version, Way},
+    peer::{Expected, Peer, Stage},
+    reference::KEEP_ALIVE,
+    rest,
+};
+
+/// Bytes after which clients acknowledge by themselves.
+const ACKNOWLEDGE: usize = 10_000;
+
+impl Driver {
+    /// Lets everything come to rest and compares. `since` is when the operation began.
+    pub(super) async fn compare(&mut self, since: u64) -> Result<(), Failure> {
+        self.pass(1).await;
+        while self.acknowledge_much().await {
+            self.pass(1).await;
+        }
+        self.find_slow_clients(since).await?;
+        self.compare_heard()?;
+        self.compare_upstream()?;
+        self.compare_asks().await?;
+        self.compare_pings()?;
+        self.compare_counters()?;
+        for client in &mut self.clients {
+            if client.ear.lock().unwrap().over {
+                client.hang_up();
+            }
+        }
+        Ok(())
+    }
+
+    /// Whoever has heard much says so, lest the service keeps it and waits.
+    async fn acknowledge_much(&mut self) -> bool {
+        let mut any = false;
+        for it in 0..self.clients.len() {
+            let much = self.clients[it].ear.lock().unwrap().unacknowledged > ACKNOWLEDGE;
+            any |= much && self.acknowledge(it).await;
+        }
+        any
+    }
+
+    /// When exactly a client that does not read is too slow is the service's to know: it depends on
+    /// how much is on its way. But neither too early nor too late.
+    async fn find_slow_clients(&mut self, since: u64) -> Result<(), Failure> {
+        for it in 0..self.clients.len() {
+            let peer = &self.reference.peers[it];
+            if !peer.may_be_slow() {
+                continue;
+            }
+            let path = format!("connections/{}", self.ids[it]);
+            let path = rest::path(Version::V2024, peer.hub, &path, &[]);
+            let body = String::new();
+            let answer = rest::call(&self.service, &Verb::HEAD, &path, rest::GOOD, body).await;
+            match answer.status {
+                404 => {
+                    self.note(&format!("c{it} is slow"));
+                    self.reference.is_slow(it, since);
+                }
+                _ if peer.must_be_slow() => return Err(format!("c{it} is too slow and lives")),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn compare_heard(&mut self) -> Result<(), Failure> {
+        for it in 0..self.clients.len() {
+            let lines = self.clients[it].ear.lock().unwrap().take();
+            for line in &lines {
+                self.note(&format!("c{it} hears {line}"));
+                hear(&mut self.reference.peers[it], line)
+                    .map_err(|what| format!("c{it} hears {line:?} {what}"))?;
+            }
+            let peer = &self.reference.peers[it];
+            if peer.deaf || !peer.listens() {
+                continue;
+            }
+            if peer.loose && self.reference.now < peer.over_by {
+                continue;
+            }
+            if peer.loose {
+                return Err(format!("c{it} reads on and does not hear that it is over"));
+            }
+            if let Some(next) = peer.hears.front() {
+                return Err(format!("c{it} does not hear {next:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn compare_upstream(&mut self) -> Result<(), Failure> {
+        let number = |id: &str| self.ids.iter().position(|known| known == id);
+        let mut calls: Vec<_> =
+            self.app.take().into_iter().map(|seen| (number(&seen.connection), seen)).collect();
+        // Calls of different connections have no order.
+        calls.sort_by_key(|(it, _)| *it);
+        for (it, seen) in calls {
+            let at = seen.at.duration_since(self.began).as_millis() as u64;
+            let Some(it) = it else { return Err(format!("of whom is {}?", seen.text)) };
+            self.note(&format!("c{it} upstream {}", seen.text));
+            let due = self.reference.peers[it].upstream.pop_front();
+            let fits = due
+                .as_ref()
+                .is_some_and(|due| due.text == seen.text && (due.from..=due.until).contains(&at));
+            if !fits {
+                let text = &seen.text;
+                return Err(format!("c{it}: upstream {text:?} at {at} instead of {due:?}"));
+            }
+        }
+        let now = self.reference.now;
+        for (it, peer) in self.reference.peers.iter().enumerate() {
+            if let Some(due) = peer.upstream.front().filter(|due| due.until < now) {
+                return Err(format!("c{it}: no upstream call at {now}, but {due:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    async fn compare_asks(&mut self) -> Result<(), Failure> {
+        for number in 0..self.asking.len() {
+            let Some(asking) = self.asking[number].take_if(|it| it.is_finished()) else {
+                let ask = &self.reference.asks[number];
+                if let (Some(status), true) = (ask.status, self.asking[number].is_some()) {
+                    let it = ask.connection;
+                    return Err(format!("question {number} to c{it} waits instead of {status}"));
+                }
+                continue;
+            };
+            let answer = asking.await.map_err(|error| error.to_string())?;
+            let ask = &self.reference.asks[number];
+            let (status, body) = (ask.status.unwrap_or_default(), ask.body);
+            self.answered(&format!("question {number}"), answer.status, status)?;
+            if status == 200 && answer.body != body {
+                return Err(format!("question {number}: {:?} instead of {body}", answer.body));
+            }
+        }
+        Ok(())
+    }
+
+    /// As many pings as there were times for one; none where polls say as much.
+    fn compare_pings(&self) -> Result<(), Failure> {
+        for (it, peer) in self.reference.peers.iter().enumerate() {
+            if !peer.is_live() || !peer.steady {
+                continue;
+            }
+            let pings = self.clients[it].ear.lock().unwrap().pings;
+            let times = (self.reference.now - peer.live_since) / KEEP_ALIVE;
+            let most = if peer.way == Way::Polling { 0 } else { times };
+            // One is left out while something else is being written.
+            if pings > most || pings + 1 < most {
+                return Err(format!("c{it} has {pings} pings instead of {most}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn compare_counters(&self) -> Result<(), Failure> {
+        let counters = self.service.counters();
+        let live = || self.reference.peers.iter().filter(|peer| peer.is_live());
+        let waits = live().filter(|peer| !peer.listens()).count();
+        if counters.connections != live().count() || counters.waiting_clients > waits {
+            return Err(format!(
+                "{} live, {waits} of them do not read: {counters:?}",
+                live().count()
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Whether this may be heard now.
+fn hear(peer: &mut Peer, line: &str) -> Result<(), Failure> {
+    match peer.hears.front_mut() {
+        Some(Expected::Line(expected)) if expected == line => {
+            peer.hears.pop_front();
+            return Ok(());
+        }
+        Some(Expected::AnyOrder(lines)) => {
+            if let Some(at) = lines.iter().position(|expected| expected == line) {
+                lines.remove(at);
+                if lines.is_empty() {
+                    peer.hears.pop_front();
+                }
+                return Ok(());
+            }
+        }
+        Some(Expected::Line(_)) | None => {}
+    }
+    // The last messages of a client that does not read may be lost, the farewell, too.
+    if peer.loose && peer.stage == Stage::Over {
+        let farewell = |it: &Expected| matches!(it, Expected::Line(said) if said == line);
+        if line.starts_with("close ") && peer.hears.back().is_some_and(farewell) {
+            peer.hears.clear();
+            return Ok(());
+        }
+        if ["closed 1000", "over", "cut"].contains(&line) {
+            peer.hears.clear();
+            peer.deaf = true;
+            return Ok(());
+        }
+    }
+    Err(format!("instead of {:?}", peer.hears.front()))
+}

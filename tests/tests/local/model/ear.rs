@@ -1,0 +1,183 @@
+//! What a client hears, one line for each message.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use hub_core::protocol::{Message, Outcome, Protocol, convert, frame::Frames, handshake};
+
+use super::upstream::first;
+
+/// Turns bytes of any transport into lines.
+pub(super) struct Ear {
+    protocol: Protocol,
+    frames: Frames,
+    /// Bytes of a WebSocket that are no whole frame yet.
+    input: Vec<u8>,
+    accepted: bool,
+    lines: Vec<String>,
+    pub(super) pings: u64,
+    /// Questions that wait for an answer.
+    pub(super) asked: VecDeque<String>,
+    pub(super) over: bool,
+    /// What stateful reconnect counts: the id of the next message, and the last that was new.
+    next: u64,
+    pub(super) latest: u64,
+    /// Bytes since the last acknowledgement.
+    pub(super) unacknowledged: usize,
+    awaits_sequence: bool,
+    /// Of our messages the service has these.
+    pub(super) service_has: u64,
+}
+
+impl Ear {
+    pub(super) fn new(protocol: Protocol) -> Self {
+        Self {
+            protocol,
+            frames: Frames::new(1 << 20),
+            input: Vec::new(),
+            accepted: false,
+            lines: Vec::new(),
+            pings: 0,
+            asked: VecDeque::new(),
+            over: false,
+            next: 1,
+            latest: 0,
+            unacknowledged: 0,
+            awaits_sequence: false,
+            service_has: 0,
+        }
+    }
+
+    /// What was heard since this was asked last.
+    pub(super) fn take(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.lines)
+    }
+
+    /// Another socket: it begins with the number of its first message.
+    pub(super) fn resumes(&mut self) {
+        self.input.clear();
+        self.frames = Frames::new(1 << 20);
+        self.frames.switch_to(self.protocol);
+        self.awaits_sequence = true;
+    }
+
+    /// The transport has ended.
+    pub(super) fn ends(&mut self, how: &str) {
+        if !std::mem::replace(&mut self.over, true) {
+            self.lines.push(how.to_owned());
+        }
+    }
+
+    /// Bytes of a WebSocket.
+    pub(super) fn web_socket(&mut self, bytes: &[u8]) {
+        self.input.extend_from_slice(bytes);
+        while let Some((first, payload)) = self.web_socket_frame() {
+            match first {
+                0x81 | 0x82 => self.messages(&payload),
+                0x88 => {
+                    let status = u16::from_be_bytes([payload[0], payload[1]]);
+                    self.ends(&format!("closed {status}"));
+                }
+                other => self.lines.push(format!("a frame of kind {other:x}")),
+            }
+        }
+    }
+
+    fn web_socket_frame(&mut self) -> Option<(u8, Vec<u8>)> {
+        let first = *self.input.first()?;
+        let (start, length) = match *self.input.get(1)? {
+            126 => (4, usize::from(u16::from_be_bytes(self.input.get(2..4)?.try_into().unwrap()))),
+            127 => (10, u64::from_be_bytes(self.input.get(2..10)?.try_into().unwrap()) as usize),
+            length => (2, usize::from(length)),
+        };
+        let payload = self.input.get(start..start + length)?.to_vec();
+        self.input.drain(..start + length);
+        Some((first, payload))
+    }
+
+    /// Bytes of hub messages.
+    pub(super) fn messages(&mut self, bytes: &[u8]) {
+        self.frames.push(bytes);
+        self.unacknowledged += bytes.len();
+        while let Some(frame) = self.frames.next_frame().unwrap() {
+            if self.accepted {
+                let message = self.protocol.parse(&frame).unwrap().unwrap();
+                self.message(message);
+            } else {
+                self.greeting(&frame);
+            }
+        }
+    }
+
+    fn greeting(&mut self, record: &Bytes) {
+        if record.starts_with(b"{\"type\":7") {
+            let message = Protocol::Json.parse(record).unwrap().unwrap();
+            return self.message(message);
+        }
+        match handshake::parse_response(record).unwrap() {
+            None => {
+                self.accepted = true;
+                self.frames.switch_to(self.protocol);
+                self.lines.push("accepted".to_owned());
+            }
+            Some(error) => self.lines.push(format!("refused {error}")),
+        }
+    }
+
+    fn message(&mut self, message: Message) {
+        if let Message::Sequence { sequence_id } = message {
+            self.awaits_sequence = false;
+            self.next = sequence_id;
+            return self.lines.push(format!("sequence {sequence_id}"));
+        }
+        if self.awaits_sequence {
+            return self.lines.push(format!("before any sequence: {message:?}"));
+        }
+        if matches!(message, Message::Invocation { .. } | Message::Completion { .. }) {
+            let id = self.next;
+            self.next += 1;
+            if id <= self.latest {
+                return;
+            }
+            self.latest = id;
+        }
+        let line = match message {
+            Message::Ping => {
+                self.pings += 1;
+                return;
+            }
+            Message::Ack { sequence_id } => {
+                self.service_has = self.service_has.max(sequence_id);
+                return;
+            }
+            Message::Invocation { invocation_id: Some(id), arguments, .. } => {
+                let number = first(self.protocol, &arguments);
+                self.asked.push_back(id.clone());
+                format!("asked {id} {number}")
+            }
+            Message::Invocation { target, arguments, .. } => {
+                format!("{target} {}", first(self.protocol, &arguments))
+            }
+            Message::Completion { invocation_id, outcome } => {
+                format!("completion {invocation_id}{}", self.outcome(outcome))
+            }
+            Message::Close { error, allow_reconnect } => {
+                let again = if allow_reconnect { " again" } else { "" };
+                format!("close{again} {}", error.as_deref().unwrap_or("-"))
+            }
+            other => format!("{other:?}"),
+        };
+        self.lines.push(line);
+    }
+
+    fn outcome(&self, outcome: Outcome) -> String {
+        match outcome {
+            Outcome::Void => String::new(),
+            Outcome::Result(value) => {
+                let json = convert(&value, self.protocol, Protocol::Json).unwrap();
+                format!(": {}", String::from_utf8_lossy(&json))
+            }
+            Outcome::Error(error) => format!(" failed: {error}"),
+        }
+    }
+}

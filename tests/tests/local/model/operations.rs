@@ -1,0 +1,332 @@
+//! What can happen to a service, chosen at random.
+//!
+//! Operations name clients by slot, users and groups by number, and mean whatever is there when
+//! their turn comes; where nothing fits they do nothing. So any of them can be left out of a list.
+
+use super::random::Random;
+
+pub(super) const SLOTS: usize = 8;
+pub(super) const HUBS: usize = 2;
+const USERS: usize = 4;
+const GROUPS: usize = 3;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    WebSockets,
+    Events,
+    Polling,
+}
+
+/// What the token of a client is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pass {
+    Lasting,
+    Stale,
+    /// The client asks to be closed when so many seconds have passed.
+    ClosesAfter(u64),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Newcomer {
+    pub(super) hub: usize,
+    pub(super) user: Option<usize>,
+    pub(super) way: Way,
+    /// Speaks MessagePack.
+    pub(super) packed: bool,
+    pub(super) resumes: bool,
+    pub(super) pass: Pass,
+    /// Seconds from negotiate to the request that opens the connection.
+    pub(super) dawdles: u64,
+    /// Sends its handshake at once.
+    pub(super) greets: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leaving {
+    /// With the close message of the hub protocol.
+    Message,
+    /// With the close of the transport.
+    Transport,
+    /// Without a word.
+    Abrupt,
+}
+
+/// What the app does when a method of this name is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Method {
+    Result,
+    Nothing,
+    Empty,
+    Fails,
+    Unreachable,
+    Slow,
+    /// The app sends the caller a message before it answers.
+    Tells,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum To {
+    Everyone,
+    Group(usize),
+    User(usize),
+    Slot(usize),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Version {
+    V1,
+    Preview2020,
+    V2022,
+    V2024,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Sending {
+    pub(super) hub: usize,
+    pub(super) to: To,
+    pub(super) excluded: Vec<usize>,
+    pub(super) version: Version,
+    /// Characters beside the number of the message.
+    pub(super) padding: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Membership {
+    Add { slot: usize, group: usize },
+    Remove { slot: usize, group: usize },
+    RemoveFromAll { slot: usize },
+    AddUser { user: usize, group: usize, ttl: Option<u64> },
+    RemoveUser { user: usize, group: usize },
+    RemoveUserFromAll { user: usize },
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Question {
+    Exists(To),
+    IsUserInGroup { user: usize, group: usize },
+    List { group: usize },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reply {
+    Result,
+    Void,
+    Error,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Operation {
+    Connect(usize, Newcomer),
+    Greet(usize),
+    /// Somebody else comes with the token of this connection.
+    Intrude(usize),
+    Leave(usize, Leaving),
+    /// The stream breaks while messages are on their way, after these shares of the bytes in each
+    /// direction, in percent.
+    Cut {
+        slot: usize,
+        sends: usize,
+        heard: usize,
+        calls: Vec<Method>,
+        said: usize,
+    },
+    Resume(usize),
+    /// The client stops reading.
+    Pause(usize),
+    Read(usize),
+    /// Calls in one piece, or in two that part after this share of the bytes.
+    Call {
+        slot: usize,
+        calls: Vec<(Method, bool)>,
+        part: usize,
+    },
+    Ping(usize),
+    Acknowledge(usize),
+    Ask(usize),
+    Answer(usize, Reply),
+    /// All at once.
+    Send(Vec<Sending>),
+    /// So many big messages to one who may not read.
+    Flood {
+        slot: usize,
+        messages: usize,
+        padding: usize,
+    },
+    Close {
+        hub: usize,
+        to: To,
+        excluded: Vec<usize>,
+        version: Version,
+        reason: Option<usize>,
+    },
+    Change {
+        hub: usize,
+        change: Membership,
+        version: Version,
+    },
+    Look {
+        hub: usize,
+        question: Question,
+        version: Version,
+    },
+    /// A call whose token is too old.
+    Stale(usize),
+    /// Milliseconds pass.
+    Wait(u64),
+}
+
+pub(super) fn choose(random: &mut Random, count: usize) -> Vec<Operation> {
+    let mut operations = Vec::with_capacity(count);
+    while operations.len() < count {
+        operations.push(operation(random));
+    }
+    operations
+}
+
+fn operation(random: &mut Random) -> Operation {
+    let slot = random.below(SLOTS);
+    match random.below(100) {
+        0..18 => Operation::Connect(slot, newcomer(random)),
+        18..20 => Operation::Greet(slot),
+        20..21 => Operation::Intrude(slot),
+        21..24 => Operation::Leave(slot, leaving(random)),
+        24..27 => Operation::Cut {
+            slot,
+            sends: random.below(4),
+            heard: random.below(101),
+            calls: random.some(3, method),
+            said: random.below(101),
+        },
+        27..31 => Operation::Resume(slot),
+        31..35 => Operation::Pause(slot),
+        35..37 => Operation::Read(slot),
+        37..46 => Operation::Call {
+            slot,
+            calls: random.some(3, |random| (method(random), random.percent(75))),
+            part: random.below(101),
+        },
+        46..48 => Operation::Ping(slot),
+        48..50 => Operation::Acknowledge(slot),
+        50..54 => Operation::Ask(slot),
+        54..58 => {
+            Operation::Answer(slot, random.one_of(&[Reply::Result, Reply::Void, Reply::Error]))
+        }
+        58..69 => Operation::Send(vec![sending(random)]),
+        69..72 => Operation::Send(random.some(4, sending)),
+        72..75 => {
+            let padding = random.one_of(&[100, 1000, 2000]);
+            Operation::Flood { slot, messages: 5 + random.below(40), padding }
+        }
+        75..77 => close(random),
+        77..87 => {
+            let (hub, version) = (random.below(HUBS), version(random));
+            Operation::Change { hub, change: membership(random), version }
+        }
+        87..93 => {
+            let (hub, version) = (random.below(HUBS), version(random));
+            Operation::Look { hub, question: question(random), version }
+        }
+        93 => Operation::Stale(random.below(HUBS)),
+        _ => Operation::Wait(wait(random)),
+    }
+}
+
+fn newcomer(random: &mut Random) -> Newcomer {
+    let way = random.one_of(&[Way::WebSockets, Way::WebSockets, Way::Events, Way::Polling]);
+    Newcomer {
+        hub: random.below(HUBS),
+        user: random.percent(80).then(|| random.below(USERS)),
+        way,
+        packed: random.percent(if way == Way::Events { 5 } else { 40 }),
+        resumes: way == Way::WebSockets && random.percent(60),
+        pass: match random.below(20) {
+            0 => Pass::Stale,
+            1..3 => Pass::ClosesAfter(random.below(120) as u64),
+            _ => Pass::Lasting,
+        },
+        dawdles: if random.percent(90) { 0 } else { random.one_of(&[3, 14, 16, 40]) },
+        greets: random.percent(95),
+    }
+}
+
+fn leaving(random: &mut Random) -> Leaving {
+    random.one_of(&[Leaving::Message, Leaving::Transport, Leaving::Abrupt])
+}
+
+fn method(random: &mut Random) -> Method {
+    random.one_of(&[
+        Method::Result,
+        Method::Result,
+        Method::Nothing,
+        Method::Empty,
+        Method::Fails,
+        Method::Unreachable,
+        Method::Slow,
+        Method::Tells,
+    ])
+}
+
+fn version(random: &mut Random) -> Version {
+    random.one_of(&[Version::V1, Version::Preview2020, Version::V2022, Version::V2024])
+}
+
+fn to(random: &mut Random) -> To {
+    match random.below(10) {
+        0..4 => To::Everyone,
+        4..7 => To::Group(random.below(GROUPS)),
+        7..9 => To::User(random.below(USERS)),
+        _ => To::Slot(random.below(SLOTS)),
+    }
+}
+
+fn sending(random: &mut Random) -> Sending {
+    let excluded = if random.percent(60) { 0 } else { 3 };
+    Sending {
+        hub: random.below(HUBS),
+        to: to(random),
+        excluded: random.some(excluded, |random| random.below(SLOTS)),
+        version: version(random),
+        padding: random.one_of(&[0, 0, 10, 300]),
+    }
+}
+
+fn close(random: &mut Random) -> Operation {
+    // Rarely everyone: then little is left to go on with.
+    let slot = To::Slot(random.below(SLOTS));
+    let to = if random.percent(60) { slot } else { to(random) };
+    Operation::Close {
+        hub: random.below(HUBS),
+        to,
+        excluded: random.some(3, |random| random.below(SLOTS)),
+        version: version(random),
+        reason: random.percent(50).then(|| random.below(3)),
+    }
+}
+
+fn membership(random: &mut Random) -> Membership {
+    let (slot, user, group) = (random.below(SLOTS), random.below(USERS), random.below(GROUPS));
+    match random.below(12) {
+        0..5 => Membership::Add { slot, group },
+        5..6 => Membership::Remove { slot, group },
+        6..7 => Membership::RemoveFromAll { slot },
+        7..10 => {
+            let ttl = random.one_of(&[None, None, Some(0), Some(5), Some(20), Some(100)]);
+            Membership::AddUser { user, group, ttl }
+        }
+        10 => Membership::RemoveUser { user, group },
+        _ => Membership::RemoveUserFromAll { user },
+    }
+}
+
+fn question(random: &mut Random) -> Question {
+    let (user, group) = (random.below(USERS), random.below(GROUPS));
+    match random.below(8) {
+        0..4 => Question::Exists(to(random)),
+        4..6 => Question::IsUserInGroup { user, group },
+        _ => Question::List { group },
+    }
+}
+
+fn wait(random: &mut Random) -> u64 {
+    1000 * random.one_of(&[1, 1, 2, 2, 3, 6, 11, 16, 31, 100, 300])
+}
