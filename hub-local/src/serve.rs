@@ -17,7 +17,7 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    task::JoinSet,
+    task::{JoinSet, yield_now},
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -54,10 +54,14 @@ pub(crate) async fn serve(
                 Ok((stream, _)) => {
                     let crowded = descriptors.is_crowded(&stream).then_some(Crowded);
                     let hang_up = HangUp::default();
-                    let place = silent.enter(hang_up.hung_up.clone());
+                    let (place, full) = silent.enter(hang_up.hung_up.clone());
                     let stream = hang_up.guard(stream, state.limits.answer_stall);
                     let socket = Socket { stream, hang_up, place, crowded };
                     connections.spawn(connection(service.clone(), Arc::clone(&state), socket));
+                    if full {
+                        // The one that is closed for it gives its descriptor back.
+                        yield_now().await;
+                    }
                 }
                 Err(error) => rest(&error).await,
             },

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hub_core::{
-    names,
+    names::{self, NameError},
     protocol::{Message, Outcome, frame::Frames},
 };
 
@@ -14,6 +14,8 @@ use super::{
 };
 use crate::transport::{Incoming, Source};
 
+/// The longest name of a hub method, in characters.
+const MAX_METHOD: usize = 1024;
 const NO_STREAMS: &str = "serverless mode has no streams: call an ordinary method, and let it \
                           send messages to the caller";
 
@@ -109,13 +111,22 @@ async fn act(
 }
 
 async fn invoke(connection: &Arc<Connection>, call: Call) -> Result<(), Ending> {
-    if let Err(error) = names::check_event(&call.target) {
+    let checked = names::check_event(&call.target).and_then(|()| check_length(&call.target));
+    if let Err(error) = checked {
         refuse(connection, call.invocation_id, &error.to_string());
         return Ok(());
     }
     dispatch::room(connection).await?;
     dispatch::submit(connection, Work::Call(call));
     Ok(())
+}
+
+/// The name becomes a header line of the upstream call, and of the log where that fails.
+fn check_length(target: &str) -> Result<(), NameError> {
+    if target.chars().count() <= MAX_METHOD {
+        return Ok(());
+    }
+    Err(NameError::TooLong { kind: "method name", limit: MAX_METHOD })
 }
 
 /// Answers a call that goes nowhere. A call without an id wants no answer.

@@ -46,8 +46,8 @@ impl Silent {
         Arc::new(Self { limit: limit.max(1), waiting: Mutex::default() })
     }
 
-    /// A new socket, and what closes it.
-    pub(super) fn enter(self: &Arc<Self>, close: CancellationToken) -> Place {
+    /// A new socket, and what closes it. Says whether another is closed for it.
+    pub(super) fn enter(self: &Arc<Self>, close: CancellationToken) -> (Place, bool) {
         let mut waiting = lock(&self.waiting);
         waiting.last += 1;
         let number = waiting.last;
@@ -58,6 +58,7 @@ impl Silent {
         if tells {
             waiting.told = Some(Instant::now());
         }
+        let full = oldest.is_some();
         drop(waiting);
         if let Some((_, close)) = oldest {
             close.cancel();
@@ -66,7 +67,7 @@ impl Silent {
             let limit = self.limit;
             tracing::warn!(limit, "too many sockets send no request; the oldest are closed");
         }
-        Place { silent: Arc::clone(self), number, left: AtomicBool::new(false) }
+        (Place { silent: Arc::clone(self), number, left: AtomicBool::new(false) }, full)
     }
 }
 
@@ -91,7 +92,7 @@ mod tests {
 
     fn enter(silent: &Arc<Silent>) -> (CancellationToken, Place) {
         let close = CancellationToken::new();
-        (close.clone(), silent.enter(close))
+        (close.clone(), silent.enter(close).0)
     }
 
     #[tokio::test]

@@ -72,6 +72,22 @@ async fn no_line_end_gets_into_a_user_id() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_method_name_has_at_most_1024_characters() {
+    let fixture = Fixture::new(App::silent());
+    let mut client = fixture.client("ada").await;
+
+    for length in [1025, 65_536, 1_000_000] {
+        client.invoke("7", &"m".repeat(length)).await;
+        let refusal = "{\"type\":3,\"invocationId\":\"7\",\"error\":\"a method name has at most 1024 characters\"}\x1e";
+        assert_eq!(client.hear().await, refusal);
+    }
+    client.invoke("8", &"ü".repeat(1024)).await;
+
+    assert_eq!(client.hear().await, "{\"type\":3,\"invocationId\":\"8\"}\x1e");
+    assert_eq!(fixture.app.calls().len(), 2, "`connected` and the last");
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_line_end_gets_into_any_header_of_an_upstream_call() {
     let fixture = Fixture::new(App::silent());
     let url = format!("{URL}/client/?hub=chat&x=%0D%0AX-Evil:%201");
