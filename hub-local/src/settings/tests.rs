@@ -99,6 +99,16 @@ fn errors_do_not_show_the_key_of_a_url() {
     assert!(!error(&text).contains("secret"));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_without_an_end_is_refused() {
+    let error = Settings::read(Path::new("/dev/zero")).unwrap_err();
+
+    assert_eq!(error.to_string(), "/dev/zero: the settings cannot be read");
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(source, "it has more than 1048576 bytes");
+}
+
 #[test]
 fn a_file_that_is_not_there_is_named() {
     let error = Settings::read(Path::new("/does/not/exist.json")).unwrap_err();

@@ -73,7 +73,9 @@ async fn a_head_that_comes_a_byte_at_a_time_is_cut_off() {
 
 #[tokio::test]
 async fn of_too_many_silent_sockets_the_oldest_are_closed_and_good_clients_served() {
-    let served = Served::new(Limits { silent_sockets: 50, ..Limits::default() }).await;
+    let request_head = Duration::from_hours(1);
+    let limits = Limits { silent_sockets: 50, request_head, ..Limits::default() };
+    let served = Served::new(limits).await;
     let mut sockets: Vec<Raw> = Vec::new();
     for number in 0..300 {
         let mut socket = served.connect().await;
@@ -88,7 +90,7 @@ async fn of_too_many_silent_sockets_the_oldest_are_closed_and_good_clients_serve
     good_client_is_served(&served).await;
     served.serves().await;
 
-    // The oldest are closed long before their time of thirty seconds; the youngest are still heard.
+    // The oldest are closed long before their time; the youngest are still heard.
     for socket in &mut sockets[..200] {
         socket.rest().await;
     }
@@ -101,7 +103,8 @@ async fn of_too_many_silent_sockets_the_oldest_are_closed_and_good_clients_serve
 
 #[tokio::test]
 async fn sockets_that_have_asked_before_do_not_count_as_silent() {
-    let served = Served::new(Limits { silent_sockets: 5, ..Limits::default() }).await;
+    let request_head = Duration::from_hours(1);
+    let served = Served::new(Limits { silent_sockets: 5, request_head, ..Limits::default() }).await;
     let mut kept = served.connect().await;
     kept.write(b"GET /api/health HTTP/1.1\r\nhost: x\r\n\r\n").await;
     let mut start = [0; 12];

@@ -8,7 +8,7 @@ use tokio::io::AsyncReadExt as _;
 use super::{Raw, Served};
 use crate::{
     support::{client_token, eventually, settle},
-    wire::UPGRADE,
+    wire::{EVENTS, Negotiated, UPGRADE},
 };
 
 const HANDSHAKE: &[u8] = b"{\"protocol\":\"json\",\"version\":1}\x1e";
@@ -19,19 +19,25 @@ pub(super) fn text(payload: &[u8]) -> Vec<u8> {
     [&[0x81, 0x80 | length, 0, 0, 0, 0][..], payload].concat()
 }
 
-/// A WebSocket on a socket of its own, whose handshake is sent and which has read nothing since.
+/// A WebSocket on a socket of its own that has read nothing but the head of the answer.
 pub(super) async fn web_socket(served: &Served) -> Raw {
+    opened(served, "", UPGRADE, "HTTP/1.1 101").await
+}
+
+/// What becomes of a `GET` to the service with a good token.
+async fn opened(served: &Served, query: &str, headers: &str, status: &str) -> Raw {
     let mut socket = served.connect().await;
     let token = client_token("ada");
     let head = format!(
-        "GET /client/?hub=chat HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n{UPGRADE}\r\n"
+        "GET /client/?hub=chat&{query} HTTP/1.1\r\nhost: localhost\r\n\
+         authorization: Bearer {token}\r\n{headers}\r\n"
     );
     socket.write(head.as_bytes()).await;
     let mut answer = Vec::new();
     while !answer.ends_with(b"\r\n\r\n") {
         answer.push(socket.0.read_u8().await.unwrap());
     }
-    assert!(answer.starts_with(b"HTTP/1.1 101"));
+    assert!(answer.starts_with(status.as_bytes()), "{}", String::from_utf8_lossy(&answer));
     socket
 }
 
@@ -88,24 +94,40 @@ async fn a_peer_that_takes_no_answer_is_closed_after_its_time() {
 }
 
 #[tokio::test]
-async fn a_web_socket_may_pause_for_longer_than_an_answer_may() {
+async fn what_has_an_outbox_may_pause_for_longer_than_an_answer_may() {
+    const MESSAGES: usize = 30;
+    let message = "x".repeat(500_000);
     let answer_stall = Duration::from_millis(50);
     let outbox_bytes = 64 * 1024 * 1024;
-    let served = Served::new(Limits { answer_stall, outbox_bytes, ..Limits::default() }).await;
-    let mut client = web_socket(&served).await;
-    client.write(&text(HANDSHAKE)).await;
-    served.fixture.app.called("connected").await;
+    let limits =
+        Limits { answer_stall, outbox_bytes, resume_buffer: outbox_bytes, ..Limits::default() };
+    let served = Served::new(limits).await;
+    let fixture = &served.fixture;
+
+    let mut plain = web_socket(&served).await;
+    plain.write(&text(HANDSHAKE)).await;
+    let resumes = "&useStatefulReconnect=true";
+    let resumable = Negotiated::with(fixture, client_token("ada"), resumes).await;
+    let mut resumable = opened(&served, &resumable.query, UPGRADE, "HTTP/1.1 101").await;
+    resumable.write(&text(b"{\"protocol\":\"json\",\"version\":2}\x1e")).await;
+    let events = Negotiated::new(fixture).await;
+    let stream = opened(&served, &events.query, EVENTS, "HTTP/1.1 200").await;
+    events.post(r#"{"protocol":"json","version":1}"#).await;
+    eventually(|| fixture.service.counters().connections == 3).await;
 
     // More than the buffers of a socket hold, so that the service waits to write.
-    let message = "x".repeat(500_000);
-    for _ in 0..40 {
-        served.fixture.send(":send", &message).await;
+    for _ in 0..MESSAGES {
+        fixture.send(":send", &message).await;
         settle().await;
     }
-    eventually(|| served.fixture.service.counters().waiting_bytes > 0).await;
+    eventually(|| fixture.service.counters().waiting_clients == 3).await;
     tokio::time::sleep(answer_stall * 4).await;
 
-    let mut bytes = vec![0; 40 * 500_000];
-    tokio::time::timeout(super::PATIENCE, client.0.read_exact(&mut bytes)).await.unwrap().unwrap();
-    assert_eq!(served.fixture.service.counters().connections, 1);
+    // Then they read everything after all.
+    for mut socket in [plain, stream, resumable] {
+        let mut bytes = vec![0; MESSAGES * message.len()];
+        let reading = tokio::time::timeout(super::PATIENCE, socket.0.read_exact(&mut bytes));
+        reading.await.unwrap().unwrap();
+    }
+    assert_eq!(fixture.service.counters().slow_clients, 0);
 }
