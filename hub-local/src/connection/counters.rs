@@ -109,9 +109,11 @@ impl Received {
         is_new
     }
 
-    /// The other side resumes with this id.
+    /// The other side resumes with this id. It may be past the next one: a socket can break after the
+    /// other side said where it goes on and before it sent that again, while it learnt from an
+    /// acknowledgement that it need not.
     pub(crate) fn resume(&mut self, sequence: u64) -> Result<(), Ahead> {
-        if sequence > self.next {
+        if sequence > self.latest.saturating_add(1) {
             return Err(Ahead);
         }
         self.next = sequence;
@@ -180,5 +182,18 @@ mod tests {
         assert_eq!(received.latest(), 4);
         assert_eq!(received.resume(5), Ok(()));
         assert_eq!(received.resume(6), Err(Ahead));
+    }
+
+    #[test]
+    fn what_was_not_sent_again_because_it_was_acknowledged_is_no_gap() {
+        let mut received = Received::default();
+        assert!(received.count() && received.count());
+
+        assert_eq!(received.resume(1), Ok(()));
+        // The socket breaks here, and the other side has the acknowledgement of both.
+        assert_eq!(received.resume(3), Ok(()));
+
+        assert!(received.count());
+        assert_eq!(received.latest(), 3);
     }
 }

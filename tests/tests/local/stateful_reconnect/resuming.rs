@@ -298,3 +298,26 @@ async fn a_client_is_asked_across_a_break() {
 
     assert_eq!(asking.await.unwrap().status, 200);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_broke_again_before_it_sent_again_goes_on_after_what_was_acknowledged() {
+    let fixture = Fixture::new(App::silent());
+    let (client, mut wire) = connected(&fixture).await;
+    wire.say(&call("a")).await;
+    fixture.app.called("a").await;
+    cut(wire).await;
+    let mut wire = client.web_socket().await;
+    assert_eq!(wire.hear().await, sequence(1));
+    wire.say(&sequence(1)).await;
+    assert_eq!(wire.hear().await, ack(1));
+
+    cut(wire).await;
+    let mut wire = client.web_socket().await;
+    assert_eq!(wire.hear().await, sequence(1));
+    wire.say(&sequence(2)).await;
+    wire.say(&call("b")).await;
+
+    fixture.app.called("b").await;
+    assert_eq!(wire.hear().await, ack(2));
+    assert_eq!(fixture.app.events(), ["connected", "a", "b"]);
+}
