@@ -90,7 +90,18 @@ impl Negotiations {
         self.expire(now);
         let next = self.order.front().map(|(end, _)| *end);
         self.swept = next.is_some();
+        if next.is_none() {
+            self.give_back();
+        }
         next
+    }
+
+    /// Many may have come at once, and may never again.
+    fn give_back(&mut self) {
+        self.order = VecDeque::new();
+        if self.by_token.len() < self.by_token.capacity() / 4 {
+            self.by_token.shrink_to_fit();
+        }
     }
 
     /// `false` when there is none that is not open.
@@ -239,6 +250,22 @@ mod tests {
         negotiations.forget("a");
         assert!(found(&mut negotiations, "a", now).is_none());
         assert!(negotiations.order.is_empty());
+    }
+
+    #[test]
+    fn memory_for_many_that_came_at_once_is_given_back_when_their_time_is_over() {
+        let now = Instant::now();
+        let tokens: Vec<_> = (0..1000).map(|number| number.to_string()).collect();
+        let mut negotiations = table(now, &tokens.iter().map(String::as_str).collect::<Vec<_>>());
+        assert!(negotiations.open("7", Open::WebSocket(None)));
+
+        assert_eq!(negotiations.sweep(now), Some(now + TIME));
+        assert!(negotiations.order.capacity() >= 1000);
+        assert_eq!(negotiations.sweep(now + TIME), None);
+
+        assert_eq!(negotiations.order.capacity(), 0);
+        assert!(negotiations.by_token.capacity() < 10);
+        assert!(matches!(found(&mut negotiations, "7", now + TIME), Some(Found::Open(_))));
     }
 
     #[test]
