@@ -7,12 +7,9 @@ mod proof;
 mod replay;
 mod request;
 mod run_to_end;
+mod warned;
 
-use std::{
-    collections::HashSet,
-    pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header, request::Parts};
@@ -35,6 +32,7 @@ use self::{
     proof::{Known, Vouched, caller, token_check},
     replay::{Replays, Running, Seen},
     request::{Caller, Route},
+    warned::Warned,
 };
 pub(crate) use self::{replay::InvocationIds, run_to_end::RunToEnd};
 use crate::{
@@ -44,9 +42,6 @@ use crate::{
     telemetry::{self, Stopwatch},
 };
 
-/// How many connections are remembered that were warned about.
-const WARNED: usize = 4096;
-
 /// What the upstream endpoint may be told.
 #[derive(Debug, Default)]
 pub(crate) struct UpstreamOptions {
@@ -55,7 +50,7 @@ pub(crate) struct UpstreamOptions {
     pub(crate) keep_refused_connections: bool,
     pub(crate) max_body: usize,
     /// Connections without a seal that the log has warned about.
-    pub(crate) warned: Mutex<HashSet<String>>,
+    pub(crate) warned: Warned,
     /// Callers whose signature and seal were checked.
     pub(crate) known: KnownCallers,
     /// Invocations that run or have run, so that none runs twice.
@@ -126,7 +121,10 @@ fn admit(app: &Inner, headers: HeaderMap, vouched: Vouched) -> Result<Admitted, 
         Category::Message if is_known == Known::NotYet => {
             app.upstream.known.remember(&headers, &caller);
         }
-        Category::Disconnected => app.upstream.known.forget(&caller.connection_id),
+        Category::Disconnected => {
+            options.known.forget(&caller.connection_id);
+            options.warned.forget(&caller.connection_id);
+        }
         Category::Message | Category::Connected => {}
     }
     Ok(Admitted { headers, caller, protocol, route, category, mount })
@@ -369,11 +367,7 @@ fn warn_once_about_missing_seal(options: &UpstreamOptions, caller: &Caller, head
     if caller.sealed || options.trust_plain_claims || !request::has_claims(headers) {
         return;
     }
-    let mut warned = options.warned.lock().unwrap_or_else(PoisonError::into_inner);
-    if warned.len() >= WARNED {
-        warned.clear();
-    }
-    if warned.insert(caller.connection_id.clone()) {
+    if options.warned.is_first(&caller.connection_id) {
         tracing::warn!(
             connection = caller.connection_id,
             "a connection's claims are not sealed and are ignored: let this app's `negotiate` make the token, or call `SignalR::trust_plain_claims()` after reading what it risks"
