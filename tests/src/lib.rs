@@ -1,1 +1,4 @@
-//! Whole-loop tests; see `tests/`.
+//! What the whole-loop tests and the programs that they start share; the tests are in `tests/`.
+
+pub mod history;
+pub mod ledger;

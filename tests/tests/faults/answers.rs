@@ -1,0 +1,197 @@
+//! Apps that hang, are slow, fail or answer nonsense: what the caller reads, and that nobody else
+//! notices.
+
+use std::time::Duration;
+
+use hub_core::protocol::Outcome;
+use tests::history::Event;
+
+use crate::{
+    client::{Client, patiently, until},
+    level::Scenario,
+    proxy::{
+        Direction::{Down, Up},
+        Fault,
+    },
+    upstream,
+    world::World,
+};
+
+const NO_ANSWER: &str = "Invocation failed, status code 500";
+
+/// A call that reads this instead of what the app would answer, and then one that is well.
+async fn answered_with(world: &World, answer: &'static str) -> Result<(), String> {
+    let client = world.client().await;
+    let struck = world.upstream.struck();
+    until("connected is told", || world.knows(&client.id)).await;
+    world.upstream.arm(Up, 0, Fault::Answers(answer.as_bytes()));
+
+    let answer = client.invoke("add").await.map(drop);
+
+    assert_eq!(world.upstream.struck(), struck + 1);
+    assert_eq!(world.runs(&client.id), 0, "the app saw nothing");
+    until("the connection closes", || world.upstream.open() == 0).await;
+    assert_eq!(client.invoke("add").await.map(drop), Ok(()), "the next call works");
+    client.leave().await;
+    world.all_told().await;
+    answer
+}
+
+/// The texts of the errors that are promised whatever the app answers.
+#[test]
+fn an_app_that_answers_500_or_nonsense_gives_its_caller_an_error_and_the_next_call_works() {
+    const TOO_LARGE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\nx";
+    let cases = [
+        ("HTTP/1.1 500 X\r\nContent-Length: 6\r\n\r\nsecret", NO_ANSWER),
+        (
+            "HTTP/1.1 503 X\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n",
+            "Invocation failed, status code 503",
+        ),
+        (
+            "HTTP/1.1 301 X\r\nLocation: /\r\nContent-Length: 0\r\n\r\n",
+            "Invocation failed, status code 301",
+        ),
+        ("220 mail.example ESMTP\r\n", NO_ANSWER),
+        ("\0\u{1}\u{2}\u{3}", NO_ANSWER),
+        ("HTTP/9.9 200 OK\r\n\r\n", NO_ANSWER),
+        ("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", NO_ANSWER),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", NO_ANSWER),
+        ("HTTP/1.1 200 OK\r\nno colon\r\n\r\n", NO_ANSWER),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", "Invocation failed, error: "),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+            "Invocation failed, error: ",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nab",
+            "Invocation failed, error: ",
+        ),
+        (TOO_LARGE, "Invocation failed, response too large."),
+        ("", NO_ANSWER),
+    ];
+    Scenario::rounds(3).warm(2).run(async |world, _| {
+        for (answer, text) in cases {
+            let error = answered_with(world, answer).await.unwrap_err();
+            assert!(error.starts_with(text), "{answer:?}: {error}");
+            assert!(!error.contains("secret"));
+        }
+    });
+}
+
+/// As in the cloud: whoever signs the calls may say anything to its callers.
+#[test]
+fn a_200_that_is_no_completion_is_the_callers_as_it_is_and_the_connection_lives() {
+    let cases = [
+        "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\ngarbage",
+        "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{\"type\":3}\u{1e}",
+        "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{\"type\":3,\"invocationId\":\"of another\",\"result\":1}\u{1e}",
+    ];
+    Scenario::rounds(9).run(async |world, round| {
+        let client = world.client().await;
+        until("connected is told", || world.knows(&client.id)).await;
+        world.upstream.arm(Up, 0, Fault::Answers(cases[round % cases.len()].as_bytes()));
+
+        let _unanswered = client.begin("add");
+        until("the answer comes", || client.garbage() > 0).await;
+        until("the connection closes", || world.upstream.open() == 0).await;
+
+        assert_eq!(client.invoke("add").await.map(drop), Ok(()), "the next call works");
+        assert_eq!((client.garbage(), client.ended()), (1, None));
+        client.leave().await;
+        world.all_told().await;
+    });
+}
+
+/// A WebSocket that carries text must not carry anything else, so the client's own library ends it.
+#[test]
+fn messagepack_for_a_client_that_speaks_json_ends_that_client_alone() {
+    const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n\x95\x03\x80\xa17\xff";
+    Scenario::rounds(5).run(async |world, _| {
+        let client = world.client().await;
+        until("connected is told", || world.knows(&client.id)).await;
+        world.upstream.arm(Up, 0, Fault::Answers(ANSWER));
+
+        let error = client.invoke("add").await.unwrap_err();
+
+        assert!(error.starts_with("lost: "), "{error}");
+        until("the connection closes", || world.upstream.open() == 0).await;
+        drop(client);
+        world.all_told().await;
+    });
+}
+
+/// Where a call or its answer gets stuck: before the first byte, in the head, in the body, before the
+/// answer, and inside it.
+#[test]
+fn an_app_that_hangs_is_a_500_when_its_time_is_over_and_holds_nobody_else_up() {
+    Scenario::rounds(5).warm(5).call_time(400).run(async |world, round| {
+        let client = world.client().await;
+        let length = upstream::length(world, Up, &client).await;
+        let places = [(Up, 0), (Up, 100), (Up, length - 5), (Down, 0), (Down, 60)];
+        let (direction, after) = places[round % places.len()];
+        let struck = world.upstream.struck();
+        world.upstream.arm(direction, after, Fault::Hangs);
+
+        let (number, answer) = client.begin("add");
+        until("the fault strikes", || world.upstream.struck() > struck).await;
+        for _ in 0..5 {
+            assert_eq!(world.steady.invoke("add").await.map(drop), Ok(()));
+        }
+        assert!(!answered(world, &client, number), "the others did not wait for it");
+
+        let answer = patiently("an answer", answer).await.unwrap();
+        assert_eq!(answer, Outcome::Error(NO_ANSWER.to_owned()));
+        assert_eq!(client.invoke("add").await.map(drop), Ok(()), "the next call works");
+        client.leave().await;
+        world.all_told().await;
+    });
+}
+
+fn answered(world: &World, client: &Client, call: u64) -> bool {
+    let is_its = |event: &Event| {
+        matches!(event, Event::Completed { client: whose, number, .. }
+            if *whose == client.id && *number == call)
+    };
+    world.history.count(is_its) > 0
+}
+
+#[test]
+fn an_app_that_answers_slowly_delays_its_caller_alone_and_in_order() {
+    Scenario::rounds(3).warm(2).run(async |world, _| {
+        let client = world.client().await;
+        let (slow, _waiting) = client.begin("dawdle");
+        let (behind, answer) = client.begin("add");
+        until("it runs", || world.runs(&client.id) > 0).await;
+
+        for _ in 0..5 {
+            assert_eq!(world.steady.invoke("add").await.map(drop), Ok(()));
+        }
+        assert!(!answered(world, &client, slow), "the others did not wait for it");
+        assert_eq!(world.runs(&client.id), 1, "its own calls wait");
+
+        patiently("an answer", answer).await.unwrap();
+        assert!(answered(world, &client, slow) && answered(world, &client, behind));
+        client.leave().await;
+        world.all_told().await;
+    });
+}
+
+/// Delays, and bytes that come one by one, on each of the three ways.
+#[test]
+fn slow_connections_change_nothing_but_the_time() {
+    let faults = [Fault::Delays(Duration::from_millis(2)), Fault::Dribbles];
+    Scenario::rounds(6).warm(6).run(async |world, round| {
+        let proxy = [&world.clients, &world.upstream, &world.rest][round % 3];
+        let direction = if round < 3 { Up } else { Down };
+        proxy.keep(direction, faults[(round / 3 + round) % 2]);
+
+        let client = world.client().await;
+        assert_eq!(client.invoke("add").await.map(drop), Ok(()));
+        assert_eq!(client.invoke("tell").await.unwrap(), "accepted");
+
+        assert!(proxy.struck() > 0);
+        assert_eq!(client.garbage(), 0);
+        client.leave().await;
+        world.all_told().await;
+    });
+}

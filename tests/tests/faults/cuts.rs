@@ -1,0 +1,71 @@
+//! TCP connections that break at every byte of a short conversation, between each two of the three.
+
+use crate::{
+    client::until,
+    level::Scenario,
+    proxy::{
+        Direction::{self, Down, Up},
+        Fault,
+    },
+    world::World,
+};
+
+/// In the heads of HTTP so many bytes are left out between two, and none in WebSocket frames.
+const STRIDE: usize = 11;
+
+/// Connects, calls, is told something and leaves.
+async fn talk(world: &World) -> Result<(), String> {
+    let client = world.try_client().await?;
+    client.invoke("add").await?;
+    assert_eq!(client.invoke("tell").await?, "accepted");
+    client.leave().await;
+    Ok(())
+}
+
+/// How many bytes go each way until a client is in, and until it has left.
+async fn lengths(world: &World, direction: Direction) -> (usize, usize) {
+    world.clients.count();
+    let client = world.client().await;
+    let connected = world.clients.passed(direction);
+    client.invoke("add").await.unwrap();
+    client.invoke("tell").await.unwrap();
+    let all = world.clients.passed(direction);
+    client.leave().await;
+    until("the last connection closes", || world.clients.open() == 0).await;
+    (connected, all)
+}
+
+/// An orderly end and a reset by turns.
+fn fault(at: usize) -> Fault {
+    if at.is_multiple_of(2) { Fault::Closes } else { Fault::Resets }
+}
+
+/// One client after the other is cut off, each a little later.
+async fn cut_clients(world: &World, direction: Direction, step: usize) {
+    let (connected, all) = lengths(world, direction).await;
+    // The handshake is what comes last before a client is in.
+    let heads = connected - 60;
+    let places = (0..heads).step_by(STRIDE).chain(heads..all).step_by(step);
+    for at in places {
+        let struck = world.clients.struck();
+        world.clients.arm(direction, at, fault(at));
+
+        let outcome = talk(world).await;
+
+        assert_eq!(world.clients.struck(), struck + 1, "at {at}");
+        // It reads that the connection is gone, or has read all of it.
+        assert!(outcome.is_err(), "{direction:?} {at} of {all}");
+        until("the connection is cut", || world.clients.open() == 0).await;
+    }
+    world.all_told().await;
+}
+
+#[test]
+fn a_client_cut_off_at_any_byte_it_sends_disturbs_nobody() {
+    Scenario::sweep(async |world, step| cut_clients(world, Up, step).await);
+}
+
+#[test]
+fn a_client_cut_off_at_any_byte_it_is_sent_disturbs_nobody() {
+    Scenario::sweep(async |world, step| cut_clients(world, Down, step).await);
+}

@@ -1,0 +1,19 @@
+//! Everything breaks that can: what clients see, what is lost, and what is left behind.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
+mod answers;
+mod client;
+mod cuts;
+mod level;
+mod ports;
+mod proxy;
+mod replays;
+mod rest;
+mod resume;
+mod socket;
+mod upstream;
+mod world;

@@ -1,0 +1,70 @@
+//! What an app remembers of finished calls, so that a copy does not run again: 60 seconds or 4,096 of
+//! them. It is to be no part of what is compared, so it is filled at the beginning and emptied whenever
+//! the level is taken.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::Full;
+use hub_runtime::HubApp;
+use tower_service::Service as _;
+
+use crate::client::HUB;
+
+/// How many calls are remembered.
+const KEPT: usize = 4096;
+/// Longer than they are.
+const WINDOW: Duration = Duration::from_secs(61);
+/// What [`crate::client::KEY`] signs this connection id with.
+const CONNECTION: &str = "conn-0001";
+const SIGNATURE: &str = "sha256=B78B1B6698EF4C26ADACC16537E1940BF816254465275D2DC5CD8BAFEA0506E1";
+
+/// Calls without a socket, which push out those that are remembered.
+#[derive(Debug)]
+pub(crate) struct Replays {
+    app: HubApp,
+    next: usize,
+}
+
+impl Replays {
+    /// The table has its full size from now on.
+    pub(crate) async fn full(app: &HubApp) -> Self {
+        let mut replays = Self { app: app.clone(), next: 0 };
+        replays.call(KEPT + 2).await;
+        replays
+    }
+
+    /// Has the app forget all calls but one. Each call that comes lets two go whose time is over.
+    pub(crate) async fn forget(&mut self) {
+        let mut left = KEPT;
+        while left > 1 {
+            // No socket waits for anything meanwhile that would miss this time.
+            tokio::time::pause();
+            tokio::time::advance(WINDOW).await;
+            tokio::time::resume();
+            left = left.div_ceil(2);
+            self.call(left).await;
+        }
+    }
+
+    async fn call(&mut self, times: usize) {
+        for _ in 0..times {
+            self.next += 1;
+            // All answers are of one length.
+            let id = 1_000_000 + self.next;
+            let body =
+                format!(r#"{{"type":1,"invocationId":"{id}","target":"idle","arguments":[]}}"#);
+            let request = Request::post("/runtime/webhooks/signalr")
+                .header("X-ASRS-Connection-Id", CONNECTION)
+                .header("X-ASRS-Hub", HUB)
+                .header("X-ASRS-Category", "messages")
+                .header("X-ASRS-Event", "idle")
+                .header("X-ASRS-Signature", SIGNATURE)
+                .header("Content-Type", "application/json")
+                .body(Full::new(Bytes::from(body)));
+            let answer = self.app.service().call(request.unwrap()).await.unwrap();
+            assert_eq!(answer.status(), StatusCode::OK);
+        }
+    }
+}

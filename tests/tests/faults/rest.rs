@@ -1,0 +1,68 @@
+//! What happens between the app and the service: what the sender learns, and that nothing is sent twice.
+
+use crate::{
+    client::{Client, until},
+    level::Scenario,
+    proxy::{
+        Direction::{self, Down, Up},
+        Fault,
+    },
+    world::World,
+};
+
+/// What the app reads where nobody knows whether the message was sent.
+const INTERRUPTED: &str = "the connection to the service broke before its answer";
+
+async fn length(world: &World, direction: Direction, client: &Client) -> usize {
+    client.invoke("tell").await.unwrap();
+    world.rest.count();
+    client.invoke("tell").await.unwrap();
+    world.rest.passed(direction)
+}
+
+/// A message whose connection breaks after so many bytes. Returns what the sender learns, and how often
+/// the message came.
+async fn broken(
+    world: &World,
+    client: &Client,
+    direction: Direction,
+    after: usize,
+) -> (String, usize) {
+    let (struck, heard) = (world.rest.struck(), world.steady.heard(&client.id));
+    let fault = if after.is_multiple_of(2) { Fault::Closes } else { Fault::Resets };
+    world.rest.arm(direction, after, fault);
+    let answer = client.invoke("tell").await.unwrap();
+    assert_eq!(world.rest.struck(), struck + 1);
+    until("the connection is cut", || world.rest.open() == 0).await;
+    // What was sent before the next call has come before its answer.
+    world.steady.invoke("add").await.unwrap();
+    (answer.as_str().unwrap().to_owned(), world.steady.heard(&client.id) - heard)
+}
+
+#[test]
+fn a_message_whose_request_breaks_off_at_any_byte_reaches_nobody() {
+    Scenario::sweep(async |world, step| {
+        let client = world.client().await;
+        let length = length(world, Up, &client).await;
+        for after in (0..length).step_by(step) {
+            let (told, came) = broken(world, &client, Up, after).await;
+            assert_eq!((told.as_str(), came), (INTERRUPTED, 0), "after {after}");
+        }
+        client.leave().await;
+        world.all_told().await;
+    });
+}
+
+#[test]
+fn a_message_whose_answer_breaks_off_at_any_byte_reaches_everyone_once() {
+    Scenario::sweep(async |world, step| {
+        let client = world.client().await;
+        let length = length(world, Down, &client).await;
+        for after in (0..length).step_by(step) {
+            let (told, came) = broken(world, &client, Down, after).await;
+            assert_eq!((told.as_str(), came), (INTERRUPTED, 1), "after {after}");
+        }
+        client.leave().await;
+        world.all_told().await;
+    });
+}

@@ -1,0 +1,102 @@
+//! Stateful reconnect: sockets that break at every byte, and a connection that does not notice.
+
+use crate::{
+    client::{Client, patiently, until},
+    level::Scenario,
+    proxy::{
+        Direction::{self, Down, Up},
+        Fault,
+    },
+    world::World,
+};
+
+/// So many bytes are left out between two: each kind of fault meets each part of a frame.
+const STRIDE: usize = 5;
+
+fn fault(at: usize) -> Fault {
+    [Fault::Closes, Fault::Resets, Fault::ClosesOneSide][at % 3]
+}
+
+/// So many calls of the client are in a talk.
+const CALLS: usize = 3;
+
+/// Calls that do not wait for each other, and messages of both clients meanwhile. All are answered,
+/// whatever happens to the socket.
+async fn talk(world: &World, client: &Client) {
+    let waiting = ["add", "tell", "add"].map(|method| client.begin(method).1);
+    assert_eq!(world.steady.invoke("tell").await.unwrap(), "accepted");
+    for answer in waiting {
+        patiently("an answer", answer).await.unwrap();
+    }
+    assert_eq!(client.ended(), None);
+}
+
+/// How many bytes of a talk go each way.
+async fn length(world: &World, client: &Client, direction: Direction) -> usize {
+    world.clients.count();
+    talk(world, client).await;
+    world.clients.passed(direction)
+}
+
+async fn cut(world: &World, direction: Direction, step: usize) {
+    let client = world.resuming_client().await;
+    let length = length(world, &client, direction).await;
+    let places = (0..length).step_by(STRIDE * step);
+    let talks = 1 + places.len();
+    for at in places {
+        let struck = world.clients.struck();
+        world.clients.arm(direction, at, fault(at / STRIDE));
+        talk(world, &client).await;
+        assert_eq!(world.clients.struck(), struck + 1, "at {at} of {length}");
+    }
+    let (id, sockets) = (client.id.clone(), client.sockets());
+    client.leave().await;
+    world.all_told().await;
+    assert_eq!((world.runs(&id), sockets), (CALLS * talks, talks));
+}
+
+#[test]
+fn a_resumed_connection_loses_and_doubles_nothing_at_whichever_byte_it_broke_that_it_sent() {
+    Scenario::sweep(async |world, step| cut(world, Up, step).await);
+}
+
+#[test]
+fn a_resumed_connection_loses_and_doubles_nothing_at_whichever_byte_it_broke_that_it_was_sent() {
+    Scenario::sweep(async |world, step| cut(world, Down, step).await);
+}
+
+/// The first cut comes in the middle of the talk, the second while the client resumes: in the head of the
+/// upgrade, before and in the sequence, and in what is sent again.
+#[test]
+fn a_connection_that_breaks_again_while_it_is_resumed_loses_and_doubles_nothing() {
+    Scenario::sweep(async |world, step| {
+        let client = world.resuming_client().await;
+        for direction in [Up, Down] {
+            for after in (0..900).step_by(17 * step) {
+                world.clients.arm(Down, 50, Fault::Resets);
+                world.clients.then(direction, after, fault(after));
+                talk(world, &client).await;
+                world.clients.heal();
+            }
+        }
+        talk(world, &client).await;
+        client.leave().await;
+        world.all_told().await;
+    });
+}
+
+#[test]
+fn a_client_that_does_not_come_back_is_told_as_gone_and_leaves_nothing() {
+    Scenario::rounds(2).warm(1).run(async |world, _| {
+        let client = world.resuming_client().await;
+        until("connected is told", || world.knows(&client.id)).await;
+        assert_eq!(client.invoke("tell").await.unwrap(), "accepted");
+
+        drop(client);
+        assert_eq!(world.steady.invoke("tell").await.unwrap(), "accepted");
+        assert_eq!(world.service.counters().connections, 2, "it is waited for");
+
+        world.all_told().await;
+        assert_eq!(world.service.counters().connections, 1);
+    });
+}

@@ -1,0 +1,79 @@
+//! What happens between the service and the app: what the caller reads, and that no call runs twice.
+
+use crate::{
+    client::{Client, until},
+    level::Scenario,
+    proxy::{
+        Direction::{self, Down, Up},
+        Fault,
+    },
+    world::World,
+};
+
+/// The text for a call whose answer did not come.
+const NO_ANSWER: &str = "Invocation failed, status code 500";
+/// The beginning of the text for a call whose answer broke off.
+const HALF_AN_ANSWER: &str = "Invocation failed, error: ";
+
+/// How many bytes a call and its answer have, over a connection that is kept.
+pub(crate) async fn length(world: &World, direction: Direction, client: &Client) -> usize {
+    client.invoke("add").await.unwrap();
+    world.upstream.count();
+    client.invoke("add").await.unwrap();
+    world.upstream.passed(direction)
+}
+
+/// A call whose connection breaks after so many bytes. Returns what its client reads, and how often the
+/// method ran.
+async fn broken(
+    world: &World,
+    client: &Client,
+    direction: Direction,
+    after: usize,
+) -> (Result<(), String>, usize) {
+    let (struck, runs) = (world.upstream.struck(), world.runs(&client.id));
+    let fault = if after.is_multiple_of(2) { Fault::Closes } else { Fault::Resets };
+    world.upstream.arm(direction, after, fault);
+    let answer = client.invoke("add").await.map(drop);
+    until("the fault strikes", || world.upstream.struck() == struck + 1).await;
+    until("the connection is cut", || world.upstream.open() == 0).await;
+    (answer, world.runs(&client.id) - runs)
+}
+
+#[test]
+fn a_call_whose_request_breaks_off_at_any_byte_is_answered_with_500_and_does_not_run() {
+    Scenario::sweep(async |world, step| {
+        let client = world.client().await;
+        let length = length(world, Up, &client).await;
+        for after in (0..length).step_by(step) {
+            let (answer, runs) = broken(world, &client, Up, after).await;
+
+            assert_eq!((answer, runs), (Err(NO_ANSWER.to_owned()), 0), "after {after}");
+            if after % 50 == 0 {
+                assert_eq!(client.invoke("add").await.map(drop), Ok(()), "the next call works");
+            }
+        }
+        client.leave().await;
+        world.all_told().await;
+    });
+}
+
+#[test]
+fn a_call_whose_answer_breaks_off_at_any_byte_is_answered_with_an_error_and_runs_once() {
+    Scenario::sweep(async |world, step| {
+        let client = world.client().await;
+        let length = length(world, Down, &client).await;
+        for after in (0..length).step_by(step) {
+            let (answer, runs) = broken(world, &client, Down, after).await;
+
+            let error = answer.unwrap_err();
+            assert!(error == NO_ANSWER || error.starts_with(HALF_AN_ANSWER), "{after}: {error}");
+            assert_eq!(runs, 1, "after {after}");
+            if after % 50 == 0 {
+                assert_eq!(client.invoke("add").await.map(drop), Ok(()), "the next call works");
+            }
+        }
+        client.leave().await;
+        world.all_told().await;
+    });
+}

@@ -1,0 +1,181 @@
+//! A service, an app and clients on one thread, with a proxy on each of the three ways between them.
+
+use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
+
+use hub_local::{HttpUpstream, Limits, LocalService};
+use hub_runtime::{HubApp, Retries, SignalR};
+use tests::{
+    history::{Event, History, check},
+    ledger::Ledger,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
+
+use crate::{
+    client::{Client, KEY, patiently, until},
+    ports::free_port,
+    proxy::Proxy,
+    replays::Replays,
+};
+
+/// For so long a service remembers a negotiate.
+const CONNECT_WITHIN: Duration = Duration::from_millis(500);
+
+/// The loop of client, service and app.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) service: LocalService,
+    pub(crate) history: History,
+    /// Between clients and the service.
+    pub(crate) clients: Proxy,
+    /// Between the service and the app: upstream calls.
+    pub(crate) upstream: Proxy,
+    /// Between the app and the service: REST calls.
+    pub(crate) rest: Proxy,
+    /// A client that no fault concerns, and that must not notice any.
+    pub(crate) steady: Client,
+    address: SocketAddr,
+    replays: Replays,
+    _tasks: JoinSet<()>,
+}
+
+impl World {
+    /// A world in which upstream and REST calls may take so long.
+    pub(crate) async fn start(call_time: Duration) -> Self {
+        let (clients, upstream, rest) =
+            (Proxy::start().await, Proxy::start().await, Proxy::start().await);
+        let history = History::default();
+        let mut tasks = JoinSet::new();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let service = service(upstream.address, call_time);
+        let serving = service.clone();
+        tasks.spawn(async move { serving.serve(listener).await.unwrap() });
+        clients.leads_to(address);
+        rest.leads_to(address);
+        let app = app(rest.address, call_time, history.clone());
+        let at = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let running = app.clone();
+        tasks.spawn(async move { running.serve(at).await.unwrap() });
+        patiently("the app listens", async {
+            while TcpStream::connect(at).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .await;
+        upstream.leads_to(at);
+        let replays = Replays::full(&app).await;
+        let steady = Client::connect(address, &history).await;
+        Self { service, history, clients, upstream, rest, steady, address, replays, _tasks: tasks }
+    }
+
+    /// A client behind the proxy.
+    pub(crate) async fn try_client(&self) -> Result<Client, String> {
+        Client::try_connect(self.clients.address, &self.history, false).await
+    }
+
+    pub(crate) async fn client(&self) -> Client {
+        self.try_client().await.unwrap()
+    }
+
+    /// One that resumes.
+    pub(crate) async fn resuming_client(&self) -> Client {
+        Client::try_connect(self.clients.address, &self.history, true).await.unwrap()
+    }
+
+    /// Whether the app was told that this client has come.
+    pub(crate) fn knows(&self, who: &str) -> bool {
+        self.history.count(|event| matches!(event, Event::Connected { client } if client == who))
+            > 0
+    }
+
+    /// How often the app ran calls of a client.
+    pub(crate) fn runs(&self, of: &str) -> usize {
+        self.history.count(|event| matches!(event, Event::Ran { client, .. } if client == of))
+    }
+
+    /// Waits until the app was told of the end of everyone it was told of, but the steady client.
+    pub(crate) async fn all_told(&self) {
+        until("the app is told who has gone", || {
+            let (mut here, mut gone) = (BTreeSet::new(), BTreeSet::new());
+            for event in self.history.events() {
+                match event {
+                    Event::Connected { client } => here.insert(client),
+                    Event::Disconnected { client } => gone.insert(client),
+                    _ => true,
+                };
+            }
+            here.iter().all(|client| client == &self.steady.id || gone.contains(client))
+        })
+        .await;
+    }
+
+    /// Ends every fault, and waits until nobody is there but the steady client, and nothing is open but
+    /// one connection each way that a call has just used. What has happened until then is checked and
+    /// forgotten.
+    pub(crate) async fn settle(&self) {
+        for proxy in [&self.clients, &self.upstream, &self.rest] {
+            proxy.heal();
+        }
+        until("the others leave", || self.service.counters().connections == 1).await;
+        for proxy in [&self.upstream, &self.rest] {
+            proxy.cut_all();
+            until("connections close", || proxy.open() == 0).await;
+        }
+        // A pool may not know yet that its connection was cut, and then a call fails.
+        let working = async {
+            while self.steady.invoke("tell").await.as_ref().map(|it| it == "accepted") != Ok(true) {
+            }
+        };
+        patiently("everything works again", working).await;
+        until("the last message comes", || self.lost().is_empty()).await;
+        assert_eq!(check(&self.history.events()), [""; 0]);
+        assert_eq!(self.steady.ended(), None);
+        self.history.forget_all_but(&[&self.steady.id]);
+    }
+
+    /// Brings everything to where it can be compared: the time passes for which negotiates are
+    /// remembered, messages for everyone are let go, and the steady client begins with new buffers.
+    pub(crate) async fn rest_a_while(&mut self) {
+        self.steady.invoke("flush").await.unwrap();
+        let next = Client::connect(self.address, &self.history).await;
+        std::mem::replace(&mut self.steady, next).leave().await;
+        self.settle().await;
+        self.replays.forget().await;
+        self.settle().await;
+        tokio::time::sleep(CONNECT_WITHIN * 2).await;
+    }
+
+    /// Messages that are on their way still, or lost.
+    fn lost(&self) -> Vec<String> {
+        let faults = check(&self.history.events());
+        faults.into_iter().filter(|fault| fault.contains(" lost ")).collect()
+    }
+}
+
+fn service(upstream: SocketAddr, call_time: Duration) -> LocalService {
+    let limits = Limits {
+        handshake: Duration::from_secs(2),
+        close: Duration::from_millis(200),
+        connect_within: CONNECT_WITHIN,
+        resume_within: Duration::from_secs(2),
+        ..Limits::default()
+    };
+    let url = format!("http://{upstream}/runtime/webhooks/signalr");
+    let upstream = HttpUpstream::new(url).unwrap().time_out(call_time);
+    LocalService::builder().key(KEY).limits(limits).upstream(upstream).build()
+}
+
+fn app(service: SocketAddr, call_time: Duration, history: History) -> HubApp {
+    let hub = Ledger::new(move |event| history.note(event));
+    let service = format!("Endpoint=http://{service};AccessKey={KEY};Version=1.0;");
+    HubApp::builder()
+        .signalr(SignalR::connection_string(&service).unwrap())
+        .rest_timeout(call_time)
+        .retries(Retries::default().delay(Duration::from_millis(1)))
+        .hub(hub)
+        .build()
+        .unwrap()
+}
