@@ -6,8 +6,11 @@
 //!
 //! A running call is found as long as it runs. A finished one is found until 60 seconds have passed or
 //! 4,096 others have finished, whichever comes first. So the table holds 4,096 answers of at most 4 KiB
-//! and no names, about 17 MiB at worst; running calls, of which there may be more, add 100 bytes each.
+//! and no names: about 1.5 MB with short answers, 17 MiB at worst. Running calls, of which there may be more,
+//! add 60 bytes each.
 //! Each process has a table of its own: a copy that reaches another instance of the app runs again.
+
+mod kept;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -23,14 +26,13 @@ use http::Response;
 use hub_core::{InvocationParts, protocol::Outcome};
 use tokio::{sync::oneshot, time::Instant};
 
+use self::kept::Kept;
 use super::answer::{completion, framed};
 
 /// How many finished calls are remembered.
 const KEPT: usize = 4096;
 /// For how long, from their end.
 const WINDOW: Duration = Duration::from_secs(60);
-/// Longer answers are not kept: their copies are told so.
-const LONGEST: usize = 4096;
 /// How many entries leave at most when one comes, so that after a burst no call pays for all of it.
 const LEAVING: usize = 2;
 
@@ -42,19 +44,20 @@ const USED: &str = "this invocation id was already used by another call of the c
 /// The calls that are running and those that have finished lately.
 #[derive(Default)]
 pub(crate) struct Replays {
-    /// Two independent keys. With hashes the table has one size whatever clients choose for ids and
-    /// arguments; keyed with secrets of this process, nobody can look for two calls that collide, either
-    /// to read the answer of another one or to have it refused.
-    ids: RandomState,
-    calls: RandomState,
+    /// With hashes the table has one size whatever clients choose for ids and arguments; keyed with a
+    /// secret of this process, nobody can look for two calls that collide, either to read the answer of
+    /// another one or to have it refused.
+    key: RandomState,
     table: Mutex<Table>,
 }
 
 #[derive(Default)]
 struct Table {
     calls: HashMap<u64, Entry, BuildHasherDefault<Hashed>>,
-    /// The ids of finished calls and when they finished, oldest first.
-    finished: VecDeque<(u64, Instant)>,
+    /// Those that have finished, oldest first.
+    finished: VecDeque<Finished>,
+    /// How many have left `finished`.
+    left: u64,
 }
 
 struct Entry {
@@ -63,8 +66,17 @@ struct Entry {
 }
 
 enum State {
-    Running { copies: Vec<oneshot::Sender<Bytes>> },
-    Finished { answer: Option<Bytes>, at: Instant },
+    Running {
+        copies: Vec<oneshot::Sender<Bytes>>,
+    },
+    /// The so-many-th that finished.
+    Finished(u64),
+}
+
+struct Finished {
+    id: u64,
+    at: Instant,
+    answer: Kept,
 }
 
 /// One call, as the table knows it.
@@ -119,55 +131,27 @@ impl Replays {
     /// copy that lost its seal would read an answer that the filters keep from it.
     pub(super) fn fingerprint(&self, parts: &InvocationParts, body: &[u8]) -> Option<Fingerprint> {
         let invocation_id = parts.invocation_id.as_deref()?;
-        let id = (&*parts.hub, &*parts.connection_id, invocation_id);
-        let mut call = self.calls.build_hasher();
-        id.hash(&mut call);
-        (&*parts.event, parts.user_id.as_deref(), &parts.claims).hash(&mut call);
-        body.hash(&mut call);
-        Some(Fingerprint { id: self.ids.hash_one(id), call: call.finish() })
+        // The hash of the whole goes on from that of the id, and says nothing about it.
+        let mut hasher = self.key.build_hasher();
+        (&*parts.hub, &*parts.connection_id, invocation_id).hash(&mut hasher);
+        let id = hasher.finish();
+        (parts.user_id.as_deref(), &parts.claims, body).hash(&mut hasher);
+        Some(Fingerprint { id, call: hasher.finish() })
     }
 
     /// Notes that a call begins, unless it is a copy.
     pub(super) fn begin(self: &Arc<Self>, call: Fingerprint) -> Seen {
         let mut table = self.table();
-        match table.calls.get_mut(&call.id) {
-            Some(entry) if !entry.is_over() => return Seen::Copy(entry.copy(call)),
-            _ => {}
+        if let Some(copied) = table.copy(call) {
+            return Seen::Copy(copied);
         }
-        let entry = Entry { call: call.call, state: State::Running { copies: Vec::new() } };
-        // What it replaces is over; its answer is dropped without the lock.
-        let replaced = table.calls.insert(call.id, entry);
-        drop(table);
-        drop(replaced);
+        let running = State::Running { copies: Vec::new() };
+        table.calls.insert(call.id, Entry { call: call.call, state: running });
         Seen::First(Running { replays: Some(Arc::clone(self)), id: call.id })
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Entry {
-    fn is_over(&self) -> bool {
-        matches!(&self.state, State::Finished { at, .. } if at.elapsed() >= WINDOW)
-    }
-
-    fn copy(&mut self, call: Fingerprint) -> Copied {
-        if self.call != call.call {
-            return Copied::OfAnother;
-        }
-        match &mut self.state {
-            State::Finished { answer, .. } => Copied::Finished(answer.clone()),
-            State::Running { copies } => {
-                // Copies whose peers hung up leave before room is made for more.
-                if copies.len() == copies.capacity() {
-                    copies.retain(|copy| !copy.is_closed());
-                }
-                let (sender, receiver) = oneshot::channel();
-                copies.push(sender);
-                Copied::Running(receiver)
-            }
-        }
     }
 }
 
@@ -195,18 +179,62 @@ impl Copied {
 }
 
 impl Table {
-    /// Takes out the oldest of the finished calls, as far as they have to go.
-    fn leave(&mut self, now: Instant) -> [Option<Entry>; LEAVING] {
-        std::array::from_fn(|_| {
-            let (id, at) = *self.finished.front()?;
-            if self.finished.len() <= KEPT && now.saturating_duration_since(at) < WINDOW {
-                return None;
+    /// What is known of a call; `None` when it is new.
+    fn copy(&mut self, call: Fingerprint) -> Option<Copied> {
+        let entry = self.calls.get_mut(&call.id)?;
+        let finished = match &entry.state {
+            State::Running { .. } => None,
+            State::Finished(number) => {
+                // What is over and has not left yet is as good as gone.
+                let place = usize::try_from(number.checked_sub(self.left)?).ok()?;
+                Some(self.finished.get(place).filter(|finished| finished.at.elapsed() < WINDOW)?)
             }
-            self.finished.pop_front();
-            // The id may have come again since then.
-            let is_it = |entry: &Entry| matches!(entry.state, State::Finished { at: then, .. } if then == at);
-            self.calls.get(&id).is_some_and(is_it).then(|| self.calls.remove(&id)).flatten()
-        })
+        };
+        if entry.call != call.call {
+            return Some(Copied::OfAnother);
+        }
+        match (&mut entry.state, finished) {
+            (State::Running { copies }, _) => {
+                // Copies whose peers hung up leave before room is made for more.
+                if copies.len() == copies.capacity() {
+                    copies.retain(|copy| !copy.is_closed());
+                }
+                let (sender, receiver) = oneshot::channel();
+                copies.push(sender);
+                Some(Copied::Running(receiver))
+            }
+            (State::Finished(_), finished) => {
+                Some(Copied::Finished(finished.and_then(|finished| finished.answer.answer())))
+            }
+        }
+    }
+
+    /// Notes that a call has ended, and gives those that wait for it.
+    fn finish(&mut self, finished: Finished) -> Vec<oneshot::Sender<Bytes>> {
+        let Some(entry) = self.calls.get_mut(&finished.id) else { return Vec::new() };
+        let number = self.left + self.finished.len() as u64;
+        let ended = mem::replace(&mut entry.state, State::Finished(number));
+        self.finished.push_back(finished);
+        match ended {
+            State::Running { copies } => copies,
+            State::Finished(_) => Vec::new(),
+        }
+    }
+
+    /// Takes out the oldest of the finished calls, as far as one is over or its place is needed.
+    fn leave(&mut self, now: Instant) -> Option<Finished> {
+        let oldest = self.finished.front()?;
+        if self.finished.len() < KEPT && now.saturating_duration_since(oldest.at) < WINDOW {
+            return None;
+        }
+        let (number, oldest) = (self.left, self.finished.pop_front()?);
+        self.left += 1;
+        // The id may have come again since then.
+        let is_it = |entry: &Entry| matches!(entry.state, State::Finished(held) if held == number);
+        if self.calls.get(&oldest.id).is_some_and(is_it) {
+            self.calls.remove(&oldest.id);
+        }
+        Some(oldest)
     }
 }
 
@@ -221,21 +249,17 @@ impl Running {
     /// The call has ended with this framed completion, which its copies get too.
     pub(super) fn finish(mut self, answer: &Bytes) {
         let Some(replays) = self.replays.take() else { return };
-        // A copy of the bytes: what they were cut from may be larger.
-        let kept = (answer.len() <= LONGEST).then(|| Bytes::copy_from_slice(answer));
         let now = Instant::now();
+        let finished = Finished { id: self.id, at: now, answer: Kept::from(&answer[..]) };
         let mut table = replays.table();
-        let Some(entry) = table.calls.get_mut(&self.id) else { return };
-        let ended = mem::replace(&mut entry.state, State::Finished { answer: kept, at: now });
-        table.finished.push_back((self.id, now));
-        let left = table.leave(now);
+        // What leaves is dropped without the lock.
+        let left: [_; LEAVING] = std::array::from_fn(|_| table.leave(now));
+        let copies = table.finish(finished);
         drop(table);
         drop(left);
-        if let State::Running { copies } = ended {
-            for copy in copies {
-                // A copy whose peer hung up needs no answer.
-                let _ = copy.send(answer.clone());
-            }
+        for copy in copies {
+            // A copy whose peer hung up needs no answer.
+            let _ = copy.send(answer.clone());
         }
     }
 }

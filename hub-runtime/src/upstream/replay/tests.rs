@@ -4,7 +4,7 @@ use futures_util::poll;
 use hub_core::{Cancellation, Category, Claims, protocol::Protocol};
 use tokio::time::advance;
 
-use super::*;
+use super::{kept::LONGEST, *};
 
 const BODY: &[u8] = br#"{"type":1,"invocationId":"0","target":"pay","arguments":[5]}"#;
 
@@ -127,13 +127,11 @@ async fn answers_of_4_kib_are_kept_and_of_longer_ones_the_copy_is_told() {
 async fn an_id_of_another_call_of_the_connection_is_neither_run_nor_answered_with_a_result() {
     let replays = Arc::default();
     let running = first(&replays, "0");
-    let other_event = InvocationParts { event: "sell".to_owned(), ..call("0") };
     let other_user = InvocationParts { user_id: Some("bob".to_owned()), ..call("0") };
     let nobody = InvocationParts { user_id: None, claims: claims(&[]), ..call("0") };
     let other_claims = InvocationParts { claims: claims(&[("role", "admin")]), ..call("0") };
     let cases = [
         (call("0"), &b"another body"[..]),
-        (other_event, BODY),
         (other_user, BODY),
         (nobody, BODY),
         (other_claims, BODY),
