@@ -2,6 +2,7 @@
 
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { appendFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import * as signalR from "@microsoft/signalr";
@@ -62,6 +63,17 @@ export async function cleanUp() {
   running.forEach((child) => child.kill("SIGKILL"));
 }
 
+/** Writes what a program prints into a file of its own as well, for who looks for secrets in it afterwards. */
+function recorder(name, pid) {
+  const folder = process.env.TEST_OUTPUT;
+  return (text) => {
+    if (folder) {
+      appendFileSync(`${folder}/e2e-${name}.${pid}.log`, text);
+    }
+    return text;
+  };
+}
+
 /** One running program: what it has printed, and whether it lives. */
 export class Program {
   out = "";
@@ -76,8 +88,9 @@ export class Program {
       stdio: ["ignore", "pipe", "pipe"],
     });
     running.add(this.child);
-    this.child.stdout.setEncoding("utf8").on("data", (text) => (this.out += text));
-    this.child.stderr.setEncoding("utf8").on("data", (text) => (this.log += text));
+    const record = recorder(name, this.child.pid);
+    this.child.stdout.setEncoding("utf8").on("data", (text) => (this.out += record(text)));
+    this.child.stderr.setEncoding("utf8").on("data", (text) => (this.log += record(text)));
     this.ended = new Promise((resolve) => {
       this.child.on("error", (error) => {
         this.log += String(error);

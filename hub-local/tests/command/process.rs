@@ -59,6 +59,8 @@ impl Printed {
         tokio::spawn(async move {
             let mut lines = BufReader::new(stream).lines();
             while let Ok(Some(line)) = lines.next_line().await {
+                // Beside what the test prints, where it is shown when the test fails.
+                println!("{line}");
                 to.text.lock().unwrap().push_str(&format!("{line}\n"));
                 to.more.notify_waiters();
             }

@@ -152,6 +152,7 @@ impl Fixture {
     }
 
     pub(crate) fn with(app: App, limits: Limits) -> Self {
+        tests::output::record();
         let builder = LocalService::builder().key(KEY).limits(limits).upstream(app.clone());
         Self { service: builder.build(), app }
     }

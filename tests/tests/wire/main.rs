@@ -26,6 +26,7 @@ mod replay;
 mod rest;
 mod rest_failures;
 mod run_to_end;
+mod secrets;
 mod start;
 mod stock_filters;
 mod support;

@@ -54,6 +54,7 @@ fn builder() -> hub_runtime::HubAppBuilder {
 
 /// What the log says meanwhile.
 fn logged(work: impl FnOnce()) -> String {
+    tests::output::record();
     let log = Log::default();
     let subscriber =
         tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).without_time().finish();
@@ -66,6 +67,7 @@ struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        tests::output::also(bytes);
         self.0.lock().unwrap().extend_from_slice(bytes);
         Ok(bytes.len())
     }

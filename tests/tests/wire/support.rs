@@ -19,6 +19,7 @@ pub(crate) const SIGNATURE: &str =
 
 /// An app with one hub on the service at `endpoint`.
 pub(crate) fn builder_at<H: Hub>(endpoint: &str, hub: H) -> HubAppBuilder {
+    tests::output::record();
     let text = format!("Endpoint={endpoint};AccessKey={KEY};Version=1.0;");
     HubApp::builder().signalr(SignalR::connection_string(&text).unwrap()).hub(hub)
 }
@@ -76,6 +77,7 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    tests::output::record();
     let answer: Result<http::Response<HubBody>, Infallible> = app.service().call(request).await;
     let Ok(answer) = answer;
     let (parts, body) = answer.into_parts();

@@ -77,6 +77,7 @@ pub(crate) async fn logged(
 
     impl io::Write for Lines {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            tests::output::also(bytes);
             self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
         }
 
@@ -85,6 +86,7 @@ pub(crate) async fn logged(
         }
     }
 
+    tests::output::record();
     let lines = Lines::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt()
