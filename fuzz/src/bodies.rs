@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use hub_core::protocol::{Message, Protocol, frame::RECORD_SEPARATOR, handshake};
+use hub_core::protocol::{Message, Protocol, frame::Frames, handshake};
 use hub_local::{Body, LocalService};
 use serde_json::Value;
 use tower_service::Service;
@@ -58,16 +58,13 @@ pub fn run(data: &[u8]) {
     });
 }
 
+/// Whether this is one framed message.
 fn is_answer(protocol: Protocol, answer: &[u8]) -> bool {
-    let framed = answer.strip_suffix(&[RECORD_SEPARATOR]);
-    let frame = match protocol {
-        Protocol::Json => framed.filter(|frame| !frame.contains(&RECORD_SEPARATOR)),
-        _ => answer
-            .split_first()
-            .filter(|(length, rest)| usize::from(**length) == rest.len() && rest.len() < 128)
-            .map(|it| it.1),
-    };
-    frame.is_some_and(|frame| matches!(protocol.parse(&Bytes::copy_from_slice(frame)), Ok(Some(_))))
+    let mut frames = Frames::new(answer.len());
+    frames.switch_to(protocol);
+    frames.push(answer);
+    let frame = frames.next_frame().ok().flatten().filter(|_| frames.is_empty());
+    frame.is_some_and(|frame| matches!(protocol.parse(&frame), Ok(Some(_))))
 }
 
 /// Everything in one piece, without a socket.
@@ -91,6 +88,7 @@ async fn at_once(app: App, protocol: Protocol, said: &[u8]) -> Life {
 /// A client over HTTP.
 struct Client {
     service: LocalService,
+    token: String,
     target: String,
     /// The answer with the events, if there is one.
     events: Option<Body>,
@@ -128,7 +126,8 @@ async fn end(service: LocalService, app: &App, heard: Vec<Message>) -> Life {
 
 impl Client {
     async fn open(service: LocalService, events: bool) -> Self {
-        let mut client = Self { service, target: String::new(), events: None };
+        let mut client =
+            Self { service, token: client_token(USER), target: String::new(), events: None };
         let negotiate = format!("{URL}/client/negotiate?hub=chat&negotiateVersion=1");
         let answer = client.call(Method::POST, &negotiate, "", b"").await;
         let body = answer.collect().await.expect("a body").to_bytes();
@@ -154,7 +153,7 @@ impl Client {
             .method(method)
             .uri(to)
             .header("accept", accept)
-            .header("authorization", format!("Bearer {}", client_token(USER)))
+            .header("authorization", format!("Bearer {}", self.token))
             .body(Full::new(Bytes::copy_from_slice(body)));
         let Ok(answer) = self.service.call(request.expect("a request")).await;
         answer

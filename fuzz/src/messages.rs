@@ -7,8 +7,6 @@ use crate::{pieces::cut, values};
 
 /// Bigger messages are refused, so that the limit is in reach of small inputs.
 const LIMIT: usize = 2048;
-/// More pieces than this tell nothing new.
-const MOST_PIECES: usize = 64;
 
 /// Cuts a stream into messages, reads each, and writes it again. The first byte is how many of those
 /// after it say how the stream comes in pieces.
@@ -33,12 +31,8 @@ fn frames<'a>(
     let mut frames = Frames::new(LIMIT);
     frames.switch_to(protocol);
     let mut found = Vec::new();
-    let mut pieces = pieces.enumerate();
-    while let Some((number, piece)) = pieces.next() {
+    for piece in pieces {
         frames.push(piece);
-        if number > MOST_PIECES {
-            pieces.by_ref().for_each(|(_, piece)| frames.push(piece));
-        }
         loop {
             match frames.next_frame() {
                 Ok(Some(frame)) => found.push(frame),

@@ -1,16 +1,20 @@
 //! Cutting inputs apart.
 
+/// More pieces than this tell nothing new.
+const MOST: usize = 32;
+
 /// The same bytes in pieces whose lengths repeat those of `pattern`; zeros are left out.
 pub(crate) fn cut<'a>(bytes: &'a [u8], pattern: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
     let mut lengths =
         pattern.iter().map(|length| usize::from(*length)).filter(|it| *it > 0).cycle();
-    let mut rest = bytes;
+    let (mut rest, mut pieces) = (bytes, 0);
     std::iter::from_fn(move || {
         if rest.is_empty() {
             return None;
         }
-        let length = lengths.next().unwrap_or(rest.len()).min(rest.len());
-        let (piece, after) = rest.split_at(length);
+        pieces += 1;
+        let length = lengths.next().filter(|_| pieces < MOST).unwrap_or(rest.len());
+        let (piece, after) = rest.split_at(length.min(rest.len()));
         rest = after;
         Some(piece)
     })
@@ -40,4 +44,22 @@ pub(crate) fn between<'a>(bytes: &'a [u8], line: &str) -> Vec<&'a [u8]> {
 /// Whether the bytes hold this text.
 pub(crate) fn holds(bytes: &[u8], text: &str) -> bool {
     !text.is_empty() && bytes.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+/// The text with one place changed, if that is a change: the first byte says where; one that follows is
+/// the new one there, or above 127 how many are cut, and two are one more.
+pub(crate) fn changed(text: &str, change: &[u8]) -> Option<String> {
+    let [place, how @ ..] = change else { return None };
+    let at = usize::from(*place) * text.len() / 256;
+    let mut bytes = text.as_bytes().to_vec();
+    match how {
+        [count @ 128..=255, ..] => {
+            let end = (at + usize::from(*count) - 127).min(bytes.len());
+            bytes.drain(at..end);
+        }
+        [byte] => *bytes.get_mut(at)? = *byte,
+        [byte, ..] => bytes.insert(at, *byte),
+        [] => return None,
+    }
+    String::from_utf8(bytes).ok().filter(|changed| changed != text)
 }

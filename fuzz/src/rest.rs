@@ -43,6 +43,14 @@ async fn with_service(result: &[u8], data: &[u8]) {
             written::request(text, &mut |request, name| make(request, name, &ids, &mut minted));
         let Some(request) = made else { continue };
         check(service.clone(), request, &minted).await;
+        // The same with the token of somebody else.
+        let forged = written::request(text, &mut |request, name| match name {
+            "token" => make(request, "foreign", &ids, &mut minted),
+            name => make(request, name, &ids, &mut minted),
+        });
+        if let Some(forged) = forged {
+            check(service.clone(), forged, &minted).await;
+        }
     }
     let _ = heard.map(|heard| heard.all().len());
     let health = Request::get("/api/health").body(Full::default()).expect("a request");

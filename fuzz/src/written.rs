@@ -15,6 +15,9 @@ use http_body_util::Full;
 
 use crate::pieces::{between, first_line};
 
+/// Makes what stands in braces, for the request as it is so far; `None` leaves it as it is.
+pub(crate) type Make<'a> = dyn FnMut(&Request<Full<Bytes>>, &str) -> Option<String> + 'a;
+
 /// More requests than this tell nothing new.
 const MOST: usize = 8;
 
@@ -26,10 +29,7 @@ pub(crate) fn requests(data: &[u8]) -> Vec<&[u8]> {
 }
 
 /// A request, if HTTP can carry it.
-pub(crate) fn request(
-    text: &[u8],
-    make: &mut dyn FnMut(&Request<Full<Bytes>>, &str) -> Option<String>,
-) -> Option<Request<Full<Bytes>>> {
+pub(crate) fn request(text: &[u8], make: &mut Make<'_>) -> Option<Request<Full<Bytes>>> {
     let (line, mut rest) = first_line(text);
     let (method, target) = std::str::from_utf8(line).ok()?.split_once(' ')?;
     let mut request = Request::new(Full::default());
