@@ -96,7 +96,7 @@ mod tests {
         let room = |descriptors| silent(&Limits { descriptors, ..Limits::default() });
 
         assert_eq!(room(Some(1024)), 384);
-        assert_eq!(room(Some(1_048_576)), 4096);
-        assert_eq!(room(None), 4096);
+        assert_eq!(room(Some(1_048_576)), 16_384);
+        assert_eq!(room(None), 16_384);
     }
 }

@@ -22,8 +22,9 @@ pub struct Limits {
     /// Server-Sent Events have the bounds of an outbox instead.
     pub answer_stall: Duration,
     /// How many sockets may be open that have not sent a whole request yet. Beyond, the one that has
-    /// waited longest is closed, so that others get in. Where `descriptors` is known, never more than
-    /// half of what clients may have.
+    /// waited longest is closed, so that others get in. There must be room for clients that come back
+    /// at once: they open their sockets before the first request is read. Where `descriptors` is
+    /// known, never more than half of what clients may have.
     pub silent_sockets: usize,
     /// How many negotiated connections are remembered that nobody has opened yet, or that have ended
     /// and whose clients do not know. Beyond, the oldest is forgotten.
@@ -64,6 +65,7 @@ pub struct Limits {
     /// What may wait for one client to read, in messages.
     pub outbox_messages: usize,
     /// What may wait for all clients together before whoever sends is held back, in bytes.
+    /// What waits for clients that took nothing for 5 seconds does not count.
     pub all_outboxes_bytes: usize,
     /// For how long a send is held back at most. It is done already; only its answer comes later.
     pub hold_back: Duration,
@@ -133,7 +135,7 @@ impl Default for Limits {
             request_head: Duration::from_secs(30),
             request_body: Duration::from_secs(30),
             answer_stall: Duration::from_secs(30),
-            silent_sockets: 4096,
+            silent_sockets: 16_384,
             unopened: 16_384,
             token: 4096,
             handshake: Duration::from_secs(15),

@@ -9,7 +9,7 @@ use std::{
 };
 
 use hub_core::Secret;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -105,6 +105,20 @@ impl State {
 
     pub(crate) fn connections(&self) -> usize {
         lock(&self.hubs).values().map(|hub| hub.connections()).sum()
+    }
+
+    /// Holds a sender back while clients have too much to read, but not for clients that take nothing:
+    /// they are closed when their outboxes are full, and that must come soon.
+    pub(crate) async fn settle(&self) {
+        if !self.backlog.settle().await {
+            return;
+        }
+        let (hubs, now): (Vec<_>, _) =
+            (lock(&self.hubs).values().cloned().collect(), Instant::now());
+        let everyone = hubs.iter().map(|hub| hub.everyone());
+        let still =
+            everyone.map(|all| all.iter().map(|it| it.outbox.still_bytes(now)).sum::<u64>());
+        self.backlog.pass_over(usize::try_from(still.sum::<u64>()).unwrap_or(usize::MAX));
     }
 
     /// For how many clients something waits, and how many bytes in all.

@@ -21,7 +21,7 @@ use crate::{
 /// hold too much the answer is held back a little, so that senders slow down.
 pub(super) async fn send(call: Call<'_>, to: &To) -> Answer {
     let excluded = excluded(&call);
-    let (hub, backlog) = (Arc::clone(&call.hub), Arc::clone(&call.state.backlog));
+    let (hub, state) = (Arc::clone(&call.hub), Arc::clone(call.state));
     let payload = payload(call).await?;
     if *to == To::Everyone && excluded.is_empty() {
         payload.broadcast(&hub)?.send_to_everyone(&hub);
@@ -29,7 +29,7 @@ pub(super) async fn send(call: Call<'_>, to: &To) -> Answer {
         let audience = audience(&hub, to);
         fanout::send(&audience, &excluded, &payload.broadcast(&hub)?);
     }
-    backlog.settle().await;
+    state.settle().await;
     Ok(body::empty(StatusCode::ACCEPTED))
 }
 

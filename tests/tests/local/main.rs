@@ -5,6 +5,7 @@ mod answers;
 mod attacks;
 mod client_results;
 mod cors;
+mod delivery;
 mod groups;
 mod handshake;
 mod http_upstream;

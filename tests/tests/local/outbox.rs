@@ -1,7 +1,7 @@
 //! Encoding once, and clients that do not read.
 
 use hub_local::Limits;
-use tokio::time::{Duration, Instant, sleep};
+use tokio::time::{Duration, Instant, sleep, timeout};
 
 use crate::support::{App, Fixture, eventually, message};
 
@@ -139,6 +139,31 @@ async fn answers_to_sends_are_held_back_for_a_second_while_all_clients_have_too_
     assert_eq!(first_late_answer(&fixture).await, Some(Duration::from_millis(300)));
     assert_eq!(first_late_answer(&fixture).await, None);
     reading.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_nothing_for_five_seconds_holds_no_sender_back_any_more() {
+    let limits = Limits { all_outboxes_bytes: 10_000, ..Limits::default() };
+    let fixture = Fixture::with(App::silent(), limits);
+    let mut client = fixture.client("ada").await;
+    let long = "x".repeat(3000);
+    let held_back = async || {
+        let began = Instant::now();
+        fixture.send(":send", &long).await;
+        began.elapsed()
+    };
+
+    while held_back().await.is_zero() {}
+    // The first that is held back looks who takes nothing; five seconds later it is certain.
+    for _ in 0..5 {
+        assert_eq!(held_back().await, Duration::from_secs(1));
+    }
+    assert_eq!(held_back().await, Duration::ZERO);
+
+    // It reads again, so that it counts as everyone else.
+    while timeout(Duration::from_millis(1), client.hear()).await.is_ok() {}
+    while held_back().await.is_zero() {}
+    assert_eq!(held_back().await, Duration::from_secs(1));
 }
 
 #[tokio::test(start_paused = true)]

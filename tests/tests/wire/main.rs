@@ -21,6 +21,7 @@ mod negotiate;
 mod negotiate_identity;
 mod negotiate_limit;
 mod outside;
+mod promises;
 mod readme;
 mod replay;
 mod rest;

@@ -6,6 +6,7 @@
 //! nothing is locked while it writes.
 
 mod batch;
+mod frame;
 
 use std::{
     collections::VecDeque,
@@ -15,12 +16,12 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use bytes::Bytes;
 use hub_core::protocol::Protocol;
+use tokio::time::Instant;
 
-pub(crate) use self::batch::Batch;
+pub(crate) use self::{batch::Batch, frame::Frame};
 use crate::{
-    backlog::Backlog,
+    backlog::{Backlog, STANDSTILL},
     hub::log::{Log, Place, Point},
     limits::Limits,
     sync::lock,
@@ -29,37 +30,6 @@ use crate::{
 
 /// How many frames leave in one write at most; below the limit of every system.
 const BATCH: usize = 512;
-/// The bit that the first byte of WebSocket control frames has.
-const CONTROL: u8 = 0x08;
-
-/// One encoded message: a WebSocket header, then the payload. All receivers share the bytes.
-#[derive(Clone, Debug)]
-pub(crate) struct Frame {
-    bytes: Bytes,
-    header: u8,
-}
-
-impl Frame {
-    /// `bytes` start with a WebSocket header of `header` bytes.
-    pub(crate) fn new(bytes: Bytes, header: u8) -> Self {
-        Self { bytes, header }
-    }
-
-    /// Header and payload, as they go over a WebSocket.
-    pub(crate) fn bytes(&self) -> &Bytes {
-        &self.bytes
-    }
-
-    /// Whether this is hub messages rather than a control frame.
-    pub(crate) fn is_message(&self) -> bool {
-        self.bytes.first().is_some_and(|first| first & CONTROL == 0)
-    }
-
-    /// Without the header, as other transports carry it.
-    pub(crate) fn into_payload(self) -> Bytes {
-        self.bytes.slice(usize::from(self.header).min(self.bytes.len())..)
-    }
-}
 
 /// What became of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +67,8 @@ struct Queue {
     asleep: bool,
     /// Where the client stands in the log, once it gets what everyone gets.
     place: Option<Place>,
+    /// It was seen then that something waits, and nothing has been written since.
+    still_since: Option<Instant>,
 }
 
 impl Outbox {
@@ -201,6 +173,19 @@ impl Outbox {
         lock(&self.queue).waiting().bytes
     }
 
+    /// What waits, when nothing of it was written for [`STANDSTILL`]; else 0. It is asked again and
+    /// again while there is too much.
+    pub(crate) fn still_bytes(&self, now: Instant) -> u64 {
+        let mut queue = lock(&self.queue);
+        let waiting = queue.waiting().bytes;
+        if waiting == 0 {
+            queue.still_since = None;
+            return 0;
+        }
+        let since = *queue.still_since.get_or_insert(now);
+        if now.duration_since(since) >= STANDSTILL { waiting } else { 0 }
+    }
+
     /// Takes nothing more; `last` still goes out, after what waits.
     pub(crate) fn close(&self, last: Option<Frame>) {
         let mut queue = lock(&self.queue);
@@ -280,6 +265,7 @@ impl Outbox {
         queue.bytes -= written.bytes;
         queue.messages -= written.messages;
         if written.bytes > 0 {
+            queue.still_since = None;
             self.backlog.subtract(written.bytes);
         }
     }

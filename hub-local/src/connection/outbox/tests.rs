@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use bytes::Bytes;
 use tokio_util::task::TaskTracker;
 
 use super::*;

@@ -1,0 +1,117 @@
+//! Every test that the documents name is there.
+//!
+//! In them a code span such as `local::order::a_test` is a Rust test by the path of its module, and
+//! `loop.test.js: a title` one of Node.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// What a document promises is a test, so the test must exist.
+const DOCUMENTS: [&str; 3] = ["docs/delivery.md", "docs/reliability.md", "docs/threats.md"];
+
+/// Where the modules of each test program, or of each crate's own tests, lie.
+const ROOTS: [(&str, &str); 9] = [
+    ("local", "tests/tests/local"),
+    ("wire", "tests/tests/wire"),
+    ("macros", "tests/tests/macros"),
+    ("faults", "tests/tests/faults"),
+    ("command", "hub-local/tests/command"),
+    ("hub_core", "hub-core/src"),
+    ("hub_local", "hub-local/src"),
+    ("hub_macros", "hub-macros/src"),
+    ("hub_runtime", "hub-runtime/src"),
+];
+
+fn root() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// The code spans of a document; fenced blocks hold none.
+fn spans(text: &str) -> Vec<&str> {
+    let prose = text.split("```").step_by(2);
+    prose.flat_map(|part| part.split('`').skip(1).step_by(2)).collect()
+}
+
+fn is_rust_test(span: &str) -> bool {
+    let word = |part: &str| {
+        part.starts_with(|first: char| first.is_ascii_lowercase())
+            && part.chars().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '_')
+    };
+    span.contains("::") && span.split("::").all(word)
+}
+
+/// The function under a test attribute, in the file of its module.
+fn check_rust(span: &str) -> Result<(), String> {
+    let parts: Vec<_> = span.split("::").collect();
+    let [first, modules @ .., name] = parts.as_slice() else { return Err("no path".to_owned()) };
+    let folder = ROOTS.iter().find(|(root, _)| root == first);
+    let mut path = root().join(folder.ok_or("no test program or crate of this name")?.1);
+    path.extend(modules);
+    let file = source(&path).ok_or("no such module")?;
+    let text = fs::read_to_string(&file).map_err(|error| error.to_string())?;
+    let lines: Vec<_> = text.lines().map(str::trim).collect();
+    let is_function = |line: &&str| line.contains(&format!("fn {name}("));
+    let at = lines.iter().position(is_function).ok_or("no such function")?;
+    let mut above = lines.iter().take(at).rev().take_while(|line| line.starts_with("#["));
+    let is_test = |line: &&str| line.starts_with("#[test]") || line.starts_with("#[tokio::test");
+    // A list in the file makes tests of some, once for each kind of service.
+    let (alone, at_start) = (format!("{name};"), format!("{name} at start "));
+    let is_listed = || lines.iter().any(|line| *line == alone || line.starts_with(&at_start));
+    let is_test = above.any(is_test) || is_listed();
+    is_test.then_some(()).ok_or_else(|| "not a test".to_owned())
+}
+
+/// The file of a module; that of `tests` inside a file is the file.
+fn source(module: &Path) -> Option<PathBuf> {
+    let inline = module.file_name().is_some_and(|name| name == "tests").then(|| module.parent());
+    let places = [Some(module), inline.flatten()].into_iter().flatten();
+    let mut files = places.flat_map(|it| [it.with_extension("rs"), it.join("mod.rs")]);
+    files.find(|file| file.is_file())
+}
+
+/// The title stands in the file, as the text of a test or of a group of tests.
+fn check_node(file: &str, title: &str) -> Result<(), String> {
+    let path = root().join("tests/e2e").join(file);
+    let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let named = ["\"", "`"].iter().any(|quote| text.contains(&format!("{quote}{title}{quote}")));
+    named.then_some(()).ok_or_else(|| "no such title".to_owned())
+}
+
+#[test]
+fn every_test_that_the_documents_name_exists() {
+    let (mut problems, mut found) = (Vec::new(), 0);
+    for document in DOCUMENTS {
+        let Ok(text) = fs::read_to_string(root().join(document)) else { continue };
+        for span in spans(&text) {
+            let checked = match span.split_once(": ") {
+                Some((file, title)) if file.ends_with(".test.js") => check_node(file, title),
+                _ if is_rust_test(span) => check_rust(span),
+                _ => continue,
+            };
+            found += 1;
+            if let Err(problem) = checked {
+                problems.push(format!("{document}: `{span}`: {problem}"));
+            }
+        }
+    }
+
+    assert!(problems.is_empty(), "{problems:#?}");
+    assert!(found > 60, "only {found} tests are named");
+}
+
+#[test]
+fn names_of_no_test_are_noticed() {
+    for (span, problem) in [
+        ("local::order::no_such_test", "no such function"),
+        ("local::order::asking", "not a test"),
+        ("local::nowhere::one_connection_has_one_upstream_call_at_a_time", "no such module"),
+        ("elsewhere::a", "no test program or crate of this name"),
+    ] {
+        assert!(is_rust_test(span));
+        assert_eq!(check_rust(span), Err(problem.to_owned()), "{span}");
+    }
+    assert_eq!(check_rust("local::order::connections_do_not_wait_for_each_other"), Ok(()));
+    assert_eq!(check_node("loop.test.js", "no such title"), Err("no such title".to_owned()));
+}
