@@ -4,14 +4,19 @@
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, header::AUTHORIZATION};
 use http_body_util::{BodyExt, Full};
-use hub_core::{Secret, protocol::Protocol, token};
+use hub_core::{
+    Secret,
+    protocol::{Message, Protocol, convert},
+    token,
+};
 use hub_local::{Body, LocalService};
-use serde_json::{json, value::RawValue};
+use serde_json::{Value, json, value::RawValue};
 use tower_service::Service;
 
 use crate::{
-    clients::{App, URL, listener, service},
+    clients::{App, Heard, URL, listener, service},
     pieces::{first_line, holds},
+    values::same,
     world::{self, FOREIGN_KEY, KEY, NEVER, key, settle},
     written,
 };
@@ -42,7 +47,11 @@ async fn with_service(result: &[u8], data: &[u8]) {
         let made =
             written::request(text, &mut |request, name| make(request, name, &ids, &mut minted));
         let Some(request) = made else { continue };
+        let before = heard.each_ref().map(|heard| heard.all().len());
         check(service.clone(), request, &minted).await;
+        if !holds(text, "octet-stream") {
+            hear_the_same(&heard, before);
+        }
         // The same with the token of somebody else.
         let forged = written::request(text, &mut |request, name| match name {
             "token" => make(request, "foreign", &ids, &mut minted),
@@ -52,7 +61,6 @@ async fn with_service(result: &[u8], data: &[u8]) {
             check(service.clone(), forged, &minted).await;
         }
     }
-    let _ = heard.map(|heard| heard.all().len());
     let health = Request::get("/api/health").body(Full::default()).expect("a request");
     let answer = call(service.clone(), health).await;
     assert_eq!(answer.status(), 200, "the service lives on");
@@ -107,6 +115,25 @@ async fn check(service: LocalService, request: Request<Full<Bytes>>, minted: &Mi
         }
     }
     settle().await;
+}
+
+/// One message in JSON is the same for clients of both protocols.
+fn hear_the_same([ada, bob]: &[Heard; 2], [by_ada, by_bob]: [usize; 2]) {
+    let (ada, bob) = (ada.all(), bob.all());
+    let (
+        [Message::Invocation { target: one, arguments: written, .. }],
+        [Message::Invocation { target: other, arguments: packed, .. }],
+    ) = (&ada[by_ada..], &bob[by_bob..])
+    else {
+        return;
+    };
+    assert_eq!(one, other);
+    let packed = convert(packed, Protocol::MessagePack, Protocol::Json).expect("it was JSON");
+    let packed: Value = serde_json::from_slice(&packed).expect("JSON");
+    // Numbers that are too big are JSON by their form alone.
+    if let Ok(written) = serde_json::from_slice::<Value>(written) {
+        assert!(same(&written, &packed), "{written} and {packed}");
+    }
 }
 
 async fn call(mut service: LocalService, request: Request<Full<Bytes>>) -> Response<Body> {

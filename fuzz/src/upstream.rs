@@ -1,5 +1,6 @@
 //! Whatever is sent to the upstream endpoint: it is answered, and no method runs unless the service
-//! signed the call, nor sees a user or a claim that no seal holds.
+//! signed the call, nor sees a user or a claim that no seal holds; and what a method gives
+//! back is what its caller gets.
 
 use std::cell::RefCell;
 
@@ -8,17 +9,18 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hub_core::{
     Claims,
-    protocol::{Message, Protocol, frame::Frames},
+    protocol::{Message, Outcome, Protocol, frame::Frames},
     seal::{self, Identity, SealKey},
     signature,
 };
 use hub_runtime::{HubApp, prelude::*};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tower_service::Service;
 
 use crate::{
     pieces::{first_line, holds},
+    values::same,
     world::{self, FOREIGN_KEY, KEY, key, settle},
     written,
 };
@@ -183,6 +185,7 @@ async fn check(
     trusting: bool,
 ) {
     let (method, headers) = (request.method().clone(), request.headers().clone());
+    let Ok(said) = request.body().clone().collect().await;
     let Ok(answer) = app.service().call(request).await;
     let (parts, body) = answer.into_parts();
     let Ok(body) = body.collect().await;
@@ -198,7 +201,11 @@ async fn check(
         is_who_it_says(&headers, ran, seals, trusting);
     }
     if parts.status == StatusCode::OK && parts.headers.contains_key("content-type") {
-        completion(&parts.headers, body);
+        let is_echo = headers.get("x-asrs-event").is_some_and(|event| event == "echo");
+        let result = completion(&parts.headers, &body).filter(|_| is_echo && ran.len() == 1);
+        if let Some(result) = result {
+            is_echo_of(&result, &said.to_bytes());
+        }
     }
 }
 
@@ -230,16 +237,36 @@ fn is_who_it_says(headers: &HeaderMap, ran: &Ran, seals: &[(String, Identity)], 
     }
 }
 
-/// What the service copies to the client is one message in the client's protocol.
-fn completion(headers: &HeaderMap, body: Bytes) {
+/// What the service copies to the client is one message in the client's protocol. Returns the result of
+/// one in JSON.
+fn completion(headers: &HeaderMap, body: &[u8]) -> Option<Value> {
     let content_type = headers["content-type"].to_str().expect("a type of ours");
-    let Some(protocol) = Protocol::from_content_type(content_type) else { return };
+    let protocol = Protocol::from_content_type(content_type)?;
     let mut frames = Frames::new(usize::MAX);
     frames.switch_to(protocol);
-    frames.push(&body);
+    frames.push(body);
     // The answer to a negotiate is JSON too, and no stream.
-    let Some(frame) = frames.next_frame().expect("a frame") else { return };
+    let frame = frames.next_frame().expect("a frame")?;
     let message = protocol.parse(&frame).expect("a message").expect("of a known kind");
-    assert!(matches!(message, Message::Completion { .. }), "{message:?}");
     assert!(frames.is_empty(), "bytes follow the completion");
+    let Message::Completion { outcome, .. } = message else { panic!("{message:?}") };
+    match outcome {
+        Outcome::Result(value) if protocol == Protocol::Json => {
+            Some(serde_json::from_slice(&value).expect("JSON"))
+        }
+        _ => None,
+    }
+}
+
+/// The method gave back its only argument.
+fn is_echo_of(result: &Value, said: &[u8]) {
+    let said = said.strip_suffix(b"\x1e").unwrap_or(said);
+    // A number that is too big may stand where nobody reads it.
+    let Ok(said) = serde_json::from_slice::<Map<String, Value>>(said) else { return };
+    let mut arguments = said.iter().filter(|(name, _)| name.eq_ignore_ascii_case("arguments"));
+    // Of several spellings the last counts, and here their order is lost.
+    if let (Some((_, arguments)), None) = (arguments.next(), arguments.next()) {
+        let argument = arguments.get(0).unwrap_or(&Value::Null);
+        assert!(same(argument, result), "{result} for {argument}");
+    }
 }

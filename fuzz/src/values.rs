@@ -39,7 +39,7 @@ pub(crate) fn agree(
 }
 
 /// Equal but for the last digit of a fraction, which readers round each in their way.
-fn same(left: &Value, right: &Value) -> bool {
+pub(crate) fn same(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::Array(left), Value::Array(right)) => {
             left.len() == right.len()
