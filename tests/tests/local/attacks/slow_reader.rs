@@ -21,17 +21,19 @@ pub(super) fn text(payload: &[u8]) -> Vec<u8> {
 
 /// A WebSocket on a socket of its own that has read nothing but the head of the answer.
 pub(super) async fn web_socket(served: &Served) -> Raw {
-    opened(served, "", UPGRADE, "HTTP/1.1 101").await
+    web_socket_with(served, &client_token("ada")).await
 }
 
-/// What becomes of a `GET` to the service with a good token.
+/// The same with this token.
+pub(super) async fn web_socket_with(served: &Served, token: &str) -> Raw {
+    opened(served, &format!("access_token={token}"), UPGRADE, "HTTP/1.1 101").await
+}
+
+/// What becomes of a `GET` to the service.
 async fn opened(served: &Served, query: &str, headers: &str, status: &str) -> Raw {
     let mut socket = served.connect().await;
-    let token = client_token("ada");
-    let head = format!(
-        "GET /client/?hub=chat&{query} HTTP/1.1\r\nhost: localhost\r\n\
-         authorization: Bearer {token}\r\n{headers}\r\n"
-    );
+    let head =
+        format!("GET /client/?hub=chat&{query} HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n");
     socket.write(head.as_bytes()).await;
     let mut answer = Vec::new();
     while !answer.ends_with(b"\r\n\r\n") {
@@ -76,6 +78,26 @@ async fn a_slow_reader_is_closed_with_a_reason_and_its_memory_is_bounded() {
 }
 
 #[tokio::test]
+async fn a_client_that_pings_and_never_reads_is_a_slow_reader_too() {
+    let close = Duration::from_millis(100);
+    let served = Served::new(Limits { outbox_bytes: 10_000, close, ..Limits::default() }).await;
+    let mut client = web_socket(&served).await;
+    client.write(&text(HANDSHAKE)).await;
+    served.fixture.app.called("connected").await;
+    let pings = [&[0x89, 0x80 | 125, 0, 0, 0, 0][..], &[b'p'; 125]].concat().repeat(1000);
+
+    let pinging = async {
+        use tokio::io::AsyncWriteExt as _;
+        while client.0.write_all(&pings).await.is_ok() {}
+    };
+    tokio::time::timeout(super::PATIENCE, pinging).await.expect("the socket is closed");
+
+    assert_eq!(served.fixture.service.counters().slow_clients, 1);
+    assert_eq!(served.fixture.app.called("disconnected").await.json()["Error"], "slow client");
+    served.is_calm().await;
+}
+
+#[tokio::test]
 async fn a_peer_that_takes_no_answer_is_closed_after_its_time() {
     let answer_stall = Duration::from_millis(100);
     let served = Served::new(Limits { answer_stall, ..Limits::default() }).await;
@@ -108,10 +130,11 @@ async fn what_has_an_outbox_may_pause_for_longer_than_an_answer_may() {
     plain.write(&text(HANDSHAKE)).await;
     let resumes = "&useStatefulReconnect=true";
     let resumable = Negotiated::with(fixture, client_token("ada"), resumes).await;
-    let mut resumable = opened(&served, &resumable.query, UPGRADE, "HTTP/1.1 101").await;
+    let query = |client: &Negotiated| format!("{}&access_token={}", client.query, client.token);
+    let mut resumable = opened(&served, &query(&resumable), UPGRADE, "HTTP/1.1 101").await;
     resumable.write(&text(b"{\"protocol\":\"json\",\"version\":2}\x1e")).await;
     let events = Negotiated::new(fixture).await;
-    let stream = opened(&served, &events.query, EVENTS, "HTTP/1.1 200").await;
+    let stream = opened(&served, &query(&events), EVENTS, "HTTP/1.1 200").await;
     events.post(r#"{"protocol":"json","version":1}"#).await;
     eventually(|| fixture.service.counters().connections == 3).await;
 

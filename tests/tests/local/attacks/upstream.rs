@@ -195,30 +195,14 @@ fn bad(event: &str) -> Answer {
     }
 }
 
-#[tokio::test]
-async fn whatever_an_upstream_answers_is_bounded_and_the_next_call_works() {
+/// Calls each of these methods, and a good one after it.
+async fn check(time_out: Duration, methods: &[(&str, &str)]) {
     let (url, _) = app(bad).await;
-    let upstream = HttpUpstream::new(url).unwrap().time_out(Duration::from_secs(1));
+    let upstream = HttpUpstream::new(url).unwrap().time_out(time_out);
     let before = super::tasks();
     let (service, mut client) = client(upstream).await;
 
-    for (event, told) in [
-        ("endless head", "status code 500"),
-        ("giant header", "status code 500"),
-        ("many headers", "status code 500"),
-        ("endless body", "response too large."),
-        ("body until close", "response too large."),
-        ("declared", "response too large."),
-        ("bad length", "status code 500"),
-        ("two lengths", "status code 500"),
-        ("bad chunk", "error: "),
-        ("huge chunk", "error: "),
-        ("endless 1xx", "status code 500"),
-        ("nothing", "status code 500"),
-        ("half", "status code 500"),
-        ("noise", "status code 500"),
-        ("switch", "status code 101"),
-    ] {
+    for (event, told) in methods {
         client.invoke("7", event).await;
         let heard = client.hear().await;
         assert!(heard.contains(&format!("Invocation failed, {told}")), "{event}: {heard}");
@@ -230,6 +214,35 @@ async fn whatever_an_upstream_answers_is_bounded_and_the_next_call_works() {
     assert_eq!(service.counters().connections, 1);
     drop(client);
     drop(service);
-    // Those of kept connections stay as long as the pool keeps them; there is at most one.
+    // The connection that is kept for the next call has tasks of its own, at both ends.
     eventually(|| super::tasks() <= before + 3).await;
+}
+
+#[tokio::test]
+async fn whatever_an_upstream_answers_is_bounded_and_the_next_call_works() {
+    let methods = [
+        ("endless head", "status code 500"),
+        ("giant header", "status code 500"),
+        ("many headers", "status code 500"),
+        ("endless body", "response too large."),
+        ("body until close", "response too large."),
+        ("declared", "response too large."),
+        ("bad length", "status code 500"),
+        ("two lengths", "status code 500"),
+        ("bad chunk", "error: "),
+        ("huge chunk", "error: "),
+        ("noise", "status code 500"),
+        ("switch", "status code 101"),
+    ];
+    check(super::PATIENCE, &methods).await;
+}
+
+#[tokio::test]
+async fn an_upstream_that_does_not_come_to_an_end_is_given_up_and_the_next_call_works() {
+    let methods = [
+        ("nothing", "status code 500"),
+        ("half", "status code 500"),
+        ("endless 1xx", "status code 500"),
+    ];
+    check(Duration::from_millis(300), &methods).await;
 }
