@@ -76,6 +76,7 @@ pub struct Limits {
     /// How many groups one connection may be in, and one user with a time to live.
     pub groups: usize,
     /// How many memberships in groups there may be in the whole service, of connections and users.
+    /// One with long names counts once more for each 128 bytes of them.
     pub memberships: usize,
     /// How many upstream calls may run at once, over all connections. More of them wait.
     pub upstream_calls: usize,

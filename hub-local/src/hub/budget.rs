@@ -5,6 +5,9 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+/// Names are ordinary below this length, in bytes.
+const ORDINARY: usize = 128;
+
 /// Why somebody cannot join a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Full {
@@ -25,23 +28,31 @@ pub(crate) struct Budget {
     taken: AtomicUsize,
 }
 
+/// Names of ordinary length are one membership, longer ones several.
+fn weight(names: &[&str]) -> usize {
+    1 + names.iter().map(|name| name.len()).sum::<usize>() / ORDINARY
+}
+
 impl Budget {
     pub(crate) fn new(each: usize, all: usize) -> Arc<Self> {
         Arc::new(Self { each, all, taken: AtomicUsize::new(0) })
     }
 
-    /// Takes one.
-    pub(super) fn take(&self) -> Result<(), Full> {
-        let room = |taken: usize| (taken < self.all).then_some(taken + 1);
+    /// Takes one, for who joins and what: the names are what it needs most of its memory for.
+    pub(super) fn take(&self, names: &[&str]) -> Result<(), Full> {
+        let room = |taken: usize| {
+            let sum = taken.saturating_add(weight(names));
+            (sum <= self.all).then_some(sum)
+        };
         self.taken
             .try_update(Ordering::Relaxed, Ordering::Relaxed, room)
             .map(|_| ())
             .map_err(|_| Full::All(self.all))
     }
 
-    /// Gives so many back.
-    pub(super) fn give(&self, count: usize) {
-        self.taken.fetch_sub(count, Ordering::Relaxed);
+    /// Gives it back.
+    pub(super) fn give(&self, names: &[&str]) {
+        self.taken.fetch_sub(weight(names), Ordering::Relaxed);
     }
 
     #[cfg(test)]

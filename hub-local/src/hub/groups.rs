@@ -157,8 +157,8 @@ impl Registry {
             return Arc::clone(&known.audience);
         }
         let (snapshot, over) = collect(group, name, &mut self.users, now);
-        self.budget.give(over);
-        self.timed -= over;
+        over.iter().for_each(|user| self.budget.give(&[user, name]));
+        self.timed -= over.len();
         let audience = Arc::clone(&snapshot.audience);
         group.snapshot = Some(snapshot);
         self.drop_empty_group(name);
@@ -176,7 +176,7 @@ impl Registry {
     pub(super) fn remove_from_group(&mut self, id: &str, group: &str) {
         if let Some(joined) = self.joined.get_mut(id) {
             if joined.remove(group) {
-                self.budget.give(1);
+                self.budget.give(&[group]);
             }
             if joined.is_empty() {
                 self.joined.remove(id);
@@ -191,8 +191,8 @@ impl Registry {
 
     pub(super) fn remove_from_all_groups(&mut self, id: &str) {
         let joined = self.joined.remove(id).unwrap_or_default();
-        self.budget.give(joined.len());
         for group in joined {
+            self.budget.give(&[&group]);
             self.remove_from_group(id, &group);
         }
     }
@@ -248,7 +248,7 @@ impl Registry {
         if self.users.get(name).is_some_and(|user| user.groups.len() >= each) {
             return Err(Full::One(each));
         }
-        self.budget.take()?;
+        self.budget.take(&[name, group])?;
         self.timed += 1;
         Ok(())
     }
@@ -285,7 +285,7 @@ impl Registry {
             if joined.is_some_and(|joined| joined.len() >= each) {
                 return Err(Full::One(each));
             }
-            self.budget.take()?;
+            self.budget.take(&[name])?;
             self.joined.entry(connection.id.clone()).or_default().insert(name.to_owned());
         }
         let group = self.groups.entry(name.to_owned()).or_default();
@@ -345,7 +345,7 @@ impl Registry {
             && user.groups.remove(group).is_some()
         {
             self.timed -= 1;
-            self.budget.give(1);
+            self.budget.give(&[name, group]);
         }
         if let Some(left) = self.groups.get_mut(group) {
             left.users.remove(name);

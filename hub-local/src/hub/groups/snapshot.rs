@@ -17,17 +17,17 @@ pub(super) struct Snapshot {
     pub(super) until: Option<Instant>,
 }
 
-/// Everyone in a group, and how many users left it because their time is over.
+/// Everyone in a group, and the users who left it because their time is over.
 pub(super) fn collect(
     group: &mut Group,
     name: &str,
     users: &mut HashMap<String, User>,
     now: Instant,
-) -> (Snapshot, usize) {
+) -> (Snapshot, Vec<String>) {
     let mut members: HashMap<&str, &Arc<Connection>> =
         group.connections.iter().map(|(id, member)| (id.as_str(), &member.connection)).collect();
     let mut until = None;
-    let (mut left, mut over) = (Vec::new(), 0);
+    let mut over = Vec::new();
     group.users.retain(|id| match users.get_mut(id) {
         Some(user) => match user.groups.get(name) {
             Some(membership) if now < membership.until => {
@@ -36,16 +36,17 @@ pub(super) fn collect(
                 true
             }
             _ => {
-                over += usize::from(user.groups.remove(name).is_some());
-                left.push(id.clone());
+                if user.groups.remove(name).is_some() {
+                    over.push(id.clone());
+                }
                 false
             }
         },
         None => false,
     });
-    for id in left {
-        if users.get(&id).is_some_and(|it| it.connections.is_empty() && it.groups.is_empty()) {
-            users.remove(&id);
+    for id in &over {
+        if users.get(id).is_some_and(|it| it.connections.is_empty() && it.groups.is_empty()) {
+            users.remove(id);
         }
     }
     for user in group.users.iter().filter_map(|user| users.get(user)) {

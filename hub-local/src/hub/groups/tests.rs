@@ -62,3 +62,26 @@ fn a_user_is_in_so_many_groups_and_all_are_given_back() {
     assert_eq!((budget.taken(), registry.timed), (0, 0));
     assert!(registry.groups.is_empty() && registry.users.is_empty());
 }
+
+#[test]
+fn long_names_count_several_times_and_are_given_back_so() {
+    let budget = Budget::new(100, 100);
+    let (mut registry, now) = (Registry::new(Arc::clone(&budget)), Instant::now());
+    let minute = Some(Duration::from_secs(60));
+    let long = "\u{1f600}".repeat(1024);
+    let mut add = |user: &str, group: &str| registry.add_user_to_group(user, group, minute, now);
+
+    assert_eq!(add("ada", &long), Ok(()));
+    assert_eq!(budget.taken(), 33);
+    assert_eq!(add(&long, &long), Ok(()));
+    assert_eq!(budget.taken(), 33 + 65);
+    assert_eq!(add("bob", &long), Err(Full::All(100)));
+    assert_eq!((add("bob", "g"), add("bob", "h")), (Ok(()), Ok(())));
+
+    let later = now + Duration::from_secs(61);
+    assert!(registry.group(&long, later).is_empty());
+    assert_eq!(budget.taken(), 2);
+    registry.remove_user_from_group("bob", "g");
+    assert!(registry.makes_room(later));
+    assert_eq!((budget.taken(), registry.timed), (0, 0));
+}
