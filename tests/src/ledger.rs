@@ -55,7 +55,7 @@ impl Ledger {
     /// The same after a while.
     async fn dawdle(&self, ctx: &Context<Self>, number: u64) -> HubResult<u64> {
         self.ran(ctx, number);
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        tokio::time::sleep(Duration::from_millis(600)).await;
         Ok(number)
     }
 

@@ -124,7 +124,7 @@ fn messagepack_for_a_client_that_speaks_json_ends_that_client_alone() {
 /// answer, and inside it.
 #[test]
 fn an_app_that_hangs_is_a_500_when_its_time_is_over_and_holds_nobody_else_up() {
-    Scenario::rounds(5).warm(5).call_time(400).run(async |world, round| {
+    Scenario::rounds(5).warm(2).call_time(800).run(async |world, round| {
         let client = world.client().await;
         let length = upstream::length(world, Up, &client).await;
         let places = [(Up, 0), (Up, 100), (Up, length - 5), (Down, 0), (Down, 60)];
@@ -134,7 +134,7 @@ fn an_app_that_hangs_is_a_500_when_its_time_is_over_and_holds_nobody_else_up() {
 
         let (number, answer) = client.begin("add");
         until("the fault strikes", || world.upstream.struck() > struck).await;
-        for _ in 0..5 {
+        for _ in 0..3 {
             assert_eq!(world.steady.invoke("add").await.map(drop), Ok(()));
         }
         assert!(!answered(world, &client, number), "the others did not wait for it");
@@ -163,7 +163,7 @@ fn an_app_that_answers_slowly_delays_its_caller_alone_and_in_order() {
         let (behind, answer) = client.begin("add");
         until("it runs", || world.runs(&client.id) > 0).await;
 
-        for _ in 0..5 {
+        for _ in 0..3 {
             assert_eq!(world.steady.invoke("add").await.map(drop), Ok(()));
         }
         assert!(!answered(world, &client, slow), "the others did not wait for it");

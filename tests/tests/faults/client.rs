@@ -49,7 +49,7 @@ pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 /// What an app's negotiate would hand out.
-fn client_token() -> String {
+pub(crate) fn client_token() -> String {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     let expires = (now + Duration::from_hours(1)).as_secs();
     let aud = format!("http://127.0.0.1/client/?hub={HUB}");

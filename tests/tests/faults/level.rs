@@ -53,7 +53,7 @@ impl Scenario {
         Self { warm, ..self }
     }
 
-    /// How long upstream and REST calls may take, where that is what happens.
+    /// How long upstream calls may take, and REST calls half of it, where that is what happens.
     pub(crate) fn call_time(self, milliseconds: u64) -> Self {
         Self { call_time: Duration::from_millis(milliseconds), ..self }
     }

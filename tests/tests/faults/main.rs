@@ -7,9 +7,13 @@
 
 mod answers;
 mod client;
+mod clock;
 mod cuts;
+mod descriptors;
+mod killed;
 mod level;
 mod ports;
+mod processes;
 mod proxy;
 mod replays;
 mod rest;

@@ -66,3 +66,44 @@ fn a_message_whose_answer_breaks_off_at_any_byte_reaches_everyone_once() {
         world.all_told().await;
     });
 }
+
+#[test]
+fn a_kept_connection_that_breaks_while_it_is_idle_costs_one_message_at_most() {
+    Scenario::rounds(20).run(async |world, _| {
+        let client = world.client().await;
+        assert_eq!(client.invoke("tell").await.unwrap(), "accepted");
+        world.rest.cut_all();
+
+        let told = client.invoke("tell").await.unwrap();
+        assert_eq!(client.invoke("tell").await.unwrap(), "accepted", "the next message is sent");
+
+        // The pool notices in time, or it does not and says so; nothing is sent twice.
+        world.steady.invoke("add").await.unwrap();
+        let (told, came) = (told.as_str().unwrap(), world.steady.heard(&client.id));
+        assert!(matches!((told, came), ("accepted", 3) | (INTERRUPTED, 2)), "{told}, {came} came");
+        client.leave().await;
+        world.all_told().await;
+    });
+}
+
+#[test]
+fn a_service_that_hangs_is_told_when_its_time_is_over_and_nothing_is_sent_again() {
+    Scenario::rounds(4).warm(4).call_time(1000).run(async |world, round| {
+        let client = world.client().await;
+        let length = length(world, Up, &client).await;
+        let heard = world.steady.heard(&client.id);
+        let (direction, after, comes) =
+            [(Up, 0, 0), (Up, 200, 0), (Up, length - 3, 0), (Down, 0, 1)][round % 4];
+        let struck = world.rest.struck();
+        world.rest.arm(direction, after, Fault::Hangs);
+
+        let told = client.invoke("tell").await.unwrap();
+
+        assert_eq!(told, "the service did not answer within 500ms");
+        assert_eq!(world.rest.struck(), struck + 1);
+        world.steady.invoke("add").await.unwrap();
+        assert_eq!(world.steady.heard(&client.id) - heard, comes);
+        client.leave().await;
+        world.all_told().await;
+    });
+}

@@ -77,3 +77,22 @@ fn a_call_whose_answer_breaks_off_at_any_byte_is_answered_with_an_error_and_runs
         world.all_told().await;
     });
 }
+
+#[test]
+fn a_kept_connection_that_breaks_while_it_is_idle_costs_one_call_at_most() {
+    Scenario::rounds(20).run(async |world, _| {
+        let client = world.client().await;
+        client.invoke("add").await.unwrap();
+        let runs = world.runs(&client.id);
+        world.upstream.cut_all();
+
+        let answer = client.invoke("add").await.map(drop);
+
+        // The pool notices in time, or it does not and the call fails; it never runs twice.
+        let ran = world.runs(&client.id) - runs;
+        assert!(matches!((&answer, ran), (Ok(()), 1) | (Err(_), 0)), "{answer:?}, {ran} runs");
+        assert_eq!(client.invoke("add").await.map(drop), Ok(()), "the next call works");
+        client.leave().await;
+        world.all_told().await;
+    });
+}

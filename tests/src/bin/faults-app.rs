@@ -1,0 +1,24 @@
+//! The [`Ledger`] as a program that may be killed: it prints each entry before it acts on it, so that
+//! what it did outlives it.
+
+use std::io::{self, Write as _};
+
+use hub_runtime::prelude::*;
+use tests::{history::Entry, ledger::Ledger};
+use tracing_subscriber::EnvFilter;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::from_default_env())
+        .with_writer(io::stderr)
+        .init();
+    let hub = Ledger::new(|event| {
+        let line = serde_json::to_string(&Entry::now(event)).unwrap_or_default();
+        let mut out = io::stdout().lock();
+        // Whoever reads may have gone; then nobody checks.
+        let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    });
+    let app = HubApp::builder().signalr(SignalR::from_env()?).hub(hub).build()?;
+    Ok(app.run().await?)
+}

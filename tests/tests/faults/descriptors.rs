@@ -1,0 +1,94 @@
+//! A process that has no file descriptors left: who is there is served, and others are let in when some
+//! are free again.
+
+use std::time::{Duration, Instant};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+use crate::{
+    client::{Client, patiently, until},
+    processes::{Process, Site},
+};
+
+/// What each of the two needs, and some more.
+const FEW: u32 = 48;
+const PLENTY: u32 = 1024;
+/// After an accept that failed nothing is tried for so long.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Opens sockets until the process says that it cannot take any more, has a client call meanwhile, and
+/// gives them back.
+async fn exhaust(
+    process: &mut Process,
+    address: std::net::SocketAddr,
+    line: &str,
+    client: &Client,
+) {
+    assert_eq!(client.invoke("tell").await.unwrap(), "accepted");
+    let began = Instant::now();
+    let mut sockets = Vec::new();
+    patiently("it has no room", async {
+        while process.count(line) == 0 {
+            sockets.push(TcpStream::connect(address).await.unwrap());
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+
+    for _ in 0..20 {
+        assert_eq!(client.invoke("add").await.map(drop), Ok(()));
+    }
+    until("it tries again", || process.count(line) > 2).await;
+    // Sleeping cannot take less than its time, so this holds on the slowest machine.
+    let tries = process.count(line) as u128;
+    let most = began.elapsed().as_millis() / PAUSE.as_millis() + 1;
+    assert!(tries <= most, "{tries} tries, and there was time for {most}");
+
+    drop(sockets);
+    patiently("it answers again", answer(address)).await;
+    assert!(process.lives());
+    assert_eq!(client.invoke("tell").await.unwrap(), "accepted");
+}
+
+/// An HTTP answer, whichever it is.
+async fn answer(address: std::net::SocketAddr) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 404");
+}
+
+#[tokio::test]
+async fn an_app_without_file_descriptors_serves_who_is_there_and_then_everyone_again() {
+    let site = Site::new();
+    let _service = site.service(PLENTY).await;
+    let mut app = site.app(FEW).await;
+    let client = site.client().await;
+
+    exhaust(&mut app, site.app, "a connection could not be accepted", &client).await;
+
+    client.leave().await;
+    site.check().await;
+}
+
+/// The service does not know its limit here, so it cannot keep some back as the command does.
+#[tokio::test]
+async fn a_service_without_file_descriptors_serves_who_is_there_and_then_everyone_again() {
+    let site = Site::new();
+    let mut service = site.service(FEW).await;
+    let _app = site.app(PLENTY).await;
+    let client = site.client().await;
+
+    exhaust(&mut service, site.service, "cannot accept a connection", &client).await;
+
+    let other = site.client().await;
+    assert_eq!(other.invoke("tell").await.unwrap(), "accepted");
+    for client in [client, other] {
+        client.leave().await;
+    }
+    site.check().await;
+}
