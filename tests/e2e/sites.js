@@ -43,9 +43,12 @@ export async function twoProcesses() {
 export async function command() {
   const [PORT, SERVICE] = [String(await freePort()), String(await freePort())];
   const upstream = `http://127.0.0.1:${PORT}/runtime/webhooks/signalr`;
-  const service = new Program("hub-local", ["start", "--port", SERVICE, "--upstream", upstream, "--log", "debug"], {
-    HUB_LOCAL_KEY: KEY,
-  });
-  await service.printed(/Ctrl\+C stops/);
-  return withService(service, PORT, SERVICE);
+  const startService = async () => {
+    const service = new Program("hub-local", ["start", "--port", SERVICE, "--upstream", upstream, "--log", "debug"], {
+      HUB_LOCAL_KEY: KEY,
+    });
+    await service.printed(/Ctrl\+C stops/);
+    return service;
+  };
+  return { ...(await withService(await startService(), PORT, SERVICE)), startService };
 }

@@ -154,6 +154,11 @@ impl Client {
         (number, waiting)
     }
 
+    /// Shows that it lives, as it has to do again and again from then on.
+    pub(crate) fn ping(&self) {
+        let _ = self.out.send(Message::Ping);
+    }
+
     /// Why the connection ended; `None` while it lives.
     pub(crate) fn ended(&self) -> Option<String> {
         self.shared.state().ended.clone()

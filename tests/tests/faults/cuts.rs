@@ -69,3 +69,24 @@ fn a_client_cut_off_at_any_byte_it_sends_disturbs_nobody() {
 fn a_client_cut_off_at_any_byte_it_is_sent_disturbs_nobody() {
     Scenario::sweep(async |world, step| cut_clients(world, Down, step).await);
 }
+
+/// Half-open: nothing comes any more, and nobody says so.
+#[test]
+fn a_client_whose_connection_hangs_is_told_as_gone_when_its_time_is_over() {
+    Scenario::rounds(3).warm(2).run(async |world, round| {
+        let client = world.client().await;
+        client.ping();
+        assert_eq!(client.invoke("tell").await.unwrap(), "accepted");
+        let direction = [Up, Down][round % 2];
+        let struck = world.clients.struck();
+        world.clients.arm(direction, 0, Fault::Hangs);
+        let (_, _unanswered) = client.begin("add");
+        until("the fault strikes", || world.clients.struck() > struck).await;
+
+        assert_eq!(world.steady.invoke("tell").await.unwrap(), "accepted");
+
+        // While the connection still hangs.
+        world.all_told().await;
+        assert_eq!((world.service.counters().connections, client.ended()), (1, None));
+    });
+}

@@ -20,6 +20,8 @@ use crate::{
     replays::Replays,
 };
 
+/// For so long a client may be silent that has ever sent a ping; the steady one has not.
+const CLIENT_TIMEOUT: Duration = Duration::from_millis(500);
 /// For so long a service remembers a negotiate.
 const CONNECT_WITHIN: Duration = Duration::from_millis(500);
 
@@ -159,6 +161,7 @@ fn service(upstream: SocketAddr, call_time: Duration) -> LocalService {
     let limits = Limits {
         handshake: Duration::from_secs(2),
         close: Duration::from_millis(200),
+        client_timeout: CLIENT_TIMEOUT,
         connect_within: CONNECT_WITHIN,
         resume_within: Duration::from_secs(2),
         ..Limits::default()
