@@ -127,6 +127,14 @@ impl Proxy {
         self.shared.state().target = Some(target);
     }
 
+    /// As if what is behind it were dead: every connection is cut, now and until it leads somewhere again.
+    /// Returns where it led.
+    pub(crate) fn leads_nowhere(&self) -> SocketAddr {
+        let target = self.shared.state().target.take().unwrap();
+        self.cut_all();
+        target
+    }
+
     /// The next connection over which byte `after + 1` in this direction would pass meets this fault,
     /// and then none does. Bytes count from now on, over all connections.
     pub(crate) fn arm(&self, direction: Direction, after: usize, fault: Fault) {

@@ -12,6 +12,8 @@ use crate::{
 
 /// What the app reads where nobody knows whether the message was sent.
 const INTERRUPTED: &str = "the connection to the service broke before its answer";
+/// What it reads where it was not.
+const UNREACHABLE: &str = "the service could not be reached";
 
 async fn length(world: &World, direction: Direction, client: &Client) -> usize {
     client.invoke("tell").await.unwrap();
@@ -103,6 +105,28 @@ fn a_service_that_hangs_is_told_when_its_time_is_over_and_nothing_is_sent_again(
         assert_eq!(world.rest.struck(), struck + 1);
         world.steady.invoke("add").await.unwrap();
         assert_eq!(world.steady.heard(&client.id) - heard, comes);
+        client.leave().await;
+        world.all_told().await;
+    });
+}
+
+#[test]
+fn while_the_service_cannot_be_reached_messages_fail_and_reach_nobody_and_then_they_do_again() {
+    Scenario::rounds(10).run(async |world, _| {
+        let client = world.client().await;
+        assert_eq!(client.invoke("tell").await.unwrap(), "accepted");
+        let service = world.rest.leads_nowhere();
+        until("connections close", || world.rest.open() == 0).await;
+
+        for _ in 0..5 {
+            let told = client.invoke("tell").await.unwrap();
+            assert!(told == INTERRUPTED || told == UNREACHABLE, "{told}");
+        }
+
+        world.steady.invoke("add").await.unwrap();
+        assert_eq!(world.steady.heard(&client.id), 1);
+        world.rest.leads_to(service);
+        assert_eq!(client.invoke("tell").await.unwrap(), "accepted");
         client.leave().await;
         world.all_told().await;
     });

@@ -87,7 +87,7 @@ fn a_connection_that_breaks_again_while_it_is_resumed_loses_and_doubles_nothing(
 
 #[test]
 fn a_client_that_does_not_come_back_is_told_as_gone_and_leaves_nothing() {
-    Scenario::rounds(2).warm(1).run(async |world, _| {
+    Scenario::rounds(1).warm(1).run(async |world, _| {
         let client = world.resuming_client().await;
         until("connected is told", || world.knows(&client.id)).await;
         assert_eq!(client.invoke("tell").await.unwrap(), "accepted");

@@ -1,7 +1,9 @@
 //! What happens between the service and the app: what the caller reads, and that no call runs twice.
 
+use hub_core::protocol::Outcome;
+
 use crate::{
-    client::{Client, until},
+    client::{Client, patiently, until},
     level::Scenario,
     proxy::{
         Direction::{self, Down, Up},
@@ -92,6 +94,29 @@ fn a_kept_connection_that_breaks_while_it_is_idle_costs_one_call_at_most() {
         let ran = world.runs(&client.id) - runs;
         assert!(matches!((&answer, ran), (Ok(()), 1) | (Err(_), 0)), "{answer:?}, {ran} runs");
         assert_eq!(client.invoke("add").await.map(drop), Ok(()), "the next call works");
+        client.leave().await;
+        world.all_told().await;
+    });
+}
+
+#[test]
+fn while_the_app_is_gone_every_call_is_answered_with_500_and_then_calls_run_again() {
+    Scenario::rounds(10).run(async |world, _| {
+        let client = world.client().await;
+        client.invoke("add").await.unwrap();
+        let app = world.upstream.leads_nowhere();
+        until("connections close", || world.upstream.open() == 0).await;
+        let runs = world.runs(&client.id);
+
+        let calls: Vec<_> = (0..5).map(|_| client.begin("add").1).collect();
+        for call in calls {
+            let answer = patiently("an answer", call).await.unwrap();
+            assert_eq!(answer, Outcome::Error(NO_ANSWER.to_owned()));
+        }
+
+        assert_eq!((world.runs(&client.id), client.ended()), (runs, None));
+        world.upstream.leads_to(app);
+        assert_eq!(client.invoke("add").await.map(drop), Ok(()));
         client.leave().await;
         world.all_told().await;
     });

@@ -147,7 +147,6 @@ impl World {
         self.settle().await;
         self.replays.forget().await;
         self.settle().await;
-        tokio::time::sleep(CONNECT_WITHIN * 2).await;
     }
 
     /// Messages that are on their way still, or lost.
