@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use self::snapshot::{Snapshot, collect, forget_snapshots};
 use super::{
     budget::{Budget, Full},
-    members::{Audience, Members},
+    members::{Audience, Members, trim},
 };
 use crate::connection::Connection;
 
@@ -180,6 +180,7 @@ impl Registry {
             }
             if joined.is_empty() {
                 self.joined.remove(id);
+                trim(&mut self.joined);
             }
         }
         if let Some(left) = self.groups.get_mut(group) {
@@ -191,6 +192,7 @@ impl Registry {
 
     pub(super) fn remove_from_all_groups(&mut self, id: &str) {
         let joined = self.joined.remove(id).unwrap_or_default();
+        trim(&mut self.joined);
         for group in joined {
             self.budget.give(&[&group]);
             self.remove_from_group(id, &group);
@@ -358,6 +360,7 @@ impl Registry {
         let empty = |group: &Group| group.connections.is_empty() && group.users.is_empty();
         if self.groups.get(name).is_some_and(empty) {
             self.groups.remove(name);
+            trim(&mut self.groups);
         }
     }
 
@@ -365,6 +368,7 @@ impl Registry {
         let empty = |user: &User| user.connections.is_empty() && user.groups.is_empty();
         if self.users.get(name).is_some_and(empty) {
             self.users.remove(name);
+            trim(&mut self.users);
         }
     }
 }

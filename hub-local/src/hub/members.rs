@@ -1,8 +1,11 @@
 //! Sets of connections that are read far more often than changed.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, hash::Hash, sync::Arc};
 
 use crate::connection::Connection;
+
+/// Room for so many is not worth giving back.
+const FEW: usize = 64;
 
 /// The members of a set at one moment; taking one costs a reference count.
 pub(crate) type Audience = Arc<[Arc<Connection>]>;
@@ -12,6 +15,13 @@ pub(super) fn in_memory_order(connections: impl Iterator<Item = Arc<Connection>>
     let mut connections: Vec<_> = connections.collect();
     connections.sort_unstable_by_key(|connection| Arc::as_ptr(connection).addr());
     connections.into()
+}
+
+/// Gives back the memory for many that came at once and are gone.
+pub(super) fn trim<K: Eq + Hash, V>(map: &mut HashMap<K, V>) {
+    if map.capacity() > FEW && map.len() < map.capacity() / 8 {
+        map.shrink_to(map.len() * 2);
+    }
 }
 
 /// Connections by id, with a snapshot that lives until the next change.
@@ -29,6 +39,7 @@ impl Members {
 
     pub(super) fn remove(&mut self, id: &str) {
         if self.by_id.remove(id).is_some() {
+            trim(&mut self.by_id);
             self.snapshot = None;
         }
     }

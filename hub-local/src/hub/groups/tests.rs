@@ -85,3 +85,21 @@ fn long_names_count_several_times_and_are_given_back_so() {
     assert!(registry.makes_room(later));
     assert_eq!((budget.taken(), registry.timed), (0, 0));
 }
+
+#[test]
+fn memory_for_many_groups_and_users_is_given_back_when_they_are_gone() {
+    let budget = Budget::new(10, usize::MAX);
+    let (mut registry, now) = (Registry::new(Arc::clone(&budget)), Instant::now());
+    let name = |number: usize| number.to_string();
+    for number in 0..10_000 {
+        let (user, group) = (name(number), name(number));
+        registry.add_user_to_group(&user, &group, None, now).unwrap();
+    }
+
+    for number in 10..10_000 {
+        registry.remove_user_from_group(&name(number), &name(number));
+    }
+
+    assert_eq!((registry.users.len(), registry.groups.len(), budget.taken()), (10, 10, 10));
+    assert!(registry.users.capacity() <= 128 && registry.groups.capacity() <= 128);
+}
