@@ -54,6 +54,43 @@ async fn a_connection_joins_and_leaves_one_group_or_all() {
     assert_eq!(heard(&hub, "b", &[&ada, &bob]).await, [false, false]);
 }
 
+struct Rooms;
+
+#[serverless_hub]
+impl Rooms {
+    /// The room is what the client says.
+    async fn join(&self, ctx: &Context<Self>, room: String) -> HubResult<()> {
+        Ok(ctx.groups().add(ctx.connection_id(), &room).await?)
+    }
+
+    async fn say(&self, ctx: &Context<Self>, room: String) -> HubResult<()> {
+        Ok(ctx.clients().group(&room).send("said", (&room,)).await?)
+    }
+}
+
+#[tokio::test]
+async fn groups_that_look_like_paths_are_names_or_refused_from_client_to_client() {
+    let hub = TestHub::new(Rooms);
+    let mallory = hub.user("mallory").connect().await.unwrap();
+    let other = hub.user("other").connect().await.unwrap();
+    other.invoke::<()>("join", ("..x",)).await.unwrap();
+
+    let names = ["a/b", "a?b", "a#b", "😀", "%2e%2e", "../..", "a%2Fb", "...", "/", ":send", "a b"];
+    for room in names {
+        mallory.invoke::<()>("join", (room,)).await.unwrap();
+        mallory.invoke::<()>("say", (room,)).await.unwrap();
+        let said = mallory.received("said").await;
+        assert_eq!(said.last().unwrap(), &json!([room]));
+    }
+    assert_eq!(mallory.received("said").await.len(), names.len(), "each once");
+
+    for room in ["..", ".", "", " ", "a\r\nb", "a\0b"] {
+        mallory.invoke::<()>("join", (room,)).await.unwrap_err();
+        mallory.invoke::<()>("say", (room,)).await.unwrap_err();
+    }
+    assert!(other.received("said").await.is_empty());
+}
+
 #[tokio::test]
 async fn the_members_of_a_group_come_page_by_page_each_once() {
     const MEMBERS: usize = 450;

@@ -8,7 +8,7 @@
 //! | 3 | a token for another audience | `tokens::a_token_for_another_audience_is_refused_everywhere` |
 //! | 4 | a token a second past the leeway | `tokens::a_token_is_refused_a_second_after_expiry_and_leeway` |
 //! | 5 | a key that was taken away | `tokens::the_second_key_is_accepted_and_refused_once_it_is_removed` |
-//! | 11 | groups that look like paths | `names::groups_that_look_like_paths_are_names_or_refused` |
+//! | 11 | groups that look like paths | `names::groups_that_look_like_paths_are_names_or_refused`, from client to client `tests/wire/groups_and_users.rs` |
 //! | 12 | line ends in a user id | `names::no_line_end_gets_into_a_user_id` |
 //! | 13 | a page of another origin | `pages::an_evil_page_gets_nowhere_without_a_token_of_its_own` |
 //! | 14 | a star beside credentials | `pages::no_answer_has_a_star_beside_credentials` |
