@@ -54,6 +54,8 @@
 //! | `testing` | `testing::TestHub`: the whole loop in memory | no |
 
 mod app;
+#[cfg(feature = "server")]
+mod arrivals;
 mod assemble;
 mod auth;
 #[cfg(feature = "functions")]

@@ -4,10 +4,15 @@ use std::{
     future::poll_fn,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::{Buf, Bytes, BytesMut};
 use http_body::Body;
+use tokio::time::{Sleep, sleep};
+
+/// How long a body may take as a whole, from where it is first waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A body that has not been read.
 pub(crate) trait ReadBody: Send {
@@ -22,6 +27,7 @@ pub(crate) trait ReadBody: Send {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReadError {
     TooLarge,
+    TooSlow,
     Broken,
 }
 
@@ -31,7 +37,19 @@ impl dyn ReadBody {
         let mut body = Box::into_pin(self);
         let mut first = Bytes::new();
         let mut joined = BytesMut::new();
-        while let Some(piece) = poll_fn(|cx| body.as_mut().poll_piece(cx)).await {
+        // Most bodies are there at once, and then there is no timer.
+        let mut patience: Option<Pin<Box<Sleep>>> = None;
+        while let Some(piece) = poll_fn(|cx| {
+            let piece = body.as_mut().poll_piece(cx);
+            if piece.is_pending() {
+                let patience = patience.get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
+                ready!(patience.as_mut().poll(cx));
+                return Poll::Ready(Some(Err(ReadError::TooSlow)));
+            }
+            piece
+        })
+        .await
+        {
             let piece = piece?;
             if first.len() + joined.len() + piece.len() > limit {
                 return Err(ReadError::TooLarge);
@@ -117,5 +135,21 @@ mod tests {
         let body: Box<dyn ReadBody> = Box::new(StreamBody::new(stream::iter(frames)));
 
         assert_eq!(body.read(10).await, Err(ReadError::Broken));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_come_is_given_up_in_time_however_slowly_it_drips() {
+        let drip = stream::unfold((), |()| async {
+            sleep(Duration::from_secs(1)).await;
+            Some((Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"x"))), ()))
+        });
+        let dripping: Box<dyn ReadBody> = Box::new(StreamBody::new(Box::pin(drip)));
+        let silent = stream::pending::<Result<Frame<Bytes>, Infallible>>();
+        let silent: Box<dyn ReadBody> = Box::new(StreamBody::new(silent));
+        let begun = tokio::time::Instant::now();
+
+        assert_eq!(dripping.read(1000).await, Err(ReadError::TooSlow));
+        assert_eq!(begun.elapsed(), PATIENCE);
+        assert_eq!(silent.read(1000).await, Err(ReadError::TooSlow));
     }
 }

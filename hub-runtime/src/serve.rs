@@ -5,6 +5,7 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     pin::pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -20,12 +21,20 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs, lookup_host};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_service::Service;
 
-use crate::{ClientAddress, HubApp, RequestBody, config::env, start_line::announce};
+use crate::{
+    ClientAddress, HubApp, RequestBody,
+    arrivals::{Arrival, Arrivals},
+    config::env,
+    start_line::announce,
+};
 
 /// How long a peer may take for its request line and headers, and so how long a connection may idle.
 /// Longer than the pools of callers keep theirs, so that no call meets a connection just closed. (How
 /// many headers there may be is hyper's own limit, 100: saying so again costs at every request.)
 const HEADER_TIMEOUT: Duration = Duration::from_secs(75);
+/// How many bytes of a request line and its headers are waited for, and so what a connection holds of
+/// what its peer says: this, and what one more read brings. More is answered 431.
+const MAX_HEAD: usize = 64 * 1024;
 /// The pause after a failed accept, which mostly means that file descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How many connections may wait to be accepted, or as many as the system allows: after an outage all
@@ -36,6 +45,15 @@ const DRAIN: Duration = Duration::from_secs(5);
 
 impl HubApp {
     /// Serves the app at `address` until SIGINT or SIGTERM, then runs [`Self::shutdown`].
+    ///
+    /// | Of a peer it waits for | at most |
+    /// |---|---|
+    /// | the first request of a connection, with all its headers | 10 s; of more than 1,024 connections that have not asked, the longest silent is closed |
+    /// | each later one, and idling between them | 75 s |
+    /// | request line and headers | 64 KiB and what one read brings, 100 headers: else 431 |
+    /// | the body of an upstream call | [`max_body`](crate::HubAppBuilder::max_body): else 413; 30 s: else 408 |
+    ///
+    /// How many connections may be open is the operating system's limit. Without file descriptors it waits, and says so.
     ///
     /// # Errors
     /// When the address cannot be bound, with what to do about a port that is taken.
@@ -61,11 +79,14 @@ impl HubApp {
         let listener = listen(address).map_err(|error| explained(error, address))?;
         announce(&format!("App      http://{}", listener.local_addr()?));
         let (connections, stopping) = (TaskTracker::new(), CancellationToken::new());
+        let arrivals = Arrivals::default();
         let accepting = async {
             loop {
                 match listener.accept().await {
                     Ok((stream, peer)) => {
-                        let service = Unwrapped { service: service.clone(), peer: peer.ip() };
+                        let arrival = arrivals.come();
+                        let service =
+                            Unwrapped { service: service.clone(), peer: peer.ip(), arrival };
                         connections.spawn(connection(stream, service, stopping.clone()));
                     }
                     Err(error) => {
@@ -133,12 +154,14 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    let arrival = Arc::clone(&service.arrival);
     // A failure shows at the next read or write.
     let _ = stream.set_nodelay(true);
     let mut connection = pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEADER_TIMEOUT)
+            .max_buf_size(MAX_HEAD)
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
             .with_upgrades()
     );
@@ -148,7 +171,12 @@ where
             connection.as_mut().graceful_shutdown();
             connection.await
         }
+        () = arrival.overdue() => {
+            tracing::debug!("a connection asked for nothing in time and was closed");
+            Ok(())
+        }
     };
+    arrival.settle();
     if let Err(error) = ended {
         tracing::debug!(%error, "connection ended");
     }
@@ -218,6 +246,7 @@ fn is_negotiate(path: &str) -> bool {
 struct Unwrapped<S> {
     service: S,
     peer: IpAddr,
+    arrival: Arc<Arrival>,
 }
 
 impl<S: Service<Request<RequestBody>>> Service<Request<Incoming>> for Unwrapped<S> {
@@ -230,6 +259,7 @@ impl<S: Service<Request<RequestBody>>> Service<Request<Incoming>> for Unwrapped<
     }
 
     fn call(&mut self, request: Request<Incoming>) -> S::Future {
+        self.arrival.settle();
         let mut request = request.map(RequestBody::from);
         // Nothing else asks, and an extension costs allocations that upstream calls can do without.
         if is_negotiate(request.uri().path()) {

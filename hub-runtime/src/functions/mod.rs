@@ -80,6 +80,7 @@ pub(crate) async fn handle(
     let body = match body.read(app.upstream.max_body.saturating_add(ENVELOPE)).await {
         Ok(body) => body,
         Err(ReadError::TooLarge) => return failed(StatusCode::PAYLOAD_TOO_LARGE, "too large"),
+        Err(ReadError::TooSlow) => return failed(StatusCode::REQUEST_TIMEOUT, "too slow"),
         Err(ReadError::Broken) => return failed(StatusCode::BAD_REQUEST, "the call is not whole"),
     };
     let Some(trigger) = Trigger::parse(&body) else {

@@ -146,6 +146,7 @@ fn begin(
 ) -> Result<Begun, Refusal> {
     let body = body.map_err(|error| match error {
         ReadError::TooLarge => too_large(app.upstream.max_body),
+        ReadError::TooSlow => refuse(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
         ReadError::Broken => refuse(StatusCode::BAD_REQUEST, "the body ended before it was whole"),
     })?;
     let prepared = prepare(&app, admitted, &body)?;

@@ -12,7 +12,9 @@ use hub_core::{
     seal::{self, Identity, SealKey},
     signature, token,
 };
-use hub_runtime::{HubApp, Retries, TokenVerifier, prelude::*};
+use hub_runtime::{
+    AccessToken, HubApp, Retries, TokenVerifier, bindings::SignalRConnectionInfo, prelude::*,
+};
 use metrics_util::debugging::DebuggingRecorder;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -32,9 +34,21 @@ const CONNECTION: &str = "conn-0001";
 
 struct Loop;
 
+/// Logs what a filter sees, as one does while one looks for a fault.
+struct Shows;
+
+impl Filter for Shows {
+    async fn before(&self, call: &Invocation) -> HubResult {
+        tracing::trace!(?call, claims = ?call.claims(), query = ?call.query(), "shown");
+        Ok(())
+    }
+}
+
 #[serverless_hub]
+#[filter(Shows)]
 impl Loop {
     async fn negotiate(&self, request: NegotiateRequest) -> HubResult<Negotiation> {
+        tracing::trace!(?request, query = ?request.query(), "shown");
         let user = request.bearer_token().or_reject("Who?")?;
         Ok(Negotiation::user(user).claim("role", CLAIM))
     }
@@ -44,6 +58,7 @@ impl Loop {
     }
 
     async fn rejects(&self, ctx: &Context<Self>, _text: String) -> HubResult {
+        tracing::trace!(?ctx, claims = ?ctx.claims(), "shown");
         assert_eq!(ctx.claims().get("role"), Some(CLAIM));
         Err(HubError::rejected("not like this"))
     }
@@ -185,7 +200,9 @@ async fn no_secret_is_in_any_log_at_any_level_nor_in_an_answer() {
 
     // It was all there: the service was called, and each refusal was logged.
     assert!(!service.seen().is_empty());
-    for line in ["hub method panicked", "call rejected", "upstream call refused", "malformed"] {
+    for line in
+        ["hub method panicked", "call rejected", "upstream call refused", "malformed", "shown"]
+    {
         assert!(log.contains(line), "{line} is not in\n{log}");
     }
     assert_eq!(told(&log), [""; 0], "{log}");
@@ -251,6 +268,14 @@ async fn no_secret_is_in_the_debug_output_of_what_holds_one() {
         shown(&app.context::<Loop>()),
         shown(&verifier),
         shown(&Negotiation::user(USER).claim("role", CLAIM)),
+        shown(&Identity {
+            hub: "loop".to_owned(),
+            user_id: Some(USER.to_owned()),
+            issued_at: 0,
+            claims: [("role".to_owned(), CLAIM.to_owned())].into_iter().collect(),
+        }),
+        shown(&AccessToken::lasting(user_token(), std::time::Duration::from_secs(60))),
+        shown(&SignalRConnectionInfo { url: "http://x".to_owned(), access_token: user_token() }),
     ];
 
     for text in texts {

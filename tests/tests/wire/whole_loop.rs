@@ -158,6 +158,37 @@ async fn a_group_hears_what_is_said(world: World, _: Told) {
     assert_eq!(bob.read().await, json!({"type": 1, "target": "said", "arguments": [7]}));
 }
 
+/// Names that would be another path, query or fragment if they were not encoded.
+const GROUPS: [&str; 8] =
+    ["%2e%2e", "a/b", "a?b", "a#b", "🦀 und grüße", "..a", "a%2Fb", "a b+c;d=e&f"];
+
+async fn groups_of_any_name_hear_their_own_messages_and_two_dots_are_no_group(
+    world: World,
+    _: Told,
+) {
+    let mut all = world.connect("ada").await;
+    let mut members = Vec::new();
+    for group in GROUPS {
+        let mut member = world.connect("bob").await;
+        assert!(member.invoke("join", json!([group])).await.get("error").is_none(), "{group}");
+        members.push(member);
+    }
+
+    for (number, group) in GROUPS.iter().enumerate() {
+        let said = all.invoke("say", json!([group, number])).await;
+        assert!(said.get("error").is_none(), "{group}: {said}");
+    }
+
+    // The first message that each hears is its own, so nobody heard another's before.
+    for (number, member) in members.iter_mut().enumerate() {
+        assert_eq!(member.read().await["arguments"], json!([number]), "{}", GROUPS[number]);
+    }
+    for name in ["..", ".", ""] {
+        assert!(all.invoke("join", json!([name])).await["error"].is_string(), "{name}");
+        assert!(all.invoke("say", json!([name, 0])).await["error"].is_string(), "{name}");
+    }
+}
+
 async fn a_method_may_ask_its_caller_while_five_calls_wait_behind_it(world: World, _: Told) {
     let mut ada = world.connect("ada").await;
 
@@ -297,6 +328,7 @@ macro_rules! in_both_worlds {
 in_both_worlds! {
     claims_arrive_intact;
     a_group_hears_what_is_said;
+    groups_of_any_name_hear_their_own_messages_and_two_dots_are_no_group;
     a_method_may_ask_its_caller_while_five_calls_wait_behind_it;
     a_client_that_leaves_while_it_is_asked_gives_the_method_an_error;
     a_client_may_be_asked_before_connected_has_returned at start Ask;

@@ -53,6 +53,8 @@ pub(crate) struct Client {
     socket: WebSocketStream<TcpStream>,
     /// Messages that came in one frame with another.
     waiting: Vec<Value>,
+    /// Calls of [`Self::invoke`], which numbers them.
+    asked: u32,
 }
 
 impl World {
@@ -76,7 +78,7 @@ impl World {
         let token = negotiated["accessToken"].as_str().unwrap();
         let request = format!("{}&access_token={token}", url.replacen("http", "ws", 1));
         let (socket, _) = client_async(request, stream).await.unwrap();
-        let mut client = Client { socket, waiting: Vec::new() };
+        let mut client = Client { socket, waiting: Vec::new(), asked: 0 };
         client.write(&json!({"protocol": "json", "version": 1})).await;
         assert_eq!(client.read().await, json!({}));
         client
@@ -114,9 +116,11 @@ impl Client {
 
     /// Asks and takes the next message, which must be the answer.
     pub(crate) async fn invoke(&mut self, method: &str, arguments: Value) -> Value {
-        self.begin("one", method, arguments).await;
+        self.asked += 1;
+        let id = self.asked.to_string();
+        self.begin(&id, method, arguments).await;
         let answer = self.read().await;
-        assert_eq!(answer["invocationId"], "one", "{answer}");
+        assert_eq!(answer["invocationId"], id, "{answer}");
         answer
     }
 

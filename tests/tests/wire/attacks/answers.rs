@@ -1,0 +1,136 @@
+//! A service that answers the app's REST calls with malice.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+use http_body_util::Full;
+use hub_runtime::{Retries, SendError, prelude::*};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    task::JoinSet,
+};
+
+use crate::{
+    fake_service::{self, FakeService},
+    support::{KEY, builder_at},
+};
+
+#[hub_client]
+trait LoopClient {
+    async fn told(&self, text: &str);
+    async fn confirm(&self, question: &str) -> serde_json::Value;
+}
+
+struct Loop;
+
+#[serverless_hub(client = LoopClient)]
+impl Loop {}
+
+/// Sends of a worker, without a second attempt.
+fn context(base: &str) -> HubContext<Loop> {
+    let builder = builder_at(base, Loop).retries(Retries::default().times(0));
+    builder.build().unwrap().context::<Loop>()
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed_and_takes_no_token_anywhere() {
+    let elsewhere = FakeService::accepting().await;
+    for status in [301, 302, 303, 307, 308] {
+        let target = elsewhere.base.clone();
+        let service = FakeService::start(move |_| {
+            let answer =
+                Response::builder().status(status).header("location", format!("{target}/x"));
+            answer.body(Full::<Bytes>::default()).unwrap()
+        })
+        .await;
+
+        let error = context(&service.base).clients().all().told("hi").await.unwrap_err();
+
+        assert!(!error.to_string().contains(KEY));
+        assert_eq!(service.seen().len(), 1, "{status}");
+    }
+    assert!(elsewhere.seen().is_empty());
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_given_up_after_sixteen_megabytes() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let mut server = JoinSet::new();
+    server.spawn(async move {
+        let (mut peer, _) = listener.accept().await.unwrap();
+        let mut request = [0; 4096];
+        let _ = peer.read(&mut request).await;
+        let head = b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n";
+        peer.write_all(head).await.unwrap();
+        let chunk = [b"10000\r\n".as_slice(), &vec![b'x'; 0x10000], b"\r\n"].concat();
+        let mut sent = 0_usize;
+        while peer.write_all(&chunk).await.is_ok() {
+            sent += chunk.len();
+            assert!(sent < 64 << 20, "all of it is read");
+        }
+    });
+
+    let error = context(&base).clients().all().told("hi").await.unwrap_err();
+
+    assert!(matches!(error, SendError::Interrupted(_)), "{error}");
+    // The peer saw its connection end.
+    server.join_next().await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_does_not_come_is_given_up_in_time() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let builder = builder_at(&base, Loop).retries(Retries::default().times(0));
+    let app = builder.rest_timeout(Duration::from_secs(20)).build().unwrap();
+    let begun = tokio::time::Instant::now();
+
+    let error = app.context::<Loop>().clients().all().told("hi").await.unwrap_err();
+
+    assert!(matches!(error, SendError::TimedOut(_)), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn answers_that_are_nested_or_cut_or_no_json_are_errors() {
+    let deep = "[".repeat(10_000) + &"]".repeat(10_000);
+    for body in [
+        format!(r#"{{"result":{deep}}}"#),
+        format!(r#"{{"value":{deep}}}"#),
+        "[".repeat(100_000),
+        r#"{"result":"#.to_owned(),
+        r#"{"value":[{"connectionId":1}]}"#.to_owned(),
+        "\0\u{fffd}".to_owned(),
+        String::new(),
+    ] {
+        let answered = body.clone();
+        let service =
+            FakeService::start(move |_| fake_service::answer(200, "", answered.clone())).await;
+        let context = context(&service.base);
+
+        let result = context.clients().client("c1").confirm("Sure?").await;
+        let members = context.groups().members("g", None).await;
+
+        let shown: String = body.chars().take(40).collect();
+        // A client's method without a result answers without one.
+        let is_void =
+            matches!(result, Ok(serde_json::Value::Null)) && body.starts_with(r#"{"value""#);
+        assert!(result.is_err() || is_void, "{shown}: {result:?}");
+        // Members that it does not know are skipped, and a page without a list is empty.
+        let is_empty = members.as_ref().is_ok_and(|page| page.members.is_empty());
+        let is_object = body.starts_with(r#"{"result":["#);
+        assert!(members.is_err() || is_object && is_empty, "{shown}: {members:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_text_of_a_refusal_is_cut_however_long_it_is() {
+    let service = FakeService::start(|_| fake_service::answer(400, "", "x".repeat(1 << 20))).await;
+
+    let error = context(&service.base).clients().all().told("hi").await.unwrap_err();
+
+    assert!(error.to_string().len() < 2000, "{}", error.to_string().len());
+}

@@ -1,0 +1,226 @@
+//! Peers of the app's own server that do not keep to the rules of HTTP, or to any time.
+
+use std::time::Duration;
+
+use hub_runtime::prelude::*;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+    time::{Instant, timeout},
+};
+
+use crate::support::{SIGNATURE, builder_at};
+
+struct Loop;
+
+#[serverless_hub]
+impl Loop {
+    async fn nothing(&self) {}
+}
+
+const BODY: &str = r#"{"type":1,"invocationId":"7","target":"nothing","arguments":[]}"#;
+
+struct Server {
+    address: std::net::SocketAddr,
+    _serving: JoinSet<()>,
+}
+
+impl Server {
+    async fn start() -> Self {
+        let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let app = builder_at("http://127.0.0.1:1", Loop).max_body(1000).build().unwrap();
+        let mut serving = JoinSet::new();
+        serving.spawn(async move { app.serve(address).await.unwrap() });
+        let server = Self { address, _serving: serving };
+        while TcpStream::connect(address).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+        server
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// The server answers a good call, whatever others do.
+    async fn lives(&self) {
+        let mut peer = self.connect().await;
+        let request = format!("{}Content-Length: {}\r\n\r\n{BODY}", genuine_head(), BODY.len());
+        peer.write_all(request.as_bytes()).await.unwrap();
+        assert_eq!(status(&mut peer).await, 200);
+    }
+}
+
+/// Request line and headers of a genuine call, but for those of the body and the end.
+fn genuine_head() -> String {
+    format!(
+        "POST /runtime/webhooks/signalr HTTP/1.1\r\nHost: x\r\nX-ASRS-Connection-Id: conn-0001\r\nX-ASRS-Hub: loop\r\nX-ASRS-Category: messages\r\nX-ASRS-Event: nothing\r\nX-ASRS-Signature: {SIGNATURE}\r\nContent-Type: application/json\r\n"
+    )
+}
+
+/// The status of the next answer; 0 when the connection ends without one.
+async fn status(peer: &mut TcpStream) -> u16 {
+    let mut head = Vec::new();
+    while !head.windows(4).any(|bytes| bytes == b"\r\n\r\n") {
+        let mut bytes = [0; 1024];
+        match peer.read(&mut bytes).await {
+            Ok(0) | Err(_) => return 0,
+            Ok(read) => head.extend_from_slice(&bytes[..read]),
+        }
+    }
+    String::from_utf8_lossy(&head)[9..12].parse().unwrap()
+}
+
+/// Waits for the end of the connection, and says when it was.
+async fn ends(peer: &mut TcpStream, begun: Instant) -> Duration {
+    let mut rest = Vec::new();
+    // A reset is an end too.
+    let _ = timeout(Duration::from_secs(600), peer.read_to_end(&mut rest)).await.unwrap();
+    begun.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_asks_for_nothing_is_closed_after_ten_seconds() {
+    let server = Server::start().await;
+    let begun = Instant::now();
+    let mut silent = server.connect().await;
+
+    let after = ends(&mut silent, begun).await;
+
+    assert!((10..12).contains(&after.as_secs()), "{after:?}");
+    server.lives().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn headers_that_come_byte_by_byte_are_given_up_after_ten_seconds() {
+    let server = Server::start().await;
+    let begun = Instant::now();
+    let (mut reading, mut writing) = server.connect().await.into_split();
+    let drip = async {
+        for byte in genuine_head().bytes() {
+            if writing.write_all(&[byte]).await.is_err() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    let end = async {
+        let mut rest = Vec::new();
+        let _ = reading.read_to_end(&mut rest).await;
+        begun.elapsed()
+    };
+
+    let after = tokio::select! {
+        () = drip => panic!("all of it was taken"),
+        after = end => after,
+    };
+
+    assert!(after < Duration::from_secs(15), "{after:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn between_requests_a_connection_may_idle_and_then_is_closed() {
+    let server = Server::start().await;
+    let mut peer = server.connect().await;
+    let request = format!("{}Content-Length: {}\r\n\r\n{BODY}", genuine_head(), BODY.len());
+    peer.write_all(request.as_bytes()).await.unwrap();
+    assert_eq!(status(&mut peer).await, 200);
+    let begun = Instant::now();
+
+    let after = ends(&mut peer, begun).await;
+
+    assert!((74..78).contains(&after.as_secs()), "{after:?}");
+}
+
+#[tokio::test]
+async fn heads_that_are_too_long_or_have_too_many_headers_are_431() {
+    let server = Server::start().await;
+    for extra in [
+        format!("X-Long: {}\r\n\r\n", "x".repeat(300_000)),
+        (0..200).map(|number| format!("X-{number}: x\r\n")).collect::<String>() + "\r\n",
+    ] {
+        let mut peer = server.connect().await;
+        // The answer may come before all is written.
+        let _ = peer.write_all((genuine_head() + &extra).as_bytes()).await;
+        let status = status(&mut peer).await;
+        assert!(status == 431 || status == 0, "{status} for {} bytes", extra.len());
+    }
+    let mut long_path = server.connect().await;
+    let request = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(300_000));
+    let _ = long_path.write_all(request.as_bytes()).await;
+    assert!([0, 414, 431].contains(&status(&mut long_path).await));
+    server.lives().await;
+}
+
+#[tokio::test]
+async fn what_is_no_http_ends_the_connection_and_nothing_else() {
+    let server = Server::start().await;
+    for bytes in [
+        &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\nzz\r\n",
+        b"GET / HTTP/1.1\r\nHo st: x\r\n\r\n",
+        b"\0\0\0\0\r\n\r\n",
+    ] {
+        let mut peer = server.connect().await;
+        peer.write_all(bytes).await.unwrap();
+        peer.shutdown().await.unwrap();
+        assert!([0, 400, 404, 405, 431, 505].contains(&status(&mut peer).await), "{bytes:x?}");
+    }
+    server.lives().await;
+}
+
+#[tokio::test]
+async fn a_chunked_body_without_end_is_413_at_the_limit() {
+    let server = Server::start().await;
+    let mut peer = server.connect().await;
+    let head = genuine_head() + "Transfer-Encoding: chunked\r\n\r\n";
+    peer.write_all(head.as_bytes()).await.unwrap();
+    let (mut reading, mut writing) = peer.split();
+    let endless = async {
+        loop {
+            if writing.write_all(b"10\r\n0123456789abcdef\r\n").await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    let mut answered = [0; 12];
+
+    tokio::select! {
+        () = endless => {}
+        read = reading.read_exact(&mut answered) => drop(read.unwrap()),
+    }
+
+    assert_eq!(&answered, b"HTTP/1.1 413");
+    server.lives().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_genuine_body_that_does_not_come_is_408_after_thirty_seconds() {
+    let server = Server::start().await;
+    let mut peer = server.connect().await;
+    let begun = Instant::now();
+    let head = genuine_head() + "Content-Length: 100\r\n\r\n{";
+    peer.write_all(head.as_bytes()).await.unwrap();
+
+    assert_eq!(status(&mut peer).await, 408);
+
+    assert!((30..32).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    server.lives().await;
+}
+
+#[tokio::test]
+async fn a_body_that_ends_before_its_length_is_no_call() {
+    let server = Server::start().await;
+    let mut peer = server.connect().await;
+    let head = genuine_head() + "Content-Length: 100\r\n\r\n{\"type\"";
+    peer.write_all(head.as_bytes()).await.unwrap();
+
+    peer.shutdown().await.unwrap();
+
+    assert!([0, 400].contains(&status(&mut peer).await));
+    server.lives().await;
+}
