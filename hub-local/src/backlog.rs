@@ -1,19 +1,17 @@
 //! What the outboxes of all clients hold together.
 
-use std::{
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
 use tokio::{
     sync::Notify,
     time::{Instant, timeout},
 };
 
-use crate::sync::lock;
+use crate::sync::{
+    Mutex,
+    atomic::{AtomicUsize, Ordering},
+    lock,
+};
 
 /// A client that was written nothing for so long, though something waits for it, takes nothing.
 pub(crate) const STANDSTILL: Duration = Duration::from_secs(5);

@@ -92,6 +92,10 @@ pub struct Limits {
     pub descriptors: Option<usize>,
 }
 
+/// Messages of one piece of a log.
+pub(crate) const PIECE_MESSAGES: usize = 128;
+/// A piece with so many bytes gets no more: an idle reader holds all of the piece it stands in.
+pub(crate) const PIECE_BYTES: u64 = 64 * 1024;
 /// The longest time that is waited for anything. No clock counts to [`Duration::MAX`].
 const LONGEST: Duration = Duration::from_hours(24 * 365);
 /// The shortest time between two pings; a timer without any would never rest.

@@ -1,6 +1,9 @@
-//! Locks whose holders cannot leave anything half done.
+//! What threads share: locks whose holders cannot leave anything half done, and the types with which
+//! outboxes and logs are built. `tests/loom` has others in their place, which try every order.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
+
+pub(crate) use std::sync::{Mutex, MutexGuard, OnceLock, atomic};
 
 /// Locks; a panic of an earlier holder does not matter.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

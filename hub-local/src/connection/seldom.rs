@@ -6,14 +6,15 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll, Wake, Waker},
 };
 
-use crate::sync::lock;
+use crate::sync::{
+    Mutex,
+    atomic::{AtomicBool, Ordering},
+    lock,
+};
 
 /// Polls the future inside only after it was woken.
 pub(crate) struct Seldom<F> {

@@ -12,7 +12,7 @@ use std::{
     collections::VecDeque,
     future::poll_fn,
     io,
-    sync::{Arc, Mutex, OnceLock},
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
@@ -24,7 +24,7 @@ use crate::{
     backlog::{Backlog, STANDSTILL},
     hub::log::{Log, Place, Point},
     limits::Limits,
-    sync::lock,
+    sync::{Mutex, MutexGuard, OnceLock, lock},
     transport::Sink,
 };
 
@@ -372,7 +372,7 @@ impl Queue {
 }
 
 /// Wakes the writer after the lock is gone.
-fn wake(mut queue: std::sync::MutexGuard<'_, Queue>) {
+fn wake(mut queue: MutexGuard<'_, Queue>) {
     let is_asleep = std::mem::take(&mut queue.asleep);
     let writer = queue.writer.as_ref().filter(|_| is_asleep).cloned();
     drop(queue);

@@ -9,13 +9,7 @@ mod pace;
 mod segment;
 mod sleepers;
 
-use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
-    task::Waker,
-};
+use std::{sync::Arc, task::Waker};
 
 pub(crate) use self::segment::{Point, Run, RunKey};
 use tokio_util::task::TaskTracker;
@@ -24,7 +18,11 @@ use self::{pace::Pace, segment::Segment, sleepers::Sleepers};
 use crate::{
     backlog::Backlog,
     connection::outbox::{Batch, Frame},
-    sync::lock,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+        lock,
+    },
 };
 
 /// The messages for everyone of one hub who speaks one protocol.

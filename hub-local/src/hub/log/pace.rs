@@ -4,16 +4,12 @@
 //! that bring the next messages, above all. So they get in between, and those that are woken later
 //! find more to write at once.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, OnceLock},
-    task::Waker,
-};
+use std::{collections::VecDeque, sync::Arc, task::Waker};
 
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
-use crate::sync::lock;
+use crate::sync::{Mutex, OnceLock, lock};
 
 /// How many are woken at once. Enough for all processors to be busy.
 const FEW: usize = 64;

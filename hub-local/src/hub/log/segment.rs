@@ -1,17 +1,16 @@
 //! A piece of a log. Each reader holds the piece it stands in and finds the next one from there, so
 //! that what nobody needs any more is gone by itself.
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicU64, AtomicUsize, Ordering},
+use std::sync::{Arc, atomic::AtomicU64};
+
+use crate::{
+    connection::outbox::Frame,
+    limits::{PIECE_BYTES, PIECE_MESSAGES},
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
-
-use crate::connection::outbox::Frame;
-
-/// Messages of one piece.
-const MESSAGES: usize = 128;
-/// A piece with so many bytes gets no more: an idle reader holds all of the piece it stands in.
-const BYTES: u64 = 64 * 1024;
 
 /// Some messages of a log, in order, and the way to those that follow.
 #[derive(Debug)]
@@ -53,7 +52,7 @@ impl Segment {
         let messages = Messages {
             id: IDS.fetch_add(1, Ordering::Relaxed),
             start,
-            entries: (0..MESSAGES).map(|_| OnceLock::new()).collect(),
+            entries: (0..PIECE_MESSAGES).map(|_| OnceLock::new()).collect(),
             filled: AtomicUsize::new(0),
         };
         Self { messages: Arc::new(messages), next: OnceLock::new() }
@@ -70,7 +69,8 @@ impl Segment {
             let _ = place.set(Entry { frame, end });
         }
         messages.filled.store(filled + 1, Ordering::Release);
-        let is_full = filled + 1 == messages.entries.len() || end - messages.start.bytes >= BYTES;
+        let is_full =
+            filled + 1 == messages.entries.len() || end - messages.start.bytes >= PIECE_BYTES;
         is_full.then(|| {
             let next = Self::new(messages.point(filled + 1));
             Arc::clone(self.next.get_or_init(|| Arc::new(next)))

@@ -1,0 +1,10 @@
+//! Sizes that few messages reach.
+
+/// As much of the service's limits as an outbox looks at.
+pub(crate) struct Limits {
+    pub(crate) outbox_bytes: usize,
+    pub(crate) outbox_messages: usize,
+}
+
+pub(crate) const PIECE_MESSAGES: usize = 2;
+pub(crate) const PIECE_BYTES: u64 = 1000;

@@ -1,0 +1,12 @@
+//! The runtime of the connections.
+
+/// There is one, wherever it is asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Handle;
+
+impl Handle {
+    #[allow(clippy::unnecessary_wraps, reason = "as the real one")]
+    pub(crate) fn try_current() -> Result<Self, std::fmt::Error> {
+        Ok(Self)
+    }
+}

@@ -1,0 +1,48 @@
+//! A future that is polled only when it was woken is polled whenever it was.
+
+use std::{future::poll_fn, sync::Arc, task::Poll};
+
+use loom::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
+
+use super::{FEW, explore};
+use crate::{connection::seldom::Seldom, sync::Mutex, sync::lock, threads::block_on};
+
+/// Each of two threads makes a part of a future ready and wakes it; a third wakes the task for
+/// another reason.
+pub fn no_wake_is_lost_whatever_else_wakes_the_task() {
+    explore(FEW, || {
+        let ready = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+        let parts = ready.clone();
+        let wakers = Arc::new(Mutex::new(None));
+        let given = Arc::clone(&wakers);
+        let mut seldom = Seldom::new(poll_fn(move |context| {
+            lock(&given).get_or_insert_with(|| context.waker().clone());
+            // The wake is what orders them.
+            let is_ready = parts.iter().all(|part| part.load(Ordering::Relaxed));
+            if is_ready { Poll::Ready(()) } else { Poll::Pending }
+        }));
+        let mut threads = Vec::new();
+
+        block_on(poll_fn(|context| {
+            let polled = std::pin::Pin::new(&mut seldom).poll(context);
+            if threads.is_empty() {
+                let waker = lock(&wakers).clone().unwrap();
+                threads.extend(ready.clone().map(|part| {
+                    let waker = waker.clone();
+                    thread::spawn(move || {
+                        part.store(true, Ordering::Relaxed);
+                        waker.wake();
+                    })
+                }));
+                let task = context.waker().clone();
+                threads.push(thread::spawn(move || task.wake()));
+            }
+            polled
+        }));
+
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+    });
+}

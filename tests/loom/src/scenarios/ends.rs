@@ -1,0 +1,80 @@
+//! Readers that come and go while others send.
+
+use std::sync::Arc;
+
+use loom::thread;
+
+use super::{FEW, Hub, SOME, explore, frame, read};
+
+pub fn a_client_that_joins_while_others_send_misses_nothing_from_then_on() {
+    explore(SOME, || {
+        let hub = Hub::new();
+        let log = Arc::clone(&hub.log);
+        let sender = thread::spawn(move || (1..=3).for_each(|number| Hub::send(&log, number)));
+        let outbox = hub.reader();
+        Hub::send(&hub.log, 9);
+
+        let mut seen = Vec::new();
+        while !seen.contains(&9) {
+            seen.extend(read(&outbox, 1));
+        }
+
+        seen.retain(|number| *number != 9);
+        assert!(seen.windows(2).all(|two| two[0] + 1 == two[1]), "{seen:?}");
+        sender.join().unwrap();
+        outbox.forget();
+        assert!(hub.is_empty());
+    });
+}
+
+pub fn a_client_that_is_closed_while_others_send_gets_what_was_before_and_the_last_message() {
+    explore(FEW, || {
+        let hub = Hub::new();
+        let outbox = hub.reader();
+        let log = Arc::clone(&hub.log);
+        let sender = thread::spawn(move || (1..=3).for_each(|number| Hub::send(&log, number)));
+        let closed = Arc::clone(&outbox);
+        let closer = thread::spawn(move || closed.close(Some(frame(9))));
+
+        let mut seen = read(&outbox, usize::MAX);
+
+        assert_eq!(seen.pop(), Some(9));
+        assert!([1, 2, 3].starts_with(&seen), "{seen:?}");
+        sender.join().unwrap();
+        closer.join().unwrap();
+        outbox.forget();
+        assert!(hub.is_empty());
+    });
+}
+
+pub fn a_client_that_is_abandoned_while_others_send_leaves_nothing_behind() {
+    explore(SOME, || {
+        let hub = Hub::new();
+        let (outbox, other) = (hub.reader(), hub.reader());
+        let log = Arc::clone(&hub.log);
+        let sender = thread::spawn(move || (1..=3).for_each(|number| Hub::send(&log, number)));
+
+        outbox.forget();
+        drop(outbox);
+
+        sender.join().unwrap();
+        assert_eq!(read(&other, 3), [1, 2, 3]);
+        other.forget();
+        assert!(hub.is_empty());
+    });
+}
+
+pub fn the_last_reader_leaves_nothing_behind() {
+    explore(SOME, || {
+        let hub = Hub::new();
+        let outbox = hub.reader();
+        let log = Arc::clone(&hub.log);
+        let sender = thread::spawn(move || (1..=3).for_each(|number| Hub::send(&log, number)));
+
+        outbox.abandon(None);
+        drop(outbox);
+
+        sender.join().unwrap();
+        assert!(hub.is_empty());
+    });
+}

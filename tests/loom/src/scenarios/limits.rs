@@ -1,0 +1,105 @@
+//! No outbox gets fuller than it may without anybody noticing, and held-back senders go on.
+
+use std::{sync::Arc, time::Duration};
+
+use loom::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
+
+use super::{Hub, SOME, explore, frame};
+use crate::{
+    backlog::Backlog,
+    connection::outbox::{Outbox, Pushed},
+    limits::Limits,
+    threads::block_on,
+};
+
+/// Sends to everyone; those without room are closed.
+fn send(hub: &Hub, everyone: &[Arc<Outbox>], number: u8, closed: &[AtomicBool]) {
+    hub.log.send(frame(number), |length| {
+        for (outbox, closed) in everyone.iter().zip(closed) {
+            if !outbox.has_room_in_log(length) {
+                closed.store(true, Ordering::Relaxed);
+                outbox.abandon(None);
+            }
+        }
+    });
+}
+
+/// What waits for a client is its own messages and those for everyone, and either may come first.
+fn is_noticed(limits: fn() -> Limits) {
+    explore(SOME, move || {
+        let hub = Arc::new(Hub::new());
+        let outbox = hub.outbox_of(limits());
+        outbox.follow(&hub.log);
+        let closed = Arc::new([AtomicBool::new(false)]);
+        let sender = {
+            let (hub, closed) = (Arc::clone(&hub), Arc::clone(&closed));
+            let everyone = [Arc::clone(&outbox)];
+            thread::spawn(move || send(&hub, &everyone, 1, &*closed))
+        };
+
+        let pushed = outbox.push(frame(2));
+
+        sender.join().unwrap();
+        let closed = closed[0].load(Ordering::Relaxed);
+        assert!(closed || pushed == Pushed::Full, "two wait where there is room for one");
+        outbox.forget();
+        assert!(hub.is_empty());
+    });
+}
+
+pub fn an_outbox_with_too_many_messages_is_noticed() {
+    is_noticed(|| Limits { outbox_messages: 1, outbox_bytes: 100 });
+}
+
+pub fn an_outbox_with_too_many_bytes_is_noticed() {
+    is_noticed(|| Limits { outbox_messages: 100, outbox_bytes: 5 });
+}
+
+/// While a sender makes room it looks at each outbox anew, and what they say meanwhile still counts.
+pub fn an_outbox_that_fills_while_another_is_closed_is_noticed() {
+    explore(SOME, || {
+        let hub = Arc::new(Hub::new());
+        let (full, other) = (hub.outbox(1), hub.outbox(2));
+        full.follow(&hub.log);
+        other.follow(&hub.log);
+        assert_eq!(full.push(frame(8)), Pushed::Queued);
+        let closed = Arc::new([AtomicBool::new(false), AtomicBool::new(false)]);
+        let sender = {
+            let (hub, closed) = (Arc::clone(&hub), Arc::clone(&closed));
+            let everyone = [Arc::clone(&full), Arc::clone(&other)];
+            thread::spawn(move || {
+                send(&hub, &everyone, 1, &*closed);
+                send(&hub, &everyone, 2, &*closed);
+            })
+        };
+
+        let pushed = other.push(frame(9));
+
+        sender.join().unwrap();
+        assert!(closed[0].load(Ordering::Relaxed), "one of its own, and one for everyone");
+        let closed = closed[1].load(Ordering::Relaxed);
+        assert!(closed || pushed == Pushed::Full, "three wait where there is room for two");
+        full.forget();
+        other.forget();
+        assert!(hub.is_empty());
+    });
+}
+
+pub fn a_sender_that_is_held_back_goes_on_when_the_limit_is_kept_again() {
+    explore(SOME, || {
+        let backlog = Arc::new(Backlog::new(1, Duration::MAX));
+        backlog.add(3);
+        let readers = [(); 2].map(|()| {
+            let backlog = Arc::clone(&backlog);
+            thread::spawn(move || backlog.subtract(1))
+        });
+
+        block_on(backlog.settle());
+
+        readers.into_iter().for_each(|reader| reader.join().unwrap());
+        assert_eq!(backlog.bytes(), 1);
+    });
+}
