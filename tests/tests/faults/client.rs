@@ -276,7 +276,7 @@ impl Shared {
 }
 
 /// The public id and the secret one.
-async fn negotiate(
+pub(crate) async fn negotiate(
     address: SocketAddr,
     token: &str,
     resumes: bool,

@@ -19,5 +19,6 @@ mod replays;
 mod rest;
 mod resume;
 mod socket;
+mod transports;
 mod upstream;
 mod world;

@@ -161,6 +161,8 @@ fn service(upstream: SocketAddr, call_time: Duration) -> LocalService {
         handshake: Duration::from_secs(2),
         close: Duration::from_millis(200),
         client_timeout: CLIENT_TIMEOUT,
+        poll_hold: CLIENT_TIMEOUT,
+        poll_gap: CLIENT_TIMEOUT,
         connect_within: CONNECT_WITHIN,
         resume_within: Duration::from_secs(2),
         ..Limits::default()
