@@ -21,10 +21,10 @@ pub struct Limits {
     /// A socket is closed when its peer has not taken anything of an HTTP answer for this long.
     /// Server-Sent Events have the bounds of an outbox instead.
     pub answer_stall: Duration,
-    /// How many sockets may be open that have not sent a whole request yet. Beyond, the one that has
-    /// waited longest is closed, so that others get in. There must be room for clients that come back
-    /// at once: they open their sockets before the first request is read. Where `descriptors` is
-    /// known, never more than half of what clients may have.
+    /// How many sockets may be open that have not sent a whole request yet. Beyond, those that have
+    /// waited longest are closed, so that others get in: after a second at least, since clients that
+    /// come back at once open their sockets before the first request is read; with twice as many at
+    /// once. Where `descriptors` is known, never more than half of what clients may have.
     pub silent_sockets: usize,
     /// How many negotiated connections are remembered that nobody has opened yet, or that have ended
     /// and whose clients do not know. Beyond, the oldest is forgotten.

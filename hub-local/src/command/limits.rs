@@ -38,8 +38,8 @@ pub(super) struct LimitArgs {
     /// How long the body of a request may take [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = time)]
     request_body: Option<Duration>,
-    /// How many sockets may be open without a request; then the oldest is closed [default: 16384, less
-    /// with few file descriptors]
+    /// How many sockets may be open without a request; beyond, the oldest are closed [default: 16384,
+    /// less with few file descriptors]
     #[arg(long, value_name = "N", value_parser = count)]
     silent_sockets: Option<usize>,
     /// How many groups one connection or user may be in [default: 10000]

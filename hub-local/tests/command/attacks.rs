@@ -148,7 +148,7 @@ async fn silent_sockets_do_not_use_up_the_file_descriptors() {
     let service = Running::start_with_limit("ulimit -n 96", &["--request-head", "1h"]).await;
     let mut silent = Vec::new();
 
-    for number in 0..400 {
+    for number in 0..200 {
         let mut socket = TcpStream::connect(("127.0.0.1", service.port)).await.unwrap();
         socket.write_all(b"GET /client/?hub=chat HTTP/1.1\r\n").await.unwrap();
         silent.push(socket);
