@@ -13,6 +13,9 @@ use super::{
 /// Bytes after which clients acknowledge by themselves.
 const ACKNOWLEDGE: usize = 10_000;
 
+/// Milliseconds after which the service does.
+const ACKNOWLEDGED: u64 = 1_050;
+
 impl Driver {
     /// Lets everything come to rest and compares. `since` is when the operation began.
     pub(super) async fn compare(&mut self, since: u64) -> Result<(), Failure> {
@@ -25,6 +28,7 @@ impl Driver {
         self.compare_upstream()?;
         self.compare_asks().await?;
         self.compare_pings()?;
+        self.compare_acknowledgements()?;
         self.compare_counters()?;
         for client in &mut self.clients {
             if client.ear.lock().unwrap().over {
@@ -154,6 +158,20 @@ impl Driver {
             // One is left out while something else is being written.
             if pings > most || pings + 1 < most {
                 return Err(format!("c{it} has {pings} pings instead of {most}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A second after it got something the service says so to whoever may resume.
+    fn compare_acknowledgements(&mut self) -> Result<(), Failure> {
+        let now = self.reference.now;
+        for (it, peer) in self.reference.peers.iter().enumerate() {
+            let client = &mut self.clients[it];
+            if !peer.resumes || !peer.is_live() || !peer.listens() || !client.is_owed() {
+                client.owed_since = None;
+            } else if now > *client.owed_since.get_or_insert(now) + ACKNOWLEDGED {
+                return Err(format!("c{it} gets no acknowledgement"));
             }
         }
         Ok(())

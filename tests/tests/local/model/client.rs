@@ -144,6 +144,8 @@ pub(super) struct Client {
     /// What was sent and counts, until the service says that it has it.
     sent: VecDeque<(u64, Bytes)>,
     counted: u64,
+    /// Since when the service owes us an acknowledgement, as far as was seen.
+    pub(super) owed_since: Option<u64>,
 }
 
 impl Client {
@@ -166,6 +168,7 @@ impl Client {
             mouth: Mouth::Posts,
             sent: VecDeque::new(),
             counted: 0,
+            owed_since: None,
         };
         let (ear, reading) = (Arc::clone(&client.ear), client.reading.subscribe());
         match way {
@@ -245,6 +248,11 @@ impl Client {
             self.write(&again).await;
         }
         Ok(())
+    }
+
+    /// Whether the service has not acknowledged what was said.
+    pub(super) fn is_owed(&self) -> bool {
+        self.ear.lock().unwrap().service_has < self.counted
     }
 
     /// Notes a message that counts, so that it can be said again.
