@@ -7,8 +7,8 @@ use super::random::Random;
 
 pub(super) const SLOTS: usize = 8;
 pub(super) const HUBS: usize = 2;
-const USERS: usize = 4;
-const GROUPS: usize = 3;
+const USERS: usize = 3;
+const GROUPS: usize = 2;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
@@ -272,8 +272,8 @@ fn version(random: &mut Random) -> Version {
 
 fn to(random: &mut Random) -> To {
     match random.below(10) {
-        0..4 => To::Everyone,
-        4..7 => To::Group(random.below(GROUPS)),
+        0..3 => To::Everyone,
+        3..7 => To::Group(random.below(GROUPS)),
         7..9 => To::User(random.below(USERS)),
         _ => To::Slot(random.below(SLOTS)),
     }
@@ -310,7 +310,7 @@ fn membership(random: &mut Random) -> Membership {
         5..6 => Membership::Remove { slot, group },
         6..7 => Membership::RemoveFromAll { slot },
         7..10 => {
-            let ttl = random.one_of(&[None, None, Some(0), Some(5), Some(20), Some(100)]);
+            let ttl = random.one_of(&[None, Some(0), Some(5), Some(5), Some(20)]);
             Membership::AddUser { user, group, ttl }
         }
         10 => Membership::RemoveUser { user, group },
