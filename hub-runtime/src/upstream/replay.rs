@@ -39,7 +39,8 @@ const LEAVING: usize = 2;
 const NO_LONGER_HELD: &str =
     "this invocation was handled already, and its result is no longer held";
 const INTERRUPTED: &str = "this invocation was begun already, and the app stopped before its end";
-const USED: &str = "this invocation id was already used by another call of the connection";
+const USED: &str = "this invocation id was already used by another call of the connection; each \
+                    call needs its own";
 
 /// The calls that are running and those that have finished lately.
 #[derive(Default)]

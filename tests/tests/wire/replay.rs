@@ -28,7 +28,7 @@ use crate::support::{KEY, SIGNATURE, answer, app, invoke_as, send};
 
 /// Long enough for a busy machine.
 const WAIT: Duration = Duration::from_secs(60);
-const USED: &str = "this invocation id was already used by another call of the connection";
+const USED: &str = "this invocation id was already used by another call of the connection; each call needs its own";
 
 #[derive(Default)]
 struct Shared {

@@ -54,7 +54,8 @@ impl World {
         assert_eq!(negotiated.status, 200);
         let info: Value = serde_json::from_slice(&negotiated.body).unwrap();
         let [url, token] = ["url", "accessToken"].map(|name| info[name].as_str().unwrap());
-        let mut client = Client(self.service.connect_memory(url, token).unwrap(), VecDeque::new());
+        let mut client =
+            Client(self.service.connect_memory(url, token).unwrap(), VecDeque::new(), 0);
         client.write(&json!({"protocol": "json", "version": 1})).await;
         assert_eq!(client.read().await, json!({}));
         client
@@ -67,8 +68,8 @@ impl Drop for World {
     }
 }
 
-/// A client, and messages that came together with another.
-struct Client(MemoryConnection, VecDeque<Value>);
+/// A client, messages that came together with another, and how many calls it has made.
+struct Client(MemoryConnection, VecDeque<Value>, u32);
 
 impl Client {
     async fn write(&mut self, message: &Value) {
@@ -90,11 +91,12 @@ impl Client {
     }
 
     async fn invoke(&mut self, method: &str, arguments: Value) -> Value {
-        let call =
-            json!({"type": 1, "invocationId": "1", "target": method, "arguments": arguments});
+        self.2 += 1;
+        let id = self.2.to_string();
+        let call = json!({"type": 1, "invocationId": id, "target": method, "arguments": arguments});
         self.write(&call).await;
         let answer = self.read().await;
-        assert_eq!(answer["invocationId"], "1", "{answer}");
+        assert_eq!(answer["invocationId"], id, "{answer}");
         answer
     }
 }

@@ -55,7 +55,7 @@ impl World {
         let info: Value = serde_json::from_str(body).unwrap();
         let [url, token] = ["url", "accessToken"].map(|name| info[name].as_str().unwrap());
         let connection = self.service.connect_memory(url, token).unwrap();
-        let mut client = Client(connection, VecDeque::new());
+        let mut client = Client(connection, VecDeque::new(), 0);
         client.write(&json!({"protocol": protocol, "version": 1})).await;
         assert_eq!(client.read().await, json!({}));
         client
@@ -68,8 +68,8 @@ impl Drop for World {
     }
 }
 
-/// A client, and messages that came together with another.
-struct Client(MemoryConnection, VecDeque<Value>);
+/// A client, messages that came together with another, and how many calls it has made.
+struct Client(MemoryConnection, VecDeque<Value>, u32);
 
 impl Client {
     async fn write(&mut self, message: &Value) {
@@ -92,8 +92,9 @@ impl Client {
 
     /// Calls a method and returns the answer, and what else came before it.
     async fn invoke(&mut self, method: &str, arguments: Value) -> (Value, Vec<Value>) {
-        let call =
-            json!({"type": 1, "invocationId": "1", "target": method, "arguments": arguments});
+        self.2 += 1;
+        let id = self.2.to_string();
+        let call = json!({"type": 1, "invocationId": id, "target": method, "arguments": arguments});
         self.write(&call).await;
         let mut before = Vec::new();
         loop {

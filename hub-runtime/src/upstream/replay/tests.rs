@@ -142,7 +142,7 @@ async fn an_id_of_another_call_of_the_connection_is_neither_run_nor_answered_wit
             let answer = copy(&replays, parts, body).answer(parts).await;
             assert_eq!(
                 &answer.body()[..],
-                b"{\"type\":3,\"invocationId\":\"0\",\"error\":\"this invocation id was already used by another call of the connection\"}\x1e",
+                b"{\"type\":3,\"invocationId\":\"0\",\"error\":\"this invocation id was already used by another call of the connection; each call needs its own\"}\x1e",
                 "{parts:?}"
             );
         }
