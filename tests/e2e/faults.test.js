@@ -10,7 +10,7 @@ import { command } from "./sites.js";
 async function connect(url, configure = (builder) => builder) {
   const builder = new HubConnectionBuilder()
     .withUrl(url, { transport: HttpTransportType.WebSockets })
-    .withAutomaticReconnect(Array(200).fill(100))
+    .withAutomaticReconnect(Array(600).fill(100))
     .configureLogging(LogLevel.None);
   const client = configure(builder).build();
   client.events = [];

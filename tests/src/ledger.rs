@@ -1,8 +1,9 @@
 //! A hub that writes down what it does, for tests that break things around it.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use hub_runtime::prelude::*;
+use tokio::sync::Semaphore;
 
 use crate::history::{Event, Fate};
 
@@ -15,7 +16,11 @@ type Note = dyn Fn(Event) + Send + Sync;
 
 /// The hub. A client numbers its calls, and each number is written down before it has an effect.
 #[derive(Clone)]
-pub struct Ledger(Arc<Note>);
+pub struct Ledger {
+    note: Arc<Note>,
+    /// How many calls that dawdle may end.
+    wakes: Arc<Semaphore>,
+}
 
 impl fmt::Debug for Ledger {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -26,23 +31,23 @@ impl fmt::Debug for Ledger {
 impl Ledger {
     /// A hub that hands each event to this function, at once.
     pub fn new(note: impl Fn(Event) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(note))
+        Self { note: Arc::new(note), wakes: Arc::new(Semaphore::new(0)) }
     }
 
     fn ran(&self, ctx: &Context<Self>, number: u64) {
-        (self.0)(Event::Ran { client: ctx.connection_id().to_owned(), number });
+        (self.note)(Event::Ran { client: ctx.connection_id().to_owned(), number });
     }
 }
 
 #[serverless_hub]
 impl Ledger {
     async fn on_connected(&self, ctx: &Context<Self>) -> HubResult {
-        (self.0)(Event::Connected { client: ctx.connection_id().to_owned() });
+        (self.note)(Event::Connected { client: ctx.connection_id().to_owned() });
         Ok(())
     }
 
     async fn on_disconnected(&self, ctx: &Context<Self>) -> HubResult {
-        (self.0)(Event::Disconnected { client: ctx.connection_id().to_owned() });
+        (self.note)(Event::Disconnected { client: ctx.connection_id().to_owned() });
         Ok(())
     }
 
@@ -52,11 +57,19 @@ impl Ledger {
         Ok(number)
     }
 
-    /// The same after a while.
+    /// The same, not before somebody calls `wake`.
     async fn dawdle(&self, ctx: &Context<Self>, number: u64) -> HubResult<u64> {
         self.ran(ctx, number);
-        tokio::time::sleep(Duration::from_millis(600)).await;
+        if let Ok(wake) = self.wakes.acquire().await {
+            wake.forget();
+        }
         Ok(number)
+    }
+
+    /// Ends one call that dawdles.
+    async fn wake(&self, ctx: &Context<Self>, number: u64) {
+        self.ran(ctx, number);
+        self.wakes.add_permits(1);
     }
 
     /// Does nothing and writes nothing down.
@@ -72,14 +85,14 @@ impl Ledger {
     async fn tell(&self, ctx: &Context<Self>, number: u64) -> HubResult<String> {
         self.ran(ctx, number);
         let sender = ctx.connection_id();
-        (self.0)(Event::Sending { sender: sender.to_owned(), number });
+        (self.note)(Event::Sending { sender: sender.to_owned(), number });
         let sent = ctx.clients().all().send("told", (sender, number)).await;
         let fate = match &sent {
             Ok(()) => Fate::Accepted,
             Err(error) if error.may_have_happened() => Fate::Unknown,
             Err(_) => Fate::NotSent,
         };
-        (self.0)(Event::Sent { sender: sender.to_owned(), number, fate });
+        (self.note)(Event::Sent { sender: sender.to_owned(), number, fate });
         Ok(sent.map_or_else(|error| error.to_string(), |()| "accepted".to_owned()))
     }
 }

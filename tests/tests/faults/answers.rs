@@ -14,7 +14,7 @@ use crate::{
         Fault,
     },
     upstream,
-    world::World,
+    world::{CALL_TIME, World, pass},
 };
 
 const NO_ANSWER: &str = "Invocation failed, status code 500";
@@ -124,7 +124,7 @@ fn messagepack_for_a_client_that_speaks_json_ends_that_client_alone() {
 /// answer, and inside it.
 #[test]
 fn an_app_that_hangs_is_a_500_when_its_time_is_over_and_holds_nobody_else_up() {
-    Scenario::rounds(5).warm(2).call_time(800).run(async |world, round| {
+    Scenario::rounds(5).warm(2).run(async |world, round| {
         let client = world.client().await;
         let length = upstream::length(world, Up, &client).await;
         let places = [(Up, 0), (Up, 100), (Up, length - 5), (Down, 0), (Down, 60)];
@@ -138,6 +138,7 @@ fn an_app_that_hangs_is_a_500_when_its_time_is_over_and_holds_nobody_else_up() {
             assert_eq!(world.steady.invoke("add").await.map(drop), Ok(()));
         }
         assert!(!answered(world, &client, number), "the others did not wait for it");
+        pass(CALL_TIME).await;
 
         let answer = patiently("an answer", answer).await.unwrap();
         assert_eq!(answer, Outcome::Error(NO_ANSWER.to_owned()));
@@ -169,6 +170,7 @@ fn an_app_that_answers_slowly_delays_its_caller_alone_and_in_order() {
         assert!(!answered(world, &client, slow), "the others did not wait for it");
         assert_eq!(world.runs(&client.id), 1, "its own calls wait");
 
+        assert_eq!(world.steady.invoke("wake").await.map(drop), Ok(()));
         patiently("an answer", answer).await.unwrap();
         assert!(answered(world, &client, slow) && answered(world, &client, behind));
         client.leave().await;

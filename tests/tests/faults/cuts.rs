@@ -7,7 +7,7 @@ use crate::{
         Direction::{self, Down, Up},
         Fault,
     },
-    world::World,
+    world::{CLIENT_TIME, World, pass},
 };
 
 /// In the heads of HTTP so many bytes are left out between two, and none in WebSocket frames.
@@ -86,6 +86,7 @@ fn a_client_whose_connection_hangs_is_told_as_gone_when_its_time_is_over() {
         assert_eq!(world.steady.invoke("tell").await.unwrap(), "accepted");
 
         // While the connection still hangs.
+        pass(CLIENT_TIME).await;
         world.all_told().await;
         assert_eq!((world.service.counters().connections, client.ended()), (1, None));
     });

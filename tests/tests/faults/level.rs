@@ -4,8 +4,6 @@
 //! what other tests do meanwhile does not disturb it.
 #![allow(clippy::needless_pass_by_value, reason = "a scenario is written where it is handed over")]
 
-use std::time::Duration;
-
 use allocation_counter::measure;
 use tokio::runtime::{Builder, Handle};
 
@@ -16,15 +14,15 @@ use crate::{
 
 /// Makes every count of rounds so many times as big, for long runs.
 const VARIABLE: &str = "FAULT_ROUNDS";
+
 /// Something that goes wrong, and how often.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scenario {
     rounds: usize,
     warm: usize,
-    call_time: Duration,
 }
 
-/// A round that does not count tries but each so-manieth byte.
+/// A round that does not count tries one byte of so many.
 const COARSE: usize = 16;
 
 /// How many times as many rounds are asked for.
@@ -35,7 +33,7 @@ pub(crate) fn times() -> usize {
 impl Scenario {
     /// So many rounds, after some that do not count.
     pub(crate) fn rounds(rounds: usize) -> Self {
-        Self { rounds: rounds * times(), warm: 8, call_time: Duration::from_secs(20) }
+        Self { rounds: rounds * times(), warm: 8 }
     }
 
     /// Runs a scenario that goes over all bytes of a conversation, given how many it may leave out between
@@ -53,11 +51,6 @@ impl Scenario {
         Self { warm, ..self }
     }
 
-    /// How long upstream calls may take, and REST calls half of it, where that is what happens.
-    pub(crate) fn call_time(self, milliseconds: u64) -> Self {
-        Self { call_time: Duration::from_millis(milliseconds), ..self }
-    }
-
     /// Runs it again and again in one world, given the number of the round, and checks all that must be
     /// true afterwards: nothing promised was lost or doubled, the steady client is there and is served,
     /// and within 1 % as much memory is in use and as many tasks run as before.
@@ -66,7 +59,7 @@ impl Scenario {
         let before = measure(|| {
             let runtime = Builder::new_current_thread().enable_all().build().unwrap();
             let world = runtime.block_on(async {
-                let mut world = World::start(self.call_time).await;
+                let mut world = World::start().await;
                 for round in 0..self.warm {
                     one(&scenario, &world, round).await;
                 }

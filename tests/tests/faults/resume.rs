@@ -7,7 +7,7 @@ use crate::{
         Direction::{self, Down, Up},
         Fault,
     },
-    world::World,
+    world::{CLIENT_TIME, World, pass},
 };
 
 /// So many bytes are left out between two: each kind of fault meets each part of a frame.
@@ -96,6 +96,7 @@ fn a_client_that_does_not_come_back_is_told_as_gone_and_leaves_nothing() {
         assert_eq!(world.steady.invoke("tell").await.unwrap(), "accepted");
         assert_eq!(world.service.counters().connections, 2, "it is waited for");
 
+        pass(CLIENT_TIME).await;
         world.all_told().await;
         assert_eq!(world.service.counters().connections, 1);
     });

@@ -20,10 +20,22 @@ use crate::{
     replays::Replays,
 };
 
-/// For so long a client may be silent that has ever sent a ping; the steady one has not.
-const CLIENT_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long an upstream call may take, and a REST call half of it.
+pub(crate) const CALL_TIME: Duration = Duration::from_secs(20);
+/// A client that has sent a ping may be silent for so long, and one that may resume be away.
+pub(crate) const CLIENT_TIME: Duration = Duration::from_secs(30);
+/// A client of long polling may leave so much time between two polls.
+const POLL_GAP: Duration = Duration::from_millis(500);
 /// For so long a service remembers a negotiate.
 const CONNECT_WITHIN: Duration = Duration::from_millis(500);
+
+/// As if so much time had passed, for everything on this thread: a test waits for no limit, and a slow
+/// machine is not taken for one that is over.
+pub(crate) async fn pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
 
 /// The loop of client, service and app.
 #[derive(Debug)]
@@ -44,20 +56,20 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// A world in which upstream calls may take so long, and REST calls half of it.
-    pub(crate) async fn start(call_time: Duration) -> Self {
+    /// A world in which all is well.
+    pub(crate) async fn start() -> Self {
         let (clients, upstream, rest) =
             (Proxy::start().await, Proxy::start().await, Proxy::start().await);
         let history = History::default();
         let mut tasks = JoinSet::new();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let service = service(upstream.address, call_time);
+        let service = service(upstream.address);
         let serving = service.clone();
         tasks.spawn(async move { serving.serve(listener).await.unwrap() });
         clients.leads_to(address);
         rest.leads_to(address);
-        let app = app(rest.address, call_time, history.clone());
+        let app = app(rest.address, history.clone());
         let at = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let running = app.clone();
         tasks.spawn(async move { running.serve(at).await.unwrap() });
@@ -156,29 +168,29 @@ impl World {
     }
 }
 
-fn service(upstream: SocketAddr, call_time: Duration) -> LocalService {
+fn service(upstream: SocketAddr) -> LocalService {
     let limits = Limits {
         handshake: Duration::from_secs(2),
         close: Duration::from_millis(200),
-        client_timeout: CLIENT_TIMEOUT,
-        poll_hold: CLIENT_TIMEOUT,
-        poll_gap: CLIENT_TIMEOUT,
+        client_timeout: CLIENT_TIME,
+        poll_hold: POLL_GAP,
+        poll_gap: POLL_GAP,
         connect_within: CONNECT_WITHIN,
-        resume_within: Duration::from_secs(2),
+        resume_within: CLIENT_TIME,
         ..Limits::default()
     };
     let url = format!("http://{upstream}/runtime/webhooks/signalr");
-    let upstream = HttpUpstream::new(url).unwrap().time_out(call_time);
+    let upstream = HttpUpstream::new(url).unwrap().time_out(CALL_TIME);
     LocalService::builder().key(KEY).limits(limits).upstream(upstream).build()
 }
 
-fn app(service: SocketAddr, call_time: Duration, history: History) -> HubApp {
+fn app(service: SocketAddr, history: History) -> HubApp {
     let hub = Ledger::new(move |event| history.note(event));
     let service = format!("Endpoint=http://{service};AccessKey={KEY};Version=1.0;");
     HubApp::builder()
         .signalr(SignalR::connection_string(&service).unwrap())
         // The caller is told while it still waits.
-        .rest_timeout(call_time / 2)
+        .rest_timeout(CALL_TIME / 2)
         .retries(Retries::default().delay(Duration::from_millis(1)))
         .hub(hub)
         .build()
