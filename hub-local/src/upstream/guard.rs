@@ -14,15 +14,16 @@ use tower_service::Service;
 /// Metadata services outside of the link-local ranges.
 const METADATA_V4: [Ipv4Addr; 2] =
     [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(168, 63, 129, 16)];
-const METADATA_V6: [Ipv6Addr; 2] = [
+const METADATA_V6: [Ipv6Addr; 3] = [
     Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23),
     Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
 ];
 /// What they are called, wherever the name leads.
 const METADATA_NAMES: [&str; 2] = ["metadata.google.internal", "instance-data.ec2.internal"];
 /// IPv4 behind IPv6: the well-known prefix of NAT64.
 const NAT64: [u16; 6] = [0x64, 0xff9b, 0, 0, 0, 0];
-
+/// The same for local use.
 const NAT64_LOCAL: [u16; 3] = [0x64, 0xff9b, 1];
 /// The first segment of 6to4.
 const SIX_TO_FOUR: u16 = 0x2002;
@@ -153,6 +154,7 @@ mod tests {
             "[2002:a9fe:a9fe::1]",
             "[::a9fe:a9fe]",
             "[fd00:ec2::254]",
+            "[fd00:ec2::23]",
             "[fd20:ce::254]",
             "[fe80::1%25eth0]",
             "169.254.169.254.",
