@@ -74,7 +74,8 @@ struct Shared {
 /// Connects, runs the scenario, and returns what was measured. Progress goes to standard error.
 ///
 /// # Errors
-/// When the options do not fit together or no client can connect.
+/// When the options do not fit together, no client can connect, or a REST call fails that joins, leaves
+/// or looks who has come back.
 pub async fn run(args: LoadArgs) -> Result<Report, LoadError> {
     args.check()?;
     let mut report = Report::new(&args);

@@ -55,10 +55,14 @@ async fn clients_that_are_held_get_every_broadcast_and_every_answer_once() {
     );
 
     assert_eq!((&broadcasts["clients"], &calls["clients"]), (&180.into(), &20.into()));
-    let messages = |report: &Value| report["messages"].as_u64().unwrap();
-    // A slow machine may be behind the pace, never ahead of it.
-    assert!((180..=180 * 102).contains(&messages(&broadcasts)), "{broadcasts}");
-    assert!((1..=220).contains(&messages(&calls)), "{calls}");
+    // A slow machine may be behind the pace, never ahead of it; what was on its way counts, too.
+    let is_paced = |report: &Value, rate: f64, more: f64, each: f64| {
+        let messages = report["messages"].as_f64().unwrap();
+        let most = rate * report["seconds"].as_f64().unwrap() + more;
+        (each..=most.ceil() * each).contains(&messages)
+    };
+    assert!(is_paced(&broadcasts, 50.0, 64.0, 180.0), "{broadcasts}");
+    assert!(is_paced(&calls, 100.0, 20.0 * 8.0, 1.0), "{calls}");
 }
 
 #[tokio::test]
@@ -67,16 +71,16 @@ async fn in_a_storm_those_who_never_read_are_closed_and_the_others_get_everythin
     let service = Running::start(&[]).await;
     let base = service.peak().unwrap_or_default();
 
-    let options = "broadcast --clients 40 --slow 10 --payload 65536 --window 8 --seconds 4";
+    let options = "broadcast --clients 20 --slow 20 --payload 65536 --window 8 --seconds 4";
     let report = load(&service, options).await;
 
-    assert_eq!((&report["clients"], &report["slow"]), (&40.into(), &4.into()));
+    assert_eq!((&report["clients"], &report["slow"]), (&20.into(), &4.into()));
     service.log.line("closed: slow client, its outbox was full").await;
     let closed = service.log.text().matches("closed: slow client").count();
     assert_eq!(closed, 4, "{}", service.log.text());
-    // Eight REST bodies, 40 connections, and the log and what each of the four may hold of it, which
+    // Eight REST bodies, 20 connections, and the log and what each of the four may hold of it, which
     // ends with a whole piece and a whole message.
-    assert_bounded(&service, base + 8 * 1024 + 40 * 16 + (1 + 4) * (1024 + 64 + 64));
+    assert_bounded(&service, base + 8 * 1024 + 20 * 16 + (1 + 4) * (1024 + 64 + 64));
 }
 
 #[tokio::test]
