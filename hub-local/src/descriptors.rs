@@ -31,9 +31,10 @@ pub(crate) fn reserve(limit: usize) -> usize {
     (limit / 4).min(RESERVE)
 }
 
-/// How many sockets may say nothing: never so many that there is no room for others.
+/// How many sockets may say nothing: never so many that there is no room for others, also while
+/// there are twice as many.
 pub(crate) fn silent(limits: &Limits) -> usize {
-    let room = limits.descriptors.map(|limit| (limit - reserve(limit)) / 2);
+    let room = limits.descriptors.map(|limit| (limit - reserve(limit)) / 4);
     room.map_or(limits.silent_sockets, |room| room.min(limits.silent_sockets))
 }
 
@@ -92,10 +93,10 @@ mod tests {
     }
 
     #[test]
-    fn half_of_the_others_may_say_nothing() {
+    fn a_quarter_of_the_others_may_say_nothing() {
         let room = |descriptors| silent(&Limits { descriptors, ..Limits::default() });
 
-        assert_eq!(room(Some(1024)), 384);
+        assert_eq!(room(Some(1024)), 192);
         assert_eq!(room(Some(1_048_576)), 16_384);
         assert_eq!(room(None), 16_384);
     }

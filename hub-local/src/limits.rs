@@ -1,4 +1,4 @@
-//! Times and sizes, all settable.
+//! Times and sizes. Those of [`Limits`] can be set.
 
 use std::time::Duration;
 
@@ -21,10 +21,11 @@ pub struct Limits {
     /// A socket is closed when its peer has not taken anything of an HTTP answer for this long.
     /// Server-Sent Events have the bounds of an outbox instead.
     pub answer_stall: Duration,
-    /// How many sockets may be open that have not sent a whole request yet. Beyond, those that have
-    /// waited longest are closed, so that others get in: after a second at least, since clients that
-    /// come back at once open their sockets before the first request is read; with twice as many at
-    /// once. Where `descriptors` is known, never more than half of what clients may have.
+    /// How many sockets may be open that have not sent a whole request yet, of all listeners. Beyond,
+    /// those that have waited longest are closed, so that others get in: after a second at least, since
+    /// clients that come back at once open their sockets before the first request is read; with twice
+    /// as many at once. Where `descriptors` is known, never more than a quarter of what clients may
+    /// have, so that twice as many leave room for half.
     pub silent_sockets: usize,
     /// How many negotiated connections are remembered that nobody has opened yet, or that have ended
     /// and whose clients do not know. Beyond, the oldest is forgotten.
@@ -58,7 +59,8 @@ pub struct Limits {
     pub token_leeway: Duration,
     /// The biggest hub message a client may send, in bytes.
     pub max_message: usize,
-    /// The biggest body of a client's POST, in bytes; it may hold several messages.
+    /// The biggest body of a client's POST, in bytes; it may hold several messages. Before its first
+    /// GET, nobody reads them yet and 4 KiB are the most.
     pub post_body: usize,
     /// What may wait for one client to read, in bytes.
     pub outbox_bytes: usize,

@@ -23,10 +23,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 
-use self::silent::{Place, Silent};
-pub(crate) use self::steady::Steady;
+use self::silent::Place;
+pub(crate) use self::{silent::Silent, steady::Steady};
 use crate::{
-    descriptors::{self, Crowded, Descriptors},
+    descriptors::{Crowded, Descriptors},
     service::LocalService,
     state::State,
 };
@@ -46,7 +46,6 @@ pub(crate) async fn serve(
     listener: TcpListener,
 ) -> io::Result<()> {
     let mut connections = JoinSet::new();
-    let silent = Silent::new(descriptors::silent(&state.limits));
     let mut descriptors = Descriptors::new(state.limits.descriptors);
     loop {
         tokio::select! {
@@ -54,7 +53,7 @@ pub(crate) async fn serve(
                 Ok((stream, _)) => {
                     let crowded = descriptors.is_crowded(&stream).then_some(Crowded);
                     let hang_up = HangUp::default();
-                    let (place, full) = silent.enter(hang_up.hung_up.clone());
+                    let (place, full) = state.silent.enter(hang_up.hung_up.clone());
                     let stream = hang_up.guard(stream, state.limits.answer_stall);
                     let socket = Socket { stream, hang_up, place, crowded };
                     connections.spawn(connection(service.clone(), Arc::clone(&state), socket));
@@ -102,6 +101,11 @@ impl HangUp {
         self.hung_up.cancel();
     }
 
+    /// A request begins: its answer must be taken in time.
+    fn hurried(&self) {
+        self.unhurried.store(false, Ordering::Relaxed);
+    }
+
     /// From here on the client may take its time: what waits for it is bounded elsewhere.
     pub(crate) fn unhurried(&self) {
         self.unhurried.store(true, Ordering::Relaxed);
@@ -127,6 +131,7 @@ async fn connection(service: LocalService, state: Arc<State>, socket: Socket) {
     let hung_up = hang_up.hung_up.clone();
     let respond = service_fn(move |mut request: Request<Incoming>| {
         place.leave();
+        hang_up.hurried();
         request.extensions_mut().insert(hang_up.clone());
         if let Some(crowded) = crowded {
             request.extensions_mut().insert(crowded);

@@ -15,8 +15,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     backlog::Backlog,
     clock::Clock,
-    hub::{Hub, budget::Budget},
+    descriptors,
+    hub::{
+        Hub,
+        budget::{Budget, Full},
+    },
     limits::Limits,
+    serve::Silent,
     sync::lock,
     token::KnownTokens,
     transport::negotiations::Negotiations,
@@ -45,6 +50,8 @@ pub(crate) struct State {
     /// All `disconnected` are delivered: listeners end.
     pub(crate) stopped: CancellationToken,
     pub(crate) slow_clients: AtomicU64,
+    /// Sockets without a request, of all listeners.
+    pub(crate) silent: Arc<Silent>,
     pub(crate) backlog: Arc<Backlog>,
     memberships: Arc<Budget>,
     public_url: RwLock<Arc<str>>,
@@ -66,6 +73,7 @@ impl State {
             upstream_calls: Semaphore::new(limits.upstream_calls.clamp(1, Semaphore::MAX_PERMITS)),
             backlog: Arc::new(Backlog::new(limits.all_outboxes_bytes, limits.hold_back)),
             memberships: Budget::new(limits.groups, limits.memberships),
+            silent: Silent::new(descriptors::silent(&limits)),
             limits,
             detailed_errors,
             stateful_reconnect: true,
@@ -103,6 +111,23 @@ impl State {
         Arc::clone(hub)
     }
 
+    fn hubs(&self) -> Vec<Arc<Hub>> {
+        lock(&self.hubs).values().cloned().collect()
+    }
+
+    /// Joins a group. Where all hubs together have no room for one more membership, those whose time
+    /// is over make some, in whichever hub they are.
+    pub(crate) fn join<T>(&self, join: impl Fn() -> Result<T, Full>) -> Result<T, Full> {
+        match join() {
+            Err(Full::All(_)) => {
+                self.hubs().iter().for_each(|hub| hub.make_room());
+                // Another may have made the room just before.
+                join()
+            }
+            joined => joined,
+        }
+    }
+
     pub(crate) fn connections(&self) -> usize {
         lock(&self.hubs).values().map(|hub| hub.connections()).sum()
     }
@@ -113,8 +138,7 @@ impl State {
         if !self.backlog.settle().await {
             return;
         }
-        let (hubs, now): (Vec<_>, _) =
-            (lock(&self.hubs).values().cloned().collect(), Instant::now());
+        let (hubs, now) = (self.hubs(), Instant::now());
         let everyone = hubs.iter().map(|hub| hub.everyone());
         let still =
             everyone.map(|all| all.iter().map(|it| it.outbox.still_bytes(now)).sum::<u64>());
@@ -123,7 +147,7 @@ impl State {
 
     /// For how many clients something waits, and how many bytes in all.
     pub(crate) fn waiting(&self) -> (usize, u64) {
-        let hubs: Vec<_> = lock(&self.hubs).values().cloned().collect();
+        let hubs = self.hubs();
         let everyone = hubs.iter().flat_map(|hub| hub.everyone().to_vec());
         let waiting = everyone.map(|connection| connection.outbox.waiting_bytes());
         waiting

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use self::snapshot::{Snapshot, collect, forget_snapshots};
 use super::{
     budget::{Budget, Full},
-    members::{Audience, Members, trim},
+    members::{Audience, Members, trim, trim_set},
 };
 use crate::connection::Connection;
 
@@ -177,6 +177,7 @@ impl Registry {
         if let Some(joined) = self.joined.get_mut(id) {
             if joined.remove(group) {
                 self.budget.give(&[group]);
+                trim_set(joined);
             }
             if joined.is_empty() {
                 self.joined.remove(id);
@@ -185,6 +186,7 @@ impl Registry {
         }
         if let Some(left) = self.groups.get_mut(group) {
             left.connections.remove(id);
+            trim(&mut left.connections);
             left.snapshot = None;
         }
         self.drop_empty_group(group);
@@ -245,9 +247,10 @@ impl Registry {
                 for over in user.outdated_groups(now) {
                     self.end_user_membership(name, &over);
                 }
+                self.drop_empty_user(name);
             }
         }
-        if self.users.get(name).is_some_and(|user| user.groups.len() >= each) {
+        if self.users.get(name).map_or(0, |user| user.groups.len()) >= each {
             return Err(Full::One(each));
         }
         self.budget.take(&[name, group])?;
@@ -284,7 +287,7 @@ impl Registry {
         let joined = self.joined.get(&connection.id);
         if joined.is_none_or(|joined| !joined.contains(name)) {
             let each = self.budget.each;
-            if joined.is_some_and(|joined| joined.len() >= each) {
+            if joined.map_or(0, HashSet::len) >= each {
                 return Err(Full::One(each));
             }
             self.budget.take(&[name])?;
@@ -299,13 +302,11 @@ impl Registry {
         }))
     }
 
-    /// Makes room where there is none, if it can: says whether to try again.
-    pub(super) fn makes_room(&mut self, now: Instant) -> bool {
-        let before = self.timed;
+    /// Makes room where there is none, if it can.
+    pub(super) fn make_room(&mut self, now: Instant) {
         if self.searched.is_none_or(|searched| now >= searched + SELDOM) {
             self.end_outdated_memberships(now);
         }
-        self.timed < before
     }
 
     /// Ends the memberships of users whose time is over. Otherwise they end when somebody sends to
@@ -348,9 +349,11 @@ impl Registry {
         {
             self.timed -= 1;
             self.budget.give(&[name, group]);
+            trim(&mut user.groups);
         }
         if let Some(left) = self.groups.get_mut(group) {
             left.users.remove(name);
+            trim_set(&mut left.users);
             left.snapshot = None;
         }
         self.drop_empty_group(group);

@@ -1,6 +1,10 @@
 //! Sets of connections that are read far more often than changed.
 
-use std::{collections::HashMap, hash::Hash, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    hash::Hash,
+    sync::Arc,
+};
 
 use crate::connection::Connection;
 
@@ -19,9 +23,20 @@ pub(super) fn in_memory_order(connections: impl Iterator<Item = Arc<Connection>>
 
 /// Gives back the memory for many that came at once and are gone.
 pub(super) fn trim<K: Eq + Hash, V>(map: &mut HashMap<K, V>) {
-    if map.capacity() > FEW && map.len() < map.capacity() / 8 {
+    if is_mostly_free(map.len(), map.capacity()) {
         map.shrink_to(map.len() * 2);
     }
+}
+
+/// The same for a set.
+pub(super) fn trim_set<K: Eq + Hash>(set: &mut HashSet<K>) {
+    if is_mostly_free(set.len(), set.capacity()) {
+        set.shrink_to(set.len() * 2);
+    }
+}
+
+fn is_mostly_free(len: usize, capacity: usize) -> bool {
+    capacity > FEW && len < capacity / 8
 }
 
 /// Connections by id, with a snapshot that lives until the next change.

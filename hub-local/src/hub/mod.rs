@@ -97,7 +97,7 @@ impl Hub {
 
     /// Says whether there is such a connection to add.
     pub(crate) fn add_to_group(&self, connection: &str, group: &str) -> Result<Joined, Full> {
-        self.join(|registry| registry.add_to_group(connection, group))
+        self.registry().add_to_group(connection, group)
     }
 
     pub(crate) fn remove_from_group(&self, connection: &str, group: &str) {
@@ -114,15 +114,12 @@ impl Hub {
         group: &str,
         ttl: Option<Duration>,
     ) -> Result<(), Full> {
-        self.join(|registry| registry.add_user_to_group(user, group, ttl, Instant::now()))
+        self.registry().add_user_to_group(user, group, ttl, Instant::now())
     }
 
-    fn join<T>(&self, join: impl Fn(&mut Registry) -> Result<T, Full>) -> Result<T, Full> {
-        let mut registry = self.registry();
-        match join(&mut registry) {
-            Err(Full::All(_)) if registry.makes_room(Instant::now()) => join(&mut registry),
-            joined => joined,
-        }
+    /// Ends memberships whose time is over.
+    pub(crate) fn make_room(&self) {
+        self.registry().make_room(Instant::now());
     }
 
     pub(crate) fn is_user_in_group(&self, user: &str, group: &str) -> bool {

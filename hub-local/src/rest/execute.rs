@@ -18,6 +18,7 @@ use crate::{
         fanout::{self, Broadcast},
         members::Audience,
     },
+    state::State,
 };
 
 /// What happens to each connection.
@@ -47,7 +48,7 @@ pub(super) async fn execute(call: Call<'_>) -> Answer {
     let filter = call.query().first("filter").filter(|filter| !filter.trim().is_empty());
     let filter = filter.map(|text| Filter::parse(&text)).transpose();
     let filter = filter.map_err(|error| RestError::invalid("filter", error.to_string()))?;
-    let hub = Arc::clone(&call.hub);
+    let (state, hub) = (call.state, Arc::clone(&call.hub));
     let body = send::json_body(call).await?;
     let commands = parse(&body)?;
     let audience = audience(&hub, filter.as_ref());
@@ -56,7 +57,7 @@ pub(super) async fn execute(call: Call<'_>) -> Answer {
     let mut done = Ok(());
     for command in &commands.collect::<Result<Vec<_>, _>>()? {
         // The other commands are done also where a group takes no more.
-        done = done.and(perform(&hub, &audience, command));
+        done = done.and(perform(state, &hub, &audience, command));
         // A body holds thousands of commands, for thousands of connections each.
         tokio::task::yield_now().await;
     }
@@ -125,13 +126,18 @@ fn audience(hub: &Hub, filter: Option<&Filter>) -> Audience {
     meant.cloned().collect()
 }
 
-fn perform(hub: &Hub, audience: &Audience, command: &Command<Broadcast>) -> Result<(), Full> {
+fn perform(
+    state: &State,
+    hub: &Hub,
+    audience: &Audience,
+    command: &Command<Broadcast>,
+) -> Result<(), Full> {
     match command {
         Command::SendMessage(message) => fanout::send(audience, &HashSet::new(), message),
         Command::JoinGroup(group) => {
             for connection in audience.iter() {
                 // Those who have left meanwhile need no group.
-                hub.add_to_group(&connection.id, group)?;
+                state.join(|| hub.add_to_group(&connection.id, group))?;
             }
         }
         Command::LeaveGroup(group) => {

@@ -11,8 +11,8 @@ use crate::{
 
 const MAX_PAGE: usize = 200;
 
-pub(super) fn add(hub: &Hub, connection: &str, group: &str) -> Answer {
-    match hub.add_to_group(connection, group)? {
+pub(super) fn add(call: &Call<'_>, connection: &str, group: &str) -> Answer {
+    match call.state.join(|| call.hub.add_to_group(connection, group))? {
         Joined::Done => Ok(body::empty(StatusCode::OK)),
         Joined::Nobody => {
             Err(RestError::missing("Error.Connection.NotExisted", "no such connection"))

@@ -130,7 +130,7 @@ async fn run(call: Call<'_>, operation: Operation) -> Answer {
             Ok(streams::complete(&call, &connection, stream))
         }
         Operation::CloseConnection { connection } => connections::close(&call, &connection),
-        Operation::AddToGroup { connection, group } => groups::add(&call.hub, &connection, &group),
+        Operation::AddToGroup { connection, group } => groups::add(&call, &connection, &group),
         Operation::RemoveFromGroup { connection, group } => {
             Ok(groups::remove(&call.hub, &connection, &group))
         }

@@ -10,7 +10,7 @@ use crate::body::{self, Body};
 /// `ttl` is in seconds; 0 is about the user's present connections only.
 pub(super) fn add(call: &Call<'_>, user: &str, group: &str) -> Answer {
     let ttl = call.number("ttl", "a number of seconds from 0")?.map(Duration::from_secs);
-    call.hub.add_user_to_group(user, group, ttl)?;
+    call.state.join(|| call.hub.add_user_to_group(user, group, ttl))?;
     Ok(body::empty(call.version.added_user()))
 }
 

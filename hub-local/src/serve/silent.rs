@@ -23,9 +23,9 @@ const FAR: usize = 2;
 /// How often it is said at most that sockets are closed.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// The silent sockets of one listener.
+/// The silent sockets of all listeners of a service.
 #[derive(Debug)]
-pub(super) struct Silent {
+pub(crate) struct Silent {
     limit: usize,
     waiting: Mutex<Waiting>,
 }
@@ -47,7 +47,7 @@ pub(super) struct Place {
 }
 
 impl Silent {
-    pub(super) fn new(limit: usize) -> Arc<Self> {
+    pub(crate) fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self { limit: limit.max(1), waiting: Mutex::default() })
     }
 

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{Group, User};
 use crate::{
     connection::Connection,
-    hub::members::{Audience, in_memory_order},
+    hub::members::{Audience, in_memory_order, trim, trim_set},
 };
 
 #[derive(Debug)]
@@ -37,6 +37,7 @@ pub(super) fn collect(
             }
             _ => {
                 if user.groups.remove(name).is_some() {
+                    trim(&mut user.groups);
                     over.push(id.clone());
                 }
                 false
@@ -44,6 +45,7 @@ pub(super) fn collect(
         },
         None => false,
     });
+    trim_set(&mut group.users);
     for id in &over {
         if users.get(id).is_some_and(|it| it.connections.is_empty() && it.groups.is_empty()) {
             users.remove(id);

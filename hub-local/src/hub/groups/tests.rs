@@ -7,11 +7,9 @@ fn what_is_over_makes_room_also_where_nobody_sends_to_the_group() {
     let minute = Some(Duration::from_secs(60));
     let mut add = |user: usize, now| {
         let added = registry.add_user_to_group(&format!("u{user}"), "g", minute, now);
-        added.or_else(|full| {
-            if registry.makes_room(now) {
-                return registry.add_user_to_group(&format!("u{user}"), "g", minute, now);
-            }
-            Err(full)
+        added.or_else(|_| {
+            registry.make_room(now);
+            registry.add_user_to_group(&format!("u{user}"), "g", minute, now)
         })
     };
 
@@ -82,7 +80,7 @@ fn long_names_count_several_times_and_are_given_back_so() {
     assert!(registry.group(&long, later).is_empty());
     assert_eq!(budget.taken(), 2);
     registry.remove_user_from_group("bob", "g");
-    assert!(registry.makes_room(later));
+    registry.make_room(later);
     assert_eq!((budget.taken(), registry.timed), (0, 0));
 }
 
@@ -102,4 +100,57 @@ fn memory_for_many_groups_and_users_is_given_back_when_they_are_gone() {
 
     assert_eq!((registry.users.len(), registry.groups.len(), budget.taken()), (10, 10, 10));
     assert!(registry.users.capacity() <= 128 && registry.groups.capacity() <= 128);
+}
+
+#[test]
+fn memory_of_groups_and_users_that_many_were_in_is_given_back_when_few_are_left() {
+    let budget = Budget::new(usize::MAX, usize::MAX);
+    let (mut registry, now) = (Registry::new(Arc::clone(&budget)), Instant::now());
+    let name = |number: usize| number.to_string();
+    let (minute, hour) = (Some(Duration::from_secs(60)), Some(Duration::from_hours(1)));
+    for number in 0..1000 {
+        let ttl = if number < 10 { hour } else { minute };
+        registry.add_user_to_group(&name(number), "left", hour, now).unwrap();
+        registry.add_user_to_group(&name(number), "over", ttl, now).unwrap();
+        registry.add_user_to_group("ada", &name(number), hour, now).unwrap();
+    }
+
+    for number in 10..1000 {
+        registry.remove_user_from_group(&name(number), "left");
+        registry.remove_user_from_group("ada", &name(number));
+    }
+    registry.group("over", now + Duration::from_secs(61));
+
+    for group in ["left", "over"] {
+        let users = &registry.groups[group].users;
+        assert!(users.len() == 10 && users.capacity() <= 128, "{group}: {}", users.capacity());
+    }
+    let groups = &registry.users["ada"].groups;
+    assert!(groups.len() == 10 && groups.capacity() <= 128, "{}", groups.capacity());
+    assert_eq!(budget.taken(), 30);
+}
+
+#[test]
+fn a_user_who_cannot_join_and_whose_other_groups_are_over_is_not_kept() {
+    let budget = Budget::new(1, 3);
+    let (mut registry, now) = (Registry::new(Arc::clone(&budget)), Instant::now());
+    let minute = Some(Duration::from_secs(60));
+    assert_eq!(registry.add_user_to_group("ada", "g", minute, now), Ok(()));
+
+    let (long, later) = ("g".repeat(1024), now + Duration::from_secs(61));
+    let refused = registry.add_user_to_group("ada", &long, minute, later);
+
+    assert_eq!(refused, Err(Full::All(3)));
+    assert!(registry.users.is_empty() && registry.groups.is_empty());
+    assert_eq!(budget.taken(), 0);
+}
+
+#[test]
+fn where_no_group_is_allowed_nobody_is_in_one() {
+    let mut registry = Registry::new(Budget::new(0, usize::MAX));
+
+    let refused = registry.add_user_to_group("ada", "g", None, Instant::now());
+
+    assert_eq!(refused, Err(Full::One(0)));
+    assert!(registry.users.is_empty() && registry.groups.is_empty());
 }

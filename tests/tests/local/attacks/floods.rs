@@ -4,7 +4,10 @@
 use std::time::Duration;
 
 use hub_local::Limits;
-use tokio::time::{Instant, sleep};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::{Instant, sleep},
+};
 
 use super::{PATIENCE, Raw, Served, slow_reader};
 use crate::support::{URL, eventually, signed, unix_now};
@@ -104,6 +107,26 @@ async fn of_too_many_silent_sockets_the_oldest_are_closed_and_good_clients_serve
     assert!(last.rest().await.starts_with("HTTP/1.1 200"));
     drop(sockets);
     served.is_calm().await;
+}
+
+#[tokio::test]
+async fn silent_sockets_are_counted_over_all_listeners() {
+    let request_head = Duration::from_hours(1);
+    let served = Served::new(Limits { silent_sockets: 1, request_head, ..Limits::default() }).await;
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(served.fixture.service.serve(listener));
+
+    // Of three there are far too many, though no listener has more than two.
+    let (mut one, mut two) = (served.connect().await, served.connect().await);
+    let mut other = Raw(TcpStream::connect(address).await.unwrap());
+
+    // Whichever was accepted first.
+    tokio::select! {
+        _ = one.rest() => {}
+        _ = two.rest() => {}
+        _ = other.rest() => {}
+    }
 }
 
 #[tokio::test]

@@ -114,3 +114,20 @@ async fn commands_that_join_too_many_groups_say_so_and_the_others_are_done() {
     assert_eq!(fixture.status(Method::GET, "groups/g4").await, 200);
     assert_eq!(fixture.status(Method::GET, "groups/g5").await, 404);
 }
+
+#[tokio::test(start_paused = true)]
+async fn memberships_that_are_over_make_room_in_other_hubs_too() {
+    let fixture = fixture(1000, 2);
+    let add = async |user: &str, hub: &str| {
+        fixture.rest(Method::PUT, &format!("users/{user}/groups/g?ttl=60{hub}"), "").await
+    };
+    for user in ["ada", "bob"] {
+        assert_eq!(add(user, "").await.status, 200);
+    }
+    let other = "&application=other";
+    assert_eq!(add("eve", other).await.outcome(), TOO_MANY);
+
+    tokio::time::sleep(std::time::Duration::from_secs(61)).await;
+
+    assert_eq!(add("eve", other).await.status, 200);
+}

@@ -101,18 +101,40 @@ async fn a_client_that_pings_and_never_reads_is_a_slow_reader_too() {
 async fn a_peer_that_takes_no_answer_is_closed_after_its_time() {
     let answer_stall = Duration::from_millis(100);
     let served = Served::new(Limits { answer_stall, ..Limits::default() }).await;
-    let mut greedy = served.connect().await;
 
-    // It asks and asks, and reads nothing: in the end nobody reads its requests either.
+    ask_without_end(served.connect().await).await;
+
+    served.serves().await;
+    served.is_calm().await;
+}
+
+#[tokio::test]
+async fn a_peer_that_listened_to_events_before_must_take_later_answers_too() {
+    let answer_stall = Duration::from_millis(100);
+    let served = Served::new(Limits { answer_stall, ..Limits::default() }).await;
+    let events = Negotiated::new(&served.fixture).await;
+    let query = format!("{}&access_token={}", events.query, events.token);
+    let stream = opened(&served, &query, EVENTS, "HTTP/1.1 200").await;
+    events.post(r#"{"protocol":"json","version":1}"#).await;
+    served.fixture.app.called("connected").await;
+    events.post(r#"{"type":7}"#).await;
+    served.fixture.app.called("disconnected").await;
+
+    ask_without_end(stream).await;
+
+    served.serves().await;
+    served.is_calm().await;
+}
+
+/// Asks and asks, and reads nothing: in the end nobody reads its requests either, and it is closed.
+async fn ask_without_end(mut greedy: Raw) {
     let request = "GET /nothing HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1000);
     let asking = async {
         use tokio::io::AsyncWriteExt as _;
         while greedy.0.write_all(request.as_bytes()).await.is_ok() {}
     };
-    tokio::time::timeout(super::PATIENCE, asking).await.expect("the socket is closed");
-
-    served.serves().await;
-    served.is_calm().await;
+    let closed = tokio::time::timeout(super::PATIENCE, asking).await;
+    assert!(closed.is_ok(), "the socket is closed");
 }
 
 #[tokio::test]
