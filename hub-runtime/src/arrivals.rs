@@ -1,39 +1,56 @@
-//! Connections that have not asked for anything yet: few at a time, and not for long.
+//! Connections that have not asked for anything yet: not for long, and not without end.
 //!
 //! Whoever opens connections and says nothing, or a byte now and then, holds memory and descriptors.
 //! Honest peers ask at once. So each connection has its time for the first request, and where there are
 //! too many, the one that has been silent for longest makes room for the newest.
 
 use std::{
-    collections::VecDeque,
+    collections::BTreeMap,
     future::pending,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
-use tokio::{sync::Notify, time::timeout};
+use tokio::{
+    sync::Notify,
+    task::yield_now,
+    time::{Instant, timeout},
+};
 
 /// How long a connection may be silent before its first request is there with all its headers.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How many may be silent at a time.
-const MOST: usize = 1024;
+/// How many may be silent at a time. There must be room for clients that all come back at once: they
+/// open their connections before the first request is read.
+const MOST: usize = 16_384;
+/// How often it is said at most that there are too many.
+const QUIET: Duration = Duration::from_secs(10);
 
-/// The silent connections, longest first.
+/// The silent connections of one listener.
 #[derive(Debug)]
 pub(crate) struct Arrivals {
     most: usize,
-    silent: Mutex<VecDeque<Arc<Arrival>>>,
+    silent: Arc<Mutex<Silent>>,
 }
 
-/// One connection from its start to its first request.
 #[derive(Debug, Default)]
+struct Silent {
+    /// What tells each that it must make room, the longest silent first.
+    connections: BTreeMap<u64, Arc<Notify>>,
+    /// How many have come so far.
+    came: u64,
+    told: Option<Instant>,
+}
+
+/// One connection from its start to its first request, or to its end.
+#[derive(Debug)]
 pub(crate) struct Arrival {
-    /// It has asked, or it has ended.
-    settled: AtomicBool,
-    makes_room: Notify,
+    silent: Arc<Mutex<Silent>>,
+    number: u64,
+    makes_room: Arc<Notify>,
+    has_asked: AtomicBool,
 }
 
 impl Default for Arrivals {
@@ -43,58 +60,81 @@ impl Default for Arrivals {
 }
 
 impl Arrivals {
-    fn at_most(most: usize) -> Self {
-        Self { most, silent: Mutex::default() }
+    /// So many may be silent.
+    pub(crate) fn at_most(most: usize) -> Self {
+        Self { most, silent: Arc::default() }
     }
 
     /// A connection has come.
     pub(crate) fn come(&self) -> Arc<Arrival> {
-        let new = Arc::<Arrival>::default();
-        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
-        while silent.front().is_some_and(|oldest| oldest.is_settled()) {
-            silent.pop_front();
+        let makes_room = Arc::<Notify>::default();
+        let mut silent = lock(&self.silent);
+        silent.came += 1;
+        let number = silent.came;
+        silent.connections.insert(number, Arc::clone(&makes_room));
+        let crowded = silent.connections.len() > self.most;
+        let oldest = if crowded { silent.connections.pop_first() } else { None };
+        let tells = crowded && silent.told.is_none_or(|told| told.elapsed() > QUIET);
+        if tells {
+            silent.told = Some(Instant::now());
         }
-        if silent.len() >= self.most {
-            silent.retain(|arrival| !arrival.is_settled());
+        drop(silent);
+        if let Some((_, oldest)) = oldest {
+            oldest.notify_one();
         }
-        if silent.len() >= self.most
-            && let Some(oldest) = silent.pop_front()
-        {
-            oldest.makes_room.notify_one();
+        if tells {
+            let most = self.most;
+            tracing::warn!(most, "too many connections ask for nothing; the oldest are closed");
         }
-        silent.push_back(Arc::clone(&new));
-        new
+        let silent = Arc::clone(&self.silent);
+        Arc::new(Arrival { silent, number, makes_room, has_asked: AtomicBool::new(false) })
     }
 }
 
 impl Arrival {
-    /// The connection has asked for something, or has ended.
-    pub(crate) fn settle(&self) {
-        self.settled.store(true, Ordering::Relaxed);
+    /// The connection has asked for something. That it does so again costs next to nothing.
+    pub(crate) fn ask(&self) {
+        if !self.has_asked() {
+            self.has_asked.store(true, Ordering::Relaxed);
+            lock(&self.silent).connections.remove(&self.number);
+        }
     }
 
-    fn is_settled(&self) -> bool {
-        self.settled.load(Ordering::Relaxed)
+    fn has_asked(&self) -> bool {
+        self.has_asked.load(Ordering::Relaxed)
     }
 
     /// Comes when the connection has been silent for too long; never, once it has asked.
+    ///
+    /// Whoever waits for this reads from the connection first, each time: what the peer has sent by then
+    /// counts, though a busy process learns of it late.
     pub(crate) async fn overdue(&self) {
         // Whichever comes first.
         let _ = timeout(PATIENCE, self.makes_room.notified()).await;
-        if self.is_settled() {
+        // The runtime looks here which connections can be read.
+        yield_now().await;
+        if self.has_asked() {
             pending::<()>().await;
         }
     }
 }
 
+impl Drop for Arrival {
+    fn drop(&mut self) {
+        self.ask();
+    }
+}
+
+fn lock(silent: &Mutex<Silent>) -> MutexGuard<'_, Silent> {
+    silent.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt;
-
     use super::*;
 
-    fn is_overdue(arrival: &Arrival) -> bool {
-        arrival.overdue().now_or_never().is_some()
+    async fn is_overdue(arrival: &Arrival) -> bool {
+        timeout(PATIENCE / 2, arrival.overdue()).await.is_ok()
     }
 
     #[tokio::test(start_paused = true)]
@@ -102,39 +142,38 @@ mod tests {
         let arrivals = Arrivals::at_most(3);
         let came: Vec<_> = (0..5).map(|_| arrivals.come()).collect();
 
-        let overdue: Vec<_> = came.iter().map(|arrival| is_overdue(arrival)).collect();
-
-        assert_eq!(overdue, [true, true, false, false, false]);
-        assert_eq!(arrivals.silent.lock().unwrap().len(), 3);
+        for (number, arrival) in came.iter().enumerate() {
+            assert_eq!(is_overdue(arrival).await, number < 2, "{number}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_has_asked_stays_and_does_not_count() {
+    async fn who_has_asked_stays_and_neither_it_nor_who_has_gone_counts() {
         let arrivals = Arrivals::at_most(3);
         let silent = arrivals.come();
+        let asked: Vec<_> = (0..100).map(|_| arrivals.come()).inspect(|it| it.ask()).collect();
         for _ in 0..100 {
-            arrivals.come().settle();
+            drop(arrivals.come());
         }
-        assert!(!is_overdue(&silent));
+        assert_eq!(lock(&arrivals.silent).connections.len(), 1);
+        assert!(!is_overdue(&silent).await);
 
-        let asked = arrivals.come();
-        asked.settle();
-        for _ in 0..3 {
-            arrivals.come();
-        }
+        let late = arrivals.come();
+        let _others = [arrivals.come(), arrivals.come(), arrivals.come()];
+        late.ask();
 
-        assert!(is_overdue(&silent));
-        assert!(!is_overdue(&asked));
-        assert!(arrivals.silent.lock().unwrap().len() <= 3);
+        assert!(is_overdue(&silent).await);
+        assert!(!is_overdue(&late).await, "its request came while it was to make room");
+        drop(asked);
     }
 
     #[tokio::test(start_paused = true)]
     async fn silence_ends_in_time_and_a_request_ends_the_wait() {
         let arrivals = Arrivals::default();
         let (silent, asked) = (arrivals.come(), arrivals.come());
-        asked.settle();
+        asked.ask();
 
-        let begun = tokio::time::Instant::now();
+        let begun = Instant::now();
         silent.overdue().await;
 
         assert_eq!(begun.elapsed(), PATIENCE);

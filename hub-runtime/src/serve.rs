@@ -48,7 +48,7 @@ impl HubApp {
     ///
     /// | Of a peer it waits for | at most |
     /// |---|---|
-    /// | the first request of a connection, with all its headers | 10 s; of more than 1,024 connections that have not asked, the longest silent is closed |
+    /// | the first request of a connection, with all its headers | 10 s; of more than 16,384 connections that have not asked, the longest silent is closed |
     /// | each later one, and idling between them | 75 s |
     /// | request line and headers | 64 KiB and what one read brings, 100 headers: else 431 |
     /// | the body of an upstream call | [`max_body`](crate::HubAppBuilder::max_body): else 413; 30 s: else 408 |
@@ -166,6 +166,8 @@ where
             .with_upgrades()
     );
     let ended = tokio::select! {
+        // In this order: a request that is there is read before its peer is taken for silent.
+        biased;
         ended = connection.as_mut() => ended,
         () = stopping.cancelled() => {
             connection.as_mut().graceful_shutdown();
@@ -176,7 +178,6 @@ where
             Ok(())
         }
     };
-    arrival.settle();
     if let Err(error) = ended {
         tracing::debug!(%error, "connection ended");
     }
@@ -259,12 +260,69 @@ impl<S: Service<Request<RequestBody>>> Service<Request<Incoming>> for Unwrapped<
     }
 
     fn call(&mut self, request: Request<Incoming>) -> S::Future {
-        self.arrival.settle();
+        self.arrival.ask();
         let mut request = request.map(RequestBody::from);
         // Nothing else asks, and an extension costs allocations that upstream calls can do without.
         if is_negotiate(request.uri().path()) {
             request.extensions_mut().insert(ClientAddress(self.peer));
         }
         self.service.call(request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::Ready,
+        io::{Read, Write},
+        net::Ipv4Addr,
+    };
+
+    use bytes::Bytes;
+    use futures_util::poll;
+    use http_body_util::Full;
+
+    use super::*;
+
+    #[derive(Clone)]
+    struct Answers;
+
+    impl Service<Request<RequestBody>> for Answers {
+        type Response = Response<Full<Bytes>>;
+        type Error = Infallible;
+        type Future = Ready<Result<Self::Response, Infallible>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Request<RequestBody>) -> Self::Future {
+            std::future::ready(Ok(Response::default()))
+        }
+    }
+
+    /// As in a storm of clients that come back: more are accepted than are looked at.
+    #[tokio::test]
+    async fn a_request_that_is_there_is_answered_however_many_connections_have_come_since() {
+        let listener = listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        for round in 0..40 {
+            // One that waits without the runtime, which so learns of the request as late as can be.
+            let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (stream, from) = listener.accept().await.unwrap();
+            let arrivals = Arrivals::at_most(1);
+            let service = Unwrapped { service: Answers, peer: from.ip(), arrival: arrivals.come() };
+            let mut served = pin!(connection(stream, service, CancellationToken::new()));
+            if round % 2 == 0 {
+                assert!(poll!(&mut served).is_pending());
+            }
+
+            peer.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+            let _others = [arrivals.come(), arrivals.come()];
+            served.await;
+
+            let mut answered = String::new();
+            peer.read_to_string(&mut answered).unwrap();
+            assert!(answered.starts_with("HTTP/1.1 200 OK\r\n"), "{round}: {answered}");
+        }
     }
 }
