@@ -30,7 +30,7 @@ fn same(bytes: &[u8], pattern: &[u8]) {
     assert!(violations <= 1, "a violation is told once");
     if violations == 0 {
         assert_eq!(whole, single);
-        assert_eq!(reference(bytes), Some((whole, others(&byte_by_byte))), "the simple reader");
+        assert_eq!(reference(bytes), (whole, others(&byte_by_byte)), "the simple reader");
     }
 }
 
@@ -72,8 +72,8 @@ fn data(events: &[Event]) -> Vec<u8> {
 }
 
 /// Payload and other events of frames that are right: no checks, one frame at a time. A last data frame
-/// may be cut. `None` is a close before the end, after which nothing need be understood.
-fn reference(mut bytes: &[u8]) -> Option<(Vec<u8>, Vec<Event>)> {
+/// may be cut.
+fn reference(mut bytes: &[u8]) -> (Vec<u8>, Vec<Event>) {
     let (mut data, mut others) = (Vec::new(), Vec::new());
     while let [first, second, rest @ ..] = bytes {
         let extended = match second & 0x7F {
@@ -100,7 +100,7 @@ fn reference(mut bytes: &[u8]) -> Option<(Vec<u8>, Vec<Event>)> {
         }
         bytes = rest;
     }
-    Some((data, others))
+    (data, others)
 }
 
 /// The bytes as lines, each the payload of a frame whose first byte is the line's; masked, and with
