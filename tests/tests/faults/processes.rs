@@ -75,7 +75,11 @@ fn read(
         while let Ok(Some(line)) = lines.next_line().await {
             match serde_json::from_str(&line) {
                 Ok(entry) => history.add(entry),
-                Err(_) => printed.lock().unwrap().push(line),
+                Err(_) => {
+                    // Beside what the test prints, which is searched for secrets.
+                    println!("{line}");
+                    printed.lock().unwrap().push(line);
+                }
             }
         }
     })

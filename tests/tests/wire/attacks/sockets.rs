@@ -136,16 +136,15 @@ async fn between_requests_a_connection_may_idle_and_then_is_closed() {
 #[tokio::test]
 async fn heads_that_are_too_long_or_have_too_many_headers_are_431() {
     let server = Server::start().await;
-    for extra in [
-        format!("X-Long: {}\r\n\r\n", "x".repeat(300_000)),
-        (0..200).map(|number| format!("X-{number}: x\r\n")).collect::<String>() + "\r\n",
-    ] {
-        let mut peer = server.connect().await;
-        // The answer may come before all is written.
-        let _ = peer.write_all((genuine_head() + &extra).as_bytes()).await;
-        let status = status(&mut peer).await;
-        assert!(status == 431 || status == 0, "{status} for {} bytes", extra.len());
-    }
+    let many = (0..200).map(|number| format!("X-{number}: x\r\n")).collect::<String>() + "\r\n";
+    let mut peer = server.connect().await;
+    peer.write_all((genuine_head() + &many).as_bytes()).await.unwrap();
+    assert_eq!(status(&mut peer).await, 431);
+    let long = format!("X-Long: {}\r\n\r\n", "x".repeat(300_000));
+    let mut peer = server.connect().await;
+    // The answer may come before all is written, and is lost where the connection is reset for it.
+    let _ = peer.write_all((genuine_head() + &long).as_bytes()).await;
+    assert!([0, 431].contains(&status(&mut peer).await));
     let mut long_path = server.connect().await;
     let request = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(300_000));
     let _ = long_path.write_all(request.as_bytes()).await;
