@@ -254,6 +254,17 @@ async fn every_attempt_has_its_own_time_and_the_app_may_set_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_that_may_have_been_asked_is_not_asked_again() {
+    for step in [Step::Break, Step::Answer(500), Step::Answer(503)] {
+        let fixture = Fixture::new(&[step]);
+
+        let asked = fixture.rest.invoke("chat", "c1", payload(), None).await;
+
+        assert_eq!((asked.is_err(), fixture.called().len()), (true, 1), "{step:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_question_to_a_client_ends_in_its_time_with_all_its_attempts() {
     let fixture = Fixture::new(&[Step::Throttle(8), Step::Hang]);
     let begun = Instant::now();

@@ -209,3 +209,36 @@ async fn the_members_of_a_group_come_in_pages() {
     let wrong = fixture.status(Method::GET, "groups/g/connections?maxpagesize=201").await;
     assert_eq!(wrong, 400);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_list_stays_right_while_members_come_and_go_between_its_pages() {
+    let fixture = Fixture::new(App::silent());
+    let (mut clients, mut ids) = (Vec::new(), Vec::new());
+    for _ in 0..7 {
+        let (client, id) = fixture.client_and_id("ada").await;
+        clients.push(client);
+        ids.push(id);
+    }
+    let newcomer = ids.pop().unwrap();
+    for id in &ids {
+        put(&fixture, &format!("groups/g/connections/{id}")).await;
+    }
+    ids.sort();
+    let members = |page: serde_json::Value| -> Vec<String> {
+        let members = page["value"].as_array().unwrap().iter();
+        members.map(|it| it["connectionId"].as_str().unwrap().to_owned()).collect()
+    };
+
+    let page = fixture.rest(Method::GET, "groups/g/connections?maxpagesize=2", "").await.json();
+    let next = page["nextLink"].as_str().unwrap().to_owned();
+    assert_eq!(members(page), ids[..2]);
+    delete(&fixture, &format!("groups/g/connections/{}", ids[0]), 200).await;
+    put(&fixture, &format!("groups/g/connections/{newcomer}")).await;
+    let below = next.strip_prefix("http://127.0.0.1:8888/api/hubs/chat/").unwrap();
+    let below = below.replace("maxpagesize=2", "maxpagesize=200");
+    let mut rest = members(fixture.rest(Method::GET, &below, "").await.json());
+
+    // Whether somebody who came meanwhile is in it, is open.
+    rest.retain(|id| *id != newcomer);
+    assert_eq!(rest, ids[2..]);
+}
