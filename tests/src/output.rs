@@ -9,7 +9,12 @@ use std::{
     sync::{Mutex, OnceLock, PoisonError},
 };
 
-use tracing_subscriber::{filter::LevelFilter, util::SubscriberInitExt};
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    fmt,
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 /// The variable that names the folder to write to. Without it nothing is recorded.
 pub const FOLDER: &str = "TEST_OUTPUT";
@@ -29,10 +34,13 @@ pub fn record() {
             return None;
         };
         let log = Mutex::new(file.try_clone().ok()?);
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(LevelFilter::TRACE)
-            .with_ansi(false)
-            .with_writer(log);
+        // The WebSocket client of the tests is nothing of ours, and logs its own requests.
+        let recorded = Targets::new()
+            .with_default(LevelFilter::TRACE)
+            .with_target("tungstenite", LevelFilter::OFF)
+            .with_target("tokio_tungstenite", LevelFilter::OFF);
+        let lines = fmt::layer().with_ansi(false).with_writer(log);
+        let subscriber = tracing_subscriber::registry().with(recorded).with(lines);
         // A test that was here first has its own.
         let _ = subscriber.try_init();
         Some(Mutex::new(file))
