@@ -64,8 +64,8 @@ async fn serve(mut stream: TcpStream, does: Does, messages: Arc<AtomicUsize>) {
     }
 }
 
-/// Reads one request whole and returns its head.
-async fn head(stream: &mut TcpStream) -> Option<String> {
+/// Reads one request whole and returns its head, in lower case.
+pub(crate) async fn head(stream: &mut TcpStream) -> Option<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.ok()?);
@@ -77,7 +77,8 @@ async fn head(stream: &mut TcpStream) -> Option<String> {
     Some(head)
 }
 
-async fn client(upstream: HttpUpstream) -> (LocalService, Client) {
+/// A client of a service that calls this upstream.
+pub(crate) async fn client(upstream: HttpUpstream) -> (LocalService, Client) {
     let service = LocalService::builder().key(KEY).upstream(upstream).build();
     let url = format!("{URL}/client/?hub=chat");
     let mut client = Client(service.connect_memory(&url, &client_token("ada")).unwrap());
@@ -94,7 +95,8 @@ async fn answered(does: Does) -> String {
     heard
 }
 
-fn error(text: &str) -> String {
+/// The completion of invocation 7 with this error.
+pub(crate) fn error(text: &str) -> String {
     format!("{{\"type\":3,\"invocationId\":\"7\",\"error\":\"{text}\"}}\x1e")
 }
 

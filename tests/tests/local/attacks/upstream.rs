@@ -8,13 +8,16 @@ use std::{
     time::Duration,
 };
 
-use hub_local::{HttpUpstream, LocalService, Settings, Template, TemplateError};
+use hub_local::{HttpUpstream, Settings, Template, TemplateError};
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::AsyncWriteExt as _,
     net::{TcpListener, TcpStream},
 };
 
-use crate::support::{Client, KEY, URL, client_token, eventually};
+use crate::{
+    http_upstream::{client, error, head},
+    support::eventually,
+};
 
 #[test]
 fn link_local_and_metadata_addresses_are_no_upstream_in_any_spelling() {
@@ -101,27 +104,8 @@ async fn serve(mut stream: TcpStream, answers: fn(&str) -> Answer, calls: Arc<At
 
 /// Reads one request whole; the event that it is about.
 async fn event(stream: &mut TcpStream) -> Option<String> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await.ok()?);
-    }
-    let head = String::from_utf8(head).unwrap().to_lowercase();
-    let header = |name: &str| head.split(name).nth(1)?.split("\r\n").next().map(str::to_owned);
-    let mut body = vec![0; header("content-length: ")?.parse().ok()?];
-    stream.read_exact(&mut body).await.ok()?;
-    header("x-asrs-event: ")
-}
-
-async fn client(upstream: HttpUpstream) -> (LocalService, Client) {
-    let service = LocalService::builder().key(KEY).upstream(upstream).build();
-    let url = format!("{URL}/client/?hub=chat");
-    let mut client = Client(service.connect_memory(&url, &client_token("ada")).unwrap());
-    client.handshake().await;
-    (service, client)
-}
-
-fn error(text: &str) -> String {
-    format!("{{\"type\":3,\"invocationId\":\"7\",\"error\":\"{text}\"}}\x1e")
+    let head = head(stream).await?;
+    head.split("x-asrs-event: ").nth(1)?.split("\r\n").next().map(str::to_owned)
 }
 
 const FINE: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
