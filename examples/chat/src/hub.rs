@@ -1,4 +1,4 @@
-//! The `Chat` hub and its types: everything that pages and server have agreed on.
+//! The `Chat` hub and the types that it shares with its pages.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub struct NewMessage {
     pub text: String,
 }
 
-/// What every connected page implements.
+/// Methods that every page implements.
 #[hub_client]
 pub trait ChatClient {
     async fn new_message(&self, message: &NewMessage);
@@ -29,7 +29,7 @@ pub trait ChatClient {
     async fn confirm(&self, question: &str) -> bool;
 }
 
-/// Errors of the chat, and what of them a person may read.
+/// Errors of the chat. `into_hub_error` decides which texts reach the client.
 #[derive(Debug, thiserror::Error)]
 pub enum ChatError {
     #[error(transparent)]
@@ -49,7 +49,7 @@ impl IntoHubError for ChatError {
     }
 }
 
-/// The signed-in caller, taken from the connection and never from the arguments.
+/// The signed-in caller. Comes from the connection, never from the arguments.
 pub struct User(String);
 
 impl FromContext for User {
@@ -59,10 +59,10 @@ impl FromContext for User {
     }
 }
 
-/// The hub. Its fields are the application's state, shared by every call.
+/// The hub. Its fields are the application state, shared by all calls.
 pub struct Chat {
     pub rooms: Rooms,
-    /// Locked while others are told, so that news about a person stay in order.
+    /// Stays locked while presence is sent, so that updates about a user stay in order.
     pub people: Mutex<People>,
     pub sessions: Sessions,
 }
@@ -70,7 +70,7 @@ pub struct Chat {
 #[serverless_hub(client = ChatClient)]
 #[filter(SignedIn)]
 impl Chat {
-    /// The server decides who a connection belongs to.
+    /// Decides which user the connection belongs to.
     async fn negotiate(&self, request: NegotiateRequest) -> HubResult<Negotiation> {
         let token = request.bearer_token();
         let session = self.sessions.verify(token).map_err(HubError::unauthenticated)?;
@@ -102,7 +102,7 @@ impl Chat {
         Ok(ctx.groups().add(ctx.connection_id(), &room).await?)
     }
 
-    /// Answers the length of the text. `notify` also tells the operators; it may be left out.
+    /// Returns the length of the text. The optional `notify` also sends the message to the operators.
     async fn send_message(
         &self,
         ctx: &Context<Self>,
@@ -123,7 +123,7 @@ impl Chat {
         Ok(message.text.len())
     }
 
-    /// Only moderators; asks the caller before acting.
+    /// For moderators only. Asks the caller to confirm.
     #[filter(RequireClaim("role", "moderator"))]
     async fn open_room(&self, ctx: &Context<Self>, room: String) -> HubResult<bool> {
         let room = Rooms::check_name(room).map_err(HubError::rejected)?;
