@@ -8,6 +8,8 @@
 //! It has neither a clock nor a runtime. Applications use it through `hub-runtime`.
 
 mod args;
+#[doc(hidden)]
+pub mod bounded_map;
 mod cancellation;
 mod client_manager;
 mod clients;
