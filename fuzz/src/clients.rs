@@ -59,7 +59,7 @@ impl Upstream for App {
 
 /// A new service for one input, so that a finding needs no other.
 pub(crate) fn service(app: App) -> LocalService {
-    let limits = Limits { max_message: MAX_MESSAGE, ..Limits::default() };
+    let limits = Limits::default().max_message_bytes(MAX_MESSAGE);
     LocalService::builder()
         .key(KEY)
         .public_url(URL)

@@ -17,7 +17,7 @@ const DEFAULT_URL: &str = "http://127.0.0.1:8888";
 /// Settings of a [`LocalService`]; all have defaults.
 #[must_use]
 #[derive(Default)]
-pub struct Builder {
+pub struct LocalServiceBuilder {
     key: Option<Secret>,
     secondary_key: Option<Secret>,
     upstream: Option<Arc<dyn Upstream>>,
@@ -28,7 +28,7 @@ pub struct Builder {
     stateful_reconnect: Option<bool>,
 }
 
-impl Builder {
+impl LocalServiceBuilder {
     /// The access key. The default is a random one, so that tokens end with the process.
     pub fn key(self, key: impl Into<Secret>) -> Self {
         Self { key: Some(key.into()), ..self }
@@ -85,10 +85,10 @@ impl Builder {
     }
 }
 
-impl std::fmt::Debug for Builder {
+impl std::fmt::Debug for LocalServiceBuilder {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
-            .debug_struct("Builder")
+            .debug_struct("LocalServiceBuilder")
             .field("public_url", &self.public_url)
             .field("limits", &self.limits)
             .finish_non_exhaustive()

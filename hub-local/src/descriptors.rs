@@ -34,8 +34,8 @@ pub(crate) fn reserve(limit: usize) -> usize {
 /// How many sockets may say nothing: never so many that there is no room for others, also while
 /// there are twice as many.
 pub(crate) fn silent(limits: &Limits) -> usize {
-    let room = limits.descriptors.map(|limit| (limit - reserve(limit)) / 4);
-    room.map_or(limits.silent_sockets, |room| room.min(limits.silent_sockets))
+    let room = limits.max_file_descriptors.map(|limit| (limit - reserve(limit)) / 4);
+    room.map_or(limits.max_idle_sockets, |room| room.min(limits.max_idle_sockets))
 }
 
 impl Descriptors {
@@ -94,7 +94,9 @@ mod tests {
 
     #[test]
     fn a_quarter_of_the_others_may_say_nothing() {
-        let room = |descriptors| silent(&Limits { descriptors, ..Limits::default() });
+        let room = |descriptors| {
+            silent(&Limits { max_file_descriptors: descriptors, ..Limits::default() })
+        };
 
         assert_eq!(room(Some(1024)), 192);
         assert_eq!(room(Some(1_048_576)), 16_384);

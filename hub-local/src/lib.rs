@@ -35,7 +35,8 @@ mod transport;
 mod upstream;
 
 pub use body::Body;
-pub use builder::Builder;
+pub use builder::LocalServiceBuilder;
+pub use hub_core::Secret;
 pub use limits::Limits;
 pub use listen::listen;
 pub use service::{ConnectError, Counters, LocalService};

@@ -4,173 +4,177 @@ use std::time::Duration;
 
 const MIB: usize = 1024 * 1024;
 
-/// Times and sizes of the service. The defaults are those of the cloud where they are known.
-///
-/// ```
-/// use hub_local::Limits;
-/// let limits = Limits { max_message: 32 * 1024, ..Limits::default() };
-/// assert_eq!(limits.keep_alive.as_secs(), 15);
-/// ```
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// The head of a request must be there within this time, counted from the opening of the socket
-    /// or the end of the request before; else the socket is closed.
-    pub request_head: Duration,
-    /// The body of a request must be there within this time.
-    pub request_body: Duration,
-    /// A socket is closed when its peer has not taken anything of an HTTP answer for this long.
-    /// Server-Sent Events have the bounds of an outbox instead.
-    pub answer_stall: Duration,
-    /// How many sockets may be open that have not sent a whole request yet, of all listeners. Beyond,
-    /// those that have waited longest are closed, so that others get in: after a second at least, since
-    /// clients that come back at once open their sockets before the first request is read; with twice
-    /// as many at once. Where `descriptors` is known, never more than a quarter of what clients may
-    /// have, so that twice as many leave room for half.
-    pub silent_sockets: usize,
-    /// How many negotiated connections are remembered that nobody has opened yet, or that have ended
-    /// and whose clients do not know. Beyond, the oldest is forgotten.
-    pub unopened: usize,
-    /// The longest token of a client, in bytes. The cloud refuses longer ones.
-    pub token: usize,
-    /// A client must have sent its handshake within this time.
-    pub handshake: Duration,
-    /// Pings go to each client this often.
-    pub keep_alive: Duration,
-    /// A client that has ever sent a ping may be silent for this long.
-    pub client_timeout: Duration,
-    /// A negotiated connection must be opened within this time.
-    pub connect_within: Duration,
-    /// A long poll waits this long for messages; clients give up after 100 s.
-    pub poll_hold: Duration,
-    /// A client of long polling is gone when it has not polled for this long.
-    pub poll_gap: Duration,
-    /// A client whose WebSocket broke may resume its connection for this long, where stateful
-    /// reconnect was agreed.
-    pub resume_within: Duration,
-    /// What is kept for a client that may resume its connection until it has acknowledged it, in
-    /// bytes. Beyond, messages wait in the outbox.
-    pub resume_buffer: usize,
-    /// A closing connection gets this long to take its last messages, and as long again to close
-    /// its side.
-    pub close: Duration,
-    /// A client result is waited for at most this long; callers usually give up earlier.
-    pub client_result: Duration,
-    /// Clocks may differ by this much when tokens are checked.
-    pub token_leeway: Duration,
-    /// The biggest hub message a client may send, in bytes.
-    pub max_message: usize,
-    /// The biggest body of a client's POST, in bytes; it may hold several messages. Before its first
-    /// GET, nobody reads them yet and 4 KiB are the most.
-    pub post_body: usize,
-    /// What may wait for one client to read, in bytes.
-    pub outbox_bytes: usize,
-    /// What may wait for one client to read, in messages.
-    pub outbox_messages: usize,
-    /// What may wait for all clients together before whoever sends is held back, in bytes.
-    /// What waits for clients that took nothing for 5 seconds does not count.
-    pub all_outboxes_bytes: usize,
-    /// For how long a send is held back at most. It is done already; only its answer comes later.
-    pub hold_back: Duration,
-    /// What may wait for one client's upstream calls, in bytes.
-    pub queue_bytes: usize,
-    /// What may wait for one client's upstream calls, in messages.
-    pub queue_messages: usize,
-    /// How many groups one connection may be in, and one user with a time to live.
-    pub groups: usize,
-    /// How many memberships in groups there may be in the whole service, of connections and users.
-    /// One with long names counts once more for each 128 bytes of them.
-    pub memberships: usize,
-    /// How many upstream calls may run at once, over all connections. More of them wait.
-    pub upstream_calls: usize,
-    /// The biggest answer of an upstream call, in bytes.
-    pub upstream_answer: usize,
-    /// The biggest body of a REST call, in bytes.
-    pub rest_body: usize,
-    /// The biggest headers of a REST call, in bytes.
-    pub rest_headers: usize,
-    /// How many file descriptors the process may have, where it is known: when fewer than a quarter
-    /// of them, at most 4,096, are left, [`serve`](crate::LocalService::serve) answers new clients
-    /// with 503. What is left is for upstream calls and REST.
-    pub descriptors: Option<usize>,
+/// Declares [`Limits`]: each limit once, with its documentation, type and default.
+macro_rules! limits {
+    ($(#[$of_type:meta])* pub struct Limits { $($(#[$doc:meta])* $name:ident: $type:ty = $default:expr,)* }) => {
+        $(#[$of_type])*
+        #[derive(Clone, Debug)]
+        #[non_exhaustive]
+        pub struct Limits {
+            $($(#[$doc])* pub $name: $type,)*
+        }
+
+        impl Limits {
+            $(
+                #[doc = concat!("Sets [`", stringify!($name), "`](Self#structfield.", stringify!($name), ").")]
+                #[must_use]
+                pub fn $name(mut self, $name: $type) -> Self {
+                    self.$name = $name;
+                    self
+                }
+            )*
+        }
+
+        impl Default for Limits {
+            fn default() -> Self {
+                Self { $($name: $default,)* }
+            }
+        }
+    };
+}
+
+limits! {
+    /// Times and sizes of the service. The defaults are those of Azure SignalR Service where they are
+    /// documented.
+    ///
+    /// Each limit is a field to read and a method of the same name to set it. More limits may be added
+    /// in any version.
+    ///
+    /// ```
+    /// use hub_local::Limits;
+    /// let limits = Limits::default().max_message_bytes(32 * 1024).max_groups_per_member(100);
+    /// assert_eq!(limits.max_message_bytes, 32_768);
+    /// assert_eq!(limits.keep_alive_interval.as_secs(), 15);
+    /// ```
+    pub struct Limits {
+        /// Time in which the head of a request must arrive, from the opening of the socket or the end of the
+        /// previous request. The socket is closed after that. Defaults to 30 s.
+        request_head_timeout: Duration = Duration::from_secs(30),
+        /// Time in which the body of a request must arrive. Defaults to 30 s.
+        request_body_timeout: Duration = Duration::from_secs(30),
+        /// Time after which a socket is closed when its peer reads nothing of an HTTP response. Server-Sent
+        /// Events are bounded by [`max_outbox_bytes`](Self#structfield.max_outbox_bytes) instead. Defaults
+        /// to 30 s.
+        response_stall_timeout: Duration = Duration::from_secs(30),
+        /// Maximum number of sockets, over all listeners, on which no complete request has arrived yet.
+        /// Above it the oldest are closed. A socket gets at least one second, since clients that reconnect
+        /// together open their sockets before the first request is read; above twice the limit a socket is
+        /// closed at once. Where [`max_file_descriptors`](Self#structfield.max_file_descriptors) is set, the
+        /// limit is at most a quarter of the descriptors that clients may use. Defaults to 16,384.
+        max_idle_sockets: usize = 16_384,
+        /// Maximum number of negotiated connections that are not open: those that the client has not opened
+        /// yet, and those that ended before the client was told. Above it the oldest is evicted. Defaults to
+        /// 16,384.
+        max_pending_negotiations: usize = 16_384,
+        /// Maximum size of a client's access token in bytes. Azure SignalR Service refuses longer ones.
+        /// Defaults to 4,096.
+        max_token_bytes: usize = 4096,
+        /// Time in which a client must send its handshake. Defaults to 15 s.
+        handshake_timeout: Duration = Duration::from_secs(15),
+        /// Interval between pings to each client; at least 1 ms. Defaults to 15 s.
+        keep_alive_interval: Duration = Duration::from_secs(15),
+        /// Time without a message after which a client is closed. It applies from the client's first ping on.
+        /// Defaults to 30 s.
+        client_timeout: Duration = Duration::from_secs(30),
+        /// Time in which a negotiated connection must be opened. Defaults to 15 s.
+        connect_timeout: Duration = Duration::from_secs(15),
+        /// Time that a long poll waits for messages. Clients give up after 100 s. Defaults to 90 s.
+        poll_timeout: Duration = Duration::from_secs(90),
+        /// Maximum time between two long polls; the connection ends after that. Defaults to 15 s.
+        poll_gap_timeout: Duration = Duration::from_secs(15),
+        /// Time in which a client may resume a connection whose WebSocket broke, where stateful reconnect was
+        /// negotiated. Defaults to 30 s.
+        resume_timeout: Duration = Duration::from_secs(30),
+        /// Maximum size in bytes of the unacknowledged messages that are kept for a client with stateful
+        /// reconnect. Above it, messages wait in the outbox. Defaults to 100,000.
+        max_resume_bytes: usize = 100_000,
+        /// Time in which a closing connection may read its last messages, and again the time in which it
+        /// must close its side. Defaults to 5 s.
+        close_timeout: Duration = Duration::from_secs(5),
+        /// Maximum time that the service waits for a client result. Callers usually give up earlier. Defaults
+        /// to 10 min.
+        client_result_timeout: Duration = Duration::from_mins(10),
+        /// Tolerated difference between clocks when tokens are checked. Defaults to 60 s.
+        token_leeway: Duration = Duration::from_mins(1),
+        /// Maximum size of one hub message of a client in bytes. Defaults to 1 MiB.
+        max_message_bytes: usize = MIB,
+        /// Maximum size of the body of a client's POST in bytes; it may hold several messages. Before the
+        /// client's first GET it is at most 4 KiB, since the messages are not read yet. Defaults to 1 MiB.
+        max_post_bytes: usize = MIB,
+        /// Maximum size in bytes of the messages that wait for one client to read. Above it the client is
+        /// closed as slow. Defaults to 1 MiB.
+        max_outbox_bytes: usize = MIB,
+        /// Maximum number of messages that wait for one client to read. Above it the client is closed as slow.
+        /// Defaults to 8,192.
+        max_outbox_messages: usize = 8192,
+        /// Size in bytes of the messages that wait for all clients together, above which responses to sends
+        /// are delayed. Messages for clients that read nothing for 5 s do not count. Defaults to 64 MiB.
+        max_total_outbox_bytes: usize = 64 * MIB,
+        /// Maximum delay of the response to a send. The messages are queued before the delay. Defaults to 1 s.
+        max_send_delay: Duration = Duration::from_secs(1),
+        /// Maximum size in bytes of one client's messages that wait for an upstream call. Defaults to 1 MiB.
+        max_queue_bytes: usize = MIB,
+        /// Maximum number of one client's messages that wait for an upstream call. Defaults to 1,024.
+        max_queue_messages: usize = 1024,
+        /// Maximum number of groups of one connection, and of one user with a time to live. Defaults to
+        /// 10,000.
+        max_groups_per_member: usize = 10_000,
+        /// Maximum number of group memberships in the whole service, of connections and users together. Each
+        /// 128 bytes of a membership's names count as one more. Defaults to 1,000,000.
+        max_memberships: usize = 1_000_000,
+        /// Maximum number of upstream calls at once, over all connections. Further calls wait. Defaults to
+        /// 4,096.
+        max_upstream_calls: usize = 4096,
+        /// Maximum size of the body of an upstream response in bytes. Defaults to 16 MiB.
+        max_upstream_response_bytes: usize = 16 * MIB,
+        /// Maximum size of the body of a REST call in bytes. Defaults to 1 MiB.
+        max_rest_body_bytes: usize = MIB,
+        /// Maximum size of the headers of a REST call in bytes. Defaults to 16 KiB.
+        max_rest_header_bytes: usize = 16 * 1024,
+        /// Maximum number of file descriptors of the process. When fewer than a quarter of them (at most
+        /// 4,096) are free, [`serve`](crate::LocalService::serve) answers new clients with 503, so that
+        /// upstream calls and REST still work. Defaults to `None`: new clients are always accepted.
+        max_file_descriptors: Option<usize> = None,
+    }
 }
 
 /// Messages of one piece of a log.
 pub(crate) const PIECE_MESSAGES: usize = 128;
 /// A piece with so many bytes gets no more: an idle reader holds all of the piece it stands in.
 pub(crate) const PIECE_BYTES: u64 = 64 * 1024;
-/// The longest time that is waited for anything. No clock counts to [`Duration::MAX`].
-const LONGEST: Duration = Duration::from_hours(24 * 365);
-/// The shortest time between two pings; a timer without any would never rest.
-const SHORTEST: Duration = Duration::from_millis(1);
+/// The longest timeout: a timer cannot represent [`Duration::MAX`].
+const MAX_TIMEOUT: Duration = Duration::from_hours(24 * 365);
+/// The shortest interval between pings: a timer without an interval would never rest.
+const MIN_INTERVAL: Duration = Duration::from_millis(1);
 
 impl Limits {
-    /// The same limits, with times that timers take.
+    /// The same limits, with times that timers can represent.
     pub(crate) fn bounded(mut self) -> Self {
         for time in [
-            &mut self.request_head,
-            &mut self.request_body,
-            &mut self.answer_stall,
-            &mut self.handshake,
-            &mut self.keep_alive,
+            &mut self.request_head_timeout,
+            &mut self.request_body_timeout,
+            &mut self.response_stall_timeout,
+            &mut self.handshake_timeout,
+            &mut self.keep_alive_interval,
             &mut self.client_timeout,
-            &mut self.connect_within,
-            &mut self.poll_hold,
-            &mut self.poll_gap,
-            &mut self.resume_within,
-            &mut self.close,
-            &mut self.client_result,
+            &mut self.connect_timeout,
+            &mut self.poll_timeout,
+            &mut self.poll_gap_timeout,
+            &mut self.resume_timeout,
+            &mut self.close_timeout,
+            &mut self.client_result_timeout,
             &mut self.token_leeway,
-            &mut self.hold_back,
+            &mut self.max_send_delay,
         ] {
-            *time = (*time).min(LONGEST);
+            *time = (*time).min(MAX_TIMEOUT);
         }
-        self.keep_alive = self.keep_alive.max(SHORTEST);
+        self.keep_alive_interval = self.keep_alive_interval.max(MIN_INTERVAL);
         self
     }
 
-    /// How many of this many file descriptors are kept back from clients, for upstream calls and
-    /// REST.
+    /// Number of file descriptors, out of `descriptors`, that are reserved for upstream calls and REST.
     #[must_use]
     pub fn reserved_descriptors(descriptors: usize) -> usize {
         crate::descriptors::reserve(descriptors)
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            request_head: Duration::from_secs(30),
-            request_body: Duration::from_secs(30),
-            answer_stall: Duration::from_secs(30),
-            silent_sockets: 16_384,
-            unopened: 16_384,
-            token: 4096,
-            handshake: Duration::from_secs(15),
-            keep_alive: Duration::from_secs(15),
-            client_timeout: Duration::from_secs(30),
-            connect_within: Duration::from_secs(15),
-            poll_hold: Duration::from_secs(90),
-            poll_gap: Duration::from_secs(15),
-            resume_within: Duration::from_secs(30),
-            resume_buffer: 100_000,
-            close: Duration::from_secs(5),
-            client_result: Duration::from_mins(10),
-            token_leeway: Duration::from_mins(1),
-            max_message: MIB,
-            post_body: MIB,
-            outbox_bytes: MIB,
-            outbox_messages: 8192,
-            all_outboxes_bytes: 64 * MIB,
-            hold_back: Duration::from_secs(1),
-            queue_bytes: MIB,
-            queue_messages: 1024,
-            groups: 10_000,
-            memberships: 1_000_000,
-            upstream_calls: 4096,
-            upstream_answer: 16 * MIB,
-            rest_body: MIB,
-            rest_headers: 16 * 1024,
-            descriptors: None,
-        }
     }
 }

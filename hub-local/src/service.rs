@@ -14,12 +14,13 @@ use http::{
     HeaderValue, Method, Request, Response, StatusCode, Uri, header::ALLOW, request::Parts,
 };
 use http_body_util::BodyExt as _;
+use hub_core::Secret;
 use tokio::net::TcpListener;
 use tokio_util::sync::DropGuard;
 
 use crate::{
     body::{self, Body, BoxError, RequestBody},
-    builder::Builder,
+    builder::LocalServiceBuilder,
     rest, serve,
     state::State,
     transport::{
@@ -77,8 +78,8 @@ pub struct Counters {
 
 impl LocalService {
     /// The settings, with their defaults.
-    pub fn builder() -> Builder {
-        Builder::default()
+    pub fn builder() -> LocalServiceBuilder {
+        LocalServiceBuilder::default()
     }
 
     pub(crate) fn new(state: State) -> Self {
@@ -97,12 +98,12 @@ impl LocalService {
         self.state.set_public_url(url.as_ref());
     }
 
-    /// What an app needs to use this service instead of the cloud. It contains the key, so it must
-    /// not be logged.
+    /// The connection string for an app that uses this service:
+    /// `Endpoint=…;Port=…;AccessKey=…;Version=1.0;`. It holds the access key, hence the [`Secret`].
     #[must_use]
-    pub fn connection_string(&self) -> String {
+    pub fn connection_string(&self) -> Secret {
         let url = self.state.public_url();
-        let key = self.state.keys.first().map(hub_core::Secret::expose).unwrap_or_default();
+        let key = self.state.keys.first().map(Secret::expose).unwrap_or_default();
         let port = url.parse::<Uri>().ok().and_then(|url| url.port_u16());
         let (endpoint, port) = match port {
             Some(port) => {
@@ -111,7 +112,7 @@ impl LocalService {
             }
             None => (url.to_string(), String::new()),
         };
-        format!("Endpoint={endpoint};{port}AccessKey={key};Version=1.0;")
+        Secret::from(format!("Endpoint={endpoint};{port}AccessKey={key};Version=1.0;"))
     }
 
     /// What the service has counted so far. Looks at every client, so ask now and then, not always.

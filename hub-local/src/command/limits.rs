@@ -68,31 +68,35 @@ pub(super) struct LimitArgs {
 impl LimitArgs {
     /// The limits, with `descriptors` files for the process, where that is known.
     pub(super) fn limits(&self, descriptors: Option<usize>) -> Limits {
-        let default = Limits::default();
-        // Half of what is kept back from clients is for upstream calls, the rest for REST.
-        let calls = descriptors.map(|limit| (Limits::reserved_descriptors(limit) / 2).max(1));
-        let calls = calls.map_or(default.upstream_calls, |calls| calls.min(default.upstream_calls));
-        Limits {
-            max_message: self.max_message.unwrap_or(default.max_message),
-            rest_body: self.rest_body.unwrap_or(default.rest_body),
-            outbox_bytes: self.outbox_bytes.unwrap_or(default.outbox_bytes),
-            outbox_messages: self.outbox_messages.unwrap_or(default.outbox_messages),
-            all_outboxes_bytes: self.all_outboxes_bytes.unwrap_or(default.all_outboxes_bytes),
-            upstream_calls: self.upstream_calls.unwrap_or(calls),
-            request_head: self.request_head.unwrap_or(default.request_head),
-            request_body: self.request_body.unwrap_or(default.request_body),
-            silent_sockets: self.silent_sockets.unwrap_or(default.silent_sockets),
-            groups: self.groups.unwrap_or(default.groups),
-            memberships: self.memberships.unwrap_or(default.memberships),
-            handshake: self.handshake.unwrap_or(default.handshake),
-            connect_within: self.connect_within.unwrap_or(default.connect_within),
-            keep_alive: self.keep_alive.unwrap_or(default.keep_alive),
-            client_timeout: self.client_timeout.unwrap_or(default.client_timeout),
-            token_leeway: self.token_leeway.unwrap_or(default.token_leeway),
-            descriptors,
-            ..default
+        let mut limits = Limits::default();
+        if let Some(descriptors) = descriptors {
+            // Half of what is kept back from clients is for upstream calls, the rest for REST.
+            let calls = (Limits::reserved_descriptors(descriptors) / 2).max(1);
+            limits.max_upstream_calls = calls.min(limits.max_upstream_calls);
         }
+        limits.max_file_descriptors = descriptors;
+        set(&mut limits.max_message_bytes, self.max_message);
+        set(&mut limits.max_rest_body_bytes, self.rest_body);
+        set(&mut limits.max_outbox_bytes, self.outbox_bytes);
+        set(&mut limits.max_outbox_messages, self.outbox_messages);
+        set(&mut limits.max_total_outbox_bytes, self.all_outboxes_bytes);
+        set(&mut limits.max_upstream_calls, self.upstream_calls);
+        set(&mut limits.request_head_timeout, self.request_head);
+        set(&mut limits.request_body_timeout, self.request_body);
+        set(&mut limits.max_idle_sockets, self.silent_sockets);
+        set(&mut limits.max_groups_per_member, self.groups);
+        set(&mut limits.max_memberships, self.memberships);
+        set(&mut limits.handshake_timeout, self.handshake);
+        set(&mut limits.connect_timeout, self.connect_within);
+        set(&mut limits.keep_alive_interval, self.keep_alive);
+        set(&mut limits.client_timeout, self.client_timeout);
+        set(&mut limits.token_leeway, self.token_leeway);
+        limits
     }
+}
+
+fn set<T: Copy>(limit: &mut T, option: Option<T>) {
+    *limit = option.unwrap_or(*limit);
 }
 
 #[cfg(test)]
@@ -105,14 +109,14 @@ mod tests {
 
         let limits = arguments.limits(None);
 
-        assert_eq!(limits.max_message, 7);
-        assert_eq!(limits.rest_body, Limits::default().rest_body);
-        assert_eq!(limits.upstream_calls, 4096);
+        assert_eq!(limits.max_message_bytes, 7);
+        assert_eq!(limits.max_rest_body_bytes, Limits::default().max_rest_body_bytes);
+        assert_eq!(limits.max_upstream_calls, 4096);
     }
 
     #[test]
     fn few_descriptors_allow_few_calls_unless_told() {
-        let calls = |arguments: LimitArgs, limit| arguments.limits(Some(limit)).upstream_calls;
+        let calls = |arguments: LimitArgs, limit| arguments.limits(Some(limit)).max_upstream_calls;
 
         assert_eq!(calls(LimitArgs::default(), 256), 32);
         assert_eq!(calls(LimitArgs::default(), 1_000_000), 2048);

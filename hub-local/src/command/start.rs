@@ -93,8 +93,9 @@ async fn serve(plan: Plan, descriptors: Option<Descriptors>) -> Result<(), Failu
     for listener in listeners {
         serving.spawn(service.serve(listener));
     }
+    let connection_string = service.connection_string();
     let banner = Banner {
-        connection_string: &service.connection_string(),
+        connection_string: connection_string.expose(),
         hides_key: plan.key.is_some(),
         templates: &banner_templates,
         file: plan.source.file(),

@@ -109,7 +109,7 @@ impl Dispatch {
 pub(super) async fn room(connection: &Arc<Connection>) -> Result<(), Ending> {
     let limits = &connection.state.limits;
     loop {
-        match connection.dispatch.room(limits.queue_messages, limits.queue_bytes) {
+        match connection.dispatch.room(limits.max_queue_messages, limits.max_queue_bytes) {
             Room::Free => return Ok(()),
             Room::TwiceFull if connection.results.any() => return Err(Ending::too_many_waiting()),
             Room::Full if connection.results.any() => return Ok(()),

@@ -25,7 +25,7 @@ pub(super) async fn receive(
     source: &mut impl Source,
     frames: &mut Frames,
 ) -> Result<(), Ending> {
-    let limit = connection.terms.handshake.unwrap_or(connection.state.limits.handshake);
+    let limit = connection.terms.handshake.unwrap_or(connection.state.limits.handshake_timeout);
     let record = timeout(limit, first_record(source, frames))
         .await
         .map_err(|_| Ending::refused(CANCELED))??;

@@ -24,7 +24,7 @@ pub(super) async fn ping(connection: &Arc<Connection>) -> Ending {
 }
 
 async fn tick(connection: &Arc<Connection>) -> Result<Infallible, Ending> {
-    let every = connection.state.limits.keep_alive;
+    let every = connection.state.limits.keep_alive_interval;
     let mut ticks = interval_at(Instant::now() + every, every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

@@ -220,7 +220,7 @@ pub(crate) async fn run<S: Source>(
         dispatch::submit(&connection, Work::Disconnected { error });
     }
     if S::LINGERS && ending.is_some_and(|ending| ending.lingers) {
-        let _ = timeout(connection.state.limits.close, linger(source)).await;
+        let _ = timeout(connection.state.limits.close_timeout, linger(source)).await;
     }
     sink.shut().await;
 }
@@ -267,7 +267,7 @@ async fn exchange(
         }
     }
     if !written {
-        let limit = connection.state.limits.close;
+        let limit = connection.state.limits.close_timeout;
         if !matches!(timeout(limit, writing).await, Ok(Ok(()))) {
             connection.outbox.abandon(None);
         }
@@ -280,7 +280,7 @@ async fn read(
     source: &mut impl Source,
     accepted: &mut bool,
 ) -> Ending {
-    let mut frames = Frames::new(connection.state.limits.max_message);
+    let mut frames = Frames::new(connection.state.limits.max_message_bytes);
     if let Err(ending) = handshake::receive(connection, source, &mut frames).await {
         return ending;
     }

@@ -65,7 +65,7 @@ async fn read(
             Some(Ok(Incoming::Suspended)) => suspended = true,
             Some(Ok(Incoming::Resumed)) => {
                 suspended = false;
-                *frames = Frames::new(state.limits.max_message);
+                *frames = Frames::new(state.limits.max_message_bytes);
                 frames.switch_to(protocol);
             }
             Some(Ok(Incoming::Closed)) if frames.is_empty() => {

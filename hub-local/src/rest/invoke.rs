@@ -37,7 +37,7 @@ impl Shape {
 
 /// Asks one client and waits for its answer. When the caller goes away, the call is forgotten.
 pub(super) async fn invoke(call: Call<'_>, connection: &str) -> Answer {
-    let limit = call.state.limits.client_result;
+    let limit = call.state.limits.client_result_timeout;
     let shape = Shape::of(&call.parts.headers);
     let hub = Arc::clone(&call.hub);
     let payload = send::payload(call).await?;

@@ -81,7 +81,7 @@ async fn perform(
     parts: &Parts,
     body: RequestBody,
 ) -> Answer {
-    let limit = state.limits.rest_headers;
+    let limit = state.limits.max_rest_header_bytes;
     if size(&parts.headers) > limit {
         return Err(RestError::headers(limit));
     }

@@ -99,7 +99,7 @@ fn media_type<'a>(call: &Call<'a>) -> &'a str {
 
 async fn read(call: Call<'_>) -> Result<Bytes, RestError> {
     let limits = &call.state.limits;
-    let bounds = Bounds { size: limits.rest_body, time: limits.request_body };
+    let bounds = Bounds { size: limits.max_rest_body_bytes, time: limits.request_body_timeout };
     if call.parts.headers.get(CONTENT_ENCODING).is_some_and(|it| it != "identity") {
         return Err(RestError::content_encoding());
     }

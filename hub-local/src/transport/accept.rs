@@ -55,7 +55,7 @@ pub(super) fn authenticate(state: &State, asked: Asked<'_>) -> Result<Guest, Ref
         let text = "a client needs the access token that negotiate gave it";
         return Err(Refused::new(StatusCode::UNAUTHORIZED, text));
     };
-    let longest = state.limits.token;
+    let longest = state.limits.max_token_bytes;
     if token.len() > longest {
         let text = format!("an access token has at most {longest} characters");
         return Err(Refused::new(StatusCode::PAYLOAD_TOO_LARGE, text));
@@ -146,7 +146,7 @@ impl Drop for Place {
         match &self.open {
             Open::LongPolling(polls) if !polls.is_told() => {
                 polls.inbox.close();
-                let time = self.state.limits.connect_within;
+                let time = self.state.limits.connect_timeout;
                 negotiations.end(&self.token, Instant::now(), time);
                 drop(negotiations);
                 negotiations::sweep(&self.state);

@@ -62,7 +62,7 @@ pub(super) fn events(
     let open = Open::ServerSentEvents(Arc::clone(&inbox));
     let admission = accept::admit(state, asked, guest, known, open)?;
     let (response, source, sink) = server_sent_events::open(inbox);
-    let (gone, limit) = (source.gone(), state.limits.close);
+    let (gone, limit) = (source.gone(), state.limits.close_timeout);
     // What waits for the client is bounded by its outbox.
     hang_up.iter().for_each(HangUp::unhurried);
     state.tasks.spawn(async move {
@@ -99,7 +99,7 @@ pub(super) async fn poll(
         }
     };
     if let Some(polls) = polls {
-        return Ok(polls.poll(state.limits.poll_hold).await);
+        return Ok(polls.poll(state.limits.poll_timeout).await);
     }
     let inbox = lock(&state.negotiations).inbox(&known.token).ok_or_else(gone)?;
     let polls = Arc::new(Polls::new(inbox));
@@ -110,7 +110,7 @@ pub(super) async fn poll(
 }
 
 fn start_polling(state: &Arc<State>, admission: Admission, polls: Arc<Polls>) {
-    let mut source = PollSource { polls: Arc::clone(&polls), gap: state.limits.poll_gap };
+    let mut source = PollSource { polls: Arc::clone(&polls), gap: state.limits.poll_gap_timeout };
     state.tasks.spawn(async move {
         let (connection, place) = admission.open();
         connection::run(connection, &mut source, &mut PollSink(polls)).await;
@@ -136,10 +136,10 @@ pub(super) async fn post(
     }
     let inbox = lock(&state.negotiations).inbox(&known.token).ok_or_else(gone)?;
     let size = match known.found {
-        Found::Waiting => state.limits.post_body.min(EARLY),
-        Found::Open(_) | Found::Over => state.limits.post_body,
+        Found::Waiting => state.limits.max_post_bytes.min(EARLY),
+        Found::Open(_) | Found::Over => state.limits.max_post_bytes,
     };
-    let bounds = Bounds { size, time: state.limits.request_body };
+    let bounds = Bounds { size, time: state.limits.request_body_timeout };
     // What is declared to be too big need not even be its turn.
     let taken = if is_over(headers, size) {
         Err(Refusal::Body(ReadError::TooLarge))

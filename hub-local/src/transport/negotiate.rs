@@ -71,8 +71,8 @@ pub(crate) fn answer(
     let token = own_token.clone().unwrap_or_else(|| connection_id.clone());
     let resumes = state.stateful_reconnect && asks_to_resume(query);
     let ticket = Ticket { connection_id: connection_id.clone(), hub, user, resumes };
-    let until = Instant::now() + state.limits.connect_within;
-    lock(&state.negotiations).issue(token, ticket, until, state.limits.unopened);
+    let until = Instant::now() + state.limits.connect_timeout;
+    lock(&state.negotiations).issue(token, ticket, until, state.limits.max_pending_negotiations);
     negotiations::sweep(state);
     to_response(&Answer {
         use_stateful_reconnect: resumes,

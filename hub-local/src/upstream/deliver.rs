@@ -58,7 +58,7 @@ pub(crate) async fn call(connection: &Arc<Connection>, call: Call) {
         let invocation_id = invocation_id.clone();
         connection.answer(&protocol.encode(&Message::Completion { invocation_id, outcome }));
     };
-    match judge(answer, connection.state.limits.upstream_answer) {
+    match judge(answer, connection.state.limits.max_upstream_response_bytes) {
         Ok(body) if body.is_empty() => complete(Outcome::Void),
         Ok(body) => connection.answer(&body),
         Err(_) if is_unmatched && connection.state.upstream.is_none() => {

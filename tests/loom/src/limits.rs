@@ -2,8 +2,8 @@
 
 /// As much of the service's limits as an outbox looks at.
 pub(crate) struct Limits {
-    pub(crate) outbox_bytes: usize,
-    pub(crate) outbox_messages: usize,
+    pub(crate) max_outbox_bytes: usize,
+    pub(crate) max_outbox_messages: usize,
 }
 
 pub(crate) const PIECE_MESSAGES: usize = 2;

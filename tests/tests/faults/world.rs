@@ -169,16 +169,14 @@ impl World {
 }
 
 fn service(upstream: SocketAddr) -> LocalService {
-    let limits = Limits {
-        handshake: Duration::from_secs(2),
-        close: Duration::from_millis(200),
-        client_timeout: CLIENT_TIME,
-        poll_hold: POLL_GAP,
-        poll_gap: POLL_GAP,
-        connect_within: CONNECT_WITHIN,
-        resume_within: CLIENT_TIME,
-        ..Limits::default()
-    };
+    let limits = Limits::default()
+        .handshake_timeout(Duration::from_secs(2))
+        .close_timeout(Duration::from_millis(200))
+        .client_timeout(CLIENT_TIME)
+        .poll_timeout(POLL_GAP)
+        .poll_gap_timeout(POLL_GAP)
+        .connect_timeout(CONNECT_WITHIN)
+        .resume_timeout(CLIENT_TIME);
     let url = format!("http://{upstream}/runtime/webhooks/signalr");
     let upstream = HttpUpstream::new(url).unwrap().time_out(CALL_TIME);
     LocalService::builder().key(KEY).limits(limits).upstream(upstream).build()

@@ -65,7 +65,7 @@ async fn a_handshake_that_does_not_come_is_canceled_after_its_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_handshake_without_an_end_is_canceled_at_the_size_limit() {
-    let limits = Limits { max_message: 100, ..Limits::default() };
+    let limits = Limits::default().max_message_bytes(100);
     let fixture = Fixture::with(App::silent(), limits);
 
     let heard = hears(&fixture, vec![b' '; 101]).await;

@@ -49,7 +49,7 @@ async fn time_does_not_run_while_the_service_has_stopped_reading() {
         }
         crate::support::answer(200, "")
     });
-    let limits = Limits { queue_messages: 1, ..Limits::default() };
+    let limits = Limits::default().max_queue_messages(1);
     let fixture = Fixture::with(app, limits);
     let mut client = fixture.client("ada").await;
     client.say("{\"type\":6}").await;
@@ -80,7 +80,7 @@ async fn malformed_messages_end_the_connection() {
 
 #[tokio::test(start_paused = true)]
 async fn a_message_over_the_limit_ends_the_connection() {
-    let limits = Limits { max_message: 64, ..Limits::default() };
+    let limits = Limits::default().max_message_bytes(64);
     let fixture = Fixture::with(App::silent(), limits);
     let mut client = fixture.client("ada").await;
 
@@ -139,14 +139,12 @@ async fn times_that_no_timer_takes_are_bounded() {
     for keep_alive in [Duration::ZERO, Duration::MAX] {
         let (client_timeout, connect_within) = (Duration::MAX, Duration::MAX);
         let (poll_gap, resume_within) = (Duration::MAX, Duration::MAX);
-        let limits = Limits {
-            keep_alive,
-            client_timeout,
-            connect_within,
-            poll_gap,
-            resume_within,
-            ..Limits::default()
-        };
+        let limits = Limits::default()
+            .keep_alive_interval(keep_alive)
+            .client_timeout(client_timeout)
+            .connect_timeout(connect_within)
+            .poll_gap_timeout(poll_gap)
+            .resume_timeout(resume_within);
         let fixture = Fixture::with(App::silent(), limits);
 
         let mut client = fixture.client("ada").await;

@@ -336,7 +336,7 @@ async fn each_poll_needs_a_token_that_is_good_then() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_takes_too_little_is_closed_with_the_reason() {
-    let limits = Limits { outbox_messages: 10, ..Limits::default() };
+    let limits = Limits::default().max_outbox_messages(10);
     let fixture = Fixture::with(App::silent(), limits);
     let client = connected(&fixture).await;
 

@@ -172,7 +172,7 @@ async fn malformed_messages_and_lengths_end_the_connection() {
         // Longer than the limit.
         b"\xe9\x07",
     ] {
-        let limits = Limits { max_message: 1000, ..Limits::default() };
+        let limits = Limits::default().max_message_bytes(1000);
         let fixture = Fixture::with(App::silent(), limits);
         let mut client = Client::of(&fixture, "ada").await;
 

@@ -127,7 +127,7 @@ async fn a_method_may_ask_its_own_caller_with_calls_queued_behind_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_full_queue_is_read_past_while_a_client_result_is_pending() {
-    let limits = Limits { queue_messages: 4, ..Limits::default() };
+    let limits = Limits::default().max_queue_messages(4);
     let fixture = asking_fixture(limits);
     let mut client = fixture.client("ada").await;
     client.invoke("ask", "ask").await;
@@ -143,7 +143,7 @@ async fn a_full_queue_is_read_past_while_a_client_result_is_pending() {
 
 #[tokio::test(start_paused = true)]
 async fn twice_the_queue_closes_a_client_that_is_asked() {
-    let limits = Limits { queue_messages: 4, ..Limits::default() };
+    let limits = Limits::default().max_queue_messages(4);
     let fixture = asking_fixture(limits);
     let mut client = fixture.client("ada").await;
     client.invoke("ask", "ask").await;
@@ -171,7 +171,7 @@ async fn a_full_queue_stops_the_reader_and_loses_nothing() {
             answer(200, "")
         }
     });
-    let limits = Limits { queue_messages: 3, ..Limits::default() };
+    let limits = Limits::default().max_queue_messages(3);
     let fixture = Fixture::with(app, limits);
     let mut client = fixture.open("ada");
     client.handshake().await;

@@ -19,7 +19,7 @@ async fn a_broadcast_is_encoded_once_and_its_bytes_are_shared() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_client_is_closed_with_the_reason_and_others_get_everything() {
-    let limits = Limits { outbox_messages: 100, ..Limits::default() };
+    let limits = Limits::default().max_outbox_messages(100);
     let fixture = Fixture::with(App::silent(), limits);
     let mut slow = fixture.client("slow").await;
     let mut quick = fixture.client("quick").await;
@@ -77,7 +77,7 @@ async fn the_counters_say_for_how_many_how_much_waits() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_never_reads_again_does_not_stay() {
-    let limits = Limits { outbox_messages: 10, ..Limits::default() };
+    let limits = Limits::default().max_outbox_messages(10);
     let fixture = Fixture::with(App::silent(), limits);
     let _stuck = fixture.client("stuck").await;
 
@@ -97,7 +97,7 @@ async fn bytes_are_bounded_too_but_a_big_answer_is_not_slowness() {
         let body = if call.event == "big" { "x".repeat(5000) } else { String::new() };
         crate::support::answer(200, body)
     });
-    let limits = Limits { outbox_bytes: 1000, ..Limits::default() };
+    let limits = Limits::default().max_outbox_bytes(1000);
     let fixture = Fixture::with(app, limits);
     let mut client = fixture.client("ada").await;
 
@@ -126,7 +126,7 @@ async fn first_late_answer(fixture: &Fixture) -> Option<Duration> {
 
 #[tokio::test(start_paused = true)]
 async fn answers_to_sends_are_held_back_for_a_second_while_all_clients_have_too_much_to_read() {
-    let limits = Limits { all_outboxes_bytes: 10_000, ..Limits::default() };
+    let limits = Limits::default().max_total_outbox_bytes(10_000);
     let fixture = Fixture::with(App::silent(), limits);
     let mut client = fixture.client("ada").await;
 
@@ -143,7 +143,7 @@ async fn answers_to_sends_are_held_back_for_a_second_while_all_clients_have_too_
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_takes_nothing_for_five_seconds_holds_no_sender_back_any_more() {
-    let limits = Limits { all_outboxes_bytes: 10_000, ..Limits::default() };
+    let limits = Limits::default().max_total_outbox_bytes(10_000);
     let fixture = Fixture::with(App::silent(), limits);
     let mut client = fixture.client("ada").await;
     let long = "x".repeat(3000);
@@ -168,7 +168,7 @@ async fn a_client_that_takes_nothing_for_five_seconds_holds_no_sender_back_any_m
 
 #[tokio::test(start_paused = true)]
 async fn what_waited_for_a_client_that_is_gone_holds_nothing_back() {
-    let limits = Limits { all_outboxes_bytes: 10_000, ..Limits::default() };
+    let limits = Limits::default().max_total_outbox_bytes(10_000);
     let fixture = Fixture::with(App::silent(), limits);
     let client = fixture.client("ada").await;
     assert!(first_late_answer(&fixture).await.is_some());

@@ -257,7 +257,7 @@ async fn a_post_has_at_most_a_mebibyte() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_read_is_closed_and_slows_nobody() {
-    let limits = Limits { outbox_messages: 100, ..Limits::default() };
+    let limits = Limits::default().max_outbox_messages(100);
     let fixture = Fixture::with(App::silent(), limits);
     let client = Negotiated::new(&fixture).await;
     let mut wire = Wire::narrow(&fixture.service, 1024);
@@ -317,7 +317,7 @@ async fn it_works_over_a_socket() {
 #[tokio::test]
 async fn the_socket_of_a_client_that_does_not_read_is_closed() {
     let limits =
-        Limits { outbox_bytes: 100_000, close: Duration::from_millis(50), ..Limits::default() };
+        Limits::default().max_outbox_bytes(100_000).close_timeout(Duration::from_millis(50));
     let fixture = Fixture::with(App::silent(), limits);
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();

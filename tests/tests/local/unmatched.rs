@@ -78,7 +78,7 @@ async fn no_more_calls_run_at_once_than_the_limit_allows() {
             answer(200, "")
         }
     });
-    let limits = Limits { upstream_calls: 2, ..Limits::default() };
+    let limits = Limits::default().max_upstream_calls(2);
     let fixture = Fixture::with(app, limits);
     let mut clients = Vec::new();
     for _ in 0..5 {

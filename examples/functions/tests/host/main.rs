@@ -38,7 +38,7 @@ impl World {
         let serve = service.serve(listener);
         let serving = tokio::spawn(async move { serve.await.unwrap() });
         let connection = service.connection_string();
-        let settings = [("AzureSignalRConnectionString", connection.as_str())];
+        let settings = [("AzureSignalRConnectionString", connection.expose())];
         let host = FakeHost::start(folder, &settings).await;
         upstream.replace(templates(folder, &host.origin));
         Self { service, host, serving }

@@ -40,7 +40,7 @@ impl World {
         let serving = tokio::spawn(async move { serve.await.unwrap() });
         let connection = service.connection_string();
         let function =
-            FakeLambda::start(&[("AzureSignalRConnectionString", connection.as_str())]).await;
+            FakeLambda::start(&[("AzureSignalRConnectionString", connection.expose())]).await;
         let url = format!("{}/runtime/webhooks/signalr", function.url);
         upstream.replace([Template::new(url).unwrap()]);
         Self { service, function, serving }

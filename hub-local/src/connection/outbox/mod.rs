@@ -73,7 +73,7 @@ struct Queue {
 
 impl Outbox {
     pub(crate) fn new(limits: &Limits, backlog: Arc<Backlog>) -> Self {
-        let (max_bytes, max_messages) = (limits.outbox_bytes, limits.outbox_messages);
+        let (max_bytes, max_messages) = (limits.max_outbox_bytes, limits.max_outbox_messages);
         let (queue, protocol) = (Mutex::default(), OnceLock::new());
         Self { queue, max_bytes, max_messages, protocol, backlog }
     }

@@ -36,7 +36,11 @@ fn take(outbox: &Outbox) -> Vec<usize> {
 }
 
 fn outbox(outbox_bytes: usize, outbox_messages: usize) -> Outbox {
-    let limits = Limits { outbox_bytes, outbox_messages, ..Limits::default() };
+    let limits = Limits {
+        max_outbox_bytes: outbox_bytes,
+        max_outbox_messages: outbox_messages,
+        ..Limits::default()
+    };
     Outbox::new(&limits, backlog())
 }
 

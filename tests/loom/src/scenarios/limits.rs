@@ -51,11 +51,11 @@ fn is_noticed(limits: fn() -> Limits) {
 }
 
 pub fn an_outbox_with_too_many_messages_is_noticed() {
-    is_noticed(|| Limits { outbox_messages: 1, outbox_bytes: 100 });
+    is_noticed(|| Limits { max_outbox_messages: 1, max_outbox_bytes: 100 });
 }
 
 pub fn an_outbox_with_too_many_bytes_is_noticed() {
-    is_noticed(|| Limits { outbox_messages: 100, outbox_bytes: 5 });
+    is_noticed(|| Limits { max_outbox_messages: 100, max_outbox_bytes: 5 });
 }
 
 /// While a sender makes room it looks at each outbox anew, and what they say meanwhile still counts.

@@ -54,7 +54,7 @@ impl Hub {
 
     /// An outbox that takes so many messages, of any size.
     fn outbox(&self, messages: usize) -> Arc<Outbox> {
-        self.outbox_of(Limits { outbox_messages: messages, outbox_bytes: 1 << 20 })
+        self.outbox_of(Limits { max_outbox_messages: messages, max_outbox_bytes: 1 << 20 })
     }
 
     #[allow(clippy::needless_pass_by_value, reason = "made for it")]

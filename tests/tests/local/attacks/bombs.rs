@@ -159,7 +159,7 @@ async fn web_socket(fixture: &Fixture) -> Wire {
 
 #[tokio::test(start_paused = true)]
 async fn bomb_frames_end_the_connection() {
-    let fixture = Fixture::with(App::silent(), Limits { max_message: 1000, ..Limits::default() });
+    let fixture = Fixture::with(App::silent(), Limits::default().max_message_bytes(1000));
     let mask = [0; 4];
     // 2^63 and more are against the rules at once; below, what comes is counted.
     for length in [1_u64 << 63, u64::MAX] {
@@ -185,7 +185,7 @@ async fn bomb_frames_end_the_connection() {
 
 #[tokio::test(start_paused = true)]
 async fn a_message_in_endless_pieces_ends_at_the_size_limit() {
-    let fixture = Fixture::with(App::silent(), Limits { max_message: 1000, ..Limits::default() });
+    let fixture = Fixture::with(App::silent(), Limits::default().max_message_bytes(1000));
     for piece in [1, 7, 125] {
         let mut wire = web_socket(&fixture).await;
         wire.say(r#"{"protocol":"json","version":1}"#).await;

@@ -31,7 +31,7 @@ async fn good_client_is_served(served: &Served) {
 
 #[tokio::test]
 async fn a_socket_that_says_nothing_is_closed_after_its_time() {
-    let served = Served::new(Limits { request_head: SHORT, ..Limits::default() }).await;
+    let served = Served::new(Limits::default().request_head_timeout(SHORT)).await;
     let began = Instant::now();
 
     assert_eq!(served.connect().await.rest().await, "");
@@ -42,7 +42,7 @@ async fn a_socket_that_says_nothing_is_closed_after_its_time() {
 
 #[tokio::test]
 async fn a_socket_that_says_nothing_more_after_a_request_is_closed() {
-    let served = Served::new(Limits { request_head: SHORT, ..Limits::default() }).await;
+    let served = Served::new(Limits::default().request_head_timeout(SHORT)).await;
     let mut socket = served.connect().await;
 
     socket.write(b"GET /api/health HTTP/1.1\r\nhost: x\r\n\r\n").await;
@@ -53,7 +53,7 @@ async fn a_socket_that_says_nothing_more_after_a_request_is_closed() {
 
 #[tokio::test]
 async fn a_head_that_comes_a_byte_at_a_time_is_cut_off() {
-    let served = Served::new(Limits { request_head: SHORT, ..Limits::default() }).await;
+    let served = Served::new(Limits::default().request_head_timeout(SHORT)).await;
     let socket = served.connect().await;
     let (mut read, mut write) = socket.0.into_split();
     let writing = tokio::spawn(async move {
@@ -82,7 +82,7 @@ async fn a_head_that_comes_a_byte_at_a_time_is_cut_off() {
 async fn of_too_many_silent_sockets_the_oldest_are_closed_and_good_clients_served() {
     let request_head = Duration::from_hours(1);
     // With twice as many nobody has a moment to speak.
-    let limits = Limits { silent_sockets: 50, request_head, ..Limits::default() };
+    let limits = Limits::default().max_idle_sockets(50).request_head_timeout(request_head);
     let served = Served::new(limits).await;
     let mut sockets: Vec<Raw> = Vec::new();
     for number in 0..300 {
@@ -112,7 +112,8 @@ async fn of_too_many_silent_sockets_the_oldest_are_closed_and_good_clients_serve
 #[tokio::test]
 async fn silent_sockets_are_counted_over_all_listeners() {
     let request_head = Duration::from_hours(1);
-    let served = Served::new(Limits { silent_sockets: 1, request_head, ..Limits::default() }).await;
+    let served =
+        Served::new(Limits::default().max_idle_sockets(1).request_head_timeout(request_head)).await;
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(served.fixture.service.serve(listener));
@@ -132,7 +133,8 @@ async fn silent_sockets_are_counted_over_all_listeners() {
 #[tokio::test]
 async fn sockets_that_have_asked_before_do_not_count_as_silent() {
     let request_head = Duration::from_hours(1);
-    let served = Served::new(Limits { silent_sockets: 5, request_head, ..Limits::default() }).await;
+    let served =
+        Served::new(Limits::default().max_idle_sockets(5).request_head_timeout(request_head)).await;
     let mut kept = served.connect().await;
     kept.write(b"GET /api/health HTTP/1.1\r\nhost: x\r\n\r\n").await;
     let mut start = [0; 12];
@@ -155,7 +157,7 @@ async fn sockets_that_have_asked_before_do_not_count_as_silent() {
 async fn a_flood_of_web_sockets_without_a_handshake_ends_in_time_and_keeps_nobody_out() {
     let handshake = Duration::from_millis(300);
     let close = Duration::from_millis(100);
-    let limits = Limits { handshake, close, ..Limits::default() };
+    let limits = Limits::default().handshake_timeout(handshake).close_timeout(close);
     let served = Served::new(limits).await;
     let mut sockets = Vec::new();
     for _ in 0..200 {
@@ -174,7 +176,7 @@ async fn a_flood_of_web_sockets_without_a_handshake_ends_in_time_and_keeps_nobod
 
 #[tokio::test]
 async fn a_flood_of_negotiations_over_sockets_leaves_nothing_behind() {
-    let limits = Limits { connect_within: SHORT, unopened: 20, ..Limits::default() };
+    let limits = Limits::default().connect_timeout(SHORT).max_pending_negotiations(20);
     let served = Served::new(limits).await;
     let token = crate::support::client_token("ada");
     let head = format!(

@@ -9,7 +9,10 @@ use crate::support::{App, Fixture, message};
 const TOO_MANY: (u16, Option<&str>) = (400, Some("Error.Group.TooMany"));
 
 fn fixture(groups: usize, memberships: usize) -> Fixture {
-    Fixture::with(App::silent(), Limits { groups, memberships, ..Limits::default() })
+    Fixture::with(
+        App::silent(),
+        Limits::default().max_groups_per_member(groups).max_memberships(memberships),
+    )
 }
 
 #[tokio::test(start_paused = true)]

@@ -94,7 +94,7 @@ async fn many_values_of_a_header_and_many_parameters_are_just_that() {
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_stalls_is_a_408_after_its_time() {
-    let limits = Limits { request_body: Duration::from_secs(7), ..Limits::default() };
+    let limits = Limits::default().request_body_timeout(Duration::from_secs(7));
     let fixture = Fixture::with(App::silent(), limits);
     let rest = format!(
         "POST {SEND} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\
@@ -156,7 +156,7 @@ async fn before_a_client_listens_it_may_post_little() {
 
 #[tokio::test(start_paused = true)]
 async fn of_negotiations_that_nobody_opens_the_oldest_are_forgotten() {
-    let fixture = Fixture::with(App::silent(), Limits { unopened: 100, ..Limits::default() });
+    let fixture = Fixture::with(App::silent(), Limits::default().max_pending_negotiations(100));
     let open = Negotiated::new(&fixture).await;
     assert_eq!(open.poll().await.status, 200);
     let forgotten = Negotiated::new(&fixture).await;
@@ -176,7 +176,7 @@ async fn of_negotiations_that_nobody_opens_the_oldest_are_forgotten() {
 
 #[tokio::test(start_paused = true)]
 async fn connections_that_ended_untold_count_as_unopened() {
-    let fixture = Fixture::with(App::silent(), Limits { unopened: 10, ..Limits::default() });
+    let fixture = Fixture::with(App::silent(), Limits::default().max_pending_negotiations(10));
     let mut ended = Vec::new();
     for _ in 0..50 {
         let client = Negotiated::new(&fixture).await;

@@ -49,7 +49,8 @@ async fn a_slow_reader_is_closed_with_a_reason_and_its_memory_is_bounded() {
     let message = "x".repeat(50_000);
     let outbox_bytes = usize::try_from(OUTBOX).unwrap();
     let close = Duration::from_millis(100);
-    let served = Served::new(Limits { outbox_bytes, close, ..Limits::default() }).await;
+    let served =
+        Served::new(Limits::default().max_outbox_bytes(outbox_bytes).close_timeout(close)).await;
     let fixture = &served.fixture;
     let mut slow = web_socket(&served).await;
     slow.write(&text(HANDSHAKE)).await;
@@ -80,7 +81,7 @@ async fn a_slow_reader_is_closed_with_a_reason_and_its_memory_is_bounded() {
 #[tokio::test]
 async fn a_client_that_pings_and_never_reads_is_a_slow_reader_too() {
     let close = Duration::from_millis(100);
-    let served = Served::new(Limits { outbox_bytes: 10_000, close, ..Limits::default() }).await;
+    let served = Served::new(Limits::default().max_outbox_bytes(10_000).close_timeout(close)).await;
     let mut client = web_socket(&served).await;
     client.write(&text(HANDSHAKE)).await;
     served.fixture.app.called("connected").await;
@@ -100,7 +101,7 @@ async fn a_client_that_pings_and_never_reads_is_a_slow_reader_too() {
 #[tokio::test]
 async fn a_peer_that_takes_no_answer_is_closed_after_its_time() {
     let answer_stall = Duration::from_millis(100);
-    let served = Served::new(Limits { answer_stall, ..Limits::default() }).await;
+    let served = Served::new(Limits::default().response_stall_timeout(answer_stall)).await;
 
     ask_without_end(served.connect().await).await;
 
@@ -111,7 +112,7 @@ async fn a_peer_that_takes_no_answer_is_closed_after_its_time() {
 #[tokio::test]
 async fn a_peer_that_listened_to_events_before_must_take_later_answers_too() {
     let answer_stall = Duration::from_millis(100);
-    let served = Served::new(Limits { answer_stall, ..Limits::default() }).await;
+    let served = Served::new(Limits::default().response_stall_timeout(answer_stall)).await;
     let events = Negotiated::new(&served.fixture).await;
     let query = format!("{}&access_token={}", events.query, events.token);
     let stream = opened(&served, &query, EVENTS, "HTTP/1.1 200").await;
@@ -143,8 +144,10 @@ async fn what_has_an_outbox_may_pause_for_longer_than_an_answer_may() {
     let message = "x".repeat(500_000);
     let answer_stall = Duration::from_millis(50);
     let outbox_bytes = 64 * 1024 * 1024;
-    let limits =
-        Limits { answer_stall, outbox_bytes, resume_buffer: outbox_bytes, ..Limits::default() };
+    let limits = Limits::default()
+        .response_stall_timeout(answer_stall)
+        .max_outbox_bytes(outbox_bytes)
+        .max_resume_bytes(outbox_bytes);
     let served = Served::new(limits).await;
     let fixture = &served.fixture;
 

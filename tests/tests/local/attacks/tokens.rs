@@ -149,7 +149,7 @@ async fn a_token_for_another_audience_is_refused_everywhere() {
 #[tokio::test(start_paused = true)]
 async fn a_token_is_refused_a_second_after_expiry_and_leeway() {
     for leeway in [60, 0] {
-        let limits = Limits { token_leeway: Duration::from_secs(leeway), ..Limits::default() };
+        let limits = Limits::default().token_leeway(Duration::from_secs(leeway));
         let fixture = Fixture::with(App::silent(), limits);
         let mut claims = claims();
         // By the clock of the service, whose seconds need not begin with ours.
@@ -169,7 +169,7 @@ async fn a_token_is_refused_a_second_after_expiry_and_leeway() {
 #[tokio::test(start_paused = true)]
 async fn the_second_key_is_accepted_and_refused_once_it_is_removed() {
     let with =
-        |builder: hub_local::Builder| Fixture { service: builder.build(), app: App::silent() };
+        |builder: hub_local::LocalServiceBuilder| Fixture { service: builder.build(), app: App::silent() };
     let first = signed(&claims());
     let second = token::sign(&claims(), &Secret::from(SECOND)).unwrap();
 

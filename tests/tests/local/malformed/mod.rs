@@ -31,7 +31,7 @@ fn fixture(detailed: bool) -> Fixture {
             _ => answer(200, ""),
         }
     });
-    let limits = Limits { max_message: 1000, ..Limits::default() };
+    let limits = Limits::default().max_message_bytes(1000);
     let builder = LocalService::builder().key(KEY).limits(limits).detailed_errors(detailed);
     Fixture { service: builder.upstream(app.clone()).build(), app }
 }

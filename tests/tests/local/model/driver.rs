@@ -48,13 +48,11 @@ pub(super) struct Driver {
 impl Driver {
     /// A service whose clock shows 300 ms after a second now, whatever the machine's shows.
     pub(super) async fn start() -> Self {
-        let limits = Limits {
-            client_result: Duration::from_millis(reference::CLIENT_RESULT),
-            outbox_bytes: peer::OUTBOX_BYTES,
-            outbox_messages: peer::OUTBOX_MESSAGES,
-            resume_buffer: peer::RESUME_BUFFER,
-            ..Limits::default()
-        };
+        let limits = Limits::default()
+            .client_result_timeout(Duration::from_millis(reference::CLIENT_RESULT))
+            .max_outbox_bytes(peer::OUTBOX_BYTES)
+            .max_outbox_messages(peer::OUTBOX_MESSAGES)
+            .max_resume_bytes(peer::RESUME_BUFFER);
         let app = App::default();
         let builder = LocalService::builder().key(KEY).limits(limits).upstream(app.clone());
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();

@@ -50,7 +50,7 @@ async fn after_thirty_seconds_the_connection_has_ended() {
 
 #[tokio::test(start_paused = true)]
 async fn messages_wait_while_too_much_is_not_acknowledged() {
-    let limits = Limits { resume_buffer: 200, ..Limits::default() };
+    let limits = Limits::default().max_resume_bytes(200);
     let fixture = Fixture::with(App::silent(), limits);
     let (_client, mut wire) = connected(&fixture).await;
     for number in 0..10 {
@@ -76,7 +76,7 @@ async fn messages_wait_while_too_much_is_not_acknowledged() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_held_back_goes_out_before_a_close() {
-    let limits = Limits { resume_buffer: 100, ..Limits::default() };
+    let limits = Limits::default().max_resume_bytes(100);
     let fixture = Fixture::with(App::silent(), limits);
     let (_client, mut wire) = connected(&fixture).await;
     for number in 0..5 {
@@ -96,7 +96,7 @@ async fn what_is_held_back_goes_out_before_a_close() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_is_away_for_too_many_messages_is_closed_with_a_reason() {
-    let limits = Limits { outbox_messages: 50, resume_buffer: 1000, ..Limits::default() };
+    let limits = Limits::default().max_outbox_messages(50).max_resume_bytes(1000);
     let fixture = Fixture::with(App::silent(), limits);
     let (client, wire) = connected(&fixture).await;
 

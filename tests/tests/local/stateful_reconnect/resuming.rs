@@ -164,7 +164,7 @@ async fn a_new_socket_takes_over_from_one_that_seems_alive() {
 
 #[tokio::test(start_paused = true)]
 async fn a_new_socket_takes_over_from_one_that_is_stuck() {
-    let limits = Limits { resume_buffer: 1_000_000, ..Limits::default() };
+    let limits = Limits::default().max_resume_bytes(1_000_000);
     let fixture = Fixture::with(App::silent(), limits);
     let (client, stuck) = connected(&fixture).await;
     for number in 0..100 {

@@ -86,7 +86,7 @@ impl ResumableSink {
     /// more, so there is nothing to wait for.
     fn next_batch(&mut self) -> Batch {
         let is_agreed = self.resumption.is_agreed();
-        let limit = self.connection.state.limits.resume_buffer;
+        let limit = self.connection.state.limits.max_resume_bytes;
         let limit = if is_agreed && !self.connection.is_closing() { limit } else { usize::MAX };
         let protocol = self.connection.protocol();
         let mut counters = lock(&self.resumption.counters);

@@ -36,7 +36,7 @@ impl ResumableSource {
 
     fn suspend(&mut self) -> Incoming {
         self.socket = None;
-        self.until = Instant::now() + self.connection.state.limits.resume_within;
+        self.until = Instant::now() + self.connection.state.limits.resume_timeout;
         tracing::debug!(
             connection = self.connection.id,
             "the WebSocket broke; waiting for another"
