@@ -44,7 +44,7 @@ impl Sum {
 /// When there is no runtime to build it on.
 pub fn app() -> Result<HubApp, Box<dyn std::error::Error>> {
     let text = format!("Endpoint=http://127.0.0.1:1;AccessKey={KEY};Version=1.0;");
-    Ok(HubApp::builder().signalr(SignalR::connection_string(&text)?).hub(Sum).build()?)
+    Ok(HubApp::builder().signalr(SignalR::from_connection_string(&text)?).hub(Sum).build()?)
 }
 
 /// The headers of the call: signature and seal are genuine.

@@ -41,7 +41,7 @@ pub fn run(data: &[u8]) {
 
 fn parse(text: &str) -> Result<SignalR, ()> {
     let shown = |what: String| assert!(!what.contains(SECRET), "the key is in {what}");
-    match SignalR::connection_string(text) {
+    match SignalR::from_connection_string(text) {
         Ok(signalr) => {
             shown(format!("{signalr:?} {signalr:#?}"));
             // Without the feature `rest` there is nothing to connect with, which is an error too.

@@ -55,7 +55,7 @@ async fn only_users_clear_a_board() {
 async fn the_files_in_this_folder_are_those_that_the_hub_asks_for() {
     const KEY: &str =
         "Endpoint=http://127.0.0.1:1;AccessKey=0123456789abcdef0123456789abcdef;Version=1.0;";
-    let signalr = SignalR::connection_string(KEY).unwrap();
+    let signalr = SignalR::from_connection_string(KEY).unwrap();
     let app = HubApp::builder().signalr(signalr).hub(Board).build().unwrap();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
 

@@ -80,7 +80,7 @@ impl TokenSourceError {
 /// }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let signalr = SignalR::endpoint("https://chat.service.signalr.net", Vault)?;
+/// let signalr = SignalR::from_endpoint("https://chat.service.signalr.net", Vault)?;
 /// # drop(signalr); Ok(()) }
 /// ```
 #[async_trait]

@@ -174,22 +174,24 @@ impl SignalR {
         ConfigError::unless(reader.problems, connection)
     }
 
-    /// The service of a connection string, for every hub, whatever connection it names.
+    /// The service of a connection string such as
+    /// `Endpoint=https://name.service.signalr.net;AccessKey=…;Version=1.0;`. Every hub uses it, also one
+    /// that names a connection of its own.
     ///
     /// # Errors
-    /// When it is malformed, or holds the emulator's well-known key for an address that others reach.
-    pub fn connection_string(text: &str) -> Result<Self, ConfigError> {
+    /// When the text is malformed, or holds the emulator's well-known key for an address beyond loopback.
+    pub fn from_connection_string(text: &str) -> Result<Self, ConfigError> {
         let name = env::CONNECTION_STRING;
         let endpoint = endpoint_of("the connection string", text, name, EndpointRole::Primary)?;
         Ok(Self::planned(Plan::Service(vec![endpoint])))
     }
 
-    /// The service at a URL such as `https://name.service.signalr.net`, where the app signs in with tokens
-    /// of Microsoft Entra from `source`.
+    /// The service at a URL such as `https://name.service.signalr.net`, to which the app authenticates with
+    /// Microsoft Entra tokens from `source`.
     ///
     /// # Errors
-    /// When it is no such URL.
-    pub fn endpoint(url: &str, source: impl TokenSource) -> Result<Self, ConfigError> {
+    /// When `url` is not an absolute `http` or `https` URL.
+    pub fn from_endpoint(url: &str, source: impl TokenSource) -> Result<Self, ConfigError> {
         let problem = "is not a URL: it must be like https://name.service.signalr.net";
         let endpoint = values::base_uri(url)
             .ok_or_else(|| SettingProblem::invalid("the endpoint", problem))?;
@@ -204,12 +206,12 @@ impl SignalR {
         Ok(Self::planned(Plan::Service(vec![endpoint])))
     }
 
-    /// One more endpoint with a connection string of its own; its name is for
-    /// `HubContext::with_endpoints`, routers and logs.
+    /// Adds an endpoint with its own connection string. `name` identifies it in `HubContext::with_endpoints`,
+    /// in an `EndpointRouter` and in logs.
     ///
     /// # Errors
-    /// When the connection string is malformed, or when there is no service to stand beside.
-    pub fn and_endpoint(
+    /// When the connection string is malformed, or when `self` is the embedded service.
+    pub fn with_endpoint(
         mut self,
         name: &str,
         role: EndpointRole,
@@ -222,7 +224,7 @@ impl SignalR {
             missing @ Plan::Missing(_) => *missing = Plan::Service(vec![endpoint]),
             Plan::Local(_) => {
                 let problem =
-                    "cannot stand beside the embedded service: set a connection string first";
+                    "cannot be added to the embedded service: set a connection string first";
                 return Err(SettingProblem::invalid(format!("the endpoint {name}"), problem).into());
             }
         }

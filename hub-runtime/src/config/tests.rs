@@ -288,7 +288,7 @@ fn a_hub_finds_its_own_connection_and_what_stands_below_it() {
 
 #[test]
 fn a_given_connection_string_is_for_every_hub() {
-    let signalr = SignalR::connection_string(STRING).unwrap();
+    let signalr = SignalR::from_connection_string(STRING).unwrap();
 
     assert!(matches!(signalr.connection("Game").unwrap().plan, Plan::Service(_)));
 }
@@ -297,12 +297,12 @@ fn a_given_connection_string_is_for_every_hub() {
 fn the_well_known_key_is_for_loopback_only() {
     let with = |host| format!("Endpoint=http://{host};AccessKey={WELL_KNOWN_KEY};Version=1.0;");
     let refused = |text: &str| {
-        let error = SignalR::connection_string(text).unwrap_err();
+        let error = SignalR::from_connection_string(text).unwrap_err();
         matches!(error.problems(), [SettingProblem::WellKnownKey { .. }])
     };
 
-    assert!(SignalR::connection_string(&with("localhost")).is_ok());
-    assert!(SignalR::connection_string(&with("[::1]")).is_ok());
+    assert!(SignalR::from_connection_string(&with("localhost")).is_ok());
+    assert!(SignalR::from_connection_string(&with("[::1]")).is_ok());
     assert!(refused(&with("localhost;ServerEndpoint=http://evil.example")));
     assert!(refused(&with("10.0.0.5")));
 }
@@ -345,7 +345,7 @@ fn a_check_of_upstream_tokens_that_could_not_be_made_is_a_problem_of_its_setting
             "AzureSignalRConnectionString__upstreamAudience names no audience: it must be like api://chat"
         ]
     );
-    let signalr = || SignalR::connection_string(STRING).unwrap();
+    let signalr = || SignalR::from_connection_string(STRING).unwrap();
     assert!(signalr().upstream_tokens("api://chat", "my tenant").is_err());
     assert!(signalr().upstream_tokens(" ", "t-1").is_err());
     let checked = signalr().upstream_tokens("api://chat", "t-1").unwrap();

@@ -35,7 +35,7 @@ impl Feed {
 fn app() -> HubApp {
     let text =
         "Endpoint=http://127.0.0.1:1;AccessKey=0123456789abcdef0123456789abcdef;Version=1.0;";
-    let signalr = SignalR::connection_string(text).unwrap();
+    let signalr = SignalR::from_connection_string(text).unwrap();
     let builder = HubApp::builder().signalr(signalr).hub(Feed).hub(Board);
     builder
         .allow_origin("https://it's.example")

@@ -41,7 +41,7 @@ impl Board {
 
 fn app() -> HubApp {
     let text = format!("Endpoint=http://127.0.0.1:1;AccessKey={KEY};Version=1.0;");
-    let signalr = SignalR::connection_string(&text).unwrap();
+    let signalr = SignalR::from_connection_string(&text).unwrap();
     let app = HubApp::builder().signalr(signalr).hub(Board).keep_refused_connections();
     app.build().unwrap()
 }
@@ -161,7 +161,7 @@ impl TokenSource for Source {
 
 #[tokio::test]
 async fn without_an_access_key_a_trigger_is_refused_also_where_a_code_is_the_proof() {
-    let signalr = SignalR::endpoint("http://127.0.0.1:1", Source).unwrap();
+    let signalr = SignalR::from_endpoint("http://127.0.0.1:1", Source).unwrap();
     let app = HubApp::builder().signalr(signalr).hub(Board).upstream_code("c0de").build().unwrap();
 
     let (status, _, _) = called(&app, &trigger("messages", "add", json!([1]))).await;

@@ -186,7 +186,7 @@ fn app(service: SocketAddr, history: History) -> HubApp {
     let hub = Ledger::new(move |event| history.note(event));
     let service = format!("Endpoint=http://{service};AccessKey={KEY};Version=1.0;");
     HubApp::builder()
-        .signalr(SignalR::connection_string(&service).unwrap())
+        .signalr(SignalR::from_connection_string(&service).unwrap())
         // The caller is told while it still waits.
         .rest_timeout(CALL_TIME / 2)
         .retries(Retries::default().delay(Duration::from_millis(1)))

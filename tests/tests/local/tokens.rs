@@ -132,7 +132,10 @@ async fn both_keys_are_accepted() {
 
     assert!(service.connect_memory(AUD, &client_token("ada")).is_ok());
     let string = service.connection_string();
-    assert_eq!(string.expose(), "Endpoint=http://127.0.0.1;Port=8888;AccessKey=another;Version=1.0;");
+    assert_eq!(
+        string.expose(),
+        "Endpoint=http://127.0.0.1;Port=8888;AccessKey=another;Version=1.0;"
+    );
 }
 
 #[tokio::test(start_paused = true)]

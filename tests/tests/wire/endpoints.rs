@@ -75,9 +75,9 @@ const GONE: &str = "Error.Connection.NotExisted";
 #[tokio::test]
 async fn clients_go_to_an_online_primary() {
     let alive = FakeService::accepting().await;
-    let signalr = SignalR::connection_string(NOWHERE)
+    let signalr = SignalR::from_connection_string(NOWHERE)
         .unwrap()
-        .and_endpoint("alive", EndpointRole::Primary, &alive.connection_string(KEY))
+        .with_endpoint("alive", EndpointRole::Primary, &alive.connection_string(KEY))
         .unwrap();
     let app = HubApp::builder().signalr(signalr).hub(Loop).build().unwrap();
 
@@ -92,9 +92,9 @@ async fn clients_go_to_an_online_primary() {
 #[tokio::test]
 async fn without_an_online_primary_clients_go_to_a_secondary() {
     let secondary = FakeService::accepting().await;
-    let signalr = SignalR::connection_string(NOWHERE)
+    let signalr = SignalR::from_connection_string(NOWHERE)
         .unwrap()
-        .and_endpoint("second", EndpointRole::Secondary, &secondary.connection_string(KEY))
+        .with_endpoint("second", EndpointRole::Secondary, &secondary.connection_string(KEY))
         .unwrap();
     let app = HubApp::builder().signalr(signalr).hub(Loop).build().unwrap();
 
@@ -103,9 +103,9 @@ async fn without_an_online_primary_clients_go_to_a_secondary() {
 
 #[tokio::test]
 async fn with_no_endpoint_online_a_client_is_told_so() {
-    let signalr = SignalR::connection_string(NOWHERE)
+    let signalr = SignalR::from_connection_string(NOWHERE)
         .unwrap()
-        .and_endpoint("second", EndpointRole::Secondary, NOWHERE)
+        .with_endpoint("second", EndpointRole::Secondary, NOWHERE)
         .unwrap();
     let app = HubApp::builder().signalr(signalr).hub(Loop).build().unwrap();
 

@@ -100,7 +100,7 @@ async fn a_taken_port_of_the_app_is_an_error_that_says_so() {
 #[tokio::test]
 async fn with_the_well_known_key_the_app_listens_on_loopback_only() {
     let text = "Endpoint=http://localhost;Port=8888;AccessKey=ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH;Version=1.0;";
-    let signalr = SignalR::connection_string(text).unwrap();
+    let signalr = SignalR::from_connection_string(text).unwrap();
     let app = HubApp::builder().signalr(signalr).hub(Loop::default()).build().unwrap();
 
     let error = app.serve("0.0.0.0:0").await.unwrap_err();

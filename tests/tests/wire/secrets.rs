@@ -135,7 +135,7 @@ fn told(text: &str) -> Vec<String> {
 
 fn app(service: &FakeService) -> HubApp {
     tests::output::record();
-    let signalr = SignalR::connection_string(&service.connection_string(KEY)).unwrap();
+    let signalr = SignalR::from_connection_string(&service.connection_string(KEY)).unwrap();
     let retries = Retries::default().times(1).delay(std::time::Duration::ZERO);
     let builder = HubApp::builder().signalr(signalr).hub(Loop).retries(retries);
     builder.upstream_code(CODE).build().unwrap()
@@ -250,7 +250,7 @@ async fn no_secret_is_in_the_debug_output_of_what_holds_one() {
     let service = FakeService::accepting().await;
     let text = service.connection_string(KEY);
     let signalr =
-        SignalR::connection_string(&text).unwrap().claims_key(KEY).previous_access_key(KEY);
+        SignalR::from_connection_string(&text).unwrap().claims_key(KEY).previous_access_key(KEY);
     let app = app(&service);
     let builder = HubApp::builder().signalr(signalr.clone()).hub(Loop).upstream_code(CODE);
     let verifier = TokenVerifier::hs256(KEY.repeat(2)).unwrap();
@@ -294,7 +294,7 @@ async fn errors_about_settings_do_not_repeat_the_keys_in_them() {
         format!("Endpoint=http://127.0.0.1:1;{KEY};Version=1.0;"),
         KEY.to_owned(),
     ] {
-        let error = SignalR::connection_string(&text).unwrap_err();
+        let error = SignalR::from_connection_string(&text).unwrap_err();
 
         assert_eq!(told(&format!("{error} {error:?}")), [""; 0], "{text}: {error}");
     }

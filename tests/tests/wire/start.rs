@@ -49,7 +49,7 @@ impl Impostor {}
 
 fn builder() -> hub_runtime::HubAppBuilder {
     let text = format!("Endpoint=http://127.0.0.1:1;AccessKey={KEY};Version=1.0;");
-    HubApp::builder().signalr(SignalR::connection_string(&text).unwrap())
+    HubApp::builder().signalr(SignalR::from_connection_string(&text).unwrap())
 }
 
 /// What the log says meanwhile.
@@ -166,7 +166,7 @@ fn a_hub_that_is_mounted_by_hand_and_discovered_is_mounted_twice() {
 #[test]
 fn a_proof_that_everybody_could_give_keeps_the_app_from_starting() {
     let text = format!("Endpoint=http://127.0.0.1:1;AccessKey={KEY};Version=1.0;");
-    let signalr = SignalR::connection_string(&text).unwrap().previous_access_key("");
+    let signalr = SignalR::from_connection_string(&text).unwrap().previous_access_key("");
 
     let error = HubApp::builder().signalr(signalr).hub(Rooms).upstream_code(" ").build();
 

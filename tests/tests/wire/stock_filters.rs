@@ -173,7 +173,7 @@ async fn a_filter_of_the_app_is_there_wherever_it_stands_in_the_builder() {
     let text = format!("Endpoint=http://127.0.0.1:1;AccessKey={};", crate::support::KEY);
     let app = HubApp::builder()
         .filter(Maintenance::on("Closed"))
-        .signalr(SignalR::connection_string(&text).unwrap())
+        .signalr(SignalR::from_connection_string(&text).unwrap())
         .hub(Loop::default())
         .build()
         .unwrap();

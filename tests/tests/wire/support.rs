@@ -21,7 +21,7 @@ pub(crate) const SIGNATURE: &str =
 pub(crate) fn builder_at<H: Hub>(endpoint: &str, hub: H) -> HubAppBuilder {
     tests::output::record();
     let text = format!("Endpoint={endpoint};AccessKey={KEY};Version=1.0;");
-    HubApp::builder().signalr(SignalR::connection_string(&text).unwrap()).hub(hub)
+    HubApp::builder().signalr(SignalR::from_connection_string(&text).unwrap()).hub(hub)
 }
 
 /// An app with one hub whose service is not there.

@@ -208,7 +208,7 @@ async fn both_documented_signatures_in_one_header_are_accepted() {
 #[tokio::test]
 async fn a_signature_of_the_previous_key_is_accepted_after_a_rotation() {
     let text = "Endpoint=http://127.0.0.1:1;AccessKey=the new key;Version=1.0;";
-    let signalr = SignalR::connection_string(text).unwrap();
+    let signalr = SignalR::from_connection_string(text).unwrap();
     let rotated = signalr.clone().previous_access_key(crate::support::KEY);
     let knows = HubApp::builder().signalr(rotated).hub(Loop).build().unwrap();
     let forgot = HubApp::builder().signalr(signalr).hub(Loop).build().unwrap();

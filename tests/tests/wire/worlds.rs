@@ -36,7 +36,7 @@ pub(crate) async fn apart<H: Hub>(hub: H) -> World {
         .upstream(upstream)
         .public_url(format!("http://{}", listener.local_addr().unwrap()))
         .build();
-    let signalr = SignalR::connection_string(service.connection_string().expose()).unwrap();
+    let signalr = SignalR::from_connection_string(service.connection_string().expose()).unwrap();
     let app = HubApp::builder().signalr(signalr).hub(hub).build().unwrap();
     let mut servers = JoinSet::new();
     servers.spawn(async move { service.serve(listener).await.unwrap() });

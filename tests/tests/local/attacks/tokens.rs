@@ -168,8 +168,10 @@ async fn a_token_is_refused_a_second_after_expiry_and_leeway() {
 
 #[tokio::test(start_paused = true)]
 async fn the_second_key_is_accepted_and_refused_once_it_is_removed() {
-    let with =
-        |builder: hub_local::LocalServiceBuilder| Fixture { service: builder.build(), app: App::silent() };
+    let with = |builder: hub_local::LocalServiceBuilder| Fixture {
+        service: builder.build(),
+        app: App::silent(),
+    };
     let first = signed(&claims());
     let second = token::sign(&claims(), &Secret::from(SECOND)).unwrap();
 

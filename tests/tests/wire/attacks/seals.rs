@@ -43,7 +43,7 @@ impl Other {}
 
 fn signalr() -> SignalR {
     let text = format!("Endpoint=http://127.0.0.1:1;AccessKey={KEY};Version=1.0;");
-    SignalR::connection_string(&text).unwrap()
+    SignalR::from_connection_string(&text).unwrap()
 }
 
 fn app(signalr: SignalR) -> HubApp {
