@@ -8,11 +8,12 @@
 //! Clients use WebSockets, Server-Sent Events or long polling, and may resume a WebSocket that
 //! broke.
 
-mod backlog;
+mod auth;
 mod body;
 mod builder;
 mod clock;
 mod connection;
+mod delivery;
 mod descriptors;
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -30,7 +31,6 @@ mod service;
 mod settings;
 mod state;
 mod sync;
-mod token;
 mod transport;
 mod upstream;
 

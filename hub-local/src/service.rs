@@ -24,8 +24,8 @@ use crate::{
     rest, serve,
     state::State,
     transport::{
-        client_routes::{self, ClientRoute},
         memory::MemoryConnection,
+        routes::{self, ClientRoute},
     },
 };
 
@@ -143,7 +143,7 @@ impl LocalService {
         }
         let url: Uri =
             url.parse().map_err(|_| refused(StatusCode::BAD_REQUEST, "this is not a URL"))?;
-        client_routes::connect_memory(&self.state, &url, access_token)
+        routes::connect_memory(&self.state, &url, access_token)
             .map_err(|it| ConnectError { status: it.status, text: it.text })
     }
 
@@ -204,7 +204,7 @@ where
 async fn respond(state: &Arc<State>, parts: Parts, body: RequestBody) -> Response<Body> {
     let path = parts.uri.path();
     if let Some(route) = ClientRoute::of(path) {
-        return client_routes::respond(state, route, parts, body).await;
+        return routes::respond(state, route, parts, body).await;
     }
     match path {
         "/api/health" | "/api/v1/health" | "/health" => health(state, &parts.method),

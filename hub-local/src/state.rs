@@ -13,17 +13,17 @@ use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    backlog::Backlog,
+    auth::KnownTokens,
     clock::Clock,
+    delivery::backlog::Backlog,
     descriptors,
     hub::{
         Hub,
-        budget::{Budget, Full},
+        quota::{Budget, Full},
     },
     limits::Limits,
     serve::Silent,
     sync::lock,
-    token::KnownTokens,
     transport::negotiations::Negotiations,
     upstream::{Unmatched, Upstream},
 };

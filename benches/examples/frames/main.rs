@@ -11,24 +11,9 @@
 #![allow(dead_code, reason = "files of the service are taken as they are")]
 #![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
+mod delivery;
 mod memory;
 mod websocket;
-
-/// What `frame.rs` of the service makes.
-mod connection {
-    pub(crate) mod outbox {
-        use bytes::Bytes;
-
-        #[derive(Clone)]
-        pub(crate) struct Frame(pub(crate) Bytes);
-
-        impl Frame {
-            pub(crate) fn new(bytes: Bytes, _: u8) -> Self {
-                Self(bytes)
-            }
-        }
-    }
-}
 
 use std::hint::black_box;
 
@@ -41,8 +26,9 @@ use tokio_tungstenite::{
 use tokio_websockets::{ClientBuilder, Message as Websockets, ServerBuilder};
 
 use self::{
+    delivery::frame::Frame,
     memory::Memory,
-    websocket::{masked, read_as_client, read_as_server, text_frame},
+    websocket::{masked, read_as_client, read_as_server},
 };
 
 const MESSAGES: usize = 1000;
@@ -102,7 +88,7 @@ fn frames(criterion: &mut Criterion) {
     let (mut from_client, mut from_server) = (Vec::new(), Vec::new());
     for number in 0..MESSAGES {
         masked(&mut from_client, TEXT, 0x9E37_79B9_u32.rotate_left(number as u32), text.as_bytes());
-        from_server.extend_from_slice(&text_frame(text.as_bytes()).0);
+        from_server.extend_from_slice(&Frame::text(text.as_bytes()).bytes());
     }
     let mut group = criterion.benchmark_group("server reads");
     group.throughput(Throughput::Elements(MESSAGES as u64));
@@ -125,17 +111,17 @@ fn frames(criterion: &mut Criterion) {
         bench.iter(|| {
             let mut memory = Memory::new(&[]);
             for _ in 0..MESSAGES {
-                memory.written.extend_from_slice(&text_frame(black_box(text.as_bytes())).0);
+                memory.written.extend_from_slice(&Frame::text(black_box(text.as_bytes())).bytes());
             }
             memory.written.len()
         });
     });
-    let framed = text_frame(text.as_bytes());
+    let framed = Frame::text(text.as_bytes());
     group.bench_function("ours, framed once for everyone", |bench| {
         bench.iter(|| {
             let mut memory = Memory::new(&[]);
             for _ in 0..MESSAGES {
-                memory.written.extend_from_slice(&black_box(&framed).0);
+                memory.written.extend_from_slice(&black_box(&framed).bytes());
             }
             memory.written.len()
         });

@@ -4,8 +4,6 @@
 mod client_frames;
 #[path = "../../../hub-local/src/transport/websocket/decode.rs"]
 mod decode;
-#[path = "../../../hub-local/src/transport/websocket/frame.rs"]
-mod frame;
 #[path = "../../../hub-local/src/load/mask.rs"]
 mod mask;
 #[path = "../../../hub-local/src/transport/websocket/utf8.rs"]
@@ -13,8 +11,8 @@ mod utf8;
 
 use bytes::BytesMut;
 
+pub(crate) use self::mask::masked;
 use self::{client_frames::Frames, decode::Decoder};
-pub(crate) use self::{frame::text_frame, mask::masked};
 
 /// As much as the service reads at once.
 const SERVER_READ: usize = 16 * 1024;

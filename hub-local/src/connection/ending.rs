@@ -4,11 +4,7 @@ use std::io;
 
 use hub_core::protocol::{Message, Protocol, ProtocolError, handshake};
 
-use super::outbox::Frame;
-use crate::transport::websocket::{
-    decode::Violation,
-    frame::{CloseStatus, message_frame, text_frame},
-};
+use crate::delivery::frame::{CloseStatus, Frame, Violation};
 
 /// The text for clients that must not learn more.
 const GENERIC: &str = "Connection closed with an error.";
@@ -144,11 +140,11 @@ impl Ending {
     pub(crate) fn last_frame(&self, protocol: Protocol) -> Option<Frame> {
         match &self.farewell {
             Farewell::None => None,
-            Farewell::Refused(text) => Some(text_frame(&handshake::refused(text))),
+            Farewell::Refused(text) => Some(Frame::text(&handshake::refused(text))),
             Farewell::Close { error, allow_reconnect } => {
                 let close =
                     Message::Close { error: error.clone(), allow_reconnect: *allow_reconnect };
-                Some(message_frame(protocol, &protocol.encode(&close)))
+                Some(Frame::message(protocol, &protocol.encode(&close)))
             }
         }
     }

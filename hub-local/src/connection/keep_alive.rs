@@ -12,7 +12,7 @@ use std::{
 
 use tokio::time::{Instant, MissedTickBehavior, Sleep, interval_at, sleep_until};
 
-use super::{Connection, Ending, Pushed, seldom::Seldom};
+use super::{Connection, Ending, Pushed, rarely_ready::Seldom};
 use crate::transport::{Incoming, Source};
 
 /// Sends pings, by the clock and not by what else was sent. Ends when the outbox takes no more.

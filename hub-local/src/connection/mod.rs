@@ -1,16 +1,15 @@
 //! One client: who it is, and its life from the handshake to the close.
 
+pub(crate) mod acks;
+pub(crate) mod calls;
 pub(crate) mod client_results;
-pub(crate) mod counted;
-pub(crate) mod counters;
-pub(crate) mod dispatch;
+mod deliver;
 pub(crate) mod ending;
 mod expiry;
 mod handshake;
 mod keep_alive;
-pub(crate) mod outbox;
+mod rarely_ready;
 mod receive;
-mod seldom;
 
 use std::sync::{Arc, OnceLock};
 
@@ -20,23 +19,21 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use self::{
+    calls::{Dispatch, Work},
     client_results::ClientResults,
-    dispatch::{Dispatch, Work},
     ending::{Drain, Ending},
-    outbox::{Frame, Outbox, Pushed},
-    seldom::Seldom,
+    rarely_ready::Seldom,
 };
 use crate::{
+    auth::{Identity, Terms},
+    delivery::{
+        frame::{CloseStatus, Frame},
+        outbox::{Outbox, Pushed},
+        sink::Sink,
+    },
     hub::Hub,
     state::State,
-    token::{Identity, Terms},
-    transport::{
-        Incoming, Sink, Source, Transport,
-        websocket::{
-            frame::{CloseStatus, message_frame},
-            resume::Resumption,
-        },
-    },
+    transport::{Incoming, Source, Transport, websocket::resume::Resumption},
 };
 
 /// A client whose transport is open. Hubs find it once the handshake is done.
@@ -111,7 +108,7 @@ impl Connection {
 
     /// A whole hub message as it goes to this client.
     fn frame(&self, framed: &[u8]) -> Frame {
-        message_frame(self.protocol(), framed)
+        Frame::message(self.protocol(), framed)
     }
 
     /// One message as it goes to this client.
@@ -217,7 +214,7 @@ pub(crate) async fn run<S: Source>(
     let ending = connection.ending.get();
     if accepted {
         let error = ending.and_then(|ending| ending.error.clone());
-        dispatch::submit(&connection, Work::Disconnected { error });
+        calls::submit(&connection, Work::Disconnected { error });
     }
     if S::LINGERS && ending.is_some_and(|ending| ending.lingers) {
         let _ = timeout(connection.state.limits.close_timeout, linger(source)).await;
@@ -287,7 +284,7 @@ async fn read(
     *accepted = true;
     connection.hub.insert(connection);
     connection.log_connected();
-    dispatch::submit(connection, Work::Connected);
+    calls::submit(connection, Work::Connected);
     let pinging = std::pin::pin!(keep_alive::ping(connection));
     let expiring = std::pin::pin!(expiry::reached(connection));
     tokio::select! {

@@ -9,7 +9,7 @@ use hub_core::{
 
 use super::{
     Connection, Ending,
-    dispatch::{self, Call, Work},
+    calls::{self, Call, Work},
     keep_alive::Silence,
 };
 use crate::transport::{Incoming, Source};
@@ -116,8 +116,8 @@ async fn invoke(connection: &Arc<Connection>, call: Call) -> Result<(), Ending> 
         refuse(connection, call.invocation_id, &error.to_string());
         return Ok(());
     }
-    dispatch::room(connection).await?;
-    dispatch::submit(connection, Work::Call(call));
+    calls::room(connection).await?;
+    calls::submit(connection, Work::Call(call));
     Ok(())
 }
 

@@ -1,10 +1,10 @@
 //! One hub: its connections, users and groups, and what is sent to them.
 
-pub(crate) mod budget;
-pub(crate) mod fanout;
-pub(crate) mod groups;
-pub(crate) mod log;
+pub(crate) mod broadcast;
 pub(crate) mod members;
+pub(crate) mod quota;
+pub(crate) mod registry;
+mod snapshot;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, OnceLock},
@@ -16,12 +16,15 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use self::{
-    budget::{Budget, Full},
-    groups::{Joined, Registry},
-    log::Log,
     members::Audience,
+    quota::{Budget, Full},
+    registry::{Joined, Registry},
 };
-use crate::{backlog::Backlog, connection::Connection, sync::lock};
+use crate::{
+    connection::Connection,
+    delivery::{backlog::Backlog, log::Log},
+    sync::lock,
+};
 
 /// A hub and everyone who is connected to it.
 #[derive(Debug)]

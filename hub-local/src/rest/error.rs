@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::version::ApiVersion;
 use crate::{
     body::{self, Body, ReadError},
-    hub::budget::Full,
+    hub::quota::Full,
 };
 
 /// The header that SDKs look at, above all for 404.

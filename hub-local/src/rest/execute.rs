@@ -14,9 +14,9 @@ use crate::{
     connection::ending::Ending,
     hub::{
         Hub,
-        budget::Full,
-        fanout::{self, Broadcast},
+        broadcast::{self, Broadcast},
         members::Audience,
+        quota::Full,
     },
     state::State,
 };
@@ -133,7 +133,7 @@ fn perform(
     command: &Command<Broadcast>,
 ) -> Result<(), Full> {
     match command {
-        Command::SendMessage(message) => fanout::send(audience, &HashSet::new(), message),
+        Command::SendMessage(message) => broadcast::send(audience, &HashSet::new(), message),
         Command::JoinGroup(group) => {
             for connection in audience.iter() {
                 // Those who have left meanwhile need no group.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Answer, Call, error::RestError};
 use crate::{
     body::{self, Body},
-    hub::{Hub, groups::Joined},
+    hub::{Hub, registry::Joined},
 };
 
 const MAX_PAGE: usize = 200;

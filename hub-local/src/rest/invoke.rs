@@ -8,7 +8,7 @@ use hub_core::protocol::{Message, Outcome, Protocol, convert};
 use tokio::time::timeout;
 
 use super::{Answer, Call, error::RestError, send};
-use crate::{body, connection::outbox::Pushed};
+use crate::{body, delivery::outbox::Pushed};
 
 const GONE: &str = "the connection closed before it answered";
 const FRAMED: &str = "application/octet-stream";

@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::{Answer, Call, error::RestError, segment};
 use crate::{
+    auth::signing_key,
     body::{self, Body},
     state::State,
-    token::signing_key,
 };
 
 const DEFAULT_MINUTES: u64 = 60;

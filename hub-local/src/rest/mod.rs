@@ -27,12 +27,11 @@ use self::{
     version::ApiVersion,
 };
 use crate::{
+    auth::{self, Destination, host},
     body::{self, Body, RequestBody},
     hub::Hub,
     query::Query,
     state::State,
-    token::{self, Destination},
-    transport::client_routes::host,
 };
 
 /// A REST call whose token was checked.
@@ -86,8 +85,8 @@ async fn perform(
         return Err(RestError::headers(limit));
     }
     let path = parts.uri.path();
-    let bearer = token::bearer(&parts.headers).flatten();
-    token::rest(state, bearer, Destination { host: host(parts), path })
+    let bearer = auth::bearer(&parts.headers).flatten();
+    auth::rest(state, bearer, Destination { host: host(parts), path })
         .map_err(RestError::unauthorized)?;
     match Route::of(&parts.method, path)? {
         Route::AccessKey => keys::access_key(state, bearer),

@@ -12,7 +12,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::encodings::Encodings;
-use crate::hub::{Hub, fanout::Broadcast};
+use crate::hub::{Hub, broadcast::Broadcast};
 
 const NO_ARGUMENTS: Bytes = Bytes::from_static(b"[]");
 

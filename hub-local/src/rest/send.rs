@@ -14,7 +14,7 @@ use hub_core::protocol::{Message, bundle};
 use super::{Answer, Call, error::RestError, payload::Payload, route::To};
 use crate::{
     body::{self, Body, Bounds},
-    hub::{fanout, members::Audience},
+    hub::{broadcast, members::Audience},
 };
 
 /// `202` once the message is in every outbox; nobody waits for a client. While all outboxes together
@@ -27,7 +27,7 @@ pub(super) async fn send(call: Call<'_>, to: &To) -> Answer {
         payload.broadcast(&hub)?.send_to_everyone(&hub);
     } else {
         let audience = audience(&hub, to);
-        fanout::send(&audience, &excluded, &payload.broadcast(&hub)?);
+        broadcast::send(&audience, &excluded, &payload.broadcast(&hub)?);
     }
     state.settle().await;
     Ok(body::empty(StatusCode::ACCEPTED))
@@ -35,7 +35,7 @@ pub(super) async fn send(call: Call<'_>, to: &To) -> Answer {
 
 /// Closes everyone but the excluded.
 pub(super) fn close(call: &Call<'_>, to: &To) -> Response<Body> {
-    fanout::close(&audience(&call.hub, to), &excluded(call), call.reason().as_deref());
+    broadcast::close(&audience(&call.hub, to), &excluded(call), call.reason().as_deref());
     body::empty(StatusCode::NO_CONTENT)
 }
 

@@ -18,10 +18,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Incoming, Sink, Source, inbox::Inbox};
+use super::{Incoming, Source, inbox::Inbox};
 use crate::{
     body::{self, Body},
-    connection::outbox::{Batch, Outbox},
+    delivery::{batch::Batch, outbox::Outbox, sink::Sink},
     sync::lock,
 };
 

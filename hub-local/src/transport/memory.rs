@@ -5,8 +5,8 @@ use std::io;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::{Incoming, Sink, Source};
-use crate::connection::outbox::Batch;
+use super::{Incoming, Source};
+use crate::delivery::{batch::Batch, sink::Sink};
 
 /// Messages that a pipe holds; as on a socket, more wait at the sender.
 const PIPE: usize = 16;

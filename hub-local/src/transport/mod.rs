@@ -1,22 +1,20 @@
 //! How bytes come and go. A connection's life does not depend on it.
 
-mod accept;
-pub(crate) mod client_routes;
+mod admission;
 mod cors;
-mod http_transports;
+mod http_requests;
 mod inbox;
 mod long_polling;
 pub(crate) mod memory;
 pub(crate) mod negotiate;
 pub(crate) mod negotiations;
+pub(crate) mod routes;
 mod server_sent_events;
 pub(crate) mod websocket;
 
 use std::{future::Future, io};
 
 use bytes::Bytes;
-
-use crate::connection::outbox::{Batch, Outbox};
 
 /// The ways to connect, by what is true of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,21 +74,4 @@ pub(crate) trait Source: Send {
 
     /// Waits for the client. An error means that the transport is gone.
     fn receive(&mut self) -> impl Future<Output = io::Result<Incoming>> + Send;
-}
-
-/// The sending half.
-pub(crate) trait Sink: Send + Sized {
-    /// Writes what comes until the outbox is closed and empty, then finishes.
-    fn drain(&mut self, outbox: &Outbox) -> impl Future<Output = io::Result<()>> + Send {
-        outbox.drain(self)
-    }
-
-    /// Writes all frames and leaves the batch empty.
-    fn write(&mut self, batch: &mut Batch) -> impl Future<Output = io::Result<()>> + Send;
-
-    /// Says that nothing more comes.
-    fn finish(&mut self) -> impl Future<Output = io::Result<()>> + Send;
-
-    /// Closes for good.
-    fn shut(&mut self) -> impl Future<Output = ()> + Send;
 }

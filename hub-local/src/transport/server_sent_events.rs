@@ -11,10 +11,10 @@ use http::{
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Incoming, Sink, Source, inbox::Inbox};
+use super::{Incoming, Source, inbox::Inbox};
 use crate::{
     body::{self, Body},
-    connection::outbox::{Batch, Frame},
+    delivery::{batch::Batch, frame::Frame, sink::Sink},
 };
 
 /// A comment, so that browsers see the answer begin.

@@ -13,16 +13,16 @@ const SHOWN: usize = 200;
 
 /// A call, for the log.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Called<'a> {
-    pub(super) category: &'static str,
-    pub(super) event: &'a str,
+pub(crate) struct Called<'a> {
+    pub(crate) category: &'static str,
+    pub(crate) event: &'a str,
     /// Whether a client waits for the answer: then everything but 200 and 204 is an error to it.
-    pub(super) is_invoke: bool,
-    pub(super) took: Duration,
+    pub(crate) is_invoke: bool,
+    pub(crate) took: Duration,
 }
 
 /// Logs how a call went.
-pub(super) fn log(
+pub(crate) fn log(
     connection: &Connection,
     called: Called<'_>,
     answer: &Result<Response<Bytes>, UpstreamError>,

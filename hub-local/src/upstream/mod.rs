@@ -1,8 +1,7 @@
 //! Where the events of clients go.
 
 mod client;
-pub(crate) mod deliver;
-mod explain;
+pub(crate) mod explain;
 mod guard;
 mod http_upstream;
 pub(crate) mod request;

@@ -9,7 +9,7 @@ use hub_core::{
 };
 use serde::Serialize;
 
-use crate::{connection::dispatch::Call, query::Query, token::Identity};
+use crate::{auth::Identity, connection::calls::Call, query::Query};
 
 pub(crate) const HUB: HeaderName = HeaderName::from_static("x-asrs-hub");
 pub(crate) const CATEGORY: HeaderName = HeaderName::from_static("x-asrs-category");
@@ -120,7 +120,7 @@ fn post(headers: HeaderMap, body: Bytes) -> Request<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::token::Terms;
+    use crate::auth::Terms;
 
     fn headers(identity: &Identity, query: &str) -> HeaderMap {
         let keys = [

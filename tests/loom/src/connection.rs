@@ -1,8 +1,5 @@
-//! What a client's writer waits for.
+//! What spares the task of a connection most polls.
 
 #[allow(dead_code, reason = "a file of hub-local, of which the scenarios use a part")]
-#[path = "../../../hub-local/src/connection/outbox/mod.rs"]
-pub(crate) mod outbox;
-#[allow(dead_code, reason = "a file of hub-local, of which the scenarios use a part")]
-#[path = "../../../hub-local/src/connection/seldom.rs"]
-pub(crate) mod seldom;
+#[path = "../../../hub-local/src/connection/rarely_ready.rs"]
+pub(crate) mod rarely_ready;

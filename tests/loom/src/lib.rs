@@ -38,11 +38,10 @@
 extern crate self as tokio;
 extern crate self as tokio_util;
 
-#[allow(dead_code, reason = "a file of hub-local, of which the scenarios use a part")]
-#[path = "../../../hub-local/src/backlog.rs"]
-mod backlog;
 mod connection;
-mod hub;
+#[allow(dead_code, reason = "a folder of hub-local, of which the scenarios use a part")]
+#[path = "../../../hub-local/src/delivery/mod.rs"]
+mod delivery;
 mod limits;
 mod runtime;
 pub mod scenarios;
@@ -50,4 +49,3 @@ mod sync;
 mod task;
 mod threads;
 mod time;
-mod transport;

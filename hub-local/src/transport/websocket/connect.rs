@@ -16,8 +16,8 @@ use crate::{
     state::State,
     transport::{
         Transport,
-        accept::{self, Admission, Asked, Guest, Known, Refused},
-        http_transports::changed,
+        admission::{self, Admission, Asked, Guest, Known, Refused},
+        http_requests::changed,
         negotiations::{Found, Open},
     },
 };
@@ -34,8 +34,8 @@ pub(in crate::transport) fn connect(
         Ok(switching) => switching,
         Err(refusal) => return Ok(*refusal),
     };
-    let Some(known) = accept::find(state, asked, &guest)? else {
-        let admission = accept::admit_directly(state, asked, guest, Transport::WebSockets)?;
+    let Some(known) = admission::find(state, asked, &guest)? else {
+        let admission = admission::admit_directly(state, asked, guest, Transport::WebSockets)?;
         open(state, admission, upgrading, None);
         return Ok(response);
     };
@@ -60,7 +60,7 @@ fn begin(
 ) -> Result<(), Refused> {
     let resumption = known.resumes().then(Arc::<Resumption>::default);
     let way = Open::WebSocket(resumption.clone());
-    let admission = accept::admit(state, asked, guest, known, way)?;
+    let admission = admission::admit(state, asked, guest, known, way)?;
     open(state, admission, upgrading, resumption);
     Ok(())
 }

@@ -3,7 +3,8 @@
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
-use super::{frame::CloseStatus, utf8::Utf8};
+use super::utf8::Utf8;
+use crate::delivery::frame::Violation;
 
 const OPCODE: u8 = 0x0F;
 const FINAL: u8 = 0x80;
@@ -23,29 +24,6 @@ pub(super) enum Event {
     Ping(Bytes),
     /// The client closes.
     Close,
-}
-
-/// A client that does not speak the protocol.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("WebSocket protocol error: {text}")]
-pub(crate) struct Violation {
-    text: &'static str,
-    status: CloseStatus,
-}
-
-impl Violation {
-    fn new(text: &'static str) -> Self {
-        Self { text, status: CloseStatus::ProtocolError }
-    }
-
-    fn not_text() -> Self {
-        Self { text: "text is not UTF-8", status: CloseStatus::InvalidPayload }
-    }
-
-    /// What the close frame says.
-    pub(crate) fn status(&self) -> CloseStatus {
-        self.status
-    }
 }
 
 /// The place in the stream.
@@ -234,6 +212,7 @@ fn unmask(payload: &mut [u8], mask: [u8; 4]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::delivery::frame::CloseStatus;
 
     const MASK: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
 

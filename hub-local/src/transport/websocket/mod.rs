@@ -1,12 +1,11 @@
 //! WebSockets straight over the upgraded stream: we frame what we send, once for all receivers,
 //! and decode what we get as a stream of bytes.
 
+mod coalesce;
 pub(super) mod connect;
 pub(crate) mod decode;
-pub(crate) mod frame;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
-mod joined;
 pub(crate) mod resume;
 pub(crate) mod upgrade;
 mod utf8;
@@ -29,16 +28,13 @@ use tokio::{
 };
 
 use self::{
+    coalesce::Joined,
     decode::{Decoder, Event},
-    frame::{close_frame, pong_frame},
-    joined::Joined,
 };
-use super::{Incoming, Sink, Source};
+use super::{Incoming, Source};
 use crate::{
-    connection::{
-        self, Connection,
-        outbox::{Batch, Pushed},
-    },
+    connection::{self, Connection},
+    delivery::{batch::Batch, frame::Frame, outbox::Pushed, sink::Sink},
     serve::Steady,
 };
 
@@ -130,7 +126,7 @@ impl<R: AsyncRead + Unpin + Send> Source for WebSocketSource<R> {
             match self.decoder.next(&mut self.input).map_err(io::Error::other)? {
                 Some(Event::Data(bytes)) => return Ok(Incoming::Data(bytes)),
                 Some(Event::Close) => return Ok(Incoming::Closed),
-                Some(Event::Ping(payload)) => match self.connection.send(pong_frame(&payload)) {
+                Some(Event::Ping(payload)) => match self.connection.send(Frame::pong(&payload)) {
                     Pushed::Queued | Pushed::Closed => {}
                     Pushed::Full => return Err(io::ErrorKind::OutOfMemory.into()),
                 },
@@ -211,7 +207,7 @@ impl<W: AsyncWrite + Unpin + Send> Sink for WebSocketSink<W> {
     }
 
     async fn finish(&mut self) -> io::Result<()> {
-        let mut bytes = close_frame(self.connection.close_status()).bytes().clone();
+        let mut bytes = Frame::close(self.connection.close_status()).bytes().clone();
         while bytes.has_remaining() {
             self.stream.write_buf(&mut bytes).await?;
         }

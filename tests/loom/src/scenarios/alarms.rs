@@ -8,7 +8,7 @@ use loom::{
 };
 
 use super::{FEW, explore};
-use crate::{connection::seldom::Seldom, sync::Mutex, sync::lock, threads::block_on};
+use crate::{connection::rarely_ready::Seldom, sync::Mutex, sync::lock, threads::block_on};
 
 /// Each of two threads makes a part of a future ready and wakes it; a third wakes the task for
 /// another reason.

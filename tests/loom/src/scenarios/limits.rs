@@ -9,8 +9,10 @@ use loom::{
 
 use super::{Hub, SOME, explore, frame};
 use crate::{
-    backlog::Backlog,
-    connection::outbox::{Outbox, Pushed},
+    delivery::{
+        backlog::Backlog,
+        outbox::{Outbox, Pushed},
+    },
     limits::Limits,
     threads::block_on,
 };

@@ -14,14 +14,13 @@ use bytes::Bytes;
 
 pub use self::{alarms::*, ends::*, limits::*, orders::*};
 use crate::{
-    backlog::Backlog,
-    connection::outbox::{Batch, Frame, Outbox},
-    hub::log::Log,
+    delivery::{
+        backlog::Backlog, batch::Batch, frame::Frame, log::Log, outbox::Outbox, sink::Sink,
+    },
     limits::Limits,
     sync::atomic::{FENCES, Fences},
     task::TaskTracker,
     threads::block_on,
-    transport::Sink,
 };
 
 /// How often a thread is interrupted at most: enough for every mistake that is known to be found, and
@@ -100,12 +99,14 @@ impl Sink for Recorder {
     async fn finish(&mut self) -> io::Result<()> {
         Ok(())
     }
+
+    async fn shut(&mut self) {}
 }
 
 /// Reads so many messages, sleeping while there are none.
 fn read(outbox: &Outbox, wanted: usize) -> Vec<u8> {
     let mut recorder = Recorder { seen: Vec::new(), wanted };
     // An error means that all have come.
-    let _ = block_on(outbox.drain(&mut recorder));
+    let _ = block_on(recorder.drain(outbox));
     recorder.seen
 }

@@ -9,7 +9,7 @@ use loom::{
 
 use super::{FEW, Hub, SOME, explore, frame, read};
 use crate::{
-    connection::outbox::{Batch, Pushed},
+    delivery::{batch::Batch, outbox::Pushed},
     threads::block_on,
 };
 

@@ -19,7 +19,7 @@ use tokio::{
 
 pub(crate) use self::{sink::ResumableSink, source::ResumableSource};
 use crate::{
-    connection::counters::{Ahead, Received, Sent, is_counted},
+    connection::acks::counters::{Ahead, Received, Sent, is_counted},
     sync::lock,
 };
 

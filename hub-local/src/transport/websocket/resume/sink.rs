@@ -14,12 +14,10 @@ use tokio::{
 
 use super::{Resumption, Stream};
 use crate::{
-    connection::{
-        Connection, counted,
-        outbox::{Batch, Outbox},
-    },
+    connection::{Connection, acks::counted},
+    delivery::{batch::Batch, outbox::Outbox, sink::Sink},
     sync::lock,
-    transport::{Sink, websocket::WebSocketSink},
+    transport::websocket::WebSocketSink,
 };
 
 type Socket = WebSocketSink<WriteHalf<Stream>>;

@@ -2,8 +2,10 @@
 
 use std::collections::VecDeque;
 
-use super::Frame;
-use crate::hub::log::{Run, RunKey};
+use super::{
+    frame::Frame,
+    segment::{Run, RunKey},
+};
 
 /// Frames in the order in which they leave: a client's own, and runs of what everyone is sent.
 #[derive(Debug, Default)]

@@ -3,8 +3,6 @@
 //! A user's membership belongs to the user id: it may come before the first connection and
 //! outlives the last one, until its time is over.
 
-mod snapshot;
-
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
@@ -14,10 +12,10 @@ use std::{
 use hub_core::protocol::Protocol;
 use tokio::time::Instant;
 
-use self::snapshot::{Snapshot, collect, forget_snapshots};
 use super::{
-    budget::{Budget, Full},
     members::{Audience, Members, trim, trim_set},
+    quota::{Budget, Full},
+    snapshot::{Snapshot, collect, forget_snapshots},
 };
 use crate::connection::Connection;
 
@@ -54,29 +52,29 @@ pub(super) struct Registry {
 }
 
 #[derive(Debug, Default)]
-struct User {
-    connections: Members,
-    groups: HashMap<String, UserMembership>,
+pub(super) struct User {
+    pub(super) connections: Members,
+    pub(super) groups: HashMap<String, UserMembership>,
 }
 
 #[derive(Debug)]
-struct UserMembership {
-    until: Instant,
+pub(super) struct UserMembership {
+    pub(super) until: Instant,
     joined: u64,
     lasting: bool,
 }
 
 #[derive(Debug, Default)]
-struct Group {
-    connections: HashMap<String, Member>,
-    users: HashSet<String>,
-    snapshot: Option<Snapshot>,
+pub(super) struct Group {
+    pub(super) connections: HashMap<String, Member>,
+    pub(super) users: HashSet<String>,
+    pub(super) snapshot: Option<Snapshot>,
 }
 
 /// Why a connection is in a group; at least one holds.
 #[derive(Debug)]
-struct Member {
-    connection: Arc<Connection>,
+pub(super) struct Member {
+    pub(super) connection: Arc<Connection>,
     by_itself: bool,
     by_user: bool,
 }

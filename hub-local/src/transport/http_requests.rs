@@ -6,7 +6,7 @@ use http::{HeaderMap, Response, StatusCode, header::CONTENT_LENGTH};
 use tokio::time::timeout;
 
 use super::{
-    accept::{self, Admission, Asked, Guest, Known, Refused},
+    admission::{self, Admission, Asked, Guest, Known, Refused},
     inbox::Refusal,
     long_polling::{self, PollSink, PollSource, Polls},
     negotiations::{Found, Open},
@@ -29,7 +29,7 @@ const NO_DELETE: &str = "Cannot terminate this connection using the DELETE endpo
 
 /// The connection that a request names; it must name one.
 fn named(state: &State, asked: Asked<'_>, guest: &Guest) -> Result<Known, Refused> {
-    accept::find(state, asked, guest)?
+    admission::find(state, asked, guest)?
         .ok_or_else(|| Refused::new(StatusCode::BAD_REQUEST, "Connection ID required"))
 }
 
@@ -60,7 +60,7 @@ pub(super) fn events(
     }
     let inbox = lock(&state.negotiations).inbox(&known.token).ok_or_else(gone)?;
     let open = Open::ServerSentEvents(Arc::clone(&inbox));
-    let admission = accept::admit(state, asked, guest, known, open)?;
+    let admission = admission::admit(state, asked, guest, known, open)?;
     let (response, source, sink) = server_sent_events::open(inbox);
     let (gone, limit) = (source.gone(), state.limits.close_timeout);
     // What waits for the client is bounded by its outbox.
@@ -104,7 +104,7 @@ pub(super) async fn poll(
     let inbox = lock(&state.negotiations).inbox(&known.token).ok_or_else(gone)?;
     let polls = Arc::new(Polls::new(inbox));
     let open = Open::LongPolling(Arc::clone(&polls));
-    let admission = accept::admit(state, asked, guest, known, open)?;
+    let admission = admission::admit(state, asked, guest, known, open)?;
     start_polling(state, admission, polls);
     Ok(long_polling::started())
 }

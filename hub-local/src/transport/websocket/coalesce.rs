@@ -1,6 +1,6 @@
 //! Short frames in one piece, because a slice costs the system more than copying so little.
 
-use crate::{connection::outbox::Batch, hub::log::RunKey};
+use crate::delivery::{batch::Batch, segment::RunKey};
 
 /// How much is joined at most.
 const MOST: usize = 64 * 1024;

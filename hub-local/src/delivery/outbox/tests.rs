@@ -1,11 +1,12 @@
 //! What the outbox takes, refuses and lets go.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, io, time::Duration};
 
 use bytes::Bytes;
 use tokio_util::task::TaskTracker;
 
 use super::*;
+use crate::delivery::sink::Sink;
 
 fn log() -> Arc<Log> {
     Arc::new(Log::new(backlog(), TaskTracker::new()))
@@ -101,7 +102,7 @@ async fn what_waits_leaves_in_one_write_and_the_last_frame_last() {
 
     outbox.close(Some(frame(7)));
     assert_eq!(outbox.push(frame(1)), Pushed::Closed);
-    outbox.drain(&mut sink).await.unwrap();
+    sink.drain(&outbox).await.unwrap();
 
     assert_eq!(sink.0, [vec![1, 2, 3, 7], vec![]]);
     assert!(outbox.is_empty());
@@ -114,7 +115,7 @@ async fn an_abandoned_outbox_sends_only_its_last_frame() {
     assert_eq!(outbox.push(frame(5)), Pushed::Queued);
 
     outbox.abandon(Some(frame(7)));
-    outbox.drain(&mut sink).await.unwrap();
+    sink.drain(&outbox).await.unwrap();
 
     assert_eq!(sink.0, [vec![7], vec![]]);
 }
@@ -216,8 +217,8 @@ async fn nothing_of_the_log_comes_after_the_last_frame() {
     closed.close(Some(frame(7)));
     abandoned.abandon(Some(frame(8)));
     send(&log, &both, 2);
-    closed.drain(&mut sink).await.unwrap();
-    abandoned.drain(&mut sink).await.unwrap();
+    sink.drain(&closed).await.unwrap();
+    sink.drain(&abandoned).await.unwrap();
 
     assert_eq!(sink.0, [vec![1, 7], vec![], vec![8], vec![]]);
 }
@@ -310,7 +311,7 @@ async fn a_writer_that_sleeps_is_woken_by_either_source() {
         let reader = Arc::clone(&reader);
         async move {
             let mut sink = Recorder::default();
-            reader.drain(&mut sink).await.unwrap();
+            sink.drain(&reader).await.unwrap();
             sink.0
         }
     });
@@ -338,7 +339,7 @@ async fn nothing_is_lost_or_doubled_while_many_send_and_read() {
         .map(|reader| {
             tokio::spawn(async move {
                 let mut sink = Recorder::default();
-                reader.drain(&mut sink).await.unwrap();
+                sink.drain(&reader).await.unwrap();
                 sink.0.concat()
             })
         })

@@ -1,16 +1,20 @@
 //! Who may do what: the tokens of clients and of REST callers.
 
-mod known;
 mod terms;
+mod verified;
 
 use std::{borrow::Cow, sync::Arc};
 
-use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+use http::{
+    HeaderMap, HeaderValue,
+    header::{AUTHORIZATION, HOST},
+    request::Parts,
+};
 use hub_core::{Secret, token};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-pub(crate) use self::{known::KnownTokens, terms::Terms};
+pub(crate) use self::{terms::Terms, verified::KnownTokens};
 use crate::state::State;
 
 /// The claims that name the user, the service's own first.
@@ -96,6 +100,12 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<Option<&str>> {
     let value = value.to_str().unwrap_or_default();
     let (scheme, token) = value.split_once(' ').unwrap_or_default();
     Some(scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()))
+}
+
+/// The host that was called.
+pub(crate) fn host(parts: &Parts) -> Option<&str> {
+    let named = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+    parts.uri.authority().map(http::uri::Authority::as_str).or(named)
 }
 
 fn verify(state: &State, token: &str) -> Result<Map<String, Value>, String> {

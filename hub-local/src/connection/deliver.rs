@@ -8,12 +8,12 @@ use http::{Request, Response, StatusCode};
 use hub_core::protocol::{Message, Outcome};
 use tokio::time::Instant;
 
-use super::{
+use super::{Connection, calls::Call};
+use crate::upstream::{
     Unmatched, Upstream, UpstreamError,
     explain::{self, Called},
     request,
 };
-use crate::connection::{Connection, dispatch::Call};
 
 const NO_UPSTREAM: &str = "no upstream is configured for this hub, so nobody answers";
 const NO_TEMPLATE: &str = "no upstream is configured for this method, so nobody answers";

@@ -4,7 +4,8 @@
 use bytes::Bytes;
 use hub_core::protocol::{Protocol, frame::RECORD_SEPARATOR, json};
 
-use super::{counters::is_counted, outbox::Frame};
+use super::counters::is_counted;
+use crate::delivery::frame::Frame;
 
 /// How our own encoder begins the messages that it sends most.
 const CALL: &[u8] = b"{\"type\":1,";
@@ -63,10 +64,9 @@ fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transport::websocket::frame::message_frame;
 
     fn counted(protocol: Protocol, payload: &[u8]) -> u64 {
-        messages(&message_frame(protocol, payload), protocol)
+        messages(&Frame::message(protocol, payload), protocol)
     }
 
     #[test]

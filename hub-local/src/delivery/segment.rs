@@ -3,8 +3,8 @@
 
 use std::sync::{Arc, atomic::AtomicU64};
 
+use super::frame::Frame;
 use crate::{
-    connection::outbox::Frame,
     limits::{PIECE_BYTES, PIECE_MESSAGES},
     sync::{
         OnceLock,

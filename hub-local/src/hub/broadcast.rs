@@ -6,8 +6,8 @@ use hub_core::protocol::{Message, Protocol};
 
 use super::{Hub, members::Audience};
 use crate::{
-    connection::{Connection, ending::Ending, outbox::Frame},
-    transport::websocket::frame::message_frame,
+    connection::{Connection, ending::Ending},
+    delivery::frame::Frame,
 };
 
 /// One message, ready for all of its receivers.
@@ -22,7 +22,7 @@ impl Broadcast {
     ) -> Result<Self, E> {
         let framed = protocols.iter().map(|protocol| {
             let message = message(*protocol)?;
-            Ok((*protocol, message_frame(*protocol, &protocol.encode(&message))))
+            Ok((*protocol, Frame::message(*protocol, &protocol.encode(&message))))
         });
         framed.collect::<Result<_, E>>().map(Self)
     }

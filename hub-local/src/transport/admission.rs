@@ -11,13 +11,12 @@ use super::{
     negotiations::{self, Found, Open, Ticket},
 };
 use crate::{
+    auth::{self, Identity},
     connection::{Connection, Origin},
     query::Query,
     random,
     state::State,
     sync::lock,
-    token,
-    token::Identity,
     upstream::request::connection_headers,
 };
 
@@ -66,7 +65,7 @@ pub(super) fn authenticate(state: &State, asked: Asked<'_>) -> Result<Guest, Ref
     };
     names::check_hub(hub).map_err(|error| bad(&error))?;
     let hub = hub.to_ascii_lowercase();
-    let identity = token::client(state, asked.token, asked.host, &hub)
+    let identity = auth::client(state, asked.token, asked.host, &hub)
         .map_err(|text| Refused::new(StatusCode::UNAUTHORIZED, text))?;
     if let Some(user) = &identity.user {
         names::check_user(user).map_err(|error| bad(&error))?;

@@ -11,8 +11,8 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::{Connection, Ending};
-use crate::{sync::lock, upstream::deliver};
+use super::{Connection, Ending, deliver};
+use crate::sync::lock;
 
 /// What waits for its upstream call.
 #[derive(Debug)]

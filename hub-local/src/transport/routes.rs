@@ -2,30 +2,26 @@
 
 use std::sync::Arc;
 
-use http::{
-    HeaderMap, Method, Request, Response, StatusCode, Uri,
-    header::{ACCEPT, HOST},
-    request::Parts,
-};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header::ACCEPT, request::Parts};
 use hyper::upgrade::OnUpgrade;
 
 use super::{
     Transport,
-    accept::{self, Asked, Refused},
-    cors, http_transports,
+    admission::{self, Asked, Refused},
+    cors, http_requests,
     memory::{self, MemoryConnection},
     negotiate,
     negotiations::Open,
     websocket::{self, upgrade},
 };
 use crate::{
+    auth,
     body::{self, Body, RequestBody},
     connection,
     descriptors::{Crowded, NO_ROOM},
     query::Query,
     serve::HangUp,
     state::State,
-    token,
 };
 
 /// The client routes.
@@ -79,10 +75,10 @@ fn negotiate(state: &Arc<State>, parts: &Parts) -> Result<Response<Body>, Refuse
         return Err(Refused::new(StatusCode::METHOD_NOT_ALLOWED, ""));
     }
     let query = Query::new(parts.uri.query());
-    let token = token::bearer(&parts.headers).flatten();
-    let asked = Asked { query, token, host: host(parts) };
-    let guest = accept::authenticate(state, asked)?;
-    accept::check_open(state)?;
+    let token = auth::bearer(&parts.headers).flatten();
+    let asked = Asked { query, token, host: auth::host(parts) };
+    let guest = admission::authenticate(state, asked)?;
+    admission::check_open(state)?;
     Ok(negotiate::answer(state, query, guest.hub, guest.identity.user))
 }
 
@@ -98,22 +94,22 @@ async fn connect(
     let is_events = is_get && wants_events(&parts.headers);
     let query = Query::new(parts.uri.query());
     let in_query = query.all("access_token").last();
-    let token = match token::bearer(&parts.headers) {
+    let token = match auth::bearer(&parts.headers) {
         Some(token) => token,
         None => in_query.as_deref().filter(|_| is_upgrade || is_events),
     };
-    let asked = Asked { query, token, host: host(&parts) };
-    let guest = accept::authenticate(state, asked)?;
+    let asked = Asked { query, token, host: auth::host(&parts) };
+    let guest = admission::authenticate(state, asked)?;
     match parts.method {
-        Method::POST => http_transports::post(state, asked, &guest, &parts.headers, body).await,
-        Method::GET if is_events => http_transports::events(state, asked, guest, hang_up),
+        Method::POST => http_requests::post(state, asked, &guest, &parts.headers, body).await,
+        Method::GET if is_events => http_requests::events(state, asked, guest, hang_up),
         Method::GET if is_upgrade => {
             // What waits for a WebSocket is bounded by its outbox.
             hang_up.iter().for_each(HangUp::unhurried);
             websocket::connect::connect(state, asked, guest, &parts.headers, upgrading)
         }
-        Method::GET => http_transports::poll(state, asked, guest).await,
-        Method::DELETE => http_transports::delete(state, asked, &guest),
+        Method::GET => http_requests::poll(state, asked, guest).await,
+        Method::DELETE => http_requests::delete(state, asked, &guest),
         _ => Err(Refused::new(StatusCode::METHOD_NOT_ALLOWED, "")),
     }
 }
@@ -136,10 +132,10 @@ pub(crate) fn connect_memory(
     }
     let host = url.authority().map(http::uri::Authority::as_str);
     let asked = Asked { query: Query::new(url.query()), token: Some(token), host };
-    let guest = accept::authenticate(state, asked)?;
-    let admission = match accept::find(state, asked, &guest)? {
-        Some(known) => accept::admit(state, asked, guest, known, Open::WebSocket(None))?,
-        None => accept::admit_directly(state, asked, guest, Transport::Memory)?,
+    let guest = admission::authenticate(state, asked)?;
+    let admission = match admission::find(state, asked, &guest)? {
+        Some(known) => admission::admit(state, asked, guest, known, Open::WebSocket(None))?,
+        None => admission::admit_directly(state, asked, guest, Transport::Memory)?,
     };
     let (client, mut source, mut sink) = memory::pipe();
     state.tasks.spawn(async move {
@@ -157,10 +153,4 @@ fn wants_events(headers: &HeaderMap) -> bool {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .any(|value| value.trim().eq_ignore_ascii_case("text/event-stream"))
-}
-
-/// The host that the client called.
-pub(crate) fn host(parts: &Parts) -> Option<&str> {
-    let named = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
-    parts.uri.authority().map(http::uri::Authority::as_str).or(named)
 }

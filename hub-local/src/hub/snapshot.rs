@@ -4,11 +4,11 @@ use std::{collections::HashMap, sync::Arc};
 
 use tokio::time::Instant;
 
-use super::{Group, User};
-use crate::{
-    connection::Connection,
-    hub::members::{Audience, in_memory_order, trim, trim_set},
+use super::{
+    members::{Audience, in_memory_order, trim, trim_set},
+    registry::{Group, User},
 };
+use crate::connection::Connection;
 
 #[derive(Debug)]
 pub(super) struct Snapshot {

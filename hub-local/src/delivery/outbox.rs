@@ -5,13 +5,9 @@
 //! sends is the order of delivery. Senders never wait. The one writer takes many frames at a time;
 //! nothing is locked while it writes.
 
-mod batch;
-mod frame;
-
 use std::{
     collections::VecDeque,
     future::poll_fn,
-    io,
     sync::Arc,
     task::{Context, Poll, Waker},
 };
@@ -19,13 +15,16 @@ use std::{
 use hub_core::protocol::Protocol;
 use tokio::time::Instant;
 
-pub(crate) use self::{batch::Batch, frame::Frame};
-use crate::{
+use super::{
     backlog::{Backlog, STANDSTILL},
-    hub::log::{Log, Place, Point},
+    batch::Batch,
+    frame::Frame,
+    log::{Log, Place},
+    segment::Point,
+};
+use crate::{
     limits::Limits,
     sync::{Mutex, MutexGuard, OnceLock, lock},
-    transport::Sink,
 };
 
 /// How many frames leave in one write at most; below the limit of every system.
@@ -228,15 +227,10 @@ impl Outbox {
         queue.frames = VecDeque::new();
     }
 
-    /// Writes what comes until the outbox is closed and empty, then says goodbye.
-    pub(crate) async fn drain(&self, sink: &mut impl Sink) -> io::Result<()> {
-        let (mut batch, mut written) = (Batch::default(), Size::default());
-        while poll_fn(|context| self.poll_take(context, &mut batch, &mut written)).await {
-            let taken = Size { messages: batch.len(), bytes: batch.bytes() };
-            sink.write(&mut batch).await?;
-            written = taken;
-        }
-        sink.finish().await
+    /// Waits for frames and moves them to `batch`; `false` when there will be no more. `written` is
+    /// what was taken before and has left.
+    pub(super) async fn next_batch(&self, batch: &mut Batch, written: &mut Size) -> bool {
+        poll_fn(|context| self.poll_take(context, batch, written)).await
     }
 
     /// Waits until there is something to take; `false` when there will be no more.
@@ -291,9 +285,9 @@ impl Outbox {
 
 /// How much a batch is.
 #[derive(Clone, Copy, Debug, Default)]
-struct Size {
-    messages: usize,
-    bytes: usize,
+pub(super) struct Size {
+    pub(super) messages: usize,
+    pub(super) bytes: usize,
 }
 
 impl Queue {

@@ -5,24 +5,22 @@
 //! is the rule of its outbox; the log knows how far it may grow before the first of them can be
 //! full, and only then does a sender look at each.
 
-mod pace;
-mod segment;
-mod sleepers;
-
 use std::{sync::Arc, task::Waker};
 
-pub(crate) use self::segment::{Point, Run, RunKey};
 use tokio_util::task::TaskTracker;
 
-use self::{pace::Pace, segment::Segment, sleepers::Sleepers};
-use crate::{
+use super::{
     backlog::Backlog,
-    connection::outbox::{Batch, Frame},
-    sync::{
-        Mutex,
-        atomic::{AtomicU64, Ordering},
-        lock,
-    },
+    batch::Batch,
+    frame::Frame,
+    pace::Pace,
+    segment::{Point, Run, Segment},
+    sleepers::Sleepers,
+};
+use crate::sync::{
+    Mutex,
+    atomic::{AtomicU64, Ordering},
+    lock,
 };
 
 /// The messages for everyone of one hub who speaks one protocol.

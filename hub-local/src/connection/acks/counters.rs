@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use hub_core::protocol::Message;
 
-use super::outbox::Frame;
+use crate::delivery::frame::Frame;
 
 /// Whether a message has an id.
 pub(crate) fn is_counted(message: &Message) -> bool {

@@ -1,0 +1,4 @@
+//! What stateful reconnect counts and acknowledges.
+
+pub(crate) mod counted;
+pub(crate) mod counters;

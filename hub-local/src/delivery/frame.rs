@@ -1,0 +1,162 @@
+//! Encoded frames: a WebSocket header, then the payload. Other transports leave the header out.
+//!
+//! WebSocket frames of a server are never masked (RFC 6455 §5.1); ours are never fragmented either.
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use hub_core::protocol::Protocol;
+
+/// First byte of a whole text message.
+const TEXT: u8 = 0x81;
+/// First byte of a whole binary message.
+const BINARY: u8 = 0x82;
+const CLOSE: u8 = 0x88;
+const PONG: u8 = 0x8A;
+/// The bit that the first byte of control frames has.
+const CONTROL: u8 = 0x08;
+/// The longest header of an unmasked frame.
+const MAX_HEADER: usize = 10;
+
+/// How a WebSocket ends, by the numbers of RFC 6455.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum CloseStatus {
+    /// In order, or with a reason that a hub message has told.
+    #[default]
+    Normal = 1000,
+    /// The client breaks the framing.
+    ProtocolError = 1002,
+    /// Text is not UTF-8.
+    InvalidPayload = 1007,
+    /// A message is bigger than the limit.
+    TooBig = 1009,
+}
+
+/// A client broke the WebSocket protocol.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("WebSocket protocol error: {text}")]
+pub(crate) struct Violation {
+    text: &'static str,
+    status: CloseStatus,
+}
+
+impl Violation {
+    pub(crate) fn new(text: &'static str) -> Self {
+        Self { text, status: CloseStatus::ProtocolError }
+    }
+
+    pub(crate) fn not_text() -> Self {
+        Self { text: "text is not UTF-8", status: CloseStatus::InvalidPayload }
+    }
+
+    /// The status of the close frame that answers it.
+    pub(crate) fn status(&self) -> CloseStatus {
+        self.status
+    }
+}
+
+/// One encoded message. All receivers share the bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame {
+    pub(super) bytes: Bytes,
+    header: u8,
+}
+
+impl Frame {
+    /// `bytes` start with a WebSocket header of `header` bytes.
+    pub(crate) fn new(bytes: Bytes, header: u8) -> Self {
+        Self { bytes, header }
+    }
+
+    /// A whole hub message, or several, as JSON text.
+    pub(crate) fn text(payload: &[u8]) -> Self {
+        Self::with_header(TEXT, payload)
+    }
+
+    /// A whole hub message, or several, as this protocol travels: JSON must be text.
+    pub(crate) fn message(protocol: Protocol, payload: &[u8]) -> Self {
+        Self::with_header(if protocol.is_binary() { BINARY } else { TEXT }, payload)
+    }
+
+    /// The answer to a ping.
+    pub(crate) fn pong(payload: &[u8]) -> Self {
+        Self::with_header(PONG, payload)
+    }
+
+    /// The end of a connection, without a reason in words.
+    pub(crate) fn close(status: CloseStatus) -> Self {
+        Self::with_header(CLOSE, &(status as u16).to_be_bytes())
+    }
+
+    fn with_header(first: u8, payload: &[u8]) -> Self {
+        let mut bytes = BytesMut::with_capacity(MAX_HEADER + payload.len());
+        bytes.put_u8(first);
+        match payload.len() {
+            // The mask bit stays 0.
+            length @ 0..126 => bytes.put_u8(u8::try_from(length).unwrap_or_default()),
+            length @ 126..65536 => {
+                bytes.put_u8(126);
+                bytes.put_u16(u16::try_from(length).unwrap_or_default());
+            }
+            length => {
+                bytes.put_u8(127);
+                bytes.put_u64(length as u64);
+            }
+        }
+        let header = u8::try_from(bytes.len()).unwrap_or_default();
+        bytes.extend_from_slice(payload);
+        Self::new(bytes.freeze(), header)
+    }
+
+    /// Header and payload, as they go over a WebSocket.
+    pub(crate) fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// Whether this is hub messages rather than a control frame.
+    pub(crate) fn is_message(&self) -> bool {
+        self.bytes.first().is_some_and(|first| first & CONTROL == 0)
+    }
+
+    /// Without the header, as other transports carry it.
+    pub(crate) fn into_payload(self) -> Bytes {
+        self.bytes.slice(usize::from(self.header).min(self.bytes.len())..)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start(length: usize) -> (Vec<u8>, usize) {
+        let frame = Frame::text(&vec![b'x'; length]);
+        let bytes = frame.bytes().clone();
+        let payload = frame.into_payload();
+        assert_eq!(payload.len(), length);
+        let header = bytes.slice(..bytes.len() - length);
+        (header.to_vec(), bytes.len())
+    }
+
+    #[test]
+    fn lengths_take_the_shortest_header() {
+        assert_eq!(start(0).0, [0x81, 0]);
+        assert_eq!(start(125).0, [0x81, 125]);
+        assert_eq!(start(126).0, [0x81, 126, 0, 126]);
+        assert_eq!(start(65535).0, [0x81, 126, 0xFF, 0xFF]);
+        assert_eq!(start(65536).0, [0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]);
+    }
+
+    #[test]
+    fn messages_are_text_in_json_alone() {
+        let first = |protocol| Frame::message(protocol, b"x").bytes()[0];
+
+        for protocol in Protocol::ALL.iter().copied() {
+            assert_eq!(first(protocol), if protocol == Protocol::Json { 0x81 } else { 0x82 });
+        }
+    }
+
+    #[test]
+    fn control_frames_have_their_bytes() {
+        assert_eq!(&Frame::pong(b"hi").bytes()[..], b"\x8a\x02hi");
+        assert_eq!(&Frame::close(CloseStatus::Normal).bytes()[..], b"\x88\x02\x03\xe8");
+        assert_eq!(&Frame::close(CloseStatus::TooBig).bytes()[..], b"\x88\x02\x03\xf1");
+    }
+}
