@@ -13,7 +13,7 @@ use hub_core::{Contract, Hub, HubContext, mounted::MountedHub, shape::Schemas};
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    builder::HubAppBuilder,
+    build::HubAppBuilder,
     clock::Clock,
     cors::Cors,
     counters::{Counters, Counts},

@@ -24,7 +24,7 @@ use crate::{
     HubApp,
     app::Inner,
     auth::SignIn,
-    builder::{AfterCall, BuildError},
+    build::{AfterCall, BuildError},
     config::{EndpointRole, LocalPlan, env},
     home::{Address, base_of},
     rest::transport::EmbeddedTransport,

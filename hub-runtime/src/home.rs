@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     app::wire_name,
     auth::{ClientTokens, SignIn, TemporaryKey, upstream_token::UpstreamTokenCheck},
-    builder::WrapOutbound,
+    build::WrapOutbound,
     clock::Clock,
     config::{
         EndpointRole, connection::Connection, connection_string::path_of, endpoint::EndpointPlan,

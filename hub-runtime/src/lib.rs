@@ -56,11 +56,10 @@
 mod app;
 #[cfg(feature = "server")]
 mod arrivals;
-mod assemble;
 mod auth;
 #[cfg(feature = "functions")]
 pub mod bindings;
-mod builder;
+mod build;
 mod client_address;
 mod clock;
 mod config;
@@ -86,9 +85,7 @@ mod keys;
 mod lambda;
 mod negotiate;
 mod negotiate_limit;
-mod plan;
 pub mod prelude;
-mod problems;
 mod read_body;
 mod rest;
 mod routes;
@@ -97,7 +94,6 @@ mod serve;
 mod service;
 #[cfg(any(feature = "local", feature = "server"))]
 mod start_line;
-mod start_table;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -135,7 +131,7 @@ pub use self::host::RequestBody;
 pub use self::{
     app::HubApp,
     auth::{AccessToken, TokenSource, TokenSourceError},
-    builder::{BuildError, HubAppBuilder},
+    build::{BuildError, HubAppBuilder},
     client_address::ClientAddress,
     config::{ConfigError, ConnectionStringError, EndpointRole, SettingProblem, Settings, SignalR},
     counters::Counters,

@@ -5,11 +5,11 @@ use std::sync::{Arc, atomic::AtomicBool};
 use http::Uri;
 use tokio_util::task::TaskTracker;
 
+use super::{BuildError, HubAppBuilder, plan::Household, start_table};
 use crate::{
     HubApp,
     app::{Hubs, Inner, NegotiateOptions},
     auth::{Entra, SignIn, TokenSource, upstream_token::UpstreamTokenCheck},
-    builder::{BuildError, HubAppBuilder},
     clock::Clock,
     config::{
         self, Plan, SignalR,
@@ -21,10 +21,8 @@ use crate::{
     endpoints::UsualRouter,
     home::{Address, Home, Surroundings},
     negotiate_limit::Limiter,
-    plan::Household,
     rest::transport::Transport,
     routes::Routes,
-    start_table,
     upstream::UpstreamOptions,
 };
 

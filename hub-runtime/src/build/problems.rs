@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 use hub_core::{mounted::MountedHub, names};
 
-use crate::{NegotiateLimit, app::wire_name, builder::HubAppBuilder, cors::Cors};
+use super::HubAppBuilder;
+use crate::{NegotiateLimit, app::wire_name, cors::Cors};
 
 /// Every problem of a builder, as sentences for whoever starts the app.
 pub(crate) fn of(builder: &HubAppBuilder) -> Vec<String> {
