@@ -69,7 +69,7 @@ pub use outbound::{EndpointFailure, InvokeError, SendError, Target, TargetFailur
 pub use payload::{ArgumentList, Payload};
 #[doc(hidden)]
 pub use private as __private;
-pub use proxy::{Audience, Invoking, Many, One, Proxy, Sending, SingleConnection};
+pub use proxy::{Audience, InvokeFuture, Many, One, Proxy, SendFuture, SingleConnection};
 #[doc(hidden)]
 pub use reply::Reply;
 pub use secret::Secret;

@@ -25,7 +25,7 @@ pub use crate::{
     invocation::Invocation,
     negotiate::{NegotiateRequest, Negotiation},
     payload::Arguments,
-    proxy::{Audience, Invoking, Many, One, Proxy, Sending, SingleConnection},
+    proxy::{Audience, InvokeFuture, Many, One, Proxy, SendFuture, SingleConnection},
     reply::{HubReply, Reply},
 };
 
@@ -71,7 +71,7 @@ pub fn send<C: ?Sized, T>(
     proxy: &Proxy<C, T>,
     target: &'static str,
     arguments: Arguments,
-) -> Sending {
+) -> SendFuture {
     proxy.send_encoded(target, arguments)
 }
 
@@ -80,6 +80,6 @@ pub fn invoke<R: DeserializeOwned, C: ?Sized, T>(
     proxy: &Proxy<C, T>,
     target: &'static str,
     arguments: Arguments,
-) -> Invoking<R> {
+) -> InvokeFuture<R> {
     proxy.invoke_encoded(target, arguments)
 }

@@ -78,21 +78,21 @@ impl<C: ?Sized, T> Proxy<C, T> {
     }
 
     /// Sends an event by name, without waiting for any client: `send("newMessage", ("rust", "hi"))`.
-    pub fn send(&self, event: &str, arguments: impl ArgumentList) -> Sending {
+    pub fn send(&self, event: &str, arguments: impl ArgumentList) -> SendFuture {
         self.send_encoded(event, arguments.encode())
     }
 
-    pub(crate) fn send_encoded(&self, event: &str, arguments: Arguments) -> Sending {
+    pub(crate) fn send_encoded(&self, event: &str, arguments: Arguments) -> SendFuture {
         let ready = self.target.clone().map_err(SendError::from);
         let ready = ready.and_then(|target| Ok((target, arguments.into_payload(event)?)));
         let link = self.link.clone();
-        Sending(Box::pin(async move {
+        SendFuture(Box::pin(async move {
             let (target, payload) = ready?;
             link.outbound.send(&link.hub, target, payload).await
         }))
     }
 
-    pub(crate) fn invoke_encoded<R>(&self, event: &str, arguments: Arguments) -> Invoking<R> {
+    pub(crate) fn invoke_encoded<R>(&self, event: &str, arguments: Arguments) -> InvokeFuture<R> {
         let ready = match self.target.clone() {
             Ok(Target::Connection(id)) => {
                 arguments.into_payload(event).map(|payload| (id, payload))
@@ -102,7 +102,7 @@ impl<C: ?Sized, T> Proxy<C, T> {
             Err(name) => Err(name.into()),
         };
         let ask = Ask { link: self.link.clone(), ready, timeout: None };
-        Invoking { state: Asking::Prepared(Some(ask)), _result: PhantomData }
+        InvokeFuture { state: Asking::Prepared(Some(ask)), _result: PhantomData }
     }
 }
 
@@ -112,7 +112,7 @@ impl<C: ?Sized> Proxy<C, One> {
         &self,
         event: &str,
         arguments: impl ArgumentList,
-    ) -> Invoking<R> {
+    ) -> InvokeFuture<R> {
         self.invoke_encoded(event, arguments.encode())
     }
 }
@@ -126,9 +126,9 @@ impl<C: ?Sized, T> fmt::Debug for Proxy<C, T> {
 /// A message on its way to the service. The arguments are encoded already; nothing is sent until it
 /// is awaited.
 #[must_use = "nothing is sent until this is awaited"]
-pub struct Sending(Pin<Box<dyn Future<Output = Result<(), SendError>> + Send>>);
+pub struct SendFuture(Pin<Box<dyn Future<Output = Result<(), SendError>> + Send>>);
 
-impl Future for Sending {
+impl Future for SendFuture {
     type Output = Result<(), SendError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -136,15 +136,15 @@ impl Future for Sending {
     }
 }
 
-impl fmt::Debug for Sending {
+impl fmt::Debug for SendFuture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Sending")
+        f.write_str("SendFuture")
     }
 }
 
 /// A question to one client. Nothing is asked until it is awaited.
 #[must_use = "nothing is asked until this is awaited"]
-pub struct Invoking<R> {
+pub struct InvokeFuture<R> {
     state: Asking,
     _result: PhantomData<fn() -> R>,
 }
@@ -160,7 +160,7 @@ struct Ask {
     timeout: Option<Duration>,
 }
 
-impl<R> Invoking<R> {
+impl<R> InvokeFuture<R> {
     /// How long to wait for the answer; 30 seconds unless said otherwise.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         if let Asking::Prepared(Some(ask)) = &mut self.state {
@@ -170,7 +170,7 @@ impl<R> Invoking<R> {
     }
 }
 
-impl<R: DeserializeOwned> Future for Invoking<R> {
+impl<R: DeserializeOwned> Future for InvokeFuture<R> {
     type Output = Result<R, InvokeError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -194,8 +194,8 @@ impl Ask {
     }
 }
 
-impl<R> fmt::Debug for Invoking<R> {
+impl<R> fmt::Debug for InvokeFuture<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Invoking")
+        f.write_str("InvokeFuture")
     }
 }

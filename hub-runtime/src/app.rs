@@ -2,27 +2,14 @@
 
 use std::{
     fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+    sync::{Arc, atomic::Ordering},
 };
 
-use hub_core::{Contract, Hub, HubContext, mounted::MountedHub, shape::Schemas};
-use tokio_util::task::TaskTracker;
+use hub_core::{Contract, Hub, HubContext, shape::Schemas};
 
 use crate::{
-    build::HubAppBuilder,
-    clock::Clock,
-    cors::Cors,
-    counters::{Counters, Counts},
-    endpoints::ServiceEndpoint,
-    home::Home,
-    negotiate_limit::Limiter,
-    routes::Routes,
-    service::HubService,
-    upstream::UpstreamOptions,
+    build::HubAppBuilder, counters::Counters, endpoints::ServiceEndpoint, service::HubService,
+    shared::Inner,
 };
 
 /// Hubs on a SignalR service: takes the service's upstream calls, negotiates, and sends.
@@ -31,97 +18,6 @@ use crate::{
 #[derive(Clone)]
 pub struct HubApp {
     pub(crate) inner: Arc<Inner>,
-}
-
-/// What every clone shares.
-pub(crate) struct Inner {
-    pub(crate) hubs: Hubs,
-    /// Where the first hub lives.
-    pub(crate) home: Arc<Home>,
-    /// Where the hubs live, the first one's home among them.
-    pub(crate) homes: Vec<Arc<Home>>,
-    pub(crate) upstream: UpstreamOptions,
-    pub(crate) negotiate: NegotiateOptions,
-    pub(crate) routes: Routes,
-    pub(crate) clock: Clock,
-    /// Running calls, and calls whose peer hung up.
-    pub(crate) tasks: TaskTracker,
-    pub(crate) counts: Counts,
-    pub(crate) shutdown_wait: Duration,
-    pub(crate) closing: AtomicBool,
-    /// The Functions host calls the app, so that calls in its own form are its calls.
-    #[cfg(feature = "functions")]
-    pub(crate) functions_host: AtomicBool,
-    /// The key that every emulator knows: nothing may bind beyond loopback with it.
-    #[cfg(feature = "server")]
-    pub(crate) well_known_key: bool,
-    #[cfg(feature = "local")]
-    pub(crate) embedded: Option<crate::embedded::Embedded>,
-}
-
-/// What negotiate needs besides the hub's own judgement.
-#[derive(Debug)]
-pub(crate) struct NegotiateOptions {
-    pub(crate) cors: Cors,
-    pub(crate) limit: Option<Limiter>,
-    pub(crate) trust_app_service: bool,
-    pub(crate) warned_app_service: AtomicBool,
-}
-
-/// The mounted hubs.
-#[derive(Default)]
-pub(crate) struct Hubs {
-    /// Few, so that looking at each is quicker than hashing a name.
-    mounts: Vec<Mount>,
-}
-
-/// A hub and its name on the wire.
-#[derive(Clone)]
-pub(crate) struct Mount {
-    pub(crate) hub: Arc<dyn MountedHub>,
-    pub(crate) wire_name: Arc<str>,
-    pub(crate) home: Arc<Home>,
-}
-
-impl Hubs {
-    pub(crate) fn insert(&mut self, hub: Arc<dyn MountedHub>, home: &Arc<Home>) {
-        let wire_name: Arc<str> = home.wire_name(hub.name()).into();
-        self.mounts.push(Mount { hub, wire_name, home: Arc::clone(home) });
-    }
-
-    /// A hub by its name in any case.
-    pub(crate) fn find(&self, name: &str) -> Option<Mount> {
-        self.mounts.iter().find(|mount| mount.hub.name().eq_ignore_ascii_case(name)).cloned()
-    }
-
-    /// A hub by its name at the service, in any case.
-    pub(crate) fn find_at_service(&self, name: &str) -> Option<&Mount> {
-        self.mounts.iter().find(|mount| mount.wire_name.eq_ignore_ascii_case(name))
-    }
-
-    /// The only hub, if there is just one.
-    pub(crate) fn single(&self) -> Option<Mount> {
-        let [only] = &self.mounts[..] else { return None };
-        Some(only.clone())
-    }
-
-    /// Every hub, in the order of their names.
-    pub(crate) fn all(&self) -> Vec<Mount> {
-        let mut mounts = self.mounts.clone();
-        mounts.sort_unstable_by(|left, right| left.wire_name.cmp(&right.wire_name));
-        mounts
-    }
-
-    pub(crate) fn names(&self) -> Vec<&str> {
-        let mut names: Vec<_> = self.mounts.iter().map(|mount| &*mount.wire_name).collect();
-        names.sort_unstable();
-        names
-    }
-}
-
-/// The service writes hub names in lower case.
-pub(crate) fn wire_name(name: &str) -> String {
-    name.to_ascii_lowercase()
 }
 
 impl HubApp {
@@ -149,22 +45,22 @@ impl HubApp {
     #[must_use]
     pub fn context<H: Hub>(&self) -> HubContext<H> {
         let mount = self.inner.hubs.find(H::NAME);
-        let home = mount.as_ref().map_or(&self.inner.home, |mount| &mount.home);
-        HubContext::new(Arc::clone(&home.outbound), home.wire_name(H::NAME).into())
+        let group = mount.as_ref().map_or(&self.inner.first_group, |mount| &mount.group);
+        HubContext::new(Arc::clone(&group.outbound), group.wire_name(H::NAME).into())
     }
 
     /// Where negotiate sends clients: scheme, host and port of the service. A page's content security
     /// policy must allow connections there. Of several, this is the first; see [`Self::client_urls`].
     #[must_use]
     pub fn client_url(&self) -> &str {
-        self.inner.home.client_bases().next().unwrap_or_default()
+        self.inner.first_group.client_bases().next().unwrap_or_default()
     }
 
     /// Everywhere that negotiate sends clients, when hubs live at several services.
     #[must_use]
     pub fn client_urls(&self) -> Vec<&str> {
         let mut urls: Vec<_> =
-            self.inner.homes.iter().flat_map(|home| home.client_bases()).collect();
+            self.inner.groups.iter().flat_map(|group| group.client_bases()).collect();
         urls.sort_unstable();
         urls.dedup();
         urls
@@ -199,8 +95,8 @@ impl HubApp {
     #[must_use]
     pub fn endpoints<H: Hub>(&self) -> Vec<ServiceEndpoint> {
         let mount = self.inner.hubs.find(H::NAME);
-        let home = mount.as_ref().map_or(&self.inner.home, |mount| &mount.home);
-        home.endpoints.views()
+        let group = mount.as_ref().map_or(&self.inner.first_group, |mount| &mount.group);
+        group.endpoints.views()
     }
 
     /// What the app has counted since it started.
@@ -225,13 +121,6 @@ impl HubApp {
         if tokio::time::timeout(self.inner.shutdown_wait, orderly).await.is_err() {
             tracing::warn!(waited = ?self.inner.shutdown_wait, "calls were still running at the end");
         }
-    }
-}
-
-impl Inner {
-    /// Whether [`HubApp::shutdown`] has begun.
-    pub(crate) fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::SeqCst)
     }
 }
 

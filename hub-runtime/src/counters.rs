@@ -18,13 +18,13 @@ pub struct Counters {
 
 /// The running counts.
 #[derive(Debug, Default)]
-pub(crate) struct Counts {
+pub(crate) struct AtomicCounters {
     calls: AtomicU64,
     refused: AtomicU64,
     failed: AtomicU64,
 }
 
-impl Counts {
+impl AtomicCounters {
     /// Counts one call by how it ended.
     pub(crate) fn count<T>(&self, outcome: &Result<T, HubError>) {
         self.calls.fetch_add(1, Ordering::Relaxed);

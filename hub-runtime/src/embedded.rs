@@ -1,47 +1,21 @@
-//! The embedded service: in the app's process, reached by clients over a socket and by the app
-//! without one.
+//! The embedded service of a running app.
 
-use std::{
-    io,
-    net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, OnceLock, Weak},
-};
+use std::sync::{Arc, OnceLock};
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use http::{Request, Response, StatusCode, Uri};
-use http_body_util::Full;
-use hub_core::Secret;
-use hub_local::{LocalService, Upstream, UpstreamError};
-use tokio::{
-    net::TcpListener,
-    runtime::Handle,
-    task::{AbortHandle, JoinHandle},
-};
-use tracing::{Dispatch, instrument::WithSubscriber};
+use hub_local::LocalService;
+use tokio::task::AbortHandle;
 
-use crate::{
-    HubApp,
-    app::Inner,
-    auth::SignIn,
-    build::{AfterCall, BuildError},
-    config::{EndpointRole, LocalPlan, env},
-    home::{Address, base_of},
-    rest::transport::EmbeddedTransport,
-    start_line::announce,
-    upstream::{self, InvocationIds, answer::text},
-};
-
-/// The port of the service unless one is asked for; that of Microsoft's emulator.
-const DEFAULT_PORT: u16 = 8888;
-
-/// The running service. Its accept loop ends with the app.
+/// The embedded service. Dropping it stops the accept loop.
 pub(crate) struct Embedded {
     pub(crate) service: LocalService,
     accept: Arc<OnceLock<AbortHandle>>,
 }
 
 impl Embedded {
+    pub(crate) fn new(service: LocalService, accept: Arc<OnceLock<AbortHandle>>) -> Self {
+        Self { service, accept }
+    }
+
     pub(crate) async fn shutdown(&self) {
         self.service.shutdown().await;
     }
@@ -52,215 +26,5 @@ impl Drop for Embedded {
         if let Some(accept) = self.accept.get() {
             accept.abort();
         }
-    }
-}
-
-/// The service, bound to its address, before there is an app behind it.
-pub(crate) struct Opened {
-    runtime: Handle,
-    service: LocalService,
-    listener: Option<TcpListener>,
-    accept: Arc<OnceLock<AbortHandle>>,
-    /// Where the service finds the app; a weak link, so that the two do not keep each other.
-    app: Arc<OnceLock<Weak<Inner>>>,
-    base: Uri,
-    public: Uri,
-    key: Secret,
-}
-
-/// Binds and learns the address.
-pub(crate) fn open(
-    plan: &LocalPlan,
-    after_call: Option<AfterCall>,
-    operator: Option<Dispatch>,
-) -> Result<Opened, BuildError> {
-    let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
-    let listener = if plan.in_memory { None } else { Some(listen(plan.port)?) };
-    let address = match &listener {
-        None => SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)),
-        Some(listener) => listener.local_addr().map_err(BuildError::Listen)?,
-    };
-    let base: Uri = format!("http://{address}")
-        .parse()
-        .map_err(|error| BuildError::Listen(io::Error::other(error)))?;
-    let public = plan.url.clone().unwrap_or_else(|| base.clone());
-    let key = plan.key.clone().map_or_else(random_key, Ok)?;
-    let app = Arc::default();
-    let service = LocalService::builder()
-        .key(key.clone())
-        .upstream(InProcess { app: Arc::clone(&app), after_call, operator })
-        .public_url(base_of(&public))
-        .detailed_errors(true)
-        .build();
-    Ok(Opened { runtime, service, listener, accept: Arc::default(), app, base, public, key })
-}
-
-impl Opened {
-    pub(crate) fn address(&self) -> Address {
-        Address {
-            name: env::CONNECTION_STRING.to_owned(),
-            role: EndpointRole::Primary,
-            client_base: base_of(&self.public),
-            audience: self.public.clone(),
-            rest_base: base_of(&self.base),
-            sign_in: SignIn::Key(self.key.clone()),
-            transport: Arc::new(EmbeddedTransport(self.service.clone())),
-            is_embedded: true,
-        }
-    }
-
-    pub(crate) fn embedded(&self) -> Embedded {
-        Embedded { service: self.service.clone(), accept: Arc::clone(&self.accept) }
-    }
-
-    /// Ties the service to the app and accepts clients.
-    pub(crate) fn serve(self, app: &HubApp) {
-        // Both are set here alone.
-        let _ = self.app.set(Arc::downgrade(&app.inner));
-        let Some(listener) = self.listener else { return };
-        let accepting = accept(&self.runtime, self.service, listener);
-        let _ = self.accept.set(accepting.abort_handle());
-        announce(&format!("SignalR  {}  (local service, no account)", base_of(&self.public)));
-    }
-}
-
-fn accept(runtime: &Handle, service: LocalService, listener: TcpListener) -> JoinHandle<()> {
-    runtime.spawn(async move {
-        if let Err(error) = service.serve(listener).await {
-            tracing::error!(%error, "the embedded service stopped accepting clients");
-        }
-    })
-}
-
-/// The port asked for or an error; the default port or a free one.
-fn listen(asked: Option<u16>) -> Result<TcpListener, BuildError> {
-    let bind = |port| hub_local::listen((Ipv4Addr::LOCALHOST, port).into());
-    let bound = match asked {
-        Some(port) => bind(port).map_err(|error| match error.kind() {
-            io::ErrorKind::AddrInUse => BuildError::PortTaken { port, variable: env::LOCAL_PORT },
-            _ => BuildError::Listen(error),
-        })?,
-        None => bind(DEFAULT_PORT).or_else(|_| bind(0)).map_err(BuildError::Listen)?,
-    };
-    Ok(bound)
-}
-
-fn random_key() -> Result<Secret, BuildError> {
-    use base64::{Engine, engine::general_purpose::STANDARD};
-
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| BuildError::Listen(io::Error::other(error.to_string())))?;
-    Ok(Secret::from(STANDARD.encode(bytes)))
-}
-
-/// The app as the service's upstream: the same request as over HTTP, without the socket.
-struct InProcess {
-    app: Arc<OnceLock<Weak<Inner>>>,
-    after_call: Option<AfterCall>,
-    operator: Option<Dispatch>,
-}
-
-#[async_trait]
-impl Upstream for InProcess {
-    async fn call(&self, request: Request<Bytes>) -> Result<Response<Bytes>, UpstreamError> {
-        let Some(app) = self.app.get().and_then(Weak::upgrade) else {
-            return Ok(text(StatusCode::SERVICE_UNAVAILABLE, "the app is gone"));
-        };
-        let (parts, body) = request.into_parts();
-        let headers = self.after_call.is_some().then(|| parts.headers.clone());
-        let answering =
-            upstream::handle(app, parts, Box::new(Full::new(body)), InvocationIds::OfClients);
-        let answer = match &self.operator {
-            Some(operator) => answering.with_subscriber(operator.clone()).await,
-            None => answering.await,
-        };
-        if let (Some(after_call), Some(headers)) = (&self.after_call, headers) {
-            after_call(&headers);
-        }
-        Ok(answer)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::TcpStream;
-
-    use hub_core::{Hub, private};
-
-    use super::*;
-    use crate::SignalR;
-
-    struct Nothing;
-
-    impl Hub for Nothing {
-        const NAME: &'static str = "Nothing";
-        type Client = hub_core::Untyped;
-        const METHODS: &'static [private::Method<Self>] = &[];
-        const NEGOTIATE: Option<private::Negotiator<Self>> = None;
-
-        fn filters() -> private::Filters {
-            private::Filters::new()
-        }
-    }
-
-    fn at_port(port: &str) -> Result<HubApp, BuildError> {
-        let settings = [(env::LOCAL_PORT, port)].into_iter().collect();
-        let signalr = SignalR::from_settings_or_local(settings)?;
-        HubApp::builder().signalr(signalr).hub(Nothing).build()
-    }
-
-    #[tokio::test]
-    async fn a_port_that_was_asked_for_and_is_taken_is_an_error_that_says_so() {
-        let taken = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = taken.local_addr().unwrap().port();
-
-        let error = at_port(&port.to_string()).unwrap_err();
-
-        let text = format!(
-            "port {port} is taken: choose another one in HUB_LOCAL_PORT, or stop what listens there"
-        );
-        assert_eq!(error.to_string(), text);
-    }
-
-    #[tokio::test]
-    async fn the_default_port_moves_to_a_free_one() {
-        // Whether or not the default port is free here, it is taken for the second one.
-        let (first, second) = (listen(None).unwrap(), listen(None).unwrap());
-
-        let (first, second) = (first.local_addr().unwrap(), second.local_addr().unwrap());
-        assert_ne!(first.port(), second.port());
-        assert_ne!(second.port(), DEFAULT_PORT);
-    }
-
-    #[test]
-    fn outside_a_runtime_build_says_what_is_missing() {
-        let built = HubApp::builder().signalr(SignalR::local()).hub(Nothing).build();
-
-        assert!(matches!(built, Err(BuildError::NoRuntime)));
-    }
-
-    #[tokio::test]
-    async fn the_service_stops_listening_with_the_last_clone_of_the_app() {
-        let app = at_port("0").unwrap();
-        let address = app.client_url().trim_start_matches("http://").to_owned();
-        let clone = app.clone();
-        drop(app);
-        assert!(TcpStream::connect(&address).is_ok());
-
-        drop(clone);
-
-        while TcpStream::connect(&address).is_ok() {
-            tokio::task::yield_now().await;
-        }
-    }
-
-    #[tokio::test]
-    async fn an_app_that_is_gone_answers_503() {
-        let gone = InProcess { app: Arc::default(), after_call: None, operator: None };
-
-        let answer = gone.call(Request::new(Bytes::new())).await.unwrap();
-
-        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
     }
 }

@@ -53,6 +53,7 @@
 //! | `server` | [`HubApp::serve`], [`HubApp::run`] | yes |
 //! | `testing` | `testing::TestHub`: the whole loop in memory | no |
 
+mod answer;
 mod app;
 #[cfg(feature = "server")]
 mod arrivals;
@@ -63,7 +64,6 @@ mod build;
 mod client_address;
 mod clock;
 mod config;
-mod cors;
 mod counters;
 #[cfg(feature = "functions")]
 mod deploy;
@@ -77,27 +77,28 @@ mod functions;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod guide;
-mod home;
 #[cfg(feature = "server")]
 mod host;
 mod keys;
-#[cfg(feature = "lambda")]
-mod lambda;
+mod loopback;
 mod negotiate;
-mod negotiate_limit;
 pub mod prelude;
 mod read_body;
 mod rest;
 mod routes;
+mod run_to_end;
 #[cfg(feature = "server")]
 mod serve;
 mod service;
+mod service_group;
+mod shared;
 #[cfg(any(feature = "local", feature = "server"))]
 mod start_line;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod upstream;
+mod wire_name;
 
 /// Compiles the smallest hub of the README.
 #[cfg(doctest)]
@@ -116,10 +117,10 @@ pub use hub_core::private as __private;
 pub use hub_core::{
     AppServiceUser, ArgumentList, CallerClients, Cancellation, Category, Claims, Client,
     ClientManager, Clients, Context, Contract, EndpointFailure, ErrorKind, Filter, FromContext,
-    Groups, Hub, HubContext, HubError, HubResult, IntoHubError, Invocation, InvokeError, Invoking,
-    Maintenance, Many, NegotiateRequest, Negotiation, One, OrReject, Proxy, Query, RateLimit,
-    RequireClaim, Secret, SendError, Sending, SignedIn, SingleConnection, Target, TargetFailure,
-    Untyped, UserGroups, outbound,
+    Groups, Hub, HubContext, HubError, HubResult, IntoHubError, Invocation, InvokeError,
+    InvokeFuture, Maintenance, Many, NegotiateRequest, Negotiation, One, OrReject, Proxy, Query,
+    RateLimit, RequireClaim, Secret, SendError, SendFuture, SignedIn, SingleConnection, Target,
+    TargetFailure, Untyped, UserGroups, outbound,
     token::{TokenError, TokenKeyError, TokenVerifier},
 };
 pub use hub_macros::{filter, from_context, hub, hub_client, serverless_hub};
@@ -136,7 +137,7 @@ pub use self::{
     config::{ConfigError, ConnectionStringError, EndpointRole, SettingProblem, Settings, SignalR},
     counters::Counters,
     endpoints::{EndpointRouter, Operation, ServiceEndpoint},
-    negotiate_limit::NegotiateLimit,
+    negotiate::limit::NegotiateLimit,
     rest::Retries,
-    service::{Answering, HubBody, HubService},
+    service::{HubBody, HubService, HubServiceFuture},
 };

@@ -18,14 +18,12 @@ use tower_service::Service;
 #[cfg(feature = "functions")]
 use crate::functions;
 use crate::{
-    app::Inner,
+    answer::{empty, text},
     negotiate,
     read_body::ReadBody,
     routes::Route,
-    upstream::{
-        self, InvocationIds,
-        answer::{empty, text},
-    },
+    shared::Inner,
+    upstream::{self, InvocationIds},
 };
 
 /// [`HubApp`](crate::HubApp) as a service for any request body. It never fails.
@@ -54,26 +52,27 @@ where
 {
     type Response = Response<HubBody>;
     type Error = Infallible;
-    type Future = Answering;
+    type Future = HubServiceFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Answering {
+    fn call(&mut self, request: Request<B>) -> HubServiceFuture {
         let (parts, body) = request.into_parts();
-        Answering(answer(Arc::clone(&self.app), parts, Box::new(body)))
+        HubServiceFuture(answer(Arc::clone(&self.app), parts, Box::new(body)))
     }
 }
 
-/// The answer of a [`HubService`] on its way. Dropping it does not stop a hub method that has begun.
+/// The future of a response of [`HubService`]. A hub method that has started runs to its end when the
+/// future is dropped.
 #[must_use = "futures do nothing unless awaited"]
-pub struct Answering(Answer);
+pub struct HubServiceFuture(ResponseFuture);
 
-/// An answer on its way.
-pub(crate) type Answer = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
+/// The boxed future of a response.
+pub(crate) type ResponseFuture = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
 
-impl Future for Answering {
+impl Future for HubServiceFuture {
     type Output = Result<Response<HubBody>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -81,13 +80,13 @@ impl Future for Answering {
     }
 }
 
-impl fmt::Debug for Answering {
+impl fmt::Debug for HubServiceFuture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Answering")
+        f.write_str("HubServiceFuture")
     }
 }
 
-/// The body of an answer: whole, in memory.
+/// The body of a response: in memory, known in full.
 #[derive(Clone, Debug, Default)]
 pub struct HubBody(Full<Bytes>);
 
@@ -123,7 +122,7 @@ pub(crate) fn answer(
     app: Arc<Inner>,
     parts: http::request::Parts,
     body: Box<dyn ReadBody>,
-) -> Answer {
+) -> ResponseFuture {
     let route = app.routes.of(&parts.method, parts.uri.path());
     if route == Route::Upstream && app.routes.code_fits(parts.uri.query()) {
         return Box::pin(upstream::handle(app, parts, body, InvocationIds::OfClients));

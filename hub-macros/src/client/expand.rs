@@ -76,8 +76,8 @@ fn declaration(call: &CallDef, root: &Root) -> TokenStream {
     let CallDef { sig, attrs, answer, sound, .. } = call;
     let private = root.private_at(Span::mixed_site());
     let future: Type = match answer {
-        Some(answer) => parse_quote!(#private::Invoking<#answer>),
-        None => parse_quote!(#private::Sending),
+        Some(answer) => parse_quote!(#private::InvokeFuture<#answer>),
+        None => parse_quote!(#private::SendFuture),
     };
     let mut declared = Signature {
         constness: None,
@@ -125,10 +125,10 @@ fn implementation(call: &CallDef) -> TokenStream {
     });
     let (output, deliver) = match answer {
         Some(answer) => (
-            quote_spanned!(site=> __hub::Invoking<#answer>),
+            quote_spanned!(site=> __hub::InvokeFuture<#answer>),
             quote_spanned!(at(answer.span())=> __hub::invoke::<#answer, _, _>),
         ),
-        None => (quote_spanned!(site=> __hub::Sending), quote_spanned!(site=> __hub::send)),
+        None => (quote_spanned!(site=> __hub::SendFuture), quote_spanned!(site=> __hub::send)),
     };
     quote_spanned! {site=>
         #(#conditions)*

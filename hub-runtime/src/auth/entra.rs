@@ -26,7 +26,7 @@ const KEY_ENDS: Duration = Duration::from_secs(90 * 60);
 const KEY_RETRY: Duration = Duration::from_secs(5 * 60);
 
 /// The tokens of one source, each kept until shortly before its end.
-pub(crate) struct Entra {
+pub(crate) struct EntraTokens {
     source: Arc<dyn TokenSource>,
     clock: Clock,
     held: Mutex<Option<AccessToken>>,
@@ -34,7 +34,7 @@ pub(crate) struct Entra {
     asking: tokio::sync::Mutex<()>,
 }
 
-impl Entra {
+impl EntraTokens {
     pub(crate) fn new(source: Arc<dyn TokenSource>, clock: Clock) -> Self {
         Self { source, clock, held: Mutex::new(None), asking: tokio::sync::Mutex::new(()) }
     }
@@ -70,9 +70,9 @@ impl Entra {
     }
 }
 
-impl fmt::Debug for Entra {
+impl fmt::Debug for EntraTokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Entra")
+        f.write_str("EntraTokens")
     }
 }
 
@@ -98,12 +98,12 @@ pub(crate) struct SigningKey {
 #[derive(Debug)]
 pub(crate) struct TemporaryKey {
     clock: Clock,
-    held: Mutex<Held>,
+    held: Mutex<KeyState>,
     fetching: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
-struct Held {
+struct KeyState {
     /// With the time of its fetch, counted from the app's start.
     key: Option<(SigningKey, Duration)>,
     failed: Option<Duration>,
@@ -136,7 +136,7 @@ impl TemporaryKey {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         match fetched {
             Ok(key) => {
-                *held = Held { key: Some((key.clone(), now)), failed: None };
+                *held = KeyState { key: Some((key.clone(), now)), failed: None };
                 Ok(key)
             }
             Err(error) => {
@@ -199,10 +199,10 @@ mod tests {
         }
     }
 
-    fn entra() -> (Entra, Arc<Source>) {
+    fn entra() -> (EntraTokens, Arc<Source>) {
         let clock = Clock::start();
         let source = Arc::new(Source { clock: Some(clock), ..Source::default() });
-        (Entra::new(Arc::new(Arc::clone(&source)), clock), source)
+        (EntraTokens::new(Arc::new(Arc::clone(&source)), clock), source)
     }
 
     async fn pass(minutes: u64) {

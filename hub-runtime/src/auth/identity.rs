@@ -31,8 +31,8 @@ use crate::{
     config::{
         endpoint::{Identity, UserAssigned},
         env::{self, Variables},
-        is_loopback,
     },
+    loopback::is_loopback,
     rest::transport::Transport,
 };
 

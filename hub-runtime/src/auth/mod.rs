@@ -16,7 +16,7 @@ use hub_core::{
 };
 use serde_json::{Map, Value};
 
-pub(crate) use self::entra::{Entra, SigningKey, TemporaryKey};
+pub(crate) use self::entra::{EntraTokens, SigningKey, TemporaryKey};
 pub use self::token_source::{AccessToken, TokenSource, TokenSourceError};
 use crate::config::connection_string::path_of;
 
@@ -39,7 +39,7 @@ pub(crate) fn rest_token(url: &str, key: &Secret, now: u64) -> Result<String, To
 #[derive(Clone, Debug)]
 pub(crate) enum SignIn {
     Key(Secret),
-    Entra(Arc<Entra>),
+    Entra(Arc<EntraTokens>),
 }
 
 impl SignIn {

@@ -37,7 +37,7 @@ pub(crate) struct UpstreamTokenCheck {
 
 /// Why a call is not believed. The texts are for the log.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NotVouched {
+pub(crate) enum UpstreamTokenError {
     #[error(
         "the header Authorization holds no bearer token; set the upstream authentication of the service to ManagedIdentity"
     )]
@@ -57,16 +57,16 @@ impl UpstreamTokenCheck {
     }
 
     /// Whether the service of the plan made this call.
-    pub(crate) async fn check(&self, headers: &HeaderMap) -> Result<(), NotVouched> {
-        let token = bearer(headers).ok_or(NotVouched::Missing)?;
+    pub(crate) async fn check(&self, headers: &HeaderMap) -> Result<(), UpstreamTokenError> {
+        let token = bearer(headers).ok_or(UpstreamTokenError::Missing)?;
         let claims = self.claims(token).await?;
         let Some(wanted) = &self.plan.client_id else { return Ok(()) };
         let names = ["appid", "azp", "oid"];
         let fits = names.iter().any(|name| claims.all(name).any(|value| value == wanted));
-        if fits { Ok(()) } else { Err(NotVouched::Client) }
+        if fits { Ok(()) } else { Err(UpstreamTokenError::Client) }
     }
 
-    async fn claims(&self, token: &str) -> Result<Claims, NotVouched> {
+    async fn claims(&self, token: &str) -> Result<Claims, UpstreamTokenError> {
         let now = self.clock.now();
         let verifier = match self.younger_than(REFRESH) {
             Some(verifier) => verifier,
@@ -88,7 +88,7 @@ impl UpstreamTokenCheck {
     }
 
     /// Keys younger than `age`: fetched, unless somebody else just did. Without an answer the old ones.
-    async fn fetched(&self, age: Duration) -> Result<TokenVerifier, NotVouched> {
+    async fn fetched(&self, age: Duration) -> Result<TokenVerifier, UpstreamTokenError> {
         let mut last = self.fetching.lock().await;
         if let Some(verifier) = self.younger_than(age) {
             return Ok(verifier);
@@ -108,7 +108,8 @@ impl UpstreamTokenCheck {
                 Ok(verifier)
             }
             Err(problem) => {
-                let error = NotVouched::Keys { url: self.plan.keys_url.to_string(), problem };
+                let error =
+                    UpstreamTokenError::Keys { url: self.plan.keys_url.to_string(), problem };
                 let Some(old) = old else { return Err(error) };
                 tracing::warn!(%error, "the keys that are known go on");
                 Ok(old)

@@ -5,48 +5,49 @@ use std::sync::{Arc, atomic::AtomicBool};
 use http::Uri;
 use tokio_util::task::TaskTracker;
 
-use super::{BuildError, HubAppBuilder, plan::Household, start_table};
+#[cfg(feature = "local")]
+use super::embedded;
+use super::{BuildError, HubAppBuilder, plan::PlannedService, start_table};
 use crate::{
     HubApp,
-    app::{Hubs, Inner, NegotiateOptions},
-    auth::{Entra, SignIn, TokenSource, upstream_token::UpstreamTokenCheck},
+    auth::{EntraTokens, SignIn, TokenSource, upstream_token::UpstreamTokenCheck},
     clock::Clock,
     config::{
         self, Plan, SignalR,
         endpoint::{Credential, EndpointPlan, Identity},
         env::{self, Variables},
     },
-    cors::Cors,
-    counters::Counts,
+    counters::AtomicCounters,
     endpoints::UsualRouter,
-    home::{Address, Home, Surroundings},
-    negotiate_limit::Limiter,
+    loopback::is_loopback,
+    negotiate::{cors::Cors, limit::Limiter},
     rest::transport::Transport,
     routes::Routes,
-    upstream::UpstreamOptions,
+    service_group::{ServiceAddress, ServiceGroup, Shared},
+    shared::{Hubs, Inner, NegotiateOptions, UpstreamOptions},
 };
 
 pub(crate) fn assemble(
     mut builder: HubAppBuilder,
     signalr: &SignalR,
-    households: Vec<Household>,
+    planned: Vec<PlannedService>,
 ) -> Result<HubApp, BuildError> {
-    let around = Surroundings {
+    let shared = Shared {
         clock: Clock::start(),
-        rest: signalr.rest.options(&builder),
+        rest: signalr.rest.options(builder.rest_timeout, builder.retries, builder.trace_messages),
         router: builder.router.take().unwrap_or_else(|| Arc::new(UsualRouter)),
         tasks: TaskTracker::new(),
     };
-    let transport = transport(&households)?;
-    let local = households.iter().find_map(|household| match &household.connection.plan {
+    let transport = transport(&planned)?;
+    let local = planned.iter().find_map(|service| match &service.connection.plan {
         Plan::Local(plan) => Some(plan.clone()),
         Plan::Service(_) | Plan::Missing(_) => None,
     });
     #[cfg(feature = "local")]
-    let opened = local
+    let bound = local
         .map(|plan| {
             let (after_call, operator) = (builder.after_call.take(), builder.operator.take());
-            crate::embedded::open(&plan, after_call, operator)
+            embedded::open(&plan, after_call, operator)
         })
         .transpose()?;
     #[cfg(not(feature = "local"))]
@@ -54,41 +55,41 @@ pub(crate) fn assemble(
         return Err(BuildError::Feature("local"));
     }
 
-    let (mut hubs, mut homes) = (Hubs::default(), Vec::new());
-    for Household { connection, hubs: here } in households {
+    let (mut hubs, mut groups) = (Hubs::default(), Vec::new());
+    for PlannedService { connection, hubs: here } in planned {
         let addresses = match (&connection.plan, &transport) {
             (Plan::Service(endpoints), Some(transport)) => {
-                addresses(endpoints, transport, around.clock)?
+                addresses(endpoints, transport, shared.clock)?
             }
             #[cfg(feature = "local")]
-            (Plan::Local(_), _) => opened.iter().map(|opened| opened.address()).collect(),
+            (Plan::Local(_), _) => bound.iter().map(|bound| bound.address()).collect(),
             _ => continue,
         };
         let tokens = connection.upstream_tokens.clone().zip(transport.clone());
         let tokens =
-            tokens.map(|(plan, transport)| UpstreamTokenCheck::new(plan, transport, around.clock));
+            tokens.map(|(plan, transport)| UpstreamTokenCheck::new(plan, transport, shared.clock));
         let wrap = builder.wrap_outbound.take();
-        let home = Arc::new(Home::new(&connection, addresses, &around, tokens, wrap));
+        let group = Arc::new(ServiceGroup::new(&connection, addresses, &shared, tokens, wrap));
         for hub in here {
             start_table::mounted(&*hub);
-            hubs.insert(hub, &home);
+            hubs.insert(hub, &group);
         }
-        homes.push(home);
+        groups.push(group);
     }
     start_table::not_mounted(&hubs);
-    let Some(home) = homes.first().cloned() else {
+    let Some(first_group) = groups.first().cloned() else {
         return Err(BuildError::Problems(Vec::new()));
     };
     #[cfg_attr(not(feature = "local"), allow(unused_mut, reason = "only `local` changes it"))]
-    let mut inner = inner(builder, signalr, hubs, home, homes, around);
+    let mut inner = inner(builder, signalr, hubs, first_group, groups, shared);
     #[cfg(feature = "local")]
     {
-        inner.embedded = opened.as_ref().map(|opened| opened.embedded());
+        inner.embedded = bound.as_ref().map(|bound| bound.embedded());
     }
     let app = HubApp { inner: Arc::new(inner) };
     #[cfg(feature = "local")]
-    if let Some(opened) = opened {
-        opened.serve(&app);
+    if let Some(bound) = bound {
+        bound.serve(&app);
     }
     Ok(app)
 }
@@ -98,15 +99,16 @@ fn addresses(
     endpoints: &[EndpointPlan],
     transport: &Arc<dyn Transport>,
     clock: Clock,
-) -> Result<Vec<Address>, BuildError> {
+) -> Result<Vec<ServiceAddress>, BuildError> {
     let address = |endpoint: &EndpointPlan| {
         let sign_in = match &endpoint.credential {
             Credential::Key(key) => SignIn::Key(key.clone()),
-            Credential::Identity(identity) => {
-                SignIn::Entra(Arc::new(Entra::new(source(endpoint, identity, transport)?, clock)))
-            }
+            Credential::Identity(identity) => SignIn::Entra(Arc::new(EntraTokens::new(
+                source(endpoint, identity, transport)?,
+                clock,
+            ))),
         };
-        Ok(Address::of(endpoint, sign_in, Arc::clone(transport)))
+        Ok(ServiceAddress::of(endpoint, sign_in, Arc::clone(transport)))
     };
     endpoints.iter().map(address).collect()
 }
@@ -142,11 +144,11 @@ fn inner(
     builder: HubAppBuilder,
     signalr: &SignalR,
     hubs: Hubs,
-    home: Arc<Home>,
-    homes: Vec<Arc<Home>>,
-    around: Surroundings,
+    first_group: Arc<ServiceGroup>,
+    groups: Vec<Arc<ServiceGroup>>,
+    shared: Shared,
 ) -> Inner {
-    let all_embedded = homes.iter().all(|home| home.is_embedded);
+    let all_embedded = groups.iter().all(|group| group.is_embedded);
     let origins = builder.origins.iter().chain(&signalr.origins).cloned().collect();
     let behind_app_service = env::process
         .set(env::APP_SERVICE_AUTH)
@@ -154,10 +156,10 @@ fn inner(
     let code = builder.upstream_code.or_else(|| signalr.upstream_code.clone());
     Inner {
         #[cfg(feature = "server")]
-        well_known_key: homes.iter().any(|home| home.keys.knows(config::WELL_KNOWN_KEY)),
+        well_known_key: groups.iter().any(|group| group.keys.knows(config::WELL_KNOWN_KEY)),
         hubs,
-        home,
-        homes,
+        first_group,
+        groups,
         upstream: UpstreamOptions {
             trust_plain_claims: signalr.trust_plain_claims,
             detailed_errors: builder.detailed_errors || all_embedded,
@@ -172,9 +174,9 @@ fn inner(
             warned_app_service: AtomicBool::new(false),
         },
         routes: Routes::new(&builder.route_prefix, builder.upstream_paths, code),
-        clock: around.clock,
-        tasks: around.tasks,
-        counts: Counts::default(),
+        clock: shared.clock,
+        tasks: shared.tasks,
+        counts: AtomicCounters::default(),
         shutdown_wait: builder.shutdown_wait,
         closing: AtomicBool::new(false),
         #[cfg(feature = "functions")]
@@ -185,9 +187,9 @@ fn inner(
 }
 
 /// The one pool of connections to services elsewhere, if there are any.
-fn transport(households: &[Household]) -> Result<Option<Arc<dyn Transport>>, BuildError> {
+fn transport(planned: &[PlannedService]) -> Result<Option<Arc<dyn Transport>>, BuildError> {
     let endpoints = || {
-        households.iter().flat_map(|household| match &household.connection.plan {
+        planned.iter().flat_map(|service| match &service.connection.plan {
             Plan::Service(endpoints) => endpoints.as_slice(),
             Plan::Local(_) | Plan::Missing(_) => &[],
         })
@@ -199,7 +201,7 @@ fn transport(households: &[Household]) -> Result<Option<Arc<dyn Transport>>, Bui
     let is_https = |uri: &Uri| uri.scheme_str() == Some("https");
     let services = endpoints()
         .any(|endpoint| is_https(endpoint.server_endpoint.as_ref().unwrap_or(&endpoint.endpoint)));
-    let tokens = households.iter().filter_map(|it| it.connection.upstream_tokens.as_ref());
+    let tokens = planned.iter().filter_map(|it| it.connection.upstream_tokens.as_ref());
     let keys = tokens.into_iter().any(|tokens| is_https(&tokens.keys_url));
     // Where tokens come from is told by the environment, and it is https unless that says otherwise.
     let authority = env::process.set(env::AUTHORITY_HOST);
@@ -214,9 +216,8 @@ fn transport(households: &[Household]) -> Result<Option<Arc<dyn Transport>>, Bui
 
 /// What works, and should not be in production.
 fn warn_about_weaknesses(service: &EndpointPlan) {
-    let plain = |uri: &&Uri| {
-        uri.scheme_str() == Some("http") && !uri.host().is_some_and(config::is_loopback)
-    };
+    let plain =
+        |uri: &&Uri| uri.scheme_str() == Some("http") && !uri.host().is_some_and(is_loopback);
     if let Some(endpoint) = service.addresses().find(plain) {
         tracing::warn!(%endpoint, "tokens and messages travel unencrypted: use https outside of a private network");
     }

@@ -1,6 +1,8 @@
 //! Putting an app together, with every problem reported at once.
 
 mod assemble;
+#[cfg(feature = "local")]
+mod embedded;
 mod error;
 mod plan;
 mod problems;
@@ -12,12 +14,15 @@ use hub_core::{
     __private::Filters,
     Filter, Hub, Secret,
     mounted::{Mounted, MountedHub},
-    outbound::Outbound,
 };
 
+#[cfg(feature = "local")]
+use self::embedded::AfterCall;
 pub use self::error::BuildError;
-use self::plan::households;
-use crate::{EndpointRouter, HubApp, NegotiateLimit, SignalR, rest::Retries};
+use self::plan::planned_services;
+use crate::{
+    EndpointRouter, HubApp, NegotiateLimit, SignalR, rest::Retries, service_group::WrapOutbound,
+};
 
 /// How large an upstream body may be, in bytes, unless the builder says otherwise.
 const MAX_BODY: usize = 4 * 1024 * 1024;
@@ -53,13 +58,6 @@ pub struct HubAppBuilder {
     #[cfg(feature = "local")]
     pub(crate) operator: Option<tracing::Dispatch>,
 }
-
-/// Stands between the app and its way out; the test harness records there.
-pub(crate) type WrapOutbound = Box<dyn FnOnce(Arc<dyn Outbound>) -> Arc<dyn Outbound>>;
-
-/// Is told the headers of each upstream call that the embedded service made, once it is answered.
-#[cfg(feature = "local")]
-pub(crate) type AfterCall = Box<dyn Fn(&http::HeaderMap) + Send + Sync>;
 
 impl HubAppBuilder {
     pub(crate) fn new() -> Self {
@@ -206,7 +204,7 @@ impl HubAppBuilder {
     }
 
     /// How long one attempt of a call to the service may take; 100 s unless said otherwise. A client
-    /// result has its own time, see [`Invoking::timeout`](crate::Invoking::timeout).
+    /// result has its own time, see [`InvokeFuture::timeout`](crate::InvokeFuture::timeout).
     pub fn rest_timeout(mut self, timeout: Duration) -> Self {
         self.rest_timeout = Some(timeout);
         self
@@ -253,14 +251,14 @@ impl HubAppBuilder {
         let mut problems = problems::of(&self);
         let hubs: Vec<_> = self.hubs.drain(..).map(|hub| surrounded(hub, &self.filters)).collect();
         let signalr = self.signalr.take();
-        let households = signalr.map(|signalr| {
+        let planned = signalr.map(|signalr| {
             let code = self.upstream_code.is_some() || signalr.upstream_code.is_some();
-            (households(&signalr, &hubs, code, &mut problems), signalr)
+            (planned_services(&signalr, &hubs, code, &mut problems), signalr)
         });
-        let Some((households, signalr)) = households.filter(|_| problems.is_empty()) else {
+        let Some((planned, signalr)) = planned.filter(|_| problems.is_empty()) else {
             return Err(BuildError::Problems(problems));
         };
-        assemble::assemble(self, &signalr, households)
+        assemble::assemble(self, &signalr, planned)
     }
 }
 

@@ -6,49 +6,48 @@ use hub_core::{Secret, mounted::MountedHub, names};
 
 use crate::{
     SignalR,
-    app::wire_name,
     config::{
         Plan,
         connection::{Connection, MIN_CLAIMS_KEY},
         endpoint::{Credential, EndpointPlan, Identity},
     },
-    home::at_service,
+    wire_name::{at_service, wire_name},
 };
 
 /// A connection and the hubs that live there.
-pub(crate) struct Household {
+pub(crate) struct PlannedService {
     pub(crate) connection: Connection,
     pub(crate) hubs: Vec<Arc<dyn MountedHub>>,
 }
 
 /// Parts the hubs by their connections, and adds what is wrong. `code` says whether upstream calls must
 /// know a secret of their address.
-pub(crate) fn households(
+pub(crate) fn planned_services(
     signalr: &SignalR,
     hubs: &[Arc<dyn MountedHub>],
     code: bool,
     problems: &mut Vec<String>,
-) -> Vec<Household> {
+) -> Vec<PlannedService> {
     let mut names: Vec<&'static str> = Vec::new();
     for hub in hubs {
         if !names.contains(&hub.connection()) {
             names.push(hub.connection());
         }
     }
-    let mut households = Vec::new();
+    let mut planned = Vec::new();
     for name in names {
         match signalr.connection(name) {
             Ok(connection) => {
                 let lives_here = |hub: &&Arc<dyn MountedHub>| hub.connection() == name;
                 let hubs: Vec<_> = hubs.iter().filter(lives_here).cloned().collect();
                 problems.extend(problems_of(&connection, &hubs, code));
-                households.push(Household { connection, hubs });
+                planned.push(PlannedService { connection, hubs });
             }
             Err(error) => problems.extend(error.problems().iter().map(ToString::to_string)),
         }
     }
-    problems.extend(name_problems(&households));
-    households
+    problems.extend(name_problems(&planned));
+    planned
 }
 
 fn problems_of(connection: &Connection, hubs: &[Arc<dyn MountedHub>], code: bool) -> Vec<String> {
@@ -108,12 +107,12 @@ fn identity_problems(
 }
 
 /// Names that do not fit, or meet, only at the service.
-fn name_problems(households: &[Household]) -> Vec<String> {
+fn name_problems(planned: &[PlannedService]) -> Vec<String> {
     let mut problems = Vec::new();
     let mut seen: Vec<(String, String)> = Vec::new();
-    for household in households {
-        let application = household.connection.application.as_deref();
-        for hub in &household.hubs {
+    for service in planned {
+        let application = service.connection.application.as_deref();
+        for hub in &service.hubs {
             let (name, at_service) = (wire_name(hub.name()), at_service(application, hub.name()));
             if application.is_some()
                 && let Err(error) = names::check_hub(&at_service)

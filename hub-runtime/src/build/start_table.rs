@@ -2,7 +2,7 @@
 
 use hub_core::{Category, mounted::MountedHub};
 
-use crate::app::Hubs;
+use crate::shared::Hubs;
 
 /// A hub that is mounted, with what it answers.
 pub(crate) fn mounted(hub: &dyn MountedHub) {

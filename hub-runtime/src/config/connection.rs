@@ -6,9 +6,10 @@ use super::{
     ConnectionStringError, LocalPlan, Plan, SettingProblem, WELL_KNOWN_KEY,
     connection_string::ConnectionString,
     endpoint::{EndpointPlan, EndpointRole, Reader},
-    env, is_loopback, unknown,
+    env, unknown,
     upstream::UpstreamTokens,
 };
+use crate::loopback::is_loopback;
 
 /// The shortest claims key, in bytes.
 pub(crate) const MIN_CLAIMS_KEY: usize = 32;

@@ -12,7 +12,7 @@ mod unknown;
 pub(crate) mod upstream;
 mod values;
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use http::Uri;
 use hub_core::{Secret, names};
@@ -304,13 +304,6 @@ impl SignalR {
             upstream_code: None,
         }
     }
-}
-
-/// Whether a host name or address never leaves the machine.
-pub(crate) fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// What is wrong with a port.

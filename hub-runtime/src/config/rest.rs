@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{endpoint::Reader, env, values};
-use crate::{Retries, build::HubAppBuilder, rest::RestOptions};
+use crate::{Retries, rest::RestOptions};
 
 /// The most retries that a setting may ask for.
 const MAX_RETRIES: u32 = 100;
@@ -26,13 +26,18 @@ pub(crate) enum RetryMode {
 }
 
 impl RestSettings {
-    /// What the app says wins over the settings, and these over the defaults.
-    pub(crate) fn options(&self, app: &HubAppBuilder) -> RestOptions {
+    /// Values of the app win over settings, and settings over defaults.
+    pub(crate) fn options(
+        &self,
+        timeout: Option<Duration>,
+        retries: Option<Retries>,
+        trace_messages: bool,
+    ) -> RestOptions {
         let defaults = RestOptions::default();
         RestOptions {
-            timeout: app.rest_timeout.or(self.timeout).unwrap_or(defaults.timeout),
-            retries: app.retries.unwrap_or_else(|| self.retries()),
-            trace_messages: app.trace_messages,
+            timeout: timeout.or(self.timeout).unwrap_or(defaults.timeout),
+            retries: retries.unwrap_or_else(|| self.retries()),
+            trace_messages,
         }
     }
 

@@ -2,7 +2,8 @@
 
 use http::Uri;
 
-use super::{SettingProblem, endpoint::Reader, env, is_loopback, values};
+use super::{SettingProblem, endpoint::Reader, env, values};
+use crate::loopback::is_loopback;
 
 /// Where tokens of Microsoft Entra come from, unless `AZURE_AUTHORITY_HOST` says otherwise.
 const AUTHORITY: &str = "https://login.microsoftonline.com";

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hub_core::Category;
 use serde_json::{Value, json};
 
-use super::{Deployment, HubFacts};
+use super::{Deployment, HubSummary};
 
 /// The function that upstream requests are forwarded to.
 pub(super) const UPSTREAM: &str = "signalr";
@@ -74,7 +74,7 @@ pub(super) fn functions(deployment: &Deployment) -> BTreeMap<String, Value> {
 /// Where the app takes upstream requests on this host: what begins with `runtime` is the host's own.
 pub(super) const UPSTREAM_ROUTE: &str = "api/signalr";
 
-fn triggers(functions: &mut BTreeMap<String, Value>, hub: &HubFacts) {
+fn triggers(functions: &mut BTreeMap<String, Value>, hub: &HubSummary) {
     for method in &hub.methods {
         let category = method.category.wire_name();
         let name = match method.category {

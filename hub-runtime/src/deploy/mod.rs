@@ -18,14 +18,14 @@ use hub_core::{Category, mounted::MethodInfo};
 use serde_json::Value;
 
 pub(crate) use self::command::Command;
-use crate::{HubApp, app::wire_name, config::is_loopback};
+use crate::{HubApp, loopback::is_loopback, wire_name::wire_name};
 
 /// What `deploy-files` writes: the functions of the hubs, the upstream rules, and the template with the
 /// service.
 #[derive(Clone, Debug)]
 #[must_use = "a deployment does nothing until it is written"]
 pub struct Deployment {
-    hubs: Vec<HubFacts>,
+    hubs: Vec<HubSummary>,
     origins: Vec<String>,
     prefix: String,
     executable: String,
@@ -47,7 +47,7 @@ pub struct DeploymentFile {
 
 /// What a deployment needs to know of a hub.
 #[derive(Clone, Debug)]
-struct HubFacts {
+struct HubSummary {
     /// As clients name it.
     name: String,
     /// As the service names it.
@@ -58,7 +58,7 @@ struct HubFacts {
     methods: Vec<MethodInfo>,
 }
 
-impl HubFacts {
+impl HubSummary {
     fn has(&self, category: Category) -> bool {
         self.methods.iter().any(|method| method.category == category)
     }
@@ -69,7 +69,7 @@ impl HubApp {
     /// Bicep template, and the steps. The command `deploy-files` of an app that calls [`Self::run`] writes
     /// the same.
     pub fn deployment(&self) -> Deployment {
-        let hubs = self.inner.hubs.all().into_iter().map(|mount| HubFacts {
+        let hubs = self.inner.hubs.all().into_iter().map(|mount| HubSummary {
             name: wire_name(mount.hub.name()),
             wire_name: mount.wire_name.to_string(),
             connection: mount.hub.connection(),

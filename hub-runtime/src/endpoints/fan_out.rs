@@ -22,8 +22,9 @@ pub(crate) struct FanOut {
 }
 
 /// What one endpoint said.
-type Said<T, E> = (usize, Result<T, E>);
-type Asking<T, E> = FuturesUnordered<Pin<Box<dyn Future<Output = Said<T, E>> + Send>>>;
+type EndpointResult<T, E> = (usize, Result<T, E>);
+type PendingResults<T, E> =
+    FuturesUnordered<Pin<Box<dyn Future<Output = EndpointResult<T, E>> + Send>>>;
 
 impl FanOut {
     pub(crate) fn new(endpoints: Arc<Endpoints>) -> Self {
@@ -47,7 +48,7 @@ impl FanOut {
     }
 
     /// Asks every target at once.
-    fn ask<T, E, F, A>(&self, targets: Vec<(usize, Arc<Endpoint>)>, ask: F) -> Asking<T, E>
+    fn ask<T, E, F, A>(&self, targets: Vec<(usize, Arc<Endpoint>)>, ask: F) -> PendingResults<T, E>
     where
         F: Fn(Arc<Endpoint>) -> A,
         A: Future<Output = Result<T, E>> + Send + 'static,
@@ -63,7 +64,7 @@ impl FanOut {
     }
 
     /// The first "yes" is the answer; what is still under way goes on by itself.
-    async fn any(&self, mut asking: Asking<bool, SendError>) -> Result<bool, SendError> {
+    async fn any(&self, mut asking: PendingResults<bool, SendError>) -> Result<bool, SendError> {
         let (mut failed, of) = (Vec::new(), asking.len());
         while let Some((index, answer)) = asking.next().await {
             match answer {
@@ -83,7 +84,7 @@ impl FanOut {
     }
 
     /// Waits for all; a failure is the answer, else "yes" when there is one.
-    async fn all(&self, asking: Asking<bool, SendError>) -> Result<bool, SendError> {
+    async fn all(&self, asking: PendingResults<bool, SendError>) -> Result<bool, SendError> {
         let of = asking.len();
         let (mut yes, mut failed) = (false, Vec::new());
         for (index, answer) in asking.collect::<Vec<_>>().await {

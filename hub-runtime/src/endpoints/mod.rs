@@ -86,7 +86,7 @@ impl Endpoint {
     }
 
     async fn probe(&self) -> bool {
-        self.rest.caller.is_healthy(health::TIMEOUT).await
+        self.rest.client.is_healthy(health::TIMEOUT).await
     }
 
     fn set_online(&self, online: bool) {

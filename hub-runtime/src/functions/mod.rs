@@ -22,13 +22,13 @@ use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
 use http_body_util::Full;
 use hyper::ext::ReasonPhrase;
 
-use self::trigger::{Answered, Trigger};
+use self::trigger::{Trigger, TriggerResult};
 use crate::{
     HubApp,
-    app::Inner,
     bindings::FunctionAnswer,
     config::{self, env},
     read_body::{ReadBody, ReadError},
+    shared::Inner,
     upstream::{self, InvocationIds},
 };
 
@@ -91,7 +91,7 @@ pub(crate) async fn handle(
         return failed(StatusCode::NOT_FOUND, "no signalRTrigger");
     };
     // Without a key there is no signature that could hold, and the call brings nothing else to check.
-    if app.homes.iter().any(|home| home.without_key) {
+    if app.groups.iter().any(|group| group.without_key) {
         tracing::error!(
             function,
             "a signalRTrigger cannot be verified without an access key: use forwarded HTTP triggers, which `deploy-files` writes"
@@ -103,14 +103,14 @@ pub(crate) async fn handle(
     // The host does not tell the invocation id, so a copy of such a call runs again.
     let answer = upstream::handle(app, upstream, body, InvocationIds::MadeUp).await;
     match trigger::read(&answer) {
-        Answered::Value(value) => {
+        TriggerResult::Value(value) => {
             warn_about_base64(&function, &value);
             match FunctionAnswer::new().returning(&value) {
                 Ok(answer) => whole(StatusCode::OK, &answer),
                 Err(_) => failed(StatusCode::INTERNAL_SERVER_ERROR, "the result is not JSON"),
             }
         }
-        Answered::Failed(status, text) => failed(status, &text),
+        TriggerResult::Failed(status, text) => failed(status, &text),
     }
 }
 

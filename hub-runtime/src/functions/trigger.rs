@@ -29,7 +29,7 @@ pub(super) struct Trigger {
 
 /// What the app answered to the upstream request.
 #[derive(Debug, PartialEq)]
-pub(super) enum Answered {
+pub(super) enum TriggerResult {
     /// The method's result; `null` without one.
     Value(Value),
     /// The method failed or was not called, and why in the words for the client.
@@ -83,7 +83,7 @@ impl Trigger {
 }
 
 /// Takes the completion out of an upstream answer.
-pub(super) fn read(answer: &Response<Bytes>) -> Answered {
+pub(super) fn read(answer: &Response<Bytes>) -> TriggerResult {
     #[derive(Deserialize)]
     struct Completion {
         #[serde(default)]
@@ -96,15 +96,15 @@ pub(super) fn read(answer: &Response<Bytes>) -> Answered {
         let body = String::from_utf8_lossy(answer.body());
         let text =
             if body.is_empty() { status.canonical_reason().unwrap_or("refused") } else { &body };
-        return Answered::Failed(status, text.to_owned());
+        return TriggerResult::Failed(status, text.to_owned());
     }
     let body = answer.body().strip_suffix(b"\x1e").unwrap_or(answer.body());
     match serde_json::from_slice(body) {
         // An answer without a body is that of `connected` and `disconnected`.
-        Err(_) => Answered::Value(Value::Null),
+        Err(_) => TriggerResult::Value(Value::Null),
         Ok(Completion { error: Some(error), .. }) => {
-            Answered::Failed(StatusCode::INTERNAL_SERVER_ERROR, error)
+            TriggerResult::Failed(StatusCode::INTERNAL_SERVER_ERROR, error)
         }
-        Ok(Completion { result, .. }) => Answered::Value(result),
+        Ok(Completion { result, .. }) => TriggerResult::Value(result),
     }
 }

@@ -9,7 +9,7 @@ use hub_core::{
 use super::{
     body::Body,
     endpoints::{self, Endpoint, Send},
-    retry::Repeat,
+    retry::Idempotency,
 };
 
 /// One call, as often as it is tried.
@@ -21,7 +21,7 @@ pub(super) struct Call<'a> {
     pub(super) operation: &'static str,
     pub(super) endpoint: Endpoint,
     pub(super) body: Option<Body>,
-    pub(super) repeat: Repeat,
+    pub(super) idempotency: Idempotency,
 }
 
 impl<'a> Call<'a> {
@@ -33,43 +33,63 @@ impl<'a> Call<'a> {
             Send::User(_) => "send_to_user",
         };
         let endpoint = endpoints::send(hub, to);
-        Self { hub, operation, endpoint, body: Some(body), repeat: Repeat::Doubles }
+        Self { hub, operation, endpoint, body: Some(body), idempotency: Idempotency::NotIdempotent }
     }
 
     pub(super) fn invoke(hub: &'a str, connection_id: &str, body: Body) -> Self {
         let endpoint = endpoints::invoke(hub, connection_id);
-        Self { hub, operation: "invoke", endpoint, body: Some(body), repeat: Repeat::Doubles }
+        Self {
+            hub,
+            operation: "invoke",
+            endpoint,
+            body: Some(body),
+            idempotency: Idempotency::NotIdempotent,
+        }
     }
 
     /// The temporary key for tokens of clients.
     pub(super) fn access_key() -> Self {
         let (hub, endpoint) = ("", endpoints::access_key());
-        Self { hub, operation: "access_key", endpoint, body: None, repeat: Repeat::Harmless }
+        Self {
+            hub,
+            operation: "access_key",
+            endpoint,
+            body: None,
+            idempotency: Idempotency::Idempotent,
+        }
     }
 
     /// A token for a client.
     pub(super) fn generate_token(hub: &'a str, user: Option<&str>, minutes: u64) -> Self {
         let endpoint = endpoints::generate_token(hub, user, minutes);
-        Self { hub, operation: "generate_token", endpoint, body: None, repeat: Repeat::Harmless }
+        Self {
+            hub,
+            operation: "generate_token",
+            endpoint,
+            body: None,
+            idempotency: Idempotency::Idempotent,
+        }
     }
 
     pub(super) fn change(hub: &'a str, change: &Change) -> Result<Self, SendError> {
         let endpoint = endpoints::change(hub, change).ok_or(SendError::Unsupported)?;
-        let (operation, repeat) = match change {
-            Change::JoinGroup { .. } => ("join_group", Repeat::Harmless),
-            Change::LeaveGroup { .. } => ("leave_group", Repeat::Harmless),
-            Change::LeaveAllGroups { .. } => ("leave_all_groups", Repeat::Harmless),
-            Change::UserJoinsGroup { .. } => ("user_joins_group", Repeat::Harmless),
-            Change::UserLeavesGroup { .. } => ("user_leaves_group", Repeat::Harmless),
-            Change::UserLeavesAllGroups { .. } => ("user_leaves_all_groups", Repeat::Harmless),
+        let (operation, idempotency) = match change {
+            Change::JoinGroup { .. } => ("join_group", Idempotency::Idempotent),
+            Change::LeaveGroup { .. } => ("leave_group", Idempotency::Idempotent),
+            Change::LeaveAllGroups { .. } => ("leave_all_groups", Idempotency::Idempotent),
+            Change::UserJoinsGroup { .. } => ("user_joins_group", Idempotency::Idempotent),
+            Change::UserLeavesGroup { .. } => ("user_leaves_group", Idempotency::Idempotent),
+            Change::UserLeavesAllGroups { .. } => {
+                ("user_leaves_all_groups", Idempotency::Idempotent)
+            }
             Change::Close { whom: CloseTarget::Connection(_), .. } => {
-                ("close_connection", Repeat::Harmless)
+                ("close_connection", Idempotency::Idempotent)
             }
             // Whoever has come back by then would be closed once more.
-            Change::Close { .. } => ("close_connections", Repeat::Doubles),
+            Change::Close { .. } => ("close_connections", Idempotency::NotIdempotent),
             _ => return Err(SendError::Unsupported),
         };
-        Ok(Self { hub, operation, endpoint, body: None, repeat })
+        Ok(Self { hub, operation, endpoint, body: None, idempotency })
     }
 
     /// The call, and the error code that means "no".
@@ -82,11 +102,20 @@ impl<'a> Call<'a> {
             Check::UserInGroup { .. } => "user_in_group",
             _ => return Err(SendError::Unsupported),
         };
-        Ok((Self { hub, operation, endpoint, body: None, repeat: Repeat::Harmless }, no))
+        Ok((
+            Self { hub, operation, endpoint, body: None, idempotency: Idempotency::Idempotent },
+            no,
+        ))
     }
 
     pub(super) fn members(hub: &'a str, group: &str, continuation: Option<&str>) -> Self {
         let endpoint = endpoints::members(hub, group, continuation);
-        Self { hub, operation: "list_group", endpoint, body: None, repeat: Repeat::Harmless }
+        Self {
+            hub,
+            operation: "list_group",
+            endpoint,
+            body: None,
+            idempotency: Idempotency::Idempotent,
+        }
     }
 }

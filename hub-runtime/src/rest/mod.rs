@@ -3,7 +3,7 @@
 pub(crate) mod answer;
 mod body;
 mod call;
-mod caller;
+mod client;
 pub(crate) mod endpoints;
 mod retry;
 mod retry_after;
@@ -22,7 +22,7 @@ use hub_core::{
     outbound::{Change, Check, MemberPage, Outbound},
 };
 
-pub(crate) use self::caller::{Caller, RestOptions};
+pub(crate) use self::client::{RestClient, RestOptions};
 pub use self::retry::Retries;
 use self::{body::Body, call::Call, endpoints::Send};
 use crate::{auth::SigningKey, telemetry};
@@ -36,7 +36,7 @@ const PARALLEL: usize = 32;
 pub(crate) struct RestOutbound {
     /// The endpoint's name in the settings.
     pub(crate) name: String,
-    pub(crate) caller: Caller,
+    pub(crate) client: RestClient,
 }
 
 impl RestOutbound {
@@ -75,14 +75,14 @@ impl RestOutbound {
 
     /// Makes a change; `false` when the connection is not at this service.
     pub(crate) async fn applied(&self, hub: &str, change: &Change) -> Result<bool, SendError> {
-        let answer = self.caller.call(&Call::change(hub, change)?).await?;
-        answer::changed(change, &answer, self.caller.now())
+        let answer = self.client.call(&Call::change(hub, change)?).await?;
+        answer::changed(change, &answer, self.client.now())
     }
 
     /// The temporary key for tokens of clients.
     pub(crate) async fn signing_key(&self) -> Result<SigningKey, SendError> {
-        let answer = self.caller.call(&Call::access_key()).await?;
-        answer::signing_key(&answer, self.caller.now())
+        let answer = self.client.call(&Call::access_key()).await?;
+        answer::signing_key(&answer, self.client.now())
     }
 
     /// A token that the service makes for a client.
@@ -93,13 +93,13 @@ impl RestOutbound {
         lifetime: Duration,
     ) -> Result<String, SendError> {
         let minutes = (lifetime.as_secs() / 60).max(1);
-        let answer = self.caller.call(&Call::generate_token(hub, user, minutes)).await?;
-        answer::client_token(&answer, self.caller.now())
+        let answer = self.client.call(&Call::generate_token(hub, user, minutes)).await?;
+        answer::client_token(&answer, self.client.now())
     }
 
     async fn send_one(&self, hub: &str, to: Send<'_>, body: Body) -> Result<(), SendError> {
-        let answer = self.caller.call(&Call::send(hub, &to, body)).await?;
-        answer::accepted(&answer, self.caller.now())
+        let answer = self.client.call(&Call::send(hub, &to, body)).await?;
+        answer::accepted(&answer, self.client.now())
     }
 
     /// One request for each target, several at a time. All of them are made; what failed is told by
@@ -167,10 +167,10 @@ impl Outbound for RestOutbound {
         let call = Call::invoke(hub, connection_id, Body::json(&payload)?);
         let timeout = timeout.unwrap_or(INVOKE_TIMEOUT);
         // Dropping the call hangs up, which is how the service learns that nobody waits any more.
-        let answer = tokio::time::timeout(timeout, self.caller.within(&call, timeout)).await;
+        let answer = tokio::time::timeout(timeout, self.client.within(&call, timeout)).await;
         let answer = answer.unwrap_or(Err(SendError::TimedOut(timeout)));
         match answer {
-            Ok(answer) => answer::client_result(&answer, self.caller.now()),
+            Ok(answer) => answer::client_result(&answer, self.client.now()),
             Err(SendError::TimedOut(timeout)) => Err(InvokeError::TimedOut(timeout)),
             Err(error) => Err(error.into()),
         }
@@ -182,8 +182,8 @@ impl Outbound for RestOutbound {
 
     async fn check(&self, hub: &str, check: Check) -> Result<bool, SendError> {
         let (call, no) = Call::check(hub, &check)?;
-        let answer = self.caller.call(&call).await?;
-        answer::yes_or_no(&answer, no, self.caller.now())
+        let answer = self.client.call(&call).await?;
+        answer::yes_or_no(&answer, no, self.client.now())
     }
 
     async fn members(
@@ -193,8 +193,8 @@ impl Outbound for RestOutbound {
         continuation: Option<String>,
     ) -> Result<MemberPage, SendError> {
         let call = Call::members(hub, group, continuation.as_deref());
-        let answer = self.caller.call(&call).await?;
-        answer::member_page(&answer, self.caller.now())
+        let answer = self.client.call(&call).await?;
+        answer::member_page(&answer, self.client.now())
     }
 
     /// The only endpoint, under the name of its setting.

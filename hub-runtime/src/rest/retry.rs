@@ -75,11 +75,11 @@ impl Retries {
         &self,
         attempts: u32,
         outcome: &Result<Response<Bytes>, SendError>,
-        repeat: Repeat,
+        idempotency: Idempotency,
         random: impl FnOnce() -> f64,
         now: u64,
     ) -> Option<Duration> {
-        if attempts > self.times || !may_repeat(outcome, repeat) {
+        if attempts > self.times || !may_repeat(outcome, idempotency) {
             return None;
         }
         if let Some(asked) = outcome.as_ref().ok().and_then(|answer| retry_after(answer, now)) {
@@ -93,17 +93,17 @@ impl Retries {
     }
 }
 
-/// What a second time would do.
+/// Whether a call may be repeated after it may have taken effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Repeat {
-    /// Nothing more than the first.
-    Harmless,
-    /// Everything once more.
-    Doubles,
+pub(super) enum Idempotency {
+    /// A second time changes nothing more.
+    Idempotent,
+    /// A second time may deliver twice.
+    NotIdempotent,
 }
 
-fn may_repeat(outcome: &Result<Response<Bytes>, SendError>, repeat: Repeat) -> bool {
-    let harmless = repeat == Repeat::Harmless;
+fn may_repeat(outcome: &Result<Response<Bytes>, SendError>, idempotency: Idempotency) -> bool {
+    let harmless = idempotency == Idempotency::Idempotent;
     match outcome {
         Err(SendError::Unreachable(_)) => true,
         Err(SendError::Interrupted(_) | SendError::TimedOut(_)) => harmless,
@@ -143,15 +143,16 @@ mod tests {
         Ok(answer.body(Bytes::new()).unwrap())
     }
 
-    fn wait(outcome: &Outcome, repeat: Repeat) -> Option<Duration> {
-        Retries::default().wait(1, outcome, repeat, || 0.0, 0)
+    fn wait(outcome: &Outcome, idempotency: Idempotency) -> Option<Duration> {
+        Retries::default().wait(1, outcome, idempotency, || 0.0, 0)
     }
 
     #[test]
     fn waits_double_up_to_the_longest_and_lose_up_to_a_half_at_random() {
         let retries = Retries::default().times(9).max_delay(Duration::from_secs(1));
         let after = |attempts, random| {
-            let waited = retries.wait(attempts, &status(429, ""), Repeat::Doubles, || random, 0);
+            let waited =
+                retries.wait(attempts, &status(429, ""), Idempotency::NotIdempotent, || random, 0);
             waited.unwrap().as_millis()
         };
 
@@ -160,15 +161,19 @@ mod tests {
             [250, 500, 1000, 1000, 1000]
         );
         assert_eq!([1, 2, 3, 4, 9].map(|attempts| after(attempts, 1.0)), [125, 250, 500, 500, 500]);
-        assert_eq!(retries.wait(10, &status(429, ""), Repeat::Doubles, || 0.0, 0), None);
-        assert_eq!(Retries::none().wait(1, &status(429, ""), Repeat::Harmless, || 0.0, 0), None);
+        assert_eq!(retries.wait(10, &status(429, ""), Idempotency::NotIdempotent, || 0.0, 0), None);
+        assert_eq!(
+            Retries::none().wait(1, &status(429, ""), Idempotency::Idempotent, || 0.0, 0),
+            None
+        );
     }
 
     #[test]
     fn the_longest_wait_of_all_is_a_wait_too() {
         let retries = Retries::default().delay(Duration::MAX).max_delay(Duration::MAX);
-        let after =
-            |random| retries.wait(1, &status(429, ""), Repeat::Doubles, || random, 0).unwrap();
+        let after = |random| {
+            retries.wait(1, &status(429, ""), Idempotency::NotIdempotent, || random, 0).unwrap()
+        };
 
         assert_eq!(after(0.0), Duration::MAX);
         assert!((Duration::MAX / 4..Duration::MAX).contains(&after(1.0)));
@@ -177,7 +182,7 @@ mod tests {
     #[test]
     fn fixed_waits_stay_the_same() {
         let retries = Retries::default().fixed();
-        let after = |n| retries.wait(n, &status(429, ""), Repeat::Doubles, || 0.0, 0);
+        let after = |n| retries.wait(n, &status(429, ""), Idempotency::NotIdempotent, || 0.0, 0);
 
         assert_eq!([1, 2, 3].map(after), [Some(Duration::from_millis(250)); 3]);
     }
@@ -186,10 +191,13 @@ mod tests {
     fn retry_after_wins_and_one_that_is_too_long_ends_it() {
         let seconds = Duration::from_secs;
 
-        assert_eq!(wait(&status(429, "7"), Repeat::Doubles), Some(seconds(7)));
-        assert_eq!(wait(&status(503, "10"), Repeat::Doubles), Some(seconds(10)));
-        assert_eq!(wait(&status(429, "11"), Repeat::Harmless), None);
-        assert_eq!(wait(&status(429, "soon"), Repeat::Doubles), Some(Duration::from_millis(250)));
+        assert_eq!(wait(&status(429, "7"), Idempotency::NotIdempotent), Some(seconds(7)));
+        assert_eq!(wait(&status(503, "10"), Idempotency::NotIdempotent), Some(seconds(10)));
+        assert_eq!(wait(&status(429, "11"), Idempotency::Idempotent), None);
+        assert_eq!(
+            wait(&status(429, "soon"), Idempotency::NotIdempotent),
+            Some(Duration::from_millis(250))
+        );
     }
 
     #[test]
@@ -206,18 +214,18 @@ mod tests {
         ];
 
         for outcome in &ambiguous {
-            assert_eq!(wait(outcome, Repeat::Doubles), None, "{outcome:?}");
-            assert!(wait(outcome, Repeat::Harmless).is_some(), "{outcome:?}");
+            assert_eq!(wait(outcome, Idempotency::NotIdempotent), None, "{outcome:?}");
+            assert!(wait(outcome, Idempotency::Idempotent).is_some(), "{outcome:?}");
         }
-        assert!(wait(&Err(SendError::Unreachable(failed())), Repeat::Doubles).is_some());
+        assert!(wait(&Err(SendError::Unreachable(failed())), Idempotency::NotIdempotent).is_some());
     }
 
     #[test]
     fn what_another_attempt_would_not_mend_is_not_repeated() {
         for code in [200, 202, 400, 401, 403, 404, 413, 501] {
-            assert_eq!(wait(&status(code, "1"), Repeat::Harmless), None, "{code}");
+            assert_eq!(wait(&status(code, "1"), Idempotency::Idempotent), None, "{code}");
         }
-        assert_eq!(wait(&Err(SendError::ConnectionGone), Repeat::Harmless), None);
-        assert_eq!(wait(&Err(SendError::Unsupported), Repeat::Harmless), None);
+        assert_eq!(wait(&Err(SendError::ConnectionGone), Idempotency::Idempotent), None);
+        assert_eq!(wait(&Err(SendError::Unsupported), Idempotency::Idempotent), None);
     }
 }

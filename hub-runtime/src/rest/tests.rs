@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::{transport::Transport, *};
 use crate::{
     AccessToken, TokenSource, TokenSourceError,
-    auth::{Entra, SignIn},
+    auth::{EntraTokens, SignIn},
     clock::Clock,
 };
 
@@ -71,8 +71,8 @@ impl Fixture {
         let service = Arc::new(service);
         let transport = Arc::clone(&service) as Arc<dyn Transport>;
         let base = "https://x.example".to_owned();
-        let caller = Caller::new(transport, base, sign_in, Clock::start(), options);
-        Self { rest: RestOutbound { name: String::new(), caller }, service }
+        let client = RestClient::new(transport, base, sign_in, Clock::start(), options);
+        Self { rest: RestOutbound { name: String::new(), client }, service }
     }
 
     async fn send(&self) -> Result<(), SendError> {
@@ -373,9 +373,9 @@ async fn an_identity_that_is_slow_makes_no_endpoint_unhealthy() {
     let limit = Duration::from_secs(2);
     let healthy = async |step: Step, token: u64| {
         let source = Arc::new(Slow(Duration::from_secs(token)));
-        let entra = SignIn::Entra(Arc::new(Entra::new(source, Clock::start())));
+        let entra = SignIn::Entra(Arc::new(EntraTokens::new(source, Clock::start())));
         let fixture = Fixture::signed_in(&[step], RestOptions::default(), entra);
-        fixture.rest.caller.is_healthy(limit).await
+        fixture.rest.client.is_healthy(limit).await
     };
 
     assert!(healthy(Step::Answer(200), 5).await);

@@ -1,4 +1,4 @@
-//! Tokens for the REST API: made once a minute for each address.
+//! TokenCache for the REST API: made once a minute for each address.
 
 use std::{
     collections::HashMap,
@@ -17,14 +17,14 @@ const KEPT: usize = 256;
 
 /// The values of `Authorization` that are in use.
 #[derive(Default)]
-pub(super) struct Tokens(Mutex<HashMap<String, Made>>);
+pub(super) struct TokenCache(Mutex<HashMap<String, CachedToken>>);
 
-struct Made {
+struct CachedToken {
     at: u64,
     value: HeaderValue,
 }
 
-impl Tokens {
+impl TokenCache {
     /// `Authorization` for this address, which is scheme, authority and path. `now` is in seconds since
     /// 1970.
     pub(super) fn authorization(
@@ -44,11 +44,11 @@ impl Tokens {
         if tokens.len() >= KEPT {
             tokens.clear();
         }
-        tokens.insert(url.to_owned(), Made { at: now, value: value.clone() });
+        tokens.insert(url.to_owned(), CachedToken { at: now, value: value.clone() });
         Ok(value)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Made>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, CachedToken>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -67,13 +67,13 @@ mod tests {
 
     const NOW: u64 = 1_700_000_000;
 
-    fn made(tokens: &Tokens, url: &str, now: u64) -> HeaderValue {
+    fn made(tokens: &TokenCache, url: &str, now: u64) -> HeaderValue {
         tokens.authorization(url, &Secret::from("key"), now).unwrap()
     }
 
     #[test]
     fn a_token_is_used_for_a_minute_and_for_its_own_address_alone() {
-        let tokens = Tokens::default();
+        let tokens = TokenCache::default();
         let first = made(&tokens, "http://x/a", NOW);
 
         assert_eq!(made(&tokens, "http://x/a", NOW + 59), first);
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn so_many_addresses_are_kept_and_no_more() {
-        let tokens = Tokens::default();
+        let tokens = TokenCache::default();
 
         for number in 0..1000 {
             made(&tokens, &format!("http://x/{number}"), NOW);

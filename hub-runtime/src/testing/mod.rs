@@ -39,7 +39,7 @@ use self::{
     log::Log,
     recorder::{Record, Recorder},
 };
-use crate::{HubApp, HubAppBuilder, SignalR, app::wire_name, service};
+use crate::{HubApp, HubAppBuilder, SignalR, service, wire_name::wire_name};
 
 /// One hub with a service of its own, in memory.
 ///
@@ -230,7 +230,7 @@ impl<H: Hub> TestHub<H> {
     /// Who the token says that the client is, as upstream calls will say it.
     fn identity_in(&self, ticket: &Ticket) -> Result<Identity, TestFailure> {
         let app = &self.app.inner;
-        let keys = &app.home.keys;
+        let keys = &app.first_group.keys;
         let claims = token::verify(&ticket.access_token, keys.access(), app.clock.now(), 0)
             .map_err(TestFailure::new)?;
         let sealed = claims.get(seal::CLAIM).and_then(Value::as_str).unwrap_or_default();
@@ -265,8 +265,8 @@ impl<H: Hub> Connecting<'_, H> {
     /// When the service refuses the token, or `on_connected` refuses the connection.
     pub async fn connect(self) -> Result<TestClient, TestFailure> {
         let app = &self.hub.app.inner;
-        let hub = app.home.wire_name(H::NAME);
-        let Some(endpoint) = app.home.endpoints.all.first() else {
+        let hub = app.first_group.wire_name(H::NAME);
+        let Some(endpoint) = app.first_group.endpoints.all.first() else {
             return Err(TestFailure::new("the app has no endpoint"));
         };
         let access_token = endpoint

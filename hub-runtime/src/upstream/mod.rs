@@ -1,13 +1,12 @@
 //! One upstream call, from its headers to its answer.
 
-pub(crate) mod answer;
 mod body;
-mod known;
+mod completion;
 mod proof;
-mod replay;
+pub(crate) mod replay;
 mod request;
-mod run_to_end;
-mod warned;
+pub(crate) mod verified;
+pub(crate) mod warned;
 
 use std::{pin::Pin, sync::Arc};
 
@@ -23,39 +22,23 @@ use hub_core::{
 };
 use tracing::{Instrument, Span};
 
+pub(crate) use self::replay::InvocationIds;
 #[cfg(fuzzing)]
 pub(crate) use self::request::plain_claims;
 use self::{
-    answer::Refusal,
     body::Body,
-    known::KnownCallers,
-    proof::{Known, Vouched, caller, token_check},
-    replay::{Replays, Running, Seen},
+    proof::{TokenCheck, VerifiedCache, caller, token_check},
+    replay::{Occurrence, RunningCall},
     request::{Caller, Route},
-    warned::Warned,
 };
-pub(crate) use self::{replay::InvocationIds, run_to_end::RunToEnd};
 use crate::{
-    app::{Hubs, Inner, Mount},
-    home::Home,
+    answer::{self, Refusal},
     read_body::{ReadBody, ReadError},
+    run_to_end::RunToEnd,
+    service_group::ServiceGroup,
+    shared::{Hubs, Inner, Mount, UpstreamOptions},
     telemetry::{self, Stopwatch},
 };
-
-/// What the upstream endpoint may be told.
-#[derive(Debug, Default)]
-pub(crate) struct UpstreamOptions {
-    pub(crate) trust_plain_claims: bool,
-    pub(crate) detailed_errors: bool,
-    pub(crate) keep_refused_connections: bool,
-    pub(crate) max_body: usize,
-    /// Connections without a seal that the log has warned about.
-    pub(crate) warned: Warned,
-    /// Callers whose signature and seal were checked.
-    pub(crate) known: KnownCallers,
-    /// Invocations that run or have run, so that none runs twice.
-    pub(crate) replays: Arc<Replays>,
-}
 
 /// Answers one upstream call. The order of the checks is part of the contract: nothing of the body is
 /// read before the signature holds.
@@ -70,25 +53,25 @@ pub(crate) fn handle(
 ) -> impl Future<Output = Response<Bytes>> + Send {
     let headers = parts.headers;
     async move {
-        let vouched = match token_check(&app, &headers) {
+        let token = match token_check(&app, &headers) {
             Some(checking) => Some(checking.await),
             None => None,
         };
-        let admitted = match admit(&app, headers, vouched) {
-            Ok(admitted) => admitted,
+        let call = match admit(&app, headers, token) {
+            Ok(call) => call,
             Err(refusal) => return *refusal,
         };
         let body = body.read(app.upstream.max_body).await;
-        match begin(app, admitted, body, ids) {
-            Ok(Begun::Call(call)) => call.await,
-            Ok(Begun::Copy(answer)) => answer.await,
+        match begin(app, call, body, ids) {
+            Ok(Dispatch::Call(call)) => call.await,
+            Ok(Dispatch::Duplicate(answer)) => answer.await,
             Err(refusal) => *refusal,
         }
     }
 }
 
 /// A call whose headers are good.
-struct Admitted {
+struct VerifiedCall {
     headers: HeaderMap,
     caller: Caller,
     protocol: Protocol,
@@ -98,9 +81,9 @@ struct Admitted {
 }
 
 /// Checks everything but the body.
-fn admit(app: &Inner, headers: HeaderMap, vouched: Vouched) -> Result<Admitted, Refusal> {
+fn admit(app: &Inner, headers: HeaderMap, token: TokenCheck) -> Result<VerifiedCall, Refusal> {
     let options = &app.upstream;
-    let (caller, is_known) = caller(app, &headers, vouched).map_err(|error| {
+    let (caller, cache) = caller(app, &headers, token).map_err(|error| {
         tracing::warn!(%error, "upstream call refused");
         Box::new(answer::text(
             StatusCode::UNAUTHORIZED,
@@ -118,39 +101,39 @@ fn admit(app: &Inner, headers: HeaderMap, vouched: Vouched) -> Result<Admitted, 
     let mount = find_hub(&app.hubs, &route)?;
     let category = category(&route)?;
     match category {
-        Category::Message if is_known == Known::NotYet => {
-            app.upstream.known.remember(&headers, &caller);
+        Category::Message if cache == VerifiedCache::Miss => {
+            app.upstream.verified.remember(&headers, &caller);
         }
         Category::Disconnected => {
-            options.known.forget(&caller.connection_id);
+            options.verified.forget(&caller.connection_id);
             options.warned.forget(&caller.connection_id);
         }
         Category::Message | Category::Connected => {}
     }
-    Ok(Admitted { headers, caller, protocol, route, category, mount })
+    Ok(VerifiedCall { headers, caller, protocol, route, category, mount })
 }
 
 /// What is to be waited for.
-enum Begun {
+enum Dispatch {
     Call(RunToEnd<Response<Bytes>>),
     /// The answer to a call that another copy of it began. It is rare, so it is boxed.
-    Copy(Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>),
+    Duplicate(Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>),
 }
 
 /// Reads the body's message and starts the call, unless it is a copy of one.
 fn begin(
     app: Arc<Inner>,
-    admitted: Admitted,
+    call: VerifiedCall,
     body: Result<Bytes, ReadError>,
     ids: InvocationIds,
-) -> Result<Begun, Refusal> {
+) -> Result<Dispatch, Refusal> {
     let body = body.map_err(|error| match error {
         ReadError::TooLarge => too_large(app.upstream.max_body),
         ReadError::TooSlow => refuse(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
         ReadError::Broken => refuse(StatusCode::BAD_REQUEST, "the body ended before it was whole"),
     })?;
-    let prepared = prepare(&app, admitted, &body)?;
-    let parts = &prepared.parts;
+    let call = prepare(&app, call, &body)?;
+    let parts = &call.parts;
     let replays = &app.upstream.replays;
     let invocation = match ids {
         InvocationIds::OfClients => replays.fingerprint(parts, &body),
@@ -158,21 +141,23 @@ fn begin(
     };
     let running = match invocation.map(|invocation| replays.begin(invocation)) {
         None => None,
-        Some(Seen::First(running)) => Some(running),
-        Some(Seen::Copy(copy)) => return Ok(Begun::Copy(Box::pin(copy.answer(parts)))),
+        Some(Occurrence::First(running)) => Some(running),
+        Some(Occurrence::Duplicate(duplicate)) => {
+            return Ok(Dispatch::Duplicate(Box::pin(duplicate.answer(parts))));
+        }
     };
-    let span = telemetry::call_span(&prepared.wire_name, prepared.method, &parts.connection_id);
+    let span = telemetry::call_span(&call.wire_name, call.method, &parts.connection_id);
     let cancellation = parts.cancellation.clone();
     let tasks = app.tasks.clone();
-    let call = run(app, prepared, running, span.clone()).instrument(span);
-    Ok(Begun::Call(RunToEnd::new(call, cancellation, tasks)))
+    let call = run(app, call, running, span.clone()).instrument(span);
+    Ok(Dispatch::Call(RunToEnd::new(call, cancellation, tasks)))
 }
 
 /// A call that may run.
-struct Prepared {
+struct PreparedCall {
     hub: Arc<dyn MountedHub>,
     wire_name: Arc<str>,
-    home: Arc<Home>,
+    group: Arc<ServiceGroup>,
     /// `None` is a `connected` that no method answers.
     row: Option<usize>,
     /// What telemetry calls the method.
@@ -180,9 +165,9 @@ struct Prepared {
     parts: InvocationParts,
 }
 
-fn prepare(app: &Inner, admitted: Admitted, body: &Bytes) -> Result<Prepared, Refusal> {
-    let Admitted { mut headers, caller, protocol, route, category, mount } = admitted;
-    let Mount { hub, wire_name, home } = mount;
+fn prepare(app: &Inner, call: VerifiedCall, body: &Bytes) -> Result<PreparedCall, Refusal> {
+    let VerifiedCall { mut headers, caller, protocol, route, category, mount } = call;
+    let Mount { hub, wire_name, group } = mount;
     let body = parse(protocol, body, category, &route)?;
     let (invocation_id, arguments, error) = match body {
         Body::Connected => (None, Bytes::new(), None),
@@ -216,7 +201,7 @@ fn prepare(app: &Inner, admitted: Admitted, body: &Bytes) -> Result<Prepared, Re
         cancellation: Cancellation::new(),
     };
     let method = row.and_then(|row| hub.methods().get(row)).map_or("connected", |row| row.name);
-    Ok(Prepared { hub, wire_name, home, row, method, parts })
+    Ok(PreparedCall { hub, wire_name, group, row, method, parts })
 }
 
 /// Runs filters and method, and answers. From here on the call runs to its end.
@@ -224,14 +209,14 @@ fn prepare(app: &Inner, admitted: Admitted, body: &Bytes) -> Result<Prepared, Re
 /// Not an `async fn`: that would carry the parts of the call beside what is made of them.
 fn run(
     app: Arc<Inner>,
-    call: Prepared,
-    invocation: Option<Running>,
+    call: PreparedCall,
+    invocation: Option<RunningCall>,
     span: Span,
 ) -> impl Future<Output = Response<Bytes>> + Send {
     // Shutdown waits for every token.
     let running = app.tasks.token();
-    let Prepared { hub, wire_name, home, method, row, parts } = call;
-    let outbound = Arc::clone(&home.outbound);
+    let PreparedCall { hub, wire_name, group, method, row, parts } = call;
+    let outbound = Arc::clone(&group.outbound);
     let (category, protocol) = (parts.category, parts.protocol);
     let invocation_id = parts.invocation_id.clone();
     let connected = (category == Category::Connected).then(|| parts.connection_id.clone());
@@ -249,7 +234,7 @@ fn run(
         {
             close_refused(&*outbound, &wire_name, connection_id, error.text()).await;
         }
-        let answer = answer::outcome(category, protocol, invocation_id.as_deref(), result);
+        let answer = completion::outcome(category, protocol, invocation_id.as_deref(), result);
         if let Some(invocation) = invocation {
             invocation.finish(answer.body());
         }
@@ -335,7 +320,7 @@ fn no_method(
     if let Some(nearest) = nearest.filter(|_| app.upstream.detailed_errors) {
         text.push_str(&format!("; did you mean '{nearest}'?"));
     }
-    answer::completion(protocol, id, Outcome::Error(text))
+    completion::completion(protocol, id, Outcome::Error(text))
 }
 
 fn content_type(headers: &HeaderMap) -> Result<Protocol, Refusal> {

@@ -6,11 +6,11 @@
 //!
 //! A running call is found as long as it runs. A finished one is found until 60 seconds have passed or
 //! 4,096 others have finished, whichever comes first. So the table holds 4,096 answers of at most 4 KiB
-//! and no names: about 1.5 MB with short answers, 17 MiB at worst. Running calls, of which there may be more,
+//! and no names: about 1.5 MB with short answers, 17 MiB at worst. RunningCall calls, of which there may be more,
 //! add 60 bytes each.
 //! Each process has a table of its own: a copy that reaches another instance of the app runs again.
 
-mod kept;
+mod stored_answer;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -26,8 +26,8 @@ use http::Response;
 use hub_core::{InvocationParts, protocol::Outcome};
 use tokio::{sync::oneshot, time::Instant};
 
-use self::kept::Kept;
-use super::answer::{completion, framed};
+use self::stored_answer::StoredAnswer;
+use super::completion::{completion, framed};
 
 /// How many finished calls are remembered.
 const KEPT: usize = 4096;
@@ -54,7 +54,7 @@ pub(crate) struct Replays {
 
 #[derive(Default)]
 struct Table {
-    calls: HashMap<u64, Entry, BuildHasherDefault<Hashed>>,
+    calls: HashMap<u64, Entry, BuildHasherDefault<IdentityHasher>>,
     /// Those that have finished, oldest first.
     finished: VecDeque<Finished>,
     /// How many have left `finished`.
@@ -77,7 +77,7 @@ enum State {
 struct Finished {
     id: u64,
     at: Instant,
-    answer: Kept,
+    answer: StoredAnswer,
 }
 
 /// One call, as the table knows it.
@@ -102,14 +102,14 @@ pub(crate) enum InvocationIds {
 }
 
 /// What is known of a call that has come.
-pub(super) enum Seen {
+pub(super) enum Occurrence {
     /// Nothing, so it may run.
-    First(Running),
-    Copy(Copied),
+    First(RunningCall),
+    Duplicate(Duplicate),
 }
 
 /// What is known of a call whose id came before.
-pub(super) enum Copied {
+pub(super) enum Duplicate {
     /// It runs. The answer comes from there; none comes when the process ends before.
     Running(oneshot::Receiver<Bytes>),
     /// It has run; the framed completion, if that was short enough.
@@ -141,14 +141,14 @@ impl Replays {
     }
 
     /// Notes that a call begins, unless it is a copy.
-    pub(super) fn begin(self: &Arc<Self>, call: Fingerprint) -> Seen {
+    pub(super) fn begin(self: &Arc<Self>, call: Fingerprint) -> Occurrence {
         let mut table = self.table();
         if let Some(copied) = table.copy(call) {
-            return Seen::Copy(copied);
+            return Occurrence::Duplicate(copied);
         }
         let running = State::Running { copies: Vec::new() };
         table.calls.insert(call.id, Entry { call: call.call, state: running });
-        Seen::First(Running { replays: Some(Arc::clone(self)), id: call.id })
+        Occurrence::First(RunningCall { replays: Some(Arc::clone(self)), id: call.id })
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -156,7 +156,7 @@ impl Replays {
     }
 }
 
-impl Copied {
+impl Duplicate {
     /// The answer to the copy whose parts these are.
     pub(super) fn answer(
         self,
@@ -181,7 +181,7 @@ impl Copied {
 
 impl Table {
     /// What is known of a call; `None` when it is new.
-    fn copy(&mut self, call: Fingerprint) -> Option<Copied> {
+    fn copy(&mut self, call: Fingerprint) -> Option<Duplicate> {
         let entry = self.calls.get_mut(&call.id)?;
         let finished = match &entry.state {
             State::Running { .. } => None,
@@ -192,7 +192,7 @@ impl Table {
             }
         };
         if entry.call != call.call {
-            return Some(Copied::OfAnother);
+            return Some(Duplicate::OfAnother);
         }
         match (&mut entry.state, finished) {
             (State::Running { copies }, _) => {
@@ -202,10 +202,10 @@ impl Table {
                 }
                 let (sender, receiver) = oneshot::channel();
                 copies.push(sender);
-                Some(Copied::Running(receiver))
+                Some(Duplicate::Running(receiver))
             }
             (State::Finished(_), finished) => {
-                Some(Copied::Finished(finished.and_then(|finished| finished.answer.answer())))
+                Some(Duplicate::Finished(finished.and_then(|finished| finished.answer.answer())))
             }
         }
     }
@@ -240,18 +240,18 @@ impl Table {
 }
 
 /// A call that runs. Dropped before its end, as when the process goes down, it is forgotten.
-pub(super) struct Running {
+pub(super) struct RunningCall {
     /// `None` when the call has ended.
     replays: Option<Arc<Replays>>,
     id: u64,
 }
 
-impl Running {
+impl RunningCall {
     /// The call has ended with this framed completion, which its copies get too.
     pub(super) fn finish(mut self, answer: &Bytes) {
         let Some(replays) = self.replays.take() else { return };
         let now = Instant::now();
-        let finished = Finished { id: self.id, at: now, answer: Kept::from(&answer[..]) };
+        let finished = Finished { id: self.id, at: now, answer: StoredAnswer::from(&answer[..]) };
         let mut table = replays.table();
         // What leaves is dropped without the lock.
         let left: [_; LEAVING] = std::array::from_fn(|_| table.leave(now));
@@ -265,7 +265,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningCall {
     fn drop(&mut self) {
         let Some(replays) = self.replays.take() else { return };
         let forgotten = replays.table().calls.remove(&self.id);
@@ -276,9 +276,9 @@ impl Drop for Running {
 
 /// The ids are hashes already.
 #[derive(Default)]
-struct Hashed(u64);
+struct IdentityHasher(u64);
 
-impl Hasher for Hashed {
+impl Hasher for IdentityHasher {
     fn write(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.0 = self.0.rotate_left(8) ^ u64::from(*byte);

@@ -33,7 +33,7 @@ pub(crate) struct Caller {
 
 /// Why a caller is not believed. The texts are for the log.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NotGenuine {
+pub(crate) enum ProofError {
     #[error("the header X-ASRS-Connection-Id is missing or not a connection id")]
     ConnectionId,
     #[error(
@@ -73,21 +73,21 @@ pub(crate) fn caller(
     keys: &Keys,
     proof: Proof,
     trust_plain_claims: bool,
-) -> Result<Caller, NotGenuine> {
-    let connection_id = text(headers, &CONNECTION_ID).ok_or(NotGenuine::ConnectionId)?;
-    names::check_connection_id(&connection_id).map_err(|_| NotGenuine::ConnectionId)?;
+) -> Result<Caller, ProofError> {
+    let connection_id = text(headers, &CONNECTION_ID).ok_or(ProofError::ConnectionId)?;
+    names::check_connection_id(&connection_id).map_err(|_| ProofError::ConnectionId)?;
     if proof == Proof::Signature && !is_signed(headers, keys) {
-        return Err(NotGenuine::Signature);
+        return Err(ProofError::Signature);
     }
     if headers.get_all(&USER_ID).iter().nth(1).is_some() {
-        return Err(NotGenuine::UserId);
+        return Err(ProofError::UserId);
     }
     let identity = sealed_identity(headers, keys.seals())?;
     let Some(identity) = identity else {
         let claims = if trust_plain_claims { plain_claims(headers) } else { Claims::default() };
         let user_id = match headers.contains_key(&USER_ID) {
             // Somebody whose name cannot be read is not nobody.
-            true => Some(text(headers, &USER_ID).ok_or(NotGenuine::UserId)?),
+            true => Some(text(headers, &USER_ID).ok_or(ProofError::UserId)?),
             false => None,
         };
         let user_id = user_id.filter(|user| !user.is_empty());
@@ -208,7 +208,7 @@ mod tests {
         let foreign = Keys::new(vec![Secret::from("foreign")], None);
         assert_eq!(
             caller(&map, &foreign, Proof::Signature, false).unwrap_err(),
-            NotGenuine::Signature
+            ProofError::Signature
         );
     }
 
@@ -221,7 +221,7 @@ mod tests {
 
         assert_eq!(
             caller(&map, &keys(), Proof::Signature, false).unwrap_err(),
-            NotGenuine::Signature
+            ProofError::Signature
         );
     }
 
@@ -235,7 +235,7 @@ mod tests {
 
         let refused = caller(&map, &keys(), Proof::Signature, false).unwrap_err();
 
-        assert_eq!(refused, NotGenuine::UserId);
+        assert_eq!(refused, ProofError::UserId);
     }
 
     #[test]

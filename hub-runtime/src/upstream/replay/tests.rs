@@ -4,7 +4,7 @@ use futures_util::poll;
 use hub_core::{Cancellation, Category, Claims, protocol::Protocol};
 use tokio::time::advance;
 
-use super::{kept::LONGEST, *};
+use super::{stored_answer::LONGEST, *};
 
 const BODY: &[u8] = br#"{"type":1,"invocationId":"0","target":"pay","arguments":[5]}"#;
 
@@ -31,21 +31,21 @@ fn claims(pairs: &[(&str, &str)]) -> Claims {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-fn see(replays: &Arc<Replays>, parts: &InvocationParts, body: &[u8]) -> Seen {
+fn see(replays: &Arc<Replays>, parts: &InvocationParts, body: &[u8]) -> Occurrence {
     replays.begin(replays.fingerprint(parts, body).unwrap())
 }
 
-fn first(replays: &Arc<Replays>, invocation_id: &str) -> Running {
+fn first(replays: &Arc<Replays>, invocation_id: &str) -> RunningCall {
     match see(replays, &call(invocation_id), BODY) {
-        Seen::First(running) => running,
-        Seen::Copy(_) => panic!("{invocation_id} is known"),
+        Occurrence::First(running) => running,
+        Occurrence::Duplicate(_) => panic!("{invocation_id} is known"),
     }
 }
 
-fn copy(replays: &Arc<Replays>, parts: &InvocationParts, body: &[u8]) -> Copied {
+fn copy(replays: &Arc<Replays>, parts: &InvocationParts, body: &[u8]) -> Duplicate {
     match see(replays, parts, body) {
-        Seen::First(_) => panic!("the copy would run"),
-        Seen::Copy(copied) => copied,
+        Occurrence::First(_) => panic!("the copy would run"),
+        Occurrence::Duplicate(copied) => copied,
     }
 }
 
@@ -58,7 +58,7 @@ async fn read(replays: &Arc<Replays>, invocation_id: &str) -> String {
 }
 
 fn is_new(replays: &Arc<Replays>, invocation_id: &str) -> bool {
-    matches!(see(replays, &call(invocation_id), BODY), Seen::First(_))
+    matches!(see(replays, &call(invocation_id), BODY), Occurrence::First(_))
 }
 
 fn size(replays: &Replays) -> (usize, usize) {
@@ -167,7 +167,7 @@ async fn another_id_connection_or_hub_is_another_call() {
         ..call("0")
     };
     for parts in [call("1"), call(""), elsewhere, game, moved] {
-        assert!(matches!(see(&replays, &parts, BODY), Seen::First(_)), "{parts:?}");
+        assert!(matches!(see(&replays, &parts, BODY), Occurrence::First(_)), "{parts:?}");
     }
     drop(running);
 }

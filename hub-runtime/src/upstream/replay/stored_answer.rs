@@ -9,13 +9,13 @@ pub(super) const LONGEST: usize = 4096;
 const SHORT: usize = 110;
 
 /// A framed completion, or that it was too long.
-pub(super) enum Kept {
+pub(super) enum StoredAnswer {
     Short { bytes: [u8; SHORT], length: u8 },
     Long(Box<[u8]>),
     TooLong,
 }
 
-impl From<&[u8]> for Kept {
+impl From<&[u8]> for StoredAnswer {
     fn from(answer: &[u8]) -> Self {
         let mut bytes = [0; SHORT];
         if let (Some(space), Ok(length)) =
@@ -29,7 +29,7 @@ impl From<&[u8]> for Kept {
     }
 }
 
-impl Kept {
+impl StoredAnswer {
     pub(super) fn answer(&self) -> Option<Bytes> {
         match self {
             Self::Short { bytes, length } => {
@@ -50,8 +50,8 @@ mod tests {
         for length in [0, 1, SHORT - 1, SHORT, SHORT + 1, 255, 256, LONGEST] {
             let answer = vec![b'x'; length];
 
-            assert_eq!(Kept::from(&answer[..]).answer().unwrap(), answer, "{length}");
+            assert_eq!(StoredAnswer::from(&answer[..]).answer().unwrap(), answer, "{length}");
         }
-        assert!(Kept::from(&[0; LONGEST + 1][..]).answer().is_none());
+        assert!(StoredAnswer::from(&[0; LONGEST + 1][..]).answer().is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! Callers whose proofs were checked before: every call of a connection carries the same.
+//! A cache of verified callers: every call of a connection carries the same proofs.
 
 use std::{
     collections::HashMap,
@@ -18,21 +18,21 @@ const LONGEST: usize = 4096;
 /// What was checked, byte for byte, and what it says. Neither keys nor options change while an app
 /// runs.
 #[derive(Default)]
-pub(crate) struct KnownCallers(RwLock<HashMap<String, Known>>);
+pub(crate) struct VerifiedCallers(RwLock<HashMap<String, Verified>>);
 
-struct Known {
+struct Verified {
     proofs: Box<[u8]>,
     caller: Caller,
 }
 
-impl fmt::Debug for KnownCallers {
+impl fmt::Debug for VerifiedCallers {
     /// Signatures and seals are as good as keys for their connection.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KnownCallers").finish_non_exhaustive()
+        f.debug_struct("VerifiedCallers").finish_non_exhaustive()
     }
 }
 
-impl KnownCallers {
+impl VerifiedCallers {
     /// Who calls, if the very same proofs were checked before.
     pub(crate) fn get(&self, headers: &HeaderMap) -> Option<Caller> {
         let id = request::connection_id(headers)?;
@@ -47,12 +47,12 @@ impl KnownCallers {
         if proofs.len() > LONGEST {
             return;
         }
-        let known = Known { proofs: proofs.into(), caller: caller.clone() };
+        let entry = Verified { proofs: proofs.into(), caller: caller.clone() };
         let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if held.len() >= KEPT {
             held.clear();
         }
-        held.insert(caller.connection_id.clone(), known);
+        held.insert(caller.connection_id.clone(), entry);
     }
 
     /// The connection has ended.
@@ -123,10 +123,10 @@ mod tests {
         PROOFS.into_iter().cloned().zip(values).collect()
     }
 
-    fn remembering() -> KnownCallers {
+    fn remembering() -> VerifiedCallers {
         let keys = Keys::new(vec![Secret::from(KEY)], None);
         let caller = request::caller(&genuine(), &keys, Proof::Signature, false).unwrap();
-        let known = KnownCallers::default();
+        let known = VerifiedCallers::default();
         assert!(known.get(&genuine()).is_none());
         known.remember(&genuine(), &caller);
         known

@@ -1,4 +1,7 @@
-//! The negotiate route: who connects, with which token, and to where.
+//! The negotiate route: checks the caller and redirects it to the service with a token.
+
+pub(crate) mod cors;
+pub(crate) mod limit;
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -14,17 +17,14 @@ use hub_core::{
 use serde::Serialize;
 use tracing::Instrument;
 
+use self::limit::Limiter;
 use crate::{
-    app::{Inner, Mount},
+    answer::{self, Refusal, empty, text},
     auth::MAX_TOKEN,
     client_address,
-    error_id::ErrorId,
-    negotiate_limit::Limiter,
+    run_to_end::RunToEnd,
+    shared::{Inner, Mount},
     telemetry::{self, Stopwatch},
-    upstream::{
-        RunToEnd,
-        answer::{INTERNAL, Refusal, empty, log, text},
-    },
 };
 
 /// The redirect that every SignalR client understands.
@@ -41,12 +41,12 @@ pub(crate) async fn handle(app: Arc<Inner>, parts: Parts, hub: Option<&str>) -> 
     let (tasks, hub) = (app.tasks.clone(), hub.map(str::to_owned));
     let answering = async move {
         let _running = app.tasks.token();
-        answer(&app, parts, hub.as_deref()).await
+        respond(&app, parts, hub.as_deref()).await
     };
     RunToEnd::new(answering, Cancellation::new(), tasks).await
 }
 
-async fn answer(app: &Inner, parts: Parts, hub: Option<&str>) -> Response<Bytes> {
+async fn respond(app: &Inner, parts: Parts, hub: Option<&str>) -> Response<Bytes> {
     let cors = &app.negotiate.cors;
     if parts.method == http::Method::OPTIONS {
         return with_headers(empty(StatusCode::NO_CONTENT), cors.preflight_headers(&parts.headers));
@@ -60,12 +60,12 @@ async fn answer(app: &Inner, parts: Parts, hub: Option<&str>) -> Response<Bytes>
     let name = name.unwrap_or_else(|| telemetry::UNKNOWN.into());
     let (watch, span) = (Stopwatch::start(), telemetry::negotiate_span(&name));
     let redirect = redirect(app, parts, hub, found).instrument(span.clone()).await;
-    let answer = redirect.unwrap_or_else(|refusal| *refusal);
-    let outcome = telemetry::negotiate_outcome(answer.status());
+    let response = redirect.unwrap_or_else(|refusal| *refusal);
+    let outcome = telemetry::negotiate_outcome(response.status());
     span.record("outcome", outcome);
     telemetry::negotiate_ended(&name, outcome, watch);
     // Refusals carry them too: without them the browser hides status and text from the page.
-    with_headers(answer, cors)
+    with_headers(response, cors)
 }
 
 async fn redirect(
@@ -81,20 +81,20 @@ async fn redirect(
     if app.is_closing() {
         return Err(refuse(StatusCode::SERVICE_UNAVAILABLE, "The app is shutting down"));
     }
-    let Mount { hub: mounted, wire_name, home } = found.ok_or_else(|| {
+    let Mount { hub: mounted, wire_name, group } = found.ok_or_else(|| {
         tracing::warn!(hub, known = ?app.hubs.names(), "negotiate for an unknown hub");
         refuse(StatusCode::NOT_FOUND, "There is no such hub")
     })?;
     let request = request(app, parts);
     // Only a choice between endpoints looks at the request again.
-    let asked = (home.endpoints.all.len() > 1).then(|| request.clone());
+    let asked = (group.endpoints.all.len() > 1).then(|| request.clone());
     let judged = mounted
         .negotiate(request)
         .ok_or_else(|| refuse(StatusCode::NOT_FOUND, "This hub has no `negotiate`"))?;
     let judged = catching(judged).await.and_then(checked);
     app.counts.count(&judged);
     let negotiation = judged.map_err(|error| refusal(&error))?;
-    let endpoint = home.endpoints.for_client(asked.as_ref()).await.ok_or_else(|| {
+    let endpoint = group.endpoints.for_client(asked.as_ref()).await.ok_or_else(|| {
         tracing::error!(hub = &*wire_name, "no endpoint of the service takes this client");
         let text = "No endpoint of the SignalR service is online; try again later";
         refuse(StatusCode::SERVICE_UNAVAILABLE, text)
@@ -148,12 +148,9 @@ fn checked(negotiation: Negotiation) -> Result<Negotiation, HubError> {
 
 fn refusal(error: &HubError) -> Refusal {
     if error.is_internal() {
-        let id = ErrorId::random();
-        log(error, Some(&id));
-        let shown = format!("{INTERNAL} (error id {id})");
-        return refuse(StatusCode::INTERNAL_SERVER_ERROR, &shown);
+        return refuse(StatusCode::INTERNAL_SERVER_ERROR, &answer::internal(error));
     }
-    log(error, None);
+    answer::log(error, None);
     let status = match error.kind() {
         ErrorKind::Unauthenticated => StatusCode::UNAUTHORIZED,
         ErrorKind::Denied => StatusCode::FORBIDDEN,

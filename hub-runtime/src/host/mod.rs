@@ -1,19 +1,20 @@
-//! Which host the app runs on, and how it is served there.
+//! The host that the app runs on, and how it is served there.
+
+#[cfg(feature = "lambda")]
+mod lambda;
+mod request_body;
 
 use std::{
     convert::Infallible,
     io,
     net::{Ipv4Addr, SocketAddr},
-    pin::Pin,
-    task::{Context, Poll},
 };
 
-use bytes::Bytes;
 use http::{Request, Response};
-use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
+use http_body::Body;
 use tower_service::Service;
 
+pub use self::request_body::RequestBody;
 use crate::{
     HubApp,
     config::{
@@ -123,7 +124,7 @@ impl HubApp {
     {
         match Host::of(&env::process).map_err(io::Error::other)? {
             #[cfg(feature = "lambda")]
-            Host::Lambda => crate::lambda::serve(service).await,
+            Host::Lambda => lambda::serve(service).await,
             #[cfg(not(feature = "lambda"))]
             Host::Lambda => Err(io::Error::other(
                 "AWS_LAMBDA_RUNTIME_API shows AWS Lambda, which needs the feature `lambda` of hub-runtime; behind the Lambda Web Adapter call serve() instead of run()",
@@ -135,64 +136,6 @@ impl HubApp {
                 "FUNCTIONS_CUSTOMHANDLER_PORT shows Azure Functions, which needs the feature `functions` of hub-runtime",
             )),
             Host::Http(address) => self.serve_at(address, service).await,
-        }
-    }
-}
-
-/// The body of a request that [`HubApp::run_with`] hands to a service.
-#[derive(Debug)]
-pub struct RequestBody(Kind);
-
-#[derive(Debug)]
-enum Kind {
-    /// On its way over a connection.
-    Incoming(Incoming),
-    /// Whole, from an event.
-    #[cfg(feature = "lambda")]
-    Whole(http_body_util::Full<Bytes>),
-}
-
-impl From<Incoming> for RequestBody {
-    fn from(body: Incoming) -> Self {
-        Self(Kind::Incoming(body))
-    }
-}
-
-#[cfg(feature = "lambda")]
-impl From<Bytes> for RequestBody {
-    fn from(bytes: Bytes) -> Self {
-        Self(Kind::Whole(bytes.into()))
-    }
-}
-
-impl Body for RequestBody {
-    type Data = Bytes;
-    type Error = Box<dyn std::error::Error + Send + Sync>;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        match &mut self.0 {
-            Kind::Incoming(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
-            #[cfg(feature = "lambda")]
-            Kind::Whole(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match &self.0 {
-            Kind::Incoming(body) => body.is_end_stream(),
-            #[cfg(feature = "lambda")]
-            Kind::Whole(body) => body.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match &self.0 {
-            Kind::Incoming(body) => body.size_hint(),
-            #[cfg(feature = "lambda")]
-            Kind::Whole(body) => body.size_hint(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Where hubs live: the endpoints of one connection setting, with their keys.
+//! The endpoints of one connection setting, with their keys: where a hub is mounted.
 
 use std::{fmt, sync::Arc};
 
@@ -7,24 +7,26 @@ use hub_core::{Secret, outbound::Outbound, seal::SealKey};
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    app::wire_name,
     auth::{ClientTokens, SignIn, TemporaryKey, upstream_token::UpstreamTokenCheck},
-    build::WrapOutbound,
     clock::Clock,
     config::{
         EndpointRole, connection::Connection, connection_string::path_of, endpoint::EndpointPlan,
     },
     endpoints::{Endpoint, EndpointRouter, Endpoints, FanOut, Signer},
     keys::Keys,
-    rest::{Caller, RestOptions, RestOutbound, transport::Transport},
+    rest::{RestClient, RestOptions, RestOutbound, transport::Transport},
+    wire_name::at_service,
 };
 
-/// The services that one connection setting names.
-pub(crate) struct Home {
+/// Wraps the [`Outbound`] of an app; the test harness records with it.
+pub(crate) type WrapOutbound = Box<dyn FnOnce(Arc<dyn Outbound>) -> Arc<dyn Outbound>>;
+
+/// The services of one connection setting.
+pub(crate) struct ServiceGroup {
     pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) keys: Keys,
     pub(crate) outbound: Arc<dyn Outbound>,
-    /// Stands before the names of hubs on the wire.
+    /// The prefix of hub names on the wire.
     application: Option<String>,
     pub(crate) is_embedded: bool,
     /// Whether an endpoint has no access key, so that its upstream calls are not signed.
@@ -33,8 +35,8 @@ pub(crate) struct Home {
     pub(crate) upstream_tokens: Option<UpstreamTokenCheck>,
 }
 
-/// Where a service is, once that is known.
-pub(crate) struct Address {
+/// The address of a service and the credential for it.
+pub(crate) struct ServiceAddress {
     pub(crate) name: String,
     pub(crate) role: EndpointRole,
     pub(crate) client_base: String,
@@ -46,15 +48,15 @@ pub(crate) struct Address {
     pub(crate) is_embedded: bool,
 }
 
-/// What all homes of an app share.
-pub(crate) struct Surroundings {
+/// What all service groups of an app share.
+pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) rest: RestOptions,
     pub(crate) router: Arc<dyn EndpointRouter>,
     pub(crate) tasks: TaskTracker,
 }
 
-impl Address {
+impl ServiceAddress {
     /// The service of a plan.
     pub(crate) fn of(plan: &EndpointPlan, sign_in: SignIn, transport: Arc<dyn Transport>) -> Self {
         let client = plan.client_endpoint.as_ref().unwrap_or(&plan.endpoint);
@@ -79,30 +81,30 @@ impl Address {
     }
 }
 
-impl Home {
+impl ServiceGroup {
     pub(crate) fn new(
         connection: &Connection,
-        addresses: Vec<Address>,
-        around: &Surroundings,
+        addresses: Vec<ServiceAddress>,
+        shared: &Shared,
         upstream_tokens: Option<UpstreamTokenCheck>,
         wrap: Option<WrapOutbound>,
     ) -> Self {
         let claims_key = connection.claims_key.as_ref();
         let without_key = addresses.iter().any(|address| address.key().is_none());
         let is_embedded = addresses.iter().all(|address| address.is_embedded);
-        let known = addresses.iter().filter_map(Address::key);
+        let known = addresses.iter().filter_map(ServiceAddress::key);
         let known = known.chain(&connection.previous_access_key).cloned().collect();
         let keys = Keys::new(known, claims_key);
         let count = addresses.len();
         let endpoints: Vec<_> = addresses
             .into_iter()
-            .map(|address| Arc::new(endpoint(address, claims_key, count, around)))
+            .map(|address| Arc::new(endpoint(address, claims_key, count, shared)))
             .collect();
         let single = match endpoints.as_slice() {
             [only] => Some(Arc::clone(&only.rest)),
             _ => None,
         };
-        let (router, tasks) = (Arc::clone(&around.router), around.tasks.clone());
+        let (router, tasks) = (Arc::clone(&shared.router), shared.tasks.clone());
         let endpoints = Arc::new(Endpoints::new(endpoints, router, tasks));
         let outbound: Arc<dyn Outbound> = match single {
             Some(rest) => rest,
@@ -128,30 +130,22 @@ impl Home {
 }
 
 fn endpoint(
-    address: Address,
+    address: ServiceAddress,
     claims_key: Option<&Secret>,
     count: usize,
-    around: &Surroundings,
+    shared: &Shared,
 ) -> Endpoint {
     let key = address.key().cloned();
     let seal_key = claims_key.or(key.as_ref()).map(SealKey::derive);
     let tokens = ClientTokens::new(&address.audience, seal_key, count);
     let (transport, base) = (address.transport, address.rest_base);
-    let caller = Caller::new(transport, base, address.sign_in, around.clock, around.rest);
-    let rest = Arc::new(RestOutbound { name: address.name.clone(), caller });
+    let client = RestClient::new(transport, base, address.sign_in, shared.clock, shared.rest);
+    let rest = Arc::new(RestOutbound { name: address.name.clone(), client });
     let signer = match key {
         Some(key) => Signer::Key(key),
-        None => Signer::Temporary(TemporaryKey::new(around.clock)),
+        None => Signer::Temporary(TemporaryKey::new(shared.clock)),
     };
     Endpoint::new(address.name, address.role, address.client_base, tokens, rest, signer)
-}
-
-/// The name of a hub at the service.
-pub(crate) fn at_service(application: Option<&str>, hub: &str) -> String {
-    match application {
-        None => wire_name(hub),
-        Some(application) => format!("{application}_{}", wire_name(hub)),
-    }
 }
 
 /// A base URI as text, without a closing slash.
@@ -161,9 +155,9 @@ pub(crate) fn base_of(uri: &Uri) -> String {
     format!("{scheme}://{authority}{}", path_of(uri))
 }
 
-impl fmt::Debug for Home {
+impl fmt::Debug for ServiceGroup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let endpoints: Vec<_> = self.client_bases().collect();
-        f.debug_struct("Home").field("endpoints", &endpoints).finish_non_exhaustive()
+        f.debug_struct("ServiceGroup").field("endpoints", &endpoints).finish_non_exhaustive()
     }
 }

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderValue, Uri, header};
 
-use crate::config::is_loopback;
+use crate::loopback::is_loopback;
 
 /// How long a browser may remember the answer to a preflight.
 const MAX_AGE: &str = "600";

@@ -15,10 +15,10 @@ use http_body_util::{BodyExt, Full};
 use lambda_http::{RequestExt, request::RequestContext};
 use tower_service::Service;
 
+use super::RequestBody;
 use crate::{
-    ClientAddress, HubApp, RequestBody,
+    ClientAddress, HubApp, answer,
     config::env::{self, Variables},
-    upstream::answer,
 };
 
 /// What the runtime interface needs. Lambda sets all of them.

@@ -18,7 +18,7 @@ use super::{
     Retries,
     call::Call,
     endpoints, retry,
-    tokens::{Tokens, bearer},
+    tokens::{TokenCache, bearer},
     transport::Transport,
 };
 
@@ -58,19 +58,19 @@ impl Default for RestOptions {
 }
 
 /// Calls the service.
-pub(crate) struct Caller {
+pub(crate) struct RestClient {
     transport: Arc<dyn Transport>,
     /// Scheme, authority and path prefix, without a closing slash.
     base: String,
     sign_in: SignIn,
-    tokens: Tokens,
+    tokens: TokenCache,
     clock: Clock,
     options: RestOptions,
     /// The tracing id of the next call.
     next_id: AtomicU64,
 }
 
-impl Caller {
+impl RestClient {
     pub(crate) fn new(
         transport: Arc<dyn Transport>,
         base: String,
@@ -80,7 +80,7 @@ impl Caller {
     ) -> Self {
         // Counting on from a random number is as unique as drawing each, and costs nothing.
         let next_id = AtomicU64::new(getrandom::u64().unwrap_or_default());
-        let tokens = Tokens::default();
+        let tokens = TokenCache::default();
         Self { transport, base, sign_in, tokens, clock, options, next_id }
     }
 
@@ -152,7 +152,7 @@ impl Caller {
             let outcome = outcome.unwrap_or(Err(SendError::TimedOut(timeout)));
             *attempts += 1;
             let (retries, now) = (self.options.retries, self.clock.now());
-            let wait = retries.wait(*attempts, &outcome, call.repeat, retry::random, now);
+            let wait = retries.wait(*attempts, &outcome, call.idempotency, retry::random, now);
             let Some(wait) = wait else { return outcome };
             tracing::debug!(attempts, ?wait, "a call to the service is tried again");
             telemetry::rest_repeated(call.hub, call.operation);

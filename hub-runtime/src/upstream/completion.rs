@@ -1,4 +1,4 @@
-//! What each outcome of a call answers, shows and logs.
+//! The response to an upstream call, by how the call ended.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -7,29 +7,7 @@ use hub_core::{
     protocol::{Message, Outcome, Protocol},
 };
 
-use crate::{error_id::ErrorId, telemetry};
-
-/// The one sentence that a client reads for a failure of ours.
-pub(crate) const INTERNAL: &str = "Something went wrong on the server";
-
-/// An answer that ends a request early.
-pub(crate) type Refusal = Box<Response<Bytes>>;
-
-/// An answer without a body.
-pub(crate) fn empty(status: StatusCode) -> Response<Bytes> {
-    let mut answer = Response::new(Bytes::new());
-    *answer.status_mut() = status;
-    answer
-}
-
-/// An answer that an operator reads.
-pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Response<Bytes> {
-    let mut answer = Response::new(Bytes::from(text.into()));
-    *answer.status_mut() = status;
-    let plain = http::HeaderValue::from_static("text/plain; charset=utf-8");
-    answer.headers_mut().insert(http::header::CONTENT_TYPE, plain);
-    answer
-}
+use crate::answer::{self, empty};
 
 /// A completion, framed as the service copies it to the client, in the client's protocol.
 pub(crate) fn completion(
@@ -64,28 +42,26 @@ pub(crate) fn outcome(
         },
         (Category::Disconnected, _) => {
             if let Err(error) = result {
-                log(&error, None);
+                answer::log(&error, None);
             }
             empty(StatusCode::OK)
         }
         (Category::Message, None) | (Category::Connected, _) => match result {
             Ok(_) => empty(StatusCode::OK),
             Err(error) => {
-                log(&error, None);
+                answer::log(&error, None);
                 empty(status(category, error.kind()))
             }
         },
     }
 }
 
-/// Logs an error for the operator and returns the text for the client.
-pub(crate) fn shown(error: &HubError) -> String {
+/// Logs an error and returns the text for the client.
+fn shown(error: &HubError) -> String {
     if error.is_internal() {
-        let id = ErrorId::random();
-        log(error, Some(&id));
-        return format!("{INTERNAL} (error id {id})");
+        return answer::internal(error);
     }
-    log(error, None);
+    answer::log(error, None);
     match error.kind() {
         ErrorKind::Denied | ErrorKind::Unauthenticated => {
             format!("403 Forbidden: {}", error.text())
@@ -103,22 +79,10 @@ fn status(category: Category, kind: ErrorKind) -> StatusCode {
     }
 }
 
-/// One line for the operator, at the level that the kind deserves.
-pub(crate) fn log(error: &HubError, id: Option<&ErrorId>) {
-    let id = id.map(tracing::field::display);
-    match error.kind() {
-        ErrorKind::Rejected => tracing::debug!(cause = error.chain(), "call rejected"),
-        ErrorKind::Denied | ErrorKind::Unauthenticated => telemetry::refused(error),
-        ErrorKind::Panicked => {
-            tracing::error!(error_id = id, cause = error.chain(), "hub method panicked");
-        }
-        _ => tracing::error!(error_id = id, cause = error.chain(), "hub method failed"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answer::INTERNAL;
 
     fn answered(
         category: Category,

@@ -1,0 +1,49 @@
+//! Responses in plain text, and the log line of an error.
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use hub_core::{ErrorKind, HubError};
+
+use crate::{error_id::ErrorId, telemetry};
+
+/// What a client is told about an internal error.
+pub(crate) const INTERNAL: &str = "Something went wrong on the server";
+
+/// A response that ends a request early.
+pub(crate) type Refusal = Box<Response<Bytes>>;
+
+/// A response without a body.
+pub(crate) fn empty(status: StatusCode) -> Response<Bytes> {
+    let mut answer = Response::new(Bytes::new());
+    *answer.status_mut() = status;
+    answer
+}
+
+/// A response with a text for the operator.
+pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Response<Bytes> {
+    let mut answer = Response::new(Bytes::from(text.into()));
+    *answer.status_mut() = status;
+    let plain = http::HeaderValue::from_static("text/plain; charset=utf-8");
+    answer.headers_mut().insert(http::header::CONTENT_TYPE, plain);
+    answer
+}
+
+/// Logs an internal error under a new id, and returns the text that shows a client this id.
+pub(crate) fn internal(error: &HubError) -> String {
+    let id = ErrorId::random();
+    log(error, Some(&id));
+    format!("{INTERNAL} (error id {id})")
+}
+
+/// Logs an error at the level of its kind.
+pub(crate) fn log(error: &HubError, id: Option<&ErrorId>) {
+    let id = id.map(tracing::field::display);
+    match error.kind() {
+        ErrorKind::Rejected => tracing::debug!(cause = error.chain(), "call rejected"),
+        ErrorKind::Denied | ErrorKind::Unauthenticated => telemetry::refused(error),
+        ErrorKind::Panicked => {
+            tracing::error!(error_id = id, cause = error.chain(), "hub method panicked");
+        }
+        _ => tracing::error!(error_id = id, cause = error.chain(), "hub method failed"),
+    }
+}

@@ -1,0 +1,68 @@
+//! The body of a request, whatever the host.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+/// The body of a request that [`HubApp::run_with`] hands to a service.
+#[derive(Debug)]
+pub struct RequestBody(BodyKind);
+
+#[derive(Debug)]
+enum BodyKind {
+    /// On its way over a connection.
+    Incoming(Incoming),
+    /// Whole, from an event.
+    #[cfg(feature = "lambda")]
+    Whole(http_body_util::Full<Bytes>),
+}
+
+impl From<Incoming> for RequestBody {
+    fn from(body: Incoming) -> Self {
+        Self(BodyKind::Incoming(body))
+    }
+}
+
+#[cfg(feature = "lambda")]
+impl From<Bytes> for RequestBody {
+    fn from(bytes: Bytes) -> Self {
+        Self(BodyKind::Whole(bytes.into()))
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match &mut self.0 {
+            BodyKind::Incoming(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+            #[cfg(feature = "lambda")]
+            BodyKind::Whole(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            BodyKind::Incoming(body) => body.is_end_stream(),
+            #[cfg(feature = "lambda")]
+            BodyKind::Whole(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            BodyKind::Incoming(body) => body.size_hint(),
+            #[cfg(feature = "lambda")]
+            BodyKind::Whole(body) => body.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What the parts of a running app share.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use hub_core::mounted::MountedHub;
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    clock::Clock,
+    counters::AtomicCounters,
+    negotiate::{cors::Cors, limit::Limiter},
+    routes::Routes,
+    service_group::ServiceGroup,
+    upstream::{replay::Replays, verified::VerifiedCallers, warned::Warned},
+};
+
+/// What every clone of an app shares.
+pub(crate) struct Inner {
+    pub(crate) hubs: Hubs,
+    /// The group of the first hub.
+    pub(crate) first_group: Arc<ServiceGroup>,
+    /// The groups of all hubs, the first one's among them.
+    pub(crate) groups: Vec<Arc<ServiceGroup>>,
+    pub(crate) upstream: UpstreamOptions,
+    pub(crate) negotiate: NegotiateOptions,
+    pub(crate) routes: Routes,
+    pub(crate) clock: Clock,
+    /// Running calls, and calls whose peer hung up.
+    pub(crate) tasks: TaskTracker,
+    pub(crate) counts: AtomicCounters,
+    pub(crate) shutdown_wait: Duration,
+    pub(crate) closing: AtomicBool,
+    /// The Functions host calls the app, so that calls in its own form are its calls.
+    #[cfg(feature = "functions")]
+    pub(crate) functions_host: AtomicBool,
+    /// The key that every emulator knows: nothing may bind beyond loopback with it.
+    #[cfg(feature = "server")]
+    pub(crate) well_known_key: bool,
+    #[cfg(feature = "local")]
+    pub(crate) embedded: Option<crate::embedded::Embedded>,
+}
+
+/// The options of the negotiate route.
+#[derive(Debug)]
+pub(crate) struct NegotiateOptions {
+    pub(crate) cors: Cors,
+    pub(crate) limit: Option<Limiter>,
+    pub(crate) trust_app_service: bool,
+    pub(crate) warned_app_service: AtomicBool,
+}
+
+/// The mounted hubs.
+#[derive(Default)]
+pub(crate) struct Hubs {
+    /// Few, so that looking at each is quicker than hashing a name.
+    mounts: Vec<Mount>,
+}
+
+/// A hub and its name on the wire.
+#[derive(Clone)]
+pub(crate) struct Mount {
+    pub(crate) hub: Arc<dyn MountedHub>,
+    pub(crate) wire_name: Arc<str>,
+    pub(crate) group: Arc<ServiceGroup>,
+}
+
+impl Hubs {
+    pub(crate) fn insert(&mut self, hub: Arc<dyn MountedHub>, group: &Arc<ServiceGroup>) {
+        let wire_name: Arc<str> = group.wire_name(hub.name()).into();
+        self.mounts.push(Mount { hub, wire_name, group: Arc::clone(group) });
+    }
+
+    /// A hub by its name in any case.
+    pub(crate) fn find(&self, name: &str) -> Option<Mount> {
+        self.mounts.iter().find(|mount| mount.hub.name().eq_ignore_ascii_case(name)).cloned()
+    }
+
+    /// A hub by its name at the service, in any case.
+    pub(crate) fn find_at_service(&self, name: &str) -> Option<&Mount> {
+        self.mounts.iter().find(|mount| mount.wire_name.eq_ignore_ascii_case(name))
+    }
+
+    /// The only hub, if there is just one.
+    pub(crate) fn single(&self) -> Option<Mount> {
+        let [only] = &self.mounts[..] else { return None };
+        Some(only.clone())
+    }
+
+    /// Every hub, in the order of their names.
+    pub(crate) fn all(&self) -> Vec<Mount> {
+        let mut mounts = self.mounts.clone();
+        mounts.sort_unstable_by(|left, right| left.wire_name.cmp(&right.wire_name));
+        mounts
+    }
+
+    pub(crate) fn names(&self) -> Vec<&str> {
+        let mut names: Vec<_> = self.mounts.iter().map(|mount| &*mount.wire_name).collect();
+        names.sort_unstable();
+        names
+    }
+}
+
+/// The options and caches of the upstream route.
+#[derive(Debug, Default)]
+pub(crate) struct UpstreamOptions {
+    pub(crate) trust_plain_claims: bool,
+    pub(crate) detailed_errors: bool,
+    pub(crate) keep_refused_connections: bool,
+    pub(crate) max_body: usize,
+    /// Connections without a seal that the log has warned about.
+    pub(crate) warned: Warned,
+    /// Callers whose signature and seal were verified.
+    pub(crate) verified: VerifiedCallers,
+    /// Running and finished invocations, so that none runs twice.
+    pub(crate) replays: Arc<Replays>,
+}
+
+impl Inner {
+    /// Whether [`HubApp::shutdown`] has begun.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
+    }
+}
