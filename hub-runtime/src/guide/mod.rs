@@ -1,16 +1,16 @@
-//! One page for each thing that an app does. Every block on them is compiled.
+//! A guide with one page per topic. All examples are compiled.
 //!
-//! | Page | What it answers |
+//! | Page | Topic |
 //! |---|---|
-//! | [`hubs_and_events`] | what a hub is, which of its methods answers which event, how several of them live in one app |
-//! | [`binding_and_results`] | how arguments become parameters, and results and errors answers |
-//! | [`filters`] | who may call what, how often, and when |
-//! | [`negotiate`] | who a connection belongs to |
-//! | [`sending`] | how to reach clients, from inside and outside a hub, and how to ask one of them |
-//! | [`groups_and_users`] | memberships, existence, and the end of connections |
-//! | [`testing`] | tests of a hub without a socket |
-//! | [`observability`] | spans, metrics and counters |
-//! | [`errors_and_retries`] | what the service may fail with, and what is tried again |
+//! | [`hubs_and_events`] | hubs, methods and events; several hubs in one app |
+//! | [`binding_and_results`] | arguments, parameters, return values and errors |
+//! | [`filters`] | authorization, rate limits and other checks before methods |
+//! | [`negotiate`] | authentication of connections |
+//! | [`sending`] | messages to clients and client results, inside and outside a hub |
+//! | [`groups_and_users`] | memberships, existence checks, closing connections |
+//! | [`testing`] | tests without sockets |
+//! | [`observability`] | logs, traces and metrics |
+//! | [`errors_and_retries`] | failures of the service, the retry policy, duplicate calls |
 
 #[doc = include_str!("hubs_and_events.md")]
 pub mod hubs_and_events {}
@@ -30,7 +30,7 @@ pub mod sending {}
 #[doc = include_str!("groups_and_users.md")]
 pub mod groups_and_users {}
 
-/// The blocks need the feature `testing`.
+/// The examples need the feature `testing`.
 #[cfg_attr(feature = "testing", doc = "")]
 #[cfg_attr(feature = "testing", doc = include_str!("testing.md"))]
 pub mod testing {}
