@@ -45,7 +45,7 @@ describe("counter", () => {
     example = await startExample("counter");
   });
 
-  test("everybody sees what anybody adds, and a newcomer the present value", async () => {
+  test("all clients see each change, and a new client sees the current value", async () => {
     const ada = await connect(`${example.url}/counter`, { listen: ["changed"] });
     await ada.invoke("add", 2);
     const bob = await connect(`${example.url}/counter`, { listen: ["changed"] });
@@ -184,7 +184,7 @@ describe("tokens", () => {
   };
   const texts = (client) => client.got("token").map(([, , text]) => text);
 
-  test("tokens come in order to everybody in the room, and late joiners see what was said", async () => {
+  test("tokens arrive in order at all clients in the room, and late joiners see earlier answers", async () => {
     const [ada, nothing] = await read("garden")();
     const id = await ada.invoke("ask", "garden", "why do tokens come one by one?");
     await until("it has begun", () => ada.got("token").length >= 10);

@@ -1,9 +1,9 @@
-// The board: what is on it, and the two ways to change it.
+// The board: shows the notes, adds and removes them over the hub.
 
 import { act, element, live } from "./live.js";
 
 const byId = (id) => document.getElementById(id);
-/** Id to its element. */
+/** Elements by note id. */
 const shown = new Map();
 
 function add({ id, text }) {

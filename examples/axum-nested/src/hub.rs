@@ -1,4 +1,4 @@
-//! The `Board` hub: notes that everybody sees, whichever way they came in.
+//! The `Board` hub: shared notes that clients and HTTP requests can change.
 
 use std::sync::Arc;
 
@@ -6,14 +6,14 @@ use hub_runtime::prelude::*;
 
 use crate::notes::{Note, Notes};
 
-/// What every open page implements.
+/// Methods that every page implements.
 #[hub_client]
 pub trait BoardClient {
     async fn added(&self, note: &Note);
     async fn removed(&self, id: u64);
 }
 
-/// The hub. It shares its notes with the HTTP routes.
+/// The hub. Shares its notes with the HTTP routes.
 pub struct Board {
     pub notes: Arc<Notes>,
 }
@@ -24,7 +24,7 @@ impl Board {
         Ok(Negotiation::anonymous())
     }
 
-    /// The present state, for a page that was just opened or had lost its connection.
+    /// The current state, for a page after each connect and reconnect.
     async fn notes(&self) -> HubResult<Vec<Note>> {
         Ok(self.notes.all())
     }

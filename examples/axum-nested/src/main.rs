@@ -31,14 +31,14 @@ async fn main() -> anyhow::Result<()> {
     let routes = routes::routes(&app, notes);
     let ended = async move {
         stop_signal().await;
-        // While the server still answers: clients are told to come back, and each `disconnected` runs.
+        // Before the server stops: clients are told to reconnect, and each `disconnected` runs.
         app.shutdown().await;
     };
     axum::serve(listener, routes).with_graceful_shutdown(ended).await?;
     Ok(())
 }
 
-/// Waits for SIGINT or SIGTERM. Where neither can be listened for, nothing asks to stop.
+/// Waits for SIGINT or SIGTERM. Never returns if no signal handler can be installed.
 async fn stop_signal() {
     #[cfg(unix)]
     let terminated = async {

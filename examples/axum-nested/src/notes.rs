@@ -1,4 +1,4 @@
-//! The state that hub and routes share.
+//! State shared by the hub and the routes.
 
 use std::{
     collections::BTreeMap,
@@ -17,16 +17,16 @@ pub struct Note {
     pub text: String,
 }
 
-/// Why the board stays as it is, in words for the person who asked.
+/// Errors of the board, with texts for users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoteError {
-    /// The text is empty or long.
+    /// The text is empty or too long.
     #[error("a note has between 1 and {MAX_TEXT} characters")]
     Text,
     /// The board is full.
     #[error("the board is full: remove a note first")]
     Full,
-    /// It is not there, or not any more.
+    /// The note does not exist.
     #[error("there is no note {0}")]
     Unknown(u64),
 }
@@ -36,17 +36,17 @@ pub enum NoteError {
 pub struct Notes(Mutex<(u64, BTreeMap<u64, Note>)>);
 
 impl Notes {
-    /// Every note, the oldest first.
+    /// All notes, oldest first.
     #[must_use]
     pub fn all(&self) -> Vec<Note> {
         self.lock().1.values().cloned().collect()
     }
 
-    /// Puts a note on the board.
+    /// Adds a note.
     ///
     /// # Errors
     ///
-    /// The text is bad, or the board full.
+    /// The text is invalid, or the board is full.
     pub fn add(&self, text: &str) -> Result<Note, NoteError> {
         let text = text.trim();
         if text.is_empty() || text.chars().count() > MAX_TEXT {
@@ -62,11 +62,11 @@ impl Notes {
         Ok(note)
     }
 
-    /// Takes a note off the board.
+    /// Removes a note.
     ///
     /// # Errors
     ///
-    /// There is none with this id.
+    /// No note has this id.
     pub fn remove(&self, id: u64) -> Result<(), NoteError> {
         self.lock().1.remove(&id).map(drop).ok_or(NoteError::Unknown(id))
     }

@@ -1,4 +1,4 @@
-//! The router: a page, an HTTP interface of its own, and the hub's routes under `/realtime`.
+//! The router: a page, an HTTP API, and the routes of the hub under `/realtime`.
 
 use std::sync::Arc;
 
@@ -22,17 +22,17 @@ const FILES: [(&str, &str); 3] = [
     ("/board.js", include_str!("../page/board.js")),
 ];
 
-/// What every route may use: the hub's own state, and the way to its clients.
+/// State of the routes: the notes, and a handle to the clients of the hub.
 #[derive(Clone)]
 struct Shared {
     notes: Arc<Notes>,
     board: HubContext<Board>,
 }
 
-/// Everything that the program serves.
+/// All routes of the program.
 ///
-/// The router strips `/realtime` before it asks the app, so that pages connect to `/realtime/board`, and
-/// Azure's upstream URL is `https://<app>/realtime/runtime/webhooks/signalr`.
+/// The router strips `/realtime` before it calls the app. Pages connect to `/realtime/board`, and the upstream
+/// URL in Azure is `https://<app>/realtime/runtime/webhooks/signalr`.
 pub fn routes(app: &HubApp, notes: Arc<Notes>) -> Router {
     let shared = Shared { notes, board: app.context() };
     example_page::routes(app.client_url(), &FILES)
@@ -46,10 +46,10 @@ async fn list(State(shared): State<Shared>) -> Json<Vec<Note>> {
     Json(shared.notes.all())
 }
 
-/// The body is the note's text.
+/// The body is the text of the note.
 async fn add(State(shared): State<Shared>, text: String) -> Result<Response, Response> {
     let note = shared.notes.add(&text).map_err(refused)?;
-    // Answered when the pages have been told: who removes the note then cannot be ahead of the news.
+    // Responds after the pages were notified, so that a client cannot remove the note before they have it.
     shared.board.clients().all().added(&note).await.map_err(|error| not_told(&error))?;
     Ok((StatusCode::CREATED, Json(note)).into_response())
 }
@@ -70,7 +70,7 @@ fn refused(error: NoteError) -> Response {
 }
 
 fn not_told(error: &SendError) -> Response {
-    tracing::error!(%error, "the pages could not be told");
-    (StatusCode::BAD_GATEWAY, "the board has changed, but the pages could not be told")
+    tracing::error!(%error, "cannot notify the pages");
+    (StatusCode::BAD_GATEWAY, "the board has changed, but the pages were not notified")
         .into_response()
 }

@@ -1,4 +1,4 @@
-//! The hub's and the routes' tests: the whole loop without a socket.
+//! Tests of the hub and the routes, in memory.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-// The chat: who is signed in, which rooms there are, and what happens on each click.
+// The chat: session, rooms, and the handlers of all clicks.
 
 import { Connection, SignedOut } from "./connection.js";
 import * as view from "./view.js";
@@ -7,10 +7,10 @@ const LOBBY = "lobby";
 const KEPT_MESSAGES = 500;
 const STORED = "chat-session";
 
-/** `{ token, user, role }`; each tab has its own, and a reload keeps it. */
+/** `{ token, user, role }`. Each tab has its own session; a reload keeps it. */
 let session = null;
 let connection = null;
-/** Name to `{ messages, unread }`, in the order in which they were joined. */
+/** `{ messages, unread }` by room name, in joining order. */
 let rooms = new Map();
 let current = LOBBY;
 let people = new Set();
@@ -18,7 +18,7 @@ let online = false;
 
 const byId = (id) => document.getElementById(id);
 
-// What the server calls.
+// Methods that the server calls.
 const methods = {
   newMessage({ room, from, text }) {
     const { messages } = rooms.get(room) ?? addRoom(room);
@@ -50,7 +50,7 @@ const methods = {
   confirm: (question) => view.ask(question),
 };
 
-// What happens to the connection.
+// Events of the connection.
 const events = {
   state(state) {
     online = state === "online";
@@ -63,7 +63,7 @@ const events = {
     view.stopAsking();
   },
 
-  /** The server has forgotten which rooms this connection was in. */
+  /** A new connection is in no rooms, so join them again. */
   async entered(invoke, gone) {
     for (const room of [...rooms.keys()]) {
       try {
@@ -171,7 +171,7 @@ async function openRoom() {
   }
 }
 
-/** The field is free for the next message at once; one that fails comes back. */
+/** Clears the field immediately. If sending fails, the text is put back. */
 async function send() {
   const field = byId("text");
   const text = field.value;
@@ -193,7 +193,7 @@ function roomName() {
   return room;
 }
 
-/** Runs an action, and shows the person what went wrong. */
+/** Runs an action and shows its error, if any. */
 async function act(action) {
   view.clearError();
   try {
@@ -205,7 +205,7 @@ async function act(action) {
   }
 }
 
-/** Runs an action that must not be begun again before it has ended. */
+/** Runs an action; the button is disabled until it has ended. */
 async function actOnce(button, action) {
   if (button.ariaBusy !== "true") {
     button.ariaBusy = "true";

@@ -1,6 +1,6 @@
-// The connection: it starts and reconnects without limit, and says when the session is over.
+// The connection: connects and reconnects without limit, and reports the end of the session.
 
-/** Milliseconds before each attempt; the last one repeats for ever. */
+/** Milliseconds before each attempt. The last value repeats. */
 const DELAYS = [0, 250, 500, 1000, 2000, 3000];
 
 function delay(attempt) {
@@ -10,7 +10,7 @@ function delay(attempt) {
 
 const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** Sees the answers of negotiate, because the client itself turns them into a sentence. */
+/** Reads negotiate responses, because the client only reports them as text. */
 class WatchedHttp extends signalR.HttpClient {
   #inner = new signalR.DefaultHttpClient(signalR.NullLogger.instance);
   #onUnauthorized;
@@ -24,7 +24,7 @@ class WatchedHttp extends signalR.HttpClient {
     try {
       return await this.#inner.send(request);
     } catch (error) {
-      // A 401 of the service is something else: its token is short-lived, and negotiate brings a new one.
+      // A 401 of the service is different: its token is short-lived, and negotiate returns a new one.
       const ours = new URL(request.url, location.href).origin === location.origin;
       if (ours && error.statusCode === 401) {
         this.#onUnauthorized(error.message.replace(/: Status code '401'$/, ""));
@@ -38,7 +38,7 @@ class WatchedHttp extends signalR.HttpClient {
   }
 }
 
-/** What waiting calls end with when the person signs out. */
+/** Error of pending calls after a sign-out. */
 export class SignedOut extends Error {}
 
 export class Connection {
@@ -50,9 +50,9 @@ export class Connection {
 
   /**
    * @param token    the session, which negotiate checks
-   * @param methods  what the server may call: `{ name: function }`
+   * @param methods  methods that the server calls: `{ name: function }`
    * @param events   `state("connecting" | "online" | "reconnecting")`, `lost()`,
-   *                 `async entered(invoke, gone)` after each start, and `over(reason)` when the session is not valid any more
+   *                 `async entered(invoke, gone)` after each start, and `over(reason)` when the session is no longer valid
    */
   constructor(token, methods, events) {
     this.#events = events;
@@ -75,7 +75,7 @@ export class Connection {
     this.#offline();
   }
 
-  /** Tries until it is connected, or the session is over. */
+  /** Retries until it is connected, or the session has ended. */
   async start() {
     for (let attempt = 1; !this.#ended; attempt += 1) {
       try {
@@ -88,7 +88,7 @@ export class Connection {
     }
   }
 
-  /** Calls the hub; while there is no connection, the call waits for one. */
+  /** Calls the hub. Waits for a connection if there is none. */
   async call(method, ...args) {
     await this.#online.promise;
     return this.#hub.invoke(method, ...args);
@@ -103,7 +103,7 @@ export class Connection {
   #offline() {
     let settle;
     const promise = new Promise((resolve, reject) => (settle = { resolve, reject }));
-    promise.catch(() => {}); // nobody may be waiting
+    promise.catch(() => {}); // avoids an unhandled rejection if no call is waiting
     this.#online = { promise, ...settle };
   }
 
@@ -124,7 +124,7 @@ export class Connection {
     }
   }
 
-  /** The server closed for good; as long as there is a session, that is no reason to give up. */
+  /** The server closed the connection permanently. Reconnect as long as the session is valid. */
   async #closed() {
     if (this.#ended) {
       return;

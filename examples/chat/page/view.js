@@ -1,4 +1,4 @@
-// What is on the screen. Whatever people wrote goes in as text, never as markup.
+// The screen. User input is inserted as text, never as markup.
 
 const byId = (id) => document.getElementById(id);
 
@@ -9,7 +9,7 @@ function element(tag, className, text) {
   return made;
 }
 
-/** Colours an avatar by its name, the same in every tab. */
+/** Colours an avatar by its name, equal in all tabs. */
 function paint(avatar, name) {
   let hash = 7;
   for (const character of name) {
@@ -24,7 +24,7 @@ const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-d
 
 const STATES = { connecting: "Connecting…", online: "Connected", reconnecting: "Reconnecting…" };
 
-/** The error stands where the person looks: in the sign-in form, or above the message field. */
+/** Shows an error in the sign-in form, or above the message field. */
 export function showError(text) {
   const view = byId("chat").hidden ? byId("welcome") : byId("chat");
   view.querySelector("[data-place]").append(byId("error"));
@@ -154,7 +154,7 @@ export function addMessage(message, me, previous) {
 
 let asking = Promise.resolve();
 
-/** Asks the person; one question at a time. Escape is a no. */
+/** Asks the user, one question at a time. Escape counts as no. */
 export function ask(question) {
   asking = asking.then(() => {
     const dialog = byId("confirm");
@@ -168,7 +168,7 @@ export function ask(question) {
   return asking;
 }
 
-/** Nobody waits for the answer any more. */
+/** Closes the question; its answer is no longer needed. */
 export function stopAsking() {
   if (byId("confirm").open) {
     byId("confirm").close("no");

@@ -1,4 +1,4 @@
-//! The chat of the README: `cargo run -p chat`, then open the printed address in two tabs.
+//! The chat from the README: `cargo run -p chat`, then open the printed address in two tabs.
 
 #![allow(unreachable_pub, reason = "a binary has no outside; `pub` marks each module's interface")]
 

@@ -1,4 +1,4 @@
-//! The application's own routes: the page, whose files are part of the binary, and `POST /login`.
+//! Routes of the application: the page, embedded in the binary, and `POST /login`.
 
 use axum::{
     Json, Router,
@@ -19,7 +19,7 @@ const FILES: [(&str, &str); 5] = [
     ("/view.js", include_str!("../page/view.js")),
 ];
 
-/// Everything under `/` that is not the hub's. `service` is where the page connects.
+/// All routes except those of the hub. `service` is the URL that the page connects to.
 pub fn routes(sessions: Sessions, service: &str) -> Router {
     example_page::routes(service, &FILES).route("/login", post(login)).with_state(sessions)
 }
@@ -48,7 +48,7 @@ async fn login(State(sessions): State<Sessions>, Json(login): Json<Login>) -> Re
             ([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response()
         }
         Err(error) => {
-            tracing::error!(%error, "no session token could be made");
+            tracing::error!(%error, "cannot create a session token");
             (StatusCode::INTERNAL_SERVER_ERROR, "signing in does not work just now").into_response()
         }
     }

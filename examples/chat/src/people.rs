@@ -1,13 +1,13 @@
-//! Who is here: a person may have several tabs open, and is one person all the same.
+//! Presence. A user with several open tabs counts once.
 
 use std::collections::{BTreeMap, HashSet};
 
-/// The connections of every user who is here.
+/// Connections of each online user.
 #[derive(Debug, Default)]
 pub struct People(BTreeMap<String, HashSet<String>>);
 
 impl People {
-    /// Notes a connection; true when the user was not here before.
+    /// Adds a connection. Returns true if it is the user's first.
     pub fn enter(&mut self, user: &str, connection_id: &str) -> bool {
         let connections = self.0.entry(user.to_owned()).or_default();
         let first = connections.is_empty();
@@ -15,7 +15,7 @@ impl People {
         first
     }
 
-    /// Forgets a connection; true when it was the user's last.
+    /// Removes a connection. Returns true if it was the user's last.
     pub fn leave(&mut self, user: &str, connection_id: &str) -> bool {
         let Some(connections) = self.0.get_mut(user) else { return false };
         let known = connections.remove(connection_id);
@@ -26,7 +26,7 @@ impl People {
         gone
     }
 
-    /// The names of those who are here.
+    /// Names of all online users.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }

@@ -1,4 +1,4 @@
-//! The rooms that exist, and what a new one may be called.
+//! The rooms, and the rules for their names.
 
 use std::{
     collections::HashSet,
@@ -8,29 +8,29 @@ use std::{
 const MAX_ROOMS: usize = 100;
 const MAX_NAME: usize = 40;
 
-/// The rooms of the chat; the lobby is there from the start.
+/// The rooms of the chat. The lobby always exists.
 #[derive(Debug)]
 pub struct Rooms(Mutex<HashSet<String>>);
 
-/// Why a room cannot be entered or opened, in words for the person who asked.
+/// Errors of rooms, with texts for users.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RoomError {
-    /// No moderator has opened it.
+    /// The room has not been opened.
     #[error("there is no room called {0}")]
     Unknown(String),
-    /// The name is empty, too long, or has other characters.
+    /// The name is empty, too long, or contains invalid characters.
     #[error("a room's name has 1 to {MAX_NAME} letters, digits or hyphens")]
     Name,
-    /// There is no place for another one.
+    /// The maximum number of rooms is reached.
     #[error("there are {MAX_ROOMS} rooms already, which is as many as there can be")]
     TooMany,
 }
 
 impl Rooms {
-    /// Where everyone is.
+    /// The room that all users join.
     pub const LOBBY: &str = "lobby";
 
-    /// The name again, if there is a room of this name.
+    /// Returns the name if the room exists.
     ///
     /// # Errors
     ///
@@ -39,7 +39,7 @@ impl Rooms {
         if self.lock().contains(&room) { Ok(room) } else { Err(RoomError::Unknown(room)) }
     }
 
-    /// The name again, if a room may be called so.
+    /// Returns the name if it is valid for a room.
     ///
     /// # Errors
     ///
@@ -50,11 +50,11 @@ impl Rooms {
         if plain && (1..=MAX_NAME).contains(&length) { Ok(room) } else { Err(RoomError::Name) }
     }
 
-    /// Adds a room; false when it was there already.
+    /// Adds a room. Returns false if it exists already.
     ///
     /// # Errors
     ///
-    /// A name that is no name, or too many rooms.
+    /// The name is invalid, or there are too many rooms.
     pub fn open(&self, room: String) -> Result<bool, RoomError> {
         let room = Self::check_name(room)?;
         let mut rooms = self.lock();

@@ -1,4 +1,4 @@
-//! Sign-in: the demo accounts, and signed sessions that outlive a restart.
+//! Sign-in: demo accounts, and signed sessions that remain valid across restarts.
 
 use std::{
     fmt,
@@ -9,11 +9,11 @@ use std::{
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
-/// The variable whose value signs sessions, so that they outlive a restart.
+/// Variable with the key that signs sessions, so that they remain valid across restarts.
 const KEY_VARIABLE: &str = "CHAT_SESSION_KEY";
 const LIFETIME: Duration = Duration::from_hours(12);
 
-/// Who may sign in. A real application asks its user database and compares password hashes.
+/// The accounts. A real application queries its user database and compares password hashes.
 const ACCOUNTS: [Account; 2] = [
     Account { user: "ada", password: "ada-demo", role: "moderator" },
     Account { user: "bob", password: "bob-demo", role: "member" },
@@ -25,33 +25,33 @@ struct Account {
     role: &'static str,
 }
 
-/// What a session token says, once its signature is checked.
+/// The content of a verified session token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
-    /// The account's name.
+    /// Name of the account.
     #[serde(rename = "sub")]
     pub user: String,
-    /// What the account may do: `moderator` or `member`.
+    /// Role of the account: `moderator` or `member`.
     pub role: String,
     #[serde(rename = "exp")]
     expires: u64,
 }
 
-/// Why a session is refused, in words for the person at the page.
+/// Errors of sessions, with texts for users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SessionError {
-    /// The request brought no token.
+    /// The request has no token.
     #[error("sign in first")]
     Missing,
-    /// The token is older than a session lives.
+    /// The session has expired.
     #[error("your session has expired; please sign in again")]
     Expired,
-    /// The token was not signed with this server's key, or was changed on its way.
+    /// The token was not signed with the key of this server, or it was changed.
     #[error("your session is no longer valid here; please sign in again")]
     Invalid,
 }
 
-/// Makes and checks session tokens. Clones share the key.
+/// Creates and verifies session tokens. Clones share the key.
 #[derive(Clone)]
 pub struct Sessions(Arc<Keys>);
 
@@ -67,7 +67,7 @@ impl fmt::Debug for Sessions {
 }
 
 impl Sessions {
-    /// The key of `CHAT_SESSION_KEY`, else a random one: then sessions end with the process.
+    /// Uses the key in `CHAT_SESSION_KEY`, or a random key. With a random key, sessions end with the process.
     ///
     /// # Errors
     ///
@@ -77,7 +77,7 @@ impl Sessions {
         if configured.is_empty() { Self::random() } else { Ok(Self::new(configured.as_bytes())) }
     }
 
-    /// A key that nobody else has.
+    /// Uses a random key.
     ///
     /// # Errors
     ///
@@ -88,14 +88,14 @@ impl Sessions {
         Ok(Self::new(&key))
     }
 
-    /// Signs and checks with `key`.
+    /// Signs and verifies with `key`.
     #[must_use]
     pub fn new(key: &[u8]) -> Self {
         let (sign, verify) = (EncodingKey::from_secret(key), DecodingKey::from_secret(key));
         Self(Arc::new(Keys { sign, verify }))
     }
 
-    /// The session of the account, if there is one with this password.
+    /// The session of the account with this name and password.
     #[must_use]
     pub fn sign_in(&self, user: &str, password: &str) -> Option<Session> {
         let known = ACCOUNTS.iter().find(|a| a.user == user && a.password == password)?;
@@ -107,16 +107,16 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// The token could not be made.
+    /// The token cannot be created.
     pub fn token(&self, session: &Session) -> anyhow::Result<String> {
         Ok(jsonwebtoken::encode(&Header::new(Algorithm::HS256), session, &self.0.sign)?)
     }
 
-    /// The session that a token carries.
+    /// Verifies a token and returns its session.
     ///
     /// # Errors
     ///
-    /// There is no token, or it is not (or no longer) good.
+    /// The token is missing, invalid or expired.
     pub fn verify(&self, token: Option<&str>) -> Result<Session, SessionError> {
         self.verify_at(token, unix_seconds())
     }
@@ -124,7 +124,7 @@ impl Sessions {
     fn verify_at(&self, token: Option<&str>, now: u64) -> Result<Session, SessionError> {
         let token = token.ok_or(SessionError::Missing)?;
         let mut rules = Validation::new(Algorithm::HS256);
-        rules.validate_exp = false; // compared below, with the time that was given
+        rules.validate_exp = false; // checked below, against `now`
         let session = jsonwebtoken::decode::<Session>(token, &self.0.verify, &rules)
             .map_err(|_| SessionError::Invalid)?
             .claims;

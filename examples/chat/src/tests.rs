@@ -1,4 +1,4 @@
-//! The hub's tests: the whole loop without a socket.
+//! Tests of the hub, in memory.
 
 use hub_runtime::{
     Target,
@@ -74,7 +74,7 @@ async fn who_says_no_opens_nothing() {
     assert!(ada.invoke::<()>("join", ("rust",)).await.is_err());
 }
 
-/// A negotiate with this in `Authorization`.
+/// A negotiate request with this `Authorization` header.
 fn with(authorization: &str) -> Request<()> {
     Request::builder().header("authorization", authorization).body(()).unwrap()
 }

@@ -1,4 +1,4 @@
-// The counter: one value to show, four buttons to change it.
+// The counter: one value, four buttons.
 
 import { act, live } from "./live.js";
 
@@ -8,7 +8,7 @@ const { call } = live("/counter", {
   changed(now) {
     value.textContent = now.toLocaleString();
     value.classList.remove("moved");
-    void value.offsetWidth; // lets the same animation begin again
+    void value.offsetWidth; // restarts the animation
     value.classList.add("moved");
   },
 });

@@ -1,4 +1,4 @@
-//! The smallest hub: one number that everybody sees and changes.
+//! A minimal hub: one number that all clients see and change.
 use hub_runtime::prelude::*;
 
 #[hub_client]
@@ -18,7 +18,7 @@ impl Counter {
         Ok(ctx.clients().caller().changed(*self.0.lock().await).await?)
     }
     async fn add(&self, ctx: &Context<Self>, step: i32) -> HubResult {
-        let mut value = self.0.lock().await; // held while all are told: the news stay in order
+        let mut value = self.0.lock().await; // locked while sending, to keep updates in order
         *value += i64::from(step);
         Ok(ctx.clients().all().changed(*value).await?)
     }

@@ -1,4 +1,4 @@
-//! The smallest hub with its page: `cargo run -p counter`, then open the printed address in two tabs.
+//! A minimal hub with a page: `cargo run -p counter`, then open the printed address in two tabs.
 
 #![allow(unreachable_pub, reason = "a binary has no outside; `pub` marks each module's interface")]
 

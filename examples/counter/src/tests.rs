@@ -1,4 +1,4 @@
-//! The hub's tests, the whole loop without a socket; and that the README shows the hub as it is.
+//! Tests of the hub, in memory, and of the copy of the hub in the README.
 
 use hub_runtime::testing::TestHub;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::hub::Counter;
 
 #[tokio::test]
-async fn everybody_sees_what_anybody_adds() {
+async fn every_client_sees_each_addition() {
     let hub = TestHub::new(Counter::default());
     let ada = hub.anonymous().connect().await.unwrap();
     let bob = hub.anonymous().connect().await.unwrap();

@@ -1,22 +1,22 @@
-//! The hub. It keeps nothing: the Functions host starts as many instances as it likes, so what lasts is
-//! in the service's groups, or in a store that the instances share.
+//! The hub. It is stateless, because the Functions host can start any number of instances. Lasting state
+//! belongs into groups of the service, or into a store that the instances share.
 
 use hub_runtime::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// The longest line, in points. A message should stay small: everybody on the board gets it.
+/// Maximum number of points of a line. Messages should be small, since all clients on the board get them.
 const MAX_POINTS: usize = 500;
 
 /// A line on a board.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Line {
-    /// Any colour of CSS.
+    /// Any CSS colour.
     pub colour: String,
-    /// Where it goes: x and y from 0 to 1.
+    /// Points with x and y from 0 to 1.
     pub points: Vec<(f32, f32)>,
 }
 
-/// What every page implements.
+/// Methods that every page implements.
 #[hub_client]
 pub trait BoardClient {
     /// `connection.on("drawn", (line, by) => …)`
@@ -30,7 +30,7 @@ pub struct Board;
 
 #[serverless_hub(client = BoardClient)]
 impl Board {
-    /// Who App Service authentication has signed in is a user; everybody else may draw, too.
+    /// Users of App Service authentication keep their user id. Other clients are guests, and may draw too.
     async fn negotiate(&self, request: NegotiateRequest) -> HubResult<Negotiation> {
         Ok(match request.app_service_user() {
             Some(user) => Negotiation::user(user.id),
@@ -42,7 +42,7 @@ impl Board {
         Ok(ctx.groups().add(ctx.connection_id(), &board).await?)
     }
 
-    /// Tells the others; answers the number of points.
+    /// Sends the line to the other clients. Returns the number of points.
     async fn draw(&self, ctx: &Context<Self>, board: String, line: Line) -> HubResult<usize> {
         let points = line.points.len();
         (points <= MAX_POINTS).then_some(()).or_reject("A line has at most 500 points")?;
@@ -50,7 +50,7 @@ impl Board {
         Ok(points)
     }
 
-    /// Only for users.
+    /// For signed-in users only.
     #[filter(SignedIn)]
     async fn clear(&self, ctx: &Context<Self>, board: String) -> HubResult {
         let user = ctx.user_id().or_reject("Sign in first")?;

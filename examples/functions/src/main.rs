@@ -1,4 +1,4 @@
-//! A board on Azure Functions: `cargo run -p functions`, then read the README.
+//! A board on Azure Functions: see the README.
 
 #![allow(unreachable_pub, reason = "a binary has no outside; `pub` marks each module's interface")]
 
@@ -16,8 +16,8 @@ async fn main() -> anyhow::Result<()> {
 
     let app = HubApp::builder().signalr(SignalR::from_env_or_local()?).hub(Board).build()?;
 
-    // The custom handler where the Functions host started it, a plain server elsewhere, and the files
-    // of the deployment for `deploy-files`.
+    // Runs as a custom handler under the Functions host, and as an HTTP server elsewhere. With the
+    // argument `deploy-files` it writes the deployment files.
     app.run().await?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The hub's tests, the whole loop without a socket; and that the checked-in files are the hub's.
+//! Tests of the hub, in memory, and of the generated deployment files.
 
 use std::{collections::BTreeSet, fs, path::Path};
 

@@ -1,11 +1,11 @@
-//! The hub. It keeps nothing: Lambda stops and starts instances as it likes, and runs many at once.
+//! The hub. It is stateless, because Lambda starts and stops instances at any time and runs many at once.
 
 use hub_runtime::prelude::*;
 
-/// What one may answer a talk with.
+/// The allowed reactions.
 const REACTIONS: [&str; 4] = ["👍", "👏", "😂", "🤔"];
 
-/// What every page implements.
+/// Methods that every page implements.
 #[hub_client]
 pub trait TalkClient {
     /// `connection.on("reacted", reaction => …)`
@@ -17,7 +17,7 @@ pub struct Talk;
 
 #[serverless_hub(client = TalkClient)]
 impl Talk {
-    /// Anybody may listen and react.
+    /// Any client may listen and react.
     async fn negotiate(&self, _request: NegotiateRequest) -> HubResult<Negotiation> {
         Ok(Negotiation::anonymous())
     }
@@ -26,7 +26,7 @@ impl Talk {
         Ok(ctx.groups().add(ctx.connection_id(), &talk).await?)
     }
 
-    /// Shows a reaction to everybody in the talk.
+    /// Sends a reaction to all clients in the talk.
     async fn react(&self, ctx: &Context<Self>, talk: String, reaction: String) -> HubResult {
         REACTIONS
             .contains(&reaction.as_str())

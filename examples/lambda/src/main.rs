@@ -1,4 +1,4 @@
-//! Reactions to a talk, on AWS Lambda: `cargo run -p lambda`, then read the README.
+//! Reactions to a talk, on AWS Lambda: see the README.
 
 #![allow(unreachable_pub, reason = "a binary has no outside; `pub` marks each module's interface")]
 
@@ -16,7 +16,7 @@ async fn main() -> anyhow::Result<()> {
 
     let app = HubApp::builder().signalr(SignalR::from_env_or_local()?).hub(Talk).build()?;
 
-    // Takes events where Lambda gives them; a plain server elsewhere.
+    // Reads events on Lambda, and runs an HTTP server elsewhere.
     app.run().await?;
     Ok(())
 }

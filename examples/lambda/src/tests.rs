@@ -1,4 +1,4 @@
-//! The hub's tests, the whole loop without a socket.
+//! Tests of the hub, in memory.
 
 use hub_runtime::testing::TestHub;
 use serde_json::json;

@@ -1,15 +1,15 @@
-//! From the runtime's spans to OpenTelemetry: all that an app needs, and nothing of it in the hub.
+//! Exports the spans of the runtime to OpenTelemetry. The hub needs no changes for it.
 
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanExporter};
 use tracing_subscriber::{Layer, filter::LevelFilter, layer::SubscriberExt, registry::Registry};
 
-/// Spans go to this exporter one by one. An exporter over the network wants `with_batch_exporter`.
+/// Exports spans one by one. Use `with_batch_exporter` for an exporter over the network.
 pub fn provider(exporter: impl SpanExporter + 'static) -> SdkTracerProvider {
     SdkTracerProvider::builder().with_simple_exporter(exporter).build()
 }
 
-/// Hands spans and their events at info and above to the provider.
+/// Sends spans and events at info level and above to the provider.
 pub fn subscriber(
     provider: &SdkTracerProvider,
 ) -> impl tracing_subscriber::util::SubscriberInitExt {

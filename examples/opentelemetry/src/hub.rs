@@ -1,10 +1,10 @@
-//! A bell that everybody hears.
+//! A bell that all clients hear.
 
 use hub_runtime::prelude::*;
 
 #[hub_client]
 pub trait BellClient {
-    /// Somebody rang.
+    /// The bell was rung.
     async fn rang(&self, who: &str);
 }
 

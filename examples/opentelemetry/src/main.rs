@@ -1,4 +1,4 @@
-//! What a hub does, as OpenTelemetry spans on standard output: `cargo run -p opentelemetry-example`.
+//! OpenTelemetry spans of a hub on standard output: `cargo run -p opentelemetry-example`.
 
 #![allow(unreachable_pub, reason = "a binary has no outside; `pub` marks each module's interface")]
 

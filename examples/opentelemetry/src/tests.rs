@@ -1,4 +1,4 @@
-//! That a call and what it sends are one trace.
+//! A call and its sends belong to one trace.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,7 +12,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::{export, hub::Bell};
 
-/// Keeps what was exported.
+/// Stores exported spans.
 #[derive(Clone, Debug, Default)]
 struct Kept(Arc<Mutex<Vec<SpanData>>>);
 
@@ -50,6 +50,6 @@ async fn a_call_and_what_it_sends_are_one_trace() {
     assert_eq!(attribute(&sent, "attempts"), "1");
     assert_eq!(sent.parent_span_id, call.span_context.span_id());
     assert_eq!(sent.span_context.trace_id(), call.span_context.trace_id());
-    // What the caller said stays out of it.
+    // Arguments are not exported.
     assert!(!format!("{spans:?}").contains("Ada"));
 }

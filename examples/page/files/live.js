@@ -1,6 +1,6 @@
-// A connection that never gives up. The page says in `data-state` of #status how it stands.
+// A connection that always reconnects. The attribute `data-state` of #status shows its state.
 
-/** Milliseconds before each attempt; the last one repeats for ever. */
+/** Milliseconds before each attempt. The last value repeats. */
 const DELAYS = [0, 250, 500, 1000, 2000, 3000];
 const delay = (attempt) => DELAYS[Math.min(attempt, DELAYS.length - 1)] * (0.8 + 0.4 * Math.random());
 const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -14,14 +14,14 @@ function show(state) {
 }
 
 /**
- * Connects to the hub at `url`, now and after every loss.
+ * Connects to the hub at `url`, and reconnects whenever the connection is lost.
  *
- * What the server says reaches the page only behind `present`: so news that are older than the present
- * state come a second time, and none are missed.
+ * Server messages are held back until `present` has run. No update is missed, but updates that the current
+ * state includes already can arrive again.
  *
- * @param methods  what the server may call: `{ name: function }`
- * @param present  asks for the present state and shows it instead of what is there; runs after each start
- * @returns `call(method, ...args)`, which waits while there is no connection, and `refresh()`
+ * @param methods  methods that the server calls: `{ name: function }`
+ * @param present  fetches and shows the current state; runs after each connect
+ * @returns `call(method, ...args)`, which waits for a connection, and `refresh()`
  */
 export function live(url, methods, present = () => {}) {
   const hub = new signalR.HubConnectionBuilder()
@@ -29,7 +29,7 @@ export function live(url, methods, present = () => {}) {
     .withAutomaticReconnect({ nextRetryDelayInMilliseconds: ({ previousRetryCount }) => delay(previousRetryCount) })
     .configureLogging(signalR.LogLevel.None)
     .build();
-  let news = []; // waits; null while nothing has to
+  let news = []; // held back messages; null if none are held back
   for (const [name, method] of Object.entries(methods)) {
     hub.on(name, (...args) => (news ? void news.push(() => method(...args)) : method(...args)));
   }
@@ -47,7 +47,7 @@ export function live(url, methods, present = () => {}) {
       await refresh();
     } catch {
       await sleep(delay(3));
-      // When it was lost again, the next start comes here.
+      // The connection was lost again; the next connect continues here.
       return hub.state === signalR.HubConnectionState.Connected ? online() : undefined;
     }
     show("online");
@@ -73,7 +73,7 @@ export function live(url, methods, present = () => {}) {
 
   hub.onreconnecting(() => lost("reconnecting"));
   hub.onreconnected(online);
-  // The server closed for good; a page that stays open is no reason to give up.
+  // The server closed the connection permanently. Reconnect as long as the page is open.
   hub.onclose(async () => {
     lost("reconnecting");
     await sleep(delay(2));
@@ -91,7 +91,7 @@ export function live(url, methods, present = () => {}) {
   return { call, refresh };
 }
 
-/** Runs an action, and shows in #error what went wrong. */
+/** Runs an action and shows its error in #error. */
 export async function act(action) {
   const error = document.getElementById("error");
   error.hidden = true;
@@ -103,7 +103,7 @@ export async function act(action) {
   }
 }
 
-/** An element with a class and text; whatever people wrote goes in as text, never as markup. */
+/** An element with a class and text. User input is inserted as text, never as markup. */
 export function element(tag, className, text = "") {
   const made = document.createElement(tag);
   made.className = className;

@@ -1,7 +1,7 @@
-//! What the pages of the examples share: how their files are served, the official SignalR client, a
-//! style, and a connection that never gives up.
+//! Shared parts of the example pages: file routes, the official SignalR client, a style sheet, and a
+//! connection that always reconnects.
 //!
-//! All files are part of the binary, so an example runs from anywhere.
+//! All files are embedded in the binary, so an example runs in any directory.
 
 use axum::{
     Router,
@@ -9,7 +9,7 @@ use axum::{
     routing::get,
 };
 
-/// The files that [`routes`] adds to a page's own.
+/// Files that [`routes`] adds to those of the page.
 const SHARED: [(&str, &str); 4] = [
     ("/example.css", include_str!("../files/example.css")),
     ("/icon.svg", include_str!("../files/icon.svg")),
@@ -17,11 +17,11 @@ const SHARED: [(&str, &str); 4] = [
     ("/signalr.min.js", include_str!("../files/signalr.min.js")),
 ];
 
-/// Routes for the files of a page, given as path and content, and for those that all pages share: `/signalr.min.js`,
+/// Routes for the files of a page, given as path and content, and for the shared files: `/signalr.min.js`,
 /// `/live.js`, `/example.css` and `/icon.svg`.
 ///
-/// `service` is where the page connects, [`HubApp::client_url`]: the content security policy allows
-/// connections there, and scripts and styles from nowhere but here.
+/// `service` is the URL that the page connects to, [`HubApp::client_url`]. The content security policy allows
+/// connections to it, and scripts and styles from the app only.
 ///
 /// [`HubApp::client_url`]: https://docs.rs/hub-runtime/latest/hub_runtime/struct.HubApp.html#method.client_url
 pub fn routes<S>(service: &str, files: &[(&'static str, &'static str)]) -> Router<S>
@@ -43,7 +43,7 @@ where
     })
 }
 
-/// Scripts and styles come from the app only. Connections go to the SignalR service too, which is on
+/// Allows scripts and styles from the app only. Connections to the SignalR service are allowed too; it has
 /// another port (local) or another host (Azure).
 fn content_security_policy(service: &str) -> String {
     let sockets = service.replacen("http", "ws", 1);
@@ -54,7 +54,7 @@ fn content_security_policy(service: &str) -> String {
     )
 }
 
-/// A path without an ending is a page.
+/// A path without an extension is a page.
 fn content_type(path: &str) -> &'static str {
     match path.rsplit_once('.') {
         Some((_, "css")) => "text/css; charset=utf-8",

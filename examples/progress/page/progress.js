@@ -1,9 +1,9 @@
-// Jobs: begun over HTTP, watched over the hub.
+// Jobs: started over HTTP, observed over the hub.
 
 import { act, element, live } from "./live.js";
 
 const byId = (id) => document.getElementById(id);
-/** Id to `{ item, done }`. */
+/** `{ item, done }` by job id. */
 const shown = new Map();
 
 function add({ id, name, total }) {
@@ -17,7 +17,7 @@ function add({ id, name, total }) {
   shown.set(id, { item, done: -1 });
 }
 
-/** News may be older than the present state; a job never goes back. */
+/** Updates can be older than the current state. Progress never decreases. */
 function show(job) {
   if (!shown.has(job.id)) {
     add(job);

@@ -1,4 +1,4 @@
-//! The `Progress` hub: who watches, and what a page is told.
+//! The `Progress` hub: users, and the messages to their pages.
 
 use hub_runtime::prelude::*;
 
@@ -7,14 +7,14 @@ use crate::{
     visitor::Visitor,
 };
 
-/// What every open page implements.
+/// Methods that every page implements.
 #[hub_client]
 pub trait ProgressClient {
-    /// A job has begun, come further, or ended. What is older than a page knows may come late.
+    /// A job has started, progressed or ended. An update may arrive after a newer one.
     async fn progress(&self, job: &Job);
 }
 
-/// The hub. It starts nothing: jobs come in over HTTP, and a worker reports on them.
+/// The hub. Jobs are started over HTTP, and a worker reports their progress.
 pub struct Progress {
     pub jobs: Jobs,
 }
@@ -22,14 +22,14 @@ pub struct Progress {
 #[serverless_hub(client = ProgressClient)]
 #[filter(SignedIn)]
 impl Progress {
-    /// Every tab of a visitor is the same user, today and tomorrow.
+    /// All tabs of a visitor belong to the same user, also after a restart of the browser.
     async fn negotiate(&self, request: NegotiateRequest) -> HubResult<Negotiation> {
         let visitor = Visitor::in_cookies(request.header("cookie"));
         let visitor = visitor.ok_or(HubError::unauthenticated("POST /visit first"))?;
         Ok(Negotiation::user(visitor.user_id()))
     }
 
-    /// The present state, for a page that was just opened or had lost its connection.
+    /// The current state, for a page after each connect and reconnect.
     async fn jobs(&self, ctx: &Context<Self>) -> HubResult<Vec<Job>> {
         let user = ctx.user_id().or_reject("Sign in first")?;
         Ok(self.jobs.of(user))

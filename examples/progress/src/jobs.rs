@@ -1,4 +1,4 @@
-//! What is going on, and for whom. A real application keeps this in its database.
+//! The jobs of all users. A real application stores them in its database.
 
 use std::{
     collections::HashMap,
@@ -7,11 +7,11 @@ use std::{
 
 use serde::Serialize;
 
-/// How many jobs of one user run at once.
+/// Maximum number of running jobs per user.
 const MAX_RUNNING: usize = 3;
-/// How many jobs of one user are remembered.
+/// Maximum number of stored jobs per user.
 const MAX_KEPT: usize = 10;
-/// How many users are remembered; beyond, those without a running job are forgotten.
+/// Maximum number of stored users. Above it, users without a running job are removed.
 const MAX_USERS: usize = 10_000;
 const MAX_NAME: usize = 60;
 
@@ -20,7 +20,7 @@ const MAX_NAME: usize = 60;
 pub struct Job {
     pub id: u64,
     pub name: String,
-    /// How many of `total` steps are behind it. It never goes back.
+    /// Number of finished steps of `total`. Never decreases.
     pub done: u32,
     pub total: u32,
 }
@@ -31,21 +31,21 @@ impl Job {
     }
 }
 
-/// Why no job was begun, in words for the person who asked.
+/// Errors of starting a job, with texts for users.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JobError {
-    /// The user has enough to wait for.
+    /// The user has too many running jobs.
     #[error("{MAX_RUNNING} of your jobs are running; wait until one is done")]
     TooMany,
-    /// The name is empty or long.
+    /// The name is empty or too long.
     #[error("a job's name has between 1 and {MAX_NAME} characters")]
     Name,
-    /// Everybody together has enough to wait for.
+    /// All users together have too many running jobs.
     #[error("there is too much to do just now; try again later")]
     Busy,
 }
 
-/// The jobs of every user. Clones share them.
+/// The jobs of all users. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Jobs(Arc<Mutex<State>>);
 
@@ -56,11 +56,11 @@ struct State {
 }
 
 impl Jobs {
-    /// Notes a new job.
+    /// Adds a job.
     ///
     /// # Errors
     ///
-    /// The name is bad, or too much is running.
+    /// The name is invalid, or too many jobs are running.
     pub fn begin(&self, user: &str, name: &str, total: u32) -> Result<Job, JobError> {
         let name = name.trim();
         if name.is_empty() || name.chars().count() > MAX_NAME {
@@ -89,7 +89,7 @@ impl Jobs {
         Ok(job)
     }
 
-    /// Notes one more step, and returns what the job is now.
+    /// Advances a job by one step and returns it.
     #[must_use]
     pub fn advance(&self, user: &str, id: u64) -> Option<Job> {
         let mut state = self.lock();
@@ -98,14 +98,14 @@ impl Jobs {
         Some(job.clone())
     }
 
-    /// Forgets a job that will not be done.
+    /// Removes a job that will not run.
     pub fn forget(&self, user: &str, id: u64) {
         if let Some(jobs) = self.lock().by_user.get_mut(user) {
             jobs.retain(|job| job.id != id);
         }
     }
 
-    /// A user's jobs, the oldest first.
+    /// The jobs of a user, oldest first.
     #[must_use]
     pub fn of(&self, user: &str) -> Vec<Job> {
         self.lock().by_user.get(user).cloned().unwrap_or_default()

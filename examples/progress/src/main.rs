@@ -1,4 +1,4 @@
-//! Long jobs and pages that watch them: `cargo run -p progress`, then open the printed address.
+//! Long-running jobs and pages that show their progress: `cargo run -p progress`, then open the printed address.
 
 #![allow(unreachable_pub, reason = "a binary has no outside; `pub` marks each module's interface")]
 

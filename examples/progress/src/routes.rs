@@ -1,4 +1,4 @@
-//! The application's own routes: the page, `POST /visit` and `POST /jobs`.
+//! Routes of the application: the page, `POST /visit` and `POST /jobs`.
 
 use axum::{
     Json, Router,
@@ -17,7 +17,7 @@ const FILES: [(&str, &str); 3] = [
     ("/progress.js", include_str!("../page/progress.js")),
 ];
 
-/// Everything under `/` that is not the hub's. `service` is where the page connects.
+/// All routes except those of the hub. `service` is the URL that the page connects to.
 pub fn routes(queue: Queue, service: &str) -> Router {
     example_page::routes(service, &FILES)
         .route("/visit", post(visit))
@@ -25,7 +25,7 @@ pub fn routes(queue: Queue, service: &str) -> Router {
         .with_state(queue)
 }
 
-/// Gives a cookie to whoever has none.
+/// Sets a cookie for new visitors.
 async fn visit(headers: HeaderMap) -> Response {
     if visitor(&headers).is_some() {
         return StatusCode::NO_CONTENT.into_response();
@@ -46,7 +46,7 @@ struct NewJob {
     name: String,
 }
 
-/// Begins a job and answers at once; what becomes of it the pages hear from the hub.
+/// Starts a job and responds immediately. The hub sends its progress to the pages.
 async fn begin(
     State(queue): State<Queue>,
     headers: HeaderMap,

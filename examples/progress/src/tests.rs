@@ -1,4 +1,4 @@
-//! The hub's and the worker's tests: the whole loop without a socket, in paused time.
+//! Tests of the hub and the worker, in memory and in paused time.
 
 use hub_runtime::testing::{Request, TestClient, TestHub};
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ fn progress() -> (TestHub<Progress>, Queue) {
     (hub, queue)
 }
 
-/// How far the news of a client have come, one number each.
+/// The progress values that a client received.
 async fn steps(client: &TestClient) -> Vec<u64> {
     let news = client.received("progress").await;
     news.iter().filter_map(|arguments| arguments[0]["done"].as_u64()).collect()
@@ -74,7 +74,7 @@ async fn a_job_goes_on_while_nobody_watches() {
     assert_eq!(page.invoke::<Value>("jobs", ()).await.unwrap()[0]["done"], 40);
 }
 
-/// A negotiate by the browser that was given this cookie.
+/// A negotiate request with this cookie.
 fn with(cookie: &str) -> Request<()> {
     let pair = cookie.split(';').next().unwrap();
     Request::builder().header("cookie", pair).body(()).unwrap()

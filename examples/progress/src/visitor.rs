@@ -1,22 +1,22 @@
-//! Who comes back: a secret in a cookie, and the user that it stands for.
+//! Visitors: a secret in a cookie, and the user id that belongs to it.
 
 use std::fmt;
 
 use sha2::{Digest, Sha256};
 
 const COOKIE: &str = "visitor";
-/// Half of what is random, in hexadecimal digits: a user id has as many.
+/// Number of hexadecimal digits of half of the secret, and of a user id.
 const USER_ID: usize = 32;
 const SECRET: usize = 64;
 
-/// Somebody who was here before. A real application has accounts; this one only tells visitors apart.
+/// A returning visitor. A real application has accounts; this one only distinguishes visitors.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Visitor {
     secret: String,
 }
 
 impl Visitor {
-    /// Somebody new.
+    /// A new visitor.
     ///
     /// # Errors
     ///
@@ -36,13 +36,13 @@ impl Visitor {
         whole.then(|| Self { secret: secret.to_owned() })
     }
 
-    /// The `Set-Cookie` header. Behind TLS it would say `Secure` too.
+    /// The `Set-Cookie` header. Add `Secure` when the app is behind TLS.
     #[must_use]
     pub fn cookie(&self) -> String {
         format!("{COOKIE}={}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Strict", self.secret)
     }
 
-    /// What the rest of the world may know: it does not lead back to the cookie.
+    /// The public user id. The cookie cannot be derived from it.
     #[must_use]
     pub fn user_id(&self) -> String {
         hex(&Sha256::digest(&self.secret))[..USER_ID].to_owned()

@@ -1,4 +1,4 @@
-//! The worker: it knows no connection and no page, only users.
+//! The worker. It sends to users and needs no connection ids.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use crate::{
     jobs::{Job, JobError, Jobs},
 };
 
-/// How many steps a job has.
+/// Number of steps of a job.
 const STEPS: u32 = 40;
-/// How long a step takes.
+/// Duration of a step.
 const STEP: Duration = Duration::from_millis(200);
-/// How many jobs may wait for the worker.
+/// Maximum number of queued jobs.
 const WAITING: usize = 100;
 
-/// Where jobs are handed in. Clones share the worker.
+/// The queue of the worker. Clones share the worker.
 #[derive(Clone, Debug)]
 pub struct Queue {
     jobs: Jobs,
@@ -31,11 +31,11 @@ struct Order {
 }
 
 impl Queue {
-    /// Hands in a job of a user.
+    /// Queues a job of a user.
     ///
     /// # Errors
     ///
-    /// The name is bad, or too much is running.
+    /// The name is invalid, or too many jobs are running.
     pub fn begin(&self, user: &str, name: &str) -> Result<Job, JobError> {
         let job = self.jobs.begin(user, name, STEPS)?;
         let order = Order { user: user.to_owned(), job: job.id };
@@ -47,7 +47,7 @@ impl Queue {
     }
 }
 
-/// Does jobs and tells their users.
+/// Runs jobs and reports their progress to the users.
 pub struct Worker {
     hub: HubContext<Progress>,
     jobs: Jobs,
@@ -55,14 +55,14 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker that reports through `hub`, and where to hand in jobs.
+    /// Creates a worker that reports through `hub`, and its queue.
     #[must_use]
     pub fn new(hub: HubContext<Progress>, jobs: Jobs) -> (Self, Queue) {
         let (sender, orders) = mpsc::channel(WAITING);
         (Self { hub, jobs: jobs.clone(), orders }, Queue { jobs, sender })
     }
 
-    /// Works until every [`Queue`] is gone. Running jobs end with it.
+    /// Runs until all [`Queue`] handles are dropped. Running jobs are aborted then.
     pub async fn run(mut self) {
         let mut running = JoinSet::new();
         loop {
@@ -88,8 +88,8 @@ async fn work(hub: HubContext<Progress>, jobs: Jobs, order: Order) {
     for _ in 0..STEPS {
         tokio::time::sleep(STEP).await;
         let Some(job) = jobs.advance(&order.user, order.job) else { return };
-        // Nobody may be watching, which is no failure. A page that missed something asks for the
-        // present state when it is connected again.
+        // It is not an error if no page is connected. A page fetches the current state after each
+        // connect.
         if let Err(error) = pages.progress(&job).await {
             tracing::warn!(%error, "progress could not be reported");
         }

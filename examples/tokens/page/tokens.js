@@ -3,7 +3,7 @@
 import { act, element, live } from "./live.js";
 
 const byId = (id) => document.getElementById(id);
-/** Id to `{ texts, done, item }`; `texts` has holes where a token has not come yet. */
+/** `{ texts, done, item }` by answer id. `texts` has gaps for tokens that have not arrived yet. */
 const answers = new Map();
 let room = decodeURIComponent(location.hash.slice(1)) || "lobby";
 
@@ -23,7 +23,7 @@ function answer(id, prompt) {
   return known;
 }
 
-/** What is there without a hole. */
+/** The text up to the first gap. */
 function show({ texts, done, item }) {
   const hole = texts.findIndex((text) => text === undefined);
   const list = byId("answers");
@@ -36,7 +36,7 @@ function show({ texts, done, item }) {
   offer();
 }
 
-/** What one can do now: a room gives one answer at a time. */
+/** Updates the buttons. A room writes one answer at a time. */
 function offer() {
   const writing = [...answers.values()].some((each) => !each.done);
   byId("send").hidden = writing;
@@ -62,7 +62,7 @@ const methods = {
   },
 };
 
-/** Joins, and shows what was said so far; a token that comes twice is the same token. */
+/** Joins and shows the answers so far. A token that arrives twice is stored once. */
 async function present(hub) {
   const said = await hub.invoke("join", room);
   answers.clear();

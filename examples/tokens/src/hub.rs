@@ -1,4 +1,4 @@
-//! The `Tokens` hub: questions come in, answers go out word by word.
+//! The `Tokens` hub: clients ask, and answers are sent word by word.
 
 use std::time::Duration;
 
@@ -10,21 +10,21 @@ use crate::{
     rooms::{Answer, Rooms},
 };
 
-/// How long the model thinks about a token.
+/// Time that the model needs per token.
 const PACE: Duration = Duration::from_millis(60);
 
-/// What every page implements.
+/// Methods that every page implements.
 #[hub_client]
 pub trait TokensClient {
-    /// Somebody in the room asked; the tokens of the answer follow.
+    /// A question in the room. The tokens of the answer follow.
     async fn asked(&self, answer: &Answer);
-    /// One token of an answer. Its place is `index`, whenever it arrives.
+    /// One token of an answer. `index` is its position, in whatever order tokens arrive.
     async fn token(&self, id: u64, index: usize, text: &str);
-    /// There will be no more tokens of this answer.
+    /// The answer is complete.
     async fn done(&self, id: u64);
 }
 
-/// The hub. Answers are written by tasks of their own, which outlive the call that asked.
+/// The hub. Answers are written by separate tasks, which outlive the call.
 #[derive(Default)]
 pub struct Tokens {
     pub rooms: Rooms,
@@ -33,13 +33,13 @@ pub struct Tokens {
 
 #[serverless_hub(client = TokensClient)]
 impl Tokens {
-    /// Anybody may read and ask: this is a demonstration.
+    /// Any client may read and ask, since this is a demonstration.
     async fn negotiate(&self) -> HubResult<Negotiation> {
         Ok(Negotiation::anonymous())
     }
 
-    /// Enters a room and returns what was said there so far. Tokens that are being said now may come
-    /// twice, as a message and in the result; their index tells.
+    /// Joins a room and returns its answers so far. Tokens of a running answer can arrive twice, in a
+    /// message and in the result; they have the same index.
     async fn join(&self, ctx: &Context<Self>, room: String) -> HubResult<Vec<Answer>> {
         Rooms::check_name(&room).map_err(HubError::rejected)?;
         ctx.groups().add(ctx.connection_id(), &room).await?;
@@ -51,7 +51,7 @@ impl Tokens {
         Ok(ctx.groups().remove(ctx.connection_id(), &room).await?)
     }
 
-    /// Asks the model before the whole room; the result is the answer's id.
+    /// Asks the model and returns the id of the answer. All clients in the room receive the answer.
     async fn ask(&self, ctx: &Context<Self>, room: String, prompt: String) -> HubResult<u64> {
         let (answer, cancelled) = self.rooms.ask(&room, &prompt).map_err(HubError::rejected)?;
         let id = answer.id;
@@ -61,13 +61,13 @@ impl Tokens {
         Ok(id)
     }
 
-    /// Stops an answer; false when it is at its end already. Anybody who reads it may.
+    /// Stops an answer. Returns false if it has ended already. Any client may stop any answer.
     async fn cancel(&self, id: u64) -> HubResult<bool> {
         Ok(self.rooms.cancel(id))
     }
 }
 
-/// Writes one answer into its room.
+/// Writes one answer to its room.
 struct Writer {
     rooms: Rooms,
     hub: HubContext<Tokens>,
@@ -79,7 +79,7 @@ struct Writer {
 impl Writer {
     async fn write(self) {
         let written = self.tokens().await;
-        // Also when a send failed: the answer has an end, and the room is free again.
+        // Also after a failed send, so that the answer ends and the room accepts the next question.
         self.rooms.end(self.answer.id);
         let ended = self.hub.clients().group(&self.room).done(self.answer.id).await;
         if let Err(error) = written.and(ended) {
@@ -95,7 +95,7 @@ impl Writer {
                 () = tokio::time::sleep(PACE) => {}
                 () = self.cancelled.cancelled() => return Ok(()),
             }
-            // First kept, then sent: who joins in between gets it twice, and nobody misses it.
+            // Stored before it is sent: a client that joins in between gets it twice, but never misses it.
             self.rooms.say(id, &text);
             room.token(id, index, &text).await?;
         }

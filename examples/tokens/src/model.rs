@@ -1,4 +1,4 @@
-//! A model that is none: it makes up the same text for the same question, without a network or a key.
+//! A fake model: it generates the same text for the same question, without network or key.
 
 const BEGINNINGS: [&str; 4] = [
     "It is often said that",
@@ -28,13 +28,12 @@ const ENDS: [&str; 5] = [
     "and that is quite enough.",
 ];
 
-/// The built-in fake model. A real one is asked over its own API, and its stream takes the place of
-/// [`Self::answer`].
+/// The built-in fake model. Replace [`Self::answer`] by the stream of a real model's API.
 #[derive(Clone, Copy, Debug)]
 pub struct FakeModel;
 
 impl FakeModel {
-    /// The tokens of an answer. Joined they are the text.
+    /// The tokens of an answer. Concatenated, they are the text.
     pub fn answer(self, prompt: &str) -> impl Iterator<Item = String> + Send + use<> {
         let mut text = format!("You asked: {prompt} I am a fake model, so I make something up.");
         let mut choice = Choice::of(prompt);
@@ -49,7 +48,7 @@ impl FakeModel {
     }
 }
 
-/// Numbers that look arbitrary and follow from the text (FNV-1a, then a linear congruence).
+/// Pseudo-random numbers, seeded by the text (FNV-1a, then a linear congruential generator).
 struct Choice(u64);
 
 impl Choice {
@@ -63,7 +62,7 @@ impl Choice {
     fn among(&mut self, count: usize) -> usize {
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        // The high half: the low bits of such a sequence repeat soon. A slice of them fits a usize.
+        // Use the high half: the low bits of such a generator have a short period.
         (self.0 >> 33) as usize % count
     }
 }

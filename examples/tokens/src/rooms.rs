@@ -1,4 +1,4 @@
-//! What was said in each room, so that late joiners see it.
+//! The answers of each room, for clients that join late.
 
 use std::{
     collections::HashMap,
@@ -11,32 +11,32 @@ use tokio_util::sync::CancellationToken;
 const MAX_ROOMS: usize = 100;
 const MAX_NAME: usize = 40;
 const MAX_PROMPT: usize = 300;
-/// How many answers of a room are kept.
+/// Maximum number of stored answers per room.
 const MAX_ANSWERS: usize = 20;
 
-/// An answer as far as it is written.
+/// An answer, possibly incomplete.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Answer {
     pub id: u64,
     pub prompt: String,
-    /// The tokens by their index.
+    /// Tokens by index.
     pub tokens: Vec<String>,
     pub done: bool,
 }
 
-/// Why a question is not asked, in words for the person who asked.
+/// Errors of rooms and questions, with texts for users.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RoomError {
-    /// The name is empty, too long, or has other characters.
+    /// The name is empty, too long, or contains invalid characters.
     #[error("a room's name has 1 to {MAX_NAME} letters, digits or hyphens")]
     Name,
-    /// Another answer is being written there.
+    /// Another answer is being written in the room.
     #[error("one answer at a time: wait, or stop the one that is being written")]
     Busy,
-    /// The question is empty or long.
+    /// The question is empty or too long.
     #[error("a question has between 1 and {MAX_PROMPT} characters")]
     Prompt,
-    /// Nobody needs that many.
+    /// The maximum number of rooms is reached.
     #[error("there are {MAX_ROOMS} rooms already")]
     TooMany,
 }
@@ -49,33 +49,33 @@ pub struct Rooms(Arc<Mutex<State>>);
 struct State {
     last_id: u64,
     rooms: HashMap<String, Vec<Answer>>,
-    /// The answers that are being written: the room of each, and how to stop it.
+    /// Running answers: the room of each, and its cancellation token.
     writing: HashMap<u64, (String, CancellationToken)>,
 }
 
 impl Rooms {
-    /// Whether a room may be called this.
+    /// Checks the name of a room.
     ///
     /// # Errors
     ///
-    /// It may not.
+    /// The name is invalid.
     pub fn check_name(room: &str) -> Result<(), RoomError> {
         let fits = (1..=MAX_NAME).contains(&room.chars().count())
             && room.chars().all(|character| character.is_alphanumeric() || character == '-');
         if fits { Ok(()) } else { Err(RoomError::Name) }
     }
 
-    /// What was said in a room, the oldest first.
+    /// The answers of a room, oldest first.
     #[must_use]
     pub fn said_in(&self, room: &str) -> Vec<Answer> {
         self.lock().rooms.get(room).cloned().unwrap_or_default()
     }
 
-    /// Begins an answer, and returns it with what stops it.
+    /// Starts an answer. Returns it with its cancellation token.
     ///
     /// # Errors
     ///
-    /// Room or question are bad, or the room is busy.
+    /// Room or question are invalid, or the room is busy.
     pub fn ask(&self, room: &str, prompt: &str) -> Result<(Answer, CancellationToken), RoomError> {
         Self::check_name(room)?;
         let prompt = prompt.trim();
@@ -102,12 +102,12 @@ impl Rooms {
         Ok((answer, cancelled))
     }
 
-    /// Keeps the next token of an answer.
+    /// Stores the next token of an answer.
     pub fn say(&self, id: u64, token: &str) {
         self.change(id, |answer| answer.tokens.push(token.to_owned()));
     }
 
-    /// Stops an answer; false when there is none to stop.
+    /// Stops an answer. Returns false if it is not running.
     #[must_use]
     pub fn cancel(&self, id: u64) -> bool {
         let state = self.lock();
@@ -116,7 +116,7 @@ impl Rooms {
         true
     }
 
-    /// Notes that an answer is at its end.
+    /// Marks an answer as complete.
     pub fn end(&self, id: u64) {
         self.change(id, |answer| answer.done = true);
         self.lock().writing.remove(&id);

@@ -1,4 +1,4 @@
-//! The hub's tests: the whole loop without a socket, in paused time.
+//! Tests of the hub, in memory and in paused time.
 
 use hub_runtime::testing::{TestClient, TestHub};
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ async fn reader(hub: &TestHub<Tokens>, room: &str) -> (TestClient, Vec<Value>) {
     (client, said)
 }
 
-/// The tokens that a client was sent, as `[id, index, text]`.
+/// The tokens that a client received, as `[id, index, text]`.
 async fn tokens(client: &TestClient) -> Vec<Value> {
     client.received("token").await
 }
@@ -22,7 +22,7 @@ fn whole(id: u64, prompt: &str) -> Vec<Value> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_comes_token_by_token_to_everybody_in_the_room_and_to_nobody_else() {
+async fn an_answer_comes_token_by_token_to_the_room_only() {
     let hub = TestHub::new(Tokens::default());
     let (ada, _) = reader(&hub, "lobby").await;
     let (bob, _) = reader(&hub, "lobby").await;

@@ -1,5 +1,5 @@
-//! A Functions host that speaks the real protocol to a custom handler: it starts the program, waits for
-//! its first answer, and calls it for each function that a folder holds, in both forms.
+//! A fake Functions host that speaks the real protocol to a custom handler. It starts the program, waits
+//! for its first response, and calls it for each function of a folder, in both forms.
 
 use std::{
     collections::HashMap,
@@ -23,11 +23,11 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// The key of functions with the level `function`, and of the extension, as it stands in a URL.
+/// Key of functions with the level `function`, and of the extension, encoded for a URL.
 pub(crate) const KEY: &str = "host%2Fkey%3D%3D";
 const READY_EVERY: Duration = Duration::from_millis(25);
 
-/// A running host with its handler. Both end with it.
+/// A running host and its handler. Dropping it stops both.
 pub(crate) struct FakeHost {
     pub(crate) origin: String,
     pub(crate) handler: u16,
@@ -35,14 +35,14 @@ pub(crate) struct FakeHost {
     serving: tokio::task::JoinHandle<()>,
 }
 
-/// What the host knows of its functions.
+/// Functions of the host.
 struct Functions {
     handler: u16,
-    /// Name, bindings.
+    /// Names and bindings.
     all: Vec<(String, Value)>,
 }
 
-/// An answer of the handler.
+/// A response of the handler.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) reason: String,
@@ -51,7 +51,7 @@ pub(crate) struct Answer {
 }
 
 impl FakeHost {
-    /// Starts the handler with the functions of `folder`, and with settings as the app's.
+    /// Starts the handler with the functions of `folder` and with `settings`.
     pub(crate) async fn start(folder: &Path, settings: &[(&str, &str)]) -> Self {
         let handler = free_port().await;
         let host: Value = read(&folder.join("host.json"));
@@ -83,13 +83,13 @@ impl FakeHost {
 impl Drop for FakeHost {
     fn drop(&mut self) {
         self.serving.abort();
-        // It may have ended by itself.
+        // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Starts the example with these variables and no others.
+/// Starts the example with only these variables.
 pub(crate) fn start_handler(variables: &[(&str, &str)], settings: &[(&str, &str)]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_functions"))
         .env_clear()
@@ -139,7 +139,7 @@ async fn answer(State(functions): State<Arc<Functions>>, request: Request) -> Re
     if bindings[0]["authLevel"] == "function" && !has_key {
         return plain(401);
     }
-    // Forwarded at its original path; without a length there would be no body.
+    // Forwarded to the original path. Without a length there would be no body.
     let forwarded = parts.headers.contains_key("content-length").then_some(&body[..]);
     let target = parts.uri.path_and_query().unwrap().as_str();
     let method = parts.method.as_str();
@@ -166,7 +166,7 @@ fn plain(status: u16) -> Response {
     Response::builder().status(status).body(Body::empty()).unwrap()
 }
 
-/// The SignalR extension: parses, calls the function of the event, and frames the completion.
+/// The SignalR extension: parses the message, calls the function of the event, frames the completion.
 async fn trigger(functions: &Functions, headers: &HeaderMap, body: &[u8]) -> Response {
     let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
     let [hub, category, event] =
@@ -224,7 +224,7 @@ fn completion(message: &Value, answer: &Answer) -> Response {
     Response::new(Body::from(format!("{completion}\u{1e}")))
 }
 
-/// One request to the handler; `None` while nothing listens there.
+/// One request to the handler. Returns `None` while nothing listens there.
 pub(crate) async fn call(
     port: u16,
     method: &str,

@@ -1,5 +1,5 @@
-//! The built example under a Functions host that speaks the real protocol, in both forms, with a real
-//! service and clients; and without a host.
+//! The example program under a fake Functions host that speaks the real protocol, in both forms, with a
+//! real service and clients; and without a host.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -20,7 +20,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::fake_host::{FakeHost, KEY, call, free_port, start_handler};
 
-/// The example under a host, with a service that calls it as `azure/upstream.json` says.
+/// The example under a host, with a service that has the rules of `azure/upstream.json`.
 struct World {
     service: LocalService,
     host: FakeHost,
@@ -44,7 +44,7 @@ impl World {
         Self { service, host, serving }
     }
 
-    /// Negotiates through the host as a client does, and connects to the service.
+    /// Negotiates through the host like a client, and connects to the service.
     async fn connect(&self) -> Client {
         let mut headers = HeaderMap::new();
         headers.insert("x-ms-client-principal-id", "eve".parse().unwrap());
@@ -68,7 +68,7 @@ impl Drop for World {
     }
 }
 
-/// A client, messages that came together with another, and how many calls it has made.
+/// A client, buffered messages, and the number of calls it has made.
 struct Client(MemoryConnection, VecDeque<Value>, u32);
 
 impl Client {
@@ -105,7 +105,7 @@ fn example() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
 
-/// The rules, with the host's address and key in them as the template of the deployment puts them.
+/// The rules, with the address and key of the host filled in as in the deployment template.
 fn templates(folder: &Path, origin: &str) -> Vec<Template> {
     let rules = fs::read_to_string(folder.join("azure/upstream.json")).unwrap();
     let rules: Vec<Value> = serde_json::from_str(&rules).unwrap();
@@ -136,7 +136,7 @@ async fn clients_draw_together_through_forwarded_requests() {
     assert_eq!(drawn["result"], 2);
     let seen = bob.read().await;
     assert_eq!((&seen["target"], &seen["arguments"]), (&json!("drawn"), &json!([line(), null])));
-    // The headers that only App Service may set made nobody a user.
+    // Without App Service, its headers do not set a user.
     let refused = bob.invoke("clear", json!(["one"])).await;
     assert!(refused["error"].as_str().unwrap().starts_with("403 Forbidden"), "{refused}");
 }
@@ -227,13 +227,13 @@ async fn in_the_cloud_the_example_does_not_start_without_its_setting() {
     assert!(!child.wait().unwrap().success());
 }
 
-/// A folder of this test, gone at its end.
+/// A temporary folder, deleted on drop.
 struct TemporaryFolder(PathBuf);
 
 impl TemporaryFolder {
     fn new(name: &str) -> Self {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        // Of a run before, if there was one.
+        // Left over from an earlier run.
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).unwrap();
         Self(path)

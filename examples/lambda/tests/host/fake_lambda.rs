@@ -1,5 +1,5 @@
-//! Lambda as a program with its own runtime sees it: the runtime API that it asks for events, and a
-//! function URL in front that makes events of requests.
+//! A fake of Lambda for programs with a custom runtime: the runtime API that provides events, and a
+//! function URL that turns requests into events.
 
 use std::{
     collections::HashMap,
@@ -25,7 +25,7 @@ use tokio::{
     task::JoinSet,
 };
 
-/// What a program may not be without, and what Lambda tells it.
+/// Required variables, with the values that Lambda sets.
 const VARIABLES: [(&str, &str); 6] = [
     ("AWS_LAMBDA_FUNCTION_NAME", "talk"),
     ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
@@ -35,7 +35,7 @@ const VARIABLES: [(&str, &str); 6] = [
     ("AWS_EXECUTION_ENV", "AWS_Lambda_provided.al2023"),
 ];
 
-/// A function with a URL. Both end with it.
+/// A function with a URL. Dropping it stops both.
 pub(crate) struct FakeLambda {
     pub(crate) url: String,
     child: Child,
@@ -58,7 +58,7 @@ struct FunctionUrl {
 }
 
 impl FakeLambda {
-    /// Starts the program with these settings as its function's variables.
+    /// Starts the program with these settings as variables.
     pub(crate) async fn start(settings: &[(&str, &str)]) -> Self {
         let (events, received) = mpsc::channel(16);
         let waiting = Waiting::default();
@@ -80,13 +80,13 @@ impl FakeLambda {
 
 impl Drop for FakeLambda {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Starts the example with these variables and those of every function, and no others.
+/// Starts the example with only these variables and those that Lambda sets.
 pub(crate) fn start(variables: &[(&str, &str)], settings: &[(&str, &str)]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_bootstrap"))
         .env_clear()
@@ -103,7 +103,7 @@ async fn serve(servers: &mut JoinSet<()>, router: Router) -> String {
     address
 }
 
-/// The program asks for the next event, and waits for it.
+/// Waits for the next event and returns it.
 async fn next(State(runtime): State<Runtime>) -> Response<Body> {
     let next = runtime.events.lock().await.recv().await;
     let Some((id, event)) = next else { return status(410) };
@@ -134,12 +134,12 @@ async fn failed(State(runtime): State<Runtime>, Path(id): Path<String>, body: By
 
 fn finish(runtime: &Runtime, id: &str, outcome: Result<Value, Value>) -> StatusCode {
     let waiting = runtime.waiting.lock().unwrap().remove(id);
-    // Who asked may have gone.
+    // The requester may have gone.
     let _ = waiting.expect("an invocation of this id").send(outcome);
     StatusCode::ACCEPTED
 }
 
-/// A request to the function URL, as an event of version 2.0, and its answer.
+/// Turns a request to the function URL into an event of version 2.0, and returns its response.
 async fn request(
     State(function): State<FunctionUrl>,
     method: Method,

@@ -1,5 +1,5 @@
-//! The built example under a Lambda that speaks the real protocol, with a real service and clients; and
-//! without Lambda.
+//! The example program under a fake Lambda that speaks the real protocol, with a real service and clients;
+//! and without Lambda.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -21,7 +21,7 @@ use tokio::{
 
 use crate::fake_lambda::{FakeLambda, start};
 
-/// The function, and a service that calls it at its URL.
+/// The function, and a service that calls its URL.
 struct World {
     service: LocalService,
     function: FakeLambda,
@@ -46,7 +46,7 @@ impl World {
         Self { service, function, serving }
     }
 
-    /// Negotiates at the function's URL as a client does, and connects to the service.
+    /// Negotiates at the function URL like a client, and connects to the service.
     async fn connect(&self, protocol: &str) -> Client {
         let address = self.function.url.trim_start_matches("http://");
         let negotiated = post(address, "/talk/negotiate?negotiateVersion=1", "").await;
@@ -68,7 +68,7 @@ impl Drop for World {
     }
 }
 
-/// A client, messages that came together with another, and how many calls it has made.
+/// A client, buffered messages, and the number of calls it has made.
 struct Client(MemoryConnection, VecDeque<Value>, u32);
 
 impl Client {
@@ -90,7 +90,7 @@ impl Client {
         }
     }
 
-    /// Calls a method and returns the answer, and what else came before it.
+    /// Calls a method. Returns the response, and the messages that came before it.
     async fn invoke(&mut self, method: &str, arguments: Value) -> (Value, Vec<Value>) {
         self.2 += 1;
         let id = self.2.to_string();
@@ -107,7 +107,7 @@ impl Client {
     }
 }
 
-/// One request; the whole answer as text.
+/// One request. Returns the whole response as text.
 async fn post(address: &str, target: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let length = body.len();
@@ -141,7 +141,7 @@ async fn an_audience_reacts_through_events_of_a_function_url() {
 async fn binary_bodies_pass_both_ways() {
     let world = World::start().await;
     let mut client = world.connect("messagepack").await;
-    // [1, {}, "7", "join", ["rust"], []] and [3, {}, "7", 3, null], each after its length.
+    // [1, {}, "7", "join", ["rust"], []] and [3, {}, "7", 3, null], each with a length prefix.
     let call = b"\x11\x96\x01\x80\xa17\xa4join\x91\xa4rust\x90";
 
     client.0.send(call.to_vec()).await.unwrap();
@@ -149,7 +149,7 @@ async fn binary_bodies_pass_both_ways() {
     let done = b"\x07\x95\x03\x80\xa17\x03\xc0";
     loop {
         let bytes = client.0.recv().await.expect("the connection ended");
-        // Pings may come first.
+        // Skip pings.
         if bytes[..] != *b"\x02\x91\x06" {
             assert_eq!(bytes[..], done[..]);
             break;
