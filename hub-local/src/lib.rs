@@ -21,8 +21,6 @@ pub mod fuzzing;
 mod hub;
 mod limits;
 mod listen;
-#[cfg(feature = "cli")]
-pub mod load;
 mod query;
 mod random;
 mod rest;

@@ -1,10 +1,10 @@
 //! Our own framing of both sides, the very files.
 
-#[path = "../../../hub-local/src/load/frames.rs"]
+#[path = "../../../hub-load/src/frames.rs"]
 mod client_frames;
 #[path = "../../../hub-local/src/transport/websocket/decode.rs"]
 mod decode;
-#[path = "../../../hub-local/src/load/mask.rs"]
+#[path = "../../../hub-load/src/mask.rs"]
 mod mask;
 #[path = "../../../hub-local/src/transport/websocket/utf8.rs"]
 mod utf8;

@@ -1,31 +1,18 @@
-//! `hub-local load`: a measurement from the command line.
+//! `hub-local load`: the load tool as a subcommand.
 
-use std::error::Error as _;
+use hub_load::LoadArgs;
 
-use hub_local::load::{self, LoadArgs, LoadError};
+use super::Failure;
 
-use super::{Failure, descriptors};
-
-/// Measures and prints what came out.
+/// Runs the load and prints its report.
 pub(super) fn run(arguments: LoadArgs) -> Result<(), Failure> {
-    // Each client takes a descriptor; where the limit cannot be read, connects say so.
-    let _ = descriptors::raise();
-    let runtime = tokio::runtime::Runtime::new().map_err(Failure::failed)?;
-    let report = runtime.block_on(load::run(arguments)).map_err(|error| failure(&error))?;
+    let report = hub_load::run_blocking(arguments).map_err(|error| {
+        if error.is_usage() {
+            Failure::Usage(error.to_string())
+        } else {
+            Failure::Failed(error.with_causes())
+        }
+    })?;
     println!("{report}");
     Ok(())
-}
-
-fn failure(error: &LoadError) -> Failure {
-    if matches!(error, LoadError::Arguments(_) | LoadError::Url(_)) {
-        return Failure::Usage(error.to_string());
-    }
-    // What the system says is at the end of the chain.
-    let mut text = error.to_string();
-    let mut source = error.source().and_then(std::error::Error::source);
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    Failure::Failed(text)
 }

@@ -14,7 +14,7 @@ mod values;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
-use hub_local::load::LoadArgs;
+use hub_load::LoadArgs;
 
 use self::{start::StartArgs, upstream::UpstreamCommand};
 

@@ -16,7 +16,7 @@ use hyper_util::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tower_service::Service;
 
-use super::LoadError;
+use crate::LoadError;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -25,22 +25,22 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// An open connection.
-pub(super) struct Wire(Box<dyn Stream>);
+pub(crate) struct Wire(Box<dyn Stream>);
 
 /// Opens connections, to pool or to keep.
 #[derive(Clone)]
-pub(super) enum Connector {
+pub(crate) enum Connector {
     Plain(HttpConnector),
     Tls(HttpsConnector<HttpConnector>),
 }
 
 impl Connector {
-    pub(super) fn new(url: &Uri) -> Result<Self, LoadError> {
+    pub(crate) fn new(url: &Uri) -> Result<Self, LoadError> {
         Self::with_receive_buffer(url, None)
     }
 
     /// The same with receive buffers of this size, in bytes, instead of the system's.
-    pub(super) fn with_receive_buffer(url: &Uri, size: Option<usize>) -> Result<Self, LoadError> {
+    pub(crate) fn with_receive_buffer(url: &Uri, size: Option<usize>) -> Result<Self, LoadError> {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         tcp.set_recv_buffer_size(size);

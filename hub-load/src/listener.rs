@@ -1,20 +1,17 @@
 //! A client that listens all the time and notes what it is sent.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use hub_core::protocol::{Message, Protocol};
+use parking_lot::Mutex;
 use tokio::{sync::Notify, task::JoinHandle};
 
-use super::{Shared, check::Messages, client::Client, message::Payloads};
-use crate::sync::lock;
+use crate::{Shared, check::Messages, client::Client, message::Payloads};
 
 /// Reads in a task of its own. Dropping it drops the client without a goodbye.
-pub(super) struct Listener {
+pub(crate) struct Listener {
     /// The public id of its connection.
-    pub(super) id: Option<String>,
+    pub(crate) id: Option<String>,
     heard: Arc<Heard>,
     task: JoinHandle<()>,
 }
@@ -36,7 +33,7 @@ struct Reader {
 
 impl Listener {
     /// Listens from now on. That the connection ends is an error of the run.
-    pub(super) fn start(client: Client, shared: &Arc<Shared>) -> Self {
+    pub(crate) fn start(client: Client, shared: &Arc<Shared>) -> Self {
         let (id, protocol) = (client.id().map(str::to_owned), client.protocol());
         let heard = Arc::new(Heard::default());
         let reader = Reader {
@@ -50,11 +47,11 @@ impl Listener {
     }
 
     /// Waits until the message with this number has come.
-    pub(super) async fn until(&self, number: u64) {
+    pub(crate) async fn until(&self, number: u64) {
         loop {
             let mut more = std::pin::pin!(self.heard.more.notified());
             more.as_mut().enable();
-            if lock(&self.heard.numbers).iter().rev().any(|(heard, _)| *heard == number) {
+            if self.heard.numbers.lock().iter().rev().any(|(heard, _)| *heard == number) {
                 return;
             }
             more.await;
@@ -62,17 +59,17 @@ impl Listener {
     }
 
     /// What came since the last time.
-    pub(super) fn take(&self) -> Vec<(u64, Instant)> {
-        std::mem::take(&mut *lock(&self.heard.numbers))
+    pub(crate) fn take(&self) -> Vec<(u64, Instant)> {
+        std::mem::take(&mut *self.heard.numbers.lock())
     }
 
     /// Cuts the connection, without a goodbye.
-    pub(super) fn cut(&self) {
+    pub(crate) fn cut(&self) {
         self.task.abort();
     }
 
     /// Waits until the client is gone after it was cut.
-    pub(super) async fn gone(mut self) {
+    pub(crate) async fn gone(mut self) {
         // Cancelled, as it should be.
         let _ = (&mut self.task).await;
     }
@@ -89,7 +86,7 @@ async fn listen(mut client: Client, mut reader: Reader, heard: Arc<Heard>) {
         let mut numbers = Vec::new();
         let read = client.read(|payload| reader.read(payload, &mut numbers)).await;
         if !numbers.is_empty() {
-            lock(&heard.numbers).append(&mut numbers);
+            heard.numbers.lock().append(&mut numbers);
             heard.more.notify_waiters();
         }
         if let Err(error) = read {

@@ -71,6 +71,18 @@ struct Shared {
     done: CancellationToken,
 }
 
+/// Runs [`run`] on a runtime of its own, with the limit of file descriptors raised to the hard limit.
+///
+/// # Errors
+/// As [`run`], and when the runtime cannot be started.
+pub fn run_blocking(args: LoadArgs) -> Result<Report, LoadError> {
+    // Each client takes a descriptor; connects fail when the limit is too low.
+    #[cfg(unix)]
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
+    let runtime = tokio::runtime::Runtime::new().map_err(LoadError::connect)?;
+    runtime.block_on(run(args))
+}
+
 /// Connects, runs the scenario, and returns what was measured. Progress goes to standard error.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use std::{
 use hub_core::protocol::{Message, Outcome, Protocol};
 use tokio::time::timeout;
 
-use super::{
+use crate::{
     LoadError, Shared,
     check::Messages,
     client::Client,
@@ -45,7 +45,7 @@ struct Answers {
 }
 
 /// Calls until the run stops, then waits for the last answers.
-pub(super) async fn run(mut client: Client, index: usize, shared: Arc<Shared>) {
+pub(crate) async fn run(mut client: Client, index: usize, shared: Arc<Shared>) {
     let mut echo = Echo::new(&shared, client.protocol());
     let result = echo.exchange(&mut client, index, &shared).await;
     shared.stats.lost.fetch_add(echo.waiting.len() as u64, Ordering::Relaxed);

@@ -7,12 +7,12 @@ use std::{
 
 use tokio::time::sleep;
 
-use super::{LoadArgs, Scenario, report::grouped, stats::Stats};
+use crate::{LoadArgs, Scenario, report::grouped, stats::Stats};
 
 const STEP: Duration = Duration::from_secs(1);
 
 /// One line on a terminal, a line each second elsewhere; nothing where the result is JSON.
-pub(super) struct Progress {
+pub(crate) struct Progress {
     scenario: Scenario,
     clients: usize,
     measured: Duration,
@@ -21,7 +21,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new(args: &LoadArgs) -> Self {
+    pub(crate) fn new(args: &LoadArgs) -> Self {
         Self {
             scenario: args.scenario,
             clients: args.clients,
@@ -32,7 +32,7 @@ impl Progress {
     }
 
     /// So many clients are there.
-    pub(super) fn connecting(&self, connected: usize) {
+    pub(crate) fn connecting(&self, connected: usize) {
         // Every client would be a line.
         if connected == self.clients || (self.terminal && connected.is_multiple_of(100)) {
             self.show(&format!("connected {connected} of {}", self.clients));
@@ -40,7 +40,7 @@ impl Progress {
     }
 
     /// Waits for the end of measuring.
-    pub(super) async fn measuring(&self, stats: &Stats, began: Instant) {
+    pub(crate) async fn measuring(&self, stats: &Stats, began: Instant) {
         let (mut before, mut last) = (stats.messages(), Instant::now());
         loop {
             let left = self.measured.saturating_sub(began.elapsed());
@@ -64,7 +64,7 @@ impl Progress {
     }
 
     /// Tells what has just been done.
-    pub(super) fn show(&self, line: &str) {
+    pub(crate) fn show(&self, line: &str) {
         if self.silent {
             return;
         }

@@ -4,20 +4,16 @@
 //! counters a read, however many messages that read had.
 
 use std::{
-    sync::{
-        Mutex,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
-
-use crate::sync::lock;
 
 /// What every client of a broadcast shares.
 #[derive(Debug)]
-pub(super) struct Window {
+pub(crate) struct Window {
     size: u64,
     began: Instant,
     /// By message number: how many clients have got exactly so many messages.
@@ -32,7 +28,7 @@ pub(super) struct Window {
 
 impl Window {
     /// A loop of `size` messages for so many clients.
-    pub(super) fn new(size: usize, clients: usize) -> Self {
+    pub(crate) fn new(size: usize, clients: usize) -> Self {
         // Clients stand on one of `size + 1` places.
         let places = (size + 2).next_power_of_two();
         let reached: Box<[_]> = (0..places).map(|_| AtomicUsize::new(0)).collect();
@@ -51,12 +47,12 @@ impl Window {
     }
 
     /// How many messages have been sent.
-    pub(super) fn sent(&self) -> u64 {
+    pub(crate) fn sent(&self) -> u64 {
         self.sent.load(Ordering::SeqCst)
     }
 
     /// Waits for room and takes it: the numbers of the messages to send now, at most so many.
-    pub(super) async fn reserve(&self, at_most: u64) -> std::ops::Range<u64> {
+    pub(crate) async fn reserve(&self, at_most: u64) -> std::ops::Range<u64> {
         loop {
             if let Some(range) = self.take(at_most) {
                 return range;
@@ -66,7 +62,7 @@ impl Window {
     }
 
     fn take(&self, at_most: u64) -> Option<std::ops::Range<u64>> {
-        let mut complete = lock(&self.complete);
+        let mut complete = self.complete.lock();
         let sent = self.sent();
         self.advance(&mut complete, sent);
         let room = self.size - (sent - *complete);
@@ -95,10 +91,10 @@ impl Window {
     }
 
     /// Waits until every client has everything.
-    pub(super) async fn completed(&self) {
+    pub(crate) async fn completed(&self) {
         loop {
             {
-                let mut complete = lock(&self.complete);
+                let mut complete = self.complete.lock();
                 let sent = self.sent();
                 self.advance(&mut complete, sent);
                 if *complete == sent {
@@ -111,7 +107,7 @@ impl Window {
 
     /// A client that had `from` messages got `count` more. Returns how many it has now: never more
     /// than were sent. `latency` is told how long each took.
-    pub(super) fn receive(&self, from: u64, count: u64, mut latency: impl FnMut(Duration)) -> u64 {
+    pub(crate) fn receive(&self, from: u64, count: u64, mut latency: impl FnMut(Duration)) -> u64 {
         let to = (from + count).min(self.sent());
         if to == from {
             return to;
@@ -129,7 +125,7 @@ impl Window {
     }
 
     /// A client that has `at` messages gets no more.
-    pub(super) fn leave(&self, at: u64) {
+    pub(crate) fn leave(&self, at: u64) {
         if place(&self.reached, at).is_some_and(|it| it.fetch_sub(1, Ordering::SeqCst) == 1) {
             self.moved.notify_one();
         }

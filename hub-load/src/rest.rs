@@ -6,7 +6,7 @@ use http::Uri;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower_service::Service as _;
 
-use super::{
+use crate::{
     LoadError, Scenario, Shared,
     broadcast::GROUP,
     connect::{Connector, Wire},
@@ -20,7 +20,7 @@ const MAX_HEAD: usize = 16 * 1024;
 
 /// Where sends go, and as whom.
 #[derive(Clone)]
-pub(super) struct RestTarget {
+pub(crate) struct RestTarget {
     url: Uri,
     /// Everything of a request but its body.
     head: Arc<str>,
@@ -29,7 +29,7 @@ pub(super) struct RestTarget {
 
 impl RestTarget {
     /// Sends to everyone, or to the group of the scenario.
-    pub(super) fn new(service: &Service, scenario: Scenario) -> Result<Self, LoadError> {
+    pub(crate) fn new(service: &Service, scenario: Scenario) -> Result<Self, LoadError> {
         let text = service.url(&match scenario {
             Scenario::Group => format!("groups/{GROUP}/:send"),
             _ => ":send".to_owned(),
@@ -48,7 +48,7 @@ impl RestTarget {
 }
 
 /// Sends, one call at a time, until the run stops.
-pub(super) async fn drive(target: RestTarget, shared: Arc<Shared>, window: Arc<Window>) {
+pub(crate) async fn drive(target: RestTarget, shared: Arc<Shared>, window: Arc<Window>) {
     if let Err(error) = exchange(target, &shared, &window).await {
         shared.stats.error(error);
     }

@@ -12,7 +12,7 @@ use hub_core::names;
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use super::{
+use crate::{
     LoadError, Shared,
     entrance::Entrance,
     histogram::Histogram,
@@ -49,7 +49,7 @@ type Place = (usize, usize);
 
 /// Joins every client to every group, takes half of the memberships away, then the others; after each
 /// step it looks who is a member, by the list of each group and by who gets a message to it.
-pub(super) async fn run(shared: &Arc<Shared>, report: &mut Report) -> Result<(), LoadError> {
+pub(crate) async fn run(shared: &Arc<Shared>, report: &mut Report) -> Result<(), LoadError> {
     let args = &shared.args;
     let entrance = Entrance::new(args)?;
     let service = entrance.service(args).await?.ok_or_else(LoadError::no_service)?;

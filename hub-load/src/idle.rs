@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Shared, client::Client};
+use crate::{Shared, client::Client};
 
 /// Reads, and answers pings, until the run is done.
-pub(super) async fn run(mut client: Client, shared: Arc<Shared>) {
+pub(crate) async fn run(mut client: Client, shared: Arc<Shared>) {
     tokio::select! {
         biased;
         () = shared.done.cancelled() => {}

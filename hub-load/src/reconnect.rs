@@ -9,7 +9,7 @@ use std::{
 use http::Method;
 use tokio::{task::JoinSet, time::timeout};
 
-use super::{
+use crate::{
     LoadError, Shared,
     entrance::Entrance,
     histogram::Histogram,
@@ -36,7 +36,7 @@ struct Totals {
 }
 
 /// Connects everyone, lets the storms come, and writes down what happened.
-pub(super) async fn run(shared: &Arc<Shared>, report: &mut Report) -> Result<(), LoadError> {
+pub(crate) async fn run(shared: &Arc<Shared>, report: &mut Report) -> Result<(), LoadError> {
     let args = &shared.args;
     let entrance = Entrance::new(args)?;
     let service = entrance.service(args).await?.ok_or_else(LoadError::no_service)?;

@@ -22,7 +22,7 @@ use tokio::{
     task::{AbortHandle, JoinHandle},
 };
 
-use super::{LoadError, client::Pings, connect::Connector, events::Events, negotiate::Door};
+use crate::{LoadError, client::Pings, connect::Connector, events::Events, negotiate::Door};
 
 /// What may have been received and not read.
 const RECEIVED: usize = 16;
@@ -30,17 +30,17 @@ const RECEIVED: usize = 16;
 const MAX_POLL: usize = 256 * 1024 * 1024;
 
 /// Keeps connections, for all clients of a run.
-pub(super) type HttpClient = Client<Connector, Full<Bytes>>;
+pub(crate) type HttpClient = Client<Connector, Full<Bytes>>;
 
 type Received = Result<Bytes, LoadError>;
 type Posting = Pin<Box<dyn Future<Output = Result<(), LoadError>> + Send>>;
 
-pub(super) fn http_client(connector: Connector) -> HttpClient {
+pub(crate) fn http_client(connector: Connector) -> HttpClient {
     Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector)
 }
 
 /// An open connection over HTTP requests.
-pub(super) struct HttpLink {
+pub(crate) struct HttpLink {
     route: Route,
     received: mpsc::Receiver<Received>,
     receiving: AbortHandle,
@@ -60,14 +60,14 @@ struct Route {
 
 impl HttpLink {
     /// Opens Server-Sent Events.
-    pub(super) async fn events(client: HttpClient, door: Door) -> Result<Self, LoadError> {
+    pub(crate) async fn events(client: HttpClient, door: Door) -> Result<Self, LoadError> {
         let route = Route { client, door };
         let answer = route.expect_ok(Method::GET, "text/event-stream", Bytes::new()).await?;
         Ok(Self::new(route, false, |_, to| receive_events(answer, to)))
     }
 
     /// Opens long polling. The first poll only starts the connection.
-    pub(super) async fn polls(client: HttpClient, door: Door) -> Result<Self, LoadError> {
+    pub(crate) async fn polls(client: HttpClient, door: Door) -> Result<Self, LoadError> {
         let route = Route { client, door };
         let answer = route.expect_ok(Method::GET, "*/*", Bytes::new()).await?;
         whole(answer).await?;
@@ -85,16 +85,16 @@ impl HttpLink {
         Self { route, received, receiving, out: Vec::new(), posting: None, is_polling }
     }
 
-    pub(super) fn queue(&mut self, payload: &[u8]) {
+    pub(crate) fn queue(&mut self, payload: &[u8]) {
         self.out.extend_from_slice(payload);
     }
 
     /// Posts what is queued. Dropping the future loses nothing.
-    pub(super) async fn flush(&mut self) -> Result<(), LoadError> {
+    pub(crate) async fn flush(&mut self) -> Result<(), LoadError> {
         poll_fn(|context| self.poll_post(context)).await
     }
 
-    pub(super) async fn close(&mut self) -> Result<(), LoadError> {
+    pub(crate) async fn close(&mut self) -> Result<(), LoadError> {
         if self.is_polling {
             return self.route.expect_ok(Method::DELETE, "*/*", Bytes::new()).await.map(drop);
         }
@@ -103,7 +103,7 @@ impl HttpLink {
 
     /// Waits for bytes and tells `each` about them, while posts go on. Dropping the future loses
     /// nothing.
-    pub(super) async fn read(
+    pub(crate) async fn read(
         &mut self,
         pings: &mut Pings,
         mut each: impl FnMut(&[u8]),

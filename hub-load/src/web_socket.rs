@@ -4,10 +4,11 @@ use std::{cell::RefCell, future::poll_fn, io, pin::Pin, task::Poll};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::header::HOST;
+use sha1::{Digest as _, Sha1};
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
 use tower_service::Service as _;
 
-use super::{
+use crate::{
     LoadError,
     client::Pings,
     connect::{Connector, Wire},
@@ -15,10 +16,11 @@ use super::{
     mask::masked,
     negotiate::Door,
 };
-use crate::transport::websocket::upgrade;
 
 const MAX_HEAD: usize = 16 * 1024;
 const READ: usize = 64 * 1024;
+/// What the server appends to the key (RFC 6455 §1.3).
+const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 thread_local! {
     /// What a read goes into: shared, because clients are many and read one at a time.
@@ -26,7 +28,7 @@ thread_local! {
 }
 
 /// An open WebSocket.
-pub(super) struct WebSocketLink {
+pub(crate) struct WebSocketLink {
     wire: Wire,
     frames: Frames,
     /// Read behind the upgrade.
@@ -36,11 +38,11 @@ pub(super) struct WebSocketLink {
     written: usize,
     pong: Vec<u8>,
     mask: u32,
-    pub(super) is_binary: bool,
+    pub(crate) is_binary: bool,
 }
 
 impl WebSocketLink {
-    pub(super) async fn open(connector: &Connector, door: &Door) -> Result<Self, LoadError> {
+    pub(crate) async fn open(connector: &Connector, door: &Door) -> Result<Self, LoadError> {
         let wire = connector.clone().call(door.url.clone()).await.map_err(LoadError::Connect)?;
         let mut wire = wire.into_inner();
         let early = upgrade(&mut wire, door).await?;
@@ -57,14 +59,14 @@ impl WebSocketLink {
     }
 
     /// Queues payload as a frame of its own.
-    pub(super) fn queue(&mut self, payload: &[u8]) {
+    pub(crate) fn queue(&mut self, payload: &[u8]) {
         self.mask = next_mask(self.mask);
         let kind = if self.is_binary { BINARY } else { TEXT };
         masked(&mut self.out, kind, self.mask, payload);
     }
 
     /// Writes what is queued, at once. Dropping the future loses nothing.
-    pub(super) async fn flush(&mut self) -> Result<(), LoadError> {
+    pub(crate) async fn flush(&mut self) -> Result<(), LoadError> {
         while let Some(rest @ [_, ..]) = self.out.get(self.written..) {
             self.written += self.wire.write(rest).await.map_err(LoadError::connect)?;
         }
@@ -73,14 +75,14 @@ impl WebSocketLink {
         Ok(())
     }
 
-    pub(super) async fn close(&mut self) -> Result<(), LoadError> {
+    pub(crate) async fn close(&mut self) -> Result<(), LoadError> {
         self.mask = next_mask(self.mask);
         masked(&mut self.out, CLOSE, self.mask, &[]);
         self.flush().await
     }
 
     /// Waits for bytes and tells `each` the payload in them. Dropping the future loses nothing.
-    pub(super) async fn read(
+    pub(crate) async fn read(
         &mut self,
         pings: &mut Pings,
         mut each: impl FnMut(&[u8]),
@@ -138,7 +140,9 @@ impl WebSocketLink {
 async fn upgrade(wire: &mut Wire, door: &Door) -> Result<Vec<u8>, LoadError> {
     let host = door.url.authority().map(http::uri::Authority::as_str).unwrap_or_default();
     let path = door.url.path_and_query().map(http::uri::PathAndQuery::as_str).unwrap_or("/");
-    let key = STANDARD.encode(crate::random::id().get(..16).unwrap_or_default());
+    let mut nonce = [0; 16];
+    getrandom::fill(&mut nonce).map_err(LoadError::connect)?;
+    let key = STANDARD.encode(nonce);
     let mut head = format!(
         "GET {path} HTTP/1.1\r\n{HOST}: {host}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
          sec-websocket-version: 13\r\nsec-websocket-key: {key}\r\n"
@@ -165,11 +169,10 @@ async fn upgrade(wire: &mut Wire, door: &Door) -> Result<Vec<u8>, LoadError> {
         let text = head.lines().next().unwrap_or_default().to_owned();
         return Err(LoadError::Status { what: "the upgrade", status, text });
     }
-    let accept = http::HeaderValue::from_str(&key).ok().and_then(|key| upgrade::accept(&key));
+    let accept = STANDARD.encode(Sha1::new().chain_update(&key).chain_update(GUID).finalize());
     let accepts = |line: &str| {
         let (name, value) = line.split_once(':').unwrap_or_default();
-        name.eq_ignore_ascii_case("sec-websocket-accept")
-            && accept.as_ref().is_some_and(|accept| accept == value.trim())
+        name.eq_ignore_ascii_case("sec-websocket-accept") && accept == value.trim()
     };
     if head.lines().any(accepts) {
         return Ok(rest);

@@ -8,7 +8,7 @@ use std::{
 use hub_core::protocol::{Message, Protocol, frame::RECORD_SEPARATOR, handshake};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
-use super::{
+use crate::{
     LoadError, LoadTransport,
     connect::Connector,
     negotiate::Door,
@@ -20,10 +20,10 @@ const HANDSHAKE_TIME: Duration = Duration::from_secs(15);
 /// How long a client takes to say goodbye at most.
 const GOODBYE: Duration = Duration::from_secs(1);
 /// As often as the official clients.
-pub(super) const PING_EVERY: Duration = Duration::from_secs(15);
+pub(crate) const PING_EVERY: Duration = Duration::from_secs(15);
 
 /// A connected client.
-pub(super) struct Client {
+pub(crate) struct Client {
     link: Link,
     protocol: Protocol,
     id: Option<Box<str>>,
@@ -39,14 +39,14 @@ enum Link {
 }
 
 /// The client's signs of life.
-pub(super) struct Pings {
+pub(crate) struct Pings {
     ticks: Option<Interval>,
     ping: &'static [u8],
 }
 
 impl Pings {
     /// The ping to send now, if one is due.
-    pub(super) fn due(&mut self, context: &mut Context<'_>) -> Option<&'static [u8]> {
+    pub(crate) fn due(&mut self, context: &mut Context<'_>) -> Option<&'static [u8]> {
         match self.ticks.as_mut()?.poll_tick(context) {
             Poll::Ready(_) => Some(self.ping),
             Poll::Pending => None,
@@ -56,7 +56,7 @@ impl Pings {
 
 impl Client {
     /// Opens the transport that was negotiated and does the handshake.
-    pub(super) async fn open(
+    pub(crate) async fn open(
         connector: &Connector,
         http: &HttpClient,
         door: Door,
@@ -66,17 +66,17 @@ impl Client {
         timeout(HANDSHAKE_TIME, opening).await.map_err(|_| LoadError::TimedOut("a handshake"))?
     }
 
-    pub(super) fn protocol(&self) -> Protocol {
+    pub(crate) fn protocol(&self) -> Protocol {
         self.protocol
     }
 
     /// The public id of the connection, where negotiate told it.
-    pub(super) fn id(&self) -> Option<&str> {
+    pub(crate) fn id(&self) -> Option<&str> {
         self.id.as_deref()
     }
 
     /// Queues a hub message, which goes out with the next [`Self::flush`] or [`Self::read`].
-    pub(super) fn queue(&mut self, payload: &[u8]) {
+    pub(crate) fn queue(&mut self, payload: &[u8]) {
         match &mut self.link {
             Link::WebSocket(link) => link.queue(payload),
             Link::Http(link) => link.queue(payload),
@@ -84,7 +84,7 @@ impl Client {
     }
 
     /// Writes what is queued. Dropping the future loses nothing.
-    pub(super) async fn flush(&mut self) -> Result<(), LoadError> {
+    pub(crate) async fn flush(&mut self) -> Result<(), LoadError> {
         match &mut self.link {
             Link::WebSocket(link) => link.flush().await,
             Link::Http(link) => link.flush().await,
@@ -93,7 +93,7 @@ impl Client {
 
     /// Waits for bytes and tells `each` the payload in them. Pings of both kinds are seen to.
     /// Dropping the future loses nothing.
-    pub(super) async fn read(&mut self, mut each: impl FnMut(&[u8])) -> Result<(), LoadError> {
+    pub(crate) async fn read(&mut self, mut each: impl FnMut(&[u8])) -> Result<(), LoadError> {
         if !self.early.is_empty() {
             each(&std::mem::take(&mut self.early));
             return Ok(());
@@ -105,7 +105,7 @@ impl Client {
     }
 
     /// Says goodbye, as a client that is stopped does. Whether it arrives does not matter any more.
-    pub(super) async fn leave(mut self) {
+    pub(crate) async fn leave(mut self) {
         let close = Message::Close { error: None, allow_reconnect: false };
         self.queue(&self.protocol.encode(&close));
         let _ = timeout(GOODBYE, async {

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use serde::Serialize;
 
-use super::{LoadArgs, LoadProtocol, LoadTransport, Scenario, histogram::Histogram};
+use crate::{LoadArgs, LoadProtocol, LoadTransport, Scenario, histogram::Histogram};
 
 /// The result of a run.
 #[derive(Clone, Debug, Serialize)]
@@ -69,19 +69,19 @@ pub struct Latency {
 }
 
 impl Latency {
-    pub(super) fn of(histogram: &Histogram) -> Option<Self> {
-        let at = |per_mille| histogram.quantile(per_mille);
+    pub(crate) fn of(histogram: &Histogram) -> Option<Self> {
+        let at = |fraction| histogram.quantile(fraction);
         (!histogram.is_empty()).then(|| Self {
-            p50: at(500),
-            p90: at(900),
-            p99: at(990),
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
             max: histogram.max(),
         })
     }
 }
 
 impl Report {
-    pub(super) fn new(args: &LoadArgs) -> Self {
+    pub(crate) fn new(args: &LoadArgs) -> Self {
         Self {
             scenario: args.scenario,
             transport: args.transport,
@@ -107,7 +107,7 @@ impl Report {
     }
 
     /// All of it took so long.
-    pub(super) fn spent(&mut self, time: Duration) {
+    pub(crate) fn spent(&mut self, time: Duration) {
         self.seconds = time.as_secs_f64();
         self.messages_per_second = self.messages as f64 / self.seconds;
         self.operations_per_second = self.operations as f64 / self.seconds;
@@ -173,7 +173,7 @@ fn milliseconds(microseconds: u64) -> String {
 }
 
 /// A whole number with commas between thousands.
-pub(super) fn grouped(number: f64) -> String {
+pub(crate) fn grouped(number: f64) -> String {
     let digits = format!("{number:.0}");
     let first = digits.len() % 3;
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);

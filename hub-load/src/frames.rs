@@ -2,7 +2,7 @@
 
 /// Where a stream of frames stands.
 #[derive(Debug, Default)]
-pub(super) struct Frames {
+pub(crate) struct Frames {
     header: [u8; 10],
     held: usize,
     /// Of the current frame.
@@ -14,24 +14,24 @@ pub(super) struct Frames {
 
 /// A part of a frame's payload.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Part<'a> {
-    pub(super) opcode: u8,
-    pub(super) bytes: &'a [u8],
+pub(crate) struct Part<'a> {
+    pub(crate) opcode: u8,
+    pub(crate) bytes: &'a [u8],
 }
 
 impl Part<'_> {
-    pub(super) fn is_ping(&self) -> bool {
+    pub(crate) fn is_ping(&self) -> bool {
         self.opcode == 9
     }
 
-    pub(super) fn is_close(&self) -> bool {
+    pub(crate) fn is_close(&self) -> bool {
         self.opcode == 8
     }
 }
 
 impl Frames {
     /// The next part in `input`, which is shortened by it.
-    pub(super) fn next<'a>(&mut self, input: &mut &'a [u8]) -> Option<Part<'a>> {
+    pub(crate) fn next<'a>(&mut self, input: &mut &'a [u8]) -> Option<Part<'a>> {
         while self.remaining == 0 {
             if !self.read_header(input)? {
                 continue;
@@ -86,7 +86,7 @@ mod tests {
     use hub_core::protocol::Protocol;
 
     use super::*;
-    use crate::load::count::{Counter, Counts};
+    use crate::count::{Counter, Counts};
 
     const RECORDS: &[u8] = b"{\"type\":1,\"target\":\"m\",\"arguments\":[]}\x1e{\"type\":6}\x1e";
 

@@ -1,15 +1,13 @@
 //! What a run has counted so far. Every client writes here, so it is kept in shards.
 
 use std::{
-    sync::{
-        Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
-use super::histogram::Histogram;
-use crate::sync::lock;
+use parking_lot::Mutex;
+
+use crate::histogram::Histogram;
 
 const SHARDS: usize = 8;
 /// How many different errors are kept; the others are only counted.
@@ -17,11 +15,11 @@ const ERRORS: usize = 5;
 
 /// The counters of a run.
 #[derive(Debug, Default)]
-pub(super) struct Stats {
+pub(crate) struct Stats {
     messages: [Padded; SHARDS],
     latency: [Mutex<Histogram>; SHARDS],
-    pub(super) lost: AtomicU64,
-    pub(super) duplicated: AtomicU64,
+    pub(crate) lost: AtomicU64,
+    pub(crate) duplicated: AtomicU64,
     errors: AtomicU64,
     texts: Mutex<Vec<String>>,
 }
@@ -33,52 +31,52 @@ struct Padded(AtomicU64);
 
 impl Stats {
     /// Counts messages of a client and how long they took.
-    pub(super) fn received(&self, client: usize, count: u64) {
+    pub(crate) fn received(&self, client: usize, count: u64) {
         if let Some(shard) = self.messages.get(client % SHARDS) {
             shard.0.fetch_add(count, Ordering::Relaxed);
         }
     }
 
     /// Notes how long the messages of one read took.
-    pub(super) fn record(&self, client: usize, times: impl FnOnce(&mut dyn FnMut(Duration))) {
+    pub(crate) fn record(&self, client: usize, times: impl FnOnce(&mut dyn FnMut(Duration))) {
         if let Some(shard) = self.latency.get(client % SHARDS) {
-            let mut histogram = lock(shard);
+            let mut histogram = shard.lock();
             times(&mut |time| histogram.record(time));
         }
     }
 
-    pub(super) fn error(&self, error: impl std::fmt::Display) {
+    pub(crate) fn error(&self, error: impl std::fmt::Display) {
         self.errors_of(1, error);
     }
 
-    pub(super) fn errors_of(&self, count: u64, error: impl std::fmt::Display) {
+    pub(crate) fn errors_of(&self, count: u64, error: impl std::fmt::Display) {
         if count == 0 {
             return;
         }
         self.errors.fetch_add(count, Ordering::Relaxed);
-        let mut texts = lock(&self.texts);
+        let mut texts = self.texts.lock();
         let text = error.to_string();
         if texts.len() < ERRORS && !texts.contains(&text) {
             texts.push(text);
         }
     }
 
-    pub(super) fn messages(&self) -> u64 {
+    pub(crate) fn messages(&self) -> u64 {
         self.messages.iter().map(|shard| shard.0.load(Ordering::Relaxed)).sum()
     }
 
-    pub(super) fn errors(&self) -> (u64, Vec<String>) {
-        (self.errors.load(Ordering::Relaxed), lock(&self.texts).clone())
+    pub(crate) fn errors(&self) -> (u64, Vec<String>) {
+        (self.errors.load(Ordering::Relaxed), self.texts.lock().clone())
     }
 
     /// Forgets all latencies: measuring begins.
-    pub(super) fn clear_latency(&self) {
-        self.latency.iter().for_each(|shard| lock(shard).clear());
+    pub(crate) fn clear_latency(&self) {
+        self.latency.iter().for_each(|shard| shard.lock().clear());
     }
 
-    pub(super) fn latency(&self) -> Histogram {
+    pub(crate) fn latency(&self) -> Histogram {
         let mut all = Histogram::default();
-        self.latency.iter().for_each(|shard| all.add(&lock(shard)));
+        self.latency.iter().for_each(|shard| all.add(&shard.lock()));
         all
     }
 }

@@ -14,14 +14,14 @@ const HEAD: usize = 32;
 
 /// How many messages of each kind came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts {
-    pub(super) invocations: u64,
-    pub(super) completions: u64,
+pub(crate) struct Counts {
+    pub(crate) invocations: u64,
+    pub(crate) completions: u64,
     /// Completions with an error; in JSON all but the few that a read has cut.
-    pub(super) errors: u64,
-    pub(super) pings: u64,
-    pub(super) closes: u64,
-    pub(super) others: u64,
+    pub(crate) errors: u64,
+    pub(crate) pings: u64,
+    pub(crate) closes: u64,
+    pub(crate) others: u64,
 }
 
 impl Counts {
@@ -38,13 +38,13 @@ impl Counts {
 
 /// Counts messages in payload, which may be cut anywhere.
 #[derive(Debug)]
-pub(super) enum Counter {
+pub(crate) enum Counter {
     Json(Records),
     MessagePack(Prefixed),
 }
 
 impl Counter {
-    pub(super) fn new(protocol: Protocol) -> Self {
+    pub(crate) fn new(protocol: Protocol) -> Self {
         if protocol.is_binary() {
             Self::MessagePack(Prefixed::default())
         } else {
@@ -52,7 +52,7 @@ impl Counter {
         }
     }
 
-    pub(super) fn count(&mut self, payload: &[u8], counts: &mut Counts) {
+    pub(crate) fn count(&mut self, payload: &[u8], counts: &mut Counts) {
         match self {
             Self::Json(records) => records.count(payload, counts),
             Self::MessagePack(prefixed) => prefixed.count(payload, counts),
@@ -62,7 +62,7 @@ impl Counter {
 
 /// Messages that end with a separator.
 #[derive(Debug, Default)]
-pub(super) struct Records {
+pub(crate) struct Records {
     /// How much of the current record came before.
     seen: usize,
     kind: u8,
@@ -92,7 +92,7 @@ impl Records {
 
 /// Messages that follow their length.
 #[derive(Debug, Default)]
-pub(super) struct Prefixed {
+pub(crate) struct Prefixed {
     /// The length so far, and the place of its next bits.
     length: u64,
     shift: u32,

@@ -8,26 +8,25 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hub_core::{Secret, names, protocol::Protocol};
 use serde::Deserialize;
 
-use super::{LoadArgs, LoadError, LoadTransport, over_http::HttpClient};
-use crate::query::Query;
+use crate::{LoadArgs, LoadError, LoadTransport, over_http::HttpClient};
 
 const REDIRECTS: usize = 100;
 const MAX_ANSWER: usize = 64 * 1024;
 
 /// Where a transport is to be opened, and with which token.
 #[derive(Clone, Debug)]
-pub(super) struct Door {
-    pub(super) url: Uri,
-    pub(super) token: Option<Secret>,
+pub(crate) struct Door {
+    pub(crate) url: Uri,
+    pub(crate) token: Option<Secret>,
     /// The hub that the URL names, as those of the service do.
-    pub(super) hub: Option<String>,
+    pub(crate) hub: Option<String>,
     /// The public id of the connection.
-    pub(super) id: Option<Box<str>>,
-    pub(super) transport: LoadTransport,
+    pub(crate) id: Option<Box<str>>,
+    pub(crate) transport: LoadTransport,
 }
 
 /// Negotiates over kept connections.
-pub(super) struct Negotiator {
+pub(crate) struct Negotiator {
     client: HttpClient,
     url: Uri,
     bearer: Option<Secret>,
@@ -57,7 +56,7 @@ struct Transport {
 }
 
 impl Negotiator {
-    pub(super) fn new(
+    pub(crate) fn new(
         client: HttpClient,
         url: Uri,
         bearer: Option<Secret>,
@@ -67,7 +66,7 @@ impl Negotiator {
         Self { client, url, bearer, transport, protocol: args.protocol.into() }
     }
 
-    pub(super) async fn negotiate(&self) -> Result<Door, LoadError> {
+    pub(crate) async fn negotiate(&self) -> Result<Door, LoadError> {
         let (mut url, mut token) = (self.url.clone(), self.bearer.clone());
         for _ in 0..REDIRECTS {
             let answer = self.ask(&url, token.as_ref()).await?;
@@ -129,7 +128,7 @@ fn door(
     transport: LoadTransport,
 ) -> Result<Door, LoadError> {
     let id = id.ok_or_else(|| LoadError::protocol("the negotiate answer has no connection id"))?;
-    let hub = Query::new(url.query()).first("hub");
+    let hub = hub_of(url);
     Ok(Door {
         url: with_query(url, url.path(), &format!("id={}", names::encode_segment(&id)))?,
         token,
@@ -137,6 +136,12 @@ fn door(
         id: None,
         transport,
     })
+}
+
+/// The `hub` parameter of a URL.
+pub(crate) fn hub_of(url: &Uri) -> Option<String> {
+    let mut pairs = form_urlencoded::parse(url.query().unwrap_or_default().as_bytes());
+    pairs.find(|(name, _)| name.eq_ignore_ascii_case("hub")).map(|(_, value)| value.into_owned())
 }
 
 fn negotiate_url(url: &Uri) -> Result<Uri, LoadError> {

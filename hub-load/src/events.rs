@@ -6,7 +6,7 @@ const DATA: &[u8] = b"data:";
 
 /// Where the stream stands.
 #[derive(Debug, Default)]
-pub(super) struct Events {
+pub(crate) struct Events {
     line: Vec<u8>,
     /// The data lines of an event that has not ended, joined by line ends.
     event: Vec<u8>,
@@ -15,7 +15,7 @@ pub(super) struct Events {
 
 impl Events {
     /// Takes bytes of the stream and returns the payload of the events that end in them.
-    pub(super) fn read(&mut self, mut bytes: &[u8]) -> Bytes {
+    pub(crate) fn read(&mut self, mut bytes: &[u8]) -> Bytes {
         let mut payload = Vec::new();
         while let Some(end) = memchr::memchr(b'\n', bytes) {
             let (line, rest) = bytes.split_at(end);

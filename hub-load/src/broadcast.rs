@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use hub_core::protocol::{Message, Outcome, Protocol};
 
-use super::{
+use crate::{
     LoadError, Shared,
     check::{Messages, Sequence},
     client::Client,
@@ -15,10 +15,10 @@ use super::{
 };
 
 /// The group of the scenario.
-pub(super) const GROUP: &str = "load";
+pub(crate) const GROUP: &str = "load";
 
 /// Joins the group and waits until that is done.
-pub(super) async fn join(mut client: Client, method: &str) -> Result<Client, LoadError> {
+pub(crate) async fn join(mut client: Client, method: &str) -> Result<Client, LoadError> {
     client.queue(&text_call(client.protocol(), "join", method, GROUP));
     let (mut messages, mut answer) = (Messages::new(client.protocol()), None);
     while answer.is_none() {
@@ -39,7 +39,7 @@ pub(super) async fn join(mut client: Client, method: &str) -> Result<Client, Loa
 }
 
 /// Calls the hub method for each message that the window lets out.
-pub(super) async fn drive(
+pub(crate) async fn drive(
     mut client: Client,
     call: Call,
     shared: Arc<Shared>,
@@ -101,7 +101,7 @@ struct Got {
 }
 
 /// Receives until the run is done.
-pub(super) async fn receive(
+pub(crate) async fn receive(
     mut client: Client,
     index: usize,
     shared: Arc<Shared>,

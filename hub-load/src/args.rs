@@ -6,10 +6,10 @@ use clap::{Args, ValueEnum};
 use hub_core::{Secret, protocol::Protocol};
 use serde::Serialize;
 
-use super::LoadError;
+use crate::LoadError;
 
 /// The place of the sequence number in a payload, in hexadecimal digits.
-pub(super) const SEQUENCE_DIGITS: usize = 16;
+pub(crate) const SEQUENCE_DIGITS: usize = 16;
 /// Broadcasts a second, which a clock of microseconds can tell apart.
 const MAX_RATE: usize = 1_000_000;
 /// Each message of the window has a place in memory.
@@ -166,7 +166,7 @@ impl From<LoadProtocol> for Protocol {
 
 impl LoadTransport {
     /// The name in negotiate answers.
-    pub(super) fn wire_name(self) -> &'static str {
+    pub(crate) fn wire_name(self) -> &'static str {
         match self {
             Self::WebSockets => "WebSockets",
             Self::ServerSentEvents => "ServerSentEvents",
@@ -177,11 +177,11 @@ impl LoadTransport {
 
 impl LoadArgs {
     /// How many clients do not read.
-    pub(super) fn slow_clients(&self) -> usize {
+    pub(crate) fn slow_clients(&self) -> usize {
         self.clients.saturating_mul(usize::from(self.slow)).div_ceil(100)
     }
 
-    pub(super) fn check(&self) -> Result<(), LoadError> {
+    pub(crate) fn check(&self) -> Result<(), LoadError> {
         let refuse = |text: String| Err(LoadError::Arguments(text));
         let binary = Protocol::from(self.protocol).is_binary();
         if binary && self.transport == LoadTransport::ServerSentEvents {

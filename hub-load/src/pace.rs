@@ -4,14 +4,14 @@ use std::{ops::Range, time::Duration};
 
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, interval_at};
 
-use super::window::Window;
+use crate::window::Window;
 
 /// The pace of one driver.
-pub(super) struct Pace(Option<Interval>);
+pub(crate) struct Pace(Option<Interval>);
 
 impl Pace {
     /// So many a second, or as many as the window lets out.
-    pub(super) fn new(rate: Option<u32>) -> Self {
+    pub(crate) fn new(rate: Option<u32>) -> Self {
         Self(rate.map(|rate| {
             let mut ticks = interval(Duration::from_secs(1) / rate.max(1));
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -20,7 +20,7 @@ impl Pace {
     }
 
     /// Waits for the next messages and takes their numbers, at most so many.
-    pub(super) async fn next(&mut self, window: &Window, at_most: u64) -> Range<u64> {
+    pub(crate) async fn next(&mut self, window: &Window, at_most: u64) -> Range<u64> {
         let Some(ticks) = &mut self.0 else { return window.reserve(at_most).await };
         ticks.tick().await;
         window.reserve(1).await
@@ -28,11 +28,11 @@ impl Pace {
 }
 
 /// The pace of one of many clients that keep a pace together.
-pub(super) struct ClientPace(Option<Interval>);
+pub(crate) struct ClientPace(Option<Interval>);
 
 impl ClientPace {
     /// All clients together do something so many times a second, one after the other.
-    pub(super) fn new(rate: Option<u32>, clients: usize, index: usize) -> Self {
+    pub(crate) fn new(rate: Option<u32>, clients: usize, index: usize) -> Self {
         Self(rate.map(|rate| {
             let step = Duration::from_secs(1) / rate.max(1);
             let times =
@@ -44,12 +44,12 @@ impl ClientPace {
     }
 
     /// Whether there is one.
-    pub(super) fn is_kept(&self) -> bool {
+    pub(crate) fn is_kept(&self) -> bool {
         self.0.is_some()
     }
 
     /// Waits for this client's next turn; for ever without a pace.
-    pub(super) async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         match &mut self.0 {
             Some(ticks) => drop(ticks.tick().await),
             None => std::future::pending().await,

@@ -13,8 +13,7 @@ use http::{
 use http_body_util::{BodyExt as _, Full, Limited};
 use hub_core::{Secret, names, token};
 
-use super::{LoadError, over_http::HttpClient};
-use crate::query::Query;
+use crate::{LoadError, negotiate::hub_of, over_http::HttpClient};
 
 const LIFETIME: u64 = 3600;
 const API_VERSION: &str = "2022-06-01";
@@ -24,14 +23,14 @@ const USER: &str = "load";
 
 /// A hub of the service that a connection string names.
 #[derive(Clone, Debug)]
-pub(super) struct Service {
+pub(crate) struct Service {
     /// Up to the hub, without a slash at the end.
     base: Arc<str>,
     key: Secret,
 }
 
 impl Service {
-    pub(super) fn new(connection_string: &Secret, hub: &str) -> Result<Self, LoadError> {
+    pub(crate) fn new(connection_string: &Secret, hub: &str) -> Result<Self, LoadError> {
         let (endpoint, key) = parse(connection_string.expose())?;
         let hub = hub.to_lowercase();
         let base = format!("{endpoint}/api/hubs/{}", names::encode_segment(&hub)).into();
@@ -39,17 +38,17 @@ impl Service {
     }
 
     /// The resource at this path below the hub, whose names are encoded already.
-    pub(super) fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("{}/{path}", self.base)
     }
 
     /// Makes a token for a resource.
-    pub(super) fn token(&self, url: &str) -> Result<String, LoadError> {
+    pub(crate) fn token(&self, url: &str) -> Result<String, LoadError> {
         signed(&self.key, url, None)
     }
 
     /// Calls an operation and returns its status and the body of the answer.
-    pub(super) async fn call(
+    pub(crate) async fn call(
         &self,
         client: &HttpClient,
         method: Method,
@@ -73,7 +72,7 @@ impl Service {
     }
 
     /// The same where nothing but success will do.
-    pub(super) async fn done(
+    pub(crate) async fn done(
         &self,
         client: &HttpClient,
         method: Method,
@@ -90,16 +89,16 @@ impl Service {
 }
 
 /// The version that every call asks for.
-pub(super) fn versioned() -> String {
+pub(crate) fn versioned() -> String {
     format!("api-version={API_VERSION}")
 }
 
 /// A client's own token, where its URL is the service's and no app need be asked.
-pub(super) fn client_token(
+pub(crate) fn client_token(
     connection_string: &Secret,
     url: &Uri,
 ) -> Result<Option<Secret>, LoadError> {
-    let hub = Query::new(url.query()).first("hub");
+    let hub = hub_of(url);
     let (Some(hub), "/client") = (hub, url.path().trim_end_matches('/')) else { return Ok(None) };
     let (endpoint, key) = parse(connection_string.expose())?;
     let audience = format!("{endpoint}/client/?hub={}", names::encode_segment(&hub));

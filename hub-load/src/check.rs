@@ -6,20 +6,20 @@ use hub_core::protocol::{Message, Protocol, frame::Frames};
 
 /// Cuts messages out of payload and reads them.
 #[derive(Debug)]
-pub(super) struct Messages {
+pub(crate) struct Messages {
     frames: Frames,
     protocol: Protocol,
 }
 
 impl Messages {
-    pub(super) fn new(protocol: Protocol) -> Self {
+    pub(crate) fn new(protocol: Protocol) -> Self {
         let mut frames = Frames::new(usize::MAX);
         frames.switch_to(protocol);
         Self { frames, protocol }
     }
 
     /// Tells `each` every whole message; `None` is one that cannot be read.
-    pub(super) fn read(&mut self, payload: &[u8], mut each: impl FnMut(Option<Message>)) {
+    pub(crate) fn read(&mut self, payload: &[u8], mut each: impl FnMut(Option<Message>)) {
         self.frames.push(payload);
         loop {
             match self.frames.next_frame() {
@@ -38,14 +38,14 @@ impl Messages {
 
 /// Which of the numbers from 0 on have come. They may overtake each other a little.
 #[derive(Debug, Default)]
-pub(super) struct Sequence {
+pub(crate) struct Sequence {
     next: u64,
     ahead: BTreeSet<u64>,
 }
 
 impl Sequence {
     /// Whether this one is new.
-    pub(super) fn insert(&mut self, number: u64) -> bool {
+    pub(crate) fn insert(&mut self, number: u64) -> bool {
         if number < self.next || !self.ahead.insert(number) {
             return false;
         }

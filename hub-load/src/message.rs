@@ -6,16 +6,16 @@ use bytes::Bytes;
 use hub_core::protocol::{Message, Protocol};
 use serde::Deserialize;
 
-use super::args::SEQUENCE_DIGITS;
+use crate::args::SEQUENCE_DIGITS;
 
 /// Payloads of one length: a number in hexadecimal digits, then filling.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Payloads {
-    pub(super) length: usize,
+pub(crate) struct Payloads {
+    pub(crate) length: usize,
 }
 
 impl Payloads {
-    pub(super) fn write(self, out: &mut Vec<u8>, number: u64) {
+    pub(crate) fn write(self, out: &mut Vec<u8>, number: u64) {
         let digits = self.length.min(SEQUENCE_DIGITS);
         let modulus = 16_u64.checked_pow(u32::try_from(digits).unwrap_or(u32::MAX));
         let number = modulus.map_or(number, |modulus| number % modulus);
@@ -27,7 +27,7 @@ impl Payloads {
     }
 
     /// The number in a payload that is whole and unchanged.
-    pub(super) fn read(self, payload: &[u8]) -> Option<u64> {
+    pub(crate) fn read(self, payload: &[u8]) -> Option<u64> {
         let (digits, filling) = payload.split_at_checked(SEQUENCE_DIGITS)?;
         if payload.len() != self.length || filling.iter().any(|byte| *byte != b'x') {
             return None;
@@ -36,7 +36,7 @@ impl Payloads {
     }
 
     /// The number in an encoded value that is a payload and nothing else.
-    pub(super) fn of_value(self, protocol: Protocol, value: &[u8]) -> Option<u64> {
+    pub(crate) fn of_value(self, protocol: Protocol, value: &[u8]) -> Option<u64> {
         if !protocol.is_binary() {
             return self.read(serde_json::from_slice::<String>(value).ok()?.as_bytes());
         }
@@ -53,7 +53,7 @@ impl Payloads {
     }
 
     /// The same for an encoded list with one value.
-    pub(super) fn of_arguments(self, protocol: Protocol, arguments: &[u8]) -> Option<u64> {
+    pub(crate) fn of_arguments(self, protocol: Protocol, arguments: &[u8]) -> Option<u64> {
         #[derive(Deserialize)]
         struct One<'a>(#[serde(borrow)] [&'a serde_json::value::RawValue; 1]);
         if protocol.is_binary() {
@@ -66,7 +66,7 @@ impl Payloads {
 
 /// A hub method with text arguments, the last of them a payload.
 #[derive(Clone, Debug)]
-pub(super) struct Call {
+pub(crate) struct Call {
     protocol: Protocol,
     /// What stands between the invocation id and the payload.
     head: Vec<u8>,
@@ -74,7 +74,7 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub(super) fn new(
+    pub(crate) fn new(
         protocol: Protocol,
         target: &str,
         first: Option<&str>,
@@ -100,7 +100,7 @@ impl Call {
     }
 
     /// Writes the call with this number, framed.
-    pub(super) fn write(&self, out: &mut Vec<u8>, number: u64) {
+    pub(crate) fn write(&self, out: &mut Vec<u8>, number: u64) {
         out.clear();
         if self.protocol.is_binary() {
             return self.write_binary(out, number);
@@ -151,7 +151,7 @@ fn write_length(out: &mut Vec<u8>, mut length: usize) {
 }
 
 /// The call of a hub method with one text argument, framed.
-pub(super) fn text_call(protocol: Protocol, id: &str, target: &str, argument: &str) -> Bytes {
+pub(crate) fn text_call(protocol: Protocol, id: &str, target: &str, argument: &str) -> Bytes {
     let arguments = if protocol.is_binary() {
         let mut arguments = vec![0x91];
         write_text_header(&mut arguments, argument.len());
@@ -169,7 +169,7 @@ pub(super) fn text_call(protocol: Protocol, id: &str, target: &str, argument: &s
 }
 
 /// The body of a REST send.
-pub(super) fn rest_body(target: &str, payloads: Payloads, number: u64) -> Vec<u8> {
+pub(crate) fn rest_body(target: &str, payloads: Payloads, number: u64) -> Vec<u8> {
     let mut body = format!("{{\"target\":{},\"arguments\":[\"", quoted(target)).into_bytes();
     payloads.write(&mut body, number);
     body.extend_from_slice(b"\"]}");

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{
+use crate::{
     Shared,
     client::{Client, PING_EVERY},
 };
 
 /// The receive buffer of a slow client, in bytes. Systems round it up.
-pub(super) const RECEIVE_BUFFER: usize = 4096;
+pub(crate) const RECEIVE_BUFFER: usize = 4096;
 
 /// Stays until the run is done. That the server closes it is what it is for, and no error.
-pub(super) async fn run(mut client: Client, shared: Arc<Shared>) {
+pub(crate) async fn run(mut client: Client, shared: Arc<Shared>) {
     let mut ticks = interval(PING_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let pinging = async {

@@ -6,41 +6,40 @@ use futures_util::{StreamExt as _, stream};
 use http::Uri;
 use hub_core::protocol::Protocol;
 
-use super::{
+use crate::{
     LoadArgs, LoadError, Shared,
     client::Client,
     connect::Connector,
     histogram::Histogram,
-    negotiate::Negotiator,
+    negotiate::{Negotiator, hub_of},
     over_http::{HttpClient, http_client},
     progress::Progress,
     report::{Latency, Report},
     service::{self, Service},
     slow,
 };
-use crate::query::Query;
 
 /// Negotiates and connects.
-pub(super) struct Entrance {
-    pub(super) negotiator: Negotiator,
+pub(crate) struct Entrance {
+    pub(crate) negotiator: Negotiator,
     /// Keeps connections for negotiates, posts and polls.
-    pub(super) http: HttpClient,
-    pub(super) connector: Connector,
+    pub(crate) http: HttpClient,
+    pub(crate) connector: Connector,
     /// For clients that do not read.
     slow: Connector,
-    pub(super) protocol: Protocol,
+    pub(crate) protocol: Protocol,
     url: Uri,
 }
 
 /// Who is connected.
 #[derive(Default)]
-pub(super) struct Crowd {
-    pub(super) clients: Vec<Client>,
-    pub(super) slow: Vec<Client>,
+pub(crate) struct Crowd {
+    pub(crate) clients: Vec<Client>,
+    pub(crate) slow: Vec<Client>,
 }
 
 impl Entrance {
-    pub(super) fn new(args: &LoadArgs) -> Result<Self, LoadError> {
+    pub(crate) fn new(args: &LoadArgs) -> Result<Self, LoadError> {
         let url: Uri = args.url.parse().map_err(|_| LoadError::Url(args.url.clone()))?;
         if !matches!(url.scheme_str(), Some("http" | "https")) {
             return Err(LoadError::Url(args.url.clone()));
@@ -58,7 +57,7 @@ impl Entrance {
     }
 
     /// One client more.
-    pub(super) async fn client(&self) -> Result<Client, LoadError> {
+    pub(crate) async fn client(&self) -> Result<Client, LoadError> {
         self.connect(&self.connector).await
     }
 
@@ -68,9 +67,9 @@ impl Entrance {
     }
 
     /// The hub for REST calls, where a connection string was given.
-    pub(super) async fn service(&self, args: &LoadArgs) -> Result<Option<Service>, LoadError> {
+    pub(crate) async fn service(&self, args: &LoadArgs) -> Result<Option<Service>, LoadError> {
         let Some(connection_string) = &args.connection_string else { return Ok(None) };
-        let named = || Query::new(self.url.query()).first("hub");
+        let named = || hub_of(&self.url);
         let hub = match args.hub.clone().or_else(named) {
             Some(hub) => hub,
             None => self.negotiator.negotiate().await?.hub.ok_or_else(|| {
@@ -81,7 +80,7 @@ impl Entrance {
     }
 
     /// Connects everyone, several at a time.
-    pub(super) async fn connect_all(
+    pub(crate) async fn connect_all(
         &self,
         shared: &Shared,
         report: &mut Report,
