@@ -5,6 +5,7 @@ use std::{fmt, future::Future, pin::Pin};
 use crate::{
     Context, HubError, NegotiateRequest, Negotiation, args::Args, error::IntoHubError,
     filter::Filters, reply::Reply, shape::Shape,
+    upstream::{CONNECTED, CONNECTIONS, DISCONNECTED, MESSAGES},
 };
 
 /// A type whose annotated `impl` block is a remote surface.
@@ -88,13 +89,29 @@ pub enum Category {
 }
 
 impl Category {
-    /// The word of the `X-ASRS-Category` header.
+    /// The value of the `X-ASRS-Category` header.
     #[must_use]
     pub fn wire_name(self) -> &'static str {
         match self {
-            Self::Message => "messages",
-            Self::Connected | Self::Disconnected => "connections",
+            Self::Message => MESSAGES,
+            Self::Connected | Self::Disconnected => CONNECTIONS,
         }
+    }
+
+    /// The category that the headers `X-ASRS-Category` and `X-ASRS-Event` name, ignoring ASCII case;
+    /// `None` when there is no such category or connection event.
+    #[must_use]
+    pub fn from_headers(category: &str, event: &str) -> Option<Self> {
+        if category.eq_ignore_ascii_case(MESSAGES) {
+            return Some(Self::Message);
+        }
+        if !category.eq_ignore_ascii_case(CONNECTIONS) {
+            return None;
+        }
+        if event.eq_ignore_ascii_case(CONNECTED) {
+            return Some(Self::Connected);
+        }
+        event.eq_ignore_ascii_case(DISCONNECTED).then_some(Self::Disconnected)
     }
 }
 

@@ -12,6 +12,8 @@ mod args;
 pub mod bounded_map;
 mod cancellation;
 mod client_manager;
+#[doc(hidden)]
+pub mod client_access;
 mod clients;
 mod context;
 mod contract;
@@ -38,6 +40,8 @@ mod proxy;
 #[doc(hidden)]
 pub mod registry;
 mod reply;
+#[doc(hidden)]
+pub mod rest_error;
 pub mod seal;
 mod secret;
 mod send_error;
@@ -49,6 +53,8 @@ pub mod token;
 #[doc(hidden)]
 pub mod token_buckets;
 mod token_claims;
+#[doc(hidden)]
+pub mod upstream;
 mod user_groups;
 
 pub use cancellation::{Cancellation, Cancelled};

@@ -11,7 +11,7 @@ use http::{
     header::{AUTHORIZATION, CONTENT_TYPE},
 };
 use http_body_util::{BodyExt as _, Full, Limited};
-use hub_core::{Secret, names, token};
+use hub_core::{Secret, client_access::{USER_ID_CLAIM, client_url}, names, token};
 
 use crate::{LoadError, negotiate::hub_of, over_http::HttpClient};
 
@@ -101,7 +101,7 @@ pub(crate) fn client_token(
     let hub = hub_of(url);
     let (Some(hub), "/client") = (hub, url.path().trim_end_matches('/')) else { return Ok(None) };
     let (endpoint, key) = parse(connection_string.expose())?;
-    let audience = format!("{endpoint}/client/?hub={}", names::encode_segment(&hub));
+    let audience = client_url(&endpoint, &names::encode_segment(&hub));
     signed(&key, &audience, Some(USER)).map(|token| Some(Secret::from(token)))
 }
 
@@ -109,7 +109,7 @@ fn signed(key: &Secret, audience: &str, user: Option<&str>) -> Result<String, Lo
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let mut claims = serde_json::json!({ "aud": audience, "exp": now + LIFETIME });
     if let (Some(user), Some(claims)) = (user, claims.as_object_mut()) {
-        claims.insert("asrs.s.uid".to_owned(), user.into());
+        claims.insert(USER_ID_CLAIM.to_owned(), user.into());
     }
     token::sign(&claims, key).map_err(LoadError::protocol)
 }

@@ -1,10 +1,8 @@
 //! Which request is what.
 
 use http::Method;
-use hub_core::Secret;
+use hub_core::{Secret, upstream::WEBHOOK_PATH};
 
-/// The path that Azure calls by default.
-const UPSTREAM: &str = "/runtime/webhooks/signalr";
 /// The same behind a Functions host, which keeps everything below `/runtime` to itself.
 const FORWARDED: &str = "/api/signalr";
 
@@ -34,7 +32,7 @@ impl Routes {
         let prefix = prefix.trim_matches('/');
         let prefix = if prefix.is_empty() { String::new() } else { format!("/{prefix}") };
         let upstream =
-            [UPSTREAM, FORWARDED].map(str::to_owned).into_iter().chain(upstream).collect();
+            [WEBHOOK_PATH, FORWARDED].map(str::to_owned).into_iter().chain(upstream).collect();
         Self { prefix, upstream, code }
     }
 
@@ -75,10 +73,10 @@ impl Routes {
         let query = hub_core::Query::parse(query.unwrap_or_default());
         let given = query.get("code").unwrap_or_default();
         // Equal signatures of one text mean equal keys, and the check is constant in time.
-        let signed = hub_core::signature::sign(&Secret::from(given), UPSTREAM);
+        let signed = hub_core::signature::sign(&Secret::from(given), WEBHOOK_PATH);
         hub_core::signature::verify(
             std::iter::once(signed.as_bytes()),
-            UPSTREAM,
+            WEBHOOK_PATH,
             std::slice::from_ref(code),
         )
     }

@@ -10,7 +10,11 @@ use http::{
     header::{AUTHORIZATION, HOST},
     request::Parts,
 };
-use hub_core::{Secret, token};
+use hub_core::{
+    Secret,
+    client_access::{SYSTEM_CLAIM_PREFIX, USER_CLAIM_PREFIX, USER_ID_CLAIM, client_url},
+    token,
+};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
@@ -19,15 +23,11 @@ use crate::state::State;
 
 /// The claims that name the user, the service's own first.
 const USER_CLAIMS: [&str; 4] = [
-    "asrs.s.uid",
+    USER_ID_CLAIM,
     "nameid",
     "sub",
     "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/nameidentifier",
 ];
-/// Claims of the service; they do not go upstream.
-const SYSTEM_PREFIX: &str = "asrs.s.";
-/// What SDKs put before claims whose own names are taken.
-const USER_PREFIX: &str = "asrs.u.";
 
 /// Who a client is, as its token says.
 #[derive(Clone, Debug)]
@@ -62,7 +62,8 @@ pub(crate) fn client(
     if !token::audience_matches(&claims, fits) {
         let url = state.public_url();
         return Err(format!(
-            "the audience of the token is not this hub: `aud` must be {url}/client/?hub={hub}"
+            "the audience of the token is not this hub: `aud` must be {}",
+            client_url(&url, hub)
         ));
     }
     let terms = Terms::of(&claims);
@@ -199,10 +200,10 @@ fn user(claims: &Map<String, Value>) -> Option<String> {
 pub(crate) fn header(claims: &Map<String, Value>) -> Option<HeaderValue> {
     let mut text = String::new();
     for (name, value) in claims {
-        if name.starts_with(SYSTEM_PREFIX) {
+        if name.starts_with(SYSTEM_CLAIM_PREFIX) {
             continue;
         }
-        let name = name.strip_prefix(USER_PREFIX).unwrap_or(name);
+        let name = name.strip_prefix(USER_CLAIM_PREFIX).unwrap_or(name);
         match value {
             Value::Array(values) => values.iter().for_each(|value| append(&mut text, name, value)),
             value => append(&mut text, name, value),

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
+use hub_core::client_access::{
+    CLOSE_ON_EXPIRY_CLAIM, DETAILED_ERRORS_CLAIM, DIAGNOSTIC_CLAIM, EXPIRY_CLAIM,
+    HANDSHAKE_TIMEOUT_CLAIM,
+};
 use serde_json::{Map, Value};
 
-const CLOSE_ON_EXPIRY: &str = "asrs.s.coae";
-const EXPIRY: &str = "asrs.s.aeo";
-const DIAGNOSTIC: &str = "asrs.s.dc";
-const HANDSHAKE: &str = "asrs.s.cht";
-const DETAILED_ERRORS: &str = "asrs.s.derror";
 /// The longest handshake that a token can ask for, in seconds.
 const LONGEST_HANDSHAKE: u64 = 30;
 
@@ -25,13 +24,13 @@ pub(crate) struct Terms {
 
 impl Terms {
     pub(super) fn of(claims: &Map<String, Value>) -> Self {
-        let closes = is_true(claims, CLOSE_ON_EXPIRY) && !is_true(claims, DIAGNOSTIC);
+        let closes = is_true(claims, CLOSE_ON_EXPIRY_CLAIM) && !is_true(claims, DIAGNOSTIC_CLAIM);
         Self {
-            expires: number(claims, EXPIRY).filter(|_| closes),
-            handshake: number(claims, HANDSHAKE)
+            expires: number(claims, EXPIRY_CLAIM).filter(|_| closes),
+            handshake: number(claims, HANDSHAKE_TIMEOUT_CLAIM)
                 .filter(|seconds| *seconds > 0)
                 .map(|seconds| Duration::from_secs(seconds.min(LONGEST_HANDSHAKE))),
-            detailed_errors: is_true(claims, DETAILED_ERRORS),
+            detailed_errors: is_true(claims, DETAILED_ERRORS_CLAIM),
         }
     }
 }

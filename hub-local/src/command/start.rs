@@ -6,7 +6,7 @@ mod plan;
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::Args;
-use hub_core::Secret;
+use hub_core::{Secret, client_access::EMULATOR_KEY};
 use hub_local::{HttpUpstream, LocalService, Template, Unmatched};
 use tokio::{
     task::{JoinHandle, JoinSet},
@@ -124,7 +124,7 @@ fn service(
     url: String,
 ) -> LocalService {
     let limits = plan.limits.limits(descriptors.map(|descriptors| descriptors.now));
-    let key = plan.key.clone().unwrap_or_else(|| Secret::from(plan::WELL_KNOWN_KEY));
+    let key = plan.key.clone().unwrap_or_else(|| Secret::from(EMULATOR_KEY));
     let unmatched = if plan.strict { Unmatched::Silent } else { Unmatched::Refused };
     let builder = LocalService::builder()
         .key(key)

@@ -5,7 +5,10 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http::{Request, Response, StatusCode};
-use hub_core::protocol::{Message, Outcome};
+use hub_core::{
+    protocol::{Message, Outcome},
+    upstream::{CONNECTED, CONNECTIONS, DISCONNECTED, MESSAGES},
+};
 use tokio::time::Instant;
 
 use super::{Connection, calls::Call};
@@ -28,13 +31,13 @@ struct Event<'a> {
 
 /// Says that a client is there. The answer changes nothing for the client.
 pub(crate) async fn connected(connection: &Arc<Connection>) {
-    report(connection, "connected", request::connected(&connection.headers)).await;
+    report(connection, CONNECTED, request::connected(&connection.headers)).await;
 }
 
 /// Says that a client has gone.
 pub(crate) async fn disconnected(connection: &Arc<Connection>, error: Option<&str>) {
     if let Some(request) = request::disconnected(&connection.headers, error) {
-        report(connection, "disconnected", request).await;
+        report(connection, DISCONNECTED, request).await;
     }
 }
 
@@ -47,7 +50,7 @@ pub(crate) async fn call(connection: &Arc<Connection>, call: Call) {
         .get_or_init(|| Box::new(request::call_headers(&connection.headers, protocol)));
     let Some(request) = request::message(headers, protocol, call) else { return };
     let is_invoke = invocation_id.is_some();
-    let event = Event { category: "messages", name: &target, is_invoke };
+    let event = Event { category: MESSAGES, name: &target, is_invoke };
     let answer = perform(connection, event, request).await;
     let Some(invocation_id) = invocation_id else { return };
     let is_unmatched = matches!(answer, Err(UpstreamError::NoTemplate));
@@ -69,7 +72,7 @@ pub(crate) async fn call(connection: &Arc<Connection>, call: Call) {
 }
 
 async fn report(connection: &Arc<Connection>, name: &str, request: Request<Bytes>) {
-    let event = Event { category: "connections", name, is_invoke: false };
+    let event = Event { category: CONNECTIONS, name, is_invoke: false };
     let _ = perform(connection, event, request).await;
 }
 

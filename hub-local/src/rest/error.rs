@@ -1,10 +1,10 @@
 //! Errors of REST calls: a status, a code in a header, and a body that explains.
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
+    HeaderMap, HeaderValue, Response, StatusCode,
     header::{ALLOW, WWW_AUTHENTICATE},
 };
-use hub_core::protocol::ConvertError;
+use hub_core::{protocol::ConvertError, rest_error};
 use serde::Serialize;
 
 use super::version::ApiVersion;
@@ -13,8 +13,6 @@ use crate::{
     hub::quota::Full,
 };
 
-/// The header that SDKs look at, above all for 404.
-const CODE: HeaderName = HeaderName::from_static("x-ms-error-code");
 
 /// What went wrong with a REST call.
 #[derive(Debug)]
@@ -110,7 +108,7 @@ impl RestError {
 
     /// 404: the connection is unknown or gone.
     pub(super) fn no_connection(message: &str) -> Self {
-        Self::missing("Warning.Connection.NotExisted", message)
+        Self::missing(rest_error::NO_CONNECTION, message)
     }
 
     /// 400: the client answered a client result with an error.
@@ -140,7 +138,7 @@ impl RestError {
             }
         };
         let headers: &mut HeaderMap = response.headers_mut();
-        headers.insert(CODE, HeaderValue::from_static(code));
+        headers.insert(rest_error::CODE, HeaderValue::from_static(code));
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

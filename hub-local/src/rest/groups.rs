@@ -1,6 +1,7 @@
 //! Connections in groups.
 
 use http::{Response, StatusCode};
+use hub_core::rest_error;
 use serde::Serialize;
 
 use super::{Answer, Call, error::RestError};
@@ -15,7 +16,7 @@ pub(super) fn add(call: &Call<'_>, connection: &str, group: &str) -> Answer {
     match call.state.join(|| call.hub.add_to_group(connection, group))? {
         Joined::Done => Ok(body::empty(StatusCode::OK)),
         Joined::Nobody => {
-            Err(RestError::missing("Error.Connection.NotExisted", "no such connection"))
+            Err(RestError::missing(rest_error::CONNECTION_NOT_FOUND, "no such connection"))
         }
     }
 }

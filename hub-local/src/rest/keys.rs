@@ -1,7 +1,7 @@
 //! Tokens for clients, and the key that signs them.
 
 use http::{HeaderValue, Response, StatusCode, header::CACHE_CONTROL};
-use hub_core::{names, signature, token};
+use hub_core::{client_access::{MAX_TOKEN_CHARS, client_url}, names, signature, token};
 use serde::Serialize;
 
 use super::{Answer, Call, error::RestError, segment};
@@ -14,8 +14,6 @@ use crate::{
 const DEFAULT_MINUTES: u64 = 60;
 /// The number of minutes is a 32-bit integer in the API's description.
 const MAX_MINUTES: u64 = i32::MAX as u64;
-/// The service's limit; negotiate refuses longer ones.
-const MAX_TOKEN: usize = 4096;
 /// What a key signs to get its id.
 const KEY_ID: &str = "access key id";
 
@@ -49,7 +47,7 @@ pub(super) fn generate_token(call: &Call<'_>) -> Answer {
     let now = call.state.clock.unix_seconds();
     let (url, hub) = (call.state.public_url(), call.hub.name());
     let claims = Claims {
-        aud: format!("{url}/client/?hub={hub}"),
+        aud: client_url(&url, hub),
         iat: now,
         nbf: now,
         exp: now + minutes * 60,
@@ -58,8 +56,8 @@ pub(super) fn generate_token(call: &Call<'_>) -> Answer {
     let key = call.state.keys.first().ok_or_else(RestError::no_operation)?;
     let token = token::sign(&claims, key)
         .map_err(|error| RestError::invalid("userId", error.to_string()))?;
-    if token.len() > MAX_TOKEN {
-        let message = format!("the token would have more than {MAX_TOKEN} characters");
+    if token.len() > MAX_TOKEN_CHARS {
+        let message = format!("the token would have more than {MAX_TOKEN_CHARS} characters");
         return Err(RestError::invalid("userId", message));
     }
     Ok(secret(&Token { token }))

@@ -19,7 +19,7 @@ mod version;
 use std::sync::Arc;
 
 use http::{HeaderMap, Response, StatusCode, request::Parts};
-use hub_core::names;
+use hub_core::{names, rest_error};
 
 use self::{
     error::RestError,
@@ -149,14 +149,14 @@ fn exists(hub: &Hub, to: &To) -> Answer {
         To::Everyone => (true, "", ""),
         To::Group(group) => (
             !hub.group(group).is_empty(),
-            "Warning.Group.NotExisted",
+            rest_error::NO_GROUP,
             "the group has no connections",
         ),
         To::User(user) => {
-            (!hub.user(user).is_empty(), "Warning.User.NotExisted", "the user has no connections")
+            (!hub.user(user).is_empty(), rest_error::NO_USER, "the user has no connections")
         }
         To::Connection(id) => {
-            (hub.connection(id).is_some(), "Warning.Connection.NotExisted", "no such connection")
+            (hub.connection(id).is_some(), rest_error::NO_CONNECTION, "no such connection")
         }
     };
     if found { Ok(body::empty(StatusCode::OK)) } else { Err(RestError::missing(code, message)) }

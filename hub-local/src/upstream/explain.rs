@@ -4,6 +4,7 @@ use std::{error::Error, fmt::Write as _, io, time::Duration};
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
+use hub_core::upstream::MESSAGES;
 
 use super::{UpstreamError, guard::RefusedAddress};
 use crate::connection::Connection;
@@ -91,7 +92,7 @@ fn log_unmatched(connection: &Connection, called: Called<'_>) {
         ),
         None => ("there is no upstream for this event", "whether an upstream is configured"),
     };
-    if category == "messages" {
+    if category == MESSAGES {
         tracing::warn!(connection = id, hub, category, event, check, "{text}");
     } else {
         tracing::info!(connection = id, hub, category, event, check, "{text}");

@@ -10,14 +10,16 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, Request, Response, Uri, header::CONTENT_LENGTH};
 use http_body_util::BodyExt as _;
-use hub_core::names;
+use hub_core::{
+    names,
+    upstream::{CATEGORY, EVENT, HUB},
+};
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
 use super::{
     Template, TemplateError, Upstream, UpstreamError,
     client::UpstreamClient,
-    request::{CATEGORY, EVENT, HUB},
     template::Event,
 };
 

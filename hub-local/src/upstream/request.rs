@@ -1,28 +1,19 @@
 //! Upstream requests: headers, signature and body.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, header::CONTENT_TYPE};
 use hub_core::{
     Secret,
     protocol::{Message, Protocol},
     signature,
+    upstream::{
+        CATEGORY, CLIENT_QUERY, CONNECTED, CONNECTION_ID, CONNECTIONS, DISCONNECTED, EVENT, HUB,
+        MESSAGES, SIGNATURE, USER_CLAIMS, USER_ID, WEBHOOK_PATH,
+    },
 };
 use serde::Serialize;
 
 use crate::{auth::Identity, connection::calls::Call, query::Query};
-
-pub(crate) const HUB: HeaderName = HeaderName::from_static("x-asrs-hub");
-pub(crate) const CATEGORY: HeaderName = HeaderName::from_static("x-asrs-category");
-pub(crate) const EVENT: HeaderName = HeaderName::from_static("x-asrs-event");
-const CONNECTION_ID: HeaderName = HeaderName::from_static("x-asrs-connection-id");
-const SIGNATURE: HeaderName = HeaderName::from_static("x-asrs-signature");
-const USER_ID: HeaderName = HeaderName::from_static("x-asrs-user-id");
-const USER_CLAIMS: HeaderName = HeaderName::from_static("x-asrs-user-claims");
-const CLIENT_QUERY: HeaderName = HeaderName::from_static("x-asrs-client-query");
-
-const CONNECTIONS: &str = "connections";
-const MESSAGES: &str = "messages";
-const PATH: &str = "/runtime/webhooks/signalr";
 
 /// What every call of one connection says. `None` when a value cannot be a header.
 pub(crate) fn connection_headers(
@@ -54,7 +45,7 @@ pub(crate) fn connection_headers(
 /// The call that reports a client.
 pub(crate) fn connected(headers: &HeaderMap) -> Request<Bytes> {
     let body = Bytes::from_static(b"{\"type\":10}");
-    event(headers, "connected", body)
+    event(headers, CONNECTED, body)
 }
 
 /// The call that reports the end of a client.
@@ -68,7 +59,7 @@ pub(crate) fn disconnected(headers: &HeaderMap, error: Option<&str>) -> Option<R
         error: Option<&'a str>,
     }
     let body = serde_json::to_vec(&Body { r#type: 11, error }).ok()?;
-    Some(event(headers, "disconnected", body.into()))
+    Some(event(headers, DISCONNECTED, body.into()))
 }
 
 /// What every call of a hub method says that is made on one connection, with room for the event.
@@ -112,7 +103,7 @@ fn event(headers: &HeaderMap, event: &'static str, body: Bytes) -> Request<Bytes
 fn post(headers: HeaderMap, body: Bytes) -> Request<Bytes> {
     let mut request = Request::new(body);
     *request.method_mut() = Method::POST;
-    *request.uri_mut() = Uri::from_static(PATH);
+    *request.uri_mut() = Uri::from_static(WEBHOOK_PATH);
     *request.headers_mut() = headers;
     request
 }

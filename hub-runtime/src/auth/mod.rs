@@ -11,6 +11,10 @@ use std::sync::Arc;
 use http::Uri;
 use hub_core::{
     Negotiation, Secret, SendError,
+    client_access::{
+        CLOSE_ON_EXPIRY_CLAIM, DETAILED_ERRORS_CLAIM, DIAGNOSTIC_CLAIM, ENDPOINT_COUNT_CLAIM,
+        EXPIRY_CLAIM, USER_ID_CLAIM, client_url,
+    },
     seal::{self, Identity, SealKey},
     token::{self, TokenError},
 };
@@ -19,9 +23,6 @@ use serde_json::{Map, Value};
 pub(crate) use self::entra::{EntraTokens, SigningKey, TemporaryKey};
 pub use self::token_source::{AccessToken, TokenSource, TokenSourceError};
 use crate::config::connection_string::path_of;
-
-/// The longest token that the service accepts, in characters.
-pub(crate) const MAX_TOKEN: usize = 4096;
 
 /// How long a REST token lives. It is used once, at once; the rest is for skewed clocks.
 const REST_LIFETIME: u64 = 300;
@@ -93,18 +94,18 @@ impl ClientTokens {
             claims: negotiation.claims(),
         };
         let mut claims = Map::new();
-        let audience = format!("{}/client/?hub={hub}", self.audience_base);
+        let audience = client_url(&self.audience_base, hub);
         claims.insert("aud".to_owned(), Value::String(audience));
         claims.insert("iat".to_owned(), now.into());
         claims.insert("nbf".to_owned(), now.into());
         let expiry = now.saturating_add(negotiation.token_lifetime().as_secs());
         claims.insert("exp".to_owned(), expiry.into());
         if let Some(user) = negotiation.user_id() {
-            claims.insert("asrs.s.uid".to_owned(), user.into());
+            claims.insert(USER_ID_CLAIM.to_owned(), user.into());
         }
         system_claims(&mut claims, negotiation, expiry);
         if self.endpoints > 1 {
-            claims.insert("asrs.s.secn".to_owned(), self.endpoints.to_string().into());
+            claims.insert(ENDPOINT_COUNT_CLAIM.to_owned(), self.endpoints.to_string().into());
         }
         if let Some(seal_key) = &self.seal_key {
             claims.insert(seal::CLAIM.to_owned(), seal::seal(&identity, seal_key).into());
@@ -120,13 +121,13 @@ impl ClientTokens {
 fn system_claims(claims: &mut Map<String, Value>, negotiation: &Negotiation, expiry: u64) {
     let mut ask = |name: &str, value: String| claims.insert(name.to_owned(), value.into());
     if negotiation.closes_on_expiry() {
-        ask("asrs.s.coae", "true".to_owned());
-        ask("asrs.s.aeo", expiry.to_string());
+        ask(CLOSE_ON_EXPIRY_CLAIM, "true".to_owned());
+        ask(EXPIRY_CLAIM, expiry.to_string());
     }
     if negotiation.has_detailed_errors() {
-        ask("asrs.s.derror", "True".to_owned());
+        ask(DETAILED_ERRORS_CLAIM, "True".to_owned());
     }
     if negotiation.is_diagnostic_client() {
-        ask("asrs.s.dc", "true".to_owned());
+        ask(DIAGNOSTIC_CLAIM, "true".to_owned());
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, atomic::AtomicBool};
 
 use http::Uri;
+use hub_core::client_access::EMULATOR_KEY;
 use tokio_util::task::TaskTracker;
 
 #[cfg(feature = "local")]
@@ -156,7 +157,7 @@ fn inner(
     let code = builder.upstream_code.or_else(|| signalr.upstream_code.clone());
     Inner {
         #[cfg(feature = "server")]
-        well_known_key: groups.iter().any(|group| group.keys.knows(config::WELL_KNOWN_KEY)),
+        well_known_key: groups.iter().any(|group| group.keys.knows(EMULATOR_KEY)),
         hubs,
         first_group,
         groups,

@@ -1,9 +1,9 @@
 //! What the settings of one name say: `AzureSignalRConnectionString` and everything below it.
 
-use hub_core::{Secret, names};
+use hub_core::{Secret, client_access::EMULATOR_KEY, names};
 
 use super::{
-    ConnectionStringError, LocalPlan, Plan, SettingProblem, WELL_KNOWN_KEY,
+    ConnectionStringError, LocalPlan, Plan, SettingProblem,
     connection_string::ConnectionString,
     endpoint::{EndpointPlan, EndpointRole, Reader},
     env, unknown,
@@ -117,7 +117,7 @@ pub(crate) fn endpoint_of(
         SettingProblem::ConnectionString { setting: setting.clone(), problem }
     })?;
     let endpoint = EndpointPlan::of_string(name, role, parsed);
-    let well_known = endpoint.access_key().is_some_and(|key| key.expose() == WELL_KNOWN_KEY);
+    let well_known = endpoint.access_key().is_some_and(|key| key.expose() == EMULATOR_KEY);
     if well_known && !endpoint.addresses().all(|uri| uri.host().is_some_and(is_loopback)) {
         return Err(SettingProblem::WellKnownKey { setting });
     }

@@ -31,9 +31,6 @@ pub use self::{
 };
 use crate::auth::TokenSource;
 
-/// The access key that every emulator of the service knows. It protects nothing.
-pub(crate) const WELL_KNOWN_KEY: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH";
-
 /// Which SignalR service the app stands on: those that settings name, or the embedded one.
 ///
 /// This is data: nothing is opened before `HubApp::builder().build()`.

@@ -1,3 +1,5 @@
+use hub_core::client_access::EMULATOR_KEY;
+
 use super::*;
 
 const STRING: &str = "Endpoint=https://x.service.signalr.net;AccessKey=k;Version=1.0;";
@@ -295,7 +297,7 @@ fn a_given_connection_string_is_for_every_hub() {
 
 #[test]
 fn the_well_known_key_is_for_loopback_only() {
-    let with = |host| format!("Endpoint=http://{host};AccessKey={WELL_KNOWN_KEY};Version=1.0;");
+    let with = |host| format!("Endpoint=http://{host};AccessKey={EMULATOR_KEY};Version=1.0;");
     let refused = |text: &str| {
         let error = SignalR::from_connection_string(text).unwrap_err();
         matches!(error.problems(), [SettingProblem::WellKnownKey { .. }])

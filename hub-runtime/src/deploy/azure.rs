@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use hub_core::Category;
+use hub_core::{
+    Category,
+    upstream::{CONNECTED, CONNECTIONS, DISCONNECTED, MESSAGES, WEBHOOK_PATH},
+};
 use serde_json::{Value, json};
 
 use super::{Deployment, functions};
@@ -17,7 +20,7 @@ const STEPS: &str = include_str!("steps.md");
 /// every connection. Messages are never narrowed down: an unknown one is answered with the names there are.
 pub(super) fn upstream(deployment: &Deployment) -> Value {
     let url = match deployment.signalr_triggers {
-        true => "{origin}/runtime/webhooks/signalr?code={key}".to_owned(),
+        true => format!("{{origin}}{WEBHOOK_PATH}?code={{key}}"),
         false => {
             format!("{{origin}}{}/{}?code={{key}}", prefix(deployment), functions::UPSTREAM_ROUTE)
         }
@@ -35,18 +38,18 @@ pub(super) fn upstream(deployment: &Deployment) -> Value {
         let connected = !deployment.signalr_triggers || hub.has(Category::Connected);
         let events = match (connected, hub.has(Category::Disconnected)) {
             (true, true) => Some("*"),
-            (true, false) => Some("connected"),
-            (false, true) => Some("disconnected"),
+            (true, false) => Some(CONNECTED),
+            (false, true) => Some(DISCONNECTED),
             (false, false) => None,
         };
         match (hub.has(Category::Message), events) {
             (true, Some("*")) => rule("*", "*"),
             (has_messages, events) => {
                 if has_messages {
-                    rule("messages", "*");
+                    rule(MESSAGES, "*");
                 }
                 if let Some(events) = events {
-                    rule("connections", events);
+                    rule(CONNECTIONS, events);
                 }
             }
         }

@@ -11,7 +11,9 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
 use hub_core::{
-    Cancellation, ErrorKind, HubError, NegotiateRequest, Negotiation, Query, names,
+    Cancellation, ErrorKind, HubError, NegotiateRequest, Negotiation, Query,
+    client_access::{MAX_TOKEN_CHARS, client_url},
+    names,
     panics::catching,
 };
 use serde::Serialize;
@@ -20,7 +22,6 @@ use tracing::Instrument;
 use self::limit::Limiter;
 use crate::{
     answer::{self, Refusal, empty, text},
-    auth::MAX_TOKEN,
     client_address,
     run_to_end::RunToEnd,
     shared::{Inner, Mount},
@@ -103,10 +104,10 @@ async fn redirect(
         .client_token(&wire_name, &negotiation, app.clock.now())
         .await
         .map_err(|error| refusal(&HubError::internal(error)))?;
-    if token.len() > MAX_TOKEN {
+    if token.len() > MAX_TOKEN_CHARS {
         return Err(too_long(&negotiation, token.len()));
     }
-    let url = format!("{}/client/?hub={wire_name}", endpoint.client_base);
+    let url = client_url(&endpoint.client_base, &wire_name);
     let body = serde_json::to_vec(&Redirect { url, access_token: token })
         .map_err(|error| refusal(&HubError::internal(error)))?;
     let mut answer = Response::new(body.into());
@@ -182,12 +183,12 @@ fn too_long(negotiation: &Negotiation, length: usize) -> Refusal {
     sizes.truncate(3);
     tracing::error!(
         length,
-        limit = MAX_TOKEN,
+        limit = MAX_TOKEN_CHARS,
         largest = ?sizes,
         "the client token is too long for the service: give fewer or shorter claims"
     );
     let shown = format!(
-        "The token would be {length} characters long; the service takes {MAX_TOKEN}. Fewer or shorter claims are needed"
+        "The token would be {length} characters long; the service takes {MAX_TOKEN_CHARS}. Fewer or shorter claims are needed"
     );
     refuse(StatusCode::PAYLOAD_TOO_LARGE, &shown)
 }

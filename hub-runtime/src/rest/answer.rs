@@ -5,6 +5,7 @@ use http::{Response, StatusCode};
 use hub_core::{
     InvokeError, Secret, SendError,
     outbound::{Change, CloseTarget, Member, MemberPage},
+    rest_error,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
@@ -12,8 +13,7 @@ use serde_json::value::RawValue;
 use super::retry_after::retry_after;
 use crate::auth::SigningKey;
 
-const ERROR_CODE: &str = "x-ms-error-code";
-const NO_CONNECTION: [&str; 2] = ["Error.Connection.NotExisted", "Warning.Connection.NotExisted"];
+const NO_CONNECTION: [&str; 2] = [rest_error::CONNECTION_NOT_FOUND, rest_error::NO_CONNECTION];
 /// Error texts are shown to the operator; a page of HTML from a proxy helps nobody.
 const MAX_TEXT: usize = 500;
 
@@ -129,7 +129,7 @@ fn continuation_token(link: &str) -> Option<String> {
 
 fn has_code(answer: &Response<Bytes>, codes: &[&str]) -> bool {
     answer.status() == StatusCode::NOT_FOUND
-        && answer.headers().get(ERROR_CODE).is_some_and(|held| {
+        && answer.headers().get(rest_error::CODE).is_some_and(|held| {
             codes.iter().any(|code| held.as_bytes().eq_ignore_ascii_case(code.as_bytes()))
         })
 }
@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     fn answer(status: u16, code: &str, body: &'static str) -> Response<Bytes> {
-        let built = Response::builder().status(status).header(ERROR_CODE, code);
+        let built = Response::builder().status(status).header(rest_error::CODE, code);
         built.body(Bytes::from_static(body.as_bytes())).unwrap()
     }
 

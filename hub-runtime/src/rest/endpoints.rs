@@ -6,6 +6,7 @@ use http::Method;
 use hub_core::{
     names::encode_segment,
     outbound::{Change, Check, CloseTarget},
+    rest_error,
 };
 
 /// What everything but the newest operations asks for.
@@ -170,13 +171,13 @@ pub(crate) fn check(hub: &str, check: &Check) -> Option<(Endpoint, &'static str)
     let head = |rest: String| Endpoint::new(Method::HEAD, hub, &rest);
     Some(match check {
         Check::ConnectionExists(id) => {
-            (head(format!("/connections/{}", encode_segment(id))), "Warning.Connection.NotExisted")
+            (head(format!("/connections/{}", encode_segment(id))), rest_error::NO_CONNECTION)
         }
         Check::UserExists(user) => {
-            (head(format!("/users/{}", encode_segment(user))), "Warning.User.NotExisted")
+            (head(format!("/users/{}", encode_segment(user))), rest_error::NO_USER)
         }
         Check::GroupExists(group) => {
-            (head(format!("/groups/{}", encode_segment(group))), "Warning.Group.NotExisted")
+            (head(format!("/groups/{}", encode_segment(group))), rest_error::NO_GROUP)
         }
         Check::UserInGroup { user, group } => (
             head(format!("/users/{}/groups/{}", encode_segment(user), encode_segment(group))),

@@ -5,7 +5,8 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
+use hub_core::upstream;
 use tokio::sync::Notify;
 
 use super::lock;
@@ -25,11 +26,11 @@ struct Shared {
 impl Events {
     /// Notes an answered upstream call.
     pub(crate) fn note(&self, headers: &HeaderMap) {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        if text("x-asrs-category") != Some("connections") {
+        let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+        if text(upstream::CATEGORY) != Some(upstream::CONNECTIONS) {
             return;
         }
-        let (Some(event), Some(id)) = (text("x-asrs-event"), text("x-asrs-connection-id")) else {
+        let (Some(event), Some(id)) = (text(upstream::EVENT), text(upstream::CONNECTION_ID)) else {
             return;
         };
         lock(&self.shared.answered).insert((event.to_owned(), id.to_owned()));

@@ -25,6 +25,7 @@ use hub_core::{
     Cancellation, Category, Context, Hub, HubContext, Invocation, InvocationParts, Negotiation,
     Query,
     protocol::Protocol,
+    client_access::client_url,
     seal::{self, Identity},
     token,
 };
@@ -273,7 +274,7 @@ impl<H: Hub> Connecting<'_, H> {
             .client_token(&hub, &self.negotiation, app.clock.now())
             .await
             .map_err(TestFailure::new)?;
-        let url = format!("{}/client/?hub={hub}", endpoint.client_base);
+        let url = client_url(&endpoint.client_base, &hub);
         self.hub.connect(Ticket { url, access_token }).await
     }
 }

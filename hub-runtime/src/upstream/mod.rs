@@ -261,19 +261,8 @@ fn find_hub(hubs: &Hubs, route: &Route) -> Result<Mount, Refusal> {
 }
 
 fn category(route: &Route) -> Result<Category, Refusal> {
-    let is = |name: &str, word: &str| name.eq_ignore_ascii_case(word);
-    if is(&route.category, "messages") {
-        return Ok(Category::Message);
-    }
-    if is(&route.category, "connections") {
-        if is(&route.event, "connected") {
-            return Ok(Category::Connected);
-        }
-        if is(&route.event, "disconnected") {
-            return Ok(Category::Disconnected);
-        }
-    }
-    Err(refuse(StatusCode::NOT_FOUND, "there is no such category or event"))
+    Category::from_headers(&route.category, &route.event)
+        .ok_or_else(|| refuse(StatusCode::NOT_FOUND, "there is no such category or event"))
 }
 
 fn parse(

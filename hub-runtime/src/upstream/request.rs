@@ -5,21 +5,15 @@ use hub_core::{
     Claims, Query, names,
     seal::{self, SealError, SealKey},
     signature,
+    upstream::{
+        CATEGORY, CLIENT_QUERY, CONNECTION_ID, EVENT, HUB, SIGNATURE, USER_CLAIMS, USER_ID,
+    },
 };
 
 use crate::keys::Keys;
 
-static CONNECTION_ID: HeaderName = HeaderName::from_static("x-asrs-connection-id");
-static HUB: HeaderName = HeaderName::from_static("x-asrs-hub");
-static CATEGORY: HeaderName = HeaderName::from_static("x-asrs-category");
-static EVENT: HeaderName = HeaderName::from_static("x-asrs-event");
-static SIGNATURE: HeaderName = HeaderName::from_static("x-asrs-signature");
-static USER_ID: HeaderName = HeaderName::from_static("x-asrs-user-id");
-static USER_CLAIMS: HeaderName = HeaderName::from_static("x-asrs-user-claims");
-static CLIENT_QUERY: HeaderName = HeaderName::from_static("x-asrs-client-query");
-/// Everything that [`caller`] reads.
-pub(super) static PROOFS: [&HeaderName; 5] =
-    [&CONNECTION_ID, &SIGNATURE, &HUB, &USER_ID, &USER_CLAIMS];
+/// The headers that [`caller`] reads.
+pub(super) const PROOFS: [HeaderName; 5] = [CONNECTION_ID, SIGNATURE, HUB, USER_ID, USER_CLAIMS];
 
 /// Who calls: the part of the headers that must be genuine.
 #[derive(Clone, Debug)]

@@ -68,7 +68,7 @@ impl VerifiedCallers {
 /// Tells all that the checks read, so that different headers never tell the same bytes: each value
 /// has the number of its header and its length before it.
 fn each_piece(headers: &HeaderMap, mut tell: impl FnMut(&[u8])) {
-    for (number, name) in (0_u8..).zip(PROOFS) {
+    for (number, name) in (0_u8..).zip(&PROOFS) {
         for value in headers.get_all(name) {
             tell(&[number]);
             tell(&(value.len() as u64).to_le_bytes());
@@ -120,7 +120,7 @@ mod tests {
             claims,
         ];
         let values = values.map(|value| HeaderValue::from_str(&value).unwrap());
-        PROOFS.into_iter().cloned().zip(values).collect()
+        PROOFS.into_iter().zip(values).collect()
     }
 
     fn remembering() -> VerifiedCallers {
@@ -148,7 +148,7 @@ mod tests {
     fn a_forged_call_after_a_good_one_is_refused_whichever_byte_differs() {
         let known = remembering();
 
-        for name in PROOFS {
+        for name in &PROOFS {
             let good = genuine()[name].as_bytes().to_vec();
             for at in 0..good.len() {
                 let mut forged = good.clone();
@@ -165,7 +165,7 @@ mod tests {
         let known = remembering();
         let believed = |headers: &HeaderMap| known.get(headers).is_some();
 
-        for name in PROOFS {
+        for name in &PROOFS {
             let mut without = genuine();
             without.remove(name);
             assert!(!believed(&without), "without {name}");

@@ -6,14 +6,12 @@ use std::{
     time::Duration,
 };
 
-use hub_core::Secret;
+use hub_core::{Secret, client_access::EMULATOR_KEY};
 use hub_local::{Settings, Template};
 
 use super::StartArgs;
 use crate::command::{Failure, limits::LimitArgs, reload::Followed};
 
-/// The key of Microsoft's emulator, which everyone knows.
-pub(super) const WELL_KNOWN_KEY: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH";
 const UPSTREAM_TIME: Duration = Duration::from_secs(100);
 
 /// Options that fit together.
@@ -69,7 +67,7 @@ impl Plan {
         Ok(Self {
             source: source(arguments.upstream, arguments.config.as_deref())?,
             // Given or not, everyone knows it.
-            key: key.filter(|key| key.expose() != WELL_KNOWN_KEY),
+            key: key.filter(|key| key.expose() != EMULATOR_KEY),
             upstream_time: limits.upstream_time.unwrap_or(UPSTREAM_TIME),
             port,
             ip,
@@ -111,7 +109,7 @@ fn check_key(option: &str, variable: &str, key: Option<&Secret>) -> Result<(), F
 
 fn check_public(arguments: &StartArgs) -> Result<(), Failure> {
     let knows_everyone =
-        |key: &Option<Secret>| key.as_ref().is_some_and(|key| key.expose() == WELL_KNOWN_KEY);
+        |key: &Option<Secret>| key.as_ref().is_some_and(|key| key.expose() == EMULATOR_KEY);
     let is_well_known = arguments.key.is_none()
         || knows_everyone(&arguments.key)
         || knows_everyone(&arguments.secondary_key);
@@ -175,9 +173,9 @@ mod tests {
         ] {
             assert!(refused(&line).contains("add `--public`"), "{line:?}");
         }
-        let given = ["--ip", "0.0.0.0", "--key", WELL_KNOWN_KEY];
+        let given = ["--ip", "0.0.0.0", "--key", EMULATOR_KEY];
         assert!(refused(&given).contains("everyone knows"));
-        let second = ["--ip", "0.0.0.0", "--key", "own", "--secondary-key", WELL_KNOWN_KEY];
+        let second = ["--ip", "0.0.0.0", "--key", "own", "--secondary-key", EMULATOR_KEY];
         assert!(refused(&second).contains("everyone knows"));
     }
 

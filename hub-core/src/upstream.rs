@@ -1,0 +1,35 @@
+//! The HTTP requests with which the service calls the app: path, headers, categories and events.
+//!
+//! Source: Microsoft Learn, "Upstream endpoints in Azure SignalR Service", request header format.
+
+use http::HeaderName;
+
+/// The path that the service calls by default: the webhook of the Functions extension for SignalR.
+pub const WEBHOOK_PATH: &str = "/runtime/webhooks/signalr";
+
+/// The id of the client's connection. [`crate::signature`] signs it.
+pub const CONNECTION_ID: HeaderName = HeaderName::from_static("x-asrs-connection-id");
+/// The hub, in lower case.
+pub const HUB: HeaderName = HeaderName::from_static("x-asrs-hub");
+/// [`MESSAGES`] or [`CONNECTIONS`].
+pub const CATEGORY: HeaderName = HeaderName::from_static("x-asrs-category");
+/// The called hub method, [`CONNECTED`] or [`DISCONNECTED`].
+pub const EVENT: HeaderName = HeaderName::from_static("x-asrs-event");
+/// One entry for each access key of the service, separated by commas.
+pub const SIGNATURE: HeaderName = HeaderName::from_static("x-asrs-signature");
+/// The user of the connection; absent for an anonymous client.
+pub const USER_ID: HeaderName = HeaderName::from_static("x-asrs-user-id");
+/// The claims of the client's token, as `type: value` separated by commas, without escaping.
+pub const USER_CLAIMS: HeaderName = HeaderName::from_static("x-asrs-user-claims");
+/// The query of the client's connect request, with its `?`.
+pub const CLIENT_QUERY: HeaderName = HeaderName::from_static("x-asrs-client-query");
+
+/// The category of invocations by clients.
+pub const MESSAGES: &str = "messages";
+/// The category of the start and the end of connections.
+pub const CONNECTIONS: &str = "connections";
+
+/// The event of a connection that finished its handshake.
+pub const CONNECTED: &str = "connected";
+/// The event of a connection that ended.
+pub const DISCONNECTED: &str = "disconnected";
