@@ -3,8 +3,12 @@
 use std::{fmt, future::Future, pin::Pin};
 
 use crate::{
-    Context, HubError, NegotiateRequest, Negotiation, args::Args, error::IntoHubError,
-    filter::Filters, reply::Reply, shape::Shape,
+    Context, HubError, NegotiateRequest, Negotiation,
+    args::Args,
+    error::IntoHubError,
+    filter::Filters,
+    reply::Reply,
+    shape::Shape,
     upstream::{CONNECTED, CONNECTIONS, DISCONNECTED, MESSAGES},
 };
 

@@ -11,9 +11,9 @@ mod args;
 #[doc(hidden)]
 pub mod bounded_map;
 mod cancellation;
-mod client_manager;
 #[doc(hidden)]
 pub mod client_access;
+mod client_manager;
 mod clients;
 mod context;
 mod contract;

@@ -11,7 +11,11 @@ use http::{
     header::{AUTHORIZATION, CONTENT_TYPE},
 };
 use http_body_util::{BodyExt as _, Full, Limited};
-use hub_core::{Secret, client_access::{USER_ID_CLAIM, client_url}, names, token};
+use hub_core::{
+    Secret,
+    client_access::{USER_ID_CLAIM, client_url},
+    names, token,
+};
 
 use crate::{LoadError, negotiate::hub_of, over_http::HttpClient};
 

@@ -13,7 +13,6 @@ use crate::{
     hub::quota::Full,
 };
 
-
 /// What went wrong with a REST call.
 #[derive(Debug)]
 pub(super) struct RestError {

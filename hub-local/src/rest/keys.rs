@@ -1,7 +1,10 @@
 //! Tokens for clients, and the key that signs them.
 
 use http::{HeaderValue, Response, StatusCode, header::CACHE_CONTROL};
-use hub_core::{client_access::{MAX_TOKEN_CHARS, client_url}, names, signature, token};
+use hub_core::{
+    client_access::{MAX_TOKEN_CHARS, client_url},
+    names, signature, token,
+};
 use serde::Serialize;
 
 use super::{Answer, Call, error::RestError, segment};

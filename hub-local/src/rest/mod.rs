@@ -147,11 +147,9 @@ async fn run(call: Call<'_>, operation: Operation) -> Answer {
 fn exists(hub: &Hub, to: &To) -> Answer {
     let (found, code, message) = match to {
         To::Everyone => (true, "", ""),
-        To::Group(group) => (
-            !hub.group(group).is_empty(),
-            rest_error::NO_GROUP,
-            "the group has no connections",
-        ),
+        To::Group(group) => {
+            (!hub.group(group).is_empty(), rest_error::NO_GROUP, "the group has no connections")
+        }
         To::User(user) => {
             (!hub.user(user).is_empty(), rest_error::NO_USER, "the user has no connections")
         }

@@ -18,9 +18,7 @@ use hyper::body::Incoming;
 use tokio::time::timeout;
 
 use super::{
-    Template, TemplateError, Upstream, UpstreamError,
-    client::UpstreamClient,
-    template::Event,
+    Template, TemplateError, Upstream, UpstreamError, client::UpstreamClient, template::Event,
 };
 
 const TIME_OUT: Duration = Duration::from_secs(100);

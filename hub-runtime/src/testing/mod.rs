@@ -24,8 +24,8 @@ use http_body_util::Full;
 use hub_core::{
     Cancellation, Category, Context, Hub, HubContext, Invocation, InvocationParts, Negotiation,
     Query,
-    protocol::Protocol,
     client_access::client_url,
+    protocol::Protocol,
     seal::{self, Identity},
     token,
 };
