@@ -1,4 +1,4 @@
-// A Chromium, its tabs, and what went wrong in them.
+// Chromium, its tabs, and the errors of their pages.
 
 import assert from "node:assert/strict";
 import { accessSync, constants, mkdirSync } from "node:fs";
@@ -28,14 +28,14 @@ function findBrowser() {
       return false;
     }
   });
-  assert.ok(found, "there is no Chromium: install the package `chromium`, or set CHROMIUM to its path");
+  assert.ok(found, "Chromium not found: install the package `chromium`, or set CHROMIUM to its path");
   return found;
 }
 
 export class Browser {
   #browser;
   #contexts = [];
-  /** Errors that pages threw, and what their content security policies refused. */
+  /** Page errors and violations of content security policies. */
   mistakes = [];
 
   async start() {
@@ -43,7 +43,7 @@ export class Browser {
     this.#browser = await chromium.launch({ executablePath: findBrowser(), args: flags });
   }
 
-  /** A browser window of its own; more tabs come from `tab.context()`. */
+  /** Opens a separate browser context. Open more tabs with `tab.context()`. */
   async openTab(url, { context, ...options } = {}) {
     if (!context) {
       context = await this.#browser.newContext({ viewport: { width: 1200, height: 800 }, ...options });
@@ -66,7 +66,7 @@ export class Browser {
     this.#contexts = [];
   }
 
-  /** A picture of what is in sight, for whoever wants to look. */
+  /** Takes a screenshot for manual inspection. */
   picture(tab, name) {
     return tab.screenshot({ path: `${pictures}/${name}.png`, animations: "disabled" });
   }

@@ -1,4 +1,4 @@
-// A real browser on the real page.
+// The chat page in a real browser.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
@@ -56,7 +56,7 @@ test("two people sign in and chat both ways", async () => {
   await say(bob, "hello ada");
   await message(ada, "hello ada").waitFor();
 
-  assert.equal(await message(ada, "hello bob").count(), 1, "one's own message appears once");
+  assert.equal(await message(ada, "hello bob").count(), 1, "the sender's own message appears once");
   await picture(ada, "chat");
 });
 
@@ -72,7 +72,7 @@ test("a wrong password is explained, and the right one helps", async () => {
   assert.equal(await tab.getByTestId("error").isVisible(), false);
 });
 
-test("presence: a newcomer sees who is there, two tabs are one person, a leave is seen", async () => {
+test("presence: a new client sees the online users, two tabs count once, leaving is shown", async () => {
   const ada = await enter("ada");
   const bob = await enter("bob");
   await person(ada, "bob").waitFor();
@@ -81,7 +81,7 @@ test("presence: a newcomer sees who is there, two tabs are one person, a leave i
 
   const second = await enter("bob", { context: bob.context() });
   await person(second, "ada").waitFor();
-  assert.equal(await person(ada, "bob").count(), 1, "two tabs of bob are one bob");
+  assert.equal(await person(ada, "bob").count(), 1, "two tabs of bob count as one person");
 
   await second.close();
   await say(bob, "I am still here");
@@ -216,7 +216,7 @@ test("a session that is no longer valid leads to the sign-in form, with the reas
   await second.stop("SIGKILL");
 });
 
-test("the page works in the dark and on a telephone", async () => {
+test("the page works in dark mode and on small screens", async () => {
   const ada = await enter("ada", { colorScheme: "dark", viewport: { width: 390, height: 760 }, hasTouch: true });
   await say(ada, "a message from the train");
   await message(ada, "a message from the train").waitFor();
@@ -230,6 +230,6 @@ test("the page works in the dark and on a telephone", async () => {
   await picture(ada, "telephone-dark");
 });
 
-test("no page threw an error or met its own content security policy", () => {
+test("no page has errors or violations of its content security policy", () => {
   assert.deepEqual(browser.mistakes, []);
 });

@@ -1,4 +1,4 @@
-// The official client under Node against the running chat.
+// The official client in Node against the running chat.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -35,7 +35,7 @@ test("a wrong password is 401 with a sentence", async () => {
   assert.match(await answer.text(), /no account with this name and password/);
 });
 
-test("without a session nobody gets a connection, and the client reads why", async () => {
+test("without a session a client gets no connection, and sees the reason", async () => {
   assert.match(await refusal(connect(`${chat.url}/chat`)), /sign in first.*401/);
   assert.match(
     await refusal(connect(`${chat.url}/chat`, { token: "forged" })),
@@ -92,7 +92,7 @@ test("an unknown method is named, with the one that was meant", async () => {
   await chat.logged(/WARN.*sendMesage/i);
 });
 
-test("a refusing filter says what is needed", async () => {
+test("a refusal of a filter contains the requirement", async () => {
   assert.equal(
     await refusal(bob.invoke("openRoom", "bobs-own")),
     "403 Forbidden: this needs role `moderator`",
@@ -159,7 +159,7 @@ test("five calls queued behind a question are answered after it, in order", asyn
   for (const number of [1, 2, 3, 4, 5]) {
     calls.push(moderator.invoke("sendMessage", "lobby", `queued ${number}`).then(() => order.push(number)));
   }
-  // Another connection is not held up, and its answer shows that time has passed.
+  // Another connection does not wait. Its response shows that time has passed.
   await bob.invoke("sendMessage", "lobby", "meanwhile");
   assert.deepEqual(order, []);
   release();
@@ -169,7 +169,7 @@ test("five calls queued behind a question are answered after it, in order", asyn
   await moderator.stop();
 });
 
-test("presence: a newcomer sees who is there, two tabs are one person, and leaves are told", async () => {
+test("presence: a new client sees the online users, two tabs count once, and leaving is sent", async () => {
   const fresh = await startChat();
   const enter = async (user) =>
     connect(`${fresh.url}/chat`, { token: await sessionOf(fresh.url, user), listen });
@@ -224,7 +224,7 @@ test("SIGTERM ends the chat cleanly, also while clients are connected", async ()
   await closed;
 });
 
-test("after all of this the process lives", async () => {
+test("the process is still running after all tests", async () => {
   assert.ok(chat.lives);
   assert.equal((await fetch(`${chat.url}/health`)).status, 200);
   assert.doesNotMatch(chat.log, /panicked/);

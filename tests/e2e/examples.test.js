@@ -1,4 +1,4 @@
-// The examples, each with the official client under Node and in a real browser.
+// The examples, with the official client in Node and in a real browser.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";
@@ -22,7 +22,7 @@ async function open(url, options) {
   return tab;
 }
 
-/** Every page fits a telephone, in the dark too. */
+/** The page fits small screens, also in dark mode. */
 async function fitsTelephone(url, name, act = () => {}) {
   const tab = await open(url, { colorScheme: "dark", viewport: { width: 360, height: 700 }, hasTouch: true });
   await act(tab);
@@ -31,7 +31,7 @@ async function fitsTelephone(url, name, act = () => {}) {
   await browser.picture(tab, `${name}-telephone`);
 }
 
-/** Ends as asked, also while a client is connected. */
+/** Stops on request, also while a client is connected. */
 async function endsCleanly(example, client) {
   const closed = new Promise((resolve) => client.onclose(resolve));
   assert.deepEqual(await example.stop("SIGTERM"), { code: 0, signal: null }, example.log);
@@ -107,7 +107,7 @@ describe("progress", () => {
       body: JSON.stringify({ name }),
     });
 
-  test("a job that HTTP began is reported to its user, and goes on while nobody watches", async () => {
+  test("a job started over HTTP is reported to its user, and continues without clients", async () => {
     const [ada, bob] = [await visit(), await visit()];
     const [first, other] = [await watch(ada), await watch(bob)];
 
@@ -125,13 +125,13 @@ describe("progress", () => {
     const steps = again.got("progress").map(([job]) => job.done);
     const earliest = 41 - steps.length;
     assert.deepEqual(steps, Array.from(steps, (_, index) => earliest + index), "each step once, in order");
-    assert.ok(earliest <= done + 1, "nothing lies between the state and the news");
+    assert.ok(earliest <= done + 1, "no update is missing between the state and the later updates");
     assert.deepEqual(await again.invoke("jobs"), [{ id, name: "report", done: 40, total: 40 }]);
     assert.deepEqual(other.got("progress"), []);
     assert.deepEqual(await other.invoke("jobs"), []);
   });
 
-  test("who has no cookie is told what to do, and a bad order is refused in words", async () => {
+  test("a visitor without a cookie gets an instruction, and an invalid job is refused with a reason", async () => {
     assert.match(await refusal(connect(`${example.url}/progress`)), /POST \/visit first.*401/);
     assert.equal((await begin(undefined, "report")).status, 401);
     const empty = await begin(await visit(), " ");
@@ -139,7 +139,7 @@ describe("progress", () => {
     assert.equal(await empty.text(), "a job's name has between 1 and 60 characters");
   });
 
-  test("a tab that was closed and is opened again sees how far the job has come", async () => {
+  test("a tab that is closed and opened again shows the current progress", async () => {
     const tab = await open(example.url);
     await tab.getByTestId("start").click();
     await tab.getByText(/^([5-9]|\d\d) %$/).waitFor();
@@ -277,7 +277,7 @@ describe("axum-nested", () => {
     assert.equal((await note(" ")).status, 400);
   });
 
-  test("what curl pins is on the page, and what the page removes is gone everywhere", async () => {
+  test("a note from curl appears on the page, and a note that the page removes is gone everywhere", async () => {
     const [one, other] = [await open(example.url), await open(example.url)];
     await note("from a shell");
     await one.getByText("from a shell", { exact: true }).waitFor();
@@ -292,12 +292,12 @@ describe("axum-nested", () => {
     await fitsTelephone(example.url, "axum-nested");
   });
 
-  test("it stops gracefully: clients learn it and may come back", async () => {
+  test("it shuts down gracefully: clients are told to reconnect", async () => {
     const client = await connect(`${example.url}/realtime/board`);
     await endsCleanly(example, client);
   });
 });
 
-test("no page threw an error or met its own content security policy", () => {
+test("no page has errors or violations of its content security policy", () => {
   assert.deepEqual(browser.mistakes, []);
 });

@@ -1,4 +1,4 @@
-// What the official client sees when the app or the service is killed under load, without a word.
+// The official client while the app or the service is killed under load.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -6,7 +6,7 @@ import { HttpTransportType, HubConnectionBuilder, LogLevel } from "@microsoft/si
 import { cleanUp, until, within } from "./lib.js";
 import { command } from "./sites.js";
 
-/** A client that comes back by itself, and remembers what happened to it. */
+/** A client that reconnects automatically and records its events. */
 async function connect(url, configure = (builder) => builder) {
   const builder = new HubConnectionBuilder()
     .withUrl(url, { transport: HttpTransportType.WebSockets })
@@ -23,7 +23,7 @@ async function connect(url, configure = (builder) => builder) {
   return client;
 }
 
-/** Calls one after the other until `stop()`, and tells what came of them. */
+/** Makes calls one after another until `stop()`, and returns their results. */
 function load(client) {
   const results = { answered: 0, errors: [] };
   let going = true;

@@ -9,7 +9,7 @@ import * as signalR from "@microsoft/signalr";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 
-/** Every wait ends: a condition that has not come true by then is a failure. */
+/** Timeout of every wait, in milliseconds. */
 const DEADLINE = 30_000;
 
 let directory;
@@ -20,7 +20,7 @@ function program(name) {
   return `${directory}/debug/${name}`;
 }
 
-/** Waits until `check` gives something true, and gives that. */
+/** Waits until `check` returns a truthy value, and returns it. */
 export async function until(what, check, deadline = DEADLINE) {
   const end = Date.now() + deadline;
   for (;;) {
@@ -29,17 +29,17 @@ export async function until(what, check, deadline = DEADLINE) {
       return value;
     }
     if (Date.now() > end) {
-      throw new Error(`waited ${deadline} ms in vain: ${what}`);
+      throw new Error(`waited ${deadline} ms for: ${what}`);
     }
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
 
-/** Fails instead of waiting for ever. */
+/** Adds a timeout to a promise. */
 export async function within(what, promise, deadline = DEADLINE) {
   let timer;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`waited ${deadline} ms in vain: ${what}`)), deadline);
+    timer = setTimeout(() => reject(new Error(`waited ${deadline} ms for: ${what}`)), deadline);
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
@@ -57,13 +57,13 @@ const running = new Set();
 const connections = new Set();
 process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
 
-/** Ends what a test has left behind, so that a failure does not keep the others waiting. */
+/** Stops programs and clients that a test left behind, so that a failure does not block other tests. */
 export async function cleanUp() {
   await Promise.all([...connections].map((connection) => connection.stop().catch(() => {})));
   running.forEach((child) => child.kill("SIGKILL"));
 }
 
-/** Writes what a program prints into a file of its own as well, for who looks for secrets in it afterwards. */
+/** Also writes the output of a program to a file, which is searched for secrets later. */
 function recorder(name, pid) {
   const folder = process.env.TEST_OUTPUT;
   return (text) => {
@@ -74,13 +74,13 @@ function recorder(name, pid) {
   };
 }
 
-/** One running program: what it has printed, and whether it lives. */
+/** A running program and its output. */
 export class Program {
   out = "";
   log = "";
 
   constructor(name, args, env) {
-    // The environment of the tests must not decide what the program does, so little of it is passed on.
+    // Pass on only a few variables, so that the environment of the tests does not influence the program.
     const { PATH, HOME } = process.env;
     const RUST_LOG = "debug,hyper=info,hyper_util=info";
     this.child = spawn(program(name), args, {
@@ -131,7 +131,7 @@ export class Program {
   }
 }
 
-/** An example on two ports, which stay the same when it is started again. */
+/** An example on two ports, which stay the same across restarts. */
 export async function startExample(name, env = {}) {
   const PORT = env.PORT ?? String(await freePort());
   const HUB_LOCAL_PORT = env.HUB_LOCAL_PORT ?? String(await freePort());
@@ -162,7 +162,7 @@ export async function sessionOf(url, user) {
   return (await answer.json()).token;
 }
 
-/** A started connection of the official client; `got(name)` lists what it was sent, in order. */
+/** A started connection of the official client. `got(name)` lists the received messages, in order. */
 export async function connect(hubUrl, { token, on = {}, listen = [], options = {}, protocol } = {}) {
   const builder = new signalR.HubConnectionBuilder()
     .withUrl(hubUrl, { ...(token && { accessTokenFactory: () => token }), ...options })
@@ -182,7 +182,7 @@ export async function connect(hubUrl, { token, on = {}, listen = [], options = {
   return connection;
 }
 
-/** The text of the error that a promise fails with. */
+/** The error text of a rejected promise. */
 export async function refusal(promise) {
   let value;
   try {
@@ -190,5 +190,5 @@ export async function refusal(promise) {
   } catch (error) {
     return error.message;
   }
-  throw new Error(`this should have failed, but gave ${JSON.stringify(value)}`);
+  throw new Error(`expected an error, got ${JSON.stringify(value)}`);
 }

@@ -1,5 +1,5 @@
-// The load tool against the hub it is written for: every scenario over each transport and protocol,
-// with every message read and compared.
+// The load tool against its hub: every scenario over each transport and protocol, with all messages
+// compared.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -20,7 +20,7 @@ describe("the load tool", () => {
 
   after(cleanUp);
 
-  /** The report of a run of a second. */
+  /** The report of a run of one second. */
   async function load(...options) {
     const load = new Program("hub-local", [
       ...["load", site.url, "--json", "--check", "--seconds", "1", "--warm-up", "0", "--clients", "5"],
@@ -33,7 +33,7 @@ describe("the load tool", () => {
   for (const scenario of ["echo", "broadcast", "group", "idle"]) {
     for (const transport of ["websockets", "sse", "longpolling"]) {
       for (const protocol of transport === "sse" ? ["json"] : ["json", "messagepack"]) {
-        test(`${scenario} over ${transport} in ${protocol}: every message once and whole`, async () => {
+        test(`${scenario} over ${transport} in ${protocol}: every message once and unchanged`, async () => {
           const report = await load("--scenario", scenario, "--transport", transport, "--protocol", protocol);
 
           assert.deepEqual(
@@ -49,7 +49,7 @@ describe("the load tool", () => {
   }
 
   for (const scenario of ["broadcast", "group"]) {
-    test(`${scenario} that REST calls drive, in both protocols`, async () => {
+    test(`${scenario} driven by REST calls, in both protocols`, async () => {
       for (const protocol of ["json", "messagepack"]) {
         const report = await load("--scenario", scenario, "--protocol", protocol, "--connection-string", site.service);
 
@@ -59,16 +59,16 @@ describe("the load tool", () => {
     });
   }
 
-  test("clients that do not read hold nobody up", async () => {
+  test("clients that do not read do not delay other clients", async () => {
     const report = await load("--scenario", "broadcast", "--slow", "20", "--rate", "50");
 
     assert.deepEqual([report.clients, report.slow], [5, 1]);
     assert.deepEqual([report.lost, report.duplicated, report.errors], [0, 0, 0]);
-    // Four who read, and the pace: a slow machine may be behind it, never ahead.
+    // Four reading clients at the given rate. A slow machine can be below the rate, never above.
     assert.ok(report.messages > 0 && report.messages <= 4 * 52, JSON.stringify(report));
   });
 
-  test("the table for people says the same", async () => {
+  test("the readable table has the same content", async () => {
     const load = new Program("hub-local", ["load", site.url, "--clients", "2", "--seconds", "1"]);
     assert.equal((await within("it ends", load.ended)).code, 0, load.log);
 

@@ -1,5 +1,5 @@
-// The loop of client, service and app under load, with questions and with failures: once with the
-// service inside the app, and once with the service in a process of its own.
+// Client, service and app under load, with client results and failures: with the service inside the app,
+// and with the service in a separate process.
 
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
@@ -10,7 +10,7 @@ import { embedded, twoProcesses } from "./sites.js";
 const FLOOD = 2_000;
 const numbers = Array.from({ length: FLOOD }, (_, number) => [number]);
 
-// The client's own WebSocket, to hang up without a word.
+// The WebSocket of the client, to break it without a close.
 const require = createRequire(import.meta.url);
 const WebSocket = createRequire(require.resolve("@microsoft/signalr"))("ws");
 
@@ -68,7 +68,7 @@ for (const [name, begin] of Object.entries({ "embedded service": embedded, "two 
       for (const number of [1, 2, 3, 4, 5]) {
         calls.push(client.invoke("echo", number).then((echoed) => order.push(echoed)));
       }
-      assert.equal(await other.invoke("echo", 6), 6, "another client is not held up");
+      assert.equal(await other.invoke("echo", 6), 6, "another client does not wait");
       assert.deepEqual(order, []);
       release();
       await Promise.all(calls);
@@ -77,7 +77,7 @@ for (const [name, begin] of Object.entries({ "embedded service": embedded, "two 
       await Promise.all([client.stop(), other.stop()]);
     });
 
-    test("a client is asked while it is coming in", async () => {
+    test("a client is asked while it connects", async () => {
       const client = await connect(`${site.url}?greet=hello`, {
         listen: ["answered"],
         on: { question: (text) => `${text} to you` },
@@ -98,7 +98,7 @@ for (const [name, begin] of Object.entries({ "embedded service": embedded, "two 
         const id = await observer.invoke("identity");
         const delays = [];
 
-        // The best of three, because the machine may be busy; a method that waited would never be quick.
+        // The best of three, because the machine may be busy. A method that waits would never be fast enough.
         for (let round = 1; round <= 3 && !delays.some((delay) => delay <= 100); round += 1) {
           let socket;
           let shown;

@@ -1,5 +1,5 @@
-// The official client with its MessagePack protocol, alone and beside one that speaks JSON: once with
-// the service inside the app, and once with the service in a process of its own.
+// The official client with MessagePack, alone and together with a JSON client: with the service inside
+// the app, and with the service in a separate process.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -18,7 +18,7 @@ const PARCEL = {
   size: { custom: { height: 7, serial: Number.MAX_SAFE_INTEGER } },
 };
 
-/** A client that speaks MessagePack. */
+/** A MessagePack client. */
 function packed(url, options = {}) {
   return connect(url, { ...options, protocol: new MessagePackHubProtocol() });
 }
@@ -40,7 +40,7 @@ for (const [name, begin] of Object.entries({ "embedded service": embedded, "two 
       await Promise.all(site.programs.map((program) => program.stop("SIGKILL")));
     });
 
-    test("the client says which protocol it speaks, and the frames are binary", async () => {
+    test("the client requests MessagePack, and the frames are binary", async () => {
       const frames = [];
       const protocol = new MessagePackHubProtocol();
       const parse = protocol.parseMessages.bind(protocol);
@@ -136,7 +136,7 @@ for (const [name, begin] of Object.entries({ "embedded service": embedded, "two 
       }
     });
 
-    test("one client asks another through the hub, whatever they speak", async () => {
+    test("one client asks another through the hub, in any combination of protocols", async () => {
       const question = (text) => {
         if (text === "impossible") {
           throw new Error("I do not know");
@@ -168,7 +168,7 @@ for (const [name, begin] of Object.entries({ "embedded service": embedded, "two 
       await client.stop();
     });
 
-    test("the client reconnects by itself when it is closed with leave to do so", async () => {
+    test("the client reconnects automatically when the close allows it", async () => {
       const client = new HubConnectionBuilder()
         .withUrl(site.url)
         .withHubProtocol(new MessagePackHubProtocol())
@@ -179,7 +179,7 @@ for (const [name, begin] of Object.entries({ "embedded service": embedded, "two 
       const first = client.connectionId;
       const back = new Promise((resolve) => client.onreconnected(resolve));
 
-      // Longer than the service takes: it closes with an error and leave to reconnect.
+      // Longer than the service accepts: it closes with an error and allows a reconnect.
       client.send("echo", new Uint8Array(2 * 1024 * 1024)).catch(() => {});
 
       assert.notEqual(await within("it is back", back), first);

@@ -1,4 +1,4 @@
-// The pages' copy of the client is the published one.
+// The client in the example pages is the published one.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -8,15 +8,15 @@ import { root } from "./lib.js";
 const page = `${root}/examples/page/files`;
 const published = `${root}/tests/e2e/node_modules/@microsoft/signalr`;
 
-test("signalr.min.js is byte for byte the file of the npm package", () => {
+test("signalr.min.js equals the file of the npm package", () => {
   const ours = readFileSync(`${page}/signalr.min.js`);
   const theirs = readFileSync(`${published}/dist/browser/signalr.min.js`);
 
   assert.ok(theirs.length > 0);
-  assert.ok(ours.equals(theirs), "copy dist/browser/signalr.min.js of the package again");
+  assert.ok(ours.equals(theirs), "copy dist/browser/signalr.min.js from the package");
 });
 
-test("the version and the licence stand beside it", () => {
+test("version and licence are in the same folder", () => {
   const { version, license } = JSON.parse(readFileSync(`${published}/package.json`, "utf8"));
 
   assert.equal(readFileSync(`${page}/signalr.min.js.version`, "utf8").trim(), version);

@@ -1,11 +1,11 @@
-// A TCP proxy that hangs up when it is told to, for WebSockets that break.
+// A TCP proxy that breaks WebSockets on request.
 
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 
 const HEAD_END = "\r\n\r\n";
 
-/** The length of the WebSocket frame at the start of the bytes, if it is whole. */
+/** The length of the first WebSocket frame in the bytes, if it is complete. */
 function frameLength(bytes) {
   if (bytes.length < 2) {
     return undefined;
@@ -21,7 +21,7 @@ function frameLength(bytes) {
   return bytes.length >= length ? length : undefined;
 }
 
-/** One WebSocket or HTTP connection through the proxy, frame by frame. */
+/** A proxied WebSocket or HTTP connection, forwarded frame by frame. */
 class Tunnel {
   frames = { up: 0, down: 0 };
 
@@ -66,7 +66,7 @@ class Tunnel {
     });
   }
 
-  /** Whether this is, or becomes, a WebSocket. */
+  /** Detects whether the connection becomes a WebSocket. */
   #head(direction, bytes) {
     if (direction === "up" && /\r\nupgrade: websocket\r\n/i.test(bytes.toString("latin1"))) {
       this.isWebSocket = true;
@@ -80,7 +80,7 @@ class Tunnel {
     this.server.destroy();
   }
 
-  /** Only the client notices. */
+  /** Breaks the connection on the client's side only. */
   cutSilently() {
     this.isSilent = true;
     this.client.destroy();
@@ -89,8 +89,8 @@ class Tunnel {
 }
 
 /**
- * A proxy before a port. `plans` are for the next WebSockets, in order: each is asked before every
- * frame, and `false` cuts the connection instead of forwarding it.
+ * A proxy for a port. `plans` apply to the next WebSockets, in order. Each is called before every frame;
+ * `false` breaks the connection instead of forwarding the frame.
  */
 export async function startProxy(port) {
   const tunnels = new Set();
@@ -111,9 +111,9 @@ export async function startProxy(port) {
   await once(server, "listening");
   proxy.url = `http://127.0.0.1:${server.address().port}`;
   const webSockets = () => [...tunnels].filter((tunnel) => tunnel.isWebSocket && !tunnel.isSilent);
-  /** Cuts every WebSocket that is open. */
+  /** Breaks all open WebSockets. */
   proxy.cut = () => webSockets().forEach((tunnel) => tunnel.cut());
-  /** The same, but the service goes on believing that they are open. */
+  /** The same, but for the service they stay open. */
   proxy.cutSilently = () => webSockets().forEach((tunnel) => tunnel.cutSilently());
   proxy.stop = () => {
     tunnels.forEach((tunnel) => tunnel.cut());

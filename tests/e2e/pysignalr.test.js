@@ -1,5 +1,5 @@
-// A client of another origin: pysignalr, in Python. It follows the app's redirect and then opens its
-// WebSocket at once, without a second negotiate.
+// An independent client: pysignalr, in Python. After the redirect of the app it opens its WebSocket
+// without a second negotiate request.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -14,7 +14,7 @@ import { command, embedded } from "./sites.js";
 const python = fileURLToPath(new URL("python/.venv/bin/python", import.meta.url));
 const script = fileURLToPath(new URL("python/client.py", import.meta.url));
 
-/** A client that runs; `said` is what it has printed. */
+/** A running client. `said` contains its output. */
 class PythonClient {
   said = [];
   log = "";
@@ -31,7 +31,7 @@ class PythonClient {
     this.child.stdin.write(`${JSON.stringify(order)}\n`);
   }
 
-  /** Waits until it says exactly this. */
+  /** Waits for exactly this line of output. */
   says(...expected) {
     return until(`it says ${JSON.stringify(expected)}`, () => {
       assert.equal(this.child.exitCode, null, this.log);
@@ -41,7 +41,7 @@ class PythonClient {
     });
   }
 
-  /** Waits for the answer to a call. */
+  /** Waits for the response to a call. */
   async invoke(method, ...args) {
     const before = this.said.length;
     this.order("invoke", method, ...args);
@@ -117,7 +117,7 @@ for (const [name, begin] of Object.entries({ "embedded service": embedded, comma
         await Promise.all([client.stop(), official.stop()]);
       });
 
-      test(`${protocol}: 500 messages come to it once each and in order`, async () => {
+      test(`${protocol}: 500 messages reach it once each and in order`, async () => {
         const client = await open();
 
         await client.invoke("countForMe", 500);

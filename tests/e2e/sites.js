@@ -1,4 +1,4 @@
-// The same app in the three ways in which it meets the service.
+// The same app with the service embedded, over HTTP, and as a command.
 
 import { Program, freePort } from "./lib.js";
 
@@ -6,7 +6,7 @@ const KEY = "a-key-that-two-processes-share-0123456789";
 
 const listens = (program, port) => program.printed(new RegExp(`127\\.0\\.0\\.1:${port}\\b`));
 
-/** The service in the app's process; they call each other without a socket. */
+/** The service in the process of the app. They call each other without sockets. */
 export async function embedded() {
   const [PORT, HUB_LOCAL_PORT] = [String(await freePort()), String(await freePort())];
   const app = new Program("e2e-app", [], { PORT, HUB_LOCAL_PORT });
@@ -14,7 +14,7 @@ export async function embedded() {
   return { app, service: app, url: `http://127.0.0.1:${PORT}/loop`, programs: [app] };
 }
 
-/** The app on a service that runs already. */
+/** The app with a service that is already running. */
 async function withService(service, PORT, SERVICE) {
   const start = async () => {
     const app = new Program("e2e-app", [], {
@@ -28,7 +28,7 @@ async function withService(service, PORT, SERVICE) {
   return { app, service, start, url: `http://127.0.0.1:${PORT}/loop`, programs: [app, service] };
 }
 
-/** The library in a process of its own: both call each other over HTTP. */
+/** The library in a separate process. They call each other over HTTP. */
 export async function twoProcesses() {
   const [PORT, SERVICE] = [String(await freePort()), String(await freePort())];
   const service = new Program("e2e-app", ["service", `http://127.0.0.1:${PORT}/runtime/webhooks/signalr`], {
@@ -39,7 +39,7 @@ export async function twoProcesses() {
   return withService(service, PORT, SERVICE);
 }
 
-/** `hub-local start`, as one runs it beside an app in any language. */
+/** `hub-local start`, for apps in any language. */
 export async function command() {
   const [PORT, SERVICE] = [String(await freePort()), String(await freePort())];
   const upstream = `http://127.0.0.1:${PORT}/runtime/webhooks/signalr`;

@@ -1,5 +1,5 @@
-// One scenario wherever the service is: in the app, behind HTTP, and as the command; over each
-// transport and protocol.
+// One scenario with the service embedded, over HTTP, and as a command; over each transport and
+// protocol.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -47,7 +47,7 @@ for (const [name, begin] of Object.entries({ embedded, "over HTTP": twoProcesses
         });
         const [adasId, zoesId] = [await ada.invoke("identity"), await zoe.invoke("identity")];
 
-        // Connect: who it is, and what carries it.
+        // Connect: user, transport and protocol.
         assert.equal(zoe.connectionId, zoesId);
         assert.equal(await zoe.invoke("whoAmI"), "Zoë");
         await site.service.logged(
@@ -59,7 +59,7 @@ for (const [name, begin] of Object.entries({ embedded, "over HTTP": twoProcesses
         await ada.send("giveBack", 1);
         await until("it comes back", () => ada.got("number").length === 1);
 
-        // Groups and users: the members, and nobody else.
+        // Groups and users: members only.
         await zoe.invoke("join", "größe");
         await ada.invoke("numberToGroup", "größe", 2);
         await until("the group hears it", () => zoe.got("number").length === 1);
@@ -72,7 +72,7 @@ for (const [name, begin] of Object.entries({ embedded, "over HTTP": twoProcesses
         assert.equal(await ada.invoke("ask", zoesId, "really?"), "really? yes");
         assert.match(await refusal(ada.invoke("ask", zoesId, "impossible")), /I do not know/);
 
-        // Errors: what the client may read, and what only the log says.
+        // Errors: the text for the client, and the cause in the log.
         assert.match(await refusal(ada.invoke("echo", "x")), /argument 1 \(`number`\): invalid type: string "x"/);
         assert.match(await refusal(ada.invoke("nobody")), /Unknown hub method 'nobody'/);
         const failure = await refusal(ada.invoke("fail"));
@@ -80,7 +80,7 @@ for (const [name, begin] of Object.entries({ embedded, "over HTTP": twoProcesses
         assert.doesNotMatch(failure, /password/);
         await site.app.logged(/the database password is wrong/);
 
-        // Disconnect: the app knows, and a message to who has left goes nowhere.
+        // Disconnect: the app is notified, and later messages to the client are discarded.
         await ada.invoke("join", "observers");
         await zoe.stop();
         await until("the app knows", () => ada.got("left").length > 0);

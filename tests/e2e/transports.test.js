@@ -1,4 +1,4 @@
-// The official client over each transport and protocol, as the service saw them.
+// The official client over each transport and protocol, as seen by the service.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -19,7 +19,7 @@ async function start(ports) {
   return app;
 }
 
-/** A client that uses this transport and protocol or none, and remembers what happened to it. */
+/** A client with exactly this transport and protocol, which records its events. */
 function build(url, { transport, protocol, configure = (builder) => builder, token }) {
   const options = { transport, ...(token && { accessTokenFactory: () => token }) };
   const builder = new HubConnectionBuilder()
@@ -37,7 +37,7 @@ function build(url, { transport, protocol, configure = (builder) => builder, tok
   return client;
 }
 
-/** What the service wrote down when this client was let in. */
+/** The log entry of the service for this connection. */
 async function carriedBy(app, id) {
   const [, transport, protocol, resumable] = await app.logged(
     new RegExp(`connected connection="${id}".*transport="(\\w+)" protocol="(\\w+)" resumable=(\\w+)`),
@@ -95,7 +95,7 @@ for (const [transport, protocol] of ways) {
     test(`${MANY} messages arrive once each and in order, in both directions`, async () => {
       const [client, other] = [await connect(), await connect()];
 
-      // Not awaited: the client orders what it sends.
+      // Not awaited: the client keeps the order of its sends.
       const sends = range(0, MANY).map((number) => client.send("giveBack", number));
       await Promise.all(sends);
       await until("all have come back", () => client.numbers.length >= MANY);
@@ -150,12 +150,12 @@ for (const [transport, protocol] of ways) {
   });
 }
 
-/** Plans for the sockets after a cut; see the proxy. */
+/** Plans for the sockets after a break; see the proxy. */
 const phases = {
   "once, in the middle of the traffic": [],
   "again before the sequence": [() => false],
   "again between the sequence and what is sent again": [
-    // One frame in each direction passes: the sequence.
+    // One frame in each direction passes: the sequence message.
     (direction, frames) => frames[direction] < 1,
   ],
   "three times within the window": [() => false, (direction, frames) => frames[direction] < 1],
@@ -181,7 +181,7 @@ for (const protocol of Object.keys(protocols)) {
       await app.stop("SIGKILL");
     });
 
-    /** As an app's client, but through the proxy. */
+    /** Like the client of an app, but through the proxy. */
     const connect = async (url) => {
       const answer = await fetch(`${app.url}/negotiate`, { method: "POST" });
       const { accessToken: token, url: service } = await answer.json();
@@ -196,7 +196,7 @@ for (const protocol of Object.keys(protocols)) {
     };
 
     for (const [phase, plans, cut] of cuts) {
-      test(`the connection survives when it is cut ${phase}`, async () => {
+      test(`the connection survives a break ${phase}`, async () => {
         const client = await connect(proxy.url);
         const observer = await connect(`http://127.0.0.1:${app.ports.HUB_LOCAL_PORT}`);
         const id = client.connectionId;
@@ -224,7 +224,7 @@ for (const protocol of Object.keys(protocols)) {
         assert.equal(client.connectionId, id);
         assert.equal(await client.invoke("identity"), id);
         assert.deepEqual(client.events, []);
-        assert.equal(proxy.webSockets, sockets + 1 + plans.length, "it was cut as often as planned");
+        assert.equal(proxy.webSockets, sockets + 1 + plans.length, "the number of breaks is as planned");
         assert.deepEqual(proxy.plans, []);
         assert.deepEqual(await observer.invoke("passages", id), [1, 0]);
 

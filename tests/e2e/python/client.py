@@ -1,8 +1,8 @@
-"""A client of pysignalr: does what its standard input says, and prints what it sees, a JSON value a line.
+"""A pysignalr client. Reads commands from standard input and prints events, one JSON value per line.
 
     python client.py URL json|messagepack
     ["invoke", "echo", 7]      prints ["completed", "echo", 7] or ["failed", text]
-    ["send", "giveBack", 7]    no answer; what the hub calls is printed: ["number", 7]
+    ["send", "giveBack", 7]    no response; calls of the hub are printed: ["number", 7]
 """
 
 import asyncio
