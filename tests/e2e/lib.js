@@ -118,7 +118,7 @@ export class Program {
 
   /** Waits for a line of the log. */
   logged(pattern) {
-    return until(`the log says ${pattern}`, () => this.log.match(pattern)).catch((error) => {
+    return until(`the log contains ${pattern}`, () => this.log.match(pattern)).catch((error) => {
       throw new Error(`${error.message}\n${this.log.slice(-4000)}`);
     });
   }

@@ -90,10 +90,10 @@ for (const [name, begin] of Object.entries({ "embedded service": embedded, "two 
     });
 
     for (const [how, leave] of [
-      ["says goodbye", (client) => void client.stop()],
+      ["closes", (client) => void client.stop()],
       ["hangs up", (_, socket) => socket.terminate()],
     ]) {
-      test(`a client that ${how} while it is asked: the method knows within 100 ms`, async () => {
+      test(`a client that ${how} while it is asked: the method is notified within 100 ms`, async () => {
         const observer = await connect(site.url, { listen: ["asked", "answered", "unanswered"] });
         const id = await observer.invoke("identity");
         const delays = [];

@@ -32,8 +32,8 @@ class PythonClient {
   }
 
   /** Waits for exactly this line of output. */
-  says(...expected) {
-    return until(`it says ${JSON.stringify(expected)}`, () => {
+  prints(...expected) {
+    return until(`it prints ${JSON.stringify(expected)}`, () => {
       assert.equal(this.child.exitCode, null, this.log);
       return this.said.find((line) => isDeepStrictEqual(line, expected));
     }).catch((error) => {
@@ -76,7 +76,7 @@ for (const [name, begin] of Object.entries({ "embedded service": embedded, comma
       const open = async (query = "") => {
         const client = new PythonClient(`${site.url}${query}`, protocol);
         clients.push(client);
-        await client.says("open");
+        await client.prints("open");
         return client;
       };
 
@@ -90,7 +90,7 @@ for (const [name, begin] of Object.entries({ "embedded service": embedded, comma
         assert.equal(await client.invoke("whoAmI"), "Zoë");
         assert.equal(await client.invoke("echo", 7), 7);
         client.order("send", "giveBack", 8);
-        await client.says("number", 8);
+        await client.prints("number", 8);
         client.order("invoke", "echo", "x");
         await until("it is refused", () => client.said.find(([what]) => what === "failed"));
         assert.match(client.said.at(-1)[1], /argument 1 \(`number`\): invalid type: string "x"/);
@@ -105,9 +105,9 @@ for (const [name, begin] of Object.entries({ "embedded service": embedded, comma
         await client.invoke("join", "g");
         await official.invoke("join", "g");
         await official.invoke("numberToGroup", "g", 1);
-        await client.says("number", 1);
+        await client.prints("number", 1);
         await client.invoke("numberToGroup", "g", 2);
-        await client.says("number", 2);
+        await client.prints("number", 2);
         await until("both arrive", () => official.got("number").length === 2);
 
         assert.deepEqual(official.got("number"), [[1], [2]]);
@@ -121,7 +121,7 @@ for (const [name, begin] of Object.entries({ "embedded service": embedded, comma
         const client = await open();
 
         await client.invoke("countForMe", 500);
-        await client.says("number", 499);
+        await client.prints("number", 499);
 
         const numbers = client.said.filter(([what]) => what === "number");
         assert.deepEqual(numbers, Array.from({ length: 500 }, (_, number) => ["number", number]));
@@ -144,11 +144,11 @@ for (const [name, begin] of Object.entries({ "embedded service": embedded, comma
     test("bytes are bytes in MessagePack", async () => {
       const client = new PythonClient(site.url, "messagepack");
       clients.push(client);
-      await client.says("open");
+      await client.prints("open");
 
       client.order("bytes", "reverse", Buffer.from([0, 1, 127, 128, 255]).toString("base64"));
 
-      await client.says("completed", "reverse", { bytes: Buffer.from([255, 128, 127, 1, 0]).toString("base64") });
+      await client.prints("completed", "reverse", { bytes: Buffer.from([255, 128, 127, 1, 0]).toString("base64") });
       await client.stop();
     });
   });

@@ -1,6 +1,6 @@
 //! The chat from the README: `cargo run -p chat`, then open the printed address in two tabs.
 
-#![allow(unreachable_pub, reason = "a binary has no outside; `pub` marks each module's interface")]
+#![allow(unreachable_pub, reason = "a binary has no public API; `pub` marks the interface of each module")]
 
 mod hub;
 mod page;

@@ -1,6 +1,6 @@
 //! A minimal hub with a page: `cargo run -p counter`, then open the printed address in two tabs.
 
-#![allow(unreachable_pub, reason = "a binary has no outside; `pub` marks each module's interface")]
+#![allow(unreachable_pub, reason = "a binary has no public API; `pub` marks the interface of each module")]
 
 mod hub;
 #[cfg(test)]

@@ -10,7 +10,7 @@ const SUBJECTS: [&str; 5] = [
     "every connection",
     "a patient server",
     "the shortest answer",
-    "whoever waits for a token",
+    "all who wait for a token",
     "a room full of readers",
 ];
 const VERBS: [&str; 5] = [
@@ -21,8 +21,8 @@ const VERBS: [&str; 5] = [
     "is better shared",
 ];
 const ENDS: [&str; 5] = [
-    "as long as somebody listens.",
-    "and nobody has shown the contrary.",
+    "as long as someone listens.",
+    "and no one has shown the contrary.",
     "which is why order matters.",
     "even on a slow afternoon.",
     "and that is quite enough.",
