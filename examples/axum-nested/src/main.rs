@@ -1,6 +1,9 @@
 //! A hub beside other routes: `cargo run -p axum-nested`, then open the printed address in two tabs.
 
-#![allow(unreachable_pub, reason = "a binary has no public API; `pub` marks the interface of each module")]
+#![allow(
+    unreachable_pub,
+    reason = "a binary has no public API; `pub` marks the interface of each module"
+)]
 
 mod hub;
 mod notes;

@@ -1,6 +1,9 @@
 //! The chat from the README: `cargo run -p chat`, then open the printed address in two tabs.
 
-#![allow(unreachable_pub, reason = "a binary has no public API; `pub` marks the interface of each module")]
+#![allow(
+    unreachable_pub,
+    reason = "a binary has no public API; `pub` marks the interface of each module"
+)]
 
 mod hub;
 mod page;

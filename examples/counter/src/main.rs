@@ -1,6 +1,9 @@
 //! A minimal hub with a page: `cargo run -p counter`, then open the printed address in two tabs.
 
-#![allow(unreachable_pub, reason = "a binary has no public API; `pub` marks the interface of each module")]
+#![allow(
+    unreachable_pub,
+    reason = "a binary has no public API; `pub` marks the interface of each module"
+)]
 
 mod hub;
 #[cfg(test)]

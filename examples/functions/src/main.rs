@@ -1,6 +1,9 @@
 //! A board on Azure Functions: see the README.
 
-#![allow(unreachable_pub, reason = "a binary has no public API; `pub` marks the interface of each module")]
+#![allow(
+    unreachable_pub,
+    reason = "a binary has no public API; `pub` marks the interface of each module"
+)]
 
 mod hub;
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! Reactions to a talk, on AWS Lambda: see the README.
 
-#![allow(unreachable_pub, reason = "a binary has no public API; `pub` marks the interface of each module")]
+#![allow(
+    unreachable_pub,
+    reason = "a binary has no public API; `pub` marks the interface of each module"
+)]
 
 mod hub;
 #[cfg(test)]

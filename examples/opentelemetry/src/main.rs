@@ -1,6 +1,9 @@
 //! OpenTelemetry spans of a hub on standard output: `cargo run -p opentelemetry-example`.
 
-#![allow(unreachable_pub, reason = "a binary has no public API; `pub` marks the interface of each module")]
+#![allow(
+    unreachable_pub,
+    reason = "a binary has no public API; `pub` marks the interface of each module"
+)]
 
 mod export;
 mod hub;

@@ -1,6 +1,9 @@
 //! Long-running jobs and pages that show their progress: `cargo run -p progress`, then open the printed address.
 
-#![allow(unreachable_pub, reason = "a binary has no public API; `pub` marks the interface of each module")]
+#![allow(
+    unreachable_pub,
+    reason = "a binary has no public API; `pub` marks the interface of each module"
+)]
 
 mod hub;
 mod jobs;

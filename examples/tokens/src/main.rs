@@ -1,6 +1,9 @@
 //! Text word by word: `cargo run -p tokens`, then open the printed address in two tabs.
 
-#![allow(unreachable_pub, reason = "a binary has no public API; `pub` marks the interface of each module")]
+#![allow(
+    unreachable_pub,
+    reason = "a binary has no public API; `pub` marks the interface of each module"
+)]
 
 mod hub;
 mod model;
