@@ -8,7 +8,7 @@ use crate::{
     limits::Limits,
     random,
     service::LocalService,
-    state::State,
+    state::{Config, State},
     upstream::{Unmatched, Upstream},
 };
 
@@ -76,12 +76,16 @@ impl LocalServiceBuilder {
     pub fn build(self) -> LocalService {
         let key = self.key.unwrap_or_else(random::key);
         let keys = std::iter::once(key).chain(self.secondary_key).collect();
-        let url = self.public_url.unwrap_or_else(|| DEFAULT_URL.to_owned());
-        let mut state =
-            State::new(keys, self.upstream, self.limits.bounded(), self.detailed_errors, &url);
-        state.unmatched = self.unmatched;
-        state.stateful_reconnect = self.stateful_reconnect.unwrap_or(state.stateful_reconnect);
-        LocalService::new(state)
+        let public_url = self.public_url.unwrap_or_else(|| DEFAULT_URL.to_owned());
+        LocalService::new(State::new(Config {
+            keys,
+            public_url,
+            upstream: self.upstream,
+            unmatched: self.unmatched,
+            limits: self.limits.bounded(),
+            detailed_errors: self.detailed_errors,
+            stateful_reconnect: self.stateful_reconnect.unwrap_or(true),
+        }))
     }
 }
 

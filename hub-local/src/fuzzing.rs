@@ -8,5 +8,5 @@ pub use crate::transport::websocket::fuzzing::{WebSocketEvent, WebSocketReader};
 /// The value of `X-ASRS-User-Claims` for the claims of a token.
 #[must_use]
 pub fn claims_header(claims: &Map<String, Value>) -> Option<HeaderValue> {
-    crate::auth::header(claims)
+    crate::auth::identity::header(claims)
 }

@@ -40,7 +40,11 @@ pub use listen::listen;
 pub use service::{ConnectError, Counters, LocalService};
 pub use settings::{Settings, SettingsError};
 pub use transport::memory::{Closed, MemoryConnection, MemoryReceiver, MemorySender};
-pub use upstream::{HttpUpstream, Template, TemplateError, Unmatched, Upstream, UpstreamError};
+pub use upstream::{
+    Unmatched, Upstream, UpstreamError,
+    http_upstream::HttpUpstream,
+    template::{Template, TemplateError},
+};
 
 /// The examples of the README compile.
 #[cfg(doctest)]

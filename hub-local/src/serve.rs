@@ -46,7 +46,7 @@ pub(crate) async fn serve(
     listener: TcpListener,
 ) -> io::Result<()> {
     let mut connections = JoinSet::new();
-    let mut descriptors = Descriptors::new(state.limits.max_file_descriptors);
+    let mut descriptors = Descriptors::new(state.shared.limits.max_file_descriptors);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -54,7 +54,7 @@ pub(crate) async fn serve(
                     let crowded = descriptors.is_crowded(&stream).then_some(Crowded);
                     let hang_up = HangUp::default();
                     let (place, full) = state.silent.enter(hang_up.hung_up.clone());
-                    let stream = hang_up.guard(stream, state.limits.response_stall_timeout);
+                    let stream = hang_up.guard(stream, state.shared.limits.response_stall_timeout);
                     let socket = Socket { stream, hang_up, place, crowded };
                     connections.spawn(connection(service.clone(), Arc::clone(&state), socket));
                     if full {
@@ -70,7 +70,7 @@ pub(crate) async fn serve(
     }
     drop(listener);
     let ended = async { while connections.join_next().await.is_some() {} };
-    let _ = timeout(state.limits.close_timeout, ended).await;
+    let _ = timeout(state.shared.limits.close_timeout, ended).await;
     Ok(())
 }
 
@@ -138,7 +138,7 @@ async fn connection(service: LocalService, state: Arc<State>, socket: Socket) {
         }
         service.clone().call(request)
     });
-    let head_time = state.limits.request_head_timeout;
+    let head_time = state.shared.limits.request_head_timeout;
     let head_time = if crowded.is_some() { head_time.min(CROWDED_HEAD_TIME) } else { head_time };
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())

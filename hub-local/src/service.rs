@@ -83,27 +83,27 @@ impl LocalService {
     }
 
     pub(crate) fn new(state: State) -> Self {
-        let guard = state.closing.clone().drop_guard();
+        let guard = state.shared.closing.clone().drop_guard();
         Self { state: Arc::new(state), _last: Arc::new(guard) }
     }
 
     /// Where clients and REST callers reach the service, without a slash at the end.
     #[must_use]
     pub fn public_url(&self) -> String {
-        self.state.public_url().to_string()
+        self.state.authority.public_url().to_string()
     }
 
     /// Changes where clients and REST callers reach the service, for instance once a port is bound.
     pub fn set_public_url(&self, url: impl AsRef<str>) {
-        self.state.set_public_url(url.as_ref());
+        self.state.authority.set_public_url(url.as_ref());
     }
 
     /// The connection string for an app that uses this service:
     /// `Endpoint=…;Port=…;AccessKey=…;Version=1.0;`. It holds the access key, hence the [`Secret`].
     #[must_use]
     pub fn connection_string(&self) -> Secret {
-        let url = self.state.public_url();
-        let key = self.state.keys.first().map(Secret::expose).unwrap_or_default();
+        let url = self.state.authority.public_url();
+        let key = self.state.authority.primary_key().map(Secret::expose).unwrap_or_default();
         let port = url.parse::<Uri>().ok().and_then(|url| url.port_u16());
         let (endpoint, port) = match port {
             Some(port) => {
@@ -118,10 +118,10 @@ impl LocalService {
     /// What the service has counted so far. Looks at every client, so ask now and then, not always.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        let (waiting_clients, waiting_bytes) = self.state.waiting();
+        let (waiting_clients, waiting_bytes) = self.state.hubs.waiting();
         Counters {
-            connections: self.state.connections(),
-            slow_clients: self.state.slow_clients.load(Ordering::Relaxed),
+            connections: self.state.hubs.connections(),
+            slow_clients: self.state.shared.slow_clients.load(Ordering::Relaxed),
             waiting_clients,
             waiting_bytes,
         }
@@ -163,9 +163,9 @@ impl LocalService {
     /// `disconnected` is delivered upstream. REST calls work until then; [`serve`](Self::serve)
     /// ends afterwards.
     pub async fn shutdown(&self) {
-        self.state.closing.cancel();
-        self.state.tasks.close();
-        self.state.tasks.wait().await;
+        self.state.shared.closing.cancel();
+        self.state.shared.tasks.close();
+        self.state.shared.tasks.wait().await;
         self.state.stopped.cancel();
     }
 }
@@ -216,7 +216,7 @@ async fn respond(state: &Arc<State>, parts: Parts, body: RequestBody) -> Respons
 /// A service that stops lets nobody in any more, so callers should go elsewhere.
 fn health(state: &State, method: &Method) -> Response<Body> {
     match *method {
-        Method::GET | Method::HEAD if state.closing.is_cancelled() => {
+        Method::GET | Method::HEAD if state.shared.closing.is_cancelled() => {
             body::empty(StatusCode::SERVICE_UNAVAILABLE)
         }
         Method::GET | Method::HEAD => body::empty(StatusCode::OK),

@@ -1,11 +1,11 @@
-//! What threads share: locks whose holders cannot leave anything half done, and the types with which
-//! outboxes and logs are built. `tests/loom` has others in their place, which try every order.
+//! Locks and atomics of outboxes, logs and alarms. `tests/loom` compiles those files with its own
+//! `sync`, which tries every order of their threads.
 
-use std::sync::PoisonError;
+pub(crate) use std::sync::{OnceLock, atomic};
 
-pub(crate) use std::sync::{Mutex, MutexGuard, OnceLock, atomic};
+pub(crate) use parking_lot::{Mutex, MutexGuard};
 
 /// Locks; a panic of an earlier holder does not matter.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+pub(crate) fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

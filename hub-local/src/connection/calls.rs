@@ -1,47 +1,22 @@
-//! The upstream calls of one connection: one at a time, in order.
-//!
-//! A task runs only while there is something to call, so an idle connection costs none. It is not
-//! the task that reads: a hub method may wait for its own caller.
+//! The queue of the upstream calls of one connection, in order.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex},
-};
+use std::collections::VecDeque;
 
-use bytes::Bytes;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::{Connection, Ending, deliver};
-use crate::sync::lock;
+use super::{client_results::ClientResults, ending::Ending};
+use crate::{limits::Limits, upstream::call::Call};
 
 /// What waits for its upstream call.
 #[derive(Debug)]
-pub(crate) enum Work {
+pub(crate) enum UpstreamEvent {
     Connected,
     Call(Call),
     Disconnected { error: Option<String> },
 }
 
-/// A client's call of a hub method.
-#[derive(Debug)]
-pub(crate) struct Call {
-    pub(crate) invocation_id: Option<String>,
-    pub(crate) target: String,
-    pub(crate) arguments: Bytes,
-    pub(crate) stream_ids: Vec<String>,
-    /// What it takes in memory.
-    pub(crate) size: usize,
-}
-
-impl Call {
-    /// A slice of what was read keeps all of it, which may be a thousand times as much. What has to
-    /// wait takes the memory that it is counted with.
-    fn detach(&mut self) {
-        self.arguments = Bytes::copy_from_slice(&self.arguments);
-    }
-}
-
-impl Work {
+impl UpstreamEvent {
     fn size(&self) -> usize {
         match self {
             Self::Call(call) => call.size,
@@ -52,95 +27,84 @@ impl Work {
 
 /// The queue of one connection.
 #[derive(Debug, Default)]
-pub(crate) struct Dispatch {
+pub(crate) struct CallQueue {
     queue: Mutex<Queue>,
     changed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
-    waiting: VecDeque<Work>,
+    waiting: VecDeque<UpstreamEvent>,
     bytes: usize,
     running: bool,
 }
 
-enum Room {
-    Free,
+enum Backpressure {
+    None,
     Full,
-    TwiceFull,
+    DoubleFull,
 }
 
-impl Dispatch {
+impl CallQueue {
     /// A client result began: a reader that waits for room must read on.
     pub(crate) fn wake_reader(&self) {
         self.changed.notify_one();
     }
 
-    fn room(&self, messages: usize, bytes: usize) -> Room {
-        let queue = lock(&self.queue);
+    fn backpressure(&self, messages: usize, bytes: usize) -> Backpressure {
+        let queue = self.queue.lock();
         let filled = |times: usize| {
             queue.waiting.len() >= messages.saturating_mul(times)
                 || queue.bytes >= bytes.saturating_mul(times)
         };
         match (filled(1), filled(2)) {
-            (_, true) => Room::TwiceFull,
-            (true, false) => Room::Full,
-            (false, false) => Room::Free,
+            (_, true) => Backpressure::DoubleFull,
+            (true, false) => Backpressure::Full,
+            (false, false) => Backpressure::None,
         }
     }
 
-    /// The next work; `None` ends the task that asks.
-    fn next(&self) -> Option<Work> {
-        let mut queue = lock(&self.queue);
-        let work = queue.waiting.pop_front();
-        match &work {
-            Some(work) => queue.bytes -= work.size(),
+    /// Waits for room in the queue. While a client result of this connection is pending there is
+    /// always some, up to twice the bound: the answer may be behind the calls.
+    pub(super) async fn wait_for_room(
+        &self,
+        limits: &Limits,
+        results: &ClientResults,
+    ) -> Result<(), Ending> {
+        loop {
+            match self.backpressure(limits.max_queue_messages, limits.max_queue_bytes) {
+                Backpressure::None => return Ok(()),
+                Backpressure::DoubleFull if results.any() => {
+                    return Err(Ending::too_many_waiting());
+                }
+                Backpressure::Full if results.any() => return Ok(()),
+                Backpressure::Full | Backpressure::DoubleFull => self.changed.notified().await,
+            }
+        }
+    }
+
+    /// Queues an event; returns whether a task must be started that delivers it.
+    pub(super) fn push(&self, mut event: UpstreamEvent) -> bool {
+        let mut queue = self.queue.lock();
+        if let (true, UpstreamEvent::Call(call)) = (queue.running, &mut event) {
+            call.detach();
+        }
+        queue.bytes += event.size();
+        queue.waiting.push_back(event);
+        !std::mem::replace(&mut queue.running, true)
+    }
+
+    /// The next event; `None` ends the task that asks.
+    pub(super) fn next(&self) -> Option<UpstreamEvent> {
+        let mut queue = self.queue.lock();
+        let event = queue.waiting.pop_front();
+        match &event {
+            Some(event) => queue.bytes -= event.size(),
             // Most connections are idle most of the time, and keep nothing for it.
             None => (queue.running, queue.waiting) = (false, VecDeque::new()),
         }
         drop(queue);
         self.changed.notify_one();
-        work
-    }
-}
-
-/// Waits for room in the queue. While a client result of this connection is pending there is
-/// always some, up to twice the bound: the answer may be behind the calls.
-pub(super) async fn room(connection: &Arc<Connection>) -> Result<(), Ending> {
-    let limits = &connection.state.limits;
-    loop {
-        match connection.dispatch.room(limits.max_queue_messages, limits.max_queue_bytes) {
-            Room::Free => return Ok(()),
-            Room::TwiceFull if connection.results.any() => return Err(Ending::too_many_waiting()),
-            Room::Full if connection.results.any() => return Ok(()),
-            Room::Full | Room::TwiceFull => connection.dispatch.changed.notified().await,
-        }
-    }
-}
-
-/// Queues work and sees to it that a task does it.
-pub(crate) fn submit(connection: &Arc<Connection>, mut work: Work) {
-    let mut queue = lock(&connection.dispatch.queue);
-    if let (true, Work::Call(call)) = (queue.running, &mut work) {
-        call.detach();
-    }
-    queue.bytes += work.size();
-    queue.waiting.push_back(work);
-    if std::mem::replace(&mut queue.running, true) {
-        return;
-    }
-    drop(queue);
-    connection.state.tasks.spawn(drain(Arc::clone(connection)));
-}
-
-async fn drain(connection: Arc<Connection>) {
-    while let Some(work) = connection.dispatch.next() {
-        match work {
-            Work::Connected => deliver::connected(&connection).await,
-            Work::Call(call) => deliver::call(&connection, call).await,
-            Work::Disconnected { error } => {
-                deliver::disconnected(&connection, error.as_deref()).await;
-            }
-        }
+        event
     }
 }

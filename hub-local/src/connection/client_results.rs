@@ -2,16 +2,12 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use hub_core::protocol::Outcome;
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
-
-use crate::sync::lock;
 
 /// The pending client results of one connection.
 #[derive(Debug, Default)]
@@ -28,7 +24,7 @@ struct Pending {
 
 /// One call that waits. Dropping it forgets the call.
 #[derive(Debug)]
-pub(crate) struct Waiting<'a> {
+pub(crate) struct PendingResult<'a> {
     results: &'a ClientResults,
     id: String,
     outcome: oneshot::Receiver<Outcome>,
@@ -36,20 +32,20 @@ pub(crate) struct Waiting<'a> {
 
 impl ClientResults {
     /// A new call with an id of its own, or `None` when the connection is ending.
-    pub(crate) fn begin(&self) -> Option<Waiting<'_>> {
+    pub(crate) fn begin(&self) -> Option<PendingResult<'_>> {
         let id = format!("s{}", self.next.fetch_add(1, Ordering::Relaxed));
         let (sender, outcome) = oneshot::channel();
-        let mut pending = lock(&self.pending);
+        let mut pending = self.pending.lock();
         if pending.ended {
             return None;
         }
         pending.calls.insert(id.clone(), sender);
-        Some(Waiting { results: self, id, outcome })
+        Some(PendingResult { results: self, id, outcome })
     }
 
     /// The client answered. Unknown ids are ignored.
     pub(crate) fn complete(&self, id: &str, outcome: Outcome) {
-        let caller = lock(&self.pending).calls.remove(id);
+        let caller = self.pending.lock().calls.remove(id);
         if let Some(caller) = caller {
             // An error means that the caller has given up.
             let _ = caller.send(outcome);
@@ -58,12 +54,12 @@ impl ClientResults {
 
     /// Whether any call waits.
     pub(crate) fn any(&self) -> bool {
-        !lock(&self.pending).calls.is_empty()
+        !self.pending.lock().calls.is_empty()
     }
 
     /// The client is gone: every caller gets an error, later ones too.
     pub(crate) fn fail_all(&self) {
-        let mut pending = lock(&self.pending);
+        let mut pending = self.pending.lock();
         pending.ended = true;
         let calls = std::mem::take(&mut pending.calls);
         drop(pending);
@@ -71,7 +67,7 @@ impl ClientResults {
     }
 }
 
-impl Waiting<'_> {
+impl PendingResult<'_> {
     /// The id that the client must answer to.
     pub(crate) fn id(&self) -> &str {
         &self.id
@@ -83,9 +79,9 @@ impl Waiting<'_> {
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for PendingResult<'_> {
     fn drop(&mut self) {
-        lock(&self.results.pending).calls.remove(&self.id);
+        self.results.pending.lock().calls.remove(&self.id);
     }
 }
 

@@ -1,4 +1,7 @@
-//! Makes one upstream call and turns its answer into what the client gets.
+//! Upstream calls: one at a time for each connection, in order, and what the client gets for them.
+//!
+//! A task runs only while there is something to call, so an idle connection costs none. It is not
+//! the task that reads: a hub method may wait for its own caller.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -11,10 +14,11 @@ use hub_core::{
 };
 use tokio::time::Instant;
 
-use super::{Connection, calls::Call};
+use super::{Connection, calls::UpstreamEvent};
 use crate::upstream::{
     Unmatched, Upstream, UpstreamError,
-    explain::{self, Called},
+    call::Call,
+    explain::{self, CallRecord},
     request,
 };
 
@@ -29,20 +33,39 @@ struct Event<'a> {
     is_invoke: bool,
 }
 
-/// Says that a client is there. The answer changes nothing for the client.
-pub(crate) async fn connected(connection: &Arc<Connection>) {
+/// Queues an event and starts a task that delivers it, unless one runs.
+pub(super) fn submit(connection: &Arc<Connection>, event: UpstreamEvent) {
+    if connection.calls.push(event) {
+        connection.shared.tasks.spawn(drain(Arc::clone(connection)));
+    }
+}
+
+async fn drain(connection: Arc<Connection>) {
+    while let Some(event) = connection.calls.next() {
+        match event {
+            UpstreamEvent::Connected => connected(&connection).await,
+            UpstreamEvent::Call(call) => self::call(&connection, call).await,
+            UpstreamEvent::Disconnected { error } => {
+                disconnected(&connection, error.as_deref()).await;
+            }
+        }
+    }
+}
+
+/// Reports a new client. The answer changes nothing for the client.
+async fn connected(connection: &Arc<Connection>) {
     report(connection, CONNECTED, request::connected(&connection.headers)).await;
 }
 
-/// Says that a client has gone.
-pub(crate) async fn disconnected(connection: &Arc<Connection>, error: Option<&str>) {
+/// Reports the end of a client.
+async fn disconnected(connection: &Arc<Connection>, error: Option<&str>) {
     if let Some(request) = request::disconnected(&connection.headers, error) {
         report(connection, DISCONNECTED, request).await;
     }
 }
 
 /// Calls a hub method and answers the client, if it wants an answer.
-pub(crate) async fn call(connection: &Arc<Connection>, call: Call) {
+async fn call(connection: &Arc<Connection>, call: Call) {
     let (invocation_id, target) = (call.invocation_id.clone(), call.target.clone());
     let protocol = connection.protocol();
     let headers = connection
@@ -54,17 +77,17 @@ pub(crate) async fn call(connection: &Arc<Connection>, call: Call) {
     let answer = perform(connection, event, request).await;
     let Some(invocation_id) = invocation_id else { return };
     let is_unmatched = matches!(answer, Err(UpstreamError::NoTemplate));
-    if is_unmatched && connection.state.unmatched == Unmatched::Silent {
+    if is_unmatched && connection.shared.unmatched == Unmatched::Silent {
         return;
     }
     let complete = |outcome| {
         let invocation_id = invocation_id.clone();
         connection.answer(&protocol.encode(&Message::Completion { invocation_id, outcome }));
     };
-    match judge(answer, connection.state.limits.max_upstream_response_bytes) {
+    match judge(answer, connection.shared.limits.max_upstream_response_bytes) {
         Ok(body) if body.is_empty() => complete(Outcome::Void),
         Ok(body) => connection.answer(&body),
-        Err(_) if is_unmatched && connection.state.upstream.is_none() => {
+        Err(_) if is_unmatched && connection.shared.upstream.is_none() => {
             complete(Outcome::Error(NO_UPSTREAM.to_owned()));
         }
         Err(text) => complete(Outcome::Error(text)),
@@ -110,18 +133,21 @@ async fn perform(
     event: Event<'_>,
     request: Request<Bytes>,
 ) -> Result<Response<Bytes>, UpstreamError> {
-    let (answer, took) = match &connection.state.upstream {
+    let upstream = &connection.shared.upstream;
+    let (answer, took) = match upstream {
         None => (Err(UpstreamError::NoTemplate), Duration::ZERO),
         Some(upstream) => {
             // An error would mean that the semaphore was closed, which nobody does.
-            let _turn = connection.state.upstream_calls.acquire().await;
+            let _turn = connection.shared.upstream_calls.acquire().await;
             let started = Instant::now();
             let answer = call_without_panic(&**upstream, request).await;
             (answer, started.elapsed())
         }
     };
     let Event { category, name: event, is_invoke } = event;
-    explain::log(connection, Called { category, event, is_invoke, took }, &answer);
+    let (connection, hub) = (connection.id.as_str(), connection.hub.name());
+    let record = CallRecord { connection, hub, category, event, is_invoke, took };
+    explain::log(record, upstream.as_deref(), &answer);
     answer
 }
 

@@ -16,39 +16,45 @@ pub(crate) struct Ending {
     /// What `disconnected` says upstream; absent for a clean end.
     pub(crate) error: Option<String>,
     /// What becomes of messages that wait for the client.
-    pub(crate) drain: Drain,
+    pub(crate) pending_frames: PendingFrames,
     /// Whether the client's side may still have to close.
     pub(crate) lingers: bool,
     /// How a WebSocket is closed.
     pub(crate) close_status: CloseStatus,
-    farewell: Farewell,
+    last_message: LastMessage,
 }
 
 /// What becomes of messages that wait for the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Drain {
+pub(crate) enum PendingFrames {
     /// They go out before the close.
-    First,
+    Flush,
     /// They are dropped.
-    Never,
+    Discard,
 }
 
 #[derive(Debug)]
-enum Farewell {
+enum LastMessage {
     None,
     Refused(String),
     Close { error: Option<String>, allow_reconnect: bool },
 }
 
 impl Ending {
-    fn new(error: Option<String>, farewell: Farewell) -> Self {
+    fn new(error: Option<String>, last_message: LastMessage) -> Self {
         let close_status = CloseStatus::Normal;
-        Self { error, drain: Drain::First, lingers: true, close_status, farewell }
+        Self {
+            error,
+            pending_frames: PendingFrames::Flush,
+            lingers: true,
+            close_status,
+            last_message,
+        }
     }
 
     /// The handshake is refused with this text.
     pub(crate) fn refused(text: impl Into<String>) -> Self {
-        Self::new(None, Farewell::Refused(text.into()))
+        Self::new(None, LastMessage::Refused(text.into()))
     }
 
     /// The handshake has no end within the limit.
@@ -58,13 +64,17 @@ impl Ending {
 
     /// The client sent a close message.
     pub(crate) fn by_client() -> Self {
-        let close = Farewell::Close { error: None, allow_reconnect: false };
+        let close = LastMessage::Close { error: None, allow_reconnect: false };
         Self::new(None, close)
     }
 
     /// The client closed the transport in order.
     pub(crate) fn transport_closed() -> Self {
-        Self { drain: Drain::Never, lingers: false, ..Self::new(None, Farewell::None) }
+        Self {
+            pending_frames: PendingFrames::Discard,
+            lingers: false,
+            ..Self::new(None, LastMessage::None)
+        }
     }
 
     /// The client closed the transport inside a message.
@@ -84,8 +94,8 @@ impl Ending {
     pub(crate) fn broken(error: &io::Error) -> Self {
         let violation = error.get_ref().and_then(|error| error.downcast_ref::<Violation>());
         let Some(violation) = violation else { return Self::lost() };
-        let ending = Self::new(Some(violation.to_string()), Farewell::None);
-        Self { drain: Drain::Never, close_status: violation.status(), ..ending }
+        let ending = Self::new(Some(violation.to_string()), LastMessage::None);
+        Self { pending_frames: PendingFrames::Discard, close_status: violation.status(), ..ending }
     }
 
     /// The client's bytes are no message of the hub protocol.
@@ -98,37 +108,37 @@ impl Ending {
     pub(crate) fn failed(detail: String, detailed_errors: bool) -> Self {
         let shown =
             if detailed_errors { format!("{GENERIC} {detail}") } else { GENERIC.to_owned() };
-        let close = Farewell::Close { error: Some(shown), allow_reconnect: true };
+        let close = LastMessage::Close { error: Some(shown), allow_reconnect: true };
         Self::new(Some(detail), close)
     }
 
     /// A REST call closes the connection.
     pub(crate) fn by_service(reason: Option<String>) -> Self {
-        let close = Farewell::Close { error: reason.clone(), allow_reconnect: false };
+        let close = LastMessage::Close { error: reason.clone(), allow_reconnect: false };
         Self::new(reason, close)
     }
 
     /// The service stops.
     pub(crate) fn shutdown() -> Self {
-        Self::new(None, Farewell::Close { error: None, allow_reconnect: true })
+        Self::new(None, LastMessage::Close { error: None, allow_reconnect: true })
     }
 
     /// The client's token has ended, and the client asked to end with it.
     pub(crate) fn expired() -> Self {
-        Self::new(None, Farewell::Close { error: None, allow_reconnect: true })
+        Self::new(None, LastMessage::Close { error: None, allow_reconnect: true })
     }
 
     /// The client does not read what is sent to it.
     pub(crate) fn slow_client() -> Self {
         let error = Some(SLOW_CLIENT.to_owned());
-        let close = Farewell::Close { error: error.clone(), allow_reconnect: true };
-        Self { drain: Drain::Never, ..Self::new(error, close) }
+        let close = LastMessage::Close { error: error.clone(), allow_reconnect: true };
+        Self { pending_frames: PendingFrames::Discard, ..Self::new(error, close) }
     }
 
     /// More messages wait for upstream calls than the queue holds.
     pub(crate) fn too_many_waiting() -> Self {
         let error = Some("too many messages wait for their upstream calls".to_owned());
-        let close = Farewell::Close { error: error.clone(), allow_reconnect: true };
+        let close = LastMessage::Close { error: error.clone(), allow_reconnect: true };
         Self::new(error, close)
     }
 
@@ -138,10 +148,10 @@ impl Ending {
 
     /// The last hub message. A refusal is text, whatever was asked for.
     pub(crate) fn last_frame(&self, protocol: Protocol) -> Option<Frame> {
-        match &self.farewell {
-            Farewell::None => None,
-            Farewell::Refused(text) => Some(Frame::text(&handshake::refused(text))),
-            Farewell::Close { error, allow_reconnect } => {
+        match &self.last_message {
+            LastMessage::None => None,
+            LastMessage::Refused(text) => Some(Frame::text(&handshake::refused(text))),
+            LastMessage::Close { error, allow_reconnect } => {
                 let close =
                     Message::Close { error: error.clone(), allow_reconnect: *allow_reconnect };
                 Some(Frame::message(protocol, &protocol.encode(&close)))

@@ -9,8 +9,12 @@ use hub_core::protocol::{
 };
 use tokio::time::timeout;
 
-use super::{Connection, Ending, Pushed};
-use crate::transport::{Incoming, Source};
+use super::{
+    Connection,
+    ending::Ending,
+    link::{Incoming, Source},
+};
+use crate::delivery::outbox::Pushed;
 
 /// Versions 1 and 2 differ only in stateful reconnect, which is negotiated separately.
 const NEWEST_VERSION: i64 = 2;
@@ -25,7 +29,7 @@ pub(super) async fn receive(
     source: &mut impl Source,
     frames: &mut Frames,
 ) -> Result<(), Ending> {
-    let limit = connection.terms.handshake.unwrap_or(connection.state.limits.handshake_timeout);
+    let limit = connection.terms.handshake.unwrap_or(connection.shared.limits.handshake_timeout);
     let record = timeout(limit, first_record(source, frames))
         .await
         .map_err(|_| Ending::refused(CANCELED))??;
@@ -38,8 +42,8 @@ pub(super) async fn receive(
     let protocol = check(connection, &request)?;
     frames.switch_to(protocol);
     connection.outbox.set_protocol(protocol);
-    if let Some(resumption) = connection.resumption.get() {
-        resumption.decide(request.version == RESUMABLE_VERSION);
+    if let Some(acks) = &connection.acks {
+        acks.decide(request.version == RESUMABLE_VERSION);
     }
     // From the answer on, frames are of the protocol's kind.
     match connection.outbox.push(connection.frame(ACCEPTED)) {

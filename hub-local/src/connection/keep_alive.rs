@@ -12,8 +12,13 @@ use std::{
 
 use tokio::time::{Instant, MissedTickBehavior, Sleep, interval_at, sleep_until};
 
-use super::{Connection, Ending, Pushed, rarely_ready::Seldom};
-use crate::transport::{Incoming, Source};
+use super::{
+    Connection,
+    ending::Ending,
+    link::{Incoming, Source},
+    rarely_ready::RarelyReady,
+};
+use crate::delivery::outbox::Pushed;
 
 /// Sends pings, by the clock and not by what else was sent. Ends when the outbox takes no more.
 pub(super) async fn ping(connection: &Arc<Connection>) -> Ending {
@@ -24,7 +29,7 @@ pub(super) async fn ping(connection: &Arc<Connection>) -> Ending {
 }
 
 async fn tick(connection: &Arc<Connection>) -> Result<Infallible, Ending> {
-    let every = connection.state.limits.keep_alive_interval;
+    let every = connection.shared.limits.keep_alive_interval;
     let mut ticks = interval_at(Instant::now() + every, every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -40,14 +45,14 @@ async fn tick(connection: &Arc<Connection>) -> Result<Infallible, Ending> {
 }
 
 /// How long the client may be silent.
-pub(super) struct Silence {
+pub(super) struct ClientTimeout {
     allowed: Duration,
     armed: bool,
     /// One timer for all reads; it rings at the earliest time at which it could matter.
-    alarm: Option<Seldom<Pin<Box<Sleep>>>>,
+    alarm: Option<RarelyReady<Pin<Box<Sleep>>>>,
 }
 
-impl Silence {
+impl ClientTimeout {
     pub(super) fn new(allowed: Duration) -> Self {
         Self { allowed, armed: false, alarm: None }
     }
@@ -67,7 +72,7 @@ impl Silence {
             return Some(source.receive().await);
         }
         let end = Instant::now() + self.allowed;
-        let alarm = self.alarm.get_or_insert_with(|| Seldom::new(Box::pin(sleep_until(end))));
+        let alarm = self.alarm.get_or_insert_with(|| RarelyReady::new(Box::pin(sleep_until(end))));
         let mut receiving = pin!(source.receive());
         poll_fn(|context| {
             if let Poll::Ready(received) = receiving.as_mut().poll(context) {

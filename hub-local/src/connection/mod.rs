@@ -1,40 +1,46 @@
-//! One client: who it is, and its life from the handshake to the close.
+//! One client whose transport is open.
 
 pub(crate) mod acks;
-pub(crate) mod calls;
-pub(crate) mod client_results;
+mod calls;
+mod client_results;
 mod deliver;
 pub(crate) mod ending;
 mod expiry;
 mod handshake;
 mod keep_alive;
+pub(crate) mod life;
+pub(crate) mod link;
 mod rarely_ready;
 mod receive;
+pub(crate) mod shared;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, atomic::Ordering};
 
 use http::HeaderMap;
-use hub_core::protocol::{Message, Protocol, frame::Frames};
-use tokio::time::timeout;
+use hub_core::protocol::{Message, Protocol};
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    calls::{Dispatch, Work},
+    acks::Acks,
+    calls::CallQueue,
     client_results::ClientResults,
-    ending::{Drain, Ending},
-    rarely_ready::Seldom,
+    ending::{Ending, PendingFrames},
+    link::Transport,
+    shared::Shared,
 };
 use crate::{
-    auth::{Identity, Terms},
+    auth::{identity::Identity, terms::Terms},
     delivery::{
         frame::{CloseStatus, Frame},
         outbox::{Outbox, Pushed},
-        sink::Sink,
     },
-    hub::Hub,
-    state::State,
-    transport::{Incoming, Source, Transport, websocket::resume::Resumption},
+    hub::{self, members::Member},
 };
+
+/// The hub of connections.
+pub(crate) type Hub = hub::Hub<Connection>;
+/// Connections of one hub at one moment.
+pub(crate) type Audience = hub::members::Audience<Connection>;
 
 /// A client whose transport is open. Hubs find it once the handshake is done.
 pub(crate) struct Connection {
@@ -43,7 +49,7 @@ pub(crate) struct Connection {
     /// What the client's token asks for.
     pub(crate) terms: Terms,
     pub(crate) hub: Arc<Hub>,
-    pub(crate) state: Arc<State>,
+    pub(crate) shared: Arc<Shared>,
     /// What every upstream call of this connection says.
     pub(crate) headers: HeaderMap,
     /// The same for calls of hub methods, once there is one: idle clients keep nothing for it.
@@ -51,9 +57,9 @@ pub(crate) struct Connection {
     pub(crate) transport: Transport,
     pub(crate) outbox: Outbox,
     pub(crate) results: ClientResults,
-    pub(crate) dispatch: Dispatch,
-    /// Set before the handshake, if the client may resume.
-    resumption: OnceLock<Arc<Resumption>>,
+    pub(crate) calls: CallQueue,
+    /// Present if the client may resume.
+    acks: Option<Arc<Acks>>,
     closing: CancellationToken,
     ending: OnceLock<Ending>,
 }
@@ -66,39 +72,35 @@ pub(crate) struct Origin {
     pub(crate) transport: Transport,
     /// What every upstream call of the connection says.
     pub(crate) headers: HeaderMap,
+    /// The counters of a client that may resume, if its handshake asks for it, too.
+    pub(crate) acks: Option<Arc<Acks>>,
 }
 
 impl Connection {
-    pub(crate) fn new(state: Arc<State>, hub: Arc<Hub>, origin: Origin) -> Arc<Self> {
-        let Origin { id, identity, transport, headers } = origin;
+    pub(crate) fn new(shared: Arc<Shared>, hub: Arc<Hub>, origin: Origin) -> Arc<Self> {
+        let Origin { id, identity, transport, headers, acks } = origin;
         Arc::new(Self {
-            outbox: Outbox::new(&state.limits, Arc::clone(&state.backlog)),
+            outbox: Outbox::new(&shared.limits, Arc::clone(&shared.backlog)),
             results: ClientResults::default(),
-            dispatch: Dispatch::default(),
-            resumption: OnceLock::new(),
+            calls: CallQueue::default(),
+            acks,
             // A child, so that a wake of this connection locks nothing that others use.
-            closing: state.closing.child_token(),
+            closing: shared.closing.child_token(),
             ending: OnceLock::new(),
             id,
             user: identity.user,
             terms: identity.terms,
             hub,
-            state,
+            shared,
             headers,
             call_headers: OnceLock::new(),
             transport,
         })
     }
 
-    /// The client may come back on another WebSocket, if its handshake says so, too.
-    pub(crate) fn resumes(&self, resumption: Arc<Resumption>) {
-        // Set once: a connection has one origin.
-        let _ = self.resumption.set(resumption);
-    }
-
     /// Whether this client reads what exactly it did wrong.
     pub(crate) fn detailed_errors(&self) -> bool {
-        self.state.detailed_errors || self.terms.detailed_errors
+        self.shared.detailed_errors || self.terms.detailed_errors
     }
 
     /// What the client speaks; JSON until its handshake says otherwise.
@@ -166,27 +168,27 @@ impl Connection {
             return;
         }
         self.log(ending);
-        self.hub.remove(self);
+        self.hub.remove(&self.id);
         self.results.fail_all();
         let last = ending.last_frame(self.protocol());
-        match ending.drain {
-            Drain::First => self.outbox.close(last),
-            Drain::Never => self.outbox.abandon(last),
+        match ending.pending_frames {
+            PendingFrames::Flush => self.outbox.close(last),
+            PendingFrames::Discard => self.outbox.abandon(last),
         }
         self.closing.cancel();
     }
 
     fn log_connected(&self) {
         let (transport, protocol) = (self.transport.name(), self.protocol().name());
-        let resumable = self.resumption.get().is_some_and(|it| it.is_agreed());
+        let resumable = self.acks.as_ref().is_some_and(|it| it.are_agreed());
         let (connection, hub) = (self.id.as_str(), self.hub.name());
         tracing::debug!(connection, hub, transport, protocol, resumable, "connected");
     }
 
     fn log(&self, ending: &Ending) {
         let (connection, hub) = (self.id.as_str(), self.hub.name());
-        if ending.drain == Drain::Never && ending.is_slow_client() {
-            self.state.count_slow_client();
+        if ending.is_slow_client() {
+            self.shared.slow_clients.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(connection, hub, "closed: slow client, its outbox was full");
             return;
         }
@@ -201,101 +203,28 @@ impl std::fmt::Debug for Connection {
     }
 }
 
-/// Lives until the transport is closed on both sides. `disconnected` follows what is queued. Both
-/// halves are borrowed: a future keeps room for what it is given beside what it moves that to, and
-/// there is one for each idle client.
-pub(crate) async fn run<S: Source>(
-    connection: Arc<Connection>,
-    source: &mut S,
-    sink: &mut impl Sink,
-) {
-    let _registered = Registered(Arc::clone(&connection));
-    let accepted = exchange(&connection, source, sink).await;
-    let ending = connection.ending.get();
-    if accepted {
-        let error = ending.and_then(|ending| ending.error.clone());
-        calls::submit(&connection, Work::Disconnected { error });
+impl Member for Connection {
+    fn id(&self) -> &str {
+        &self.id
     }
-    if S::LINGERS && ending.is_some_and(|ending| ending.lingers) {
-        let _ = timeout(connection.state.limits.close_timeout, linger(source)).await;
-    }
-    sink.shut().await;
-}
 
-/// Sees to it that nobody finds a connection whose task is gone, even after a panic.
-struct Registered(Arc<Connection>);
+    fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
 
-impl Drop for Registered {
-    fn drop(&mut self) {
-        self.0.end(Ending::lost());
-        self.0.outbox.forget();
+    fn protocol(&self) -> Protocol {
+        Self::protocol(self)
     }
-}
 
-/// Reads and writes until the connection has ended and its last frame is written, or cannot be.
-/// Returns whether the handshake succeeded.
-async fn exchange(
-    connection: &Arc<Connection>,
-    source: &mut impl Source,
-    sink: &mut impl Sink,
-) -> bool {
-    let mut accepted = false;
-    let mut writing = std::pin::pin!(sink.drain(&connection.outbox));
-    let mut written = false;
-    {
-        // What wakes this task most is its outbox, and then nothing else is worth a look.
-        let others = std::pin::pin!(async {
-            tokio::select! {
-                biased;
-                // Whoever ended the connection did so first; else the service stops.
-                () = connection.closing.cancelled() => Ending::shutdown(),
-                ending = read(connection, source, &mut accepted) => ending,
-            }
-        });
-        tokio::select! {
-            biased;
-            ending = Seldom::new(others) => connection.end(ending),
-            result = &mut writing => {
-                written = true;
-                if result.is_err() {
-                    connection.end(Ending::lost());
-                }
-            }
-        }
+    fn outbox(&self) -> &Outbox {
+        &self.outbox
     }
-    if !written {
-        let limit = connection.state.limits.close_timeout;
-        if !matches!(timeout(limit, writing).await, Ok(Ok(()))) {
-            connection.outbox.abandon(None);
-        }
-    }
-    accepted
-}
 
-async fn read(
-    connection: &Arc<Connection>,
-    source: &mut impl Source,
-    accepted: &mut bool,
-) -> Ending {
-    let mut frames = Frames::new(connection.state.limits.max_message_bytes);
-    if let Err(ending) = handshake::receive(connection, source, &mut frames).await {
-        return ending;
+    fn send(self: &Arc<Self>, frame: Frame) -> Pushed {
+        Self::send(self, frame)
     }
-    *accepted = true;
-    connection.hub.insert(connection);
-    connection.log_connected();
-    calls::submit(connection, Work::Connected);
-    let pinging = std::pin::pin!(keep_alive::ping(connection));
-    let expiring = std::pin::pin!(expiry::reached(connection));
-    tokio::select! {
-        biased;
-        ending = receive::messages(connection, source, &mut frames) => ending,
-        ending = Seldom::new(pinging), if connection.transport.needs_pings() => ending,
-        ending = Seldom::new(expiring) => ending,
-    }
-}
 
-/// Waits for the client to close its side, so that the last frames are not lost by a reset.
-async fn linger(source: &mut impl Source) {
-    while let Ok(Incoming::Data(_)) = source.receive().await {}
+    fn close_slow(self: &Arc<Self>) {
+        self.end(Ending::slow_client());
+    }
 }

@@ -13,11 +13,10 @@ use std::{
 use crate::sync::{
     Mutex,
     atomic::{AtomicBool, Ordering},
-    lock,
 };
 
 /// Polls the future inside only after it was woken.
-pub(crate) struct Seldom<F> {
+pub(crate) struct RarelyReady<F> {
     future: F,
     alarm: Arc<Alarm>,
     /// `alarm` as a waker, made once.
@@ -46,14 +45,14 @@ impl Wake for Alarm {
 
 impl Alarm {
     fn wake_task(&self) {
-        let task = lock(&self.task).clone();
+        let task = self.task.lock().clone();
         if let Some(task) = task {
             task.wake();
         }
     }
 }
 
-impl<F: Future + Unpin> Seldom<F> {
+impl<F: Future + Unpin> RarelyReady<F> {
     pub(crate) fn new(future: F) -> Self {
         let alarm = Arc::new(Alarm::default());
         Self { future, waker: Waker::from(Arc::clone(&alarm)), alarm, task: None }
@@ -66,7 +65,7 @@ impl<F: Future + Unpin> Seldom<F> {
     }
 }
 
-impl<F: Future + Unpin> Future for Seldom<F> {
+impl<F: Future + Unpin> Future for RarelyReady<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
@@ -74,7 +73,7 @@ impl<F: Future + Unpin> Future for Seldom<F> {
         let known = this.task.as_ref().is_some_and(|task| task.will_wake(context.waker()));
         if !known {
             this.task = Some(context.waker().clone());
-            lock(&this.alarm.task).clone_from(&this.task);
+            this.alarm.task.lock().clone_from(&this.task);
         }
         // The swap orders what the waker did before what the future sees; a plain store would not.
         let rung = this.alarm.rung.swap(false, Ordering::AcqRel);
@@ -101,7 +100,7 @@ mod tests {
             polls.set(polls.get() + 1);
             notified.as_mut().poll(context)
         });
-        let mut seldom = Seldom::new(counted);
+        let mut seldom = RarelyReady::new(counted);
 
         for _ in 0..5 {
             assert!(futures_util::poll!(&mut seldom).is_pending());
@@ -129,7 +128,7 @@ mod tests {
         let (task, polls) = (Arc::new(Task::default()), Cell::new(0));
         let waker = Waker::from(Arc::clone(&task));
         let mut context = Context::from_waker(&waker);
-        let mut seldom = Seldom::new(poll_fn(|_| {
+        let mut seldom = RarelyReady::new(poll_fn(|_| {
             polls.set(polls.get() + 1);
             Poll::<()>::Pending
         }));
@@ -151,7 +150,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_wakes_whoever_awaits_it_now() {
-        let mut seldom = Seldom::new(Box::pin(sleep(Duration::from_secs(1))));
+        let mut seldom = RarelyReady::new(Box::pin(sleep(Duration::from_secs(1))));
         assert!(futures_util::poll!(&mut seldom).is_pending());
 
         tokio::time::timeout(Duration::from_secs(2), seldom).await.unwrap();

@@ -8,11 +8,14 @@ use hub_core::{
 };
 
 use super::{
-    Connection, Ending,
-    calls::{self, Call, Work},
-    keep_alive::Silence,
+    Connection,
+    calls::UpstreamEvent,
+    deliver,
+    ending::Ending,
+    keep_alive::ClientTimeout,
+    link::{Incoming, Source},
 };
-use crate::transport::{Incoming, Source};
+use crate::upstream::call::Call;
 
 /// The longest name of a hub method, in characters.
 const MAX_METHOD: usize = 1024;
@@ -36,36 +39,36 @@ async fn read(
     source: &mut impl Source,
     frames: &mut Frames,
 ) -> Result<std::convert::Infallible, Ending> {
-    let state = &connection.state;
-    let mut silence = Silence::new(state.limits.client_timeout);
+    let limits = &connection.shared.limits;
+    let mut client_timeout = ClientTimeout::new(limits.client_timeout);
     let failed = |detail: String| Ending::failed(detail, connection.detailed_errors());
     let malformed = |error| Ending::malformed(&error, connection.detailed_errors());
     let protocol = connection.protocol();
-    let resumption = connection.resumption.get().filter(|it| it.is_agreed());
+    let acks = connection.acks.as_ref().filter(|it| it.are_agreed());
     let mut suspended = false;
     loop {
         while let Some(frame) = frames.next_frame().map_err(malformed)? {
             if let Some(message) = protocol.parse(&frame).map_err(malformed)? {
-                if let Some(resumption) = resumption
-                    && !resumption.receive(&message).map_err(|it| failed(it.to_string()))?
+                if let Some(acks) = acks
+                    && !acks.receive(&message).map_err(|it| failed(it.to_string()))?
                 {
                     continue;
                 }
-                act(connection, message, frame.len(), &mut silence).await?;
+                act(connection, message, frame.len(), &mut client_timeout).await?;
             }
         }
         let incoming = if suspended {
             // How long the client may be away is the transport's to know.
             Some(source.receive().await)
         } else {
-            silence.receive(source).await
+            client_timeout.receive(source).await
         };
         match incoming {
             Some(Ok(Incoming::Data(bytes))) => frames.push(&bytes),
             Some(Ok(Incoming::Suspended)) => suspended = true,
             Some(Ok(Incoming::Resumed)) => {
                 suspended = false;
-                *frames = Frames::new(state.limits.max_message_bytes);
+                *frames = Frames::new(limits.max_message_bytes);
                 frames.switch_to(protocol);
             }
             Some(Ok(Incoming::Closed)) if frames.is_empty() => {
@@ -73,7 +76,7 @@ async fn read(
             }
             Some(Ok(Incoming::Closed)) => return Err(Ending::cut_short()),
             Some(Err(error)) => return Err(Ending::broken(&error)),
-            None => return Err(failed(silence.detail())),
+            None => return Err(failed(client_timeout.detail())),
         }
     }
 }
@@ -82,7 +85,7 @@ async fn act(
     connection: &Arc<Connection>,
     message: Message,
     size: usize,
-    silence: &mut Silence,
+    client_timeout: &mut ClientTimeout,
 ) -> Result<(), Ending> {
     match message {
         Message::Invocation { invocation_id, target, arguments, stream_ids } => {
@@ -96,7 +99,7 @@ async fn act(
         Message::StreamInvocation { invocation_id, .. } => {
             refuse(connection, Some(invocation_id), NO_STREAMS);
         }
-        Message::Ping if connection.transport.needs_pings() => silence.arm(),
+        Message::Ping if connection.transport.needs_pings() => client_timeout.arm(),
         Message::Close { .. } => return Err(Ending::by_client()),
         // Items of streams that nobody opened, and stateful reconnect that nobody negotiated.
         Message::Ping
@@ -116,8 +119,8 @@ async fn invoke(connection: &Arc<Connection>, call: Call) -> Result<(), Ending> 
         refuse(connection, call.invocation_id, &error.to_string());
         return Ok(());
     }
-    calls::room(connection).await?;
-    calls::submit(connection, Work::Call(call));
+    connection.calls.wait_for_room(&connection.shared.limits, &connection.results).await?;
+    deliver::submit(connection, UpstreamEvent::Call(call));
     Ok(())
 }
 

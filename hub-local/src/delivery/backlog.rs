@@ -10,7 +10,6 @@ use tokio::{
 use crate::sync::{
     Mutex,
     atomic::{AtomicUsize, Ordering},
-    lock,
 };
 
 /// A client that was written nothing for so long, though something waits for it, takes nothing.
@@ -91,7 +90,7 @@ impl Backlog {
 
     /// One of many senders looks, and not again before the patience of others ends.
     fn looks(&self) -> bool {
-        let (mut looked, now) = (lock(&self.looked), Instant::now());
+        let (mut looked, now) = (self.looked.lock(), Instant::now());
         let looks = looked.is_none_or(|last| now.duration_since(last) >= self.patience);
         if looks {
             *looked = Some(now);

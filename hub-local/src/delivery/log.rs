@@ -20,7 +20,6 @@ use super::{
 use crate::sync::{
     Mutex,
     atomic::{AtomicU64, Ordering},
-    lock,
 };
 
 /// The messages for everyone of one hub who speaks one protocol.
@@ -107,7 +106,7 @@ impl Log {
     /// so many bytes; it closes those, and what the others can take is told by
     /// [`Place::full_at`] meanwhile.
     pub(crate) fn send(&self, frame: Frame, make_room: impl FnOnce(usize)) {
-        let sending = lock(&self.sending);
+        let sending = self.sending.lock();
         let length = frame.bytes().len();
         let mut reach = self.reach.get();
         reach.messages += 1;
@@ -124,7 +123,7 @@ impl Log {
     }
 
     fn append(&self, frame: Frame) -> Vec<Waker> {
-        let mut tail = lock(&self.tail);
+        let mut tail = self.tail.lock();
         self.backlog.add(frame.bytes().len() * tail.readers);
         if let Some(next) = tail.segment.append(frame) {
             tail.segment = next;
@@ -140,7 +139,7 @@ impl Log {
     /// A reader of everything that comes from now on.
     pub(crate) fn join(self: &Arc<Self>) -> Place {
         self.pace.joined();
-        let mut tail = lock(&self.tail);
+        let mut tail = self.tail.lock();
         tail.readers += 1;
         let (slot, segment) = (Some(tail.sleepers.open()), Arc::clone(&tail.segment));
         let at = segment.filled();
@@ -211,7 +210,7 @@ impl Place {
             return true;
         }
         let Some(slot) = self.slot else { return true };
-        let mut tail = lock(&self.log.tail);
+        let mut tail = self.log.tail.lock();
         if tail.segment.point(tail.segment.filled()) != self.taken() {
             return false;
         }
@@ -222,7 +221,7 @@ impl Place {
 
     /// Reads no further than this: what the log has now.
     pub(crate) fn leave(&mut self) -> Point {
-        let mut tail = lock(&self.log.tail);
+        let mut tail = self.log.tail.lock();
         if let Some(slot) = self.slot.take() {
             tail.readers -= 1;
             tail.sleepers.close(slot);

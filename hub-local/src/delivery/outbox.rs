@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     limits::Limits,
-    sync::{Mutex, MutexGuard, OnceLock, lock},
+    sync::{Mutex, MutexGuard, OnceLock},
 };
 
 /// How many frames leave in one write at most; below the limit of every system.
@@ -89,7 +89,7 @@ impl Outbox {
 
     /// From now on what the log gets comes, too.
     pub(crate) fn follow(&self, log: &Arc<Log>) {
-        let mut queue = lock(&self.queue);
+        let mut queue = self.queue.lock();
         if queue.closed || queue.place.is_some() {
             return;
         }
@@ -118,7 +118,7 @@ impl Outbox {
     }
 
     fn push_if(&self, frame: Frame, fits: impl FnOnce(Point) -> bool) -> Pushed {
-        let mut queue = lock(&self.queue);
+        let mut queue = self.queue.lock();
         if queue.closed {
             return Pushed::Closed;
         }
@@ -151,7 +151,7 @@ impl Outbox {
     /// Whether a message of so many bytes, with which the log reaches already, fits beside what
     /// waits. An empty outbox takes any size.
     pub(crate) fn has_room_in_log(&self, length: usize) -> bool {
-        let queue = lock(&self.queue);
+        let queue = self.queue.lock();
         if queue.closed || queue.place.is_none() {
             return true;
         }
@@ -164,18 +164,18 @@ impl Outbox {
 
     /// Whether nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
-        lock(&self.queue).waiting().messages == 0
+        self.queue.lock().waiting().messages == 0
     }
 
     /// What waits or is being written, in bytes.
     pub(crate) fn waiting_bytes(&self) -> u64 {
-        lock(&self.queue).waiting().bytes
+        self.queue.lock().waiting().bytes
     }
 
     /// What waits, when nothing of it was written for [`STANDSTILL`]; else 0. It is asked again and
     /// again while there is too much.
     pub(crate) fn still_bytes(&self, now: Instant) -> u64 {
-        let mut queue = lock(&self.queue);
+        let mut queue = self.queue.lock();
         let waiting = queue.waiting().bytes;
         if waiting == 0 {
             queue.still_since = None;
@@ -187,7 +187,7 @@ impl Outbox {
 
     /// Takes nothing more; `last` still goes out, after what waits.
     pub(crate) fn close(&self, last: Option<Frame>) {
-        let mut queue = lock(&self.queue);
+        let mut queue = self.queue.lock();
         let mut left = None;
         if !queue.closed {
             queue.closed = true;
@@ -204,7 +204,7 @@ impl Outbox {
     /// As [`Self::close`], but what waits is dropped: the client would not read it anyway.
     pub(crate) fn abandon(&self, last: Option<Frame>) {
         let dropped = {
-            let mut queue = lock(&self.queue);
+            let mut queue = self.queue.lock();
             let frames = std::mem::take(&mut queue.frames);
             let bytes = frames.iter().map(|(_, frame)| frame.bytes.len()).sum::<usize>();
             queue.bytes -= bytes;
@@ -221,7 +221,7 @@ impl Outbox {
     /// Nobody writes any more, so what was taken and not written does not wait either.
     pub(crate) fn forget(&self) {
         self.abandon(None);
-        let mut queue = lock(&self.queue);
+        let mut queue = self.queue.lock();
         self.backlog.subtract(std::mem::take(&mut queue.bytes));
         queue.messages = 0;
         queue.frames = VecDeque::new();
@@ -236,7 +236,7 @@ impl Outbox {
     /// Waits until there is something to take; `false` when there will be no more.
     pub(crate) async fn waits(&self) -> bool {
         poll_fn(|context| {
-            let mut queue = lock(&self.queue);
+            let mut queue = self.queue.lock();
             if queue.has_frames() {
                 return Poll::Ready(true);
             }
@@ -247,12 +247,12 @@ impl Outbox {
 
     /// Moves everything that waits to the end of `batch`. It counts until it is [`Self::written`].
     pub(crate) fn take_all(&self, batch: &mut Batch) {
-        lock(&self.queue).take(u64::MAX, batch, usize::MAX);
+        self.queue.lock().take(u64::MAX, batch, usize::MAX);
     }
 
     /// What was taken has left.
     pub(crate) fn written(&self, messages: usize, bytes: usize) {
-        self.settle(&mut lock(&self.queue), Size { messages, bytes });
+        self.settle(&mut self.queue.lock(), Size { messages, bytes });
     }
 
     fn settle(&self, queue: &mut Queue, written: Size) {
@@ -272,7 +272,7 @@ impl Outbox {
         batch: &mut Batch,
         written: &mut Size,
     ) -> Poll<bool> {
-        let mut queue = lock(&self.queue);
+        let mut queue = self.queue.lock();
         self.settle(&mut queue, std::mem::take(written));
         queue.take(u64::MAX, batch, BATCH);
         if batch.is_empty() {

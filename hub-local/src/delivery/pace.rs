@@ -9,7 +9,7 @@ use std::{collections::VecDeque, sync::Arc, task::Waker};
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
-use crate::sync::{Mutex, OnceLock, lock};
+use crate::sync::{Mutex, OnceLock};
 
 /// How many are woken at once. Enough for all processors to be busy.
 const FEW: usize = 64;
@@ -52,7 +52,7 @@ impl Pace {
         let Some(runtime) = self.runtime.get() else {
             return wakers.into_iter().for_each(Waker::wake);
         };
-        let mut queue = lock(&self.queue);
+        let mut queue = self.queue.lock();
         if queue.running {
             queue.waiting.extend(wakers);
             return;
@@ -78,7 +78,7 @@ impl Rest {
             // Everything that is ready runs before this does again, the news of sockets included.
             tokio::task::yield_now().await;
             let few: Vec<Waker> = {
-                let mut queue = lock(&self.0.queue);
+                let mut queue = self.0.queue.lock();
                 let count = queue.waiting.len().min(FEW);
                 queue.waiting.drain(..count).collect()
             };
@@ -93,7 +93,7 @@ impl Rest {
 impl Drop for Rest {
     fn drop(&mut self) {
         let waiting = {
-            let mut queue = lock(&self.0.queue);
+            let mut queue = self.0.queue.lock();
             queue.running = false;
             std::mem::take(&mut queue.waiting)
         };
@@ -133,7 +133,7 @@ mod tests {
         tasks.wait().await;
 
         assert_eq!(count(), 4 + 2 * FEW);
-        assert!(!lock(&pace.queue).running);
+        assert!(!pace.queue.lock().running);
     }
 
     #[test]

@@ -4,11 +4,11 @@ use std::{collections::HashSet, sync::Arc};
 
 use hub_core::protocol::{Message, Protocol};
 
-use super::{Hub, members::Audience};
-use crate::{
-    connection::{Connection, ending::Ending},
-    delivery::frame::Frame,
+use super::{
+    Hub,
+    members::{Audience, Member},
 };
+use crate::delivery::frame::Frame;
 
 /// One message, ready for all of its receivers.
 #[derive(Debug)]
@@ -29,15 +29,15 @@ impl Broadcast {
 
     /// Sends the message to everyone of the hub. Waits for nobody: a client that has no room for it
     /// is closed.
-    pub(crate) fn send_to_everyone(self, hub: &Hub) {
+    pub(crate) fn send_to_everyone<M: Member>(self, hub: &Hub<M>) {
         for (protocol, frame) in self.0 {
             let Some(log) = hub.log(protocol) else { continue };
             log.send(frame, |length| {
                 let everyone = hub.everyone();
                 let speakers = everyone.iter().filter(|it| it.protocol() == protocol);
                 speakers
-                    .filter(|connection| !connection.outbox.has_room_in_log(length))
-                    .for_each(|connection| connection.end(Ending::slow_client()));
+                    .filter(|connection| !connection.outbox().has_room_in_log(length))
+                    .for_each(|connection| connection.close_slow());
             });
         }
     }
@@ -48,26 +48,24 @@ impl Broadcast {
     }
 }
 
-/// Sends the message to everyone of the audience but the excluded ids. Waits for nobody: a client
-/// that has no room for it is closed.
-pub(crate) fn send(audience: &Audience, excluded: &HashSet<String>, message: &Broadcast) {
-    for connection in remaining(audience, excluded) {
+/// Sends the message to everyone of the audience but the excluded ids. Never waits: a client
+/// without room for it is closed.
+pub(crate) fn send<M: Member>(
+    audience: &Audience<M>,
+    excluded: &HashSet<String>,
+    message: &Broadcast,
+) {
+    for connection in except(audience, excluded) {
         if let Some(frame) = message.frame(connection.protocol()) {
             let _ = connection.send(frame.clone());
         }
     }
 }
 
-/// Closes everyone of the audience but the excluded ids.
-pub(crate) fn close(audience: &Audience, excluded: &HashSet<String>, reason: Option<&str>) {
-    for connection in remaining(audience, excluded) {
-        connection.end(Ending::by_service(reason.map(str::to_owned)));
-    }
-}
-
-fn remaining<'a>(
-    audience: &'a Audience,
+/// The audience without the excluded ids.
+pub(crate) fn except<'a, M: Member>(
+    audience: &'a Audience<M>,
     excluded: &'a HashSet<String>,
-) -> impl Iterator<Item = &'a Arc<Connection>> {
-    audience.iter().filter(|connection| !excluded.contains(&connection.id))
+) -> impl Iterator<Item = &'a Arc<M>> {
+    audience.iter().filter(|connection| !excluded.contains(connection.id()))
 }

@@ -1,4 +1,4 @@
-//! Sets of connections that are read far more often than changed.
+//! Members of hubs, in sets that are read far more often than changed.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -6,16 +6,39 @@ use std::{
     sync::Arc,
 };
 
-use crate::connection::Connection;
+use hub_core::protocol::Protocol;
+
+use crate::delivery::{
+    frame::Frame,
+    outbox::{Outbox, Pushed},
+};
 
 /// Room for so many is not worth giving back.
 const FEW: usize = 64;
 
+/// A connection, as its hub sees it.
+pub(crate) trait Member: Sized {
+    fn id(&self) -> &str;
+
+    fn user(&self) -> Option<&str>;
+
+    /// The hub protocol of the client.
+    fn protocol(&self) -> Protocol;
+
+    fn outbox(&self) -> &Outbox;
+
+    /// Queues a frame; never waits. A member without room for it is closed.
+    fn send(self: &Arc<Self>, frame: Frame) -> Pushed;
+
+    /// Closes a member that does not read.
+    fn close_slow(self: &Arc<Self>);
+}
+
 /// The members of a set at one moment; taking one costs a reference count.
-pub(crate) type Audience = Arc<[Arc<Connection>]>;
+pub(crate) type Audience<M> = Arc<[Arc<M>]>;
 
 /// The order that a processor reads ahead best.
-pub(super) fn in_memory_order(connections: impl Iterator<Item = Arc<Connection>>) -> Audience {
+pub(super) fn in_memory_order<M>(connections: impl Iterator<Item = Arc<M>>) -> Audience<M> {
     let mut connections: Vec<_> = connections.collect();
     connections.sort_unstable_by_key(|connection| Arc::as_ptr(connection).addr());
     connections.into()
@@ -40,15 +63,21 @@ fn is_mostly_free(len: usize, capacity: usize) -> bool {
 }
 
 /// Connections by id, with a snapshot that lives until the next change.
-#[derive(Debug, Default)]
-pub(super) struct Members {
-    by_id: HashMap<String, Arc<Connection>>,
-    snapshot: Option<Audience>,
+#[derive(Debug)]
+pub(super) struct Members<M> {
+    by_id: HashMap<String, Arc<M>>,
+    snapshot: Option<Audience<M>>,
 }
 
-impl Members {
-    pub(super) fn insert(&mut self, connection: &Arc<Connection>) {
-        self.by_id.insert(connection.id.clone(), Arc::clone(connection));
+impl<M> Default for Members<M> {
+    fn default() -> Self {
+        Self { by_id: HashMap::new(), snapshot: None }
+    }
+}
+
+impl<M: Member> Members<M> {
+    pub(super) fn insert(&mut self, connection: &Arc<M>) {
+        self.by_id.insert(connection.id().to_owned(), Arc::clone(connection));
         self.snapshot = None;
     }
 
@@ -59,7 +88,7 @@ impl Members {
         }
     }
 
-    pub(super) fn get(&self, id: &str) -> Option<&Arc<Connection>> {
+    pub(super) fn get(&self, id: &str) -> Option<&Arc<M>> {
         self.by_id.get(id)
     }
 
@@ -71,11 +100,11 @@ impl Members {
         self.by_id.is_empty()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Connection>> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<M>> {
         self.by_id.values()
     }
 
-    pub(super) fn audience(&mut self) -> Audience {
+    pub(super) fn audience(&mut self) -> Audience<M> {
         let Self { by_id, snapshot } = self;
         Arc::clone(snapshot.get_or_insert_with(|| in_memory_order(by_id.values().cloned())))
     }

@@ -1,43 +1,41 @@
 //! One hub: its connections, users and groups, and what is sent to them.
 
 pub(crate) mod broadcast;
+pub(crate) mod hubs;
 pub(crate) mod members;
 pub(crate) mod quota;
 pub(crate) mod registry;
 mod snapshot;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, OnceLock},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use hub_core::protocol::Protocol;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use self::{
-    members::Audience,
+    members::{Audience, Member},
     quota::{Budget, Full},
-    registry::{Joined, Registry},
+    registry::{JoinOutcome, Registry},
 };
-use crate::{
-    connection::Connection,
-    delivery::{backlog::Backlog, log::Log},
-    sync::lock,
-};
+use crate::delivery::{backlog::Backlog, log::Log};
 
 /// A hub and everyone who is connected to it.
 #[derive(Debug)]
-pub(crate) struct Hub {
+pub(crate) struct Hub<M> {
     name: String,
-    registry: Mutex<Registry>,
+    registry: Mutex<Registry<M>>,
     /// One for each protocol that anybody ever spoke, in the order of all protocols.
     logs: [OnceLock<Arc<Log>>; Protocol::ALL.len()],
     backlog: Arc<Backlog>,
     tasks: TaskTracker,
 }
 
-impl Hub {
+impl<M: Member> Hub<M> {
     pub(crate) fn new(
         name: String,
         backlog: Arc<Backlog>,
@@ -53,12 +51,12 @@ impl Hub {
         &self.name
     }
 
-    pub(crate) fn insert(&self, connection: &Arc<Connection>) {
+    pub(crate) fn insert(&self, connection: &Arc<M>) {
         let log = self.log(connection.protocol());
         let mut registry = self.registry();
         registry.insert(connection);
         if let Some(log) = log {
-            connection.outbox.follow(log);
+            connection.outbox().follow(log);
         }
     }
 
@@ -69,8 +67,8 @@ impl Hub {
         Some(self.logs.get(index)?.get_or_init(log))
     }
 
-    pub(crate) fn remove(&self, connection: &Connection) {
-        self.registry().remove(&connection.id);
+    pub(crate) fn remove(&self, id: &str) {
+        self.registry().remove(id);
     }
 
     pub(crate) fn connections(&self) -> usize {
@@ -82,24 +80,24 @@ impl Hub {
         self.registry().protocols()
     }
 
-    pub(crate) fn connection(&self, id: &str) -> Option<Arc<Connection>> {
+    pub(crate) fn connection(&self, id: &str) -> Option<Arc<M>> {
         self.registry().connection(id)
     }
 
-    pub(crate) fn everyone(&self) -> Audience {
+    pub(crate) fn everyone(&self) -> Audience<M> {
         self.registry().everyone()
     }
 
-    pub(crate) fn user(&self, user: &str) -> Audience {
+    pub(crate) fn user(&self, user: &str) -> Audience<M> {
         self.registry().user(user)
     }
 
-    pub(crate) fn group(&self, group: &str) -> Audience {
+    pub(crate) fn group(&self, group: &str) -> Audience<M> {
         self.registry().group(group, Instant::now())
     }
 
     /// Says whether there is such a connection to add.
-    pub(crate) fn add_to_group(&self, connection: &str, group: &str) -> Result<Joined, Full> {
+    pub(crate) fn add_to_group(&self, connection: &str, group: &str) -> Result<JoinOutcome, Full> {
         self.registry().add_to_group(connection, group)
     }
 
@@ -137,7 +135,7 @@ impl Hub {
         self.registry().remove_user_from_all_groups(user);
     }
 
-    fn registry(&self) -> MutexGuard<'_, Registry> {
-        lock(&self.registry)
+    fn registry(&self) -> MutexGuard<'_, Registry<M>> {
+        self.registry.lock()
     }
 }

@@ -13,11 +13,10 @@ use hub_core::protocol::Protocol;
 use tokio::time::Instant;
 
 use super::{
-    members::{Audience, Members, trim, trim_set},
+    members::{Audience, Member, Members, trim, trim_set},
     quota::{Budget, Full},
     snapshot::{Snapshot, collect, forget_snapshots},
 };
-use crate::connection::Connection;
 
 /// How long a user stays in a group when no time is given.
 const LASTING: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -32,7 +31,7 @@ const SELDOM: Duration = Duration::from_secs(1);
 
 /// All memberships of one hub.
 #[derive(Debug)]
-pub(super) struct Registry {
+pub(super) struct Registry<M> {
     /// Shared with other hubs.
     budget: Arc<Budget>,
     /// How many users' memberships there are, and with how many of them the next search for those
@@ -40,20 +39,20 @@ pub(super) struct Registry {
     timed: usize,
     search_at: usize,
     searched: Option<Instant>,
-    connections: Members,
+    connections: Members<M>,
     /// The groups that each connection joined by itself or with `ttl=0`.
     joined: HashMap<String, HashSet<String>>,
-    users: HashMap<String, User>,
-    groups: HashMap<String, Group>,
+    users: HashMap<String, User<M>>,
+    groups: HashMap<String, Group<M>>,
     /// How many connections speak each protocol.
     protocols: HashMap<Protocol, usize>,
     /// Counts joins, so that the newest are known.
     joins: u64,
 }
 
-#[derive(Debug, Default)]
-pub(super) struct User {
-    pub(super) connections: Members,
+#[derive(Debug)]
+pub(super) struct User<M> {
+    pub(super) connections: Members<M>,
     pub(super) groups: HashMap<String, UserMembership>,
 }
 
@@ -64,30 +63,30 @@ pub(super) struct UserMembership {
     lasting: bool,
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Group {
-    pub(super) connections: HashMap<String, Member>,
+#[derive(Debug)]
+pub(super) struct Group<M> {
+    pub(super) connections: HashMap<String, Membership<M>>,
     pub(super) users: HashSet<String>,
-    pub(super) snapshot: Option<Snapshot>,
+    pub(super) snapshot: Option<Snapshot<M>>,
 }
 
 /// Why a connection is in a group; at least one holds.
 #[derive(Debug)]
-pub(super) struct Member {
-    pub(super) connection: Arc<Connection>,
+pub(super) struct Membership<M> {
+    pub(super) connection: Arc<M>,
     by_itself: bool,
     by_user: bool,
 }
 
 /// What came of an attempt to join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Joined {
-    Done,
+pub(crate) enum JoinOutcome {
+    Added,
     /// There is no such connection.
-    Nobody,
+    NoConnection,
 }
 
-impl Registry {
+impl<M: Member> Registry<M> {
     pub(super) fn new(budget: Arc<Budget>) -> Self {
         Self {
             budget,
@@ -103,11 +102,11 @@ impl Registry {
         }
     }
 
-    pub(super) fn insert(&mut self, connection: &Arc<Connection>) {
+    pub(super) fn insert(&mut self, connection: &Arc<M>) {
         self.connections.insert(connection);
         *self.protocols.entry(connection.protocol()).or_default() += 1;
-        let Some(name) = &connection.user else { return };
-        let user = self.users.entry(name.clone()).or_default();
+        let Some(name) = connection.user() else { return };
+        let user = self.users.entry(name.to_owned()).or_default();
         user.connections.insert(connection);
         forget_snapshots(&mut self.groups, user.groups.keys());
     }
@@ -119,7 +118,7 @@ impl Registry {
         if let Some(speakers) = self.protocols.get_mut(&connection.protocol()) {
             *speakers -= 1;
         }
-        let Some(name) = &connection.user else { return };
+        let Some(name) = connection.user() else { return };
         if let Some(user) = self.users.get_mut(name) {
             user.connections.remove(id);
             forget_snapshots(&mut self.groups, user.groups.keys());
@@ -136,21 +135,21 @@ impl Registry {
         self.connections.len()
     }
 
-    pub(super) fn connection(&self, id: &str) -> Option<Arc<Connection>> {
+    pub(super) fn connection(&self, id: &str) -> Option<Arc<M>> {
         self.connections.get(id).cloned()
     }
 
-    pub(super) fn everyone(&mut self) -> Audience {
+    pub(super) fn everyone(&mut self) -> Audience<M> {
         self.connections.audience()
     }
 
-    pub(super) fn user(&mut self, name: &str) -> Audience {
+    pub(super) fn user(&mut self, name: &str) -> Audience<M> {
         self.users.get_mut(name).map(|user| user.connections.audience()).unwrap_or_default()
     }
 
-    pub(super) fn group(&mut self, name: &str, now: Instant) -> Audience {
+    pub(super) fn group(&mut self, name: &str, now: Instant) -> Audience<M> {
         let Some(group) = self.groups.get_mut(name) else { return Audience::default() };
-        let usable = |known: &&Snapshot| known.until.is_none_or(|until| now < until);
+        let usable = |known: &&Snapshot<M>| known.until.is_none_or(|until| now < until);
         if let Some(known) = group.snapshot.as_ref().filter(usable) {
             return Arc::clone(&known.audience);
         }
@@ -163,12 +162,12 @@ impl Registry {
         audience
     }
 
-    pub(super) fn add_to_group(&mut self, id: &str, group: &str) -> Result<Joined, Full> {
+    pub(super) fn add_to_group(&mut self, id: &str, group: &str) -> Result<JoinOutcome, Full> {
         let Some(connection) = self.connections.get(id).cloned() else {
-            return Ok(Joined::Nobody);
+            return Ok(JoinOutcome::NoConnection);
         };
         self.join(connection, group)?.by_itself = true;
-        Ok(Joined::Done)
+        Ok(JoinOutcome::Added)
     }
 
     pub(super) fn remove_from_group(&mut self, id: &str, group: &str) {
@@ -259,13 +258,13 @@ impl Registry {
     pub(super) fn is_user_in_group(&self, name: &str, group: &str, now: Instant) -> bool {
         let Some(user) = self.users.get(name) else { return false };
         let lasts = user.groups.get(group).is_some_and(|membership| now < membership.until);
-        lasts || user.connections.iter().any(|connection| self.is_by_user(&connection.id, group))
+        lasts || user.connections.iter().any(|connection| self.is_by_user(connection.id(), group))
     }
 
     pub(super) fn remove_user_from_group(&mut self, name: &str, group: &str) {
         self.end_user_membership(name, group);
         for connection in self.user(name).iter() {
-            self.leave_as_user(&connection.id, group);
+            self.leave_as_user(connection.id(), group);
         }
         self.drop_empty_user(name);
     }
@@ -274,26 +273,26 @@ impl Registry {
         let Some(user) = self.users.get(name) else { return };
         let mut groups: HashSet<String> = user.groups.keys().cloned().collect();
         for connection in user.connections.iter() {
-            groups.extend(self.joined.get(&connection.id).into_iter().flatten().cloned());
+            groups.extend(self.joined.get(connection.id()).into_iter().flatten().cloned());
         }
         for group in groups {
             self.remove_user_from_group(name, &group);
         }
     }
 
-    fn join(&mut self, connection: Arc<Connection>, name: &str) -> Result<&mut Member, Full> {
-        let joined = self.joined.get(&connection.id);
+    fn join(&mut self, connection: Arc<M>, name: &str) -> Result<&mut Membership<M>, Full> {
+        let joined = self.joined.get(connection.id());
         if joined.is_none_or(|joined| !joined.contains(name)) {
             let each = self.budget.each;
             if joined.map_or(0, HashSet::len) >= each {
                 return Err(Full::One(each));
             }
             self.budget.take(&[name])?;
-            self.joined.entry(connection.id.clone()).or_default().insert(name.to_owned());
+            self.joined.entry(connection.id().to_owned()).or_default().insert(name.to_owned());
         }
         let group = self.groups.entry(name.to_owned()).or_default();
         group.snapshot = None;
-        Ok(group.connections.entry(connection.id.clone()).or_insert(Member {
+        Ok(group.connections.entry(connection.id().to_owned()).or_insert(Membership {
             connection,
             by_itself: false,
             by_user: false,
@@ -358,7 +357,7 @@ impl Registry {
     }
 
     fn drop_empty_group(&mut self, name: &str) {
-        let empty = |group: &Group| group.connections.is_empty() && group.users.is_empty();
+        let empty = |group: &Group<M>| group.connections.is_empty() && group.users.is_empty();
         if self.groups.get(name).is_some_and(empty) {
             self.groups.remove(name);
             trim(&mut self.groups);
@@ -366,7 +365,7 @@ impl Registry {
     }
 
     fn drop_empty_user(&mut self, name: &str) {
-        let empty = |user: &User| user.connections.is_empty() && user.groups.is_empty();
+        let empty = |user: &User<M>| user.connections.is_empty() && user.groups.is_empty();
         if self.users.get(name).is_some_and(empty) {
             self.users.remove(name);
             trim(&mut self.users);
@@ -374,7 +373,19 @@ impl Registry {
     }
 }
 
-impl User {
+impl<M> Default for User<M> {
+    fn default() -> Self {
+        Self { connections: Members::default(), groups: HashMap::new() }
+    }
+}
+
+impl<M> Default for Group<M> {
+    fn default() -> Self {
+        Self { connections: HashMap::new(), users: HashSet::new(), snapshot: None }
+    }
+}
+
+impl<M> User<M> {
     /// Groups whose time is over, and those beyond the newest that last.
     fn outdated_groups(&self, now: Instant) -> Vec<String> {
         let (live, over): (Vec<_>, Vec<_>) =

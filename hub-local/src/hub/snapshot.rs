@@ -5,26 +5,25 @@ use std::{collections::HashMap, sync::Arc};
 use tokio::time::Instant;
 
 use super::{
-    members::{Audience, in_memory_order, trim, trim_set},
+    members::{Audience, Member, in_memory_order, trim, trim_set},
     registry::{Group, User},
 };
-use crate::connection::Connection;
 
 #[derive(Debug)]
-pub(super) struct Snapshot {
-    pub(super) audience: Audience,
+pub(super) struct Snapshot<M> {
+    pub(super) audience: Audience<M>,
     /// The first time at which a user's membership ends.
     pub(super) until: Option<Instant>,
 }
 
 /// Everyone in a group, and the users who left it because their time is over.
-pub(super) fn collect(
-    group: &mut Group,
+pub(super) fn collect<M: Member>(
+    group: &mut Group<M>,
     name: &str,
-    users: &mut HashMap<String, User>,
+    users: &mut HashMap<String, User<M>>,
     now: Instant,
-) -> (Snapshot, Vec<String>) {
-    let mut members: HashMap<&str, &Arc<Connection>> =
+) -> (Snapshot<M>, Vec<String>) {
+    let mut members: HashMap<&str, &Arc<M>> =
         group.connections.iter().map(|(id, member)| (id.as_str(), &member.connection)).collect();
     let mut until = None;
     let mut over = Vec::new();
@@ -52,13 +51,13 @@ pub(super) fn collect(
         }
     }
     for user in group.users.iter().filter_map(|user| users.get(user)) {
-        members.extend(user.connections.iter().map(|it| (it.id.as_str(), it)));
+        members.extend(user.connections.iter().map(|it| (it.id(), it)));
     }
     (Snapshot { audience: in_memory_order(members.into_values().cloned()), until }, over)
 }
 
-pub(super) fn forget_snapshots<'a>(
-    groups: &mut HashMap<String, Group>,
+pub(super) fn forget_snapshots<'a, M>(
+    groups: &mut HashMap<String, Group<M>>,
     names: impl Iterator<Item = &'a String>,
 ) {
     for name in names {

@@ -21,12 +21,12 @@ pub(super) struct RestError {
     message: String,
     target: Option<&'static str>,
     allow: Option<&'static str>,
-    form: Form,
+    form: ErrorFormat,
 }
 
 /// How an error is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+enum ErrorFormat {
     /// As the version of the API writes it.
     OfVersion,
     /// As nothing but its message.
@@ -35,7 +35,7 @@ enum Form {
 
 impl RestError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        let (message, form) = (message.into(), Form::OfVersion);
+        let (message, form) = (message.into(), ErrorFormat::OfVersion);
         Self { status, code, message, target: None, allow: None, form }
     }
 
@@ -123,15 +123,15 @@ impl RestError {
 
     /// Writes the message alone, for callers that pass it on as it is.
     pub(super) fn in_text(self) -> Self {
-        Self { form: Form::Text, ..self }
+        Self { form: ErrorFormat::Text, ..self }
     }
 
     pub(super) fn into_response(self, version: ApiVersion) -> Response<Body> {
         let Self { status, code, message, target, allow, form } = self;
         tracing::debug!(status = status.as_u16(), code, message, "REST call refused");
         let mut response = match (version, form) {
-            (ApiVersion::V1, _) | (_, Form::Text) => body::text(status, message),
-            (ApiVersion::Preview2020 | ApiVersion::Dated, Form::OfVersion) => {
+            (ApiVersion::V1, _) | (_, ErrorFormat::Text) => body::text(status, message),
+            (ApiVersion::Preview2020 | ApiVersion::Dated, ErrorFormat::OfVersion) => {
                 let detail = Detail { code, message: &message, target };
                 body::json(status, serde_json::to_vec(&detail).unwrap_or_default())
             }

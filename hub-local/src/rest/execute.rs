@@ -8,14 +8,18 @@ use hub_core::names;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Answer, Call, error::RestError, filter::Filter, payload::Payload, segment, send};
+use super::{
+    call::{Call, RestResult},
+    error::RestError,
+    filter::Filter,
+    payload::Payload,
+    segment, send,
+};
 use crate::{
     body,
-    connection::ending::Ending,
+    connection::{Audience, Hub, ending::Ending},
     hub::{
-        Hub,
         broadcast::{self, Broadcast},
-        members::Audience,
         quota::Full,
     },
     state::State,
@@ -32,7 +36,7 @@ enum Command<M> {
 
 /// A command as it is written, in either spelling.
 #[derive(Deserialize)]
-struct Written<'a> {
+struct RawCommand<'a> {
     #[serde(borrow, alias = "Type")]
     r#type: Cow<'a, str>,
     #[serde(borrow, alias = "Message")]
@@ -44,7 +48,7 @@ struct Written<'a> {
 }
 
 /// Does the commands in their order. Who is meant is settled before the first.
-pub(super) async fn execute(call: Call<'_>) -> Answer {
+pub(super) async fn execute(call: Call<'_>) -> RestResult {
     let filter = call.query().first("filter").filter(|filter| !filter.trim().is_empty());
     let filter = filter.map(|text| Filter::parse(&text)).transpose();
     let filter = filter.map_err(|error| RestError::invalid("filter", error.to_string()))?;
@@ -77,7 +81,7 @@ impl Command<Payload> {
 }
 
 fn parse(body: &Bytes) -> Result<Vec<Command<Payload>>, RestError> {
-    let written: Vec<Written<'_>> = serde_json::from_slice(body)
+    let written: Vec<RawCommand<'_>> = serde_json::from_slice(body)
         .map_err(|error| RestError::invalid("body", error.to_string()))?;
     let numbered = written.into_iter().enumerate();
     numbered.map(|(index, written)| command(body, index, written)).collect()
@@ -86,7 +90,7 @@ fn parse(body: &Bytes) -> Result<Vec<Command<Payload>>, RestError> {
 fn command(
     body: &Bytes,
     index: usize,
-    written: Written<'_>,
+    written: RawCommand<'_>,
 ) -> Result<Command<Payload>, RestError> {
     let invalid = |message: &str| RestError::invalid("body", format!("command {index}: {message}"));
     let group = || -> Result<String, RestError> {
@@ -137,7 +141,7 @@ fn perform(
         Command::JoinGroup(group) => {
             for connection in audience.iter() {
                 // Those who have left meanwhile need no group.
-                state.join(|| hub.add_to_group(&connection.id, group))?;
+                state.hubs.join(|| hub.add_to_group(&connection.id, group))?;
             }
         }
         Command::LeaveGroup(group) => {

@@ -4,18 +4,22 @@ use http::{Response, StatusCode};
 use hub_core::rest_error;
 use serde::Serialize;
 
-use super::{Answer, Call, error::RestError};
+use super::{
+    call::{Call, RestResult},
+    error::RestError,
+};
 use crate::{
     body::{self, Body},
-    hub::{Hub, registry::Joined},
+    connection::Hub,
+    hub::registry::JoinOutcome,
 };
 
 const MAX_PAGE: usize = 200;
 
-pub(super) fn add(call: &Call<'_>, connection: &str, group: &str) -> Answer {
-    match call.state.join(|| call.hub.add_to_group(connection, group))? {
-        Joined::Done => Ok(body::empty(StatusCode::OK)),
-        Joined::Nobody => {
+pub(super) fn add(call: &Call<'_>, connection: &str, group: &str) -> RestResult {
+    match call.state.hubs.join(|| call.hub.add_to_group(connection, group))? {
+        JoinOutcome::Added => Ok(body::empty(StatusCode::OK)),
+        JoinOutcome::NoConnection => {
             Err(RestError::missing(rest_error::CONNECTION_NOT_FOUND, "no such connection"))
         }
     }
@@ -50,7 +54,7 @@ struct Member {
 
 /// One page of a group's connections, ordered by id. A continuation token is the last id seen, so
 /// pages stay right while members come and go.
-pub(super) fn list(call: &Call<'_>, group: &str) -> Answer {
+pub(super) fn list(call: &Call<'_>, group: &str) -> RestResult {
     let page_size = size(call, "maxpagesize")?.unwrap_or(MAX_PAGE);
     if !(1..=MAX_PAGE).contains(&page_size) {
         return Err(RestError::invalid("maxpagesize", "maxpagesize is from 1 to 200"));
@@ -78,7 +82,7 @@ pub(super) fn list(call: &Call<'_>, group: &str) -> Answer {
 }
 
 fn next_link(call: &Call<'_>, page_size: usize, top: usize, last: &str) -> String {
-    let (url, path) = (call.state.public_url(), call.parts.uri.path());
+    let (url, path) = (call.state.authority.public_url(), call.parts.uri.path());
     let mut link = format!("{url}{path}?");
     for name in ["api-version", "application"] {
         if let Some(value) = call.query().first(name) {

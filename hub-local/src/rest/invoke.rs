@@ -7,7 +7,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::ACCEPT};
 use hub_core::protocol::{Message, Outcome, Protocol, convert};
 use tokio::time::timeout;
 
-use super::{Answer, Call, error::RestError, send};
+use super::{
+    call::{Call, RestResult},
+    error::RestError,
+    send,
+};
 use crate::{body, delivery::outbox::Pushed};
 
 const GONE: &str = "the connection closed before it answered";
@@ -17,14 +21,14 @@ const PROTOCOL: HeaderName = HeaderName::from_static("x-asrs-client-invocation-p
 
 /// How the caller wants the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shape {
+enum ResultFormat {
     /// `{"result":…}`.
     Json,
     /// The client's completion as it was, for callers that name `application/octet-stream`.
     Framed,
 }
 
-impl Shape {
+impl ResultFormat {
     fn of(headers: &HeaderMap) -> Self {
         let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
         let mut types = accepted.flat_map(|value| value.split(','));
@@ -36,9 +40,9 @@ impl Shape {
 }
 
 /// Asks one client and waits for its answer. When the caller goes away, the call is forgotten.
-pub(super) async fn invoke(call: Call<'_>, connection: &str) -> Answer {
-    let limit = call.state.limits.client_result_timeout;
-    let shape = Shape::of(&call.parts.headers);
+pub(super) async fn invoke(call: Call<'_>, connection: &str) -> RestResult {
+    let limit = call.state.shared.limits.client_result_timeout;
+    let shape = ResultFormat::of(&call.parts.headers);
     let hub = Arc::clone(&call.hub);
     let payload = send::payload(call).await?;
     let unknown = || RestError::no_connection("no such connection");
@@ -47,7 +51,7 @@ pub(super) async fn invoke(call: Call<'_>, connection: &str) -> Answer {
     let id = waiting.id().to_owned();
     let protocol = connection.protocol();
     let message = payload.message(protocol, Some(id.clone()))?;
-    connection.dispatch.wake_reader();
+    connection.calls.wake_reader();
     match connection.send_message(&message) {
         Pushed::Queued => {}
         Pushed::Full | Pushed::Closed => return Err(RestError::no_connection(GONE)),
@@ -59,18 +63,18 @@ pub(super) async fn invoke(call: Call<'_>, connection: &str) -> Answer {
     }
 }
 
-fn answer(shape: Shape, protocol: Protocol, id: String, outcome: Outcome) -> Answer {
+fn answer(shape: ResultFormat, protocol: Protocol, id: String, outcome: Outcome) -> RestResult {
     match (shape, outcome) {
-        (Shape::Json, Outcome::Error(error)) => Err(RestError::by_client(error)),
+        (ResultFormat::Json, Outcome::Error(error)) => Err(RestError::by_client(error)),
         // The callers of this shape show the body to their users.
-        (Shape::Framed, Outcome::Error(error)) => Err(RestError::by_client(error).in_text()),
-        (Shape::Json, Outcome::Result(value)) => {
+        (ResultFormat::Framed, Outcome::Error(error)) => Err(RestError::by_client(error).in_text()),
+        (ResultFormat::Json, Outcome::Result(value)) => {
             let value = convert(&value, protocol, Protocol::Json)
                 .map_err(|error| RestError::by_client(error.to_string()))?;
             Ok(body::json(StatusCode::OK, result(&value)))
         }
-        (Shape::Json, Outcome::Void) => Ok(body::json(StatusCode::OK, "{}")),
-        (Shape::Framed, outcome) => {
+        (ResultFormat::Json, Outcome::Void) => Ok(body::json(StatusCode::OK, "{}")),
+        (ResultFormat::Framed, outcome) => {
             let completion = Message::Completion { invocation_id: id, outcome };
             let mut response = body::octets(StatusCode::OK, protocol.encode(&completion));
             let protocol = HeaderValue::from_static(protocol.name());
@@ -94,13 +98,13 @@ mod tests {
         let shape = |accept: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(ACCEPT, HeaderValue::from_static(accept));
-            Shape::of(&headers)
+            ResultFormat::of(&headers)
         };
 
-        assert_eq!(shape("application/octet-stream"), Shape::Framed);
-        assert_eq!(shape("text/plain, Application/Octet-Stream;q=0.9"), Shape::Framed);
-        assert_eq!(shape("application/json"), Shape::Json);
-        assert_eq!(shape("*/*"), Shape::Json);
-        assert_eq!(Shape::of(&HeaderMap::new()), Shape::Json);
+        assert_eq!(shape("application/octet-stream"), ResultFormat::Framed);
+        assert_eq!(shape("text/plain, Application/Octet-Stream;q=0.9"), ResultFormat::Framed);
+        assert_eq!(shape("application/json"), ResultFormat::Json);
+        assert_eq!(shape("*/*"), ResultFormat::Json);
+        assert_eq!(ResultFormat::of(&HeaderMap::new()), ResultFormat::Json);
     }
 }

@@ -7,9 +7,12 @@ use hub_core::{
 };
 use serde::Serialize;
 
-use super::{Answer, Call, error::RestError, segment};
+use super::{
+    call::{Call, RestResult},
+    error::RestError,
+    segment,
+};
 use crate::{
-    auth::signing_key,
     body::{self, Body},
     state::State,
 };
@@ -36,7 +39,7 @@ struct Token {
 }
 
 /// A token with which a client connects to the hub.
-pub(super) fn generate_token(call: &Call<'_>) -> Answer {
+pub(super) fn generate_token(call: &Call<'_>) -> RestResult {
     let user = call.query().first("userId").filter(|user| !user.is_empty());
     if let Some(user) = &user {
         segment::check("userId", names::check_user(user))?;
@@ -47,8 +50,8 @@ pub(super) fn generate_token(call: &Call<'_>) -> Answer {
         let message = format!("minutesToExpire must be {what}");
         return Err(RestError::invalid("minutesToExpire", message));
     }
-    let now = call.state.clock.unix_seconds();
-    let (url, hub) = (call.state.public_url(), call.hub.name());
+    let now = call.state.shared.clock.unix_seconds();
+    let (url, hub) = (call.state.authority.public_url(), call.hub.name());
     let claims = Claims {
         aud: client_url(&url, hub),
         iat: now,
@@ -56,7 +59,7 @@ pub(super) fn generate_token(call: &Call<'_>) -> Answer {
         exp: now + minutes * 60,
         user: user.as_deref(),
     };
-    let key = call.state.keys.first().ok_or_else(RestError::no_operation)?;
+    let key = call.state.authority.primary_key().ok_or_else(RestError::no_operation)?;
     let token = token::sign(&claims, key)
         .map_err(|error| RestError::invalid("userId", error.to_string()))?;
     if token.len() > MAX_TOKEN_CHARS {
@@ -75,8 +78,8 @@ struct AccessKey<'a> {
 
 /// The key that signed the caller's own token: it works for client tokens, and nobody learns a
 /// key that they did not have.
-pub(super) fn access_key(state: &State, bearer: Option<&str>) -> Answer {
-    let key = bearer.and_then(|token| signing_key(state, token));
+pub(super) fn access_key(state: &State, bearer: Option<&str>) -> RestResult {
+    let key = bearer.and_then(|token| state.authority.signing_key(token));
     let refused = || RestError::unauthorized("no key of this service signed the token".to_owned());
     let key = key.ok_or_else(refused)?;
     let signed = signature::sign(key, KEY_ID);

@@ -1,5 +1,6 @@
 //! The REST data plane: v1, 2020-10-01, and 2022-06-01 to 2024-12-01.
 
+mod call;
 mod connections;
 mod encodings;
 mod error;
@@ -22,46 +23,18 @@ use http::{HeaderMap, Response, StatusCode, request::Parts};
 use hub_core::{names, rest_error};
 
 use self::{
+    call::{Call, RestResult},
     error::RestError,
-    route::{Operation, Route, To},
+    route::{Operation, Route, Target},
     version::ApiVersion,
 };
 use crate::{
     auth::{self, Destination, host},
     body::{self, Body, RequestBody},
-    hub::Hub,
+    connection::Hub,
     query::Query,
     state::State,
 };
-
-/// A REST call whose token was checked.
-pub(crate) struct Call<'a> {
-    state: &'a Arc<State>,
-    hub: Arc<Hub>,
-    version: ApiVersion,
-    parts: &'a Parts,
-    body: RequestBody,
-}
-
-impl Call<'_> {
-    fn query(&self) -> Query<'_> {
-        Query::new(self.parts.uri.query())
-    }
-
-    /// What a client reads in its close message.
-    fn reason(&self) -> Option<String> {
-        self.query().first("reason").filter(|reason| !reason.is_empty())
-    }
-
-    /// A number of the query; `what` says which numbers there are.
-    fn number(&self, name: &'static str, what: &str) -> Result<Option<u64>, RestError> {
-        let Some(text) = self.query().first(name) else { return Ok(None) };
-        let invalid = |_| RestError::invalid(name, format!("{name} must be {what}"));
-        text.parse().map(Some).map_err(invalid)
-    }
-}
-
-type Answer = Result<Response<Body>, RestError>;
 
 /// Answers a REST call.
 pub(crate) async fn respond(
@@ -79,19 +52,21 @@ async fn perform(
     version: ApiVersion,
     parts: &Parts,
     body: RequestBody,
-) -> Answer {
-    let limit = state.limits.max_rest_header_bytes;
+) -> RestResult {
+    let limit = state.shared.limits.max_rest_header_bytes;
     if size(&parts.headers) > limit {
         return Err(RestError::headers(limit));
     }
     let path = parts.uri.path();
     let bearer = auth::bearer(&parts.headers).flatten();
-    auth::rest(state, bearer, Destination { host: host(parts), path })
+    state
+        .authority
+        .rest(bearer, Destination { host: host(parts), path })
         .map_err(RestError::unauthorized)?;
     match Route::of(&parts.method, path)? {
         Route::AccessKey => keys::access_key(state, bearer),
         Route::Hub { hub, operation } => {
-            let hub = state.hub(&with_application(hub, Query::new(parts.uri.query()))?);
+            let hub = state.hubs.hub(&with_application(hub, Query::new(parts.uri.query()))?);
             run(Call { state, hub, version, parts, body }, operation).await
         }
     }
@@ -114,7 +89,7 @@ fn with_application(hub: String, query: Query<'_>) -> Result<String, RestError> 
     Ok(hub)
 }
 
-async fn run(call: Call<'_>, operation: Operation) -> Answer {
+async fn run(call: Call<'_>, operation: Operation) -> RestResult {
     match operation {
         Operation::Send(to) => send::send(call, &to).await,
         Operation::Close(to) => Ok(send::close(&call, &to)),
@@ -144,16 +119,16 @@ async fn run(call: Call<'_>, operation: Operation) -> Answer {
     }
 }
 
-fn exists(hub: &Hub, to: &To) -> Answer {
+fn exists(hub: &Hub, to: &Target) -> RestResult {
     let (found, code, message) = match to {
-        To::Everyone => (true, "", ""),
-        To::Group(group) => {
+        Target::Everyone => (true, "", ""),
+        Target::Group(group) => {
             (!hub.group(group).is_empty(), rest_error::NO_GROUP, "the group has no connections")
         }
-        To::User(user) => {
+        Target::User(user) => {
             (!hub.user(user).is_empty(), rest_error::NO_USER, "the user has no connections")
         }
-        To::Connection(id) => {
+        Target::Connection(id) => {
             (hub.connection(id).is_some(), rest_error::NO_CONNECTION, "no such connection")
         }
     };

@@ -12,7 +12,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::encodings::Encodings;
-use crate::hub::{Hub, broadcast::Broadcast};
+use crate::{connection::Hub, hub::broadcast::Broadcast};
 
 const NO_ARGUMENTS: Bytes = Bytes::from_static(b"[]");
 

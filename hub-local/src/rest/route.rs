@@ -16,9 +16,9 @@ pub(super) enum Route {
 /// What can be done with a hub and what is in it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Operation {
-    Send(To),
-    Close(To),
-    Exists(To),
+    Send(Target),
+    Close(Target),
+    Exists(Target),
     Execute,
     GenerateToken,
     Invoke { connection: String },
@@ -37,7 +37,7 @@ pub(super) enum Operation {
 
 /// Whom an operation is about.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum To {
+pub(super) enum Target {
     Everyone,
     Group(String),
     User(String),
@@ -62,8 +62,8 @@ impl Route {
 
 fn operation(method: &Method, below: &[&str]) -> Result<Operation, RestError> {
     match below {
-        [] | [":send"] => post(method, Operation::Send(To::Everyone)),
-        [":closeConnections"] => post(method, Operation::Close(To::Everyone)),
+        [] | [":send"] => post(method, Operation::Send(Target::Everyone)),
+        [":closeConnections"] => post(method, Operation::Close(Target::Everyone)),
         [":execute"] => post(method, Operation::Execute),
         [":generateToken"] => post(method, Operation::GenerateToken),
         ["groups", group, below @ ..] => in_group(method, segment::group(group)?, below),
@@ -75,9 +75,9 @@ fn operation(method: &Method, below: &[&str]) -> Result<Operation, RestError> {
 
 fn in_group(method: &Method, group: String, below: &[&str]) -> Result<Operation, RestError> {
     match below {
-        [] => send_or_exists(method, To::Group(group)),
-        [":send"] => post(method, Operation::Send(To::Group(group))),
-        [":closeConnections"] => post(method, Operation::Close(To::Group(group))),
+        [] => send_or_exists(method, Target::Group(group)),
+        [":send"] => post(method, Operation::Send(Target::Group(group))),
+        [":closeConnections"] => post(method, Operation::Close(Target::Group(group))),
         ["connections"] => only(method, &Method::GET, Operation::ListGroup { group }, "GET"),
         ["connections", id] => membership(method, segment::connection(id)?, group),
         ["users", user] => user_membership(method, segment::user(user)?, group),
@@ -87,9 +87,9 @@ fn in_group(method: &Method, group: String, below: &[&str]) -> Result<Operation,
 
 fn of_user(method: &Method, user: String, below: &[&str]) -> Result<Operation, RestError> {
     match below {
-        [] => send_or_exists(method, To::User(user)),
-        [":send"] => post(method, Operation::Send(To::User(user))),
-        [":closeConnections"] => post(method, Operation::Close(To::User(user))),
+        [] => send_or_exists(method, Target::User(user)),
+        [":send"] => post(method, Operation::Send(Target::User(user))),
+        [":closeConnections"] => post(method, Operation::Close(Target::User(user))),
         ["groups"] => delete(method, Operation::RemoveUserFromAllGroups { user }),
         ["groups", group] => user_membership(method, user, segment::group(group)?),
         _ => Err(RestError::no_operation()),
@@ -103,9 +103,9 @@ fn of_connection(
 ) -> Result<Operation, RestError> {
     match below {
         [] if method == Method::DELETE => Ok(Operation::CloseConnection { connection }),
-        [] => send_or_exists(method, To::Connection(connection))
+        [] => send_or_exists(method, Target::Connection(connection))
             .map_err(|_| RestError::method("DELETE, GET, HEAD, POST")),
-        [":send"] => post(method, Operation::Send(To::Connection(connection))),
+        [":send"] => post(method, Operation::Send(Target::Connection(connection))),
         [":invoke"] => post(method, Operation::Invoke { connection }),
         ["groups"] => delete(method, Operation::RemoveFromAllGroups { connection }),
         ["groups", group] => membership(method, connection, segment::group(group)?),
@@ -122,7 +122,7 @@ fn of_connection(
 }
 
 /// The resource itself: a `POST` sends to it, as in v1.
-fn send_or_exists(method: &Method, to: To) -> Result<Operation, RestError> {
+fn send_or_exists(method: &Method, to: Target) -> Result<Operation, RestError> {
     match *method {
         Method::GET | Method::HEAD => Ok(Operation::Exists(to)),
         Method::POST => Ok(Operation::Send(to)),

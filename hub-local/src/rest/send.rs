@@ -11,40 +11,49 @@ use hub_core::protocol::Protocol;
 #[cfg(feature = "msgpack")]
 use hub_core::protocol::{Message, bundle};
 
-use super::{Answer, Call, error::RestError, payload::Payload, route::To};
+use super::{
+    call::{Call, RestResult},
+    error::RestError,
+    payload::Payload,
+    route::Target,
+};
 use crate::{
     body::{self, Body, Bounds},
-    hub::{broadcast, members::Audience},
+    connection::{Audience, Hub, ending::Ending},
+    hub::broadcast,
 };
 
 /// `202` once the message is in every outbox; nobody waits for a client. While all outboxes together
 /// hold too much the answer is held back a little, so that senders slow down.
-pub(super) async fn send(call: Call<'_>, to: &To) -> Answer {
+pub(super) async fn send(call: Call<'_>, to: &Target) -> RestResult {
     let excluded = excluded(&call);
     let (hub, state) = (Arc::clone(&call.hub), Arc::clone(call.state));
     let payload = payload(call).await?;
-    if *to == To::Everyone && excluded.is_empty() {
+    if *to == Target::Everyone && excluded.is_empty() {
         payload.broadcast(&hub)?.send_to_everyone(&hub);
     } else {
         let audience = audience(&hub, to);
         broadcast::send(&audience, &excluded, &payload.broadcast(&hub)?);
     }
-    state.settle().await;
+    state.hubs.settle().await;
     Ok(body::empty(StatusCode::ACCEPTED))
 }
 
 /// Closes everyone but the excluded.
-pub(super) fn close(call: &Call<'_>, to: &To) -> Response<Body> {
-    broadcast::close(&audience(&call.hub, to), &excluded(call), call.reason().as_deref());
+pub(super) fn close(call: &Call<'_>, to: &Target) -> Response<Body> {
+    let reason = call.reason();
+    for connection in broadcast::except(&audience(&call.hub, to), &excluded(call)) {
+        connection.end(Ending::by_service(reason.clone()));
+    }
     body::empty(StatusCode::NO_CONTENT)
 }
 
-fn audience(hub: &crate::hub::Hub, to: &To) -> Audience {
+fn audience(hub: &Hub, to: &Target) -> Audience {
     match to {
-        To::Everyone => hub.everyone(),
-        To::Group(group) => hub.group(group),
-        To::User(user) => hub.user(user),
-        To::Connection(id) => hub.connection(id).into_iter().collect(),
+        Target::Everyone => hub.everyone(),
+        Target::Group(group) => hub.group(group),
+        Target::User(user) => hub.user(user),
+        Target::Connection(id) => hub.connection(id).into_iter().collect(),
     }
 }
 
@@ -55,9 +64,9 @@ fn excluded(call: &Call<'_>) -> HashSet<String> {
 /// The message in the body of a call.
 pub(super) async fn payload(call: Call<'_>) -> Result<Payload, RestError> {
     match body(call).await? {
-        Received::Json(bytes) => Payload::parse(&bytes).map_err(|error| malformed(&error)),
+        MessageBody::Json(bytes) => Payload::parse(&bytes).map_err(|error| malformed(&error)),
         #[cfg(feature = "msgpack")]
-        Received::Bundle(entries) => {
+        MessageBody::Bundle(entries) => {
             Payload::of_bundle(entries).map_err(|error| RestError::invalid("body", error))
         }
     }
@@ -65,7 +74,7 @@ pub(super) async fn payload(call: Call<'_>) -> Result<Payload, RestError> {
 
 /// What a body may be.
 #[derive(Debug)]
-pub(super) enum Received {
+pub(super) enum MessageBody {
     /// JSON that is not checked yet.
     Json(Bytes),
     /// A message for the clients of each protocol.
@@ -74,13 +83,13 @@ pub(super) enum Received {
 }
 
 /// A body in any of the forms that a message may have.
-pub(super) async fn body(call: Call<'_>) -> Result<Received, RestError> {
+pub(super) async fn body(call: Call<'_>) -> Result<MessageBody, RestError> {
     #[cfg(feature = "msgpack")]
     if media_type(&call).eq_ignore_ascii_case(bundle::CONTENT_TYPE) {
         let bytes = read(call).await?;
-        return bundle::parse(&bytes).map(Received::Bundle).map_err(|error| malformed(&error));
+        return bundle::parse(&bytes).map(MessageBody::Bundle).map_err(|error| malformed(&error));
     }
-    json_body(call).await.map(Received::Json)
+    json_body(call).await.map(MessageBody::Json)
 }
 
 /// A body that must be JSON; what is in it is not checked yet.
@@ -98,7 +107,7 @@ fn media_type<'a>(call: &Call<'a>) -> &'a str {
 }
 
 async fn read(call: Call<'_>) -> Result<Bytes, RestError> {
-    let limits = &call.state.limits;
+    let limits = &call.state.shared.limits;
     let bounds = Bounds { size: limits.max_rest_body_bytes, time: limits.request_body_timeout };
     if call.parts.headers.get(CONTENT_ENCODING).is_some_and(|it| it != "identity") {
         return Err(RestError::content_encoding());

@@ -9,15 +9,15 @@ use hub_core::protocol::{Message, Outcome, Protocol};
 use serde_json::value::RawValue;
 
 use super::{
-    Answer, Call,
+    call::{Call, RestResult},
     encodings::Encodings,
     error::RestError,
-    send::{self, Received},
+    send::{self, MessageBody},
 };
 use crate::body::{self, Body};
 
 /// Sends one item, which is the whole body; with `completed=true` it is the last.
-pub(super) async fn send(call: Call<'_>, connection: &str, stream: String) -> Answer {
+pub(super) async fn send(call: Call<'_>, connection: &str, stream: String) -> RestResult {
     let last = completed(&call)?;
     let hub = Arc::clone(&call.hub);
     let item = item(send::body(call).await?)?;
@@ -60,13 +60,13 @@ fn completed(call: &Call<'_>) -> Result<bool, RestError> {
 }
 
 /// One value, its bytes as they are.
-fn item(body: Received) -> Result<Encodings, RestError> {
+fn item(body: MessageBody) -> Result<Encodings, RestError> {
     let item = match body {
-        Received::Json(body) => json_item(&body)
+        MessageBody::Json(body) => json_item(&body)
             .map(|item| Encodings::new(Protocol::Json, item))
             .map_err(|error| error.to_string()),
         #[cfg(feature = "msgpack")]
-        Received::Bundle(entries) => bundled_item(entries).map_err(str::to_owned),
+        MessageBody::Bundle(entries) => bundled_item(entries).map_err(str::to_owned),
     };
     item.map_err(|error| RestError::invalid("body", error))
 }

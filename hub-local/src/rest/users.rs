@@ -4,17 +4,20 @@ use std::time::Duration;
 
 use http::{Response, StatusCode};
 
-use super::{Answer, Call, error::RestError};
+use super::{
+    call::{Call, RestResult},
+    error::RestError,
+};
 use crate::body::{self, Body};
 
 /// `ttl` is in seconds; 0 is about the user's present connections only.
-pub(super) fn add(call: &Call<'_>, user: &str, group: &str) -> Answer {
+pub(super) fn add(call: &Call<'_>, user: &str, group: &str) -> RestResult {
     let ttl = call.number("ttl", "a number of seconds from 0")?.map(Duration::from_secs);
-    call.state.join(|| call.hub.add_user_to_group(user, group, ttl))?;
+    call.state.hubs.join(|| call.hub.add_user_to_group(user, group, ttl))?;
     Ok(body::empty(call.version.added_user()))
 }
 
-pub(super) fn is_member(call: &Call<'_>, user: &str, group: &str) -> Answer {
+pub(super) fn is_member(call: &Call<'_>, user: &str, group: &str) -> RestResult {
     if call.hub.is_user_in_group(user, group) {
         return Ok(body::empty(StatusCode::OK));
     }

@@ -6,36 +6,37 @@ use http::StatusCode;
 use hub_core::names;
 use tokio::time::Instant;
 
-use super::{
-    Transport,
-    negotiations::{self, Found, Open, Ticket},
-};
+use super::negotiations::{Negotiation, OpenTransport, TokenState};
 use crate::{
-    auth::{self, Identity},
-    connection::{Connection, Origin},
+    auth::identity::Identity,
+    connection::{Connection, Origin, acks::Acks, link::Transport},
     query::Query,
     random,
     state::State,
-    sync::lock,
     upstream::request::connection_headers,
 };
 
 /// Why a client is not let in.
 #[derive(Debug)]
-pub(crate) struct Refused {
+pub(crate) struct AdmissionError {
     pub(crate) status: StatusCode,
     pub(crate) text: String,
 }
 
-impl Refused {
+impl AdmissionError {
     pub(super) fn new(status: StatusCode, text: impl Into<String>) -> Self {
         Self { status, text: text.into() }
+    }
+
+    /// Another transport was used first.
+    pub(super) fn transport_changed() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "Cannot change transports mid-connection")
     }
 }
 
 /// What a client's request says that counts.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked<'a> {
+pub(super) struct ClientRequest<'a> {
     pub(super) query: Query<'a>,
     pub(super) token: Option<&'a str>,
     pub(super) host: Option<&'a str>,
@@ -43,180 +44,193 @@ pub(super) struct Asked<'a> {
 
 /// A client whose token is good.
 #[derive(Debug)]
-pub(super) struct Guest {
+pub(super) struct Principal {
     pub(super) hub: String,
     pub(super) identity: Identity,
 }
 
 /// Checks hub and token.
-pub(super) fn authenticate(state: &State, asked: Asked<'_>) -> Result<Guest, Refused> {
-    let Some(token) = asked.token else {
+pub(super) fn authenticate(
+    state: &State,
+    request: ClientRequest<'_>,
+) -> Result<Principal, AdmissionError> {
+    let Some(token) = request.token else {
         let text = "a client needs the access token that negotiate gave it";
-        return Err(Refused::new(StatusCode::UNAUTHORIZED, text));
+        return Err(AdmissionError::new(StatusCode::UNAUTHORIZED, text));
     };
-    let longest = state.limits.max_token_bytes;
+    let longest = state.shared.limits.max_token_bytes;
     if token.len() > longest {
         let text = format!("an access token has at most {longest} characters");
-        return Err(Refused::new(StatusCode::PAYLOAD_TOO_LARGE, text));
+        return Err(AdmissionError::new(StatusCode::PAYLOAD_TOO_LARGE, text));
     }
-    let hubs: Vec<String> = asked.query.all("hub").collect();
+    let hubs: Vec<String> = request.query.all("hub").collect();
     let [hub] = hubs.as_slice() else {
-        return Err(Refused::new(StatusCode::BAD_REQUEST, "the query needs exactly one `hub`"));
+        return Err(AdmissionError::new(
+            StatusCode::BAD_REQUEST,
+            "the query needs exactly one `hub`",
+        ));
     };
     names::check_hub(hub).map_err(|error| bad(&error))?;
     let hub = hub.to_ascii_lowercase();
-    let identity = auth::client(state, asked.token, asked.host, &hub)
-        .map_err(|text| Refused::new(StatusCode::UNAUTHORIZED, text))?;
+    let identity = state
+        .authority
+        .client(token, request.host, &hub)
+        .map_err(|text| AdmissionError::new(StatusCode::UNAUTHORIZED, text))?;
     if let Some(user) = &identity.user {
         names::check_user(user).map_err(|error| bad(&error))?;
     }
-    Ok(Guest { hub, identity })
+    Ok(Principal { hub, identity })
 }
 
 /// A service that stops takes no new clients.
-pub(super) fn check_open(state: &State) -> Result<(), Refused> {
-    if state.closing.is_cancelled() {
+pub(super) fn check_open(state: &State) -> Result<(), AdmissionError> {
+    if state.shared.closing.is_cancelled() {
         let text = "the service is stopping";
-        return Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, text));
+        return Err(AdmissionError::new(StatusCode::SERVICE_UNAVAILABLE, text));
     }
     Ok(())
 }
 
-fn bad(error: &names::NameError) -> Refused {
-    Refused::new(StatusCode::BAD_REQUEST, error.to_string())
+fn bad(error: &names::NameError) -> AdmissionError {
+    AdmissionError::new(StatusCode::BAD_REQUEST, error.to_string())
 }
 
 /// What a request's `id` stands for.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct Session {
     pub(super) token: String,
-    pub(super) found: Found,
-    ticket: Arc<Ticket>,
+    pub(super) state: TokenState,
+    negotiation: Arc<Negotiation>,
 }
 
-impl Known {
+impl Session {
     /// Whether another WebSocket may take over.
     pub(super) fn resumes(&self) -> bool {
-        self.ticket.resumes
+        self.negotiation.resumes
     }
 }
 
 /// Looks up a request's `id`, if it has one.
 pub(super) fn find(
     state: &State,
-    asked: Asked<'_>,
-    guest: &Guest,
-) -> Result<Option<Known>, Refused> {
-    let Some(token) = asked.query.first("id").filter(|token| !token.is_empty()) else {
+    request: ClientRequest<'_>,
+    principal: &Principal,
+) -> Result<Option<Session>, AdmissionError> {
+    let Some(token) = request.query.first("id").filter(|token| !token.is_empty()) else {
         return Ok(None);
     };
-    let mut negotiations = lock(&state.negotiations);
-    let Some((ticket, found)) = negotiations.find(&token, Instant::now()) else {
-        return Err(Refused::new(StatusCode::NOT_FOUND, "No Connection with that ID"));
+    let mut negotiations = state.negotiations.lock();
+    let Some((negotiation, found)) = negotiations.find(&token, Instant::now()) else {
+        return Err(AdmissionError::new(StatusCode::NOT_FOUND, "No Connection with that ID"));
     };
-    if ticket.hub != guest.hub || ticket.user != guest.identity.user {
-        if let Found::Waiting = found {
+    if negotiation.hub != principal.hub || negotiation.user != principal.identity.user {
+        if let TokenState::Pending = found {
             negotiations.forget(&token);
         }
         let text = "the connection was negotiated for another user or hub";
-        return Err(Refused::new(StatusCode::FORBIDDEN, text));
+        return Err(AdmissionError::new(StatusCode::FORBIDDEN, text));
     }
-    Ok(Some(Known { token, found, ticket }))
+    Ok(Some(Session { token, state: found, negotiation }))
 }
 
 /// A connection that is not open yet, and the negotiated token that it uses up.
 #[derive(Debug)]
 pub(super) struct Admission {
     pub(super) connection: Arc<Connection>,
-    place: Option<Place>,
+    lease: Option<Lease>,
 }
 
-/// A connection's place in the table of tokens; given free when the connection is over.
+/// A connection's lease in the table of tokens; given free when the connection is over.
 #[derive(Debug)]
-struct Place {
+struct Lease {
     state: Arc<State>,
     token: String,
-    open: Open,
+    open: OpenTransport,
 }
 
-impl Drop for Place {
+impl Drop for Lease {
     fn drop(&mut self) {
-        let mut negotiations = lock(&self.state.negotiations);
+        let mut negotiations = self.state.negotiations.lock();
         match &self.open {
-            Open::LongPolling(polls) if !polls.is_told() => {
+            OpenTransport::LongPolling(polls) if !polls.is_told() => {
                 polls.inbox.close();
-                let time = self.state.limits.connect_timeout;
+                let time = self.state.shared.limits.connect_timeout;
                 negotiations.end(&self.token, Instant::now(), time);
                 drop(negotiations);
-                negotiations::sweep(&self.state);
+                self.state.negotiations.sweep(&self.state.shared);
                 return;
             }
-            Open::LongPolling(polls) => polls.inbox.close(),
-            Open::ServerSentEvents(inbox) => inbox.close(),
-            Open::WebSocket(_) => {}
+            OpenTransport::LongPolling(polls) => polls.inbox.close(),
+            OpenTransport::ServerSentEvents(inbox) => inbox.close(),
+            OpenTransport::WebSocket(_) => {}
         }
         negotiations.forget(&self.token);
     }
 }
 
-/// Lets a guest in who negotiated: `open` is how its requests reach the connection.
+/// Lets a principal in who negotiated: `open` is how its requests reach the connection.
 pub(super) fn admit(
     state: &Arc<State>,
-    asked: Asked<'_>,
-    guest: Guest,
-    known: Known,
-    open: Open,
-) -> Result<Admission, Refused> {
+    request: ClientRequest<'_>,
+    principal: Principal,
+    session: Session,
+    open: OpenTransport,
+) -> Result<Admission, AdmissionError> {
     check_open(state)?;
-    let Known { token, ticket, .. } = known;
-    if !lock(&state.negotiations).open(&token, open.clone()) {
-        return Err(Refused::new(StatusCode::CONFLICT, ""));
+    let Session { token, negotiation, .. } = session;
+    if !state.negotiations.lock().open(&token, open.clone()) {
+        return Err(AdmissionError::new(StatusCode::CONFLICT, ""));
     }
-    let place = Place { state: Arc::clone(state), token, open };
-    let (transport, resumption) = match &place.open {
-        Open::WebSocket(resumption) => (Transport::WebSockets, resumption.clone()),
-        Open::ServerSentEvents(_) => (Transport::ServerSentEvents, None),
-        Open::LongPolling(_) => (Transport::LongPolling, None),
+    let lease = Lease { state: Arc::clone(state), token, open };
+    let (transport, acks) = match &lease.open {
+        OpenTransport::WebSocket(resumption) => {
+            (Transport::WebSockets, resumption.as_ref().map(|it| Arc::clone(&it.acks)))
+        }
+        OpenTransport::ServerSentEvents(_) => (Transport::ServerSentEvents, None),
+        OpenTransport::LongPolling(_) => (Transport::LongPolling, None),
     };
-    let connection = connection(state, asked, guest, ticket.connection_id.clone(), transport)?;
-    if let Some(resumption) = resumption {
-        connection.resumes(resumption);
-    }
-    Ok(Admission { connection, place: Some(place) })
+    let id = negotiation.connection_id.clone();
+    let connection = connection(state, request, principal, id, transport, acks)?;
+    Ok(Admission { connection, lease: Some(lease) })
 }
 
-/// Lets a guest in who did not negotiate.
+/// Lets a principal in who did not negotiate.
 pub(super) fn admit_directly(
     state: &Arc<State>,
-    asked: Asked<'_>,
-    guest: Guest,
+    request: ClientRequest<'_>,
+    principal: Principal,
     transport: Transport,
-) -> Result<Admission, Refused> {
+) -> Result<Admission, AdmissionError> {
     check_open(state)?;
-    let connection = connection(state, asked, guest, random::id(), transport)?;
-    Ok(Admission { connection, place: None })
+    let connection = connection(state, request, principal, random::id(), transport, None)?;
+    Ok(Admission { connection, lease: None })
 }
 
 fn connection(
     state: &Arc<State>,
-    asked: Asked<'_>,
-    guest: Guest,
+    request: ClientRequest<'_>,
+    principal: Principal,
     connection_id: String,
     transport: Transport,
-) -> Result<Arc<Connection>, Refused> {
-    let Guest { hub, identity } = guest;
-    let headers = connection_headers(&hub, &connection_id, &identity, asked.query, &state.keys)
-        .ok_or_else(|| {
-            Refused::new(StatusCode::BAD_REQUEST, "hub, user or query cannot be a header")
-        })?;
-    let hub = state.hub(&hub);
-    let origin = Origin { id: connection_id, identity, transport, headers };
-    Ok(Connection::new(Arc::clone(state), hub, origin))
+    acks: Option<Arc<Acks>>,
+) -> Result<Arc<Connection>, AdmissionError> {
+    let Principal { hub, identity } = principal;
+    let headers =
+        connection_headers(&hub, &connection_id, &identity, request.query, state.authority.keys())
+            .ok_or_else(|| {
+                AdmissionError::new(
+                    StatusCode::BAD_REQUEST,
+                    "hub, user or query cannot be a header",
+                )
+            })?;
+    let hub = state.hubs.hub(&hub);
+    let origin = Origin { id: connection_id, identity, transport, headers, acks };
+    Ok(Connection::new(Arc::clone(&state.shared), hub, origin))
 }
 
 impl Admission {
     /// The connection, and what must be kept until it is over.
     pub(super) fn open(self) -> (Arc<Connection>, impl Send + 'static) {
-        (self.connection, self.place)
+        (self.connection, self.lease)
     }
 }

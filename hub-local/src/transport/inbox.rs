@@ -1,16 +1,14 @@
 //! What a client posts, until its connection reads it: for transports whose requests only bring
 //! bytes.
 
-use std::{collections::VecDeque, sync::Mutex};
+use std::collections::VecDeque;
 
 use bytes::Bytes;
-use tokio::sync::{Mutex as Turn, Notify};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    body::{Bounds, ReadError, RequestBody, read},
-    sync::lock,
-};
+use crate::body::{Bounds, ReadError, RequestBody, read};
 
 /// Posts wait while this many bytes are not read yet, or as many as one of them may have.
 const FILLED: usize = 64 * 1024;
@@ -18,23 +16,23 @@ const FILLED: usize = 64 * 1024;
 /// The posts of one client, one after another.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
-    waiting: Mutex<Waiting>,
+    queue: Mutex<Queue>,
     /// Held while a request is being taken: posts are fair to each other.
-    turn: Turn<()>,
+    turn: tokio::sync::Mutex<()>,
     arrived: Notify,
     room: Notify,
     closed: CancellationToken,
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct Queue {
     posts: VecDeque<Bytes>,
     bytes: usize,
 }
 
 /// Why a post was not taken.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(super) enum PostError {
     Body(ReadError),
     /// The connection ended.
     Closed,
@@ -42,31 +40,31 @@ pub(super) enum Refusal {
 
 impl Inbox {
     /// Takes a request's body, as a whole or not at all, when it is its turn.
-    pub(super) async fn take(&self, body: RequestBody, bounds: Bounds) -> Result<(), Refusal> {
+    pub(super) async fn take(&self, body: RequestBody, bounds: Bounds) -> Result<(), PostError> {
         let taking = async {
             let _turn = self.turn.lock().await;
-            let bytes = read(body, bounds).await.map_err(Refusal::Body)?;
+            let bytes = read(body, bounds).await.map_err(PostError::Body)?;
             while !self.has_room(bounds.size) {
                 self.room.notified().await;
             }
             self.put(bytes);
             Ok(())
         };
-        self.closed.run_until_cancelled(taking).await.unwrap_or(Err(Refusal::Closed))
+        self.closed.run_until_cancelled(taking).await.unwrap_or(Err(PostError::Closed))
     }
 
     fn has_room(&self, size: usize) -> bool {
-        lock(&self.waiting).bytes < FILLED.min(size)
+        self.queue.lock().bytes < FILLED.min(size)
     }
 
     fn put(&self, bytes: Bytes) {
         if bytes.is_empty() {
             return;
         }
-        let mut waiting = lock(&self.waiting);
-        waiting.bytes += bytes.len();
-        waiting.posts.push_back(bytes);
-        drop(waiting);
+        let mut queue = self.queue.lock();
+        queue.bytes += bytes.len();
+        queue.posts.push_back(bytes);
+        drop(queue);
         self.arrived.notify_one();
     }
 
@@ -81,10 +79,10 @@ impl Inbox {
     }
 
     fn pop(&self) -> Option<Bytes> {
-        let mut waiting = lock(&self.waiting);
-        let bytes = waiting.posts.pop_front()?;
-        waiting.bytes -= bytes.len();
-        drop(waiting);
+        let mut queue = self.queue.lock();
+        let bytes = queue.posts.pop_front()?;
+        queue.bytes -= bytes.len();
+        drop(queue);
         self.room.notify_one();
         Some(bytes)
     }
@@ -136,7 +134,7 @@ mod tests {
 
         let refused = inbox.take(body(vec![0; 11]), Bounds { size: 10, ..BOUNDS }).await;
 
-        assert!(matches!(refused, Err(Refusal::Body(ReadError::TooLarge))));
+        assert!(matches!(refused, Err(PostError::Body(ReadError::TooLarge))));
         assert!(timeout(Duration::from_secs(1), inbox.next()).await.is_err());
     }
 
@@ -152,7 +150,7 @@ mod tests {
 
         inbox.close();
 
-        assert!(matches!(waiting.await.unwrap(), Err(Refusal::Closed)));
-        assert!(matches!(inbox.take(body(vec![3]), BOUNDS).await, Err(Refusal::Closed)));
+        assert!(matches!(waiting.await.unwrap(), Err(PostError::Closed)));
+        assert!(matches!(inbox.take(body(vec![3]), BOUNDS).await, Err(PostError::Closed)));
     }
 }

@@ -1,33 +1,30 @@
 //! Long polling: each request of the client waits for messages and takes all there are; the client
 //! posts its own. Nobody pings: a client that polls is alive.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{
     HeaderValue, Response, StatusCode,
     header::{CACHE_CONTROL, EXPIRES, PRAGMA},
 };
+use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, oneshot},
     time::{Instant, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Incoming, Source, inbox::Inbox};
+use super::inbox::Inbox;
 use crate::{
     body::{self, Body},
+    connection::link::{Incoming, Source},
     delivery::{batch::Batch, outbox::Outbox, sink::Sink},
-    sync::lock,
 };
 
 /// What a client hears that polls in vain.
 #[derive(Debug)]
-enum Answer {
+enum PollResponse {
     Messages(Bytes),
     /// Another poll took over, or the connection has ended.
     NoContent,
@@ -37,7 +34,7 @@ enum Answer {
 #[derive(Debug, Default)]
 pub(crate) struct Polls {
     pub(super) inbox: Arc<Inbox>,
-    desk: Mutex<Desk>,
+    state: Mutex<PollState>,
     /// A poll began or ended, for the one who watches for silence.
     watched: Notify,
     /// The same for the one who writes.
@@ -47,9 +44,9 @@ pub(crate) struct Polls {
 }
 
 #[derive(Debug)]
-struct Desk {
+struct PollState {
     /// The poll that waits, and its number.
-    open: Option<(u64, oneshot::Sender<Answer>)>,
+    open: Option<(u64, oneshot::Sender<PollResponse>)>,
     polls: u64,
     /// When the last poll ended.
     idle_since: Instant,
@@ -59,7 +56,7 @@ struct Desk {
     is_told: bool,
 }
 
-impl Default for Desk {
+impl Default for PollState {
     fn default() -> Self {
         let idle_since = Instant::now();
         Self { open: None, polls: 0, idle_since, is_over: false, is_told: false }
@@ -67,7 +64,7 @@ impl Default for Desk {
 }
 
 /// A poll that waits; dropping it, as when its client leaves, is the end of it.
-struct Waiting<'a> {
+struct PendingPoll<'a> {
     polls: &'a Polls,
     number: u64,
 }
@@ -89,34 +86,34 @@ impl Polls {
             Err(_) => answer.try_recv().ok(),
         };
         match answer {
-            Some(Answer::Messages(bytes)) => headed(body::octets(StatusCode::OK, bytes)),
-            Some(Answer::NoContent) => no_content(),
+            Some(PollResponse::Messages(bytes)) => headed(body::octets(StatusCode::OK, bytes)),
+            Some(PollResponse::NoContent) => no_content(),
             None => headed(body::plain(StatusCode::OK, "")),
         }
     }
 
-    fn begin(&self, sender: oneshot::Sender<Answer>) -> Option<Waiting<'_>> {
-        let mut desk = lock(&self.desk);
-        if desk.is_over {
-            desk.is_told = true;
+    fn begin(&self, sender: oneshot::Sender<PollResponse>) -> Option<PendingPoll<'_>> {
+        let mut state = self.state.lock();
+        if state.is_over {
+            state.is_told = true;
             return None;
         }
-        desk.polls += 1;
-        let number = desk.polls;
-        let overtaken = desk.open.replace((number, sender));
-        drop(desk);
+        state.polls += 1;
+        let number = state.polls;
+        let overtaken = state.open.replace((number, sender));
+        drop(state);
         if let Some((_, overtaken)) = overtaken {
             // An error means that it has just ended by itself.
-            let _ = overtaken.send(Answer::NoContent);
+            let _ = overtaken.send(PollResponse::NoContent);
         }
         self.watched.notify_one();
         self.wanted.notify_one();
-        Some(Waiting { polls: self, number })
+        Some(PendingPoll { polls: self, number })
     }
 
     /// Whether the client need not be told that the connection has ended.
     pub(super) fn is_told(&self) -> bool {
-        lock(&self.desk).is_told
+        self.state.lock().is_told
     }
 
     /// The client wants no more.
@@ -127,7 +124,7 @@ impl Polls {
     /// The client fell silent. If it comes back after all it learns that there is no such
     /// connection, not that the connection ended in order.
     fn give_up(&self) {
-        lock(&self.desk).is_told = true;
+        self.state.lock().is_told = true;
         self.left.cancel();
     }
 
@@ -135,8 +132,8 @@ impl Polls {
     async fn silent(&self, gap: Duration) {
         loop {
             let silent_at = {
-                let desk = lock(&self.desk);
-                desk.open.is_none().then(|| desk.idle_since + gap)
+                let state = self.state.lock();
+                state.open.is_none().then(|| state.idle_since + gap)
             };
             match silent_at {
                 Some(moment) if moment <= Instant::now() => return,
@@ -151,7 +148,7 @@ impl Polls {
 
     /// Waits until a poll is open.
     async fn ready(&self) -> io::Result<()> {
-        while lock(&self.desk).open.is_none() {
+        while self.state.lock().open.is_none() {
             tokio::select! {
                 () = self.wanted.notified() => {}
                 () = self.left.cancelled() => return Err(io::ErrorKind::NotConnected.into()),
@@ -162,37 +159,37 @@ impl Polls {
 
     /// Answers the open poll, or gives the bytes back.
     fn hand_over(&self, bytes: Bytes) -> Result<(), Bytes> {
-        let mut desk = lock(&self.desk);
-        let Some((_, poll)) = desk.open.take() else { return Err(bytes) };
-        match poll.send(Answer::Messages(bytes)) {
+        let mut state = self.state.lock();
+        let Some((_, poll)) = state.open.take() else { return Err(bytes) };
+        match poll.send(PollResponse::Messages(bytes)) {
             Ok(()) => {
-                desk.idle_since = Instant::now();
-                drop(desk);
+                state.idle_since = Instant::now();
+                drop(state);
                 self.watched.notify_one();
                 Ok(())
             }
-            Err(Answer::Messages(bytes)) => Err(bytes),
-            Err(Answer::NoContent) => Ok(()),
+            Err(PollResponse::Messages(bytes)) => Err(bytes),
+            Err(PollResponse::NoContent) => Ok(()),
         }
     }
 
     fn end(&self) {
-        let mut desk = lock(&self.desk);
-        desk.is_over = true;
-        if let Some((_, poll)) = desk.open.take() {
-            desk.is_told = poll.send(Answer::NoContent).is_ok();
+        let mut state = self.state.lock();
+        state.is_over = true;
+        if let Some((_, poll)) = state.open.take() {
+            state.is_told = poll.send(PollResponse::NoContent).is_ok();
         }
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for PendingPoll<'_> {
     fn drop(&mut self) {
-        let mut desk = lock(&self.polls.desk);
-        if desk.open.as_ref().is_some_and(|(number, _)| *number == self.number) {
-            desk.open = None;
-            desk.idle_since = Instant::now();
+        let mut state = self.polls.state.lock();
+        if state.open.as_ref().is_some_and(|(number, _)| *number == self.number) {
+            state.open = None;
+            state.idle_since = Instant::now();
         }
-        drop(desk);
+        drop(state);
         self.polls.watched.notify_one();
     }
 }

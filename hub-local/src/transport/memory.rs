@@ -5,8 +5,10 @@ use std::io;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::{Incoming, Source};
-use crate::delivery::{batch::Batch, sink::Sink};
+use crate::{
+    connection::link::{Incoming, Source},
+    delivery::{batch::Batch, sink::Sink},
+};
 
 /// Messages that a pipe holds; as on a socket, more wait at the sender.
 const PIPE: usize = 16;

@@ -6,23 +6,20 @@ use http::{Response, StatusCode};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::{
-    Transport,
-    negotiations::{self, Ticket},
-};
+use super::negotiations::Negotiation;
 use crate::{
     body::{self, Body},
+    connection::link::Transport,
     query::Query,
     random,
     state::State,
-    sync::lock,
 };
 
 const NEWEST_VERSION: i64 = 1;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Answer<'a> {
+struct NegotiateResponse<'a> {
     /// Never written as false: clients that did not ask must not see it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     use_stateful_reconnect: bool,
@@ -30,27 +27,27 @@ struct Answer<'a> {
     connection_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     connection_token: Option<&'a str>,
-    available_transports: [Available; 3],
+    available_transports: [AvailableTransport; 3],
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Available {
+struct AvailableTransport {
     transport: &'static str,
     transfer_formats: &'static [&'static str],
 }
 
 /// Clients try them in this order.
-fn available() -> [Available; 3] {
+fn available() -> [AvailableTransport; 3] {
     [Transport::WebSockets, Transport::ServerSentEvents, Transport::LongPolling].map(|transport| {
         let formats: &[_] =
             if transport.carries_binary() { &["Text", "Binary"] } else { &["Text"] };
-        Available { transport: transport.name(), transfer_formats: formats }
+        AvailableTransport { transport: transport.name(), transfer_formats: formats }
     })
 }
 
 #[derive(Serialize)]
-struct Refusal {
+struct ErrorResponse {
     error: String,
 }
 
@@ -64,17 +61,22 @@ pub(crate) fn answer(
     let version = match version(query) {
         Ok(version) => version,
         // Version errors are answers, not failures.
-        Err(error) => return to_response(&Refusal { error }),
+        Err(error) => return to_response(&ErrorResponse { error }),
     };
     let connection_id = random::id();
     let own_token = (version > 0).then(random::id);
     let token = own_token.clone().unwrap_or_else(|| connection_id.clone());
     let resumes = state.stateful_reconnect && asks_to_resume(query);
-    let ticket = Ticket { connection_id: connection_id.clone(), hub, user, resumes };
-    let until = Instant::now() + state.limits.connect_timeout;
-    lock(&state.negotiations).issue(token, ticket, until, state.limits.max_pending_negotiations);
-    negotiations::sweep(state);
-    to_response(&Answer {
+    let negotiation = Negotiation { connection_id: connection_id.clone(), hub, user, resumes };
+    let until = Instant::now() + state.shared.limits.connect_timeout;
+    state.negotiations.lock().issue(
+        token,
+        negotiation,
+        until,
+        state.shared.limits.max_pending_negotiations,
+    );
+    state.negotiations.sweep(&state.shared);
+    to_response(&NegotiateResponse {
         use_stateful_reconnect: resumes,
         negotiate_version: version,
         connection_id: &connection_id,
@@ -84,17 +86,17 @@ pub(crate) fn answer(
 }
 
 fn asks_to_resume(query: Query<'_>) -> bool {
-    query.first("useStatefulReconnect").is_some_and(|asked| asked.eq_ignore_ascii_case("true"))
+    query.first("useStatefulReconnect").is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
 fn version(query: Query<'_>) -> Result<i64, String> {
-    let Some(asked) = query.first("negotiateVersion") else { return Ok(0) };
-    match asked.parse::<i64>() {
+    let Some(text) = query.first("negotiateVersion") else { return Ok(0) };
+    match text.parse::<i64>() {
         Ok(version @ 0..) => Ok(version.min(NEWEST_VERSION)),
         Ok(_) => Err(format!(
-            "The client requested version '{asked}', but the server does not support this version."
+            "The client requested version '{text}', but the server does not support this version."
         )),
-        Err(_) => Err(format!("The client requested an invalid protocol version '{asked}'")),
+        Err(_) => Err(format!("The client requested an invalid protocol version '{text}'")),
     }
 }
 

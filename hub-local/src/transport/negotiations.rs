@@ -1,4 +1,4 @@
-//! Connections that were negotiated, by their secret token, from the ticket to the end.
+//! Connections that were negotiated, by their secret token, from the negotiation to the end.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -6,17 +6,22 @@ use std::{
     time::Duration,
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     runtime::Handle,
     time::{Instant, sleep_until},
 };
 
 use super::{inbox::Inbox, long_polling::Polls, websocket::resume::Resumption};
-use crate::{state::State, sync::lock};
+use crate::connection::shared::Shared;
 
-/// The table. Memory of a token ends with its connection, or with its time.
+/// The table, and the task that sweeps it.
 #[derive(Debug, Default)]
-pub(crate) struct Negotiations {
+pub(crate) struct Negotiations(Mutex<Table>);
+
+/// Memory of a token ends with its connection, or with its time.
+#[derive(Debug, Default)]
+pub(super) struct Table {
     by_token: HashMap<String, Entry>,
     /// Tokens that may have to go, with the end of their time; all have the same time, so the first
     /// ends first.
@@ -29,13 +34,13 @@ pub(crate) struct Negotiations {
 
 #[derive(Debug)]
 struct Entry {
-    ticket: Arc<Ticket>,
+    negotiation: Arc<Negotiation>,
     stage: Stage,
 }
 
 /// What a client got at negotiate.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Ticket {
+pub(crate) struct Negotiation {
     pub(crate) connection_id: String,
     pub(crate) hub: String,
     pub(crate) user: Option<String>,
@@ -46,20 +51,20 @@ pub(crate) struct Ticket {
 #[derive(Debug)]
 enum Stage {
     /// Not connected yet. Bytes may be there already.
-    Waiting {
+    Pending {
         until: Instant,
         inbox: Option<Arc<Inbox>>,
     },
-    Open(Open),
+    Open(OpenTransport),
     /// Ended, but its client has not been told.
-    Over {
+    Ended {
         until: Instant,
     },
 }
 
 /// An open connection, as the requests of its client reach it.
 #[derive(Clone, Debug)]
-pub(crate) enum Open {
+pub(crate) enum OpenTransport {
     /// With what a new socket needs to take over, if one may.
     WebSocket(Option<Arc<Resumption>>),
     ServerSentEvents(Arc<Inbox>),
@@ -68,19 +73,49 @@ pub(crate) enum Open {
 
 /// What a token stands for.
 #[derive(Clone, Debug)]
-pub(crate) enum Found {
-    Waiting,
-    Open(Open),
-    Over,
+pub(crate) enum TokenState {
+    Pending,
+    Open(OpenTransport),
+    Ended,
 }
 
 impl Negotiations {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Table> {
+        self.0.lock()
+    }
+
+    /// Starts a task that removes expired tokens until there are none, unless one runs.
+    pub(super) fn sweep(self: &Arc<Self>, shared: &Shared) {
+        // Without a runtime there is no service left.
+        let may_start = Handle::try_current().is_ok();
+        if !may_start || std::mem::replace(&mut self.lock().swept, true) {
+            return;
+        }
+        let (closing, weak) = (shared.closing.clone(), Arc::downgrade(self));
+        shared.tasks.spawn(closing.run_until_cancelled_owned(async move {
+            while let Some(negotiations) = weak.upgrade() {
+                let next = negotiations.lock().sweep(Instant::now());
+                drop(negotiations);
+                let Some(next) = next else { return };
+                sleep_until(next).await;
+            }
+        }));
+    }
+}
+
+impl Table {
     /// Remembers a new token until its time is over. With `most` that are not open the oldest goes:
     /// clients open theirs at once, so it is that of somebody who never will.
-    pub(super) fn issue(&mut self, token: String, ticket: Ticket, until: Instant, most: usize) {
+    pub(super) fn issue(
+        &mut self,
+        token: String,
+        negotiation: Negotiation,
+        until: Instant,
+        most: usize,
+    ) {
         while self.unopened >= most.max(1) && self.forget_oldest() {}
-        let stage = Stage::Waiting { until, inbox: None };
-        self.by_token.insert(token.clone(), Entry { ticket: Arc::new(ticket), stage });
+        let stage = Stage::Pending { until, inbox: None };
+        self.by_token.insert(token.clone(), Entry { negotiation: Arc::new(negotiation), stage });
         self.unopened += 1;
         self.order.push_back((until, token));
     }
@@ -117,31 +152,35 @@ impl Negotiations {
     }
 
     /// What this token stands for, and for whom.
-    pub(super) fn find(&mut self, token: &str, now: Instant) -> Option<(Arc<Ticket>, Found)> {
+    pub(super) fn find(
+        &mut self,
+        token: &str,
+        now: Instant,
+    ) -> Option<(Arc<Negotiation>, TokenState)> {
         self.expire(now);
         let entry = self.by_token.get(token)?;
         let found = match &entry.stage {
-            Stage::Waiting { .. } => Found::Waiting,
-            Stage::Open(open) => Found::Open(open.clone()),
-            Stage::Over { .. } => Found::Over,
+            Stage::Pending { .. } => TokenState::Pending,
+            Stage::Open(open) => TokenState::Open(open.clone()),
+            Stage::Ended { .. } => TokenState::Ended,
         };
-        Some((Arc::clone(&entry.ticket), found))
+        Some((Arc::clone(&entry.negotiation), found))
     }
 
     /// Where the bytes of a client go that has not said how it will listen.
     pub(super) fn inbox(&mut self, token: &str) -> Option<Arc<Inbox>> {
         match &mut self.by_token.get_mut(token)?.stage {
-            Stage::Waiting { inbox, .. } => Some(Arc::clone(inbox.get_or_insert_default())),
-            Stage::Open(Open::ServerSentEvents(inbox)) => Some(Arc::clone(inbox)),
-            Stage::Open(Open::LongPolling(polls)) => Some(Arc::clone(&polls.inbox)),
-            Stage::Open(Open::WebSocket(_)) | Stage::Over { .. } => None,
+            Stage::Pending { inbox, .. } => Some(Arc::clone(inbox.get_or_insert_default())),
+            Stage::Open(OpenTransport::ServerSentEvents(inbox)) => Some(Arc::clone(inbox)),
+            Stage::Open(OpenTransport::LongPolling(polls)) => Some(Arc::clone(&polls.inbox)),
+            Stage::Open(OpenTransport::WebSocket(_)) | Stage::Ended { .. } => None,
         }
     }
 
     /// The connection opens, once: `false` when another request was first.
-    pub(super) fn open(&mut self, token: &str, open: Open) -> bool {
+    pub(super) fn open(&mut self, token: &str, open: OpenTransport) -> bool {
         match self.by_token.get_mut(token) {
-            Some(Entry { stage: stage @ Stage::Waiting { .. }, .. }) => {
+            Some(Entry { stage: stage @ Stage::Pending { .. }, .. }) => {
                 *stage = Stage::Open(open);
                 self.unopened -= 1;
                 true
@@ -167,7 +206,7 @@ impl Negotiations {
         if matches!(entry.stage, Stage::Open(_)) {
             self.unopened += 1;
         }
-        entry.stage = Stage::Over { until };
+        entry.stage = Stage::Ended { until };
         self.order.push_back((until, token.to_owned()));
     }
 
@@ -175,7 +214,7 @@ impl Negotiations {
         while self.order.front().is_some_and(|(end, _)| *end <= now) {
             let Some((_, token)) = self.order.pop_front() else { return };
             let is_over = self.by_token.get(&token).is_some_and(|entry| match &entry.stage {
-                Stage::Waiting { until, .. } | Stage::Over { until } => *until <= now,
+                Stage::Pending { until, .. } | Stage::Ended { until } => *until <= now,
                 Stage::Open(_) => false,
             });
             if is_over {
@@ -185,29 +224,10 @@ impl Negotiations {
     }
 }
 
-/// Sees to it that tokens go when their time is over, also when nobody comes any more.
-pub(super) fn sweep(state: &Arc<State>) {
-    // Without a runtime there is no service left.
-    let may_start = Handle::try_current().is_ok();
-    if !may_start || std::mem::replace(&mut lock(&state.negotiations).swept, true) {
-        return;
-    }
-    // The service outlives its task, not the other way round.
-    let (closing, weak) = (state.closing.clone(), Arc::downgrade(state));
-    state.tasks.spawn(closing.run_until_cancelled_owned(async move {
-        while let Some(state) = weak.upgrade() {
-            let next = lock(&state.negotiations).sweep(Instant::now());
-            drop(state);
-            let Some(next) = next else { return };
-            sleep_until(next).await;
-        }
-    }));
-}
-
 impl Stage {
     /// Nobody will read what was sent.
     fn close(self) {
-        if let Self::Waiting { inbox: Some(inbox), .. } = self {
+        if let Self::Pending { inbox: Some(inbox), .. } = self {
             inbox.close();
         }
     }
@@ -219,21 +239,21 @@ mod tests {
 
     const TIME: Duration = Duration::from_secs(15);
 
-    fn table(now: Instant, tokens: &[&str]) -> Negotiations {
-        let mut negotiations = Negotiations::default();
+    fn table(now: Instant, tokens: &[&str]) -> Table {
+        let mut negotiations = Table::default();
         for token in tokens {
-            let ticket = Ticket {
+            let negotiation = Negotiation {
                 connection_id: "c".to_owned(),
                 hub: "chat".to_owned(),
                 user: None,
                 resumes: false,
             };
-            negotiations.issue((*token).to_owned(), ticket, now + TIME, 1000);
+            negotiations.issue((*token).to_owned(), negotiation, now + TIME, 1000);
         }
         negotiations
     }
 
-    fn found(negotiations: &mut Negotiations, token: &str, now: Instant) -> Option<Found> {
+    fn found(negotiations: &mut Table, token: &str, now: Instant) -> Option<TokenState> {
         negotiations.find(token, now).map(|(_, found)| found)
     }
 
@@ -242,11 +262,11 @@ mod tests {
         let now = Instant::now();
         let mut negotiations = table(now, &["a", "b"]);
 
-        assert!(matches!(found(&mut negotiations, "a", now), Some(Found::Waiting)));
-        assert!(negotiations.open("a", Open::WebSocket(None)));
-        assert!(!negotiations.open("a", Open::WebSocket(None)));
+        assert!(matches!(found(&mut negotiations, "a", now), Some(TokenState::Pending)));
+        assert!(negotiations.open("a", OpenTransport::WebSocket(None)));
+        assert!(!negotiations.open("a", OpenTransport::WebSocket(None)));
         assert!(found(&mut negotiations, "b", now + TIME).is_none());
-        assert!(matches!(found(&mut negotiations, "a", now + TIME), Some(Found::Open(_))));
+        assert!(matches!(found(&mut negotiations, "a", now + TIME), Some(TokenState::Open(_))));
         negotiations.forget("a");
         assert!(found(&mut negotiations, "a", now).is_none());
         assert!(negotiations.order.is_empty());
@@ -257,7 +277,7 @@ mod tests {
         let now = Instant::now();
         let tokens: Vec<_> = (0..1000).map(|number| number.to_string()).collect();
         let mut negotiations = table(now, &tokens.iter().map(String::as_str).collect::<Vec<_>>());
-        assert!(negotiations.open("7", Open::WebSocket(None)));
+        assert!(negotiations.open("7", OpenTransport::WebSocket(None)));
 
         assert_eq!(negotiations.sweep(now), Some(now + TIME));
         assert!(negotiations.order.capacity() >= 1000);
@@ -265,19 +285,19 @@ mod tests {
 
         assert_eq!(negotiations.order.capacity(), 0);
         assert!(negotiations.by_token.capacity() < 10);
-        assert!(matches!(found(&mut negotiations, "7", now + TIME), Some(Found::Open(_))));
+        assert!(matches!(found(&mut negotiations, "7", now + TIME), Some(TokenState::Open(_))));
     }
 
     #[test]
     fn an_ended_connection_is_remembered_for_its_own_time() {
         let now = Instant::now();
         let mut negotiations = table(now, &["a"]);
-        negotiations.open("a", Open::LongPolling(Arc::default()));
+        negotiations.open("a", OpenTransport::LongPolling(Arc::default()));
         let later = now + Duration::from_secs(10);
 
         negotiations.end("a", later, TIME);
 
-        assert!(matches!(found(&mut negotiations, "a", now + TIME), Some(Found::Over)));
+        assert!(matches!(found(&mut negotiations, "a", now + TIME), Some(TokenState::Ended)));
         assert!(found(&mut negotiations, "a", later + TIME).is_none());
         assert!(negotiations.by_token.is_empty());
         assert!(negotiations.order.is_empty());
@@ -291,7 +311,7 @@ mod tests {
         let taken = negotiations.inbox("a").unwrap();
 
         assert!(Arc::ptr_eq(&early, &taken));
-        negotiations.open("a", Open::WebSocket(None));
+        negotiations.open("a", OpenTransport::WebSocket(None));
         assert!(negotiations.inbox("a").is_none());
         assert!(negotiations.inbox("unknown").is_none());
     }

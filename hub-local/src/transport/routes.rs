@@ -6,18 +6,17 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header::ACCEPT
 use hyper::upgrade::OnUpgrade;
 
 use super::{
-    Transport,
-    admission::{self, Asked, Refused},
+    admission::{self, AdmissionError, ClientRequest},
     cors, http_requests,
     memory::{self, MemoryConnection},
     negotiate,
-    negotiations::Open,
+    negotiations::OpenTransport,
     websocket::{self, upgrade},
 };
 use crate::{
     auth,
     body::{self, Body, RequestBody},
-    connection,
+    connection::{life, link::Transport},
     descriptors::{Crowded, NO_ROOM},
     query::Query,
     serve::HangUp,
@@ -54,7 +53,7 @@ pub(crate) async fn respond(
     } else {
         let answer = match route {
             _ if parts.extensions.get::<Crowded>().is_some() => {
-                Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, NO_ROOM))
+                Err(AdmissionError::new(StatusCode::SERVICE_UNAVAILABLE, NO_ROOM))
             }
             ClientRoute::Negotiate => negotiate(state, &parts),
             ClientRoute::Connect => connect(state, parts, body).await,
@@ -65,28 +64,28 @@ pub(crate) async fn respond(
     response
 }
 
-fn refusal(refused: &Refused) -> Response<Body> {
+fn refusal(refused: &AdmissionError) -> Response<Body> {
     tracing::debug!(status = refused.status.as_u16(), reason = refused.text, "client refused");
     body::plain(refused.status, refused.text.clone())
 }
 
-fn negotiate(state: &Arc<State>, parts: &Parts) -> Result<Response<Body>, Refused> {
+fn negotiate(state: &Arc<State>, parts: &Parts) -> Result<Response<Body>, AdmissionError> {
     if parts.method != Method::POST {
-        return Err(Refused::new(StatusCode::METHOD_NOT_ALLOWED, ""));
+        return Err(AdmissionError::new(StatusCode::METHOD_NOT_ALLOWED, ""));
     }
     let query = Query::new(parts.uri.query());
     let token = auth::bearer(&parts.headers).flatten();
-    let asked = Asked { query, token, host: auth::host(parts) };
-    let guest = admission::authenticate(state, asked)?;
+    let request = ClientRequest { query, token, host: auth::host(parts) };
+    let principal = admission::authenticate(state, request)?;
     admission::check_open(state)?;
-    Ok(negotiate::answer(state, query, guest.hub, guest.identity.user))
+    Ok(negotiate::answer(state, query, principal.hub, principal.identity.user))
 }
 
 async fn connect(
     state: &Arc<State>,
     mut parts: Parts,
     body: RequestBody,
-) -> Result<Response<Body>, Refused> {
+) -> Result<Response<Body>, AdmissionError> {
     let hang_up = parts.extensions.get::<HangUp>().cloned();
     let upgrading = upgrading(&mut parts);
     let is_get = parts.method == Method::GET;
@@ -98,19 +97,19 @@ async fn connect(
         Some(token) => token,
         None => in_query.as_deref().filter(|_| is_upgrade || is_events),
     };
-    let asked = Asked { query, token, host: auth::host(&parts) };
-    let guest = admission::authenticate(state, asked)?;
+    let request = ClientRequest { query, token, host: auth::host(&parts) };
+    let principal = admission::authenticate(state, request)?;
     match parts.method {
-        Method::POST => http_requests::post(state, asked, &guest, &parts.headers, body).await,
-        Method::GET if is_events => http_requests::events(state, asked, guest, hang_up),
+        Method::POST => http_requests::post(state, request, &principal, &parts.headers, body).await,
+        Method::GET if is_events => http_requests::events(state, request, principal, hang_up),
         Method::GET if is_upgrade => {
             // What waits for a WebSocket is bounded by its outbox.
             hang_up.iter().for_each(HangUp::unhurried);
-            websocket::connect::connect(state, asked, guest, &parts.headers, upgrading)
+            websocket::connect::connect(state, request, principal, &parts.headers, upgrading)
         }
-        Method::GET => http_requests::poll(state, asked, guest).await,
-        Method::DELETE => http_requests::delete(state, asked, &guest),
-        _ => Err(Refused::new(StatusCode::METHOD_NOT_ALLOWED, "")),
+        Method::GET => http_requests::poll(state, request, principal).await,
+        Method::DELETE => http_requests::delete(state, request, &principal),
+        _ => Err(AdmissionError::new(StatusCode::METHOD_NOT_ALLOWED, "")),
     }
 }
 
@@ -126,22 +125,24 @@ pub(crate) fn connect_memory(
     state: &Arc<State>,
     url: &Uri,
     token: &str,
-) -> Result<MemoryConnection, Refused> {
+) -> Result<MemoryConnection, AdmissionError> {
     if ClientRoute::of(url.path()) != Some(ClientRoute::Connect) {
-        return Err(Refused::new(StatusCode::NOT_FOUND, "the path of a client is /client/"));
+        return Err(AdmissionError::new(StatusCode::NOT_FOUND, "the path of a client is /client/"));
     }
     let host = url.authority().map(http::uri::Authority::as_str);
-    let asked = Asked { query: Query::new(url.query()), token: Some(token), host };
-    let guest = admission::authenticate(state, asked)?;
-    let admission = match admission::find(state, asked, &guest)? {
-        Some(known) => admission::admit(state, asked, guest, known, Open::WebSocket(None))?,
-        None => admission::admit_directly(state, asked, guest, Transport::Memory)?,
+    let request = ClientRequest { query: Query::new(url.query()), token: Some(token), host };
+    let principal = admission::authenticate(state, request)?;
+    let admission = match admission::find(state, request, &principal)? {
+        Some(session) => {
+            admission::admit(state, request, principal, session, OpenTransport::WebSocket(None))?
+        }
+        None => admission::admit_directly(state, request, principal, Transport::Memory)?,
     };
     let (client, mut source, mut sink) = memory::pipe();
-    state.tasks.spawn(async move {
-        let (connection, place) = admission.open();
-        connection::run(connection, &mut source, &mut sink).await;
-        drop(place);
+    state.shared.tasks.spawn(async move {
+        let (connection, lease) = admission.open();
+        life::run(connection, &mut source, &mut sink).await;
+        drop(lease);
     });
     Ok(client)
 }

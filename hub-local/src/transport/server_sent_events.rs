@@ -11,9 +11,10 @@ use http::{
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Incoming, Source, inbox::Inbox};
+use super::inbox::Inbox;
 use crate::{
     body::{self, Body},
+    connection::link::{Incoming, Source},
     delivery::{batch::Batch, frame::Frame, sink::Sink},
 };
 

@@ -6,15 +6,16 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use hub_core::upstream::MESSAGES;
 
-use super::{UpstreamError, guard::RefusedAddress};
-use crate::connection::Connection;
+use super::{Upstream, UpstreamError, guard::RefusedAddress};
 
 /// What of an answer is shown, in bytes.
 const SHOWN: usize = 200;
 
 /// A call, for the log.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Called<'a> {
+pub(crate) struct CallRecord<'a> {
+    pub(crate) connection: &'a str,
+    pub(crate) hub: &'a str,
     pub(crate) category: &'static str,
     pub(crate) event: &'a str,
     /// Whether a client waits for the answer: then everything but 200 and 204 is an error to it.
@@ -24,25 +25,19 @@ pub(crate) struct Called<'a> {
 
 /// Logs how a call went.
 pub(crate) fn log(
-    connection: &Connection,
-    called: Called<'_>,
+    record: CallRecord<'_>,
+    upstream: Option<&dyn Upstream>,
     answer: &Result<Response<Bytes>, UpstreamError>,
 ) {
     match answer {
-        Ok(answer) if is_fine(answer.status(), called.is_invoke) => {
-            let (id, hub) = (connection.id.as_str(), connection.hub.name());
-            let milliseconds = called.took.as_millis();
-            tracing::debug!(
-                connection = id,
-                hub,
-                event = called.event,
-                milliseconds,
-                "upstream call"
-            );
+        Ok(answer) if is_fine(answer.status(), record.is_invoke) => {
+            let CallRecord { connection, hub, event, took, .. } = record;
+            let milliseconds = took.as_millis();
+            tracing::debug!(connection, hub, event, milliseconds, "upstream call");
         }
-        Ok(answer) => log_refused(connection, called, answer),
-        Err(UpstreamError::NoTemplate) => log_unmatched(connection, called),
-        Err(error) => log_failed(connection, called, error),
+        Ok(answer) => log_refused(record, upstream, answer),
+        Err(UpstreamError::NoTemplate) => log_unmatched(record, upstream),
+        Err(error) => log_failed(record, upstream, error),
     }
 }
 
@@ -53,28 +48,28 @@ fn is_fine(status: StatusCode, is_invoke: bool) -> bool {
     }
 }
 
-fn log_refused(connection: &Connection, called: Called<'_>, answer: &Response<Bytes>) {
+fn log_refused(record: CallRecord<'_>, upstream: Option<&dyn Upstream>, answer: &Response<Bytes>) {
     let status = answer.status();
     tracing::warn!(
-        connection = connection.id,
-        hub = connection.hub.name(),
-        event = called.event,
-        url = url(connection, called),
+        connection = record.connection,
+        hub = record.hub,
+        event = record.event,
+        url = url(record, upstream),
         status = status.as_u16(),
-        milliseconds = called.took.as_millis(),
+        milliseconds = record.took.as_millis(),
         answer = beginning(answer.body()),
         check = check_status(status),
         "upstream call was not accepted"
     );
 }
 
-fn log_failed(connection: &Connection, called: Called<'_>, error: &UpstreamError) {
+fn log_failed(record: CallRecord<'_>, upstream: Option<&dyn Upstream>, error: &UpstreamError) {
     tracing::warn!(
-        connection = connection.id,
-        hub = connection.hub.name(),
-        event = called.event,
-        url = url(connection, called),
-        milliseconds = called.took.as_millis(),
+        connection = record.connection,
+        hub = record.hub,
+        event = record.event,
+        url = url(record, upstream),
+        milliseconds = record.took.as_millis(),
         error = with_sources(error),
         check = check_error(error),
         "upstream call failed"
@@ -82,10 +77,9 @@ fn log_failed(connection: &Connection, called: Called<'_>, error: &UpstreamError
 }
 
 /// An app that wants messages only has no template for connections, so these are no warnings.
-fn log_unmatched(connection: &Connection, called: Called<'_>) {
-    let (id, hub) = (connection.id.as_str(), connection.hub.name());
-    let Called { category, event, .. } = called;
-    let (text, check) = match connection.state.upstream {
+fn log_unmatched(record: CallRecord<'_>, upstream: Option<&dyn Upstream>) {
+    let CallRecord { connection, hub, category, event, .. } = record;
+    let (text, check) = match upstream {
         Some(_) => (
             "no upstream template takes this event",
             "the hub, category and event rules of the templates; the case of names counts",
@@ -93,17 +87,15 @@ fn log_unmatched(connection: &Connection, called: Called<'_>) {
         None => ("there is no upstream for this event", "whether an upstream is configured"),
     };
     if category == MESSAGES {
-        tracing::warn!(connection = id, hub, category, event, check, "{text}");
+        tracing::warn!(connection, hub, category, event, check, "{text}");
     } else {
-        tracing::info!(connection = id, hub, category, event, check, "{text}");
+        tracing::info!(connection, hub, category, event, check, "{text}");
     }
 }
 
-fn url(connection: &Connection, called: Called<'_>) -> String {
-    let upstream = connection.state.upstream.as_ref();
-    let hub = connection.hub.name();
+fn url(record: CallRecord<'_>, upstream: Option<&dyn Upstream>) -> String {
     upstream
-        .and_then(|upstream| upstream.address(hub, called.category, called.event))
+        .and_then(|upstream| upstream.address(record.hub, record.category, record.event))
         .unwrap_or_else(|| "in this process".to_owned())
 }
 

@@ -1,10 +1,6 @@
 //! Upstreams behind URLs.
 
-use std::{
-    fmt,
-    sync::{Arc, PoisonError, RwLock},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -15,10 +11,13 @@ use hub_core::{
     upstream::{CATEGORY, EVENT, HUB},
 };
 use hyper::body::Incoming;
+use parking_lot::RwLock;
 use tokio::time::timeout;
 
 use super::{
-    Template, TemplateError, Upstream, UpstreamError, client::UpstreamClient, template::Event,
+    Upstream, UpstreamError,
+    client::UpstreamClient,
+    template::{Event, Template, TemplateError},
 };
 
 const TIME_OUT: Duration = Duration::from_secs(100);
@@ -75,13 +74,13 @@ impl HttpUpstream {
     /// Replaces all templates at once. Calls that run are not disturbed.
     pub fn replace(&self, templates: impl IntoIterator<Item = Template>) {
         let templates = templates.into_iter().collect();
-        *self.templates.write().unwrap_or_else(PoisonError::into_inner) = templates;
+        *self.templates.write() = templates;
     }
 
     /// The templates as they are now.
     #[must_use]
     pub fn templates(&self) -> Arc<[Template]> {
-        Arc::clone(&self.templates.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.templates.read())
     }
 
     fn url(&self, headers: &HeaderMap) -> Result<Uri, UpstreamError> {

@@ -1,11 +1,12 @@
 //! Where the events of clients go.
 
+pub(crate) mod call;
 mod client;
 pub(crate) mod explain;
 mod guard;
-mod http_upstream;
+pub(crate) mod http_upstream;
 pub(crate) mod request;
-mod template;
+pub(crate) mod template;
 
 use std::sync::Arc;
 
@@ -13,11 +14,6 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
 use hub_core::names::NameError;
-
-pub use self::{
-    http_upstream::HttpUpstream,
-    template::{Template, TemplateError},
-};
 
 /// The application that answers the events of clients.
 ///

@@ -13,7 +13,8 @@ use hub_core::{
 };
 use serde::Serialize;
 
-use crate::{auth::Identity, connection::calls::Call, query::Query};
+use super::call::Call;
+use crate::{auth::identity::Identity, query::Query};
 
 /// What every call of one connection says. `None` when a value cannot be a header.
 pub(crate) fn connection_headers(
@@ -111,7 +112,7 @@ fn post(headers: HeaderMap, body: Bytes) -> Request<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::Terms;
+    use crate::auth::terms::Terms;
 
     fn headers(identity: &Identity, query: &str) -> HeaderMap {
         let keys = [

@@ -5,12 +5,22 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-pub(crate) use loom::sync::{Mutex, MutexGuard};
+pub(crate) use loom::sync::MutexGuard;
 
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    match mutex.lock() {
-        Ok(guard) => guard,
-        Err(poisoned) => poisoned.into_inner(),
+/// Locks as those of parking_lot: without poisoning.
+#[derive(Debug, Default)]
+pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
+
+impl<T> Mutex<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(loom::sync::Mutex::new(value))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        match self.0.lock() {
+            Ok(guard) => guard,
+            Err(poisoned) => poisoned.into_inner(),
+        }
     }
 }
 
@@ -146,7 +156,7 @@ impl Notify {
 
     pub(crate) fn notify_waiters(&self) {
         let wakers = {
-            let mut waiters = lock(&self.0);
+            let mut waiters = self.0.lock();
             waiters.round += 1;
             std::mem::take(&mut waiters.wakers)
         };
@@ -154,7 +164,7 @@ impl Notify {
     }
 
     pub(crate) fn notified(&self) -> Notified<'_> {
-        Notified { notify: self, round: lock(&self.0).round }
+        Notified { notify: self, round: self.0.lock().round }
     }
 }
 
@@ -167,7 +177,7 @@ impl Future for Notified<'_> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let mut waiters = lock(&self.notify.0);
+        let mut waiters = self.notify.0.lock();
         if waiters.round > self.round {
             return Poll::Ready(());
         }

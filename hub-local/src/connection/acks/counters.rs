@@ -21,28 +21,28 @@ pub(crate) fn is_counted(message: &Message) -> bool {
 
 /// What was sent, kept until the other side says that it has it.
 #[derive(Debug)]
-pub(crate) struct Sent {
-    kept: VecDeque<Kept>,
+pub(crate) struct SentMessages {
+    kept: VecDeque<Unacknowledged>,
     bytes: usize,
     /// The id of the next message.
     next: u64,
 }
 
 #[derive(Debug)]
-struct Kept {
+struct Unacknowledged {
     frame: Frame,
     /// The ids of the messages in it.
     first: u64,
     last: u64,
 }
 
-impl Default for Sent {
+impl Default for SentMessages {
     fn default() -> Self {
         Self { kept: VecDeque::new(), bytes: 0, next: 1 }
     }
 }
 
-impl Sent {
+impl SentMessages {
     /// Keeps a frame with this many counted messages.
     pub(crate) fn keep(&mut self, frame: Frame, messages: u64) {
         if messages == 0 {
@@ -51,7 +51,7 @@ impl Sent {
         let first = self.next;
         self.next += messages;
         self.bytes += frame.bytes().len();
-        self.kept.push_back(Kept { frame, first, last: self.next - 1 });
+        self.kept.push_back(Unacknowledged { frame, first, last: self.next - 1 });
     }
 
     /// The other side has everything up to this id.
@@ -81,7 +81,7 @@ impl Sent {
 
 /// What was received.
 #[derive(Debug)]
-pub(crate) struct Received {
+pub(crate) struct ReceivedMessages {
     /// The id of the message that comes next.
     next: u64,
     /// The highest id that was acted on.
@@ -91,15 +91,15 @@ pub(crate) struct Received {
 /// The other side leaves out messages that never came.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("Sequence ID greater than amount of messages we've received.")]
-pub(crate) struct Ahead;
+pub(crate) struct SequenceGap;
 
-impl Default for Received {
+impl Default for ReceivedMessages {
     fn default() -> Self {
         Self { next: 1, latest: 0 }
     }
 }
 
-impl Received {
+impl ReceivedMessages {
     /// A counted message came: whether for the first time.
     pub(crate) fn count(&mut self) -> bool {
         let id = self.next;
@@ -112,9 +112,9 @@ impl Received {
     /// The other side resumes with this id. It may be past the next one: a socket can break after the
     /// other side said where it goes on and before it sent that again, while it learnt from an
     /// acknowledgement that it need not.
-    pub(crate) fn resume(&mut self, sequence: u64) -> Result<(), Ahead> {
+    pub(crate) fn resume(&mut self, sequence: u64) -> Result<(), SequenceGap> {
         if sequence > self.latest.saturating_add(1) {
-            return Err(Ahead);
+            return Err(SequenceGap);
         }
         self.next = sequence;
         Ok(())
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn sending_resumes_with_the_oldest_message_that_is_not_acknowledged() {
-        let mut sent = Sent::default();
+        let mut sent = SentMessages::default();
         assert_eq!(sent.sequence(), 1);
 
         sent.keep(frame(3), 1);
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_frame_of_several_messages_is_kept_until_its_last_is_acknowledged() {
-        let mut sent = Sent::default();
+        let mut sent = SentMessages::default();
         sent.keep(frame(3), 3);
         sent.keep(frame(3), 1);
 
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn what_came_before_is_counted_and_not_new() {
-        let mut received = Received::default();
+        let mut received = ReceivedMessages::default();
         assert!(received.count() && received.count() && received.count());
 
         assert_eq!(received.resume(2), Ok(()));
@@ -181,12 +181,12 @@ mod tests {
 
         assert_eq!(received.latest(), 4);
         assert_eq!(received.resume(5), Ok(()));
-        assert_eq!(received.resume(6), Err(Ahead));
+        assert_eq!(received.resume(6), Err(SequenceGap));
     }
 
     #[test]
     fn what_was_not_sent_again_because_it_was_acknowledged_is_no_gap() {
-        let mut received = Received::default();
+        let mut received = ReceivedMessages::default();
         assert!(received.count() && received.count());
 
         assert_eq!(received.resume(1), Ok(()));

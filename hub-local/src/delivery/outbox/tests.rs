@@ -259,7 +259,7 @@ fn what_everyone_gets_while_an_outbox_is_closed_is_no_more_for_this_client() {
     send(&log, &[&outbox], 1);
 
     // As `close` does, with a sender in between.
-    let mut queue = lock(&outbox.queue);
+    let mut queue = outbox.queue.lock();
     let end = queue.place.as_mut().unwrap().leave();
     log.send(frame(2), |_| {});
     let left = queue.own(end);

@@ -1,9 +1,43 @@
 use super::*;
+use crate::delivery::{
+    frame::Frame,
+    outbox::{Outbox, Pushed},
+};
+
+/// Users join groups without any connection.
+#[derive(Debug)]
+enum NoMember {}
+
+impl Member for NoMember {
+    fn id(&self) -> &str {
+        match *self {}
+    }
+
+    fn user(&self) -> Option<&str> {
+        match *self {}
+    }
+
+    fn protocol(&self) -> Protocol {
+        match *self {}
+    }
+
+    fn outbox(&self) -> &Outbox {
+        match *self {}
+    }
+
+    fn send(self: &Arc<Self>, _: Frame) -> Pushed {
+        match **self {}
+    }
+
+    fn close_slow(self: &Arc<Self>) {
+        match **self {}
+    }
+}
 
 #[test]
 fn what_is_over_makes_room_also_where_nobody_sends_to_the_group() {
     let budget = Budget::new(10, 1500);
-    let (mut registry, now) = (Registry::new(Arc::clone(&budget)), Instant::now());
+    let (mut registry, now) = (Registry::<NoMember>::new(Arc::clone(&budget)), Instant::now());
     let minute = Some(Duration::from_secs(60));
     let mut add = |user: usize, now| {
         let added = registry.add_user_to_group(&format!("u{user}"), "g", minute, now);
@@ -28,7 +62,7 @@ fn what_is_over_makes_room_also_where_nobody_sends_to_the_group() {
 #[test]
 fn memberships_that_are_over_are_found_while_others_are_added() {
     let budget = Budget::new(10, usize::MAX);
-    let (mut registry, mut now) = (Registry::new(Arc::clone(&budget)), Instant::now());
+    let (mut registry, mut now) = (Registry::<NoMember>::new(Arc::clone(&budget)), Instant::now());
 
     for user in 0..100_000 {
         now += Duration::from_secs(1);
@@ -44,7 +78,7 @@ fn memberships_that_are_over_are_found_while_others_are_added() {
 #[test]
 fn a_user_is_in_so_many_groups_and_all_are_given_back() {
     let budget = Budget::new(10, usize::MAX);
-    let (mut registry, now) = (Registry::new(Arc::clone(&budget)), Instant::now());
+    let (mut registry, now) = (Registry::<NoMember>::new(Arc::clone(&budget)), Instant::now());
     let mut add =
         |group: &str| registry.add_user_to_group("ada", group, Some(Duration::from_secs(60)), now);
 
@@ -64,7 +98,7 @@ fn a_user_is_in_so_many_groups_and_all_are_given_back() {
 #[test]
 fn long_names_count_several_times_and_are_given_back_so() {
     let budget = Budget::new(100, 100);
-    let (mut registry, now) = (Registry::new(Arc::clone(&budget)), Instant::now());
+    let (mut registry, now) = (Registry::<NoMember>::new(Arc::clone(&budget)), Instant::now());
     let minute = Some(Duration::from_secs(60));
     let long = "\u{1f600}".repeat(1024);
     let mut add = |user: &str, group: &str| registry.add_user_to_group(user, group, minute, now);
@@ -87,7 +121,7 @@ fn long_names_count_several_times_and_are_given_back_so() {
 #[test]
 fn memory_for_many_groups_and_users_is_given_back_when_they_are_gone() {
     let budget = Budget::new(10, usize::MAX);
-    let (mut registry, now) = (Registry::new(Arc::clone(&budget)), Instant::now());
+    let (mut registry, now) = (Registry::<NoMember>::new(Arc::clone(&budget)), Instant::now());
     let name = |number: usize| number.to_string();
     for number in 0..10_000 {
         let (user, group) = (name(number), name(number));
@@ -105,7 +139,7 @@ fn memory_for_many_groups_and_users_is_given_back_when_they_are_gone() {
 #[test]
 fn memory_of_groups_and_users_that_many_were_in_is_given_back_when_few_are_left() {
     let budget = Budget::new(usize::MAX, usize::MAX);
-    let (mut registry, now) = (Registry::new(Arc::clone(&budget)), Instant::now());
+    let (mut registry, now) = (Registry::<NoMember>::new(Arc::clone(&budget)), Instant::now());
     let name = |number: usize| number.to_string();
     let (minute, hour) = (Some(Duration::from_secs(60)), Some(Duration::from_hours(1)));
     for number in 0..1000 {
@@ -133,7 +167,7 @@ fn memory_of_groups_and_users_that_many_were_in_is_given_back_when_few_are_left(
 #[test]
 fn a_user_who_cannot_join_and_whose_other_groups_are_over_is_not_kept() {
     let budget = Budget::new(1, 3);
-    let (mut registry, now) = (Registry::new(Arc::clone(&budget)), Instant::now());
+    let (mut registry, now) = (Registry::<NoMember>::new(Arc::clone(&budget)), Instant::now());
     let minute = Some(Duration::from_secs(60));
     assert_eq!(registry.add_user_to_group("ada", "g", minute, now), Ok(()));
 
@@ -147,7 +181,7 @@ fn a_user_who_cannot_join_and_whose_other_groups_are_over_is_not_kept() {
 
 #[test]
 fn where_no_group_is_allowed_nobody_is_in_one() {
-    let mut registry = Registry::new(Budget::new(0, usize::MAX));
+    let mut registry = Registry::<NoMember>::new(Budget::new(0, usize::MAX));
 
     let refused = registry.add_user_to_group("ada", "g", None, Instant::now());
 

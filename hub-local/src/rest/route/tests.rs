@@ -26,15 +26,15 @@ fn both_prefixes_know_the_same_operations() {
 fn a_post_on_the_resource_itself_sends() {
     let name = || "x".to_owned();
     for (resource, to) in [
-        ("groups/x", To::Group(name())),
-        ("users/x", To::User(name())),
-        ("connections/x", To::Connection(name())),
+        ("groups/x", Target::Group(name())),
+        ("users/x", Target::User(name())),
+        ("connections/x", Target::Connection(name())),
     ] {
         let bare = route(&Method::POST, resource).unwrap();
         assert_eq!(bare, route(&Method::POST, &format!("{resource}/:send")).unwrap());
         assert_eq!(bare, Operation::Send(to));
     }
-    let everyone = Ok(Operation::Send(To::Everyone));
+    let everyone = Ok(Operation::Send(Target::Everyone));
     assert_eq!(at(&Method::POST, "/api/v1/hubs/chat"), everyone);
     assert_eq!(at(&Method::POST, "/api/hubs/chat/:send"), everyone);
 }
@@ -80,7 +80,7 @@ fn a_slash_in_a_name_stays_in_the_name() {
 fn a_verb_is_one_only_when_it_is_not_encoded() {
     let sent = route(&Method::POST, "users/%3Asend/:send").unwrap();
 
-    assert_eq!(sent, Operation::Send(To::User(":send".to_owned())));
+    assert_eq!(sent, Operation::Send(Target::User(":send".to_owned())));
     assert_eq!(route(&Method::POST, "users/x/%3Asend"), Err(404));
 }
 

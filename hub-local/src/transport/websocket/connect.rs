@@ -7,60 +7,61 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
 use super::{
-    resume::{Readiness, ResumableSink, ResumableSource, Resumption},
+    resume::{Readiness, Resumption, sink::ResumableSink, source::ResumableSource},
     upgrade,
 };
 use crate::{
     body::{self, Body},
-    connection,
+    connection::{life, link::Transport},
     state::State,
     transport::{
-        Transport,
-        admission::{self, Admission, Asked, Guest, Known, Refused},
-        http_requests::changed,
-        negotiations::{Found, Open},
+        admission::{self, Admission, AdmissionError, ClientRequest, Principal, Session},
+        negotiations::{OpenTransport, TokenState},
     },
 };
 
 /// Answers a request that asks for a WebSocket. `upgrading` is the stream that it becomes.
 pub(in crate::transport) fn connect(
     state: &Arc<State>,
-    asked: Asked<'_>,
-    guest: Guest,
+    request: ClientRequest<'_>,
+    principal: Principal,
     headers: &HeaderMap,
     upgrading: OnUpgrade,
-) -> Result<Response<Body>, Refused> {
+) -> Result<Response<Body>, AdmissionError> {
     let response = match upgrade::switch(headers) {
         Ok(switching) => switching,
         Err(refusal) => return Ok(*refusal),
     };
-    let Some(known) = admission::find(state, asked, &guest)? else {
-        let admission = admission::admit_directly(state, asked, guest, Transport::WebSockets)?;
+    let Some(session) = admission::find(state, request, &principal)? else {
+        let admission =
+            admission::admit_directly(state, request, principal, Transport::WebSockets)?;
         open(state, admission, upgrading, None);
         return Ok(response);
     };
-    match &known.found {
-        Found::Waiting => {}
-        Found::Open(Open::WebSocket(resumption)) => {
+    match &session.state {
+        TokenState::Pending => {}
+        TokenState::Open(OpenTransport::WebSocket(resumption)) => {
             return again(state, resumption.as_ref(), upgrading, response);
         }
-        Found::Open(Open::ServerSentEvents(_) | Open::LongPolling(_)) => return Err(changed()),
-        Found::Over => return Err(Refused::new(StatusCode::NOT_FOUND, "")),
+        TokenState::Open(OpenTransport::ServerSentEvents(_) | OpenTransport::LongPolling(_)) => {
+            return Err(AdmissionError::transport_changed());
+        }
+        TokenState::Ended => return Err(AdmissionError::new(StatusCode::NOT_FOUND, "")),
     }
-    begin(state, asked, guest, known, upgrading)?;
+    begin(state, request, principal, session, upgrading)?;
     Ok(response)
 }
 
 fn begin(
     state: &Arc<State>,
-    asked: Asked<'_>,
-    guest: Guest,
-    known: Known,
+    request: ClientRequest<'_>,
+    principal: Principal,
+    session: Session,
     upgrading: OnUpgrade,
-) -> Result<(), Refused> {
-    let resumption = known.resumes().then(Arc::<Resumption>::default);
-    let way = Open::WebSocket(resumption.clone());
-    let admission = admission::admit(state, asked, guest, known, way)?;
+) -> Result<(), AdmissionError> {
+    let resumption = session.resumes().then(Arc::<Resumption>::default);
+    let transport = OpenTransport::WebSocket(resumption.clone());
+    let admission = admission::admit(state, request, principal, session, transport)?;
     open(state, admission, upgrading, resumption);
     Ok(())
 }
@@ -71,8 +72,8 @@ fn open(
     upgrading: OnUpgrade,
     resumption: Option<Arc<Resumption>>,
 ) {
-    state.tasks.spawn(async move {
-        let (connection, place) = admission.open();
+    state.shared.tasks.spawn(async move {
+        let (connection, lease) = admission.open();
         let stream = match upgrading.await {
             Ok(stream) => stream,
             Err(error) => {
@@ -88,12 +89,11 @@ fn open(
                 let mut source = ResumableSource::new(one, other, read);
                 let mut sink = ResumableSink::new(Arc::clone(&connection), resumption, write);
                 // Bigger than others, and rare: not in the future of every connection.
-                let running =
-                    async move { connection::run(connection, &mut source, &mut sink).await };
+                let running = async move { life::run(connection, &mut source, &mut sink).await };
                 Box::pin(running).await;
             }
         }
-        drop(place);
+        drop(lease);
     });
 }
 
@@ -103,15 +103,15 @@ fn again(
     resumption: Option<&Arc<Resumption>>,
     upgrading: OnUpgrade,
     response: Response<Body>,
-) -> Result<Response<Body>, Refused> {
+) -> Result<Response<Body>, AdmissionError> {
     let resumption = match resumption.map(|it| (it, it.readiness())) {
         None | Some((_, Readiness::Undecided)) => {
-            return Err(Refused::new(StatusCode::CONFLICT, ""));
+            return Err(AdmissionError::new(StatusCode::CONFLICT, ""));
         }
         Some((_, Readiness::Declined)) => return Ok(body::plain(StatusCode::NO_CONTENT, "")),
         Some((resumption, Readiness::Ready)) => Arc::clone(resumption),
     };
-    state.tasks.spawn(async move {
+    state.shared.tasks.spawn(async move {
         match upgrading.await {
             Ok(stream) => resumption.take_over(TokioIo::new(stream)),
             Err(error) => tracing::debug!(%error, "a client left before it resumed"),

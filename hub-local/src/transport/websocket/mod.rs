@@ -28,12 +28,14 @@ use tokio::{
 };
 
 use self::{
-    coalesce::Joined,
+    coalesce::Coalescer,
     decode::{Decoder, Event},
 };
-use super::{Incoming, Source};
 use crate::{
-    connection::{self, Connection},
+    connection::{
+        Connection, life,
+        link::{Incoming, Source},
+    },
     delivery::{batch::Batch, frame::Frame, outbox::Pushed, sink::Sink},
     serve::Steady,
 };
@@ -52,7 +54,7 @@ thread_local! {
     /// What is read goes here first, so that idle connections keep no memory for it.
     static INPUT: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
     /// Where short frames are joined.
-    static OUTPUT: RefCell<Joined> = RefCell::default();
+    static OUTPUT: RefCell<Coalescer> = RefCell::default();
 }
 
 /// Serves one client until it is gone.
@@ -91,7 +93,7 @@ fn exchange(
     source.input.extend_from_slice(&early);
     drop(early);
     // What is captured is used where it is.
-    async move { connection::run(connection, &mut source, &mut sink).await }
+    async move { life::run(connection, &mut source, &mut sink).await }
 }
 
 /// The receiving half. Pings are answered through the outbox, as everything that is written.
@@ -156,21 +158,21 @@ impl<W: AsyncWrite + Unpin + Send> WebSocketSink<W> {
 
     async fn write_some(&mut self, batch: &Batch, skip: usize) -> io::Result<usize> {
         let written = if batch.len() > 1 && are_short(batch) {
-            poll_fn(|context| self.poll_write_joined(context, batch, skip)).await?
+            poll_fn(|context| self.poll_write_coalesced(context, batch, skip)).await?
         } else {
             self.write_slices(batch, skip).await?
         };
         if written == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(written) }
     }
 
-    fn poll_write_joined(
+    fn poll_write_coalesced(
         &mut self,
         context: &mut Context<'_>,
         batch: &Batch,
         skip: usize,
     ) -> Poll<io::Result<usize>> {
-        OUTPUT.with_borrow_mut(|joined| {
-            let rest = joined.of(batch).get(skip..).unwrap_or_default();
+        OUTPUT.with_borrow_mut(|coalescer| {
+            let rest = coalescer.coalesce(batch).get(skip..).unwrap_or_default();
             Pin::new(&mut self.stream).poll_write(context, rest)
         })
     }

@@ -8,7 +8,7 @@ use loom::{
 };
 
 use super::{FEW, explore};
-use crate::{connection::rarely_ready::Seldom, sync::Mutex, sync::lock, threads::block_on};
+use crate::{connection::rarely_ready::RarelyReady, sync::Mutex, threads::block_on};
 
 /// Each of two threads makes a part of a future ready and wakes it; a third wakes the task for
 /// another reason.
@@ -18,8 +18,8 @@ pub fn no_wake_is_lost_whatever_else_wakes_the_task() {
         let parts = ready.clone();
         let wakers = Arc::new(Mutex::new(None));
         let given = Arc::clone(&wakers);
-        let mut seldom = Seldom::new(poll_fn(move |context| {
-            lock(&given).get_or_insert_with(|| context.waker().clone());
+        let mut seldom = RarelyReady::new(poll_fn(move |context| {
+            given.lock().get_or_insert_with(|| context.waker().clone());
             // The wake is what orders them.
             let is_ready = parts.iter().all(|part| part.load(Ordering::Relaxed));
             if is_ready { Poll::Ready(()) } else { Poll::Pending }
@@ -29,7 +29,7 @@ pub fn no_wake_is_lost_whatever_else_wakes_the_task() {
         block_on(poll_fn(|context| {
             let polled = std::pin::Pin::new(&mut seldom).poll(context);
             if threads.is_empty() {
-                let waker = lock(&wakers).clone().unwrap();
+                let waker = wakers.lock().clone().unwrap();
                 threads.extend(ready.clone().map(|part| {
                     let waker = waker.clone();
                     thread::spawn(move || {

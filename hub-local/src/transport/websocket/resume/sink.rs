@@ -16,7 +16,6 @@ use super::{Resumption, Stream};
 use crate::{
     connection::{Connection, acks::counted},
     delivery::{batch::Batch, outbox::Outbox, sink::Sink},
-    sync::lock,
     transport::websocket::WebSocketSink,
 };
 
@@ -51,7 +50,7 @@ impl ResumableSink {
     async fn resume(&mut self, number: u64, stream: WriteHalf<Stream>) -> io::Result<()> {
         self.socket = Some((number, WebSocketSink::new(stream, Arc::clone(&self.connection))));
         let mut batch = {
-            let mut counters = lock(&self.resumption.counters);
+            let mut counters = self.resumption.acks.counters();
             // The last acknowledgement may have been lost with the last socket.
             counters.owes_ack |= counters.received.latest() > 0;
             let sequence_id = counters.sent.sequence();
@@ -65,7 +64,7 @@ impl ResumableSink {
     /// Says what was received, a second after it was.
     async fn acknowledge(&mut self) -> io::Result<()> {
         let sequence_id = {
-            let mut counters = lock(&self.resumption.counters);
+            let mut counters = self.resumption.acks.counters();
             counters.owes_ack = false;
             counters.received.latest()
         };
@@ -75,7 +74,7 @@ impl ResumableSink {
     }
 
     fn schedule_ack(&mut self) {
-        if self.ack_at.is_none() && lock(&self.resumption.counters).owes_ack {
+        if self.ack_at.is_none() && self.resumption.acks.counters().owes_ack {
             self.ack_at = Some(Instant::now() + ACK_AFTER);
         }
     }
@@ -83,11 +82,11 @@ impl ResumableSink {
     /// What may be sent now: as much as may be kept. At the end nothing will be acknowledged any
     /// more, so there is nothing to wait for.
     fn next_batch(&mut self) -> Batch {
-        let is_agreed = self.resumption.is_agreed();
-        let limit = self.connection.state.limits.max_resume_bytes;
+        let is_agreed = self.resumption.acks.are_agreed();
+        let limit = self.connection.shared.limits.max_resume_bytes;
         let limit = if is_agreed && !self.connection.is_closing() { limit } else { usize::MAX };
         let protocol = self.connection.protocol();
-        let mut counters = lock(&self.resumption.counters);
+        let mut counters = self.resumption.acks.counters();
         let mut batch = Batch::default();
         while counters.sent.bytes() < limit && batch.len() < BATCH {
             let Some(frame) = self.waiting.pop_front() else { break };
@@ -127,7 +126,7 @@ impl Sink for ResumableSink {
             }
             let is_held_back = !self.waiting.is_empty();
             tokio::select! {
-                () = self.resumption.writer.notified() => {}
+                () = self.resumption.acks.writer.notified() => {}
                 () = until(self.ack_at) => {}
                 () = self.connection.closes(), if is_held_back => {}
                 more = outbox.waits(), if !is_held_back => if !more {
@@ -150,7 +149,7 @@ impl Sink for ResumableSink {
                 tokio::select! {
                     biased;
                     written = &mut writing => break written,
-                    () = self.resumption.writer.notified() => {
+                    () = self.resumption.acks.writer.notified() => {
                         if self.resumption.is_outdated(number) {
                             break Err(io::ErrorKind::ConnectionAborted.into());
                         }
@@ -160,7 +159,7 @@ impl Sink for ResumableSink {
         };
         batch.clear();
         match written {
-            Err(error) if !self.resumption.is_agreed() => Err(error),
+            Err(error) if !self.resumption.acks.are_agreed() => Err(error),
             Err(_) => {
                 self.socket = None;
                 self.resumption.broke(number);

@@ -9,8 +9,11 @@ use tokio::{
 
 use super::{Resumption, Stream};
 use crate::{
-    connection::Connection,
-    transport::{Incoming, Source, websocket::WebSocketSource},
+    connection::{
+        Connection,
+        link::{Incoming, Source},
+    },
+    transport::websocket::WebSocketSource,
 };
 
 type Socket = WebSocketSource<ReadHalf<Stream>>;
@@ -36,7 +39,7 @@ impl ResumableSource {
 
     fn suspend(&mut self) -> Incoming {
         self.socket = None;
-        self.until = Instant::now() + self.connection.state.limits.resume_timeout;
+        self.until = Instant::now() + self.connection.shared.limits.resume_timeout;
         tracing::debug!(
             connection = self.connection.id,
             "the WebSocket broke; waiting for another"
@@ -76,7 +79,7 @@ impl Source for ResumableSource {
             };
             let number = *number;
             match received {
-                Err(error) if self.resumption.is_agreed() && is_loss(&error) => {
+                Err(error) if self.resumption.acks.are_agreed() && is_loss(&error) => {
                     self.resumption.broke(number);
                     return Ok(self.suspend());
                 }

@@ -1,0 +1,114 @@
+//! The identity that a client's token names, and the header that carries its claims upstream.
+
+use http::HeaderValue;
+use hub_core::client_access::{SYSTEM_CLAIM_PREFIX, USER_CLAIM_PREFIX, USER_ID_CLAIM};
+use serde_json::{Map, Value};
+
+use super::terms::Terms;
+
+/// The claims that name the user, the service's own first.
+const USER_CLAIMS: [&str; 4] = [
+    USER_ID_CLAIM,
+    "nameid",
+    "sub",
+    "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/nameidentifier",
+];
+
+/// Who a client is, as its token says.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    /// Absent for an anonymous client.
+    pub(crate) user: Option<String>,
+    /// The value of `X-ASRS-User-Claims`.
+    pub(crate) claims: Option<HeaderValue>,
+    /// What the token asks of the service.
+    pub(crate) terms: Terms,
+}
+
+impl Identity {
+    pub(super) fn of(claims: &Map<String, Value>) -> Self {
+        Self { user: user(claims), claims: header(claims), terms: Terms::of(claims) }
+    }
+}
+
+fn user(claims: &Map<String, Value>) -> Option<String> {
+    let named = |claim| match claims.get(claim)? {
+        Value::String(user) => Some(user.as_str()),
+        Value::Array(users) => users.first()?.as_str(),
+        _ => None,
+    };
+    USER_CLAIMS.into_iter().find_map(named).filter(|user| !user.is_empty()).map(str::to_owned)
+}
+
+/// `type: value, type: value`. The format knows no escapes, so a receiver must not trust it.
+pub(crate) fn header(claims: &Map<String, Value>) -> Option<HeaderValue> {
+    let mut text = String::new();
+    for (name, value) in claims {
+        if name.starts_with(SYSTEM_CLAIM_PREFIX) {
+            continue;
+        }
+        let name = name.strip_prefix(USER_CLAIM_PREFIX).unwrap_or(name);
+        match value {
+            Value::Array(values) => values.iter().for_each(|value| append(&mut text, name, value)),
+            value => append(&mut text, name, value),
+        }
+    }
+    if text.is_empty() { None } else { HeaderValue::from_bytes(text.as_bytes()).ok() }
+}
+
+fn append(text: &mut String, name: &str, value: &Value) {
+    let value = match value {
+        Value::String(value) => value.clone(),
+        other => other.to_string(),
+    };
+    if name.chars().chain(value.chars()).any(char::is_control) {
+        tracing::debug!("a claim with control characters is not sent upstream");
+        return;
+    }
+    if !text.is_empty() {
+        text.push_str(", ");
+    }
+    text.push_str(name);
+    text.push_str(": ");
+    text.push_str(&value);
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn claims(value: &Value) -> &Map<String, Value> {
+        value.as_object().unwrap()
+    }
+
+    #[test]
+    fn the_user_is_the_first_claim_that_names_one() {
+        let both = json!({ "asrs.s.uid": "ada", "nameid": "x", "sub": "y" });
+        assert_eq!(user(claims(&both)).as_deref(), Some("ada"));
+        assert_eq!(user(claims(&json!({ "sub": "y", "nameid": "x" }))).as_deref(), Some("x"));
+        assert_eq!(user(claims(&json!({ "sub": ["y", "z"] }))).as_deref(), Some("y"));
+        assert_eq!(user(claims(&json!({ "asrs.s.uid": "" }))), None);
+        assert_eq!(user(claims(&json!({ "exp": 5 }))), None);
+    }
+
+    #[test]
+    fn system_claims_stay_here_and_renamed_claims_get_their_names_back() {
+        let token = json!({
+            "asrs.s.uid": "ada", "asrs.u.aud": "x", "role": ["a", "b"], "exp": 5, "name": "Zoë"
+        });
+
+        let header = header(claims(&token)).unwrap();
+
+        let text = "aud: x, exp: 5, name: Zoë, role: a, role: b";
+        assert_eq!(header.as_bytes(), text.as_bytes());
+    }
+
+    #[test]
+    fn a_claim_that_would_end_the_header_is_left_out() {
+        let token = json!({ "a": "x\r\nX-Evil: 1", "b": "y" });
+        assert_eq!(header(claims(&token)).unwrap(), "b: y");
+        assert_eq!(header(claims(&json!({ "a": "\n" }))), None);
+    }
+}

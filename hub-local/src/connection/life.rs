@@ -1,0 +1,117 @@
+//! The life of a connection, from the handshake to the close.
+
+use std::sync::Arc;
+
+use hub_core::protocol::frame::Frames;
+use tokio::time::timeout;
+
+use super::{
+    Connection,
+    calls::UpstreamEvent,
+    deliver,
+    ending::Ending,
+    expiry, handshake, keep_alive,
+    link::{Incoming, Source},
+    rarely_ready::RarelyReady,
+    receive,
+};
+use crate::delivery::sink::Sink;
+
+/// Lives until the transport is closed on both sides. `disconnected` follows what is queued. Both
+/// halves are borrowed: a future keeps room for what it is given beside what it moves that to, and
+/// there is one for each idle client.
+pub(crate) async fn run<S: Source>(
+    connection: Arc<Connection>,
+    source: &mut S,
+    sink: &mut impl Sink,
+) {
+    let _registered = EndGuard(Arc::clone(&connection));
+    let accepted = exchange(&connection, source, sink).await;
+    let ending = connection.ending.get();
+    if accepted {
+        let error = ending.and_then(|ending| ending.error.clone());
+        deliver::submit(&connection, UpstreamEvent::Disconnected { error });
+    }
+    if S::LINGERS && ending.is_some_and(|ending| ending.lingers) {
+        let _ = timeout(connection.shared.limits.close_timeout, linger(source)).await;
+    }
+    sink.shut().await;
+}
+
+/// Sees to it that nobody finds a connection whose task is gone, even after a panic.
+struct EndGuard(Arc<Connection>);
+
+impl Drop for EndGuard {
+    fn drop(&mut self) {
+        self.0.end(Ending::lost());
+        self.0.outbox.forget();
+    }
+}
+
+/// Reads and writes until the connection has ended and its last frame is written, or cannot be.
+/// Returns whether the handshake succeeded.
+async fn exchange(
+    connection: &Arc<Connection>,
+    source: &mut impl Source,
+    sink: &mut impl Sink,
+) -> bool {
+    let mut accepted = false;
+    let mut writing = std::pin::pin!(sink.drain(&connection.outbox));
+    let mut written = false;
+    {
+        // What wakes this task most is its outbox, and then nothing else is worth a look.
+        let others = std::pin::pin!(async {
+            tokio::select! {
+                biased;
+                // Whoever ended the connection did so first; else the service stops.
+                () = connection.closing.cancelled() => Ending::shutdown(),
+                ending = read(connection, source, &mut accepted) => ending,
+            }
+        });
+        tokio::select! {
+            biased;
+            ending = RarelyReady::new(others) => connection.end(ending),
+            result = &mut writing => {
+                written = true;
+                if result.is_err() {
+                    connection.end(Ending::lost());
+                }
+            }
+        }
+    }
+    if !written {
+        let limit = connection.shared.limits.close_timeout;
+        if !matches!(timeout(limit, writing).await, Ok(Ok(()))) {
+            connection.outbox.abandon(None);
+        }
+    }
+    accepted
+}
+
+async fn read(
+    connection: &Arc<Connection>,
+    source: &mut impl Source,
+    accepted: &mut bool,
+) -> Ending {
+    let mut frames = Frames::new(connection.shared.limits.max_message_bytes);
+    if let Err(ending) = handshake::receive(connection, source, &mut frames).await {
+        return ending;
+    }
+    *accepted = true;
+    connection.hub.insert(connection);
+    connection.log_connected();
+    deliver::submit(connection, UpstreamEvent::Connected);
+    let pinging = std::pin::pin!(keep_alive::ping(connection));
+    let expiring = std::pin::pin!(expiry::reached(connection));
+    tokio::select! {
+        biased;
+        ending = receive::messages(connection, source, &mut frames) => ending,
+        ending = RarelyReady::new(pinging), if connection.transport.needs_pings() => ending,
+        ending = RarelyReady::new(expiring) => ending,
+    }
+}
+
+/// Waits for the client to close its side, so that the last frames are not lost by a reset.
+async fn linger(source: &mut impl Source) {
+    while let Ok(Incoming::Data(_)) = source.receive().await {}
+}

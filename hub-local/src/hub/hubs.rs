@@ -1,0 +1,85 @@
+//! All hubs of a service.
+
+use std::{collections::HashMap, sync::Arc};
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use super::{
+    Hub,
+    members::Member,
+    quota::{Budget, Full},
+};
+use crate::delivery::backlog::Backlog;
+
+/// The hubs by their names. A hub is made when it is first named.
+#[derive(Debug)]
+pub(crate) struct Hubs<M> {
+    by_name: Mutex<HashMap<String, Arc<Hub<M>>>>,
+    backlog: Arc<Backlog>,
+    memberships: Arc<Budget>,
+    tasks: TaskTracker,
+}
+
+impl<M: Member> Hubs<M> {
+    pub(crate) fn new(backlog: Arc<Backlog>, memberships: Arc<Budget>, tasks: TaskTracker) -> Self {
+        Self { by_name: Mutex::default(), backlog, memberships, tasks }
+    }
+
+    /// The hub of this name, made when it is new. Hub names ignore case.
+    pub(crate) fn hub(&self, name: &str) -> Arc<Hub<M>> {
+        let name = name.to_ascii_lowercase();
+        let mut hubs = self.by_name.lock();
+        let hub = hubs.entry(name).or_insert_with_key(|name| {
+            let (backlog, tasks) = (Arc::clone(&self.backlog), self.tasks.clone());
+            Arc::new(Hub::new(name.clone(), backlog, Arc::clone(&self.memberships), tasks))
+        });
+        Arc::clone(hub)
+    }
+
+    fn all(&self) -> Vec<Arc<Hub<M>>> {
+        self.by_name.lock().values().cloned().collect()
+    }
+
+    /// Joins a group. When the memberships of all hubs have reached their limit, expired ones are
+    /// removed first, in every hub.
+    pub(crate) fn join<T>(&self, join: impl Fn() -> Result<T, Full>) -> Result<T, Full> {
+        match join() {
+            Err(Full::All(_)) => {
+                self.all().iter().for_each(|hub| hub.make_room());
+                // Another may have made the room just before.
+                join()
+            }
+            joined => joined,
+        }
+    }
+
+    /// The number of connections.
+    pub(crate) fn connections(&self) -> usize {
+        self.all().iter().map(|hub| hub.connections()).sum()
+    }
+
+    /// Delays a sender while the outboxes of all clients hold too much. Clients that take nothing do
+    /// not count: they are closed when their outboxes are full, and that must come soon.
+    pub(crate) async fn settle(&self) {
+        if !self.backlog.settle().await {
+            return;
+        }
+        let (hubs, now) = (self.all(), Instant::now());
+        let everyone = hubs.iter().map(|hub| hub.everyone());
+        let still =
+            everyone.map(|all| all.iter().map(|it| it.outbox().still_bytes(now)).sum::<u64>());
+        self.backlog.pass_over(usize::try_from(still.sum::<u64>()).unwrap_or(usize::MAX));
+    }
+
+    /// The number of clients for which something waits, and the bytes that wait for all.
+    pub(crate) fn waiting(&self) -> (usize, u64) {
+        let hubs = self.all();
+        let everyone = hubs.iter().flat_map(|hub| hub.everyone().to_vec());
+        let waiting = everyone.map(|connection| connection.outbox().waiting_bytes());
+        waiting
+            .filter(|bytes| *bytes > 0)
+            .fold((0, 0), |(clients, all), bytes| (clients + 1, all + bytes))
+    }
+}

@@ -1,0 +1,42 @@
+//! A REST call, as its operations take it.
+
+use std::sync::Arc;
+
+use http::{Response, request::Parts};
+
+use super::{error::RestError, version::ApiVersion};
+use crate::{
+    body::{Body, RequestBody},
+    connection::Hub,
+    query::Query,
+    state::State,
+};
+
+/// A REST call whose token was checked.
+pub(super) struct Call<'a> {
+    pub(super) state: &'a Arc<State>,
+    pub(super) hub: Arc<Hub>,
+    pub(super) version: ApiVersion,
+    pub(super) parts: &'a Parts,
+    pub(super) body: RequestBody,
+}
+
+impl Call<'_> {
+    pub(super) fn query(&self) -> Query<'_> {
+        Query::new(self.parts.uri.query())
+    }
+
+    /// What a client reads in its close message.
+    pub(super) fn reason(&self) -> Option<String> {
+        self.query().first("reason").filter(|reason| !reason.is_empty())
+    }
+
+    /// A number of the query; `what` says which numbers there are.
+    pub(super) fn number(&self, name: &'static str, what: &str) -> Result<Option<u64>, RestError> {
+        let Some(text) = self.query().first(name) else { return Ok(None) };
+        let invalid = |_| RestError::invalid(name, format!("{name} must be {what}"));
+        text.parse().map(Some).map_err(invalid)
+    }
+}
+
+pub(super) type RestResult = Result<Response<Body>, RestError>;
