@@ -1,4 +1,4 @@
-# What the measuring scripts share. Servers and load client are processes of their own.
+# Shared functions of the benchmark scripts. Servers and load client are separate processes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -22,7 +22,7 @@ stop() {
 }
 trap 'stop; rm -rf "$scratch"' EXIT
 
-# Starts a server, waits until its port is open, and leaves its id in $server: port, command.
+# Starts a server, waits until its port is open, and sets $server to its id. Arguments: port, command.
 start() {
     local port=$1
     shift
@@ -37,16 +37,16 @@ start() {
     exit 1
 }
 
-# The hub with its service inside, or on the service that runs.
+# The hub with the embedded service, or with a running service.
 embedded() { start "$app" env HUB_LOCAL_PORT=$service HUB_LOCAL_KEY=$key PORT=$app "$bin/bench-hub"; }
 hub() { start "$app" env "AzureSignalRConnectionString=$connection_string" PORT=$app "$bin/bench-hub"; }
 upstream=http://127.0.0.1:$app/runtime/webhooks/signalr
 
-# Resident memory in KiB, and processor time of all threads in microseconds.
+# Resident memory in KiB, and CPU time of all threads in microseconds.
 resident() { awk '/^VmRSS/ { print $2 }' "/proc/$1/status"; }
 processor() { cat "/proc/$1"/task/*/schedstat | awk '{ sum += $1 } END { printf "%d", sum / 1000 }'; }
 
-# A load that begins to measure when it is told to: `load NAME options…`, then `measure NAME`.
+# A load that starts to measure on request: `load NAME options…`, then `measure NAME`.
 load() {
     local name=$1 connected
     shift
@@ -70,7 +70,7 @@ finish() {
     rm "$scratch/$1.in"
 }
 
-# A number of the table that a load printed.
+# A number from the output of a load.
 row() { awk -v row="$2" '$1 == row { gsub(",", ""); print $(NF - (/ ms$/ ? 1 : 0)) }' "$scratch/$1.out"; }
 clean() {
     [ "$(row "$1" lost)$(row "$1" duplicated)$(row "$1" errors)" = 000 ] || { cat "$scratch/$1.out" >&2; exit 1; }
