@@ -128,7 +128,7 @@ test("a moderator is asked before a room opens, and decides", async () => {
   await bob.invoke("sendMessage", "rust", "only here");
 
   assert.deepEqual(questions, ["Open the room rust?", "Open the room rust?"]);
-  await until("bob hears himself", () => bob.got("newMessage").some(([m]) => m.room === "rust"));
+  await until("bob receives his own message", () => bob.got("newMessage").some(([m]) => m.room === "rust"));
   assert.ok(!moderator.got("newMessage").some(([m]) => m.room === "rust"), "the moderator has not joined");
   await moderator.stop();
 });

@@ -51,8 +51,8 @@ describe("counter", () => {
     const bob = await connect(`${example.url}/counter`, { listen: ["changed"] });
     await bob.invoke("add", -5);
 
-    await until("ada hears it", () => ada.got("changed").length === 3);
-    await until("bob hears it", () => bob.got("changed").length === 2);
+    await until("ada receives it", () => ada.got("changed").length === 3);
+    await until("bob receives it", () => bob.got("changed").length === 2);
     assert.deepEqual(ada.got("changed"), [[0], [2], [-3]]);
     assert.deepEqual(bob.got("changed"), [[2], [-3]]);
     assert.equal(
@@ -80,7 +80,7 @@ describe("counter", () => {
     await fitsTelephone(example.url, "counter");
   });
 
-  test("it ends when it is asked to", async () => {
+  test("it stops on request", async () => {
     await endsCleanly(example, await connect(`${example.url}/counter`));
   });
 });
@@ -162,11 +162,11 @@ describe("progress", () => {
     });
   });
 
-  test("it ends when it is asked to, also while a job runs", async () => {
+  test("it stops on request, also while a job runs", async () => {
     const cookie = await visit();
     const client = await watch(cookie);
     await begin(cookie, "cut short");
-    await until("it has begun", () => client.got("progress").length > 0);
+    await until("it has started", () => client.got("progress").length > 0);
     await endsCleanly(example, client);
   });
 });
@@ -187,7 +187,7 @@ describe("tokens", () => {
   test("tokens arrive in order at all clients in the room, and late joiners see earlier answers", async () => {
     const [ada, nothing] = await read("garden")();
     const id = await ada.invoke("ask", "garden", "why do tokens come one by one?");
-    await until("it has begun", () => ada.got("token").length >= 10);
+    await until("it has started", () => ada.got("token").length >= 10);
     const [late, said] = await read("garden")();
     await until("it is done", () => late.got("done").length === 1 && ada.got("done").length === 1);
 
@@ -207,7 +207,7 @@ describe("tokens", () => {
   test("an answer is stopped by a hub method, and the room is free again", async () => {
     const [ada] = await read("orchard")();
     const id = await ada.invoke("ask", "orchard", "why?");
-    await until("it has begun", () => ada.got("token").length >= 3);
+    await until("it has started", () => ada.got("token").length >= 3);
     assert.match(await refusal(ada.invoke("ask", "orchard", "and?")), /one answer at a time/);
 
     assert.equal(await ada.invoke("cancel", id), true);
@@ -244,7 +244,7 @@ describe("tokens", () => {
     await fitsTelephone(example.url, "tokens", (tab) => tab.locator(".text").waitFor());
   });
 
-  test("it ends when it is asked to, also while an answer is written", async () => {
+  test("it stops on request, also while an answer is written", async () => {
     const [client] = await read("last")();
     await client.invoke("ask", "last", "why?");
     await endsCleanly(example, client);
@@ -270,7 +270,7 @@ describe("axum-nested", () => {
     assert.equal(created.status, 201);
     assert.equal(removed.status, 204);
     assert.deepEqual(listed.map(({ text }) => text), ["milk", "bread"]);
-    await until("ada hears all", () => ada.got("removed").length === 1);
+    await until("ada receives all", () => ada.got("removed").length === 1);
     assert.deepEqual(ada.got("added").map(([{ text }]) => text), ["milk", "bread"]);
     assert.deepEqual(ada.got("removed"), [[id]]);
     assert.equal(await refusal(ada.invoke("remove", id)), `there is no note ${id}`);

@@ -192,7 +192,7 @@ for (const [name, begin] of Object.entries({ "embedded service": embedded, "two 
     test("while the app waits for a running call at its end, a negotiate is answered with 503", async () => {
       const client = await connect(site.url, { listen: ["number"] });
       await client.send("dawdle", 2_000);
-      await until("the call has begun", () => client.got("number").length === 1);
+      await until("the call has started", () => client.got("number").length === 1);
 
       site.app.child.kill("SIGTERM");
       const status = await until("the negotiate is refused", async () => {

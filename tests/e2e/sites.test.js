@@ -62,9 +62,9 @@ for (const [name, begin] of Object.entries({ embedded, "over HTTP": twoProcesses
         // Groups and users: members only.
         await zoe.invoke("join", "größe");
         await ada.invoke("numberToGroup", "größe", 2);
-        await until("the group hears it", () => zoe.got("number").length === 1);
+        await until("the group receives it", () => zoe.got("number").length === 1);
         await ada.invoke("numberToUser", "Zoë", 3);
-        await until("the user hears it", () => zoe.got("number").length === 2);
+        await until("the user receives it", () => zoe.got("number").length === 2);
         assert.deepEqual(zoe.got("number"), [[2], [3]]);
         assert.deepEqual(ada.got("number"), [[1]]);
 

@@ -112,7 +112,7 @@ for (const [transport, protocol] of ways) {
 
       await client.invoke("join", "g");
       await other.invoke("tell", "g", 7);
-      await until("the group hears it", () => client.numbers.length > 0);
+      await until("the group receives it", () => client.numbers.length > 0);
       assert.equal(await client.invoke("askMe", "really?"), "really? yes");
 
       assert.deepEqual(client.numbers, [7]);
@@ -163,7 +163,7 @@ const phases = {
 };
 const cuts = [
   ...Object.entries(phases).map(([phase, plans]) => [phase, plans, (proxy) => proxy.cut()]),
-  ["while the service believes that it is open", [], (proxy) => proxy.cutSilently()],
+  ["while it is still open for the service", [], (proxy) => proxy.cutSilently()],
 ];
 
 for (const protocol of Object.keys(protocols)) {

@@ -214,7 +214,7 @@ fn completion(message: &Value, answer: &Answer) -> Response {
     let completion = if (200..300).contains(&answer.status) {
         assert_eq!(answer.headers["content-type"], "application/json");
         let body: Value = serde_json::from_slice(&answer.body).unwrap();
-        assert!(body.is_object(), "the host would wait for ever");
+        assert!(body.is_object(), "without this the host waits forever");
         json!({"type": 3, "invocationId": id, "result": body["ReturnValue"]})
     } else {
         let (status, reason) = (answer.status, &answer.reason);
