@@ -139,9 +139,9 @@ limits! {
 }
 
 /// Messages of one piece of a log.
-pub(crate) const PIECE_MESSAGES: usize = 128;
+pub(crate) const MAX_SEGMENT_MESSAGES: usize = 128;
 /// A piece with so many bytes gets no more: an idle reader holds all of the piece it stands in.
-pub(crate) const PIECE_BYTES: u64 = 64 * 1024;
+pub(crate) const MAX_SEGMENT_BYTES: u64 = 64 * 1024;
 /// The longest timeout: a timer cannot represent [`Duration::MAX`].
 const MAX_TIMEOUT: Duration = Duration::from_hours(24 * 365);
 /// The shortest interval between pings: a timer without an interval would never rest.

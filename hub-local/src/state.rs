@@ -12,7 +12,7 @@ use crate::{
     connection::{Connection, shared::Shared},
     delivery::backlog::Backlog,
     descriptors,
-    hub::{hubs::Hubs, quota::Budget},
+    hub::{hubs::Hubs, quota::Quota},
     limits::Limits,
     serve::Silent,
     transport::negotiations::Negotiations,
@@ -51,7 +51,7 @@ impl State {
         let (clock, tasks) = (Clock::start(), TaskTracker::new());
         let upstream_calls = limits.max_upstream_calls.clamp(1, Semaphore::MAX_PERMITS);
         let backlog = Arc::new(Backlog::new(limits.max_total_outbox_bytes, limits.max_send_delay));
-        let memberships = Budget::new(limits.max_groups_per_member, limits.max_memberships);
+        let memberships = Quota::new(limits.max_groups_per_member, limits.max_memberships);
         Self {
             authority: Authority::new(keys, clock, limits.token_leeway, &public_url),
             hubs: Hubs::new(Arc::clone(&backlog), memberships, tasks.clone()),

@@ -14,7 +14,7 @@ use super::{
     ending::Ending,
     link::{Incoming, Source},
 };
-use crate::delivery::outbox::Pushed;
+use crate::delivery::outbox::PushOutcome;
 
 /// Versions 1 and 2 differ only in stateful reconnect, which is negotiated separately.
 const NEWEST_VERSION: i64 = 2;
@@ -47,8 +47,8 @@ pub(super) async fn receive(
     }
     // From the answer on, frames are of the protocol's kind.
     match connection.outbox.push(connection.frame(ACCEPTED)) {
-        Pushed::Queued => Ok(()),
-        Pushed::Full | Pushed::Closed => Err(Ending::lost()),
+        PushOutcome::Queued => Ok(()),
+        PushOutcome::Full | PushOutcome::Closed => Err(Ending::lost()),
     }
 }
 

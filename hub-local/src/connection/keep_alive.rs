@@ -1,4 +1,4 @@
-//! Signs of life: ours by the clock, the client's by a time-out once it has sent a ping.
+//! Keep-alive: the server pings on a timer; the client times out only after its first ping.
 
 use std::{
     convert::Infallible,
@@ -18,7 +18,7 @@ use super::{
     link::{Incoming, Source},
     rarely_ready::RarelyReady,
 };
-use crate::delivery::outbox::Pushed;
+use crate::delivery::outbox::PushOutcome;
 
 /// Sends pings, by the clock and not by what else was sent. Ends when the outbox takes no more.
 pub(super) async fn ping(connection: &Arc<Connection>) -> Ending {
@@ -38,7 +38,9 @@ async fn tick(connection: &Arc<Connection>) -> Result<Infallible, Ending> {
         if !connection.outbox.is_empty() {
             continue;
         }
-        if connection.outbox.push(connection.frame(connection.protocol().ping())) == Pushed::Full {
+        if connection.outbox.push(connection.frame(connection.protocol().ping()))
+            == PushOutcome::Full
+        {
             return Err(Ending::slow_client());
         }
     }

@@ -17,9 +17,9 @@ use super::{
 };
 use crate::delivery::sink::Sink;
 
-/// Lives until the transport is closed on both sides. `disconnected` follows what is queued. Both
-/// halves are borrowed: a future keeps room for what it is given beside what it moves that to, and
-/// there is one for each idle client.
+/// Runs a connection until its transport is closed on both sides. `disconnected` follows what is
+/// queued. Takes both halves by reference: moving them in would store them twice in the future, and
+/// there is one future for each idle client.
 pub(crate) async fn run<S: Source>(
     connection: Arc<Connection>,
     source: &mut S,
@@ -38,7 +38,7 @@ pub(crate) async fn run<S: Source>(
     sink.shut().await;
 }
 
-/// Sees to it that nobody finds a connection whose task is gone, even after a panic.
+/// Ends the connection when its task is dropped, even by a panic, so that the hub forgets it.
 struct EndGuard(Arc<Connection>);
 
 impl Drop for EndGuard {

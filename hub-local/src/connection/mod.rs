@@ -32,7 +32,7 @@ use crate::{
     auth::{identity::Identity, terms::Terms},
     delivery::{
         frame::{CloseStatus, Frame},
-        outbox::{Outbox, Pushed},
+        outbox::{Outbox, PushOutcome},
     },
     hub::{self, members::Member},
 };
@@ -134,23 +134,23 @@ impl Connection {
     }
 
     /// Sends a frame that is shared with other connections; never waits.
-    pub(crate) fn send(self: &Arc<Self>, frame: Frame) -> Pushed {
-        self.noting_slowness(self.outbox.push(frame))
+    pub(crate) fn send(self: &Arc<Self>, frame: Frame) -> PushOutcome {
+        self.close_if_full(self.outbox.push(frame))
     }
 
     /// Sends one message to this client alone; never waits. Values in it must be encoded in the
     /// client's protocol.
-    pub(crate) fn send_message(self: &Arc<Self>, message: &Message) -> Pushed {
+    pub(crate) fn send_message(self: &Arc<Self>, message: &Message) -> PushOutcome {
         self.send(self.message_frame(message))
     }
 
     /// Sends the answer to this client's own call; never waits.
     pub(crate) fn answer(self: &Arc<Self>, framed: &[u8]) {
-        let _ = self.noting_slowness(self.outbox.push_answer(self.frame(framed)));
+        let _ = self.close_if_full(self.outbox.push_answer(self.frame(framed)));
     }
 
-    fn noting_slowness(self: &Arc<Self>, pushed: Pushed) -> Pushed {
-        if pushed == Pushed::Full {
+    fn close_if_full(self: &Arc<Self>, pushed: PushOutcome) -> PushOutcome {
+        if pushed == PushOutcome::Full {
             self.end(Ending::slow_client());
         }
         pushed
@@ -220,7 +220,7 @@ impl Member for Connection {
         &self.outbox
     }
 
-    fn send(self: &Arc<Self>, frame: Frame) -> Pushed {
+    fn send(self: &Arc<Self>, frame: Frame) -> PushOutcome {
         Self::send(self, frame)
     }
 

@@ -1,4 +1,4 @@
-//! What the outboxes of all clients hold together.
+//! The bytes that the outboxes of all clients hold, and the delay of senders while there are too many.
 
 use std::time::Duration;
 
@@ -12,31 +12,31 @@ use crate::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-/// A client that was written nothing for so long, though something waits for it, takes nothing.
-pub(crate) const STANDSTILL: Duration = Duration::from_secs(5);
+/// A client counts as stalled when it has pending data and nothing was written to it for this long.
+pub(crate) const STALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Counted once for a message to many, and back once for what a client was written in one go.
+/// Incremented once per broadcast and decremented once per write.
 #[derive(Debug)]
 pub(crate) struct Backlog {
     bytes: AtomicUsize,
-    /// So many of them wait for clients that take nothing, as far as is known. Nobody waits for those.
-    still: AtomicUsize,
-    looked: Mutex<Option<Instant>>,
+    /// The part that waits for stalled clients, as of the last check. It does not delay senders.
+    stalled: AtomicUsize,
+    last_check: Mutex<Option<Instant>>,
     limit: usize,
-    patience: Duration,
+    max_delay: Duration,
     /// The limit is kept again.
     below: Notify,
 }
 
 impl Backlog {
-    /// Senders wait while there are more than `limit` bytes, but for `patience` at most.
-    pub(crate) fn new(limit: usize, patience: Duration) -> Self {
+    /// Senders are delayed while there are more than `limit` bytes, for at most `max_delay`.
+    pub(crate) fn new(limit: usize, max_delay: Duration) -> Self {
         Self {
             bytes: AtomicUsize::new(0),
-            still: AtomicUsize::new(0),
-            looked: Mutex::new(None),
+            stalled: AtomicUsize::new(0),
+            last_check: Mutex::new(None),
             limit,
-            patience,
+            max_delay,
             below: Notify::new(),
         }
     }
@@ -51,10 +51,10 @@ impl Backlog {
 
     pub(crate) fn subtract(&self, bytes: usize) {
         let before = self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-        let (still, left) = (self.still.load(Ordering::Relaxed), before.saturating_sub(bytes));
-        let most = self.limit.saturating_add(still);
-        if left < still {
-            self.still.fetch_min(left, Ordering::Relaxed);
+        let (stalled, left) = (self.stalled.load(Ordering::Relaxed), before.saturating_sub(bytes));
+        let most = self.limit.saturating_add(stalled);
+        if left < stalled {
+            self.stalled.fetch_min(left, Ordering::Relaxed);
         }
         if before > most && left <= most {
             self.below.notify_waiters();
@@ -62,13 +62,13 @@ impl Backlog {
     }
 
     fn is_too_much(&self) -> bool {
-        let still = self.still.load(Ordering::Relaxed);
-        self.bytes().saturating_sub(still) > self.limit
+        let stalled = self.stalled.load(Ordering::Relaxed);
+        self.bytes().saturating_sub(stalled) > self.limit
     }
 
-    /// Waits until the outboxes hold no more than the limit, or patience ends. Whoever sends is told
-    /// so late how much waits: clients that are too slow are closed meanwhile. Returns whether it is
-    /// time to look which clients take nothing.
+    /// Delays the sender's response until the outboxes hold no more than the limit, for at most the
+    /// maximum delay, which gives slow clients time to be closed. Returns whether stalled clients
+    /// should be looked for.
     #[must_use]
     pub(crate) async fn settle(&self) -> bool {
         if !self.is_too_much() {
@@ -85,22 +85,22 @@ impl Backlog {
             }
         };
         // Both ends of the wait are as good for the sender.
-        timeout(self.patience, below).await.is_err() && self.looks()
+        timeout(self.max_delay, below).await.is_err() && self.is_check_due()
     }
 
-    /// One of many senders looks, and not again before the patience of others ends.
-    fn looks(&self) -> bool {
-        let (mut looked, now) = (self.looked.lock(), Instant::now());
-        let looks = looked.is_none_or(|last| now.duration_since(last) >= self.patience);
-        if looks {
-            *looked = Some(now);
+    /// One sender per maximum delay looks for stalled clients.
+    fn is_check_due(&self) -> bool {
+        let (mut last_check, now) = (self.last_check.lock(), Instant::now());
+        let is_due = last_check.is_none_or(|last| now.duration_since(last) >= self.max_delay);
+        if is_due {
+            *last_check = Some(now);
         }
-        looks
+        is_due
     }
 
-    /// So many bytes wait for clients that take nothing: they hold nobody back any more.
-    pub(crate) fn pass_over(&self, still: usize) {
-        self.still.store(still, Ordering::Relaxed);
+    /// Excludes the bytes that wait for stalled clients.
+    pub(crate) fn exclude_stalled(&self, stalled: usize) {
+        self.stalled.store(stalled, Ordering::Relaxed);
         if !self.is_too_much() {
             self.below.notify_waiters();
         }
@@ -144,7 +144,7 @@ mod tests {
         backlog.add(150);
         assert!(backlog.settle().await);
 
-        backlog.pass_over(120);
+        backlog.exclude_stalled(120);
         let began = Instant::now();
         assert!(!backlog.settle().await);
         backlog.add(70);

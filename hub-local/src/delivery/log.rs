@@ -1,9 +1,8 @@
-//! What everyone of a hub is sent: written once, and read by each connection from where it stands.
+//! The broadcast log of a hub: appended once, read by each connection from its own position.
 //!
-//! So a message for everyone costs the sender the same for one client and for thousands, those
-//! aside that sleep and must be woken. Nothing is locked to read. How much may wait for one client
-//! is the rule of its outbox; the log knows how far it may grow before the first of them can be
-//! full, and only then does a sender look at each.
+//! A broadcast costs the sender O(1), plus one wake-up per idle reader, and reading takes no lock.
+//! Each outbox bounds what waits for its client. The log keeps the lowest position at which any
+//! outbox can be full; only a sender that moves beyond it looks at every outbox.
 
 use std::{sync::Arc, task::Waker};
 
@@ -13,8 +12,8 @@ use super::{
     backlog::Backlog,
     batch::Batch,
     frame::Frame,
-    pace::Pace,
-    segment::{Point, Run, Segment},
+    pace::WakePacer,
+    segment::{Position, Run, Segment},
     sleepers::Sleepers,
 };
 use crate::sync::{
@@ -25,18 +24,18 @@ use crate::sync::{
 /// The messages for everyone of one hub who speaks one protocol.
 #[derive(Debug)]
 pub(crate) struct Log {
-    /// Held by whoever adds a message. Nobody waits for it who holds the lock of an outbox.
+    /// Serializes appends. Lock order: never acquire while holding an outbox lock.
     sending: Mutex<()>,
     tail: Mutex<Tail>,
-    /// How many messages there are.
+    /// The number of messages.
     end: AtomicU64,
-    /// How far the log reaches, with the message that is being added.
-    reach: Reach,
-    /// No outbox is full before the log reaches so far.
-    full_at: Reach,
+    /// The end of the log, with the message that is being appended.
+    reserved: AtomicPosition,
+    /// No outbox is full before the log ends here.
+    full_at: AtomicPosition,
     /// How often the sleepers were woken.
     round: AtomicU64,
-    pace: Arc<Pace>,
+    pace: Arc<WakePacer>,
     backlog: Arc<Backlog>,
 }
 
@@ -47,35 +46,35 @@ struct Tail {
     sleepers: Sleepers,
 }
 
-/// A point in the log that others change.
+/// A position in the log that several threads change.
 ///
-/// A sender moves `reach` and then looks at `full_at`; an outbox that fills lowers `full_at` and
-/// then looks at `reach`. In that one order of all four neither can miss the other.
+/// A sender moves `reserved` and then looks at `full_at`; an outbox that fills lowers `full_at` and
+/// then looks at `reserved`. In that one order of all four neither can miss the other.
 #[derive(Debug)]
-struct Reach {
+struct AtomicPosition {
     messages: AtomicU64,
     bytes: AtomicU64,
 }
 
-impl Reach {
-    fn at(point: Point) -> Self {
-        Self { messages: AtomicU64::new(point.messages), bytes: AtomicU64::new(point.bytes) }
+impl AtomicPosition {
+    fn at(position: Position) -> Self {
+        Self { messages: AtomicU64::new(position.messages), bytes: AtomicU64::new(position.bytes) }
     }
 
-    fn get(&self) -> Point {
-        Point {
+    fn get(&self) -> Position {
+        Position {
             messages: self.messages.load(Ordering::SeqCst),
             bytes: self.bytes.load(Ordering::SeqCst),
         }
     }
 
-    fn set(&self, point: Point) {
-        self.messages.store(point.messages, Ordering::SeqCst);
-        self.bytes.store(point.bytes, Ordering::SeqCst);
+    fn set(&self, position: Position) {
+        self.messages.store(position.messages, Ordering::SeqCst);
+        self.bytes.store(position.bytes, Ordering::SeqCst);
     }
 
-    fn lower(&self, point: Point) {
-        for (held, new) in [(&self.messages, point.messages), (&self.bytes, point.bytes)] {
+    fn lower(&self, position: Position) {
+        for (held, new) in [(&self.messages, position.messages), (&self.bytes, position.bytes)] {
             // Mostly it is lower already, and then nobody's cache line changes.
             if held.load(Ordering::SeqCst) > new {
                 held.fetch_min(new, Ordering::SeqCst);
@@ -84,36 +83,36 @@ impl Reach {
     }
 }
 
-const NEVER: Point = Point { messages: u64::MAX, bytes: u64::MAX };
+const NEVER: Position = Position { messages: u64::MAX, bytes: u64::MAX };
 
 impl Log {
     /// `tasks` gets one more while many are woken.
     pub(crate) fn new(backlog: Arc<Backlog>, tasks: TaskTracker) -> Self {
-        let segment = Arc::new(Segment::new(Point::default()));
+        let segment = Arc::new(Segment::new(Position::default()));
         Self {
             sending: Mutex::default(),
             tail: Mutex::new(Tail { segment, readers: 0, sleepers: Sleepers::default() }),
             end: AtomicU64::new(0),
-            reach: Reach::at(Point::default()),
-            full_at: Reach::at(NEVER),
+            reserved: AtomicPosition::at(Position::default()),
+            full_at: AtomicPosition::at(NEVER),
             round: AtomicU64::new(0),
-            pace: Pace::new(tasks),
+            pace: WakePacer::new(tasks),
             backlog,
         }
     }
 
     /// Adds a message for every reader. `make_room` is called when one of them may have no room for
     /// so many bytes; it closes those, and what the others can take is told by
-    /// [`Place::full_at`] meanwhile.
+    /// [`Reader::full_at`] meanwhile.
     pub(crate) fn send(&self, frame: Frame, make_room: impl FnOnce(usize)) {
         let sending = self.sending.lock();
         let length = frame.bytes().len();
-        let mut reach = self.reach.get();
-        reach.messages += 1;
-        reach.bytes += length as u64;
-        self.reach.set(reach);
+        let mut reserved = self.reserved.get();
+        reserved.messages += 1;
+        reserved.bytes += length as u64;
+        self.reserved.set(reserved);
         let full_at = self.full_at.get();
-        if reach.messages > full_at.messages || reach.bytes > full_at.bytes {
+        if reserved.messages > full_at.messages || reserved.bytes > full_at.bytes {
             self.full_at.set(NEVER);
             make_room(length);
         }
@@ -137,19 +136,19 @@ impl Log {
     }
 
     /// A reader of everything that comes from now on.
-    pub(crate) fn join(self: &Arc<Self>) -> Place {
-        self.pace.joined();
+    pub(crate) fn join(self: &Arc<Self>) -> Reader {
+        self.pace.use_current_runtime();
         let mut tail = self.tail.lock();
         tail.readers += 1;
         let (slot, segment) = (Some(tail.sleepers.open()), Arc::clone(&tail.segment));
         let at = segment.filled();
-        Place { log: Arc::clone(self), segment, at, slot, asleep_in: u64::MAX }
+        Reader { log: Arc::clone(self), segment, at, slot, asleep_in: u64::MAX }
     }
 }
 
-/// Where one connection stands in a log.
+/// The reader of one connection.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct Reader {
     log: Arc<Log>,
     segment: Arc<Segment>,
     /// The next message of the segment.
@@ -160,15 +159,15 @@ pub(crate) struct Place {
     asleep_in: u64,
 }
 
-impl Place {
+impl Reader {
     /// What has been taken.
-    pub(crate) fn taken(&self) -> Point {
-        self.segment.point(self.at)
+    pub(crate) fn taken(&self) -> Position {
+        self.segment.position(self.at)
     }
 
-    /// How far the log reaches, with the message that is being added.
-    pub(crate) fn reach(&self) -> Point {
-        self.log.reach.get()
+    /// The end of the log, with the message that is being appended.
+    pub(crate) fn reserved(&self) -> Position {
+        self.log.reserved.get()
     }
 
     /// How many messages the log has now; what is sent now comes after them.
@@ -177,12 +176,12 @@ impl Place {
     }
 
     /// Tells senders how far the log may reach before this reader's outbox is full.
-    pub(crate) fn full_at(&self, point: Point) {
-        self.log.full_at.lower(point);
+    pub(crate) fn full_at(&self, position: Position) {
+        self.log.full_at.lower(position);
     }
 
     /// Moves at most so many messages to the batch, none from `until` on. Returns how much it was.
-    pub(crate) fn take(&mut self, until: u64, mut room: usize, batch: &mut Batch) -> Point {
+    pub(crate) fn take(&mut self, until: u64, mut room: usize, batch: &mut Batch) -> Position {
         let before = self.taken();
         loop {
             // In this order: once there is a next piece, this one is whole.
@@ -200,7 +199,7 @@ impl Place {
             }
         }
         let after = self.taken();
-        Point { messages: after.messages - before.messages, bytes: after.bytes - before.bytes }
+        Position { messages: after.messages - before.messages, bytes: after.bytes - before.bytes }
     }
 
     /// Whether the reader may sleep until it is woken; else there is something to take.
@@ -211,7 +210,7 @@ impl Place {
         }
         let Some(slot) = self.slot else { return true };
         let mut tail = self.log.tail.lock();
-        if tail.segment.point(tail.segment.filled()) != self.taken() {
+        if tail.segment.position(tail.segment.filled()) != self.taken() {
             return false;
         }
         tail.sleepers.add(slot, waker);
@@ -220,17 +219,17 @@ impl Place {
     }
 
     /// Reads no further than this: what the log has now.
-    pub(crate) fn leave(&mut self) -> Point {
+    pub(crate) fn leave(&mut self) -> Position {
         let mut tail = self.log.tail.lock();
         if let Some(slot) = self.slot.take() {
             tail.readers -= 1;
             tail.sleepers.close(slot);
         }
-        tail.segment.point(tail.segment.filled())
+        tail.segment.position(tail.segment.filled())
     }
 }
 
-impl Drop for Place {
+impl Drop for Reader {
     fn drop(&mut self) {
         if self.slot.is_some() {
             self.leave();

@@ -16,11 +16,11 @@ use hub_core::protocol::Protocol;
 use tokio::time::Instant;
 
 use super::{
-    backlog::{Backlog, STANDSTILL},
+    backlog::{Backlog, STALL_TIMEOUT},
     batch::Batch,
     frame::Frame,
-    log::{Log, Place},
-    segment::Point,
+    log::{Log, Reader},
+    segment::Position,
 };
 use crate::{
     limits::Limits,
@@ -33,7 +33,7 @@ const BATCH: usize = 512;
 /// What became of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub(crate) enum Pushed {
+pub(crate) enum PushOutcome {
     Queued,
     /// The client reads too slowly.
     Full,
@@ -65,9 +65,9 @@ struct Queue {
     /// The writer waits to be woken.
     asleep: bool,
     /// Where the client stands in the log, once it gets what everyone gets.
-    place: Option<Place>,
+    reader: Option<Reader>,
     /// It was seen then that something waits, and nothing has been written since.
-    still_since: Option<Instant>,
+    stalled_since: Option<Instant>,
 }
 
 impl Outbox {
@@ -90,17 +90,17 @@ impl Outbox {
     /// From now on what the log gets comes, too.
     pub(crate) fn follow(&self, log: &Arc<Log>) {
         let mut queue = self.queue.lock();
-        if queue.closed || queue.place.is_some() {
+        if queue.closed || queue.reader.is_some() {
             return;
         }
-        queue.place = Some(log.join());
+        queue.reader = Some(log.join());
         self.tell_senders(&queue, 0);
         // The writer must look there, too.
         wake(queue);
     }
 
     /// Queues a frame that must fit beside what waits. An empty outbox takes any size.
-    pub(crate) fn push(&self, frame: Frame) -> Pushed {
+    pub(crate) fn push(&self, frame: Frame) -> PushOutcome {
         let length = frame.bytes.len();
         self.push_if(frame, |waiting| {
             waiting.bytes == 0
@@ -111,35 +111,35 @@ impl Outbox {
 
     /// Queues the answer to the client's own call, which may be bigger than the outbox: one call
     /// runs at a time, so the client limits itself.
-    pub(crate) fn push_answer(&self, frame: Frame) -> Pushed {
+    pub(crate) fn push_answer(&self, frame: Frame) -> PushOutcome {
         self.push_if(frame, |waiting| {
             waiting.bytes < self.max_bytes as u64 && waiting.messages < self.max_messages as u64
         })
     }
 
-    fn push_if(&self, frame: Frame, fits: impl FnOnce(Point) -> bool) -> Pushed {
+    fn push_if(&self, frame: Frame, fits: impl FnOnce(Position) -> bool) -> PushOutcome {
         let mut queue = self.queue.lock();
         if queue.closed {
-            return Pushed::Closed;
+            return PushOutcome::Closed;
         }
         self.tell_senders(&queue, frame.bytes.len());
         if !fits(queue.waiting()) {
-            return Pushed::Full;
+            return PushOutcome::Full;
         }
         self.backlog.add(frame.bytes.len());
         queue.append(frame);
         wake(queue);
-        Pushed::Queued
+        PushOutcome::Queued
     }
 
     /// Says how far the log may reach until this outbox is full, once a frame of `length` bytes is
     /// in it. That must be said before it is asked how far the log reaches now.
     fn tell_senders(&self, queue: &Queue, length: usize) {
-        let Some(place) = &queue.place else { return };
-        let (taken, frames) = (place.taken(), u64::from(length > 0));
+        let Some(reader) = &queue.reader else { return };
+        let (taken, frames) = (reader.taken(), u64::from(length > 0));
         let bytes = (queue.bytes + length) as u64;
         let messages = queue.messages as u64 + frames;
-        place.full_at(Point {
+        reader.full_at(Position {
             messages: taken
                 .messages
                 .saturating_add(self.max_messages as u64)
@@ -152,7 +152,7 @@ impl Outbox {
     /// waits. An empty outbox takes any size.
     pub(crate) fn has_room_in_log(&self, length: usize) -> bool {
         let queue = self.queue.lock();
-        if queue.closed || queue.place.is_none() {
+        if queue.closed || queue.reader.is_none() {
             return true;
         }
         self.tell_senders(&queue, 0);
@@ -172,17 +172,17 @@ impl Outbox {
         self.queue.lock().waiting().bytes
     }
 
-    /// What waits, when nothing of it was written for [`STANDSTILL`]; else 0. It is asked again and
+    /// What waits, when nothing of it was written for [`STALL_TIMEOUT`]; else 0. It is asked again and
     /// again while there is too much.
-    pub(crate) fn still_bytes(&self, now: Instant) -> u64 {
+    pub(crate) fn stalled_bytes(&self, now: Instant) -> u64 {
         let mut queue = self.queue.lock();
         let waiting = queue.waiting().bytes;
         if waiting == 0 {
-            queue.still_since = None;
+            queue.stalled_since = None;
             return 0;
         }
-        let since = *queue.still_since.get_or_insert(now);
-        if now.duration_since(since) >= STANDSTILL { waiting } else { 0 }
+        let since = *queue.stalled_since.get_or_insert(now);
+        if now.duration_since(since) >= STALL_TIMEOUT { waiting } else { 0 }
     }
 
     /// Takes nothing more; `last` still goes out, after what waits.
@@ -209,10 +209,10 @@ impl Outbox {
             let bytes = frames.iter().map(|(_, frame)| frame.bytes.len()).sum::<usize>();
             queue.bytes -= bytes;
             queue.messages -= frames.len();
-            let mut place = queue.place.take();
-            let unread = place.as_mut().map_or(0, |it| it.leave().bytes - it.taken().bytes);
+            let mut reader = queue.reader.take();
+            let unread = reader.as_mut().map_or(0, |it| it.leave().bytes - it.taken().bytes);
             self.backlog.subtract(bytes + usize::try_from(unread).unwrap_or(0));
-            (frames, place)
+            (frames, reader)
         };
         drop(dropped);
         self.close(last);
@@ -259,7 +259,7 @@ impl Outbox {
         queue.bytes -= written.bytes;
         queue.messages -= written.messages;
         if written.bytes > 0 {
-            queue.still_since = None;
+            queue.stalled_since = None;
             self.backlog.subtract(written.bytes);
         }
     }
@@ -294,39 +294,39 @@ impl Queue {
     fn append(&mut self, frame: Frame) {
         self.bytes += frame.bytes.len();
         self.messages += 1;
-        let before = self.place.as_ref().map_or(0, Place::end);
+        let before = self.reader.as_ref().map_or(0, Reader::end);
         self.frames.push_back((before, frame));
     }
 
     /// Makes what the log has for this client the client's own. Nothing more comes from there, and
     /// nothing there is kept for a client that does not read to its end.
-    fn leave_log(&mut self) -> Option<Place> {
-        let end = self.place.as_mut()?.leave();
+    fn leave_log(&mut self) -> Option<Reader> {
+        let end = self.reader.as_mut()?.leave();
         self.own(end)
     }
 
-    fn own(&mut self, end: Point) -> Option<Place> {
+    fn own(&mut self, end: Position) -> Option<Reader> {
         let mut rest = Batch::default();
         self.take(end.messages, &mut rest, usize::MAX);
         self.frames = rest.drain().map(|frame| (0, frame)).collect();
-        self.place.take()
+        self.reader.take()
     }
 
     /// What counts against the limits, with a message that is just added to the log.
-    fn waiting(&self) -> Point {
+    fn waiting(&self) -> Position {
         let (mut messages, mut bytes) = (self.messages as u64, self.bytes as u64);
-        if let Some(place) = &self.place {
-            let (end, taken) = (place.reach(), place.taken());
+        if let Some(reader) = &self.reader {
+            let (end, taken) = (reader.reserved(), reader.taken());
             messages += end.messages.saturating_sub(taken.messages);
             bytes += end.bytes.saturating_sub(taken.bytes);
         }
-        Point { messages, bytes }
+        Position { messages, bytes }
     }
 
     /// Whether there is something to take.
     fn has_frames(&self) -> bool {
-        let behind = |place: &Place| place.end() > place.taken().messages;
-        !self.frames.is_empty() || self.place.as_ref().is_some_and(behind)
+        let behind = |reader: &Reader| reader.end() > reader.taken().messages;
+        !self.frames.is_empty() || self.reader.as_ref().is_some_and(behind)
     }
 
     /// Moves at most so many frames to the batch, in the order in which they were sent, none that
@@ -334,8 +334,8 @@ impl Queue {
     fn take(&mut self, until: u64, batch: &mut Batch, mut room: usize) {
         while room > 0 {
             let next = self.frames.front().map(|(before, _)| *before);
-            if let Some(place) = &mut self.place {
-                let taken = place.take(next.unwrap_or(until), room, batch);
+            if let Some(reader) = &mut self.reader {
+                let taken = reader.take(next.unwrap_or(until), room, batch);
                 let messages = usize::try_from(taken.messages).unwrap_or(room);
                 self.messages += messages;
                 self.bytes += usize::try_from(taken.bytes).unwrap_or(usize::MAX);
@@ -360,7 +360,7 @@ impl Queue {
             self.writer = Some(context.waker().clone());
         }
         self.asleep = true;
-        let sleeps = self.place.as_mut().is_none_or(|it| it.sleep(context.waker(), is_same));
+        let sleeps = self.reader.as_mut().is_none_or(|it| it.sleep(context.waker(), is_same));
         if sleeps { Poll::Pending } else { Poll::Ready(()) }
     }
 }

@@ -16,7 +16,7 @@ const FEW: usize = 64;
 
 /// Those that are still to be woken.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct WakePacer {
     queue: Mutex<Queue>,
     tasks: TaskTracker,
     /// The runtime of the connections. That of a sender may not be driven all the time.
@@ -30,13 +30,13 @@ struct Queue {
     running: bool,
 }
 
-impl Pace {
+impl WakePacer {
     pub(super) fn new(tasks: TaskTracker) -> Arc<Self> {
         Arc::new(Self { queue: Mutex::default(), tasks, runtime: OnceLock::new() })
     }
 
     /// A connection that runs here is to be woken from now on.
-    pub(super) fn joined(&self) {
+    pub(super) fn use_current_runtime(&self) {
         if self.runtime.get().is_none()
             && let Ok(handle) = Handle::try_current()
         {
@@ -59,7 +59,7 @@ impl Pace {
         }
         let later = wakers.split_off(wakers.len().min(FEW));
         queue.running = !later.is_empty();
-        let starts = queue.running.then(|| Rest(Arc::clone(self)));
+        let starts = queue.running.then(|| QueuedWakes(Arc::clone(self)));
         queue.waiting.extend(later);
         drop(queue);
         wakers.into_iter().for_each(Waker::wake);
@@ -70,9 +70,9 @@ impl Pace {
 }
 
 /// Whoever is not woken yet. They are woken at once when the task ends early, with its runtime.
-struct Rest(Arc<Pace>);
+struct QueuedWakes(Arc<WakePacer>);
 
-impl Rest {
+impl QueuedWakes {
     async fn wake(self) {
         loop {
             // Everything that is ready runs before this does again, the news of sockets included.
@@ -90,7 +90,7 @@ impl Rest {
     }
 }
 
-impl Drop for Rest {
+impl Drop for QueuedWakes {
     fn drop(&mut self) {
         let waiting = {
             let mut queue = self.0.queue.lock();
@@ -121,8 +121,8 @@ mod tests {
         let (woken, tasks) = (Arc::new(Woken::default()), TaskTracker::new());
         let count = || woken.0.load(Ordering::SeqCst);
         let many = |count| vec![Waker::from(Arc::clone(&woken)); count];
-        let pace = Pace::new(tasks.clone());
-        pace.joined();
+        let pace = WakePacer::new(tasks.clone());
+        pace.use_current_runtime();
 
         pace.wake(many(3));
         assert_eq!(count(), 3);
@@ -141,9 +141,9 @@ mod tests {
         let (woken, tasks) = (Arc::new(Woken::default()), TaskTracker::new());
         let count = || woken.0.load(Ordering::SeqCst);
         let many = |count| vec![Waker::from(Arc::clone(&woken)); count];
-        let pace = Pace::new(tasks);
+        let pace = WakePacer::new(tasks);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(async { pace.joined() });
+        runtime.block_on(async { pace.use_current_runtime() });
 
         pace.wake(many(3 * FEW));
         assert_eq!(count(), FEW);

@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::AtomicU64};
 
 use super::frame::Frame;
 use crate::{
-    limits::{PIECE_BYTES, PIECE_MESSAGES},
+    limits::{MAX_SEGMENT_BYTES, MAX_SEGMENT_MESSAGES},
     sync::{
         OnceLock,
         atomic::{AtomicUsize, Ordering},
@@ -26,7 +26,7 @@ pub(super) struct Segment {
 struct Messages {
     /// Different for each piece of this process, even when memory is used again.
     id: u64,
-    start: Point,
+    start: Position,
     entries: Box<[OnceLock<Entry>]>,
     /// How many of them are there.
     filled: AtomicUsize,
@@ -34,7 +34,7 @@ struct Messages {
 
 /// A place between two messages, counted from the beginning of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Point {
+pub(crate) struct Position {
     pub(crate) messages: u64,
     pub(crate) bytes: u64,
 }
@@ -47,12 +47,12 @@ struct Entry {
 }
 
 impl Segment {
-    pub(super) fn new(start: Point) -> Self {
+    pub(super) fn new(start: Position) -> Self {
         static IDS: AtomicU64 = AtomicU64::new(0);
         let messages = Messages {
             id: IDS.fetch_add(1, Ordering::Relaxed),
             start,
-            entries: (0..PIECE_MESSAGES).map(|_| OnceLock::new()).collect(),
+            entries: (0..MAX_SEGMENT_MESSAGES).map(|_| OnceLock::new()).collect(),
             filled: AtomicUsize::new(0),
         };
         Self { messages: Arc::new(messages), next: OnceLock::new() }
@@ -63,16 +63,16 @@ impl Segment {
     pub(super) fn append(&self, frame: Frame) -> Option<Arc<Self>> {
         let messages = &*self.messages;
         let filled = messages.filled();
-        let end = messages.point(filled).bytes + frame.bytes().len() as u64;
-        if let Some(place) = messages.entries.get(filled) {
+        let end = messages.position(filled).bytes + frame.bytes().len() as u64;
+        if let Some(entry) = messages.entries.get(filled) {
             // Empty, since nobody else adds.
-            let _ = place.set(Entry { frame, end });
+            let _ = entry.set(Entry { frame, end });
         }
         messages.filled.store(filled + 1, Ordering::Release);
         let is_full =
-            filled + 1 == messages.entries.len() || end - messages.start.bytes >= PIECE_BYTES;
+            filled + 1 == messages.entries.len() || end - messages.start.bytes >= MAX_SEGMENT_BYTES;
         is_full.then(|| {
-            let next = Self::new(messages.point(filled + 1));
+            let next = Self::new(messages.position(filled + 1));
             Arc::clone(self.next.get_or_init(|| Arc::new(next)))
         })
     }
@@ -86,8 +86,8 @@ impl Segment {
     }
 
     /// Where the message with this index begins.
-    pub(super) fn point(&self, index: usize) -> Point {
-        self.messages.point(index)
+    pub(super) fn position(&self, index: usize) -> Position {
+        self.messages.position(index)
     }
 }
 
@@ -96,10 +96,10 @@ impl Messages {
         self.filled.load(Ordering::Acquire)
     }
 
-    fn point(&self, index: usize) -> Point {
+    fn position(&self, index: usize) -> Position {
         let last = index.checked_sub(1).and_then(|last| self.entries.get(last)?.get());
         let bytes = last.map_or(self.start.bytes, |entry| entry.end);
-        Point { messages: self.start.messages + index as u64, bytes }
+        Position { messages: self.start.messages + index as u64, bytes }
     }
 
     fn frame(&self, index: usize) -> Option<&Frame> {
@@ -144,7 +144,8 @@ impl Run {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        let length = self.messages.point(self.to).bytes - self.messages.point(self.from).bytes;
+        let length =
+            self.messages.position(self.to).bytes - self.messages.position(self.from).bytes;
         usize::try_from(length).unwrap_or(usize::MAX)
     }
 

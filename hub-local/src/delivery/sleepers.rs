@@ -28,20 +28,20 @@ impl Sleepers {
 
     /// A reader leaves, and its waker with it.
     pub(super) fn close(&mut self, slot: usize) {
-        if let Some(place) = self.slots.get_mut(slot) {
-            place.waker = None;
+        if let Some(slot_state) = self.slots.get_mut(slot) {
+            slot_state.waker = None;
             self.free.push(slot);
         }
     }
 
     /// This reader is woken with the others.
     pub(super) fn add(&mut self, slot: usize, waker: &Waker) {
-        let Some(place) = self.slots.get_mut(slot) else { return };
-        match &mut place.waker {
+        let Some(slot_state) = self.slots.get_mut(slot) else { return };
+        match &mut slot_state.waker {
             Some(held) => held.clone_from(waker),
             held => *held = Some(waker.clone()),
         }
-        if !std::mem::replace(&mut place.is_listed, true) {
+        if !std::mem::replace(&mut slot_state.is_listed, true) {
             self.listed.push(slot);
         }
     }

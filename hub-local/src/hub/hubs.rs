@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 use super::{
     Hub,
     members::Member,
-    quota::{Budget, Full},
+    quota::{Quota, QuotaExceeded},
 };
 use crate::delivery::backlog::Backlog;
 
@@ -18,12 +18,12 @@ use crate::delivery::backlog::Backlog;
 pub(crate) struct Hubs<M> {
     by_name: Mutex<HashMap<String, Arc<Hub<M>>>>,
     backlog: Arc<Backlog>,
-    memberships: Arc<Budget>,
+    memberships: Arc<Quota>,
     tasks: TaskTracker,
 }
 
 impl<M: Member> Hubs<M> {
-    pub(crate) fn new(backlog: Arc<Backlog>, memberships: Arc<Budget>, tasks: TaskTracker) -> Self {
+    pub(crate) fn new(backlog: Arc<Backlog>, memberships: Arc<Quota>, tasks: TaskTracker) -> Self {
         Self { by_name: Mutex::default(), backlog, memberships, tasks }
     }
 
@@ -44,10 +44,13 @@ impl<M: Member> Hubs<M> {
 
     /// Joins a group. When the memberships of all hubs have reached their limit, expired ones are
     /// removed first, in every hub.
-    pub(crate) fn join<T>(&self, join: impl Fn() -> Result<T, Full>) -> Result<T, Full> {
+    pub(crate) fn join<T>(
+        &self,
+        join: impl Fn() -> Result<T, QuotaExceeded>,
+    ) -> Result<T, QuotaExceeded> {
         match join() {
-            Err(Full::All(_)) => {
-                self.all().iter().for_each(|hub| hub.make_room());
+            Err(QuotaExceeded::Total(_)) => {
+                self.all().iter().for_each(|hub| hub.remove_expired());
                 // Another may have made the room just before.
                 join()
             }
@@ -69,8 +72,8 @@ impl<M: Member> Hubs<M> {
         let (hubs, now) = (self.all(), Instant::now());
         let everyone = hubs.iter().map(|hub| hub.everyone());
         let still =
-            everyone.map(|all| all.iter().map(|it| it.outbox().still_bytes(now)).sum::<u64>());
-        self.backlog.pass_over(usize::try_from(still.sum::<u64>()).unwrap_or(usize::MAX));
+            everyone.map(|all| all.iter().map(|it| it.outbox().stalled_bytes(now)).sum::<u64>());
+        self.backlog.exclude_stalled(usize::try_from(still.sum::<u64>()).unwrap_or(usize::MAX));
     }
 
     /// The number of clients for which something waits, and the bytes that wait for all.

@@ -10,7 +10,7 @@ use hub_core::protocol::Protocol;
 
 use crate::delivery::{
     frame::Frame,
-    outbox::{Outbox, Pushed},
+    outbox::{Outbox, PushOutcome},
 };
 
 /// Room for so many is not worth giving back.
@@ -28,7 +28,7 @@ pub(crate) trait Member: Sized {
     fn outbox(&self) -> &Outbox;
 
     /// Queues a frame; never waits. A member without room for it is closed.
-    fn send(self: &Arc<Self>, frame: Frame) -> Pushed;
+    fn send(self: &Arc<Self>, frame: Frame) -> PushOutcome;
 
     /// Closes a member that does not read.
     fn close_slow(self: &Arc<Self>);

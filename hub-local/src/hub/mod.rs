@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use self::{
     members::{Audience, Member},
-    quota::{Budget, Full},
+    quota::{Quota, QuotaExceeded},
     registry::{JoinOutcome, Registry},
 };
 use crate::delivery::{backlog::Backlog, log::Log};
@@ -39,10 +39,10 @@ impl<M: Member> Hub<M> {
     pub(crate) fn new(
         name: String,
         backlog: Arc<Backlog>,
-        budget: Arc<Budget>,
+        quota: Arc<Quota>,
         tasks: TaskTracker,
     ) -> Self {
-        let registry = Mutex::new(Registry::new(budget));
+        let registry = Mutex::new(Registry::new(quota));
         Self { name, registry, logs: Default::default(), backlog, tasks }
     }
 
@@ -96,8 +96,12 @@ impl<M: Member> Hub<M> {
         self.registry().group(group, Instant::now())
     }
 
-    /// Says whether there is such a connection to add.
-    pub(crate) fn add_to_group(&self, connection: &str, group: &str) -> Result<JoinOutcome, Full> {
+    /// Adds a connection to a group.
+    pub(crate) fn add_to_group(
+        &self,
+        connection: &str,
+        group: &str,
+    ) -> Result<JoinOutcome, QuotaExceeded> {
         self.registry().add_to_group(connection, group)
     }
 
@@ -114,13 +118,13 @@ impl<M: Member> Hub<M> {
         user: &str,
         group: &str,
         ttl: Option<Duration>,
-    ) -> Result<(), Full> {
+    ) -> Result<(), QuotaExceeded> {
         self.registry().add_user_to_group(user, group, ttl, Instant::now())
     }
 
-    /// Ends memberships whose time is over.
-    pub(crate) fn make_room(&self) {
-        self.registry().make_room(Instant::now());
+    /// Removes expired memberships.
+    pub(crate) fn remove_expired(&self) {
+        self.registry().remove_expired(Instant::now());
     }
 
     pub(crate) fn is_user_in_group(&self, user: &str, group: &str) -> bool {

@@ -1,62 +1,62 @@
-//! How many memberships in groups there may be: each of them takes memory until somebody ends it.
+//! The quota of memberships in groups: each takes memory until it is removed or expires.
 
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
 };
 
-/// Names are ordinary below this length, in bytes.
-const ORDINARY: usize = 128;
+/// A membership whose names are longer than this in sum, in bytes, counts more than once.
+const MAX_LIGHT_NAME_BYTES: usize = 128;
 
-/// Why somebody cannot join a group.
+/// Why a connection or user cannot join a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Full {
+pub(crate) enum QuotaExceeded {
     /// The connection or the user is in too many.
     #[error("one connection or user is in at most {0} groups")]
-    One(usize),
+    PerMember(usize),
     /// All of them together are.
     #[error("the service has at most {0} memberships in groups")]
-    All(usize),
+    Total(usize),
 }
 
-/// What is left of it, for all hubs of a service.
+/// The memberships of all hubs of a service.
 #[derive(Debug)]
-pub(crate) struct Budget {
+pub(crate) struct Quota {
     /// For one connection or user.
     pub(super) each: usize,
     all: usize,
-    taken: AtomicUsize,
+    used: AtomicUsize,
 }
 
 /// Names of ordinary length are one membership, longer ones several.
 fn weight(names: &[&str]) -> usize {
-    1 + names.iter().map(|name| name.len()).sum::<usize>() / ORDINARY
+    1 + names.iter().map(|name| name.len()).sum::<usize>() / MAX_LIGHT_NAME_BYTES
 }
 
-impl Budget {
+impl Quota {
     pub(crate) fn new(each: usize, all: usize) -> Arc<Self> {
-        Arc::new(Self { each, all, taken: AtomicUsize::new(0) })
+        Arc::new(Self { each, all, used: AtomicUsize::new(0) })
     }
 
-    /// Takes one, for who joins and what: the names are what it needs most of its memory for.
-    pub(super) fn take(&self, names: &[&str]) -> Result<(), Full> {
+    /// Counts a membership. `names` are those of the member and the group, which need most of its memory.
+    pub(super) fn acquire(&self, names: &[&str]) -> Result<(), QuotaExceeded> {
         let room = |taken: usize| {
             let sum = taken.saturating_add(weight(names));
             (sum <= self.all).then_some(sum)
         };
-        self.taken
+        self.used
             .try_update(Ordering::Relaxed, Ordering::Relaxed, room)
             .map(|_| ())
-            .map_err(|_| Full::All(self.all))
+            .map_err(|_| QuotaExceeded::Total(self.all))
     }
 
-    /// Gives it back.
-    pub(super) fn give(&self, names: &[&str]) {
-        self.taken.fetch_sub(weight(names), Ordering::Relaxed);
+    /// Counts a membership that ended.
+    pub(super) fn release(&self, names: &[&str]) {
+        self.used.fetch_sub(weight(names), Ordering::Relaxed);
     }
 
     #[cfg(test)]
-    pub(super) fn taken(&self) -> usize {
-        self.taken.load(Ordering::Relaxed)
+    pub(super) fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
     }
 }

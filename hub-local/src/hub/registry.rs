@@ -14,31 +14,30 @@ use tokio::time::Instant;
 
 use super::{
     members::{Audience, Member, Members, trim, trim_set},
-    quota::{Budget, Full},
+    quota::{Quota, QuotaExceeded},
     snapshot::{Snapshot, collect, forget_snapshots},
 };
 
 /// How long a user stays in a group when no time is given.
-const LASTING: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const DEFAULT_TTL: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// Of the groups that a user joined without a time, the newest so many are kept.
-const LASTING_GROUPS: usize = 100;
+const MAX_LASTING_GROUPS: usize = 100;
 
-/// Memberships whose time is over are looked for when there are twice as many as at the last time,
-/// but not below this number.
-const FEW: usize = 1024;
-/// Where there is no room for more they are looked for at most this often.
-const SELDOM: Duration = Duration::from_secs(1);
+/// Expired memberships are swept when their number has doubled since the last sweep, but not below
+/// this number.
+const MIN_SWEEP_SIZE: usize = 1024;
+/// When the quota is exceeded, they are swept at most this often.
+const MIN_SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// All memberships of one hub.
 #[derive(Debug)]
 pub(super) struct Registry<M> {
     /// Shared with other hubs.
-    budget: Arc<Budget>,
-    /// How many users' memberships there are, and with how many of them the next search for those
-    /// whose time is over begins.
+    quota: Arc<Quota>,
+    /// The number of users' memberships, and the number at which the next sweep starts.
     timed: usize,
-    search_at: usize,
-    searched: Option<Instant>,
+    sweep_threshold: usize,
+    swept_at: Option<Instant>,
     connections: Members<M>,
     /// The groups that each connection joined by itself or with `ttl=0`.
     joined: HashMap<String, HashSet<String>>,
@@ -78,7 +77,7 @@ pub(super) struct Membership<M> {
     by_user: bool,
 }
 
-/// What came of an attempt to join.
+/// The result of a join within the quota.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JoinOutcome {
     Added,
@@ -87,12 +86,12 @@ pub(crate) enum JoinOutcome {
 }
 
 impl<M: Member> Registry<M> {
-    pub(super) fn new(budget: Arc<Budget>) -> Self {
+    pub(super) fn new(quota: Arc<Quota>) -> Self {
         Self {
-            budget,
+            quota,
             timed: 0,
-            search_at: FEW,
-            searched: None,
+            sweep_threshold: MIN_SWEEP_SIZE,
+            swept_at: None,
             connections: Members::default(),
             joined: HashMap::new(),
             users: HashMap::new(),
@@ -154,7 +153,7 @@ impl<M: Member> Registry<M> {
             return Arc::clone(&known.audience);
         }
         let (snapshot, over) = collect(group, name, &mut self.users, now);
-        over.iter().for_each(|user| self.budget.give(&[user, name]));
+        over.iter().for_each(|user| self.quota.release(&[user, name]));
         self.timed -= over.len();
         let audience = Arc::clone(&snapshot.audience);
         group.snapshot = Some(snapshot);
@@ -162,7 +161,11 @@ impl<M: Member> Registry<M> {
         audience
     }
 
-    pub(super) fn add_to_group(&mut self, id: &str, group: &str) -> Result<JoinOutcome, Full> {
+    pub(super) fn add_to_group(
+        &mut self,
+        id: &str,
+        group: &str,
+    ) -> Result<JoinOutcome, QuotaExceeded> {
         let Some(connection) = self.connections.get(id).cloned() else {
             return Ok(JoinOutcome::NoConnection);
         };
@@ -173,7 +176,7 @@ impl<M: Member> Registry<M> {
     pub(super) fn remove_from_group(&mut self, id: &str, group: &str) {
         if let Some(joined) = self.joined.get_mut(id) {
             if joined.remove(group) {
-                self.budget.give(&[group]);
+                self.quota.release(&[group]);
                 trim_set(joined);
             }
             if joined.is_empty() {
@@ -193,7 +196,7 @@ impl<M: Member> Registry<M> {
         let joined = self.joined.remove(id).unwrap_or_default();
         trim(&mut self.joined);
         for group in joined {
-            self.budget.give(&[&group]);
+            self.quota.release(&[&group]);
             self.remove_from_group(id, &group);
         }
     }
@@ -204,53 +207,53 @@ impl<M: Member> Registry<M> {
         group: &str,
         ttl: Option<Duration>,
         now: Instant,
-    ) -> Result<(), Full> {
+    ) -> Result<(), QuotaExceeded> {
         if ttl == Some(Duration::ZERO) {
             for connection in self.user(name).iter() {
                 self.join(Arc::clone(connection), group)?.by_user = true;
             }
             return Ok(());
         }
-        if self.timed >= self.search_at {
-            self.end_outdated_memberships(now);
+        if self.timed >= self.sweep_threshold {
+            self.remove_expired_memberships(now);
         }
         self.admit_user(name, group, now)?;
         self.joins += 1;
         let membership = UserMembership {
-            until: now + ttl.map_or(LASTING, |ttl| ttl.min(LASTING)),
+            until: now + ttl.map_or(DEFAULT_TTL, |ttl| ttl.min(DEFAULT_TTL)),
             joined: self.joins,
             lasting: ttl.is_none(),
         };
         let user = self.users.entry(name.to_owned()).or_default();
         user.groups.insert(group.to_owned(), membership);
-        let outdated = user.outdated_groups(now);
+        let expired = user.expired_groups(now);
         let joined = self.groups.entry(group.to_owned()).or_default();
         joined.users.insert(name.to_owned());
         joined.snapshot = None;
-        for group in outdated {
+        for group in expired {
             self.end_user_membership(name, &group);
         }
         Ok(())
     }
 
     /// Counts a membership of a user, unless there is one already.
-    fn admit_user(&mut self, name: &str, group: &str, now: Instant) -> Result<(), Full> {
-        let each = self.budget.each;
+    fn admit_user(&mut self, name: &str, group: &str, now: Instant) -> Result<(), QuotaExceeded> {
+        let each = self.quota.each;
         if let Some(user) = self.users.get(name) {
             if user.groups.contains_key(group) {
                 return Ok(());
             }
             if user.groups.len() >= each {
-                for over in user.outdated_groups(now) {
+                for over in user.expired_groups(now) {
                     self.end_user_membership(name, &over);
                 }
                 self.drop_empty_user(name);
             }
         }
         if self.users.get(name).map_or(0, |user| user.groups.len()) >= each {
-            return Err(Full::One(each));
+            return Err(QuotaExceeded::PerMember(each));
         }
-        self.budget.take(&[name, group])?;
+        self.quota.acquire(&[name, group])?;
         self.timed += 1;
         Ok(())
     }
@@ -280,14 +283,18 @@ impl<M: Member> Registry<M> {
         }
     }
 
-    fn join(&mut self, connection: Arc<M>, name: &str) -> Result<&mut Membership<M>, Full> {
+    fn join(
+        &mut self,
+        connection: Arc<M>,
+        name: &str,
+    ) -> Result<&mut Membership<M>, QuotaExceeded> {
         let joined = self.joined.get(connection.id());
         if joined.is_none_or(|joined| !joined.contains(name)) {
-            let each = self.budget.each;
+            let each = self.quota.each;
             if joined.map_or(0, HashSet::len) >= each {
-                return Err(Full::One(each));
+                return Err(QuotaExceeded::PerMember(each));
             }
-            self.budget.take(&[name])?;
+            self.quota.acquire(&[name])?;
             self.joined.entry(connection.id().to_owned()).or_default().insert(name.to_owned());
         }
         let group = self.groups.entry(name.to_owned()).or_default();
@@ -299,17 +306,17 @@ impl<M: Member> Registry<M> {
         }))
     }
 
-    /// Makes room where there is none, if it can.
-    pub(super) fn make_room(&mut self, now: Instant) {
-        if self.searched.is_none_or(|searched| now >= searched + SELDOM) {
-            self.end_outdated_memberships(now);
+    /// Removes expired memberships because the quota is exceeded, at most once a second.
+    pub(super) fn remove_expired(&mut self, now: Instant) {
+        if self.swept_at.is_none_or(|swept_at| now >= swept_at + MIN_SWEEP_INTERVAL) {
+            self.remove_expired_memberships(now);
         }
     }
 
-    /// Ends the memberships of users whose time is over. Otherwise they end when somebody sends to
-    /// the group, or the user joins another.
-    fn end_outdated_memberships(&mut self, now: Instant) {
-        let outdated: Vec<_> = self
+    /// Removes the expired memberships of all users. Otherwise they are removed when a message is
+    /// sent to the group, or the user joins another.
+    fn remove_expired_memberships(&mut self, now: Instant) {
+        let expired: Vec<_> = self
             .users
             .iter()
             .flat_map(|(name, user)| {
@@ -317,12 +324,12 @@ impl<M: Member> Registry<M> {
                 over.map(|(group, _)| (name.clone(), group.clone()))
             })
             .collect();
-        for (name, group) in outdated {
+        for (name, group) in expired {
             self.end_user_membership(&name, &group);
             self.drop_empty_user(&name);
         }
-        self.search_at = (self.timed * 2).max(FEW);
-        self.searched = Some(now);
+        self.sweep_threshold = (self.timed * 2).max(MIN_SWEEP_SIZE);
+        self.swept_at = Some(now);
     }
 
     fn is_by_user(&self, id: &str, group: &str) -> bool {
@@ -345,7 +352,7 @@ impl<M: Member> Registry<M> {
             && user.groups.remove(group).is_some()
         {
             self.timed -= 1;
-            self.budget.give(&[name, group]);
+            self.quota.release(&[name, group]);
             trim(&mut user.groups);
         }
         if let Some(left) = self.groups.get_mut(group) {
@@ -387,12 +394,12 @@ impl<M> Default for Group<M> {
 
 impl<M> User<M> {
     /// Groups whose time is over, and those beyond the newest that last.
-    fn outdated_groups(&self, now: Instant) -> Vec<String> {
+    fn expired_groups(&self, now: Instant) -> Vec<String> {
         let (live, over): (Vec<_>, Vec<_>) =
             self.groups.iter().partition(|(_, membership)| now < membership.until);
         let mut lasting: Vec<_> = live.into_iter().filter(|(_, it)| it.lasting).collect();
         lasting.sort_by_key(|(_, membership)| std::cmp::Reverse(membership.joined));
-        let beyond = lasting.into_iter().skip(LASTING_GROUPS);
+        let beyond = lasting.into_iter().skip(MAX_LASTING_GROUPS);
         over.into_iter().chain(beyond).map(|(group, _)| group.clone()).collect()
     }
 }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// A REST call whose token was checked.
-pub(super) struct Call<'a> {
+pub(super) struct RestCall<'a> {
     pub(super) state: &'a Arc<State>,
     pub(super) hub: Arc<Hub>,
     pub(super) version: ApiVersion,
@@ -21,7 +21,7 @@ pub(super) struct Call<'a> {
     pub(super) body: RequestBody,
 }
 
-impl Call<'_> {
+impl RestCall<'_> {
     pub(super) fn query(&self) -> Query<'_> {
         Query::new(self.parts.uri.query())
     }

@@ -1,14 +1,14 @@
 //! One connection.
 
 use super::{
-    call::{Call, RestResult},
+    call::{RestCall, RestResult},
     error::RestError,
     version::ApiVersion,
 };
 use crate::{body, connection::ending::Ending};
 
 /// Closes one connection. The SDK takes the 404 for done; v1 knows none.
-pub(super) fn close(call: &Call<'_>, id: &str) -> RestResult {
+pub(super) fn close(call: &RestCall<'_>, id: &str) -> RestResult {
     match call.hub.connection(id) {
         Some(connection) => connection.end(Ending::by_service(call.reason())),
         None if call.version == ApiVersion::V1 => {}

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::version::ApiVersion;
 use crate::{
     body::{self, Body, ReadError},
-    hub::quota::Full,
+    hub::quota::QuotaExceeded,
 };
 
 /// What went wrong with a REST call.
@@ -157,8 +157,8 @@ struct Detail<'a> {
 }
 
 /// Nobody can join a group any more, until others leave.
-impl From<Full> for RestError {
-    fn from(full: Full) -> Self {
+impl From<QuotaExceeded> for RestError {
+    fn from(full: QuotaExceeded) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "Error.Group.TooMany", full.to_string())
     }
 }

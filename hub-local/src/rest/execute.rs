@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    call::{Call, RestResult},
+    call::{RestCall, RestResult},
     error::RestError,
     filter::Filter,
     payload::Payload,
@@ -20,7 +20,7 @@ use crate::{
     connection::{Audience, Hub, ending::Ending},
     hub::{
         broadcast::{self, Broadcast},
-        quota::Full,
+        quota::QuotaExceeded,
     },
     state::State,
 };
@@ -48,7 +48,7 @@ struct RawCommand<'a> {
 }
 
 /// Does the commands in their order. Who is meant is settled before the first.
-pub(super) async fn execute(call: Call<'_>) -> RestResult {
+pub(super) async fn execute(call: RestCall<'_>) -> RestResult {
     let filter = call.query().first("filter").filter(|filter| !filter.trim().is_empty());
     let filter = filter.map(|text| Filter::parse(&text)).transpose();
     let filter = filter.map_err(|error| RestError::invalid("filter", error.to_string()))?;
@@ -135,7 +135,7 @@ fn perform(
     hub: &Hub,
     audience: &Audience,
     command: &Command<Broadcast>,
-) -> Result<(), Full> {
+) -> Result<(), QuotaExceeded> {
     match command {
         Command::SendMessage(message) => broadcast::send(audience, &HashSet::new(), message),
         Command::JoinGroup(group) => {

@@ -5,7 +5,7 @@ use hub_core::rest_error;
 use serde::Serialize;
 
 use super::{
-    call::{Call, RestResult},
+    call::{RestCall, RestResult},
     error::RestError,
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 
 const MAX_PAGE: usize = 200;
 
-pub(super) fn add(call: &Call<'_>, connection: &str, group: &str) -> RestResult {
+pub(super) fn add(call: &RestCall<'_>, connection: &str, group: &str) -> RestResult {
     match call.state.hubs.join(|| call.hub.add_to_group(connection, group))? {
         JoinOutcome::Added => Ok(body::empty(StatusCode::OK)),
         JoinOutcome::NoConnection => {
@@ -54,7 +54,7 @@ struct Member {
 
 /// One page of a group's connections, ordered by id. A continuation token is the last id seen, so
 /// pages stay right while members come and go.
-pub(super) fn list(call: &Call<'_>, group: &str) -> RestResult {
+pub(super) fn list(call: &RestCall<'_>, group: &str) -> RestResult {
     let page_size = size(call, "maxpagesize")?.unwrap_or(MAX_PAGE);
     if !(1..=MAX_PAGE).contains(&page_size) {
         return Err(RestError::invalid("maxpagesize", "maxpagesize is from 1 to 200"));
@@ -81,7 +81,7 @@ pub(super) fn list(call: &Call<'_>, group: &str) -> RestResult {
     Ok(body::json(StatusCode::OK, serde_json::to_vec(&page).unwrap_or_default()))
 }
 
-fn next_link(call: &Call<'_>, page_size: usize, top: usize, last: &str) -> String {
+fn next_link(call: &RestCall<'_>, page_size: usize, top: usize, last: &str) -> String {
     let (url, path) = (call.state.authority.public_url(), call.parts.uri.path());
     let mut link = format!("{url}{path}?");
     for name in ["api-version", "application"] {
@@ -99,7 +99,7 @@ fn next_link(call: &Call<'_>, page_size: usize, top: usize, last: &str) -> Strin
     link
 }
 
-fn size(call: &Call<'_>, name: &'static str) -> Result<Option<usize>, RestError> {
+fn size(call: &RestCall<'_>, name: &'static str) -> Result<Option<usize>, RestError> {
     let number = call.number(name, "a number from 0")?;
     Ok(number.map(|number| usize::try_from(number).unwrap_or(usize::MAX)))
 }

@@ -8,11 +8,11 @@ use hub_core::protocol::{Message, Outcome, Protocol, convert};
 use tokio::time::timeout;
 
 use super::{
-    call::{Call, RestResult},
+    call::{RestCall, RestResult},
     error::RestError,
     send,
 };
-use crate::{body, delivery::outbox::Pushed};
+use crate::{body, delivery::outbox::PushOutcome};
 
 const GONE: &str = "the connection closed before it answered";
 const FRAMED: &str = "application/octet-stream";
@@ -40,7 +40,7 @@ impl ResultFormat {
 }
 
 /// Asks one client and waits for its answer. When the caller goes away, the call is forgotten.
-pub(super) async fn invoke(call: Call<'_>, connection: &str) -> RestResult {
+pub(super) async fn invoke(call: RestCall<'_>, connection: &str) -> RestResult {
     let limit = call.state.shared.limits.client_result_timeout;
     let shape = ResultFormat::of(&call.parts.headers);
     let hub = Arc::clone(&call.hub);
@@ -53,8 +53,8 @@ pub(super) async fn invoke(call: Call<'_>, connection: &str) -> RestResult {
     let message = payload.message(protocol, Some(id.clone()))?;
     connection.calls.wake_reader();
     match connection.send_message(&message) {
-        Pushed::Queued => {}
-        Pushed::Full | Pushed::Closed => return Err(RestError::no_connection(GONE)),
+        PushOutcome::Queued => {}
+        PushOutcome::Full | PushOutcome::Closed => return Err(RestError::no_connection(GONE)),
     }
     match timeout(limit, waiting.outcome()).await {
         Ok(Some(outcome)) => answer(shape, protocol, id, outcome),

@@ -8,7 +8,7 @@ use hub_core::{
 use serde::Serialize;
 
 use super::{
-    call::{Call, RestResult},
+    call::{RestCall, RestResult},
     error::RestError,
     segment,
 };
@@ -39,7 +39,7 @@ struct Token {
 }
 
 /// A token with which a client connects to the hub.
-pub(super) fn generate_token(call: &Call<'_>) -> RestResult {
+pub(super) fn generate_token(call: &RestCall<'_>) -> RestResult {
     let user = call.query().first("userId").filter(|user| !user.is_empty());
     if let Some(user) = &user {
         segment::check("userId", names::check_user(user))?;

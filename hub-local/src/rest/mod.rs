@@ -23,7 +23,7 @@ use http::{HeaderMap, Response, StatusCode, request::Parts};
 use hub_core::{names, rest_error};
 
 use self::{
-    call::{Call, RestResult},
+    call::{RestCall, RestResult},
     error::RestError,
     route::{Operation, Route, Target},
     version::ApiVersion,
@@ -67,7 +67,7 @@ async fn perform(
         Route::AccessKey => keys::access_key(state, bearer),
         Route::Hub { hub, operation } => {
             let hub = state.hubs.hub(&with_application(hub, Query::new(parts.uri.query()))?);
-            run(Call { state, hub, version, parts, body }, operation).await
+            run(RestCall { state, hub, version, parts, body }, operation).await
         }
     }
 }
@@ -89,7 +89,7 @@ fn with_application(hub: String, query: Query<'_>) -> Result<String, RestError> 
     Ok(hub)
 }
 
-async fn run(call: Call<'_>, operation: Operation) -> RestResult {
+async fn run(call: RestCall<'_>, operation: Operation) -> RestResult {
     match operation {
         Operation::Send(to) => send::send(call, &to).await,
         Operation::Close(to) => Ok(send::close(&call, &to)),

@@ -12,7 +12,7 @@ use hub_core::protocol::Protocol;
 use hub_core::protocol::{Message, bundle};
 
 use super::{
-    call::{Call, RestResult},
+    call::{RestCall, RestResult},
     error::RestError,
     payload::Payload,
     route::Target,
@@ -25,7 +25,7 @@ use crate::{
 
 /// `202` once the message is in every outbox; nobody waits for a client. While all outboxes together
 /// hold too much the answer is held back a little, so that senders slow down.
-pub(super) async fn send(call: Call<'_>, to: &Target) -> RestResult {
+pub(super) async fn send(call: RestCall<'_>, to: &Target) -> RestResult {
     let excluded = excluded(&call);
     let (hub, state) = (Arc::clone(&call.hub), Arc::clone(call.state));
     let payload = payload(call).await?;
@@ -40,7 +40,7 @@ pub(super) async fn send(call: Call<'_>, to: &Target) -> RestResult {
 }
 
 /// Closes everyone but the excluded.
-pub(super) fn close(call: &Call<'_>, to: &Target) -> Response<Body> {
+pub(super) fn close(call: &RestCall<'_>, to: &Target) -> Response<Body> {
     let reason = call.reason();
     for connection in broadcast::except(&audience(&call.hub, to), &excluded(call)) {
         connection.end(Ending::by_service(reason.clone()));
@@ -57,12 +57,12 @@ fn audience(hub: &Hub, to: &Target) -> Audience {
     }
 }
 
-fn excluded(call: &Call<'_>) -> HashSet<String> {
+fn excluded(call: &RestCall<'_>) -> HashSet<String> {
     call.query().all("excluded").collect()
 }
 
 /// The message in the body of a call.
-pub(super) async fn payload(call: Call<'_>) -> Result<Payload, RestError> {
+pub(super) async fn payload(call: RestCall<'_>) -> Result<Payload, RestError> {
     match body(call).await? {
         MessageBody::Json(bytes) => Payload::parse(&bytes).map_err(|error| malformed(&error)),
         #[cfg(feature = "msgpack")]
@@ -83,7 +83,7 @@ pub(super) enum MessageBody {
 }
 
 /// A body in any of the forms that a message may have.
-pub(super) async fn body(call: Call<'_>) -> Result<MessageBody, RestError> {
+pub(super) async fn body(call: RestCall<'_>) -> Result<MessageBody, RestError> {
     #[cfg(feature = "msgpack")]
     if media_type(&call).eq_ignore_ascii_case(bundle::CONTENT_TYPE) {
         let bytes = read(call).await?;
@@ -93,7 +93,7 @@ pub(super) async fn body(call: Call<'_>) -> Result<MessageBody, RestError> {
 }
 
 /// A body that must be JSON; what is in it is not checked yet.
-pub(super) async fn json_body(call: Call<'_>) -> Result<Bytes, RestError> {
+pub(super) async fn json_body(call: RestCall<'_>) -> Result<Bytes, RestError> {
     if Protocol::from_content_type(media_type(&call)) != Some(Protocol::Json) {
         return Err(RestError::content_type());
     }
@@ -101,12 +101,12 @@ pub(super) async fn json_body(call: Call<'_>) -> Result<Bytes, RestError> {
 }
 
 /// The content type without its parameters; empty without one.
-fn media_type<'a>(call: &Call<'a>) -> &'a str {
+fn media_type<'a>(call: &RestCall<'a>) -> &'a str {
     let content_type = call.parts.headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
     content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim()
 }
 
-async fn read(call: Call<'_>) -> Result<Bytes, RestError> {
+async fn read(call: RestCall<'_>) -> Result<Bytes, RestError> {
     let limits = &call.state.shared.limits;
     let bounds = Bounds { size: limits.max_rest_body_bytes, time: limits.request_body_timeout };
     if call.parts.headers.get(CONTENT_ENCODING).is_some_and(|it| it != "identity") {

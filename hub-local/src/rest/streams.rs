@@ -9,7 +9,7 @@ use hub_core::protocol::{Message, Outcome, Protocol};
 use serde_json::value::RawValue;
 
 use super::{
-    call::{Call, RestResult},
+    call::{RestCall, RestResult},
     encodings::Encodings,
     error::RestError,
     send::{self, MessageBody},
@@ -17,7 +17,7 @@ use super::{
 use crate::body::{self, Body};
 
 /// Sends one item, which is the whole body; with `completed=true` it is the last.
-pub(super) async fn send(call: Call<'_>, connection: &str, stream: String) -> RestResult {
+pub(super) async fn send(call: RestCall<'_>, connection: &str, stream: String) -> RestResult {
     let last = completed(&call)?;
     let hub = Arc::clone(&call.hub);
     let item = item(send::body(call).await?)?;
@@ -34,7 +34,7 @@ pub(super) async fn send(call: Call<'_>, connection: &str, stream: String) -> Re
 }
 
 /// Ends a stream; with an error, if the query has one.
-pub(super) fn complete(call: &Call<'_>, connection: &str, stream: String) -> Response<Body> {
+pub(super) fn complete(call: &RestCall<'_>, connection: &str, stream: String) -> Response<Body> {
     let error = ["error", "reason"].into_iter().filter_map(|name| call.query().first(name));
     let outcome = match error.into_iter().find(|text| !text.is_empty()) {
         Some(text) => Outcome::Error(text),
@@ -50,7 +50,7 @@ fn end(invocation_id: String, outcome: Outcome) -> Message {
     Message::Completion { invocation_id, outcome }
 }
 
-fn completed(call: &Call<'_>) -> Result<bool, RestError> {
+fn completed(call: &RestCall<'_>) -> Result<bool, RestError> {
     match call.query().first("completed") {
         None => Ok(false),
         Some(text) if text.eq_ignore_ascii_case("true") => Ok(true),

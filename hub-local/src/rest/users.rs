@@ -5,31 +5,31 @@ use std::time::Duration;
 use http::{Response, StatusCode};
 
 use super::{
-    call::{Call, RestResult},
+    call::{RestCall, RestResult},
     error::RestError,
 };
 use crate::body::{self, Body};
 
 /// `ttl` is in seconds; 0 is about the user's present connections only.
-pub(super) fn add(call: &Call<'_>, user: &str, group: &str) -> RestResult {
+pub(super) fn add(call: &RestCall<'_>, user: &str, group: &str) -> RestResult {
     let ttl = call.number("ttl", "a number of seconds from 0")?.map(Duration::from_secs);
     call.state.hubs.join(|| call.hub.add_user_to_group(user, group, ttl))?;
     Ok(body::empty(call.version.added_user()))
 }
 
-pub(super) fn is_member(call: &Call<'_>, user: &str, group: &str) -> RestResult {
+pub(super) fn is_member(call: &RestCall<'_>, user: &str, group: &str) -> RestResult {
     if call.hub.is_user_in_group(user, group) {
         return Ok(body::empty(StatusCode::OK));
     }
     Err(RestError::missing("Info.User.NotInGroup", "the user is not in the group"))
 }
 
-pub(super) fn remove(call: &Call<'_>, user: &str, group: &str) -> Response<Body> {
+pub(super) fn remove(call: &RestCall<'_>, user: &str, group: &str) -> Response<Body> {
     call.hub.remove_user_from_group(user, group);
     body::empty(call.version.removed_user())
 }
 
-pub(super) fn remove_from_all(call: &Call<'_>, user: &str) -> Response<Body> {
+pub(super) fn remove_from_all(call: &RestCall<'_>, user: &str) -> Response<Body> {
     call.hub.remove_user_from_all_groups(user);
     body::empty(call.version.removed_user_from_all())
 }

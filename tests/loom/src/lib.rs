@@ -14,13 +14,13 @@
 //! |---|---|---|
 //! | `Segment` | `filled` relaxed, either side; set before the message is there | yes |
 //! | `Log` | `end` relaxed, either side; moved before the message is there | yes |
-//! | `Reach` | stores only release, loads only acquire, `fetch_min` only both | yes, each |
-//! | `Reach` | the load that spares `fetch_min` relaxed | no: the load of `reach` after it orders as much |
-//! | `Log` | `full_at` looked at before `reach` moves; raised after room was made | yes |
+//! | `AtomicPosition` | stores only release, loads only acquire, `fetch_min` only both | yes, each |
+//! | `AtomicPosition` | the load that spares `fetch_min` relaxed | no: the load of `reserved` after it orders as much |
+//! | `Log` | `full_at` looked at before `reserved` moves; raised after room was made | yes |
 //! | `Outbox` | asks how far the log reaches before it says how far it may | yes |
 //! | `Log` | a sleeper that does not look again; `round` that never moves | yes, as a thread that sleeps for ever |
 //! | `Log` | `round` relaxed | no: it is compared after a wake, and wakes order |
-//! | `Place` | `filled` read before `next` | yes |
+//! | `Reader` | `filled` read before `next` | yes |
 //! | `Log` | readers that leave and are counted on | yes |
 //! | `Alarm` | a wake that does not release, or is a store; a poll that does not acquire, or loads and stores | yes |
 //! | `Alarm` | a wake that does not acquire, a poll that does not release | no: changes of one value continue what was released before |

@@ -6,5 +6,5 @@ pub(crate) struct Limits {
     pub(crate) max_outbox_messages: usize,
 }
 
-pub(crate) const PIECE_MESSAGES: usize = 2;
-pub(crate) const PIECE_BYTES: u64 = 1000;
+pub(crate) const MAX_SEGMENT_MESSAGES: usize = 2;
+pub(crate) const MAX_SEGMENT_BYTES: u64 = 1000;

@@ -70,26 +70,26 @@ impl Sink for Recorder {
 #[test]
 fn bytes_and_messages_are_bounded() {
     let by_bytes = outbox(10, 100);
-    assert_eq!(by_bytes.push(frame(4)), Pushed::Queued);
-    assert_eq!(by_bytes.push(frame(6)), Pushed::Queued);
-    assert_eq!(by_bytes.push(frame(1)), Pushed::Full);
+    assert_eq!(by_bytes.push(frame(4)), PushOutcome::Queued);
+    assert_eq!(by_bytes.push(frame(6)), PushOutcome::Queued);
+    assert_eq!(by_bytes.push(frame(1)), PushOutcome::Full);
 
     let by_messages = outbox(100, 2);
-    assert_eq!(by_messages.push(frame(1)), Pushed::Queued);
-    assert_eq!(by_messages.push(frame(1)), Pushed::Queued);
-    assert_eq!(by_messages.push(frame(1)), Pushed::Full);
+    assert_eq!(by_messages.push(frame(1)), PushOutcome::Queued);
+    assert_eq!(by_messages.push(frame(1)), PushOutcome::Queued);
+    assert_eq!(by_messages.push(frame(1)), PushOutcome::Full);
 }
 
 #[test]
 fn an_empty_outbox_takes_any_size_and_an_answer_needs_only_some_room() {
     let filled = outbox(10, 100);
-    assert_eq!(filled.push(frame(9)), Pushed::Queued);
-    assert_eq!(filled.push(frame(50)), Pushed::Full);
-    assert_eq!(filled.push_answer(frame(50)), Pushed::Queued);
-    assert_eq!(filled.push_answer(frame(1)), Pushed::Full);
+    assert_eq!(filled.push(frame(9)), PushOutcome::Queued);
+    assert_eq!(filled.push(frame(50)), PushOutcome::Full);
+    assert_eq!(filled.push_answer(frame(50)), PushOutcome::Queued);
+    assert_eq!(filled.push_answer(frame(1)), PushOutcome::Full);
 
     let empty = outbox(10, 100);
-    assert_eq!(empty.push(frame(50)), Pushed::Queued);
+    assert_eq!(empty.push(frame(50)), PushOutcome::Queued);
 }
 
 #[tokio::test]
@@ -97,11 +97,11 @@ async fn what_waits_leaves_in_one_write_and_the_last_frame_last() {
     let outbox = outbox(100, 100);
     let mut sink = Recorder::default();
     for length in 1..=3 {
-        assert_eq!(outbox.push(frame(length)), Pushed::Queued);
+        assert_eq!(outbox.push(frame(length)), PushOutcome::Queued);
     }
 
     outbox.close(Some(frame(7)));
-    assert_eq!(outbox.push(frame(1)), Pushed::Closed);
+    assert_eq!(outbox.push(frame(1)), PushOutcome::Closed);
     sink.drain(&outbox).await.unwrap();
 
     assert_eq!(sink.0, [vec![1, 2, 3, 7], vec![]]);
@@ -112,7 +112,7 @@ async fn what_waits_leaves_in_one_write_and_the_last_frame_last() {
 async fn an_abandoned_outbox_sends_only_its_last_frame() {
     let outbox = outbox(100, 100);
     let mut sink = Recorder::default();
-    assert_eq!(outbox.push(frame(5)), Pushed::Queued);
+    assert_eq!(outbox.push(frame(5)), PushOutcome::Queued);
 
     outbox.abandon(Some(frame(7)));
     sink.drain(&outbox).await.unwrap();
@@ -135,16 +135,16 @@ fn the_payload_shares_the_bytes_of_the_frame() {
 fn what_everyone_gets_and_what_one_gets_keep_their_order() {
     let (log, one, other) = (log(), outbox(1000, 100), outbox(1000, 100));
     let both = [&one, &other];
-    assert_eq!(one.push(frame(1)), Pushed::Queued);
+    assert_eq!(one.push(frame(1)), PushOutcome::Queued);
     send(&log, &both, 100);
     both.iter().for_each(|outbox| outbox.follow(&log));
 
     send(&log, &both, 2);
-    assert_eq!(one.push(frame(3)), Pushed::Queued);
-    assert_eq!(one.push(frame(4)), Pushed::Queued);
+    assert_eq!(one.push(frame(3)), PushOutcome::Queued);
+    assert_eq!(one.push(frame(4)), PushOutcome::Queued);
     send(&log, &both, 5);
     send(&log, &both, 6);
-    assert_eq!(one.push(frame(7)), Pushed::Queued);
+    assert_eq!(one.push(frame(7)), PushOutcome::Queued);
 
     assert_eq!(take(&one), [1, 2, 3, 4, 5, 6, 7]);
     assert_eq!(take(&other), [2, 5, 6]);
@@ -170,12 +170,12 @@ fn the_bounds_hold_for_both_sources_together() {
     let both = [&by_bytes, &by_messages];
     both.iter().for_each(|outbox| outbox.follow(&log));
 
-    assert_eq!(by_bytes.push(frame(3)), Pushed::Queued);
+    assert_eq!(by_bytes.push(frame(3)), PushOutcome::Queued);
     assert!(send(&log, &both, 3).is_empty());
     assert!(send(&log, &both, 4).is_empty());
-    assert_eq!(by_bytes.push(frame(1)), Pushed::Full);
-    assert_eq!(by_messages.push(frame(1)), Pushed::Queued);
-    assert_eq!(by_messages.push(frame(1)), Pushed::Full);
+    assert_eq!(by_bytes.push(frame(1)), PushOutcome::Full);
+    assert_eq!(by_messages.push(frame(1)), PushOutcome::Queued);
+    assert_eq!(by_messages.push(frame(1)), PushOutcome::Full);
     assert_eq!(send(&log, &both, 1), [0, 1]);
 }
 
@@ -187,7 +187,7 @@ fn room_comes_back_only_when_what_was_taken_is_written() {
 
     assert!(send(&log, &[&reader], 10).is_empty());
     reader.take_all(&mut batch);
-    assert_eq!(reader.push(frame(1)), Pushed::Full);
+    assert_eq!(reader.push(frame(1)), PushOutcome::Full);
     reader.written(batch.len(), batch.bytes());
 
     assert!(send(&log, &[&reader], 10).is_empty());
@@ -199,7 +199,7 @@ fn an_empty_outbox_takes_any_size_from_the_log_too() {
     let (log, empty, filled) = (log(), outbox(10, 100), outbox(10, 100));
     let both = [&empty, &filled];
     both.iter().for_each(|outbox| outbox.follow(&log));
-    assert_eq!(filled.push(frame(1)), Pushed::Queued);
+    assert_eq!(filled.push(frame(1)), PushOutcome::Queued);
 
     assert_eq!(send(&log, &both, 50), [1]);
 
@@ -233,7 +233,7 @@ fn all_outboxes_together_hold_what_waits_and_nothing_once_it_is_gone() {
     all.iter().for_each(|outbox| outbox.follow(&log));
 
     send(&log, &all, 10);
-    assert_eq!(abandoned.push(frame(5)), Pushed::Queued);
+    assert_eq!(abandoned.push(frame(5)), PushOutcome::Queued);
     assert_eq!(backlog.bytes(), 45);
     forgotten.take_all(&mut Batch::default());
     take(&read);
@@ -260,7 +260,7 @@ fn what_everyone_gets_while_an_outbox_is_closed_is_no_more_for_this_client() {
 
     // As `close` does, with a sender in between.
     let mut queue = outbox.queue.lock();
-    let end = queue.place.as_mut().unwrap().leave();
+    let end = queue.reader.as_mut().unwrap().leave();
     log.send(frame(2), |_| {});
     let left = queue.own(end);
     backlog.add(7);
@@ -320,7 +320,7 @@ async fn a_writer_that_sleeps_is_woken_by_either_source() {
         tokio::task::yield_now().await;
         send(&log, &[&reader], 1 + round);
         tokio::task::yield_now().await;
-        assert_eq!(reader.push(frame(11 + round)), Pushed::Queued);
+        assert_eq!(reader.push(frame(11 + round)), PushOutcome::Queued);
     }
     tokio::task::yield_now().await;
     reader.close(None);
@@ -351,7 +351,7 @@ async fn nothing_is_lost_or_doubled_while_many_send_and_read() {
             for number in 0..500 {
                 log.send(frame(1 + 2 * number + sender), |_| {});
                 for reader in &readers {
-                    assert_eq!(reader.push(frame(2000 + 2 * number + sender)), Pushed::Queued);
+                    assert_eq!(reader.push(frame(2000 + 2 * number + sender)), PushOutcome::Queued);
                 }
                 if number % 16 == 0 {
                     tokio::task::yield_now().await;

@@ -22,10 +22,10 @@ impl Token {
 }
 
 /// A token and the character that it begins with, counted from 1.
-pub(super) type Placed = (Token, usize);
+pub(super) type SpannedToken = (Token, usize);
 
 /// Takes a filter apart; the last token is [`Token::End`].
-pub(super) fn tokens(text: &str) -> Result<Vec<Placed>, FilterError> {
+pub(super) fn tokens(text: &str) -> Result<Vec<SpannedToken>, FilterError> {
     let mut tokens = Vec::new();
     let mut rest = text.chars().zip(1..).peekable();
     while let Some((character, at)) = rest.next() {

@@ -2,7 +2,7 @@
 
 use super::{
     Field, Filter, FilterError,
-    lexer::{self, Placed, Token},
+    lexer::{self, SpannedToken, Token},
 };
 
 /// How deep parentheses and `not` may nest.
@@ -18,7 +18,7 @@ pub(super) fn parse(text: &str) -> Result<Filter, FilterError> {
 }
 
 struct Parser {
-    tokens: std::iter::Peekable<std::vec::IntoIter<Placed>>,
+    tokens: std::iter::Peekable<std::vec::IntoIter<SpannedToken>>,
     end: usize,
 }
 
@@ -128,7 +128,7 @@ impl Parser {
         if token == *wanted { Ok(()) } else { Err(unexpected(&token, at)) }
     }
 
-    fn next(&mut self) -> Placed {
+    fn next(&mut self) -> SpannedToken {
         self.tokens.next().unwrap_or((Token::End, self.end))
     }
 }

@@ -36,7 +36,7 @@ use crate::{
         Connection, life,
         link::{Incoming, Source},
     },
-    delivery::{batch::Batch, frame::Frame, outbox::Pushed, sink::Sink},
+    delivery::{batch::Batch, frame::Frame, outbox::PushOutcome, sink::Sink},
     serve::Steady,
 };
 
@@ -129,8 +129,8 @@ impl<R: AsyncRead + Unpin + Send> Source for WebSocketSource<R> {
                 Some(Event::Data(bytes)) => return Ok(Incoming::Data(bytes)),
                 Some(Event::Close) => return Ok(Incoming::Closed),
                 Some(Event::Ping(payload)) => match self.connection.send(Frame::pong(&payload)) {
-                    Pushed::Queued | Pushed::Closed => {}
-                    Pushed::Full => return Err(io::ErrorKind::OutOfMemory.into()),
+                    PushOutcome::Queued | PushOutcome::Closed => {}
+                    PushOutcome::Full => return Err(io::ErrorKind::OutOfMemory.into()),
                 },
                 None => {
                     if self.input.is_empty() {

@@ -11,7 +11,7 @@ use super::{Hub, SOME, explore, frame};
 use crate::{
     delivery::{
         backlog::Backlog,
-        outbox::{Outbox, Pushed},
+        outbox::{Outbox, PushOutcome},
     },
     limits::Limits,
     threads::block_on,
@@ -46,7 +46,7 @@ fn is_noticed(limits: fn() -> Limits) {
 
         sender.join().unwrap();
         let closed = closed[0].load(Ordering::Relaxed);
-        assert!(closed || pushed == Pushed::Full, "two wait where there is room for one");
+        assert!(closed || pushed == PushOutcome::Full, "two wait where there is room for one");
         outbox.forget();
         assert!(hub.is_empty());
     });
@@ -67,7 +67,7 @@ pub fn an_outbox_that_fills_while_another_is_closed_is_noticed() {
         let (full, other) = (hub.outbox(1), hub.outbox(2));
         full.follow(&hub.log);
         other.follow(&hub.log);
-        assert_eq!(full.push(frame(8)), Pushed::Queued);
+        assert_eq!(full.push(frame(8)), PushOutcome::Queued);
         let closed = Arc::new([AtomicBool::new(false), AtomicBool::new(false)]);
         let sender = {
             let (hub, closed) = (Arc::clone(&hub), Arc::clone(&closed));
@@ -83,7 +83,7 @@ pub fn an_outbox_that_fills_while_another_is_closed_is_noticed() {
         sender.join().unwrap();
         assert!(closed[0].load(Ordering::Relaxed), "one of its own, and one for everyone");
         let closed = closed[1].load(Ordering::Relaxed);
-        assert!(closed || pushed == Pushed::Full, "three wait where there is room for two");
+        assert!(closed || pushed == PushOutcome::Full, "three wait where there is room for two");
         full.forget();
         other.forget();
         assert!(hub.is_empty());

@@ -9,7 +9,7 @@ use loom::{
 
 use super::{FEW, Hub, SOME, explore, frame, read};
 use crate::{
-    delivery::{batch::Batch, outbox::Pushed},
+    delivery::{batch::Batch, outbox::PushOutcome},
     threads::block_on,
 };
 
@@ -57,7 +57,7 @@ pub fn what_one_thread_sends_comes_in_its_order_whomever_it_is_for() {
         let (log, own) = (Arc::clone(&hub.log), Arc::clone(&outbox));
         let sender = thread::spawn(move || {
             Hub::send(&log, 1);
-            assert_eq!(own.push(frame(2)), Pushed::Queued);
+            assert_eq!(own.push(frame(2)), PushOutcome::Queued);
             Hub::send(&log, 3);
         });
 
@@ -82,7 +82,7 @@ pub fn what_is_sent_after_a_message_was_seen_to_be_sent_comes_after_it() {
         let own = Arc::clone(&outbox);
         let other = thread::spawn(move || {
             let is_after = is_sent.load(Ordering::Acquire);
-            assert_eq!(own.push(frame(2)), Pushed::Queued);
+            assert_eq!(own.push(frame(2)), PushOutcome::Queued);
             is_after
         });
 
