@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{
     names,
-    outbound::{Change, MemberPage, SendError},
+    outbound::{Change, Member, SendError},
     proxy::Link,
 };
 
@@ -50,21 +50,86 @@ impl Groups {
         self.change(Change::LeaveAllGroups { connection_id: connection_id.to_owned() }).await
     }
 
-    /// Lists the connections of a group, one page at a time; an unknown group is empty.
+    /// Lists the connections of a group, page by page. An unknown group is empty.
     ///
-    /// # Errors
-    /// When the name cannot go on the wire or the service did not answer.
-    pub async fn members(
-        &self,
-        group: &str,
-        continuation: Option<String>,
-    ) -> Result<MemberPage, SendError> {
-        names::check_group(group)?;
-        self.link.outbound.members(&self.link.hub, group, continuation).await
+    /// ```
+    /// # use hub_core::{HubContext, SendError};
+    /// # async fn example<H: hub_core::Hub>(hub: HubContext<H>) -> Result<(), SendError> {
+    /// let mut pages = hub.groups().members("lobby");
+    /// while let Some(members) = pages.next_page().await? {
+    ///     for member in members {
+    ///         println!("{}", member.connection_id);
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn members(&self, group: &str) -> MemberPages {
+        let (link, group) = (self.link.clone(), group.to_owned());
+        MemberPages { link, group, position: Position::At(None) }
     }
 
     async fn change(&self, change: Change) -> Result<(), SendError> {
         self.link.outbound.change(&self.link.hub, change).await
+    }
+}
+
+/// The connections of a group, page by page; returned by [`Groups::members`].
+#[must_use = "nothing is requested until `next_page` is awaited"]
+pub struct MemberPages {
+    link: Link,
+    group: String,
+    position: Position,
+}
+
+#[derive(Debug)]
+enum Position {
+    /// Before the page of this continuation token; `None` is the first page.
+    At(Option<String>),
+    End,
+}
+
+impl MemberPages {
+    /// Starts at the page of a token that [`continuation`](Self::continuation) returned, for instance in
+    /// an earlier HTTP request.
+    pub fn continue_from(mut self, continuation: impl Into<String>) -> Self {
+        self.position = Position::At(Some(continuation.into()));
+        self
+    }
+
+    /// Requests the next page; `None` after the last one. Azure SignalR Service returns up to 200
+    /// connections a page. A page may be empty. After an error the same page is requested again.
+    ///
+    /// # Errors
+    /// When the group's name is not valid on the wire, or the call failed.
+    pub async fn next_page(&mut self) -> Result<Option<Vec<Member>>, SendError> {
+        let Position::At(continuation) = &self.position else { return Ok(None) };
+        names::check_group(&self.group)?;
+        let outbound = &self.link.outbound;
+        let page = outbound.members(&self.link.hub, &self.group, continuation.clone()).await?;
+        self.position = match page.continuation {
+            Some(next) => Position::At(Some(next)),
+            None => Position::End,
+        };
+        Ok(Some(page.members))
+    }
+
+    /// Token of the next page; `None` before the first page and after the last one.
+    #[must_use]
+    pub fn continuation(&self) -> Option<&str> {
+        match &self.position {
+            Position::At(continuation) => continuation.as_deref(),
+            Position::End => None,
+        }
+    }
+}
+
+impl fmt::Debug for MemberPages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemberPages")
+            .field("hub", &self.link.hub)
+            .field("group", &self.group)
+            .field("position", &self.position)
+            .finish()
     }
 }
 

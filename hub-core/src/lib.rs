@@ -67,11 +67,13 @@ pub use contract::HubContract;
 pub use error::{ErrorKind, HubError, HubResult, IntoHubError, OrReject};
 pub use extract::FromContext;
 pub use filter::{Filter, Maintenance, RateLimit, RequireClaim, SignedIn};
-pub use groups::Groups;
+pub use groups::{Groups, MemberPages};
 pub use hub::{Category, Client, Hub, Untyped};
 pub use invocation::{Claims, Extensions, Invocation, InvocationParts, Query};
 pub use negotiate::{AppServiceUser, NegotiateRequest, Negotiation};
-pub use outbound::{EndpointFailure, InvokeError, SendError, Target, TargetFailure};
+pub use outbound::{
+    EndpointFailure, InvokeError, Member, SendError, SendErrorKind, Target, TargetFailure,
+};
 pub use payload::{ArgumentList, Payload};
 #[doc(hidden)]
 pub use private as __private;

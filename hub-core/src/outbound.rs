@@ -1,4 +1,4 @@
-//! The one trait through which anything reaches a client.
+//! The interface between the handles of a hub and the service: [`Outbound`] and the data of its calls.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,11 +6,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::payload::Payload;
-pub use crate::send_error::{EndpointFailure, InvokeError, SendError, TargetFailure};
+pub use crate::send_error::{
+    EndpointFailure, InvokeError, SendError, SendErrorKind, TargetFailure,
+};
 
-/// Delivers to clients: the REST API of a service, or whatever stands in for it.
+/// Delivers to clients: the REST API of a service, or a test double. Not public API: it changes without
+/// notice.
 ///
-/// `hub` is the lower-case hub name. Every other name has been checked when a method is called.
+/// `hub` is the lower-case hub name. All other names are checked before a method is called.
+#[doc(hidden)]
 #[async_trait]
 pub trait Outbound: Send + Sync {
     /// Sends a message without waiting for any client.
@@ -64,51 +68,49 @@ pub trait Outbound: Send + Sync {
     }
 }
 
-/// Who a message is for.
+/// The recipients of a message: every form that the service has.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Target {
     /// Every connection of the hub.
     All,
-    /// Every connection but these.
+    /// Every connection except these.
     AllExcept(Vec<String>),
     /// One connection.
     Connection(String),
-    /// Several connections; one REST call each.
+    /// Several connections; one REST call per connection.
     Connections(Vec<String>),
     /// A group.
     Group(String),
-    /// Several groups; one REST call each, so a member of two gets the message twice.
+    /// Several groups; one REST call per group, so a member of two gets the message twice.
     Groups(Vec<String>),
     /// A group without these connections.
     GroupExcept(String, Vec<String>),
     /// Every connection of a user.
     User(String),
-    /// Every connection of several users; one REST call each.
+    /// Every connection of several users; one REST call per user.
     Users(Vec<String>),
 }
 
 /// A change of memberships or connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Change {
     /// Adds a connection to a group.
     JoinGroup {
-        #[doc = "The connection."]
+        /// The connection.
         connection_id: String,
-        #[doc = "The group."]
+        /// The group.
         group: String,
     },
     /// Removes a connection from a group.
     LeaveGroup {
-        #[doc = "The connection."]
+        /// The connection.
         connection_id: String,
-        #[doc = "The group."]
+        /// The group.
         group: String,
     },
     /// Removes a connection from all groups.
     LeaveAllGroups {
-        #[doc = "The connection."]
+        /// The connection.
         connection_id: String,
     },
     /// Adds a user to a group.
@@ -117,60 +119,58 @@ pub enum Change {
         user: String,
         /// The group.
         group: String,
-        /// How long the membership lasts, in whole seconds; `None`: until it is removed.
+        /// Lifetime of the membership, rounded up to whole seconds; `None` until it is removed.
         ttl: Option<Duration>,
     },
     /// Removes a user from a group.
     UserLeavesGroup {
-        #[doc = "The user."]
+        /// The user.
         user: String,
-        #[doc = "The group."]
+        /// The group.
         group: String,
     },
     /// Removes a user from all groups.
     UserLeavesAllGroups {
-        #[doc = "The user."]
+        /// The user.
         user: String,
     },
     /// Closes connections.
     Close {
-        /// Whose.
+        /// The connections.
         whom: CloseTarget,
-        /// What the clients are told.
+        /// The error of the close message to the clients.
         reason: Option<String>,
     },
 }
 
-/// Whose connections to close.
+/// Connections to close.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum CloseTarget {
     /// One connection.
     Connection(String),
     /// A user's connections, but not the excluded ones.
     User {
-        #[doc = "The user."]
+        /// The user.
         user: String,
-        #[doc = "Connections to keep."]
+        /// Connections to keep.
         excluded: Vec<String>,
     },
     /// A group's connections, but not the excluded ones.
     Group {
-        #[doc = "The group."]
+        /// The group.
         group: String,
-        #[doc = "Connections to keep."]
+        /// Connections to keep.
         excluded: Vec<String>,
     },
     /// All connections of the hub, but not the excluded ones.
     All {
-        #[doc = "Connections to keep."]
+        /// Connections to keep.
         excluded: Vec<String>,
     },
 }
 
-/// A yes-or-no question to the service.
+/// A yes-or-no request to the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Check {
     /// Is this connection alive?
     ConnectionExists(String),
@@ -180,14 +180,15 @@ pub enum Check {
     GroupExists(String),
     /// Is the user in the group?
     UserInGroup {
-        #[doc = "The user."]
+        /// The user.
         user: String,
-        #[doc = "The group."]
+        /// The group.
         group: String,
     },
 }
 
 /// A page of a group's connections.
+#[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemberPage {

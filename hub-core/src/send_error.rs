@@ -1,128 +1,181 @@
-//! Why something did not reach a client.
+//! Errors of calls to the service.
 
 use std::time::Duration;
 
 use crate::{names::NameError, outbound::Target};
 
-/// Why the service did not do what was asked. Each cause is its own variant, since what helps differs.
+/// Why a call to the service failed. [`kind`](Self::kind) groups the variants by what helps.
+///
+/// ```
+/// # use hub_core::{SendError, SendErrorKind};
+/// fn advice(error: &SendError) -> &'static str {
+///     match error.kind() {
+///         SendErrorKind::Credentials => "check the key, the endpoint and the clock",
+///         _ if error.may_have_happened() => "do not send it again: it may have been delivered",
+///         _ if error.is_retryable() => "send it again later",
+///         _ => "sending it again does not help",
+///     }
+/// }
+/// # assert_eq!(advice(&SendError::Throttled { retry_after: None }), "send it again later");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// A hub, group, user, connection or event name cannot go on the wire. Nothing was sent.
+    /// A hub, group, user, connection or event name is not valid on the wire. Nothing was sent.
     #[error(transparent)]
     Name(#[from] NameError),
     /// An argument could not be serialised. Nothing was sent.
     #[error("an argument could not be serialised")]
     Encode(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The request is larger than the service takes. Nothing was sent.
+    /// The request body is larger than the service accepts. Nothing was sent.
     #[error("the message is {size} bytes, more than the {limit} that the service takes")]
     TooLarge {
-        /// The size of the request body in bytes.
+        /// Size of the request body in bytes.
         size: usize,
-        /// The most that the service takes, in bytes.
+        /// Maximum size that the service accepts, in bytes.
         limit: usize,
     },
-    /// Names and excluded connections are longer than the service takes. Nothing was sent.
+    /// Names and excluded connections make the request head larger than the service accepts. Nothing was
+    /// sent.
     #[error(
         "names and excluded connections make a request head of {size} bytes, more than the {limit} that the service takes"
     )]
     HeadTooLarge {
-        /// The size of the request line and headers in bytes.
+        /// Size of the request line and headers in bytes.
         size: usize,
-        /// The most that the service takes, in bytes.
+        /// Maximum size that the service accepts, in bytes.
         limit: usize,
     },
-    /// No token could be made for the request. Nothing was sent.
+    /// No token could be obtained for the request. Nothing was sent.
     #[error("no token could be made for the service")]
     Token(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The service could not be reached: no connection, so nothing was sent.
+    /// No connection to the service could be opened. Nothing was sent.
     #[error("the service could not be reached")]
     Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The connection broke before the answer. The service may have done what was asked.
+    /// The connection broke before the response. The service may have processed the call.
     #[error("the connection to the service broke before its answer")]
     Interrupted(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The service did not answer in time. It may have done what was asked.
+    /// No response arrived within this time. The service may have processed the call.
     #[error("the service did not answer within {0:?}")]
     TimedOut(Duration),
-    /// The service found the request malformed (400).
-    #[error("the service found the request malformed: {0}")]
-    Invalid(String),
-    /// The service refused the key or the token (401): key, endpoint or clock are wrong.
-    #[error("the service refused the credentials: {0}")]
-    Unauthorized(String),
-    /// The credentials are good and may not do this (403): a role or a network rule.
-    #[error("the service does not allow this: {0}")]
-    Forbidden(String),
-    /// The service does not know the operation or the address (404): the endpoint is wrong, or too old.
-    #[error("the service knows no such thing: {0}")]
-    NotFound(String),
-    /// The connection is not there any more.
+    /// The connection does not exist any more.
     #[error("the connection does not exist any more")]
     ConnectionGone,
-    /// The service asks to slow down, and still did after every retry.
+    /// The service throttles (429), also after every retry.
     #[error("the service is throttling")]
     Throttled {
-        /// When to come back, if the service said.
+        /// Value of the header `Retry-After`, if there is one.
         retry_after: Option<Duration>,
     },
-    /// The service failed (5xx). It may have done what was asked.
-    #[error("the service failed with {status}: {text}")]
-    ServiceFailed {
-        /// The HTTP status.
+    /// The service answered with another error status.
+    #[error("{}", rejection(*status, code.as_deref(), message))]
+    Rejected {
+        /// HTTP status. 401 and 403: key, endpoint, clock, role or network rule are wrong. 404: the
+        /// endpoint is wrong or too old. 5xx and 408: the service may have processed the call.
         status: u16,
-        /// What it said.
-        text: String,
+        /// Error code of the service (header `x-ms-error-code`), such as `Error.Request.Invalid`.
+        code: Option<String>,
+        /// Message of the response body, or the start of a body that is not JSON.
+        message: String,
     },
-    /// The service answered with another status.
-    #[error("the service answered {status}: {text}")]
-    Status {
-        /// The HTTP status.
-        status: u16,
-        /// What it said.
-        text: String,
-    },
-    /// The answer is not what the service's API promises.
+    /// The response does not have the documented form.
     #[error("the answer of the service is malformed")]
     Malformed(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Some endpoints of several did not do what was asked; the others did.
+    /// Some of several endpoints failed; the others succeeded.
     #[error("{} of {of} endpoints failed: {}", failures.len(), list(failures))]
     Endpoints {
         /// Each failure, in the order of the endpoints.
         failures: Vec<EndpointFailure>,
-        /// How many endpoints were asked.
+        /// Number of endpoints that were called.
         of: usize,
     },
-    /// Some of several targets were not sent to; the others were. The text names none of them, since it
-    /// is for the log.
+    /// Some of several targets were not sent to; the others were. The text omits their names, since it is
+    /// logged.
     #[error("{} of {of} targets were not sent to, the first since {}", failures.len(), first(failures))]
     Targets {
-        /// Each failure: those that may be tried again.
+        /// Each failure, for those that may be sent again.
         failures: Vec<TargetFailure>,
-        /// How many targets were asked for.
+        /// Number of targets of the send.
         of: usize,
     },
     /// No endpoint has this name. Nothing was sent.
     #[error("no endpoint is called {name}; there are: {}", known.join(", "))]
     UnknownEndpoint {
-        /// The name that was asked for.
+        /// The name that was passed.
         name: String,
-        /// The endpoints that there are.
+        /// Names of the endpoints that exist.
         known: Vec<String>,
     },
-    /// This version has no request for the operation.
-    #[error("this operation has no REST call yet")]
-    Unsupported,
+}
+
+/// Groups the variants of [`SendError`] by what helps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SendErrorKind {
+    /// The call itself is wrong: a name, an argument, a size or an endpoint name.
+    Invalid,
+    /// The service does not accept the app's credentials, or there are none.
+    Credentials,
+    /// The connection does not exist any more, or the service has no such operation (404).
+    NotFound,
+    /// The service throttles.
+    Throttled,
+    /// The service could not be reached, or its response did not arrive.
+    Network,
+    /// The service failed, or its response is malformed.
+    Service,
+    /// Some endpoints or targets of several failed; each failure has its own kind.
+    Partial,
 }
 
 impl SendError {
-    /// Whether the service may have done what was asked all the same. Where this is `false`, asking
-    /// again does nothing twice.
+    /// The group of the error.
+    #[must_use]
+    pub fn kind(&self) -> SendErrorKind {
+        match self {
+            Self::Name(_)
+            | Self::Encode(_)
+            | Self::TooLarge { .. }
+            | Self::HeadTooLarge { .. }
+            | Self::UnknownEndpoint { .. } => SendErrorKind::Invalid,
+            Self::Token(_) => SendErrorKind::Credentials,
+            Self::ConnectionGone => SendErrorKind::NotFound,
+            Self::Throttled { .. } => SendErrorKind::Throttled,
+            Self::Unreachable(_) | Self::Interrupted(_) | Self::TimedOut(_) => {
+                SendErrorKind::Network
+            }
+            Self::Rejected { status, .. } => match status {
+                401 | 403 => SendErrorKind::Credentials,
+                404 => SendErrorKind::NotFound,
+                408 | 500.. => SendErrorKind::Service,
+                _ => SendErrorKind::Invalid,
+            },
+            Self::Malformed(_) => SendErrorKind::Service,
+            Self::Endpoints { .. } | Self::Targets { .. } => SendErrorKind::Partial,
+        }
+    }
+
+    /// Whether the same call may succeed later. A second call may act twice where
+    /// [`may_have_happened`](Self::may_have_happened) is `true`. Of several endpoints or targets, all that
+    /// failed must be retryable.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Rejected { status, .. } => matches!(status, 408 | 500 | 502..=504),
+            Self::Endpoints { failures, .. } => failures.iter().all(|it| it.error.is_retryable()),
+            Self::Targets { failures, .. } => failures.iter().all(|it| it.error.is_retryable()),
+            _ => matches!(self.kind(), SendErrorKind::Network | SendErrorKind::Throttled),
+        }
+    }
+
+    /// Whether the service may have processed the call. Where this is `false`, a second call does not act
+    /// twice.
     #[must_use]
     pub fn may_have_happened(&self) -> bool {
         match self {
-            Self::Interrupted(_) | Self::TimedOut(_) | Self::ServiceFailed { .. } => true,
-            // Who waited in front of the service gave up.
-            Self::Status { status, .. } => *status == 408,
+            Self::Interrupted(_) | Self::TimedOut(_) => true,
+            // 408: a proxy in front of the service gave up waiting.
+            Self::Rejected { status, .. } => matches!(status, 408 | 500..),
             Self::Endpoints { failures, of } => {
                 failures.len() < *of || failures.iter().any(|it| it.error.may_have_happened())
             }
@@ -134,13 +187,26 @@ impl SendError {
     }
 }
 
-/// What one of several endpoints did not do.
+fn rejection(status: u16, code: Option<&str>, message: &str) -> String {
+    let what = match status {
+        400 => "found the request malformed",
+        401 => "refused the credentials",
+        403 => "does not allow this",
+        404 => "has no such operation or address",
+        500.. => "failed",
+        _ => "rejected the request",
+    };
+    let code = code.map(|code| format!(" {code}")).unwrap_or_default();
+    format!("the service {what} ({status}{code}): {message}")
+}
+
+/// The failure of one of several endpoints.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct EndpointFailure {
-    /// The endpoint's name in the settings.
+    /// Name of the endpoint in the settings.
     pub endpoint: String,
-    /// Why.
+    /// Why it failed.
     pub error: SendError,
 }
 
@@ -152,13 +218,13 @@ impl EndpointFailure {
     }
 }
 
-/// One of several targets that was not sent to.
+/// The failure of one of several targets.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct TargetFailure {
-    /// A single connection, group or user.
+    /// The connection, group or user that was not sent to.
     pub target: Target,
-    /// Why.
+    /// Why it failed.
     pub error: SendError,
 }
 
@@ -179,23 +245,23 @@ fn list(failures: &[EndpointFailure]) -> String {
     each.collect::<Vec<_>>().join("; ")
 }
 
-/// Why a client result did not arrive.
+/// Why a client invocation returned no result.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvokeError {
-    /// The client left, or was never there.
+    /// The client is not connected.
     #[error("the client is not connected any more")]
     ConnectionGone,
-    /// The client did not answer in time.
+    /// The client did not answer within this time.
     #[error("the client did not answer within {0:?}")]
     TimedOut(Duration),
-    /// The client answered with an error; its text comes from the client.
+    /// The client answered with an error. The text comes from the client.
     #[error("the client answered with an error: {0}")]
     Client(String),
     /// The client's answer is not of the expected type.
     #[error("the client's answer is not of the expected type")]
     Decode(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The question could not be sent.
+    /// The invocation could not be sent.
     #[error(transparent)]
     Send(#[from] SendError),
 }

@@ -119,7 +119,7 @@ pub use hub_core::{
     ClientManager, Clients, Context, Contract, EndpointFailure, ErrorKind, Filter, FromContext,
     Groups, Hub, HubContext, HubError, HubResult, IntoHubError, Invocation, InvokeError,
     InvokeFuture, Maintenance, Many, NegotiateRequest, Negotiation, One, OrReject, Proxy, Query,
-    RateLimit, RequireClaim, Secret, SendError, SendFuture, SignedIn, SingleConnection, Target,
+    RateLimit, RequireClaim, Secret, SendError, SendErrorKind, SendFuture, SignedIn, SingleConnection, Target,
     TargetFailure, Untyped, UserGroups, outbound,
     token::{TokenError, TokenKeyError, TokenVerifier},
 };

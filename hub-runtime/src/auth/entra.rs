@@ -258,15 +258,15 @@ mod tests {
         got(&keys, key("1")).await;
 
         pass(60).await;
-        assert_eq!(got(&keys, Err(SendError::Unsupported)).await, "1");
+        assert_eq!(got(&keys, Err(SendError::ConnectionGone)).await, "1");
         pass(4).await;
         assert_eq!(got(&keys, key("2")).await, "1");
         pass(2).await;
-        assert_eq!(got(&keys, Err(SendError::Unsupported)).await, "1");
+        assert_eq!(got(&keys, Err(SendError::ConnectionGone)).await, "1");
         pass(25).await;
         assert_eq!(
-            got(&keys, Err(SendError::Unsupported)).await,
-            SendError::Unsupported.to_string()
+            got(&keys, Err(SendError::ConnectionGone)).await,
+            SendError::ConnectionGone.to_string()
         );
         assert_eq!(got(&keys, key("3")).await, "3");
     }
@@ -276,7 +276,7 @@ mod tests {
         let keys = TemporaryKey::new(Clock::start());
         let fetch = || async {
             tokio::time::sleep(Duration::from_secs(10)).await;
-            Err(SendError::Unsupported)
+            Err(SendError::ConnectionGone)
         };
 
         let started = tokio::time::Instant::now();

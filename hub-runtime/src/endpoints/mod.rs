@@ -71,7 +71,7 @@ impl Endpoint {
             Ok(SigningKey { key, id }) => sign(&key, Some(&id)),
             // Roles that may send need not be ones that may have keys. The service itself makes tokens,
             // but such that say no more than a user id.
-            Err(SendError::Forbidden(_) | SendError::NotFound(_)) if says_no_more(negotiation) => {
+            Err(SendError::Rejected { status: 403 | 404, .. }) if says_no_more(negotiation) => {
                 let user = negotiation.user_id();
                 self.rest.client_token(hub, user, negotiation.token_lifetime()).await
             }

@@ -136,18 +136,15 @@ fn has_code(answer: &Response<Bytes>, codes: &[&str]) -> bool {
 
 fn failure(answer: &Response<Bytes>, now: u64) -> SendError {
     match answer.status() {
-        StatusCode::BAD_REQUEST => SendError::Invalid(text(answer)),
-        StatusCode::UNAUTHORIZED => SendError::Unauthorized(text(answer)),
-        StatusCode::FORBIDDEN => SendError::Forbidden(text(answer)),
         StatusCode::NOT_FOUND if has_code(answer, &NO_CONNECTION) => SendError::ConnectionGone,
-        StatusCode::NOT_FOUND => SendError::NotFound(text(answer)),
         StatusCode::TOO_MANY_REQUESTS => {
             SendError::Throttled { retry_after: retry_after(answer, now) }
         }
-        status if status.is_server_error() => {
-            SendError::ServiceFailed { status: status.as_u16(), text: text(answer) }
+        status => {
+            let code = answer.headers().get(ERROR_CODE).and_then(|code| code.to_str().ok());
+            let code = code.filter(|code| !code.is_empty()).map(str::to_owned);
+            SendError::Rejected { status: status.as_u16(), code, message: text(answer) }
         }
-        status => SendError::Status { status: status.as_u16(), text: text(answer) },
     }
 }
 
@@ -165,6 +162,8 @@ fn text(answer: &Response<Bytes>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use hub_core::SendErrorKind;
+
     use super::*;
 
     fn answer(status: u16, code: &str, body: &'static str) -> Response<Bytes> {
@@ -213,13 +212,28 @@ mod tests {
     #[test]
     fn each_status_is_its_own_error() {
         let error = |status| accepted(&answer(status, "", "why"), 0).unwrap_err();
+        let kinds = [
+            (400, SendErrorKind::Invalid),
+            (401, SendErrorKind::Credentials),
+            (403, SendErrorKind::Credentials),
+            (404, SendErrorKind::NotFound),
+            (413, SendErrorKind::Invalid),
+            (503, SendErrorKind::Service),
+        ];
 
-        assert!(matches!(error(400), SendError::Invalid(text) if text == "why"));
-        assert!(matches!(error(401), SendError::Unauthorized(text) if text == "why"));
-        assert!(matches!(error(403), SendError::Forbidden(text) if text == "why"));
-        assert!(matches!(error(404), SendError::NotFound(text) if text == "why"));
-        assert!(matches!(error(413), SendError::Status { status: 413, .. }));
-        assert!(matches!(error(503), SendError::ServiceFailed { status: 503, .. }));
+        for (code, kind) in kinds {
+            let error = error(code);
+            assert_eq!(error.kind(), kind, "{code}");
+            assert_eq!(
+                (error.is_retryable(), error.may_have_happened()),
+                (code == 503, code == 503)
+            );
+            assert!(
+                matches!(error, SendError::Rejected { status, code: None, message } if status == code && message == "why")
+            );
+        }
+        let coded = accepted(&answer(401, "Error.Key", "why"), 0).unwrap_err();
+        assert_eq!(coded.to_string(), "the service refused the credentials (401 Error.Key): why");
         let gone = accepted(&answer(404, "Error.Connection.NotExisted", ""), 0).unwrap_err();
         assert!(matches!(gone, SendError::ConnectionGone));
     }

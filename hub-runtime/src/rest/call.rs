@@ -1,10 +1,7 @@
 //! One call of the service: what is asked for, under which name it is reported, and whether it may be
 //! repeated.
 
-use hub_core::{
-    SendError,
-    outbound::{Change, Check, CloseTarget},
-};
+use hub_core::outbound::{Change, Check, CloseTarget};
 
 use super::{
     body::Body,
@@ -71,8 +68,8 @@ impl<'a> Call<'a> {
         }
     }
 
-    pub(super) fn change(hub: &'a str, change: &Change) -> Result<Self, SendError> {
-        let endpoint = endpoints::change(hub, change).ok_or(SendError::Unsupported)?;
+    pub(super) fn change(hub: &'a str, change: &Change) -> Self {
+        let endpoint = endpoints::change(hub, change);
         let (operation, idempotency) = match change {
             Change::JoinGroup { .. } => ("join_group", Idempotency::Idempotent),
             Change::LeaveGroup { .. } => ("leave_group", Idempotency::Idempotent),
@@ -87,25 +84,20 @@ impl<'a> Call<'a> {
             }
             // Whoever has come back by then would be closed once more.
             Change::Close { .. } => ("close_connections", Idempotency::NotIdempotent),
-            _ => return Err(SendError::Unsupported),
         };
-        Ok(Self { hub, operation, endpoint, body: None, idempotency })
+        Self { hub, operation, endpoint, body: None, idempotency }
     }
 
     /// The call, and the error code that means "no".
-    pub(super) fn check(hub: &'a str, check: &Check) -> Result<(Self, &'static str), SendError> {
-        let (endpoint, no) = endpoints::check(hub, check).ok_or(SendError::Unsupported)?;
+    pub(super) fn check(hub: &'a str, check: &Check) -> (Self, &'static str) {
+        let (endpoint, no) = endpoints::check(hub, check);
         let operation = match check {
             Check::ConnectionExists(_) => "connection_exists",
             Check::UserExists(_) => "user_exists",
             Check::GroupExists(_) => "group_exists",
             Check::UserInGroup { .. } => "user_in_group",
-            _ => return Err(SendError::Unsupported),
         };
-        Ok((
-            Self { hub, operation, endpoint, body: None, idempotency: Idempotency::Idempotent },
-            no,
-        ))
+        (Self { hub, operation, endpoint, body: None, idempotency: Idempotency::Idempotent }, no)
     }
 
     pub(super) fn members(hub: &'a str, group: &str, continuation: Option<&str>) -> Self {

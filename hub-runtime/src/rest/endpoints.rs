@@ -97,8 +97,7 @@ pub(crate) fn invoke(hub: &str, connection_id: &str) -> Endpoint {
     Endpoint::new(Method::POST, hub, &rest).newest()
 }
 
-/// `None` for a change that this version does not know.
-pub(crate) fn change(hub: &str, change: &Change) -> Option<Endpoint> {
+pub(crate) fn change(hub: &str, change: &Change) -> Endpoint {
     let endpoint = |method, rest: &str| Endpoint::new(method, hub, rest);
     let group_member = |group: &str, id: &str| {
         format!("/groups/{}/connections/{}", encode_segment(group), encode_segment(id))
@@ -106,7 +105,7 @@ pub(crate) fn change(hub: &str, change: &Change) -> Option<Endpoint> {
     let user_group = |user: &str, group: &str| {
         format!("/users/{}/groups/{}", encode_segment(user), encode_segment(group))
     };
-    Some(match change {
+    match change {
         Change::JoinGroup { connection_id, group } => {
             endpoint(Method::PUT, &group_member(group, connection_id))
         }
@@ -131,14 +130,13 @@ pub(crate) fn change(hub: &str, change: &Change) -> Option<Endpoint> {
             endpoint(Method::DELETE, &format!("/users/{}/groups", encode_segment(user)))
         }
         Change::Close { whom, reason } => {
-            let closed = close(hub, whom)?;
+            let closed = close(hub, whom);
             match reason {
                 Some(reason) => closed.with("reason", reason),
                 None => closed,
             }
         }
-        _ => return None,
-    })
+    }
 }
 
 /// What is begun counts whole: zero would mean something else. The service reads 32 bits.
@@ -147,11 +145,11 @@ fn whole_seconds(ttl: Duration) -> u64 {
     ttl.as_secs().saturating_add(begun).min(i32::MAX as u64)
 }
 
-fn close(hub: &str, whom: &CloseTarget) -> Option<Endpoint> {
+fn close(hub: &str, whom: &CloseTarget) -> Endpoint {
     let post = |rest: String, excluded: &[String]| {
         Endpoint::new(Method::POST, hub, &rest).with_all("excluded", excluded)
     };
-    Some(match whom {
+    match whom {
         CloseTarget::Connection(id) => {
             Endpoint::new(Method::DELETE, hub, &format!("/connections/{}", encode_segment(id)))
         }
@@ -162,14 +160,13 @@ fn close(hub: &str, whom: &CloseTarget) -> Option<Endpoint> {
             post(format!("/groups/{}/:closeConnections", encode_segment(group)), excluded)
         }
         CloseTarget::All { excluded } => post("/:closeConnections".to_owned(), excluded),
-        _ => return None,
-    })
+    }
 }
 
-/// The call, and the error code that means "no". `None` for a question this version does not know.
-pub(crate) fn check(hub: &str, check: &Check) -> Option<(Endpoint, &'static str)> {
+/// The call, and the error code that means "no".
+pub(crate) fn check(hub: &str, check: &Check) -> (Endpoint, &'static str) {
     let head = |rest: String| Endpoint::new(Method::HEAD, hub, &rest);
-    Some(match check {
+    match check {
         Check::ConnectionExists(id) => {
             (head(format!("/connections/{}", encode_segment(id))), rest_error::NO_CONNECTION)
         }
@@ -183,8 +180,7 @@ pub(crate) fn check(hub: &str, check: &Check) -> Option<(Endpoint, &'static str)
             head(format!("/users/{}/groups/{}", encode_segment(user), encode_segment(group))),
             "Info.User.NotInGroup",
         ),
-        _ => return None,
-    })
+    }
 }
 
 pub(crate) fn members(hub: &str, group: &str, continuation: Option<&str>) -> Endpoint {
@@ -205,7 +201,7 @@ mod tests {
     }
 
     fn changed(what: &Change) -> String {
-        line(&change("chat", what).unwrap())
+        line(&change("chat", what))
     }
 
     #[test]
@@ -304,7 +300,7 @@ mod tests {
 
     #[test]
     fn every_question_has_its_path_and_its_no() {
-        let (endpoint, no) = check("chat", &Check::ConnectionExists("c1".to_owned())).unwrap();
+        let (endpoint, no) = check("chat", &Check::ConnectionExists("c1".to_owned()));
 
         assert_eq!(line(&endpoint), "HEAD /api/hubs/chat/connections/c1?api-version=2022-06-01");
         assert_eq!(no, "Warning.Connection.NotExisted");

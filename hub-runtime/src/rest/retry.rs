@@ -226,6 +226,5 @@ mod tests {
             assert_eq!(wait(&status(code, "1"), Idempotency::Idempotent), None, "{code}");
         }
         assert_eq!(wait(&Err(SendError::ConnectionGone), Idempotency::Idempotent), None);
-        assert_eq!(wait(&Err(SendError::Unsupported), Idempotency::Idempotent), None);
     }
 }

@@ -306,7 +306,7 @@ async fn one_failure_among_several_targets_does_not_stop_the_others_and_is_told_
     let SendError::Targets { failures, of: 3 } = error else { panic!("{error}") };
     let [failed] = failures.as_slice() else { panic!("{failures:?}") };
     assert_eq!(failed.target, Target::User("bob".to_owned()));
-    assert!(matches!(failed.error, SendError::Invalid(_)));
+    assert!(matches!(failed.error, SendError::Rejected { status: 400, .. }));
     assert_eq!(fixture.called().len(), 3);
 }
 

@@ -102,25 +102,22 @@ async fn the_members_of_a_group_come_page_by_page_each_once() {
         clients.push(client);
     }
 
-    let (mut pages, mut members, mut continuation) = (0, Vec::<Member>::new(), None);
-    loop {
-        let page = hub.context().groups().members("crowd", continuation).await.unwrap();
-        pages += 1;
-        members.extend(page.members);
-        continuation = page.continuation;
-        if continuation.is_none() {
-            break;
-        }
+    let (mut count, mut members) = (0, Vec::<Member>::new());
+    let mut pages = hub.context().groups().members("crowd");
+    while let Some(page) = pages.next_page().await.unwrap() {
+        count += 1;
+        members.extend(page);
     }
 
-    assert_eq!(pages, 3);
+    assert_eq!(count, 3);
     let mut ids: Vec<_> = members.iter().map(|member| member.connection_id.as_str()).collect();
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), MEMBERS);
     assert!(members.iter().any(|member| member.user_id.as_deref() == Some("user-449")));
-    let nobody = hub.context().groups().members("nobody", None).await.unwrap();
-    assert!(nobody.members.is_empty() && nobody.continuation.is_none());
+    let mut nobody = hub.context().groups().members("nobody");
+    assert_eq!(nobody.next_page().await.unwrap(), Some(Vec::new()));
+    assert_eq!(nobody.next_page().await.unwrap(), None);
 }
 
 #[tokio::test(start_paused = true)]

@@ -217,7 +217,10 @@ async fn each_failure_of_a_client_result_is_its_own_error() {
     };
     assert_eq!(text, "Error: boom");
     assert!(matches!(ask(200, "", r#"{"result":"yes"}"#).await, InvokeError::Decode(_)));
-    assert!(matches!(ask(401, "", "").await, InvokeError::Send(SendError::Unauthorized(_))));
+    assert!(matches!(
+        ask(401, "", "").await,
+        InvokeError::Send(SendError::Rejected { status: 401, .. })
+    ));
 }
 
 #[tokio::test]
@@ -303,7 +306,9 @@ async fn a_connection_that_is_gone_is_no_error_where_nothing_is_left_to_do() {
     assert!(gone.context.groups().remove("c1", "g").await.is_ok());
     assert!(gone.context.client_manager().close("c1", None).await.is_ok());
     let error = lost.context.groups().add("c1", "g").await.unwrap_err();
-    assert!(matches!(error, SendError::NotFound(text) if text == "no such route"));
+    assert!(
+        matches!(error, SendError::Rejected { status: 404, message, .. } if message == "no such route")
+    );
 }
 
 #[tokio::test]
@@ -311,10 +316,11 @@ async fn the_members_of_a_group_are_listed_page_by_page() {
     let body = r#"{"value":[{"connectionId":"c1","userId":"ada"}],"nextLink":"http://x/y?continuationToken=t1"}"#;
     let fake = Fake::start(200, "", body).await;
 
-    let page = fake.context.groups().members("g", Some("t0".to_owned())).await.unwrap();
+    let mut pages = fake.context.groups().members("g").continue_from("t0");
+    let members = pages.next_page().await.unwrap().unwrap();
 
-    assert_eq!(page.members[0].connection_id, "c1");
-    assert_eq!(page.continuation.as_deref(), Some("t1"));
+    assert_eq!(members[0].connection_id, "c1");
+    assert_eq!(pages.continuation(), Some("t1"));
     assert_eq!(
         fake.lines(),
         ["GET /api/hubs/loop/groups/g/connections?api-version=2024-12-01&continuationToken=t0"]

@@ -160,7 +160,7 @@ async fn a_service_that_fails_is_not_sent_the_same_message_again() {
 
     let error = fake.send().await.unwrap_err();
 
-    assert!(matches!(error, SendError::ServiceFailed { status: 502, .. }));
+    assert!(matches!(error, SendError::Rejected { status: 502, .. }));
     assert_eq!(fake.requests().len(), 1);
 }
 

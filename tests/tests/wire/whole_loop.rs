@@ -117,7 +117,7 @@ impl Loop {
     async fn existence(&self, ctx: &Context<Self>) -> HubResult<Vec<bool>> {
         let manager = ctx.client_manager();
         ctx.groups().add(ctx.connection_id(), "rust").await?;
-        let members = ctx.groups().members("rust", None).await?.members;
+        let members = ctx.groups().members("rust").next_page().await?.unwrap_or_default();
         Ok(vec![
             manager.connection_exists(ctx.connection_id()).await?,
             manager.connection_exists("another").await?,
