@@ -119,8 +119,8 @@ pub use hub_core::{
     ClientManager, Clients, Context, Contract, EndpointFailure, ErrorKind, Filter, FromContext,
     Groups, Hub, HubContext, HubError, HubResult, IntoHubError, Invocation, InvokeError,
     InvokeFuture, Maintenance, Many, NegotiateRequest, Negotiation, One, OrReject, Proxy, Query,
-    RateLimit, RequireClaim, Secret, SendError, SendErrorKind, SendFuture, SignedIn, SingleConnection, Target,
-    TargetFailure, Untyped, UserGroups, outbound,
+    RateLimit, RequireClaim, Secret, SendError, SendErrorKind, SendFuture, SignedIn,
+    SingleConnection, Target, TargetFailure, Untyped, UserGroups, outbound,
     token::{TokenError, TokenKeyError, TokenVerifier},
 };
 pub use hub_macros::{filter, from_context, hub, hub_client, serverless_hub};
