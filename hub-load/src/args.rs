@@ -1,4 +1,4 @@
-//! What the load tool is asked to do.
+//! Command line of the load tool.
 
 use std::{convert::Infallible, fmt};
 
@@ -8,98 +8,98 @@ use serde::Serialize;
 
 use crate::LoadError;
 
-/// The place of the sequence number in a payload, in hexadecimal digits.
+/// Length of the sequence number at the start of a payload, in hexadecimal digits.
 pub(crate) const SEQUENCE_DIGITS: usize = 16;
-/// Broadcasts a second, which a clock of microseconds can tell apart.
+/// Messages per second; one interval is at least 1 µs.
 const MAX_RATE: usize = 1_000_000;
-/// Each message of the window has a place in memory.
+/// Each message of the window takes a slot in memory.
 const MAX_WINDOW: usize = 1 << 20;
-/// More than any server takes.
-const MAX_PAYLOAD: usize = 1 << 28;
+/// Bytes; above the limits of all known servers.
+const MAX_PAYLOAD_BYTES: usize = 1 << 28;
 
-/// Puts load on a SignalR server and measures it.
+/// Generate load on a SignalR server and measure it.
 ///
-/// The server has a hub with `echo(payload)`, which returns its argument, `broadcast(payload)`,
-/// `joinGroup(name)` and `sendToGroup(name, payload)`, which call `message(payload)`; the options
-/// rename them.
+/// The hub needs these methods: `echo(payload)` returns its argument; `broadcast(payload)` and
+/// `sendToGroup(name, payload)` call the client method `message(payload)`; `joinGroup(name)` adds
+/// the caller to a group. Other names can be set with options.
 #[derive(Args, Clone, Debug)]
 pub struct LoadArgs {
-    /// The hub's URL, as a client gives it; `/negotiate` is appended
+    /// URL of the hub as passed to a client; `/negotiate` is appended
     pub url: String,
-    /// How many clients connect
+    /// Number of clients
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub clients: usize,
-    /// How long to measure
+    /// Duration of the measurement in seconds
     #[arg(long, value_name = "S", default_value_t = 10)]
     pub seconds: u64,
     /// What the clients do
     #[arg(long, value_enum, default_value_t)]
     pub scenario: Scenario,
-    /// The length of a payload, in bytes
+    /// Payload length in bytes
     #[arg(long, value_name = "B", default_value_t = 32)]
     pub payload: usize,
-    /// The hub protocol
+    /// Hub protocol
     #[arg(long, value_enum, default_value_t)]
     pub protocol: LoadProtocol,
-    /// The transport
+    /// Transport
     #[arg(long, value_enum, default_value_t)]
     pub transport: LoadTransport,
-    /// How many echoes of a client, or how many REST calls, are on their way at once
+    /// Maximum pending calls: echo calls per client, or REST calls in total
     #[arg(long, value_name = "K", default_value_t = 8)]
     pub inflight: usize,
-    /// How many broadcasts may be on their way, until every client has the oldest
+    /// Maximum pending broadcasts; a broadcast is pending until all clients have received it
     #[arg(long, value_name = "K", default_value_t = 64)]
     pub window: usize,
-    /// Broadcasts, or the echoes of all clients together, leave so many a second, not as fast as it goes
+    /// Messages per second, over all clients (default: as fast as possible)
     #[arg(long, value_name = "N")]
     pub rate: Option<u32>,
-    /// So many of a hundred clients have a 4 KiB receive buffer and never read
+    /// Percentage of clients that never read (4 KiB receive buffer)
     #[arg(long, value_name = "PERCENT", default_value_t = 0)]
     pub slow: u8,
-    /// How many groups each client joins and leaves
+    /// Groups that each client joins and leaves
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub groups: usize,
-    /// How many storms there are, or how often all groups are joined and left
+    /// Number of reconnect storms, or of join-and-leave rounds
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub rounds: u32,
-    /// How many connects are on their way at once
+    /// Maximum concurrent connects
     #[arg(long, value_name = "K", default_value_t = 64)]
     pub connects: usize,
-    /// How long to wait before measuring
+    /// Warm-up before the measurement in seconds
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub warm_up: u64,
-    /// Begins to measure at the first line on standard input, not after the warm-up
+    /// Start measuring at the first line on standard input instead of after the warm-up
     #[arg(long)]
     pub wait: bool,
-    /// Reads and compares every message instead of counting them
+    /// Parse and compare every message instead of only counting messages
     #[arg(long)]
     pub check: bool,
-    /// The token for the app's negotiate
+    /// Bearer token for the app's negotiate endpoint
     #[arg(long, value_name = "TOKEN", env = "HUB_LOCAL_LOAD_BEARER", hide_env_values = true, value_parser = secret)]
     pub bearer: Option<Secret>,
-    /// Drives broadcasts and groups by REST calls to this service, not by a hub method. With a URL of the
-    /// service itself, `…/client/?hub=NAME`, clients need no app to negotiate
+    /// Connection string of the service: send broadcasts and change groups by REST calls instead of
+    /// hub methods. With a URL of the service itself, `…/client/?hub=NAME`, no app is needed
     #[arg(long, value_name = "TEXT", env = "HUB_LOCAL_LOAD_CONNECTION_STRING", hide_env_values = true, value_parser = secret)]
     pub connection_string: Option<Secret>,
-    /// The hub for REST calls; by default the one that negotiate names
+    /// Hub for REST calls (default: the hub in the negotiate response)
     #[arg(long, value_name = "NAME")]
     pub hub: Option<String>,
-    /// The hub method that returns its argument
+    /// Hub method that returns its argument
     #[arg(long, value_name = "NAME", default_value = "echo")]
     pub echo: String,
-    /// The hub method that sends to everyone
+    /// Hub method that sends to all clients
     #[arg(long, value_name = "NAME", default_value = "broadcast")]
     pub broadcast: String,
-    /// The hub method that puts its caller into a group
+    /// Hub method that adds the caller to a group
     #[arg(long, value_name = "NAME", default_value = "joinGroup")]
     pub join_group: String,
-    /// The hub method that sends to a group
+    /// Hub method that sends to a group
     #[arg(long, value_name = "NAME", default_value = "sendToGroup")]
     pub send_to_group: String,
-    /// The client method that the hub calls
+    /// Client method that the hub calls
     #[arg(long, value_name = "NAME", default_value = "message")]
     pub message: String,
-    /// Prints the result as JSON
+    /// Print the report as JSON
     #[arg(long)]
     pub json: bool,
 }
@@ -109,35 +109,35 @@ pub struct LoadArgs {
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Scenario {
-    /// Every client calls a hub method that returns its argument.
+    /// Each client calls a hub method that returns its argument.
     #[default]
     Echo,
-    /// Messages go to every client.
+    /// Messages are sent to all clients.
     Broadcast,
-    /// Messages go to one group that every client is in.
+    /// Messages are sent to one group with all clients in it.
     Group,
-    /// Clients are connected and do nothing.
+    /// Clients are connected without traffic.
     Idle,
-    /// All clients are cut off and come back at once, then REST calls send to everyone.
+    /// All clients are disconnected and reconnect at once; then messages are sent to all by REST.
     Reconnect,
-    /// REST calls join every client to every group and take it out again, and it is checked who is in.
+    /// REST calls add each client to each group and remove it; the members are verified.
     Membership,
 }
 
-/// The hub protocol.
+/// Hub protocol.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum LoadProtocol {
-    /// Text.
+    /// JSON text.
     #[default]
     Json,
-    /// Binary; not over Server-Sent Events.
+    /// MessagePack, binary; not available over Server-Sent Events.
     #[value(name = "messagepack", alias = "msgpack")]
     MessagePack,
 }
 
-/// The transport.
+/// Transport.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -165,7 +165,7 @@ impl From<LoadProtocol> for Protocol {
 }
 
 impl LoadTransport {
-    /// The name in negotiate answers.
+    /// Name in negotiate responses.
     pub(crate) fn wire_name(self) -> &'static str {
         match self {
             Self::WebSockets => "WebSockets",
@@ -176,7 +176,7 @@ impl LoadTransport {
 }
 
 impl LoadArgs {
-    /// How many clients do not read.
+    /// Number of clients that never read.
     pub(crate) fn slow_clients(&self) -> usize {
         self.clients.saturating_mul(usize::from(self.slow)).div_ceil(100)
     }
@@ -206,42 +206,43 @@ impl LoadArgs {
         let bounded = [
             ("rate", rate, MAX_RATE),
             ("window", self.window, MAX_WINDOW),
-            ("payload", self.payload, MAX_PAYLOAD),
+            ("payload", self.payload, MAX_PAYLOAD_BYTES),
         ];
-        if let Some((name, _, most)) = bounded.iter().find(|(_, number, most)| number > most) {
-            return refuse(format!("--{name} must be at most {most}"));
+        if let Some((name, _, max)) = bounded.iter().find(|(_, number, max)| number > max) {
+            return refuse(format!("--{name} must be at most {max}"));
         }
         let scenario = self.scenario;
         let is_streaming = matches!(scenario, Scenario::Broadcast | Scenario::Group);
         let is_counted = matches!(scenario, Scenario::Reconnect | Scenario::Membership);
         if self.connection_string.is_some() && !is_streaming && !is_counted {
             return refuse(format!(
-                "--connection-string drives --scenario broadcast, group, reconnect and membership, \
+                "--connection-string applies to --scenario broadcast, group, reconnect and membership, \
                  not {scenario}"
             ));
         }
         if self.connection_string.is_none() && is_counted {
             return refuse(format!(
-                "--scenario {scenario} needs the --connection-string of the service"
+                "--scenario {scenario} requires the --connection-string of the service"
             ));
         }
         if self.rate.is_some() && !is_streaming && scenario != Scenario::Echo {
             return refuse(format!(
-                "--rate is the pace of --scenario broadcast, group and echo, not {scenario}"
+                "--rate applies to --scenario broadcast, group and echo, not {scenario}"
             ));
         }
-        let listens = is_streaming || scenario == Scenario::Idle;
-        if self.slow > 0 && (!listens || self.transport != LoadTransport::WebSockets) {
+        let receives = is_streaming || scenario == Scenario::Idle;
+        if self.slow > 0 && (!receives || self.transport != LoadTransport::WebSockets) {
             return refuse(
-                "--slow is for clients that listen, over --transport websockets".to_owned(),
+                "--slow requires --transport websockets and --scenario broadcast, group or idle"
+                    .to_owned(),
             );
         }
         if self.slow_clients() >= self.clients {
-            return refuse("--slow leaves nobody who reads".to_owned());
+            return refuse("--slow leaves no client that reads".to_owned());
         }
         if (self.check || is_counted) && self.payload < SEQUENCE_DIGITS {
             return refuse(format!(
-                "--check needs a --payload of {SEQUENCE_DIGITS} bytes at least"
+                "--check requires a --payload of at least {SEQUENCE_DIGITS} bytes"
             ));
         }
         Ok(())

@@ -1,55 +1,55 @@
-//! Why a run cannot begin, or what went wrong for one client.
+//! Errors of a run and of single clients.
 
 use std::error::Error;
 
-/// Why there is no report.
+/// Errors of the load tool.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// The options do not fit together.
+    /// Options contradict each other or are out of range.
     #[error("{0}")]
     Arguments(String),
-    /// A URL cannot be used.
-    #[error("`{0}` is not a usable URL")]
+    /// A URL is invalid.
+    #[error("`{0}` is not an http or https URL")]
     Url(String),
-    /// No certificates, so no TLS.
+    /// TLS cannot be set up.
     #[error("TLS cannot be set up")]
     Tls(#[source] Box<dyn Error + Send + Sync>),
-    /// No connection, or it broke.
+    /// A connection failed.
     #[error("the connection failed: {0}")]
     Connect(#[source] Box<dyn Error + Send + Sync>),
-    /// The server ended the connection.
+    /// The server closed the connection.
     #[error("{0}")]
     Closed(String),
-    /// Another status than expected.
-    #[error("{what} was answered with status {status}: {text}")]
+    /// Unexpected HTTP status.
+    #[error("{what} failed with status {status}: {text}")]
     Status {
-        /// What was asked.
+        /// The request.
         what: &'static str,
-        /// The status.
+        /// Status of the response.
         status: u16,
-        /// What the answer says.
+        /// Start of the body of the response.
         text: String,
     },
-    /// The server refused in the words of the protocol.
+    /// The server refused with an error of the protocol.
     #[error("the server refused: {0}")]
     Refused(String),
-    /// The server does not speak the protocol.
-    #[error("not understood: {0}")]
+    /// The server violated the protocol.
+    #[error("protocol error: {0}")]
     Protocol(#[source] Box<dyn Error + Send + Sync>),
-    /// Nothing came.
+    /// No response in time.
     #[error("{0} timed out")]
-    TimedOut(&'static str),
+    Timeout(&'static str),
 }
 
 impl LoadError {
-    /// Whether the command line is wrong, not the run.
+    /// Whether the command line is the cause.
     #[must_use]
     pub fn is_usage(&self) -> bool {
         matches!(self, Self::Arguments(_) | Self::Url(_))
     }
 
-    /// The text with all causes: the last one is the operating system's.
+    /// The message followed by the chain of causes.
     #[must_use]
     pub fn with_causes(&self) -> String {
         let mut text = self.to_string();
@@ -63,7 +63,7 @@ impl LoadError {
     }
 
     pub(crate) fn no_service() -> Self {
-        Self::Arguments("this scenario needs the --connection-string of the service".to_owned())
+        Self::Arguments("this scenario requires the --connection-string of the service".to_owned())
     }
 
     pub(crate) fn connect(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {

@@ -1,115 +1,135 @@
-//! Drives broadcasts by REST: the service is asked to send, no hub method runs.
+//! REST client of the service: URLs of a hub, tokens, calls.
 
-use std::sync::Arc;
-
-use http::Uri;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tower_service::Service as _;
-
-use crate::{
-    LoadError, Scenario, Shared,
-    broadcast::GROUP,
-    connect::{Connector, Wire},
-    message::{Payloads, rest_body},
-    pace::Pace,
-    service::{Service, versioned},
-    window::Window,
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
-const MAX_HEAD: usize = 16 * 1024;
+use bytes::Bytes;
+use http::{
+    HeaderValue, Method, Request, StatusCode, Uri,
+    header::{AUTHORIZATION, CONTENT_TYPE},
+};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hub_core::{
+    Secret,
+    client_access::{USER_ID_CLAIM, client_url},
+    names, token,
+};
 
-/// Where sends go, and as whom.
-#[derive(Clone)]
-pub(crate) struct RestTarget {
-    url: Uri,
-    /// Everything of a request but its body.
-    head: Arc<str>,
-    connector: Connector,
+use crate::{
+    LoadError,
+    client::{http::HttpClient, negotiate::hub_of},
+};
+
+const TOKEN_LIFETIME_SECONDS: u64 = 3600;
+const MAX_RESPONSE_BYTES: usize = 1024 * 1024;
+/// Query parameter with the API version.
+pub(crate) const VERSION_QUERY: &str = "api-version=2022-06-01";
+/// User id of clients that connect without the app's negotiate.
+const USER_ID: &str = "load";
+
+/// One hub of the service in the connection string.
+#[derive(Clone, Debug)]
+pub(crate) struct RestClient {
+    /// URL of the hub without a trailing slash.
+    base: Arc<str>,
+    key: Secret,
 }
 
-impl RestTarget {
-    /// Sends to everyone, or to the group of the scenario.
-    pub(crate) fn new(service: &Service, scenario: Scenario) -> Result<Self, LoadError> {
-        let text = service.url(&match scenario {
-            Scenario::Group => format!("groups/{GROUP}/:send"),
-            _ => ":send".to_owned(),
-        });
-        let bearer = service.token(&text)?;
-        let url: Uri = text.parse().map_err(|_| LoadError::Url(text))?;
-        let host = url.authority().map(http::uri::Authority::as_str).unwrap_or_default();
-        let head = format!(
-            "POST {}?{} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {bearer}\r\n\
-             content-type: application/json\r\ncontent-length: ",
-            url.path(),
-            versioned()
-        );
-        Ok(Self { connector: Connector::new(&url)?, head: head.into(), url })
+impl RestClient {
+    pub(crate) fn new(connection_string: &Secret, hub: &str) -> Result<Self, LoadError> {
+        let (endpoint, key) = parse(connection_string.expose())?;
+        let hub = hub.to_lowercase();
+        let base = format!("{endpoint}/api/hubs/{}", names::encode_segment(&hub)).into();
+        Ok(Self { base, key })
     }
-}
 
-/// Sends, one call at a time, until the run stops.
-pub(crate) async fn drive(target: RestTarget, shared: Arc<Shared>, window: Arc<Window>) {
-    if let Err(error) = exchange(target, &shared, &window).await {
-        shared.stats.error(error);
+    /// URL of the resource at `path` below the hub. Names in `path` must be encoded.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}/{path}", self.base)
     }
-}
 
-async fn exchange(
-    mut target: RestTarget,
-    shared: &Shared,
-    window: &Window,
-) -> Result<(), LoadError> {
-    let wire = target.connector.call(target.url.clone()).await.map_err(LoadError::Connect)?;
-    let (mut wire, mut input) = (wire.into_inner(), Vec::new());
-    let payloads = Payloads { length: shared.args.payload };
-    let mut pace = Pace::new(shared.args.rate);
-    loop {
-        let numbers = tokio::select! {
-            biased;
-            () = shared.stop.cancelled() => return Ok(()),
-            numbers = pace.next(window, 1) => numbers,
-        };
-        for number in numbers {
-            let body = rest_body(&shared.args.message, payloads, number);
-            let mut request = format!("{}{}\r\n\r\n", target.head, body.len()).into_bytes();
-            request.extend_from_slice(&body);
-            wire.write_all(&request).await.map_err(LoadError::connect)?;
-            let status = answer(&mut wire, &mut input).await?;
-            if !(200..300).contains(&status) {
-                let text = "see the service's log".to_owned();
-                return Err(LoadError::Status { what: "a REST send", status, text });
-            }
+    /// Signs a token for a resource.
+    pub(crate) fn token(&self, url: &str) -> Result<String, LoadError> {
+        signed(&self.key, url, None)
+    }
+
+    /// Calls an operation and returns status and body of the response.
+    pub(crate) async fn call(
+        &self,
+        client: &HttpClient,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<(StatusCode, Bytes), LoadError> {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let url = self.url(path);
+        let bearer = format!("Bearer {}", self.token(&url)?);
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{url}?{VERSION_QUERY}&{query}"))
+            .header(AUTHORIZATION, bearer)
+            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .body(Full::from(body))
+            .map_err(LoadError::protocol)?;
+        let response = client.request(request).await.map_err(LoadError::connect)?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), MAX_RESPONSE_BYTES).collect().await;
+        Ok((status, body.map_err(LoadError::Connect)?.to_bytes()))
+    }
+
+    /// Calls an operation and returns an error for any status but 2xx.
+    pub(crate) async fn call_ok(
+        &self,
+        client: &HttpClient,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<Bytes, LoadError> {
+        let (status, body) = self.call(client, method, path, body).await?;
+        if status.is_success() {
+            return Ok(body);
         }
+        let text = String::from_utf8_lossy(body.get(..200).unwrap_or(&body)).into_owned();
+        Err(LoadError::Status { what: "a REST call", status: status.as_u16(), text })
     }
 }
 
-/// Reads one answer and returns its status.
-async fn answer(wire: &mut Wire, input: &mut Vec<u8>) -> Result<u16, LoadError> {
-    loop {
-        if let Some(end) = memchr::memmem::find(input, b"\r\n\r\n") {
-            let head = String::from_utf8_lossy(input.get(..end).unwrap_or_default()).into_owned();
-            let whole = end + 4 + content_length(&head)?;
-            if input.len() >= whole {
-                input.drain(..whole);
-                let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-                return status.ok_or_else(|| LoadError::protocol("this is no HTTP answer"));
-            }
-        } else if input.len() > MAX_HEAD {
-            return Err(LoadError::protocol("the head of an answer is too long"));
-        }
-        if wire.read_buf(input).await.map_err(LoadError::connect)? == 0 {
-            return Err(LoadError::Closed("the service hung up".to_owned()));
-        }
-    }
+/// Client token for a URL of the service itself, which needs no app to negotiate.
+pub(crate) fn client_token(
+    connection_string: &Secret,
+    url: &Uri,
+) -> Result<Option<Secret>, LoadError> {
+    let hub = hub_of(url);
+    let (Some(hub), "/client") = (hub, url.path().trim_end_matches('/')) else { return Ok(None) };
+    let (endpoint, key) = parse(connection_string.expose())?;
+    let audience = client_url(&endpoint, &names::encode_segment(&hub));
+    signed(&key, &audience, Some(USER_ID)).map(|token| Some(Secret::from(token)))
 }
 
-fn content_length(head: &str) -> Result<usize, LoadError> {
-    let lines = || head.lines().filter_map(|line| line.split_once(':'));
-    if lines().any(|(name, _)| name.eq_ignore_ascii_case("transfer-encoding")) {
-        return Err(LoadError::protocol("chunked answers are not understood here"));
+fn signed(key: &Secret, audience: &str, user: Option<&str>) -> Result<String, LoadError> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let mut claims = serde_json::json!({ "aud": audience, "exp": now + TOKEN_LIFETIME_SECONDS });
+    if let (Some(user), Some(claims)) = (user, claims.as_object_mut()) {
+        claims.insert(USER_ID_CLAIM.to_owned(), user.into());
     }
-    let length = lines().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-    length.map_or(Ok(0), |(_, length)| length.trim().parse().map_err(LoadError::protocol))
+    token::sign(&claims, key).map_err(LoadError::protocol)
+}
+
+/// Splits a connection string into the endpoint (with port, without trailing slash) and the key.
+fn parse(text: &str) -> Result<(String, Secret), LoadError> {
+    let value = |wanted: &str| {
+        let pairs = text.split(';').filter_map(|part| part.split_once('='));
+        let mut found = pairs.filter(|(name, _)| name.trim().eq_ignore_ascii_case(wanted));
+        found.next().map(|(_, value)| value.trim().trim_end_matches('/').to_owned())
+    };
+    let missing =
+        |what: &str| LoadError::Arguments(format!("the connection string does not contain {what}"));
+    let endpoint = value("Endpoint").ok_or_else(|| missing("Endpoint"))?;
+    let key = value("AccessKey").ok_or_else(|| missing("AccessKey"))?;
+    let port = value("Port").map(|port| format!(":{port}")).unwrap_or_default();
+    Ok((format!("{endpoint}{port}"), Secret::from(key)))
 }
 
 #[cfg(test)]
@@ -117,9 +137,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_without_a_length_have_no_body() {
-        assert_eq!(content_length("HTTP/1.1 202 Accepted\r\nx: y").unwrap(), 0);
-        assert_eq!(content_length("HTTP/1.1 400 Bad\r\nContent-Length: 12").unwrap(), 12);
-        assert!(content_length("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked").is_err());
+    fn a_connection_string_names_endpoint_port_and_key() {
+        let text = "Endpoint=http://localhost/;Port=8888;AccessKey=a=b==;Version=1.0;";
+
+        let (endpoint, key) = parse(text).unwrap();
+
+        assert_eq!((endpoint.as_str(), key.expose()), ("http://localhost:8888", "a=b=="));
+        assert!(parse("AccessKey=x").is_err());
+    }
+
+    #[test]
+    fn only_the_services_own_clients_get_a_token_without_an_app() {
+        let text = Secret::from("Endpoint=http://localhost;Port=8888;AccessKey=k;Version=1.0;");
+        let has_token = |url: &str| client_token(&text, &url.parse().unwrap()).unwrap().is_some();
+
+        assert!(has_token("http://localhost:8888/client/?hub=chat"));
+        assert!(has_token("http://localhost:8888/client?hub=chat"));
+        assert!(!has_token("http://localhost:8888/client/"));
+        assert!(!has_token("http://localhost:7071/chat?hub=chat"));
     }
 }

@@ -1,10 +1,10 @@
 //! Our own framing of both sides, the very files.
 
-#[path = "../../../hub-load/src/frames.rs"]
+#[path = "../../../hub-load/src/client/frames.rs"]
 mod client_frames;
 #[path = "../../../hub-local/src/transport/websocket/decode.rs"]
 mod decode;
-#[path = "../../../hub-load/src/mask.rs"]
+#[path = "../../../hub-load/src/client/mask.rs"]
 mod mask;
 #[path = "../../../hub-local/src/transport/websocket/utf8.rs"]
 mod utf8;
@@ -12,7 +12,7 @@ mod utf8;
 use bytes::BytesMut;
 
 pub(crate) use self::mask::masked;
-use self::{client_frames::Frames, decode::Decoder};
+use self::{client_frames::FrameParser, decode::Decoder};
 
 /// As much as the service reads at once.
 const SERVER_READ: usize = 16 * 1024;
@@ -36,7 +36,7 @@ pub(crate) fn read_as_server(stream: &[u8]) -> (usize, usize) {
 
 /// What the load client does with bytes of a server.
 pub(crate) fn read_as_client(stream: &[u8], buffer: &mut [u8]) -> (usize, usize) {
-    let mut frames = Frames::default();
+    let mut frames = FrameParser::default();
     let (mut parts, mut bytes) = (0, 0);
     for read in stream.chunks(CLIENT_READ) {
         // The system copies what is read, too.

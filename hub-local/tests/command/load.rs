@@ -86,10 +86,7 @@ async fn answers_with_something_else_in_them_are_errors() {
 
     assert_eq!(report["messages"], 0);
     assert!(report["errors"].as_u64().unwrap() > 0);
-    assert_eq!(
-        report["errorTexts"][0],
-        "a call was answered with an error, or with something else"
-    );
+    assert_eq!(report["errorTexts"][0], "a call failed or returned another value");
 }
 
 #[tokio::test]
@@ -98,21 +95,21 @@ async fn what_makes_no_sense_is_refused_with_what_to_do() {
     for (arguments, part) in [
         (&["--transport", "sse", "--protocol", "messagepack"][..], "sse carries text only"),
         (&["--clients", "0"], "--clients must be at least 1"),
-        (&["--check", "--payload", "8"], "--check needs a --payload of 16 bytes at least"),
-        (&["--slow", "1", "--scenario", "echo"], "--slow is for clients that listen"),
-        (&["--slow", "100", "--scenario", "idle"], "leaves nobody who reads"),
-        (&["--slow", "200", "--scenario", "idle"], "leaves nobody who reads"),
+        (&["--check", "--payload", "8"], "--check requires a --payload of at least 16 bytes"),
+        (&["--slow", "1", "--scenario", "echo"], "--slow requires --transport websockets"),
+        (&["--slow", "100", "--scenario", "idle"], "leaves no client that reads"),
+        (&["--slow", "200", "--scenario", "idle"], "leaves no client that reads"),
         (&["--rate", "4000000000", "--scenario", "group"], "--rate must be at most 1000000"),
         (&["--window", "18446744073709551615"], "--window must be at most 1048576"),
         (&["--payload", "18446744073709551615"], "--payload must be at most 268435456"),
-        (&["--rate", "5", "--scenario", "idle"], "--rate is the pace of --scenario broadcast"),
-        (&["--scenario", "reconnect"], "--scenario reconnect needs the --connection-string"),
-        (&["--scenario", "membership"], "--scenario membership needs the --connection-string"),
+        (&["--rate", "5", "--scenario", "idle"], "--rate applies to --scenario broadcast"),
+        (&["--scenario", "reconnect"], "--scenario reconnect requires the --connection-string"),
+        (&["--scenario", "membership"], "--scenario membership requires the --connection-string"),
         (&["--scenario", "membership", "--groups", "0"], "--groups must be at least 1"),
         (&["--rate", "0", "--scenario", "group"], "--rate must be at least 1"),
         (
             &["--connection-string", "x"],
-            "drives --scenario broadcast, group, reconnect and membership, not echo",
+            "applies to --scenario broadcast, group, reconnect and membership, not echo",
         ),
     ] {
         let (code, out, log) = output(&[&["load", url], arguments].concat()).await;
@@ -125,7 +122,7 @@ async fn what_makes_no_sense_is_refused_with_what_to_do() {
     assert!(log.contains("websockets, sse, longpolling"), "{log}");
     let (code, _, log) = output(&["load", "localhost:7071"]).await;
     assert_eq!(code, 2);
-    assert!(log.contains("`localhost:7071` is not a usable URL"), "{log}");
+    assert!(log.contains("`localhost:7071` is not an http or https URL"), "{log}");
 }
 
 #[tokio::test]

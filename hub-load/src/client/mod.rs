@@ -1,4 +1,13 @@
-//! One client: its transport, its handshake, and what goes in and out.
+//! A SignalR client: transport, handshake, pings, reads and writes.
+
+pub(crate) mod connector;
+pub(crate) mod dialer;
+mod frames;
+pub(crate) mod http;
+mod mask;
+pub(crate) mod negotiate;
+mod sse;
+mod websocket;
 
 use std::{
     task::{Context, Poll},
@@ -8,19 +17,19 @@ use std::{
 use hub_core::protocol::{Message, Protocol, frame::RECORD_SEPARATOR, handshake};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
-use crate::{
-    LoadError, LoadTransport,
-    connect::Connector,
-    negotiate::Door,
-    over_http::{HttpClient, HttpLink},
-    web_socket::WebSocketLink,
+use self::{
+    connector::Connector,
+    http::{HttpClient, HttpLink},
+    negotiate::Endpoint,
+    websocket::WebSocketLink,
 };
+use crate::{LoadError, LoadTransport};
 
-const HANDSHAKE_TIME: Duration = Duration::from_secs(15);
-/// How long a client takes to say goodbye at most.
-const GOODBYE: Duration = Duration::from_secs(1);
-/// As often as the official clients.
-pub(crate) const PING_EVERY: Duration = Duration::from_secs(15);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
+/// Bounds the close message at the end of a run.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// The interval of the official clients.
+pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(15);
 
 /// A connected client.
 pub(crate) struct Client {
@@ -28,17 +37,17 @@ pub(crate) struct Client {
     protocol: Protocol,
     id: Option<Box<str>>,
     pings: Pings,
-    /// Read behind the handshake.
+    /// Bytes read after the handshake response.
     early: Vec<u8>,
 }
 
-/// What carries the bytes.
+/// The transport.
 enum Link {
     WebSocket(Box<WebSocketLink>),
     Http(Box<HttpLink>),
 }
 
-/// The client's signs of life.
+/// Keep-alive pings of the client.
 pub(crate) struct Pings {
     ticks: Option<Interval>,
     ping: &'static [u8],
@@ -55,27 +64,29 @@ impl Pings {
 }
 
 impl Client {
-    /// Opens the transport that was negotiated and does the handshake.
+    /// Opens the negotiated transport and performs the handshake.
     pub(crate) async fn open(
         connector: &Connector,
         http: &HttpClient,
-        door: Door,
+        endpoint: Endpoint,
         protocol: Protocol,
     ) -> Result<Self, LoadError> {
-        let opening = open(connector, http, door, protocol);
-        timeout(HANDSHAKE_TIME, opening).await.map_err(|_| LoadError::TimedOut("a handshake"))?
+        let opening = open(connector, http, endpoint, protocol);
+        timeout(HANDSHAKE_TIMEOUT, opening)
+            .await
+            .map_err(|_| LoadError::Timeout("the handshake"))?
     }
 
     pub(crate) fn protocol(&self) -> Protocol {
         self.protocol
     }
 
-    /// The public id of the connection, where negotiate told it.
+    /// Connection id, if the negotiate response contained one.
     pub(crate) fn id(&self) -> Option<&str> {
         self.id.as_deref()
     }
 
-    /// Queues a hub message, which goes out with the next [`Self::flush`] or [`Self::read`].
+    /// Queues a hub message for the next [`Self::flush`] or [`Self::read`].
     pub(crate) fn queue(&mut self, payload: &[u8]) {
         match &mut self.link {
             Link::WebSocket(link) => link.queue(payload),
@@ -83,7 +94,7 @@ impl Client {
         }
     }
 
-    /// Writes what is queued. Dropping the future loses nothing.
+    /// Writes the queued messages. Cancel safe.
     pub(crate) async fn flush(&mut self) -> Result<(), LoadError> {
         match &mut self.link {
             Link::WebSocket(link) => link.flush().await,
@@ -91,8 +102,8 @@ impl Client {
         }
     }
 
-    /// Waits for bytes and tells `each` the payload in them. Pings of both kinds are seen to.
-    /// Dropping the future loses nothing.
+    /// Waits for bytes and calls `each` with the payloads in them. Sends pings and responses
+    /// WebSocket pings. Cancel safe.
     pub(crate) async fn read(&mut self, mut each: impl FnMut(&[u8])) -> Result<(), LoadError> {
         if !self.early.is_empty() {
             each(&std::mem::take(&mut self.early));
@@ -104,11 +115,11 @@ impl Client {
         }
     }
 
-    /// Says goodbye, as a client that is stopped does. Whether it arrives does not matter any more.
-    pub(crate) async fn leave(mut self) {
+    /// Sends a close message, as a client that is stopped does. Errors are ignored.
+    pub(crate) async fn close(mut self) {
         let close = Message::Close { error: None, allow_reconnect: false };
         self.queue(&self.protocol.encode(&close));
-        let _ = timeout(GOODBYE, async {
+        let _ = timeout(CLOSE_TIMEOUT, async {
             match &mut self.link {
                 Link::WebSocket(link) => link.close().await,
                 Link::Http(link) => link.close().await,
@@ -117,18 +128,18 @@ impl Client {
         .await;
     }
 
-    async fn shake_hands(&mut self) -> Result<(), LoadError> {
+    async fn handshake(&mut self) -> Result<(), LoadError> {
         self.queue(&handshake::request(self.protocol));
-        let mut answer = Vec::new();
+        let mut response = Vec::new();
         let end = loop {
-            if let Some(end) = memchr::memchr(RECORD_SEPARATOR, &answer) {
+            if let Some(end) = memchr::memchr(RECORD_SEPARATOR, &response) {
                 break end;
             }
-            self.read(|payload| answer.extend_from_slice(payload)).await?;
+            self.read(|payload| response.extend_from_slice(payload)).await?;
         };
-        self.early = answer.split_off(end + 1);
-        answer.truncate(end);
-        match handshake::parse_response(&answer).map_err(LoadError::protocol)? {
+        self.early = response.split_off(end + 1);
+        response.truncate(end);
+        match handshake::parse_response(&response).map_err(LoadError::protocol)? {
             None => Ok(()),
             Some(error) => Err(LoadError::Refused(error)),
         }
@@ -138,33 +149,33 @@ impl Client {
 async fn open(
     connector: &Connector,
     http: &HttpClient,
-    mut door: Door,
+    mut endpoint: Endpoint,
     protocol: Protocol,
 ) -> Result<Client, LoadError> {
-    let (transport, id) = (door.transport, door.id.take());
+    let (transport, id) = (endpoint.transport, endpoint.id.take());
     let link = match transport {
         LoadTransport::WebSockets => {
-            Link::WebSocket(Box::new(WebSocketLink::open(connector, &door).await?))
+            Link::WebSocket(Box::new(WebSocketLink::open(connector, &endpoint).await?))
         }
         LoadTransport::ServerSentEvents => {
-            Link::Http(Box::new(HttpLink::events(http.clone(), door).await?))
+            Link::Http(Box::new(HttpLink::events(http.clone(), endpoint).await?))
         }
         LoadTransport::LongPolling => {
-            Link::Http(Box::new(HttpLink::polls(http.clone(), door).await?))
+            Link::Http(Box::new(HttpLink::polls(http.clone(), endpoint).await?))
         }
     };
     let pings = Pings { ticks: None, ping: protocol.ping() };
     let mut client = Client { link, protocol, id, pings, early: Vec::new() };
-    client.shake_hands().await?;
+    client.handshake().await?;
     if let Link::WebSocket(link) = &mut client.link {
         link.is_binary = protocol.is_binary();
     }
-    // The polls of long polling are signs of life enough.
+    // Long polling needs no pings: each poll shows that the client is alive.
     if transport != LoadTransport::LongPolling {
-        let mut ticks = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
+        let mut ticks = interval_at(Instant::now() + PING_INTERVAL, PING_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         client.pings.ticks = Some(ticks);
-        // The official clients ping at once, which arms the server's time-out.
+        // As the official clients: a first ping at once. Servers time out only clients that ping.
         client.queue(protocol.ping());
         client.flush().await?;
     }

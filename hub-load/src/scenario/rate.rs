@@ -1,16 +1,16 @@
-//! When the next broadcast leaves: as soon as the window has room, or by the clock.
+//! Send rates: as fast as the window allows, or on a timer.
 
 use std::{ops::Range, time::Duration};
 
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, interval_at};
 
-use crate::window::Window;
+use super::window::Window;
 
-/// The pace of one driver.
-pub(crate) struct Pace(Option<Interval>);
+/// Rate of one sender.
+pub(crate) struct SendRate(Option<Interval>);
 
-impl Pace {
-    /// So many a second, or as many as the window lets out.
+impl SendRate {
+    /// `rate` messages per second; `None` is as fast as the window allows.
     pub(crate) fn new(rate: Option<u32>) -> Self {
         Self(rate.map(|rate| {
             let mut ticks = interval(Duration::from_secs(1) / rate.max(1));
@@ -19,7 +19,7 @@ impl Pace {
         }))
     }
 
-    /// Waits for the next messages and takes their numbers, at most so many.
+    /// Waits for the next messages and returns their numbers, at most `at_most`.
     pub(crate) async fn next(&mut self, window: &Window, at_most: u64) -> Range<u64> {
         let Some(ticks) = &mut self.0 else { return window.reserve(at_most).await };
         ticks.tick().await;
@@ -27,11 +27,11 @@ impl Pace {
     }
 }
 
-/// The pace of one of many clients that keep a pace together.
-pub(crate) struct ClientPace(Option<Interval>);
+/// Share of one client in a rate of all clients together.
+pub(crate) struct ClientRate(Option<Interval>);
 
-impl ClientPace {
-    /// All clients together do something so many times a second, one after the other.
+impl ClientRate {
+    /// `rate` messages per second over all clients, which take turns.
     pub(crate) fn new(rate: Option<u32>, clients: usize, index: usize) -> Self {
         Self(rate.map(|rate| {
             let step = Duration::from_secs(1) / rate.max(1);
@@ -43,12 +43,12 @@ impl ClientPace {
         }))
     }
 
-    /// Whether there is one.
-    pub(crate) fn is_kept(&self) -> bool {
+    /// Whether a rate is set.
+    pub(crate) fn is_set(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Waits for this client's next turn; for ever without a pace.
+    /// Waits for the next turn of this client; never returns without a rate.
     pub(crate) async fn next(&mut self) {
         match &mut self.0 {
             Some(ticks) => drop(ticks.tick().await),
@@ -64,24 +64,24 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn with_a_rate_messages_leave_by_the_clock() {
         let window = Window::new(64, 1);
-        let mut pace = Pace::new(Some(20));
+        let mut rate = SendRate::new(Some(20));
         let began = Instant::now();
 
         for number in 0..21 {
-            assert_eq!(pace.next(&window, 9).await, number..number + 1);
+            assert_eq!(rate.next(&window, 9).await, number..number + 1);
         }
 
         assert_eq!(began.elapsed().as_secs(), 1);
-        assert_eq!(Pace::new(None).next(&window, 9).await, 21..30);
+        assert_eq!(SendRate::new(None).next(&window, 9).await, 21..30);
     }
 
     #[tokio::test(start_paused = true)]
     async fn clients_that_share_a_pace_take_turns() {
         let (began, turns) = (Instant::now(), std::cell::RefCell::new(Vec::new()));
         let turns_of = async |index| {
-            let mut pace = ClientPace::new(Some(10), 3, index);
+            let mut rate = ClientRate::new(Some(10), 3, index);
             for _ in 0..2 {
-                pace.next().await;
+                rate.next().await;
                 turns.borrow_mut().push((began.elapsed().as_millis(), index));
             }
         };
@@ -90,6 +90,6 @@ mod tests {
 
         let expected = [(0, 0), (100, 1), (200, 2), (300, 0), (400, 1), (500, 2)];
         assert_eq!(*turns.borrow(), expected);
-        assert!(!ClientPace::new(None, 3, 0).is_kept());
+        assert!(!ClientRate::new(None, 3, 0).is_set());
     }
 }

@@ -1,31 +1,31 @@
-//! Reading messages instead of counting them.
+//! Parses messages, for `--check` and for scenarios that look at each message.
 
 use std::collections::BTreeSet;
 
 use hub_core::protocol::{Message, Protocol, frame::Frames};
 
-/// Cuts messages out of payload and reads them.
+/// Splits received bytes into messages and parses them.
 #[derive(Debug)]
-pub(crate) struct Messages {
+pub(crate) struct MessageParser {
     frames: Frames,
     protocol: Protocol,
 }
 
-impl Messages {
+impl MessageParser {
     pub(crate) fn new(protocol: Protocol) -> Self {
         let mut frames = Frames::new(usize::MAX);
         frames.switch_to(protocol);
         Self { frames, protocol }
     }
 
-    /// Tells `each` every whole message; `None` is one that cannot be read.
+    /// Calls `each` for every complete message; `None` stands for a malformed one.
     pub(crate) fn read(&mut self, payload: &[u8], mut each: impl FnMut(Option<Message>)) {
         self.frames.push(payload);
         loop {
             match self.frames.next_frame() {
                 Ok(Some(frame)) => match self.protocol.parse(&frame) {
                     Ok(Some(message)) => each(Some(message)),
-                    // A kind of message that is not known is none of ours.
+                    // Unknown message types are ignored, as clients do.
                     Ok(None) => {}
                     Err(_) => each(None),
                 },
@@ -36,7 +36,7 @@ impl Messages {
     }
 }
 
-/// Which of the numbers from 0 on have come. They may overtake each other a little.
+/// Set of the sequence numbers received so far; compact as long as they arrive nearly in order.
 #[derive(Debug, Default)]
 pub(crate) struct Sequence {
     next: u64,
@@ -44,7 +44,7 @@ pub(crate) struct Sequence {
 }
 
 impl Sequence {
-    /// Whether this one is new.
+    /// Adds a number and returns whether it is new.
     pub(crate) fn insert(&mut self, number: u64) -> bool {
         if number < self.next || !self.ahead.insert(number) {
             return false;
@@ -66,7 +66,7 @@ mod tests {
         let packed = &b"\x02\x91\x06\x01\xc0\x02\x91\x63\x02\x91\x06"[..];
         for (protocol, bytes) in [(Protocol::Json, json), (Protocol::MessagePack, packed)] {
             for piece in [1, 7, 1000] {
-                let (mut messages, mut read) = (Messages::new(protocol), Vec::new());
+                let (mut messages, mut read) = (MessageParser::new(protocol), Vec::new());
 
                 for part in bytes.chunks(piece) {
                     messages.read(part, |message| read.push(message));

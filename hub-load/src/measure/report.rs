@@ -1,70 +1,71 @@
-//! What a run found, as a table for people and as JSON for machines.
+//! Result of a run, printed as a table or as JSON.
 
 use std::{fmt, time::Duration};
 
 use serde::Serialize;
 
-use crate::{LoadArgs, LoadProtocol, LoadTransport, Scenario, histogram::Histogram};
+use super::histogram::Histogram;
+use crate::{LoadArgs, LoadProtocol, LoadTransport, Scenario};
 
-/// The result of a run.
+/// Result of a run.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Report {
-    /// What the clients did.
+    /// Scenario.
     pub scenario: Scenario,
-    /// What carried the messages.
+    /// Transport.
     pub transport: LoadTransport,
-    /// How messages were encoded.
+    /// Hub protocol.
     pub protocol: LoadProtocol,
-    /// How many clients were connected.
+    /// Number of connected clients.
     pub clients: usize,
-    /// Of them: how many did not read.
+    /// Number of clients that never read, included in `clients`.
     pub slow: usize,
-    /// How long was measured, in seconds.
+    /// Measured time in seconds.
     pub seconds: f64,
-    /// The length of a payload, in bytes.
+    /// Payload length in bytes.
     pub payload: usize,
-    /// How many clients connected each second, negotiates included.
+    /// Connects per second, including negotiate.
     pub connects_per_second: f64,
-    /// How long a connect took.
+    /// Time to connect.
     pub connect: Option<Latency>,
-    /// How many clients came back after storms, or how many joins and leaves were done.
+    /// Number of reconnects, or of joins and leaves.
     pub operations: u64,
-    /// The same for each second.
+    /// Operations per second.
     pub operations_per_second: f64,
-    /// How long each took: a return from the cut to the handshake, a join or leave as a REST call.
+    /// Time per operation: from the disconnect to the handshake, or of the REST call.
     pub operation: Option<Latency>,
-    /// How many messages clients received: answers of echoes, deliveries of broadcasts.
+    /// Number of received messages: completions of echo calls, or deliveries of broadcasts.
     pub messages: u64,
-    /// The same for each second.
+    /// Messages per second.
     pub messages_per_second: f64,
-    /// How long messages took.
+    /// Time from send to receipt.
     pub latency: Option<Latency>,
-    /// Messages that clients did not get.
+    /// Number of messages that were not received.
     pub lost: u64,
-    /// Messages that clients got more than once.
+    /// Number of messages that were received more than once.
     pub duplicated: u64,
-    /// What failed.
+    /// Number of errors.
     pub errors: u64,
-    /// Some of the errors, each once.
+    /// The first distinct error texts.
     pub error_texts: Vec<String>,
     #[serde(skip)]
     json: bool,
 }
 
-/// How long something took, in microseconds.
+/// Percentiles in microseconds, within 1 %.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Latency {
-    /// Half of all were faster.
+    /// Median.
     pub p50: u64,
-    /// Nine of ten were faster.
+    /// 90th percentile.
     pub p90: u64,
-    /// All but one in a hundred were faster.
+    /// 99th percentile.
     pub p99: u64,
-    /// The slowest.
+    /// Maximum.
     pub max: u64,
 }
 
@@ -106,21 +107,15 @@ impl Report {
         }
     }
 
-    /// All of it took so long.
-    pub(crate) fn spent(&mut self, time: Duration) {
+    /// Sets the measured time and the rates.
+    pub(crate) fn set_duration(&mut self, time: Duration) {
         self.seconds = time.as_secs_f64();
         self.messages_per_second = self.messages as f64 / self.seconds;
         self.operations_per_second = self.operations as f64 / self.seconds;
     }
-
-    /// Whether nothing failed and every message came once.
-    #[must_use]
-    pub fn is_clean(&self) -> bool {
-        self.errors == 0 && self.lost == 0 && self.duplicated == 0
-    }
 }
 
-/// The table, or JSON where that was asked for.
+/// A table, or JSON with `--json`.
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.json {
@@ -172,7 +167,7 @@ fn milliseconds(microseconds: u64) -> String {
     format!("{:.3} ms", microseconds as f64 / 1000.0)
 }
 
-/// A whole number with commas between thousands.
+/// Formats a whole number with thousands separators.
 pub(crate) fn grouped(number: f64) -> String {
     let digits = format!("{number:.0}");
     let first = digits.len() % 3;

@@ -1,4 +1,4 @@
-//! A client that listens all the time and notes what it is sent.
+//! A client that records the messages it receives.
 
 use std::{sync::Arc, time::Instant};
 
@@ -6,88 +6,92 @@ use hub_core::protocol::{Message, Protocol};
 use parking_lot::Mutex;
 use tokio::{sync::Notify, task::JoinHandle};
 
-use crate::{Shared, check::Messages, client::Client, message::Payloads};
+use super::Shared;
+use crate::{
+    client::Client,
+    messages::{parse::MessageParser, payload::Payloads},
+};
 
-/// Reads in a task of its own. Dropping it drops the client without a goodbye.
-pub(crate) struct Listener {
-    /// The public id of its connection.
+/// Reads in a task. Dropping it drops the connection without a close message.
+pub(crate) struct Recorder {
+    /// Connection id.
     pub(crate) id: Option<String>,
-    heard: Arc<Heard>,
+    recorded: Arc<Recorded>,
     task: JoinHandle<()>,
 }
 
-/// What came, in its order, and when.
+/// Numbers of the received messages in order, with their times.
 #[derive(Default)]
-struct Heard {
+struct Recorded {
     numbers: Mutex<Vec<(u64, Instant)>>,
-    more: Notify,
+    changed: Notify,
 }
 
-/// What to make of messages.
+/// Extracts the sequence numbers from received bytes.
 struct Reader {
-    messages: Messages,
+    messages: MessageParser,
     payloads: Payloads,
     protocol: Protocol,
     shared: Arc<Shared>,
 }
 
-impl Listener {
-    /// Listens from now on. That the connection ends is an error of the run.
+impl Recorder {
+    /// Starts recording. If the connection ends, it counts as an error of the run.
     pub(crate) fn start(client: Client, shared: &Arc<Shared>) -> Self {
         let (id, protocol) = (client.id().map(str::to_owned), client.protocol());
-        let heard = Arc::new(Heard::default());
+        let recorded = Arc::new(Recorded::default());
         let reader = Reader {
-            messages: Messages::new(protocol),
+            messages: MessageParser::new(protocol),
             payloads: Payloads { length: shared.args.payload },
             protocol,
             shared: Arc::clone(shared),
         };
-        let task = tokio::spawn(listen(client, reader, Arc::clone(&heard)));
-        Self { id, heard, task }
+        let task = tokio::spawn(record(client, reader, Arc::clone(&recorded)));
+        Self { id, recorded, task }
     }
 
-    /// Waits until the message with this number has come.
-    pub(crate) async fn until(&self, number: u64) {
+    /// Waits until the message with this number has been received.
+    pub(crate) async fn wait_for(&self, number: u64) {
         loop {
-            let mut more = std::pin::pin!(self.heard.more.notified());
-            more.as_mut().enable();
-            if self.heard.numbers.lock().iter().rev().any(|(heard, _)| *heard == number) {
+            let mut changed = std::pin::pin!(self.recorded.changed.notified());
+            changed.as_mut().enable();
+            if self.recorded.numbers.lock().iter().rev().any(|(recorded, _)| *recorded == number) {
                 return;
             }
-            more.await;
+            changed.await;
         }
     }
 
-    /// What came since the last time.
+    /// Returns what was received since the last call.
     pub(crate) fn take(&self) -> Vec<(u64, Instant)> {
-        std::mem::take(&mut *self.heard.numbers.lock())
+        std::mem::take(&mut *self.recorded.numbers.lock())
     }
 
-    /// Cuts the connection, without a goodbye.
-    pub(crate) fn cut(&self) {
+    /// Drops the connection without a close message.
+    pub(crate) fn abort(&self) {
         self.task.abort();
     }
 
-    /// Waits until the client is gone after it was cut.
-    pub(crate) async fn gone(mut self) {
-        // Cancelled, as it should be.
+    /// Waits until the connection is dropped, after [`Self::abort`].
+    pub(crate) async fn aborted(mut self) {
+        // The result is a cancellation error, as intended.
         let _ = (&mut self.task).await;
     }
 }
 
-impl Drop for Listener {
+impl Drop for Recorder {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-async fn listen(mut client: Client, mut reader: Reader, heard: Arc<Heard>) {
+async fn record(mut client: Client, mut reader: Reader, recorded: Arc<Recorded>) {
     loop {
         let mut numbers = Vec::new();
         let read = client.read(|payload| reader.read(payload, &mut numbers)).await;
         if !numbers.is_empty() {
-            heard.numbers.lock().append(&mut numbers);
-            heard.more.notify_waiters();
+            recorded.numbers.lock().append(&mut numbers);
+            recorded.changed.notify_waiters();
         }
         if let Err(error) = read {
             return reader.shared.stats.error(error);
@@ -110,7 +114,7 @@ impl Reader {
             };
             match number {
                 Some(number) => numbers.push((number, Instant::now())),
-                None => shared.stats.errors_of(1, "a message is not what was sent"),
+                None => shared.stats.errors_of(1, "a received message differs from the sent one"),
             }
         });
     }

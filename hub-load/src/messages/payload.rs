@@ -1,4 +1,4 @@
-//! The calls that clients make, and what is in a payload.
+//! Payloads and the messages that carry them.
 
 use std::io::Write as _;
 
@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::args::SEQUENCE_DIGITS;
 
-/// Payloads of one length: a number in hexadecimal digits, then filling.
+/// Payloads of one length: a sequence number in hexadecimal digits, then `x` as filler.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Payloads {
     pub(crate) length: usize,
@@ -20,13 +20,13 @@ impl Payloads {
         let modulus = 16_u64.checked_pow(u32::try_from(digits).unwrap_or(u32::MAX));
         let number = modulus.map_or(number, |modulus| number % modulus);
         if digits > 0 {
-            // Writing into memory cannot fail.
+            // Writing to memory cannot fail.
             let _ = write!(out, "{number:0digits$x}");
         }
         out.resize(out.len() + self.length - digits, b'x');
     }
 
-    /// The number in a payload that is whole and unchanged.
+    /// The sequence number of an intact payload.
     pub(crate) fn read(self, payload: &[u8]) -> Option<u64> {
         let (digits, filling) = payload.split_at_checked(SEQUENCE_DIGITS)?;
         if payload.len() != self.length || filling.iter().any(|byte| *byte != b'x') {
@@ -35,7 +35,7 @@ impl Payloads {
         u64::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()
     }
 
-    /// The number in an encoded value that is a payload and nothing else.
+    /// The sequence number of an encoded value that is exactly an intact payload.
     pub(crate) fn of_value(self, protocol: Protocol, value: &[u8]) -> Option<u64> {
         if !protocol.is_binary() {
             return self.read(serde_json::from_slice::<String>(value).ok()?.as_bytes());
@@ -52,7 +52,7 @@ impl Payloads {
         self.read(text).filter(|_| text.len() == length)
     }
 
-    /// The same for an encoded list with one value.
+    /// Same for an encoded argument list with one value.
     pub(crate) fn of_arguments(self, protocol: Protocol, arguments: &[u8]) -> Option<u64> {
         #[derive(Deserialize)]
         struct One<'a>(#[serde(borrow)] [&'a serde_json::value::RawValue; 1]);
@@ -64,11 +64,11 @@ impl Payloads {
     }
 }
 
-/// A hub method with text arguments, the last of them a payload.
+/// Call of a hub method with text arguments; the last one is a payload.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     protocol: Protocol,
-    /// What stands between the invocation id and the payload.
+    /// Encoded bytes between invocation id and payload.
     head: Vec<u8>,
     payloads: Payloads,
 }
@@ -99,7 +99,7 @@ impl Call {
         Self { protocol, head, payloads }
     }
 
-    /// Writes the call with this number, framed.
+    /// Writes the framed call with this number as invocation id and payload.
     pub(crate) fn write(&self, out: &mut Vec<u8>, number: u64) {
         out.clear();
         if self.protocol.is_binary() {
@@ -112,7 +112,7 @@ impl Call {
     }
 
     fn write_binary(&self, out: &mut Vec<u8>, number: u64) {
-        // Type, no headers, the id as a short text.
+        // `[1, {}, "id", target, arguments, streamIds]` (HubProtocol.md, MessagePack encoding).
         let digits = number.checked_ilog10().unwrap_or_default() + 1;
         let id = 0xA0 | u8::try_from(digits).unwrap_or_default();
         let fixed = 4 + usize::from(id & 0x1F) + self.head.len() + 1;
@@ -121,7 +121,7 @@ impl Call {
         let _ = write!(out, "{number}");
         out.extend_from_slice(&self.head);
         self.payloads.write(out, number);
-        // No streams.
+        // No stream ids.
         out.push(0x90);
     }
 }
@@ -141,7 +141,7 @@ fn write_text_header(out: &mut Vec<u8>, length: usize) {
     }
 }
 
-/// Seven bits a byte, the least significant first.
+/// VarInt: seven bits per byte, least significant first (HubProtocol.md).
 fn write_length(out: &mut Vec<u8>, mut length: usize) {
     while length > 0x7F {
         out.push(0x80 | u8::try_from(length & 0x7F).unwrap_or_default());
@@ -150,7 +150,7 @@ fn write_length(out: &mut Vec<u8>, mut length: usize) {
     out.push(u8::try_from(length).unwrap_or_default());
 }
 
-/// The call of a hub method with one text argument, framed.
+/// Framed call of a hub method with one text argument.
 pub(crate) fn text_call(protocol: Protocol, id: &str, target: &str, argument: &str) -> Bytes {
     let arguments = if protocol.is_binary() {
         let mut arguments = vec![0x91];
@@ -168,7 +168,7 @@ pub(crate) fn text_call(protocol: Protocol, id: &str, target: &str, argument: &s
     })
 }
 
-/// The body of a REST send.
+/// Body of a REST send operation.
 pub(crate) fn rest_body(target: &str, payloads: Payloads, number: u64) -> Vec<u8> {
     let mut body = format!("{{\"target\":{},\"arguments\":[\"", quoted(target)).into_bytes();
     payloads.write(&mut body, number);

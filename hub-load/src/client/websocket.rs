@@ -1,4 +1,4 @@
-//! The WebSocket of a client, which reads without a buffer of its own.
+//! WebSocket of a client, without a read buffer per connection.
 
 use std::{cell::RefCell, future::poll_fn, io, pin::Pin, task::Poll};
 
@@ -8,33 +8,34 @@ use sha1::{Digest as _, Sha1};
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
 use tower_service::Service as _;
 
-use crate::{
-    LoadError,
-    client::Pings,
-    connect::{Connector, Wire},
-    frames::Frames,
+use super::{
+    Pings,
+    connector::{ByteStream, Connector},
+    frames::FrameParser,
     mask::masked,
-    negotiate::Door,
+    negotiate::Endpoint,
 };
+use crate::LoadError;
 
-const MAX_HEAD: usize = 16 * 1024;
-const READ: usize = 64 * 1024;
-/// What the server appends to the key (RFC 6455 §1.3).
+const MAX_HEAD_BYTES: usize = 16 * 1024;
+const READ_BYTES: usize = 64 * 1024;
+/// Appended to the key by the server (RFC 6455 §1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 thread_local! {
-    /// What a read goes into: shared, because clients are many and read one at a time.
-    static INPUT: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
+    /// Read buffer, shared by all connections of a thread: its contents are consumed before the
+    /// next poll.
+    static INPUT: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
 }
 
 /// An open WebSocket.
 pub(crate) struct WebSocketLink {
-    wire: Wire,
-    frames: Frames,
-    /// Read behind the upgrade.
+    stream: ByteStream,
+    frames: FrameParser,
+    /// Bytes read after the upgrade response.
     early: Vec<u8>,
     out: Vec<u8>,
-    /// How much of `out` is written.
+    /// Written length of `out`.
     written: usize,
     pong: Vec<u8>,
     mask: u32,
@@ -42,13 +43,17 @@ pub(crate) struct WebSocketLink {
 }
 
 impl WebSocketLink {
-    pub(crate) async fn open(connector: &Connector, door: &Door) -> Result<Self, LoadError> {
-        let wire = connector.clone().call(door.url.clone()).await.map_err(LoadError::Connect)?;
-        let mut wire = wire.into_inner();
-        let early = upgrade(&mut wire, door).await?;
+    pub(crate) async fn open(
+        connector: &Connector,
+        endpoint: &Endpoint,
+    ) -> Result<Self, LoadError> {
+        let stream =
+            connector.clone().call(endpoint.url.clone()).await.map_err(LoadError::Connect)?;
+        let mut stream = stream.into_inner();
+        let early = upgrade(&mut stream, endpoint).await?;
         Ok(Self {
-            wire,
-            frames: Frames::default(),
+            stream,
+            frames: FrameParser::default(),
             early,
             out: Vec::new(),
             written: 0,
@@ -58,17 +63,17 @@ impl WebSocketLink {
         })
     }
 
-    /// Queues payload as a frame of its own.
+    /// Queues a payload as one frame.
     pub(crate) fn queue(&mut self, payload: &[u8]) {
         self.mask = next_mask(self.mask);
         let kind = if self.is_binary { BINARY } else { TEXT };
         masked(&mut self.out, kind, self.mask, payload);
     }
 
-    /// Writes what is queued, at once. Dropping the future loses nothing.
+    /// Writes the queued frames. Cancel safe.
     pub(crate) async fn flush(&mut self) -> Result<(), LoadError> {
         while let Some(rest @ [_, ..]) = self.out.get(self.written..) {
-            self.written += self.wire.write(rest).await.map_err(LoadError::connect)?;
+            self.written += self.stream.write(rest).await.map_err(LoadError::connect)?;
         }
         self.out.clear();
         self.written = 0;
@@ -81,7 +86,7 @@ impl WebSocketLink {
         self.flush().await
     }
 
-    /// Waits for bytes and tells `each` the payload in them. Dropping the future loses nothing.
+    /// Waits for bytes and calls `each` with the payloads in them. Cancel safe.
     pub(crate) async fn read(
         &mut self,
         pings: &mut Pings,
@@ -100,12 +105,12 @@ impl WebSocketLink {
                 }
                 INPUT.with_borrow_mut(|shared| {
                     let mut buffer = ReadBuf::new(shared);
-                    match Pin::new(&mut self.wire).poll_read(context, &mut buffer) {
+                    match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
                         Poll::Pending => Poll::Pending,
                         Poll::Ready(Err(error)) => Poll::Ready(Err(LoadError::connect(error))),
-                        Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
-                            Poll::Ready(Err(LoadError::Closed("the server hung up".to_owned())))
-                        }
+                        Poll::Ready(Ok(())) if buffer.filled().is_empty() => Poll::Ready(Err(
+                            LoadError::Closed("the server closed the connection".to_owned()),
+                        )),
                         Poll::Ready(Ok(())) => {
                             Poll::Ready(self.take(buffer.filled(), &mut each).map(|()| true))
                         }
@@ -136,10 +141,10 @@ impl WebSocketLink {
     }
 }
 
-/// Returns what was read behind the answer.
-async fn upgrade(wire: &mut Wire, door: &Door) -> Result<Vec<u8>, LoadError> {
-    let host = door.url.authority().map(http::uri::Authority::as_str).unwrap_or_default();
-    let path = door.url.path_and_query().map(http::uri::PathAndQuery::as_str).unwrap_or("/");
+/// Upgrades the connection and returns the bytes read after the response.
+async fn upgrade(stream: &mut ByteStream, endpoint: &Endpoint) -> Result<Vec<u8>, LoadError> {
+    let host = endpoint.url.authority().map(http::uri::Authority::as_str).unwrap_or_default();
+    let path = endpoint.url.path_and_query().map(http::uri::PathAndQuery::as_str).unwrap_or("/");
     let mut nonce = [0; 16];
     getrandom::fill(&mut nonce).map_err(LoadError::connect)?;
     let key = STANDARD.encode(nonce);
@@ -147,22 +152,22 @@ async fn upgrade(wire: &mut Wire, door: &Door) -> Result<Vec<u8>, LoadError> {
         "GET {path} HTTP/1.1\r\n{HOST}: {host}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
          sec-websocket-version: 13\r\nsec-websocket-key: {key}\r\n"
     );
-    if let Some(token) = &door.token {
+    if let Some(token) = &endpoint.token {
         head.push_str(&format!("authorization: Bearer {}\r\n", token.expose()));
     }
     head.push_str("\r\n");
-    wire.write_all(head.as_bytes()).await.map_err(LoadError::connect)?;
+    stream.write_all(head.as_bytes()).await.map_err(LoadError::connect)?;
     let mut input = Vec::new();
     let end = loop {
         if let Some(at) = memchr::memmem::find(&input, b"\r\n\r\n") {
             break at + 4;
         }
-        if input.len() > MAX_HEAD {
-            return Err(LoadError::protocol("the answer to the upgrade is too long"));
+        if input.len() > MAX_HEAD_BYTES {
+            return Err(LoadError::protocol("the response to the upgrade is too long"));
         }
-        read_more(wire, &mut input).await?;
+        read_more(stream, &mut input).await?;
     };
-    let rest = input.split_off(end);
+    let early = input.split_off(end);
     let head = String::from_utf8_lossy(&input).into_owned();
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
     if status != 101 {
@@ -175,13 +180,13 @@ async fn upgrade(wire: &mut Wire, door: &Door) -> Result<Vec<u8>, LoadError> {
         name.eq_ignore_ascii_case("sec-websocket-accept") && accept == value.trim()
     };
     if head.lines().any(accepts) {
-        return Ok(rest);
+        return Ok(early);
     }
-    Err(LoadError::protocol("the server's Sec-WebSocket-Accept is not the key's"))
+    Err(LoadError::protocol("the Sec-WebSocket-Accept header does not match the key"))
 }
 
-async fn read_more(wire: &mut Wire, input: &mut Vec<u8>) -> Result<(), LoadError> {
-    match wire.read_buf(input).await {
+async fn read_more(stream: &mut ByteStream, input: &mut Vec<u8>) -> Result<(), LoadError> {
+    match stream.read_buf(input).await {
         Ok(0) => Err(LoadError::connect(io::Error::from(io::ErrorKind::UnexpectedEof))),
         Ok(_) => Ok(()),
         Err(error) => Err(LoadError::connect(error)),
@@ -193,7 +198,8 @@ const BINARY: u8 = 0x82;
 const CLOSE: u8 = 0x88;
 const PONG: u8 = 0x8A;
 
-/// Xorshift: masks protect proxies from scripts, and here are none.
+/// Xorshift. Masks need no strong randomness here: they protect proxies from scripts (RFC 6455
+/// §10.3).
 fn next_mask(mut mask: u32) -> u32 {
     mask ^= mask << 13;
     mask ^= mask >> 17;

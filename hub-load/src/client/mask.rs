@@ -1,6 +1,6 @@
-//! Frames as clients write them: masked.
+//! Encoder for masked WebSocket frames (RFC 6455 §5.3).
 
-/// Appends one whole frame that begins with this byte.
+/// Appends one frame; `first` is FIN and opcode.
 pub(crate) fn masked(out: &mut Vec<u8>, first: u8, mask: u32, payload: &[u8]) {
     out.push(first);
     match payload.len() {

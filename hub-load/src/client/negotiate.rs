@@ -1,4 +1,4 @@
-//! Negotiates as a client does: the app's endpoint, redirects, then the service.
+//! Negotiation of a client: the app's endpoint, redirects, then the service.
 
 use http::{
     Method, Request, StatusCode, Uri,
@@ -8,36 +8,37 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hub_core::{Secret, names, protocol::Protocol};
 use serde::Deserialize;
 
-use crate::{LoadArgs, LoadError, LoadTransport, over_http::HttpClient};
+use super::http::HttpClient;
+use crate::{LoadArgs, LoadError, LoadTransport};
 
-const REDIRECTS: usize = 100;
-const MAX_ANSWER: usize = 64 * 1024;
+const MAX_REDIRECTS: usize = 100;
+const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
-/// Where a transport is to be opened, and with which token.
+/// Result of a negotiation: where to open the transport, and with which token.
 #[derive(Clone, Debug)]
-pub(crate) struct Door {
+pub(crate) struct Endpoint {
     pub(crate) url: Uri,
     pub(crate) token: Option<Secret>,
-    /// The hub that the URL names, as those of the service do.
+    /// The `hub` parameter of the URL; the service's URLs have one.
     pub(crate) hub: Option<String>,
-    /// The public id of the connection.
+    /// Connection id.
     pub(crate) id: Option<Box<str>>,
     pub(crate) transport: LoadTransport,
 }
 
-/// Negotiates over kept connections.
+/// Negotiates over pooled connections.
 pub(crate) struct Negotiator {
     client: HttpClient,
     url: Uri,
     bearer: Option<Secret>,
-    /// What the clients want.
+    /// Required transport.
     transport: LoadTransport,
     protocol: Protocol,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Answer {
+struct NegotiateResponse {
     url: Option<String>,
     access_token: Option<String>,
     connection_id: Option<String>,
@@ -51,7 +52,7 @@ struct Answer {
 #[serde(rename_all = "camelCase")]
 struct Transport {
     transport: String,
-    /// Absent where the server says nothing about it.
+    /// Missing when the server does not restrict formats.
     transfer_formats: Option<Vec<String>>,
 }
 
@@ -66,31 +67,31 @@ impl Negotiator {
         Self { client, url, bearer, transport, protocol: args.protocol.into() }
     }
 
-    pub(crate) async fn negotiate(&self) -> Result<Door, LoadError> {
+    pub(crate) async fn negotiate(&self) -> Result<Endpoint, LoadError> {
         let (mut url, mut token) = (self.url.clone(), self.bearer.clone());
-        for _ in 0..REDIRECTS {
-            let answer = self.ask(&url, token.as_ref()).await?;
-            if let Some(error) = answer.error {
+        for _ in 0..MAX_REDIRECTS {
+            let response = self.request_once(&url, token.as_ref()).await?;
+            if let Some(error) = response.error {
                 return Err(LoadError::Refused(error));
             }
-            let Some(redirect) = answer.url else {
-                let id = answer.connection_id.as_deref().map(Box::from);
-                let secret = answer.connection_token.or(answer.connection_id);
-                self.check(&answer.available_transports)?;
-                return Ok(Door { id, ..door(&url, token, secret, self.transport)? });
+            let Some(redirect) = response.url else {
+                let id = response.connection_id.as_deref().map(Box::from);
+                let secret = response.connection_token.or(response.connection_id);
+                self.check(&response.available_transports)?;
+                return Ok(Endpoint { id, ..endpoint(&url, token, secret, self.transport)? });
             };
             url = redirect.parse().map_err(|_| LoadError::Url(redirect))?;
-            token = answer.access_token.map(Secret::from).or(token);
+            token = response.access_token.map(Secret::from).or(token);
         }
         Err(LoadError::Refused("too many redirects".to_owned()))
     }
 
-    /// Whether the server offers what the clients want.
+    /// Checks that the server offers transport and transfer format.
     fn check(&self, offered: &[Transport]) -> Result<(), LoadError> {
         let name = self.transport.wire_name();
         let format = if self.protocol.is_binary() { "Binary" } else { "Text" };
         let Some(found) = offered.iter().find(|it| it.transport == name) else {
-            return Err(LoadError::Refused(format!("the server offers no {name}")));
+            return Err(LoadError::Refused(format!("the server does not offer {name}")));
         };
         match &found.transfer_formats {
             Some(formats) if formats.iter().all(|it| it != format) => {
@@ -100,7 +101,11 @@ impl Negotiator {
         }
     }
 
-    async fn ask(&self, url: &Uri, token: Option<&Secret>) -> Result<Answer, LoadError> {
+    async fn request_once(
+        &self,
+        url: &Uri,
+        token: Option<&Secret>,
+    ) -> Result<NegotiateResponse, LoadError> {
         let mut request = Request::builder()
             .method(Method::POST)
             .uri(negotiate_url(url)?)
@@ -109,9 +114,9 @@ impl Negotiator {
             request = request.header(AUTHORIZATION, format!("Bearer {}", token.expose()));
         }
         let request = request.body(Full::default()).map_err(LoadError::protocol)?;
-        let answer = self.client.request(request).await.map_err(LoadError::connect)?;
-        let status = answer.status();
-        let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
+        let response = self.client.request(request).await.map_err(LoadError::connect)?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), MAX_RESPONSE_BYTES).collect().await;
         let body = body.map_err(LoadError::Connect)?.to_bytes();
         if status != StatusCode::OK {
             let text = String::from_utf8_lossy(body.get(..200).unwrap_or(&body)).into_owned();
@@ -121,15 +126,16 @@ impl Negotiator {
     }
 }
 
-fn door(
+fn endpoint(
     url: &Uri,
     token: Option<Secret>,
     id: Option<String>,
     transport: LoadTransport,
-) -> Result<Door, LoadError> {
-    let id = id.ok_or_else(|| LoadError::protocol("the negotiate answer has no connection id"))?;
+) -> Result<Endpoint, LoadError> {
+    let id =
+        id.ok_or_else(|| LoadError::protocol("the negotiate response has no connection id"))?;
     let hub = hub_of(url);
-    Ok(Door {
+    Ok(Endpoint {
         url: with_query(url, url.path(), &format!("id={}", names::encode_segment(&id)))?,
         token,
         hub,
@@ -149,7 +155,7 @@ fn negotiate_url(url: &Uri) -> Result<Uri, LoadError> {
     with_query(url, &path, "negotiateVersion=1")
 }
 
-/// The URL with another path, and one more parameter.
+/// The URL with another path and one more query parameter.
 fn with_query(url: &Uri, path: &str, parameter: &str) -> Result<Uri, LoadError> {
     let query = url.query().map(|query| format!("{query}&")).unwrap_or_default();
     let mut parts = url.clone().into_parts();
@@ -178,9 +184,10 @@ mod tests {
     fn the_connection_token_goes_into_the_query() {
         let url = Uri::from_static("http://h/client/?hub=chat");
 
-        let door = door(&url, None, Some("B+/=".to_owned()), LoadTransport::LongPolling).unwrap();
+        let endpoint =
+            endpoint(&url, None, Some("B+/=".to_owned()), LoadTransport::LongPolling).unwrap();
 
-        assert_eq!(door.url, "http://h/client/?hub=chat&id=B%2B%2F%3D");
-        assert_eq!(door.hub.as_deref(), Some("chat"));
+        assert_eq!(endpoint.url, "http://h/client/?hub=chat&id=B%2B%2F%3D");
+        assert_eq!(endpoint.hub.as_deref(), Some("chat"));
     }
 }

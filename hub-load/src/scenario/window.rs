@@ -1,7 +1,7 @@
-//! The closed loop of a broadcast: a new one leaves only while few are on their way.
+//! Closed loop of a broadcast: bounds the number of pending messages.
 //!
-//! Exact and cheap: a ring counts how many clients have got how far, so that a client changes two
-//! counters a read, however many messages that read had.
+//! A ring counts the clients at each position. A read updates two counters, however many messages
+//! it contains.
 
 use std::{
     sync::atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -11,53 +11,53 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-/// What every client of a broadcast shares.
+/// State shared by all clients of a broadcast.
 #[derive(Debug)]
 pub(crate) struct Window {
     size: u64,
     began: Instant,
-    /// By message number: how many clients have got exactly so many messages.
-    reached: Box<[AtomicUsize]>,
-    /// By message number: when it was sent, in nanoseconds since `began`.
+    /// By number of messages (modulo the ring): clients that have received exactly that many.
+    at_position: Box<[AtomicUsize]>,
+    /// By message number: send time in nanoseconds since `began`.
     sent_at: Box<[AtomicU64]>,
     sent: AtomicU64,
-    /// How many messages every client has.
+    /// Number of messages that all clients have received.
     complete: Mutex<u64>,
-    moved: Notify,
+    changed: Notify,
 }
 
 impl Window {
-    /// A loop of `size` messages for so many clients.
+    /// A window of `size` messages for `clients` receivers.
     pub(crate) fn new(size: usize, clients: usize) -> Self {
-        // Clients stand on one of `size + 1` places.
-        let places = (size + 2).next_power_of_two();
-        let reached: Box<[_]> = (0..places).map(|_| AtomicUsize::new(0)).collect();
-        if let Some(start) = reached.first() {
+        // A client is at one of `size + 1` positions.
+        let slots = (size + 2).next_power_of_two();
+        let at_position: Box<[_]> = (0..slots).map(|_| AtomicUsize::new(0)).collect();
+        if let Some(start) = at_position.first() {
             start.store(clients, Ordering::SeqCst);
         }
         Self {
             size: size as u64,
             began: Instant::now(),
-            reached,
-            sent_at: (0..places).map(|_| AtomicU64::new(0)).collect(),
+            at_position,
+            sent_at: (0..slots).map(|_| AtomicU64::new(0)).collect(),
             sent: AtomicU64::new(0),
             complete: Mutex::new(0),
-            moved: Notify::new(),
+            changed: Notify::new(),
         }
     }
 
-    /// How many messages have been sent.
+    /// Number of messages sent.
     pub(crate) fn sent(&self) -> u64 {
         self.sent.load(Ordering::SeqCst)
     }
 
-    /// Waits for room and takes it: the numbers of the messages to send now, at most so many.
+    /// Waits for room and reserves the next message numbers, at most `at_most`.
     pub(crate) async fn reserve(&self, at_most: u64) -> std::ops::Range<u64> {
         loop {
             if let Some(range) = self.take(at_most) {
                 return range;
             }
-            self.moved.notified().await;
+            self.changed.notified().await;
         }
     }
 
@@ -72,25 +72,26 @@ impl Window {
         }
         let now = self.now();
         for number in sent..end {
-            if let Some(place) = place(&self.sent_at, number) {
-                place.store(now, Ordering::Relaxed);
+            if let Some(slot) = slot(&self.sent_at, number) {
+                slot.store(now, Ordering::Relaxed);
             }
         }
         self.sent.store(end, Ordering::SeqCst);
         if room > end - sent {
-            self.moved.notify_one();
+            self.changed.notify_one();
         }
         Some(sent..end)
     }
 
     fn advance(&self, complete: &mut u64, sent: u64) {
-        let left = |number| place(&self.reached, number).map(|it| it.load(Ordering::SeqCst));
-        while *complete < sent && left(*complete) == Some(0) {
+        let clients_at =
+            |number| slot(&self.at_position, number).map(|it| it.load(Ordering::SeqCst));
+        while *complete < sent && clients_at(*complete) == Some(0) {
             *complete += 1;
         }
     }
 
-    /// Waits until every client has everything.
+    /// Waits until all clients have received all messages.
     pub(crate) async fn completed(&self) {
         loop {
             {
@@ -101,12 +102,12 @@ impl Window {
                     return;
                 }
             }
-            self.moved.notified().await;
+            self.changed.notified().await;
         }
     }
 
-    /// A client that had `from` messages got `count` more. Returns how many it has now: never more
-    /// than were sent. `latency` is told how long each took.
+    /// Moves a client from `from` messages by `count` and returns its new position, capped at the
+    /// number of messages sent. Calls `latency` once per message.
     pub(crate) fn receive(&self, from: u64, count: u64, mut latency: impl FnMut(Duration)) -> u64 {
         let to = (from + count).min(self.sent());
         if to == from {
@@ -114,20 +115,20 @@ impl Window {
         }
         let now = self.now();
         for number in from..to {
-            let sent = place(&self.sent_at, number).map_or(now, |it| it.load(Ordering::Relaxed));
+            let sent = slot(&self.sent_at, number).map_or(now, |it| it.load(Ordering::Relaxed));
             latency(Duration::from_nanos(now.saturating_sub(sent)));
         }
-        if let Some(place) = place(&self.reached, to) {
-            place.fetch_add(1, Ordering::SeqCst);
+        if let Some(slot) = slot(&self.at_position, to) {
+            slot.fetch_add(1, Ordering::SeqCst);
         }
         self.leave(from);
         to
     }
 
-    /// A client that has `at` messages gets no more.
+    /// Removes a client at position `at`.
     pub(crate) fn leave(&self, at: u64) {
-        if place(&self.reached, at).is_some_and(|it| it.fetch_sub(1, Ordering::SeqCst) == 1) {
-            self.moved.notify_one();
+        if slot(&self.at_position, at).is_some_and(|it| it.fetch_sub(1, Ordering::SeqCst) == 1) {
+            self.changed.notify_one();
         }
     }
 
@@ -136,7 +137,7 @@ impl Window {
     }
 }
 
-fn place<T>(ring: &[T], number: u64) -> Option<&T> {
+fn slot<T>(ring: &[T], number: u64) -> Option<&T> {
     let mask = ring.len() as u64 - 1;
     ring.get(usize::try_from(number & mask).unwrap_or_default())
 }

@@ -1,25 +1,25 @@
-//! WebSocket frames of a server, as a stream.
+//! Parser for a stream of unmasked WebSocket frames (RFC 6455 §5.2).
 
-/// Where a stream of frames stands.
+/// State of the parser.
 #[derive(Debug, Default)]
-pub(crate) struct Frames {
+pub(crate) struct FrameParser {
     header: [u8; 10],
     held: usize,
-    /// Of the current frame.
+    /// Opcode of the current frame.
     opcode: u8,
-    /// Of the last frame that began a message.
+    /// Opcode of the current message: of the last data frame that is not a continuation.
     message: u8,
     remaining: u64,
 }
 
-/// A part of a frame's payload.
+/// Part of the payload of one frame.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Part<'a> {
+pub(crate) struct FramePart<'a> {
     pub(crate) opcode: u8,
     pub(crate) bytes: &'a [u8],
 }
 
-impl Part<'_> {
+impl FramePart<'_> {
     pub(crate) fn is_ping(&self) -> bool {
         self.opcode == 9
     }
@@ -29,15 +29,15 @@ impl Part<'_> {
     }
 }
 
-impl Frames {
-    /// The next part in `input`, which is shortened by it.
-    pub(crate) fn next<'a>(&mut self, input: &mut &'a [u8]) -> Option<Part<'a>> {
+impl FrameParser {
+    /// Takes the next part from the front of `input`.
+    pub(crate) fn next<'a>(&mut self, input: &mut &'a [u8]) -> Option<FramePart<'a>> {
         while self.remaining == 0 {
             if !self.read_header(input)? {
                 continue;
             }
             if self.remaining == 0 {
-                return Some(Part { opcode: self.opcode, bytes: &[] });
+                return Some(FramePart { opcode: self.opcode, bytes: &[] });
             }
         }
         if input.is_empty() {
@@ -47,10 +47,10 @@ impl Frames {
         let (bytes, rest) = input.split_at(length);
         *input = rest;
         self.remaining -= length as u64;
-        Some(Part { opcode: self.opcode, bytes })
+        Some(FramePart { opcode: self.opcode, bytes })
     }
 
-    /// Takes one byte; whether the header is whole. Servers do not mask.
+    /// Takes one byte and returns whether the header is complete.
     fn read_header(&mut self, input: &mut &[u8]) -> Option<bool> {
         let (byte, rest) = input.split_first()?;
         *input = rest;
@@ -69,7 +69,8 @@ impl Frames {
         }
         (self.held, self.remaining) = (0, length);
         self.opcode = match first & 0x0F {
-            // A continuation has the kind of what it continues, whatever came in between.
+            // A continuation has the opcode of its message; control frames may come in between (RFC
+            // 6455 §5.4).
             0 => self.message,
             control @ 8.. => control,
             kind => {
@@ -86,13 +87,13 @@ mod tests {
     use hub_core::protocol::Protocol;
 
     use super::*;
-    use crate::count::{Counter, Counts};
+    use crate::messages::count::{Counter, Counts};
 
     const RECORDS: &[u8] = b"{\"type\":1,\"target\":\"m\",\"arguments\":[]}\x1e{\"type\":6}\x1e";
 
     fn stream() -> Vec<u8> {
         let completion = b"{\"type\":3,\"invocationId\":\"1\"}\x1e";
-        // The length of this frame is the separator itself.
+        // The length byte of this frame equals the record separator.
         assert_eq!(completion.len(), 0x1E);
         let long = [b"{\"type\":1,\"x\":\"", vec![b'x'; 300].as_slice(), b"\"}\x1e"].concat();
         let mut bytes = vec![0x81, RECORDS.len() as u8];
@@ -109,7 +110,7 @@ mod tests {
     #[test]
     fn a_control_frame_inside_a_message_leaves_it_whole() {
         let mut input = &[0x01, 1, b'a', 0x89, 0, 0x00, 1, b'b', 0x8A, 0, 0x80, 1, b'c'][..];
-        let mut frames = Frames::default();
+        let mut frames = FrameParser::default();
 
         let kinds: Vec<_> =
             std::iter::from_fn(|| frames.next(&mut input).map(|part| part.opcode)).collect();
@@ -120,7 +121,7 @@ mod tests {
     #[test]
     fn records_are_counted_whatever_the_reads_are() {
         for piece in [1, 2, 3, 50, 1000] {
-            let (mut frames, mut counter) = (Frames::default(), Counter::new(Protocol::Json));
+            let (mut frames, mut counter) = (FrameParser::default(), Counter::new(Protocol::Json));
             let (mut counts, mut pinged, mut closed) = (Counts::default(), Vec::new(), false);
 
             for mut read in stream().chunks(piece) {

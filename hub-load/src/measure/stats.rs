@@ -1,4 +1,4 @@
-//! What a run has counted so far. Every client writes here, so it is kept in shards.
+//! Counters of a run, sharded because all clients write to them.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -7,13 +7,13 @@ use std::{
 
 use parking_lot::Mutex;
 
-use crate::histogram::Histogram;
+use super::histogram::Histogram;
 
 const SHARDS: usize = 8;
-/// How many different errors are kept; the others are only counted.
+/// Number of distinct error texts that are kept; further errors are only counted.
 const ERRORS: usize = 5;
 
-/// The counters of a run.
+/// Counters of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Stats {
     messages: [Padded; SHARDS],
@@ -24,20 +24,20 @@ pub(crate) struct Stats {
     texts: Mutex<Vec<String>>,
 }
 
-/// Alone on its cache line.
+/// Aligned to 128 bytes, against false sharing.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Padded(AtomicU64);
 
 impl Stats {
-    /// Counts messages of a client and how long they took.
+    /// Counts received messages of a client.
     pub(crate) fn received(&self, client: usize, count: u64) {
         if let Some(shard) = self.messages.get(client % SHARDS) {
             shard.0.fetch_add(count, Ordering::Relaxed);
         }
     }
 
-    /// Notes how long the messages of one read took.
+    /// Records latencies; `times` calls its argument once per message.
     pub(crate) fn record(&self, client: usize, times: impl FnOnce(&mut dyn FnMut(Duration))) {
         if let Some(shard) = self.latency.get(client % SHARDS) {
             let mut histogram = shard.lock();
@@ -69,7 +69,7 @@ impl Stats {
         (self.errors.load(Ordering::Relaxed), self.texts.lock().clone())
     }
 
-    /// Forgets all latencies: measuring begins.
+    /// Discards the latencies of the warm-up.
     pub(crate) fn clear_latency(&self) {
         self.latency.iter().for_each(|shard| shard.lock().clear());
     }

@@ -1,20 +1,21 @@
-//! The stream of Server-Sent Events, as far as SignalR uses it: `data` lines and comments.
+//! Parser for the subset of Server-Sent EventParser that SignalR uses: `data` lines and comments.
 
 use bytes::Bytes;
 
 const DATA: &[u8] = b"data:";
 
-/// Where the stream stands.
+/// State of the parser.
 #[derive(Debug, Default)]
-pub(crate) struct Events {
+pub(crate) struct EventParser {
     line: Vec<u8>,
-    /// The data lines of an event that has not ended, joined by line ends.
+    /// Data lines of the incomplete event, joined by `
+    /// `.
     event: Vec<u8>,
     has_data: bool,
 }
 
-impl Events {
-    /// Takes bytes of the stream and returns the payload of the events that end in them.
+impl EventParser {
+    /// Takes bytes of the stream and returns the payloads of the events completed by them.
     pub(crate) fn read(&mut self, mut bytes: &[u8]) -> Bytes {
         let mut payload = Vec::new();
         while let Some(end) = memchr::memchr(b'\n', bytes) {
@@ -57,7 +58,7 @@ mod tests {
         let stream = b":\r\n\r\ndata: {}\x1e\r\n\r\ndata: {\"a\":\r\ndata: 1}\x1e\r\n\r\n\
                        : still there\nevent: x\ndata:{}\x1e{}\x1e\n\ndata: not yet";
         for piece in [1, 2, 5, 1000] {
-            let mut events = Events::default();
+            let mut events = EventParser::default();
 
             let read: Vec<u8> = stream.chunks(piece).flat_map(|part| events.read(part)).collect();
 

@@ -1,10 +1,11 @@
-//! Clients that are connected and do nothing.
+//! Clients that are connected without traffic.
 
 use std::sync::Arc;
 
-use crate::{Shared, client::Client};
+use super::Shared;
+use crate::client::Client;
 
-/// Reads, and answers pings, until the run is done.
+/// Reads and answers pings until the run ends.
 pub(crate) async fn run(mut client: Client, shared: Arc<Shared>) {
     tokio::select! {
         biased;
@@ -13,5 +14,5 @@ pub(crate) async fn run(mut client: Client, shared: Arc<Shared>) {
             return shared.stats.error(error);
         }
     }
-    client.leave().await;
+    client.close().await;
 }

@@ -1,32 +1,33 @@
-//! Messages to everyone, or to a group with everyone in it: a closed loop.
+//! Messages to all clients, or to one group with all clients in it, in a closed loop.
 
 use std::sync::{Arc, atomic::Ordering};
 
 use hub_core::protocol::{Message, Outcome, Protocol};
 
+use super::{Shared, rate::SendRate, window::Window};
 use crate::{
-    LoadError, Shared,
-    check::{Messages, Sequence},
+    LoadError,
     client::Client,
-    count::{Counter, Counts},
-    message::{Call, Payloads, text_call},
-    pace::Pace,
-    window::Window,
+    messages::{
+        count::{Counter, Counts},
+        parse::{MessageParser, Sequence},
+        payload::{Call, Payloads, text_call},
+    },
 };
 
-/// The group of the scenario.
+/// Name of the group.
 pub(crate) const GROUP: &str = "load";
 
-/// Joins the group and waits until that is done.
+/// Joins the group and waits for the completion.
 pub(crate) async fn join(mut client: Client, method: &str) -> Result<Client, LoadError> {
     client.queue(&text_call(client.protocol(), "join", method, GROUP));
-    let (mut messages, mut answer) = (Messages::new(client.protocol()), None);
-    while answer.is_none() {
+    let (mut messages, mut response) = (MessageParser::new(client.protocol()), None);
+    while response.is_none() {
         client
             .read(|payload| {
                 messages.read(payload, |message| {
                     if let Some(Message::Completion { outcome, .. }) = message {
-                        answer = Some(match outcome {
+                        response = Some(match outcome {
                             Outcome::Void | Outcome::Result(_) => Ok(()),
                             Outcome::Error(error) => Err(error),
                         });
@@ -35,25 +36,20 @@ pub(crate) async fn join(mut client: Client, method: &str) -> Result<Client, Loa
             })
             .await?;
     }
-    answer.unwrap_or(Ok(())).map(|()| client).map_err(LoadError::Refused)
+    response.unwrap_or(Ok(())).map(|()| client).map_err(LoadError::Refused)
 }
 
-/// Calls the hub method for each message that the window lets out.
-pub(crate) async fn drive(
-    mut client: Client,
-    call: Call,
-    shared: Arc<Shared>,
-    window: Arc<Window>,
-) {
+/// Calls the hub method for each message that the window admits.
+pub(crate) async fn send(mut client: Client, call: Call, shared: Arc<Shared>, window: Arc<Window>) {
     let (mut counter, mut bytes) = (Counter::new(client.protocol()), Vec::new());
-    let mut pace = Pace::new(shared.args.rate);
+    let mut rate = SendRate::new(shared.args.rate);
     let mut stopping = std::pin::pin!(shared.stop.cancelled());
     loop {
         let mut counts = Counts::default();
         tokio::select! {
             biased;
             () = &mut stopping => break,
-            numbers = pace.next(&window, u64::MAX) => {
+            numbers = rate.next(&window, u64::MAX) => {
                 for number in numbers {
                     call.write(&mut bytes, number);
                     client.queue(&bytes);
@@ -63,44 +59,44 @@ pub(crate) async fn drive(
                 }
             }
             read = client.read(|payload| counter.count(payload, &mut counts)) => {
-                shared.stats.errors_of(counts.errors, "a broadcast was answered with an error");
+                shared.stats.errors_of(counts.errors, "a broadcast call completed with an error");
                 if let Err(error) = read {
                     return shared.stats.error(error);
                 }
             }
         }
     }
-    // What was sent must arrive, so the connection stays until everyone has it.
+    // Keep the connection until all clients have received what it sent.
     tokio::select! {
         () = shared.done.cancelled() => {}
         () = async { while client.read(|_| {}).await.is_ok() {} } => return,
     }
-    client.leave().await;
+    client.close().await;
 }
 
-/// One client that listens.
+/// One receiving client.
 struct Receiver {
     payloads: Payloads,
     target: String,
     reader: Reader,
-    /// How many messages it has.
+    /// Number of messages received so far.
     at: u64,
 }
 
 enum Reader {
     Counting(Counter),
-    Checking { messages: Messages, protocol: Protocol, sequence: Sequence },
+    Checking { messages: MessageParser, protocol: Protocol, sequence: Sequence },
 }
 
-/// What one read brought.
+/// Messages in one read.
 #[derive(Default)]
-struct Got {
+struct ReadCounts {
     new: u64,
-    again: u64,
-    broken: u64,
+    duplicated: u64,
+    malformed: u64,
 }
 
-/// Receives until the run is done.
+/// Receives until the run ends.
 pub(crate) async fn receive(
     mut client: Client,
     index: usize,
@@ -118,7 +114,7 @@ pub(crate) async fn receive(
         Ok(()) => {
             let lost = window.sent() - receiver.at;
             shared.stats.lost.fetch_add(lost, Ordering::Relaxed);
-            client.leave().await;
+            client.close().await;
         }
         Err(error) => shared.stats.error(error),
     }
@@ -128,7 +124,7 @@ impl Receiver {
     fn new(shared: &Shared, protocol: Protocol) -> Self {
         let args = &shared.args;
         let reader = if args.check {
-            let (messages, sequence) = (Messages::new(protocol), Sequence::default());
+            let (messages, sequence) = (MessageParser::new(protocol), Sequence::default());
             Reader::Checking { messages, protocol, sequence }
         } else {
             Reader::Counting(Counter::new(protocol))
@@ -146,21 +142,21 @@ impl Receiver {
     ) -> Result<(), LoadError> {
         let stats = &shared.stats;
         loop {
-            let mut got = Got::default();
+            let mut got = ReadCounts::default();
             client.read(|payload| self.read(payload, &mut got)).await?;
             let from = self.at;
             stats.record(index, |record| self.at = window.receive(from, got.new, record));
             let counted = self.at - from;
             stats.received(index, counted);
-            let excess = got.new - counted + got.again;
+            let excess = got.new - counted + got.duplicated;
             if excess > 0 {
                 stats.duplicated.fetch_add(excess, Ordering::Relaxed);
             }
-            stats.errors_of(got.broken, "a message is not what was sent");
+            stats.errors_of(got.malformed, "a received message differs from the sent one");
         }
     }
 
-    fn read(&mut self, payload: &[u8], got: &mut Got) {
+    fn read(&mut self, payload: &[u8], got: &mut ReadCounts) {
         match &mut self.reader {
             Reader::Counting(counter) => {
                 let mut counts = Counts::default();
@@ -171,31 +167,31 @@ impl Receiver {
                 messages.read(payload, |message| {
                     let number =
                         |arguments: &[u8]| self.payloads.of_arguments(*protocol, arguments);
-                    judge(message, &self.target, number, sequence, got);
+                    classify(message, &self.target, number, sequence, got);
                 });
             }
         }
     }
 }
 
-fn judge(
+fn classify(
     message: Option<Message>,
     expected: &str,
     number_in: impl Fn(&[u8]) -> Option<u64>,
     sequence: &mut Sequence,
-    got: &mut Got,
+    got: &mut ReadCounts,
 ) {
     let arguments = match message {
         Some(Message::Invocation { target, arguments, .. }) if target == expected => arguments,
         Some(_) => return,
         None => {
-            got.broken += 1;
+            got.malformed += 1;
             return;
         }
     };
     match number_in(&arguments).map(|number| sequence.insert(number)) {
         Some(true) => got.new += 1,
-        Some(false) => got.again += 1,
-        None => got.broken += 1,
+        Some(false) => got.duplicated += 1,
+        None => got.malformed += 1,
     }
 }

@@ -1,23 +1,23 @@
-//! How many hub messages of which kind are in payload, without reading them.
+//! Counts hub messages by type without parsing them.
 //!
-//! Counting looks for the ends of messages and at one byte of each, so that measuring costs little
-//! beside what is measured. In JSON that byte is the type for servers that write it first, as all do
-//! that we know of.
+//! Only looks for message boundaries and one type byte per message, so the load tool costs little
+//! CPU next to the server. For JSON this relies on servers that write `type` first, as all known
+//! ones do.
 
 use hub_core::protocol::{Protocol, frame::RECORD_SEPARATOR};
 
 const TYPE: &[u8] = b"{\"type\":";
 const ERROR: &[u8] = b"\"error\":";
-/// What of a MessagePack message is kept when it is cut: enough for the kind of a completion, whose
-/// id is a number of ours.
+/// Bytes of a split MessagePack message that are kept: enough for the result kind of a completion,
+/// since invocation ids are short numbers.
 const HEAD: usize = 32;
 
-/// How many messages of each kind came.
+/// Number of messages per type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) invocations: u64,
     pub(crate) completions: u64,
-    /// Completions with an error; in JSON all but the few that a read has cut.
+    /// Completions with an error. In JSON, an `error` key split between two reads is missed.
     pub(crate) errors: u64,
     pub(crate) pings: u64,
     pub(crate) closes: u64,
@@ -36,19 +36,19 @@ impl Counts {
     }
 }
 
-/// Counts messages in payload, which may be cut anywhere.
+/// Counts messages in a byte stream.
 #[derive(Debug)]
 pub(crate) enum Counter {
-    Json(Records),
-    MessagePack(Prefixed),
+    Json(JsonCounter),
+    MessagePack(MessagePackCounter),
 }
 
 impl Counter {
     pub(crate) fn new(protocol: Protocol) -> Self {
         if protocol.is_binary() {
-            Self::MessagePack(Prefixed::default())
+            Self::MessagePack(MessagePackCounter::default())
         } else {
-            Self::Json(Records::default())
+            Self::Json(JsonCounter::default())
         }
     }
 
@@ -60,15 +60,15 @@ impl Counter {
     }
 }
 
-/// Messages that end with a separator.
+/// JSON messages, terminated by the record separator.
 #[derive(Debug, Default)]
-pub(crate) struct Records {
-    /// How much of the current record came before.
+pub(crate) struct JsonCounter {
+    /// Bytes of the current record in earlier reads.
     seen: usize,
     kind: u8,
 }
 
-impl Records {
+impl JsonCounter {
     fn count(&mut self, mut payload: &[u8], counts: &mut Counts) {
         while !payload.is_empty() {
             let end = memchr::memchr(RECORD_SEPARATOR, payload);
@@ -90,19 +90,19 @@ impl Records {
     }
 }
 
-/// Messages that follow their length.
+/// MessagePack messages with a length prefix (HubProtocol.md, MessagePack encoding).
 #[derive(Debug, Default)]
-pub(crate) struct Prefixed {
-    /// The length so far, and the place of its next bits.
+pub(crate) struct MessagePackCounter {
+    /// Length prefix so far, and the shift of its next bits.
     length: u64,
     shift: u32,
-    /// What is missing of the current message, once its length is known.
+    /// Missing bytes of the current message; 0 while reading the prefix.
     remaining: u64,
     head: [u8; HEAD],
     held: usize,
 }
 
-impl Prefixed {
+impl MessagePackCounter {
     fn count(&mut self, mut payload: &[u8], counts: &mut Counts) {
         while let Some((&byte, rest)) = payload.split_first() {
             if self.remaining == 0 {
@@ -138,7 +138,7 @@ impl Prefixed {
     }
 }
 
-/// Messages are short arrays that begin with their type.
+/// A message is a short array that begins with its type.
 fn classify(message: &[u8], counts: &mut Counts) {
     let [0x90..=0x9F, kind, rest @ ..] = message else {
         counts.others += 1;
@@ -150,7 +150,7 @@ fn classify(message: &[u8], counts: &mut Counts) {
     }
 }
 
-/// What follows the headers, which servers leave empty, and the id.
+/// The result kind. Skips the headers, which servers leave empty, and the invocation id.
 fn completion_kind(rest: &[u8]) -> Option<u8> {
     let [0x80, id @ 0xA0..=0xBF, rest @ ..] = rest else { return None };
     rest.get(usize::from(id & 0x1F)).copied()
@@ -206,7 +206,7 @@ mod tests {
                     counter.count(read, &mut counts);
                 }
 
-                // An error that a read cuts is not seen in JSON.
+                // In JSON, an error split between two reads is missed.
                 let errors = if protocol.is_binary() { 1 } else { counts.errors };
                 let expected = Counts { errors, ..expected };
                 assert_eq!(counts, expected, "{} in pieces of {piece}", protocol.name());

@@ -1,4 +1,4 @@
-//! The line that shows that something happens.
+//! Progress on standard error.
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
@@ -7,11 +7,12 @@ use std::{
 
 use tokio::time::sleep;
 
-use crate::{LoadArgs, Scenario, report::grouped, stats::Stats};
+use super::{report::grouped, stats::Stats};
+use crate::{LoadArgs, Scenario};
 
 const STEP: Duration = Duration::from_secs(1);
 
-/// One line on a terminal, a line each second elsewhere; nothing where the result is JSON.
+/// On a terminal one line that is rewritten, otherwise a line per second; silent with `--json`.
 pub(crate) struct Progress {
     scenario: Scenario,
     clients: usize,
@@ -31,15 +32,15 @@ impl Progress {
         }
     }
 
-    /// So many clients are there.
+    /// Reports the number of connected clients.
     pub(crate) fn connecting(&self, connected: usize) {
-        // Every client would be a line.
+        // Without a terminal only the last state, to avoid a line per client.
         if connected == self.clients || (self.terminal && connected.is_multiple_of(100)) {
             self.show(&format!("connected {connected} of {}", self.clients));
         }
     }
 
-    /// Waits for the end of measuring.
+    /// Waits until the measuring time has passed and reports rates meanwhile.
     pub(crate) async fn measuring(&self, stats: &Stats, began: Instant) {
         let (mut before, mut last) = (stats.messages(), Instant::now());
         loop {
@@ -63,14 +64,14 @@ impl Progress {
         }
     }
 
-    /// Tells what has just been done.
+    /// Prints one status.
     pub(crate) fn show(&self, line: &str) {
         if self.silent {
             return;
         }
         if self.terminal {
             eprint!("\r{line:<60}");
-            // A line that is not shown is no reason to stop.
+            // Progress is optional: errors of standard error are ignored.
             let _ = io::stderr().flush();
         } else {
             eprintln!("{line}");

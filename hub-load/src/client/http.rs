@@ -1,4 +1,4 @@
-//! Server-Sent Events and long polling: one task receives, posts send.
+//! Server-Sent Events and long polling: a task receives, `POST` requests send.
 
 use std::{
     future::{Future, poll_fn},
@@ -22,14 +22,15 @@ use tokio::{
     task::{AbortHandle, JoinHandle},
 };
 
-use crate::{LoadError, client::Pings, connect::Connector, events::Events, negotiate::Door};
+use super::{Pings, connector::Connector, negotiate::Endpoint, sse::EventParser};
+use crate::LoadError;
 
-/// What may have been received and not read.
-const RECEIVED: usize = 16;
-/// The biggest answer to a poll.
-const MAX_POLL: usize = 256 * 1024 * 1024;
+/// Capacity of the channel of received chunks.
+const CHANNEL_CAPACITY: usize = 16;
+/// Maximum response body in bytes.
+const MAX_BODY_BYTES: usize = 256 * 1024 * 1024;
 
-/// Keeps connections, for all clients of a run.
+/// Pooled HTTP client, shared by all clients of a run.
 pub(crate) type HttpClient = Client<Connector, Full<Bytes>>;
 
 type Received = Result<Bytes, LoadError>;
@@ -39,70 +40,69 @@ pub(crate) fn http_client(connector: Connector) -> HttpClient {
     Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector)
 }
 
-/// An open connection over HTTP requests.
+/// A connection over HTTP requests.
 pub(crate) struct HttpLink {
-    route: Route,
+    target: HttpTarget,
     received: mpsc::Receiver<Received>,
     receiving: AbortHandle,
     out: Vec<u8>,
-    /// Posts follow one another, or they would overtake each other.
+    /// The pending `POST`. One at a time, to keep the order of messages.
     posting: Option<Posting>,
-    /// Whether the server learns from a request of its own that the client is gone.
+    /// Long polling: a `DELETE` request tells the server that the client is gone.
     is_polling: bool,
 }
 
-/// Where requests go.
+/// Target of the requests.
 #[derive(Clone)]
-struct Route {
+struct HttpTarget {
     client: HttpClient,
-    door: Door,
+    endpoint: Endpoint,
 }
 
 impl HttpLink {
     /// Opens Server-Sent Events.
-    pub(crate) async fn events(client: HttpClient, door: Door) -> Result<Self, LoadError> {
-        let route = Route { client, door };
-        let answer = route.expect_ok(Method::GET, "text/event-stream", Bytes::new()).await?;
-        Ok(Self::new(route, false, |_, to| receive_events(answer, to)))
+    pub(crate) async fn events(client: HttpClient, endpoint: Endpoint) -> Result<Self, LoadError> {
+        let target = HttpTarget { client, endpoint };
+        let response = target.request_ok(Method::GET, "text/event-stream", Bytes::new()).await?;
+        Ok(Self::new(target, false, |_, to| receive_events(response, to)))
     }
 
     /// Opens long polling. The first poll only starts the connection.
-    pub(crate) async fn polls(client: HttpClient, door: Door) -> Result<Self, LoadError> {
-        let route = Route { client, door };
-        let answer = route.expect_ok(Method::GET, "*/*", Bytes::new()).await?;
-        whole(answer).await?;
-        Ok(Self::new(route, true, receive_polls))
+    pub(crate) async fn polls(client: HttpClient, endpoint: Endpoint) -> Result<Self, LoadError> {
+        let target = HttpTarget { client, endpoint };
+        let response = target.request_ok(Method::GET, "*/*", Bytes::new()).await?;
+        read_body(response).await?;
+        Ok(Self::new(target, true, receive_polls))
     }
 
     fn new<F: Future<Output = ()> + Send + 'static>(
-        route: Route,
+        target: HttpTarget,
         is_polling: bool,
-        receive: impl FnOnce(Route, mpsc::Sender<Received>) -> F,
+        receive: impl FnOnce(HttpTarget, mpsc::Sender<Received>) -> F,
     ) -> Self {
-        let (to, received) = mpsc::channel(RECEIVED);
-        let task: JoinHandle<()> = tokio::spawn(receive(route.clone(), to));
+        let (to, received) = mpsc::channel(CHANNEL_CAPACITY);
+        let task: JoinHandle<()> = tokio::spawn(receive(target.clone(), to));
         let receiving = task.abort_handle();
-        Self { route, received, receiving, out: Vec::new(), posting: None, is_polling }
+        Self { target, received, receiving, out: Vec::new(), posting: None, is_polling }
     }
 
     pub(crate) fn queue(&mut self, payload: &[u8]) {
         self.out.extend_from_slice(payload);
     }
 
-    /// Posts what is queued. Dropping the future loses nothing.
+    /// Posts the queued messages. Cancel safe.
     pub(crate) async fn flush(&mut self) -> Result<(), LoadError> {
         poll_fn(|context| self.poll_post(context)).await
     }
 
     pub(crate) async fn close(&mut self) -> Result<(), LoadError> {
         if self.is_polling {
-            return self.route.expect_ok(Method::DELETE, "*/*", Bytes::new()).await.map(drop);
+            return self.target.request_ok(Method::DELETE, "*/*", Bytes::new()).await.map(drop);
         }
         self.flush().await
     }
 
-    /// Waits for bytes and tells `each` about them, while posts go on. Dropping the future loses
-    /// nothing.
+    /// Waits for bytes and calls `each` with them; sends pending posts meanwhile. Cancel safe.
     pub(crate) async fn read(
         &mut self,
         pings: &mut Pings,
@@ -116,14 +116,14 @@ impl HttpLink {
                 return Poll::Ready(Err(error));
             }
             let received = ready!(self.received.poll_recv(context));
-            let hung_up = || Err(LoadError::Closed("the server hung up".to_owned()));
-            Poll::Ready(received.unwrap_or_else(hung_up))
+            let closed = || Err(LoadError::Closed("the server closed the connection".to_owned()));
+            Poll::Ready(received.unwrap_or_else(closed))
         });
         each(&received.await?);
         Ok(())
     }
 
-    /// Ready when nothing is queued or on its way.
+    /// Ready when nothing is queued or pending.
     fn poll_post(&mut self, context: &mut Context<'_>) -> Poll<Result<(), LoadError>> {
         loop {
             if let Some(posting) = &mut self.posting {
@@ -134,9 +134,9 @@ impl HttpLink {
             if self.out.is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            let (route, body) = (self.route.clone(), Bytes::from(std::mem::take(&mut self.out)));
+            let (target, body) = (self.target.clone(), Bytes::from(std::mem::take(&mut self.out)));
             self.posting = Some(Box::pin(async move {
-                whole(route.expect_ok(Method::POST, "*/*", body).await?).await.map(drop)
+                read_body(target.request_ok(Method::POST, "*/*", body).await?).await.map(drop)
             }));
         }
     }
@@ -148,8 +148,8 @@ impl Drop for HttpLink {
     }
 }
 
-impl Route {
-    async fn ask(
+impl HttpTarget {
+    async fn request(
         &self,
         method: Method,
         accept: &'static str,
@@ -157,70 +157,70 @@ impl Route {
     ) -> Result<Response<Incoming>, LoadError> {
         let mut request = Request::builder()
             .method(method)
-            .uri(self.door.url.clone())
+            .uri(self.endpoint.url.clone())
             .header(ACCEPT, accept)
             .header(CONTENT_TYPE, "application/octet-stream");
-        if let Some(token) = &self.door.token {
+        if let Some(token) = &self.endpoint.token {
             request = request.header(AUTHORIZATION, format!("Bearer {}", token.expose()));
         }
         let request = request.body(Full::new(body)).map_err(LoadError::protocol)?;
         self.client.request(request).await.map_err(LoadError::connect)
     }
 
-    /// An answer whose status is a success.
-    async fn expect_ok(
+    /// Sends a request and returns an error for any status but 2xx.
+    async fn request_ok(
         &self,
         method: Method,
         accept: &'static str,
         body: Bytes,
     ) -> Result<Response<Incoming>, LoadError> {
         let what = match method {
-            Method::POST => "a post",
-            Method::DELETE => "a goodbye",
-            _ => self.door.transport.wire_name(),
+            Method::POST => "a POST request",
+            Method::DELETE => "a DELETE request",
+            _ => self.endpoint.transport.wire_name(),
         };
-        let answer = self.ask(method, accept, body).await?;
-        let status = answer.status();
+        let response = self.request(method, accept, body).await?;
+        let status = response.status();
         if status.is_success() {
-            return Ok(answer);
+            return Ok(response);
         }
-        let text = String::from_utf8_lossy(&whole(answer).await?).into_owned();
+        let text = String::from_utf8_lossy(&read_body(response).await?).into_owned();
         Err(LoadError::Status { what, status: status.as_u16(), text })
     }
 }
 
-async fn whole(answer: Response<Incoming>) -> Result<Bytes, LoadError> {
-    let body = Limited::new(answer.into_body(), MAX_POLL).collect().await;
+async fn read_body(response: Response<Incoming>) -> Result<Bytes, LoadError> {
+    let body = Limited::new(response.into_body(), MAX_BODY_BYTES).collect().await;
     Ok(body.map_err(LoadError::Connect)?.to_bytes())
 }
 
-/// Takes the events of the one long answer until nobody wants them any more.
-async fn receive_events(answer: Response<Incoming>, to: mpsc::Sender<Received>) {
-    let (mut body, mut events) = (answer.into_body(), Events::default());
+/// Forwards the events of the response until it ends or the receiver is dropped.
+async fn receive_events(response: Response<Incoming>, to: mpsc::Sender<Received>) {
+    let (mut body, mut events) = (response.into_body(), EventParser::default());
     while let Some(frame) = body.frame().await {
         let received = match frame {
             Ok(frame) => Ok(frame.into_data().map(|bytes| events.read(&bytes)).unwrap_or_default()),
             Err(error) => Err(LoadError::connect(error)),
         };
-        let nothing = matches!(&received, Ok(bytes) if bytes.is_empty());
-        if !nothing && to.send(received).await.is_err() {
+        let is_empty = matches!(&received, Ok(bytes) if bytes.is_empty());
+        if !is_empty && to.send(received).await.is_err() {
             return;
         }
     }
 }
 
-/// Polls until the server says that this is the end, or nobody wants more.
-async fn receive_polls(route: Route, to: mpsc::Sender<Received>) {
+/// Polls until the server ends the connection or the receiver is dropped.
+async fn receive_polls(target: HttpTarget, to: mpsc::Sender<Received>) {
     loop {
-        let received = match route.expect_ok(Method::GET, "*/*", Bytes::new()).await {
-            // The sender goes, which is the end.
-            Ok(answer) if answer.status() == StatusCode::NO_CONTENT => return,
-            Ok(answer) => whole(answer).await,
+        let received = match target.request_ok(Method::GET, "*/*", Bytes::new()).await {
+            // Dropping the sender ends the connection for the reader.
+            Ok(response) if response.status() == StatusCode::NO_CONTENT => return,
+            Ok(response) => read_body(response).await,
             Err(error) => Err(error),
         };
         let failed = received.is_err();
-        let nothing = matches!(&received, Ok(bytes) if bytes.is_empty());
-        if !nothing && to.send(received).await.is_err() || failed {
+        let is_empty = matches!(&received, Ok(bytes) if bytes.is_empty());
+        if !is_empty && to.send(received).await.is_err() || failed {
             return;
         }
     }

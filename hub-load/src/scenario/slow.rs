@@ -1,20 +1,16 @@
-//! Clients that send their pings and never read, on sockets with small buffers.
+//! Clients that send pings and never read, with small receive buffers.
 
 use std::sync::Arc;
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::{
-    Shared,
-    client::{Client, PING_EVERY},
-};
+use super::Shared;
+use crate::client::{Client, PING_INTERVAL};
 
-/// The receive buffer of a slow client, in bytes. Systems round it up.
-pub(crate) const RECEIVE_BUFFER: usize = 4096;
-
-/// Stays until the run is done. That the server closes it is what it is for, and no error.
+/// Stays connected until the run ends. The server is expected to close the connection, so that is
+/// not an error.
 pub(crate) async fn run(mut client: Client, shared: Arc<Shared>) {
-    let mut ticks = interval(PING_EVERY);
+    let mut ticks = interval(PING_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let pinging = async {
         loop {

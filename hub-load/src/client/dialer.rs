@@ -1,4 +1,4 @@
-//! Where clients come from.
+//! Negotiates and connects clients.
 
 use std::time::Instant;
 
@@ -6,49 +6,56 @@ use futures_util::{StreamExt as _, stream};
 use http::Uri;
 use hub_core::protocol::Protocol;
 
-use crate::{
-    LoadArgs, LoadError, Shared,
-    client::Client,
-    connect::Connector,
-    histogram::Histogram,
+use super::{
+    Client,
+    connector::Connector,
+    http::{HttpClient, http_client},
     negotiate::{Negotiator, hub_of},
-    over_http::{HttpClient, http_client},
-    progress::Progress,
-    report::{Latency, Report},
-    service::{self, Service},
-    slow,
+};
+use crate::{
+    LoadArgs, LoadError,
+    measure::{
+        histogram::Histogram,
+        progress::Progress,
+        report::{Latency, Report},
+        stats::Stats,
+    },
+    rest::{self, RestClient},
 };
 
-/// Negotiates and connects.
-pub(crate) struct Entrance {
+/// Receive buffer of clients that never read, in bytes. Operating systems round it up.
+const SLOW_RECEIVE_BUFFER_BYTES: usize = 4096;
+
+/// Opens clients of one hub.
+pub(crate) struct Dialer {
     pub(crate) negotiator: Negotiator,
-    /// Keeps connections for negotiates, posts and polls.
+    /// Pools connections for negotiate requests, posts and polls.
     pub(crate) http: HttpClient,
     pub(crate) connector: Connector,
-    /// For clients that do not read.
+    /// For clients that never read.
     slow: Connector,
     pub(crate) protocol: Protocol,
     url: Uri,
 }
 
-/// Who is connected.
+/// The connected clients.
 #[derive(Default)]
-pub(crate) struct Crowd {
-    pub(crate) clients: Vec<Client>,
+pub(crate) struct Clients {
+    pub(crate) reading: Vec<Client>,
     pub(crate) slow: Vec<Client>,
 }
 
-impl Entrance {
+impl Dialer {
     pub(crate) fn new(args: &LoadArgs) -> Result<Self, LoadError> {
         let url: Uri = args.url.parse().map_err(|_| LoadError::Url(args.url.clone()))?;
         if !matches!(url.scheme_str(), Some("http" | "https")) {
             return Err(LoadError::Url(args.url.clone()));
         }
         let connector = Connector::new(&url)?;
-        let slow = Connector::with_receive_buffer(&url, Some(slow::RECEIVE_BUFFER))?;
+        let slow = Connector::with_receive_buffer(&url, Some(SLOW_RECEIVE_BUFFER_BYTES))?;
         let http = http_client(connector.clone());
         let bearer = match (&args.bearer, &args.connection_string) {
-            (None, Some(text)) => service::client_token(text, &url)?,
+            (None, Some(text)) => rest::client_token(text, &url)?,
             (bearer, _) => bearer.clone(),
         };
         let negotiator = Negotiator::new(http.clone(), url.clone(), bearer, args);
@@ -56,37 +63,40 @@ impl Entrance {
         Ok(Self { negotiator, http, connector, slow, protocol, url })
     }
 
-    /// One client more.
+    /// Connects one client.
     pub(crate) async fn client(&self) -> Result<Client, LoadError> {
         self.connect(&self.connector).await
     }
 
     async fn connect(&self, connector: &Connector) -> Result<Client, LoadError> {
-        let door = self.negotiator.negotiate().await?;
-        Client::open(connector, &self.http, door, self.protocol).await
+        let endpoint = self.negotiator.negotiate().await?;
+        Client::open(connector, &self.http, endpoint, self.protocol).await
     }
 
-    /// The hub for REST calls, where a connection string was given.
-    pub(crate) async fn service(&self, args: &LoadArgs) -> Result<Option<Service>, LoadError> {
+    /// REST client, if a connection string is configured.
+    pub(crate) async fn rest_client(
+        &self,
+        args: &LoadArgs,
+    ) -> Result<Option<RestClient>, LoadError> {
         let Some(connection_string) = &args.connection_string else { return Ok(None) };
         let named = || hub_of(&self.url);
         let hub = match args.hub.clone().or_else(named) {
             Some(hub) => hub,
             None => self.negotiator.negotiate().await?.hub.ok_or_else(|| {
-                LoadError::Arguments("negotiate names no hub: give it with --hub".to_owned())
+                LoadError::Arguments("the negotiate response contains no hub: use --hub".to_owned())
             })?,
         };
-        Service::new(connection_string, &hub).map(Some)
+        RestClient::new(connection_string, &hub).map(Some)
     }
 
-    /// Connects everyone, several at a time.
+    /// Connects all clients, several at a time.
     pub(crate) async fn connect_all(
         &self,
-        shared: &Shared,
+        args: &LoadArgs,
+        stats: &Stats,
         report: &mut Report,
-    ) -> Result<Crowd, LoadError> {
-        let args = &shared.args;
-        let (mut crowd, mut histogram) = (Crowd::default(), Histogram::default());
+    ) -> Result<Clients, LoadError> {
+        let (mut all, mut histogram) = (Clients::default(), Histogram::default());
         let progress = Progress::new(args);
         let began = Instant::now();
         let slow_clients = args.slow_clients();
@@ -101,22 +111,22 @@ impl Entrance {
             match connected {
                 Ok((client, is_slow, took)) => {
                     histogram.record(took);
-                    if is_slow { &mut crowd.slow } else { &mut crowd.clients }.push(client);
+                    if is_slow { &mut all.slow } else { &mut all.reading }.push(client);
                 }
                 Err(error) => {
-                    shared.stats.error(&error);
+                    stats.error(&error);
                     failed = Some(error);
                 }
             }
-            progress.connecting(crowd.clients.len() + crowd.slow.len());
+            progress.connecting(all.reading.len() + all.slow.len());
         }
-        if let (true, Some(error)) = (crowd.clients.is_empty(), failed) {
+        if let (true, Some(error)) = (all.reading.is_empty(), failed) {
             return Err(error);
         }
-        report.slow = crowd.slow.len();
-        report.clients = crowd.clients.len() + report.slow;
+        report.slow = all.slow.len();
+        report.clients = all.reading.len() + report.slow;
         report.connects_per_second = report.clients as f64 / began.elapsed().as_secs_f64();
         report.connect = Latency::of(&histogram);
-        Ok(crowd)
+        Ok(all)
     }
 }

@@ -20,14 +20,14 @@ use crate::LoadError;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+trait ReadWrite: AsyncRead + AsyncWrite + Send + Unpin {}
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> ReadWrite for T {}
 
 /// An open connection.
-pub(crate) struct Wire(Box<dyn Stream>);
+pub(crate) struct ByteStream(Box<dyn ReadWrite>);
 
-/// Opens connections, to pool or to keep.
+/// Opens connections, pooled by the HTTP client or owned by a WebSocket.
 #[derive(Clone)]
 pub(crate) enum Connector {
     Plain(HttpConnector),
@@ -39,7 +39,7 @@ impl Connector {
         Self::with_receive_buffer(url, None)
     }
 
-    /// The same with receive buffers of this size, in bytes, instead of the system's.
+    /// Same with a receive buffer of `size` bytes instead of the system default.
     pub(crate) fn with_receive_buffer(url: &Uri, size: Option<usize>) -> Result<Self, LoadError> {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
@@ -59,7 +59,7 @@ impl Connector {
 }
 
 impl Service<Uri> for Connector {
-    type Response = TokioIo<Wire>;
+    type Response = TokioIo<ByteStream>;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
@@ -71,27 +71,27 @@ impl Service<Uri> for Connector {
         match self {
             Self::Plain(connector) => {
                 let connecting = connector.call(url);
-                Box::pin(async move { Ok(wire(connecting.await?.into_inner())) })
+                Box::pin(async move { Ok(boxed(connecting.await?.into_inner())) })
             }
             Self::Tls(connector) => {
                 let connecting = connector.call(url);
-                Box::pin(async move { Ok(wire(TokioIo::new(connecting.await?))) })
+                Box::pin(async move { Ok(boxed(TokioIo::new(connecting.await?))) })
             }
         }
     }
 }
 
-fn wire(stream: impl Stream + 'static) -> TokioIo<Wire> {
-    TokioIo::new(Wire(Box::new(stream)))
+fn boxed(stream: impl ReadWrite + 'static) -> TokioIo<ByteStream> {
+    TokioIo::new(ByteStream(Box::new(stream)))
 }
 
-impl Connection for Wire {
+impl Connection for ByteStream {
     fn connected(&self) -> Connected {
         Connected::new()
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for ByteStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -101,7 +101,7 @@ impl AsyncRead for Wire {
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for ByteStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

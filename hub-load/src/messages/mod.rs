@@ -1,0 +1,5 @@
+//! Hub messages that the load tool sends and receives.
+
+pub(crate) mod count;
+pub(crate) mod parse;
+pub(crate) mod payload;

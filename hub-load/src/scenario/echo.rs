@@ -1,0 +1,192 @@
+//! Each client keeps several calls to a hub method pending; the method returns its argument.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use hub_core::protocol::{Message, Outcome, Protocol};
+use tokio::time::timeout;
+
+use super::{Shared, rate::ClientRate};
+use crate::{
+    LoadError,
+    client::Client,
+    messages::{
+        count::{Counter, Counts},
+        parse::MessageParser,
+        payload::{Call, Payloads},
+    },
+};
+
+/// Calls without a completion by then count as lost.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Pending calls of one client.
+struct Echo {
+    call: Call,
+    payloads: Payloads,
+    sent: u64,
+    pending: VecDeque<Instant>,
+    reader: Reader,
+    bytes: Vec<u8>,
+}
+
+enum Reader {
+    Counting(Counter),
+    Checking { messages: MessageParser, protocol: Protocol, unanswered: HashSet<u64> },
+}
+
+/// Completions in one read.
+#[derive(Default)]
+struct Completions {
+    ok: u64,
+    failed: u64,
+    unknown: u64,
+}
+
+/// Sends calls until the run stops, then waits for the last completions.
+pub(crate) async fn run(mut client: Client, index: usize, shared: Arc<Shared>) {
+    let mut echo = Echo::new(&shared, client.protocol());
+    let result = echo.exchange(&mut client, index, &shared).await;
+    shared.stats.lost.fetch_add(echo.pending.len() as u64, Ordering::Relaxed);
+    match result {
+        Ok(()) => client.close().await,
+        Err(error) => shared.stats.error(error),
+    }
+}
+
+impl Echo {
+    fn new(shared: &Shared, protocol: Protocol) -> Self {
+        let args = &shared.args;
+        let payloads = Payloads { length: args.payload };
+        let reader = if args.check {
+            Reader::Checking {
+                messages: MessageParser::new(protocol),
+                protocol,
+                unanswered: HashSet::new(),
+            }
+        } else {
+            Reader::Counting(Counter::new(protocol))
+        };
+        let call = Call::new(protocol, &args.echo, None, payloads);
+        Self { call, payloads, sent: 0, pending: VecDeque::new(), reader, bytes: Vec::new() }
+    }
+
+    async fn exchange(
+        &mut self,
+        client: &mut Client,
+        index: usize,
+        shared: &Shared,
+    ) -> Result<(), LoadError> {
+        let mut stopping = std::pin::pin!(shared.stop.cancelled());
+        let mut rate = ClientRate::new(shared.args.rate, shared.args.clients, index);
+        loop {
+            if !rate.is_set() {
+                self.fill(client, shared.args.inflight);
+            }
+            let mut completions = Completions::default();
+            tokio::select! {
+                biased;
+                () = &mut stopping => break,
+                () = rate.next() => {
+                    let one_more = self.pending.len() + 1;
+                    self.fill(client, one_more.min(shared.args.inflight));
+                    client.flush().await?;
+                }
+                read = client.read(|payload| self.reader.read(payload, self.payloads, &mut completions)) => read?,
+            }
+            self.count(index, shared, &completions);
+        }
+        let drain = async {
+            while !self.pending.is_empty() {
+                let mut completions = Completions::default();
+                client
+                    .read(|payload| self.reader.read(payload, self.payloads, &mut completions))
+                    .await?;
+                self.count(index, shared, &completions);
+            }
+            Ok(())
+        };
+        timeout(DRAIN_TIMEOUT, drain).await.unwrap_or(Ok(()))
+    }
+
+    /// Sends calls until `inflight` are pending.
+    fn fill(&mut self, client: &mut Client, inflight: usize) {
+        let now = Instant::now();
+        while self.pending.len() < inflight {
+            self.call.write(&mut self.bytes, self.sent);
+            client.queue(&self.bytes);
+            if let Reader::Checking { unanswered, .. } = &mut self.reader {
+                unanswered.insert(self.sent);
+            }
+            self.sent += 1;
+            self.pending.push_back(now);
+        }
+    }
+
+    /// Assumes that completions arrive in the order of the calls: the oldest pending call gives the
+    /// latency.
+    fn count(&mut self, index: usize, shared: &Shared, completions: &Completions) {
+        let completed = usize::try_from(completions.ok + completions.failed).unwrap_or(usize::MAX);
+        let excess = completed.saturating_sub(self.pending.len()) as u64;
+        let now = Instant::now();
+        shared.stats.record(index, |record| {
+            for sent in self.pending.drain(..completed.min(self.pending.len())) {
+                record(now.duration_since(sent));
+            }
+        });
+        shared.stats.received(index, completions.ok);
+        shared.stats.errors_of(completions.failed, "a call failed or returned another value");
+        shared.stats.duplicated.fetch_add(excess + completions.unknown, Ordering::Relaxed);
+    }
+}
+
+impl Reader {
+    fn read(&mut self, payload: &[u8], payloads: Payloads, completions: &mut Completions) {
+        match self {
+            Self::Counting(counter) => {
+                let mut counts = Counts::default();
+                counter.count(payload, &mut counts);
+                completions.ok += counts.completions - counts.errors;
+                completions.failed += counts.errors;
+            }
+            Self::Checking { messages, protocol, unanswered } => {
+                messages.read(payload, |message| {
+                    classify(
+                        message,
+                        |value| payloads.of_value(*protocol, value),
+                        unanswered,
+                        completions,
+                    );
+                })
+            }
+        }
+    }
+}
+
+fn classify(
+    message: Option<Message>,
+    number_in: impl Fn(&[u8]) -> Option<u64>,
+    unanswered: &mut HashSet<u64>,
+    completions: &mut Completions,
+) {
+    let (invocation_id, outcome) = match message {
+        Some(Message::Completion { invocation_id, outcome }) => (invocation_id, outcome),
+        Some(_) => return,
+        None => {
+            completions.failed += 1;
+            return;
+        }
+    };
+    let number = invocation_id.parse().ok().filter(|number| unanswered.remove(number));
+    let Some(number) = number else {
+        completions.unknown += 1;
+        return;
+    };
+    match outcome {
+        Outcome::Result(value) if number_in(&value) == Some(number) => completions.ok += 1,
+        Outcome::Result(_) | Outcome::Void | Outcome::Error(_) => completions.failed += 1,
+    }
+}
