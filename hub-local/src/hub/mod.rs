@@ -1,11 +1,11 @@
 //! One hub: its connections, users and groups, and what is sent to them.
 
 pub(crate) mod broadcast;
+mod group;
 pub(crate) mod hubs;
 pub(crate) mod members;
 pub(crate) mod quota;
 pub(crate) mod registry;
-mod snapshot;
 
 use std::{
     sync::{Arc, OnceLock},

@@ -13,15 +13,13 @@ use hub_core::protocol::Protocol;
 use tokio::time::Instant;
 
 use super::{
+    group::{Group, Membership, Snapshot, User, UserMembership, collect, forget_snapshots},
     members::{Audience, Member, Members, trim, trim_set},
     quota::{Quota, QuotaExceeded},
-    snapshot::{Snapshot, collect, forget_snapshots},
 };
 
 /// How long a user stays in a group when no time is given.
 const DEFAULT_TTL: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-/// Of the groups that a user joined without a time, the newest so many are kept.
-const MAX_LASTING_GROUPS: usize = 100;
 
 /// Expired memberships are swept when their number has doubled since the last sweep, but not below
 /// this number.
@@ -47,34 +45,6 @@ pub(super) struct Registry<M> {
     protocols: HashMap<Protocol, usize>,
     /// Counts joins, so that the newest are known.
     joins: u64,
-}
-
-#[derive(Debug)]
-pub(super) struct User<M> {
-    pub(super) connections: Members<M>,
-    pub(super) groups: HashMap<String, UserMembership>,
-}
-
-#[derive(Debug)]
-pub(super) struct UserMembership {
-    pub(super) until: Instant,
-    joined: u64,
-    lasting: bool,
-}
-
-#[derive(Debug)]
-pub(super) struct Group<M> {
-    pub(super) connections: HashMap<String, Membership<M>>,
-    pub(super) users: HashSet<String>,
-    pub(super) snapshot: Option<Snapshot<M>>,
-}
-
-/// Why a connection is in a group; at least one holds.
-#[derive(Debug)]
-pub(super) struct Membership<M> {
-    pub(super) connection: Arc<M>,
-    by_itself: bool,
-    by_user: bool,
 }
 
 /// The result of a join within the quota.
@@ -377,30 +347,6 @@ impl<M: Member> Registry<M> {
             self.users.remove(name);
             trim(&mut self.users);
         }
-    }
-}
-
-impl<M> Default for User<M> {
-    fn default() -> Self {
-        Self { connections: Members::default(), groups: HashMap::new() }
-    }
-}
-
-impl<M> Default for Group<M> {
-    fn default() -> Self {
-        Self { connections: HashMap::new(), users: HashSet::new(), snapshot: None }
-    }
-}
-
-impl<M> User<M> {
-    /// Groups whose time is over, and those beyond the newest that last.
-    fn expired_groups(&self, now: Instant) -> Vec<String> {
-        let (live, over): (Vec<_>, Vec<_>) =
-            self.groups.iter().partition(|(_, membership)| now < membership.until);
-        let mut lasting: Vec<_> = live.into_iter().filter(|(_, it)| it.lasting).collect();
-        lasting.sort_by_key(|(_, membership)| std::cmp::Reverse(membership.joined));
-        let beyond = lasting.into_iter().skip(MAX_LASTING_GROUPS);
-        over.into_iter().chain(beyond).map(|(group, _)| group.clone()).collect()
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 pub(crate) use loom::sync::MutexGuard;
 
-/// Locks as those of parking_lot: without poisoning.
+/// Locks as those of `parking_lot`: without poisoning.
 #[derive(Debug, Default)]
 pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
 

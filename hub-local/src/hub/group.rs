@@ -1,0 +1,127 @@
+//! Groups and their users, and the members of a group at one moment, kept until that changes.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use tokio::time::Instant;
+
+use super::members::{Audience, Member, Members, in_memory_order, trim, trim_set};
+
+/// Of the groups that a user joined without a time, the newest so many are kept.
+const MAX_LASTING_GROUPS: usize = 100;
+
+/// A user of the hub, with or without connections.
+#[derive(Debug)]
+pub(super) struct User<M> {
+    pub(super) connections: Members<M>,
+    pub(super) groups: HashMap<String, UserMembership>,
+}
+
+#[derive(Debug)]
+pub(super) struct UserMembership {
+    pub(super) until: Instant,
+    /// The number of the join, so that the newest are known.
+    pub(super) joined: u64,
+    /// Whether no time to live was given.
+    pub(super) lasting: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Group<M> {
+    pub(super) connections: HashMap<String, Membership<M>>,
+    pub(super) users: HashSet<String>,
+    pub(super) snapshot: Option<Snapshot<M>>,
+}
+
+/// Why a connection is in a group; at least one holds.
+#[derive(Debug)]
+pub(super) struct Membership<M> {
+    pub(super) connection: Arc<M>,
+    pub(super) by_itself: bool,
+    pub(super) by_user: bool,
+}
+
+/// The members of a group at one moment.
+#[derive(Debug)]
+pub(super) struct Snapshot<M> {
+    pub(super) audience: Audience<M>,
+    /// The first time at which a user's membership ends.
+    pub(super) until: Option<Instant>,
+}
+
+/// The members of a group, and the users whose membership has expired.
+pub(super) fn collect<M: Member>(
+    group: &mut Group<M>,
+    name: &str,
+    users: &mut HashMap<String, User<M>>,
+    now: Instant,
+) -> (Snapshot<M>, Vec<String>) {
+    let mut members: HashMap<&str, &Arc<M>> =
+        group.connections.iter().map(|(id, member)| (id.as_str(), &member.connection)).collect();
+    let mut until = None;
+    let mut over = Vec::new();
+    group.users.retain(|id| match users.get_mut(id) {
+        Some(user) => match user.groups.get(name) {
+            Some(membership) if now < membership.until => {
+                until =
+                    Some(until.map_or(membership.until, |it: Instant| it.min(membership.until)));
+                true
+            }
+            _ => {
+                if user.groups.remove(name).is_some() {
+                    trim(&mut user.groups);
+                    over.push(id.clone());
+                }
+                false
+            }
+        },
+        None => false,
+    });
+    trim_set(&mut group.users);
+    for id in &over {
+        if users.get(id).is_some_and(|it| it.connections.is_empty() && it.groups.is_empty()) {
+            users.remove(id);
+        }
+    }
+    for user in group.users.iter().filter_map(|user| users.get(user)) {
+        members.extend(user.connections.iter().map(|it| (it.id(), it)));
+    }
+    (Snapshot { audience: in_memory_order(members.into_values().cloned()), until }, over)
+}
+
+pub(super) fn forget_snapshots<'a, M>(
+    groups: &mut HashMap<String, Group<M>>,
+    names: impl Iterator<Item = &'a String>,
+) {
+    for name in names {
+        if let Some(group) = groups.get_mut(name) {
+            group.snapshot = None;
+        }
+    }
+}
+
+impl<M> Default for User<M> {
+    fn default() -> Self {
+        Self { connections: Members::default(), groups: HashMap::new() }
+    }
+}
+
+impl<M> Default for Group<M> {
+    fn default() -> Self {
+        Self { connections: HashMap::new(), users: HashSet::new(), snapshot: None }
+    }
+}
+
+impl<M> User<M> {
+    /// Groups whose membership has expired, and those without a time to live beyond the newest.
+    pub(super) fn expired_groups(&self, now: Instant) -> Vec<String> {
+        let (live, over): (Vec<_>, Vec<_>) =
+            self.groups.iter().partition(|(_, membership)| now < membership.until);
+        let mut lasting: Vec<_> = live.into_iter().filter(|(_, it)| it.lasting).collect();
+        lasting.sort_by_key(|(_, membership)| std::cmp::Reverse(membership.joined));
+        let beyond = lasting.into_iter().skip(MAX_LASTING_GROUPS);
+        over.into_iter().chain(beyond).map(|(group, _)| group.clone()).collect()
+    }
+}
