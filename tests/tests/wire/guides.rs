@@ -81,3 +81,16 @@ fn files_and_features_that_the_guides_name_exist() {
     let named = ["--file ", "--features hub-runtime/", "--build-arg FEATURES="];
     assert_eq!(named.map(|mark| after(mark).len()), [2, 1, 1]);
 }
+
+#[test]
+fn files_that_the_recipes_name_exist() {
+    let text = read("CONTRIBUTING.md");
+    let (_, recipes) = text.split_once("## Recipes").unwrap();
+    let spans = recipes.split('`').skip(1).step_by(2);
+    let is_path = |span: &&str| span.contains('/') && !span.contains(' ');
+    let paths: Vec<_> = spans.filter(is_path).collect();
+
+    let missing: Vec<_> = paths.iter().filter(|path| !root().join(path).exists()).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    assert!(paths.len() > 30, "only {} paths", paths.len());
+}
