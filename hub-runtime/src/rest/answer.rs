@@ -141,7 +141,7 @@ fn failure(answer: &Response<Bytes>, now: u64) -> SendError {
             SendError::Throttled { retry_after: retry_after(answer, now) }
         }
         status => {
-            let code = answer.headers().get(ERROR_CODE).and_then(|code| code.to_str().ok());
+            let code = answer.headers().get(rest_error::CODE).and_then(|code| code.to_str().ok());
             let code = code.filter(|code| !code.is_empty()).map(str::to_owned);
             SendError::Rejected { status: status.as_u16(), code, message: text(answer) }
         }
