@@ -124,8 +124,6 @@ impl Category {
 pub struct Method<H: Hub> {
     /// The name that clients use: `sendMessage`, or `connected`, `disconnected`.
     pub name: &'static str,
-    /// The name in the source: `send_message`.
-    pub rust_name: &'static str,
     pub category: Category,
     /// Whether the method answers every message that no other one does.
     pub fallback: bool,

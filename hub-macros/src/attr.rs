@@ -1,4 +1,4 @@
-//! Takes attributes off items and reads filters, names and conditions.
+//! Removes our attributes from items and reads filters, names and conditions.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
@@ -13,7 +13,7 @@ use crate::{case::RenameRule, case::name_problem, errors::Sink, paths::Root};
 /// The attributes that the macros consume.
 const OWN: [&str; 3] = ["filter", "hub", "from_context"];
 
-/// Splits off the attributes called `name` that are ours.
+/// Removes and returns our attributes with this name.
 pub(crate) fn take(attrs: &mut Vec<Attribute>, name: &str, root: &Root) -> Vec<Attribute> {
     let all = std::mem::take(attrs);
     let (taken, kept) = all.into_iter().partition(|attr| root.is_own(attr.path(), name));
@@ -21,18 +21,18 @@ pub(crate) fn take(attrs: &mut Vec<Attribute>, name: &str, root: &Root) -> Vec<A
     taken
 }
 
-/// Takes every attribute of ours where none of them means anything, and says so.
+/// Takes and reports our attributes where they have no effect.
 pub(crate) fn refuse_own(attrs: &mut Vec<Attribute>, why: &str, root: &Root, sink: &Sink) {
     refuse_conditional(attrs, sink);
     for name in OWN {
         for attr in take(attrs, name, root) {
-            sink.report(&attr, format!("`#[{name}]` means nothing here: {why}"));
+            sink.report(&attr, format!("`#[{name}]` has no effect here: {why}"));
         }
     }
 }
 
-/// Takes and refuses `#[cfg_attr(…, filter(…))]` and the like: with the condition off, a guard
-/// would be gone.
+/// Takes and reports our attributes inside `#[cfg_attr(…)]`: with a false condition, the method would
+/// lose its filter.
 pub(crate) fn refuse_conditional(attrs: &mut Vec<Attribute>, sink: &Sink) {
     attrs.retain(|attr| {
         let Some(name) = own_in_condition(attr) else {
@@ -40,20 +40,20 @@ pub(crate) fn refuse_conditional(attrs: &mut Vec<Attribute>, sink: &Sink) {
         };
         let without = match name {
             "filter" => UNGUARDED,
-            _ => "write it by itself, or write two versions under `#[cfg(…)]`",
+            _ => "write it without a condition, or write two versions under `#[cfg(…)]`",
         };
         sink.report(attr, format!("`#[{name}]` cannot depend on `cfg_attr`: {without}"));
         false
     });
 }
 
-const UNGUARDED: &str = "without it this method would run unguarded; write `#[filter(…)]` by itself, or write \
+const UNGUARDED: &str = "without it this method would run unguarded; write `#[filter(…)]` without a condition, or write \
                          two versions under `#[cfg(…)]`";
 
-/// Refuses filters of a block that the compiler has taken out of a `cfg_attr` before the macro ran.
+/// Reports filters of a block that the compiler expanded from a `cfg_attr` before the macro ran.
 ///
-/// With the condition off there is nothing left to see, so at least no build with it on goes
-/// through. The source of such an attribute still is the whole `cfg_attr`.
+/// With a false condition the macro cannot see the filter, so at least builds with a true one fail.
+/// The source text of such an attribute is still the whole `cfg_attr`.
 pub(crate) fn refuse_applied_condition(filters: &[Attribute], sink: &Sink) {
     for attr in filters {
         let source = attr.bracket_token.span.join().source_text();
@@ -79,7 +79,7 @@ fn condition(attr: &Attribute) -> Option<TokenStream> {
     (!cfgs.is_empty()).then(|| quote!(#[cfg_attr(#predicate, #(#cfgs),*)]))
 }
 
-/// The doc comment of an item: its lines, without the blank that most begin with.
+/// The doc comment of an item: its lines without their leading blank.
 pub(crate) fn docs(attrs: &[Attribute]) -> String {
     let lines = attrs.iter().filter_map(|attr| match &attr.meta {
         Meta::NameValue(meta) if meta.path.is_ident("doc") => match &meta.value {
@@ -92,13 +92,13 @@ pub(crate) fn docs(attrs: &[Attribute]) -> String {
     lines.collect::<Vec<_>>().join("\n").trim().to_owned()
 }
 
-/// The attribute of ours that a `cfg_attr` may turn into.
+/// Our attribute inside a `cfg_attr`.
 fn own_in_condition(attr: &Attribute) -> Option<&'static str> {
     let names = conditional_names(attr);
     OWN.into_iter().find(|own| names.iter().any(|name| name == own))
 }
 
-/// The names of all attributes that a `cfg_attr` may turn into.
+/// The names of all attributes inside a `cfg_attr`, nested ones too.
 fn conditional_names(attr: &Attribute) -> Vec<String> {
     fn names_of(parts: Vec<TokenStream>) -> Vec<String> {
         parts
@@ -153,13 +153,10 @@ fn split_commas(tokens: TokenStream) -> Vec<TokenStream> {
 
 /// The expressions of `#[filter(…)]` attributes, outer first.
 pub(crate) fn filters(attrs: &[Attribute], sink: &Sink) -> Vec<Expr> {
-    attrs
-        .iter()
-        .filter_map(|attr| filter(attr, sink).map_err(|error| sink.push(error)).ok())
-        .collect()
+    attrs.iter().filter_map(|attr| filter(attr).map_err(|error| sink.push(error)).ok()).collect()
 }
 
-fn filter(attr: &Attribute, sink: &Sink) -> syn::Result<Expr> {
+fn filter(attr: &Attribute) -> syn::Result<Expr> {
     let needed = "`#[filter]` needs the filter: `#[filter(SignedIn)]`";
     let Meta::List(list) = &attr.meta else {
         return Err(Error::new_spanned(attr, needed));
@@ -168,17 +165,16 @@ fn filter(attr: &Attribute, sink: &Sink) -> syn::Result<Expr> {
         return Err(Error::new_spanned(attr, needed));
     }
     if let Some(token) = names_self(list.tokens.clone()) {
-        sink.report(
-            token,
-            "a filter is made once, when the hub is mounted, so it cannot name `self`; its \
-                            `before` finds the hub with `call.hub::<…>()`",
-        );
+        let message = "a filter is created once, when the hub is mounted, so it cannot use `self`; its `before` \
+                       gets the hub from `call.hub::<…>()`";
+        return Err(Error::new_spanned(token, message));
     }
     let parser = |input: ParseStream<'_>| {
         let expression = input.parse()?;
         input.parse::<Option<Token![,]>>()?;
         if !input.is_empty() {
-            let message = "one filter an attribute; write the next one as its own `#[filter(…)]`";
+            let message =
+                "one filter per attribute; write a second `#[filter(…)]` for the next one";
             return Err(Error::new_spanned(input.parse::<TokenStream>()?, message));
         }
         Ok(expression)
@@ -186,7 +182,7 @@ fn filter(attr: &Attribute, sink: &Sink) -> syn::Result<Expr> {
     parser.parse2(list.tokens.clone())
 }
 
-/// The first `self` that stands for the hub and not for a module.
+/// The first `self` that is the hub and not the start of a path.
 fn names_self(tokens: TokenStream) -> Option<TokenTree> {
     let mut tokens = tokens.into_iter().peekable();
     while let Some(token) = tokens.next() {
@@ -209,7 +205,7 @@ fn names_self(tokens: TokenStream) -> Option<TokenTree> {
     None
 }
 
-/// The client name of a method: `rename` if given, else the rule applied to the Rust name.
+/// The client name of a method: `rename`, or by default the rule applied to the Rust name.
 pub(crate) fn client_name(
     ident: &Ident,
     rename: Option<&LitStr>,

@@ -1,5 +1,4 @@
-//! From a Rust name to the name that clients use: rename rules, the matching form, what a name may
-//! hold.
+//! Client names: rename rules, the form in which names are compared, and valid names.
 
 /// How Rust names become client names. The spellings are serde's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,7 +15,7 @@ pub(crate) enum RenameRule {
 }
 
 impl RenameRule {
-    /// Every spelling that `rename_all` takes.
+    /// The spellings of `rename_all`.
     pub(crate) const SPELLINGS: [(&'static str, Self); 8] = [
         ("lowercase", Self::Lower),
         ("UPPERCASE", Self::Upper),
@@ -50,27 +49,27 @@ pub(crate) fn matching_form(name: &str) -> String {
     name.chars().filter(|c| *c != '_').map(|c| c.to_ascii_lowercase()).collect()
 }
 
-/// What is wrong with a client name, if anything.
+/// Why a client name is invalid, if it is.
 pub(crate) fn name_problem(name: &str) -> Option<&'static str> {
     if matching_form(name).is_empty() {
-        return Some("names are compared without `_`, and nothing else is left of this one");
+        return Some("names are compared without `_`, and this one has no other characters");
     }
     if name == "." || name == ".." {
-        return Some("`.` and `..` mean something else in a URL");
+        return Some("`.` and `..` are path segments of a URL");
     }
-    name.chars().any(char::is_control).then_some("a name holds no control characters")
+    name.chars().any(char::is_control).then_some("names cannot contain control characters")
 }
 
-/// Whether the service takes this type name as a hub name.
+/// Whether the service accepts this type name as a hub name.
 pub(crate) fn is_hub_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic())
         && name.len() <= 128
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// Whether the service takes this text as a hub name, and every path carries it as it is.
+/// Whether the service accepts this hub name and paths carry it without escapes.
 ///
-/// The service also takes a back tick and brackets, which browsers escape.
+/// The service also accepts a back tick and brackets, which browsers escape.
 pub(crate) fn is_chosen_hub_name(name: &str) -> bool {
     is_hub_name(&name.replace(['.', ','], "_"))
 }

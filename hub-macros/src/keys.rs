@@ -1,4 +1,4 @@
-//! Walks the `key = value` lists in attributes.
+//! The keys of our attributes: one table, and the walk over `key = value` lists.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use syn::{
@@ -9,20 +9,79 @@ use syn::{
 
 use crate::errors::Sink;
 
-/// The keys that stand alone.
-const FLAGS: [&str; 3] = ["fallback", "arguments", "body"];
-/// The keys that may stand alone.
-const OPTIONAL: [&str; 1] = ["register"];
+/// A key of one of our attributes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Key {
+    Name,
+    Connection,
+    Client,
+    RenameAll,
+    Register,
+    Crate,
+    Rename,
+    Fallback,
+    Arguments,
+    Body,
+}
 
-/// Walks `key = value, …`; `read` gets each known key once, with the stream standing at its value, if
-/// the key has one.
+/// The keys of `#[serverless_hub(…)]`.
+pub(crate) const HUB: &[Key] =
+    &[Key::Name, Key::Connection, Key::Client, Key::RenameAll, Key::Register, Key::Crate];
+/// The keys of `#[hub_client(…)]`.
+pub(crate) const CLIENT: &[Key] = &[Key::RenameAll, Key::Crate];
+/// The keys of `#[hub(…)]` on a hub method.
+pub(crate) const METHOD: &[Key] = &[Key::Rename, Key::Fallback];
+/// The keys of `#[hub(…)]` on a client method.
+pub(crate) const CLIENT_METHOD: &[Key] = &[Key::Rename];
+/// The keys of `#[hub(…)]` on a parameter.
+pub(crate) const PARAM: &[Key] = &[Key::Arguments, Key::Body];
+
+/// Whether a value follows a key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Value {
+    Required,
+    Optional,
+    None,
+}
+
+impl Key {
+    fn spec(self) -> (&'static str, Value) {
+        match self {
+            Self::Name => ("name", Value::Required),
+            Self::Connection => ("connection", Value::Required),
+            Self::Client => ("client", Value::Required),
+            Self::RenameAll => ("rename_all", Value::Required),
+            Self::Register => ("register", Value::Optional),
+            Self::Crate => ("crate", Value::Required),
+            Self::Rename => ("rename", Value::Required),
+            Self::Fallback => ("fallback", Value::None),
+            Self::Arguments => ("arguments", Value::None),
+            Self::Body => ("body", Value::None),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        self.spec().0
+    }
+}
+
+/// A key as written, with the stream at its value.
+pub(crate) struct Entry<'a> {
+    pub(crate) key: Key,
+    pub(crate) ident: &'a Ident,
+    input: ParseStream<'a>,
+}
+
+/// Walks `key = value, …` and calls `read` once for each key in `known`. Unknown and repeated keys are
+/// reported, and the walk continues.
 pub(crate) fn for_each_key(
     tokens: TokenStream,
-    known: &[&str],
+    known: &[Key],
     sink: &Sink,
-    mut read: impl FnMut(&Ident, ParseStream<'_>) -> syn::Result<()>,
+    mut read: impl FnMut(Entry<'_>) -> syn::Result<()>,
 ) {
-    let expected = || known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+    let expected =
+        || known.iter().map(|key| format!("`{}`", key.name())).collect::<Vec<_>>().join(", ");
     let mut seen = Vec::new();
     let walk = |input: ParseStream<'_>| {
         while !input.is_empty() {
@@ -31,33 +90,25 @@ pub(crate) fn for_each_key(
                     input.error(format!("expected `key = value`; the keys are {}", expected()))
                 );
             }
-            let key = input.call(Ident::parse_any)?;
-            let name = key.to_string();
-            if !known.contains(&name.as_str()) {
-                sink.report(&key, format!("unknown key `{name}`; the keys are {}", expected()));
-                skip_value(input)?;
-            } else if seen.contains(&name) {
-                sink.report(&key, format!("`{name}` is given twice; remove this one"));
-                skip_value(input)?;
-            } else if FLAGS.contains(&name.as_str()) {
-                if input.peek(Token![=]) {
-                    sink.report(&key, format!("`{name}` has no value; write it alone"));
-                    skip_value(input)?;
+            let ident = input.call(Ident::parse_any)?;
+            let name = ident.to_string();
+            let outcome = match known.iter().copied().find(|key| key.name() == name) {
+                None => {
+                    let message = format!("unknown key `{name}`; the keys are {}", expected());
+                    Err(Error::new_spanned(&ident, message))
                 }
-                if let Err(error) = read(&key, input) {
-                    sink.push(error);
+                Some(key) if seen.contains(&key) => {
+                    let message = format!("duplicate key `{name}`; remove this one");
+                    Err(Error::new_spanned(&ident, message))
                 }
-                seen.push(name);
-            } else if !(input.peek(Token![=]) || optional(&name) && ends(input)) {
-                sink.report(&key, format!("`{name}` needs a value: `{name} = …`"));
+                Some(key) => {
+                    seen.push(key);
+                    entry(key, &ident, input, &mut read)
+                }
+            };
+            if let Err(error) = outcome {
+                sink.push(error);
                 skip_value(input)?;
-            } else {
-                input.parse::<Option<Token![=]>>()?;
-                if let Err(error) = read(&key, input) {
-                    sink.push(error);
-                    skip_value(input)?;
-                }
-                seen.push(name);
             }
             if !input.is_empty() {
                 input.parse::<Token![,]>()?;
@@ -70,16 +121,38 @@ pub(crate) fn for_each_key(
     }
 }
 
-fn optional(key: &str) -> bool {
-    OPTIONAL.contains(&key)
+fn entry(
+    key: Key,
+    ident: &Ident,
+    input: ParseStream<'_>,
+    read: &mut impl FnMut(Entry<'_>) -> syn::Result<()>,
+) -> syn::Result<()> {
+    let (name, value) = key.spec();
+    let has_value = input.peek(Token![=]);
+    let misused = match value {
+        Value::Required => !has_value,
+        Value::Optional => !has_value && !ends(input),
+        Value::None => false,
+    };
+    if misused {
+        return Err(Error::new_spanned(ident, format!("`{name}` needs a value: `{name} = …`")));
+    }
+    if value != Value::None {
+        input.parse::<Option<Token![=]>>()?;
+    }
+    read(Entry { key, ident, input })?;
+    if value == Value::None && has_value {
+        return Err(Error::new_spanned(ident, format!("`{name}` takes no value; write it alone")));
+    }
+    Ok(())
 }
 
 /// Whether a key ends here.
-pub(crate) fn ends(input: ParseStream<'_>) -> bool {
+fn ends(input: ParseStream<'_>) -> bool {
     input.is_empty() || input.peek(Token![,])
 }
 
-/// Goes to the next comma, so that one mistake does not hide the next.
+/// Skips to the next comma, so that one mistake does not hide the next.
 fn skip_value(input: ParseStream<'_>) -> syn::Result<()> {
     while !ends(input) {
         input.parse::<TokenTree>()?;
@@ -87,27 +160,33 @@ fn skip_value(input: ParseStream<'_>) -> syn::Result<()> {
     Ok(())
 }
 
-pub(crate) fn path_value(key: &str, input: ParseStream<'_>) -> syn::Result<Path> {
-    if input.peek(LitStr) {
-        let text = input.parse::<LitStr>()?;
-        let message = format!("a path stands without quotes: `{key} = {}`", text.value());
-        return Err(Error::new_spanned(text, message));
+impl Entry<'_> {
+    /// The path behind a key; `None` when the key stands alone.
+    pub(crate) fn optional_path(&self) -> syn::Result<Option<Path>> {
+        if ends(self.input) { Ok(None) } else { self.path().map(Some) }
     }
-    if input.peek(Token![dyn]) {
-        let keyword = input.parse::<Token![dyn]>()?;
-        return Err(Error::new_spanned(
-            keyword,
-            format!("name the trait alone: `{key} = ChatClient`"),
-        ));
-    }
-    input.parse()
-}
 
-pub(crate) fn string_value(key: &str, input: ParseStream<'_>) -> syn::Result<LitStr> {
-    if input.peek(LitStr) {
-        return input.parse();
+    pub(crate) fn path(&self) -> syn::Result<Path> {
+        let (input, key) = (self.input, self.key.name());
+        if input.peek(LitStr) {
+            let text = input.parse::<LitStr>()?;
+            let message = format!("write the path without quotes: `{key} = {}`", text.value());
+            return Err(Error::new_spanned(text, message));
+        }
+        if input.peek(Token![dyn]) {
+            let keyword = input.parse::<Token![dyn]>()?;
+            let message = format!("write the trait without `dyn`: `{key} = ChatClient`");
+            return Err(Error::new_spanned(keyword, message));
+        }
+        input.parse()
     }
-    let message = format!("the name stands in quotes: `{key} = \"…\"`");
-    let span = if input.is_empty() { Span::call_site() } else { input.span() };
-    Err(Error::new(span, message))
+
+    pub(crate) fn string(&self) -> syn::Result<LitStr> {
+        if self.input.peek(LitStr) {
+            return self.input.parse();
+        }
+        let message = format!("write the value in quotes: `{} = \"…\"`", self.key.name());
+        let span = if self.input.is_empty() { Span::call_site() } else { self.input.span() };
+        Err(Error::new(span, message))
+    }
 }

@@ -16,32 +16,32 @@ mod types;
 
 use proc_macro::TokenStream;
 
-/// Makes an inherent `impl` block the remote surface of a hub.
+/// Makes the methods of an inherent `impl` block callable by SignalR clients.
 ///
-/// Every `async fn` with `&self` in the block is a method that clients may call; its name to
-/// clients is in camel case. `on_connected` and `on_disconnected` answer the connection's events,
-/// `negotiate` the route of the same name. Functions without `self` are left alone. No method is
-/// rewritten.
+/// Every `async fn` with `&self` in the block is a hub method; its client name is in camel case.
+/// `on_connected` and `on_disconnected` handle the connection events, `negotiate` handles the route of
+/// the same name. Functions without `self` are not hub methods. No method is rewritten.
 ///
 /// Keys, all optional:
 ///
-/// - `name = "chat"`: the hub's name, when it is not the type's. Letters, digits, `_`, `.` and `,`.
-/// - `connection = "ChatSignalR"`: the setting that names the hub's service, when it is not
-///   `AzureSignalRConnectionString`.
-/// - `client = ChatClient`: the `#[hub_client]` trait of what the clients implement.
+/// - `name = "chat"`: the hub's name; defaults to the type's. Letters, digits, `_`, `.` and `,`.
+/// - `connection = "ChatSignalR"`: the name of the setting with the hub's connection string; defaults
+///   to `AzureSignalRConnectionString`.
+/// - `client = ChatClient`: the `#[hub_client]` trait that the clients implement.
 /// - `rename_all = "camelCase"`: how method names become client names, in serde's spellings.
-/// - `register`: linked into a program, the hub can be mounted by `HubApp::builder().discover()`. It is
-///   made by `Default`, or by the function of `register = path`. Needs the feature `discover`.
-/// - `crate = path`: where the runtime crate is, when it is not `::hub_runtime`.
+/// - `register`: `HubApp::builder().discover()` mounts the hub of any linked crate. The hub is created
+///   by `Default`, or by the function of `register = path`. Needs the feature `discover`.
+/// - `crate = path`: the path of the runtime crate; defaults to `::hub_runtime`.
 #[proc_macro_attribute]
 pub fn serverless_hub(args: TokenStream, item: TokenStream) -> TokenStream {
     hub::expand(args.into(), &item.into()).into()
 }
 
-/// Makes a trait the typed face of the clients.
+/// Makes a trait of the methods that clients implement.
 ///
-/// `async fn f(&self, …)` becomes a method that sends; with a return type it asks one connection
-/// and waits for its answer. The trait is implemented for every proxy of a hub that names it.
+/// `async fn f(&self, …)` becomes a method that sends a message; with a return type it invokes the
+/// method of one connection and waits for its result. The trait is implemented for every proxy of a
+/// hub with `client = …`.
 ///
 /// Keys, both optional: `rename_all = "camelCase"` and `crate = path`, as for `#[serverless_hub]`.
 #[proc_macro_attribute]
@@ -52,7 +52,7 @@ pub fn hub_client(args: TokenStream, item: TokenStream) -> TokenStream {
 /// Puts a filter in front of a hub method, or of all methods of a block: `#[filter(SignedIn)]`.
 ///
 /// The expression is evaluated once, when the hub is mounted. Filters stack; the block's run first,
-/// then the method's from top to bottom. On a block it stands below `#[serverless_hub]`. Anywhere
+/// then the method's from top to bottom. On a block, write it below `#[serverless_hub]`. Anywhere
 /// else it is an error.
 ///
 /// A filter cannot depend on `cfg_attr`; write two versions of the method under `#[cfg(…)]`. On a
@@ -63,11 +63,11 @@ pub fn filter(_args: TokenStream, item: TokenStream) -> TokenStream {
     misplaced::filter(&item.into()).into()
 }
 
-/// Says more about a method or a parameter.
+/// Options of a method or a parameter.
 ///
-/// - `#[hub(rename = "Send")]` on a method of a hub or a client: its name for the other side.
-/// - `#[hub(fallback)]` on one method of a hub: it answers every event that no other method does. It
-///   takes no arguments by position; `ctx.invocation()` has them, with the event's name.
+/// - `#[hub(rename = "Send")]` on a method of a hub or a client: its name on the wire.
+/// - `#[hub(fallback)]` on one method of a hub: it receives every event without a method of its own.
+///   It takes no arguments by position; `ctx.invocation()` has them, with the event's name.
 /// - `#[hub(arguments)]` on a parameter: all arguments as one value, a tuple or a list.
 /// - `#[hub(body)]` on a parameter: the whole message as one value, with the members `type`, `target`,
 ///   `arguments` and `invocationId`.

@@ -1,7 +1,7 @@
 //! `#[filter]`, `#[hub]` and `#[from_context]` where no `#[serverless_hub]` consumes them: refuse.
 //!
-//! A filter that is not consumed would be an open door, so each of them is an attribute macro of
-//! its own whose only expansion is an error beside the untouched item.
+//! An ignored filter would leave a method unguarded, so each attribute is a macro that expands to an
+//! error beside the unchanged item.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::quote;
@@ -11,8 +11,8 @@ pub(crate) fn filter(item: &TokenStream) -> TokenStream {
     if stands_above_hub(item.clone()) {
         return refuse(
             item,
-            "`#[filter]` stands above `#[serverless_hub]`, which does not see it there: without it this \
-             method would run unguarded; write it below `#[serverless_hub]`",
+            "`#[filter]` is above `#[serverless_hub]`, which does not see it there: without it this \
+             method would run unguarded; move it below `#[serverless_hub]`",
         );
     }
     refuse(

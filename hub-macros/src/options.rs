@@ -1,4 +1,4 @@
-//! What the keys in our attributes say.
+//! The values of the keys in our attributes.
 
 use proc_macro2::{Ident, TokenStream};
 use syn::{Attribute, Error, LitStr, Meta, MetaList, Path};
@@ -6,19 +6,19 @@ use syn::{Attribute, Error, LitStr, Meta, MetaList, Path};
 use crate::{
     case::RenameRule,
     errors::Sink,
-    keys::{ends, for_each_key, path_value, string_value},
+    keys::{Key, PARAM, for_each_key},
     paths::Root,
 };
 
-/// What `#[serverless_hub(…)]` and `#[hub_client(…)]` say.
+/// The keys of `#[serverless_hub(…)]` and `#[hub_client(…)]`.
 #[derive(Default)]
 pub(crate) struct Options {
     pub(crate) root: Root,
     pub(crate) rename_all: RenameRule,
     pub(crate) client: Option<Path>,
-    /// The hub's name, when it is not the type's.
+    /// The hub's name; defaults to the type's.
     pub(crate) name: Option<LitStr>,
-    /// The setting that names the hub's service.
+    /// The name of the setting with the hub's connection string.
     pub(crate) connection: Option<LitStr>,
     pub(crate) register: Option<Register>,
 }
@@ -26,27 +26,26 @@ pub(crate) struct Options {
 /// `register`, alone or with a function.
 pub(crate) struct Register {
     pub(crate) key: Ident,
-    /// Makes the hub; without it its `Default` does.
+    /// The function that makes the hub; defaults to its `Default`.
     pub(crate) make: Option<Path>,
 }
 
 impl Options {
-    /// Reads the keys; only those in `known` are allowed.
-    pub(crate) fn read(args: TokenStream, known: &[&str], sink: &Sink) -> Self {
+    /// Reads the keys of an attribute; only those in `known` are allowed.
+    pub(crate) fn read(args: TokenStream, known: &[Key], sink: &Sink) -> Self {
         let mut options = Self::default();
-        for_each_key(args, known, sink, |key, input| {
-            let ident = key;
-            let key = &*key.to_string();
-            match key {
-                "register" => {
-                    let make = if ends(input) { None } else { Some(path_value(key, input)?) };
-                    options.register = Some(Register { key: ident.clone(), make });
+        for_each_key(args, known, sink, |entry| {
+            match entry.key {
+                Key::Name => options.name = Some(entry.string()?),
+                Key::Connection => options.connection = Some(entry.string()?),
+                Key::Client => options.client = Some(entry.path()?),
+                Key::RenameAll => options.rename_all = rename_rule(&entry.string()?)?,
+                Key::Register => {
+                    let (key, make) = (entry.ident.clone(), entry.optional_path()?);
+                    options.register = Some(Register { key, make });
                 }
-                "client" => options.client = Some(path_value(key, input)?),
-                "name" => options.name = Some(string_value(key, input)?),
-                "connection" => options.connection = Some(string_value(key, input)?),
-                "crate" => options.root = Root::new(path_value(key, input)?),
-                _ => options.rename_all = rename_rule(&string_value(key, input)?)?,
+                Key::Crate => options.root = Root::new(entry.path()?),
+                Key::Rename | Key::Fallback | Key::Arguments | Key::Body => {}
             }
             Ok(())
         });
@@ -54,7 +53,7 @@ impl Options {
     }
 }
 
-/// What `#[hub(…)]` says of a method.
+/// The keys of `#[hub(…)]` on a method.
 #[derive(Default)]
 pub(crate) struct HubOptions {
     pub(crate) rename: Option<LitStr>,
@@ -63,15 +62,23 @@ pub(crate) struct HubOptions {
 }
 
 impl HubOptions {
-    /// Reads the attribute; only the keys in `known` are allowed, `rename` among them.
-    pub(crate) fn read(attrs: &[Attribute], known: &[&str], sink: &Sink) -> Self {
+    /// Reads the attribute; only the keys in `known` are allowed.
+    pub(crate) fn read(attrs: &[Attribute], known: &[Key], sink: &Sink) -> Self {
         let mut options = Self::default();
         let needed = "`#[hub]` needs a key: `#[hub(rename = \"…\")]`";
         let Some(list) = only_list(attrs, needed, sink) else { return options };
-        for_each_key(list.tokens.clone(), known, sink, |key, input| {
-            match key.to_string().as_str() {
-                "rename" => options.rename = Some(string_value(&key.to_string(), input)?),
-                _ => options.fallback = Some(key.clone()),
+        for_each_key(list.tokens.clone(), known, sink, |entry| {
+            match entry.key {
+                Key::Rename => options.rename = Some(entry.string()?),
+                Key::Fallback => options.fallback = Some(entry.ident.clone()),
+                Key::Name
+                | Key::Connection
+                | Key::Client
+                | Key::RenameAll
+                | Key::Register
+                | Key::Crate
+                | Key::Arguments
+                | Key::Body => {}
             }
             Ok(())
         });
@@ -79,17 +86,17 @@ impl HubOptions {
     }
 }
 
-/// What a parameter marked `#[hub(…)]` is given.
+/// More than one argument as one value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Whole {
-    /// All arguments as one value.
+    /// `#[hub(arguments)]`: the list of arguments.
     Arguments,
-    /// The whole message as one value.
+    /// `#[hub(body)]`: the message.
     Body,
 }
 
 impl Whole {
-    /// What the table calls the parameter.
+    /// The name of the parameter in the table.
     pub(crate) fn row_name(self) -> &'static str {
         match self {
             Self::Arguments => "...arguments",
@@ -98,24 +105,23 @@ impl Whole {
     }
 }
 
-/// What `#[hub(…)]` says of a parameter.
+/// Reads `#[hub(…)]` on a parameter.
 pub(crate) fn whole(attrs: &[Attribute], sink: &Sink) -> Option<Whole> {
     let mut whole = None;
-    let needed =
-        "`#[hub]` on a parameter says what it is given: `#[hub(arguments)]` or `#[hub(body)]`";
+    let needed = "`#[hub]` on a parameter needs a key: `#[hub(arguments)]` or `#[hub(body)]`";
     let list = only_list(attrs, needed, sink)?;
-    for_each_key(list.tokens.clone(), &["arguments", "body"], sink, |key, _| {
+    for_each_key(list.tokens.clone(), PARAM, sink, |entry| {
         if whole.is_some() {
-            let message = "the body holds the arguments too; keep one of the two";
-            return Err(Error::new_spanned(key, message));
+            let message = "the body contains the arguments; keep one of the two keys";
+            return Err(Error::new_spanned(entry.ident, message));
         }
-        whole = Some(if key == "body" { Whole::Body } else { Whole::Arguments });
+        whole = Some(if entry.key == Key::Body { Whole::Body } else { Whole::Arguments });
         Ok(())
     });
     whole
 }
 
-/// The one list among these attributes; more than one, and none with nothing in it, is a mistake.
+/// The list of the only attribute. More than one attribute, or an empty one, is reported.
 fn only_list<'a>(attrs: &'a [Attribute], needed: &str, sink: &Sink) -> Option<&'a MetaList> {
     for again in attrs.iter().skip(1) {
         sink.report(again, "`#[hub]` is given twice; remove this one");

@@ -4,8 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
 use syn::Path;
 
-/// The path of the crate that the expansion names, `::hub_runtime` unless `crate = …` says
-/// otherwise.
+/// The path of the runtime crate in expansions: `crate = …`, defaults to `::hub_runtime`.
 #[derive(Default)]
 pub(crate) struct Root(Option<Path>);
 
@@ -32,8 +31,7 @@ impl Root {
     /// Whether `path` is the attribute `name` of this crate: alone, or written with the crate's
     /// path.
     ///
-    /// Any other spelling stays where it is and expands to the attribute macro itself, which
-    /// refuses.
+    /// Any other spelling stays in place and expands to the attribute macro itself, which is an error.
     pub(crate) fn is_own(&self, path: &Path, name: &str) -> bool {
         if path.is_ident(name) {
             return true;
@@ -53,8 +51,8 @@ fn spelling(path: &Path) -> String {
     text.trim_start_matches("::").to_owned()
 }
 
-/// The place of generated code that the compiler may object to: what the user wrote, while lints
-/// still see that nobody wrote this.
+/// The span for generated code that may fail to compile: the location of the user's code, with the
+/// hygiene of generated code, so that lints skip it.
 pub(crate) fn at(span: Span) -> Span {
     span.resolved_at(Span::mixed_site())
 }

@@ -1,4 +1,4 @@
-//! Expansions as a person reads them.
+//! Formatted expansions for tests.
 
 use proc_macro2::TokenStream;
 

@@ -1,4 +1,4 @@
-//! Questions about types that the signature of a method answers before the compiler can.
+//! Syntactic checks of the types in a method signature.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use syn::{
     TypeReference, ext::IdentExt,
 };
 
-/// Types that are certainly data, so that a reference to one is no context.
+/// Names of data types: a reference to one of them is not the context.
 const DATA: [&str; 29] = [
     "bool", "char", "str", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64",
     "i128", "isize", "f32", "f64", "String", "Vec", "Option", "Box", "Cow", "HashMap", "HashSet",
@@ -37,10 +37,9 @@ pub(crate) fn is_self(ty: &Type) -> bool {
     matches!(ungrouped(ty), Type::Path(path) if path.qself.is_none() && path.path.is_ident("Self"))
 }
 
-/// Whether a first parameter of this type is the context: any reference, unless it is plainly to
-/// data.
+/// Whether a first parameter of this type is the context: any reference, except to a type in [`DATA`].
 ///
-/// The name is not looked at, so that aliases work; the compiler checks the type.
+/// Other names are not checked, so that aliases of `Context` work; the compiler checks the type.
 pub(crate) fn may_be_context(ty: &Type) -> bool {
     let Type::Reference(reference) = ungrouped(ty) else {
         return false;
@@ -82,7 +81,7 @@ pub(crate) fn owned_advice(reference: &TypeReference) -> String {
     }
 }
 
-/// The names of a method's own lifetimes, which mean nothing outside it.
+/// The names of a method's own lifetimes, which do not exist outside of it.
 pub(crate) fn lifetimes(generics: &Generics) -> HashSet<String> {
     let params = generics.params.iter().filter_map(|param| match param {
         GenericParam::Lifetime(param) => Some(param.lifetime.ident.to_string()),
@@ -91,7 +90,7 @@ pub(crate) fn lifetimes(generics: &Generics) -> HashSet<String> {
     params.collect()
 }
 
-/// The same type with these lifetimes left to inference.
+/// The same type with these lifetimes replaced by `'_`.
 pub(crate) fn without_lifetimes(ty: TokenStream, lifetimes: &HashSet<String>) -> TokenStream {
     if lifetimes.is_empty() {
         return ty;
@@ -119,7 +118,7 @@ pub(crate) fn without_lifetimes(ty: TokenStream, lifetimes: &HashSet<String>) ->
         .collect()
 }
 
-/// The types directly inside a type, save those of functions, which hold no values.
+/// The types directly inside a type, without those of functions.
 fn children(ty: &Type) -> Vec<&Type> {
     match ty {
         Type::Array(array) => vec![&array.elem],
@@ -151,7 +150,7 @@ fn type_argument(argument: &GenericArgument) -> Option<&Type> {
     }
 }
 
-/// A type as a person writes it.
+/// A type in conventional formatting.
 fn spelling(ty: &Type) -> String {
     let mut text = ty.to_token_stream().to_string();
     for (spaced, tight) in [(" :: ", "::"), (" < ", "<"), (" >", ">"), (" ,", ",")] {

@@ -1,4 +1,4 @@
-//! From the model to the trait and its implementation for proxies.
+//! Generates the trait and its implementation for proxies from the model.
 //!
 //! Arguments are serialised before the future is returned, so borrowed ones do not outlive the
 //! call.
@@ -71,7 +71,7 @@ fn row(call: &CallDef) -> TokenStream {
     }
 }
 
-/// The trait's method: the same name and arguments, and a named future that sends or asks.
+/// The trait's method: the same name and arguments, with a named future as the return type.
 fn declaration(call: &CallDef, root: &Root) -> TokenStream {
     let CallDef { sig, attrs, answer, sound, .. } = call;
     let private = root.private_at(Span::mixed_site());
@@ -98,11 +98,11 @@ fn declaration(call: &CallDef, root: &Root) -> TokenStream {
     if *sound {
         return quote!(#(#attrs)* #declared;);
     }
-    // No proxy implements what is beside a mistake; the body keeps callers from a second error.
+    // No proxy implements a method with an error; the body spares its callers a second error.
     quote!(#(#attrs)* #[allow(unused_variables, clippy::empty_loop)] #declared { loop {} })
 }
 
-/// The proxy's method. Its receiver is written anew, since `self` is hygienic.
+/// The proxy's method. Its receiver is generated again, because `self` is hygienic.
 fn implementation(call: &CallDef) -> TokenStream {
     let CallDef { sig, name, conditions, answer, .. } = call;
     let site = Span::mixed_site();
@@ -140,8 +140,8 @@ fn implementation(call: &CallDef) -> TokenStream {
     }
 }
 
-/// Serialises one argument. The type is written out, so that the compiler points at it when serde
-/// does not know it. A reference is passed on as it is: `&str` is serialised, and not `&&str`.
+/// Serialises one argument. The type is written out, so that the compiler points at it when it does
+/// not implement `Serialize`. A reference is passed on: `&str` is serialised, and not `&&str`.
 fn push(index: usize, ty: &Type, arguments: &Ident) -> TokenStream {
     let value = local(&format!("arg{index}"));
     match types::ungrouped(ty) {

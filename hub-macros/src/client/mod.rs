@@ -10,25 +10,24 @@ use syn::{Error, ItemTrait, parse2};
 
 use crate::errors::collect;
 
-/// The trait of what clients implement, its implementation for proxies, and any mistakes.
+/// The client trait, its implementation for proxies, and the errors.
 ///
-/// Beside mistakes the trait keeps all its methods, so that no call of one is a second error.
+/// The trait keeps methods with an error, so that their calls are not reported too.
 pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> TokenStream {
     let definition = match parse2::<ItemTrait>(item.clone()) {
         Ok(definition) => definition,
         Err(error) => return refuse(item, &error),
     };
-    let (client, mistakes) = collect(|sink| {
+    let (client, errors) = collect(|sink| {
         let client = parse::definition(args, definition, sink);
         client.check(sink);
         client
     });
     let generated = expand::client(&client);
-    let mistakes = mistakes.into_tokens();
-    quote!(#generated #mistakes)
+    quote!(#generated #errors)
 }
 
-/// What is not a trait stays as it is, beside the error.
+/// Leaves an item that is not a trait as it is, beside the error.
 fn refuse(item: &TokenStream, error: &Error) -> TokenStream {
     let message = format!("`#[hub_client]` goes on a trait: `trait ChatClient {{ … }}` ({error})");
     let error = Error::new(proc_macro2::Span::call_site(), message).into_compile_error();

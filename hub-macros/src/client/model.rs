@@ -1,4 +1,4 @@
-//! A client trait as plain data, and the check that looks at more than one method.
+//! The model of a client trait, and the check across its methods.
 
 use proc_macro2::{Ident, TokenStream};
 use syn::{Attribute, ItemTrait, Signature, Type};
@@ -22,24 +22,24 @@ pub(crate) struct CallDef {
     /// The attributes that are not ours.
     pub(crate) attrs: Vec<Attribute>,
     pub(crate) arguments: Vec<ArgumentDef>,
-    /// What the client answers; `None` when nothing is waited for.
+    /// The type of the client result; `None` for a send.
     pub(crate) answer: Option<Type>,
     /// `#[cfg(…)]`, to be copied to the implementation.
     pub(crate) conditions: Vec<TokenStream>,
-    /// Whether a proxy can implement the method; not so beside a mistake.
+    /// Whether a proxy can implement the method: `false` beside an error.
     pub(crate) sound: bool,
 }
 
 /// One argument of a client method.
 pub(crate) struct ArgumentDef {
-    /// For the contract; what is no plain name is `argument`.
+    /// For the contract; `argument` for a pattern.
     pub(crate) name: String,
     pub(crate) ty: Type,
     pub(crate) conditions: Vec<TokenStream>,
 }
 
 impl ClientDef {
-    /// Reports what is wrong between methods.
+    /// Reports conflicts between methods.
     pub(crate) fn check(&self, sink: &Sink) {
         let named: Vec<_> = self.calls.iter().map(|call| (&call.sig.ident, &*call.name)).collect();
         for (index, (second, name)) in named.iter().enumerate() {
@@ -48,7 +48,7 @@ impl ClientDef {
             else {
                 continue;
             };
-            // Twice the same Rust name is rustc's to refuse, or two conditions exclude each other.
+            // rustc reports a duplicate Rust name, unless `cfg` conditions exclude one of the two.
             if first == second {
                 continue;
             }
@@ -59,14 +59,14 @@ impl ClientDef {
     }
 }
 
-/// The clients of every language compare names ignoring ASCII case, but not `_`.
+/// The SignalR clients compare method names ignoring ASCII case, but not ignoring `_`.
 fn same_to_clients(left: &str, right: &str) -> bool {
     left.eq_ignore_ascii_case(right)
 }
 
 fn both_called(first: &Ident, second: &Ident, name: &str) -> String {
     format!(
-        "`{first}` and `{second}` are both called `{}` at the client; give one another name: \
+        "`{first}` and `{second}` both have the client name `{}`; rename one: \
          `#[hub(rename = \"…\")]`",
         name.to_ascii_lowercase(),
     )

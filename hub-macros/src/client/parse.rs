@@ -1,4 +1,4 @@
-//! From the trait to the model. Takes our attributes out of the trait and reports each mistake.
+//! Parses the trait into the model, removes our attributes from it and reports each error.
 
 use proc_macro2::TokenStream;
 use syn::{
@@ -10,14 +10,13 @@ use super::model::{ArgumentDef, CallDef, ClientDef};
 use crate::{
     attr,
     errors::Sink,
+    keys,
     options::{HubOptions, Options},
     types,
 };
 
-const KEYS: [&str; 2] = ["rename_all", "crate"];
-
 pub(crate) fn definition(args: TokenStream, mut header: ItemTrait, sink: &Sink) -> ClientDef {
-    let options = Options::read(args, &KEYS, sink);
+    let options = Options::read(args, keys::CLIENT, sink);
     let reader = Reader { options: &options, sink };
     reader.header(&mut header);
     let items = std::mem::take(&mut header.items);
@@ -33,28 +32,25 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn header(&self, header: &mut ItemTrait) {
         for again in attr::take(&mut header.attrs, "hub_client", &self.options.root) {
-            self.sink.report(again, "`#[hub_client]` is given twice; remove this one");
+            self.sink.report(again, "duplicate `#[hub_client]`; remove this one");
         }
         self.refuse_own(&mut header.attrs, "it belongs to hubs and their methods");
         if !header.generics.params.is_empty() || header.generics.where_clause.is_some() {
-            let message = "one client trait describes one kind of client, so it is not generic; name the types";
+            let message = "client traits cannot be generic; use concrete types";
             self.sink.report(&header.generics, message);
             header.generics = syn::Generics::default();
         }
         if !header.supertraits.is_empty() {
-            let message = "a client trait stands alone; write all methods in one trait";
+            let message = "client traits cannot have supertraits; write all methods in one trait";
             self.sink.report(&header.supertraits, message);
             header.supertraits.clear();
             header.colon_token = None;
         }
         if let Some(unsafety) = header.unsafety.take() {
-            self.sink.report(
-                unsafety,
-                "a client trait promises nothing to the compiler; remove `unsafe`",
-            );
+            self.sink.report(unsafety, "client traits cannot be `unsafe`; remove it");
         }
         if let Some(auto) = header.modifiers.auto_token.take() {
-            self.sink.report(auto, "a client trait has methods; remove `auto`");
+            self.sink.report(auto, "client traits cannot be `auto`; remove it");
         }
     }
 
@@ -67,12 +63,12 @@ impl Reader<'_> {
             TraitItem::Fn(function) => return Some(self.call(function)),
             TraitItem::Macro(item) => self.sink.report(
                 item.mac,
-                "methods made by a macro call are invisible to `#[hub_client]`; let the macro produce the \
+                "`#[hub_client]` cannot see methods that a macro call generates; let the macro generate the \
                  whole trait",
             ),
             other => self.sink.report(
                 other,
-                "a client trait holds only methods; move this out of the trait",
+                "client traits contain only methods; move this item out of the trait",
             ),
         }
         None
@@ -82,8 +78,8 @@ impl Reader<'_> {
         let TraitItemFn { mut attrs, mut sig, default, .. } = function;
         attr::refuse_conditional(&mut attrs, self.sink);
         let hub_attrs = attr::take(&mut attrs, "hub", &self.options.root);
-        self.refuse_own(&mut attrs, "clients are not guarded, and get only arguments");
-        let rename = HubOptions::read(&hub_attrs, &["rename"], self.sink).rename;
+        self.refuse_own(&mut attrs, "client methods have no filters and no injected values");
+        let rename = HubOptions::read(&hub_attrs, keys::CLIENT_METHOD, self.sink).rename;
         let name =
             attr::client_name(&sig.ident, rename.as_ref(), self.options.rename_all, self.sink);
         if let Some(body) = default {
@@ -97,7 +93,7 @@ impl Reader<'_> {
         CallDef { sig, name, attrs, arguments, answer, conditions, sound }
     }
 
-    /// An inherent method of the proxy would win over a trait's method of the same name.
+    /// Reports names that inherent methods of the proxy shadow.
     fn not_shadowed(&self, sig: &Signature) {
         let name = sig.ident.unraw().to_string();
         if name == "send" || name == "invoke" {
@@ -109,7 +105,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Reports what a proxy could not implement.
+    /// Reports signatures that a proxy cannot implement.
     fn is_sound(&self, sig: &Signature) -> bool {
         let mut sound = true;
         let mut refuse = |error: syn::Error| {
@@ -123,21 +119,21 @@ impl Reader<'_> {
         match sig.receiver() {
             Some(receiver) if is_shared(receiver) => {}
             Some(receiver) => {
-                let message = "sending needs no more than `&self`; write `&self`";
+                let message = "client methods take `&self`; write `&self`";
                 refuse(syn::Error::new_spanned(receiver, message));
             }
             None => {
-                let message = "a client method is called on clients; add `&self`";
+                let message = "client methods take `&self`; add it";
                 refuse(syn::Error::new_spanned(&sig.ident, message));
             }
         }
         if let Safety::Unsafe(token) = &sig.safety {
-            refuse(syn::Error::new_spanned(token, "sending is safe; remove `unsafe`"));
+            refuse(syn::Error::new_spanned(token, "client methods cannot be `unsafe`; remove it"));
         }
         if let Some(abi) = &sig.abi {
             refuse(syn::Error::new_spanned(
                 abi,
-                "client methods are called by Rust; remove `extern`",
+                "client methods use the Rust ABI; remove `extern`",
             ));
         }
         if let Some(variadic) = &sig.variadic {
@@ -146,12 +142,11 @@ impl Reader<'_> {
         }
         let generic = |param: &&GenericParam| !matches!(param, GenericParam::Lifetime(_));
         for param in sig.generics.params.iter().filter(generic) {
-            let message =
-                "a client method sends one kind of message, so it is not generic; name the type";
+            let message = "client methods cannot be generic; use a concrete type";
             refuse(syn::Error::new_spanned(param, message));
         }
         if let Some(conditions) = &sig.generics.where_clause {
-            let message = "a client method has no conditions; remove the `where` clause";
+            let message = "client methods cannot have bounds; remove the `where` clause";
             refuse(syn::Error::new_spanned(conditions, message));
         }
         for input in &sig.inputs {
@@ -159,7 +154,7 @@ impl Reader<'_> {
                 && let Some(opaque) = types::opaque(&input.ty)
             {
                 let message =
-                    "a client method sends one kind of message; name the type instead of `impl`";
+                    "client methods cannot be generic; use a concrete type instead of `impl Trait`";
                 refuse(syn::Error::new_spanned(opaque, message));
             }
         }
@@ -170,7 +165,7 @@ impl Reader<'_> {
         let mut arguments = Vec::new();
         for input in &mut sig.inputs {
             let FnArg::Typed(input) = input else { continue };
-            self.refuse_own(&mut input.attrs, "it works on hub methods");
+            self.refuse_own(&mut input.attrs, "it belongs on hub methods");
             let name = match &*input.pat {
                 Pat::Ident(pat) => pat.ident.unraw().to_string().trim_start_matches('_').to_owned(),
                 _ => String::new(),
@@ -184,18 +179,18 @@ impl Reader<'_> {
         arguments
     }
 
-    /// Reports an answer that no client could give.
+    /// Reports result types that a client cannot return.
     fn can_be_answered(&self, answer: Option<&Type>) -> bool {
         let Some(ty) = answer else { return true };
         let mut sound = true;
         if let Some(reference) = types::reference(ty) {
             let message =
-                "a client's answer is owned; write an owned type, such as `String` for `&str`";
+                "a client result is owned; write an owned type, such as `String` for `&str`";
             self.sink.report(reference, message);
             sound = false;
         }
         if types::last_ident(ty).is_some_and(|ident| ident == "Result" || ident == "HubResult") {
-            let message = "awaiting a client result gives a `Result` already; write only the type of the answer";
+            let message = "awaiting a client result returns a `Result` already; write only the type of the value";
             self.sink.report(ty, message);
             sound = false;
         }
@@ -203,7 +198,7 @@ impl Reader<'_> {
     }
 }
 
-/// What the client answers; nothing and `()` mean that it is not asked.
+/// The type of the client result; `None` for no return type and for `()`.
 fn answer(sig: &Signature) -> Option<Type> {
     let ReturnType::Type(_, ty) = &sig.output else { return None };
     match types::ungrouped(ty) {

@@ -1,11 +1,11 @@
-//! From the model to the table.
+//! Generates the table from the model.
 //!
 //! Every token that can fail a bound carries the span of what the user wrote, so that the
 //! compiler's message stands there. Locals come from [`local`], so that no user code can see them.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote_spanned};
-use syn::{Expr, ext::IdentExt, spanned::Spanned};
+use syn::{Expr, spanned::Spanned};
 
 use super::model::{Category, HubDef, MethodDef, NegotiateDef, ParamDef, Reply, Source};
 use crate::{
@@ -13,64 +13,46 @@ use crate::{
     paths::{at, local, local_at, plain_local},
 };
 
-/// What differs between a table and an empty one.
-pub(crate) struct Parts {
-    pub(crate) methods: TokenStream,
-    pub(crate) negotiate: TokenStream,
-    pub(crate) filters: TokenStream,
-    pub(crate) attributes: Option<TokenStream>,
-    pub(crate) imports: Option<TokenStream>,
-    pub(crate) registration: Option<TokenStream>,
-}
-
-/// The `Hub` implementation of a block without mistakes.
+/// The `Hub` implementation of a block. Methods and filters with an error are left out.
 pub(crate) fn table(hub: &HubDef) -> TokenStream {
     let site = Span::mixed_site();
-    let methods = hub.methods.iter().map(method);
-    let deprecated = hub.methods.iter().any(|method| method.deprecated);
-    let injects = hub.methods.iter().any(MethodDef::injects);
-    let parts = Parts {
-        methods: quote_spanned!(site=> #(#methods,)*),
-        negotiate: negotiate(&hub.negotiators),
-        filters: filters(&hub.filters),
-        // The warning belongs to who calls a deprecated method, not to the table.
-        attributes: deprecated.then(|| quote_spanned!(site=> #[allow(deprecated)])),
-        imports: injects
-            .then(|| quote_spanned!(site=> use __hub::FromContext as __HubFromContext;)),
-        registration: registration(hub),
-    };
-    implementation(hub, &parts)
-}
-
-pub(crate) fn implementation(hub: &HubDef, parts: &Parts) -> TokenStream {
     let HubDef { name, self_ty, .. } = hub;
+    let sound = || hub.methods.iter().filter(|method| method.sound);
+    let methods = sound().map(method);
+    // The deprecation warning belongs to the callers of the method, not to the table.
+    let allow = sound()
+        .any(|method| method.deprecated)
+        .then(|| quote_spanned!(site=> #[allow(deprecated)]));
+    let imports = sound()
+        .any(MethodDef::injects)
+        .then(|| quote_spanned!(site=> use __hub::FromContext as __HubFromContext;));
     let docs = (!hub.docs.is_empty()).then(|| {
         let docs = &hub.docs;
-        quote_spanned!(Span::mixed_site()=> const DOCS: &'static ::core::primitive::str = #docs;)
+        quote_spanned!(site=> const DOCS: &'static ::core::primitive::str = #docs;)
     });
-    let Parts { methods, negotiate, filters, attributes, imports, registration } = parts;
-    let alias = hub.root.alias();
-    let (generics, _, conditions) = hub.generics.split_for_impl();
-    let connection = hub.connection.as_ref().map(|name| {
-        quote_spanned!(Span::mixed_site()=>
-            const CONNECTION: &'static ::core::primitive::str = #name;)
-    });
+    let connection = hub.connection.as_ref().map(
+        |name| quote_spanned!(site=> const CONNECTION: &'static ::core::primitive::str = #name;),
+    );
     let client = match &hub.client {
         Some(path) => quote_spanned!(path.span()=> dyn #path),
-        None => quote_spanned!(Span::mixed_site()=> __hub::Untyped),
+        None => quote_spanned!(site=> __hub::Untyped),
     };
-    quote_spanned! {Span::mixed_site()=>
+    let alias = hub.root.alias();
+    let (generics, _, conditions) = hub.generics.split_for_impl();
+    let (negotiate, filters) = (negotiate(&hub.negotiators), filters(&hub.filters));
+    let registration = registration(hub);
+    quote_spanned! {site=>
         const _: () = {
             #alias
             #imports
             #[automatically_derived]
-            #attributes
+            #allow
             impl #generics __hub::Hub for #self_ty #conditions {
                 const NAME: &'static ::core::primitive::str = #name;
                 #connection
                 type Client = #client;
                 #docs
-                const METHODS: &'static [__hub::Method<Self>] = &[#methods];
+                const METHODS: &'static [__hub::Method<Self>] = &[#(#methods,)*];
                 const NEGOTIATE: __hub::Option<__hub::Negotiator<Self>> = #negotiate;
                 fn filters() -> __hub::Filters {
                     #filters
@@ -87,7 +69,7 @@ fn registration(hub: &HubDef) -> Option<TokenStream> {
     let self_ty = &hub.self_ty;
     let make = match &register.make {
         Some(path) => match path.segments.iter().collect::<Vec<_>>()[..] {
-            // The entry stands outside of the block, where `Self` means nothing.
+            // The entry is outside of the `impl` block, where `Self` does not resolve.
             [first, ref rest @ ..] if first.ident == "Self" && !rest.is_empty() => {
                 quote_spanned!(path.span()=> <#self_ty>::#(#rest)::*)
             }
@@ -104,7 +86,6 @@ fn registration(hub: &HubDef) -> Option<TokenStream> {
 /// One row of the table.
 fn method(method: &MethodDef) -> TokenStream {
     let MethodDef { name, conditions, .. } = method;
-    let rust_name = method.ident.unraw().to_string();
     let category = match method.category {
         Category::Message => format_ident!("Message"),
         Category::Connected => format_ident!("Connected"),
@@ -132,7 +113,6 @@ fn method(method: &MethodDef) -> TokenStream {
         #(#conditions)*
         __hub::Method {
             name: #name,
-            rust_name: #rust_name,
             category: __hub::Category::#category,
             fallback: #fallback,
             params: &[#(#names),*],
@@ -144,7 +124,7 @@ fn method(method: &MethodDef) -> TokenStream {
     }
 }
 
-/// Binds what is injected, then the client's arguments, then calls and encodes.
+/// Binds injected values, then the client's arguments, then calls and encodes the result.
 fn call(method: &MethodDef) -> TokenStream {
     let (context, args) = (context(method), arguments(method));
     let finish =
@@ -193,7 +173,7 @@ fn shape(method: &MethodDef) -> TokenStream {
     quote_spanned!(site=> __hub::shape!(hub [#(#types)*] -> #result))
 }
 
-/// What is left of the arguments; the name says so when nobody looks.
+/// The remaining arguments; `_args` where they are not used.
 fn arguments(method: &MethodDef) -> Ident {
     if method.takes_all() {
         return format_ident!("_args", span = Span::mixed_site());
@@ -201,7 +181,7 @@ fn arguments(method: &MethodDef) -> Ident {
     local("args")
 }
 
-/// The call's context. A parameter for it gives its place, so that a wrong type is reported there.
+/// The call's context, with the span of its parameter, so that a wrong type is reported there.
 fn context(method: &MethodDef) -> Ident {
     let param = method.params.iter().find(|param| param.source == Source::Context);
     match param {
@@ -219,8 +199,8 @@ fn binding(index: usize, param: &ParamDef, context: &Ident) -> TokenStream {
         // The type is written out so that the compiler points at it when it is not this hub's
         // context.
         Source::Context => quote_spanned!(site=> #(#conditions)* let #target: #ty = #context;),
-        // The whole expression stands at the type, so that the compiler sees one mistake and not
-        // two. A path of one segment is nothing that a lint would shorten.
+        // The whole expression has the span of the type, so that the compiler reports one error and not
+        // two. Lints do not shorten a path of one segment.
         Source::Call => {
             let made = quote_spanned! {ty.span()=>
                 <#ty as __HubFromContext>::from_context(#context.invocation()).await?
@@ -263,7 +243,7 @@ fn negotiate(negotiators: &[NegotiateDef]) -> TokenStream {
     match negotiators {
         [] => quote_spanned!(site=> __hub::None),
         [only] if only.conditions.is_empty() => negotiator(only),
-        // Whichever the conditions leave, else none.
+        // The first one whose condition is true, or none.
         several => {
             let rows = several.iter().map(|def| {
                 let conditions = &def.conditions;

@@ -1,6 +1,5 @@
 //! `#[serverless_hub]`: parse, check, expand, in that order.
 
-mod dummy;
 mod expand;
 mod model;
 mod params;
@@ -12,25 +11,25 @@ use syn::{Error, ItemImpl, parse2};
 
 use crate::errors::collect;
 
-/// The user's block without our attributes, and beside it the table, or an empty one and the
-/// mistakes.
+/// The user's block without our attributes, the table of its methods, and the errors.
+///
+/// The table is emitted beside errors too, without the methods that have one, so that the rest of the
+/// program does not report that the type is not a hub.
 pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> TokenStream {
     let mut block = match parse2::<ItemImpl>(item.clone()) {
         Ok(block) => block,
         Err(error) => return refuse(item, &error),
     };
-    let (hub, mistakes) = collect(|sink| {
+    let (hub, errors) = collect(|sink| {
         let hub = parse::block(args, &mut block, sink)?;
         hub.check(sink);
         Some(hub)
     });
-    let table = if mistakes.is_empty() { expand::table } else { dummy::table };
-    let generated = hub.as_ref().map(table);
-    let mistakes = mistakes.into_tokens();
-    quote!(#block #generated #mistakes)
+    let table = hub.as_ref().map(expand::table);
+    quote!(#block #table #errors)
 }
 
-/// What is not an `impl` block stays as it is, beside the error.
+/// Leaves an item that is not an `impl` block as it is, beside the error.
 fn refuse(item: &TokenStream, error: &Error) -> TokenStream {
     let message =
         format!("`#[serverless_hub]` goes on the hub's block: `impl Chat {{ … }}` ({error})");

@@ -1,4 +1,4 @@
-//! A hub as plain data, and the checks that look at more than one method.
+//! The model of a hub, and the checks across its methods.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use syn::{Expr, Generics, LitStr, Path, Type};
@@ -13,7 +13,7 @@ use crate::{
 /// An annotated `impl` block.
 pub(crate) struct HubDef {
     pub(crate) root: Root,
-    /// The hub's name: what the block says, else the type's.
+    /// The hub's name; defaults to the type's.
     pub(crate) name: String,
     pub(crate) generics: Generics,
     pub(crate) self_ty: Type,
@@ -21,7 +21,7 @@ pub(crate) struct HubDef {
     pub(crate) docs: String,
     /// Whether and how the hub registers.
     pub(crate) register: Option<Register>,
-    /// The setting that names the hub's service, if the block names one.
+    /// The name of the setting with the hub's connection string, if the block gives one.
     pub(crate) connection: Option<LitStr>,
     /// The client trait, if the block names one.
     pub(crate) client: Option<Path>,
@@ -39,7 +39,7 @@ pub(crate) struct MethodDef {
     pub(crate) name: String,
     pub(crate) docs: String,
     pub(crate) category: Category,
-    /// Whether it answers what no other method does.
+    /// Whether it receives the events without a method of their own.
     pub(crate) fallback: bool,
     pub(crate) params: Vec<ParamDef>,
     /// The method's own filters, outer first.
@@ -48,6 +48,8 @@ pub(crate) struct MethodDef {
     /// `#[cfg(…)]`, to be copied to the row.
     pub(crate) conditions: Vec<TokenStream>,
     pub(crate) deprecated: bool,
+    /// Whether the method has no error and thus a row in the table.
+    pub(crate) sound: bool,
 }
 
 impl MethodDef {
@@ -56,7 +58,7 @@ impl MethodDef {
         self.params.iter().any(|param| param.source == Source::Call)
     }
 
-    /// Whether a parameter takes all arguments, so that none is left over.
+    /// Whether a parameter takes all arguments, so that the number of arguments is not checked.
     pub(crate) fn takes_all(&self) -> bool {
         self.fallback || self.params.iter().any(|param| matches!(param.source, Source::Whole(_)))
     }
@@ -73,7 +75,7 @@ pub(crate) struct NegotiateDef {
 /// One parameter after the receiver.
 pub(crate) struct ParamDef {
     pub(crate) source: Source,
-    /// The type as written, save that the method's own lifetimes are left to inference.
+    /// The type as written, with the method's own lifetimes replaced by `'_`.
     pub(crate) ty: TokenStream,
     /// Where the compiler reports a value of the wrong type.
     pub(crate) span: Span,
@@ -93,7 +95,7 @@ pub(crate) enum Source {
     Whole(Whole),
 }
 
-/// What a method says it returns.
+/// The return type of a method.
 pub(crate) enum Reply {
     /// No `->`.
     Nothing,
@@ -103,7 +105,7 @@ pub(crate) enum Reply {
     Opaque(Span),
 }
 
-/// What calls a method.
+/// The kind of event that calls a method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Category {
     Message,
@@ -111,7 +113,7 @@ pub(crate) enum Category {
     Disconnected,
 }
 
-/// What the name of a method decides.
+/// The role of a method, determined by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     Event(Category),
@@ -135,7 +137,7 @@ impl Role {
 }
 
 impl HubDef {
-    /// Reports what is wrong between methods.
+    /// Reports conflicts between methods.
     pub(crate) fn check(&self, sink: &Sink) {
         let named = |method: &&MethodDef| method.category == Category::Message && !method.fallback;
         let messages: Vec<_> = self.methods.iter().filter(named).collect();
@@ -144,12 +146,12 @@ impl HubDef {
             let (Some(first), Some(second)) = (messages.get(first), messages.get(second)) else {
                 continue;
             };
-            // Twice the same Rust name is rustc's to refuse, or two conditions exclude each other.
+            // rustc reports a duplicate Rust name, unless `cfg` conditions exclude one of the two.
             if first.ident == second.ident {
                 continue;
             }
             let message = format!(
-                "`{}` and `{}` are both called `{}` by clients; give one another name: \
+                "`{}` and `{}` both have the client name `{}`; rename one: \
                  `#[hub(rename = \"…\")]`",
                 first.ident,
                 second.ident,
@@ -165,17 +167,15 @@ impl HubDef {
         let mut fallbacks = self.methods.iter().filter(|method| method.fallback);
         let Some(first) = fallbacks.next() else { return };
         for second in fallbacks.filter(|second| second.ident != first.ident) {
-            let message = format!(
-                "`{}` answers every other event already; a hub has one fallback",
-                first.ident
-            );
+            let message =
+                format!("`{}` is the fallback already; a hub has at most one", first.ident);
             sink.report(&second.ident, message);
         }
     }
 }
 
-/// The pairs of names that clients could not tell apart: each later name with the first of its
-/// kind. A name of which nothing is left has been refused for that.
+/// The pairs of names with the same matching form: each later name with the first one. Names with an
+/// empty form are reported elsewhere.
 fn collisions(names: &[&str]) -> Vec<(usize, usize)> {
     let forms: Vec<_> = names.iter().map(|name| matching_form(name)).collect();
     let first = |form: &String| forms.iter().position(|other| other == form);

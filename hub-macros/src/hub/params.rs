@@ -1,4 +1,4 @@
-//! Parameters of hub methods: who gives each value, and what cannot be given.
+//! Parameters of hub methods: the source of each value, and the parameters that are refused.
 
 use quote::ToTokens;
 use syn::{Attribute, FnArg, Pat, PatType, Signature, Type, ext::IdentExt, spanned::Spanned};
@@ -26,7 +26,7 @@ impl Reader<'_> {
             let whole = options::whole(&wholes, self.sink);
             self.refuse_own(&mut input.attrs, "it works on a method");
             for again in marks.iter().skip(1) {
-                self.sink.report(again, "`#[from_context]` is given twice; remove this one");
+                self.sink.report(again, "duplicate `#[from_context]`; remove this one");
             }
             let source = match marks.first() {
                 _ if index == 1 && types::may_be_context(&input.ty) => {
@@ -51,28 +51,26 @@ impl Reader<'_> {
             if params.last().is_some_and(|param| matches!(param.source, Source::Client { .. })) {
                 self.connection_argument(input, category, &params);
                 if fallback {
-                    let message = "a fallback answers events of any form, so it takes no arguments by position; \
-                                   take `#[hub(arguments)]` or look at `ctx.invocation()`";
+                    let message = "a fallback takes no arguments by position, because its events differ in them; take \
+                                   `#[hub(arguments)]` or use `ctx.invocation()`";
                     self.sink.report(&*input, message);
                 }
             }
             if category != Category::Message && !wholes.is_empty() {
-                self.sink.report(
-                    &*input,
-                    "a connection's events carry no message; remove this parameter",
-                );
+                self.sink
+                    .report(&*input, "connection events have no message; remove this parameter");
             }
         }
         self.not_taken_twice(sig, &params, fallback);
         params
     }
 
-    /// Who takes everything leaves nothing.
+    /// Reports arguments that two parameters would take.
     fn not_taken_twice(&self, sig: &Signature, params: &[ParamDef], fallback: bool) {
         let inputs = || sig.inputs.iter().skip(1).zip(params);
         let wholes = inputs().filter(|(_, param)| matches!(param.source, Source::Whole(_)));
         for (input, _) in wholes.clone().skip(1) {
-            self.sink.report(input, "everything is taken already; keep one of the two");
+            self.sink.report(input, "another parameter takes all arguments; keep one of the two");
         }
         if wholes.count() == 0 || fallback {
             return;
@@ -90,7 +88,7 @@ impl Reader<'_> {
         if let Some(opaque) = types::opaque(&input.ty) {
             self.sink.report(
                 opaque,
-                "the type decides how the value is bound; name it instead of `impl`",
+                "the type determines how the value is bound; write it instead of `impl Trait`",
             );
         }
         Source::Whole(whole)
@@ -112,8 +110,10 @@ impl Reader<'_> {
             self.sink.report(reference, "injected values are owned; write the type without `&`");
         }
         if let Some(opaque) = types::opaque(&input.ty) {
-            self.sink
-                .report(opaque, "the type decides what is injected; name it instead of `impl`");
+            self.sink.report(
+                opaque,
+                "the type determines what is injected; write it instead of `impl Trait`",
+            );
         }
         Source::Call
     }
@@ -125,42 +125,44 @@ impl Reader<'_> {
         if let Some(opaque) = types::opaque(&input.ty) {
             self.sink.report(
                 opaque,
-                "the type decides how the argument is bound; name it instead of `impl`",
+                "the type determines how the argument is bound; write it instead of `impl Trait`",
             );
         }
         match &*input.pat {
             Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none() => {
                 let name = pat.ident.unraw().to_string();
-                // `_text` is how Rust says "unused"; to a client the argument is `text`.
+                // The underscore marks an unused parameter in Rust; the name for clients is `text`.
                 let bare = name.trim_start_matches('_');
                 Source::Client { name: if bare.is_empty() { name } else { bare.to_owned() } }
             }
             Pat::Wild(pat) => {
-                self.sink
-                    .report(pat, "error messages name the argument; write a name such as `_text`");
+                self.sink.report(
+                    pat,
+                    "error messages contain the name of the argument; write a name such as `_text`",
+                );
                 Source::Client { name: String::new() }
             }
             pat => {
-                let message = "error messages name the argument; write a plain name and take the value apart \
-                               in the body";
+                let message = "error messages contain the name of the argument; write a plain name and destructure the \
+                               value in the body";
                 self.sink.report(pat, message);
                 Source::Client { name: String::new() }
             }
         }
     }
 
-    /// Connection events carry next to nothing that could be an argument.
+    /// Connection events have no arguments, except the close reason of `disconnected`.
     fn connection_argument(&self, input: &PatType, category: Category, params: &[ParamDef]) {
         let arguments =
             params.iter().filter(|param| matches!(param.source, Source::Client { .. })).count();
         match category {
             Category::Connected => self.sink.report(
                 input,
-                "a client sends no arguments when it connects; inject the value: `#[from_context]`",
+                "`on_connected` has no client arguments; mark the parameter with `#[from_context]`",
             ),
             Category::Disconnected if arguments > 1 => self.sink.report(
                 input,
-                "`on_disconnected` gets one argument, the close reason: `error: Option<String>`; remove \
+                "`on_disconnected` has one argument, the close reason: `error: Option<String>`; remove \
                  this one",
             ),
             Category::Message | Category::Disconnected => {}

@@ -1,5 +1,4 @@
-//! From the `impl` block to the model. Takes our attributes out of the block and reports each
-//! mistake.
+//! Parses the `impl` block into the model, removes our attributes from it and reports each error.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
@@ -16,27 +15,29 @@ use crate::{
     attr,
     case::{is_chosen_hub_name, is_hub_name},
     errors::Sink,
+    keys,
     options::{HubOptions, Options},
     types,
 };
 
-const KEYS: [&str; 6] = ["name", "connection", "client", "rename_all", "register", "crate"];
-
-/// Reads a block; `None` when it has no type that a table could belong to.
+/// Parses a block; `None` when its type has no name, so that no table can be generated.
 pub(crate) fn block(args: TokenStream, block: &mut ItemImpl, sink: &Sink) -> Option<HubDef> {
-    let options = Options::read(args, &KEYS, sink);
+    let options = Options::read(args, keys::HUB, sink);
     let reader = Reader { options: &options, sink };
     let filters = reader.block_attributes(&mut block.attrs);
     if let Some((path, _)) = &block.trait_ {
-        sink.report(path, "a hub's methods stand in an inherent block; write `impl Chat { … }`");
+        sink.report(path, "hub methods belong in an inherent block; write `impl Chat { … }`");
     }
     let mut methods = Vec::new();
     let mut negotiators = Vec::new();
     for item in &mut block.items {
-        match reader.item(item) {
-            Some(Member::Event(method)) => methods.push(method),
-            Some(Member::Negotiate(negotiate)) => negotiators.push(negotiate),
-            None => {}
+        let (member, is_sound) = sink.is_sound(|| reader.item(item));
+        match member {
+            Some(Member::Event(method)) => {
+                methods.push(MethodDef { sound: is_sound && block.trait_.is_none(), ..method });
+            }
+            Some(Member::Negotiate(negotiate)) if is_sound => negotiators.push(negotiate),
+            Some(Member::Negotiate(_)) | None => {}
         }
     }
     let name = reader.hub_name(&block.self_ty)?;
@@ -51,7 +52,7 @@ pub(crate) fn block(args: TokenStream, block: &mut ItemImpl, sink: &Sink) -> Opt
         methods,
         negotiators,
         root: options.root,
-        register: options.register,
+        register: options.register.filter(|_| block.generics.params.is_empty()),
         client: options.client,
         connection,
     })
@@ -62,7 +63,7 @@ enum Member {
     Negotiate(NegotiateDef),
 }
 
-/// What every step of reading needs.
+/// The options and the errors, for every step of parsing.
 pub(super) struct Reader<'a> {
     pub(super) options: &'a Options,
     pub(super) sink: &'a Sink,
@@ -76,7 +77,7 @@ impl Reader<'_> {
         attr::refuse_applied_condition(&filters, self.sink);
         let filters = attr::filters(&filters, self.sink);
         for again in attr::take(attrs, "serverless_hub", root) {
-            self.sink.report(again, "`#[serverless_hub]` is given twice; remove this one");
+            self.sink.report(again, "duplicate `#[serverless_hub]`; remove this one");
         }
         attr::refuse_own(attrs, "a block has no client name", root, self.sink);
         filters
@@ -87,8 +88,8 @@ impl Reader<'_> {
         let value = connection.value();
         let named = |text: &str| !text.is_empty() && !text.contains(['=', ';', '\0']);
         if !named(value.trim()) || value.trim() != value {
-            let message = "a connection is the name of a setting, such as `ChatSignalR`; the connection string \
-                           itself stays out of the code";
+            let message = "`connection` is the name of a setting, such as `ChatSignalR`, and not the connection \
+                           string itself";
             self.sink.report(connection, message);
         }
         Some(connection.clone())
@@ -96,21 +97,21 @@ impl Reader<'_> {
 
     fn hub_name(&self, self_ty: &Type) -> Option<String> {
         let Some(ident) = types::last_ident(self_ty) else {
-            self.sink.report(self_ty, "a hub is a type with a name; write `impl Chat { … }`");
+            self.sink.report(self_ty, "a hub is a named type; write `impl Chat { … }`");
             return None;
         };
         if let Some(chosen) = &self.options.name {
             if !is_chosen_hub_name(&chosen.value()) {
-                let message = "a hub's name is a letter followed by ASCII letters, digits, `_`, `.` and `,`, \
-                               at most 128 of them";
+                let message = "a hub name is a letter followed by ASCII letters, digits, `_`, `.` and `,`, at most 128 \
+                               characters";
                 self.sink.report(chosen, message);
             }
             return Some(chosen.value());
         }
         let name = ident.unraw().to_string();
         if !is_hub_name(&name) {
-            let message = "the type's name is the hub's name, and the service takes only a letter followed \
-                           by ASCII letters, digits and `_`; rename the type, or name the hub: \
+            let message = "the hub name defaults to the type's name, and the service accepts only a letter followed \
+                           by ASCII letters, digits and `_`; rename the type, or set the name: \
                            `#[serverless_hub(name = \"…\")]`";
             self.sink.report(self_ty, message);
         }
@@ -121,27 +122,27 @@ impl Reader<'_> {
         if let Some(register) = &self.options.register
             && !generics.params.is_empty()
         {
-            let message = "a generic hub cannot register, since nothing says for which types; mount it with \
-                           `.hub(…)`";
+            let message = "a generic hub cannot use `register`, because its type parameters are unknown; mount it \
+                           with `.hub(…)`";
             self.sink.report(&register.key, message);
         }
     }
 
     fn item(&self, item: &mut ImplItem) -> Option<Member> {
-        let not_called = "it works on the methods of the block";
+        let not_called = "it belongs on a method of the block";
         match item {
             ImplItem::Fn(function) => return self.function(function),
             ImplItem::Const(item) => self.refuse_own(&mut item.attrs, not_called),
             ImplItem::Type(item) => self.refuse_own(&mut item.attrs, not_called),
             ImplItem::Macro(item) => {
                 self.refuse_own(&mut item.attrs, not_called);
-                let message = "methods made by a macro call are invisible to `#[serverless_hub]`; let the \
-                               macro produce the whole block";
+                let message = "`#[serverless_hub]` cannot see methods that a macro call generates; let the macro \
+                               generate the whole block";
                 self.sink.report(&item.mac, message);
             }
             other => self.sink.report(
                 other,
-                "`#[serverless_hub]` does not know this kind of item; move it to a plain `impl` block",
+                "`#[serverless_hub]` does not support this kind of item; move it to a plain `impl` block",
             ),
         }
         None
@@ -166,8 +167,7 @@ impl Reader<'_> {
             return None;
         }
         self.signature(&function.sig);
-        // A method may answer without awaiting anything; its signature is the hub's, not its own
-        // choice.
+        // The hub requires `async`, so a method without an `.await` is no mistake of its author.
         function.attrs.insert(0, parse_quote!(#[allow(clippy::unused_async)]));
         Some(match role {
             Role::Event(category) => Member::Event(self.event(function, category)),
@@ -190,7 +190,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Takes our attributes from a method that is refused as a whole.
+    /// Removes our attributes from a method that is reported as a whole.
     fn strip(&self, function: &mut ImplItemFn) {
         let root = &self.options.root;
         attr::refuse_conditional(&mut function.attrs, self.sink);
@@ -202,7 +202,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What holds for every hub method, whatever its name.
+    /// Checks the rules that apply to every hub method.
     fn signature(&self, sig: &Signature) {
         if let Some(receiver) = sig.receiver() {
             self.receiver(receiver);
@@ -214,7 +214,7 @@ impl Reader<'_> {
             );
         }
         if let Some(abi) = &sig.abi {
-            self.sink.report(abi, "hub methods are called by Rust; remove `extern`");
+            self.sink.report(abi, "hub methods use the Rust ABI; remove `extern`");
         }
         if let Some(variadic) = &sig.variadic {
             self.sink
@@ -222,8 +222,8 @@ impl Reader<'_> {
         }
         for param in &sig.generics.params {
             if !matches!(param, GenericParam::Lifetime(_)) {
-                let message = "clients send values and choose no types, so hub methods are not generic; name \
-                               the type";
+                let message = "hub methods cannot be generic, because clients send values and not types; use a concrete \
+                               type";
                 self.sink.report(param, message);
             }
         }
@@ -232,7 +232,7 @@ impl Reader<'_> {
     fn receiver(&self, receiver: &Receiver) {
         let mutable = "one hub value serves every invocation concurrently; use interior mutability and take \
                        `&self`";
-        let owned = "the runtime keeps the hub and lends it to each call; take `&self`";
+        let owned = "all calls share one hub value; take `&self`";
         match &receiver.kind {
             ReceiverKind::Reference(_, _, None) => {}
             ReceiverKind::Reference(_, _, Some(_)) => self.sink.report(receiver, mutable),
@@ -252,9 +252,9 @@ impl Reader<'_> {
         attr::refuse_conditional(&mut function.attrs, self.sink);
         let filter_attrs = attr::take(&mut function.attrs, "filter", root);
         let hub_attrs = attr::take(&mut function.attrs, "hub", root);
-        self.refuse_own(&mut function.attrs, "it works on a parameter");
+        self.refuse_own(&mut function.attrs, "it belongs on a parameter");
         let options = match category {
-            Category::Message => HubOptions::read(&hub_attrs, &["rename", "fallback"], self.sink),
+            Category::Message => HubOptions::read(&hub_attrs, keys::METHOD, self.sink),
             Category::Connected | Category::Disconnected => {
                 self.refuse_rename(&hub_attrs, &function.sig);
                 HubOptions::default()
@@ -263,7 +263,7 @@ impl Reader<'_> {
         let HubOptions { rename, fallback } = &options;
         if let (Some(rename), Some(_)) = (rename, fallback) {
             let message =
-                "a fallback is called by every name that no other method has; remove `rename`";
+                "a fallback receives every event without a method of its own; remove `rename`";
             self.sink.report(rename, message);
         }
         if category == Category::Disconnected {
@@ -294,6 +294,7 @@ impl Reader<'_> {
             reply: reply(&function.sig),
             conditions: attr::conditions(&function.attrs),
             deprecated: function.attrs.iter().any(|attr| attr.path().is_ident("deprecated")),
+            sound: true,
             ident,
         }
     }
@@ -301,7 +302,7 @@ impl Reader<'_> {
     fn refuse_rename(&self, attrs: &[Attribute], sig: &Signature) {
         for attr in attrs {
             let message = format!(
-                "`{}` is called by the service and not by its name; remove `#[hub]`",
+                "`{}` is called by the service, not by clients; remove `#[hub]`",
                 sig.ident
             );
             self.sink.report(attr, message);
@@ -312,20 +313,20 @@ impl Reader<'_> {
         let root = &self.options.root;
         attr::refuse_conditional(&mut function.attrs, self.sink);
         for attr in attr::take(&mut function.attrs, "filter", root) {
-            let message = "`negotiate` has no caller yet that a filter could look at; check the request in \
-                           the method and return `HubError::denied(…)`";
+            let message = "filters do not apply to `negotiate`, because there is no connection yet; check the request \
+                           in the method and return `HubError::denied(…)`";
             self.sink.report(attr, message);
         }
         self.refuse_rename(&attr::take(&mut function.attrs, "hub", root), &function.sig);
-        self.refuse_own(&mut function.attrs, "it works on a parameter");
+        self.refuse_own(&mut function.attrs, "it belongs on a parameter");
         let lifetimes = types::lifetimes(&function.sig.generics);
         let mut params = Vec::new();
         for input in function.sig.inputs.iter_mut().skip(1) {
             let FnArg::Typed(input) = input else { continue };
             self.refuse_own(&mut input.attrs, "there is no call yet when a client negotiates");
             if !params.is_empty() || matches!(types::ungrouped(&input.ty), Type::Reference(_)) {
-                let message = "there is no connection yet when a client negotiates; take `request: \
-                               NegotiateRequest` and nothing else";
+                let message = "there is no connection yet when a client negotiates; the only parameter is \
+                               `request: NegotiateRequest`";
                 self.sink.report(&*input, message);
             }
             params.push(ParamDef {

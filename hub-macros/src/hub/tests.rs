@@ -1,4 +1,4 @@
-//! Expansions of `#[serverless_hub]`, and what stands beside errors.
+//! Expansions of `#[serverless_hub]`, with and without errors.
 
 use quote::quote;
 
@@ -83,7 +83,7 @@ fn several_negotiates_exclude_each_other_by_condition() {
 }
 
 #[test]
-fn beside_errors_stand_the_block_and_an_empty_table() {
+fn beside_errors_stand_the_block_and_the_rows_without_one() {
     let expansion = expand(
         quote!(client = ChatClient, colour = "red"),
         &quote! {
@@ -93,6 +93,8 @@ fn beside_errors_stand_the_block_and_an_empty_table() {
                 fn helper(&mut self, #[from_context] user: User) {}
 
                 async fn join(&self, room: &str) {}
+
+                async fn leave(&self, room: String) {}
             }
         },
     );
@@ -121,8 +123,8 @@ fn all_mistakes_of_a_block_are_reported_in_order() {
             "one hub value se",
             "hub arguments ar",
             "hub methods are ",
-            "clients send val",
-            "error messages n"
+            "hub methods cann",
+            "error messages c"
         ]
     );
 }
