@@ -1,4 +1,4 @@
-//! Arguments of a call: found without decoding, bound one by one, each failure with its name.
+//! Arguments of a call: split without decoding, then bound one by one.
 
 use serde::{
     Deserialize, Deserializer,
@@ -11,7 +11,7 @@ use serde_json::value::{RawValue, Value};
 use crate::protocol::msgpack;
 use crate::{HubError, hub::Category, invocation::Invocation, protocol::Protocol};
 
-/// A value that a client may send as an argument: any owned `serde` type.
+/// A type that client arguments are decoded into: any owned type that implements `Deserialize`.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be bound from a client argument",
@@ -19,16 +19,16 @@ use crate::{HubError, hub::Category, invocation::Invocation, protocol::Protocol}
     note = "derive `serde::Deserialize` for it, or inject it from the call: `#[from_context] value: {Self}` with `impl FromContext for {Self}`"
 )]
 pub trait HubArg: Sized + Send {
-    /// Takes the next argument.
+    /// Decodes the next argument.
     fn bind(args: &mut Args<'_>, name: &'static str) -> Result<Self, HubError>;
 
-    /// Takes all arguments as one value.
+    /// Decodes all arguments as one value.
     fn bind_arguments(call: &Invocation) -> Result<Self, HubError>;
 
-    /// Takes the whole message as one value.
+    /// Decodes the message as one value.
     fn bind_body(call: &Invocation) -> Result<Self, HubError>;
 
-    /// Whether the argument may be left out at the end.
+    /// Whether the argument is optional at the end of the list.
     fn is_optional() -> bool;
 }
 
@@ -52,7 +52,7 @@ impl<T: DeserializeOwned + Send> HubArg for T {
     }
 }
 
-/// Why an argument did not bind.
+/// Why an argument was not bound.
 enum Fault {
     Missing,
     Unfit(String),
@@ -93,7 +93,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Item<'a> {
 }
 
 impl<'a> Args<'a> {
-    /// Finds the arguments of a call without decoding them.
+    /// Splits the arguments of a call without decoding them.
     ///
     /// # Errors
     /// When the argument array itself is malformed.
@@ -101,7 +101,7 @@ impl<'a> Args<'a> {
         match call.category() {
             Category::Message => Self::message(call),
             Category::Connected => Ok(Self { items: Vec::new(), position: 0, refuse_extra: true }),
-            // The method may leave the reason out, so one argument too many is no mistake here.
+            // The close reason is optional for the method, so an unbound argument is not an error.
             Category::Disconnected => Ok(Self {
                 items: vec![Item::Text(call.error().map(str::to_owned))],
                 position: 0,
@@ -135,7 +135,7 @@ impl<'a> Args<'a> {
             #[cfg(feature = "msgpack")]
             Some(Item::MessagePack(value)) => msgpack::read_value(value),
             Some(Item::Text(text)) => {
-                // A `Value` answers every question of serde, `Option` among them.
+                // `Value` deserializes into any type, `Option` too.
                 let value = text.clone().map_or(Value::Null, Value::from);
                 T::deserialize(value).map_err(|error| error.to_string())
             }
@@ -144,10 +144,10 @@ impl<'a> Args<'a> {
         bound.map_err(Fault::Unfit)
     }
 
-    /// Refuses arguments that no parameter took.
+    /// Fails if arguments are left.
     ///
     /// # Errors
-    /// When some are left.
+    /// When the call has more arguments than the method has parameters.
     pub fn finish(self) -> Result<(), HubError> {
         if !self.refuse_extra || self.items.len() <= self.position {
             return Ok(());
@@ -161,7 +161,7 @@ impl<'a> Args<'a> {
 }
 
 pub(crate) fn json_text(error: &serde_json::Error) -> String {
-    // The position counts within the argument alone and would mislead.
+    // The position is relative to the argument, not to the message of the client.
     let text = error.to_string();
     match text.rfind(" at line ") {
         Some(end) => text[..end].to_owned(),
@@ -169,7 +169,7 @@ pub(crate) fn json_text(error: &serde_json::Error) -> String {
     }
 }
 
-/// What serde sees for an argument that the client left out.
+/// The deserializer of an argument that the client did not send.
 struct Absent;
 
 impl<'de> Deserializer<'de> for Absent {

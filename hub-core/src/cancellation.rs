@@ -1,4 +1,4 @@
-//! A signal that fires once, without a runtime.
+//! A cancellation token that works without an async runtime.
 
 use std::{
     fmt,
@@ -8,10 +8,9 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-/// Tells a running hub method that nobody waits for its answer any more.
+/// Signals a running hub method that the service closed the connection before the response.
 ///
-/// A call that has begun always runs to its end; stopping early is the method's choice. The token
-/// fires when the service hangs up before the answer.
+/// The runtime never aborts a started call. A method that wants to stop early checks the token.
 #[derive(Clone, Default)]
 pub struct Cancellation {
     state: Arc<Mutex<State>>,
@@ -24,24 +23,24 @@ struct State {
 }
 
 impl Cancellation {
-    /// A token that has not fired.
+    /// Creates a token that has not fired.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Whether it has fired.
+    /// Whether the token has fired.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.lock().fired
     }
 
-    /// Completes when it fires, at once if it has.
+    /// Completes when the token fires, immediately if it has fired.
     pub fn cancelled(&self) -> Cancelled {
         Cancelled { token: self.clone() }
     }
 
-    /// Fires; later calls do nothing.
+    /// Fires the token. Repeated calls have no effect.
     pub fn cancel(&self) {
         let waiting = {
             let mut state = self.lock();
@@ -54,7 +53,7 @@ impl Cancellation {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        // Nothing in here can panic half-way, so a poisoned state is still whole.
+        // No code panics between two writes to the state, so it is consistent even when poisoned.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -65,7 +64,7 @@ impl fmt::Debug for Cancellation {
     }
 }
 
-/// Waits for a [`Cancellation`] to fire.
+/// The future of [`Cancellation::cancelled`].
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Cancelled {

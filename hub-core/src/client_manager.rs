@@ -1,4 +1,4 @@
-//! Existence and end of connections.
+//! Checking and closing connections.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use crate::{
     proxy::Link,
 };
 
-/// Asks about a hub's connections and closes them.
+/// Checks for connections of a hub and closes them.
 pub struct ClientManager {
     link: Link,
 }
@@ -18,10 +18,10 @@ impl ClientManager {
         Self { link }
     }
 
-    /// Whether a connection is alive.
+    /// Whether a connection exists.
     ///
     /// # Errors
-    /// When the name cannot go on the wire or the service did not answer.
+    /// When the name is invalid or the service did not answer.
     pub async fn connection_exists(&self, connection_id: &str) -> Result<bool, SendError> {
         names::check_connection_id(connection_id)?;
         self.check(Check::ConnectionExists(connection_id.to_owned())).await
@@ -30,7 +30,7 @@ impl ClientManager {
     /// Whether a user has a connection.
     ///
     /// # Errors
-    /// When the name cannot go on the wire or the service did not answer.
+    /// When the name is invalid or the service did not answer.
     pub async fn user_exists(&self, user_id: &str) -> Result<bool, SendError> {
         names::check_user(user_id)?;
         self.check(Check::UserExists(user_id.to_owned())).await
@@ -39,25 +39,25 @@ impl ClientManager {
     /// Whether a group has a connection.
     ///
     /// # Errors
-    /// When the name cannot go on the wire or the service did not answer.
+    /// When the name is invalid or the service did not answer.
     pub async fn group_exists(&self, group: &str) -> Result<bool, SendError> {
         names::check_group(group)?;
         self.check(Check::GroupExists(group.to_owned())).await
     }
 
-    /// Closes a connection; the client is told the reason. One that has ended is no error.
+    /// Closes a connection and sends the client the reason. A closed connection is not an error.
     ///
     /// # Errors
-    /// When the name cannot go on the wire or the service did not accept the change.
+    /// When the name is invalid or the service did not accept the change.
     pub async fn close(&self, connection_id: &str, reason: Option<&str>) -> Result<(), SendError> {
         names::check_connection_id(connection_id)?;
         self.close_all_of(CloseTarget::Connection(connection_id.to_owned()), reason).await
     }
 
-    /// Closes every connection of a user, but not the excluded ones.
+    /// Closes every connection of a user, except the excluded ones.
     ///
     /// # Errors
-    /// When a name cannot go on the wire or the service did not accept the change.
+    /// When a name is invalid or the service did not accept the change.
     pub async fn close_user(
         &self,
         user_id: &str,
@@ -69,10 +69,10 @@ impl ClientManager {
         self.close_all_of(CloseTarget::User { user: user_id.to_owned(), excluded }, reason).await
     }
 
-    /// Closes every connection in a group, but not the excluded ones.
+    /// Closes every connection in a group, except the excluded ones.
     ///
     /// # Errors
-    /// When a name cannot go on the wire or the service did not accept the change.
+    /// When a name is invalid or the service did not accept the change.
     pub async fn close_group(
         &self,
         group: &str,
@@ -84,10 +84,10 @@ impl ClientManager {
         self.close_all_of(CloseTarget::Group { group: group.to_owned(), excluded }, reason).await
     }
 
-    /// Closes every connection of the hub, but not the excluded ones.
+    /// Closes every connection of the hub, except the excluded ones.
     ///
     /// # Errors
-    /// When a name cannot go on the wire or the service did not accept the change.
+    /// When a name is invalid or the service did not accept the change.
     pub async fn close_all(
         &self,
         reason: Option<&str>,

@@ -1,4 +1,4 @@
-//! Choosing whom to send to.
+//! Selecting the receivers of a message.
 
 use std::{fmt, marker::PhantomData, ops::Deref};
 
@@ -8,7 +8,7 @@ use crate::{
     proxy::{Link, Many, One, Proxy},
 };
 
-/// The clients of a hub, as seen from outside a call.
+/// The clients of a hub, outside of a call.
 pub struct Clients<C: ?Sized> {
     link: Link,
     _client: PhantomData<fn() -> Box<C>>,
@@ -24,7 +24,7 @@ impl<C: ?Sized> Clients<C> {
         self.proxy(Ok(Target::All))
     }
 
-    /// Every connection but these.
+    /// Every connection except these.
     pub fn all_except<I>(&self, connection_ids: I) -> Proxy<C, Many>
     where
         I: IntoIterator,
@@ -33,7 +33,7 @@ impl<C: ?Sized> Clients<C> {
         self.proxy(checked(connection_ids, names::check_connection_id).map(Target::AllExcept))
     }
 
-    /// One connection, which can also be asked for a value.
+    /// One connection, whose client methods can also return a result.
     pub fn client(&self, connection_id: impl Into<String>) -> Proxy<C, One> {
         let id = connection_id.into();
         Proxy::new(
@@ -42,7 +42,7 @@ impl<C: ?Sized> Clients<C> {
         )
     }
 
-    /// Several connections; one request each, run together.
+    /// Several connections: one concurrent request for each.
     pub fn clients<I>(&self, connection_ids: I) -> Proxy<C, Many>
     where
         I: IntoIterator,
@@ -51,13 +51,13 @@ impl<C: ?Sized> Clients<C> {
         self.proxy(checked(connection_ids, names::check_connection_id).map(Target::Connections))
     }
 
-    /// A group: its connections, and all connections of its users.
+    /// The connections of a group and all connections of its users.
     pub fn group(&self, group: impl Into<String>) -> Proxy<C, Many> {
         let group = group.into();
         self.proxy(names::check_group(&group).map(|()| Target::Group(group)))
     }
 
-    /// Several groups; one request each, so a member of two receives the message twice.
+    /// Several groups: one request for each, so a member of two groups receives the message twice.
     pub fn groups<I>(&self, groups: I) -> Proxy<C, Many>
     where
         I: IntoIterator,
@@ -85,7 +85,7 @@ impl<C: ?Sized> Clients<C> {
         self.proxy(names::check_user(&user).map(|()| Target::User(user)))
     }
 
-    /// Every connection of several users; one request each.
+    /// Every connection of several users: one request for each.
     pub fn users<I>(&self, user_ids: I) -> Proxy<C, Many>
     where
         I: IntoIterator,
@@ -119,7 +119,7 @@ impl<C: ?Sized> fmt::Debug for Clients<C> {
     }
 }
 
-/// The clients of a hub, as seen from inside a call: [`Clients`], and the caller among them.
+/// The clients of a hub, inside of a call: [`Clients`] plus the caller.
 pub struct CallerClients<C: ?Sized> {
     clients: Clients<C>,
     caller: String,
@@ -135,7 +135,7 @@ impl<C: ?Sized> CallerClients<C> {
         self.clients.client(self.caller.as_str())
     }
 
-    /// Every connection but the caller's.
+    /// Every connection except the caller's.
     pub fn others(&self) -> Proxy<C, Many> {
         self.clients.all_except([self.caller.as_str()])
     }

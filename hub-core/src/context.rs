@@ -1,4 +1,4 @@
-//! What a hub method holds in its hands, and what everyone else holds.
+//! The context of a call, and the handles of a hub outside of calls.
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
@@ -7,7 +7,7 @@ use crate::{
     SendError, UserGroups, outbound::Outbound, protocol::Protocol, proxy::Link,
 };
 
-/// A hub's handles outside a call: in timers, queues, HTTP handlers. Cheap to clone.
+/// The handles of a hub outside of a call, for timers, queues and HTTP handlers. Cheap to clone.
 pub struct HubContext<H: Hub> {
     link: Link,
     _hub: PhantomData<fn() -> H>,
@@ -21,35 +21,35 @@ impl<H: Hub> HubContext<H> {
         Self { link: Link { outbound, hub }, _hub: PhantomData }
     }
 
-    /// Whom to send to.
+    /// The receivers of messages.
     #[must_use]
     pub fn clients(&self) -> Clients<H::Client> {
         Clients::new(self.link.clone())
     }
 
-    /// Membership of connections.
+    /// The groups of connections.
     #[must_use]
     pub fn groups(&self) -> Groups {
         Groups::new(self.link.clone())
     }
 
-    /// Membership of users.
+    /// The groups of users.
     #[must_use]
     pub fn user_groups(&self) -> UserGroups {
         UserGroups::new(self.link.clone())
     }
 
-    /// Existence and end of connections.
+    /// Checks and closes connections.
     #[must_use]
     pub fn client_manager(&self) -> ClientManager {
         ClientManager::new(self.link.clone())
     }
 
-    /// The same handles for some endpoints of the service alone, by their names in the settings, instead
-    /// of those that the router chooses.
+    /// The same handles, limited to the service endpoints with these names in the settings. The endpoint
+    /// router is not used.
     ///
     /// # Errors
-    /// When there is no endpoint of a name.
+    /// When no endpoint has one of the names.
     pub fn with_endpoints<I>(&self, names: I) -> Result<Self, SendError>
     where
         I: IntoIterator,
@@ -73,7 +73,7 @@ impl<H: Hub> fmt::Debug for HubContext<H> {
     }
 }
 
-/// One call, for the method that answers it: who called, and the hub's handles.
+/// The context of one call: the caller and the handles of the hub.
 pub struct Context<H: Hub> {
     hub: HubContext<H>,
     invocation: Arc<Invocation>,
@@ -98,19 +98,19 @@ impl<H: Hub> Context<H> {
         self.invocation.connection_id()
     }
 
-    /// The caller's user id, as negotiate decided.
+    /// The caller's user id, set by `negotiate`.
     #[must_use]
     pub fn user_id(&self) -> Option<&str> {
         self.invocation.user_id()
     }
 
-    /// The caller's claims, as negotiate decided.
+    /// The caller's claims, set by `negotiate`.
     #[must_use]
     pub fn claims(&self) -> &Claims {
         self.invocation.claims()
     }
 
-    /// Fires when the service hangs up before the answer. The method still runs to its end.
+    /// Fires when the service closes the connection before the response. The method is not aborted.
     #[must_use]
     pub fn cancellation(&self) -> &Cancellation {
         self.invocation.cancellation()
@@ -123,31 +123,31 @@ impl<H: Hub> Context<H> {
         self.invocation.protocol()
     }
 
-    /// Whom to send to, the caller among them.
+    /// The receivers of messages, including the caller.
     #[must_use]
     pub fn clients(&self) -> CallerClients<H::Client> {
         CallerClients::new(self.hub.link.clone(), self.connection_id())
     }
 
-    /// Membership of connections.
+    /// The groups of connections.
     #[must_use]
     pub fn groups(&self) -> Groups {
         self.hub.groups()
     }
 
-    /// Membership of users.
+    /// The groups of users.
     #[must_use]
     pub fn user_groups(&self) -> UserGroups {
         self.hub.user_groups()
     }
 
-    /// Existence and end of connections.
+    /// Checks and closes connections.
     #[must_use]
     pub fn client_manager(&self) -> ClientManager {
         self.hub.client_manager()
     }
 
-    /// The same handles for work that outlives the call.
+    /// The handles for work that outlives the call.
     #[must_use]
     pub fn hub(&self) -> &HubContext<H> {
         &self.hub

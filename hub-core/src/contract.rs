@@ -1,5 +1,4 @@
-//! What the hubs of an app take, answer and send, as one document: the base of typed clients in other
-//! languages.
+//! The hubs of an app as one document: methods, arguments and results, for generators of typed clients.
 
 use std::fmt;
 
@@ -12,30 +11,30 @@ use crate::{
     shape::{Schemas, Shape},
 };
 
-/// The version of the format; it grows when a reader of the last one would be misled.
+/// The version of the format. It increases with incompatible changes.
 const VERSION: u8 = 1;
 
-/// Everything that clients of an app can call and must answer to.
+/// The methods that clients of an app can call and those that they implement.
 ///
 /// It is written as one JSON document, by `to_string()` (indented) or through [`Serialize`]. The same
 /// program always writes the same document.
 ///
 /// | Member | What |
 /// |---|---|
-/// | `version` | 1; a reader refuses what it does not know |
-/// | `hubs` | in the order of their names |
+/// | `version` | 1; readers must refuse unknown versions |
+/// | `hubs` | sorted by name |
 /// | `hubs[].name`, `docs` | as clients write it; the block's doc comment, if it has one |
-/// | `hubs[].negotiate`, `connected`, `disconnected` | whether the hub answers these |
-/// | `hubs[].fallback` | whether the hub answers methods that are not listed |
-/// | `hubs[].methods` | what clients call, in the order of the source: `name`, `docs`, `arguments`, `result` |
-/// | `hubs[].client` | what clients implement, likewise |
-/// | `…arguments[]` | `name`, `schema`, `optional` (it may be left out at the end), `rest` (all arguments as one value) |
-/// | `…result` | the schema of what is answered; not there when nothing is, or nothing is known |
-/// | `schemas` | what `$ref`s point to: `received` for what the app reads, `sent` for what it writes |
+/// | `hubs[].negotiate`, `connected`, `disconnected` | whether the hub has these methods |
+/// | `hubs[].fallback` | whether the hub has a fallback for other methods |
+/// | `hubs[].methods` | the methods that clients call, in source order: `name`, `docs`, `arguments`, `result` |
+/// | `hubs[].client` | the methods that clients implement, in the same form |
+/// | `…arguments[]` | `name`, `schema`, `optional` (may be omitted at the end), `rest` (all arguments as one value) |
+/// | `…result` | the schema of the result; absent for no result or an unknown type |
+/// | `schemas` | the targets of `$ref`: `received` for values that the app reads, `sent` for values that it writes |
 ///
 /// `schema`, `optional`, `result` and `schemas` need the feature `schema`. They are JSON Schemas of
 /// draft 2020-12, of types that implement `JsonSchema` of schemars 1; all others have the schema
-/// `true`, which allows anything. Members that say nothing are left out.
+/// `true`, which allows any value. Empty members are omitted.
 #[derive(Clone, Debug, Serialize)]
 pub struct Contract {
     version: u8,

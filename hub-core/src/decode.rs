@@ -1,4 +1,4 @@
-//! Reading a call on demand: one argument, all of them, or the whole message as one type.
+//! Decoding a call on demand: one argument, all arguments, or the message as one type.
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -12,8 +12,8 @@ use crate::{
 };
 
 impl Invocation {
-    /// One argument, decoded now; positions count from 0. What is not there is absent, as it is to a
-    /// hub method: `None` for an `Option`, else an error.
+    /// Decodes one argument; `position` starts at 0. A missing argument is `None` for an `Option` and an
+    /// error for other types, as in a hub method.
     ///
     /// ```
     /// # use hub_core::{Filter, HubError, HubResult, Invocation};
@@ -28,12 +28,12 @@ impl Invocation {
     /// ```
     ///
     /// # Errors
-    /// When the argument is missing or of another type; the text names its position, from 1.
+    /// When the argument is missing or of another type; the text contains its position, starting at 1.
     pub fn argument<T: DeserializeOwned>(&self, position: usize) -> HubResult<T> {
         Args::of(self)?.at(position)
     }
 
-    /// All arguments as one value: a tuple, a list, a struct read in order.
+    /// Decodes all arguments as one value: a tuple, a list, or a struct read in order.
     ///
     /// # Errors
     /// When they do not fit the type.
@@ -42,7 +42,7 @@ impl Invocation {
             .map_err(|text| HubError::rejected(format!("the arguments: {text}")))
     }
 
-    /// The whole message as one value: `type`, and for a method's call `target`, `arguments` and
+    /// Decodes the message as one value: `type`, and for a method's call `target`, `arguments` and
     /// `invocationId` (when the client waits), for `disconnected` the `error` (when there is one).
     /// The members have the same names in every protocol.
     ///

@@ -1,23 +1,23 @@
-//! What a hub method may fail with, and who may read it.
+//! Errors of hub methods: the text for the client and the text for the log.
 
 use std::{error::Error, fmt};
 
 /// The result of a hub method, a filter or an extractor.
 pub type HubResult<T = ()> = Result<T, HubError>;
 
-/// A failure of a hub method, sorted by who may read its text.
+/// An error of a hub method. Its kind determines whether the client receives the text.
 ///
-/// `HubError` is not a [`std::error::Error`] itself. That is what lets `?` turn *any* standard error
-/// into an internal one, which is logged for the operator and never shown to a client.
+/// `HubError` does not implement [`std::error::Error`], so that `?` converts *any* standard error into
+/// an internal one, which is logged and never sent to a client.
 ///
 /// ```
 /// use hub_core::{HubError, HubResult};
 ///
 /// fn parse(text: &str) -> HubResult<u8> {
 ///     if text.is_empty() {
-///         return Err(HubError::rejected("Say a number")); // the client reads this
+///         return Err(HubError::rejected("Say a number")); // the client receives this
 ///     }
-///     Ok(text.parse()?) // the client reads one fixed sentence and an error id
+///     Ok(text.parse()?) // the client receives a fixed text and an error id
 /// }
 /// # assert!(parse("").is_err());
 /// ```
@@ -29,42 +29,42 @@ pub struct HubError {
     filter: Option<&'static str>,
 }
 
-/// Who caused a [`HubError`], which decides what is answered, shown and logged.
+/// The kind of a [`HubError`]. It determines the response, the text for the client, and the log level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The request made no sense; the caller reads the text.
+    /// The request is invalid. The client receives the text.
     Rejected,
-    /// The caller is known and may not do this; the caller reads the text.
+    /// The caller lacks permission. The client receives the text.
     Denied,
-    /// The caller is not known; the caller reads the text.
+    /// The caller is not authenticated. The client receives the text.
     Unauthenticated,
-    /// Our own failure; only the operator reads the text.
+    /// The app failed. The text is only logged.
     Internal,
-    /// A method panicked; only the operator reads the text.
+    /// A method panicked. The text is only logged.
     Panicked,
 }
 
 impl HubError {
-    /// The call cannot be done as asked. The client reads `text`.
+    /// The request is invalid. The client receives `text`.
     #[must_use]
     pub fn rejected(text: impl fmt::Display) -> Self {
         Self::shown(ErrorKind::Rejected, &text)
     }
 
-    /// The caller may not do this. The client reads `403 Forbidden: text`.
+    /// The caller lacks permission. The client receives `403 Forbidden: text`.
     #[must_use]
     pub fn denied(text: impl fmt::Display) -> Self {
         Self::shown(ErrorKind::Denied, &text)
     }
 
-    /// The caller is not signed in. A refused negotiate answers 401 with `text`.
+    /// The caller is not authenticated. A refused negotiate responds with 401 and `text`.
     #[must_use]
     pub fn unauthenticated(text: impl fmt::Display) -> Self {
         Self::shown(ErrorKind::Unauthenticated, &text)
     }
 
-    /// Something of ours failed. The source is logged and never shown; `?` does the same.
+    /// The app failed. The source is logged and never sent to the client; `?` does the same.
     #[must_use]
     pub fn internal(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let source = source.into();
@@ -83,44 +83,44 @@ impl HubError {
         Self { kind: ErrorKind::Panicked, text: message, source: None, filter: None }
     }
 
-    /// Keeps the cause of a visible error for the log.
+    /// Adds a cause for the log.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// The same, from a filter of this type.
+    /// Sets the type of the filter that refused the call.
     pub(crate) fn by_filter(mut self, filter: &'static str) -> Self {
         self.filter = Some(filter);
         self
     }
 
-    /// The type of the filter that refused the call, without its path; `None` when the method did.
+    /// The type of the filter that refused the call, without its path; `None` for an error of the method.
     #[must_use]
     pub fn refused_by(&self) -> Option<&'static str> {
         self.filter
     }
 
-    /// Who caused it.
+    /// The kind of the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// The text: for the client unless [`Self::is_internal`], then for the operator only.
+    /// The text: for the client, or only for the log if [`Self::is_internal`].
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Whether the text must stay with the operator.
+    /// Whether the text is only logged.
     #[must_use]
     pub fn is_internal(&self) -> bool {
         matches!(self.kind, ErrorKind::Internal | ErrorKind::Panicked)
     }
 
-    /// The text and every cause below it, for the log.
+    /// The text and all causes, for the log.
     #[must_use]
     pub fn chain(&self) -> String {
         let mut text = self.text.clone();
@@ -153,7 +153,7 @@ impl<E: Error + Send + Sync + 'static> From<E> for HubError {
     }
 }
 
-/// An application's own error type, and what of it a client may read.
+/// An application's own error type, convertible to a [`HubError`].
 ///
 /// ```
 /// use hub_core::{HubError, IntoHubError};
@@ -172,11 +172,11 @@ impl<E: Error + Send + Sync + 'static> From<E> for HubError {
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be reported to a SignalR client",
-    label = "this error type does not say what a client may read of it",
-    note = "return `HubResult<…>` and use `?` (logged, the client sees an error id), or an error type of your own that implements `IntoHubError`"
+    label = "this error type has no conversion to `HubError`",
+    note = "return `HubResult<…>` and use `?` (logged; the client receives an error id), or an error type of your own that implements `IntoHubError`"
 )]
 pub trait IntoHubError {
-    /// Sorts the error by who may read it.
+    /// Converts the error.
     fn into_hub_error(self) -> HubError;
 }
 
@@ -186,12 +186,12 @@ impl IntoHubError for HubError {
     }
 }
 
-/// Turns a missing value or a failure into an error that the client reads.
+/// Converts a missing value or an error into a [`HubError::rejected`].
 pub trait OrReject<T> {
-    /// The value, else [`HubError::rejected`] with `text`.
+    /// Returns the value.
     ///
     /// # Errors
-    /// When there is no value; a failure's own text is kept for the log.
+    /// [`HubError::rejected`] with `text` when there is no value. The source error is logged.
     fn or_reject(self, text: impl fmt::Display) -> HubResult<T>;
 }
 

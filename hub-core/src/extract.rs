@@ -1,11 +1,11 @@
-//! Values that a hub method takes from the call and never from the client's arguments.
+//! Extractors: values from the call instead of from the client's arguments.
 
 use crate::{HubResult, Invocation};
 
-/// A value that `#[from_context]` parameters are made of.
+/// Extracts the value of a `#[from_context]` parameter from a call.
 ///
-/// A parameter without the attribute always comes from the client, so a principal that also
-/// implements `Deserialize` cannot be sent in by mistake.
+/// A parameter without the attribute is always decoded from the client's arguments. The attribute keeps
+/// a type that also implements `Deserialize` from being decoded by mistake.
 ///
 /// ```
 /// use hub_core::{FromContext, HubResult, Invocation, OrReject};
@@ -25,9 +25,9 @@ use crate::{HubResult, Invocation};
     note = "implement `FromContext` for `{Self}`, or remove `#[from_context]` to bind it from the client's arguments"
 )]
 pub trait FromContext: Sized {
-    /// Makes the value for one call.
+    /// Creates the value for one call.
     ///
     /// # Errors
-    /// Whatever the extractor refuses; the method is not called then.
+    /// An error refuses the call; the method does not run.
     fn from_context(call: &Invocation) -> impl Future<Output = HubResult<Self>> + Send;
 }

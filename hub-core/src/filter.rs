@@ -1,4 +1,4 @@
-//! Guards in front of hub methods.
+//! Filters: code that runs before and after hub methods.
 
 mod maintenance;
 mod rate_limit;
@@ -8,22 +8,22 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 pub use self::{maintenance::Maintenance, rate_limit::RateLimit};
 use crate::{HubError, HubResult, Invocation};
 
-/// A guard in front of a hub method, written as `#[filter(expression)]` on a method or on the block,
-/// or given to the app for all its hubs.
+/// Decides whether a call reaches its hub method. Written as `#[filter(expression)]` on a method or a
+/// block, or added to the app for all its hubs.
 ///
-/// The expression is evaluated once, when the hub is mounted, so a filter may hold state. Filters run
-/// before the arguments are decoded, outer first: the app's, the block's, the method's. They are the
-/// only way to the method; `after` runs in reverse. Those of the app and the block also judge new
-/// connections, whether or not the hub has an `on_connected`; a denied one is closed.
+/// The expression is evaluated once, when the hub is mounted, so a filter can have state. Filters run
+/// before the arguments are decoded, outer first: the app's, the block's, the method's; `after` runs in
+/// reverse order. Filters of the app and the block also run for new connections, even if the hub has no
+/// `on_connected`; a denied connection is closed.
 ///
-/// A filter sees the whole [`Invocation`]: who calls and with which claims, query and headers, the raw
-/// arguments (or one of them, decoded on demand), and the fields of the hub.
+/// A filter receives the [`Invocation`]: the caller with claims, query and headers, the raw arguments
+/// (or one of them, decoded on demand), and the hub value.
 ///
 /// | Ready-made | Lets through |
 /// |---|---|
 /// | [`SignedIn`] | connections with a user id |
 /// | [`RequireClaim`] | connections with a claim of this value |
-/// | [`RateLimit`] | so many calls in a time: a connection, a user, a method |
+/// | [`RateLimit`] | a number of calls per period: per connection, user or method |
 /// | [`Maintenance`] | everything, until it is switched on |
 ///
 /// ```
@@ -43,14 +43,14 @@ use crate::{HubError, HubResult, Invocation};
     note = "use a stock filter such as `SignedIn` or `RequireClaim(\"role\", \"admin\")`, or implement `Filter` for a type of your own"
 )]
 pub trait Filter: Send + Sync {
-    /// Decides whether the call may go on.
+    /// Decides whether the call continues.
     ///
     /// # Errors
     /// An error refuses the call: neither inner filters nor the method run.
     fn before(&self, call: &Invocation) -> impl Future<Output = HubResult> + Send;
 
-    /// Sees how a call ended that this filter let through. It cannot change the outcome: a panic in here
-    /// is logged, and that is all.
+    /// Observes the outcome of a call that this filter let through, without changing it. A panic is
+    /// logged and ignored.
     fn after(
         &self,
         call: &Invocation,
@@ -61,7 +61,7 @@ pub trait Filter: Send + Sync {
     }
 }
 
-/// Lets only connections with a user id through.
+/// Allows only connections with a user id.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SignedIn;
 
@@ -74,7 +74,7 @@ impl Filter for SignedIn {
     }
 }
 
-/// Lets only connections through whose claims hold this type with this value.
+/// Allows only connections with a claim of this type and value.
 #[derive(Clone, Debug)]
 pub struct RequireClaim<T, V>(pub T, pub V);
 
@@ -92,7 +92,7 @@ where
     }
 }
 
-/// One filter in several places, so that they share its state.
+/// Shares one filter and its state between several places.
 impl<F: Filter> Filter for Arc<F> {
     async fn before(&self, call: &Invocation) -> HubResult {
         Filter::before(&**self, call).await

@@ -1,4 +1,4 @@
-//! Membership of connections.
+//! Groups of connections.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use crate::{
     proxy::Link,
 };
 
-/// The groups of a hub. A membership ends with its connection.
+/// The groups of a hub. A membership ends when its connection ends.
 pub struct Groups {
     link: Link,
 }
@@ -18,11 +18,11 @@ impl Groups {
         Self { link }
     }
 
-    /// Adds a connection to a group. Once this returns, a send to the group reaches it. A connection
-    /// that has just ended is no error.
+    /// Adds a connection to a group. Messages sent to the group after this returns reach the connection.
+    /// A closed connection is not an error.
     ///
     /// # Errors
-    /// When a name cannot go on the wire or the service did not accept the change.
+    /// When a name is invalid or the service did not accept the change.
     pub async fn add(&self, connection_id: &str, group: &str) -> Result<(), SendError> {
         names::check_connection_id(connection_id)?;
         names::check_group(group)?;
@@ -30,10 +30,10 @@ impl Groups {
         self.change(Change::JoinGroup { connection_id, group }).await
     }
 
-    /// Removes a connection from a group; not being a member is no error.
+    /// Removes a connection from a group. Removing a non-member is not an error.
     ///
     /// # Errors
-    /// When a name cannot go on the wire or the service did not accept the change.
+    /// When a name is invalid or the service did not accept the change.
     pub async fn remove(&self, connection_id: &str, group: &str) -> Result<(), SendError> {
         names::check_connection_id(connection_id)?;
         names::check_group(group)?;
@@ -44,7 +44,7 @@ impl Groups {
     /// Removes a connection from every group.
     ///
     /// # Errors
-    /// When the name cannot go on the wire or the service did not accept the change.
+    /// When the name is invalid or the service did not accept the change.
     pub async fn remove_from_all(&self, connection_id: &str) -> Result<(), SendError> {
         names::check_connection_id(connection_id)?;
         self.change(Change::LeaveAllGroups { connection_id: connection_id.to_owned() }).await

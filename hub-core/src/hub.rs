@@ -12,24 +12,24 @@ use crate::{
     upstream::{CONNECTED, CONNECTIONS, DISCONNECTED, MESSAGES},
 };
 
-/// A type whose annotated `impl` block is a remote surface.
+/// A type whose methods SignalR clients can call.
 ///
-/// Write it with `#[serverless_hub]`; the table behind it is not for hands.
+/// Implemented by `#[serverless_hub]`; do not implement it by hand.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a hub",
     label = "this type has no hub methods",
     note = "put `#[serverless_hub]` on an `impl {Self}` block"
 )]
 pub trait Hub: Sized + Send + Sync + 'static {
-    /// The hub's name: the type's, unless `#[serverless_hub(name = "…")]` gives another one. Routes and
-    /// the service match it ignoring case.
+    /// The hub's name: `#[serverless_hub(name = "…")]`, defaults to the type's name. Routes and the
+    /// service compare it ignoring case.
     const NAME: &'static str;
 
-    /// The setting that names the hub's service: a connection string, or what stands in for one. The same
-    /// for every hub, unless `#[serverless_hub(connection = "…")]` gives another one.
+    /// The name of the setting with the hub's connection string: `#[serverless_hub(connection = "…")]`,
+    /// defaults to `AzureSignalRConnectionString`.
     const CONNECTION: &'static str = "AzureSignalRConnectionString";
 
-    /// The trait of what the clients implement: `dyn ChatClient`, or [`Untyped`].
+    /// The trait that the clients implement: `dyn ChatClient`, or [`Untyped`].
     type Client: ?Sized + Client + 'static;
 
     /// The doc comment of the block.
@@ -46,12 +46,12 @@ pub trait Hub: Sized + Send + Sync + 'static {
     fn filters() -> Filters;
 }
 
-/// What the clients of a hub implement.
+/// The methods that the clients of a hub implement.
 ///
-/// Write it with `#[hub_client]` on a trait; `dyn ChatClient` is the type that stands for it.
+/// Implemented by `#[hub_client]` for `dyn ChatClient`, the trait object of the annotated trait.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not what clients implement",
-    label = "this is no client trait",
+    message = "`{Self}` is not a client trait",
+    label = "not annotated with `#[hub_client]`",
     note = "put `#[hub_client]` on the trait"
 )]
 pub trait Client {
@@ -77,11 +77,11 @@ pub struct ClientCall {
     pub shape: Shape,
 }
 
-/// The client of a hub that names no client trait: everything goes through `send` and `invoke`.
+/// The client type of a hub without a client trait: only `send` and `invoke` are available.
 #[derive(Clone, Copy, Debug)]
 pub enum Untyped {}
 
-/// What kind of event a method answers (`X-ASRS-Category` and, for connections, the event).
+/// The kind of an event: `X-ASRS-Category` and, for connections, `X-ASRS-Event`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Category {
     /// `messages`: a client invoked or sent.
@@ -125,7 +125,7 @@ pub struct Method<H: Hub> {
     /// The name that clients use: `sendMessage`, or `connected`, `disconnected`.
     pub name: &'static str,
     pub category: Category,
-    /// Whether the method answers every message that no other one does.
+    /// Whether the method receives the messages without a method of their own.
     pub fallback: bool,
     /// The names of the arguments that come from the client, in order; `...name` is all of them as one
     /// value.
@@ -134,9 +134,9 @@ pub struct Method<H: Hub> {
     pub docs: &'static str,
     /// The types.
     pub shape: Shape,
-    /// Makes the method's own filters, outer first. Called once, when the hub is mounted.
+    /// Creates the method's own filters, outer first. Called once, when the hub is mounted.
     pub filters: fn() -> Filters,
-    /// Binds and calls. The mounted hub has run the filters before.
+    /// Binds the arguments and calls the method. The filters have run before.
     pub call: for<'a> fn(&'a H, &'a Context<H>, Args<'a>) -> CallFuture<'a>,
 }
 
@@ -159,12 +159,12 @@ pub type Negotiator<H> = for<'a> fn(&'a H, NegotiateRequest) -> NegotiateFuture<
 pub type NegotiateFuture<'a> =
     Pin<Box<dyn Future<Output = Result<Negotiation, HubError>> + Send + 'a>>;
 
-/// What `negotiate` may return.
+/// The return types of `negotiate`.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`negotiate` returns `HubResult<Negotiation>`",
     label = "not a `Result<Negotiation, E>`",
-    note = "say who the connection belongs to: `Ok(Negotiation::user(id))`, or `Ok(Negotiation::anonymous())`"
+    note = "return the user of the connection: `Ok(Negotiation::user(id))`, or `Ok(Negotiation::anonymous())`"
 )]
 pub trait IntoNegotiation {
     fn into_negotiation(self) -> Result<Negotiation, HubError>;

@@ -1,4 +1,4 @@
-//! One upstream call, before it is typed.
+//! One upstream call with raw arguments.
 
 use std::{
     any::Any,
@@ -12,31 +12,31 @@ use http::HeaderMap;
 
 use crate::{cancellation::Cancellation, hub::Category, hub::Hub, protocol::Protocol};
 
-/// One call of the service into the app: who calls, what, and with which raw arguments.
+/// One call of the service: the caller, the event and the raw arguments.
 ///
-/// Filters and extractors see the call in this form, whatever the hub.
+/// Filters and extractors of all hubs receive the call in this form.
 pub struct Invocation {
     pub(crate) parts: InvocationParts,
     pub(crate) hub_value: Arc<dyn Any + Send + Sync>,
-    /// The client name of the row that answers.
+    /// The client name of the called method.
     method: Option<&'static str>,
     extensions: Extensions,
 }
 
-/// What the runtime read off an upstream request. The fields are those of the wire.
+/// The contents of an upstream request.
 #[derive(Clone)]
 pub struct InvocationParts {
     /// The hub, lower-case, as the service names it.
     pub hub: String,
-    /// `messages` or `connections`, told apart further by event.
+    /// The kind of the event.
     pub category: Category,
     /// The event as the client wrote it: the method name, `connected` or `disconnected`.
     pub event: String,
     /// The public id of the client's connection.
     pub connection_id: String,
-    /// The user that negotiate gave to the connection.
+    /// The user of the connection, set by `negotiate`.
     pub user_id: Option<String>,
-    /// The claims that negotiate gave to the connection.
+    /// The claims of the connection, set by `negotiate`.
     pub claims: Claims,
     /// The query of the client's connect request.
     pub query: Query,
@@ -44,27 +44,27 @@ pub struct InvocationParts {
     pub headers: HeaderMap,
     /// The client's protocol.
     pub protocol: Protocol,
-    /// The encoded argument array, untouched. Empty for `connected` and `disconnected`.
+    /// The encoded argument array. Empty for `connected` and `disconnected`.
     pub arguments: Bytes,
     /// Why the connection ended; only for `disconnected`.
     pub error: Option<String>,
-    /// The id that the client waits on; `None` for a `send`.
+    /// The invocation id; `None` for a `send`.
     pub invocation_id: Option<String>,
-    /// When the call came in, as time since the app started.
+    /// When the call arrived, as the time since the app started.
     pub arrived: Duration,
-    /// Fires when the service hangs up before the answer.
+    /// Fires when the service closes the connection before the response.
     pub cancellation: Cancellation,
 }
 
 impl Invocation {
-    /// The call with the hub value it goes to.
+    /// Creates a call to this hub value.
     #[doc(hidden)]
     #[must_use]
     pub fn new(parts: InvocationParts, hub_value: Arc<dyn Any + Send + Sync>) -> Self {
         Self { parts, hub_value, method: None, extensions: Extensions::default() }
     }
 
-    /// The same call, answered by the method that clients call `method`.
+    /// Sets the client name of the called method.
     #[must_use]
     pub(crate) fn answered_by(mut self, method: Option<&'static str>) -> Self {
         self.method = method;
@@ -77,8 +77,8 @@ impl Invocation {
         &self.parts.hub
     }
 
-    /// The hub value itself, if the call goes to a hub of type `H`. Gives filters and extractors the
-    /// application's state.
+    /// The hub value, if the hub has the type `H`. Gives filters and extractors access to the state of
+    /// the application.
     #[must_use]
     pub fn hub<H: Hub>(&self) -> Option<&H> {
         self.hub_value.downcast_ref()
@@ -90,21 +90,21 @@ impl Invocation {
         self.parts.category
     }
 
-    /// The event in the client's own spelling.
+    /// The event in the client's spelling.
     #[must_use]
     pub fn event(&self) -> &str {
         &self.parts.event
     }
 
-    /// The name of the hub method that answers, in one spelling whatever the client wrote. `None` when
-    /// no method does, which is a `connected` that only filters judge.
+    /// The client name of the called hub method, in its declared spelling. `None` for a `connected` event
+    /// without a method, for which only filters run.
     #[must_use]
     pub fn method(&self) -> Option<&'static str> {
         self.method
     }
 
-    /// When the call came in, as time since the app started. It is the runtime's clock, so paused time
-    /// in a test drives it.
+    /// When the call arrived, as the time since the app started. Measured with tokio's clock, so tests can
+    /// pause it.
     #[must_use]
     pub fn arrived(&self) -> Duration {
         self.parts.arrived
@@ -116,13 +116,13 @@ impl Invocation {
         &self.parts.connection_id
     }
 
-    /// The user that negotiate gave to the connection.
+    /// The user of the connection, set by `negotiate`.
     #[must_use]
     pub fn user_id(&self) -> Option<&str> {
         self.parts.user_id.as_deref()
     }
 
-    /// The claims that negotiate gave to the connection. Sealed, so no client can add one.
+    /// The claims of the connection, set by `negotiate`. They are sealed, so a client cannot add one.
     #[must_use]
     pub fn claims(&self) -> &Claims {
         &self.parts.claims
@@ -152,25 +152,25 @@ impl Invocation {
         &self.parts.arguments
     }
 
-    /// Why the connection ended; only for `disconnected`, and only when it did not end cleanly.
+    /// Why the connection ended; only for `disconnected`, and only when it ended with an error.
     #[must_use]
     pub fn error(&self) -> Option<&str> {
         self.parts.error.as_deref()
     }
 
-    /// The id that the client waits on; `None` when it does not wait (`send`).
+    /// The invocation id; `None` when the client expects no result (`send`).
     #[must_use]
     pub fn invocation_id(&self) -> Option<&str> {
         self.parts.invocation_id.as_deref()
     }
 
-    /// Fires when the service hangs up before the answer.
+    /// Fires when the service closes the connection before the response.
     #[must_use]
     pub fn cancellation(&self) -> &Cancellation {
         &self.parts.cancellation
     }
 
-    /// Values that a filter hands on to later filters, extractors and the method.
+    /// Values that filters pass to later filters, extractors and the method.
     #[must_use]
     pub fn extensions(&self) -> &Extensions {
         &self.extensions
@@ -185,7 +185,7 @@ impl fmt::Debug for Invocation {
 
 impl fmt::Debug for InvocationParts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Arguments, claims and headers may hold what a log must not.
+        // Arguments, claims and headers may contain secrets.
         f.debug_struct("Invocation")
             .field("hub", &self.hub)
             .field("category", &self.category)
@@ -202,7 +202,7 @@ pub struct Extensions {
 }
 
 impl Extensions {
-    /// Adds a value; the value of the same type that was there before is returned.
+    /// Inserts a value and returns the previous value of the same type.
     pub fn insert<T: Clone + Send + Sync + 'static>(&self, value: T) -> Option<T> {
         self.values.lock().unwrap_or_else(PoisonError::into_inner).insert(value)
     }
@@ -220,7 +220,7 @@ impl fmt::Debug for Extensions {
     }
 }
 
-/// The claims of a connection: a list, since a type may repeat (several roles, say).
+/// The claims of a connection: a list, because types may repeat, for example roles.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Claims(Vec<(String, String)>);
 
@@ -236,7 +236,7 @@ impl Claims {
         self.iter().filter(move |(name, _)| *name == claim_type).map(|(_, value)| value)
     }
 
-    /// Whether a claim type has this value, among others perhaps.
+    /// Whether one of the values of a claim type is this one.
     #[must_use]
     pub fn has(&self, claim_type: &str, value: &str) -> bool {
         self.all(claim_type).any(|held| held == value)
@@ -247,7 +247,7 @@ impl Claims {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// How many claims there are.
+    /// The number of claims.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
@@ -276,13 +276,13 @@ impl fmt::Debug for Claims {
 #[derive(Clone, Default)]
 pub struct Query {
     raw: Box<str>,
-    /// Most calls are not asked for their query, so it is decoded once it is.
+    /// Decoded on first use, because most calls never read their query.
     pairs: OnceLock<Vec<(String, String)>>,
 }
 
 impl Query {
-    /// Reads a raw query, with or without the leading `?`. The access token that browsers put there
-    /// is left out, so that it cannot leak from here.
+    /// Parses a raw query, with or without the leading `?`. The `access_token` of browsers is removed, so
+    /// that it cannot leak into logs.
     #[must_use]
     pub fn parse(raw: &str) -> Self {
         Self { raw: raw.strip_prefix('?').unwrap_or(raw).into(), pairs: OnceLock::new() }

@@ -1,9 +1,9 @@
 //! The contract of a serverless SignalR hub, without any I/O.
 //!
-//! A [`Hub`] is a type whose methods answer the events that a SignalR service forwards over HTTP.
-//! This crate holds what the macros expand to, what hub methods receive ([`Context`], [`Invocation`]),
-//! what they send through ([`Clients`], [`Groups`], …, all over the one trait [`outbound::Outbound`]),
-//! and the formats of the wire: [`protocol`], [`signature`], [`seal`] and [`token`].
+//! A [`Hub`] is a type whose methods handle the events that a SignalR service forwards over HTTP.
+//! This crate contains the target of the macro expansions, the parameters of hub methods ([`Context`],
+//! [`Invocation`]), the handles for sending ([`Clients`], [`Groups`], …, all based on the trait
+//! [`outbound::Outbound`]), and the wire formats: [`protocol`], [`signature`], [`seal`] and [`token`].
 //!
 //! It has neither a clock nor a runtime. Applications use it through `hub-runtime`.
 

@@ -17,17 +17,17 @@ pub trait MountedHub: Send + Sync {
     /// The path of the type.
     fn type_name(&self) -> &'static str;
 
-    /// The setting that names the hub's service.
+    /// The name of the setting with the hub's connection string.
     fn connection(&self) -> &'static str;
 
-    /// What the hub answers to.
+    /// The methods of the hub.
     fn methods(&self) -> &[MethodInfo];
 
-    /// The row that answers an event, matched ignoring case and `_`.
+    /// The row of the method for an event, compared ignoring case and `_`.
     fn find(&self, category: Category, event: &str) -> Option<usize>;
 
-    /// Runs filters and method. Without a row, which is a `connected` that no method answers, the
-    /// block's filters alone judge the connection.
+    /// Runs the filters and the method. Without a row (a `connected` event without a method), only the
+    /// block's filters run.
     fn call(
         self: Arc<Self>,
         row: Option<usize>,
@@ -42,20 +42,20 @@ pub trait MountedHub: Send + Sync {
         request: NegotiateRequest,
     ) -> Option<Owned<Result<Negotiation, HubError>>>;
 
-    /// What clients can call and must answer to; the types go to `schemas`.
+    /// The contract of the hub; the schemas of its types are added to `schemas`.
     fn describe(&self, schemas: &mut Schemas) -> HubContract;
 
     /// Whether the hub has a `negotiate`.
     fn negotiates(&self) -> bool;
 
-    /// Puts the app's filters around those of the hub.
+    /// Adds the app's filters around those of the hub.
     fn surround(&mut self, outer: &Filters);
 
     /// The hub value.
     fn value(&self) -> Arc<dyn Any + Send + Sync>;
 }
 
-/// A boxed future that owns all it needs.
+/// A boxed future without borrows.
 #[doc(hidden)]
 pub type Owned<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -65,29 +65,29 @@ pub type Owned<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub struct MethodInfo {
     pub name: &'static str,
     pub category: Category,
-    /// Whether it answers every message that no other method does.
+    /// Whether the method receives the messages without a method of their own.
     pub fallback: bool,
     pub params: &'static [&'static str],
     pub docs: &'static str,
 }
 
-/// A hub value, mounted: its filters exist, its names are indexed.
+/// A hub value with its filters and the index of its names.
 #[doc(hidden)]
 pub struct Mounted<H: Hub> {
     hub: Arc<H>,
     methods: Vec<MethodInfo>,
-    /// The app's and the block's own.
+    /// The filters of the app and the block.
     block: Filters,
-    /// Those of each row, the app's and the block's among them.
+    /// The filters of each row, including those of the app and the block.
     filters: Vec<Filters>,
     /// Matching form of each message's name and its row, in the order of the forms.
     messages: Vec<(String, usize)>,
-    /// The row of every other message.
+    /// The row of the fallback.
     fallback: Option<usize>,
 }
 
 impl<H: Hub> Mounted<H> {
-    /// Builds every filter, once.
+    /// Mounts a hub and creates its filters.
     pub fn new(hub: H) -> Self {
         let block = H::filters();
         let mut messages = Vec::new();
@@ -109,7 +109,7 @@ impl<H: Hub> Mounted<H> {
             });
             filters.push(match method.category {
                 Category::Message | Category::Connected => block.around((method.filters)()),
-                // It cannot be refused, and clean-up must run.
+                // `disconnected` is never refused, because cleanup must run.
                 Category::Disconnected => Filters::new(),
             });
         }
@@ -218,8 +218,8 @@ impl<H: Hub> fmt::Debug for Mounted<H> {
     }
 }
 
-/// Runs the call only when every filter lets it through, and shows the outcome, a panic included, to
-/// those that did.
+/// Runs the call if every filter allows it, then `after` of the filters that allowed it, also after a
+/// panic.
 async fn guarded(
     filters: &Filters,
     invocation: &Invocation,
@@ -228,7 +228,7 @@ async fn guarded(
     let mut passed = 0;
     let mut refusal = None;
     for filter in &filters.0 {
-        // In a block of its own, so that a panic before the first await is caught, too.
+        // The async block makes a panic before the first await catchable.
         if let Err(refused) = catching(async { filter.before(invocation).await }).await {
             refusal = Some(refused.by_filter(filter.name()));
             break;
@@ -245,7 +245,7 @@ async fn guarded(
             filter.after(invocation, ended).await;
             Ok(())
         });
-        // It may only look: the call has ended as it has, and the outer ones look as well.
+        // `after` cannot change the outcome, so the remaining filters run too.
         if let Err(panicked) = looked.await {
             tracing::error!(
                 filter = filter.name(),

@@ -1,7 +1,6 @@
-//! Which texts may be names, how names match, and how they travel in a path.
+//! Validation, comparison and percent-encoding of names.
 //!
-//! Names are data, never paths: they are checked once, percent-encoded by us, and `.` and `..`
-//! are refused because URL libraries fold them away.
+//! `.` and `..` are refused, because URL libraries remove them from paths (RFC 3986 §5.2.4).
 
 use std::{borrow::Cow, cmp::Ordering};
 
@@ -11,12 +10,12 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 const MAX_HUB: usize = 128;
 /// The longest group name that the service accepts, in characters.
 const MAX_GROUP: usize = 1024;
-/// Names longer than this are never worth a suggestion.
+/// No suggestions for names longer than this, in bytes.
 const MAX_SUGGESTED: usize = 64;
-/// Everything but the unreserved characters of RFC 3986.
+/// All characters except the unreserved ones of RFC 3986 §2.3.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Why a text cannot be a name.
+/// Why a name is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NameError {
@@ -25,30 +24,30 @@ pub enum NameError {
         "a hub name starts with a letter and has at most 128 letters, digits or any of _ ` , . [ ]"
     )]
     Hub,
-    /// Nothing, or nothing but white space.
+    /// Empty or only white space.
     #[error("a {kind} must not be empty")]
     Empty {
-        /// What was to be named.
+        /// The kind of the name.
         kind: &'static str,
     },
     /// More characters than the service accepts.
     #[error("a {kind} has at most {limit} characters")]
     TooLong {
-        /// What was to be named.
+        /// The kind of the name.
         kind: &'static str,
-        /// The most characters it may have.
+        /// The maximum number of characters.
         limit: usize,
     },
-    /// A control character, which no header or path can carry.
+    /// A control character, which headers and paths cannot contain.
     #[error("a {kind} must not contain control characters")]
     Control {
-        /// What was to be named.
+        /// The kind of the name.
         kind: &'static str,
     },
-    /// `.` or `..`, which URL libraries take for a path.
+    /// `.` or `..`, which URL libraries remove from paths.
     #[error("a {kind} must not be `.` or `..`")]
     Dots {
-        /// What was to be named.
+        /// The kind of the name.
         kind: &'static str,
     },
 }
@@ -64,7 +63,7 @@ pub fn matching_form(name: &str) -> String {
     name.chars().filter(|character| *character != '_').map(|c| c.to_ascii_lowercase()).collect()
 }
 
-/// The order of a name's matching form beside one that was made before, without making it.
+/// Compares a matching form with that of `name`, without allocating the latter.
 pub(crate) fn compare_matching(form: &str, name: &str) -> Ordering {
     let matching = name.bytes().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase());
     form.bytes().cmp(matching)
@@ -133,7 +132,7 @@ fn check_text(text: &str, kind: &'static str) -> Result<(), NameError> {
     Ok(())
 }
 
-/// Percent-encodes one path segment: everything but letters, digits and `-._~`.
+/// Percent-encodes one path segment: all characters except letters, digits and `-._~`.
 ///
 /// ```
 /// assert_eq!(hub_core::names::encode_segment("a/b ü"), "a%2Fb%20%C3%BC");
@@ -143,7 +142,7 @@ pub fn encode_segment(segment: &str) -> Cow<'_, str> {
     utf8_percent_encode(segment, RESERVED).into()
 }
 
-/// The candidate that a misspelt `name` most likely meant, if one is close enough.
+/// The candidate closest to a misspelt `name`, if one is close enough.
 #[must_use]
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if name.len() > MAX_SUGGESTED {

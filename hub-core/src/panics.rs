@@ -1,4 +1,4 @@
-//! A panic of application code becomes an error: the caller is answered and the process lives.
+//! Converts panics of application code into errors, so that the caller receives a response.
 
 use std::{
     any::Any,
@@ -12,7 +12,7 @@ use crate::HubError;
 
 /// Runs `call`; when it panics, the outcome is [`HubError::panicked`].
 ///
-/// The call is dropped then and never polled again, so what it left half done is not seen.
+/// The future is not polled after a panic, so its inconsistent state is not observed.
 #[doc(hidden)]
 pub async fn catching<T>(call: impl Future<Output = Result<T, HubError>>) -> Result<T, HubError> {
     let mut call = pin!(call);

@@ -1,4 +1,4 @@
-//! What is sent to clients: an event name and its arguments, encoded for every protocol.
+//! Messages to clients: the name of the client method and its arguments, encoded for every protocol.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -9,7 +9,7 @@ use crate::{
     protocol::{Message, Protocol},
 };
 
-/// A message to clients, encoded once for each protocol.
+/// A message to clients, encoded once per protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payload {
     target: String,
@@ -19,7 +19,7 @@ pub struct Payload {
 }
 
 impl Payload {
-    /// The event that the clients listen on.
+    /// The name of the client method.
     #[must_use]
     pub fn target(&self) -> &str {
         &self.target
@@ -31,8 +31,8 @@ impl Payload {
         &self.json
     }
 
-    /// The arguments as an array of this protocol. `None` when only JSON can say them; the service
-    /// then converts it for other clients.
+    /// The arguments as an array of this protocol. `None` when only JSON can represent them; the service
+    /// then converts the JSON for other clients.
     #[must_use]
     pub fn arguments(&self, protocol: Protocol) -> Option<&Bytes> {
         match protocol {
@@ -42,7 +42,7 @@ impl Payload {
         }
     }
 
-    /// The call that clients of this protocol get, if it can say the arguments.
+    /// The message for clients of this protocol; `None` if it cannot represent the arguments.
     #[must_use]
     pub fn message(&self, protocol: Protocol) -> Option<Message> {
         Some(Message::Invocation {
@@ -54,7 +54,7 @@ impl Payload {
     }
 }
 
-/// Arguments that are being encoded; the first failure is kept for the send.
+/// Encodes arguments. The send reports the first failure.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Arguments {
@@ -130,7 +130,7 @@ mod message_pack {
     pub(super) struct Arguments {
         encoded: Vec<u8>,
         count: usize,
-        /// What JSON can say and MessagePack cannot goes as JSON.
+        /// Whether an argument has no MessagePack form; the message is then sent as JSON.
         failed: bool,
     }
 

@@ -1,4 +1,4 @@
-//! What macro expansions may name. Not public API: it changes without notice.
+//! The items that macro expansions use. Not public API: it changes without notice.
 
 pub use ::core::{
     convert::From,
@@ -34,7 +34,7 @@ pub use ::serde::de::IgnoredAny;
 #[doc(inline)]
 pub use crate::{__register as register, __shape as shape};
 
-/// Puts a hub into the registry.
+/// Adds a hub to the registry.
 #[cfg(feature = "inventory")]
 #[doc(hidden)]
 #[macro_export]
@@ -49,7 +49,7 @@ macro_rules! __register {
     };
 }
 
-/// Says what is missing.
+/// Reports the missing feature.
 #[cfg(not(feature = "inventory"))]
 #[doc(hidden)]
 #[macro_export]
@@ -61,7 +61,7 @@ macro_rules! __register {
     };
 }
 
-/// Puts the error "future is not `Send`" on the method instead of the table.
+/// Moves the compiler error "future is not `Send`" from the table to the method.
 pub fn assert_send<F: Future + Send>(future: F) -> F {
     future
 }

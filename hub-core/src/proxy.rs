@@ -1,4 +1,4 @@
-//! Sending to a chosen set of clients.
+//! Proxies: sending to a selected set of clients.
 
 use std::{
     fmt,
@@ -19,7 +19,7 @@ use crate::{
     payload::{ArgumentList, Arguments, Payload},
 };
 
-/// The way out for one hub.
+/// The outbound connection of one hub.
 #[derive(Clone)]
 pub(crate) struct Link {
     pub(crate) outbound: Arc<dyn Outbound>,
@@ -27,21 +27,21 @@ pub(crate) struct Link {
     pub(crate) hub: Arc<str>,
 }
 
-/// A set of clients to send to. `C` is what they implement, `T` whether they are [`One`] or [`Many`].
+/// A set of clients to send to. `C` is the client trait, `T` is [`One`] or [`Many`].
 ///
-/// Typed calls come from the client trait (`#[hub_client]`); [`Self::send`] is the untyped way.
+/// The client trait (`#[hub_client]`) has typed methods; [`Self::send`] is untyped.
 #[must_use = "a proxy sends nothing by itself"]
 pub struct Proxy<C: ?Sized, T> {
     link: Link,
-    /// A name that cannot go on the wire is reported by the send, where an error can be returned.
+    /// The send reports an invalid name, because selecting a target returns no `Result`.
     target: Result<Target, NameError>,
     _client: Marker<C, T>,
 }
 
-/// Keeps a proxy `Send` whatever its client trait is.
+/// Keeps a proxy `Send` for every client trait.
 type Marker<C, T> = PhantomData<fn() -> (Box<C>, T)>;
 
-/// Exactly one connection, which can be asked for a value.
+/// Exactly one connection, whose client methods can return a result.
 #[derive(Clone, Copy, Debug)]
 pub enum One {}
 
@@ -97,17 +97,17 @@ impl<C: ?Sized, T> Proxy<C, T> {
             Ok(Target::Connection(id)) => {
                 arguments.into_payload(event).map(|payload| (id, payload))
             }
-            // Typed code cannot get here: the trait bound asks for a single connection.
+            // Unreachable in typed code, because of the bound `SingleConnection`.
             Ok(_) => Err(SendError::ConnectionGone),
             Err(name) => Err(name.into()),
         };
-        let ask = Ask { link: self.link.clone(), ready, timeout: None };
-        InvokeFuture { state: Asking::Prepared(Some(ask)), _result: PhantomData }
+        let request = InvokeRequest { link: self.link.clone(), ready, timeout: None };
+        InvokeFuture { state: InvokeState::Prepared(Some(request)), _result: PhantomData }
     }
 }
 
 impl<C: ?Sized> Proxy<C, One> {
-    /// Asks the client for a value by name and waits for it: `invoke::<bool>("confirm", ("Sure?",))`.
+    /// Invokes a client method by name and waits for its result: `invoke::<bool>("confirm", ("Sure?",))`.
     pub fn invoke<R: DeserializeOwned>(
         &self,
         event: &str,
@@ -142,29 +142,29 @@ impl fmt::Debug for SendFuture {
     }
 }
 
-/// A question to one client. Nothing is asked until it is awaited.
-#[must_use = "nothing is asked until this is awaited"]
+/// The invocation of a client method. Nothing is sent until it is awaited.
+#[must_use = "nothing is sent until this is awaited"]
 pub struct InvokeFuture<R> {
-    state: Asking,
+    state: InvokeState,
     _result: PhantomData<fn() -> R>,
 }
 
-enum Asking {
-    Prepared(Option<Ask>),
-    Asked(Pin<Box<dyn Future<Output = Result<Bytes, InvokeError>> + Send>>),
+enum InvokeState {
+    Prepared(Option<InvokeRequest>),
+    Running(Pin<Box<dyn Future<Output = Result<Bytes, InvokeError>> + Send>>),
 }
 
-struct Ask {
+struct InvokeRequest {
     link: Link,
     ready: Result<(String, Payload), SendError>,
     timeout: Option<Duration>,
 }
 
 impl<R> InvokeFuture<R> {
-    /// How long to wait for the answer; 30 seconds unless said otherwise.
+    /// How long to wait for the answer; defaults to 30 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        if let Asking::Prepared(Some(ask)) = &mut self.state {
-            ask.timeout = Some(timeout);
+        if let InvokeState::Prepared(Some(request)) = &mut self.state {
+            request.timeout = Some(timeout);
         }
         self
     }
@@ -174,20 +174,20 @@ impl<R: DeserializeOwned> Future for InvokeFuture<R> {
     type Output = Result<R, InvokeError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Asking::Prepared(ask) = &mut self.state
-            && let Some(ask) = ask.take()
+        if let InvokeState::Prepared(request) = &mut self.state
+            && let Some(request) = request.take()
         {
-            self.state = Asking::Asked(Box::pin(ask.run()));
+            self.state = InvokeState::Running(Box::pin(request.run()));
         }
-        let Asking::Asked(asked) = &mut self.state else { return Poll::Pending };
-        asked.as_mut().poll(cx).map(|answer| {
+        let InvokeState::Running(running) = &mut self.state else { return Poll::Pending };
+        running.as_mut().poll(cx).map(|answer| {
             let answer = answer?;
             serde_json::from_slice(&answer).map_err(|error| InvokeError::Decode(Box::new(error)))
         })
     }
 }
 
-impl Ask {
+impl InvokeRequest {
     async fn run(self) -> Result<Bytes, InvokeError> {
         let (connection_id, payload) = self.ready?;
         self.link.outbound.invoke(&self.link.hub, &connection_id, payload, self.timeout).await

@@ -1,9 +1,8 @@
-//! Hubs that linked crates register. Linking a crate opens no endpoint: nothing is mounted before the
-//! app asks.
+//! Hubs that linked crates register. They are not mounted until the app calls `discover()`.
 
 use std::{any::TypeId, fmt};
 
-/// What an expansion submits with.
+/// Expansions submit entries with this crate.
 pub use ::inventory;
 
 use crate::{
@@ -24,13 +23,13 @@ pub struct Registered {
 inventory::collect!(Registered);
 
 impl Registered {
-    /// The entry of a hub. `mount` makes the hub's value.
+    /// The entry of a hub. `mount` creates the hub's value.
     #[must_use]
     pub const fn new<H: Hub>(module: &'static str, mount: fn() -> Box<dyn MountedHub>) -> Self {
         Self { name: H::NAME, module, type_id: TypeId::of::<H>, mount }
     }
 
-    /// Makes the hub's value and builds its filters.
+    /// Creates the hub's value and its filters.
     #[must_use]
     pub fn mount(&self) -> Box<dyn MountedHub> {
         (self.mount)()
@@ -52,7 +51,7 @@ impl fmt::Debug for Registered {
     }
 }
 
-/// Every registered hub of the program, by name and module.
+/// All registered hubs of the program, sorted by name and module.
 #[must_use]
 pub fn registered() -> Vec<&'static Registered> {
     let mut all: Vec<_> = inventory::iter::<Registered>().collect();
@@ -60,7 +59,7 @@ pub fn registered() -> Vec<&'static Registered> {
     all
 }
 
-/// Mounts what a registered function makes.
+/// Mounts the hub that `make` creates.
 pub fn mounted<H: Hub>(make: fn() -> H) -> Box<dyn MountedHub> {
     Box::new(Mounted::new(make()))
 }

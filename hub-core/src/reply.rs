@@ -1,4 +1,4 @@
-//! What a hub method returns to its caller.
+//! Return values of hub methods.
 
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ pub enum Reply {
     Value(Vec<u8>),
 }
 
-/// What a hub method may return: nothing, or a `Result`.
+/// The return types of hub methods: `()` or a `Result`.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "hub methods return `()` or `Result<T, E>`",

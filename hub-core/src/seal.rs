@@ -1,8 +1,8 @@
-//! Sealed claims: what negotiate decided, bound to hub and user, in one claim that nobody can forge.
+//! Sealed claims: the claims of a connection in one signed value, bound to hub and user.
 //!
-//! The service forwards claims in a header without any escaping, so whoever chooses one value, a
-//! display name say, could write further claims into it. A seal is one value without comma, colon or
-//! blank: `1.` + base64url(JSON) + `.` + base64url(HMAC-SHA256). It is signed, not encrypted.
+//! The service forwards claims in the header `X-ASRS-User-Claims` without escaping, so a user who chooses
+//! one value, for example a display name, could inject further claims. A seal is one value without comma,
+//! colon or blank: `1.` + base64url(JSON) + `.` + base64url(HMAC-SHA256). It is signed, not encrypted.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
@@ -17,7 +17,7 @@ pub const CLAIM: &str = "shub";
 const VERSION: &str = "1";
 const PURPOSE: &[u8] = b"serverless-hub sealed claims v1";
 
-/// The key of a seal, derived so that it is of no use for anything else.
+/// The key of seals, derived for this purpose only.
 #[derive(Clone)]
 pub struct SealKey([u8; 32]);
 
@@ -37,7 +37,7 @@ impl std::fmt::Debug for SealKey {
     }
 }
 
-/// Who a connection belongs to, as negotiate decided.
+/// The identity of a connection, set by `negotiate`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// The hub, lower-case, with the application prefix if there is one.
@@ -50,23 +50,23 @@ pub struct Identity {
     pub claims: Claims,
 }
 
-/// Why a seal does not hold. The texts name no claim.
+/// Why a seal is not valid. The texts contain no claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SealError {
-    /// It is cut, or not a seal at all.
+    /// Truncated or not a seal.
     #[error("the sealed claims are malformed")]
     Malformed,
-    /// No known key made it.
+    /// Not made with a known key.
     #[error("the sealed claims were not made with a known key")]
     Forged,
-    /// It was made for another hub.
+    /// Made for another hub.
     #[error("the sealed claims belong to another hub")]
     OtherHub,
-    /// It was made for another user.
+    /// Made for another user.
     #[error("the sealed claims belong to another user")]
     OtherUser,
-    /// The call carries several different ones.
+    /// The call has several different seals.
     #[error("the call carries more than one seal")]
     Ambiguous,
 }
@@ -92,7 +92,7 @@ pub fn seal(identity: &Identity, key: &SealKey) -> String {
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect(),
     };
-    // Strings and numbers always serialise.
+    // Serialising strings and numbers cannot fail.
     let json = serde_json::to_vec(&content).unwrap_or_default();
     let signed = format!("{VERSION}.{}", URL_SAFE_NO_PAD.encode(json));
     let mut mac = keyed(&key.0);
@@ -100,10 +100,10 @@ pub fn seal(identity: &Identity, key: &SealKey) -> String {
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
 }
 
-/// Opens a seal that one of the keys made.
+/// Checks and decodes a seal.
 ///
 /// # Errors
-/// When it is malformed or no key made it.
+/// When it is malformed or not made with one of the keys.
 pub fn open(sealed: &str, keys: &[SealKey]) -> Result<Identity, SealError> {
     let (signed, tag) = sealed.rsplit_once('.').ok_or(SealError::Malformed)?;
     let body = signed.strip_prefix("1.").ok_or(SealError::Malformed)?;
@@ -130,7 +130,7 @@ pub fn open(sealed: &str, keys: &[SealKey]) -> Result<Identity, SealError> {
 /// Finds and checks the seal in the claims headers of an upstream call; `None` when there is none.
 ///
 /// `user_header` is the raw user id header. It is compared only where the seal's user id is ASCII,
-/// since the service does not say how it encodes other characters.
+/// because the encoding of other characters is not documented.
 ///
 /// # Errors
 /// When a seal is malformed, forged, or belongs to another hub or user.

@@ -1,4 +1,4 @@
-//! A text that must not reach logs.
+//! Secret texts that must not be logged.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use std::fmt;
 pub struct Secret(String);
 
 impl Secret {
-    /// The text itself. Whoever calls this answers for where it goes.
+    /// The secret text. Do not log it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0

@@ -1,10 +1,10 @@
 //! The types of a hub's methods and of its clients' methods, for the contract.
 //!
-//! Expansions name every type in `shape!`. Without the feature `schema` the macro drops them, so that
-//! nothing is compiled; with it, types that implement `JsonSchema` give their schema, and all others
-//! the schema that allows anything.
+//! Expansions list every type in `shape!`. Without the feature `schema` the macro ignores them. With it,
+//! types that implement `JsonSchema` have their schema, and all others the schema `true`, which allows
+//! any value.
 
-/// Schemas that have been made, and those that others refer to.
+/// The generated schemas, and the definitions that they refer to.
 #[derive(Debug, Default)]
 pub struct Schemas {
     #[cfg(feature = "schema")]
@@ -18,7 +18,7 @@ pub struct Shape {
     pub types: fn(&mut Schemas) -> schema::Types,
 }
 
-/// Drops the types.
+/// Ignores the types.
 #[cfg(not(feature = "schema"))]
 #[doc(hidden)]
 #[macro_export]
@@ -28,7 +28,7 @@ macro_rules! __shape {
     };
 }
 
-/// Says what the types of a hub's method, or of a client's, look like.
+/// Generates the schemas of the types of a method.
 #[cfg(feature = "schema")]
 #[doc(hidden)]
 #[macro_export]
@@ -72,7 +72,7 @@ macro_rules! __shape {
     };
 }
 
-/// What the macro makes of the types.
+/// Generation of schemas.
 #[cfg(feature = "schema")]
 pub mod schema {
     use std::marker::PhantomData;
@@ -83,8 +83,8 @@ pub mod schema {
     use super::Schemas;
     use crate::args::HubArg;
 
-    /// Where the contract holds what the app reads, and what it writes. One type may look different in
-    /// the two.
+    /// The definitions of the values that the app reads, and of those that it writes. A type may have a
+    /// different schema in each.
     pub(crate) const RECEIVED: &str = "/schemas/received";
     pub(crate) const SENT: &str = "/schemas/sent";
 
@@ -92,25 +92,25 @@ pub mod schema {
     #[derive(Debug, Default)]
     pub struct Types {
         pub(crate) arguments: Vec<ArgumentType>,
-        /// `None` when nothing is answered.
+        /// `None` for no result.
         pub result: Option<Value>,
     }
 
     #[derive(Debug)]
     pub(crate) struct ArgumentType {
         pub(crate) schema: Value,
-        /// Whether it may be left out at the end.
+        /// Whether it may be omitted at the end.
         pub(crate) optional: bool,
     }
 
     impl Types {
-        /// No argument and no result yet.
+        /// Creates an empty list.
         #[must_use]
         pub fn new() -> Self {
             Self::default()
         }
 
-        /// The next argument.
+        /// Adds an argument.
         pub fn argument(&mut self, schema: Value, optional: bool) {
             self.arguments.push(ArgumentType { schema, optional });
         }
@@ -142,17 +142,17 @@ pub mod schema {
         }
     }
 
-    /// Asks a type what it knows of itself. `(&&probe).method()` finds the `Known…` trait, on `&Probe`,
-    /// before the `Any…` one, on `Probe`.
+    /// Selects an implementation by the traits of `T` (autoref specialisation): `(&&probe).method()` finds
+    /// the `Known…` trait, implemented for `&Probe`, before the `Any…` one, implemented for `Probe`.
     #[derive(Debug)]
     pub struct Probe<T: ?Sized>(PhantomData<fn() -> PhantomData<T>>);
 
     impl<T: ?Sized> Probe<T> {
-        /// The question.
+        /// The probe.
         pub const NEW: Self = Self(PhantomData);
     }
 
-    /// What the app reads.
+    /// A value that the app reads.
     pub trait KnownReceived {
         fn received(&self, schemas: &mut Schemas) -> Value;
     }
@@ -163,7 +163,7 @@ pub mod schema {
         }
     }
 
-    /// What the app reads, whatever it is.
+    /// A value that the app reads, without a schema.
     pub trait AnyReceived {
         fn received(&self, _: &mut Schemas) -> Value {
             Value::Bool(true)
@@ -172,7 +172,7 @@ pub mod schema {
 
     impl<T: ?Sized> AnyReceived for Probe<T> {}
 
-    /// What the app writes.
+    /// A value that the app writes.
     pub trait KnownSent {
         fn sent(&self, schemas: &mut Schemas) -> Value;
     }
@@ -183,7 +183,7 @@ pub mod schema {
         }
     }
 
-    /// What the app writes, whatever it is.
+    /// A value that the app writes, without a schema.
     pub trait AnySent {
         fn sent(&self, _: &mut Schemas) -> Value {
             Value::Bool(true)
@@ -192,7 +192,7 @@ pub mod schema {
 
     impl<T: ?Sized> AnySent for Probe<T> {}
 
-    /// What a method answers.
+    /// The result of a method.
     pub trait KnownReply {
         fn reply(&self, schemas: &mut Schemas) -> Option<Value>;
     }
@@ -209,7 +209,7 @@ pub mod schema {
         }
     }
 
-    /// What a method answers, whatever it is.
+    /// The result of a method, without a schema.
     pub trait AnyReply {
         fn reply(&self, _: &mut Schemas) -> Option<Value> {
             Some(Value::Bool(true))
@@ -218,7 +218,7 @@ pub mod schema {
 
     impl<T: ?Sized> AnyReply for Probe<T> {}
 
-    /// Whether an argument may be left out.
+    /// Whether an argument is optional.
     pub trait KnownOptional {
         fn optional(&self) -> bool;
     }
@@ -229,7 +229,7 @@ pub mod schema {
         }
     }
 
-    /// What is no argument says nothing here: the table says why.
+    /// Types that cannot be arguments; the compiler reports them in the table.
     pub trait AnyOptional {
         fn optional(&self) -> bool {
             false

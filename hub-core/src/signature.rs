@@ -1,4 +1,6 @@
-//! The signature of upstream calls: HMAC-SHA256 of the connection id, made and checked.
+//! The signature of upstream calls: HMAC-SHA256 of the connection id.
+//!
+//! Source: Microsoft Learn, "Upstream endpoints in Azure SignalR Service", signature.
 
 use std::fmt::Write as _;
 
@@ -22,15 +24,16 @@ pub fn sign(key: &Secret, connection_id: &str) -> String {
     let mut entry = String::with_capacity(PREFIX.len() + 2 * LENGTH);
     entry.push_str(PREFIX);
     for byte in mac(key, connection_id).finalize().into_bytes() {
-        // Writing to a String cannot fail.
+        // Writing to a `String` cannot fail.
         let _ = write!(entry, "{byte:02X}");
     }
     entry
 }
 
-/// Whether any entry of the `X-ASRS-Signature` lines fits any key.
+/// Whether an entry of the `X-ASRS-Signature` headers was made with one of the keys.
 ///
-/// Every entry is compared with every key in constant time, without an early exit.
+/// Every entry is compared with every key in constant time, without an early exit, so that the time
+/// does not depend on a valid signature.
 #[must_use]
 pub fn verify<'a>(
     header_values: impl Iterator<Item = &'a [u8]>,

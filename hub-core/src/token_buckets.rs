@@ -1,4 +1,4 @@
-//! Token buckets by key, in bounded memory. Time comes in as a parameter.
+//! Token buckets by key, in bounded memory. The caller passes the time.
 
 use std::{
     collections::HashMap,
@@ -7,20 +7,20 @@ use std::{
     time::Duration,
 };
 
-/// How many keys one generation holds. There are two, so memory is bounded by twice as many.
+/// The maximum number of keys per generation. There are two generations.
 const GENERATION: usize = 8192;
 
-/// One bucket for each key: `capacity` tokens at once, refilled evenly over a period.
+/// One bucket per key: `capacity` tokens, refilled evenly over a period.
 #[derive(Debug)]
 pub struct TokenBuckets<K> {
     capacity: f64,
-    /// Tokens a second.
+    /// Tokens per second.
     rate: f64,
     buckets: Mutex<Generations<K>>,
 }
 
-/// When the young generation is full, the old one is forgotten and the young one grows old. Whoever
-/// keeps coming is carried over; a flood of new keys drives out only those who do not.
+/// When the young generation is full, it replaces the old one. Every access moves a key to the young
+/// generation, so a flood of new keys evicts only inactive ones.
 #[derive(Debug)]
 struct Generations<K> {
     young: HashMap<K, Bucket>,
@@ -30,12 +30,12 @@ struct Generations<K> {
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
     tokens: f64,
-    /// When it was last looked at.
+    /// When the bucket was last refilled.
     filled: Duration,
 }
 
 impl<K: Eq + Hash> TokenBuckets<K> {
-    /// `capacity` tokens in each `period`.
+    /// `capacity` tokens per `period`.
     #[must_use]
     pub fn new(capacity: u32, period: Duration) -> Self {
         let rate = f64::from(capacity) / period.as_secs_f64();
@@ -43,10 +43,10 @@ impl<K: Eq + Hash> TokenBuckets<K> {
         Self { capacity: f64::from(capacity), rate, buckets: Mutex::new(buckets) }
     }
 
-    /// Takes a token at `now`, the time since some start.
+    /// Takes a token at `now`, the time since a fixed start.
     ///
     /// # Errors
-    /// How long until there is one.
+    /// The time until the next token.
     pub fn take(&self, key: K, now: Duration) -> Result<(), Duration> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let mut bucket =

@@ -1,4 +1,4 @@
-//! The claims of a JSON web token as a list of texts.
+//! Converts the claims of a JSON Web Token (RFC 7519) to a list of texts.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::Claims;
 
 impl Claims {
-    /// What a token states, without any check.
+    /// The claims of a token, without any check.
     pub(crate) fn of_token(token: &str) -> Option<Self> {
         let mut parts = token.split('.');
         let (_header, payload, _signature) = (parts.next()?, parts.next()?, parts.next()?);
@@ -15,8 +15,8 @@ impl Claims {
         Some(Self::of_json(claims))
     }
 
-    /// One claim for each text, number and truth value, one for each item of a list, and an object as
-    /// the JSON that it is.
+    /// One claim per text, number and boolean, one per item of a list, and one with the JSON text per
+    /// object.
     pub(crate) fn of_json(claims: Map<String, Value>) -> Self {
         let each = claims.into_iter().flat_map(|(name, value)| {
             let values = match value {

@@ -1,4 +1,4 @@
-//! Membership of users.
+//! Groups of users.
 
 use std::{fmt, time::Duration};
 
@@ -8,7 +8,7 @@ use crate::{
     proxy::Link,
 };
 
-/// The groups of a hub's users. A membership belongs to the user: later connections inherit it.
+/// The groups of a hub's users. A membership applies to all connections of the user, later ones too.
 pub struct UserGroups {
     link: Link,
 }
@@ -21,16 +21,16 @@ impl UserGroups {
     /// Adds a user to a group until it is removed.
     ///
     /// # Errors
-    /// When a name cannot go on the wire or the service did not accept the change.
+    /// When a name is invalid or the service did not accept the change.
     pub async fn add(&self, user_id: &str, group: &str) -> Result<(), SendError> {
         self.join(user_id, group, None).await
     }
 
-    /// Adds a user to a group for a time, in whole seconds: what is begun counts whole. Zero adds only
-    /// the connections that the user has now.
+    /// Adds a user to a group for a time, rounded up to whole seconds. Zero adds only the current
+    /// connections of the user.
     ///
     /// # Errors
-    /// When a name cannot go on the wire or the service did not accept the change.
+    /// When a name is invalid or the service did not accept the change.
     pub async fn add_for(
         &self,
         user_id: &str,
@@ -40,10 +40,10 @@ impl UserGroups {
         self.join(user_id, group, Some(time_to_live)).await
     }
 
-    /// Removes a user from a group; not being a member is no error.
+    /// Removes a user from a group. Removing a non-member is not an error.
     ///
     /// # Errors
-    /// When a name cannot go on the wire or the service did not accept the change.
+    /// When a name is invalid or the service did not accept the change.
     pub async fn remove(&self, user_id: &str, group: &str) -> Result<(), SendError> {
         let (user, group) = names_of(user_id, group)?;
         self.change(Change::UserLeavesGroup { user, group }).await
@@ -52,7 +52,7 @@ impl UserGroups {
     /// Removes a user from every group.
     ///
     /// # Errors
-    /// When the name cannot go on the wire or the service did not accept the change.
+    /// When the name is invalid or the service did not accept the change.
     pub async fn remove_from_all(&self, user_id: &str) -> Result<(), SendError> {
         names::check_user(user_id)?;
         self.change(Change::UserLeavesAllGroups { user: user_id.to_owned() }).await
@@ -61,7 +61,7 @@ impl UserGroups {
     /// Whether a user is in a group.
     ///
     /// # Errors
-    /// When a name cannot go on the wire or the service did not answer.
+    /// When a name is invalid or the service did not answer.
     pub async fn contains(&self, user_id: &str, group: &str) -> Result<bool, SendError> {
         let (user, group) = names_of(user_id, group)?;
         self.link.outbound.check(&self.link.hub, Check::UserInGroup { user, group }).await

@@ -1,4 +1,4 @@
-//! Nobody comes in for a while.
+//! A switch that refuses all calls, for maintenance.
 
 use std::{
     fmt,
@@ -10,7 +10,7 @@ use crate::{HubError, HubResult, Invocation};
 
 /// Refuses every call and every new connection while it is on.
 ///
-/// Clones are one switch: give one to the app and keep another to turn it.
+/// Clones share one switch: pass one to the app and keep another to toggle it.
 ///
 /// ```
 /// # use hub_core::Maintenance;
@@ -21,21 +21,20 @@ use crate::{HubError, HubResult, Invocation};
 /// maintenance.end();
 /// ```
 ///
-/// A new connection that it refuses is closed, as every denied one; calls that run go on, and
-/// `on_disconnected` is never refused.
+/// A refused new connection is closed. Running calls continue, and `on_disconnected` is never refused.
 #[derive(Clone, Default)]
 pub struct Maintenance {
     reason: Arc<RwLock<Option<String>>>,
 }
 
 impl Maintenance {
-    /// A switch that lets everything through for now.
+    /// Creates a switch that is off.
     #[must_use]
     pub fn off() -> Self {
         Self::default()
     }
 
-    /// A switch that refuses from the start, with a text that clients read.
+    /// Creates a switch that is on. Clients receive `reason`.
     #[must_use]
     pub fn on(reason: impl Into<String>) -> Self {
         let maintenance = Self::off();
@@ -43,12 +42,12 @@ impl Maintenance {
         maintenance
     }
 
-    /// Refuses from now on. Clients read `reason`.
+    /// Starts refusing calls. Clients receive `reason`.
     pub fn begin(&self, reason: impl Into<String>) {
         self.set(Some(reason.into()));
     }
 
-    /// Lets everything through again.
+    /// Stops refusing calls.
     pub fn end(&self) {
         self.set(None);
     }

@@ -1,4 +1,4 @@
-//! So many calls in a time, and no more.
+//! A rate limit for calls.
 
 use std::{
     fmt,
@@ -9,7 +9,7 @@ use std::{
 use super::Filter;
 use crate::{HubError, HubResult, Invocation, hub::Category, token_buckets::TokenBuckets};
 
-/// Lets so many calls through in a time, all at once or spread, and tells the others when to try again.
+/// Limits the number of calls per period. A refused client receives the time until the next allowed call.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -18,23 +18,23 @@ use crate::{HubError, HubResult, Invocation, hub::Category, token_buckets::Token
 /// RateLimit::per_user(5, Duration::from_secs(10));
 /// ```
 ///
-/// It is a token bucket: `count` calls at once, then one each `period / count`. On a method it counts
-/// that method, on a block or an app all of its methods together unless [`Self::each_method`] says
-/// otherwise. A call that is refused counts for nothing. Connections are not calls; for those there is
-/// the negotiate limit of the app.
+/// It is a token bucket: `count` calls at once, then one per `period / count`. On a method it limits
+/// that method; on a block or an app it limits all methods together, or each one with
+/// [`Self::each_method`]. Refused calls are not counted. Connections are not limited; use the negotiate
+/// limit of the app for them.
 ///
-/// Counted is in memory, in this process and for the 16,384 callers at most that were last heard of;
-/// who was forgotten starts anew.
+/// The counts are in the memory of this process, for at most the 16,384 most recent callers. An evicted
+/// caller starts with a full bucket.
 pub struct RateLimit {
     scope: Scope,
     each_method: bool,
     hasher: RandomState,
-    /// By hash, so that nobody's long name takes memory. The hash is keyed, so nobody can aim at
-    /// another's bucket.
+    /// Keyed by hash, so that long names need no memory. The hash has a random key, so that a client
+    /// cannot provoke a collision with another one's bucket.
     buckets: TokenBuckets<u64>,
 }
 
-/// Who shares a bucket.
+/// The callers that share a bucket.
 #[derive(Clone, Copy, Debug)]
 enum Scope {
     Connection,
@@ -43,27 +43,27 @@ enum Scope {
 }
 
 impl RateLimit {
-    /// `count` calls of one connection in each `period`.
+    /// At most `count` calls of one connection per `period`.
     #[must_use]
     pub fn per_connection(count: u32, period: Duration) -> Self {
         Self::new(Scope::Connection, count, period)
     }
 
-    /// `count` calls of one user in each `period`, over all of the user's connections. A connection
-    /// without a user counts for itself.
+    /// At most `count` calls of one user per `period`, across all connections of the user. A connection
+    /// without a user has its own limit.
     #[must_use]
     pub fn per_user(count: u32, period: Duration) -> Self {
         Self::new(Scope::User, count, period)
     }
 
-    /// `count` calls of one method in each `period`, whoever calls.
+    /// At most `count` calls of one method per `period`, across all callers.
     #[must_use]
     pub fn per_method(count: u32, period: Duration) -> Self {
         Self::new(Scope::Everyone, count, period).each_method()
     }
 
-    /// Counts each method by itself: `per_user(…).each_method()` on a block is a limit for each user
-    /// and method.
+    /// Limits each method separately: `per_user(…).each_method()` on a block is a limit per user and
+    /// method.
     #[must_use]
     pub fn each_method(mut self) -> Self {
         self.each_method = true;
@@ -85,7 +85,7 @@ impl RateLimit {
             (Scope::User | Scope::Connection, _) => ("connection", call.connection_id()),
             (Scope::Everyone, _) => ("everyone", ""),
         };
-        // The name of the table, since the client chooses the spelling of the event.
+        // The name in the table, because the client chooses the spelling of the event.
         let method = self.each_method.then(|| (call.hub_name(), call.method()));
         self.hasher.hash_one((who, method))
     }
@@ -101,7 +101,7 @@ impl Filter for RateLimit {
 }
 
 fn refusal(wait: Duration) -> HubError {
-    // Up, so that who comes back then is let in.
+    // Rounded up, so that a call after this time is allowed.
     match wait.as_nanos().div_ceil(1_000_000_000) {
         1 => HubError::denied("Too many calls; try again in 1 second"),
         seconds => HubError::denied(format_args!("Too many calls; try again in {seconds} seconds")),

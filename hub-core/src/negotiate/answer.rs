@@ -1,10 +1,10 @@
-//! The answer of a hub's `negotiate`.
+//! The result of a hub's `negotiate`.
 
 use std::{fmt, time::Duration};
 
 use crate::invocation::Claims;
 
-/// The answer of `negotiate`: who the connection belongs to.
+/// The result of `negotiate`: the identity of the connection.
 #[derive(Clone, PartialEq, Eq)]
 #[must_use]
 pub struct Negotiation {
@@ -17,13 +17,12 @@ pub struct Negotiation {
 }
 
 impl Negotiation {
-    /// The connection belongs to this user.
+    /// A connection of this user.
     pub fn user(id: impl Into<String>) -> Self {
         Self { user_id: Some(id.into()), ..Self::anonymous() }
     }
 
-    /// Nobody in particular. Something one writes on purpose: such a connection reaches every method
-    /// that no filter guards.
+    /// A connection without a user. It can call every method without a filter.
     pub fn anonymous() -> Self {
         Self {
             user_id: None,
@@ -35,15 +34,15 @@ impl Negotiation {
         }
     }
 
-    /// Adds a claim that filters and methods read; a type may repeat. The claims travel in the
-    /// client's token, readable for its bearer, and about 2,000 bytes of them fit.
+    /// Adds a claim for filters and methods; a type may repeat. The claims are part of the client's token,
+    /// readable by the client. About 2,000 bytes fit.
     pub fn claim(mut self, claim_type: impl Into<String>, value: impl Into<String>) -> Self {
         self.claims.push((claim_type.into(), value.into()));
         self
     }
 
-    /// Adds every claim of these types, as a token or App Service gave them. What is not listed stays
-    /// behind: the client's token has little room.
+    /// Adds all claims of these types from a token or from App Service. Other claims are not copied,
+    /// because the size of the client's token is limited.
     pub fn copy_claims<'a>(
         mut self,
         from: &Claims,
@@ -56,28 +55,27 @@ impl Negotiation {
         self
     }
 
-    /// How long the token may be used to connect; one hour unless said otherwise. A WebSocket that is
-    /// open outlives its token, unless [`Self::close_on_expiry`] says otherwise.
+    /// How long the client can connect with the token; defaults to 1 hour. An open WebSocket outlives its
+    /// token, unless [`Self::close_on_expiry`] is set.
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime;
         self
     }
 
-    /// Lets the service close the connection when its token expires. The client may come back, and
-    /// negotiates anew.
+    /// The service closes the connection when its token expires. The client can negotiate again.
     pub fn close_on_expiry(mut self) -> Self {
         self.close_on_expiry = true;
         self
     }
 
-    /// Lets the service tell this client what exactly it did wrong when it closes the connection.
+    /// The service sends this client detailed errors when it closes the connection.
     pub fn detailed_errors(mut self) -> Self {
         self.detailed_errors = true;
         self
     }
 
-    /// Marks a client whose messages the service logs one by one, to look for lost ones. The service
-    /// does not close such a client when its token expires.
+    /// Marks a diagnostic client: the service logs each of its messages and does not close the connection
+    /// when its token expires.
     pub fn diagnostic_client(mut self) -> Self {
         self.diagnostic_client = true;
         self
@@ -95,25 +93,25 @@ impl Negotiation {
         self.claims.iter().cloned().collect()
     }
 
-    /// How long the token may be used to connect.
+    /// How long the client can connect with the token.
     #[must_use]
     pub fn token_lifetime(&self) -> Duration {
         self.lifetime
     }
 
-    /// Whether [`Self::close_on_expiry`] was said.
+    /// Whether [`Self::close_on_expiry`] is set.
     #[must_use]
     pub fn closes_on_expiry(&self) -> bool {
         self.close_on_expiry
     }
 
-    /// Whether [`Self::detailed_errors`] was said.
+    /// Whether [`Self::detailed_errors`] is set.
     #[must_use]
     pub fn has_detailed_errors(&self) -> bool {
         self.detailed_errors
     }
 
-    /// Whether [`Self::diagnostic_client`] was said.
+    /// Whether [`Self::diagnostic_client`] is set.
     #[must_use]
     pub fn is_diagnostic_client(&self) -> bool {
         self.diagnostic_client

@@ -1,4 +1,6 @@
-//! The user that App Service authentication signed in, as its headers say it.
+//! The user of App Service authentication, parsed from its headers.
+//!
+//! Source: Microsoft Learn, "Work with user identities in Azure App Service authentication".
 
 use base64::{
     Engine, alphabet,
@@ -9,23 +11,23 @@ use serde::Deserialize;
 
 use crate::invocation::Claims;
 
-/// What every header of a signed-in user begins with.
+/// The prefix of the headers of App Service authentication.
 pub(super) const PREFIX: &str = "x-ms-client-principal";
 
 const PRINCIPAL: &str = "x-ms-client-principal";
 const ID: &str = "x-ms-client-principal-id";
 const NAME: &str = "x-ms-client-principal-name";
 const PROVIDER: &str = "x-ms-client-principal-idp";
-/// Where roles are, unless the principal names another type.
+/// The default type of role claims.
 const ROLES: &str = "roles";
 
-/// The header is padded base64; a proxy that drops the padding does no harm.
+/// The header is padded base64; missing padding is accepted.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// A user that App Service authentication signed in.
+/// A user authenticated by App Service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AppServiceUser {
@@ -35,14 +37,14 @@ pub struct AppServiceUser {
     pub name: Option<String>,
     /// The identity provider, `aad` or `github` for example.
     pub provider: Option<String>,
-    /// Every claim that the identity provider gave, from `x-ms-client-principal`.
+    /// All claims of the identity provider, from `x-ms-client-principal`.
     pub claims: Claims,
-    /// The type of the claims that are roles.
+    /// The type of role claims.
     role_type: String,
 }
 
 impl AppServiceUser {
-    /// The roles among the claims: those of the type that the principal itself names.
+    /// The values of the role claims, whose type the principal defines.
     pub fn roles(&self) -> impl Iterator<Item = &str> {
         self.claims.all(&self.role_type)
     }
@@ -53,8 +55,7 @@ impl AppServiceUser {
         self.roles().any(|held| held == role)
     }
 
-    /// The user of these headers. `None` without one, and when what describes it cannot be read:
-    /// half a user is none.
+    /// The user of these headers. `None` without a user or with an unreadable principal.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         let text = |name: &str| {
             let value = std::str::from_utf8(headers.get(name)?.as_bytes()).ok()?;

@@ -1,4 +1,4 @@
-//! Negotiate: who a new connection belongs to.
+//! Negotiate: the identity of a new connection.
 
 mod answer;
 mod app_service;

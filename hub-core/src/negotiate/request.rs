@@ -9,11 +9,11 @@ use crate::invocation::{Claims, Query};
 #[cfg(feature = "bearer")]
 use crate::token::{TokenError, TokenVerifier};
 
-/// A client's request to connect, for the hub's `negotiate` to judge.
+/// A client's request to connect, the parameter of the hub's `negotiate`.
 #[derive(Clone)]
 pub struct NegotiateRequest {
     headers: HeaderMap,
-    /// Those of App Service, kept apart until something vouches for them.
+    /// The headers of App Service, unused until [`Self::behind_app_service`].
     principal: HeaderMap,
     query: Query,
     trust_app_service: bool,
@@ -23,13 +23,13 @@ pub struct NegotiateRequest {
 }
 
 impl NegotiateRequest {
-    /// A request with these headers and query. Headers that only App Service may set
-    /// (`x-ms-client-principal…`) are not trusted, and are not there.
+    /// A request with these headers and query. The headers of App Service (`x-ms-client-principal…`) are
+    /// not trusted and are removed.
     #[must_use]
     pub fn new(mut headers: HeaderMap, query: Query) -> Self {
         let names = headers.keys().filter(|name| is_principal(name));
         let names: Vec<HeaderName> = names.cloned().collect();
-        // Of two values one may be the client's own, so neither counts.
+        // One of two values may be from the client, so both are ignored.
         let ambiguous = names.iter().any(|name| headers.get_all(name).iter().nth(1).is_some());
         let mut principal = HeaderMap::new();
         for name in names {
@@ -56,8 +56,8 @@ impl NegotiateRequest {
         self
     }
 
-    /// The same request, received at this time: what the age of bearer tokens is measured by. The
-    /// runtime says it; a test that makes requests by hand does too.
+    /// Sets the time of the request, against which the expiry of bearer tokens is checked. The runtime
+    /// sets it; tests that create requests set it too.
     #[must_use]
     pub fn received_at(mut self, time: SystemTime) -> Self {
         self.received_at = Some(time);
@@ -71,13 +71,13 @@ impl NegotiateRequest {
         self
     }
 
-    /// All headers. Every one of them is the client's word.
+    /// All headers. The client controls all of them.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// One header, if it is readable text; the first one if it is there more than once.
+    /// The first header of this name, if it is visible ASCII text.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
@@ -89,7 +89,7 @@ impl NegotiateRequest {
         &self.query
     }
 
-    /// Where the request comes from, as far as the host of the app knows.
+    /// The address of the client, if the host of the app provides it.
     #[must_use]
     pub fn client_address(&self) -> Option<IpAddr> {
         self.client_address
@@ -104,7 +104,7 @@ impl NegotiateRequest {
         (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
     }
 
-    /// The claims of the bearer token, once its signature, time, issuer and audience hold.
+    /// Verifies the bearer token (signature, time, issuer, audience) and returns its claims.
     ///
     /// ```
     /// # use hub_core::{HubError, HubResult, NegotiateRequest, Negotiation, OrReject, token::TokenVerifier};
@@ -112,49 +112,49 @@ impl NegotiateRequest {
     /// # impl Chat {
     /// async fn negotiate(&self, request: NegotiateRequest) -> HubResult<Negotiation> {
     ///     let claims = request.verified_claims(&self.tokens).map_err(HubError::unauthenticated)?;
-    ///     let user = claims.get("sub").or_reject("the token names nobody")?;
+    ///     let user = claims.get("sub").or_reject("the token has no subject")?;
     ///     Ok(Negotiation::user(user).copy_claims(&claims, ["roles"]))
     /// }
     /// # }
     /// ```
     ///
     /// # Errors
-    /// What is wrong with the token, in words that the client may read.
+    /// Why the token is not valid. The text can be sent to the client.
     #[cfg(feature = "bearer")]
     pub fn verified_claims(&self, verifier: &TokenVerifier) -> Result<Claims, TokenError> {
         let token = self.bearer_token().ok_or(TokenError::Missing)?;
         let since =
             self.received_at.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
-        // Without a time nothing can be said about a token's age, and so nothing is believed.
+        // Without a time the expiry cannot be checked, so the token is refused.
         verifier.verify(token, since.ok_or(TokenError::NoTime)?.as_secs())
     }
 
-    /// The claims of the bearer token as it states them. **Nobody has checked them: any client can
-    /// write any token.** Only for what decides nothing, or where something in front of the app has
-    /// checked the token and is the only way in. `None` when there is no readable token.
+    /// The claims of the bearer token, **without verification: any client can write any token.** Use them
+    /// only for display, or when a gateway in front of the app verifies every token. `None` without a
+    /// readable token.
     #[must_use]
     pub fn unverified_claims(&self) -> Option<Claims> {
         Claims::of_token(self.bearer_token()?)
     }
 
-    /// The user that App Service authentication signed in.
+    /// The user authenticated by App Service.
     ///
     /// `None` unless the app runs behind it (`WEBSITE_AUTH_ENABLED=true`, or
-    /// `trust_app_service_headers()` on the builder): anywhere else any client can send these headers.
+    /// `trust_app_service_headers()` on the builder): elsewhere any client can send these headers.
     #[must_use]
     pub fn app_service_user(&self) -> Option<AppServiceUser> {
         self.trust_app_service.then(|| AppServiceUser::of(&self.headers)).flatten()
     }
 }
 
-/// Whether only App Service may set this header.
+/// Whether this is a header of App Service.
 fn is_principal(name: &HeaderName) -> bool {
     name.as_str().starts_with(app_service::PREFIX)
 }
 
 impl fmt::Debug for NegotiateRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Header values hold tokens.
+        // Header values contain tokens.
         f.debug_struct("NegotiateRequest")
             .field("headers", &self.headers.keys().map(HeaderName::as_str).collect::<Vec<_>>())
             .field("query", &self.query)

@@ -1,5 +1,5 @@
-//! One message in the encoding of each protocol: the body of a send with
-//! `application/octet-stream`, a map from the name of a protocol to a framed message.
+//! One message in the encoding of each protocol: the `application/octet-stream` body of REST sends, a map
+//! from protocol names to framed messages.
 
 use bytes::Bytes;
 
@@ -12,7 +12,7 @@ use super::{
 /// The media type of a bundle.
 pub const CONTENT_TYPE: &str = "application/octet-stream";
 
-/// Writes the entries, in their order. Each message must be encoded in its protocol.
+/// Encodes the entries in order. Each message must be encoded in its protocol.
 #[must_use]
 pub fn encode(entries: &[(Protocol, Message)]) -> Bytes {
     let mut out = Writer::default();
@@ -24,7 +24,7 @@ pub fn encode(entries: &[(Protocol, Message)]) -> Bytes {
     out.0.into()
 }
 
-/// Reads the entries whose protocol is known; each holds one message.
+/// Decodes the entries with a known protocol. Each contains one message.
 ///
 /// # Errors
 /// When the bundle is malformed, or an entry is not one framed message.

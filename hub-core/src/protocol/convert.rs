@@ -1,10 +1,10 @@
-//! Values of one protocol in the encoding of another.
+//! Conversion of values between the encodings.
 
 use bytes::Bytes;
 
 use super::Protocol;
 
-/// Why a value has no form in the other protocol.
+/// Why a value cannot be converted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the value cannot be written as {to}: {reason}")]
 pub struct ConvertError {
@@ -12,13 +12,13 @@ pub struct ConvertError {
     pub(super) reason: String,
 }
 
-/// Encodes a value anew, for a client that speaks another protocol than its sender.
+/// Converts a value, for a client with another protocol than the sender.
 ///
-/// Numbers stay exact where the other protocol has them. In JSON, bytes become Base64, points in
-/// time RFC 3339, and what is no number (infinities) null.
+/// Numbers stay exact if the other protocol can represent them. In JSON, binary data is Base64, timestamps
+/// are RFC 3339, and NaN and infinities are null.
 ///
 /// # Errors
-/// When the value is malformed or has no such form.
+/// When the value is malformed or has no form in the other protocol.
 pub fn convert(value: &Bytes, from: Protocol, to: Protocol) -> Result<Bytes, ConvertError> {
     match (from, to) {
         (Protocol::Json, Protocol::Json) => Ok(value.clone()),

@@ -1,17 +1,17 @@
-//! Cuts hub messages out of a stream of bytes.
+//! Splits a stream of bytes into hub messages.
 //!
-//! JSON messages end with a separator; MessagePack messages follow their length, a number of up to
-//! five bytes, seven bits each, the least significant first.
+//! JSON messages end with a separator. MessagePack messages are prefixed with their length, a VarInt of up
+//! to five bytes (HubProtocol.md, JSON Encoding and MessagePack Encoding).
 
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::{Protocol, ProtocolError};
 
-/// The byte after every JSON hub message. It cannot occur inside one.
+/// The byte after every JSON hub message. JSON escapes it, so it cannot occur inside of one.
 pub const RECORD_SEPARATOR: u8 = 0x1E;
 
-/// Bytes as they arrive, and the messages in them. The first one is the handshake, which ends with
-/// a separator whatever the protocol is.
+/// A buffer of received bytes that returns the messages in it. The first message is the handshake, which
+/// ends with a separator in every protocol.
 ///
 /// ```
 /// let mut frames = hub_core::protocol::frame::Frames::new(1024);
@@ -22,35 +22,34 @@ pub const RECORD_SEPARATOR: u8 = 0x1E;
 #[derive(Debug)]
 pub struct Frames {
     buffer: BytesMut,
-    /// How far the buffer is known to hold no separator.
+    /// The number of bytes that were searched for a separator.
     scanned: usize,
     limit: usize,
     protocol: Protocol,
 }
 
 impl Frames {
-    /// An empty buffer whose messages may have up to `limit` bytes.
+    /// Creates an empty buffer. Messages can have up to `limit` bytes.
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self { buffer: BytesMut::new(), scanned: 0, limit, protocol: Protocol::Json }
     }
 
-    /// What comes after the handshake is cut as this protocol does; what has arrived already is
-    /// kept.
+    /// Sets the protocol after the handshake. Buffered bytes are kept.
     pub fn switch_to(&mut self, protocol: Protocol) {
         self.protocol = protocol;
         self.scanned = 0;
     }
 
-    /// Appends what arrived.
+    /// Appends received bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next whole message, without its separator or length.
+    /// The next complete message, without its separator or length.
     ///
     /// # Errors
-    /// When the next message is bigger than the limit, complete or not, or its length is malformed.
+    /// When the next message is larger than the limit, even if incomplete, or its length is malformed.
     pub fn next_frame(&mut self) -> Result<Option<Bytes>, ProtocolError> {
         match self.protocol {
             Protocol::Json => self.next_record(),
@@ -59,7 +58,7 @@ impl Frames {
         }
     }
 
-    /// Whether the stream stands between two messages.
+    /// Whether no part of a message is buffered.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.buffer.is_empty()
@@ -94,7 +93,7 @@ impl Frames {
         Ok(Some(frame))
     }
 
-    /// Connections are idle most of the time: keep no memory for the next message.
+    /// Frees the memory of an empty buffer, because most connections are idle.
     fn shrink(&mut self) {
         if self.buffer.is_empty() {
             self.buffer = BytesMut::new();
@@ -107,10 +106,10 @@ impl Frames {
     }
 }
 
-/// The length of the next message and how many bytes say so; `None` when some are missing.
+/// The length of the next message and the size of its prefix; `None` when bytes are missing.
 #[cfg(feature = "msgpack")]
 fn length_prefix(bytes: &[u8]) -> Result<Option<(usize, usize)>, ProtocolError> {
-    /// Longer lengths would not fit 31 bits.
+    /// A longer prefix would exceed 31 bits.
     const MAX_BYTES: usize = 5;
     const MAX_LAST: u8 = 0x07;
     let mut length = 0_usize;
@@ -126,7 +125,7 @@ fn length_prefix(bytes: &[u8]) -> Result<Option<(usize, usize)>, ProtocolError> 
     Ok(None)
 }
 
-/// Writes the length of a message, at most five bytes.
+/// Writes the length prefix of a message, at most five bytes.
 #[cfg(feature = "msgpack")]
 pub(super) fn write_length(out: &mut Vec<u8>, mut length: usize) {
     loop {

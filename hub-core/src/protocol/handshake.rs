@@ -1,17 +1,17 @@
-//! The handshake: one JSON record each way, whatever the protocol is.
+//! The handshake: one JSON record in each direction, for every protocol (HubProtocol.md, Overview).
 
 use bytes::Bytes;
 use serde::Deserialize;
 
 use super::{Protocol, ProtocolError, frame::RECORD_SEPARATOR, json::text};
 
-/// The answer that accepts.
+/// The response that accepts a client.
 pub const ACCEPTED: &[u8] = b"{}\x1e";
 
-/// What a client asks for.
+/// The handshake request of a client.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct HandshakeRequest {
-    /// The name of the protocol, as the client wrote it.
+    /// The name of the protocol in the client's spelling.
     pub protocol: String,
     /// The version of the protocol.
     pub version: i64,
@@ -24,15 +24,15 @@ struct Response {
     kind: Option<serde_json::Value>,
 }
 
-/// Reads a client's record, given without its separator.
+/// Decodes a request without its separator.
 ///
 /// # Errors
-/// When it is not JSON or lacks a member.
+/// When it is not JSON or a member is missing.
 pub fn parse_request(record: &[u8]) -> Result<HandshakeRequest, ProtocolError> {
     serde_json::from_slice(record).map_err(ProtocolError::Json)
 }
 
-/// Writes a client's record, with its separator.
+/// Encodes a request with its separator.
 #[must_use]
 pub fn request(protocol: Protocol) -> Bytes {
     let mut out = Vec::new();
@@ -42,7 +42,7 @@ pub fn request(protocol: Protocol) -> Bytes {
     out.into()
 }
 
-/// Writes the answer that refuses, with its separator.
+/// Encodes the response that refuses a client, with its separator.
 #[must_use]
 pub fn refused(error: &str) -> Bytes {
     let mut out = Vec::new();
@@ -52,10 +52,10 @@ pub fn refused(error: &str) -> Bytes {
     out.into()
 }
 
-/// Reads the service's answer, given without its separator: `None` when accepted, else why not.
+/// Decodes a response without its separator: `None` when accepted, otherwise the error text.
 ///
 /// # Errors
-/// When it is no answer to a handshake.
+/// When it is not a handshake response.
 pub fn parse_response(record: &[u8]) -> Result<Option<String>, ProtocolError> {
     let response: Response = serde_json::from_slice(record).map_err(ProtocolError::Json)?;
     if response.kind.is_some() {

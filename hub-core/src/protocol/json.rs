@@ -1,8 +1,8 @@
-//! JSON hub messages, read and written.
+//! The JSON encoding of hub messages (HubProtocol.md, JSON Encoding).
 //!
-//! Reading follows the reference server: what it calls fatal is an error, an unknown type is
-//! skipped, and what follows the closing brace is ignored. Writing never emits headers, nulls or
-//! members that a client may not know, because some clients fail on them.
+//! Decoding follows the reference server: its fatal errors are errors, unknown message types are skipped,
+//! and bytes after the closing brace are ignored. Encoding emits no headers, nulls or optional members,
+//! because some clients fail on them.
 
 use bytes::Bytes;
 
@@ -11,11 +11,10 @@ use super::{Message, Outcome, ProtocolError, frame::RECORD_SEPARATOR, json_field
 /// The framed ping.
 pub const PING: &[u8] = b"{\"type\":6}\x1e";
 
-/// Reads one message, given without its separator. `None` is a message of an unknown type, to be
-/// skipped.
+/// Decodes one message without its separator. `None` for an unknown message type, which must be skipped.
 ///
 /// # Errors
-/// When the reference server would end the connection.
+/// When the reference server would close the connection.
 pub fn parse(frame: &Bytes) -> Result<Option<Message>, ProtocolError> {
     let fields = Fields::read(frame)?;
     let message = match fields.kind.ok_or(ProtocolError::Missing("type"))? {
@@ -90,7 +89,7 @@ fn slice(frame: &Bytes, raw: Option<&str>) -> Option<Bytes> {
     raw.map(|raw| frame.slice_ref(raw.as_bytes()))
 }
 
-/// Writes one message with its separator, as it goes to a client.
+/// Encodes one message with its separator, for a client.
 #[must_use]
 pub fn encode(message: &Message) -> Bytes {
     let mut out = Vec::with_capacity(64);
@@ -99,7 +98,7 @@ pub fn encode(message: &Message) -> Bytes {
     out.into()
 }
 
-/// Writes a completion with its separator, around a result that is encoded already.
+/// Encodes a completion with its separator and a result that is encoded already.
 #[must_use]
 pub fn encode_result(invocation_id: &str, value: &[u8]) -> Bytes {
     let mut out = Vec::with_capacity(64 + invocation_id.len() + value.len());
@@ -109,7 +108,7 @@ pub fn encode_result(invocation_id: &str, value: &[u8]) -> Bytes {
     out.into()
 }
 
-/// Writes one message without its separator, as it goes upstream.
+/// Encodes one message without its separator, for an upstream call.
 #[must_use]
 pub fn encode_body(message: &Message) -> Bytes {
     let mut out = Vec::with_capacity(64);
@@ -197,7 +196,7 @@ fn number(out: &mut Vec<u8>, kind: &[u8], id: u64) {
 /// Writes `label` and then `value` as a JSON string.
 pub(super) fn text(out: &mut Vec<u8>, label: &[u8], value: &str) {
     out.extend_from_slice(label);
-    // Writing a str into a Vec cannot fail.
+    // Writing a `str` to a `Vec` cannot fail.
     let _ = serde_json::to_writer(out, value);
 }
 

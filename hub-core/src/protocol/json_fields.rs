@@ -1,4 +1,4 @@
-//! The members that any JSON hub message may have, read in one pass over the object.
+//! The members of JSON hub messages, parsed in one pass.
 
 use std::{borrow::Cow, collections::HashMap, fmt};
 
@@ -10,8 +10,7 @@ use serde_json::value::RawValue;
 
 use super::{MAX_DEPTH, ProtocolError};
 
-/// Known members; values that stay encoded borrow from the frame. Of repeated members the last
-/// one counts.
+/// The known members. Encoded values borrow from the frame. The last of repeated members wins.
 #[derive(Default)]
 pub(super) struct Fields<'a> {
     pub(super) kind: Option<i64>,
@@ -27,7 +26,7 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Reads the first JSON value of the frame, which must be an object.
+    /// Parses the first JSON value of the frame, which must be an object.
     pub(super) fn read(frame: &'a [u8]) -> Result<Self, ProtocolError> {
         check_depth(frame)?;
         let mut reader = serde_json::Deserializer::from_slice(frame);
@@ -58,7 +57,7 @@ impl<'a> Visitor<'a> for FieldsVisitor {
                 "error" => fields.error = Some(map.next_value()?),
                 "allowReconnect" => fields.allow_reconnect = Some(map.next_value()?),
                 "sequenceId" => fields.sequence_id = Some(map.next_value()?),
-                // Only their form is checked: nobody downstream reads them.
+                // Headers are validated and ignored.
                 "headers" => drop(map.next_value::<HashMap<Key<'a>, Key<'a>>>()?),
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
@@ -67,12 +66,12 @@ impl<'a> Visitor<'a> for FieldsVisitor {
     }
 }
 
-/// A string that borrows when it holds no escapes.
+/// A string that borrows if it has no escapes.
 #[derive(Deserialize, PartialEq, Eq, Hash)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// Refuses what is nested deeper than the reference reads. A raw value is skipped without a
-/// limit of its own, and whoever decodes it later may recurse.
+/// Refuses values nested deeper than the limit of the reference server. serde skips a raw value without a
+/// limit, and decoding it later could overflow the stack.
 fn check_depth(frame: &[u8]) -> Result<(), ProtocolError> {
     let mut depth = 0_usize;
     let mut in_string = false;

@@ -1,4 +1,4 @@
-//! Every hub message, owned. Values stay encoded: their bytes pass through untouched.
+//! The hub messages. Values stay encoded and are passed on unchanged.
 
 use bytes::Bytes;
 
@@ -6,15 +6,15 @@ use bytes::Bytes;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Message {
-    /// Type 1: a call. With an id its receiver answers with a completion.
+    /// Type 1: an invocation. With an id the receiver responds with a completion.
     Invocation {
-        /// The id to answer to; never empty.
+        /// The invocation id; never empty.
         invocation_id: Option<String>,
         /// The name of the method.
         target: String,
         /// The encoded list of arguments.
         arguments: Bytes,
-        /// The ids of the caller's upload streams.
+        /// The ids of the upload streams.
         stream_ids: Vec<String>,
     },
     /// Type 2: one item of a stream.
@@ -24,57 +24,57 @@ pub enum Message {
         /// The encoded item.
         item: Bytes,
     },
-    /// Type 3: the answer to a call, or the end of a stream.
+    /// Type 3: the result of an invocation, or the end of a stream.
     Completion {
-        /// The call.
+        /// The invocation id.
         invocation_id: String,
-        /// How it ended.
+        /// The outcome.
         outcome: Outcome,
     },
-    /// Type 4: a call that is answered by a stream.
+    /// Type 4: an invocation with a stream of results.
     StreamInvocation {
-        /// The id of the call and its stream.
+        /// The id of the invocation and its stream.
         invocation_id: String,
         /// The name of the method.
         target: String,
         /// The encoded list of arguments.
         arguments: Bytes,
-        /// The ids of the caller's upload streams.
+        /// The ids of the upload streams.
         stream_ids: Vec<String>,
     },
-    /// Type 5: the caller wants no more items.
+    /// Type 5: cancels a stream.
     CancelInvocation {
         /// The stream.
         invocation_id: String,
     },
-    /// Type 6: a sign of life.
+    /// Type 6: a keep-alive ping.
     Ping,
-    /// Type 7: the end of the connection.
+    /// Type 7: closes the connection (HubProtocol.md, Close).
     Close {
-        /// Why, when it is an error.
+        /// The error text, if closed with an error.
         error: Option<String>,
-        /// Whether a client that reconnects by itself may do so.
+        /// Whether automatic reconnects of the client are allowed.
         allow_reconnect: bool,
     },
-    /// Type 8: received up to here (stateful reconnect).
+    /// Type 8: acknowledges received messages (stateful reconnect).
     Ack {
-        /// The highest id processed.
+        /// The id of the last processed message.
         sequence_id: u64,
     },
-    /// Type 9: the next message has this id (stateful reconnect).
+    /// Type 9: sets the id of the next message (stateful reconnect).
     Sequence {
         /// The id.
         sequence_id: u64,
     },
 }
 
-/// How a call ended.
+/// The outcome of an invocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Well, without a value.
+    /// Success without a value.
     Void,
-    /// Well, with an encoded value (which may be null).
+    /// Success with an encoded value, possibly null.
     Result(Bytes),
-    /// Badly, with a text for the caller.
+    /// An error with a text for the caller.
     Error(String),
 }

@@ -1,4 +1,7 @@
-//! The hub protocol: messages, framing, and their forms in JSON and MessagePack.
+//! The SignalR hub protocol: messages, framing, and their encodings in JSON and MessagePack.
+//!
+//! Source: HubProtocol.md and TransportProtocols.md of dotnet/aspnetcore, `src/SignalR/docs/specs/`. Where
+//! they leave a rule open, the behaviour of the .NET server applies ("the reference server").
 //!
 //! ```
 //! use bytes::Bytes;
@@ -29,7 +32,7 @@ pub use self::{
     message::{Message, Outcome},
 };
 
-/// How deep the reference reader follows.
+/// The maximum nesting depth of the reference server.
 const MAX_DEPTH: usize = 64;
 
 /// An encoding of hub messages.
@@ -39,13 +42,13 @@ pub enum Protocol {
     /// JSON texts that end with the byte `1E`.
     #[default]
     Json,
-    /// MessagePack arrays that follow their length (feature `msgpack`).
+    /// MessagePack arrays, prefixed with their length (feature `msgpack`).
     #[cfg(feature = "msgpack")]
     MessagePack,
 }
 
 impl Protocol {
-    /// Every protocol that this build speaks.
+    /// All protocols of this build.
     pub const ALL: &'static [Self] = &[
         Self::Json,
         #[cfg(feature = "msgpack")]
@@ -86,7 +89,7 @@ impl Protocol {
         Self::ALL.iter().copied().find(named)
     }
 
-    /// Whether messages are bytes rather than text.
+    /// Whether messages are binary.
     #[must_use]
     pub fn is_binary(self) -> bool {
         match self {
@@ -96,11 +99,11 @@ impl Protocol {
         }
     }
 
-    /// Reads one message, given without its separator or length. `None` is a message of an unknown
-    /// type, to be skipped.
+    /// Decodes one message without its separator or length. `None` for an unknown message type, which must
+    /// be skipped.
     ///
     /// # Errors
-    /// When the reference server would end the connection.
+    /// When the reference server would close the connection.
     pub fn parse(self, frame: &Bytes) -> Result<Option<Message>, ProtocolError> {
         match self {
             Self::Json => json::parse(frame),
@@ -109,8 +112,8 @@ impl Protocol {
         }
     }
 
-    /// Writes one message with its separator or length, as it goes to a client. Values in it must
-    /// be encoded in this protocol.
+    /// Encodes one message with its separator or length, for a client. Its values must be encoded in this
+    /// protocol.
     #[must_use]
     pub fn encode(self, message: &Message) -> Bytes {
         match self {
@@ -120,7 +123,7 @@ impl Protocol {
         }
     }
 
-    /// Writes a completion as it goes to a client, around a result that is encoded already.
+    /// Encodes a completion for a client, with a result that is encoded already.
     #[must_use]
     pub fn encode_result(self, invocation_id: &str, value: &[u8]) -> Bytes {
         match self {
@@ -130,7 +133,7 @@ impl Protocol {
         }
     }
 
-    /// Writes one message without its separator or length, as it goes upstream.
+    /// Encodes one message without its separator or length, for an upstream call.
     #[must_use]
     pub fn encode_body(self, message: &Message) -> Bytes {
         match self {
@@ -151,38 +154,38 @@ impl Protocol {
     }
 }
 
-/// Why bytes are not a hub message. Every one of these ends the connection.
+/// Why bytes are not a hub message. Each of these errors closes the connection.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProtocolError {
     /// Not JSON, not an object, or a member of the wrong type.
     #[error("error reading JSON: {0}")]
     Json(#[source] serde_json::Error),
-    /// Not MessagePack, or of another form than a hub message.
+    /// Not MessagePack, or not the structure of a hub message.
     #[error("error reading MessagePack: {0}")]
     MessagePack(&'static str),
-    /// The length before a MessagePack message has more than 31 bits.
+    /// The length prefix of a MessagePack message has more than 31 bits.
     #[error("the length of the message is malformed")]
     Length,
-    /// Nested deeper than a reader must follow.
+    /// Nested deeper than the limit.
     #[error("the message is nested deeper than {limit} levels")]
     TooDeep {
-        /// The deepest level allowed.
+        /// The maximum nesting depth.
         limit: usize,
     },
-    /// Bigger than the limit.
+    /// Larger than the limit.
     #[error("the maximum message size of {limit}B was exceeded")]
     TooLarge {
         /// The limit in bytes, without the separator or the length.
         limit: usize,
     },
-    /// A member that this kind of message must have.
+    /// A required member is missing.
     #[error("missing required property '{0}'")]
     Missing(&'static str),
-    /// A member that cannot be what it is.
+    /// A member has an invalid value.
     #[error("invalid property '{0}'")]
     Invalid(&'static str),
-    /// A completion is one of the two.
+    /// A completion has both `error` and `result`.
     #[error("the 'error' and 'result' properties are mutually exclusive")]
     ErrorAndResult,
 }

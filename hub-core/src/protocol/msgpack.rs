@@ -1,8 +1,8 @@
-//! MessagePack hub messages, read and written.
+//! The MessagePack encoding of hub messages (HubProtocol.md, MessagePack Encoding).
 //!
-//! Reading follows the reference server: what it calls fatal is an error, an unknown type is
-//! skipped, and elements beyond the known ones are ignored. Writing always gives an invocation six
-//! elements and nothing more than the known ones, because some clients fail otherwise.
+//! Decoding follows the reference server: its fatal errors are errors, unknown message types are skipped,
+//! and additional elements are ignored. Encoding writes exactly six elements for an invocation, because
+//! some clients fail otherwise.
 
 mod de;
 mod from_json;
@@ -105,7 +105,7 @@ impl<'a> Elements<'a> {
         Ok(())
     }
 
-    /// Only their form is checked: nobody downstream reads them.
+    /// Validates and ignores headers.
     fn headers(&mut self) -> Result<(), ProtocolError> {
         self.next("headers")?;
         for _ in 0..self.reader.map_length()? {

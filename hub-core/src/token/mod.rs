@@ -1,4 +1,4 @@
-//! JSON web tokens: HS256, made and checked. The time is a parameter; there is no clock here.
+//! JSON Web Tokens (RFC 7519) with HS256: signing and verification. The caller passes the time.
 
 #[cfg(feature = "bearer")]
 mod verifier;
@@ -17,50 +17,50 @@ use serde_json::{Map, Value};
 pub use self::verifier::{TokenKeyError, TokenVerifier};
 use crate::Secret;
 
-/// Why a token could not be made or is not accepted.
+/// Why a token could not be signed or is not accepted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
-    /// The claims could not be written.
+    /// The claims could not be serialised.
     #[error("the claims cannot be written as JSON")]
     Encode(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Not a JSON web token.
+    /// Not a JSON Web Token.
     #[error("this is not a JSON web token")]
     Malformed,
-    /// Signed by another method than HS256, or not at all.
+    /// Signed with another algorithm than HS256, or unsigned.
     #[error("the token is not signed with HS256")]
     Algorithm,
-    /// None of the keys fits.
+    /// Not signed with one of the keys.
     #[error("the token is not signed with a key of this service")]
     Signature,
     /// No usable `exp`.
     #[error("the token has no expiry (claim `exp`)")]
     NoExpiry,
-    /// Its time is over.
+    /// The token has expired.
     #[error("the token expired {seconds} s ago")]
     Expired {
-        /// How long ago.
+        /// Seconds since the expiry.
         seconds: u64,
     },
-    /// Its time has not come.
+    /// The token is not valid yet.
     #[error("the token is not valid for another {seconds} s (claim `nbf`)")]
     NotYet {
-        /// How long until then.
+        /// Seconds until it is valid.
         seconds: u64,
     },
     /// The request carries no bearer token.
     #[error("there is no bearer token")]
     Missing,
-    /// No key that is known here fits the token's algorithm.
+    /// No key has the algorithm of the token.
     #[error("the token is signed in a way that is not accepted here")]
     NotAccepted,
-    /// It was not signed with a key that is known here.
+    /// Not signed with a known key.
     #[error("the token is not signed with a known key")]
     UnknownKey,
-    /// It comes from somebody else.
+    /// Issued by another issuer.
     #[error("the token comes from another issuer (claim `iss`)")]
     Issuer,
-    /// It was made for somebody else.
+    /// Issued for another audience.
     #[error("the token is meant for another audience (claim `aud`)")]
     Audience,
     /// The request does not say when it was received.
@@ -71,7 +71,7 @@ pub enum TokenError {
 /// Signs `claims` with HS256.
 ///
 /// # Errors
-/// When the claims cannot be written as JSON.
+/// When the claims cannot be serialised as JSON.
 pub fn sign(claims: &impl Serialize, key: &Secret) -> Result<String, TokenError> {
     install_provider();
     let key = EncodingKey::from_secret(key.expose().as_bytes());
@@ -79,10 +79,10 @@ pub fn sign(claims: &impl Serialize, key: &Secret) -> Result<String, TokenError>
         .map_err(|error| TokenError::Encode(Box::new(error)))
 }
 
-/// Signs `claims` with HS256 and says in the header which key it was.
+/// Signs `claims` with HS256 and writes the id of the key into the header (`kid`).
 ///
 /// # Errors
-/// When the claims cannot be written as JSON.
+/// When the claims cannot be serialised as JSON.
 pub fn sign_as(
     claims: &impl Serialize,
     key: &Secret,
@@ -96,8 +96,7 @@ pub fn sign_as(
 
 /// Checks signature, `exp` (required) and `nbf`, and returns the claims.
 ///
-/// `now` and `leeway` are in seconds. The audience is the caller's to check, see
-/// [`audience_matches`].
+/// `now` and `leeway` are in seconds. The caller checks the audience with [`audience_matches`].
 ///
 /// # Errors
 /// When the token is not HS256 under one of the keys, or not valid at `now`.
@@ -135,20 +134,20 @@ fn check_algorithm(token: &str) -> Result<(), TokenError> {
     }
     match jsonwebtoken::decode_header(token) {
         Ok(header) if header.alg == Algorithm::HS256 => Ok(()),
-        // A header with an algorithm that the library does not know, `none` above all.
+        // The header has an algorithm that the library does not support, for example `none`.
         Ok(_) | Err(_) => Err(TokenError::Algorithm),
     }
 }
 
-/// The claims, if this key signed them. Not `jsonwebtoken::decode`: that reads `sub`, `iss` and `aud`
-/// on its own account, and fails where one of them is a list of a kind that it does not know.
+/// The claims, if they were signed with this key. `jsonwebtoken::decode` is not used, because it parses
+/// `sub`, `iss` and `aud` itself and fails for types that it does not expect.
 fn signed_claims(
     token: &str,
     key: &DecodingKey,
     algorithm: Algorithm,
 ) -> Result<Option<Map<String, Value>>, TokenError> {
     let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
-    // An error is a signature that is none, or one of another kind than the key's.
+    // An error means a malformed signature, or one of another kind than the key.
     if !crypto::verify(signature, signed.as_bytes(), key, algorithm).unwrap_or(false) {
         return Ok(None);
     }
@@ -169,18 +168,18 @@ fn check_time(claims: &Map<String, Value>, now: u64, leeway: u64) -> Result<(), 
     Ok(())
 }
 
-/// A point in time of a claim; RFC 7519 allows fractions.
+/// A `NumericDate` in seconds; RFC 7519 §2 allows fractions.
 fn seconds(value: &Value) -> Option<u64> {
     let fraction = || value.as_f64().filter(|number| (0.0..1e15).contains(number));
     value.as_u64().or_else(|| fraction().map(|number| number as u64))
 }
 
-/// jsonwebtoken panics at the first token when feature unification leaves it without exactly one
-/// provider (salvo-rs/salvo#1665), so we choose one.
+/// Without exactly one crypto provider after feature unification, jsonwebtoken panics at the first token
+/// (salvo-rs/salvo#1665), so this installs one.
 fn install_provider() {
     static INSTALL: Once = Once::new();
     INSTALL.call_once(|| {
-        // An error means that the application has chosen before us.
+        // An error means that the application has installed one already.
         let _ = aws_lc::DEFAULT_PROVIDER.install_default();
     });
 }

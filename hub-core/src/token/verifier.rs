@@ -1,4 +1,4 @@
-//! Bearer tokens that somebody else made: an identity provider, or the application itself.
+//! Verification of bearer tokens of an identity provider or of the application.
 
 use std::{fmt, time::Duration};
 
@@ -12,9 +12,9 @@ use serde_json::{Map, Value, value::RawValue};
 use super::{TokenError, audience_matches, check_time, install_provider, signed_claims};
 use crate::{Claims, Secret};
 
-/// The shortest secret, in bytes: shorter ones can be guessed from a single token.
+/// The minimum length of a secret in bytes (RFC 7518 §3.2).
 const MIN_SECRET: usize = 32;
-/// How far clocks may differ unless said otherwise.
+/// The default tolerance for clock differences.
 const LEEWAY: Duration = Duration::from_mins(1);
 
 const HMAC: &[Algorithm] = &[Algorithm::HS256];
@@ -30,8 +30,8 @@ const EC: &[Algorithm] = &[Algorithm::ES256, Algorithm::ES384];
 const P256: &[Algorithm] = &[Algorithm::ES256];
 const P384: &[Algorithm] = &[Algorithm::ES384];
 
-/// Checks the bearer tokens of an identity provider: with which keys, from which issuer, for which
-/// audience. The keys decide which algorithms are accepted, never the token.
+/// Verifies the bearer tokens of an identity provider by key, issuer and audience. The keys determine the
+/// accepted algorithms, never the token.
 ///
 /// ```
 /// use hub_core::token::TokenVerifier;
@@ -49,8 +49,7 @@ const P384: &[Algorithm] = &[Algorithm::ES384];
 /// # }
 /// ```
 ///
-/// Nothing is fetched: an app that follows a provider's key rotation downloads the keys itself and
-/// makes a new verifier.
+/// The verifier does no I/O: for key rotation, the app downloads the keys and creates a new verifier.
 #[derive(Clone)]
 #[must_use]
 pub struct TokenVerifier {
@@ -68,14 +67,14 @@ struct Key {
     key: DecodingKey,
 }
 
-/// Why a key cannot verify tokens. The texts hold nothing of the key.
+/// Why a key cannot verify tokens. The texts contain nothing of the key.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenKeyError {
-    /// A secret that can be guessed.
+    /// The secret is too short.
     #[error("the secret has {length} bytes; HS256 needs at least {MIN_SECRET}")]
     Short {
-        /// Its length in bytes.
+        /// The length in bytes.
         length: usize,
     },
     /// Not the public key of RSA, P-256 or P-384 in PEM.
@@ -83,16 +82,16 @@ pub enum TokenKeyError {
         "this is not the public key of RSA or of an elliptic curve in PEM (`-----BEGIN PUBLIC KEY-----`)"
     )]
     Pem,
-    /// Not a JSON web key, nor a set of them.
+    /// Neither a JSON Web Key nor a set of them (RFC 7517).
     #[error("this is not a JSON web key, nor a set of them (`{{\"keys\":[…]}}`)")]
     Jwk,
-    /// A set in which no key can verify signatures.
+    /// No key of the set can verify signatures.
     #[error("none of the JSON web keys is a public key for signatures of RSA, P-256 or P-384")]
     NoUsableKey,
 }
 
 impl TokenVerifier {
-    /// Tokens signed with HS256 and this secret.
+    /// Verifies tokens signed with HS256 and this secret.
     ///
     /// # Errors
     /// When it is shorter than 32 bytes.
@@ -106,26 +105,26 @@ impl TokenVerifier {
         Ok(Self::of(vec![Key { id: None, algorithms: HMAC, key }]))
     }
 
-    /// Tokens signed with the private key of this public one: RSA (RS256 to PS512), P-256 (ES256) or
+    /// Verifies tokens signed with the private key of this public key: RSA (RS256 to PS512), P-256 (ES256) or
     /// P-384 (ES384), in PEM.
     ///
     /// # Errors
-    /// When it is no such key.
+    /// When the text is not such a key.
     pub fn public_key_pem(pem: &str) -> Result<Self, TokenKeyError> {
         let rsa = || Some((RSA, DecodingKey::from_rsa_pem(pem.as_bytes()).ok()?));
         let ec = || Some((EC, DecodingKey::from_ec_pem(pem.as_bytes()).ok()?));
-        // A private key has no business in an app that only checks.
+        // An app that only verifies must not have the private key.
         let public = !pem.contains("PRIVATE KEY");
         let found = public.then(|| rsa().or_else(ec)).flatten();
         let (algorithms, key) = found.ok_or(TokenKeyError::Pem)?;
         Ok(Self::of(vec![Key { id: None, algorithms, key }]))
     }
 
-    /// Tokens signed with the private key of this JSON web key, or of one of a set of them, as
-    /// identity providers publish it. Keys of a set that are for something else are left out.
+    /// Verifies tokens signed with the private key of this JSON Web Key, or of one of a set of them, as
+    /// published by identity providers. Other keys of a set are ignored.
     ///
     /// # Errors
-    /// When it is neither, or no key in it verifies signatures.
+    /// When the text is neither, or contains no key for signatures.
     pub fn jwk(json: &str) -> Result<Self, TokenKeyError> {
         #[derive(Deserialize)]
         struct Set<'a> {
@@ -142,7 +141,7 @@ impl TokenVerifier {
             match serde_json::from_str::<Jwk>(document) {
                 Ok(jwk) => keys.extend(key_of(&jwk)),
                 Err(_) if alone => return Err(TokenKeyError::Jwk),
-                // Providers add kinds of keys that are not known here.
+                // Unknown key types in a set are ignored.
                 Err(_) => {}
             }
         }
@@ -163,44 +162,43 @@ impl TokenVerifier {
         }
     }
 
-    /// Accepts the keys of `other` too: the next one, while keys rotate.
+    /// Accepts the keys of `other` too, for example during key rotation.
     pub fn with_keys_of(mut self, other: Self) -> Self {
         self.keys.extend(other.keys);
         self
     }
 
-    /// Accepts tokens of this issuer (claim `iss`), compared exactly, and of the others named by
-    /// further calls. Without any, the issuer is not looked at: the key alone says who signed.
+    /// Accepts tokens of this issuer (claim `iss`), compared exactly. Further calls add issuers.
+    /// Without an issuer, `iss` is not checked; the key alone authenticates the signer.
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.issuers.push(issuer.into());
         self
     }
 
-    /// Accepts tokens for this audience (claim `aud`), compared exactly, and for the others named by
-    /// further calls. Without any, a token that names an audience is refused, since it is meant for
-    /// somebody else.
+    /// Accepts tokens for this audience (claim `aud`), compared exactly. Further calls add audiences.
+    /// Without an audience, tokens with `aud` are refused, because they are meant for another app.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audiences.push(audience.into());
         self
     }
 
-    /// Accepts tokens for any audience. **A token that a user gave to another app then opens this one.**
+    /// Accepts tokens for any audience. **A token that a user gave to another app is then valid for this one.**
     pub fn any_audience(mut self) -> Self {
         self.any_audience = true;
         self
     }
 
-    /// How far clocks may differ, in whole seconds; one minute unless said otherwise.
+    /// The tolerance for clock differences, in whole seconds; defaults to 1 minute.
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.leeway = leeway;
         self
     }
 
-    /// Checks a token at `now`, in seconds since 1970: algorithm, signature, `exp` (required), `nbf`,
+    /// Verifies a token at `now`, in seconds since 1970: algorithm, signature, `exp` (required), `nbf`,
     /// issuer and audience.
     ///
     /// # Errors
-    /// The first of them that does not hold.
+    /// The first failed check.
     pub fn verify(&self, token: &str, now: u64) -> Result<Claims, TokenError> {
         let claims = self.signed_claims(token)?;
         check_time(&claims, now, self.leeway.as_secs())?;
@@ -209,9 +207,9 @@ impl TokenVerifier {
         if !self.issuers.is_empty() && !issuer.is_some_and(issued_here) {
             return Err(TokenError::Issuer);
         }
-        let asks_for_none = self.audiences.is_empty() && !claims.contains_key("aud");
+        let without_audience = self.audiences.is_empty() && !claims.contains_key("aud");
         let meant = |audience: &str| self.audiences.iter().any(|accepted| accepted == audience);
-        if !self.any_audience && !asks_for_none && !audience_matches(&claims, meant) {
+        if !self.any_audience && !without_audience && !audience_matches(&claims, meant) {
             return Err(TokenError::Audience);
         }
         Ok(Claims::of_json(claims))
@@ -221,9 +219,9 @@ impl TokenVerifier {
         if token.split('.').count() != 3 {
             return Err(TokenError::Malformed);
         }
-        // A header with an algorithm that the library does not know, `none` above all, does not parse.
+        // Decoding fails for algorithms that the library does not support, for example `none`.
         let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::NotAccepted)?;
-        // What a token calls critical must be understood (RFC 7515, 4.1.11), and no extension is here.
+        // Critical extensions must be supported (RFC 7515 §4.1.11), and none is.
         if header.crit.is_some() {
             return Err(TokenError::NotAccepted);
         }
@@ -231,7 +229,7 @@ impl TokenVerifier {
         let mut failure = TokenError::NotAccepted;
         for key in fitting {
             failure = TokenError::UnknownKey;
-            // The id only spares work: a key without one, or a token without one, is tried.
+            // `kid` only saves work: a key or a token without one is tried.
             if let (Some(held), Some(named)) = (&key.id, &header.kid)
                 && held != named
             {
@@ -245,7 +243,7 @@ impl TokenVerifier {
     }
 }
 
-/// A public key for signatures, if that is what this is.
+/// The public key for signatures, if the JSON Web Key is one.
 fn key_of(jwk: &Jwk) -> Option<Key> {
     let algorithms = match &jwk.algorithm {
         AlgorithmParameters::RSA(_) => RSA,

@@ -1,8 +1,8 @@
-//! From MessagePack to values, as a client's arguments need it.
+//! Deserialization of client arguments from MessagePack.
 //!
-//! It binds what JSON binds, with the same texts when it fails: a UUID is read from its text, a
-//! point in time is offered as the text that JSON has for it, and a number as the name of a member
-//! may be a text. Beyond that, bytes are bytes.
+//! It accepts the types that JSON accepts, with the same error texts: a UUID is decoded from text, a
+//! timestamp is presented as RFC 3339 text, and a number as a map key may be text. In addition, binary data
+//! is supported.
 
 use serde::{
     Deserializer,
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::protocol::{MAX_DEPTH, ProtocolError};
 
-/// Reads a value that takes all of the bytes.
+/// Decodes a value that consists of all the bytes.
 pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     let mut source = Source { reader: Reader::new(bytes), depth: 0 };
     let value = T::deserialize(&mut source)?;
@@ -40,7 +40,7 @@ impl<'de> Source<'de> {
         self.reader.token().map_err(Error::custom)
     }
 
-    /// Goes through the elements of an array or the pairs of a map, all of which must be taken.
+    /// Visits the elements of an array or the pairs of a map. The visitor must consume all of them.
     fn within<T>(
         &mut self,
         length: u32,
@@ -107,7 +107,7 @@ impl<'de> Deserializer<'de> for &mut Source<'de> {
         visitor.visit_newtype_struct(self)
     }
 
-    /// Bytes are a list of numbers where one is asked for.
+    /// Binary data is a list of numbers if the target type is a sequence.
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         let mut ahead = self.reader;
         if let Ok(Token::Binary(bytes)) = ahead.token() {
@@ -153,7 +153,7 @@ impl<'de> Deserializer<'de> for &mut Source<'de> {
                 })
             }
             Token::Map(_) => Err(Error::invalid_value(Unexpected::Map, &"map with a single key")),
-            // The visitor's own words for what it did not expect.
+            // The visitor's own error text.
             _ => self.deserialize_any(visitor),
         }
     }
@@ -186,8 +186,9 @@ impl Elements<'_, '_> {
         }
     }
 
-    /// A length is believed only as far as there are bytes.
-    fn believed(&self) -> usize {
+    /// The number of remaining elements, at most the number of remaining bytes: a wrong length must not cause
+    /// a large allocation.
+    fn trusted_len(&self) -> usize {
         usize::try_from(self.left).unwrap_or(usize::MAX).min(self.source.reader.len())
     }
 }
@@ -206,7 +207,7 @@ impl<'de> SeqAccess<'de> for &mut Elements<'_, 'de> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        Some(self.believed())
+        Some(self.trusted_len())
     }
 }
 
@@ -228,11 +229,11 @@ impl<'de> MapAccess<'de> for &mut Elements<'_, 'de> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        Some(self.believed())
+        Some(self.trusted_len())
     }
 }
 
-/// The key of a map. JavaScript has only texts for keys, so a text may stand for a number.
+/// The key of a map. JavaScript objects have only text keys, so a number may be encoded as text.
 struct Key<'a, 'de>(&'a mut Source<'de>);
 
 macro_rules! numbers {
@@ -295,7 +296,7 @@ impl<'de> Deserializer<'de> for Key<'_, 'de> {
     }
 }
 
-/// A variant with its content: a map of one pair.
+/// An enum variant with content: a map of one pair.
 struct Variant<'a, 'de>(&'a mut Source<'de>);
 
 impl<'de> EnumAccess<'de> for Variant<'_, 'de> {

@@ -1,7 +1,7 @@
-//! From JSON to MessagePack.
+//! Conversion from JSON to MessagePack.
 //!
-//! Numbers are read from their digits, so that whole ones stay whole up to 64 bits and others are
-//! the nearest double, whatever their size.
+//! Numbers are parsed from their digits: integers of up to 64 bits stay integers, and other numbers become
+//! the nearest double.
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -9,10 +9,10 @@ use serde_json::value::RawValue;
 use super::Writer;
 use crate::protocol::{ConvertError, MAX_DEPTH};
 
-/// The longest head of an array or a map: a marker and a length of four bytes.
+/// The maximum size of the header of an array or a map: a marker and a length of four bytes.
 const MAX_HEAD: usize = 5;
 
-/// Encodes a value anew.
+/// Converts a value.
 pub(crate) fn from_json(value: &[u8]) -> Result<Bytes, ConvertError> {
     let valid: &RawValue = serde_json::from_slice(value).map_err(|error| failed(&error))?;
     let mut text = Text { rest: valid.get(), out: Writer(Vec::with_capacity(value.len())) };
@@ -20,7 +20,7 @@ pub(crate) fn from_json(value: &[u8]) -> Result<Bytes, ConvertError> {
     Ok(text.out.0.into())
 }
 
-/// JSON that is known to be well-formed.
+/// A cursor over well-formed JSON.
 struct Text<'a> {
     rest: &'a str,
     out: Writer,
@@ -66,7 +66,7 @@ impl<'a> Text<'a> {
         Ok(())
     }
 
-    /// Puts the head of an array or map before its content, whose length was not known before.
+    /// Inserts the header of an array or map before its content, when the length is known.
     fn head(&mut self, start: usize, write: impl FnOnce(&mut Writer)) {
         let mut head = Writer(Vec::with_capacity(MAX_HEAD));
         write(&mut head);
@@ -110,7 +110,7 @@ impl<'a> Text<'a> {
     }
 
     fn number(&mut self, digits: &str) -> Result<(), ConvertError> {
-        // An integer type would lose the sign of -0.
+        // An integer cannot represent -0.
         if digits != "-0" {
             if let Ok(number) = digits.parse() {
                 self.out.unsigned(number);
@@ -125,7 +125,7 @@ impl<'a> Text<'a> {
         Ok(())
     }
 
-    /// Whether the array or object ends here; passes over its end, or over a comma.
+    /// Skips a comma or the end of the array or object, and returns whether it was the end.
     fn ends(&mut self, close: char) -> bool {
         self.skip_blanks();
         if let Some(rest) = self.rest.strip_prefix(',') {

@@ -1,4 +1,4 @@
-//! Reads MessagePack from a slice, token by token. Nothing is allocated, whatever a length claims.
+//! A token reader for MessagePack in a slice. It allocates no memory, so wrong lengths are harmless.
 
 use rmp::Marker;
 
@@ -12,7 +12,7 @@ const NO_ARRAY: ProtocolError = ProtocolError::MessagePack("an array was expecte
 const NO_MAP: ProtocolError = ProtocolError::MessagePack("a map was expected");
 const NO_INTEGER: ProtocolError = ProtocolError::MessagePack("an integer was expected");
 
-/// One value, or the beginning of an array or a map with its number of elements or pairs.
+/// A value, or the header of an array or map with the number of elements or pairs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Token<'a> {
     Nil,
@@ -21,7 +21,7 @@ pub(crate) enum Token<'a> {
     Signed(i64),
     Float32(f32),
     Float64(f64),
-    /// Not checked to be UTF-8.
+    /// Not validated as UTF-8.
     Text(&'a [u8]),
     Binary(&'a [u8]),
     Array(u32),
@@ -29,7 +29,7 @@ pub(crate) enum Token<'a> {
     Extension(i8, &'a [u8]),
 }
 
-/// What is left to read.
+/// The remaining bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reader<'a> {
     rest: &'a [u8],
@@ -40,7 +40,7 @@ impl<'a> Reader<'a> {
         Self { rest: bytes }
     }
 
-    /// How many bytes are left.
+    /// The number of remaining bytes.
     pub(crate) fn len(&self) -> usize {
         self.rest.len()
     }
@@ -102,7 +102,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The text that must come next.
+    /// Reads a text.
     pub(crate) fn text(&mut self) -> Result<&'a str, ProtocolError> {
         match self.token()? {
             Token::Text(text) => utf8(text),
@@ -110,7 +110,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The number of elements of the array that must come next.
+    /// Reads the header of an array and returns the number of elements.
     pub(crate) fn array_length(&mut self) -> Result<u32, ProtocolError> {
         match self.token()? {
             Token::Array(length) => Ok(length),
@@ -118,7 +118,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The number of pairs of the map that must come next.
+    /// Reads the header of a map and returns the number of pairs.
     pub(crate) fn map_length(&mut self) -> Result<u32, ProtocolError> {
         match self.token()? {
             Token::Map(length) => Ok(length),
@@ -126,7 +126,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The integer that must come next; huge ones are cut to the biggest.
+    /// Reads an integer, saturated at the bounds of the type.
     pub(crate) fn integer(&mut self) -> Result<i64, ProtocolError> {
         match self.token()? {
             Token::Unsigned(value) => Ok(i64::try_from(value).unwrap_or(i64::MAX)),
@@ -135,7 +135,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Passes over one value and returns its bytes. `depth` is how many arrays and maps it is in.
+    /// Skips one value and returns its bytes. `depth` is the current nesting depth.
     pub(crate) fn skip(&mut self, depth: usize) -> Result<&'a [u8], ProtocolError> {
         let start = self.rest;
         self.pass(depth)?;
@@ -152,7 +152,7 @@ impl<'a> Reader<'a> {
         if depth >= MAX_DEPTH {
             return Err(ProtocolError::TooDeep { limit: MAX_DEPTH });
         }
-        // Each value takes a byte at least, so this ends with the slice.
+        // Each value has at least one byte, so the loop ends at the end of the slice.
         for _ in 0..u64::from(length) * each {
             self.pass(depth + 1)?;
         }

@@ -1,4 +1,4 @@
-//! Points in time: extension -1 in its three sizes, as the text that JSON has for them.
+//! Timestamps: the extension type -1 of MessagePack in its three sizes, as RFC 3339 text.
 
 /// The type of the extension.
 pub(super) const TIMESTAMP: i8 = -1;
@@ -7,7 +7,7 @@ const DAY: i64 = 86_400;
 /// `0000-01-01` and `9999-12-31` in days since 1970.
 const DAYS: std::ops::RangeInclusive<i64> = -719_528..=2_932_896;
 
-/// The time in RFC 3339, in UTC. `None` when it is malformed or no four digits hold its year.
+/// The time in RFC 3339, in UTC. `None` when it is malformed or its year has more than four digits.
 pub(super) fn to_rfc3339(data: &[u8]) -> Option<String> {
     let (seconds, nanoseconds) = parts(data)?;
     let days = seconds.div_euclid(DAY);
@@ -23,7 +23,7 @@ pub(super) fn to_rfc3339(data: &[u8]) -> Option<String> {
 
 /// Seconds since 1970 and nanoseconds.
 fn parts(data: &[u8]) -> Option<(i64, u32)> {
-    /// The low bits of the eight-byte form, which are the seconds.
+    /// The seconds: the low 34 bits of the eight-byte form.
     const SECONDS: u64 = (1 << 34) - 1;
     if let Ok(seconds) = data.try_into() {
         return Some((u32::from_be_bytes(seconds).into(), 0));
@@ -37,7 +37,7 @@ fn parts(data: &[u8]) -> Option<(i64, u32)> {
     Some((seconds, u32::from_be_bytes(*nanoseconds)))
 }
 
-/// In threes, as many as say something.
+/// Three, six or nine digits, without trailing groups of zeros.
 fn fraction(nanoseconds: u32) -> String {
     match nanoseconds {
         0 => String::new(),
@@ -47,9 +47,9 @@ fn fraction(nanoseconds: u32) -> String {
     }
 }
 
-/// Year, month and day of a day since 1970, in the Gregorian calendar.
+/// The Gregorian year, month and day of a number of days since 1970.
 fn date(days: i64) -> (i64, i64, i64) {
-    // Counted from the 1st of March of the year 0, leap days come last in their cycles.
+    // Counting from 1 March of year 0 puts leap days at the end of their cycles.
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
     let year_of_era =

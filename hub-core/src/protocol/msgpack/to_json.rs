@@ -1,4 +1,4 @@
-//! From MessagePack to JSON.
+//! Conversion from MessagePack to JSON.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::protocol::{ConvertError, MAX_DEPTH, ProtocolError};
 
-/// Encodes a value anew.
+/// Converts a value.
 pub(crate) fn to_json(value: &[u8]) -> Result<Bytes, ConvertError> {
     let mut out = Vec::with_capacity(value.len() * 2);
     let mut reader = Reader::new(value);
@@ -47,7 +47,7 @@ fn write(reader: &mut Reader<'_>, out: &mut Vec<u8>, depth: usize) -> Result<(),
         Token::Bool(value) => scalar(out, &value),
         Token::Unsigned(value) => scalar(out, &value),
         Token::Signed(value) => scalar(out, &value),
-        // What JSON has no number for becomes null.
+        // JSON has no NaN and no infinities; they become null.
         Token::Float32(value) => scalar(out, &value),
         Token::Float64(value) => scalar(out, &value),
         Token::Text(text) => scalar(out, utf8(text)?),
@@ -61,7 +61,7 @@ fn write(reader: &mut Reader<'_>, out: &mut Vec<u8>, depth: usize) -> Result<(),
     Ok(())
 }
 
-/// Names are texts in JSON.
+/// JSON keys are texts.
 fn write_key(key: Token<'_>, out: &mut Vec<u8>) -> Result<(), ConvertError> {
     match key {
         Token::Text(text) => scalar(out, utf8(text)?),
@@ -74,7 +74,7 @@ fn write_key(key: Token<'_>, out: &mut Vec<u8>) -> Result<(), ConvertError> {
 }
 
 fn scalar<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
-    // Writing a number or a text into a vector cannot fail.
+    // Writing a number or a text to a `Vec` cannot fail.
     let _ = serde_json::to_writer(out, value);
 }
 

@@ -1,4 +1,4 @@
-//! Writing a value of the application.
+//! Serialization of values of the application.
 
 use serde::Serialize;
 
@@ -7,8 +7,8 @@ use super::from_json;
 /// A value could not be serialised.
 type EncodeError = rmp_serde::encode::Error;
 
-/// Appends a value as other clients expect it: structures are maps, and what has a form for people,
-/// such as a UUID, has that form.
+/// Appends a value in the form that clients expect: structs are maps, and human-readable types, such as a
+/// UUID, are text.
 pub(crate) fn write_value<T: Serialize + ?Sized>(
     out: &mut Vec<u8>,
     value: &T,
@@ -28,8 +28,8 @@ pub(crate) fn write_value<T: Serialize + ?Sized>(
     Ok(())
 }
 
-/// Whether a value holds JSON text, `serde_json::value::RawValue` for one, which tells only
-/// that crate's own serializer so, by a name like this.
+/// Whether a value contains raw JSON text, such as `serde_json::value::RawValue`, which serde_json marks
+/// with a private struct name.
 fn holds_json_text(encoded: &[u8]) -> bool {
     const NAME: &[u8] = b"$serde_json::private::";
     let dollars = encoded.iter().enumerate().filter(|(_, byte)| **byte == b'$');
