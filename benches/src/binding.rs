@@ -13,7 +13,6 @@ use hub_core::{
     Category, InvocationParts, Payload, Reply,
     mounted::{Mounted, MountedHub},
     outbound::{Change, Check, MemberPage, Outbound},
-    protocol::Protocol,
 };
 use hub_runtime::prelude::*;
 
@@ -48,20 +47,9 @@ impl Binding {
     #[must_use]
     pub fn parts(&self) -> InvocationParts {
         InvocationParts {
-            hub: "plain".to_owned(),
-            category: Category::Message,
-            event: "add".to_owned(),
-            connection_id: "connection".to_owned(),
-            user_id: None,
-            claims: Default::default(),
-            query: Default::default(),
-            headers: Default::default(),
-            protocol: Protocol::Json,
             arguments: Bytes::from_static(br#"[1,"two"]"#),
-            error: None,
             invocation_id: Some("7".to_owned()),
-            arrived: Duration::ZERO,
-            cancellation: Default::default(),
+            ..InvocationParts::new("plain", Category::Message, "add", "connection")
         }
     }
 

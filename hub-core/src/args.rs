@@ -206,20 +206,9 @@ mod tests {
 
     fn call_in(protocol: Protocol, arguments: &'static [u8]) -> Invocation {
         let parts = InvocationParts {
-            hub: "chat".to_owned(),
-            category: Category::Message,
-            event: "m".to_owned(),
-            connection_id: "c".to_owned(),
-            user_id: None,
-            claims: Default::default(),
-            query: Default::default(),
-            headers: Default::default(),
             protocol,
             arguments: Bytes::from_static(arguments),
-            error: None,
-            invocation_id: None,
-            arrived: Default::default(),
-            cancellation: Default::default(),
+            ..InvocationParts::new("chat", Category::Message, "m", "c")
         };
         Invocation::new(parts, Arc::new(()))
     }

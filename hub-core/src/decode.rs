@@ -161,20 +161,11 @@ mod tests {
     fn call(category: Category, protocol: Protocol, arguments: &'static [u8]) -> Invocation {
         let is_message = category == Category::Message;
         let parts = InvocationParts {
-            hub: "chat".to_owned(),
-            category,
-            event: "say".to_owned(),
-            connection_id: "c".to_owned(),
-            user_id: None,
-            claims: Default::default(),
-            query: Default::default(),
-            headers: Default::default(),
             protocol,
             arguments: Bytes::from_static(arguments),
             error: (category == Category::Disconnected).then(|| "gone".to_owned()),
             invocation_id: is_message.then(|| "7".to_owned()),
-            arrived: Default::default(),
-            cancellation: Default::default(),
+            ..InvocationParts::new("chat", category, "say", "c")
         };
         Invocation::new(parts, Arc::new(()))
     }

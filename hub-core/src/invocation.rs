@@ -56,6 +56,35 @@ pub struct InvocationParts {
     pub cancellation: Cancellation,
 }
 
+impl InvocationParts {
+    /// An anonymous JSON call without arguments, claims, query and headers.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn new(
+        hub: impl Into<String>,
+        category: Category,
+        event: impl Into<String>,
+        connection_id: impl Into<String>,
+    ) -> Self {
+        Self {
+            hub: hub.into(),
+            category,
+            event: event.into(),
+            connection_id: connection_id.into(),
+            user_id: None,
+            claims: Claims::default(),
+            query: Query::default(),
+            headers: HeaderMap::new(),
+            protocol: Protocol::default(),
+            arguments: Bytes::new(),
+            error: None,
+            invocation_id: None,
+            arrived: Duration::ZERO,
+            cancellation: Cancellation::new(),
+        }
+    }
+}
+
 impl Invocation {
     /// Creates a call to this hub value.
     #[doc(hidden)]

@@ -19,13 +19,11 @@ use std::{
 
 use bytes::Bytes;
 pub use http::Request;
-use http::{HeaderMap, Method, StatusCode, uri::PathAndQuery};
+use http::{Method, StatusCode, uri::PathAndQuery};
 use http_body_util::Full;
 use hub_core::{
-    Cancellation, Category, Context, Hub, HubContext, Invocation, InvocationParts, Negotiation,
-    Query,
+    Category, Context, Hub, HubContext, Invocation, InvocationParts, Negotiation,
     client_access::client_url,
-    protocol::Protocol,
     seal::{self, Identity},
     token,
 };
@@ -192,20 +190,16 @@ impl<H: Hub> TestHub<H> {
     pub fn context_of(&self, client: &TestClient) -> Context<H> {
         let identity = client.identity();
         let parts = InvocationParts {
-            hub: wire_name(H::NAME),
-            category: Category::Message,
-            event: String::new(),
-            connection_id: client.connection_id().to_owned(),
             user_id: identity.user_id.clone(),
             claims: identity.claims.clone(),
-            query: Query::default(),
-            headers: HeaderMap::new(),
-            protocol: Protocol::default(),
             arguments: Bytes::from_static(b"[]"),
-            error: None,
-            invocation_id: None,
             arrived: self.app.inner.clock.elapsed(),
-            cancellation: Cancellation::new(),
+            ..InvocationParts::new(
+                wire_name(H::NAME),
+                Category::Message,
+                "",
+                client.connection_id(),
+            )
         };
         let value: Arc<dyn Any + Send + Sync> = match self.app.inner.hubs.single() {
             Some(mount) => mount.hub.value(),

@@ -10,11 +10,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::HeaderMap;
 use hub_core::{
-    Cancellation, Category, Claims, Hub, HubError, InvocationParts, NegotiateRequest, Negotiation,
-    Payload, Query, Reply,
+    Category, Hub, HubError, InvocationParts, NegotiateRequest, Negotiation, Payload, Query, Reply,
     mounted::{MethodInfo, Mounted, MountedHub},
     outbound::{Change, Check, InvokeError, MemberPage, Outbound, SendError, Target},
-    protocol::Protocol,
 };
 
 /// A hub that can be called.
@@ -83,20 +81,11 @@ impl<H: Hub> Bench<H> {
         error: Option<&str>,
     ) -> Result<String, String> {
         let parts = InvocationParts {
-            hub: H::NAME.to_ascii_lowercase(),
-            category,
-            event: event.to_owned(),
-            connection_id: "c1".to_owned(),
             user_id: user.map(str::to_owned),
-            claims: Claims::default(),
-            query: Query::default(),
-            headers: HeaderMap::new(),
-            protocol: Protocol::Json,
             arguments: Bytes::copy_from_slice(arguments.as_bytes()),
             error: error.map(str::to_owned),
             invocation_id: Some("1".to_owned()),
-            arrived: Duration::ZERO,
-            cancellation: Cancellation::default(),
+            ..InvocationParts::new(H::NAME.to_ascii_lowercase(), category, event, "c1")
         };
         let row = self.mounted.find(category, event).ok_or("unknown method")?;
         let hub = Arc::clone(&self.mounted);

@@ -1,7 +1,7 @@
 use std::pin::pin;
 
 use futures_util::poll;
-use hub_core::{Cancellation, Category, Claims, protocol::Protocol};
+use hub_core::{Category, Claims};
 use tokio::time::advance;
 
 use super::{stored_answer::LONGEST, *};
@@ -10,20 +10,11 @@ const BODY: &[u8] = br#"{"type":1,"invocationId":"0","target":"pay","arguments":
 
 fn call(invocation_id: &str) -> InvocationParts {
     InvocationParts {
-        hub: "chat".to_owned(),
-        category: Category::Message,
-        event: "pay".to_owned(),
-        connection_id: "conn-0001".to_owned(),
         user_id: Some("ada".to_owned()),
         claims: claims(&[("role", "member")]),
-        query: Default::default(),
-        headers: Default::default(),
-        protocol: Protocol::Json,
         arguments: Bytes::from_static(b"[5]"),
-        error: None,
         invocation_id: Some(invocation_id.to_owned()),
-        arrived: Duration::ZERO,
-        cancellation: Cancellation::new(),
+        ..InvocationParts::new("chat", Category::Message, "pay", "conn-0001")
     }
 }
 
