@@ -124,7 +124,7 @@ pub(crate) fn whole(attrs: &[Attribute], sink: &Sink) -> Option<Whole> {
 /// The list of the only attribute. More than one attribute, or an empty one, is reported.
 fn only_list<'a>(attrs: &'a [Attribute], needed: &str, sink: &Sink) -> Option<&'a MetaList> {
     for again in attrs.iter().skip(1) {
-        sink.report(again, "`#[hub]` is given twice; remove this one");
+        sink.report(again, "duplicate `#[hub]`; remove this one");
     }
     let attr = attrs.first()?;
     match &attr.meta {

@@ -1,4 +1,4 @@
-//! An argument that serde cannot write, and an answer that it cannot read, are refused at their types.
+//! Arguments that are not `Serialize` and results that are not `Deserialize` are refused at their types.
 
 #![allow(unused)]
 

@@ -1,4 +1,4 @@
-//! Only one connection can be asked for a value.
+//! Only a single connection can return a client result.
 
 #![allow(unused)]
 

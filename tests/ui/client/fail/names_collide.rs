@@ -1,4 +1,4 @@
-//! Names that a client cannot tell apart, and names that the proxy itself uses.
+//! Names that are equal for clients, and names of the proxy's own methods.
 
 #![allow(unused)]
 

@@ -1,4 +1,4 @@
-//! The attribute goes on a trait.
+//! The attribute belongs on a trait.
 
 #![allow(unused)]
 

@@ -1,4 +1,4 @@
-//! What a proxy could not implement; the good methods stay callable beside the mistakes.
+//! Signatures that a proxy cannot implement; the other methods stay callable.
 
 #![allow(unused)]
 

@@ -1,4 +1,4 @@
-//! Arguments are what serde can write: borrowed, owned, unsized or generic in a lifetime.
+//! Arguments are any `Serialize` types: borrowed, owned, unsized or generic over a lifetime.
 
 use hub_runtime::prelude::*;
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! One connection can be asked for a value, from inside a call and from outside.
+//! One connection can return a client result, inside and outside of a call.
 
 use std::time::Duration;
 

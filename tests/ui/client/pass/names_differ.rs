@@ -1,4 +1,4 @@
-//! A client's name may be any; the Rust name only must not be the proxy's own.
+//! Client names can be names of the proxy's own methods; Rust names cannot.
 
 use hub_runtime::prelude::*;
 

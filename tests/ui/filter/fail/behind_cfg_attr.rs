@@ -1,4 +1,4 @@
-//! A condition could take the guard away, whether it holds today or not.
+//! A filter behind a condition could be removed by it, so it is refused.
 
 #![allow(unused)]
 

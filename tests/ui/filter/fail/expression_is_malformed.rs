@@ -1,4 +1,4 @@
-//! One expression an attribute, made without the hub.
+//! One expression per attribute, without `self`.
 
 #![allow(unused)]
 

@@ -1,4 +1,4 @@
-//! An expression that is no filter is refused where it stands.
+//! An expression that is not a filter is refused at the expression.
 
 #![allow(unused)]
 

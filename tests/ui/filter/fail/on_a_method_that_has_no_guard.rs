@@ -1,4 +1,4 @@
-//! `on_disconnected` cannot be refused, and `negotiate` has no caller yet.
+//! Filters are refused on `on_disconnected` and `negotiate`.
 
 #![allow(unused)]
 

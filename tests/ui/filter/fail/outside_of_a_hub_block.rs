@@ -1,4 +1,4 @@
-//! A filter that nothing consumes would be an open door.
+//! A filter outside of a hub block has no effect, so it is refused.
 
 #![allow(unused)]
 

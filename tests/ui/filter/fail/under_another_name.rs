@@ -1,4 +1,4 @@
-//! A filter that the block does not recognise by its name is not dropped but refused.
+//! A filter under another name is not recognised by the block, so it is refused.
 
 #![allow(unused)]
 

@@ -1,4 +1,4 @@
-//! Any expression whose type is a filter, made once, when the hub is mounted.
+//! Any expression whose type is a filter, evaluated once, when the hub is mounted.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -1,4 +1,4 @@
-//! Two versions of a method may differ in their guard; neither can lose it.
+//! Two versions of a method under `cfg` can have different filters.
 
 use hub_runtime::prelude::*;
 

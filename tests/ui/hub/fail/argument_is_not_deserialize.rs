@@ -1,4 +1,4 @@
-//! An argument type that serde cannot read is refused at the type, with the way to inject instead.
+//! An argument that is not `Deserialize` is refused at its type, with advice to inject it.
 
 #![allow(unused)]
 

@@ -1,4 +1,4 @@
-//! All arguments as one value leave nothing for the other parameters.
+//! No other parameter can take arguments beside all arguments as one value.
 
 #![allow(unused)]
 

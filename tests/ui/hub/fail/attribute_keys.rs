@@ -1,4 +1,4 @@
-//! Unknown keys list the known ones, and what is given twice is refused at the second.
+//! Unknown keys list the known ones, and duplicates are reported at the second one.
 
 #![allow(unused)]
 

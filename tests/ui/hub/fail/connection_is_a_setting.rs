@@ -1,4 +1,4 @@
-//! The setting is named; what it holds stays out of the code.
+//! `connection` is the name of a setting, not a connection string.
 
 use hub_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! An error that does not say what a client may read is refused at the return type.
+//! An error type without `IntoHubError` is refused at the return type.
 
 #![allow(unused)]
 

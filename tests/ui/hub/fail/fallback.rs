@@ -1,4 +1,4 @@
-//! A hub has one fallback, which answers events of any name and form.
+//! A hub has one fallback, for events of any name and with any arguments.
 
 #![allow(unused)]
 

@@ -1,4 +1,4 @@
-//! A method that holds a value across an await which must not leave its thread.
+//! A method whose future is not `Send` is refused.
 
 #![allow(unused)]
 

@@ -1,4 +1,4 @@
-//! What registers is made without arguments, and is one type.
+//! A registered hub is created without arguments and is not generic.
 
 use hub_runtime::prelude::*;
 

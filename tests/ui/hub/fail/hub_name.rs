@@ -1,4 +1,4 @@
-//! A hub's name must pass the service and every path.
+//! A hub name must be valid for the service and in paths.
 
 use hub_runtime::prelude::*;
 

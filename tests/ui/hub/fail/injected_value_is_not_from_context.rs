@@ -1,4 +1,4 @@
-//! `#[from_context]` needs a type that says how it is taken from the call.
+//! `#[from_context]` needs a type that implements `FromContext`.
 
 #![allow(unused)]
 

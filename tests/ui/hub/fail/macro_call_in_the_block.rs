@@ -1,4 +1,4 @@
-//! A method that a macro makes inside the block would be no event, silently.
+//! A macro call inside of a block is refused, because its methods are not visible.
 
 #![allow(unused)]
 

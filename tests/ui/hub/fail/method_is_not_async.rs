@@ -1,4 +1,4 @@
-//! Helpers have no place in the block, because the block is the remote surface.
+//! Helpers are refused in the block, because its methods are callable by clients.
 
 #![allow(unused)]
 

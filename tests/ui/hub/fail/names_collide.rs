@@ -1,4 +1,4 @@
-//! Names that clients cannot tell apart are refused at both methods.
+//! Names that are equal for clients are reported at both methods.
 
 #![allow(unused)]
 

@@ -1,4 +1,4 @@
-//! A name that no client could use, or no URL could hold.
+//! Names that clients cannot call, or that URLs cannot contain.
 
 #![allow(unused)]
 

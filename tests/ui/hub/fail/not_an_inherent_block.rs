@@ -1,4 +1,4 @@
-//! The attribute goes on the hub's own block.
+//! The attribute belongs on an inherent `impl` block.
 
 #![allow(unused)]
 

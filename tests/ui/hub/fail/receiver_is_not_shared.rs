@@ -1,4 +1,4 @@
-//! One hub value serves all calls, so a method can neither change nor take it.
+//! All calls share one hub value, so methods take `&self`.
 
 #![allow(unused)]
 

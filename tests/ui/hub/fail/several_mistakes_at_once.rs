@@ -1,4 +1,4 @@
-//! All mistakes of a block are reported together, and none of them brings a second one.
+//! All mistakes of a block are reported together, and none of them causes a second error.
 
 #![allow(unused)]
 

@@ -1,4 +1,4 @@
-//! What a client cannot call, or a table cannot hold.
+//! Signatures that a hub method cannot have.
 
 #![allow(unused)]
 

@@ -1,4 +1,4 @@
-//! A hub names the setting of its service.
+//! A hub can set the name of its connection setting.
 
 use hub_runtime::{Hub, prelude::*};
 

@@ -1,4 +1,4 @@
-//! One method may answer every event that no other one does, whatever its arguments.
+//! One method can be the fallback for all other events.
 
 use hub_runtime::prelude::*;
 use serde_json::Value;

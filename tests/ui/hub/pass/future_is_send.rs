@@ -1,4 +1,4 @@
-//! What is not `Send` may live in a method, as long as no await sees it.
+//! Values that are not `Send` are allowed in a method if not held across an await.
 
 use std::rc::Rc;
 

@@ -1,4 +1,4 @@
-//! Helpers stand in a plain block; what takes no `self` may stand in the hub's block and is no
+//! Helpers belong in a plain block; functions without `self` are allowed in the hub's block and are no
 //! event.
 
 use hub_runtime::prelude::*;

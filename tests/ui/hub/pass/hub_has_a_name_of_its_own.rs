@@ -1,4 +1,4 @@
-//! A hub's name is the type's, or the one that the block gives.
+//! The hub name is the type's name or the key `name`.
 
 use hub_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A hub registers with its default, or with what a function makes.
+//! A registered hub is created by `Default` or by a function.
 
 use hub_core::registry;
 use hub_runtime::prelude::*;

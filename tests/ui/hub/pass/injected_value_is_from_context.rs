@@ -1,4 +1,4 @@
-//! Marked parameters come from the call, before any argument is decoded, and take no position.
+//! Injected parameters are extracted before arguments are decoded, and have no position.
 
 use hub_runtime::prelude::*;
 use serde::Deserialize;

@@ -1,4 +1,4 @@
-//! A macro that makes methods makes the block around them too.
+//! A macro can generate a whole block.
 
 use hub_runtime::prelude::*;
 

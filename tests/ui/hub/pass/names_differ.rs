@@ -1,4 +1,4 @@
-//! Client names are camel case unless said otherwise, and raw identifiers lose their mark.
+//! Client names default to camel case, and raw identifiers lose their `r#`.
 
 use hub_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The three methods that the service calls, with what each of them may take.
+//! The three reserved methods with their possible parameters.
 
 use std::sync::Mutex;
 

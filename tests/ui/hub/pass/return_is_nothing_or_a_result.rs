@@ -1,4 +1,4 @@
-//! Nothing, or a `Result` of what serde can write, borrowed or opaque as it may be.
+//! `()` or a `Result` of any `Serialize` type, borrowed and opaque ones too.
 
 use hub_runtime::prelude::*;
 use serde::Serialize;
