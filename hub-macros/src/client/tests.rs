@@ -1,4 +1,4 @@
-//! Expansions of `#[hub_client]`, and what stands beside errors.
+//! Expansions of `#[hub_client]`, with and without errors.
 
 use quote::quote;
 
