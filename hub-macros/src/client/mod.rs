@@ -29,7 +29,8 @@ pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> TokenStream {
 
 /// Leaves an item that is not a trait as it is, beside the error.
 fn refuse(item: &TokenStream, error: &Error) -> TokenStream {
-    let message = format!("`#[hub_client]` belongs on a trait: `trait ChatClient {{ … }}` ({error})");
+    let message =
+        format!("`#[hub_client]` belongs on a trait: `trait ChatClient {{ … }}` ({error})");
     let error = Error::new(proc_macro2::Span::call_site(), message).into_compile_error();
     quote!(#item #error)
 }

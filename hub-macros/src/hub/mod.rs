@@ -31,8 +31,9 @@ pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> TokenStream {
 
 /// Leaves an item that is not an `impl` block as it is, beside the error.
 fn refuse(item: &TokenStream, error: &Error) -> TokenStream {
-    let message =
-        format!("`#[serverless_hub]` belongs on an inherent `impl` block: `impl Chat {{ … }}` ({error})");
+    let message = format!(
+        "`#[serverless_hub]` belongs on an inherent `impl` block: `impl Chat {{ … }}` ({error})"
+    );
     let error = Error::new(proc_macro2::Span::call_site(), message).into_compile_error();
     quote!(#item #error)
 }
