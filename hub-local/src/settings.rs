@@ -1,4 +1,4 @@
-//! `settings.json`, the file that users of Microsoft's emulator have already.
+//! `settings.json`, in the format of Microsoft's emulator.
 
 mod keys;
 mod relaxed_json;
@@ -14,15 +14,15 @@ use hub_core::names;
 use self::keys::File;
 use crate::Template;
 
-/// The name of the file where only a folder is given.
+/// File name used when a folder is given.
 const FILE_NAME: &str = "settings.json";
-/// The biggest file that can be meant, in bytes.
-const LARGEST: u64 = 1024 * 1024;
+/// Maximum file size.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
-/// What `settings.json` says.
+/// Contents of `settings.json`.
 ///
-/// As in .NET's configuration files the case of keys does not count, comments and commas at the end
-/// of a list are allowed, and unknown keys are no error.
+/// The format follows .NET configuration files: keys are case-insensitive, comments and trailing
+/// commas are allowed, unknown keys are not errors.
 ///
 /// ```
 /// use hub_local::Settings;
@@ -36,42 +36,42 @@ const LARGEST: u64 = 1024 * 1024;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Where events go, in the order in which they are tried.
+    /// Upstream templates in matching order.
     pub templates: Vec<Template>,
-    /// What is tolerated and probably not meant, each with its file and line.
+    /// Ignored content that is probably a mistake, each with file and line.
     pub warnings: Vec<String>,
 }
 
-/// Why the settings cannot be used.
+/// Error in a settings file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingsError {
     /// The file cannot be read.
-    #[error("{}: the settings cannot be read", path.display())]
+    #[error("{}: cannot read the settings", path.display())]
     Read {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// Cause.
         #[source]
         source: io::Error,
     },
-    /// The file says something that it may not say.
+    /// The content is invalid.
     #[error("{file}:{line}:{column}: {text}")]
     Content {
-        /// The file.
+        /// Name of the file.
         file: String,
-        /// The line, from 1.
+        /// Line, starting at 1.
         line: usize,
-        /// The column, from 1.
+        /// Column, starting at 1.
         column: usize,
-        /// What is wrong, and what would be right.
+        /// The problem and how to fix it.
         text: String,
     },
 }
 
 impl Settings {
-    /// The settings with one template for all events of an app on this machine, as Microsoft's
-    /// emulator writes them.
+    /// Settings with one template for all events of an app on this machine, as Microsoft's emulator
+    /// writes them.
     pub const EXAMPLE: &str = r#"{
   "UpstreamSettings": {
     "Templates": [
@@ -86,7 +86,7 @@ impl Settings {
 }
 "#;
 
-    /// The file that a path means: itself, or `settings.json` in a folder.
+    /// Resolves a folder to its `settings.json`; returns other paths unchanged.
     #[must_use]
     pub fn file_of(path: &Path) -> PathBuf {
         if path.is_dir() { path.join(FILE_NAME) } else { path.to_owned() }
@@ -95,17 +95,17 @@ impl Settings {
     /// Reads a file.
     ///
     /// # Errors
-    /// When it cannot be read or used, with its line.
+    /// When the file cannot be read, or its content is invalid; the latter with its line.
     pub fn read(path: &Path) -> Result<Self, SettingsError> {
         let text =
             read(path).map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
         Self::parse(&path.display().to_string(), &text)
     }
 
-    /// Reads the text of a file; `file` is its name, for errors.
+    /// Parses the text of a file; `file` is its name in errors.
     ///
     /// # Errors
-    /// When it cannot be used, with its line.
+    /// When the content is invalid, with its line.
     pub fn parse(file: &str, text: &str) -> Result<Self, SettingsError> {
         let plain = relaxed_json::to_plain(text);
         let content: File = serde_json::from_str(&plain).map_err(|error| {
@@ -123,31 +123,31 @@ impl Settings {
     }
 }
 
-/// No more than [`LARGEST`] of it, whatever the system says of its size.
+/// Reads at most [`MAX_FILE_BYTES`], because sizes in metadata can be wrong (`/dev/zero`).
 fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
-    fs::File::open(path)?.take(LARGEST + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > LARGEST {
-        let message = format!("it has more than {LARGEST} bytes");
+    fs::File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_FILE_BYTES {
+        let message = format!("the file has more than {MAX_FILE_BYTES} bytes");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
     Ok(text)
 }
 
-fn describe(unknown: &keys::Unknown) -> String {
+fn describe(unknown: &keys::UnknownKey) -> String {
     let key = &unknown.key;
     if key.eq_ignore_ascii_case("Auth") {
-        return format!("`{key}` is ignored: calls of a local service carry no identity token");
+        return format!("`{key}` is ignored: a local service sends no identity tokens");
     }
     match names::nearest(key, unknown.known.iter().copied()) {
-        Some(known) => format!("`{key}` is no known key and ignored; is it `{known}`?"),
+        Some(known) => format!("unknown key `{key}` ignored; did you mean `{known}`?"),
         None => {
-            format!("`{key}` is no known key and ignored; known are {}", unknown.known.join(", "))
+            format!("unknown key `{key}` ignored; known keys: {}", unknown.known.join(", "))
         }
     }
 }
 
-/// The line in which a key first stands.
+/// Line of the first occurrence of a key.
 fn line_of(text: &str, key: &str) -> usize {
     let quoted = format!("\"{key}\"");
     let before = text.find(&quoted).and_then(|at| text.get(..at)).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What is printed at the start.
+//! Startup message on standard output.
 
 use std::{
     fmt,
@@ -10,20 +10,20 @@ use hub_local::{Limits, Template};
 
 use super::descriptors::Descriptors;
 
-/// A service that runs, for the person who started it.
+/// Startup message of a running service.
 #[derive(Debug)]
 pub(super) struct Banner<'a> {
     pub(super) connection_string: &'a str,
-    /// Whether the key is a secret.
-    pub(super) hides_key: bool,
+    /// Whether the key is secret, not the well-known one.
+    pub(super) is_key_secret: bool,
     pub(super) templates: &'a [Template],
-    /// The settings file that was read.
+    /// The settings file in use.
     pub(super) file: Option<PathBuf>,
     pub(super) descriptors: Option<Descriptors>,
 }
 
 impl Banner<'_> {
-    /// Prints it at once, also into a pipe. Nobody may be reading, which is no error.
+    /// Prints and flushes, so that it also appears in a pipe. A closed pipe is not an error.
     pub(super) fn print(&self) {
         let mut out = io::stdout().lock();
         let _ = writeln!(out, "{self}");
@@ -33,10 +33,7 @@ impl Banner<'_> {
     fn upstream(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let label = "  Upstream           ";
         if self.templates.is_empty() {
-            writeln!(
-                formatter,
-                "{label} none: events are not delivered. Give --upstream URL, or a"
-            )?;
+            writeln!(formatter, "{label} none: events are not delivered. Use --upstream URL or a")?;
             writeln!(formatter, "{:21}settings.json (`hub-local upstream init` writes one)", "")?;
         }
         for (number, template) in self.templates.iter().enumerate() {
@@ -44,7 +41,7 @@ impl Banner<'_> {
             writeln!(formatter, "{label} {template}  ({})", template.rules())?;
         }
         if let Some(file) = &self.file {
-            writeln!(formatter, "{:22}from {}, read again when it changes", "", file.display())?;
+            writeln!(formatter, "{:22}from {}, reloaded when it changes", "", file.display())?;
         }
         Ok(())
     }
@@ -54,7 +51,7 @@ impl fmt::Display for Banner<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let version = env!("CARGO_PKG_VERSION");
         writeln!(formatter, "hub-local {version}: a SignalR service in serverless mode\n")?;
-        let shown = if self.hides_key {
+        let shown = if self.is_key_secret {
             without_key(self.connection_string)
         } else {
             self.connection_string.to_owned()
@@ -73,12 +70,12 @@ impl fmt::Display for Banner<'_> {
         }
         write!(
             formatter,
-            "\nGive the connection string to the app as AzureSignalRConnectionString. Ctrl+C stops."
+            "\nSet the connection string in the app as AzureSignalRConnectionString. Ctrl+C stops."
         )
     }
 }
 
-/// A key that was given is a secret, and standard output may end in a log.
+/// A configured key is secret, and standard output is often stored in logs.
 fn without_key(connection_string: &str) -> String {
     let parts = connection_string.split(';').map(|part| match part.split_once('=') {
         Some(("AccessKey", _)) => "AccessKey=<your key>",
@@ -93,9 +90,9 @@ mod tests {
 
     const TEXT: &str = "Endpoint=http://localhost;Port=8888;AccessKey=k=;Version=1.0;";
 
-    fn banner(hides_key: bool, templates: &[Template]) -> String {
+    fn banner(is_key_secret: bool, templates: &[Template]) -> String {
         let descriptors = Some(Descriptors { before: 1024, now: 4096 });
-        Banner { connection_string: TEXT, hides_key, templates, file: None, descriptors }
+        Banner { connection_string: TEXT, is_key_secret, templates, file: None, descriptors }
             .to_string()
     }
 
@@ -121,7 +118,7 @@ mod tests {
     fn it_says_what_to_do_without_an_upstream_and_how_many_clients_fit() {
         let banner = banner(false, &[]);
 
-        assert!(banner.contains("Give --upstream URL"));
+        assert!(banner.contains("Use --upstream URL"));
         assert!(banner.contains("4096 (raised from 1024); above 3072 new clients get 503"));
     }
 }

@@ -1,24 +1,24 @@
-//! The limit of file descriptors: each client takes one.
+//! Limit of file descriptors: each client takes one.
 
 use std::io;
 
-/// What the process may have.
+/// Soft limit of the process, before and after raising it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Descriptors {
     pub(super) before: usize,
     pub(super) now: usize,
 }
 
-/// Raises the soft limit to the hard one. `None` where there is no such limit.
+/// Raises the soft limit to the hard limit. `None` on systems without such a limit.
 ///
 /// # Errors
-/// When the system does not say what the limit is.
+/// When the limit cannot be read.
 #[cfg(unix)]
 pub(super) fn raise() -> io::Result<Option<Descriptors>> {
     use rlimit::Resource;
 
     let (before, _) = Resource::NOFILE.get()?;
-    // Where it cannot be raised, what there is must do.
+    // On failure the current limit stays in effect.
     let now = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(before);
     let count = |limit| usize::try_from(limit).unwrap_or(usize::MAX);
     Ok(Some(Descriptors { before: count(before), now: count(now) }))

@@ -1,4 +1,4 @@
-//! Options for times and sizes.
+//! Options for limits.
 
 use std::time::Duration;
 
@@ -7,70 +7,72 @@ use hub_local::Limits;
 
 use super::values::{count, size, time};
 
-/// Options that change [`Limits`]; what is absent keeps its default.
+/// Options that override [`Limits`].
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Limits (sizes such as 64KiB, times such as 500ms, 15s or 2m)")]
 pub(super) struct LimitArgs {
-    /// The biggest hub message of a client [default: 1MiB]
+    /// Maximum size of a hub message from a client [default: 1MiB]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     max_message: Option<usize>,
-    /// The biggest body of a REST call [default: 1MiB]
+    /// Maximum body size of a REST call [default: 1MiB]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     rest_body: Option<usize>,
-    /// What may wait for one client to read [default: 1MiB]
+    /// Maximum unsent data per client; beyond, the client is closed as a slow client [default:
+    /// 1MiB]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     outbox_bytes: Option<usize>,
-    /// The same, in messages [default: 8192]
+    /// Maximum unsent messages per client [default: 8192]
     #[arg(long, value_name = "N", value_parser = count)]
     outbox_messages: Option<usize>,
-    /// What may wait for all clients together before answers to sends are held back [default: 64MiB]
+    /// Unsent data of all clients above which responses to sends are delayed [default: 64MiB]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     all_outboxes_bytes: Option<usize>,
-    /// How many upstream calls may run at once [default: 4096, less with few file descriptors]
+    /// Maximum concurrent upstream calls [default: 4096, less with few file descriptors]
     #[arg(long, value_name = "N", value_parser = count)]
     upstream_calls: Option<usize>,
-    /// How long an upstream call may take [default: 100s]
+    /// Timeout of an upstream call [default: 100s]
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(super) upstream_time: Option<Duration>,
-    /// How long the head of a request may take, and a kept connection be idle [default: 30s]
+    /// Timeout for the head of a request, and for idle keep-alive connections [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = time)]
     request_head: Option<Duration>,
-    /// How long the body of a request may take [default: 30s]
+    /// Timeout for the body of a request [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = time)]
     request_body: Option<Duration>,
-    /// How many sockets may be open without a request; beyond, the oldest are closed [default: 16384,
+    /// Maximum sockets without a complete request; beyond, the oldest are closed [default: 16384,
     /// less with few file descriptors]
     #[arg(long, value_name = "N", value_parser = count)]
     silent_sockets: Option<usize>,
-    /// How many groups one connection or user may be in [default: 10000]
+    /// Maximum groups of one connection or user [default: 10000]
     #[arg(long, value_name = "N", value_parser = count)]
     groups: Option<usize>,
-    /// How many memberships in groups there may be in all [default: 1000000]
+    /// Maximum group memberships in total [default: 1000000]
     #[arg(long, value_name = "N", value_parser = count)]
     memberships: Option<usize>,
-    /// How long a client may take for its handshake [default: 15s]
+    /// Timeout of the handshake [default: 15s]
     #[arg(long, value_name = "TIME", value_parser = time)]
     handshake: Option<Duration>,
-    /// How long after negotiate a client must connect [default: 15s]
+    /// Maximum time between negotiate and connect [default: 15s]
     #[arg(long, value_name = "TIME", value_parser = time)]
     connect_within: Option<Duration>,
-    /// How often clients are pinged [default: 15s]
+    /// Interval of server pings [default: 15s]
     #[arg(long, value_name = "TIME", value_parser = time)]
     keep_alive: Option<Duration>,
-    /// How long a client that pings may be silent [default: 30s]
+    /// Timeout without data from a client; applies once the client has sent a ping [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = time)]
     client_timeout: Option<Duration>,
-    /// How much clocks may differ when tokens are checked [default: 60s]
+    /// Tolerated clock skew in token validation [default: 60s]
     #[arg(long, value_name = "TIME", value_parser = time)]
     token_leeway: Option<Duration>,
 }
 
 impl LimitArgs {
-    /// The limits, with `descriptors` files for the process, where that is known.
+    /// Resulting limits; `descriptors` is the limit of file descriptors, if known.
     pub(super) fn limits(&self, descriptors: Option<usize>) -> Limits {
         let mut limits = Limits::default();
         if let Some(descriptors) = descriptors {
-            // Half of what is kept back from clients is for upstream calls, the rest for REST.
+            // Half of the descriptors reserved from clients is for upstream calls, the rest for
+            // REST.
             let calls = (Limits::reserved_descriptors(descriptors) / 2).max(1);
             limits.max_upstream_calls = calls.min(limits.max_upstream_calls);
         }

@@ -4,7 +4,7 @@ use hub_load::LoadArgs;
 
 use super::Failure;
 
-/// Runs the load and prints its report.
+/// Runs the load tool and prints its report.
 pub(super) fn run(arguments: LoadArgs) -> Result<(), Failure> {
     let report = hub_load::run_blocking(arguments).map_err(|error| {
         if error.is_usage() {

@@ -1,4 +1,4 @@
-//! What goes to standard error.
+//! Logging to standard error.
 
 use std::io::{self, IsTerminal as _};
 
@@ -8,9 +8,9 @@ use super::Failure;
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
-/// Logs at a level, or by directives such as `hub_local=debug,hyper=info`.
-pub(super) fn init(asked: &str) -> Result<(), Failure> {
-    let filter = filter(asked)?;
+/// Initializes logging with a level, or with directives such as `hub_local=debug,hyper=info`.
+pub(super) fn init(text: &str) -> Result<(), Failure> {
+    let filter = filter(text)?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
@@ -20,23 +20,23 @@ pub(super) fn init(asked: &str) -> Result<(), Failure> {
         .map_err(Failure::failed)
 }
 
-/// A level is ours; other crates only warn.
-fn filter(asked: &str) -> Result<EnvFilter, Failure> {
-    let level = asked.to_ascii_lowercase();
+/// A plain level applies to hub_local; other crates log at `warn`.
+fn filter(text: &str) -> Result<EnvFilter, Failure> {
+    let level = text.to_ascii_lowercase();
     let is_level = LEVELS.contains(&level.as_str());
-    let is_directives = asked.contains('=');
+    let is_directives = text.contains('=');
     let directives = match level.as_str() {
         "off" => level,
         level if is_level => format!("warn,hub_local={level}"),
-        _ if is_directives => asked.to_owned(),
-        _ => return Err(wrong(asked)),
+        _ if is_directives => text.to_owned(),
+        _ => return Err(invalid(text)),
     };
-    EnvFilter::try_new(directives).map_err(|_| wrong(asked))
+    EnvFilter::try_new(directives).map_err(|_| invalid(text))
 }
 
-fn wrong(asked: &str) -> Failure {
+fn invalid(text: &str) -> Failure {
     Failure::Usage(format!(
-        "`--log {asked}` is none of {}, and no directives such as hub_local=debug,hyper=info",
+        "`--log {text}` is not one of {}, and not directives such as hub_local=debug,hyper=info",
         LEVELS.join(", ")
     ))
 }

@@ -1,4 +1,4 @@
-//! The command line: what it accepts, and what becomes of it.
+//! The command line interface.
 
 mod banner;
 mod descriptors;
@@ -25,12 +25,12 @@ Examples:
   hub-local upstream init && hub-local start
   hub-local load http://localhost:7071/api/bench --clients 1000 --scenario broadcast
 
-Exit codes: 0 it ended as asked, 1 it failed, 2 the command line is wrong.";
+Exit codes: 0 success, 1 failure, 2 invalid command line.";
 
-/// A SignalR service that needs no account.
+/// A local SignalR service for development, tests and single machines.
 ///
-/// It behaves as Azure SignalR Service in serverless mode, to clients and to apps in any language,
-/// and takes the place of Microsoft's emulator: the same port, key and settings.json.
+/// Behaves as Azure SignalR Service in serverless mode, for clients and for apps in any language.
+/// Replaces Microsoft's emulator, with the same port, key and settings.json.
 #[derive(Debug, Parser)]
 #[command(name = "hub-local", version, arg_required_else_help = true, after_help = EXAMPLES)]
 struct Cli {
@@ -40,21 +40,21 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs the service until Ctrl+C or SIGTERM
+    /// Run the service until Ctrl+C or SIGTERM
     Start(Box<StartArgs>),
-    /// Writes or shows settings.json
+    /// Write or show settings.json
     #[command(subcommand)]
     Upstream(UpstreamCommand),
-    /// Puts load on a SignalR server and measures it
+    /// Generate load on a SignalR server and measure it
     Load(Box<LoadArgs>),
 }
 
-/// Why the command ends badly.
+/// Error of the command, by exit code.
 #[derive(Debug)]
 enum Failure {
-    /// What was asked for makes no sense.
+    /// Invalid command line.
     Usage(String),
-    /// It was asked well and did not work out.
+    /// The command failed.
     Failed(String),
 }
 
@@ -64,7 +64,7 @@ impl Failure {
     }
 }
 
-/// Does what the arguments of the process say.
+/// Parses the arguments of the process and runs the command.
 pub(crate) fn run() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Start(arguments) => start::run(*arguments),

@@ -1,4 +1,4 @@
-//! Follows `settings.json`: what it says becomes true while the service runs.
+//! Reloads `settings.json` when it changes.
 
 use std::{
     fs, io,
@@ -11,85 +11,85 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::Failure;
 
-const EVERY: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The settings file of a running service.
 #[derive(Debug)]
-pub(super) struct Followed {
-    file: PathBuf,
-    seen: Option<Version>,
+pub(super) struct SettingsFile {
+    path: PathBuf,
+    seen: Option<FileVersion>,
 }
 
-/// By this a change is noticed.
+/// Metadata that reveals a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Version {
+struct FileVersion {
     modified: Option<SystemTime>,
     length: u64,
 }
 
-impl Followed {
-    /// Reads the file for the first time. `None` where it need not be there and is not.
-    pub(super) fn read(file: PathBuf, required: bool) -> Result<(Self, Option<Settings>), Failure> {
-        let seen = version(&file);
+impl SettingsFile {
+    /// Reads the file for the first time. `None` if it is optional and missing.
+    pub(super) fn read(path: PathBuf, required: bool) -> Result<(Self, Option<Settings>), Failure> {
+        let seen = version(&path);
         if seen.is_none() && !required {
-            return Ok((Self { file, seen }, None));
+            return Ok((Self { path, seen }, None));
         }
-        let settings = Settings::read(&file).map_err(|error| Failure::Failed(explained(&error)))?;
+        let settings = Settings::read(&path).map_err(|error| Failure::Failed(describe(&error)))?;
         for warning in &settings.warnings {
             tracing::warn!("{warning}");
         }
-        Ok((Self { file, seen }, Some(settings)))
+        Ok((Self { path, seen }, Some(settings)))
     }
 
-    pub(super) fn file(&self) -> &Path {
-        &self.file
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
-    /// Looks each second, for ever.
-    pub(super) async fn follow(mut self, upstream: HttpUpstream) {
-        let mut ticks = interval(EVERY);
+    /// Polls the file once per second, forever.
+    pub(super) async fn watch(mut self, upstream: HttpUpstream) {
+        let mut ticks = interval(POLL_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            self.look(&upstream);
+            self.reload_if_changed(&upstream);
         }
     }
 
-    fn look(&mut self, upstream: &HttpUpstream) {
-        let version = version(&self.file);
+    fn reload_if_changed(&mut self, upstream: &HttpUpstream) {
+        let version = version(&self.path);
         if version == self.seen {
             return;
         }
         self.seen = version;
-        let file = self.file.display().to_string();
+        let file = self.path.display().to_string();
         if version.is_none() {
-            tracing::warn!(file, "the settings file is gone; the last settings stay");
+            tracing::warn!(file, "settings file removed; keeping the last settings");
             return;
         }
-        match Settings::read(&self.file) {
+        match Settings::read(&self.path) {
             Ok(settings) => {
                 for warning in &settings.warnings {
                     tracing::warn!("{warning}");
                 }
                 let templates = settings.templates.len();
                 upstream.replace(settings.templates);
-                tracing::info!(file, templates, "the settings were read again");
+                tracing::info!(file, templates, "settings reloaded");
             }
             Err(error) => {
-                let error = explained(&error);
-                tracing::error!("{error}; the last settings stay");
+                let error = describe(&error);
+                tracing::error!("{error}; keeping the last settings");
             }
         }
     }
 }
 
-fn version(file: &Path) -> Option<Version> {
+fn version(file: &Path) -> Option<FileVersion> {
     let found = fs::metadata(file).ok()?;
-    Some(Version { modified: found.modified().ok(), length: found.len() })
+    Some(FileVersion { modified: found.modified().ok(), length: found.len() })
 }
 
-/// The error with its cause, and what to do about a file that is not there.
-pub(super) fn explained(error: &hub_local::SettingsError) -> String {
+/// The error with its cause, and with advice if the file is missing.
+pub(super) fn describe(error: &hub_local::SettingsError) -> String {
     let source = std::error::Error::source(error);
     let is_missing = source
         .and_then(|source| source.downcast_ref::<io::Error>())
@@ -103,7 +103,7 @@ pub(super) fn explained(error: &hub_local::SettingsError) -> String {
 mod tests {
     use super::*;
 
-    /// A folder that goes with the test.
+    /// A temporary folder, removed on drop.
     struct Folder(PathBuf);
 
     impl Folder {
@@ -135,44 +135,44 @@ mod tests {
     async fn a_changed_file_changes_the_templates_and_a_broken_one_does_not() {
         let folder = Folder::new("change");
         folder.write("http://a/");
-        let file = Settings::file_of(&folder.0);
-        let (mut followed, settings) = Followed::read(file.clone(), true).unwrap();
+        let path = Settings::file_of(&folder.0);
+        let (mut file, settings) = SettingsFile::read(path.clone(), true).unwrap();
         let upstream = HttpUpstream::with_templates(settings.unwrap().templates);
 
         folder.write("http://changed/");
-        followed.look(&upstream);
+        file.reload_if_changed(&upstream);
         assert_eq!(urls(&upstream), ["http://changed/"]);
-        fs::write(&file, "{ broken").unwrap();
-        followed.look(&upstream);
+        fs::write(&path, "{ broken").unwrap();
+        file.reload_if_changed(&upstream);
         assert_eq!(urls(&upstream), ["http://changed/"]);
-        fs::remove_file(&file).unwrap();
-        followed.look(&upstream);
+        fs::remove_file(&path).unwrap();
+        file.reload_if_changed(&upstream);
         assert_eq!(urls(&upstream), ["http://changed/"]);
-        folder.write("http://mended/");
-        followed.look(&upstream);
-        assert_eq!(urls(&upstream), ["http://mended/"]);
+        folder.write("http://fixed/");
+        file.reload_if_changed(&upstream);
+        assert_eq!(urls(&upstream), ["http://fixed/"]);
     }
 
     #[tokio::test]
     async fn a_file_that_comes_later_is_read_then() {
         let folder = Folder::new("later");
-        let file = folder.0.join("settings.json");
-        let (mut followed, settings) = Followed::read(file, false).unwrap();
+        let path = folder.0.join("settings.json");
+        let (mut file, settings) = SettingsFile::read(path, false).unwrap();
         assert!(settings.is_none());
         let upstream = HttpUpstream::with_templates([]);
 
         folder.write("http://late/");
-        followed.look(&upstream);
+        file.reload_if_changed(&upstream);
 
         assert_eq!(urls(&upstream), ["http://late/"]);
     }
 
     #[test]
     fn a_file_that_was_asked_for_must_be_there() {
-        let error = Followed::read(PathBuf::from("/not/there.json"), true).unwrap_err();
+        let error = SettingsFile::read(PathBuf::from("/not/there.json"), true).unwrap_err();
 
-        let Failure::Failed(text) = error else { panic!("it is no matter of usage") };
-        assert!(text.starts_with("/not/there.json: the settings cannot be read: "), "{text}");
+        let Failure::Failed(text) = error else { panic!("expected a failure") };
+        assert!(text.starts_with("/not/there.json: cannot read the settings: "), "{text}");
         assert!(text.ends_with("`hub-local upstream init` writes one"), "{text}");
     }
 }

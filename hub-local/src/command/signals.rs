@@ -1,9 +1,8 @@
-//! The signals that ask the process to stop.
+//! Signals that stop the process.
 
 use std::io;
 
-/// Waits for SIGINT and SIGTERM; where these do not exist, for Ctrl+C, Ctrl+Break and the end of
-/// the console or the session.
+/// SIGINT and SIGTERM; on Windows Ctrl+C, Ctrl+Break, and the end of the console or session.
 #[derive(Debug)]
 pub(super) struct Signals {
     #[cfg(unix)]
@@ -18,7 +17,7 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Listens from now on; until then a signal ends the process.
+    /// Installs the handlers. Until then, a signal ends the process.
     #[cfg(unix)]
     pub(super) fn listen() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
@@ -33,7 +32,7 @@ impl Signals {
         Ok(Self { windows: (ctrl_c()?, ctrl_break()?, ctrl_close()?, ctrl_shutdown()?) })
     }
 
-    /// Waits for the next one.
+    /// Waits for the next signal.
     #[cfg(unix)]
     pub(super) async fn next(&mut self) {
         let [interrupt, terminate] = &mut self.unix;

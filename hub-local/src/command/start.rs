@@ -1,4 +1,4 @@
-//! `hub-local start`: the service as a process.
+//! `hub-local start`: runs the service.
 
 mod listen;
 mod plan;
@@ -24,60 +24,60 @@ use super::{
     values,
 };
 
-/// The options of `start`.
+/// Options of `start`.
 #[derive(Args, Clone, Debug)]
 pub(super) struct StartArgs {
-    /// The port; 0 takes a free one
+    /// Port to listen on; 0 selects a free port
     #[arg(short, long, value_name = "PORT", default_value_t = 8888)]
     port: u16,
-    /// The address to listen on [default: both loopback addresses]
+    /// IP address to listen on [default: both loopback addresses]
     #[arg(short, long, value_name = "IP", value_parser = values::ip)]
     ip: Option<IpAddr>,
-    /// The settings file, or the folder of a settings.json; it is read again when it changes
-    /// [default: ./settings.json if there is one]
+    /// Settings file, or folder with a settings.json; reloaded when it changes [default:
+    /// ./settings.json if it exists]
     #[arg(short, long, value_name = "FILE OR FOLDER", conflicts_with = "upstream")]
     config: Option<PathBuf>,
-    /// Where all events go, instead of a settings file; HUB=URL takes those of one hub, or of
-    /// several (a,b=URL). May be given several times: the first that fits gets the event
+    /// Upstream URL for all events, instead of a settings file. HUB=URL limits it to one hub,
+    /// a,b=URL to several. Can be repeated; the first match is used
     #[arg(short, long, value_name = "[HUB=]URL", value_parser = values::upstream)]
     upstream: Vec<Template>,
-    /// The access key [default: the well-known key of Microsoft's emulator]
+    /// Access key [default: well-known key of Microsoft's emulator]
     #[arg(long, value_name = "KEY", env = "HUB_LOCAL_KEY", hide_env_values = true, value_parser = values::secret)]
     key: Option<Secret>,
-    /// A second key that is accepted too, and signs upstream calls beside the first
+    /// Secondary access key: accepted for tokens, and used for a second signature of upstream calls
     #[arg(long, value_name = "KEY", env = "HUB_LOCAL_SECONDARY_KEY", hide_env_values = true, value_parser = values::secret)]
     secondary_key: Option<Secret>,
-    /// Where clients and apps reach the service, if not at its own address
+    /// Public URL for clients and apps, if different from the listen address
     #[arg(long, value_name = "URL", value_parser = values::base_url)]
     url: Option<String>,
-    /// Lets other machines in although everyone knows the key
+    /// Allow access from other machines with the well-known key
     #[arg(long)]
     public: bool,
-    /// Keeps silent where the cloud does: an `invoke` that no upstream takes gets no answer, and
-    /// clients do not read what exactly they did wrong
+    /// Behave as the cloud service in errors: an `invoke` without a matching upstream gets no
+    /// response, and errors to clients contain no details
     #[arg(long)]
     strict: bool,
-    /// off, error, warn, info, debug or trace, or directives of tracing (target=level,…)
+    /// Log level: off, error, warn, info, debug or trace; or tracing directives (target=level,…)
     #[arg(long, value_name = "LEVEL", env = "HUB_LOCAL_LOG", default_value = "info")]
     log: String,
-    /// How long running calls may take when the service stops
+    /// Maximum time for pending calls on shutdown
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::time)]
     stop_within: Duration,
     #[command(flatten)]
     limits: LimitArgs,
 }
 
-/// Serves until it is told to stop.
+/// Runs the service until a signal arrives.
 pub(super) fn run(arguments: StartArgs) -> Result<(), Failure> {
     log::init(&arguments.log)?;
     let plan = Plan::of(arguments)?;
     let descriptors = descriptors::raise().unwrap_or_else(|error| {
-        tracing::warn!(%error, "the limit of file descriptors cannot be read");
+        tracing::warn!(%error, "cannot read the limit of file descriptors");
         None
     });
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::failed)?;
     let done = runtime.block_on(serve(plan, descriptors));
-    // A name that is being resolved must not hold up the end.
+    // Do not wait for pending DNS lookups, which run on blocking threads.
     runtime.shutdown_background();
     done
 }
@@ -96,24 +96,26 @@ async fn serve(plan: Plan, descriptors: Option<Descriptors>) -> Result<(), Failu
     let connection_string = service.connection_string();
     let banner = Banner {
         connection_string: connection_string.expose(),
-        hides_key: plan.key.is_some(),
+        is_key_secret: plan.key.is_some(),
         templates: &banner_templates,
         file: plan.source.file(),
         descriptors,
     };
     banner.print();
-    let _following = Following(match plan.source {
-        Source::File(followed, _) => Some(tokio::spawn(followed.follow(upstream))),
-        Source::Given(_) => None,
+    let _watcher = AbortOnDrop(match plan.source {
+        Source::File(file, _) => Some(tokio::spawn(file.watch(upstream))),
+        Source::CommandLine(_) => None,
     });
     tokio::select! {
         () = signals.next() => {}
         Some(ended) = serving.join_next() => {
             let error = ended.map(|done| done.err().map(|error| error.to_string()));
-            return Err(Failure::Failed(format!("the service stopped by itself: {error:?}")));
+            return Err(Failure::Failed(format!("the service stopped unexpectedly: {error:?}")));
         }
     }
-    println!("Stopping: clients are closed and may reconnect. Press Ctrl+C again to end at once.");
+    println!(
+        "Stopping: clients are closed and may reconnect. Press Ctrl+C again to stop immediately."
+    );
     stop(&service, &mut serving, &mut signals, plan.stop_within).await
 }
 
@@ -151,19 +153,19 @@ async fn stop(
     };
     tokio::select! {
         done = timeout(within, stopping) => done.map_err(|_| {
-            let text = "calls to the upstream were still running and were cut off";
+            let text = "pending upstream calls were aborted";
             Failure::Failed(format!("{text} after {} s", within.as_secs()))
         }),
         () = signals.next() => {
-            Err(Failure::Failed("ended at once, as asked; calls may have been cut off".to_owned()))
+            Err(Failure::Failed("stopped immediately; pending upstream calls may have been aborted".to_owned()))
         }
     }
 }
 
-/// Ends with the service.
-struct Following(Option<JoinHandle<()>>);
+/// Aborts the task on drop.
+struct AbortOnDrop(Option<JoinHandle<()>>);
 
-impl Drop for Following {
+impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         if let Some(task) = &self.0 {
             task.abort();

@@ -9,22 +9,22 @@ use std::{
 use clap::Subcommand;
 use hub_local::Settings;
 
-use super::{Failure, reload::explained};
+use super::{Failure, reload::describe};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum UpstreamCommand {
-    /// Writes a settings.json that sends all events to a Functions app on this machine
+    /// Write a settings.json that sends all events to a Functions app on this machine
     Init {
-        /// Where to write it
+        /// Folder to write to
         #[arg(short, long, value_name = "FOLDER", default_value = ".")]
         output: PathBuf,
-        /// Overwrites an existing file without asking
+        /// Overwrite an existing file without confirmation
         #[arg(long)]
         force: bool,
     },
-    /// Shows the templates of settings.json, in the order in which they are tried
+    /// Show the templates of settings.json in matching order
     List {
-        /// The file, or the folder of a settings.json
+        /// Settings file, or folder with a settings.json
         #[arg(short, long, value_name = "FILE OR FOLDER", default_value = ".")]
         config: PathBuf,
     },
@@ -41,22 +41,22 @@ fn init(folder: &Path, force: bool) -> Result<(), Failure> {
     let file = folder.join("settings.json");
     let shown = file.display();
     if file.exists() && !force && !overwrites(&file)? {
-        return Err(Failure::Failed(format!("{shown} is there already and was left as it is")));
+        return Err(Failure::Failed(format!("{shown} already exists and was not changed")));
     }
     fs::create_dir_all(folder)
         .and_then(|()| fs::write(&file, Settings::EXAMPLE))
-        .map_err(|error| Failure::Failed(format!("{shown} cannot be written: {error}")))?;
-    println!("Wrote {shown}; change its UrlTemplate, then run `hub-local start`.");
+        .map_err(|error| Failure::Failed(format!("cannot write {shown}: {error}")))?;
+    println!("Wrote {shown}; edit its UrlTemplate, then run `hub-local start`.");
     Ok(())
 }
 
-/// Asks a person; where there is none, the answer is no.
+/// Asks for confirmation on a terminal; fails without one.
 fn overwrites(file: &Path) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() {
         let file = file.display();
-        return Err(Failure::Failed(format!("{file} is there already; --force overwrites it")));
+        return Err(Failure::Failed(format!("{file} already exists; use --force to overwrite it")));
     }
-    print!("{} is there already. Overwrite it? [y/N] ", file.display());
+    print!("{} already exists. Overwrite it? [y/N] ", file.display());
     io::stdout().flush().map_err(Failure::failed)?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).map_err(Failure::failed)?;
@@ -65,7 +65,7 @@ fn overwrites(file: &Path) -> Result<bool, Failure> {
 
 fn list(config: &Path) -> Result<(), Failure> {
     let file = Settings::file_of(config);
-    let settings = Settings::read(&file).map_err(|error| Failure::Failed(explained(&error)))?;
+    let settings = Settings::read(&file).map_err(|error| Failure::Failed(describe(&error)))?;
     for warning in &settings.warnings {
         eprintln!("warning: {warning}");
     }

@@ -1,4 +1,4 @@
-//! Values of options: sizes, times, addresses, upstreams.
+//! Parsers for option values: sizes, times, addresses, upstreams.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -10,7 +10,7 @@ use hub_local::Template;
 
 const KIB: usize = 1024;
 
-/// `1048576`, `64KiB`, `1MiB`.
+/// Parses `1048576`, `64KiB`, `1MiB`.
 pub(super) fn size(text: &str) -> Result<usize, String> {
     let digits = text.trim_end_matches(|character: char| !character.is_ascii_digit());
     let unit =
@@ -18,45 +18,53 @@ pub(super) fn size(text: &str) -> Result<usize, String> {
             "" | "b" => 1,
             "k" | "kb" | "kib" => KIB,
             "m" | "mb" | "mib" => KIB * KIB,
-            _ => return Err("a size is a number of bytes, or has the unit KiB or MiB".to_owned()),
+            _ => return Err("expected a size in bytes, KiB or MiB".to_owned()),
         };
-    let number: usize = digits.parse().map_err(|_| "a size begins with a number".to_owned())?;
+    let number: usize = digits
+        .parse()
+        .map_err(|_| "expected a number, optionally with the unit KiB or MiB".to_owned())?;
     number.checked_mul(unit).filter(|size| *size > 0).ok_or_else(|| "out of range".to_owned())
 }
 
-/// `15`, `15s`, `500ms`, `2m`, `1h`.
+/// Parses `15`, `15s`, `500ms`, `2m`, `1h`.
 pub(super) fn time(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|character: char| !character.is_ascii_digit());
-    let number: u64 = digits.parse().map_err(|_| "a time begins with a number".to_owned())?;
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| "expected a number, optionally with the unit ms, s, m or h".to_owned())?;
     let time = match text.get(digits.len()..).unwrap_or_default().trim() {
         "ms" => Some(Duration::from_millis(number)),
         "" | "s" => Some(Duration::from_secs(number)),
         "m" => number.checked_mul(60).map(Duration::from_secs),
         "h" => number.checked_mul(3600).map(Duration::from_secs),
-        _ => return Err("a time is a number of seconds, or has the unit ms, s, m or h".to_owned()),
+        _ => return Err("expected a time in ms, s, m or h".to_owned()),
     };
     let year = Duration::from_hours(24 * 366);
     time.filter(|time| !time.is_zero() && *time <= year).ok_or_else(|| "out of range".to_owned())
 }
 
-/// A count of at least one.
+/// Parses a count of at least 1.
 pub(super) fn count(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "a number from 1 on".to_owned())
+    text.parse()
+        .ok()
+        .filter(|count| *count > 0)
+        .ok_or_else(|| "expected a number of at least 1".to_owned())
 }
 
-/// An address of this machine.
+/// Parses the address to listen on.
 pub(super) fn ip(text: &str) -> Result<IpAddr, String> {
     match text {
         "localhost" => Ok(Ipv4Addr::LOCALHOST.into()),
         "*" => Ok(Ipv4Addr::UNSPECIFIED.into()),
         text => {
             let bare = text.trim_start_matches('[').trim_end_matches(']');
-            bare.parse().map_err(|_| "an IP address such as 127.0.0.1 or 0.0.0.0".to_owned())
+            bare.parse()
+                .map_err(|_| "expected an IP address such as 127.0.0.1 or 0.0.0.0".to_owned())
         }
     }
 }
 
-/// `URL`, or `HUB=URL` for the events of some hubs.
+/// Parses `URL`, or `HUB=URL` for the events of some hubs.
 pub(super) fn upstream(text: &str) -> Result<Template, String> {
     let hubs = text
         .split_once('=')
@@ -66,9 +74,9 @@ pub(super) fn upstream(text: &str) -> Result<Template, String> {
     Template::new(url.trim()).map(|it| it.hubs(hubs)).map_err(|error| error.to_string())
 }
 
-/// The base of URLs, without a slash at the end.
+/// Parses a base URL and strips the trailing slash.
 pub(super) fn base_url(text: &str) -> Result<String, String> {
-    let wrong = || "a URL such as http://signalr:8888, without a path".to_owned();
+    let wrong = || "expected a URL such as http://signalr:8888, without a path".to_owned();
     let url: http::Uri = text.parse().map_err(|_| wrong())?;
     let known = matches!(url.scheme_str(), Some("http" | "https"));
     if !known || url.path() != "/" || url.query().is_some() {
@@ -77,7 +85,7 @@ pub(super) fn base_url(text: &str) -> Result<String, String> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
-/// A key, which is checked later: errors about values show the value.
+/// Accepts any key. Validated later, because clap's errors contain the value.
 pub(super) fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
     Ok(Secret::from(text))
 }

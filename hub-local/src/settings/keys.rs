@@ -1,4 +1,4 @@
-//! The keys of the file, in any case.
+//! Deserialization of the settings file with case-insensitive keys.
 
 use std::{fmt, marker::PhantomData};
 
@@ -16,24 +16,24 @@ const HUB: &str = "HubPattern";
 const CATEGORY: &str = "CategoryPattern";
 const EVENT: &str = "EventPattern";
 
-/// A key that is not known here.
+/// An unknown key.
 #[derive(Debug)]
-pub(super) struct Unknown {
+pub(super) struct UnknownKey {
     pub(super) key: String,
     pub(super) known: &'static [&'static str],
 }
 
-/// The whole file.
+/// Contents of the file.
 #[derive(Debug, Default)]
 pub(super) struct File {
     pub(super) templates: Vec<Template>,
-    pub(super) unknown: Vec<Unknown>,
+    pub(super) unknown: Vec<UnknownKey>,
 }
 
 #[derive(Default)]
 struct Upstream {
     templates: Vec<Draft>,
-    unknown: Vec<Unknown>,
+    unknown: Vec<UnknownKey>,
 }
 
 #[derive(Default)]
@@ -42,20 +42,20 @@ struct Draft {
     hubs: Option<Pattern>,
     categories: Option<Pattern>,
     events: Option<Pattern>,
-    unknown: Vec<Unknown>,
+    unknown: Vec<UnknownKey>,
 }
 
-/// An object whose keys ignore case.
+/// An object with case-insensitive keys.
 trait Object: Default {
     const KEYS: &'static [&'static str];
-    const WHAT: &'static str;
+    const NAME: &'static str;
 
-    /// Reads the value of one of the keys.
+    /// Reads the value of a known key.
     fn read<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error>;
 
-    fn unknown(&mut self, unknown: Unknown);
+    fn unknown(&mut self, unknown: UnknownKey);
 
-    /// After the last key.
+    /// Validates the object after its last key.
     fn check<E: Error>(&self) -> Result<(), E> {
         Ok(())
     }
@@ -67,7 +67,7 @@ impl<'de, T: Object> Visitor<'de> for Keys<T> {
     type Value = T;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}, an object with the keys {}", T::WHAT, T::KEYS.join(", "))
+        write!(formatter, "{}, an object with the keys {}", T::NAME, T::KEYS.join(", "))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
@@ -77,7 +77,7 @@ impl<'de, T: Object> Visitor<'de> for Keys<T> {
                 Some(known) => object.read(known, &mut map)?,
                 None => {
                     map.next_value::<IgnoredAny>()?;
-                    object.unknown(Unknown { key, known: T::KEYS });
+                    object.unknown(UnknownKey { key, known: T::KEYS });
                 }
             }
         }
@@ -92,7 +92,7 @@ fn object<'de, T: Object, D: Deserializer<'de>>(deserializer: D) -> Result<T, D:
 
 impl Object for File {
     const KEYS: &'static [&'static str] = &[UPSTREAM_SETTINGS];
-    const WHAT: &'static str = "the settings";
+    const NAME: &'static str = "the settings";
 
     fn read<'de, A: MapAccess<'de>>(&mut self, _: &str, map: &mut A) -> Result<(), A::Error> {
         let Some(upstream) = map.next_value::<Option<Upstream>>()? else { return Ok(()) };
@@ -100,7 +100,7 @@ impl Object for File {
         for draft in upstream.templates {
             let Draft { url, hubs, categories, events, unknown } = draft;
             self.unknown.extend(unknown);
-            // Without a URL the draft was refused.
+            // `check` has refused drafts without a URL.
             let Some(Url(template)) = url else { continue };
             let rule = |pattern: Option<Pattern>| pattern.unwrap_or_default().0;
             self.templates.push(
@@ -110,8 +110,8 @@ impl Object for File {
         Ok(())
     }
 
-    /// The file may serve other programs too: only what looks like a slip is worth a word.
-    fn unknown(&mut self, unknown: Unknown) {
+    /// Other programs may share the file, so only likely typos are reported.
+    fn unknown(&mut self, unknown: UnknownKey) {
         if hub_core::names::nearest(&unknown.key, unknown.known.iter().copied()).is_some() {
             self.unknown.push(unknown);
         }
@@ -120,21 +120,21 @@ impl Object for File {
 
 impl Object for Upstream {
     const KEYS: &'static [&'static str] = &[TEMPLATES];
-    const WHAT: &'static str = "the upstream settings";
+    const NAME: &'static str = "the upstream settings";
 
     fn read<'de, A: MapAccess<'de>>(&mut self, _: &str, map: &mut A) -> Result<(), A::Error> {
         self.templates = map.next_value::<Option<Vec<Draft>>>()?.unwrap_or_default();
         Ok(())
     }
 
-    fn unknown(&mut self, unknown: Unknown) {
+    fn unknown(&mut self, unknown: UnknownKey) {
         self.unknown.push(unknown);
     }
 }
 
 impl Object for Draft {
     const KEYS: &'static [&'static str] = &[URL, HUB, CATEGORY, EVENT];
-    const WHAT: &'static str = "a template";
+    const NAME: &'static str = "a template";
 
     fn read<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
         match key {
@@ -146,14 +146,14 @@ impl Object for Draft {
         Ok(())
     }
 
-    fn unknown(&mut self, unknown: Unknown) {
+    fn unknown(&mut self, unknown: UnknownKey) {
         self.unknown.push(unknown);
     }
 
     fn check<E: Error>(&self) -> Result<(), E> {
         if self.url.is_none() {
             return Err(E::custom(format!(
-                "a template needs a `{URL}` such as \"http://localhost:7071/api/signalr\""
+                "a template requires a `{URL}` such as \"http://localhost:7071/api/signalr\""
             )));
         }
         Ok(())
@@ -178,7 +178,7 @@ impl<'de> Deserialize<'de> for Draft {
     }
 }
 
-/// Checked where it is read, so that the error has its line.
+/// Parsed during deserialization, so that serde adds line and column to the error.
 struct Url(Template);
 
 impl<'de> Deserialize<'de> for Url {
@@ -212,7 +212,7 @@ impl<'de> Deserialize<'de> for Pattern {
             type Value = Pattern;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a pattern: \"*\", a name, or names with commas between them")
+                formatter.write_str("a pattern: \"*\", a name, or a comma-separated list of names")
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Pattern, E> {
@@ -220,8 +220,8 @@ impl<'de> Deserialize<'de> for Pattern {
                 for name in names.filter(|name| *name != "*") {
                     if name.contains(['*', '?', '{', '}']) {
                         return Err(E::custom(format!(
-                            "the pattern \"{text}\" is not known: it may be \"*\", a whole name, or \
-                             whole names with commas between them"
+                            "unsupported pattern \"{text}\": use \"*\", a name, or a comma-separated list \
+                             of names"
                         )));
                     }
                 }

@@ -1,16 +1,17 @@
-//! JSON as .NET's configuration files have it, with comments and trailing commas, made plain.
+//! Converts JSON with comments and trailing commas, as .NET configuration files allow, to plain
+//! JSON.
 
 use std::borrow::Cow;
 
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// Replaces comments and trailing commas by blanks, so that lines and columns stay.
+/// Replaces comments and trailing commas with spaces, which keeps line and column numbers.
 pub(super) fn to_plain(text: &str) -> Cow<'_, str> {
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     let mut bytes = text.as_bytes().to_vec();
     blank_comments(&mut bytes);
     blank_trailing_commas(&mut bytes);
-    // Only whole characters were replaced, so this is always text.
+    // Only complete characters were replaced, so this is always valid UTF-8.
     String::from_utf8(bytes).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
@@ -54,7 +55,7 @@ fn blank_trailing_commas(bytes: &mut [u8]) {
     }
 }
 
-/// The length of the string that begins here, its quotes included.
+/// Length of the string at the start of `bytes`, including its quotes.
 fn string(bytes: &[u8]) -> usize {
     let mut escaped = false;
     for (at, byte) in bytes.iter().enumerate().skip(1) {

@@ -61,11 +61,11 @@ fn what_looks_like_a_slip_is_named_with_its_line() {
 
     let warnings = parse(&text).warnings;
 
-    let hub = "settings.json:5: `HubPatern` is no known key and ignored; is it `HubPattern`?";
+    let hub = "settings.json:5: unknown key `HubPatern` ignored; did you mean `HubPattern`?";
     assert_eq!(warnings[0], hub);
     assert!(warnings[1].starts_with("settings.json:5: `Auth` is ignored"), "{warnings:?}");
     let top = parse("{ \"UpstreamSetting\": {} }").warnings;
-    assert!(top[0].ends_with("is it `UpstreamSettings`?"), "{top:?}");
+    assert!(top[0].ends_with("did you mean `UpstreamSettings`?"), "{top:?}");
 }
 
 #[test]
@@ -77,14 +77,14 @@ fn errors_name_file_line_and_what_would_be_right() {
     let pattern = error(&with_template("\"UrlTemplate\": \"http://a/\",\n\"HubPattern\": 5"));
     assert!(pattern.starts_with("settings.json:5:"), "{pattern}");
     assert!(
-        pattern.ends_with("expected a pattern: \"*\", a name, or names with commas between them")
+        pattern.ends_with("expected a pattern: \"*\", a name, or a comma-separated list of names")
     );
 
     let wildcard = error(&with_template("\"HubPattern\": \"ch*\""));
-    assert!(wildcard.contains("\"ch*\" is not known: it may be \"*\""), "{wildcard}");
+    assert!(wildcard.contains("unsupported pattern \"ch*\": use \"*\""), "{wildcard}");
 
     let missing = error(&with_template("\"HubPattern\": \"*\""));
-    assert!(missing.contains("a template needs a `UrlTemplate` such as"), "{missing}");
+    assert!(missing.contains("a template requires a `UrlTemplate` such as"), "{missing}");
 
     let list = error("{ \"UpstreamSettings\": [] }");
     assert!(list.contains("expected the upstream settings, an object with the keys Templates"));
@@ -104,13 +104,13 @@ fn errors_do_not_show_the_key_of_a_url() {
 fn a_file_without_an_end_is_refused() {
     let error = Settings::read(Path::new("/dev/zero")).unwrap_err();
 
-    assert_eq!(error.to_string(), "/dev/zero: the settings cannot be read");
+    assert_eq!(error.to_string(), "/dev/zero: cannot read the settings");
     let source = std::error::Error::source(&error).unwrap().to_string();
-    assert_eq!(source, "it has more than 1048576 bytes");
+    assert_eq!(source, "the file has more than 1048576 bytes");
 }
 
 #[test]
 fn a_file_that_is_not_there_is_named() {
     let error = Settings::read(Path::new("/does/not/exist.json")).unwrap_err();
-    assert_eq!(error.to_string(), "/does/not/exist.json: the settings cannot be read");
+    assert_eq!(error.to_string(), "/does/not/exist.json: cannot read the settings");
 }

@@ -1,4 +1,4 @@
-//! An app behind a real socket, which reads and writes HTTP by hand.
+//! An app behind a real socket, with hand-written HTTP.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::process::patiently;
 
-/// One request, as it came.
+/// A received request.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) line: String,
@@ -50,7 +50,7 @@ impl Answer {
 
 type Handler = dyn Fn(&Request) -> Option<Answer> + Send + Sync;
 
-/// An app that remembers what it was asked. A handler that answers `None` keeps the caller waiting.
+/// An app that records its requests. A handler that returns `None` leaves the request pending.
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) url: String,

@@ -1,4 +1,4 @@
-//! Attacks on the command, where the system counts: its memory and its file descriptors.
+//! Attacks on the process: memory and file descriptors.
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -11,7 +11,7 @@ use crate::{
     process::{KEY, Running, patiently},
 };
 
-/// A WebSocket on which anything may be written. Its handshake is done.
+/// A raw WebSocket after the SignalR handshake.
 async fn web_socket(port: u16, protocol: &str) -> TcpStream {
     let token = token(KEY, port, "chat", "mallory");
     let mut socket = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
@@ -28,7 +28,7 @@ async fn web_socket(port: u16, protocol: &str) -> TcpStream {
     socket
 }
 
-/// A masked frame, with a mask that changes nothing.
+/// A masked frame with mask 0, which leaves the payload unchanged.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let length = (payload.len() as u64).to_be_bytes();
     let head = match payload.len() {
@@ -39,7 +39,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     [&head[..], &[0; 4], payload].concat()
 }
 
-/// Reads until these bytes have come.
+/// Reads until the input ends with `end`.
 async fn until(socket: &mut TcpStream, end: &[u8]) {
     patiently("an answer", async {
         let mut bytes = Vec::new();
@@ -50,21 +50,21 @@ async fn until(socket: &mut TcpStream, end: &[u8]) {
     .await;
 }
 
-/// Reads until the service closes.
+/// Reads until the service closes the socket.
 async fn closed(socket: &mut TcpStream) {
     let mut bytes = Vec::new();
-    // A reset is an end, too.
+    // A reset counts as closed, too.
     let _ = patiently("the end of a socket", socket.read_to_end(&mut bytes)).await;
 }
 
 #[tokio::test]
 async fn nothing_is_allocated_for_a_declared_length() {
-    // Less than any of the lengths below: who takes them at their word is killed by it.
+    // Below all declared lengths: allocating one of them would abort the process.
     let service = Running::start_with_limit("ulimit -v 1500000", &[]).await;
     let port = service.port;
     let huge = [0xFF; 4];
     let mut bombs = vec![
-        // The length of the message, 2 GiB, and of the frame.
+        // Declared lengths of a message (2 GiB) and of frames.
         frame(0x82, b"\xFF\xFF\xFF\xFF\x07x"),
         [&b"\x82\xFF\x3F\xFF\xFF\xFF\xFF\xFF\xFF\xFF\0\0\0\0"[..], &[0x01; 1000]].concat(),
         b"\x82\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\0\0\0\0".to_vec(),
@@ -101,7 +101,7 @@ async fn nothing_is_allocated_for_a_declared_length() {
     Client::connect(port, "chat").await;
 }
 
-/// The memory of the process that is there, in bytes.
+/// Resident memory of the process in bytes.
 #[cfg(target_os = "linux")]
 fn memory(service: &Running) -> usize {
     let statm = std::fs::read_to_string(format!("/proc/{}/statm", service.id())).unwrap();
@@ -117,7 +117,7 @@ async fn calls_that_wait_keep_no_more_than_they_are_counted_with() {
         App::start(|request| (request.event() == "connected").then(|| Answer::new(200, ""))).await;
     let service = Running::start(&["--upstream", &app.url]).await;
     let mut socket = web_socket(service.port, "json").await;
-    // The first call is never answered, the others wait behind it.
+    // The first call is never answered, so the others stay queued.
     socket
         .write_all(&frame(0x81, b"{\"type\":1,\"target\":\"m\",\"arguments\":[]}\x1e"))
         .await
@@ -125,7 +125,7 @@ async fn calls_that_wait_keep_no_more_than_they_are_counted_with() {
     app.called("m").await;
     let before = memory(&service);
 
-    // A small call after a big message, so that both come out of one buffer.
+    // A small call after a big message, so that both share one read buffer.
     let padding = " ".repeat(MIB - 1000);
     let pair = format!(
         "{{\"type\":6{padding}}}\u{1e}{{\"type\":1,\"target\":\"m\",\"arguments\":[]}}\u{1e}"
@@ -133,7 +133,7 @@ async fn calls_that_wait_keep_no_more_than_they_are_counted_with() {
     for _ in 0..40 {
         socket.write_all(&frame(0x81, pair.as_bytes())).await.unwrap();
     }
-    // This one is answered at once, so everything before it has been read.
+    // This call gets an immediate error, which shows that everything before it was read.
     let stream = b"{\"type\":4,\"invocationId\":\"7\",\"target\":\"m\",\"arguments\":[]}\x1e";
     socket.write_all(&frame(0x81, stream)).await.unwrap();
     until(&mut socket, b"to the caller\"}\x1e").await;
@@ -144,7 +144,7 @@ async fn calls_that_wait_keep_no_more_than_they_are_counted_with() {
 
 #[tokio::test]
 async fn silent_sockets_do_not_use_up_the_file_descriptors() {
-    // Nobody is closed for being late.
+    // A long timeout, so that no socket is closed for that reason.
     let service = Running::start_with_limit("ulimit -n 96", &["--request-head", "1h"]).await;
     let mut silent = Vec::new();
 
@@ -153,7 +153,7 @@ async fn silent_sockets_do_not_use_up_the_file_descriptors() {
         socket.write_all(b"GET /client/?hub=chat HTTP/1.1\r\n").await.unwrap();
         silent.push(socket);
         if number % 100 == 99 {
-            // Sockets that are closed give their descriptors back a moment later.
+            // Closed sockets release their descriptors with a short delay.
             let served = async {
                 while Client::try_connect(service.port, "chat", KEY).await.is_err() {
                     tokio::task::yield_now().await;

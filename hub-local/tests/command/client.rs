@@ -1,4 +1,4 @@
-//! A client of the JSON protocol over a WebSocket, and plain HTTP requests.
+//! A WebSocket client with the JSON protocol, and plain HTTP requests.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +14,7 @@ use tungstenite::Message;
 
 use crate::process::{KEY, patiently};
 
-/// A token for this hub, signed with this key.
+/// A client token for this hub, signed with this key.
 pub(crate) fn token(key: &str, port: u16, hub: &str, user: &str) -> String {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     let expires = (now + Duration::from_secs(3600)).as_secs();
@@ -23,7 +23,7 @@ pub(crate) fn token(key: &str, port: u16, hub: &str, user: &str) -> String {
     token::sign(&claims, &Secret::from(key)).unwrap()
 }
 
-/// The status of a request without a body.
+/// Status of a request without a body.
 pub(crate) async fn status(port: u16, method: &str, path: &str) -> u16 {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     let head = format!(
@@ -38,7 +38,7 @@ pub(crate) async fn status(port: u16, method: &str, path: &str) -> u16 {
 pub(crate) struct Client(WebSocketStream<TcpStream>);
 
 impl Client {
-    /// Connects to a hub as Zoë; the status where that is refused.
+    /// Connects to a hub as user Zoë; returns the HTTP status when refused.
     pub(crate) async fn try_connect(port: u16, hub: &str, key: &str) -> Result<Self, u16> {
         let token = token(key, port, hub, "Zoë");
         let url = format!("ws://127.0.0.1:{port}/client/?hub={hub}&access_token={token}");
@@ -64,7 +64,7 @@ impl Client {
         self.0.send(Message::text(format!("{record}\u{1e}"))).await.unwrap();
     }
 
-    /// The next message that is no ping; null at the end.
+    /// The next message other than a ping; null at the end.
     pub(crate) async fn hear(&mut self) -> Value {
         loop {
             match patiently("a message", self.0.next()).await {

@@ -1,4 +1,4 @@
-//! The limit of file descriptors.
+//! Limit of file descriptors.
 
 use crate::{
     client::{self, Client},

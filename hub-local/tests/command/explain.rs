@@ -1,4 +1,4 @@
-//! Calls that fail are explained, one line each.
+//! The log explains failed upstream calls, one line each.
 
 use crate::{
     app::{Answer, App},

@@ -1,4 +1,4 @@
-//! `load` against a service and an app that does what it should, or not.
+//! `load` against apps with correct and with faulty responses.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::{
     process::{KEY, Running, output},
 };
 
-/// An app whose `echo` answers so.
+/// An app that answers `echo` with `answer`.
 async fn echoing(answer: impl Fn(&Request, &str) -> Answer + Send + Sync + 'static) -> App {
     App::start(move |request| {
         if request.event() != "echo" {
@@ -21,7 +21,7 @@ async fn echoing(answer: impl Fn(&Request, &str) -> Answer + Send + Sync + 'stat
     .await
 }
 
-/// What four echoing clients that look at every answer found.
+/// Report of an echo run with four clients and `--check`.
 async fn report(app: &App, more: &[&str]) -> Value {
     let service = Running::start(&["--upstream", &app.url]).await;
     let url = format!("http://127.0.0.1:{}/client/?hub=chat", service.port);

@@ -1,4 +1,4 @@
-//! The command as a process: real sockets, real signals.
+//! The command as a process, with real sockets and signals.
 #![cfg(all(unix, feature = "cli"))]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 

@@ -1,4 +1,4 @@
-//! Runs the command and reads what it prints.
+//! Runs the command and reads its output.
 
 use std::{
     path::{Path, PathBuf},
@@ -14,12 +14,12 @@ use tokio::{
     time::timeout,
 };
 
-/// Long enough for the slowest machine; nothing waits for its end when all is well.
+/// Long enough for slow machines; only failing tests wait this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) const KEY: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH";
 
-/// Waits, but not for ever.
+/// Waits with a timeout.
 pub(crate) async fn patiently<T>(what: &str, future: impl Future<Output = T>) -> T {
     timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("{what} did not happen"))
 }
@@ -28,7 +28,7 @@ pub(crate) fn command() -> Command {
     clean(Command::new(env!("CARGO_BIN_EXE_hub-local")))
 }
 
-/// What the machine of the developer says must not count.
+/// Removes environment variables of the developer's machine.
 fn clean(mut command: Command) -> Command {
     for variable in ["HUB_LOCAL_KEY", "HUB_LOCAL_SECONDARY_KEY", "HUB_LOCAL_LOG"] {
         command.env_remove(variable);
@@ -37,7 +37,7 @@ fn clean(mut command: Command) -> Command {
     command
 }
 
-/// Runs the command to its end.
+/// Runs the command to its end and returns exit code, standard output and standard error.
 pub(crate) async fn output(arguments: &[&str]) -> (i32, String, String) {
     let done = patiently("the end", command().args(arguments).output()).await.unwrap();
     let Output { status, stdout, stderr } = done;
@@ -45,7 +45,7 @@ pub(crate) async fn output(arguments: &[&str]) -> (i32, String, String) {
     (status.code().unwrap(), text(stdout), text(stderr))
 }
 
-/// What a process has printed so far.
+/// Output of a process so far.
 #[derive(Clone, Default)]
 pub(crate) struct Printed {
     text: Arc<Mutex<String>>,
@@ -59,7 +59,7 @@ impl Printed {
         tokio::spawn(async move {
             let mut lines = BufReader::new(stream).lines();
             while let Ok(Some(line)) = lines.next_line().await {
-                // Beside what the test prints, where it is shown when the test fails.
+                // Copies the line to the test's own output, which is shown on failure.
                 println!("{line}");
                 to.text.lock().unwrap().push_str(&format!("{line}\n"));
                 to.more.notify_waiters();
@@ -72,7 +72,7 @@ impl Printed {
         self.text.lock().unwrap().clone()
     }
 
-    /// Waits for a line that contains this.
+    /// Waits for a line that contains `part`.
     pub(crate) async fn line(&self, part: &str) -> String {
         let found = async {
             loop {
@@ -92,7 +92,7 @@ impl Printed {
     }
 }
 
-/// A service that runs.
+/// A running service.
 pub(crate) struct Running {
     child: Child,
     pub(crate) port: u16,
@@ -101,14 +101,14 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts it on a free port.
+    /// Starts the service on a free port.
     pub(crate) async fn start(arguments: &[&str]) -> Self {
         let mut command = command();
         command.args(["start", "--port", "0"]).args(arguments);
         Self::of(command).await
     }
 
-    /// Starts it through a shell that sets limits first.
+    /// Starts the service through a shell that sets limits first.
     pub(crate) async fn start_with_limit(limit: &str, arguments: &[&str]) -> Self {
         let script = format!("{limit} && exec \"$0\" start --port 0 \"$@\"");
         let mut command = clean(Command::new("sh"));
@@ -136,20 +136,20 @@ impl Running {
         assert!(sent.success());
     }
 
-    /// How much memory it had at most so far, in KiB; Linux alone tells.
+    /// Peak memory in KiB; Linux only.
     pub(crate) fn peak(&self) -> Option<usize> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()?)).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
         line.trim().strip_suffix(" kB")?.parse().ok()
     }
 
-    /// Waits for the end.
+    /// Waits for the end of the process and returns its exit code.
     pub(crate) async fn exit(&mut self) -> i32 {
         patiently("the end", self.child.wait()).await.unwrap().code().unwrap()
     }
 }
 
-/// A folder that goes with the test.
+/// A temporary folder, removed on drop.
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
@@ -169,7 +169,7 @@ impl Folder {
     }
 
     pub(crate) fn write_settings(&self, text: &str) {
-        // As editors do: whoever reads meanwhile sees the old file or the new one, never half of it.
+        // Atomic, as editors write: a reader sees the old or the new file, never a part.
         let new = self.0.join("settings.json.new");
         std::fs::write(&new, text).unwrap();
         std::fs::rename(new, self.0.join("settings.json")).unwrap();

@@ -1,5 +1,5 @@
-//! What `benches/reliability` does with thousands of clients, with so few that it takes seconds: the
-//! service and the load in processes of their own.
+//! The scenarios of `benches/reliability` with few clients, in seconds. Service and load tool run
+//! in separate processes.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use crate::{
     process::{KEY, Running, output},
 };
 
-/// What a load with these options found, when all went well.
+/// Runs a load and returns its report; nothing may be lost or duplicated or fail.
 async fn load(service: &Running, options: &str) -> Value {
     let url = format!("http://127.0.0.1:{}/client/?hub=chat", service.port);
     let text =
@@ -28,7 +28,7 @@ async fn load(service: &Running, options: &str) -> Value {
     report
 }
 
-/// The service had no more than this at any time, as far as the system tells.
+/// Asserts a bound on the peak memory, where the system reports it.
 fn assert_bounded(service: &Running, kib: usize) {
     if let Some(peak) = service.peak() {
         assert!(peak <= kib, "{peak} KiB, more than the bound of {kib} KiB");
@@ -55,7 +55,7 @@ async fn clients_that_are_held_get_every_broadcast_and_every_answer_once() {
     );
 
     assert_eq!((&broadcasts["clients"], &calls["clients"]), (&180.into(), &20.into()));
-    // A slow machine may be behind the pace, never ahead of it; what was on its way counts, too.
+    // A slow machine may stay below the rate but not exceed it; pending messages are added.
     let is_paced = |report: &Value, rate: f64, more: f64, each: f64| {
         let messages = report["messages"].as_f64().unwrap();
         let most = rate * report["seconds"].as_f64().unwrap() + more;
@@ -78,8 +78,8 @@ async fn in_a_storm_those_who_never_read_are_closed_and_the_others_get_everythin
     service.log.line("closed: slow client, its outbox was full").await;
     let closed = service.log.text().matches("closed: slow client").count();
     assert_eq!(closed, 4, "{}", service.log.text());
-    // Eight REST bodies, 20 connections, and the log and what each of the four may hold of it, which
-    // ends with a whole piece and a whole message.
+    // Eight REST bodies, 20 connections, the log, and what each of the four slow clients may keep
+    // of it; each bound can be exceeded by one segment and one message.
     assert_bounded(&service, base + 8 * 1024 + 20 * 16 + (1 + 4) * (1024 + 64 + 64));
 }
 
@@ -100,8 +100,8 @@ async fn after_many_joins_and_leaves_exactly_those_are_members_who_should_be() {
 
     let report = load(&service, "membership --clients 60 --groups 20 --rounds 2").await;
 
-    // Every membership is made and ended once a round.
+    // Each membership is added and removed once per round.
     assert_eq!(report["operations"], 2 * 2 * 60 * 20);
-    // A message for each membership when all are there, and when half are; and each time one for all.
+    // One message per membership with all members and with half of them; and one to all per step.
     assert_eq!(report["messages"], 2 * (60 * 20 + 60 * 20 / 2 + 3 * 60));
 }

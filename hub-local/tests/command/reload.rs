@@ -1,4 +1,4 @@
-//! Settings that change while the service runs.
+//! Reloading of the settings file.
 
 use crate::{
     app::App,
@@ -25,7 +25,7 @@ async fn the_next_call_goes_where_the_new_settings_say() {
     assert_eq!(client.hear().await["result"], "first");
 
     folder.write_settings(&settings(&second, "chat, news"));
-    service.log.line("the settings were read again").await;
+    service.log.line("settings reloaded").await;
 
     client.invoke("2", "m").await;
     assert_eq!(client.hear().await["result"], "second");
@@ -40,7 +40,7 @@ async fn a_broken_file_keeps_the_old_settings_and_says_so() {
     let mut client = Client::connect(service.port, "chat").await;
 
     folder.write_settings("{ \"UpstreamSettings\": {\n \"Templates\": 5 } }");
-    let line = service.log.line("the last settings stay").await;
+    let line = service.log.line("keeping the last settings").await;
 
     assert!(line.contains("settings.json:2:"), "{line}");
     client.invoke("1", "m").await;
@@ -54,6 +54,6 @@ async fn slips_in_the_file_are_named() {
 
     let service = Running::start(&["--config", folder.text()]).await;
 
-    let line = service.log.line("is no known key").await;
-    assert!(line.contains("is it `Templates`?"), "{line}");
+    let line = service.log.line("unknown key").await;
+    assert!(line.contains("did you mean `Templates`?"), "{line}");
 }

@@ -1,4 +1,4 @@
-//! What the command line accepts, and the whole loop behind it.
+//! Command line, startup output, and a message through client, service and app.
 
 use crate::{
     app::App,
@@ -84,7 +84,7 @@ async fn both_meanings_of_localhost_are_served() {
     let service = Running::start(&[]).await;
 
     assert_eq!(client::status(service.port, "GET", "/api/health").await, 200);
-    // Machines without IPv6 are served all the same.
+    // Also passes on machines without IPv6.
     if tokio::net::TcpListener::bind(("::1", 0)).await.is_ok() {
         let connected = tokio::net::TcpStream::connect(("::1", service.port)).await;
         assert!(connected.is_ok());
@@ -99,7 +99,7 @@ async fn a_taken_port_is_a_failure_that_says_what_to_do() {
 
     assert_eq!(code, 1);
     assert!(errors.contains("cannot listen on 127.0.0.1"), "{errors}");
-    assert!(errors.contains("`--port` takes another port"), "{errors}");
+    assert!(errors.contains("Use `--port` for another port"), "{errors}");
 }
 
 #[tokio::test]
@@ -111,8 +111,8 @@ async fn wrong_command_lines_are_usage_errors() {
         (&["start", "--upstream", "http://169.254.169.254/"], "link-local"),
         (&["start", "--ip", "0.0.0.0"], "add `--public`"),
         (&["start", "--key", ""], "is empty"),
-        (&["start", "--log", "loud"], "none of off, error"),
-        (&["start", "--max-message", "big"], "a size is a number of bytes"),
+        (&["start", "--log", "loud"], "not one of off, error"),
+        (&["start", "--max-message", "big"], "expected a number, optionally with the unit KiB"),
         (&["serve"], "unrecognized subcommand"),
     ] {
         let (code, out, errors) = output(line).await;
@@ -147,11 +147,11 @@ async fn settings_that_cannot_be_used_are_a_failure_with_file_and_line() {
     let (code, _, errors) = output(&["start", "--port", "0", "-c", folder.text()]).await;
     assert_eq!(code, 1);
     assert!(errors.contains("settings.json:3:"), "{errors}");
-    assert!(errors.contains("a template needs a `UrlTemplate`"), "{errors}");
+    assert!(errors.contains("a template requires a `UrlTemplate`"), "{errors}");
 
     let (code, _, errors) = output(&["start", "--port", "0", "-c", "/not/there"]).await;
     assert_eq!(code, 1);
-    assert!(errors.contains("/not/there: the settings cannot be read"), "{errors}");
+    assert!(errors.contains("/not/there: cannot read the settings"), "{errors}");
 }
 
 #[tokio::test]

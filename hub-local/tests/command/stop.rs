@@ -1,4 +1,4 @@
-//! The end of the process.
+//! Shutdown of the process.
 
 use serde_json::json;
 
@@ -38,7 +38,7 @@ async fn a_second_signal_ends_it_at_once() {
     let client = Client::connect(service.port, "chat").await;
     app.called("connected").await;
     service.signal("TERM");
-    // The system may make one of two signals that come together.
+    // Wait in between: the system may merge two pending signals into one.
     service.out.line("Stopping").await;
     drop(client);
     app.called("disconnected").await;
@@ -46,7 +46,7 @@ async fn a_second_signal_ends_it_at_once() {
     service.signal("TERM");
 
     assert_eq!(service.exit().await, 1);
-    service.log.line("ended at once, as asked").await;
+    service.log.line("stopped immediately").await;
 }
 
 #[tokio::test]
@@ -60,5 +60,5 @@ async fn calls_that_do_not_end_are_cut_off_in_time() {
     drop(client);
 
     assert_eq!(service.exit().await, 1);
-    service.log.line("were cut off after 1 s").await;
+    service.log.line("were aborted after 1 s").await;
 }

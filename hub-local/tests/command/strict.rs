@@ -1,4 +1,4 @@
-//! An `invoke` that no upstream takes.
+//! An `invoke` that matches no upstream template.
 
 use crate::{
     app::App,
@@ -47,7 +47,7 @@ async fn strictly_it_is_not_answered() {
     client.invoke("1", "unknown").await;
     client.invoke("2", "known").await;
 
-    // Calls of one connection are made in order, so the first one's answer would be here already.
+    // Calls of one connection run in order, so a response to the first would have arrived.
     assert_eq!(client.hear().await["invocationId"], "2");
     service.log.line("event=\"unknown\"").await;
 }

@@ -25,7 +25,7 @@ async fn init_does_not_overwrite_unasked() {
 
     let (code, _, errors) = output(&["upstream", "init", "-o", folder.text()]).await;
     assert_eq!(code, 1);
-    assert!(errors.contains("--force overwrites it"), "{errors}");
+    assert!(errors.contains("use --force to overwrite it"), "{errors}");
     assert_eq!(std::fs::read_to_string(folder.path().join("settings.json")).unwrap(), "{}");
 
     let (code, ..) = output(&["upstream", "init", "--force", "-o", folder.text()]).await;

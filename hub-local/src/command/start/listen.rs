@@ -1,4 +1,4 @@
-//! The sockets of the service, and its URL.
+//! Listening sockets and public URL of the service.
 
 use std::{
     io,
@@ -10,8 +10,8 @@ use tokio::net::TcpListener;
 use super::Plan;
 use crate::command::Failure;
 
-/// Binds. Without an address both loopback addresses are bound, because `localhost` may mean either;
-/// the second is no matter of life and death.
+/// Binds the listening sockets. Without an address, binds both loopback addresses because
+/// `localhost` resolves to either; a failure of the second is ignored (machines without IPv6).
 pub(super) fn listen(ip: Option<IpAddr>, port: u16) -> Result<Vec<TcpListener>, Failure> {
     let first = bind(ip.unwrap_or(Ipv4Addr::LOCALHOST.into()), port)?;
     let mut listeners = vec![first];
@@ -29,17 +29,17 @@ fn bind(ip: IpAddr, port: u16) -> Result<TcpListener, Failure> {
     hub_local::listen(address).map_err(|error| {
         let advice = match error.kind() {
             io::ErrorKind::AddrInUse => {
-                "; does another hub-local or asrs-emulator run? `--port` takes another port"
+                "; is another hub-local or asrs-emulator running? Use `--port` for another port"
             }
             io::ErrorKind::AddrNotAvailable => "; `--ip` must be an address of this machine",
-            io::ErrorKind::PermissionDenied => "; ports below 1024 need special rights",
+            io::ErrorKind::PermissionDenied => "; ports below 1024 need privileges",
             _ => "",
         };
         Failure::Failed(format!("cannot listen on {address}: {error}{advice}"))
     })
 }
 
-/// Where clients and apps reach the service.
+/// Public URL of the service.
 pub(super) fn url(plan: &Plan, listeners: &[TcpListener]) -> Result<String, Failure> {
     if let Some(url) = &plan.url {
         return Ok(url.clone());
@@ -53,6 +53,6 @@ pub(super) fn url(plan: &Plan, listeners: &[TcpListener]) -> Result<String, Fail
 }
 
 fn port_of(listeners: &[TcpListener]) -> Result<u16, Failure> {
-    let first = listeners.first().ok_or_else(|| Failure::failed("nothing listens"))?;
+    let first = listeners.first().ok_or_else(|| Failure::failed("no listening socket"))?;
     Ok(first.local_addr().map_err(Failure::failed)?.port())
 }

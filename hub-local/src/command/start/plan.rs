@@ -1,4 +1,4 @@
-//! What the options of `start` mean together.
+//! Validation of the options of `start`.
 
 use std::{
     net::IpAddr,
@@ -10,17 +10,17 @@ use hub_core::{Secret, client_access::EMULATOR_KEY};
 use hub_local::{Settings, Template};
 
 use super::StartArgs;
-use crate::command::{Failure, limits::LimitArgs, reload::Followed};
+use crate::command::{Failure, limits::LimitArgs, reload::SettingsFile};
 
 const UPSTREAM_TIME: Duration = Duration::from_secs(100);
 
-/// Options that fit together.
+/// Validated options.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) port: u16,
     pub(super) ip: Option<IpAddr>,
     pub(super) source: Source,
-    /// Absent: the well-known key.
+    /// `None` for the well-known key.
     pub(super) key: Option<Secret>,
     pub(super) secondary_key: Option<Secret>,
     pub(super) url: Option<String>,
@@ -30,28 +30,28 @@ pub(super) struct Plan {
     pub(super) limits: LimitArgs,
 }
 
-/// Where the templates come from.
+/// Source of the upstream templates.
 #[derive(Debug)]
 pub(super) enum Source {
-    Given(Vec<Template>),
-    File(Followed, Option<Settings>),
+    CommandLine(Vec<Template>),
+    File(SettingsFile, Option<Settings>),
 }
 
 impl Source {
     pub(super) fn templates(&self) -> Vec<Template> {
         match self {
-            Self::Given(templates) | Self::File(_, Some(Settings { templates, .. })) => {
+            Self::CommandLine(templates) | Self::File(_, Some(Settings { templates, .. })) => {
                 templates.clone()
             }
             Self::File(_, None) => Vec::new(),
         }
     }
 
-    /// The file, if there is one.
+    /// The settings file, if it exists.
     pub(super) fn file(&self) -> Option<PathBuf> {
         match self {
-            Self::Given(_) | Self::File(_, None) => None,
-            Self::File(followed, Some(_)) => Some(followed.file().to_owned()),
+            Self::CommandLine(_) | Self::File(_, None) => None,
+            Self::File(file, Some(_)) => Some(file.path().to_owned()),
         }
     }
 }
@@ -66,7 +66,7 @@ impl Plan {
             arguments;
         Ok(Self {
             source: source(arguments.upstream, arguments.config.as_deref())?,
-            // Given or not, everyone knows it.
+            // The well-known key counts as not configured: it is public.
             key: key.filter(|key| key.expose() != EMULATOR_KEY),
             upstream_time: limits.upstream_time.unwrap_or(UPSTREAM_TIME),
             port,
@@ -82,25 +82,25 @@ impl Plan {
 
 fn source(upstream: Vec<Template>, config: Option<&Path>) -> Result<Source, Failure> {
     if !upstream.is_empty() {
-        return Ok(Source::Given(upstream));
+        return Ok(Source::CommandLine(upstream));
     }
     let is_required = config.is_some();
-    let file = Settings::file_of(config.unwrap_or(Path::new("settings.json")));
-    let (followed, settings) = Followed::read(file, is_required)?;
-    Ok(Source::File(followed, settings))
+    let path = Settings::file_of(config.unwrap_or(Path::new("settings.json")));
+    let (file, settings) = SettingsFile::read(path, is_required)?;
+    Ok(Source::File(file, settings))
 }
 
-/// An empty variable is a slip that must not lead to the well-known key.
+/// An empty variable is a mistake that must not fall back to the well-known key.
 fn check_key(option: &str, variable: &str, key: Option<&Secret>) -> Result<(), Failure> {
     let Some(key) = key.map(Secret::expose) else { return Ok(()) };
     if key.is_empty() {
-        let text = format!("`{option}` (or {variable}) is empty: give a key, or leave it out");
+        let text = format!("`{option}` (or {variable}) is empty: set a key, or omit the option");
         return Err(Failure::Usage(text));
     }
     if key.chars().any(|it| it == ';' || it.is_whitespace() || it.is_control()) {
         let text = format!(
-            "`{option}` (or {variable}) contains a blank or semicolon, which no connection string \
-             can carry"
+            "`{option}` (or {variable}) contains white space or a semicolon, which a connection string \
+             cannot contain"
         );
         return Err(Failure::Usage(text));
     }
@@ -108,12 +108,11 @@ fn check_key(option: &str, variable: &str, key: Option<&Secret>) -> Result<(), F
 }
 
 fn check_public(arguments: &StartArgs) -> Result<(), Failure> {
-    let knows_everyone =
+    let is_public =
         |key: &Option<Secret>| key.as_ref().is_some_and(|key| key.expose() == EMULATOR_KEY);
-    let is_well_known = arguments.key.is_none()
-        || knows_everyone(&arguments.key)
-        || knows_everyone(&arguments.secondary_key);
-    if arguments.public || !is_well_known {
+    let uses_public_key =
+        arguments.key.is_none() || is_public(&arguments.key) || is_public(&arguments.secondary_key);
+    if arguments.public || !uses_public_key {
         return Ok(());
     }
     let refused = match (arguments.ip, &arguments.url) {
@@ -124,8 +123,8 @@ fn check_public(arguments: &StartArgs) -> Result<(), Failure> {
     match refused {
         None => Ok(()),
         Some(option) => Err(Failure::Usage(format!(
-            "`{option}` lets other machines in, and everyone knows the default key: give a key of \
-             your own with `--key` or HUB_LOCAL_KEY, or add `--public` if that is meant"
+            "`{option}` allows access from other machines with the well-known key: set another key \
+             with `--key` or HUB_LOCAL_KEY, or add `--public`"
         ))),
     }
 }
@@ -174,9 +173,9 @@ mod tests {
             assert!(refused(&line).contains("add `--public`"), "{line:?}");
         }
         let given = ["--ip", "0.0.0.0", "--key", EMULATOR_KEY];
-        assert!(refused(&given).contains("everyone knows"));
+        assert!(refused(&given).contains("well-known key"));
         let second = ["--ip", "0.0.0.0", "--key", "own", "--secondary-key", EMULATOR_KEY];
-        assert!(refused(&second).contains("everyone knows"));
+        assert!(refused(&second).contains("well-known key"));
     }
 
     #[test]
