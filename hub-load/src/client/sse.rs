@@ -1,4 +1,4 @@
-//! Parser for the subset of Server-Sent EventParser that SignalR uses: `data` lines and comments.
+//! Parser for the Server-Sent Events of SignalR servers: `data` lines and comments only.
 
 use bytes::Bytes;
 

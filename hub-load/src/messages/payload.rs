@@ -141,7 +141,7 @@ fn write_text_header(out: &mut Vec<u8>, length: usize) {
     }
 }
 
-/// VarInt: seven bits per byte, least significant first (HubProtocol.md).
+/// Variable-length integer: seven bits per byte, least significant first (HubProtocol.md).
 fn write_length(out: &mut Vec<u8>, mut length: usize) {
     while length > 0x7F {
         out.push(0x80 | u8::try_from(length & 0x7F).unwrap_or_default());

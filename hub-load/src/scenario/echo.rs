@@ -160,7 +160,7 @@ impl Reader {
                         unanswered,
                         completions,
                     );
-                })
+                });
             }
         }
     }

@@ -20,7 +20,7 @@ pub(super) fn init(text: &str) -> Result<(), Failure> {
         .map_err(Failure::failed)
 }
 
-/// A plain level applies to hub_local; other crates log at `warn`.
+/// A plain level applies to `hub_local`; other crates log at `warn`.
 fn filter(text: &str) -> Result<EnvFilter, Failure> {
     let level = text.to_ascii_lowercase();
     let is_level = LEVELS.contains(&level.as_str());

@@ -8,7 +8,7 @@ use tokio::{
     sync::Notify,
 };
 
-use crate::process::patiently;
+use crate::process::with_timeout;
 
 /// A received request.
 #[derive(Clone, Debug)]
@@ -29,26 +29,26 @@ impl Request {
     }
 
     /// The completion of an `invoke` with this result.
-    pub(crate) fn completion(&self, result: &str) -> Answer {
+    pub(crate) fn completion(&self, result: &str) -> Response {
         let body: serde_json::Value = serde_json::from_slice(&self.body).unwrap();
         let id = &body["invocationId"];
         let text = format!("{{\"type\":3,\"invocationId\":{id},\"result\":\"{result}\"}}\u{1e}");
-        Answer { status: 200, body: text }
+        Response { status: 200, body: text }
     }
 }
 
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) body: String,
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn new(status: u16, body: &str) -> Self {
         Self { status, body: body.to_owned() }
     }
 }
 
-type Handler = dyn Fn(&Request) -> Option<Answer> + Send + Sync;
+type Handler = dyn Fn(&Request) -> Option<Response> + Send + Sync;
 
 /// An app that records its requests. A handler that returns `None` leaves the request pending.
 #[derive(Clone)]
@@ -63,13 +63,13 @@ impl App {
     pub(crate) async fn named(name: &'static str) -> Self {
         Self::start(move |request| {
             let is_message = request.header("X-ASRS-Category") == Some("messages");
-            Some(if is_message { request.completion(name) } else { Answer::new(200, "") })
+            Some(if is_message { request.completion(name) } else { Response::new(200, "") })
         })
         .await
     }
 
     pub(crate) async fn start(
-        handler: impl Fn(&Request) -> Option<Answer> + Send + Sync + 'static,
+        handler: impl Fn(&Request) -> Option<Response> + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -85,10 +85,10 @@ impl App {
 
     async fn serve(self, mut stream: TcpStream, handler: Arc<Handler>) {
         while let Some(request) = read(&mut stream).await {
-            let answer = handler(&request);
+            let response = handler(&request);
             self.requests.lock().unwrap().push(request);
             self.more.notify_waiters();
-            let Some(Answer { status, body }) = answer else {
+            let Some(Response { status, body }) = response else {
                 return std::future::pending().await;
             };
             let length = body.len();
@@ -105,7 +105,7 @@ impl App {
 
     /// Waits for the first request of an event.
     pub(crate) async fn called(&self, event: &str) -> Request {
-        patiently(event, async {
+        with_timeout(event, async {
             loop {
                 let more = self.more.notified();
                 let mut more = std::pin::pin!(more);

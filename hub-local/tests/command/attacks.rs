@@ -6,9 +6,9 @@ use tokio::{
 };
 
 use crate::{
-    app::{Answer, App},
+    app::{App, Response},
     client::{self, Client, token},
-    process::{KEY, Running, patiently},
+    process::{KEY, Running, with_timeout},
 };
 
 /// A raw WebSocket after the SignalR handshake.
@@ -41,7 +41,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 
 /// Reads until the input ends with `end`.
 async fn until(socket: &mut TcpStream, end: &[u8]) {
-    patiently("an answer", async {
+    with_timeout("a response", async {
         let mut bytes = Vec::new();
         while !bytes.ends_with(end) {
             bytes.push(socket.read_u8().await.unwrap());
@@ -54,7 +54,7 @@ async fn until(socket: &mut TcpStream, end: &[u8]) {
 async fn closed(socket: &mut TcpStream) {
     let mut bytes = Vec::new();
     // A reset counts as closed, too.
-    let _ = patiently("the end of a socket", socket.read_to_end(&mut bytes)).await;
+    let _ = with_timeout("the end of a socket", socket.read_to_end(&mut bytes)).await;
 }
 
 #[tokio::test]
@@ -114,7 +114,8 @@ fn memory(service: &Running) -> usize {
 async fn calls_that_wait_keep_no_more_than_they_are_counted_with() {
     const MIB: usize = 1024 * 1024;
     let app =
-        App::start(|request| (request.event() == "connected").then(|| Answer::new(200, ""))).await;
+        App::start(|request| (request.event() == "connected").then(|| Response::new(200, "")))
+            .await;
     let service = Running::start(&["--upstream", &app.url]).await;
     let mut socket = web_socket(service.port, "json").await;
     // The first call is never answered, so the others stay queued.
@@ -159,7 +160,7 @@ async fn silent_sockets_do_not_use_up_the_file_descriptors() {
                     tokio::task::yield_now().await;
                 }
             };
-            patiently("room for a good client", served).await;
+            with_timeout("room for a good client", served).await;
         }
     }
 

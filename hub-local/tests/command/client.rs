@@ -12,7 +12,7 @@ use tokio::{
 use tokio_tungstenite::{WebSocketStream, tungstenite};
 use tungstenite::Message;
 
-use crate::process::{KEY, patiently};
+use crate::process::{KEY, with_timeout};
 
 /// A client token for this hub, signed with this key.
 pub(crate) fn token(key: &str, port: u16, hub: &str, user: &str) -> String {
@@ -30,9 +30,9 @@ pub(crate) async fn status(port: u16, method: &str, path: &str) -> u16 {
         "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    patiently("an answer", stream.read_to_string(&mut answer)).await.unwrap();
-    answer.split(' ').nth(1).unwrap().parse().unwrap()
+    let mut response = String::new();
+    with_timeout("a response", stream.read_to_string(&mut response)).await.unwrap();
+    response.split(' ').nth(1).unwrap().parse().unwrap()
 }
 
 pub(crate) struct Client(WebSocketStream<TcpStream>);
@@ -44,14 +44,14 @@ impl Client {
         let url = format!("ws://127.0.0.1:{port}/client/?hub={hub}&access_token={token}");
         let socket = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         let opening = tokio_tungstenite::client_async(url, socket);
-        match patiently("an answer", opening).await {
+        match with_timeout("a response", opening).await {
             Ok((socket, _)) => {
                 let mut client = Self(socket);
-                client.say(r#"{"protocol":"json","version":1}"#).await;
-                assert_eq!(client.hear().await, json!({}));
+                client.send(r#"{"protocol":"json","version":1}"#).await;
+                assert_eq!(client.receive().await, json!({}));
                 Ok(client)
             }
-            Err(tungstenite::Error::Http(answer)) => Err(answer.status().as_u16()),
+            Err(tungstenite::Error::Http(response)) => Err(response.status().as_u16()),
             Err(error) => panic!("{error}"),
         }
     }
@@ -60,14 +60,14 @@ impl Client {
         Self::try_connect(port, hub, KEY).await.unwrap()
     }
 
-    pub(crate) async fn say(&mut self, record: &str) {
+    pub(crate) async fn send(&mut self, record: &str) {
         self.0.send(Message::text(format!("{record}\u{1e}"))).await.unwrap();
     }
 
     /// The next message other than a ping; null at the end.
-    pub(crate) async fn hear(&mut self) -> Value {
+    pub(crate) async fn receive(&mut self) -> Value {
         loop {
-            match patiently("a message", self.0.next()).await {
+            match with_timeout("a message", self.0.next()).await {
                 Some(Ok(Message::Text(text))) => {
                     let message: Value =
                         serde_json::from_str(text.trim_end_matches('\u{1e}')).unwrap();
@@ -83,6 +83,6 @@ impl Client {
 
     pub(crate) async fn invoke(&mut self, id: &str, target: &str) {
         let call = json!({ "type": 1, "invocationId": id, "target": target, "arguments": [] });
-        self.say(&call.to_string()).await;
+        self.send(&call.to_string()).await;
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     client::{self, Client},
-    process::{KEY, Running, patiently},
+    process::{KEY, Running, with_timeout},
 };
 
 #[tokio::test]
@@ -40,5 +40,5 @@ async fn near_the_limit_new_clients_get_503_and_rest_goes_on() {
             tokio::task::yield_now().await;
         }
     };
-    patiently("room for a new client", again).await;
+    with_timeout("room for a new client", again).await;
 }

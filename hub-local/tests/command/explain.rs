@@ -1,7 +1,7 @@
 //! The log explains failed upstream calls, one line each.
 
 use crate::{
-    app::{Answer, App},
+    app::{App, Response},
     client::Client,
     process::Running,
 };
@@ -11,9 +11,9 @@ async fn a_call_that_is_refused_is_told_with_its_answer_and_what_to_check() {
     let app = App::start(|request| {
         let is_connected = request.event() == "connected";
         Some(if is_connected {
-            Answer::new(200, "")
+            Response::new(200, "")
         } else {
-            Answer::new(404, "no\nsuch function")
+            Response::new(404, "no\nsuch function")
         })
     })
     .await;
@@ -23,7 +23,7 @@ async fn a_call_that_is_refused_is_told_with_its_answer_and_what_to_check() {
 
     client.invoke("7", "größe").await;
 
-    assert_eq!(client.hear().await["error"], "Invocation failed, status code 404");
+    assert_eq!(client.receive().await["error"], "Invocation failed, status code 404");
     let line = service.log.line("upstream call was not accepted").await;
     let id = app.called("größe").await.header("X-ASRS-Connection-Id").unwrap().to_owned();
     let url = format!("url=\"{}/hook/gr%C3%B6%C3%9Fe\"", app.url);
@@ -53,7 +53,7 @@ async fn an_app_that_does_not_run_is_told() {
 
     client.invoke("7", "m").await;
 
-    assert_eq!(client.hear().await["error"], "Invocation failed, status code 500");
+    assert_eq!(client.receive().await["error"], "Invocation failed, status code 500");
     let line = service.log.line("event=\"m\"").await;
     assert!(line.contains("upstream call failed"), "{line}");
     assert!(line.contains("Connection refused"), "{line}");
@@ -63,13 +63,13 @@ async fn an_app_that_does_not_run_is_told() {
 #[tokio::test]
 async fn redirects_are_told_and_not_followed() {
     let target = App::named("x").await;
-    let app = App::start(|_| Some(Answer::new(307, ""))).await;
+    let app = App::start(|_| Some(Response::new(307, ""))).await;
     let service = Running::start(&["--upstream", &app.url]).await;
     let mut client = Client::connect(service.port, "chat").await;
 
     client.invoke("7", "m").await;
 
-    assert_eq!(client.hear().await["error"], "Invocation failed, status code 307");
+    assert_eq!(client.receive().await["error"], "Invocation failed, status code 307");
     service.log.line("redirects are not followed").await;
     assert_eq!(target.events(), [""; 0]);
 }
@@ -81,7 +81,7 @@ async fn nothing_is_said_about_calls_that_went_well() {
     let mut client = Client::connect(service.port, "chat").await;
 
     client.invoke("7", "m").await;
-    client.hear().await;
+    client.receive().await;
 
     assert_eq!(service.log.text(), "");
 }

@@ -3,20 +3,20 @@
 use serde_json::Value;
 
 use crate::{
-    app::{Answer, App, Request},
+    app::{App, Request, Response},
     client::token,
     process::{KEY, Running, output},
 };
 
-/// An app that answers `echo` with `answer`.
-async fn echoing(answer: impl Fn(&Request, &str) -> Answer + Send + Sync + 'static) -> App {
+/// An app that answers `echo` with `response`.
+async fn echoing(response: impl Fn(&Request, &str) -> Response + Send + Sync + 'static) -> App {
     App::start(move |request| {
         if request.event() != "echo" {
-            return Some(Answer::new(200, ""));
+            return Some(Response::new(200, ""));
         }
         let body: Value = serde_json::from_slice(&request.body).unwrap();
         let payload = body["arguments"][0].as_str().unwrap().to_owned();
-        Some(answer(request, &payload))
+        Some(response(request, &payload))
     })
     .await
 }
@@ -58,7 +58,7 @@ async fn every_answer_is_counted_once_over_each_transport() {
 async fn answers_that_come_twice_are_duplicated() {
     let app = echoing(|request, payload| {
         let once = request.completion(payload);
-        Answer::new(200, &once.body.repeat(2))
+        Response::new(200, &once.body.repeat(2))
     })
     .await;
 
@@ -71,7 +71,7 @@ async fn answers_that_come_twice_are_duplicated() {
 
 #[tokio::test]
 async fn answers_that_never_come_are_lost() {
-    let app = echoing(|_, _| Answer::new(200, "{\"type\":6}\u{1e}")).await;
+    let app = echoing(|_, _| Response::new(200, "{\"type\":6}\u{1e}")).await;
 
     let report = report(&app, &[]).await;
 

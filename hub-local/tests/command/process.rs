@@ -15,13 +15,13 @@ use tokio::{
 };
 
 /// Long enough for slow machines; only failing tests wait this long.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(crate) const KEY: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH";
 
 /// Waits with a timeout.
-pub(crate) async fn patiently<T>(what: &str, future: impl Future<Output = T>) -> T {
-    timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("{what} did not happen"))
+pub(crate) async fn with_timeout<T>(what: &str, future: impl Future<Output = T>) -> T {
+    timeout(TIMEOUT, future).await.unwrap_or_else(|_| panic!("{what} did not happen"))
 }
 
 pub(crate) fn command() -> Command {
@@ -39,7 +39,7 @@ fn clean(mut command: Command) -> Command {
 
 /// Runs the command to its end and returns exit code, standard output and standard error.
 pub(crate) async fn output(arguments: &[&str]) -> (i32, String, String) {
-    let done = patiently("the end", command().args(arguments).output()).await.unwrap();
+    let done = with_timeout("the end", command().args(arguments).output()).await.unwrap();
     let Output { status, stdout, stderr } = done;
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (status.code().unwrap(), text(stdout), text(stderr))
@@ -85,7 +85,7 @@ impl Printed {
                 more.await;
             }
         };
-        match timeout(PATIENCE, found).await {
+        match timeout(TIMEOUT, found).await {
             Ok(line) => line,
             Err(_) => panic!("nothing like `{part}` was printed:\n{}", self.text()),
         }
@@ -145,7 +145,7 @@ impl Running {
 
     /// Waits for the end of the process and returns its exit code.
     pub(crate) async fn exit(&mut self) -> i32 {
-        patiently("the end", self.child.wait()).await.unwrap().code().unwrap()
+        with_timeout("the end", self.child.wait()).await.unwrap().code().unwrap()
     }
 }
 

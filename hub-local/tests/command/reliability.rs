@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::{
-    app::{Answer, App},
+    app::{App, Response},
     client::token,
     process::{KEY, Running, output},
 };
@@ -39,7 +39,7 @@ fn assert_bounded(service: &Running, kib: usize) {
 async fn clients_that_are_held_get_every_broadcast_and_every_answer_once() {
     let app = App::start(|request| {
         if request.event() != "echo" {
-            return Some(Answer::new(200, ""));
+            return Some(Response::new(200, ""));
         }
         let body: Value = serde_json::from_slice(&request.body).unwrap();
         Some(request.completion(body["arguments"][0].as_str().unwrap()))

@@ -22,13 +22,13 @@ async fn the_next_call_goes_where_the_new_settings_say() {
     let service = Running::start(&["--config", folder.text()]).await;
     let mut client = Client::connect(service.port, "chat").await;
     client.invoke("1", "m").await;
-    assert_eq!(client.hear().await["result"], "first");
+    assert_eq!(client.receive().await["result"], "first");
 
     folder.write_settings(&settings(&second, "chat, news"));
     service.log.line("settings reloaded").await;
 
     client.invoke("2", "m").await;
-    assert_eq!(client.hear().await["result"], "second");
+    assert_eq!(client.receive().await["result"], "second");
 }
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn a_broken_file_keeps_the_old_settings_and_says_so() {
 
     assert!(line.contains("settings.json:2:"), "{line}");
     client.invoke("1", "m").await;
-    assert_eq!(client.hear().await["result"], "old");
+    assert_eq!(client.receive().await["result"], "old");
 }
 
 #[tokio::test]

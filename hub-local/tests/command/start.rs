@@ -3,7 +3,7 @@
 use crate::{
     app::App,
     client::{self, Client},
-    process::{Folder, KEY, Running, command, output, patiently},
+    process::{Folder, KEY, Running, command, output, with_timeout},
 };
 
 #[tokio::test]
@@ -27,7 +27,7 @@ async fn a_client_and_an_app_talk_through_it_in_utf_8() {
 
     client.invoke("7", "größe").await;
 
-    assert_eq!(client.hear().await["result"], "grüße");
+    assert_eq!(client.receive().await["result"], "grüße");
     let request = app.called("größe").await;
     assert_eq!(request.line, "POST /hook?code=a=b HTTP/1.1");
     assert_eq!(request.header("X-ASRS-User-Id"), Some("Zoë"));
@@ -46,7 +46,7 @@ async fn names_are_encoded_into_the_url() {
     let mut client = Client::connect(service.port, "chat").await;
 
     client.invoke("7", "größe/x").await;
-    client.hear().await;
+    client.receive().await;
 
     let line = app.called("größe/x").await.line;
     assert_eq!(line, "POST /chat/messages/gr%C3%B6%C3%9Fe%2Fx HTTP/1.1");
@@ -63,7 +63,7 @@ async fn each_hub_may_have_its_upstream() {
         let mut client = Client::connect(service.port, hub).await;
         client.invoke("7", "m").await;
         let expected = if hub == "chat" { "chat" } else { "other" };
-        assert_eq!(client.hear().await["result"], expected);
+        assert_eq!(client.receive().await["result"], expected);
     }
 }
 
@@ -104,7 +104,7 @@ async fn a_taken_port_is_a_failure_that_says_what_to_do() {
 
 #[tokio::test]
 async fn wrong_command_lines_are_usage_errors() {
-    for (line, says) in [
+    for (line, part) in [
         (&["start", "--prot", "1"][..], "--port"),
         (&["start", "--port", "99999"], "99999"),
         (&["start", "--upstream", "localhost:7071"], "must be an absolute URL"),
@@ -112,13 +112,13 @@ async fn wrong_command_lines_are_usage_errors() {
         (&["start", "--ip", "0.0.0.0"], "add `--public`"),
         (&["start", "--key", ""], "is empty"),
         (&["start", "--log", "loud"], "not one of off, error"),
-        (&["start", "--max-message", "big"], "expected a number, optionally with the unit KiB"),
+        (&["start", "--max-message", "big"], "expected a size in bytes, KiB or MiB"),
         (&["serve"], "unrecognized subcommand"),
     ] {
         let (code, out, errors) = output(line).await;
 
         assert_eq!(code, 2, "{line:?}: {errors}");
-        assert!(errors.contains(says), "{line:?}: {errors}");
+        assert!(errors.contains(part), "{line:?}: {errors}");
         assert_eq!(out, "", "{line:?}");
     }
 }
@@ -159,7 +159,7 @@ async fn a_key_may_come_from_the_environment() {
     let mut command = command();
     command.args(["start", "--port", "0"]).env("HUB_LOCAL_KEY", "");
 
-    let done = patiently("the end", command.output()).await.unwrap();
+    let done = with_timeout("the end", command.output()).await.unwrap();
 
     assert_eq!(done.status.code(), Some(2));
     let errors = String::from_utf8(done.stderr).unwrap();

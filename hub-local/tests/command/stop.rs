@@ -3,14 +3,14 @@
 use serde_json::json;
 
 use crate::{
-    app::{Answer, App},
+    app::{App, Response},
     client::Client,
     process::Running,
 };
 
 /// An app that never answers `disconnected`.
 async fn stuck() -> App {
-    App::start(|request| (request.event() != "disconnected").then(|| Answer::new(200, ""))).await
+    App::start(|request| (request.event() != "disconnected").then(|| Response::new(200, ""))).await
 }
 
 #[tokio::test]
@@ -23,8 +23,8 @@ async fn a_signal_closes_clients_that_may_reconnect_and_is_success() {
 
         service.signal(signal);
 
-        assert_eq!(client.hear().await, json!({ "type": 7, "allowReconnect": true }));
-        assert_eq!(client.hear().await, json!(null));
+        assert_eq!(client.receive().await, json!({ "type": 7, "allowReconnect": true }));
+        assert_eq!(client.receive().await, json!(null));
         drop(client);
         assert_eq!(service.exit().await, 0);
         assert_eq!(app.events(), ["connected", "disconnected"]);

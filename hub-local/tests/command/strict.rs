@@ -26,10 +26,10 @@ async fn it_is_answered_with_an_error_and_explained_in_the_log() {
     let mut client = Client::connect(service.port, "chat").await;
 
     client.invoke("1", "unknown").await;
-    let answer = client.hear().await;
+    let response = client.receive().await;
 
-    assert_eq!(answer["invocationId"], "1");
-    let text = answer["error"].as_str().unwrap();
+    assert_eq!(response["invocationId"], "1");
+    let text = response["error"].as_str().unwrap();
     assert!(text.contains("no upstream is configured for this method"), "{text}");
     let line = service.log.line("event=\"unknown\"").await;
     for part in ["WARN", "no upstream template takes this event", "hub=\"chat\"", "check="] {
@@ -48,6 +48,6 @@ async fn strictly_it_is_not_answered() {
     client.invoke("2", "known").await;
 
     // Calls of one connection run in order, so a response to the first would have arrived.
-    assert_eq!(client.hear().await["invocationId"], "2");
+    assert_eq!(client.receive().await["invocationId"], "2");
     service.log.line("event=\"unknown\"").await;
 }
