@@ -4,20 +4,14 @@ use std::{
     convert::Infallible,
     pin::Pin,
     task::{Context, Poll},
-    time::Duration,
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 use http_body::{Frame, SizeHint};
-use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
-use tokio::{sync::mpsc, time::timeout};
+use http_body_util::Full;
+use tokio::sync::mpsc;
 use tokio_util::sync::DropGuard;
-
-/// An error of whoever sends a request body.
-pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
-/// A request body, whatever the host's type was.
-pub(crate) type RequestBody = UnsyncBoxBody<Bytes, BoxError>;
 
 /// The value of `Pragma` for answers that nobody may keep.
 pub(crate) const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
@@ -74,44 +68,6 @@ impl http_body::Body for Body {
             Content::Events { .. } => SizeHint::default(),
         }
     }
-}
-
-/// Why a request body was not read.
-#[derive(Debug)]
-pub(crate) enum ReadError {
-    TooLarge,
-    TooSlow,
-    Aborted,
-}
-
-/// What a request body may be.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Bounds {
-    /// How many bytes it may have.
-    pub(crate) size: usize,
-    /// How long it may take to arrive.
-    pub(crate) time: Duration,
-}
-
-/// Reads a request body. What is declared to be too big is not read.
-pub(crate) async fn read(body: RequestBody, bounds: Bounds) -> Result<Bytes, ReadError> {
-    let Bounds { size, time } = bounds;
-    timeout(time, read_all(body, size)).await.unwrap_or(Err(ReadError::TooSlow))
-}
-
-async fn read_all(mut body: RequestBody, limit: usize) -> Result<Bytes, ReadError> {
-    if http_body::Body::size_hint(&body).lower() > limit as u64 {
-        return Err(ReadError::TooLarge);
-    }
-    let mut bytes = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| ReadError::Aborted)?.into_data() else { continue };
-        if bytes.len() + data.len() > limit {
-            return Err(ReadError::TooLarge);
-        }
-        bytes.extend_from_slice(&data);
-    }
-    Ok(bytes.freeze())
 }
 
 /// An answer without a body.

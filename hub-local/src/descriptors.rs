@@ -1,5 +1,5 @@
-//! What happens when the process comes near its limit of file descriptors: new clients are told so,
-//! while what is left serves upstream calls and REST.
+//! Refuses new clients when the process comes near its limit of file descriptors. The reserved
+//! descriptors serve upstream calls and REST.
 
 use std::time::Duration;
 
@@ -7,55 +7,55 @@ use tokio::{net::TcpStream, time::Instant};
 
 use crate::limits::Limits;
 
-/// At most this many descriptors are kept back.
-const RESERVE: usize = 4096;
-/// A full service says so at most this often.
-const QUIET: Duration = Duration::from_secs(10);
+/// The largest number of reserved descriptors.
+const MAX_RESERVE: usize = 4096;
+/// The shortest time between two warnings.
+const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
-/// What new clients get.
-pub(crate) const NO_ROOM: &str = "the service has no file descriptors for more clients";
+/// The text of the 503 for new clients.
+pub(crate) const NO_DESCRIPTORS: &str = "the service has no file descriptors for more clients";
 
-/// Marks requests of sockets for which there is hardly any room.
+/// A request extension: the socket has one of the reserved descriptors.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Crowded;
+pub(crate) struct LowDescriptors;
 
-/// Watches the limit.
+/// Compares accepted sockets with the limit of the process.
 #[derive(Debug)]
 pub(crate) struct Descriptors {
     limit: Option<usize>,
-    told: Option<Instant>,
+    warned: Option<Instant>,
 }
 
-/// How many descriptors are kept back from clients, of this many.
+/// The number of descriptors, of this limit, that new clients do not get.
 pub(crate) fn reserve(limit: usize) -> usize {
-    (limit / 4).min(RESERVE)
+    (limit / 4).min(MAX_RESERVE)
 }
 
-/// How many sockets may say nothing: never so many that there is no room for others, also while
-/// there are twice as many.
-pub(crate) fn silent(limits: &Limits) -> usize {
+/// The limit of sockets without a request. Even at twice this limit, which is the hard one, half of the
+/// descriptors for clients stay free.
+pub(crate) fn max_idle_sockets(limits: &Limits) -> usize {
     let room = limits.max_file_descriptors.map(|limit| (limit - reserve(limit)) / 4);
     room.map_or(limits.max_idle_sockets, |room| room.min(limits.max_idle_sockets))
 }
 
 impl Descriptors {
     pub(crate) fn new(limit: Option<usize>) -> Self {
-        Self { limit, told: None }
+        Self { limit, warned: None }
     }
 
-    /// Whether this socket got one of the last descriptors.
-    pub(crate) fn is_crowded(&mut self, stream: &TcpStream) -> bool {
+    /// Whether this socket has one of the reserved descriptors.
+    pub(crate) fn is_reserved(&mut self, stream: &TcpStream) -> bool {
         let (Some(limit), Some(number)) = (self.limit, number(stream)) else { return false };
-        let is_crowded = number >= limit - reserve(limit);
-        if is_crowded && self.told.is_none_or(|told| told.elapsed() > QUIET) {
-            self.told = Some(Instant::now());
-            tracing::warn!(limit, "{NO_ROOM}: they get 503; check `ulimit -n`");
+        let is_reserved = number >= limit - reserve(limit);
+        if is_reserved && self.warned.is_none_or(|warned| warned.elapsed() > WARNING_INTERVAL) {
+            self.warned = Some(Instant::now());
+            tracing::warn!(limit, "{NO_DESCRIPTORS}: they get status 503; check `ulimit -n`");
         }
-        is_crowded
+        is_reserved
     }
 }
 
-/// The system gives out the lowest free number, so all below it are taken.
+/// POSIX: `accept` uses the lowest free number, so all numbers below it are in use.
 #[cfg(unix)]
 fn number(stream: &TcpStream) -> Option<usize> {
     use std::os::fd::AsRawFd as _;
@@ -80,9 +80,9 @@ mod tests {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
 
-        assert!(!Descriptors::new(None).is_crowded(&stream));
-        assert!(!Descriptors::new(Some(1_000_000)).is_crowded(&stream));
-        assert!(Descriptors::new(Some(4)).is_crowded(&stream));
+        assert!(!Descriptors::new(None).is_reserved(&stream));
+        assert!(!Descriptors::new(Some(1_000_000)).is_reserved(&stream));
+        assert!(Descriptors::new(Some(4)).is_reserved(&stream));
     }
 
     #[test]
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn a_quarter_of_the_others_may_say_nothing() {
         let room = |descriptors| {
-            silent(&Limits { max_file_descriptors: descriptors, ..Limits::default() })
+            max_idle_sockets(&Limits { max_file_descriptors: descriptors, ..Limits::default() })
         };
 
         assert_eq!(room(Some(1024)), 192);

@@ -11,7 +11,6 @@
 mod auth;
 mod body;
 mod builder;
-mod clock;
 mod connection;
 mod delivery;
 mod descriptors;
@@ -20,7 +19,6 @@ mod descriptors;
 pub mod fuzzing;
 mod hub;
 mod limits;
-mod listen;
 mod query;
 mod random;
 mod rest;
@@ -35,8 +33,10 @@ mod upstream;
 pub use body::Body;
 pub use builder::LocalServiceBuilder;
 pub use hub_core::Secret;
+/// Binds a listener for [`LocalService::serve`].
+///
+pub use hub_net::listen::listen;
 pub use limits::Limits;
-pub use listen::listen;
 pub use service::{ConnectError, Counters, LocalService};
 pub use settings::{Settings, SettingsError};
 pub use transport::memory::{Closed, MemoryConnection, MemoryReceiver, MemorySender};

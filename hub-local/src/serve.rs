@@ -1,8 +1,5 @@
 //! The accept loop: HTTP/1 with upgrades and limits.
 
-mod silent;
-mod steady;
-
 use std::{
     io,
     sync::{
@@ -13,33 +10,43 @@ use std::{
 };
 
 use http::Request;
+use hub_net::{
+    connection::serve_connection,
+    idle_sockets::{IdleSocket, IdleSockets},
+    listen::pause_after_failed_accept,
+    stall_timeout::StallTimeout,
+};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::{JoinSet, yield_now},
-    time::{sleep, timeout},
+    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 
-use self::silent::Place;
-pub(crate) use self::{silent::Silent, steady::Steady};
 use crate::{
-    descriptors::{Crowded, Descriptors},
+    descriptors::{self, Descriptors, LowDescriptors},
+    limits::Limits,
     service::LocalService,
     state::State,
 };
 
-/// How long a head may take at most, for sockets that hold one of the last descriptors.
-const CROWDED_HEAD_TIME: Duration = Duration::from_secs(2);
-/// Tokens travel in URLs, so heads may be longer than a REST call's 16 KB.
-const HEAD_SIZE: usize = 32 * 1024;
-/// After this the accept loop tries again when the system is out of descriptors.
-const PAUSE: Duration = Duration::from_millis(100);
+/// The longest time that a request head may take on sockets with a reserved descriptor.
+const LOW_DESCRIPTORS_HEAD_TIMEOUT: Duration = Duration::from_secs(2);
+/// Clients send tokens in URLs, so heads may be longer than the 16 KB of a REST call.
+const MAX_HEAD_BYTES: usize = 32 * 1024;
+/// Sockets younger than this are not evicted up to twice the limit.
+const IDLE_GRACE: Duration = Duration::from_secs(1);
 
-/// Accepts until the service has stopped. Dropping the future drops its HTTP connections, but not
-/// clients that are connected already.
+/// The sockets without a request of all listeners of a service.
+pub(crate) fn idle_sockets(limits: &Limits) -> Arc<IdleSockets> {
+    IdleSockets::new(descriptors::max_idle_sockets(limits), IDLE_GRACE)
+}
+
+/// Accepts connections until the service has stopped. Dropping the future drops its HTTP connections,
+/// but not clients that are connected already.
 pub(crate) async fn serve(
     service: LocalService,
     state: Arc<State>,
@@ -51,18 +58,18 @@ pub(crate) async fn serve(
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    let crowded = descriptors.is_crowded(&stream).then_some(Crowded);
-                    let hang_up = HangUp::default();
-                    let (place, full) = state.silent.enter(hang_up.hung_up.clone());
-                    let stream = hang_up.guard(stream, state.shared.limits.response_stall_timeout);
-                    let socket = Socket { stream, hang_up, place, crowded };
+                    let low_descriptors = descriptors.is_reserved(&stream).then_some(LowDescriptors);
+                    let control = SocketControl::default();
+                    let (idle, evicted) = state.idle_sockets.add(control.closed.clone());
+                    let stream = control.guard(stream, state.shared.limits.response_stall_timeout);
+                    let socket = Socket { stream, control, idle, low_descriptors };
                     connections.spawn(connection(service.clone(), Arc::clone(&state), socket));
-                    if full {
-                        // The one that is closed for it gives its descriptor back.
+                    if evicted > 0 {
+                        // Evicted sockets close when their tasks run, which frees their descriptors.
                         yield_now().await;
                     }
                 }
-                Err(error) => rest(&error).await,
+                Err(error) => pause_after_failed_accept(&error).await,
             },
             Some(_) = connections.join_next() => {}
             () = state.stopped.cancelled() => break,
@@ -74,91 +81,67 @@ pub(crate) async fn serve(
     Ok(())
 }
 
-/// Errors of one connection are no reason to wait; others, above all too many open files, are.
-async fn rest(error: &io::Error) {
-    let own = [
-        io::ErrorKind::ConnectionAborted,
-        io::ErrorKind::ConnectionReset,
-        io::ErrorKind::ConnectionRefused,
-    ];
-    if own.contains(&error.kind()) {
-        return;
-    }
-    tracing::error!(%error, "cannot accept a connection; trying again");
-    sleep(PAUSE).await;
-}
-
-/// The hold that the answer to a request has on its socket.
+/// A request extension through which the handler controls its socket.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct HangUp {
-    hung_up: CancellationToken,
-    unhurried: Arc<AtomicBool>,
+pub(crate) struct SocketControl {
+    closed: CancellationToken,
+    is_stall_timeout_suspended: Arc<AtomicBool>,
 }
 
-impl HangUp {
-    /// Closes the socket, because its client does not take the answer.
-    pub(crate) fn now(&self) {
-        self.hung_up.cancel();
+impl SocketControl {
+    /// Closes the socket, because its client does not read the response.
+    pub(crate) fn close(&self) {
+        self.closed.cancel();
     }
 
-    /// A request begins: its answer must be taken in time.
-    fn hurried(&self) {
-        self.unhurried.store(false, Ordering::Relaxed);
+    /// Applies the stall timeout to the response of a new request.
+    fn resume_stall_timeout(&self) {
+        self.is_stall_timeout_suspended.store(false, Ordering::Relaxed);
     }
 
-    /// From here on the client may take its time: what waits for it is bounded elsewhere.
-    pub(crate) fn unhurried(&self) {
-        self.unhurried.store(true, Ordering::Relaxed);
+    /// Lets the client read the response at its own pace. The outbox bounds the pending data.
+    pub(crate) fn suspend_stall_timeout(&self) {
+        self.is_stall_timeout_suspended.store(true, Ordering::Relaxed);
     }
 
-    fn guard(&self, stream: TcpStream, patience: Duration) -> Steady {
-        // Without it small messages wait for each other; an error means that the peer has left.
+    fn guard(&self, stream: TcpStream, timeout: Duration) -> StallTimeout {
+        // Nagle's algorithm would delay small messages. An error means that the peer has left.
         let _ = stream.set_nodelay(true);
-        Steady::new(stream, patience, Arc::clone(&self.unhurried))
+        StallTimeout::new(stream, timeout, Arc::clone(&self.is_stall_timeout_suspended))
     }
 }
 
-/// A socket that was accepted.
+/// An accepted socket.
 struct Socket {
-    stream: Steady,
-    hang_up: HangUp,
-    place: Place,
-    crowded: Option<Crowded>,
+    stream: StallTimeout,
+    control: SocketControl,
+    idle: IdleSocket,
+    low_descriptors: Option<LowDescriptors>,
 }
 
 async fn connection(service: LocalService, state: Arc<State>, socket: Socket) {
-    let Socket { stream, hang_up, place, crowded } = socket;
-    let hung_up = hang_up.hung_up.clone();
+    let Socket { stream, control, idle, low_descriptors } = socket;
+    let closed = control.closed.clone();
     let respond = service_fn(move |mut request: Request<Incoming>| {
-        place.leave();
-        hang_up.hurried();
-        request.extensions_mut().insert(hang_up.clone());
-        if let Some(crowded) = crowded {
-            request.extensions_mut().insert(crowded);
+        idle.requested();
+        control.resume_stall_timeout();
+        request.extensions_mut().insert(control.clone());
+        if let Some(low_descriptors) = low_descriptors {
+            request.extensions_mut().insert(low_descriptors);
         }
         service.clone().call(request)
     });
-    let head_time = state.shared.limits.request_head_timeout;
-    let head_time = if crowded.is_some() { head_time.min(CROWDED_HEAD_TIME) } else { head_time };
-    let serving = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(head_time)
-        .keep_alive(crowded.is_none())
-        .max_buf_size(HEAD_SIZE)
-        // What came in one piece with its end may be longer than the buffer.
-        .max_header_size(HEAD_SIZE)
-        .serve_connection(TokioIo::new(stream), respond)
-        .with_upgrades();
-    let mut serving = std::pin::pin!(serving);
-    let result = tokio::select! {
-        result = &mut serving => result,
-        () = hung_up.cancelled() => return,
-        () = state.stopped.cancelled() => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
-        }
+    let head_timeout = state.shared.limits.request_head_timeout;
+    let head_timeout = match low_descriptors {
+        Some(LowDescriptors) => head_timeout.min(LOW_DESCRIPTORS_HEAD_TIMEOUT),
+        None => head_timeout,
     };
-    if let Err(error) = result {
-        tracing::debug!(%error, "an HTTP connection ended badly");
-    }
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(head_timeout)
+        .keep_alive(low_descriptors.is_none())
+        .max_buf_size(MAX_HEAD_BYTES)
+        // A head that arrives in one read may be longer than the buffer.
+        .max_header_size(MAX_HEAD_BYTES);
+    serve_connection(&http, stream, respond, &state.stopped, closed.cancelled()).await;
 }

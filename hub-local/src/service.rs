@@ -9,17 +9,16 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::Buf as _;
 use http::{
     HeaderValue, Method, Request, Response, StatusCode, Uri, header::ALLOW, request::Parts,
 };
-use http_body_util::BodyExt as _;
 use hub_core::Secret;
+use hub_net::{BoxError, body::UnreadBody};
 use tokio::net::TcpListener;
 use tokio_util::sync::DropGuard;
 
 use crate::{
-    body::{self, Body, BoxError, RequestBody},
+    body::{self, Body},
     builder::LocalServiceBuilder,
     rest, serve,
     state::State,
@@ -186,10 +185,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (parts, body) = request.into_parts();
-        let body = body
-            .map_frame(|frame| frame.map_data(|mut data| data.copy_to_bytes(data.remaining())))
-            .map_err(Into::into)
-            .boxed_unsync();
+        let body = UnreadBody::new(body);
         let state = Arc::clone(&self.state);
         // A client that waits must not keep the service alive; a REST call is worth it.
         let handle = ClientRoute::of(parts.uri.path()).is_none().then(|| self.clone());
@@ -201,7 +197,7 @@ where
     }
 }
 
-async fn respond(state: &Arc<State>, parts: Parts, body: RequestBody) -> Response<Body> {
+async fn respond(state: &Arc<State>, parts: Parts, body: UnreadBody) -> Response<Body> {
     let path = parts.uri.path();
     if let Some(route) = ClientRoute::of(path) {
         return routes::respond(state, route, parts, body).await;

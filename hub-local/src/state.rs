@@ -3,18 +3,17 @@
 use std::sync::{Arc, atomic::AtomicU64};
 
 use hub_core::Secret;
+use hub_net::{clock::Clock, idle_sockets::IdleSockets};
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     auth::Authority,
-    clock::Clock,
     connection::{Connection, shared::Shared},
     delivery::backlog::Backlog,
-    descriptors,
     hub::{hubs::Hubs, quota::Quota},
     limits::Limits,
-    serve::Silent,
+    serve,
     transport::negotiations::Negotiations,
     upstream::{Unmatched, Upstream},
 };
@@ -30,7 +29,7 @@ pub(crate) struct State {
     /// Cancelled when every `disconnected` is delivered: listeners end.
     pub(crate) stopped: CancellationToken,
     /// Sockets without a request, of all listeners.
-    pub(crate) silent: Arc<Silent>,
+    pub(crate) idle_sockets: Arc<IdleSockets>,
 }
 
 /// What a service is made of.
@@ -58,7 +57,7 @@ impl State {
             negotiations: Arc::default(),
             stateful_reconnect: config.stateful_reconnect,
             stopped: CancellationToken::new(),
-            silent: Silent::new(descriptors::silent(&limits)),
+            idle_sockets: serve::idle_sockets(&limits),
             shared: Arc::new(Shared {
                 limits,
                 detailed_errors: config.detailed_errors,

@@ -55,14 +55,11 @@
 
 mod answer;
 mod app;
-#[cfg(feature = "server")]
-mod arrivals;
 mod auth;
 #[cfg(feature = "functions")]
 pub mod bindings;
 mod build;
 mod client_address;
-mod clock;
 mod config;
 mod counters;
 #[cfg(feature = "functions")]
@@ -83,7 +80,6 @@ mod keys;
 mod loopback;
 mod negotiate;
 pub mod prelude;
-mod read_body;
 mod rest;
 mod routes;
 mod run_to_end;

@@ -4,7 +4,6 @@ use std::{
     convert::Infallible,
     io,
     net::{IpAddr, SocketAddr},
-    pin::pin,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -12,36 +11,33 @@ use std::{
 
 use http::{Request, Response};
 use http_body::Body;
-use hyper::{body::Incoming, server::conn::http1};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
+use hub_net::{
+    BoxError,
+    connection::serve_connection,
+    idle_sockets::{IdleSocket, IdleSockets},
+    listen::{listen, pause_after_failed_accept},
 };
-use tokio::net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs, lookup_host};
+use hyper::{body::Incoming, server::conn::http1};
+use hyper_util::{rt::TokioTimer, service::TowerToHyperService};
+use tokio::net::{TcpStream, ToSocketAddrs, lookup_host};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_service::Service;
 
-use crate::{
-    ClientAddress, HubApp, RequestBody,
-    arrivals::{Arrival, Arrivals},
-    config::env,
-    start_line::announce,
-};
+use crate::{ClientAddress, HubApp, RequestBody, config::env, start_line::announce};
 
-/// How long a peer may take for its request line and headers, and so how long a connection may idle.
-/// Longer than the pools of callers keep theirs, so that no call meets a connection just closed. (How
-/// many headers there may be is hyper's own limit, 100: saying so again costs at every request.)
+/// The longest time that a request line and headers may take, and so that a connection may be idle between
+/// requests. Longer than the pools of callers keep connections, so that no call uses one that is being
+/// closed. (hyper limits the number of headers to 100. Setting that limit costs time at every request.)
 const HEADER_TIMEOUT: Duration = Duration::from_secs(75);
-/// How many bytes of a request line and its headers are waited for, and so what a connection holds of
-/// what its peer says: this, and what one more read brings. More is answered 431.
-const MAX_HEAD: usize = 64 * 1024;
-/// The pause after a failed accept, which mostly means that file descriptors have run out.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How many connections may wait to be accepted, or as many as the system allows: after an outage all
-/// clients negotiate at once, and whoever finds no room tries again after seconds only.
-const BACKLOG: u32 = 65_535;
-/// How long answers may take once the end has begun.
-const DRAIN: Duration = Duration::from_secs(5);
+/// The largest request line with headers, plus the bytes of one read. Larger ones are answered 431.
+const MAX_HEAD_BYTES: usize = 64 * 1024;
+/// The longest time until the first request of a connection has arrived with all its headers.
+const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// The limit of connections without a request. Clients that all reconnect at once open their connections
+/// before the first request is read.
+const MAX_IDLE_SOCKETS: usize = 16_384;
+/// The longest time that running responses may take during a shutdown.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl HubApp {
     /// Serves the app at `address` until SIGINT or SIGTERM, then runs [`Self::shutdown`].
@@ -73,26 +69,22 @@ impl HubApp {
         S::Future: Send + 'static,
         B: Body + Send + 'static,
         B::Data: Send,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+        B::Error: Into<BoxError>,
     {
         self.check_address(address.ip())?;
         let listener = listen(address).map_err(|error| explained(error, address))?;
         announce(&format!("App      http://{}", listener.local_addr()?));
-        let (connections, stopping) = (TaskTracker::new(), CancellationToken::new());
-        let arrivals = Arrivals::default();
+        let (connections, stop) = (TaskTracker::new(), CancellationToken::new());
+        let idle_sockets = IdleSockets::new(MAX_IDLE_SOCKETS, Duration::ZERO);
         let accepting = async {
             loop {
                 match listener.accept().await {
                     Ok((stream, peer)) => {
-                        let arrival = arrivals.come();
-                        let service =
-                            Unwrapped { service: service.clone(), peer: peer.ip(), arrival };
-                        connections.spawn(connection(stream, service, stopping.clone()));
+                        let (socket, _) = idle_sockets.add(CancellationToken::new());
+                        let service = Unwrapped::new(service.clone(), peer.ip(), socket);
+                        connections.spawn(connection(stream, service, stop.clone()));
                     }
-                    Err(error) => {
-                        tracing::error!(%error, "a connection could not be accepted");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                    }
+                    Err(error) => pause_after_failed_accept(&error).await,
                 }
             }
         };
@@ -103,9 +95,9 @@ impl HubApp {
             ended = self.asked_and_shut_down() => ended?,
         }
         drop(listener);
-        stopping.cancel();
+        stop.cancel();
         connections.close();
-        if tokio::time::timeout(DRAIN, connections.wait()).await.is_err() {
+        if tokio::time::timeout(DRAIN_TIMEOUT, connections.wait()).await.is_err() {
             tracing::warn!("some answers were not finished in time");
         }
         Ok(())
@@ -133,17 +125,8 @@ impl HubApp {
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // As `TcpListener::bind` does: a port that was just left is free. On Windows it means more.
-    #[cfg(not(windows))]
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
-
-/// Serves one connection until it ends, or until the current answer is written once the end begins.
-async fn connection<S, B>(stream: TcpStream, service: Unwrapped<S>, stopping: CancellationToken)
+/// Serves one connection until it ends, or until the current response is written once `stop` fires.
+async fn connection<S, B>(stream: TcpStream, service: Unwrapped<S>, stop: CancellationToken)
 where
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
         + Clone
@@ -152,35 +135,18 @@ where
     S::Future: Send + 'static,
     B: Body + Send + 'static,
     B::Data: Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B::Error: Into<BoxError>,
 {
-    let arrival = Arc::clone(&service.arrival);
-    // A failure shows at the next read or write.
+    let socket = Arc::clone(&service.socket);
+    // An error shows again at the next read or write.
     let _ = stream.set_nodelay(true);
-    let mut connection = pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIMEOUT)
-            .max_buf_size(MAX_HEAD)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
-            .with_upgrades()
-    );
-    let ended = tokio::select! {
-        // In this order: a request that is there is read before its peer is taken for silent.
-        biased;
-        ended = connection.as_mut() => ended,
-        () = stopping.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-        () = arrival.overdue() => {
-            tracing::debug!("a connection asked for nothing in time and was closed");
-            Ok(())
-        }
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEAD_BYTES);
+    let overdue = async {
+        socket.overdue(FIRST_REQUEST_TIMEOUT).await;
+        tracing::debug!("a connection without a request was closed");
     };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "connection ended");
-    }
+    serve_connection(&http, stream, TowerToHyperService::new(service), &stop, overdue).await;
 }
 
 /// The start line's error, in words that say what to do.
@@ -247,7 +213,13 @@ fn is_negotiate(path: &str) -> bool {
 struct Unwrapped<S> {
     service: S,
     peer: IpAddr,
-    arrival: Arc<Arrival>,
+    socket: Arc<IdleSocket>,
+}
+
+impl<S> Unwrapped<S> {
+    fn new(service: S, peer: IpAddr, socket: IdleSocket) -> Self {
+        Self { service, peer, socket: Arc::new(socket) }
+    }
 }
 
 impl<S: Service<Request<RequestBody>>> Service<Request<Incoming>> for Unwrapped<S> {
@@ -260,7 +232,7 @@ impl<S: Service<Request<RequestBody>>> Service<Request<Incoming>> for Unwrapped<
     }
 
     fn call(&mut self, request: Request<Incoming>) -> S::Future {
-        self.arrival.ask();
+        self.socket.requested();
         let mut request = request.map(RequestBody::from);
         // Nothing else asks, and an extension costs allocations that upstream calls can do without.
         if is_negotiate(request.uri().path()) {
@@ -276,6 +248,7 @@ mod tests {
         future::Ready,
         io::{Read, Write},
         net::Ipv4Addr,
+        pin::pin,
     };
 
     use bytes::Bytes;
@@ -309,15 +282,16 @@ mod tests {
             // One that waits without the runtime, which so learns of the request as late as can be.
             let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             let (stream, from) = listener.accept().await.unwrap();
-            let arrivals = Arrivals::at_most(1);
-            let service = Unwrapped { service: Answers, peer: from.ip(), arrival: arrivals.come() };
+            let idle_sockets = IdleSockets::new(1, Duration::ZERO);
+            let add = || idle_sockets.add(CancellationToken::new()).0;
+            let service = Unwrapped::new(Answers, from.ip(), add());
             let mut served = pin!(connection(stream, service, CancellationToken::new()));
             if round % 2 == 0 {
                 assert!(poll!(&mut served).is_pending());
             }
 
             peer.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
-            let _others = [arrivals.come(), arrivals.come()];
+            let _others = [add(), add()];
             served.await;
 
             let mut answered = String::new();

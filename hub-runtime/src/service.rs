@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
+use hub_net::body::UnreadBody;
 use tower_service::Service;
 
 #[cfg(feature = "functions")]
@@ -20,7 +21,6 @@ use crate::functions;
 use crate::{
     answer::{empty, text},
     negotiate,
-    read_body::ReadBody,
     routes::Route,
     shared::Inner,
     upstream::{self, InvocationIds},
@@ -60,7 +60,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> HubServiceFuture {
         let (parts, body) = request.into_parts();
-        HubServiceFuture(answer(Arc::clone(&self.app), parts, Box::new(body)))
+        HubServiceFuture(answer(Arc::clone(&self.app), parts, UnreadBody::new(body)))
     }
 }
 
@@ -121,7 +121,7 @@ impl Body for HubBody {
 pub(crate) fn answer(
     app: Arc<Inner>,
     parts: http::request::Parts,
-    body: Box<dyn ReadBody>,
+    body: UnreadBody,
 ) -> ResponseFuture {
     let route = app.routes.of(&parts.method, parts.uri.path());
     if route == Route::Upstream && app.routes.code_fits(parts.uri.query()) {
@@ -138,11 +138,7 @@ pub(crate) fn answer(
         reason = "only calls of the Functions host have a body that is read here"
     )
 )]
-async fn other(
-    app: Arc<Inner>,
-    parts: http::request::Parts,
-    body: Box<dyn ReadBody>,
-) -> Response<Bytes> {
+async fn other(app: Arc<Inner>, parts: http::request::Parts, body: UnreadBody) -> Response<Bytes> {
     match app.routes.of(&parts.method, parts.uri.path()) {
         Route::Upstream => {
             tracing::warn!("upstream call without the configured code");

@@ -4,11 +4,11 @@ use std::{fmt, sync::Arc};
 
 use http::Uri;
 use hub_core::{Secret, outbound::Outbound, seal::SealKey};
+use hub_net::clock::Clock;
 use tokio_util::task::TaskTracker;
 
 use crate::{
     auth::{ClientTokens, SignIn, TemporaryKey, upstream_token::UpstreamTokenCheck},
-    clock::Clock,
     config::{
         EndpointRole, connection::Connection, connection_string::path_of, endpoint::EndpointPlan,
     },

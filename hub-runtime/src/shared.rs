@@ -9,10 +9,10 @@ use std::{
 };
 
 use hub_core::mounted::MountedHub;
+use hub_net::clock::Clock;
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    clock::Clock,
     counters::AtomicCounters,
     negotiate::{cors::Cors, limit::Limiter},
     routes::Routes,

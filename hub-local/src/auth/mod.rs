@@ -21,7 +21,7 @@ use self::{
     identity::Identity,
     verified::VerifiedTokens,
 };
-use crate::clock::Clock;
+use hub_net::clock::Clock;
 
 /// Checks tokens with the keys of the service.
 pub(crate) struct Authority {

@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, atomic::AtomicU64};
 
+use hub_net::clock::Clock;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    clock::Clock,
     delivery::backlog::Backlog,
     limits::Limits,
     upstream::{Unmatched, Upstream},

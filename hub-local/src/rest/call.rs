@@ -3,14 +3,10 @@
 use std::sync::Arc;
 
 use http::{Response, request::Parts};
+use hub_net::body::UnreadBody;
 
 use super::{error::RestError, version::ApiVersion};
-use crate::{
-    body::{Body, RequestBody},
-    connection::Hub,
-    query::Query,
-    state::State,
-};
+use crate::{body::Body, connection::Hub, query::Query, state::State};
 
 /// A REST call whose token was checked.
 pub(super) struct RestCall<'a> {
@@ -18,7 +14,7 @@ pub(super) struct RestCall<'a> {
     pub(super) hub: Arc<Hub>,
     pub(super) version: ApiVersion,
     pub(super) parts: &'a Parts,
-    pub(super) body: RequestBody,
+    pub(super) body: UnreadBody,
 }
 
 impl RestCall<'_> {

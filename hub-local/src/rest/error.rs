@@ -8,8 +8,10 @@ use hub_core::{protocol::ConvertError, rest_error};
 use serde::Serialize;
 
 use super::version::ApiVersion;
+use hub_net::body::ReadError;
+
 use crate::{
-    body::{self, Body, ReadError},
+    body::{self, Body},
     hub::quota::QuotaExceeded,
 };
 
@@ -92,11 +94,11 @@ impl RestError {
                 let message = format!("the body has more than {limit} bytes");
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "Error.Request.TooLarge", message)
             }
-            ReadError::TooSlow => {
+            ReadError::TimedOut => {
                 let message = "the body did not come in time";
                 Self::new(StatusCode::REQUEST_TIMEOUT, "Error.Request.TimedOut", message)
             }
-            ReadError::Aborted => Self::invalid("body", "the body broke off"),
+            ReadError::Aborted(_) => Self::invalid("body", "the body broke off"),
         }
     }
 

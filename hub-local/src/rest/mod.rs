@@ -28,20 +28,18 @@ use self::{
     route::{Operation, Route, Target},
     version::ApiVersion,
 };
+use hub_net::body::UnreadBody;
+
 use crate::{
     auth::{self, Destination, host},
-    body::{self, Body, RequestBody},
+    body::{self, Body},
     connection::Hub,
     query::Query,
     state::State,
 };
 
 /// Answers a REST call.
-pub(crate) async fn respond(
-    state: &Arc<State>,
-    parts: &Parts,
-    body: RequestBody,
-) -> Response<Body> {
+pub(crate) async fn respond(state: &Arc<State>, parts: &Parts, body: UnreadBody) -> Response<Body> {
     let version = ApiVersion::of(parts.uri.path(), Query::new(parts.uri.query()));
     let answer = perform(state, version, parts, body).await;
     answer.unwrap_or_else(|error| error.into_response(version))
@@ -51,7 +49,7 @@ async fn perform(
     state: &Arc<State>,
     version: ApiVersion,
     parts: &Parts,
-    body: RequestBody,
+    body: UnreadBody,
 ) -> RestResult {
     let limit = state.shared.limits.max_rest_header_bytes;
     if size(&parts.headers) > limit {

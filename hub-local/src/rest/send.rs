@@ -10,6 +10,7 @@ use http::{
 use hub_core::protocol::Protocol;
 #[cfg(feature = "msgpack")]
 use hub_core::protocol::{Message, bundle};
+use hub_net::body::BodyLimits;
 
 use super::{
     call::{RestCall, RestResult},
@@ -18,7 +19,7 @@ use super::{
     route::Target,
 };
 use crate::{
-    body::{self, Body, Bounds},
+    body::{self, Body},
     connection::{Audience, Hub, ending::Ending},
     hub::broadcast,
 };
@@ -108,11 +109,12 @@ fn media_type<'a>(call: &RestCall<'a>) -> &'a str {
 
 async fn read(call: RestCall<'_>) -> Result<Bytes, RestError> {
     let limits = &call.state.shared.limits;
-    let bounds = Bounds { size: limits.max_rest_body_bytes, time: limits.request_body_timeout };
+    let max_bytes = limits.max_rest_body_bytes;
+    let limits = BodyLimits { max_bytes, timeout: limits.request_body_timeout };
     if call.parts.headers.get(CONTENT_ENCODING).is_some_and(|it| it != "identity") {
         return Err(RestError::content_encoding());
     }
-    body::read(call.body, bounds).await.map_err(|error| RestError::body(&error, bounds.size))
+    call.body.read(limits).await.map_err(|error| RestError::body(&error, max_bytes))
 }
 
 fn malformed(error: &impl std::fmt::Display) -> RestError {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, Response, StatusCode, header::CONTENT_LENGTH};
+use hub_net::body::{BodyLimits, ReadError, UnreadBody};
 use tokio::time::timeout;
 
 use super::{
@@ -13,9 +14,9 @@ use super::{
     server_sent_events,
 };
 use crate::{
-    body::{self, Body, Bounds, ReadError, RequestBody},
+    body::{self, Body},
     connection::life,
-    serve::HangUp,
+    serve::SocketControl,
     state::State,
 };
 
@@ -44,7 +45,7 @@ pub(super) fn events(
     state: &Arc<State>,
     request: ClientRequest<'_>,
     principal: Principal,
-    hang_up: Option<HangUp>,
+    socket: Option<SocketControl>,
 ) -> Result<Response<Body>, AdmissionError> {
     let session = named(state, request, &principal)?;
     match &session.state {
@@ -63,7 +64,7 @@ pub(super) fn events(
     let (response, source, sink) = server_sent_events::open(inbox);
     let (gone, limit) = (source.gone(), state.shared.limits.close_timeout);
     // What waits for the client is bounded by its outbox.
-    hang_up.iter().for_each(HangUp::unhurried);
+    socket.iter().for_each(SocketControl::suspend_stall_timeout);
     state.shared.tasks.spawn(async move {
         let (connection, lease) = admission.open();
         {
@@ -73,9 +74,9 @@ pub(super) fn events(
         drop(lease);
         // A client that does not read would keep the rest of its answer in memory.
         if timeout(limit, gone.cancelled()).await.is_err()
-            && let Some(hang_up) = hang_up
+            && let Some(socket) = socket
         {
-            hang_up.now();
+            socket.close();
         }
     });
     Ok(response)
@@ -126,7 +127,7 @@ pub(super) async fn post(
     request: ClientRequest<'_>,
     principal: &Principal,
     headers: &HeaderMap,
-    body: RequestBody,
+    body: UnreadBody,
 ) -> Result<Response<Body>, AdmissionError> {
     let session = named(state, request, principal)?;
     match &session.state {
@@ -142,12 +143,13 @@ pub(super) async fn post(
         TokenState::Pending => state.shared.limits.max_post_bytes.min(EARLY),
         TokenState::Open(_) | TokenState::Ended => state.shared.limits.max_post_bytes,
     };
-    let bounds = Bounds { size, time: state.shared.limits.request_body_timeout };
+    let timeout = state.shared.limits.request_body_timeout;
+    let limits = BodyLimits { max_bytes: size, timeout };
     // What is declared to be too big need not even be its turn.
     let taken = if is_over(headers, size) {
         Err(PostError::Body(ReadError::TooLarge))
     } else {
-        inbox.take(body, bounds).await
+        inbox.take(body, limits).await
     };
     match taken {
         Ok(()) => Ok(body::plain(StatusCode::OK, "")),
@@ -162,10 +164,10 @@ pub(super) async fn post(
             };
             Err(AdmissionError::new(StatusCode::PAYLOAD_TOO_LARGE, text))
         }
-        Err(PostError::Body(ReadError::TooSlow)) => {
+        Err(PostError::Body(ReadError::TimedOut)) => {
             Err(AdmissionError::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"))
         }
-        Err(PostError::Body(ReadError::Aborted)) => {
+        Err(PostError::Body(ReadError::Aborted(_))) => {
             Err(AdmissionError::new(StatusCode::BAD_REQUEST, ""))
         }
         Err(PostError::Closed) => Err(gone()),

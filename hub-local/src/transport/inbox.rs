@@ -4,11 +4,10 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use hub_net::body::{BodyLimits, ReadError, UnreadBody};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-
-use crate::body::{Bounds, ReadError, RequestBody, read};
 
 /// Posts wait while this many bytes are not read yet, or as many as one of them may have.
 const FILLED: usize = 64 * 1024;
@@ -40,14 +39,15 @@ pub(super) enum PostError {
 
 impl Inbox {
     /// Takes a request's body, as a whole or not at all, when it is its turn.
-    pub(super) async fn take(&self, body: RequestBody, bounds: Bounds) -> Result<(), PostError> {
+    pub(super) async fn take(&self, body: UnreadBody, limits: BodyLimits) -> Result<(), PostError> {
         let taking = async {
             let _turn = self.turn.lock().await;
-            let bytes = read(body, bounds).await.map_err(PostError::Body)?;
-            while !self.has_room(bounds.size) {
+            let bytes = body.read(limits).await.map_err(PostError::Body)?;
+            while !self.has_room(limits.max_bytes) {
                 self.room.notified().await;
             }
-            self.put(bytes);
+            // The chunk shares the read buffer of its socket, which would not count as unread bytes.
+            self.put(Bytes::copy_from_slice(&bytes));
             Ok(())
         };
         self.closed.run_until_cancelled(taking).await.unwrap_or(Err(PostError::Closed))
@@ -97,24 +97,24 @@ impl Inbox {
 mod tests {
     use std::{sync::Arc, time::Duration};
 
-    use http_body_util::{BodyExt as _, Full};
+    use http_body_util::Full;
     use tokio::time::timeout;
 
     use super::*;
 
-    const BOUNDS: Bounds = Bounds { size: FILLED, time: Duration::from_secs(30) };
+    const LIMITS: BodyLimits = BodyLimits { max_bytes: FILLED, timeout: Duration::from_secs(30) };
 
-    fn body(bytes: Vec<u8>) -> RequestBody {
-        Full::new(Bytes::from(bytes)).map_err(|never| match never {}).boxed_unsync()
+    fn body(bytes: Vec<u8>) -> UnreadBody {
+        UnreadBody::new(Full::new(Bytes::from(bytes)))
     }
 
     #[tokio::test(start_paused = true)]
     async fn posts_wait_while_too_much_is_unread_and_keep_their_order() {
         let inbox = Arc::new(Inbox::default());
-        inbox.take(body(vec![1; FILLED]), BOUNDS).await.unwrap();
+        inbox.take(body(vec![1; FILLED]), LIMITS).await.unwrap();
         let posting = |byte| {
             let inbox = Arc::clone(&inbox);
-            tokio::spawn(async move { inbox.take(body(vec![byte]), BOUNDS).await })
+            tokio::spawn(async move { inbox.take(body(vec![byte]), LIMITS).await })
         };
 
         let (second, third) = (posting(2), posting(3));
@@ -132,7 +132,7 @@ mod tests {
     async fn a_post_over_the_limit_is_refused_and_nothing_of_it_is_read() {
         let inbox = Inbox::default();
 
-        let refused = inbox.take(body(vec![0; 11]), Bounds { size: 10, ..BOUNDS }).await;
+        let refused = inbox.take(body(vec![0; 11]), BodyLimits { max_bytes: 10, ..LIMITS }).await;
 
         assert!(matches!(refused, Err(PostError::Body(ReadError::TooLarge))));
         assert!(timeout(Duration::from_secs(1), inbox.next()).await.is_err());
@@ -141,16 +141,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_end_of_the_connection_ends_posts_that_wait() {
         let inbox = Arc::new(Inbox::default());
-        inbox.take(body(vec![1; FILLED]), BOUNDS).await.unwrap();
+        inbox.take(body(vec![1; FILLED]), LIMITS).await.unwrap();
         let waiting = tokio::spawn({
             let inbox = Arc::clone(&inbox);
-            async move { inbox.take(body(vec![2]), BOUNDS).await }
+            async move { inbox.take(body(vec![2]), LIMITS).await }
         });
         tokio::task::yield_now().await;
 
         inbox.close();
 
         assert!(matches!(waiting.await.unwrap(), Err(PostError::Closed)));
-        assert!(matches!(inbox.take(body(vec![3]), BOUNDS).await, Err(PostError::Closed)));
+        assert!(matches!(inbox.take(body(vec![3]), LIMITS).await, Err(PostError::Closed)));
     }
 }

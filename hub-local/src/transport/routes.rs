@@ -13,13 +13,15 @@ use super::{
     negotiations::OpenTransport,
     websocket::{self, upgrade},
 };
+use hub_net::body::UnreadBody;
+
 use crate::{
     auth,
-    body::{self, Body, RequestBody},
+    body::{self, Body},
     connection::{life, link::Transport},
-    descriptors::{Crowded, NO_ROOM},
+    descriptors::{LowDescriptors, NO_DESCRIPTORS},
     query::Query,
-    serve::HangUp,
+    serve::SocketControl,
     state::State,
 };
 
@@ -45,15 +47,15 @@ pub(crate) async fn respond(
     state: &Arc<State>,
     route: ClientRoute,
     parts: Parts,
-    body: RequestBody,
+    body: UnreadBody,
 ) -> Response<Body> {
     let headers = parts.headers.clone();
     let mut response = if cors::is_preflight(&parts.method) {
         cors::preflight(&headers)
     } else {
         let answer = match route {
-            _ if parts.extensions.get::<Crowded>().is_some() => {
-                Err(AdmissionError::new(StatusCode::SERVICE_UNAVAILABLE, NO_ROOM))
+            _ if parts.extensions.get::<LowDescriptors>().is_some() => {
+                Err(AdmissionError::new(StatusCode::SERVICE_UNAVAILABLE, NO_DESCRIPTORS))
             }
             ClientRoute::Negotiate => negotiate(state, &parts),
             ClientRoute::Connect => connect(state, parts, body).await,
@@ -84,9 +86,9 @@ fn negotiate(state: &Arc<State>, parts: &Parts) -> Result<Response<Body>, Admiss
 async fn connect(
     state: &Arc<State>,
     mut parts: Parts,
-    body: RequestBody,
+    body: UnreadBody,
 ) -> Result<Response<Body>, AdmissionError> {
-    let hang_up = parts.extensions.get::<HangUp>().cloned();
+    let socket = parts.extensions.get::<SocketControl>().cloned();
     let upgrading = upgrading(&mut parts);
     let is_get = parts.method == Method::GET;
     let is_upgrade = is_get && upgrade::is_asked(&parts.headers);
@@ -101,10 +103,10 @@ async fn connect(
     let principal = admission::authenticate(state, request)?;
     match parts.method {
         Method::POST => http_requests::post(state, request, &principal, &parts.headers, body).await,
-        Method::GET if is_events => http_requests::events(state, request, principal, hang_up),
+        Method::GET if is_events => http_requests::events(state, request, principal, socket),
         Method::GET if is_upgrade => {
             // What waits for a WebSocket is bounded by its outbox.
-            hang_up.iter().for_each(HangUp::unhurried);
+            socket.iter().for_each(SocketControl::suspend_stall_timeout);
             websocket::connect::connect(state, request, principal, &parts.headers, upgrading)
         }
         Method::GET => http_requests::poll(state, request, principal).await,

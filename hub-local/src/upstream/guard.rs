@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use hyper_util::client::legacy::connect::dns::Name;
+use hub_net::client::Name;
 use tower_service::Service;
 
 /// Metadata services outside of the link-local ranges.

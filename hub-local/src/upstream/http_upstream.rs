@@ -3,25 +3,27 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, Request, Response, Uri, header::CONTENT_LENGTH};
-use http_body_util::BodyExt as _;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Request, Response, Uri};
 use hub_core::{
     names,
     upstream::{CATEGORY, EVENT, HUB},
 };
-use hyper::body::Incoming;
+use hub_net::{
+    body::{ReadError, read_response},
+    client::{GaiResolver, HttpClient},
+};
 use parking_lot::RwLock;
 use tokio::time::timeout;
 
 use super::{
     Upstream, UpstreamError,
-    client::UpstreamClient,
+    guard::{self, GuardedResolver, RefusedAddress},
     template::{Event, Template, TemplateError},
 };
 
 const TIME_OUT: Duration = Duration::from_secs(100);
-const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
+const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Delivers events over HTTP, over kept connections: each to the first template whose rules it
 /// fits. Redirects are not followed and nothing is retried, because the call may have run.
@@ -43,7 +45,7 @@ const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
 #[derive(Clone)]
 pub struct HttpUpstream {
     templates: Arc<RwLock<Arc<[Template]>>>,
-    client: Arc<UpstreamClient>,
+    client: Arc<HttpClient<GuardedResolver<GaiResolver>>>,
     time_out: Duration,
 }
 
@@ -60,7 +62,7 @@ impl HttpUpstream {
     pub fn with_templates(templates: impl IntoIterator<Item = Template>) -> Self {
         Self {
             templates: Arc::new(RwLock::new(templates.into_iter().collect())),
-            client: Arc::new(UpstreamClient::new()),
+            client: Arc::new(HttpClient::new(GuardedResolver(GaiResolver::new()))),
             time_out: TIME_OUT,
         }
     }
@@ -101,8 +103,18 @@ impl HttpUpstream {
     }
 
     async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, UpstreamError> {
-        let (parts, body) = self.client.send(request).await?.into_parts();
-        let body = read(&parts.headers, body).await?;
+        // The client resolves names only, so the resolver does not see literal addresses.
+        if request.uri().host().is_none_or(guard::is_refused_literal) {
+            return Err(UpstreamError::Unreachable(Box::new(RefusedAddress)));
+        }
+        let response = self.client.request(request).await;
+        let (parts, body) =
+            response.map_err(|error| UpstreamError::Unreachable(error.into()))?.into_parts();
+        let body = read_response(body, MAX_RESPONSE_BYTES).await.map_err(|error| match error {
+            ReadError::TooLarge => UpstreamError::TooLarge,
+            ReadError::TimedOut => UpstreamError::TimedOut,
+            ReadError::Aborted(error) => UpstreamError::Body(error),
+        })?;
         Ok(Response::from_parts(parts, body))
     }
 }
@@ -134,31 +146,6 @@ impl fmt::Debug for HttpUpstream {
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
     headers.get(name).and_then(|value| str::from_utf8(value.as_bytes()).ok()).unwrap_or_default()
-}
-
-async fn read(headers: &HeaderMap, mut body: Incoming) -> Result<Bytes, UpstreamError> {
-    let declared =
-        headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    if declared.is_some_and(|length: u64| length > ANSWER_LIMIT as u64) {
-        return Err(UpstreamError::TooLarge);
-    }
-    let mut whole = Bytes::new();
-    // What comes in pieces is put together at once: a body may have a piece for every byte.
-    let mut joined = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| UpstreamError::Body(Box::new(error)))?;
-        let Ok(data) = frame.into_data() else { continue };
-        if whole.len() + joined.len() + data.len() > ANSWER_LIMIT {
-            return Err(UpstreamError::TooLarge);
-        }
-        if whole.is_empty() && joined.is_empty() {
-            whole = data;
-            continue;
-        }
-        joined.extend_from_slice(&std::mem::take(&mut whole));
-        joined.extend_from_slice(&data);
-    }
-    Ok(if joined.is_empty() { whole } else { joined.freeze() })
 }
 
 #[cfg(test)]

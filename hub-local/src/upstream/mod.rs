@@ -1,7 +1,6 @@
 //! Where the events of clients go.
 
 pub(crate) mod call;
-mod client;
 pub(crate) mod explain;
 mod guard;
 pub(crate) mod http_upstream;

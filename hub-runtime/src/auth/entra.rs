@@ -11,7 +11,7 @@ use std::{
 use hub_core::{Secret, SendError};
 
 use super::{AccessToken, TokenSource, TokenSourceError};
-use crate::clock::Clock;
+use hub_net::clock::Clock;
 
 /// Whom the token is for: the API of every SignalR service.
 const SCOPE: &str = "https://signalr.azure.com/.default";
@@ -65,7 +65,7 @@ impl EntraTokens {
     fn good_for(&self, margin: Duration) -> Option<Secret> {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let token = held.as_ref()?;
-        let left = token.expires_at.duration_since(self.clock.time()).ok()?;
+        let left = token.expires_at.duration_since(self.clock.system_time()).ok()?;
         (left > margin).then(|| token.token.clone())
     }
 }
@@ -194,7 +194,7 @@ mod tests {
             if self.failing.load(Ordering::SeqCst) {
                 return Err(TokenSourceError::new("no token"));
             }
-            let now = self.clock.unwrap().time();
+            let now = self.clock.unwrap().system_time();
             Ok(AccessToken::new(format!("token-{number}"), now + Duration::from_secs(3600)))
         }
     }

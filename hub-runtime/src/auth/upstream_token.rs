@@ -14,7 +14,9 @@ use hub_core::{
     token::{TokenError, TokenVerifier},
 };
 
-use crate::{clock::Clock, config::upstream::UpstreamTokens, rest::transport::Transport};
+use hub_net::clock::Clock;
+
+use crate::{config::upstream::UpstreamTokens, rest::transport::Transport};
 
 /// How long keys are used before they are fetched again.
 const REFRESH: Duration = Duration::from_secs(24 * 3600);
@@ -67,7 +69,7 @@ impl UpstreamTokenCheck {
     }
 
     async fn claims(&self, token: &str) -> Result<Claims, UpstreamTokenError> {
-        let now = self.clock.now();
+        let now = self.clock.unix_seconds();
         let verifier = match self.younger_than(REFRESH) {
             Some(verifier) => verifier,
             None => self.fetched(REFRESH).await?,

@@ -4,6 +4,7 @@ use std::sync::{Arc, atomic::AtomicBool};
 
 use http::Uri;
 use hub_core::client_access::EMULATOR_KEY;
+use hub_net::clock::Clock;
 use tokio_util::task::TaskTracker;
 
 #[cfg(feature = "local")]
@@ -12,7 +13,6 @@ use super::{BuildError, HubAppBuilder, plan::PlannedService, start_table};
 use crate::{
     HubApp,
     auth::{EntraTokens, SignIn, TokenSource, upstream_token::UpstreamTokenCheck},
-    clock::Clock,
     config::{
         self, Plan, SignalR,
         endpoint::{Credential, EndpointPlan, Identity},

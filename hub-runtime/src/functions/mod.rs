@@ -20,6 +20,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
 use http_body_util::Full;
+use hub_net::body::{BodyLimits, ReadError, UnreadBody};
 use hyper::ext::ReasonPhrase;
 
 use self::trigger::{Trigger, TriggerResult};
@@ -27,9 +28,8 @@ use crate::{
     HubApp,
     bindings::FunctionAnswer,
     config::{self, env},
-    read_body::{ReadBody, ReadError},
     shared::Inner,
-    upstream::{self, InvocationIds},
+    upstream::{self, BODY_TIMEOUT, InvocationIds},
 };
 
 /// Which invocation of a function this is; on every call of the host.
@@ -71,17 +71,16 @@ pub(crate) fn is_invocation(app: &Inner, parts: &Parts) -> bool {
 }
 
 /// Answers a call for a function with a `signalRTrigger`.
-pub(crate) async fn handle(
-    app: Arc<Inner>,
-    parts: Parts,
-    body: Box<dyn ReadBody>,
-) -> Response<Bytes> {
+pub(crate) async fn handle(app: Arc<Inner>, parts: Parts, body: UnreadBody) -> Response<Bytes> {
     let function = parts.uri.path().trim_matches('/').to_owned();
-    let body = match body.read(app.upstream.max_body.saturating_add(ENVELOPE)).await {
+    let max_bytes = app.upstream.max_body.saturating_add(ENVELOPE);
+    let body = match body.read(BodyLimits { max_bytes, timeout: BODY_TIMEOUT }).await {
         Ok(body) => body,
         Err(ReadError::TooLarge) => return failed(StatusCode::PAYLOAD_TOO_LARGE, "too large"),
-        Err(ReadError::TooSlow) => return failed(StatusCode::REQUEST_TIMEOUT, "too slow"),
-        Err(ReadError::Broken) => return failed(StatusCode::BAD_REQUEST, "the call is not whole"),
+        Err(ReadError::TimedOut) => return failed(StatusCode::REQUEST_TIMEOUT, "too slow"),
+        Err(ReadError::Aborted(_)) => {
+            return failed(StatusCode::BAD_REQUEST, "the call is not whole");
+        }
     };
     let Some(trigger) = Trigger::parse(&body) else {
         tracing::warn!(
@@ -99,7 +98,7 @@ pub(crate) async fn handle(
         return failed(StatusCode::UNAUTHORIZED, "the call cannot be verified");
     }
     let (upstream, upstream_body) = trigger.into_upstream();
-    let body = Box::new(Full::new(upstream_body));
+    let body = UnreadBody::new(Full::new(upstream_body));
     // The host does not tell the invocation id, so a copy of such a call runs again.
     let answer = upstream::handle(app, upstream, body, InvocationIds::MadeUp).await;
     match trigger::read(&answer) {

@@ -101,7 +101,7 @@ async fn redirect(
         refuse(StatusCode::SERVICE_UNAVAILABLE, text)
     })?;
     let token = endpoint
-        .client_token(&wire_name, &negotiation, app.clock.now())
+        .client_token(&wire_name, &negotiation, app.clock.unix_seconds())
         .await
         .map_err(|error| refusal(&HubError::internal(error)))?;
     if token.len() > MAX_TOKEN_CHARS {
@@ -124,7 +124,8 @@ fn request(app: &Inner, parts: Parts) -> NegotiateRequest {
     let claimed = parts.headers.keys().any(principal);
     let proxies = options.limit.as_ref().map_or(0, Limiter::proxies);
     let address = client_address::of(&parts, proxies);
-    let mut request = NegotiateRequest::new(parts.headers, query).received_at(app.clock.time());
+    let mut request =
+        NegotiateRequest::new(parts.headers, query).received_at(app.clock.system_time());
     if let Some(address) = address {
         request = request.from_address(address);
     }

@@ -11,6 +11,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, header};
 use hub_core::SendError;
+use hub_net::clock::Clock;
 
 use tracing::Instrument;
 
@@ -24,7 +25,6 @@ use super::{
 
 use crate::{
     auth::SignIn,
-    clock::Clock,
     telemetry::{self, Stopwatch},
 };
 
@@ -86,7 +86,7 @@ impl RestClient {
 
     /// Seconds since 1970.
     pub(super) fn now(&self) -> u64 {
-        self.clock.now()
+        self.clock.unix_seconds()
     }
 
     /// Makes a call, and repeats it as far as that is safe.
@@ -151,7 +151,7 @@ impl RestClient {
             let outcome = tokio::time::timeout(timeout, self.transport.call(request)).await;
             let outcome = outcome.unwrap_or(Err(SendError::TimedOut(timeout)));
             *attempts += 1;
-            let (retries, now) = (self.options.retries, self.clock.now());
+            let (retries, now) = (self.options.retries, self.clock.unix_seconds());
             let wait = retries.wait(*attempts, &outcome, call.idempotency, retry::random, now);
             let Some(wait) = wait else { return outcome };
             tracing::debug!(attempts, ?wait, "a call to the service is tried again");
@@ -162,7 +162,7 @@ impl RestClient {
 
     /// A token of the access key, or whatever the sign-in has now.
     async fn authorization(&self, url: &str) -> Result<HeaderValue, SendError> {
-        let now = self.clock.now();
+        let now = self.clock.unix_seconds();
         match &self.sign_in {
             SignIn::Key(key) => self.tokens.authorization(url, key, now),
             SignIn::Entra(_) => bearer(&self.sign_in.rest_token(url, now).await?),

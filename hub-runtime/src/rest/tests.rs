@@ -12,8 +12,8 @@ use super::{transport::Transport, *};
 use crate::{
     AccessToken, TokenSource, TokenSourceError,
     auth::{EntraTokens, SignIn},
-    clock::Clock,
 };
+use hub_net::clock::Clock;
 
 /// What the service does next.
 #[derive(Clone, Copy, Debug)]

@@ -27,8 +27,8 @@ use hub_core::{
     seal::{self, Identity},
     token,
 };
+use hub_net::body::UnreadBody;
 use serde_json::Value;
-
 use tracing::{Dispatch, instrument::WithSubscriber};
 
 pub use self::{client::TestClient, failure::TestFailure, log::LogLine, recorder::Sent};
@@ -156,7 +156,7 @@ impl<H: Hub> TestHub<H> {
             parts.uri = route.parse::<PathAndQuery>().map_err(TestFailure::new)?.into();
         }
         let app = Arc::clone(&self.app.inner);
-        let answering = service::answer(app, parts, Box::new(Full::new(Bytes::new())));
+        let answering = service::answer(app, parts, UnreadBody::new(Full::new(Bytes::new())));
         let answer = answering.with_subscriber(self.operator.clone()).await;
         if answer.status() != StatusCode::OK {
             return Err(TestFailure::answered(answer.status(), answer.body()));
@@ -226,8 +226,9 @@ impl<H: Hub> TestHub<H> {
     fn identity_in(&self, ticket: &Ticket) -> Result<Identity, TestFailure> {
         let app = &self.app.inner;
         let keys = &app.first_group.keys;
-        let claims = token::verify(&ticket.access_token, keys.access(), app.clock.now(), 0)
-            .map_err(TestFailure::new)?;
+        let claims =
+            token::verify(&ticket.access_token, keys.access(), app.clock.unix_seconds(), 0)
+                .map_err(TestFailure::new)?;
         let sealed = claims.get(seal::CLAIM).and_then(Value::as_str).unwrap_or_default();
         seal::open(sealed, keys.seals()).map_err(TestFailure::new)
     }
@@ -265,7 +266,7 @@ impl<H: Hub> Connecting<'_, H> {
             return Err(TestFailure::new("the app has no endpoint"));
         };
         let access_token = endpoint
-            .client_token(&hub, &self.negotiation, app.clock.now())
+            .client_token(&hub, &self.negotiation, app.clock.unix_seconds())
             .await
             .map_err(TestFailure::new)?;
         let url = client_url(&endpoint.client_base, &hub);

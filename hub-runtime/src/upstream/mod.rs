@@ -8,7 +8,7 @@ mod request;
 pub(crate) mod verified;
 pub(crate) mod warned;
 
-use std::{pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header, request::Parts};
@@ -20,6 +20,7 @@ use hub_core::{
     panics::catching,
     protocol::{Outcome, Protocol},
 };
+use hub_net::body::{BodyLimits, ReadError, UnreadBody};
 use tracing::{Instrument, Span};
 
 pub(crate) use self::replay::InvocationIds;
@@ -33,12 +34,14 @@ use self::{
 };
 use crate::{
     answer::{self, Refusal},
-    read_body::{ReadBody, ReadError},
     run_to_end::RunToEnd,
     service_group::ServiceGroup,
     shared::{Hubs, Inner, Mount, UpstreamOptions},
     telemetry::{self, Stopwatch},
 };
+
+/// The longest time that a request body may take.
+pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Answers one upstream call. The order of the checks is part of the contract: nothing of the body is
 /// read before the signature holds.
@@ -48,7 +51,7 @@ use crate::{
 pub(crate) fn handle(
     app: Arc<Inner>,
     parts: Parts,
-    body: Box<dyn ReadBody>,
+    body: UnreadBody,
     ids: InvocationIds,
 ) -> impl Future<Output = Response<Bytes>> + Send {
     let headers = parts.headers;
@@ -61,7 +64,8 @@ pub(crate) fn handle(
             Ok(call) => call,
             Err(refusal) => return *refusal,
         };
-        let body = body.read(app.upstream.max_body).await;
+        let limits = BodyLimits { max_bytes: app.upstream.max_body, timeout: BODY_TIMEOUT };
+        let body = body.read(limits).await;
         match begin(app, call, body, ids) {
             Ok(Dispatch::Call(call)) => call.await,
             Ok(Dispatch::Duplicate(answer)) => answer.await,
@@ -129,8 +133,10 @@ fn begin(
 ) -> Result<Dispatch, Refusal> {
     let body = body.map_err(|error| match error {
         ReadError::TooLarge => too_large(app.upstream.max_body),
-        ReadError::TooSlow => refuse(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
-        ReadError::Broken => refuse(StatusCode::BAD_REQUEST, "the body ended before it was whole"),
+        ReadError::TimedOut => refuse(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
+        ReadError::Aborted(_) => {
+            refuse(StatusCode::BAD_REQUEST, "the body ended before it was whole")
+        }
     })?;
     let call = prepare(&app, call, &body)?;
     let parts = &call.parts;

@@ -69,7 +69,7 @@ async fn an_app_without_file_descriptors_serves_who_is_there_and_then_everyone_a
     let mut app = site.app(FEW).await;
     let client = site.client().await;
 
-    exhaust(&mut app, site.app, "a connection could not be accepted", &client).await;
+    exhaust(&mut app, site.app, "cannot accept a connection", &client).await;
 
     client.leave().await;
     site.check().await;

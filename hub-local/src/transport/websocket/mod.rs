@@ -20,6 +20,7 @@ use std::{
 };
 
 use bytes::{Buf as _, Bytes, BytesMut};
+use hub_net::stall_timeout::StallTimeout;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -37,7 +38,6 @@ use crate::{
         link::{Incoming, Source},
     },
     delivery::{batch::Batch, frame::Frame, outbox::PushOutcome, sink::Sink},
-    serve::Steady,
 };
 
 /// How much is read at once.
@@ -74,7 +74,7 @@ async fn run(connection: Arc<Connection>, upgraded: Upgraded) {
 /// Below HTTP there mostly is a TCP stream, whose halves need no lock: our own server's, or that of
 /// another server. With it comes what was read of it already.
 fn tcp(upgraded: Upgraded) -> Result<(TcpStream, Bytes), Upgraded> {
-    let upgraded = match upgraded.downcast::<TokioIo<Steady>>() {
+    let upgraded = match upgraded.downcast::<TokioIo<StallTimeout>>() {
         Ok(parts) => return Ok((parts.io.into_inner().into_inner(), parts.read_buf)),
         Err(upgraded) => upgraded,
     };

@@ -1,8 +1,7 @@
-//! A socket whose peer must take what it is sent. HTTP servers wait for ever to write an answer, and
-//! keep it in memory meanwhile.
+//! Closes sockets whose peer does not read. HTTP servers wait without limit until a response is written,
+//! and keep it in memory meanwhile.
 
 use std::{
-    future::Future as _,
     io::{self, IoSlice},
     pin::Pin,
     sync::{
@@ -19,24 +18,26 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-/// Fails to write when nothing could be written for some time.
+/// A socket whose writes fail once nothing could be written for the timeout.
 #[derive(Debug)]
-pub(crate) struct Steady {
+pub struct StallTimeout {
     stream: TcpStream,
-    patience: Duration,
-    /// Set while an answer is written that has bounds of its own.
-    unhurried: Arc<AtomicBool>,
-    /// Since when nothing could be written.
+    timeout: Duration,
+    is_suspended: Arc<AtomicBool>,
+    /// Completes when the current stall has lasted for the timeout.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
-impl Steady {
-    pub(super) fn new(stream: TcpStream, patience: Duration, unhurried: Arc<AtomicBool>) -> Self {
-        Self { stream, patience, unhurried, stalled: None }
+impl StallTimeout {
+    /// Adds the timeout to a socket. It does not apply while `is_suspended` is set.
+    #[must_use]
+    pub fn new(stream: TcpStream, timeout: Duration, is_suspended: Arc<AtomicBool>) -> Self {
+        Self { stream, timeout, is_suspended, stalled: None }
     }
 
-    /// The socket, for what is no HTTP any more.
-    pub(crate) fn into_inner(self) -> TcpStream {
+    /// The socket without the timeout, for a protocol other than HTTP.
+    #[must_use]
+    pub fn into_inner(self) -> TcpStream {
         self.stream
     }
 
@@ -45,17 +46,17 @@ impl Steady {
         context: &mut Context<'_>,
         written: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        if written.is_ready() || self.unhurried.load(Ordering::Relaxed) {
+        if written.is_ready() || self.is_suspended.load(Ordering::Relaxed) {
             self.stalled = None;
             return written;
         }
-        let patience = self.patience;
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(patience)));
+        let timeout = self.timeout;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(timeout)));
         stalled.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
-impl AsyncRead for Steady {
+impl AsyncRead for StallTimeout {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -65,7 +66,7 @@ impl AsyncRead for Steady {
     }
 }
 
-impl AsyncWrite for Steady {
+impl AsyncWrite for StallTimeout {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

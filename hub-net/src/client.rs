@@ -1,0 +1,171 @@
+//! A pooled HTTP/1.1 client. It does not follow redirects.
+
+use std::{fmt, net::SocketAddr, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+pub use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
+use hyper_util::{
+    client::legacy::{
+        Client,
+        connect::{Connect, HttpConnector},
+    },
+    rt::{TokioExecutor, TokioTimer},
+};
+use tower_service::Service;
+
+use crate::BoxError;
+
+/// Shorter than servers and load balancers keep idle connections, so that a pooled connection is rarely
+/// used while its peer closes it.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Resolves host names.
+pub trait Resolver:
+    Service<Name, Response: Iterator<Item = SocketAddr>, Error: Into<BoxError>, Future: Send>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<R> Resolver for R where
+    R: Service<Name, Response: Iterator<Item = SocketAddr>, Error: Into<BoxError>, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
+/// A client with one pool for `http` and, with the feature `tls`, one for `https`. A request is repeated
+/// only when a pooled connection was closed before the first byte was written.
+pub struct HttpClient<R> {
+    plain: Client<HttpConnector<R>, Full<Bytes>>,
+    #[cfg(feature = "tls")]
+    tls: tls::LazyClient<R>,
+}
+
+/// Why a request got no response.
+#[derive(Debug)]
+pub enum RequestError {
+    /// There was no connection, so no byte of the request was written.
+    Unreachable(BoxError),
+    /// The connection failed. The server may have handled the request.
+    Interrupted(BoxError),
+}
+
+impl<R: Resolver> HttpClient<R> {
+    /// A client without connections.
+    pub fn new(resolver: R) -> Self {
+        Self {
+            plain: pooled(connector(resolver.clone())),
+            #[cfg(feature = "tls")]
+            tls: tls::LazyClient::new(resolver),
+        }
+    }
+
+    /// Reads the certificates of the system, which otherwise happens at the first request over TLS.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    #[cfg(feature = "tls")]
+    pub fn prepare_tls(&self) -> Result<(), BoxError> {
+        self.tls.get().map(drop)
+    }
+
+    /// Sends a request and waits for the head of the response.
+    ///
+    /// # Errors
+    /// When no response arrived.
+    pub async fn request(
+        &self,
+        request: Request<Bytes>,
+    ) -> Result<Response<Incoming>, RequestError> {
+        let request = request.map(Full::new);
+        #[cfg(feature = "tls")]
+        if request.uri().scheme_str() == Some("https") {
+            let client = self.tls.get().map_err(RequestError::Unreachable)?;
+            return client.request(request).await.map_err(RequestError::from);
+        }
+        self.plain.request(request).await.map_err(RequestError::from)
+    }
+}
+
+impl<R> fmt::Debug for HttpClient<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HttpClient")
+    }
+}
+
+impl From<hyper_util::client::legacy::Error> for RequestError {
+    fn from(error: hyper_util::client::legacy::Error) -> Self {
+        match error.is_connect() {
+            true => Self::Unreachable(error.into()),
+            false => Self::Interrupted(error.into()),
+        }
+    }
+}
+
+impl From<RequestError> for BoxError {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::Unreachable(error) | RequestError::Interrupted(error) => error,
+        }
+    }
+}
+
+fn connector<R>(resolver: R) -> HttpConnector<R> {
+    let mut connector = HttpConnector::new_with_resolver(resolver);
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    connector
+}
+
+fn pooled<C: Connect + Clone>(connector: C) -> Client<C, Full<Bytes>> {
+    Client::builder(TokioExecutor::new())
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .pool_timer(TokioTimer::new())
+        .build(connector)
+}
+
+#[cfg(feature = "tls")]
+mod tls {
+    use std::sync::OnceLock;
+
+    use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+
+    use super::{BoxError, Bytes, Client, Full, HttpConnector, Resolver, connector, pooled};
+
+    type TlsClient<R> = Client<HttpsConnector<HttpConnector<R>>, Full<Bytes>>;
+
+    /// Made when it is first needed: a container without certificates can still call `http` URLs.
+    pub(super) struct LazyClient<R> {
+        resolver: R,
+        client: OnceLock<TlsClient<R>>,
+    }
+
+    impl<R: Resolver> LazyClient<R> {
+        pub(super) fn new(resolver: R) -> Self {
+            Self { resolver, client: OnceLock::new() }
+        }
+
+        pub(super) fn get(&self) -> Result<&TlsClient<R>, BoxError> {
+            if let Some(client) = self.client.get() {
+                return Ok(client);
+            }
+            let mut tcp = connector(self.resolver.clone());
+            tcp.enforce_http(false);
+            let tls = HttpsConnectorBuilder::new()
+                .with_provider_and_platform_verifier(rustls::crypto::aws_lc_rs::default_provider())?
+                .https_only()
+                .enable_http1()
+                .wrap_connector(tcp);
+            Ok(self.client.get_or_init(|| pooled(tls)))
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Network code shared by `hub-runtime` and `hub-local`. Internal: the API changes without notice.
+//!
+//! | Module | Feature | Content |
+//! |---|---|---|
+//! | [`body`] | | Reads bodies up to a size limit and a timeout |
+//! | [`clock`] | | Wall time that follows tokio's paused clock |
+//! | [`client`] | `client`, `tls` | A pooled HTTP/1.1 client |
+//! | [`connection`] | `server` | Serves HTTP/1.1 on one connection |
+//! | [`idle_sockets`] | `server` | Limits sockets that have not sent a request |
+//! | [`listen`] | `server` | Binds listeners, backs off after failed accepts |
+//! | [`stall_timeout`] | `server` | Closes sockets whose peer does not read |
+
+pub mod body;
+#[cfg(feature = "client")]
+pub mod client;
+pub mod clock;
+#[cfg(feature = "server")]
+pub mod connection;
+#[cfg(feature = "server")]
+pub mod idle_sockets;
+#[cfg(feature = "server")]
+pub mod listen;
+#[cfg(feature = "server")]
+pub mod stall_timeout;
+
+/// Any error that another task may handle.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
