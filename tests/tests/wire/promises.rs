@@ -12,15 +12,17 @@ use std::{
 const DOCUMENTS: [&str; 3] = ["docs/delivery.md", "docs/reliability.md", "docs/threats.md"];
 
 /// Where the modules of each test program, or of each crate's own tests, lie.
-const ROOTS: [(&str, &str); 9] = [
+const ROOTS: [(&str, &str); 11] = [
     ("local", "tests/tests/local"),
     ("wire", "tests/tests/wire"),
     ("macros", "tests/tests/macros"),
     ("faults", "tests/tests/faults"),
     ("command", "hub-local/tests/command"),
     ("hub_core", "hub-core/src"),
+    ("hub_load", "hub-load/src"),
     ("hub_local", "hub-local/src"),
     ("hub_macros", "hub-macros/src"),
+    ("hub_net", "hub-net/src"),
     ("hub_runtime", "hub-runtime/src"),
 ];
 
