@@ -118,6 +118,7 @@ impl Window {
             let sent = slot(&self.sent_at, number).map_or(now, |it| it.load(Ordering::Relaxed));
             latency(Duration::from_nanos(now.saturating_sub(sent)));
         }
+        // Enter the new slot before leaving the old one: in between, `advance` must not miss the client.
         if let Some(slot) = slot(&self.at_position, to) {
             slot.fetch_add(1, Ordering::SeqCst);
         }
