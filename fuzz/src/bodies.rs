@@ -22,15 +22,15 @@ const MOMENT: Duration = Duration::from_millis(1);
 /// The user of every client.
 const USER: &str = "ada";
 
-/// What a client heard, and what the app was told of it.
+/// What a client received, and the upstream calls about it.
 #[derive(Debug)]
 struct Life {
     heard: Vec<Message>,
     told: Vec<(String, Bytes)>,
 }
 
-/// The first line says how: `e` for events, else polls; `m` for MessagePack over polls; and behind a
-/// blank what the app answers. The next byte is how many of those after it say how posts are cut.
+/// The first line selects the mode: `e` for events, else polls; `m` for MessagePack over polls; after a space
+/// the app's response. The next byte is the number of following bytes that define how posts are split.
 pub fn run(data: &[u8]) {
     let (how, rest) = first_line(data);
     let (how, answer) = match how.iter().position(|byte| *byte == b' ') {
@@ -116,7 +116,7 @@ async fn in_posts(
     end(service, &app, heard).await
 }
 
-/// Waits for the app to hear of the end.
+/// Waits for the `disconnected` call.
 async fn end(service: LocalService, app: &App, heard: Vec<Message>) -> Life {
     settle().await;
     service.shutdown().await;
@@ -195,7 +195,7 @@ impl Client {
     }
 }
 
-/// What the lines of an event say; the comment at the beginning says nothing.
+/// The data of event lines; the comment at the start has none.
 fn payload(event: &[u8]) -> Vec<u8> {
     let text = std::str::from_utf8(event).expect("events are text");
     let lines = text.split("\r\n").filter_map(|line| line.strip_prefix("data: "));

@@ -52,7 +52,7 @@ fn written(claims: &Map<String, Value>) {
     }
     for (name, value) in read.iter() {
         let is_meant = |(held, text): &(&str, String)| held.trim() == name && text.trim() == value;
-        // A type with `: ` in it cannot be told from a type and a value.
+        // A type that contains `: ` cannot be distinguished from a type and a value.
         let is_part = |(held, text): &(&str, String)| {
             let entry = format!("{held}: {text}");
             entry.contains(name) && entry.contains(value) && entry.matches(": ").count() > 1

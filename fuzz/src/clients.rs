@@ -1,4 +1,4 @@
-//! A local service with an app that takes everything, and clients that check what they hear.
+//! A local service with an app that accepts everything, and clients that check what they receive.
 
 use std::sync::{Arc, Mutex};
 
@@ -21,7 +21,7 @@ pub(crate) const HUB: &str = "chat";
 /// Small, so that inputs reach it.
 pub(crate) const MAX_MESSAGE: usize = 1024;
 
-/// What an app was told.
+/// An upstream call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Told {
     pub(crate) connection_id: String,
@@ -42,7 +42,7 @@ impl App {
     }
 
     pub(crate) fn told(&self) -> Vec<Told> {
-        self.told.lock().expect("nobody panics here").clone()
+        self.told.lock().expect("no panic while locked").clone()
     }
 }
 
@@ -52,7 +52,7 @@ impl Upstream for App {
         let (parts, body) = request.into_parts();
         let header = |name| String::from_utf8_lossy(parts.headers[name].as_bytes()).into_owned();
         let (connection_id, event) = (header("x-asrs-connection-id"), header("x-asrs-event"));
-        self.told.lock().expect("nobody panics here").push(Told { connection_id, event, body });
+        self.told.lock().expect("no panic while locked").push(Told { connection_id, event, body });
         Ok(Response::new(self.answer.clone()))
     }
 }
@@ -84,7 +84,7 @@ pub(crate) struct Heard(Arc<Mutex<Vec<Message>>>);
 
 impl Heard {
     pub(crate) fn all(&self) -> Vec<Message> {
-        self.0.lock().expect("nobody panics here").clone()
+        self.0.lock().expect("no panic while locked").clone()
     }
 }
 
@@ -121,7 +121,7 @@ async fn listen(
                 // An error means that the service has closed the connection.
                 let _ = sender.send(protocol.encode_result(id, &result)).await;
             }
-            heard.0.lock().expect("nobody panics here").push(message);
+            heard.0.lock().expect("no panic while locked").push(message);
         }
     }
 }

@@ -14,10 +14,10 @@ struct Empty;
 #[serverless_hub(name = "chat")]
 impl Empty {}
 
-/// Reads the input, and the input with a secret in it where the first byte says.
+/// Reads the input, and the input with a secret at the position that the first byte selects.
 pub fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    // Whoever fuzzes long enough copies it from here.
+    // The fuzzer may copy the secret from the binary.
     if holds(data, SECRET) {
         return;
     }

@@ -17,7 +17,7 @@ use crate::{
 /// The newest version that the service speaks.
 const NEWEST: i64 = 2;
 
-/// Reads the input as either record, then says it to a service in pieces, as the first byte says.
+/// Reads the input as either record, then sends it to a service in pieces that the first byte defines.
 pub fn run(data: &[u8]) {
     let asked = handshake::parse_request(data).ok();
     if let Some(HandshakeRequest { protocol, version }) = &asked {
@@ -63,7 +63,7 @@ async fn with_service(said: &[u8], piece: u8) {
     service.shutdown().await;
 }
 
-/// Whether a service accepts what begins like this; `None` when it must hear more.
+/// Whether a service accepts this beginning; `None` when it needs more bytes.
 fn expected(said: &[u8]) -> Option<bool> {
     let mut frames = Frames::new(MAX_MESSAGE);
     frames.push(said);

@@ -8,8 +8,8 @@ use crate::{pieces::cut, values};
 /// Bigger messages are refused, so that the limit is in reach of small inputs.
 const LIMIT: usize = 2048;
 
-/// Cuts a stream into messages, reads each, and writes it again. The first byte is how many of those
-/// after it say how the stream comes in pieces.
+/// Splits a stream into messages, reads each, and writes it again. The first byte is the number of following
+/// bytes that define the pieces of the stream.
 pub(crate) fn run(protocol: Protocol, data: &[u8]) {
     let Some((count, rest)) = data.split_first() else { return };
     let Some((pattern, stream)) = rest.split_at_checked(usize::from(*count % 4)) else { return };
@@ -99,7 +99,7 @@ fn translated(from: Protocol, to: Protocol, mut message: Message) {
         let Ok(converted) = converted else { return };
         *value = converted;
     }
-    // MessagePack alone knows no empty names.
+    // Only MessagePack has no empty names.
     if named {
         let body = to.encode_body(&message);
         assert_eq!(to.parse(&body).unwrap().unwrap(), message, "read in the other protocol");

@@ -46,8 +46,9 @@ pub(crate) fn holds(bytes: &[u8], text: &str) -> bool {
     !text.is_empty() && bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
-/// The text with one place changed, if that is a change: the first byte says where; one that follows is
-/// the new one there, or above 127 how many are cut, and two are one more.
+/// The text with one change; `None` if the result is the same text. The first byte selects the position. If one
+/// byte follows, it replaces the byte there, or above 127 is the number of bytes to remove (plus 127). If two
+/// follow, the first is inserted.
 pub(crate) fn changed(text: &str, change: &[u8]) -> Option<String> {
     let [place, how @ ..] = change else { return None };
     let at = usize::from(*place) * text.len() / 256;

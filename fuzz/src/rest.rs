@@ -26,7 +26,7 @@ type Minted = Vec<(String, String)>;
 
 /// Makes the requests of an input, one after another. The first line is what clients answer.
 pub fn run(data: &[u8]) {
-    // Whoever fuzzes long enough copies it from here, and may be told so.
+    // The fuzzer may copy the key from the binary, and then the checks below do not hold.
     if holds(data, KEY) {
         return;
     }
@@ -52,7 +52,7 @@ async fn with_service(result: &[u8], data: &[u8]) {
         if !holds(text, "octet-stream") {
             hear_the_same(&heard, before);
         }
-        // The same with the token of somebody else.
+        // The same with a foreign token.
         let forged = written::request(text, &mut |request, name| match name {
             "token" => make(request, "foreign", &ids, &mut minted),
             name => make(request, name, &ids, &mut minted),

@@ -63,12 +63,15 @@ fn found(identity: &Identity, sealed: &str, [before, behind]: [&[u8]; 2], keys: 
     let other_hub = format!("{}x", identity.hub);
     assert!(!matches!(find(&other_hub, user), Ok(Some(_))), "the seal of another hub");
     let other_user = identity.user_id.as_deref().map_or("x".to_owned(), |user| format!("x{user}"));
-    // Of a user who is not ASCII the header says only that there is one.
+    // For a user that is not ASCII the header only shows that there is one.
     if identity.user_id.as_deref().is_none_or(str::is_ascii) {
         let found = find(&identity.hub, Some(other_user.as_bytes()));
         assert!(!matches!(found, Ok(Some(_))), "the seal of another user");
     }
     if user.is_some() {
-        assert!(!matches!(find(&identity.hub, None), Ok(Some(_))), "a user's seal for nobody");
+        assert!(
+            !matches!(find(&identity.hub, None), Ok(Some(_))),
+            "a user's seal for an anonymous client"
+        );
     }
 }

@@ -7,7 +7,7 @@ use crate::pieces::{first_line, holds};
 
 /// What must not be seen again; it stands for `{secret}`.
 const SECRET: &str = "c4n-n0t-b3-guessed-nor-0verl00ked";
-/// How the names of settings end whose values are secret.
+/// Suffixes of the names of settings with secret values.
 const SECRETS: [&str; 5] =
     ["hub_local_key", "hub_upstream_code", ":claimskey", ":previousaccesskey", ":clientsecret"];
 
@@ -16,9 +16,9 @@ struct Empty;
 #[serverless_hub(name = "chat", connection = "Chat")]
 impl Empty {}
 
-/// The first line says what the rest is: `emulator`, `file`, or variables as `NAME=value` lines.
+/// The first line is the form of the rest: `emulator`, `file`, or anything else for `NAME=value` lines.
 pub fn run(data: &[u8]) {
-    // Whoever fuzzes long enough copies it from here.
+    // The fuzzer may copy the secret from the binary.
     if holds(data, SECRET) {
         return;
     }

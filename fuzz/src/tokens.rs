@@ -62,7 +62,7 @@ fn signed(header: &[u8], claims: &[u8], with: &str) -> String {
 
 /// Whether a token of ours with these parts must be accepted.
 fn is_good(header: &[u8], claims: &[u8]) -> bool {
-    // The header has members of fixed types, which the library knows best.
+    // The header has members of fixed types, so the library decides.
     let text = format!("{}.e30.", URL_SAFE_NO_PAD.encode(header));
     let probe = signed(header, format!("{{\"exp\":{}}}", NOW + MINUTE).as_bytes(), KEY);
     let readable = token::verify(&probe, &[key()], NOW, LEEWAY).is_ok();
@@ -115,6 +115,6 @@ async fn as_client(claims: &[u8]) {
             && audience.contains("/client")
             && audience.contains("hub=")
     };
-    assert!(!let_in || token::audience_matches(&claims, names_it), "for somebody else");
+    assert!(!let_in || token::audience_matches(&claims, names_it), "for another audience");
     service.shutdown().await;
 }

@@ -107,9 +107,9 @@ impl Fuzzed {
     }
 }
 
-/// Answers the requests of an input, one after another. The first line says how the app is set up.
+/// Answers the requests of an input, one after another. The first line configures the app.
 pub fn run(data: &[u8]) {
-    // Whoever fuzzes long enough copies it from here, and may be told so.
+    // The fuzzer may copy the key from the binary, and then the checks below do not hold.
     if holds(data, KEY) {
         return;
     }
@@ -136,7 +136,7 @@ async fn with_app(setup: &[u8], data: &[u8]) {
         let made = written::request(text, &mut |request, name| make(request, name, &mut seals));
         let Some(request) = made else { continue };
         check(&app, request, &seals, trusting).await;
-        // The same with the signature of somebody else: whatever ran before, this does not.
+        // The same with a foreign signature: no method runs.
         let forged = written::request(text, &mut |request, name| match name {
             "sig" => make(request, "foreign", &mut seals),
             name => make(request, name, &mut seals),
@@ -147,8 +147,8 @@ async fn with_app(setup: &[u8], data: &[u8]) {
     }
 }
 
-/// `{sig}`: the signature of the connection; `{foreign}`: with a key that is not known.
-/// `{seal:hub:user}`: a seal of ours; without a user it is for somebody anonymous.
+/// `{sig}`: the signature of the connection; `{foreign}`: one with a foreign key.
+/// `{seal:hub:user}`: a valid seal; without a user it is for an anonymous client.
 fn make(
     request: &Request<Full<Bytes>>,
     name: &str,
@@ -197,7 +197,7 @@ async fn check(
     assert!(ran.len() <= 1, "one call runs one method");
     for ran in &ran {
         assert_eq!(method, Method::POST);
-        assert!(is_signed(&headers, &ran.connection_id), "a call ran that nobody signed");
+        assert!(is_signed(&headers, &ran.connection_id), "a call without a signature ran");
         is_who_it_says(&headers, ran, seals, trusting);
     }
     if parts.status == StatusCode::OK && parts.headers.contains_key("content-type") {
@@ -261,7 +261,7 @@ fn completion(headers: &HeaderMap, body: &[u8]) -> Option<Value> {
 /// The method gave back its only argument.
 fn is_echo_of(result: &Value, said: &[u8]) {
     let said = said.strip_suffix(b"\x1e").unwrap_or(said);
-    // A number that is too big may stand where nobody reads it.
+    // A number that is too big may be in a place that is never read.
     let Ok(said) = serde_json::from_slice::<Map<String, Value>>(said) else { return };
     let mut arguments = said.iter().filter(|(name, _)| name.eq_ignore_ascii_case("arguments"));
     // Of several spellings the last counts, and here their order is lost.

@@ -8,8 +8,8 @@ use crate::pieces::cut;
 
 const MASK: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
 
-/// The first byte is how many of those after it say how the rest comes in pieces. The rest are frames,
-/// as they are and as payloads of frames that are right.
+/// The first byte is the number of following bytes that define the pieces of the rest. The rest are frames,
+/// read as they are and as payloads of valid frames.
 pub fn run(data: &[u8]) {
     let Some((count, rest)) = data.split_first() else { return };
     let Some((pattern, bytes)) = rest.split_at_checked(usize::from(*count % 4)) else { return };

@@ -1,4 +1,4 @@
-//! One runtime for all inputs, whose time stands still while anybody works.
+//! One runtime for all inputs. Its clock is paused.
 
 use std::{cell::LazyCell, time::Duration};
 
@@ -7,7 +7,7 @@ use tokio::runtime::{Builder, Runtime};
 
 /// The key of the services here. A made-up one: nothing else has it.
 pub(crate) const KEY: &str = "a-made-up-key-of-the-fuzz-targets-0123456789";
-/// A key that no service here knows.
+/// A key that no service here accepts.
 pub(crate) const FOREIGN_KEY: &str = "another-made-up-key-that-nobody-believes-012";
 /// Later than any clock here comes: the paused one runs ahead, by minutes an input.
 pub(crate) const NEVER: u64 = 100_000_000_000;

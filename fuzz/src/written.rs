@@ -7,7 +7,7 @@
 //! body
 //! ```
 //!
-//! What stands in braces, `{token}` say, is made by the target, because no input could guess it.
+//! Placeholders in braces, such as `{token}`, are replaced by the target, because no input could guess their values.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Uri};

@@ -7,8 +7,8 @@ use tokio::sync::Semaphore;
 
 use crate::history::{Event, Fate};
 
-/// The local service keeps messages for everyone in pieces, and lets a piece go that nobody reads any
-/// more: this much is a piece of its own.
+/// The local service stores broadcasts in segments and drops a segment when its last reader is done. This
+/// many bytes fill a segment.
 const PIECE: usize = 64 * 1024;
 
 /// Where a [`Ledger`] writes.
@@ -57,7 +57,7 @@ impl Ledger {
         Ok(number)
     }
 
-    /// The same, not before somebody calls `wake`.
+    /// The same, but waits for a call of `wake`.
     async fn dawdle(&self, ctx: &Context<Self>, number: u64) -> HubResult<u64> {
         self.ran(ctx, number);
         if let Ok(wake) = self.wakes.acquire().await {
@@ -75,7 +75,7 @@ impl Ledger {
     /// Does nothing and writes nothing down.
     async fn idle(&self) {}
 
-    /// Sends everyone so much that the local service keeps nothing of what it sent before.
+    /// Broadcasts so much that the local service drops all earlier broadcasts.
     async fn flush(&self, ctx: &Context<Self>, number: u64) -> HubResult {
         self.ran(ctx, number);
         Ok(ctx.clients().all().send("padding", ("x".repeat(PIECE),)).await?)

@@ -18,8 +18,8 @@ use std::{
 };
 
 const RUNS: usize = 21;
-/// A service that nobody reaches: no call here goes there. The key is the well-known one, which the
-/// signature below is made with.
+/// An unreachable service: no call here goes to it. The key is the well-known one, with which the signature
+/// below was made.
 const CONNECTION: &str = "Endpoint=http://localhost;Port=1;AccessKey=ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH;Version=1.0;";
 const SIGNATURE: &str = "sha256=B78B1B6698EF4C26ADACC16537E1940BF816254465275D2DC5CD8BAFEA0506E1";
 const BODY: &str = r#"{"type":1,"invocationId":"1","target":"clear","arguments":["one"]}"#;

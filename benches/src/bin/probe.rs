@@ -60,7 +60,7 @@ fn start(times: usize, command: &[&str]) -> Result<(), Failed> {
     let (program, more) = command.split_first().ok_or("there is no command")?;
     let (mut times_taken, mut sizes) = (Vec::new(), Vec::new());
     for _ in 0..times {
-        // Nobody else listens there: the port was free a moment ago.
+        // No other process listens there: the port was free a moment ago.
         let port = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let token = client_token(KEY, &format!("http://localhost:{port}/client/?hub=bench"))?;
         let mut command = Command::new(program);
@@ -90,7 +90,7 @@ fn start(times: usize, command: &[&str]) -> Result<(), Failed> {
     Ok(())
 }
 
-/// `false` while nobody listens.
+/// `false` while nothing listens.
 fn negotiates(port: u16, token: &str) -> Result<bool, Failed> {
     let mut stream = match TcpStream::connect(("127.0.0.1", port)) {
         Ok(stream) => stream,

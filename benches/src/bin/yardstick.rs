@@ -82,7 +82,7 @@ async fn main() -> io::Result<()> {
 async fn connection(mut stream: TcpStream, server: Arc<Server>) {
     let Ok(rest) = http(&mut stream).await else { return };
     let client = Arc::new(Client::default());
-    // The error says that the client has left, which is no news here.
+    // An error means that the client has left.
     let _ = web_socket(&mut stream, &server, &client, rest).await;
     server.change(|clients| clients.retain(|other| !Arc::ptr_eq(other, &client)));
 }

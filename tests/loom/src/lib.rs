@@ -1,14 +1,14 @@
 //! Outboxes, logs and alarms of `hub-local` under [loom], which tries every order of their threads
 //! and every value that a read may see.
 //!
-//! The files are those of `hub-local`. What they take from elsewhere is here: locks and atomics
-//! that loom knows, and of tokio as much as they use. `tests/orders.rs` runs the scenarios.
+//! The files are those of `hub-local`. This crate replaces what they import: locks and atomics by loom's,
+//! and the used parts of tokio. `tests/orders.rs` runs the scenarios.
 //!
-//! Two things loom cannot do by itself. It has no `OnceLock`: `sync::OnceLock` has its value behind
-//! a flag that is set with release and read with acquire, as the real one. It takes `SeqCst` for
-//! less than it is: `sync::atomic` has fences there, which loom does understand.
+//! Loom lacks two things. It has no `OnceLock`: `sync::OnceLock` guards its value with a flag that is set
+//! with release and read with acquire, as in std. It treats `SeqCst` as weaker than it is: `sync::atomic`
+//! adds fences, which loom supports.
 //!
-//! # What was weakened to see it fail
+//! # Weakened orderings, and whether loom found them
 //!
 //! | In | What | Found |
 //! |---|---|---|
@@ -17,7 +17,7 @@
 //! | `AtomicPosition` | stores only release, loads only acquire, `fetch_min` only both | yes, each |
 //! | `AtomicPosition` | the load that spares `fetch_min` relaxed | no: the load of `reserved` after it orders as much |
 //! | `Log` | `full_at` looked at before `reserved` moves; raised after room was made | yes |
-//! | `Outbox` | asks how far the log reaches before it says how far it may | yes |
+//! | `Outbox` | reads how far the log reaches before it publishes how far it may | yes |
 //! | `Log` | a sleeper that does not look again; `round` that never moves | yes, as a thread that sleeps for ever |
 //! | `Log` | `round` relaxed | no: it is compared after a wake, and wakes order |
 //! | `Reader` | `filled` read before `next` | yes |
@@ -34,7 +34,7 @@
 // The unit tests of those files run where they are.
 #![cfg(not(test))]
 
-// The files say `tokio` and mean what is here.
+// The files import `tokio`, which resolves to the modules below.
 extern crate self as tokio;
 extern crate self as tokio_util;
 

@@ -1,4 +1,4 @@
-//! What threads share, in the forms that loom knows.
+//! Synchronization primitives on top of loom's.
 
 use std::{
     pin::Pin,
@@ -134,7 +134,7 @@ pub(crate) mod atomic {
     }
 }
 
-/// As much of tokio's as is used: it wakes whoever waits, and whoever began to before.
+/// The used part of tokio's `Notify`: it wakes the waiting tasks, and those that have started to wait.
 #[derive(Debug, Default)]
 pub(crate) struct Notify(Mutex<Waiters>);
 

@@ -1,5 +1,5 @@
-//! A thread that waits for a future sleeps until its waker is used; if that never happens, loom says
-//! that all threads sleep.
+//! A thread that waits for a future sleeps until its waker is used. If that never happens, loom reports
+//! a deadlock.
 
 use std::{
     pin::pin,

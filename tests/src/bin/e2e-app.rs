@@ -76,7 +76,7 @@ impl Loop {
         Ok(())
     }
 
-    /// Those in the group `observers` learn who has left.
+    /// Tells the group `observers` which user has left.
     async fn on_disconnected(&self, ctx: &Context<Self>) -> HubResult {
         Ok(ctx.clients().group("observers").left(ctx.connection_id()).await?)
     }
@@ -131,7 +131,7 @@ impl Loop {
         Ok(ctx.clients().caller().number(number).await?)
     }
 
-    /// Says that it has begun, and takes its time.
+    /// Reports its start, then waits.
     async fn dawdle(&self, ctx: &Context<Self>, milliseconds: u64) -> HubResult {
         ctx.clients().caller().number(0).await?;
         tokio::time::sleep(Duration::from_millis(milliseconds)).await;

@@ -16,7 +16,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let hub = Ledger::new(|event| {
         let line = serde_json::to_string(&Entry::now(event)).unwrap_or_default();
         let mut out = io::stdout().lock();
-        // Whoever reads may have gone; then nobody checks.
+        // An error means that the reader, the test, has ended.
         let _ = writeln!(out, "{line}").and_then(|()| out.flush());
     });
     let app = HubApp::builder().signalr(SignalR::from_env()?).hub(hub).build()?;

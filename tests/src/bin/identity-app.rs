@@ -1,5 +1,5 @@
-//! An app for the tests of signing in with Microsoft Entra: it runs as its environment says, in a process of
-//! its own, since the libraries behind it read that environment.
+//! An app for the tests of Microsoft Entra sign-in. Its environment is its configuration. It is a process of
+//! its own because its libraries read the environment.
 
 use hub_runtime::prelude::*;
 use tracing_subscriber::EnvFilter;

@@ -1,10 +1,10 @@
-//! What was promised, as rules over a history.
+//! The delivery guarantees, as rules over a history.
 //!
 //! | | |
 //! |---|---|
 //! | a message | reaches each client once at most, and in its sender's order |
 //! | one that was accepted | reaches each client that was there before it was sent and has stayed |
-//! | one that was refused | reaches nobody |
+//! | one that was refused | reaches no client |
 //! | a call | runs once at most, in the caller's order, between `connected` and `disconnected` |
 //! | an invocation | is answered once, or its client has left; an answer without an error means that it ran |
 
@@ -29,7 +29,7 @@ pub fn check(events: &[Event]) -> Vec<String> {
 #[derive(Default)]
 struct Message<'a> {
     fate: Option<Fate>,
-    /// Who was there when it was sent.
+    /// The clients that were connected when it was sent.
     there: BTreeSet<&'a str>,
     receivers: BTreeSet<&'a str>,
 }
@@ -60,7 +60,7 @@ fn messages(events: &[Event], faults: &mut Vec<String>) {
             }
             Event::Received { client, sender, number } => {
                 let Some(message) = messages.get_mut(&(sender.as_str(), *number)) else {
-                    faults.push(format!("{client} got {number} of {sender}, which nobody sent"));
+                    faults.push(format!("{client} got {number} of {sender}, which was never sent"));
                     continue;
                 };
                 if !message.receivers.insert(client) {
@@ -288,7 +288,7 @@ mod tests {
         let events = [sending(1), received("a", 1), sent(1, Fate::NotSent)];
 
         assert_eq!(fault(&events), "a got 1 of app, which was not sent");
-        assert_eq!(fault(&[received("a", 1)]), "a got 1 of app, which nobody sent");
+        assert_eq!(fault(&[received("a", 1)]), "a got 1 of app, which was never sent");
         assert_eq!(fault(&[sending(1), sending(1)]), "app sends 1 again");
     }
 

@@ -1,7 +1,7 @@
-//! What happened, written down by everyone who took part, and what must be true of it.
+//! A history of events from clients and apps, and the rules that it must satisfy.
 //!
 //! Clients and apps write [`Event`]s, each with its time, so that those of several processes can be
-//! put in order. [`check`] then looks for what was promised and not kept.
+//! put in order. [`check`] then lists the violated guarantees.
 
 mod check;
 
@@ -54,12 +54,12 @@ pub enum Event {
         /// Its number.
         number: u64,
     },
-    /// The app was told of a client.
+    /// The app got `connected`.
     Connected {
         /// The client.
         client: String,
     },
-    /// The app was told of a client's end.
+    /// The app got `disconnected`.
     Disconnected {
         /// The client.
         client: String,
@@ -78,7 +78,7 @@ pub enum Event {
         /// Its number.
         number: u64,
     },
-    /// The app knows what became of its message.
+    /// The send of the app has returned.
     Sent {
         /// The client in whose call it was sent.
         sender: String,
@@ -89,11 +89,11 @@ pub enum Event {
     },
 }
 
-/// What a sender knows of its message.
+/// The result of a send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Fate {
-    /// The service said that it has it.
+    /// The service accepted it.
     Accepted,
     /// An error, after which it may have been sent all the same.
     Unknown,

@@ -1,26 +1,27 @@
-//! Apps that hang, are slow, fail or answer nonsense: what the caller reads, and that nobody else
-//! notices.
+//! Apps that hang, are slow, fail or answer nonsense: what the caller reads, and that no other
+//! client is affected.
 
 use std::time::Duration;
 
 use hub_core::protocol::Outcome;
+use test_support::{until, within};
 use tests::history::Event;
 
 use crate::{
-    client::{Client, patiently, until},
     level::Scenario,
+    proxied_world::{CALL_TIME, ProxiedWorld, pass},
     proxy::{
         Direction::{Down, Up},
         Fault,
     },
+    recording_client::RecordingClient,
     upstream,
-    world::{CALL_TIME, World, pass},
 };
 
 const NO_ANSWER: &str = "Invocation failed, status code 500";
 
 /// A call that reads this instead of what the app would answer, and then one that is well.
-async fn answered_with(world: &World, answer: &'static str) -> Result<(), String> {
+async fn answered_with(world: &ProxiedWorld, answer: &'static str) -> Result<(), String> {
     let client = world.client().await;
     let struck = world.upstream.struck();
     until("connected is told", || world.knows(&client.id)).await;
@@ -78,7 +79,7 @@ fn an_app_that_answers_500_or_nonsense_gives_its_caller_an_error_and_the_next_ca
     });
 }
 
-/// As in the cloud: whoever signs the calls may say anything to its callers.
+/// As in the cloud: an app that verifies signatures is trusted with what its callers read.
 #[test]
 fn a_200_that_is_no_completion_is_the_callers_as_it_is_and_the_connection_lives() {
     let cases = [
@@ -123,7 +124,7 @@ fn messagepack_for_a_client_that_speaks_json_ends_that_client_alone() {
 /// Where a call or its answer gets stuck: before the first byte, in the head, in the body, before the
 /// answer, and inside it.
 #[test]
-fn an_app_that_hangs_is_a_500_when_its_time_is_over_and_holds_nobody_else_up() {
+fn an_app_that_hangs_is_a_500_after_the_timeout_and_delays_no_other_call() {
     Scenario::rounds(5).warm(2).run(async |world, round| {
         let client = world.client().await;
         let length = upstream::length(world, Up, &client).await;
@@ -140,7 +141,7 @@ fn an_app_that_hangs_is_a_500_when_its_time_is_over_and_holds_nobody_else_up() {
         assert!(!answered(world, &client, number), "the others did not wait for it");
         pass(CALL_TIME).await;
 
-        let answer = patiently("an answer", answer).await.unwrap();
+        let answer = within("an answer", answer).await.unwrap();
         assert_eq!(answer, Outcome::Error(NO_ANSWER.to_owned()));
         assert_eq!(client.invoke("add").await.map(drop), Ok(()), "the next call works");
         client.leave().await;
@@ -148,7 +149,7 @@ fn an_app_that_hangs_is_a_500_when_its_time_is_over_and_holds_nobody_else_up() {
     });
 }
 
-fn answered(world: &World, client: &Client, call: u64) -> bool {
+fn answered(world: &ProxiedWorld, client: &RecordingClient, call: u64) -> bool {
     let is_its = |event: &Event| {
         matches!(event, Event::Completed { client: whose, number, .. }
             if *whose == client.id && *number == call)
@@ -171,7 +172,7 @@ fn an_app_that_answers_slowly_delays_its_caller_alone_and_in_order() {
         assert_eq!(world.runs(&client.id), 1, "its own calls wait");
 
         assert_eq!(world.steady.invoke("wake").await.map(drop), Ok(()));
-        patiently("an answer", answer).await.unwrap();
+        within("an answer", answer).await.unwrap();
         assert!(answered(world, &client, slow) && answered(world, &client, behind));
         client.leave().await;
         world.all_told().await;

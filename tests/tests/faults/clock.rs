@@ -6,13 +6,14 @@ use std::time::Duration;
 use hub_core::protocol::handshake::ACCEPTED;
 use hub_local::LocalService;
 use hub_runtime::testing::TestHub;
+use test_support::KEY;
 use tests::{
     history::{History, check},
     ledger::Ledger,
 };
 use tokio::time::advance;
 
-use crate::client::{HUB, KEY, client_token};
+use crate::recording_client::{HUB, client_token};
 
 const NIGHT: Duration = Duration::from_hours(12);
 const PING: &str = "{\"type\":6}\x1e";

@@ -1,20 +1,20 @@
 //! TCP connections that break at every byte of a short conversation, between each two of the three.
 
 use crate::{
-    client::until,
     level::Scenario,
+    proxied_world::{CLIENT_TIME, ProxiedWorld, pass},
     proxy::{
         Direction::{self, Down, Up},
         Fault,
     },
-    world::{CLIENT_TIME, World, pass},
 };
+use test_support::until;
 
-/// In the heads of HTTP so many bytes are left out between two, and none in WebSocket frames.
+/// The step in bytes between two cuts in HTTP heads; WebSocket frames are cut at every byte.
 const STRIDE: usize = 11;
 
-/// Connects, calls, is told something and leaves.
-async fn talk(world: &World) -> Result<(), String> {
+/// Connects, calls, receives a message and leaves.
+async fn talk(world: &ProxiedWorld) -> Result<(), String> {
     let client = world.try_client().await?;
     client.invoke("add").await?;
     assert_eq!(client.invoke("tell").await?, "accepted");
@@ -23,7 +23,7 @@ async fn talk(world: &World) -> Result<(), String> {
 }
 
 /// How many bytes go each way until a client is in, and until it has left.
-async fn lengths(world: &World, direction: Direction) -> (usize, usize) {
+async fn lengths(world: &ProxiedWorld, direction: Direction) -> (usize, usize) {
     world.clients.count();
     let client = world.client().await;
     let connected = world.clients.passed(direction);
@@ -41,7 +41,7 @@ fn fault(at: usize) -> Fault {
 }
 
 /// One client after the other is cut off, each a little later.
-async fn cut_clients(world: &World, direction: Direction, step: usize) {
+async fn cut_clients(world: &ProxiedWorld, direction: Direction, step: usize) {
     let (connected, all) = lengths(world, direction).await;
     // The handshake is what comes last before a client is in.
     let heads = connected - 60;
@@ -61,16 +61,16 @@ async fn cut_clients(world: &World, direction: Direction, step: usize) {
 }
 
 #[test]
-fn a_client_cut_off_at_any_byte_it_sends_disturbs_nobody() {
+fn a_client_cut_off_at_any_byte_it_sends_disturbs_no_other() {
     Scenario::sweep(async |world, step| cut_clients(world, Up, step).await);
 }
 
 #[test]
-fn a_client_cut_off_at_any_byte_it_is_sent_disturbs_nobody() {
+fn a_client_cut_off_at_any_byte_it_is_sent_disturbs_no_other() {
     Scenario::sweep(async |world, step| cut_clients(world, Down, step).await);
 }
 
-/// Half-open: nothing comes any more, and nobody says so.
+/// Half-open: nothing arrives any more, and no side closes.
 #[test]
 fn a_client_whose_connection_hangs_is_told_as_gone_when_its_time_is_over() {
     Scenario::rounds(3).warm(2).run(async |world, round| {

@@ -1,36 +1,37 @@
-//! A process that has no file descriptors left: who is there is served, and others are let in when some
-//! are free again.
+//! A process without free file descriptors: it serves its connections, and accepts new ones when
+//! descriptors are free again.
 
 use std::time::{Duration, Instant};
 
+use test_support::{until, within};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
 
 use crate::{
-    client::{Client, patiently, until},
     processes::{Process, Site},
+    recording_client::RecordingClient,
 };
 
 /// What each of the two needs, and some more.
 const FEW: u32 = 48;
 const PLENTY: u32 = 1024;
-/// After an accept that failed nothing is tried for so long.
+/// The pause after a failed accept.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Opens sockets until the process says that it cannot take any more, has a client call meanwhile, and
-/// gives them back.
+/// Opens sockets until the process reports that it cannot accept more, lets a client call meanwhile, and
+/// closes them.
 async fn exhaust(
     process: &mut Process,
     address: std::net::SocketAddr,
     line: &str,
-    client: &Client,
+    client: &RecordingClient,
 ) {
     assert_eq!(client.invoke("tell").await.unwrap(), "accepted");
     let began = Instant::now();
     let mut sockets = Vec::new();
-    patiently("it has no room", async {
+    within("it has no room", async {
         while process.count(line) == 0 {
             sockets.push(TcpStream::connect(address).await.unwrap());
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -48,7 +49,7 @@ async fn exhaust(
     assert!(tries <= most, "{tries} tries, and there was time for {most}");
 
     drop(sockets);
-    patiently("it answers again", answer(address)).await;
+    within("it answers again", answer(address)).await;
     assert!(process.lives());
     assert_eq!(client.invoke("tell").await.unwrap(), "accepted");
 }
@@ -75,7 +76,7 @@ async fn an_app_without_file_descriptors_serves_who_is_there_and_then_everyone_a
     site.check().await;
 }
 
-/// The service does not know its limit here, so it cannot keep some back as the command does.
+/// The library does not read the limit of the process, so unlike the command it reserves no descriptors.
 #[tokio::test]
 async fn a_service_without_file_descriptors_serves_who_is_there_and_then_everyone_again() {
     let site = Site::new();

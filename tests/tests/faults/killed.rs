@@ -8,22 +8,19 @@ use std::{
     time::Duration,
 };
 
+use test_support::{until, within};
 use tokio::task::JoinSet;
 
-use crate::{
-    client::{Client, patiently, until},
-    level::times,
-    processes::Site,
-};
+use crate::{level::times, processes::Site, recording_client::RecordingClient};
 
 const CLIENTS: usize = 4;
 /// Calls of each client before and after something dies.
 const CALLS: usize = 15;
 const PLENTY: u32 = 1024;
 
-/// Clients that call one method after the other until they are told to stop or have ended.
+/// Clients that call one method after the other until the test stops them or their connection ends.
 struct Load {
-    clients: Vec<Arc<Client>>,
+    clients: Vec<Arc<RecordingClient>>,
     answered: Arc<[AtomicUsize; CLIENTS]>,
     errors: Arc<[AtomicUsize; CLIENTS]>,
     stop: Arc<AtomicBool>,
@@ -61,7 +58,7 @@ impl Load {
         load
     }
 
-    /// Each client gets so many more answers.
+    /// Waits until each client has this many more answers.
     async fn goes_on(&self) {
         let before = self.answered.each_ref().map(|it| it.load(Ordering::SeqCst));
         until("answers for every client", || {
@@ -81,9 +78,9 @@ impl Load {
         .await;
     }
 
-    async fn stop(mut self) -> Vec<Client> {
+    async fn stop(mut self) -> Vec<RecordingClient> {
         self.stop.store(true, Ordering::SeqCst);
-        patiently("the clients stop", async {
+        within("the clients stop", async {
             while let Some(done) = self.tasks.join_next().await {
                 done.unwrap();
             }
@@ -166,7 +163,7 @@ async fn a_client_that_would_resume_learns_that_a_killed_service_knows_nothing_o
     let site = Site::new();
     let service = site.service(PLENTY).await;
     let _app = site.app(PLENTY).await;
-    let client = Client::try_connect(site.service, &site.history, true).await.unwrap();
+    let client = RecordingClient::try_connect(site.service, &site.history, true).await.unwrap();
     assert_eq!(client.invoke("tell").await.unwrap(), "accepted");
 
     service.kill().await;

@@ -5,14 +5,12 @@
 #![allow(clippy::needless_pass_by_value, reason = "a scenario is written where it is handed over")]
 
 use allocation_counter::measure;
+use test_support::{until, within};
 use tokio::runtime::{Builder, Handle};
 
-use crate::{
-    client::{patiently, until},
-    world::World,
-};
+use crate::proxied_world::ProxiedWorld;
 
-/// Makes every count of rounds so many times as big, for long runs.
+/// Multiplies all counts of rounds, for long runs.
 const VARIABLE: &str = "FAULT_ROUNDS";
 
 /// Something that goes wrong, and how often.
@@ -22,7 +20,7 @@ pub(crate) struct Scenario {
     warm: usize,
 }
 
-/// A round that does not count tries one byte of so many.
+/// The step in bytes of a warm-up round.
 const COARSE: usize = 16;
 
 /// How many times as many rounds are asked for.
@@ -31,14 +29,14 @@ pub(crate) fn times() -> usize {
 }
 
 impl Scenario {
-    /// So many rounds, after some that do not count.
+    /// This many rounds, after the warm-up.
     pub(crate) fn rounds(rounds: usize) -> Self {
         Self { rounds: rounds * times(), warm: 8 }
     }
 
     /// Runs a scenario that goes over all bytes of a conversation, given how many it may leave out between
     /// two that it tries: all are tried in the round that counts.
-    pub(crate) fn sweep(scenario: impl AsyncFn(&World, usize)) {
+    pub(crate) fn sweep(scenario: impl AsyncFn(&ProxiedWorld, usize)) {
         let warm = std::cell::Cell::new(true);
         Self::rounds(1).warm(1).run(async |world, _| {
             let step = if warm.replace(false) { COARSE } else { 1 };
@@ -46,7 +44,7 @@ impl Scenario {
         });
     }
 
-    /// So many rounds do not count, in which pools and tables fill.
+    /// This many warm-up rounds, in which pools and tables fill.
     pub(crate) fn warm(self, warm: usize) -> Self {
         Self { warm, ..self }
     }
@@ -54,12 +52,12 @@ impl Scenario {
     /// Runs it again and again in one world, given the number of the round, and checks all that must be
     /// true afterwards: nothing promised was lost or doubled, the steady client is there and is served,
     /// and within 1 % as much memory is in use and as many tasks run as before.
-    pub(crate) fn run(self, scenario: impl AsyncFn(&World, usize)) {
+    pub(crate) fn run(self, scenario: impl AsyncFn(&ProxiedWorld, usize)) {
         let mut made = None;
         let before = measure(|| {
             let runtime = Builder::new_current_thread().enable_all().build().unwrap();
             let world = runtime.block_on(async {
-                let mut world = World::start().await;
+                let mut world = ProxiedWorld::start().await;
                 for round in 0..self.warm {
                     one(&scenario, &world, round).await;
                 }
@@ -90,7 +88,7 @@ impl Scenario {
     }
 }
 
-async fn one(scenario: &impl AsyncFn(&World, usize), world: &World, round: usize) {
-    patiently("a round", scenario(world, round)).await;
+async fn one(scenario: &impl AsyncFn(&ProxiedWorld, usize), world: &ProxiedWorld, round: usize) {
+    within("a round", scenario(world, round)).await;
     world.settle().await;
 }

@@ -6,7 +6,6 @@
 )]
 
 mod answers;
-mod client;
 mod clock;
 mod cuts;
 mod descriptors;
@@ -14,11 +13,12 @@ mod killed;
 mod level;
 mod ports;
 mod processes;
+mod proxied_world;
 mod proxy;
+mod recording_client;
 mod replays;
 mod rest;
 mod resume;
 mod socket;
 mod transports;
 mod upstream;
-mod world;

@@ -1,18 +1,18 @@
-//! Ports for programs that are started again at the same one.
+//! Ports for programs that restart on the same port.
 
 use std::{
     net::TcpListener,
     sync::atomic::{AtomicU16, Ordering},
 };
 
-/// Below those that systems give to connections: none can take the port between two starts.
+/// Below the ephemeral ports, so that no connection takes the port between two starts.
 const FIRST: u16 = 10_000;
 const COUNT: u16 = 20_000;
 
-/// A port that nobody listens on.
+/// A port on which no process listens.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Processes that run beside each other begin at different ones.
+    // Concurrent test processes start at different ports.
     let start = u16::try_from(std::process::id() % u32::from(COUNT)).unwrap();
     loop {
         let next = NEXT.fetch_add(1, Ordering::Relaxed);

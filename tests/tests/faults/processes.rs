@@ -7,6 +7,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use test_support::{KEY, until};
 use tests::history::{Event, History, check};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncRead, BufReader},
@@ -14,10 +15,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::{
-    client::{Client, KEY, until},
-    ports::free_port,
-};
+use crate::{ports::free_port, recording_client::RecordingClient};
 
 /// A program that runs.
 #[derive(Debug)]
@@ -99,7 +97,7 @@ impl Site {
         Self { service: at(), app: at(), history: History::default() }
     }
 
-    /// Starts the service with so many file descriptors.
+    /// Starts the service with this limit of file descriptors.
     pub(crate) async fn service(&self, descriptors: u32) -> Process {
         let upstream = format!("http://{}/runtime/webhooks/signalr", self.app);
         let program = env!("CARGO_BIN_EXE_e2e-app");
@@ -109,7 +107,7 @@ impl Site {
         Process::start(command, "SignalR  http", &self.history).await
     }
 
-    /// Starts the app with so many file descriptors.
+    /// Starts the app with this limit of file descriptors.
     pub(crate) async fn app(&self, descriptors: u32) -> Process {
         let service = format!("Endpoint=http://{};AccessKey={KEY};Version=1.0;", self.service);
         let mut command = limited(env!("CARGO_BIN_EXE_faults-app"), descriptors);
@@ -118,8 +116,8 @@ impl Site {
         Process::start(command, "App      http", &self.history).await
     }
 
-    pub(crate) async fn client(&self) -> Client {
-        Client::connect(self.service, &self.history).await
+    pub(crate) async fn client(&self) -> RecordingClient {
+        RecordingClient::connect(self.service, &self.history).await
     }
 
     /// Waits for messages that are on their way still, and checks everything that was promised.
@@ -134,14 +132,14 @@ impl Site {
         assert_eq!(faults(), [""; 0]);
     }
 
-    /// How often the app was told of these ends.
+    /// The number of `disconnected` calls for these connections.
     pub(crate) fn told_as_gone(&self, ids: &[String]) -> usize {
         self.history
             .count(|event| matches!(event, Event::Disconnected { client } if ids.contains(client)))
     }
 }
 
-/// Without anything that the developer's environment says.
+/// Runs without the developer's environment.
 fn limited(program: &str, descriptors: u32) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -n \"$1\" && shift && exec \"$@\"", "sh"]);

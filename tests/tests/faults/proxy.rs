@@ -1,4 +1,4 @@
-//! A TCP proxy that breaks what passes through it, after so many bytes and in the way it is told.
+//! A TCP proxy that injects a fault after a given number of bytes.
 
 use std::{
     collections::VecDeque,
@@ -24,9 +24,9 @@ const CHUNK: usize = 16 * 1024;
 /// Which way bytes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
-    /// From the one who connected.
+    /// From the peer that connected.
     Up,
-    /// To the one who connected.
+    /// To the peer that connected.
     Down,
 }
 
@@ -37,19 +37,19 @@ pub(crate) enum Fault {
     Closes,
     /// Both sides read a reset.
     Resets,
-    /// Only the one who connected notices; the other side waits until [`Proxy::heal`].
+    /// Only the peer that connected notices; the other side waits until [`Proxy::heal`].
     ClosesOneSide,
     /// Nothing passes any more and nothing closes, until [`Proxy::heal`] cuts it.
     Hangs,
-    /// Every piece is held back for so long.
+    /// Every piece is delayed by this time.
     Delays(Duration),
     /// Bytes pass one by one.
     Dribbles,
-    /// Nothing reaches the other side; the one who connected reads this instead, and the end.
+    /// Nothing reaches the other side; the peer that connected reads this instead, and the end.
     Answers(&'static [u8]),
 }
 
-/// A fault that waits for its moment: when so many bytes have passed in its direction.
+/// A fault that starts when this many bytes have passed in its direction.
 #[derive(Clone, Copy, Debug)]
 struct Armed {
     fault: Fault,
@@ -112,7 +112,7 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// Nothing is behind it yet: whoever connects is cut off.
+    /// Without a target yet: connections are closed.
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();

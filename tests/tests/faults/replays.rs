@@ -10,13 +10,13 @@ use http_body_util::Full;
 use hub_runtime::HubApp;
 use tower_service::Service as _;
 
-use crate::{client::HUB, world::pass};
+use crate::{proxied_world::pass, recording_client::HUB};
 
 /// How many calls are remembered.
 const KEPT: usize = 4096;
 /// Longer than they are.
 const WINDOW: Duration = Duration::from_secs(61);
-/// What [`crate::client::KEY`] signs this connection id with.
+/// What [`test_support::KEY`] signs this connection id with.
 const CONNECTION: &str = "conn-0001";
 const SIGNATURE: &str = "sha256=B78B1B6698EF4C26ADACC16537E1940BF816254465275D2DC5CD8BAFEA0506E1";
 
@@ -35,7 +35,7 @@ impl Replays {
         replays
     }
 
-    /// Has the app forget all calls but one. Each call that comes lets two go whose time is over.
+    /// Makes the app forget all calls but one. Each call removes two expired ones.
     pub(crate) async fn forget(&mut self) {
         let mut left = KEPT;
         while left > 1 {

@@ -4,32 +4,33 @@ use bytes::Bytes;
 use hub_core::protocol::Outcome;
 
 use crate::{
-    client::{Client, patiently, until},
     level::Scenario,
+    proxied_world::{CALL_TIME, ProxiedWorld, pass},
     proxy::{
         Direction::{self, Down, Up},
         Fault,
     },
-    world::{CALL_TIME, World, pass},
+    recording_client::RecordingClient,
 };
+use test_support::{until, within};
 
-/// What the app reads where nobody knows whether the message was sent.
+/// The error when it is unknown whether the message was sent.
 const INTERRUPTED: &str = "the connection to the service broke before its answer";
-/// What it reads where it was not.
+/// The error when it was not sent.
 const UNREACHABLE: &str = "the service could not be reached";
 
-async fn length(world: &World, direction: Direction, client: &Client) -> usize {
+async fn length(world: &ProxiedWorld, direction: Direction, client: &RecordingClient) -> usize {
     client.invoke("tell").await.unwrap();
     world.rest.count();
     client.invoke("tell").await.unwrap();
     world.rest.passed(direction)
 }
 
-/// A message whose connection breaks after so many bytes. Returns what the sender learns, and how often
-/// the message came.
+/// A message whose connection breaks after this many bytes. Returns the sender's result, and how often
+/// the message arrived.
 async fn broken(
-    world: &World,
-    client: &Client,
+    world: &ProxiedWorld,
+    client: &RecordingClient,
     direction: Direction,
     after: usize,
 ) -> (String, usize) {
@@ -45,7 +46,7 @@ async fn broken(
 }
 
 #[test]
-fn a_message_whose_request_breaks_off_at_any_byte_reaches_nobody() {
+fn a_message_whose_request_breaks_off_at_any_byte_reaches_no_client() {
     Scenario::sweep(async |world, step| {
         let client = world.client().await;
         let length = length(world, Up, &client).await;
@@ -82,7 +83,7 @@ fn a_kept_connection_that_breaks_while_it_is_idle_costs_one_message_at_most() {
         let told = client.invoke("tell").await.unwrap();
         assert_eq!(client.invoke("tell").await.unwrap(), "accepted", "the next message is sent");
 
-        // The pool notices in time, or it does not and says so; nothing is sent twice.
+        // Either the pool notices in time, or the send fails; nothing is sent twice.
         world.steady.invoke("add").await.unwrap();
         let (told, came) = (told.as_str().unwrap(), world.steady.heard(&client.id));
         assert!(matches!((told, came), ("accepted", 3) | (INTERRUPTED, 2)), "{told}, {came} came");
@@ -106,7 +107,7 @@ fn a_service_that_hangs_is_told_when_its_time_is_over_and_nothing_is_sent_again(
         until("the fault strikes", || world.rest.struck() > struck).await;
         pass(CALL_TIME / 2).await;
 
-        let answer = patiently("an answer", answer).await.unwrap();
+        let answer = within("an answer", answer).await.unwrap();
         let told = Bytes::from_static(b"\"the service did not answer within 10s\"");
         assert_eq!(answer, Outcome::Result(told));
         assert_eq!(world.rest.struck(), struck + 1);
@@ -118,7 +119,7 @@ fn a_service_that_hangs_is_told_when_its_time_is_over_and_nothing_is_sent_again(
 }
 
 #[test]
-fn while_the_service_cannot_be_reached_messages_fail_and_reach_nobody_and_then_they_do_again() {
+fn while_the_service_is_unreachable_messages_fail_and_afterwards_they_arrive_again() {
     Scenario::rounds(10).run(async |world, _| {
         let client = world.client().await;
         assert_eq!(client.invoke("tell").await.unwrap(), "accepted");

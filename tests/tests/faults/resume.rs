@@ -1,44 +1,45 @@
 //! Stateful reconnect: sockets that break at every byte, and a connection that does not notice.
 
 use crate::{
-    client::{Client, patiently, until},
     level::Scenario,
+    proxied_world::{CLIENT_TIME, ProxiedWorld, pass},
     proxy::{
         Direction::{self, Down, Up},
         Fault,
     },
-    world::{CLIENT_TIME, World, pass},
+    recording_client::RecordingClient,
 };
+use test_support::{until, within};
 
-/// So many bytes are left out between two: each kind of fault meets each part of a frame.
+/// The step in bytes between two faults: each kind of fault meets each part of a frame.
 const STRIDE: usize = 5;
 
 fn fault(at: usize) -> Fault {
     [Fault::Closes, Fault::Resets, Fault::ClosesOneSide][at % 3]
 }
 
-/// So many calls of the client are in a talk.
+/// The number of calls in a conversation.
 const CALLS: usize = 3;
 
 /// Calls that do not wait for each other, and messages of both clients meanwhile. All are answered,
 /// whatever happens to the socket.
-async fn talk(world: &World, client: &Client) {
+async fn talk(world: &ProxiedWorld, client: &RecordingClient) {
     let waiting = ["add", "tell", "add"].map(|method| client.begin(method).1);
     assert_eq!(world.steady.invoke("tell").await.unwrap(), "accepted");
     for answer in waiting {
-        patiently("an answer", answer).await.unwrap();
+        within("an answer", answer).await.unwrap();
     }
     assert_eq!(client.ended(), None);
 }
 
 /// How many bytes of a talk go each way.
-async fn length(world: &World, client: &Client, direction: Direction) -> usize {
+async fn length(world: &ProxiedWorld, client: &RecordingClient, direction: Direction) -> usize {
     world.clients.count();
     talk(world, client).await;
     world.clients.passed(direction)
 }
 
-async fn cut(world: &World, direction: Direction, step: usize) {
+async fn cut(world: &ProxiedWorld, direction: Direction, step: usize) {
     let client = world.resuming_client().await;
     let length = length(world, &client, direction).await;
     let places = (0..length).step_by(STRIDE * step);

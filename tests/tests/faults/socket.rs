@@ -9,7 +9,7 @@ use tokio::{net::TcpStream, sync::mpsc, time::Instant};
 use tokio_tungstenite::{WebSocketStream, tungstenite};
 use tungstenite::Message as Frame;
 
-use crate::client::Shared;
+use crate::recording_client::Shared;
 
 pub(crate) type Socket = WebSocketStream<TcpStream>;
 
@@ -20,7 +20,7 @@ const ACK_EVERY: u64 = 5;
 
 /// How a client reaches the service.
 #[derive(Clone, Debug)]
-pub(crate) struct Way {
+pub(crate) struct ConnectTarget {
     pub(crate) address: SocketAddr,
     pub(crate) url: String,
     pub(crate) resumes: bool,
@@ -46,7 +46,7 @@ impl Default for Counters {
 
 /// How an exchange over one socket ended.
 enum End {
-    /// The service said so.
+    /// The service closed the connection.
     Closed(String),
     /// The socket broke.
     Broken(String),
@@ -55,9 +55,9 @@ enum End {
 }
 
 /// Opens a WebSocket.
-pub(crate) async fn open(way: &Way) -> Result<Socket, String> {
-    let stream = TcpStream::connect(way.address).await.map_err(|error| error.to_string())?;
-    let opening = tokio_tungstenite::client_async(&way.url, stream).await;
+pub(crate) async fn open(target: &ConnectTarget) -> Result<Socket, String> {
+    let stream = TcpStream::connect(target.address).await.map_err(|error| error.to_string())?;
+    let opening = tokio_tungstenite::client_async(&target.url, stream).await;
     opening.map(|(socket, _)| socket).map_err(|error| error.to_string())
 }
 
@@ -79,18 +79,18 @@ pub(crate) async fn run(
     mut socket: Socket,
     mut inbox: mpsc::UnboundedReceiver<Message>,
     shared: Arc<Shared>,
-    way: Way,
+    target: ConnectTarget,
 ) {
     let mut counters = Counters::default();
     loop {
-        let counted = way.resumes.then_some(&mut counters);
+        let counted = target.resumes.then_some(&mut counters);
         match exchange(&mut socket, &mut inbox, &shared, counted).await {
             End::Left => return,
             End::Closed(why) => return shared.end(&why),
-            End::Broken(why) if !way.resumes => return shared.end(&format!("lost: {why}")),
+            End::Broken(why) if !target.resumes => return shared.end(&format!("lost: {why}")),
             End::Broken(_) => {}
         }
-        match resume(&way, &counters).await {
+        match resume(&target, &counters).await {
             Ok(next) => {
                 shared.resumed();
                 socket = next;
@@ -184,11 +184,11 @@ fn receive(counters: &mut Counters, shared: &Shared, message: Message) {
     }
 }
 
-/// Opens another socket, again and again, and says first with what this side goes on.
-async fn resume(way: &Way, counters: &Counters) -> Result<Socket, String> {
+/// Opens another socket, with retries, and sends the sequence message first.
+async fn resume(target: &ConnectTarget, counters: &Counters) -> Result<Socket, String> {
     let give_up = Instant::now() + TRY_FOR;
     loop {
-        let error = match again(way, counters).await {
+        let error = match again(target, counters).await {
             Ok(socket) => return Ok(socket),
             Err(error) => error,
         };
@@ -199,8 +199,8 @@ async fn resume(way: &Way, counters: &Counters) -> Result<Socket, String> {
     }
 }
 
-async fn again(way: &Way, counters: &Counters) -> Result<Socket, String> {
-    let mut socket = open(way).await?;
+async fn again(target: &ConnectTarget, counters: &Counters) -> Result<Socket, String> {
+    let mut socket = open(target).await?;
     let sequence_id = counters.unacknowledged.front().map_or(counters.next_sent, |first| first.0);
     send(&mut socket, &json::encode(&Message::Sequence { sequence_id })).await?;
     for (_, bytes) in &counters.unacknowledged {

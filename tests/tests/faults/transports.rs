@@ -2,23 +2,24 @@
 
 use std::net::SocketAddr;
 
+use test_support::{until, within};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
 
 use crate::{
-    client::{HUB, client_token, negotiate, patiently, until},
     level::Scenario,
+    proxied_world::ProxiedWorld,
     proxy::{
         Direction::{self, Down, Up},
         Fault,
     },
-    world::World,
+    recording_client::{HUB, client_token, negotiate},
 };
 
-/// So many clients are cut off before the service is waited for, which notices a poll that does not come
-/// when its time is over: tables keep the size that the most clients at once need.
+/// This many clients are cut off before the test waits for the service, which notices a missing poll only
+/// after its timeout. Tables keep the size for the most concurrent clients.
 const AT_ONCE: usize = 8;
 const HANDSHAKE: &str = "{\"protocol\":\"json\",\"version\":1}\u{1e}";
 const CALL: &str = "{\"type\":1,\"invocationId\":\"1\",\"target\":\"idle\",\"arguments\":[]}\u{1e}";
@@ -31,7 +32,7 @@ enum Transport {
 }
 
 impl Transport {
-    /// So many bytes are left out between two.
+    /// The step in bytes between two cuts.
     fn stride(self) -> usize {
         match self {
             Self::ServerSentEvents => 29,
@@ -108,7 +109,7 @@ async fn hear(stream: &mut TcpStream, part: &str) -> Result<(), String> {
 }
 
 /// Connects, calls once and leaves.
-async fn talk(world: &World, transport: Transport) -> Result<(), String> {
+async fn talk(world: &ProxiedWorld, transport: Transport) -> Result<(), String> {
     let guest = Guest::negotiated(world.clients.address).await?;
     match transport {
         Transport::ServerSentEvents => {
@@ -131,7 +132,7 @@ async fn talk(world: &World, transport: Transport) -> Result<(), String> {
     }
 }
 
-async fn cut(world: &World, transport: Transport, direction: Direction, step: usize) {
+async fn cut(world: &ProxiedWorld, transport: Transport, direction: Direction, step: usize) {
     world.clients.count();
     talk(world, transport).await.unwrap();
     let length = world.clients.passed(direction);
@@ -145,7 +146,7 @@ async fn cut(world: &World, transport: Transport, direction: Direction, step: us
         let fault = if at % 2 == 0 { Fault::Closes } else { Fault::Resets };
         world.clients.arm(direction, at, fault);
 
-        let outcome = patiently("the end of a talk", talk(world, transport)).await;
+        let outcome = within("the end of a talk", talk(world, transport)).await;
 
         assert_eq!(world.clients.struck(), struck + 1, "at {at} of {length}");
         assert!(outcome.is_err(), "{direction:?} {at} of {length}");

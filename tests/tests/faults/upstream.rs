@@ -3,14 +3,15 @@
 use hub_core::protocol::Outcome;
 
 use crate::{
-    client::{Client, patiently, until},
     level::Scenario,
+    proxied_world::ProxiedWorld,
     proxy::{
         Direction::{self, Down, Up},
         Fault,
     },
-    world::World,
+    recording_client::RecordingClient,
 };
+use test_support::{until, within};
 
 /// The text for a call whose answer did not come.
 const NO_ANSWER: &str = "Invocation failed, status code 500";
@@ -18,18 +19,22 @@ const NO_ANSWER: &str = "Invocation failed, status code 500";
 const HALF_AN_ANSWER: &str = "Invocation failed, error: ";
 
 /// How many bytes a call and its answer have, over a connection that is kept.
-pub(crate) async fn length(world: &World, direction: Direction, client: &Client) -> usize {
+pub(crate) async fn length(
+    world: &ProxiedWorld,
+    direction: Direction,
+    client: &RecordingClient,
+) -> usize {
     client.invoke("add").await.unwrap();
     world.upstream.count();
     client.invoke("add").await.unwrap();
     world.upstream.passed(direction)
 }
 
-/// A call whose connection breaks after so many bytes. Returns what its client reads, and how often the
+/// A call whose connection breaks after this many bytes. Returns what its client reads, and how often the
 /// method ran.
 async fn broken(
-    world: &World,
-    client: &Client,
+    world: &ProxiedWorld,
+    client: &RecordingClient,
     direction: Direction,
     after: usize,
 ) -> (Result<(), String>, usize) {
@@ -110,7 +115,7 @@ fn while_the_app_is_gone_every_call_is_answered_with_500_and_then_calls_run_agai
 
         let calls: Vec<_> = (0..5).map(|_| client.begin("add").1).collect();
         for call in calls {
-            let answer = patiently("an answer", call).await.unwrap();
+            let answer = within("an answer", call).await.unwrap();
             assert_eq!(answer, Outcome::Error(NO_ANSWER.to_owned()));
         }
 

@@ -7,8 +7,8 @@ use crate::support::{App, Client, Fixture, KEY, URL, answer, client_token};
 async fn answered(app: App) -> String {
     let fixture = Fixture::new(app);
     let mut client = fixture.client("ada").await;
-    client.invoke("7", "m").await;
-    client.hear().await
+    client.call_with_id("7", "m").await;
+    client.recv_text().await
 }
 
 async fn answered_with(status: u16, body: &'static str) -> String {
@@ -65,10 +65,10 @@ async fn a_panic_of_the_app_is_a_500_and_the_connection_lives() {
     let fixture = Fixture::new(app);
     let mut client = fixture.client("ada").await;
 
-    client.invoke("7", "m").await;
-    assert_eq!(client.hear().await, error("Invocation failed, status code 500"));
-    client.invoke("8", "other").await;
-    assert_eq!(client.hear().await, "{\"type\":3,\"invocationId\":\"8\"}\x1e");
+    client.call_with_id("7", "m").await;
+    assert_eq!(client.recv_text().await, error("Invocation failed, status code 500"));
+    client.call_with_id("8", "other").await;
+    assert_eq!(client.recv_text().await, "{\"type\":3,\"invocationId\":\"8\"}\x1e");
 }
 
 #[tokio::test(start_paused = true)]
@@ -77,9 +77,9 @@ async fn a_send_is_never_answered() {
     let mut client = fixture.client("ada").await;
 
     client.call("m").await;
-    client.invoke("7", "m").await;
+    client.call_with_id("7", "m").await;
 
-    assert_eq!(client.hear().await, error("Invocation failed, status code 500"));
+    assert_eq!(client.recv_text().await, error("Invocation failed, status code 500"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -95,12 +95,12 @@ async fn a_connected_that_fails_keeps_the_client() {
 async fn without_an_upstream_a_call_is_answered_with_an_error() {
     let service = LocalService::builder().key(KEY).build();
     let url = format!("{URL}/client/?hub=chat");
-    let mut client = Client(service.connect_memory(&url, &client_token("ada")).unwrap());
+    let mut client = Client::in_memory(service.connect_memory(&url, &client_token("ada")).unwrap());
     client.handshake().await;
 
-    client.invoke("7", "m").await;
+    client.call_with_id("7", "m").await;
 
-    assert!(client.hear().await.contains("no upstream is configured"));
+    assert!(client.recv_text().await.contains("no upstream is configured"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -108,9 +108,9 @@ async fn streams_are_refused_with_what_to_do_instead() {
     let fixture = Fixture::new(App::silent());
     let mut client = fixture.client("ada").await;
 
-    client.say(r#"{"type":4,"invocationId":"7","target":"m","arguments":[]}"#).await;
+    client.send_text(r#"{"type":4,"invocationId":"7","target":"m","arguments":[]}"#).await;
 
-    let refusal = client.hear().await;
+    let refusal = client.recv_text().await;
     assert!(refusal.starts_with("{\"type\":3,\"invocationId\":\"7\",\"error\":\""));
     assert!(refusal.contains("serverless mode has no streams"), "{refusal}");
     assert_eq!(fixture.app.events(), ["connected"]);
@@ -123,8 +123,11 @@ async fn a_target_that_no_header_or_path_can_carry_is_refused_without_a_call() {
 
     for target in [".", "..", "", "a\\nb", "a\\u0000"] {
         let call = format!(r#"{{"type":1,"invocationId":"7","target":"{target}","arguments":[]}}"#);
-        client.say(&call).await;
-        assert!(client.hear().await.contains("\"error\":\"a method name must not"), "{target}");
+        client.send_text(&call).await;
+        assert!(
+            client.recv_text().await.contains("\"error\":\"a method name must not"),
+            "{target}"
+        );
     }
 
     assert_eq!(fixture.app.events(), ["connected"]);
@@ -138,10 +141,10 @@ async fn an_app_that_is_not_there_is_a_500() {
     let upstream = HttpUpstream::new(format!("http://{address}/api")).unwrap();
     let service = LocalService::builder().key(KEY).upstream(upstream).build();
     let url = format!("{URL}/client/?hub=chat");
-    let mut client = Client(service.connect_memory(&url, &client_token("ada")).unwrap());
+    let mut client = Client::in_memory(service.connect_memory(&url, &client_token("ada")).unwrap());
     client.handshake().await;
 
-    client.invoke("7", "m").await;
+    client.call_with_id("7", "m").await;
 
-    assert_eq!(client.hear().await, error("Invocation failed, status code 500"));
+    assert_eq!(client.recv_text().await, error("Invocation failed, status code 500"));
 }

@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::support::{App, Client, Fixture, Rest, answer, eventually};
+use crate::support::{App, Client, Fixture, RestResponse, answer, eventually};
 
 const QUESTION: &str = r#"{"target":"confirm","arguments":["really?"]}"#;
 
 /// A client that is being asked, its id, and the answer to come.
-async fn asked(fixture: &Fixture) -> (Client, String, tokio::task::JoinHandle<Rest>) {
+async fn asked(fixture: &Fixture) -> (Client, String, tokio::task::JoinHandle<RestResponse>) {
     let (mut client, id) = fixture.client_and_id("ada").await;
     let other = fixture.clone();
     let below = format!("connections/{id}/:invoke?api-version=2024-12-01");
     let asking = tokio::spawn(async move { other.post(&below, QUESTION).await });
     let expected = "{\"type\":1,\"invocationId\":\"s0\",\"target\":\"confirm\",\"arguments\":[\"really?\"]}\x1e";
-    assert_eq!(client.hear().await, expected);
+    assert_eq!(client.recv_text().await, expected);
     (client, id, asking)
 }
 
@@ -24,7 +24,7 @@ async fn the_callers_answer_holds_the_clients_bytes() {
     let fixture = Fixture::new(App::silent());
     let (client, _, asking) = asked(&fixture).await;
 
-    client.say(r#"{"type":3,"invocationId":"s0","result":{"b":1.50,"a":[null]}}"#).await;
+    client.send_text(r#"{"type":3,"invocationId":"s0","result":{"b":1.50,"a":[null]}}"#).await;
 
     let answer = asking.await.unwrap();
     assert_eq!(answer.status, 200);
@@ -37,7 +37,7 @@ async fn a_completion_without_a_value_has_no_result() {
     let fixture = Fixture::new(App::silent());
     let (client, _, asking) = asked(&fixture).await;
 
-    client.say(r#"{"type":3,"invocationId":"s0"}"#).await;
+    client.send_text(r#"{"type":3,"invocationId":"s0"}"#).await;
 
     assert_eq!(asking.await.unwrap().body, "{}");
 }
@@ -47,7 +47,7 @@ async fn an_error_of_the_client_is_a_400_with_its_text() {
     let fixture = Fixture::new(App::silent());
     let (client, _, asking) = asked(&fixture).await;
 
-    client.say(r#"{"type":3,"invocationId":"s0","error":"Error: boom"}"#).await;
+    client.send_text(r#"{"type":3,"invocationId":"s0","error":"Error: boom"}"#).await;
 
     let answer = asking.await.unwrap();
     assert_eq!(answer.outcome(), (400, Some("Error.Connection.ClientError")));
@@ -90,10 +90,10 @@ async fn answers_of_other_clients_do_not_count() {
     let (client, _, asking) = asked(&fixture).await;
     let other = fixture.client("bob").await;
 
-    other.say(r#"{"type":3,"invocationId":"s0","result":"forged"}"#).await;
+    other.send_text(r#"{"type":3,"invocationId":"s0","result":"forged"}"#).await;
     sleep(Duration::from_secs(1)).await;
     assert!(!asking.is_finished());
-    client.say(r#"{"type":3,"invocationId":"s0","result":"mine"}"#).await;
+    client.send_text(r#"{"type":3,"invocationId":"s0","result":"mine"}"#).await;
 
     assert_eq!(asking.await.unwrap().json()["result"], "mine");
 }
@@ -102,7 +102,7 @@ async fn answers_of_other_clients_do_not_count() {
 async fn a_client_that_never_answers_is_a_504_after_ten_minutes() {
     let fixture = Fixture::new(App::silent());
     let (mut client, _, asking) = asked(&fixture).await;
-    let listening = tokio::spawn(async move { client.hear().await });
+    let listening = tokio::spawn(async move { client.recv_text().await });
 
     let answer = asking.await.unwrap();
 
@@ -117,10 +117,10 @@ async fn a_caller_that_gives_up_is_forgotten_and_a_late_answer_ignored() {
 
     asking.abort();
     eventually(|| asking.is_finished()).await;
-    client.say(r#"{"type":3,"invocationId":"s0","result":1}"#).await;
+    client.send_text(r#"{"type":3,"invocationId":"s0","result":1}"#).await;
 
-    client.invoke("1", "alive").await;
-    assert_eq!(client.hear().await, "{\"type\":3,\"invocationId\":\"1\"}\x1e");
+    client.call_with_id("1", "alive").await;
+    assert_eq!(client.recv_text().await, "{\"type\":3,\"invocationId\":\"1\"}\x1e");
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,9 +4,13 @@ use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::Full;
 
-use crate::support::{App, Fixture, Rest};
+use crate::support::{App, Fixture, RestResponse};
 
-async fn from_page(fixture: &Fixture, method: Method, headers: &[(&'static str, &str)]) -> Rest {
+async fn from_page(
+    fixture: &Fixture,
+    method: Method,
+    headers: &[(&'static str, &str)],
+) -> RestResponse {
     let mut request = Request::new(Full::new(Bytes::new()));
     *request.method_mut() = method;
     *request.uri_mut() = "/client/negotiate?hub=chat".parse().unwrap();

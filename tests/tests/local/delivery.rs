@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::{App, Fixture, answer, message};
 
 #[tokio::test(start_paused = true)]
-async fn sends_that_were_accepted_one_after_the_other_arrive_in_that_order_whoever_they_are_for() {
+async fn sends_that_were_accepted_one_after_the_other_arrive_in_that_order_for_any_audience() {
     let fixture = Fixture::new(App::silent());
     let (mut ada, id) = fixture.client_and_id("ada").await;
     fixture.status(Method::PUT, &format!("groups/g/connections/{id}")).await;
@@ -22,16 +22,16 @@ async fn sends_that_were_accepted_one_after_the_other_arrive_in_that_order_whoev
     let mut heard = String::new();
     let expected: String = (0..50).map(|number| message(&number.to_string())).collect();
     while heard.len() < expected.len() {
-        heard.push_str(&ada.hear().await);
+        heard.push_str(&ada.recv_text().await);
     }
     assert_eq!(heard, expected);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_accepted_message_for_nobody_is_kept_for_nobody() {
+async fn an_accepted_message_without_a_recipient_is_not_kept() {
     let fixture = Fixture::new(App::silent());
     for below in [":send", "groups/g/:send", "users/ada/:send", "connections/nobody/:send"] {
-        // Accepted: the answer is the same whether anybody is there.
+        // Accepted: the response does not depend on the recipients.
         fixture.send(below, "lost").await;
     }
 
@@ -39,7 +39,7 @@ async fn an_accepted_message_for_nobody_is_kept_for_nobody() {
     fixture.status(Method::PUT, &format!("groups/g/connections/{id}")).await;
     fixture.send("groups/g/:send", "first").await;
 
-    assert_eq!(ada.hear().await, message("first"));
+    assert_eq!(ada.recv_text().await, message("first"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -62,13 +62,13 @@ async fn what_a_method_sends_to_its_caller_comes_before_its_answer() {
     cell.set(fixture.clone()).ok().unwrap();
     let mut ada = fixture.client("ada").await;
 
-    ada.invoke("7", "work").await;
+    ada.call_with_id("7", "work").await;
 
     let answer = "{\"invocationId\":\"7\",\"result\":\"done\",\"type\":3}\x1e";
     let expected = [message("1"), message("2"), message("3"), answer.to_owned()].concat();
     let mut heard = String::new();
     while heard.len() < expected.len() {
-        heard.push_str(&ada.hear().await);
+        heard.push_str(&ada.recv_text().await);
     }
     assert_eq!(heard, expected);
 }
@@ -89,6 +89,6 @@ async fn a_client_that_comes_back_without_resuming_is_another_connection_and_has
     fixture.send("groups/g/:send", "not a member any more").await;
     fixture.send(&format!("connections/{first}/:send"), "to the old one").await;
     fixture.send(":send", "next").await;
-    assert_eq!(ada.hear().await, message("next"));
+    assert_eq!(ada.recv_text().await, message("next"));
     assert_eq!(fixture.app.events(), ["connected", "disconnected", "connected"]);
 }

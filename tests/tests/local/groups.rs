@@ -20,12 +20,12 @@ async fn delete(fixture: &Fixture, below: &str, status: u16) {
 async fn is_member(fixture: &Fixture, client: &mut Client) -> bool {
     fixture.send("groups/g/:send", "to the group").await;
     fixture.send(":send", "to all").await;
-    let heard = client.hear().await;
+    let heard = client.recv_text().await;
     if heard == message("to all") {
         return false;
     }
     assert_eq!(heard, message("to the group"));
-    assert_eq!(client.hear().await, message("to all"));
+    assert_eq!(client.recv_text().await, message("to all"));
     true
 }
 
@@ -63,7 +63,7 @@ async fn a_users_membership_comes_before_connections_and_outlives_them() {
     let fixture = Fixture::new(App::silent());
     put(&fixture, "users/ada/groups/g").await;
     assert_eq!(fixture.status(Method::HEAD, "users/ada/groups/g").await, 200);
-    assert_eq!(fixture.status(Method::HEAD, "groups/g").await, 404, "nobody is there yet");
+    assert_eq!(fixture.status(Method::HEAD, "groups/g").await, 404, "the group has no members yet");
 
     let mut first = fixture.client("ada").await;
     assert!(is_member(&fixture, &mut first).await);
@@ -112,7 +112,7 @@ async fn a_time_to_live_of_zero_is_for_present_connections_only() {
     let mut later = fixture.client("ada").await;
 
     assert!(is_member(&fixture, &mut present).await);
-    assert_eq!(later.hear().await, message("to all"));
+    assert_eq!(later.recv_text().await, message("to all"));
     assert_eq!(fixture.status(Method::HEAD, "users/ada/groups/g").await, 200);
     delete(&fixture, "users/ada/groups/g", 204).await;
     assert!(!is_member(&fixture, &mut present).await);
@@ -166,8 +166,8 @@ async fn names_are_never_paths() {
     fixture.send(&format!("users/{}/:send", segment("ada/../b")), "2").await;
     fixture.send("groups/a/:send", "nobody").await;
 
-    assert_eq!(ada.hear().await, message("1"));
-    assert_eq!(ada.hear().await, message("2"));
+    assert_eq!(ada.recv_text().await, message("1"));
+    assert_eq!(ada.recv_text().await, message("2"));
     for dots in ["..", "%2e%2e", ".", "%2E"] {
         let answer = fixture.post(&format!("groups/{dots}/:send"), r#"{"target":"m"}"#).await;
         assert_eq!(answer.outcome(), (400, Some("Error.Request.Invalid")), "{dots}");
@@ -238,7 +238,7 @@ async fn a_list_stays_right_while_members_come_and_go_between_its_pages() {
     let below = below.replace("maxpagesize=2", "maxpagesize=200");
     let mut rest = members(fixture.rest(Method::GET, &below, "").await.json());
 
-    // Whether somebody who came meanwhile is in it, is open.
+    // It is unspecified whether a client that connected meanwhile is in it.
     rest.retain(|id| *id != newcomer);
     assert_eq!(rest, ids[2..]);
 }

@@ -7,12 +7,12 @@ use tokio::time::Instant;
 
 use crate::support::{App, Client, Fixture, KEY, URL, client_token};
 
-/// What a client hears until the end when it begins with these bytes.
+/// What a client receives until the end when it starts with these bytes.
 async fn hears(fixture: &Fixture, bytes: impl Into<bytes::Bytes>) -> String {
     let mut client = fixture.open("ada");
-    client.0.send(bytes).await.unwrap();
-    let heard = client.hear().await;
-    assert_eq!(client.hear().await, "", "the connection ends");
+    client.memory().send(bytes).await.unwrap();
+    let heard = client.recv_text().await;
+    assert_eq!(client.recv_text().await, "", "the connection ends");
     heard
 }
 
@@ -22,9 +22,9 @@ async fn a_good_handshake_is_answered_and_what_follows_is_kept() {
     let mut client = fixture.open("ada");
 
     let joined = "{\"protocol\":\"JSON\",\"version\":2}\x1e{\"type\":1,\"target\":\"a\",\"arguments\":[]}\x1e";
-    client.0.send(joined).await.unwrap();
+    client.memory().send(joined).await.unwrap();
 
-    assert_eq!(client.hear().await, "{}\x1e");
+    assert_eq!(client.recv_text().await, "{}\x1e");
     fixture.app.called("a").await;
     assert_eq!(fixture.app.events(), ["connected", "a"]);
 }
@@ -47,7 +47,7 @@ async fn refusals_have_the_texts_of_the_reference() {
     {
         assert_eq!(hears(&fixture, malformed).await, unexpected);
     }
-    assert!(fixture.app.events().is_empty(), "nobody was connected");
+    assert!(fixture.app.events().is_empty(), "no client was connected");
 }
 
 #[tokio::test(start_paused = true)]
@@ -56,11 +56,11 @@ async fn a_handshake_that_does_not_come_is_canceled_after_its_time() {
     let started = Instant::now();
     let mut client = fixture.open("ada");
 
-    let heard = client.hear().await;
+    let heard = client.recv_text().await;
 
     assert_eq!(heard, "{\"error\":\"Handshake was canceled.\"}\x1e");
     assert_eq!(started.elapsed().as_secs(), 15);
-    assert_eq!(client.hear().await, "");
+    assert_eq!(client.recv_text().await, "");
 }
 
 #[tokio::test(start_paused = true)]
@@ -78,15 +78,15 @@ async fn detailed_errors_say_what_is_wrong_with_the_handshake() {
     let service =
         LocalService::builder().key(KEY).detailed_errors(true).upstream(App::silent()).build();
     let url = format!("{URL}/client/?hub=chat");
-    let mut client = Client(service.connect_memory(&url, &client_token("ada")).unwrap());
+    let mut client = Client::in_memory(service.connect_memory(&url, &client_token("ada")).unwrap());
 
-    client.say("{}").await;
+    client.send_text("{}").await;
 
-    assert!(client.hear().await.contains("missing field `protocol`"));
+    assert!(client.recv_text().await.contains("missing field `protocol`"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_leaves_before_the_handshake_is_nobody() {
+async fn a_client_that_leaves_before_the_handshake_is_never_reported() {
     let fixture = Fixture::new(App::silent());
 
     drop(fixture.open("ada"));

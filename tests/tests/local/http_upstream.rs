@@ -81,7 +81,7 @@ pub(crate) async fn head(stream: &mut TcpStream) -> Option<String> {
 pub(crate) async fn client(upstream: HttpUpstream) -> (LocalService, Client) {
     let service = LocalService::builder().key(KEY).upstream(upstream).build();
     let url = format!("{URL}/client/?hub=chat");
-    let mut client = Client(service.connect_memory(&url, &client_token("ada")).unwrap());
+    let mut client = Client::in_memory(service.connect_memory(&url, &client_token("ada")).unwrap());
     client.handshake().await;
     (service, client)
 }
@@ -89,8 +89,8 @@ pub(crate) async fn client(upstream: HttpUpstream) -> (LocalService, Client) {
 async fn answered(does: Does) -> String {
     let (url, messages) = app(does).await;
     let (_service, mut client) = client(HttpUpstream::new(url).unwrap()).await;
-    client.invoke("7", "m").await;
-    let heard = client.hear().await;
+    client.call_with_id("7", "m").await;
+    let heard = client.recv_text().await;
     assert_eq!(messages.load(Ordering::SeqCst), 1, "nothing is called twice");
     heard
 }
@@ -140,9 +140,9 @@ async fn an_app_that_does_not_answer_is_a_500_after_the_time_out() {
     let upstream = HttpUpstream::new(url).unwrap().time_out(Duration::from_secs(2));
     let (_service, mut client) = client(upstream).await;
 
-    client.invoke("7", "m").await;
+    client.call_with_id("7", "m").await;
 
-    assert_eq!(client.hear().await, error("Invocation failed, status code 500"));
+    assert_eq!(client.recv_text().await, error("Invocation failed, status code 500"));
     assert_eq!(messages.load(Ordering::SeqCst), 1);
 }
 
@@ -158,8 +158,8 @@ async fn only_the_first_template_that_fits_is_called() {
     let (_service, mut client) = client(upstream).await;
 
     for event in ["a", "b", "c"] {
-        client.invoke("7", event).await;
-        assert_eq!(client.hear().await, "{\"type\":3,\"invocationId\":\"7\"}\x1e");
+        client.call_with_id("7", event).await;
+        assert_eq!(client.recv_text().await, "{\"type\":3,\"invocationId\":\"7\"}\x1e");
     }
 
     assert_eq!(first_messages.load(Ordering::SeqCst), 2);

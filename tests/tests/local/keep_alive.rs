@@ -17,7 +17,7 @@ async fn pings_come_every_fifteen_seconds_and_a_client_that_never_pings_may_be_s
     let started = Instant::now();
 
     for ping in 1..=4 {
-        assert_eq!(client.0.recv().await.unwrap(), "{\"type\":6}\x1e");
+        assert_eq!(client.memory().recv().await.unwrap(), "{\"type\":6}\x1e");
         assert!(started.elapsed() <= Duration::from_secs(15 * ping));
     }
 
@@ -28,12 +28,12 @@ async fn pings_come_every_fifteen_seconds_and_a_client_that_never_pings_may_be_s
 async fn a_client_that_has_pinged_is_closed_after_thirty_silent_seconds() {
     let fixture = Fixture::new(App::silent());
     let mut client = fixture.client("ada").await;
-    client.say("{\"type\":6}").await;
+    client.send_text("{\"type\":6}").await;
     sleep(Duration::from_secs(29)).await;
-    client.say("{\"type\":8,\"sequenceId\":1}").await;
+    client.send_text("{\"type\":8,\"sequenceId\":1}").await;
     let started = Instant::now();
 
-    assert_eq!(client.hear().await, GENERIC);
+    assert_eq!(client.recv_text().await, GENERIC);
 
     assert_eq!(started.elapsed().as_secs(), 30);
     let disconnected = fixture.app.called("disconnected").await;
@@ -52,13 +52,13 @@ async fn time_does_not_run_while_the_service_has_stopped_reading() {
     let limits = Limits::default().max_queue_messages(1);
     let fixture = Fixture::with(app, limits);
     let mut client = fixture.client("ada").await;
-    client.say("{\"type\":6}").await;
+    client.send_text("{\"type\":6}").await;
     client.call("slow").await;
     fixture.app.called("slow").await;
     client.call("second").await;
-    client.invoke("1", "third").await;
+    client.call_with_id("1", "third").await;
 
-    assert_eq!(client.hear().await, "{\"type\":3,\"invocationId\":\"1\"}\x1e");
+    assert_eq!(client.recv_text().await, "{\"type\":3,\"invocationId\":\"1\"}\x1e");
 
     assert_eq!(fixture.app.events(), ["connected", "slow", "second", "third"]);
 }
@@ -70,10 +70,10 @@ async fn malformed_messages_end_the_connection() {
         let fixture = Fixture::new(App::silent());
         let mut client = fixture.client("ada").await;
 
-        client.say(malformed).await;
+        client.send_text(malformed).await;
 
-        assert_eq!(client.hear().await, GENERIC, "{malformed}");
-        assert_eq!(client.hear().await, "");
+        assert_eq!(client.recv_text().await, GENERIC, "{malformed}");
+        assert_eq!(client.recv_text().await, "");
         fixture.app.called("disconnected").await;
     }
 }
@@ -84,9 +84,9 @@ async fn a_message_over_the_limit_ends_the_connection() {
     let fixture = Fixture::with(App::silent(), limits);
     let mut client = fixture.client("ada").await;
 
-    client.0.send(vec![b' '; 65]).await.unwrap();
+    client.memory().send(vec![b' '; 65]).await.unwrap();
 
-    assert_eq!(client.hear().await, GENERIC);
+    assert_eq!(client.recv_text().await, GENERIC);
 }
 
 #[tokio::test(start_paused = true)]
@@ -102,11 +102,11 @@ async fn what_the_protocol_does_not_know_is_skipped() {
         "{\"type\":8,\"sequenceId\":1}",
         "{\"type\":9,\"sequenceId\":1}",
     ] {
-        client.say(skipped).await;
+        client.send_text(skipped).await;
     }
-    client.invoke("1", "still there").await;
+    client.call_with_id("1", "still there").await;
 
-    assert_eq!(client.hear().await, "{\"type\":3,\"invocationId\":\"1\"}\x1e");
+    assert_eq!(client.recv_text().await, "{\"type\":3,\"invocationId\":\"1\"}\x1e");
 }
 
 #[tokio::test(start_paused = true)]
@@ -114,10 +114,10 @@ async fn a_close_message_is_answered_and_clean() {
     let fixture = Fixture::new(App::silent());
     let mut client = fixture.client("ada").await;
 
-    client.say("{\"type\":7}").await;
+    client.send_text("{\"type\":7}").await;
 
-    assert_eq!(client.hear().await, "{\"type\":7}\x1e");
-    assert_eq!(client.hear().await, "");
+    assert_eq!(client.recv_text().await, "{\"type\":7}\x1e");
+    assert_eq!(client.recv_text().await, "");
     assert_eq!(fixture.app.called("disconnected").await.body, "{\"Type\":11}");
 }
 
@@ -125,7 +125,7 @@ async fn a_close_message_is_answered_and_clean() {
 async fn an_orderly_close_of_the_transport_is_clean_and_a_loss_is_not() {
     let fixture = Fixture::new(App::silent());
 
-    fixture.client("ada").await.0.close().await;
+    fixture.client("ada").await.into_memory().close().await;
     assert_eq!(fixture.app.called("disconnected").await.body, "{\"Type\":11}");
 
     let other = Fixture::new(App::silent());
@@ -149,8 +149,8 @@ async fn times_that_no_timer_takes_are_bounded() {
 
         let mut client = fixture.client("ada").await;
 
-        client.say("{\"type\":6}").await;
-        client.invoke("1", "m").await;
-        assert_eq!(client.hear().await, "{\"type\":3,\"invocationId\":\"1\"}\x1e");
+        client.send_text("{\"type\":6}").await;
+        client.call_with_id("1", "m").await;
+        assert_eq!(client.recv_text().await, "{\"type\":3,\"invocationId\":\"1\"}\x1e");
     }
 }

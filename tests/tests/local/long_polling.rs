@@ -8,20 +8,20 @@ use tokio::time::Instant;
 
 use crate::{
     support::{App, Fixture, answer, eventually, message, settle, signed, unix_now},
-    wire::{Answer, EVENTS, Negotiated, UPGRADE, Wire},
+    wire::{EVENTS, Negotiated, UPGRADE, Wire, WireResponse},
 };
 
 const HANDSHAKE: &str = r#"{"protocol":"json","version":1}"#;
 const NO_CONTENT: (u16, &str, &str) = (204, "text/plain", "");
 const OCTETS: &str = "application/octet-stream";
 
-fn messages(answer: &Answer) -> &str {
+fn messages(answer: &WireResponse) -> &str {
     let (status, content_type, body) = answer.plain();
     assert_eq!((status, content_type), (200, OCTETS), "{body}");
     body
 }
 
-/// A client whose first poll was answered; the handshake is the test's.
+/// A client whose first poll was answered, without its handshake.
 async fn open(fixture: &Fixture) -> Negotiated {
     let client = Negotiated::new(fixture).await;
     assert_eq!(messages(&client.poll().await), "");
@@ -81,7 +81,7 @@ async fn a_poll_takes_everything_that_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_poll_waits_for_messages_ninety_seconds_at_most_and_nobody_pings() {
+async fn a_poll_waits_for_messages_ninety_seconds_at_most_without_pings() {
     let fixture = Fixture::new(App::silent());
     let client = connected(&fixture).await;
     let start = Instant::now();

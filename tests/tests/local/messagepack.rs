@@ -6,16 +6,15 @@ use http::{Method, Request, header};
 use http_body_util::Full;
 use hub_local::{Limits, MemoryConnection};
 use serde_json::{Value, json};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    task::JoinHandle,
-};
+use tokio::{net::TcpStream, task::JoinHandle};
 use tokio_tungstenite::{
     client_async,
     tungstenite::{Message, client::IntoClientRequest as _},
 };
 
-use crate::support::{App, Fixture, Rest, URL, answer, client_token, message, signed, unix_now};
+use crate::support::{
+    App, Fixture, RestResponse, URL, answer, client_token, message, signed, unix_now,
+};
 
 const HANDSHAKE: &str = "{\"protocol\":\"messagepack\",\"version\":1}\x1e";
 const PING: &[u8] = b"\x02\x91\x06";
@@ -29,14 +28,14 @@ fn framed(body: &[u8]) -> Vec<u8> {
     [&[length], body].concat()
 }
 
-/// A client in memory.
-struct Client(MemoryConnection);
+/// A client in memory that speaks MessagePack.
+struct MsgpackClient(MemoryConnection);
 
-impl Client {
+impl MsgpackClient {
     async fn of(fixture: &Fixture, user: &str) -> Self {
-        let mut client = Self(fixture.open(user).0);
-        client.say(HANDSHAKE).await;
-        assert_eq!(client.hear().await, "{}\x1e");
+        let mut client = Self(fixture.open(user).into_memory());
+        client.send_text(HANDSHAKE).await;
+        assert_eq!(client.recv_text().await, "{}\x1e");
         fixture.app.called("connected").await;
         client
     }
@@ -46,17 +45,17 @@ impl Client {
         (client, fixture.last_id())
     }
 
-    async fn say(&self, bytes: impl AsRef<[u8]>) {
+    async fn send_text(&self, bytes: impl AsRef<[u8]>) {
         self.0.send(Bytes::copy_from_slice(bytes.as_ref())).await.unwrap();
     }
 
     /// Sends one message.
     async fn send(&self, body: &[u8]) {
-        self.say(framed(body)).await;
+        self.send_text(framed(body)).await;
     }
 
     /// The next bytes, pings left out; empty at the end.
-    async fn hear(&mut self) -> Bytes {
+    async fn recv_text(&mut self) -> Bytes {
         loop {
             let bytes = self.0.recv().await.unwrap_or_default();
             if bytes != PING {
@@ -69,13 +68,13 @@ impl Client {
 /// A call of `m` with one text, which wants an answer to `7`.
 async fn answered(app: App) -> Bytes {
     let fixture = Fixture::new(app);
-    let mut client = Client::of(&fixture, "ada").await;
+    let mut client = MsgpackClient::of(&fixture, "ada").await;
     client.send(b"\x95\x01\x80\xa17\xa1m\x91\x05").await;
-    client.hear().await
+    client.recv_text().await
 }
 
 /// A REST call whose body is the map of protocols and frames.
-async fn post_bundle(fixture: &Fixture, below: &str, entries: &[(&str, &[u8])]) -> Rest {
+async fn post_bundle(fixture: &Fixture, below: &str, entries: &[(&str, &[u8])]) -> RestResponse {
     let mut body = vec![0x80 | u8::try_from(entries.len()).unwrap()];
     for (name, framed) in entries {
         body.push(0xA0 | u8::try_from(name.len()).unwrap());
@@ -94,7 +93,7 @@ async fn post_bundle(fixture: &Fixture, below: &str, entries: &[(&str, &[u8])]) 
 #[tokio::test(start_paused = true)]
 async fn a_call_goes_upstream_without_its_length_and_with_untouched_arguments() {
     let fixture = Fixture::new(App::silent());
-    let client = Client::of(&fixture, "ada").await;
+    let client = MsgpackClient::of(&fixture, "ada").await;
 
     // Five elements, a header, integers that are longer than they need to be, an extension.
     client.send(b"\x95\x01\x81\xa1k\xa1v\xa17\xa1m\x93\xcd\x00\x01\xd4\x05\xff\xc4\x01\x00").await;
@@ -130,16 +129,16 @@ async fn the_bytes_of_a_200_are_the_clients_and_other_answers_become_completions
 #[tokio::test(start_paused = true)]
 async fn messages_may_be_split_and_joined_anywhere_after_the_handshake_too() {
     let fixture = Fixture::new(App::silent());
-    let mut client = Client(fixture.open("ada").0);
+    let mut client = MsgpackClient(fixture.open("ada").into_memory());
     let calls =
         [b"\x95\x01\x80\xc0\xa1a\x91\x05", b"\x95\x01\x80\xc0\xa1b\x91\x05"].map(|it| framed(it));
     let stream = [HANDSHAKE.as_bytes(), PING, &calls[0], &calls[1]];
 
     for byte in stream.concat() {
-        client.say([byte]).await;
+        client.send_text([byte]).await;
     }
 
-    assert_eq!(client.hear().await, "{}\x1e");
+    assert_eq!(client.recv_text().await, "{}\x1e");
     fixture.app.called("b").await;
     assert_eq!(fixture.app.events(), ["connected", "a", "b"]);
 }
@@ -147,15 +146,15 @@ async fn messages_may_be_split_and_joined_anywhere_after_the_handshake_too() {
 #[tokio::test(start_paused = true)]
 async fn pings_refusals_and_the_close_are_in_the_clients_protocol() {
     let fixture = Fixture::new(App::silent());
-    let mut client = Client::of(&fixture, "ada").await;
+    let mut client = MsgpackClient::of(&fixture, "ada").await;
 
     assert_eq!(client.0.recv().await.unwrap(), PING);
     client.send(b"\x95\x04\x80\xa17\xa1m\x91\x02").await;
-    let refused = client.hear().await;
+    let refused = client.recv_text().await;
     assert_eq!(refused[1..8], *b"\x95\x03\x80\xa17\x01\xd9");
     fixture.service.shutdown().await;
-    assert_eq!(client.hear().await, &b"\x04\x93\x07\xc0\xc3"[..]);
-    assert_eq!(client.hear().await, "");
+    assert_eq!(client.recv_text().await, &b"\x04\x93\x07\xc0\xc3"[..]);
+    assert_eq!(client.recv_text().await, "");
 }
 
 #[tokio::test(start_paused = true)]
@@ -174,12 +173,12 @@ async fn malformed_messages_and_lengths_end_the_connection() {
     ] {
         let limits = Limits::default().max_message_bytes(1000);
         let fixture = Fixture::with(App::silent(), limits);
-        let mut client = Client::of(&fixture, "ada").await;
+        let mut client = MsgpackClient::of(&fixture, "ada").await;
 
-        client.say(bad).await;
+        client.send_text(bad).await;
 
-        assert_eq!(client.hear().await, close, "{bad:x?}");
-        assert_eq!(client.hear().await, "");
+        assert_eq!(client.recv_text().await, close, "{bad:x?}");
+        assert_eq!(client.recv_text().await, "");
     }
 }
 
@@ -187,28 +186,28 @@ async fn malformed_messages_and_lengths_end_the_connection() {
 async fn json_from_the_app_is_converted_for_those_who_need_it() {
     let fixture = Fixture::new(App::silent());
     let mut text = fixture.client("ada").await;
-    let mut packed = Client::of(&fixture, "bob").await;
+    let mut packed = MsgpackClient::of(&fixture, "bob").await;
 
     fixture.send(":send", "x").await;
-    assert_eq!(text.hear().await, message("x"));
-    assert_eq!(packed.hear().await, MESSAGE);
+    assert_eq!(text.recv_text().await, message("x"));
+    assert_eq!(packed.recv_text().await, MESSAGE);
 
     let body = r#"{"target":"m","arguments":[ 18446744073709551615, -1, 1.50, {"a":null}]}"#;
     assert_eq!(fixture.post("users/bob/:send", body).await.status, 202);
     let converted =
         b"\x94\xcf\xff\xff\xff\xff\xff\xff\xff\xff\xff\xcb\x3f\xf8\0\0\0\0\0\0\x81\xa1a\xc0";
-    assert_eq!(packed.hear().await[7..31], *converted);
+    assert_eq!(packed.recv_text().await[7..31], *converted);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_converted_is_refused_only_when_somebody_needs_it() {
+async fn what_cannot_be_converted_is_refused_only_when_a_client_needs_it() {
     let fixture = Fixture::new(App::silent());
     let mut text = fixture.client("ada").await;
     let deep = format!("{{\"target\":\"m\",\"arguments\":{}{}}}", "[".repeat(65), "]".repeat(65));
 
     assert_eq!(fixture.post(":send", &deep).await.status, 202);
-    assert!(text.hear().await.starts_with("{\"type\":1"));
-    let packed = Client::of(&fixture, "bob").await;
+    assert!(text.recv_text().await.starts_with("{\"type\":1"));
+    let packed = MsgpackClient::of(&fixture, "bob").await;
     let refused = fixture.post(":send", &deep).await;
     assert_eq!(refused.outcome(), (400, Some("Error.Request.Invalid")));
     drop(packed);
@@ -220,7 +219,7 @@ async fn what_cannot_be_converted_is_refused_only_when_somebody_needs_it() {
 async fn each_client_gets_the_entry_of_its_protocol() {
     let fixture = Fixture::new(App::silent());
     let mut text = fixture.client("ada").await;
-    let mut packed = Client::of(&fixture, "bob").await;
+    let mut packed = MsgpackClient::of(&fixture, "bob").await;
     let json: &[u8] = b"{\"type\":1,\"target\":\"m\",\"arguments\":[ \"x\"]}\x1e";
     let own: &[u8] = b"\x0c\x96\x01\x80\xc0\xa1m\x91\xc4\x02\x01\x02\x90";
 
@@ -235,8 +234,8 @@ async fn each_client_gets_the_entry_of_its_protocol() {
         ),
     ] {
         assert_eq!(post_bundle(&fixture, ":send", entries).await.status, 202);
-        assert_eq!(text.hear().await.as_bytes(), heard);
-        assert_eq!(packed.hear().await, bytes);
+        assert_eq!(text.recv_text().await.as_bytes(), heard);
+        assert_eq!(packed.recv_text().await, bytes);
     }
 }
 
@@ -260,11 +259,11 @@ async fn a_bundle_that_is_no_message_is_refused() {
     }
 }
 
-/// Asks a client that answers with `completion`, whose id is `s0`.
-async fn asked(accept: &'static str, completion: &[u8]) -> Rest {
+/// Invokes a client that answers with `completion`, whose id is `s0`.
+async fn asked(accept: &'static str, completion: &[u8]) -> RestResponse {
     let fixture = Fixture::new(App::silent());
-    let (mut client, id) = Client::with_id(&fixture, "ada").await;
-    let asking: JoinHandle<Rest> = tokio::spawn(async move {
+    let (mut client, id) = MsgpackClient::with_id(&fixture, "ada").await;
+    let asking: JoinHandle<RestResponse> = tokio::spawn(async move {
         let path = format!("/api/hubs/chat/connections/{id}/:invoke");
         let token = signed(&json!({ "aud": format!("{URL}{path}"), "exp": unix_now() + 3600 }));
         let request = Request::builder()
@@ -276,7 +275,7 @@ async fn asked(accept: &'static str, completion: &[u8]) -> Rest {
         let body = Full::from(r#"{"target":"m","arguments":["x"]}"#);
         fixture.request(request.body(body).unwrap()).await
     });
-    assert_eq!(client.hear().await, &b"\x0c\x96\x01\x80\xa2s0\xa1m\x91\xa1x\x90"[..]);
+    assert_eq!(client.recv_text().await, &b"\x0c\x96\x01\x80\xa2s0\xa1m\x91\xa1x\x90"[..]);
     client.send(completion).await;
     asking.await.unwrap()
 }
@@ -317,25 +316,23 @@ async fn a_caller_that_wants_frames_gets_the_clients_own() {
 #[tokio::test(start_paused = true)]
 async fn items_of_a_stream_come_in_the_clients_protocol() {
     let fixture = Fixture::new(App::silent());
-    let (mut client, id) = Client::with_id(&fixture, "ada").await;
+    let (mut client, id) = MsgpackClient::with_id(&fixture, "ada").await;
     let below = format!("connections/{id}/streams/9/:send");
 
     assert_eq!(fixture.post(&below, "[1.0]").await.status, 202);
-    assert_eq!(client.hear().await[..8], *b"\x0f\x94\x02\x80\xa19\x91\xcb");
+    assert_eq!(client.recv_text().await[..8], *b"\x0f\x94\x02\x80\xa19\x91\xcb");
     let item: &[u8] = b"\x06\x94\x02\x80\xa19\x05";
     assert_eq!(post_bundle(&fixture, &below, &[("messagepack", item)]).await.status, 202);
-    assert_eq!(client.hear().await, item);
+    assert_eq!(client.recv_text().await, item);
     assert_eq!(post_bundle(&fixture, &below, &[("messagepack", PING)]).await.status, 400);
     fixture.post(&below.replace(":send", ":complete"), "").await;
-    assert_eq!(client.hear().await, &b"\x06\x94\x03\x80\xa19\x02"[..]);
+    assert_eq!(client.recv_text().await, &b"\x06\x94\x03\x80\xa19\x02"[..]);
 }
 
 #[tokio::test]
 async fn frames_are_binary_from_the_good_answer_on_and_a_refusal_is_text() {
     let fixture = Fixture::new(App::silent());
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(fixture.service.serve(listener));
+    let address = test_support::serve_on_loopback(&fixture.service).await;
     let open = async || {
         let url = format!("ws://{address}/client/?hub=chat");
         let mut request = url.into_client_request().unwrap();

@@ -8,9 +8,14 @@ use http_body_util::Full;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::support::{App, Fixture, Rest, URL, client_token, signed, unix_now};
+use crate::support::{App, Fixture, RestResponse, URL, client_token, signed, unix_now};
 
-async fn request(fixture: &Fixture, method: Method, path: &str, token: Option<String>) -> Rest {
+async fn request(
+    fixture: &Fixture,
+    method: Method,
+    path: &str,
+    token: Option<String>,
+) -> RestResponse {
     let mut request = Request::new(Full::new(Bytes::new()));
     *request.method_mut() = method;
     *request.uri_mut() = path.parse().unwrap();
@@ -21,7 +26,7 @@ async fn request(fixture: &Fixture, method: Method, path: &str, token: Option<St
     fixture.request(request).await
 }
 
-async fn negotiate(fixture: &Fixture, query: &str) -> Rest {
+async fn negotiate(fixture: &Fixture, query: &str) -> RestResponse {
     let path = format!("/client/negotiate?{query}");
     request(fixture, Method::POST, &path, Some(client_token("ada"))).await
 }
@@ -79,7 +84,7 @@ async fn the_connection_has_the_public_id() {
     let url = format!("{URL}/client/?hub=chat&id={}", text(&json["connectionToken"]));
     let connection = fixture.service.connect_memory(&url, &client_token("ada")).unwrap();
 
-    crate::support::Client(connection).handshake().await;
+    crate::support::Client::in_memory(connection).handshake().await;
 
     let call = fixture.app.called("connected").await;
     assert_eq!(call.header("x-asrs-connection-id"), json["connectionId"].as_str());

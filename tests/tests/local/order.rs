@@ -26,7 +26,7 @@ async fn connected_comes_first_and_disconnected_last_even_when_the_client_has_le
     for number in 0..5 {
         client.call(&format!("m{number}")).await;
     }
-    client.0.close().await;
+    client.into_memory().close().await;
 
     fixture.app.called("disconnected").await;
 
@@ -53,11 +53,11 @@ async fn one_connection_has_one_upstream_call_at_a_time() {
     client.handshake().await;
 
     for number in 0..20 {
-        client.invoke(&number.to_string(), "m").await;
+        client.call_with_id(&number.to_string(), "m").await;
     }
     for number in 0..20 {
         let expected = format!("{{\"type\":3,\"invocationId\":\"{number}\"}}\x1e");
-        assert_eq!(client.hear().await, expected);
+        assert_eq!(client.recv_text().await, expected);
     }
 
     assert_eq!(most.load(Ordering::SeqCst), 1);
@@ -75,12 +75,12 @@ async fn connections_do_not_wait_for_each_other() {
     let (ada, mut bob) = (fixture.client("ada").await, fixture.client("bob").await);
     ada.call("forever").await;
 
-    bob.invoke("1", "quick").await;
+    bob.call_with_id("1", "quick").await;
 
-    assert_eq!(bob.hear().await, "{\"type\":3,\"invocationId\":\"1\"}\x1e");
+    assert_eq!(bob.recv_text().await, "{\"type\":3,\"invocationId\":\"1\"}\x1e");
 }
 
-/// An app whose method `ask` asks its caller and returns the answer.
+/// An app whose method `ask` invokes its caller and returns the result.
 fn asking(fixture: &Arc<std::sync::OnceLock<Fixture>>) -> App {
     let fixture = Arc::clone(fixture);
     App::new(move |call| {
@@ -108,20 +108,20 @@ fn asking_fixture(limits: Limits) -> Fixture {
 async fn a_method_may_ask_its_own_caller_with_calls_queued_behind_it() {
     let fixture = asking_fixture(Limits::default());
     let mut client = fixture.client("ada").await;
-    client.invoke("ask", "ask").await;
+    client.call_with_id("ask", "ask").await;
     for number in 0..5 {
-        client.invoke(&number.to_string(), "next").await;
+        client.call_with_id(&number.to_string(), "next").await;
     }
 
-    let question = client.hear().await;
+    let question = client.recv_text().await;
     assert!(question.starts_with("{\"type\":1,\"invocationId\":\"s0\",\"target\":\"confirm\""));
-    client.say(r#"{"type":3,"invocationId":"s0","result":true}"#).await;
+    client.send_text(r#"{"type":3,"invocationId":"s0","result":true}"#).await;
 
     let answered = "{\"invocationId\":\"ask\",\"result\":[200,true],\"type\":3}\x1e";
-    assert_eq!(client.hear().await, answered);
+    assert_eq!(client.recv_text().await, answered);
     for number in 0..5 {
         let expected = format!("{{\"type\":3,\"invocationId\":\"{number}\"}}\x1e");
-        assert_eq!(client.hear().await, expected);
+        assert_eq!(client.recv_text().await, expected);
     }
 }
 
@@ -130,15 +130,15 @@ async fn a_full_queue_is_read_past_while_a_client_result_is_pending() {
     let limits = Limits::default().max_queue_messages(4);
     let fixture = asking_fixture(limits);
     let mut client = fixture.client("ada").await;
-    client.invoke("ask", "ask").await;
-    client.hear().await;
+    client.call_with_id("ask", "ask").await;
+    client.recv_text().await;
     for _ in 0..6 {
         client.call("next").await;
     }
 
-    client.say(r#"{"type":3,"invocationId":"s0","result":true}"#).await;
+    client.send_text(r#"{"type":3,"invocationId":"s0","result":true}"#).await;
 
-    assert!(client.hear().await.contains("[200,true]"));
+    assert!(client.recv_text().await.contains("[200,true]"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -146,13 +146,13 @@ async fn twice_the_queue_closes_a_client_that_is_asked() {
     let limits = Limits::default().max_queue_messages(4);
     let fixture = asking_fixture(limits);
     let mut client = fixture.client("ada").await;
-    client.invoke("ask", "ask").await;
-    client.hear().await;
+    client.call_with_id("ask", "ask").await;
+    client.recv_text().await;
     for _ in 0..9 {
         client.call("next").await;
     }
 
-    let close = client.hear().await;
+    let close = client.recv_text().await;
 
     assert!(close.contains("too many messages wait for their upstream calls"), "{close}");
     let events = || fixture.app.events();

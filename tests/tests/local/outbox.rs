@@ -11,7 +11,7 @@ async fn a_broadcast_is_encoded_once_and_its_bytes_are_shared() {
     let (mut ada, mut bob) = (fixture.client("ada").await, fixture.client("bob").await);
 
     fixture.send(":send", "x").await;
-    let (first, second) = (ada.0.recv().await.unwrap(), bob.0.recv().await.unwrap());
+    let (first, second) = (ada.memory().recv().await.unwrap(), bob.memory().recv().await.unwrap());
 
     assert_eq!(first, message("x"));
     assert_eq!(first.as_ptr(), second.as_ptr());
@@ -25,7 +25,7 @@ async fn a_slow_client_is_closed_with_the_reason_and_others_get_everything() {
     let mut quick = fixture.client("quick").await;
     let reading = tokio::spawn(async move {
         for number in 0..1000 {
-            assert_eq!(quick.hear().await, message(&number.to_string()));
+            assert_eq!(quick.recv_text().await, message(&number.to_string()));
         }
         quick
     });
@@ -38,9 +38,9 @@ async fn a_slow_client_is_closed_with_the_reason_and_others_get_everything() {
 
     assert_eq!(fixture.service.counters().slow_clients, 1);
     assert_eq!(fixture.service.counters().connections, 1);
-    let mut last = slow.hear().await;
+    let mut last = slow.recv_text().await;
     loop {
-        let next = slow.hear().await;
+        let next = slow.recv_text().await;
         if next.is_empty() {
             break;
         }
@@ -69,7 +69,7 @@ async fn the_counters_say_for_how_many_how_much_waits() {
     assert!(clients == 2 && both > 100 * message("x").len() as u64, "{clients} {both}");
 
     for _ in 0..100 {
-        assert_eq!(ada.hear().await, message("x"));
+        assert_eq!(ada.recv_text().await, message("x"));
     }
     eventually(|| counted(&fixture).0 == 1).await;
     assert!(counted(&fixture).1 < both);
@@ -101,8 +101,8 @@ async fn bytes_are_bounded_too_but_a_big_answer_is_not_slowness() {
     let fixture = Fixture::with(app, limits);
     let mut client = fixture.client("ada").await;
 
-    client.invoke("1", "big").await;
-    assert_eq!(client.hear().await.len(), 5000);
+    client.call_with_id("1", "big").await;
+    assert_eq!(client.recv_text().await.len(), 5000);
 
     for _ in 0..100 {
         fixture.send(":send", &"y".repeat(400)).await;
@@ -111,7 +111,7 @@ async fn bytes_are_bounded_too_but_a_big_answer_is_not_slowness() {
     assert_eq!(fixture.service.counters().slow_clients, 1);
 }
 
-/// Sends until an answer is late, and says how late it is. With a client that reads, that is never.
+/// Sends until a response is delayed, and returns the delay. With a client that reads this never happens.
 async fn first_late_answer(fixture: &Fixture) -> Option<Duration> {
     for _ in 0..200 {
         let began = Instant::now();
@@ -133,7 +133,7 @@ async fn answers_to_sends_are_held_back_for_a_second_while_all_clients_have_too_
     assert_eq!(first_late_answer(&fixture).await, Some(Duration::from_secs(1)));
     let reading = tokio::spawn(async move {
         sleep(Duration::from_millis(300)).await;
-        while !client.hear().await.is_empty() {}
+        while !client.recv_text().await.is_empty() {}
     });
 
     assert_eq!(first_late_answer(&fixture).await, Some(Duration::from_millis(300)));
@@ -154,14 +154,14 @@ async fn a_client_that_takes_nothing_for_five_seconds_holds_no_sender_back_any_m
     };
 
     while held_back().await.is_zero() {}
-    // The first that is held back looks who takes nothing; five seconds later it is certain.
+    // The first delayed sender starts the check for stalled clients; they are closed five seconds later.
     for _ in 0..5 {
         assert_eq!(held_back().await, Duration::from_secs(1));
     }
     assert_eq!(held_back().await, Duration::ZERO);
 
     // It reads again, so that it counts as everyone else.
-    while timeout(Duration::from_millis(1), client.hear()).await.is_ok() {}
+    while timeout(Duration::from_millis(1), client.recv_text()).await.is_ok() {}
     while held_back().await.is_zero() {}
     assert_eq!(held_back().await, Duration::from_secs(1));
 }

@@ -104,7 +104,7 @@ impl World {
             claims["sub"] = json!(format!("u{user}"));
         }
         let memory = self.fixture.service.connect_memory(&url, &signed(&claims)).unwrap();
-        let (mut client, before) = (Client(memory), self.fixture.app.calls().len());
+        let (mut client, before) = (Client::in_memory(memory), self.fixture.app.calls().len());
         client.handshake().await;
         eventually(|| self.fixture.app.calls().len() > before).await;
         let id = self.fixture.last_id();

@@ -25,10 +25,10 @@ async fn messages_reach_everyone_users_and_connections() {
     fixture.send(":send", "end").await;
 
     for text in ["all", "ada", "not bob", "end"] {
-        assert_eq!(ada.hear().await, message(text));
+        assert_eq!(ada.recv_text().await, message(text));
     }
     for text in ["all", "bob", "end"] {
-        assert_eq!(bob.hear().await, message(text));
+        assert_eq!(bob.recv_text().await, message(text));
     }
 }
 
@@ -42,7 +42,7 @@ async fn the_bytes_of_arguments_pass_through_in_both_spellings() {
 
     let arguments = r#"[ 1.50,{"b":1, "a":12345678901234567890}]"#;
     let expected = format!("{{\"type\":1,\"target\":\"größe\",\"arguments\":{arguments}}}\x1e");
-    assert_eq!(ada.hear().await, expected);
+    assert_eq!(ada.recv_text().await, expected);
 }
 
 #[tokio::test(start_paused = true)]
@@ -51,7 +51,7 @@ async fn an_application_has_hubs_of_its_own() {
     let url = format!("{URL}/client/?hub=App_Chat");
     let claims = json!({ "aud": url, "exp": unix_now() + 60 });
     let connection = fixture.service.connect_memory(&url, &signed(&claims)).unwrap();
-    let mut client = crate::support::Client(connection);
+    let mut client = crate::support::Client::in_memory(connection);
     client.handshake().await;
     let call = fixture.app.called("connected").await;
     assert_eq!(call.header("x-asrs-hub"), Some("app_chat"));
@@ -59,7 +59,7 @@ async fn an_application_has_hubs_of_its_own() {
     fixture.send(":send", "other hub").await;
     fixture.send(":send?application=APP", "ours").await;
 
-    assert_eq!(client.hear().await, message("ours"));
+    assert_eq!(client.recv_text().await, message("ours"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -109,9 +109,9 @@ async fn a_closed_connection_gets_the_reason_and_is_gone_at_once() {
     assert_eq!(fixture.status(Method::DELETE, &format!("{below}?reason=go%20away")).await, 200);
 
     assert_eq!(fixture.status(Method::HEAD, &below).await, 404);
-    assert_eq!(ada.hear().await, message("before"));
-    assert_eq!(ada.hear().await, "{\"type\":7,\"error\":\"go away\"}\x1e");
-    assert_eq!(ada.hear().await, "");
+    assert_eq!(ada.recv_text().await, message("before"));
+    assert_eq!(ada.recv_text().await, "{\"type\":7,\"error\":\"go away\"}\x1e");
+    assert_eq!(ada.recv_text().await, "");
     let body = fixture.app.called("disconnected").await.body;
     assert_eq!(body, "{\"Type\":11,\"Error\":\"go away\"}");
 }
@@ -126,12 +126,12 @@ async fn many_are_closed_but_the_excluded() {
     let below = format!(":closeConnections?excluded={id}");
     assert_eq!(fixture.status(Method::POST, &below).await, 204);
     assert_eq!(fixture.status(Method::POST, "groups/x/:closeConnections").await, 204);
-    assert_eq!(bob.hear().await, "{\"type\":7}\x1e");
-    assert_eq!(eve.hear().await, "{\"type\":7}\x1e");
+    assert_eq!(bob.recv_text().await, "{\"type\":7}\x1e");
+    assert_eq!(eve.recv_text().await, "{\"type\":7}\x1e");
     let below = "users/ada/:closeConnections?reason=bye";
     assert_eq!(fixture.status(Method::POST, below).await, 204);
 
-    assert_eq!(ada.hear().await, "{\"type\":7,\"error\":\"bye\"}\x1e");
+    assert_eq!(ada.recv_text().await, "{\"type\":7,\"error\":\"bye\"}\x1e");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! `:execute`: commands for those whom a filter finds.
+//! `:execute`: commands for the connections that a filter selects.
 
 use crate::{
     rest_support::{call, post},
@@ -13,7 +13,7 @@ async fn execute(fixture: &Fixture, filter: &str, commands: &str) {
     assert_eq!((answer.status, answer.body.len()), (202, 0), "{:?}", answer.body);
 }
 
-fn say(text: &str) -> String {
+fn invocation(text: &str) -> String {
     let message = format!(r#"{{"target":"m","arguments":["{text}"]}}"#);
     format!(r#"[{{"type":"SendMessage","message":{message}}}]"#)
 }
@@ -33,21 +33,22 @@ async fn messages_go_to_those_whom_the_filter_finds() {
     let below = format!("/api/hubs/chat/groups/g/connections/{ada_id}");
     assert_eq!(call(&fixture, "PUT", &below, &[], b"").await.status, 200);
 
-    execute(&fixture, "", &say("all")).await;
-    execute(&fixture, "userId eq 'ada'", &say("ada")).await;
-    execute(&fixture, &format!("connectionId in ('{bob_id}','x')"), &say("bob")).await;
-    execute(&fixture, "startswith(userId, 'listener-')", &say("eve")).await;
-    execute(&fixture, "'g' in groups or userId ne 'ada' and userId ne 'bob'", &say("g")).await;
-    execute(&fixture, "not ('g' in groups)", &say("not g")).await;
+    execute(&fixture, "", &invocation("all")).await;
+    execute(&fixture, "userId eq 'ada'", &invocation("ada")).await;
+    execute(&fixture, &format!("connectionId in ('{bob_id}','x')"), &invocation("bob")).await;
+    execute(&fixture, "startswith(userId, 'listener-')", &invocation("eve")).await;
+    execute(&fixture, "'g' in groups or userId ne 'ada' and userId ne 'bob'", &invocation("g"))
+        .await;
+    execute(&fixture, "not ('g' in groups)", &invocation("not g")).await;
 
     for (client, texts) in [(&mut ada, &["all", "ada", "g"]), (&mut bob, &["all", "bob", "not g"])]
     {
         for text in texts {
-            assert_eq!(client.hear().await, message(text));
+            assert_eq!(client.recv_text().await, message(text));
         }
     }
     for text in ["all", "eve", "g", "not g"] {
-        assert_eq!(eve.hear().await, message(text));
+        assert_eq!(eve.recv_text().await, message(text));
     }
 }
 
@@ -62,14 +63,14 @@ async fn commands_run_in_order_and_for_the_same_connections() {
     execute(&fixture, "userId eq 'bob'", r#"[{"type":"JoinGroup","group":"a/b"}]"#).await;
     execute(&fixture, "not ('a/b' in groups) and userId eq 'ada'", commands).await;
 
-    assert_eq!(ada.hear().await, message("last"));
-    assert_eq!(ada.hear().await, "{\"type\":7,\"error\":\"bye\"}\x1e");
+    assert_eq!(ada.recv_text().await, message("last"));
+    assert_eq!(ada.recv_text().await, "{\"type\":7,\"error\":\"bye\"}\x1e");
     let group = "/api/hubs/chat/groups/a%2Fb";
     assert_eq!(call(&fixture, "HEAD", group, &[], b"").await.status, 200);
     execute(&fixture, "", r#"[{"type":"LeaveGroup","group":"a/b"}]"#).await;
     assert_eq!(call(&fixture, "HEAD", group, &[], b"").await.status, 404);
     execute(&fixture, "", r#"[{"type":"CloseConnection"}]"#).await;
-    assert_eq!(bob.hear().await, "{\"type\":7}\x1e");
+    assert_eq!(bob.recv_text().await, "{\"type\":7}\x1e");
 }
 
 #[tokio::test(start_paused = true)]
@@ -83,7 +84,7 @@ async fn nothing_happens_when_any_command_is_wrong() {
     assert_eq!(answer.outcome(), (400, Some("Error.Request.Invalid")));
     assert_eq!(answer.json()["message"], "command 1: `group` is missing");
     fixture.send(":send", "still there").await;
-    assert_eq!(ada.hear().await, message("still there"));
+    assert_eq!(ada.recv_text().await, message("still there"));
 }
 
 #[tokio::test(start_paused = true)]

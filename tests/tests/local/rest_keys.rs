@@ -11,16 +11,16 @@ use tokio::time::sleep;
 
 use crate::{
     rest_support::{call, rest_token},
-    support::{App, Client, Fixture, KEY, Rest, URL, message, segment, unix_now},
+    support::{App, Client, Fixture, KEY, RestResponse, URL, message, segment, unix_now},
 };
 
 const PATH: &str = "/api/hubs/Chat/:generateToken?api-version=2022-11-01";
 
-async fn generated(fixture: &Fixture, query: &str) -> Rest {
+async fn generated(fixture: &Fixture, query: &str) -> RestResponse {
     call(fixture, "POST", &format!("{PATH}{query}"), &[], b"").await
 }
 
-fn claims(answer: &Rest) -> Map<String, Value> {
+fn claims(answer: &RestResponse) -> Map<String, Value> {
     assert_eq!(answer.status, 200, "{:?}", answer.body);
     assert_eq!(answer.headers["content-type"], "application/json");
     assert_eq!(answer.headers["cache-control"], "no-store");
@@ -39,13 +39,13 @@ async fn a_generated_token_lets_a_client_in_as_its_user() {
     claims(&answer);
 
     let url = format!("{URL}/client/?hub=chat");
-    let mut client = Client(fixture.service.connect_memory(&url, &token).unwrap());
+    let mut client = Client::in_memory(fixture.service.connect_memory(&url, &token).unwrap());
     client.handshake().await;
 
     let connected = fixture.app.called("connected").await;
     assert_eq!(connected.header("x-asrs-user-id"), Some("Zoë/😀"));
     fixture.send(&format!("users/{}/:send", segment("Zoë/😀")), "hi").await;
-    assert_eq!(client.hear().await, message("hi"));
+    assert_eq!(client.recv_text().await, message("hi"));
 }
 
 #[tokio::test(start_paused = true)]

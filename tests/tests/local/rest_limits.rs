@@ -122,9 +122,9 @@ async fn a_caller_of_octet_streams_gets_the_clients_completion_framed() {
                 [(CONTENT_TYPE, "application/json"), (ACCEPT, "application/octet-stream")];
             call(&fixture, "POST", &path, &headers, BODY.as_bytes()).await
         });
-        assert!(client.hear().await.contains("\"invocationId\":\"s0\""));
+        assert!(client.recv_text().await.contains("\"invocationId\":\"s0\""));
 
-        client.say(&format!(r#"{{"type":3,"invocationId":"s0"{answered}}}"#)).await;
+        client.send_text(&format!(r#"{{"type":3,"invocationId":"s0"{answered}}}"#)).await;
 
         let answer = asking.await.unwrap();
         assert_eq!(answer.status, status);

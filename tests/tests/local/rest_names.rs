@@ -2,12 +2,12 @@
 
 use crate::{
     rest_support::{call, post},
-    support::{App, Fixture, Rest, message, segment},
+    support::{App, Fixture, RestResponse, message, segment},
 };
 
 const BODY: &str = r#"{"target":"m","arguments":["hi"]}"#;
 
-async fn get(fixture: &Fixture, path: &str) -> Rest {
+async fn get(fixture: &Fixture, path: &str) -> RestResponse {
     call(fixture, "GET", path, &[], b"").await
 }
 
@@ -24,7 +24,7 @@ async fn every_name_is_data_in_both_prefixes() {
 
         for path in [at(format!("users/{encoded}/:send")), old(format!("groups/{encoded}"))] {
             assert_eq!(post(&fixture, &path, BODY).await.status, 202, "{name}");
-            assert_eq!(client.hear().await, message("hi"), "{name}");
+            assert_eq!(client.recv_text().await, message("hi"), "{name}");
         }
 
         for below in [format!("users/{encoded}"), format!("groups/{encoded}")] {
@@ -106,7 +106,7 @@ async fn an_applications_hub_is_another_hub_in_lower_case() {
     assert_eq!(sent.status, 202);
     assert_eq!(post(&fixture, "/api/hubs/CHAT/:send", BODY).await.status, 202);
 
-    assert_eq!(plain.hear().await, message("hi"), "once, not twice");
+    assert_eq!(plain.recv_text().await, message("hi"), "once, not twice");
     assert_eq!(post(&fixture, "/api/hubs/chat/:send", &BODY.replace("hi", "2")).await.status, 202);
-    assert_eq!(plain.hear().await, message("2"));
+    assert_eq!(plain.recv_text().await, message("2"));
 }

@@ -22,7 +22,7 @@ async fn an_item_is_the_whole_body_with_its_bytes() {
         let answer = post(&fixture, &path, &format!(" {item}\n")).await;
         assert_eq!((answer.status, answer.body.len()), (202, 0));
         let expected = format!("{{\"type\":2,\"invocationId\":\"7\",\"item\":{item}}}\x1e");
-        assert_eq!(ada.hear().await, expected);
+        assert_eq!(ada.recv_text().await, expected);
     }
 }
 
@@ -34,9 +34,9 @@ async fn the_last_item_is_followed_by_the_end() {
     assert_eq!(post(&fixture, &format!("{stream}/:send?completed=false"), "1").await.status, 202);
     assert_eq!(post(&fixture, &format!("{stream}/:send?completed=True"), "2").await.status, 202);
 
-    assert_eq!(ada.hear().await, "{\"type\":2,\"invocationId\":\"7\",\"item\":1}\x1e");
-    assert_eq!(ada.hear().await, "{\"type\":2,\"invocationId\":\"7\",\"item\":2}\x1e");
-    assert_eq!(ada.hear().await, "{\"type\":3,\"invocationId\":\"7\"}\x1e");
+    assert_eq!(ada.recv_text().await, "{\"type\":2,\"invocationId\":\"7\",\"item\":1}\x1e");
+    assert_eq!(ada.recv_text().await, "{\"type\":2,\"invocationId\":\"7\",\"item\":2}\x1e");
+    assert_eq!(ada.recv_text().await, "{\"type\":3,\"invocationId\":\"7\"}\x1e");
 }
 
 #[tokio::test(start_paused = true)]
@@ -54,7 +54,7 @@ async fn an_end_may_have_an_error_under_either_name() {
         let answer = call(&fixture, "POST", &format!("{stream}/:complete{query}"), &[], b"").await;
         assert_eq!((answer.status, answer.body.len()), (202, 0));
         let expected = format!("{{\"type\":3,\"invocationId\":\"7\"{members}}}\x1e");
-        assert_eq!(ada.hear().await, expected, "{query}");
+        assert_eq!(ada.recv_text().await, expected, "{query}");
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::support::{Fixture, Rest, URL, signed, unix_now};
+use crate::support::{Fixture, RestResponse, URL, signed, unix_now};
 
 /// A token for the resource of this path, whatever the query is.
 pub(crate) fn rest_token(path: &str) -> String {
@@ -27,7 +27,7 @@ pub(crate) async fn call(
     path: &str,
     headers: &[(HeaderName, &str)],
     body: &[u8],
-) -> Rest {
+) -> RestResponse {
     let mut request = Request::builder()
         .method(method)
         .uri(path)
@@ -40,7 +40,7 @@ pub(crate) async fn call(
 }
 
 /// A call with a JSON body.
-pub(crate) async fn post(fixture: &Fixture, path: &str, body: &str) -> Rest {
+pub(crate) async fn post(fixture: &Fixture, path: &str, body: &str) -> RestResponse {
     let headers = [(header::CONTENT_TYPE, "application/json")];
     call(fixture, "POST", path, &headers, body.as_bytes()).await
 }

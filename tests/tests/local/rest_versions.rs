@@ -65,7 +65,7 @@ async fn sends_are_accepted_in_both_forms() {
     }
 
     for _ in 0..resources.len() * 2 * (VERSIONS.len() + 2) {
-        assert_eq!(ada.hear().await, message("hi"));
+        assert_eq!(ada.recv_text().await, message("hi"));
     }
 }
 
@@ -81,8 +81,8 @@ async fn the_excluded_get_nothing_in_any_version() {
     check(&server, "POST", "", r#"{"Target":"end","Arguments":null}"#, [ACCEPTED; 3]).await;
 
     let end = "{\"type\":1,\"target\":\"end\",\"arguments\":[]}\x1e";
-    assert_eq!(ada.hear().await, end);
-    assert_eq!(bob.hear().await, end);
+    assert_eq!(ada.recv_text().await, end);
+    assert_eq!(bob.recv_text().await, end);
 }
 
 #[tokio::test]
@@ -137,7 +137,7 @@ async fn connections_are_checked_and_closed() {
         let below = format!("/connections/{id}?reason=b%C3%BCe");
         let answer = server.send("DELETE", &path(version, &below), "").await;
         assert_eq!(lines(&answer), lines(&empty("DELETE", status)));
-        assert_eq!(client.hear().await, "{\"type\":7,\"error\":\"büe\"}\x1e");
+        assert_eq!(client.recv_text().await, "{\"type\":7,\"error\":\"büe\"}\x1e");
     }
     for below in ["/:closeConnections", "/groups/g/:closeConnections", "/users/u/:closeConnections"]
     {

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use hub_local::Limits;
 use serde_json::json;
-use tokio::net::TcpListener;
 
 use crate::{
     support::{App, Fixture, answer, client_token, eventually, message, settle, signed, unix_now},
@@ -256,7 +255,7 @@ async fn a_post_has_at_most_a_mebibyte() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_does_not_read_is_closed_and_slows_nobody() {
+async fn a_client_that_does_not_read_is_closed_and_slows_no_other() {
     let limits = Limits::default().max_outbox_messages(100);
     let fixture = Fixture::with(App::silent(), limits);
     let client = Negotiated::new(&fixture).await;
@@ -292,9 +291,7 @@ async fn malformed_messages_end_the_connection_and_may_be_tried_again() {
 #[tokio::test]
 async fn it_works_over_a_socket() {
     let fixture = Fixture::new(App::silent());
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(fixture.service.serve(listener));
+    let address = test_support::serve_on_loopback(&fixture.service).await;
     let client = Negotiated::new(&fixture).await;
     let ask = |method, headers, body| {
         let (query, token) = (client.query.as_str(), client.token.as_str());
@@ -319,9 +316,7 @@ async fn the_socket_of_a_client_that_does_not_read_is_closed() {
     let limits =
         Limits::default().max_outbox_bytes(100_000).close_timeout(Duration::from_millis(50));
     let fixture = Fixture::with(App::silent(), limits);
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(fixture.service.serve(listener));
+    let address = test_support::serve_on_loopback(&fixture.service).await;
     let client = Negotiated::new(&fixture).await;
     let mut wire = Wire::socket(address).await;
     let (query, token) = (client.query.as_str(), client.token.as_str());

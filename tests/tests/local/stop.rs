@@ -32,8 +32,8 @@ async fn stopping_closes_clients_that_may_reconnect_and_waits_for_disconnected()
     fixture.service.shutdown().await;
 
     assert!(delivered.load(Ordering::SeqCst));
-    assert_eq!(client.hear().await, "{\"type\":7,\"allowReconnect\":true}\x1e");
-    assert_eq!(client.hear().await, "");
+    assert_eq!(client.recv_text().await, "{\"type\":7,\"allowReconnect\":true}\x1e");
+    assert_eq!(client.recv_text().await, "");
     let url = format!("{URL}/client/?hub=chat");
     let refused = fixture.service.connect_memory(&url, &client_token("bob")).unwrap_err();
     assert_eq!(refused.status.as_u16(), 503);
@@ -69,7 +69,7 @@ async fn clients_are_closed_with_the_last_handle() {
 
     drop(fixture);
 
-    assert_eq!(client.hear().await, "{\"type\":7,\"allowReconnect\":true}\x1e");
+    assert_eq!(client.recv_text().await, "{\"type\":7,\"allowReconnect\":true}\x1e");
     app.called("disconnected").await;
 }
 

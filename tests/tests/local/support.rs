@@ -1,21 +1,18 @@
-//! An app that records, clients in memory, and REST calls without a socket.
+//! An app that records its calls, and a service with that app: clients in memory, REST calls without a socket.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
-use hub_core::{Secret, names::encode_segment, token};
-use hub_local::{Limits, LocalService, MemoryConnection, Upstream, UpstreamError};
+use hub_core::names::encode_segment;
+use hub_local::{Limits, LocalService, Upstream, UpstreamError};
 use serde_json::{Value, json};
+pub(crate) use test_support::{Client, KEY, eventually, sign as signed, unix_now, user_token};
 use tower_service::Service as _;
 
-pub(crate) const KEY: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH";
 pub(crate) const URL: &str = "http://127.0.0.1:8888";
 
 /// One upstream call.
@@ -50,7 +47,7 @@ pub(crate) fn answer(status: u16, body: impl Into<Bytes>) -> Response<Bytes> {
 type Handler =
     dyn Fn(Call) -> BoxFuture<'static, Result<Response<Bytes>, UpstreamError>> + Send + Sync;
 
-/// An app that remembers its calls and answers as it was told.
+/// An app that records its calls and answers with a function.
 #[derive(Clone)]
 pub(crate) struct App {
     calls: Arc<Mutex<Vec<Call>>>,
@@ -58,7 +55,7 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// Answers every call with 200 and nothing.
+    /// Answers every call with 200 and an empty body.
     pub(crate) fn silent() -> Self {
         Self::new(|_| async { answer(200, "") })
     }
@@ -87,7 +84,7 @@ impl App {
         self.calls().into_iter().map(|call| call.event).collect()
     }
 
-    /// Waits until this event was called.
+    /// Waits for the first call of this event.
     pub(crate) async fn called(&self, event: &str) -> Call {
         let found = || self.calls().into_iter().find(|call| call.event == event);
         eventually(|| found().is_some()).await;
@@ -107,17 +104,6 @@ impl Upstream for App {
     }
 }
 
-/// Waits for what another task does. With paused time this costs none.
-pub(crate) async fn eventually(condition: impl Fn() -> bool) {
-    for _ in 0..4000 {
-        if condition() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("it did not happen");
-}
-
 /// Lets every task that can run do so.
 pub(crate) async fn settle() {
     for _ in 0..50 {
@@ -125,21 +111,12 @@ pub(crate) async fn settle() {
     }
 }
 
-pub(crate) fn unix_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
-}
-
-pub(crate) fn signed(claims: &Value) -> String {
-    token::sign(claims, &Secret::from(KEY)).unwrap()
-}
-
-/// What an app's negotiate hands out.
+/// A token as an app's negotiate response contains it.
 pub(crate) fn client_token(user: &str) -> String {
-    let aud = format!("{URL}/client/?hub=chat");
-    signed(&json!({ "aud": aud, "exp": unix_now() + 3600, "asrs.s.uid": user, "role": "r" }))
+    user_token(KEY, &format!("{URL}/client/?hub=chat"), user)
 }
 
-/// A service and what tests do with it.
+/// A service and its app.
 #[derive(Clone)]
 pub(crate) struct Fixture {
     pub(crate) service: LocalService,
@@ -152,18 +129,18 @@ impl Fixture {
     }
 
     pub(crate) fn with(app: App, limits: Limits) -> Self {
-        tests::output::record();
+        test_support::output::record();
         let builder = LocalService::builder().key(KEY).limits(limits).upstream(app.clone());
         Self { service: builder.build(), app }
     }
 
-    /// A transport that is open; the handshake is the test's.
+    /// An open transport without its handshake.
     pub(crate) fn open(&self, user: &str) -> Client {
         let url = format!("{URL}/client/?hub=chat");
-        Client(self.service.connect_memory(&url, &client_token(user)).unwrap())
+        Client::in_memory(self.service.connect_memory(&url, &client_token(user)).unwrap())
     }
 
-    /// A client whose `connected` was answered.
+    /// A client whose `connected` call has arrived.
     pub(crate) async fn client(&self, user: &str) -> Client {
         let before = self.app.calls().len();
         let mut client = self.open(user);
@@ -172,7 +149,7 @@ impl Fixture {
         client
     }
 
-    /// The id of the client that called last.
+    /// The connection id of the last call.
     pub(crate) fn last_id(&self) -> String {
         let calls = self.app.calls();
         calls.last().unwrap().header("x-asrs-connection-id").unwrap().to_owned()
@@ -185,7 +162,7 @@ impl Fixture {
     }
 
     /// A REST call below `/api/hubs/chat` with a good token.
-    pub(crate) async fn rest(&self, method: Method, below: &str, body: &str) -> Rest {
+    pub(crate) async fn rest(&self, method: Method, below: &str, body: &str) -> RestResponse {
         let path = format!("/api/hubs/chat/{below}");
         let audience = format!("{URL}{}", path.split('?').next().unwrap());
         let token = signed(&json!({ "aud": audience, "exp": unix_now() + 3600 }));
@@ -198,7 +175,7 @@ impl Fixture {
         self.request(request).await
     }
 
-    pub(crate) async fn post(&self, below: &str, body: &str) -> Rest {
+    pub(crate) async fn post(&self, below: &str, body: &str) -> RestResponse {
         self.rest(Method::POST, below, body).await
     }
 
@@ -206,12 +183,8 @@ impl Fixture {
         self.rest(method, below, "").await.status
     }
 
-    pub(crate) async fn request(&self, request: Request<Full<Bytes>>) -> Rest {
-        let response = self.service.clone().call(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let code = parts.headers.get("x-ms-error-code").map(|it| it.to_str().unwrap().to_owned());
-        let body = body.collect().await.unwrap().to_bytes();
-        Rest { status: parts.status.as_u16(), code, headers: parts.headers, body }
+    pub(crate) async fn request(&self, request: Request<Full<Bytes>>) -> RestResponse {
+        request_to(&self.service, request).await
     }
 
     /// Sends `{"target":"m","arguments":[text]}` and expects 202.
@@ -222,16 +195,28 @@ impl Fixture {
     }
 }
 
-/// The answer to a request.
+/// Calls the service without a socket.
+pub(crate) async fn request_to(
+    service: &LocalService,
+    request: Request<Full<Bytes>>,
+) -> RestResponse {
+    let response = service.clone().call(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let code = parts.headers.get("x-ms-error-code").map(|it| it.to_str().unwrap().to_owned());
+    let body = body.collect().await.unwrap().to_bytes();
+    RestResponse { status: parts.status.as_u16(), code, headers: parts.headers, body }
+}
+
+/// The response to a request.
 #[derive(Debug)]
-pub(crate) struct Rest {
+pub(crate) struct RestResponse {
     pub(crate) status: u16,
     pub(crate) code: Option<String>,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
-impl Rest {
+impl RestResponse {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
@@ -245,41 +230,7 @@ pub(crate) fn segment(text: &str) -> String {
     encode_segment(text).into_owned()
 }
 
-/// The frame that [`Fixture::send`] sends.
+/// The frame that clients receive after [`Fixture::send`].
 pub(crate) fn message(text: &str) -> String {
     format!("{{\"type\":1,\"target\":\"m\",\"arguments\":[\"{text}\"]}}\x1e")
-}
-
-/// A client in memory.
-pub(crate) struct Client(pub(crate) MemoryConnection);
-
-impl Client {
-    pub(crate) async fn handshake(&mut self) {
-        self.say(r#"{"protocol":"json","version":1}"#).await;
-        assert_eq!(self.hear().await, "{}\x1e");
-    }
-
-    /// Sends one record.
-    pub(crate) async fn say(&self, record: &str) {
-        self.0.send(format!("{record}\x1e")).await.unwrap();
-    }
-
-    /// The next bytes, pings left out; empty at the end.
-    pub(crate) async fn hear(&mut self) -> String {
-        loop {
-            let bytes = self.0.recv().await.unwrap_or_default();
-            if bytes != "{\"type\":6}\x1e" {
-                return String::from_utf8(bytes.to_vec()).unwrap();
-            }
-        }
-    }
-
-    pub(crate) async fn invoke(&self, id: &str, target: &str) {
-        let record = json!({ "type": 1, "invocationId": id, "target": target, "arguments": [] });
-        self.say(&record.to_string()).await;
-    }
-
-    pub(crate) async fn call(&self, target: &str) {
-        self.say(&json!({ "type": 1, "target": target, "arguments": [] }).to_string()).await;
-    }
 }

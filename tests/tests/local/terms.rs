@@ -13,7 +13,7 @@ fn open(fixture: &Fixture, claims: &Value) -> Client {
     let mut all = json!({ "aud": url, "exp": unix_now() + 3600 });
     let members = claims.as_object().unwrap().clone();
     all.as_object_mut().unwrap().extend(members);
-    Client(fixture.service.connect_memory(&url, &signed(&all)).unwrap())
+    Client::in_memory(fixture.service.connect_memory(&url, &signed(&all)).unwrap())
 }
 
 #[tokio::test(start_paused = true)]
@@ -25,10 +25,10 @@ async fn a_client_that_asked_for_it_is_closed_with_its_token_and_may_come_back()
     client.handshake().await;
     let started = Instant::now();
 
-    assert_eq!(client.hear().await, "{\"type\":7,\"allowReconnect\":true}\x1e");
+    assert_eq!(client.recv_text().await, "{\"type\":7,\"allowReconnect\":true}\x1e");
 
     assert!((98..=101).contains(&started.elapsed().as_secs()));
-    assert_eq!(client.hear().await, "");
+    assert_eq!(client.recv_text().await, "");
     assert_eq!(fixture.app.called("disconnected").await.body, "{\"Type\":11}");
 }
 
@@ -38,7 +38,7 @@ async fn a_token_that_has_ended_already_closes_right_after_the_handshake() {
     let mut client = open(&fixture, &json!({ "asrs.s.coae": "true", "asrs.s.aeo": "1" }));
     client.handshake().await;
 
-    assert_eq!(client.hear().await, "{\"type\":7,\"allowReconnect\":true}\x1e");
+    assert_eq!(client.recv_text().await, "{\"type\":7,\"allowReconnect\":true}\x1e");
 }
 
 #[tokio::test(start_paused = true)]
@@ -55,9 +55,9 @@ async fn diagnostic_clients_and_those_who_did_not_ask_stay() {
         client.handshake().await;
 
         sleep(Duration::from_mins(1)).await;
-        client.invoke("1", "alive").await;
+        client.call_with_id("1", "alive").await;
 
-        assert_eq!(client.hear().await, "{\"type\":3,\"invocationId\":\"1\"}\x1e", "{claims}");
+        assert_eq!(client.recv_text().await, "{\"type\":3,\"invocationId\":\"1\"}\x1e", "{claims}");
     }
 }
 
@@ -68,7 +68,7 @@ async fn a_handshake_may_take_as_long_as_the_token_says_up_to_thirty_seconds() {
         let started = Instant::now();
         let mut client = open(&fixture, &json!({ "asrs.s.cht": claim }));
 
-        assert_eq!(client.hear().await, "{\"error\":\"Handshake was canceled.\"}\x1e");
+        assert_eq!(client.recv_text().await, "{\"error\":\"Handshake was canceled.\"}\x1e");
 
         assert_eq!(started.elapsed().as_secs(), seconds, "{claim}");
     }
@@ -82,12 +82,12 @@ async fn a_client_may_ask_what_exactly_it_did_wrong() {
     let mut client = open(&fixture, &detailed);
     client.handshake().await;
 
-    malformed.say("{}").await;
-    client.say("{\"type\":1}").await;
+    malformed.send_text("{}").await;
+    client.send_text("{\"type\":1}").await;
 
-    let refused = malformed.hear().await;
+    let refused = malformed.recv_text().await;
     assert!(refused.contains("ProtocolError: ") && refused.contains("protocol"), "{refused}");
-    let closed = client.hear().await;
+    let closed = client.recv_text().await;
     let start = "{\"type\":7,\"error\":\"Connection closed with an error. ProtocolError: ";
     assert!(closed.starts_with(start), "{closed}");
     assert!(closed.ends_with("\",\"allowReconnect\":true}\x1e"));

@@ -92,7 +92,7 @@ async fn a_token_ends_sixty_seconds_after_its_expiry() {
 async fn an_open_connection_outlives_its_token() {
     let fixture = Fixture::new(App::silent());
     let mut client = fixture.client("ada").await;
-    let reading = async { while !client.hear().await.contains("late") {} };
+    let reading = async { while !client.recv_text().await.contains("late") {} };
     let sending = async {
         sleep(Duration::from_hours(3)).await;
         // REST tokens end as well, so this one is signed for then.

@@ -24,7 +24,7 @@ fn picky() -> App {
 async fn client(unmatched: Unmatched) -> (LocalService, Client) {
     let service = LocalService::builder().key(KEY).upstream(picky()).unmatched(unmatched).build();
     let url = format!("{URL}/client/?hub=chat");
-    let mut client = Client(service.connect_memory(&url, &client_token("ada")).unwrap());
+    let mut client = Client::in_memory(service.connect_memory(&url, &client_token("ada")).unwrap());
     client.handshake().await;
     (service, client)
 }
@@ -33,35 +33,35 @@ async fn client(unmatched: Unmatched) -> (LocalService, Client) {
 async fn an_invoke_that_no_template_takes_is_refused() {
     let (_service, mut client) = client(Unmatched::Refused).await;
 
-    client.invoke("7", "unknown").await;
+    client.call_with_id("7", "unknown").await;
 
     let text = "no upstream is configured for this method, so nobody answers";
     let refusal = format!("{{\"type\":3,\"invocationId\":\"7\",\"error\":\"{text}\"}}\x1e");
-    assert_eq!(client.hear().await, refusal);
+    assert_eq!(client.recv_text().await, refusal);
 }
 
 #[tokio::test(start_paused = true)]
-async fn strictly_nobody_answers_it() {
+async fn in_strict_mode_it_gets_no_answer() {
     let (_service, mut client) = client(Unmatched::Silent).await;
 
-    client.invoke("7", "unknown").await;
-    client.invoke("8", "known").await;
+    client.call_with_id("7", "unknown").await;
+    client.call_with_id("8", "known").await;
 
-    assert!(client.hear().await.contains("\"invocationId\":\"8\""));
+    assert!(client.recv_text().await.contains("\"invocationId\":\"8\""));
 }
 
 #[tokio::test(start_paused = true)]
-async fn strictly_nobody_answers_without_an_upstream_either() {
+async fn in_strict_mode_it_gets_no_answer_without_an_upstream_either() {
     let service = LocalService::builder().key(KEY).unmatched(Unmatched::Silent).build();
     let url = format!("{URL}/client/?hub=chat");
-    let mut client = Client(service.connect_memory(&url, &client_token("ada")).unwrap());
+    let mut client = Client::in_memory(service.connect_memory(&url, &client_token("ada")).unwrap());
     client.handshake().await;
 
-    client.invoke("7", "m").await;
+    client.call_with_id("7", "m").await;
     settle().await;
     service.shutdown().await;
 
-    assert_eq!(client.hear().await, "{\"type\":7,\"allowReconnect\":true}\x1e");
+    assert_eq!(client.recv_text().await, "{\"type\":7,\"allowReconnect\":true}\x1e");
 }
 
 #[tokio::test(start_paused = true)]

@@ -20,10 +20,10 @@ async fn a_message_has_every_header_and_the_bytes_without_a_delimiter() {
     });
     let token = signed(&claims);
     let url = format!("{URL}/client/?hub=Chat&x=%20&access_token={token}");
-    let mut client = Client(service.connect_memory(&url, &token).unwrap());
+    let mut client = Client::in_memory(service.connect_memory(&url, &token).unwrap());
     client.handshake().await;
 
-    client.say(r#" {"invocationId":"7","headers":{"k":"v"},"arguments":[ 1e2,"ü" ],"target":"größe X","streamIds":["s"],"type":1,"x":null} "#).await;
+    client.send_text(r#" {"invocationId":"7","headers":{"k":"v"},"arguments":[ 1e2,"ü" ],"target":"größe X","streamIds":["s"],"type":1,"x":null} "#).await;
     let call = app.called("größe X").await;
 
     let id = call.header("x-asrs-connection-id").unwrap();
@@ -49,7 +49,7 @@ async fn a_message_has_every_header_and_the_bytes_without_a_delimiter() {
 async fn connections_events_have_their_bodies() {
     let fixture = Fixture::new(App::silent());
     let client = fixture.client("ada").await;
-    client.say("{\"type\":7}").await;
+    client.send_text("{\"type\":7}").await;
     let disconnected = fixture.app.called("disconnected").await;
 
     let connected = &fixture.app.calls()[0];
@@ -66,7 +66,7 @@ async fn an_anonymous_client_has_no_user_header() {
     let fixture = Fixture::new(App::silent());
     let url = format!("{URL}/client/?hub=chat");
     let token = signed(&json!({ "aud": url, "exp": unix_now() + 60 }));
-    let mut client = Client(fixture.service.connect_memory(&url, &token).unwrap());
+    let mut client = Client::in_memory(fixture.service.connect_memory(&url, &token).unwrap());
 
     client.handshake().await;
 
@@ -78,7 +78,7 @@ async fn a_send_has_no_invocation_id() {
     let fixture = Fixture::new(App::silent());
     let client = fixture.client("ada").await;
 
-    client.say(r#"{"type":1,"invocationId":"","target":"m","arguments":[]}"#).await;
+    client.send_text(r#"{"type":1,"invocationId":"","target":"m","arguments":[]}"#).await;
 
     let body = fixture.app.called("m").await.body;
     assert_eq!(body, r#"{"type":1,"target":"m","arguments":[]}"#);
@@ -89,7 +89,7 @@ async fn more_than_ten_arguments_are_forwarded() {
     let fixture = Fixture::new(App::silent());
     let client = fixture.client("ada").await;
 
-    client.say(r#"{"type":1,"target":"m","arguments":[1,2,3,4,5,6,7,8,9,10,11,12]}"#).await;
+    client.send_text(r#"{"type":1,"target":"m","arguments":[1,2,3,4,5,6,7,8,9,10,11,12]}"#).await;
 
     let body = fixture.app.called("m").await.json();
     assert_eq!(body["arguments"].as_array().unwrap().len(), 12);
@@ -114,5 +114,5 @@ async fn the_connected_handler_can_already_reach_its_client() {
 
     client.handshake().await;
 
-    assert_eq!(client.hear().await, crate::support::message("welcome"));
+    assert_eq!(client.recv_text().await, crate::support::message("welcome"));
 }

@@ -25,9 +25,7 @@ use crate::support::{App, Fixture, KEY, answer, client_token, message};
 /// A service behind a socket.
 async fn served(app: App) -> (Fixture, SocketAddr) {
     let fixture = Fixture::new(app);
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(fixture.service.serve(listener));
+    let address = test_support::serve_on_loopback(&fixture.service).await;
     (fixture, address)
 }
 
@@ -234,7 +232,7 @@ async fn calls_go_over_http_with_their_headers_and_bytes() {
     let service = LocalService::builder().key(KEY).upstream(upstream).build();
     let url = "http://127.0.0.1:8888/client/?hub=chat";
     let connection = service.connect_memory(url, &client_token("Zoë")).unwrap();
-    crate::support::Client(connection).handshake().await;
+    crate::support::Client::in_memory(connection).handshake().await;
 
     let (mut stream, _) = listener.accept().await.unwrap();
     let mut bytes = vec![0; 4096];

@@ -28,14 +28,14 @@ pub(crate) struct Wire {
 
 /// The answer to one request.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct WireResponse {
     pub(crate) status: u16,
     head: String,
     pub(crate) body: String,
     pub(crate) bytes: Vec<u8>,
 }
 
-impl Answer {
+impl WireResponse {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().skip(1).find_map(|line| {
             let (key, value) = line.split_once(": ")?;
@@ -119,13 +119,13 @@ impl Wire {
         self.write(body).await;
     }
 
-    pub(crate) async fn ask(&mut self, ask: Ask<'_>) -> Answer {
+    pub(crate) async fn ask(&mut self, ask: Ask<'_>) -> WireResponse {
         self.send(ask).await;
         self.answer().await
     }
 
     /// An answer whose length is declared.
-    pub(crate) async fn answer(&mut self) -> Answer {
+    pub(crate) async fn answer(&mut self) -> WireResponse {
         let mut answer = self.head().await;
         let length = answer.header("content-length").map_or(0, |it| it.parse().unwrap());
         answer.bytes = self.take(length).await.unwrap();
@@ -134,11 +134,11 @@ impl Wire {
     }
 
     /// An answer without its body.
-    pub(crate) async fn head(&mut self) -> Answer {
+    pub(crate) async fn head(&mut self) -> WireResponse {
         let end = self.find(b"\r\n\r\n").await.unwrap();
         let head = String::from_utf8(self.take(end + 4).await.unwrap()).unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Answer { status, head, body: String::new(), bytes: Vec::new() }
+        WireResponse { status, head, body: String::new(), bytes: Vec::new() }
     }
 
     /// The next chunk of a body; `None` is its end.
@@ -166,13 +166,13 @@ impl Wire {
     }
 
     /// Sends a message as text, or as bytes if it is not JSON.
-    pub(crate) async fn say(&mut self, message: &str) {
+    pub(crate) async fn send_text(&mut self, message: &str) {
         self.frame(0x81, format!("{message}\x1e").as_bytes()).await;
     }
 
     /// The next frame, pings left out: its first byte and its payload. `None` when the connection
     /// has ended without another.
-    pub(crate) async fn heard(&mut self) -> Option<(u8, Vec<u8>)> {
+    pub(crate) async fn recv_frame(&mut self) -> Option<(u8, Vec<u8>)> {
         loop {
             let start = self.take(2).await?;
             let length = match start[1] {
@@ -194,26 +194,26 @@ impl Wire {
     }
 
     /// The next message, without its separator.
-    pub(crate) async fn hear(&mut self) -> String {
-        let (first, payload) = self.heard().await.unwrap();
+    pub(crate) async fn recv_text(&mut self) -> String {
+        let (first, payload) = self.recv_frame().await.unwrap();
         assert_eq!(first, 0x81);
         String::from_utf8(payload).unwrap().trim_end_matches('\x1e').to_owned()
     }
 
     /// The close frame, and nothing after it.
-    pub(crate) async fn hear_close(&mut self) {
-        self.hear_close_with(1000).await;
+    pub(crate) async fn expect_close(&mut self) {
+        self.expect_close_with(1000).await;
     }
 
     /// The same with another status.
-    pub(crate) async fn hear_close_with(&mut self, status: u16) {
-        assert_eq!(self.heard().await, Some((0x88, status.to_be_bytes().to_vec())));
-        assert_eq!(self.heard().await, None);
+    pub(crate) async fn expect_close_with(&mut self, status: u16) {
+        assert_eq!(self.recv_frame().await, Some((0x88, status.to_be_bytes().to_vec())));
+        assert_eq!(self.recv_frame().await, None);
     }
 
     /// Whether the service has closed the connection.
-    pub(crate) async fn is_over(&mut self) -> bool {
-        self.heard().await.is_none()
+    pub(crate) async fn is_closed(&mut self) -> bool {
+        self.recv_frame().await.is_none()
     }
 
     async fn find(&mut self, what: &[u8]) -> Option<usize> {
@@ -278,7 +278,7 @@ impl Negotiated {
         wire
     }
 
-    pub(crate) async fn ask(&self, method: &str, headers: &str, body: &[u8]) -> Answer {
+    pub(crate) async fn ask(&self, method: &str, headers: &str, body: &[u8]) -> WireResponse {
         self.send(method, headers, body).await.answer().await
     }
 
@@ -288,7 +288,7 @@ impl Negotiated {
         assert_eq!(posted.plain(), (200, "text/plain", ""));
     }
 
-    pub(crate) async fn poll(&self) -> Answer {
+    pub(crate) async fn poll(&self) -> WireResponse {
         self.ask("GET", "", b"").await
     }
 

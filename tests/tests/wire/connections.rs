@@ -8,11 +8,9 @@ use hub_core::{
 };
 use hub_runtime::{BuildError, HubApp, Settings, prelude::*};
 use serde_json::Value;
+use test_support::FakeService;
 
-use crate::{
-    fake_service::FakeService,
-    support::{Answer, KEY, answer},
-};
+use crate::support::{AppResponse, KEY, answer};
 
 const GAME_KEY: &str = "the-key-of-the-other-service-0123456789";
 
@@ -45,13 +43,13 @@ impl Game {
 }
 
 /// `Chat` at one service, `Game` at another one, where it is `team_game`.
-struct World {
+struct TwoServices {
     app: HubApp,
     chat: FakeService,
     game: FakeService,
 }
 
-impl World {
+impl TwoServices {
     async fn start() -> Self {
         let (chat, game) = (FakeService::accepting().await, FakeService::accepting().await);
         let settings: Settings = [
@@ -74,7 +72,7 @@ impl World {
     }
 
     /// Invokes `hub` as the service of `key` would for the hub of this name.
-    async fn call(&self, hub: &str, key: &str) -> Answer {
+    async fn call(&self, hub: &str, key: &str) -> AppResponse {
         let request = Request::post("/runtime/webhooks/signalr")
             .header("X-ASRS-Connection-Id", "c1")
             .header("X-ASRS-Hub", hub)
@@ -89,12 +87,12 @@ impl World {
 
 #[tokio::test]
 async fn each_hub_negotiates_for_its_own_service_and_name() {
-    let world = World::start().await;
+    let services = TwoServices::start().await;
 
-    let (chat, game) = (world.negotiate("chat").await, world.negotiate("game").await);
+    let (chat, game) = (services.negotiate("chat").await, services.negotiate("game").await);
 
-    assert_eq!(chat["url"], format!("{}/client/?hub=chat", world.chat.base));
-    assert_eq!(game["url"], format!("{}/client/?hub=team_game", world.game.base));
+    assert_eq!(chat["url"], format!("{}/client/?hub=chat", services.chat.base));
+    assert_eq!(game["url"], format!("{}/client/?hub=team_game", services.game.base));
     let token = game["accessToken"].as_str().unwrap();
     let claims = token::verify(token, &[GAME_KEY.into()], 0, u64::MAX / 2).unwrap();
     assert_eq!(claims["aud"], "http://127.0.0.1/client/?hub=team_game");
@@ -105,44 +103,44 @@ async fn each_hub_negotiates_for_its_own_service_and_name() {
 
 #[tokio::test]
 async fn each_hub_is_called_by_its_own_service_and_sends_there() {
-    let world = World::start().await;
+    let services = TwoServices::start().await;
 
-    let chat = world.call("chat", KEY).await;
-    let game = world.call("TEAM_game", GAME_KEY).await;
+    let chat = services.call("chat", KEY).await;
+    let game = services.call("TEAM_game", GAME_KEY).await;
 
     assert!(chat.body.contains(r#""result":"chat""#), "{}", chat.body);
     assert!(game.body.contains(r#""result":"team_game""#), "{}", game.body);
-    assert_eq!(world.chat.lines(), ["POST /api/hubs/chat/:send"]);
-    assert_eq!(world.game.lines(), ["POST /api/hubs/team_game/:send"]);
-    let seen = world.game.seen();
-    assert!(token::verify(seen[0].token(), &[GAME_KEY.into()], 0, u64::MAX / 2).is_ok());
+    assert_eq!(services.chat.lines(), ["POST /api/hubs/chat/:send"]);
+    assert_eq!(services.game.lines(), ["POST /api/hubs/team_game/:send"]);
+    let requests = services.game.requests();
+    assert!(token::verify(requests[0].token(), &[GAME_KEY.into()], 0, u64::MAX / 2).is_ok());
 }
 
 #[tokio::test]
 async fn the_key_of_another_service_opens_no_hub() {
-    let world = World::start().await;
+    let services = TwoServices::start().await;
 
-    assert_eq!(world.call("team_game", KEY).await.status, StatusCode::UNAUTHORIZED);
-    assert_eq!(world.call("chat", GAME_KEY).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(services.call("team_game", KEY).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(services.call("chat", GAME_KEY).await.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
 async fn behind_an_application_name_the_plain_name_is_no_hub() {
-    let world = World::start().await;
+    let services = TwoServices::start().await;
 
-    assert_eq!(world.call("game", GAME_KEY).await.status, StatusCode::NOT_FOUND);
-    assert_eq!(world.call("game", "foreign").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(services.call("game", GAME_KEY).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(services.call("game", "foreign").await.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
 async fn handles_from_outside_send_to_the_hubs_own_service() {
-    let world = World::start().await;
+    let services = TwoServices::start().await;
 
-    world.app.context::<Game>().clients().group("g").send("x", ()).await.unwrap();
+    services.app.context::<Game>().clients().group("g").send("x", ()).await.unwrap();
 
-    assert_eq!(world.game.lines(), ["POST /api/hubs/team_game/groups/g/:send"]);
-    assert!(world.chat.lines().is_empty());
-    assert_eq!(world.app.client_urls().len(), 2);
+    assert_eq!(services.game.lines(), ["POST /api/hubs/team_game/groups/g/:send"]);
+    assert!(services.chat.lines().is_empty());
+    assert_eq!(services.app.client_urls().len(), 2);
 }
 
 #[tokio::test]

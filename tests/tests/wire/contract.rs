@@ -29,7 +29,7 @@ enum Mood {
     },
 }
 
-/// A type that says nothing of its schema.
+/// A type without a schema.
 #[derive(Deserialize, Serialize)]
 struct Opaque(u8);
 

@@ -76,7 +76,7 @@ fn each_direct_dependency_is_listed_with_its_reason() {
     let missing: Vec<_> = used.difference(&listed).collect();
     let gone: Vec<_> = listed.difference(&used).collect();
     assert!(missing.is_empty(), "add them to docs/dependencies.md: {missing:?}");
-    assert!(gone.is_empty(), "nobody uses them any more: {gone:?}");
+    assert!(gone.is_empty(), "no longer used: {gone:?}");
 }
 
 #[test]

@@ -8,10 +8,10 @@ use hub_runtime::{
     Retries, ServiceEndpoint, outbound::EndpointFailure, prelude::*,
 };
 use serde_json::Value;
+use test_support::{AppResponse, FakeResponse, FakeService, RecordedRequest, response};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::{
-    fake_service::{Answer, FakeService, Seen, answer as service_answer},
     support::{self, KEY},
     telemetry::logged,
 };
@@ -45,7 +45,7 @@ fn context(app: &HubApp) -> HubContext<Loop> {
     app.context()
 }
 
-async fn negotiate(app: &HubApp, query: &str) -> support::Answer {
+async fn negotiate(app: &HubApp, query: &str) -> AppResponse {
     let request = Request::post(format!("/negotiate?{query}")).body(Empty::<&[u8]>::new());
     support::answer(app, request.unwrap()).await
 }
@@ -59,10 +59,10 @@ async fn sent_to(app: &HubApp, query: &str) -> String {
 }
 
 /// Answers health probes, and everything else with this.
-fn with(status: u16, code: &'static str) -> impl Fn(&Seen) -> Answer {
-    move |seen| match seen.path() {
-        "/api/health" => service_answer(200, "", ""),
-        _ => service_answer(status, code, ""),
+fn with(status: u16, code: &'static str) -> impl Fn(&RecordedRequest) -> FakeResponse {
+    move |request| match request.path() {
+        "/api/health" => response(200, "", ""),
+        _ => response(status, code, ""),
     }
 }
 
@@ -205,9 +205,9 @@ async fn about_users_and_groups_every_endpoint_is_asked_and_any_failure_counts()
 
 #[tokio::test]
 async fn a_client_answers_from_wherever_it_is() {
-    let east = FakeService::start(|seen| match seen.path() {
-        "/api/health" => service_answer(200, "", ""),
-        _ => service_answer(200, "", r#"{"result":7}"#),
+    let east = FakeService::start(|request| match request.path() {
+        "/api/health" => response(200, "", ""),
+        _ => response(200, "", r#"{"result":7}"#),
     });
     let (west, east) = (service(404, "Warning.Connection.NotExisted").await, east.await);
     let app = two(&west, &east).build().unwrap();
@@ -223,12 +223,12 @@ async fn a_client_answers_from_wherever_it_is() {
 #[tokio::test]
 async fn the_members_of_a_group_are_listed_endpoint_by_endpoint() {
     let listing = |id: &'static str| {
-        FakeService::start(move |seen| {
-            let next = match seen.target.contains("continuationToken=more") {
+        FakeService::start(move |request| {
+            let next = match request.target.contains("continuationToken=more") {
                 true => String::new(),
                 false => r#","nextLink":"http://x/y?continuationToken=more""#.to_owned(),
             };
-            service_answer(200, "", format!(r#"{{"value":[{{"connectionId":"{id}"}}]{next}}}"#))
+            response(200, "", format!(r#"{{"value":[{{"connectionId":"{id}"}}]{next}}}"#))
         })
     };
     let (west, east) = (listing("w").await, listing("e").await);

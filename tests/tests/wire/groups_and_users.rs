@@ -19,7 +19,7 @@ async fn connected(hub: &TestHub<Loop>, user: &str) -> TestClient {
     hub.user(user).connect().await.unwrap()
 }
 
-/// Who hears what is sent to a group now.
+/// The users that receive a message to a group.
 async fn heard(hub: &TestHub<Loop>, group: &str, clients: &[&TestClient]) -> Vec<bool> {
     let mut before = Vec::new();
     for client in clients {
@@ -58,7 +58,7 @@ struct Rooms;
 
 #[serverless_hub]
 impl Rooms {
-    /// The room is what the client says.
+    /// The client chooses the room.
     async fn join(&self, ctx: &Context<Self>, room: String) -> HubResult<()> {
         Ok(ctx.groups().add(ctx.connection_id(), &room).await?)
     }
@@ -212,6 +212,6 @@ async fn one_connection_a_user_a_group_or_everybody_is_closed_with_the_reason_bu
     hub.context().clients().all().send("news", (1,)).await.unwrap();
     assert_eq!(clients[3].received("news").await, [json!([1])]);
     assert_eq!(clients[3].ended(), None);
-    // To close who has ended is no error.
+    // Closing an ended connection is not an error.
     manager.close(id(0), None).await.unwrap();
 }

@@ -13,12 +13,7 @@ use hub_core::{
     token,
 };
 use serde_json::Value;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
-
-use crate::fake_service::{Answer, FakeService, Seen, answer};
+use test_support::{FakeResponse, FakeService, RecordedRequest, http_client, response};
 
 const CLAIMS_KEY: &str = "a claims key of at least thirty-two bytes";
 const TEMPORARY_KEY: &str = "the temporary key of the service, 32 b";
@@ -26,39 +21,39 @@ const FIRST: &str = include_str!("../../../hub-runtime/src/auth/samples/first.jw
 const OTHER_ISSUER: &str = include_str!("../../../hub-runtime/src/auth/samples/issuer.jwt");
 const KEYS: &str = include_str!("../../../hub-runtime/src/auth/samples/jwks-first.json");
 
-/// Everything in Azure that the app talks to; `gives_keys` says whether its role may have temporary keys.
+/// All Azure services that the app calls; `gives_keys`: its role may get temporary keys.
 async fn azure(gives_keys: bool) -> FakeService {
     let first = AtomicBool::new(true);
-    FakeService::start(move |seen| respond(seen, gives_keys, &first)).await
+    FakeService::start(move |request| respond(request, gives_keys, &first)).await
 }
 
-fn respond(seen: &Seen, gives_keys: bool, first: &AtomicBool) -> Answer {
+fn respond(request: &RecordedRequest, gives_keys: bool, first: &AtomicBool) -> FakeResponse {
     let token = r#"{"token_type":"Bearer","expires_in":"86400","expires_on":"4102444800","access_token":"entra","resource":"https://signalr.azure.com"}"#;
-    match seen.path() {
-        "/msi/token" | "/metadata/identity/oauth2/token" => answer(200, "", token),
+    match request.path() {
+        "/msi/token" | "/metadata/identity/oauth2/token" => response(200, "", token),
         "/tenant-1/oauth2/v2.0/token" => {
             let token = token.replace("\"86400\"", "86400");
-            answer(200, "", token)
+            response(200, "", token)
         }
-        "/keys" => answer(200, "", KEYS),
-        _ if seen.token() != "entra" => answer(401, "", ""),
+        "/keys" => response(200, "", KEYS),
+        _ if request.token() != "entra" => response(401, "", ""),
         "/api/v1/auth/accessKey" if gives_keys => {
             assert!(first.swap(false, Ordering::SeqCst), "the key is fetched once");
-            answer(200, "", format!(r#"{{"AccessKey":"{TEMPORARY_KEY}","KeyId":"key-1"}}"#))
+            response(200, "", format!(r#"{{"AccessKey":"{TEMPORARY_KEY}","KeyId":"key-1"}}"#))
         }
-        "/api/v1/auth/accessKey" => answer(403, "", ""),
-        "/api/hubs/loop/:generateToken" => answer(200, "", r#"{"token":"made-by-the-service"}"#),
-        _ => answer(202, "", ""),
+        "/api/v1/auth/accessKey" => response(403, "", ""),
+        "/api/hubs/loop/:generateToken" => response(200, "", r#"{"token":"made-by-the-service"}"#),
+        _ => response(202, "", ""),
     }
 }
 
-/// The program, listening; it ends with the value.
-struct App {
+/// The program, which listens. It is killed when the value is dropped.
+struct AppProcess {
     child: Child,
     address: String,
 }
 
-impl App {
+impl AppProcess {
     fn start(azure: &FakeService, variables: &[(&str, &str)]) -> Self {
         let mut child = command(azure, variables).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -70,18 +65,9 @@ impl App {
 
     /// Status and body of a POST.
     async fn post(&self, target: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
-        let headers: String =
-            headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let request = format!(
-            "POST {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        let mut stream = TcpStream::connect(&self.address).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+        let response =
+            http_client::send(&self.address, "POST", target, headers, body.as_bytes()).await;
+        (response.status, response.text().to_owned())
     }
 
     async fn negotiate(&self, query: &str) -> (u16, Value) {
@@ -114,7 +100,7 @@ impl App {
     }
 }
 
-impl Drop for App {
+impl Drop for AppProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -138,14 +124,14 @@ const MANAGED: (&str, &str) = ("AzureSignalRConnectionString__credential", "mana
 const APP_SERVICE: [(&str, &str); 2] =
     [("IDENTITY_ENDPOINT", "{azure}/msi/token"), ("IDENTITY_HEADER", "proof")];
 
-fn seen_at(azure: &FakeService, path: &str) -> Seen {
-    azure.seen().iter().find(|seen| seen.path() == path).expect("a request").clone()
+fn request_to(azure: &FakeService, path: &str) -> RecordedRequest {
+    azure.requests().iter().find(|request| request.path() == path).expect("a request").clone()
 }
 
 #[tokio::test]
 async fn a_managed_identity_negotiates_with_a_temporary_key_and_seals_with_the_claims_key() {
     let azure = azure(true).await;
-    let app = App::start(&azure, &[SEALS, CODE, MANAGED, APP_SERVICE[0], APP_SERVICE[1]]);
+    let app = AppProcess::start(&azure, &[SEALS, CODE, MANAGED, APP_SERVICE[0], APP_SERVICE[1]]);
 
     let (status, redirect) = app.negotiate("role=admin").await;
     let (again, _) = app.negotiate("").await;
@@ -159,7 +145,7 @@ async fn a_managed_identity_negotiates_with_a_temporary_key_and_seals_with_the_c
     assert!(opened.unwrap().claims.has("role", "admin"));
     // {"typ":"JWT","alg":"HS256","kid":"key-1"}
     assert!(made.starts_with("eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiIsImtpZCI6ImtleS0xIn0."), "{made}");
-    let asked = seen_at(&azure, "/msi/token");
+    let asked = request_to(&azure, "/msi/token");
     assert!(asked.target.contains("resource=https%3A%2F%2Fsignalr.azure.com"), "{}", asked.target);
     assert_eq!(asked.headers["x-identity-header"], "proof");
 }
@@ -169,11 +155,11 @@ async fn a_user_assigned_identity_is_named_to_the_metadata_service() {
     let azure = azure(true).await;
     let client = ("AzureSignalRConnectionString__clientId", "client-1");
     let metadata = ("AZURE_POD_IDENTITY_AUTHORITY_HOST", "{azure}");
-    let app = App::start(&azure, &[SEALS, CODE, MANAGED, client, metadata]);
+    let app = AppProcess::start(&azure, &[SEALS, CODE, MANAGED, client, metadata]);
 
     assert_eq!(app.negotiate("").await.0, 200);
 
-    let asked = seen_at(&azure, "/metadata/identity/oauth2/token");
+    let asked = request_to(&azure, "/metadata/identity/oauth2/token");
     assert!(asked.target.contains("client_id=client-1"), "{}", asked.target);
     assert_eq!(asked.headers["metadata"], "true");
 }
@@ -181,7 +167,7 @@ async fn a_user_assigned_identity_is_named_to_the_metadata_service() {
 #[tokio::test]
 async fn an_app_registration_sends_with_its_token_and_is_called_with_the_code() {
     let azure = azure(true).await;
-    let app = App::start(
+    let app = AppProcess::start(
         &azure,
         &[
             SEALS,
@@ -199,14 +185,14 @@ async fn an_app_registration_sends_with_its_token_and_is_called_with_the_code() 
     assert_eq!(refused, 401);
     assert_eq!(status, 200, "{body}");
     assert!(body.contains(r#""result":true"#), "{body}");
-    assert_eq!(seen_at(&azure, "/api/hubs/loop/:send").token(), "entra");
-    assert_eq!(seen_at(&azure, "/tenant-1/oauth2/v2.0/token").method, "POST");
+    assert_eq!(request_to(&azure, "/api/hubs/loop/:send").token(), "entra");
+    assert_eq!(request_to(&azure, "/tenant-1/oauth2/v2.0/token").method, "POST");
 }
 
 #[tokio::test]
 async fn upstream_calls_are_believed_for_their_token() {
     let azure = azure(true).await;
-    let app = App::start(
+    let app = AppProcess::start(
         &azure,
         &[
             SEALS,
@@ -231,14 +217,14 @@ async fn upstream_calls_are_believed_for_their_token() {
 #[tokio::test]
 async fn without_a_role_for_keys_the_service_makes_tokens_that_carry_no_claims() {
     let azure = azure(false).await;
-    let app = App::start(&azure, &[SEALS, CODE, MANAGED, APP_SERVICE[0], APP_SERVICE[1]]);
+    let app = AppProcess::start(&azure, &[SEALS, CODE, MANAGED, APP_SERVICE[0], APP_SERVICE[1]]);
 
     let (status, redirect) = app.negotiate("").await;
     let (refused, _) = app.negotiate("role=admin").await;
 
     assert_eq!(status, 200);
     assert_eq!(redirect["accessToken"], "made-by-the-service");
-    let asked = seen_at(&azure, "/api/hubs/loop/:generateToken");
+    let asked = request_to(&azure, "/api/hubs/loop/:generateToken");
     assert_eq!(
         asked.target,
         "/api/hubs/loop/:generateToken?api-version=2022-11-01&userId=ada&minutesToExpire=60"

@@ -1,11 +1,11 @@
-//! The negotiate route: who may connect, with what, and what refusals look like to a page.
+//! The negotiate route: which requests may connect, with which claims, and what a page sees of a refusal.
 
 use http::{Request, StatusCode};
 use http_body_util::Empty;
 use hub_runtime::{BuildError, HubApp, prelude::*};
 use serde_json::Value;
 
-use crate::support::{Answer, KEY, answer, app, builder_at};
+use crate::support::{AppResponse, KEY, answer, app, builder_at};
 
 struct Loop;
 
@@ -32,7 +32,7 @@ struct NoNegotiate;
 #[serverless_hub]
 impl NoNegotiate {}
 
-async fn negotiate(app: &HubApp, path: &str, token: Option<&str>) -> Answer {
+async fn negotiate(app: &HubApp, path: &str, token: Option<&str>) -> AppResponse {
     let mut request = Request::post(path).header("origin", "https://app.example");
     if let Some(token) = token {
         request = request.header("authorization", format!("Bearer {token}"));
@@ -40,7 +40,7 @@ async fn negotiate(app: &HubApp, path: &str, token: Option<&str>) -> Answer {
     answer(app, request.body(Empty::<bytes::Bytes>::new()).unwrap()).await
 }
 
-async fn as_user(token: Option<&str>) -> Answer {
+async fn as_user(token: Option<&str>) -> AppResponse {
     negotiate(&app(Loop), "/loop/negotiate?negotiateVersion=1", token).await
 }
 

@@ -1,5 +1,5 @@
-//! Who a client is before it connects: bearer tokens, App Service, and what its own token then asks
-//! of the service.
+//! The identity of a client before it connects: bearer tokens, App Service, and the options in the token for
+//! the service.
 
 use std::time::Duration;
 
@@ -8,11 +8,9 @@ use http::{Request, StatusCode};
 use http_body_util::Empty;
 use hub_runtime::{HubApp, TokenVerifier, prelude::*, testing::TestHub};
 use serde_json::{Map, Value, json};
+use test_support::World;
 
-use crate::{
-    support::{Answer, KEY, answer, app, builder_at},
-    worlds::apart,
-};
+use crate::support::{AppResponse, KEY, answer, app, builder_at};
 
 const SECRET: &str = "the identity provider's own secret";
 
@@ -58,7 +56,7 @@ impl Loop {
     }
 }
 
-async fn negotiate(app: &HubApp, how: &str, headers: &[(&str, &str)]) -> Answer {
+async fn negotiate(app: &HubApp, how: &str, headers: &[(&str, &str)]) -> AppResponse {
     let mut request = Request::post(format!("/loop/negotiate?as={how}"));
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -67,7 +65,7 @@ async fn negotiate(app: &HubApp, how: &str, headers: &[(&str, &str)]) -> Answer 
 }
 
 /// The claims of the token that a client was given.
-fn given(answered: &Answer) -> Map<String, Value> {
+fn given(answered: &AppResponse) -> Map<String, Value> {
     assert_eq!(answered.status, StatusCode::OK, "{}", answered.body);
     let body: Value = serde_json::from_str(&answered.body).unwrap();
     let token = body["accessToken"].as_str().unwrap();
@@ -122,7 +120,7 @@ async fn a_bearer_token_that_does_not_hold_is_401_with_the_reason() {
         (answered.status.as_u16(), answered.body)
     };
 
-    let foreign = refused(bearer(&good, "somebody else's secret, of full length")).await;
+    let foreign = refused(bearer(&good, "another provider's secret, of full length")).await;
     assert_eq!(foreign, (401, "the token is not signed with a known key".to_owned()));
     let (status, expired) = refused(with("exp", json!(1000))).await;
     assert!(status == 401 && expired.starts_with("the token expired "), "{expired}");
@@ -195,14 +193,14 @@ impl Terms {
 
 #[tokio::test]
 async fn only_a_client_that_was_granted_detailed_errors_reads_what_it_did_wrong() {
-    // The embedded service tells everybody.
-    let world = apart(Terms).await;
+    // The embedded service sends detailed errors to every client.
+    let world = World::apart(Terms).await;
     let mut told = Vec::new();
 
     for terms in ["plain", "detailed"] {
         let mut client = world.connect(terms).await;
-        client.write(&json!({ "type": 1 })).await;
-        let closed = client.read().await;
+        client.send(&json!({ "type": 1 })).await;
+        let closed = client.recv().await;
         assert_eq!(closed["type"], 7, "{closed}");
         told.push(closed["error"].as_str().unwrap().contains("ProtocolError: "));
     }

@@ -8,7 +8,7 @@ use http_body_util::Empty;
 use hub_runtime::{BuildError, ClientAddress, HubApp, NegotiateLimit, prelude::*};
 use tokio::time::advance;
 
-use crate::support::{Answer, answer, builder_at};
+use crate::support::{AppResponse, answer, builder_at};
 
 struct Loop;
 
@@ -28,7 +28,7 @@ fn twice_a_minute() -> NegotiateLimit {
     NegotiateLimit::new(2, Duration::from_mins(1))
 }
 
-async fn from(app: &HubApp, peer: &str, forwarded: &str) -> Answer {
+async fn from(app: &HubApp, peer: &str, forwarded: &str) -> AppResponse {
     let mut request = Request::post("/loop/negotiate")
         .header("origin", "https://admin.example")
         .body(Empty::<Bytes>::new())
@@ -117,7 +117,7 @@ async fn once_in_all_time_is_a_limit_too() {
 }
 
 #[tokio::test]
-async fn a_limit_that_lets_nobody_in_is_refused_at_start() {
+async fn a_limit_of_zero_is_refused_at_start() {
     for limit in
         [NegotiateLimit::new(0, Duration::from_secs(1)), NegotiateLimit::new(1, Duration::ZERO)]
     {
@@ -127,30 +127,22 @@ async fn a_limit_that_lets_nobody_in_is_refused_at_start() {
     }
 }
 
-/// Over a socket: the app's own server says where a client is. Elsewhere than on Linux a machine has
-/// only one loopback address.
+/// Over a socket: the app's own server provides the address of a client. Only Linux has more than one loopback
+/// address.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn the_apps_own_server_tells_clients_apart_by_their_sockets() {
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
-        net::{TcpListener, TcpSocket},
+        net::TcpSocket,
     };
 
     let app = limited(NegotiateLimit::new(1, Duration::from_hours(1)));
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = free.local_addr().unwrap();
-    drop(free);
-    let serving = tokio::spawn(async move { app.serve(address).await });
+    let (address, _serving) = test_support::serve(&app).await;
     let status_from = async |local: &str| {
-        let stream = loop {
-            let socket = TcpSocket::new_v4().unwrap();
-            socket.bind(format!("{local}:0").parse().unwrap()).unwrap();
-            match socket.connect(address).await {
-                Ok(stream) => break stream,
-                Err(_) => tokio::task::yield_now().await,
-            }
-        };
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(format!("{local}:0").parse().unwrap()).unwrap();
+        let stream = socket.connect(address).await.unwrap();
         let (mut read, mut write) = stream.into_split();
         let request = "POST /loop/negotiate HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
         write.write_all(request.as_bytes()).await.unwrap();
@@ -162,5 +154,4 @@ async fn the_apps_own_server_tells_clients_apart_by_their_sockets() {
     assert_eq!(status_from("127.0.0.1").await, "200");
     assert_eq!(status_from("127.0.0.1").await, "429");
     assert_eq!(status_from("127.0.0.2").await, "200");
-    serving.abort();
 }

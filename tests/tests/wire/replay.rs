@@ -16,9 +16,10 @@ use hub_core::{
     seal::{self, Identity, SealKey},
 };
 use hub_runtime::{HubApp, prelude::*, testing::TestHub};
+use test_support::serve;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     sync::Notify,
     time::timeout,
 };
@@ -131,17 +132,11 @@ async fn the_same_invocation_replayed_is_handled_once() {
 }
 
 #[tokio::test]
-async fn copies_that_come_while_the_first_runs_wait_for_its_answer_whoever_hangs_up() {
+async fn copies_that_come_while_the_first_runs_wait_for_its_answer_even_if_its_caller_hangs_up() {
     let (app, shared) = counting();
-    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let server = tokio::spawn(async move { app.serve(address).await });
+    let (address, _serving) = serve(&app).await;
     let connect = || async {
-        let mut stream = loop {
-            match TcpStream::connect(address).await {
-                Ok(stream) => break stream,
-                Err(_) => tokio::task::yield_now().await,
-            }
-        };
+        let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(on_the_wire("slow").as_bytes()).await.unwrap();
         stream
     };
@@ -163,7 +158,6 @@ async fn copies_that_come_while_the_first_runs_wait_for_its_answer_whoever_hangs
     assert!(answered.starts_with("HTTP/1.1 200 OK\r\n"), "{answered}");
     assert!(answered.contains("{\"type\":3,\"invocationId\":\"0\",\"result\":"), "{answered}");
     assert_eq!(shared.counts(), (1, 1));
-    server.abort();
 }
 
 #[tokio::test]
@@ -245,7 +239,7 @@ fn by_a_moderator() -> Request<Full<Bytes>> {
 }
 
 #[tokio::test]
-async fn nobody_else_reads_the_answer_or_takes_the_id() {
+async fn another_connection_neither_reads_the_answer_nor_takes_the_id() {
     let (app, shared) = counting();
     let without = |name: &str| {
         let mut request = by_a_moderator();
@@ -260,7 +254,7 @@ async fn nobody_else_reads_the_answer_or_takes_the_id() {
         assert!(body(&app, by_a_moderator()).await.contains("the answer for moderators"));
     }
 
-    // The signature holds without the seal, and whoever comes so is another caller.
+    // The signature is valid without the seal, but the caller is another one.
     let mut plain = without("x-asrs-user-claims");
     assert!(body(&app, plain).await.contains(USED));
     plain = without("x-asrs-user-claims");

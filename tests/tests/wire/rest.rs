@@ -1,19 +1,10 @@
 //! What the handles of a hub send, as a service on loopback reads it.
 
-use std::{
-    convert::Infallible,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::{BodyExt, Full};
 use hub_runtime::{HubContext, prelude::*};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
-use serde_json::{Value, json};
-use tokio::{net::TcpListener, task::JoinSet};
+use serde_json::json;
+use test_support::{FakeService, response};
 
 use crate::support::{KEY, builder_at};
 
@@ -28,78 +19,25 @@ struct Loop;
 #[serverless_hub(client = LoopClient)]
 impl Loop {}
 
-/// A request as it came over the socket.
-#[derive(Debug)]
-struct Seen {
-    line: String,
-    token: String,
-    content_type: String,
-    body: Bytes,
-}
-
-impl Seen {
-    fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap()
-    }
-}
-
-/// A service that writes down each request and answers with what was given for its path.
+/// A service with one response for every request, and an app that sends to it.
 struct Fake {
     context: HubContext<Loop>,
-    base: String,
-    seen: Arc<Mutex<Vec<Seen>>>,
-    _server: JoinSet<()>,
+    service: FakeService,
 }
 
 impl Fake {
     async fn start(status: u16, code: &'static str, body: &'static str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let mut server = JoinSet::new();
-        let written = Arc::clone(&seen);
-        server.spawn(async move {
-            let mut connections = JoinSet::new();
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                let written = Arc::clone(&written);
-                let service = service_fn(move |request: Request<Incoming>| {
-                    let written = Arc::clone(&written);
-                    async move {
-                        let seen = read(request).await;
-                        written.lock().unwrap().push(seen);
-                        let answer = Response::builder()
-                            .status(status)
-                            .header("x-ms-error-code", code)
-                            .body(Full::new(Bytes::from_static(body.as_bytes())));
-                        Ok::<_, Infallible>(answer.unwrap())
-                    }
-                });
-                connections.spawn(async move {
-                    let io = TokioIo::new(stream);
-                    let _ = http1::Builder::new().serve_connection(io, service).await;
-                });
-            }
-        });
-        let app = builder_at(&base, Loop).build().unwrap();
-        Self { context: app.context(), base, seen, _server: server }
+        let service = FakeService::start(move |_| response(status, code, body)).await;
+        let app = builder_at(&service.base, Loop).build().unwrap();
+        Self { context: app.context(), service }
     }
 
+    /// The request lines, sorted: a message to several audiences is several requests at once.
     fn lines(&self) -> Vec<String> {
-        let mut lines: Vec<_> =
-            self.seen.lock().unwrap().iter().map(|seen| seen.line.clone()).collect();
+        let mut lines: Vec<_> = self.service.requests().iter().map(|it| it.line()).collect();
         lines.sort();
         lines
     }
-}
-
-async fn read(request: Request<Incoming>) -> Seen {
-    let line = format!("{} {}", request.method(), request.uri());
-    let header = |name| request.headers().get(name).map(|it| it.to_str().unwrap().to_owned());
-    let (token, content_type) = (header("authorization"), header("content-type"));
-    let (token, content_type) = (token.unwrap_or_default(), content_type.unwrap_or_default());
-    let body = request.into_body().collect().await.unwrap().to_bytes();
-    Seen { line, token, content_type, body }
 }
 
 #[tokio::test]
@@ -108,17 +46,16 @@ async fn a_typed_send_is_one_request_with_a_token_for_its_url() {
 
     fake.context.clients().group("a/b").changed("x", 1).await.unwrap();
 
-    let seen = fake.seen.lock().unwrap().pop().unwrap();
-    assert_eq!(seen.line, "POST /api/hubs/loop/groups/a%2Fb/:send?api-version=2022-06-01");
+    let request = fake.service.requests().pop().unwrap();
+    assert_eq!(request.line(), "POST /api/hubs/loop/groups/a%2Fb/:send?api-version=2022-06-01");
     // A map from each protocol to the framed call.
-    assert_eq!(seen.content_type, "application/octet-stream");
+    assert_eq!(request.header("content-type").unwrap(), "application/octet-stream");
     let json =
         b"\x82\xa4json\xc4\x32{\"type\":1,\"target\":\"changed\",\"arguments\":[\"x\",1]}\x1e";
     let packed = b"\xabmessagepack\xc4\x12\x11\x96\x01\x80\xc0\xa7changed\x92\xa1x\x01\x90";
-    assert_eq!(seen.body, [&json[..], packed].concat());
-    let token = seen.token.strip_prefix("Bearer ").unwrap();
-    let claims = hub_core::token::verify(token, &[KEY.into()], 0, u64::MAX / 2).unwrap();
-    assert_eq!(claims["aud"], format!("{}/api/hubs/loop/groups/a%2Fb/:send", fake.base));
+    assert_eq!(request.body, [&json[..], packed].concat());
+    let claims = hub_core::token::verify(request.token(), &[KEY.into()], 0, u64::MAX / 2).unwrap();
+    assert_eq!(claims["aud"], format!("{}/api/hubs/loop/groups/a%2Fb/:send", fake.service.base));
 }
 
 #[tokio::test]
@@ -182,9 +119,9 @@ async fn a_message_that_fits_only_once_goes_as_json_alone() {
 
     fake.context.clients().all().changed(&long, 1).await.unwrap();
 
-    let seen = fake.seen.lock().unwrap().pop().unwrap();
-    assert_eq!(seen.content_type, "application/json");
-    assert_eq!(seen.json(), json!({"target": "changed", "arguments": [long, 1]}));
+    let request = fake.service.requests().pop().unwrap();
+    assert_eq!(request.header("content-type").unwrap(), "application/json");
+    assert_eq!(request.json(), json!({"target": "changed", "arguments": [long, 1]}));
 }
 
 #[tokio::test]
@@ -194,10 +131,10 @@ async fn a_client_result_is_asked_with_the_newest_version_and_decoded() {
     let answer = fake.context.clients().client("c1").confirm("Sure?").await;
 
     assert!(answer.unwrap());
-    let seen = &fake.seen.lock().unwrap()[0];
-    assert_eq!(seen.content_type, "application/json");
-    assert_eq!(seen.json(), json!({"target": "confirm", "arguments": ["Sure?"]}));
-    assert_eq!(seen.line, "POST /api/hubs/loop/connections/c1/:invoke?api-version=2024-12-01");
+    let request = &fake.service.requests()[0];
+    assert_eq!(request.header("content-type").unwrap(), "application/json");
+    assert_eq!(request.json(), json!({"target": "confirm", "arguments": ["Sure?"]}));
+    assert_eq!(request.line(), "POST /api/hubs/loop/connections/c1/:invoke?api-version=2024-12-01");
 }
 
 #[tokio::test]
@@ -263,7 +200,7 @@ async fn every_change_of_groups_has_its_request() {
     ];
     expected.sort();
     assert_eq!(fake.lines(), expected);
-    assert!(fake.seen.lock().unwrap().iter().all(|seen| seen.body.is_empty()));
+    assert!(fake.service.requests().iter().all(|request| request.body.is_empty()));
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! A service that fails as its script says, over a socket: what is repeated, and what never is.
+//! A service that fails as scripted, over a socket: which requests are retried, and which never are.
 
 use std::{
     collections::VecDeque,
@@ -25,7 +25,7 @@ impl Loop {}
 enum Step {
     /// Answers with this status, and keeps the connection.
     Answer(&'static str),
-    /// Answers, and closes the connection without having said so.
+    /// Answers, and closes the connection without `Connection: close`.
     AnswerAndClose,
     /// Closes the connection without an answer.
     HangUp,
@@ -166,9 +166,7 @@ async fn a_service_that_fails_is_not_sent_the_same_message_again() {
 
 #[tokio::test]
 async fn a_service_that_is_not_there_is_an_error_of_its_own() {
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let base = format!("http://{}", free.local_addr().unwrap());
-    drop(free);
+    let base = format!("http://{}", test_support::free_address().await);
     let retries = Retries::default().delay(Duration::from_millis(1));
     let app = builder_at(&base, Loop).retries(retries).build().unwrap();
 
@@ -186,7 +184,7 @@ async fn a_pooled_connection_that_was_closed_meanwhile_sends_nothing_twice() {
 
         let second = fake.send().await;
 
-        // The pool notices in time, or it does not and says so. Either way nothing is doubled.
+        // Either the pool notices in time, or the send fails. In both cases nothing is sent twice.
         let expected = if second.is_ok() { 2 } else { 1 };
         assert_eq!(fake.requests().len(), expected, "{second:?}");
     }

@@ -1,4 +1,4 @@
-//! A begun call runs to its end, whoever hangs up.
+//! A started call runs to its end, even if its caller hangs up.
 
 use std::sync::{
     Arc,
@@ -6,11 +6,8 @@ use std::sync::{
 };
 
 use hub_runtime::prelude::*;
-use tokio::{
-    io::AsyncWriteExt,
-    net::{TcpListener, TcpStream},
-    sync::Notify,
-};
+use test_support::serve;
+use tokio::{io::AsyncWriteExt, net::TcpStream, sync::Notify};
 
 use crate::support::{SIGNATURE, answer, app};
 
@@ -50,15 +47,8 @@ impl Loop {
 #[tokio::test]
 async fn when_the_peer_disconnects_both_effects_happen_and_the_token_has_fired() {
     let shared = Arc::new(Shared::default());
-    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let app = app(Loop(Arc::clone(&shared)));
-    let server = tokio::spawn(async move { app.serve(address).await });
-    let mut stream = loop {
-        match TcpStream::connect(address).await {
-            Ok(stream) => break stream,
-            Err(_) => tokio::task::yield_now().await,
-        }
-    };
+    let (address, _serving) = serve(&app(Loop(Arc::clone(&shared)))).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
     let body = r#"{"type":1,"invocationId":"7","target":"twice","arguments":[]}"#;
     let request = format!(
         "POST /runtime/webhooks/signalr HTTP/1.1\r\nHost: x\r\nX-ASRS-Connection-Id: conn-0001\r\nX-ASRS-Hub: loop\r\nX-ASRS-Category: messages\r\nX-ASRS-Event: twice\r\nX-ASRS-Signature: {SIGNATURE}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
@@ -72,7 +62,6 @@ async fn when_the_peer_disconnects_both_effects_happen_and_the_token_has_fired()
 
     assert_eq!(shared.effects.load(Ordering::SeqCst), 2);
     assert_eq!(shared.token_fired.load(Ordering::SeqCst), 1);
-    server.abort();
 }
 
 #[tokio::test]

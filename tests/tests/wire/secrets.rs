@@ -1,6 +1,6 @@
 //! No secret in any output: logs at every level, answers, errors, panics, `Debug` and metrics.
 //!
-//! The secrets are planted; `tests/secrets.py` knows them too and searches what all tests print.
+//! The secrets are planted. `tests/secrets.py` searches the output of all tests for the same ones.
 
 use std::fmt::Debug;
 
@@ -16,13 +16,10 @@ use hub_runtime::{
     AccessToken, HubApp, Retries, TokenVerifier, bindings::SignalRConnectionInfo, prelude::*,
 };
 use metrics_util::debugging::DebuggingRecorder;
+use test_support::{FakeService, response};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::{
-    fake_service::{self, FakeService},
-    support::answer,
-    telemetry::logged,
-};
+use crate::{support::answer, telemetry::logged};
 
 const KEY: &str = "planted-key-7Qw3vX9sT2mK8bN4cZ6r";
 const CODE: &str = "planted-code-9zXc4V";
@@ -114,7 +111,7 @@ fn user_token() -> String {
     token::sign(&serde_json::json!({ "sub": USER }), &Secret::from(KEY)).unwrap()
 }
 
-/// Everything that must not be told, with the proofs that are made of the key.
+/// All secrets, with the values that are derived from the key.
 fn secrets() -> Vec<String> {
     let last = |text: &str, mark: char| text.rsplit(mark).next().unwrap().to_owned();
     vec![
@@ -134,7 +131,7 @@ fn told(text: &str) -> Vec<String> {
 }
 
 fn app(service: &FakeService) -> HubApp {
-    tests::output::record();
+    test_support::output::record();
     let signalr = SignalR::from_connection_string(&service.connection_string(KEY)).unwrap();
     let retries = Retries::default().times(1).delay(std::time::Duration::ZERO);
     let builder = HubApp::builder().signalr(signalr).hub(Loop).retries(retries);
@@ -187,7 +184,7 @@ async fn everything(app: &HubApp) -> String {
 #[tokio::test]
 async fn no_secret_is_in_any_log_at_any_level_nor_in_an_answer() {
     // Each kind of failure of the service in turn.
-    let service = FakeService::start(|_| fake_service::answer(401, "", "no")).await;
+    let service = FakeService::start(|_| response(401, "", "no")).await;
     let app = app(&service);
     let mut answers = String::new();
 
@@ -199,7 +196,7 @@ async fn no_secret_is_in_any_log_at_any_level_nor_in_an_answer() {
     .await;
 
     // It was all there: the service was called, and each refusal was logged.
-    assert!(!service.seen().is_empty());
+    assert!(!service.requests().is_empty());
     for line in
         ["hub method panicked", "call rejected", "upstream call refused", "malformed", "shown"]
     {
@@ -211,7 +208,7 @@ async fn no_secret_is_in_any_log_at_any_level_nor_in_an_answer() {
 
 #[tokio::test]
 async fn nothing_of_a_user_is_logged_at_info_and_above() {
-    let service = FakeService::start(|_| fake_service::answer(400, "", "no")).await;
+    let service = FakeService::start(|_| response(400, "", "no")).await;
     let app = app(&service);
 
     let log = logged(LevelFilter::INFO, async {

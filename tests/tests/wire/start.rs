@@ -1,4 +1,4 @@
-//! What an app says when it starts: its table of hubs, or everything that does not fit.
+//! The output of an app at its start: its table of hubs, or all configuration problems.
 
 use std::{
     io,
@@ -52,9 +52,9 @@ fn builder() -> hub_runtime::HubAppBuilder {
     HubApp::builder().signalr(SignalR::from_connection_string(&text).unwrap())
 }
 
-/// What the log says meanwhile.
+/// The log lines of the future.
 fn logged(work: impl FnOnce()) -> String {
-    tests::output::record();
+    test_support::output::record();
     let log = Log::default();
     let subscriber =
         tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).without_time().finish();
@@ -67,7 +67,7 @@ struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        tests::output::also(bytes);
+        test_support::output::also(bytes);
         self.0.lock().unwrap().extend_from_slice(bytes);
         Ok(bytes.len())
     }

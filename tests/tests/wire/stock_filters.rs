@@ -249,7 +249,7 @@ async fn a_limit_for_each_connection_does_not_look_at_the_user() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_limit_for_each_method_counts_whoever_calls_in_whatever_spelling() {
+async fn a_limit_for_each_method_counts_all_callers_and_every_spelling() {
     let app = builder().filter(RateLimit::per_method(1, Duration::from_secs(10))).build().unwrap();
 
     assert!(passes(&app, of_user("ada", "plain")).await);

@@ -1,30 +1,21 @@
 //! An app on a service that is never reached, and requests made by hand.
 
-use std::{
-    convert::Infallible,
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode};
-use http_body_util::{BodyExt, Full};
-use hub_runtime::{Hub, HubApp, HubAppBuilder, HubBody, SignalR};
-use tower_service::Service;
-
-/// The key of the documented test vectors.
-pub(crate) const KEY: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH";
-/// What [`KEY`] signs `conn-0001` with.
-pub(crate) const SIGNATURE: &str =
-    "sha256=B78B1B6698EF4C26ADACC16537E1940BF816254465275D2DC5CD8BAFEA0506E1";
+use http::{Request, StatusCode};
+use http_body_util::Full;
+use hub_runtime::{Hub, HubApp, HubAppBuilder, SignalR};
+pub(crate) use test_support::{AppResponse, KEY, SIGNATURE, answer};
 
 /// An app with one hub on the service at `endpoint`.
 pub(crate) fn builder_at<H: Hub>(endpoint: &str, hub: H) -> HubAppBuilder {
-    tests::output::record();
+    test_support::output::record();
     let text = format!("Endpoint={endpoint};AccessKey={KEY};Version=1.0;");
     HubApp::builder().signalr(SignalR::from_connection_string(&text).unwrap()).hub(hub)
 }
 
-/// An app with one hub whose service is not there.
+/// An app with one hub and an unreachable service.
 pub(crate) fn app<H: Hub>(hub: H) -> HubApp {
     builder_at("http://127.0.0.1:1", hub).build().unwrap()
 }
@@ -60,33 +51,6 @@ pub(crate) fn invoke_as(id: &str, event: &str, arguments: &str) -> Request<Full<
 pub(crate) fn send(event: &str, arguments: &str) -> Request<Full<Bytes>> {
     let body = format!(r#"{{"type":1,"target":"{event}","arguments":{arguments}}}"#);
     call("messages", event, &body)
-}
-
-/// What an app answered.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: String,
-}
-
-/// Hands a request to an app.
-pub(crate) async fn answer<B>(app: &HubApp, request: Request<B>) -> Answer
-where
-    B: http_body::Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    tests::output::record();
-    let answer: Result<http::Response<HubBody>, Infallible> = app.service().call(request).await;
-    let Ok(answer) = answer;
-    let (parts, body) = answer.into_parts();
-    let body = body.collect().await.unwrap().to_bytes();
-    Answer {
-        status: parts.status,
-        headers: parts.headers,
-        body: String::from_utf8(body.to_vec()).unwrap(),
-    }
 }
 
 /// The text of the completion's error.

@@ -51,7 +51,7 @@ impl Loop {
     }
 }
 
-/// An app whose service is not there, and two attempts to reach it.
+/// An app with an unreachable service, and two attempts to reach it.
 fn app() -> HubApp {
     let retries = Retries::default().times(1).delay(Duration::from_millis(1));
     let limit = NegotiateLimit::new(3, Duration::from_hours(1));
@@ -77,7 +77,7 @@ pub(crate) async fn logged(
 
     impl io::Write for Lines {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            tests::output::also(bytes);
+            test_support::output::also(bytes);
             self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
         }
 
@@ -86,7 +86,7 @@ pub(crate) async fn logged(
         }
     }
 
-    tests::output::record();
+    test_support::output::record();
     let lines = Lines::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt()

@@ -10,9 +10,10 @@ use http::{HeaderValue, Request, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::Full;
 use hub_runtime::{HubApp, prelude::*};
+use test_support::serve;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
 };
 
 use crate::support::{answer, app, builder_at, call, error_of, invoke, invoke_as, send};
@@ -284,15 +285,8 @@ async fn without_a_genuine_signature_the_body_is_not_read() {
 
 #[tokio::test]
 async fn over_a_socket_the_refusal_comes_before_the_body_is_sent() {
-    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let app = app(Loop);
-    let server = tokio::spawn(async move { app.serve(address).await });
-    let mut stream = loop {
-        match TcpStream::connect(address).await {
-            Ok(stream) => break stream,
-            Err(_) => tokio::task::yield_now().await,
-        }
-    };
+    let (address, _serving) = serve(&app(Loop)).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
 
     let head = "POST /runtime/webhooks/signalr HTTP/1.1\r\nHost: x\r\nX-ASRS-Connection-Id: conn-0001\r\nX-ASRS-Hub: loop\r\nX-ASRS-Category: messages\r\nX-ASRS-Event: add\r\nX-ASRS-Signature: sha256=00\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
@@ -300,7 +294,6 @@ async fn over_a_socket_the_refusal_comes_before_the_body_is_sent() {
     stream.read_exact(&mut answered).await.unwrap();
 
     assert_eq!(answered, b"HTTP/1.1 401");
-    server.abort();
 }
 
 #[tokio::test]

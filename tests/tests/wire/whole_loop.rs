@@ -5,9 +5,8 @@ use std::{sync::Arc, time::Duration};
 
 use hub_runtime::{HubApp, SignalR, prelude::*};
 use serde_json::json;
+use test_support::World;
 use tokio::sync::{Mutex, mpsc};
-
-use crate::worlds::{World, apart, embedded};
 
 #[hub_client]
 trait LoopClient {
@@ -155,7 +154,7 @@ async fn a_group_hears_what_is_said(world: World, _: Told) {
 
     assert!(ada.invoke("say", json!(["rust", 7])).await.get("error").is_none());
 
-    assert_eq!(bob.read().await, json!({"type": 1, "target": "said", "arguments": [7]}));
+    assert_eq!(bob.recv().await, json!({"type": 1, "target": "said", "arguments": [7]}));
 }
 
 /// Names that would be another path, query or fragment if they were not encoded.
@@ -179,9 +178,9 @@ async fn groups_of_any_name_hear_their_own_messages_and_two_dots_are_no_group(
         assert!(said.get("error").is_none(), "{group}: {said}");
     }
 
-    // The first message that each hears is its own, so nobody heard another's before.
+    // The first message of each client is its own, so none received another's before.
     for (number, member) in members.iter_mut().enumerate() {
-        assert_eq!(member.read().await["arguments"], json!([number]), "{}", GROUPS[number]);
+        assert_eq!(member.recv().await["arguments"], json!([number]), "{}", GROUPS[number]);
     }
     for name in ["..", ".", ""] {
         assert!(all.invoke("join", json!([name])).await["error"].is_string(), "{name}");
@@ -196,14 +195,14 @@ async fn a_method_may_ask_its_caller_while_five_calls_wait_behind_it(world: Worl
     for number in 1..=5 {
         ada.begin(&number.to_string(), "echo", json!([number])).await;
     }
-    let question = ada.read().await;
+    let question = ada.recv().await;
     assert_eq!(question["target"], "confirm");
     ada.complete(&question, json!(true)).await;
 
-    let first = ada.read().await;
+    let first = ada.recv().await;
     assert_eq!((&first["invocationId"], &first["result"]), (&json!("0"), &json!(true)));
     for number in 1..=5 {
-        let answer = ada.read().await;
+        let answer = ada.recv().await;
         assert_eq!(answer["invocationId"], number.to_string());
         assert_eq!(answer["result"], number);
     }
@@ -215,7 +214,7 @@ async fn a_client_that_leaves_while_it_is_asked_gives_the_method_an_error(
 ) {
     let mut ada = world.connect("ada").await;
     ada.begin("0", "openRoom", json!([])).await;
-    assert_eq!(ada.read().await["target"], "confirm");
+    assert_eq!(ada.recv().await["target"], "confirm");
 
     drop(ada);
 
@@ -227,7 +226,7 @@ async fn a_client_that_leaves_while_it_is_asked_gives_the_method_an_error(
 async fn a_client_may_be_asked_before_connected_has_returned(world: World, told: Told) {
     let mut ada = world.connect("ada").await;
 
-    let question = ada.read().await;
+    let question = ada.recv().await;
     assert_eq!(question["arguments"], json!(["Are you there?"]));
     ada.complete(&question, json!(true)).await;
 
@@ -241,15 +240,15 @@ async fn two_thousand_messages_arrive_once_each_and_in_order(world: World, _: To
     ada.begin("0", "count", json!([2000])).await;
 
     for number in 0..2000 {
-        assert_eq!(ada.read().await["arguments"], json!([number]));
+        assert_eq!(ada.recv().await["arguments"], json!([number]));
     }
-    assert_eq!(ada.read().await["invocationId"], "0");
+    assert_eq!(ada.recv().await["invocationId"], "0");
 }
 
 async fn a_denied_connection_is_closed_with_the_reason(world: World, told: Told) {
     let mut ada = world.connect("ada").await;
 
-    assert_eq!(ada.read().await, json!({"type": 7, "error": "Closed on Sundays"}));
+    assert_eq!(ada.recv().await, json!({"type": 7, "error": "Closed on Sundays"}));
     assert_eq!(next(&told).await, "ada disconnected");
 }
 
@@ -258,8 +257,8 @@ async fn users_are_members_until_they_are_removed(world: World, _: Told) {
 
     ada.begin("0", "membership", json!([])).await;
 
-    assert_eq!(ada.read().await["arguments"], json!([1]));
-    assert_eq!(ada.read().await["result"], json!([true, true, false, false]));
+    assert_eq!(ada.recv().await["arguments"], json!([1]));
+    assert_eq!(ada.recv().await["result"], json!([true, true, false, false]));
 }
 
 async fn connections_users_and_groups_exist_or_not(world: World, _: Told) {
@@ -275,7 +274,7 @@ async fn a_user_is_sent_away_with_a_reason(world: World, _: Told) {
 
     ada.invoke("sendAway", json!([])).await;
 
-    assert_eq!(bob.read().await, json!({"type": 7, "error": "Time to go"}));
+    assert_eq!(bob.recv().await, json!({"type": 7, "error": "Time to go"}));
 }
 
 async fn sending_from_outside_reaches_everyone(world: World, told: Told) {
@@ -285,8 +284,8 @@ async fn sending_from_outside_reaches_everyone(world: World, told: Told) {
 
     world.app.context::<Loop>().clients().all().said(1).await.unwrap();
 
-    assert_eq!(ada.read().await["arguments"], json!([1]));
-    assert_eq!(bob.read().await["arguments"], json!([1]));
+    assert_eq!(ada.recv().await["arguments"], json!([1]));
+    assert_eq!(bob.recv().await["arguments"], json!([1]));
 }
 
 macro_rules! at_start {
@@ -302,23 +301,23 @@ macro_rules! at_start {
 macro_rules! in_both_worlds {
     ($($name:ident $(at start $at_start:ident)?;)*) => {
         mod in_one_process {
-            use super::{AtStart, embedded, hub};
+            use super::{AtStart, World, hub};
             $(
                 #[tokio::test]
                 async fn $name() {
                     let (hub, told) = hub(at_start!($($at_start)?));
-                    super::$name(embedded(hub).await, told).await;
+                    super::$name(World::embedded(hub), told).await;
                 }
             )*
         }
 
         mod in_two {
-            use super::{AtStart, apart, hub};
+            use super::{AtStart, World, hub};
             $(
                 #[tokio::test]
                 async fn $name() {
                     let (hub, told) = hub(at_start!($($at_start)?));
-                    super::$name(apart(hub).await, told).await;
+                    super::$name(World::apart(hub).await, told).await;
                 }
             )*
         }
@@ -343,12 +342,12 @@ in_both_worlds! {
 #[tokio::test]
 async fn the_embedded_service_says_goodbye() {
     let (hub, told) = hub(AtStart::Greet);
-    let world = embedded(hub).await;
+    let world = World::embedded(hub);
     let mut ada = world.connect("ada").await;
     assert_eq!(next(&told).await, "ada connected");
 
     let goodbye = async {
-        let close = ada.read().await;
+        let close = ada.recv().await;
         drop(ada);
         close
     };

@@ -18,10 +18,11 @@ use axum::{
     response::Response,
 };
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+use test_support::{
+    free_address,
+    http_client::{self, HttpResponse},
 };
+use tokio::net::TcpListener;
 
 /// Key of functions with the level `function`, and of the extension, encoded for a URL.
 pub(crate) const KEY: &str = "host%2Fkey%3D%3D";
@@ -42,18 +43,10 @@ struct Functions {
     all: Vec<(String, Value)>,
 }
 
-/// A response of the handler.
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) reason: String,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Vec<u8>,
-}
-
 impl FakeHost {
     /// Starts the handler with the functions of `folder` and with `settings`.
     pub(crate) async fn start(folder: &Path, settings: &[(&str, &str)]) -> Self {
-        let handler = free_port().await;
+        let handler = free_address().await.port();
         let host: Value = read(&folder.join("host.json"));
         assert_eq!(host["customHandler"]["enableForwardingHttpRequest"], true);
         assert_eq!(host["extensions"]["http"]["routePrefix"], "");
@@ -97,10 +90,6 @@ pub(crate) fn start_handler(variables: &[(&str, &str)], settings: &[(&str, &str)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap()
-}
-
-pub(crate) async fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
 }
 
 fn read(path: &Path) -> Value {
@@ -206,7 +195,7 @@ async fn trigger(functions: &Functions, headers: &HeaderMap, body: &[u8]) -> Res
     completion(&message, &answer)
 }
 
-fn completion(message: &Value, answer: &Answer) -> Response {
+fn completion(message: &Value, answer: &HttpResponse) -> Response {
     let Some(id) = message["invocationId"].as_str() else {
         let connected = message["type"] == 10;
         return plain(if connected && answer.status != 200 { 403 } else { 200 });
@@ -231,31 +220,12 @@ pub(crate) async fn call(
     target: &str,
     headers: &HeaderMap,
     body: &[u8],
-) -> Option<Answer> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
-    let mut request = format!("{method} {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n");
-    for (name, value) in headers {
-        if !["host", "connection", "content-length", "transfer-encoding"].contains(&name.as_str()) {
-            request.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap()));
-        }
-    }
-    request.push_str(&format!("Connection: close\r\nContent-Length: {}\r\n\r\n", body.len()));
-    stream.write_all(request.as_bytes()).await.ok()?;
-    stream.write_all(body).await.ok()?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.ok()?;
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
-    let head = String::from_utf8(answer[..end].to_vec()).unwrap();
-    let mut lines = head.split("\r\n");
-    let mut status = lines.next()?.splitn(3, ' ').skip(1);
-    let headers = lines.filter_map(|line| {
-        let (name, value) = line.split_once(": ")?;
-        Some((name.parse::<axum::http::HeaderName>().ok()?, value.parse().ok()?))
-    });
-    Some(Answer {
-        status: status.next()?.parse().ok()?,
-        reason: status.next().unwrap_or_default().to_owned(),
-        headers: headers.collect(),
-        body: answer[end + 4..].to_vec(),
-    })
+) -> Option<HttpResponse> {
+    let per_connection = ["host", "connection", "content-length", "transfer-encoding"];
+    let headers: Vec<_> = headers
+        .iter()
+        .filter(|(name, _)| !per_connection.contains(&name.as_str()))
+        .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
+        .collect();
+    http_client::try_send(("127.0.0.1", port), method, target, &headers, body).await
 }

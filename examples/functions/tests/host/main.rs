@@ -6,7 +6,6 @@
 mod fake_host;
 
 use std::{
-    collections::VecDeque,
     fs,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
@@ -14,34 +13,26 @@ use std::{
 };
 
 use axum::http::HeaderMap;
-use hub_local::{HttpUpstream, LocalService, MemoryConnection, Template};
+use hub_local::Template;
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, task::JoinHandle};
+use test_support::{Client, RunningService, free_address};
 
-use crate::fake_host::{FakeHost, KEY, call, free_port, start_handler};
+use crate::fake_host::{FakeHost, KEY, call, start_handler};
 
-/// The example under a host, with a service that has the rules of `azure/upstream.json`.
-struct World {
-    service: LocalService,
+/// The example under a host, and a service that calls it as `azure/upstream.json` says.
+struct Deployment {
+    service: RunningService,
     host: FakeHost,
-    serving: JoinHandle<()>,
 }
 
-impl World {
+impl Deployment {
     async fn start(folder: &Path) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let upstream = HttpUpstream::with_templates([]);
-        let service = LocalService::builder()
-            .upstream(upstream.clone())
-            .public_url(format!("http://{}", listener.local_addr().unwrap()))
-            .build();
-        let serve = service.serve(listener);
-        let serving = tokio::spawn(async move { serve.await.unwrap() });
+        let service = RunningService::start().await;
         let connection = service.connection_string();
-        let settings = [("AzureSignalRConnectionString", connection.expose())];
+        let settings = [("AzureSignalRConnectionString", connection.as_str())];
         let host = FakeHost::start(folder, &settings).await;
-        upstream.replace(templates(folder, &host.origin));
-        Self { service, host, serving }
+        service.set_upstream(templates(folder, &host.origin));
+        Self { service, host }
     }
 
     /// Negotiates through the host like a client, and connects to the service.
@@ -52,52 +43,9 @@ impl World {
         let target = "/board/negotiate?negotiateVersion=1";
         let negotiated = call(port, "POST", target, &headers, b"").await.unwrap();
         assert_eq!(negotiated.status, 200);
-        let info: Value = serde_json::from_slice(&negotiated.body).unwrap();
-        let [url, token] = ["url", "accessToken"].map(|name| info[name].as_str().unwrap());
-        let mut client =
-            Client(self.service.connect_memory(url, token).unwrap(), VecDeque::new(), 0);
-        client.write(&json!({"protocol": "json", "version": 1})).await;
-        assert_eq!(client.read().await, json!({}));
+        let mut client = self.service.connect(&negotiated.json());
+        client.handshake().await;
         client
-    }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        self.serving.abort();
-    }
-}
-
-/// A client, buffered messages, and the number of calls it has made.
-struct Client(MemoryConnection, VecDeque<Value>, u32);
-
-impl Client {
-    async fn write(&mut self, message: &Value) {
-        self.0.send(format!("{message}\u{1e}")).await.unwrap();
-    }
-
-    /// The next message that is not a ping.
-    async fn read(&mut self) -> Value {
-        loop {
-            while let Some(message) = self.1.pop_front() {
-                if message["type"] != 6 {
-                    return message;
-                }
-            }
-            let bytes = self.0.recv().await.expect("the connection ended");
-            let records = std::str::from_utf8(&bytes).unwrap().split_terminator('\u{1e}');
-            self.1.extend(records.map(|record| serde_json::from_str::<Value>(record).unwrap()));
-        }
-    }
-
-    async fn invoke(&mut self, method: &str, arguments: Value) -> Value {
-        self.2 += 1;
-        let id = self.2.to_string();
-        let call = json!({"type": 1, "invocationId": id, "target": method, "arguments": arguments});
-        self.write(&call).await;
-        let answer = self.read().await;
-        assert_eq!(answer["invocationId"], id, "{answer}");
-        answer
     }
 }
 
@@ -125,8 +73,8 @@ fn line() -> Value {
 
 #[tokio::test]
 async fn clients_draw_together_through_forwarded_requests() {
-    let world = World::start(&example()).await;
-    let (mut ada, mut bob) = (world.connect().await, world.connect().await);
+    let deployment = Deployment::start(&example()).await;
+    let (mut ada, mut bob) = (deployment.connect().await, deployment.connect().await);
     for client in [&mut ada, &mut bob] {
         assert_eq!(client.invoke("join", json!(["one"])).await.get("error"), None);
     }
@@ -134,7 +82,7 @@ async fn clients_draw_together_through_forwarded_requests() {
     let drawn = ada.invoke("draw", json!(["one", line()])).await;
 
     assert_eq!(drawn["result"], 2);
-    let seen = bob.read().await;
+    let seen = bob.recv().await;
     assert_eq!((&seen["target"], &seen["arguments"]), (&json!("drawn"), &json!([line(), null])));
     // Without App Service, its headers do not set a user.
     let refused = bob.invoke("clear", json!(["one"])).await;
@@ -152,8 +100,8 @@ async fn clients_draw_together_through_signalr_triggers() {
         .output()
         .unwrap();
     assert!(written.status.success(), "{written:?}");
-    let world = World::start(&folder.0).await;
-    let (mut ada, mut bob) = (world.connect().await, world.connect().await);
+    let deployment = Deployment::start(&folder.0).await;
+    let (mut ada, mut bob) = (deployment.connect().await, deployment.connect().await);
     for client in [&mut ada, &mut bob] {
         assert_eq!(client.invoke("join", json!(["one"])).await.get("error"), None);
     }
@@ -161,7 +109,7 @@ async fn clients_draw_together_through_signalr_triggers() {
     let drawn = ada.invoke("draw", json!(["one", line()])).await;
 
     assert_eq!(drawn["result"], 2);
-    assert_eq!(bob.read().await["arguments"], json!([line(), null]));
+    assert_eq!(bob.recv().await["arguments"], json!([line(), null]));
     let refused = bob.invoke("draw", json!(["one"])).await;
     assert_eq!(
         refused["error"],
@@ -171,7 +119,7 @@ async fn clients_draw_together_through_signalr_triggers() {
 
 #[tokio::test]
 async fn neither_form_believes_a_call_that_the_service_did_not_sign() {
-    let world = World::start(&example()).await;
+    let deployment = Deployment::start(&example()).await;
     let mut headers = HeaderMap::new();
     for (name, value) in [
         ("x-asrs-connection-id", "conn-0001"),
@@ -194,8 +142,9 @@ async fn neither_form_believes_a_call_that_the_service_did_not_sign() {
     }}, "Metadata": {}})
     .to_string();
 
-    let forwarded = call(world.host.handler, "POST", "/api/signalr", &headers, body).await.unwrap();
-    let called = call(world.host.handler, "POST", "/board-join", &headers, trigger.as_bytes());
+    let forwarded =
+        call(deployment.host.handler, "POST", "/api/signalr", &headers, body).await.unwrap();
+    let called = call(deployment.host.handler, "POST", "/board-join", &headers, trigger.as_bytes());
 
     assert_eq!(forwarded.status, 401);
     assert_eq!(called.await.unwrap().status, 401);
@@ -203,7 +152,7 @@ async fn neither_form_believes_a_call_that_the_service_did_not_sign() {
 
 #[tokio::test]
 async fn without_a_host_the_example_serves_http_with_the_local_service() {
-    let port = free_port().await;
+    let port = free_address().await.port();
     let mut child = start_handler(&[("PORT", &port.to_string()), ("HUB_LOCAL_PORT", "0")], &[]);
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let started: Vec<_> = lines.take(2).collect();

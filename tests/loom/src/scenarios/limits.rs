@@ -1,4 +1,4 @@
-//! No outbox gets fuller than it may without anybody noticing, and held-back senders go on.
+//! No outbox exceeds its limit unnoticed, and delayed senders continue.
 
 use std::{sync::Arc, time::Duration};
 
@@ -60,7 +60,7 @@ pub fn an_outbox_with_too_many_bytes_is_noticed() {
     is_noticed(|| Limits { max_outbox_messages: 100, max_outbox_bytes: 5 });
 }
 
-/// While a sender makes room it looks at each outbox anew, and what they say meanwhile still counts.
+/// A sender that makes room reads each outbox again, and concurrent changes still count.
 pub fn an_outbox_that_fills_while_another_is_closed_is_noticed() {
     explore(SOME, || {
         let hub = Arc::new(Hub::new());

@@ -51,7 +51,7 @@ impl Hub {
         Self { backlog, log }
     }
 
-    /// An outbox that takes so many messages, of any size.
+    /// An outbox for this many messages of any size.
     fn outbox(&self, messages: usize) -> Arc<Outbox> {
         self.outbox_of(Limits { max_outbox_messages: messages, max_outbox_bytes: 1 << 20 })
     }
@@ -73,7 +73,7 @@ impl Hub {
         log.send(frame(number), |_| panic!("there is room"));
     }
 
-    /// When nobody waits for anything, nothing waits.
+    /// Checks that nothing is left pending.
     fn is_empty(&self) -> bool {
         self.backlog.bytes() == 0
     }
@@ -84,7 +84,7 @@ fn frame(number: u8) -> Frame {
     Frame::new(Bytes::from(vec![0x81, 1, number]), 2)
 }
 
-/// Notes what is written, until it has so many messages.
+/// Records what is written, until it has this many messages.
 struct Recorder {
     seen: Vec<u8>,
     wanted: usize,
@@ -103,7 +103,7 @@ impl Sink for Recorder {
     async fn shut(&mut self) {}
 }
 
-/// Reads so many messages, sleeping while there are none.
+/// Reads this many messages, and sleeps while there are none.
 fn read(outbox: &Outbox, wanted: usize) -> Vec<u8> {
     let mut recorder = Recorder { seen: Vec::new(), wanted };
     // An error means that all have come.

@@ -15,7 +15,7 @@ use crate::{
 
 const DEEP: usize = 10_000;
 
-/// A value so many levels deep.
+/// A value with this many levels.
 fn nested(levels: usize) -> String {
     format!("{}{}", "[".repeat(levels), "]".repeat(levels))
 }
@@ -24,8 +24,8 @@ fn nested(levels: usize) -> String {
 async fn serves(fixture: &Fixture) {
     let mut client = fixture.open("witness");
     client.handshake().await;
-    client.invoke("1", "m").await;
-    assert!(client.hear().await.contains("\"invocationId\":\"1\""));
+    client.call_with_id("1", "m").await;
+    assert!(client.recv_text().await.contains("\"invocationId\":\"1\""));
 }
 
 #[tokio::test(start_paused = true)]
@@ -62,9 +62,9 @@ async fn a_declared_length_of_4_gib_is_refused_in_every_place() {
         for transport in [Transport::WebSockets, Transport::LongPolling] {
             let mut peer = Peer::connected(&fixture, transport, Protocol::MessagePack).await;
             peer.send(bomb).await;
-            let heard = peer.hear().await.unwrap();
+            let heard = peer.recv_text().await.unwrap();
             assert!(heard.windows(2).any(|it| it == b"\x93\x07"), "{bomb:x?}: {heard:x?}");
-            assert_eq!(peer.hear().await, None, "{bomb:x?}");
+            assert_eq!(peer.recv_text().await, None, "{bomb:x?}");
         }
         // The same bytes as the body of a send.
         let octets = [(header::CONTENT_TYPE, "application/octet-stream")];
@@ -83,7 +83,7 @@ async fn json_ten_thousand_levels_deep_harms_nothing_at_any_entrance() {
     let (deep, open) = (nested(DEEP), "[".repeat(DEEP));
     let objects = format!("{}1{}", "{\"a\":".repeat(DEEP), "}".repeat(DEEP));
 
-    // What clients say: their handshake, and messages.
+    // From clients: their handshake, and messages.
     for value in [&deep, &open, &objects] {
         for record in [
             format!(r#"{{"protocol":"json","version":1,"x":{value}}}"#),
@@ -91,8 +91,8 @@ async fn json_ten_thousand_levels_deep_harms_nothing_at_any_entrance() {
             value.clone(),
         ] {
             let mut client = fixture.open("ada");
-            client.say(&record).await;
-            let answer = client.hear().await;
+            client.send_text(&record).await;
+            let answer = client.recv_text().await;
             assert!(answer == "{}\x1e" || answer.starts_with("{\"error\":"), "{answer}");
         }
         for message in [
@@ -106,13 +106,13 @@ async fn json_ten_thousand_levels_deep_harms_nothing_at_any_entrance() {
             for (transport, protocol) in WAYS.into_iter().filter(|way| way.1 == Protocol::Json) {
                 let mut peer = Peer::connected(&fixture, transport, protocol).await;
                 peer.send(&protocol.framed(message.as_bytes())).await;
-                let heard = String::from_utf8(peer.hear().await.unwrap()).unwrap();
+                let heard = String::from_utf8(peer.recv_text().await.unwrap()).unwrap();
                 assert!(heard.starts_with("{\"type\":7,\"error\":"), "{heard}");
             }
         }
     }
 
-    // What callers of REST say. What is not an argument is passed over, arguments are passed on.
+    // From REST callers. Arguments are forwarded, everything else is skipped.
     for (below, body) in [
         (":send", format!(r#"{{"target":"m","arguments":[],"x":{deep}}}"#)),
         (":send", format!(r#"{{"target":"m","arguments":{deep}}}"#)),
@@ -134,7 +134,7 @@ async fn json_ten_thousand_levels_deep_harms_nothing_at_any_entrance() {
         assert!(answer.json()["message"].as_str().unwrap().contains("nests too deep"));
     }
 
-    // Tokens: by who has the key, and by who has not. They may have 4,096 characters.
+    // Tokens with a valid and with an invalid signature. They may have 4,096 characters.
     let levels = 1400;
     let aud = format!("{URL}/client/?hub=chat");
     let claims = format!(r#"{{"aud":"{aud}","exp":{},"x":{}}}"#, unix_now() + 60, nested(levels));
@@ -165,20 +165,20 @@ async fn bomb_frames_end_the_connection() {
     for length in [1_u64 << 63, u64::MAX] {
         let mut wire = web_socket(&fixture).await;
         wire.write(&[&[0x82, 0xFF][..], &length.to_be_bytes(), &mask].concat()).await;
-        wire.hear_close_with(1002).await;
+        wire.expect_close_with(1002).await;
     }
     for length in [(1_u64 << 63) - 1, 1 << 62, 1 << 32] {
         let mut wire = web_socket(&fixture).await;
         wire.write(&[&[0x82, 0xFF][..], &length.to_be_bytes(), &mask].concat()).await;
         wire.write(&[b' '; 1001]).await;
-        assert_eq!(wire.hear().await, r#"{"error":"Handshake was canceled."}"#);
-        wire.hear_close_with(1009).await;
+        assert_eq!(wire.recv_text().await, r#"{"error":"Handshake was canceled."}"#);
+        wire.expect_close_with(1009).await;
     }
     // Control frames hold 125 bytes, whatever they declare.
     for first in [0x88, 0x89, 0x8A] {
         let mut wire = web_socket(&fixture).await;
         wire.write(&[&[first, 0xFF][..], &(1_u64 << 40).to_be_bytes(), &mask].concat()).await;
-        wire.hear_close_with(1002).await;
+        wire.expect_close_with(1002).await;
     }
     serves(&fixture).await;
 }
@@ -188,8 +188,8 @@ async fn a_message_in_endless_pieces_ends_at_the_size_limit() {
     let fixture = Fixture::with(App::silent(), Limits::default().max_message_bytes(1000));
     for piece in [1, 7, 125] {
         let mut wire = web_socket(&fixture).await;
-        wire.say(r#"{"protocol":"json","version":1}"#).await;
-        assert_eq!(wire.hear().await, "{}");
+        wire.send_text(r#"{"protocol":"json","version":1}"#).await;
+        assert_eq!(wire.recv_text().await, "{}");
 
         wire.frame(0x01, b" ").await;
         for _ in 0..=1000 / piece {
@@ -198,8 +198,8 @@ async fn a_message_in_endless_pieces_ends_at_the_size_limit() {
 
         let close =
             r#"{"type":7,"error":"Connection closed with an error.","allowReconnect":true}"#;
-        assert_eq!(wire.hear().await, close);
-        wire.hear_close_with(1009).await;
+        assert_eq!(wire.recv_text().await, close);
+        wire.expect_close_with(1009).await;
     }
 }
 
@@ -221,8 +221,8 @@ async fn endless_empty_pieces_take_no_memory_and_do_not_delay_the_end_of_the_han
     let flooded = tokio::time::timeout(std::time::Duration::from_secs(16), flooding).await;
 
     assert!(flooded.is_err());
-    assert_eq!(wire.hear().await, r#"{"error":"Handshake was canceled."}"#);
-    wire.hear_close().await;
+    assert_eq!(wire.recv_text().await, r#"{"error":"Handshake was canceled."}"#);
+    wire.expect_close().await;
     assert!(fixture.app.calls().is_empty());
 }
 
@@ -244,7 +244,7 @@ async fn no_extension_is_agreed_and_packed_frames_are_refused() {
 
         wire.frame(first, payload).await;
 
-        wire.hear_close_with(1002).await;
+        wire.expect_close_with(1002).await;
     }
 }
 

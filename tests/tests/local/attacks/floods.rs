@@ -1,18 +1,18 @@
-//! Many at once, or very slowly: sockets that say nothing, heads a byte at a time, WebSockets without
-//! a handshake. Good clients are served meanwhile.
+//! Many or very slow connections: sockets that send nothing, heads one byte at a time, WebSockets without a
+//! handshake. Good clients are served meanwhile.
 
 use std::time::Duration;
 
 use hub_local::Limits;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     time::{Instant, sleep},
 };
 
 use super::{PATIENCE, Raw, Served, slow_reader};
 use crate::support::{URL, eventually, signed, unix_now};
 
-/// For who is late; who is not has this long to act, however busy the machine is.
+/// The time limit for late peers. Peers that are not late must act within it, even on a busy machine.
 const SHORT: Duration = Duration::from_secs(1);
 const HANDSHAKE: &[u8] = b"{\"protocol\":\"json\",\"version\":1}\x1e";
 
@@ -81,7 +81,7 @@ async fn a_head_that_comes_a_byte_at_a_time_is_cut_off() {
 #[tokio::test]
 async fn of_too_many_silent_sockets_the_oldest_are_closed_and_good_clients_served() {
     let request_head = Duration::from_hours(1);
-    // With twice as many nobody has a moment to speak.
+    // With twice as many, idle sockets are closed immediately.
     let limits = Limits::default().max_idle_sockets(50).request_head_timeout(request_head);
     let served = Served::new(limits).await;
     let mut sockets: Vec<Raw> = Vec::new();
@@ -114,9 +114,7 @@ async fn silent_sockets_are_counted_over_all_listeners() {
     let request_head = Duration::from_hours(1);
     let served =
         Served::new(Limits::default().max_idle_sockets(1).request_head_timeout(request_head)).await;
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(served.fixture.service.serve(listener));
+    let address = test_support::serve_on_loopback(&served.fixture.service).await;
 
     // Of three there are far too many, though no listener has more than two.
     let (mut one, mut two) = (served.connect().await, served.connect().await);
@@ -154,7 +152,7 @@ async fn sockets_that_have_asked_before_do_not_count_as_silent() {
 }
 
 #[tokio::test]
-async fn a_flood_of_web_sockets_without_a_handshake_ends_in_time_and_keeps_nobody_out() {
+async fn a_flood_of_web_sockets_without_a_handshake_ends_in_time_and_keeps_no_client_out() {
     let handshake = Duration::from_millis(300);
     let close = Duration::from_millis(100);
     let limits = Limits::default().handshake_timeout(handshake).close_timeout(close);

@@ -39,7 +39,7 @@ async fn a_connection_is_in_so_many_groups_and_can_join_again_when_it_has_left_o
     assert_eq!(fixture.status(Method::DELETE, &leave).await, 200);
     assert_eq!(join(&id, "d").await.status, 200);
     fixture.send("groups/d/:send", "x").await;
-    assert_eq!(ada.hear().await, message("x"));
+    assert_eq!(ada.recv_text().await, message("x"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -58,7 +58,7 @@ async fn a_user_is_in_so_many_groups_with_a_time_to_live_and_with_its_connection
     assert_eq!(add("d", "?ttl=0").await.outcome(), TOO_MANY);
     assert_eq!(add("a", "?ttl=60").await.status, 200, "again is no more");
 
-    // What is over does not count.
+    // Expired memberships do not count.
     tokio::time::sleep(std::time::Duration::from_secs(61)).await;
     assert_eq!(add("e", "?ttl=60").await.status, 200);
 }
@@ -113,7 +113,7 @@ async fn commands_that_join_too_many_groups_say_so_and_the_others_are_done() {
     let answer = fixture.post(":execute", &json!(commands).to_string()).await;
 
     assert_eq!(answer.outcome(), TOO_MANY);
-    assert_eq!(ada.hear().await, message("done"));
+    assert_eq!(ada.recv_text().await, message("done"));
     assert_eq!(fixture.status(Method::GET, "groups/g4").await, 200);
     assert_eq!(fixture.status(Method::GET, "groups/g5").await, 404);
 }

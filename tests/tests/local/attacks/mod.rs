@@ -1,7 +1,7 @@
-//! What somebody may try who means harm, and what comes of it: an answer that says no, never a panic,
-//! a hang or memory that nobody bounds. After each attack the service serves others as before.
+//! Attacks on the service. Each one gets a refusal, and never causes a panic, a hang or unbounded memory. After
+//! each attack the service serves others as before.
 //!
-//! `docs/threats.md` lists which test tries what.
+//! `docs/threats.md` lists the attack of each test.
 
 mod bombs;
 mod floods;
@@ -18,7 +18,7 @@ use std::{net::SocketAddr, time::Duration};
 use hub_local::Limits;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     runtime::Handle,
     time::timeout,
 };
@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 struct Served {
     fixture: Fixture,
     address: SocketAddr,
-    /// How many tasks there were before anybody came.
+    /// The number of tasks before the first connection.
     tasks: usize,
 }
 
@@ -43,9 +43,7 @@ impl Served {
 
     async fn with(app: App, limits: Limits) -> Self {
         let fixture = Fixture::with(app, limits);
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(fixture.service.serve(listener));
+        let address = test_support::serve_on_loopback(&fixture.service).await;
         Self { fixture, address, tasks: tasks() }
     }
 
@@ -66,7 +64,7 @@ impl Served {
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 
-    /// Nothing is left of those who came: no client, and no task.
+    /// Waits until no client and no task is left.
     async fn is_calm(&self) {
         eventually(|| self.fixture.service.counters().connections == 0).await;
         eventually(|| tasks() <= self.tasks).await;
@@ -78,7 +76,7 @@ fn tasks() -> usize {
     Handle::current().metrics().num_alive_tasks()
 }
 
-/// A socket on which anything may be said.
+/// A raw socket.
 struct Raw(TcpStream);
 
 impl Raw {

@@ -35,7 +35,7 @@ async fn groups_that_look_like_paths_are_names_or_refused() {
         let join = at(&group, &format!("/connections/{id}"));
         assert_eq!(call(&fixture, "PUT", &join, &[], b"").await.status, 200, "{name}");
         assert_eq!(post(&fixture, &at(&group, "/:send"), BODY).await.status, 202, "{name}");
-        assert_eq!(inside.hear().await, message("hi"), "{name}");
+        assert_eq!(inside.recv_text().await, message("hi"), "{name}");
         let leave = call(&fixture, "DELETE", &join, &[], b"").await;
         assert_eq!(leave.status, 200, "{name}");
         assert_eq!(call(&fixture, "GET", &at(&group, ""), &[], b"").await.status, 404, "{name}");
@@ -47,7 +47,11 @@ async fn groups_that_look_like_paths_are_names_or_refused() {
         assert_eq!(fixture.post(":execute", &commands).await.status, status, "{name:?}");
     }
     fixture.send(":send", "to all").await;
-    assert_eq!(outside.hear().await, message("to all"), "who was in no group got nothing else");
+    assert_eq!(
+        outside.recv_text().await,
+        message("to all"),
+        "who was in no group got nothing else"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -77,13 +81,13 @@ async fn a_method_name_has_at_most_1024_characters() {
     let mut client = fixture.client("ada").await;
 
     for length in [1025, 65_536, 1_000_000] {
-        client.invoke("7", &"m".repeat(length)).await;
+        client.call_with_id("7", &"m".repeat(length)).await;
         let refusal = "{\"type\":3,\"invocationId\":\"7\",\"error\":\"a method name has at most 1024 characters\"}\x1e";
-        assert_eq!(client.hear().await, refusal);
+        assert_eq!(client.recv_text().await, refusal);
     }
-    client.invoke("8", &"ü".repeat(1024)).await;
+    client.call_with_id("8", &"ü".repeat(1024)).await;
 
-    assert_eq!(client.hear().await, "{\"type\":3,\"invocationId\":\"8\"}\x1e");
+    assert_eq!(client.recv_text().await, "{\"type\":3,\"invocationId\":\"8\"}\x1e");
     assert_eq!(fixture.app.calls().len(), 2, "`connected` and the last");
 }
 
@@ -95,12 +99,13 @@ async fn no_line_end_gets_into_any_header_of_an_upstream_call() {
         "aud": format!("{URL}/client/?hub=chat"), "exp": unix_now() + 60, "nameid": "ada",
         "role": "x\r\nX-Evil: 1", "a\r\nX-Evil": "1", "list": ["fine", "x\nX-Evil: 1"]
     }));
-    let mut client = crate::support::Client(fixture.service.connect_memory(&url, &token).unwrap());
+    let mut client =
+        crate::support::Client::in_memory(fixture.service.connect_memory(&url, &token).unwrap());
     client.handshake().await;
     let call =
         json!({ "type": 1, "invocationId": "1", "target": "m\r\nX-Evil: 1", "arguments": [] });
-    client.say(&call.to_string()).await;
-    assert!(client.hear().await.contains("must not contain control characters"));
+    client.send_text(&call.to_string()).await;
+    assert!(client.recv_text().await.contains("must not contain control characters"));
     client.call("fine").await;
     fixture.app.called("fine").await;
 

@@ -7,13 +7,18 @@ use http_body_util::Full;
 
 use crate::{
     rest_support::rest_token,
-    support::{App, Fixture, Rest, client_token},
+    support::{App, Fixture, RestResponse, client_token},
 };
 
 const ALLOW_ORIGIN: &str = "access-control-allow-origin";
 const SEND: &str = "/api/hubs/chat/:send";
 
-async fn ask(fixture: &Fixture, method: Method, path: &str, headers: &[(&str, &str)]) -> Rest {
+async fn ask(
+    fixture: &Fixture,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> RestResponse {
     let mut request = Request::new(Full::new(Bytes::from_static(br#"{"target":"m"}"#)));
     *request.method_mut() = method;
     *request.uri_mut() = path.parse().unwrap();
@@ -32,7 +37,7 @@ async fn an_evil_page_gets_nowhere_without_a_token_of_its_own() {
     let cookies = format!("access_token={good}; Authorization=Bearer {good}; token={good}");
     let evil = ("origin", "https://evil");
 
-    // What a browser adds by itself lets nobody in.
+    // Headers that a browser adds by itself authorize nothing.
     for (method, path) in [
         (Method::POST, "/client/negotiate?hub=chat"),
         (Method::GET, "/client/?hub=chat"),
@@ -48,7 +53,7 @@ async fn an_evil_page_gets_nowhere_without_a_token_of_its_own() {
         }
     }
 
-    // REST is for servers: no page may call it, whatever it knows, and none may read an answer.
+    // REST is for servers: no page may call it, even with a token, or read a response.
     let asked = [evil, ("access-control-request-method", "POST")];
     for path in [SEND, "/api/v1/hubs/chat", "/api/v1/auth/accessKey", "/api/health"] {
         let preflight = ask(&fixture, Method::OPTIONS, path, &asked).await;

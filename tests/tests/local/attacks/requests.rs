@@ -80,7 +80,7 @@ async fn many_values_of_a_header_and_many_parameters_are_just_that() {
 
     // The whole query goes upstream, as one header.
     let url = format!("{URL}/client/?hub=chat{parameters}");
-    let mut client = Client(fixture.service.connect_memory(&url, &token).unwrap());
+    let mut client = Client::in_memory(fixture.service.connect_memory(&url, &token).unwrap());
     client.handshake().await;
     let query = fixture.app.called("connected").await;
     assert_eq!(query.header("x-asrs-client-query").unwrap().len(), "?hub=chat".len() + 40_000);
@@ -142,7 +142,7 @@ async fn before_a_client_listens_it_may_post_little() {
     assert_eq!(refused.plain(), (413, "text/plain", text));
     assert_eq!(post(4096).await.status, 200);
 
-    // What is more waits until somebody reads, and is gone with the connection that nobody opens.
+    // More is buffered until it is read, and dropped with a connection that is never opened.
     let more = tokio::spawn({
         let client = client.clone();
         async move { client.ask("POST", "", b" ").await }
@@ -155,7 +155,7 @@ async fn before_a_client_listens_it_may_post_little() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_negotiations_that_nobody_opens_the_oldest_are_forgotten() {
+async fn of_unused_negotiations_the_oldest_are_forgotten() {
     let fixture = Fixture::with(App::silent(), Limits::default().max_pending_negotiations(100));
     let open = Negotiated::new(&fixture).await;
     assert_eq!(open.poll().await.status, 200);
@@ -200,7 +200,7 @@ async fn what_is_negotiated_and_not_opened_leaves_no_task_and_no_memory_behind()
         Negotiated::new(&fixture).await;
     }
 
-    // One task for all of them, and none once their time is over.
+    // One task for all of them, and none after they have expired.
     assert_eq!(super::tasks(), before + 1);
     tokio::time::sleep(Duration::from_secs(16)).await;
     assert_eq!(super::tasks(), before);

@@ -29,7 +29,7 @@ pub(super) async fn web_socket_with(served: &Served, token: &str) -> Raw {
     opened(served, &format!("access_token={token}"), UPGRADE, "HTTP/1.1 101").await
 }
 
-/// What becomes of a `GET` to the service.
+/// The outcome of a `GET` to the service.
 async fn opened(served: &Served, query: &str, headers: &str, status: &str) -> Raw {
     let mut socket = served.connect().await;
     let head =
@@ -127,7 +127,7 @@ async fn a_peer_that_listened_to_events_before_must_take_later_answers_too() {
     served.is_calm().await;
 }
 
-/// Asks and asks, and reads nothing: in the end nobody reads its requests either, and it is closed.
+/// Sends requests without reading: in the end the service stops reading its requests, and closes it.
 async fn ask_without_end(mut greedy: Raw) {
     let request = "GET /nothing HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1000);
     let asking = async {

@@ -1,4 +1,4 @@
-//! Upstreams that must not be called, and upstreams that answer as nobody should.
+//! Upstreams that must not be called, and upstreams with malicious responses.
 
 use std::{
     sync::{
@@ -63,7 +63,7 @@ fn link_local_and_metadata_addresses_are_no_upstream_in_any_spelling() {
     }
 }
 
-/// An app that hears of everything and answers each method in its own bad way.
+/// An app that gets every event and answers each method with another bad response.
 async fn app(answers: fn(&str) -> Answer) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -135,8 +135,11 @@ async fn a_redirect_of_an_upstream_is_not_followed() {
     let (_service, mut client) = client(HttpUpstream::new(url).unwrap()).await;
 
     for status in [300, 301, 302, 303, 304, 307, 308] {
-        client.invoke("7", &format!("r{status}")).await;
-        assert_eq!(client.hear().await, error(&format!("Invocation failed, status code {status}")));
+        client.call_with_id("7", &format!("r{status}")).await;
+        assert_eq!(
+            client.recv_text().await,
+            error(&format!("Invocation failed, status code {status}"))
+        );
     }
 
     assert_eq!(called.load(Ordering::SeqCst), 1 + 7, "each event once");
@@ -187,12 +190,16 @@ async fn check(time_out: Duration, methods: &[(&str, &str)]) {
     let (service, mut client) = client(upstream).await;
 
     for (event, told) in methods {
-        client.invoke("7", event).await;
-        let heard = client.hear().await;
+        client.call_with_id("7", event).await;
+        let heard = client.recv_text().await;
         assert!(heard.contains(&format!("Invocation failed, {told}")), "{event}: {heard}");
 
-        client.invoke("8", "fine").await;
-        assert_eq!(client.hear().await, "{\"type\":3,\"invocationId\":\"8\"}\x1e", "after {event}");
+        client.call_with_id("8", "fine").await;
+        assert_eq!(
+            client.recv_text().await,
+            "{\"type\":3,\"invocationId\":\"8\"}\x1e",
+            "after {event}"
+        );
     }
 
     assert_eq!(service.counters().connections, 1);

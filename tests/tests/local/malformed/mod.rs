@@ -68,12 +68,12 @@ async fn is_alive(peer: &mut Peer, protocol: Protocol) {
         }
     };
     peer.send(&protocol.framed(call)).await;
-    assert_eq!(peer.hear().await.as_deref(), Some(completion));
+    assert_eq!(peer.recv_text().await.as_deref(), Some(completion));
 }
 
-/// The error with which the app hears of the end of the client that came after so many calls.
+/// The error of the `disconnected` call for the client that connected after this many calls.
 async fn told_at_the_end(fixture: &Fixture, calls: usize) -> String {
-    // Those who came before may still leave.
+    // Earlier clients may still be leaving.
     let told = || fixture.app.calls().into_iter().skip(calls);
     let came = told().find(|call| call.event == "connected").unwrap();
     let id = came.header("x-asrs-connection-id").unwrap();
@@ -95,17 +95,17 @@ async fn check(fixture: &Fixture, way: (Transport, Protocol), input: &[u8], outc
     match outcome {
         Outcome::Ignored => is_alive(&mut peer, protocol).await,
         Outcome::Refused(words) => {
-            let heard = String::from_utf8_lossy(&peer.hear().await.unwrap()).into_owned();
+            let heard = String::from_utf8_lossy(&peer.recv_text().await.unwrap()).into_owned();
             assert!(heard.contains('7') && heard.contains(words), "{shown}: {heard}");
             is_alive(&mut peer, protocol).await;
         }
         Outcome::Fatal(words) => {
-            let heard = peer.hear().await.unwrap_or_default();
+            let heard = peer.recv_text().await.unwrap_or_default();
             let error =
                 close_error(protocol, &heard).unwrap_or_else(|| panic!("{shown}: {heard:?}"));
             assert!(error.starts_with(&format!("{GENERIC} ProtocolError: ")), "{shown}: {error}");
             assert!(error.contains(words), "{shown}: {error}");
-            assert_eq!(peer.hear().await, None, "{shown}");
+            assert_eq!(peer.recv_text().await, None, "{shown}");
             let status = (transport == Transport::WebSockets).then_some(NORMAL);
             assert_eq!(peer.status, status, "{shown}");
             let told = told_at_the_end(fixture, calls).await;
@@ -133,9 +133,9 @@ async fn without_detailed_errors_a_client_learns_nothing_of_what_was_wrong() {
 
             peer.send(input).await;
 
-            let heard = peer.hear().await.unwrap();
+            let heard = peer.recv_text().await.unwrap();
             assert_eq!(close_error(protocol, &heard).as_deref(), Some(GENERIC), "{input:?}");
-            assert_eq!(peer.hear().await, None);
+            assert_eq!(peer.recv_text().await, None);
         }
     }
 }
@@ -148,9 +148,9 @@ async fn a_message_over_the_limit_is_told_and_a_web_socket_closed_with_1009() {
 
         peer.send(&protocol.framed(&vec![b' '; 1001])).await;
 
-        let error = close_error(protocol, &peer.hear().await.unwrap()).unwrap();
+        let error = close_error(protocol, &peer.recv_text().await.unwrap()).unwrap();
         assert!(error.ends_with("the maximum message size of 1000B was exceeded"), "{error}");
-        assert_eq!(peer.hear().await, None);
+        assert_eq!(peer.recv_text().await, None);
         let status = (transport == Transport::WebSockets).then_some(TOO_BIG);
         assert_eq!(peer.status, status, "{transport:?}");
     }
@@ -198,14 +198,14 @@ async fn bad_handshakes_are_refused_in_text_over_each_transport() {
 
             peer.send(&input).await;
 
-            let heard = String::from_utf8(peer.hear().await.unwrap()).unwrap();
+            let heard = String::from_utf8(peer.recv_text().await.unwrap()).unwrap();
             assert_eq!(heard, format!("{{\"error\":\"{error}\"}}\x1e"), "{transport:?}");
-            assert_eq!(peer.hear().await, None);
+            assert_eq!(peer.recv_text().await, None);
             let status = (transport == Transport::WebSockets).then_some(status);
             assert_eq!(peer.status, status);
         }
     }
-    assert!(fixture.app.events().is_empty(), "nobody was connected");
+    assert!(fixture.app.events().is_empty(), "no client was connected");
 }
 
 #[tokio::test(start_paused = true)]
@@ -235,7 +235,7 @@ async fn frames_that_break_the_rules_are_answered_with_the_status_of_the_rfc_alo
 
             peer.send_raw(&bytes).await;
 
-            assert_eq!(peer.hear().await, None, "{words}");
+            assert_eq!(peer.recv_text().await, None, "{words}");
             assert_eq!(peer.status, Some(status), "{words}");
             let error = told_at_the_end(&fixture, calls).await;
             assert!(error.contains("WebSocket protocol error") && error.contains(words), "{error}");

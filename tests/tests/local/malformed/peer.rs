@@ -86,7 +86,7 @@ impl Peer {
     ) -> Self {
         let mut peer = Self::open(fixture, transport, protocol).await;
         peer.send(&[protocol.handshake().as_bytes(), b"\x1e"].concat()).await;
-        assert_eq!(peer.hear().await.as_deref(), Some(&b"{}\x1e"[..]));
+        assert_eq!(peer.recv_text().await.as_deref(), Some(&b"{}\x1e"[..]));
         peer
     }
 
@@ -110,8 +110,8 @@ impl Peer {
         self.wire.as_mut().unwrap().write(bytes).await;
     }
 
-    /// What the service says next, pings left out; `None` at the end.
-    pub(crate) async fn hear(&mut self) -> Option<Vec<u8>> {
+    /// The next message of the service that is not a ping; `None` at the end.
+    pub(crate) async fn recv_text(&mut self) -> Option<Vec<u8>> {
         loop {
             let heard = self.hear_any().await?;
             if heard != b"{\"type\":6}\x1e" && heard != b"\x02\x91\x06" && !heard.is_empty() {
@@ -122,11 +122,11 @@ impl Peer {
 
     async fn hear_any(&mut self) -> Option<Vec<u8>> {
         match (&mut self.wire, self.transport) {
-            (Some(wire), Transport::WebSockets) => match wire.heard().await? {
+            (Some(wire), Transport::WebSockets) => match wire.recv_frame().await? {
                 (0x88, status) => {
                     self.status = Some(u16::from_be_bytes([status[0], status[1]]));
                     assert_eq!(status.len(), 2, "no reason");
-                    assert_eq!(wire.heard().await, None);
+                    assert_eq!(wire.recv_frame().await, None);
                     None
                 }
                 (_, payload) => Some(payload),
@@ -143,7 +143,7 @@ impl Peer {
         }
     }
 
-    /// Ends the transport as a client does that has no more to say.
+    /// Closes the transport cleanly.
     pub(crate) async fn leave(&mut self) {
         match (&mut self.wire, self.transport) {
             (Some(wire), Transport::WebSockets) => wire.frame(0x88, &[3, 232]).await,

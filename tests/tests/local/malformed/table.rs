@@ -2,14 +2,14 @@
 
 use super::peer::Protocol;
 
-/// What becomes of an input.
+/// The expected outcome of an input.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Outcome {
     /// The connection ends with an error; with details, these words are in it.
     Fatal(&'static str),
     /// Nothing happens.
     Ignored,
-    /// The connection goes on, and the client hears this error for its call `7`.
+    /// The connection stays open, and the client receives this error for its call `7`.
     Refused(&'static str),
 }
 

@@ -1,4 +1,4 @@
-//! REST calls that the driver makes, and what the reference says to each.
+//! The REST calls of the driver, and their effect on the reference.
 
 use std::collections::BTreeSet;
 
@@ -7,9 +7,9 @@ use http::Method as Verb;
 use serde_json::{Value, json};
 
 use super::{
+    client_model::Expected,
     driver::{Driver, Failure},
     operations::{Membership, Operation, Question, Sending, To, Version},
-    peer::Expected,
     reference::{Ask, close},
     rest,
 };
@@ -20,7 +20,7 @@ impl Driver {
             Operation::Ask(slot) => self.ask(*slot),
             Operation::Send(sendings) => self.send(sendings).await?,
             Operation::Flood { slot, messages, padding } => {
-                let slot = self.next(*slot, |_, peer| peer.is_live() && !peer.listens());
+                let slot = self.next(*slot, |_, model| model.is_live() && !model.listens());
                 let Some(it) = self.slots[slot] else { return Ok(()) };
                 let messages = if *padding > 100 { messages / 2 } else { *messages };
                 for _ in 0..messages {
@@ -49,7 +49,7 @@ impl Driver {
         Ok(())
     }
 
-    /// The id of whoever has this slot, or of nobody.
+    /// The connection id of the client in this slot, or an unknown one.
     fn id(&self, slot: usize) -> &str {
         self.slots[slot].map_or("nobody", |it| &self.ids[it])
     }
@@ -58,11 +58,11 @@ impl Driver {
         slot_of(to).map_or("", |slot| self.id(slot))
     }
 
-    /// Whoever is in a slot, if the hub knows it.
+    /// The client in a slot, if it is connected to this hub.
     fn member(&self, hub: usize, slot: usize) -> Option<usize> {
         self.slots[slot].filter(|it| {
-            let peer = &self.reference.peers[*it];
-            peer.is_live() && peer.hub == hub
+            let model = &self.reference.models[*it];
+            model.is_live() && model.hub == hub
         })
     }
 
@@ -92,8 +92,8 @@ impl Driver {
 
     fn ask(&mut self, slot: usize) {
         let Some(it) = self.slots[slot] else { return };
-        let (number, hub) = (self.number(), self.reference.peers[it].hub);
-        if self.reference.peers[it].is_live() {
+        let (number, hub) = (self.number(), self.reference.models[it].hub);
+        if self.reference.models[it].is_live() {
             self.reference.asks(it, number);
         } else {
             let (id, status) = (String::new(), Some(404));
@@ -108,7 +108,7 @@ impl Driver {
         })));
     }
 
-    /// Sends all of them at once.
+    /// Sends all of them concurrently.
     async fn send(&mut self, sendings: &[Sending]) -> Result<(), Failure> {
         let mut told: Vec<Vec<(String, usize)>> = vec![Vec::new(); self.clients.len()];
         let mut calls = Vec::new();
@@ -132,7 +132,7 @@ impl Driver {
             } else {
                 Expected::AnyOrder(lines.into_iter().map(|(line, _)| line).collect())
             };
-            self.reference.peers[it].tell(expected, count, bytes);
+            self.reference.models[it].tell(expected, count, bytes);
         }
         let service = self.service.clone();
         let calls = calls
@@ -147,12 +147,12 @@ impl Driver {
     /// Sends one message to a client by its id.
     pub(super) async fn send_to(&mut self, it: usize, padding: usize) -> Result<(), Failure> {
         let number = self.number();
-        if self.reference.peers[it].is_live() {
+        if self.reference.models[it].is_live() {
             let expected = Expected::Line(format!("m {number}"));
-            self.reference.peers[it].tell(expected, 1, padding);
+            self.reference.models[it].tell(expected, 1, padding);
         }
         let below = format!("connections/{}/:send", self.ids[it]);
-        let path = rest::path(Version::V2024, self.reference.peers[it].hub, &below, &[]);
+        let path = rest::path(Version::V2024, self.reference.models[it].hub, &below, &[]);
         let body = message(number, padding);
         let answer = rest::call(&self.service, &Verb::POST, &path, rest::GOOD, body).await;
         self.answered("send", answer.status, 202)
@@ -249,7 +249,7 @@ impl Driver {
         let (present, now) = (self.reference.present(hub), self.reference.now);
         let status = |is_so: bool| if is_so { 200 } else { 404 };
         let (verb, below, must_be) = match question {
-            // A hub is no resource that one can look at.
+            // A hub itself is not a resource of this API.
             Question::Exists(To::Everyone) => (Verb::HEAD, String::new(), 405),
             Question::Exists(to) => {
                 let must_be = status(!self.audience(hub, to).is_empty());
@@ -285,9 +285,9 @@ fn message(number: usize, padding: usize) -> String {
     json!({ "target": "m", "arguments": [number, "x".repeat(padding)] }).to_string()
 }
 
-/// Whom a REST call about a slot means: hub 0 stands for the slot's own.
+/// The hub of a REST call: hub 0 stands for the hub of the slot's client.
 fn hub_of(driver: &Driver, hub: usize, slot: Option<usize>) -> usize {
-    let own = slot.and_then(|slot| driver.slots[slot]).map(|it| driver.reference.peers[it].hub);
+    let own = slot.and_then(|slot| driver.slots[slot]).map(|it| driver.reference.models[it].hub);
     own.filter(|_| hub == 0).unwrap_or(hub)
 }
 

@@ -3,21 +3,21 @@
 use http::Method as Verb;
 
 use super::{
+    client_model::{ClientModel, Expected, Stage},
     driver::{Driver, Failure},
-    operations::{Version, Way},
-    peer::{Expected, Peer, Stage},
+    operations::{Transport, Version},
     reference::KEEP_ALIVE,
     rest,
 };
 
-/// Bytes after which clients acknowledge by themselves.
+/// In bytes: received data after which a client acknowledges.
 const ACKNOWLEDGE: usize = 10_000;
 
-/// Milliseconds after which the service does.
+/// In milliseconds: time after which the service acknowledges.
 const ACKNOWLEDGED: u64 = 1_050;
 
 impl Driver {
-    /// Lets everything come to rest and compares. `since` is when the operation began.
+    /// Waits until nothing runs any more, and compares. `since` is when the operation began.
     pub(super) async fn compare(&mut self, since: u64) -> Result<(), Failure> {
         self.pass(1).await;
         while self.acknowledge_much().await {
@@ -31,33 +31,33 @@ impl Driver {
         self.compare_acknowledgements()?;
         self.compare_counters()?;
         for client in &mut self.clients {
-            if client.ear.lock().unwrap().over {
+            if client.inbox.lock().unwrap().closed {
                 client.hang_up();
             }
         }
         Ok(())
     }
 
-    /// Whoever has heard much says so, lest the service keeps it and waits.
+    /// Clients that have received much acknowledge it; otherwise the service buffers it and stops sending.
     async fn acknowledge_much(&mut self) -> bool {
         let mut any = false;
         for it in 0..self.clients.len() {
-            let much = self.clients[it].ear.lock().unwrap().unacknowledged > ACKNOWLEDGE;
+            let much = self.clients[it].inbox.lock().unwrap().unacknowledged > ACKNOWLEDGE;
             any |= much && self.acknowledge(it).await;
         }
         any
     }
 
-    /// When exactly a client that does not read is too slow is the service's to know: it depends on
-    /// how much is on its way. But neither too early nor too late.
+    /// The exact moment at which the service closes a client that does not read depends on the bytes in
+    /// flight. The reference gives the earliest and the latest one.
     async fn find_slow_clients(&mut self, since: u64) -> Result<(), Failure> {
         for it in 0..self.clients.len() {
-            let peer = &self.reference.peers[it];
-            if !peer.may_be_slow() {
+            let model = &self.reference.models[it];
+            if !model.may_be_slow() {
                 continue;
             }
             let path = format!("connections/{}", self.ids[it]);
-            let path = rest::path(Version::V2024, peer.hub, &path, &[]);
+            let path = rest::path(Version::V2024, model.hub, &path, &[]);
             let body = String::new();
             let answer = rest::call(&self.service, &Verb::HEAD, &path, rest::GOOD, body).await;
             match answer.status {
@@ -65,7 +65,7 @@ impl Driver {
                     self.note(&format!("c{it} is slow"));
                     self.reference.is_slow(it, since);
                 }
-                _ if peer.must_be_slow() => return Err(format!("c{it} is too slow and lives")),
+                _ if model.must_be_slow() => return Err(format!("c{it} is too slow and lives")),
                 _ => {}
             }
         }
@@ -74,23 +74,23 @@ impl Driver {
 
     fn compare_heard(&mut self) -> Result<(), Failure> {
         for it in 0..self.clients.len() {
-            let lines = self.clients[it].ear.lock().unwrap().take();
+            let lines = self.clients[it].inbox.lock().unwrap().take();
             for line in &lines {
                 self.note(&format!("c{it} hears {line}"));
-                hear(&mut self.reference.peers[it], line)
+                hear(&mut self.reference.models[it], line)
                     .map_err(|what| format!("c{it} hears {line:?} {what}"))?;
             }
-            let peer = &self.reference.peers[it];
-            if peer.deaf || !peer.listens() {
+            let model = &self.reference.models[it];
+            if model.deaf || !model.listens() {
                 continue;
             }
-            if peer.loose && self.reference.now < peer.over_by {
+            if model.loose && self.reference.now < model.over_by {
                 continue;
             }
-            if peer.loose {
+            if model.loose {
                 return Err(format!("c{it} reads on and does not hear that it is over"));
             }
-            if let Some(next) = peer.hears.front() {
+            if let Some(next) = model.hears.front() {
                 return Err(format!("c{it} does not hear {next:?}"));
             }
         }
@@ -107,7 +107,7 @@ impl Driver {
             let at = seen.at.duration_since(self.began).as_millis() as u64;
             let Some(it) = it else { return Err(format!("of whom is {}?", seen.text)) };
             self.note(&format!("c{it} upstream {}", seen.text));
-            let due = self.reference.peers[it].upstream.pop_front();
+            let due = self.reference.models[it].upstream.pop_front();
             let fits = due
                 .as_ref()
                 .is_some_and(|due| due.text == seen.text && (due.from..=due.until).contains(&at));
@@ -117,8 +117,8 @@ impl Driver {
             }
         }
         let now = self.reference.now;
-        for (it, peer) in self.reference.peers.iter().enumerate() {
-            if let Some(due) = peer.upstream.front().filter(|due| due.until < now) {
+        for (it, model) in self.reference.models.iter().enumerate() {
+            if let Some(due) = model.upstream.front().filter(|due| due.until < now) {
                 return Err(format!("c{it}: no upstream call at {now}, but {due:?}"));
             }
         }
@@ -146,16 +146,16 @@ impl Driver {
         Ok(())
     }
 
-    /// As many pings as there were times for one; none where polls say as much.
+    /// One ping in each keep-alive interval; none for long polling, whose polls keep the connection alive.
     fn compare_pings(&self) -> Result<(), Failure> {
-        for (it, peer) in self.reference.peers.iter().enumerate() {
-            if !peer.is_live() || !peer.steady {
+        for (it, model) in self.reference.models.iter().enumerate() {
+            if !model.is_live() || !model.steady {
                 continue;
             }
-            let pings = self.clients[it].ear.lock().unwrap().pings;
-            let times = (self.reference.now - peer.live_since) / KEEP_ALIVE;
-            let most = if peer.way == Way::Polling { 0 } else { times };
-            // One is left out while something else is being written.
+            let pings = self.clients[it].inbox.lock().unwrap().pings;
+            let times = (self.reference.now - model.live_since) / KEEP_ALIVE;
+            let most = if model.transport == Transport::Polling { 0 } else { times };
+            // A ping is skipped while something else is being written.
             if pings > most || pings + 1 < most {
                 return Err(format!("c{it} has {pings} pings instead of {most}"));
             }
@@ -163,12 +163,12 @@ impl Driver {
         Ok(())
     }
 
-    /// A second after it got something the service says so to whoever may resume.
+    /// The service acknowledges a message of a client that may resume within a second.
     fn compare_acknowledgements(&mut self) -> Result<(), Failure> {
         let now = self.reference.now;
-        for (it, peer) in self.reference.peers.iter().enumerate() {
+        for (it, model) in self.reference.models.iter().enumerate() {
             let client = &mut self.clients[it];
-            if !peer.resumes || !peer.is_live() || !peer.listens() || !client.is_owed() {
+            if !model.resumes || !model.is_live() || !model.listens() || !client.is_owed() {
                 client.owed_since = None;
             } else if now > *client.owed_since.get_or_insert(now) + ACKNOWLEDGED {
                 return Err(format!("c{it} gets no acknowledgement"));
@@ -179,8 +179,8 @@ impl Driver {
 
     fn compare_counters(&self) -> Result<(), Failure> {
         let counters = self.service.counters();
-        let live = || self.reference.peers.iter().filter(|peer| peer.is_live());
-        let waits = live().filter(|peer| !peer.listens()).count();
+        let live = || self.reference.models.iter().filter(|model| model.is_live());
+        let waits = live().filter(|model| !model.listens()).count();
         if counters.connections != live().count() || counters.waiting_clients > waits {
             return Err(format!(
                 "{} live, {waits} of them do not read: {counters:?}",
@@ -191,36 +191,36 @@ impl Driver {
     }
 }
 
-/// Whether this may be heard now.
-fn hear(peer: &mut Peer, line: &str) -> Result<(), Failure> {
-    match peer.hears.front_mut() {
+/// Checks that the client may receive this now.
+fn hear(model: &mut ClientModel, line: &str) -> Result<(), Failure> {
+    match model.hears.front_mut() {
         Some(Expected::Line(expected)) if expected == line => {
-            peer.hears.pop_front();
+            model.hears.pop_front();
             return Ok(());
         }
         Some(Expected::AnyOrder(lines)) => {
             if let Some(at) = lines.iter().position(|expected| expected == line) {
                 lines.remove(at);
                 if lines.is_empty() {
-                    peer.hears.pop_front();
+                    model.hears.pop_front();
                 }
                 return Ok(());
             }
         }
         Some(Expected::Line(_)) | None => {}
     }
-    // The last messages of a client that does not read may be lost, the farewell, too.
-    if peer.loose && peer.stage == Stage::Over {
+    // The last messages of a client that does not read may be lost, the close message too.
+    if model.loose && model.stage == Stage::Closed {
         let farewell = |it: &Expected| matches!(it, Expected::Line(said) if said == line);
-        if line.starts_with("close ") && peer.hears.back().is_some_and(farewell) {
-            peer.hears.clear();
+        if line.starts_with("close ") && model.hears.back().is_some_and(farewell) {
+            model.hears.clear();
             return Ok(());
         }
         if ["closed 1000", "over", "cut"].contains(&line) {
-            peer.hears.clear();
-            peer.deaf = true;
+            model.hears.clear();
+            model.deaf = true;
             return Ok(());
         }
     }
-    Err(format!("instead of {:?}", peer.hears.front()))
+    Err(format!("instead of {:?}", model.hears.front()))
 }

@@ -1,4 +1,4 @@
-//! A client over any transport. A task reads what comes, as long as it may.
+//! A client over any transport. A task reads until the test pauses it.
 
 use std::{
     collections::VecDeque,
@@ -19,8 +19,8 @@ use tokio::{
 use tower_service::Service as _;
 
 use super::{
-    ear::Ear,
-    operations::{Newcomer, Pass, Way},
+    inbox::Inbox,
+    operations::{ConnectOptions, TokenLifetime, Transport},
     readers::{self, Reading},
     reference::user_name,
     rest,
@@ -30,7 +30,7 @@ use crate::{
     wire::{Stream, UPGRADE, Wire},
 };
 
-/// How the requests of one client look.
+/// The requests of one client.
 #[derive(Clone)]
 pub(super) struct Requests {
     pub(super) service: LocalService,
@@ -41,17 +41,17 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    pub(super) fn new(service: &LocalService, newcomer: &Newcomer, unix_seconds: u64) -> Self {
-        let Newcomer { hub, user, pass, .. } = *newcomer;
+    pub(super) fn new(service: &LocalService, options: &ConnectOptions, unix_seconds: u64) -> Self {
+        let ConnectOptions { hub, user, token_lifetime, .. } = *options;
         let mut claims = json!({ "aud": format!("{URL}/client/?hub=h{hub}"), "exp": rest::GOOD });
         if user.is_some() {
             claims["asrs.s.uid"] = json!(user_name(user));
         }
-        match pass {
-            Pass::Lasting => {}
+        match token_lifetime {
+            TokenLifetime::Lasting => {}
             // The leeway is a minute.
-            Pass::Stale => claims["exp"] = json!(unix_seconds - 62),
-            Pass::ClosesAfter(seconds) => {
+            TokenLifetime::Expired => claims["exp"] = json!(unix_seconds - 62),
+            TokenLifetime::ClosesAfter(seconds) => {
                 claims["asrs.s.coae"] = json!("true");
                 claims["asrs.s.aeo"] = json!(unix_seconds + seconds);
             }
@@ -59,7 +59,7 @@ impl Requests {
         Self { service: service.clone(), hub, token: signed(&claims), id: None }
     }
 
-    /// The same connection, asked for by somebody else.
+    /// Requests for the same connection with another user's token.
     pub(super) fn of_an_intruder(&self) -> Self {
         let claims = json!({
             "aud": format!("{URL}/client/?hub=h{}", self.hub),
@@ -126,71 +126,71 @@ impl Requests {
 
 pub(super) type Response = (u16, http::HeaderMap, hub_local::Body);
 
-enum Mouth {
+enum Outgoing {
     Socket(WriteHalf<Box<dyn Stream>>),
     Posts,
     Closed,
 }
 
-pub(super) struct Client {
+pub(super) struct TestClient {
     pub(super) requests: Requests,
     pub(super) protocol: Protocol,
-    pub(super) ear: Arc<Mutex<Ear>>,
-    way: Way,
+    pub(super) inbox: Arc<Mutex<Inbox>>,
+    transport: Transport,
     resumes: bool,
     reading: watch::Sender<Reading>,
     reader: Option<JoinHandle<()>>,
-    mouth: Mouth,
-    /// What was sent and counts, until the service says that it has it.
+    outgoing: Outgoing,
+    /// Sent messages that count for stateful reconnect and are not acknowledged yet.
     sent: VecDeque<(u64, Bytes)>,
     counted: u64,
-    /// Since when the service owes us an acknowledgement, as far as was seen.
+    /// When the driver first saw that an acknowledgement of the service is due.
     pub(super) owed_since: Option<u64>,
 }
 
-impl Client {
+impl TestClient {
     /// Opens the transport of a client that has negotiated.
     pub(super) async fn open(
         requests: Requests,
-        newcomer: &Newcomer,
+        options: &ConnectOptions,
         pipe: usize,
     ) -> Result<Self, u16> {
-        let protocol = if newcomer.packed { Protocol::MessagePack } else { Protocol::Json };
-        let (way, resumes) = (newcomer.way, newcomer.resumes);
+        let protocol = if options.messagepack { Protocol::MessagePack } else { Protocol::Json };
+        let (transport, resumes) = (options.transport, options.resumes);
         let mut client = Self {
             requests,
             protocol,
-            ear: Arc::new(Mutex::new(Ear::new(protocol))),
-            way,
+            inbox: Arc::new(Mutex::new(Inbox::new(protocol))),
+            transport,
             resumes,
             reading: watch::channel(Reading::All).0,
             reader: None,
-            mouth: Mouth::Posts,
+            outgoing: Outgoing::Posts,
             sent: VecDeque::new(),
             counted: 0,
             owed_since: None,
         };
-        let (ear, reading) = (Arc::clone(&client.ear), client.reading.subscribe());
-        match way {
-            Way::WebSockets => {
+        let (inbox, reading) = (Arc::clone(&client.inbox), client.reading.subscribe());
+        match transport {
+            Transport::WebSockets => {
                 let wire = client.requests.web_socket(pipe).await?;
                 client.take_socket(wire);
             }
-            Way::Events => {
+            Transport::Events => {
                 let accept = "text/event-stream";
                 let (status, _, body) =
                     client.requests.ask(Method::GET, accept, Bytes::new()).await;
                 if status != 200 {
                     return Err(status);
                 }
-                client.reader = Some(tokio::spawn(readers::events(body, reading, ear)));
+                client.reader = Some(tokio::spawn(readers::events(body, reading, inbox)));
             }
-            Way::Polling => {
+            Transport::Polling => {
                 let (status, ..) = client.requests.ask(Method::GET, "", Bytes::new()).await;
                 if status != 200 {
                     return Err(status);
                 }
-                let polls = readers::polls(client.requests.clone(), reading, ear);
+                let polls = readers::polls(client.requests.clone(), reading, inbox);
                 client.reader = Some(tokio::spawn(polls));
             }
         }
@@ -199,23 +199,23 @@ impl Client {
 
     fn take_socket(&mut self, wire: Wire) {
         let (stream, early) = wire.into_stream();
-        self.ear.lock().unwrap().web_socket(&early);
+        self.inbox.lock().unwrap().web_socket(&early);
         let (read, write) = tokio::io::split(stream);
-        let (ear, reading) = (Arc::clone(&self.ear), self.reading.subscribe());
-        self.reader = Some(tokio::spawn(readers::socket(read, reading, ear)));
-        self.mouth = Mouth::Socket(write);
+        let (inbox, reading) = (Arc::clone(&self.inbox), self.reading.subscribe());
+        self.reader = Some(tokio::spawn(readers::socket(read, reading, inbox)));
+        self.outgoing = Outgoing::Socket(write);
     }
 
     pub(super) fn reads(&self, reading: Reading) {
         self.reading.send_replace(reading);
     }
 
-    /// Leaves without a word.
+    /// Drops the transport without a close of any kind.
     pub(super) fn hang_up(&mut self) {
         if let Some(reader) = self.reader.take() {
             reader.abort();
         }
-        self.mouth = Mouth::Closed;
+        self.outgoing = Outgoing::Closed;
     }
 
     pub(super) async fn greet(&mut self) {
@@ -226,36 +226,36 @@ impl Client {
         self.write(&framed).await;
     }
 
-    /// Comes back on another WebSocket: says where it goes on, and says the rest again.
+    /// Resumes on another WebSocket: sends the sequence message, then the unacknowledged messages again.
     pub(super) async fn resume(&mut self, pipe: usize) -> Result<(), u16> {
-        // The service may let go of the old socket first.
+        // The service may close the old socket first.
         if let Some(reader) = self.reader.take() {
             reader.abort();
         }
         let wire = self.requests.web_socket(pipe).await?;
         self.hang_up();
         {
-            let mut ear = self.ear.lock().unwrap();
-            ear.resumes();
-            let service_has = ear.service_has;
+            let mut inbox = self.inbox.lock().unwrap();
+            inbox.resume();
+            let service_has = inbox.service_has;
             self.sent.retain(|(id, _)| *id > service_has);
         }
         self.reads(Reading::All);
         self.take_socket(wire);
         let sequence_id = self.sent.front().map_or(self.counted + 1, |(id, _)| *id);
-        self.say(&Message::Sequence { sequence_id }).await;
+        self.send(&Message::Sequence { sequence_id }).await;
         for (_, again) in self.sent.clone() {
             self.write(&again).await;
         }
         Ok(())
     }
 
-    /// Whether the service has not acknowledged what was said.
+    /// Whether the service has not acknowledged everything.
     pub(super) fn is_owed(&self) -> bool {
-        self.ear.lock().unwrap().service_has < self.counted
+        self.inbox.lock().unwrap().service_has < self.counted
     }
 
-    /// Notes a message that counts, so that it can be said again.
+    /// Records a message that counts, so that it can be sent again.
     pub(super) fn count(&mut self, message: &Message) -> Bytes {
         let framed = self.frame(&self.protocol.encode(message));
         self.counted += 1;
@@ -263,28 +263,28 @@ impl Client {
         framed
     }
 
-    pub(super) async fn say(&mut self, message: &Message) {
+    pub(super) async fn send(&mut self, message: &Message) {
         let framed = self.frame(&self.protocol.encode(message));
         self.write(&framed).await;
     }
 
-    /// Says which messages came.
+    /// Acknowledges the received messages.
     pub(super) async fn acknowledge(&mut self) -> u64 {
         let sequence_id = {
-            let mut ear = self.ear.lock().unwrap();
-            ear.unacknowledged = 0;
-            ear.latest
+            let mut inbox = self.inbox.lock().unwrap();
+            inbox.unacknowledged = 0;
+            inbox.latest
         };
-        self.say(&Message::Ack { sequence_id }).await;
+        self.send(&Message::Ack { sequence_id }).await;
         sequence_id
     }
 
     /// Closes the transport in order; `false` where that is not possible.
     pub(super) async fn close_transport(&mut self) -> bool {
-        match self.way {
-            Way::WebSockets => self.write(b"\x88\x82\0\0\0\0\x03\xe8").await,
-            Way::Events => self.hang_up(),
-            Way::Polling => {
+        match self.transport {
+            Transport::WebSockets => self.write(b"\x88\x82\0\0\0\0\x03\xe8").await,
+            Transport::Events => self.hang_up(),
+            Transport::Polling => {
                 let (status, ..) = self.requests.ask(Method::DELETE, "", Bytes::new()).await;
                 return status == 202;
             }
@@ -293,7 +293,7 @@ impl Client {
     }
 
     fn frame(&self, message: &Bytes) -> Bytes {
-        if self.way != Way::WebSockets {
+        if self.transport != Transport::WebSockets {
             return message.clone();
         }
         let mut bytes = vec![if self.protocol.is_binary() { 0x82 } else { 0x81 }];
@@ -309,21 +309,21 @@ impl Client {
         bytes.into()
     }
 
-    /// Bytes on their way: frames of a WebSocket, or a post of whole messages.
+    /// Writes frames of a WebSocket, or posts whole messages.
     pub(super) async fn write(&mut self, bytes: &[u8]) {
-        match &mut self.mouth {
-            // An error means that the service has closed the connection, which is heard, too.
-            Mouth::Socket(stream) => drop(stream.write_all(bytes).await),
-            Mouth::Posts => {
+        match &mut self.outgoing {
+            // An error means that the service has closed the connection; the reader sees that too.
+            Outgoing::Socket(stream) => drop(stream.write_all(bytes).await),
+            Outgoing::Posts => {
                 let body = Bytes::copy_from_slice(bytes);
                 let _ = self.requests.ask(Method::POST, "", body).await;
             }
-            Mouth::Closed => {}
+            Outgoing::Closed => {}
         }
     }
 }
 
-impl Drop for Client {
+impl Drop for TestClient {
     fn drop(&mut self) {
         self.hang_up();
     }

@@ -1,4 +1,4 @@
-//! Does operations to a service, and to the reference.
+//! Applies operations to a service and to the reference.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,35 +12,34 @@ use tokio::{
 };
 
 use super::{
-    client::{Client, Requests},
-    operations::{Method, Newcomer, Operation, Pass, Reply, SLOTS, Way},
-    peer::{self, Call, PIPE, Peer, Stage},
+    client::{Requests, TestClient},
+    client_model::{self, Call, ClientModel, PIPE, Stage},
+    operations::{ConnectOptions, Method, Operation, Reply, SLOTS, TokenLifetime, Transport},
     readers::Reading,
     reference::{self, NEGOTIATED, Reference, expiry},
-    rest,
-    upstream::{App, encoded},
+    upstream::{ModelApp, encoded},
 };
-use crate::support::{KEY, settle};
+use crate::support::{KEY, RestResponse, settle};
 
-/// What went otherwise than it must.
+/// What differs from the reference.
 pub(super) type Failure = String;
 
-/// Far enough that tokio's clock is ahead of the machine's for good.
+/// In seconds: far enough that tokio's clock stays ahead of the machine's.
 const AHEAD: u64 = 3600;
-/// What clients answer when they are asked.
+/// The result that clients return when the hub invokes them.
 const ANSWER: u64 = 7;
 
 pub(super) struct Driver {
     pub(super) service: LocalService,
-    pub(super) app: App,
+    pub(super) app: ModelApp,
     pub(super) began: Instant,
     pub(super) reference: Reference,
-    pub(super) clients: Vec<Client>,
+    pub(super) clients: Vec<TestClient>,
     /// The ids of connections; histories have their numbers.
     pub(super) ids: Vec<String>,
     pub(super) slots: [Option<usize>; SLOTS],
-    /// Questions to clients that no answer has come to.
-    pub(super) asking: Vec<Option<JoinHandle<rest::Answer>>>,
+    /// REST calls that invoke clients and have no answer yet.
+    pub(super) asking: Vec<Option<JoinHandle<RestResponse>>>,
     pub(super) history: String,
     numbers: usize,
 }
@@ -50,10 +49,10 @@ impl Driver {
     pub(super) async fn start() -> Self {
         let limits = Limits::default()
             .client_result_timeout(Duration::from_millis(reference::CLIENT_RESULT))
-            .max_outbox_bytes(peer::OUTBOX_BYTES)
-            .max_outbox_messages(peer::OUTBOX_MESSAGES)
-            .max_resume_bytes(peer::RESUME_BUFFER);
-        let app = App::default();
+            .max_outbox_bytes(client_model::OUTBOX_BYTES)
+            .max_outbox_messages(client_model::OUTBOX_MESSAGES)
+            .max_resume_bytes(client_model::RESUME_BUFFER);
+        let app = ModelApp::default();
         let builder = LocalService::builder().key(KEY).limits(limits).upstream(app.clone());
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let service = builder.build();
@@ -80,7 +79,7 @@ impl Driver {
         self.numbers
     }
 
-    /// Lets time pass, to a moment at which nothing happens.
+    /// Advances the clock to a moment at which nothing happens.
     pub(super) async fn pass(&mut self, milliseconds: u64) {
         let at = self.reference.pass(self.reference.now + milliseconds);
         let moment = self.began + Duration::from_millis(at);
@@ -99,30 +98,34 @@ impl Driver {
         if is == must_be { Ok(()) } else { Err(format!("{what}: {is} instead of {must_be}")) }
     }
 
-    /// Whoever has this slot, as far as the service knows it.
+    /// The client in this slot, if it is in this stage.
     fn of(&self, slot: usize, stage: Stage) -> Option<usize> {
-        self.slots[slot].filter(|it| self.reference.peers[*it].stage == stage)
+        self.slots[slot].filter(|it| self.reference.models[*it].stage == stage)
     }
 
-    /// The same, if it is not away.
+    /// The live client in this slot, if it is connected.
     pub(super) fn speaker(&self, slot: usize) -> Option<usize> {
         let is_there = |it: &usize| {
-            let peer = &self.reference.peers[*it];
-            !peer.suspended && !peer.deaf
+            let model = &self.reference.models[*it];
+            !model.suspended && !model.deaf
         };
         self.of(slot, Stage::Live).filter(is_there)
     }
 
-    /// The first from this slot on of whom that is true, so that it often hits somebody.
-    pub(super) fn next(&self, slot: usize, is_meant: impl Fn(usize, &Peer) -> bool) -> usize {
-        let peers = &self.reference.peers;
-        let fits = |slot: &usize| self.slots[*slot].is_some_and(|it| is_meant(it, &peers[it]));
+    /// The first slot from this one on whose client matches, so that operations often have an effect.
+    pub(super) fn next(
+        &self,
+        slot: usize,
+        is_meant: impl Fn(usize, &ClientModel) -> bool,
+    ) -> usize {
+        let models = &self.reference.models;
+        let fits = |slot: &usize| self.slots[*slot].is_some_and(|it| is_meant(it, &models[it]));
         (slot..slot + SLOTS).map(|slot| slot % SLOTS).find(fits).unwrap_or(slot)
     }
 
     pub(super) async fn perform(&mut self, operation: &Operation) -> Result<(), Failure> {
         match operation {
-            Operation::Connect(slot, newcomer) => self.connect(*slot, newcomer).await?,
+            Operation::Connect(slot, options) => self.connect(*slot, options).await?,
             Operation::Greet(slot) => {
                 if let Some(it) = self.of(*slot, Stage::Opened) {
                     self.clients[it].greet().await;
@@ -132,7 +135,9 @@ impl Driver {
             Operation::Intrude(slot) => {
                 if let Some(it) = self.speaker(*slot) {
                     let requests = self.clients[it].requests.of_an_intruder();
-                    let refused = self.knock(&requests, self.reference.peers[it].way).await;
+                    let refused = self
+                        .request_connection(&requests, self.reference.models[it].transport)
+                        .await;
                     self.answered("intruder", refused, 403)?;
                 }
             }
@@ -141,20 +146,21 @@ impl Driver {
                 self.cut(*slot, *sends, *heard, calls, *said).await?;
             }
             Operation::Resume(slot) => {
-                let slot = self.next(*slot, |_, peer| peer.suspended && peer.is_live());
+                let slot = self.next(*slot, |_, model| model.suspended && model.is_live());
                 self.resume(slot).await?;
             }
             Operation::Pause(slot) => {
-                let reads = |it: &usize| self.reference.peers[*it].reads;
+                let reads = |it: &usize| self.reference.models[*it].reads;
                 if let Some(it) = self.speaker(*slot).filter(reads) {
                     self.clients[it].reads(Reading::Bytes(0));
                     self.reference.pauses(it);
                 }
             }
             Operation::Read(slot) => {
-                let pauses = |_, peer: &Peer| !peer.reads && !peer.suspended && !peer.deaf;
+                let pauses =
+                    |_, model: &ClientModel| !model.reads && !model.suspended && !model.deaf;
                 let slot = self.next(*slot, pauses);
-                let pauses = |it: &usize| pauses(*it, &self.reference.peers[*it]);
+                let pauses = |it: &usize| pauses(*it, &self.reference.models[*it]);
                 if let Some(it) = self.slots[slot].filter(pauses) {
                     self.clients[it].reads(Reading::All);
                     self.reference.reads(it);
@@ -174,7 +180,7 @@ impl Driver {
             }
             Operation::Ping(slot) => {
                 if let Some(it) = self.speaker(*slot) {
-                    self.clients[it].say(&Message::Ping).await;
+                    self.clients[it].send(&Message::Ping).await;
                     self.reference.pinged(it);
                 }
             }
@@ -184,8 +190,9 @@ impl Driver {
                 }
             }
             Operation::Answer(slot, reply) => {
-                let is_asked =
-                    |it: usize, _: &Peer| !self.clients[it].ear.lock().unwrap().asked.is_empty();
+                let is_asked = |it: usize, _: &ClientModel| {
+                    !self.clients[it].inbox.lock().unwrap().asked.is_empty()
+                };
                 let slot = self.next(*slot, is_asked);
                 if let Some(it) = self.speaker(slot) {
                     self.reply(it, *reply).await;
@@ -197,36 +204,37 @@ impl Driver {
         Ok(())
     }
 
-    async fn connect(&mut self, slot: usize, newcomer: &Newcomer) -> Result<(), Failure> {
-        if self.slots[slot].is_some_and(|it| self.reference.peers[it].stage != Stage::Over) {
+    async fn connect(&mut self, slot: usize, options: &ConnectOptions) -> Result<(), Failure> {
+        if self.slots[slot].is_some_and(|it| self.reference.models[it].stage != Stage::Closed) {
             return Ok(());
         }
         let unix_seconds = self.reference.unix_seconds();
-        let mut requests = Requests::new(&self.service, newcomer, unix_seconds);
-        let id = match requests.negotiate(newcomer.resumes).await {
+        let mut requests = Requests::new(&self.service, options, unix_seconds);
+        let id = match requests.negotiate(options.resumes).await {
             Ok(id) => id,
             Err(status) => {
-                let must_be = if newcomer.pass == Pass::Stale { 401 } else { 200 };
+                let must_be =
+                    if options.token_lifetime == TokenLifetime::Expired { 401 } else { 200 };
                 return self.answered("negotiate", status, must_be);
             }
         };
         let negotiated = self.reference.now;
         self.reference.passes(negotiated + NEGOTIATED);
-        if newcomer.dawdles > 0 {
-            self.pass(newcomer.dawdles * 1000).await;
+        if options.delay_seconds > 0 {
+            self.pass(options.delay_seconds * 1000).await;
         }
         let is_late = self.reference.now >= negotiated + NEGOTIATED;
-        let mut client = match Client::open(requests, newcomer, PIPE).await {
+        let mut client = match TestClient::open(requests, options, PIPE).await {
             Ok(client) => client,
             Err(status) => {
                 return self.answered("connect", status, if is_late { 404 } else { 200 });
             }
         };
         self.answered("connect", 200, if is_late { 404 } else { 200 })?;
-        let expires = expiry(newcomer.pass, unix_seconds);
-        let it = self.reference.opens(newcomer, expires);
+        let expires = expiry(options.token_lifetime, unix_seconds);
+        let it = self.reference.opens(options, expires);
         self.note(&format!("c{it}"));
-        if newcomer.greets {
+        if options.sends_handshake {
             client.greet().await;
             self.reference.greets(it);
         }
@@ -236,12 +244,12 @@ impl Driver {
         Ok(())
     }
 
-    /// A request for a connection of another; returns the status.
-    async fn knock(&self, requests: &Requests, way: Way) -> u16 {
-        let accept = match way {
-            Way::WebSockets => return requests.web_socket(PIPE).await.err().unwrap_or(101),
-            Way::Events => "text/event-stream",
-            Way::Polling => "",
+    /// Asks for another client's connection; returns the status.
+    async fn request_connection(&self, requests: &Requests, transport: Transport) -> u16 {
+        let accept = match transport {
+            Transport::WebSockets => return requests.web_socket(PIPE).await.err().unwrap_or(101),
+            Transport::Events => "text/event-stream",
+            Transport::Polling => "",
         };
         requests.ask(Verb::GET, accept, Bytes::new()).await.0
     }
@@ -263,10 +271,10 @@ impl Driver {
     }
 
     pub(super) async fn acknowledge(&mut self, it: usize) -> bool {
-        let peer = &self.reference.peers[it];
-        let can = peer.resumes && peer.is_live() && peer.listens();
+        let model = &self.reference.models[it];
+        let can = model.resumes && model.is_live() && model.listens();
         if can {
-            self.reference.peers[it].acknowledged = self.clients[it].acknowledge().await;
+            self.reference.models[it].acknowledged = self.clients[it].acknowledge().await;
             self.reference.hears_from(it);
         }
         can
@@ -274,7 +282,7 @@ impl Driver {
 
     async fn reply(&mut self, it: usize, reply: Reply) {
         let client = &mut self.clients[it];
-        let Some(id) = client.ear.lock().unwrap().asked.pop_front() else { return };
+        let Some(id) = client.inbox.lock().unwrap().asked.pop_front() else { return };
         let (outcome, answer) = match reply {
             Reply::Result => {
                 (Outcome::Result(encoded(client.protocol, ANSWER)), (200, r#"{"result":7}"#))

@@ -1,17 +1,17 @@
-//! Who is in which group of one hub: the reference, as plain sets.
+//! The group memberships of one hub in the reference, as plain sets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::operations::Membership;
 
-/// Connections and users of a hub that are there: number and user of each.
+/// The live connections of a hub: number and user of each.
 pub(super) type Present = Vec<(usize, Option<usize>)>;
 
 #[derive(Debug, Default)]
 pub(super) struct Members {
-    /// Connections that joined by themselves, with the group.
+    /// Connections that were added by their id, with the group.
     alone: BTreeSet<(usize, usize)>,
-    /// Connections that joined with their user, without a time (`ttl=0`).
+    /// Connections that were added with their user and `ttl=0`, with the group.
     together: BTreeSet<(usize, usize)>,
     /// Users and groups, with the end of the membership in milliseconds.
     users: BTreeMap<(usize, usize), u64>,
@@ -38,13 +38,13 @@ impl Members {
         self.lasts(user, group, now) || present.iter().any(together)
     }
 
-    /// The connection is gone, and its memberships with it.
+    /// Removes the memberships of a connection that has ended.
     pub(super) fn forget(&mut self, connection: usize) {
         self.alone.retain(|(member, _)| *member != connection);
         self.together.retain(|(member, _)| *member != connection);
     }
 
-    /// `connection` is whom a slot stands for, if it is there. Returns when a membership ends.
+    /// `connection` is the live client of the slot, if any. Returns when a membership ends.
     pub(super) fn change(
         &mut self,
         change: Membership,

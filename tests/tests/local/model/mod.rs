@@ -1,23 +1,23 @@
-//! The whole service under random operations, beside a reference that says what must happen.
+//! The whole service under random operations, compared with a reference model.
 //!
-//! Clients over all transports and in both protocols, REST calls of all versions and an app, on one
-//! thread and in paused time, so that a seed always gives the same history. After each operation
-//! everything comes to rest, and what clients heard, what the app was told and what callers were
-//! answered is compared.
+//! The operations are those of clients over all transports and in both protocols, of REST callers of all
+//! versions and of an app. They run on one thread in paused time, so that a seed always gives the same
+//! history. After each operation the test waits until nothing runs any more, and compares what clients
+//! received, which upstream calls the app got and how REST calls were answered.
 //!
-//! `HUB_MODEL_SEED=n` runs one seed and shows its history, `HUB_MODEL_SEEDS=n` so many new ones, `HUB_MODEL_STEPS=n`
-//! operations each. A failure says which seed it was, and the shortest list of operations that was
-//! found to fail as well.
+//! `HUB_MODEL_SEED=n` runs one seed and prints its history, `HUB_MODEL_SEEDS=n` runs that many new seeds,
+//! `HUB_MODEL_STEPS=n` sets the number of operations. A failure prints its seed and the shortest list of
+//! operations found that still fails.
 
 mod callers;
 mod checks;
 mod client;
+mod client_model;
+mod disconnects;
 mod driver;
-mod ear;
+mod inbox;
 mod members;
 mod operations;
-mod partings;
-mod peer;
 mod random;
 mod readers;
 mod reference;
@@ -27,20 +27,20 @@ mod upstream;
 use std::{panic::AssertUnwindSafe, time::Duration};
 
 use self::{
+    client_model::Stage,
     driver::{Driver, Failure},
-    operations::{Newcomer, Operation, Pass, Way, choose},
-    peer::Stage,
+    operations::{ConnectOptions, Operation, TokenLifetime, Transport, choose},
     random::Random,
     reference::close,
 };
 
 const STEPS: usize = 150;
-/// What each run of the tests begins with; so many more are new each time.
+/// The seeds of every run; `FRESH` more are new each time.
 const SEEDS: std::ops::Range<u64> = 1..31;
 const FRESH: usize = 10;
-/// How much of a history is shown.
+/// Lines of a history that are printed.
 const SHOWN: usize = 30;
-/// How often a failure is tried to be made shorter.
+/// Attempts to shorten a failing list of operations.
 const ATTEMPTS: usize = 300;
 
 struct Failed {
@@ -87,30 +87,30 @@ async fn drive(
     stop(driver).await
 }
 
-/// The service stops: everyone is told, and nothing is left.
+/// Stops the service: every client receives a close message, and nothing is left.
 async fn stop(driver: &mut Driver) -> Result<(), Failure> {
     let since = driver.reference.now;
     driver.history.push_str(&format!("\nstop at {since}"));
     let service = driver.service.clone();
     let stopping = tokio::spawn(async move { service.shutdown().await });
     for it in 0..driver.clients.len() {
-        if driver.reference.peers[it].stage != Stage::Over {
+        if driver.reference.models[it].stage != Stage::Closed {
             driver.reference.end(it, Some(close(None, true)), None);
         }
     }
     driver.compare(since).await?;
-    let newcomer = Newcomer {
+    let options = ConnectOptions {
         hub: 0,
         user: None,
-        way: Way::Polling,
-        packed: false,
+        transport: Transport::Polling,
+        messagepack: false,
         resumes: false,
-        pass: Pass::Lasting,
-        dawdles: 0,
-        greets: true,
+        token_lifetime: TokenLifetime::Lasting,
+        delay_seconds: 0,
+        sends_handshake: true,
     };
     let mut requests =
-        client::Requests::new(&driver.service, &newcomer, driver.reference.unix_seconds());
+        client::Requests::new(&driver.service, &options, driver.reference.unix_seconds());
     let refused = requests.negotiate(false).await.err().unwrap_or(200);
     driver.answered("late", refused, 503)?;
     driver.pass(30_000).await;
@@ -132,7 +132,7 @@ async fn stop(driver: &mut Driver) -> Result<(), Failure> {
     }
 }
 
-/// Runs a seed, and says all about a failure.
+/// Runs a seed, and panics with the details of a failure.
 fn check(seed: u64, steps: usize) {
     let operations = choose(&mut Random::new(seed), steps);
     let failed = match run(&operations) {
@@ -153,7 +153,7 @@ fn check(seed: u64, steps: usize) {
     );
 }
 
-/// Leaves out operations, many at a time first, as long as it still fails.
+/// Removes operations, many at a time first, while the list still fails.
 fn shorten(operations: &[Operation]) -> Vec<Operation> {
     let (mut shortest, mut attempts) = (operations.to_vec(), 0);
     let mut size = shortest.len().div_ceil(2);

@@ -11,34 +11,35 @@ const USERS: usize = 3;
 const GROUPS: usize = 2;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum Transport {
     WebSockets,
     Events,
     Polling,
 }
 
-/// What the token of a client is good for.
+/// How long a client's token and connection last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pass {
+pub(super) enum TokenLifetime {
     Lasting,
-    Stale,
-    /// The client asks to be closed when so many seconds have passed.
+    /// The token has expired before the connection is opened.
+    Expired,
+    /// The token asks the service to close the connection after this many seconds.
     ClosesAfter(u64),
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Newcomer {
+pub(super) struct ConnectOptions {
     pub(super) hub: usize,
     pub(super) user: Option<usize>,
-    pub(super) way: Way,
+    pub(super) transport: Transport,
     /// Speaks MessagePack.
-    pub(super) packed: bool,
+    pub(super) messagepack: bool,
     pub(super) resumes: bool,
-    pub(super) pass: Pass,
-    /// Seconds from negotiate to the request that opens the connection.
-    pub(super) dawdles: u64,
-    /// Sends its handshake at once.
-    pub(super) greets: bool,
+    pub(super) token_lifetime: TokenLifetime,
+    /// Time from negotiate to the request that opens the connection.
+    pub(super) delay_seconds: u64,
+    /// Sends its handshake immediately.
+    pub(super) sends_handshake: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +48,7 @@ pub(super) enum Leaving {
     Message,
     /// With the close of the transport.
     Transport,
-    /// Without a word.
+    /// Without a close of any kind.
     Abrupt,
 }
 
@@ -116,7 +117,7 @@ pub(super) enum Reply {
 
 #[derive(Clone, Debug)]
 pub(super) enum Operation {
-    Connect(usize, Newcomer),
+    Connect(usize, ConnectOptions),
     Greet(usize),
     /// Somebody else comes with the token of this connection.
     Intrude(usize),
@@ -186,7 +187,7 @@ pub(super) fn choose(random: &mut Random, count: usize) -> Vec<Operation> {
 fn operation(random: &mut Random) -> Operation {
     let slot = random.below(SLOTS);
     match random.below(100) {
-        0..18 => Operation::Connect(slot, newcomer(random)),
+        0..18 => Operation::Connect(slot, connect_options(random)),
         18..20 => Operation::Greet(slot),
         20..21 => Operation::Intrude(slot),
         21..24 => Operation::Leave(slot, leaving(random)),
@@ -231,21 +232,26 @@ fn operation(random: &mut Random) -> Operation {
     }
 }
 
-fn newcomer(random: &mut Random) -> Newcomer {
-    let way = random.one_of(&[Way::WebSockets, Way::WebSockets, Way::Events, Way::Polling]);
-    Newcomer {
+fn connect_options(random: &mut Random) -> ConnectOptions {
+    let transport = random.one_of(&[
+        Transport::WebSockets,
+        Transport::WebSockets,
+        Transport::Events,
+        Transport::Polling,
+    ]);
+    ConnectOptions {
         hub: random.below(HUBS),
         user: random.percent(80).then(|| random.below(USERS)),
-        way,
-        packed: random.percent(if way == Way::Events { 5 } else { 40 }),
-        resumes: way == Way::WebSockets && random.percent(60),
-        pass: match random.below(20) {
-            0 => Pass::Stale,
-            1..3 => Pass::ClosesAfter(random.below(120) as u64),
-            _ => Pass::Lasting,
+        transport,
+        messagepack: random.percent(if transport == Transport::Events { 5 } else { 40 }),
+        resumes: transport == Transport::WebSockets && random.percent(60),
+        token_lifetime: match random.below(20) {
+            0 => TokenLifetime::Expired,
+            1..3 => TokenLifetime::ClosesAfter(random.below(120) as u64),
+            _ => TokenLifetime::Lasting,
         },
-        dawdles: if random.percent(90) { 0 } else { random.one_of(&[3, 14, 16, 40]) },
-        greets: random.percent(95),
+        delay_seconds: if random.percent(90) { 0 } else { random.one_of(&[3, 14, 16, 40]) },
+        sends_handshake: random.percent(95),
     }
 }
 

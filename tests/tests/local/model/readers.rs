@@ -10,24 +10,24 @@ use tokio::{
     sync::watch,
 };
 
-use super::{client::Requests, ear::Ear};
+use super::{client::Requests, inbox::Inbox};
 use crate::wire::Stream;
 
-/// How much a client may read.
+/// How much a client reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reading {
     All,
-    /// So many bytes of a WebSocket, and nothing of any other transport.
+    /// At most this many bytes of a WebSocket, and nothing of any other transport.
     Bytes(usize),
 }
 
-type Ears = Arc<Mutex<Ear>>;
+type SharedInbox = Arc<Mutex<Inbox>>;
 
 /// Reads a WebSocket until it ends.
 pub(super) async fn socket(
     mut stream: ReadHalf<Box<dyn Stream>>,
     mut reading: watch::Receiver<Reading>,
-    ear: Ears,
+    inbox: SharedInbox,
 ) {
     let mut buffer = [0; 1024];
     loop {
@@ -45,11 +45,11 @@ pub(super) async fn socket(
                 },
                 read = stream.read(&mut buffer[..most]) => {
                     let read = read.unwrap_or(0);
-                    let mut ear = ear.lock().unwrap();
+                    let mut inbox = inbox.lock().unwrap();
                     if read == 0 {
-                        return ear.ends("cut");
+                        return inbox.end("cut");
                     }
-                    ear.web_socket(&buffer[..read]);
+                    inbox.web_socket(&buffer[..read]);
                     room = room.saturating_sub(read);
                 }
             }
@@ -60,7 +60,7 @@ pub(super) async fn socket(
     }
 }
 
-/// Waits until the client may read.
+/// Waits until the client reads everything.
 async fn may_read(reading: &mut watch::Receiver<Reading>) -> bool {
     reading.wait_for(|reading| *reading == Reading::All).await.is_ok()
 }
@@ -69,7 +69,7 @@ async fn may_read(reading: &mut watch::Receiver<Reading>) -> bool {
 pub(super) async fn events(
     mut body: hub_local::Body,
     mut reading: watch::Receiver<Reading>,
-    ear: Ears,
+    inbox: SharedInbox,
 ) {
     let (mut text, mut data) = (String::new(), String::new());
     while may_read(&mut reading).await {
@@ -78,22 +78,26 @@ pub(super) async fn events(
             _ = reading.changed() => continue,
             frame = body.frame() => frame,
         };
-        let mut ear = ear.lock().unwrap();
-        let Some(Ok(frame)) = frame else { return ear.ends("over") };
+        let mut inbox = inbox.lock().unwrap();
+        let Some(Ok(frame)) = frame else { return inbox.end("over") };
         text.push_str(str::from_utf8(frame.data_ref().unwrap()).unwrap());
         while let Some((line, rest)) = text.split_once("\r\n") {
             if let Some(more) = line.strip_prefix("data: ") {
                 data.push_str(more);
             } else if line.is_empty() {
-                ear.messages(std::mem::take(&mut data).as_bytes());
+                inbox.messages(std::mem::take(&mut data).as_bytes());
             }
             text = rest.to_owned();
         }
     }
 }
 
-/// Polls until there is nothing more.
-pub(super) async fn polls(requests: Requests, mut reading: watch::Receiver<Reading>, ear: Ears) {
+/// Polls until the connection ends.
+pub(super) async fn polls(
+    requests: Requests,
+    mut reading: watch::Receiver<Reading>,
+    inbox: SharedInbox,
+) {
     while may_read(&mut reading).await {
         let (status, _, body) = tokio::select! {
             biased;
@@ -101,9 +105,9 @@ pub(super) async fn polls(requests: Requests, mut reading: watch::Receiver<Readi
             answer = requests.ask(Method::GET, "", Bytes::new()) => answer,
         };
         if status != 200 {
-            return ear.lock().unwrap().ends("over");
+            return inbox.lock().unwrap().end("over");
         }
         let bytes = body.collect().await.unwrap().to_bytes();
-        ear.lock().unwrap().messages(&bytes);
+        inbox.lock().unwrap().messages(&bytes);
     }
 }

@@ -1,13 +1,13 @@
-//! The reference: what a service must do, small enough to be read.
+//! The reference: a model of the service, small enough to be read.
 //!
-//! Everything happens at a millisecond of its own time. What will happen by itself is on an agenda.
+//! Time is in milliseconds since the start. Events that happen without an operation are on an agenda.
 
 use std::collections::BTreeMap;
 
 use super::{
+    client_model::{Call, ClientModel, Expected, Stage},
     members::{Members, Present},
-    operations::{HUBS, Method, Newcomer, Pass, Way},
-    peer::{Call, Expected, Peer, Stage},
+    operations::{ConnectOptions, HUBS, Method, TokenLifetime, Transport},
 };
 
 pub(super) const HANDSHAKE: u64 = 15_000;
@@ -25,13 +25,13 @@ const SLOW: u64 = 3_000;
 const SLOW_GREETING: u64 = 2_000;
 /// The user whose `connected` takes long.
 const SLOW_USER: Option<usize> = Some(2);
-/// Nobody looks closer to an event than this.
+/// In milliseconds: the driver never compares closer to an event than this.
 const MARGIN: u64 = 5;
 
 #[derive(Clone, Copy, Debug)]
 enum Effect {
     HandshakeIsLate(usize),
-    /// With the number of the timer, as the next.
+    /// With the number of the timer, like `Gone`.
     Silent(usize, u64),
     Gone(usize, u64),
     Expired(usize),
@@ -39,7 +39,7 @@ enum Effect {
     CallEnds(usize, Call),
     AskIsLate(usize),
     Pings(usize),
-    /// Something that is known already, but not the moment to look.
+    /// No effect, but the driver must not compare at this moment.
     Passes,
 }
 
@@ -60,7 +60,7 @@ pub(super) struct Reference {
     began: (u64, u64),
     agenda: BTreeMap<(u64, usize), Effect>,
     counter: usize,
-    pub(super) peers: Vec<Peer>,
+    pub(super) models: Vec<ClientModel>,
     pub(super) members: [Members; HUBS],
     pub(super) asks: Vec<Ask>,
 }
@@ -75,11 +75,11 @@ impl Reference {
         self.began.0 + (self.began.1 + self.now) / 1000
     }
 
-    /// Whoever is registered with a hub.
+    /// The live connections of a hub.
     pub(super) fn present(&self, hub: usize) -> Present {
-        let peers = self.peers.iter().enumerate();
-        let live = peers.filter(|(_, peer)| peer.is_live() && peer.hub == hub);
-        live.map(|(number, peer)| (number, peer.user)).collect()
+        let models = self.models.iter().enumerate();
+        let live = models.filter(|(_, model)| model.is_live() && model.hub == hub);
+        live.map(|(number, model)| (number, model.user)).collect()
     }
 
     fn plan(&mut self, at: u64, effect: Effect) {
@@ -87,12 +87,12 @@ impl Reference {
         self.agenda.insert((at, self.counter), effect);
     }
 
-    /// At this moment nobody should look.
+    /// The driver must not compare at this moment.
     pub(super) fn passes(&mut self, at: u64) {
         self.plan(at, Effect::Passes);
     }
 
-    /// Lets time pass, to this moment or a little later, when nothing happens.
+    /// Advances to this moment, or to the next one at which nothing happens.
     pub(super) fn pass(&mut self, until: u64) -> u64 {
         let (began, mut last, mut at) = (self.now, 0, until);
         loop {
@@ -105,7 +105,7 @@ impl Reference {
                 self.happens(effect);
             }
             let next = self.agenda.keys().next().map_or(u64::MAX, |(due, _)| *due);
-            // The machine's clock, which tokens go by, is read twice and may be late by a little.
+            // Token expiry uses the machine's clock, which is read twice and may lag slightly.
             let is_near_second = (self.began.1 + at) % 1000 < 100;
             if last + MARGIN < at.max(MARGIN + 1) && next > at + MARGIN && !is_near_second {
                 self.now = at;
@@ -118,32 +118,32 @@ impl Reference {
     fn happens(&mut self, effect: Effect) {
         let now = self.now;
         match effect {
-            Effect::HandshakeIsLate(it) if self.peers[it].stage == Stage::Opened => {
+            Effect::HandshakeIsLate(it) if self.models[it].stage == Stage::Opened => {
                 self.refuse(it, "Handshake was canceled.");
             }
-            Effect::Silent(it, timer) if self.peers[it].silence == timer => {
+            Effect::Silent(it, timer) if self.models[it].silence == timer => {
                 let says = close(Some("Connection closed with an error."), true);
                 self.end(it, Some(says), Some(SILENT));
             }
-            Effect::Gone(it, timer) if self.peers[it].absence == timer => {
-                self.peers[it].deaf = true;
+            Effect::Gone(it, timer) if self.models[it].absence == timer => {
+                self.models[it].deaf = true;
                 self.end(it, None, Some(LOST));
             }
             Effect::Expired(it) => self.end(it, Some(close(None, true)), None),
             Effect::CallBegins(it, call) if call.method == Method::Tells => {
-                if self.peers[it].is_live() {
+                if self.models[it].is_live() {
                     let told = Expected::Line(format!("told {}", call.number));
-                    self.peers[it].tell(told, 1, 0);
+                    self.models[it].tell(told, 1, 0);
                 }
             }
-            Effect::CallEnds(it, call) if self.peers[it].is_live() && call.wants_answer => {
+            Effect::CallEnds(it, call) if self.models[it].is_live() && call.wants_answer => {
                 let line = format!("completion {}{}", call.number, outcome(call));
-                self.peers[it].tell(Expected::Line(line), 1, 0);
+                self.models[it].tell(Expected::Line(line), 1, 0);
             }
             Effect::AskIsLate(ask) if self.asks[ask].status.is_none() => {
                 self.asks[ask].status = Some(504);
             }
-            Effect::Pings(it) if self.peers[it].is_live() => {
+            Effect::Pings(it) if self.models[it].is_live() => {
                 self.plan(self.now + KEEP_ALIVE, Effect::Pings(it));
             }
             Effect::HandshakeIsLate(_)
@@ -159,17 +159,17 @@ impl Reference {
     }
 
     /// A client's transport is open.
-    pub(super) fn opens(&mut self, newcomer: &Newcomer, expires: Option<u64>) -> usize {
-        let number = self.peers.len();
-        self.peers.push(Peer::new(newcomer, expires));
+    pub(super) fn opens(&mut self, options: &ConnectOptions, expires: Option<u64>) -> usize {
+        let number = self.models.len();
+        self.models.push(ClientModel::new(options, expires));
         self.plan(self.now + HANDSHAKE, Effect::HandshakeIsLate(number));
         number
     }
 
     pub(super) fn greets(&mut self, it: usize) {
         let (now, unix) = (self.now, self.unix_seconds());
-        let peer = &mut self.peers[it];
-        if peer.way == Way::Events && peer.packed {
+        let model = &mut self.models[it];
+        if model.transport == Transport::Events && model.messagepack {
             self.refuse(
                 it,
                 "Cannot use the 'messagepack' protocol on the current transport. The transport \
@@ -177,13 +177,13 @@ impl Reference {
             );
             return;
         }
-        peer.stage = Stage::Live;
-        peer.live_since = now;
-        peer.tell(Expected::Line("accepted".to_owned()), 0, 0);
-        let takes = if peer.user == SLOW_USER { SLOW_GREETING } else { 0 };
-        let text = format!("connected {} at h{}", user_name(peer.user), peer.hub);
-        let (_, ends) = peer.report(text, now, now, takes);
-        let expires = peer.expires;
+        model.stage = Stage::Live;
+        model.live_since = now;
+        model.tell(Expected::Line("accepted".to_owned()), 0, 0);
+        let takes = if model.user == SLOW_USER { SLOW_GREETING } else { 0 };
+        let text = format!("connected {} at h{}", user_name(model.user), model.hub);
+        let (_, ends) = model.report(text, now, now, takes);
+        let expires = model.expires;
         self.plan(ends, Effect::Passes);
         self.plan(now + KEEP_ALIVE, Effect::Pings(it));
         if let Some(at) = expires {
@@ -192,25 +192,25 @@ impl Reference {
     }
 
     fn refuse(&mut self, it: usize, text: &str) {
-        let peer = &mut self.peers[it];
-        peer.stage = Stage::Over;
-        peer.hears.push_back(Expected::Line(format!("refused {text}")));
-        peer.hears.push_back(Expected::Line(over(peer.way)));
+        let model = &mut self.models[it];
+        model.stage = Stage::Closed;
+        model.hears.push_back(Expected::Line(format!("refused {text}")));
+        model.hears.push_back(Expected::Line(over(model.transport)));
     }
 
     /// Bytes of the client have come.
     pub(super) fn hears_from(&mut self, it: usize) {
-        if self.peers[it].armed {
-            self.peers[it].silence += 1;
-            let timer = self.peers[it].silence;
+        if self.models[it].armed {
+            self.models[it].silence += 1;
+            let timer = self.models[it].silence;
             self.plan(self.now + SILENCE, Effect::Silent(it, timer));
         }
     }
 
     pub(super) fn pinged(&mut self, it: usize) {
-        // Polls are signs of life by themselves.
-        if self.peers[it].way != Way::Polling {
-            self.peers[it].armed = true;
+        // Polls already keep the connection alive.
+        if self.models[it].transport != Transport::Polling {
+            self.models[it].armed = true;
         }
         self.hears_from(it);
     }
@@ -221,7 +221,7 @@ impl Reference {
             let takes = if call.method == Method::Slow { SLOW } else { 0 };
             let text = format!("{:?} {}", call.method, call.number);
             let now = self.now;
-            let (begins, ends) = self.peers[it].report(text, now, now, takes);
+            let (begins, ends) = self.models[it].report(text, now, now, takes);
             self.plan(begins, Effect::CallBegins(it, *call));
             self.plan(ends, Effect::CallEnds(it, *call));
         }
@@ -231,7 +231,7 @@ impl Reference {
         self.settle();
     }
 
-    /// What happens now happens before anything else does.
+    /// Applies the effects that are due.
     pub(super) fn settle(&mut self) {
         while let Some(entry) = self.agenda.first_entry().filter(|it| it.key().0 <= self.now) {
             let effect = entry.remove();
@@ -239,106 +239,107 @@ impl Reference {
         }
     }
 
-    /// The connection ends, unless it has: with this for the client, and that for the app.
+    /// Ends the connection, unless it has ended: `says` is for the client, `error` for the app.
     pub(super) fn end(&mut self, it: usize, says: Option<String>, error: Option<&str>) {
-        let (now, peer) = (self.now, &mut self.peers[it]);
-        if peer.stage == Stage::Over {
+        let (now, model) = (self.now, &mut self.models[it]);
+        if model.stage == Stage::Closed {
             return;
         }
-        if peer.is_live() {
+        if model.is_live() {
             let text = match error {
                 Some(error) => format!("disconnected: {error}"),
                 None => "disconnected".to_owned(),
             };
-            // Who does not read is given a little time for the last messages.
-            let is_gone = peer.suspended || error == Some(LOST);
-            let is_missed = !peer.listens() && (!peer.deaf || peer.way == Way::Polling);
+            // A client that does not read gets some time for the last messages.
+            let is_gone = model.suspended || error == Some(LOST);
+            let is_missed =
+                !model.listens() && (!model.deaf || model.transport == Transport::Polling);
             let waits = if is_missed && !is_gone { CLOSE } else { 0 };
-            let (_, until) = peer.report(text, now, now + waits, 0);
+            let (_, until) = model.report(text, now, now + waits, 0);
             self.agenda.insert((until, usize::MAX - it), Effect::Passes);
         }
-        let peer = &mut self.peers[it];
-        peer.stage = Stage::Over;
-        peer.silence += 1;
-        peer.absence += 1;
-        if peer.listens() {
-            peer.hears.extend(says.map(Expected::Line));
-            peer.hears.push_back(Expected::Line(over(peer.way)));
+        let model = &mut self.models[it];
+        model.stage = Stage::Closed;
+        model.silence += 1;
+        model.absence += 1;
+        if model.listens() {
+            model.hears.extend(says.map(Expected::Line));
+            model.hears.push_back(Expected::Line(over(model.transport)));
         } else {
-            peer.hears.extend(says.map(Expected::Line));
-            peer.loose = true;
-            // As long again as it takes to close its side.
-            peer.over_by = now + 2 * CLOSE;
+            model.hears.extend(says.map(Expected::Line));
+            model.loose = true;
+            // Closing takes as long again.
+            model.over_by = now + 2 * CLOSE;
             self.plan(now + 2 * CLOSE, Effect::Passes);
         }
         for ask in self.asks.iter_mut().filter(|ask| ask.connection == it) {
             ask.status.get_or_insert(404);
         }
-        let hub = self.peers[it].hub;
+        let hub = self.models[it].hub;
         self.members[hub].forget(it);
     }
 
-    /// The service has closed a client that does not read, since this moment at the earliest.
+    /// The service has closed a client that does not read, at this moment or later.
     pub(super) fn is_slow(&mut self, it: usize, since: u64) {
-        let free_at = self.peers[it].free_at;
+        let free_at = self.models[it].free_at;
         self.end(it, Some(close(Some("slow client"), true)), Some("slow client"));
-        if let Some(last) = self.peers[it].upstream.back_mut() {
+        if let Some(last) = self.models[it].upstream.back_mut() {
             last.from = last.from.min(since.max(free_at));
         }
     }
 
-    /// The client does not read any more.
+    /// The client stops reading.
     pub(super) fn pauses(&mut self, it: usize) {
-        let peer = &mut self.peers[it];
-        (peer.reads, peer.steady) = (false, false);
-        if peer.way == Way::Polling {
+        let model = &mut self.models[it];
+        (model.reads, model.steady) = (false, false);
+        if model.transport == Transport::Polling {
             self.leaves_alone(it, POLL_GAP);
         }
     }
 
     pub(super) fn reads(&mut self, it: usize) {
-        let peer = &mut self.peers[it];
-        peer.reads = true;
-        peer.absence += 1;
-        peer.unread = Default::default();
+        let model = &mut self.models[it];
+        model.reads = true;
+        model.absence += 1;
+        model.unread = Default::default();
     }
 
-    /// The socket of a client broke that may come back.
+    /// The socket of a client that may resume breaks.
     pub(super) fn breaks(&mut self, it: usize) {
-        let peer = &mut self.peers[it];
-        (peer.suspended, peer.steady) = (true, false);
-        peer.silence += 1;
+        let model = &mut self.models[it];
+        (model.suspended, model.steady) = (true, false);
+        model.silence += 1;
         self.leaves_alone(it, RESUME);
     }
 
     pub(super) fn resumes(&mut self, it: usize) {
-        let peer = &mut self.peers[it];
-        (peer.suspended, peer.steady) = (false, false);
-        let sequence = format!("sequence {}", peer.acknowledged + 1);
-        peer.hears.push_front(Expected::Line(sequence));
-        let kept = std::mem::take(&mut peer.kept);
+        let model = &mut self.models[it];
+        (model.suspended, model.steady) = (false, false);
+        let sequence = format!("sequence {}", model.acknowledged + 1);
+        model.hears.push_front(Expected::Line(sequence));
+        let kept = std::mem::take(&mut model.kept);
         self.reads(it);
         self.hears_from(it);
         self.calls(it, &kept);
     }
 
     fn leaves_alone(&mut self, it: usize, time: u64) {
-        self.peers[it].absence += 1;
-        let timer = self.peers[it].absence;
+        self.models[it].absence += 1;
+        let timer = self.models[it].absence;
         self.plan(self.now + time, Effect::Gone(it, timer));
     }
 
-    /// A REST caller asks a client that is there; returns the number of the message.
+    /// A REST caller invokes a connected client.
     pub(super) fn asks(&mut self, connection: usize, number: usize) {
-        let peer = &mut self.peers[connection];
-        let id = format!("s{}", peer.asks);
-        peer.asks += 1;
-        peer.tell(Expected::Line(format!("asked {id} {number}")), 1, 0);
+        let model = &mut self.models[connection];
+        let id = format!("s{}", model.asks);
+        model.asks += 1;
+        model.tell(Expected::Line(format!("asked {id} {number}")), 1, 0);
         self.asks.push(Ask { connection, id, status: None, body: "" });
         self.plan(self.now + CLIENT_RESULT, Effect::AskIsLate(self.asks.len() - 1));
     }
 
-    /// The client answers; an answer that nobody waits for is ignored.
+    /// The client returns a result; one without a waiting caller is ignored.
     pub(super) fn answers(
         &mut self,
         connection: usize,
@@ -354,16 +355,16 @@ impl Reference {
     }
 }
 
-/// How a client that is closed at this moment is told so.
+/// The line of a close message.
 pub(super) fn close(error: Option<&str>, allow_reconnect: bool) -> String {
     let again = if allow_reconnect { " again" } else { "" };
     format!("close{again} {}", error.unwrap_or("-"))
 }
 
-fn over(way: Way) -> String {
-    match way {
-        Way::WebSockets => "closed 1000".to_owned(),
-        Way::Events | Way::Polling => "over".to_owned(),
+fn over(transport: Transport) -> String {
+    match transport {
+        Transport::WebSockets => "closed 1000".to_owned(),
+        Transport::Events | Transport::Polling => "over".to_owned(),
     }
 }
 
@@ -381,10 +382,10 @@ pub(super) fn user_name(user: Option<usize>) -> String {
     user.map_or_else(|| "-".to_owned(), |user| format!("u{user}"))
 }
 
-/// When a pass ends the connection that it opens.
-pub(super) fn expiry(pass: Pass, unix_seconds: u64) -> Option<u64> {
-    match pass {
-        Pass::ClosesAfter(seconds) => Some(unix_seconds + seconds),
-        Pass::Lasting | Pass::Stale => None,
+/// When a token ends its connection, in seconds since 1970.
+pub(super) fn expiry(token_lifetime: TokenLifetime, unix_seconds: u64) -> Option<u64> {
+    match token_lifetime {
+        TokenLifetime::ClosesAfter(seconds) => Some(unix_seconds + seconds),
+        TokenLifetime::Lasting | TokenLifetime::Expired => None,
     }
 }

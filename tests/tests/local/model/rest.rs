@@ -2,31 +2,25 @@
 
 use bytes::Bytes;
 use http::{Method, Request, header};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::Full;
 use hub_local::LocalService;
 use serde_json::json;
-use tower_service::Service as _;
 
 use super::operations::{To, Version};
-use crate::support::{URL, signed};
+use crate::support::{RestResponse, URL, request_to, signed};
 
-/// The end of tokens that never end here, and of those that are over.
+/// Expiry times of tokens that never expire here, and of expired ones.
 pub(super) const GOOD: u64 = 1 << 40;
 pub(super) const STALE: u64 = 1;
 
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) body: Bytes,
-}
-
-/// A call of this path with a token that ends then.
+/// Calls this path with a token that expires then.
 pub(super) async fn call(
     service: &LocalService,
     method: &Method,
     path: &str,
     expiry: u64,
     body: String,
-) -> Answer {
+) -> RestResponse {
     let resource = path.split('?').next().unwrap();
     let token = signed(&json!({ "aud": format!("{URL}{resource}"), "exp": expiry }));
     let request = Request::builder()
@@ -34,10 +28,7 @@ pub(super) async fn call(
         .uri(path)
         .header(header::AUTHORIZATION, format!("Bearer {token}"))
         .header(header::CONTENT_TYPE, "application/json");
-    let response =
-        service.clone().call(request.body(Full::<Bytes>::from(body)).unwrap()).await.unwrap();
-    let (parts, body) = response.into_parts();
-    Answer { status: parts.status.as_u16(), body: body.collect().await.unwrap().to_bytes() }
+    request_to(service, request.body(Full::<Bytes>::from(body)).unwrap()).await
 }
 
 /// The path of something below a hub, with this query.
@@ -65,7 +56,7 @@ pub(super) fn resource(to: To, id: &str) -> String {
     }
 }
 
-/// What is done to a resource: v1 posts a message to the resource itself.
+/// The path of an action: v1 posts a message to the resource itself.
 pub(super) fn verb(version: Version, resource: &str, verb: &str) -> String {
     match (version, verb, resource) {
         (Version::V1, ":send", resource) => resource.to_owned(),
@@ -74,7 +65,7 @@ pub(super) fn verb(version: Version, resource: &str, verb: &str) -> String {
     }
 }
 
-/// The statuses that differ between versions, as their descriptions say.
+/// The statuses that differ between versions, as in their swagger files.
 pub(super) fn closed_connection(version: Version, is_there: bool) -> u16 {
     match (version, is_there) {
         (Version::V1, _) => 202,

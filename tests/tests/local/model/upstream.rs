@@ -1,4 +1,4 @@
-//! The app: it does what the name of the called method says, and notes what it was told.
+//! The app: the name of a method selects its behaviour. It records all upstream calls.
 
 use std::{
     sync::{Arc, Mutex, OnceLock},
@@ -18,26 +18,26 @@ use crate::support::answer;
 
 /// One upstream call, and when it began.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(super) struct UpstreamCall {
     pub(super) at: Instant,
     pub(super) connection: String,
     pub(super) text: String,
 }
 
 #[derive(Clone, Default)]
-pub(super) struct App {
-    seen: Arc<Mutex<Vec<Seen>>>,
+pub(super) struct ModelApp {
+    seen: Arc<Mutex<Vec<UpstreamCall>>>,
     pub(super) service: Arc<OnceLock<LocalService>>,
 }
 
-impl App {
-    /// What was called since this was asked last.
-    pub(super) fn take(&self) -> Vec<Seen> {
+impl ModelApp {
+    /// The calls since the last call of this method.
+    pub(super) fn take(&self) -> Vec<UpstreamCall> {
         std::mem::take(&mut self.seen.lock().unwrap())
     }
 
     fn note(&self, connection: &str, text: String) {
-        let seen = Seen { at: Instant::now(), connection: connection.to_owned(), text };
+        let seen = UpstreamCall { at: Instant::now(), connection: connection.to_owned(), text };
         self.seen.lock().unwrap().push(seen);
     }
 
@@ -56,7 +56,7 @@ impl App {
 }
 
 #[async_trait]
-impl Upstream for App {
+impl Upstream for ModelApp {
     async fn call(&self, request: Request<Bytes>) -> Result<Response<Bytes>, UpstreamError> {
         let (parts, body) = request.into_parts();
         let header = |name: &str| {

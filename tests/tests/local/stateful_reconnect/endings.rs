@@ -15,17 +15,17 @@ use crate::{
 async fn a_sequence_that_leaves_messages_out_ends_the_connection() {
     let fixture = Fixture::new(App::silent());
     let (client, mut wire) = connected(&fixture).await;
-    wire.say(&call("a")).await;
+    wire.send_text(&call("a")).await;
     fixture.app.called("a").await;
 
     cut(wire).await;
     let mut wire = client.web_socket().await;
-    assert_eq!(wire.hear().await, sequence(1));
-    wire.say(&sequence(3)).await;
+    assert_eq!(wire.recv_text().await, sequence(1));
+    wire.send_text(&sequence(3)).await;
 
     let close = r#"{"type":7,"error":"Connection closed with an error.","allowReconnect":true}"#;
-    assert_eq!(wire.hear().await, close);
-    wire.hear_close().await;
+    assert_eq!(wire.recv_text().await, close);
+    wire.expect_close().await;
     let error = "Sequence ID greater than amount of messages we've received.";
     assert_eq!(fixture.app.called("disconnected").await.json()["Error"], error);
     assert!(is_gone(&client).await);
@@ -59,18 +59,18 @@ async fn messages_wait_while_too_much_is_not_acknowledged() {
 
     // Each takes 90 bytes and a header of two.
     for number in 0..3 {
-        assert_eq!(wire.hear().await, sent(&format!("{number:050}")));
+        assert_eq!(wire.recv_text().await, sent(&format!("{number:050}")));
     }
     // An acknowledgement is not held back by what it would release.
-    wire.say(&call("a")).await;
-    assert_eq!(wire.hear().await, ack(1));
-    wire.say(&ack(2)).await;
+    wire.send_text(&call("a")).await;
+    assert_eq!(wire.recv_text().await, ack(1));
+    wire.send_text(&ack(2)).await;
     for number in 3..5 {
-        assert_eq!(wire.hear().await, sent(&format!("{number:050}")));
+        assert_eq!(wire.recv_text().await, sent(&format!("{number:050}")));
     }
-    wire.say(&ack(5)).await;
+    wire.send_text(&ack(5)).await;
     for number in 5..8 {
-        assert_eq!(wire.hear().await, sent(&format!("{number:050}")));
+        assert_eq!(wire.recv_text().await, sent(&format!("{number:050}")));
     }
 }
 
@@ -88,10 +88,10 @@ async fn what_is_held_back_goes_out_before_a_close() {
     assert_eq!(fixture.status(http::Method::DELETE, &below).await, 200);
 
     for number in 0..5 {
-        assert_eq!(wire.hear().await, sent(&format!("{number:050}")));
+        assert_eq!(wire.recv_text().await, sent(&format!("{number:050}")));
     }
-    assert_eq!(wire.hear().await, r#"{"type":7,"error":"bye"}"#);
-    wire.hear_close().await;
+    assert_eq!(wire.recv_text().await, r#"{"type":7,"error":"bye"}"#);
+    wire.expect_close().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -117,15 +117,15 @@ async fn a_close_of_either_side_is_the_end() {
     let fixture = Fixture::new(App::silent());
 
     let (client, mut wire) = connected(&fixture).await;
-    wire.say(r#"{"type":7}"#).await;
-    assert_eq!(wire.hear().await, r#"{"type":7}"#);
-    wire.hear_close().await;
+    wire.send_text(r#"{"type":7}"#).await;
+    assert_eq!(wire.recv_text().await, r#"{"type":7}"#);
+    wire.expect_close().await;
     eventually(|| fixture.app.events() == ["connected", "disconnected"]).await;
     assert!(is_gone(&client).await);
 
     let (client, mut wire) = connected(&fixture).await;
     wire.frame(0x88, &[3, 232]).await;
-    wire.hear_close().await;
+    wire.expect_close().await;
     eventually(|| fixture.app.events().len() == 4).await;
     assert_eq!(fixture.app.calls()[3].body, "{\"Type\":11}");
     assert!(is_gone(&client).await);
@@ -133,8 +133,8 @@ async fn a_close_of_either_side_is_the_end() {
     let (client, mut wire) = connected(&fixture).await;
     let below = format!("connections/{}", client.answer["connectionId"].as_str().unwrap());
     assert_eq!(fixture.status(http::Method::DELETE, &below).await, 200);
-    assert_eq!(wire.hear().await, r#"{"type":7}"#);
-    wire.hear_close().await;
+    assert_eq!(wire.recv_text().await, r#"{"type":7}"#);
+    wire.expect_close().await;
     eventually(|| fixture.app.events().len() == 6).await;
     assert!(is_gone(&client).await);
 }
@@ -158,16 +158,16 @@ async fn a_silent_client_is_closed_and_one_that_breaks_the_rules_too() {
     let close = r#"{"type":7,"error":"Connection closed with an error.","allowReconnect":true}"#;
 
     let (client, mut wire) = connected(&fixture).await;
-    wire.say(r#"{"type":6}"#).await;
-    assert_eq!(wire.hear().await, close);
-    wire.hear_close().await;
+    wire.send_text(r#"{"type":6}"#).await;
+    assert_eq!(wire.recv_text().await, close);
+    wire.expect_close().await;
     eventually(|| fixture.app.events().len() == 2).await;
     assert!(is_gone(&client).await);
 
     let (client, mut wire) = connected(&fixture).await;
     // Not masked.
     wire.write(b"\x81\x0b{\"type\":6}\x1e").await;
-    wire.hear_close_with(1002).await;
+    wire.expect_close_with(1002).await;
     eventually(|| fixture.app.events().len() == 4).await;
     assert!(is_gone(&client).await);
 }
@@ -185,5 +185,5 @@ async fn only_the_same_user_may_resume() {
 
     fixture.send(":send", "x").await;
     let mut wire = client.web_socket().await;
-    assert_eq!(wire.hear().await, sequence(1));
+    assert_eq!(wire.recv_text().await, sequence(1));
 }

@@ -40,13 +40,13 @@ async fn negotiated(fixture: &Fixture) -> Negotiated {
 async fn connected(fixture: &Fixture) -> (Negotiated, Wire) {
     let client = negotiated(fixture).await;
     let mut wire = client.web_socket().await;
-    wire.say(HANDSHAKE).await;
-    assert_eq!(wire.hear().await, "{}");
+    wire.send_text(HANDSHAKE).await;
+    assert_eq!(wire.recv_text().await, "{}");
     fixture.app.called("connected").await;
     (client, wire)
 }
 
-/// The socket breaks, and the service knows.
+/// Breaks the socket, and waits until the service has noticed.
 async fn cut(wire: Wire) {
     drop(wire);
     settle().await;
@@ -80,15 +80,15 @@ async fn a_handshake_with_version_1_switches_it_off() {
     let client = negotiated(&fixture).await;
     let mut wire = client.web_socket().await;
     assert_eq!(client.ask("GET", UPGRADE, b"").await.plain(), (409, "text/plain", ""));
-    wire.say(r#"{"protocol":"json","version":1}"#).await;
-    assert_eq!(wire.hear().await, "{}");
+    wire.send_text(r#"{"protocol":"json","version":1}"#).await;
+    assert_eq!(wire.recv_text().await, "{}");
 
     assert_eq!(client.ask("GET", UPGRADE, b"").await.status, 204);
-    wire.say(&call("a")).await;
+    wire.send_text(&call("a")).await;
     fixture.app.called("a").await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     fixture.send(":send", "x").await;
-    assert_eq!(wire.hear().await, sent("x"));
+    assert_eq!(wire.recv_text().await, sent("x"));
     cut(wire).await;
 
     assert_eq!(fixture.app.called("disconnected").await.json()["Error"], LOST);
@@ -99,12 +99,12 @@ async fn a_client_that_did_not_ask_cannot_resume_whatever_its_handshake_says() {
     let fixture = Fixture::new(App::silent());
     let client = Negotiated::new(&fixture).await;
     let mut wire = client.web_socket().await;
-    wire.say(HANDSHAKE).await;
-    assert_eq!(wire.hear().await, "{}");
+    wire.send_text(HANDSHAKE).await;
+    assert_eq!(wire.recv_text().await, "{}");
 
-    wire.say(&ack(7)).await;
-    wire.say(&sequence(7)).await;
-    wire.say(&call("a")).await;
+    wire.send_text(&ack(7)).await;
+    wire.send_text(&sequence(7)).await;
+    wire.send_text(&call("a")).await;
     fixture.app.called("a").await;
     assert_eq!(client.ask("GET", UPGRADE, b"").await.status, 409);
     cut(wire).await;

@@ -15,17 +15,17 @@ async fn what_was_received_is_acknowledged_a_second_later_and_once() {
     let (_client, mut wire) = connected(&fixture).await;
     let start = Instant::now();
 
-    wire.say(&call("a")).await;
-    wire.say(r#"{"type":6}"#).await;
-    wire.say(r#"{"type":3,"invocationId":"unknown"}"#).await;
-    wire.say(r#"{"type":99}"#).await;
-    wire.say(r#"{"type":5,"invocationId":"unknown"}"#).await;
+    wire.send_text(&call("a")).await;
+    wire.send_text(r#"{"type":6}"#).await;
+    wire.send_text(r#"{"type":3,"invocationId":"unknown"}"#).await;
+    wire.send_text(r#"{"type":99}"#).await;
+    wire.send_text(r#"{"type":5,"invocationId":"unknown"}"#).await;
 
-    assert_eq!(wire.hear().await, ack(3));
+    assert_eq!(wire.recv_text().await, ack(3));
     assert_eq!(start.elapsed().as_millis(), 1000);
     tokio::time::sleep(Duration::from_secs(5)).await;
-    wire.say(&call("b")).await;
-    assert_eq!(wire.hear().await, ack(4));
+    wire.send_text(&call("b")).await;
+    assert_eq!(wire.recv_text().await, ack(4));
 }
 
 #[tokio::test(start_paused = true)]
@@ -34,21 +34,21 @@ async fn sending_resumes_with_what_was_not_acknowledged() {
     let (client, mut wire) = connected(&fixture).await;
     for text in ["1", "2", "3"] {
         fixture.send(":send", text).await;
-        assert_eq!(wire.hear().await, sent(text));
+        assert_eq!(wire.recv_text().await, sent(text));
     }
-    wire.say(&ack(1)).await;
+    wire.send_text(&ack(1)).await;
     settle().await;
 
     cut(wire).await;
     fixture.send(":send", "4").await;
     let mut wire = client.web_socket().await;
 
-    assert_eq!(wire.hear().await, sequence(2));
+    assert_eq!(wire.recv_text().await, sequence(2));
     for text in ["2", "3", "4"] {
-        assert_eq!(wire.hear().await, sent(text));
+        assert_eq!(wire.recv_text().await, sent(text));
     }
     fixture.send(":send", "5").await;
-    assert_eq!(wire.hear().await, sent("5"));
+    assert_eq!(wire.recv_text().await, sent("5"));
     assert_eq!(fixture.app.events(), ["connected"]);
 }
 
@@ -57,35 +57,35 @@ async fn with_nothing_to_send_again_the_sequence_is_that_of_the_next_message() {
     let fixture = Fixture::new(App::silent());
     let (client, mut wire) = connected(&fixture).await;
     fixture.send(":send", "1").await;
-    assert_eq!(wire.hear().await, sent("1"));
-    wire.say(&ack(1)).await;
+    assert_eq!(wire.recv_text().await, sent("1"));
+    wire.send_text(&ack(1)).await;
     settle().await;
 
     cut(wire).await;
     let mut wire = client.web_socket().await;
 
-    assert_eq!(wire.hear().await, sequence(2));
+    assert_eq!(wire.recv_text().await, sequence(2));
     fixture.send(":send", "2").await;
-    assert_eq!(wire.hear().await, sent("2"));
+    assert_eq!(wire.recv_text().await, sent("2"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_a_client_sends_again_is_acted_on_once_and_acknowledged() {
     let fixture = Fixture::new(App::silent());
     let (client, mut wire) = connected(&fixture).await;
-    wire.say(&call("a")).await;
-    wire.say(&call("b")).await;
+    wire.send_text(&call("a")).await;
+    wire.send_text(&call("b")).await;
     fixture.app.called("b").await;
 
     cut(wire).await;
     let mut wire = client.web_socket().await;
-    assert_eq!(wire.hear().await, sequence(1));
-    wire.say(&sequence(1)).await;
+    assert_eq!(wire.recv_text().await, sequence(1));
+    wire.send_text(&sequence(1)).await;
     for target in ["a", "b", "c"] {
-        wire.say(&call(target)).await;
+        wire.send_text(&call(target)).await;
     }
 
-    assert_eq!(wire.hear().await, ack(3));
+    assert_eq!(wire.recv_text().await, ack(3));
     assert_eq!(fixture.app.events(), ["connected", "a", "b", "c"]);
 }
 
@@ -93,14 +93,14 @@ async fn what_a_client_sends_again_is_acted_on_once_and_acknowledged() {
 async fn an_acknowledgement_that_was_lost_is_said_again() {
     let fixture = Fixture::new(App::silent());
     let (client, mut wire) = connected(&fixture).await;
-    wire.say(&call("a")).await;
-    assert_eq!(wire.hear().await, ack(1));
+    wire.send_text(&call("a")).await;
+    assert_eq!(wire.recv_text().await, ack(1));
 
     cut(wire).await;
     let mut wire = client.web_socket().await;
 
-    assert_eq!(wire.hear().await, sequence(1));
-    assert_eq!(wire.hear().await, ack(1));
+    assert_eq!(wire.recv_text().await, sequence(1));
+    assert_eq!(wire.recv_text().await, ack(1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -113,9 +113,9 @@ async fn a_message_that_was_cut_in_half_is_not_continued() {
 
     cut(wire).await;
     let mut wire = client.web_socket().await;
-    assert_eq!(wire.hear().await, sequence(1));
-    wire.say(&sequence(2)).await;
-    wire.say(&call("half")).await;
+    assert_eq!(wire.recv_text().await, sequence(1));
+    wire.send_text(&sequence(2)).await;
+    wire.send_text(&call("half")).await;
 
     fixture.app.called("half").await;
     assert_eq!(fixture.app.events(), ["connected", "whole", "half"]);
@@ -128,7 +128,7 @@ async fn a_client_may_be_away_for_thirty_seconds_and_stays_who_it_was() {
     let id = fixture.last_id();
     assert_eq!(client.answer["connectionId"], id);
     // The client pings, so silence would be noticed.
-    wire.say(r#"{"type":6}"#).await;
+    wire.send_text(r#"{"type":6}"#).await;
     assert_eq!(fixture.status(http::Method::PUT, &format!("groups/g/connections/{id}")).await, 200);
     tokio::time::sleep(Duration::from_secs(10)).await;
 
@@ -138,9 +138,9 @@ async fn a_client_may_be_away_for_thirty_seconds_and_stays_who_it_was() {
     fixture.send("groups/g/:send", "x").await;
     let mut wire = client.web_socket().await;
 
-    assert_eq!(wire.hear().await, sequence(1));
-    assert_eq!(wire.hear().await, sent("x"));
-    wire.say(&call("a")).await;
+    assert_eq!(wire.recv_text().await, sequence(1));
+    assert_eq!(wire.recv_text().await, sent("x"));
+    wire.send_text(&call("a")).await;
     assert_eq!(fixture.app.called("a").await.header("x-asrs-connection-id"), Some(id.as_str()));
     assert_eq!(fixture.app.events(), ["connected", "a"]);
 }
@@ -150,14 +150,14 @@ async fn a_new_socket_takes_over_from_one_that_seems_alive() {
     let fixture = Fixture::new(App::silent());
     let (client, mut old) = connected(&fixture).await;
     fixture.send(":send", "1").await;
-    assert_eq!(old.hear().await, sent("1"));
+    assert_eq!(old.recv_text().await, sent("1"));
 
     let mut new = client.web_socket().await;
 
-    assert_eq!(new.hear().await, sequence(1));
-    assert_eq!(new.hear().await, sent("1"));
-    assert!(old.is_over().await);
-    new.say(&call("a")).await;
+    assert_eq!(new.recv_text().await, sequence(1));
+    assert_eq!(new.recv_text().await, sent("1"));
+    assert!(old.is_closed().await);
+    new.send_text(&call("a")).await;
     fixture.app.called("a").await;
     assert_eq!(fixture.app.events(), ["connected", "a"]);
 }
@@ -174,9 +174,9 @@ async fn a_new_socket_takes_over_from_one_that_is_stuck() {
 
     let mut wire = client.web_socket().await;
 
-    assert_eq!(wire.hear().await, sequence(1));
+    assert_eq!(wire.recv_text().await, sequence(1));
     for number in 0..100 {
-        assert_eq!(wire.hear().await, sent(&format!("{number:01000}")));
+        assert_eq!(wire.recv_text().await, sent(&format!("{number:01000}")));
     }
     drop(stuck);
 }
@@ -186,37 +186,37 @@ async fn it_may_break_in_every_phase_and_again() {
     let fixture = Fixture::new(App::silent());
     let (client, mut wire) = connected(&fixture).await;
     fixture.send(":send", "1").await;
-    assert_eq!(wire.hear().await, sent("1"));
-    wire.say(&call("a")).await;
+    assert_eq!(wire.recv_text().await, sent("1"));
+    wire.send_text(&call("a")).await;
     fixture.app.called("a").await;
     cut(wire).await;
 
-    // Before a word was said.
+    // Before the first message.
     cut(client.web_socket().await).await;
     // Between the sequence and what follows, in both directions.
     let mut wire = client.web_socket().await;
-    assert_eq!(wire.hear().await, sequence(1));
-    wire.say(&sequence(1)).await;
+    assert_eq!(wire.recv_text().await, sequence(1));
+    wire.send_text(&sequence(1)).await;
     settle().await;
     cut(wire).await;
     fixture.send(":send", "2").await;
     // In the middle of what is sent again.
     let mut wire = client.web_socket().await;
-    assert_eq!(wire.hear().await, sequence(1));
-    assert_eq!(wire.hear().await, sent("1"));
-    wire.say(&sequence(1)).await;
-    wire.say(&call("a")).await;
+    assert_eq!(wire.recv_text().await, sequence(1));
+    assert_eq!(wire.recv_text().await, sent("1"));
+    wire.send_text(&sequence(1)).await;
+    wire.send_text(&call("a")).await;
     settle().await;
     cut(wire).await;
 
     let mut wire = client.web_socket().await;
-    assert_eq!(wire.hear().await, sequence(1));
-    assert_eq!(wire.hear().await, sent("1"));
-    assert_eq!(wire.hear().await, sent("2"));
-    wire.say(&sequence(1)).await;
-    wire.say(&call("a")).await;
-    wire.say(&call("b")).await;
-    assert_eq!(wire.hear().await, ack(2));
+    assert_eq!(wire.recv_text().await, sequence(1));
+    assert_eq!(wire.recv_text().await, sent("1"));
+    assert_eq!(wire.recv_text().await, sent("2"));
+    wire.send_text(&sequence(1)).await;
+    wire.send_text(&call("a")).await;
+    wire.send_text(&call("b")).await;
+    assert_eq!(wire.recv_text().await, ack(2));
     assert_eq!(fixture.app.events(), ["connected", "a", "b"]);
 }
 
@@ -230,18 +230,18 @@ async fn several_messages_in_one_answer_count_one_by_one() {
     });
     let fixture = Fixture::new(app);
     let (client, mut wire) = connected(&fixture).await;
-    wire.say(r#"{"type":1,"invocationId":"1","target":"both","arguments":[]}"#).await;
-    assert!(wire.hear().await.contains("\"2\""));
+    wire.send_text(r#"{"type":1,"invocationId":"1","target":"both","arguments":[]}"#).await;
+    assert!(wire.recv_text().await.contains("\"2\""));
     fixture.send(":send", "x").await;
-    while wire.hear().await != sent("x") {}
-    wire.say(&ack(2)).await;
+    while wire.recv_text().await != sent("x") {}
+    wire.send_text(&ack(2)).await;
     settle().await;
 
     cut(wire).await;
     let mut wire = client.web_socket().await;
 
-    assert_eq!(wire.hear().await, sequence(3));
-    assert_eq!(wire.hear().await, sent("x"));
+    assert_eq!(wire.recv_text().await, sequence(3));
+    assert_eq!(wire.recv_text().await, sent("x"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -249,12 +249,12 @@ async fn message_pack_counts_the_same() {
     let fixture = Fixture::new(App::silent());
     let client = negotiated(&fixture).await;
     let mut wire = client.web_socket().await;
-    wire.say(r#"{"protocol":"messagepack","version":2}"#).await;
-    assert_eq!(wire.heard().await, Some((0x82, b"{}\x1e".to_vec())));
+    wire.send_text(r#"{"protocol":"messagepack","version":2}"#).await;
+    assert_eq!(wire.recv_frame().await, Some((0x82, b"{}\x1e".to_vec())));
     fixture.app.called("connected").await;
     let x = b"\x0a\x96\x01\x80\xc0\xa1\x6d\x91\xa1\x78\x90".to_vec();
     fixture.send(":send", "x").await;
-    assert_eq!(wire.heard().await, Some((0x82, x.clone())));
+    assert_eq!(wire.recv_frame().await, Some((0x82, x.clone())));
     let call = b"\x09\x95\x01\x80\xc0\xa1\x61\x91\xa1\x61";
     wire.frame(0x82, call).await;
     fixture.app.called("a").await;
@@ -262,16 +262,16 @@ async fn message_pack_counts_the_same() {
     cut(wire).await;
     let mut wire = client.web_socket().await;
 
-    assert_eq!(wire.heard().await, Some((0x82, b"\x03\x92\x09\x01".to_vec())));
-    assert_eq!(wire.heard().await, Some((0x82, x)));
+    assert_eq!(wire.recv_frame().await, Some((0x82, b"\x03\x92\x09\x01".to_vec())));
+    assert_eq!(wire.recv_frame().await, Some((0x82, x)));
     wire.frame(0x82, b"\x03\x92\x09\x01").await;
     wire.frame(0x82, call).await;
-    assert_eq!(wire.heard().await, Some((0x82, b"\x03\x92\x08\x01".to_vec())));
+    assert_eq!(wire.recv_frame().await, Some((0x82, b"\x03\x92\x08\x01".to_vec())));
     wire.frame(0x82, b"\x03\x92\x08\x01").await;
     settle().await;
     cut(wire).await;
     let mut wire = client.web_socket().await;
-    assert_eq!(wire.heard().await, Some((0x82, b"\x03\x92\x09\x02".to_vec())));
+    assert_eq!(wire.recv_frame().await, Some((0x82, b"\x03\x92\x09\x02".to_vec())));
     assert_eq!(fixture.app.events(), ["connected", "a"]);
 }
 
@@ -291,10 +291,10 @@ async fn a_client_is_asked_across_a_break() {
     });
     settle().await;
     let mut wire = client.web_socket().await;
-    assert_eq!(wire.hear().await, sequence(1));
-    let question: serde_json::Value = serde_json::from_str(&wire.hear().await).unwrap();
+    assert_eq!(wire.recv_text().await, sequence(1));
+    let question: serde_json::Value = serde_json::from_str(&wire.recv_text().await).unwrap();
     let completion = json!({ "type": 3, "invocationId": question["invocationId"], "result": 7 });
-    wire.say(&completion.to_string()).await;
+    wire.send_text(&completion.to_string()).await;
 
     assert_eq!(asking.await.unwrap().status, 200);
 }
@@ -303,21 +303,21 @@ async fn a_client_is_asked_across_a_break() {
 async fn a_client_that_broke_again_before_it_sent_again_goes_on_after_what_was_acknowledged() {
     let fixture = Fixture::new(App::silent());
     let (client, mut wire) = connected(&fixture).await;
-    wire.say(&call("a")).await;
+    wire.send_text(&call("a")).await;
     fixture.app.called("a").await;
     cut(wire).await;
     let mut wire = client.web_socket().await;
-    assert_eq!(wire.hear().await, sequence(1));
-    wire.say(&sequence(1)).await;
-    assert_eq!(wire.hear().await, ack(1));
+    assert_eq!(wire.recv_text().await, sequence(1));
+    wire.send_text(&sequence(1)).await;
+    assert_eq!(wire.recv_text().await, ack(1));
 
     cut(wire).await;
     let mut wire = client.web_socket().await;
-    assert_eq!(wire.hear().await, sequence(1));
-    wire.say(&sequence(2)).await;
-    wire.say(&call("b")).await;
+    assert_eq!(wire.recv_text().await, sequence(1));
+    wire.send_text(&sequence(2)).await;
+    wire.send_text(&call("b")).await;
 
     fixture.app.called("b").await;
-    assert_eq!(wire.hear().await, ack(2));
+    assert_eq!(wire.recv_text().await, ack(2));
     assert_eq!(fixture.app.events(), ["connected", "a", "b"]);
 }

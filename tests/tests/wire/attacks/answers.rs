@@ -6,16 +6,14 @@ use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
 use hub_runtime::{Retries, SendError, prelude::*};
+use test_support::{FakeService, response};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
     task::JoinSet,
 };
 
-use crate::{
-    fake_service::{self, FakeService},
-    support::{KEY, builder_at},
-};
+use crate::support::{KEY, builder_at};
 
 #[hub_client]
 trait LoopClient {
@@ -49,9 +47,9 @@ async fn a_redirect_is_not_followed_and_takes_no_token_anywhere() {
         let error = context(&service.base).clients().all().told("hi").await.unwrap_err();
 
         assert!(!error.to_string().contains(KEY));
-        assert_eq!(service.seen().len(), 1, "{status}");
+        assert_eq!(service.requests().len(), 1, "{status}");
     }
-    assert!(elsewhere.seen().is_empty());
+    assert!(elsewhere.requests().is_empty());
 }
 
 #[tokio::test]
@@ -107,8 +105,7 @@ async fn answers_that_are_nested_or_cut_or_no_json_are_errors() {
         String::new(),
     ] {
         let answered = body.clone();
-        let service =
-            FakeService::start(move |_| fake_service::answer(200, "", answered.clone())).await;
+        let service = FakeService::start(move |_| response(200, "", answered.clone())).await;
         let context = context(&service.base);
 
         let result = context.clients().client("c1").confirm("Sure?").await;
@@ -119,7 +116,7 @@ async fn answers_that_are_nested_or_cut_or_no_json_are_errors() {
         let is_void =
             matches!(result, Ok(serde_json::Value::Null)) && body.starts_with(r#"{"value""#);
         assert!(result.is_err() || is_void, "{shown}: {result:?}");
-        // Members that it does not know are skipped, and a page without a list is empty.
+        // Unknown members are skipped, and a page without a list is empty.
         let is_empty = members.as_ref().is_ok_and(|page| page.as_ref().is_some_and(Vec::is_empty));
         let is_object = body.starts_with(r#"{"result":["#);
         assert!(members.is_err() || is_object && is_empty, "{shown}: {members:?}");
@@ -128,7 +125,7 @@ async fn answers_that_are_nested_or_cut_or_no_json_are_errors() {
 
 #[tokio::test]
 async fn the_text_of_a_refusal_is_cut_however_long_it_is() {
-    let service = FakeService::start(|_| fake_service::answer(400, "", "x".repeat(1 << 20))).await;
+    let service = FakeService::start(|_| response(400, "", "x".repeat(1 << 20))).await;
 
     let error = context(&service.base).clients().all().told("hi").await.unwrap_err();
 

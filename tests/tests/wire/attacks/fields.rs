@@ -9,7 +9,7 @@ use http_body_util::Full;
 use hub_runtime::{NegotiateLimit, prelude::*};
 use serde_json::Value;
 
-use crate::support::{Answer, answer, app, builder_at, call, invoke};
+use crate::support::{AppResponse, answer, app, builder_at, call, invoke};
 
 struct Loop;
 
@@ -93,7 +93,7 @@ async fn every_header_of_an_upstream_call_may_hold_anything_be_missing_or_come_t
     assert!(answer(&app, invoke("any", "[null]")).await.body.contains("true"));
 }
 
-async fn in_json(body: &[u8]) -> Answer {
+async fn in_json(body: &[u8]) -> AppResponse {
     let request = call("messages", "any", "").map(|_| Full::new(Bytes::copy_from_slice(body)));
     answer(&app(Loop), request).await
 }

@@ -1,5 +1,4 @@
-//! Attacks on the app, each at the entrance that it would take: over sockets where the server has a say,
-//! else straight at its service.
+//! Attacks on the app: over sockets where its server is involved, else directly on its tower service.
 
 mod answers;
 mod fields;

@@ -1,4 +1,4 @@
-//! Seals that do not hold, and what becomes of claims without one. Nothing is read of a body before.
+//! Invalid seals, and claims without a seal. The body is not read before the seal is verified.
 
 use std::{
     convert::Infallible,
@@ -47,7 +47,7 @@ fn signalr() -> SignalR {
 }
 
 fn app(signalr: SignalR) -> HubApp {
-    tests::output::record();
+    test_support::output::record();
     HubApp::builder().signalr(signalr).hub(Loop).hub(Other).build().unwrap()
 }
 
@@ -73,7 +73,7 @@ fn with_seal(seal: impl AsRef<[u8]>) -> Request<Full<Bytes>> {
     by_ada(&[b"asrs.s.uid: ada, shub: ", seal.as_ref()].concat())
 }
 
-/// The same caller, who asks for its claims.
+/// A call of the same user that returns its claims.
 fn asking(mut caller: Request<Full<Bytes>>) -> Request<Full<Bytes>> {
     caller.headers_mut().insert("x-asrs-event", HeaderValue::from_static("claims"));
     caller.map(|_| invoke("claims", "[]").into_body())
@@ -205,8 +205,8 @@ async fn a_seal_of_an_old_key_holds_as_long_as_the_app_knows_the_key() {
     refused(&forgot, with_seal(&other)).await;
 }
 
-/// The forgery that [`SignalR::trust_plain_claims`] warns of: the service writes claims between commas and
-/// escapes none, so whoever chooses a display name chooses claims.
+/// The forgery that [`SignalR::trust_plain_claims`] warns of: the service separates claims with commas and
+/// does not escape commas, so a user who chooses a display name chooses claims.
 const DISPLAY_NAME: &[u8] = b"name: x, role: admin";
 
 #[tokio::test]

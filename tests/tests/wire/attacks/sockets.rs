@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use hub_runtime::prelude::*;
+use test_support::serve;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     task::JoinSet,
     time::{Instant, timeout},
 };
@@ -21,22 +22,16 @@ impl Loop {
 
 const BODY: &str = r#"{"type":1,"invocationId":"7","target":"nothing","arguments":[]}"#;
 
-struct Server {
+struct ServedApp {
     address: std::net::SocketAddr,
     _serving: JoinSet<()>,
 }
 
-impl Server {
+impl ServedApp {
     async fn start() -> Self {
-        let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let app = builder_at("http://127.0.0.1:1", Loop).max_body(1000).build().unwrap();
-        let mut serving = JoinSet::new();
-        serving.spawn(async move { app.serve(address).await.unwrap() });
-        let server = Self { address, _serving: serving };
-        while TcpStream::connect(address).await.is_err() {
-            tokio::task::yield_now().await;
-        }
-        server
+        let (address, serving) = serve(&app).await;
+        Self { address, _serving: serving }
     }
 
     async fn connect(&self) -> TcpStream {
@@ -72,7 +67,7 @@ async fn status(peer: &mut TcpStream) -> u16 {
     String::from_utf8_lossy(&head)[9..12].parse().unwrap()
 }
 
-/// Waits for the end of the connection, and says when it was.
+/// Waits for the end of the connection, and returns its time.
 async fn ends(peer: &mut TcpStream, begun: Instant) -> Duration {
     let mut rest = Vec::new();
     // A reset is an end too.
@@ -82,7 +77,7 @@ async fn ends(peer: &mut TcpStream, begun: Instant) -> Duration {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_asks_for_nothing_is_closed_after_ten_seconds() {
-    let server = Server::start().await;
+    let server = ServedApp::start().await;
     let begun = Instant::now();
     let mut silent = server.connect().await;
 
@@ -94,7 +89,7 @@ async fn a_connection_that_asks_for_nothing_is_closed_after_ten_seconds() {
 
 #[tokio::test(start_paused = true)]
 async fn headers_that_come_byte_by_byte_are_given_up_after_ten_seconds() {
-    let server = Server::start().await;
+    let server = ServedApp::start().await;
     let begun = Instant::now();
     let (mut reading, mut writing) = server.connect().await.into_split();
     let drip = async {
@@ -121,7 +116,7 @@ async fn headers_that_come_byte_by_byte_are_given_up_after_ten_seconds() {
 
 #[tokio::test(start_paused = true)]
 async fn between_requests_a_connection_may_idle_and_then_is_closed() {
-    let server = Server::start().await;
+    let server = ServedApp::start().await;
     let mut peer = server.connect().await;
     let request = format!("{}Content-Length: {}\r\n\r\n{BODY}", genuine_head(), BODY.len());
     peer.write_all(request.as_bytes()).await.unwrap();
@@ -135,7 +130,7 @@ async fn between_requests_a_connection_may_idle_and_then_is_closed() {
 
 #[tokio::test]
 async fn heads_that_are_too_long_or_have_too_many_headers_are_431() {
-    let server = Server::start().await;
+    let server = ServedApp::start().await;
     let many = (0..200).map(|number| format!("X-{number}: x\r\n")).collect::<String>() + "\r\n";
     let mut peer = server.connect().await;
     peer.write_all((genuine_head() + &many).as_bytes()).await.unwrap();
@@ -154,7 +149,7 @@ async fn heads_that_are_too_long_or_have_too_many_headers_are_431() {
 
 #[tokio::test]
 async fn what_is_no_http_ends_the_connection_and_nothing_else() {
-    let server = Server::start().await;
+    let server = ServedApp::start().await;
     for bytes in [
         &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
@@ -174,7 +169,7 @@ async fn what_is_no_http_ends_the_connection_and_nothing_else() {
 
 #[tokio::test]
 async fn a_chunked_body_without_end_is_413_at_the_limit() {
-    let server = Server::start().await;
+    let server = ServedApp::start().await;
     let mut peer = server.connect().await;
     let head = genuine_head() + "Transfer-Encoding: chunked\r\n\r\n";
     peer.write_all(head.as_bytes()).await.unwrap();
@@ -199,7 +194,7 @@ async fn a_chunked_body_without_end_is_413_at_the_limit() {
 
 #[tokio::test(start_paused = true)]
 async fn a_genuine_body_that_does_not_come_is_408_after_thirty_seconds() {
-    let server = Server::start().await;
+    let server = ServedApp::start().await;
     let mut peer = server.connect().await;
     let begun = Instant::now();
     let head = genuine_head() + "Content-Length: 100\r\n\r\n{";
@@ -213,7 +208,7 @@ async fn a_genuine_body_that_does_not_come_is_408_after_thirty_seconds() {
 
 #[tokio::test]
 async fn a_body_that_ends_before_its_length_is_no_call() {
-    let server = Server::start().await;
+    let server = ServedApp::start().await;
     let mut peer = server.connect().await;
     let head = genuine_head() + "Content-Length: 100\r\n\r\n{\"type\"";
     peer.write_all(head.as_bytes()).await.unwrap();

@@ -1,22 +1,18 @@
-//! A client over a socket that writes down what it sees, and that may resume its connection.
+//! A client over a WebSocket that records a [`History`], and that can resume its connection.
 //!
-//! The clients of other tests either have no socket or no memory: this one numbers its calls and keeps
-//! a [`History`]. It stays simple: JSON, one negotiate, one WebSocket at a time.
+//! Unlike `test_support::Client` it numbers its calls. It supports only JSON, one negotiate, and one WebSocket at a
+//! time.
 
 use std::{
     collections::HashMap,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard},
-    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
-use hub_core::{
-    Secret,
-    protocol::{Message, Outcome, frame::Frames, json},
-    token,
-};
-use serde_json::{Value, json};
+use hub_core::protocol::{Message, Outcome, frame::Frames, json};
+use serde_json::Value;
+use test_support::{KEY, until, user_token, within};
 use tests::history::{Event, History};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -25,41 +21,18 @@ use tokio::{
     task::AbortHandle,
 };
 
-use crate::socket::{self, Way};
+use crate::socket::{self, ConnectTarget};
 
-/// Long enough for the slowest machine; nothing waits for its end when all is well.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-
-pub(crate) const KEY: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH";
 pub(crate) const HUB: &str = "ledger";
 
-/// Waits, but not for ever.
-pub(crate) async fn patiently<T>(what: &str, future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("{what} did not happen"))
-}
-
-/// Waits for what others do.
-pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    patiently(what, async {
-        while !condition() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
-}
-
-/// What an app's negotiate would hand out.
+/// A token as an app's negotiate response contains it.
 pub(crate) fn client_token() -> String {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    let expires = (now + Duration::from_hours(1)).as_secs();
-    let aud = format!("http://127.0.0.1/client/?hub={HUB}");
-    let claims = json!({ "aud": aud, "exp": expires, "asrs.s.uid": "ada" });
-    token::sign(&claims, &Secret::from(KEY)).unwrap()
+    user_token(KEY, &format!("http://127.0.0.1/client/?hub={HUB}"), "ada")
 }
 
 /// One client. Dropping it is the loss of its transport.
 #[derive(Debug)]
-pub(crate) struct Client {
+pub(crate) struct RecordingClient {
     /// The connection id.
     pub(crate) id: String,
     shared: Arc<Shared>,
@@ -79,21 +52,21 @@ pub(crate) struct Shared {
 struct State {
     waiting: HashMap<String, oneshot::Sender<Outcome>>,
     next: u64,
-    /// How much came that is no hub message, or the answer to a call that nobody made.
+    /// The number of received messages that are invalid or answer an unknown call.
     garbage: usize,
     /// How often another WebSocket took over.
     resumed: usize,
     ended: Option<String>,
 }
 
-impl Client {
+impl RecordingClient {
     /// Connects; the text is what went wrong.
     pub(crate) async fn try_connect(
         address: SocketAddr,
         history: &History,
         resumes: bool,
     ) -> Result<Self, String> {
-        patiently("a client connects", Self::connect_to(address, history, resumes)).await
+        within("a client connects", Self::connect_to(address, history, resumes)).await
     }
 
     async fn connect_to(
@@ -104,14 +77,15 @@ impl Client {
         let token = client_token();
         let (id, connection_token) = negotiate(address, &token, resumes).await?;
         let query = format!("hub={HUB}&id={connection_token}&access_token={token}");
-        let way = Way { address, url: format!("ws://{address}/client/?{query}"), resumes };
-        let mut socket = socket::open(&way).await?;
+        let target =
+            ConnectTarget { address, url: format!("ws://{address}/client/?{query}"), resumes };
+        let mut socket = socket::open(&target).await?;
         socket::shake_hands(&mut socket, resumes).await?;
         history.note(Event::Joined { client: id.clone() });
         let shared =
             Arc::new(Shared { id: id.clone(), history: history.clone(), state: Mutex::default() });
         let (out, inbox) = mpsc::unbounded_channel();
-        let task = tokio::spawn(socket::run(socket, inbox, Arc::clone(&shared), way));
+        let task = tokio::spawn(socket::run(socket, inbox, Arc::clone(&shared), target));
         Ok(Self { id, shared, out, task: task.abort_handle() })
     }
 
@@ -122,7 +96,7 @@ impl Client {
     /// Calls a method with the next number and returns the answer, or what the client reads instead.
     pub(crate) async fn invoke(&self, method: &str) -> Result<Value, String> {
         let (number, waiting) = self.begin(method);
-        let answer = patiently(&format!("an answer to {method} {number}"), waiting).await;
+        let answer = within(&format!("an answer to {method} {number}"), waiting).await;
         match answer {
             Ok(Outcome::Void) => Ok(Value::Null),
             Ok(Outcome::Result(value)) => Ok(serde_json::from_slice(&value).unwrap()),
@@ -170,7 +144,7 @@ impl Client {
         self.ended().unwrap()
     }
 
-    /// How much came that is no hub message, or the answer to a call that nobody made.
+    /// The number of received messages that are invalid or answer an unknown call.
     pub(crate) fn garbage(&self) -> usize {
         self.shared.state().garbage
     }
@@ -187,7 +161,7 @@ impl Client {
         })
     }
 
-    /// Says goodbye, and waits until the service has closed.
+    /// Sends a close message, and waits until the service has closed the connection.
     pub(crate) async fn leave(self) {
         self.shared.note(|client| Event::Left { client });
         let _ = self.out.send(Message::Close { error: None, allow_reconnect: false });
@@ -195,7 +169,7 @@ impl Client {
     }
 }
 
-impl Drop for Client {
+impl Drop for RecordingClient {
     fn drop(&mut self) {
         self.shared.end("dropped");
         self.task.abort();
@@ -241,7 +215,7 @@ impl Shared {
         }
     }
 
-    /// Takes what came in one WebSocket message; whether the service says that this is the end.
+    /// Handles one WebSocket message. Returns the reason when it closes the connection.
     pub(crate) fn take_all(&self, bytes: &[u8], mut take: impl FnMut(Message)) -> Option<String> {
         let mut frames = Frames::new(usize::MAX);
         frames.push(bytes);

@@ -1,28 +1,28 @@
-//! One client, as the reference knows it: what it is, what it must still hear, and what the app
-//! must still be told of it.
+//! One client in the reference: its state, what it must still receive, and the upstream calls about it
+//! that are still due.
 
 use std::collections::VecDeque;
 
-use super::operations::{Method, Newcomer, Way};
+use super::operations::{ConnectOptions, Method, Transport};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// Without its handshake.
+    /// The handshake has not arrived.
     Opened,
     Live,
-    /// The service has ended it.
-    Over,
+    /// The service has ended the connection.
+    Closed,
 }
 
-/// What a client hears next.
+/// What a client receives next.
 #[derive(Debug)]
 pub(super) enum Expected {
     Line(String),
-    /// What was sent at once comes in any order.
+    /// Concurrent sends arrive in any order.
     AnyOrder(Vec<String>),
 }
 
-/// An upstream call, and the milliseconds between which it begins.
+/// An upstream call, and the earliest and latest millisecond at which it begins.
 #[derive(Debug)]
 pub(super) struct Due {
     pub(super) from: u64,
@@ -37,7 +37,7 @@ pub(super) struct Call {
     pub(super) wants_answer: bool,
 }
 
-/// What was sent to a client that does not read; how many bytes at least and at most.
+/// Messages to a client that does not read; `least` and `most` bound their bytes.
 #[derive(Debug, Default)]
 pub(super) struct Unread {
     pub(super) messages: usize,
@@ -45,42 +45,42 @@ pub(super) struct Unread {
     pub(super) most: usize,
 }
 
-/// What may wait in an outbox of the service under test.
+/// The limits of an outbox of the service under test.
 pub(super) const OUTBOX_MESSAGES: usize = 40;
 pub(super) const OUTBOX_BYTES: usize = 16 * 1024;
-/// The pipe below a WebSocket.
+/// The size of the pipe below a WebSocket, in bytes.
 pub(super) const PIPE: usize = 4096;
-/// What is kept for a client that may resume.
+/// The resume buffer of a client, in bytes.
 pub(super) const RESUME_BUFFER: usize = 60_000;
-/// No message is bigger, nor smaller.
+/// Bounds of the size of a message, in bytes.
 const BIGGEST: usize = 2200;
 const SMALLEST: usize = 20;
 
 #[derive(Debug)]
-pub(super) struct Peer {
+pub(super) struct ClientModel {
     pub(super) hub: usize,
     pub(super) user: Option<usize>,
-    pub(super) way: Way,
-    pub(super) packed: bool,
+    pub(super) transport: Transport,
+    pub(super) messagepack: bool,
     pub(super) resumes: bool,
     pub(super) stage: Stage,
     /// The client reads, or polls.
     pub(super) reads: bool,
-    /// Its socket broke, and it may come back.
+    /// Its socket broke, and it may resume.
     pub(super) suspended: bool,
-    /// It ended while it did not listen, so the last of it may be lost.
+    /// It ended while it did not read, so its last messages may be lost.
     pub(super) loose: bool,
-    /// When the last of it is over at the latest.
+    /// When it must have received the end, in milliseconds.
     pub(super) over_by: u64,
-    /// It has gone and hears nothing any more.
+    /// It has left and receives nothing.
     pub(super) deaf: bool,
     pub(super) hears: VecDeque<Expected>,
     pub(super) upstream: VecDeque<Due>,
-    /// When the upstream calls that are known are done.
+    /// When the upstream calls so far have ended.
     pub(super) free_at: u64,
-    /// It has pinged, so it must go on.
+    /// It has sent a ping, so the client timeout applies.
     pub(super) armed: bool,
-    /// Numbers of the timers that count.
+    /// The numbers of the current timers; older ones have no effect.
     pub(super) silence: u64,
     pub(super) absence: u64,
     pub(super) live_since: u64,
@@ -92,18 +92,18 @@ pub(super) struct Peer {
     pub(super) unread: Unread,
     /// The last of our messages that it has acknowledged.
     pub(super) acknowledged: u64,
-    /// Calls that were on their way when the socket broke.
+    /// Calls that had not arrived when the socket broke.
     pub(super) kept: Vec<Call>,
 }
 
-impl Peer {
-    pub(super) fn new(newcomer: &Newcomer, expires: Option<u64>) -> Self {
+impl ClientModel {
+    pub(super) fn new(options: &ConnectOptions, expires: Option<u64>) -> Self {
         Self {
-            hub: newcomer.hub,
-            user: newcomer.user,
-            way: newcomer.way,
-            packed: newcomer.packed,
-            resumes: newcomer.resumes,
+            hub: options.hub,
+            user: options.user,
+            transport: options.transport,
+            messagepack: options.messagepack,
+            resumes: options.resumes,
             stage: Stage::Opened,
             reads: true,
             suspended: false,
@@ -130,7 +130,7 @@ impl Peer {
         self.stage == Stage::Live
     }
 
-    /// Whether what is sent to it arrives at once.
+    /// Whether messages arrive immediately.
     pub(super) fn listens(&self) -> bool {
         self.reads && !self.suspended
     }
@@ -144,7 +144,7 @@ impl Peer {
         }
     }
 
-    /// The app is told of something; returns when the call begins and ends.
+    /// Adds an upstream call; returns when it begins and ends.
     pub(super) fn report(&mut self, text: String, from: u64, until: u64, takes: u64) -> (u64, u64) {
         let (from, until) = (from.max(self.free_at), until.max(self.free_at));
         self.upstream.push_back(Due { from, until, text });
@@ -155,19 +155,19 @@ impl Peer {
     /// Whether it may have been closed because it does not read.
     pub(super) fn may_be_slow(&self) -> bool {
         let Unread { messages, most, .. } = self.unread;
-        // One ping may wait as well.
+        // One ping may be pending as well.
         self.is_live() && (messages + 1 >= OUTBOX_MESSAGES || most + 20 > OUTBOX_BYTES)
     }
 
-    /// Whether more was sent than everything on the way to it can hold.
+    /// Whether more was sent than all buffers can hold.
     pub(super) fn must_be_slow(&self) -> bool {
-        let beside = match (self.way, self.suspended) {
-            // What is on its way is in the outbox.
-            (Way::Polling, _) => BIGGEST,
-            // One event on its way, and one in the writer's hands.
-            (Way::Events, _) => 8 * BIGGEST,
-            (Way::WebSockets, false) => PIPE + 2 * BIGGEST,
-            (Way::WebSockets, true) => PIPE + RESUME_BUFFER + 2 * BIGGEST,
+        let beside = match (self.transport, self.suspended) {
+            // Everything in flight is in the outbox.
+            (Transport::Polling, _) => BIGGEST,
+            // One event in flight, and one in the writer.
+            (Transport::Events, _) => 8 * BIGGEST,
+            (Transport::WebSockets, false) => PIPE + 2 * BIGGEST,
+            (Transport::WebSockets, true) => PIPE + RESUME_BUFFER + 2 * BIGGEST,
         };
         let Unread { messages, least, .. } = self.unread;
         messages > OUTBOX_MESSAGES + beside / SMALLEST || least > OUTBOX_BYTES + beside

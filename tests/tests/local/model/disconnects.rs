@@ -1,12 +1,12 @@
-//! How clients of the driver leave, lose their streams and come back.
+//! How clients of the driver leave, lose their transports and resume.
 
 use bytes::Bytes;
 use hub_core::protocol::Message;
 
 use super::{
+    client_model::{PIPE, Stage},
     driver::{Driver, Failure},
-    operations::{Leaving, Method, Way},
-    peer::{PIPE, Stage},
+    operations::{Leaving, Method, Transport},
     readers::Reading,
     reference::{LOST, close},
 };
@@ -15,42 +15,42 @@ use crate::support::settle;
 impl Driver {
     pub(super) async fn leave(&mut self, slot: usize, how: Leaving) -> Result<(), Failure> {
         let Some(it) = self.slots[slot] else { return Ok(()) };
-        let peer = &mut self.reference.peers[it];
-        if peer.stage == Stage::Over || peer.suspended || peer.deaf {
+        let model = &mut self.reference.models[it];
+        if model.stage == Stage::Closed || model.suspended || model.deaf {
             return Ok(());
         }
-        let is_live = peer.is_live();
-        match (how, peer.way) {
+        let is_live = model.is_live();
+        match (how, model.transport) {
             (Leaving::Message, _) if is_live => {
                 let message = Message::Close { error: None, allow_reconnect: false };
-                self.clients[it].say(&message).await;
+                self.clients[it].send(&message).await;
                 self.reference.end(it, Some(close(None, false)), None);
             }
             (Leaving::Message, _) => {}
-            (Leaving::Transport, Way::WebSockets | Way::Polling) => {
+            (Leaving::Transport, Transport::WebSockets | Transport::Polling) => {
                 let closed = self.clients[it].close_transport().await;
                 self.answered("leave", u16::from(closed), 1)?;
                 self.reference.end(it, None, None);
             }
-            (Leaving::Transport | Leaving::Abrupt, Way::Events) => {
-                peer.deaf = true;
+            (Leaving::Transport | Leaving::Abrupt, Transport::Events) => {
+                model.deaf = true;
                 self.clients[it].hang_up();
                 self.reference.end(it, None, None);
             }
-            (Leaving::Abrupt, Way::WebSockets) if is_live && peer.resumes => {
+            (Leaving::Abrupt, Transport::WebSockets) if is_live && model.resumes => {
                 self.clients[it].hang_up();
                 self.reference.breaks(it);
             }
-            (Leaving::Abrupt, Way::Polling) if is_live => {
-                peer.deaf = true;
-                let polls = peer.reads;
+            (Leaving::Abrupt, Transport::Polling) if is_live => {
+                model.deaf = true;
+                let polls = model.reads;
                 self.clients[it].hang_up();
                 if polls {
                     self.reference.pauses(it);
                 }
             }
-            (Leaving::Abrupt, Way::WebSockets | Way::Polling) => {
-                peer.deaf = true;
+            (Leaving::Abrupt, Transport::WebSockets | Transport::Polling) => {
+                model.deaf = true;
                 self.clients[it].hang_up();
                 self.reference.end(it, None, Some(LOST));
             }
@@ -67,8 +67,8 @@ impl Driver {
         said: usize,
     ) -> Result<(), Failure> {
         let is_cut = |it: &usize| {
-            let peer = &self.reference.peers[*it];
-            peer.reads && peer.way != Way::Polling
+            let model = &self.reference.models[*it];
+            model.reads && model.transport != Transport::Polling
         };
         let Some(it) = self.speaker(slot).filter(is_cut) else { return Ok(()) };
         self.clients[it].reads(Reading::Bytes(0));
@@ -79,9 +79,10 @@ impl Driver {
         let calls: Vec<_> = methods.iter().map(|method| self.call(*method, true)).collect();
         let frames = self.frames(it, &calls);
         let bytes = frames.concat();
-        let way = self.reference.peers[it].way;
-        // A post is taken whole or not at all.
-        let end = if way == Way::Events { bytes.len() } else { bytes.len() * said / 100 };
+        let transport = self.reference.models[it].transport;
+        // A post arrives whole or not at all.
+        let end =
+            if transport == Transport::Events { bytes.len() } else { bytes.len() * said / 100 };
         let ends = frames.iter().scan(0, |at, frame: &Bytes| {
             *at += frame.len();
             Some(*at)
@@ -90,17 +91,17 @@ impl Driver {
         self.clients[it].write(&bytes[..end]).await;
         settle().await;
         self.reference.calls(it, &calls[..arrived]);
-        self.reference.peers[it].kept = calls[arrived..].to_vec();
+        self.reference.models[it].kept = calls[arrived..].to_vec();
         self.clients[it].reads(Reading::Bytes(heard * 3));
         settle().await;
         self.clients[it].hang_up();
-        let peer = &mut self.reference.peers[it];
-        if peer.resumes {
-            peer.reads = true;
+        let model = &mut self.reference.models[it];
+        if model.resumes {
+            model.reads = true;
             self.reference.breaks(it);
         } else {
-            peer.deaf = true;
-            let error = (way == Way::WebSockets).then_some(LOST);
+            model.deaf = true;
+            let error = (transport == Transport::WebSockets).then_some(LOST);
             self.reference.end(it, None, error);
         }
         Ok(())
@@ -108,11 +109,11 @@ impl Driver {
 
     pub(super) async fn resume(&mut self, slot: usize) -> Result<(), Failure> {
         let Some(it) = self.slots[slot] else { return Ok(()) };
-        let peer = &self.reference.peers[it];
-        // One that ended with its socket open may be known until that is closed.
-        let is_known = peer.is_live() && !peer.deaf;
-        let is_gone = peer.stage == Stage::Over && peer.suspended;
-        if !peer.resumes || !(is_known || is_gone) {
+        let model = &self.reference.models[it];
+        // The service knows a connection until its socket is closed.
+        let is_known = model.is_live() && !model.deaf;
+        let is_gone = model.stage == Stage::Closed && model.suspended;
+        if !model.resumes || !(is_known || is_gone) {
             return Ok(());
         }
         let status = self.clients[it].resume(PIPE).await.err().unwrap_or(101);

@@ -1,4 +1,4 @@
-//! What a client hears, one line for each message.
+//! What a client receives, one line for each message.
 
 use std::collections::VecDeque;
 
@@ -8,28 +8,28 @@ use hub_core::protocol::{Message, Outcome, Protocol, convert, frame::Frames, han
 use super::upstream::first;
 
 /// Turns bytes of any transport into lines.
-pub(super) struct Ear {
+pub(super) struct Inbox {
     protocol: Protocol,
     frames: Frames,
-    /// Bytes of a WebSocket that are no whole frame yet.
+    /// Bytes of an incomplete WebSocket frame.
     input: Vec<u8>,
     accepted: bool,
     lines: Vec<String>,
     pub(super) pings: u64,
-    /// Questions that wait for an answer.
+    /// Invocations of the hub that expect a result.
     pub(super) asked: VecDeque<String>,
-    pub(super) over: bool,
-    /// What stateful reconnect counts: the id of the next message, and the last that was new.
+    pub(super) closed: bool,
+    /// Stateful reconnect: the id of the next message, and of the last new one.
     next: u64,
     pub(super) latest: u64,
     /// Bytes since the last acknowledgement.
     pub(super) unacknowledged: usize,
     awaits_sequence: bool,
-    /// Of our messages the service has these.
+    /// The service has acknowledged our messages up to this id.
     pub(super) service_has: u64,
 }
 
-impl Ear {
+impl Inbox {
     pub(super) fn new(protocol: Protocol) -> Self {
         Self {
             protocol,
@@ -39,7 +39,7 @@ impl Ear {
             lines: Vec::new(),
             pings: 0,
             asked: VecDeque::new(),
-            over: false,
+            closed: false,
             next: 1,
             latest: 0,
             unacknowledged: 0,
@@ -48,13 +48,13 @@ impl Ear {
         }
     }
 
-    /// What was heard since this was asked last.
+    /// The lines since the last call.
     pub(super) fn take(&mut self) -> Vec<String> {
         std::mem::take(&mut self.lines)
     }
 
-    /// Another socket: it begins with the number of its first message.
-    pub(super) fn resumes(&mut self) {
+    /// Expects another socket, which begins with a sequence message.
+    pub(super) fn resume(&mut self) {
         self.input.clear();
         self.frames = Frames::new(1 << 20);
         self.frames.switch_to(self.protocol);
@@ -62,8 +62,8 @@ impl Ear {
     }
 
     /// The transport has ended.
-    pub(super) fn ends(&mut self, how: &str) {
-        if !std::mem::replace(&mut self.over, true) {
+    pub(super) fn end(&mut self, how: &str) {
+        if !std::mem::replace(&mut self.closed, true) {
             self.lines.push(how.to_owned());
         }
     }
@@ -76,7 +76,7 @@ impl Ear {
                 0x81 | 0x82 => self.messages(&payload),
                 0x88 => {
                     let status = u16::from_be_bytes([payload[0], payload[1]]);
-                    self.ends(&format!("closed {status}"));
+                    self.end(&format!("closed {status}"));
                 }
                 other => self.lines.push(format!("a frame of kind {other:x}")),
             }

@@ -1,4 +1,4 @@
-//! Everything that is logged while tests run, for who looks for secrets in it afterwards.
+//! Records all log lines of the tests, for the search for secrets.
 
 use std::{
     env, fs,
@@ -21,11 +21,11 @@ pub const FOLDER: &str = "TEST_OUTPUT";
 
 static RECORD: OnceLock<Option<Mutex<File>>> = OnceLock::new();
 
-/// Records what everything in this process logs from now on, at every level, into a file of its own.
-/// Cheap when it happens again: each test that starts something calls it.
+/// Records everything that this process logs from now on, at every level, in a file of its own. Repeated
+/// calls are cheap: each test that starts something calls it.
 ///
-/// There is a subscriber in any case, since `tracing` else decides by the thread that comes first to a
-/// line of the log whether the others' subscribers hear of it.
+/// It always installs a subscriber. Without one, `tracing` caches for each log line whether the first thread
+/// that reaches it has a subscriber, and other threads' subscribers miss the line.
 pub fn record() {
     RECORD.get_or_init(|| {
         let Some(file) = env::var_os(FOLDER).and_then(|folder| open(Path::new(&folder)).ok())
@@ -34,7 +34,7 @@ pub fn record() {
             return None;
         };
         let log = Mutex::new(file.try_clone().ok()?);
-        // The WebSocket client of the tests is nothing of ours, and logs its own requests.
+        // The WebSocket client is only used in tests, and logs its own requests.
         let recorded = Targets::new()
             .with_default(LevelFilter::TRACE)
             .with_target("tungstenite", LevelFilter::OFF)
@@ -47,13 +47,13 @@ pub fn record() {
     });
 }
 
-/// Records a text beside the log: what a test reads that has a subscriber of its own, or what a program
-/// printed.
+/// Records a text beside the log: the log of a test with a subscriber of its own, or the output of a
+/// program.
 pub fn also(text: &[u8]) {
     record();
     if let Some(Some(file)) = RECORD.get() {
         let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-        // Who searches finds too little then, and says so.
+        // An error makes the search fail: it checks the amount of output.
         let _ = file.write_all(text);
     }
 }

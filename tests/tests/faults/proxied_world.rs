@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
 use hub_local::{HttpUpstream, Limits, LocalService};
 use hub_runtime::{HubApp, Retries, SignalR};
+use test_support::{KEY, until, within};
 use tests::{
     history::{Event, History, check},
     ledger::Ledger,
@@ -13,24 +14,19 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::{
-    client::{Client, KEY, patiently, until},
-    ports::free_port,
-    proxy::Proxy,
-    replays::Replays,
-};
+use crate::{ports::free_port, proxy::Proxy, recording_client::RecordingClient, replays::Replays};
 
 /// How long an upstream call may take, and a REST call half of it.
 pub(crate) const CALL_TIME: Duration = Duration::from_secs(20);
-/// A client that has sent a ping may be silent for so long, and one that may resume be away.
+/// The client timeout, and the time to resume.
 pub(crate) const CLIENT_TIME: Duration = Duration::from_secs(30);
-/// A client of long polling may leave so much time between two polls.
+/// The longest gap between two polls.
 const POLL_GAP: Duration = Duration::from_millis(500);
-/// For so long a service remembers a negotiate.
+/// How long a negotiated connection can be opened.
 const CONNECT_WITHIN: Duration = Duration::from_millis(500);
 
-/// As if so much time had passed, for everything on this thread: a test waits for no limit, and a slow
-/// machine is not taken for one that is over.
+/// Advances the clock of this thread, so that a test does not wait for timeouts and slow machines do not
+/// run into them.
 pub(crate) async fn pass(time: Duration) {
     tokio::time::pause();
     tokio::time::advance(time).await;
@@ -39,7 +35,7 @@ pub(crate) async fn pass(time: Duration) {
 
 /// The loop of client, service and app.
 #[derive(Debug)]
-pub(crate) struct World {
+pub(crate) struct ProxiedWorld {
     pub(crate) service: LocalService,
     pub(crate) history: History,
     /// Between clients and the service.
@@ -48,15 +44,15 @@ pub(crate) struct World {
     pub(crate) upstream: Proxy,
     /// Between the app and the service: REST calls.
     pub(crate) rest: Proxy,
-    /// A client that no fault concerns, and that must not notice any.
-    pub(crate) steady: Client,
+    /// A client that bypasses the proxies and must not be affected by any fault.
+    pub(crate) steady: RecordingClient,
     address: SocketAddr,
     replays: Replays,
     _tasks: JoinSet<()>,
 }
 
-impl World {
-    /// A world in which all is well.
+impl ProxiedWorld {
+    /// Starts everything, without faults.
     pub(crate) async fn start() -> Self {
         let (clients, upstream, rest) =
             (Proxy::start().await, Proxy::start().await, Proxy::start().await);
@@ -73,7 +69,7 @@ impl World {
         let at = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let running = app.clone();
         tasks.spawn(async move { running.serve(at).await.unwrap() });
-        patiently("the app listens", async {
+        within("the app listens", async {
             while TcpStream::connect(at).await.is_err() {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
@@ -81,25 +77,25 @@ impl World {
         .await;
         upstream.leads_to(at);
         let replays = Replays::full(&app).await;
-        let steady = Client::connect(address, &history).await;
+        let steady = RecordingClient::connect(address, &history).await;
         Self { service, history, clients, upstream, rest, steady, address, replays, _tasks: tasks }
     }
 
     /// A client behind the proxy.
-    pub(crate) async fn try_client(&self) -> Result<Client, String> {
-        Client::try_connect(self.clients.address, &self.history, false).await
+    pub(crate) async fn try_client(&self) -> Result<RecordingClient, String> {
+        RecordingClient::try_connect(self.clients.address, &self.history, false).await
     }
 
-    pub(crate) async fn client(&self) -> Client {
+    pub(crate) async fn client(&self) -> RecordingClient {
         self.try_client().await.unwrap()
     }
 
     /// One that resumes.
-    pub(crate) async fn resuming_client(&self) -> Client {
-        Client::try_connect(self.clients.address, &self.history, true).await.unwrap()
+    pub(crate) async fn resuming_client(&self) -> RecordingClient {
+        RecordingClient::try_connect(self.clients.address, &self.history, true).await.unwrap()
     }
 
-    /// Whether the app was told that this client has come.
+    /// Whether the app got `connected` for this client.
     pub(crate) fn knows(&self, who: &str) -> bool {
         self.history.count(|event| matches!(event, Event::Connected { client } if client == who))
             > 0
@@ -110,7 +106,7 @@ impl World {
         self.history.count(|event| matches!(event, Event::Ran { client, .. } if client == of))
     }
 
-    /// Waits until the app was told of the end of everyone it was told of, but the steady client.
+    /// Waits until the app got `disconnected` for every client but the steady one.
     pub(crate) async fn all_told(&self) {
         until("the app is told who has gone", || {
             let (mut here, mut gone) = (BTreeSet::new(), BTreeSet::new());
@@ -126,9 +122,8 @@ impl World {
         .await;
     }
 
-    /// Ends every fault, and waits until nobody is there but the steady client, and nothing is open but
-    /// one connection each way that a call has just used. What has happened until then is checked and
-    /// forgotten.
+    /// Ends every fault, and waits until only the steady client is connected, and only one connection in
+    /// each direction is open, which a call has just used. Checks the history so far, and clears it.
     pub(crate) async fn settle(&self) {
         for proxy in [&self.clients, &self.upstream, &self.rest] {
             proxy.heal();
@@ -138,23 +133,23 @@ impl World {
             proxy.cut_all();
             until("connections close", || proxy.open() == 0).await;
         }
-        // A pool may not know yet that its connection was cut, and then a call fails.
+        // A call fails while the pool has not noticed that its connection was cut.
         let working = async {
             while self.steady.invoke("tell").await.as_ref().map(|it| it == "accepted") != Ok(true) {
             }
         };
-        patiently("everything works again", working).await;
+        within("everything works again", working).await;
         until("the last message comes", || self.lost().is_empty()).await;
         assert_eq!(check(&self.history.events()), [""; 0]);
         assert_eq!(self.steady.ended(), None);
         self.history.forget_all_but(&[&self.steady.id]);
     }
 
-    /// Brings everything to where it can be compared: the time passes for which negotiates are
-    /// remembered, messages for everyone are let go, and the steady client begins with new buffers.
+    /// Brings memory and tables to a state that can be compared: negotiated connections expire, broadcasts
+    /// are dropped, and the steady client gets new buffers.
     pub(crate) async fn rest_a_while(&mut self) {
         self.steady.invoke("flush").await.unwrap();
-        let next = Client::connect(self.address, &self.history).await;
+        let next = RecordingClient::connect(self.address, &self.history).await;
         std::mem::replace(&mut self.steady, next).leave().await;
         self.settle().await;
         self.replays.forget().await;
