@@ -25,6 +25,7 @@ mod rest;
 mod serve;
 mod service;
 mod settings;
+mod socket_control;
 mod state;
 mod sync;
 mod transport;

@@ -1,35 +1,25 @@
 //! The accept loop: HTTP/1 with upgrades and limits.
 
-use std::{
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 
 use http::Request;
 use hub_net::{
-    connection::serve_connection,
-    idle_sockets::{IdleSocket, IdleSockets},
-    listen::pause_after_failed_accept,
+    connection::serve_connection, idle_sockets::IdleSocket, listen::pause_after_failed_accept,
     stall_timeout::StallTimeout,
 };
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioTimer;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     task::{JoinSet, yield_now},
     time::timeout,
 };
-use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 
 use crate::{
-    descriptors::{self, Descriptors, LowDescriptors},
-    limits::Limits,
+    descriptors::{Descriptors, LowDescriptors},
     service::LocalService,
+    socket_control::SocketControl,
     state::State,
 };
 
@@ -37,13 +27,6 @@ use crate::{
 const LOW_DESCRIPTORS_HEAD_TIMEOUT: Duration = Duration::from_secs(2);
 /// Clients send tokens in URLs, so heads may be longer than the 16 KB of a REST call.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
-/// Sockets younger than this are not evicted up to twice the limit.
-const IDLE_GRACE: Duration = Duration::from_secs(1);
-
-/// The sockets without a request of all listeners of a service.
-pub(crate) fn idle_sockets(limits: &Limits) -> Arc<IdleSockets> {
-    IdleSockets::new(descriptors::max_idle_sockets(limits), IDLE_GRACE)
-}
 
 /// Accepts connections until the service has stopped. Dropping the future drops its HTTP connections,
 /// but not clients that are connected already.
@@ -79,36 +62,6 @@ pub(crate) async fn serve(
     let ended = async { while connections.join_next().await.is_some() {} };
     let _ = timeout(state.shared.limits.close_timeout, ended).await;
     Ok(())
-}
-
-/// A request extension through which the handler controls its socket.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct SocketControl {
-    closed: CancellationToken,
-    is_stall_timeout_suspended: Arc<AtomicBool>,
-}
-
-impl SocketControl {
-    /// Closes the socket, because its client does not read the response.
-    pub(crate) fn close(&self) {
-        self.closed.cancel();
-    }
-
-    /// Applies the stall timeout to the response of a new request.
-    fn resume_stall_timeout(&self) {
-        self.is_stall_timeout_suspended.store(false, Ordering::Relaxed);
-    }
-
-    /// Lets the client read the response at its own pace. The outbox bounds the pending data.
-    pub(crate) fn suspend_stall_timeout(&self) {
-        self.is_stall_timeout_suspended.store(true, Ordering::Relaxed);
-    }
-
-    fn guard(&self, stream: TcpStream, timeout: Duration) -> StallTimeout {
-        // Nagle's algorithm would delay small messages. An error means that the peer has left.
-        let _ = stream.set_nodelay(true);
-        StallTimeout::new(stream, timeout, Arc::clone(&self.is_stall_timeout_suspended))
-    }
 }
 
 /// An accepted socket.

@@ -1,6 +1,9 @@
 //! The parts of one service.
 
-use std::sync::{Arc, atomic::AtomicU64};
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use hub_core::Secret;
 use hub_net::{clock::Clock, idle_sockets::IdleSockets};
@@ -11,12 +14,15 @@ use crate::{
     auth::Authority,
     connection::{Connection, shared::Shared},
     delivery::backlog::Backlog,
+    descriptors,
     hub::{hubs::Hubs, quota::Quota},
     limits::Limits,
-    serve,
     transport::negotiations::Negotiations,
     upstream::{Unmatched, Upstream},
 };
+
+/// Sockets younger than this are not evicted up to twice the limit.
+const IDLE_GRACE: Duration = Duration::from_secs(1);
 
 /// What the handles of a service and its requests share.
 pub(crate) struct State {
@@ -57,7 +63,7 @@ impl State {
             negotiations: Arc::default(),
             stateful_reconnect: config.stateful_reconnect,
             stopped: CancellationToken::new(),
-            idle_sockets: serve::idle_sockets(&limits),
+            idle_sockets: IdleSockets::new(descriptors::max_idle_sockets(&limits), IDLE_GRACE),
             shared: Arc::new(Shared {
                 limits,
                 detailed_errors: config.detailed_errors,

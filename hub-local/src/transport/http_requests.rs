@@ -16,7 +16,7 @@ use super::{
 use crate::{
     body::{self, Body},
     connection::life,
-    serve::SocketControl,
+    socket_control::SocketControl,
     state::State,
 };
 

@@ -21,7 +21,7 @@ use crate::{
     connection::{life, link::Transport},
     descriptors::{LowDescriptors, NO_DESCRIPTORS},
     query::Query,
-    serve::SocketControl,
+    socket_control::SocketControl,
     state::State,
 };
 
