@@ -1,7 +1,7 @@
 //! Settings in each form: of the environment, `local.settings.json`, and the emulator's `settings.json`.
 
 use hub_local::{Settings as EmulatorSettings, SettingsError};
-use hub_runtime::{HubApp, Settings, SignalR, prelude::*};
+use hub_runtime::{HubApp, config::Settings, SignalR, prelude::*};
 
 use crate::pieces::{first_line, holds};
 

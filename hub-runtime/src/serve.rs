@@ -23,7 +23,9 @@ use tokio::net::{TcpStream, ToSocketAddrs, lookup_host};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_service::Service;
 
-use crate::{ClientAddress, HubApp, RequestBody, config::env, start_line::announce};
+use crate::{
+    HubApp, config::env, negotiate::ClientAddress, service::RequestBody, start_line::announce,
+};
 
 /// The longest time that a request line and headers may take, and so that a connection may be idle between
 /// requests. Longer than the pools of callers keep connections, so that no call uses one that is being

@@ -1,4 +1,4 @@
-//! The app as a tower service.
+//! The app as a tower service, and what it reports.
 
 use std::{
     convert::Infallible,
@@ -13,8 +13,14 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
+#[doc(inline)]
+pub use hub_core::Contract;
 use hub_net::body::UnreadBody;
 use tower_service::Service;
+
+pub use crate::counters::Counters;
+#[cfg(feature = "server")]
+pub use crate::host::RequestBody;
 
 #[cfg(feature = "functions")]
 use crate::functions;

@@ -1,7 +1,7 @@
 //! Tests of the hub, in memory.
 
 use hub_runtime::{
-    Target,
+    clients::Target,
     testing::{Request, TestHub},
 };
 use serde_json::json;

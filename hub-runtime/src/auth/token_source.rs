@@ -67,7 +67,7 @@ impl TokenSourceError {
 ///
 /// ```
 /// use std::time::Duration;
-/// use hub_runtime::{AccessToken, SignalR, TokenSource, TokenSourceError};
+/// use hub_runtime::{config::{AccessToken, TokenSource, TokenSourceError}, SignalR};
 ///
 /// struct Vault;
 ///

@@ -21,7 +21,8 @@ use self::embedded::AfterCall;
 pub use self::error::BuildError;
 use self::plan::planned_services;
 use crate::{
-    EndpointRouter, HubApp, NegotiateLimit, SignalR, rest::Retries, service_group::WrapOutbound,
+    HubApp, SignalR, endpoints::EndpointRouter, negotiate::NegotiateLimit, rest::Retries,
+    service_group::WrapOutbound,
 };
 
 /// How large an upstream body may be, in bytes, unless the builder says otherwise.
@@ -128,7 +129,7 @@ impl HubAppBuilder {
     ///
     /// ```
     /// # use std::time::Duration;
-    /// # use hub_runtime::{HubApp, Maintenance, RateLimit};
+    /// # use hub_runtime::{HubApp, filter::{Maintenance, RateLimit}};
     /// let maintenance = Maintenance::off();
     /// HubApp::builder()
     ///     .filter(maintenance.clone())
@@ -204,7 +205,7 @@ impl HubAppBuilder {
     }
 
     /// How long one attempt of a call to the service may take; 100 s unless said otherwise. A client
-    /// result has its own time, see [`InvokeFuture::timeout`](crate::InvokeFuture::timeout).
+    /// result has its own time, see [`InvokeFuture::timeout`](crate::clients::InvokeFuture::timeout).
     pub fn rest_timeout(mut self, timeout: Duration) -> Self {
         self.rest_timeout = Some(timeout);
         self

@@ -6,7 +6,10 @@ use std::collections::{HashMap, HashSet};
 use hub_core::{mounted::MountedHub, names};
 
 use super::HubAppBuilder;
-use crate::{NegotiateLimit, negotiate::cors::Cors, wire_name::wire_name};
+use crate::{
+    negotiate::{NegotiateLimit, cors::Cors},
+    wire_name::wire_name,
+};
 
 /// Every problem of a builder, as sentences for whoever starts the app.
 pub(crate) fn of(builder: &HubAppBuilder) -> Vec<String> {

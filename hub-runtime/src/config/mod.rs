@@ -1,4 +1,4 @@
-//! Which service the app stands on.
+//! Which SignalR service the app uses: settings, identities, retries.
 
 pub(crate) mod connection;
 pub(crate) mod connection_string;
@@ -8,300 +8,27 @@ mod local_settings;
 mod problem;
 pub(crate) mod rest;
 mod settings;
+pub(crate) mod signalr;
 mod unknown;
 pub(crate) mod upstream;
 mod values;
 
-use std::sync::Arc;
+#[doc(inline)]
+pub use hub_core::Secret;
 
-use http::Uri;
-use hub_core::{Secret, names};
-
-use self::{
-    connection::{Connection, endpoint_of},
-    endpoint::{Credential, EndpointPlan, Identity, Reader},
-    rest::RestSettings,
-    upstream::UpstreamTokens,
-};
 pub use self::{
     connection_string::ConnectionStringError,
-    endpoint::EndpointRole,
     problem::{ConfigError, SettingProblem},
     settings::Settings,
 };
-use crate::auth::TokenSource;
-
-/// Which SignalR service the app stands on: those that settings name, or the embedded one.
-///
-/// This is data: nothing is opened before `HubApp::builder().build()`.
-#[derive(Clone, Debug)]
-pub struct SignalR {
-    /// Of every hub that names no other connection.
-    pub(crate) connection: Connection,
-    /// Where hubs with a connection of another name find it.
-    settings: Option<Arc<Settings>>,
-    /// What a connection is that the settings do not name.
-    otherwise: Otherwise,
-    pub(crate) rest: RestSettings,
-    /// Origins of `Host.CORS` in `local.settings.json`.
-    pub(crate) origins: Vec<String>,
-    pub(crate) trust_plain_claims: bool,
-    /// Asked of every upstream call, unless the builder says another one.
-    pub(crate) upstream_code: Option<Secret>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) enum Plan {
-    /// Services elsewhere; at least one.
-    Service(Vec<EndpointPlan>),
-    /// The embedded service.
-    Local(LocalPlan),
-    /// None. That matters only when a hub is to live there.
-    Missing(SettingProblem),
-}
-
-#[derive(Clone, Debug)]
-enum Otherwise {
-    Missing,
-    CloudHost(&'static str),
-    Local(LocalPlan),
-}
-
-impl Otherwise {
-    fn plan(&self, setting: &str) -> Plan {
-        let setting = setting.to_owned();
-        match self {
-            Self::Missing => Plan::Missing(SettingProblem::Missing { setting }),
-            Self::CloudHost(host) => Plan::Missing(SettingProblem::CloudHost { setting, host }),
-            Self::Local(plan) => Plan::Local(plan.clone()),
-        }
-    }
-}
-
-/// Settings of the embedded service.
-#[cfg_attr(not(feature = "local"), allow(dead_code, reason = "build() names the feature instead"))]
-#[derive(Clone, Debug, Default)]
-pub(crate) struct LocalPlan {
-    /// The port asked for; without one the default port, else a free one.
-    pub(crate) port: Option<u16>,
-    pub(crate) key: Option<Secret>,
-    pub(crate) url: Option<Uri>,
-    /// No listener: everything stays in the process.
-    pub(crate) in_memory: bool,
-}
-
-impl SignalR {
-    /// The services that the environment names (`AzureSignalRConnectionString`), see [`Settings`]. Without
-    /// such a setting `build()` fails.
-    ///
-    /// # Errors
-    /// When a setting is malformed, with all problems at once.
-    pub fn from_env() -> Result<Self, ConfigError> {
-        Self::from_settings(Settings::from_env()?)
-    }
-
-    /// The services that the environment names, see [`Settings`], else the embedded one. On a cloud host,
-    /// where that would be of no use, `build()` fails instead.
-    ///
-    /// # Errors
-    /// When a setting is malformed, with all problems at once.
-    pub fn from_env_or_local() -> Result<Self, ConfigError> {
-        Self::from_settings_or_local(Settings::from_env()?)
-    }
-
-    /// [`Self::from_env`] with other settings than the environment's.
-    ///
-    /// # Errors
-    /// As [`Self::from_env`].
-    pub fn from_settings(settings: Settings) -> Result<Self, ConfigError> {
-        Self::read(settings, |_| Otherwise::Missing)
-    }
-
-    /// [`Self::from_env_or_local`] with other settings than the environment's.
-    ///
-    /// # Errors
-    /// As [`Self::from_env_or_local`].
-    pub fn from_settings_or_local(settings: Settings) -> Result<Self, ConfigError> {
-        Self::read(settings, |reader| {
-            match env::cloud_host(&|name: &str| reader.settings.in_environment(name)) {
-                Some(host) => Otherwise::CloudHost(host),
-                None => Otherwise::Local(connection::local(reader)),
-            }
-        })
-    }
-
-    fn read(
-        settings: Settings,
-        otherwise: impl FnOnce(&mut Reader<'_>) -> Otherwise,
-    ) -> Result<Self, ConfigError> {
-        let mut reader = Reader::new(&settings);
-        let otherwise = otherwise(&mut reader);
-        let name = env::CONNECTION_STRING;
-        let connection = Connection::read(&mut reader, name, || otherwise.plan(name));
-        let rest = RestSettings::read(&mut reader);
-        let upstream_code = reader.secret(env::UPSTREAM_CODE);
-        let unknown_local = unknown::local(reader.settings);
-        reader.problems.extend(unknown_local);
-        let problems = reader.problems;
-        let origins = settings.origins.clone();
-        let settings = Some(Arc::new(settings));
-        let trust_plain_claims = false;
-        ConfigError::unless(
-            problems,
-            Self {
-                connection,
-                settings,
-                otherwise,
-                rest,
-                origins,
-                trust_plain_claims,
-                upstream_code,
-            },
-        )
-    }
-
-    /// The connection of this name. Without settings there is only one, for every hub.
-    pub(crate) fn connection(&self, name: &str) -> Result<Connection, ConfigError> {
-        let Some(settings) = &self.settings else { return Ok(self.connection.clone()) };
-        if name == self.connection.name {
-            return Ok(self.connection.clone());
-        }
-        let mut reader = Reader::new(settings);
-        let connection = Connection::read(&mut reader, name, || self.otherwise.plan(name));
-        ConfigError::unless(reader.problems, connection)
-    }
-
-    /// The service of a connection string such as
-    /// `Endpoint=https://name.service.signalr.net;AccessKey=…;Version=1.0;`. Every hub uses it, also one
-    /// that names a connection of its own.
-    ///
-    /// # Errors
-    /// When the text is malformed, or holds the emulator's well-known key for an address beyond loopback.
-    pub fn from_connection_string(text: &str) -> Result<Self, ConfigError> {
-        let name = env::CONNECTION_STRING;
-        let endpoint = endpoint_of("the connection string", text, name, EndpointRole::Primary)?;
-        Ok(Self::planned(Plan::Service(vec![endpoint])))
-    }
-
-    /// The service at a URL such as `https://name.service.signalr.net`, to which the app authenticates with
-    /// Microsoft Entra tokens from `source`.
-    ///
-    /// # Errors
-    /// When `url` is not an absolute `http` or `https` URL.
-    pub fn from_endpoint(url: &str, source: impl TokenSource) -> Result<Self, ConfigError> {
-        let problem = "is not a URL: it must be like https://name.service.signalr.net";
-        let endpoint = values::base_uri(url)
-            .ok_or_else(|| SettingProblem::invalid("the endpoint", problem))?;
-        let endpoint = EndpointPlan {
-            name: env::CONNECTION_STRING.to_owned(),
-            role: EndpointRole::Primary,
-            endpoint,
-            client_endpoint: None,
-            server_endpoint: None,
-            credential: Credential::Identity(Identity::Source(Arc::new(source))),
-        };
-        Ok(Self::planned(Plan::Service(vec![endpoint])))
-    }
-
-    /// Adds an endpoint with its own connection string. `name` identifies it in `HubContext::with_endpoints`,
-    /// in an `EndpointRouter` and in logs.
-    ///
-    /// # Errors
-    /// When the connection string is malformed, or when `self` is the embedded service.
-    pub fn with_endpoint(
-        mut self,
-        name: &str,
-        role: EndpointRole,
-        connection_string: &str,
-    ) -> Result<Self, ConfigError> {
-        let written = format!("the connection string of the endpoint {name}");
-        let endpoint = endpoint_of(&written, connection_string, name, role)?;
-        match &mut self.connection.plan {
-            Plan::Service(endpoints) => endpoints.push(endpoint),
-            missing @ Plan::Missing(_) => *missing = Plan::Service(vec![endpoint]),
-            Plan::Local(_) => {
-                let problem =
-                    "cannot be added to the embedded service: set a connection string first";
-                return Err(SettingProblem::invalid(format!("the endpoint {name}"), problem).into());
-            }
-        }
-        Ok(self)
-    }
-
-    /// The embedded service on loopback, with a random key.
-    #[must_use]
-    pub fn local() -> Self {
-        Self::planned(Plan::Local(LocalPlan::default()))
-    }
-
-    /// The embedded service without a listener, for tests in memory.
-    #[cfg(feature = "testing")]
-    pub(crate) fn in_memory() -> Self {
-        Self::planned(Plan::Local(LocalPlan { in_memory: true, ..LocalPlan::default() }))
-    }
-
-    /// A key of its own for sealed claims instead of the access key. At least 32 bytes.
-    #[must_use]
-    pub fn claims_key(mut self, key: impl Into<Secret>) -> Self {
-        self.connection.claims_key = Some(key.into());
-        self
-    }
-
-    /// The access key before the last rotation: signatures and seals made with it still hold.
-    #[must_use]
-    pub fn previous_access_key(mut self, key: impl Into<Secret>) -> Self {
-        self.connection.previous_access_key = Some(key.into());
-        self
-    }
-
-    /// Puts a name before those of the hubs at the service, so that several apps, or the members of a
-    /// team, share one instance: with `ada` the hub `chat` is `ada_chat` there. Clients still negotiate at
-    /// `/chat/negotiate`.
-    ///
-    /// # Errors
-    /// When it could not begin the name of a hub.
-    pub fn application_name(mut self, name: &str) -> Result<Self, ConfigError> {
-        names::check_hub(name).map_err(|error| {
-            SettingProblem::invalid("the application name", format!("is not a name: {error}"))
-        })?;
-        self.connection.application = Some(name.to_ascii_lowercase());
-        Ok(self)
-    }
-
-    /// Accepts upstream calls with a token of Microsoft Entra for this audience, from this tenant: what the
-    /// upstream settings of the service name as the resource of its managed identity. A service without
-    /// an access key needs this, or a code in the address of its upstream calls.
-    ///
-    /// # Errors
-    /// When the audience is empty, or the tenant is not the id of one.
-    pub fn upstream_tokens(mut self, audience: &str, tenant_id: &str) -> Result<Self, ConfigError> {
-        self.connection.upstream_tokens = Some(UpstreamTokens::of_tenant(audience, tenant_id)?);
-        Ok(self)
-    }
-
-    /// Reads claims from the service's plain claims header for calls that carry no seal, which is for
-    /// clients whose tokens were not made by this app's `negotiate`.
-    ///
-    /// **Only where no client chooses any of its claim values.** The header has no escaping: whoever
-    /// may choose a display name such as `Bob, role: admin` becomes an administrator.
-    #[must_use]
-    pub fn trust_plain_claims(mut self) -> Self {
-        self.trust_plain_claims = true;
-        self
-    }
-
-    pub(crate) fn planned(plan: Plan) -> Self {
-        Self {
-            connection: Connection::planned(plan),
-            settings: None,
-            otherwise: Otherwise::Missing,
-            rest: RestSettings::default(),
-            origins: Vec::new(),
-            trust_plain_claims: false,
-            upstream_code: None,
-        }
-    }
-}
+pub(crate) use self::{
+    endpoint::EndpointRole,
+    signalr::{LocalPlan, Plan, SignalR},
+};
+pub use crate::{
+    auth::{AccessToken, TokenSource, TokenSourceError},
+    rest::Retries,
+};
 
 /// What is wrong with a port.
 const NOT_A_PORT: &str = "is not a port: it must be a number from 0 to 65535";

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{endpoint::Reader, env, values};
-use crate::{Retries, rest::RestOptions};
+use crate::{config::Retries, rest::RestOptions};
 
 /// The most retries that a setting may ask for.
 const MAX_RETRIES: u32 = 100;

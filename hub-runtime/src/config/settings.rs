@@ -17,7 +17,7 @@ const FILE: &str = "local.settings.json";
 /// is `AzureSignalRConnectionString:claimsKey`.
 ///
 /// ```
-/// use hub_runtime::{Settings, SignalR};
+/// use hub_runtime::{config::Settings, SignalR};
 ///
 /// let settings: Settings =
 ///     [("AzureSignalRConnectionString", "Endpoint=https://x.service.signalr.net;AccessKey=k;")]

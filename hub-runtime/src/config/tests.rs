@@ -1,6 +1,10 @@
 use hub_core::client_access::EMULATOR_KEY;
 
-use super::*;
+use super::{
+    endpoint::{Credential, EndpointPlan, Identity},
+    rest::RestSettings,
+    *,
+};
 
 const STRING: &str = "Endpoint=https://x.service.signalr.net;AccessKey=k;Version=1.0;";
 const NAME: &str = "AzureSignalRConnectionString";

@@ -1,4 +1,4 @@
-//! Several endpoints of the service behind one set of handles.
+//! Several endpoints of the service: which of them gets a client or an operation.
 
 mod fan_out;
 mod health;
@@ -13,11 +13,14 @@ use hub_core::{NegotiateRequest, Negotiation, Secret, SendError};
 use tokio_util::task::TaskTracker;
 
 use self::health::Health;
+#[doc(inline)]
+pub use hub_core::outbound::{Change, Check, CloseTarget};
+
 pub use self::router::{EndpointRouter, Operation, ServiceEndpoint};
 pub(crate) use self::{fan_out::FanOut, router::UsualRouter};
+pub use crate::config::endpoint::EndpointRole;
 use crate::{
     auth::{ClientTokens, SigningKey, TemporaryKey},
-    config::EndpointRole,
     rest::RestOutbound,
 };
 

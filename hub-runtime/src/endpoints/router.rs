@@ -76,7 +76,7 @@ impl Operation<'_> {
 /// Decides which of several endpoints gets what. Each method has the usual answer.
 ///
 /// ```
-/// use hub_runtime::{EndpointRouter, HubApp, NegotiateRequest, ServiceEndpoint};
+/// use hub_runtime::{endpoints::{EndpointRouter, ServiceEndpoint}, HubApp, negotiate::NegotiateRequest};
 ///
 /// /// Clients go to the endpoint of their region, else to none.
 /// struct ByRegion;

@@ -7,7 +7,10 @@ use hub_macros::serverless_hub;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{AccessToken, SignalR, TokenSource, TokenSourceError};
+use crate::{
+    SignalR,
+    config::{AccessToken, TokenSource, TokenSourceError},
+};
 
 const KEY: &str = "a-key-of-this-test-with-more-than-32-bytes";
 

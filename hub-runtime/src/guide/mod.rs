@@ -11,6 +11,7 @@
 //! | [`testing`] | tests without sockets |
 //! | [`observability`] | logs, traces and metrics |
 //! | [`errors_and_retries`] | failures of the service, the retry policy, duplicate calls |
+//! | [`features`] | Cargo features of this crate |
 
 #[doc = include_str!("hubs_and_events.md")]
 pub mod hubs_and_events {}
@@ -40,3 +41,6 @@ pub mod observability {}
 
 #[doc = include_str!("errors_and_retries.md")]
 pub mod errors_and_retries {}
+
+#[doc = include_str!("features.md")]
+pub mod features {}

@@ -17,8 +17,9 @@ use tower_service::Service;
 
 use super::RequestBody;
 use crate::{
-    ClientAddress, HubApp, answer,
+    HubApp, answer,
     config::env::{self, Variables},
+    negotiate::ClientAddress,
 };
 
 /// What the runtime interface needs. Lambda sets all of them.

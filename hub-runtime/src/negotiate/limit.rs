@@ -11,7 +11,7 @@ use crate::client_address;
 /// [`HubAppBuilder::negotiate_limit`](crate::HubAppBuilder::negotiate_limit).
 ///
 /// A client is an IPv4 address or an IPv6 network of 64 bits. Requests whose address the app is not
-/// told (see [`ClientAddress`](crate::ClientAddress)) count as one client together.
+/// told (see [`ClientAddress`](crate::negotiate::ClientAddress)) count as one client together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct NegotiateLimit {

@@ -1,7 +1,16 @@
-//! The negotiate route: checks the caller and redirects it to the service with a token.
+//! Negotiation: which clients may connect, as which user and with which claims.
 
 pub(crate) mod cors;
 pub(crate) mod limit;
+
+#[doc(inline)]
+pub use hub_core::{
+    AppServiceUser, NegotiateRequest, Negotiation,
+    token::{TokenError, TokenKeyError, TokenVerifier},
+};
+
+pub use self::limit::NegotiateLimit;
+pub use crate::client_address::ClientAddress;
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -11,7 +20,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
 use hub_core::{
-    Cancellation, ErrorKind, HubError, NegotiateRequest, Negotiation, Query,
+    Cancellation, ErrorKind, HubError, Query,
     client_access::{MAX_TOKEN_CHARS, client_url},
     names,
     panics::catching,

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use super::{transport::Transport, *};
 use crate::{
-    AccessToken, TokenSource, TokenSourceError,
     auth::{EntraTokens, SignIn},
+    config::{AccessToken, TokenSource, TokenSourceError},
 };
 use hub_net::clock::Clock;
 

@@ -5,7 +5,7 @@ pub mod rt {
     pub use signalr::*;
 }
 
-use rt::{Context, HubResult, SignedIn, hub_client, serverless_hub};
+use rt::{Context, HubResult, filter::SignedIn, hub_client, serverless_hub};
 
 /// What the clients implement.
 #[hub_client(crate = signalr)]

@@ -5,7 +5,7 @@ use std::{convert::Infallible, net::SocketAddr};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
 use hub_local::Template;
-use hub_runtime::{Hub, HubApp, HubBody, SignalR};
+use hub_runtime::{Hub, HubApp, SignalR, service::HubBody};
 use serde_json::Value;
 use tokio::{net::TcpStream, task::JoinSet};
 use tower_service::Service as _;

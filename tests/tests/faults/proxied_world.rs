@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
 use hub_local::{HttpUpstream, Limits, LocalService};
-use hub_runtime::{HubApp, Retries, SignalR};
+use hub_runtime::{HubApp, SignalR, config::Retries};
 use test_support::{KEY, until, within};
 use tests::{
     history::{Event, History, check},

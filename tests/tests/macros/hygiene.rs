@@ -11,7 +11,7 @@ mod shadowed {
     )]
     #![allow(clippy::ptr_arg, reason = "`str` means something else here")]
 
-    use ::hub_runtime::{Context, HubError, SignedIn, hub_client, serverless_hub};
+    use ::hub_runtime::{Context, HubError, filter::SignedIn, hub_client, serverless_hub};
 
     pub(crate) mod std {}
     pub(crate) mod core {}
@@ -57,9 +57,9 @@ mod shadowed {
     impl Chat {
         async fn negotiate(
             &self,
-            _request: ::hub_runtime::NegotiateRequest,
-        ) -> ::hub_runtime::HubResult<::hub_runtime::Negotiation> {
-            ::std::result::Result::Ok(::hub_runtime::Negotiation::anonymous())
+            _request: ::hub_runtime::negotiate::NegotiateRequest,
+        ) -> ::hub_runtime::HubResult<::hub_runtime::negotiate::Negotiation> {
+            ::std::result::Result::Ok(::hub_runtime::negotiate::Negotiation::anonymous())
         }
 
         #[filter(SignedIn)]
@@ -87,10 +87,12 @@ mod bare {
     }
 
     #[::hub_runtime::serverless_hub(client = Client)]
-    #[::hub_runtime::filter(::hub_runtime::SignedIn)]
+    #[::hub_runtime::filter(::hub_runtime::filter::SignedIn)]
     impl Chat {
-        async fn negotiate(&self) -> ::hub_runtime::HubResult<::hub_runtime::Negotiation> {
-            ::std::result::Result::Ok(::hub_runtime::Negotiation::anonymous())
+        async fn negotiate(
+            &self,
+        ) -> ::hub_runtime::HubResult<::hub_runtime::negotiate::Negotiation> {
+            ::std::result::Result::Ok(::hub_runtime::negotiate::Negotiation::anonymous())
         }
 
         async fn ask(
@@ -108,8 +110,8 @@ mod bare {
 
 pub(crate) struct Caller;
 
-impl hub_runtime::FromContext for Caller {
-    async fn from_context(_: &hub_runtime::Invocation) -> hub_runtime::HubResult<Self> {
+impl hub_runtime::invocation::FromContext for Caller {
+    async fn from_context(_: &hub_runtime::invocation::Invocation) -> hub_runtime::HubResult<Self> {
         Ok(Self)
     }
 }
@@ -181,7 +183,15 @@ mod declarative {
         };
     }
 
-    hub!(Chat, Chat, Client, Client, ::hub_runtime::SignedIn, &::hub_runtime::Context<Chat>, text);
+    hub!(
+        Chat,
+        Chat,
+        Client,
+        Client,
+        ::hub_runtime::filter::SignedIn,
+        &::hub_runtime::Context<Chat>,
+        text
+    );
 }
 
 /// Inside a function nothing has a path.

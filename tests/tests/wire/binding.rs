@@ -6,7 +6,7 @@ use bytes::Bytes;
 use chrono::{DateTime, NaiveDate, Utc};
 use http_body_util::{BodyExt, Full};
 use hub_core::protocol::{Message, Outcome, Protocol, convert, frame::Frames};
-use hub_runtime::{Cancellation, HubApp, prelude::*};
+use hub_runtime::{HubApp, invocation::Cancellation, prelude::*};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use time::OffsetDateTime;

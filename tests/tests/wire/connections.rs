@@ -6,7 +6,7 @@ use hub_core::{
     seal::{self, SealKey},
     signature, token,
 };
-use hub_runtime::{BuildError, HubApp, Settings, prelude::*};
+use hub_runtime::{BuildError, HubApp, config::Settings, prelude::*};
 use serde_json::Value;
 use test_support::FakeService;
 

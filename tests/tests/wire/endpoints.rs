@@ -4,8 +4,12 @@ use async_trait::async_trait;
 use http::{Request, StatusCode};
 use http_body_util::Empty;
 use hub_runtime::{
-    EndpointRole, EndpointRouter, HubApp, HubAppBuilder, HubContext, NegotiateRequest, Operation,
-    Retries, ServiceEndpoint, outbound::EndpointFailure, prelude::*,
+    HubApp, HubAppBuilder, HubContext,
+    clients::EndpointFailure,
+    config::Retries,
+    endpoints::{EndpointRole, EndpointRouter, Operation, ServiceEndpoint},
+    negotiate::NegotiateRequest,
+    prelude::*,
 };
 use serde_json::Value;
 use test_support::{AppResponse, FakeResponse, FakeService, RecordedRequest, response};

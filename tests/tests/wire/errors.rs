@@ -1,7 +1,7 @@
 //! What each audience sees of a failure.
 
 use http::StatusCode;
-use hub_runtime::{IntoHubError, prelude::*};
+use hub_runtime::{error::IntoHubError, prelude::*};
 
 use crate::support::{answer, app, call, error_of, invoke, send};
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use hub_runtime::{
-    outbound::Member,
+    clients::Member,
     prelude::*,
     testing::{TestClient, TestHub},
 };

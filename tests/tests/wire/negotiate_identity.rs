@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::Empty;
-use hub_runtime::{HubApp, TokenVerifier, prelude::*, testing::TestHub};
+use hub_runtime::{HubApp, negotiate::TokenVerifier, prelude::*, testing::TestHub};
 use serde_json::{Map, Value, json};
 use test_support::World;
 

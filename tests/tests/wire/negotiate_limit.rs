@@ -5,7 +5,11 @@ use std::{net::IpAddr, time::Duration};
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::Empty;
-use hub_runtime::{BuildError, ClientAddress, HubApp, NegotiateLimit, prelude::*};
+use hub_runtime::{
+    BuildError, HubApp,
+    negotiate::{ClientAddress, NegotiateLimit},
+    prelude::*,
+};
 use tokio::time::advance;
 
 use crate::support::{AppResponse, answer, builder_at};

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use hub_runtime::{HubContext, Retries, prelude::*};
+use hub_runtime::{HubContext, config::Retries, prelude::*};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},

@@ -13,7 +13,11 @@ use hub_core::{
     signature, token,
 };
 use hub_runtime::{
-    AccessToken, HubApp, Retries, TokenVerifier, bindings::SignalRConnectionInfo, prelude::*,
+    HubApp,
+    bindings::SignalRConnectionInfo,
+    config::{AccessToken, Retries},
+    negotiate::TokenVerifier,
+    prelude::*,
 };
 use metrics_util::debugging::DebuggingRecorder;
 use test_support::{FakeService, response};

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use hub_runtime::{HubApp, NegotiateLimit, prelude::*};
+use hub_runtime::{HubApp, negotiate::NegotiateLimit, prelude::*};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::support::{KEY, answer, invoke};

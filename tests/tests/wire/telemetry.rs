@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Empty;
-use hub_runtime::{NegotiateLimit, Retries, prelude::*, telemetry};
+use hub_runtime::{config::Retries, negotiate::NegotiateLimit, prelude::*, telemetry};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use tracing_subscriber::fmt::format::FmtSpan;
 

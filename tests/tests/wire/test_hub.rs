@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use hub_runtime::{
-    NegotiateLimit, Target,
+    clients::Target,
+    negotiate::NegotiateLimit,
     prelude::*,
     testing::{Request, TestHub},
 };

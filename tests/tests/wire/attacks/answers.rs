@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
-use hub_runtime::{Retries, SendError, prelude::*};
+use hub_runtime::{clients::SendError, config::Retries, prelude::*};
 use test_support::{FakeService, response};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

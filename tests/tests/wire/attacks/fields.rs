@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, Request};
 use http_body_util::Full;
-use hub_runtime::{NegotiateLimit, prelude::*};
+use hub_runtime::{negotiate::NegotiateLimit, prelude::*};
 use serde_json::Value;
 
 use crate::support::{AppResponse, answer, app, builder_at, call, invoke};
