@@ -1,6 +1,6 @@
 //! Splits a stream of bytes into hub messages.
 //!
-//! JSON messages end with a separator. MessagePack messages are prefixed with their length, a VarInt of up
+//! JSON messages end with a separator. MessagePack messages are prefixed with their length, a `VarInt` of up
 //! to five bytes (HubProtocol.md, JSON Encoding and MessagePack Encoding).
 
 use bytes::{Buf, Bytes, BytesMut};

@@ -28,7 +28,7 @@ pub(crate) fn write_value<T: Serialize + ?Sized>(
     Ok(())
 }
 
-/// Whether a value contains raw JSON text, such as `serde_json::value::RawValue`, which serde_json marks
+/// Whether a value contains raw JSON text, such as `serde_json::value::RawValue`, which `serde_json` marks
 /// with a private struct name.
 fn holds_json_text(encoded: &[u8]) -> bool {
     const NAME: &[u8] = b"$serde_json::private::";
