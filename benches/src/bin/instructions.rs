@@ -7,6 +7,7 @@
 //! | Scenario | One repetition |
 //! |---|---|
 //! | `dispatch` | an upstream request through the app's service, from headers to the completion |
+//! | `frame` | a message encoded and framed once in JSON and once in MessagePack, as for a broadcast |
 //! | `send-1`, `send-11` | a send from the app to all of 1 or 11 clients, read by each of them |
 //! | `echo` | an invocation of a WebSocket client through the embedded service to its completion |
 //! | `connect` | negotiate at app and service, upgrade, handshake, `connected`, close, `disconnected` |
@@ -15,6 +16,7 @@
 
 use std::{
     error::Error,
+    hint::black_box,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -23,6 +25,7 @@ use std::{
 
 use benches::call;
 use http_body_util::{BodyExt, Full};
+use hub_core::protocol::{Message, Protocol};
 use hub_runtime::prelude::*;
 use serde::Deserialize;
 use tokio::{
@@ -32,6 +35,12 @@ use tokio::{
     sync::Notify,
 };
 use tower_service::Service;
+
+use self::frame::Frame;
+
+#[expect(dead_code, reason = "the service uses all of it, the benchmark only messages")]
+#[path = "../../../hub-local/src/delivery/frame.rs"]
+mod frame;
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
@@ -44,11 +53,15 @@ fn main() -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match scenario.as_str() {
         "dispatch" => dispatch(&runtime, count),
+        "frame" => {
+            (0..count).for_each(|_| encode_and_frame());
+            Ok(())
+        }
         "send-1" => runtime.block_on(send(1, count)),
         "send-11" => runtime.block_on(send(11, count)),
         "echo" => runtime.block_on(echo(count)),
         "connect" => runtime.block_on(connect(count)),
-        _ => Err("scenarios: dispatch, send-1, send-11, echo, connect".into()),
+        _ => Err("scenarios: dispatch, frame, send-1, send-11, echo, connect".into()),
     }
 }
 
@@ -63,6 +76,22 @@ fn dispatch(runtime: &Runtime, count: u64) -> Outcome {
         }
     }
     Ok(())
+}
+
+fn encode_and_frame() {
+    for (protocol, arguments) in [
+        (Protocol::Json, &b"[\"thirty-two bytes of a payload...\"]"[..]),
+        // An array of one string of 32 bytes.
+        (Protocol::MessagePack, b"\x91\xd9\x20thirty-two bytes of a payload..."),
+    ] {
+        let message = Message::Invocation {
+            invocation_id: None,
+            target: "message".to_owned(),
+            arguments: bytes::Bytes::from_static(arguments),
+            stream_ids: Vec::new(),
+        };
+        black_box(Frame::message(protocol, &protocol.encode(black_box(&message))));
+    }
 }
 
 async fn send(receivers: usize, count: u64) -> Outcome {
