@@ -18,5 +18,5 @@ pub fn in_memory(key: impl Into<Secret>) -> SignalR {
 /// What [`SignalR::trust_plain_claims`] makes of the claims headers.
 #[must_use]
 pub fn plain_claims(headers: &HeaderMap) -> Claims {
-    crate::upstream::plain_claims(headers)
+    crate::upstream::caller::plain_claims(headers)
 }

@@ -55,8 +55,6 @@ pub mod prelude;
 mod rest;
 mod routes;
 mod run_to_end;
-#[cfg(feature = "server")]
-mod serve;
 pub mod service;
 mod service_group;
 mod shared;

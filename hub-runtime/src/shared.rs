@@ -8,8 +8,9 @@ use std::{
     time::Duration,
 };
 
-use hub_core::mounted::MountedHub;
+use hub_core::{bounded_map::BoundedMap, mounted::MountedHub};
 use hub_net::clock::Clock;
+use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
     negotiate::{cors::Cors, limit::Limiter},
     routes::Routes,
     service_group::ServiceGroup,
-    upstream::{replay::Replays, verified::VerifiedCallers, warned::Warned},
+    upstream::{replay::Replays, verified::VerifiedCallers},
 };
 
 /// What every clone of an app shares.
@@ -113,8 +114,8 @@ pub(crate) struct UpstreamOptions {
     pub(crate) detailed_errors: bool,
     pub(crate) keep_refused_connections: bool,
     pub(crate) max_body: usize,
-    /// Connections without a seal that the log has warned about.
-    pub(crate) warned: Warned,
+    /// Ids of connections whose missing seal was logged, so that each is logged once.
+    pub(crate) warned: Mutex<BoundedMap<String, (), 4096>>,
     /// Callers whose signature and seal were verified.
     pub(crate) verified: VerifiedCallers,
     /// Running and finished invocations, so that none runs twice.

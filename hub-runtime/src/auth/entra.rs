@@ -1,17 +1,13 @@
 //! Signing in with Microsoft Entra: the token for the service's API, and the temporary key for tokens of
 //! clients.
 
-use std::{
-    fmt,
-    future::Future,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use hub_core::{Secret, SendError};
+use hub_net::clock::Clock;
+use parking_lot::Mutex;
 
 use super::{AccessToken, TokenSource, TokenSourceError};
-use hub_net::clock::Clock;
 
 /// Whom the token is for: the API of every SignalR service.
 const SCOPE: &str = "https://signalr.azure.com/.default";
@@ -51,7 +47,7 @@ impl EntraTokens {
         match self.source.token(SCOPE).await {
             Ok(new) => {
                 let token = new.token.clone();
-                *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(new);
+                *self.held.lock() = Some(new);
                 Ok(token)
             }
             Err(error) => {
@@ -63,7 +59,7 @@ impl EntraTokens {
     }
 
     fn good_for(&self, margin: Duration) -> Option<Secret> {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = self.held.lock();
         let token = held.as_ref()?;
         let left = token.expires_at.duration_since(self.clock.system_time()).ok()?;
         (left > margin).then(|| token.token.clone())
@@ -133,7 +129,7 @@ impl TemporaryKey {
         }
         let fetched = fetch().await;
         let now = self.clock.elapsed();
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.held.lock();
         match fetched {
             Ok(key) => {
                 *held = KeyState { key: Some((key.clone(), now)), failed: None };
@@ -158,13 +154,13 @@ impl TemporaryKey {
     }
 
     fn younger_than(&self, age: Duration) -> Option<SigningKey> {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = self.held.lock();
         let (key, fetched) = held.key.as_ref()?;
         (self.clock.elapsed().saturating_sub(*fetched) < age).then(|| key.clone())
     }
 
     fn failed_lately(&self) -> bool {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = self.held.lock();
         let now = self.clock.elapsed();
         held.failed.is_some_and(|failed| now.saturating_sub(failed) < KEY_RETRY)
     }

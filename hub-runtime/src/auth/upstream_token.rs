@@ -1,11 +1,7 @@
 //! Tokens of Microsoft Entra that the service sends with upstream calls, and the keys that they are
 //! checked with.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header};
@@ -13,8 +9,8 @@ use hub_core::{
     Claims,
     token::{TokenError, TokenVerifier},
 };
-
 use hub_net::clock::Clock;
+use parking_lot::Mutex;
 
 use crate::{config::upstream::UpstreamTokens, rest::transport::Transport};
 
@@ -84,7 +80,7 @@ impl UpstreamTokenCheck {
     }
 
     fn younger_than(&self, age: Duration) -> Option<TokenVerifier> {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = self.held.lock();
         let (verifier, fetched) = held.as_ref()?;
         (self.clock.elapsed().saturating_sub(*fetched) < age).then(|| verifier.clone())
     }
@@ -106,7 +102,7 @@ impl UpstreamTokenCheck {
         match self.fetch().await {
             Ok(verifier) => {
                 let new = Some((verifier.clone(), self.clock.elapsed()));
-                *self.held.lock().unwrap_or_else(PoisonError::into_inner) = new;
+                *self.held.lock() = new;
                 Ok(verifier)
             }
             Err(problem) => {
@@ -177,8 +173,8 @@ mod tests {
                 request.uri(),
                 "https://login.microsoftonline.com/tenant-1/discovery/v2.0/keys"
             );
-            *self.asked.lock().unwrap() += 1;
-            let keys = *self.keys.lock().unwrap();
+            *self.asked.lock() += 1;
+            let keys = *self.keys.lock();
             keys.map(|keys| Response::new(Bytes::from_static(keys.as_bytes())))
                 .ok_or_else(|| SendError::Unreachable("no answer".into()))
         }
@@ -208,7 +204,7 @@ mod tests {
 
         assert_eq!(said(&check, FIRST).await, "good");
         assert_eq!(said(&check, FIRST).await, "good");
-        assert_eq!(*set.asked.lock().unwrap(), 1);
+        assert_eq!(*set.asked.lock(), 1);
     }
 
     #[tokio::test(start_paused = true)]
@@ -244,32 +240,32 @@ mod tests {
     async fn a_new_key_of_the_issuer_is_found_but_not_asked_for_by_every_token() {
         let (check, set) = check(None);
         said(&check, FIRST).await;
-        *set.keys.lock().unwrap() = Some(NEXT_KEYS);
+        *set.keys.lock() = Some(NEXT_KEYS);
 
         assert!(said(&check, NEXT).await.contains("not signed with a known key"));
         pass(61).await;
         assert_eq!(said(&check, NEXT).await, "good");
         assert_eq!(said(&check, FIRST).await, "good");
-        assert_eq!(*set.asked.lock().unwrap(), 2);
+        assert_eq!(*set.asked.lock(), 2);
     }
 
     #[tokio::test(start_paused = true)]
     async fn known_keys_go_on_when_new_ones_cannot_be_fetched() {
         let (check, set) = check(None);
         said(&check, FIRST).await;
-        *set.keys.lock().unwrap() = None;
+        *set.keys.lock() = None;
 
         pass(25 * 3600).await;
 
         assert_eq!(said(&check, FIRST).await, "good");
         assert_eq!(said(&check, FIRST).await, "good");
-        assert_eq!(*set.asked.lock().unwrap(), 2);
+        assert_eq!(*set.asked.lock(), 2);
     }
 
     #[tokio::test(start_paused = true)]
     async fn without_any_keys_nothing_is_believed() {
         let (check, set) = check(None);
-        *set.keys.lock().unwrap() = None;
+        *set.keys.lock() = None;
 
         let problem = said(&check, FIRST).await;
 

@@ -3,6 +3,7 @@
 #[cfg(feature = "lambda")]
 mod lambda;
 mod request_body;
+mod serve;
 
 use std::{
     convert::Infallible,

@@ -82,8 +82,11 @@ impl<'a> Call<'a> {
             Change::Close { whom: CloseTarget::Connection(_), .. } => {
                 ("close_connection", Idempotency::Idempotent)
             }
-            // Whoever has come back by then would be closed once more.
-            Change::Close { .. } => ("close_connections", Idempotency::NotIdempotent),
+            // A repetition would also close clients that have reconnected since.
+            Change::Close {
+                whom: CloseTarget::User { .. } | CloseTarget::Group { .. } | CloseTarget::All { .. },
+                ..
+            } => ("close_connections", Idempotency::NotIdempotent),
         };
         Self { hub, operation, endpoint, body: None, idempotency }
     }

@@ -1,23 +1,19 @@
-//! TokenCache for the REST API: made once a minute for each address.
-
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
+//! A cache of the tokens for REST calls: one token a minute for each URL.
 
 use http::HeaderValue;
-use hub_core::{Secret, token::TokenError};
+use hub_core::{Secret, bounded_map::BoundedMap, token::TokenError};
+use parking_lot::Mutex;
 
 use crate::auth;
 
-/// For how long a token is used, in seconds: a fifth of its life.
-const REUSE: u64 = 60;
-/// How many are kept.
-const KEPT: usize = 256;
+/// How long a token is reused, in seconds: a fifth of its lifetime.
+const REUSE_SECONDS: u64 = 60;
+/// The largest number of cached tokens.
+const MAX_TOKENS: usize = 256;
 
-/// The values of `Authorization` that are in use.
+/// Values of `Authorization` by URL.
 #[derive(Default)]
-pub(super) struct TokenCache(Mutex<HashMap<String, CachedToken>>);
+pub(super) struct TokenCache(Mutex<BoundedMap<String, CachedToken, MAX_TOKENS>>);
 
 struct CachedToken {
     at: u64,
@@ -25,31 +21,22 @@ struct CachedToken {
 }
 
 impl TokenCache {
-    /// `Authorization` for this address, which is scheme, authority and path. `now` is in seconds since
-    /// 1970.
+    /// `Authorization` for a URL without its query. `now` is in seconds since 1970.
     pub(super) fn authorization(
         &self,
         url: &str,
         key: &Secret,
         now: u64,
     ) -> Result<HeaderValue, TokenError> {
-        if let Some(made) = self.lock().get(url)
-            && (made.at..made.at + REUSE).contains(&now)
+        if let Some(made) = self.0.lock().get(url)
+            && (made.at..made.at + REUSE_SECONDS).contains(&now)
         {
             return Ok(made.value.clone());
         }
         let token = auth::rest_token(url, key, now)?;
         let value = bearer(&token)?;
-        let mut tokens = self.lock();
-        if tokens.len() >= KEPT {
-            tokens.clear();
-        }
-        tokens.insert(url.to_owned(), CachedToken { at: now, value: value.clone() });
+        self.0.lock().insert(url.to_owned(), CachedToken { at: now, value: value.clone() });
         Ok(value)
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, CachedToken>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -92,6 +79,6 @@ mod tests {
             made(&tokens, &format!("http://x/{number}"), NOW);
         }
 
-        assert!(tokens.lock().len() <= KEPT);
+        assert!(tokens.0.lock().len() <= MAX_TOKENS);
     }
 }

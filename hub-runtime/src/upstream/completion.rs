@@ -1,4 +1,4 @@
-//! The response to an upstream call, by how the call ended.
+//! The responses to upstream calls.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -7,9 +7,9 @@ use hub_core::{
     protocol::{Message, Outcome, Protocol},
 };
 
-use crate::answer::{self, empty};
+use crate::answer::{self, Refusal, empty};
 
-/// A completion, framed as the service copies it to the client, in the client's protocol.
+/// A framed completion in the client's protocol. The service copies it to the client as it is.
 pub(crate) fn completion(
     protocol: Protocol,
     invocation_id: &str,
@@ -19,7 +19,7 @@ pub(crate) fn completion(
     framed(protocol, protocol.encode(&message))
 }
 
-/// An answer that the service copies to the client.
+/// A response whose body the service copies to the client.
 pub(super) fn framed(protocol: Protocol, frame: Bytes) -> Response<Bytes> {
     let mut answer = Response::new(frame);
     let content_type = http::HeaderValue::from_static(protocol.content_type());
@@ -27,7 +27,7 @@ pub(super) fn framed(protocol: Protocol, frame: Bytes) -> Response<Bytes> {
     answer
 }
 
-/// The answer to a call that ran, or was refused by a filter or an argument.
+/// The response to a call that was run, or refused by a filter or an argument.
 pub(crate) fn outcome(
     category: Category,
     protocol: Protocol,
@@ -54,6 +54,12 @@ pub(crate) fn outcome(
             }
         },
     }
+}
+
+/// Refuses a call that failed a check before it ran.
+pub(super) fn refuse(status: StatusCode, text: &'static str) -> Refusal {
+    tracing::warn!(status = status.as_u16(), text, "upstream call refused");
+    Box::new(answer::text(status, text))
 }
 
 /// Logs an error and returns the text for the client.

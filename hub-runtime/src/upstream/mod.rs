@@ -1,53 +1,52 @@
 //! One upstream call, from its headers to its answer.
+//!
+//! The checks run in this order: caller, declared length, content type, route, body, method, copies of
+//! the call, filters and arguments.
 
 mod body;
+pub(crate) mod caller;
 mod completion;
-mod proof;
 pub(crate) mod replay;
-mod request;
+mod route;
 pub(crate) mod verified;
-pub(crate) mod warned;
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header, request::Parts};
 use hub_core::{
-    Cancellation, Category, ErrorKind, HubError, InvocationParts,
+    Cancellation, Category, ErrorKind, InvocationParts,
     mounted::MountedHub,
-    names,
     outbound::{Change, CloseTarget, Outbound},
     panics::catching,
-    protocol::{Outcome, Protocol},
+    protocol::Protocol,
 };
 use hub_net::body::{BodyLimits, ReadError, UnreadBody};
 use tracing::{Instrument, Span};
 
 pub(crate) use self::replay::InvocationIds;
-#[cfg(fuzzing)]
-pub(crate) use self::request::plain_claims;
 use self::{
     body::Body,
-    proof::{TokenCheck, VerifiedCache, caller, token_check},
+    caller::{Caller, CallerRules, TokenCheck, TokenCheckFuture, VerifiedCache},
+    completion::refuse,
     replay::{Occurrence, RunningCall},
-    request::{Caller, Route},
+    route::Route,
 };
 use crate::{
     answer::{self, Refusal},
     run_to_end::RunToEnd,
     service_group::ServiceGroup,
-    shared::{Hubs, Inner, Mount, UpstreamOptions},
+    shared::{Inner, Mount, UpstreamOptions},
     telemetry::{self, Stopwatch},
 };
 
 /// The longest time that a request body may take.
 pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Answers one upstream call. The order of the checks is part of the contract: nothing of the body is
-/// read before the signature holds.
+/// Answers one upstream call. Nothing of the body is read before the caller is verified.
 ///
-/// What is kept while the body is read is little, so that the future stays small enough for the caches
-/// of allocators: most of the work is in functions that do not wait.
+/// Little is kept across the awaits, and most of the work is in functions that are not `async`: so the
+/// future stays small enough for the size classes that allocators cache.
 pub(crate) fn handle(
     app: Arc<Inner>,
     parts: Parts,
@@ -56,8 +55,8 @@ pub(crate) fn handle(
 ) -> impl Future<Output = Response<Bytes>> + Send {
     let headers = parts.headers;
     async move {
-        let token = match token_check(&app, &headers) {
-            Some(checking) => Some(checking.await),
+        let token = match check_token(&app, &headers) {
+            Some(check) => Some(check.await),
             None => None,
         };
         let call = match admit(&app, headers, token) {
@@ -74,20 +73,36 @@ pub(crate) fn handle(
     }
 }
 
-/// A call whose headers are good.
+/// What the caller of these headers must prove.
+fn caller_rules<'a>(app: &'a Inner, headers: &HeaderMap) -> CallerRules<'a> {
+    let mount = caller::claimed_hub(headers).and_then(|hub| app.hubs.find_at_service(hub));
+    CallerRules {
+        group: mount.map_or(&app.first_group, |mount| &mount.group),
+        is_mounted: mount.is_some(),
+        groups: &app.groups,
+        verified: &app.upstream.verified,
+        trust_plain_claims: app.upstream.trust_plain_claims,
+        has_code: app.routes.has_code(),
+    }
+}
+
+/// Starts the check of the call's token, if one is required.
+fn check_token<'a>(app: &'a Inner, headers: &'a HeaderMap) -> Option<TokenCheckFuture<'a>> {
+    caller_rules(app, headers).check_token(headers)
+}
+
+/// A call whose headers have been checked.
 struct VerifiedCall {
     headers: HeaderMap,
     caller: Caller,
     protocol: Protocol,
     route: Route,
-    category: Category,
-    mount: Mount,
 }
 
-/// Checks everything but the body.
+/// Checks everything except the body.
 fn admit(app: &Inner, headers: HeaderMap, token: TokenCheck) -> Result<VerifiedCall, Refusal> {
     let options = &app.upstream;
-    let (caller, cache) = caller(app, &headers, token).map_err(|error| {
+    let (caller, cache) = caller_rules(app, &headers).check(&headers, token).map_err(|error| {
         tracing::warn!(%error, "upstream call refused");
         Box::new(answer::text(
             StatusCode::UNAUTHORIZED,
@@ -99,32 +114,28 @@ fn admit(app: &Inner, headers: HeaderMap, token: TokenCheck) -> Result<VerifiedC
         return Err(too_large(options.max_body));
     }
     let protocol = content_type(&headers)?;
-    let route = request::route(&headers).ok_or_else(|| {
-        refuse(StatusCode::BAD_REQUEST, "X-ASRS-Hub, X-ASRS-Category or X-ASRS-Event is missing")
-    })?;
-    let mount = find_hub(&app.hubs, &route)?;
-    let category = category(&route)?;
-    match category {
+    let route = Route::of(&headers, &app.hubs)?;
+    match route.category {
         Category::Message if cache == VerifiedCache::Miss => {
-            app.upstream.verified.remember(&headers, &caller);
+            options.verified.remember(&headers, &caller);
         }
         Category::Disconnected => {
             options.verified.forget(&caller.connection_id);
-            options.warned.forget(&caller.connection_id);
+            options.warned.lock().remove(&caller.connection_id);
         }
         Category::Message | Category::Connected => {}
     }
-    Ok(VerifiedCall { headers, caller, protocol, route, category, mount })
+    Ok(VerifiedCall { headers, caller, protocol, route })
 }
 
-/// What is to be waited for.
+/// The source of the answer.
 enum Dispatch {
     Call(RunToEnd<Response<Bytes>>),
-    /// The answer to a call that another copy of it began. It is rare, so it is boxed.
+    /// The answer to an earlier copy of the call. Boxed, since it is rare.
     Duplicate(Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>),
 }
 
-/// Reads the body's message and starts the call, unless it is a copy of one.
+/// Parses the body and starts the call, unless it is a copy of an earlier one.
 fn begin(
     app: Arc<Inner>,
     call: VerifiedCall,
@@ -133,10 +144,10 @@ fn begin(
 ) -> Result<Dispatch, Refusal> {
     let body = body.map_err(|error| match error {
         ReadError::TooLarge => too_large(app.upstream.max_body),
-        ReadError::TimedOut => refuse(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
-        ReadError::Aborted(_) => {
-            refuse(StatusCode::BAD_REQUEST, "the body ended before it was whole")
+        ReadError::TimedOut => {
+            refuse(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")
         }
+        ReadError::Aborted(_) => refuse(StatusCode::BAD_REQUEST, "the body is incomplete"),
     })?;
     let call = prepare(&app, call, &body)?;
     let parts = &call.parts;
@@ -159,41 +170,40 @@ fn begin(
     Ok(Dispatch::Call(RunToEnd::new(call, cancellation, tasks)))
 }
 
-/// A call that may run.
+/// A call that has passed all checks.
 struct PreparedCall {
     hub: Arc<dyn MountedHub>,
     wire_name: Arc<str>,
     group: Arc<ServiceGroup>,
-    /// `None` is a `connected` that no method answers.
+    /// The row of the method; `None` for a `connected` that no method handles.
     row: Option<usize>,
-    /// What telemetry calls the method.
+    /// The method's name in telemetry.
     method: &'static str,
     parts: InvocationParts,
 }
 
 fn prepare(app: &Inner, call: VerifiedCall, body: &Bytes) -> Result<PreparedCall, Refusal> {
-    let VerifiedCall { mut headers, caller, protocol, route, category, mount } = call;
-    let Mount { hub, wire_name, group } = mount;
-    let body = parse(protocol, body, category, &route)?;
-    let (invocation_id, arguments, error) = match body {
+    let VerifiedCall { mut headers, caller, protocol, route } = call;
+    let (invocation_id, arguments, error) = match parse(protocol, body, &route)? {
         Body::Connected => (None, Bytes::new(), None),
         Body::Disconnected { error } => (None, Bytes::new(), error),
         Body::Invocation { invocation_id, arguments, .. } => (invocation_id, arguments, None),
     };
-    let row = hub.find(category, &route.event);
-    match (category, row) {
+    let row = route.find_row();
+    match (route.category, row) {
         (Category::Message, None) => {
-            let id = invocation_id.as_deref();
-            return Err(Box::new(no_method(app, &*hub, protocol, &route, id, &wire_name)));
+            let (id, detailed) = (invocation_id.as_deref(), app.upstream.detailed_errors);
+            return Err(Box::new(route.unknown_method(protocol, id, detailed)));
         }
         (Category::Disconnected, None) => return Err(Box::new(answer::empty(StatusCode::OK))),
         (_, Some(_)) | (Category::Connected, None) => {}
     }
-    let query = request::take_client_query(&mut headers);
+    let Route { mount: Mount { hub, wire_name, group }, category, event } = route;
+    let query = route::take_client_query(&mut headers);
     let parts = InvocationParts {
         hub: wire_name.to_string(),
         category,
-        event: route.event,
+        event,
         connection_id: caller.connection_id,
         user_id: caller.user_id,
         claims: caller.claims,
@@ -210,16 +220,17 @@ fn prepare(app: &Inner, call: VerifiedCall, body: &Bytes) -> Result<PreparedCall
     Ok(PreparedCall { hub, wire_name, group, row, method, parts })
 }
 
-/// Runs filters and method, and answers. From here on the call runs to its end.
+/// Runs filters and method. From here on the call runs to its end.
 ///
-/// Not an `async fn`: that would carry the parts of the call beside what is made of them.
+/// Not an `async fn`: its future would store the parts of the call twice, before and after the move
+/// into the hub's future.
 fn run(
     app: Arc<Inner>,
     call: PreparedCall,
     invocation: Option<RunningCall>,
     span: Span,
 ) -> impl Future<Output = Response<Bytes>> + Send {
-    // Shutdown waits for every token.
+    // A shutdown waits until every token is dropped.
     let running = app.tasks.token();
     let PreparedCall { hub, wire_name, group, method, row, parts } = call;
     let outbound = Arc::clone(&group.outbound);
@@ -248,74 +259,36 @@ fn run(
     }
 }
 
-/// The service keeps a client whose `connected` was answered 403, so it is closed over REST.
+/// Closes a client over REST: the service keeps its connection open when `connected` is answered 403.
 async fn close_refused(outbound: &dyn Outbound, hub: &str, connection_id: String, reason: &str) {
     let change = Change::Close {
         whom: CloseTarget::Connection(connection_id),
         reason: Some(reason.to_owned()),
     };
     if let Err(error) = outbound.change(hub, change).await {
-        tracing::error!(%error, "a refused connection could not be closed");
+        tracing::error!(%error, "cannot close a refused connection");
     }
 }
 
-fn find_hub(hubs: &Hubs, route: &Route) -> Result<Mount, Refusal> {
-    hubs.find_at_service(&route.hub).cloned().ok_or_else(|| {
-        tracing::warn!(hub = route.hub, known = ?hubs.names(), "upstream call for an unknown hub");
-        Box::new(answer::text(StatusCode::NOT_FOUND, "there is no such hub in this app"))
-    })
-}
-
-fn category(route: &Route) -> Result<Category, Refusal> {
-    Category::from_headers(&route.category, &route.event)
-        .ok_or_else(|| refuse(StatusCode::NOT_FOUND, "there is no such category or event"))
-}
-
-fn parse(
-    protocol: Protocol,
-    body: &Bytes,
-    category: Category,
-    route: &Route,
-) -> Result<Body, Refusal> {
+/// Parses the body and compares it with the headers.
+fn parse(protocol: Protocol, body: &Bytes, route: &Route) -> Result<Body, Refusal> {
     let body = body::parse(protocol, body).map_err(|error| {
         tracing::warn!(%error, "upstream call with a malformed body");
         let text = format!("the body is not a hub message: {error}");
         Box::new(answer::text(StatusCode::BAD_REQUEST, text))
     })?;
-    let fits = match (&body, category) {
-        (Body::Connected, Category::Connected) => true,
-        (Body::Disconnected { .. }, Category::Disconnected) => true,
-        (Body::Invocation { target, .. }, Category::Message) => {
-            *target == route.event || target.to_lowercase() == route.event.to_lowercase()
+    let fits = match &body {
+        Body::Connected => route.category == Category::Connected,
+        Body::Disconnected { .. } => route.category == Category::Disconnected,
+        Body::Invocation { target, .. } => {
+            route.category == Category::Message
+                && (*target == route.event || target.to_lowercase() == route.event.to_lowercase())
         }
-        _ => false,
     };
     if fits {
         return Ok(body);
     }
     Err(refuse(StatusCode::BAD_REQUEST, "the body does not fit X-ASRS-Category and X-ASRS-Event"))
-}
-
-fn no_method(
-    app: &Inner,
-    hub: &dyn MountedHub,
-    protocol: Protocol,
-    route: &Route,
-    invocation_id: Option<&str>,
-    wire_name: &Arc<str>,
-) -> Response<Bytes> {
-    let messages = hub.methods().iter().filter(|method| method.category == Category::Message);
-    let known: Vec<_> = messages.map(|method| method.name).collect();
-    let nearest = names::nearest(&route.event, known.iter().copied());
-    tracing::warn!(hub = hub.name(), method = route.event, nearest, ?known, "unknown hub method");
-    let unknown = Err::<(), _>(HubError::rejected(""));
-    telemetry::call_ended(wire_name, telemetry::UNKNOWN, &unknown, Stopwatch::start());
-    let Some(id) = invocation_id else { return answer::empty(StatusCode::NOT_FOUND) };
-    let mut text = format!("Unknown hub method '{}'", route.event);
-    if let Some(nearest) = nearest.filter(|_| app.upstream.detailed_errors) {
-        text.push_str(&format!("; did you mean '{nearest}'?"));
-    }
-    completion::completion(protocol, id, Outcome::Error(text))
 }
 
 fn content_type(headers: &HeaderMap) -> Result<Protocol, Refusal> {
@@ -334,24 +307,19 @@ fn declared_length(headers: &HeaderMap) -> Option<u64> {
 }
 
 fn too_large(limit: usize) -> Refusal {
-    tracing::warn!(limit, "upstream call with a body over the limit");
-    let text = format!("the body is over {limit} bytes");
+    tracing::warn!(limit, "upstream call with a body above the limit");
+    let text = format!("the body is larger than {limit} bytes");
     Box::new(answer::text(StatusCode::PAYLOAD_TOO_LARGE, text))
 }
 
-fn refuse(status: StatusCode, text: &'static str) -> Refusal {
-    tracing::warn!(status = status.as_u16(), text, "upstream call refused");
-    Box::new(answer::text(status, text))
-}
-
 fn warn_once_about_missing_seal(options: &UpstreamOptions, caller: &Caller, headers: &HeaderMap) {
-    if caller.sealed || options.trust_plain_claims || !request::has_claims(headers) {
+    if caller.sealed || options.trust_plain_claims || !caller::has_claims(headers) {
         return;
     }
-    if options.warned.is_first(&caller.connection_id) {
+    if options.warned.lock().insert(caller.connection_id.clone(), ()).is_none() {
         tracing::warn!(
             connection = caller.connection_id,
-            "a connection's claims are not sealed and are ignored: let this app's `negotiate` make the token, or call `SignalR::trust_plain_claims()` after reading what it risks"
+            "the claims of a connection are not sealed and are ignored: create its token in this app's `negotiate`, or call `SignalR::trust_plain_claims()` after reading its risks"
         );
     }
 }

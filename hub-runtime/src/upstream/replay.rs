@@ -17,13 +17,14 @@ use std::{
     fmt,
     hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState},
     mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
 use bytes::Bytes;
 use http::Response;
 use hub_core::{InvocationParts, protocol::Outcome};
+use parking_lot::Mutex;
 use tokio::{sync::oneshot, time::Instant};
 
 use self::stored_answer::StoredAnswer;
@@ -142,17 +143,13 @@ impl Replays {
 
     /// Notes that a call begins, unless it is a copy.
     pub(super) fn begin(self: &Arc<Self>, call: Fingerprint) -> Occurrence {
-        let mut table = self.table();
+        let mut table = self.table.lock();
         if let Some(copied) = table.copy(call) {
             return Occurrence::Duplicate(copied);
         }
         let running = State::Running { copies: Vec::new() };
         table.calls.insert(call.id, Entry { call: call.call, state: running });
         Occurrence::First(RunningCall { replays: Some(Arc::clone(self)), id: call.id })
-    }
-
-    fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -252,7 +249,7 @@ impl RunningCall {
         let Some(replays) = self.replays.take() else { return };
         let now = Instant::now();
         let finished = Finished { id: self.id, at: now, answer: StoredAnswer::from(&answer[..]) };
-        let mut table = replays.table();
+        let mut table = replays.table.lock();
         // What leaves is dropped without the lock.
         let left: [_; LEAVING] = std::array::from_fn(|_| table.leave(now));
         let copies = table.finish(finished);
@@ -268,7 +265,7 @@ impl RunningCall {
 impl Drop for RunningCall {
     fn drop(&mut self) {
         let Some(replays) = self.replays.take() else { return };
-        let forgotten = replays.table().calls.remove(&self.id);
+        let forgotten = replays.table.lock().calls.remove(&self.id);
         // Its copies learn of it by their senders' end, and not under the lock.
         drop(forgotten);
     }

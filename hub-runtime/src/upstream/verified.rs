@@ -1,24 +1,22 @@
 //! A cache of verified callers: every call of a connection carries the same proofs.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{PoisonError, RwLock},
-};
+use std::fmt;
 
 use http::HeaderMap;
+use hub_core::bounded_map::BoundedMap;
+use parking_lot::RwLock;
 
-use super::request::{self, Caller, PROOFS};
+use super::caller::{Caller, PROOFS, claimed_connection_id};
 
-/// How many connections are remembered.
-const KEPT: usize = 4096;
-/// Longer proofs are checked each time: they are not worth the memory.
-const LONGEST: usize = 4096;
+/// The largest number of cached connections.
+const MAX_CONNECTIONS: usize = 4096;
+/// Longer proofs are not cached, which bounds the memory.
+const MAX_PROOF_BYTES: usize = 4096;
 
-/// What was checked, byte for byte, and what it says. Neither keys nor options change while an app
-/// runs.
+/// Callers by connection id, with the headers that were checked. Entries stay valid, since neither keys
+/// nor options change while an app runs.
 #[derive(Default)]
-pub(crate) struct VerifiedCallers(RwLock<HashMap<String, Verified>>);
+pub(crate) struct VerifiedCallers(RwLock<BoundedMap<String, Verified, MAX_CONNECTIONS>>);
 
 struct Verified {
     proofs: Box<[u8]>,
@@ -26,58 +24,55 @@ struct Verified {
 }
 
 impl fmt::Debug for VerifiedCallers {
-    /// Signatures and seals are as good as keys for their connection.
+    /// Omits signatures and seals: they are credentials of their connection.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VerifiedCallers").finish_non_exhaustive()
     }
 }
 
 impl VerifiedCallers {
-    /// Who calls, if the very same proofs were checked before.
+    /// The caller, if the same proofs were verified before.
     pub(crate) fn get(&self, headers: &HeaderMap) -> Option<Caller> {
-        let id = request::connection_id(headers)?;
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        known.get(id).filter(|known| is_same(&known.proofs, headers)).map(|it| it.caller.clone())
+        let callers = self.0.read();
+        let verified = callers.get(claimed_connection_id(headers)?)?;
+        is_same(&verified.proofs, headers).then(|| verified.caller.clone())
     }
 
-    /// Remembers a caller that was just checked. Idle clients make no calls, and are not kept.
+    /// Adds a verified caller.
     pub(crate) fn remember(&self, headers: &HeaderMap, caller: &Caller) {
         let mut proofs = Vec::new();
         each_piece(headers, |piece| proofs.extend_from_slice(piece));
-        if proofs.len() > LONGEST {
+        if proofs.len() > MAX_PROOF_BYTES {
             return;
         }
         let entry = Verified { proofs: proofs.into(), caller: caller.clone() };
-        let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if held.len() >= KEPT {
-            held.clear();
-        }
-        held.insert(caller.connection_id.clone(), entry);
+        self.0.write().insert(caller.connection_id.clone(), entry);
     }
 
-    /// The connection has ended.
+    /// Removes a connection that has ended.
     pub(crate) fn forget(&self, connection_id: &str) {
-        let is_held =
-            self.0.read().unwrap_or_else(PoisonError::into_inner).contains_key(connection_id);
-        if is_held {
-            self.0.write().unwrap_or_else(PoisonError::into_inner).remove(connection_id);
+        // Most connections that end were never added, so the shared lock comes first.
+        let is_cached = self.0.read().get(connection_id).is_some();
+        if is_cached {
+            self.0.write().remove(connection_id);
         }
     }
 }
 
-/// Tells all that the checks read, so that different headers never tell the same bytes: each value
-/// has the number of its header and its length before it.
-fn each_piece(headers: &HeaderMap, mut tell: impl FnMut(&[u8])) {
+/// Calls `visit` with the bytes that encode all proofs. The encoding is injective: each value is prefixed
+/// with the number of its header and its length.
+fn each_piece(headers: &HeaderMap, mut visit: impl FnMut(&[u8])) {
     for (number, name) in (0_u8..).zip(&PROOFS) {
         for value in headers.get_all(name) {
-            tell(&[number]);
-            tell(&(value.len() as u64).to_le_bytes());
-            tell(value.as_bytes());
+            visit(&[number]);
+            visit(&(value.len() as u64).to_le_bytes());
+            visit(value.as_bytes());
         }
     }
 }
 
-/// Reads both to the end, whatever differs: how long it takes says nothing about a signature.
+/// Compares in constant time: reads both to the end, so that the time does not depend on where they
+/// differ.
 fn is_same(proofs: &[u8], headers: &HeaderMap) -> bool {
     let (mut rest, mut differs) = (proofs, 0);
     each_piece(headers, |piece| {
@@ -99,7 +94,10 @@ mod tests {
     };
 
     use super::*;
-    use crate::{keys::Keys, upstream::request::Proof};
+    use crate::{
+        keys::Keys,
+        upstream::caller::{Proof, check_headers},
+    };
 
     const KEY: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH";
 
@@ -125,7 +123,7 @@ mod tests {
 
     fn remembering() -> VerifiedCallers {
         let keys = Keys::new(vec![Secret::from(KEY)], None);
-        let caller = request::caller(&genuine(), &keys, Proof::Signature, false).unwrap();
+        let caller = check_headers(&genuine(), &keys, Proof::Signature, false).unwrap();
         let known = VerifiedCallers::default();
         assert!(known.get(&genuine()).is_none());
         known.remember(&genuine(), &caller);
@@ -188,11 +186,11 @@ mod tests {
         let known = remembering();
         let mut caller = known.get(&genuine()).unwrap();
 
-        for number in 0..KEPT + 10 {
+        for number in 0..MAX_CONNECTIONS + 10 {
             caller.connection_id = format!("conn-{number}");
             known.remember(&genuine(), &caller);
         }
 
-        assert!(known.0.read().unwrap().len() <= KEPT);
+        assert!(known.0.read().len() <= MAX_CONNECTIONS);
     }
 }

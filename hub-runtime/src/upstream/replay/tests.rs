@@ -53,7 +53,7 @@ fn is_new(replays: &Arc<Replays>, invocation_id: &str) -> bool {
 }
 
 fn size(replays: &Replays) -> (usize, usize) {
-    let table = replays.table();
+    let table = replays.table.lock();
     (table.calls.len(), table.finished.len())
 }
 
@@ -234,7 +234,7 @@ async fn copies_whose_peers_hung_up_are_not_collected() {
         drop(copy(&replays, &call("0"), BODY));
     }
 
-    let table = replays.table();
+    let table = replays.table.lock();
     let held = table.calls.values().next().unwrap();
     let State::Running { copies } = &held.state else { panic!("it runs") };
     assert!(copies.capacity() < 10, "{}", copies.capacity());

@@ -1,0 +1,322 @@
+//! Who makes an upstream call, and what proves it. Reads headers only, so that it runs before the body is
+//! read.
+
+use std::{pin::Pin, sync::Arc};
+
+use http::{HeaderMap, HeaderName, header};
+use hub_core::{
+    Claims, names,
+    seal::{self, SealError, SealKey},
+    signature,
+    upstream::{CONNECTION_ID, HUB, SIGNATURE, USER_CLAIMS, USER_ID},
+};
+
+use super::verified::VerifiedCallers;
+use crate::{auth::upstream_token::UpstreamTokenError, keys::Keys, service_group::ServiceGroup};
+
+/// The headers that the check of a signature and a seal reads.
+pub(super) const PROOFS: [HeaderName; 5] = [CONNECTION_ID, SIGNATURE, HUB, USER_ID, USER_CLAIMS];
+
+/// The verified identity of a caller.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) connection_id: String,
+    pub(crate) user_id: Option<String>,
+    pub(crate) claims: Claims,
+    /// Whether user id and claims come from a seal.
+    pub(crate) sealed: bool,
+}
+
+/// Why a caller is refused. The texts are for the log.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ProofError {
+    #[error("the header X-ASRS-Connection-Id is missing or is not a connection id")]
+    ConnectionId,
+    #[error(
+        "the header X-ASRS-Signature is missing or was made with another key; compare the access key of this app with that of the service"
+    )]
+    Signature,
+    #[error("the header X-ASRS-User-Id occurs more than once, or is not UTF-8")]
+    UserId,
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    #[error(transparent)]
+    Token(#[from] UpstreamTokenError),
+}
+
+/// Whether a caller was found in [`VerifiedCallers`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum VerifiedCache {
+    Hit,
+    Miss,
+    /// The cache does not cover this proof.
+    Bypass,
+}
+
+/// The result of checking a token; `None` if no token is required.
+pub(super) type TokenCheck = Option<Result<(), UpstreamTokenError>>;
+
+/// A running check of a token. Boxed, since it is rare and would enlarge the future of every call.
+pub(super) type TokenCheckFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<(), UpstreamTokenError>> + Send + 'a>>;
+
+/// What a call must prove, which depends on the service group of its hub.
+pub(super) struct CallerRules<'a> {
+    /// The group of the hub that the call names, or of the first hub if that hub is not mounted.
+    pub(super) group: &'a ServiceGroup,
+    pub(super) is_mounted: bool,
+    /// The groups of all hubs.
+    pub(super) groups: &'a [Arc<ServiceGroup>],
+    pub(super) verified: &'a VerifiedCallers,
+    pub(super) trust_plain_claims: bool,
+    /// Whether the request's URL held the configured code. It was checked before.
+    pub(super) has_code: bool,
+}
+
+impl<'a> CallerRules<'a> {
+    /// Checks the token of a call if the group requires one: in addition to the signature, or instead of
+    /// it if an endpoint has no access key.
+    pub(super) fn check_token(&self, headers: &'a HeaderMap) -> Option<TokenCheckFuture<'a>> {
+        let check = self.group.upstream_tokens.as_ref()?;
+        let is_signed = is_signed(headers, &self.group.keys);
+        (is_signed != self.group.without_key).then(|| Box::pin(check.check(headers)) as _)
+    }
+
+    /// Checks signature and seal, and the result of [`check_token`](Self::check_token).
+    pub(super) fn check(
+        &self,
+        headers: &HeaderMap,
+        token: TokenCheck,
+    ) -> Result<(Caller, VerifiedCache), ProofError> {
+        let (group, trust) = (self.group, self.trust_plain_claims);
+        // A token expires, so it is checked at every call.
+        let is_cacheable = self.is_mounted && token.is_none() && !group.without_key;
+        if is_cacheable && let Some(caller) = self.verified.get(headers) {
+            return Ok((caller, VerifiedCache::Hit));
+        }
+        let code_suffices = group.without_key && group.upstream_tokens.is_none() && self.has_code;
+        let proof = match token {
+            Some(Err(error)) => return Err(error.into()),
+            Some(Ok(())) if group.without_key => Proof::TokenOrCode,
+            None if code_suffices && !is_signed(headers, &group.keys) => Proof::TokenOrCode,
+            Some(Ok(())) | None => Proof::Signature,
+        };
+        let caller = check_headers(headers, &group.keys, proof, trust).or_else(|error| {
+            // A call for a hub that is not mounted may come from any service of the app: only a caller
+            // with a valid key learns that the hub does not exist.
+            let groups = if self.is_mounted { &[] } else { self.groups };
+            let mut keys = groups.iter().map(|group| &group.keys);
+            keys.find_map(|keys| check_headers(headers, keys, Proof::Signature, trust).ok())
+                .ok_or(error)
+        })?;
+        let cache = if is_cacheable { VerifiedCache::Miss } else { VerifiedCache::Bypass };
+        Ok((caller, cache))
+    }
+}
+
+/// What proves that the service made a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// The signature, which has not been checked.
+    Signature,
+    /// A token or the code in the URL, which has been checked.
+    TokenOrCode,
+}
+
+/// Whether one of the keys signed the call.
+fn is_signed(headers: &HeaderMap, keys: &Keys) -> bool {
+    let signatures = headers.get_all(&SIGNATURE).iter().map(header::HeaderValue::as_bytes);
+    let connection_id = text(headers, &CONNECTION_ID);
+    connection_id.is_some_and(|id| signature::verify(signatures, &id, keys.access()))
+}
+
+/// The connection id of a call. Not verified.
+pub(super) fn claimed_connection_id(headers: &HeaderMap) -> Option<&str> {
+    headers.get(&CONNECTION_ID)?.to_str().ok()
+}
+
+/// The hub that a call names. Not verified.
+pub(super) fn claimed_hub(headers: &HeaderMap) -> Option<&str> {
+    headers.get(&HUB)?.to_str().ok()
+}
+
+/// Checks proof and seal against these keys.
+pub(super) fn check_headers(
+    headers: &HeaderMap,
+    keys: &Keys,
+    proof: Proof,
+    trust_plain_claims: bool,
+) -> Result<Caller, ProofError> {
+    let connection_id = text(headers, &CONNECTION_ID).ok_or(ProofError::ConnectionId)?;
+    names::check_connection_id(&connection_id).map_err(|_| ProofError::ConnectionId)?;
+    if proof == Proof::Signature && !is_signed(headers, keys) {
+        return Err(ProofError::Signature);
+    }
+    if headers.get_all(&USER_ID).iter().nth(1).is_some() {
+        return Err(ProofError::UserId);
+    }
+    if let Some(identity) = sealed_identity(headers, keys.seals())? {
+        let (user_id, claims) = (identity.user_id, identity.claims);
+        return Ok(Caller { connection_id, user_id, claims, sealed: true });
+    }
+    let claims = if trust_plain_claims { plain_claims(headers) } else { Claims::default() };
+    let user_id = match headers.contains_key(&USER_ID) {
+        // A user whose id is unreadable must not pass as an anonymous one.
+        true => Some(text(headers, &USER_ID).ok_or(ProofError::UserId)?),
+        false => None,
+    };
+    let user_id = user_id.filter(|user| !user.is_empty());
+    Ok(Caller { connection_id, user_id, claims, sealed: false })
+}
+
+fn sealed_identity(
+    headers: &HeaderMap,
+    keys: &[SealKey],
+) -> Result<Option<seal::Identity>, SealError> {
+    let hub = text(headers, &HUB).unwrap_or_default();
+    let user = headers.get(&USER_ID).map(header::HeaderValue::as_bytes);
+    let claims = headers.get_all(&USER_CLAIMS).iter().map(header::HeaderValue::as_bytes);
+    seal::find(claims, &hub, user, keys)
+}
+
+/// Whether the call carries claims, sealed or not.
+pub(super) fn has_claims(headers: &HeaderMap) -> bool {
+    headers.contains_key(&USER_CLAIMS)
+}
+
+/// Parses the claims header as the official receiver does (azure-functions-signalrservice-extension,
+/// `GetClaimDictionary`): entries are separated by commas and dropped unless they are a type, a colon
+/// with a space, and a value. The first value of a type wins.
+pub(crate) fn plain_claims(headers: &HeaderMap) -> Claims {
+    let lines = headers.get_all(&USER_CLAIMS).iter();
+    let lines: Vec<_> =
+        lines.filter_map(|line| std::str::from_utf8(line.as_bytes()).ok()).collect();
+    let header = lines.join(",");
+    let mut claims: Vec<(String, String)> = Vec::new();
+    for entry in header.split(',') {
+        let mut parts = entry.split(": ").filter(|part| !part.is_empty());
+        let (Some(name), Some(value), None) = (parts.next(), parts.next(), parts.next()) else {
+            continue;
+        };
+        let name = name.trim();
+        if claims.iter().all(|(held, _)| held != name) {
+            claims.push((name.to_owned(), value.trim().to_owned()));
+        }
+    }
+    claims.into_iter().collect()
+}
+
+/// A header as UTF-8 text; user ids and events need not be ASCII. `None` if it occurs more than once: an
+/// intermediary may have checked the other one.
+pub(super) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let mut values = headers.get_all(name).iter();
+    let only = values.next()?;
+    if values.next().is_some() {
+        return None;
+    }
+    String::from_utf8(only.as_bytes().to_vec()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use hub_core::Secret;
+
+    use super::*;
+
+    const KEY: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH";
+    const SECOND: &str = "secondary-key-for-tests-000000000000000000";
+
+    fn headers(pairs: &[(&HeaderName, &str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| {
+                let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+                ((*name).clone(), value)
+            })
+            .collect()
+    }
+
+    fn keys() -> Keys {
+        Keys::new(vec![Secret::from(KEY)], None)
+    }
+
+    #[test]
+    fn several_signatures_in_one_header_need_one_hit() {
+        let both = "sha256=04BE5150C28567D5F39FE8B326F43F49220DAED6EFFB73097C14EBEF24EE7097, ,sha256=b78b1b6698ef4c26adacc16537e1940bf816254465275d2dc5cd8bafea0506e1";
+        let map = headers(&[(&CONNECTION_ID, "conn-0001"), (&SIGNATURE, both)]);
+
+        assert!(check_headers(&map, &keys(), Proof::Signature, false).is_ok());
+        assert!(
+            check_headers(
+                &map,
+                &Keys::new(vec![Secret::from(SECOND)], None),
+                Proof::Signature,
+                false
+            )
+            .is_ok()
+        );
+        let foreign = Keys::new(vec![Secret::from("foreign")], None);
+        assert!(matches!(
+            check_headers(&map, &foreign, Proof::Signature, false),
+            Err(ProofError::Signature)
+        ));
+    }
+
+    #[test]
+    fn the_signature_of_another_connection_is_refused() {
+        let map = headers(&[
+            (&CONNECTION_ID, "conn-0002"),
+            (&SIGNATURE, "sha256=B78B1B6698EF4C26ADACC16537E1940BF816254465275D2DC5CD8BAFEA0506E1"),
+        ]);
+
+        assert!(matches!(
+            check_headers(&map, &keys(), Proof::Signature, false),
+            Err(ProofError::Signature)
+        ));
+    }
+
+    #[test]
+    fn a_user_whose_name_is_not_utf_8_is_refused_rather_than_nobody() {
+        let mut map = headers(&[
+            (&CONNECTION_ID, "conn-0001"),
+            (&SIGNATURE, "sha256=B78B1B6698EF4C26ADACC16537E1940BF816254465275D2DC5CD8BAFEA0506E1"),
+        ]);
+        map.insert(&USER_ID, HeaderValue::from_bytes(b"z\xF6e").unwrap());
+
+        let refused = check_headers(&map, &keys(), Proof::Signature, false).unwrap_err();
+
+        assert!(matches!(refused, ProofError::UserId));
+    }
+
+    #[test]
+    fn plain_claims_are_not_believed_unless_asked_for() {
+        let map = headers(&[
+            (&CONNECTION_ID, "conn-0001"),
+            (&SIGNATURE, "sha256=B78B1B6698EF4C26ADACC16537E1940BF816254465275D2DC5CD8BAFEA0506E1"),
+            (&USER_ID, "bob"),
+            (&USER_CLAIMS, "name: Bob, role: admin"),
+        ]);
+
+        let careful = check_headers(&map, &keys(), Proof::Signature, false).unwrap();
+        let trusting = check_headers(&map, &keys(), Proof::Signature, true).unwrap();
+
+        assert_eq!(careful.user_id.as_deref(), Some("bob"));
+        assert!(careful.claims.is_empty());
+        // The forgery that `trust_plain_claims` warns of: the role came in through a display name.
+        assert!(trusting.claims.has("role", "admin"));
+    }
+
+    #[test]
+    fn plain_claims_follow_the_grammar_of_the_official_receiver() {
+        let map =
+            headers(&[(&USER_CLAIMS, "role: a, role: b, name: Doe, John, url: a: b, x: , id: 7")]);
+
+        let claims = plain_claims(&map);
+
+        assert_eq!(
+            claims.iter().collect::<Vec<_>>(),
+            [("role", "a"), ("name", "Doe"), ("id", "7")]
+        );
+    }
+}

@@ -1,0 +1,102 @@
+//! Where an upstream call goes: hub, category, event and method.
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode};
+use hub_core::{
+    Category, HubError, Query, names,
+    protocol::{Outcome, Protocol},
+    upstream::{CATEGORY, CLIENT_QUERY, EVENT, HUB},
+};
+
+use super::{
+    caller::text,
+    completion::{completion, refuse},
+};
+use crate::{
+    answer::{self, Refusal},
+    shared::{Hubs, Mount},
+    telemetry::{self, Stopwatch},
+};
+
+/// The hub of a call, and which of its methods is called.
+pub(super) struct Route {
+    pub(super) mount: Mount,
+    pub(super) category: Category,
+    pub(super) event: String,
+}
+
+impl Route {
+    /// Reads the routing headers.
+    pub(super) fn of(headers: &HeaderMap, hubs: &Hubs) -> Result<Self, Refusal> {
+        let [hub, category, event] = routing_headers(headers).ok_or_else(|| {
+            let text = "X-ASRS-Hub, X-ASRS-Category or X-ASRS-Event is missing";
+            refuse(StatusCode::BAD_REQUEST, text)
+        })?;
+        let mount = hubs.find_at_service(&hub).cloned().ok_or_else(|| {
+            tracing::warn!(hub, known = ?hubs.names(), "upstream call for an unknown hub");
+            Box::new(answer::text(StatusCode::NOT_FOUND, "there is no such hub in this app"))
+        })?;
+        let category = Category::from_headers(&category, &event)
+            .ok_or_else(|| refuse(StatusCode::NOT_FOUND, "there is no such category or event"))?;
+        Ok(Self { mount, category, event })
+    }
+
+    /// The row of the called method in the hub's table.
+    pub(super) fn find_row(&self) -> Option<usize> {
+        self.mount.hub.find(self.category, &self.event)
+    }
+
+    /// The response to a call of a method that the hub does not have.
+    pub(super) fn unknown_method(
+        &self,
+        protocol: Protocol,
+        invocation_id: Option<&str>,
+        detailed_errors: bool,
+    ) -> Response<Bytes> {
+        let Self { mount: Mount { hub, wire_name, .. }, event, .. } = self;
+        let messages = hub.methods().iter().filter(|method| method.category == Category::Message);
+        let known: Vec<_> = messages.map(|method| method.name).collect();
+        let nearest = names::nearest(event, known.iter().copied());
+        tracing::warn!(hub = hub.name(), method = event, nearest, ?known, "unknown hub method");
+        let unknown = Err::<(), _>(HubError::rejected(""));
+        telemetry::call_ended(wire_name, telemetry::UNKNOWN, &unknown, Stopwatch::start());
+        let Some(id) = invocation_id else { return answer::empty(StatusCode::NOT_FOUND) };
+        let mut text = format!("Unknown hub method '{event}'");
+        if let Some(nearest) = nearest.filter(|_| detailed_errors) {
+            text.push_str(&format!("; did you mean '{nearest}'?"));
+        }
+        completion(protocol, id, Outcome::Error(text))
+    }
+}
+
+/// Hub, category and event; `None` if one is missing, empty or not UTF-8.
+fn routing_headers(headers: &HeaderMap) -> Option<[String; 3]> {
+    let header = |name| text(headers, name).filter(|value| !value.is_empty());
+    Some([header(&HUB)?, header(&CATEGORY)?, header(&EVENT)?])
+}
+
+/// Removes the query of the client's connect request from the headers, since it may hold the client's
+/// token.
+pub(super) fn take_client_query(headers: &mut HeaderMap) -> Query {
+    let query = text(headers, &CLIENT_QUERY).map(|raw| Query::parse(&raw)).unwrap_or_default();
+    headers.remove(&CLIENT_QUERY);
+    query
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn routing_headers_may_be_utf_8() {
+        let pairs = [(HUB, "chat"), (CATEGORY, "messages"), (EVENT, "grüße")];
+        let values =
+            pairs.map(|(name, value)| (name, HeaderValue::from_bytes(value.as_bytes()).unwrap()));
+
+        let [_, _, event] = routing_headers(&values.into_iter().collect()).unwrap();
+
+        assert_eq!(event, "grüße");
+    }
+}
