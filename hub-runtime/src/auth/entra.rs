@@ -1,5 +1,5 @@
-//! Signing in with Microsoft Entra: the token for the service's API, and the temporary key for tokens of
-//! clients.
+//! Signing in with Microsoft Entra: the token for the REST API, and the temporary key that signs client
+//! tokens.
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
@@ -9,24 +9,24 @@ use parking_lot::Mutex;
 
 use super::{AccessToken, TokenSource, TokenSourceError};
 
-/// Whom the token is for: the API of every SignalR service.
+/// The scope of the REST API of every SignalR service.
 const SCOPE: &str = "https://signalr.azure.com/.default";
-/// How long before its end a token is replaced.
+/// How long before its expiry a token is replaced.
 const MARGIN: Duration = Duration::from_secs(300);
 
-/// After this a new key is fetched.
-const REFRESH_KEY: Duration = Duration::from_secs(55 * 60);
-/// After this a key is not used any more. The service's documents say so; its SDK would use it longer.
-const KEY_ENDS: Duration = Duration::from_secs(90 * 60);
-/// How long a fetch is not tried again after it failed while the old key is still good.
+/// The age at which a key is replaced.
+const KEY_REFRESH: Duration = Duration::from_secs(55 * 60);
+/// The age at which a key expires, by the documentation of the service. Its SDK uses keys for longer.
+const KEY_LIFETIME: Duration = Duration::from_secs(90 * 60);
+/// The pause after a failed fetch while the old key is valid.
 const KEY_RETRY: Duration = Duration::from_secs(5 * 60);
 
-/// The tokens of one source, each kept until shortly before its end.
+/// The tokens of a source, each cached until shortly before its expiry.
 pub(crate) struct EntraTokens {
     source: Arc<dyn TokenSource>,
     clock: Clock,
     held: Mutex<Option<AccessToken>>,
-    /// One asks the source, the others wait for what it brings.
+    /// Held by the task that asks the source, so that others wait for its result.
     asking: tokio::sync::Mutex<()>,
 }
 
@@ -37,11 +37,11 @@ impl EntraTokens {
 
     /// The token for the service's API.
     pub(crate) async fn token(&self) -> Result<Secret, TokenSourceError> {
-        if let Some(token) = self.good_for(MARGIN) {
+        if let Some(token) = self.valid_for(MARGIN) {
             return Ok(token);
         }
-        let _one = first_in(&self.asking).await;
-        if let Some(token) = self.good_for(MARGIN) {
+        let _one = lock_if_first(&self.asking).await;
+        if let Some(token) = self.valid_for(MARGIN) {
             return Ok(token);
         }
         match self.source.token(SCOPE).await {
@@ -51,14 +51,14 @@ impl EntraTokens {
                 Ok(token)
             }
             Err(error) => {
-                let Some(old) = self.good_for(Duration::ZERO) else { return Err(error) };
-                tracing::warn!(%error, "no new token of Microsoft Entra; the old one is used to its end");
+                let Some(old) = self.valid_for(Duration::ZERO) else { return Err(error) };
+                tracing::warn!(%error, "cannot get a new token of Microsoft Entra; using the old one until it expires");
                 Ok(old)
             }
         }
     }
 
-    fn good_for(&self, margin: Duration) -> Option<Secret> {
+    fn valid_for(&self, margin: Duration) -> Option<Secret> {
         let held = self.held.lock();
         let token = held.as_ref()?;
         let left = token.expires_at.duration_since(self.clock.system_time()).ok()?;
@@ -72,9 +72,10 @@ impl fmt::Debug for EntraTokens {
     }
 }
 
-/// The guard, for who comes first. Whoever waited goes on without: what the first one did has worked, or
-/// all of them try at once, since one after the other the last would wait for every failure.
-async fn first_in(one: &tokio::sync::Mutex<()>) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+/// Locks the mutex for the first caller. The others wait until it is unlocked and proceed without the lock:
+/// they find the result of the first, or they all try concurrently. One after the other, the last would
+/// wait for all failures.
+async fn lock_if_first(one: &tokio::sync::Mutex<()>) -> Option<tokio::sync::MutexGuard<'_, ()>> {
     if let Ok(first) = one.try_lock() {
         return Some(first);
     }
@@ -82,15 +83,15 @@ async fn first_in(one: &tokio::sync::Mutex<()>) -> Option<tokio::sync::MutexGuar
     None
 }
 
-/// A key of the service that signs tokens of clients for a while.
+/// A temporary key of the service that signs client tokens.
 #[derive(Clone, Debug)]
 pub(crate) struct SigningKey {
     pub(crate) key: Secret,
-    /// Goes into the token's header, so that the service knows which of its keys it was.
+    /// The `kid` in the token's header, by which the service finds the key.
     pub(crate) id: String,
 }
 
-/// The temporary key, fetched when it is needed and replaced while it is still good.
+/// The temporary key, fetched on first use and replaced before it expires.
 #[derive(Debug)]
 pub(crate) struct TemporaryKey {
     clock: Clock,
@@ -100,7 +101,7 @@ pub(crate) struct TemporaryKey {
 
 #[derive(Debug, Default)]
 struct KeyState {
-    /// With the time of its fetch, counted from the app's start.
+    /// With the time of its fetch, measured from the app's start.
     key: Option<(SigningKey, Duration)>,
     failed: Option<Duration>,
 }
@@ -110,21 +111,21 @@ impl TemporaryKey {
         Self { clock, held: Mutex::default(), fetching: tokio::sync::Mutex::new(()) }
     }
 
-    /// The key; `fetch` asks the service for one.
+    /// The key. `fetch` requests one from the service.
     pub(crate) async fn get<F>(&self, fetch: impl FnOnce() -> F) -> Result<SigningKey, SendError>
     where
         F: Future<Output = Result<SigningKey, SendError>>,
     {
-        // While the old key is good, one fetches and nobody waits for it.
-        let _one = match (self.young(), self.good()) {
+        // While the old key is valid, one caller fetches and the others use the old key.
+        let _one = match (self.fresh(), self.valid()) {
             (Some(key), _) => return Ok(key),
             (None, Some(old)) => match self.fetching.try_lock() {
-                Ok(one) if !self.failed_lately() => Some(one),
+                Ok(one) if !self.failed_recently() => Some(one),
                 _ => return Ok(old),
             },
-            (None, None) => first_in(&self.fetching).await,
+            (None, None) => lock_if_first(&self.fetching).await,
         };
-        if let Some(key) = self.young() {
+        if let Some(key) = self.fresh() {
             return Ok(key);
         }
         let fetched = fetch().await;
@@ -138,19 +139,19 @@ impl TemporaryKey {
             Err(error) => {
                 held.failed = Some(now);
                 drop(held);
-                let Some(old) = self.good() else { return Err(error) };
-                tracing::warn!(%error, "no new key for tokens of clients; the old one is used to its end");
+                let Some(old) = self.valid() else { return Err(error) };
+                tracing::warn!(%error, "cannot get a new key for client tokens; using the old one until it expires");
                 Ok(old)
             }
         }
     }
 
-    fn young(&self) -> Option<SigningKey> {
-        self.younger_than(REFRESH_KEY)
+    fn fresh(&self) -> Option<SigningKey> {
+        self.younger_than(KEY_REFRESH)
     }
 
-    fn good(&self) -> Option<SigningKey> {
-        self.younger_than(KEY_ENDS)
+    fn valid(&self) -> Option<SigningKey> {
+        self.younger_than(KEY_LIFETIME)
     }
 
     fn younger_than(&self, age: Duration) -> Option<SigningKey> {
@@ -159,7 +160,7 @@ impl TemporaryKey {
         (self.clock.elapsed().saturating_sub(*fetched) < age).then(|| key.clone())
     }
 
-    fn failed_lately(&self) -> bool {
+    fn failed_recently(&self) -> bool {
         let held = self.held.lock();
         let now = self.clock.elapsed();
         held.failed.is_some_and(|failed| now.saturating_sub(failed) < KEY_RETRY)
@@ -174,7 +175,7 @@ mod tests {
 
     use super::*;
 
-    /// Counts what is asked of it; fails when told.
+    /// Counts requests; fails while `failing` is set.
     #[derive(Default)]
     struct Source {
         asked: AtomicU32,

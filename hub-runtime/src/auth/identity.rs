@@ -38,10 +38,10 @@ use crate::{
 
 /// The metadata service of virtual machines.
 const METADATA: &str = "http://169.254.169.254";
-/// How long the metadata service of a virtual machine is waited for where nothing shows that there is one.
-const GUESS: Duration = Duration::from_secs(3);
+/// The timeout of the metadata service of a virtual machine if the environment does not show one.
+const GUESS_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The source of an identity. `variables` are the process's own: platforms describe themselves there.
+/// The token source of an identity. Platforms describe themselves in the process's `variables`.
 pub(crate) fn source(
     identity: &Identity,
     variables: &impl Variables,
@@ -92,8 +92,8 @@ fn workload(tenant_id: Option<String>, client_id: Option<String>, http: &Http) -
     Ok(WorkloadIdentityCredential::new(Some(options))?)
 }
 
-/// App registration of the environment, workload identity, managed identity, developer tools: those that
-/// the environment shows, and the last two in any case.
+/// App registration and workload identity if the environment configures them, then managed identity and
+/// developer tools.
 fn chain(
     client_id: Option<String>,
     variables: &impl Variables,
@@ -124,7 +124,7 @@ fn chain(
     Ok(Arc::new(Chain::of(links)))
 }
 
-/// Credentials in order; the first that gave a token is asked from then on.
+/// Credentials in order. The first that returns a token is used from then on.
 struct Chain {
     links: Vec<Link>,
     chosen: AtomicUsize,
@@ -133,7 +133,7 @@ struct Chain {
 struct Link {
     name: &'static str,
     credential: Arc<dyn TokenCredential>,
-    /// Nothing shows that it can work, so it is not waited for long.
+    /// The environment does not show that it works, so its first use has a short timeout.
     guess: bool,
 }
 
@@ -142,8 +142,8 @@ impl Link {
         let scopes = [scope];
         let asked = self.credential.get_token(&scopes, None);
         let token = if self.guess && first {
-            let answer = tokio::time::timeout(GUESS, asked).await;
-            answer.map_err(|_| format!("{}: no answer within {GUESS:?}", self.name))?
+            let answer = tokio::time::timeout(GUESS_TIMEOUT, asked).await;
+            answer.map_err(|_| format!("{}: no answer within {GUESS_TIMEOUT:?}", self.name))?
         } else {
             asked.await
         };
@@ -183,9 +183,9 @@ impl TokenSource for Chain {
 #[derive(Clone)]
 struct Http {
     transport: Arc<dyn Transport>,
-    /// A token service on loopback, which speaks plain HTTP: the libraries insist on https.
+    /// A token service on loopback without TLS. The Azure libraries require `https` URLs.
     plain_authority: Option<String>,
-    /// What stands in for the metadata service of virtual machines.
+    /// Replaces the URL of the metadata service.
     metadata: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Tokens that the access key signs: for REST calls, and for clients.
+//! Credentials: tokens for REST calls and for clients, and checks of the service's tokens.
 
 mod entra;
 #[cfg(feature = "identity")]
@@ -24,19 +24,19 @@ pub(crate) use self::entra::{EntraTokens, SigningKey, TemporaryKey};
 pub use self::token_source::{AccessToken, TokenSource, TokenSourceError};
 use crate::config::connection_string::path_of;
 
-/// How long a REST token lives. It is used once, at once; the rest is for skewed clocks.
-const REST_LIFETIME: u64 = 300;
+/// The lifetime of a REST token, in seconds. Allows for reuse and skewed clocks.
+const REST_LIFETIME_SECONDS: u64 = 300;
 
-/// `Authorization` for one REST call. `url` is scheme, authority and path, without the query.
+/// A token for one REST call. `url` has no query.
 pub(crate) fn rest_token(url: &str, key: &Secret, now: u64) -> Result<String, TokenError> {
     let mut claims = Map::new();
     claims.insert("aud".to_owned(), url.into());
     claims.insert("iat".to_owned(), now.into());
-    claims.insert("exp".to_owned(), (now + REST_LIFETIME).into());
+    claims.insert("exp".to_owned(), (now + REST_LIFETIME_SECONDS).into());
     token::sign(&claims, key)
 }
 
-/// How the app signs in at a service.
+/// The app's credential for a service.
 #[derive(Clone, Debug)]
 pub(crate) enum SignIn {
     Key(Secret),
@@ -44,7 +44,7 @@ pub(crate) enum SignIn {
 }
 
 impl SignIn {
-    /// `Authorization` for one REST call. `url` is scheme, authority and path, without the query.
+    /// A token for one REST call. `url` has no query.
     pub(crate) async fn rest_token(&self, url: &str, now: u64) -> Result<String, SendError> {
         match self {
             Self::Key(key) => {
@@ -59,14 +59,14 @@ impl SignIn {
     }
 }
 
-/// What a client token is made of, besides what `negotiate` decided.
+/// Signs client tokens for an endpoint.
 #[derive(Debug)]
 pub(crate) struct ClientTokens {
-    /// Scheme and host without the port, as the service expects it in the audience.
+    /// Scheme, host and path. The service expects an audience without a port.
     audience_base: String,
-    /// `None` where no hub negotiates and there is no key that lasts.
+    /// `None` if no hub negotiates and there is no permanent key.
     seal_key: Option<SealKey>,
-    /// How many endpoints the app has.
+    /// The number of endpoints.
     endpoints: usize,
 }
 
@@ -78,7 +78,7 @@ impl ClientTokens {
         Self { audience_base, seal_key, endpoints }
     }
 
-    /// A token for `hub` (its name at the service), sealed.
+    /// A token with sealed claims for `hub`, which is its name at the service.
     pub(crate) fn sign(
         &self,
         hub: &str,
@@ -117,17 +117,17 @@ impl ClientTokens {
     }
 }
 
-/// What the token asks of the service. Its values are texts, in the spelling of the official SDK.
+/// Adds the claims that the service evaluates. Their values are strings, spelled as the official SDK does.
 fn system_claims(claims: &mut Map<String, Value>, negotiation: &Negotiation, expiry: u64) {
-    let mut ask = |name: &str, value: String| claims.insert(name.to_owned(), value.into());
+    let mut insert = |name: &str, value: String| claims.insert(name.to_owned(), value.into());
     if negotiation.closes_on_expiry() {
-        ask(CLOSE_ON_EXPIRY_CLAIM, "true".to_owned());
-        ask(EXPIRY_CLAIM, expiry.to_string());
+        insert(CLOSE_ON_EXPIRY_CLAIM, "true".to_owned());
+        insert(EXPIRY_CLAIM, expiry.to_string());
     }
     if negotiation.has_detailed_errors() {
-        ask(DETAILED_ERRORS_CLAIM, "True".to_owned());
+        insert(DETAILED_ERRORS_CLAIM, "True".to_owned());
     }
     if negotiation.is_diagnostic_client() {
-        ask(DIAGNOSTIC_CLAIM, "true".to_owned());
+        insert(DIAGNOSTIC_CLAIM, "true".to_owned());
     }
 }

@@ -1,4 +1,4 @@
-//! Tokens of Microsoft Entra, wherever they come from.
+//! Sources of tokens of Microsoft Entra.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,20 +11,20 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct AccessToken {
-    /// What goes behind `Bearer`.
+    /// The token, without `Bearer`.
     pub token: Secret,
-    /// When it ends.
+    /// When it expires.
     pub expires_at: SystemTime,
 }
 
 impl AccessToken {
-    /// A token that ends at this time.
+    /// A token that expires at this time.
     #[must_use]
     pub fn new(token: impl Into<Secret>, expires_at: SystemTime) -> Self {
         Self { token: token.into(), expires_at }
     }
 
-    /// A token that ends after this time, counted from now; one without an end is asked for again after
+    /// A token that expires after `lifetime`. If that is too long for a [`SystemTime`], it is renewed after
     /// a day.
     #[must_use]
     pub fn lasting(token: impl Into<Secret>, lifetime: Duration) -> Self {
@@ -33,7 +33,7 @@ impl AccessToken {
     }
 }
 
-/// Why there is no token. The text is for the log and holds no secret.
+/// Why a source returned no token. The text is logged and must not contain secrets.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 pub struct TokenSourceError {
@@ -49,7 +49,7 @@ impl TokenSourceError {
         Self { text: text.into(), source: None }
     }
 
-    /// An error with a text and what led to it.
+    /// An error with a text and its cause.
     #[must_use]
     pub fn with_source(
         text: impl Into<String>,
@@ -59,11 +59,11 @@ impl TokenSourceError {
     }
 }
 
-/// Gives tokens of Microsoft Entra, for a service without an access key.
+/// A source of tokens of Microsoft Entra, for a service without an access key.
 ///
-/// The runtime keeps a token until shortly before its end, so a source need not. The feature `identity`
-/// brings sources for managed identities, app registrations, workload identities and developer tools;
-/// this trait is for everything else.
+/// The runtime caches a token until shortly before it expires, so a source need not. The feature
+/// `identity` provides sources for managed identities, app registrations, workload identities and
+/// developer tools. Implement this trait for other sources.
 ///
 /// ```
 /// use std::time::Duration;
@@ -88,7 +88,7 @@ pub trait TokenSource: Send + Sync + 'static {
     /// A token for `scope`.
     ///
     /// # Errors
-    /// When there is none.
+    /// When no token could be obtained.
     async fn token(&self, scope: &str) -> Result<AccessToken, TokenSourceError>;
 }
 

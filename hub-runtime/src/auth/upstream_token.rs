@@ -1,5 +1,4 @@
-//! Tokens of Microsoft Entra that the service sends with upstream calls, and the keys that they are
-//! checked with.
+//! Checks the tokens of Microsoft Entra that the service sends with upstream calls.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -14,35 +13,36 @@ use parking_lot::Mutex;
 
 use crate::{config::upstream::UpstreamTokens, rest::transport::Transport};
 
-/// How long keys are used before they are fetched again.
+/// The age at which keys are fetched again.
 const REFRESH: Duration = Duration::from_secs(24 * 3600);
-/// How soon they are fetched again for a token with an unknown key: whoever sends such tokens must not
-/// make us a flood.
-const AGAIN: Duration = Duration::from_secs(60);
-/// How long a fetch may take.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// The shortest time between two fetches. Limits the requests that tokens with unknown keys can cause.
+const MIN_INTERVAL: Duration = Duration::from_secs(60);
+/// The timeout of a fetch.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Checks the tokens of upstream calls.
 pub(crate) struct UpstreamTokenCheck {
     plan: UpstreamTokens,
     transport: Arc<dyn Transport>,
     clock: Clock,
-    /// With the time of the fetch, counted from the app's start.
+    /// With the time of the fetch, measured from the app's start.
     held: Mutex<Option<(TokenVerifier, Duration)>>,
-    /// When a fetch began last, whatever came of it.
+    /// When the last fetch started. Held during a fetch, so that there is one at a time.
     fetching: tokio::sync::Mutex<Option<Duration>>,
 }
 
-/// Why a call is not believed. The texts are for the log.
+/// Why a call is refused. The texts are for the log.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UpstreamTokenError {
     #[error(
         "the header Authorization holds no bearer token; set the upstream authentication of the service to ManagedIdentity"
     )]
     Missing,
-    #[error("the token of the call does not hold: {0}")]
+    #[error("the token of the call is not valid: {0}")]
     Token(#[from] TokenError),
-    #[error("the token of the call belongs to another application than upstreamClientId says")]
+    #[error(
+        "the token of the call was issued to another application than the one in upstreamClientId"
+    )]
     Client,
     #[error("the keys of the token's issuer could not be fetched from {url}: {problem}")]
     Keys { url: String, problem: String },
@@ -54,7 +54,7 @@ impl UpstreamTokenCheck {
         Self { plan, transport, clock, held, fetching }
     }
 
-    /// Whether the service of the plan made this call.
+    /// Checks that the configured service made this call.
     pub(crate) async fn check(&self, headers: &HeaderMap) -> Result<(), UpstreamTokenError> {
         let token = bearer(headers).ok_or(UpstreamTokenError::Missing)?;
         let claims = self.claims(token).await?;
@@ -73,7 +73,7 @@ impl UpstreamTokenCheck {
         match verifier.verify(token, now) {
             // The issuer may have a new key.
             Err(TokenError::UnknownKey | TokenError::NotAccepted) => {
-                Ok(self.fetched(AGAIN).await?.verify(token, now)?)
+                Ok(self.fetched(MIN_INTERVAL).await?.verify(token, now)?)
             }
             checked => Ok(checked?),
         }
@@ -85,7 +85,7 @@ impl UpstreamTokenCheck {
         (self.clock.elapsed().saturating_sub(*fetched) < age).then(|| verifier.clone())
     }
 
-    /// Keys younger than `age`: fetched, unless somebody else just did. Without an answer the old ones.
+    /// Keys younger than `age`, fetched unless another task just did. The old keys if the fetch fails.
     async fn fetched(&self, age: Duration) -> Result<TokenVerifier, UpstreamTokenError> {
         let mut last = self.fetching.lock().await;
         if let Some(verifier) = self.younger_than(age) {
@@ -94,7 +94,7 @@ impl UpstreamTokenCheck {
         let now = self.clock.elapsed();
         let old = self.younger_than(Duration::MAX);
         if let Some(old) = &old
-            && last.is_some_and(|last| now.saturating_sub(last) < AGAIN)
+            && last.is_some_and(|last| now.saturating_sub(last) < MIN_INTERVAL)
         {
             return Ok(old.clone());
         }
@@ -109,7 +109,7 @@ impl UpstreamTokenCheck {
                 let error =
                     UpstreamTokenError::Keys { url: self.plan.keys_url.to_string(), problem };
                 let Some(old) = old else { return Err(error) };
-                tracing::warn!(%error, "the keys that are known go on");
+                tracing::warn!(%error, "cannot fetch new keys; using the old ones");
                 Ok(old)
             }
         }
@@ -118,11 +118,11 @@ impl UpstreamTokenCheck {
     async fn fetch(&self) -> Result<TokenVerifier, String> {
         let request = Request::get(self.plan.keys_url.clone()).body(Bytes::new());
         let request = request.map_err(|error| error.to_string())?;
-        let answer = tokio::time::timeout(TIMEOUT, self.transport.call(request)).await;
-        let answer = answer.map_err(|_| format!("no answer within {TIMEOUT:?}"))?;
+        let answer = tokio::time::timeout(FETCH_TIMEOUT, self.transport.call(request)).await;
+        let answer = answer.map_err(|_| format!("no answer within {FETCH_TIMEOUT:?}"))?;
         let answer = answer.map_err(|error| error.to_string())?;
         if answer.status() != StatusCode::OK {
-            return Err(format!("it was answered {}", answer.status()));
+            return Err(format!("the response was {}", answer.status()));
         }
         let json = std::str::from_utf8(answer.body()).map_err(|error| error.to_string())?;
         let verifier = TokenVerifier::jwk(json).map_err(|error| error.to_string())?;
@@ -131,7 +131,7 @@ impl UpstreamTokenCheck {
     }
 }
 
-/// The one bearer token of a call.
+/// The bearer token of a call; `None` if there are several headers.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(only), None) = (values.next(), values.next()) else { return None };
@@ -160,7 +160,7 @@ mod tests {
     const FIRST: &str = include_str!("samples/first.jwt");
     const NEXT: &str = include_str!("samples/next.jwt");
 
-    /// Answers with the key set that it holds, or not at all.
+    /// Answers with its key set, or with an error.
     struct KeySet {
         keys: Mutex<Option<&'static str>>,
         asked: Mutex<u32>,

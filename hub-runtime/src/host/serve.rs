@@ -1,4 +1,4 @@
-//! Serving the app over HTTP, with limits and an orderly end.
+//! The HTTP server of the app, with limits and a graceful shutdown.
 
 use std::{
     convert::Infallible,
@@ -27,34 +27,35 @@ use crate::{
     HubApp, config::env, negotiate::ClientAddress, service::RequestBody, start_line::announce,
 };
 
-/// The longest time that a request line and headers may take, and so that a connection may be idle between
-/// requests. Longer than the pools of callers keep connections, so that no call uses one that is being
-/// closed. (hyper limits the number of headers to 100. Setting that limit costs time at every request.)
+/// The timeout of a request head, and so of an idle connection between requests. Longer than the
+/// keep-alive of callers' pools, so that no call meets a connection that is being closed. hyper limits
+/// the number of headers to 100; setting that limit explicitly would cost an allocation per request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(75);
-/// The largest request line with headers, plus the bytes of one read. Larger ones are answered 431.
+/// The largest request head, plus the bytes of one read. Larger ones are answered 431.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
-/// The longest time until the first request of a connection has arrived with all its headers.
+/// The timeout of the first request head of a connection.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// The limit of connections without a request. Clients that all reconnect at once open their connections
+/// The largest number of connections without a request. When all clients reconnect at once, many are open
 /// before the first request is read.
 const MAX_IDLE_SOCKETS: usize = 16_384;
-/// The longest time that running responses may take during a shutdown.
+/// How long a shutdown waits for responses that are being written.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl HubApp {
     /// Serves the app at `address` until SIGINT or SIGTERM, then runs [`Self::shutdown`].
     ///
-    /// | Of a peer it waits for | at most |
+    /// | Input | Limit |
     /// |---|---|
-    /// | the first request of a connection, with all its headers | 10 s; of more than 16,384 connections that have not asked, the longest silent is closed |
-    /// | each later one, and idling between them | 75 s |
-    /// | request line and headers | 64 KiB and what one read brings, 100 headers: else 431 |
-    /// | the body of an upstream call | [`max_body`](crate::HubAppBuilder::max_body): else 413; 30 s: else 408 |
+    /// | first request head of a connection | 10 s; above 16,384 connections without a request, the oldest of them is closed |
+    /// | later request heads, including the idle time before them | 75 s |
+    /// | size of a request head | 64 KiB plus one read, 100 headers; otherwise 431 |
+    /// | body of an upstream call | [`max_body`](crate::HubAppBuilder::max_body), otherwise 413; 30 s, otherwise 408 |
     ///
-    /// How many connections may be open is the operating system's limit. Without file descriptors it waits, and says so.
+    /// The operating system limits the number of open connections. While file descriptors are exhausted,
+    /// the server logs an error and retries.
     ///
     /// # Errors
-    /// When the address cannot be bound, with what to do about a port that is taken.
+    /// When the address cannot be bound. If the port is in use, the error names the setting to change.
     pub async fn serve(&self, address: impl ToSocketAddrs) -> io::Result<()> {
         let address = lookup_host(address).await?.next().ok_or_else(|| {
             io::Error::new(io::ErrorKind::AddrNotAvailable, "the address has no IP address")
@@ -90,28 +91,28 @@ impl HubApp {
                 }
             }
         };
-        // Until the end is done there are answers: 503 to a negotiate, and the `disconnected` calls
+        // During the shutdown requests are still answered: a negotiate with 503, and `disconnected` calls
         // of a service in another process.
         tokio::select! {
             never = accepting => match never {},
-            ended = self.asked_and_shut_down() => ended?,
+            ended = self.shutdown_on_signal() => ended?,
         }
         drop(listener);
         stop.cancel();
         connections.close();
         if tokio::time::timeout(DRAIN_TIMEOUT, connections.wait()).await.is_err() {
-            tracing::warn!("some answers were not finished in time");
+            tracing::warn!("some responses were not written in time");
         }
         Ok(())
     }
 
     /// Waits for a signal and shuts down; a second signal ends the wait.
-    async fn asked_and_shut_down(&self) -> io::Result<()> {
+    async fn shutdown_on_signal(&self) -> io::Result<()> {
         let mut signals = Signals::listen()?;
         signals.next().await;
         tokio::select! {
             () = self.shutdown() => {}
-            () = signals.next() => tracing::warn!("asked again to stop: not waiting any longer"),
+            () = signals.next() => tracing::warn!("second stop signal: not waiting for running calls"),
         }
         Ok(())
     }
@@ -122,7 +123,7 @@ impl HubApp {
         }
         Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
-            "the emulator's well-known key protects nothing: with it the app listens on loopback only",
+            "the access key is the public key of the emulator: with it the app listens on loopback only",
         ))
     }
 }
@@ -140,7 +141,7 @@ where
     B::Error: Into<BoxError>,
 {
     let socket = Arc::clone(&service.socket);
-    // An error shows again at the next read or write.
+    // A broken socket fails again at the next read or write.
     let _ = stream.set_nodelay(true);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEAD_BYTES);
@@ -151,20 +152,20 @@ where
     serve_connection(&http, stream, TowerToHyperService::new(service), &stop, overdue).await;
 }
 
-/// The start line's error, in words that say what to do.
+/// Adds advice to the error of a port that is in use.
 fn explained(error: io::Error, address: SocketAddr) -> io::Error {
     if error.kind() != io::ErrorKind::AddrInUse {
         return error;
     }
     let text = format!(
-        "port {} is taken: set {} to another port, or stop what listens there",
+        "port {} is in use: set {} to another port, or stop the process that listens there",
         address.port(),
         env::PORT
     );
     io::Error::new(io::ErrorKind::AddrInUse, text)
 }
 
-/// SIGINT and SIGTERM, or Ctrl-C where there are no signals.
+/// SIGINT and SIGTERM; Ctrl-C on Windows.
 struct Signals {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
@@ -197,7 +198,7 @@ impl Signals {
     }
 
     async fn next(&mut self) {
-        // Where Ctrl-C cannot be listened for, nothing asks to stop.
+        // Without a handler for Ctrl-C there is no signal to wait for.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
@@ -210,7 +211,7 @@ fn is_negotiate(path: &str) -> bool {
     begins.and_then(|begins| path.get(begins..)).is_some_and(|end| end.eq_ignore_ascii_case(LAST))
 }
 
-/// Gives a service our body type instead of hyper's, and negotiates their client's address.
+/// Converts hyper's body type to [`RequestBody`], and adds the client's address to negotiate requests.
 #[derive(Clone)]
 struct Unwrapped<S> {
     service: S,
@@ -236,7 +237,7 @@ impl<S: Service<Request<RequestBody>>> Service<Request<Incoming>> for Unwrapped<
     fn call(&mut self, request: Request<Incoming>) -> S::Future {
         self.socket.requested();
         let mut request = request.map(RequestBody::from);
-        // Nothing else asks, and an extension costs allocations that upstream calls can do without.
+        // Only negotiate reads the address, and an extension costs upstream calls allocations.
         if is_negotiate(request.uri().path()) {
             request.extensions_mut().insert(ClientAddress(self.peer));
         }
@@ -276,12 +277,12 @@ mod tests {
         }
     }
 
-    /// As in a storm of clients that come back: more are accepted than are looked at.
+    /// As when many clients reconnect: sockets are accepted faster than they are read.
     #[tokio::test]
     async fn a_request_that_is_there_is_answered_however_many_connections_have_come_since() {
         let listener = listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         for round in 0..40 {
-            // One that waits without the runtime, which so learns of the request as late as can be.
+            // A blocking socket, so that the runtime learns of the request as late as possible.
             let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             let (stream, from) = listener.accept().await.unwrap();
             let idle_sockets = IdleSockets::new(1, Duration::ZERO);

@@ -1,4 +1,4 @@
-//! What the service's answers mean.
+//! Interprets the responses of the service.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -14,15 +14,15 @@ use super::retry_after::retry_after;
 use crate::auth::SigningKey;
 
 const NO_CONNECTION: [&str; 2] = [rest_error::CONNECTION_NOT_FOUND, rest_error::NO_CONNECTION];
-/// Error texts are shown to the operator; a page of HTML from a proxy helps nobody.
-const MAX_TEXT: usize = 500;
+/// Longer error texts, such as an HTML page of a proxy, are cut off.
+const MAX_TEXT_CHARS: usize = 500;
 
-/// A message was accepted.
+/// Whether the service accepted a message.
 pub(crate) fn accepted(answer: &Response<Bytes>, now: u64) -> Result<(), SendError> {
     if answer.status().is_success() { Ok(()) } else { Err(failure(answer, now)) }
 }
 
-/// A change was accepted, or had nothing to change: `false`.
+/// Whether a change was made; `false` if its connection does not exist.
 pub(crate) fn changed(
     change: &Change,
     answer: &Response<Bytes>,
@@ -41,7 +41,7 @@ pub(crate) fn changed(
     accepted(answer, now).map(|()| true)
 }
 
-/// The temporary key for tokens of clients.
+/// The temporary key that signs client tokens.
 pub(crate) fn signing_key(answer: &Response<Bytes>, now: u64) -> Result<SigningKey, SendError> {
     #[derive(Deserialize)]
     struct Key {
@@ -54,7 +54,7 @@ pub(crate) fn signing_key(answer: &Response<Bytes>, now: u64) -> Result<SigningK
     Ok(SigningKey { key: Secret::from(access_key), id: key_id })
 }
 
-/// A token that the service made for a client.
+/// A client token that the service generated.
 pub(crate) fn client_token(answer: &Response<Bytes>, now: u64) -> Result<String, SendError> {
     #[derive(Deserialize)]
     struct Token {
@@ -68,7 +68,7 @@ fn json<T: DeserializeOwned>(answer: &Response<Bytes>, now: u64) -> Result<T, Se
     serde_json::from_slice(answer.body()).map_err(|error| SendError::Malformed(Box::new(error)))
 }
 
-/// Yes by success, no by the error code `no`; any other 404 is a wrong address and an error.
+/// `true` for a success, `false` for the error code `no`. Any other 404 is an error, such as a wrong URL.
 pub(crate) fn yes_or_no(answer: &Response<Bytes>, no: &str, now: u64) -> Result<bool, SendError> {
     if has_code(answer, &[no]) {
         return Ok(false);
@@ -76,7 +76,7 @@ pub(crate) fn yes_or_no(answer: &Response<Bytes>, no: &str, now: u64) -> Result<
     accepted(answer, now).map(|()| true)
 }
 
-/// The encoded result of a client, or why there is none.
+/// The encoded result of a client.
 pub(crate) fn client_result(answer: &Response<Bytes>, now: u64) -> Result<Bytes, InvokeError> {
     #[derive(Deserialize)]
     struct Envelope<'a> {
@@ -148,7 +148,7 @@ fn failure(answer: &Response<Bytes>, now: u64) -> SendError {
     }
 }
 
-/// The message of an error body, else its beginning.
+/// The message of an error body, or the beginning of a body in another format.
 fn text(answer: &Response<Bytes>) -> String {
     #[derive(Deserialize)]
     struct Detail {
@@ -157,7 +157,7 @@ fn text(answer: &Response<Bytes>) -> String {
     if let Ok(Detail { message: Some(message) }) = serde_json::from_slice(answer.body()) {
         return message;
     }
-    String::from_utf8_lossy(answer.body()).chars().take(MAX_TEXT).collect()
+    String::from_utf8_lossy(answer.body()).chars().take(MAX_TEXT_CHARS).collect()
 }
 
 #[cfg(test)]

@@ -5,10 +5,10 @@ use hub_core::{Payload, SendError};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-/// The largest request body that the service takes, in bytes.
-const MAX_BODY: usize = 1024 * 1024;
+/// The largest request body that the service accepts.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
 
-/// An encoded message and what it is.
+/// An encoded message and its content type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Body {
     pub(super) content_type: &'static str,
@@ -16,11 +16,11 @@ pub(super) struct Body {
 }
 
 impl Body {
-    /// The message for the clients of every protocol, as far as the service takes so much; else in
-    /// JSON, which it converts for the others.
+    /// The message in every hub protocol. If that exceeds the limit of the service: in JSON, which the
+    /// service converts for clients of other protocols.
     pub(super) fn of(payload: &Payload) -> Result<Self, SendError> {
         match Self::bundle(payload) {
-            Some(bundle) if bundle.bytes.len() <= MAX_BODY => Ok(bundle),
+            Some(bundle) if bundle.bytes.len() <= MAX_BODY_BYTES => Ok(bundle),
             _ => Self::json(payload),
         }
     }
@@ -36,8 +36,8 @@ impl Body {
         let arguments = serde_json::from_slice(payload.json_arguments()).map_err(failed)?;
         let json = Json { target: payload.target(), arguments };
         let bytes = serde_json::to_vec(&json).map_err(failed)?;
-        if bytes.len() > MAX_BODY {
-            return Err(SendError::TooLarge { size: bytes.len(), limit: MAX_BODY });
+        if bytes.len() > MAX_BODY_BYTES {
+            return Err(SendError::TooLarge { size: bytes.len(), limit: MAX_BODY_BYTES });
         }
         Ok(Self { content_type: "application/json", bytes: bytes.into() })
     }

@@ -1,5 +1,4 @@
-//! One call of the service: what is asked for, under which name it is reported, and whether it may be
-//! repeated.
+//! One call to the service: its endpoint, its name in telemetry, and whether it may be repeated.
 
 use hub_core::outbound::{Change, Check, CloseTarget};
 
@@ -9,12 +8,12 @@ use super::{
     retry::Idempotency,
 };
 
-/// One call, as often as it is tried.
+/// One call, for all its attempts.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
-    /// Lower-case, as the service names it.
+    /// The hub's name at the service, in lower case.
     pub(super) hub: &'a str,
-    /// What spans and metrics call it.
+    /// The name in spans and metrics.
     pub(super) operation: &'static str,
     pub(super) endpoint: Endpoint,
     pub(super) body: Option<Body>,
@@ -44,7 +43,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The temporary key for tokens of clients.
+    /// Gets a temporary key that signs client tokens.
     pub(super) fn access_key() -> Self {
         let (hub, endpoint) = ("", endpoints::access_key());
         Self {
@@ -56,7 +55,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// A token for a client.
+    /// Lets the service generate a client token.
     pub(super) fn generate_token(hub: &'a str, user: Option<&str>, minutes: u64) -> Self {
         let endpoint = endpoints::generate_token(hub, user, minutes);
         Self {
@@ -91,7 +90,7 @@ impl<'a> Call<'a> {
         Self { hub, operation, endpoint, body: None, idempotency }
     }
 
-    /// The call, and the error code that means "no".
+    /// The call, and the error code that means `false`.
     pub(super) fn check(hub: &'a str, check: &Check) -> (Self, &'static str) {
         let (endpoint, no) = endpoints::check(hub, check);
         let operation = match check {

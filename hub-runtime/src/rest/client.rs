@@ -1,4 +1,4 @@
-//! From a call to requests, as often as it takes.
+//! Sends a call to the service, with retries.
 
 use std::{
     sync::{
@@ -12,7 +12,6 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, header};
 use hub_core::SendError;
 use hub_net::clock::Clock;
-
 use tracing::Instrument;
 
 use super::{
@@ -22,29 +21,28 @@ use super::{
     tokens::{TokenCache, bearer},
     transport::Transport,
 };
-
 use crate::{
     auth::SignIn,
     telemetry::{self, Stopwatch},
 };
 
-/// The largest request head that the service takes, in bytes.
-const MAX_HEAD: usize = 16 * 1024;
-/// What a head holds besides address and token: method, version, host and the fixed headers.
-const REST_OF_HEAD: usize = 512;
-/// How long the token of a health probe may take: one of Microsoft Entra is asked for, the first time.
-const PROBE_TOKEN: Duration = Duration::from_secs(10);
-/// Tells the service's operators who calls.
+/// The largest request head that the service accepts.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
+/// The bytes of a head besides URL and token: method, version, host and the fixed headers.
+const FIXED_HEAD_BYTES: usize = 512;
+/// The timeout for the token of a health probe. The first token of Microsoft Entra takes a request.
+const PROBE_TOKEN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Identifies this library in the service's logs, as the official SDK does.
 const USER_AGENT: HeaderName = HeaderName::from_static("asrs-user-agent");
 const PRODUCT: HeaderValue =
     HeaderValue::from_static(concat!("hub-runtime/", env!("CARGO_PKG_VERSION")));
-/// By this number the service's logs and the app's span name the same message.
+/// Relates a message in the service's messaging log to the app's span.
 const TRACING_ID: HeaderName = HeaderName::from_static("x-asrs-message-tracing-id");
 
-/// How the service is called.
+/// Options of calls to the service.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RestOptions {
-    /// How long one attempt may take.
+    /// The timeout of one attempt.
     pub(crate) timeout: Duration,
     pub(crate) retries: Retries,
     pub(crate) trace_messages: bool,
@@ -60,7 +58,7 @@ impl Default for RestOptions {
 /// Calls the service.
 pub(crate) struct RestClient {
     transport: Arc<dyn Transport>,
-    /// Scheme, authority and path prefix, without a closing slash.
+    /// Scheme, authority and path prefix, without a trailing slash.
     base: String,
     sign_in: SignIn,
     tokens: TokenCache,
@@ -78,7 +76,7 @@ impl RestClient {
         clock: Clock,
         options: RestOptions,
     ) -> Self {
-        // Counting on from a random number is as unique as drawing each, and costs nothing.
+        // Counting up from a random number is as unique as random ids, and cheaper.
         let next_id = AtomicU64::new(getrandom::u64().unwrap_or_default());
         let tokens = TokenCache::default();
         Self { transport, base, sign_in, tokens, clock, options, next_id }
@@ -89,13 +87,13 @@ impl RestClient {
         self.clock.unix_seconds()
     }
 
-    /// Makes a call, and repeats it as far as that is safe.
+    /// Makes a call, and retries it if that is safe.
     pub(super) async fn call(&self, call: &Call<'_>) -> Result<Response<Bytes>, SendError> {
         self.within(call, self.options.timeout).await
     }
 
-    /// Whether the service answers a probe within this time. A token has its own time: how long an
-    /// identity takes says nothing of the service.
+    /// Whether the service answers a probe within `timeout`. Getting a token does not count, since a slow
+    /// identity provider does not make the service unhealthy.
     pub(crate) async fn is_healthy(&self, timeout: Duration) -> bool {
         self.probed(timeout).await.unwrap_or(false)
     }
@@ -103,7 +101,8 @@ impl RestClient {
     async fn probed(&self, timeout: Duration) -> Option<bool> {
         let endpoint = endpoints::health();
         let url = format!("{}{}", self.base, endpoint.path);
-        let authorization = tokio::time::timeout(PROBE_TOKEN, self.authorization(&url)).await;
+        let authorization =
+            tokio::time::timeout(PROBE_TOKEN_TIMEOUT, self.authorization(&url)).await;
         let authorization = authorization.ok()?.ok()?;
         let request = Request::builder()
             .method(endpoint.method)
@@ -115,7 +114,7 @@ impl RestClient {
         Some(answer.status().is_success())
     }
 
-    /// [`Self::call`], where each attempt may take this long.
+    /// [`Self::call`] with this timeout for each attempt.
     pub(super) async fn within(
         &self,
         call: &Call<'_>,
@@ -154,13 +153,13 @@ impl RestClient {
             let (retries, now) = (self.options.retries, self.clock.unix_seconds());
             let wait = retries.wait(*attempts, &outcome, call.idempotency, retry::random, now);
             let Some(wait) = wait else { return outcome };
-            tracing::debug!(attempts, ?wait, "a call to the service is tried again");
+            tracing::debug!(attempts, ?wait, "retrying a call to the service");
             telemetry::rest_repeated(call.hub, call.operation);
             tokio::time::sleep(wait).await;
         }
     }
 
-    /// A token of the access key, or whatever the sign-in has now.
+    /// A token signed with the access key, or the current token of Microsoft Entra.
     async fn authorization(&self, url: &str) -> Result<HeaderValue, SendError> {
         let now = self.clock.unix_seconds();
         match &self.sign_in {
@@ -170,7 +169,7 @@ impl RestClient {
         .map_err(|error| SendError::Token(Box::new(error)))
     }
 
-    /// The request. Each attempt asks for a token, since the last one may have grown old.
+    /// Builds the request of one attempt. Each gets its own token, since the last one may have expired.
     async fn request(
         &self,
         call: &Call<'_>,
@@ -179,9 +178,9 @@ impl RestClient {
         let endpoint = &call.endpoint;
         let url = format!("{}{}", self.base, endpoint.path);
         let authorization = self.authorization(&url).await?;
-        let size = url.len() + endpoint.query.len() + authorization.len() + REST_OF_HEAD;
-        if size > MAX_HEAD {
-            return Err(SendError::HeadTooLarge { size, limit: MAX_HEAD });
+        let size = url.len() + endpoint.query.len() + authorization.len() + FIXED_HEAD_BYTES;
+        if size > MAX_HEAD_BYTES {
+            return Err(SendError::HeadTooLarge { size, limit: MAX_HEAD_BYTES });
         }
         let mut request = Request::builder()
             .method(endpoint.method.clone())

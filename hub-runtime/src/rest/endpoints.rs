@@ -1,4 +1,4 @@
-//! Paths and queries of the REST API, one place for all of them.
+//! All paths and queries of the REST API (swagger of the data plane, versions 2022-06-01 to 2024-12-01).
 
 use std::{fmt::Write, time::Duration};
 
@@ -9,18 +9,18 @@ use hub_core::{
     rest_error,
 };
 
-/// What everything but the newest operations asks for.
+/// The API version of most operations.
 const VERSION: &str = "2022-06-01";
-/// Tokens that the service makes exist since then.
-const GENERATE: &str = "2022-11-01";
-/// Client results and group lists exist since then.
+/// The first version with `:generateToken`.
+const GENERATE_TOKEN: &str = "2022-11-01";
+/// The first version with `:invoke` and group lists.
 const NEWEST: &str = "2024-12-01";
 
-/// One call, without host and token.
+/// Method, path and query of a call.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Endpoint {
     pub(crate) method: Method,
-    /// Percent-encoded; the token's audience covers it.
+    /// Percent-encoded. Part of the token's audience.
     pub(crate) path: String,
     pub(crate) query: String,
 }
@@ -47,21 +47,21 @@ impl Endpoint {
     }
 }
 
-/// Whether the service is there.
+/// Checks the health of the service.
 pub(crate) fn health() -> Endpoint {
     Endpoint { method: Method::HEAD, path: "/api/health".to_owned(), query: version(VERSION) }
 }
 
-/// The temporary key for tokens of clients.
+/// Gets a temporary key that signs client tokens.
 pub(crate) fn access_key() -> Endpoint {
     let path = "/api/v1/auth/accessKey".to_owned();
     Endpoint { method: Method::GET, path, query: String::new() }
 }
 
-/// A token for a client, made by the service.
+/// Lets the service generate a client token.
 pub(crate) fn generate_token(hub: &str, user: Option<&str>, minutes: u64) -> Endpoint {
     let mut endpoint = Endpoint::new(Method::POST, hub, "/:generateToken");
-    endpoint.query = version(GENERATE);
+    endpoint.query = version(GENERATE_TOKEN);
     if let Some(user) = user {
         endpoint = endpoint.with("userId", user);
     }
@@ -72,7 +72,7 @@ fn version(version: &str) -> String {
     format!("api-version={version}")
 }
 
-/// Where one message goes.
+/// The recipients of a message.
 pub(crate) enum Send<'a> {
     All { excluded: &'a [String] },
     Connection(&'a str),
@@ -139,7 +139,7 @@ pub(crate) fn change(hub: &str, change: &Change) -> Endpoint {
     }
 }
 
-/// What is begun counts whole: zero would mean something else. The service reads 32 bits.
+/// Rounds up, since the service treats zero differently. The service reads 32 bits.
 fn whole_seconds(ttl: Duration) -> u64 {
     let begun = u64::from(ttl.subsec_nanos() > 0);
     ttl.as_secs().saturating_add(begun).min(i32::MAX as u64)
@@ -163,7 +163,7 @@ fn close(hub: &str, whom: &CloseTarget) -> Endpoint {
     }
 }
 
-/// The call, and the error code that means "no".
+/// The endpoint, and the error code that means `false`.
 pub(crate) fn check(hub: &str, check: &Check) -> (Endpoint, &'static str) {
     let head = |rest: String| Endpoint::new(Method::HEAD, hub, &rest);
     match check {

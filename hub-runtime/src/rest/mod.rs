@@ -27,12 +27,12 @@ pub use self::retry::Retries;
 use self::{body::Body, call::Call, endpoints::Send};
 use crate::{auth::SigningKey, telemetry};
 
-/// How long a client is waited for unless the caller says otherwise.
+/// The default timeout of a client result.
 const INVOKE_TIMEOUT: Duration = Duration::from_secs(30);
-/// How many calls of one send to several targets run together.
-const PARALLEL: usize = 32;
+/// The largest number of concurrent calls of one send to several targets.
+const MAX_CONCURRENT_SENDS: usize = 32;
 
-/// Delivers through the REST API.
+/// Sends through the REST API.
 pub(crate) struct RestOutbound {
     /// The endpoint's name in the settings.
     pub(crate) name: String,
@@ -72,19 +72,19 @@ impl RestOutbound {
         }
     }
 
-    /// Makes a change; `false` when the connection is not at this service.
+    /// Makes a change; `false` if the service does not have the connection.
     pub(crate) async fn applied(&self, hub: &str, change: &Change) -> Result<bool, SendError> {
         let answer = self.client.call(&Call::change(hub, change)).await?;
         answer::changed(change, &answer, self.client.now())
     }
 
-    /// The temporary key for tokens of clients.
+    /// Gets a temporary key that signs client tokens.
     pub(crate) async fn signing_key(&self) -> Result<SigningKey, SendError> {
         let answer = self.client.call(&Call::access_key()).await?;
         answer::signing_key(&answer, self.client.now())
     }
 
-    /// A token that the service makes for a client.
+    /// Lets the service generate a client token.
     pub(crate) async fn client_token(
         &self,
         hub: &str,
@@ -101,8 +101,8 @@ impl RestOutbound {
         answer::accepted(&answer, self.client.now())
     }
 
-    /// One request for each target, several at a time. All of them are made; what failed is told by
-    /// target, since sending to all again would reach the others twice.
+    /// Sends one request for each target, several concurrently. A failure does not stop the others, and is
+    /// reported by target: sending to all again would reach the other targets twice.
     async fn send_each<'a>(
         &self,
         hub: &str,
@@ -118,7 +118,7 @@ impl RestOutbound {
                     sending.await.map_err(|error| TargetFailure::new(target(name.clone()), error))
                 }
             });
-        let sends = stream::iter(sends.collect::<Vec<_>>()).buffer_unordered(PARALLEL);
+        let sends = stream::iter(sends.collect::<Vec<_>>()).buffer_unordered(MAX_CONCURRENT_SENDS);
         let mut failures: Vec<_> = sends.filter_map(async |sent| sent.err()).collect().await;
         match failures.pop() {
             None => Ok(()),
@@ -131,7 +131,7 @@ impl RestOutbound {
     }
 }
 
-/// What telemetry calls a send to this target.
+/// The name in telemetry of a send to this target.
 fn operation(target: &Target) -> &'static str {
     match target {
         Target::All => "all",
@@ -161,10 +161,10 @@ impl Outbound for RestOutbound {
         payload: Payload,
         timeout: Option<Duration>,
     ) -> Result<Bytes, InvokeError> {
-        // In the newest API the form of the body may decide about the form of the answer.
+        // REST 2024-12-01: the content type of the body may determine that of the response.
         let call = Call::invoke(hub, connection_id, Body::json(&payload)?);
         let timeout = timeout.unwrap_or(INVOKE_TIMEOUT);
-        // Dropping the call hangs up, which is how the service learns that nobody waits any more.
+        // Dropping the call closes its connection, which cancels the invocation at the service.
         let answer = tokio::time::timeout(timeout, self.client.within(&call, timeout)).await;
         let answer = answer.unwrap_or(Err(SendError::TimedOut(timeout)));
         match answer {
@@ -195,7 +195,7 @@ impl Outbound for RestOutbound {
         answer::member_page(&answer, self.client.now())
     }
 
-    /// The only endpoint, under the name of its setting.
+    /// Accepts only the name of this endpoint.
     fn pinned(self: Arc<Self>, names: &[String]) -> Result<Arc<dyn Outbound>, SendError> {
         match names.iter().find(|name| !name.eq_ignore_ascii_case(&self.name)) {
             None => Ok(self),

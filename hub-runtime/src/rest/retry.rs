@@ -1,4 +1,4 @@
-//! Which failures are tried again, and when.
+//! The retry policy for calls to the service.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use hub_core::SendError;
 
 use super::retry_after::retry_after;
 
-/// How often a call to the service is tried again that failed for the moment: for
+/// Retry policy for transient failures of calls to the service, for
 /// [`HubAppBuilder::retries`](crate::HubAppBuilder::retries).
 ///
-/// Only what cannot happen twice is tried again. A call that was never sent, or that the service put off
-/// (429, and 503 with `Retry-After`), is; a message is not when the connection broke or the service
-/// failed on the way, since it may have been delivered. Changes of groups, questions and the end of a
-/// single connection do no harm when repeated, so they are tried again after those failures, too.
+/// Every call is retried if it was not sent, or if the service postponed it (429, or 503 with
+/// `Retry-After`). After a broken connection, a timeout or a failure of the service only idempotent calls
+/// are retried: group changes, checks, and closing a single connection. A message is not, since it may
+/// have been delivered.
 ///
-/// The wait doubles each time, shortened by up to a half at random so that many callers do not come
-/// back together. `Retry-After` wins over it; one beyond the longest wait ends the attempts.
+/// The delay doubles before each retry, minus a random part of up to one half, so that callers do not
+/// retry in step. `Retry-After` takes precedence; a value above the largest delay ends the retries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Retries {
@@ -28,7 +28,7 @@ pub struct Retries {
 }
 
 impl Default for Retries {
-    /// Three more attempts, the first after 250 ms, none after more than 10 s.
+    /// Three retries, the first after 250 ms, with delays of at most 10 s.
     fn default() -> Self {
         Self {
             times: 3,
@@ -40,36 +40,36 @@ impl Default for Retries {
 }
 
 impl Retries {
-    /// No second attempt, whatever happens.
+    /// Disables retries.
     pub fn none() -> Self {
         Self { times: 0, ..Self::default() }
     }
 
-    /// How many attempts may follow the first.
+    /// The largest number of retries.
     pub fn times(mut self, times: u32) -> Self {
         self.times = times;
         self
     }
 
-    /// The wait before the second attempt; it doubles before each further one.
+    /// The delay before the first retry. It doubles before each further one.
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self
     }
 
-    /// Waits the same time before each attempt, instead of twice as long as before the last one.
+    /// Uses the same delay before each retry, instead of doubling it.
     pub fn fixed(mut self) -> Self {
         self.grows = false;
         self
     }
 
-    /// The longest wait.
+    /// The largest delay.
     pub fn max_delay(mut self, max_delay: Duration) -> Self {
         self.max_delay = max_delay;
         self
     }
 
-    /// How long to wait before the next attempt; `None` to make none. `attempts` were made, `random` gives
+    /// The delay before the next attempt; `None` to give up. `attempts` counts those made, `random` returns
     /// a number from 0 to 1, and `now` is in seconds since 1970.
     pub(super) fn wait(
         &self,
@@ -88,7 +88,7 @@ impl Retries {
         let doublings = if self.grows { attempts.saturating_sub(1) } else { 0 };
         let doubled = 2_u32.saturating_pow(doublings);
         let delay = self.delay.saturating_mul(doubled).min(self.max_delay);
-        // Less a part of its half, which no length of a delay can overflow.
+        // Subtracting a part of the half cannot overflow, whatever the delay.
         Some(delay - (delay / 2).mul_f64(random().clamp(0.0, 1.0)))
     }
 }
@@ -96,9 +96,9 @@ impl Retries {
 /// Whether a call may be repeated after it may have taken effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Idempotency {
-    /// A second time changes nothing more.
+    /// A repetition has no further effect.
     Idempotent,
-    /// A second time may deliver twice.
+    /// A repetition may deliver twice.
     NotIdempotent,
 }
 
@@ -110,7 +110,7 @@ fn may_repeat(outcome: &Result<Response<Bytes>, SendError>, idempotency: Idempot
         Err(_) => false,
         Ok(answer) => match answer.status() {
             StatusCode::TOO_MANY_REQUESTS => true,
-            // Who says when to come back has not begun.
+            // A service that sends Retry-After has not handled the call.
             StatusCode::SERVICE_UNAVAILABLE => {
                 harmless || answer.headers().contains_key(http::header::RETRY_AFTER)
             }
@@ -125,7 +125,7 @@ fn may_repeat(outcome: &Result<Response<Bytes>, SendError>, idempotency: Idempot
 
 /// A random number from 0 to 1.
 pub(super) fn random() -> f64 {
-    // Without randomness callers wait as long as they may.
+    // Without a random number the delay is not shortened.
     f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX)
 }
 

@@ -1,10 +1,10 @@
-//! The header `Retry-After`, in seconds or as a date.
+//! The header `Retry-After`, in seconds or as a date (RFC 9110 §10.2.3).
 
 use std::time::Duration;
 
 use http::{Response, header};
 
-/// How long to wait from `now`, which is in seconds since 1970; `None` without a readable header.
+/// The time to wait from `now`, in seconds since 1970; `None` if the header is missing or malformed.
 pub(super) fn retry_after<B>(answer: &Response<B>, now: u64) -> Option<Duration> {
     let text = answer.headers().get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     let seconds = text.parse().ok();
@@ -12,7 +12,8 @@ pub(super) fn retry_after<B>(answer: &Response<B>, now: u64) -> Option<Duration>
     seconds.map(Duration::from_secs)
 }
 
-/// `Sun, 06 Nov 1994 08:49:37 GMT` in seconds since 1970: the one form that servers may write.
+/// `Sun, 06 Nov 1994 08:49:37 GMT` in seconds since 1970: the only form that servers may generate
+/// (RFC 9110 §5.6.7).
 fn date(text: &str) -> Option<u64> {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -28,7 +29,7 @@ fn date(text: &str) -> Option<u64> {
     {
         return None;
     }
-    // Years that begin in March have their leap day at the end.
+    // Years that begin in March end with the leap day.
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let days_before = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5;
     let days = (days_before + day - 1).checked_sub(719_468)?;

@@ -1,15 +1,15 @@
-//! How a REST request travels: over pooled HTTP, or straight into the embedded service.
+//! How REST requests are sent: over pooled HTTP, or by calling the embedded service.
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
 use hub_core::SendError;
 
-/// The largest answer that is read. Only group lists and client results have one at all.
+/// The largest response body. Only group lists and client results are large.
 #[cfg(any(feature = "rest", feature = "local"))]
-const MAX_ANSWER: usize = 16 * 1024 * 1024;
+const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 
-/// Carries one request to the service and its answer back.
+/// Sends requests to the service.
 #[async_trait]
 pub(crate) trait Transport: Send + Sync {
     async fn call(&self, request: Request<Bytes>) -> Result<Response<Bytes>, SendError>;
@@ -28,12 +28,12 @@ mod http_client {
         client::{GaiResolver, HttpClient, RequestError},
     };
 
-    use super::{Bytes, MAX_ANSWER, Request, Response, SendError, Transport, async_trait};
+    use super::{Bytes, MAX_RESPONSE_BYTES, Request, Response, SendError, Transport, async_trait};
 
     type Client = HttpClient<GaiResolver>;
 
-    /// A transport over HTTP/1.1. With `needs_tls` the certificates of the system are read now, so that
-    /// an app without them does not start. A container without certificates can use `http` endpoints.
+    /// A transport over HTTP/1.1. `needs_tls` reads the certificates of the system at once, so that an app
+    /// without them fails at start. A container without certificates can use `http` endpoints.
     pub(crate) fn transport(needs_tls: bool) -> Result<Arc<dyn Transport>, BoxError> {
         let client = Client::new(GaiResolver::new());
         if needs_tls {
@@ -50,7 +50,7 @@ mod http_client {
                 RequestError::Interrupted(error) => SendError::Interrupted(error),
             })?;
             let (parts, body) = response.into_parts();
-            let body = read_response(body, MAX_ANSWER).await;
+            let body = read_response(body, MAX_RESPONSE_BYTES).await;
             let body = body.map_err(|error| SendError::Interrupted(error.into()))?;
             Ok(Response::from_parts(parts, body))
         }
@@ -67,9 +67,9 @@ mod embedded {
     use hub_net::body::read_response;
     use tower_service::Service;
 
-    use super::{Bytes, MAX_ANSWER, Request, Response, SendError, Transport, async_trait};
+    use super::{Bytes, MAX_RESPONSE_BYTES, Request, Response, SendError, Transport, async_trait};
 
-    /// The same bytes, without a socket.
+    /// Calls the embedded service with the same requests, without a socket.
     pub(crate) struct EmbeddedTransport(pub(crate) LocalService);
 
     #[async_trait]
@@ -77,7 +77,7 @@ mod embedded {
         async fn call(&self, request: Request<Bytes>) -> Result<Response<Bytes>, SendError> {
             let Ok(answer) = self.0.clone().call(request.map(Full::new)).await;
             let (parts, body) = answer.into_parts();
-            let body = read_response(body, MAX_ANSWER).await;
+            let body = read_response(body, MAX_RESPONSE_BYTES).await;
             let body = body.map_err(|error| SendError::Interrupted(error.into()))?;
             Ok(Response::from_parts(parts, body))
         }

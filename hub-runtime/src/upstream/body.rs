@@ -10,11 +10,12 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
+/// Message types (HubProtocol.md, and "Upstream settings" of the service for 10 and 11).
 const INVOCATION: u64 = 1;
 const CONNECTED: u64 = 10;
 const DISCONNECTED: u64 = 11;
 
-/// What the body says.
+/// The message of a body.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Body {
     Connected,
@@ -22,7 +23,7 @@ pub(crate) enum Body {
         error: Option<String>,
     },
     Invocation {
-        /// The client waits for an answer when there is one.
+        /// Present if the client expects a result.
         invocation_id: Option<String>,
         target: String,
         /// The encoded argument array, untouched.
@@ -30,18 +31,18 @@ pub(crate) enum Body {
     },
 }
 
-/// Why a body is none that the service sends.
+/// Why a body is not a message of the service.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BodyError {
     #[error(transparent)]
     Json(#[from] serde_json::Error),
     #[error(transparent)]
     Protocol(#[from] ProtocolError),
-    #[error("only invocations come in other protocols than JSON")]
+    #[error("a message in a protocol other than JSON must be an invocation")]
     NoInvocation,
 }
 
-/// Reads a body in the protocol of the client. Connection events are always JSON.
+/// Parses a body in the protocol of the client. Connection events are always JSON.
 pub(crate) fn parse(protocol: Protocol, bytes: &Bytes) -> Result<Body, BodyError> {
     if protocol == Protocol::Json {
         return Ok(parse_json(bytes)?);
@@ -54,8 +55,8 @@ pub(crate) fn parse(protocol: Protocol, bytes: &Bytes) -> Result<Body, BodyError
     }
 }
 
-/// Reads a JSON body. Member names are read in any case, as the official receiver does, and a record
-/// separator at the end is tolerated.
+/// Parses a JSON body. Member names are case-insensitive, as in the official receiver
+/// (azure-functions-signalrservice-extension), and a trailing record separator is accepted.
 fn parse_json(bytes: &Bytes) -> Result<Body, serde_json::Error> {
     let text = bytes.strip_suffix(b"\x1e").unwrap_or(bytes);
     let members: Members<'_> = serde_json::from_slice(text)?;
@@ -75,7 +76,7 @@ fn parse_json(bytes: &Bytes) -> Result<Body, serde_json::Error> {
             })
         }
         Some(other) => Err(serde_json::Error::custom(format_args!(
-            "message type {other} is not one that the service forwards"
+            "the service forwards no messages of type {other}"
         ))),
         None => Err(missing("type")),
     }
@@ -131,7 +132,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
     }
 }
 
-/// Text that is borrowed where it holds no escapes.
+/// Text, borrowed unless it contains escapes.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 

@@ -1,14 +1,13 @@
-//! Copies of an `invoke`: the method runs once, and each copy gets the answer of the first.
+//! Detects copies of an `invoke`: the method runs once, and each copy gets the answer of the first.
 //!
-//! Whoever sees an upstream call can send it again, and so can a proxy that tries twice: the signature
-//! covers the connection id and no time. What tells two calls apart is the invocation id, which a client
-//! never gives to two calls of one connection. A `send` has none, so it is not covered.
+//! An attacker who observes an upstream call can replay it, and a proxy may send it twice: the signature
+//! covers the connection id, but no timestamp. Calls of a connection differ in their invocation id, which
+//! a client never reuses. A `send` has no invocation id, so its copies are not detected.
 //!
-//! A running call is found as long as it runs. A finished one is found until 60 seconds have passed or
-//! 4,096 others have finished, whichever comes first. So the table holds 4,096 answers of at most 4 KiB
-//! and no names: about 1.5 MB with short answers, 17 MiB at worst. RunningCall calls, of which there may be more,
-//! add 60 bytes each.
-//! Each process has a table of its own: a copy that reaches another instance of the app runs again.
+//! A running call is remembered until it ends. A finished call is remembered for 60 seconds, or until
+//! 4,096 others have finished. The table holds hashes and at most 4,096 answers of at most 4 KiB: about
+//! 1.5 MB with short answers, 17 MiB in the worst case. Each running call adds 60 bytes.
+//! Each process has its own table: a copy that reaches another instance of the app runs again.
 
 mod stored_answer;
 
@@ -30,25 +29,26 @@ use tokio::{sync::oneshot, time::Instant};
 use self::stored_answer::StoredAnswer;
 use super::completion::{completion, framed};
 
-/// How many finished calls are remembered.
-const KEPT: usize = 4096;
-/// For how long, from their end.
+/// The largest number of finished calls that are remembered.
+const MAX_FINISHED: usize = 4096;
+/// How long a finished call is remembered, from its end.
 const WINDOW: Duration = Duration::from_secs(60);
-/// How many entries leave at most when one comes, so that after a burst no call pays for all of it.
-const LEAVING: usize = 2;
+/// At most this many entries are evicted per insert, so that no call pays for the cleanup of a burst.
+const MAX_EVICTIONS: usize = 2;
 
 const NO_LONGER_HELD: &str =
-    "this invocation was handled already, and its result is no longer held";
-const INTERRUPTED: &str = "this invocation was begun already, and the app stopped before its end";
+    "this invocation was already handled, and its result is no longer available";
+const INTERRUPTED: &str =
+    "this invocation was already started, and the app stopped before it ended";
 const USED: &str = "this invocation id was already used by another call of the connection; each \
                     call needs its own";
 
-/// The calls that are running and those that have finished lately.
+/// Running and recently finished calls.
 #[derive(Default)]
 pub(crate) struct Replays {
-    /// With hashes the table has one size whatever clients choose for ids and arguments; keyed with a
-    /// secret of this process, nobody can look for two calls that collide, either to read the answer of
-    /// another one or to have it refused.
+    /// Keys the hashes with a secret of this process. Hashes make the size of the table independent of
+    /// ids and arguments; without the key an attacker could search for a call that collides with that of
+    /// another client, to read its answer or to have it refused.
     key: RandomState,
     table: Mutex<Table>,
 }
@@ -56,10 +56,10 @@ pub(crate) struct Replays {
 #[derive(Default)]
 struct Table {
     calls: HashMap<u64, Entry, BuildHasherDefault<IdentityHasher>>,
-    /// Those that have finished, oldest first.
+    /// Finished calls, oldest first.
     finished: VecDeque<Finished>,
-    /// How many have left `finished`.
-    left: u64,
+    /// The number of calls evicted from `finished`.
+    evicted: u64,
 }
 
 struct Entry {
@@ -71,7 +71,7 @@ enum State {
     Running {
         copies: Vec<oneshot::Sender<Bytes>>,
     },
-    /// The so-many-th that finished.
+    /// The number of calls that had finished before.
     Finished(u64),
 }
 
@@ -81,59 +81,59 @@ struct Finished {
     answer: StoredAnswer,
 }
 
-/// One call, as the table knows it.
+/// The hashes by which a call is looked up.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fingerprint {
-    /// Hub, connection and invocation id.
+    /// Of hub, connection and invocation id.
     id: u64,
-    /// The same, who calls, and the body: what a copy has in common with the first.
+    /// Of `id`, the caller and the body, which are the same in all copies of a call.
     call: u64,
 }
 
-/// Whether the invocation ids of a caller are those of the clients.
+/// Where the invocation ids of upstream calls come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InvocationIds {
     OfClients,
-    /// All calls have the same one, which tells nothing.
+    /// The host sets the same id in all calls.
     #[cfg_attr(
         not(feature = "functions"),
-        allow(dead_code, reason = "the Functions host makes them")
+        allow(dead_code, reason = "only the Functions host sets them")
     )]
     MadeUp,
 }
 
-/// What is known of a call that has come.
+/// How often a call has arrived.
 pub(super) enum Occurrence {
-    /// Nothing, so it may run.
+    /// For the first time, so it may run.
     First(RunningCall),
     Duplicate(Duplicate),
 }
 
-/// What is known of a call whose id came before.
+/// An earlier call with the same id.
 pub(super) enum Duplicate {
-    /// It runs. The answer comes from there; none comes when the process ends before.
+    /// It is running and will send its answer, unless it is dropped.
     Running(oneshot::Receiver<Bytes>),
-    /// It has run; the framed completion, if that was short enough.
+    /// It has finished. Holds the framed completion, unless that was too long.
     Finished(Option<Bytes>),
-    /// The id was given to another call.
+    /// It is a different call.
     OfAnother,
 }
 
 impl fmt::Debug for Replays {
-    /// Answers are the data of users.
+    /// Omits the answers, which are user data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Replays").finish_non_exhaustive()
     }
 }
 
 impl Replays {
-    /// `None` for a call that nobody waits for. `body` is the whole of it, byte for byte.
+    /// Hashes a call and its raw body; `None` for a `send`.
     ///
-    /// Who calls is a part of it, since the signature does not vouch for user and claims: without it a
-    /// copy that lost its seal would read an answer that the filters keep from it.
+    /// The caller is included because the signature does not cover user and claims: otherwise a copy
+    /// without the seal would get an answer that the filters would have refused.
     pub(super) fn fingerprint(&self, parts: &InvocationParts, body: &[u8]) -> Option<Fingerprint> {
         let invocation_id = parts.invocation_id.as_deref()?;
-        // The hash of the whole goes on from that of the id, and says nothing about it.
+        // One hasher for both: `call` extends `id`.
         let mut hasher = self.key.build_hasher();
         (&*parts.hub, &*parts.connection_id, invocation_id).hash(&mut hasher);
         let id = hasher.finish();
@@ -141,7 +141,7 @@ impl Replays {
         Some(Fingerprint { id, call: hasher.finish() })
     }
 
-    /// Notes that a call begins, unless it is a copy.
+    /// Starts a call, unless it is a copy.
     pub(super) fn begin(self: &Arc<Self>, call: Fingerprint) -> Occurrence {
         let mut table = self.table.lock();
         if let Some(copied) = table.copy(call) {
@@ -154,14 +154,14 @@ impl Replays {
 }
 
 impl Duplicate {
-    /// The answer to the copy whose parts these are.
+    /// The answer to the copy with these parts.
     pub(super) fn answer(
         self,
         parts: &InvocationParts,
     ) -> impl Future<Output = Response<Bytes>> + Send + use<> {
         let protocol = parts.protocol;
         let invocation_id = parts.invocation_id.clone().unwrap_or_default();
-        tracing::debug!(connection = parts.connection_id, "an invocation id came again");
+        tracing::debug!(connection = parts.connection_id, "an invocation id was used again");
         async move {
             let (answer, error) = match self {
                 Self::Running(answer) => (answer.await.ok(), INTERRUPTED),
@@ -177,14 +177,14 @@ impl Duplicate {
 }
 
 impl Table {
-    /// What is known of a call; `None` when it is new.
+    /// The earlier call with this id; `None` if there is none.
     fn copy(&mut self, call: Fingerprint) -> Option<Duplicate> {
         let entry = self.calls.get_mut(&call.id)?;
         let finished = match &entry.state {
             State::Running { .. } => None,
             State::Finished(number) => {
-                // What is over and has not left yet is as good as gone.
-                let place = usize::try_from(number.checked_sub(self.left)?).ok()?;
+                // An expired entry that has not been evicted does not count.
+                let place = usize::try_from(number.checked_sub(self.evicted)?).ok()?;
                 Some(self.finished.get(place).filter(|finished| finished.at.elapsed() < WINDOW)?)
             }
         };
@@ -193,7 +193,7 @@ impl Table {
         }
         match (&mut entry.state, finished) {
             (State::Running { copies }, _) => {
-                // Copies whose peers hung up leave before room is made for more.
+                // Removes closed copies before the list grows.
                 if copies.len() == copies.capacity() {
                     copies.retain(|copy| !copy.is_closed());
                 }
@@ -207,10 +207,10 @@ impl Table {
         }
     }
 
-    /// Notes that a call has ended, and gives those that wait for it.
+    /// Stores the answer of a call and returns the copies that wait for it.
     fn finish(&mut self, finished: Finished) -> Vec<oneshot::Sender<Bytes>> {
         let Some(entry) = self.calls.get_mut(&finished.id) else { return Vec::new() };
-        let number = self.left + self.finished.len() as u64;
+        let number = self.evicted + self.finished.len() as u64;
         let ended = mem::replace(&mut entry.state, State::Finished(number));
         self.finished.push_back(finished);
         match ended {
@@ -219,15 +219,15 @@ impl Table {
         }
     }
 
-    /// Takes out the oldest of the finished calls, as far as one is over or its place is needed.
-    fn leave(&mut self, now: Instant) -> Option<Finished> {
+    /// Removes the oldest finished call if it has expired or the table is full.
+    fn evict(&mut self, now: Instant) -> Option<Finished> {
         let oldest = self.finished.front()?;
-        if self.finished.len() < KEPT && now.saturating_duration_since(oldest.at) < WINDOW {
+        if self.finished.len() < MAX_FINISHED && now.saturating_duration_since(oldest.at) < WINDOW {
             return None;
         }
-        let (number, oldest) = (self.left, self.finished.pop_front()?);
-        self.left += 1;
-        // The id may have come again since then.
+        let (number, oldest) = (self.evicted, self.finished.pop_front()?);
+        self.evicted += 1;
+        // The id may have been used again since then.
         let is_it = |entry: &Entry| matches!(entry.state, State::Finished(held) if held == number);
         if self.calls.get(&oldest.id).is_some_and(is_it) {
             self.calls.remove(&oldest.id);
@@ -236,27 +236,27 @@ impl Table {
     }
 }
 
-/// A call that runs. Dropped before its end, as when the process goes down, it is forgotten.
+/// A running call. It is removed if it is dropped before its end, as when the process exits.
 pub(super) struct RunningCall {
-    /// `None` when the call has ended.
+    /// `None` after the end of the call.
     replays: Option<Arc<Replays>>,
     id: u64,
 }
 
 impl RunningCall {
-    /// The call has ended with this framed completion, which its copies get too.
+    /// Ends the call with this framed completion, which its copies get, too.
     pub(super) fn finish(mut self, answer: &Bytes) {
         let Some(replays) = self.replays.take() else { return };
         let now = Instant::now();
         let finished = Finished { id: self.id, at: now, answer: StoredAnswer::from(&answer[..]) };
         let mut table = replays.table.lock();
-        // What leaves is dropped without the lock.
-        let left: [_; LEAVING] = std::array::from_fn(|_| table.leave(now));
+        // Evicted answers are freed outside the lock.
+        let evicted: [_; MAX_EVICTIONS] = std::array::from_fn(|_| table.evict(now));
         let copies = table.finish(finished);
         drop(table);
-        drop(left);
+        drop(evicted);
         for copy in copies {
-            // A copy whose peer hung up needs no answer.
+            // Fails only if the peer of the copy hung up.
             let _ = copy.send(answer.clone());
         }
     }
@@ -266,12 +266,12 @@ impl Drop for RunningCall {
     fn drop(&mut self) {
         let Some(replays) = self.replays.take() else { return };
         let forgotten = replays.table.lock().calls.remove(&self.id);
-        // Its copies learn of it by their senders' end, and not under the lock.
+        // Dropping the senders wakes the copies, so it happens outside the lock.
         drop(forgotten);
     }
 }
 
-/// The ids are hashes already.
+/// Passes the ids through, since they are hashes already.
 #[derive(Default)]
 struct IdentityHasher(u64);
 

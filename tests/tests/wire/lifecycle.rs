@@ -93,7 +93,7 @@ async fn a_taken_port_of_the_app_is_an_error_that_says_so() {
 
     let port = address.port();
     let text =
-        format!("port {port} is taken: set PORT to another port, or stop what listens there");
+        format!("port {port} is in use: set PORT to another port, or stop the process that listens there");
     assert_eq!(error.to_string(), text);
 }
 

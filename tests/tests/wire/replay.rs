@@ -202,7 +202,7 @@ async fn the_copy_of_a_call_with_a_long_answer_is_told_that_it_is_no_longer_held
     assert!(first.len() > 5000);
     assert_eq!(
         again,
-        "{\"type\":3,\"invocationId\":\"0\",\"error\":\"this invocation was handled already, and its result is no longer held\"}\u{1e}"
+        "{\"type\":3,\"invocationId\":\"0\",\"error\":\"this invocation was already handled, and its result is no longer available\"}\u{1e}"
     );
     assert_eq!(shared.counts(), (1, 1));
 }

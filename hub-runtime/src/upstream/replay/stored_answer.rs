@@ -1,31 +1,31 @@
-//! The answer to a finished call, in as little memory as it takes.
+//! The answer to a finished call, stored compactly.
 
 use bytes::Bytes;
 
-/// Longer answers are not kept: their copies are told so.
-pub(super) const LONGEST: usize = 4096;
-/// Up to here an answer stands in the table itself. Most do, and one that lived for itself on the heap
-/// would be in the way of all that comes and goes there.
-const SHORT: usize = 110;
+/// Longer answers are not stored; copies of their calls get an error.
+pub(super) const MAX_BYTES: usize = 4096;
+/// Answers of up to this many bytes are stored in the table itself. That covers most of them, and avoids
+/// long-lived small allocations, which fragment the heap.
+const INLINE_BYTES: usize = 110;
 
-/// A framed completion, or that it was too long.
+/// A framed completion, unless it was too long.
 pub(super) enum StoredAnswer {
-    Short { bytes: [u8; SHORT], length: u8 },
+    Short { bytes: [u8; INLINE_BYTES], length: u8 },
     Long(Box<[u8]>),
     TooLong,
 }
 
 impl From<&[u8]> for StoredAnswer {
     fn from(answer: &[u8]) -> Self {
-        let mut bytes = [0; SHORT];
+        let mut bytes = [0; INLINE_BYTES];
         if let (Some(space), Ok(length)) =
             (bytes.get_mut(..answer.len()), u8::try_from(answer.len()))
         {
             space.copy_from_slice(answer);
             return Self::Short { bytes, length };
         }
-        // A copy of the bytes: what they were cut from may be larger.
-        if answer.len() <= LONGEST { Self::Long(answer.into()) } else { Self::TooLong }
+        // Copies the bytes, since their buffer may be much larger.
+        if answer.len() <= MAX_BYTES { Self::Long(answer.into()) } else { Self::TooLong }
     }
 }
 
@@ -47,11 +47,12 @@ mod tests {
 
     #[test]
     fn answers_of_every_length_come_back_up_to_the_longest() {
-        for length in [0, 1, SHORT - 1, SHORT, SHORT + 1, 255, 256, LONGEST] {
+        for length in [0, 1, INLINE_BYTES - 1, INLINE_BYTES, INLINE_BYTES + 1, 255, 256, MAX_BYTES]
+        {
             let answer = vec![b'x'; length];
 
             assert_eq!(StoredAnswer::from(&answer[..]).answer().unwrap(), answer, "{length}");
         }
-        assert!(StoredAnswer::from(&[0; LONGEST + 1][..]).answer().is_none());
+        assert!(StoredAnswer::from(&[0; MAX_BYTES + 1][..]).answer().is_none());
     }
 }

@@ -4,7 +4,7 @@ use futures_util::poll;
 use hub_core::{Category, Claims};
 use tokio::time::advance;
 
-use super::{stored_answer::LONGEST, *};
+use super::{stored_answer::MAX_BYTES, *};
 
 const BODY: &[u8] = br#"{"type":1,"invocationId":"0","target":"pay","arguments":[5]}"#;
 
@@ -81,9 +81,9 @@ async fn copies_of_a_running_call_get_an_answer_of_any_length() {
     let running = first(&replays, "0");
     let waiting = copy(&replays, &call("0"), BODY).answer(&call("0"));
 
-    running.finish(&Bytes::from(vec![b'x'; LONGEST + 1]));
+    running.finish(&Bytes::from(vec![b'x'; MAX_BYTES + 1]));
 
-    assert_eq!(waiting.await.body().len(), LONGEST + 1);
+    assert_eq!(waiting.await.body().len(), MAX_BYTES + 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -104,13 +104,13 @@ async fn the_copy_of_a_finished_call_gets_its_answer_for_sixty_seconds_after_its
 #[tokio::test]
 async fn answers_of_4_kib_are_kept_and_of_longer_ones_the_copy_is_told() {
     let replays = Arc::default();
-    first(&replays, "0").finish(&Bytes::from(vec![b'x'; LONGEST]));
-    first(&replays, "1").finish(&Bytes::from(vec![b'x'; LONGEST + 1]));
+    first(&replays, "0").finish(&Bytes::from(vec![b'x'; MAX_BYTES]));
+    first(&replays, "1").finish(&Bytes::from(vec![b'x'; MAX_BYTES + 1]));
 
-    assert_eq!(read(&replays, "0").await, "x".repeat(LONGEST));
+    assert_eq!(read(&replays, "0").await, "x".repeat(MAX_BYTES));
     assert_eq!(
         read(&replays, "1").await,
-        "{\"type\":3,\"invocationId\":\"1\",\"error\":\"this invocation was handled already, and its result is no longer held\"}\x1e"
+        "{\"type\":3,\"invocationId\":\"1\",\"error\":\"this invocation was already handled, and its result is no longer available\"}\x1e"
     );
 }
 
@@ -175,14 +175,15 @@ async fn after_4096_others_have_ended_the_oldest_leaves_and_running_calls_stay()
     let replays = Arc::default();
     let long = first(&replays, "long");
     // More than are kept may run at once, and each of them is found.
-    let many: Vec<_> = (0..KEPT + 100).map(|number| first(&replays, &number.to_string())).collect();
+    let many: Vec<_> =
+        (0..MAX_FINISHED + 100).map(|number| first(&replays, &number.to_string())).collect();
     assert!(!is_new(&replays, "0") && !is_new(&replays, "4195"));
 
     for running in many {
         running.finish(&Bytes::from_static(b"done"));
     }
 
-    assert_eq!(size(&replays), (KEPT + 1, KEPT));
+    assert_eq!(size(&replays), (MAX_FINISHED + 1, MAX_FINISHED));
     assert!(!is_new(&replays, "long"));
     assert_eq!(read(&replays, "100").await, "done");
     assert!(is_new(&replays, "99"));
@@ -220,7 +221,7 @@ async fn a_call_that_never_ends_is_forgotten_with_its_future_and_its_copies_are_
 
     assert_eq!(
         waiting.await,
-        "{\"type\":3,\"invocationId\":\"0\",\"error\":\"this invocation was begun already, and the app stopped before its end\"}\x1e"
+        "{\"type\":3,\"invocationId\":\"0\",\"error\":\"this invocation was already started, and the app stopped before it ended\"}\x1e"
     );
     assert_eq!(size(&replays), (0, 0));
 }
