@@ -92,8 +92,9 @@ async fn a_taken_port_of_the_app_is_an_error_that_says_so() {
     let error = app(Loop::default()).serve(address).await.unwrap_err();
 
     let port = address.port();
-    let text =
-        format!("port {port} is in use: set PORT to another port, or stop the process that listens there");
+    let text = format!(
+        "port {port} is in use: set PORT to another port, or stop the process that listens there"
+    );
     assert_eq!(error.to_string(), text);
 }
 
