@@ -1,4 +1,4 @@
-//! From a checked builder to a running app, in the order of the lifecycle.
+//! Builds the app from a checked builder.
 
 use std::sync::{Arc, atomic::AtomicBool};
 
@@ -81,7 +81,10 @@ pub(crate) fn assemble(
     let Some(first_group) = groups.first().cloned() else {
         return Err(BuildError::Problems(Vec::new()));
     };
-    #[cfg_attr(not(feature = "local"), allow(unused_mut, reason = "only `local` changes it"))]
+    #[cfg_attr(
+        not(feature = "local"),
+        allow(unused_mut, reason = "mutated only with the feature `local`")
+    )]
     let mut inner = inner(builder, signalr, hubs, first_group, groups, shared);
     #[cfg(feature = "local")]
     {
@@ -95,7 +98,7 @@ pub(crate) fn assemble(
     Ok(app)
 }
 
-/// The endpoints, with what signs in there.
+/// The addresses and credentials of endpoints.
 fn addresses(
     endpoints: &[EndpointPlan],
     transport: &Arc<dyn Transport>,
@@ -140,7 +143,7 @@ fn source(
     }
 }
 
-/// What all clones of the app share.
+/// The state that all clones of the app share.
 fn inner(
     builder: HubAppBuilder,
     signalr: &SignalR,
@@ -187,7 +190,7 @@ fn inner(
     }
 }
 
-/// The one pool of connections to services elsewhere, if there are any.
+/// The HTTP client for all remote services; `None` if there are none.
 fn transport(planned: &[PlannedService]) -> Result<Option<Arc<dyn Transport>>, BuildError> {
     let endpoints = || {
         planned.iter().flat_map(|service| match &service.connection.plan {
@@ -204,7 +207,7 @@ fn transport(planned: &[PlannedService]) -> Result<Option<Arc<dyn Transport>>, B
         .any(|endpoint| is_https(endpoint.server_endpoint.as_ref().unwrap_or(&endpoint.endpoint)));
     let tokens = planned.iter().filter_map(|it| it.connection.upstream_tokens.as_ref());
     let keys = tokens.into_iter().any(|tokens| is_https(&tokens.keys_url));
-    // Where tokens come from is told by the environment, and it is https unless that says otherwise.
+    // Identities request tokens over https, unless the environment configures a plain authority.
     let authority = env::process.set(env::AUTHORITY_HOST);
     let plain = authority.is_some_and(|authority| authority.starts_with("http://"));
     let identities = !plain
@@ -215,12 +218,12 @@ fn transport(planned: &[PlannedService]) -> Result<Option<Arc<dyn Transport>>, B
     http_transport(services || keys || identities).map(Some)
 }
 
-/// What works, and should not be in production.
+/// Warns about settings that should not be used in production.
 fn warn_about_weaknesses(service: &EndpointPlan) {
     let plain =
         |uri: &&Uri| uri.scheme_str() == Some("http") && !uri.host().is_some_and(is_loopback);
     if let Some(endpoint) = service.addresses().find(plain) {
-        tracing::warn!(%endpoint, "tokens and messages travel unencrypted: use https outside of a private network");
+        tracing::warn!(%endpoint, "tokens and messages are not encrypted: use https outside of a private network");
     }
     if service
         .access_key()

@@ -34,26 +34,26 @@ use crate::{
     upstream::{self, InvocationIds},
 };
 
-/// The port of the service unless one is asked for; that of Microsoft's emulator.
+/// The default port of the service, which is that of Microsoft's emulator.
 const DEFAULT_PORT: u16 = 8888;
 
 /// Called with the headers of each upstream call of the embedded service, after its response.
 pub(crate) type AfterCall = Box<dyn Fn(&http::HeaderMap) + Send + Sync>;
 
-/// The service, bound to its address, before there is an app behind it.
+/// The service, bound to its address before the app exists.
 pub(crate) struct BoundService {
     runtime: Handle,
     service: LocalService,
     listener: Option<TcpListener>,
     accept: Arc<OnceLock<AbortHandle>>,
-    /// Where the service finds the app; a weak link, so that the two do not keep each other.
+    /// The app, set once it is built. Weak, since app and service would keep each other alive.
     app: Arc<OnceLock<Weak<Inner>>>,
     base: Uri,
     public: Uri,
     key: Secret,
 }
 
-/// Binds and learns the address.
+/// Binds the listener and creates the service.
 pub(crate) fn open(
     plan: &LocalPlan,
     after_call: Option<AfterCall>,
@@ -98,9 +98,9 @@ impl BoundService {
         Embedded::new(self.service.clone(), Arc::clone(&self.accept))
     }
 
-    /// Ties the service to the app and accepts clients.
+    /// Connects the service with the app and accepts clients.
     pub(crate) fn serve(self, app: &HubApp) {
-        // Both are set here alone.
+        // Neither cell is set elsewhere, so `set` cannot fail.
         let _ = self.app.set(Arc::downgrade(&app.inner));
         let Some(listener) = self.listener else { return };
         let accepting = accept(&self.runtime, self.service, listener);
@@ -117,10 +117,10 @@ fn accept(runtime: &Handle, service: LocalService, listener: TcpListener) -> Joi
     })
 }
 
-/// The port asked for or an error; the default port or a free one.
-fn listen(asked: Option<u16>) -> Result<TcpListener, BuildError> {
+/// Binds the configured port. Without one: the default port, or any port if that is in use.
+fn listen(port: Option<u16>) -> Result<TcpListener, BuildError> {
     let bind = |port| hub_local::listen((Ipv4Addr::LOCALHOST, port).into());
-    let bound = match asked {
+    let bound = match port {
         Some(port) => bind(port).map_err(|error| match error.kind() {
             io::ErrorKind::AddrInUse => BuildError::PortTaken { port, variable: env::LOCAL_PORT },
             _ => BuildError::Listen(error),
@@ -139,7 +139,7 @@ fn random_key() -> Result<Secret, BuildError> {
     Ok(Secret::from(STANDARD.encode(bytes)))
 }
 
-/// The app as the service's upstream: the same request as over HTTP, without the socket.
+/// The app as upstream of the service. Gets the same requests as over HTTP, without a socket.
 struct InProcessUpstream {
     app: Arc<OnceLock<Weak<Inner>>>,
     after_call: Option<AfterCall>,
@@ -150,7 +150,7 @@ struct InProcessUpstream {
 impl Upstream for InProcessUpstream {
     async fn call(&self, request: Request<Bytes>) -> Result<Response<Bytes>, UpstreamError> {
         let Some(app) = self.app.get().and_then(Weak::upgrade) else {
-            return Ok(text(StatusCode::SERVICE_UNAVAILABLE, "the app is gone"));
+            return Ok(text(StatusCode::SERVICE_UNAVAILABLE, "the app was dropped"));
         };
         let (parts, body) = request.into_parts();
         let headers = self.after_call.is_some().then(|| parts.headers.clone());
@@ -207,7 +207,7 @@ mod tests {
         let error = at_port(&port.to_string()).unwrap_err();
 
         let text = format!(
-            "port {port} is taken: choose another one in HUB_LOCAL_PORT, or stop what listens there"
+            "port {port} is in use: set HUB_LOCAL_PORT to another port, or stop the process that listens there"
         );
         assert_eq!(error.to_string(), text);
     }

@@ -6,31 +6,33 @@ use crate::config::ConfigError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// Hubs and settings do not fit together; every problem is listed.
+    /// Hubs and settings are invalid. Lists every problem.
     #[error("the app cannot start:{}", list(.0))]
     Problems(Vec<String>),
-    /// The settings of the service are not usable.
+    /// The settings of the service are invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The embedded service needs a tokio runtime to run on.
+    /// `build` was called outside a tokio runtime, which the embedded service needs.
     #[error("the embedded service needs a tokio runtime: call build() inside #[tokio::main]")]
     NoRuntime,
-    /// The port that was asked for is not free.
-    #[error("port {port} is taken: choose another one in {variable}, or stop what listens there")]
+    /// The configured port is in use.
+    #[error(
+        "port {port} is in use: set {variable} to another port, or stop the process that listens there"
+    )]
     PortTaken {
         /// The port.
         port: u16,
-        /// The variable that asks for it.
+        /// The variable that configures it.
         variable: &'static str,
     },
-    /// No listener could be opened.
-    #[error("no listener could be opened for the embedded service")]
+    /// The embedded service cannot open a listener.
+    #[error("cannot open a listener for the embedded service")]
     Listen(#[source] std::io::Error),
-    /// The HTTP client could not be set up.
-    #[error("the HTTP client could not be set up")]
+    /// The HTTP client cannot be created.
+    #[error("cannot create the HTTP client")]
     HttpClient(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// What was asked for is in a feature that is switched off.
-    #[error("this needs the feature `{0}` of hub-runtime")]
+    /// A setting needs a feature of this crate that is disabled.
+    #[error("enable the feature `{0}` of hub-runtime, which the settings need")]
     Feature(&'static str),
 }
 

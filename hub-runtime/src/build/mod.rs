@@ -1,4 +1,4 @@
-//! Putting an app together, with every problem reported at once.
+//! The builder of an app. Reports all problems together.
 
 mod assemble;
 #[cfg(feature = "local")]
@@ -25,9 +25,9 @@ use crate::{
     service_group::WrapOutbound,
 };
 
-/// How large an upstream body may be, in bytes, unless the builder says otherwise.
-const MAX_BODY: usize = 4 * 1024 * 1024;
-/// How long `shutdown` waits unless the builder says otherwise.
+/// The default size limit of upstream bodies.
+const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
+/// How long `shutdown` waits by default.
 const SHUTDOWN_WAIT: Duration = Duration::from_secs(10);
 
 /// Builds a [`HubApp`].
@@ -36,7 +36,7 @@ pub struct HubAppBuilder {
     pub(crate) signalr: Option<SignalR>,
     pub(crate) hubs: Vec<Box<dyn MountedHub>>,
     pub(crate) filters: Filters,
-    /// Whether `discover` was asked for and found nothing.
+    /// Whether `discover` found no hub.
     pub(crate) found_none: bool,
     pub(crate) origins: Vec<String>,
     pub(crate) route_prefix: String,
@@ -55,7 +55,7 @@ pub struct HubAppBuilder {
     pub(crate) wrap_outbound: Option<WrapOutbound>,
     #[cfg(feature = "local")]
     pub(crate) after_call: Option<AfterCall>,
-    /// Hears what is logged during the calls of the embedded service.
+    /// Receives the log of the embedded service's calls.
     #[cfg(feature = "local")]
     pub(crate) operator: Option<tracing::Dispatch>,
 }
@@ -71,7 +71,7 @@ impl HubAppBuilder {
             route_prefix: String::new(),
             upstream_paths: Vec::new(),
             upstream_code: None,
-            max_body: MAX_BODY,
+            max_body: MAX_BODY_BYTES,
             shutdown_wait: SHUTDOWN_WAIT,
             detailed_errors: false,
             keep_refused_connections: false,
@@ -89,20 +89,20 @@ impl HubAppBuilder {
         }
     }
 
-    /// The service to stand on; [`SignalR::from_env_or_local`] in most apps.
+    /// Sets the service; [`SignalR::from_env_or_local`] in most apps.
     pub fn signalr(mut self, signalr: SignalR) -> Self {
         self.signalr = Some(signalr);
         self
     }
 
-    /// Mounts a hub. Its filters are built now, once.
+    /// Mounts a hub and builds its filters.
     pub fn hub<H: Hub>(mut self, hub: H) -> Self {
         self.hubs.push(Box::new(Mounted::new(hub)));
         self
     }
 
-    /// Mounts every hub that says `#[serverless_hub(register)]`, in this crate and in those that the
-    /// program links. A crate that nothing else uses must be named for that: `use chat_hubs as _;`.
+    /// Mounts every hub with `#[serverless_hub(register)]` in all crates that the program links. The linker
+    /// drops a crate without other uses, unless it is imported: `use chat_hubs as _;`.
     ///
     /// ```
     /// # use hub_runtime::prelude::*;
@@ -124,8 +124,8 @@ impl HubAppBuilder {
         self
     }
 
-    /// Puts a filter in front of every method of every hub, and of every new connection. Several
-    /// stack, outer first; those of a hub and its methods come after them.
+    /// Adds a filter before all methods of all hubs and all new connections. Filters run in the order in
+    /// which they are added, and before those of hubs and methods.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -134,7 +134,7 @@ impl HubAppBuilder {
     /// HubApp::builder()
     ///     .filter(maintenance.clone())
     ///     .filter(RateLimit::per_connection(50, Duration::from_secs(1)));
-    /// // At any time, from anywhere:
+    /// // Later, from any task:
     /// maintenance.begin("Back at ten");
     /// ```
     pub fn filter<F: Filter + 'static>(mut self, filter: F) -> Self {
@@ -142,8 +142,8 @@ impl HubAppBuilder {
         self
     }
 
-    /// Lets pages of this origin (`https://app.example`) negotiate. Pages served by the app itself
-    /// need no permission, and with the embedded service neither do pages on loopback.
+    /// Allows pages of an origin (`https://app.example`) to negotiate. Pages of the app's own origin are
+    /// always allowed; with the embedded service, pages on loopback are, too.
     pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
         self.origins.push(origin.into());
         self
@@ -159,95 +159,95 @@ impl HubAppBuilder {
         self
     }
 
-    /// Bounds how often one client may negotiate. Above that it is answered 429 with `Retry-After`, and
-    /// the hub is not asked. Without this there is no limit.
+    /// Limits the negotiate requests of a client. Requests above the limit are answered 429 with
+    /// `Retry-After`, before the hub's `negotiate` runs. Defaults to no limit.
     pub fn negotiate_limit(mut self, limit: NegotiateLimit) -> Self {
         self.negotiate_limit = Some(limit);
         self
     }
 
-    /// Puts a path before every route of the app.
+    /// Sets a path prefix for all routes of the app.
     pub fn route_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.route_prefix = prefix.into();
         self
     }
 
-    /// Takes upstream calls at this path too. A segment in braces, `{event}` say, matches anything:
-    /// calls are told apart by their headers.
+    /// Adds a path for upstream calls. A segment in braces, such as `{event}`, matches anything: the target
+    /// of a call is read from its headers.
     pub fn upstream_path(mut self, path: impl Into<String>) -> Self {
         self.upstream_paths.push(path.into());
         self
     }
 
-    /// Asks every upstream call for this secret in its query (`?code=…`), on top of the signature.
+    /// Requires this secret in the query of upstream calls (`?code=…`), in addition to the signature.
     pub fn upstream_code(mut self, code: impl Into<Secret>) -> Self {
         self.upstream_code = Some(code.into());
         self
     }
 
-    /// The largest upstream body in bytes; 4 MiB unless said otherwise.
+    /// The size limit of upstream bodies, in bytes. Defaults to 4 MiB.
     pub fn max_body(mut self, bytes: usize) -> Self {
         self.max_body = bytes;
         self
     }
 
-    /// How long `shutdown` waits for running calls; 10 s unless said otherwise.
+    /// How long `shutdown` waits for running calls. Defaults to 10 s.
     pub fn shutdown_wait(mut self, wait: Duration) -> Self {
         self.shutdown_wait = wait;
         self
     }
 
-    /// Helps callers with suggestions such as `did you mean 'sendMessage'?`. Always on with the
-    /// embedded service.
+    /// Adds suggestions such as `did you mean 'sendMessage'?` to errors. Always enabled with the embedded
+    /// service.
     pub fn detailed_errors(mut self) -> Self {
         self.detailed_errors = true;
         self
     }
 
-    /// How long one attempt of a call to the service may take; 100 s unless said otherwise. A client
-    /// result has its own time, see [`InvokeFuture::timeout`](crate::clients::InvokeFuture::timeout).
+    /// The timeout of one attempt of a call to the service. Defaults to 100 s. Client results have their own
+    /// timeout: [`InvokeFuture::timeout`](crate::clients::InvokeFuture::timeout).
     pub fn rest_timeout(mut self, timeout: Duration) -> Self {
         self.rest_timeout = Some(timeout);
         self
     }
 
-    /// How often a call to the service is tried again; three times unless said otherwise.
+    /// The retry policy for calls to the service. Defaults to three retries.
     pub fn retries(mut self, retries: Retries) -> Self {
         self.retries = Some(retries);
         self
     }
 
-    /// Gives every call to the service a tracing id, by which the service's messaging log and the app's
-    /// span `hub.rest` name the same message. The service logs each of them, which has its price there.
+    /// Adds a tracing id to every call to the service, which relates the service's messaging log to the
+    /// app's span `hub.rest`. The service logs every such message, which may be billed.
     pub fn trace_messages(mut self) -> Self {
         self.trace_messages = true;
         self
     }
 
-    /// Leaves a connection open whose `on_connected` was denied. Without this it is closed.
+    /// Keeps a connection open if its `on_connected` is denied. By default it is closed.
     pub fn keep_refused_connections(mut self) -> Self {
         self.keep_refused_connections = true;
         self
     }
 
-    /// Believes the `x-ms-client-principal…` headers. Only where something in front of the app strips
-    /// them from outside requests; on App Service the app finds out by itself.
+    /// Trusts the headers `x-ms-client-principal…`. Use it only if a proxy removes them from external
+    /// requests. Behind App Service authentication the app detects this itself.
     pub fn trust_app_service_headers(mut self) -> Self {
         self.trust_app_service = true;
         self
     }
 
-    /// Decides which of several endpoints takes a client or an operation. Without it a client goes to a
-    /// random primary endpoint that is online, and operations to all that are.
+    /// Selects the endpoints of a client or an operation. By default a client connects to a random primary
+    /// endpoint that is online, and operations go to all endpoints that are online.
     pub fn endpoint_router(mut self, router: impl EndpointRouter) -> Self {
         self.router = Some(Arc::new(router));
         self
     }
 
-    /// Checks everything, opens the embedded service if it is planned, and returns the app.
+    /// Checks hubs and settings, starts the embedded service if it is configured, and returns the app.
     ///
     /// # Errors
-    /// When hubs or settings do not fit, with all problems at once, or a port is taken.
+    /// When hubs or settings are invalid, with all problems, or when a port is in use.
     pub fn build(mut self) -> Result<HubApp, BuildError> {
         let mut problems = problems::of(&self);
         let hubs: Vec<_> = self.hubs.drain(..).map(|hub| surrounded(hub, &self.filters)).collect();
@@ -263,7 +263,7 @@ impl HubAppBuilder {
     }
 }
 
-/// The hub behind the filters of all hubs.
+/// Adds the filters of all hubs.
 fn surrounded(mut hub: Box<dyn MountedHub>, filters: &Filters) -> Arc<dyn MountedHub> {
     hub.surround(filters);
     Arc::from(hub)

@@ -1,4 +1,4 @@
-//! Which hubs live where: what the settings and the hubs say together, checked.
+//! Assigns hubs to services, and checks both.
 
 use std::sync::Arc;
 
@@ -14,14 +14,14 @@ use crate::{
     wire_name::{at_service, wire_name},
 };
 
-/// A connection and the hubs that live there.
+/// A connection setting and its hubs.
 pub(crate) struct PlannedService {
     pub(crate) connection: Connection,
     pub(crate) hubs: Vec<Arc<dyn MountedHub>>,
 }
 
-/// Parts the hubs by their connections, and adds what is wrong. `code` says whether upstream calls must
-/// know a secret of their address.
+/// Groups the hubs by connection setting, and adds to `problems`. `code` is whether upstream calls need a
+/// code in their URL.
 pub(crate) fn planned_services(
     signalr: &SignalR,
     hubs: &[Arc<dyn MountedHub>],
@@ -58,7 +58,7 @@ fn problems_of(connection: &Connection, hubs: &[Arc<dyn MountedHub>], code: bool
     let empty = |key: &Secret| key.expose().trim().is_empty();
     if connection.previous_access_key.as_ref().is_some_and(empty) {
         problems.push(
-            "the previous access key is empty, so anybody could sign with it: give previous_access_key(…) the key, or leave it out"
+            "the previous access key is empty, so every caller could sign with it: pass the key to previous_access_key(…), or remove the call"
                 .to_owned(),
         );
     }
@@ -72,7 +72,7 @@ fn problems_of(connection: &Connection, hubs: &[Arc<dyn MountedHub>], code: bool
     problems
 }
 
-/// What an endpoint without an access key needs in its place.
+/// Checks what replaces the access key of endpoints without one.
 fn identity_problems(
     connection: &Connection,
     endpoints: &[EndpointPlan],
@@ -88,25 +88,25 @@ fn identity_problems(
     let (name, setting) = (&endpoint.name, &connection.name);
     if cfg!(not(feature = "identity")) && !matches!(identity, Identity::Source(_)) {
         problems.push(format!(
-            "the endpoint {name} has no access key, and signing in with Microsoft Entra needs the feature `identity` of hub-runtime"
+            "the endpoint {name} has no access key: to sign in with Microsoft Entra, enable the feature `identity` of hub-runtime"
         ));
     }
     let negotiating = hubs.iter().find(|hub| hub.negotiates());
     if let (Some(hub), None) = (negotiating, &connection.claims_key) {
         problems.push(format!(
-            "the hub `{}` has a `negotiate`, and the endpoint {name} no access key that could seal claims: set {setting}__claimsKey to a secret of at least 32 bytes",
+            "the hub `{}` has a `negotiate`, but the endpoint {name} has no access key to seal claims with: set {setting}__claimsKey to a secret of at least 32 bytes",
             wire_name(hub.name())
         ));
     }
     if connection.upstream_tokens.is_none() && !code {
         problems.push(format!(
-            "the endpoint {name} has no access key, so nothing shows that upstream calls are genuine: set {setting}__upstreamAudience (and upstreamTenantId) to the token that the service sends, or HUB_UPSTREAM_CODE to a secret in the address that it calls (?code=…)"
+            "the endpoint {name} has no access key, so upstream calls cannot be verified: set {setting}__upstreamAudience (and upstreamTenantId) to those of the token that the service sends, or HUB_UPSTREAM_CODE to a secret in the URL that it calls (?code=…)"
         ));
     }
     problems
 }
 
-/// Names that do not fit, or meet, only at the service.
+/// Checks the names at the service, where the application's name is a prefix.
 fn name_problems(planned: &[PlannedService]) -> Vec<String> {
     let mut problems = Vec::new();
     let mut seen: Vec<(String, String)> = Vec::new();
@@ -120,7 +120,7 @@ fn name_problems(planned: &[PlannedService]) -> Vec<String> {
                 problems.push(format!("hub `{at_service}`: {error}"));
             }
             if seen.iter().any(|(other, there)| *there == at_service && *other != name) {
-                problems.push(format!("two hubs are called `{at_service}` at the service"));
+                problems.push(format!("two hubs are named `{at_service}` at the service"));
             }
             seen.push((name, at_service));
         }

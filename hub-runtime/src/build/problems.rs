@@ -1,5 +1,4 @@
-//! What keeps an app from starting: everything that does not fit together, found before anything is
-//! opened.
+//! Checks a builder before any resource is opened.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,7 +10,7 @@ use crate::{
     wire_name::wire_name,
 };
 
-/// Every problem of a builder, as sentences for whoever starts the app.
+/// All problems of a builder, as texts for the operator.
 pub(crate) fn of(builder: &HubAppBuilder) -> Vec<String> {
     let mut problems = Vec::new();
     match &builder.signalr {
@@ -28,7 +27,7 @@ pub(crate) fn of(builder: &HubAppBuilder) -> Vec<String> {
     }
     if builder.upstream_code.as_ref().is_some_and(|code| code.expose().trim().is_empty()) {
         problems.push(
-            "the upstream code is empty, so every call would know it: give upstream_code(…) a secret, or leave it out"
+            "the upstream code is empty, so every call would match it: pass a secret to upstream_code(…), or remove the call"
                 .to_owned(),
         );
     }
@@ -41,11 +40,11 @@ pub(crate) fn of(builder: &HubAppBuilder) -> Vec<String> {
 fn hubs(builder: &HubAppBuilder, problems: &mut Vec<String>) {
     if builder.found_none {
         problems.push(
-            "discover() found no hub: a crate that nothing else uses is not linked; name it: `use chat_hubs as _;`"
+            "discover() found no hub: a crate without other uses is not linked; import it: `use chat_hubs as _;`"
                 .to_owned(),
         );
     } else if builder.hubs.is_empty() {
-        problems.push("no hub: call .hub(…) with a value of each hub".to_owned());
+        problems.push("no hub: call .hub(…) for each hub".to_owned());
     }
     let mut seen: HashMap<String, &dyn MountedHub> = HashMap::new();
     let mut reported = HashSet::new();
@@ -60,7 +59,7 @@ fn hubs(builder: &HubAppBuilder, problems: &mut Vec<String>) {
         };
         if (*first.value()).type_id() != (*hub.value()).type_id() {
             problems.push(format!(
-                "two hubs are called `{name}`: `{}` and `{}`; name one of them: `#[serverless_hub(name = \"…\")]`",
+                "two hubs are named `{name}`: `{}` and `{}`; rename one of them: `#[serverless_hub(name = \"…\")]`",
                 first.type_name(),
                 hub.type_name(),
             ));
@@ -72,7 +71,7 @@ fn hubs(builder: &HubAppBuilder, problems: &mut Vec<String>) {
     }
 }
 
-/// Settings without effect are mistakes too: somebody relies on them.
+/// Reports settings without effect, which are likely mistakes.
 fn unused(builder: &HubAppBuilder, problems: &mut Vec<String>) {
     if builder.hubs.is_empty() || builder.hubs.iter().any(|hub| hub.negotiates()) {
         return;

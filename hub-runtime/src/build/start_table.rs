@@ -1,10 +1,10 @@
-//! What the log says of the hubs when an app starts.
+//! Logs the hubs when an app starts.
 
 use hub_core::{Category, mounted::MountedHub};
 
 use crate::shared::Hubs;
 
-/// A hub that is mounted, with what it answers.
+/// Logs a mounted hub with its methods.
 pub(crate) fn mounted(hub: &dyn MountedHub) {
     tracing::info!(
         hub = hub.name(),
@@ -15,7 +15,7 @@ pub(crate) fn mounted(hub: &dyn MountedHub) {
     );
 }
 
-/// The table in one line: `join(room), sendMessage(room, text), connected`.
+/// The methods in one line: `join(room), sendMessage(room, text), connected`.
 fn methods(hub: &dyn MountedHub) -> String {
     let rows = hub.methods().iter().map(|method| match method.category {
         Category::Message if method.fallback => "any other".to_owned(),
@@ -25,7 +25,7 @@ fn methods(hub: &dyn MountedHub) -> String {
     rows.collect::<Vec<_>>().join(", ")
 }
 
-/// Hubs that the program links and the app leaves out: that may be meant, or forgotten.
+/// Logs hubs that the program links but the app does not mount, by intention or by mistake.
 #[cfg(feature = "discover")]
 pub(crate) fn not_mounted(hubs: &Hubs) {
     for entry in hub_core::registry::registered() {

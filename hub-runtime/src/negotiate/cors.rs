@@ -1,13 +1,13 @@
-//! Which pages may negotiate, by construction right for requests with credentials.
+//! CORS for negotiate requests, which carry credentials.
 
 use http::{HeaderMap, HeaderValue, Uri, header};
 
 use crate::loopback::is_loopback;
 
-/// How long a browser may remember the answer to a preflight.
-const MAX_AGE: &str = "600";
+/// How long a browser may cache the response to a preflight, in seconds.
+const MAX_AGE_SECONDS: &str = "600";
 
-/// Exact origins; loopback ones too while the embedded service is in use.
+/// The allowed origins, which are compared exactly. With the embedded service also all on loopback.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cors {
     pub(crate) origins: Vec<String>,
@@ -18,7 +18,7 @@ impl Cors {
     /// The problem with a configured origin, if there is one.
     pub(crate) fn problem(origin: &str) -> Option<String> {
         if origin == "*" {
-            return Some("`*` cannot be allowed: SignalR clients send credentials, and browsers refuse a wildcard then. List the origins of your pages: allow_origin(\"https://app.example\")".to_owned());
+            return Some("`*` cannot be allowed: SignalR clients send credentials, for which browsers refuse a wildcard; list the origins of your pages: allow_origin(\"https://app.example\")".to_owned());
         }
         let uri: Option<Uri> = origin.parse().ok();
         let exact = uri.is_some_and(|uri| {
@@ -31,8 +31,8 @@ impl Cors {
         })
     }
 
-    /// The headers that let the request's page read the answer. `Vary` is there in any case, since the
-    /// answer depends on the origin.
+    /// The headers that allow the page to read the response. Always includes `Vary`, since the response
+    /// depends on the origin.
     pub(crate) fn headers(&self, request: &HeaderMap) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(header::VARY, HeaderValue::from_static("Origin"));
@@ -45,14 +45,14 @@ impl Cors {
         headers
     }
 
-    /// The same for a preflight.
+    /// [`Self::headers`] for a preflight.
     pub(crate) fn preflight_headers(&self, request: &HeaderMap) -> HeaderMap {
         let mut headers = self.headers(request);
         if !headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
             let origin = request.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
             tracing::warn!(
                 origin,
-                "a page of this origin may not negotiate; allow it with allow_origin(…) on the builder"
+                "negotiate from an origin that is not allowed; allow it with allow_origin(…) on the builder"
             );
             return headers;
         }
@@ -61,7 +61,7 @@ impl Cors {
         if let Some(asked) = request.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
             headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
         }
-        headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(MAX_AGE));
+        headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(MAX_AGE_SECONDS));
         headers
     }
 

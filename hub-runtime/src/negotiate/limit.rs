@@ -1,4 +1,4 @@
-//! How often one client may negotiate.
+//! The rate limit for negotiate requests.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -7,11 +7,11 @@ use hub_core::token_buckets::TokenBuckets;
 
 use crate::client_address;
 
-/// How often one client may negotiate: for
+/// A rate limit for the negotiate requests of a client, for
 /// [`HubAppBuilder::negotiate_limit`](crate::HubAppBuilder::negotiate_limit).
 ///
-/// A client is an IPv4 address or an IPv6 network of 64 bits. Requests whose address the app is not
-/// told (see [`ClientAddress`](crate::negotiate::ClientAddress)) count as one client together.
+/// A client is an IPv4 address or an IPv6 network of 64 bits. Requests without a
+/// [`ClientAddress`](crate::negotiate::ClientAddress) count as one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct NegotiateLimit {
@@ -21,27 +21,28 @@ pub struct NegotiateLimit {
 }
 
 impl NegotiateLimit {
-    /// `count` negotiates in each `period`, all at once or spread.
+    /// Allows `count` requests per `period`, in a burst or evenly distributed.
     pub fn new(count: u32, period: Duration) -> Self {
         Self { count, period, proxies: 0 }
     }
 
-    /// Believes what this many proxies in front of the app append to `X-Forwarded-For`: one for App
-    /// Service or a single load balancer. Without this every client behind them counts as one; with
-    /// too many of them a client can claim any address.
+    /// Trusts this many entries of `X-Forwarded-For`, one for each proxy in front of the app: one for App
+    /// Service or a single load balancer. With too few, all clients behind a proxy count as one; with too
+    /// many, a client can forge its address. Defaults to zero.
     pub fn behind_proxies(mut self, proxies: usize) -> Self {
         self.proxies = proxies;
         self
     }
 
-    /// What is wrong with it, if something is.
+    /// The problem with the limit, if there is one.
     pub(crate) fn problem(self) -> Option<&'static str> {
-        (self.count == 0 || self.period.is_zero())
-            .then_some("the negotiate limit lets nobody in: count and period must be above zero")
+        (self.count == 0 || self.period.is_zero()).then_some(
+            "the negotiate limit rejects every client: count and period must be greater than zero",
+        )
     }
 }
 
-/// The limit at work.
+/// The state of a limit.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     proxies: usize,
@@ -54,15 +55,15 @@ impl Limiter {
         Self { proxies: limit.proxies, buckets }
     }
 
-    /// How many proxies are believed.
+    /// The number of trusted proxies.
     pub(crate) fn proxies(&self) -> usize {
         self.proxies
     }
 
-    /// Counts a negotiate at `now`, the time since the app's start.
+    /// Counts a request at `now`, the time since the app's start.
     ///
     /// # Errors
-    /// When the client may come back.
+    /// The time after which the client may retry.
     pub(crate) fn admit(&self, parts: &Parts, now: Duration) -> Result<(), Duration> {
         let client = client_address::of(parts, self.proxies).map(client_address::network);
         self.buckets.take(client, now)

@@ -37,7 +37,7 @@ use crate::{
     telemetry::{self, Stopwatch},
 };
 
-/// The redirect that every SignalR client understands.
+/// The redirect to the service (TransportProtocols.md, negotiate, redirect response).
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Redirect {
@@ -45,8 +45,8 @@ struct Redirect {
     access_token: String,
 }
 
-/// Answers a negotiate or its preflight. `hub` is the name in the path, if there is one. The hub's
-/// `negotiate` runs to its end as every hub method does.
+/// Answers a negotiate request or its preflight. `hub` is the name in the path, if there is one. The hub's
+/// `negotiate` runs to its end like every hub method.
 pub(crate) async fn handle(app: Arc<Inner>, parts: Parts, hub: Option<&str>) -> Response<Bytes> {
     let (tasks, hub) = (app.tasks.clone(), hub.map(str::to_owned));
     let answering = async move {
@@ -74,7 +74,7 @@ async fn respond(app: &Inner, parts: Parts, hub: Option<&str>) -> Response<Bytes
     let outcome = telemetry::negotiate_outcome(response.status());
     span.record("outcome", outcome);
     telemetry::negotiate_ended(&name, outcome, watch);
-    // Refusals carry them too: without them the browser hides status and text from the page.
+    // Also for refusals: otherwise the browser hides status and text from the page.
     with_headers(response, cors)
 }
 
@@ -96,7 +96,7 @@ async fn redirect(
         refuse(StatusCode::NOT_FOUND, "There is no such hub")
     })?;
     let request = request(app, parts);
-    // Only a choice between endpoints looks at the request again.
+    // The request is needed again only to choose between several endpoints.
     let asked = (group.endpoints.all.len() > 1).then(|| request.clone());
     let judged = mounted
         .negotiate(request)
@@ -105,7 +105,10 @@ async fn redirect(
     app.counts.count(&judged);
     let negotiation = judged.map_err(|error| refusal(&error))?;
     let endpoint = group.endpoints.for_client(asked.as_ref()).await.ok_or_else(|| {
-        tracing::error!(hub = &*wire_name, "no endpoint of the service takes this client");
+        tracing::error!(
+            hub = &*wire_name,
+            "no endpoint of the service is available for this client"
+        );
         let text = "No endpoint of the SignalR service is online; try again later";
         refuse(StatusCode::SERVICE_UNAVAILABLE, text)
     })?;
@@ -143,13 +146,13 @@ fn request(app: &Inner, parts: Parts) -> NegotiateRequest {
     }
     if claimed && !options.warned_app_service.swap(true, Ordering::Relaxed) {
         tracing::warn!(
-            "headers of App Service authentication came and were ignored, since any client can send them; behind App Service WEBSITE_AUTH_ENABLED=true makes them count, elsewhere trust_app_service_headers() on the builder"
+            "ignored headers of App Service authentication, since any client can send them; to trust them, set WEBSITE_AUTH_ENABLED=true behind App Service, or call trust_app_service_headers() on the builder elsewhere"
         );
     }
     request
 }
 
-/// A negotiation whose names can go on the wire.
+/// Checks the user id of a negotiation.
 fn checked(negotiation: Negotiation) -> Result<Negotiation, HubError> {
     if let Some(user) = negotiation.user_id() {
         names::check_user(user).map_err(|error| HubError::rejected(&error))?;
@@ -170,16 +173,16 @@ fn refusal(error: &HubError) -> Refusal {
     refuse(status, error.text())
 }
 
-/// The answer to a client that negotiates too often, with when to come back in whole seconds.
+/// The response to a client above the rate limit. `Retry-After` is in whole seconds.
 fn too_often(wait: Duration) -> Response<Bytes> {
-    // A flood must not become a flood of log lines.
-    tracing::debug!(?wait, "a client negotiates too often");
+    // At debug level, so that a flood of requests does not flood the log.
+    tracing::debug!(?wait, "negotiate above the rate limit");
     let mut answer =
         text(StatusCode::TOO_MANY_REQUESTS, "Too many attempts to connect; try again later");
     let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
     let headers = answer.headers_mut();
     headers.insert(header::RETRY_AFTER, seconds.into());
-    // Else the page's own code cannot read it.
+    // Otherwise scripts of the page cannot read the header.
     let exposed = HeaderValue::from_static("Retry-After");
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     answer
@@ -195,10 +198,10 @@ fn too_long(negotiation: &Negotiation, length: usize) -> Refusal {
         length,
         limit = MAX_TOKEN_CHARS,
         largest = ?sizes,
-        "the client token is too long for the service: give fewer or shorter claims"
+        "the client token is too long for the service: use fewer or shorter claims"
     );
     let shown = format!(
-        "The token would be {length} characters long; the service takes {MAX_TOKEN_CHARS}. Fewer or shorter claims are needed"
+        "The token would have {length} characters, and the service accepts {MAX_TOKEN_CHARS}; use fewer or shorter claims"
     );
     refuse(StatusCode::PAYLOAD_TOO_LARGE, &shown)
 }

@@ -142,11 +142,11 @@ fn all_problems_of_hubs_and_settings_are_listed_together() {
         "the app cannot start:",
         "- no SignalR service: call .signalr(SignalR::from_env_or_local()?)",
         "- the hub `rooms` is mounted more than once; keep one of `.hub(…)` and `.discover()` for it",
-        "- two hubs are called `rooms`: `wire::start::Rooms` and `wire::start::Impostor`; name one of them: \
+        "- two hubs are named `rooms`: `wire::start::Rooms` and `wire::start::Impostor`; rename one of them: \
          `#[serverless_hub(name = \"…\")]`",
         "- `https://app.example/path` is not an origin",
         "- the upstream path `hooks` must begin with `/`",
-        "- the negotiate limit lets nobody in: count and period must be above zero",
+        "- the negotiate limit rejects every client: count and period must be greater than zero",
         "- `allow_origin` has no effect: no hub has a `negotiate`",
         "- `negotiate_limit` has no effect: no hub has a `negotiate`",
     ];
