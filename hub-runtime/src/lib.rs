@@ -20,21 +20,21 @@
 //! # drop(app); Ok(()) }
 //! ```
 //!
-//! Default features: `functions`, `local`, `msgpack`, `rest`, `server`. Optional: `discover`, `identity`,
-//! `lambda`, `metrics`, `schema`, `testing`. [`guide::features`] describes them.
+//! Default features: `functions`, `local`, `msgpack`, `rest`, `server`. Optional: `deploy`, `discover`,
+//! `functions-bindings`, `identity`, `lambda`, `metrics`, `schema`, `testing`. [`guide::features`] describes them.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod answer;
 mod app;
 mod auth;
-#[cfg(feature = "functions")]
+#[cfg(feature = "functions-bindings")]
 pub mod bindings;
 mod build;
 mod client_address;
 pub mod config;
 mod counters;
-#[cfg(feature = "functions")]
+#[cfg(feature = "deploy")]
 pub mod deploy;
 #[cfg(feature = "local")]
 mod embedded;

@@ -37,7 +37,7 @@ impl Routes {
     }
 
     /// What stands before every path: nothing, or a path without a closing slash.
-    #[cfg(feature = "functions")]
+    #[cfg(feature = "deploy")]
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
     }

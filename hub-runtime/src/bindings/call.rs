@@ -1,32 +1,19 @@
-//! A call of the Functions host for a function with bindings, and its answer.
+//! Values of a call of the Functions host, and outputs of its answer.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap},
     fmt,
 };
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
 
 use super::BindingError;
-
-/// How often a value may be a text that holds JSON. The host writes scalars twice, and the value of an
-/// input binding of SignalR three times.
-const MAX_ENCODINGS: usize = 3;
-
-/// What the Functions host posts to `/<function name>` for every function that is not a forwarded HTTP
-/// trigger.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct FunctionCall {
-    data: HashMap<String, Box<RawValue>>,
-    #[serde(default)]
-    metadata: HashMap<String, Box<RawValue>>,
-}
+use crate::functions::call::{FunctionAnswer, FunctionCall, decode};
 
 impl fmt::Debug for FunctionCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Among the values are tokens of clients and what users said.
+        // Names only: the values contain client tokens and data of users.
         let (data, metadata): (BTreeSet<_>, BTreeSet<_>) =
             (self.data.keys().collect(), self.metadata.keys().collect());
         f.debug_struct("FunctionCall")
@@ -37,7 +24,7 @@ impl fmt::Debug for FunctionCall {
 }
 
 impl FunctionCall {
-    /// Reads the body of a call.
+    /// Parses the body of a call.
     ///
     /// # Errors
     /// When it is not JSON with a `Data` object.
@@ -45,27 +32,22 @@ impl FunctionCall {
         serde_json::from_slice(body).map_err(|error| BindingError::Call(error.into()))
     }
 
-    /// The value of an input binding or trigger, by its name in function.json. The host encodes values
-    /// up to three times; how often makes no difference here.
+    /// Returns the value of a trigger or input binding by its name in function.json. The host encodes
+    /// values as JSON up to three times; all encodings are removed.
     ///
     /// # Errors
-    /// When there is none of this name, or it is of another type.
+    /// When the call has no such value, or the value is not a `T`.
     pub fn data<T: DeserializeOwned>(&self, name: &str) -> Result<T, BindingError> {
         value(&self.data, name)
     }
 
-    /// A value that the trigger adds: `DequeueCount`, or one of the `parameterNames` of a SignalR
-    /// trigger.
+    /// Returns a value of the trigger's metadata: `DequeueCount`, or one of the `parameterNames` of a
+    /// SignalR trigger.
     ///
     /// # Errors
     /// As [`Self::data`].
     pub fn metadata<T: DeserializeOwned>(&self, name: &str) -> Result<T, BindingError> {
         value(&self.metadata, name)
-    }
-
-    /// The first value of `Data` that is a `T`, whatever its name.
-    pub(crate) fn find<T: DeserializeOwned>(&self) -> Option<T> {
-        self.data.values().find_map(|raw| decode(raw).ok())
     }
 }
 
@@ -77,83 +59,34 @@ fn value<T: DeserializeOwned>(
     decode(raw).map_err(|error| BindingError::Type { name: name.to_owned(), source: error.into() })
 }
 
-/// Tries the innermost encoding first: a text that holds a text of JSON is that text when a `String`
-/// is asked for, and a `"5"` is still a text.
-fn decode<T: DeserializeOwned>(raw: &RawValue) -> Result<T, serde_json::Error> {
-    let mut layers = vec![raw.get().to_owned()];
-    while let Some(inner) = layers.last().and_then(|text| serde_json::from_str(text).ok()) {
-        layers.push(inner);
-        if layers.len() > MAX_ENCODINGS {
-            break;
-        }
-    }
-    let mut decoded = serde_json::from_str(raw.get());
-    for layer in layers.iter().skip(1) {
-        if let Ok(value) = serde_json::from_str(layer) {
-            decoded = Ok(value);
-        }
-    }
-    decoded
-}
-
-/// What a function with bindings answers, with status 200 and as `application/json`.
-///
-/// The host reads a returned **text that is valid base64** as bytes (`test` is one), and blanks in it are
-/// lost: put texts into an object where that matters.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[serde(rename_all = "PascalCase")]
-#[must_use = "an answer does nothing until it is written"]
-pub struct FunctionAnswer {
-    outputs: BTreeMap<String, Value>,
-    logs: Vec<String>,
-    return_value: Value,
-}
-
 impl FunctionAnswer {
-    /// An answer without outputs.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Gives a value to the output binding of this name: a [`SignalRMessage`](super::SignalRMessage), a
-    /// list of them, or what another binding takes.
+    /// Sets the value of an output binding: a [`SignalRMessage`](super::SignalRMessage), a list of them,
+    /// or a value for another binding.
     ///
     /// # Errors
-    /// When the value cannot be written as JSON.
+    /// When the value cannot be serialized as JSON.
     pub fn output(
         mut self,
         name: impl Into<String>,
         value: &(impl Serialize + ?Sized),
     ) -> Result<Self, BindingError> {
-        let value =
-            serde_json::to_value(value).map_err(|error| BindingError::Encode(error.into()))?;
-        self.outputs.insert(name.into(), value);
+        self.outputs.insert(name.into(), json(value)?);
         Ok(self)
     }
 
-    /// Adds a line to the log of the function.
-    pub fn log(mut self, line: impl Into<String>) -> Self {
-        self.logs.push(line.into());
-        self
-    }
-
-    /// Sets the return value: of the binding called `$return`, and of a SignalR trigger that a client
-    /// invoked.
+    /// Sets the return value: the value of the binding `$return`, or the result of a SignalR trigger for
+    /// the client that invoked it.
     ///
     /// # Errors
-    /// When the value cannot be written as JSON.
+    /// When the value cannot be serialized as JSON.
     pub fn returning(mut self, value: &(impl Serialize + ?Sized)) -> Result<Self, BindingError> {
-        self.return_value =
-            serde_json::to_value(value).map_err(|error| BindingError::Encode(error.into()))?;
+        self.return_value = json(value)?;
         Ok(self)
     }
+}
 
-    /// The body.
-    #[must_use]
-    pub fn to_vec(&self) -> Vec<u8> {
-        // A map with text keys and JSON values can always be written.
-        serde_json::to_vec(self).unwrap_or_default()
-    }
+fn json(value: &(impl Serialize + ?Sized)) -> Result<Value, BindingError> {
+    serde_json::to_value(value).map_err(|error| BindingError::Encode(error.into()))
 }
 
 #[cfg(test)]

@@ -24,11 +24,11 @@ mod expression;
 mod output;
 
 pub use self::{
-    call::{FunctionAnswer, FunctionCall},
     connection_info::{SignalRConnectionInfo, SignalRConnectionInfoBinding},
     expression::BindingExpression,
     output::{GroupAction, SignalRGroupAction, SignalRMessage},
 };
+pub use crate::functions::call::{FunctionAnswer, FunctionCall};
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, atomic::AtomicBool};
 
 use http::Uri;
+#[cfg(feature = "server")]
 use hub_core::client_access::EMULATOR_KEY;
 use hub_net::clock::Clock;
 use tokio_util::task::TaskTracker;

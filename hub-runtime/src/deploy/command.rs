@@ -2,10 +2,7 @@
 
 use std::{ffi::OsString, io, path::PathBuf};
 
-use crate::{HubApp, start_line::announce};
-
-/// The first argument that asks for it.
-const NAME: &str = "deploy-files";
+use crate::{HubApp, host::DEPLOY_FILES, start_line::announce};
 
 /// What the arguments of the process ask for.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,7 +19,7 @@ impl Command {
     /// When an argument is not known, with those that are.
     pub(crate) fn of(arguments: impl IntoIterator<Item = OsString>) -> io::Result<Option<Self>> {
         let mut arguments = arguments.into_iter();
-        if arguments.next().is_none_or(|first| first != NAME) {
+        if arguments.next().is_none_or(|first| first != DEPLOY_FILES) {
             return Ok(None);
         }
         let (mut folder, mut signalr_triggers) = (None, false);
@@ -33,7 +30,7 @@ impl Command {
                     folder = Some(PathBuf::from(argument));
                 }
                 _ => {
-                    let text = format!("usage: {NAME} [FOLDER] [--signalr-triggers]");
+                    let text = format!("usage: {DEPLOY_FILES} [FOLDER] [--signalr-triggers]");
                     return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
                 }
             }
@@ -69,8 +66,8 @@ mod tests {
     #[test]
     fn only_the_first_argument_asks_for_the_files() {
         assert_eq!(command(&[]).unwrap(), None);
-        assert_eq!(command(&["serve", NAME]).unwrap(), None);
-        let asked = command(&[NAME]).unwrap().unwrap();
+        assert_eq!(command(&["serve", DEPLOY_FILES]).unwrap(), None);
+        let asked = command(&[DEPLOY_FILES]).unwrap().unwrap();
         assert_eq!(asked, Command { folder: ".".into(), signalr_triggers: false });
     }
 
@@ -78,13 +75,13 @@ mod tests {
     fn folder_and_form_come_in_any_order() {
         let wanted = Command { folder: "out".into(), signalr_triggers: true };
 
-        assert_eq!(command(&[NAME, "out", "--signalr-triggers"]).unwrap().unwrap(), wanted);
-        assert_eq!(command(&[NAME, "--signalr-triggers", "out"]).unwrap().unwrap(), wanted);
+        assert_eq!(command(&[DEPLOY_FILES, "out", "--signalr-triggers"]).unwrap().unwrap(), wanted);
+        assert_eq!(command(&[DEPLOY_FILES, "--signalr-triggers", "out"]).unwrap().unwrap(), wanted);
     }
 
     #[test]
     fn what_is_not_known_is_refused() {
-        for unknown in [&[NAME, "--triggers"][..], &[NAME, "a", "b"]] {
+        for unknown in [&[DEPLOY_FILES, "--triggers"][..], &[DEPLOY_FILES, "a", "b"]] {
             assert!(command(unknown).unwrap_err().to_string().starts_with("usage: "));
         }
     }

@@ -9,6 +9,11 @@
 //! none, and whatever else reaches the port has checked nothing at all. So the signature and the seal
 //! inside of the call are checked here again, by the same code; a call that brings none is refused.
 
+#[cfg_attr(
+    not(feature = "functions-bindings"),
+    allow(unreachable_pub, reason = "the module `bindings` exports the types")
+)]
+pub(crate) mod call;
 mod trigger;
 
 use std::{
@@ -23,10 +28,12 @@ use http_body_util::Full;
 use hub_net::body::{BodyLimits, ReadError, UnreadBody};
 use hyper::ext::ReasonPhrase;
 
-use self::trigger::{Trigger, TriggerResult};
+use self::{
+    call::FunctionAnswer,
+    trigger::{Trigger, TriggerResult},
+};
 use crate::{
     HubApp,
-    bindings::FunctionAnswer,
     config::{self, env},
     shared::Inner,
     upstream::{self, BODY_TIMEOUT, InvocationIds},
@@ -104,10 +111,8 @@ pub(crate) async fn handle(app: Arc<Inner>, parts: Parts, body: UnreadBody) -> R
     match trigger::read(&answer) {
         TriggerResult::Value(value) => {
             warn_about_base64(&function, &value);
-            match FunctionAnswer::new().returning(&value) {
-                Ok(answer) => whole(StatusCode::OK, &answer),
-                Err(_) => failed(StatusCode::INTERNAL_SERVER_ERROR, "the result is not JSON"),
-            }
+            let answer = FunctionAnswer { return_value: value, ..FunctionAnswer::default() };
+            whole(StatusCode::OK, &answer)
         }
         TriggerResult::Failed(status, text) => failed(status, &text),
     }

@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header, reque
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
-use crate::bindings::FunctionCall;
+use super::call::FunctionCall;
 
 /// The call does not say whether the client waits, so it is answered as if it did; the host drops the
 /// result of a client that does not.
@@ -39,7 +39,7 @@ pub(super) enum TriggerResult {
 impl Trigger {
     /// The trigger's value among those of a call; its name is that of the binding.
     pub(super) fn parse(body: &[u8]) -> Option<Self> {
-        FunctionCall::parse(body).ok()?.find()
+        serde_json::from_slice::<FunctionCall>(body).ok()?.find()
     }
 
     /// The request as the service sent it. The arguments have been decoded by the host, so the body is

@@ -27,6 +27,9 @@ use crate::{
 /// The app's port unless `PORT` says otherwise; that of the Functions tools.
 const DEFAULT_PORT: u16 = 7071;
 
+/// The argument of a process that writes the files of a deployment.
+pub(crate) const DEPLOY_FILES: &str = "deploy-files";
+
 /// Where the app runs, as the environment shows.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Host {
@@ -71,7 +74,7 @@ impl HubApp {
     /// # Errors
     /// When a port is malformed or taken, or the host needs a feature that is switched off.
     pub async fn run(&self) -> io::Result<()> {
-        if self.deploys(false)? { Ok(()) } else { self.run_on_host(self.service()).await }
+        if self.deploy_files(false)? { Ok(()) } else { self.run_on_host(self.service()).await }
     }
 
     /// [`Self::run`] for an app with routes of its own: any tower service, an `axum::Router` whose
@@ -90,26 +93,32 @@ impl HubApp {
         B::Data: Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        if self.deploys(true)? { Ok(()) } else { self.run_on_host(service).await }
+        if self.deploy_files(true)? { Ok(()) } else { self.run_on_host(service).await }
     }
 
-    /// Whether the process was started to write the files of a deployment; they are written then.
-    #[cfg_attr(
-        not(feature = "functions"),
-        allow(
-            clippy::unused_self,
-            clippy::unnecessary_wraps,
-            reason = "there is no such command then"
-        )
-    )]
-    fn deploys(&self, own_routes: bool) -> io::Result<bool> {
-        #[cfg(feature = "functions")]
-        if let Some(command) = crate::deploy::Command::of(std::env::args_os().skip(1))? {
-            command.execute(self, own_routes)?;
-            return Ok(true);
+    /// Writes the files of a deployment if the first argument of the process is [`DEPLOY_FILES`], and
+    /// returns whether it is.
+    #[cfg(feature = "deploy")]
+    fn deploy_files(&self, own_routes: bool) -> io::Result<bool> {
+        let Some(command) = crate::deploy::Command::of(std::env::args_os().skip(1))? else {
+            return Ok(false);
+        };
+        command.execute(self, own_routes)?;
+        Ok(true)
+    }
+
+    #[cfg(not(feature = "deploy"))]
+    fn deploy_files(&self, _own_routes: bool) -> io::Result<bool> {
+        if std::env::args_os().nth(1).is_none_or(|first| first != DEPLOY_FILES) {
+            return Ok(false);
         }
-        let _ = own_routes;
-        Ok(false)
+        // Starting the app would hide that no file was written.
+        Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!(
+                "`{DEPLOY_FILES}` needs the feature `deploy` of hub-runtime: enable it in Cargo.toml"
+            ),
+        ))
     }
 
     async fn run_on_host<S, B>(&self, service: S) -> io::Result<()>
