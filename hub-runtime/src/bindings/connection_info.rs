@@ -1,4 +1,4 @@
-//! The input binding `signalRConnectionInfo`: what it is told, and what it gives.
+//! The input binding `signalRConnectionInfo`: its settings and its value.
 
 use std::fmt;
 
@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{BindingError, BindingExpression};
 
-/// What the input binding `signalRConnectionInfo` gives, and what a client's negotiate is answered with.
+/// The value of the input binding `signalRConnectionInfo`: the response to a negotiate request.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SignalRConnectionInfo {
-    /// Where the client connects.
+    /// The URL that the client connects to.
     pub url: String,
-    /// The client's token: whoever has it is the client.
+    /// The bearer token of the client. It is a secret.
     pub access_token: String,
 }
 
@@ -24,9 +24,10 @@ impl fmt::Debug for SignalRConnectionInfo {
     }
 }
 
-/// The binding itself, as it stands in function.json.
+/// The settings of the binding in function.json.
 ///
-/// A function that has one can move into a hub: [`Self::negotiation`] decides as the binding does.
+/// Use it to port a function with this binding to a hub: [`Self::negotiation`] applies the same rules as
+/// the binding.
 ///
 /// ```
 /// use hub_runtime::{bindings::SignalRConnectionInfoBinding, prelude::*};
@@ -44,20 +45,20 @@ impl fmt::Debug for SignalRConnectionInfo {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct SignalRConnectionInfoBinding {
-    /// The name by which the function reads the value.
+    /// The name of the value in the function.
     pub name: String,
-    /// The hub.
+    /// The name of the hub.
     pub hub_name: String,
-    /// Who the connection belongs to: a text or a [`BindingExpression`].
+    /// The user of the connection: a fixed string or a [`BindingExpression`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
     /// The token whose claims are copied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id_token: Option<String>,
-    /// Which claims of the token are copied.
+    /// The types of the claims that are copied.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub claim_type_list: Vec<String>,
-    /// The setting with the connection string; `AzureSignalRConnectionString` without it.
+    /// The setting with the connection string. Defaults to `AzureSignalRConnectionString`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection_string_setting: Option<String>,
     #[serde(rename = "type", default)]
@@ -81,7 +82,7 @@ enum Direction {
 }
 
 impl SignalRConnectionInfoBinding {
-    /// A binding for connections that belong to nobody in particular.
+    /// Creates a binding for anonymous connections.
     #[must_use]
     pub fn new(name: impl Into<String>, hub_name: impl Into<String>) -> Self {
         Self {
@@ -96,14 +97,14 @@ impl SignalRConnectionInfoBinding {
         }
     }
 
-    /// Sets who connections belong to: a text or a [`BindingExpression`].
+    /// Sets the user of connections: a fixed string or a [`BindingExpression`].
     #[must_use]
     pub fn user_id(mut self, expression: impl Into<String>) -> Self {
         self.user_id = Some(expression.into());
         self
     }
 
-    /// Copies claims of these types from the token that the expression names.
+    /// Copies claims of these types from the token of this expression.
     #[must_use]
     pub fn claims_of(
         mut self,
@@ -115,24 +116,24 @@ impl SignalRConnectionInfoBinding {
         self
     }
 
-    /// What the binding decides about a negotiate: its user, and the claims of its token.
+    /// Returns the user and the claims for a negotiate request, as the binding sets them.
     ///
-    /// The binding of Functions copies the claims of *any* token, checked by nobody. Here the token
-    /// must be one that App Service vouches for (`{headers.x-ms-token-aad-id-token}`); others are checked
-    /// with `NegotiateRequest::verified_claims`. Where the user is an expression that the request does not
-    /// answer, the connection belongs to nobody, as with the binding: guard what needs a user with
-    /// `SignedIn`.
+    /// The binding of Functions copies the claims of *any* token, without verification. This method
+    /// accepts only tokens that App Service has verified (`{headers.x-ms-token-aad-id-token}`); for other
+    /// tokens use `NegotiateRequest::verified_claims`. If the request has no value for the expression of
+    /// the user, the connection is anonymous, as with the binding: protect methods that need a user with
+    /// the filter `SignedIn`.
     ///
     /// # Errors
-    /// When an expression is malformed, or names a token that the client chose.
+    /// When an expression is malformed, or selects a token that the client controls.
     pub fn negotiation(&self, request: &NegotiateRequest) -> Result<Negotiation, BindingError> {
         let parse = |text: &String| text.parse::<BindingExpression>();
         let user = self.user_id.as_ref().map(parse).transpose()?;
         let token = self.id_token.as_ref().map(parse).transpose()?;
         if let (Some(expression), Some(text)) = (&token, &self.id_token)
-            && !expression.is_vouched_for()
+            && !expression.is_verified()
         {
-            let problem = "claims are copied only from a token that App Service vouches for, like {headers.x-ms-token-aad-id-token}; check others with `verified_claims`";
+            let problem = "claims are copied only from tokens that App Service has verified, for example {headers.x-ms-token-aad-id-token}; for other tokens use `verified_claims`";
             return Err(BindingError::Expression { expression: text.clone(), problem });
         }
         let user = user.and_then(|expression| expression.resolve(request));
@@ -146,7 +147,7 @@ impl SignalRConnectionInfoBinding {
     }
 }
 
-/// What a token states. Whoever vouches for it has been asked before.
+/// Decodes the claims of a token. The caller has checked that App Service verified it.
 fn claims_of(token: &str) -> Option<Claims> {
     let bearer = HeaderValue::try_from(format!("Bearer {}", token.trim())).ok()?;
     let headers: HeaderMap = [(header::AUTHORIZATION, bearer)].into_iter().collect();
@@ -160,7 +161,7 @@ mod tests {
 
     use super::*;
 
-    /// `{"sub":"ada","roles":["a","b"]}`, signed by nobody.
+    /// `{"sub":"ada","roles":["a","b"]}`, without a signature.
     const TOKEN: &str = "e30.eyJzdWIiOiJhZGEiLCJyb2xlcyI6WyJhIiwiYiJdfQ.";
     const ID_TOKEN: &str = "{headers.x-ms-token-aad-id-token}";
 

@@ -6,12 +6,12 @@ use hub_core::NegotiateRequest;
 
 use super::BindingError;
 
-/// A text with `{headers.NAME}` and `{query.NAME}` in it, as function.json has them, answered from a
-/// negotiate.
+/// A string from function.json with placeholders `{headers.NAME}` and `{query.NAME}`, which a negotiate
+/// request fills.
 ///
-/// Headers that only App Service may set (`x-ms-client-principal…`, `x-ms-token-…`) answer nothing unless
-/// App Service is in front of the app: anywhere else any client can send them. Every other header, and
-/// the query, is the client's word.
+/// The headers of App Service (`x-ms-client-principal…`, `x-ms-token-…`) are missing unless the app runs
+/// behind App Service: elsewhere any client can send them. All other headers, and the query, are
+/// unverified input of the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BindingExpression {
     parts: Vec<Part>,
@@ -24,13 +24,14 @@ enum Part {
     Query(String),
 }
 
-/// Headers with the tokens of the signed-in user, which App Service adds.
+/// Prefixes of the headers that App Service adds for the signed-in user. Source:
+/// <https://learn.microsoft.com/azure/app-service/configure-authentication-user-identities> and
+/// <https://learn.microsoft.com/azure/app-service/configure-authentication-oauth-tokens>.
 const TOKENS: &str = "x-ms-token-";
 const PRINCIPAL: &str = "x-ms-client-principal";
 
 impl BindingExpression {
-    /// The text with the request's values in it; `None` when one of them is missing or not to be
-    /// believed.
+    /// Fills the placeholders from a request. Returns `None` if a value is missing or not trusted.
     #[must_use]
     pub fn resolve(&self, request: &NegotiateRequest) -> Option<String> {
         let mut text = String::new();
@@ -44,17 +45,18 @@ impl BindingExpression {
         Some(text)
     }
 
-    /// Whether every value in it is one that App Service vouches for.
-    pub(super) fn is_vouched_for(&self) -> bool {
+    /// Whether all placeholders are headers that App Service sets.
+    pub(super) fn is_verified(&self) -> bool {
         let mut values = self.parts.iter().filter(|part| !matches!(part, Part::Text(_))).peekable();
         values.peek().is_some()
             && values.all(|part| matches!(part, Part::Header(name) if is_app_services(name)))
     }
 }
 
-/// A header, if the request has it once and it may be believed as far as its kind goes.
+/// Returns a header that the request contains once, and that is trusted if App Service sets it.
 fn header<'a>(request: &'a NegotiateRequest, name: &str) -> Option<&'a str> {
-    // The request itself keeps back the principal's headers; a token without a principal is forged.
+    // `NegotiateRequest` already hides headers of the principal that are not trusted. App Service sends a
+    // token together with a principal, so a token alone is forged.
     if name.starts_with(TOKENS) && request.app_service_user().is_none() {
         return None;
     }
@@ -77,19 +79,18 @@ impl FromStr for BindingExpression {
         let mut parts = Vec::new();
         let mut rest = expression;
         while let Some((literal, after)) = rest.split_once('{') {
-            let (name, after) =
-                after.split_once('}').ok_or_else(|| wrong("a brace is not closed"))?;
+            let (name, after) = after.split_once('}').ok_or_else(|| wrong("`{` without `}`"))?;
             if !literal.is_empty() {
                 parts.push(Part::Text(literal.to_owned()));
             }
             parts
                 .push(part(name).ok_or_else(|| {
-                    wrong("between braces stands `headers.NAME` or `query.NAME`")
+                    wrong("placeholders are `{headers.NAME}` and `{query.NAME}`")
                 })?);
             rest = after;
         }
         if rest.contains('}') {
-            return Err(wrong("a brace is not opened"));
+            return Err(wrong("`}` without `{`"));
         }
         if !rest.is_empty() {
             parts.push(Part::Text(rest.to_owned()));
@@ -98,7 +99,7 @@ impl FromStr for BindingExpression {
     }
 }
 
-/// `headers.NAME` or `query.NAME`, in any case.
+/// Parses `headers.NAME` or `query.NAME`. `headers` and `query` are case-insensitive.
 fn part(text: &str) -> Option<Part> {
     let (kind, name) = text.split_once('.')?;
     if name.is_empty() || name.contains('{') {

@@ -1,13 +1,16 @@
-//! What the input and output bindings of Azure Functions take and give, as types.
+//! Types for the input and output bindings of Azure Functions.
 //!
-//! Hubs need none of it: they send through `ctx.clients()` on every host. It is for functions of an
-//! app's own (a timer, a queue) that prefer to return what should be sent, and for moving a function
-//! that was written in another language.
+//! Hubs do not need these types: they send with `ctx.clients()` on every host. Use them for your own
+//! functions (a timer, a queue) that return messages instead of sending them, and to port functions from
+//! another language.
+//!
+//! Source of the formats:
+//! <https://learn.microsoft.com/azure/azure-functions/functions-bindings-signalr-service>.
 //!
 //! ```
 //! use hub_runtime::bindings::{FunctionAnswer, FunctionCall, SignalRMessage};
 //!
-//! /// `POST /Tick`: what the Functions host calls for a timer whose function is called `Tick`.
+//! /// `POST /Tick`: the call of the Functions host for the timer function `Tick`.
 //! fn tick(body: &[u8]) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
 //!     let schedule: serde_json::Value = FunctionCall::parse(body)?.data("timer")?;
 //!     let late = schedule["IsPastDue"].as_bool().unwrap_or(false);
@@ -32,37 +35,37 @@ pub use crate::functions::call::{FunctionAnswer, FunctionCall};
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why something is not what a binding takes or gives.
+/// An invalid call, value or expression of a binding.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BindingError {
     /// The body of a call is not `{"Data":{…},"Metadata":{…}}`.
     #[error("the call of the Functions host is not JSON with a `Data` object")]
     Call(#[source] Source),
-    /// A call brings no value of this name.
-    #[error("the call brings no `{0}`; the name is that of the binding in function.json")]
+    /// The call has no value with this name.
+    #[error("the call has no value `{0}`; use the name of the binding in function.json")]
     NoSuchValue(String),
-    /// A value is of another type than asked for.
-    #[error("`{name}` is of another type")]
+    /// A value does not have the requested type.
+    #[error("`{name}` does not have the requested type")]
     Type {
-        /// The binding.
+        /// The name of the binding.
         name: String,
-        /// What did not fit.
+        /// The error of the decoder.
         #[source]
         source: Source,
     },
-    /// A value cannot be written as JSON.
-    #[error("a value cannot be written as JSON")]
+    /// A value cannot be serialized as JSON.
+    #[error("a value cannot be serialized as JSON")]
     Encode(#[source] Source),
     /// The arguments of a message are not a tuple or a list.
-    #[error("the arguments of a message are a tuple or a list, like `(text,)`")]
+    #[error("the arguments of a message must be a tuple or a list, for example `(text,)`")]
     Arguments,
-    /// A binding expression is malformed or of a kind that a negotiate cannot answer.
-    #[error("`{expression}` is no binding expression for a negotiate: {problem}")]
+    /// A binding expression is malformed, or a negotiate request cannot resolve it.
+    #[error("`{expression}` is not a valid binding expression for negotiate: {problem}")]
     Expression {
-        /// The expression as it was written.
+        /// The expression.
         expression: String,
-        /// What is wrong, and what it may be.
+        /// The problem, and what is allowed.
         problem: &'static str,
     },
 }

@@ -1,14 +1,14 @@
-//! What the SignalR output binding takes.
+//! Messages and group actions for the output binding `signalR`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::BindingError;
 
-/// A message that the output binding `signalR` sends: one of these, or a list.
+/// A message for the output binding `signalR`, which accepts one message or a list.
 ///
-/// Of several targets the binding takes the connection before the user before the group; without any
-/// the message goes to everyone.
+/// If several targets are set, the connection has precedence over the user, and the user over the group.
+/// Without a target the message is sent to all connections.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -16,27 +16,27 @@ use super::BindingError;
 pub struct SignalRMessage {
     /// The name of the client method.
     pub target: String,
-    /// What the client method is called with.
+    /// The arguments of the client method.
     pub arguments: Vec<Value>,
-    /// For this connection only.
+    /// Sends to this connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connection_id: Option<String>,
-    /// For every connection of this user.
+    /// Sends to all connections of this user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
-    /// For every connection of this group.
+    /// Sends to all connections of this group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group_name: Option<String>,
-    /// Through these endpoints only, as the input binding `signalREndpoints` gives them.
+    /// Sends through these endpoints only: values of the input binding `signalREndpoints`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoints: Option<Vec<Value>>,
 }
 
 impl SignalRMessage {
-    /// A message for everyone. The arguments are a tuple or a list.
+    /// Creates a message for all connections. The arguments are a tuple or a list.
     ///
     /// # Errors
-    /// When the arguments are neither, or cannot be written as JSON.
+    /// When the arguments are neither, or cannot be serialized as JSON.
     pub fn broadcast(
         target: impl Into<String>,
         arguments: impl Serialize,
@@ -55,62 +55,62 @@ impl SignalRMessage {
         })
     }
 
-    /// For this connection only.
+    /// Sends to this connection only.
     pub fn to_connection(mut self, connection_id: impl Into<String>) -> Self {
         self.connection_id = Some(connection_id.into());
         self
     }
 
-    /// For every connection of this user.
+    /// Sends to all connections of this user.
     pub fn to_user(mut self, user_id: impl Into<String>) -> Self {
         self.user_id = Some(user_id.into());
         self
     }
 
-    /// For every connection of this group.
+    /// Sends to all connections of this group.
     pub fn to_group(mut self, group_name: impl Into<String>) -> Self {
         self.group_name = Some(group_name.into());
         self
     }
 }
 
-/// A change of memberships that the output binding `signalR` makes: one of these, or a list.
+/// A change of group memberships for the output binding `signalR`, which accepts one action or a list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 #[must_use = "an action does nothing until it is given to an output"]
 pub struct SignalRGroupAction {
-    /// What to do.
+    /// The kind of change.
     pub action: GroupAction,
-    /// The connection to do it with; comes before the user.
+    /// The connection. It has precedence over the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connection_id: Option<String>,
-    /// The user to do it with.
+    /// The user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
-    /// The group; none for [`GroupAction::RemoveAll`].
+    /// The group; `None` for [`GroupAction::RemoveAll`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group_name: Option<String>,
-    /// Through these endpoints only, as the input binding `signalREndpoints` gives them.
+    /// Sends through these endpoints only: values of the input binding `signalREndpoints`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoints: Option<Vec<Value>>,
 }
 
-/// What a [`SignalRGroupAction`] does.
+/// The kind of a [`SignalRGroupAction`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum GroupAction {
-    /// Joins the group.
+    /// Adds to the group.
     Add,
-    /// Leaves the group.
+    /// Removes from the group.
     Remove,
-    /// Leaves every group.
+    /// Removes from all groups.
     RemoveAll,
 }
 
 impl SignalRGroupAction {
-    /// A connection joins or leaves a group.
+    /// Creates an action for a connection.
     pub fn connection(
         action: GroupAction,
         connection_id: impl Into<String>,
@@ -120,7 +120,7 @@ impl SignalRGroupAction {
         Self { action, connection_id, user_id: None, group_name, endpoints: None }
     }
 
-    /// A user joins or leaves a group.
+    /// Creates an action for a user.
     pub fn user(
         action: GroupAction,
         user_id: impl Into<String>,

@@ -1,13 +1,12 @@
 //! The app as a custom handler of Azure Functions.
 //!
-//! The Functions host calls in two forms. A *forwarded* HTTP trigger is the original request, at its
-//! original path, and needs nothing here: signature and seal are checked as everywhere. A
-//! *`signalRTrigger`* is a call of its own shape ([`trigger`]), which this module turns back into the
-//! upstream request that the service sent.
+//! The Functions host sends two kinds of requests. A *forwarded* HTTP trigger is the original request at
+//! its original path; the routes of the app handle it. A *`signalRTrigger`* is a call in the format of the
+//! host ([`trigger`]); this module converts it back to the upstream request of the service.
 //!
-//! The host has checked a signature then, or has not: with an identity-based connection it checks
-//! none, and whatever else reaches the port has checked nothing at all. So the signature and the seal
-//! inside of the call are checked here again, by the same code; a call that brings none is refused.
+//! The host verifies the signature only with a connection string, not with an identity-based connection,
+//! and other processes on the machine can also reach the port. Therefore the app verifies the signature
+//! and the seal in each call itself, and refuses calls without them.
 
 #[cfg_attr(
     not(feature = "functions-bindings"),
@@ -39,37 +38,38 @@ use crate::{
     upstream::{self, BODY_TIMEOUT, InvocationIds},
 };
 
-/// Which invocation of a function this is; on every call of the host.
+/// The id of the invocation. The host sets this header on all calls.
 const INVOCATION_ID: &str = "x-azure-functions-invocationid";
-/// How much larger a call may be than the upstream body in it: its headers are written several times.
-const ENVELOPE: usize = 256 * 1024;
+/// The maximum number of bytes that a call adds to the upstream body: it contains the headers of the
+/// upstream request several times.
+const MAX_ENVELOPE_BYTES: usize = 256 * 1024;
 
 impl HubApp {
-    /// Serves the app as a custom handler of Azure Functions, on the port that the host gives
-    /// (`FUNCTIONS_CUSTOMHANDLER_PORT`), for the host alone. [`Self::run`] does so by itself.
+    /// Serves the app as a custom handler of Azure Functions, on loopback and the port
+    /// `FUNCTIONS_CUSTOMHANDLER_PORT`. [`Self::run`] detects this host.
     ///
     /// # Errors
-    /// When there is no such port, or it is malformed or taken.
+    /// When the port is not set, malformed or in use.
     pub async fn serve_functions(&self) -> io::Result<()> {
         let port = config::functions_port(&env::process).map_err(io::Error::other)?;
         let port = port.ok_or_else(|| {
             io::Error::other(format!(
-                "{} is not set: the Functions host starts the app and sets it; elsewhere call run()",
+                "{} is not set: the Functions host sets it when it starts the app; on other hosts call run()",
                 env::FUNCTIONS_PORT
             ))
         })?;
         self.serve_at(self.functions_address(port), self.service()).await
     }
 
-    /// Where the host calls, and that it does.
+    /// Enables calls of the Functions host, and returns the address for them.
     pub(crate) fn functions_address(&self, port: u16) -> SocketAddr {
         self.inner.functions_host.store(true, Ordering::Relaxed);
         SocketAddr::from((Ipv4Addr::LOCALHOST, port))
     }
 }
 
-/// Whether a request that is nothing else to the app may be a call of the host for a function with
-/// bindings: `POST /<function name>`.
+/// Whether a request without a route is a call of the host for a function with bindings:
+/// `POST /<function name>`.
 pub(crate) fn is_invocation(app: &Inner, parts: &Parts) -> bool {
     app.functions_host.load(Ordering::Relaxed)
         && parts.method == Method::POST
@@ -77,26 +77,23 @@ pub(crate) fn is_invocation(app: &Inner, parts: &Parts) -> bool {
         && parts.uri.path().trim_matches('/').split('/').count() == 1
 }
 
-/// Answers a call for a function with a `signalRTrigger`.
+/// Handles a call for a function with a `signalRTrigger`.
 pub(crate) async fn handle(app: Arc<Inner>, parts: Parts, body: UnreadBody) -> Response<Bytes> {
     let function = parts.uri.path().trim_matches('/').to_owned();
-    let max_bytes = app.upstream.max_body.saturating_add(ENVELOPE);
+    let max_bytes = app.upstream.max_body.saturating_add(MAX_ENVELOPE_BYTES);
     let body = match body.read(BodyLimits { max_bytes, timeout: BODY_TIMEOUT }).await {
         Ok(body) => body,
         Err(ReadError::TooLarge) => return failed(StatusCode::PAYLOAD_TOO_LARGE, "too large"),
         Err(ReadError::TimedOut) => return failed(StatusCode::REQUEST_TIMEOUT, "too slow"),
         Err(ReadError::Aborted(_)) => {
-            return failed(StatusCode::BAD_REQUEST, "the call is not whole");
+            return failed(StatusCode::BAD_REQUEST, "the body is incomplete");
         }
     };
     let Some(trigger) = Trigger::parse(&body) else {
-        tracing::warn!(
-            function,
-            "a call of the Functions host without the value of a signalRTrigger"
-        );
+        tracing::warn!(function, "call of the Functions host without a signalRTrigger");
         return failed(StatusCode::NOT_FOUND, "no signalRTrigger");
     };
-    // Without a key there is no signature that could hold, and the call brings nothing else to check.
+    // Without an access key the service does not sign, and the call contains nothing else to verify.
     if app.groups.iter().any(|group| group.without_key) {
         tracing::error!(
             function,
@@ -106,7 +103,7 @@ pub(crate) async fn handle(app: Arc<Inner>, parts: Parts, body: UnreadBody) -> R
     }
     let (upstream, upstream_body) = trigger.into_upstream();
     let body = UnreadBody::new(Full::new(upstream_body));
-    // The host does not tell the invocation id, so a copy of such a call runs again.
+    // The host does not pass on the invocation id, so a repeated call runs again.
     let answer = upstream::handle(app, upstream, body, InvocationIds::MadeUp).await;
     match trigger::read(&answer) {
         TriggerResult::Value(value) => {
@@ -118,11 +115,11 @@ pub(crate) async fn handle(app: Arc<Inner>, parts: Parts, body: UnreadBody) -> R
     }
 }
 
-/// A function that failed. The host reads the status alone; its reason phrase is what the client that
-/// waits is shown.
+/// The response for a failed function. The host ignores the body; the client that invoked the method
+/// receives the reason phrase as the error.
 fn failed(status: StatusCode, reason: &str) -> Response<Bytes> {
     let mut answer = whole(status, &FunctionAnswer::new().log(reason));
-    // The phrase is a line of ASCII.
+    // A reason phrase is one line of ASCII (RFC 9112, section 4).
     let phrase: String =
         reason.chars().map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' }).collect();
     if let Ok(phrase) = ReasonPhrase::try_from(phrase) {
@@ -131,7 +128,7 @@ fn failed(status: StatusCode, reason: &str) -> Response<Bytes> {
     answer
 }
 
-/// Every answer has a body: without one the host would wait until the function's time is over.
+/// A response with a body. Without a body the host waits for the timeout of the function.
 fn whole(status: StatusCode, answer: &FunctionAnswer) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(answer.to_vec()));
     *response.status_mut() = status;
@@ -140,7 +137,7 @@ fn whole(status: StatusCode, answer: &FunctionAnswer) -> Response<Bytes> {
     response
 }
 
-/// The host decodes a text that happens to be base64, and blanks in it are lost.
+/// The host decodes strings that are valid base64, and so removes whitespace.
 fn warn_about_base64(function: &str, value: &serde_json::Value) {
     let Some(text) = value.as_str() else { return };
     let dense: String = text.split_ascii_whitespace().collect();
@@ -149,7 +146,7 @@ fn warn_about_base64(function: &str, value: &serde_json::Value) {
     if decodes {
         tracing::warn!(
             function,
-            "the Functions host takes this text for base64 and may change it: return an object, or use forwarded HTTP triggers"
+            "the result is valid base64, so the Functions host may change it: return an object, or use forwarded HTTP triggers"
         );
     }
 }

@@ -1,4 +1,7 @@
-//! The value of a `signalRTrigger`, as the upstream request that it was, and the answer to it.
+//! Converts the value of a `signalRTrigger` to an upstream request, and the response to a result.
+//!
+//! Source: `InvocationContext` in Azure/azure-functions-signalrservice-extension, and
+//! <https://learn.microsoft.com/azure/azure-functions/functions-bindings-signalr-service-trigger>.
 
 use std::collections::HashMap;
 
@@ -9,12 +12,12 @@ use serde_json::{Value, value::RawValue};
 
 use super::call::FunctionCall;
 
-/// The call does not say whether the client waits, so it is answered as if it did; the host drops the
-/// result of a client that does not.
-const WAITING: &str = "functions";
+/// The invocation id of all messages. The call does not contain the original one, or whether there is
+/// one; the host drops the result if the client did not request it.
+const INVOCATION_ID: &str = "functions";
 
-/// What the host tells of one upstream call. Who calls, and what, is read from `Headers` alone: they are
-/// what the service signed. `Claims`, `UserId` and the rest of the members are the host's reading of them.
+/// An upstream call as the host describes it. The caller is read from `Headers` only, which the service
+/// signed; `Claims` and `UserId` are copies that the host made without a signature.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Trigger {
@@ -27,23 +30,23 @@ pub(super) struct Trigger {
     headers: Option<HashMap<String, Option<String>>>,
 }
 
-/// What the app answered to the upstream request.
+/// The response to the upstream request.
 #[derive(Debug, PartialEq)]
 pub(super) enum TriggerResult {
-    /// The method's result; `null` without one.
+    /// The result of the method, or `null`.
     Value(Value),
-    /// The method failed or was not called, and why in the words for the client.
+    /// The method failed or did not run; the text is the error for the client.
     Failed(StatusCode, String),
 }
 
 impl Trigger {
-    /// The trigger's value among those of a call; its name is that of the binding.
+    /// Finds the value of the trigger in a call. Its name is that of the binding, so any name matches.
     pub(super) fn parse(body: &[u8]) -> Option<Self> {
         serde_json::from_slice::<FunctionCall>(body).ok()?.find()
     }
 
-    /// The request as the service sent it. The arguments have been decoded by the host, so the body is
-    /// JSON whatever the client spoke.
+    /// Converts the call to the request of the service. The host has decoded the arguments, so the body is
+    /// JSON for clients of both protocols.
     pub(super) fn into_upstream(self) -> (Parts, Bytes) {
         let body = self.body();
         let (mut parts, ()) = Request::new(()).into_parts();
@@ -75,14 +78,14 @@ impl Trigger {
             };
             let target = Value::from(self.event.as_str());
             format!(
-                r#"{{"type":1,"invocationId":"{WAITING}","target":{target},"arguments":{arguments}}}"#
+                r#"{{"type":1,"invocationId":"{INVOCATION_ID}","target":{target},"arguments":{arguments}}}"#
             )
         };
         Bytes::from(body)
     }
 }
 
-/// Takes the completion out of an upstream answer.
+/// Reads the completion message of an upstream response.
 pub(super) fn read(answer: &Response<Bytes>) -> TriggerResult {
     #[derive(Deserialize)]
     struct Completion {
@@ -100,7 +103,7 @@ pub(super) fn read(answer: &Response<Bytes>) -> TriggerResult {
     }
     let body = answer.body().strip_suffix(b"\x1e").unwrap_or(answer.body());
     match serde_json::from_slice(body) {
-        // An answer without a body is that of `connected` and `disconnected`.
+        // Responses to `connected` and `disconnected` have no body.
         Err(_) => TriggerResult::Value(Value::Null),
         Ok(Completion { error: Some(error), .. }) => {
             TriggerResult::Failed(StatusCode::INTERNAL_SERVER_ERROR, error)
