@@ -6,7 +6,7 @@ use hub_core::{ErrorKind, HubError};
 
 use crate::{error_id::ErrorId, telemetry};
 
-/// What a client is told about an internal error.
+/// The error text of internal errors for clients.
 pub(crate) const INTERNAL: &str = "Something went wrong on the server";
 
 /// A response that ends a request early.

@@ -21,7 +21,7 @@ pub struct HubApp {
 }
 
 impl HubApp {
-    /// Begins an app.
+    /// Returns a builder.
     ///
     /// ```
     /// # use hub_runtime::prelude::*;
@@ -105,9 +105,9 @@ impl HubApp {
         self.inner.counts.read()
     }
 
-    /// Ends the app in an orderly way: refuses negotiates and new clients, closes every client of the
-    /// embedded service with leave to reconnect, delivers each `disconnected`, and waits for running
-    /// calls (10 s unless [`HubAppBuilder::shutdown_wait`] says otherwise).
+    /// Stops the app gracefully: refuses negotiates and new clients, closes every client of the
+    /// embedded service with `allowReconnect`, delivers each `disconnected`, and waits for running
+    /// calls ([`HubAppBuilder::shutdown_wait`], defaults to 10 s).
     pub async fn shutdown(&self) {
         self.inner.closing.store(true, Ordering::SeqCst);
         let orderly = async {
@@ -119,7 +119,7 @@ impl HubApp {
             self.inner.tasks.wait().await;
         };
         if tokio::time::timeout(self.inner.shutdown_wait, orderly).await.is_err() {
-            tracing::warn!(waited = ?self.inner.shutdown_wait, "calls were still running at the end");
+            tracing::warn!(waited = ?self.inner.shutdown_wait, "calls were still running at the end of the shutdown");
         }
     }
 }

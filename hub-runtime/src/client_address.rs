@@ -1,4 +1,4 @@
-//! Where a request comes from.
+//! The address of the client of a request.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -6,23 +6,22 @@ use http::{HeaderMap, request::Parts};
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// Where a request comes from: the extension of a request that [`HubApp::serve`](crate::HubApp::serve)
-/// and [`HubApp::run`](crate::HubApp::run) set for negotiates.
+/// The address of the peer of a request: a request extension that [`HubApp::serve`](crate::HubApp::serve)
+/// and [`HubApp::run`](crate::HubApp::run) set.
 ///
-/// Where another server accepts the connections, a layer of the app's sets it from what that server
-/// knows: `request.extensions_mut().insert(ClientAddress(peer.ip()))`.
+/// With another server, set it in a layer: `request.extensions_mut().insert(ClientAddress(peer.ip()))`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
 
-/// The client's address: what the outermost of so many trusted proxies saw, else the peer.
+/// The address of the client: the entry of the outermost of the trusted proxies, or the peer.
 pub(crate) fn of(parts: &Parts, proxies: usize) -> Option<IpAddr> {
     let peer = parts.extensions.get::<ClientAddress>().map(|address| address.0);
     let forwarded = proxies.checked_sub(1).and_then(|nth| forwarded(&parts.headers, nth));
     forwarded.or(peer).map(|address| address.to_canonical())
 }
 
-/// What one client has for itself: an address, or the network of 64 bits that an IPv6 host chooses its
-/// addresses from.
+/// The key of a client for limits: an IPv4 address, or the /64 network of an IPv6 address, because a host
+/// can use all addresses of its /64 (RFC 4291, section 2.5.4).
 pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
@@ -33,17 +32,17 @@ pub(crate) fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// The address that the `nth` proxy from the app wrote. What stands left of it is the client's word.
+/// The address that the `nth` proxy from the app wrote. Entries left of it are unverified input of the client.
 fn forwarded(headers: &HeaderMap, nth: usize) -> Option<IpAddr> {
-    // Entry by entry: a line that a proxy added to would else be lost by bytes that a client began it
-    // with, and what the client wrote elsewhere would count in its place.
+    // Decode each entry alone: otherwise invalid bytes of the client would discard the whole line, with
+    // the entry of the proxy in it, and an entry of the client would take its place.
     let lines = headers.get_all(FORWARDED_FOR).iter();
     let entries: Vec<_> =
         lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b',')).collect();
     parse(std::str::from_utf8(entries.iter().rev().nth(nth)?).ok()?.trim())
 }
 
-/// Some proxies write a port, too.
+/// Some proxies also write the port.
 fn parse(entry: &str) -> Option<IpAddr> {
     let bracketed = entry.trim_start_matches('[').trim_end_matches(']');
     let with_port = || entry.parse::<SocketAddr>().ok().map(|address| address.ip());

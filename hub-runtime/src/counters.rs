@@ -10,9 +10,9 @@ use hub_core::{ErrorKind, HubError};
 pub struct Counters {
     /// Calls that reached a hub.
     pub calls: u64,
-    /// Of them: refused by a filter, or because the caller was denied or not signed in.
+    /// Calls refused by a filter or method because the caller was denied or not signed in.
     pub refused: u64,
-    /// Of them: failed on our side, panics included.
+    /// Calls that failed with an internal error or a panic.
     pub failed: u64,
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-/// Whether a host name or address never leaves the machine.
+/// Whether a host name or address is loopback.
 pub(crate) fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")

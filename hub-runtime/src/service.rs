@@ -1,4 +1,4 @@
-//! The app as a tower service, and what it reports.
+//! The app as a tower service, and its counters and contract.
 
 use std::{
     convert::Infallible,
@@ -122,8 +122,8 @@ impl Body for HubBody {
     }
 }
 
-/// Routes one request; nothing here depends on the body's type. Upstream calls have a future of their
-/// own: the others' would make it several times as large.
+/// Routes one request. Not generic, so that it compiles once for all body types. Upstream calls have their
+/// own future, because the futures of other routes are several times as large.
 pub(crate) fn answer(
     app: Arc<Inner>,
     parts: http::request::Parts,
@@ -136,7 +136,7 @@ pub(crate) fn answer(
     Box::pin(other(app, parts, body))
 }
 
-/// Everything but upstream calls that may be answered.
+/// Handles all requests except authorized upstream calls.
 #[cfg_attr(
     not(feature = "functions"),
     allow(

@@ -26,7 +26,7 @@ pub(crate) struct Inner {
     pub(crate) hubs: Hubs,
     /// The group of the first hub.
     pub(crate) first_group: Arc<ServiceGroup>,
-    /// The groups of all hubs, the first one's among them.
+    /// The groups of all hubs, including `first_group`.
     pub(crate) groups: Vec<Arc<ServiceGroup>>,
     pub(crate) upstream: UpstreamOptions,
     pub(crate) negotiate: NegotiateOptions,
@@ -37,10 +37,10 @@ pub(crate) struct Inner {
     pub(crate) counts: AtomicCounters,
     pub(crate) shutdown_wait: Duration,
     pub(crate) closing: AtomicBool,
-    /// The Functions host calls the app, so that calls in its own form are its calls.
+    /// Whether the Functions host calls the app; only then its call format is accepted.
     #[cfg(feature = "functions")]
     pub(crate) functions_host: AtomicBool,
-    /// The key that every emulator knows: nothing may bind beyond loopback with it.
+    /// Whether a service uses the public key of the emulator. The app then binds loopback only.
     #[cfg(feature = "server")]
     pub(crate) well_known_key: bool,
     #[cfg(feature = "local")]
@@ -59,7 +59,7 @@ pub(crate) struct NegotiateOptions {
 /// The mounted hubs.
 #[derive(Default)]
 pub(crate) struct Hubs {
-    /// Few, so that looking at each is quicker than hashing a name.
+    /// A `Vec`: for a few hubs a scan is faster than hashing a name.
     mounts: Vec<Mount>,
 }
 

@@ -1,8 +1,7 @@
-//! What the app tells about itself: the names of spans, their fields, and metrics, all in one place.
+//! Names of spans, fields and metrics.
 //!
-//! Nothing here is set up by the runtime. Spans go to whatever [`tracing`](https://docs.rs/tracing)
-//! subscriber the app installs, metrics (feature `metrics`) to the recorder of the
-//! [`metrics`](https://docs.rs/metrics) façade; without them a call costs one check of a flag.
+//! Spans go to the [`tracing`](https://docs.rs/tracing) subscriber of the app, metrics (feature `metrics`)
+//! to the recorder of the [`metrics`](https://docs.rs/metrics) façade. The app installs both.
 //! The example `opentelemetry` exports the spans.
 //!
 //! | Span | Level | Fields |
@@ -46,9 +45,9 @@ pub const CALL_SPAN: &str = "hub.call";
 pub const NEGOTIATE_SPAN: &str = "hub.negotiate";
 /// One call to the service, with all its attempts.
 pub const REST_SPAN: &str = "hub.rest";
-/// A filter or a method refused a caller. It lasts no time: it is there for who looks at spans alone.
+/// A filter or a method refused a caller. It has no duration; it is for exporters that ignore events.
 pub const REFUSAL_SPAN: &str = "hub.refusal";
-/// What the operator reads about a refusal.
+/// The log event of a refusal.
 pub const REFUSAL_EVENT: &str = "hub.refusal";
 
 /// Upstream calls that reached a hub.
@@ -57,24 +56,24 @@ pub const CALLS: &str = "hub_calls_total";
 pub const CALL_SECONDS: &str = "hub_call_seconds";
 /// Calls whose caller was denied or not signed in.
 pub const REFUSALS: &str = "hub_refusals_total";
-/// Calls that failed on our side, panics included.
+/// Calls that failed with an internal error or a panic.
 pub const ERRORS: &str = "hub_errors_total";
 /// Negotiates.
 pub const NEGOTIATES: &str = "hub_negotiates_total";
 /// How long they took, in seconds.
 pub const NEGOTIATE_SECONDS: &str = "hub_negotiate_seconds";
-/// Messages handed to the service, one for each target.
+/// Messages sent to the service, one for each target.
 pub const SENDS: &str = "hub_sends_total";
-/// Calls to the service, each counted once however often it was tried.
+/// Calls to the service, without retries.
 pub const REST_CALLS: &str = "hub_rest_calls_total";
 /// How long they took with all attempts, in seconds.
 pub const REST_SECONDS: &str = "hub_rest_seconds";
 /// Attempts after the first.
 pub const REST_RETRIES: &str = "hub_rest_retries_total";
 
-/// The method of an event that no method answers.
+/// The value of `method` for an event without a method.
 pub(crate) const UNKNOWN: &str = "unknown";
-/// What refused when no filter did.
+/// The value of `filter` if the method refused.
 const METHOD: &str = "method";
 
 pub(crate) fn call_span(hub: &str, method: &'static str, connection: &str) -> Span {
@@ -217,7 +216,7 @@ mod recording {
     }
 }
 
-/// Without the feature nothing is measured, and nothing of this is left in the program.
+/// Without the feature `metrics` these functions do nothing, and the compiler removes them.
 #[cfg(not(feature = "metrics"))]
 mod recording {
     use std::sync::Arc;

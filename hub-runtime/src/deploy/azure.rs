@@ -13,11 +13,12 @@ use super::{Deployment, functions};
 const BICEP: &str = include_str!("main.bicep");
 const STEPS: &str = include_str!("steps.md");
 
-/// Which events of which hubs the service sends where, in its own words. `{origin}` and `{key}` are
-/// filled in by the template.
+/// The upstream rules in the format of the service. The template replaces `{origin}` and `{key}`.
 ///
-/// A hub without a method for an event still gets `connected`, since the filters of its block judge
-/// every connection. Messages are never narrowed down: an unknown one is answered with the names there are.
+/// Each hub receives `connected`, also without a method for it, because filters of the hub check every
+/// connection. All messages are forwarded: the error for an unknown one lists the methods of the hub.
+///
+/// Source: <https://learn.microsoft.com/azure/azure-signalr/concept-upstream>.
 pub(super) fn upstream(deployment: &Deployment) -> Value {
     let url = match deployment.signalr_triggers {
         true => format!("{{origin}}{WEBHOOK_PATH}?code={{key}}"),
@@ -71,13 +72,13 @@ pub(super) fn bicep(deployment: &Deployment) -> String {
         .map(|origin| format!("\n  '{}'", origin.replace('\'', "\\'").replace("${", "\\${")))
         .collect();
     let origins = if origins.is_empty() { String::new() } else { format!("{origins}\n") };
-    // Hubs of other settings stand on this service, too, until somebody parts them.
+    // The template creates one service: all connection settings refer to it.
     let settings: BTreeSet<_> = deployment.hubs.iter().map(|hub| hub.connection).collect();
     let settings: Vec<_> = settings.into_iter().map(setting).collect();
     BICEP.replace("@@ORIGINS@@", &origins).replace("@@SETTINGS@@", settings.join("\n").trim())
 }
 
-/// The setting of this name, with the connection string.
+/// An app setting with the connection string of the service.
 fn setting(name: &str) -> String {
     let indent = " ".repeat(10);
     format!(

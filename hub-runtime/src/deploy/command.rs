@@ -1,10 +1,10 @@
-//! The command `deploy-files` of every app.
+//! The argument `deploy-files` of an app.
 
 use std::{ffi::OsString, io, path::PathBuf};
 
 use crate::{HubApp, host::DEPLOY_FILES, start_line::announce};
 
-/// What the arguments of the process ask for.
+/// The parsed arguments of `deploy-files`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Command {
     folder: PathBuf,
@@ -12,11 +12,11 @@ pub(crate) struct Command {
 }
 
 impl Command {
-    /// The command, if the arguments (without the program's name) begin with it. Only whoever starts the
-    /// process chooses them: no request leads here.
+    /// Parses the arguments of the process, without the name of the program. Returns `None` if the first
+    /// one is not `deploy-files`.
     ///
     /// # Errors
-    /// When an argument is not known, with those that are.
+    /// When an argument is unknown; the text is the usage.
     pub(crate) fn of(arguments: impl IntoIterator<Item = OsString>) -> io::Result<Option<Self>> {
         let mut arguments = arguments.into_iter();
         if arguments.next().is_none_or(|first| first != DEPLOY_FILES) {
@@ -38,7 +38,7 @@ impl Command {
         Ok(Some(Self { folder: folder.unwrap_or_else(|| PathBuf::from(".")), signalr_triggers }))
     }
 
-    /// Writes the files, and says which.
+    /// Writes the files and prints their paths.
     pub(crate) fn execute(&self, app: &HubApp, own_routes: bool) -> io::Result<()> {
         let mut deployment = app.deployment();
         deployment.own_routes = own_routes;
@@ -48,7 +48,7 @@ impl Command {
         }
         for name in deployment.left_over(&self.folder)? {
             announce(&format!(
-                "Left     {name}: no hub asks for this function; delete it if nothing else does"
+                "Left     {name}: not a function of a hub; delete it if it is unused"
             ));
         }
         Ok(())

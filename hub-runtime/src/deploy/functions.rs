@@ -11,7 +11,7 @@ use super::{Deployment, HubSummary};
 pub(super) const UPSTREAM: &str = "signalr";
 /// The function for every other request of an app with routes of its own.
 const REST: &str = "app";
-/// The longest name that a function may have.
+/// The maximum length of the name of a function, in characters.
 const MAX_NAME: usize = 127;
 
 pub(super) fn host_json(deployment: &Deployment) -> Value {
@@ -19,10 +19,10 @@ pub(super) fn host_json(deployment: &Deployment) -> Value {
         "version": "2.0",
         "customHandler": {
             "description": {"defaultExecutablePath": deployment.executable},
-            // Requests arrive as they were sent: path, headers, body.
+            // Forwards path, headers and body unchanged.
             "enableForwardingHttpRequest": true,
         },
-        // The paths are those that the app has everywhere else.
+        // The same paths as on other hosts; the default prefix is `api`.
         "extensions": {"http": {"routePrefix": ""}},
     });
     if deployment.signalr_triggers {
@@ -34,7 +34,7 @@ pub(super) fn host_json(deployment: &Deployment) -> Value {
     host
 }
 
-/// What `func start` needs on the developer's machine.
+/// `local.settings.json`: settings for `func start`.
 pub(super) fn local_settings() -> Value {
     json!({
         "IsEncrypted": false,
@@ -46,7 +46,7 @@ pub(super) fn local_settings() -> Value {
     })
 }
 
-/// Every function by its name.
+/// All functions by name.
 pub(super) fn functions(deployment: &Deployment) -> BTreeMap<String, Value> {
     let mut functions = BTreeMap::new();
     for hub in &deployment.hubs {
@@ -60,7 +60,7 @@ pub(super) fn functions(deployment: &Deployment) -> BTreeMap<String, Value> {
         }
     }
     if !deployment.signalr_triggers {
-        // The signature is what protects it; the key keeps others from costing anything.
+        // The signature authenticates calls. The key stops other requests before they cause costs.
         let route = in_prefix(deployment, UPSTREAM_ROUTE);
         insert(&mut functions, UPSTREAM, http("function", &["post"], &route));
     }
@@ -71,7 +71,7 @@ pub(super) fn functions(deployment: &Deployment) -> BTreeMap<String, Value> {
     functions
 }
 
-/// Where the app takes upstream requests on this host: what begins with `runtime` is the host's own.
+/// The route of upstream requests. The host reserves routes that begin with `runtime`.
 pub(super) const UPSTREAM_ROUTE: &str = "api/signalr";
 
 fn triggers(functions: &mut BTreeMap<String, Value>, hub: &HubSummary) {
@@ -83,8 +83,8 @@ fn triggers(functions: &mut BTreeMap<String, Value>, hub: &HubSummary) {
                 format!("{}-{category}-{}", hub.name, method.name)
             }
         };
-        // No `parameterNames`: with them the host refuses calls that leave out an optional argument, in
-        // words that name no argument.
+        // No `parameterNames`: with them the host refuses calls without an optional argument, and its
+        // error does not name the argument.
         let trigger = json!({
             "type": "signalRTrigger",
             "direction": "in",
@@ -98,7 +98,8 @@ fn triggers(functions: &mut BTreeMap<String, Value>, hub: &HubSummary) {
     }
 }
 
-/// A function whose requests are forwarded: exactly one trigger and one output.
+/// A function with forwarded requests. The host forwards only with exactly one HTTP trigger and one HTTP
+/// output.
 fn http(level: &str, methods: &[&str], route: &str) -> Value {
     json!({"bindings": [
         {
@@ -120,7 +121,7 @@ fn in_prefix(deployment: &Deployment, route: &str) -> String {
     }
 }
 
-/// Adds a function under a name that the host accepts, and that no other one has in any case.
+/// Adds a function under a valid and unique name. Names are case-insensitive.
 fn insert(functions: &mut BTreeMap<String, Value>, wanted: &str, function: Value) {
     let allowed = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
     let base: String = wanted.chars().map(allowed).take(MAX_NAME - 4).collect();

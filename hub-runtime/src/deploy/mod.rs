@@ -1,7 +1,7 @@
-//! The files of a deployment to Azure, written from the hubs themselves.
+//! Generates the files of a deployment to Azure from the hubs.
 //!
-//! `<the app> deploy-files FOLDER` writes them: [`HubApp::run`] knows the argument, and nothing else leads
-//! there. The files hold no secret; keys reach them as parameters of the deployment.
+//! [`HubApp::run`] writes them if the arguments of the process are `deploy-files FOLDER`. The files contain
+//! no secrets; keys are parameters of the deployment.
 
 mod azure;
 mod command;
@@ -20,8 +20,7 @@ use serde_json::Value;
 pub(crate) use self::command::Command;
 use crate::{HubApp, loopback::is_loopback, wire_name::wire_name};
 
-/// What `deploy-files` writes: the functions of the hubs, the upstream rules, and the template with the
-/// service.
+/// The output of `deploy-files`: functions for the hubs, upstream rules, and a template with the service.
 #[derive(Clone, Debug)]
 #[must_use = "a deployment does nothing until it is written"]
 pub struct Deployment {
@@ -37,20 +36,20 @@ pub struct Deployment {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeploymentFile {
-    /// Where it goes, below the folder of the deployment, with `/` between.
+    /// The path relative to the folder of the deployment, with `/` as the separator.
     pub path: String,
-    /// What it holds.
+    /// The content.
     pub content: String,
-    /// Whether one that is there already is left alone: it may hold settings of the developer's.
+    /// Whether an existing file is not overwritten, because it may contain settings of the developer.
     pub keep: bool,
 }
 
-/// What a deployment needs to know of a hub.
+/// The parts of a hub that the files depend on.
 #[derive(Clone, Debug)]
 struct HubSummary {
-    /// As clients name it.
+    /// The name in URLs of clients.
     name: String,
-    /// As the service names it.
+    /// The name at the service.
     wire_name: String,
     /// The setting with the connection string of its service.
     connection: &'static str,
@@ -65,9 +64,9 @@ impl HubSummary {
 }
 
 impl HubApp {
-    /// The files that put this app on Azure: `host.json` and each `function.json`, the upstream rules, a
-    /// Bicep template, and the steps. The command `deploy-files` of an app that calls [`Self::run`] writes
-    /// the same.
+    /// Returns the files to deploy this app to Azure Functions: `host.json`, one `function.json` for each
+    /// function, upstream rules, a Bicep template, and the steps. [`Self::run`] writes the same files for the
+    /// argument `deploy-files`.
     pub fn deployment(&self) -> Deployment {
         let hubs = self.inner.hubs.all().into_iter().map(|mount| HubSummary {
             name: wire_name(mount.hub.name()),
@@ -76,7 +75,7 @@ impl HubApp {
             negotiates: mount.hub.negotiates(),
             methods: mount.hub.methods().to_vec(),
         });
-        // A page on the developer's machine is none of the deployment's.
+        // Origins on loopback are for development.
         let origins = self.inner.negotiate.cors.origins.iter();
         Deployment {
             hubs: hubs.collect(),
@@ -101,27 +100,26 @@ fn executable() -> String {
 }
 
 impl Deployment {
-    /// The name of the program that the Functions host starts; that of the running one without this.
+    /// Sets the name of the program that the Functions host starts. Defaults to the running program.
     pub fn executable(mut self, name: impl Into<String>) -> Self {
         self.executable = name.into();
         self
     }
 
-    /// The app has routes beside those of its hubs, so every other request goes to it, too.
+    /// Adds a function that forwards all other requests, for an app with its own routes.
     pub fn own_routes(mut self) -> Self {
         self.own_routes = true;
         self
     }
 
-    /// One function with a `signalRTrigger` for each event, instead of one that the whole upstream
-    /// request is forwarded to. Forwarding is the simpler and more exact form: the host neither decodes
-    /// arguments nor results.
+    /// Generates one function with a `signalRTrigger` for each event, instead of one HTTP function for all
+    /// upstream requests. Prefer the HTTP function: the host then does not decode arguments and results.
     pub fn signalr_triggers(mut self) -> Self {
         self.signalr_triggers = true;
         self
     }
 
-    /// Every file, in the order of their paths.
+    /// Returns all files, sorted by path.
     #[must_use]
     pub fn files(&self) -> Vec<DeploymentFile> {
         let mut files = BTreeMap::new();
@@ -138,7 +136,7 @@ impl Deployment {
         files.into_iter().map(file).collect()
     }
 
-    /// Writes every file below `folder`, and says which. Other files are left alone.
+    /// Writes the files to `folder` and returns the paths of those written. Other files stay unchanged.
     ///
     /// # Errors
     /// When a file cannot be written.
@@ -158,7 +156,7 @@ impl Deployment {
         Ok(written)
     }
 
-    /// Functions in `folder` that no hub of this app asks for any more.
+    /// Returns the functions in `folder` that this app does not have.
     fn left_over(&self, folder: &Path) -> io::Result<Vec<String>> {
         let wanted = functions::functions(self);
         let mut names = Vec::new();

@@ -22,8 +22,8 @@ use crate::{
     negotiate::ClientAddress,
 };
 
-/// What the runtime interface needs. Lambda sets all of them.
-const NEEDED: [&str; 4] = [
+/// The variables that `lambda_http` requires. Lambda sets all of them.
+const REQUIRED: [&str; 4] = [
     env::LAMBDA_RUNTIME_API,
     "AWS_LAMBDA_FUNCTION_NAME",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
@@ -32,17 +32,16 @@ const NEEDED: [&str; 4] = [
 
 impl HubApp {
     /// Serves the app on AWS Lambda, behind a function URL or an HTTP API with payloads of version 2.
-    /// [`Self::run`] does so by itself. Nothing in front of the app checks the service's signature; the
-    /// app does, as on every host.
+    /// [`Self::run`] detects this host.
     ///
     /// # Errors
-    /// When the environment is not that of Lambda, or its runtime interface fails.
+    /// When a variable of Lambda is not set, or the Runtime API fails.
     pub async fn serve_lambda(&self) -> io::Result<()> {
         serve(self.service()).await
     }
 }
 
-/// Asks for events, hands them to the service, and answers.
+/// Polls for events, and handles them with the service.
 pub(crate) async fn serve<S, B>(service: S) -> io::Result<()>
 where
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
@@ -54,13 +53,13 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    if let Some(missing) = NEEDED.into_iter().find(|name| env::process.set(name).is_none()) {
+    if let Some(missing) = REQUIRED.into_iter().find(|name| env::process.set(name).is_none()) {
         return Err(io::Error::other(format!("{missing} is not set: this is not AWS Lambda")));
     }
     lambda_http::run(Events(service)).await.map_err(io::Error::other)
 }
 
-/// Takes the requests that `lambda_http` makes of events.
+/// Adapts the service to the requests of `lambda_http`.
 struct Events<S>(S);
 
 impl<S, B> Service<lambda_http::Request> for Events<S>
@@ -92,7 +91,7 @@ where
             let body = match body.collect().await {
                 Ok(body) => body.to_bytes(),
                 Err(error) => {
-                    tracing::error!(error = %error.into(), "an answer could not be read");
+                    tracing::error!(error = %error.into(), "cannot read the response body");
                     return Ok(answer::empty(StatusCode::INTERNAL_SERVER_ERROR).map(Full::new));
                 }
             };
@@ -101,7 +100,7 @@ where
     }
 }
 
-/// The client's address, as the gateway saw it.
+/// The address of the client, from the gateway.
 fn source(request: &lambda_http::Request) -> Option<IpAddr> {
     match request.request_context_ref()? {
         RequestContext::ApiGatewayV2(context) => context.http.source_ip.as_ref()?.parse().ok(),

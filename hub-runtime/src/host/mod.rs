@@ -1,4 +1,4 @@
-//! The host that the app runs on, and how it is served there.
+//! Detects the host of the app from the environment, and serves the app on it.
 
 #[cfg(feature = "lambda")]
 mod lambda;
@@ -24,25 +24,25 @@ use crate::{
     },
 };
 
-/// The app's port unless `PORT` says otherwise; that of the Functions tools.
+/// The default of `PORT`: the port of the Functions Core Tools.
 const DEFAULT_PORT: u16 = 7071;
 
 /// The argument of a process that writes the files of a deployment.
 pub(crate) const DEPLOY_FILES: &str = "deploy-files";
 
-/// Where the app runs, as the environment shows.
+/// The host of the app.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Host {
-    /// AWS Lambda: the app asks for events.
+    /// AWS Lambda: the app polls for events.
     Lambda,
-    /// Azure Functions started the app as its custom handler and calls it at this port.
+    /// Azure Functions: the app is its custom handler, on this port.
     Functions(u16),
-    /// Anything that sends HTTP.
+    /// HTTP, at this address.
     Http(SocketAddr),
 }
 
 impl Host {
-    /// The host that these variables show.
+    /// Detects the host from environment variables.
     pub(crate) fn of(variables: &impl Variables) -> Result<Self, ConfigError> {
         if variables.set(env::LAMBDA_RUNTIME_API).is_some() {
             return Ok(Self::Lambda);
@@ -60,19 +60,19 @@ impl Host {
 }
 
 impl HubApp {
-    /// Serves the app wherever it runs, as the environment shows:
+    /// Detects the host from the environment, and serves the app on it:
     ///
     /// | Variable | The app |
     /// |---|---|
-    /// | `AWS_LAMBDA_RUNTIME_API` | takes events of AWS Lambda (feature `lambda`) |
-    /// | `FUNCTIONS_CUSTOMHANDLER_PORT` | is the custom handler of Azure Functions, on that port, for the host alone |
-    /// | neither | serves HTTP on the port that `PORT` names, 7071 without it: on loopback, and on all addresses where the environment shows a cloud host |
+    /// | `AWS_LAMBDA_RUNTIME_API` | polls AWS Lambda for events (feature `lambda`) |
+    /// | `FUNCTIONS_CUSTOMHANDLER_PORT` | serves Azure Functions as a custom handler, on loopback and this port (feature `functions`) |
+    /// | neither | serves HTTP on `PORT` (defaults to 7071): on loopback, or on all addresses if variables of a cloud host are set |
     ///
-    /// Ends as [`Self::serve`] does. When the program's first argument is `deploy-files`, it writes the
-    /// files of a deployment instead and returns: see [`Self::deployment`].
+    /// Stops as [`Self::serve`] does. If the first argument of the process is `deploy-files`, this writes
+    /// the files of a deployment and returns (feature `deploy`).
     ///
     /// # Errors
-    /// When a port is malformed or taken, or the host needs a feature that is switched off.
+    /// When a port is malformed or in use, or the host or `deploy-files` needs a disabled feature.
     pub async fn run(&self) -> io::Result<()> {
         if self.deploy_files(false)? { Ok(()) } else { self.run_on_host(self.service()).await }
     }
@@ -137,13 +137,13 @@ impl HubApp {
             Host::Lambda => lambda::serve(service).await,
             #[cfg(not(feature = "lambda"))]
             Host::Lambda => Err(io::Error::other(
-                "AWS_LAMBDA_RUNTIME_API shows AWS Lambda, which needs the feature `lambda` of hub-runtime; behind the Lambda Web Adapter call serve() instead of run()",
+                "AWS_LAMBDA_RUNTIME_API is set, but AWS Lambda needs the feature `lambda` of hub-runtime; behind the Lambda Web Adapter call serve() instead of run()",
             )),
             #[cfg(feature = "functions")]
             Host::Functions(port) => self.serve_at(self.functions_address(port), service).await,
             #[cfg(not(feature = "functions"))]
             Host::Functions(_) => Err(io::Error::other(
-                "FUNCTIONS_CUSTOMHANDLER_PORT shows Azure Functions, which needs the feature `functions` of hub-runtime",
+                "FUNCTIONS_CUSTOMHANDLER_PORT is set, but Azure Functions needs the feature `functions` of hub-runtime",
             )),
             Host::Http(address) => self.serve_at(address, service).await,
         }

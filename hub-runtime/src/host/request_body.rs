@@ -1,4 +1,4 @@
-//! The body of a request, whatever the host.
+//! The request body, one type for all hosts.
 
 use std::{
     pin::Pin,
@@ -15,9 +15,9 @@ pub struct RequestBody(BodyKind);
 
 #[derive(Debug)]
 enum BodyKind {
-    /// On its way over a connection.
+    /// Streamed from a connection.
     Incoming(Incoming),
-    /// Whole, from an event.
+    /// In memory, from an event.
     #[cfg(feature = "lambda")]
     Whole(http_body_util::Full<Bytes>),
 }
