@@ -1,4 +1,4 @@
-//! The body of every answer: bytes that are there already, or events that come.
+//! Response bodies: complete bytes, or a stream of Server-Sent Events.
 
 use std::{
     convert::Infallible,
@@ -13,10 +13,10 @@ use http_body_util::Full;
 use tokio::sync::mpsc;
 use tokio_util::sync::DropGuard;
 
-/// The value of `Pragma` for answers that nobody may keep.
+/// Value of `Pragma` for responses that must not be cached.
 pub(crate) const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
-/// The body of an answer of the service.
+/// Body of a response of [`LocalService`](crate::LocalService).
 #[derive(Debug, Default)]
 pub struct Body(Content);
 
@@ -33,7 +33,7 @@ impl Default for Content {
 }
 
 impl Body {
-    /// A body that ends when the events do. Whoever drops it has fired `gone`.
+    /// A body that ends with its events. Dropping it cancels the token of `gone`.
     pub(crate) fn events(events: mpsc::Receiver<Bytes>, gone: DropGuard) -> Self {
         Self(Content::Events { events, _gone: gone })
     }
@@ -70,29 +70,29 @@ impl http_body::Body for Body {
     }
 }
 
-/// An answer without a body.
+/// Response without a body.
 pub(crate) fn empty(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::default());
     *response.status_mut() = status;
     response
 }
 
-/// An answer that a person may read.
+/// Response with plain text in UTF-8.
 pub(crate) fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
     with_type(status, "text/plain; charset=utf-8", text.into())
 }
 
-/// An answer as the reference server words it: the content type has no parameters.
+/// Response with a content type without parameters, as ASP.NET Core sends it on client routes.
 pub(crate) fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
     with_type(status, "text/plain", text.into())
 }
 
-/// An answer in JSON.
+/// Response with JSON.
 pub(crate) fn json(status: StatusCode, json: impl Into<Bytes>) -> Response<Body> {
     with_type(status, "application/json", json.into())
 }
 
-/// An answer in bytes of some other format.
+/// Response with binary content.
 pub(crate) fn octets(status: StatusCode, bytes: impl Into<Bytes>) -> Response<Body> {
     with_type(status, "application/octet-stream", bytes.into())
 }

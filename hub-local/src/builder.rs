@@ -1,4 +1,4 @@
-//! How a service is set up.
+//! Builder of a [`LocalService`].
 
 use std::sync::Arc;
 
@@ -14,7 +14,14 @@ use crate::{
 
 const DEFAULT_URL: &str = "http://127.0.0.1:8888";
 
-/// Settings of a [`LocalService`]; all have defaults.
+/// Builder of a [`LocalService`]. Every setting has a default, and [`build`](Self::build) cannot fail.
+///
+/// ```
+/// use hub_local::LocalService;
+///
+/// let service = LocalService::builder().public_url("http://127.0.0.1:7080").build();
+/// assert_eq!(service.public_url(), "http://127.0.0.1:7080");
+/// ```
 #[must_use]
 #[derive(Default)]
 pub struct LocalServiceBuilder {
@@ -29,49 +36,57 @@ pub struct LocalServiceBuilder {
 }
 
 impl LocalServiceBuilder {
-    /// The access key. The default is a random one, so that tokens end with the process.
+    /// Sets the primary access key. It verifies the tokens of clients and REST callers (HMAC-SHA256) and
+    /// signs upstream calls. Defaults to a random key, so tokens of an earlier process are refused.
     pub fn key(self, key: impl Into<Secret>) -> Self {
         Self { key: Some(key.into()), ..self }
     }
 
-    /// A second key that is accepted too, and signs upstream calls beside the first.
+    /// Adds a secondary access key, for key rotation. Tokens signed with it are accepted, and upstream
+    /// calls carry a signature of each key. Defaults to none.
     pub fn secondary_key(self, key: impl Into<Secret>) -> Self {
         Self { secondary_key: Some(key.into()), ..self }
     }
 
-    /// Where the events of clients go. Without one, every `invoke` is answered with an error.
+    /// Sets the receiver of client events: `connected`, `disconnected` and messages. Defaults to none:
+    /// every `invoke` is answered with an error, and other events are logged only.
     pub fn upstream(self, upstream: impl Upstream) -> Self {
         Self { upstream: Some(Arc::new(upstream)), ..self }
     }
 
-    /// What becomes of an `invoke` that no upstream takes. The default is an error for the client.
+    /// Sets the response to an `invoke` that matches no upstream template. Defaults to an error
+    /// completion.
     pub fn unmatched(self, unmatched: Unmatched) -> Self {
         Self { unmatched, ..self }
     }
 
-    /// Where clients and REST callers reach the service; the default is `http://127.0.0.1:8888`.
-    /// [`LocalService::set_public_url`] changes it once the port is known.
+    /// Sets the URL at which clients and REST callers reach the service. It is part of the connection
+    /// string and of the audience of tokens. Defaults to `http://127.0.0.1:8888`.
+    /// [`LocalService::set_public_url`] changes it when the port is known only after binding.
     pub fn public_url(self, url: impl Into<String>) -> Self {
         Self { public_url: Some(url.into()), ..self }
     }
 
-    /// Times and sizes.
+    /// Sets timeouts and maximum sizes. Defaults to [`Limits::default`]. Times above one year are
+    /// shortened to one year.
     pub fn limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
     }
 
-    /// Whether clients read what exactly they did wrong. The default is that they do not.
+    /// Sets whether errors that close a client include the cause. Defaults to `false`: the client gets a
+    /// generic text, and only `disconnected` contains the cause.
     pub fn detailed_errors(self, detailed: bool) -> Self {
         Self { detailed_errors: detailed, ..self }
     }
 
-    /// Whether clients that ask for it may resume a connection whose WebSocket broke, without a
-    /// message lost or doubled. The default is that they may.
+    /// Sets whether stateful reconnect is offered: a client whose WebSocket broke may resume the
+    /// connection without lost or duplicate messages. Clients request it in negotiate. Defaults to
+    /// `true`.
     pub fn stateful_reconnect(self, allowed: bool) -> Self {
         Self { stateful_reconnect: Some(allowed), ..self }
     }
 
-    /// Makes the service. It does no I/O.
+    /// Builds the service. It performs no I/O and needs no tokio runtime.
     #[must_use]
     pub fn build(self) -> LocalService {
         let key = self.key.unwrap_or_else(random::key);

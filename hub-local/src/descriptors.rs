@@ -1,5 +1,5 @@
-//! Refuses new clients when the process comes near its limit of file descriptors. The reserved
-//! descriptors serve upstream calls and REST.
+//! Refuses new clients when the process is near its limit of file descriptors, so that upstream calls
+//! and REST calls can still open sockets.
 
 use std::time::Duration;
 

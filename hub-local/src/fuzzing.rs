@@ -1,4 +1,4 @@
-//! Private readers of what clients send, for the fuzz targets alone.
+//! Private parsers of client input, exported only for the fuzz targets.
 
 use http::HeaderValue;
 use serde_json::{Map, Value};

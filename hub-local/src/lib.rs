@@ -1,12 +1,11 @@
-//! A SignalR service that needs no account.
+//! A local SignalR service that is wire-compatible with Azure SignalR Service in serverless mode.
 //!
-//! [`LocalService`] speaks to clients and to apps as Azure SignalR Service does in serverless mode:
-//! clients connect with a token, their messages go to the app over HTTP, and the app answers and
-//! sends over REST. It runs embedded in an app, in tests without a socket, or behind
-//! [`LocalService::serve`].
+//! Clients connect to [`LocalService`] with a token. It forwards their messages to the app over HTTP,
+//! and the app sends messages over the REST API. The service runs embedded in an app, in tests without
+//! a socket, or as a server with [`LocalService::serve`].
 //!
-//! Clients use WebSockets, Server-Sent Events or long polling, and may resume a WebSocket that
-//! broke.
+//! Clients use WebSockets, Server-Sent Events or long polling. Stateful reconnect is supported over
+//! WebSockets.
 
 mod auth;
 mod body;
@@ -47,7 +46,7 @@ pub use upstream::{
     template::{Template, TemplateError},
 };
 
-/// The examples of the README compile.
+/// Compiles the examples of the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}

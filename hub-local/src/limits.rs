@@ -1,4 +1,4 @@
-//! Times and sizes. Those of [`Limits`] can be set.
+//! Timeouts and maximum sizes; those in [`Limits`] are configurable.
 
 use std::time::Duration;
 
@@ -138,13 +138,14 @@ limits! {
     }
 }
 
-/// Messages of one piece of a log.
+/// Messages in one segment of a broadcast log.
 pub(crate) const MAX_SEGMENT_MESSAGES: usize = 128;
-/// A piece with so many bytes gets no more: an idle reader holds all of the piece it stands in.
+/// A segment with at least this many bytes is not appended to, because an idle reader keeps the whole
+/// segment at its position in memory.
 pub(crate) const MAX_SEGMENT_BYTES: u64 = 64 * 1024;
 /// The longest timeout: a timer cannot represent [`Duration::MAX`].
 const MAX_TIMEOUT: Duration = Duration::from_hours(24 * 365);
-/// The shortest interval between pings: a timer without an interval would never rest.
+/// The shortest interval between pings: `tokio::time::interval` panics at zero.
 const MIN_INTERVAL: Duration = Duration::from_millis(1);
 
 impl Limits {

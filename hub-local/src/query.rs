@@ -1,4 +1,4 @@
-//! Query strings: names in any case, values decoded, order and repetition kept.
+//! Query strings: names are case-insensitive, values are decoded, order and duplicates are kept.
 
 use std::borrow::Cow;
 
@@ -9,12 +9,12 @@ use percent_encoding::percent_decode_str;
 pub(crate) struct Query<'a>(&'a str);
 
 impl<'a> Query<'a> {
-    /// A query without its question mark; absent is empty.
+    /// `query` excludes the question mark; `None` is an empty query.
     pub(crate) fn new(query: Option<&'a str>) -> Self {
         Self(query.unwrap_or_default())
     }
 
-    /// Every value of this name, in order.
+    /// All values with this name, in order.
     pub(crate) fn all(self, name: &'a str) -> impl Iterator<Item = String> + 'a {
         self.0.split('&').filter_map(move |pair| {
             let (key, value) = split(pair);
@@ -22,12 +22,12 @@ impl<'a> Query<'a> {
         })
     }
 
-    /// The first value of this name.
+    /// The first value with this name.
     pub(crate) fn first(self, name: &'a str) -> Option<String> {
         self.all(name).next()
     }
 
-    /// The query as it was, without the pairs of this name.
+    /// The original query without the pairs with this name.
     pub(crate) fn without(self, name: &str) -> String {
         let keeps = |pair: &&str| !decode(split(pair).0).eq_ignore_ascii_case(name);
         self.0.split('&').filter(keeps).collect::<Vec<_>>().join("&")

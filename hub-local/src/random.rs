@@ -1,4 +1,4 @@
-//! Ids and keys that nobody guesses.
+//! Unguessable ids and keys, from the random generator of the operating system.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hub_core::Secret;
@@ -8,7 +8,7 @@ pub(crate) fn id() -> String {
     URL_SAFE_NO_PAD.encode(bytes::<16>())
 }
 
-/// A key as long as the service's own.
+/// A random access key of 33 bytes, in 44 characters.
 pub(crate) fn key() -> Secret {
     Secret::from(URL_SAFE_NO_PAD.encode(bytes::<33>()))
 }
@@ -16,7 +16,7 @@ pub(crate) fn key() -> Secret {
 #[expect(clippy::expect_used, reason = "without randomness no id or key can be made")]
 fn bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    getrandom::fill(&mut bytes).expect("the operating system provides random bytes");
     bytes
 }
 

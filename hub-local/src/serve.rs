@@ -28,8 +28,8 @@ const LOW_DESCRIPTORS_HEAD_TIMEOUT: Duration = Duration::from_secs(2);
 /// Clients send tokens in URLs, so heads may be longer than the 16 KB of a REST call.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 
-/// Accepts connections until the service has stopped. Dropping the future drops its HTTP connections,
-/// but not clients that are connected already.
+/// Accepts connections until the service has stopped. Dropping the future drops its HTTP connections;
+/// upgraded WebSockets stay open.
 pub(crate) async fn serve(
     service: LocalService,
     state: Arc<State>,

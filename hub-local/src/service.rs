@@ -1,4 +1,4 @@
-//! The service: one tower service for clients, REST callers and health checks.
+//! The tower service for clients, REST callers and health checks.
 
 use std::{
     convert::Infallible,
@@ -28,12 +28,12 @@ use crate::{
     },
 };
 
-/// A SignalR service in serverless mode. Clones are handles of the same service; with the last
-/// one every client is closed.
+/// A SignalR service in serverless mode.
 ///
-/// It is a `tower_service::Service`, so it can be nested into a server, called in the process
-/// without one, or served by [`serve`](Self::serve). Clients need a server that supports HTTP
-/// upgrades, such as hyper's.
+/// Clones are handles of the same service. Dropping the last handle closes every client.
+///
+/// It implements `tower_service::Service`: mount it in an HTTP server, call it in process, or use
+/// [`serve`](Self::serve). WebSocket clients need a server that supports HTTP upgrades, such as hyper's.
 ///
 /// ```no_run
 /// # async fn example() -> std::io::Result<()> {
@@ -51,32 +51,32 @@ pub struct LocalService {
     _last: Arc<DropGuard>,
 }
 
-/// Why an in-memory client is not let in: the status and text that a socket would get.
+/// Refusal of an in-memory client, with the status and text of the HTTP response to a socket client.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{status}: {text}")]
 pub struct ConnectError {
-    /// The status.
+    /// HTTP status.
     pub status: StatusCode,
     /// The text for the client.
     pub text: String,
 }
 
-/// What the service has counted.
+/// Counters of a service at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
-    /// Clients that are connected now.
+    /// Number of connected clients.
     pub connections: usize,
-    /// Clients that were closed because they did not read.
+    /// Number of clients closed as slow since the start.
     pub slow_clients: u64,
-    /// Clients for whom messages wait now, or are being written.
+    /// Number of clients with messages that wait or are being written.
     pub waiting_clients: usize,
-    /// How much waits for them, in bytes. A message to many counts for each of them.
+    /// Size of these messages in bytes. A broadcast counts once per receiver.
     pub waiting_bytes: u64,
 }
 
 impl LocalService {
-    /// The settings, with their defaults.
+    /// Returns a builder with default settings.
     pub fn builder() -> LocalServiceBuilder {
         LocalServiceBuilder::default()
     }
@@ -86,13 +86,14 @@ impl LocalService {
         Self { state: Arc::new(state), _last: Arc::new(guard) }
     }
 
-    /// Where clients and REST callers reach the service, without a slash at the end.
+    /// The URL at which clients and REST callers reach the service, without a trailing slash.
     #[must_use]
     pub fn public_url(&self) -> String {
         self.state.authority.public_url().to_string()
     }
 
-    /// Changes where clients and REST callers reach the service, for instance once a port is bound.
+    /// Changes the URL at which clients and REST callers reach the service, for example after a port was
+    /// bound.
     pub fn set_public_url(&self, url: impl AsRef<str>) {
         self.state.authority.set_public_url(url.as_ref());
     }
@@ -114,7 +115,7 @@ impl LocalService {
         Secret::from(format!("Endpoint={endpoint};{port}AccessKey={key};Version=1.0;"))
     }
 
-    /// What the service has counted so far. Looks at every client, so ask now and then, not always.
+    /// Counters at this moment. The cost is linear in the number of clients.
     #[must_use]
     pub fn counters(&self) -> Counters {
         let (waiting_clients, waiting_bytes) = self.state.hubs.waiting();
@@ -126,11 +127,12 @@ impl LocalService {
         }
     }
 
-    /// Opens a client without a socket. `url` and `access_token` are what the app's negotiate
-    /// answered; they are checked exactly as over a socket.
+    /// Connects a client without a socket. `url` and `access_token` come from the app's negotiate
+    /// response and are checked as for a socket.
     ///
     /// # Errors
-    /// When a socket would be refused too, or outside a tokio runtime.
+    /// With the status and text that a socket client would get; with status 503 outside a tokio runtime
+    /// and status 400 when `url` is invalid.
     pub fn connect_memory(
         &self,
         url: &str,
@@ -146,11 +148,11 @@ impl LocalService {
             .map_err(|it| ConnectError { status: it.status, text: it.text })
     }
 
-    /// Serves HTTP/1 until [`shutdown`](Self::shutdown) is done. Errors of single connections are
-    /// logged and do not end it.
+    /// Serves HTTP/1 until [`shutdown`](Self::shutdown) completes. After a failed `accept` it pauses and
+    /// accepts again; an error of one connection affects only that connection.
     ///
     /// # Errors
-    /// When the listener cannot be used at all.
+    /// None at present; the result leaves room for errors of the listener.
     pub fn serve(
         &self,
         listener: TcpListener,
@@ -158,9 +160,9 @@ impl LocalService {
         serve::serve(self.clone(), Arc::clone(&self.state), listener)
     }
 
-    /// Stops: new clients get 503, every client is closed with `allowReconnect`, and each
-    /// `disconnected` is delivered upstream. REST calls work until then; [`serve`](Self::serve)
-    /// ends afterwards.
+    /// Stops the service. New clients get status 503, connected clients are closed with
+    /// `allowReconnect: true` (HubProtocol.md, Close), and `disconnected` is delivered upstream for each.
+    /// REST calls work until the last delivery; then [`serve`](Self::serve) ends.
     pub async fn shutdown(&self) {
         self.state.shared.closing.cancel();
         self.state.shared.tasks.close();
@@ -187,7 +189,7 @@ where
         let (parts, body) = request.into_parts();
         let body = UnreadBody::new(body);
         let state = Arc::clone(&self.state);
-        // A client that waits must not keep the service alive; a REST call is worth it.
+        // A waiting client must not keep the service alive; a REST call keeps it until the response.
         let handle = ClientRoute::of(parts.uri.path()).is_none().then(|| self.clone());
         Box::pin(async move {
             let response = respond(&state, parts, body).await;
@@ -209,7 +211,7 @@ async fn respond(state: &Arc<State>, parts: Parts, body: UnreadBody) -> Response
     }
 }
 
-/// A service that stops lets nobody in any more, so callers should go elsewhere.
+/// A stopping service is unhealthy, so that load balancers stop routing to it.
 fn health(state: &State, method: &Method) -> Response<Body> {
     match *method {
         Method::GET | Method::HEAD if state.shared.closing.is_cancelled() => {

@@ -1,4 +1,4 @@
-//! How the handler of a request controls the socket of its response.
+//! Control of a request's socket by the handler of the request.
 
 use std::{
     sync::{
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SocketControl {
     pub(crate) closed: CancellationToken,
+    /// Relaxed: the flag publishes no other data.
     is_stall_timeout_suspended: Arc<AtomicBool>,
 }
 
@@ -35,6 +36,7 @@ impl SocketControl {
         self.is_stall_timeout_suspended.store(true, Ordering::Relaxed);
     }
 
+    /// Wraps an accepted stream with the stall timeout.
     pub(crate) fn guard(&self, stream: TcpStream, timeout: Duration) -> StallTimeout {
         // Nagle's algorithm would delay small messages. An error means that the peer has left.
         let _ = stream.set_nodelay(true);

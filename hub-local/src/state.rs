@@ -1,4 +1,4 @@
-//! The parts of one service.
+//! The state of one service.
 
 use std::{
     sync::{Arc, atomic::AtomicU64},
@@ -24,21 +24,21 @@ use crate::{
 /// Sockets younger than this are not evicted up to twice the limit.
 const IDLE_GRACE: Duration = Duration::from_secs(1);
 
-/// What the handles of a service and its requests share.
+/// State shared by the handles of a service and its requests.
 pub(crate) struct State {
     pub(crate) shared: Arc<Shared>,
     pub(crate) authority: Authority,
     pub(crate) hubs: Hubs<Connection>,
     pub(crate) negotiations: Arc<Negotiations>,
-    /// Whether clients that ask for it may resume a connection on another WebSocket.
+    /// Whether stateful reconnect is offered in negotiate.
     pub(crate) stateful_reconnect: bool,
-    /// Cancelled when every `disconnected` is delivered: listeners end.
+    /// Cancelled after the last `disconnected` was delivered; listeners then end.
     pub(crate) stopped: CancellationToken,
-    /// Sockets without a request, of all listeners.
+    /// Sockets of all listeners on which no request has arrived.
     pub(crate) idle_sockets: Arc<IdleSockets>,
 }
 
-/// What a service is made of.
+/// Settings of the builder, with the defaults applied.
 pub(crate) struct Config {
     /// The primary key first.
     pub(crate) keys: Vec<Secret>,

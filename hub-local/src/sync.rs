@@ -1,5 +1,5 @@
-//! Locks and atomics of outboxes, logs and alarms. `tests/loom` compiles those files with its own
-//! `sync`, which tries every order of their threads.
+//! Locks and atomics of outboxes, logs and [`RarelyReady`](crate::connection). `tests/loom` compiles
+//! these files with its own `sync`, which checks all interleavings of their threads.
 
 pub(crate) use std::sync::{OnceLock, atomic};
 

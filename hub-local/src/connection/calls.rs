@@ -1,4 +1,4 @@
-//! The queue of the upstream calls of one connection, in order.
+//! The queue of upstream calls of one connection.
 
 use std::collections::VecDeque;
 
@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use super::{client_results::ClientResults, ending::Ending};
 use crate::{limits::Limits, upstream::call::Call};
 
-/// What waits for its upstream call.
+/// An event to deliver upstream.
 #[derive(Debug)]
 pub(crate) enum UpstreamEvent {
     Connected,
@@ -46,7 +46,7 @@ enum Backpressure {
 }
 
 impl CallQueue {
-    /// A client result began: a reader that waits for room must read on.
+    /// Wakes a reader that waits for room, because a client result began and its completion must be read.
     pub(crate) fn wake_reader(&self) {
         self.changed.notify_one();
     }
@@ -64,8 +64,11 @@ impl CallQueue {
         }
     }
 
-    /// Waits for room in the queue. While a client result of this connection is pending there is
-    /// always some, up to twice the bound: the answer may be behind the calls.
+    /// Waits for room in the queue. While a client result of this connection is pending, the limits are
+    /// doubled and there is no wait, because the client may send the completion after further calls.
+    ///
+    /// # Errors
+    /// When the doubled limits are reached.
     pub(super) async fn wait_for_room(
         &self,
         limits: &Limits,
@@ -83,7 +86,7 @@ impl CallQueue {
         }
     }
 
-    /// Queues an event; returns whether a task must be started that delivers it.
+    /// Queues an event. Returns whether the caller must start the delivery task.
     pub(super) fn push(&self, mut event: UpstreamEvent) -> bool {
         let mut queue = self.queue.lock();
         if let (true, UpstreamEvent::Call(call)) = (queue.running, &mut event) {
@@ -94,13 +97,13 @@ impl CallQueue {
         !std::mem::replace(&mut queue.running, true)
     }
 
-    /// The next event; `None` ends the task that asks.
+    /// The next event; after `None` the delivery task must end.
     pub(super) fn next(&self) -> Option<UpstreamEvent> {
         let mut queue = self.queue.lock();
         let event = queue.waiting.pop_front();
         match &event {
             Some(event) => queue.bytes -= event.size(),
-            // Most connections are idle most of the time, and keep nothing for it.
+            // Free the buffer: most connections are idle most of the time.
             None => (queue.running, queue.waiting) = (false, VecDeque::new()),
         }
         drop(queue);

@@ -1,4 +1,4 @@
-//! Calls from the service to one client that wait for its completion.
+//! Client results: invocations of one client by the service that wait for a completion.
 
 use std::{
     collections::HashMap,
@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 #[derive(Debug, Default)]
 pub(crate) struct ClientResults {
     pending: Mutex<Pending>,
+    /// Relaxed: only uniqueness matters.
     next: AtomicU64,
 }
 
@@ -22,7 +23,7 @@ struct Pending {
     ended: bool,
 }
 
-/// One call that waits. Dropping it forgets the call.
+/// A pending call. Dropping it removes the call.
 #[derive(Debug)]
 pub(crate) struct PendingResult<'a> {
     results: &'a ClientResults,
@@ -31,7 +32,7 @@ pub(crate) struct PendingResult<'a> {
 }
 
 impl ClientResults {
-    /// A new call with an id of its own, or `None` when the connection is ending.
+    /// A new call with a unique id, or `None` when the connection is ending.
     pub(crate) fn begin(&self) -> Option<PendingResult<'_>> {
         let id = format!("s{}", self.next.fetch_add(1, Ordering::Relaxed));
         let (sender, outcome) = oneshot::channel();
@@ -43,21 +44,21 @@ impl ClientResults {
         Some(PendingResult { results: self, id, outcome })
     }
 
-    /// The client answered. Unknown ids are ignored.
+    /// Completes a call. Unknown ids are ignored.
     pub(crate) fn complete(&self, id: &str, outcome: Outcome) {
         let caller = self.pending.lock().calls.remove(id);
         if let Some(caller) = caller {
-            // An error means that the caller has given up.
+            // Sending fails if the caller has stopped waiting.
             let _ = caller.send(outcome);
         }
     }
 
-    /// Whether any call waits.
+    /// Whether any call is pending.
     pub(crate) fn any(&self) -> bool {
         !self.pending.lock().calls.is_empty()
     }
 
-    /// The client is gone: every caller gets an error, later ones too.
+    /// Fails all pending and later calls, because the connection ended.
     pub(crate) fn fail_all(&self) {
         let mut pending = self.pending.lock();
         pending.ended = true;
@@ -68,12 +69,12 @@ impl ClientResults {
 }
 
 impl PendingResult<'_> {
-    /// The id that the client must answer to.
+    /// Invocation id of the call.
     pub(crate) fn id(&self) -> &str {
         &self.id
     }
 
-    /// The answer, or `None` when the client is gone.
+    /// Waits for the completion; `None` when the connection has ended.
     pub(crate) async fn outcome(mut self) -> Option<Outcome> {
         (&mut self.outcome).await.ok()
     }

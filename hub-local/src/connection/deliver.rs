@@ -1,7 +1,7 @@
-//! Upstream calls: one at a time for each connection, in order, and what the client gets for them.
+//! Delivers upstream calls, in order and one at a time per connection, and sends the completions.
 //!
-//! A task runs only while there is something to call, so an idle connection costs none. It is not
-//! the task that reads: a hub method may wait for its own caller.
+//! The delivery task exists only while calls are queued, so idle connections have none. It is separate
+//! from the reading task, because a hub method may wait for a client result of its own caller.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -22,10 +22,10 @@ use crate::upstream::{
     request,
 };
 
-const NO_UPSTREAM: &str = "no upstream is configured for this hub, so nobody answers";
-const NO_TEMPLATE: &str = "no upstream is configured for this method, so nobody answers";
+const NO_UPSTREAM: &str = "no upstream is configured for this hub";
+const NO_TEMPLATE: &str = "no upstream is configured for this method";
 
-/// What is called.
+/// The called event, for the log.
 #[derive(Clone, Copy, Debug)]
 struct Event<'a> {
     category: &'static str,
@@ -33,7 +33,7 @@ struct Event<'a> {
     is_invoke: bool,
 }
 
-/// Queues an event and starts a task that delivers it, unless one runs.
+/// Queues an event and starts the delivery task, unless it runs.
 pub(super) fn submit(connection: &Arc<Connection>, event: UpstreamEvent) {
     if connection.calls.push(event) {
         connection.shared.tasks.spawn(drain(Arc::clone(connection)));
@@ -52,19 +52,19 @@ async fn drain(connection: Arc<Connection>) {
     }
 }
 
-/// Reports a new client. The answer changes nothing for the client.
+/// Reports a new client. The response has no effect on the client.
 async fn connected(connection: &Arc<Connection>) {
     report(connection, CONNECTED, request::connected(&connection.headers)).await;
 }
 
-/// Reports the end of a client.
+/// Reports the end of a connection.
 async fn disconnected(connection: &Arc<Connection>, error: Option<&str>) {
     if let Some(request) = request::disconnected(&connection.headers, error) {
         report(connection, DISCONNECTED, request).await;
     }
 }
 
-/// Calls a hub method and answers the client, if it wants an answer.
+/// Calls a hub method. If the call has an invocation id, the client gets a completion.
 async fn call(connection: &Arc<Connection>, call: Call) {
     let (invocation_id, target) = (call.invocation_id.clone(), call.target.clone());
     let protocol = connection.protocol();
@@ -84,7 +84,7 @@ async fn call(connection: &Arc<Connection>, call: Call) {
         let invocation_id = invocation_id.clone();
         connection.answer(&protocol.encode(&Message::Completion { invocation_id, outcome }));
     };
-    match judge(answer, connection.shared.limits.max_upstream_response_bytes) {
+    match interpret(answer, connection.shared.limits.max_upstream_response_bytes) {
         Ok(body) if body.is_empty() => complete(Outcome::Void),
         Ok(body) => connection.answer(&body),
         Err(_) if is_unmatched && connection.shared.upstream.is_none() => {
@@ -99,8 +99,11 @@ async fn report(connection: &Arc<Connection>, name: &str, request: Request<Bytes
     let _ = perform(connection, event, request).await;
 }
 
-/// The bytes for the client, empty for a completion without a value, or the text of an error.
-fn judge(answer: Result<Response<Bytes>, UpstreamError>, limit: usize) -> Result<Bytes, String> {
+/// The response as bytes for the client (empty: a completion without a value), or an error text.
+fn interpret(
+    answer: Result<Response<Bytes>, UpstreamError>,
+    limit: usize,
+) -> Result<Bytes, String> {
     match answer {
         Ok(answer) if answer.status() == StatusCode::NO_CONTENT => Ok(Bytes::new()),
         Ok(answer) if answer.status() == StatusCode::OK => {
@@ -127,7 +130,7 @@ fn failed(status: StatusCode) -> String {
     format!("Invocation failed, status code {}", status.as_u16())
 }
 
-/// Calls, when it is this call's turn, and logs how it went.
+/// Calls the upstream when a permit is free, and logs the result.
 async fn perform(
     connection: &Arc<Connection>,
     event: Event<'_>,
@@ -137,8 +140,8 @@ async fn perform(
     let (answer, took) = match upstream {
         None => (Err(UpstreamError::NoTemplate), Duration::ZERO),
         Some(upstream) => {
-            // An error would mean that the semaphore was closed, which nobody does.
-            let _turn = connection.shared.upstream_calls.acquire().await;
+            // `acquire` fails only on a closed semaphore; this one is never closed.
+            let _permit = connection.shared.upstream_calls.acquire().await;
             let started = Instant::now();
             let answer = call_without_panic(&**upstream, request).await;
             (answer, started.elapsed())
@@ -151,7 +154,7 @@ async fn perform(
     answer
 }
 
-/// A panic of an upstream in this process must not stop the connection's other calls.
+/// Catches panics: a panic of an in-process upstream must not stop the connection's later calls.
 async fn call_without_panic(
     upstream: &dyn Upstream,
     request: Request<Bytes>,
@@ -168,7 +171,7 @@ mod tests {
 
     fn answer(status: u16, body: &'static str) -> Result<Bytes, String> {
         let response = Response::builder().status(status).body(Bytes::from_static(body.as_bytes()));
-        judge(Ok(response.unwrap()), 5)
+        interpret(Ok(response.unwrap()), 5)
     }
 
     #[test]
@@ -185,14 +188,14 @@ mod tests {
 
     #[test]
     fn failures_follow_the_table() {
-        let judge = |error| judge(Err(error), 5).unwrap_err();
+        let interpret = |error| interpret(Err(error), 5).unwrap_err();
         let status = "Invocation failed, status code 500";
 
-        assert_eq!(judge(UpstreamError::Unreachable("x".into())), status);
-        assert_eq!(judge(UpstreamError::TimedOut), status);
-        assert_eq!(judge(UpstreamError::NoTemplate), NO_TEMPLATE);
-        assert_eq!(judge(UpstreamError::TooLarge), "Invocation failed, response too large.");
-        assert_eq!(judge(UpstreamError::Cancelled), "Invocation failed, response cancelled.");
-        assert_eq!(judge(UpstreamError::Body("x".into())), "Invocation failed, error: x.");
+        assert_eq!(interpret(UpstreamError::Unreachable("x".into())), status);
+        assert_eq!(interpret(UpstreamError::TimedOut), status);
+        assert_eq!(interpret(UpstreamError::NoTemplate), NO_TEMPLATE);
+        assert_eq!(interpret(UpstreamError::TooLarge), "Invocation failed, response too large.");
+        assert_eq!(interpret(UpstreamError::Cancelled), "Invocation failed, response cancelled.");
+        assert_eq!(interpret(UpstreamError::Body("x".into())), "Invocation failed, error: x.");
     }
 }

@@ -1,4 +1,4 @@
-//! Why a connection ends, what the client is told, and what the app is told.
+//! Reasons for the end of a connection, with the last message to the client and the error for the app.
 
 use std::io;
 
@@ -6,30 +6,30 @@ use hub_core::protocol::{Message, Protocol, ProtocolError, handshake};
 
 use crate::delivery::frame::{CloseStatus, Frame, Violation};
 
-/// The text for clients that must not learn more.
+/// Error text without details.
 const GENERIC: &str = "Connection closed with an error.";
 const SLOW_CLIENT: &str = "slow client";
 
 /// The end of one connection.
 #[derive(Debug)]
 pub(crate) struct Ending {
-    /// What `disconnected` says upstream; absent for a clean end.
+    /// Error of the `disconnected` event; `None` for a clean end.
     pub(crate) error: Option<String>,
-    /// What becomes of messages that wait for the client.
+    /// Handling of pending messages.
     pub(crate) pending_frames: PendingFrames,
-    /// Whether the client's side may still have to close.
+    /// Whether to wait for the client to close its side.
     pub(crate) lingers: bool,
-    /// How a WebSocket is closed.
+    /// Status of the WebSocket close frame.
     pub(crate) close_status: CloseStatus,
     last_message: LastMessage,
 }
 
-/// What becomes of messages that wait for the client.
+/// Handling of pending messages to the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PendingFrames {
-    /// They go out before the close.
+    /// Written before the close.
     Flush,
-    /// They are dropped.
+    /// Dropped.
     Discard,
 }
 
@@ -57,7 +57,7 @@ impl Ending {
         Self::new(None, LastMessage::Refused(text.into()))
     }
 
-    /// The handshake has no end within the limit.
+    /// The handshake exceeds the message size limit.
     pub(crate) fn endless(text: &str, error: &ProtocolError) -> Self {
         Self { close_status: status_of(error), ..Self::refused(text) }
     }
@@ -68,7 +68,7 @@ impl Ending {
         Self::new(None, close)
     }
 
-    /// The client closed the transport in order.
+    /// The client closed the transport cleanly.
     pub(crate) fn transport_closed() -> Self {
         Self {
             pending_frames: PendingFrames::Discard,
@@ -77,20 +77,20 @@ impl Ending {
         }
     }
 
-    /// The client closed the transport inside a message.
+    /// The client closed the transport in the middle of a message.
     pub(crate) fn cut_short() -> Self {
         let error = "Connection terminated while reading a message.";
         Self { error: Some(error.to_owned()), ..Self::transport_closed() }
     }
 
-    /// The transport is gone without a word.
+    /// The transport was lost without a close.
     pub(crate) fn lost() -> Self {
         let error = "the client's transport was lost without a close handshake";
         Self { error: Some(error.to_owned()), ..Self::transport_closed() }
     }
 
-    /// The transport failed: it is gone, or the client does not keep to its rules, and reads that in
-    /// the close frame alone, as nothing else may follow.
+    /// The transport failed. After a protocol violation the client gets only a close frame with the status
+    /// (RFC 6455 §7.1.7); otherwise the transport is lost.
     pub(crate) fn broken(error: &io::Error) -> Self {
         let violation = error.get_ref().and_then(|error| error.downcast_ref::<Violation>());
         let Some(violation) = violation else { return Self::lost() };
@@ -98,13 +98,13 @@ impl Ending {
         Self { pending_frames: PendingFrames::Discard, close_status: violation.status(), ..ending }
     }
 
-    /// The client's bytes are no message of the hub protocol.
+    /// The client's data is not a valid hub message.
     pub(crate) fn malformed(error: &ProtocolError, detailed_errors: bool) -> Self {
         let ending = Self::failed(format!("ProtocolError: {error}"), detailed_errors);
         Self { close_status: status_of(error), ..ending }
     }
 
-    /// The client broke a rule or fell silent. Only detailed errors tell it which.
+    /// The client violated the protocol or timed out. The client gets `detail` only with detailed errors.
     pub(crate) fn failed(detail: String, detailed_errors: bool) -> Self {
         let shown =
             if detailed_errors { format!("{GENERIC} {detail}") } else { GENERIC.to_owned() };
@@ -123,7 +123,7 @@ impl Ending {
         Self::new(None, LastMessage::Close { error: None, allow_reconnect: true })
     }
 
-    /// The client's token has ended, and the client asked to end with it.
+    /// The client's token has expired, and the token requests that the connection ends with it.
     pub(crate) fn expired() -> Self {
         Self::new(None, LastMessage::Close { error: None, allow_reconnect: true })
     }
@@ -135,7 +135,7 @@ impl Ending {
         Self { pending_frames: PendingFrames::Discard, ..Self::new(error, close) }
     }
 
-    /// More messages wait for upstream calls than the queue holds.
+    /// The queue of upstream calls is full.
     pub(crate) fn too_many_waiting() -> Self {
         let error = Some("too many messages wait for their upstream calls".to_owned());
         let close = LastMessage::Close { error: error.clone(), allow_reconnect: true };
@@ -146,7 +146,7 @@ impl Ending {
         self.error.as_deref() == Some(SLOW_CLIENT)
     }
 
-    /// The last hub message. A refusal is text, whatever was asked for.
+    /// The last hub message. A refused handshake is always JSON text (HubProtocol.md, Overview).
     pub(crate) fn last_frame(&self, protocol: Protocol) -> Option<Frame> {
         match &self.last_message {
             LastMessage::None => None,
@@ -163,7 +163,7 @@ impl Ending {
 fn status_of(error: &ProtocolError) -> CloseStatus {
     match error {
         ProtocolError::TooLarge { .. } => CloseStatus::TooBig,
-        // The WebSocket itself was used well.
+        // Errors of the hub protocol do not violate the WebSocket protocol.
         _ => CloseStatus::Normal,
     }
 }

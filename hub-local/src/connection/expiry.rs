@@ -1,4 +1,4 @@
-//! The end of a client that asked to be closed with its token.
+//! Closes connections whose token requests that they end with it.
 
 use std::{future::pending, sync::Arc};
 
@@ -6,11 +6,11 @@ use tokio::time::sleep_until;
 
 use super::{Connection, ending::Ending};
 
-/// Waits for the moment that the token names; for ever without one.
+/// Waits until the token expires; never completes if the token does not request it.
 pub(super) async fn reached(connection: &Arc<Connection>) -> Ending {
     let moment = connection.terms.expires.and_then(|at| connection.shared.clock.instant(at));
     let Some(moment) = moment else { return pending().await };
-    // Few ask for it, so the timer is not in the future of every connection.
+    // Boxed: few tokens request it, and an inline timer would enlarge every connection's future.
     Box::pin(sleep_until(moment)).await;
     Ending::expired()
 }

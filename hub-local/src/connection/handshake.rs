@@ -1,4 +1,4 @@
-//! The first record of a client, and the errors it may get.
+//! The handshake (HubProtocol.md, Overview) and its errors.
 
 use std::sync::Arc;
 
@@ -18,12 +18,12 @@ use crate::delivery::outbox::PushOutcome;
 
 /// Versions 1 and 2 differ only in stateful reconnect, which is negotiated separately.
 const NEWEST_VERSION: i64 = 2;
-/// The version whose clients resume.
+/// Protocol version with stateful reconnect.
 const RESUMABLE_VERSION: i64 = 2;
 const CANCELED: &str = "Handshake was canceled.";
 const UNEXPECTED: &str = "An unexpected error occurred during connection handshake.";
 
-/// Waits for the handshake and accepts it. What follows it stays in `frames`.
+/// Waits for the handshake and accepts it. Data after the handshake stays in `frames`.
 pub(super) async fn receive(
     connection: &Arc<Connection>,
     source: &mut impl Source,
@@ -45,7 +45,7 @@ pub(super) async fn receive(
     if let Some(acks) = &connection.acks {
         acks.decide(request.version == RESUMABLE_VERSION);
     }
-    // From the answer on, frames are of the protocol's kind.
+    // The response already uses the frame type of the protocol: text for JSON, binary for MessagePack.
     match connection.outbox.push(connection.frame(ACCEPTED)) {
         PushOutcome::Queued => Ok(()),
         PushOutcome::Full | PushOutcome::Closed => Err(Ending::lost()),
@@ -64,7 +64,7 @@ async fn first_record(
         }
         match source.receive().await {
             Ok(Incoming::Data(bytes)) => frames.push(&bytes),
-            // A socket can take over only after the handshake.
+            // Ignored: connections are resumable only after the handshake.
             Ok(Incoming::Suspended | Incoming::Resumed) => {}
             Ok(Incoming::Closed) => return Err(Ending::transport_closed()),
             Err(error) => return Err(Ending::broken(&error)),

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::delivery::outbox::PushOutcome;
 
-/// Sends pings, by the clock and not by what else was sent. Ends when the outbox takes no more.
+/// Sends pings at a fixed interval, independent of other messages. Ends when the outbox is full.
 pub(super) async fn ping(connection: &Arc<Connection>) -> Ending {
     match tick(connection).await {
         Ok(never) => match never {},
@@ -34,7 +34,7 @@ async fn tick(connection: &Arc<Connection>) -> Result<Infallible, Ending> {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        // Where messages wait, they say as much.
+        // Pending messages serve as keep-alive too.
         if !connection.outbox.is_empty() {
             continue;
         }
@@ -46,11 +46,12 @@ async fn tick(connection: &Arc<Connection>) -> Result<Infallible, Ending> {
     }
 }
 
-/// How long the client may be silent.
+/// Maximum time without data from the client.
 pub(super) struct ClientTimeout {
     allowed: Duration,
     armed: bool,
-    /// One timer for all reads; it rings at the earliest time at which it could matter.
+    /// One timer for all reads. It is not reset on every read; when it fires early, it is set to the
+    /// current deadline.
     alarm: Option<RarelyReady<Pin<Box<Sleep>>>>,
 }
 
@@ -59,13 +60,13 @@ impl ClientTimeout {
         Self { allowed, armed: false, alarm: None }
     }
 
-    /// The client pings, so it will go on doing so.
+    /// Starts the timeout after the client's first ping: a client that never pings has no keep-alive.
     pub(super) fn arm(&mut self) {
         self.armed = true;
     }
 
-    /// The next bytes, or `None` when the client was silent for too long. The time runs only
-    /// while this waits, so never while the service itself has stopped reading.
+    /// The next event, or `None` when the client timed out. The time counts only during this call, so not
+    /// while the service itself has stopped reading.
     pub(super) async fn receive(
         &mut self,
         source: &mut impl Source,

@@ -1,4 +1,4 @@
-//! The life of a connection, from the handshake to the close.
+//! The lifecycle of a connection, from the handshake to the close.
 
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ use super::{
 };
 use crate::delivery::sink::Sink;
 
-/// Runs a connection until its transport is closed on both sides. `disconnected` follows what is
-/// queued. Takes both halves by reference: moving them in would store them twice in the future, and
+/// Runs a connection until its transport is closed on both sides. `disconnected` is queued after the
+/// pending upstream calls. Takes both halves by reference: moving them in would store them twice in the future, and
 /// there is one future for each idle client.
 pub(crate) async fn run<S: Source>(
     connection: Arc<Connection>,
@@ -38,7 +38,7 @@ pub(crate) async fn run<S: Source>(
     sink.shut().await;
 }
 
-/// Ends the connection when its task is dropped, even by a panic, so that the hub forgets it.
+/// Ends the connection when its task is dropped, also by a panic, so that it leaves the hub.
 struct EndGuard(Arc<Connection>);
 
 impl Drop for EndGuard {
@@ -59,11 +59,11 @@ async fn exchange(
     let mut writing = std::pin::pin!(sink.drain(&connection.outbox));
     let mut written = false;
     {
-        // What wakes this task most is its outbox, and then nothing else is worth a look.
+        // Most wake-ups come from the outbox; `RarelyReady` then skips the other futures.
         let others = std::pin::pin!(async {
             tokio::select! {
                 biased;
-                // Whoever ended the connection did so first; else the service stops.
+                // If `end` was called, its reason is already set and `shutdown` is ignored.
                 () = connection.closing.cancelled() => Ending::shutdown(),
                 ending = read(connection, source, &mut accepted) => ending,
             }
@@ -111,7 +111,8 @@ async fn read(
     }
 }
 
-/// Waits for the client to close its side, so that the last frames are not lost by a reset.
+/// Waits for the client to close its side. Closing a socket with unread data sends a TCP reset, which can
+/// discard the last frames.
 async fn linger(source: &mut impl Source) {
     while let Ok(Incoming::Data(_)) = source.receive().await {}
 }

@@ -1,22 +1,21 @@
-//! How bytes come from a client: the receiving half of a transport, and what is true of each
-//! transport. The sending half is [`Sink`](crate::delivery::sink::Sink).
+//! The receiving half of a transport, and the properties of each transport. The sending half is [`Sink`](crate::delivery::sink::Sink).
 
 use std::{future::Future, io};
 
 use bytes::Bytes;
 
-/// The ways to connect, by what is true of each.
+/// The transports of clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transport {
     WebSockets,
     ServerSentEvents,
     LongPolling,
-    /// Without a socket.
+    /// In process, without a socket.
     Memory,
 }
 
 impl Transport {
-    /// The name in negotiate's answer.
+    /// Name in the negotiate response (TransportProtocols.md).
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::WebSockets => "WebSockets",
@@ -26,7 +25,7 @@ impl Transport {
         }
     }
 
-    /// Whether binary protocols can use it.
+    /// Whether it supports binary protocols (TransportProtocols.md: Server-Sent Events is text only).
     pub(crate) fn carries_binary(self) -> bool {
         match self {
             Self::WebSockets | Self::LongPolling | Self::Memory => true,
@@ -34,7 +33,7 @@ impl Transport {
         }
     }
 
-    /// Whether silence needs pings to be told from loss. Polls are signs of life by themselves.
+    /// Whether keep-alive pings are needed to detect a lost client. Long polls replace them.
     pub(crate) fn needs_pings(self) -> bool {
         match self {
             Self::WebSockets | Self::ServerSentEvents | Self::Memory => true,
@@ -43,24 +42,24 @@ impl Transport {
     }
 }
 
-/// What a client did.
+/// An event of the transport.
 #[derive(Debug)]
 pub(crate) enum Incoming {
-    /// It sent bytes: any part of a message, or several.
+    /// Bytes from the client: part of a message, or several messages.
     Data(Bytes),
-    /// It closed the transport in order.
+    /// The client closed the transport cleanly.
     Closed,
-    /// Its transport broke, and it may come back: only with stateful reconnect.
+    /// The socket was lost and the client may resume; only with stateful reconnect.
     Suspended,
-    /// It is back, on another transport. What was not a whole message yet is not continued.
+    /// The client resumed on another socket. An incomplete message is discarded; the client sends it again.
     Resumed,
 }
 
-/// The receiving half. Dropping a future of it loses nothing.
+/// The receiving half of a transport. `receive` is cancel-safe.
 pub(crate) trait Source: Send {
-    /// Whether the client's side must close before ours, lest the last bytes are lost by a reset.
+    /// Whether to wait for the client to close first, so that a TCP reset does not discard the last bytes.
     const LINGERS: bool;
 
-    /// Waits for the client. An error means that the transport is gone.
+    /// Waits for the next event. An error means that the transport failed.
     fn receive(&mut self) -> impl Future<Output = io::Result<Incoming>> + Send;
 }

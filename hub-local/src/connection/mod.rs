@@ -1,4 +1,4 @@
-//! One client whose transport is open.
+//! Connections of clients.
 
 pub(crate) mod acks;
 mod calls;
@@ -42,37 +42,37 @@ pub(crate) type Hub = hub::Hub<Connection>;
 /// Connections of one hub at one moment.
 pub(crate) type Audience = hub::members::Audience<Connection>;
 
-/// A client whose transport is open. Hubs find it once the handshake is done.
+/// A connected client. It is registered in its hub after the handshake.
 pub(crate) struct Connection {
     pub(crate) id: String,
     pub(crate) user: Option<String>,
-    /// What the client's token asks for.
+    /// Settings from the client's token.
     pub(crate) terms: Terms,
     pub(crate) hub: Arc<Hub>,
     pub(crate) shared: Arc<Shared>,
-    /// What every upstream call of this connection says.
+    /// Headers of every upstream call of this connection.
     pub(crate) headers: HeaderMap,
-    /// The same for calls of hub methods, once there is one: idle clients keep nothing for it.
+    /// Headers of hub method calls, created on the first call to save memory of idle clients.
     pub(crate) call_headers: OnceLock<Box<HeaderMap>>,
     pub(crate) transport: Transport,
     pub(crate) outbox: Outbox,
     pub(crate) results: ClientResults,
     pub(crate) calls: CallQueue,
-    /// Present if the client may resume.
+    /// Present if stateful reconnect was negotiated.
     acks: Option<Arc<Acks>>,
     closing: CancellationToken,
     ending: OnceLock<Ending>,
 }
 
-/// How a connection came about.
+/// Properties of a connection from its request.
 #[derive(Debug)]
 pub(crate) struct Origin {
     pub(crate) id: String,
     pub(crate) identity: Identity,
     pub(crate) transport: Transport,
-    /// What every upstream call of the connection says.
+    /// Headers of every upstream call of the connection.
     pub(crate) headers: HeaderMap,
-    /// The counters of a client that may resume, if its handshake asks for it, too.
+    /// Present if stateful reconnect was negotiated; the handshake must also request it.
     pub(crate) acks: Option<Arc<Acks>>,
 }
 
@@ -84,7 +84,7 @@ impl Connection {
             results: ClientResults::default(),
             calls: CallQueue::default(),
             acks,
-            // A child, so that a wake of this connection locks nothing that others use.
+            // A child token: its waiters register here, not under the lock of the shared token.
             closing: shared.closing.child_token(),
             ending: OnceLock::new(),
             id,
@@ -98,37 +98,37 @@ impl Connection {
         })
     }
 
-    /// Whether this client reads what exactly it did wrong.
+    /// Whether errors to this client include the cause.
     pub(crate) fn detailed_errors(&self) -> bool {
         self.shared.detailed_errors || self.terms.detailed_errors
     }
 
-    /// What the client speaks; JSON until its handshake says otherwise.
+    /// The hub protocol of the client; JSON before the handshake.
     pub(crate) fn protocol(&self) -> Protocol {
         self.outbox.protocol()
     }
 
-    /// A whole hub message as it goes to this client.
+    /// Frames an encoded message for this client.
     fn frame(&self, framed: &[u8]) -> Frame {
         Frame::message(self.protocol(), framed)
     }
 
-    /// One message as it goes to this client.
+    /// Encodes and frames a message for this client.
     pub(crate) fn message_frame(&self, message: &Message) -> Frame {
         self.frame(&self.protocol().encode(message))
     }
 
-    /// How the WebSocket of this client is closed, if it has one.
+    /// Status of the WebSocket close frame.
     pub(crate) fn close_status(&self) -> CloseStatus {
         self.ending.get().map(|ending| ending.close_status).unwrap_or_default()
     }
 
-    /// Whether the connection or the service ends.
+    /// Whether the connection or the service is ending.
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.is_cancelled()
     }
 
-    /// Waits for the end of the connection or the service.
+    /// Waits until the connection or the service is ending.
     pub(crate) async fn closes(&self) {
         self.closing.cancelled().await;
     }
@@ -144,7 +144,7 @@ impl Connection {
         self.send(self.message_frame(message))
     }
 
-    /// Sends the answer to this client's own call; never waits.
+    /// Sends the response to a call of this client; never waits.
     pub(crate) fn answer(self: &Arc<Self>, framed: &[u8]) {
         let _ = self.close_if_full(self.outbox.push_answer(self.frame(framed)));
     }
@@ -156,8 +156,8 @@ impl Connection {
         pushed
     }
 
-    /// Ends the connection; only the first reason counts. Nobody finds it any more when this
-    /// returns, and whoever waits for its client results has got an error.
+    /// Ends the connection; only the first reason counts. When this returns, the connection is removed from
+    /// its hub and its pending client results have failed.
     pub(crate) fn end(self: &Arc<Self>, ending: Ending) {
         let mut first = false;
         let ending = self.ending.get_or_init(|| {

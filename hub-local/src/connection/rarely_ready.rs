@@ -1,7 +1,7 @@
-//! A future that is seldom ready, beside one that often is.
+//! A wrapper for futures that are rarely ready, next to a future in the same task that often is.
 //!
-//! Whatever wakes a task, all of the task's futures are polled, and polling a timer or a socket that
-//! has nothing to say costs as much as some messages do. This one is polled when it asked for it.
+//! Any wake-up of a task polls all futures of a `select!`, and polling an idle timer or socket costs as
+//! much as writing a few messages. The wrapper polls its future only after that future's own waker fired.
 
 use std::{
     future::Future,
@@ -15,20 +15,20 @@ use crate::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-/// Polls the future inside only after it was woken.
+/// Polls the inner future only after its own waker fired.
 pub(crate) struct RarelyReady<F> {
     future: F,
     alarm: Arc<Alarm>,
-    /// `alarm` as a waker, made once.
+    /// `alarm` as a waker, created once.
     waker: Waker,
-    /// Whom the alarm wakes.
+    /// The task that the alarm wakes.
     task: Option<Waker>,
 }
 
 #[derive(Default)]
 struct Alarm {
-    rung: AtomicBool,
-    /// Stays here when it is used: a wake that comes late must not take it from the next one.
+    fired: AtomicBool,
+    /// Cloned, not taken, on a wake: a delayed wake must not remove the waker of the next one.
     task: Mutex<Option<Waker>>,
 }
 
@@ -38,7 +38,7 @@ impl Wake for Alarm {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.rung.swap(true, Ordering::AcqRel);
+        self.fired.swap(true, Ordering::AcqRel);
         self.wake_task();
     }
 }
@@ -58,7 +58,7 @@ impl<F: Future + Unpin> RarelyReady<F> {
         Self { future, waker: Waker::from(Arc::clone(&alarm)), alarm, task: None }
     }
 
-    /// The future itself; it is polled next time, since who touches it may change when it is ready.
+    /// The inner future. The next poll always polls it, because the caller may change when it is ready.
     pub(crate) fn inner(&mut self) -> &mut F {
         self.task = None;
         &mut self.future
@@ -70,14 +70,15 @@ impl<F: Future + Unpin> Future for RarelyReady<F> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = &mut *self;
-        let known = this.task.as_ref().is_some_and(|task| task.will_wake(context.waker()));
-        if !known {
+        let is_registered = this.task.as_ref().is_some_and(|task| task.will_wake(context.waker()));
+        if !is_registered {
             this.task = Some(context.waker().clone());
             this.alarm.task.lock().clone_from(&this.task);
         }
-        // The swap orders what the waker did before what the future sees; a plain store would not.
-        let rung = this.alarm.rung.swap(false, Ordering::AcqRel);
-        if known && !rung {
+        // AcqRel swaps on both sides: reading the waker's `true` makes its writes visible to the future.
+
+        let fired = this.alarm.fired.swap(false, Ordering::AcqRel);
+        if is_registered && !fired {
             return Poll::Pending;
         }
         Pin::new(&mut this.future).poll(&mut Context::from_waker(&this.waker))
@@ -100,20 +101,20 @@ mod tests {
             polls.set(polls.get() + 1);
             notified.as_mut().poll(context)
         });
-        let mut seldom = RarelyReady::new(counted);
+        let mut rarely_ready = RarelyReady::new(counted);
 
         for _ in 0..5 {
-            assert!(futures_util::poll!(&mut seldom).is_pending());
+            assert!(futures_util::poll!(&mut rarely_ready).is_pending());
             yield_now().await;
         }
         assert_eq!(polls.get(), 1);
         notify.notify_one();
-        seldom.await;
+        rarely_ready.await;
 
         assert_eq!(polls.get(), 2);
     }
 
-    /// Counts how often the task is woken.
+    /// Counts the wake-ups of the task.
     #[derive(Default)]
     struct Task(std::sync::atomic::AtomicUsize);
 
@@ -128,31 +129,31 @@ mod tests {
         let (task, polls) = (Arc::new(Task::default()), Cell::new(0));
         let waker = Waker::from(Arc::clone(&task));
         let mut context = Context::from_waker(&waker);
-        let mut seldom = RarelyReady::new(poll_fn(|_| {
+        let mut rarely_ready = RarelyReady::new(poll_fn(|_| {
             polls.set(polls.get() + 1);
             Poll::<()>::Pending
         }));
-        assert!(Pin::new(&mut seldom).poll(&mut context).is_pending());
+        assert!(Pin::new(&mut rarely_ready).poll(&mut context).is_pending());
 
-        // One thread has rung and not yet woken; the task is polled for another reason meanwhile.
-        let alarm = Arc::clone(&seldom.alarm);
-        alarm.rung.swap(true, Ordering::AcqRel);
-        assert!(Pin::new(&mut seldom).poll(&mut context).is_pending());
+        // One thread has set the flag and not yet woken the task, which is polled for another reason.
+        let alarm = Arc::clone(&rarely_ready.alarm);
+        alarm.fired.swap(true, Ordering::AcqRel);
+        assert!(Pin::new(&mut rarely_ready).poll(&mut context).is_pending());
         alarm.wake_task();
-        assert!(Pin::new(&mut seldom).poll(&mut context).is_pending());
+        assert!(Pin::new(&mut rarely_ready).poll(&mut context).is_pending());
         assert_eq!(polls.get(), 2);
         alarm.wake_by_ref();
 
         assert_eq!(task.0.load(Ordering::SeqCst), 2);
-        assert!(Pin::new(&mut seldom).poll(&mut context).is_pending());
+        assert!(Pin::new(&mut rarely_ready).poll(&mut context).is_pending());
         assert_eq!(polls.get(), 3);
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_wakes_whoever_awaits_it_now() {
-        let mut seldom = RarelyReady::new(Box::pin(sleep(Duration::from_secs(1))));
-        assert!(futures_util::poll!(&mut seldom).is_pending());
+        let mut rarely_ready = RarelyReady::new(Box::pin(sleep(Duration::from_secs(1))));
+        assert!(futures_util::poll!(&mut rarely_ready).is_pending());
 
-        tokio::time::timeout(Duration::from_secs(2), seldom).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(2), rarely_ready).await.unwrap();
     }
 }

@@ -1,4 +1,4 @@
-//! What a client sends: acted on at once, or queued for its upstream call.
+//! Handles messages of a client, at once or by queueing an upstream call.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::upstream::call::Call;
 
-/// The longest name of a hub method, in characters.
+/// Maximum length of a hub method name in characters.
 const MAX_METHOD: usize = 1024;
 const NO_STREAMS: &str = "serverless mode has no streams: call an ordinary method, and let it \
                           send messages to the caller";
@@ -58,7 +58,7 @@ async fn read(
             }
         }
         let incoming = if suspended {
-            // How long the client may be away is the transport's to know.
+            // No client timeout here: the transport limits the time until the client resumes.
             Some(source.receive().await)
         } else {
             client_timeout.receive(source).await
@@ -101,13 +101,13 @@ async fn act(
         }
         Message::Ping if connection.transport.needs_pings() => client_timeout.arm(),
         Message::Close { .. } => return Err(Ending::by_client()),
-        // Items of streams that nobody opened, and stateful reconnect that nobody negotiated.
+        // Ignored: items of streams that are not open, and stateful reconnect that was not negotiated.
         Message::Ping
         | Message::StreamItem { .. }
         | Message::CancelInvocation { .. }
         | Message::Ack { .. }
         | Message::Sequence { .. } => {}
-        // Kinds that the protocol may get later.
+        // Message types of later protocol versions.
         _ => {}
     }
     Ok(())
@@ -124,7 +124,7 @@ async fn invoke(connection: &Arc<Connection>, call: Call) -> Result<(), Ending> 
     Ok(())
 }
 
-/// The name becomes a header line of the upstream call, and of the log where that fails.
+/// Limits the name, which becomes a header value of the upstream call and appears in the log.
 fn check_length(target: &str) -> Result<(), NameError> {
     if target.chars().count() <= MAX_METHOD {
         return Ok(());
@@ -132,7 +132,7 @@ fn check_length(target: &str) -> Result<(), NameError> {
     Err(NameError::TooLong { kind: "method name", limit: MAX_METHOD })
 }
 
-/// Answers a call that goes nowhere. A call without an id wants no answer.
+/// Completes a call with an error. A call without an invocation id gets no completion.
 fn refuse(connection: &Arc<Connection>, invocation_id: Option<String>, text: &str) {
     tracing::debug!(connection = connection.id, text, "call refused");
     let Some(invocation_id) = invocation_id else { return };

@@ -1,4 +1,4 @@
-//! What all connections of a service share.
+//! State shared by all connections of a service.
 
 use std::sync::{Arc, atomic::AtomicU64};
 
@@ -14,18 +14,18 @@ use crate::{
 
 pub(crate) struct Shared {
     pub(crate) limits: Limits,
-    /// Whether clients are told in detail what they did wrong.
+    /// Whether errors to clients include the cause.
     pub(crate) detailed_errors: bool,
     pub(crate) clock: Clock,
     pub(crate) upstream: Option<Arc<dyn Upstream>>,
     pub(crate) unmatched: Unmatched,
-    /// One permit for each upstream call that may run.
+    /// One permit per concurrent upstream call.
     pub(crate) upstream_calls: Semaphore,
     pub(crate) backlog: Arc<Backlog>,
-    /// Every task of every connection, upstream calls included.
+    /// Tasks of all connections, including upstream calls.
     pub(crate) tasks: TaskTracker,
     /// Cancelled when the service stops: open connections are closed and no new ones are accepted.
     pub(crate) closing: CancellationToken,
-    /// The number of clients that were closed because they did not read.
+    /// Number of clients closed as slow. Relaxed: a counter that publishes no other data.
     pub(crate) slow_clients: AtomicU64,
 }

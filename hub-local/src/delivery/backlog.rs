@@ -1,4 +1,4 @@
-//! The bytes that the outboxes of all clients hold, and the delay of senders while there are too many.
+//! The pending bytes of all outboxes, and the delay of senders while they exceed the limit.
 
 use std::time::Duration;
 
@@ -15,21 +15,24 @@ use crate::sync::{
 /// A client counts as stalled when it has pending data and nothing was written to it for this long.
 pub(crate) const STALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Incremented once per broadcast and decremented once per write.
+/// Pending bytes; incremented once per broadcast and decremented once per write.
+///
+/// The atomics are relaxed: the numbers publish no other data, and every wait has a timeout, so a
+/// missed wake-up costs at most the maximum delay.
 #[derive(Debug)]
 pub(crate) struct Backlog {
     bytes: AtomicUsize,
-    /// The part that waits for stalled clients, as of the last check. It does not delay senders.
+    /// The bytes of stalled clients at the last check. They do not delay senders.
     stalled: AtomicUsize,
     last_check: Mutex<Option<Instant>>,
     limit: usize,
     max_delay: Duration,
-    /// The limit is kept again.
+    /// Notified when the bytes fall to the limit.
     below: Notify,
 }
 
 impl Backlog {
-    /// Senders are delayed while there are more than `limit` bytes, for at most `max_delay`.
+    /// Delays senders while more than `limit` bytes are pending, for at most `max_delay`.
     pub(crate) fn new(limit: usize, max_delay: Duration) -> Self {
         Self {
             bytes: AtomicUsize::new(0),
@@ -52,11 +55,11 @@ impl Backlog {
     pub(crate) fn subtract(&self, bytes: usize) {
         let before = self.bytes.fetch_sub(bytes, Ordering::Relaxed);
         let (stalled, left) = (self.stalled.load(Ordering::Relaxed), before.saturating_sub(bytes));
-        let most = self.limit.saturating_add(stalled);
+        let limit = self.limit.saturating_add(stalled);
         if left < stalled {
             self.stalled.fetch_min(left, Ordering::Relaxed);
         }
-        if before > most && left <= most {
+        if before > limit && left <= limit {
             self.below.notify_waiters();
         }
     }
@@ -84,7 +87,7 @@ impl Backlog {
                 below.await;
             }
         };
-        // Both ends of the wait are as good for the sender.
+        // The sender continues after a timeout too.
         timeout(self.max_delay, below).await.is_err() && self.is_check_due()
     }
 
@@ -129,8 +132,8 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(300)).await;
             backlog.subtract(1);
         };
-        let (looks, ()) = tokio::join!(backlog.settle(), less);
-        assert!(!looks);
+        let (is_check_due, ()) = tokio::join!(backlog.settle(), less);
+        assert!(!is_check_due);
         assert_eq!(began.elapsed(), Duration::from_millis(600));
 
         backlog.add(1);
@@ -151,7 +154,7 @@ mod tests {
         assert!(!backlog.settle().await);
         assert_eq!(began.elapsed(), Duration::ZERO);
 
-        // Those who took nothing are closed: from now on all counts again.
+        // The stalled clients are closed, so all bytes count again.
         backlog.subtract(220);
         backlog.add(101);
         assert!(backlog.settle().await);

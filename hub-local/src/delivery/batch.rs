@@ -1,4 +1,4 @@
-//! What a writer takes at a time.
+//! The frames of one write.
 
 use std::collections::VecDeque;
 
@@ -7,16 +7,16 @@ use super::{
     segment::{Run, RunKey},
 };
 
-/// Frames in the order in which they leave: a client's own, and runs of what everyone is sent.
+/// Frames in write order: single frames of the client, and runs of broadcasts.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    pieces: VecDeque<Piece>,
+    items: VecDeque<Item>,
     frames: usize,
     bytes: usize,
 }
 
 #[derive(Debug)]
-enum Piece {
+enum Item {
     One(Frame),
     Run(Run),
 }
@@ -25,16 +25,16 @@ impl Batch {
     pub(crate) fn push(&mut self, frame: Frame) {
         self.frames += 1;
         self.bytes += frame.bytes().len();
-        self.pieces.push_back(Piece::One(frame));
+        self.items.push_back(Item::One(frame));
     }
 
     pub(crate) fn push_run(&mut self, run: Run) {
         self.frames += run.messages();
         self.bytes += run.bytes();
-        self.pieces.push_back(Piece::Run(run));
+        self.items.push_back(Item::Run(run));
     }
 
-    /// How many frames there are.
+    /// The number of frames.
     pub(crate) fn len(&self) -> usize {
         self.frames
     }
@@ -43,26 +43,26 @@ impl Batch {
         self.frames == 0
     }
 
-    /// What all frames have together.
+    /// The bytes of all frames.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Frame> {
-        self.pieces.iter().flat_map(|piece| {
-            let (one, run) = match piece {
-                Piece::One(frame) => (Some(frame), None),
-                Piece::Run(run) => (None, Some(run)),
+        self.items.iter().flat_map(|item| {
+            let (one, run) = match item {
+                Item::One(frame) => (Some(frame), None),
+                Item::Run(run) => (None, Some(run)),
             };
             one.into_iter().chain(run.into_iter().flat_map(Run::iter))
         })
     }
 
-    /// What tells the batch from others, if all of it is shared with other clients.
+    /// Keys that identify the content, one per item. `None` for a frame that other clients do not share.
     pub(crate) fn keys(&self) -> impl Iterator<Item = Option<RunKey>> {
-        self.pieces.iter().map(|piece| match piece {
-            Piece::One(_) => None,
-            Piece::Run(run) => Some(run.key()),
+        self.items.iter().map(|item| match item {
+            Item::One(_) => None,
+            Item::Run(run) => Some(run.key()),
         })
     }
 
@@ -73,14 +73,14 @@ impl Batch {
 
     pub(crate) fn pop_front(&mut self) -> Option<Frame> {
         let frame = loop {
-            match self.pieces.front_mut()? {
-                Piece::One(_) => match self.pieces.pop_front()? {
-                    Piece::One(frame) => break frame,
-                    Piece::Run(_) => {}
+            match self.items.front_mut()? {
+                Item::One(_) => match self.items.pop_front()? {
+                    Item::One(frame) => break frame,
+                    Item::Run(_) => {}
                 },
-                Piece::Run(run) => match run.pop_front() {
+                Item::Run(run) => match run.pop_front() {
                     Some(frame) => break frame,
-                    None => drop(self.pieces.pop_front()),
+                    None => drop(self.items.pop_front()),
                 },
             }
         };
@@ -95,7 +95,7 @@ impl Batch {
     }
 
     pub(crate) fn clear(&mut self) {
-        self.pieces.clear();
+        self.items.clear();
         (self.frames, self.bytes) = (0, 0);
     }
 }

@@ -1,28 +1,28 @@
-//! Encoded frames: a WebSocket header, then the payload. Other transports leave the header out.
+//! Encoded frames: a WebSocket header and the payload. Other transports omit the header.
 //!
-//! WebSocket frames of a server are never masked (RFC 6455 §5.1); ours are never fragmented either.
+//! A server does not mask its frames (RFC 6455 §5.1). This service does not fragment them either.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use hub_core::protocol::Protocol;
 
-/// First byte of a whole text message.
+/// First byte of an unfragmented text message: FIN and opcode 1 (RFC 6455 §5.2).
 const TEXT: u8 = 0x81;
-/// First byte of a whole binary message.
+/// First byte of an unfragmented binary message: FIN and opcode 2.
 const BINARY: u8 = 0x82;
 const CLOSE: u8 = 0x88;
 const PONG: u8 = 0x8A;
-/// The bit that the first byte of control frames has.
+/// Bit of the opcode that marks control frames (RFC 6455 §5.5).
 const CONTROL: u8 = 0x08;
-/// The longest header of an unmasked frame.
+/// Maximum header size of an unmasked frame in bytes (RFC 6455 §5.2).
 const MAX_HEADER: usize = 10;
 
-/// How a WebSocket ends, by the numbers of RFC 6455.
+/// Status code of a WebSocket close frame (RFC 6455 §7.4.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum CloseStatus {
-    /// In order, or with a reason that a hub message has told.
+    /// Normal closure, also after an error that a SignalR close message reported.
     #[default]
     Normal = 1000,
-    /// The client breaks the framing.
+    /// The client violated the framing.
     ProtocolError = 1002,
     /// Text is not UTF-8.
     InvalidPayload = 1007,
@@ -30,7 +30,7 @@ pub(crate) enum CloseStatus {
     TooBig = 1009,
 }
 
-/// A client broke the WebSocket protocol.
+/// A violation of the WebSocket protocol by the client.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("WebSocket protocol error: {text}")]
 pub(crate) struct Violation {
@@ -47,13 +47,13 @@ impl Violation {
         Self { text: "text is not UTF-8", status: CloseStatus::InvalidPayload }
     }
 
-    /// The status of the close frame that answers it.
+    /// Status of the close frame in response.
     pub(crate) fn status(&self) -> CloseStatus {
         self.status
     }
 }
 
-/// One encoded message. All receivers share the bytes.
+/// One or more encoded messages, or a control frame. All receivers share the bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct Frame {
     pub(super) bytes: Bytes,
@@ -61,27 +61,28 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    /// `bytes` start with a WebSocket header of `header` bytes.
+    /// `bytes` starts with a WebSocket header of `header` bytes.
     pub(crate) fn new(bytes: Bytes, header: u8) -> Self {
         Self { bytes, header }
     }
 
-    /// A whole hub message, or several, as JSON text.
+    /// One or more complete hub messages in JSON, as a text frame.
     pub(crate) fn text(payload: &[u8]) -> Self {
         Self::with_header(TEXT, payload)
     }
 
-    /// A whole hub message, or several, as this protocol travels: JSON must be text.
+    /// One or more complete hub messages: JSON as a text frame, MessagePack as a binary frame
+    /// (HubProtocol.md, Overview).
     pub(crate) fn message(protocol: Protocol, payload: &[u8]) -> Self {
         Self::with_header(if protocol.is_binary() { BINARY } else { TEXT }, payload)
     }
 
-    /// The answer to a ping.
+    /// Response to a WebSocket ping (RFC 6455 §5.5.3).
     pub(crate) fn pong(payload: &[u8]) -> Self {
         Self::with_header(PONG, payload)
     }
 
-    /// The end of a connection, without a reason in words.
+    /// A close frame without a reason text.
     pub(crate) fn close(status: CloseStatus) -> Self {
         Self::with_header(CLOSE, &(status as u16).to_be_bytes())
     }
@@ -106,17 +107,17 @@ impl Frame {
         Self::new(bytes.freeze(), header)
     }
 
-    /// Header and payload, as they go over a WebSocket.
+    /// Header and payload.
     pub(crate) fn bytes(&self) -> &Bytes {
         &self.bytes
     }
 
-    /// Whether this is hub messages rather than a control frame.
+    /// Whether this frame contains hub messages; `false` for a control frame.
     pub(crate) fn is_message(&self) -> bool {
         self.bytes.first().is_some_and(|first| first & CONTROL == 0)
     }
 
-    /// Without the header, as other transports carry it.
+    /// The payload without the header, for other transports.
     pub(crate) fn into_payload(self) -> Bytes {
         self.bytes.slice(usize::from(self.header).min(self.bytes.len())..)
     }

@@ -21,19 +21,19 @@ use crate::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-/// The messages for everyone of one hub who speaks one protocol.
+/// Broadcast log of one hub and one protocol.
 #[derive(Debug)]
 pub(crate) struct Log {
     /// Serializes appends. Lock order: never acquire while holding an outbox lock.
     sending: Mutex<()>,
     tail: Mutex<Tail>,
-    /// The number of messages.
+    /// The number of messages. Released after the append and acquired by readers.
     end: AtomicU64,
-    /// The end of the log, with the message that is being appended.
+    /// The end of the log, including the message that is being appended.
     reserved: AtomicPosition,
-    /// No outbox is full before the log ends here.
+    /// Lowest position of the log's end at which any outbox can be full.
     full_at: AtomicPosition,
-    /// How often the sleepers were woken.
+    /// Number of times that the sleepers were woken.
     round: AtomicU64,
     pace: Arc<WakePacer>,
     backlog: Arc<Backlog>,
@@ -48,8 +48,9 @@ struct Tail {
 
 /// A position in the log that several threads change.
 ///
-/// A sender moves `reserved` and then looks at `full_at`; an outbox that fills lowers `full_at` and
-/// then looks at `reserved`. In that one order of all four neither can miss the other.
+/// A sender stores `reserved`, then loads `full_at`. A filling outbox lowers `full_at`, then loads
+/// `reserved`. `SeqCst` puts all four accesses in one total order, so at least one side sees the other's
+/// store; acquire and release would allow both to miss it.
 #[derive(Debug)]
 struct AtomicPosition {
     messages: AtomicU64,
@@ -75,7 +76,7 @@ impl AtomicPosition {
 
     fn lower(&self, position: Position) {
         for (held, new) in [(&self.messages, position.messages), (&self.bytes, position.bytes)] {
-            // Mostly it is lower already, and then nobody's cache line changes.
+            // Usually it is lower already; a plain load then leaves the cache line shared.
             if held.load(Ordering::SeqCst) > new {
                 held.fetch_min(new, Ordering::SeqCst);
             }
@@ -86,7 +87,7 @@ impl AtomicPosition {
 const NEVER: Position = Position { messages: u64::MAX, bytes: u64::MAX };
 
 impl Log {
-    /// `tasks` gets one more while many are woken.
+    /// `tasks` tracks the task that wakes readers in batches.
     pub(crate) fn new(backlog: Arc<Backlog>, tasks: TaskTracker) -> Self {
         let segment = Arc::new(Segment::new(Position::default()));
         Self {
@@ -101,9 +102,9 @@ impl Log {
         }
     }
 
-    /// Adds a message for every reader. `make_room` is called when one of them may have no room for
-    /// so many bytes; it closes those, and what the others can take is told by
-    /// [`Reader::full_at`] meanwhile.
+    /// Appends a message for every reader. `make_room` is called with the size in bytes when an outbox
+    /// may be full. It closes the readers without room, and the others lower the bound again through
+    /// [`Reader::full_at`].
     pub(crate) fn send(&self, frame: Frame, make_room: impl FnOnce(usize)) {
         let sending = self.sending.lock();
         let length = frame.bytes().len();
@@ -135,7 +136,7 @@ impl Log {
         sleepers
     }
 
-    /// A reader of everything that comes from now on.
+    /// A reader of all later messages.
     pub(crate) fn join(self: &Arc<Self>) -> Reader {
         self.pace.use_current_runtime();
         let mut tail = self.tail.lock();
@@ -151,40 +152,41 @@ impl Log {
 pub(crate) struct Reader {
     log: Arc<Log>,
     segment: Arc<Segment>,
-    /// The next message of the segment.
+    /// Index of the next message in the segment.
     at: usize,
-    /// Until the reader leaves.
+    /// Slot among the sleepers; `None` after [`Reader::leave`].
     slot: Option<usize>,
-    /// The round in which this reader went to sleep.
+    /// The round in which this reader registered its waker.
     asleep_in: u64,
 }
 
 impl Reader {
-    /// What has been taken.
+    /// The position after the last taken message.
     pub(crate) fn taken(&self) -> Position {
         self.segment.position(self.at)
     }
 
-    /// The end of the log, with the message that is being appended.
+    /// The end of the log, including the message that is being appended.
     pub(crate) fn reserved(&self) -> Position {
         self.log.reserved.get()
     }
 
-    /// How many messages the log has now; what is sent now comes after them.
+    /// The number of messages in the log.
     pub(crate) fn end(&self) -> u64 {
         self.log.end.load(Ordering::Acquire)
     }
 
-    /// Tells senders how far the log may reach before this reader's outbox is full.
+    /// Lowers the position at which senders must look for full outboxes.
     pub(crate) fn full_at(&self, position: Position) {
         self.log.full_at.lower(position);
     }
 
-    /// Moves at most so many messages to the batch, none from `until` on. Returns how much it was.
+    /// Moves at most `room` messages before the message number `until` to the batch. Returns their number
+    /// and bytes.
     pub(crate) fn take(&mut self, until: u64, mut room: usize, batch: &mut Batch) -> Position {
         let before = self.taken();
         loop {
-            // In this order: once there is a next piece, this one is whole.
+            // Load `next` before `filled`: once a next segment exists, this one is complete.
             let next = self.segment.next();
             let filled = self.segment.filled();
             let left = until.saturating_sub(self.taken().messages);
@@ -202,9 +204,9 @@ impl Reader {
         Position { messages: after.messages - before.messages, bytes: after.bytes - before.bytes }
     }
 
-    /// Whether the reader may sleep until it is woken; else there is something to take.
+    /// Registers the waker and returns `true`, or returns `false` if there is a message to take.
     pub(crate) fn sleep(&mut self, waker: &Waker, is_same: bool) -> bool {
-        // Not woken since it was put down: that still holds.
+        // Not woken since the last registration, so the registration is still valid.
         if is_same && self.asleep_in == self.log.round.load(Ordering::Acquire) {
             return true;
         }
@@ -218,7 +220,7 @@ impl Reader {
         true
     }
 
-    /// Reads no further than this: what the log has now.
+    /// Unregisters the reader. Returns the end of the log, up to which it may still read.
     pub(crate) fn leave(&mut self) -> Position {
         let mut tail = self.log.tail.lock();
         if let Some(slot) = self.slot.take() {

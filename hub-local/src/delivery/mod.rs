@@ -1,6 +1,6 @@
-//! Encoded messages on their way to clients: what is queued for one, and the log of what all are sent.
+//! Delivery of encoded messages: the outbox of each client and the broadcast log of each hub.
 //!
-//! `tests/loom` compiles this folder with its own `sync`, which tries every order of the threads.
+//! `tests/loom` compiles this folder with its own `sync`, which checks all interleavings of the threads.
 
 pub(crate) mod backlog;
 pub(crate) mod batch;

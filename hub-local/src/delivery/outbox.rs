@@ -1,9 +1,8 @@
-//! What waits for one client: frames that are encoded already, bounded.
+//! The bounded outbox of one client, with encoded frames.
 //!
-//! There are two sources: a queue of the client's own, and the log of what everyone of the hub is
-//! sent. Each frame of the queue knows how much of the log comes before it, so that the order of
-//! sends is the order of delivery. Senders never wait. The one writer takes many frames at a time;
-//! nothing is locked while it writes.
+//! It has two sources: the client's own queue and the broadcast log of the hub. Each frame in the queue
+//! stores the number of log messages before it, so frames are delivered in the order of sends. Senders
+//! never wait. One writer takes many frames at a time and holds no lock while it writes.
 
 use std::{
     collections::VecDeque,
@@ -27,46 +26,49 @@ use crate::{
     sync::{Mutex, MutexGuard, OnceLock},
 };
 
-/// How many frames leave in one write at most; below the limit of every system.
-const BATCH: usize = 512;
+/// Maximum number of frames in one write; below `IOV_MAX`, which is 1024 on Linux.
+const MAX_BATCH_FRAMES: usize = 512;
 
-/// What became of a frame.
+/// Result of pushing a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum PushOutcome {
     Queued,
     /// The client reads too slowly.
     Full,
-    /// The connection is ending; nobody would read it.
+    /// The connection is ending; the frame is dropped.
     Closed,
 }
 
-/// On cache lines of its own: senders and the writer meet here, mostly on different processors.
+/// The outbox of one client.
+///
+/// Aligned to a cache line to avoid false sharing: senders and the writer usually run on different
+/// processors.
 #[derive(Debug)]
 #[repr(align(64))]
 pub(crate) struct Outbox {
     queue: Mutex<Queue>,
     max_bytes: usize,
     max_messages: usize,
-    /// Here because every send looks at it, too.
+    /// Stored here because every send reads it together with the queue.
     protocol: OnceLock<Protocol>,
     backlog: Arc<Backlog>,
 }
 
-/// Counts include what the writer has taken and not yet written, from the log, too.
+/// The counts include frames that the writer has taken, from either source, and not yet written.
 #[derive(Debug, Default)]
 struct Queue {
-    /// Each with how many messages of the log come before it.
+    /// Each with the number of log messages before it.
     frames: VecDeque<(u64, Frame)>,
     bytes: usize,
     messages: usize,
     closed: bool,
     writer: Option<Waker>,
-    /// The writer waits to be woken.
+    /// Whether the writer waits for a wake-up.
     asleep: bool,
-    /// Where the client stands in the log, once it gets what everyone gets.
+    /// The client's reader of the broadcast log, after the handshake.
     reader: Option<Reader>,
-    /// It was seen then that something waits, and nothing has been written since.
+    /// First check that found pending data since the last write.
     stalled_since: Option<Instant>,
 }
 
@@ -77,17 +79,17 @@ impl Outbox {
         Self { queue, max_bytes, max_messages, protocol, backlog }
     }
 
-    /// What the client speaks; JSON until its handshake says otherwise.
+    /// The hub protocol of the client; JSON before the handshake.
     pub(crate) fn protocol(&self) -> Protocol {
         self.protocol.get().copied().unwrap_or_default()
     }
 
-    /// The handshake says what the client speaks. There is one handshake, so only the first counts.
+    /// Sets the protocol from the handshake. Only the first call has an effect.
     pub(crate) fn set_protocol(&self, protocol: Protocol) {
         let _ = self.protocol.set(protocol);
     }
 
-    /// From now on what the log gets comes, too.
+    /// Delivers later messages of the log to this client too.
     pub(crate) fn follow(&self, log: &Arc<Log>) {
         let mut queue = self.queue.lock();
         if queue.closed || queue.reader.is_some() {
@@ -95,11 +97,12 @@ impl Outbox {
         }
         queue.reader = Some(log.join());
         self.tell_senders(&queue, 0);
-        // The writer must look there, too.
+        // The writer must register with the log.
         wake(queue);
     }
 
-    /// Queues a frame that must fit beside what waits. An empty outbox takes any size.
+    /// Queues a frame if it fits in the limits together with the pending frames. An empty outbox accepts
+    /// any size.
     pub(crate) fn push(&self, frame: Frame) -> PushOutcome {
         let length = frame.bytes.len();
         self.push_if(frame, |waiting| {
@@ -109,8 +112,8 @@ impl Outbox {
         })
     }
 
-    /// Queues the answer to the client's own call, which may be bigger than the outbox: one call
-    /// runs at a time, so the client limits itself.
+    /// Queues the response to a call of the client. It may exceed the limit: calls run one at a time, so
+    /// at most one such frame is added per call.
     pub(crate) fn push_answer(&self, frame: Frame) -> PushOutcome {
         self.push_if(frame, |waiting| {
             waiting.bytes < self.max_bytes as u64 && waiting.messages < self.max_messages as u64
@@ -132,8 +135,8 @@ impl Outbox {
         PushOutcome::Queued
     }
 
-    /// Says how far the log may reach until this outbox is full, once a frame of `length` bytes is
-    /// in it. That must be said before it is asked how far the log reaches now.
+    /// Publishes the position of the log at which this outbox is full, with a further frame of `length`
+    /// bytes. Order: call this before loading the end of the log (see `AtomicPosition` in `log`).
     fn tell_senders(&self, queue: &Queue, length: usize) {
         let Some(reader) = &queue.reader else { return };
         let (taken, frames) = (reader.taken(), u64::from(length > 0));
@@ -148,8 +151,8 @@ impl Outbox {
         });
     }
 
-    /// Whether a message of so many bytes, with which the log reaches already, fits beside what
-    /// waits. An empty outbox takes any size.
+    /// Whether a message of `length` bytes, already included in the end of the log, fits in the limits.
+    /// An empty outbox accepts any size.
     pub(crate) fn has_room_in_log(&self, length: usize) -> bool {
         let queue = self.queue.lock();
         if queue.closed || queue.reader.is_none() {
@@ -162,18 +165,18 @@ impl Outbox {
                 && waiting.messages <= self.max_messages as u64)
     }
 
-    /// Whether nothing waits.
+    /// Whether nothing is pending.
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.lock().waiting().messages == 0
     }
 
-    /// What waits or is being written, in bytes.
+    /// Bytes that wait or are being written.
     pub(crate) fn waiting_bytes(&self) -> u64 {
         self.queue.lock().waiting().bytes
     }
 
-    /// What waits, when nothing of it was written for [`STALL_TIMEOUT`]; else 0. It is asked again and
-    /// again while there is too much.
+    /// The pending bytes if nothing was written for [`STALL_TIMEOUT`], else 0. The first call with pending
+    /// data starts the timeout.
     pub(crate) fn stalled_bytes(&self, now: Instant) -> u64 {
         let mut queue = self.queue.lock();
         let waiting = queue.waiting().bytes;
@@ -185,7 +188,7 @@ impl Outbox {
         if now.duration_since(since) >= STALL_TIMEOUT { waiting } else { 0 }
     }
 
-    /// Takes nothing more; `last` still goes out, after what waits.
+    /// Closes the outbox for further frames. Pending frames are written, then `last`.
     pub(crate) fn close(&self, last: Option<Frame>) {
         let mut queue = self.queue.lock();
         let mut left = None;
@@ -201,7 +204,7 @@ impl Outbox {
         drop(left);
     }
 
-    /// As [`Self::close`], but what waits is dropped: the client would not read it anyway.
+    /// Like [`Self::close`], but drops the pending frames, which the client would not read.
     pub(crate) fn abandon(&self, last: Option<Frame>) {
         let dropped = {
             let mut queue = self.queue.lock();
@@ -218,7 +221,8 @@ impl Outbox {
         self.close(last);
     }
 
-    /// Nobody writes any more, so what was taken and not written does not wait either.
+    /// Abandons the outbox after its writer has ended; frames that were taken but not written no longer
+    /// count.
     pub(crate) fn forget(&self) {
         self.abandon(None);
         let mut queue = self.queue.lock();
@@ -227,13 +231,13 @@ impl Outbox {
         queue.frames = VecDeque::new();
     }
 
-    /// Waits for frames and moves them to `batch`; `false` when there will be no more. `written` is
-    /// what was taken before and has left.
+    /// Waits for frames and moves them to `batch`; returns `false` after the last frame. `written` is the
+    /// size of the previous batch, which has been written.
     pub(super) async fn next_batch(&self, batch: &mut Batch, written: &mut Size) -> bool {
         poll_fn(|context| self.poll_take(context, batch, written)).await
     }
 
-    /// Waits until there is something to take; `false` when there will be no more.
+    /// Waits until there is a frame to take; returns `false` after the last frame.
     pub(crate) async fn waits(&self) -> bool {
         poll_fn(|context| {
             let mut queue = self.queue.lock();
@@ -245,12 +249,12 @@ impl Outbox {
         .await
     }
 
-    /// Moves everything that waits to the end of `batch`. It counts until it is [`Self::written`].
+    /// Appends all pending frames to `batch`. They count until [`Self::written`] is called.
     pub(crate) fn take_all(&self, batch: &mut Batch) {
         self.queue.lock().take(u64::MAX, batch, usize::MAX);
     }
 
-    /// What was taken has left.
+    /// Subtracts frames that have been written.
     pub(crate) fn written(&self, messages: usize, bytes: usize) {
         self.settle(&mut self.queue.lock(), Size { messages, bytes });
     }
@@ -264,8 +268,8 @@ impl Outbox {
         }
     }
 
-    /// Ready with `true` when frames were taken, with `false` when there will be no more.
-    /// Then what was taken before has left, so that the lock is taken once for both.
+    /// Ready with `true` when frames were taken, and with `false` after the last frame. It also subtracts
+    /// the previous batch, so that both take the lock once.
     fn poll_take(
         &self,
         context: &mut Context<'_>,
@@ -274,16 +278,16 @@ impl Outbox {
     ) -> Poll<bool> {
         let mut queue = self.queue.lock();
         self.settle(&mut queue, std::mem::take(written));
-        queue.take(u64::MAX, batch, BATCH);
+        queue.take(u64::MAX, batch, MAX_BATCH_FRAMES);
         if batch.is_empty() {
             std::task::ready!(queue.poll_more(context));
-            queue.take(u64::MAX, batch, BATCH);
+            queue.take(u64::MAX, batch, MAX_BATCH_FRAMES);
         }
         Poll::Ready(!batch.is_empty())
     }
 }
 
-/// How much a batch is.
+/// Size of a batch.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Size {
     pub(super) messages: usize,
@@ -298,13 +302,14 @@ impl Queue {
         self.frames.push_back((before, frame));
     }
 
-    /// Makes what the log has for this client the client's own. Nothing more comes from there, and
-    /// nothing there is kept for a client that does not read to its end.
+    /// Leaves the log: its unread messages move to the client's own queue, so that a client that does not
+    /// read keeps no later segments alive.
     fn leave_log(&mut self) -> Option<Reader> {
         let end = self.reader.as_mut()?.leave();
         self.own(end)
     }
 
+    /// Moves the log messages before `end` to the queue.
     fn own(&mut self, end: Position) -> Option<Reader> {
         let mut rest = Batch::default();
         self.take(end.messages, &mut rest, usize::MAX);
@@ -312,7 +317,7 @@ impl Queue {
         self.reader.take()
     }
 
-    /// What counts against the limits, with a message that is just added to the log.
+    /// The size that counts against the limits, including the message that is being appended to the log.
     fn waiting(&self) -> Position {
         let (mut messages, mut bytes) = (self.messages as u64, self.bytes as u64);
         if let Some(reader) = &self.reader {
@@ -323,14 +328,14 @@ impl Queue {
         Position { messages, bytes }
     }
 
-    /// Whether there is something to take.
+    /// Whether there is a frame to take.
     fn has_frames(&self) -> bool {
         let behind = |reader: &Reader| reader.end() > reader.taken().messages;
         !self.frames.is_empty() || self.reader.as_ref().is_some_and(behind)
     }
 
-    /// Moves at most so many frames to the batch, in the order in which they were sent, none that
-    /// the log has from `until` on.
+    /// Moves at most `room` frames to the batch, in the order of sends; of the log only messages before
+    /// `until`.
     fn take(&mut self, until: u64, batch: &mut Batch, mut room: usize) {
         while room > 0 {
             let next = self.frames.front().map(|(before, _)| *before);
@@ -350,7 +355,7 @@ impl Queue {
         }
     }
 
-    /// Ready when there may be something to take, or will never be.
+    /// Ready when there may be a frame to take, or the outbox is closed.
     fn poll_more(&mut self, context: &Context<'_>) -> Poll<()> {
         if self.closed {
             return Poll::Ready(());
@@ -365,7 +370,7 @@ impl Queue {
     }
 }
 
-/// Wakes the writer after the lock is gone.
+/// Wakes the writer after releasing the lock, so that it does not block on the lock at once.
 fn wake(mut queue: MutexGuard<'_, Queue>) {
     let is_asleep = std::mem::take(&mut queue.asleep);
     let writer = queue.writer.as_ref().filter(|_| is_asleep).cloned();

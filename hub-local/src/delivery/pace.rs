@@ -1,8 +1,8 @@
-//! Waking many, a few at a time.
+//! Wakes many tasks in batches.
 //!
-//! If thousands were woken at once, whatever else wants to run would wait for all of them: the calls
-//! that bring the next messages, above all. So they get in between, and those that are woken later
-//! find more to write at once.
+//! If a broadcast woke thousands of tasks at once, other tasks, such as the REST calls with the next
+//! messages, would run after all of them. Between batches these run first, and readers that wake later
+//! write more messages at once.
 
 use std::{collections::VecDeque, sync::Arc, task::Waker};
 
@@ -11,22 +11,22 @@ use tokio_util::task::TaskTracker;
 
 use crate::sync::{Mutex, OnceLock};
 
-/// How many are woken at once. Enough for all processors to be busy.
-const FEW: usize = 64;
+/// Number of tasks per batch; enough to keep all processors busy.
+const WAKE_BATCH: usize = 64;
 
-/// Those that are still to be woken.
+/// Queue of wakers.
 #[derive(Debug)]
 pub(super) struct WakePacer {
     queue: Mutex<Queue>,
     tasks: TaskTracker,
-    /// The runtime of the connections. That of a sender may not be driven all the time.
+    /// The runtime of the connections. The runtime of a sender may not run continuously.
     runtime: OnceLock<Handle>,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
     waiting: VecDeque<Waker>,
-    /// A task sees to them.
+    /// Whether a task wakes the queue.
     running: bool,
 }
 
@@ -35,7 +35,7 @@ impl WakePacer {
         Arc::new(Self { queue: Mutex::default(), tasks, runtime: OnceLock::new() })
     }
 
-    /// A connection that runs here is to be woken from now on.
+    /// Uses the current runtime for later batches, unless one is set.
     pub(super) fn use_current_runtime(&self) {
         if self.runtime.get().is_none()
             && let Ok(handle) = Handle::try_current()
@@ -44,7 +44,7 @@ impl WakePacer {
         }
     }
 
-    /// Wakes all of them: the first now, the others as soon as what runs already has run.
+    /// Wakes the first batch now and the others from a task.
     pub(super) fn wake(self: &Arc<Self>, mut wakers: Vec<Waker>) {
         if wakers.is_empty() {
             return;
@@ -57,7 +57,7 @@ impl WakePacer {
             queue.waiting.extend(wakers);
             return;
         }
-        let later = wakers.split_off(wakers.len().min(FEW));
+        let later = wakers.split_off(wakers.len().min(WAKE_BATCH));
         queue.running = !later.is_empty();
         let starts = queue.running.then(|| QueuedWakes(Arc::clone(self)));
         queue.waiting.extend(later);
@@ -69,23 +69,24 @@ impl WakePacer {
     }
 }
 
-/// Whoever is not woken yet. They are woken at once when the task ends early, with its runtime.
+/// The task that wakes the queue. Dropping it wakes the rest at once, for example when its runtime shuts
+/// down.
 struct QueuedWakes(Arc<WakePacer>);
 
 impl QueuedWakes {
     async fn wake(self) {
         loop {
-            // Everything that is ready runs before this does again, the news of sockets included.
+            // `yield_now` defers this task until the ready tasks have run and I/O events were polled.
             tokio::task::yield_now().await;
-            let few: Vec<Waker> = {
+            let batch: Vec<Waker> = {
                 let mut queue = self.0.queue.lock();
-                let count = queue.waiting.len().min(FEW);
+                let count = queue.waiting.len().min(WAKE_BATCH);
                 queue.waiting.drain(..count).collect()
             };
-            if few.is_empty() {
+            if batch.is_empty() {
                 return;
             }
-            few.into_iter().for_each(Waker::wake);
+            batch.into_iter().for_each(Waker::wake);
         }
     }
 }
@@ -108,9 +109,9 @@ mod tests {
     use super::*;
 
     #[derive(Default)]
-    struct Woken(AtomicUsize);
+    struct WakeCounter(AtomicUsize);
 
-    impl std::task::Wake for Woken {
+    impl std::task::Wake for WakeCounter {
         fn wake(self: Arc<Self>) {
             self.0.fetch_add(1, Ordering::SeqCst);
         }
@@ -118,7 +119,7 @@ mod tests {
 
     #[tokio::test]
     async fn many_are_woken_a_few_at_a_time_and_all_of_them() {
-        let (woken, tasks) = (Arc::new(Woken::default()), TaskTracker::new());
+        let (woken, tasks) = (Arc::new(WakeCounter::default()), TaskTracker::new());
         let count = || woken.0.load(Ordering::SeqCst);
         let many = |count| vec![Waker::from(Arc::clone(&woken)); count];
         let pace = WakePacer::new(tasks.clone());
@@ -126,31 +127,31 @@ mod tests {
 
         pace.wake(many(3));
         assert_eq!(count(), 3);
-        pace.wake(many(2 * FEW));
+        pace.wake(many(2 * WAKE_BATCH));
         pace.wake(many(1));
-        assert_eq!(count(), 3 + FEW);
+        assert_eq!(count(), 3 + WAKE_BATCH);
         tasks.close();
         tasks.wait().await;
 
-        assert_eq!(count(), 4 + 2 * FEW);
+        assert_eq!(count(), 4 + 2 * WAKE_BATCH);
         assert!(!pace.queue.lock().running);
     }
 
     #[test]
     fn a_runtime_that_ends_leaves_nobody_asleep() {
-        let (woken, tasks) = (Arc::new(Woken::default()), TaskTracker::new());
+        let (woken, tasks) = (Arc::new(WakeCounter::default()), TaskTracker::new());
         let count = || woken.0.load(Ordering::SeqCst);
         let many = |count| vec![Waker::from(Arc::clone(&woken)); count];
         let pace = WakePacer::new(tasks);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async { pace.use_current_runtime() });
 
-        pace.wake(many(3 * FEW));
-        assert_eq!(count(), FEW);
+        pace.wake(many(3 * WAKE_BATCH));
+        assert_eq!(count(), WAKE_BATCH);
         drop(runtime);
-        assert_eq!(count(), 3 * FEW);
-        pace.wake(many(2 * FEW));
+        assert_eq!(count(), 3 * WAKE_BATCH);
+        pace.wake(many(2 * WAKE_BATCH));
 
-        assert_eq!(count(), 5 * FEW);
+        assert_eq!(count(), 5 * WAKE_BATCH);
     }
 }

@@ -1,5 +1,5 @@
-//! A piece of a log. Each reader holds the piece it stands in and finds the next one from there, so
-//! that what nobody needs any more is gone by itself.
+//! Segments of a broadcast log. Each reader holds its current segment, and each segment holds the next
+//! one, so a segment is freed when the last reader has passed it.
 
 use std::sync::{Arc, atomic::AtomicU64};
 
@@ -12,27 +12,27 @@ use crate::{
     },
 };
 
-/// Some messages of a log, in order, and the way to those that follow.
+/// Consecutive messages of a log, and a link to the next segment.
 #[derive(Debug)]
 pub(super) struct Segment {
     messages: Arc<Messages>,
-    /// Once it is there, this piece gets no more.
+    /// Set once; this segment is complete then.
     next: OnceLock<Arc<Self>>,
 }
 
-/// The messages of a piece. They are added by one at a time and read by many. Apart from the way to
-/// the next, so that whoever is still writing them keeps nothing that came later.
+/// The messages of a segment, with one appender and many readers. They are separate from the link to the
+/// next segment, so that a slow write does not keep later segments alive.
 #[derive(Debug)]
 struct Messages {
-    /// Different for each piece of this process, even when memory is used again.
+    /// Unique in this process. An address would not be: memory is reused.
     id: u64,
     start: Position,
     entries: Box<[OnceLock<Entry>]>,
-    /// How many of them are there.
+    /// Number of entries in use. Released after an entry is set and acquired by readers.
     filled: AtomicUsize,
 }
 
-/// A place between two messages, counted from the beginning of the log.
+/// Position between two messages, counted from the beginning of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Position {
     pub(crate) messages: u64,
@@ -42,12 +42,13 @@ pub(crate) struct Position {
 #[derive(Debug)]
 struct Entry {
     frame: Frame,
-    /// The bytes of the log up to the end of this message.
+    /// Bytes from the beginning of the log to the end of this message.
     end: u64,
 }
 
 impl Segment {
     pub(super) fn new(start: Position) -> Self {
+        // Relaxed: only uniqueness matters.
         static IDS: AtomicU64 = AtomicU64::new(0);
         let messages = Messages {
             id: IDS.fetch_add(1, Ordering::Relaxed),
@@ -58,14 +59,13 @@ impl Segment {
         Self { messages: Arc::new(messages), next: OnceLock::new() }
     }
 
-    /// Adds a message. Only the holder of the log's lock does. Returned is the piece for the
-    /// message after this one, when it is another.
+    /// Appends a message; the caller holds the log's lock. Returns the next segment when this one is full.
     pub(super) fn append(&self, frame: Frame) -> Option<Arc<Self>> {
         let messages = &*self.messages;
         let filled = messages.filled();
         let end = messages.position(filled).bytes + frame.bytes().len() as u64;
         if let Some(entry) = messages.entries.get(filled) {
-            // Empty, since nobody else adds.
+            // Never set before: the log's lock serializes appends.
             let _ = entry.set(Entry { frame, end });
         }
         messages.filled.store(filled + 1, Ordering::Release);
@@ -85,7 +85,7 @@ impl Segment {
         self.next.get()
     }
 
-    /// Where the message with this index begins.
+    /// Position before the message with this index.
     pub(super) fn position(&self, index: usize) -> Position {
         self.messages.position(index)
     }
@@ -108,17 +108,17 @@ impl Messages {
 }
 
 impl Drop for Segment {
-    /// One piece after the other: a reader that stood still may hold many, and each of them would
-    /// be dropped inside the one before.
+    /// Drops the following segments in a loop. A stalled reader may hold many, and a recursive drop would
+    /// overflow the stack.
     fn drop(&mut self) {
         let mut next = self.next.take();
-        while let Some(mut piece) = next.and_then(Arc::into_inner) {
-            next = piece.next.take();
+        while let Some(mut segment) = next.and_then(Arc::into_inner) {
+            next = segment.next.take();
         }
     }
 }
 
-/// Messages that follow each other, shared with whoever reads them.
+/// Consecutive messages of one segment, shared between readers.
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
     messages: Arc<Messages>,
@@ -126,7 +126,7 @@ pub(crate) struct Run {
     to: usize,
 }
 
-/// What tells two runs apart.
+/// Identity of a run: segment id, first index, end index.
 pub(crate) type RunKey = (u64, usize, usize);
 
 impl Run {
@@ -134,7 +134,7 @@ impl Run {
         Self { messages: Arc::clone(&segment.messages), from, to }
     }
 
-    /// Runs with the same key have the same messages.
+    /// Runs with equal keys contain the same messages.
     pub(crate) fn key(&self) -> RunKey {
         (self.messages.id, self.from, self.to)
     }
@@ -153,7 +153,7 @@ impl Run {
         (self.from..self.to).filter_map(|index| self.messages.frame(index))
     }
 
-    /// Takes the first message off.
+    /// Removes the first message.
     pub(crate) fn pop_front(&mut self) -> Option<Frame> {
         let first = (self.from < self.to).then(|| self.messages.frame(self.from).cloned())?;
         self.from += 1;

@@ -1,4 +1,4 @@
-//! The sending half of a transport, as an outbox is written to it.
+//! The sending half of a transport.
 
 use std::{future::Future, io};
 
@@ -25,7 +25,7 @@ pub(crate) trait Sink: Send + Sized {
     /// Writes all frames and leaves the batch empty.
     fn write(&mut self, batch: &mut Batch) -> impl Future<Output = io::Result<()>> + Send;
 
-    /// Tells the client that nothing more follows.
+    /// Ends the stream to the client.
     fn finish(&mut self) -> impl Future<Output = io::Result<()>> + Send;
 
     /// Closes the transport.

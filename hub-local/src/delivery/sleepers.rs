@@ -1,8 +1,8 @@
-//! Readers of a log that have nothing to read.
+//! Wakers of the readers that wait for the next message of a log.
 
 use std::task::Waker;
 
-/// Whom the next message wakes.
+/// Idle readers of a log.
 #[derive(Debug, Default)]
 pub(super) struct Sleepers {
     slots: Vec<Slot>,
@@ -18,7 +18,7 @@ struct Slot {
 }
 
 impl Sleepers {
-    /// A place for one more reader.
+    /// Allocates a slot for a reader.
     pub(super) fn open(&mut self) -> usize {
         self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot::default());
@@ -26,7 +26,7 @@ impl Sleepers {
         })
     }
 
-    /// A reader leaves, and its waker with it.
+    /// Frees the slot of a reader and drops its waker.
     pub(super) fn close(&mut self, slot: usize) {
         if let Some(slot_state) = self.slots.get_mut(slot) {
             slot_state.waker = None;
@@ -34,7 +34,7 @@ impl Sleepers {
         }
     }
 
-    /// This reader is woken with the others.
+    /// Registers the waker of a reader.
     pub(super) fn add(&mut self, slot: usize, waker: &Waker) {
         let Some(slot_state) = self.slots.get_mut(slot) else { return };
         match &mut slot_state.waker {
@@ -46,7 +46,7 @@ impl Sleepers {
         }
     }
 
-    /// Everyone who sleeps, or nothing when nobody does.
+    /// Takes the wakers of all idle readers.
     pub(super) fn take(&mut self) -> Vec<Waker> {
         let mut wakers = Vec::with_capacity(self.listed.len());
         for slot in self.listed.drain(..) {
@@ -69,9 +69,9 @@ mod tests {
     use super::*;
 
     #[derive(Default)]
-    struct Woken(AtomicUsize);
+    struct WakeCounter(AtomicUsize);
 
-    impl std::task::Wake for Woken {
+    impl std::task::Wake for WakeCounter {
         fn wake(self: Arc<Self>) {
             self.0.fetch_add(1, Ordering::SeqCst);
         }
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn each_sleeper_is_woken_once_until_it_sleeps_again() {
-        let (woken, mut sleepers) = (Arc::new(Woken::default()), Sleepers::default());
+        let (woken, mut sleepers) = (Arc::new(WakeCounter::default()), Sleepers::default());
         let waker = Waker::from(Arc::clone(&woken));
         let (one, other) = (sleepers.open(), sleepers.open());
         sleepers.add(one, &waker);
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn readers_that_come_and_go_leave_nothing_behind() {
-        let (woken, mut sleepers) = (Arc::new(Woken::default()), Sleepers::default());
+        let (woken, mut sleepers) = (Arc::new(WakeCounter::default()), Sleepers::default());
         let waker = Waker::from(Arc::clone(&woken));
 
         for _ in 0..100 {

@@ -1,4 +1,4 @@
-//! One message to many clients: encoded once and framed once for each protocol.
+//! A message to many clients, encoded and framed once per hub protocol.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -10,12 +10,12 @@ use super::{
 };
 use crate::delivery::frame::Frame;
 
-/// One message, ready for all of its receivers.
+/// One message as a frame per protocol.
 #[derive(Debug)]
 pub(crate) struct Broadcast(Vec<(Protocol, Frame)>);
 
 impl Broadcast {
-    /// Encodes a message for those protocols.
+    /// Encodes a message in these protocols.
     pub(crate) fn new<E>(
         protocols: &[Protocol],
         message: impl Fn(Protocol) -> Result<Message, E>,
@@ -27,29 +27,30 @@ impl Broadcast {
         framed.collect::<Result<_, E>>().map(Self)
     }
 
-    /// Sends the message to everyone of the hub. Waits for nobody: a client that has no room for it
-    /// is closed.
+    /// Sends the message to all connections of the hub. It never waits: a client whose outbox is full is
+    /// closed.
     pub(crate) fn send_to_everyone<M: Member>(self, hub: &Hub<M>) {
         for (protocol, frame) in self.0 {
             let Some(log) = hub.log(protocol) else { continue };
             log.send(frame, |length| {
                 let everyone = hub.everyone();
-                let speakers = everyone.iter().filter(|it| it.protocol() == protocol);
-                speakers
+                let same_protocol = everyone.iter().filter(|it| it.protocol() == protocol);
+                same_protocol
                     .filter(|connection| !connection.outbox().has_room_in_log(length))
                     .for_each(|connection| connection.close_slow());
             });
         }
     }
 
-    /// `None` for a protocol that nobody spoke: its speaker came too late for this message.
+    /// `None` if no connection used this protocol when the message was encoded. A connection that joined
+    /// since then does not get it.
     fn frame(&self, wanted: Protocol) -> Option<&Frame> {
         self.0.iter().find(|(protocol, _)| *protocol == wanted).map(|(_, frame)| frame)
     }
 }
 
-/// Sends the message to everyone of the audience but the excluded ids. Never waits: a client
-/// without room for it is closed.
+/// Sends the message to the audience without the excluded ids. It never waits: a client whose outbox is
+/// full is closed.
 pub(crate) fn send<M: Member>(
     audience: &Audience<M>,
     excluded: &HashSet<String>,

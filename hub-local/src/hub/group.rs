@@ -1,4 +1,4 @@
-//! Groups and their users, and the members of a group at one moment, kept until that changes.
+//! Users and groups, and a cached snapshot of the members of each group.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::members::{Audience, Member, Members, in_memory_order, trim, trim_set};
 
-/// Of the groups that a user joined without a time, the newest so many are kept.
+/// Maximum number of groups that a user joins without a time to live; the oldest are left.
 const MAX_LASTING_GROUPS: usize = 100;
 
 /// A user of the hub, with or without connections.
@@ -22,7 +22,7 @@ pub(super) struct User<M> {
 #[derive(Debug)]
 pub(super) struct UserMembership {
     pub(super) until: Instant,
-    /// The number of the join, so that the newest are known.
+    /// Sequence number of the join.
     pub(super) joined: u64,
     /// Whether no time to live was given.
     pub(super) lasting: bool,
@@ -35,11 +35,13 @@ pub(super) struct Group<M> {
     pub(super) snapshot: Option<Snapshot<M>>,
 }
 
-/// Why a connection is in a group; at least one holds.
+/// Membership of a connection; at least one of the two flags is set.
 #[derive(Debug)]
 pub(super) struct Membership<M> {
     pub(super) connection: Arc<M>,
+    /// The connection itself was added.
     pub(super) by_itself: bool,
+    /// Its user was added with `ttl=0`.
     pub(super) by_user: bool,
 }
 
@@ -47,7 +49,7 @@ pub(super) struct Membership<M> {
 #[derive(Debug)]
 pub(super) struct Snapshot<M> {
     pub(super) audience: Audience<M>,
-    /// The first time at which a user's membership ends.
+    /// Earliest expiry of a user's membership.
     pub(super) until: Option<Instant>,
 }
 
@@ -61,7 +63,7 @@ pub(super) fn collect<M: Member>(
     let mut members: HashMap<&str, &Arc<M>> =
         group.connections.iter().map(|(id, member)| (id.as_str(), &member.connection)).collect();
     let mut until = None;
-    let mut over = Vec::new();
+    let mut expired = Vec::new();
     group.users.retain(|id| match users.get_mut(id) {
         Some(user) => match user.groups.get(name) {
             Some(membership) if now < membership.until => {
@@ -72,7 +74,7 @@ pub(super) fn collect<M: Member>(
             _ => {
                 if user.groups.remove(name).is_some() {
                     trim(&mut user.groups);
-                    over.push(id.clone());
+                    expired.push(id.clone());
                 }
                 false
             }
@@ -80,7 +82,7 @@ pub(super) fn collect<M: Member>(
         None => false,
     });
     trim_set(&mut group.users);
-    for id in &over {
+    for id in &expired {
         if users.get(id).is_some_and(|it| it.connections.is_empty() && it.groups.is_empty()) {
             users.remove(id);
         }
@@ -88,9 +90,10 @@ pub(super) fn collect<M: Member>(
     for user in group.users.iter().filter_map(|user| users.get(user)) {
         members.extend(user.connections.iter().map(|it| (it.id(), it)));
     }
-    (Snapshot { audience: in_memory_order(members.into_values().cloned()), until }, over)
+    (Snapshot { audience: in_memory_order(members.into_values().cloned()), until }, expired)
 }
 
+/// Invalidates the snapshots of these groups.
 pub(super) fn forget_snapshots<'a, M>(
     groups: &mut HashMap<String, Group<M>>,
     names: impl Iterator<Item = &'a String>,
@@ -117,11 +120,11 @@ impl<M> Default for Group<M> {
 impl<M> User<M> {
     /// Groups whose membership has expired, and those without a time to live beyond the newest.
     pub(super) fn expired_groups(&self, now: Instant) -> Vec<String> {
-        let (live, over): (Vec<_>, Vec<_>) =
+        let (live, expired): (Vec<_>, Vec<_>) =
             self.groups.iter().partition(|(_, membership)| now < membership.until);
         let mut lasting: Vec<_> = live.into_iter().filter(|(_, it)| it.lasting).collect();
         lasting.sort_by_key(|(_, membership)| std::cmp::Reverse(membership.joined));
         let beyond = lasting.into_iter().skip(MAX_LASTING_GROUPS);
-        over.into_iter().chain(beyond).map(|(group, _)| group.clone()).collect()
+        expired.into_iter().chain(beyond).map(|(group, _)| group.clone()).collect()
     }
 }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::delivery::backlog::Backlog;
 
-/// The hubs by their names. A hub is made when it is first named.
+/// Hubs by name. A hub is created when its name is first used.
 #[derive(Debug)]
 pub(crate) struct Hubs<M> {
     by_name: Mutex<HashMap<String, Arc<Hub<M>>>>,
@@ -27,7 +27,7 @@ impl<M: Member> Hubs<M> {
         Self { by_name: Mutex::default(), backlog, memberships, tasks }
     }
 
-    /// The hub of this name, made when it is new. Hub names ignore case.
+    /// The hub with this name, created if needed. Hub names are case-insensitive.
     pub(crate) fn hub(&self, name: &str) -> Arc<Hub<M>> {
         let name = name.to_ascii_lowercase();
         let mut hubs = self.by_name.lock();
@@ -51,7 +51,7 @@ impl<M: Member> Hubs<M> {
         match join() {
             Err(QuotaExceeded::Total(_)) => {
                 self.all().iter().for_each(|hub| hub.remove_expired());
-                // Another may have made the room just before.
+                // Retry even if this sweep removed nothing: another thread may have released quota.
                 join()
             }
             joined => joined,
@@ -63,20 +63,20 @@ impl<M: Member> Hubs<M> {
         self.all().iter().map(|hub| hub.connections()).sum()
     }
 
-    /// Delays a sender while the outboxes of all clients hold too much. Clients that take nothing do
-    /// not count: they are closed when their outboxes are full, and that must come soon.
+    /// Delays a sender while the outboxes of all clients together exceed their limit. Stalled clients do
+    /// not count: they are closed when their outboxes are full, which a delay would only postpone.
     pub(crate) async fn settle(&self) {
         if !self.backlog.settle().await {
             return;
         }
         let (hubs, now) = (self.all(), Instant::now());
         let everyone = hubs.iter().map(|hub| hub.everyone());
-        let still =
+        let stalled =
             everyone.map(|all| all.iter().map(|it| it.outbox().stalled_bytes(now)).sum::<u64>());
-        self.backlog.exclude_stalled(usize::try_from(still.sum::<u64>()).unwrap_or(usize::MAX));
+        self.backlog.exclude_stalled(usize::try_from(stalled.sum::<u64>()).unwrap_or(usize::MAX));
     }
 
-    /// The number of clients for which something waits, and the bytes that wait for all.
+    /// The number of clients with pending data, and the pending bytes of all clients.
     pub(crate) fn waiting(&self) -> (usize, u64) {
         let hubs = self.all();
         let everyone = hubs.iter().flat_map(|hub| hub.everyone().to_vec());

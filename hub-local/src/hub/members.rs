@@ -1,4 +1,4 @@
-//! Members of hubs, in sets that are read far more often than changed.
+//! Members of hubs, in sets that are read much more often than they change.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -13,8 +13,8 @@ use crate::delivery::{
     outbox::{Outbox, PushOutcome},
 };
 
-/// Room for so many is not worth giving back.
-const FEW: usize = 64;
+/// Collections with at most this capacity are not shrunk.
+const MIN_TRIM_CAPACITY: usize = 64;
 
 /// A connection, as its hub sees it.
 pub(crate) trait Member: Sized {
@@ -34,17 +34,17 @@ pub(crate) trait Member: Sized {
     fn close_slow(self: &Arc<Self>);
 }
 
-/// The members of a set at one moment; taking one costs a reference count.
+/// Snapshot of the members of a set; cloning it increments a reference count.
 pub(crate) type Audience<M> = Arc<[Arc<M>]>;
 
-/// The order that a processor reads ahead best.
+/// Sorts by address, so that a broadcast profits from the prefetching of the processor.
 pub(super) fn in_memory_order<M>(connections: impl Iterator<Item = Arc<M>>) -> Audience<M> {
     let mut connections: Vec<_> = connections.collect();
     connections.sort_unstable_by_key(|connection| Arc::as_ptr(connection).addr());
     connections.into()
 }
 
-/// Gives back the memory for many that came at once and are gone.
+/// Shrinks a map that is mostly empty after a peak.
 pub(super) fn trim<K: Eq + Hash, V>(map: &mut HashMap<K, V>) {
     if is_mostly_free(map.len(), map.capacity()) {
         map.shrink_to(map.len() * 2);
@@ -59,10 +59,10 @@ pub(super) fn trim_set<K: Eq + Hash>(set: &mut HashSet<K>) {
 }
 
 fn is_mostly_free(len: usize, capacity: usize) -> bool {
-    capacity > FEW && len < capacity / 8
+    capacity > MIN_TRIM_CAPACITY && len < capacity / 8
 }
 
-/// Connections by id, with a snapshot that lives until the next change.
+/// Connections by id, with a snapshot that is cached until the next change.
 #[derive(Debug)]
 pub(super) struct Members<M> {
     by_id: HashMap<String, Arc<M>>,

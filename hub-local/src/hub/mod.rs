@@ -1,4 +1,4 @@
-//! One hub: its connections, users and groups, and what is sent to them.
+//! One hub: its connections, users and groups, and broadcasts to them.
 
 pub(crate) mod broadcast;
 mod group;
@@ -24,12 +24,12 @@ use self::{
 };
 use crate::delivery::{backlog::Backlog, log::Log};
 
-/// A hub and everyone who is connected to it.
+/// A hub and its connections.
 #[derive(Debug)]
 pub(crate) struct Hub<M> {
     name: String,
     registry: Mutex<Registry<M>>,
-    /// One for each protocol that anybody ever spoke, in the order of all protocols.
+    /// One log per hub protocol in use, in the order of `Protocol::ALL`; created on first use.
     logs: [OnceLock<Arc<Log>>; Protocol::ALL.len()],
     backlog: Arc<Backlog>,
     tasks: TaskTracker,
@@ -60,7 +60,7 @@ impl<M: Member> Hub<M> {
         }
     }
 
-    /// What everyone who speaks this protocol is sent.
+    /// The broadcast log of this protocol.
     fn log(&self, protocol: Protocol) -> Option<&Arc<Log>> {
         let index = Protocol::ALL.iter().position(|it| *it == protocol)?;
         let log = || Arc::new(Log::new(Arc::clone(&self.backlog), self.tasks.clone()));
@@ -75,7 +75,8 @@ impl<M: Member> Hub<M> {
         self.registry().len()
     }
 
-    /// What the clients speak, of any audience that was taken before.
+    /// The protocols of the connected clients. Take audiences before this call, so that the result
+    /// covers their protocols.
     pub(crate) fn protocols(&self) -> Vec<Protocol> {
         self.registry().protocols()
     }

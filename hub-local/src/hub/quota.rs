@@ -1,20 +1,20 @@
-//! The quota of memberships in groups: each takes memory until it is removed or expires.
+//! Quota of group memberships; each uses memory until it is removed or expires.
 
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
 };
 
-/// A membership whose names are longer than this in sum, in bytes, counts more than once.
+/// Each time that the names of a membership reach this many bytes in sum, it counts once more.
 const MAX_LIGHT_NAME_BYTES: usize = 128;
 
-/// Why a connection or user cannot join a group.
+/// The quota does not allow another membership.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum QuotaExceeded {
-    /// The connection or the user is in too many.
+    /// The connection or user has too many memberships.
     #[error("one connection or user is in at most {0} groups")]
     PerMember(usize),
-    /// All of them together are.
+    /// The service has too many memberships.
     #[error("the service has at most {0} memberships in groups")]
     Total(usize),
 }
@@ -25,10 +25,11 @@ pub(crate) struct Quota {
     /// For one connection or user.
     pub(super) each: usize,
     all: usize,
+    /// Relaxed: a counter that publishes no other data.
     used: AtomicUsize,
 }
 
-/// Names of ordinary length are one membership, longer ones several.
+/// How many memberships of the quota these names use.
 fn weight(names: &[&str]) -> usize {
     1 + names.iter().map(|name| name.len()).sum::<usize>() / MAX_LIGHT_NAME_BYTES
 }
@@ -38,7 +39,7 @@ impl Quota {
         Arc::new(Self { each, all, used: AtomicUsize::new(0) })
     }
 
-    /// Counts a membership. `names` are those of the member and the group, which need most of its memory.
+    /// Counts a membership. `names` are those of the user, if any, and the group; they use most of its memory.
     pub(super) fn acquire(&self, names: &[&str]) -> Result<(), QuotaExceeded> {
         let room = |taken: usize| {
             let sum = taken.saturating_add(weight(names));

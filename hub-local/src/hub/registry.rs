@@ -1,7 +1,7 @@
-//! Who is in which group: connections by themselves, and users with all their connections.
+//! Group memberships of connections and users. A user's membership covers all connections of the user.
 //!
-//! A user's membership belongs to the user id: it may come before the first connection and
-//! outlives the last one, until its time is over.
+//! A user's membership belongs to the user id: it may start before the first connection, and it outlives
+//! the last connection until it expires.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -18,7 +18,7 @@ use super::{
     quota::{Quota, QuotaExceeded},
 };
 
-/// How long a user stays in a group when no time is given.
+/// Time to live of a user's membership without a given time.
 const DEFAULT_TTL: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Expired memberships are swept when their number has doubled since the last sweep, but not below
@@ -41,9 +41,9 @@ pub(super) struct Registry<M> {
     joined: HashMap<String, HashSet<String>>,
     users: HashMap<String, User<M>>,
     groups: HashMap<String, Group<M>>,
-    /// How many connections speak each protocol.
+    /// Number of connections per protocol.
     protocols: HashMap<Protocol, usize>,
-    /// Counts joins, so that the newest are known.
+    /// Number of joins so far; orders memberships by age.
     joins: u64,
 }
 
@@ -84,8 +84,8 @@ impl<M: Member> Registry<M> {
         let Some(connection) = self.connections.get(id).cloned() else { return };
         self.remove_from_all_groups(id);
         self.connections.remove(id);
-        if let Some(speakers) = self.protocols.get_mut(&connection.protocol()) {
-            *speakers -= 1;
+        if let Some(count) = self.protocols.get_mut(&connection.protocol()) {
+            *count -= 1;
         }
         let Some(name) = connection.user() else { return };
         if let Some(user) = self.users.get_mut(name) {
@@ -96,8 +96,8 @@ impl<M: Member> Registry<M> {
     }
 
     pub(super) fn protocols(&self) -> Vec<Protocol> {
-        let spoken = self.protocols.iter().filter(|(_, speakers)| **speakers > 0);
-        spoken.map(|(protocol, _)| *protocol).collect()
+        let in_use = self.protocols.iter().filter(|(_, count)| **count > 0);
+        in_use.map(|(protocol, _)| *protocol).collect()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -122,9 +122,9 @@ impl<M: Member> Registry<M> {
         if let Some(known) = group.snapshot.as_ref().filter(usable) {
             return Arc::clone(&known.audience);
         }
-        let (snapshot, over) = collect(group, name, &mut self.users, now);
-        over.iter().for_each(|user| self.quota.release(&[user, name]));
-        self.timed -= over.len();
+        let (snapshot, expired) = collect(group, name, &mut self.users, now);
+        expired.iter().for_each(|user| self.quota.release(&[user, name]));
+        self.timed -= expired.len();
         let audience = Arc::clone(&snapshot.audience);
         group.snapshot = Some(snapshot);
         self.drop_empty_group(name);
@@ -206,7 +206,7 @@ impl<M: Member> Registry<M> {
         Ok(())
     }
 
-    /// Counts a membership of a user, unless there is one already.
+    /// Counts a membership of a user, unless it exists already.
     fn admit_user(&mut self, name: &str, group: &str, now: Instant) -> Result<(), QuotaExceeded> {
         let each = self.quota.each;
         if let Some(user) = self.users.get(name) {
@@ -214,8 +214,8 @@ impl<M: Member> Registry<M> {
                 return Ok(());
             }
             if user.groups.len() >= each {
-                for over in user.expired_groups(now) {
-                    self.end_user_membership(name, &over);
+                for expired in user.expired_groups(now) {
+                    self.end_user_membership(name, &expired);
                 }
                 self.drop_empty_user(name);
             }
@@ -290,8 +290,8 @@ impl<M: Member> Registry<M> {
             .users
             .iter()
             .flat_map(|(name, user)| {
-                let over = user.groups.iter().filter(|(_, it)| it.until <= now);
-                over.map(|(group, _)| (name.clone(), group.clone()))
+                let expired = user.groups.iter().filter(|(_, it)| it.until <= now);
+                expired.map(|(group, _)| (name.clone(), group.clone()))
             })
             .collect();
         for (name, group) in expired {
@@ -307,7 +307,7 @@ impl<M: Member> Registry<M> {
         member.is_some_and(|member| member.by_user)
     }
 
-    /// Ends what `ttl=0` began; a connection that joined by itself stays.
+    /// Ends a membership with `ttl=0`. A connection that was also added itself stays.
     fn leave_as_user(&mut self, id: &str, group: &str) {
         let member = self.groups.get_mut(group).and_then(|it| it.connections.get_mut(id));
         let Some(member) = member else { return };

@@ -1,5 +1,5 @@
-//! How many of the messages in a frame count for stateful reconnect. An app's answer goes to the
-//! client as it came, so one frame may hold several messages, of any kind.
+//! Counts the messages in a frame that have a sequence id (HubProtocol.md, Ack and Sequence). The body of
+//! an upstream response is forwarded unchanged, so a frame may contain several messages of any type.
 
 use bytes::Bytes;
 use hub_core::protocol::{Protocol, frame::RECORD_SEPARATOR, json};
@@ -7,13 +7,13 @@ use hub_core::protocol::{Protocol, frame::RECORD_SEPARATOR, json};
 use super::counters::is_counted;
 use crate::delivery::frame::Frame;
 
-/// How our own encoder begins the messages that it sends most.
+/// Prefixes that our own encoder writes for the most frequent messages; they need no parsing.
 const CALL: &[u8] = b"{\"type\":1,";
 const COMPLETION: &[u8] = b"{\"type\":3,";
-/// First bits of an array of up to 15 elements.
+/// High bits of a MessagePack `fixarray`, up to 15 elements.
 const SHORT_ARRAY: u8 = 0x90;
 
-/// How many messages of the frame have an id.
+/// The number of messages in the frame that have a sequence id.
 pub(crate) fn messages(frame: &Frame, protocol: Protocol) -> u64 {
     if !frame.is_message() {
         return 0;
@@ -36,13 +36,13 @@ fn in_json(payload: &Bytes) -> u64 {
     counted
 }
 
-/// Reads no more than the kind of each message.
+/// Reads only the type of each message.
 fn in_binary(mut payload: &[u8]) -> u64 {
     let mut counted = 0;
     while let Some((message, rest)) = split(payload) {
         let kind = match message {
             [marker, kind, ..] if marker & 0xF0 == SHORT_ARRAY => Some(*kind),
-            // Longer arrays have a length of two or four bytes.
+            // `array 16` and `array 32` have a length of two or four bytes.
             [0xDC, _, _, kind, ..] | [0xDD, _, _, _, _, kind, ..] => Some(*kind),
             _ => None,
         };
@@ -52,7 +52,7 @@ fn in_binary(mut payload: &[u8]) -> u64 {
     counted
 }
 
-/// The first message, and what follows it.
+/// Splits off the first message by its VarInt length prefix (HubProtocol.md, MessagePack encoding).
 fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let last = bytes.iter().take(5).position(|byte| byte & 0x80 == 0)?;
     let (prefix, rest) = bytes.split_at_checked(last + 1)?;

@@ -1,5 +1,6 @@
-//! What stateful reconnect counts, in each direction: calls, items and completions have the ids 1,
-//! 2, 3 and so on, without saying so. Pings, closes, acks and sequences are not counted.
+//! Message counters of stateful reconnect, one per direction (HubProtocol.md, Ack and Sequence).
+//! Invocations, stream items, completions and cancellations have the implicit ids 1, 2, 3 and so on.
+//! Pings, closes, acks and sequences are not counted.
 
 use std::collections::VecDeque;
 
@@ -7,7 +8,7 @@ use hub_core::protocol::Message;
 
 use crate::delivery::frame::Frame;
 
-/// Whether a message has an id.
+/// Whether a message has a sequence id.
 pub(crate) fn is_counted(message: &Message) -> bool {
     matches!(
         message,
@@ -19,7 +20,7 @@ pub(crate) fn is_counted(message: &Message) -> bool {
     )
 }
 
-/// What was sent, kept until the other side says that it has it.
+/// Sent messages, kept until the client acknowledges them.
 #[derive(Debug)]
 pub(crate) struct SentMessages {
     kept: VecDeque<Unacknowledged>,
@@ -31,7 +32,7 @@ pub(crate) struct SentMessages {
 #[derive(Debug)]
 struct Unacknowledged {
     frame: Frame,
-    /// The ids of the messages in it.
+    /// First and last id of the messages in the frame.
     first: u64,
     last: u64,
 }
@@ -43,7 +44,7 @@ impl Default for SentMessages {
 }
 
 impl SentMessages {
-    /// Keeps a frame with this many counted messages.
+    /// Keeps a frame with `messages` counted messages.
     pub(crate) fn keep(&mut self, frame: Frame, messages: u64) {
         if messages == 0 {
             return;
@@ -54,7 +55,7 @@ impl SentMessages {
         self.kept.push_back(Unacknowledged { frame, first, last: self.next - 1 });
     }
 
-    /// The other side has everything up to this id.
+    /// Removes the frames whose messages all have ids up to this one.
     pub(crate) fn acknowledge(&mut self, id: u64) {
         while self.kept.front().is_some_and(|kept| kept.last <= id) {
             if let Some(kept) = self.kept.pop_front() {
@@ -63,32 +64,32 @@ impl SentMessages {
         }
     }
 
-    /// The id with which sending resumes.
+    /// The id of the first message to send again.
     pub(crate) fn sequence(&self) -> u64 {
         self.kept.front().map_or(self.next, |kept| kept.first)
     }
 
-    /// What is sent again, in order.
+    /// The frames to send again, in order.
     pub(crate) fn frames(&self) -> impl Iterator<Item = &Frame> {
         self.kept.iter().map(|kept| &kept.frame)
     }
 
-    /// What is kept, in bytes.
+    /// Size of the kept frames in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 }
 
-/// What was received.
+/// Received messages.
 #[derive(Debug)]
 pub(crate) struct ReceivedMessages {
-    /// The id of the message that comes next.
+    /// The id of the next message.
     next: u64,
-    /// The highest id that was acted on.
+    /// The highest id that was processed.
     latest: u64,
 }
 
-/// The other side leaves out messages that never came.
+/// The client skips messages that the service has not received. The text is that of ASP.NET Core.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("Sequence ID greater than amount of messages we've received.")]
 pub(crate) struct SequenceGap;
@@ -100,7 +101,7 @@ impl Default for ReceivedMessages {
 }
 
 impl ReceivedMessages {
-    /// A counted message came: whether for the first time.
+    /// Counts a received message. Returns whether it is new.
     pub(crate) fn count(&mut self) -> bool {
         let id = self.next;
         self.next = self.next.saturating_add(1);
@@ -109,9 +110,9 @@ impl ReceivedMessages {
         is_new
     }
 
-    /// The other side resumes with this id. It may be past the next one: a socket can break after the
-    /// other side said where it goes on and before it sent that again, while it learnt from an
-    /// acknowledgement that it need not.
+    /// Handles a `Sequence` message. Its id may be greater than the next expected id but not than the
+    /// latest plus one: a socket can break after a `Sequence` and before the messages are sent again,
+    /// and the client may have received an ack for them meanwhile.
     pub(crate) fn resume(&mut self, sequence: u64) -> Result<(), SequenceGap> {
         if sequence > self.latest.saturating_add(1) {
             return Err(SequenceGap);
@@ -120,7 +121,7 @@ impl ReceivedMessages {
         Ok(())
     }
 
-    /// The highest id that was acted on.
+    /// The highest id that was processed.
     pub(crate) fn latest(&self) -> u64 {
         self.latest
     }
@@ -190,7 +191,7 @@ mod tests {
         assert!(received.count() && received.count());
 
         assert_eq!(received.resume(1), Ok(()));
-        // The socket breaks here, and the other side has the acknowledgement of both.
+        // The socket breaks here. The client has received the ack of both messages.
         assert_eq!(received.resume(3), Ok(()));
 
         assert!(received.count());

@@ -1,5 +1,5 @@
-//! Stateful reconnect, as the connection sees it: messages are counted in both directions and kept
-//! until they are acknowledged (HubProtocol.md, Ack and Sequence).
+//! Acknowledgements of stateful reconnect (HubProtocol.md, Ack and Sequence): messages are counted in both
+//! directions, and sent messages are kept until they are acknowledged.
 
 pub(crate) mod counted;
 pub(crate) mod counters;
@@ -15,10 +15,10 @@ use self::counters::{ReceivedMessages, SentMessages, SequenceGap, is_counted};
 /// The counters of one connection.
 #[derive(Debug, Default)]
 pub(crate) struct Acks {
-    /// Whether the client's handshake asked for stateful reconnect, too.
+    /// Whether the handshake requested stateful reconnect; set once.
     agreed: OnceLock<bool>,
     counters: Mutex<Counters>,
-    /// Wakes the writer, for an acknowledgement in either direction.
+    /// Wakes the writer when an ack was received or must be sent.
     pub(crate) writer: Notify,
 }
 
@@ -26,14 +26,14 @@ pub(crate) struct Acks {
 pub(crate) struct Counters {
     pub(crate) sent: SentMessages,
     pub(crate) received: ReceivedMessages,
-    /// Whether messages were received that are not acknowledged yet.
+    /// Whether received messages are not acknowledged yet.
     pub(crate) owes_ack: bool,
 }
 
 impl Acks {
-    /// The handshake decides.
+    /// Stores the decision of the handshake.
     pub(super) fn decide(&self, agreed: bool) {
-        // Set once: there is one handshake.
+        // A connection has one handshake, so this is the first call.
         let _ = self.agreed.set(agreed);
     }
 
@@ -51,7 +51,7 @@ impl Acks {
         self.counters.lock()
     }
 
-    /// Counts a message; returns whether it is to be acted on.
+    /// Handles acks and counts other messages. Returns whether to process the message.
     pub(super) fn receive(&self, message: &Message) -> Result<bool, SequenceGap> {
         let mut counters = self.counters();
         match message {
@@ -59,7 +59,7 @@ impl Acks {
             Message::Sequence { sequence_id } => counters.received.resume(*sequence_id)?,
             message if is_counted(message) => {
                 let is_new = counters.received.count();
-                // A duplicate means that the last acknowledgement was lost.
+                // Duplicates are acknowledged too: they mean that the last ack was lost.
                 let wakes = !std::mem::replace(&mut counters.owes_ack, true);
                 drop(counters);
                 if wakes {

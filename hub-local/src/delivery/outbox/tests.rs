@@ -1,4 +1,4 @@
-//! What the outbox takes, refuses and lets go.
+//! Limits, order and closing of outboxes.
 
 use std::{collections::HashMap, io, time::Duration};
 
@@ -16,7 +16,7 @@ fn backlog() -> Arc<Backlog> {
     Arc::new(Backlog::new(usize::MAX, Duration::ZERO))
 }
 
-/// Sends to all of these, and returns who had no room.
+/// Sends to these outboxes, and returns the indexes of those without room.
 fn send(log: &Log, outboxes: &[&Outbox], length: usize) -> Vec<usize> {
     let mut full = Vec::new();
     log.send(frame(length), |length| {
@@ -27,7 +27,7 @@ fn send(log: &Log, outboxes: &[&Outbox], length: usize) -> Vec<usize> {
     full
 }
 
-/// The sizes of everything that waits, in order.
+/// The sizes of all pending frames, in order.
 fn take(outbox: &Outbox) -> Vec<usize> {
     let mut batch = Batch::default();
     outbox.take_all(&mut batch);
@@ -49,7 +49,7 @@ fn frame(length: usize) -> Frame {
     Frame::new(Bytes::from(vec![b'x'; length]), 2)
 }
 
-/// Remembers the sizes of what is written in one go.
+/// Records the frame sizes of each write.
 #[derive(Default)]
 struct Recorder(Vec<Vec<usize>>);
 
@@ -258,7 +258,7 @@ fn what_everyone_gets_while_an_outbox_is_closed_is_no_more_for_this_client() {
     outbox.follow(&log);
     send(&log, &[&outbox], 1);
 
-    // As `close` does, with a sender in between.
+    // The steps of `close`, with a concurrent sender in between.
     let mut queue = outbox.queue.lock();
     let end = queue.reader.as_mut().unwrap().leave();
     log.send(frame(2), |_| {});
@@ -271,10 +271,10 @@ fn what_everyone_gets_while_an_outbox_is_closed_is_no_more_for_this_client() {
     assert_eq!(backlog.bytes(), 0);
 }
 
-/// The bytes of a message, which whoever holds the other end can count.
-struct Held(Arc<[u8]>);
+/// Bytes of a message with a visible reference count.
+struct CountedBytes(Arc<[u8]>);
 
-impl AsRef<[u8]> for Held {
+impl AsRef<[u8]> for CountedBytes {
     fn as_ref(&self) -> &[u8] {
         &self.0
     }
@@ -293,11 +293,11 @@ fn what_is_being_written_and_who_is_closed_keep_nothing_that_came_later() {
     written.abandon(None);
     closed.close(Some(frame(7)));
     for _ in 0..1000 {
-        let bytes = Bytes::from_owner(Held(Arc::clone(&held)));
+        let bytes = Bytes::from_owner(CountedBytes(Arc::clone(&held)));
         log.send(Frame::new(bytes, 0), |_| {});
     }
 
-    // The piece that is being written, and the last one.
+    // The segment that is being written, and the last one.
     assert!(Arc::strong_count(&held) < 300, "{} are kept", Arc::strong_count(&held));
     assert_eq!((batch.len(), take(&closed)), (1, vec![1, 7]));
 }

@@ -4,7 +4,7 @@ use crate::delivery::{
     outbox::{Outbox, PushOutcome},
 };
 
-/// Users join groups without any connection.
+/// Member type for tests with users only.
 #[derive(Debug)]
 enum NoMember {}
 
@@ -51,7 +51,7 @@ fn what_is_over_makes_room_also_where_nobody_sends_to_the_group() {
         assert_eq!(add(user, now), Ok(()));
     }
     assert_eq!(add(1500, now), Err(QuotaExceeded::Total(1500)));
-    assert_eq!(add(0, now), Ok(()), "who is in already stays in");
+    assert_eq!(add(0, now), Ok(()), "an existing membership is renewed");
     assert_eq!(quota.used(), 1500);
 
     let later = now + Duration::from_secs(61);
@@ -88,7 +88,7 @@ fn a_user_is_in_so_many_groups_and_all_are_given_back() {
         assert_eq!(add(&group.to_string()), Ok(()));
     }
     assert_eq!(add("another"), Err(QuotaExceeded::PerMember(10)));
-    assert_eq!(add("3"), Ok(()), "again is no more");
+    assert_eq!(add("3"), Ok(()), "a repeated join does not count");
 
     registry.remove_user_from_group("ada", "3");
     assert_eq!(quota.used(), 9);
