@@ -95,12 +95,9 @@ async fn run(call: RestCall<'_>, operation: Operation) -> RestResult {
         Operation::Execute => execute::execute(call).await,
         Operation::GenerateToken => keys::generate_token(&call),
         Operation::Invoke { connection } => invoke::invoke(call, &connection).await,
-        Operation::SendToStream { connection, stream } => {
-            streams::send(call, &connection, stream).await
-        }
-        Operation::CompleteStream { connection, stream } => {
-            Ok(streams::complete(&call, &connection, stream))
-        }
+        Operation::SendToStream => streams::send(call).await,
+        // No stream is ever open, see `streams`.
+        Operation::CompleteStream => Ok(body::empty(StatusCode::ACCEPTED)),
         Operation::CloseConnection { connection } => connections::close(&call, &connection),
         Operation::AddToGroup { connection, group } => groups::add(&call, &connection, &group),
         Operation::RemoveFromGroup { connection, group } => {

@@ -22,8 +22,8 @@ pub(super) enum Operation {
     Execute,
     GenerateToken,
     Invoke { connection: String },
-    SendToStream { connection: String, stream: String },
-    CompleteStream { connection: String, stream: String },
+    SendToStream,
+    CompleteStream,
     CloseConnection { connection: String },
     AddToGroup { connection: String, group: String },
     RemoveFromGroup { connection: String, group: String },
@@ -110,12 +110,12 @@ fn of_connection(
         ["groups"] => delete(method, Operation::RemoveFromAllGroups { connection }),
         ["groups", group] => membership(method, connection, segment::group(group)?),
         ["streams", stream, ":send"] => {
-            let stream = segment::stream(stream)?;
-            post(method, Operation::SendToStream { connection, stream })
+            segment::check_stream(stream)?;
+            post(method, Operation::SendToStream)
         }
         ["streams", stream, ":complete"] => {
-            let stream = segment::stream(stream)?;
-            post(method, Operation::CompleteStream { connection, stream })
+            segment::check_stream(stream)?;
+            post(method, Operation::CompleteStream)
         }
         _ => Err(RestError::no_operation()),
     }
