@@ -10,6 +10,10 @@ pub type HubResult<T = ()> = Result<T, HubError>;
 /// `HubError` does not implement [`std::error::Error`], so that `?` converts *any* standard error into
 /// an internal one, which is logged and never sent to a client.
 ///
+/// [`Display`](fmt::Display) writes only what a client may read: `internal error` in place of the text of
+/// an internal one. [`Debug`](fmt::Debug) and [`Self::chain`] contain all causes: to log them from a method, write
+/// `#[instrument(err(Debug))]`.
+///
 /// ```
 /// use hub_core::{HubError, HubResult};
 ///
@@ -147,6 +151,12 @@ impl fmt::Debug for HubError {
     }
 }
 
+impl fmt::Display for HubError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_internal() { "internal error" } else { &self.text })
+    }
+}
+
 impl<E: Error + Send + Sync + 'static> From<E> for HubError {
     fn from(source: E) -> Self {
         Self::internal(source)
@@ -230,5 +240,15 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::Rejected);
         assert_eq!(error.text(), "Say a number");
         assert_eq!(error.chain(), "Say a number: invalid digit found in string");
+    }
+
+    #[test]
+    fn display_shows_the_text_of_a_rejection_and_hides_that_of_an_internal_error() {
+        let rejected = "x".parse::<u8>().or_reject("Say a number").unwrap_err();
+        let internal = HubError::internal("password=hunter2");
+
+        assert_eq!(rejected.to_string(), "Say a number");
+        assert_eq!(internal.to_string(), "internal error");
+        assert_eq!(HubError::panicked("password=hunter2".to_owned()).to_string(), "internal error");
     }
 }

@@ -9,7 +9,7 @@ use hub_core::{Contract, Hub, HubContext, shape::Schemas};
 
 use crate::{
     build::HubAppBuilder, counters::Counters, endpoints::ServiceEndpoint, service::HubService,
-    shared::Inner,
+    shared::{Inner, Mount},
 };
 
 /// Hubs on a SignalR service: takes the service's upstream calls, negotiates, and sends.
@@ -42,11 +42,14 @@ impl HubApp {
     }
 
     /// Handles to send from outside a hub: timers, queues, HTTP handlers. Cheap to clone.
+    ///
+    /// # Panics
+    /// If the app does not mount the hub: add `.hub(…)` to the builder.
     #[must_use]
+    #[track_caller]
     pub fn context<H: Hub>(&self) -> HubContext<H> {
-        let mount = self.inner.hubs.find(H::NAME);
-        let group = mount.as_ref().map_or(&self.inner.first_group, |mount| &mount.group);
-        HubContext::new(Arc::clone(&group.outbound), group.wire_name(H::NAME).into())
+        let mount = self.mount::<H>();
+        HubContext::new(Arc::clone(&mount.group.outbound), mount.wire_name)
     }
 
     /// Where negotiate sends clients: scheme, host and port of the service. A page's content security
@@ -92,11 +95,26 @@ impl HubApp {
     }
 
     /// The endpoints of the service that a hub lives at, as they are now.
+    ///
+    /// # Panics
+    /// If the app does not mount the hub: add `.hub(…)` to the builder.
     #[must_use]
+    #[track_caller]
     pub fn endpoints<H: Hub>(&self) -> Vec<ServiceEndpoint> {
-        let mount = self.inner.hubs.find(H::NAME);
-        let group = mount.as_ref().map_or(&self.inner.first_group, |mount| &mount.group);
-        group.endpoints.views()
+        self.mount::<H>().group.endpoints.views()
+    }
+
+    #[track_caller]
+    fn mount<H: Hub>(&self) -> Mount {
+        let hubs = &self.inner.hubs;
+        hubs.find(H::NAME).unwrap_or_else(|| {
+            panic!(
+                "the hub `{}` is not mounted: add `.hub(…)` for `{}` to the builder; mounted hubs: {}",
+                H::NAME,
+                std::any::type_name::<H>(),
+                hubs.names().join(", "),
+            )
+        })
     }
 
     /// What the app has counted since it started.

@@ -22,6 +22,12 @@ impl Board {
     }
 }
 
+/// A hub that no test mounts.
+struct Lobby;
+
+#[serverless_hub]
+impl Lobby {}
+
 /// What an application keeps in its own state.
 #[derive(Clone)]
 struct Worker {
@@ -82,4 +88,18 @@ async fn work_that_outlives_a_call_keeps_the_handles() {
     ada.invoke::<()>("later", ()).await.unwrap();
 
     assert_eq!(ada.next("changed", 0).await.unwrap(), serde_json::json!([9]));
+}
+
+#[tokio::test]
+#[should_panic(
+    expected = "the hub `Lobby` is not mounted: add `.hub(…)` for `wire::outside::Lobby` to the builder; mounted hubs: board"
+)]
+async fn the_context_of_a_hub_that_is_not_mounted_panics_with_the_fix() {
+    let _ = TestHub::new(Board).app().context::<Lobby>();
+}
+
+#[tokio::test]
+#[should_panic(expected = "the hub `Lobby` is not mounted")]
+async fn the_endpoints_of_a_hub_that_is_not_mounted_panic_with_the_fix() {
+    let _ = TestHub::new(Board).app().endpoints::<Lobby>();
 }
