@@ -8,7 +8,10 @@ use std::{
 use hub_core::{Contract, Hub, HubContext, shape::Schemas};
 
 use crate::{
-    build::HubAppBuilder, counters::Counters, endpoints::ServiceEndpoint, service::HubService,
+    build::HubAppBuilder,
+    counters::Counters,
+    endpoints::ServiceEndpoint,
+    service::HubService,
     shared::{Inner, Mount},
 };
 

@@ -34,6 +34,7 @@ mod build;
 mod client_address;
 pub mod config;
 mod counters;
+mod debug_as_display;
 #[cfg(feature = "deploy")]
 pub mod deploy;
 #[cfg(feature = "local")]
@@ -87,7 +88,7 @@ pub use hub_macros::{filter, from_context, hub, hub_client, serverless_hub};
 
 pub use self::{
     app::HubApp,
-    build::{BuildError, HubAppBuilder},
+    build::{BuildError, BuildProblem, HubAppBuilder},
     config::signalr::SignalR,
 };
 

@@ -68,7 +68,7 @@ struct Key {
 }
 
 /// Why a key cannot verify tokens. The texts contain nothing of the key.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenKeyError {
     /// The secret is too short.
@@ -88,6 +88,13 @@ pub enum TokenKeyError {
     /// No key of the set can verify signatures.
     #[error("none of the JSON web keys is a public key for signatures of RSA, P-256 or P-384")]
     NoUsableKey,
+}
+
+/// The text of `Display`, since `main` prints errors with `Debug`.
+impl fmt::Debug for TokenKeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl TokenVerifier {

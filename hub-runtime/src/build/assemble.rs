@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 
 #[cfg(feature = "local")]
 use super::embedded;
-use super::{BuildError, HubAppBuilder, plan::PlannedService, start_table};
+use super::{BuildError, BuildProblem, HubAppBuilder, plan::PlannedService, start_table};
 use crate::{
     HubApp,
     auth::{EntraTokens, SignIn, TokenSource, upstream_token::UpstreamTokenCheck},
@@ -80,7 +80,7 @@ pub(crate) fn assemble(
     }
     start_table::not_mounted(&hubs);
     let Some(first_group) = groups.first().cloned() else {
-        return Err(BuildError::Problems(Vec::new()));
+        return Err(BuildError::Problems(vec![BuildProblem::NoHub]));
     };
     #[cfg_attr(
         not(feature = "local"),
@@ -125,10 +125,8 @@ fn source(
     transport: &Arc<dyn Transport>,
 ) -> Result<Arc<dyn TokenSource>, BuildError> {
     crate::auth::identity::source(identity, &env::process, transport).map_err(|problem| {
-        BuildError::Problems(vec![format!(
-            "the identity of the endpoint {}: {problem}",
-            endpoint.name
-        )])
+        let endpoint = endpoint.name.clone();
+        BuildError::Problems(vec![BuildProblem::Identity { endpoint, problem }])
     })
 }
 

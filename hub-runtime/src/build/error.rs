@@ -1,14 +1,16 @@
 //! Why an app cannot be built.
 
-use crate::config::ConfigError;
+use hub_core::names::NameError;
 
-/// Why an app cannot be built.
-#[derive(Debug, thiserror::Error)]
+use crate::config::{ConfigError, SettingProblem};
+
+/// Why an app cannot be built. `Debug` writes the same text as `Display`, so that `main` can return the error.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
     /// Hubs and settings are invalid. Lists every problem.
     #[error("the app cannot start:{}", list(.0))]
-    Problems(Vec<String>),
+    Problems(Vec<BuildProblem>),
     /// The settings of the service are invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -26,16 +28,160 @@ pub enum BuildError {
         variable: &'static str,
     },
     /// The embedded service cannot open a listener.
-    #[error("cannot open a listener for the embedded service")]
-    Listen(#[source] std::io::Error),
+    #[error("cannot open a listener for the embedded service: {0}")]
+    Listen(std::io::Error),
     /// The HTTP client cannot be created.
-    #[error("cannot create the HTTP client")]
-    HttpClient(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("cannot create the HTTP client: {0}")]
+    HttpClient(Box<dyn std::error::Error + Send + Sync>),
     /// A setting needs a feature of this crate that is disabled.
     #[error("enable the feature `{0}` of hub-runtime, which the settings need")]
     Feature(&'static str),
 }
 
-fn list(problems: &[String]) -> String {
+impl BuildError {
+    /// Every problem of hubs and settings; empty unless [`Self::Problems`].
+    ///
+    /// ```
+    /// use hub_runtime::{BuildProblem, HubApp};
+    ///
+    /// let error = HubApp::builder().build().unwrap_err();
+    /// assert_eq!(error.problems(), [BuildProblem::NoService, BuildProblem::NoHub]);
+    /// ```
+    #[must_use]
+    pub fn problems(&self) -> &[BuildProblem] {
+        match self {
+            Self::Problems(problems) => problems,
+            _ => &[],
+        }
+    }
+}
+
+fn list(problems: &[BuildProblem]) -> String {
     problems.iter().map(|problem| format!("\n  - {problem}")).collect()
+}
+
+/// A problem of the hubs or settings of an app. The text contains the fix.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildProblem {
+    /// The builder has no service.
+    #[error("no SignalR service: call .signalr(SignalR::from_env_or_local()?)")]
+    NoService,
+    /// The builder has no hub.
+    #[error("no hub: call .hub(…) for each hub")]
+    NoHub,
+    /// `discover` found no hub.
+    #[error(
+        "discover() found no hub: a crate without other uses is not linked; import it: `use chat_hubs as _;`"
+    )]
+    NothingDiscovered,
+    /// The service does not accept the name of a hub.
+    #[error("hub `{name}`: {}", NameError::Hub)]
+    InvalidHubName {
+        /// The name, with the prefix of the application.
+        name: String,
+    },
+    /// Two hubs have the same name.
+    #[error(
+        "two hubs are named `{name}`: `{first}` and `{second}`; rename one of them: `#[serverless_hub(name = \"…\")]`"
+    )]
+    SameHubName {
+        /// The name.
+        name: String,
+        /// The type of the first hub.
+        first: &'static str,
+        /// The type of the second hub.
+        second: &'static str,
+    },
+    /// Two hubs have the same name at the service, because one name contains the prefix of an application.
+    #[error("two hubs are named `{name}` at the service")]
+    SameNameAtService {
+        /// The name at the service.
+        name: String,
+    },
+    /// A hub is mounted more than once.
+    #[error(
+        "the hub `{name}` is mounted more than once; keep one of `.hub(…)` and `.discover()` for it"
+    )]
+    MountedTwice {
+        /// The name of the hub.
+        name: String,
+    },
+    /// An origin cannot be allowed.
+    #[error("{problem}")]
+    InvalidOrigin {
+        /// The origin.
+        origin: String,
+        /// The cause and the fix.
+        problem: String,
+    },
+    /// An upstream path does not begin with `/`.
+    #[error("the upstream path `{path}` must begin with `/`")]
+    InvalidUpstreamPath {
+        /// The path.
+        path: String,
+    },
+    /// The upstream code is empty.
+    #[error(
+        "the upstream code is empty, so every call would match it: pass a secret to upstream_code(…), or remove the call"
+    )]
+    EmptyUpstreamCode,
+    /// The negotiate limit has a count or a period of zero.
+    #[error("the negotiate limit rejects every client: count and period must be greater than zero")]
+    InvalidNegotiateLimit,
+    /// A setting of negotiate is set, but no hub has a `negotiate`.
+    #[error("`{setting}` has no effect: no hub has a `negotiate`")]
+    NoEffect {
+        /// The method of the builder.
+        setting: &'static str,
+    },
+    /// A setting of the service is invalid.
+    #[error(transparent)]
+    Setting(#[from] SettingProblem),
+    /// The key that seals claims is too short.
+    #[error("the claims key is too short: at least 32 bytes")]
+    ShortClaimsKey,
+    /// The previous access key is empty.
+    #[error(
+        "the previous access key is empty, so every caller could sign with it: pass the key to previous_access_key(…), or remove the call"
+    )]
+    EmptyPreviousAccessKey,
+    /// An endpoint without an access key needs the feature `identity`.
+    #[error(
+        "the endpoint {endpoint} has no access key: to sign in with Microsoft Entra, enable the feature `identity` of hub-runtime"
+    )]
+    IdentityFeature {
+        /// The name of the endpoint.
+        endpoint: String,
+    },
+    /// The identity of an endpoint cannot be used.
+    #[error("the identity of the endpoint {endpoint}: {problem}")]
+    Identity {
+        /// The name of the endpoint.
+        endpoint: String,
+        /// The cause and the fix.
+        problem: String,
+    },
+    /// A hub has a `negotiate`, but there is no key to seal claims with.
+    #[error(
+        "the hub `{hub}` has a `negotiate`, but the endpoint {endpoint} has no access key to seal claims with: set {setting}__claimsKey to a secret of at least 32 bytes"
+    )]
+    NoClaimsKey {
+        /// The name of the hub.
+        hub: String,
+        /// The name of the endpoint.
+        endpoint: String,
+        /// The connection setting.
+        setting: String,
+    },
+    /// Upstream calls of an endpoint cannot be verified.
+    #[error(
+        "the endpoint {endpoint} has no access key, so upstream calls cannot be verified: set {setting}__upstreamAudience (and upstreamTenantId) to those of the token that the service sends, or HUB_UPSTREAM_CODE to a secret in the URL that it calls (?code=…)"
+    )]
+    UnverifiedUpstream {
+        /// The name of the endpoint.
+        endpoint: String,
+        /// The connection setting.
+        setting: String,
+    },
 }

@@ -18,7 +18,7 @@ use hub_core::{
 
 #[cfg(feature = "local")]
 use self::embedded::AfterCall;
-pub use self::error::BuildError;
+pub use self::error::{BuildError, BuildProblem};
 use self::plan::planned_services;
 use crate::{
     HubApp, SignalR, endpoints::EndpointRouter, negotiate::NegotiateLimit, rest::Retries,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hub_core::{Secret, mounted::MountedHub, names};
 
+use super::BuildProblem;
 use crate::{
     SignalR,
     config::{
@@ -26,7 +27,7 @@ pub(crate) fn planned_services(
     signalr: &SignalR,
     hubs: &[Arc<dyn MountedHub>],
     code: bool,
-    problems: &mut Vec<String>,
+    problems: &mut Vec<BuildProblem>,
 ) -> Vec<PlannedService> {
     let mut names: Vec<&'static str> = Vec::new();
     for hub in hubs {
@@ -43,27 +44,30 @@ pub(crate) fn planned_services(
                 problems.extend(problems_of(&connection, &hubs, code));
                 planned.push(PlannedService { connection, hubs });
             }
-            Err(error) => problems.extend(error.problems().iter().map(ToString::to_string)),
+            Err(error) => {
+                problems.extend(error.problems().iter().cloned().map(BuildProblem::from));
+            }
         }
     }
     problems.extend(name_problems(&planned));
     planned
 }
 
-fn problems_of(connection: &Connection, hubs: &[Arc<dyn MountedHub>], code: bool) -> Vec<String> {
+fn problems_of(
+    connection: &Connection,
+    hubs: &[Arc<dyn MountedHub>],
+    code: bool,
+) -> Vec<BuildProblem> {
     let mut problems = Vec::new();
     if connection.claims_key.as_ref().is_some_and(|key| key.expose().len() < MIN_CLAIMS_KEY) {
-        problems.push("the claims key is too short: at least 32 bytes".to_owned());
+        problems.push(BuildProblem::ShortClaimsKey);
     }
     let empty = |key: &Secret| key.expose().trim().is_empty();
     if connection.previous_access_key.as_ref().is_some_and(empty) {
-        problems.push(
-            "the previous access key is empty, so every caller could sign with it: pass the key to previous_access_key(…), or remove the call"
-                .to_owned(),
-        );
+        problems.push(BuildProblem::EmptyPreviousAccessKey);
     }
     match &connection.plan {
-        Plan::Missing(problem) => problems.push(problem.to_string()),
+        Plan::Missing(problem) => problems.push(problem.clone().into()),
         Plan::Local(_) => {}
         Plan::Service(endpoints) => {
             problems.extend(identity_problems(connection, endpoints, hubs, code));
@@ -78,49 +82,41 @@ fn identity_problems(
     endpoints: &[EndpointPlan],
     hubs: &[Arc<dyn MountedHub>],
     code: bool,
-) -> Vec<String> {
+) -> Vec<BuildProblem> {
     let mut problems = Vec::new();
     let identities = endpoints.iter().filter_map(|endpoint| match &endpoint.credential {
         Credential::Identity(identity) => Some((endpoint, identity)),
         Credential::Key(_) => None,
     });
     let Some((endpoint, identity)) = identities.into_iter().next() else { return problems };
-    let (name, setting) = (&endpoint.name, &connection.name);
+    let (name, setting) = (|| endpoint.name.clone(), || connection.name.clone());
     if cfg!(not(feature = "identity")) && !matches!(identity, Identity::Source(_)) {
-        problems.push(format!(
-            "the endpoint {name} has no access key: to sign in with Microsoft Entra, enable the feature `identity` of hub-runtime"
-        ));
+        problems.push(BuildProblem::IdentityFeature { endpoint: name() });
     }
     let negotiating = hubs.iter().find(|hub| hub.negotiates());
     if let (Some(hub), None) = (negotiating, &connection.claims_key) {
-        problems.push(format!(
-            "the hub `{}` has a `negotiate`, but the endpoint {name} has no access key to seal claims with: set {setting}__claimsKey to a secret of at least 32 bytes",
-            wire_name(hub.name())
-        ));
+        let hub = wire_name(hub.name());
+        problems.push(BuildProblem::NoClaimsKey { hub, endpoint: name(), setting: setting() });
     }
     if connection.upstream_tokens.is_none() && !code {
-        problems.push(format!(
-            "the endpoint {name} has no access key, so upstream calls cannot be verified: set {setting}__upstreamAudience (and upstreamTenantId) to those of the token that the service sends, or HUB_UPSTREAM_CODE to a secret in the URL that it calls (?code=…)"
-        ));
+        problems.push(BuildProblem::UnverifiedUpstream { endpoint: name(), setting: setting() });
     }
     problems
 }
 
 /// Checks the names at the service, where the application's name is a prefix.
-fn name_problems(planned: &[PlannedService]) -> Vec<String> {
+fn name_problems(planned: &[PlannedService]) -> Vec<BuildProblem> {
     let mut problems = Vec::new();
     let mut seen: Vec<(String, String)> = Vec::new();
     for service in planned {
         let application = service.connection.application.as_deref();
         for hub in &service.hubs {
             let (name, at_service) = (wire_name(hub.name()), at_service(application, hub.name()));
-            if application.is_some()
-                && let Err(error) = names::check_hub(&at_service)
-            {
-                problems.push(format!("hub `{at_service}`: {error}"));
+            if application.is_some() && names::check_hub(&at_service).is_err() {
+                problems.push(BuildProblem::InvalidHubName { name: at_service.clone() });
             }
             if seen.iter().any(|(other, there)| *there == at_service && *other != name) {
-                problems.push(format!("two hubs are named `{at_service}` at the service"));
+                problems.push(BuildProblem::SameNameAtService { name: at_service.clone() });
             }
             seen.push((name, at_service));
         }

@@ -4,75 +4,72 @@ use std::collections::{HashMap, HashSet};
 
 use hub_core::{mounted::MountedHub, names};
 
-use super::HubAppBuilder;
+use super::{BuildProblem, HubAppBuilder};
 use crate::{
     negotiate::{NegotiateLimit, cors::Cors},
     wire_name::wire_name,
 };
 
-/// All problems of a builder, as texts for the operator.
-pub(crate) fn of(builder: &HubAppBuilder) -> Vec<String> {
+/// All problems of a builder.
+pub(crate) fn of(builder: &HubAppBuilder) -> Vec<BuildProblem> {
     let mut problems = Vec::new();
     match &builder.signalr {
-        None => problems
-            .push("no SignalR service: call .signalr(SignalR::from_env_or_local()?)".to_owned()),
-        Some(signalr) => problems.extend(signalr.origins.iter().filter_map(|origin| {
-            Some(format!("Host.CORS in local.settings.json: {}", Cors::problem(origin)?))
-        })),
+        None => problems.push(BuildProblem::NoService),
+        Some(signalr) => {
+            let place = "Host.CORS in local.settings.json: ";
+            problems
+                .extend(signalr.origins.iter().filter_map(|origin| origin_problem(place, origin)));
+        }
     }
     hubs(builder, &mut problems);
-    problems.extend(builder.origins.iter().filter_map(|origin| Cors::problem(origin)));
+    problems.extend(builder.origins.iter().filter_map(|origin| origin_problem("", origin)));
     for path in builder.upstream_paths.iter().filter(|path| !path.starts_with('/')) {
-        problems.push(format!("the upstream path `{path}` must begin with `/`"));
+        problems.push(BuildProblem::InvalidUpstreamPath { path: path.clone() });
     }
     if builder.upstream_code.as_ref().is_some_and(|code| code.expose().trim().is_empty()) {
-        problems.push(
-            "the upstream code is empty, so every call would match it: pass a secret to upstream_code(…), or remove the call"
-                .to_owned(),
-        );
+        problems.push(BuildProblem::EmptyUpstreamCode);
     }
-    let limit = builder.negotiate_limit.and_then(NegotiateLimit::problem);
-    problems.extend(limit.map(str::to_owned));
+    if builder.negotiate_limit.is_some_and(NegotiateLimit::rejects_all) {
+        problems.push(BuildProblem::InvalidNegotiateLimit);
+    }
     unused(builder, &mut problems);
     problems
 }
 
-fn hubs(builder: &HubAppBuilder, problems: &mut Vec<String>) {
+/// The problem with an origin that is configured in this place.
+fn origin_problem(place: &str, origin: &str) -> Option<BuildProblem> {
+    let problem = format!("{place}{}", Cors::problem(origin)?);
+    Some(BuildProblem::InvalidOrigin { origin: origin.to_owned(), problem })
+}
+
+fn hubs(builder: &HubAppBuilder, problems: &mut Vec<BuildProblem>) {
     if builder.found_none {
-        problems.push(
-            "discover() found no hub: a crate without other uses is not linked; import it: `use chat_hubs as _;`"
-                .to_owned(),
-        );
+        problems.push(BuildProblem::NothingDiscovered);
     } else if builder.hubs.is_empty() {
-        problems.push("no hub: call .hub(…) for each hub".to_owned());
+        problems.push(BuildProblem::NoHub);
     }
     let mut seen: HashMap<String, &dyn MountedHub> = HashMap::new();
     let mut reported = HashSet::new();
     for hub in &builder.hubs {
         let name = wire_name(hub.name());
-        if let Err(error) = names::check_hub(hub.name()) {
-            problems.push(format!("hub `{}`: {error}", hub.name()));
+        if names::check_hub(hub.name()).is_err() {
+            problems.push(BuildProblem::InvalidHubName { name: hub.name().to_owned() });
         }
         let Some(first) = seen.get(&name) else {
             seen.insert(name, &**hub);
             continue;
         };
         if (*first.value()).type_id() != (*hub.value()).type_id() {
-            problems.push(format!(
-                "two hubs are named `{name}`: `{}` and `{}`; rename one of them: `#[serverless_hub(name = \"…\")]`",
-                first.type_name(),
-                hub.type_name(),
-            ));
+            let (first, second) = (first.type_name(), hub.type_name());
+            problems.push(BuildProblem::SameHubName { name, first, second });
         } else if reported.insert(name.clone()) {
-            problems.push(format!(
-                "the hub `{name}` is mounted more than once; keep one of `.hub(…)` and `.discover()` for it"
-            ));
+            problems.push(BuildProblem::MountedTwice { name });
         }
     }
 }
 
 /// Reports settings without effect, which are likely mistakes.
-fn unused(builder: &HubAppBuilder, problems: &mut Vec<String>) {
+fn unused(builder: &HubAppBuilder, problems: &mut Vec<BuildProblem>) {
     if builder.hubs.is_empty() || builder.hubs.iter().any(|hub| hub.negotiates()) {
         return;
     }
@@ -82,6 +79,6 @@ fn unused(builder: &HubAppBuilder, problems: &mut Vec<String>) {
         (builder.trust_app_service, "trust_app_service_headers"),
     ];
     for (_, setting) in settings.into_iter().filter(|(is_set, _)| *is_set) {
-        problems.push(format!("`{setting}` has no effect: no hub has a `negotiate`"));
+        problems.push(BuildProblem::NoEffect { setting });
     }
 }

@@ -21,7 +21,7 @@ pub(crate) struct ConnectionString {
 }
 
 /// Why a connection string cannot be used. No text holds a value of the string but the endpoint's.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectionStringError {
     /// `Endpoint` is not there.

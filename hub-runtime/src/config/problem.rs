@@ -5,7 +5,7 @@ use std::fmt;
 use super::ConnectionStringError;
 
 /// Why the settings name no usable service: every problem that was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ConfigError {
     problems: Vec<SettingProblem>,
 }
@@ -44,7 +44,7 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 /// One thing that is wrong with the settings. No text holds the value of a secret.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingProblem {
     /// No setting, and none may be made up.

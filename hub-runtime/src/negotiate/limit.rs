@@ -34,11 +34,8 @@ impl NegotiateLimit {
         self
     }
 
-    /// The problem with the limit, if there is one.
-    pub(crate) fn problem(self) -> Option<&'static str> {
-        (self.count == 0 || self.period.is_zero()).then_some(
-            "the negotiate limit rejects every client: count and period must be greater than zero",
-        )
+    pub(crate) fn rejects_all(self) -> bool {
+        self.count == 0 || self.period.is_zero()
     }
 }
 

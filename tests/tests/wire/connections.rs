@@ -6,7 +6,7 @@ use hub_core::{
     seal::{self, SealKey},
     signature, token,
 };
-use hub_runtime::{BuildError, HubApp, config::Settings, prelude::*};
+use hub_runtime::{BuildProblem, HubApp, config::Settings, prelude::*};
 use serde_json::Value;
 use test_support::FakeService;
 
@@ -150,11 +150,15 @@ async fn what_is_wrong_with_any_connection_is_told_together() {
 
     let built = HubApp::builder().signalr(signalr).hub(Chat).hub(Game).allow_origin("*").build();
 
-    let Err(BuildError::Problems(problems)) = built else { panic!("{built:?}") };
-    assert_eq!(problems.len(), 2);
-    assert!(problems[0].starts_with("`*` cannot be allowed"), "{problems:?}");
+    let error = built.unwrap_err();
+    let [BuildProblem::InvalidOrigin { problem, .. }, BuildProblem::Setting(setting)] =
+        error.problems()
+    else {
+        panic!("{error}")
+    };
+    assert!(problem.starts_with("`*` cannot be allowed"), "{problem}");
     assert_eq!(
-        problems[1],
+        setting.to_string(),
         "no SignalR service: set the variable GameSignalR to the connection string of the service, or GameSignalR__serviceUri to its URL"
     );
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::Empty;
 use hub_runtime::{
-    BuildError, HubApp,
+    BuildProblem, HubApp,
     negotiate::{ClientAddress, NegotiateLimit},
     prelude::*,
 };
@@ -127,7 +127,7 @@ async fn a_limit_of_zero_is_refused_at_start() {
     {
         let built = builder_at("http://127.0.0.1:1", Loop).negotiate_limit(limit).build();
 
-        assert!(matches!(built, Err(BuildError::Problems(problems)) if problems.len() == 1));
+        assert_eq!(built.unwrap_err().problems(), [BuildProblem::InvalidNegotiateLimit]);
     }
 }
 
