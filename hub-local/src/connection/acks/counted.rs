@@ -52,7 +52,7 @@ fn in_binary(mut payload: &[u8]) -> u64 {
     counted
 }
 
-/// Splits off the first message by its VarInt length prefix (HubProtocol.md, MessagePack encoding).
+/// Splits off the first message by its `VarInt` length prefix (HubProtocol.md, MessagePack encoding).
 fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let last = bytes.iter().take(5).position(|byte| byte & 0x80 == 0)?;
     let (prefix, rest) = bytes.split_at_checked(last + 1)?;
