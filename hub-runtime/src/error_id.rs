@@ -1,4 +1,4 @@
-//! The id that a client reads and an operator finds in the log.
+//! The id that connects an error at the client with the log.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ pub(crate) struct ErrorId(u32);
 
 impl ErrorId {
     pub(crate) fn random() -> Self {
-        // An id that cannot be drawn must not make the failure worse.
+        // A failing random number generator must not hide the original error.
         Self(getrandom::u32().unwrap_or_default())
     }
 }

@@ -1,8 +1,8 @@
-//! Every key that something may have been signed with.
+//! The keys that verify signatures and open seals.
 
 use hub_core::{Secret, seal::SealKey};
 
-/// The known keys; all of them verify.
+/// All accepted keys.
 #[derive(Debug)]
 pub(crate) struct Keys {
     access: Vec<Secret>,
@@ -10,8 +10,8 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// `access` are the access keys of all endpoints, and those before a rotation. Seals open under the
-    /// claims key and under every access key, so that introducing a claims key cuts nobody off.
+    /// `access` has the access keys of all endpoints, and those before a rotation. Seals open under the claims
+    /// key and under every access key, so that clients stay connected when a claims key is introduced.
     pub(crate) fn new(access: Vec<Secret>, claims_key: Option<&Secret>) -> Self {
         let seals = claims_key.into_iter().chain(&access).map(SealKey::derive).collect();
         Self { access, seals }

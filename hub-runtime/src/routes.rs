@@ -1,9 +1,9 @@
-//! Which request is what.
+//! Routing of requests by path and method.
 
 use http::Method;
 use hub_core::{Secret, upstream::WEBHOOK_PATH};
 
-/// The same behind a Functions host, which keeps everything below `/runtime` to itself.
+/// The same path behind a Functions host, which reserves all paths below `/runtime`.
 const FORWARDED: &str = "/api/signalr";
 
 /// The configured paths.
@@ -14,14 +14,14 @@ pub(crate) struct Routes {
     code: Option<Secret>,
 }
 
-/// What a request is for.
+/// The route of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Route<'a> {
     Upstream,
-    /// The hub as the path names it; `None` when the path names none.
+    /// The hub name in the path, if there is one.
     Negotiate(Option<&'a str>),
     Health,
-    /// The path is ours but the method is not; these are.
+    /// The path exists, but not with this method. Contains the allowed methods.
     WrongMethod(&'static str),
     Unknown,
 }
@@ -36,13 +36,13 @@ impl Routes {
         Self { prefix, upstream, code }
     }
 
-    /// What stands before every path: nothing, or a path without a closing slash.
+    /// The prefix of all paths: empty, or a path without a trailing slash.
     #[cfg(feature = "deploy")]
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// Tells what a request is for. Names of hubs stay encoded: no valid one needs an escape.
+    /// Finds the route of a request. Hub names stay percent-encoded, because no valid name needs an escape.
     pub(crate) fn of<'a>(&self, method: &Method, path: &'a str) -> Route<'a> {
         let Some((prefix, path)) = path.split_at_checked(self.prefix.len()) else {
             return Route::Unknown;
@@ -62,17 +62,17 @@ impl Routes {
         }
     }
 
-    /// Whether every upstream call must know a secret of the address.
+    /// Whether every upstream call must send a code in its query.
     pub(crate) fn has_code(&self) -> bool {
         self.code.is_some()
     }
 
-    /// Whether the query carries the configured code, compared without telling by time how much fits.
+    /// Whether the query contains the configured code. The comparison takes constant time.
     pub(crate) fn code_fits(&self, query: Option<&str>) -> bool {
         let Some(code) = &self.code else { return true };
         let query = hub_core::Query::parse(query.unwrap_or_default());
         let given = query.get("code").unwrap_or_default();
-        // Equal signatures of one text mean equal keys, and the check is constant in time.
+        // Equal signatures of one text mean equal keys, and signatures are compared in constant time.
         let signed = hub_core::signature::sign(&Secret::from(given), WEBHOOK_PATH);
         hub_core::signature::verify(
             std::iter::once(signed.as_bytes()),

@@ -1,4 +1,4 @@
-//! A call that has begun runs to its end, whoever hangs up.
+//! A call that has begun runs to its end, even when the peer closes the connection.
 
 use std::{
     future::Future,
@@ -12,8 +12,8 @@ use tokio_util::task::TaskTracker;
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// Runs `call` in place. When this future is dropped half-way, as hyper does when the peer hangs up,
-/// the cancellation fires and the call goes on in a task of the tracker.
+/// Runs `call` in place. When this future is dropped before its end, as hyper does when the peer closes the
+/// connection, the cancellation fires and the call continues in a task of the tracker.
 pub(crate) struct RunToEnd<T: Send + 'static> {
     call: Option<Boxed<T>>,
     begun: bool,
@@ -47,7 +47,7 @@ impl<T: Send + 'static> Drop for RunToEnd<T> {
     fn drop(&mut self) {
         let Some(call) = self.call.take().filter(|_| self.begun) else { return };
         self.cancellation.cancel();
-        // Outside a runtime the process is going down and nothing could poll the call any more.
+        // Outside a runtime the process is shutting down, and no executor could poll the call.
         if Handle::try_current().is_ok() {
             self.tasks.spawn(call);
         }

@@ -1,6 +1,7 @@
-//! The lines that a start prints.
+//! Lines that are printed at start.
 
-/// Prints one. They are printed and not traced, since they are for whoever typed the command.
+/// Prints a line. It goes to standard output instead of `tracing`, because a developer without a log
+/// subscriber needs it too.
 pub(crate) fn announce(line: &str) {
     println!("{line}");
 }

@@ -1,4 +1,4 @@
-//! What the settings of one name say: `AzureSignalRConnectionString` and everything below it.
+//! Reads the settings of one connection: `AzureSignalRConnectionString` and all settings below it.
 
 use hub_core::{Secret, client_access::EMULATOR_KEY, names};
 
@@ -11,10 +11,10 @@ use super::{
 };
 use crate::loopback::is_loopback;
 
-/// The shortest claims key, in bytes.
+/// The minimum length of a claims key, in bytes.
 pub(crate) const MIN_CLAIMS_KEY: usize = 32;
 
-/// Where hubs live, with which keys, and under which name.
+/// The endpoints of a group of hubs, their keys, and the prefix of the hub names.
 #[derive(Clone, Debug)]
 pub(crate) struct Connection {
     /// The name of the setting.
@@ -22,9 +22,9 @@ pub(crate) struct Connection {
     pub(crate) plan: Plan,
     pub(crate) claims_key: Option<Secret>,
     pub(crate) previous_access_key: Option<Secret>,
-    /// Stands before the names of hubs on the wire.
+    /// The prefix of hub names on the wire.
     pub(crate) application: Option<String>,
-    /// Which tokens the service sends with upstream calls.
+    /// The tokens that the service sends with upstream calls.
     pub(crate) upstream_tokens: Option<UpstreamTokens>,
 }
 
@@ -40,7 +40,7 @@ impl Connection {
         }
     }
 
-    /// Reads the settings of `name`. Without any endpoint the plan is `otherwise`.
+    /// Reads the settings of `name`. Without an endpoint the result is `otherwise`.
     pub(crate) fn read(
         reader: &mut Reader<'_>,
         name: &str,
@@ -105,7 +105,7 @@ fn string(
     }
 }
 
-/// The endpoint of a connection string that stands in the setting `written`.
+/// The endpoint of a connection string. `written` is the name of its setting, for errors.
 pub(crate) fn endpoint_of(
     written: &str,
     text: &str,
@@ -124,8 +124,8 @@ pub(crate) fn endpoint_of(
     Ok(endpoint)
 }
 
-/// The endpoints below `prefix`: `west`, `west:primary`, `west:secondary` are connection strings, and
-/// `west:serviceUri` with its neighbours is an endpoint with an identity.
+/// The endpoints below `prefix`. The values of `west`, `west:primary` and `west:secondary` are connection
+/// strings; `west:serviceUri` and its sibling settings describe an endpoint with an identity.
 fn named_endpoints(reader: &mut Reader<'_>, prefix: &str) -> Vec<EndpointPlan> {
     const NEIGHBOURS: [&str; 8] = [
         "type",
@@ -157,7 +157,7 @@ fn named_endpoints(reader: &mut Reader<'_>, prefix: &str) -> Vec<EndpointPlan> {
                     && (!known || reader.settings.get(&service).is_none())
                 {
                     let problem = format!(
-                        "describes no endpoint: it may end in primary or secondary for a connection string; beside serviceUri it may be one of {}",
+                        "describes no endpoint: the last part must be primary or secondary (a connection string), or with serviceUri one of {}",
                         NEIGHBOURS.join(", ")
                     );
                     reader.problems.push(SettingProblem::invalid(written, problem));
@@ -176,11 +176,11 @@ fn role(text: &str) -> Result<EndpointRole, &'static str> {
     match text.to_ascii_lowercase().as_str() {
         "primary" => Ok(EndpointRole::Primary),
         "secondary" => Ok(EndpointRole::Secondary),
-        _ => Err("is not known: it may be Primary or Secondary"),
+        _ => Err("is not a role: use Primary or Secondary"),
     }
 }
 
-/// The embedded service, as `HUB_LOCAL_PORT`, `HUB_LOCAL_KEY` and `HUB_LOCAL_URL` describe it.
+/// The embedded service, from `HUB_LOCAL_PORT`, `HUB_LOCAL_KEY` and `HUB_LOCAL_URL`.
 pub(crate) fn local(reader: &mut Reader<'_>) -> LocalPlan {
     LocalPlan {
         port: reader.parsed(env::LOCAL_PORT, |text| text.parse().map_err(|_| super::NOT_A_PORT)),

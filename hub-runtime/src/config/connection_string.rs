@@ -8,29 +8,31 @@ use super::{
     values::base_uri,
 };
 
-/// What a connection string says.
+/// A parsed connection string.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectionString {
-    /// Where the service is, with the port that counts.
+    /// The URL of the service, with the effective port.
     pub(crate) endpoint: Uri,
     pub(crate) credential: Credential,
-    /// Where clients reach it, if that is elsewhere.
+    /// The URL for clients, if it differs.
     pub(crate) client_endpoint: Option<Uri>,
-    /// Where its REST API is, if that is elsewhere.
+    /// The URL of the REST API, if it differs.
     pub(crate) server_endpoint: Option<Uri>,
 }
 
-/// Why a connection string cannot be used. No text holds a value of the string but the endpoint's.
+/// Why a connection string is invalid. The texts contain no value of the string except the version.
+///
+/// The texts up to `Version` are those of Microsoft's parser, so that a search finds its documentation.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectionStringError {
-    /// `Endpoint` is not there.
+    /// `Endpoint` is missing.
     #[error("Connection string missing required properties endpoint.")]
     NoEndpoint,
-    /// `AccessKey` is not there.
+    /// `AccessKey` is missing.
     #[error("accesskey is required.")]
     NoAccessKey,
-    /// A key is given twice.
+    /// A key occurs twice.
     #[error("Duplicate properties found in connection string: {0}.")]
     Duplicate(String),
     /// `Endpoint` is not an absolute http or https URI.
@@ -42,13 +44,13 @@ pub enum ConnectionStringError {
     /// `ServerEndpoint` is not an absolute http or https URI.
     #[error("Invalid value for serverendpoint property, it must be a valid URI.")]
     ServerEndpoint,
-    /// `Port` is not a port.
+    /// `Port` is not a number from 1 to 65535.
     #[error("Invalid value for port property, it must be an positive integer between (0, 65536)")]
     Port,
     /// `Version` is not 1.x.
     #[error("Version {0} is not supported.")]
     Version(String),
-    /// `AuthType` asks for an app registration of which a part is not there.
+    /// `AuthType` selects an app registration, and one of its parts is missing.
     #[error(
         "Connection string missing required properties {0}: AuthType=azure.app needs ClientId, TenantId and ClientSecret."
     )]
@@ -61,8 +63,8 @@ pub enum ConnectionStringError {
 }
 
 impl ConnectionString {
-    /// Reads a connection string: pieces between `;`, each split at its first `=`, keys in any case,
-    /// unknown keys ignored.
+    /// Parses a connection string: parts separated by `;`, each split at its first `=`. Keys ignore case,
+    /// unknown keys are ignored.
     pub(crate) fn parse(text: &str) -> Result<Self, ConnectionStringError> {
         let properties = Properties::split(text)?;
         if properties.count < 2 {
@@ -89,7 +91,7 @@ impl ConnectionString {
     }
 }
 
-/// The `key=value` pieces of the string.
+/// The `key=value` parts of the string.
 struct Properties<'a> {
     pairs: Vec<(String, &'a str)>,
     count: usize,
@@ -117,7 +119,7 @@ impl<'a> Properties<'a> {
         self.get(key).filter(|value| !value.is_empty()).map(str::to_owned)
     }
 
-    /// The access key, or what `AuthType` asks for. An unknown one means the access key.
+    /// The credential that `AuthType` selects. An unknown type selects the access key.
     fn credential(&self) -> Result<Credential, ConnectionStringError> {
         let auth = self.get("authtype").map(str::to_ascii_lowercase).unwrap_or_default();
         let has = |key| self.owned(key).is_some();
@@ -125,7 +127,7 @@ impl<'a> Properties<'a> {
             "azure" => Identity::Chain { client_id: self.owned("clientid") },
             "azure.msi" => self.managed(),
             "azure.app" => self.app()?,
-            // The older spelling, by what else is there.
+            // The older spelling: the other keys decide.
             "aad" if has("tenantid") => self.app()?,
             "aad" => self.managed(),
             _ => {

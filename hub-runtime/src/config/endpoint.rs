@@ -1,4 +1,4 @@
-//! One endpoint of the service, as settings describe it, and how the app signs in there.
+//! One endpoint of the service in the settings, and the credential of the app.
 
 use std::{fmt, sync::Arc};
 
@@ -8,32 +8,32 @@ use hub_core::Secret;
 use super::{SettingProblem, connection_string::ConnectionString, settings::Settings, values};
 use crate::auth::TokenSource;
 
-/// Where a service is and how to sign in there.
+/// The URLs of a service and the credential of the app.
 #[derive(Clone, Debug)]
 pub(crate) struct EndpointPlan {
-    /// For `with_endpoints`, routers and logs.
+    /// The name for `with_endpoints`, routers and logs.
     pub(crate) name: String,
     pub(crate) role: EndpointRole,
-    /// Where the service is, with the port that counts.
+    /// The URL of the service, with the effective port.
     pub(crate) endpoint: Uri,
-    /// Where clients reach it, if that is elsewhere.
+    /// The URL for clients, if it differs.
     pub(crate) client_endpoint: Option<Uri>,
-    /// Where its REST API is, if that is elsewhere.
+    /// The URL of the REST API, if it differs.
     pub(crate) server_endpoint: Option<Uri>,
     pub(crate) credential: Credential,
 }
 
-/// Which endpoints take new clients.
+/// Whether an endpoint receives new clients. Defaults to [`Primary`](Self::Primary).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EndpointRole {
-    /// Takes new clients.
+    /// Receives new clients.
     #[default]
     Primary,
-    /// Takes new clients only while no primary endpoint is online. Messages reach it in any case.
+    /// Receives new clients only while no primary endpoint is online. Messages are always sent to it too.
     Secondary,
 }
 
-/// What proves to the service that the app may use it.
+/// The credential of the app at the service.
 #[derive(Clone, Debug)]
 pub(crate) enum Credential {
     Key(Secret),
@@ -41,26 +41,26 @@ pub(crate) enum Credential {
     Identity(Identity),
 }
 
-/// Who the app is to Microsoft Entra.
+/// The identity of the app in Microsoft Entra.
 #[cfg_attr(
     not(feature = "identity"),
     allow(dead_code, reason = "build() names the feature instead")
 )]
 #[derive(Clone)]
 pub(crate) enum Identity {
-    /// The first of a chain that has tokens; a user-assigned managed identity may be chosen.
+    /// The first credential of a chain that gives a token, optionally with a user-assigned managed identity.
     Chain { client_id: Option<String> },
-    /// The managed identity of the host; system-assigned unless one is chosen.
+    /// The managed identity of the host: system-assigned, or the selected user-assigned one.
     Managed(Option<UserAssigned>),
-    /// A token that the platform, Kubernetes say, keeps in a file.
+    /// A workload identity: the platform, for example Kubernetes, writes a token to a file.
     Workload { tenant_id: Option<String>, client_id: Option<String> },
     /// An app registration.
     App { tenant_id: String, client_id: String, client_secret: Secret },
-    /// The application's own source of tokens.
+    /// A token source of the application.
     Source(Arc<dyn TokenSource>),
 }
 
-/// Which user-assigned managed identity.
+/// Selects a user-assigned managed identity.
 #[cfg_attr(
     not(feature = "identity"),
     allow(dead_code, reason = "build() names the feature instead")
@@ -91,7 +91,7 @@ impl EndpointPlan {
         Self { name, role, endpoint, client_endpoint, server_endpoint, credential }
     }
 
-    /// Every address that the endpoint has.
+    /// All URLs of the endpoint.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = &Uri> {
         [Some(&self.endpoint), self.client_endpoint.as_ref(), self.server_endpoint.as_ref()]
             .into_iter()
@@ -106,7 +106,7 @@ impl EndpointPlan {
     }
 }
 
-/// Reads settings one by one and remembers what is wrong with them.
+/// Reads settings and collects their problems.
 pub(crate) struct Reader<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) problems: Vec<SettingProblem>,
@@ -117,7 +117,7 @@ impl<'a> Reader<'a> {
         Self { settings, problems: Vec::new() }
     }
 
-    /// The name as written, and the value.
+    /// The name as it is spelled, and the value.
     pub(crate) fn get(&mut self, name: &str) -> Option<(&'a str, &'a str)> {
         self.problems.extend(self.settings.ambiguous(name));
         self.settings.get(name).map(|(name, value)| (name, value.trim()))
@@ -131,7 +131,7 @@ impl<'a> Reader<'a> {
         self.text(name).map(Secret::from)
     }
 
-    /// A value that `parse` understands.
+    /// The value as `parse` returns it.
     pub(crate) fn parsed<T, P: Into<String>>(
         &mut self,
         name: &str,
@@ -152,7 +152,7 @@ impl<'a> Reader<'a> {
         self.parsed(name, |text| values::base_uri(text).ok_or(problem))
     }
 
-    /// The endpoint of `<prefix>:serviceUri` and its neighbours, if that is set.
+    /// The endpoint of `<prefix>:serviceUri` and its sibling settings, if it is set.
     pub(crate) fn identity_endpoint(
         &mut self,
         prefix: &str,
@@ -181,7 +181,7 @@ impl<'a> Reader<'a> {
             match text.to_ascii_lowercase().as_str() {
                 "managedidentity" => Ok(Kind::Managed),
                 "workloadidentity" => Ok(Kind::Workload),
-                _ => Err("is not known: it may be managedidentity or workloadidentity; leave it out for an app registration (with tenantId, clientId and clientSecret) or for the default chain"),
+                _ => Err("is not a credential: use managedidentity or workloadidentity; remove it to use an app registration (tenantId, clientId and clientSecret) or the default chain"),
             }
         });
         if kind.is_none() && self.settings.get(&format!("{prefix}:credential")).is_some() {
@@ -209,7 +209,7 @@ impl<'a> Reader<'a> {
                     let missing = parts.iter().filter(|(_, missing)| *missing).map(|(key, _)| *key);
                     for key in missing.collect::<Vec<_>>() {
                         let setting = format!("{prefix}:{key}").replace(':', "__");
-                        let problem = "is missing: an app registration has tenantId, clientId and clientSecret";
+                        let problem = "is missing: an app registration needs tenantId, clientId and clientSecret";
                         self.problems.push(SettingProblem::invalid(setting, problem));
                     }
                     None
@@ -227,7 +227,7 @@ impl<'a> Reader<'a> {
         if client_id.is_some() && resource_id.is_some() {
             let setting = format!("{prefix}:managedIdentityResourceId").replace(':', "__");
             let problem =
-                "stands beside clientId: a user-assigned identity is named by one of the two";
+                "is set together with clientId: set one of them to select a user-assigned identity";
             self.problems.push(SettingProblem::invalid(setting, problem));
             return None;
         }

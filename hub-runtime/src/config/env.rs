@@ -1,37 +1,37 @@
-//! The names of environment variables, and which of them show a cloud host.
+//! Names of environment variables, and detection of cloud hosts.
 
 /// The connection string of the service.
 pub(crate) const CONNECTION_STRING: &str = "AzureSignalRConnectionString";
-/// Further endpoints of the default connection.
+/// More endpoints of the default connection.
 pub(crate) const ENDPOINTS: &str = "Azure:SignalR:Endpoints";
-/// A secret that every upstream call must know.
+/// The code that every upstream call must send in its query.
 pub(crate) const UPSTREAM_CODE: &str = "HUB_UPSTREAM_CODE";
-/// Where tokens of Microsoft Entra come from, in a cloud of its own.
+/// The authority of Microsoft Entra, for sovereign clouds.
 pub(crate) const AUTHORITY_HOST: &str = "AZURE_AUTHORITY_HOST";
-/// How long a REST call may take.
+/// The timeout of a REST call.
 pub(crate) const HTTP_TIMEOUT: &str = "AzureSignalRHttpClientTimeout";
-/// How often REST calls are tried again.
+/// The retry policy of REST calls.
 pub(crate) const RETRY: &str = "AzureSignalRRetry";
 /// The port of the embedded service.
 pub(crate) const LOCAL_PORT: &str = "HUB_LOCAL_PORT";
-/// The key of the embedded service; random per start without it.
+/// The key of the embedded service. Defaults to a random key per start.
 pub(crate) const LOCAL_KEY: &str = "HUB_LOCAL_KEY";
-/// Where browsers reach the embedded service, if not on loopback.
+/// The public URL of the embedded service, if it is not its loopback address.
 pub(crate) const LOCAL_URL: &str = "HUB_LOCAL_URL";
 /// The port of the app.
 #[cfg(feature = "server")]
 pub(crate) const PORT: &str = "PORT";
-/// The port at which the Functions host calls the app that it started.
+/// The port on which the Functions host calls its custom handler.
 pub(crate) const FUNCTIONS_PORT: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
-/// The same from older hosts.
+/// The same variable of older hosts.
 pub(crate) const OLD_FUNCTIONS_PORT: &str = "FUNCTIONS_HTTPWORKER_PORT";
-/// Where AWS Lambda gives events.
+/// The address of the AWS Lambda runtime API.
 #[cfg(feature = "server")]
 pub(crate) const LAMBDA_RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
-/// App Service sets it to `true` when its authentication is in front of the app.
+/// `true` when the authentication of App Service is enabled.
 pub(crate) const APP_SERVICE_AUTH: &str = "WEBSITE_AUTH_ENABLED";
 
-/// Variables that hosting platforms set.
+/// Variables of hosting platforms.
 const CLOUD_HOSTS: [&str; 8] = [
     "WEBSITE_INSTANCE_ID",
     "AWS_LAMBDA_RUNTIME_API",
@@ -43,11 +43,11 @@ const CLOUD_HOSTS: [&str; 8] = [
     "DYNO",
 ];
 
-/// Reads variables. The process's own environment is one of them, a map in a test another.
+/// A source of variables: the environment of the process, or a map in tests.
 pub(crate) trait Variables {
     fn get(&self, name: &str) -> Option<String>;
 
-    /// The value, unless it is empty.
+    /// The value. An empty value counts as not set.
     fn set(&self, name: &str) -> Option<String> {
         self.get(name).filter(|value| !value.trim().is_empty())
     }
@@ -64,9 +64,9 @@ pub(crate) fn process(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// The variable that shows a cloud host, if one does.
+/// The variable that identifies a cloud host, if one is set.
 pub(crate) fn cloud_host(variables: &impl Variables) -> Option<&'static str> {
-    // The second is what the Functions host itself gives, on plans without the first.
+    // The Functions host sets the second variable on plans that do not set the first.
     const FUNCTIONS: [&str; 2] = ["FUNCTIONS_WORKER_RUNTIME", "FUNCTIONS_CUSTOMHANDLER_PORT"];
     let develops =
         variables.set("AZURE_FUNCTIONS_ENVIRONMENT").is_some_and(|value| value == "Development");

@@ -1,4 +1,4 @@
-//! `local.settings.json` of the Functions tools.
+//! `local.settings.json` of the Azure Functions Core Tools.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use super::SettingProblem;
 
-/// What the file says.
+/// The content of the file.
 #[derive(Debug)]
 pub(crate) struct LocalSettings {
     pub(crate) values: Vec<(String, String)>,
-    /// `Host.CORS`, taken apart.
+    /// The origins in `Host.CORS`.
     pub(crate) origins: Vec<String>,
 }
 
@@ -45,7 +45,7 @@ pub(crate) fn parse(json: &str) -> Result<LocalSettings, SettingProblem> {
         values.push((name.clone(), text(&format!("Values.{name}"), value)?));
     }
     for (name, value) in file.connection_strings {
-        // Either the text itself, or an object with it and the name of a database driver.
+        // A string, or an object with the string and the name of a database driver.
         let value = match value {
             Value::Object(mut entry) => entry.remove("ConnectionString").unwrap_or(Value::Null),
             value => value,
@@ -64,7 +64,7 @@ fn text(name: &str, value: Value) -> Result<String, SettingProblem> {
         Value::Bool(_) | Value::Number(_) => Ok(value.to_string()),
         Value::Null => Ok(String::new()),
         Value::Array(_) | Value::Object(_) => Err(problem(format!(
-            "has a value at {name} that is no text: write names with `:` instead of nested objects"
+            "has a value at {name} that is not a string: write names with `:` instead of nested objects"
         ))),
     }
 }
@@ -116,7 +116,9 @@ mod tests {
             error(r#"{"IsEncrypted":true}"#),
             "local.settings.json is encrypted: run `func settings decrypt`, or set the variables in the environment"
         );
-        assert!(error(r#"{"Values":{"A":{"b":"1"}}}"#).contains("at Values.A that is no text"));
+        assert!(
+            error(r#"{"Values":{"A":{"b":"1"}}}"#).contains("at Values.A that is not a string")
+        );
         assert!(error("7").starts_with("local.settings.json is not a settings file: "));
     }
 }

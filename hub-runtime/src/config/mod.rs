@@ -30,7 +30,7 @@ pub use crate::{
     rest::Retries,
 };
 
-/// What is wrong with a port.
+/// The problem of an invalid port.
 const NOT_A_PORT: &str = "is not a port: it must be a number from 0 to 65535";
 
 /// A port variable, if it is set.
@@ -44,7 +44,7 @@ pub(crate) fn port(
     port.map_err(|_| SettingProblem::invalid(variable, NOT_A_PORT).into())
 }
 
-/// The port that the Functions host gives, if the app runs under it.
+/// The port that the Functions host assigned, if the app is its custom handler.
 #[cfg(feature = "server")]
 pub(crate) fn functions_port(variables: &impl env::Variables) -> Result<Option<u16>, ConfigError> {
     match port(variables, env::FUNCTIONS_PORT)? {

@@ -1,23 +1,23 @@
-//! What can be wrong with settings, each with the setting's name and what it may be.
+//! Problems of settings: each names the setting and the accepted values.
 
 use std::fmt;
 
 use super::ConnectionStringError;
 
-/// Why the settings name no usable service: every problem that was found.
+/// The settings are invalid. Contains every problem that was found.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ConfigError {
     problems: Vec<SettingProblem>,
 }
 
 impl ConfigError {
-    /// Each problem, in the order of the settings.
+    /// The problems, in the order of the settings.
     #[must_use]
     pub fn problems(&self) -> &[SettingProblem] {
         &self.problems
     }
 
-    /// `value`, unless there are problems.
+    /// `value`, or the problems if there are any.
     pub(crate) fn unless<T>(problems: Vec<SettingProblem>, value: T) -> Result<T, Self> {
         if problems.is_empty() { Ok(value) } else { Err(Self { problems }) }
     }
@@ -43,11 +43,11 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// One thing that is wrong with the settings. No text holds the value of a secret.
+/// A problem of a setting. No text contains the value of a secret.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingProblem {
-    /// No setting, and none may be made up.
+    /// No service is configured, and the embedded one was not allowed.
     #[error(
         "no SignalR service: set the variable {setting} to the connection string of the service, or {setting}__serviceUri to its URL"
     )]
@@ -55,14 +55,14 @@ pub enum SettingProblem {
         /// The setting.
         setting: String,
     },
-    /// No setting on a cloud host, where the embedded service would be of no use.
+    /// No service is configured on a cloud host, whose clients cannot reach an embedded service.
     #[error(
         "no SignalR service: {host} shows a cloud host, where the embedded service is not started; set the variable {setting} to the connection string of the service, or {setting}__serviceUri to its URL"
     )]
     CloudHost {
         /// The setting that is missing.
         setting: String,
-        /// The variable that shows the host.
+        /// The variable that identifies the host.
         host: &'static str,
     },
     /// A connection string is malformed.
@@ -70,7 +70,7 @@ pub enum SettingProblem {
     ConnectionString {
         /// The setting.
         setting: String,
-        /// What is wrong.
+        /// The problem.
         problem: ConnectionStringError,
     },
     /// Another setting is malformed.
@@ -78,7 +78,7 @@ pub enum SettingProblem {
     Invalid {
         /// The setting.
         setting: String,
-        /// What is wrong and what it may be.
+        /// The problem and the accepted values.
         problem: String,
     },
     /// Two spellings of one setting with different values.
@@ -86,12 +86,12 @@ pub enum SettingProblem {
     Ambiguous {
         /// One spelling.
         first: String,
-        /// The other one.
+        /// The other spelling.
         second: String,
     },
-    /// The well-known key with an address that others can reach.
+    /// The emulator's well-known key with an address beyond loopback.
     #[error(
-        "{setting} holds the well-known key of the emulator, which protects nothing; it is accepted for loopback endpoints only"
+        "{setting} contains the well-known key of the emulator, which is public; it is accepted for loopback endpoints only"
     )]
     WellKnownKey {
         /// The setting.
@@ -100,7 +100,7 @@ pub enum SettingProblem {
     /// The file `local.settings.json` cannot be used.
     #[error("local.settings.json {problem}")]
     File {
-        /// What is wrong and what to do.
+        /// The problem and how to fix it.
         problem: String,
     },
 }

@@ -1,14 +1,14 @@
-//! Time-outs and retries of REST calls, as settings say them.
+//! Timeout and retries of REST calls in the settings.
 
 use std::time::Duration;
 
 use super::{endpoint::Reader, env, values};
 use crate::{config::Retries, rest::RestOptions};
 
-/// The most retries that a setting may ask for.
+/// The maximum number of retries in a setting.
 const MAX_RETRIES: u32 = 100;
 
-/// What the settings say; `None` is the client's own default.
+/// The values of the settings. `None` means the default of the client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RestSettings {
     pub(crate) timeout: Option<Duration>,
@@ -18,7 +18,7 @@ pub(crate) struct RestSettings {
     pub(crate) mode: Option<RetryMode>,
 }
 
-/// How the wait between two attempts grows.
+/// How the delay between attempts grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RetryMode {
     Fixed,
@@ -26,7 +26,7 @@ pub(crate) enum RetryMode {
 }
 
 impl RestSettings {
-    /// Values of the app win over settings, and settings over defaults.
+    /// Values of the app take precedence over settings, and settings over defaults.
     pub(crate) fn options(
         &self,
         timeout: Option<Duration>,
@@ -73,7 +73,7 @@ impl RestSettings {
                 match text.to_ascii_lowercase().as_str() {
                     "fixed" => Ok(RetryMode::Fixed),
                     "exponential" => Ok(RetryMode::Exponential),
-                    _ => Err("is not known: it may be Fixed or Exponential"),
+                    _ => Err("is not a mode: use Fixed or Exponential"),
                 }
             }),
         }

@@ -1,4 +1,4 @@
-//! Settings as they come: names and values, from the environment and from `local.settings.json`.
+//! Names and values of settings, from the environment and from `local.settings.json`.
 
 use std::{collections::BTreeMap, fmt, io, path::Path};
 
@@ -8,12 +8,12 @@ use super::{
     local_settings::{self, LocalSettings},
 };
 
-/// The file that the Functions tools keep settings in, in the working directory.
+/// The settings file of the Azure Functions Core Tools, in the working directory.
 const FILE: &str = "local.settings.json";
 
-/// Names and values, once and for all: what changes later is not seen.
+/// A snapshot of setting names and values. Later changes of the environment have no effect.
 ///
-/// Names match ignoring case, and `__` is the same as `:`, as in .NET: `AzureSignalRConnectionString__claimsKey`
+/// Names ignore case, and `__` equals `:`, as in .NET: `AzureSignalRConnectionString__claimsKey`
 /// is `AzureSignalRConnectionString:claimsKey`.
 ///
 /// ```
@@ -34,19 +34,19 @@ pub struct Settings {
 
 #[derive(Clone)]
 struct Entry {
-    /// As it was written.
+    /// The name as it is spelled.
     name: String,
     value: String,
     from_file: bool,
 }
 
 impl Settings {
-    /// The process's environment. A file `local.settings.json` in the working directory adds what the
-    /// environment does not set, unless a host shows that reads it itself or has none: the Functions
-    /// tools, or a cloud.
+    /// The environment of the process, plus the values of `local.settings.json` in the working directory that
+    /// the environment does not set. The file is not read under the Functions tools, which read it
+    /// themselves, nor on a cloud host.
     ///
     /// # Errors
-    /// When there is such a file and it cannot be used.
+    /// When the file exists and is invalid.
     pub fn from_env() -> Result<Self, super::ConfigError> {
         let settings: Self = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -55,10 +55,10 @@ impl Settings {
     }
 
     /// Adds the values of a `local.settings.json`, given as text, that are not set yet, and the origins
-    /// of its `Host.CORS`.
+    /// in its `Host.CORS`.
     ///
     /// # Errors
-    /// When the text is not such a file, or is encrypted.
+    /// When the text is not a settings file, or is encrypted.
     pub fn with_local_settings(mut self, json: &str) -> Result<Self, super::ConfigError> {
         let LocalSettings { values, origins } = local_settings::parse(json)?;
         for (name, value) in values {
@@ -88,7 +88,7 @@ impl Settings {
         }
     }
 
-    /// A setting with the name that it was written under, unless it is empty.
+    /// A setting with the spelling of its name. An empty value counts as not set.
     pub(crate) fn get(&self, name: &str) -> Option<(&str, &str)> {
         self.set(name).map(|entry| (entry.name.as_str(), entry.value.as_str())).next()
     }
@@ -106,13 +106,13 @@ impl Settings {
         entries.iter().filter(|entry| !entry.value.trim().is_empty())
     }
 
-    /// A value of the environment alone: what shows a host is not in a file.
+    /// A value of the environment, ignoring the file: hosts are identified by variables.
     pub(crate) fn in_environment(&self, name: &str) -> Option<String> {
         let entry = self.set(name).find(|entry| !entry.from_file && entry.name == name)?;
         Some(entry.value.clone())
     }
 
-    /// The names, as written, that begin with these letters.
+    /// The names, as spelled, with this prefix.
     pub(crate) fn beginning_with(&self, letters: &str) -> impl Iterator<Item = &str> {
         let form = lookup_form(letters);
         let found =
@@ -120,7 +120,7 @@ impl Settings {
         found.flat_map(|(_, entries)| entries).map(|entry| entry.name.as_str())
     }
 
-    /// The settings below a name: the rest of each name as written, without the separator.
+    /// The settings below a name: the rest of each name as spelled, without the separator.
     pub(crate) fn below(&self, name: &str) -> Vec<String> {
         let prefix = format!("{}:", lookup_form(name));
         let below =
@@ -135,7 +135,7 @@ impl Settings {
     }
 }
 
-/// Ignoring case, with `:` for `__`.
+/// Lower case, with `:` for `__`.
 fn lookup_form(name: &str) -> String {
     name.replace("__", ":").to_ascii_lowercase()
 }
@@ -154,7 +154,7 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Settings {
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Among them are all the secrets that the process was given.
+        // The values include all secrets of the process.
         f.debug_struct("Settings").field("count", &self.entries.len()).finish_non_exhaustive()
     }
 }
@@ -220,7 +220,7 @@ mod tests {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR"));
         assert!(settings(&[]).and_file(&directory.join("no.such.json")).is_ok());
 
-        // No settings file at all, so that reading it would fail.
+        // Not a settings file: reading it would fail.
         let other = directory.join("Cargo.toml");
         assert!(settings(&[]).and_file(&other).is_err());
         for host in [("FUNCTIONS_CUSTOMHANDLER_PORT", "1"), ("K_SERVICE", "chat")] {

@@ -16,32 +16,32 @@ use super::{
     values,
 };
 
-/// Which SignalR service the app stands on: those that settings name, or the embedded one.
+/// The SignalR service of the app: the configured services, or the embedded one.
 ///
-/// This is data: nothing is opened before `HubApp::builder().build()`.
+/// A description: no connection is opened before `HubApp::builder().build()`.
 #[derive(Clone, Debug)]
 pub struct SignalR {
-    /// Of every hub that names no other connection.
+    /// The connection of every hub that names no other one.
     pub(crate) connection: Connection,
-    /// Where hubs with a connection of another name find it.
+    /// The settings in which hubs with a connection of their own find it.
     settings: Option<Arc<Settings>>,
-    /// What a connection is that the settings do not name.
+    /// The result for a connection without settings.
     otherwise: Otherwise,
     pub(crate) rest: RestSettings,
     /// Origins of `Host.CORS` in `local.settings.json`.
     pub(crate) origins: Vec<String>,
     pub(crate) trust_plain_claims: bool,
-    /// Asked of every upstream call, unless the builder says another one.
+    /// The code of upstream calls. The builder can set another one.
     pub(crate) upstream_code: Option<Secret>,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) enum Plan {
-    /// Services elsewhere; at least one.
+    /// Endpoints of external services; at least one.
     Service(Vec<EndpointPlan>),
     /// The embedded service.
     Local(LocalPlan),
-    /// None. That matters only when a hub is to live there.
+    /// No endpoint: an error only if a hub uses the connection.
     Missing(SettingProblem),
 }
 
@@ -67,45 +67,45 @@ impl Otherwise {
 #[cfg_attr(not(feature = "local"), allow(dead_code, reason = "build() names the feature instead"))]
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LocalPlan {
-    /// The port asked for; without one the default port, else a free one.
+    /// The requested port. Defaults to 8888, or to a free port if 8888 is taken.
     pub(crate) port: Option<u16>,
     pub(crate) key: Option<Secret>,
     pub(crate) url: Option<Uri>,
-    /// No listener: everything stays in the process.
+    /// Without a listener, for clients in the process.
     pub(crate) in_memory: bool,
 }
 
 impl SignalR {
-    /// The services that the environment names (`AzureSignalRConnectionString`), see [`Settings`]. Without
+    /// The services that the environment configures (`AzureSignalRConnectionString`), see [`Settings`]. Without
     /// such a setting `build()` fails.
     ///
     /// # Errors
-    /// When a setting is malformed, with all problems at once.
+    /// When a setting is invalid. The error lists all problems.
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::from_settings(Settings::from_env()?)
     }
 
-    /// The services that the environment names, see [`Settings`], else the embedded one. On a cloud host,
-    /// where that would be of no use, `build()` fails instead.
+    /// The services that the environment configures, see [`Settings`], or else the embedded one. On a cloud
+    /// host, whose clients cannot reach an embedded service, `build()` fails instead.
     ///
     /// # Errors
-    /// When a setting is malformed, with all problems at once.
+    /// When a setting is invalid. The error lists all problems.
     pub fn from_env_or_local() -> Result<Self, ConfigError> {
         Self::from_settings_or_local(Settings::from_env()?)
     }
 
-    /// [`Self::from_env`] with other settings than the environment's.
+    /// Like [`Self::from_env`], with other settings than those of the environment.
     ///
     /// # Errors
-    /// As [`Self::from_env`].
+    /// Like [`Self::from_env`].
     pub fn from_settings(settings: Settings) -> Result<Self, ConfigError> {
         Self::read(settings, |_| Otherwise::Missing)
     }
 
-    /// [`Self::from_env_or_local`] with other settings than the environment's.
+    /// Like [`Self::from_env_or_local`], with other settings than those of the environment.
     ///
     /// # Errors
-    /// As [`Self::from_env_or_local`].
+    /// Like [`Self::from_env_or_local`].
     pub fn from_settings_or_local(settings: Settings) -> Result<Self, ConfigError> {
         Self::read(settings, |reader| {
             match env::cloud_host(&|name: &str| reader.settings.in_environment(name)) {
@@ -145,7 +145,7 @@ impl SignalR {
         )
     }
 
-    /// The connection of this name. Without settings there is only one, for every hub.
+    /// The connection with this name. Without settings, all hubs share one connection.
     pub(crate) fn connection(&self, name: &str) -> Result<Connection, ConfigError> {
         let Some(settings) = &self.settings else { return Ok(self.connection.clone()) };
         if name == self.connection.name {
@@ -157,8 +157,8 @@ impl SignalR {
     }
 
     /// The service of a connection string such as
-    /// `Endpoint=https://name.service.signalr.net;AccessKey=…;Version=1.0;`. Every hub uses it, also one
-    /// that names a connection of its own.
+    /// `Endpoint=https://name.service.signalr.net;AccessKey=…;Version=1.0;`. All hubs use it, including hubs
+    /// that name a connection of their own.
     ///
     /// # Errors
     /// When the text is malformed, or holds the emulator's well-known key for an address beyond loopback.
@@ -225,26 +225,26 @@ impl SignalR {
         Self::planned(Plan::Local(LocalPlan { in_memory: true, ..LocalPlan::default() }))
     }
 
-    /// A key of its own for sealed claims instead of the access key. At least 32 bytes.
+    /// Sets a separate key for sealed claims, of at least 32 bytes. Defaults to the access key.
     #[must_use]
     pub fn claims_key(mut self, key: impl Into<Secret>) -> Self {
         self.connection.claims_key = Some(key.into());
         self
     }
 
-    /// The access key before the last rotation: signatures and seals made with it still hold.
+    /// Adds the access key before the last rotation: signatures and seals made with it stay valid.
     #[must_use]
     pub fn previous_access_key(mut self, key: impl Into<Secret>) -> Self {
         self.connection.previous_access_key = Some(key.into());
         self
     }
 
-    /// Puts a name before those of the hubs at the service, so that several apps, or the members of a
-    /// team, share one instance: with `ada` the hub `chat` is `ada_chat` there. Clients still negotiate at
-    /// `/chat/negotiate`.
+    /// Sets a prefix of the hub names at the service, so that several apps or developers can share one
+    /// instance: with `ada`, the hub `chat` is `ada_chat` at the service. Clients still negotiate at
+    /// `/chat/negotiate`. Defaults to no prefix.
     ///
     /// # Errors
-    /// When it could not begin the name of a hub.
+    /// When it is not a valid start of a hub name.
     pub fn application_name(mut self, name: &str) -> Result<Self, ConfigError> {
         names::check_hub(name).map_err(|error| {
             SettingProblem::invalid("the application name", format!("is not a name: {error}"))
@@ -253,22 +253,22 @@ impl SignalR {
         Ok(self)
     }
 
-    /// Accepts upstream calls with a token of Microsoft Entra for this audience, from this tenant: what the
-    /// upstream settings of the service name as the resource of its managed identity. A service without
-    /// an access key needs this, or a code in the address of its upstream calls.
+    /// Accepts upstream calls with a Microsoft Entra token for this audience from this tenant. The audience is
+    /// the resource of the managed identity in the upstream settings of the service. A service without an
+    /// access key needs this, or a code in the upstream URL.
     ///
     /// # Errors
-    /// When the audience is empty, or the tenant is not the id of one.
+    /// When the audience is empty, or the tenant is not a tenant id.
     pub fn upstream_tokens(mut self, audience: &str, tenant_id: &str) -> Result<Self, ConfigError> {
         self.connection.upstream_tokens = Some(UpstreamTokens::of_tenant(audience, tenant_id)?);
         Ok(self)
     }
 
-    /// Reads claims from the service's plain claims header for calls that carry no seal, which is for
+    /// Reads claims from the service's plain claims header for calls without a seal: for
     /// clients whose tokens were not made by this app's `negotiate`.
     ///
-    /// **Only where no client chooses any of its claim values.** The header has no escaping: whoever
-    /// may choose a display name such as `Bob, role: admin` becomes an administrator.
+    /// **Only where no client chooses any of its claim values.** The header has no escaping: a client
+    /// that chooses the display name `Bob, role: admin` becomes an administrator.
     #[must_use]
     pub fn trust_plain_claims(mut self) -> Self {
         self.trust_plain_claims = true;

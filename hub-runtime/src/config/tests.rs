@@ -120,12 +120,12 @@ fn all_problems_come_together_each_with_its_setting_and_what_it_may_be() {
             "HUB_LOCAL_PORT is not a port: it must be a number from 0 to 65535",
             "HUB_LOCAL_URL is not a URL: it must be like http://host:port",
             "AzureSignalRConnectionString is not a usable connection string: Connection string missing required properties endpoint.",
-            "Azure__SignalR__Endpoints__west__secundary describes no endpoint: it may end in primary or secondary for a connection string; beside serviceUri it may be one of type, clientEndpoint, serverEndpoint, credential, clientId, managedIdentityResourceId, tenantId, clientSecret",
+            "Azure__SignalR__Endpoints__west__secundary describes no endpoint: the last part must be primary or secondary (a connection string), or with serviceUri one of type, clientEndpoint, serverEndpoint, credential, clientId, managedIdentityResourceId, tenantId, clientSecret",
             "AzureSignalRConnectionString__applicationName is not a name: a hub name starts with a letter and has at most 128 letters, digits or any of _ ` , . [ ]",
             "AzureSignalRConnectionString:claimsKey is too short: a claims key has at least 32 bytes",
-            "AzureSignalRHttpClientTimeout is not a length of time: it must be like 00:01:40 (hours, minutes, seconds) or 00:00:00.800",
-            "AzureSignalRRetry__MaxRetries is not a number: it must be one from 0 to 100",
-            "AzureSignalRRetry:Mode is not known: it may be Fixed or Exponential",
+            "AzureSignalRHttpClientTimeout is not a duration: it must be like 00:01:40 (hours, minutes, seconds) or 00:00:00.800",
+            "AzureSignalRRetry__MaxRetries is not a number from 0 to 100",
+            "AzureSignalRRetry:Mode is not a mode: use Fixed or Exponential",
         ]
     );
 }
@@ -227,14 +227,14 @@ fn half_an_identity_is_refused_with_what_is_missing() {
 
     assert_eq!(
         error(&[("tenantId", "t"), ("clientId", "c")]),
-        "AzureSignalRConnectionString__clientSecret is missing: an app registration has tenantId, clientId and clientSecret"
+        "AzureSignalRConnectionString__clientSecret is missing: an app registration needs tenantId, clientId and clientSecret"
     );
     assert_eq!(
         error(&[("clientId", "c"), ("managedIdentityResourceId", "/r")]),
-        "AzureSignalRConnectionString__managedIdentityResourceId stands beside clientId: a user-assigned identity is named by one of the two"
+        "AzureSignalRConnectionString__managedIdentityResourceId is set together with clientId: set one of them to select a user-assigned identity"
     );
     assert!(error(&[("credential", "magic")]).starts_with(
-        "AzureSignalRConnectionString__credential is not known: it may be managedidentity or workloadidentity"
+        "AzureSignalRConnectionString__credential is not a credential: use managedidentity or workloadidentity"
     ));
 }
 
@@ -348,7 +348,7 @@ fn a_check_of_upstream_tokens_that_could_not_be_made_is_a_problem_of_its_setting
     assert_eq!(
         said(&[("AzureSignalRConnectionString__upstreamAudience", " , "), tenant]),
         [
-            "AzureSignalRConnectionString__upstreamAudience names no audience: it must be like api://chat"
+            "AzureSignalRConnectionString__upstreamAudience has no audience: it must be like api://chat"
         ]
     );
     let signalr = || SignalR::from_connection_string(STRING).unwrap();

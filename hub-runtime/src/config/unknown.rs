@@ -1,10 +1,10 @@
-//! Settings that look like ours and are none: a misspelt key must not be silently without effect.
+//! Detects unknown settings with our prefixes, so that a misspelt name is an error instead of ignored.
 
 use hub_core::names::nearest;
 
 use super::{SettingProblem, env, settings::Settings};
 
-/// What stands below a connection.
+/// The settings below a connection.
 const KEYS: [&str; 16] = [
     "serviceUri",
     "serverEndpoint",
@@ -23,12 +23,12 @@ const KEYS: [&str; 16] = [
     "upstreamIssuer",
     "upstreamKeys",
 ];
-/// What every setting of the embedded service begins with.
+/// The prefix of the settings of the embedded service.
 const LOCAL: &str = "HUB_LOCAL_";
 const OURS: [&str; 3] = [env::LOCAL_PORT, env::LOCAL_KEY, env::LOCAL_URL];
-/// Settings of the `hub-local` command, which may stand in the same environment.
+/// Settings of the `hub-local` command, which may be in the same environment.
 const COMMAND: [&str; 2] = ["HUB_LOCAL_LOG", "HUB_LOCAL_SECONDARY_KEY"];
-/// What every setting of `hub-local load` begins with.
+/// The prefix of the settings of `hub-local load`.
 const LOAD: &str = "HUB_LOCAL_LOAD_";
 
 /// A problem for each unknown setting below the connection `name`.
@@ -44,8 +44,10 @@ pub(super) fn below(settings: &Settings, name: &str) -> Vec<SettingProblem> {
             let setting = format!("{name}__{}", key.replace(':', "__"));
             let written = settings.get(&setting).map_or(setting.as_str(), |(written, _)| written);
             let problem = match nearest(&key, KEYS.iter().copied()) {
-                Some(key) => format!("is no setting; did you mean {name}__{key}?"),
-                None => format!("is no setting; below {name} there are {}", KEYS.join(", ")),
+                Some(key) => format!("is not a setting; did you mean {name}__{key}?"),
+                None => {
+                    format!("is not a setting; the settings below {name} are {}", KEYS.join(", "))
+                }
             };
             SettingProblem::invalid(written, problem)
         })
@@ -60,8 +62,8 @@ pub(super) fn local(settings: &Settings) -> Vec<SettingProblem> {
     unknown
         .map(|name| {
             let problem = match nearest(name, OURS.iter().copied()) {
-                Some(key) => format!("is no setting; did you mean {key}?"),
-                None => format!("is no setting; there are {}", OURS.join(", ")),
+                Some(key) => format!("is not a setting; did you mean {key}?"),
+                None => format!("is not a setting; the settings are {}", OURS.join(", ")),
             };
             SettingProblem::invalid(name, problem)
         })
@@ -94,8 +96,8 @@ mod tests {
         assert_eq!(
             of(&["HUB_LOCAL_POT", "AzureSignalRConnectionString:claimKey"]),
             [
-                "AzureSignalRConnectionString:claimKey is no setting; did you mean AzureSignalRConnectionString__claimsKey?",
-                "HUB_LOCAL_POT is no setting; did you mean HUB_LOCAL_PORT?",
+                "AzureSignalRConnectionString:claimKey is not a setting; did you mean AzureSignalRConnectionString__claimsKey?",
+                "HUB_LOCAL_POT is not a setting; did you mean HUB_LOCAL_PORT?",
             ]
         );
     }
@@ -105,7 +107,7 @@ mod tests {
         let problems = of(&["AzureSignalRConnectionString__Endpoints__west"]);
 
         assert!(problems[0].starts_with(
-            "AzureSignalRConnectionString__Endpoints__west is no setting; below AzureSignalRConnectionString there are serviceUri,"
+            "AzureSignalRConnectionString__Endpoints__west is not a setting; the settings below AzureSignalRConnectionString are serviceUri,"
         ));
     }
 }

@@ -1,39 +1,39 @@
-//! How upstream calls prove where they come from when there is no access key to sign them with.
+//! Authentication of upstream calls without an access key.
 
 use http::Uri;
 
 use super::{SettingProblem, endpoint::Reader, env, values};
 use crate::loopback::is_loopback;
 
-/// Where tokens of Microsoft Entra come from, unless `AZURE_AUTHORITY_HOST` says otherwise.
+/// The default authority of Microsoft Entra. `AZURE_AUTHORITY_HOST` overrides it.
 const AUTHORITY: &str = "https://login.microsoftonline.com";
 
-/// Which tokens of Microsoft Entra the service sends.
+/// The Microsoft Entra tokens that the service sends.
 #[derive(Clone, Debug)]
 pub(crate) struct UpstreamTokens {
     pub(crate) audiences: Vec<String>,
     pub(crate) issuers: Vec<String>,
     pub(crate) keys_url: Uri,
-    /// The application or object that the token must belong to.
+    /// The application or object id that the token must name.
     pub(crate) client_id: Option<String>,
 }
 
 impl UpstreamTokens {
-    /// Tokens for an audience, of a tenant.
+    /// Tokens of a tenant for an audience.
     pub(crate) fn of_tenant(audience: &str, tenant: &str) -> Result<Self, SettingProblem> {
         let problem = |problem| SettingProblem::invalid("the tenant of upstream tokens", problem);
         let tenant = tenant_id(tenant).map_err(problem)?;
         let keys_url = keys_url(AUTHORITY, &tenant).ok_or_else(|| problem(NOT_A_TENANT))?;
         let audience = audience.trim();
         if audience.is_empty() {
-            let problem = "names none: it must be like api://chat";
+            let problem = "is empty: it must be like api://chat";
             return Err(SettingProblem::invalid("the audience of upstream tokens", problem));
         }
         let (audiences, issuers) = (vec![audience.to_owned()], issuers(AUTHORITY, &tenant));
         Ok(Self { audiences, issuers, keys_url, client_id: None })
     }
 
-    /// `upstreamAudience` and its neighbours below `name`.
+    /// `upstreamAudience` and its sibling settings below `name`.
     pub(crate) fn read(reader: &mut Reader<'_>, name: &str) -> Option<Self> {
         let key = |key: &str| format!("{name}:{key}");
         let audiences = reader.parsed(&key("upstreamAudience"), audiences);
@@ -46,7 +46,8 @@ impl UpstreamTokens {
         let Some(audiences) = audiences else {
             if asked && reader.settings.get(&key("upstreamAudience")).is_none() {
                 let setting = format!("{name}__upstreamAudience");
-                let problem = "is missing: it is the audience that the service's upstream authentication names";
+                let problem =
+                    "is missing: set the audience of the service's upstream authentication";
                 reader.problems.push(SettingProblem::invalid(setting, problem));
             }
             return None;
@@ -63,7 +64,7 @@ impl UpstreamTokens {
         let keys = keys.or(tenant_keys);
         let Some(keys_url) = keys.filter(|_| !issuers.is_empty()) else {
             let setting = format!("{name}__upstreamTenantId");
-            let problem = "is missing: it is the tenant whose tokens the service sends; upstreamIssuer and upstreamKeys together stand in for it";
+            let problem = "is missing: set the tenant of the service's managed identity, or both upstreamIssuer and upstreamKeys";
             reader.problems.push(SettingProblem::invalid(setting, problem));
             return None;
         };
@@ -71,12 +72,12 @@ impl UpstreamTokens {
     }
 }
 
-/// Those between commas; a list of none would say nothing of what a token is for.
+/// The audiences, separated by commas. An empty list would accept tokens for any audience.
 fn audiences(text: &str) -> Result<Vec<String>, &'static str> {
     let named = text.split(',').map(str::trim).filter(|audience| !audience.is_empty());
     let audiences: Vec<_> = named.map(str::to_owned).collect();
     if audiences.is_empty() {
-        Err("names no audience: it must be like api://chat")
+        Err("has no audience: it must be like api://chat")
     } else {
         Ok(audiences)
     }
@@ -85,14 +86,14 @@ fn audiences(text: &str) -> Result<Vec<String>, &'static str> {
 const NOT_A_TENANT: &str =
     "is not a tenant: it must be its id, like 00000000-0000-0000-0000-000000000000";
 
-/// The id of a tenant, which becomes part of an address.
+/// The id of a tenant, which becomes part of a URL.
 fn tenant_id(text: &str) -> Result<String, &'static str> {
     let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
     let begins = text.starts_with(|first: char| first.is_ascii_alphanumeric());
     if begins && text.chars().all(known) { Ok(text.to_owned()) } else { Err(NOT_A_TENANT) }
 }
 
-/// Version 1 of the tokens, which managed identities get, and version 2.
+/// The issuers of version 1 tokens, which managed identities receive, and of version 2 tokens.
 fn issuers(authority: &str, tenant: &str) -> Vec<String> {
     let authority = authority.trim_end_matches('/');
     vec![format!("https://sts.windows.net/{tenant}/"), format!("{authority}/{tenant}/v2.0")]
@@ -113,7 +114,7 @@ fn authority(text: &str) -> Result<String, &'static str> {
     Ok(uri.to_string())
 }
 
-/// Whoever can change the keys on their way signs what he likes.
+/// HTTPS is required: a man in the middle who replaces the keys could sign any token.
 fn is_safe(uri: &Uri) -> bool {
     uri.scheme_str() == Some("https") || uri.host().is_some_and(is_loopback)
 }

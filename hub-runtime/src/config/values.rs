@@ -1,19 +1,19 @@
-//! Texts of settings as values, each with what it may be.
+//! Parsers of setting values. Each error lists the accepted form.
 
 use std::time::Duration;
 
 use http::Uri;
 
-/// A length of time as .NET writes it: `[days.]hours:minutes:seconds[.fraction]`.
+/// A .NET `TimeSpan`: `[days.]hours:minutes:seconds[.fraction]`.
 pub(crate) fn time_span(text: &str) -> Result<Duration, &'static str> {
     parse_time_span(text.trim()).filter(|span| !span.is_zero()).ok_or(
-        "is not a length of time: it must be like 00:01:40 (hours, minutes, seconds) or 00:00:00.800",
+        "is not a duration: it must be like 00:01:40 (hours, minutes, seconds) or 00:00:00.800",
     )
 }
 
 fn parse_time_span(text: &str) -> Option<Duration> {
     let (clock, fraction) = match text.rsplit_once('.') {
-        // A dot before the first colon parts the days, one after the last the fraction.
+        // A dot before the first colon separates days, a dot after the last colon the fraction.
         Some((clock, fraction)) if !fraction.contains(':') && clock.contains(':') => {
             (clock, fraction)
         }
@@ -43,13 +43,13 @@ fn number(text: &str, most: u64) -> Option<u64> {
     text.parse().ok().filter(|value| digits && *value <= most)
 }
 
-/// A whole number of at most so much.
+/// An integer from 0 to `most`.
 pub(crate) fn count(text: &str, most: u32) -> Result<u32, String> {
     let parsed = number(text.trim(), most.into()).and_then(|value| u32::try_from(value).ok());
-    parsed.ok_or_else(|| format!("is not a number: it must be one from 0 to {most}"))
+    parsed.ok_or_else(|| format!("is not a number from 0 to {most}"))
 }
 
-/// An absolute http or https URI, without a closing slash.
+/// An absolute http or https URI, without a trailing slash.
 pub(crate) fn base_uri(text: &str) -> Option<Uri> {
     let uri: Uri = text.trim().trim_end_matches('/').parse().ok()?;
     let known = matches!(uri.scheme_str(), Some("http" | "https"));
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn what_is_no_length_of_time_is_refused() {
-        // In .NET a plain number means days, which nobody who writes it means.
+        // .NET reads a plain number as days, which is rarely intended.
         for text in
             ["100", "", "00:00:00", "24:00:00", "00:60:00", "1:2", "-00:00:01", "0:0:0.+5", "a:b:c"]
         {

@@ -1,7 +1,7 @@
-//! [`Outbound`] over several endpoints, and how their answers become one.
+//! [`Outbound`] over several endpoints: combines their results.
 //!
-//! A connection lives at one endpoint, so one "yes" for a connection is the answer. Users and groups may
-//! live at all of them: every endpoint is waited for, and any failure is a failure.
+//! A connection is at one endpoint, so the first "yes" for a connection is the result. Users and groups may be
+//! at all endpoints: the result waits for every endpoint, and one failure fails the operation.
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -15,13 +15,13 @@ use hub_core::{
 
 use super::{Endpoint, Endpoints, Operation};
 
-/// Delivers to those endpoints that the router names, or to pinned ones.
+/// Sends to the endpoints that the router selects, or to pinned ones.
 pub(crate) struct FanOut {
     endpoints: Arc<Endpoints>,
     pinned: Option<Vec<usize>>,
 }
 
-/// What one endpoint said.
+/// The result of one endpoint.
 type EndpointResult<T, E> = (usize, Result<T, E>);
 type PendingResults<T, E> =
     FuturesUnordered<Pin<Box<dyn Future<Output = EndpointResult<T, E>> + Send>>>;
@@ -40,14 +40,14 @@ impl FanOut {
             tracing::warn!(
                 hub,
                 operation = operation.kind(),
-                "no endpoint was chosen: nothing is sent"
+                "the router selected no endpoint: the operation is dropped"
             );
         }
         let found = |index: usize| Some((index, Arc::clone(self.endpoints.all.get(index)?)));
         indices.into_iter().filter_map(found).collect()
     }
 
-    /// Asks every target at once.
+    /// Runs the operation on all targets concurrently.
     fn ask<T, E, F, A>(&self, targets: Vec<(usize, Arc<Endpoint>)>, ask: F) -> PendingResults<T, E>
     where
         F: Fn(Arc<Endpoint>) -> A,
@@ -63,7 +63,7 @@ impl FanOut {
         asking.collect()
     }
 
-    /// The first "yes" is the answer; what is still under way goes on by itself.
+    /// Returns the first "yes". Pending operations continue in the background.
     async fn any(&self, mut asking: PendingResults<bool, SendError>) -> Result<bool, SendError> {
         let (mut failed, of) = (Vec::new(), asking.len());
         while let Some((index, answer)) = asking.next().await {
@@ -83,7 +83,7 @@ impl FanOut {
         self.unless_failed(failed, of).map(|()| false)
     }
 
-    /// Waits for all; a failure is the answer, else "yes" when there is one.
+    /// Waits for all targets. Returns a failure if there is one, else "yes" if there is one.
     async fn all(&self, asking: PendingResults<bool, SendError>) -> Result<bool, SendError> {
         let of = asking.len();
         let (mut yes, mut failed) = (false, Vec::new());
@@ -96,7 +96,7 @@ impl FanOut {
         self.unless_failed(failed, of).map(|()| yes)
     }
 
-    /// One error for all endpoints that failed.
+    /// One error for all failed endpoints.
     fn unless_failed(
         &self,
         mut failed: Vec<(usize, SendError)>,
@@ -148,7 +148,7 @@ impl Outbound for FanOut {
             let payload = payload.clone();
             async move { endpoint.rest.invoke(&hub, &connection_id, payload, timeout).await }
         });
-        // Where the connection is not, nobody can answer. Dropping the rest hangs up.
+        // Only the endpoint of the connection answers. Dropping the other requests cancels them.
         let mut nobody = InvokeError::ConnectionGone;
         while let Some((_, answer)) = asking.next().await {
             match answer {
@@ -187,7 +187,7 @@ impl Outbound for FanOut {
         }
     }
 
-    /// One endpoint after the other; the continuation says which one is next.
+    /// Lists one endpoint after the other. The continuation names the next one.
     async fn members(
         &self,
         hub: &str,

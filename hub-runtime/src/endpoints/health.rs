@@ -1,4 +1,4 @@
-//! Which of several endpoints are online: each is asked every two minutes.
+//! Health probes: with several endpoints, each is probed every two minutes.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -9,19 +9,19 @@ use tokio::{sync::watch, task::JoinSet, time::sleep};
 
 use super::Endpoint;
 
-/// How often an endpoint is asked.
+/// The interval between probes.
 const EVERY: Duration = Duration::from_secs(120);
-/// How long it may take to answer.
+/// The timeout of a probe.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
-/// How often it is asked again before it counts as offline, and how long in between.
+/// Retries before an endpoint counts as offline, and the delay between them.
 const RETRIES: u32 = 2;
 const RETRY_AFTER: Duration = Duration::from_secs(3);
 
-/// The probes; they end with the value.
+/// The probe tasks. Dropping the value aborts them.
 #[derive(Debug)]
 pub(super) struct Health {
     watching: OnceLock<JoinSet<()>>,
-    /// How many endpoints have been asked for the first time.
+    /// The number of endpoints with a completed first probe.
     asked: watch::Sender<usize>,
 }
 
@@ -30,14 +30,14 @@ impl Health {
         Self { watching: OnceLock::new(), asked: watch::Sender::new(0) }
     }
 
-    /// Begins to ask, once. Nothing is asked of endpoints that nobody uses.
+    /// Starts the probes at the first call. Unused endpoints are not probed.
     pub(super) fn watch(&self, endpoints: &[Arc<Endpoint>]) {
         self.watching.get_or_init(|| {
             let mut watching = JoinSet::new();
             for endpoint in endpoints {
                 let (endpoint, asked) = (Arc::clone(endpoint), self.asked.clone());
                 watching.spawn(async move {
-                    // At first one answer decides: clients are waiting.
+                    // The first probe has no retries, because clients wait for it.
                     let first = endpoint.probe().await;
                     endpoint.set_online(first);
                     asked.send_modify(|asked| *asked += 1);
@@ -48,8 +48,8 @@ impl Health {
         });
     }
 
-    /// Waits until every endpoint has been asked once, which takes a time-out at most, and
-    /// that of a token where there is no access key.
+    /// Waits for the first probe of every endpoint: at most the timeout of a probe, plus that of a token
+    /// request for endpoints without an access key.
     pub(super) async fn known(&self, endpoints: &[Arc<Endpoint>]) {
         self.watch(endpoints);
         // The sender is `self`, so the wait cannot fail.

@@ -1,4 +1,4 @@
-//! Several endpoints of the service: which of them gets a client or an operation.
+//! Several endpoints of the service: selection for clients and operations.
 
 mod fan_out;
 mod health;
@@ -24,11 +24,11 @@ use crate::{
     rest::RestOutbound,
 };
 
-/// One endpoint, reachable.
+/// One endpoint with its client.
 pub(crate) struct Endpoint {
     pub(crate) name: String,
     pub(crate) role: EndpointRole,
-    /// Where clients connect: scheme, authority and path prefix without a closing slash.
+    /// The base URL for clients: scheme, authority and path prefix without a trailing slash.
     pub(crate) client_base: String,
     pub(crate) tokens: ClientTokens,
     pub(crate) rest: Arc<RestOutbound>,
@@ -36,10 +36,10 @@ pub(crate) struct Endpoint {
     online: AtomicBool,
 }
 
-/// What signs tokens of clients.
+/// Signs the access tokens of clients.
 pub(crate) enum Signer {
     Key(Secret),
-    /// A key that the service gives to whom it knows by Microsoft Entra.
+    /// A temporary key that the service gives to callers with a Microsoft Entra token.
     Temporary(TemporaryKey),
 }
 
@@ -55,7 +55,7 @@ impl Endpoint {
         Self { name, role, client_base, tokens, rest, signer, online: AtomicBool::new(true) }
     }
 
-    /// A token with which a client connects to `hub`, its name at the service.
+    /// An access token for a client of `hub`, the name at the service.
     pub(crate) async fn client_token(
         &self,
         hub: &str,
@@ -72,8 +72,8 @@ impl Endpoint {
         };
         match keys.get(|| self.rest.signing_key()).await {
             Ok(SigningKey { key, id }) => sign(&key, Some(&id)),
-            // Roles that may send need not be ones that may have keys. The service itself makes tokens,
-            // but such that say no more than a user id.
+            // A role that may send is not always allowed to read keys. The service itself can then
+            // generate tokens, but only with a user id.
             Err(SendError::Rejected { status: 403 | 404, .. }) if says_no_more(negotiation) => {
                 let user = negotiation.user_id();
                 self.rest.client_token(hub, user, negotiation.token_lifetime()).await
@@ -81,7 +81,7 @@ impl Endpoint {
             Err(error) => {
                 tracing::error!(
                     endpoint = self.name,
-                    "without a key of the service there are no tokens with claims: give the app's identity the role SignalR Service Owner, or SignalR App Server beside its own"
+                    "a client token with claims needs a key of the service: assign the role SignalR Service Owner to the app's identity, or add the role SignalR App Server"
                 );
                 Err(error)
             }
@@ -102,7 +102,7 @@ impl Endpoint {
     }
 }
 
-/// Whether a negotiation names a user and nothing else.
+/// Whether a negotiation has at most a user id.
 fn says_no_more(negotiation: &Negotiation) -> bool {
     negotiation.claims().is_empty()
         && !negotiation.closes_on_expiry()
@@ -110,12 +110,12 @@ fn says_no_more(negotiation: &Negotiation) -> bool {
         && !negotiation.is_diagnostic_client()
 }
 
-/// All endpoints of one connection, and who decides among them.
+/// All endpoints of one connection, and their router.
 pub(crate) struct Endpoints {
     pub(crate) all: Vec<Arc<Endpoint>>,
     router: Arc<dyn EndpointRouter>,
     health: Health,
-    /// What is still under way when its result does not matter any more.
+    /// Operations whose result is no longer needed.
     tasks: TaskTracker,
 }
 
@@ -128,7 +128,7 @@ impl Endpoints {
         Self { all, router, health: Health::new(), tasks }
     }
 
-    /// The endpoints as they are now.
+    /// The endpoints with their current state.
     pub(crate) fn views(&self) -> Vec<ServiceEndpoint> {
         let views = self.all.iter().enumerate().map(|(index, endpoint)| ServiceEndpoint {
             index,
@@ -140,7 +140,7 @@ impl Endpoints {
         views.collect()
     }
 
-    /// The endpoint for a new client. A single one is used unconditionally.
+    /// The endpoint for a new client. A single endpoint is used without asking the router.
     pub(crate) async fn for_client(
         &self,
         request: Option<&NegotiateRequest>,

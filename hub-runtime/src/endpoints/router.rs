@@ -1,4 +1,4 @@
-//! Which of several endpoints gets what.
+//! [`EndpointRouter`]: selects among several endpoints.
 
 use async_trait::async_trait;
 use hub_core::{
@@ -8,7 +8,7 @@ use hub_core::{
 
 use crate::config::EndpointRole;
 
-/// One of several endpoints of the service, as it is now.
+/// The current state of one of several endpoints.
 #[derive(Clone, Debug)]
 pub struct ServiceEndpoint {
     pub(crate) index: usize,
@@ -25,43 +25,43 @@ impl ServiceEndpoint {
         &self.name
     }
 
-    /// Whether it takes new clients as a matter of course.
+    /// The role of the endpoint.
     #[must_use]
     pub fn role(&self) -> EndpointRole {
         self.role
     }
 
-    /// Where clients connect: scheme, host and port.
+    /// The base URL for clients: scheme, host and port.
     #[must_use]
     pub fn client_url(&self) -> &str {
         &self.client_url
     }
 
-    /// Whether its last health probe was answered. Every endpoint counts as online before its first.
+    /// Whether the last health probe succeeded. `true` before the first probe.
     #[must_use]
     pub fn is_online(&self) -> bool {
         self.online
     }
 }
 
-/// What is about to be asked of the service.
+/// An operation of the service that is about to run.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Operation<'a> {
     /// A message.
     Send(&'a Target),
-    /// A question to the client of this connection.
+    /// A client result: an invocation of the client of this connection.
     Invoke(&'a str),
-    /// A change of memberships, or the end of connections.
+    /// A change of group memberships, or a close of connections.
     Change(&'a Change),
-    /// A question to the service.
+    /// An existence check.
     Check(&'a Check),
-    /// The list of this group's connections.
+    /// A list of the connections of this group.
     Members(&'a str),
 }
 
 impl Operation<'_> {
-    /// What it is, without whom or what it is about: that is no business of a log.
+    /// The kind of operation, for logs. The names of users and groups are personal data and left out.
     pub(super) fn kind(self) -> &'static str {
         match self {
             Self::Send(_) => "send",
@@ -73,12 +73,12 @@ impl Operation<'_> {
     }
 }
 
-/// Decides which of several endpoints gets what. Each method has the usual answer.
+/// Selects among several endpoints. Each method has a default.
 ///
 /// ```
 /// use hub_runtime::{endpoints::{EndpointRouter, ServiceEndpoint}, HubApp, negotiate::NegotiateRequest};
 ///
-/// /// Clients go to the endpoint of their region, else to none.
+/// /// Sends clients to the endpoint of their region.
 /// struct ByRegion;
 ///
 /// #[async_trait::async_trait]
@@ -97,8 +97,8 @@ impl Operation<'_> {
 /// ```
 #[async_trait]
 pub trait EndpointRouter: Send + Sync + 'static {
-    /// The endpoint for a new client; without one the client is answered 503. Usually a random online
-    /// primary endpoint, else a random online secondary one.
+    /// Selects the endpoint for a new client. With `None` the client receives status 503. Defaults to a random
+    /// online primary endpoint, or else a random online secondary one.
     async fn negotiate<'a>(
         &self,
         request: &NegotiateRequest,
@@ -112,8 +112,9 @@ pub trait EndpointRouter: Send + Sync + 'static {
         of(EndpointRole::Primary).or_else(|| of(EndpointRole::Secondary))
     }
 
-    /// The endpoints for an operation of this hub; with none of them nothing happens, which is logged.
-    /// Usually every one that is online, and every one at all when none is, so that the failure shows.
+    /// Selects the endpoints for an operation of this hub. Without any, the operation is dropped with a log
+    /// message. Defaults to all online endpoints, or to all endpoints when none is online, so that the
+    /// failure is reported.
     async fn route<'a>(
         &self,
         hub: &str,
@@ -126,14 +127,14 @@ pub trait EndpointRouter: Send + Sync + 'static {
     }
 }
 
-/// The router of an app that has none of its own.
+/// The default router.
 pub(crate) struct UsualRouter;
 
 impl EndpointRouter for UsualRouter {}
 
 fn random(candidates: Vec<&ServiceEndpoint>) -> Option<&ServiceEndpoint> {
     let count = u32::try_from(candidates.len()).ok().filter(|count| *count > 0)?;
-    // Without randomness the first one does.
+    // Without a random number, the first one.
     let drawn = getrandom::u32().unwrap_or_default() % count;
     candidates.into_iter().nth(usize::try_from(drawn).ok()?)
 }
@@ -154,7 +155,7 @@ mod tests {
         }
     }
 
-    /// Every endpoint that a hundred clients are sent to.
+    /// The endpoints that receive a hundred clients.
     async fn drawn(endpoints: &[ServiceEndpoint]) -> Vec<usize> {
         let request = NegotiateRequest::new(http::HeaderMap::new(), Query::default());
         let mut drawn = Vec::new();
@@ -173,7 +174,7 @@ mod tests {
         let three =
             [endpoint(0, Primary, true), endpoint(1, Primary, true), endpoint(2, Secondary, true)];
 
-        // All of a hundred draws missing one of two has a chance of 2 to the power of -99.
+        // A hundred draws miss one of two endpoints with a probability of 2 to the power of -99.
         assert_eq!(drawn(&three).await, [0, 1]);
     }
 

@@ -30,7 +30,7 @@ use super::{
     lock,
 };
 
-/// What negotiate at the app gives.
+/// The response of the app's negotiate.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Ticket {
@@ -58,14 +58,14 @@ struct Shared {
 struct State {
     received: Vec<(String, Value)>,
     handlers: HashMap<String, Handler>,
-    /// Events whose questions are never answered.
+    /// Events whose invocations are never answered.
     ignored: HashSet<String>,
     waiting: HashMap<String, oneshot::Sender<Outcome>>,
-    /// Why the connection ended, once it has.
+    /// Why the connection ended; `None` while it is open.
     ended: Option<String>,
 }
 
-/// Takes the encoded argument array, returns the encoded result.
+/// Receives the encoded argument array and returns the encoded result.
 type Handler = Arc<dyn Fn(&[u8]) -> Result<Vec<u8>, String> + Send + Sync>;
 
 impl TestClient {
@@ -106,8 +106,8 @@ impl TestClient {
         &self.identity
     }
 
-    /// Answers an event, as `connection.on(…)` does. The handler takes the argument, a tuple of
-    /// several, or `()` for none; what it returns is the client result, if the hub asks for one.
+    /// Registers a handler of an event, as `connection.on(…)` does. The handler takes the argument, a tuple of
+    /// arguments, or `()`. Its return value is the client result if the hub invoked the client.
     pub fn on<A, R>(&self, event: &str, handler: impl Fn(A) -> R + Send + Sync + 'static)
     where
         A: DeserializeOwned,
@@ -120,8 +120,8 @@ impl TestClient {
         lock(&self.shared.state).handlers.insert(event.to_lowercase(), handler);
     }
 
-    /// Leaves questions of this event without an answer, as a client does that hangs: what the hub does
-    /// when the time for a client result is over.
+    /// Never answers invocations of this event, like a client that hangs. Use it to test the timeout of a client
+    /// result.
     pub fn ignores(&self, event: &str) {
         lock(&self.shared.state).ignored.insert(event.to_lowercase());
     }
@@ -129,7 +129,7 @@ impl TestClient {
     /// Calls a hub method and waits for its result.
     ///
     /// # Errors
-    /// The text that a client would read.
+    /// The error text that the client receives.
     pub async fn invoke<R: DeserializeOwned>(
         &self,
         method: &str,
@@ -168,10 +168,10 @@ impl TestClient {
         self.shared.write(&message).await
     }
 
-    /// The arguments of every message of this event that has reached the client, in order. What the
-    /// service had accepted for it before the call is among them.
+    /// The arguments of all received messages of this event, in order. Includes every message that the
+    /// service accepted before this call.
     pub async fn received(&self, event: &str) -> Vec<Value> {
-        // A client that has ended still holds what it received.
+        // A closed client keeps its received messages.
         let _ = self.flush().await;
         self.shared.received(event)
     }
@@ -179,7 +179,7 @@ impl TestClient {
     /// Waits for a message of this event beyond the first `seen`, and returns its arguments.
     ///
     /// # Errors
-    /// When the connection ends before.
+    /// When the connection ends first.
     pub async fn next(&self, event: &str, seen: usize) -> Result<Value, TestFailure> {
         loop {
             let news = self.shared.news.notified();
@@ -193,21 +193,21 @@ impl TestClient {
         }
     }
 
-    /// Why the connection ended; `None` while it lives.
+    /// Why the connection ended; `None` while it is open.
     #[must_use]
     pub fn ended(&self) -> Option<String> {
         lock(&self.shared.state).ended.clone()
     }
 
-    /// Closes the connection in order and waits until `on_disconnected` has run.
+    /// Closes the connection and waits until `on_disconnected` has run.
     pub async fn disconnect(self) {
-        // An error means that it has ended already.
+        // An error means that it is closed already.
         let _ = self.shared.write(&Message::Close { error: None, allow_reconnect: false }).await;
         self.events.answered("disconnected", &self.connection_id).await;
     }
 
-    /// Waits until all that the service has queued for this client has arrived. It asks for a stream,
-    /// which the service refuses at once, behind everything that is queued.
+    /// Waits until all messages that the service has queued for this client have arrived. It invokes a stream:
+    /// the service rejects it at once, and the rejection is queued behind the other messages.
     async fn flush(&self) -> Result<(), TestFailure> {
         let id = self.shared.next_id();
         let message = Message::StreamInvocation {
@@ -272,14 +272,14 @@ impl Shared {
         state.ended.get_or_insert_with(|| {
             reason.unwrap_or_else(|| "the connection was closed".to_owned())
         });
-        // Whoever waits for an answer learns that there will be none.
+        // Dropping the senders ends the pending invocations with an error.
         state.waiting.clear();
         drop(state);
         self.news.notify_waiters();
     }
 }
 
-/// Ends the connection for whoever waits, also when a handler of the test panics.
+/// Ends pending waits when the reader stops, also when a handler of the test panics.
 struct Reading(Arc<Shared>);
 
 impl Drop for Reading {
@@ -319,16 +319,16 @@ async fn take(shared: &Shared, message: Message) {
             let outcome = match result {
                 Some(Ok(value)) => Outcome::Result(value.into()),
                 Some(Err(text)) => Outcome::Error(text),
-                // The words of the official client.
+                // The text of the official JavaScript client.
                 None => Outcome::Error("Client didn't provide a result.".to_owned()),
             };
-            // An error means that the service has closed; the reader sees that next.
+            // An error means that the service has closed the connection, which the reader reports next.
             let _ = shared.write(&Message::Completion { invocation_id, outcome }).await;
         }
         Message::Completion { invocation_id, outcome } => {
             let waiting = lock(&shared.state).waiting.remove(&invocation_id);
             if let Some(waiting) = waiting {
-                // Nobody waits any more when the asking future was dropped.
+                // An error means that the invoking future was dropped.
                 let _ = waiting.send(outcome);
             }
         }
@@ -337,7 +337,7 @@ async fn take(shared: &Shared, message: Message) {
     }
 }
 
-/// The only argument, a tuple of all, or `()` for none.
+/// The single argument, a tuple of all arguments, or `()`.
 fn bind<A: DeserializeOwned>(arguments: &[u8]) -> Result<A, serde_json::Error> {
     let items: Vec<&RawValue> = serde_json::from_slice(arguments)?;
     if items.is_empty()

@@ -1,4 +1,4 @@
-//! What a client does before it is connected: the second negotiate, and the handshake.
+//! How a test client connects: negotiate at the service, and the handshake.
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
@@ -10,7 +10,7 @@ use tower_service::Service;
 
 use super::{TestFailure, client::Ticket};
 
-/// Asks the service for a connection: its public id, and the token that opens it.
+/// Negotiates at the service. Returns the connection id and the connection token.
 pub(super) async fn negotiate(
     service: &LocalService,
     ticket: &Ticket,
@@ -38,7 +38,7 @@ pub(super) async fn negotiate(
     Ok((negotiated.connection_id, negotiated.connection_token))
 }
 
-/// Agrees on the JSON protocol.
+/// Performs the handshake for the JSON protocol.
 pub(super) async fn shake_hands(
     sender: &MemorySender,
     receiver: &mut MemoryReceiver,

@@ -1,4 +1,4 @@
-//! Which connection events the app has answered, for clients to wait on.
+//! Connection events that the app has answered; test clients wait for them.
 
 use std::{
     collections::HashSet,
@@ -24,7 +24,7 @@ struct Shared {
 }
 
 impl Events {
-    /// Notes an answered upstream call.
+    /// Records an answered upstream call.
     pub(crate) fn note(&self, headers: &HeaderMap) {
         let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
         if text(upstream::CATEGORY) != Some(upstream::CONNECTIONS) {

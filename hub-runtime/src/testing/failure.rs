@@ -1,8 +1,8 @@
-//! What a client was told.
+//! The error text that a test client received.
 
 use std::fmt;
 
-/// The text of a refusal or an error, as the client reads it. Compares with text directly.
+/// The text of a rejection or an error, as the client receives it. Compares with strings directly.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TestFailure {
     text: String,
@@ -14,13 +14,13 @@ impl TestFailure {
         Self { text: text.to_string(), status: None }
     }
 
-    /// An answer of the app or the service, by its status and text.
+    /// A response of the app or the service: status and text.
     pub(crate) fn answered(status: http::StatusCode, body: &[u8]) -> Self {
         let text = format!("{}: {}", status.as_u16(), String::from_utf8_lossy(body));
         Self { text, status: Some(status.as_u16()) }
     }
 
-    /// The HTTP status, when a negotiate was refused.
+    /// The HTTP status, if a negotiate was rejected.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.status

@@ -1,4 +1,4 @@
-//! What the operator of the app would read: the log of the calls.
+//! Captures the log of the app during calls and negotiates.
 
 use std::{
     fmt::{self, Write},
@@ -15,29 +15,29 @@ use tracing::{
 
 use super::lock;
 
-/// The id of spans that nobody but the test hears of. A subscriber counts up from one.
+/// The id of spans that only the test receives. Subscribers count up from one, so it is not in use.
 const UNHEARD: u64 = u64::MAX;
 
-/// A line that the app wrote to its log while it answered a call or a negotiate.
+/// A log event of the app during a call or a negotiate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogLine {
     /// `ERROR`, `WARN`, `INFO` or `DEBUG`.
     pub level: &'static str,
-    /// The sentence.
+    /// The message.
     pub message: String,
-    /// What it says by name: `cause`, `error_id`, `filter`, and whatever the hub's own code logs.
+    /// The fields by name: `cause`, `error_id`, `filter`, and those of the hub's code.
     pub fields: Vec<(&'static str, String)>,
 }
 
 impl LogLine {
-    /// A field by its name.
+    /// The field with this name.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields.iter().find(|(held, _)| *held == name).map(|(_, value)| value.as_str())
     }
 
-    /// Whether the text is anywhere in the line, in a field perhaps.
+    /// Whether the text occurs in the message or in a field.
     #[must_use]
     pub fn contains(&self, text: &str) -> bool {
         self.to_string().contains(text)
@@ -60,7 +60,7 @@ impl Log {
         lock(&self.0).clone()
     }
 
-    /// A subscriber that writes here, and passes everything on to the one that is there now.
+    /// A subscriber that records events here and forwards them to the current subscriber.
     pub(crate) fn listener(&self) -> Dispatch {
         let next = tracing::dispatcher::get_default(Clone::clone);
         Dispatch::new(Listener { log: self.clone(), next })
@@ -73,7 +73,7 @@ struct Listener {
 }
 
 impl Listener {
-    /// The next one, unless it was not told of this span.
+    /// The next subscriber, if it knows this span.
     fn next_for(&self, span: &Id) -> Option<&Dispatch> {
         (span.into_u64() != UNHEARD).then_some(&self.next)
     }
@@ -166,7 +166,7 @@ impl Visit for Line {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let mut text = String::new();
-        // Writing to a String fails only when the value itself does; what it wrote stays.
+        // Writing to a String fails only when formatting the value fails; the text so far is kept.
         let _ = write!(text, "{value:?}");
         self.add(field, text);
     }

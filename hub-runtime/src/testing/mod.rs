@@ -1,7 +1,7 @@
 //! Tests without a network: the real app, the real local service, and clients over memory.
 //!
-//! Tokens, seals, signatures, ordering and the hub protocol are the real ones; only the sockets are
-//! left out. See [`TestHub`].
+//! Tokens, seals, signatures, ordering and the hub protocol are the production code; only sockets are
+//! replaced. See [`TestHub`].
 
 mod client;
 mod connect;
@@ -40,7 +40,7 @@ use self::{
 };
 use crate::{HubApp, HubAppBuilder, SignalR, service, wire_name::wire_name};
 
-/// One hub with a service of its own, in memory.
+/// A hub with its own service, in memory.
 ///
 /// ```
 /// use hub_runtime::{prelude::*, testing::TestHub};
@@ -81,8 +81,7 @@ impl<H: Hub> TestHub<H> {
         Self::configured(hub, |builder| builder)
     }
 
-    /// Mounts a hub on an app with settings of its own: filters, a limit on negotiates, or what the app
-    /// runs behind.
+    /// Mounts a hub on a configured app: with filters, a limit of negotiates, or proxies.
     ///
     /// ```
     /// # use hub_runtime::{prelude::*, testing::TestHub};
@@ -114,19 +113,19 @@ impl<H: Hub> TestHub<H> {
         }
     }
 
-    /// A client of this user, to be connected. Its token is made as `negotiate` makes it, but the
-    /// hub's own `negotiate` is not asked; see [`Self::negotiate`].
+    /// A client of this user that is not connected yet. Its token is made like those of `negotiate`, but the
+    /// hub's `negotiate` is not called; see [`Self::negotiate`].
     pub fn user(&self, id: impl Into<String>) -> Connecting<'_, H> {
         Connecting { hub: self, negotiation: Negotiation::user(id) }
     }
 
-    /// A client without a user, to be connected.
+    /// A client without a user that is not connected yet.
     pub fn anonymous(&self) -> Connecting<'_, H> {
         Connecting { hub: self, negotiation: Negotiation::anonymous() }
     }
 
-    /// Asks the hub's negotiate route with this request, as a client would, and connects with the token
-    /// that it gives. A request without a path goes to this hub's route; the method is always POST.
+    /// Sends this request to the hub's negotiate route and connects with the returned token. The path defaults
+    /// to the route of this hub; the method is always POST.
     ///
     /// ```
     /// # use hub_runtime::{prelude::*, testing::{Request, TestHub}};
@@ -146,7 +145,7 @@ impl<H: Hub> TestHub<H> {
     /// ```
     ///
     /// # Errors
-    /// The refusal, with its status and text.
+    /// The rejection, with its status and text.
     pub async fn negotiate<B>(&self, request: Request<B>) -> Result<TestClient, TestFailure> {
         let (mut parts, _) = request.into_parts();
         parts.method = Method::POST;
@@ -165,15 +164,14 @@ impl<H: Hub> TestHub<H> {
         self.connect(ticket).await
     }
 
-    /// What the operator of the app would have read so far: every line at debug and above that was
-    /// logged while the app answered calls and negotiates, by the runtime or by the hub. A subscriber
-    /// that was installed before the hub was mounted gets all of it, too.
+    /// The log so far: all events at level DEBUG and above from the runtime and the hub during calls and
+    /// negotiates. A subscriber that was installed before the hub was mounted receives them too.
     #[must_use]
     pub fn log(&self) -> Vec<LogLine> {
         self.log.all()
     }
 
-    /// Everything that the hub sent so far, recorded where it leaves the app.
+    /// All messages that the hub has sent, recorded at the boundary of the app.
     #[must_use]
     pub fn sent(&self) -> Vec<Sent> {
         self.record.all()
@@ -185,7 +183,7 @@ impl<H: Hub> TestHub<H> {
         self.app.context()
     }
 
-    /// A context as a method of `client` would get it, to call hub methods directly.
+    /// A context like that of a call from `client`, for calling hub methods directly.
     #[must_use]
     pub fn context_of(&self, client: &TestClient) -> Context<H> {
         let identity = client.identity();
@@ -208,7 +206,7 @@ impl<H: Hub> TestHub<H> {
         Context::new(self.context(), Arc::new(Invocation::new(parts, value)))
     }
 
-    /// The app, to reach its routes.
+    /// The app, for access to its routes.
     #[must_use]
     pub fn app(&self) -> &HubApp {
         &self.app
@@ -222,7 +220,7 @@ impl<H: Hub> TestHub<H> {
         TestClient::connect(&embedded.service, ticket, identity, self.events.clone()).await
     }
 
-    /// Who the token says that the client is, as upstream calls will say it.
+    /// The identity in the token, as upstream calls will carry it.
     fn identity_in(&self, ticket: &Ticket) -> Result<Identity, TestFailure> {
         let app = &self.app.inner;
         let keys = &app.first_group.keys;
@@ -240,7 +238,7 @@ impl<H: Hub> fmt::Debug for TestHub<H> {
     }
 }
 
-/// A client that is about to connect.
+/// A client that is not connected yet.
 #[derive(Debug)]
 #[must_use = "a client connects when `connect()` is awaited"]
 pub struct Connecting<'a, H: Hub> {
@@ -255,10 +253,10 @@ impl<H: Hub> Connecting<'_, H> {
         self
     }
 
-    /// Connects, and waits until `on_connected` has run.
+    /// Connects and waits until `on_connected` has run.
     ///
     /// # Errors
-    /// When the service refuses the token, or `on_connected` refuses the connection.
+    /// When the service rejects the token, or `on_connected` rejects the connection.
     pub async fn connect(self) -> Result<TestClient, TestFailure> {
         let app = &self.hub.app.inner;
         let hub = app.first_group.wire_name(H::NAME);

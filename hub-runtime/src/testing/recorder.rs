@@ -1,4 +1,4 @@
-//! An [`Outbound`] that remembers what passed.
+//! An [`Outbound`] that records messages and forwards them.
 
 use std::{
     sync::{Arc, Mutex},
@@ -15,11 +15,11 @@ use serde_json::Value;
 
 use super::lock;
 
-/// A message that the app handed to the service.
+/// A message that the app sent to the service.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Sent {
-    /// Who it is for.
+    /// The receivers.
     pub target: Target,
     /// The event.
     pub event: String,
@@ -27,13 +27,13 @@ pub struct Sent {
     pub arguments: Vec<Value>,
 }
 
-/// Records at the boundary to the service, and passes everything on.
+/// Records messages at the boundary to the service and forwards them.
 pub(crate) struct Recorder {
     pub(crate) next: Arc<dyn Outbound>,
     pub(crate) sent: Record,
 }
 
-/// What was recorded, shared with the test.
+/// The recorded messages, shared with the test.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Record(Arc<Mutex<Vec<Sent>>>);
 

@@ -303,7 +303,7 @@ async fn a_router_of_the_app_decides() {
     });
     let log = log.await;
 
-    assert!(log.contains("no endpoint was chosen"), "{log}");
+    assert!(log.contains("the router selected no endpoint"), "{log}");
     assert!(!log.contains("of-one-user"), "{log}");
     assert!(west.lines().is_empty());
     assert_eq!(east.lines(), ["POST /api/hubs/loop/:send"]);
