@@ -1,4 +1,4 @@
-//! Audiences of tokens: scheme and port do not count, because SDKs differ in both.
+//! Audiences of tokens. Scheme and port are ignored, because SDKs differ in both.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::query::Query;
 
-/// The names of this service.
+/// The host names of this service.
 #[derive(Clone, Copy)]
 pub(super) struct Hosts<'a> {
     /// The host that the request was sent to.
@@ -14,7 +14,7 @@ pub(super) struct Hosts<'a> {
     pub(super) public_url: &'a str,
 }
 
-/// The parts of an audience that count.
+/// The parts of an audience that are compared.
 pub(super) struct Audience<'a> {
     host: &'a str,
     path: &'a str,
@@ -36,7 +36,7 @@ impl<'a> Audience<'a> {
         Some(Self { host: without_port(authority), path, query })
     }
 
-    /// Whether this is `/client` of the hub, at a host that is this service.
+    /// Whether this is `/client` of the hub on a host of this service.
     pub(super) fn is_client_of(&self, hub: &str, hosts: Hosts<'_>) -> bool {
         let named_hub = Query::new(self.query).first("hub");
         self.is_at(hosts)
@@ -44,7 +44,7 @@ impl<'a> Audience<'a> {
             && named_hub.is_some_and(|named| named.eq_ignore_ascii_case(hub))
     }
 
-    /// Whether this is the resource at this path, at a host that is this service.
+    /// Whether this is the resource at `path` on a host of this service.
     pub(super) fn is_resource(&self, path: &str, hosts: Hosts<'_>) -> bool {
         let same_path =
             self.path == path || decoded(self.path).eq_ignore_ascii_case(&decoded(path));

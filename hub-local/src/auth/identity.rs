@@ -14,14 +14,14 @@ const USER_CLAIMS: [&str; 4] = [
     "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/nameidentifier",
 ];
 
-/// Who a client is, as its token says.
+/// The identity in the token of a client.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     /// Absent for an anonymous client.
     pub(crate) user: Option<String>,
     /// The value of `X-ASRS-User-Claims`.
     pub(crate) claims: Option<HeaderValue>,
-    /// What the token asks of the service.
+    /// The connection settings in the token.
     pub(crate) terms: Terms,
 }
 
@@ -40,7 +40,7 @@ fn user(claims: &Map<String, Value>) -> Option<String> {
     USER_CLAIMS.into_iter().find_map(named).filter(|user| !user.is_empty()).map(str::to_owned)
 }
 
-/// `type: value, type: value`. The format knows no escapes, so a receiver must not trust it.
+/// Formats `type: value, type: value`. The format has no escapes, so receivers cannot parse it safely.
 pub(crate) fn header(claims: &Map<String, Value>) -> Option<HeaderValue> {
     let mut text = String::new();
     for (name, value) in claims {

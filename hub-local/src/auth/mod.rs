@@ -1,4 +1,4 @@
-//! Tokens of clients and of REST callers.
+//! Verification of the tokens of clients and REST callers.
 
 mod audience;
 pub(crate) mod identity;
@@ -28,18 +28,18 @@ pub(crate) struct Authority {
     /// The primary key first.
     keys: Vec<Secret>,
     clock: Clock,
-    /// How much clocks may differ, in seconds.
+    /// Allowed clock skew in seconds.
     leeway: u64,
     public_url: RwLock<Arc<str>>,
     verified: VerifiedTokens,
 }
 
-/// Where a request came to, for the audience.
+/// The target of a request, to check the audience.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Destination<'a> {
     /// The `Host` header or the host of the request line.
     pub(crate) host: Option<&'a str>,
-    /// The path, still encoded.
+    /// The path, percent-encoded.
     pub(crate) path: &'a str,
 }
 
@@ -59,7 +59,7 @@ impl Authority {
         self.keys.first()
     }
 
-    /// The URL under which clients and REST callers reach the service, without a slash at the end.
+    /// The URL of the service for clients and REST callers, without a trailing slash.
     pub(crate) fn public_url(&self) -> Arc<str> {
         Arc::clone(&self.public_url.read())
     }
@@ -125,7 +125,7 @@ impl Authority {
             .map_err(|error| error.to_string())
     }
 
-    /// As [`Self::verify`], but without the work for a token that was verified before.
+    /// Like [`Self::verify`], but looks in the cache first.
     fn verify_cached(&self, token: &str) -> Result<Arc<Map<String, Value>>, String> {
         let now = self.clock.unix_seconds();
         if let Some(claims) = self.verified.get(token, now) {
@@ -137,8 +137,8 @@ impl Authority {
     }
 }
 
-/// The bearer token of the headers. `None` where there is no header, `Some(None)` where it holds
-/// something else.
+/// The bearer token of the headers: `None` without an `Authorization` header, `Some(None)` with another
+/// scheme.
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<Option<&str>> {
     let value = headers.get(AUTHORIZATION)?;
     let value = value.to_str().unwrap_or_default();
@@ -146,7 +146,7 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<Option<&str>> {
     Some(scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()))
 }
 
-/// The host that was called.
+/// The host of the request URI or of the `Host` header.
 pub(crate) fn host(parts: &Parts) -> Option<&str> {
     let named = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
     parts.uri.authority().map(http::uri::Authority::as_str).or(named)

@@ -1,4 +1,4 @@
-//! What the system claims of a client's token ask of the service.
+//! Connection settings in the system claims (`asrs.s.*`) of a client's token.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use hub_core::client_access::{
 };
 use serde_json::{Map, Value};
 
-/// The longest handshake that a token can ask for, in seconds.
+/// Maximum handshake timeout that a token can set, in seconds.
 const LONGEST_HANDSHAKE: u64 = 30;
 
-/// What a token asks for, beyond letting its client in. Values that make no sense ask for nothing.
+/// Connection settings of a token. Invalid values are ignored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Terms {
-    /// Seconds since 1970 at which the connection is closed.
+    /// When to close the connection, in seconds since 1970.
     pub(crate) expires: Option<u64>,
-    /// How long the handshake may take, if not as long as usual.
+    /// Overrides the handshake timeout.
     pub(crate) handshake: Option<Duration>,
-    /// Whether the client reads what exactly it did wrong.
+    /// Whether close messages contain error details.
     pub(crate) detailed_errors: bool,
 }
 
@@ -35,7 +35,7 @@ impl Terms {
     }
 }
 
-/// SDKs write texts, in either case.
+/// SDKs write booleans as strings, in either case.
 fn is_true(claims: &Map<String, Value>, name: &str) -> bool {
     match claims.get(name) {
         Some(Value::Bool(value)) => *value,

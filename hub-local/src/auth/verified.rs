@@ -1,4 +1,4 @@
-//! Tokens of REST callers that were verified before. A caller may use one for many calls.
+//! Cache of verified REST tokens: callers use one token for many calls.
 
 use std::sync::Arc;
 
@@ -6,12 +6,12 @@ use hub_core::bounded_map::BoundedMap;
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
 
-/// The number of tokens that are kept.
+/// Maximum number of cached tokens.
 const KEPT: usize = 256;
-/// Longer tokens are verified each time: they are not worth the memory.
+/// Longer tokens are not cached, to bound memory.
 const MAX_TOKEN_BYTES: usize = 4096;
 
-/// The whole text of each token, and its claims. Keys do not change while a service runs.
+/// Claims by complete token. Entries stay valid, because the keys of a running service do not change.
 #[derive(Default)]
 pub(super) struct VerifiedTokens(Mutex<BoundedMap<Box<str>, Verified, KEPT>>);
 
@@ -28,7 +28,7 @@ impl VerifiedTokens {
     pub(super) fn get(&self, token: &str, now: u64) -> Option<Arc<Map<String, Value>>> {
         let verified = self.0.lock();
         let verified = verified.get(token)?;
-        // Before it was verified means that the clock was set back: then it is verified again.
+        // A time before the verification means that the clock was set back: verify again.
         (verified.since..verified.expiry).contains(&now).then(|| Arc::clone(&verified.claims))
     }
 

@@ -1,4 +1,4 @@
-//! A REST call, as its operations take it.
+//! The arguments of a REST operation.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use hub_net::body::UnreadBody;
 use super::{error::RestError, version::ApiVersion};
 use crate::{body::Body, connection::Hub, query::Query, state::State};
 
-/// A REST call whose token was checked.
+/// An authorized REST call.
 pub(super) struct RestCall<'a> {
     pub(super) state: &'a Arc<State>,
     pub(super) hub: Arc<Hub>,
@@ -22,12 +22,12 @@ impl RestCall<'_> {
         Query::new(self.parts.uri.query())
     }
 
-    /// What a client reads in its close message.
+    /// The error in the close message of the client.
     pub(super) fn reason(&self) -> Option<String> {
         self.query().first("reason").filter(|reason| !reason.is_empty())
     }
 
-    /// A number of the query; `what` says which numbers there are.
+    /// A number of the query; `what` describes the valid range for the error.
     pub(super) fn number(&self, name: &'static str, what: &str) -> Result<Option<u64>, RestError> {
         let Some(text) = self.query().first(name) else { return Ok(None) };
         let invalid = |_| RestError::invalid(name, format!("{name} must be {what}"));

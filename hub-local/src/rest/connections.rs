@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{body, connection::ending::Ending};
 
-/// Closes one connection. The SDK takes the 404 for done; v1 knows none.
+/// Closes one connection. The SDK treats the 404 as success; v1 has no 404.
 pub(super) fn close(call: &RestCall<'_>, id: &str) -> RestResult {
     match call.hub.connection(id) {
         Some(connection) => connection.end(Ending::by_service(call.reason())),

@@ -1,9 +1,9 @@
-//! A value in the protocols that its sender encoded it in, and in any other that a client speaks.
+//! A value encoded by its sender in one or several hub protocols, converted to others on demand.
 
 use bytes::Bytes;
 use hub_core::protocol::{ConvertError, Protocol, convert};
 
-/// One value; at least one encoding of it.
+/// At least one encoding of a value.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Encodings {
     first: (Protocol, Bytes),
@@ -11,18 +11,18 @@ pub(super) struct Encodings {
 }
 
 impl Encodings {
-    /// A value that was sent in one protocol.
+    /// A value with its first encoding.
     pub(super) fn new(protocol: Protocol, value: Bytes) -> Self {
         Self { first: (protocol, value), more: Vec::new() }
     }
 
-    /// The same value in another protocol, as its sender wants it there.
+    /// Adds the encoding of the sender for another protocol.
     #[cfg(feature = "msgpack")]
     pub(super) fn push(&mut self, protocol: Protocol, value: Bytes) {
         self.more.push((protocol, value));
     }
 
-    /// The value for a client: the sender's bytes if there are some, else converted.
+    /// The value in a protocol: the bytes of the sender if present, otherwise converted.
     pub(super) fn get(&self, wanted: Protocol) -> Result<Bytes, ConvertError> {
         let (protocol, value) = &self.first;
         let own = self.more.iter().find(|(protocol, _)| *protocol == wanted);

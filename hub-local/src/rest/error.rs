@@ -1,4 +1,4 @@
-//! Errors of REST calls: a status, a code in a header, and a body that explains.
+//! Errors of REST calls: a status, a code in `x-ms-error-code`, and a body with details.
 
 use http::{
     HeaderMap, HeaderValue, Response, StatusCode,
@@ -15,7 +15,7 @@ use crate::{
     hub::quota::QuotaExceeded,
 };
 
-/// What went wrong with a REST call.
+/// An error response.
 #[derive(Debug)]
 pub(super) struct RestError {
     status: StatusCode,
@@ -26,12 +26,12 @@ pub(super) struct RestError {
     form: ErrorFormat,
 }
 
-/// How an error is written.
+/// The format of the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ErrorFormat {
-    /// As the version of the API writes it.
+    /// The format of the API version.
     OfVersion,
-    /// As nothing but its message.
+    /// Plain text with the message only.
     Text,
 }
 
@@ -46,20 +46,20 @@ impl RestError {
         Self::new(StatusCode::UNAUTHORIZED, "Error.Request.Unauthorized", message)
     }
 
-    /// 400: a part of the request, `target`, is not what it must be.
+    /// 400: the part `target` of the request is invalid.
     pub(super) fn invalid(target: &'static str, message: impl Into<String>) -> Self {
         let target = Some(target);
         let base = Self::new(StatusCode::BAD_REQUEST, "Error.Request.Invalid", message);
         Self { target, ..base }
     }
 
-    /// 404: there is no such operation.
+    /// 404: unknown operation.
     pub(super) fn no_operation() -> Self {
         let message = "there is no such operation";
         Self::new(StatusCode::NOT_FOUND, "Error.Request.NotExisted", message)
     }
 
-    /// 405: the resource knows other methods.
+    /// 405: the resource has other methods.
     pub(super) fn method(allow: &'static str) -> Self {
         let message = format!("the resource allows {allow}");
         let base =
@@ -67,21 +67,21 @@ impl RestError {
         Self { allow: Some(allow), ..base }
     }
 
-    /// 431: there is more in the headers than a token and some more.
+    /// 431: the headers are larger than the limit.
     pub(super) fn headers(limit: usize) -> Self {
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
         let message = format!("the headers have more than {limit} bytes");
         Self::new(status, "Error.Request.HeadersTooLarge", message)
     }
 
-    /// 415: the body is of no type that the operation reads.
+    /// 415: the operation does not accept the content type.
     pub(super) fn content_type() -> Self {
         let message =
             "the body must be application/json, or application/octet-stream for a message";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Error.Request.UnsupportedMediaType", message)
     }
 
-    /// 415: the body is packed. What it would unpack to has no bound that its sender keeps.
+    /// 415: the body is compressed. Refused, because the decompressed size would be unbounded.
     pub(super) fn content_encoding() -> Self {
         let message = "the body must come as it is, without a Content-Encoding";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Error.Request.UnsupportedMediaType", message)
@@ -102,28 +102,28 @@ impl RestError {
         }
     }
 
-    /// 404: something is not there, which the caller may have expected.
+    /// 404: the resource does not exist.
     pub(super) fn missing(code: &'static str, message: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, code, message)
     }
 
-    /// 404: the connection is unknown or gone.
+    /// 404: the connection is unknown or closed.
     pub(super) fn no_connection(message: &str) -> Self {
         Self::missing(rest_error::NO_CONNECTION, message)
     }
 
-    /// 400: the client answered a client result with an error.
+    /// 400: the client completed the invocation with an error.
     pub(super) fn by_client(message: String) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "Error.Connection.ClientError", message)
     }
 
-    /// 504: the client did not answer a client result in time.
+    /// 504: the client did not complete the invocation in time.
     pub(super) fn client_timed_out() -> Self {
         let message = "the client did not answer in time";
         Self::new(StatusCode::GATEWAY_TIMEOUT, "Error.Connection.TimedOut", message)
     }
 
-    /// Writes the message alone, for callers that pass it on as it is.
+    /// Uses plain text, for callers that show the body to their users.
     pub(super) fn in_text(self) -> Self {
         Self { form: ErrorFormat::Text, ..self }
     }
@@ -158,14 +158,14 @@ struct Detail<'a> {
     target: Option<&'a str>,
 }
 
-/// Nobody can join a group any more, until others leave.
+/// The limit of group memberships is reached.
 impl From<QuotaExceeded> for RestError {
     fn from(full: QuotaExceeded) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "Error.Group.TooMany", full.to_string())
     }
 }
 
-/// A value has no form in the protocol of a client who would get it.
+/// A value cannot be represented in the hub protocol of a client.
 impl From<ConvertError> for RestError {
     fn from(error: ConvertError) -> Self {
         Self::invalid("body", error.to_string())

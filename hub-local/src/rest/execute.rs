@@ -1,4 +1,4 @@
-//! `:execute`: a list of commands for every connection that a filter finds.
+//! `:execute`: runs a list of commands on every connection that matches a filter.
 
 use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
@@ -25,7 +25,7 @@ use crate::{
     state::State,
 };
 
-/// What happens to each connection.
+/// A command, run on each connection.
 #[derive(Debug, PartialEq, Eq)]
 enum Command<M> {
     SendMessage(M),
@@ -34,7 +34,7 @@ enum Command<M> {
     CloseConnection { reason: Option<String> },
 }
 
-/// A command as it is written, in either spelling.
+/// A command in JSON, with names in camel or Pascal case.
 #[derive(Deserialize)]
 struct RawCommand<'a> {
     #[serde(borrow, alias = "Type")]
@@ -47,7 +47,7 @@ struct RawCommand<'a> {
     reason: Option<String>,
 }
 
-/// Does the commands in their order. Who is meant is settled before the first.
+/// Runs the commands in order. The target connections are determined before the first command.
 pub(super) async fn execute(call: RestCall<'_>) -> RestResult {
     let filter = call.query().first("filter").filter(|filter| !filter.trim().is_empty());
     let filter = filter.map(|text| Filter::parse(&text)).transpose();
@@ -56,13 +56,13 @@ pub(super) async fn execute(call: RestCall<'_>) -> RestResult {
     let body = send::json_body(call).await?;
     let commands = parse(&body)?;
     let audience = audience(&hub, filter.as_ref());
-    // What cannot be sent is refused before anything is done.
+    // Encode all messages first, so that an error leaves no command half done.
     let commands = commands.into_iter().map(|command| command.encode(&hub));
     let mut done = Ok(());
     for command in &commands.collect::<Result<Vec<_>, _>>()? {
-        // The other commands are done also where a group takes no more.
+        // A failed join does not stop the remaining commands.
         done = done.and(perform(state, &hub, &audience, command));
-        // A body holds thousands of commands, for thousands of connections each.
+        // Yield: a body can hold thousands of commands for thousands of connections.
         tokio::task::yield_now().await;
     }
     done?;
@@ -140,7 +140,7 @@ fn perform(
         Command::SendMessage(message) => broadcast::send(audience, &HashSet::new(), message),
         Command::JoinGroup(group) => {
             for connection in audience.iter() {
-                // Those who have left meanwhile need no group.
+                // Connections that have closed meanwhile are skipped.
                 state.hubs.join(|| hub.add_to_group(&connection.id, group))?;
             }
         }

@@ -1,21 +1,21 @@
 //! The filter of `:execute`: a small part of `OData` over connections.
 //!
-//! | written | finds |
+//! | filter | matches |
 //! |---|---|
-//! | `connectionId eq 'c'`, `userId ne 'ada'`, `userId eq null` | by id or by user; `null` is an anonymous client |
-//! | `userId in ('ada', 'bob')` | one of several |
-//! | `startswith(userId, 'listener-')` | by how an id begins |
+//! | `connectionId eq 'c'`, `userId ne 'ada'`, `userId eq null` | connection id or user id; `null` is an anonymous client |
+//! | `userId in ('ada', 'bob')` | one of several values |
+//! | `startswith(userId, 'listener-')` | prefix of an id |
 //! | `'g' in groups` | members of a group |
-//! | `not …`, `… and …`, `… or …`, `( … )` | as they bind, the tightest first |
+//! | `not …`, `… and …`, `… or …`, `( … )` | in order of precedence |
 //!
-//! Words ignore case, texts do not; a `'` in a text is written twice.
+//! Keywords are case-insensitive, values are case-sensitive; `'` is escaped as `''`.
 
 mod lexer;
 mod parser;
 
 use std::collections::{HashMap, HashSet};
 
-/// Which connections are meant.
+/// An expression over connections.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Filter {
     All(Vec<Self>),
@@ -33,14 +33,14 @@ pub(super) enum Filter {
     InGroup(String),
 }
 
-/// What a connection has.
+/// A property of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Field {
     ConnectionId,
     UserId,
 }
 
-/// Why a text is no filter: what is wrong, and where.
+/// A syntax error with its position.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{what} at character {at}; a filter knows `connectionId` and `userId` with `eq`, `ne`, `in` \
@@ -60,7 +60,7 @@ impl Filter {
         parser::parse(text)
     }
 
-    /// Every group whose members must be known.
+    /// All groups in the filter; `finds` needs their members.
     pub(super) fn groups(&self) -> Vec<&str> {
         match self {
             Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::groups).collect(),
@@ -70,7 +70,7 @@ impl Filter {
         }
     }
 
-    /// Whether the connection is meant.
+    /// Whether the connection matches.
     pub(super) fn finds(&self, id: &str, user: Option<&str>, groups: &Groups<'_>) -> bool {
         let value = |field: &Field| match field {
             Field::ConnectionId => Some(id),

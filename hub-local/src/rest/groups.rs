@@ -25,7 +25,7 @@ pub(super) fn add(call: &RestCall<'_>, connection: &str, group: &str) -> RestRes
     }
 }
 
-/// Removing what is not there is done, not an error: the SDK takes no 404 here.
+/// Removing an unknown connection succeeds: the SDK does not expect a 404 here.
 pub(super) fn remove(hub: &Hub, connection: &str, group: &str) -> Response<Body> {
     hub.remove_from_group(connection, group);
     body::empty(StatusCode::OK)
@@ -52,8 +52,8 @@ struct Member {
     user_id: Option<String>,
 }
 
-/// One page of a group's connections, ordered by id. A continuation token is the last id seen, so
-/// pages stay right while members come and go.
+/// One page of a group's connections, ordered by id. The continuation token is the last id of the page,
+/// so pages stay consistent while members join and leave.
 pub(super) fn list(call: &RestCall<'_>, group: &str) -> RestResult {
     let page_size = size(call, "maxpagesize")?.unwrap_or(MAX_PAGE);
     if !(1..=MAX_PAGE).contains(&page_size) {

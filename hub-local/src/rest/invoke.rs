@@ -1,4 +1,4 @@
-//! Client results: asking one client and waiting for its answer.
+//! Client results: invokes one client and waits for its completion.
 
 use std::sync::Arc;
 
@@ -16,15 +16,15 @@ use crate::{body, delivery::outbox::PushOutcome};
 
 const GONE: &str = "the connection closed before it answered";
 const FRAMED: &str = "application/octet-stream";
-/// Names the protocol of a framed answer.
+/// The hub protocol of a framed response.
 const PROTOCOL: HeaderName = HeaderName::from_static("x-asrs-client-invocation-protocol");
 
-/// How the caller wants the answer.
+/// The response format for the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ResultFormat {
     /// `{"result":…}`.
     Json,
-    /// The client's completion as it was, for callers that name `application/octet-stream`.
+    /// The completion of the client as a frame, for callers that accept `application/octet-stream`.
     Framed,
 }
 
@@ -39,7 +39,7 @@ impl ResultFormat {
     }
 }
 
-/// Asks one client and waits for its answer. When the caller goes away, the call is forgotten.
+/// Invokes one client and waits for its completion. Dropping the future cancels the wait.
 pub(super) async fn invoke(call: RestCall<'_>, connection: &str) -> RestResult {
     let limit = call.state.shared.limits.client_result_timeout;
     let shape = ResultFormat::of(&call.parts.headers);
@@ -66,7 +66,7 @@ pub(super) async fn invoke(call: RestCall<'_>, connection: &str) -> RestResult {
 fn answer(shape: ResultFormat, protocol: Protocol, id: String, outcome: Outcome) -> RestResult {
     match (shape, outcome) {
         (ResultFormat::Json, Outcome::Error(error)) => Err(RestError::by_client(error)),
-        // The callers of this shape show the body to their users.
+        // Callers of this format show the body to their users.
         (ResultFormat::Framed, Outcome::Error(error)) => Err(RestError::by_client(error).in_text()),
         (ResultFormat::Json, Outcome::Result(value)) => {
             let value = convert(&value, protocol, Protocol::Json)
@@ -84,7 +84,7 @@ fn answer(shape: ResultFormat, protocol: Protocol, id: String, outcome: Outcome)
     }
 }
 
-/// `{"result":…}` with the client's bytes, or what became of them in JSON.
+/// `{"result":…}` with the bytes of the client, or their conversion to JSON.
 fn result(value: &Bytes) -> Bytes {
     [&b"{\"result\":"[..], value, b"}"].concat().into()
 }

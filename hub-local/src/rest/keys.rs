@@ -1,4 +1,4 @@
-//! Tokens for clients, and the key that signs them.
+//! Client tokens and the access key.
 
 use http::{HeaderValue, Response, StatusCode, header::CACHE_CONTROL};
 use hub_core::{
@@ -18,9 +18,9 @@ use crate::{
 };
 
 const DEFAULT_MINUTES: u64 = 60;
-/// The number of minutes is a 32-bit integer in the API's description.
+/// `minutesToExpire` is a 32-bit integer (Azure SignalR REST API 2024-12-01).
 const MAX_MINUTES: u64 = i32::MAX as u64;
-/// What a key signs to get its id.
+/// The text that a key signs to derive its id.
 const KEY_ID: &str = "access key id";
 
 #[derive(Serialize)]
@@ -38,7 +38,7 @@ struct Token {
     token: String,
 }
 
-/// A token with which a client connects to the hub.
+/// Issues a client token for the hub.
 pub(super) fn generate_token(call: &RestCall<'_>) -> RestResult {
     let user = call.query().first("userId").filter(|user| !user.is_empty());
     if let Some(user) = &user {
@@ -76,8 +76,7 @@ struct AccessKey<'a> {
     key_id: String,
 }
 
-/// The key that signed the caller's own token: it works for client tokens, and nobody learns a
-/// key that they did not have.
+/// Returns the key that signed the token of the caller, so the caller learns no new key.
 pub(super) fn access_key(state: &State, bearer: Option<&str>) -> RestResult {
     let key = bearer.and_then(|token| state.authority.signing_key(token));
     let refused = || RestError::unauthorized("no key of this service signed the token".to_owned());
@@ -88,7 +87,7 @@ pub(super) fn access_key(state: &State, bearer: Option<&str>) -> RestResult {
     Ok(secret(&AccessKey { access_key: key.expose(), key_id }))
 }
 
-/// An answer that nobody keeps.
+/// A JSON response that must not be cached.
 fn secret(answer: &impl Serialize) -> Response<Body> {
     let json = serde_json::to_vec(answer).unwrap_or_default();
     let mut response = body::json(StatusCode::OK, json);

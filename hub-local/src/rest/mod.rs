@@ -38,7 +38,7 @@ use crate::{
     state::State,
 };
 
-/// Answers a REST call.
+/// Responds to a REST call.
 pub(crate) async fn respond(state: &Arc<State>, parts: &Parts, body: UnreadBody) -> Response<Body> {
     let version = ApiVersion::of(parts.uri.path(), Query::new(parts.uri.query()));
     let answer = perform(state, version, parts, body).await;
@@ -70,13 +70,13 @@ async fn perform(
     }
 }
 
-/// What the headers take on the wire.
+/// The size of the headers on the wire in bytes.
 fn size(headers: &HeaderMap) -> usize {
     let punctuation = ": \r\n".len();
     headers.iter().map(|(name, value)| name.as_str().len() + value.len() + punctuation).sum()
 }
 
-/// The effective name: an application's hubs have its name before theirs.
+/// The effective hub name: `application_hub` if the query has an `application`.
 fn with_application(hub: String, query: Query<'_>) -> Result<String, RestError> {
     let Some(application) = query.first("application").filter(|it| !it.is_empty()) else {
         return Ok(hub);

@@ -1,5 +1,4 @@
-//! The message in the body of a send: a target and arguments, which stay encoded as far as they
-//! can.
+//! The message in the body of a send: a target and arguments, which stay encoded where possible.
 
 use std::{borrow::Cow, fmt};
 
@@ -16,7 +15,7 @@ use crate::{connection::Hub, hub::broadcast::Broadcast};
 
 const NO_ARGUMENTS: Bytes = Bytes::from_static(b"[]");
 
-/// What a client is to be called with.
+/// An invocation of clients.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Payload {
     target: String,
@@ -43,7 +42,7 @@ impl Payload {
         }
     }
 
-    /// Takes the invocations of a bundle; each protocol's clients get the bytes of their own.
+    /// Reads the invocations of a bundle; clients receive the bytes of the entry for their protocol.
     #[cfg(feature = "msgpack")]
     pub(super) fn of_bundle(entries: Vec<(Protocol, Message)>) -> Result<Self, &'static str> {
         let mut payload: Option<Self> = None;
@@ -68,7 +67,7 @@ impl Payload {
         Ok(payload)
     }
 
-    /// The call for a client of this protocol; with an id the client answers it.
+    /// The invocation in a protocol; with an id, the client responds with a completion.
     pub(super) fn message(
         &self,
         protocol: Protocol,
@@ -82,7 +81,7 @@ impl Payload {
         })
     }
 
-    /// The call for any audience of the hub that was taken before.
+    /// The invocation for an audience of the hub, encoded in the protocols of its clients.
     pub(super) fn broadcast(&self, hub: &Hub) -> Result<Broadcast, ConvertError> {
         Broadcast::new(&hub.protocols(), |protocol| self.message(protocol, None))
     }
@@ -112,7 +111,7 @@ impl<'a> Visitor<'a> for PayloadVisitor {
     }
 }
 
-/// A string that borrows when it holds no escapes.
+/// A string that is borrowed unless it contains escapes.
 #[derive(Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 

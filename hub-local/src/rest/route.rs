@@ -1,10 +1,10 @@
-//! From method and path to an operation.
+//! Maps method and path to an operation.
 
 use http::Method;
 
 use super::{error::RestError, segment};
 
-/// What a call is about.
+/// The resource of a call.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Route {
     /// The key that signs client tokens.
@@ -13,7 +13,7 @@ pub(super) enum Route {
     Hub { hub: String, operation: Operation },
 }
 
-/// What can be done with a hub and what is in it.
+/// An operation on a hub or its members.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Operation {
     Send(Target),
@@ -35,7 +35,7 @@ pub(super) enum Operation {
     RemoveUserFromAllGroups { user: String },
 }
 
-/// Whom an operation is about.
+/// The target of an operation.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Target {
     Everyone,
@@ -45,7 +45,7 @@ pub(super) enum Target {
 }
 
 impl Route {
-    /// Finds the operation of a request: below `/api/v1` or `/api`, which know the same paths.
+    /// Finds the operation of a request. `/api/v1` and `/api` have the same paths.
     pub(super) fn of(method: &Method, path: &str) -> Result<Self, RestError> {
         let below = path.strip_prefix("/api/v1/").or_else(|| path.strip_prefix("/api/"));
         let below: Vec<&str> = below.ok_or_else(RestError::no_operation)?.split('/').collect();
@@ -121,7 +121,7 @@ fn of_connection(
     }
 }
 
-/// The resource itself: a `POST` sends to it, as in v1.
+/// The resource itself: `POST` sends to it (v1), `GET` and `HEAD` check that it exists.
 fn send_or_exists(method: &Method, to: Target) -> Result<Operation, RestError> {
     match *method {
         Method::GET | Method::HEAD => Ok(Operation::Exists(to)),

@@ -1,5 +1,5 @@
-//! Names in paths: decoded one segment at a time, then checked, so that a `/` in a name stays a
-//! part of the name.
+//! Names in paths. Segments are split first, then decoded and checked, so an encoded `/` stays part of a
+//! name.
 
 use hub_core::names::{self, NameError};
 use percent_encoding::percent_decode_str;
@@ -45,7 +45,7 @@ pub(super) fn check_stream(segment: &str) -> Result<(), RestError> {
     Ok(())
 }
 
-/// Turns the error of a name into an answer; `target` is the part of the request that it came in.
+/// Converts a name error; `target` is the part of the request that contains the name.
 pub(super) fn check(target: &'static str, checked: Result<(), NameError>) -> Result<(), RestError> {
     checked.map_err(|error| RestError::invalid(target, error.to_string()))
 }

@@ -1,4 +1,4 @@
-//! Messages to clients, and closing many.
+//! Sends messages to clients and closes connections.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -24,8 +24,8 @@ use crate::{
     hub::broadcast,
 };
 
-/// `202` once the message is in every outbox; nobody waits for a client. While all outboxes together
-/// hold too much the answer is held back a little, so that senders slow down.
+/// Responds with 202 when the message is in every outbox, without waiting for clients. While too much is
+/// pending in all outboxes together, the response is delayed to slow down senders.
 pub(super) async fn send(call: RestCall<'_>, to: &Target) -> RestResult {
     let excluded = excluded(&call);
     let (hub, state) = (Arc::clone(&call.hub), Arc::clone(call.state));
@@ -40,7 +40,7 @@ pub(super) async fn send(call: RestCall<'_>, to: &Target) -> RestResult {
     Ok(body::empty(StatusCode::ACCEPTED))
 }
 
-/// Closes everyone but the excluded.
+/// Closes the target connections except the excluded ones.
 pub(super) fn close(call: &RestCall<'_>, to: &Target) -> Response<Body> {
     let reason = call.reason();
     for connection in broadcast::except(&audience(&call.hub, to), &excluded(call)) {
@@ -62,7 +62,7 @@ fn excluded(call: &RestCall<'_>) -> HashSet<String> {
     call.query().all("excluded").collect()
 }
 
-/// The message in the body of a call.
+/// Reads the message in the body.
 pub(super) async fn payload(call: RestCall<'_>) -> Result<Payload, RestError> {
     match body(call).await? {
         MessageBody::Json(bytes) => Payload::parse(&bytes).map_err(|error| malformed(&error)),
@@ -73,17 +73,17 @@ pub(super) async fn payload(call: RestCall<'_>) -> Result<Payload, RestError> {
     }
 }
 
-/// What a body may be.
+/// The body of a message.
 #[derive(Debug)]
 pub(super) enum MessageBody {
-    /// JSON that is not checked yet.
+    /// JSON, not validated yet.
     Json(Bytes),
-    /// A message for the clients of each protocol.
+    /// One message per hub protocol.
     #[cfg(feature = "msgpack")]
     Bundle(Vec<(Protocol, Message)>),
 }
 
-/// A body in any of the forms that a message may have.
+/// Reads a body of any message content type.
 pub(super) async fn body(call: RestCall<'_>) -> Result<MessageBody, RestError> {
     #[cfg(feature = "msgpack")]
     if media_type(&call).eq_ignore_ascii_case(bundle::CONTENT_TYPE) {
@@ -93,7 +93,7 @@ pub(super) async fn body(call: RestCall<'_>) -> Result<MessageBody, RestError> {
     json_body(call).await.map(MessageBody::Json)
 }
 
-/// A body that must be JSON; what is in it is not checked yet.
+/// Reads a body with content type JSON, without validating it.
 pub(super) async fn json_body(call: RestCall<'_>) -> Result<Bytes, RestError> {
     if Protocol::from_content_type(media_type(&call)) != Some(Protocol::Json) {
         return Err(RestError::content_type());

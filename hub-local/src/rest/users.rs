@@ -1,4 +1,4 @@
-//! Users in groups; they stay there without a connection.
+//! Users in groups. A membership does not depend on connections.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::body::{self, Body};
 
-/// `ttl` is in seconds; 0 is about the user's present connections only.
+/// `ttl` is in seconds; 0 adds the current connections of the user only.
 pub(super) fn add(call: &RestCall<'_>, user: &str, group: &str) -> RestResult {
     let ttl = call.number("ttl", "a number of seconds from 0")?.map(Duration::from_secs);
     call.state.hubs.join(|| call.hub.add_user_to_group(user, group, ttl))?;

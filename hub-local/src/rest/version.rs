@@ -1,11 +1,11 @@
-//! Which generation of the API a call belongs to. They differ in a few statuses and in how errors
-//! are written; every operation is there in all of them.
+//! API versions. They differ in a few statuses and in the format of errors; all operations exist in all
+//! versions.
 
 use http::StatusCode;
 
 use crate::query::Query;
 
-/// A generation of the API.
+/// An API version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ApiVersion {
     /// `/api/v1`.
@@ -27,7 +27,7 @@ impl ApiVersion {
         }
     }
 
-    /// One connection is closed.
+    /// Status after closing a connection.
     pub(super) fn closed_connection(self) -> StatusCode {
         match self {
             Self::V1 => StatusCode::ACCEPTED,
@@ -35,7 +35,7 @@ impl ApiVersion {
         }
     }
 
-    /// A user is in a group.
+    /// Status after adding a user to a group.
     pub(super) fn added_user(self) -> StatusCode {
         match self {
             Self::V1 | Self::Preview2020 => StatusCode::ACCEPTED,
@@ -43,7 +43,7 @@ impl ApiVersion {
         }
     }
 
-    /// A user is no longer in a group.
+    /// Status after removing a user from a group.
     pub(super) fn removed_user(self) -> StatusCode {
         match self {
             Self::V1 => StatusCode::ACCEPTED,
@@ -52,7 +52,7 @@ impl ApiVersion {
         }
     }
 
-    /// A user is no longer in any group.
+    /// Status after removing a user from all groups.
     pub(super) fn removed_user_from_all(self) -> StatusCode {
         match self {
             Self::V1 | Self::Preview2020 => StatusCode::OK,

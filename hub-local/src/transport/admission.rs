@@ -1,4 +1,4 @@
-//! From a checked request to a connection, whatever the transport is.
+//! Authenticates client requests and creates connections, for all transports.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::{
     upstream::request::connection_headers,
 };
 
-/// Why a client is not let in.
+/// Why a client request is refused: status and body of the response.
 #[derive(Debug)]
 pub(crate) struct AdmissionError {
     pub(crate) status: StatusCode,
@@ -28,13 +28,13 @@ impl AdmissionError {
         Self { status, text: text.into() }
     }
 
-    /// Another transport was used first.
+    /// The connection is open with another transport.
     pub(super) fn transport_changed() -> Self {
         Self::new(StatusCode::BAD_REQUEST, "Cannot change transports mid-connection")
     }
 }
 
-/// What a client's request says that counts.
+/// The parts of a client request that are checked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ClientRequest<'a> {
     pub(super) query: Query<'a>,
@@ -42,14 +42,14 @@ pub(super) struct ClientRequest<'a> {
     pub(super) host: Option<&'a str>,
 }
 
-/// A client whose token is good.
+/// An authenticated client.
 #[derive(Debug)]
 pub(super) struct Principal {
     pub(super) hub: String,
     pub(super) identity: Identity,
 }
 
-/// Checks hub and token.
+/// Checks hub and access token.
 pub(super) fn authenticate(
     state: &State,
     request: ClientRequest<'_>,
@@ -82,7 +82,7 @@ pub(super) fn authenticate(
     Ok(Principal { hub, identity })
 }
 
-/// A service that stops takes no new clients.
+/// Refuses new clients during shutdown.
 pub(super) fn check_open(state: &State) -> Result<(), AdmissionError> {
     if state.shared.closing.is_cancelled() {
         let text = "the service is stopping";
@@ -95,7 +95,7 @@ fn bad(error: &names::NameError) -> AdmissionError {
     AdmissionError::new(StatusCode::BAD_REQUEST, error.to_string())
 }
 
-/// What a request's `id` stands for.
+/// The negotiated connection of a request's `id`.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) token: String,
@@ -104,7 +104,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Whether another WebSocket may take over.
+    /// Whether stateful reconnect was negotiated.
     pub(super) fn resumes(&self) -> bool {
         self.negotiation.resumes
     }
@@ -133,14 +133,14 @@ pub(super) fn find(
     Ok(Some(Session { token, state: found, negotiation }))
 }
 
-/// A connection that is not open yet, and the negotiated token that it uses up.
+/// A connection that is not open yet, with the lease of its token.
 #[derive(Debug)]
 pub(super) struct Admission {
     pub(super) connection: Arc<Connection>,
     lease: Option<Lease>,
 }
 
-/// A connection's lease in the table of tokens; given free when the connection is over.
+/// A connection's entry in the table of tokens, released on drop.
 #[derive(Debug)]
 struct Lease {
     state: Arc<State>,
@@ -168,7 +168,7 @@ impl Drop for Lease {
     }
 }
 
-/// Lets a principal in who negotiated: `open` is how its requests reach the connection.
+/// Creates the connection of a client that has negotiated; `open` serves its further requests.
 pub(super) fn admit(
     state: &Arc<State>,
     request: ClientRequest<'_>,
@@ -194,7 +194,7 @@ pub(super) fn admit(
     Ok(Admission { connection, lease: Some(lease) })
 }
 
-/// Lets a principal in who did not negotiate.
+/// Creates the connection of a client that skipped negotiation.
 pub(super) fn admit_directly(
     state: &Arc<State>,
     request: ClientRequest<'_>,
@@ -229,7 +229,7 @@ fn connection(
 }
 
 impl Admission {
-    /// The connection, and what must be kept until it is over.
+    /// The connection, and the lease to hold until the connection ends.
     pub(super) fn open(self) -> (Arc<Connection>, impl Send + 'static) {
         (self.connection, self.lease)
     }

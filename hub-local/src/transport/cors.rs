@@ -1,4 +1,4 @@
-//! What browsers must be told: any page may be a client, with credentials. The token decides.
+//! CORS: every origin is allowed, with credentials. The access token authorizes the client.
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode,
@@ -19,12 +19,12 @@ const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE, OPTION
 const A_DAY: HeaderValue = HeaderValue::from_static("86400");
 const TRUE: HeaderValue = HeaderValue::from_static("true");
 
-/// Whether this is a browser's question before the request itself.
+/// Whether the request is a CORS preflight.
 pub(super) fn is_preflight(method: &Method) -> bool {
     method == Method::OPTIONS
 }
 
-/// The answer to that question.
+/// The response to a preflight.
 pub(super) fn preflight(request: &HeaderMap) -> Response<Body> {
     let mut response = body::empty(StatusCode::NO_CONTENT);
     let headers = response.headers_mut();
@@ -39,11 +39,11 @@ pub(super) fn preflight(request: &HeaderMap) -> Response<Body> {
     response
 }
 
-/// Lets the page read the answer, errors above all.
+/// Lets the page read the response, including errors.
 pub(super) fn allow(request: &HeaderMap, response: &mut Response<Body>) {
     let headers = response.headers_mut();
     headers.append(VARY, HeaderValue::from_static("Origin"));
-    // Every page by its name: a star would be every page at once, and no browser sends it.
+    // Echo the origin: browsers reject `*` together with credentials (Fetch standard).
     if let Some(origin) = request.get(ORIGIN).filter(|origin| *origin != "*") {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE);

@@ -20,13 +20,13 @@ use crate::{
     state::State,
 };
 
-/// The biggest body of a client that has not said how it will listen: nobody reads it yet, and it has
-/// hardly more to say than its handshake.
+/// Maximum size in bytes of a body before the first GET: nothing reads the inbox yet, and the client
+/// needs to send little more than its handshake.
 const EARLY: usize = 4 * 1024;
 const NO_POSTS: &str = "POST requests are not allowed for WebSocket connections.";
 const NO_DELETE: &str = "Cannot terminate this connection using the DELETE endpoint.";
 
-/// The connection that a request names; it must name one.
+/// The session of the `id` in the query, which is required here.
 fn named(
     state: &State,
     request: ClientRequest<'_>,
@@ -63,7 +63,7 @@ pub(super) fn events(
     let admission = admission::admit(state, request, principal, session, open)?;
     let (response, source, sink) = server_sent_events::open(inbox);
     let (gone, limit) = (source.gone(), state.shared.limits.close_timeout);
-    // What waits for the client is bounded by its outbox.
+    // The outbox bounds pending messages, so the stall timeout of the socket is suspended.
     socket.iter().for_each(SocketControl::suspend_stall_timeout);
     state.shared.tasks.spawn(async move {
         let (connection, lease) = admission.open();
@@ -72,7 +72,7 @@ pub(super) fn events(
             life::run(connection, &mut source, &mut sink).await;
         }
         drop(lease);
-        // A client that does not read would keep the rest of its answer in memory.
+        // A client that does not read would keep the rest of its response in memory.
         if timeout(limit, gone.cancelled()).await.is_err()
             && let Some(socket) = socket
         {
@@ -82,7 +82,7 @@ pub(super) fn events(
     Ok(response)
 }
 
-/// `GET` that waits for messages. The first opens the connection.
+/// `GET` of long polling: waits for messages. The first opens the connection.
 pub(super) async fn poll(
     state: &Arc<State>,
     request: ClientRequest<'_>,
@@ -121,7 +121,7 @@ fn start_polling(state: &Arc<State>, admission: Admission, polls: Arc<Polls>) {
     });
 }
 
-/// `POST`: what the client sends. It is answered when the bytes are queued.
+/// `POST`: bytes from the client. The response is sent when they are queued.
 pub(super) async fn post(
     state: &Arc<State>,
     request: ClientRequest<'_>,
@@ -145,7 +145,7 @@ pub(super) async fn post(
     };
     let timeout = state.shared.limits.request_body_timeout;
     let limits = BodyLimits { max_bytes: size, timeout };
-    // What is declared to be too big need not even be its turn.
+    // A declared length above the limit is refused without waiting for earlier posts.
     let taken = if is_over(headers, size) {
         Err(PostError::Body(ReadError::TooLarge))
     } else {
@@ -179,7 +179,7 @@ fn is_over(headers: &HeaderMap, limit: usize) -> bool {
     declared.is_some_and(|length: u64| length > limit as u64)
 }
 
-/// `DELETE`: the client of long polling ends the connection.
+/// `DELETE`: a long polling client closes the connection.
 pub(super) fn delete(
     state: &State,
     request: ClientRequest<'_>,

@@ -1,5 +1,5 @@
-//! What a client posts, until its connection reads it: for transports whose requests only bring
-//! bytes.
+//! Queue of posted bytes for Server-Sent Events and long polling, from the POST requests of a client
+//! to its connection.
 
 use std::collections::VecDeque;
 
@@ -9,14 +9,14 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// Posts wait while this many bytes are not read yet, or as many as one of them may have.
+/// A post waits while this many bytes are unread, or the maximum size of one post if that is smaller.
 const FILLED: usize = 64 * 1024;
 
-/// The posts of one client, one after another.
+/// The posts of one client in order of arrival.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
     queue: Mutex<Queue>,
-    /// Held while a request is being taken: posts are fair to each other.
+    /// Held while a body is read: serializes posts in order of arrival.
     turn: tokio::sync::Mutex<()>,
     arrived: Notify,
     room: Notify,
@@ -29,7 +29,7 @@ struct Queue {
     bytes: usize,
 }
 
-/// Why a post was not taken.
+/// Why a post was refused.
 #[derive(Debug)]
 pub(super) enum PostError {
     Body(ReadError),
@@ -38,7 +38,7 @@ pub(super) enum PostError {
 }
 
 impl Inbox {
-    /// Takes a request's body, as a whole or not at all, when it is its turn.
+    /// Reads a body and queues it whole; waits for earlier posts and for room.
     pub(super) async fn take(&self, body: UnreadBody, limits: BodyLimits) -> Result<(), PostError> {
         let taking = async {
             let _turn = self.turn.lock().await;
@@ -46,7 +46,7 @@ impl Inbox {
             while !self.has_room(limits.max_bytes) {
                 self.room.notified().await;
             }
-            // The chunk shares the read buffer of its socket, which would not count as unread bytes.
+            // Copy: a slice would keep the whole read buffer of the socket, which is not counted here.
             self.put(Bytes::copy_from_slice(&bytes));
             Ok(())
         };
@@ -68,7 +68,7 @@ impl Inbox {
         self.arrived.notify_one();
     }
 
-    /// The next post. Dropping the future loses nothing.
+    /// Receives the next post. Cancel safe.
     pub(super) async fn next(&self) -> Bytes {
         loop {
             if let Some(bytes) = self.pop() {
@@ -87,7 +87,7 @@ impl Inbox {
         Some(bytes)
     }
 
-    /// The connection has ended: posts are refused, those under way too.
+    /// Refuses further posts, including those in progress.
     pub(super) fn close(&self) {
         self.closed.cancel();
     }

@@ -1,5 +1,6 @@
-//! Long polling: each request of the client waits for messages and takes all there are; the client
-//! posts its own. Nobody pings: a client that polls is alive.
+//! Long polling: each GET waits for messages and receives all that are pending; messages from the
+//! client are POST requests (`TransportProtocols.md`, Long Polling). There are no pings: polls prove
+//! that the client is alive.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -22,7 +23,7 @@ use crate::{
     delivery::{batch::Batch, outbox::Outbox, sink::Sink},
 };
 
-/// What a client hears that polls in vain.
+/// The result of a poll that did not time out.
 #[derive(Debug)]
 enum PollResponse {
     Messages(Bytes),
@@ -35,24 +36,24 @@ enum PollResponse {
 pub(crate) struct Polls {
     pub(super) inbox: Arc<Inbox>,
     state: Mutex<PollState>,
-    /// A poll began or ended, for the one who watches for silence.
+    /// Notified when a poll begins or ends; wakes [`Polls::silent`].
     watched: Notify,
-    /// The same for the one who writes.
+    /// Notified when a poll begins; wakes the writer.
     wanted: Notify,
-    /// The client said that it ends, or fell silent.
+    /// Cancelled when the client has closed the connection or stopped polling.
     left: CancellationToken,
 }
 
 #[derive(Debug)]
 struct PollState {
-    /// The poll that waits, and its number.
+    /// The waiting poll and its number.
     open: Option<(u64, oneshot::Sender<PollResponse>)>,
     polls: u64,
     /// When the last poll ended.
     idle_since: Instant,
-    /// Nothing more will be written.
+    /// The connection has ended.
     is_over: bool,
-    /// The client knows that.
+    /// The client has received the end.
     is_told: bool,
 }
 
@@ -63,7 +64,7 @@ impl Default for PollState {
     }
 }
 
-/// A poll that waits; dropping it, as when its client leaves, is the end of it.
+/// A waiting poll; dropping it ends the poll, for example when its client disconnects.
 struct PendingPoll<'a> {
     polls: &'a Polls,
     number: u64,
@@ -74,12 +75,12 @@ impl Polls {
         Self { inbox, ..Self::default() }
     }
 
-    /// Waits for messages, at most this long. Another poll that waits is ended.
+    /// Waits up to `hold` for messages. Ends another waiting poll with 204.
     pub(super) async fn poll(&self, hold: Duration) -> Response<Body> {
         let (sender, mut answer) = oneshot::channel();
         let Some(waiting) = self.begin(sender) else { return no_content() };
         let in_time = timeout(hold, &mut answer).await;
-        // From here on nothing is handed to this poll, so what was handed to it is seen.
+        // After the drop no messages can be handed to this poll, so `try_recv` loses none.
         drop(waiting);
         let answer = match in_time {
             Ok(answer) => answer.ok(),
@@ -103,7 +104,7 @@ impl Polls {
         let overtaken = state.open.replace((number, sender));
         drop(state);
         if let Some((_, overtaken)) = overtaken {
-            // An error means that it has just ended by itself.
+            // An error means that the poll has just ended.
             let _ = overtaken.send(PollResponse::NoContent);
         }
         self.watched.notify_one();
@@ -111,24 +112,24 @@ impl Polls {
         Some(PendingPoll { polls: self, number })
     }
 
-    /// Whether the client need not be told that the connection has ended.
+    /// Whether the client needs no further notice of the end.
     pub(super) fn is_told(&self) -> bool {
         self.state.lock().is_told
     }
 
-    /// The client wants no more.
+    /// The client closes the connection.
     pub(super) fn leave(&self) {
         self.left.cancel();
     }
 
-    /// The client fell silent. If it comes back after all it learns that there is no such
-    /// connection, not that the connection ended in order.
+    /// The client has stopped polling. A later poll gets 404 rather than 204, which would mean a
+    /// clean close.
     fn give_up(&self) {
         self.state.lock().is_told = true;
         self.left.cancel();
     }
 
-    /// Waits until no poll has been open for this long.
+    /// Waits until no poll has been open for `gap`.
     async fn silent(&self, gap: Duration) {
         loop {
             let silent_at = {
@@ -157,7 +158,7 @@ impl Polls {
         Ok(())
     }
 
-    /// Answers the open poll, or gives the bytes back.
+    /// Hands the bytes to the open poll, or returns them if there is none.
     fn hand_over(&self, bytes: Bytes) -> Result<(), Bytes> {
         let mut state = self.state.lock();
         let Some((_, poll)) = state.open.take() else { return Err(bytes) };
@@ -194,17 +195,17 @@ impl Drop for PendingPoll<'_> {
     }
 }
 
-/// The answer to the first poll, which only starts the connection.
+/// The response to the first poll, which only opens the connection.
 pub(super) fn started() -> Response<Body> {
     headed(body::octets(StatusCode::OK, ""))
 }
 
-/// The answer to a poll of a connection that has ended.
+/// The response to a poll of a connection that has ended.
 pub(super) fn no_content() -> Response<Body> {
     headed(body::plain(StatusCode::NO_CONTENT, ""))
 }
 
-/// No answer to a poll may be kept by anyone.
+/// Forbids caching.
 fn headed(mut response: Response<Body>) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store"));
@@ -213,7 +214,7 @@ fn headed(mut response: Response<Body>) -> Response<Body> {
     response
 }
 
-/// What the client posts; a client that does not poll for too long is lost.
+/// Receives the posts of the client; fails when the client has not polled for `gap`.
 pub(super) struct PollSource {
     pub(super) polls: Arc<Polls>,
     pub(super) gap: Duration,
@@ -235,7 +236,7 @@ impl Source for PollSource {
     }
 }
 
-/// What the client is sent: everything that waits, whenever it polls.
+/// Sends all pending messages in the response to each poll.
 pub(super) struct PollSink(pub(super) Arc<Polls>);
 
 impl Sink for PollSink {

@@ -1,4 +1,4 @@
-//! A client in the same process: the same life over in-memory pipes, without a socket.
+//! Clients in the same process: in-memory pipes instead of a socket.
 
 use std::io;
 
@@ -10,12 +10,12 @@ use crate::{
     delivery::{batch::Batch, sink::Sink},
 };
 
-/// Messages that a pipe holds; as on a socket, more wait at the sender.
+/// Capacity of a pipe in messages; a sender waits while it is full, as on a socket.
 const PIPE: usize = 16;
 
 /// A client's end of an in-memory connection.
 ///
-/// Dropping it is the loss of the transport; [`close`](Self::close) is a close in order.
+/// Dropping it acts as a lost transport; [`close`](Self::close) closes it cleanly.
 #[derive(Debug)]
 pub struct MemoryConnection {
     to_service: mpsc::Sender<Incoming>,
@@ -28,7 +28,7 @@ pub struct MemoryConnection {
 pub struct Closed;
 
 impl MemoryConnection {
-    /// Sends bytes: a hub message with its separator, a part of one, or several.
+    /// Sends bytes: one or several hub messages with their record separators, or a part of one.
     ///
     /// # Errors
     /// When the service has closed the connection.
@@ -36,19 +36,19 @@ impl MemoryConnection {
         self.to_service.send(Incoming::Data(bytes.into())).await.map_err(|_| Closed)
     }
 
-    /// The next bytes from the service, always whole hub messages. `None` at the end.
+    /// Receives the next bytes from the service, always complete hub messages; `None` after the close.
     pub async fn recv(&mut self) -> Option<Bytes> {
         self.from_service.recv().await
     }
 
-    /// Closes the transport in order, as a client does with a WebSocket close.
+    /// Closes the transport cleanly, as a client does with a WebSocket close frame.
     pub async fn close(self) {
-        // An error means that the service was first.
+        // An error means that the service has already closed the connection.
         let _ = self.to_service.send(Incoming::Closed).await;
     }
 
-    /// Parts the two directions, for a task each. The service sees a loss of the transport when
-    /// the sending half is dropped.
+    /// Splits the connection into a sender and a receiver. Dropping the sender acts as a lost
+    /// transport.
     #[must_use]
     pub fn split(self) -> (MemorySender, MemoryReceiver) {
         (MemorySender(self.to_service), MemoryReceiver(self.from_service))
@@ -70,7 +70,7 @@ impl MemorySender {
 
     /// As [`MemoryConnection::close`].
     pub async fn close(self) {
-        // An error means that the service was first.
+        // An error means that the service has already closed the connection.
         let _ = self.0.send(Incoming::Closed).await;
     }
 }

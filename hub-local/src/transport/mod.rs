@@ -1,4 +1,5 @@
-//! How bytes come and go. A connection's life does not depend on it.
+//! Transports: WebSockets, Server-Sent Events, long polling and in-memory pipes. They carry the bytes
+//! of a connection; its life cycle is in `connection`.
 
 mod admission;
 mod cors;

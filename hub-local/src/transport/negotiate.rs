@@ -1,4 +1,5 @@
-//! The second negotiate, at the service: ids, and which transports there are.
+//! `POST /client/negotiate`: issues the connection id and token and lists the transports
+//! (`TransportProtocols.md`, `POST [endpoint-base]/negotiate`).
 
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ const NEWEST_VERSION: i64 = 1;
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct NegotiateResponse<'a> {
-    /// Never written as false: clients that did not ask must not see it.
+    /// Omitted when false: clients that did not request it must not receive it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     use_stateful_reconnect: bool,
     negotiate_version: i64,
@@ -37,7 +38,7 @@ struct AvailableTransport {
     transfer_formats: &'static [&'static str],
 }
 
-/// Clients try them in this order.
+/// In the order in which clients try them.
 fn available() -> [AvailableTransport; 3] {
     [Transport::WebSockets, Transport::ServerSentEvents, Transport::LongPolling].map(|transport| {
         let formats: &[_] =
@@ -51,7 +52,7 @@ struct ErrorResponse {
     error: String,
 }
 
-/// Answers a client whose token was checked.
+/// Responds to a client with a verified token.
 pub(crate) fn answer(
     state: &Arc<State>,
     query: Query<'_>,
@@ -60,7 +61,7 @@ pub(crate) fn answer(
 ) -> Response<Body> {
     let version = match version(query) {
         Ok(version) => version,
-        // Version errors are answers, not failures.
+        // Version errors are responses with status 200 (`TransportProtocols.md`).
         Err(error) => return to_response(&ErrorResponse { error }),
     };
     let connection_id = random::id();

@@ -1,4 +1,4 @@
-//! Connections that were negotiated, by their secret token, from the negotiation to the end.
+//! Negotiated connections by connection token, from negotiate until the connection ends.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -19,16 +19,15 @@ use crate::connection::shared::Shared;
 #[derive(Debug, Default)]
 pub(crate) struct Negotiations(Mutex<Table>);
 
-/// Memory of a token ends with its connection, or with its time.
+/// An entry is removed when its connection ends or when it expires.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     by_token: HashMap<String, Entry>,
-    /// Tokens that may have to go, with the end of their time; all have the same time, so the first
-    /// ends first.
+    /// Tokens with their expiry. All have the same lifetime, so they are in order of expiry.
     order: VecDeque<(Instant, String)>,
-    /// How many of them are not open: waiting, or over.
+    /// The number of entries that are pending or ended.
     unopened: usize,
-    /// A task sees to it that tokens go when their time is over.
+    /// Whether a sweep task is running.
     swept: bool,
 }
 
@@ -38,40 +37,40 @@ struct Entry {
     stage: Stage,
 }
 
-/// What a client got at negotiate.
+/// The result of a negotiate request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Negotiation {
     pub(crate) connection_id: String,
     pub(crate) hub: String,
     pub(crate) user: Option<String>,
-    /// Whether stateful reconnect was asked for and allowed.
+    /// Whether stateful reconnect was requested and is enabled.
     pub(crate) resumes: bool,
 }
 
 #[derive(Debug)]
 enum Stage {
-    /// Not connected yet. Bytes may be there already.
+    /// Not connected yet; the inbox may already hold bytes.
     Pending {
         until: Instant,
         inbox: Option<Arc<Inbox>>,
     },
     Open(OpenTransport),
-    /// Ended, but its client has not been told.
+    /// Ended, but the client has not received the end yet.
     Ended {
         until: Instant,
     },
 }
 
-/// An open connection, as the requests of its client reach it.
+/// The transport of an open connection, for further requests with its token.
 #[derive(Clone, Debug)]
 pub(crate) enum OpenTransport {
-    /// With what a new socket needs to take over, if one may.
+    /// With the state for a stateful reconnect if it was negotiated.
     WebSocket(Option<Arc<Resumption>>),
     ServerSentEvents(Arc<Inbox>),
     LongPolling(Arc<Polls>),
 }
 
-/// What a token stands for.
+/// The state of a token.
 #[derive(Clone, Debug)]
 pub(crate) enum TokenState {
     Pending,
@@ -84,9 +83,9 @@ impl Negotiations {
         self.0.lock()
     }
 
-    /// Starts a task that removes expired tokens until there are none, unless one runs.
+    /// Starts the sweep task unless it is running; it stops when no token is left.
     pub(super) fn sweep(self: &Arc<Self>, shared: &Shared) {
-        // Without a runtime there is no service left.
+        // Outside a runtime the service has stopped.
         let may_start = Handle::try_current().is_ok();
         if !may_start || std::mem::replace(&mut self.lock().swept, true) {
             return;
@@ -104,8 +103,8 @@ impl Negotiations {
 }
 
 impl Table {
-    /// Remembers a new token until its time is over. With `most` that are not open the oldest goes:
-    /// clients open theirs at once, so it is that of somebody who never will.
+    /// Stores a new token until it expires. When `most` tokens are unopened, the oldest is evicted:
+    /// clients connect right after negotiate, so it is the least likely to be used.
     pub(super) fn issue(
         &mut self,
         token: String,
@@ -120,7 +119,7 @@ impl Table {
         self.order.push_back((until, token));
     }
 
-    /// Forgets what is over, and says when the next token's time is. `None` when there are no more.
+    /// Removes expired tokens and returns the next expiry, or `None` when no token can expire.
     fn sweep(&mut self, now: Instant) -> Option<Instant> {
         self.expire(now);
         let next = self.order.front().map(|(end, _)| *end);
@@ -131,7 +130,7 @@ impl Table {
         next
     }
 
-    /// Many may have come at once, and may never again.
+    /// Releases the memory of a burst of negotiations.
     fn give_back(&mut self) {
         self.order = VecDeque::new();
         if self.by_token.len() < self.by_token.capacity() / 4 {
@@ -139,7 +138,7 @@ impl Table {
         }
     }
 
-    /// `false` when there is none that is not open.
+    /// Evicts the oldest unopened token; `false` if there is none.
     fn forget_oldest(&mut self) -> bool {
         while let Some((_, token)) = self.order.pop_front() {
             let is_open = |entry: &Entry| matches!(entry.stage, Stage::Open(_));
@@ -151,7 +150,7 @@ impl Table {
         false
     }
 
-    /// What this token stands for, and for whom.
+    /// The negotiation and the state of a token.
     pub(super) fn find(
         &mut self,
         token: &str,
@@ -167,7 +166,7 @@ impl Table {
         Some((Arc::clone(&entry.negotiation), found))
     }
 
-    /// Where the bytes of a client go that has not said how it will listen.
+    /// The inbox for bytes that a client posts, also before it has chosen a transport.
     pub(super) fn inbox(&mut self, token: &str) -> Option<Arc<Inbox>> {
         match &mut self.by_token.get_mut(token)?.stage {
             Stage::Pending { inbox, .. } => Some(Arc::clone(inbox.get_or_insert_default())),
@@ -177,7 +176,7 @@ impl Table {
         }
     }
 
-    /// The connection opens, once: `false` when another request was first.
+    /// Opens a pending connection; `false` if another request has opened it before.
     pub(super) fn open(&mut self, token: &str, open: OpenTransport) -> bool {
         match self.by_token.get_mut(token) {
             Some(Entry { stage: stage @ Stage::Pending { .. }, .. }) => {
@@ -189,7 +188,7 @@ impl Table {
         }
     }
 
-    /// The connection has ended and its client knows, or will never ask.
+    /// Removes a token whose client needs no further response.
     pub(super) fn forget(&mut self, token: &str) {
         let Some(entry) = self.by_token.remove(token) else { return };
         if !matches!(entry.stage, Stage::Open(_)) {
@@ -198,7 +197,7 @@ impl Table {
         entry.stage.close();
     }
 
-    /// The connection has ended; its client is told when it asks within this time.
+    /// Marks a connection as ended; a request within `time` receives the end.
     pub(super) fn end(&mut self, token: &str, now: Instant, time: Duration) {
         self.expire(now);
         let Some(entry) = self.by_token.get_mut(token) else { return };
@@ -225,7 +224,7 @@ impl Table {
 }
 
 impl Stage {
-    /// Nobody will read what was sent.
+    /// Closes the inbox of a connection that was never opened.
     fn close(self) {
         if let Self::Pending { inbox: Some(inbox), .. } = self {
             inbox.close();

@@ -42,7 +42,7 @@ impl ClientRoute {
     }
 }
 
-/// Answers a client's request.
+/// Responds to a client request.
 pub(crate) async fn respond(
     state: &Arc<State>,
     route: ClientRoute,
@@ -105,7 +105,7 @@ async fn connect(
         Method::POST => http_requests::post(state, request, &principal, &parts.headers, body).await,
         Method::GET if is_events => http_requests::events(state, request, principal, socket),
         Method::GET if is_upgrade => {
-            // What waits for a WebSocket is bounded by its outbox.
+            // The outbox bounds pending messages, so the stall timeout of the socket is suspended.
             socket.iter().for_each(SocketControl::suspend_stall_timeout);
             websocket::connect::connect(state, request, principal, &parts.headers, upgrading)
         }
@@ -115,14 +115,14 @@ async fn connect(
     }
 }
 
-/// The stream that the request becomes when it is answered with 101.
+/// The stream of the request after the response with status 101.
 fn upgrading(parts: &mut Parts) -> OnUpgrade {
     let mut request = Request::new(());
     *request.extensions_mut() = std::mem::take(&mut parts.extensions);
     hyper::upgrade::on(request)
 }
 
-/// Opens a connection without a socket; the checks are the same.
+/// Opens an in-memory connection after the same checks as over a socket.
 pub(crate) fn connect_memory(
     state: &Arc<State>,
     url: &Uri,

@@ -1,5 +1,5 @@
-//! Server-Sent Events: one answer that does not end carries the messages, and the client posts its
-//! own. Text only.
+//! Server-Sent Events: messages to the client are events of one open response, messages from the
+//! client are POST requests. Text only (`TransportProtocols.md`, Server-Sent Events).
 
 use std::{io, sync::Arc};
 
@@ -18,14 +18,14 @@ use crate::{
     delivery::{batch::Batch, frame::Frame, sink::Sink},
 };
 
-/// A comment, so that browsers see the answer begin.
+/// A comment, sent at once so that browsers report the response as open.
 const HELLO: &[u8] = b":\r\n";
 const DATA: &[u8] = b"data: ";
 const LINE_END: &[u8] = b"\r\n";
-/// Events between a connection and the socket; what waits for a client waits in its outbox.
+/// Events between connection and response body. One is enough: pending messages stay in the outbox.
 const WAITING: usize = 1;
 
-/// The answer that carries the messages, and both halves of its connection.
+/// Creates the response and both halves of its connection.
 pub(super) fn open(inbox: Arc<Inbox>) -> (Response<Body>, EventSource, EventSink) {
     let (events, receiver) = mpsc::channel(WAITING);
     let gone = CancellationToken::new();
@@ -40,15 +40,15 @@ pub(super) fn open(inbox: Arc<Inbox>) -> (Response<Body>, EventSource, EventSink
     (response, EventSource { inbox, gone }, EventSink(Some(events)))
 }
 
-/// What the client posts.
+/// Receives the posts of the client.
 pub(super) struct EventSource {
     inbox: Arc<Inbox>,
-    /// The server has dropped the answer: its client has left.
+    /// Cancelled when the response body is dropped: the client has disconnected.
     gone: CancellationToken,
 }
 
 impl EventSource {
-    /// Fires when the whole answer was taken, or its client has left.
+    /// Cancelled when the response was read to its end or the client has disconnected.
     pub(super) fn gone(&self) -> CancellationToken {
         self.gone.clone()
     }
@@ -61,13 +61,13 @@ impl Source for EventSource {
         tokio::select! {
             biased;
             posted = self.inbox.next() => Ok(Incoming::Data(posted)),
-            // The only way in which a client can close this transport.
+            // A client closes this transport only by disconnecting.
             () = self.gone.cancelled() => Ok(Incoming::Closed),
         }
     }
 }
 
-/// What the client is sent.
+/// Sends events to the client.
 pub(super) struct EventSink(Option<mpsc::Sender<Bytes>>);
 
 impl Sink for EventSink {
@@ -98,8 +98,9 @@ fn event(payloads: impl Iterator<Item = Bytes>) -> Bytes {
     event.freeze()
 }
 
-/// A line end would end the field; clients put one back for each line. JSON has them only where
-/// blanks do not matter. A lone CR is a line end to browsers too.
+/// A line end would end the field, so each line becomes a `data` field; clients join them with a line
+/// feed. In JSON, line ends are only insignificant white space. A lone CR is a line end, too (HTML
+/// standard, server-sent events).
 fn append(event: &mut BytesMut, mut payload: &[u8]) {
     while let Some(end) = payload.iter().position(|byte| matches!(byte, b'\r' | b'\n')) {
         let (line, rest) = payload.split_at(end);

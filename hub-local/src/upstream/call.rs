@@ -9,13 +9,13 @@ pub(crate) struct Call {
     pub(crate) target: String,
     pub(crate) arguments: Bytes,
     pub(crate) stream_ids: Vec<String>,
-    /// What it takes in memory.
+    /// Size in memory in bytes, for the quota.
     pub(crate) size: usize,
 }
 
 impl Call {
-    /// A slice of what was read keeps all of it, which may be a thousand times as much. What has to
-    /// wait takes the memory that it is counted with.
+    /// Copies the arguments out of the read buffer. A slice keeps the whole buffer alive, which can be a
+    /// thousand times larger than the size counted for a queued call.
     pub(crate) fn detach(&mut self) {
         self.arguments = Bytes::copy_from_slice(&self.arguments);
     }

@@ -1,4 +1,4 @@
-//! One log line for each upstream call that went wrong: what happened, and what to check.
+//! One log line per failed upstream call: the failure, and what to check.
 
 use std::{error::Error, fmt::Write as _, io, time::Duration};
 
@@ -8,7 +8,7 @@ use hub_core::upstream::MESSAGES;
 
 use super::{Upstream, UpstreamError, guard::RefusedAddress};
 
-/// What of an answer is shown, in bytes.
+/// Maximum number of response bytes in a log line.
 const SHOWN: usize = 200;
 
 /// A call, for the log.
@@ -18,12 +18,12 @@ pub(crate) struct CallRecord<'a> {
     pub(crate) hub: &'a str,
     pub(crate) category: &'static str,
     pub(crate) event: &'a str,
-    /// Whether a client waits for the answer: then everything but 200 and 204 is an error to it.
+    /// Whether the client expects a completion; statuses other than 200 and 204 are then errors.
     pub(crate) is_invoke: bool,
     pub(crate) took: Duration,
 }
 
-/// Logs how a call went.
+/// Logs the result of a call.
 pub(crate) fn log(
     record: CallRecord<'_>,
     upstream: Option<&dyn Upstream>,
@@ -76,7 +76,7 @@ fn log_failed(record: CallRecord<'_>, upstream: Option<&dyn Upstream>, error: &U
     );
 }
 
-/// An app that wants messages only has no template for connections, so these are no warnings.
+/// Unmatched `connections` events are not warnings: an app may have templates for messages only.
 fn log_unmatched(record: CallRecord<'_>, upstream: Option<&dyn Upstream>) {
     let CallRecord { connection, hub, category, event, .. } = record;
     let (text, check) = match upstream {
@@ -99,7 +99,7 @@ fn url(record: CallRecord<'_>, upstream: Option<&dyn Upstream>) -> String {
         .unwrap_or_else(|| "in this process".to_owned())
 }
 
-/// The beginning of an answer; a character that the limit would cut in half is left out.
+/// The first bytes of a response body, cut at a character boundary.
 fn beginning(body: &[u8]) -> String {
     let is_boundary = |at: &usize| body.get(*at).is_none_or(|byte| byte & 0xc0 != 0x80);
     let end = (0..=SHOWN.min(body.len())).rev().find(is_boundary).unwrap_or_default();
@@ -122,7 +122,7 @@ fn with_sources(error: &UpstreamError) -> String {
     text
 }
 
-/// What to check; the README's table says the same at more length.
+/// What to check. Keep in step with the table in the README.
 fn check_status(status: StatusCode) -> &'static str {
     match status.as_u16() {
         300..400 => "the URL: redirects are not followed, so give the final one",

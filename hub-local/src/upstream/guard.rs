@@ -1,4 +1,4 @@
-//! Addresses that an upstream must not have: from a cloud machine they give out credentials.
+//! Refuses link-local and metadata addresses as upstreams: on cloud machines they serve credentials.
 
 use std::{
     io,
@@ -19,21 +19,21 @@ const METADATA_V6: [Ipv6Addr; 3] = [
     Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23),
     Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
 ];
-/// What they are called, wherever the name leads.
+/// Host names of metadata services, refused whatever they resolve to.
 const METADATA_NAMES: [&str; 2] = ["metadata.google.internal", "instance-data.ec2.internal"];
-/// IPv4 behind IPv6: the well-known prefix of NAT64.
+/// The well-known prefix of NAT64 (RFC 6052 §2.1).
 const NAT64: [u16; 6] = [0x64, 0xff9b, 0, 0, 0, 0];
-/// The same for local use.
+/// The NAT64 prefix for local use (RFC 8215).
 const NAT64_LOCAL: [u16; 3] = [0x64, 0xff9b, 1];
-/// The first segment of 6to4.
+/// The first segment of 6to4 (RFC 3056).
 const SIX_TO_FOUR: u16 = 0x2002;
 
-/// Why an address is not called.
+/// The address is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("link-local and metadata addresses are refused")]
 pub(crate) struct RefusedAddress;
 
-/// Whether no upstream may have this address.
+/// Whether the address is refused.
 pub(crate) fn is_refused(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => is_refused_v4(address),
@@ -46,8 +46,7 @@ pub(crate) fn is_refused(address: IpAddr) -> bool {
     }
 }
 
-/// The IPv4 address inside of an IPv6 one: behind NAT64, of its local-use prefix too, in 6to4, or
-/// "compatible".
+/// The IPv4 address embedded in an IPv6 address: NAT64, 6to4 or IPv4-compatible.
 fn embedded(segments: [u16; 8]) -> Option<Ipv4Addr> {
     let last = segments.starts_with(&NAT64)
         || segments.starts_with(&NAT64_LOCAL)
@@ -65,20 +64,20 @@ fn is_refused_v4(address: Ipv4Addr) -> bool {
     address.is_link_local() || METADATA_V4.contains(&address)
 }
 
-/// Whether the host of a URL is such an address, in any spelling that systems understand, or the
-/// name of such a service. Other names are looked at when they are resolved.
+/// Whether the host of a URL is a refused address in any spelling that resolvers accept, or the name of
+/// a metadata service. Other names are checked when they are resolved.
 pub(crate) fn is_refused_literal(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let host = host.strip_suffix('.').unwrap_or(host);
-    // An address of a link may name the interface behind a percent sign.
+    // A link-local address may end with a zone id: `fe80::1%eth0`.
     let address = host.split('%').next().unwrap_or_default();
     METADATA_NAMES.iter().any(|name| name.eq_ignore_ascii_case(host))
         || address.parse().is_ok_and(is_refused)
         || numbers(host).is_some_and(is_refused_v4)
 }
 
-/// An IPv4 address as `inet_aton` reads it: one to four numbers, decimal, octal or hexadecimal, of
-/// which the last fills what is left.
+/// An IPv4 address as `inet_aton` reads it: one to four decimal, octal or hexadecimal numbers; the last
+/// fills the remaining bytes.
 fn numbers(host: &str) -> Option<Ipv4Addr> {
     let parts: Vec<u32> = host.split('.').map(number).collect::<Option<_>>()?;
     let (last, first) = parts.split_last()?;
@@ -94,7 +93,7 @@ fn numbers(host: &str) -> Option<Ipv4Addr> {
 fn number(text: &str) -> Option<u32> {
     let lower = text.to_ascii_lowercase();
     match (lower.strip_prefix("0x"), lower.strip_prefix('0')) {
-        // To some systems it is zero, to others no number.
+        // `0x` alone: zero on some systems, invalid on others.
         (Some(""), _) => Some(0),
         (Some(hexadecimal), _) => u32::from_str_radix(hexadecimal, 16).ok(),
         (None, Some("")) => Some(0),
@@ -103,7 +102,7 @@ fn number(text: &str) -> Option<u32> {
     }
 }
 
-/// A resolver that leaves such addresses out.
+/// A resolver that removes refused addresses.
 #[derive(Clone, Debug)]
 pub(crate) struct GuardedResolver<R>(pub(crate) R);
 

@@ -1,4 +1,4 @@
-//! Upstreams behind URLs.
+//! Upstreams over HTTP.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -25,9 +25,9 @@ use super::{
 const TIME_OUT: Duration = Duration::from_secs(100);
 const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 
-/// Delivers events over HTTP, over kept connections: each to the first template whose rules it
-/// fits. Redirects are not followed and nothing is retried, because the call may have run.
-/// Link-local and metadata addresses are never called, also when a name leads there.
+/// Sends events over HTTP with pooled connections, each to the first template that matches. Redirects
+/// are not followed. Requests are not retried, because the first attempt may have run. Link-local and
+/// metadata addresses are refused, also as the result of a name lookup.
 ///
 /// Clones share their templates, so one of them can replace the templates of a running service.
 ///
@@ -50,7 +50,7 @@ pub struct HttpUpstream {
 }
 
 impl HttpUpstream {
-    /// One URL for every event, which may contain `{hub}`, `{category}` and `{event}`.
+    /// Sends every event to one URL, which may contain `{hub}`, `{category}` and `{event}`.
     ///
     /// # Errors
     /// When [`Template::new`] refuses it.
@@ -58,7 +58,7 @@ impl HttpUpstream {
         Ok(Self::with_templates([Template::new(url_template)?]))
     }
 
-    /// Several templates, tried in this order. An event that fits none is not delivered.
+    /// Uses several templates, tried in this order. An event that matches none is not delivered.
     pub fn with_templates(templates: impl IntoIterator<Item = Template>) -> Self {
         Self {
             templates: Arc::new(RwLock::new(templates.into_iter().collect())),
@@ -67,19 +67,19 @@ impl HttpUpstream {
         }
     }
 
-    /// How long a call may take; the default is 100 seconds.
+    /// The timeout of a call; defaults to 100 s.
     #[must_use]
     pub fn time_out(self, time_out: Duration) -> Self {
         Self { time_out, ..self }
     }
 
-    /// Replaces all templates at once. Calls that run are not disturbed.
+    /// Replaces all templates at once. Running calls are not affected.
     pub fn replace(&self, templates: impl IntoIterator<Item = Template>) {
         let templates = templates.into_iter().collect();
         *self.templates.write() = templates;
     }
 
-    /// The templates as they are now.
+    /// The current templates.
     #[must_use]
     pub fn templates(&self) -> Arc<[Template]> {
         Arc::clone(&self.templates.read())
@@ -103,7 +103,7 @@ impl HttpUpstream {
     }
 
     async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, UpstreamError> {
-        // The client resolves names only, so the resolver does not see literal addresses.
+        // Literal addresses bypass the resolver, so check them here.
         if request.uri().host().is_none_or(guard::is_refused_literal) {
             return Err(UpstreamError::Unreachable(Box::new(RefusedAddress)));
         }

@@ -1,4 +1,4 @@
-//! Where the events of clients go.
+//! Upstreams: the receivers of client events.
 
 pub(crate) mod call;
 pub(crate) mod explain;
@@ -16,18 +16,18 @@ use hub_core::names::NameError;
 
 /// The application that answers the events of clients.
 ///
-/// A request is what the cloud would send, with every header of it; its URI is the path
-/// `/runtime/webhooks/signalr`. Requests of one connection come one at a time and in order, and
-/// the future of a request is never dropped before it is done.
+/// A request has the headers and body that Azure SignalR Service sends; its URI is the path
+/// `/runtime/webhooks/signalr`. Requests of one connection are sequential and in order. The future of
+/// a request is polled to completion.
 #[async_trait]
 pub trait Upstream: Send + Sync + 'static {
-    /// Delivers one event and returns the answer.
+    /// Delivers one event and returns the response.
     ///
     /// # Errors
-    /// When there is no answer. The client of an `invoke` gets an error completion then.
+    /// When there is no usable response. The client of an `invoke` then receives an error completion.
     async fn call(&self, request: Request<Bytes>) -> Result<Response<Bytes>, UpstreamError>;
 
-    /// Where an event goes, for the log: a URL without its query. It is asked about failed calls.
+    /// The URL of an event without its query, for log lines about failed calls. Defaults to `None`.
     fn address(&self, hub: &str, category: &str, event: &str) -> Option<String> {
         let _ = (hub, category, event);
         None
@@ -45,40 +45,40 @@ impl<T: Upstream + ?Sized> Upstream for Arc<T> {
     }
 }
 
-/// What becomes of an `invoke` for which there is no upstream.
+/// Response to an `invoke` without a matching upstream. Defaults to [`Refused`](Self::Refused).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unmatched {
-    /// The client gets an error completion.
+    /// The client receives an error completion.
     #[default]
     Refused,
-    /// The client gets nothing, as in the cloud, and waits for ever.
+    /// The client receives no completion and waits without limit, as with Azure SignalR Service.
     Silent,
 }
 
-/// Why an upstream call got no usable answer.
+/// Why an upstream call has no usable response.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UpstreamError {
-    /// No connection, or it broke before an answer came.
+    /// The connection failed or broke before a response arrived.
     #[error("the upstream cannot be reached")]
     Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// No answer in time.
+    /// No response within the timeout.
     #[error("the upstream did not answer in time")]
     TimedOut,
-    /// The answer is bigger than the limit.
+    /// The response is larger than the limit.
     #[error("the answer of the upstream is too large")]
     TooLarge,
-    /// The answer was cut off by us.
+    /// This side cancelled the read of the response.
     #[error("reading the answer of the upstream was cancelled")]
     Cancelled,
-    /// The answer began and broke off.
+    /// The response body broke off.
     #[error("the answer of the upstream cannot be read")]
     Body(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// No template takes such an event; nothing was called.
+    /// No template matches the event; no request was sent.
     #[error("no upstream template takes this event")]
     NoTemplate,
-    /// A hub or event that no URL can carry; nothing was called.
+    /// A hub or event name that is not valid in a URL; no request was sent.
     #[error(transparent)]
     Name(#[from] NameError),
 }

@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::call::Call;
 use crate::{auth::identity::Identity, query::Query};
 
-/// What every call of one connection says. `None` when a value cannot be a header.
+/// The headers of all upstream requests of a connection. `None` if a value is not valid in a header.
 pub(crate) fn connection_headers(
     hub: &str,
     connection_id: &str,
@@ -43,15 +43,15 @@ pub(crate) fn connection_headers(
     Some(headers)
 }
 
-/// The call that reports a client.
+/// The `connected` request.
 pub(crate) fn connected(headers: &HeaderMap) -> Request<Bytes> {
     let body = Bytes::from_static(b"{\"type\":10}");
     event(headers, CONNECTED, body)
 }
 
-/// The call that reports the end of a client.
+/// The `disconnected` request.
 pub(crate) fn disconnected(headers: &HeaderMap, error: Option<&str>) -> Option<Request<Bytes>> {
-    /// The service writes these two names in upper case.
+    /// The service writes these two names in Pascal case, unlike those of `connected`.
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Body<'a> {
@@ -63,7 +63,7 @@ pub(crate) fn disconnected(headers: &HeaderMap, error: Option<&str>) -> Option<R
     Some(event(headers, DISCONNECTED, body.into()))
 }
 
-/// What every call of a hub method says that is made on one connection, with room for the event.
+/// The headers of the message requests of a connection; `message` sets the event.
 pub(crate) fn call_headers(headers: &HeaderMap, protocol: Protocol) -> HeaderMap {
     let mut headers = headers.clone();
     headers.insert(CATEGORY, HeaderValue::from_static(MESSAGES));
@@ -72,7 +72,7 @@ pub(crate) fn call_headers(headers: &HeaderMap, protocol: Protocol) -> HeaderMap
     headers
 }
 
-/// The call of a hub method: the client's message without its delimiter. `headers` are those of
+/// A message request: the body is the invocation without its delimiter. `headers` come from
 /// [`call_headers`].
 pub(crate) fn message(
     headers: &HeaderMap,
@@ -92,7 +92,7 @@ pub(crate) fn message(
     Some(request)
 }
 
-/// What happened to the connection itself, always in JSON.
+/// A request of the category `connections`, always in JSON.
 fn event(headers: &HeaderMap, event: &'static str, body: Bytes) -> Request<Bytes> {
     let mut headers = headers.clone();
     headers.insert(CATEGORY, HeaderValue::from_static(CONNECTIONS));

@@ -1,4 +1,4 @@
-//! URL templates, and the rules that say which events go to which.
+//! URL templates and the rules that select their events.
 
 use std::fmt;
 
@@ -11,11 +11,10 @@ const HUB: &str = "{hub}";
 const CATEGORY: &str = "{category}";
 const EVENT: &str = "{event}";
 
-/// A URL, and the events that go there.
+/// A URL template and the events that are sent to it.
 ///
-/// A rule is `*`, one name, or several with commas between them; without rules every event goes
-/// there. Categories and events are compared as they are written, hubs without regard to case, as
-/// hub names have none.
+/// A rule is `*`, one name, or several comma-separated names; a template without rules matches every
+/// event. Categories and events are case-sensitive, hubs are not.
 ///
 /// ```
 /// use hub_local::Template;
@@ -34,35 +33,35 @@ pub struct Template {
     events: Rule,
 }
 
-/// Why a URL template cannot be used.
+/// Why a URL template is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TemplateError {
     /// Not an absolute URL.
     #[error("the upstream must be an absolute URL such as http://127.0.0.1:7071/api/signalr")]
     NotAbsolute,
-    /// Another scheme than `http`, and `https` where the feature is on.
+    /// A scheme other than `http`, or `https` with the feature `https`.
     #[error("the upstream must be an {} URL", if cfg!(feature = "https") {
         "http or https"
     } else {
         "http (https needs the feature `https`)"
     })]
     Scheme,
-    /// Braces around something else than hub, category or event.
+    /// A parameter other than `{hub}`, `{category}` and `{event}`.
     #[error("the upstream URL may name {{hub}}, {{category}} and {{event}}, nothing else")]
     Parameter,
-    /// The host depends on the event, which clients choose.
+    /// `{event}` in the host: clients choose the event.
     #[error("{{event}} may stand in the path or query, not in the host: clients choose it")]
     Host,
     /// A user name or password in the URL.
     #[error("the upstream URL must not contain a user name or password")]
     UserInfo,
-    /// An address that gives out credentials on cloud machines.
+    /// A link-local or metadata address; on cloud machines these serve credentials.
     #[error("link-local and metadata addresses cannot be an upstream")]
     Address,
 }
 
-/// What one rule lets through.
+/// The names that a rule matches.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum Rule {
     #[default]
@@ -70,7 +69,7 @@ enum Rule {
     OneOf(Vec<String>),
 }
 
-/// What the rules look at.
+/// The values that rules are compared with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Event<'a> {
     pub(crate) hub: &'a str,
@@ -79,11 +78,11 @@ pub(crate) struct Event<'a> {
 }
 
 impl Template {
-    /// A URL for every event; it may contain `{hub}`, `{category}` and `{event}`.
+    /// A template that matches every event. The URL may contain `{hub}`, `{category}` and `{event}`.
     ///
     /// # Errors
-    /// When it is not an absolute URL once the three are filled in, or leads to an address that is
-    /// never called.
+    /// When the URL is not absolute after the parameters are filled in, has another scheme, contains
+    /// credentials, or has a link-local or metadata address. See [`TemplateError`].
     pub fn new(url: impl Into<String>) -> Result<Self, TemplateError> {
         let url = url.into();
         let example = Event { hub: "hub", category: "category", event: "event" };
@@ -113,25 +112,25 @@ impl Template {
         })
     }
 
-    /// Only events of these hubs.
+    /// Matches only events of these hubs.
     #[must_use]
     pub fn hubs(self, rule: &str) -> Self {
         Self { hubs: Rule::parse(rule), ..self }
     }
 
-    /// Only `connections`, or only `messages`.
+    /// Matches only these categories: `connections` or `messages`.
     #[must_use]
     pub fn categories(self, rule: &str) -> Self {
         Self { categories: Rule::parse(rule), ..self }
     }
 
-    /// Only these events: `connected`, `disconnected`, or names of hub methods.
+    /// Matches only these events: `connected`, `disconnected`, or names of hub methods.
     #[must_use]
     pub fn events(self, rule: &str) -> Self {
         Self { events: Rule::parse(rule), ..self }
     }
 
-    /// The three rules, for people: `hub chat, any category, event a or b`.
+    /// A description of the rules: `hub chat, any category, event a or b`.
     #[must_use]
     pub fn rules(&self) -> String {
         let Self { hubs, categories, events, .. } = self;
@@ -189,7 +188,7 @@ impl Rule {
     }
 }
 
-/// Fills all in one pass, so that a name that looks like a parameter stays a name.
+/// Replaces all parameters in one pass, so that values that look like parameters are not replaced.
 fn fill(template: &str, event: Event<'_>) -> String {
     let parameters = [(HUB, event.hub), (CATEGORY, event.category), (EVENT, event.event)];
     let mut filled = String::with_capacity(template.len() + event.event.len());
@@ -214,7 +213,7 @@ fn fill(template: &str, event: Event<'_>) -> String {
     filled
 }
 
-/// What is between the scheme and the path, parameters included.
+/// The part between scheme and path, with unreplaced parameters.
 fn authority(template: &str) -> &str {
     let after_scheme = template.split_once("://").map_or("", |(_, rest)| rest);
     after_scheme.split(['/', '?']).next().unwrap_or_default()

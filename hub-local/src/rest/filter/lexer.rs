@@ -1,13 +1,13 @@
-//! The words and texts of a filter.
+//! Splits a filter into tokens.
 
 use super::FilterError;
 
-/// A part of a filter.
+/// A token of a filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Token {
-    /// A name or a keyword, as it is written.
+    /// A name or keyword in its original case.
     Word(String),
-    /// A text without its quotes.
+    /// A string without its quotes.
     Text(String),
     Open,
     Close,
@@ -21,10 +21,10 @@ impl Token {
     }
 }
 
-/// A token and the character that it begins with, counted from 1.
+/// A token and the position of its first character, counted from 1.
 pub(super) type SpannedToken = (Token, usize);
 
-/// Takes a filter apart; the last token is [`Token::End`].
+/// Splits a filter; the last token is [`Token::End`].
 pub(super) fn tokens(text: &str) -> Result<Vec<SpannedToken>, FilterError> {
     let mut tokens = Vec::new();
     let mut rest = text.chars().zip(1..).peekable();

@@ -1,11 +1,11 @@
-//! From tokens to a filter, by recursive descent with a bound.
+//! Recursive descent parser with a depth limit.
 
 use super::{
     Field, Filter, FilterError,
     lexer::{self, SpannedToken, Token},
 };
 
-/// How deep parentheses and `not` may nest.
+/// Maximum nesting of parentheses and `not`.
 const MAX_DEPTH: usize = 32;
 
 pub(super) fn parse(text: &str) -> Result<Filter, FilterError> {
@@ -110,7 +110,7 @@ impl Parser {
         }
     }
 
-    /// Takes the keyword if it comes next.
+    /// Consumes the keyword if it is next.
     fn takes(&mut self, keyword: &str) -> bool {
         self.tokens.next_if(|(token, _)| token.is(keyword)).is_some()
     }

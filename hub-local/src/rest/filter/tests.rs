@@ -1,6 +1,6 @@
 use super::*;
 
-/// The ids of those whom the filter finds: `c1` is ada in `g`, `c2` is bob in `g` and `it's`,
+/// The ids of the connections that the filter matches: `c1` is ada in `g`, `c2` is bob in `g` and `it's`,
 /// `c3` is anonymous.
 fn found(text: &str) -> Vec<&'static str> {
     let filter = Filter::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));

@@ -1,21 +1,21 @@
-//! Short frames in one piece, because a slice costs the system more than copying so little.
+//! Joins short frames into one buffer: a slice costs the system more than such a copy.
 
 use crate::delivery::{batch::Batch, segment::RunKey};
 
-/// How much is joined at most.
+/// Maximum size of the buffer in bytes.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// The batch that was joined last. Under load many clients are sent the same in a row, and then it
-/// is joined once.
+/// The last joined batch. Under load, many clients receive the same batch in a row; it is then joined
+/// once.
 #[derive(Debug, Default)]
 pub(super) struct Coalescer {
     bytes: Vec<u8>,
-    /// What is in there, if others may be sent the same.
+    /// The keys of the joined frames; empty if the buffer cannot be reused.
     keys: Vec<RunKey>,
 }
 
 impl Coalescer {
-    /// The frames one after the other: all of them, or as many as fit.
+    /// The joined frames: all, or as many as fit.
     pub(super) fn coalesce(&mut self, batch: &Batch) -> &[u8] {
         if self.keys.is_empty() || !batch.keys().eq(self.keys.iter().copied().map(Some)) {
             self.join(batch);

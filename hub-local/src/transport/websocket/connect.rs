@@ -1,4 +1,4 @@
-//! From a client's request to a connection over a WebSocket, a new one or one that resumes.
+//! Responds to WebSocket requests: opens a connection or resumes one (stateful reconnect).
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// Answers a request that asks for a WebSocket. `upgrading` is the stream that it becomes.
+/// Responds to a WebSocket request. `upgrading` resolves to its stream.
 pub(in crate::transport) fn connect(
     state: &Arc<State>,
     request: ClientRequest<'_>,
@@ -88,7 +88,7 @@ fn open(
                 let (one, other) = (Arc::clone(&connection), Arc::clone(&resumption));
                 let mut source = ResumableSource::new(one, other, read);
                 let mut sink = ResumableSink::new(Arc::clone(&connection), resumption, write);
-                // Bigger than others, and rare: not in the future of every connection.
+                // Boxed: large and rare, so it does not enlarge the future of every connection.
                 let running = async move { life::run(connection, &mut source, &mut sink).await };
                 Box::pin(running).await;
             }
@@ -97,7 +97,7 @@ fn open(
     });
 }
 
-/// Another WebSocket with the id of a connection that is open.
+/// Another WebSocket for an open connection.
 fn again(
     state: &Arc<State>,
     resumption: Option<&Arc<Resumption>>,

@@ -1,5 +1,5 @@
-//! WebSocket frames that clients send, as a stream: payload comes out as it arrives, because hub
-//! messages do not keep to frames.
+//! Streaming decoder of client frames (RFC 6455 §5). Payload is returned as it arrives: hub messages are
+//! delimited by the hub protocol, not by frames.
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
@@ -10,12 +10,12 @@ const OPCODE: u8 = 0x0F;
 const FINAL: u8 = 0x80;
 const RESERVED: u8 = 0x70;
 const MASKED: u8 = 0x80;
-/// The biggest payload of a control frame.
+/// Maximum payload of a control frame in bytes (RFC 6455 §5.5).
 const MAX_CONTROL: u64 = 125;
-/// The first bit of a long length is zero.
+/// The most significant bit of a 64-bit length is zero (RFC 6455 §5.2).
 const MAX_LENGTH: u64 = u64::MAX >> 1;
 
-/// What a client's bytes mean.
+/// A decoded event.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Event {
     /// Some payload of a message.
@@ -26,16 +26,16 @@ pub(super) enum Event {
     Close,
 }
 
-/// The place in the stream.
+/// The state of the decoder.
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
     /// The frame whose payload is being read.
     frame: Option<Frame>,
     /// A message has begun and not ended.
     in_message: bool,
-    /// What is known of the text of the current message, if it is text.
+    /// UTF-8 validation of the current message if it is a text message.
     text: Option<Utf8>,
-    /// After a violation nothing is understood any more.
+    /// Set after a violation; further input is discarded.
     failed: bool,
 }
 
@@ -58,7 +58,7 @@ impl Decoder {
     /// The next event in `input`, or `None` when more bytes are needed.
     ///
     /// # Errors
-    /// When the client breaks the protocol, once; what comes then is passed over.
+    /// When the client violates the protocol. Returned once; further input is discarded.
     pub(super) fn next(&mut self, input: &mut BytesMut) -> Result<Option<Event>, Violation> {
         if self.failed {
             input.clear();
@@ -103,7 +103,7 @@ impl Decoder {
         Err(Violation::not_text())
     }
 
-    /// Payload of the frame: what is there of a message, or the whole of a control frame.
+    /// The available payload of a data frame, or the complete payload of a control frame.
     fn payload(&mut self, mut frame: Frame, input: &mut BytesMut) -> Option<Bytes> {
         let available =
             usize::try_from(frame.remaining).map_or(input.len(), |it| it.min(input.len()));
@@ -181,14 +181,14 @@ impl Decoder {
     }
 }
 
-/// A close frame is empty, or has a status that a client may send, and a reason that is text.
+/// A close payload is empty, or a status and a reason in UTF-8 (RFC 6455 §5.5.1).
 fn check_close(payload: &[u8]) -> Result<(), Violation> {
     let (status, reason) = match payload {
         [] => return Ok(()),
         [a, b, reason @ ..] => (u16::from_be_bytes([*a, *b]), reason),
         [_] => return Err(Violation::new("the status of a close frame has two bytes")),
     };
-    // Those between are reserved, or stand for what never is in a frame.
+    // The codes in between are reserved or must not be sent in a frame (RFC 6455 §7.4).
     if !matches!(status, 1000..=1003 | 1007..=1014 | 3000..=4999) {
         return Err(Violation::new("the status of the close frame is not one to send"));
     }

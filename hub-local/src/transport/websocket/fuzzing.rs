@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::decode::{Decoder, Event};
 
-/// What a client's bytes mean.
+/// A decoded event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WebSocketEvent {
     /// Some payload of a message.
@@ -13,7 +13,7 @@ pub enum WebSocketEvent {
     Ping(Bytes),
     /// The client closes.
     Close,
-    /// It broke the protocol, in these words.
+    /// The client violated the protocol; the text of the violation.
     Violation(String),
 }
 
@@ -25,7 +25,7 @@ pub struct WebSocketReader {
 }
 
 impl WebSocketReader {
-    /// Everything that these bytes complete.
+    /// All events that these bytes complete.
     pub fn read(&mut self, bytes: &[u8]) -> Vec<WebSocketEvent> {
         self.input.extend_from_slice(bytes);
         let mut events = Vec::new();

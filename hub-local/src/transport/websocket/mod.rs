@@ -1,5 +1,5 @@
-//! WebSockets straight over the upgraded stream: we frame what we send, once for all receivers,
-//! and decode what we get as a stream of bytes.
+//! WebSockets on the upgraded stream (RFC 6455). Outgoing messages are framed once for all receivers;
+//! incoming frames are decoded as a stream of bytes.
 
 mod coalesce;
 pub(super) mod connect;
@@ -40,24 +40,24 @@ use crate::{
     delivery::{batch::Batch, frame::Frame, outbox::PushOutcome, sink::Sink},
 };
 
-/// How much is read at once.
+/// Bytes of one read.
 const READ: usize = 16 * 1024;
-/// Slices of one write; systems take 1,024.
+/// Slices of one vectored write; systems accept up to 1,024 (`IOV_MAX`).
 const SLICES: usize = 512;
-/// Frames that are no longer are joined before they are written: a slice costs the system more
-/// than copying so little.
+/// Frames up to this many bytes are copied into one buffer: a slice costs the system more than such a
+/// copy.
 const SHORT: usize = 1024;
-/// How many frames of a batch speak for the others.
+/// Number of frames that are checked to estimate the frame size of a batch.
 const SAMPLE: usize = 4;
 
 thread_local! {
-    /// What is read goes here first, so that idle connections keep no memory for it.
+    /// Read buffer per thread, so that idle connections hold none.
     static INPUT: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
-    /// Where short frames are joined.
+    /// Write buffer per thread for short frames.
     static OUTPUT: RefCell<Coalescer> = RefCell::default();
 }
 
-/// Serves one client until it is gone.
+/// Serves one client until its connection ends.
 async fn run(connection: Arc<Connection>, upgraded: Upgraded) {
     match tcp(upgraded) {
         Ok((stream, early)) => {
@@ -71,8 +71,8 @@ async fn run(connection: Arc<Connection>, upgraded: Upgraded) {
     }
 }
 
-/// Below HTTP there mostly is a TCP stream, whose halves need no lock: our own server's, or that of
-/// another server. With it comes what was read of it already.
+/// Unwraps the TCP stream below HTTP, whose halves need no lock, and the bytes already read from it.
+/// The stream comes from our own server or from another hyper server.
 fn tcp(upgraded: Upgraded) -> Result<(TcpStream, Bytes), Upgraded> {
     let upgraded = match upgraded.downcast::<TokioIo<StallTimeout>>() {
         Ok(parts) => return Ok((parts.io.into_inner().into_inner(), parts.read_buf)),
@@ -92,11 +92,11 @@ fn exchange(
     let mut sink = WebSocketSink::new(write, Arc::clone(&connection));
     source.input.extend_from_slice(&early);
     drop(early);
-    // What is captured is used where it is.
+    // Pass references: moving source and sink into `life::run` would store them twice in the future.
     async move { life::run(connection, &mut source, &mut sink).await }
 }
 
-/// The receiving half. Pings are answered through the outbox, as everything that is written.
+/// The receiving half. Pongs are sent through the outbox like all frames.
 pub(crate) struct WebSocketSource<R> {
     stream: R,
     input: BytesMut,
@@ -109,7 +109,7 @@ impl<R: AsyncRead + Unpin + Send> WebSocketSource<R> {
         Self { stream, input: BytesMut::new(), decoder: Decoder::default(), connection }
     }
 
-    /// Ready with how many bytes came.
+    /// Reads into the shared buffer; ready with the number of bytes.
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         INPUT.with_borrow_mut(|shared| {
             let mut buffer = ReadBuf::new(shared);
@@ -145,7 +145,7 @@ impl<R: AsyncRead + Unpin + Send> Source for WebSocketSource<R> {
     }
 }
 
-/// The sending half: many frames leave in one vectored write.
+/// The sending half: writes many frames with one call.
 pub(crate) struct WebSocketSink<W> {
     stream: W,
     connection: Arc<Connection>,
@@ -186,7 +186,7 @@ impl<W: AsyncWrite + Unpin + Send> WebSocketSink<W> {
     }
 }
 
-/// Of the first frames; the first of all, too, so that it can be joined at all.
+/// Checks the first frames only. The very first is included, as it must fit the write buffer.
 fn are_short(batch: &Batch) -> bool {
     batch.iter().take(SAMPLE).all(|frame| frame.bytes().len() <= SHORT)
 }
@@ -217,7 +217,7 @@ impl<W: AsyncWrite + Unpin + Send> Sink for WebSocketSink<W> {
     }
 
     async fn shut(&mut self) {
-        // An error means that the stream is closed already.
+        // An error means that the stream is already closed.
         let _ = self.stream.shutdown().await;
     }
 }

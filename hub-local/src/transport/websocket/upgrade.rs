@@ -1,4 +1,4 @@
-//! From a GET request to a WebSocket.
+//! The opening handshake (RFC 6455 §4.2).
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{
@@ -12,12 +12,12 @@ use crate::body::{self, Body};
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const VERSION: &str = "13";
 
-/// Whether a request wants to be a WebSocket.
+/// Whether a request asks for a WebSocket.
 pub(crate) fn is_asked(headers: &HeaderMap) -> bool {
     has_token(headers, &UPGRADE, "websocket") && has_token(headers, &CONNECTION, "upgrade")
 }
 
-/// The answer that switches, or the one that says why not.
+/// The response with status 101, or the response that refuses the request.
 pub(crate) fn switch(headers: &HeaderMap) -> Result<Response<Body>, Box<Response<Body>>> {
     if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != VERSION) {
         let mut refusal =
@@ -40,7 +40,7 @@ pub(crate) fn switch(headers: &HeaderMap) -> Result<Response<Body>, Box<Response
     Ok(switching)
 }
 
-/// What a server answers to this key.
+/// The `Sec-WebSocket-Accept` of a key (RFC 6455 §4.2.2).
 pub(crate) fn accept(key: &HeaderValue) -> Option<HeaderValue> {
     let key = key.as_bytes().trim_ascii();
     STANDARD.decode(key).ok().filter(|nonce| nonce.len() == 16)?;

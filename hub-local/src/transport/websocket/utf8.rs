@@ -1,15 +1,15 @@
-//! Text that comes in pieces, which may be cut inside a character.
+//! Incremental UTF-8 validation; pieces may end inside a character.
 
-/// What is known of a text so far.
+/// The state of the validation.
 #[derive(Debug, Default)]
 pub(super) struct Utf8 {
-    /// The beginning of a character whose end has not come.
+    /// The first bytes of an incomplete character.
     begun: [u8; 4],
     length: u8,
 }
 
 impl Utf8 {
-    /// Whether the text may be UTF-8 with this piece.
+    /// Adds a piece; `false` if the text cannot be UTF-8.
     pub(super) fn push(&mut self, mut piece: &[u8]) -> bool {
         while self.length > 0 {
             let Some((byte, rest)) = piece.split_first() else { return true };
@@ -37,7 +37,7 @@ impl Utf8 {
         true
     }
 
-    /// Whether the text may end here.
+    /// Whether the text ends on a character boundary.
     pub(super) fn is_whole(&self) -> bool {
         self.length == 0
     }

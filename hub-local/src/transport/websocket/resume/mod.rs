@@ -1,8 +1,8 @@
 //! Stateful reconnect: a connection that outlives its WebSocket.
 //!
-//! Both sides count their messages and keep what the other has not acknowledged. When a socket
-//! breaks, the client opens another with the same id; both say with which message they go on, and
-//! send it and all later ones again. The connection itself notices nothing of this.
+//! Both sides count messages and keep those that are not acknowledged. When a socket breaks, the client
+//! opens another with the same id. Both sides then send a `Sequence` message with the id of the first
+//! message that they repeat, and repeat it and all later ones (`HubProtocol.md`, Sequence).
 
 pub(super) mod sink;
 pub(super) mod source;
@@ -22,17 +22,17 @@ use crate::connection::acks::Acks;
 /// The stream below a WebSocket.
 pub(crate) type Stream = TokioIo<Upgraded>;
 
-/// What the halves of a connection and its next sockets share.
+/// State shared by the halves of a connection and its next sockets.
 #[derive(Debug, Default)]
 pub(crate) struct Resumption {
-    /// Its `writer` is woken also when a socket came or broke.
+    /// Its `writer` is also notified when a socket arrives or breaks.
     pub(crate) acks: Arc<Acks>,
     sockets: Mutex<Sockets>,
-    /// Wakes the reader when a socket came or broke.
+    /// Notified when a socket arrives or breaks.
     reader: Notify,
 }
 
-/// Sockets have numbers; the first is 0. Halves wait until they are taken.
+/// Sockets are numbered from 0. The halves of the newest are kept until source and sink take them.
 #[derive(Debug, Default)]
 struct Sockets {
     newest: u64,
@@ -45,10 +45,10 @@ struct Sockets {
 /// Whether another socket may take over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Readiness {
-    /// There was no handshake yet.
+    /// The handshake has not completed.
     Undecided,
     Ready,
-    /// The client's handshake did not want it.
+    /// The client's handshake declined it.
     Declined,
 }
 
@@ -61,7 +61,7 @@ impl Resumption {
         }
     }
 
-    /// A new socket of the client takes over, whatever became of the last.
+    /// Replaces the socket with a new one, whether or not the old one is broken.
     pub(crate) fn take_over(&self, stream: Stream) {
         let (read, write) = tokio::io::split(stream);
         let mut sockets = self.sockets.lock();
@@ -85,7 +85,7 @@ impl Resumption {
         self.sockets.lock().broken_below > number
     }
 
-    /// Whether the socket of this number should not be used any more.
+    /// Whether the socket of this number is broken or replaced.
     fn is_outdated(&self, number: u64) -> bool {
         let sockets = self.sockets.lock();
         sockets.broken_below > number || sockets.newest > number

@@ -1,8 +1,8 @@
 //! The sending half of a connection that outlives its sockets.
 //!
-//! What was sent is kept until it is acknowledged; beyond a limit messages wait in the outbox, also
-//! while there is no socket. So memory is bounded, and a client that is away for too much is closed
-//! as one that does not read.
+//! Sent messages are kept until they are acknowledged, up to `max_resume_bytes`; above it, and without a
+//! socket, messages stay in the outbox. So memory is bounded, and a client that misses too much is
+//! closed as a slow client.
 
 use std::{future::pending, io, sync::Arc, time::Duration};
 
@@ -21,9 +21,9 @@ use crate::{
 
 type Socket = WebSocketSink<WriteHalf<Stream>>;
 
-/// How long the client waits for an acknowledgement at most.
+/// Maximum delay of an acknowledgement.
 const ACK_AFTER: Duration = Duration::from_secs(1);
-/// Frames of one write.
+/// Maximum number of frames of one write.
 const BATCH: usize = 512;
 
 /// Writes to the newest socket.
@@ -31,7 +31,7 @@ pub(crate) struct ResumableSink {
     connection: Arc<Connection>,
     resumption: Arc<Resumption>,
     socket: Option<(u64, Socket)>,
-    /// Taken from the outbox, and counted there until it is written.
+    /// Frames taken from the outbox; the outbox counts them until they are written.
     waiting: Batch,
     ack_at: Option<Instant>,
 }
@@ -46,7 +46,7 @@ impl ResumableSink {
         Self { connection, resumption, socket, waiting: Batch::default(), ack_at: None }
     }
 
-    /// Uses a socket that has come, after what must be sent first.
+    /// Switches to a new socket: sends `Sequence` and repeats the unacknowledged messages.
     async fn resume(&mut self, number: u64, stream: WriteHalf<Stream>) -> io::Result<()> {
         self.socket = Some((number, WebSocketSink::new(stream, Arc::clone(&self.connection))));
         let mut batch = {
@@ -61,7 +61,7 @@ impl ResumableSink {
         self.write(&mut batch).await
     }
 
-    /// Says what was received, a second after it was.
+    /// Acknowledges the received messages.
     async fn acknowledge(&mut self) -> io::Result<()> {
         let sequence_id = {
             let mut counters = self.resumption.acks.counters();
@@ -79,8 +79,8 @@ impl ResumableSink {
         }
     }
 
-    /// What may be sent now: as much as may be kept. At the end nothing will be acknowledged any
-    /// more, so there is nothing to wait for.
+    /// The frames that can be sent now without exceeding the limit of kept bytes. While the connection
+    /// closes there is no limit, because no acknowledgement is expected.
     fn next_batch(&mut self) -> Batch {
         let is_agreed = self.resumption.acks.are_agreed();
         let limit = self.connection.shared.limits.max_resume_bytes;
@@ -136,7 +136,7 @@ impl Sink for ResumableSink {
         }
     }
 
-    /// Without a socket, or when it breaks, the frames are gone; what counts was kept.
+    /// Discards the frames if there is no socket or it breaks; counted messages are kept for the repeat.
     async fn write(&mut self, batch: &mut Batch) -> io::Result<()> {
         let Some((number, socket)) = &mut self.socket else {
             batch.clear();

@@ -18,12 +18,12 @@ use crate::{
 
 type Socket = WebSocketSource<ReadHalf<Stream>>;
 
-/// Reads from the newest socket; when that breaks, waits for another.
+/// Reads from the newest socket; when it breaks, waits up to `resume_timeout` for another.
 pub(crate) struct ResumableSource {
     connection: Arc<Connection>,
     resumption: Arc<Resumption>,
     socket: Option<(u64, Socket)>,
-    /// The end of the wait for another socket.
+    /// When to stop waiting for another socket.
     until: Instant,
 }
 
@@ -89,7 +89,7 @@ impl Source for ResumableSource {
     }
 }
 
-/// A client that breaks the rules of WebSockets is not one whose network failed.
+/// Whether the error is a network failure rather than a protocol violation.
 fn is_loss(error: &io::Error) -> bool {
     !matches!(
         error.kind(),
