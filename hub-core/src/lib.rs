@@ -7,6 +7,8 @@
 //!
 //! It has neither a clock nor a runtime. Applications use it through `hub-runtime`.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod args;
 #[doc(hidden)]
 pub mod bounded_map;

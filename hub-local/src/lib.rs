@@ -7,6 +7,8 @@
 //! Clients use WebSockets, Server-Sent Events or long polling. Stateful reconnect is supported over
 //! WebSockets.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod auth;
 mod body;
 mod builder;

@@ -10,6 +10,8 @@
 //! | [`listen`] | `server` | Binds listeners, backs off after failed accepts |
 //! | [`stall_timeout`] | `server` | Closes sockets whose peer does not read |
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod body;
 #[cfg(feature = "client")]
 pub mod client;

@@ -22,6 +22,7 @@ mod negotiate_identity;
 mod negotiate_limit;
 mod outside;
 mod promises;
+mod public_api;
 mod readme;
 mod replay;
 mod rest;
