@@ -9,13 +9,12 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{Request, Response, StatusCode};
-use http_body::Body;
+use http::{Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use lambda_http::{RequestExt, request::RequestContext};
 use tower_service::Service;
 
-use super::RequestBody;
+use super::{HostedService, RequestBody};
 use crate::{
     HubApp, answer,
     config::env::{self, Variables},
@@ -42,17 +41,7 @@ impl HubApp {
 }
 
 /// Polls for events, and handles them with the service.
-pub(crate) async fn serve<S, B>(service: S) -> io::Result<()>
-where
-    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: Send + 'static,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+pub(crate) async fn serve(service: impl HostedService) -> io::Result<()> {
     if let Some(missing) = REQUIRED.into_iter().find(|name| env::process.set(name).is_none()) {
         return Err(io::Error::other(format!("{missing} is not set: this is not AWS Lambda")));
     }
@@ -62,14 +51,7 @@ where
 /// Adapts the service to the requests of `lambda_http`.
 struct Events<S>(S);
 
-impl<S, B> Service<lambda_http::Request> for Events<S>
-where
-    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
-    S::Future: Send + 'static,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+impl<S: HostedService> Service<lambda_http::Request> for Events<S> {
     type Response = Response<Full<Bytes>>;
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;

@@ -13,6 +13,7 @@ use std::{
 
 use http::{Request, Response};
 use http_body::Body;
+use hub_net::BoxError;
 use tower_service::Service;
 
 pub use self::request_body::RequestBody;
@@ -59,6 +60,32 @@ impl Host {
     }
 }
 
+/// The services that hosts serve: the bounds of [`HubApp::run_with`].
+pub(crate) trait HostedService:
+    Service<
+        Request<RequestBody>,
+        Response = Response<Self::Body>,
+        Error = Infallible,
+        Future: Send + 'static,
+    > + Clone
+    + Send
+    + 'static
+{
+    type Body: Body<Data: Send, Error: Into<BoxError>> + Send + 'static;
+}
+
+impl<S, B> HostedService for S
+where
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    type Body = B;
+}
+
 impl HubApp {
     /// Detects the host from the environment, and serves the app on it:
     ///
@@ -91,7 +118,7 @@ impl HubApp {
         S::Future: Send + 'static,
         B: Body + Send + 'static,
         B::Data: Send,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+        B::Error: Into<BoxError>,
     {
         if self.deploy_files(true)? { Ok(()) } else { self.run_on_host(service).await }
     }
@@ -121,17 +148,7 @@ impl HubApp {
         ))
     }
 
-    async fn run_on_host<S, B>(&self, service: S) -> io::Result<()>
-    where
-        S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
-            + Clone
-            + Send
-            + 'static,
-        S::Future: Send + 'static,
-        B: Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
+    async fn run_on_host(&self, service: impl HostedService) -> io::Result<()> {
         match Host::of(&env::process).map_err(io::Error::other)? {
             #[cfg(feature = "lambda")]
             Host::Lambda => lambda::serve(service).await,

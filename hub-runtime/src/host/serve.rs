@@ -9,10 +9,8 @@ use std::{
     time::Duration,
 };
 
-use http::{Request, Response};
-use http_body::Body;
+use http::Request;
 use hub_net::{
-    BoxError,
     connection::serve_connection,
     idle_sockets::{IdleSocket, IdleSockets},
     listen::{listen, pause_after_failed_accept},
@@ -23,6 +21,7 @@ use tokio::net::{TcpStream, ToSocketAddrs, lookup_host};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_service::Service;
 
+use super::HostedService;
 use crate::{
     HubApp, config::env, negotiate::ClientAddress, service::RequestBody, start_line::announce,
 };
@@ -63,17 +62,11 @@ impl HubApp {
         self.serve_at(address, self.service()).await
     }
 
-    pub(crate) async fn serve_at<S, B>(&self, address: SocketAddr, service: S) -> io::Result<()>
-    where
-        S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
-            + Clone
-            + Send
-            + 'static,
-        S::Future: Send + 'static,
-        B: Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<BoxError>,
-    {
+    pub(crate) async fn serve_at(
+        &self,
+        address: SocketAddr,
+        service: impl HostedService,
+    ) -> io::Result<()> {
         self.check_address(address.ip())?;
         let listener = listen(address).map_err(|error| explained(error, address))?;
         announce(&format!("App      http://{}", listener.local_addr()?));
@@ -129,17 +122,11 @@ impl HubApp {
 }
 
 /// Serves one connection until it ends, or until the current response is written once `stop` fires.
-async fn connection<S, B>(stream: TcpStream, service: Unwrapped<S>, stop: CancellationToken)
-where
-    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: Send + 'static,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
+async fn connection<S: HostedService>(
+    stream: TcpStream,
+    service: Unwrapped<S>,
+    stop: CancellationToken,
+) {
     let socket = Arc::clone(&service.socket);
     // A broken socket fails again at the next read or write.
     let _ = stream.set_nodelay(true);
@@ -256,6 +243,7 @@ mod tests {
 
     use bytes::Bytes;
     use futures_util::poll;
+    use http::Response;
     use http_body_util::Full;
 
     use super::*;
