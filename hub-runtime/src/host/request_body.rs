@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-/// The body of a request that [`HubApp::run_with`] hands to a service.
+/// The body of a request that [`HubApp::run_with`](crate::HubApp::run_with) passes to a service.
 #[derive(Debug)]
 pub struct RequestBody(BodyKind);
 
