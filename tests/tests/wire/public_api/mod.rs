@@ -1,4 +1,5 @@
-//! The public items of the published crates, as lists under `docs/public-api`.
+//! The public items of the published crates, as lists under `docs/public-api`. Trait implementations
+//! written by a macro are not listed.
 
 mod source;
 
