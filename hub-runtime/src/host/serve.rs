@@ -1,7 +1,6 @@
 //! The HTTP server of the app, with limits and a graceful shutdown.
 
 use std::{
-    convert::Infallible,
     io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
@@ -235,6 +234,7 @@ impl<S: Service<Request<RequestBody>>> Service<Request<Incoming>> for Unwrapped<
 #[cfg(test)]
 mod tests {
     use std::{
+        convert::Infallible,
         future::Ready,
         io::{Read, Write},
         net::Ipv4Addr,
