@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, HashSet},
     fmt,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -16,6 +16,7 @@ use hub_core::{
     seal::Identity,
 };
 use hub_local::{LocalService, MemoryReceiver, MemorySender};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
 use tokio::{
@@ -27,7 +28,6 @@ use super::{
     TestFailure,
     connect::{negotiate, shake_hands},
     events::Events,
-    lock,
 };
 
 /// The response of the app's negotiate.
@@ -117,13 +117,13 @@ impl TestClient {
             let argument = bind(arguments).map_err(|error| error.to_string())?;
             serde_json::to_vec(&handler(argument)).map_err(|error| error.to_string())
         });
-        lock(&self.shared.state).handlers.insert(event.to_lowercase(), handler);
+        self.shared.state.lock().handlers.insert(event.to_lowercase(), handler);
     }
 
     /// Never answers invocations of this event, like a client that hangs. Use it to test the timeout of a client
     /// result.
     pub fn ignores(&self, event: &str) {
-        lock(&self.shared.state).ignored.insert(event.to_lowercase());
+        self.shared.state.lock().ignored.insert(event.to_lowercase());
     }
 
     /// Calls a hub method and waits for its result.
@@ -186,7 +186,7 @@ impl TestClient {
             if let Some(arguments) = self.shared.received(event).into_iter().nth(seen) {
                 return Ok(arguments);
             }
-            if let Some(reason) = lock(&self.shared.state).ended.clone() {
+            if let Some(reason) = self.shared.state.lock().ended.clone() {
                 return Err(TestFailure::new(reason));
             }
             news.await;
@@ -196,7 +196,7 @@ impl TestClient {
     /// Why the connection ended; `None` while it is open.
     #[must_use]
     pub fn ended(&self) -> Option<String> {
-        lock(&self.shared.state).ended.clone()
+        self.shared.state.lock().ended.clone()
     }
 
     /// Closes the connection and waits until `on_disconnected` has run.
@@ -238,7 +238,7 @@ impl Shared {
     }
 
     fn received(&self, event: &str) -> Vec<Value> {
-        let state = lock(&self.state);
+        let state = self.state.lock();
         let same = state.received.iter().filter(|(name, _)| name.eq_ignore_ascii_case(event));
         same.map(|(_, arguments)| arguments.clone()).collect()
     }
@@ -250,7 +250,7 @@ impl Shared {
     async fn ask(&self, id: String, message: &Message) -> Result<Outcome, TestFailure> {
         let (answer, waiting) = oneshot::channel();
         {
-            let mut state = lock(&self.state);
+            let mut state = self.state.lock();
             if let Some(reason) = &state.ended {
                 return Err(TestFailure::new(reason));
             }
@@ -261,14 +261,14 @@ impl Shared {
     }
 
     fn why_ended(&self, closed: &dyn fmt::Display) -> TestFailure {
-        match &lock(&self.state).ended {
+        match &self.state.lock().ended {
             Some(reason) => TestFailure::new(reason),
             None => TestFailure::new(closed),
         }
     }
 
     fn end(&self, reason: Option<String>) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         state.ended.get_or_insert_with(|| {
             reason.unwrap_or_else(|| "the connection was closed".to_owned())
         });
@@ -308,7 +308,7 @@ async fn take(shared: &Shared, message: Message) {
         Message::Invocation { invocation_id, target, arguments, .. } => {
             let name = target.to_lowercase();
             let (handler, ignored) = {
-                let mut state = lock(&shared.state);
+                let mut state = shared.state.lock();
                 let value = serde_json::from_slice(&arguments).unwrap_or_default();
                 state.received.push((target, value));
                 (state.handlers.get(&name).cloned(), state.ignored.contains(&name))
@@ -326,7 +326,7 @@ async fn take(shared: &Shared, message: Message) {
             let _ = shared.write(&Message::Completion { invocation_id, outcome }).await;
         }
         Message::Completion { invocation_id, outcome } => {
-            let waiting = lock(&shared.state).waiting.remove(&invocation_id);
+            let waiting = shared.state.lock().waiting.remove(&invocation_id);
             if let Some(waiting) = waiting {
                 // An error means that the invoking future was dropped.
                 let _ = waiting.send(outcome);

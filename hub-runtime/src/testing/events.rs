@@ -1,15 +1,11 @@
 //! Connection events that the app has answered; test clients wait for them.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, Mutex},
-};
+use std::{collections::HashSet, sync::Arc};
 
 use http::{HeaderMap, HeaderName};
 use hub_core::upstream;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
-
-use super::lock;
 
 /// Connection events by name and connection id.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +29,7 @@ impl Events {
         let (Some(event), Some(id)) = (text(upstream::EVENT), text(upstream::CONNECTION_ID)) else {
             return;
         };
-        lock(&self.shared.answered).insert((event.to_owned(), id.to_owned()));
+        self.shared.answered.lock().insert((event.to_owned(), id.to_owned()));
         self.shared.news.notify_waiters();
     }
 
@@ -42,7 +38,7 @@ impl Events {
         let wanted = (event.to_owned(), connection_id.to_owned());
         loop {
             let news = self.shared.news.notified();
-            if lock(&self.shared.answered).contains(&wanted) {
+            if self.shared.answered.lock().contains(&wanted) {
                 return;
             }
             news.await;

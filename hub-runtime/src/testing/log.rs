@@ -2,9 +2,10 @@
 
 use std::{
     fmt::{self, Write},
-    sync::{Arc, Mutex},
+    sync::Arc,
 };
 
+use parking_lot::Mutex;
 use tracing::{
     Dispatch, Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
@@ -12,8 +13,6 @@ use tracing::{
     span::{Attributes, Id, Record},
     subscriber::Interest,
 };
-
-use super::lock;
 
 /// The id of spans that only the test receives. Subscribers count up from one, so it is not in use.
 const UNHEARD: u64 = u64::MAX;
@@ -57,7 +56,7 @@ pub(crate) struct Log(Arc<Mutex<Vec<LogLine>>>);
 
 impl Log {
     pub(crate) fn all(&self) -> Vec<LogLine> {
-        lock(&self.0).clone()
+        self.0.lock().clone()
     }
 
     /// A subscriber that records events here and forwards them to the current subscriber.
@@ -116,7 +115,7 @@ impl Subscriber for Listener {
             let mut line = Line::default();
             event.record(&mut line);
             let level = event.metadata().level().as_str();
-            lock(&self.log.0).push(LogLine { level, message: line.message, fields: line.fields });
+            self.log.0.lock().push(LogLine { level, message: line.message, fields: line.fields });
         }
         if self.next.enabled(event.metadata()) {
             self.next.event(event);

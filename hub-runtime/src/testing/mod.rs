@@ -10,12 +10,7 @@ mod failure;
 mod log;
 mod recorder;
 
-use std::{
-    any::Any,
-    fmt,
-    marker::PhantomData,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{any::Any, fmt, marker::PhantomData, sync::Arc};
 
 use bytes::Bytes;
 pub use http::Request;
@@ -270,9 +265,4 @@ impl<H: Hub> Connecting<'_, H> {
         let url = client_url(&endpoint.client_base, &hub);
         self.hub.connect(Ticket { url, access_token }).await
     }
-}
-
-/// A lock whose holder panicked still holds a whole value here.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,9 +1,6 @@
 //! An [`Outbound`] that records messages and forwards them.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -11,9 +8,8 @@ use hub_core::{
     InvokeError, Payload, SendError, Target,
     outbound::{Change, Check, MemberPage, Outbound},
 };
+use parking_lot::Mutex;
 use serde_json::Value;
-
-use super::lock;
 
 /// A message that the app sent to the service.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,7 +35,7 @@ pub(crate) struct Record(Arc<Mutex<Vec<Sent>>>);
 
 impl Record {
     pub(crate) fn all(&self) -> Vec<Sent> {
-        lock(&self.0).clone()
+        self.0.lock().clone()
     }
 
     fn add(&self, target: Target, payload: &Payload) {
@@ -48,7 +44,7 @@ impl Record {
             event: payload.target().to_owned(),
             arguments: serde_json::from_slice(payload.json_arguments()).unwrap_or_default(),
         };
-        lock(&self.0).push(sent);
+        self.0.lock().push(sent);
     }
 }
 
