@@ -4,9 +4,11 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
+
+use parking_lot::Mutex;
 
 /// Signals a running hub method that the service closed the connection before the response.
 ///
@@ -32,7 +34,7 @@ impl Cancellation {
     /// Whether the token has fired.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.lock().fired
+        self.state.lock().fired
     }
 
     /// Completes when the token fires, immediately if it has fired.
@@ -43,18 +45,13 @@ impl Cancellation {
     /// Fires the token. Repeated calls have no effect.
     pub fn cancel(&self) {
         let waiting = {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             state.fired = true;
             std::mem::take(&mut state.waiting)
         };
         for waker in waiting {
             waker.wake();
         }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        // No code panics between two writes to the state, so it is consistent even when poisoned.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -75,7 +72,7 @@ impl Future for Cancelled {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.token.lock();
+        let mut state = self.token.state.lock();
         if state.fired {
             return Poll::Ready(());
         }

@@ -3,12 +3,13 @@
 use std::{
     any::Any,
     fmt,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use bytes::Bytes;
 use http::HeaderMap;
+use parking_lot::Mutex;
 
 use crate::{cancellation::Cancellation, hub::Category, hub::Hub, protocol::Protocol};
 
@@ -233,13 +234,13 @@ pub struct Extensions {
 impl Extensions {
     /// Inserts a value and returns the previous value of the same type.
     pub fn insert<T: Clone + Send + Sync + 'static>(&self, value: T) -> Option<T> {
-        self.values.lock().unwrap_or_else(PoisonError::into_inner).insert(value)
+        self.values.lock().insert(value)
     }
 
     /// A copy of the value of this type.
     #[must_use]
     pub fn get<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
-        self.values.lock().unwrap_or_else(PoisonError::into_inner).get().cloned()
+        self.values.lock().get().cloned()
     }
 }
 

@@ -1,11 +1,8 @@
 //! Token buckets by key, in bounded memory. The caller passes the time.
 
-use std::{
-    collections::HashMap,
-    hash::Hash,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, hash::Hash, time::Duration};
+
+use parking_lot::Mutex;
 
 /// The maximum number of keys per generation. There are two generations.
 const GENERATION: usize = 8192;
@@ -48,7 +45,7 @@ impl<K: Eq + Hash> TokenBuckets<K> {
     /// # Errors
     /// The time until the next token.
     pub fn take(&self, key: K, now: Duration) -> Result<(), Duration> {
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buckets = self.buckets.lock();
         let mut bucket =
             buckets.remove(&key).unwrap_or(Bucket { tokens: self.capacity, filled: now });
         let passed = now.saturating_sub(bucket.filled).as_secs_f64();
@@ -120,7 +117,7 @@ mod tests {
             }
         }
 
-        let held = buckets.buckets.lock().unwrap();
+        let held = buckets.buckets.lock();
         assert!(held.young.len() + held.old.len() <= 2 * GENERATION);
     }
 }

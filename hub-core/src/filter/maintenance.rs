@@ -1,9 +1,8 @@
 //! A switch that refuses all calls, for maintenance.
 
-use std::{
-    fmt,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::{fmt, sync::Arc};
+
+use parking_lot::RwLock;
 
 use super::Filter;
 use crate::{HubError, HubResult, Invocation};
@@ -55,17 +54,17 @@ impl Maintenance {
     /// Whether calls are refused.
     #[must_use]
     pub fn is_on(&self) -> bool {
-        self.reason.read().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.reason.read().is_some()
     }
 
     fn set(&self, reason: Option<String>) {
-        *self.reason.write().unwrap_or_else(PoisonError::into_inner) = reason;
+        *self.reason.write() = reason;
     }
 }
 
 impl Filter for Maintenance {
     async fn before(&self, _: &Invocation) -> HubResult {
-        match &*self.reason.read().unwrap_or_else(PoisonError::into_inner) {
+        match &*self.reason.read() {
             None => Ok(()),
             Some(reason) => Err(HubError::denied(reason)),
         }
