@@ -1,4 +1,4 @@
-//! The yardstick of an upstream call: a handler that reads the body and answers a constant.
+//! The baseline for upstream calls: a handler that reads the body and returns a constant.
 
 use std::{convert::Infallible, io};
 
@@ -11,12 +11,12 @@ use tokio::net::TcpListener;
 
 use crate::call::ANSWER;
 
-/// Reads the body, looks at nothing, and answers what the app answers.
+/// Reads the body without parsing it, and returns the same answer as the app.
 ///
 /// # Errors
 /// Never.
 pub async fn handle<B: Body>(request: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
-    // A broken body ends the connection by itself.
+    // hyper closes the connection after an error in the body.
     let _ = request.into_body().collect().await.map(|body| body.to_bytes());
     let mut answer = Response::new(Full::from(Bytes::from_static(ANSWER.as_bytes())));
     let json = HeaderValue::from_static("application/json");
@@ -24,10 +24,10 @@ pub async fn handle<B: Body>(request: Request<B>) -> Result<Response<Full<Bytes>
     Ok(answer)
 }
 
-/// Serves [`handle`] with hyper and nothing else, for ever.
+/// Serves [`handle`] with hyper only, until accepting a connection fails.
 ///
 /// # Errors
-/// When the port is taken.
+/// When the port is in use, or accepting a connection fails.
 pub async fn serve(port: u16) -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     loop {

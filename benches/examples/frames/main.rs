@@ -1,14 +1,15 @@
-//! WebSocket frames in memory: ours, tokio-tungstenite and tokio-websockets, for each side.
+//! Benchmarks of WebSocket framing in memory, as client and as server: our implementation,
+//! tokio-tungstenite and tokio-websockets.
 //!
 //! `cargo run --release -p benches --example frames -- --bench`
 //!
-//! An example and no bench, which would be built with the unit tests of the files that it takes from
-//! hub-local.
+//! This is an example because a bench target would also compile the unit tests of the files included
+//! from hub-local.
 //!
-//! Each reads 1,000 small messages, or writes 1,000 and flushes once. Streams are made anew each time,
-//! which is the same for all three.
+//! Each iteration reads 1,000 small messages, or writes 1,000 and flushes once. All three
+//! implementations create a new stream per iteration.
 #![allow(missing_docs, reason = "Criterion's macros write undocumented functions")]
-#![allow(dead_code, reason = "files of the service are taken as they are")]
+#![allow(dead_code, reason = "the included files of the service are unchanged")]
 #![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
 mod delivery;
@@ -34,13 +35,13 @@ use self::{
 const MESSAGES: usize = 1000;
 const TEXT: u8 = 0x81;
 
-/// As small as what the load tool sends and gets with payloads of 32 bytes.
+/// A message of the size that the load tool sends and receives with 32-byte payloads.
 fn message() -> String {
     let payload = "x".repeat(32);
     format!("{{\"type\":1,\"target\":\"message\",\"arguments\":[\"{payload}\"]}}\u{1e}")
 }
 
-/// Nothing in memory is ever pending.
+/// Returns the output of a future. Streams in memory are never pending.
 fn now<T>(future: impl Future<Output = T>) -> T {
     future.now_or_never().unwrap()
 }

@@ -1,5 +1,5 @@
-//! A stream that is in memory: reads give what there is, writes are copied and forgotten, as the system
-//! would.
+//! A stream in memory: reads return the remaining input, and writes are copied to a buffer, as a socket
+//! would copy them.
 
 use std::{
     io,

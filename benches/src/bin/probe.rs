@@ -1,9 +1,11 @@
-//! What the scripts need and a shell does not have.
+//! Helper commands for the benchmark scripts.
 //!
-//! `bench-probe token KEY URL` prints a token for this audience; `bench-probe start TIMES COMMAND…`
-//! starts `hub-local start` so often, and prints the milliseconds from the start of the process to the
-//! first answered negotiate, and the resident memory a second later; `bench-probe service UPSTREAM` is
-//! the service alone, on `PORT` with `KEY`, which prints its counters when they change.
+//! - `bench-probe token KEY URL` prints a client token for the audience `URL`.
+//! - `bench-probe start TIMES COMMAND…` runs `COMMAND… start` `TIMES` times. It prints the median time
+//!   from process start to the first answered negotiate request, and the resident memory one second
+//!   later.
+//! - `bench-probe service UPSTREAM` runs only the service, on the port `PORT` with the key `KEY` (both
+//!   environment variables), and prints its counters when they change.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -20,7 +22,7 @@ use tokio::net::TcpListener;
 type Failed = Box<dyn std::error::Error>;
 
 const KEY: &str = "a-key-for-probes-0123456789-0123456789";
-/// How long an answer is waited for at most.
+/// The maximum time to wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn main() -> Result<(), Failed> {
@@ -45,22 +47,22 @@ fn client_token(key: &str, audience: &str) -> Result<String, Failed> {
     Ok(token::sign(&claims, &Secret::from(key))?)
 }
 
-/// Ends with the probe.
+/// A child process that is killed on drop.
 struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have exited already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
 fn start(times: usize, command: &[&str]) -> Result<(), Failed> {
-    let (program, more) = command.split_first().ok_or("there is no command")?;
+    let (program, more) = command.split_first().ok_or("COMMAND is missing")?;
     let (mut times_taken, mut sizes) = (Vec::new(), Vec::new());
     for _ in 0..times {
-        // No other process listens there: the port was free a moment ago.
+        // A free port. It is assumed to stay free until the command listens on it.
         let port = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let token = client_token(KEY, &format!("http://localhost:{port}/client/?hub=bench"))?;
         let mut command = Command::new(program);
@@ -70,7 +72,7 @@ fn start(times: usize, command: &[&str]) -> Result<(), Failed> {
         let running = Running(command.spawn()?);
         while !negotiates(port, &token)? {
             if began.elapsed() > PATIENCE {
-                return Err("there was no answer".into());
+                return Err("the command did not answer in time".into());
             }
             sleep(Duration::from_micros(100));
         }
@@ -90,7 +92,7 @@ fn start(times: usize, command: &[&str]) -> Result<(), Failed> {
     Ok(())
 }
 
-/// `false` while nothing listens.
+/// Sends a negotiate request. Returns `false` if nothing listens on the port.
 fn negotiates(port: u16, token: &str) -> Result<bool, Failed> {
     let mut stream = match TcpStream::connect(("127.0.0.1", port)) {
         Ok(stream) => stream,
@@ -111,7 +113,7 @@ fn resident_kib(process: u32) -> Result<u64, Failed> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let number = line.and_then(|line| line.split_whitespace().next());
-    Ok(number.ok_or("the system does not say how much is resident")?.parse()?)
+    Ok(number.ok_or("/proc has no resident size (VmRSS) of the process")?.parse()?)
 }
 
 #[tokio::main]

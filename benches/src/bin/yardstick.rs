@@ -1,11 +1,12 @@
-//! The physical limit of the machine: a bare server that the load tool can talk to.
+//! A minimal server for the load tool, which shows the upper limit of the machine.
 //!
-//! No tokens, no upstream, no hub semantics: WebSocket frames by hand, `echo` answered where it is
-//! read, `broadcast` put into every connection's queue. `yardstick [naive|batched] [PORT]`: naive
-//! writes once a delivery, batched writes a connection's whole queue at once.
+//! It has no tokens, no upstream and no hub semantics. It parses WebSocket frames itself, answers
+//! `echo` directly, and puts each `broadcast` into the queue of every connection.
+//! `yardstick [naive|batched] [PORT]`: `naive` writes each message separately, `batched` writes the
+//! whole queue of a connection at once.
 //!
-//! It understands what the load tool sends and nothing else: members in one order, records that do
-//! not span frames.
+//! It supports only messages of the load tool: JSON members are in a fixed order, and no record spans
+//! two frames.
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -33,7 +34,7 @@ const NEGOTIATED: &str = r#"{"negotiateVersion":1,"connectionId":"c","connection
 const READ: usize = 64 * 1024;
 
 thread_local! {
-    /// Connections share what they read into and what they join frames in.
+    /// The read buffer that all connections of a thread share.
     static INPUT: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
 }
 
@@ -87,7 +88,8 @@ async fn connection(mut stream: TcpStream, server: Arc<Server>) {
     server.change(|clients| clients.retain(|other| !Arc::ptr_eq(other, &client)));
 }
 
-/// Answers negotiates until the upgrade. Returns what was read behind it.
+/// Answers negotiate requests until the WebSocket upgrade. Returns the bytes read after the upgrade
+/// request.
 async fn http(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     let mut input = Vec::new();
     loop {
@@ -272,7 +274,8 @@ fn frame(payload: &[u8]) -> Bytes {
     bytes.into()
 }
 
-/// Takes whole masked frames off the input and joins what is in them; `None` at a close frame.
+/// Removes complete masked frames from the input and returns their joined payloads; `None` at a close
+/// frame.
 fn unframe(input: &mut Vec<u8>) -> Option<Vec<u8>> {
     let (mut at, mut payload) = (0, Vec::new());
     while let [first, second, ..] = input[at..] {

@@ -31,7 +31,7 @@ async fn a_newcomer_sees_the_present_value() {
 }
 
 #[tokio::test]
-async fn every_client_hears_the_values_in_the_order_in_which_they_came_about() {
+async fn every_client_receives_the_values_in_order() {
     let hub = TestHub::new(Counter::default());
     let ada = hub.anonymous().connect().await.unwrap();
     let bob = hub.anonymous().connect().await.unwrap();

@@ -1,4 +1,4 @@
-//! A bell that all clients hear.
+//! A hub that notifies all clients when one of them rings the bell.
 
 use hub_runtime::prelude::*;
 

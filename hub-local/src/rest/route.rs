@@ -45,7 +45,7 @@ pub(super) enum Target {
 }
 
 impl Route {
-    /// Finds the operation of a request. `/api/v1` and `/api` have the same paths.
+    /// Finds the route of a request. `/api/v1` and `/api` have the same paths below them.
     pub(super) fn of(method: &Method, path: &str) -> Result<Self, RestError> {
         let below = path.strip_prefix("/api/v1/").or_else(|| path.strip_prefix("/api/"));
         let below: Vec<&str> = below.ok_or_else(RestError::no_operation)?.split('/').collect();

@@ -36,7 +36,7 @@ impl SignalRMessage {
     /// Creates a message for all connections. The arguments are a tuple or a list.
     ///
     /// # Errors
-    /// When the arguments are neither, or cannot be serialized as JSON.
+    /// When the arguments are neither a tuple nor a list, or cannot be serialized as JSON.
     pub fn broadcast(
         target: impl Into<String>,
         arguments: impl Serialize,
@@ -82,16 +82,16 @@ impl SignalRMessage {
 pub struct SignalRGroupAction {
     /// The kind of change.
     pub action: GroupAction,
-    /// The connection. It has precedence over the user.
+    /// The id of the connection. It has precedence over the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connection_id: Option<String>,
-    /// The user.
+    /// The id of the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
-    /// The group; `None` for [`GroupAction::RemoveAll`].
+    /// The name of the group; `None` for [`GroupAction::RemoveAll`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group_name: Option<String>,
-    /// Sends through these endpoints only: values of the input binding `signalREndpoints`.
+    /// Applies the action through these endpoints only: values of the input binding `signalREndpoints`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoints: Option<Vec<Value>>,
 }

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_is_named() {
+    fn errors_name_the_setting_or_the_problem() {
         let error = |json| parse(json).unwrap_err().to_string();
 
         assert_eq!(

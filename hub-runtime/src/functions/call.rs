@@ -30,8 +30,8 @@ impl FunctionCall {
     }
 }
 
-/// Decodes the innermost encoding that is a `T`. A string that contains an encoded string is the inner
-/// string; the string `"5"` is a number only if `T` is one.
+/// Decodes a value that may be JSON-encoded several times: the innermost encoding that decodes as a `T`.
+/// For example, the JSON string `"5"` decodes as the number 5 if `T` is a number.
 pub(crate) fn decode<T: DeserializeOwned>(raw: &RawValue) -> Result<T, serde_json::Error> {
     let mut layers = vec![raw.get().to_owned()];
     while let Some(inner) = layers.last().and_then(|text| serde_json::from_str(text).ok()) {

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use hub_core::SendError;
 
-/// The largest response body. Only group lists and client results are large.
+/// The maximum size of a response body. Only group lists and client results can be large.
 #[cfg(any(feature = "rest", feature = "local"))]
 const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 
@@ -32,8 +32,8 @@ mod http_client {
 
     type Client = HttpClient<GaiResolver>;
 
-    /// A transport over HTTP/1.1. `needs_tls` reads the certificates of the system at once, so that an app
-    /// without them fails at start. A container without certificates can use `http` endpoints.
+    /// A transport over HTTP/1.1. With `needs_tls`, reads the system's certificates immediately, so that an
+    /// app fails at startup if there are none. Without it, no certificates are needed (`http` endpoints).
     pub(crate) fn transport(needs_tls: bool) -> Result<Arc<dyn Transport>, BoxError> {
         let client = Client::new(GaiResolver::new());
         if needs_tls {
@@ -69,7 +69,7 @@ mod embedded {
 
     use super::{Bytes, MAX_RESPONSE_BYTES, Request, Response, SendError, Transport, async_trait};
 
-    /// Calls the embedded service with the same requests, without a socket.
+    /// Calls the embedded service directly, without a socket.
     pub(crate) struct EmbeddedTransport(pub(crate) LocalService);
 
     #[async_trait]

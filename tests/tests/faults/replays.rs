@@ -1,6 +1,6 @@
-//! What an app remembers of finished calls, so that a copy does not run again: 60 seconds or 4,096 of
-//! them. It is to be no part of what is compared, so it is filled at the beginning and emptied whenever
-//! the level is taken.
+//! The table of finished calls of an app, which prevents that a duplicate runs again. It holds calls for
+//! 60 seconds, and at most 4,096. Its size must not affect the comparison of resource levels, so the
+//! tests fill it at the start and empty it before each measurement.
 
 use std::time::Duration;
 
@@ -12,15 +12,15 @@ use tower_service::Service as _;
 
 use crate::{proxied_world::pass, recording_client::HUB};
 
-/// How many calls are remembered.
+/// The maximum number of calls in the table.
 const KEPT: usize = 4096;
-/// Longer than they are.
+/// Longer than the time for which a call stays in the table.
 const WINDOW: Duration = Duration::from_secs(61);
-/// What [`test_support::KEY`] signs this connection id with.
 const CONNECTION: &str = "conn-0001";
+/// The signature of [`CONNECTION`] with [`test_support::KEY`].
 const SIGNATURE: &str = "sha256=B78B1B6698EF4C26ADACC16537E1940BF816254465275D2DC5CD8BAFEA0506E1";
 
-/// Calls without a socket, which push out those that are remembered.
+/// Makes calls without a socket, which replace the entries of the table.
 #[derive(Debug)]
 pub(crate) struct Replays {
     app: HubApp,
@@ -28,7 +28,7 @@ pub(crate) struct Replays {
 }
 
 impl Replays {
-    /// The table has its full size from now on.
+    /// Fills the table, so that it has its full capacity from now on.
     pub(crate) async fn full(app: &HubApp) -> Self {
         let mut replays = Self { app: app.clone(), next: 0 };
         replays.call(KEPT + 2).await;
@@ -48,7 +48,7 @@ impl Replays {
     async fn call(&mut self, times: usize) {
         for _ in 0..times {
             self.next += 1;
-            // All answers are of one length.
+            // Ids of equal length, so that all answers have the same length.
             let id = 1_000_000 + self.next;
             let body =
                 format!(r#"{{"type":1,"invocationId":"{id}","target":"idle","arguments":[]}}"#);

@@ -1,4 +1,4 @@
-//! Clients of Server-Sent Events and long polling that are cut off somewhere in one of their requests.
+//! Clients of Server-Sent Events and long polling whose connection is cut in the middle of a request.
 
 use std::net::SocketAddr;
 
@@ -18,8 +18,9 @@ use crate::{
     recording_client::{HUB, client_token, negotiate},
 };
 
-/// This many clients are cut off before the test waits for the service, which notices a missing poll only
-/// after its timeout. Tables keep the size for the most concurrent clients.
+/// The number of clients that are cut off before the test waits for the service to remove them. The
+/// service notices a missing poll only after a timeout. Tables keep the capacity for the maximum number
+/// of concurrent clients.
 const AT_ONCE: usize = 8;
 const HANDSHAKE: &str = "{\"protocol\":\"json\",\"version\":1}\u{1e}";
 const CALL: &str = "{\"type\":1,\"invocationId\":\"1\",\"target\":\"idle\",\"arguments\":[]}\u{1e}";
@@ -32,7 +33,7 @@ enum Transport {
 }
 
 impl Transport {
-    /// The step in bytes between two cuts.
+    /// The distance in bytes between two cuts.
     fn stride(self) -> usize {
         match self {
             Self::ServerSentEvents => 29,
@@ -41,7 +42,7 @@ impl Transport {
     }
 }
 
-/// A client whose requests each have a connection of their own.
+/// A client that opens a new connection for each request.
 struct Guest {
     address: SocketAddr,
     query: String,
@@ -70,7 +71,7 @@ impl Guest {
         opening.await.map_err(|error| error.to_string())
     }
 
-    /// The whole answer of a request, if it came whole and is good.
+    /// Sends a request and returns the answer, if it is complete and its status is a success.
     async fn ask(&self, method: &str, body: &str) -> Result<String, String> {
         let mut stream = self.begin(method, "", body).await?;
         let mut answer = String::new();
@@ -81,7 +82,7 @@ impl Guest {
         if is_good && is_whole(&answer) { Ok(answer) } else { Err(format!("answer: {answer}")) }
     }
 
-    /// Polls until this has come.
+    /// Polls until an answer contains `part`.
     async fn poll_for(&self, part: &str) -> Result<(), String> {
         while !self.ask("GET", "").await?.contains(part) {}
         Ok(())
@@ -94,13 +95,13 @@ fn is_whole(answer: &str) -> bool {
     length.is_none_or(|length| length.parse() == Ok(body.len()))
 }
 
-/// Reads a stream of events until this has come.
+/// Reads a stream of events until it contains `part`.
 async fn hear(stream: &mut TcpStream, part: &str) -> Result<(), String> {
     let mut heard = Vec::new();
     let mut bytes = [0; 1024];
     while !String::from_utf8_lossy(&heard).contains(part) {
         match stream.read(&mut bytes).await {
-            Ok(0) => return Err("the end".to_owned()),
+            Ok(0) => return Err("the stream has ended".to_owned()),
             Ok(read) => heard.extend_from_slice(&bytes[..read]),
             Err(error) => return Err(error.to_string()),
         }
@@ -108,7 +109,7 @@ async fn hear(stream: &mut TcpStream, part: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Connects, calls once and leaves.
+/// Connects, calls a method once and disconnects.
 async fn talk(world: &ProxiedWorld, transport: Transport) -> Result<(), String> {
     let guest = Guest::negotiated(world.clients.address).await?;
     match transport {
@@ -137,7 +138,7 @@ async fn cut(world: &ProxiedWorld, transport: Transport, direction: Direction, s
     talk(world, transport).await.unwrap();
     let length = world.clients.passed(direction);
     until("the last connection closes", || world.clients.open() == 0).await;
-    // What the service writes when it closes is not counted on.
+    // No cuts in the last 40 bytes: the service may not write its closing bytes.
     for (number, at) in (0..length - 40).step_by(transport.stride() * step).enumerate() {
         if number % AT_ONCE == 0 {
             world.all_told().await;
@@ -146,7 +147,7 @@ async fn cut(world: &ProxiedWorld, transport: Transport, direction: Direction, s
         let fault = if at % 2 == 0 { Fault::Closes } else { Fault::Resets };
         world.clients.arm(direction, at, fault);
 
-        let outcome = within("the end of a talk", talk(world, transport)).await;
+        let outcome = within("the end of the conversation", talk(world, transport)).await;
 
         assert_eq!(world.clients.struck(), struck + 1, "at {at} of {length}");
         assert!(outcome.is_err(), "{direction:?} {at} of {length}");

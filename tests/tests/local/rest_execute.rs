@@ -97,5 +97,5 @@ async fn a_filter_that_is_not_understood_says_where() {
     assert_eq!(answer.outcome(), (400, Some("Error.Request.Invalid")));
     assert_eq!(answer.json()["target"], "filter");
     let text = answer.json()["message"].as_str().unwrap().to_owned();
-    assert!(text.starts_with("`age` is not understood at character 1; a filter knows"), "{text}");
+    assert!(text.starts_with("`age` is unexpected at character 1; a filter knows"), "{text}");
 }

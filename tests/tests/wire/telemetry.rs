@@ -1,4 +1,4 @@
-//! What an operator sees of calls, negotiates, refusals and sends: spans, events and metrics.
+//! The spans, events and metrics of calls, negotiate requests, refusals and sends.
 
 use std::{
     collections::BTreeMap,
@@ -51,7 +51,7 @@ impl Loop {
     }
 }
 
-/// An app with an unreachable service, and two attempts to reach it.
+/// An app with an unreachable service that retries each request once.
 fn app() -> HubApp {
     let retries = Retries::default().times(1).delay(Duration::from_millis(1));
     let limit = NegotiateLimit::new(3, Duration::from_hours(1));
@@ -67,7 +67,7 @@ async fn negotiate(app: &HubApp, path: &str, user: Option<&str>) {
     answer(app, request.body(Empty::<Bytes>::new()).unwrap()).await;
 }
 
-/// Everything that happens while `work` runs, as lines of `tracing_subscriber::fmt`.
+/// Returns all log lines that `tracing_subscriber::fmt` writes while `work` runs.
 pub(crate) async fn logged(
     level: tracing_subscriber::filter::LevelFilter,
     work: impl Future,
@@ -120,7 +120,7 @@ async fn a_call_is_a_span_with_its_method_and_outcome() {
     assert!(log.contains(span), "{log}");
     let failed = r#"hub.call{hub="loop" method="fails" connection="conn-0001" outcome="failed"}"#;
     assert!(log.contains(failed), "{log}");
-    // The operator's line stands in the span of its call.
+    // The logged error is inside the span of the call.
     let line = log.lines().find(|line| line.contains("the database is down")).unwrap();
     assert!(line.contains("hub.call{") && line.contains("error_id="), "{line}");
 }
@@ -169,7 +169,7 @@ async fn negotiates_and_calls_to_the_service_are_spans() {
 }
 
 #[tokio::test]
-async fn nothing_of_a_user_is_in_spans_and_events_at_info_and_above() {
+async fn spans_and_events_at_info_and_above_contain_no_user_data() {
     let app = app();
 
     let log = logged(INFO, async {

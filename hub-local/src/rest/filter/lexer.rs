@@ -44,7 +44,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<SpannedToken>, FilterError> {
                         Some(('\'', _)) => break,
                         Some((other, _)) => text.push(other),
                         None => {
-                            let what = "a text that does not end".to_owned();
+                            let what = "an unterminated string".to_owned();
                             return Err(FilterError { what, at });
                         }
                     }
@@ -71,5 +71,5 @@ fn is_word(character: char) -> bool {
 }
 
 pub(super) fn error(what: &str, at: usize) -> FilterError {
-    FilterError { what: format!("{what} is not understood"), at }
+    FilterError { what: format!("{what} is unexpected"), at }
 }

@@ -49,11 +49,11 @@ fn and_binds_tighter_than_or_and_not_tighter_than_both() {
 fn what_is_not_understood_is_named_with_its_place() {
     let error = |text| Filter::parse(text).unwrap_err().to_string();
 
-    assert!(error("age gt 5").starts_with("`age` is not understood at character 1; a filter"));
-    assert!(error("userId gt 'a'").starts_with("`gt` is not understood at character 8"));
-    assert!(error("userId eq 'a").starts_with("a text that does not end at character 11"));
-    assert!(error("userId eq 'ä' and").starts_with("the end is not understood at character 18"));
-    assert!(error("userId = 'a'").starts_with("`=` is not understood at character 8"));
+    assert!(error("age gt 5").starts_with("`age` is unexpected at character 1; a filter"));
+    assert!(error("userId gt 'a'").starts_with("`gt` is unexpected at character 8"));
+    assert!(error("userId eq 'a").starts_with("an unterminated string at character 11"));
+    assert!(error("userId eq 'ä' and").starts_with("the end is unexpected at character 18"));
+    assert!(error("userId = 'a'").starts_with("`=` is unexpected at character 8"));
     for bad in [
         "",
         "userId",
