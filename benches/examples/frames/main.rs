@@ -89,7 +89,7 @@ fn frames(criterion: &mut Criterion) {
     let (mut from_client, mut from_server) = (Vec::new(), Vec::new());
     for number in 0..MESSAGES {
         masked(&mut from_client, TEXT, 0x9E37_79B9_u32.rotate_left(number as u32), text.as_bytes());
-        from_server.extend_from_slice(&Frame::text(text.as_bytes()).bytes());
+        from_server.extend_from_slice(Frame::text(text.as_bytes()).bytes());
     }
     let mut group = criterion.benchmark_group("server reads");
     group.throughput(Throughput::Elements(MESSAGES as u64));
@@ -112,7 +112,7 @@ fn frames(criterion: &mut Criterion) {
         bench.iter(|| {
             let mut memory = Memory::new(&[]);
             for _ in 0..MESSAGES {
-                memory.written.extend_from_slice(&Frame::text(black_box(text.as_bytes())).bytes());
+                memory.written.extend_from_slice(Frame::text(black_box(text.as_bytes())).bytes());
             }
             memory.written.len()
         });
@@ -122,7 +122,7 @@ fn frames(criterion: &mut Criterion) {
         bench.iter(|| {
             let mut memory = Memory::new(&[]);
             for _ in 0..MESSAGES {
-                memory.written.extend_from_slice(&black_box(&framed).bytes());
+                memory.written.extend_from_slice(black_box(&framed).bytes());
             }
             memory.written.len()
         });
