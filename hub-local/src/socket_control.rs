@@ -12,16 +12,16 @@ use hub_net::stall_timeout::StallTimeout;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-/// A request extension through which the handler controls its socket.
+/// A request extension through which the handler controls the socket of the request.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SocketControl {
     pub(crate) closed: CancellationToken,
-    /// Relaxed: the flag publishes no other data.
+    /// Accessed with relaxed ordering, because the flag does not publish other data.
     is_stall_timeout_suspended: Arc<AtomicBool>,
 }
 
 impl SocketControl {
-    /// Closes the socket, because its client does not read the response.
+    /// Closes the socket of a client that does not read the response.
     pub(crate) fn close(&self) {
         self.closed.cancel();
     }
@@ -31,14 +31,15 @@ impl SocketControl {
         self.is_stall_timeout_suspended.store(false, Ordering::Relaxed);
     }
 
-    /// Lets the client read the response at its own pace. The outbox bounds the pending data.
+    /// Suspends the stall timeout, so that the client can read the response at its own pace. The outbox
+    /// limits the pending data.
     pub(crate) fn suspend_stall_timeout(&self) {
         self.is_stall_timeout_suspended.store(true, Ordering::Relaxed);
     }
 
     /// Wraps an accepted stream with the stall timeout.
     pub(crate) fn guard(&self, stream: TcpStream, timeout: Duration) -> StallTimeout {
-        // Nagle's algorithm would delay small messages. An error means that the peer has left.
+        // Nagle's algorithm would delay small messages. An error means that the peer has disconnected.
         let _ = stream.set_nodelay(true);
         StallTimeout::new(stream, timeout, Arc::clone(&self.is_stall_timeout_suspended))
     }

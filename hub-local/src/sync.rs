@@ -1,5 +1,6 @@
-//! Locks and atomics of outboxes, logs and [`RarelyReady`](crate::connection). `tests/loom` compiles
-//! these files with its own `sync`, which checks all interleavings of their threads.
+//! Locks and atomics for outboxes, message logs and [`RarelyReady`](crate::connection). `tests/loom`
+//! compiles the files of these types with loom's locks and atomics instead, to check all interleavings
+//! of threads.
 
 pub(crate) use std::sync::{OnceLock, atomic};
 

@@ -1,4 +1,5 @@
-//! What the fuzz targets alone need: private readers, and an app without sockets.
+//! Functions for the fuzz targets only: an embedded service without sockets, and access to a private
+//! parser.
 
 use http::HeaderMap;
 use hub_core::{Claims, Secret};
@@ -15,7 +16,7 @@ pub fn in_memory(key: impl Into<Secret>) -> SignalR {
     SignalR::planned(Plan::Local(LocalPlan { key, in_memory: true, ..LocalPlan::default() }))
 }
 
-/// What [`SignalR::trust_plain_claims`] makes of the claims headers.
+/// Parses plain claims headers, as apps with [`SignalR::trust_plain_claims`] do.
 #[must_use]
 pub fn plain_claims(headers: &HeaderMap) -> Claims {
     crate::upstream::caller::plain_claims(headers)

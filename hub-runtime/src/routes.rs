@@ -3,7 +3,8 @@
 use http::Method;
 use hub_core::{Secret, upstream::WEBHOOK_PATH};
 
-/// The same path behind a Functions host, which reserves all paths below `/runtime`.
+/// The upstream path behind a Functions host, which reserves all paths below `/runtime` and thus
+/// [`WEBHOOK_PATH`].
 const FORWARDED: &str = "/api/signalr";
 
 /// The configured paths.
@@ -27,7 +28,8 @@ pub(crate) enum Route<'a> {
 }
 
 impl Routes {
-    /// `upstream` are paths besides the default one; a segment in braces matches any segment.
+    /// `upstream` contains paths in addition to the default ones. A segment in braces matches any segment
+    /// that is not empty.
     pub(crate) fn new(prefix: &str, upstream: Vec<String>, code: Option<Secret>) -> Self {
         let prefix = prefix.trim_matches('/');
         let prefix = if prefix.is_empty() { String::new() } else { format!("/{prefix}") };
@@ -42,7 +44,8 @@ impl Routes {
         &self.prefix
     }
 
-    /// Finds the route of a request. Hub names stay percent-encoded, because no valid name needs an escape.
+    /// Finds the route of a request. Hub names are not percent-decoded, because valid names have no
+    /// characters that must be encoded.
     pub(crate) fn of<'a>(&self, method: &Method, path: &'a str) -> Route<'a> {
         let Some((prefix, path)) = path.split_at_checked(self.prefix.len()) else {
             return Route::Unknown;
@@ -62,7 +65,7 @@ impl Routes {
         }
     }
 
-    /// Whether every upstream call must send a code in its query.
+    /// Whether upstream calls must have a code in the query.
     pub(crate) fn has_code(&self) -> bool {
         self.code.is_some()
     }
@@ -72,7 +75,8 @@ impl Routes {
         let Some(code) = &self.code else { return true };
         let query = hub_core::Query::parse(query.unwrap_or_default());
         let given = query.get("code").unwrap_or_default();
-        // Equal signatures of one text mean equal keys, and signatures are compared in constant time.
+        // Both codes serve as keys to sign the same text. Equal signatures mean equal codes, and `verify`
+        // compares signatures in constant time.
         let signed = hub_core::signature::sign(&Secret::from(given), WEBHOOK_PATH);
         hub_core::signature::verify(
             std::iter::once(signed.as_bytes()),
@@ -87,7 +91,8 @@ fn only<'a>(method: &Method, allowed: &'static str, route: Route<'a>) -> Route<'
     if known { route } else { Route::WrongMethod(allowed) }
 }
 
-/// `/{hub}/negotiate`, `/api/{hub}/negotiate`, `/negotiate` and `/api/negotiate`, in any case.
+/// Matches `/{hub}/negotiate`, `/api/{hub}/negotiate`, `/negotiate` and `/api/negotiate`, ignoring case.
+/// Returns `None` for other paths, and `Some(None)` for a path without a hub.
 fn negotiate_path(path: &str) -> Option<Option<&str>> {
     let segments: Vec<_> = path.strip_prefix('/')?.split('/').collect();
     let (last, before) = segments.split_last()?;

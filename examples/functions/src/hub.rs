@@ -1,5 +1,5 @@
-//! The hub. It is stateless, because the Functions host can start any number of instances. Lasting state
-//! belongs into groups of the service, or into a store that the instances share.
+//! The hub. It is stateless, because the Functions host can start any number of instances. Keep
+//! lasting state in groups of the service, or in a store that the instances share.
 
 use hub_runtime::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -25,12 +25,13 @@ pub trait BoardClient {
     async fn cleared(&self, by: &str);
 }
 
-/// Boards to draw on together.
+/// A hub of boards that clients draw on together.
 pub struct Board;
 
 #[serverless_hub(client = BoardClient)]
 impl Board {
-    /// Users of App Service authentication keep their user id. Other clients are guests, and may draw too.
+    /// Users who signed in with App Service authentication connect under their user id. Other clients are
+    /// anonymous, and may draw too.
     async fn negotiate(&self, request: NegotiateRequest) -> HubResult<Negotiation> {
         Ok(match request.app_service_user() {
             Some(user) => Negotiation::user(user.id),

@@ -4,7 +4,7 @@ use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanExporter};
 use tracing_subscriber::{Layer, filter::LevelFilter, layer::SubscriberExt, registry::Registry};
 
-/// Exports spans one by one. Use `with_batch_exporter` for an exporter over the network.
+/// Exports spans one by one. Use `with_batch_exporter` if the exporter sends over the network.
 pub fn provider(exporter: impl SpanExporter + 'static) -> SdkTracerProvider {
     SdkTracerProvider::builder().with_simple_exporter(exporter).build()
 }

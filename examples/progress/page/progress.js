@@ -1,4 +1,4 @@
-// Jobs: started over HTTP, observed over the hub.
+// Starts jobs over HTTP, and shows their progress as reported by the hub.
 
 import { act, element, live } from "./live.js";
 
@@ -17,7 +17,7 @@ function add({ id, name, total }) {
   shown.set(id, { item, done: -1 });
 }
 
-/** Updates can be older than the current state. Progress never decreases. */
+/** Shows the state of a job. Updates can arrive late, so one with less progress is ignored. */
 function show(job) {
   if (!shown.has(job.id)) {
     add(job);

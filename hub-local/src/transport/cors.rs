@@ -1,4 +1,4 @@
-//! CORS: every origin is allowed, with credentials. The access token authorizes the client.
+//! CORS: every origin is allowed, with credentials, because the access token authorizes the client.
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode,
@@ -39,7 +39,8 @@ pub(super) fn preflight(request: &HeaderMap) -> Response<Body> {
     response
 }
 
-/// Lets the page read the response, including errors.
+/// Adds the headers that allow a page of any origin to read the response. Error responses need them
+/// too.
 pub(super) fn allow(request: &HeaderMap, response: &mut Response<Body>) {
     let headers = response.headers_mut();
     headers.append(VARY, HeaderValue::from_static("Origin"));

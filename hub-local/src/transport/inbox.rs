@@ -1,5 +1,5 @@
-//! Queue of posted bytes for Server-Sent Events and long polling, from the POST requests of a client
-//! to its connection.
+//! Queue of the bytes that a client with Server-Sent Events or long polling sends in POST requests. The
+//! connection reads from the queue.
 
 use std::collections::VecDeque;
 
@@ -9,14 +9,15 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// A post waits while this many bytes are unread, or the maximum size of one post if that is smaller.
+/// The number of unread bytes at which further posts have to wait. If the maximum size of a post is
+/// smaller, it applies instead.
 const FILLED: usize = 64 * 1024;
 
 /// The posts of one client in order of arrival.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
     queue: Mutex<Queue>,
-    /// Held while a body is read: serializes posts in order of arrival.
+    /// Held while a post is read and queued, so that the queue has the order of arrival.
     turn: tokio::sync::Mutex<()>,
     arrived: Notify,
     room: Notify,
@@ -38,7 +39,8 @@ pub(super) enum PostError {
 }
 
 impl Inbox {
-    /// Reads a body and queues it whole; waits for earlier posts and for room.
+    /// Reads a body and adds it to the queue as a whole. Waits for earlier posts, and for room in the
+    /// queue.
     pub(super) async fn take(&self, body: UnreadBody, limits: BodyLimits) -> Result<(), PostError> {
         let taking = async {
             let _turn = self.turn.lock().await;
@@ -46,7 +48,8 @@ impl Inbox {
             while !self.has_room(limits.max_bytes) {
                 self.room.notified().await;
             }
-            // Copy: a slice would keep the whole read buffer of the socket, which is not counted here.
+            // Copy the bytes: a slice would keep the whole read buffer of the socket in memory, but only
+            // its own length would be counted.
             self.put(Bytes::copy_from_slice(&bytes));
             Ok(())
         };
@@ -87,7 +90,7 @@ impl Inbox {
         Some(bytes)
     }
 
-    /// Refuses further posts, including those in progress.
+    /// Refuses new posts, and cancels the posts in progress.
     pub(super) fn close(&self) {
         self.closed.cancel();
     }

@@ -10,12 +10,13 @@ use crate::{
     delivery::{batch::Batch, sink::Sink},
 };
 
-/// Capacity of a pipe in messages; a sender waits while it is full, as on a socket.
+/// Capacity of a pipe in messages. A sender waits while the pipe is full, as it would with a socket.
 const PIPE: usize = 16;
 
 /// A client's end of an in-memory connection.
 ///
-/// Dropping it acts as a lost transport; [`close`](Self::close) closes it cleanly.
+/// Dropping the connection has the effect of a lost transport. [`close`](Self::close) closes it
+/// cleanly.
 #[derive(Debug)]
 pub struct MemoryConnection {
     to_service: mpsc::Sender<Incoming>,
@@ -28,7 +29,8 @@ pub struct MemoryConnection {
 pub struct Closed;
 
 impl MemoryConnection {
-    /// Sends bytes: one or several hub messages with their record separators, or a part of one.
+    /// Sends bytes: one or more hub messages, or part of a message. Messages need the framing of the hub
+    /// protocol, which is a record separator after each message in JSON.
     ///
     /// # Errors
     /// When the service has closed the connection.
@@ -36,7 +38,8 @@ impl MemoryConnection {
         self.to_service.send(Incoming::Data(bytes.into())).await.map_err(|_| Closed)
     }
 
-    /// Receives the next bytes from the service, always complete hub messages; `None` after the close.
+    /// Receives the next bytes from the service, which are always complete hub messages. Returns `None`
+    /// when the connection is closed and everything has been received.
     pub async fn recv(&mut self) -> Option<Bytes> {
         self.from_service.recv().await
     }
@@ -47,8 +50,8 @@ impl MemoryConnection {
         let _ = self.to_service.send(Incoming::Closed).await;
     }
 
-    /// Splits the connection into a sender and a receiver. Dropping the sender acts as a lost
-    /// transport.
+    /// Splits the connection into a sender and a receiver. Dropping the sender and all of its clones has
+    /// the effect of a lost transport.
     #[must_use]
     pub fn split(self) -> (MemorySender, MemoryReceiver) {
         (MemorySender(self.to_service), MemoryReceiver(self.from_service))
@@ -60,7 +63,7 @@ impl MemoryConnection {
 pub struct MemorySender(mpsc::Sender<Incoming>);
 
 impl MemorySender {
-    /// As [`MemoryConnection::send`].
+    /// Sends bytes, like [`MemoryConnection::send`].
     ///
     /// # Errors
     /// When the service has closed the connection.
@@ -68,7 +71,7 @@ impl MemorySender {
         self.0.send(Incoming::Data(bytes.into())).await.map_err(|_| Closed)
     }
 
-    /// As [`MemoryConnection::close`].
+    /// Closes the transport cleanly, like [`MemoryConnection::close`].
     pub async fn close(self) {
         // An error means that the service has already closed the connection.
         let _ = self.0.send(Incoming::Closed).await;
@@ -80,7 +83,7 @@ impl MemorySender {
 pub struct MemoryReceiver(mpsc::Receiver<Bytes>);
 
 impl MemoryReceiver {
-    /// As [`MemoryConnection::recv`].
+    /// Receives the next bytes, like [`MemoryConnection::recv`].
     pub async fn recv(&mut self) -> Option<Bytes> {
         self.0.recv().await
     }

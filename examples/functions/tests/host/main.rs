@@ -1,5 +1,5 @@
-//! The example program under a fake Functions host that speaks the real protocol, in both forms, with a
-//! real service and clients; and without a host.
+//! Tests of the example under a fake Functions host that speaks the real protocol, with a real service
+//! and real clients. They cover forwarded requests, SignalR triggers, and running without a host.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -19,7 +19,7 @@ use test_support::{Client, RunningService, free_address};
 
 use crate::fake_host::{FakeHost, KEY, call, start_handler};
 
-/// The example under a host, and a service that calls it as `azure/upstream.json` says.
+/// The example under a host, and a service that calls it by the rules in `azure/upstream.json`.
 struct Deployment {
     service: RunningService,
     host: FakeHost,
@@ -53,7 +53,8 @@ fn example() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
 
-/// The rules, with the address and key of the host filled in as in the deployment template.
+/// The rules in `azure/upstream.json`, with the address and key of the host filled in, as the deployment
+/// template does.
 fn templates(folder: &Path, origin: &str) -> Vec<Template> {
     let rules = fs::read_to_string(folder.join("azure/upstream.json")).unwrap();
     let rules: Vec<Value> = serde_json::from_str(&rules).unwrap();
@@ -84,7 +85,7 @@ async fn clients_draw_together_through_forwarded_requests() {
     assert_eq!(drawn["result"], 2);
     let seen = bob.recv().await;
     assert_eq!((&seen["target"], &seen["arguments"]), (&json!("drawn"), &json!([line(), null])));
-    // Without App Service, its headers do not set a user.
+    // Outside App Service, `x-ms-client-principal-id` is ignored, so the client has no user id.
     let refused = bob.invoke("clear", json!(["one"])).await;
     assert!(refused["error"].as_str().unwrap().starts_with("403 Forbidden"), "{refused}");
 }
@@ -182,7 +183,7 @@ struct TemporaryFolder(PathBuf);
 impl TemporaryFolder {
     fn new(name: &str) -> Self {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        // Left over from an earlier run.
+        // An earlier run may have left the folder behind.
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).unwrap();
         Self(path)
