@@ -1,4 +1,4 @@
-//! An app on a service that is never reached, and requests made by hand.
+//! An app with an unreachable service, and hand-written requests.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,7 +8,7 @@ use http_body_util::Full;
 use hub_runtime::{Hub, HubApp, HubAppBuilder, SignalR};
 pub(crate) use test_support::{AppResponse, KEY, SIGNATURE, answer};
 
-/// An app with one hub on the service at `endpoint`.
+/// A builder of an app with one hub, which uses the service at `endpoint`.
 pub(crate) fn builder_at<H: Hub>(endpoint: &str, hub: H) -> HubAppBuilder {
     test_support::output::record();
     let text = format!("Endpoint={endpoint};AccessKey={KEY};Version=1.0;");
@@ -20,7 +20,7 @@ pub(crate) fn app<H: Hub>(hub: H) -> HubApp {
     builder_at("http://127.0.0.1:1", hub).build().unwrap()
 }
 
-/// A genuine upstream call; each header can be replaced.
+/// A genuine upstream call. Tests can replace each header.
 pub(crate) fn call(category: &str, event: &str, body: &str) -> Request<Full<Bytes>> {
     Request::post("/runtime/webhooks/signalr")
         .header("X-ASRS-Connection-Id", "conn-0001")
@@ -33,27 +33,28 @@ pub(crate) fn call(category: &str, event: &str, body: &str) -> Request<Full<Byte
         .unwrap()
 }
 
-/// A call of a method by a client that waits for the answer. Each has an invocation id of its own.
+/// An upstream call of a method by a client that waits for the result. Each call has its own
+/// invocation id.
 pub(crate) fn invoke(event: &str, arguments: &str) -> Request<Full<Bytes>> {
     static NUMBER: AtomicU64 = AtomicU64::new(100);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     invoke_as(&number.to_string(), event, arguments)
 }
 
-/// The same with this invocation id.
+/// An upstream call as [`invoke`] builds it, with this invocation id.
 pub(crate) fn invoke_as(id: &str, event: &str, arguments: &str) -> Request<Full<Bytes>> {
     let body =
         format!(r#"{{"type":1,"invocationId":"{id}","target":"{event}","arguments":{arguments}}}"#);
     call("messages", event, &body)
 }
 
-/// A call of a method by a client that does not wait.
+/// An upstream call of a method by a client that does not wait for a result.
 pub(crate) fn send(event: &str, arguments: &str) -> Request<Full<Bytes>> {
     let body = format!(r#"{{"type":1,"target":"{event}","arguments":{arguments}}}"#);
     call("messages", event, &body)
 }
 
-/// The text of the completion's error.
+/// The error text of the completion.
 pub(crate) async fn error_of(app: &HubApp, request: Request<Full<Bytes>>) -> String {
     let answer = answer(app, request).await;
     assert_eq!(answer.status, StatusCode::OK);

@@ -1,4 +1,4 @@
-//! What an operator sees of calls, negotiates, refusals and sends: spans, events and metrics.
+//! Spans, events and metrics of calls, negotiate requests, refusals and sends.
 
 use std::{
     collections::BTreeMap,
@@ -51,7 +51,7 @@ impl Loop {
     }
 }
 
-/// An app with an unreachable service, and two attempts to reach it.
+/// An app with an unreachable service, one retry for each request, and a negotiate limit.
 fn app() -> HubApp {
     let retries = Retries::default().times(1).delay(Duration::from_millis(1));
     let limit = NegotiateLimit::new(3, Duration::from_hours(1));
@@ -67,7 +67,7 @@ async fn negotiate(app: &HubApp, path: &str, user: Option<&str>) {
     answer(app, request.body(Empty::<Bytes>::new()).unwrap()).await;
 }
 
-/// Everything that happens while `work` runs, as lines of `tracing_subscriber::fmt`.
+/// The events and closed spans of `work`, as lines of `tracing_subscriber::fmt`.
 pub(crate) async fn logged(
     level: tracing_subscriber::filter::LevelFilter,
     work: impl Future,
@@ -120,7 +120,7 @@ async fn a_call_is_a_span_with_its_method_and_outcome() {
     assert!(log.contains(span), "{log}");
     let failed = r#"hub.call{hub="loop" method="fails" connection="conn-0001" outcome="failed"}"#;
     assert!(log.contains(failed), "{log}");
-    // The operator's line stands in the span of its call.
+    // The log line for operators is inside the span of its call.
     let line = log.lines().find(|line| line.contains("the database is down")).unwrap();
     assert!(line.contains("hub.call{") && line.contains("error_id="), "{line}");
 }

@@ -1,5 +1,5 @@
-//! Client, service, app, and back: every test runs with the embedded service and with a service
-//! elsewhere.
+//! Client, service and app together. Every test runs twice: with the embedded service, and with a
+//! service that communicates with the app over HTTP.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,13 +14,13 @@ trait LoopClient {
     async fn confirm(&self, question: &str) -> bool;
 }
 
-/// What the hub tells the test.
+/// A hub that reports events to the test.
 struct Loop {
     told: mpsc::UnboundedSender<String>,
     at_start: AtStart,
 }
 
-/// What `on_connected` does.
+/// The action of `on_connected`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum AtStart {
     Greet,
@@ -157,7 +157,7 @@ async fn a_group_hears_what_is_said(world: World, _: Told) {
     assert_eq!(bob.recv().await, json!({"type": 1, "target": "said", "arguments": [7]}));
 }
 
-/// Names that would be another path, query or fragment if they were not encoded.
+/// Names that would change the path, query or fragment of a URL if they were not encoded.
 const GROUPS: [&str; 8] =
     ["%2e%2e", "a/b", "a?b", "a#b", "🦀 und grüße", "..a", "a%2Fb", "a b+c;d=e&f"];
 
@@ -178,7 +178,8 @@ async fn groups_of_any_name_hear_their_own_messages_and_two_dots_are_no_group(
         assert!(said.get("error").is_none(), "{group}: {said}");
     }
 
-    // The first message of each client is its own, so none received another's before.
+    // The first message of each client is for its own group. So no client received an earlier
+    // message for another group.
     for (number, member) in members.iter_mut().enumerate() {
         assert_eq!(member.recv().await["arguments"], json!([number]), "{}", GROUPS[number]);
     }
@@ -297,7 +298,7 @@ macro_rules! at_start {
     };
 }
 
-/// Runs a test in both worlds.
+/// Generates two tests from each function, one for each kind of service.
 macro_rules! in_both_worlds {
     ($($name:ident $(at start $at_start:ident)?;)*) => {
         mod in_one_process {
