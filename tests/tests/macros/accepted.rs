@@ -1,6 +1,6 @@
-//! What the macros accept: one file a rule, beside the refused one. They are modules of this binary
-//! and not separate programs, so that they cost one compilation, obey the workspace's lints and can
-//! be run.
+//! Code that the macros accept, with one file for each rule. The files with refused code are in the
+//! folder `fail`. The accepted files are modules of this binary and not separate programs, so they
+//! are compiled once, follow the workspace's lints and can run.
 
 #![allow(
     clippy::let_and_return,

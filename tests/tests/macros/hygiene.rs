@@ -1,8 +1,8 @@
-//! Expansions name nothing but the crate they were told, whatever the names around them mean.
+//! Generated code refers only to the runtime crate's path, whatever names are in scope.
 
 use crate::support::Bench;
 
-/// Every name that generated code might lean on means something else here.
+/// A module with other meanings for every name that generated code might use.
 mod shadowed {
     #![allow(
         dead_code,
@@ -74,7 +74,7 @@ mod shadowed {
     }
 }
 
-/// Nothing is in scope that was not named.
+/// A module without a prelude and without imports.
 mod bare {
     #![no_implicit_prelude]
 
@@ -116,7 +116,7 @@ impl hub_runtime::invocation::FromContext for Caller {
     }
 }
 
-/// A hub whose state is the application's choice.
+/// A hub that is generic over its state.
 mod generic {
     use hub_runtime::prelude::*;
 
@@ -154,7 +154,7 @@ mod generic {
     }
 }
 
-/// Whole hubs out of a declarative macro, with each part passed in.
+/// A declarative macro that generates a whole hub from its parameters.
 mod declarative {
     macro_rules! hub {
         (
@@ -194,7 +194,7 @@ mod declarative {
     );
 }
 
-/// Inside a function nothing has a path.
+/// A hub inside a function, where items have no path.
 fn local() -> (Vec<&'static str>, Result<String, String>) {
     use hub_runtime::prelude::*;
 

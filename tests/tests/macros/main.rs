@@ -1,4 +1,4 @@
-//! What the macros accept, refuse and emit.
+//! The macros: accepted code, refused code and generated code.
 
 #![allow(clippy::unwrap_used, reason = "what a helper of a test cannot do fails the test")]
 

@@ -1,4 +1,4 @@
-//! A mounted hub and a way out that remembers: calls without a service or a runtime crate.
+//! A mounted hub whose outbound messages are recorded. Its calls need no service and no runtime crate.
 
 use std::{
     future::Future,
@@ -15,7 +15,7 @@ use hub_core::{
     outbound::{Change, Check, InvokeError, MemberPage, Outbound, SendError, Target},
 };
 
-/// A hub that can be called.
+/// A mounted hub with a recorder of its outbound messages.
 pub(crate) struct Bench<H: Hub> {
     mounted: Arc<Mounted<H>>,
     recorder: Arc<Recorder>,
@@ -30,7 +30,7 @@ impl<H: Hub> Bench<H> {
         self.mounted.hub()
     }
 
-    /// The names of the table, in its order.
+    /// The names in the method table, in the order of the table.
     pub(crate) fn names(&self) -> Vec<&'static str> {
         self.rows().iter().map(|method| method.name).collect()
     }
@@ -39,17 +39,17 @@ impl<H: Hub> Bench<H> {
         self.mounted.methods()
     }
 
-    /// What was sent: `target.event[arguments]`.
+    /// The sent messages, as `target.event[arguments]`.
     pub(crate) fn sent(&self) -> Vec<String> {
         self.recorder.sent.lock().unwrap().clone()
     }
 
-    /// Invokes a method as user `ada`: the encoded result, or the text that the client may read.
+    /// Invokes a method as user `ada`. Returns the encoded result, or the error text for the client.
     pub(crate) fn invoke(&self, event: &str, arguments: &str) -> Result<String, String> {
         self.call(Category::Message, event, Some("ada"), arguments, None)
     }
 
-    /// Invokes a method of a connection that has no user.
+    /// Invokes a method as a connection without a user.
     pub(crate) fn invoke_anonymously(
         &self,
         event: &str,
@@ -66,7 +66,7 @@ impl<H: Hub> Bench<H> {
         self.call(Category::Disconnected, "disconnected", Some("ada"), "[]", error)
     }
 
-    /// Asks `negotiate`; `None` when the hub has none.
+    /// Calls `negotiate`. Returns `None` if the hub has no such method.
     pub(crate) fn negotiate(&self) -> Option<Result<Negotiation, HubError>> {
         let request = NegotiateRequest::new(HeaderMap::new(), Query::default());
         Some(block_on(Arc::clone(&self.mounted).negotiate(request)?))
@@ -98,12 +98,12 @@ impl<H: Hub> Bench<H> {
     }
 }
 
-/// What the client may read; the runtime hides the rest behind an id.
+/// The error text for the client. The runtime replaces an internal error by an error id.
 fn shown(error: &HubError) -> String {
     if error.is_internal() { "internal".to_owned() } else { error.text().to_owned() }
 }
 
-/// Runs a future that never waits for anything but itself.
+/// Runs a future that needs neither timers nor I/O.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
@@ -127,7 +127,7 @@ impl Outbound for Recorder {
         Ok(())
     }
 
-    /// Every client answers `true`.
+    /// Returns `true` as the result of every client.
     async fn invoke(
         &self,
         _: &str,

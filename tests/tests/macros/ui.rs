@@ -1,4 +1,5 @@
-//! What the macros refuse, and in which words. The texts are those of the pinned compiler.
+//! Code that the macros refuse, and the error messages. The expected texts are from the pinned
+//! compiler.
 
 #[test]
 fn every_mistake_is_refused_with_its_message() {

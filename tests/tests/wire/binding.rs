@@ -1,4 +1,4 @@
-//! Which types bind and come back, in JSON and in MessagePack: the same values in both.
+//! Types of arguments and results, with the same values in JSON and in MessagePack.
 
 use std::collections::BTreeMap;
 
@@ -55,7 +55,7 @@ struct Stamps {
 #[derive(Deserialize, Serialize)]
 struct Rfc3339(#[serde(with = "time::serde::rfc3339")] OffsetDateTime);
 
-/// An application's own errors.
+/// An application's own error type.
 enum ShopError {
     SoldOut,
     Closed,
@@ -72,7 +72,7 @@ impl IntoHubError for ShopError {
     }
 }
 
-/// A value that waits for something of the hub's.
+/// An injected value that reads the hub's state and awaits.
 struct Greeting(String);
 
 impl FromContext for Greeting {
@@ -192,7 +192,7 @@ fn hub() -> HubApp {
     app(Loop { greeting: "Hello" })
 }
 
-/// What the client reads, in its protocol.
+/// The outcome of a completion. A result is encoded in the client's protocol.
 #[derive(Debug, PartialEq)]
 enum Read {
     Result(Bytes),
@@ -224,7 +224,7 @@ async fn read(protocol: Protocol, method: &str, arguments: Bytes) -> Read {
     }
 }
 
-/// Calls in both protocols with the arguments of this JSON. A result is given back as JSON.
+/// Calls a method in both protocols with these JSON arguments. Returns the result as JSON.
 async fn both(method: &str, arguments: &str) -> Result<String, String> {
     let json = Bytes::copy_from_slice(arguments.as_bytes());
     let packed = convert(&json, Protocol::Json, Protocol::MessagePack).unwrap();
@@ -248,7 +248,7 @@ async fn both(method: &str, arguments: &str) -> Result<String, String> {
     in_json
 }
 
-/// What is sent comes back as it was.
+/// Checks that a method returns its argument unchanged.
 async fn comes_back(method: &str, value: &str) {
     let expected: serde_json::Value = serde_json::from_str(value).unwrap();
 

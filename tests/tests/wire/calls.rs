@@ -1,4 +1,4 @@
-//! Which method answers a call, and how a call is read as a whole, in both protocols.
+//! The fallback, several hubs in one app, and parameters that take a whole message.
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -31,7 +31,7 @@ impl Loop {
         Ok(message)
     }
 
-    /// Everything that a call shows of itself.
+    /// Returns the properties of the call.
     #[hub(fallback)]
     async fn other(&self, ctx: &Context<Self>) -> HubResult<Vec<String>> {
         let call = ctx.invocation();

@@ -1,4 +1,4 @@
-//! Asking one client through the local service: the answer, and each way to get none.
+//! Client results through the local service: a result, and each error that can replace it.
 
 use std::{sync::Arc, time::Duration};
 

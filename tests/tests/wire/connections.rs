@@ -1,4 +1,4 @@
-//! Hubs of one app at services of their own, and under a name that several apps share.
+//! Hubs of one app with separate services and with an application name as a prefix.
 
 use http::{Request, StatusCode};
 use http_body_util::Empty;
@@ -42,7 +42,7 @@ impl Game {
     }
 }
 
-/// `Chat` at one service, `Game` at another one, where it is `team_game`.
+/// An app whose hub `Chat` uses one service, and whose hub `Game` uses another one as `team_game`.
 struct TwoServices {
     app: HubApp,
     chat: FakeService,
@@ -71,7 +71,7 @@ impl TwoServices {
         serde_json::from_str(&answer.body).unwrap()
     }
 
-    /// Invokes `hub` as the service of `key` would for the hub of this name.
+    /// Invokes the method `hub` of the hub with this name, as the service with this key would.
     async fn call(&self, hub: &str, key: &str) -> AppResponse {
         let request = Request::post("/runtime/webhooks/signalr")
             .header("X-ASRS-Connection-Id", "c1")

@@ -1,4 +1,4 @@
-//! The shape of an app's contract, as the document that other languages read.
+//! The format of an app's contract, a document for tools in other languages.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -127,7 +127,7 @@ fn app() -> HubApp {
     builder_at("http://127.0.0.1:1", Chat).hub(Rooms(Memory)).build().unwrap()
 }
 
-/// Renew it with `CONTRACT=overwrite`, then read the difference.
+/// To update the expected contract, run the test with `CONTRACT=overwrite` and review the diff.
 #[test]
 fn the_contract_is_the_documented_one() {
     let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/wire/contract.json");

@@ -1,4 +1,4 @@
-//! What is built in is written down, and nothing of ours is unsafe.
+//! Every direct dependency is documented, and all crates of the repository forbid unsafe code.
 
 use std::{
     collections::BTreeSet,
@@ -14,7 +14,7 @@ fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Every manifest of the repository.
+/// All manifests of the repository.
 fn manifests() -> Vec<(PathBuf, String)> {
     fn visit(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
@@ -32,7 +32,7 @@ fn manifests() -> Vec<(PathBuf, String)> {
     found.into_iter().map(|path| (path.clone(), read(&path))).collect()
 }
 
-/// The crates of a manifest's tables of dependencies, without those of the repository.
+/// The dependencies of a manifest, without the crates of the repository.
 fn dependencies(manifest: &str) -> BTreeSet<String> {
     let mut named = BTreeSet::new();
     let mut is_table = false;

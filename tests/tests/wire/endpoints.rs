@@ -1,4 +1,4 @@
-//! Several endpoints of the service behind one hub.
+//! Several service endpoints for one hub.
 
 use async_trait::async_trait;
 use http::{Request, StatusCode};
@@ -29,10 +29,10 @@ impl Loop {
     }
 }
 
-/// An address where nothing listens.
+/// The connection string of an unreachable endpoint.
 const NOWHERE: &str = "Endpoint=http://127.0.0.1:1;AccessKey=k;Version=1.0;";
 
-/// `west` and `east`, both primary.
+/// A builder of an app with two primary endpoints, `west` and `east`.
 fn two(west: &FakeService, east: &FakeService) -> HubAppBuilder {
     let signalr = SignalR::from_settings(
         [
@@ -54,7 +54,7 @@ async fn negotiate(app: &HubApp, query: &str) -> AppResponse {
     support::answer(app, request.unwrap()).await
 }
 
-/// Where negotiate sends a client.
+/// The base URL of the endpoint to which negotiate redirects a client.
 async fn sent_to(app: &HubApp, query: &str) -> String {
     let answer = negotiate(app, query).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
@@ -62,7 +62,8 @@ async fn sent_to(app: &HubApp, query: &str) -> String {
     body["url"].as_str().unwrap().trim_end_matches("/client/?hub=loop").to_owned()
 }
 
-/// Answers health probes, and everything else with this.
+/// A handler that responds to health probes with 200, and to all other requests with `status` and
+/// `code`.
 fn with(status: u16, code: &'static str) -> impl Fn(&RecordedRequest) -> FakeResponse {
     move |request| match request.path() {
         "/api/health" => response(200, "", ""),
@@ -261,7 +262,7 @@ async fn pinned_handles_reach_those_endpoints_alone() {
     assert_eq!(error, "no endpoint is called north; there are: east, west");
 }
 
-/// Clients choose with a query; messages go east.
+/// A router that lets clients choose with a query and sends messages to `east`.
 struct ByQuery;
 
 #[async_trait]
@@ -297,7 +298,8 @@ async fn a_router_of_the_app_decides() {
     assert_eq!(sent_to(&app, "to=west").await, west.base);
     assert_eq!(negotiate(&app, "to=north").await.status, StatusCode::SERVICE_UNAVAILABLE);
     context(&app).clients().all().send("x", ()).await.unwrap();
-    // Routed nowhere: nothing happens, and nothing fails.
+    // The router selects no endpoint for a change of groups. The app logs a warning and returns no
+    // error.
     let log = logged(LevelFilter::WARN, async {
         context(&app).groups().add("c", "of-one-user").await.unwrap();
     });

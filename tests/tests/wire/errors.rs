@@ -1,4 +1,4 @@
-//! What each audience sees of a failure.
+//! The text and status of a failure, for each audience.
 
 use http::StatusCode;
 use hub_runtime::{error::IntoHubError, prelude::*};
@@ -79,7 +79,7 @@ async fn internal_errors_and_panics_show_one_sentence_with_an_id() {
         assert_eq!(id.trim_end_matches(')').len(), 8);
         assert!(!shown.contains("secret"));
     }
-    // The process lives, and so does the hub.
+    // The process and the hub survive the panic.
     assert_eq!(error_of(&app, invoke("rejected", "[]")).await, "Not on Sundays");
 }
 

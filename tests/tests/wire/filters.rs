@@ -1,4 +1,4 @@
-//! Filters: order, refusal, state, and that nothing gets past them.
+//! Filters: their order, refusals and state. No call bypasses a filter.
 
 use std::sync::{
     Arc, Mutex,
@@ -22,7 +22,7 @@ impl Filter for OnlyTwice {
     }
 }
 
-/// Writes into the hub's journal.
+/// Records its runs in the hub's journal.
 struct Journal(&'static str);
 
 impl Filter for Journal {
@@ -45,7 +45,7 @@ impl Filter for Refuse {
     }
 }
 
-/// Fails while it looks back, at once or a moment later.
+/// Panics in `after`, either before it returns the future or inside the future.
 struct Stumble {
     at_once: bool,
 }
@@ -61,7 +61,7 @@ impl Filter for Stumble {
     }
 }
 
-/// Fails before it has a future to wait for.
+/// Panics in `before`, before it returns the future.
 struct StumbleBefore;
 
 impl Filter for StumbleBefore {

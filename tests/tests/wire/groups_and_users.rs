@@ -1,5 +1,5 @@
-//! Groups, users and the ends of connections, from the handles of a hub through the local service to
-//! the clients.
+//! Groups, users and closed connections, from the handles of a hub through the local service to the
+//! clients.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ async fn connected(hub: &TestHub<Loop>, user: &str) -> TestClient {
     hub.user(user).connect().await.unwrap()
 }
 
-/// The users that receive a message to a group.
+/// Whether each client receives a message to a group.
 async fn heard(hub: &TestHub<Loop>, group: &str, clients: &[&TestClient]) -> Vec<bool> {
     let mut before = Vec::new();
     for client in clients {
@@ -58,7 +58,7 @@ struct Rooms;
 
 #[serverless_hub]
 impl Rooms {
-    /// The client chooses the room.
+    /// Adds the caller to a group that the client chooses.
     async fn join(&self, ctx: &Context<Self>, room: String) -> HubResult<()> {
         Ok(ctx.groups().add(ctx.connection_id(), &room).await?)
     }
@@ -208,7 +208,7 @@ async fn one_connection_a_user_a_group_or_everybody_is_closed_with_the_reason_bu
     manager.close_all(Some("all"), &[id(3)]).await.unwrap();
     assert!(reason_of(1).await.contains("all"));
 
-    // Excluded each time, and alive.
+    // The calls above exclude this connection, so it is still open.
     hub.context().clients().all().send("news", (1,)).await.unwrap();
     assert_eq!(clients[3].received("news").await, [json!([1])]);
     assert_eq!(clients[3].ended(), None);

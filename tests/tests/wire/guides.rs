@@ -1,4 +1,4 @@
-//! What the deploy guides name is there.
+//! Everything that the deploy guides and the recipes name exists.
 
 use std::{fs, path::PathBuf};
 
@@ -10,7 +10,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The commands of a guide, with continued lines in one.
+/// The commands of a guide, with continued lines joined.
 fn commands(guide: &str) -> Vec<String> {
     let text = read(guide).replace("\\\n", " ");
     let blocks = text.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());

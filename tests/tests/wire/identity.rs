@@ -21,7 +21,8 @@ const FIRST: &str = include_str!("../../../hub-runtime/src/auth/samples/first.jw
 const OTHER_ISSUER: &str = include_str!("../../../hub-runtime/src/auth/samples/issuer.jwt");
 const KEYS: &str = include_str!("../../../hub-runtime/src/auth/samples/jwks-first.json");
 
-/// All Azure services that the app calls; `gives_keys`: its role may get temporary keys.
+/// A fake of all Azure services that the app calls. `gives_keys` is whether the app's role may get
+/// temporary keys.
 async fn azure(gives_keys: bool) -> FakeService {
     let first = AtomicBool::new(true);
     FakeService::start(move |request| respond(request, gives_keys, &first)).await
@@ -47,7 +48,7 @@ fn respond(request: &RecordedRequest, gives_keys: bool, first: &AtomicBool) -> F
     }
 }
 
-/// The program, which listens. It is killed when the value is dropped.
+/// The running program. Dropping the value kills it.
 struct AppProcess {
     child: Child,
     address: String,
@@ -63,7 +64,7 @@ impl AppProcess {
         Self { child, address: address.expect("the app says where it listens") }
     }
 
-    /// Status and body of a POST.
+    /// Sends a POST request and returns the status and the body of the response.
     async fn post(&self, target: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
         let response =
             http_client::send(&self.address, "POST", target, headers, body.as_bytes()).await;
@@ -107,7 +108,8 @@ impl Drop for AppProcess {
     }
 }
 
-/// The program with these variables and no others; `{azure}` is where the services are.
+/// The program with only these environment variables. `{azure}` in a value stands for the base URL
+/// of the fake services.
 fn command(azure: &FakeService, variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_identity-app"));
     command.env_clear().env("PORT", "0").current_dir(env!("CARGO_MANIFEST_DIR"));

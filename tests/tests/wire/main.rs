@@ -1,4 +1,4 @@
-//! The app's side of the wire: raw requests in, raw answers and raw REST calls out.
+//! Tests of the app's HTTP traffic: raw upstream requests, raw responses and raw REST requests.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 

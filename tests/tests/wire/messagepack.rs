@@ -1,4 +1,4 @@
-//! Upstream calls of clients that speak MessagePack: bytes in, bytes out.
+//! Upstream calls of MessagePack clients, as raw requests and responses.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -22,7 +22,7 @@ impl Loop {
     async fn nothing(&self) {}
 }
 
-/// Status, content type and body of the answer to a call with this body.
+/// Sends a call with this body. Returns the status, content type and body of the response.
 async fn answer_to(
     app: &HubApp,
     category: &str,
@@ -39,19 +39,19 @@ async fn answer_to(
     (parts.status.as_u16(), content_type, body.collect().await.unwrap().to_bytes())
 }
 
-/// The completion that a call of a client that waits is answered with.
+/// The completion of a call whose client waits for a result.
 async fn completion(event: &str, body: &'static [u8]) -> Bytes {
     let (status, content_type, body) = answer_to(&app(Loop), "messages", event, body).await;
     assert_eq!((status, &*content_type), (200, "application/x-msgpack"));
     body
 }
 
-/// The text of a completion's error.
+/// The error text of a completion.
 async fn error(event: &str, body: &'static [u8]) -> String {
     let completion = completion(event, body).await;
     let head = b"\x95\x03\x80\xa17\x01";
     let found = completion.windows(head.len()).position(|bytes| bytes == head).unwrap();
-    // Behind the head and the length of the text, which takes two bytes at most.
+    // The text follows the head and the length, which takes one or two bytes.
     let text = &completion[found + head.len()..];
     let text = &text[if text[0] == 0xD9 { 2 } else { 1 }..];
     str::from_utf8(text).unwrap().to_owned()

@@ -1,4 +1,4 @@
-//! The negotiate route: which requests may connect, with which claims, and what a page sees of a refusal.
+//! The negotiate route: accepted and refused requests, the claims of the token, and CORS.
 
 use http::{Request, StatusCode};
 use http_body_util::Empty;
@@ -58,7 +58,7 @@ async fn a_client_is_sent_to_the_service_with_a_sealed_token() {
     assert_eq!(body.as_object().unwrap().len(), 2);
     assert_eq!(body["url"], "http://127.0.0.1:1/client/?hub=loop");
     let claims = claims_of(body["accessToken"].as_str().unwrap());
-    // The audience has no port, as the official SDK writes it.
+    // The audience has no port, as in the official SDK.
     assert_eq!(claims["aud"], "http://127.0.0.1/client/?hub=loop");
     assert_eq!(claims["asrs.s.uid"], "ada");
     assert!(claims["shub"].as_str().unwrap().starts_with("1."));

@@ -64,7 +64,7 @@ async fn negotiate(app: &HubApp, how: &str, headers: &[(&str, &str)]) -> AppResp
     answer(app, request.body(Empty::<Bytes>::new()).unwrap()).await
 }
 
-/// The claims of the token that a client was given.
+/// The claims of a client's access token.
 fn given(answered: &AppResponse) -> Map<String, Value> {
     assert_eq!(answered.status, StatusCode::OK, "{}", answered.body);
     let body: Value = serde_json::from_str(&answered.body).unwrap();
@@ -72,7 +72,7 @@ fn given(answered: &AppResponse) -> Map<String, Value> {
     hub_core::token::verify(token, &[KEY.into()], 0, u64::MAX / 2).unwrap()
 }
 
-/// The application's claims under the seal.
+/// The application's claims inside the seal.
 fn sealed(claims: &Map<String, Value>) -> Vec<(String, String)> {
     let key = hub_core::seal::SealKey::derive(&KEY.into());
     let identity = hub_core::seal::open(claims["shub"].as_str().unwrap(), &[key]).unwrap();
@@ -175,7 +175,7 @@ async fn the_token_asks_the_service_for_what_negotiate_decided_in_the_sdks_words
     assert_eq!(system, ["asrs.s.uid"]);
 }
 
-/// Gives each client the terms that its bearer token names.
+/// A hub whose `negotiate` sets the options that the bearer token names.
 struct Terms;
 
 #[serverless_hub]

@@ -1,4 +1,4 @@
-//! How often one client may negotiate, and which pages may.
+//! The limit on the number of negotiate requests of a client.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -58,7 +58,7 @@ async fn one_client_too_many_times_is_429_until_the_time_that_the_answer_says() 
     assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(refused.headers["retry-after"], "30");
     assert_eq!(refused.body, "Too many attempts to connect; try again later");
-    // The page reads all of it.
+    // The page may read the whole response, including `Retry-After`.
     assert_eq!(refused.headers["access-control-allow-origin"], "https://admin.example");
     assert_eq!(refused.headers["access-control-allow-credentials"], "true");
     assert_eq!(refused.headers["access-control-expose-headers"], "Retry-After");
@@ -76,7 +76,7 @@ async fn a_client_cannot_escape_by_a_header_of_its_own() {
 
     for attempt in ["1.1.1.1", "2.2.2.2", "3.3.3.3"] {
         let direct = from(&app, "10.0.0.1", attempt).await;
-        // The proxy appends what it saw; what the client wrote stands before it.
+        // The proxy appends the address that it saw to the value that the client sent.
         let proxied = from(&behind_one, "10.0.0.9", &format!("{attempt}, 6.6.6.6")).await;
         last = vec![direct.status, proxied.status];
     }
@@ -131,8 +131,8 @@ async fn a_limit_of_zero_is_refused_at_start() {
     }
 }
 
-/// Over a socket: the app's own server provides the address of a client. Only Linux has more than one loopback
-/// address.
+/// Sends requests over sockets, because the app's own server provides the address of a client. Only
+/// Linux has more than one loopback address.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn the_apps_own_server_tells_clients_apart_by_their_sockets() {

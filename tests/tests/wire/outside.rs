@@ -1,10 +1,10 @@
-//! A hub's handles away from its calls: in tasks, threads and other types.
+//! A hub's handles outside of its calls: in tasks, threads and other types.
 
 use std::time::Duration;
 
 use hub_runtime::{HubContext, prelude::*, testing::TestHub};
 
-/// Neither `Clone` nor `Debug`, which a context must not ask for.
+/// A hub without `Clone` and `Debug`, because a context must not require them.
 struct Board;
 
 #[hub_client]
@@ -15,7 +15,7 @@ trait BoardClient {
 
 #[serverless_hub(client = BoardClient)]
 impl Board {
-    /// Work that outlives the call.
+    /// Spawns a task that outlives the call.
     async fn later(&self, ctx: &Context<Self>) {
         let (board, caller) = (ctx.hub().clone(), ctx.connection_id().to_owned());
         tokio::spawn(async move { board.clients().client(caller).changed(9).await });
@@ -28,7 +28,7 @@ struct Lobby;
 #[serverless_hub]
 impl Lobby {}
 
-/// What an application keeps in its own state.
+/// State of an application that contains a hub context.
 #[derive(Clone)]
 struct Worker {
     board: HubContext<Board>,

@@ -1,17 +1,17 @@
-//! Every test that the documents name is there.
+//! Every test that the documents name exists.
 //!
-//! In them a code span such as `local::order::a_test` is a Rust test by the path of its module, and
-//! `loop.test.js: a title` one of Node.
+//! In the documents, a code span such as `local::order::a_test` names a Rust test by the path of its
+//! module, and `loop.test.js: a title` names a Node test.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// What a document promises is a test, so the test must exist.
+/// The documents that name tests for their promises.
 const DOCUMENTS: [&str; 3] = ["docs/delivery.md", "docs/reliability.md", "docs/threats.md"];
 
-/// Where the modules of each test program, or of each crate's own tests, lie.
+/// The source folder of each test program, and of each crate with unit tests.
 const ROOTS: [(&str, &str); 11] = [
     ("local", "tests/tests/local"),
     ("wire", "tests/tests/wire"),
@@ -30,7 +30,7 @@ fn root() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
-/// The code spans of a document; fenced blocks hold none.
+/// The code spans of a document, without its fenced blocks.
 fn spans(text: &str) -> Vec<&str> {
     let prose = text.split("```").step_by(2);
     prose.flat_map(|part| part.split('`').skip(1).step_by(2)).collect()
@@ -44,7 +44,7 @@ fn is_rust_test(span: &str) -> bool {
     span.contains("::") && span.split("::").all(word)
 }
 
-/// The function under a test attribute, in the file of its module.
+/// Checks that the file of a module contains a function with a test attribute.
 fn check_rust(span: &str) -> Result<(), String> {
     let parts: Vec<_> = span.split("::").collect();
     let [first, modules @ .., name] = parts.as_slice() else { return Err("no path".to_owned()) };
@@ -58,14 +58,14 @@ fn check_rust(span: &str) -> Result<(), String> {
     let at = lines.iter().position(is_function).ok_or("no such function")?;
     let mut above = lines.iter().take(at).rev().take_while(|line| line.starts_with("#["));
     let is_test = |line: &&str| line.starts_with("#[test]") || line.starts_with("#[tokio::test");
-    // A list in the file makes tests of some, once for each kind of service.
+    // A macro can generate tests from a list of functions, one for each kind of service.
     let (alone, at_start) = (format!("{name};"), format!("{name} at start "));
     let is_listed = || lines.iter().any(|line| *line == alone || line.starts_with(&at_start));
     let is_test = above.any(is_test) || is_listed();
     is_test.then_some(()).ok_or_else(|| "not a test".to_owned())
 }
 
-/// The file of a module; that of `tests` inside a file is the file.
+/// The file of a module. An inline module `tests` is in the file of its parent.
 fn source(module: &Path) -> Option<PathBuf> {
     let inline = module.file_name().is_some_and(|name| name == "tests").then(|| module.parent());
     let places = [Some(module), inline.flatten()].into_iter().flatten();
@@ -73,7 +73,7 @@ fn source(module: &Path) -> Option<PathBuf> {
     files.find(|file| file.is_file())
 }
 
-/// The title stands in the file, as the text of a test or of a group of tests.
+/// Checks that a file contains the title of a test or of a group of tests.
 fn check_node(file: &str, title: &str) -> Result<(), String> {
     let path = root().join("tests/e2e").join(file);
     let text = fs::read_to_string(path).map_err(|error| error.to_string())?;

@@ -1,4 +1,4 @@
-//! What the README shows of the chat is what the chat is.
+//! The README's excerpts of the chat example match its source code.
 
 const README: &str = include_str!("../../../README.md");
 const CHAT: [&str; 2] = [

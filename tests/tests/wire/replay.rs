@@ -1,4 +1,4 @@
-//! An `invoke` that comes again is answered as the first time, and run once.
+//! A repeated `invoke` runs once, and each copy receives the first completion.
 
 use std::{
     sync::{
@@ -27,7 +27,7 @@ use tower_service::Service;
 
 use crate::support::{KEY, SIGNATURE, answer, app, invoke_as, send};
 
-/// Long enough for a busy machine.
+/// A timeout that is long enough for a busy machine.
 const WAIT: Duration = Duration::from_secs(60);
 const USED: &str = "this invocation id was already used by another call of the connection; each call needs its own";
 
@@ -40,7 +40,7 @@ struct Shared {
 }
 
 impl Shared {
-    /// How often the filter and the methods ran.
+    /// The number of runs of the filter, and of the methods.
     fn counts(&self) -> (usize, usize) {
         (self.filtered.load(Ordering::SeqCst), self.handled.load(Ordering::SeqCst))
     }
@@ -110,7 +110,7 @@ async fn body(app: &HubApp, request: Request<Full<Bytes>>) -> String {
     answer.body
 }
 
-/// The call as its bytes stand on a connection.
+/// A call as the bytes of an HTTP request.
 fn on_the_wire(event: &str) -> String {
     let body = format!(r#"{{"type":1,"invocationId":"0","target":"{event}","arguments":[]}}"#);
     format!(
@@ -151,7 +151,7 @@ async fn copies_that_come_while_the_first_runs_wait_for_its_answer_even_if_its_c
         let read = third.read(&mut answered).await.unwrap();
         String::from_utf8(answered[..read].to_vec()).unwrap()
     });
-    // That the first caller hung up is seen by the app when it is, or when the method is let go on.
+    // The app may detect the first caller's disconnect before or after the method continues.
     shared.go_on.notify_one();
 
     let answered = timeout(WAIT, asked).await.expect("the copy waits for nothing").unwrap();
@@ -172,7 +172,7 @@ async fn a_copy_gets_the_answer_of_a_first_call_whose_peer_hung_up() {
     drop(first);
     shared.go_on.notify_one();
 
-    // It ran on, and knew that its peer was gone.
+    // The method ran to completion, and its cancellation token was set.
     let expected = "{\"type\":3,\"invocationId\":\"0\",\"result\":true}\u{1e}";
     assert_eq!(timeout(WAIT, copy).await.expect("the copy waits for nothing"), expected);
     assert_eq!(body(&app, slow()).await, expected);
@@ -246,7 +246,8 @@ async fn another_connection_neither_reads_the_answer_nor_takes_the_id() {
         request.headers_mut().remove(name);
         request
     };
-    // Before the call and after it, so that neither fills the table nor reads from it.
+    // The test sends each refused request before the genuine call and after it. A refused request
+    // must neither fill the table nor read from it.
     for _ in 0..2 {
         assert_eq!(answer(&app, without("x-asrs-signature")).await.status, 401);
         assert_eq!(answer(&app, without("x-asrs-user-id")).await.status, 401);
@@ -254,7 +255,7 @@ async fn another_connection_neither_reads_the_answer_nor_takes_the_id() {
         assert!(body(&app, by_a_moderator()).await.contains("the answer for moderators"));
     }
 
-    // The signature is valid without the seal, but the caller is another one.
+    // Without the seal the signature is still valid, but the caller has another identity.
     let mut plain = without("x-asrs-user-claims");
     assert!(body(&app, plain).await.contains(USED));
     plain = without("x-asrs-user-claims");

@@ -1,4 +1,4 @@
-//! What the handles of a hub send, as a service on loopback reads it.
+//! The REST requests of a hub's handles, as a service on loopback receives them.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ impl Fake {
         Self { context: app.context(), service }
     }
 
-    /// The request lines, sorted: a message to several audiences is several requests at once.
+    /// The sorted request lines. The app sends a message to several audiences as concurrent requests.
     fn lines(&self) -> Vec<String> {
         let mut lines: Vec<_> = self.service.requests().iter().map(|it| it.line()).collect();
         lines.sort();

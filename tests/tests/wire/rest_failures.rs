@@ -1,4 +1,4 @@
-//! A service that fails as scripted, over a socket: which requests are retried, and which never are.
+//! Retries of REST requests. A service on a socket fails as a script specifies.
 
 use std::{
     collections::VecDeque,
@@ -20,16 +20,16 @@ struct Loop;
 #[serverless_hub]
 impl Loop {}
 
-/// What the service does with a request that it has read.
+/// The reaction of the service to a request.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// Answers with this status, and keeps the connection.
+    /// Responds with this status and keeps the connection open.
     Answer(&'static str),
-    /// Answers, and closes the connection without `Connection: close`.
+    /// Responds and closes the connection, without the header `Connection: close`.
     AnswerAndClose,
-    /// Closes the connection without an answer.
+    /// Closes the connection without a response.
     HangUp,
-    /// Closes it in the middle of an answer.
+    /// Closes the connection in the middle of a response.
     HalfAnAnswer,
 }
 
@@ -62,7 +62,7 @@ impl Fake {
                 connections.spawn(serve(stream, Arc::clone(&written)));
             }
         });
-        // As short a wait as there is: what is counted here are requests, not seconds.
+        // The tests count requests and do not measure time, so the delay is only 1 ms.
         let retries = Retries::default().delay(Duration::from_millis(1));
         let app = builder_at(&base, Loop).retries(retries).build().unwrap();
         Self { context: app.context(), script, _server: server }
@@ -72,7 +72,7 @@ impl Fake {
         self.context.clients().all().send("changed", (1,)).await
     }
 
-    /// The request lines that the service has read.
+    /// The request lines that the service has received.
     fn requests(&self) -> Vec<String> {
         self.script.lock().unwrap().requests.clone()
     }
@@ -103,7 +103,7 @@ async fn serve(stream: TcpStream, script: Arc<Mutex<Script>>) {
     }
 }
 
-/// Reads a whole request and returns its first line; `None` when the connection ends before.
+/// Reads a whole request and returns its first line, or `None` if the connection ends first.
 async fn read(stream: &mut BufReader<TcpStream>) -> Option<String> {
     let (mut first, mut length) = (String::new(), 0);
     stream.read_line(&mut first).await.ok().filter(|read| *read > 0)?;
@@ -184,7 +184,8 @@ async fn a_pooled_connection_that_was_closed_meanwhile_sends_nothing_twice() {
 
         let second = fake.send().await;
 
-        // Either the pool notices in time, or the send fails. In both cases nothing is sent twice.
+        // Either the pool detects the closed connection in time, or the send fails. Neither case
+        // sends a message twice.
         let expected = if second.is_ok() { 2 } else { 1 };
         assert_eq!(fake.requests().len(), expected, "{second:?}");
     }
@@ -197,7 +198,7 @@ async fn connections_are_kept_for_the_next_requests() {
 
     for _ in 0..REQUESTS {
         fake.send().await.unwrap();
-        // A connection goes back to the pool in a task of its own.
+        // A separate task returns the connection to the pool.
         tokio::task::yield_now().await;
     }
 

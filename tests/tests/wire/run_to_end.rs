@@ -1,4 +1,4 @@
-//! A started call runs to its end, even if its caller hangs up.
+//! A started call runs to completion, even if its caller hangs up.
 
 use std::sync::{
     Arc,

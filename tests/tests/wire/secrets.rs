@@ -1,6 +1,7 @@
-//! No secret in any output: logs at every level, answers, errors, panics, `Debug` and metrics.
+//! No output contains a secret: logs at every level, responses, errors, panics, `Debug` and metrics.
 //!
-//! The secrets are planted. `tests/secrets.py` searches the output of all tests for the same ones.
+//! The tests plant the secrets. `tests/secrets.py` searches the output of all tests for the same
+//! secrets.
 
 use std::fmt::Debug;
 
@@ -35,7 +36,7 @@ const CONNECTION: &str = "conn-0001";
 
 struct Loop;
 
-/// Logs what a filter sees, as one does while one looks for a fault.
+/// Logs all data of a call, as an application does during debugging.
 struct Shows;
 
 impl Filter for Shows {
@@ -92,7 +93,7 @@ fn sealed() -> String {
     seal::seal(&identity, &SealKey::derive(&key()))
 }
 
-/// An upstream call with a secret wherever one can be.
+/// An upstream call with a secret in every field that can contain a secret.
 fn call(event: &str, number: usize) -> Request<Full<Bytes>> {
     let body = format!(
         r#"{{"type":1,"invocationId":"{number}","target":"{event}","arguments":["{ARGUMENT}"]}}"#
@@ -115,7 +116,7 @@ fn user_token() -> String {
     token::sign(&serde_json::json!({ "sub": USER }), &Secret::from(KEY)).unwrap()
 }
 
-/// All secrets, with the values that are derived from the key.
+/// All secrets, including the values that are derived from the key.
 fn secrets() -> Vec<String> {
     let last = |text: &str, mark: char| text.rsplit(mark).next().unwrap().to_owned();
     vec![
@@ -128,7 +129,8 @@ fn secrets() -> Vec<String> {
     ]
 }
 
-/// The secrets that a text holds. Tokens of the service are made anew each time: their head gives them away.
+/// The secrets that a text contains. Each token for the service is new, so the search looks for the
+/// first characters of a token.
 fn told(text: &str) -> Vec<String> {
     let heads = ["eyJhbGciOi", "eyJ0eXAiOi", "Bearer ey"].map(str::to_owned);
     secrets().into_iter().chain(heads).filter(|secret| text.contains(secret.as_str())).collect()
@@ -150,7 +152,7 @@ fn negotiate(bearer: &str) -> Request<Full<Bytes>> {
         .unwrap()
 }
 
-/// Calls of every outcome, with and without genuine proofs, and what they answer.
+/// Sends calls of every outcome, with and without genuine proofs, and returns the responses.
 async fn everything(app: &HubApp) -> String {
     let events = ["tells", "rejects", "guarded", "fails", "panics", "picky", "nothing"];
     let mut requests: Vec<_> =
@@ -187,7 +189,7 @@ async fn everything(app: &HubApp) -> String {
 
 #[tokio::test]
 async fn no_secret_is_in_any_log_at_any_level_nor_in_an_answer() {
-    // Each kind of failure of the service in turn.
+    // The service refuses each REST request.
     let service = FakeService::start(|_| response(401, "", "no")).await;
     let app = app(&service);
     let mut answers = String::new();
@@ -199,7 +201,7 @@ async fn no_secret_is_in_any_log_at_any_level_nor_in_an_answer() {
     })
     .await;
 
-    // It was all there: the service was called, and each refusal was logged.
+    // The app called the service, and the log contains each refusal.
     assert!(!service.requests().is_empty());
     for line in
         ["hub method panicked", "call rejected", "upstream call refused", "malformed", "shown"]

@@ -52,7 +52,7 @@ fn builder() -> hub_runtime::HubAppBuilder {
     HubApp::builder().signalr(SignalR::from_connection_string(&text).unwrap())
 }
 
-/// The log lines of the future.
+/// The log lines of `work`.
 fn logged(work: impl FnOnce()) -> String {
     test_support::output::record();
     let log = Log::default();

@@ -1,4 +1,4 @@
-//! Filters of the app, and those that come with the runtime.
+//! Filters of the app, and filters that the runtime provides.
 
 use std::{
     sync::{Arc, Mutex},
@@ -14,7 +14,7 @@ use crate::support::{answer, builder_at, call, error_of, invoke, send};
 
 type Journal = Arc<Mutex<Vec<String>>>;
 
-/// Writes down when it runs.
+/// Records each of its runs in a journal.
 struct Note(&'static str, Journal);
 
 impl Filter for Note {
@@ -28,7 +28,7 @@ impl Filter for Note {
     }
 }
 
-/// The same, into the journal of whichever hub is called.
+/// Records each of its runs in the journal of the called hub.
 struct HubNote(&'static str);
 
 impl Filter for HubNote {
@@ -44,7 +44,7 @@ impl Filter for HubNote {
     }
 }
 
-/// Looks at everything that a call has.
+/// Checks the arguments, query, headers and claims of a call.
 struct OnlyToOwnRoom;
 
 impl Filter for OnlyToOwnRoom {
@@ -111,7 +111,7 @@ fn of_user(user: &'static str, event: &str) -> Request<Full<bytes::Bytes>> {
     with(invoke(event, "[]"), "x-asrs-user-id", user)
 }
 
-/// The same call by another connection.
+/// The same request from another connection.
 fn of_connection_2(request: Request<Full<bytes::Bytes>>) -> Request<Full<bytes::Bytes>> {
     let signature = "sha256=69295f0439ba6cb30ec8ae1cf42943fb206eb6d959a95b031a630799a494bb21";
     with(with(request, "x-asrs-connection-id", "conn-0002"), "x-asrs-signature", signature)
@@ -233,7 +233,7 @@ async fn a_limit_for_each_user_counts_over_all_methods_and_connections() {
     assert!(passes(&app, of_connection_2(of_user("ada", "noted"))).await);
     assert!(!passes(&app, of_user("ada", "plain")).await);
     assert!(passes(&app, of_user("bob", "plain")).await);
-    // Without a user a connection counts for itself.
+    // The limit counts each connection without a user separately.
     assert!(passes(&app, invoke("plain", "[]")).await);
     assert!(passes(&app, of_connection_2(invoke("plain", "[]"))).await);
 }
@@ -255,7 +255,7 @@ async fn a_limit_for_each_method_counts_all_callers_and_every_spelling() {
     assert!(passes(&app, of_user("ada", "plain")).await);
     assert!(!passes(&app, of_user("bob", "P_LAIN")).await);
     assert!(passes(&app, of_user("ada", "noted")).await);
-    // Names that the client makes up share the fallback's bucket.
+    // All names without a method share the fallback's bucket.
     assert!(passes(&app, of_user("ada", "x1")).await);
     assert!(!passes(&app, of_user("ada", "x2")).await);
 }

@@ -1,4 +1,4 @@
-//! `TestHub` as the tests of an app meet it.
+//! `TestHub` as the tests of an app use it.
 
 use std::time::Duration;
 
@@ -131,7 +131,7 @@ async fn the_log_holds_what_the_operator_reads_and_the_client_does_not() {
     let line = log.iter().find(|line| line.contains("the database is down")).unwrap();
     assert_eq!((line.level, line.message.as_str()), ("ERROR", "hub method failed"));
     assert!(!shown.text().contains("database"), "{shown}");
-    // By the id the one finds the other.
+    // The client's text and the log line contain the same error id.
     assert!(shown.text().contains(line.field("error_id").unwrap()), "{shown}");
 }
 
@@ -217,7 +217,7 @@ async fn paused_time_closes_a_connection_with_its_token() {
 async fn paused_time_ends_the_wait_for_a_client() {
     let hub = TestHub::new(Loop);
     let ada = hub.user("ada").connect().await.unwrap();
-    // A client that never comes to an answer, as one in a background tab.
+    // The client never returns a result, like a page in a background tab.
     ada.ignores("ready");
 
     let answer = ada.invoke::<String>("askFor", (7,)).await.unwrap();

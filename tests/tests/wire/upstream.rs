@@ -111,7 +111,7 @@ async fn connection_events_are_answered_with_and_without_a_method() {
 
     assert_eq!(status(&app, call("connections", "connected", r#"{"type":10}"#)).await, 200);
     assert_eq!(status(&app, call("connections", "disconnected", error)).await, 200);
-    // The assertion in the method fails, and the answer is 200 all the same.
+    // The assertion in the method fails, but the status is still 200.
     assert_eq!(status(&app, call("connections", "disconnected", r#"{"Type":11}"#)).await, 200);
 }
 
@@ -259,7 +259,7 @@ async fn a_body_over_the_limit_is_refused_by_its_length_and_while_reading() {
     assert_eq!(status(&app, declared).await, 413);
 }
 
-/// A body that must not be touched.
+/// A body that panics when it is read.
 struct Untouchable;
 
 impl Body for Untouchable {

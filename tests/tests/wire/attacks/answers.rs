@@ -1,4 +1,4 @@
-//! A service that answers the app's REST calls with malice.
+//! Malicious responses of a service to the app's REST requests.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ struct Loop;
 #[serverless_hub(client = LoopClient)]
 impl Loop {}
 
-/// Sends of a worker, without a second attempt.
+/// A context outside of calls that does not retry.
 fn context(base: &str) -> HubContext<Loop> {
     let builder = builder_at(base, Loop).retries(Retries::default().times(0));
     builder.build().unwrap().context::<Loop>()
@@ -74,7 +74,7 @@ async fn an_answer_without_end_is_given_up_after_sixteen_megabytes() {
     let error = context(&base).clients().all().told("hi").await.unwrap_err();
 
     assert!(matches!(error, SendError::Interrupted(_)), "{error}");
-    // The peer saw its connection end.
+    // The service task ends, because the app closed the connection.
     server.join_next().await.unwrap().unwrap();
 }
 
@@ -112,11 +112,11 @@ async fn answers_that_are_nested_or_cut_or_no_json_are_errors() {
         let members = context.groups().members("g").next_page().await;
 
         let shown: String = body.chars().take(40).collect();
-        // A client's method without a result answers without one.
+        // A response without `result` is valid: the client's method returned no value.
         let is_void =
             matches!(result, Ok(serde_json::Value::Null)) && body.starts_with(r#"{"value""#);
         assert!(result.is_err() || is_void, "{shown}: {result:?}");
-        // Unknown members are skipped, and a page without a list is empty.
+        // Unknown JSON members are ignored, and a response without a list is an empty page.
         let is_empty = members.as_ref().is_ok_and(|page| page.as_ref().is_some_and(Vec::is_empty));
         let is_object = body.starts_with(r#"{"result":["#);
         assert!(members.is_err() || is_object && is_empty, "{shown}: {members:?}");

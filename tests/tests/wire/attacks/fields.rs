@@ -1,5 +1,5 @@
-//! Every field that an attacker controls in upstream calls and negotiates: each is answered, with a clear
-//! status, and the app goes on.
+//! Every field that an attacker controls in upstream calls and negotiate requests. The app responds
+//! to each request with a specific status and continues to work.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ impl Loop {
     }
 }
 
-/// What a header may bring.
+/// Header values that an attacker may send.
 fn values() -> Vec<Vec<u8>> {
     let long = |byte: u8, length| vec![byte; length];
     vec![
@@ -89,7 +89,8 @@ async fn every_header_of_an_upstream_call_may_hold_anything_be_missing_or_come_t
         let status = answer(&app, without).await.status.as_u16();
         assert!(EXPECTED.contains(&status), "without {name}: {status}");
     }
-    // Only the names of this hub and its methods are let through, and nothing was left behind.
+    // The app accepts only the names of this hub and its methods. The other requests have no effect
+    // on a genuine call.
     assert!(answer(&app, invoke("any", "[null]")).await.body.contains("true"));
 }
 
@@ -117,7 +118,8 @@ async fn a_body_that_is_cut_anywhere_is_400() {
         assert_eq!(in_json(&json[..length]).await.status, 400, "{length}");
     }
     for length in 0..packed.len() {
-        // Without its last element, the streams, the message is as it was before there were any.
+        // Older versions of the protocol have no stream ids, the last element. The array's header
+        // announces 6 elements, so the cut message is still invalid.
         assert_eq!(status_in_messagepack(&packed[..length]).await, 400, "{length}");
     }
 }
@@ -228,7 +230,7 @@ async fn a_negotiate_may_hold_anything_and_gets_a_clear_answer() {
         let answered = answer(&app, bearer.body(Full::<Bytes>::default()).unwrap()).await;
         assert!(!answered.status.is_success(), "a user id of 60,000 characters");
     }
-    // Its body is of no interest, and is not read.
+    // The app does not read the body of a negotiate request.
     let body = Full::new(Bytes::from(vec![b'x'; 3 << 20]));
     let answered = answer(&app, negotiate("/loop/negotiate").body(body).unwrap()).await;
     assert_eq!(answered.status, 200);
@@ -266,7 +268,8 @@ async fn a_flood_of_negotiates_is_429_with_the_time_to_come_back_for_who_floods_
         }
     }
     assert_eq!(refused, 90);
-    // The table of addresses has one size however many there are: see `hub_core::token_buckets`.
+    // The table of addresses has a fixed size for any number of addresses: see
+    // `hub_core::token_buckets`.
     for number in 0..2000 {
         assert_eq!(from(format!("10.2.{}.{}", number / 250, number % 250)).await.status, 200);
     }

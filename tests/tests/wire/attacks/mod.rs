@@ -1,4 +1,4 @@
-//! Attacks on the app: over sockets where its server is involved, else directly on its tower service.
+//! Attacks on the app, over sockets if its server is involved, otherwise directly on its tower service.
 
 mod answers;
 mod fields;

@@ -1,4 +1,4 @@
-//! Invalid seals, and claims without a seal. The body is not read before the seal is verified.
+//! Invalid seals, and claims without a seal. The app verifies the seal before it reads the body.
 
 use std::{
     convert::Infallible,
@@ -73,13 +73,13 @@ fn with_seal(seal: impl AsRef<[u8]>) -> Request<Full<Bytes>> {
     by_ada(&[b"asrs.s.uid: ada, shub: ", seal.as_ref()].concat())
 }
 
-/// A call of the same user that returns its claims.
+/// Changes a call into a call of `claims`, which returns the caller's claims.
 fn asking(mut caller: Request<Full<Bytes>>) -> Request<Full<Bytes>> {
     caller.headers_mut().insert("x-asrs-event", HeaderValue::from_static("claims"));
     caller.map(|_| invoke("claims", "[]").into_body())
 }
 
-/// A body that must not be touched.
+/// A body that panics when it is read.
 struct Untouchable;
 
 impl Body for Untouchable {
@@ -94,7 +94,7 @@ impl Body for Untouchable {
     }
 }
 
-/// The call is refused, and its body not looked at.
+/// Checks that the app refuses the call and does not read its body.
 async fn refused(app: &HubApp, request: Request<Full<Bytes>>) {
     let shown = format!("{:?}", request.headers());
 
@@ -198,7 +198,7 @@ async fn a_seal_of_an_old_key_holds_as_long_as_the_app_knows_the_key() {
     assert!(is_let_in(&knows, signed_with_it()).await);
     refused(&forgot, old()).await;
     refused(&forgot, signed_with_it()).await;
-    // The key of the service signs tokens, but with a claims key it makes no seals.
+    // If a claims key is set, the app seals with the claims key. The service's key only signs.
     let apart = app(signalr().claims_key("a claims key of at least thirty-two bytes"));
     let other = sealed("ada", "loop", "admin", "a claims key of at least thirty-two bytes");
     assert!(is_let_in(&apart, with_seal(&other)).await);
@@ -206,7 +206,7 @@ async fn a_seal_of_an_old_key_holds_as_long_as_the_app_knows_the_key() {
 }
 
 /// The forgery that [`SignalR::trust_plain_claims`] warns of: the service separates claims with commas and
-/// does not escape commas, so a user who chooses a display name chooses claims.
+/// does not escape commas, so a user can add claims with a display name.
 const DISPLAY_NAME: &[u8] = b"name: x, role: admin";
 
 #[tokio::test]
@@ -214,7 +214,7 @@ async fn with_plain_claims_trusted_a_display_name_makes_its_bearer_an_admin() {
     let trusting = app(signalr().trust_plain_claims());
 
     assert!(is_let_in(&trusting, by_ada(DISPLAY_NAME)).await);
-    // A seal is believed before the rest, even here.
+    // A seal takes precedence over plain claims, even if the app trusts plain claims.
     let member = sealed("ada", "loop", "member", KEY);
     let both = [DISPLAY_NAME, b", shub: ", member.as_bytes()].concat();
     assert!(!is_let_in(&trusting, by_ada(&both)).await);

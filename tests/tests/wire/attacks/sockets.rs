@@ -1,4 +1,4 @@
-//! Peers of the app's own server that do not keep to the rules of HTTP, or to any time.
+//! Peers of the app's own server that violate the rules of HTTP or exceed time limits.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ impl ServedApp {
         TcpStream::connect(self.address).await.unwrap()
     }
 
-    /// The server answers a good call, whatever others do.
+    /// Checks that the server still responds to a genuine call.
     async fn lives(&self) {
         let mut peer = self.connect().await;
         let request = format!("{}Content-Length: {}\r\n\r\n{BODY}", genuine_head(), BODY.len());
@@ -47,14 +47,14 @@ impl ServedApp {
     }
 }
 
-/// Request line and headers of a genuine call, but for those of the body and the end.
+/// The request line and headers of a genuine call, without `Content-Length` and the final empty line.
 fn genuine_head() -> String {
     format!(
         "POST /runtime/webhooks/signalr HTTP/1.1\r\nHost: x\r\nX-ASRS-Connection-Id: conn-0001\r\nX-ASRS-Hub: loop\r\nX-ASRS-Category: messages\r\nX-ASRS-Event: nothing\r\nX-ASRS-Signature: {SIGNATURE}\r\nContent-Type: application/json\r\n"
     )
 }
 
-/// The status of the next answer; 0 when the connection ends without one.
+/// The status of the next response, or 0 if the connection ends without a response.
 async fn status(peer: &mut TcpStream) -> u16 {
     let mut head = Vec::new();
     while !head.windows(4).any(|bytes| bytes == b"\r\n\r\n") {
@@ -67,10 +67,10 @@ async fn status(peer: &mut TcpStream) -> u16 {
     String::from_utf8_lossy(&head)[9..12].parse().unwrap()
 }
 
-/// Waits for the end of the connection, and returns its time.
+/// Waits until the connection ends and returns the time since `begun`.
 async fn ends(peer: &mut TcpStream, begun: Instant) -> Duration {
     let mut rest = Vec::new();
-    // A reset is an end too.
+    // A reset also ends the connection.
     let _ = timeout(Duration::from_secs(600), peer.read_to_end(&mut rest)).await.unwrap();
     begun.elapsed()
 }
@@ -137,7 +137,8 @@ async fn heads_that_are_too_long_or_have_too_many_headers_are_431() {
     assert_eq!(status(&mut peer).await, 431);
     let long = format!("X-Long: {}\r\n\r\n", "x".repeat(300_000));
     let mut peer = server.connect().await;
-    // The answer may come before all is written, and is lost where the connection is reset for it.
+    // The server may respond before the client has written the whole request. A reset of the
+    // connection can discard the response.
     let _ = peer.write_all((genuine_head() + &long).as_bytes()).await;
     assert!([0, 431].contains(&status(&mut peer).await));
     let mut long_path = server.connect().await;

@@ -1,5 +1,5 @@
-//! The public items of the published crates, as lists under `docs/public-api`. Trait implementations
-//! written by a macro are not listed.
+//! The lists of the published crates' public items under `docs/public-api`. The lists omit trait
+//! implementations that a macro generates.
 
 mod source;
 
@@ -47,14 +47,15 @@ fn the_lists_of_public_items_are_current() {
 struct List<'a> {
     sources: &'a Sources,
     lines: BTreeSet<(String, String)>,
-    /// The path under which a definition was listed first.
+    /// The first path under which each definition was listed.
     listed: BTreeMap<Definition, String>,
 }
 
 impl<'a> List<'a> {
     fn of(sources: &'a Sources, name: &str) -> Vec<String> {
         let mut list = Self { sources, lines: BTreeSet::new(), listed: BTreeMap::new() };
-        // The shortest path of an item is its main one; the prelude only repeats items.
+        // An item is listed under its shortest path. The prelude comes last, because it only
+        // re-exports items.
         let mut modules = vec![(Module::root(name), name.to_owned())];
         while !modules.is_empty() {
             modules.sort_by_key(|(_, path)| path.ends_with("::prelude"));
@@ -154,7 +155,7 @@ impl<'a> List<'a> {
         None
     }
 
-    /// The line of a type or trait, without its content.
+    /// Adds the line of a type or trait without its members, and lines for its derived traits.
     fn header(&mut self, path: &str, name: &Ident, attributes: &[Attribute], item: Item) {
         let mut line = show(item).trim_end_matches([';', '{', '}', ' ']).to_owned();
         if let Some(at) = line.find(&format!(" {name}")) {
@@ -182,7 +183,7 @@ impl<'a> List<'a> {
     fn function(&mut self, path: &str, mut signature: Signature, suffix: &str) {
         for input in &mut signature.inputs {
             if let FnArg::Typed(typed) = input {
-                // Names of parameters are not part of the API.
+                // Parameter names are not part of the API.
                 let of = &typed.ty;
                 *input = parse_quote!(_: #of);
             }
@@ -217,7 +218,7 @@ impl<'a> List<'a> {
         }
     }
 
-    /// Lists what the `impl` blocks of the listed types add, wherever they are.
+    /// Lists the members and traits that `impl` blocks in all modules add to the listed types.
     fn impls(&mut self) {
         let listed = self.listed.clone();
         for (module, block) in self.sources.impls() {

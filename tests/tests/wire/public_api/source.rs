@@ -12,7 +12,7 @@ use syn::{
 const CRATES: [&str; 6] =
     ["hub_core", "hub_load", "hub_local", "hub_macros", "hub_net", "hub_runtime"];
 
-/// A module: the name of the crate, then the names of the modules.
+/// The path of a module: the name of its crate, then the names of the modules.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Module(Vec<String>);
 
@@ -26,7 +26,7 @@ impl Module {
     }
 }
 
-/// One item of a module.
+/// The module of an item, and the item's index in it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Definition {
     pub(super) module: Module,
@@ -35,7 +35,7 @@ pub(super) struct Definition {
 
 pub(super) struct Sources {
     items: BTreeMap<Module, Vec<Item>>,
-    /// The names that the `use` items of a module import, with their paths.
+    /// The names that the `use` items of each module import, with their paths.
     imports: BTreeMap<Module, Vec<(String, Vec<String>)>>,
 }
 
@@ -99,13 +99,13 @@ impl Sources {
         })
     }
 
-    /// The items that a path in a module refers to, through `use` items.
+    /// Resolves a path in a module, also through `use` items.
     pub(super) fn find(&self, from: &Module, path: &[String]) -> Vec<Definition> {
         self.resolve(from, path, 0)
     }
 
     fn resolve(&self, from: &Module, path: &[String], depth: usize) -> Vec<Definition> {
-        // `use a::a` and globs of parents lead back to themselves.
+        // `use a::a` and glob imports of parent modules resolve to themselves, so the depth is limited.
         let Some(first) = path.first().filter(|_| depth < 12) else { return Vec::new() };
         let mut module = from.clone();
         match first.as_str() {
@@ -132,7 +132,7 @@ impl Sources {
             }
         }
         for (name, target) in self.imports.get(module).into_iter().flatten() {
-            // A path that starts with the imported name would only be found through itself.
+            // The resolution of a path that starts with `first` would look up `first` here again.
             if target.first() == Some(first) {
                 continue;
             }
@@ -175,7 +175,7 @@ fn facts(item: &Item) -> Option<(&Ident, &Visibility, &[Attribute])> {
     })
 }
 
-/// Leaves out items of tests, doctests and fuzzing.
+/// Whether an item exists outside of tests, doctests and fuzzing.
 fn is_compiled(item: &Item) -> bool {
     let attributes = match item {
         Item::Impl(item) => item.attrs.as_slice(),
@@ -216,7 +216,7 @@ pub(super) fn segments(path: &syn::Path) -> Vec<String> {
     path.segments.iter().map(|segment| segment.ident.to_string()).collect()
 }
 
-/// Each name that a `use` item imports, with its path; `*` for all names.
+/// The names that a `use` item imports, with their paths. `*` stands for all names of a path.
 pub(super) fn leaves(tree: &UseTree) -> Vec<(String, Vec<String>)> {
     match tree {
         UseTree::Path(path) => {
@@ -249,7 +249,7 @@ impl Parse for Limit {
     }
 }
 
-/// Expands the only macro of the crates that declares public items: `limits!` in hub-local.
+/// Expands `limits!` in hub-local, the only macro that declares public items.
 fn expanded(item: Item) -> Vec<Item> {
     let Item::Macro(call) = &item else { return vec![item] };
     if call.ident.is_some() || !call.mac.path.is_ident("limits") {

@@ -1,4 +1,4 @@
-//! In the wrong order `#[serverless_hub]` would not see the filter.
+//! A filter above `#[serverless_hub]` is refused, because that macro would not see the filter.
 
 #![allow(unused)]
 

@@ -1,4 +1,4 @@
-//! A filter behind a condition could be removed by it, so it is refused.
+//! A filter inside `cfg_attr` is refused, because the condition could remove the filter.
 
 #![allow(unused)]
 

@@ -1,4 +1,4 @@
-//! One expression per attribute, without `self`.
+//! A filter attribute contains exactly one expression, which cannot use `self`.
 
 #![allow(unused)]
 

@@ -1,4 +1,4 @@
-//! A filter under another name is not recognised by the block, so it is refused.
+//! A filter under another name is refused, because `#[serverless_hub]` does not recognise it.
 
 #![allow(unused)]
 

@@ -1,4 +1,4 @@
-//! Any expression whose type is a filter, evaluated once, when the hub is mounted.
+//! A filter is any expression of a filter type. It is evaluated once, when the hub is mounted.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,7 +8,7 @@ use crate::support::Bench;
 
 static MADE: AtomicUsize = AtomicUsize::new(0);
 
-/// Lets a number of calls through, over all methods that share it.
+/// Allows a number of calls in total, across all methods that share the filter.
 struct Limit {
     left: AtomicUsize,
 }

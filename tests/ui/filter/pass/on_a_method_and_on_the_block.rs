@@ -1,4 +1,4 @@
-//! Filters stack: the block's outside the method's, each from top to bottom.
+//! The block's filters wrap the method's filters. Each group runs from top to bottom.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,4 +1,4 @@
-//! Arguments are decoded into owned values; the message names the owned type.
+//! Arguments are decoded into owned values. The error for a borrowed type names the owned type.
 
 #![allow(unused)]
 

@@ -1,4 +1,4 @@
-//! No other parameter can take arguments beside all arguments as one value.
+//! If a parameter takes all arguments as one value, no other parameter can take arguments.
 
 #![allow(unused)]
 

@@ -1,4 +1,4 @@
-//! Unknown keys list the known ones, and duplicates are reported at the second one.
+//! The error for an unknown key lists the known keys. A duplicate key is reported at its second use.
 
 #![allow(unused)]
 

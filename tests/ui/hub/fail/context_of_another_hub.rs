@@ -1,4 +1,4 @@
-//! The context belongs to the hub; the compiler points at the parameter.
+//! A context of another hub is refused at the parameter.
 
 #![allow(unused)]
 

@@ -1,4 +1,4 @@
-//! A macro call inside of a block is refused, because its methods are not visible.
+//! A macro call inside of a block is refused, because the attribute cannot see its methods.
 
 #![allow(unused)]
 

@@ -1,4 +1,4 @@
-//! Helpers are refused in the block, because its methods are callable by clients.
+//! Helper methods are refused in the block, because clients can call all methods of the block.
 
 #![allow(unused)]
 

@@ -1,4 +1,4 @@
-//! Mounting a type without an annotated block says which block is missing.
+//! The error for a mounted type without an annotated block names the missing block.
 
 #![allow(unused)]
 

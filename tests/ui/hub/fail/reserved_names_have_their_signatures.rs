@@ -1,4 +1,4 @@
-//! `negotiate`, `on_connected` and `on_disconnected` are called by the service.
+//! The service calls `negotiate`, `on_connected` and `on_disconnected`, so their signatures are fixed.
 
 #![allow(unused)]
 

@@ -1,4 +1,4 @@
-//! A bare value is refused at the return type, with the way to wrap it.
+//! A bare value is refused at the return type. The error explains how to wrap the value.
 
 #![allow(unused)]
 

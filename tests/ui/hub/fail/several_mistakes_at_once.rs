@@ -1,4 +1,4 @@
-//! All mistakes of a block are reported together, and none of them causes a second error.
+//! All mistakes of a block are reported together, and no mistake causes a second error.
 
 #![allow(unused)]
 

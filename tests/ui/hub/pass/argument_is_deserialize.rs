@@ -1,4 +1,4 @@
-//! Arguments are any owned serde types, bound by position; trailing options may be left out.
+//! Arguments are owned serde types, bound by position. A client may omit trailing options.
 
 use hub_runtime::prelude::*;
 use serde::Deserialize;

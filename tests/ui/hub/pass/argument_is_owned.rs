@@ -1,4 +1,4 @@
-//! Arguments are owned; an unused one keeps its underscore in Rust and loses it for clients.
+//! Arguments are owned. The name of an unused argument has an underscore in Rust, but not for clients.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Every key at once, in any order, with a comma at the end.
+//! An attribute can have all keys, in any order, with a trailing comma.
 
 use hub_runtime::prelude::*;
 

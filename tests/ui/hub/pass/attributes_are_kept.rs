@@ -1,4 +1,4 @@
-//! Attributes that are not ours stay with the method, and conditions are copied to its row.
+//! Other attributes stay on the method, and `cfg` conditions are copied to its row in the method table.
 
 #![deny(missing_docs)]
 

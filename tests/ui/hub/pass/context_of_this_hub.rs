@@ -1,4 +1,4 @@
-//! The context is the first parameter that is a reference, under whatever name.
+//! The context is the first parameter that is a reference. Its name does not matter.
 
 use hub_runtime::{Context as Call, prelude::*};
 

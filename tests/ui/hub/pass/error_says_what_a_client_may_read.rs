@@ -1,4 +1,4 @@
-//! Errors are `HubError`, reached with `?` from any error, or one's own with `IntoHubError`.
+//! An error type is `HubError`, to which `?` converts any error, or a type with `IntoHubError`.
 
 use hub_runtime::prelude::*;
 

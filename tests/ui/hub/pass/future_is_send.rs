@@ -1,4 +1,4 @@
-//! Values that are not `Send` are allowed in a method if not held across an await.
+//! A method may use values that are not `Send` if it does not hold them across an await.
 
 use std::rc::Rc;
 

@@ -1,5 +1,5 @@
-//! Helpers belong in a plain block; functions without `self` are allowed in the hub's block and are no
-//! event.
+//! Helper methods belong in a plain block. The hub's block may contain functions without `self`,
+//! which clients cannot call.
 
 use hub_runtime::prelude::*;
 

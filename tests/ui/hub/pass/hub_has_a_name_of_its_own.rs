@@ -1,4 +1,4 @@
-//! The hub name is the type's name or the key `name`.
+//! The hub name is the type's name or the value of the key `name`.
 
 use hub_runtime::prelude::*;
 

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::support::Bench;
 
-/// A client could send this one in, were it not marked.
+/// A type that a client could send as an argument if the parameter had no `#[from_context]`.
 #[derive(Deserialize)]
 struct User(String);
 

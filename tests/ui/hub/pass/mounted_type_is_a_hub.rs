@@ -1,4 +1,4 @@
-//! A type with an annotated block can be mounted, an empty one included.
+//! A type with an annotated block can be mounted, even if the block is empty.
 
 use hub_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Interior mutability and `&self`, however it is spelled.
+//! Every spelling of `&self` is accepted. Hubs change state through interior mutability.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

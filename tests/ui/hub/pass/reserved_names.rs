@@ -40,7 +40,7 @@ impl Chat {
         Ok(())
     }
 
-    /// No event of the connection, for all its name.
+    /// An ordinary method that clients can call, despite its name.
     async fn connected(&self) {}
 }
 

@@ -1,4 +1,4 @@
-//! `()` or a `Result` of any `Serialize` type, borrowed and opaque ones too.
+//! A method returns `()` or a `Result` of any `Serialize` type, including borrowed and opaque types.
 
 use hub_runtime::prelude::*;
 use serde::Serialize;
