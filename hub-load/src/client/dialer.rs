@@ -32,7 +32,7 @@ pub(crate) struct Dialer {
     /// Pools connections for negotiate requests, posts and polls.
     pub(crate) http: HttpClient,
     pub(crate) connector: Connector,
-    /// For clients that never read.
+    /// Opens connections of clients that never read.
     slow: Connector,
     pub(crate) protocol: Protocol,
     url: Uri,
