@@ -29,7 +29,7 @@ pub(crate) struct Told {
     pub(crate) body: Bytes,
 }
 
-/// An app that answers every call with the same bytes.
+/// An app that responds to every call with the same bytes.
 #[derive(Clone, Default)]
 pub(crate) struct App {
     answer: Bytes,

@@ -266,7 +266,7 @@ impl Client {
         Ok(answer)
     }
 
-    /// Reads one frame with a payload of at most 125 bytes. Returns it with its header.
+    /// Reads one frame with a payload of at most 125 bytes. Returns the frame with its header.
     async fn read_frame(&mut self) -> Outcome<&[u8]> {
         self.length = 0;
         while self.length < 2 || self.length < 2 + usize::from(self.read[1]) {

@@ -32,7 +32,8 @@ impl SendRate {
 pub(crate) struct ClientRate(Option<Interval>);
 
 impl ClientRate {
-    /// Creates the rate of one client. All clients together send `rate` messages per second, by turns.
+    /// Creates the share of one client. All clients together send `rate` messages per second, by
+    /// turns.
     pub(crate) fn new(rate: Option<u32>, clients: usize, index: usize) -> Self {
         Self(rate.map(|rate| {
             let step = Duration::from_secs(1) / rate.max(1);

@@ -8,7 +8,7 @@ use crate::{
     process::{KEY, Running, output},
 };
 
-/// An app that answers `echo` with `response`.
+/// An app that responds to `echo` with `response`.
 async fn echoing(response: impl Fn(&Request, &str) -> Response + Send + Sync + 'static) -> App {
     App::start(move |request| {
         if request.event() != "echo" {

@@ -8,7 +8,7 @@ use crate::{
     process::Running,
 };
 
-/// An app that never answers `disconnected`.
+/// An app that never responds to `disconnected`.
 async fn stuck() -> App {
     App::start(|request| (request.event() != "disconnected").then(|| Response::new(200, ""))).await
 }

@@ -17,8 +17,8 @@
 //! | `AtomicPosition` | stores only release; loads only acquire; `fetch_min` only acquire and release | yes, each |
 //! | `AtomicPosition` | the load that makes `fetch_min` unnecessary relaxed | no: the later load of `reserved` gives the same order |
 //! | `Log` | `full_at` read before `reserved` moves; `full_at` raised only after room was made | yes |
-//! | `Outbox` | reads the end of the log before it publishes how far the log may extend | yes |
-//! | `Log` | a sleeping task that does not check again; `round` never incremented | yes, as a thread that sleeps forever |
+//! | `Outbox` | loads the end of the log before it publishes the position at which it is full | yes |
+//! | `Log` | a reader that starts to sleep without checking again; `round` never incremented | yes, as a thread that sleeps forever |
 //! | `Log` | `round` relaxed | no: it is compared after a wake, and the wake synchronizes |
 //! | `Reader` | `filled` read before `next` | yes |
 //! | `Log` | readers that have left and are still counted | yes |

@@ -80,9 +80,9 @@ pub(crate) mod atomic {
     use loom::sync::atomic::fence;
     pub(crate) use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-    /// Where `SeqCst` accesses have their fences; processors do it either way. A program must be
-    /// correct with each placement. With both at once, the fence of a neighbouring access could
-    /// stand in for a missing one.
+    /// The position of the fences of `SeqCst` accesses. Processors use either position, and a
+    /// program must be correct with each. If a model used both at once, the fence of a neighbouring
+    /// access could hide a missing fence.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(crate) enum Fences {
         BeforeReads,

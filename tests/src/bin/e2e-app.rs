@@ -60,8 +60,8 @@ struct Loop;
 
 #[serverless_hub(client = LoopClient)]
 impl Loop {
-    /// `?greet=…` makes the hub ask the client for a result on `connected`. `?user=…` sets the user
-    /// id.
+    /// `?greet=…` makes the hub request a result from the client on `connected`. `?user=…` sets the
+    /// user id.
     async fn negotiate(&self, request: NegotiateRequest) -> HubResult<Negotiation> {
         let greet = request.query().get("greet").unwrap_or_default().to_owned();
         let user = request.query().get("user").unwrap_or("somebody").to_owned();
@@ -78,7 +78,7 @@ impl Loop {
         Ok(())
     }
 
-    /// Tells the group `observers` which connection has ended.
+    /// Sends the id of the ended connection to the group `observers`.
     async fn on_disconnected(&self, ctx: &Context<Self>) -> HubResult {
         Ok(ctx.clients().group("observers").left(ctx.connection_id()).await?)
     }
@@ -163,7 +163,8 @@ impl Loop {
         asked.await.map_err(HubError::rejected)
     }
 
-    /// Asks the caller for a result. If none arrives, tells the observer the error and its time.
+    /// Requests a result from the caller. If none arrives, sends the error and its time to the
+    /// observer.
     async fn ask_watched(&self, ctx: &Context<Self>, observer: String) -> HubResult {
         let observer = ctx.clients().client(observer);
         let question = ctx.clients().caller().question("will you stay?");

@@ -1,5 +1,5 @@
-//! The [`Ledger`] as a program that tests kill. It prints each entry before it takes effect, so the
-//! test can read what the program did.
+//! The [`Ledger`] as a program that tests kill. The program prints each event before the event takes
+//! effect, so that the test can read all events after the kill.
 
 use std::io::{self, Write as _};
 

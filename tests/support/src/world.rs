@@ -42,8 +42,8 @@ where
     }
 }
 
-/// Serves an app on loopback until the set is dropped. Returns the address once the app listens on
-/// it.
+/// Serves an app on loopback until the set is dropped. Returns the address once the app
+/// listens.
 pub async fn serve(app: &HubApp) -> (SocketAddr, JoinSet<()>) {
     let address = free_address().await;
     let mut serving = JoinSet::new();

@@ -137,7 +137,7 @@ impl Proxy {
         target
     }
 
-    /// Injects one fault: it strikes the connection that would pass byte `after + 1` in this
+    /// Injects one fault, which strikes the connection that would pass byte `after + 1` in this
     /// direction. Bytes are counted from now on, over all connections.
     pub(crate) fn arm(&self, direction: Direction, after: usize, fault: Fault) {
         self.shared.state().passed = [0; 2];

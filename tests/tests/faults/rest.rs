@@ -1,4 +1,4 @@
-//! Faults between the app and the service: what the sender is told, and that no message is sent
+//! Faults between the app and the service: which error the sender receives, and that no message is sent
 //! twice.
 
 use bytes::Bytes;
