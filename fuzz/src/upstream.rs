@@ -1,6 +1,6 @@
 //! Requests to the upstream endpoint. Each must get a response. A method may run only if the
-//! service signed the call, and may see only users and claims from a seal. The result of a method
-//! must reach its caller unchanged.
+//! service signed the call. Its claims must come from a seal for the hub and user, unless the app
+//! trusts plain claims. The result of a method must reach its caller unchanged.
 
 use std::cell::RefCell;
 
@@ -222,7 +222,7 @@ fn is_signed(headers: &HeaderMap, connection_id: &str) -> bool {
 }
 
 /// Checks that the claims come from a seal for this hub and user. Without such a seal there must be
-/// none.
+/// no claims, unless the app trusts plain claims.
 fn is_who_it_says(headers: &HeaderMap, ran: &Ran, seals: &[(String, Identity)], trusting: bool) {
     let header = |name| headers.get(name).map_or(&b""[..], |value| value.as_bytes());
     let mut genuine = seals.iter().filter(|(sealed, identity)| {

@@ -10,8 +10,8 @@ use super::window::Window;
 pub(crate) struct SendRate(Option<Interval>);
 
 impl SendRate {
-    /// Creates a rate of `rate` messages per second. With `None` the sender is as fast as the window
-    /// allows.
+    /// Creates a rate of `rate` messages per second. With `None` the sender is as fast as the
+    /// window allows.
     pub(crate) fn new(rate: Option<u32>) -> Self {
         Self(rate.map(|rate| {
             let mut ticks = interval(Duration::from_secs(1) / rate.max(1));

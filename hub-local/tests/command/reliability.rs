@@ -80,8 +80,8 @@ async fn in_a_storm_those_who_never_read_are_closed_and_the_others_get_everythin
     let closed = service.log.text().matches("closed: slow client").count();
     assert_eq!(closed, 4, "{}", service.log.text());
     // The bound in KiB is the sum of eight REST bodies, 20 connections, the log, and the part of
-    // the log that each of the four slow clients may retain. One segment and one message may exceed
-    // each limit.
+    // the log that each of the four slow clients may retain. Usage may exceed each of the last two
+    // limits by one segment and one message.
     assert_bounded(&service, base + 8 * 1024 + 20 * 16 + (1 + 4) * (1024 + 64 + 64));
 }
 

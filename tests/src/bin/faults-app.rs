@@ -1,5 +1,5 @@
-//! The [`Ledger`] as a program that tests kill. The program prints each event before the event takes
-//! effect, so that the test can read all events after the kill.
+//! The [`Ledger`] as a program that tests kill. The program prints each event before the event
+//! takes effect, so that the test can read all events after the kill.
 
 use std::io::{self, Write as _};
 

@@ -114,7 +114,7 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// Starts a proxy without a target: it closes every connection.
+    /// Starts a proxy without a target. It resets every connection until a target is set.
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -129,7 +129,7 @@ impl Proxy {
         self.shared.state().target = Some(target);
     }
 
-    /// Cuts every connection and accepts no new one until a target is set again, as if the target
+    /// Cuts every connection, and resets new ones until a target is set again, as if the target
     /// were dead. Returns the previous target.
     pub(crate) fn leads_nowhere(&self) -> SocketAddr {
         let target = self.shared.state().target.take().unwrap();
@@ -157,7 +157,7 @@ impl Proxy {
         self.shared.state().armed.push_back(armed);
     }
 
-    /// Ends all faults, and cuts the connections that hang.
+    /// Ends all faults, and cuts every open connection, including those that hang.
     pub(crate) fn heal(&self) {
         self.shared.state().armed.clear();
         self.shared.cut.notify_waiters();

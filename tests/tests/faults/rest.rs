@@ -1,5 +1,5 @@
-//! Faults between the app and the service: which error the sender receives, and that no message is sent
-//! twice.
+//! Faults between the app and the service: which error the sender receives, and that no message is
+//! sent twice.
 
 use bytes::Bytes;
 use hub_core::protocol::Outcome;

@@ -97,8 +97,8 @@ pub fn what_is_sent_after_a_message_was_seen_to_be_sent_comes_after_it() {
     });
 }
 
-/// The service responds to a long poll as soon as `waits` returns, so the outbox must then contain a
-/// message.
+/// The service responds to a long poll as soon as `waits` returns, so the outbox must then contain
+/// a message.
 pub fn when_something_waits_there_is_something_to_take() {
     explore(SOME, || {
         let hub = Hub::new();
