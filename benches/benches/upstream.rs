@@ -1,5 +1,5 @@
-//! One upstream call in process: verify, open the seal, route, filter, bind, call, frame. And the
-//! parts of it that can be had alone.
+//! One upstream call in process: verify, open the seal, route, filter, bind, call, frame. Also
+//! measures those of its parts that can run alone.
 
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
 #![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]

@@ -1,4 +1,5 @@
-//! Routing and binding alone: from an event and its raw arguments to the method's result, without HTTP.
+//! Routing and binding alone: from an event and its unparsed arguments to the method's result,
+//! without HTTP.
 
 use std::{
     pin::pin,
@@ -27,7 +28,7 @@ impl Plain {
     }
 }
 
-/// The mounted hub, and what each call needs besides its parts.
+/// A mounted hub, and the arguments of its calls besides the parts.
 #[derive(Debug)]
 pub struct Binding {
     hub: Arc<Mounted<Plain>>,
@@ -43,7 +44,7 @@ impl Default for Binding {
 }
 
 impl Binding {
-    /// What the runtime has read of one call.
+    /// Creates the parts of a call, as the runtime parses them.
     #[must_use]
     pub fn parts(&self) -> InvocationParts {
         InvocationParts {
@@ -53,7 +54,7 @@ impl Binding {
         }
     }
 
-    /// Finds the method, binds both arguments, calls it, and encodes what it returns.
+    /// Finds the method, binds both arguments, calls it, and encodes its result.
     #[must_use]
     pub fn call(&self, parts: InvocationParts) -> Option<Reply> {
         let row = self.hub.find(Category::Message, &parts.event);
@@ -67,7 +68,7 @@ impl Binding {
     }
 }
 
-/// No service at all.
+/// A service that does nothing.
 #[derive(Debug)]
 struct Nowhere;
 

@@ -1,4 +1,4 @@
-//! One upstream call: the hub that takes it, and the request that brings it.
+//! One upstream call: the hub that handles it, and its request.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,16 +12,16 @@ use hub_core::{
 };
 use hub_runtime::prelude::*;
 
-/// The access key of app and request.
+/// The access key of the app, which also signs the request.
 pub const KEY: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH";
 /// An invocation with two arguments, as the service sends it.
 pub const BODY: &str =
     r#"{"type":1,"invocationId":"1000000","target":"add","arguments":[1,"two"]}"#;
-/// What the app answers to it.
+/// The app's response to [`BODY`].
 pub const ANSWER: &str = "{\"type\":3,\"invocationId\":\"1000000\",\"result\":4}\u{1e}";
-/// The first of the invocation ids. All have as many digits.
+/// The first invocation id. All ids have the same number of digits.
 const FIRST_ID: u64 = 1_000_000;
-/// Where the service sends upstream calls.
+/// The path of upstream calls.
 pub const PATH: &str = "/runtime/webhooks/signalr";
 
 const CONNECTION: &str = "q1w2e3r4t5y6u7i8o9p0";
@@ -38,16 +38,16 @@ impl Sum {
     }
 }
 
-/// The app that takes the call. Its service is elsewhere and never asked.
+/// Creates the app that handles the call. The call does not use its service, which does not exist.
 ///
 /// # Errors
-/// When there is no runtime to build it on.
+/// Returns an error if no runtime is available.
 pub fn app() -> Result<HubApp, Box<dyn std::error::Error>> {
     let text = format!("Endpoint=http://127.0.0.1:1;AccessKey={KEY};Version=1.0;");
     Ok(HubApp::builder().signalr(SignalR::from_connection_string(&text)?).hub(Sum).build()?)
 }
 
-/// The headers of the call: signature and seal are genuine.
+/// Returns the headers of the call, with a valid signature and seal.
 #[must_use]
 pub fn headers() -> Vec<(&'static str, String)> {
     vec![
@@ -62,7 +62,7 @@ pub fn headers() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// The seal of a user with one claim.
+/// Returns a seal for a user with one claim.
 #[must_use]
 pub fn sealed() -> String {
     let identity = Identity {
@@ -74,18 +74,18 @@ pub fn sealed() -> String {
     seal::seal(&identity, &SealKey::derive(&Secret::from(KEY)))
 }
 
-/// An invocation id that no call had, as with calls of one client: a call that has the id of another one
-/// is answered without being run.
+/// Returns an unused invocation id. The app does not run a call again if its invocation id was used
+/// before.
 #[must_use]
 pub fn next_id() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(FIRST_ID);
     NEXT.fetch_add(1, Ordering::Relaxed).to_string()
 }
 
-/// The call as a value, made of [`headers`], with an invocation id of its own.
+/// Creates the request from [`headers`], with an unused invocation id.
 ///
 /// # Errors
-/// Not with these headers.
+/// Returns an error if a header is invalid; those of [`headers`] are valid.
 pub fn request(headers: &[(&'static str, String)]) -> http::Result<Request<Full<Bytes>>> {
     let builder = headers
         .iter()
@@ -95,10 +95,10 @@ pub fn request(headers: &[(&'static str, String)]) -> http::Result<Request<Full<
     builder.body(Full::from(body))
 }
 
-/// Writes the next invocation id into a body, or into a request that ends with one.
+/// Writes the next invocation id into a body, or into a request that ends with a body.
 ///
 /// # Panics
-/// When it ends otherwise.
+/// Panics if `call` is shorter than [`BODY`].
 #[expect(clippy::expect_used, reason = "both are made here")]
 pub fn number(call: &mut [u8]) {
     let id = next_id();
@@ -107,7 +107,7 @@ pub fn number(call: &mut [u8]) {
     call[begin..begin + id.len()].copy_from_slice(id.as_bytes());
 }
 
-/// The call as it stands on a connection.
+/// Returns the request as bytes of an HTTP/1.1 connection.
 #[must_use]
 pub fn on_the_wire() -> Vec<u8> {
     let mut text = format!("POST {PATH} HTTP/1.1\r\nhost: 127.0.0.1\r\n");

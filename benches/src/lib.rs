@@ -1,6 +1,7 @@
-//! What the benchmarks measure: [`call`] is one upstream call, [`bare`] the handler that it is held against.
+//! Code shared by the benchmarks: [`call`] is one upstream call, [`bare`] the handler for
+//! comparison.
 //!
-//! The programs are in `bin/`, criterion's benchmarks in `benches/`, the figures in the README.
+//! The programs are in `bin/`, criterion's benchmarks in `benches/`, the results in the README.
 
 pub mod bare;
 pub mod binding;

@@ -1,5 +1,5 @@
-//! What clients post over long polling and Server-Sent Events: it means what it would mean at once
-//! and without a socket, however it is cut into posts.
+//! Messages that clients post over long polling and Server-Sent Events. However the bytes are split
+//! into posts, they must have the same effect as in one piece on an in-memory connection.
 
 use std::time::Duration;
 
@@ -17,20 +17,21 @@ use crate::{
     world::{self, settle},
 };
 
-/// How long is waited for what does not come, in time that is paused.
+/// The time to wait, on the paused clock, before the client assumes that no more data arrives.
 const MOMENT: Duration = Duration::from_millis(1);
 /// The user of every client.
 const USER: &str = "ada";
 
-/// What a client received, and the upstream calls about it.
+/// The messages that a client received, and the upstream calls about it.
 #[derive(Debug)]
 struct Life {
     heard: Vec<Message>,
     told: Vec<(String, Bytes)>,
 }
 
-/// The first line selects the mode: `e` for events, else polls; `m` for MessagePack over polls; after a space
-/// the app's response. The next byte is the number of following bytes that define how posts are split.
+/// The first line selects the mode: `e` for events, otherwise polls; `m` for MessagePack over
+/// polls; after a space the app's response. The next byte is the number of following bytes that
+/// define how posts are split.
 pub fn run(data: &[u8]) {
     let (how, rest) = first_line(data);
     let (how, answer) = match how.iter().position(|byte| *byte == b' ') {
@@ -42,7 +43,7 @@ pub fn run(data: &[u8]) {
     let events = how.contains(&b'e');
     let packed = !events && how.contains(&b'm');
     let protocol = if packed { Protocol::MessagePack } else { Protocol::Json };
-    // What an app answers goes to its client as it is.
+    // The service forwards the app's response to the client unchanged.
     let answer = if is_answer(protocol, answer) { answer } else { &[] };
     world::run(async {
         let (memory, http) = (App::answering(answer), App::answering(answer));
@@ -51,14 +52,14 @@ pub fn run(data: &[u8]) {
         assert_eq!(memory.told, http.told, "what the app is told");
         let closed = |life: &Life| life.heard.iter().any(|it| matches!(it, Message::Close { .. }));
         assert_eq!(closed(&memory), closed(&http));
-        // Answers that are still on their way when a client is closed do not reach it.
+        // Responses that are pending when a client is closed do not reach it.
         if !closed(&memory) {
             assert_eq!(memory.heard, http.heard, "what the client hears");
         }
     });
 }
 
-/// Whether this is one framed message.
+/// Whether these bytes are exactly one framed message.
 fn is_answer(protocol: Protocol, answer: &[u8]) -> bool {
     let mut frames = Frames::new(answer.len());
     frames.switch_to(protocol);
@@ -67,7 +68,7 @@ fn is_answer(protocol: Protocol, answer: &[u8]) -> bool {
     frame.is_some_and(|frame| matches!(protocol.parse(&frame), Ok(Some(_))))
 }
 
-/// Everything in one piece, without a socket.
+/// Sends all bytes in one piece on an in-memory connection.
 async fn at_once(app: App, protocol: Protocol, said: &[u8]) -> Life {
     let service = service(app.clone());
     let mut client = service.connect_memory(&client_url(), &client_token(USER)).expect("let in");
@@ -90,7 +91,7 @@ struct Client {
     service: LocalService,
     token: String,
     target: String,
-    /// The answer with the events, if there is one.
+    /// The body of the event stream, if the client uses events.
     events: Option<Body>,
 }
 
@@ -116,7 +117,7 @@ async fn in_posts(
     end(service, &app, heard).await
 }
 
-/// Waits for the `disconnected` call.
+/// Waits for the `disconnected` call, and returns the record of the client.
 async fn end(service: LocalService, app: &App, heard: Vec<Message>) -> Life {
     settle().await;
     service.shutdown().await;
@@ -164,7 +165,7 @@ impl Client {
         self.call(Method::POST, &target, "*/*", body).await.status()
     }
 
-    /// Everything that is there to be read.
+    /// Reads all available data.
     async fn hear(&mut self) -> Bytes {
         let mut heard = Vec::new();
         while let Ok(Some(bytes)) = tokio::time::timeout(MOMENT, self.next()).await {
@@ -195,7 +196,7 @@ impl Client {
     }
 }
 
-/// The data of event lines; the comment at the start has none.
+/// Returns the payload of the `data` lines. The comment at the start has none.
 fn payload(event: &[u8]) -> Vec<u8> {
     let text = std::str::from_utf8(event).expect("events are text");
     let lines = text.split("\r\n").filter_map(|line| line.strip_prefix("data: "));

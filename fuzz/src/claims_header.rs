@@ -1,4 +1,4 @@
-//! The plain claims header, as the local service writes it and as apps that trust it read it.
+//! The plain claims header, as the local service writes it and as apps that trust it parse it.
 
 use http::{HeaderMap, HeaderValue};
 use hub_local::fuzzing::claims_header;
@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 const HEADER: &str = "x-asrs-user-claims";
 
-/// Reads the input as a header, and as the claims of a token: JSON, or lines `type=value`.
+/// Parses the input as a header. Also writes a header with claims from the input: JSON, or lines
+/// `type=value`.
 pub fn run(data: &[u8]) {
     if let Ok(value) = HeaderValue::from_bytes(data) {
         read(value);
@@ -21,7 +22,8 @@ pub fn run(data: &[u8]) {
     written(&claims);
 }
 
-/// What is read is in the header, between two commas, and each type comes once.
+/// Each claim that is read must be part of the header, between two commas, and each type must occur
+/// once.
 fn read(value: HeaderValue) {
     let text = std::str::from_utf8(value.as_bytes()).unwrap_or_default().to_owned();
     let mut headers = HeaderMap::new();
@@ -35,7 +37,7 @@ fn read(value: HeaderValue) {
     }
 }
 
-/// Types and values without a comma cannot add a type; and plain ones come back as they were.
+/// Types and values without a comma must not add a type, and plain values must be read unchanged.
 fn written(claims: &Map<String, Value>) {
     let Some(header) = claims_header(claims) else { return };
     let mut headers = HeaderMap::new();

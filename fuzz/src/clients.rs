@@ -14,11 +14,11 @@ use serde_json::json;
 
 use crate::world::{KEY, NEVER, key, settle};
 
-/// Where the services here seem to be.
+/// The public URL of the services.
 pub(crate) const URL: &str = "http://127.0.0.1:8888";
 /// The only hub.
 pub(crate) const HUB: &str = "chat";
-/// Small, so that inputs reach it.
+/// Small, so that small inputs can exceed it.
 pub(crate) const MAX_MESSAGE: usize = 1024;
 
 /// An upstream call.
@@ -29,7 +29,7 @@ pub(crate) struct Told {
     pub(crate) body: Bytes,
 }
 
-/// An app that answers every call with the same bytes.
+/// An app that responds to every call with the same bytes.
 #[derive(Clone, Default)]
 pub(crate) struct App {
     answer: Bytes,
@@ -57,7 +57,7 @@ impl Upstream for App {
     }
 }
 
-/// A new service for one input, so that a finding needs no other.
+/// Creates a service for one input, so that each finding depends on only one input.
 pub(crate) fn service(app: App) -> LocalService {
     let limits = Limits::default().max_message_bytes(MAX_MESSAGE);
     LocalService::builder()
@@ -78,7 +78,7 @@ pub(crate) fn client_token(user: &str) -> String {
     token::sign(&claims, &key()).expect("claims are JSON")
 }
 
-/// What a client heard, message for message; shared with the task that listens.
+/// The messages that a client has received, shared with the task that reads them.
 #[derive(Clone, Default)]
 pub(crate) struct Heard(Arc<Mutex<Vec<Message>>>);
 
@@ -88,8 +88,8 @@ impl Heard {
     }
 }
 
-/// A connected client that listens in a task; each message must be one. Questions are answered with
-/// these bytes as the result.
+/// Connects a client that reads in a task. Each frame must be a valid message. The client completes
+/// calls that expect a result with `result`.
 pub(crate) async fn listener(
     service: &LocalService,
     user: &str,
@@ -118,7 +118,7 @@ async fn listen(
     while let Some(bytes) = receiver.recv().await {
         for message in messages(protocol, &bytes) {
             if let Message::Invocation { invocation_id: Some(id), .. } = &message {
-                // An error means that the service has closed the connection.
+                // Sending fails only when the service has closed the connection.
                 let _ = sender.send(protocol.encode_result(id, &result)).await;
             }
             heard.0.lock().expect("no panic while locked").push(message);
@@ -126,7 +126,7 @@ async fn listen(
     }
 }
 
-/// The messages of whole frames, which is how a service sends them.
+/// Splits bytes into messages. The service sends whole frames, so no bytes may remain.
 pub(crate) fn messages(protocol: Protocol, bytes: &[u8]) -> Vec<Message> {
     let mut frames = Frames::new(usize::MAX);
     frames.switch_to(protocol);

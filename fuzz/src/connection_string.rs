@@ -1,12 +1,12 @@
-//! Connection strings: a service or an error, and neither shows the key.
+//! Connection strings: parsing returns a service or an error, and neither may reveal the key.
 
 use hub_runtime::{HubApp, SignalR, prelude::*};
 
 use crate::pieces::holds;
 
-/// What must not be seen again.
+/// A secret that must not appear in any output.
 const SECRET: &str = "c4n-n0t-b3-guessed-nor-0verl00ked";
-/// Where it can stand.
+/// Names of pieces that contain a secret, in several spellings.
 const SECRETS: [&str; 4] = ["AccessKey", "accesskey", "ClientSecret", " clientSECRET "];
 
 struct Empty;
@@ -14,10 +14,11 @@ struct Empty;
 #[serverless_hub(name = "chat")]
 impl Empty {}
 
-/// Reads the input, and the input with a secret at the position that the first byte selects.
+/// Parses the input, and the input with a secret inserted at the position that the first byte
+/// selects.
 pub fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    // The fuzzer may copy the secret from the binary.
+    // The fuzzer may copy the secret from the binary, which would make the checks fail.
     if holds(data, SECRET) {
         return;
     }
@@ -34,7 +35,7 @@ pub fn run(data: &[u8]) {
         .chain(pieces[at..].iter().copied())
         .collect();
     let (with, without) = (parse(&with.join(";")), parse(&text.replace(';', "; ")));
-    // Blanks around pieces, or more of them, change nothing.
+    // Blanks after separators must not change the result.
     assert_eq!(without.is_ok(), parse(text).is_ok(), "blanks between pieces");
     drop(with);
 }
@@ -44,7 +45,7 @@ fn parse(text: &str) -> Result<SignalR, ()> {
     match SignalR::from_connection_string(text) {
         Ok(signalr) => {
             shown(format!("{signalr:?} {signalr:#?}"));
-            // Without the feature `rest` there is nothing to connect with, which is an error too.
+            // Without the feature `rest`, building the app fails, which is an expected error, too.
             let built = HubApp::builder().signalr(signalr.clone()).hub(Empty).build();
             shown(format!("{built:?}"));
             built.err().into_iter().for_each(|error| shown(error.to_string()));

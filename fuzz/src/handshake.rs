@@ -1,4 +1,4 @@
-//! The handshake: its two records, and what the service makes of them.
+//! The handshake: its request and response, and the response of the service to each request.
 
 use bytes::Bytes;
 use hub_core::protocol::{
@@ -14,10 +14,11 @@ use crate::{
     world::{self, settle},
 };
 
-/// The newest version that the service speaks.
+/// The newest version that the service supports.
 const NEWEST: i64 = 2;
 
-/// Reads the input as either record, then sends it to a service in pieces that the first byte defines.
+/// Parses the input as request and as response, then sends it to a service in pieces of the length
+/// that the first byte defines.
 pub fn run(data: &[u8]) {
     let asked = handshake::parse_request(data).ok();
     if let Some(HandshakeRequest { protocol, version }) = &asked {
@@ -38,7 +39,7 @@ async fn with_service(said: &[u8], piece: u8) {
     let service = service(app.clone());
     let mut client = service.connect_memory(&client_url(), &client_token("ada")).expect("let in");
     for piece in cut(said, &[piece]) {
-        // An error means that the service has ended the connection.
+        // Sending fails only when the service has closed the connection.
         if client.send(Bytes::copy_from_slice(piece)).await.is_err() {
             break;
         }
@@ -56,14 +57,14 @@ async fn with_service(said: &[u8], piece: u8) {
             assert!(error.is_some_and(|error| !error.is_empty()));
             assert_eq!(client.recv().await, None);
         }
-        // It is not whole yet.
+        // The request is incomplete.
         None => {}
     }
     drop(client);
     service.shutdown().await;
 }
 
-/// Whether a service accepts this beginning; `None` when it needs more bytes.
+/// Whether the service accepts these first bytes of a connection; `None` if it needs more bytes.
 fn expected(said: &[u8]) -> Option<bool> {
     let mut frames = Frames::new(MAX_MESSAGE);
     frames.push(said);

@@ -2,7 +2,7 @@
 
 use hub_core::protocol::Protocol;
 
-/// Reads a stream of JSON messages.
+/// Parses a stream of JSON messages.
 pub fn run(data: &[u8]) {
     crate::messages::run(Protocol::Json, data);
 }

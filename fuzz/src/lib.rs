@@ -1,6 +1,6 @@
-//! What each fuzz target does with its input, and what must hold whatever the input is.
+//! The fuzz targets: how each uses its input, and the conditions that must hold for every input.
 //!
-//! The targets themselves, in `fuzz_targets`, only hand their input over.
+//! The programs in `fuzz_targets` only pass their input to these functions.
 
 pub mod bodies;
 pub mod claims_header;

@@ -1,15 +1,15 @@
-//! What holds for hub messages in every protocol.
+//! Conditions on hub messages in every protocol.
 
 use bytes::Bytes;
 use hub_core::protocol::{Message, Outcome, Protocol, convert, frame::Frames};
 
 use crate::{pieces::cut, values};
 
-/// Bigger messages are refused, so that the limit is in reach of small inputs.
+/// The maximum size of a message, small enough that small inputs can exceed it.
 const LIMIT: usize = 2048;
 
-/// Splits a stream into messages, reads each, and writes it again. The first byte is the number of following
-/// bytes that define the pieces of the stream.
+/// Splits a stream into messages, parses each, and encodes it again. The first byte is the number
+/// of following bytes that define the pieces of the stream.
 pub(crate) fn run(protocol: Protocol, data: &[u8]) {
     let Some((count, rest)) = data.split_first() else { return };
     let Some((pattern, stream)) = rest.split_at_checked(usize::from(*count % 4)) else { return };
@@ -19,11 +19,11 @@ pub(crate) fn run(protocol: Protocol, data: &[u8]) {
     for frame in &whole.0 {
         message(protocol, frame);
     }
-    // What is no stream may still be a message.
+    // An invalid stream may still be a valid message.
     message(protocol, &Bytes::copy_from_slice(stream));
 }
 
-/// The messages in the pieces, and why there are no more.
+/// Returns the messages in the pieces, and the error that ended them.
 fn frames<'a>(
     protocol: Protocol,
     pieces: impl Iterator<Item = &'a [u8]>,
@@ -44,7 +44,8 @@ fn frames<'a>(
     (found, None)
 }
 
-/// Reads one message; what is read must be what is written, in this protocol and in the others.
+/// Parses one message. The message must be the same after encoding and parsing it in this protocol
+/// and in the others.
 fn message(protocol: Protocol, frame: &Bytes) {
     let Ok(Some(message)) = protocol.parse(frame) else { return };
     let body = protocol.encode_body(&message);
@@ -60,7 +61,7 @@ fn message(protocol: Protocol, frame: &Bytes) {
     }
 }
 
-/// The message for a client of another protocol.
+/// Converts the message for a client of another protocol, and checks the result.
 fn translated(from: Protocol, to: Protocol, mut message: Message) {
     let mut named = true;
     let mut check = |name: &str| named &= !name.is_empty();
@@ -99,7 +100,7 @@ fn translated(from: Protocol, to: Protocol, mut message: Message) {
         let Ok(converted) = converted else { return };
         *value = converted;
     }
-    // Only MessagePack has no empty names.
+    // MessagePack does not allow empty names, so messages with empty names are skipped.
     if named {
         let body = to.encode_body(&message);
         assert_eq!(to.parse(&body).unwrap().unwrap(), message, "read in the other protocol");

@@ -5,7 +5,7 @@ use hub_core::protocol::{Protocol, bundle, convert};
 
 use crate::values;
 
-/// Reads a stream of MessagePack messages, a bundle and a value.
+/// Parses the input as a stream of MessagePack messages, as a bundle and as a value.
 pub fn run(data: &[u8]) {
     crate::messages::run(Protocol::MessagePack, data);
     let bytes = Bytes::copy_from_slice(data);

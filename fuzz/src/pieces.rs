@@ -1,9 +1,9 @@
-//! Cutting inputs apart.
+//! Splits inputs into pieces.
 
-/// More pieces than this tell nothing new.
+/// The maximum number of pieces; more would find nothing new.
 const MOST: usize = 32;
 
-/// The same bytes in pieces whose lengths repeat those of `pattern`; zeros are left out.
+/// Splits bytes into pieces whose lengths repeat those in `pattern`, without zeros.
 pub(crate) fn cut<'a>(bytes: &'a [u8], pattern: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
     let mut lengths =
         pattern.iter().map(|length| usize::from(*length)).filter(|it| *it > 0).cycle();
@@ -20,7 +20,7 @@ pub(crate) fn cut<'a>(bytes: &'a [u8], pattern: &'a [u8]) -> impl Iterator<Item 
     })
 }
 
-/// The first line, and what follows it.
+/// Returns the first line and the bytes after it.
 pub(crate) fn first_line(bytes: &[u8]) -> (&[u8], &[u8]) {
     match bytes.iter().position(|byte| *byte == b'\n') {
         Some(end) => (&bytes[..end], &bytes[end + 1..]),
@@ -28,7 +28,7 @@ pub(crate) fn first_line(bytes: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// What stands between lines that are this one.
+/// Returns the parts between separator lines that equal `line`.
 pub(crate) fn between<'a>(bytes: &'a [u8], line: &str) -> Vec<&'a [u8]> {
     let separator = format!("\n{line}\n").into_bytes();
     let mut parts = Vec::new();
@@ -41,14 +41,15 @@ pub(crate) fn between<'a>(bytes: &'a [u8], line: &str) -> Vec<&'a [u8]> {
     parts
 }
 
-/// Whether the bytes hold this text.
+/// Whether the bytes contain this text.
 pub(crate) fn holds(bytes: &[u8], text: &str) -> bool {
     !text.is_empty() && bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
-/// The text with one change; `None` if the result is the same text. The first byte selects the position. If one
-/// byte follows, it replaces the byte there, or above 127 is the number of bytes to remove (plus 127). If two
-/// follow, the first is inserted.
+/// Changes the text in one place. Returns `None` if the result is the same text. The first byte
+/// selects the position. If the second byte is above 127, it is the number of bytes to remove, plus
+/// 127. Otherwise it replaces the byte at the position, or is inserted there if a third byte
+/// follows.
 pub(crate) fn changed(text: &str, change: &[u8]) -> Option<String> {
     let [place, how @ ..] = change else { return None };
     let at = usize::from(*place) * text.len() / 256;

@@ -1,5 +1,5 @@
-//! REST calls of the local service: none succeeds without a token for its path, each is answered, and
-//! what clients get from it are hub messages.
+//! REST calls of the local service. No call may succeed without a token for its path, each must get
+//! a response, and clients must receive only hub messages.
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, header::AUTHORIZATION};
@@ -21,12 +21,13 @@ use crate::{
     written,
 };
 
-/// A token and the path it is for.
+/// Tokens, each with the path for which it is valid.
 type Minted = Vec<(String, String)>;
 
-/// Makes the requests of an input, one after another. The first line is what clients answer.
+/// Makes the requests of an input, one after another. The first line is the result that clients
+/// return.
 pub fn run(data: &[u8]) {
-    // The fuzzer may copy the key from the binary, and then the checks below do not hold.
+    // The fuzzer may copy the key from the binary, which would make the checks below fail.
     if holds(data, KEY) {
         return;
     }
@@ -52,7 +53,7 @@ async fn with_service(result: &[u8], data: &[u8]) {
         if !holds(text, "octet-stream") {
             hear_the_same(&heard, before);
         }
-        // The same with a foreign token.
+        // Repeats the request with a token of another key.
         let forged = written::request(text, &mut |request, name| match name {
             "token" => make(request, "foreign", &ids, &mut minted),
             name => make(request, name, &ids, &mut minted),
@@ -67,8 +68,8 @@ async fn with_service(result: &[u8], data: &[u8]) {
     service.shutdown().await;
 }
 
-/// `{token}`: for this path; `{token:/path}`: for another one; `{foreign}`: of a key that is not known.
-/// `{ada}` and `{bob}`: ids of connections.
+/// Replaces a placeholder. `{token}` is a token for this path, `{token:/path}` a token for another
+/// path, and `{foreign}` a token of an unknown key. `{ada}` and `{bob}` are connection ids.
 fn make(
     request: &Request<Full<Bytes>>,
     name: &str,
@@ -107,7 +108,7 @@ async fn check(service: LocalService, request: Request<Full<Bytes>>, minted: &Mi
             "{status}: {path}"
         );
         let body = body.collect().await.expect("a body that is there").to_bytes();
-        // The key itself is what one operation is for.
+        // One operation returns the key itself.
         assert!(path.ends_with("/auth/accessKey") || !holds(&body, KEY), "the key is in an answer");
         let content_type = parts.headers.get("content-type").map(|it| it.as_bytes());
         if content_type == Some(b"application/json") {
@@ -117,7 +118,7 @@ async fn check(service: LocalService, request: Request<Full<Bytes>>, minted: &Mi
     settle().await;
 }
 
-/// One message in JSON is the same for clients of both protocols.
+/// A message in JSON must have the same content for clients of both protocols.
 fn hear_the_same([ada, bob]: &[Heard; 2], [by_ada, by_bob]: [usize; 2]) {
     let (ada, bob) = (ada.all(), bob.all());
     let (
@@ -130,7 +131,7 @@ fn hear_the_same([ada, bob]: &[Heard; 2], [by_ada, by_bob]: [usize; 2]) {
     assert_eq!(one, other);
     let packed = convert(packed, Protocol::MessagePack, Protocol::Json).expect("it was JSON");
     let packed: Value = serde_json::from_slice(&packed).expect("JSON");
-    // Numbers that are too big are JSON by their form alone.
+    // Out-of-range numbers match the JSON grammar, but `Value` cannot represent them.
     if let Ok(written) = serde_json::from_slice::<Value>(written) {
         assert!(same(&written, &packed), "{written} and {packed}");
     }
@@ -141,7 +142,7 @@ async fn call(mut service: LocalService, request: Request<Full<Bytes>>) -> Respo
     answer
 }
 
-/// Whether the headers have a token of ours for this path, or for one that means the same.
+/// Whether the headers contain a valid token for this path or for an equivalent one.
 fn is_let_in(path: &str, headers: &HeaderMap, minted: &Minted) -> bool {
     let header = headers.get(AUTHORIZATION).map_or(&b""[..], |value| value.as_bytes());
     minted.iter().any(|(token, meant)| {

@@ -1,4 +1,4 @@
-//! Seals: what is sealed comes back, and nothing else ever opens.
+//! Seals: opening a seal must return the sealed identity, and no other text may open.
 
 use hub_core::{
     Secret,
@@ -10,8 +10,8 @@ use crate::{
     world::{FOREIGN_KEY, key},
 };
 
-/// The parts of an input, between lines of `===`: hub, user, claims (`type=value` lines), what
-/// stands before the seal in the header, what stands behind it, and a change of it.
+/// The input consists of parts, separated by `===` lines: hub, user, claims (`type=value` lines),
+/// the bytes before the seal in the header, the bytes after it, and a change to the seal.
 pub fn run(data: &[u8]) {
     let keys = [SealKey::derive(&key()), SealKey::derive(&Secret::from("an older one"))];
     opens_nothing(data, &keys);
@@ -38,7 +38,7 @@ pub fn run(data: &[u8]) {
     found(&identity, &sealed, [before, behind].map(|part| *part.unwrap_or(&&b""[..])), &keys);
 }
 
-/// The input itself, whole and as a header.
+/// Checks that the input itself does not open, neither as a seal nor as a header.
 fn opens_nothing(data: &[u8], keys: &[SealKey]) {
     if let Ok(text) = std::str::from_utf8(data) {
         assert!(seal::open(text, keys).is_err(), "a seal out of nothing");
@@ -47,7 +47,7 @@ fn opens_nothing(data: &[u8], keys: &[SealKey]) {
     assert!(!matches!(found, Ok(Some(_))), "a seal in a header out of nothing");
 }
 
-/// Whatever stands beside it in the header: the seal is found for its hub and user alone, or nothing.
+/// Whatever the header contains besides the seal, the seal must be found only for its hub and user.
 fn found(identity: &Identity, sealed: &str, [before, behind]: [&[u8]; 2], keys: &[SealKey]) {
     let header = [before, b",shub: ", sealed.as_bytes(), b",", behind].concat();
     let find = |hub: &str, user: Option<&[u8]>| {
@@ -63,7 +63,7 @@ fn found(identity: &Identity, sealed: &str, [before, behind]: [&[u8]; 2], keys: 
     let other_hub = format!("{}x", identity.hub);
     assert!(!matches!(find(&other_hub, user), Ok(Some(_))), "the seal of another hub");
     let other_user = identity.user_id.as_deref().map_or("x".to_owned(), |user| format!("x{user}"));
-    // For a user that is not ASCII the header only shows that there is one.
+    // If the user id is not ASCII, the header only shows that there is a user.
     if identity.user_id.as_deref().is_none_or(str::is_ascii) {
         let found = find(&identity.hub, Some(other_user.as_bytes()));
         assert!(!matches!(found, Ok(Some(_))), "the seal of another user");

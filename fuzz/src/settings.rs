@@ -1,11 +1,12 @@
-//! Settings in each form: of the environment, `local.settings.json`, and the emulator's `settings.json`.
+//! Settings in each form: environment variables, `local.settings.json`, and the emulator's
+//! `settings.json`.
 
 use hub_local::{Settings as EmulatorSettings, SettingsError};
 use hub_runtime::{HubApp, config::Settings, SignalR, prelude::*};
 
 use crate::pieces::{first_line, holds};
 
-/// What must not be seen again; it stands for `{secret}`.
+/// A secret that must not appear in any output. It replaces `{secret}` in the input.
 const SECRET: &str = "c4n-n0t-b3-guessed-nor-0verl00ked";
 /// Suffixes of the names of settings with secret values.
 const SECRETS: [&str; 5] =
@@ -16,9 +17,10 @@ struct Empty;
 #[serverless_hub(name = "chat", connection = "Chat")]
 impl Empty {}
 
-/// The first line is the form of the rest: `emulator`, `file`, or anything else for `NAME=value` lines.
+/// The first line is the form of the other lines: `emulator`, `file`, or anything else for
+/// `NAME=value`.
 pub fn run(data: &[u8]) {
-    // The fuzzer may copy the secret from the binary.
+    // The fuzzer may copy the secret from the binary, which would make the checks fail.
     if holds(data, SECRET) {
         return;
     }
@@ -31,7 +33,8 @@ pub fn run(data: &[u8]) {
     }
 }
 
-/// Settings with a place for everything that is wrong; the file is never shown where a key may be.
+/// Parses settings of the emulator. Each warning and error must name a line, and the parsed
+/// templates must not show a key.
 fn emulator(text: &str) {
     let lines = text.lines().count().max(1);
     match EmulatorSettings::parse("f.json", text) {
@@ -70,7 +73,7 @@ fn variables(text: &str) {
     service(settings);
 }
 
-/// The value with the secret in it, where a secret belongs.
+/// Inserts the secret into the value of a setting that may contain secrets.
 fn with_secret(name: &str, value: &str) -> String {
     let name = name.replace("__", ":").to_ascii_lowercase();
     if value == "{secret}" && SECRETS.iter().any(|secret| name.ends_with(secret)) {

@@ -1,5 +1,5 @@
-//! Tokens: of clients, of REST callers and of others. Signed by us and in time they are believed; no
-//! other text ever is.
+//! Tokens of clients, of REST callers and of identity providers. A token with a valid signature and
+//! time must be accepted, and no other text may be.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderValue, header::AUTHORIZATION};
@@ -16,13 +16,14 @@ use crate::{
     world::{self, FOREIGN_KEY, KEY, key},
 };
 
-/// What the clock shows.
+/// The current time of all checks.
 const NOW: u64 = 1_700_000_000;
-/// How far clocks may differ.
+/// The allowed clock difference in seconds.
 const LEEWAY: u64 = 60;
 const MINUTE: u64 = 60;
 
-/// The parts of an input, between lines of `===`: header, claims, and a change of the token.
+/// The input consists of parts, separated by `===` lines: header, claims, and a change to the
+/// token.
 pub fn run(data: &[u8]) {
     let keys = [Secret::from("an older one"), key()];
     if let Ok(text) = std::str::from_utf8(data) {
@@ -49,7 +50,7 @@ pub fn run(data: &[u8]) {
     }
 }
 
-/// A token over exactly these bytes.
+/// Signs a token with exactly these bytes.
 fn signed(header: &[u8], claims: &[u8], with: &str) -> String {
     let text = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let signature = signature::sign(&Secret::from(with), &text);
@@ -60,9 +61,9 @@ fn signed(header: &[u8], claims: &[u8], with: &str) -> String {
     format!("{text}.{}", URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// Whether a token of ours with these parts must be accepted.
+/// Whether a token with these parts and a valid signature must be accepted.
 fn is_good(header: &[u8], claims: &[u8]) -> bool {
-    // The header has members of fixed types, so the library decides.
+    // The members of the header have fixed types, so the library decides whether it is readable.
     let text = format!("{}.e30.", URL_SAFE_NO_PAD.encode(header));
     let probe = signed(header, format!("{{\"exp\":{}}}", NOW + MINUTE).as_bytes(), KEY);
     let readable = token::verify(&probe, &[key()], NOW, LEEWAY).is_ok();
@@ -82,7 +83,7 @@ fn is_good(header: &[u8], claims: &[u8]) -> bool {
         && begins.is_none_or(|it| it.floor() <= now + leeway)
 }
 
-/// Keys and tokens of identity providers.
+/// Parses the text as a key and as a token of an identity provider.
 fn others(text: &str) {
     for verifier in [TokenVerifier::jwk(text), TokenVerifier::public_key_pem(text)] {
         let verified = verifier.map(|verifier| verifier.any_audience().verify(text, NOW).is_ok());
@@ -101,7 +102,7 @@ fn verifier() -> TokenVerifier {
     TokenVerifier::hs256(KEY).expect("a long key").any_audience()
 }
 
-/// A service lets a client in only for its hub, and for the audience that names it.
+/// The service must accept a client only for its hub and for an audience that names the service.
 async fn as_client(claims: &[u8]) {
     let service = LocalService::builder().key(KEY).public_url(URL).build();
     let mut claims: Map<String, Value> = serde_json::from_slice(claims).expect("accepted before");

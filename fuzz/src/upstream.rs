@@ -1,6 +1,6 @@
-//! Whatever is sent to the upstream endpoint: it is answered, and no method runs unless the service
-//! signed the call, nor sees a user or a claim that no seal holds; and what a method gives
-//! back is what its caller gets.
+//! Requests to the upstream endpoint. Each must get a response. A method may run only if the
+//! service signed the call. Its claims must come from a seal for the hub and user, unless the app
+//! trusts plain claims. The result of a method must reach its caller unchanged.
 
 use std::cell::RefCell;
 
@@ -25,12 +25,12 @@ use crate::{
     written,
 };
 
-/// Small, so that inputs reach it.
+/// Small, so that small inputs can exceed it.
 const MAX_BODY: usize = 4096;
-/// The role that only seals of ours give.
+/// The role that only the seals of this target contain.
 const ROLE: (&str, &str) = ("role", "keeper");
 
-/// Who called a method.
+/// The caller of a method.
 #[derive(Debug)]
 struct Ran {
     connection_id: String,
@@ -42,7 +42,7 @@ thread_local! {
     static RAN: RefCell<Vec<Ran>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A hub with a method for each way to bind arguments.
+/// A hub with a method for each way of binding arguments.
 struct Fuzzed;
 
 #[derive(Deserialize)]
@@ -107,9 +107,9 @@ impl Fuzzed {
     }
 }
 
-/// Answers the requests of an input, one after another. The first line configures the app.
+/// Handles the requests of an input, one after another. The first line configures the app.
 pub fn run(data: &[u8]) {
-    // The fuzzer may copy the key from the binary, and then the checks below do not hold.
+    // The fuzzer may copy the key from the binary, which would make the checks below fail.
     if holds(data, KEY) {
         return;
     }
@@ -136,7 +136,7 @@ async fn with_app(setup: &[u8], data: &[u8]) {
         let made = written::request(text, &mut |request, name| make(request, name, &mut seals));
         let Some(request) = made else { continue };
         check(&app, request, &seals, trusting).await;
-        // The same with a foreign signature: no method runs.
+        // Repeats the request with a signature of another key: no method may run.
         let forged = written::request(text, &mut |request, name| match name {
             "sig" => make(request, "foreign", &mut seals),
             name => make(request, name, &mut seals),
@@ -147,8 +147,9 @@ async fn with_app(setup: &[u8], data: &[u8]) {
     }
 }
 
-/// `{sig}`: the signature of the connection; `{foreign}`: one with a foreign key.
-/// `{seal:hub:user}`: a valid seal; without a user it is for an anonymous client.
+/// Replaces a placeholder. `{sig}` is the signature of the connection, and `{foreign}` a signature
+/// with another key. `{seal:hub:user}` is a valid seal; without a user it is for an anonymous
+/// client.
 fn make(
     request: &Request<Full<Bytes>>,
     name: &str,
@@ -209,7 +210,7 @@ async fn check(
     }
 }
 
-/// Whether the only connection id has this signature among the others.
+/// Whether the request has exactly one connection id, and the signature of that id.
 fn is_signed(headers: &HeaderMap, connection_id: &str) -> bool {
     let mut ids = headers.get_all("x-asrs-connection-id").iter();
     let alone = ids.next().is_some_and(|id| id.as_bytes() == connection_id.as_bytes());
@@ -220,7 +221,8 @@ fn is_signed(headers: &HeaderMap, connection_id: &str) -> bool {
         && lines.any(|line| holds(&line.as_bytes().to_ascii_lowercase(), &signature))
 }
 
-/// Claims come from a seal for this hub and user, or there are none.
+/// Checks that the claims come from a seal for this hub and user. Without such a seal there must be
+/// no claims, unless the app trusts plain claims.
 fn is_who_it_says(headers: &HeaderMap, ran: &Ran, seals: &[(String, Identity)], trusting: bool) {
     let header = |name| headers.get(name).map_or(&b""[..], |value| value.as_bytes());
     let mut genuine = seals.iter().filter(|(sealed, identity)| {
@@ -237,15 +239,15 @@ fn is_who_it_says(headers: &HeaderMap, ran: &Ran, seals: &[(String, Identity)], 
     }
 }
 
-/// What the service copies to the client is one message in the client's protocol. Returns the result of
-/// one in JSON.
+/// Checks that the body is one completion in the protocol of its content type, because the service
+/// forwards it to the client. Returns the result of a JSON completion.
 fn completion(headers: &HeaderMap, body: &[u8]) -> Option<Value> {
     let content_type = headers["content-type"].to_str().expect("a type of ours");
     let protocol = Protocol::from_content_type(content_type)?;
     let mut frames = Frames::new(usize::MAX);
     frames.switch_to(protocol);
     frames.push(body);
-    // The answer to a negotiate is JSON too, and no stream.
+    // The response of a negotiate is JSON, too, but contains no frame.
     let frame = frames.next_frame().expect("a frame")?;
     let message = protocol.parse(&frame).expect("a message").expect("of a known kind");
     assert!(frames.is_empty(), "bytes follow the completion");
@@ -258,13 +260,14 @@ fn completion(headers: &HeaderMap, body: &[u8]) -> Option<Value> {
     }
 }
 
-/// The method gave back its only argument.
+/// Checks that the method has returned its only argument.
 fn is_echo_of(result: &Value, said: &[u8]) {
     let said = said.strip_suffix(b"\x1e").unwrap_or(said);
-    // A number that is too big may be in a place that is never read.
+    // The app may skip an out-of-range number in an unused member, but `Value` does not.
     let Ok(said) = serde_json::from_slice::<Map<String, Value>>(said) else { return };
     let mut arguments = said.iter().filter(|(name, _)| name.eq_ignore_ascii_case("arguments"));
-    // Of several spellings the last counts, and here their order is lost.
+    // If `arguments` occurs in several spellings, the app uses the last one. The map does not keep
+    // their order.
     if let (Some((_, arguments)), None) = (arguments.next(), arguments.next()) {
         let argument = arguments.get(0).unwrap_or(&Value::Null);
         assert!(same(argument, result), "{result} for {argument}");

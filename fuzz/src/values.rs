@@ -1,10 +1,10 @@
-//! The same value in JSON and in MessagePack.
+//! Comparison of values in JSON and in MessagePack.
 
 use bytes::Bytes;
 use hub_core::protocol::{ConvertError, Protocol, convert};
 use serde_json::{Value, value::RawValue};
 
-/// Checks what became of a value in another protocol.
+/// Checks the conversion of a value to another protocol.
 pub(crate) fn agree(
     value: &Bytes,
     from: Protocol,
@@ -14,7 +14,8 @@ pub(crate) fn agree(
     let meant =
         (from == Protocol::Json).then(|| serde_json::from_slice::<Value>(value)).transpose();
     let Ok(converted) = converted else {
-        // Half a surrogate pair and the like are JSON by their form alone.
+        // Lone surrogates and out-of-range numbers match the JSON grammar, but `Value` cannot
+        // represent them.
         assert!(!matches!(meant, Ok(Some(_))), "a JSON value has no form in MessagePack");
         return;
     };
@@ -29,8 +30,8 @@ pub(crate) fn agree(
         }
         _ => {
             serde_json::from_slice::<&RawValue>(converted).expect("JSON");
-            // Bytes, times and keys have become texts, so the first journey may change them; the
-            // second must not.
+            // Bytes, timestamps and keys become strings in JSON, so the first round trip may change
+            // the value. The second must not.
             let back = back.expect("what became JSON has a form in MessagePack");
             let again = convert(&back, from, to).expect("JSON once more");
             assert_eq!(convert(&again, to, from).as_ref(), Ok(&back), "the second journey");
@@ -38,7 +39,8 @@ pub(crate) fn agree(
     }
 }
 
-/// Equal but for the last digit of a fraction, which readers round each in their way.
+/// Whether two values are equal, except for the last digit of fractions, which parsers round
+/// differently.
 pub(crate) fn same(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::Array(left), Value::Array(right)) => {

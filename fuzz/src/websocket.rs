@@ -1,5 +1,5 @@
-//! WebSocket frames: what they mean does not depend on the pieces in which they come, and a simple
-//! reader that waits for whole frames understands the same.
+//! WebSocket frames. Their meaning must not depend on the pieces in which the bytes arrive, and a
+//! simple reader that waits for whole frames must read the same.
 
 use bytes::Bytes;
 use hub_local::fuzzing::{WebSocketEvent as Event, WebSocketReader};
@@ -8,8 +8,8 @@ use crate::pieces::cut;
 
 const MASK: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
 
-/// The first byte is the number of following bytes that define the pieces of the rest. The rest are frames,
-/// read as they are and as payloads of valid frames.
+/// The first byte is the number of following bytes that define the pieces of the rest. The rest is
+/// read as frames, and as the payloads of valid frames.
 pub fn run(data: &[u8]) {
     let Some((count, rest)) = data.split_first() else { return };
     let Some((pattern, bytes)) = rest.split_at_checked(usize::from(*count % 4)) else { return };
@@ -22,7 +22,7 @@ fn same(bytes: &[u8], pattern: &[u8]) {
     let pieces = read(cut(bytes, pattern));
     let byte_by_byte = read(bytes.chunks(1));
     assert_eq!(settled(&pieces), settled(&byte_by_byte), "pieces change what is read");
-    // All at once, text that is wrong is refused before any of it is handed on.
+    // If invalid text arrives in one piece, the reader rejects it before it returns any payload.
     assert_eq!(others(&whole), others(&byte_by_byte), "pieces change what is understood");
     let (whole, single) = (data(&whole), data(&byte_by_byte));
     assert!(single.starts_with(&whole), "pieces change the payload");
@@ -39,7 +39,7 @@ fn read<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Vec<Event> {
     pieces.flat_map(|piece| reader.read(piece)).collect()
 }
 
-/// The events with neighbouring payload joined, up to a violation and the payload before it.
+/// Joins adjacent payload events. Drops the payload directly before a violation.
 fn settled(events: &[Event]) -> Vec<Event> {
     let mut joined: Vec<Event> = Vec::new();
     for event in events {
@@ -71,8 +71,8 @@ fn data(events: &[Event]) -> Vec<u8> {
     events.iter().flat_map(payload).collect()
 }
 
-/// Payload and other events of frames that are right: no checks, one frame at a time. A last data frame
-/// may be cut.
+/// A simple reader for valid frames: it checks nothing and reads one frame at a time. The last data
+/// frame may be incomplete. Returns the payload and the other events.
 fn reference(mut bytes: &[u8]) -> (Vec<u8>, Vec<Event>) {
     let (mut data, mut others) = (Vec::new(), Vec::new());
     while let [first, second, rest @ ..] = bytes {
@@ -103,8 +103,8 @@ fn reference(mut bytes: &[u8]) -> (Vec<u8>, Vec<Event>) {
     (data, others)
 }
 
-/// The bytes as lines, each the payload of a frame whose first byte is the line's; masked, and with
-/// its length in the shortest form.
+/// Encodes each line as a frame. The first byte of the line is the first byte of the frame, the
+/// rest is the payload. Frames are masked and use the shortest form of the length.
 fn masked(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     for line in bytes.split(|byte| *byte == b'\n') {

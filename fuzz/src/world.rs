@@ -1,15 +1,15 @@
-//! One runtime for all inputs. Its clock is paused.
+//! The runtime of all inputs, with a paused clock.
 
 use std::{cell::LazyCell, time::Duration};
 
 use hub_core::Secret;
 use tokio::runtime::{Builder, Runtime};
 
-/// The key of the services here. A made-up one: nothing else has it.
+/// The access key of the services. It is used only here.
 pub(crate) const KEY: &str = "a-made-up-key-of-the-fuzz-targets-0123456789";
-/// A key that no service here accepts.
+/// A key that no service accepts.
 pub(crate) const FOREIGN_KEY: &str = "another-made-up-key-that-nobody-believes-012";
-/// Later than any clock here comes: the paused one runs ahead, by minutes an input.
+/// An expiry after any time that the clock reaches. The paused clock advances by minutes per input.
 pub(crate) const NEVER: u64 = 100_000_000_000;
 
 thread_local! {
@@ -18,12 +18,12 @@ thread_local! {
     });
 }
 
-/// Runs a future to its end.
+/// Runs a future to completion.
 pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
     RUNTIME.with(|runtime| runtime.block_on(future))
 }
 
-/// Lets every task that can run do so: paused time moves when none can any more.
+/// Lets every task run until all are idle: paused time advances only then.
 pub(crate) async fn settle() {
     tokio::time::sleep(Duration::from_millis(1)).await;
 }

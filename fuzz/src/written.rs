@@ -1,4 +1,4 @@
-//! Requests written down as texts, so that they can be read, mixed and changed:
+//! HTTP requests as text, which the fuzzer can combine and change:
 //!
 //! ```text
 //! POST /path?query
@@ -7,7 +7,8 @@
 //! body
 //! ```
 //!
-//! Placeholders in braces, such as `{token}`, are replaced by the target, because no input could guess their values.
+//! Placeholders in braces, such as `{token}`, are replaced by the target, because the fuzzer cannot
+//! guess their values.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
@@ -15,20 +16,21 @@ use http_body_util::Full;
 
 use crate::pieces::{between, first_line};
 
-/// Makes what stands in braces, for the request as it is so far; `None` leaves it as it is.
+/// Returns the replacement of a placeholder, given the request parsed so far. `None` leaves the
+/// placeholder unchanged.
 pub(crate) type Make<'a> = dyn FnMut(&Request<Full<Bytes>>, &str) -> Option<String> + 'a;
 
-/// More requests than this tell nothing new.
+/// The maximum number of requests; more would find nothing new.
 const MOST: usize = 8;
 
-/// The requests of an input, in their order; a line of `===` parts them.
+/// Splits an input into requests, which are separated by `===` lines.
 pub(crate) fn requests(data: &[u8]) -> Vec<&[u8]> {
     let mut requests = between(data, "===");
     requests.truncate(MOST);
     requests
 }
 
-/// A request, if HTTP can carry it.
+/// Parses a request. Returns `None` if HTTP does not allow it.
 pub(crate) fn request(text: &[u8], make: &mut Make<'_>) -> Option<Request<Full<Bytes>>> {
     let (line, mut rest) = first_line(text);
     let (method, target) = std::str::from_utf8(line).ok()?.split_once(' ')?;
@@ -52,7 +54,7 @@ pub(crate) fn request(text: &[u8], make: &mut Make<'_>) -> Option<Request<Full<B
     Some(request)
 }
 
-/// The text with what stands in braces replaced, where it is known.
+/// Replaces all known placeholders in the text.
 fn filled(text: &[u8], make: &mut dyn FnMut(&str) -> Option<String>) -> Vec<u8> {
     let mut out = Vec::new();
     let mut rest = text;

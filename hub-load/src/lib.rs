@@ -14,13 +14,13 @@ pub use self::{
     measure::report::{Latency, Report},
 };
 
-/// Runs [`run`] on a new runtime. Raises the soft limit of file descriptors to the hard limit
-/// first.
+/// Raises the soft limit of file descriptors to the hard limit, then runs [`run`] on a new runtime.
 ///
 /// # Errors
-/// As [`run`], and when the runtime cannot be started.
+/// Returns the errors of [`run`], and an error if the runtime cannot be started.
 pub fn run_blocking(args: LoadArgs) -> Result<Report, LoadError> {
-    // Each client takes a descriptor. When the limit stays too low, connects fail with the reason.
+    // Each client needs a descriptor. If the limit is still too low, connects fail with that
+    // reason.
     #[cfg(unix)]
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     let runtime = tokio::runtime::Runtime::new().map_err(LoadError::connect)?;
@@ -30,8 +30,8 @@ pub fn run_blocking(args: LoadArgs) -> Result<Report, LoadError> {
 /// Connects the clients, runs the scenario and returns the report. Progress goes to standard error.
 ///
 /// # Errors
-/// When options contradict each other, no client can connect, or a REST call that the scenario
-/// depends on fails.
+/// Returns an error if options contradict each other, no client can connect, or a REST call that
+/// the scenario depends on fails.
 pub async fn run(args: LoadArgs) -> Result<Report, LoadError> {
     args.check()?;
     scenario::run(args).await

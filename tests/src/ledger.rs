@@ -1,4 +1,4 @@
-//! A hub that writes down what it does, for tests that break things around it.
+//! A hub that records its events, for fault tests.
 
 use std::{fmt, sync::Arc};
 
@@ -7,18 +7,18 @@ use tokio::sync::Semaphore;
 
 use crate::history::{Event, Fate};
 
-/// The local service stores broadcasts in segments and drops a segment when its last reader is done. This
-/// many bytes fill a segment.
+/// The number of bytes that fill a segment. The local service stores broadcasts in segments, and
+/// drops a segment when its last reader has read it.
 const PIECE: usize = 64 * 1024;
 
-/// Where a [`Ledger`] writes.
+/// The function that records the events of a [`Ledger`].
 type Note = dyn Fn(Event) + Send + Sync;
 
-/// The hub. A client numbers its calls, and each number is written down before it has an effect.
+/// The hub. A client numbers its calls, and the hub records each number before it acts on the call.
 #[derive(Clone)]
 pub struct Ledger {
     note: Arc<Note>,
-    /// How many calls that dawdle may end.
+    /// The number of `dawdle` calls that may return.
     wakes: Arc<Semaphore>,
 }
 
@@ -29,7 +29,7 @@ impl fmt::Debug for Ledger {
 }
 
 impl Ledger {
-    /// A hub that hands each event to this function, at once.
+    /// Creates a hub that passes each event to `note` immediately.
     pub fn new(note: impl Fn(Event) + Send + Sync + 'static) -> Self {
         Self { note: Arc::new(note), wakes: Arc::new(Semaphore::new(0)) }
     }
@@ -51,13 +51,13 @@ impl Ledger {
         Ok(())
     }
 
-    /// Gives the number back.
+    /// Returns the number.
     async fn add(&self, ctx: &Context<Self>, number: u64) -> HubResult<u64> {
         self.ran(ctx, number);
         Ok(number)
     }
 
-    /// The same, but waits for a call of `wake`.
+    /// Returns the number after a call of `wake`.
     async fn dawdle(&self, ctx: &Context<Self>, number: u64) -> HubResult<u64> {
         self.ran(ctx, number);
         if let Ok(wake) = self.wakes.acquire().await {
@@ -66,22 +66,22 @@ impl Ledger {
         Ok(number)
     }
 
-    /// Ends one call that dawdles.
+    /// Lets one call of `dawdle` return.
     async fn wake(&self, ctx: &Context<Self>, number: u64) {
         self.ran(ctx, number);
         self.wakes.add_permits(1);
     }
 
-    /// Does nothing and writes nothing down.
+    /// Does nothing and records nothing.
     async fn idle(&self) {}
 
-    /// Broadcasts so much that the local service drops all earlier broadcasts.
+    /// Broadcasts enough bytes that the local service drops all earlier broadcasts.
     async fn flush(&self, ctx: &Context<Self>, number: u64) -> HubResult {
         self.ran(ctx, number);
         Ok(ctx.clients().all().send("padding", ("x".repeat(PIECE),)).await?)
     }
 
-    /// Sends the number to everyone; whether the service accepted it, or how that failed.
+    /// Broadcasts the number. Returns `accepted` or the text of the error.
     async fn tell(&self, ctx: &Context<Self>, number: u64) -> HubResult<String> {
         self.ran(ctx, number);
         let sender = ctx.connection_id();

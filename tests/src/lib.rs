@@ -1,4 +1,4 @@
-//! What the whole-loop tests and the programs that they start share; the tests are in `tests/`.
+//! Code shared by the whole-loop tests and the programs that they start. The tests are in `tests/`.
 
 pub mod history;
 pub mod ledger;

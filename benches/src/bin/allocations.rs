@@ -1,5 +1,5 @@
-//! Prints how often one call allocates, and how much: an upstream call in our app and in the bare
-//! handler, and routing and binding alone.
+//! Prints the number and size of allocations of an upstream call in the app, of the same call in
+//! the bare handler, and of routing and binding alone.
 
 use std::convert::Infallible;
 
@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Collected};
 use hyper::body::Body;
 use tower_service::Service;
 
-/// Calls before counting, so that caches and thread locals are there.
+/// The number of calls before counting, which fill caches and thread locals.
 const WARM: usize = 100;
 const COUNTED: u64 = 100;
 
@@ -30,14 +30,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Waits for an answer and reads its body, as a server does.
+/// Waits for a response and reads its body, as a server does.
 async fn whole<B: Body<Error = Infallible>>(
     answering: impl Future<Output = Result<Response<B>, Infallible>>,
 ) -> Result<Collected<B::Data>, Infallible> {
     answering.await?.collect().await
 }
 
-/// The mean of many calls, without the making of what they are given.
+/// Returns the mean over [`COUNTED`] calls, excluding the creation of their arguments.
 fn counted<T>(
     make: impl Fn() -> http::Result<T>,
     call: &mut impl FnMut(T),

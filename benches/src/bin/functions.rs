@@ -1,6 +1,7 @@
-//! How long an app takes from its start to its first answered upstream call, and what it holds when idle.
+//! Measures the time from the start of an app to its first upstream response, and the memory of the
+//! idle app.
 //!
-//! `bench-functions PROGRAM [RUNS]` starts the program as the Functions host does, again and again.
+//! `bench-functions PROGRAM [RUNS]` starts the program repeatedly, as the Functions host does.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,20 +19,20 @@ use std::{
 };
 
 const RUNS: usize = 21;
-/// An unreachable service: no call here goes to it. The key is the well-known one, with which the signature
-/// below was made.
+/// An unreachable service, which no call here uses. The key is the public one with which the
+/// signature below was created.
 const CONNECTION: &str = "Endpoint=http://localhost;Port=1;AccessKey=ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH;Version=1.0;";
 const SIGNATURE: &str = "sha256=B78B1B6698EF4C26ADACC16537E1940BF816254465275D2DC5CD8BAFEA0506E1";
 const BODY: &str = r#"{"type":1,"invocationId":"1","target":"clear","arguments":["one"]}"#;
-/// The method's filter refuses a guest: verified, routed, judged and answered, without a call to the
-/// service.
+/// The filter of the method refuses an anonymous caller. The app verifies, routes and filters the
+/// call, and responds without a call to the service.
 const ANSWER: &str = "403 Forbidden: Sign in first";
 
 struct App(Child);
 
 impl Drop for App {
     fn drop(&mut self) {
-        // It may have ended by itself, which the measurement has seen then.
+        // The app may have ended already. `start` reports that.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -54,7 +55,7 @@ fn main() {
     println!("size of the program: {} bytes", fs::metadata(&program).unwrap().len());
 }
 
-/// Starts the app, and waits for its answer.
+/// Starts the app, and measures the time until its response.
 fn start(program: &str) -> (App, Duration) {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut command = Command::new(program);

@@ -1,14 +1,14 @@
-//! The hub that the load tool calls, on the embedded service.
+//! The hub of the load tests, on the embedded service.
 //!
-//! `HUB_LOCAL_PORT` and `HUB_LOCAL_KEY` fix the service's address and key, `PORT` the app's. There is
-//! no log subscriber, so logging costs one comparison.
+//! `HUB_LOCAL_PORT` and `HUB_LOCAL_KEY` set the port and key of the service, `PORT` the port of the
+//! app. Without a log subscriber, each log statement costs one comparison.
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 use hub_runtime::prelude::*;
 
-/// What the load tool listens to.
+/// The client methods of the load tool.
 #[hub_client]
 trait LoadClient {
     async fn message(&self, payload: &str);

@@ -1,4 +1,4 @@
-//! Does one thing COUNT times, for `benches/gate`, which counts the instructions.
+//! Repeats one scenario COUNT times for `benches/gate`, which counts the instructions.
 //!
 //! ```text
 //! bench-instructions SCENARIO COUNT
@@ -9,10 +9,11 @@
 //! | `dispatch` | an upstream request through the app's service, from headers to the completion |
 //! | `frame` | a message encoded and framed once in JSON and once in MessagePack, as for a broadcast |
 //! | `send-1`, `send-11` | a send from the app to all of 1 or 11 clients, read by each of them |
-//! | `echo` | an invocation of a WebSocket client through the embedded service to its completion |
+//! | `echo` | an invocation of a WebSocket client through the embedded service, up to its completion |
 //! | `connect` | negotiate at app and service, upgrade, handshake, `connected`, close, `disconnected` |
 //!
-//! Everything runs on one thread, and the clients exchange prepared bytes, so that the counts repeat.
+//! Everything runs on one thread, and the clients exchange prepared bytes, so the counts are
+//! reproducible.
 
 use std::{
     error::Error,
@@ -113,7 +114,7 @@ async fn send(receivers: usize, count: u64) -> Outcome {
 async fn echo(count: u64) -> Outcome {
     let bench = Bench::start()?;
     let mut client = bench.client().await?;
-    // Ids of equal length: a frame is written once and gets its id patched in.
+    // All ids have the same length, so that each can be written into one prepared frame.
     let message = format!(
         r#"{{"type":1,"invocationId":"{FIRST_ID}","target":"echo","arguments":["thirty-two bytes of a payload..."]}}"#
     );
@@ -144,7 +145,7 @@ async fn connect(count: u64) -> Outcome {
 
 /// The first invocation id.
 const FIRST_ID: u64 = 1_000_000;
-/// A close frame of a client: status 1000, mask 0.
+/// A close frame of a client with status 1000 and mask 0.
 const CLOSE: [u8; 8] = [0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE8];
 const HANDSHAKE: &str = "{\"protocol\":\"json\",\"version\":1}\u{1e}";
 
@@ -181,12 +182,12 @@ impl Gate {
 struct Bench {
     app: HubApp,
     events: Arc<Events>,
-    /// Where the service listens: host and port.
+    /// Host and port of the service.
     address: String,
     nonce: AtomicU64,
 }
 
-/// What an app's negotiate answers.
+/// The negotiate response of the app.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Redirect {
@@ -194,7 +195,7 @@ struct Redirect {
     access_token: String,
 }
 
-/// What the service's negotiate answers.
+/// The negotiate response of the service.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Negotiated {
@@ -211,7 +212,7 @@ impl Bench {
         Ok(Self { app, events, address, nonce: AtomicU64::new(0) })
     }
 
-    /// Connects as the official clients do: app, service, upgrade, handshake.
+    /// Connects like the official clients: app, service, upgrade, handshake.
     async fn client(&self) -> Outcome<Client> {
         let request = http::Request::post("/gate/negotiate?negotiateVersion=1")
             .body(Full::new(bytes::Bytes::new()))?;
@@ -229,7 +230,8 @@ impl Bench {
         let answer = client.exchange(&request, b"}").await?;
         let begins = find(answer, b"\r\n\r\n").ok_or("the answer has no body")? + 4;
         let Negotiated { connection_token } = serde_json::from_slice(&answer[begins..])?;
-        // 16 bytes in Base64 (RFC 6455 §4.1), so the last of 22 characters has four bits that must be 0.
+        // The key must be 16 bytes in Base64 (RFC 6455 §4.1), so the last four bits of its 22
+        // characters must be 0.
         let nonce = self.nonce.fetch_add(1, Ordering::Relaxed);
         let request = format!(
             "GET /client/?{query}&id={connection_token}&access_token={access_token} HTTP/1.1\r\nhost: {host}\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: {nonce:020}AA==\r\n\r\n"
@@ -241,7 +243,7 @@ impl Bench {
     }
 }
 
-/// A socket to the service, and the last bytes that were read from it.
+/// A socket to the service, and the bytes of the last read.
 struct Client {
     stream: TcpStream,
     read: Vec<u8>,
@@ -249,7 +251,7 @@ struct Client {
 }
 
 impl Client {
-    /// Sends an HTTP request and reads until the answer ends with `end`.
+    /// Sends an HTTP request and reads until the response ends with `end`.
     async fn exchange(&mut self, request: &str, end: &[u8]) -> Outcome<&[u8]> {
         self.stream.write_all(request.as_bytes()).await?;
         self.length = 0;
@@ -264,7 +266,7 @@ impl Client {
         Ok(answer)
     }
 
-    /// Reads one frame with a length below 126 bytes, header included.
+    /// Reads one frame with a payload of at most 125 bytes. Returns the frame with its header.
     async fn read_frame(&mut self) -> Outcome<&[u8]> {
         self.length = 0;
         while self.length < 2 || self.length < 2 + usize::from(self.read[1]) {
@@ -286,7 +288,7 @@ impl Client {
     }
 }
 
-/// A masked text frame of a client; a mask of zeros leaves the payload as it is (RFC 6455 §5.3).
+/// Creates a masked text frame. A mask of zeros leaves the payload unchanged (RFC 6455 §5.3).
 fn frame_of(text: &str) -> Vec<u8> {
     let mut frame = vec![0x81];
     match u8::try_from(text.len()) {

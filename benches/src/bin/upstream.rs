@@ -1,10 +1,10 @@
-//! Servers, load and single calls for `benches/upstream`.
+//! Servers, load and single calls for the script `benches/upstream`.
 //!
 //! ```text
 //! bench-upstream serve app|bare PORT              an HTTP server, until SIGTERM
-//! bench-upstream load PORT CONNECTIONS SECONDS    prints requests a second, nothing pipelined
-//! bench-upstream requests PORT COUNT              as many requests, one after the other
-//! bench-upstream calls app|bare|binding COUNT     as many calls in this process
+//! bench-upstream load PORT CONNECTIONS SECONDS    prints requests per second, without pipelining
+//! bench-upstream requests PORT COUNT              COUNT requests, one after another
+//! bench-upstream calls app|bare|binding COUNT     COUNT calls in this process
 //! ```
 
 use std::{
@@ -26,10 +26,10 @@ use tokio::{
 };
 use tower_service::Service;
 
-/// Load before measuring.
+/// The duration of the load before the measurement.
 const WARM: Duration = Duration::from_millis(500);
 
-/// How an answer ends, of the app and of the bare handler alike.
+/// The end of a response, the same for the app and the bare handler.
 const ANSWERED: &[u8] = b"\"result\":4}\x1e";
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -63,7 +63,7 @@ fn one_thread() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
 }
 
-/// Ends in order, so that a tool that counts can write its result.
+/// Shuts down in order on SIGTERM, so that an instrumentation tool can write its result.
 async fn serve_bare(port: u16) -> Outcome {
     #[cfg(unix)]
     let ended = async {
@@ -108,12 +108,12 @@ fn calls(what: &str, count: usize) -> Outcome {
     Ok(())
 }
 
-/// A connection that sends the same request again and again.
+/// A connection that sends the same request repeatedly.
 struct Caller {
     stream: TcpStream,
     request: Vec<u8>,
     answer: Vec<u8>,
-    /// The answers of a server are all of one length.
+    /// The length of a response. All responses of a server have the same length.
     length: usize,
 }
 
@@ -127,7 +127,7 @@ impl Caller {
         Ok(caller)
     }
 
-    /// Asks once and looks at the whole answer.
+    /// Sends one request, and measures the length of its response.
     async fn learn(&mut self) -> io::Result<()> {
         call::number(&mut self.request);
         self.stream.write_all(&self.request).await?;

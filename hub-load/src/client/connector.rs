@@ -39,7 +39,7 @@ impl Connector {
         Self::with_receive_buffer(url, None)
     }
 
-    /// Same with a receive buffer of `size` bytes instead of the system default.
+    /// Like [`Self::new`], with a receive buffer of `size` bytes instead of the system default.
     pub(crate) fn with_receive_buffer(url: &Uri, size: Option<usize>) -> Result<Self, LoadError> {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);

@@ -26,13 +26,13 @@ use crate::{
 /// Receive buffer of clients that never read, in bytes. Operating systems round it up.
 const SLOW_RECEIVE_BUFFER_BYTES: usize = 4096;
 
-/// Opens clients of one hub.
+/// Connects clients to one hub.
 pub(crate) struct Dialer {
     pub(crate) negotiator: Negotiator,
     /// Pools connections for negotiate requests, posts and polls.
     pub(crate) http: HttpClient,
     pub(crate) connector: Connector,
-    /// For clients that never read.
+    /// Opens connections of clients that never read.
     slow: Connector,
     pub(crate) protocol: Protocol,
     url: Uri,

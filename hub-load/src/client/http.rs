@@ -48,7 +48,7 @@ pub(crate) struct HttpLink {
     out: Vec<u8>,
     /// The pending `POST`. One at a time, to keep the order of messages.
     posting: Option<Posting>,
-    /// Long polling: a `DELETE` request tells the server that the client is gone.
+    /// Long polling: a `DELETE` request tells the server that the client has disconnected.
     is_polling: bool,
 }
 
@@ -102,7 +102,7 @@ impl HttpLink {
         self.flush().await
     }
 
-    /// Waits for bytes and calls `each` with them; sends pending posts meanwhile. Cancel safe.
+    /// Waits for bytes and calls `each` with them. Sends pending posts meanwhile. Cancel safe.
     pub(crate) async fn read(
         &mut self,
         pings: &mut Pings,

@@ -26,9 +26,9 @@ use self::{
 use crate::{LoadError, LoadTransport};
 
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
-/// Bounds the close message at the end of a run.
+/// Timeout of the close message at the end of a run.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// The interval of the official clients.
+/// The ping interval of the official clients.
 pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(15);
 
 /// A connected client.
@@ -102,8 +102,8 @@ impl Client {
         }
     }
 
-    /// Waits for bytes and calls `each` with the payloads in them. Sends pings and responses
-    /// WebSocket pings. Cancel safe.
+    /// Waits for bytes and calls `each` with the payloads in them. Also sends pings, and responses
+    /// to WebSocket pings. Cancel safe.
     pub(crate) async fn read(&mut self, mut each: impl FnMut(&[u8])) -> Result<(), LoadError> {
         if !self.early.is_empty() {
             each(&std::mem::take(&mut self.early));
@@ -115,7 +115,7 @@ impl Client {
         }
     }
 
-    /// Sends a close message, as a client that is stopped does. Errors are ignored.
+    /// Sends a close message, like a client that is stopped. Errors are ignored.
     pub(crate) async fn close(mut self) {
         let close = Message::Close { error: None, allow_reconnect: false };
         self.queue(&self.protocol.encode(&close));
@@ -170,12 +170,13 @@ async fn open(
     if let Link::WebSocket(link) = &mut client.link {
         link.is_binary = protocol.is_binary();
     }
-    // Long polling needs no pings: each poll shows that the client is alive.
+    // Long polling needs no pings: each poll shows that the client is connected.
     if transport != LoadTransport::LongPolling {
         let mut ticks = interval_at(Instant::now() + PING_INTERVAL, PING_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         client.pings.ticks = Some(ticks);
-        // As the official clients: a first ping at once. Servers time out only clients that ping.
+        // Like the official clients, the first ping is sent at once: servers time out only clients
+        // that ping.
         client.queue(protocol.ping());
         client.flush().await?;
     }

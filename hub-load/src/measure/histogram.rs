@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Two significant digits: quantiles are within 1 %.
 const SIGNIFICANT_DIGITS: u8 = 2;
-/// Longer durations count as this long: 2^32 µs, more than an hour.
+/// Maximum duration: 2^32 µs, more than an hour. Longer durations are recorded as this value.
 const MAX_MICROSECONDS: u64 = 1 << 32;
 
 /// A histogram of durations, from 1 µs to [`MAX_MICROSECONDS`].
@@ -26,7 +26,7 @@ impl Histogram {
     }
 
     pub(crate) fn add(&mut self, other: &Self) {
-        // Fails only when the bounds differ, which they never do.
+        // Adding fails only if the bounds differ, and all histograms have the same bounds.
         let _ = self.0.add(&other.0);
     }
 

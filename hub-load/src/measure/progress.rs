@@ -12,7 +12,8 @@ use crate::{LoadArgs, Scenario};
 
 const STEP: Duration = Duration::from_secs(1);
 
-/// On a terminal one line that is rewritten, otherwise a line per second; silent with `--json`.
+/// Shows one line that is rewritten on a terminal, and a line per second otherwise. Shows nothing
+/// with `--json`.
 pub(crate) struct Progress {
     scenario: Scenario,
     clients: usize,
@@ -34,13 +35,13 @@ impl Progress {
 
     /// Reports the number of connected clients.
     pub(crate) fn connecting(&self, connected: usize) {
-        // Without a terminal only the last state, to avoid a line per client.
+        // Without a terminal, only the last state is printed, to avoid a line per client.
         if connected == self.clients || (self.terminal && connected.is_multiple_of(100)) {
             self.show(&format!("connected {connected} of {}", self.clients));
         }
     }
 
-    /// Waits until the measuring time has passed and reports rates meanwhile.
+    /// Reports rates until the measuring time has passed.
     pub(crate) async fn measuring(&self, stats: &Stats, began: Instant) {
         let (mut before, mut last) = (stats.messages(), Instant::now());
         loop {
@@ -71,7 +72,7 @@ impl Progress {
         }
         if self.terminal {
             eprint!("\r{line:<60}");
-            // Progress is optional: errors of standard error are ignored.
+            // Progress is optional, so errors of standard error are ignored.
             let _ = io::stderr().flush();
         } else {
             eprintln!("{line}");

@@ -1,8 +1,8 @@
 //! Counts hub messages by type without parsing them.
 //!
-//! Only looks for message boundaries and one type byte per message, so the load tool costs little
-//! CPU next to the server. For JSON this relies on servers that write `type` first, as all known
-//! ones do.
+//! The counter reads only message boundaries and one type byte per message, so the load tool uses
+//! little CPU compared with the server. For JSON it relies on `type` as the first member of a
+//! message, which all known servers write.
 
 use hub_core::protocol::{Protocol, frame::RECORD_SEPARATOR};
 

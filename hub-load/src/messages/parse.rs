@@ -1,4 +1,4 @@
-//! Parses messages, for `--check` and for scenarios that look at each message.
+//! Parses messages, for `--check` and for scenarios that inspect each message.
 
 use std::collections::BTreeSet;
 

@@ -52,7 +52,7 @@ impl Payloads {
         self.read(text).filter(|_| text.len() == length)
     }
 
-    /// Same for an encoded argument list with one value.
+    /// Like [`Self::of_value`], for an encoded argument list with one value.
     pub(crate) fn of_arguments(self, protocol: Protocol, arguments: &[u8]) -> Option<u64> {
         #[derive(Deserialize)]
         struct One<'a>(#[serde(borrow)] [&'a serde_json::value::RawValue; 1]);

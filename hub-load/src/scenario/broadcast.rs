@@ -66,7 +66,7 @@ pub(crate) async fn send(mut client: Client, call: Call, shared: Arc<Shared>, wi
             }
         }
     }
-    // Keep the connection until all clients have received what it sent.
+    // Keeps the connection until all clients have received its messages.
     tokio::select! {
         () = shared.done.cancelled() => {}
         () = async { while client.read(|_| {}).await.is_ok() {} } => return,

@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// Calls without a completion by then count as lost.
+/// Time to wait for the last completions. Calls without a completion by then count as lost.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Pending calls of one client.
@@ -126,8 +126,8 @@ impl Echo {
         }
     }
 
-    /// Assumes that completions arrive in the order of the calls: the oldest pending call gives the
-    /// latency.
+    /// Assumes that completions arrive in the order of the calls, so the oldest pending call
+    /// determines the latency.
     fn count(&mut self, index: usize, shared: &Shared, completions: &Completions) {
         let completed = usize::try_from(completions.ok + completions.failed).unwrap_or(usize::MAX);
         let excess = completed.saturating_sub(self.pending.len()) as u64;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Shared;
 use crate::client::Client;
 
-/// Reads and answers pings until the run ends.
+/// Reads and responds to pings until the run ends.
 pub(crate) async fn run(mut client: Client, shared: Arc<Shared>) {
     tokio::select! {
         biased;

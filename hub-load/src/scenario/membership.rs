@@ -25,7 +25,7 @@ use crate::{
     rest::RestClient,
 };
 
-/// Messages that arrive later count as lost.
+/// Time to wait for messages. Later messages count as lost.
 const RECEIVE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Maximum page size of the operation (REST 2024-12-01, swagger, `maxpagesize`).
 const MAX_PAGE_SIZE: usize = 200;
@@ -48,8 +48,9 @@ struct Membership<'a> {
 /// Index of a client and index of a group.
 type Pair = (usize, usize);
 
-/// Adds each client to each group, removes half of the memberships, then the other half. Verifies
-/// after each step: by the list of each group and by the receivers of a message to it.
+/// Adds each client to each group, removes half of the memberships, then the other half. After each
+/// step it verifies the list of members of each group, and the receivers of a message to each
+/// group.
 pub(crate) async fn run(shared: &Arc<Shared>, report: &mut Report) -> Result<(), LoadError> {
     let args = &shared.args;
     let dialer = Dialer::new(args)?;
@@ -171,8 +172,8 @@ impl Membership<'_> {
         }
     }
 
-    /// Sends one message to each group, then one to all clients. Order is kept, so a client that
-    /// has received the last one gets none of the others any more.
+    /// Sends one message to each group, then one to all clients. The service keeps the order, so a
+    /// client that has received the last message receives no further group messages.
     async fn send_to_groups(&mut self, expected: impl Fn(Pair) -> bool) -> Result<(), LoadError> {
         let (first, groups) = (self.next, self.shared.args.groups);
         let fence = first + groups as u64;

@@ -1,4 +1,4 @@
-//! The scenarios, and what they share: one run from the first connect to the report.
+//! The scenarios, and the code that they share: one run from the first connect to the report.
 
 mod broadcast;
 mod echo;
@@ -34,7 +34,7 @@ use crate::{
     messages::payload::{Call, Payloads},
 };
 
-/// Broadcasts that arrive later count as lost.
+/// Time to wait for the last broadcasts. Later messages count as lost.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// State shared by all tasks of a run.
@@ -42,9 +42,9 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 struct Shared {
     args: LoadArgs,
     stats: Stats,
-    /// Stop sending.
+    /// Cancelled when clients must stop sending.
     stop: CancellationToken,
-    /// Stop receiving.
+    /// Cancelled when clients must stop receiving.
     done: CancellationToken,
 }
 
@@ -149,7 +149,7 @@ impl Shared {
             return Ok(());
         };
         let target = RestTarget::new(&rest, args.scenario)?;
-        // A rate needs one sender; several raise the throughput.
+        // A rate needs one sender. Without a rate, several senders raise the throughput.
         let senders = if args.rate.is_some() { 1 } else { args.inflight };
         for _ in 0..senders {
             tasks.spawn(rest_broadcast::send(target.clone(), Arc::clone(self), Arc::clone(window)));

@@ -10,7 +10,8 @@ use super::window::Window;
 pub(crate) struct SendRate(Option<Interval>);
 
 impl SendRate {
-    /// `rate` messages per second; `None` is as fast as the window allows.
+    /// Creates a rate of `rate` messages per second. With `None` the sender is as fast as the
+    /// window allows.
     pub(crate) fn new(rate: Option<u32>) -> Self {
         Self(rate.map(|rate| {
             let mut ticks = interval(Duration::from_secs(1) / rate.max(1));
@@ -31,7 +32,8 @@ impl SendRate {
 pub(crate) struct ClientRate(Option<Interval>);
 
 impl ClientRate {
-    /// `rate` messages per second over all clients, which take turns.
+    /// Creates the share of one client. All clients together send `rate` messages per second, by
+    /// turns.
     pub(crate) fn new(rate: Option<u32>, clients: usize, index: usize) -> Self {
         Self(rate.map(|rate| {
             let step = Duration::from_secs(1) / rate.max(1);

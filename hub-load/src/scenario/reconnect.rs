@@ -22,9 +22,9 @@ use crate::{
     rest::RestClient,
 };
 
-/// Messages sent to all after each storm; each client must receive each message once.
+/// Number of messages to all clients after each storm. Each client must receive each message once.
 const MESSAGES: u64 = 10;
-/// Messages that arrive later count as lost.
+/// Time to wait for messages. Later messages count as lost.
 const RECEIVE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Sums over all storms.
@@ -68,7 +68,7 @@ async fn reconnect_all(
     recorders: Vec<Recorder>,
     totals: &mut Totals,
 ) -> Result<Vec<Recorder>, LoadError> {
-    // A new dialer has no pooled connections: as in a real storm, each client opens its own.
+    // A new dialer has no pooled connections, so each client opens its own, as in a real storm.
     let dialer = Arc::new(Dialer::new(&shared.args)?);
     let count = recorders.len();
     recorders.iter().for_each(Recorder::abort);
@@ -100,7 +100,7 @@ async fn reconnect_all(
     Ok(reconnected)
 }
 
-/// Sends messages to all clients and counts what arrives.
+/// Sends messages to all clients and counts the received ones.
 async fn broadcast_to_all(
     shared: &Shared,
     rest: &RestClient,

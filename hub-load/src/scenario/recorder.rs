@@ -62,7 +62,7 @@ impl Recorder {
         }
     }
 
-    /// Returns what was received since the last call.
+    /// Returns the messages received since the last call.
     pub(crate) fn take(&self) -> Vec<(u64, Instant)> {
         std::mem::take(&mut *self.recorded.numbers.lock())
     }

@@ -7,8 +7,8 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::Shared;
 use crate::client::{Client, PING_INTERVAL};
 
-/// Stays connected until the run ends. The server is expected to close the connection, so that is
-/// not an error.
+/// Stays connected until the run ends. The server is expected to close the connection, so a closed
+/// connection is not an error.
 pub(crate) async fn run(mut client: Client, shared: Arc<Shared>) {
     let mut ticks = interval(PING_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

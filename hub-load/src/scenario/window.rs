@@ -1,4 +1,4 @@
-//! Closed loop of a broadcast: bounds the number of pending messages.
+//! The closed loop of a broadcast, which bounds the number of pending messages.
 //!
 //! A ring counts the clients at each position. A read updates two counters, however many messages
 //! it contains.
@@ -118,7 +118,8 @@ impl Window {
             let sent = slot(&self.sent_at, number).map_or(now, |it| it.load(Ordering::Relaxed));
             latency(Duration::from_nanos(now.saturating_sub(sent)));
         }
-        // Enter the new slot before leaving the old one: in between, `advance` must not miss the client.
+        // The new slot must be entered before the old one is left. Otherwise `advance` could miss
+        // the client in between.
         if let Some(slot) = slot(&self.at_position, to) {
             slot.fetch_add(1, Ordering::SeqCst);
         }

@@ -1,4 +1,4 @@
-//! An app behind a real socket, with hand-written HTTP.
+//! An app on a real socket, with handwritten HTTP.
 
 use std::sync::{Arc, Mutex};
 
@@ -28,7 +28,7 @@ impl Request {
         self.header("X-ASRS-Event").unwrap_or_default()
     }
 
-    /// The completion of an `invoke` with this result.
+    /// Returns the completion of an `invoke` with this result.
     pub(crate) fn completion(&self, result: &str) -> Response {
         let body: serde_json::Value = serde_json::from_slice(&self.body).unwrap();
         let id = &body["invocationId"];

@@ -59,7 +59,7 @@ async fn closed(socket: &mut TcpStream) {
 
 #[tokio::test]
 async fn nothing_is_allocated_for_a_declared_length() {
-    // Below all declared lengths: allocating one of them would abort the process.
+    // The limit is below all declared lengths, so allocating one of them would abort the process.
     let service = Running::start_with_limit("ulimit -v 1500000", &[]).await;
     let port = service.port;
     let huge = [0xFF; 4];
@@ -118,7 +118,7 @@ async fn calls_that_wait_keep_no_more_than_they_are_counted_with() {
             .await;
     let service = Running::start(&["--upstream", &app.url]).await;
     let mut socket = web_socket(service.port, "json").await;
-    // The first call is never answered, so the others stay queued.
+    // The app never responds to the first call, so the other calls stay queued.
     socket
         .write_all(&frame(0x81, b"{\"type\":1,\"target\":\"m\",\"arguments\":[]}\x1e"))
         .await
@@ -126,7 +126,7 @@ async fn calls_that_wait_keep_no_more_than_they_are_counted_with() {
     app.called("m").await;
     let before = memory(&service);
 
-    // A small call after a big message, so that both share one read buffer.
+    // Each write is a big message followed by a small call, so that both share one read buffer.
     let padding = " ".repeat(MIB - 1000);
     let pair = format!(
         "{{\"type\":6{padding}}}\u{1e}{{\"type\":1,\"target\":\"m\",\"arguments\":[]}}\u{1e}"
@@ -134,7 +134,7 @@ async fn calls_that_wait_keep_no_more_than_they_are_counted_with() {
     for _ in 0..40 {
         socket.write_all(&frame(0x81, pair.as_bytes())).await.unwrap();
     }
-    // This call gets an immediate error, which shows that everything before it was read.
+    // The service rejects this call immediately. Its error shows that all earlier bytes were read.
     let stream = b"{\"type\":4,\"invocationId\":\"7\",\"target\":\"m\",\"arguments\":[]}\x1e";
     socket.write_all(&frame(0x81, stream)).await.unwrap();
     until(&mut socket, b"to the caller\"}\x1e").await;
@@ -145,7 +145,7 @@ async fn calls_that_wait_keep_no_more_than_they_are_counted_with() {
 
 #[tokio::test]
 async fn silent_sockets_do_not_use_up_the_file_descriptors() {
-    // A long timeout, so that no socket is closed for that reason.
+    // The timeout is long, so that no socket is closed because of it.
     let service = Running::start_with_limit("ulimit -n 96", &["--request-head", "1h"]).await;
     let mut silent = Vec::new();
 

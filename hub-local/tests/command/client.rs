@@ -23,7 +23,7 @@ pub(crate) fn token(key: &str, port: u16, hub: &str, user: &str) -> String {
     token::sign(&claims, &Secret::from(key)).unwrap()
 }
 
-/// Status of a request without a body.
+/// Sends a request without a body and returns the status of the response.
 pub(crate) async fn status(port: u16, method: &str, path: &str) -> u16 {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     let head = format!(
@@ -64,7 +64,7 @@ impl Client {
         self.0.send(Message::text(format!("{record}\u{1e}"))).await.unwrap();
     }
 
-    /// The next message other than a ping; null at the end.
+    /// Returns the next message that is not a ping. Null at the end of the connection.
     pub(crate) async fn receive(&mut self) -> Value {
         loop {
             match with_timeout("a message", self.0.next()).await {

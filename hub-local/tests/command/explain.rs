@@ -1,4 +1,4 @@
-//! The log explains failed upstream calls, one line each.
+//! Log lines that explain failed upstream calls, one line per call.
 
 use crate::{
     app::{App, Response},

@@ -8,7 +8,7 @@ use crate::{
     process::{KEY, Running, output},
 };
 
-/// An app that answers `echo` with `response`.
+/// An app that responds to `echo` with `response`.
 async fn echoing(response: impl Fn(&Request, &str) -> Response + Send + Sync + 'static) -> App {
     App::start(move |request| {
         if request.event() != "echo" {
@@ -21,7 +21,7 @@ async fn echoing(response: impl Fn(&Request, &str) -> Response + Send + Sync + '
     .await
 }
 
-/// Report of an echo run with four clients and `--check`.
+/// Returns the report of an echo run with four clients and `--check`.
 async fn report(app: &App, more: &[&str]) -> Value {
     let service = Running::start(&["--upstream", &app.url]).await;
     let url = format!("http://127.0.0.1:{}/client/?hub=chat", service.port);

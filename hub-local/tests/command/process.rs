@@ -45,7 +45,7 @@ pub(crate) async fn output(arguments: &[&str]) -> (i32, String, String) {
     (status.code().unwrap(), text(stdout), text(stderr))
 }
 
-/// Output of a process so far.
+/// The output of a process so far.
 #[derive(Clone, Default)]
 pub(crate) struct Printed {
     text: Arc<Mutex<String>>,
@@ -59,7 +59,7 @@ impl Printed {
         tokio::spawn(async move {
             let mut lines = BufReader::new(stream).lines();
             while let Ok(Some(line)) = lines.next_line().await {
-                // Copies the line to the test's own output, which is shown on failure.
+                // Copies the line to the output of the test, which is shown on failure.
                 println!("{line}");
                 to.text.lock().unwrap().push_str(&format!("{line}\n"));
                 to.more.notify_waiters();
@@ -136,7 +136,7 @@ impl Running {
         assert!(sent.success());
     }
 
-    /// Peak memory in KiB; Linux only.
+    /// Returns the peak memory in KiB, on Linux only.
     pub(crate) fn peak(&self) -> Option<usize> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()?)).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -169,7 +169,8 @@ impl Folder {
     }
 
     pub(crate) fn write_settings(&self, text: &str) {
-        // Atomic, as editors write: a reader sees the old or the new file, never a part.
+        // Atomic replacement, as editors do it: a reader sees the old or the new file, never a
+        // part.
         let new = self.0.join("settings.json.new");
         std::fs::write(&new, text).unwrap();
         std::fs::rename(new, self.0.join("settings.json")).unwrap();

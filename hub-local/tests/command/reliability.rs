@@ -1,5 +1,5 @@
-//! The scenarios of `benches/reliability` with few clients, in seconds. Service and load tool run
-//! in separate processes.
+//! The scenarios of `benches/reliability` with few clients and short durations. Service and load
+//! tool run in separate processes.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use crate::{
     process::{KEY, Running, output},
 };
 
-/// Runs a load and returns its report; nothing may be lost or duplicated or fail.
+/// Runs a load and returns its report. No message may be lost or duplicated, and no call may fail.
 async fn load(service: &Running, options: &str) -> Value {
     let url = format!("http://127.0.0.1:{}/client/?hub=chat", service.port);
     let text =
@@ -55,7 +55,8 @@ async fn clients_that_are_held_get_every_broadcast_and_every_answer_once() {
     );
 
     assert_eq!((&broadcasts["clients"], &calls["clients"]), (&180.into(), &20.into()));
-    // A slow machine may stay below the rate but not exceed it; pending messages are added.
+    // A slow machine may stay below the rate but must not exceed it. Pending messages are added to
+    // the bound.
     let is_paced = |report: &Value, rate: f64, more: f64, each: f64| {
         let messages = report["messages"].as_f64().unwrap();
         let most = rate * report["seconds"].as_f64().unwrap() + more;
@@ -78,8 +79,9 @@ async fn in_a_storm_those_who_never_read_are_closed_and_the_others_get_everythin
     service.log.line("closed: slow client, its outbox was full").await;
     let closed = service.log.text().matches("closed: slow client").count();
     assert_eq!(closed, 4, "{}", service.log.text());
-    // Eight REST bodies, 20 connections, the log, and what each of the four slow clients may keep
-    // of it; each bound can be exceeded by one segment and one message.
+    // The bound in KiB is the sum of eight REST bodies, 20 connections, the log, and the part of
+    // the log that each of the four slow clients may retain. Usage may exceed each of the last two
+    // limits by one segment and one message.
     assert_bounded(&service, base + 8 * 1024 + 20 * 16 + (1 + 4) * (1024 + 64 + 64));
 }
 
@@ -102,6 +104,7 @@ async fn after_many_joins_and_leaves_exactly_those_are_members_who_should_be() {
 
     // Each membership is added and removed once per round.
     assert_eq!(report["operations"], 2 * 2 * 60 * 20);
-    // One message per membership with all members and with half of them; and one to all per step.
+    // Per round: one message per membership with all members and with half of them, and one to all
+    // clients after each of the three steps.
     assert_eq!(report["messages"], 2 * (60 * 20 + 60 * 20 / 2 + 3 * 60));
 }

@@ -1,4 +1,4 @@
-//! Command line, startup output, and a message through client, service and app.
+//! Command line, startup output, and a message from a client through service and app.
 
 use crate::{
     app::App,
@@ -84,7 +84,7 @@ async fn both_meanings_of_localhost_are_served() {
     let service = Running::start(&[]).await;
 
     assert_eq!(client::status(service.port, "GET", "/api/health").await, 200);
-    // Also passes on machines without IPv6.
+    // The test also passes on machines without IPv6.
     if tokio::net::TcpListener::bind(("::1", 0)).await.is_ok() {
         let connected = tokio::net::TcpStream::connect(("::1", service.port)).await;
         assert!(connected.is_ok());

@@ -8,7 +8,7 @@ use crate::{
     process::Running,
 };
 
-/// An app that never answers `disconnected`.
+/// An app that never responds to `disconnected`.
 async fn stuck() -> App {
     App::start(|request| (request.event() != "disconnected").then(|| Response::new(200, ""))).await
 }
@@ -38,7 +38,8 @@ async fn a_second_signal_ends_it_at_once() {
     let client = Client::connect(service.port, "chat").await;
     app.called("connected").await;
     service.signal("TERM");
-    // Wait in between: the system may merge two pending signals into one.
+    // The test waits between the signals, because the system may merge two pending signals into
+    // one.
     service.out.line("Stopping").await;
     drop(client);
     app.called("disconnected").await;

@@ -1,6 +1,6 @@
-//! Sizes that few messages reach.
+//! Limits that a few messages reach.
 
-/// As much of the service's limits as an outbox looks at.
+/// The service limits that an outbox reads.
 pub(crate) struct Limits {
     pub(crate) max_outbox_bytes: usize,
     pub(crate) max_outbox_messages: usize,

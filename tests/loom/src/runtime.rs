@@ -1,6 +1,6 @@
 //! The runtime of the connections.
 
-/// There is one, wherever it is asked for.
+/// A handle to the runtime, which always exists.
 #[derive(Clone, Debug)]
 pub(crate) struct Handle;
 

@@ -7,7 +7,7 @@ use std::{
 
 pub(crate) use loom::sync::MutexGuard;
 
-/// Locks as those of `parking_lot`: without poisoning.
+/// A mutex with the interface of `parking_lot`: without poisoning.
 #[derive(Debug, Default)]
 pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
 
@@ -24,8 +24,9 @@ impl<T> Mutex<T> {
     }
 }
 
-/// Set once. Loom has none: the value is an ordinary one behind a flag that orders what was done
-/// before it was set. Only one thread of a model runs at a time.
+/// A value that is set once; loom has no such type. The value is an ordinary one behind a flag,
+/// which orders the accesses before and after it was set. Loom runs only one thread of a model at a
+/// time.
 #[derive(Debug)]
 pub(crate) struct OnceLock<T> {
     value: std::sync::OnceLock<T>,
@@ -59,7 +60,7 @@ impl<T> OnceLock<T> {
             let _ = self.set(value());
         }
         loop {
-            // Another thread may be between the two steps of setting it.
+            // Another thread may be between setting the value and setting the flag.
             match self.get() {
                 Some(value) => return value,
                 None => loom::thread::yield_now(),
@@ -72,16 +73,16 @@ impl<T> OnceLock<T> {
     }
 }
 
-/// Atomics whose `SeqCst` is one.
+/// Atomics whose `SeqCst` accesses are sequentially consistent.
 pub(crate) mod atomic {
     use std::cell::Cell;
 
     use loom::sync::atomic::fence;
     pub(crate) use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-    /// Where a processor has the fences of accesses that are in the one order of all. A program must
-    /// be right with either; with both at once, an access that lost its own would have that of its
-    /// neighbour.
+    /// The position of the fences of `SeqCst` accesses. Processors use either position, and a
+    /// program must be correct with each. If a model used both at once, the fence of a neighbouring
+    /// access could hide a missing fence.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(crate) enum Fences {
         BeforeReads,
@@ -89,7 +90,7 @@ pub(crate) mod atomic {
     }
 
     thread_local! {
-        /// All threads of a model are one thread of the machine.
+        /// Loom runs all threads of a model on one thread of the operating system.
         pub(crate) static FENCES: Cell<Fences> = const { Cell::new(Fences::BeforeReads) };
     }
 
@@ -134,7 +135,8 @@ pub(crate) mod atomic {
     }
 }
 
-/// The used part of tokio's `Notify`: it wakes the waiting tasks, and those that have started to wait.
+/// The used part of tokio's `Notify`: it wakes the tasks that wait, and those that have created a
+/// `Notified`.
 #[derive(Debug, Default)]
 pub(crate) struct Notify(Mutex<Waiters>);
 

@@ -1,4 +1,4 @@
-//! Tasks are threads.
+//! Tasks, which are threads in a model.
 
 use crate::{runtime::Handle, threads::block_on};
 

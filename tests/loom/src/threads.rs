@@ -1,5 +1,5 @@
-//! A thread that waits for a future sleeps until its waker is used. If that never happens, loom reports
-//! a deadlock.
+//! Blocks a thread on a future. The thread sleeps until its waker is called. If that never happens,
+//! loom reports a deadlock.
 
 use std::{
     pin::pin,
@@ -9,7 +9,7 @@ use std::{
 
 use loom::sync::Notify;
 
-/// Wakes one thread. What was done before the wake is seen after it, as in every executor.
+/// Wakes one thread. Everything before the wake is visible after it, as with every executor.
 pub(crate) struct Thread(Notify);
 
 impl Wake for Thread {

@@ -1,4 +1,4 @@
-//! Every scenario in every order.
+//! Runs every scenario in every interleaving.
 
 macro_rules! scenarios {
     ($($name:ident)*) => {

@@ -1,16 +1,16 @@
-//! A hub in a crate that knows the runtime only under another name.
+//! A hub in a crate that depends on the runtime under another name.
 
-/// What the macros are told with `crate = …`: a path of this crate, and not the dependency's own.
+/// The target of `crate = …`: a path in this crate instead of the name of the dependency.
 pub mod rt {
     pub use signalr::*;
 }
 
 use rt::{Context, HubResult, filter::SignedIn, hub_client, serverless_hub};
 
-/// What the clients implement.
+/// The client methods.
 #[hub_client(crate = signalr)]
 pub trait ChatClient {
-    /// A text for everyone.
+    /// Delivers a text to all clients.
     async fn new_message(&self, text: &str);
 }
 

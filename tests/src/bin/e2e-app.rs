@@ -1,7 +1,8 @@
-//! What the end-to-end tests need and the chat does not have: questions, floods and failures.
+//! The app of the end-to-end tests, with features that the chat example lacks: client results, many
+//! messages in a row, and failures.
 //!
-//! `e2e-app` is an app on the service that its environment names, the embedded one if none;
-//! `e2e-app service <upstream URL>` is such a service in a process of its own.
+//! `e2e-app` runs an app on the service that its environment configures, by default the embedded
+//! one. `e2e-app service <upstream URL>` runs a service in a separate process.
 
 use std::{
     io,
@@ -17,7 +18,7 @@ use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
-/// A value with all that the protocols encode in their own ways.
+/// A value of each type that the protocols encode differently.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Parcel {
@@ -35,7 +36,7 @@ enum Size {
     Custom { height: u32, serial: u64 },
 }
 
-/// One moment for each of the two crates.
+/// The same time as a value of each of the two crates.
 #[derive(Debug, Serialize, Deserialize)]
 struct Moments {
     chrono: DateTime<Utc>,
@@ -43,7 +44,7 @@ struct Moments {
     time: OffsetDateTime,
 }
 
-/// What the clients of the tests implement.
+/// The client methods of the tests.
 #[hub_client]
 trait LoopClient {
     async fn number(&self, number: u32);
@@ -59,7 +60,8 @@ struct Loop;
 
 #[serverless_hub(client = LoopClient)]
 impl Loop {
-    /// With `?greet=…` the connection is asked when it comes; `?user=…` is the user's name.
+    /// `?greet=…` makes the hub request a result from the client on `connected`. `?user=…` sets the
+    /// user id.
     async fn negotiate(&self, request: NegotiateRequest) -> HubResult<Negotiation> {
         let greet = request.query().get("greet").unwrap_or_default().to_owned();
         let user = request.query().get("user").unwrap_or("somebody").to_owned();
@@ -76,7 +78,7 @@ impl Loop {
         Ok(())
     }
 
-    /// Tells the group `observers` which user has left.
+    /// Sends the id of the ended connection to the group `observers`.
     async fn on_disconnected(&self, ctx: &Context<Self>) -> HubResult {
         Ok(ctx.clients().group("observers").left(ctx.connection_id()).await?)
     }
@@ -89,13 +91,13 @@ impl Loop {
         Ok(number)
     }
 
-    /// Gives the bytes back in reverse.
+    /// Returns the bytes in reverse.
     async fn reverse(&self, mut bytes: ByteBuf) -> HubResult<ByteBuf> {
         bytes.reverse();
         Ok(bytes)
     }
 
-    /// Whole seconds and the rest in nanoseconds, as each crate read them.
+    /// Returns whole seconds and the remaining nanoseconds, as each crate has parsed them.
     async fn read_moments(
         &self,
         moment: DateTime<Utc>,
@@ -106,7 +108,7 @@ impl Loop {
         Ok([of_chrono(moment), of_chrono(moments.chrono), of_time])
     }
 
-    /// Sends the parcel to everyone.
+    /// Sends the parcel to all clients.
     async fn post(&self, ctx: &Context<Self>, parcel: Parcel) -> HubResult {
         Ok(ctx.clients().all().parcel(&parcel).await?)
     }
@@ -131,7 +133,7 @@ impl Loop {
         Ok(ctx.clients().caller().number(number).await?)
     }
 
-    /// Reports its start, then waits.
+    /// Sends a message to the caller, then waits.
     async fn dawdle(&self, ctx: &Context<Self>, milliseconds: u64) -> HubResult {
         ctx.clients().caller().number(0).await?;
         tokio::time::sleep(Duration::from_millis(milliseconds)).await;
@@ -161,7 +163,8 @@ impl Loop {
         asked.await.map_err(HubError::rejected)
     }
 
-    /// Asks the caller; the observer learns that it was not answered, and when that was known.
+    /// Requests a result from the caller. If none arrives, sends the error and its time to the
+    /// observer.
     async fn ask_watched(&self, ctx: &Context<Self>, observer: String) -> HubResult {
         let observer = ctx.clients().client(observer);
         let question = ctx.clients().caller().question("will you stay?");
@@ -204,7 +207,7 @@ async fn serve_app() -> Result<(), Box<dyn std::error::Error>> {
     Ok(app.run().await?)
 }
 
-/// Its port and key come from `PORT` and `KEY`.
+/// Runs the service. `PORT` and `KEY` set its port and access key.
 async fn serve_service(upstream: &str) -> Result<(), Box<dyn std::error::Error>> {
     let port: u16 = std::env::var("PORT")?.parse()?;
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;

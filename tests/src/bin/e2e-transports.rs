@@ -1,4 +1,4 @@
-//! The app behind the end-to-end tests of the transports: an app on the embedded service.
+//! The app of the end-to-end tests of the transports, on the embedded service.
 
 use std::{
     collections::HashMap,
@@ -9,14 +9,14 @@ use std::{
 use hub_runtime::prelude::*;
 use tracing_subscriber::EnvFilter;
 
-/// What the clients of the tests implement.
+/// The client methods of the tests.
 #[hub_client]
 trait TravelClient {
     async fn number(&self, number: u32);
     async fn question(&self, text: &str) -> String;
 }
 
-/// Remembers how often each connection came and went.
+/// A hub that counts how often each connection was opened and closed.
 #[derive(Default)]
 struct Travel {
     passages: Mutex<HashMap<String, (u32, u32)>>,
@@ -44,7 +44,7 @@ impl Travel {
         self.note(ctx.connection_id(), |(_, left)| *left += 1);
     }
 
-    /// How often a connection came and left.
+    /// Returns how often a connection was opened and closed.
     async fn passages(&self, id: String) -> HubResult<(u32, u32)> {
         let passages = self.passages.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(passages.get(&id).copied().unwrap_or_default())

@@ -1,5 +1,5 @@
-//! The [`Ledger`] as a program that may be killed: it prints each entry before it acts on it, so that
-//! what it did outlives it.
+//! The [`Ledger`] as a program that tests kill. The program prints each event before the event
+//! takes effect, so that the test can read all events after the kill.
 
 use std::io::{self, Write as _};
 
@@ -16,7 +16,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let hub = Ledger::new(|event| {
         let line = serde_json::to_string(&Entry::now(event)).unwrap_or_default();
         let mut out = io::stdout().lock();
-        // An error means that the reader, the test, has ended.
+        // Writing fails only when the test, which reads the output, has ended.
         let _ = writeln!(out, "{line}").and_then(|()| out.flush());
     });
     let app = HubApp::builder().signalr(SignalR::from_env()?).hub(hub).build()?;

@@ -1,5 +1,5 @@
-//! An app for the tests of Microsoft Entra sign-in. Its environment is its configuration. It is a process of
-//! its own because its libraries read the environment.
+//! An app for the tests of Microsoft Entra sign-in, configured by its environment. It is a separate
+//! process because its libraries read the environment.
 
 use hub_runtime::prelude::*;
 use tracing_subscriber::EnvFilter;

@@ -1,21 +1,21 @@
-//! The delivery guarantees, as rules over a history.
+//! The delivery guarantees, checked against a history.
 //!
-//! | | |
+//! | Subject | Guarantee |
 //! |---|---|
-//! | a message | reaches each client once at most, and in its sender's order |
-//! | one that was accepted | reaches each client that was there before it was sent and has stayed |
-//! | one that was refused | reaches no client |
-//! | a call | runs once at most, in the caller's order, between `connected` and `disconnected` |
-//! | an invocation | is answered once, or its client has left; an answer without an error means that it ran |
+//! | a message | reaches each client at most once, and in its sender's order |
+//! | an accepted message | reaches each client that was connected before it was sent and stayed connected |
+//! | a refused message | reaches no client |
+//! | a call | runs at most once, in the caller's order, between `connected` and `disconnected` |
+//! | an invocation | is completed once, unless its client has left; a completion without an error means that the call ran |
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Event, Fate};
 
-/// A client's or a message's name, and a number.
+/// The id of a client, and the number of one of its messages or calls.
 type Numbered<'a> = (&'a str, u64);
 
-/// What is not as it must be; empty where all is well.
+/// Returns the violated guarantees; empty if there are none.
 #[must_use]
 pub fn check(events: &[Event]) -> Vec<String> {
     let mut faults = Vec::new();
@@ -25,7 +25,7 @@ pub fn check(events: &[Event]) -> Vec<String> {
     faults
 }
 
-/// A message on its way.
+/// A message and its receivers.
 #[derive(Default)]
 struct Message<'a> {
     fate: Option<Fate>,
@@ -93,7 +93,7 @@ fn messages(events: &[Event], faults: &mut Vec<String>) {
     }
 }
 
-/// A call on its way.
+/// A call and its completions.
 #[derive(Default)]
 struct Call {
     ran: u32,
@@ -146,7 +146,7 @@ fn calls(events: &[Event], faults: &mut Vec<String>) {
     }
 }
 
-/// `connected`, calls, `disconnected`.
+/// Checks the order of `connected`, calls and `disconnected`.
 fn lives(events: &[Event], faults: &mut Vec<String>) {
     let (mut connected, mut disconnected) = (BTreeSet::new(), BTreeSet::new());
     for event in events {
@@ -214,7 +214,7 @@ mod tests {
         Event::Disconnected { client: "a".to_owned() }
     }
 
-    /// The only thing that is wrong.
+    /// Returns the only violation.
     fn fault(events: &[Event]) -> String {
         let mut faults = check(events);
         assert_eq!(faults.len(), 1, "{faults:?}");
@@ -243,8 +243,9 @@ mod tests {
 
     #[test]
     fn what_is_not_promised_is_no_fault() {
-        // Unknown fates, a client that came too late, one that left before it had read, a call that
-        // failed, and one whose client did not wait.
+        // Messages that may not have been sent, a client that connected too late, a client that
+        // left before it received a message, a call that failed, and a call whose client did not
+        // wait.
         let events = [
             joined("a"),
             sending(1),

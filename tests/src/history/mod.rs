@@ -1,7 +1,7 @@
-//! A history of events from clients and apps, and the rules that it must satisfy.
+//! A history of events from clients and apps, and the guarantees that it must satisfy.
 //!
-//! Clients and apps write [`Event`]s, each with its time, so that those of several processes can be
-//! put in order. [`check`] then lists the violated guarantees.
+//! Clients and apps record [`Event`]s, each with its time, so that the events of several processes
+//! can be sorted. [`check`] lists the violated guarantees.
 
 mod check;
 
@@ -14,77 +14,77 @@ use serde::{Deserialize, Serialize};
 
 pub use self::check::check;
 
-/// One thing that happened. A client is named by its connection id; calls and messages of one client
-/// have rising numbers.
+/// An event. A client is identified by its connection id. Calls and messages of one client have
+/// increasing numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "event")]
 pub enum Event {
-    /// A client is in: what is accepted from now on reaches it.
+    /// A client is connected: every message that is accepted from now on reaches it.
     Joined {
         /// The client.
         client: String,
     },
-    /// A client has ended or was ended, and promises no more.
+    /// The connection of a client has ended. No guarantees apply to it from now on.
     Left {
         /// The client.
         client: String,
     },
-    /// A client calls a method and wants an answer.
+    /// A client calls a method and expects a completion.
     Invoked {
         /// The client.
         client: String,
         /// The number of its call.
         number: u64,
     },
-    /// The answer has come.
+    /// The completion has arrived.
     Completed {
         /// The client.
         client: String,
         /// The number of its call.
         number: u64,
-        /// What the client reads where the call failed.
+        /// The error, if the call failed.
         error: Option<String>,
     },
-    /// A message to everyone has come.
+    /// A broadcast has arrived.
     Received {
-        /// The client that got it.
+        /// The client that received it.
         client: String,
-        /// The client in whose call it was sent.
+        /// The client whose call sent it.
         sender: String,
-        /// Its number.
+        /// The number of the message.
         number: u64,
     },
-    /// The app got `connected`.
+    /// The app received `connected`.
     Connected {
         /// The client.
         client: String,
     },
-    /// The app got `disconnected`.
+    /// The app received `disconnected`.
     Disconnected {
         /// The client.
         client: String,
     },
     /// The app ran a call.
     Ran {
-        /// The client that called.
+        /// The caller.
         client: String,
         /// The number of its call.
         number: u64,
     },
-    /// The app begins to send a message to everyone.
+    /// The app starts to send a broadcast.
     Sending {
-        /// The client in whose call it is sent.
+        /// The client whose call sends it.
         sender: String,
-        /// Its number.
+        /// The number of the message.
         number: u64,
     },
-    /// The send of the app has returned.
+    /// The send has returned in the app.
     Sent {
-        /// The client in whose call it was sent.
+        /// The client whose call sent it.
         sender: String,
-        /// Its number.
+        /// The number of the message.
         number: u64,
-        /// What became of it.
+        /// The result of the send.
         fate: Fate,
     },
 }
@@ -95,24 +95,24 @@ pub enum Event {
 pub enum Fate {
     /// The service accepted it.
     Accepted,
-    /// An error, after which it may have been sent all the same.
+    /// The send failed, but the message may have been sent.
     Unknown,
-    /// An error that promises that it was not sent.
+    /// The send failed, and the error guarantees that the message was not sent.
     NotSent,
 }
 
-/// An [`Event`] and when it happened.
+/// An [`Event`] and its time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// In nanoseconds since 1970.
+    /// Nanoseconds since 1970.
     pub at: u64,
-    /// What happened.
+    /// The event.
     #[serde(flatten)]
     pub event: Event,
 }
 
 impl Entry {
-    /// Something that happens now.
+    /// Creates an entry with the current time.
     #[must_use]
     pub fn now(event: Event) -> Self {
         let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -120,22 +120,22 @@ impl Entry {
     }
 }
 
-/// A history that many write; clones write the same one.
+/// A history with several writers. Clones share the same entries.
 #[derive(Clone, Debug, Default)]
 pub struct History(Arc<Mutex<Vec<Entry>>>);
 
 impl History {
-    /// Writes down what happens now.
+    /// Records an event with the current time.
     pub fn note(&self, event: Event) {
         self.add(Entry::now(event));
     }
 
-    /// Writes down what another process saw.
+    /// Records an entry of another process.
     pub fn add(&self, entry: Entry) {
         self.lock().push(entry);
     }
 
-    /// Everything so far, in order of time.
+    /// Returns all events so far, sorted by time.
     #[must_use]
     pub fn events(&self) -> Vec<Event> {
         let mut entries = self.lock().clone();
@@ -143,13 +143,13 @@ impl History {
         entries.into_iter().map(|entry| entry.event).collect()
     }
 
-    /// How many events of a kind there are.
+    /// Counts the events that satisfy a condition.
     #[must_use]
     pub fn count(&self, is_meant: impl Fn(&Event) -> bool) -> usize {
         self.lock().iter().filter(|entry| is_meant(&entry.event)).count()
     }
 
-    /// Forgets everything that has to do with none of these clients.
+    /// Removes all entries except the `Joined` events of these clients.
     pub fn forget_all_but(&self, clients: &[&str]) {
         let mut entries = self.lock();
         entries.retain(|entry| {

@@ -19,9 +19,9 @@ const PING: &str = "{\"type\":6}\u{1e}";
 #[derive(Debug)]
 pub struct Client {
     transport: Transport,
-    /// Messages that came in one frame with another one.
+    /// Messages that arrived in one frame with an earlier message.
     received: VecDeque<Value>,
-    /// The number of calls of [`Self::invoke`], which are their ids.
+    /// The number of calls of [`Self::invoke`]. It is the invocation id of the latest one.
     calls: u32,
 }
 
@@ -36,16 +36,16 @@ impl Client {
         Self { transport, received: VecDeque::new(), calls: 0 }
     }
 
-    /// A client over a connection in memory, without its handshake.
+    /// Creates a client on an in-memory connection, without a handshake.
     #[must_use]
     pub fn in_memory(connection: MemoryConnection) -> Self {
         Self::new(Transport::Memory(connection))
     }
 
-    /// A client over a WebSocket, without its handshake.
+    /// Connects a client over a WebSocket, without a handshake.
     ///
     /// # Errors
-    /// The HTTP status with which the service refuses it.
+    /// Returns the HTTP status if the service refuses the connection.
     pub async fn web_socket(url: &str, token: &str) -> Result<Self, u16> {
         let stream = TcpStream::connect(url.split('/').nth(2).unwrap()).await.unwrap();
         let request = format!("{}&access_token={token}", url.replacen("http", "ws", 1));
@@ -56,18 +56,18 @@ impl Client {
         }
     }
 
-    /// Asks for JSON, which must be accepted.
+    /// Performs the handshake for JSON.
     pub async fn handshake(&mut self) {
         self.handshake_as("json").await;
     }
 
-    /// Asks for this protocol, which must be accepted.
+    /// Performs the handshake for this protocol.
     pub async fn handshake_as(&mut self, protocol: &str) {
         self.send(&json!({ "protocol": protocol, "version": 1 })).await;
         assert_eq!(self.recv_text().await, "{}\u{1e}");
     }
 
-    /// Sends a record.
+    /// Sends a value as one record.
     pub async fn send_text(&self, record: &str) {
         let record = format!("{record}\u{1e}");
         match &self.transport {
@@ -83,11 +83,12 @@ impl Client {
         self.send_text(&message.to_string()).await;
     }
 
-    /// The next frame that is not a ping, with its separators; empty at the end of the connection.
+    /// Returns the next frame that is not a ping, including its separators. Empty at the end of the
+    /// connection.
     pub async fn recv_text(&mut self) -> String {
         loop {
             let text = match &mut self.transport {
-                // Without a limit: tests that pause the clock wait for hours here.
+                // There is no timeout here, because tests with a paused clock wait for hours.
                 Transport::Memory(connection) => {
                     let bytes = connection.recv().await.unwrap_or_default();
                     String::from_utf8(bytes.to_vec()).unwrap()
@@ -106,7 +107,7 @@ impl Client {
         }
     }
 
-    /// The next message that is not a ping; null at the end of the connection.
+    /// Returns the next message that is not a ping. Null at the end of the connection.
     pub async fn recv(&mut self) -> Value {
         loop {
             while let Some(message) = self.received.pop_front() {
@@ -124,31 +125,31 @@ impl Client {
         }
     }
 
-    /// Calls a method without waiting for the answer.
+    /// Calls a method without waiting for the completion.
     pub async fn begin(&self, id: &str, method: &str, arguments: Value) {
         let call =
             json!({ "type": 1, "invocationId": id, "target": method, "arguments": arguments });
         self.send(&call).await;
     }
 
-    /// Calls a method without arguments and with this id, without waiting for the answer.
+    /// Calls a method without arguments and with this id, without waiting for the completion.
     pub async fn call_with_id(&self, id: &str, method: &str) {
         self.begin(id, method, json!([])).await;
     }
 
-    /// Calls a method without arguments that sends no answer.
+    /// Calls a method without arguments that sends no completion.
     pub async fn call(&self, method: &str) {
         self.send(&json!({ "type": 1, "target": method, "arguments": [] })).await;
     }
 
-    /// Calls a method with an id of its own. The next message must be the answer.
+    /// Calls a method with a new id. The next message must be the completion.
     pub async fn invoke(&mut self, method: &str, arguments: Value) -> Value {
         let (answer, before) = self.invoke_among_others(method, arguments).await;
         assert!(before.is_empty(), "{before:?}");
         answer
     }
 
-    /// Calls a method, and returns the answer and the messages that came before it.
+    /// Calls a method, and returns the completion and the messages that arrived before it.
     pub async fn invoke_among_others(
         &mut self,
         method: &str,
@@ -169,16 +170,16 @@ impl Client {
         }
     }
 
-    /// Answers a call of the hub that expects a result.
+    /// Sends the completion of a call from the hub that expects a result.
     pub async fn complete(&self, call: &Value, result: Value) {
         let id = &call["invocationId"];
         self.send(&json!({ "type": 3, "invocationId": id, "result": result })).await;
     }
 
-    /// The connection itself, for other bytes than JSON messages.
+    /// Returns the connection, for bytes other than JSON messages.
     ///
     /// # Panics
-    /// When the client is not in memory.
+    /// Panics if the client is not in memory.
     pub fn memory(&mut self) -> &mut MemoryConnection {
         match &mut self.transport {
             Transport::Memory(connection) => connection,
@@ -186,10 +187,10 @@ impl Client {
         }
     }
 
-    /// The connection itself.
+    /// Returns the connection.
     ///
     /// # Panics
-    /// When the client is not in memory.
+    /// Panics if the client is not in memory.
     #[must_use]
     pub fn into_memory(self) -> MemoryConnection {
         match self.transport {

@@ -1,4 +1,5 @@
-//! An HTTP server on loopback that records its requests: a fake service for apps, a fake app for services.
+//! An HTTP server on loopback that records its requests. It replaces the service in tests of apps,
+//! and the app in tests of services.
 
 use std::{
     convert::Infallible,
@@ -15,12 +16,12 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::until;
 
-/// A request as it came over the socket.
+/// A received request.
 #[derive(Clone, Debug)]
 pub struct RecordedRequest {
     /// The method.
     pub method: Method,
-    /// Path and query.
+    /// The path and query.
     pub target: String,
     /// All headers.
     pub headers: HeaderMap,
@@ -31,48 +32,48 @@ pub struct RecordedRequest {
 impl RecordedRequest {
     async fn read(request: Request<Incoming>) -> Self {
         let (parts, body) = request.into_parts();
-        // A response before the end of the body would break the connection.
+        // A response before the end of the request body would break the connection.
         let body = body.collect().await.unwrap().to_bytes();
         Self { method: parts.method, target: parts.uri.to_string(), headers: parts.headers, body }
     }
 
-    /// Method and target.
+    /// Returns method and target.
     #[must_use]
     pub fn line(&self) -> String {
         format!("{} {}", self.method, self.target)
     }
 
-    /// The target without its query.
+    /// Returns the target without its query.
     #[must_use]
     pub fn path(&self) -> &str {
         self.target.split('?').next().unwrap()
     }
 
-    /// A header whose value is UTF-8.
+    /// Returns a header with a UTF-8 value.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| str::from_utf8(value.as_bytes()).unwrap())
     }
 
-    /// The bearer token, or an empty text.
+    /// Returns the bearer token, or an empty string.
     #[must_use]
     pub fn token(&self) -> &str {
         self.header("authorization").unwrap_or_default().strip_prefix("Bearer ").unwrap_or_default()
     }
 
-    /// The body as JSON.
+    /// Parses the body as JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    /// The event of an upstream call, or an empty text.
+    /// Returns the event of an upstream call, or an empty string.
     #[must_use]
     pub fn event(&self) -> &str {
         self.header("x-asrs-event").unwrap_or_default()
     }
 
-    /// The framed completion of an upstream call, with this result.
+    /// Returns the framed completion of an upstream call with this result.
     #[must_use]
     pub fn completion(&self, result: &str) -> String {
         let id = &self.json()["invocationId"];
@@ -84,7 +85,7 @@ impl RecordedRequest {
 /// The response of a fake.
 pub type FakeResponse = Response<Full<Bytes>>;
 
-/// A response with this status, error code (unless it is empty) and body.
+/// Creates a response with this status, error code (unless empty) and body.
 #[must_use]
 pub fn response(status: u16, code: &str, body: impl Into<Bytes>) -> FakeResponse {
     let mut response = Response::builder().status(status);
@@ -104,7 +105,7 @@ pub struct FakeService {
 }
 
 impl FakeService {
-    /// Starts a server with this handler. A request for which it returns `None` is never answered.
+    /// Starts a server with this handler. If the handler returns `None`, the request stays pending.
     pub async fn start<F, R>(respond: F) -> Self
     where
         F: Fn(&RecordedRequest) -> R + Send + Sync + 'static,
@@ -142,12 +143,13 @@ impl FakeService {
         Self { base, requests, _server: server }
     }
 
-    /// A service that accepts every request with 202.
+    /// Starts a service that accepts every request with 202.
     pub async fn accepting() -> Self {
         Self::start(|_| response(202, "", Bytes::new())).await
     }
 
-    /// An app that answers 200 to every event, and completes every call with this text.
+    /// Starts an app that responds with 200 to every event, and completes every call with this
+    /// text.
     pub async fn completing(result: &'static str) -> Self {
         Self::start(move |request| match request.header("x-asrs-category") {
             Some("messages") => response(200, "", request.completion(result)),
@@ -156,12 +158,12 @@ impl FakeService {
         .await
     }
 
-    /// The requests so far.
+    /// Returns the requests so far.
     pub fn requests(&self) -> MutexGuard<'_, Vec<RecordedRequest>> {
         self.requests.lock().unwrap()
     }
 
-    /// Method and path of every request except health probes, in order.
+    /// Returns method and path of every request except health probes, in order.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let requests = self.requests();
@@ -169,20 +171,20 @@ impl FakeService {
         requests.map(|request| format!("{} {}", request.method, request.path())).collect()
     }
 
-    /// The events of the upstream calls so far, in order.
+    /// Returns the events of the upstream calls so far, in order.
     #[must_use]
     pub fn events(&self) -> Vec<String> {
         self.requests().iter().map(|request| request.event().to_owned()).collect()
     }
 
-    /// Waits for the first upstream call of an event.
+    /// Waits for the first upstream call with this event, and returns it.
     pub async fn called(&self, event: &str) -> RecordedRequest {
         let found = || self.requests().iter().find(|request| request.event() == event).cloned();
         until(event, || found().is_some()).await;
         found().unwrap()
     }
 
-    /// A connection string for this service.
+    /// Returns a connection string for this server.
     #[must_use]
     pub fn connection_string(&self, key: &str) -> String {
         format!("Endpoint={};AccessKey={key};Version=1.0;", self.base)

@@ -1,4 +1,4 @@
-//! HTTP/1.1 requests on a connection of their own.
+//! HTTP/1.1 requests, each on a new connection.
 
 use std::{io, str::FromStr as _};
 
@@ -15,11 +15,11 @@ use crate::within;
 pub struct HttpResponse {
     /// The status code.
     pub status: u16,
-    /// The text behind the status code.
+    /// The reason phrase after the status code.
     pub reason: String,
     /// All headers.
     pub headers: HeaderMap,
-    /// What came behind the headers, as it is.
+    /// The bytes after the headers, without decoding.
     pub body: Vec<u8>,
 }
 
@@ -57,7 +57,7 @@ impl HttpResponse {
 /// Writes these bytes to a new connection, and reads until the peer closes it.
 ///
 /// # Errors
-/// When the connection is refused or broken.
+/// Returns an error if the connection is refused or broken.
 pub async fn exchange(address: impl ToSocketAddrs, request: &[u8]) -> io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(address).await?;
     stream.write_all(request).await?;
@@ -66,7 +66,7 @@ pub async fn exchange(address: impl ToSocketAddrs, request: &[u8]) -> io::Result
     Ok(response)
 }
 
-/// Sends a request; `None` when nothing listens there.
+/// Sends a request. Returns `None` if no process listens on the address.
 pub async fn try_send(
     address: impl ToSocketAddrs,
     method: &str,
@@ -83,7 +83,7 @@ pub async fn try_send(
     HttpResponse::parse(&exchange(address, &request).await.ok()?)
 }
 
-/// Sends a request.
+/// Sends a request and returns the response.
 pub async fn send(
     address: impl ToSocketAddrs,
     method: &str,

@@ -1,4 +1,5 @@
-//! What the integration tests of several crates share. Everything here fails by panicking.
+//! Helpers shared by the integration tests of several crates. All of them report failures by
+//! panicking.
 //!
 //! [`Client`] speaks the JSON hub protocol, in memory or over a WebSocket. [`RunningService`] is a local
 //! service on loopback, [`FakeService`] an HTTP server that records its requests. `World` (feature `app`)

@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use hub_local::LocalService;
 use tokio::net::TcpListener;
 
-/// An address on loopback on which nothing listens.
+/// Returns a loopback address on which no process listens.
 pub async fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
-/// Serves a local service on a free port in a task, and returns the address.
+/// Serves a local service on a free port in a task, and returns its address.
 pub async fn serve_on_loopback(service: &LocalService) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! Records all log lines of the tests, for the search for secrets.
+//! Records all log lines of the tests. Another step searches the recorded lines for secrets.
 
 use std::{
     env, fs,
@@ -16,13 +16,13 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-/// The variable that names the folder to write to. Without it nothing is recorded.
+/// The environment variable with the output folder. Nothing is recorded if it is not set.
 pub const FOLDER: &str = "TEST_OUTPUT";
 
 static RECORD: OnceLock<Option<Mutex<File>>> = OnceLock::new();
 
-/// Records everything that this process logs from now on, at every level, in a file of its own. Repeated
-/// calls are cheap: each test that starts something calls it.
+/// Records all later log lines of this process, at every level, in a file of this process. Repeated
+/// calls are cheap: each helper that starts a service or an app calls this function.
 ///
 /// It always installs a subscriber. Without one, `tracing` caches for each log line whether the first thread
 /// that reaches it has a subscriber, and other threads' subscribers miss the line.
@@ -41,19 +41,19 @@ pub fn record() {
             .with_target("tokio_tungstenite", LevelFilter::OFF);
         let lines = fmt::layer().with_ansi(false).with_writer(log);
         let subscriber = tracing_subscriber::registry().with(recorded).with(lines);
-        // A test that was here first has its own.
+        // An earlier test may have installed its own subscriber.
         let _ = subscriber.try_init();
         Some(Mutex::new(file))
     });
 }
 
-/// Records a text beside the log: the log of a test with a subscriber of its own, or the output of a
-/// program.
+/// Records a text in addition to the log: the log of a test with its own subscriber, or the output
+/// of a program.
 pub fn also(text: &[u8]) {
     record();
     if let Some(Some(file)) = RECORD.get() {
         let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-        // An error makes the search fail: it checks the amount of output.
+        // A write error makes the search fail, because the search checks the amount of output.
         let _ = file.write_all(text);
     }
 }

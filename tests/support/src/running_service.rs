@@ -15,7 +15,7 @@ pub struct RunningService {
 }
 
 impl RunningService {
-    /// Starts the service on a free port, without an upstream yet.
+    /// Starts the service on a free port, without an upstream.
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let upstream = HttpUpstream::with_templates([]);
@@ -29,18 +29,19 @@ impl RunningService {
         Self { service, upstream, _serving: serving }
     }
 
-    /// The connection string, for the settings of an app.
+    /// Returns the connection string, for the settings of an app.
     #[must_use]
     pub fn connection_string(&self) -> String {
         self.service.connection_string().expose().to_owned()
     }
 
-    /// Sends upstream calls to these templates from now on.
+    /// Sets the upstream templates of later calls.
     pub fn set_upstream(&self, templates: impl IntoIterator<Item = Template>) {
         self.upstream.replace(templates);
     }
 
-    /// Connects in memory with what a negotiate response contains. The handshake is the caller's.
+    /// Connects in memory with the URL and token of a negotiate response. The caller performs the
+    /// handshake.
     #[must_use]
     pub fn connect(&self, negotiated: &serde_json::Value) -> Client {
         let [url, token] = ["url", "accessToken"].map(|name| negotiated[name].as_str().unwrap());

@@ -1,4 +1,4 @@
-//! The key of all test services, and tokens signed with it.
+//! The access key of all test services, and tokens signed with it.
 
 use std::time::SystemTime;
 
@@ -11,19 +11,19 @@ pub const KEY: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH";
 pub const SIGNATURE: &str =
     "sha256=B78B1B6698EF4C26ADACC16537E1940BF816254465275D2DC5CD8BAFEA0506E1";
 
-/// The machine's clock, in seconds since 1970.
+/// Returns the system time in seconds since 1970.
 #[must_use]
 pub fn unix_now() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// A token with these claims, signed with [`KEY`].
+/// Returns a token with these claims, signed with [`KEY`].
 #[must_use]
 pub fn sign(claims: &Value) -> String {
     token::sign(claims, &Secret::from(KEY)).unwrap()
 }
 
-/// A client's token as an app's negotiate response contains it, valid for one hour.
+/// Returns a client token as an app's negotiate response contains it, valid for one hour.
 #[must_use]
 pub fn user_token(key: &str, audience: &str, user: &str) -> String {
     let claims =

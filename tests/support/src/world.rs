@@ -23,7 +23,7 @@ pub struct AppResponse {
     pub body: String,
 }
 
-/// Calls an app without a socket.
+/// Calls an app without a socket, and returns the response.
 pub async fn answer<B>(app: &HubApp, request: Request<B>) -> AppResponse
 where
     B: http_body::Body + Send + 'static,
@@ -42,7 +42,8 @@ where
     }
 }
 
-/// Serves an app on loopback until the set is dropped. Returns the address when the app listens there.
+/// Serves an app on loopback until the set is dropped. Returns the address once the app
+/// listens.
 pub async fn serve(app: &HubApp) -> (SocketAddr, JoinSet<()>) {
     let address = free_address().await;
     let mut serving = JoinSet::new();
@@ -67,19 +68,19 @@ pub struct World {
 }
 
 impl World {
-    /// An app whose service needs no server of its own.
+    /// Wraps an app whose service needs no separate server.
     #[must_use]
     pub fn of(app: HubApp) -> Self {
         Self { app, _service: None, _serving: JoinSet::new() }
     }
 
-    /// An app with the embedded service: in one process, connected without a socket.
+    /// Creates an app with the embedded service: both in one process, connected without a socket.
     #[must_use]
     pub fn embedded<H: Hub>(hub: H) -> Self {
         Self::of(HubApp::builder().signalr(SignalR::local()).hub(hub).build().unwrap())
     }
 
-    /// An app and a service that call each other over HTTP.
+    /// Creates an app and a service that call each other over HTTP.
     pub async fn apart<H: Hub>(hub: H) -> Self {
         let service = RunningService::start().await;
         let signalr = SignalR::from_connection_string(&service.connection_string()).unwrap();
@@ -90,7 +91,7 @@ impl World {
         Self { app, _service: Some(service), _serving: serving }
     }
 
-    /// Negotiates at the app as this user, and connects to the service.
+    /// Negotiates as this user at the app, and connects to the service.
     pub async fn connect(&self, user: &str) -> Client {
         let request = Request::post("/negotiate?negotiateVersion=1")
             .header("authorization", format!("Bearer {user}"))

@@ -1,5 +1,5 @@
-//! Apps that hang, are slow, fail or answer nonsense: what the caller reads, and that no other
-//! client is affected.
+//! Apps that hang, respond slowly, fail or send invalid responses. The tests check what the caller
+//! receives, and that no other client is affected.
 
 use std::time::Duration;
 
@@ -20,7 +20,8 @@ use crate::{
 
 const NO_ANSWER: &str = "Invocation failed, status code 500";
 
-/// A call that reads this instead of what the app would answer, and then one that is well.
+/// Makes one call whose upstream response is replaced by `answer`, then checks that the next call
+/// succeeds.
 async fn answered_with(world: &ProxiedWorld, answer: &'static str) -> Result<(), String> {
     let client = world.client().await;
     let struck = world.upstream.struck();
@@ -38,7 +39,7 @@ async fn answered_with(world: &ProxiedWorld, answer: &'static str) -> Result<(),
     answer
 }
 
-/// The texts of the errors that are promised whatever the app answers.
+/// The error texts are part of the contract, whatever the app sends.
 #[test]
 fn an_app_that_answers_500_or_nonsense_gives_its_caller_an_error_and_the_next_call_works() {
     const TOO_LARGE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\nx";
@@ -79,7 +80,8 @@ fn an_app_that_answers_500_or_nonsense_gives_its_caller_an_error_and_the_next_ca
     });
 }
 
-/// As in the cloud: an app that verifies signatures is trusted with what its callers read.
+/// The service forwards such a response unchanged, as the cloud service does: it trusts an app that
+/// verifies signatures.
 #[test]
 fn a_200_that_is_no_completion_is_the_callers_as_it_is_and_the_connection_lives() {
     let cases = [
@@ -103,7 +105,8 @@ fn a_200_that_is_no_completion_is_the_callers_as_it_is_and_the_connection_lives(
     });
 }
 
-/// A WebSocket that carries text must not carry anything else, so the client's own library ends it.
+/// The service sends the binary message over a text WebSocket, so the client's WebSocket library
+/// closes the connection.
 #[test]
 fn messagepack_for_a_client_that_speaks_json_ends_that_client_alone() {
     const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n\x95\x03\x80\xa17\xff";
@@ -121,8 +124,8 @@ fn messagepack_for_a_client_that_speaks_json_ends_that_client_alone() {
     });
 }
 
-/// Where a call or its answer gets stuck: before the first byte, in the head, in the body, before the
-/// answer, and inside it.
+/// The request or the response stalls: before its first byte, in the head of the request, in its
+/// body, before the response, or inside the response.
 #[test]
 fn an_app_that_hangs_is_a_500_after_the_timeout_and_delays_no_other_call() {
     Scenario::rounds(5).warm(2).run(async |world, round| {
@@ -179,7 +182,7 @@ fn an_app_that_answers_slowly_delays_its_caller_alone_and_in_order() {
     });
 }
 
-/// Delays, and bytes that come one by one, on each of the three ways.
+/// Delays and byte-by-byte delivery, on each of the three links and in both directions.
 #[test]
 fn slow_connections_change_nothing_but_the_time() {
     let faults = [Fault::Delays(Duration::from_millis(2)), Fault::Dribbles];

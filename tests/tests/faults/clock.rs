@@ -1,5 +1,5 @@
-//! Clocks that jump ahead, as after a night in a suspended machine. (That one which is set back has
-//! tokens checked and made anew is tested beside them, since their time is a parameter.)
+//! Clocks that jump ahead, as after a night in suspend. Clocks that are set back are covered by the
+//! unit tests of token verification and signing, which take the time as a parameter.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ async fn after_a_clock_jumped_ahead_who_is_there_calls_and_is_sent_to_and_others
     for night in 0..3 {
         advance(NIGHT).await;
 
-        // The tokens of its REST calls have ended, and new ones are made.
+        // The tokens of the hub's REST calls have expired, so it must sign new ones.
         assert_eq!(ada.invoke("tell", (2 + night as u64,)).await, Ok(accepted.clone()));
         let bob = hub.user("bob").connect().await.unwrap();
         assert_eq!(bob.invoke("tell", (1_u64,)).await, Ok(accepted.clone()));

@@ -1,4 +1,4 @@
-//! TCP connections that break at every byte of a short conversation, between each two of the three.
+//! Client connections that break at every byte of a short conversation.
 
 use crate::{
     level::Scenario,
@@ -13,7 +13,7 @@ use test_support::until;
 /// The step in bytes between two cuts in HTTP heads; WebSocket frames are cut at every byte.
 const STRIDE: usize = 11;
 
-/// Connects, calls, receives a message and leaves.
+/// Connects, makes two calls, receives a message and disconnects.
 async fn talk(world: &ProxiedWorld) -> Result<(), String> {
     let client = world.try_client().await?;
     client.invoke("add").await?;
@@ -22,7 +22,8 @@ async fn talk(world: &ProxiedWorld) -> Result<(), String> {
     Ok(())
 }
 
-/// How many bytes go each way until a client is in, and until it has left.
+/// Returns the number of bytes in one direction up to the handshake response, and up to the last
+/// completion.
 async fn lengths(world: &ProxiedWorld, direction: Direction) -> (usize, usize) {
     world.clients.count();
     let client = world.client().await;
@@ -35,15 +36,15 @@ async fn lengths(world: &ProxiedWorld, direction: Direction) -> (usize, usize) {
     (connected, all)
 }
 
-/// An orderly end and a reset by turns.
+/// Alternates between an orderly close and a reset.
 fn fault(at: usize) -> Fault {
     if at.is_multiple_of(2) { Fault::Closes } else { Fault::Resets }
 }
 
-/// One client after the other is cut off, each a little later.
+/// Breaks the connections of successive clients, each at a later byte.
 async fn cut_clients(world: &ProxiedWorld, direction: Direction, step: usize) {
     let (connected, all) = lengths(world, direction).await;
-    // The handshake is what comes last before a client is in.
+    // The handshake is the last exchange before a client is connected.
     let heads = connected - 60;
     let places = (0..heads).step_by(STRIDE).chain(heads..all).step_by(step);
     for at in places {
@@ -53,7 +54,7 @@ async fn cut_clients(world: &ProxiedWorld, direction: Direction, step: usize) {
         let outcome = talk(world).await;
 
         assert_eq!(world.clients.struck(), struck + 1, "at {at}");
-        // It reads that the connection is gone, or has read all of it.
+        // The conversation must fail: the fault breaks the connection before its last byte.
         assert!(outcome.is_err(), "{direction:?} {at} of {all}");
         until("the connection is cut", || world.clients.open() == 0).await;
     }
@@ -70,7 +71,7 @@ fn a_client_cut_off_at_any_byte_it_is_sent_disturbs_no_other() {
     Scenario::sweep(async |world, step| cut_clients(world, Down, step).await);
 }
 
-/// Half-open: nothing arrives any more, and no side closes.
+/// Half-open: no bytes pass, and neither side closes.
 #[test]
 fn a_client_whose_connection_hangs_is_told_as_gone_when_its_time_is_over() {
     Scenario::rounds(3).warm(2).run(async |world, round| {
@@ -85,7 +86,7 @@ fn a_client_whose_connection_hangs_is_told_as_gone_when_its_time_is_over() {
 
         assert_eq!(world.steady.invoke("tell").await.unwrap(), "accepted");
 
-        // While the connection still hangs.
+        // The proxy still holds the connection open here.
         pass(CLIENT_TIME).await;
         world.all_told().await;
         assert_eq!((world.service.counters().connections, client.ended()), (1, None));

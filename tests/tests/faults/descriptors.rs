@@ -1,5 +1,5 @@
-//! A process without free file descriptors: it serves its connections, and accepts new ones when
-//! descriptors are free again.
+//! A process that runs out of file descriptors. It must keep serving open connections, and accept
+//! new ones once descriptors are free.
 
 use std::time::{Duration, Instant};
 
@@ -14,14 +14,14 @@ use crate::{
     recording_client::RecordingClient,
 };
 
-/// What each of the two needs, and some more.
+/// File descriptors: enough for the app or the service, and a few more.
 const FEW: u32 = 48;
 const PLENTY: u32 = 1024;
 /// The pause after a failed accept.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Opens sockets until the process reports that it cannot accept more, lets a client call meanwhile, and
-/// closes them.
+/// Opens sockets until the process reports that it cannot accept more, makes calls meanwhile, and
+/// closes the sockets.
 async fn exhaust(
     process: &mut Process,
     address: std::net::SocketAddr,
@@ -43,7 +43,7 @@ async fn exhaust(
         assert_eq!(client.invoke("add").await.map(drop), Ok(()));
     }
     until("it tries again", || process.count(line) > 2).await;
-    // Sleeping cannot take less than its time, so this holds on the slowest machine.
+    // A sleep is never shorter than requested, so this bound holds on slow machines, too.
     let tries = process.count(line) as u128;
     let most = began.elapsed().as_millis() / PAUSE.as_millis() + 1;
     assert!(tries <= most, "{tries} tries, and there was time for {most}");
@@ -54,7 +54,7 @@ async fn exhaust(
     assert_eq!(client.invoke("tell").await.unwrap(), "accepted");
 }
 
-/// An HTTP answer, whichever it is.
+/// Sends a request and waits for the status line of the response.
 async fn answer(address: std::net::SocketAddr) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
@@ -76,7 +76,7 @@ async fn an_app_without_file_descriptors_serves_who_is_there_and_then_everyone_a
     site.check().await;
 }
 
-/// The library does not read the limit of the process, so unlike the command it reserves no descriptors.
+/// Unlike the command, the library does not read the process limit, so it reserves no descriptors.
 #[tokio::test]
 async fn a_service_without_file_descriptors_serves_who_is_there_and_then_everyone_again() {
     let site = Site::new();

@@ -1,4 +1,4 @@
-//! The app and the service die under load, without a word, and come back at the same address.
+//! The app and the service are killed under load, and start again at the same address.
 
 use std::{
     sync::{
@@ -14,11 +14,11 @@ use tokio::task::JoinSet;
 use crate::{level::times, processes::Site, recording_client::RecordingClient};
 
 const CLIENTS: usize = 4;
-/// Calls of each client before and after something dies.
+/// Minimum number of calls per client before and after a process is killed.
 const CALLS: usize = 15;
 const PLENTY: u32 = 1024;
 
-/// Clients that call one method after the other until the test stops them or their connection ends.
+/// Clients that call methods one after another until the test stops them or their connection ends.
 struct Load {
     clients: Vec<Arc<RecordingClient>>,
     answered: Arc<[AtomicUsize; CLIENTS]>,
@@ -58,7 +58,7 @@ impl Load {
         load
     }
 
-    /// Waits until each client has this many more answers.
+    /// Waits until each client has completed [`CALLS`] more calls.
     async fn goes_on(&self) {
         let before = self.answered.each_ref().map(|it| it.load(Ordering::SeqCst));
         until("answers for every client", || {
@@ -68,7 +68,7 @@ impl Load {
         .await;
     }
 
-    /// Each client gets another error.
+    /// Waits until each client has received another error.
     async fn fails(&self) {
         let before = self.errors.each_ref().map(|it| it.load(Ordering::SeqCst));
         until("errors for every client", || {
@@ -90,7 +90,7 @@ impl Load {
     }
 }
 
-/// What a client may read while something is dead.
+/// Whether a client may receive this error while a process is down.
 fn is_expected(text: &str) -> bool {
     text == "Invocation failed, status code 500"
         || text.starts_with("Invocation failed, error: ")

@@ -1,7 +1,7 @@
-//! After a fault everything is as it was before: live bytes and tasks return to their level.
+//! Resource levels: after a fault, live bytes and tasks must return to their previous number.
 //!
-//! A world runs on one thread, so the count is exact: the counting allocator counts for each thread, and
-//! what other tests do meanwhile does not disturb it.
+//! A world runs on one thread. The counting allocator counts per thread, so the counts are exact
+//! and concurrent tests do not affect them.
 #![allow(clippy::needless_pass_by_value, reason = "a scenario is written where it is handed over")]
 
 use allocation_counter::measure;
@@ -10,32 +10,32 @@ use tokio::runtime::{Builder, Handle};
 
 use crate::proxied_world::ProxiedWorld;
 
-/// Multiplies all counts of rounds, for long runs.
+/// The variable that multiplies the number of rounds, for long runs.
 const VARIABLE: &str = "FAULT_ROUNDS";
 
-/// Something that goes wrong, and how often.
+/// The numbers of warm-up rounds and measured rounds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scenario {
     rounds: usize,
     warm: usize,
 }
 
-/// The step in bytes of a warm-up round.
+/// The step in bytes of the warm-up round of a sweep.
 const COARSE: usize = 16;
 
-/// How many times as many rounds are asked for.
+/// The factor from [`VARIABLE`]; 1 by default.
 pub(crate) fn times() -> usize {
     std::env::var(VARIABLE).map_or(1, |text| text.parse().expect("FAULT_ROUNDS is a number"))
 }
 
 impl Scenario {
-    /// This many rounds, after the warm-up.
+    /// Sets the number of measured rounds, which follow the warm-up.
     pub(crate) fn rounds(rounds: usize) -> Self {
         Self { rounds: rounds * times(), warm: 8 }
     }
 
-    /// Runs a scenario that goes over all bytes of a conversation, given how many it may leave out between
-    /// two that it tries: all are tried in the round that counts.
+    /// Runs a scenario that injects a fault at every byte of a conversation. Its second argument is
+    /// the step in bytes: [`COARSE`] in the warm-up round and 1 in the measured round.
     pub(crate) fn sweep(scenario: impl AsyncFn(&ProxiedWorld, usize)) {
         let warm = std::cell::Cell::new(true);
         Self::rounds(1).warm(1).run(async |world, _| {
@@ -44,14 +44,14 @@ impl Scenario {
         });
     }
 
-    /// This many warm-up rounds, in which pools and tables fill.
+    /// Sets the number of warm-up rounds, in which pools and tables fill.
     pub(crate) fn warm(self, warm: usize) -> Self {
         Self { warm, ..self }
     }
 
-    /// Runs it again and again in one world, given the number of the round, and checks all that must be
-    /// true afterwards: nothing promised was lost or doubled, the steady client is there and is served,
-    /// and within 1 % as much memory is in use and as many tasks run as before.
+    /// Runs the scenario repeatedly in one world, passing the number of the round. Afterwards no
+    /// accepted message may be lost or duplicated, the steady client must still be connected and
+    /// served, and memory use (within 1 %) and the number of tasks must be as before.
     pub(crate) fn run(self, scenario: impl AsyncFn(&ProxiedWorld, usize)) {
         let mut made = None;
         let before = measure(|| {

@@ -1,4 +1,4 @@
-//! Everything breaks that can: what clients see, what is lost, and what is left behind.
+//! Fault injection: what clients observe, what is lost, and which resources remain.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

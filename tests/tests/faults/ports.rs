@@ -5,11 +5,11 @@ use std::{
     sync::atomic::{AtomicU16, Ordering},
 };
 
-/// Below the ephemeral ports, so that no connection takes the port between two starts.
+/// Below the ephemeral ports, so that no outgoing connection takes the port between two starts.
 const FIRST: u16 = 10_000;
 const COUNT: u16 = 20_000;
 
-/// A port on which no process listens.
+/// Returns a port on which no process listens.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     // Concurrent test processes start at different ports.

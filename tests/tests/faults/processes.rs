@@ -1,5 +1,5 @@
-//! A service and an app in processes of their own, on loopback, which can be killed and started again at
-//! the same ports.
+//! A service and an app in separate processes on loopback. Each can be killed and started again on
+//! the same port.
 
 use std::{
     net::SocketAddr,
@@ -17,7 +17,7 @@ use tokio::{
 
 use crate::{ports::free_port, recording_client::RecordingClient};
 
-/// A program that runs.
+/// A running program.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
@@ -43,16 +43,16 @@ impl Process {
         process
     }
 
-    /// Kills it, and reads what it had printed.
+    /// Kills the process, and reads the rest of its output.
     pub(crate) async fn kill(mut self) {
-        // SIGKILL.
+        // This sends SIGKILL.
         self.child.kill().await.unwrap();
         for reader in &mut self.readers {
             reader.await.unwrap();
         }
     }
 
-    /// How many lines contain this, of those that are no entries.
+    /// Returns the number of output lines that contain `part`. History entries are not counted.
     pub(crate) fn count(&self, part: &str) -> usize {
         self.printed.lock().unwrap().iter().filter(|line| line.contains(part)).count()
     }
@@ -74,7 +74,7 @@ fn read(
             match serde_json::from_str(&line) {
                 Ok(entry) => history.add(entry),
                 Err(_) => {
-                    // Beside what the test prints, which is searched for secrets.
+                    // The line goes to the output of the test, which is searched for secrets.
                     println!("{line}");
                     printed.lock().unwrap().push(line);
                 }
@@ -83,7 +83,7 @@ fn read(
     })
 }
 
-/// Where the two are, and what they wrote.
+/// The addresses of service and app, and their common history.
 #[derive(Debug)]
 pub(crate) struct Site {
     pub(crate) service: SocketAddr,
@@ -97,7 +97,7 @@ impl Site {
         Self { service: at(), app: at(), history: History::default() }
     }
 
-    /// Starts the service with this limit of file descriptors.
+    /// Starts the service with a limit of `descriptors` file descriptors.
     pub(crate) async fn service(&self, descriptors: u32) -> Process {
         let upstream = format!("http://{}/runtime/webhooks/signalr", self.app);
         let program = env!("CARGO_BIN_EXE_e2e-app");
@@ -107,7 +107,7 @@ impl Site {
         Process::start(command, "SignalR  http", &self.history).await
     }
 
-    /// Starts the app with this limit of file descriptors.
+    /// Starts the app with a limit of `descriptors` file descriptors.
     pub(crate) async fn app(&self, descriptors: u32) -> Process {
         let service = format!("Endpoint=http://{};AccessKey={KEY};Version=1.0;", self.service);
         let mut command = limited(env!("CARGO_BIN_EXE_faults-app"), descriptors);
@@ -120,7 +120,7 @@ impl Site {
         RecordingClient::connect(self.service, &self.history).await
     }
 
-    /// Waits for messages that are on their way still, and checks everything that was promised.
+    /// Waits for pending messages, then checks the delivery guarantees.
     pub(crate) async fn check(&self) {
         let faults = || check(&self.history.events());
         until("the last messages come", || {
@@ -139,7 +139,7 @@ impl Site {
     }
 }
 
-/// Runs without the developer's environment.
+/// Returns a command with a limit of file descriptors and without the developer's environment.
 fn limited(program: &str, descriptors: u32) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -n \"$1\" && shift && exec \"$@\"", "sh"]);

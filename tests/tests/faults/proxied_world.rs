@@ -1,4 +1,5 @@
-//! A service, an app and clients on one thread, with a proxy on each of the three ways between them.
+//! A service, an app and clients on one thread, with a proxy on each of the three links between
+//! them.
 
 use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
@@ -16,24 +17,24 @@ use tokio::{
 
 use crate::{ports::free_port, proxy::Proxy, recording_client::RecordingClient, replays::Replays};
 
-/// How long an upstream call may take, and a REST call half of it.
+/// The timeout of upstream calls; REST calls time out after half of it.
 pub(crate) const CALL_TIME: Duration = Duration::from_secs(20);
-/// The client timeout, and the time to resume.
+/// The client timeout, and the time within which a client can resume.
 pub(crate) const CLIENT_TIME: Duration = Duration::from_secs(30);
 /// The longest gap between two polls.
 const POLL_GAP: Duration = Duration::from_millis(500);
-/// How long a negotiated connection can be opened.
+/// The time within which a negotiated connection must be opened.
 const CONNECT_WITHIN: Duration = Duration::from_millis(500);
 
-/// Advances the clock of this thread, so that a test does not wait for timeouts and slow machines do not
-/// run into them.
+/// Advances the clock of this thread. Tests do not wait for timeouts in real time, and slow
+/// machines do not run into them.
 pub(crate) async fn pass(time: Duration) {
     tokio::time::pause();
     tokio::time::advance(time).await;
     tokio::time::resume();
 }
 
-/// The loop of client, service and app.
+/// A client, a service and an app, connected through proxies.
 #[derive(Debug)]
 pub(crate) struct ProxiedWorld {
     pub(crate) service: LocalService,
@@ -52,7 +53,7 @@ pub(crate) struct ProxiedWorld {
 }
 
 impl ProxiedWorld {
-    /// Starts everything, without faults.
+    /// Starts service, app and proxies, without faults.
     pub(crate) async fn start() -> Self {
         let (clients, upstream, rest) =
             (Proxy::start().await, Proxy::start().await, Proxy::start().await);
@@ -81,7 +82,7 @@ impl ProxiedWorld {
         Self { service, history, clients, upstream, rest, steady, address, replays, _tasks: tasks }
     }
 
-    /// A client behind the proxy.
+    /// Connects a client through the proxy.
     pub(crate) async fn try_client(&self) -> Result<RecordingClient, String> {
         RecordingClient::try_connect(self.clients.address, &self.history, false).await
     }
@@ -90,23 +91,23 @@ impl ProxiedWorld {
         self.try_client().await.unwrap()
     }
 
-    /// One that resumes.
+    /// Connects a client that resumes its connection.
     pub(crate) async fn resuming_client(&self) -> RecordingClient {
         RecordingClient::try_connect(self.clients.address, &self.history, true).await.unwrap()
     }
 
-    /// Whether the app got `connected` for this client.
+    /// Whether the app received `connected` for this client.
     pub(crate) fn knows(&self, who: &str) -> bool {
         self.history.count(|event| matches!(event, Event::Connected { client } if client == who))
             > 0
     }
 
-    /// How often the app ran calls of a client.
+    /// Returns the number of calls of a client that the app has run.
     pub(crate) fn runs(&self, of: &str) -> usize {
         self.history.count(|event| matches!(event, Event::Ran { client, .. } if client == of))
     }
 
-    /// Waits until the app got `disconnected` for every client but the steady one.
+    /// Waits until the app has received `disconnected` for every client except the steady one.
     pub(crate) async fn all_told(&self) {
         until("the app is told who has gone", || {
             let (mut here, mut gone) = (BTreeSet::new(), BTreeSet::new());
@@ -122,8 +123,9 @@ impl ProxiedWorld {
         .await;
     }
 
-    /// Ends every fault, and waits until only the steady client is connected, and only one connection in
-    /// each direction is open, which a call has just used. Checks the history so far, and clears it.
+    /// Ends all faults. Waits until only the steady client is connected, and until each link of the
+    /// app has only one open connection, which a call has just used. Then checks the history and
+    /// clears it.
     pub(crate) async fn settle(&self) {
         for proxy in [&self.clients, &self.upstream, &self.rest] {
             proxy.heal();
@@ -133,7 +135,7 @@ impl ProxiedWorld {
             proxy.cut_all();
             until("connections close", || proxy.open() == 0).await;
         }
-        // A call fails while the pool has not noticed that its connection was cut.
+        // A call fails if the pool has not yet noticed that its connection was cut.
         let working = async {
             while self.steady.invoke("tell").await.as_ref().map(|it| it == "accepted") != Ok(true) {
             }
@@ -145,7 +147,7 @@ impl ProxiedWorld {
         self.history.forget_all_but(&[&self.steady.id]);
     }
 
-    /// Brings memory and tables to a state that can be compared: negotiated connections expire, broadcasts
+    /// Brings memory and tables to a comparable state: negotiated connections expire, broadcasts
     /// are dropped, and the steady client gets new buffers.
     pub(crate) async fn rest_a_while(&mut self) {
         self.steady.invoke("flush").await.unwrap();
@@ -156,7 +158,7 @@ impl ProxiedWorld {
         self.settle().await;
     }
 
-    /// Messages that are on their way still, or lost.
+    /// Returns the accepted messages that are pending or lost.
     fn lost(&self) -> Vec<String> {
         let faults = check(&self.history.events());
         faults.into_iter().filter(|fault| fault.contains(" lost ")).collect()
@@ -182,7 +184,8 @@ fn app(service: SocketAddr, history: History) -> HubApp {
     let service = format!("Endpoint=http://{service};AccessKey={KEY};Version=1.0;");
     HubApp::builder()
         .signalr(SignalR::from_connection_string(&service).unwrap())
-        // The caller is told while it still waits.
+        // The REST call must fail before the upstream call times out, so that the caller receives
+        // the error.
         .rest_timeout(CALL_TIME / 2)
         .retries(Retries::default().delay(Duration::from_millis(1)))
         .hub(hub)

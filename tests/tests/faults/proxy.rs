@@ -18,10 +18,10 @@ use tokio::{
     task::JoinSet,
 };
 
-/// How much passes at once.
+/// The maximum number of bytes that pass at once.
 const CHUNK: usize = 16 * 1024;
 
-/// Which way bytes go.
+/// The direction of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
     /// From the peer that connected.
@@ -30,41 +30,43 @@ pub(crate) enum Direction {
     Down,
 }
 
-/// What happens to a connection.
+/// A fault of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// Both sides read the end of the stream.
     Closes,
     /// Both sides read a reset.
     Resets,
-    /// Only the peer that connected notices; the other side waits until [`Proxy::heal`].
+    /// The peer that connected reads the end of the stream. The other side waits until
+    /// [`Proxy::heal`].
     ClosesOneSide,
-    /// Nothing passes any more and nothing closes, until [`Proxy::heal`] cuts it.
+    /// No bytes pass and neither side closes, until [`Proxy::heal`] cuts the connection.
     Hangs,
-    /// Every piece is delayed by this time.
+    /// Every chunk is delayed by this time.
     Delays(Duration),
     /// Bytes pass one by one.
     Dribbles,
-    /// Nothing reaches the other side; the peer that connected reads this instead, and the end.
+    /// No bytes reach the other side. The peer that connected reads these bytes, then the end of
+    /// the stream.
     Answers(&'static [u8]),
 }
 
-/// A fault that starts when this many bytes have passed in its direction.
+/// A fault that starts after `after` bytes in its direction.
 #[derive(Clone, Copy, Debug)]
 struct Armed {
     fault: Fault,
     direction: Direction,
     after: usize,
-    /// Whether it goes on for everything after, on every connection.
+    /// Whether the fault applies to all later bytes, on every connection.
     stays: bool,
 }
 
 #[derive(Debug, Default)]
 struct State {
     target: Option<SocketAddr>,
-    /// In this order.
+    /// The faults, in the order in which they take effect.
     armed: VecDeque<Armed>,
-    /// Since the last [`Proxy::arm`] or [`Proxy::count`], or since the last fault.
+    /// Bytes since the last [`Proxy::arm`] or [`Proxy::count`], or since the last fault.
     passed: [usize; 2],
     struck: usize,
 }
@@ -73,7 +75,7 @@ struct State {
 struct Shared {
     state: Mutex<State>,
     open: AtomicUsize,
-    /// Every connection is cut, those that hang too.
+    /// Cuts every connection, including those that hang.
     cut: Notify,
 }
 
@@ -82,7 +84,7 @@ impl Shared {
         self.state.lock().unwrap()
     }
 
-    /// How many of these bytes pass before something happens, and what then does.
+    /// Returns how many of these bytes pass before the next fault, and that fault.
     fn judge(&self, direction: Direction, bytes: usize) -> (usize, Option<Fault>) {
         let mut state = self.state();
         let passed = state.passed[direction as usize];
@@ -103,7 +105,7 @@ impl Shared {
     }
 }
 
-/// The proxy; it ends with the value.
+/// The proxy. It stops when the value is dropped.
 #[derive(Debug)]
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
@@ -112,7 +114,7 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// Without a target yet: connections are closed.
+    /// Starts a proxy without a target. It resets every connection until a target is set.
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -122,65 +124,66 @@ impl Proxy {
         Self { address, shared, _tasks: tasks }
     }
 
-    /// What new connections are led to.
+    /// Sets the target of new connections.
     pub(crate) fn leads_to(&self, target: SocketAddr) {
         self.shared.state().target = Some(target);
     }
 
-    /// As if what is behind it were dead: every connection is cut, now and until it leads somewhere again.
-    /// Returns where it led.
+    /// Cuts every connection, and resets new ones until a target is set again, as if the target
+    /// were dead. Returns the previous target.
     pub(crate) fn leads_nowhere(&self) -> SocketAddr {
         let target = self.shared.state().target.take().unwrap();
         self.cut_all();
         target
     }
 
-    /// The next connection over which byte `after + 1` in this direction would pass meets this fault,
-    /// and then none does. Bytes count from now on, over all connections.
+    /// Injects one fault, which strikes the connection that would pass byte `after + 1` in this
+    /// direction. Bytes are counted from now on, over all connections.
     pub(crate) fn arm(&self, direction: Direction, after: usize, fault: Fault) {
         self.shared.state().passed = [0; 2];
         self.then(direction, after, fault);
     }
 
-    /// After the faults that wait already, this one. Its bytes count from the one before.
+    /// Injects another fault after the pending ones. Its bytes are counted from the fault before
+    /// it.
     pub(crate) fn then(&self, direction: Direction, after: usize, fault: Fault) {
         let armed = Armed { fault, direction, after, stays: false };
         self.shared.state().armed.push_back(armed);
     }
 
-    /// Everything in this direction meets this fault, until [`Self::heal`].
+    /// Applies a fault to all bytes in this direction, until [`Self::heal`].
     pub(crate) fn keep(&self, direction: Direction, fault: Fault) {
         let armed = Armed { fault, direction, after: 0, stays: true };
         self.shared.state().armed.push_back(armed);
     }
 
-    /// Nothing happens any more; whatever hangs is cut.
+    /// Ends all faults, and cuts every open connection, including those that hang.
     pub(crate) fn heal(&self) {
         self.shared.state().armed.clear();
         self.shared.cut.notify_waiters();
     }
 
-    /// Cuts every connection that is open now.
+    /// Cuts every open connection.
     pub(crate) fn cut_all(&self) {
         self.shared.cut.notify_waiters();
     }
 
-    /// Starts to count bytes afresh.
+    /// Resets the byte counters.
     pub(crate) fn count(&self) {
         self.shared.state().passed = [0; 2];
     }
 
-    /// How many bytes have passed this way.
+    /// Returns the number of bytes that have passed in this direction.
     pub(crate) fn passed(&self, direction: Direction) -> usize {
         self.shared.state().passed[direction as usize]
     }
 
-    /// How often a fault has struck.
+    /// Returns the number of faults that have struck.
     pub(crate) fn struck(&self) -> usize {
         self.shared.state().struck
     }
 
-    /// How many connections are open.
+    /// Returns the number of open connections.
     pub(crate) fn open(&self) -> usize {
         self.shared.open.load(Ordering::SeqCst)
     }
@@ -198,7 +201,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-/// Counts one connection.
+/// Decrements the number of open connections on drop.
 struct Open<'a>(&'a AtomicUsize);
 
 impl Drop for Open<'_> {
@@ -231,7 +234,8 @@ async fn tunnel(mut client: TcpStream, shared: Arc<Shared>) {
         None => {}
         Some(Fault::Closes) => {
             let _ = (client.shutdown().await, server.shutdown().await);
-            // With bytes unread a socket that is dropped is reset, and this is to be an orderly end.
+            // Dropping a socket with unread bytes would reset it, but this fault is an orderly
+            // close.
             drain(&mut client);
             drain(&mut server);
         }
@@ -267,7 +271,7 @@ fn drain(stream: &mut TcpStream) {
     while matches!(stream.try_read(&mut bytes), Ok(read) if read > 0) {}
 }
 
-/// Passes bytes in both directions until both have ended or a fault ends them.
+/// Passes bytes in both directions until both streams have ended or a fault strikes.
 async fn forward(client: &mut TcpStream, server: &mut TcpStream, shared: &Shared) -> Option<Fault> {
     let (mut from_client, mut to_client) = client.split();
     let (mut from_server, mut to_server) = server.split();
@@ -300,7 +304,7 @@ async fn forward(client: &mut TcpStream, server: &mut TcpStream, shared: &Shared
         };
         match fault {
             None | Some(Fault::Delays(_) | Fault::Dribbles) => {}
-            // What has passed is to be read before the fault is.
+            // Lets the peer read the bytes that have passed before the fault strikes.
             fault => {
                 tokio::task::yield_now().await;
                 return fault;

@@ -1,7 +1,7 @@
-//! A client over a WebSocket that records a [`History`], and that can resume its connection.
+//! A client over a WebSocket that records a [`History`] and can resume its connection.
 //!
-//! Unlike `test_support::Client` it numbers its calls. It supports only JSON, one negotiate, and one WebSocket at a
-//! time.
+//! Unlike `test_support::Client` it numbers its calls. It supports only JSON, one negotiate, and
+//! one WebSocket at a time.
 
 use std::{
     collections::HashMap,
@@ -25,12 +25,12 @@ use crate::socket::{self, ConnectTarget};
 
 pub(crate) const HUB: &str = "ledger";
 
-/// A token as an app's negotiate response contains it.
+/// Returns a token as an app's negotiate response contains it.
 pub(crate) fn client_token() -> String {
     user_token(KEY, &format!("http://127.0.0.1/client/?hub={HUB}"), "ada")
 }
 
-/// One client. Dropping it is the loss of its transport.
+/// A client. Dropping it breaks its transport without a close message.
 #[derive(Debug)]
 pub(crate) struct RecordingClient {
     /// The connection id.
@@ -40,7 +40,7 @@ pub(crate) struct RecordingClient {
     task: AbortHandle,
 }
 
-/// What the client and the task of its socket share.
+/// State shared by the client and the task of its socket.
 #[derive(Debug)]
 pub(crate) struct Shared {
     id: String,
@@ -52,15 +52,15 @@ pub(crate) struct Shared {
 struct State {
     waiting: HashMap<String, oneshot::Sender<Outcome>>,
     next: u64,
-    /// The number of received messages that are invalid or answer an unknown call.
+    /// The number of received messages that are invalid or complete an unknown call.
     garbage: usize,
-    /// How often another WebSocket took over.
+    /// How often the connection was resumed over another WebSocket.
     resumed: usize,
     ended: Option<String>,
 }
 
 impl RecordingClient {
-    /// Connects; the text is what went wrong.
+    /// Connects, or returns the text of the error.
     pub(crate) async fn try_connect(
         address: SocketAddr,
         history: &History,
@@ -93,7 +93,8 @@ impl RecordingClient {
         Self::try_connect(address, history, false).await.unwrap()
     }
 
-    /// Calls a method with the next number and returns the answer, or what the client reads instead.
+    /// Calls a method with the next number, and returns the result, the error of the completion, or
+    /// the reason why the connection ended.
     pub(crate) async fn invoke(&self, method: &str) -> Result<Value, String> {
         let (number, waiting) = self.begin(method);
         let answer = within(&format!("an answer to {method} {number}"), waiting).await;
@@ -105,7 +106,7 @@ impl RecordingClient {
         }
     }
 
-    /// Calls a method and does not wait; the answer comes later.
+    /// Calls a method without waiting for the completion.
     pub(crate) fn begin(&self, method: &str) -> (u64, oneshot::Receiver<Outcome>) {
         let (answer, waiting) = oneshot::channel();
         let number = {
@@ -128,33 +129,33 @@ impl RecordingClient {
         (number, waiting)
     }
 
-    /// Shows that it lives, as it has to do again and again from then on.
+    /// Sends a ping. From then on the service expects pings and applies the client timeout.
     pub(crate) fn ping(&self) {
         let _ = self.out.send(Message::Ping);
     }
 
-    /// Why the connection ended; `None` while it lives.
+    /// Returns why the connection ended, or `None` while it is open.
     pub(crate) fn ended(&self) -> Option<String> {
         self.shared.state().ended.clone()
     }
 
-    /// Waits for the end and returns why.
+    /// Waits for the end of the connection and returns the reason.
     pub(crate) async fn end(&self) -> String {
         until("the end of a client", || self.ended().is_some()).await;
         self.ended().unwrap()
     }
 
-    /// The number of received messages that are invalid or answer an unknown call.
+    /// Returns the number of received messages that are invalid or complete an unknown call.
     pub(crate) fn garbage(&self) -> usize {
         self.shared.state().garbage
     }
 
-    /// How many WebSockets it has had.
+    /// Returns the number of WebSockets that the client has used.
     pub(crate) fn sockets(&self) -> usize {
         1 + self.shared.state().resumed
     }
 
-    /// How many messages of this sender have come.
+    /// Returns the number of messages received from this sender.
     pub(crate) fn heard(&self, from: &str) -> usize {
         self.shared.history.count(|event| {
             matches!(event, Event::Received { client, sender, .. } if client == &self.id && sender == from)
@@ -189,7 +190,7 @@ impl Shared {
         self.state().resumed += 1;
     }
 
-    /// Takes one message of the service.
+    /// Records one message of the service.
     pub(crate) fn take(&self, message: Message) {
         match message {
             Message::Invocation { target, arguments, .. } if target == "told" => {
@@ -215,7 +216,7 @@ impl Shared {
         }
     }
 
-    /// Handles one WebSocket message. Returns the reason when it closes the connection.
+    /// Handles one WebSocket message. Returns the reason if the message closes the connection.
     pub(crate) fn take_all(&self, bytes: &[u8], mut take: impl FnMut(Message)) -> Option<String> {
         let mut frames = Frames::new(usize::MAX);
         frames.push(bytes);
@@ -249,7 +250,7 @@ impl Shared {
     }
 }
 
-/// The public id and the secret one.
+/// Negotiates, and returns the connection id and the secret connection token.
 pub(crate) async fn negotiate(
     address: SocketAddr,
     token: &str,

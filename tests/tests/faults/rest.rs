@@ -1,4 +1,5 @@
-//! What happens between the app and the service: what the sender learns, and that nothing is sent twice.
+//! Faults between the app and the service: which error the sender receives, and that no message is
+//! sent twice.
 
 use bytes::Bytes;
 use hub_core::protocol::Outcome;
@@ -14,9 +15,9 @@ use crate::{
 };
 use test_support::{until, within};
 
-/// The error when it is unknown whether the message was sent.
+/// The error if the message may have been sent.
 const INTERRUPTED: &str = "the connection to the service broke before its answer";
-/// The error when it was not sent.
+/// The error if the message was not sent.
 const UNREACHABLE: &str = "the service could not be reached";
 
 async fn length(world: &ProxiedWorld, direction: Direction, client: &RecordingClient) -> usize {
@@ -26,8 +27,8 @@ async fn length(world: &ProxiedWorld, direction: Direction, client: &RecordingCl
     world.rest.passed(direction)
 }
 
-/// A message whose connection breaks after this many bytes. Returns the sender's result, and how often
-/// the message arrived.
+/// Sends a message over a connection that breaks after this many bytes. Returns the sender's
+/// result, and how often the message arrived.
 async fn broken(
     world: &ProxiedWorld,
     client: &RecordingClient,
@@ -40,7 +41,7 @@ async fn broken(
     let answer = client.invoke("tell").await.unwrap();
     assert_eq!(world.rest.struck(), struck + 1);
     until("the connection is cut", || world.rest.open() == 0).await;
-    // What was sent before the next call has come before its answer.
+    // Messages that were sent before this call arrive before its completion.
     world.steady.invoke("add").await.unwrap();
     (answer.as_str().unwrap().to_owned(), world.steady.heard(&client.id) - heard)
 }
@@ -83,7 +84,8 @@ fn a_kept_connection_that_breaks_while_it_is_idle_costs_one_message_at_most() {
         let told = client.invoke("tell").await.unwrap();
         assert_eq!(client.invoke("tell").await.unwrap(), "accepted", "the next message is sent");
 
-        // Either the pool notices in time, or the send fails; nothing is sent twice.
+        // The pool notices the broken connection in time, or the send fails. The message is never
+        // sent twice.
         world.steady.invoke("add").await.unwrap();
         let (told, came) = (told.as_str().unwrap(), world.steady.heard(&client.id));
         assert!(matches!((told, came), ("accepted", 3) | (INTERRUPTED, 2)), "{told}, {came} came");

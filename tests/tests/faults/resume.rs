@@ -1,4 +1,4 @@
-//! Stateful reconnect: sockets that break at every byte, and a connection that does not notice.
+//! Stateful reconnect: sockets that break at every byte, and a peer that does not notice the break.
 
 use crate::{
     level::Scenario,
@@ -11,7 +11,7 @@ use crate::{
 };
 use test_support::{until, within};
 
-/// The step in bytes between two faults: each kind of fault meets each part of a frame.
+/// The step in bytes between two faults. Each kind of fault strikes each part of a frame.
 const STRIDE: usize = 5;
 
 fn fault(at: usize) -> Fault {
@@ -21,7 +21,7 @@ fn fault(at: usize) -> Fault {
 /// The number of calls in a conversation.
 const CALLS: usize = 3;
 
-/// Calls that do not wait for each other, and messages of both clients meanwhile. All are answered,
+/// Makes three concurrent calls while the other client broadcasts. All calls must complete,
 /// whatever happens to the socket.
 async fn talk(world: &ProxiedWorld, client: &RecordingClient) {
     let waiting = ["add", "tell", "add"].map(|method| client.begin(method).1);
@@ -32,7 +32,7 @@ async fn talk(world: &ProxiedWorld, client: &RecordingClient) {
     assert_eq!(client.ended(), None);
 }
 
-/// How many bytes of a talk go each way.
+/// Returns the number of bytes of a talk in one direction.
 async fn length(world: &ProxiedWorld, client: &RecordingClient, direction: Direction) -> usize {
     world.clients.count();
     talk(world, client).await;
@@ -66,8 +66,8 @@ fn a_resumed_connection_loses_and_doubles_nothing_at_whichever_byte_it_broke_tha
     Scenario::sweep(async |world, step| cut(world, Down, step).await);
 }
 
-/// The first cut comes in the middle of the talk, the second while the client resumes: in the head of the
-/// upgrade, before and in the sequence, and in what is sent again.
+/// The first cut is in the middle of the talk. The second is while the client resumes: in the head
+/// of the upgrade, before or in the sequence message, or in the messages that are sent again.
 #[test]
 fn a_connection_that_breaks_again_while_it_is_resumed_loses_and_doubles_nothing() {
     Scenario::sweep(async |world, step| {

@@ -1,4 +1,4 @@
-//! The WebSockets of a client: one after the other, where it resumes.
+//! The WebSockets of a client: a client that resumes uses several, one after another.
 
 use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -13,12 +13,12 @@ use crate::recording_client::Shared;
 
 pub(crate) type Socket = WebSocketStream<TcpStream>;
 
-/// For how long a client tries to resume.
+/// How long a client tries to resume.
 const TRY_FOR: Duration = Duration::from_secs(30);
-/// Received messages are acknowledged in such heaps.
+/// The number of received messages per acknowledgement.
 const ACK_EVERY: u64 = 5;
 
-/// How a client reaches the service.
+/// How to reach the service.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectTarget {
     pub(crate) address: SocketAddr,
@@ -26,12 +26,12 @@ pub(crate) struct ConnectTarget {
     pub(crate) resumes: bool,
 }
 
-/// What stateful reconnect counts.
+/// The counters and the send buffer of stateful reconnect.
 #[derive(Debug)]
 struct Counters {
     unacknowledged: VecDeque<(u64, Bytes)>,
     next_sent: u64,
-    /// The id of the next message that comes.
+    /// The id of the next received message.
     next_received: u64,
     latest: u64,
     acknowledged: u64,
@@ -44,13 +44,13 @@ impl Default for Counters {
     }
 }
 
-/// How an exchange over one socket ended.
+/// The reason why the exchange over one socket ended.
 enum End {
     /// The service closed the connection.
     Closed(String),
     /// The socket broke.
     Broken(String),
-    /// The client itself is gone.
+    /// The client was dropped.
     Left,
 }
 
@@ -61,7 +61,7 @@ pub(crate) async fn open(target: &ConnectTarget) -> Result<Socket, String> {
     opening.map(|(socket, _)| socket).map_err(|error| error.to_string())
 }
 
-/// Agrees on JSON.
+/// Performs the handshake for JSON.
 pub(crate) async fn shake_hands(socket: &mut Socket, resumes: bool) -> Result<(), String> {
     let version = if resumes { 2 } else { 1 };
     let request = format!("{{\"protocol\":\"json\",\"version\":{version}}}\x1e");
@@ -162,7 +162,7 @@ fn is_counted(message: &Message) -> bool {
     matches!(message, Message::Invocation { .. } | Message::Completion { .. })
 }
 
-/// Counts a message and takes it, unless it came before the last socket broke.
+/// Counts and records a message, unless it was already received over the previous socket.
 fn receive(counters: &mut Counters, shared: &Shared, message: Message) {
     match message {
         Message::Ack { sequence_id } => {

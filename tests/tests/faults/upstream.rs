@@ -1,4 +1,4 @@
-//! What happens between the service and the app: what the caller reads, and that no call runs twice.
+//! Faults between the service and the app: what the caller receives, and that no call runs twice.
 
 use hub_core::protocol::Outcome;
 
@@ -13,12 +13,12 @@ use crate::{
 };
 use test_support::{until, within};
 
-/// The text for a call whose answer did not come.
+/// The error if no response arrived.
 const NO_ANSWER: &str = "Invocation failed, status code 500";
-/// The beginning of the text for a call whose answer broke off.
+/// The start of the error if the response was incomplete.
 const HALF_AN_ANSWER: &str = "Invocation failed, error: ";
 
-/// How many bytes a call and its answer have, over a connection that is kept.
+/// Returns the number of bytes of a call or of its response over a pooled connection.
 pub(crate) async fn length(
     world: &ProxiedWorld,
     direction: Direction,
@@ -30,8 +30,8 @@ pub(crate) async fn length(
     world.upstream.passed(direction)
 }
 
-/// A call whose connection breaks after this many bytes. Returns what its client reads, and how often the
-/// method ran.
+/// Makes a call over a connection that breaks after this many bytes. Returns what the client
+/// receives, and how often the method ran.
 async fn broken(
     world: &ProxiedWorld,
     client: &RecordingClient,
@@ -95,7 +95,7 @@ fn a_kept_connection_that_breaks_while_it_is_idle_costs_one_call_at_most() {
 
         let answer = client.invoke("add").await.map(drop);
 
-        // The pool notices in time, or it does not and the call fails; it never runs twice.
+        // The pool notices the broken connection in time, or the call fails. It never runs twice.
         let ran = world.runs(&client.id) - runs;
         assert!(matches!((&answer, ran), (Ok(()), 1) | (Err(_), 0)), "{answer:?}, {ran} runs");
         assert_eq!(client.invoke("add").await.map(drop), Ok(()), "the next call works");

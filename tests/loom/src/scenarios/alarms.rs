@@ -1,4 +1,4 @@
-//! A future that is polled only when it was woken is polled whenever it was.
+//! `RarelyReady` polls its future after each wake of that future.
 
 use std::{future::poll_fn, sync::Arc, task::Poll};
 
@@ -10,7 +10,7 @@ use loom::{
 use super::{FEW, explore};
 use crate::{connection::rarely_ready::RarelyReady, sync::Mutex, threads::block_on};
 
-/// Each of two threads makes a part of a future ready and wakes it; a third wakes the task for
+/// Two threads each make a part of a future ready and wake it. A third thread wakes the task for
 /// another reason.
 pub fn no_wake_is_lost_whatever_else_wakes_the_task() {
     explore(FEW, || {
@@ -20,7 +20,7 @@ pub fn no_wake_is_lost_whatever_else_wakes_the_task() {
         let given = Arc::clone(&wakers);
         let mut seldom = RarelyReady::new(poll_fn(move |context| {
             given.lock().get_or_insert_with(|| context.waker().clone());
-            // The wake is what orders them.
+            // Relaxed, because the wake must order these loads.
             let is_ready = parts.iter().all(|part| part.load(Ordering::Relaxed));
             if is_ready { Poll::Ready(()) } else { Poll::Pending }
         }));

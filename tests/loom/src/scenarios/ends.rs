@@ -1,4 +1,4 @@
-//! Readers that come and go while others send.
+//! Readers that join and leave while others send.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! No outbox exceeds its limit unnoticed, and delayed senders continue.
+//! Every outbox that exceeds its limit is noticed, and delayed senders continue.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::{
     threads::block_on,
 };
 
-/// Sends to everyone; those without room are closed.
+/// Sends to all outboxes, and closes those without room.
 fn send(hub: &Hub, everyone: &[Arc<Outbox>], number: u8, closed: &[AtomicBool]) {
     hub.log.send(frame(number), |length| {
         for (outbox, closed) in everyone.iter().zip(closed) {
@@ -29,7 +29,7 @@ fn send(hub: &Hub, everyone: &[Arc<Outbox>], number: u8, closed: &[AtomicBool]) 
     });
 }
 
-/// What waits for a client is its own messages and those for everyone, and either may come first.
+/// An outbox counts its own messages and broadcasts, in whichever order they arrive.
 fn is_noticed(limits: fn() -> Limits) {
     explore(SOME, move || {
         let hub = Arc::new(Hub::new());
@@ -60,7 +60,7 @@ pub fn an_outbox_with_too_many_bytes_is_noticed() {
     is_noticed(|| Limits { max_outbox_messages: 100, max_outbox_bytes: 5 });
 }
 
-/// A sender that makes room reads each outbox again, and concurrent changes still count.
+/// A sender that makes room reads each outbox again. Concurrent changes must still count.
 pub fn an_outbox_that_fills_while_another_is_closed_is_noticed() {
     explore(SOME, || {
         let hub = Arc::new(Hub::new());

@@ -1,4 +1,4 @@
-//! What threads do at the same time, and what must be true whatever comes first.
+//! Concurrent operations, and the conditions that must hold in every interleaving.
 
 #![allow(missing_docs, reason = "their names are sentences")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
@@ -23,10 +23,10 @@ use crate::{
     threads::block_on,
 };
 
-/// How often a thread is interrupted at most: enough for every mistake that is known to be found, and
-/// few enough to end soon.
+/// The maximum number of preemptions: enough to find every known mistake, and few enough to finish
+/// soon.
 const FEW: usize = 2;
-/// Where that is few enough as well.
+/// The maximum number of preemptions for scenarios with fewer interleavings.
 const SOME: usize = 3;
 
 fn explore(preemptions: usize, scenario: impl Fn() + Copy + Send + Sync + 'static) {
@@ -38,7 +38,7 @@ fn explore(preemptions: usize, scenario: impl Fn() + Copy + Send + Sync + 'stati
     }
 }
 
-/// A log and what is around it.
+/// A log and its backlog.
 struct Hub {
     backlog: Arc<Backlog>,
     log: Arc<Log>,
@@ -51,7 +51,7 @@ impl Hub {
         Self { backlog, log }
     }
 
-    /// An outbox for this many messages of any size.
+    /// Creates an outbox with a limit of `messages` messages of any size.
     fn outbox(&self, messages: usize) -> Arc<Outbox> {
         self.outbox_of(Limits { max_outbox_messages: messages, max_outbox_bytes: 1 << 20 })
     }
@@ -61,30 +61,30 @@ impl Hub {
         Arc::new(Outbox::new(&limits, Arc::clone(&self.backlog)))
     }
 
-    /// One that gets everything.
+    /// Creates an outbox that receives everything.
     fn reader(&self) -> Arc<Outbox> {
         let outbox = self.outbox(100);
         outbox.follow(&self.log);
         outbox
     }
 
-    /// Sends one message, for which there is room.
+    /// Sends one message. There must be room for it.
     fn send(log: &Log, number: u8) {
         log.send(frame(number), |_| panic!("there is room"));
     }
 
-    /// Checks that nothing is left pending.
+    /// Whether no bytes are pending.
     fn is_empty(&self) -> bool {
         self.backlog.bytes() == 0
     }
 }
 
-/// A message of one byte.
+/// Creates a message of one byte.
 fn frame(number: u8) -> Frame {
     Frame::new(Bytes::from(vec![0x81, 1, number]), 2)
 }
 
-/// Records what is written, until it has this many messages.
+/// Records the written messages, up to `wanted` of them.
 struct Recorder {
     seen: Vec<u8>,
     wanted: usize,
@@ -103,10 +103,10 @@ impl Sink for Recorder {
     async fn shut(&mut self) {}
 }
 
-/// Reads this many messages, and sleeps while there are none.
+/// Reads `wanted` messages, and sleeps while none are available.
 fn read(outbox: &Outbox, wanted: usize) -> Vec<u8> {
     let mut recorder = Recorder { seen: Vec::new(), wanted };
-    // An error means that all have come.
+    // The recorder ends the loop with an error after the last message.
     let _ = block_on(recorder.drain(outbox));
     recorder.seen
 }

@@ -1,4 +1,4 @@
-//! Every message comes once, and in order.
+//! Every message arrives once and in order.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::{
     threads::block_on,
 };
 
-/// The third message is in another piece of the log.
+/// The third message is in the next segment of the log.
 pub fn a_reader_that_goes_to_sleep_is_woken_by_the_next_message() {
     explore(SOME, || {
         let hub = Hub::new();
@@ -97,7 +97,8 @@ pub fn what_is_sent_after_a_message_was_seen_to_be_sent_comes_after_it() {
     });
 }
 
-/// A long poll is answered as soon as something waits, so then there must be something.
+/// The service responds to a long poll as soon as `waits` returns, so the outbox must then contain
+/// a message.
 pub fn when_something_waits_there_is_something_to_take() {
     explore(SOME, || {
         let hub = Hub::new();
