@@ -1,4 +1,4 @@
-//! The order of upstream calls, and what does not wait for it.
+//! The order of upstream calls, and operations that do not wait for them.
 
 use std::{
     sync::{
