@@ -92,7 +92,7 @@ async fn no_answer_has_a_star_beside_credentials() {
             }
         }
     }
-    // A request without an origin gets no CORS headers.
+    // The response to a request without an origin allows no origin.
     let answer = ask(&fixture, Method::POST, "/client/negotiate?hub=chat", &[]).await;
     assert!(!answer.headers.contains_key(ALLOW_ORIGIN));
 }

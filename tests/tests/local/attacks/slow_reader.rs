@@ -29,7 +29,7 @@ pub(super) async fn web_socket_with(served: &Served, token: &str) -> Raw {
     opened(served, &format!("access_token={token}"), UPGRADE, "HTTP/1.1 101").await
 }
 
-/// Sends a `GET` request and checks the status of the response.
+/// Sends a `GET` request, reads only the head of the response and checks its status.
 async fn opened(served: &Served, query: &str, headers: &str, status: &str) -> Raw {
     let mut socket = served.connect().await;
     let head =

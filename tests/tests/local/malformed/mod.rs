@@ -71,7 +71,7 @@ async fn is_alive(peer: &mut Peer, protocol: Protocol) {
     assert_eq!(peer.recv_text().await.as_deref(), Some(completion));
 }
 
-/// The error in the `disconnected` call for the client that connected after the first `calls` calls.
+/// The error in the `disconnected` call for the client that connected after `calls` upstream calls.
 async fn told_at_the_end(fixture: &Fixture, calls: usize) -> String {
     // The `disconnected` calls of earlier clients may still arrive.
     let told = || fixture.app.calls().into_iter().skip(calls);

@@ -94,7 +94,7 @@ impl Peer {
         match (&mut self.wire, self.transport) {
             (Some(wire), Transport::WebSockets) => {
                 let kind = if self.protocol == Protocol::Json { 0x81 } else { 0x82 };
-                // A text frame with invalid UTF-8 breaks a rule of WebSocket. Both protocols accept binary frames.
+                // Invalid UTF-8 is a WebSocket error in a text frame. Both protocols accept binary frames.
                 let kind = if str::from_utf8(bytes).is_ok() { kind } else { 0x82 };
                 wire.frame(kind, bytes).await;
             }

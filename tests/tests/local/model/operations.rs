@@ -24,7 +24,7 @@ pub(super) enum TokenLifetime {
     Lasting,
     /// The token has expired before the connection is opened.
     Expired,
-    /// The token asks the service to close the connection after this many seconds.
+    /// The token makes the service close the connection after this many seconds.
     ClosesAfter(u64),
 }
 
