@@ -251,7 +251,7 @@ impl Reference {
                 Some(error) => format!("disconnected: {error}"),
                 None => "disconnected".to_owned(),
             };
-            // The service waits up to `CLOSE` before it drops the messages of a client that does not read.
+            // A client that does not read has up to `CLOSE` to receive its last messages.
             let is_gone = model.suspended || error == Some(LOST);
             let is_missed =
                 !model.listens() && (!model.deaf || model.transport == Transport::Polling);
