@@ -1,4 +1,4 @@
-//! What a client gets for what its app answers.
+//! The completions that clients receive for the responses of an app.
 
 use hub_local::{HttpUpstream, LocalService, UpstreamError};
 

@@ -1,4 +1,4 @@
-//! `:invoke`: asking one client.
+//! `:invoke`: invocations of one client with a result.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::support::{App, Client, Fixture, RestResponse, answer, eventually};
 
 const QUESTION: &str = r#"{"target":"confirm","arguments":["really?"]}"#;
 
-/// A client that is being asked, its id, and the answer to come.
+/// A client that has received an invocation, the connection id, and the pending response of the REST call.
 async fn asked(fixture: &Fixture) -> (Client, String, tokio::task::JoinHandle<RestResponse>) {
     let (mut client, id) = fixture.client_and_id("ada").await;
     let other = fixture.clone();

@@ -1,4 +1,4 @@
-//! What browsers need on client routes.
+//! CORS headers on client routes.
 
 use bytes::Bytes;
 use http::{Method, Request};

@@ -1,4 +1,4 @@
-//! Promises of `docs/delivery.md` that no other subject tests.
+//! Guarantees of `docs/delivery.md` that no other test module covers.
 
 use std::sync::{Arc, OnceLock};
 
@@ -31,7 +31,7 @@ async fn sends_that_were_accepted_one_after_the_other_arrive_in_that_order_for_a
 async fn an_accepted_message_without_a_recipient_is_not_kept() {
     let fixture = Fixture::new(App::silent());
     for below in [":send", "groups/g/:send", "users/ada/:send", "connections/nobody/:send"] {
-        // Accepted: the response does not depend on the recipients.
+        // The service accepts the send: the response does not depend on the recipients.
         fixture.send(below, "lost").await;
     }
 

@@ -16,7 +16,7 @@ async fn delete(fixture: &Fixture, below: &str, status: u16) {
     assert_eq!(fixture.status(Method::DELETE, below).await, status, "{below}");
 }
 
-/// Sends to the group and to all, and returns whether the client got both.
+/// Sends to the group and to all. Returns whether the client received both messages.
 async fn is_member(fixture: &Fixture, client: &mut Client) -> bool {
     fixture.send("groups/g/:send", "to the group").await;
     fixture.send(":send", "to all").await;
@@ -238,7 +238,7 @@ async fn a_list_stays_right_while_members_come_and_go_between_its_pages() {
     let below = below.replace("maxpagesize=2", "maxpagesize=200");
     let mut rest = members(fixture.rest(Method::GET, &below, "").await.json());
 
-    // It is unspecified whether a client that connected meanwhile is in it.
+    // A client that connected between the two pages may or may not be in the second one.
     rest.retain(|id| *id != newcomer);
     assert_eq!(rest, ids[2..]);
 }

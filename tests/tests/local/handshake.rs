@@ -1,4 +1,4 @@
-//! The first record and its answers.
+//! Handshake requests and their responses.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::support::{App, Client, Fixture, KEY, URL, client_token};
 
-/// What a client receives until the end when it starts with these bytes.
+/// Everything that a client receives until the end of the connection after it has sent these bytes.
 async fn hears(fixture: &Fixture, bytes: impl Into<bytes::Bytes>) -> String {
     let mut client = fixture.open("ada");
     client.memory().send(bytes).await.unwrap();

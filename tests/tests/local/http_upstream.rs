@@ -1,4 +1,4 @@
-//! Upstream calls over real HTTP: what apps answer, well or badly, and what clients get for it.
+//! Upstream calls over real HTTP: good and bad responses of apps, and the resulting completions.
 
 use std::{
     sync::{
@@ -16,18 +16,19 @@ use tokio::{
 
 use crate::support::{Client, KEY, URL, client_token};
 
-/// What an app does with a message after it has read it.
+/// The reaction of an app to a message that it has read.
 #[derive(Clone, Copy)]
 enum Does {
-    /// Writes these bytes, one after the other, and keeps the connection.
+    /// Writes these pieces one after the other, and keeps the connection open.
     Writes(&'static [&'static str]),
-    /// Writes these bytes and closes.
+    /// Writes these bytes and closes the connection.
     Breaks(&'static str),
-    /// Nothing.
+    /// Writes nothing.
     Waits,
 }
 
-/// An app on a socket, and how many messages it got. Every other event is answered with 200.
+/// Starts an app on a socket. Returns its URL and the counter of its messages. The app responds to all other
+/// events with 200.
 async fn app(does: Does) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -64,7 +65,7 @@ async fn serve(mut stream: TcpStream, does: Does, messages: Arc<AtomicUsize>) {
     }
 }
 
-/// Reads one request whole and returns its head, in lower case.
+/// Reads one complete request. Returns its head in lower case.
 pub(crate) async fn head(stream: &mut TcpStream) -> Option<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -77,7 +78,7 @@ pub(crate) async fn head(stream: &mut TcpStream) -> Option<String> {
     Some(head)
 }
 
-/// A client of a service that calls this upstream.
+/// Starts a service that calls this upstream, and connects a client.
 pub(crate) async fn client(upstream: HttpUpstream) -> (LocalService, Client) {
     let service = LocalService::builder().key(KEY).upstream(upstream).build();
     let url = format!("{URL}/client/?hub=chat");

@@ -1,4 +1,4 @@
-//! Pings, silence, and malformed input.
+//! Pings, client timeouts, and malformed messages.
 
 use std::time::Duration;
 

@@ -21,7 +21,7 @@ fn messages(answer: &WireResponse) -> &str {
     body
 }
 
-/// A client whose first poll was answered, without its handshake.
+/// Negotiates and completes the first poll. The test sends the handshake.
 async fn open(fixture: &Fixture) -> Negotiated {
     let client = Negotiated::new(fixture).await;
     assert_eq!(messages(&client.poll().await), "");
@@ -36,7 +36,7 @@ async fn connected(fixture: &Fixture) -> Negotiated {
     client
 }
 
-/// A poll that waits.
+/// Starts a poll that waits for messages.
 async fn waiting(client: &Negotiated) -> Wire {
     let wire = client.send("GET", "", b"").await;
     settle().await;
@@ -59,7 +59,7 @@ async fn the_first_poll_is_answered_at_once_and_every_poll_has_its_headers() {
     }
     assert_eq!(first.header("content-length"), Some("0"));
     assert_eq!(first.plain(), (200, OCTETS, ""));
-    // No handshake within 15 s.
+    // The handshake timeout of 15 s has passed.
     assert_eq!(held.plain(), (200, OCTETS, "{\"error\":\"Handshake was canceled.\"}\x1e"));
     assert_eq!(start.elapsed().as_secs(), 15);
     assert_eq!(client.poll().await.plain(), NO_CONTENT);
@@ -295,7 +295,7 @@ async fn requests_that_do_not_fit_are_refused() {
     let unknown = (404, "text/plain", "No Connection with that ID");
     assert_eq!(stranger.poll().await.plain(), unknown);
     assert_eq!(stranger.ask("DELETE", "", b"").await.plain(), unknown);
-    // Without the headers of an upgrade this is a poll.
+    // Without a `connection: upgrade` header this request is a poll.
     let half = "upgrade: websocket\r\n";
     assert_eq!(stranger.ask("GET", half, b"").await.plain(), unknown);
 }

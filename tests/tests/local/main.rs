@@ -1,4 +1,4 @@
-//! The local service as a whole: bytes in, bytes out, over sockets and in memory.
+//! Tests of the whole local service, byte by byte, over sockets and in memory.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
 mod answers;

@@ -1,4 +1,4 @@
-//! Clients that speak MessagePack: every byte, and beside clients that speak JSON.
+//! Clients that use MessagePack, byte by byte, and together with clients that use JSON.
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -18,17 +18,17 @@ use crate::support::{
 
 const HANDSHAKE: &str = "{\"protocol\":\"messagepack\",\"version\":1}\x1e";
 const PING: &[u8] = b"\x02\x91\x06";
-/// `m("x")` with the length in front.
+/// An invocation `m("x")` with its length prefix.
 const MESSAGE: &[u8] = b"\x0a\x96\x01\x80\xc0\xa1m\x91\xa1x\x90";
 
-/// A message behind its length.
+/// Adds a length prefix to a message.
 fn framed(body: &[u8]) -> Vec<u8> {
     let length = u8::try_from(body.len()).unwrap();
     assert!(length < 128, "one byte of length");
     [&[length], body].concat()
 }
 
-/// A client in memory that speaks MessagePack.
+/// An in-memory client that uses MessagePack.
 struct MsgpackClient(MemoryConnection);
 
 impl MsgpackClient {
@@ -54,7 +54,7 @@ impl MsgpackClient {
         self.send_text(framed(body)).await;
     }
 
-    /// The next bytes, pings left out; empty at the end.
+    /// Receives the next bytes other than pings. Returns no bytes at the end of the connection.
     async fn recv_text(&mut self) -> Bytes {
         loop {
             let bytes = self.0.recv().await.unwrap_or_default();
@@ -65,7 +65,7 @@ impl MsgpackClient {
     }
 }
 
-/// A call of `m` with one text, which wants an answer to `7`.
+/// Sends invocation `7` of `m` with one argument. Returns the client's next bytes.
 async fn answered(app: App) -> Bytes {
     let fixture = Fixture::new(app);
     let mut client = MsgpackClient::of(&fixture, "ada").await;
@@ -73,7 +73,7 @@ async fn answered(app: App) -> Bytes {
     client.recv_text().await
 }
 
-/// A REST call whose body is the map of protocols and frames.
+/// Sends a REST call whose body maps protocols to frames.
 async fn post_bundle(fixture: &Fixture, below: &str, entries: &[(&str, &[u8])]) -> RestResponse {
     let mut body = vec![0x80 | u8::try_from(entries.len()).unwrap()];
     for (name, framed) in entries {
@@ -95,7 +95,7 @@ async fn a_call_goes_upstream_without_its_length_and_with_untouched_arguments() 
     let fixture = Fixture::new(App::silent());
     let client = MsgpackClient::of(&fixture, "ada").await;
 
-    // Five elements, a header, integers that are longer than they need to be, an extension.
+    // An array of five elements, with a header, integers in longer forms than necessary, and an extension.
     client.send(b"\x95\x01\x81\xa1k\xa1v\xa17\xa1m\x93\xcd\x00\x01\xd4\x05\xff\xc4\x01\x00").await;
 
     let call = fixture.app.called("m").await;
@@ -168,7 +168,7 @@ async fn malformed_messages_and_lengths_end_the_connection() {
         b"\x09\x95\x01\x80\xc0\xa0\x91\x05\x00\x00",
         b"\xff\xff\xff\xff\x08",
         b"\x80\x80\x80\x80\x80\x01",
-        // Longer than the limit.
+        // A message longer than the limit.
         b"\xe9\x07",
     ] {
         let limits = Limits::default().max_message_bytes(1000);
@@ -259,7 +259,7 @@ async fn a_bundle_that_is_no_message_is_refused() {
     }
 }
 
-/// Invokes a client that answers with `completion`, whose id is `s0`.
+/// Invokes a client that responds with `completion`. The invocation id is `s0`.
 async fn asked(accept: &'static str, completion: &[u8]) -> RestResponse {
     let fixture = Fixture::new(App::silent());
     let (mut client, id) = MsgpackClient::with_id(&fixture, "ada").await;

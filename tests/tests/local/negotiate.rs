@@ -1,4 +1,4 @@
-//! The second negotiate and the use of its ids.
+//! The negotiate request of the service, and the use of its ids.
 
 use std::time::Duration;
 

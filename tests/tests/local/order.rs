@@ -1,4 +1,4 @@
-//! The order of upstream calls, and what does not wait for it.
+//! The order of upstream calls, and operations that do not wait for them.
 
 use std::{
     sync::{
@@ -80,7 +80,7 @@ async fn connections_do_not_wait_for_each_other() {
     assert_eq!(bob.recv_text().await, "{\"type\":3,\"invocationId\":\"1\"}\x1e");
 }
 
-/// An app whose method `ask` invokes its caller and returns the result.
+/// An app with a method `ask`, which invokes the calling client and returns its result.
 fn asking(fixture: &Arc<std::sync::OnceLock<Fixture>>) -> App {
     let fixture = Arc::clone(fixture);
     App::new(move |call| {

@@ -1,4 +1,4 @@
-//! Encoding once, and clients that do not read.
+//! Shared encoded messages, and clients that do not read.
 
 use hub_local::Limits;
 use tokio::time::{Duration, Instant, sleep, timeout};
@@ -111,7 +111,7 @@ async fn bytes_are_bounded_too_but_a_big_answer_is_not_slowness() {
     assert_eq!(fixture.service.counters().slow_clients, 1);
 }
 
-/// Sends until a response is delayed, and returns the delay. With a client that reads this never happens.
+/// Sends until a response is delayed, and returns the delay. Returns `None` if the client reads fast enough.
 async fn first_late_answer(fixture: &Fixture) -> Option<Duration> {
     for _ in 0..200 {
         let began = Instant::now();
@@ -154,13 +154,14 @@ async fn a_client_that_takes_nothing_for_five_seconds_holds_no_sender_back_any_m
     };
 
     while held_back().await.is_zero() {}
-    // The first delayed sender starts the check for stalled clients; they are closed five seconds later.
+    // The first delayed send starts the stall check. Five seconds later, a client that has read nothing no
+    // longer delays senders.
     for _ in 0..5 {
         assert_eq!(held_back().await, Duration::from_secs(1));
     }
     assert_eq!(held_back().await, Duration::ZERO);
 
-    // It reads again, so that it counts as everyone else.
+    // The client reads again, so that it delays senders like any other client.
     while timeout(Duration::from_millis(1), client.recv_text()).await.is_ok() {}
     while held_back().await.is_zero() {}
     assert_eq!(held_back().await, Duration::from_secs(1));

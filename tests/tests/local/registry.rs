@@ -1,4 +1,4 @@
-//! Hubs, users, groups and times to live against a model that is slow and plain.
+//! Hubs, users, groups and times to live, compared with a slow and simple model.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,7 +35,7 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let (hub, user, group) = (0..HUBS, 0..USERS, 0..GROUPS);
-    // A connection is the n-th of those that are there, counted round.
+    // Selects an open connection by number, modulo the number of open connections.
     let client = 0..8_usize;
     let ttl = prop_oneof![Just(None), Just(Some(0)), (1..20_u64).prop_map(Some)];
     prop_oneof![
@@ -55,8 +55,8 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A connection of the model, with the groups that it joined by itself and those that its user
-/// joined with a time of zero.
+/// A connection of the model. `own` contains the groups that it joined by its id, and `for_now` those that
+/// its user joined with a time to live of zero.
 struct Present {
     hub: usize,
     user: Option<usize>,
@@ -66,16 +66,16 @@ struct Present {
     for_now: BTreeSet<usize>,
 }
 
-/// The model, and the service that must agree with it.
+/// The model and the service under test.
 struct World {
     fixture: Fixture,
     present: Vec<Present>,
-    /// Until when a user of a hub is in a group.
+    /// The end of the membership of a user in a group, by hub, user and group.
     users: BTreeMap<(usize, usize, usize), Instant>,
 }
 
 impl World {
-    /// The hub is spelt in many ways; one is an application's.
+    /// A REST path below a hub, with unusual spellings of its name. Hub 1 belongs to an application.
     fn path(hub: usize, below: &str) -> String {
         match hub {
             0 => format!("/api/hubs/Chat/{below}"),
@@ -112,7 +112,7 @@ impl World {
         self.present.push(Present { hub, user, id, client, own, for_now });
     }
 
-    /// Waits until the service has seen the end, its call upstream included.
+    /// Waits until the service has made the `disconnected` calls of all ended connections.
     async fn gone(&self, ended: usize) {
         let disconnected = || {
             let events = self.fixture.app.events();
@@ -277,7 +277,7 @@ proptest! {
 #[tokio::test(start_paused = true)]
 async fn a_membership_without_a_time_ends_after_a_year_and_a_long_time_too() {
     let fixture = Fixture::new(App::silent());
-    // Tokens end long before, so these are signed for then.
+    // The requests are sent up to a year later, so their tokens have a long lifetime.
     let status = async |method: &str, below: &str| {
         let path = format!("/api/hubs/chat/{below}");
         let resource = path.split('?').next().unwrap();

@@ -1,4 +1,4 @@
-//! Sends, closes, checks, and what REST calls are refused for.
+//! Sends, closes, existence checks, and the errors of REST calls.
 
 use std::time::Duration;
 

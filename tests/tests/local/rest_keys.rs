@@ -1,4 +1,4 @@
-//! Tokens for clients, and the access key.
+//! Generated client tokens, and the access key.
 
 use std::time::Duration;
 

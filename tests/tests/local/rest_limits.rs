@@ -1,4 +1,4 @@
-//! What a REST call may be: its size, its type, its method, its answers' shapes, and health.
+//! Limits of REST calls: body size, content type and method. Also forms of responses, and the health route.
 
 use http::{
     HeaderName, Method, Request, StatusCode,

@@ -1,4 +1,4 @@
-//! Names that look like something else, in every place of a path.
+//! Names that look like another part of a path, in every position.
 
 use crate::{
     rest_support::{call, post},

@@ -1,4 +1,4 @@
-//! REST calls with every part of their own, and the same over a socket.
+//! REST calls with any path, headers and body, without a socket and over one.
 
 use std::net::SocketAddr;
 
@@ -14,13 +14,13 @@ use tokio::{
 
 use crate::support::{Fixture, RestResponse, URL, signed, unix_now};
 
-/// A token for the resource of this path, whatever the query is.
+/// A token for the resource of this path, without the query.
 pub(crate) fn rest_token(path: &str) -> String {
     let resource = path.split('?').next().unwrap();
     signed(&json!({ "aud": format!("{URL}{resource}"), "exp": unix_now() + 3600 }))
 }
 
-/// A call of any path with a good token and these headers.
+/// Calls any path with a valid token and these headers.
 pub(crate) async fn call(
     fixture: &Fixture,
     method: &str,
@@ -39,13 +39,13 @@ pub(crate) async fn call(
     fixture.request(request.body(body).unwrap()).await
 }
 
-/// A call with a JSON body.
+/// Calls a path with a valid token and a JSON body.
 pub(crate) async fn post(fixture: &Fixture, path: &str, body: &str) -> RestResponse {
     let headers = [(header::CONTENT_TYPE, "application/json")];
     call(fixture, "POST", path, &headers, body.as_bytes()).await
 }
 
-/// A service behind a socket.
+/// A service that listens on a socket.
 pub(crate) struct Server {
     address: SocketAddr,
     serving: JoinHandle<std::io::Result<()>>,
@@ -58,8 +58,8 @@ impl Server {
         Self { address, serving: tokio::spawn(fixture.service.serve(listener)) }
     }
 
-    /// Sends a request with a good token and a JSON body; returns the bytes of the answer without
-    /// the line of the date.
+    /// Sends a request with a valid token and a JSON body. Returns the bytes of the response without the
+    /// `date` header.
     pub(crate) async fn send(&self, method: &str, path: &str, body: &str) -> String {
         let token = rest_token(path);
         let length = body.len();

@@ -1,4 +1,4 @@
-//! Every operation in every version of the API, byte for byte over a socket.
+//! Every REST operation in every version of the API, byte for byte over a socket.
 
 use crate::{
     rest_support::Server,
@@ -10,7 +10,7 @@ const OK: &str = "200 OK";
 const ACCEPTED: &str = "202 Accepted";
 const NO_CONTENT: &str = "204 No Content";
 
-/// The versions, as a prefix and a query.
+/// The versions, each with a path prefix and a query.
 const V1: (&str, &str) = ("/api/v1/hubs/chat", "");
 const PREVIEW: (&str, &str) = ("/api/hubs/chat", "api-version=2020-10-01");
 const VERSIONS: [&str; 7] =
@@ -24,21 +24,21 @@ fn path((prefix, version): (&str, &str), below: &str) -> String {
     }
 }
 
-/// The bytes of an answer without a body. What cannot have one has no length either.
+/// The bytes of a response without a body. A response that cannot have a body has no `content-length`.
 fn empty(method: &str, status: &str) -> String {
     let bodiless = method == "HEAD" || status == NO_CONTENT;
     let length = if bodiless { "" } else { "content-length: 0\r\n" };
     format!("HTTP/1.1 {status}\r\n{length}connection: close\r\n\r\n")
 }
 
-/// Sorted, because the order of headers means nothing.
+/// The sorted lines of a response, because the order of headers is not significant.
 fn lines(answer: &str) -> Vec<&str> {
     let mut lines: Vec<_> = answer.split("\r\n").collect();
     lines.sort_unstable();
     lines
 }
 
-/// Calls the operation in all versions; `statuses` are those of v1, 2020-10-01 and later.
+/// Calls the operation in all versions. `statuses` are those of v1, of 2020-10-01 and of later versions.
 async fn check(server: &Server, method: &str, below: &str, body: &str, statuses: [&str; 3]) {
     let [v1, preview, dated] = statuses;
     let later = VERSIONS.map(|version| format!("api-version={version}"));
@@ -145,7 +145,7 @@ async fn connections_are_checked_and_closed() {
     }
 }
 
-/// The bytes of an error of v1.
+/// The bytes of an error response of v1.
 fn text_error(status: &str, code: &str, text: &str) -> String {
     let length = text.len();
     format!(
@@ -154,7 +154,7 @@ fn text_error(status: &str, code: &str, text: &str) -> String {
     )
 }
 
-/// The bytes of an error of every later version.
+/// The bytes of an error response of later versions.
 fn json_error(status: &str, code: &str, json: &str) -> String {
     text_error(status, code, json).replace("text/plain; charset=utf-8", "application/json")
 }

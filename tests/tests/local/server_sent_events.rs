@@ -13,7 +13,7 @@ use crate::{
 const HANDSHAKE: &str = r#"{"protocol":"json","version":1}"#;
 const PING: &str = "data: {\"type\":6}\x1e\r\n\r\n";
 
-/// An open stream behind its comment; the handshake is the test's.
+/// Opens a stream and reads the initial comment. The test sends the handshake.
 async fn open(client: &Negotiated) -> Wire {
     let mut wire = client.send("GET", EVENTS, b"").await;
     assert_eq!(wire.head().await.status, 200);
@@ -328,7 +328,7 @@ async fn the_socket_of_a_client_that_does_not_read_is_closed() {
         if fixture.service.counters().slow_clients > 0 {
             break;
         }
-        // The buffers of a socket hold some megabytes, and the writer must get at them.
+        // The buffers of a socket hold several megabytes. The writer task must also get time to fill them.
         assert!(message < 20_000, "the client is never found to be slow");
         fixture.send(":send", &"x".repeat(50_000)).await;
         settle().await;

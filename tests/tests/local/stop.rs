@@ -1,4 +1,4 @@
-//! The end of the service.
+//! Stopping the service.
 
 use std::{
     sync::{

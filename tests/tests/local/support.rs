@@ -1,4 +1,5 @@
-//! An app that records its calls, and a service with that app: clients in memory, REST calls without a socket.
+//! Test support: an app that records its calls, and a service with this app. Clients connect in memory, and
+//! REST calls use no socket.
 
 use std::sync::{Arc, Mutex};
 
@@ -32,7 +33,7 @@ impl Call {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    /// The framed completion with this result.
+    /// A response with the framed completion for this result.
     pub(crate) fn completion(&self, result: &Value) -> Response<Bytes> {
         let id = self.json()["invocationId"].clone();
         let completion = json!({ "type": 3, "invocationId": id, "result": result });
@@ -47,7 +48,7 @@ pub(crate) fn answer(status: u16, body: impl Into<Bytes>) -> Response<Bytes> {
 type Handler =
     dyn Fn(Call) -> BoxFuture<'static, Result<Response<Bytes>, UpstreamError>> + Send + Sync;
 
-/// An app that records its calls and answers with a function.
+/// An app that records its calls and responds with a function.
 #[derive(Clone)]
 pub(crate) struct App {
     calls: Arc<Mutex<Vec<Call>>>,
@@ -55,7 +56,7 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// Answers every call with 200 and an empty body.
+    /// An app that responds to every call with 200 and an empty body.
     pub(crate) fn silent() -> Self {
         Self::new(|_| async { answer(200, "") })
     }
@@ -84,7 +85,7 @@ impl App {
         self.calls().into_iter().map(|call| call.event).collect()
     }
 
-    /// Waits for the first call of this event.
+    /// Waits for the first upstream call of this event.
     pub(crate) async fn called(&self, event: &str) -> Call {
         let found = || self.calls().into_iter().find(|call| call.event == event);
         eventually(|| found().is_some()).await;
@@ -104,14 +105,14 @@ impl Upstream for App {
     }
 }
 
-/// Lets every task that can run do so.
+/// Lets all tasks run that can make progress.
 pub(crate) async fn settle() {
     for _ in 0..50 {
         tokio::task::yield_now().await;
     }
 }
 
-/// A token as an app's negotiate response contains it.
+/// A client token like the one in an app's negotiate response.
 pub(crate) fn client_token(user: &str) -> String {
     user_token(KEY, &format!("{URL}/client/?hub=chat"), user)
 }
@@ -134,13 +135,13 @@ impl Fixture {
         Self { service: builder.build(), app }
     }
 
-    /// An open transport without its handshake.
+    /// Opens a transport. The test sends the handshake.
     pub(crate) fn open(&self, user: &str) -> Client {
         let url = format!("{URL}/client/?hub=chat");
         Client::in_memory(self.service.connect_memory(&url, &client_token(user)).unwrap())
     }
 
-    /// A client whose `connected` call has arrived.
+    /// Connects a client and waits for its `connected` call.
     pub(crate) async fn client(&self, user: &str) -> Client {
         let before = self.app.calls().len();
         let mut client = self.open(user);
@@ -149,19 +150,19 @@ impl Fixture {
         client
     }
 
-    /// The connection id of the last call.
+    /// The connection id of the last upstream call.
     pub(crate) fn last_id(&self) -> String {
         let calls = self.app.calls();
         calls.last().unwrap().header("x-asrs-connection-id").unwrap().to_owned()
     }
 
-    /// A client and its connection id.
+    /// Connects a client. Returns the client and its connection id.
     pub(crate) async fn client_and_id(&self, user: &str) -> (Client, String) {
         let client = self.client(user).await;
         (client, self.last_id())
     }
 
-    /// A REST call below `/api/hubs/chat` with a good token.
+    /// Sends a REST request below `/api/hubs/chat` with a valid token.
     pub(crate) async fn rest(&self, method: Method, below: &str, body: &str) -> RestResponse {
         let path = format!("/api/hubs/chat/{below}");
         let audience = format!("{URL}{}", path.split('?').next().unwrap());
@@ -195,7 +196,7 @@ impl Fixture {
     }
 }
 
-/// Calls the service without a socket.
+/// Sends a request to the service without a socket.
 pub(crate) async fn request_to(
     service: &LocalService,
     request: Request<Full<Bytes>>,

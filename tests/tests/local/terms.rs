@@ -1,4 +1,4 @@
-//! What the system claims of a client's token ask for.
+//! The system claims of client tokens.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::support::{App, Client, Fixture, URL, signed, unix_now};
 
-/// A client whose token has these claims beside the usual ones.
+/// Opens a client whose token has these claims in addition to the usual ones.
 fn open(fixture: &Fixture, claims: &Value) -> Client {
     let url = format!("{URL}/client/?hub=chat");
     let mut all = json!({ "aud": url, "exp": unix_now() + 3600 });

@@ -1,4 +1,4 @@
-//! Which tokens are accepted, and which are attacks.
+//! Accepted tokens, and attacks with tokens.
 
 use std::time::Duration;
 
@@ -95,7 +95,7 @@ async fn an_open_connection_outlives_its_token() {
     let reading = async { while !client.recv_text().await.contains("late") {} };
     let sending = async {
         sleep(Duration::from_hours(3)).await;
-        // REST tokens end as well, so this one is signed for then.
+        // The request is sent three hours later, so its token must still be valid at that time.
         let path = "/api/hubs/chat/:send";
         let claims = json!({ "aud": format!("{URL}{path}"), "exp": unix_now() + 20_000 });
         let request = Request::post(path)
@@ -114,7 +114,7 @@ async fn forged_tokens_are_refused() {
     let good = client_token("ada");
     let parts: Vec<&str> = good.split('.').collect();
     let foreign = token::sign(&json!({ "aud": AUD, "exp": 5 }), &Secret::from("other")).unwrap();
-    // {"alg":"none"}, {"alg":"RS256","typ":"JWT"}
+    // The headers `{"alg":"none"}` and `{"alg":"RS256","typ":"JWT"}`.
     let none = format!("eyJhbGciOiJub25lIn0.{}.", parts[1]);
     let rs256 = format!("eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.{}.{}", parts[1], parts[2]);
     let spliced =

@@ -1,4 +1,4 @@
-//! Calls that no upstream takes, and calls that wait for their turn.
+//! Calls without a matching upstream, and calls that wait because of the limit of concurrent calls.
 
 use std::sync::{
     Arc,
@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 
 use crate::support::{App, Client, Fixture, KEY, URL, answer, client_token, eventually, settle};
 
-/// Takes no event but `known`.
+/// An app that accepts only the event `known`.
 fn picky() -> App {
     App::failing(|call| async move {
         if call.event == "known" {

@@ -1,4 +1,4 @@
-//! The requests that an app gets.
+//! The upstream requests that an app receives.
 
 use crate::support::{App, Client, Fixture, KEY, URL, signed, unix_now};
 use hub_core::Secret;

@@ -1,4 +1,4 @@
-//! Over real sockets.
+//! The service over real sockets.
 
 use std::net::SocketAddr;
 
@@ -22,7 +22,7 @@ use tokio_tungstenite::{
 
 use crate::support::{App, Fixture, KEY, answer, client_token, message};
 
-/// A service behind a socket.
+/// Starts a service that listens on a socket.
 async fn served(app: App) -> (Fixture, SocketAddr) {
     let fixture = Fixture::new(app);
     let address = test_support::serve_on_loopback(&fixture.service).await;
@@ -61,7 +61,7 @@ async fn next(socket: &mut WebSocketStream<TcpStream>) -> Message {
     socket.next().await.unwrap().unwrap()
 }
 
-/// What is left until the peer closes the TCP connection.
+/// Reads until the peer closes the TCP connection.
 async fn rest_of(mut stream: TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).await.unwrap();
@@ -302,7 +302,7 @@ async fn a_body_that_is_not_declared_is_bounded_while_it_is_read() {
     let (mut read, mut write) = stream.into_split();
     let writing = tokio::spawn(async move {
         let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
-        // The service stops reading at some point, so this fails.
+        // The write fails when the service stops reading.
         while write.write_all(chunk.as_bytes()).await.is_ok() {}
     });
 

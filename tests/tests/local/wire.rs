@@ -1,4 +1,4 @@
-//! HTTP/1.1 and WebSocket frames by hand: over a pipe, so that time can be paused, or a socket.
+//! HTTP/1.1 and WebSocket frames written by hand. They use a socket, or a pipe so that time can be paused.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -26,7 +26,7 @@ pub(crate) struct Wire {
     input: Vec<u8>,
 }
 
-/// The answer to one request.
+/// The response to a request.
 #[derive(Debug)]
 pub(crate) struct WireResponse {
     pub(crate) status: u16,
@@ -43,30 +43,30 @@ impl WireResponse {
         })
     }
 
-    /// Status, content type and text.
+    /// The status, content type and text of the response.
     pub(crate) fn plain(&self) -> (u16, &str, &str) {
         (self.status, self.header("content-type").unwrap_or_default(), &self.body)
     }
 }
 
-/// A request with a body and a token in its header, if any.
+/// A request with a body and an optional bearer token.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Ask<'a> {
     pub(crate) method: &'a str,
     pub(crate) query: &'a str,
     pub(crate) token: &'a str,
-    /// More header lines, each with its end.
+    /// More header lines, each with its line end.
     pub(crate) headers: &'a str,
     pub(crate) body: &'a [u8],
 }
 
 impl Wire {
-    /// A connection to the service without a socket.
+    /// Connects to the service without a socket.
     pub(crate) fn pipe(service: &LocalService) -> Self {
         Self::narrow(service, PIPE)
     }
 
-    /// The same, with a buffer of this size in each direction.
+    /// Connects like [`Wire::pipe`], with a buffer of this size in each direction.
     pub(crate) fn narrow(service: &LocalService, size: usize) -> Self {
         let (client, server) = duplex(size);
         let service = service.clone();
@@ -88,12 +88,12 @@ impl Wire {
         self.stream.write_all(bytes).await.unwrap();
     }
 
-    /// The stream itself, and what was read of it already.
+    /// The stream, and the bytes already read from it.
     pub(crate) fn into_stream(self) -> (Box<dyn Stream>, Vec<u8>) {
         (self.stream, self.input)
     }
 
-    /// Waits until nothing can be written any more.
+    /// Writes until the connection breaks.
     pub(crate) async fn breaks(&mut self) {
         let breaking = async {
             while self.stream.write_all(b"x").await.is_ok() {
@@ -124,7 +124,7 @@ impl Wire {
         self.answer().await
     }
 
-    /// An answer whose length is declared.
+    /// Reads a response with a declared length.
     pub(crate) async fn answer(&mut self) -> WireResponse {
         let mut answer = self.head().await;
         let length = answer.header("content-length").map_or(0, |it| it.parse().unwrap());
@@ -133,7 +133,7 @@ impl Wire {
         answer
     }
 
-    /// An answer without its body.
+    /// Reads a response without its body.
     pub(crate) async fn head(&mut self) -> WireResponse {
         let end = self.find(b"\r\n\r\n").await.unwrap();
         let head = String::from_utf8(self.take(end + 4).await.unwrap()).unwrap();
@@ -141,7 +141,7 @@ impl Wire {
         WireResponse { status, head, body: String::new(), bytes: Vec::new() }
     }
 
-    /// The next chunk of a body; `None` is its end.
+    /// Reads the next chunk of a body. Returns `None` at its end.
     pub(crate) async fn chunk(&mut self) -> Option<String> {
         let end = self.find(b"\r\n").await.unwrap();
         let line = self.take(end + 2).await.unwrap();
@@ -150,7 +150,7 @@ impl Wire {
         (length > 0).then(|| String::from_utf8(bytes[..length].to_vec()).unwrap())
     }
 
-    /// Sends a masked frame whose first byte is this.
+    /// Sends a masked frame with this first byte.
     pub(crate) async fn frame(&mut self, first: u8, payload: &[u8]) {
         let mut bytes = vec![first];
         match payload.len() {
@@ -165,13 +165,13 @@ impl Wire {
         self.write(&bytes).await;
     }
 
-    /// Sends a message as text, or as bytes if it is not JSON.
+    /// Sends a message in a text frame.
     pub(crate) async fn send_text(&mut self, message: &str) {
         self.frame(0x81, format!("{message}\x1e").as_bytes()).await;
     }
 
-    /// The next frame, pings left out: its first byte and its payload. `None` when the connection
-    /// has ended without another.
+    /// Reads the next frame other than pings. Returns its first byte and its payload, or `None` at the end of
+    /// the connection.
     pub(crate) async fn recv_frame(&mut self) -> Option<(u8, Vec<u8>)> {
         loop {
             let start = self.take(2).await?;
@@ -193,19 +193,19 @@ impl Wire {
         }
     }
 
-    /// The next message, without its separator.
+    /// Reads the next message and removes its separator.
     pub(crate) async fn recv_text(&mut self) -> String {
         let (first, payload) = self.recv_frame().await.unwrap();
         assert_eq!(first, 0x81);
         String::from_utf8(payload).unwrap().trim_end_matches('\x1e').to_owned()
     }
 
-    /// The close frame, and nothing after it.
+    /// Checks that the connection ends with a close frame of status 1000.
     pub(crate) async fn expect_close(&mut self) {
         self.expect_close_with(1000).await;
     }
 
-    /// The same with another status.
+    /// Checks that the connection ends with a close frame of this status.
     pub(crate) async fn expect_close_with(&mut self, status: u16) {
         assert_eq!(self.recv_frame().await, Some((0x88, status.to_be_bytes().to_vec())));
         assert_eq!(self.recv_frame().await, None);
@@ -239,9 +239,9 @@ impl Wire {
     }
 }
 
-/// Header lines that ask for events.
+/// Header lines that request Server-Sent Events.
 pub(crate) const EVENTS: &str = "accept: text/event-stream\r\n";
-/// Header lines that ask for a WebSocket.
+/// Header lines that request a WebSocket.
 pub(crate) const UPGRADE: &str = "connection: upgrade\r\nupgrade: websocket\r\n\
                                   sec-websocket-version: 13\r\n\
                                   sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
@@ -251,7 +251,7 @@ pub(crate) const UPGRADE: &str = "connection: upgrade\r\nupgrade: websocket\r\n\
 pub(crate) struct Negotiated {
     pub(crate) service: LocalService,
     pub(crate) answer: Value,
-    /// `id=` and the secret token.
+    /// The query parameter `id` with the secret connection token.
     pub(crate) query: String,
     pub(crate) token: String,
 }
@@ -270,7 +270,7 @@ impl Negotiated {
         Self { service: fixture.service.clone(), answer, query, token }
     }
 
-    /// A request of this client on a connection of its own.
+    /// Sends a request of this client on a new connection.
     pub(crate) async fn send(&self, method: &str, headers: &str, body: &[u8]) -> Wire {
         let mut wire = Wire::pipe(&self.service);
         let (query, token) = (self.query.as_str(), self.token.as_str());
@@ -292,7 +292,7 @@ impl Negotiated {
         self.ask("GET", "", b"").await
     }
 
-    /// A WebSocket without its handshake.
+    /// Opens a WebSocket. The test sends the handshake.
     pub(crate) async fn web_socket(&self) -> Wire {
         let mut wire = self.send("GET", UPGRADE, b"").await;
         assert_eq!(wire.head().await.status, 101);

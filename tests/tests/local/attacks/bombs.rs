@@ -1,4 +1,4 @@
-//! Small inputs that stand for big ones: declared lengths, nesting, frames without an end, packed data.
+//! Small inputs that expand to large ones: declared lengths, nesting, endless frames, compressed data.
 
 use bytes::Bytes;
 use http::{Method, Request, header};
@@ -15,12 +15,12 @@ use crate::{
 
 const DEEP: usize = 10_000;
 
-/// A value with this many levels.
+/// A JSON value with this many nested arrays.
 fn nested(levels: usize) -> String {
     format!("{}{}", "[".repeat(levels), "]".repeat(levels))
 }
 
-/// Whatever it did to the others, this client is served.
+/// Checks that the service still serves other clients.
 async fn serves(fixture: &Fixture) {
     let mut client = fixture.open("witness");
     client.handshake().await;
@@ -33,7 +33,8 @@ async fn a_declared_length_of_4_gib_is_refused_in_every_place() {
     const HUGE: &[u8] = b"\xFF\xFF\xFF\xFF";
     let fixture = Fixture::new(App::silent());
     let mut bombs: Vec<Vec<u8>> = Vec::new();
-    // A text, bytes, a list, a map and an extension of 4 GiB: as the message, and in each part of it.
+    // A string, a byte string, an array, a map and an extension that each declare 4 GiB. Each one stands in
+    // for the whole message, and for each part of a message.
     for kind in [0xDB, 0xC6, 0xDD, 0xDF, 0xC9] {
         let huge = [&[kind][..], HUGE].concat();
         for before in [
@@ -53,7 +54,7 @@ async fn a_declared_length_of_4_gib_is_refused_in_every_place() {
             bombs.push(Protocol::MessagePack.framed(&[before, &huge].concat()));
         }
     }
-    // The length of the message itself: 2 GiB less one, 4 GiB, and one that never ends.
+    // Lengths of a whole message: 2 GiB minus 1 byte, 4 GiB, and a length without an end.
     bombs.push(b"\xFF\xFF\xFF\xFF\x07".to_vec());
     bombs.push(b"\xFF\xFF\xFF\xFF\x0F".to_vec());
     bombs.push(vec![0xFF; 64]);
@@ -66,7 +67,7 @@ async fn a_declared_length_of_4_gib_is_refused_in_every_place() {
             assert!(heard.windows(2).any(|it| it == b"\x93\x07"), "{bomb:x?}: {heard:x?}");
             assert_eq!(peer.recv_text().await, None, "{bomb:x?}");
         }
-        // The same bytes as the body of a send.
+        // The same bytes in the body of a REST send.
         let octets = [(header::CONTENT_TYPE, "application/octet-stream")];
         for body in [&bomb[..], &bomb[1..], &[b"\x81\xABmessagepack\xC4\x20", &bomb[..]].concat()] {
             let answer = call(&fixture, "POST", "/api/hubs/chat/:send", &octets, body).await;
@@ -83,7 +84,7 @@ async fn json_ten_thousand_levels_deep_harms_nothing_at_any_entrance() {
     let (deep, open) = (nested(DEEP), "[".repeat(DEEP));
     let objects = format!("{}1{}", "{\"a\":".repeat(DEEP), "}".repeat(DEEP));
 
-    // From clients: their handshake, and messages.
+    // Handshakes and messages of clients.
     for value in [&deep, &open, &objects] {
         for record in [
             format!(r#"{{"protocol":"json","version":1,"x":{value}}}"#),
@@ -112,7 +113,7 @@ async fn json_ten_thousand_levels_deep_harms_nothing_at_any_entrance() {
         }
     }
 
-    // From REST callers. Arguments are forwarded, everything else is skipped.
+    // Bodies of REST calls. The service forwards arguments and skips every other value.
     for (below, body) in [
         (":send", format!(r#"{{"target":"m","arguments":[],"x":{deep}}}"#)),
         (":send", format!(r#"{{"target":"m","arguments":{deep}}}"#)),
@@ -134,7 +135,7 @@ async fn json_ten_thousand_levels_deep_harms_nothing_at_any_entrance() {
         assert!(answer.json()["message"].as_str().unwrap().contains("nests too deep"));
     }
 
-    // Tokens with a valid and with an invalid signature. They may have 4,096 characters.
+    // Tokens with a valid and with an invalid signature. A token has at most 4,096 characters.
     let levels = 1400;
     let aud = format!("{URL}/client/?hub=chat");
     let claims = format!(r#"{{"aud":"{aud}","exp":{},"x":{}}}"#, unix_now() + 60, nested(levels));
@@ -143,7 +144,7 @@ async fn json_ten_thousand_levels_deep_harms_nothing_at_any_entrance() {
     assert!(token.len() <= 4096);
     assert_eq!(fixture.service.connect_memory(&aud, &token).unwrap_err().status, 401);
 
-    // Settings.
+    // Settings files.
     for text in
         [deep.clone(), format!(r#"{{"x":{deep}}}"#), format!(r#"{{"UpstreamSettings":{deep}}}"#)]
     {
@@ -152,7 +153,7 @@ async fn json_ten_thousand_levels_deep_harms_nothing_at_any_entrance() {
     serves(&fixture).await;
 }
 
-/// A WebSocket without its handshake.
+/// Opens a WebSocket. The test sends the handshake.
 async fn web_socket(fixture: &Fixture) -> Wire {
     Negotiated::new(fixture).await.web_socket().await
 }
@@ -161,7 +162,8 @@ async fn web_socket(fixture: &Fixture) -> Wire {
 async fn bomb_frames_end_the_connection() {
     let fixture = Fixture::with(App::silent(), Limits::default().max_message_bytes(1000));
     let mask = [0; 4];
-    // 2^63 and more are against the rules at once; below, what comes is counted.
+    // A length of 2^63 or more violates the WebSocket protocol, so the connection closes at once. For smaller
+    // lengths, the service counts the bytes that it receives.
     for length in [1_u64 << 63, u64::MAX] {
         let mut wire = web_socket(&fixture).await;
         wire.write(&[&[0x82, 0xFF][..], &length.to_be_bytes(), &mask].concat()).await;
@@ -174,7 +176,7 @@ async fn bomb_frames_end_the_connection() {
         assert_eq!(wire.recv_text().await, r#"{"error":"Handshake was canceled."}"#);
         wire.expect_close_with(1009).await;
     }
-    // Control frames hold 125 bytes, whatever they declare.
+    // A control frame has at most 125 bytes, so a longer declared length is a protocol error.
     for first in [0x88, 0x89, 0x8A] {
         let mut wire = web_socket(&fixture).await;
         wire.write(&[&[first, 0xFF][..], &(1_u64 << 40).to_be_bytes(), &mask].concat()).await;
@@ -217,7 +219,7 @@ async fn endless_empty_pieces_take_no_memory_and_do_not_delay_the_end_of_the_han
         }
     };
 
-    // A little longer than a handshake may take.
+    // Slightly longer than the handshake timeout of 15 s.
     let flooded = tokio::time::timeout(std::time::Duration::from_secs(16), flooding).await;
 
     assert!(flooded.is_err());
@@ -266,7 +268,7 @@ async fn a_packed_body_is_refused_unread() {
     }
     assert_eq!(send(":send", "identity").await.status, 202);
 
-    // No answer is packed either, whatever is asked for.
+    // The service never compresses responses, whatever the client accepts.
     let mut request = Request::new(Full::<Bytes>::default());
     *request.method_mut() = Method::POST;
     *request.uri_mut() = "/client/negotiate?hub=chat".parse().unwrap();

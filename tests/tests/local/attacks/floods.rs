@@ -1,5 +1,5 @@
-//! Many or very slow connections: sockets that send nothing, heads one byte at a time, WebSockets without a
-//! handshake. Good clients are served meanwhile.
+//! Many connections, and very slow ones: silent sockets, request heads sent byte by byte, and WebSockets
+//! without a handshake. The service keeps serving good clients.
 
 use std::time::Duration;
 
@@ -12,11 +12,12 @@ use tokio::{
 use super::{PATIENCE, Raw, Served, slow_reader};
 use crate::support::{URL, eventually, signed, unix_now};
 
-/// The time limit for late peers. Peers that are not late must act within it, even on a busy machine.
+/// The timeout for slow peers. Good peers must finish within it, even on a busy machine.
 const SHORT: Duration = Duration::from_secs(1);
 const HANDSHAKE: &[u8] = b"{\"protocol\":\"json\",\"version\":1}\x1e";
 
-/// A client that connects, shakes hands and leaves. It may take its time, whatever the limit is.
+/// Checks that a client can connect, complete its handshake and leave. Its token sets a handshake timeout of
+/// 30 s, whatever the limit of the service.
 async fn good_client_is_served(served: &Served) {
     let claims = serde_json::json!({
         "aud": format!("{URL}/client/?hub=chat"), "exp": unix_now() + 60, "asrs.s.cht": 30
@@ -60,7 +61,7 @@ async fn a_head_that_comes_a_byte_at_a_time_is_cut_off() {
         use tokio::io::AsyncWriteExt as _;
         let _ = write.write_all(b"POST /client/negotiate?hub=chat HTTP/1.1\r\n").await;
         loop {
-            // The head never ends, and something comes all the time.
+            // The peer sends bytes all the time and never completes the head.
             if write.write_all(b"x").await.is_err() {
                 return;
             }
@@ -81,7 +82,7 @@ async fn a_head_that_comes_a_byte_at_a_time_is_cut_off() {
 #[tokio::test]
 async fn of_too_many_silent_sockets_the_oldest_are_closed_and_good_clients_served() {
     let request_head = Duration::from_hours(1);
-    // With twice as many, idle sockets are closed immediately.
+    // If twice as many sockets are idle, the service closes the excess immediately.
     let limits = Limits::default().max_idle_sockets(50).request_head_timeout(request_head);
     let served = Served::new(limits).await;
     let mut sockets: Vec<Raw> = Vec::new();
@@ -98,7 +99,7 @@ async fn of_too_many_silent_sockets_the_oldest_are_closed_and_good_clients_serve
     good_client_is_served(&served).await;
     served.serves().await;
 
-    // The oldest are closed long before their time; the youngest are still heard.
+    // The oldest sockets are closed long before the timeout. The service still serves the youngest ones.
     for socket in &mut sockets[..190] {
         socket.rest().await;
     }
@@ -116,11 +117,11 @@ async fn silent_sockets_are_counted_over_all_listeners() {
         Served::new(Limits::default().max_idle_sockets(1).request_head_timeout(request_head)).await;
     let address = test_support::serve_on_loopback(&served.fixture.service).await;
 
-    // Of three there are far too many, though no listener has more than two.
+    // Three sockets exceed twice the limit, although no listener has more than two of them.
     let (mut one, mut two) = (served.connect().await, served.connect().await);
     let mut other = Raw(TcpStream::connect(address).await.unwrap());
 
-    // Whichever was accepted first.
+    // The service closes the socket that it accepted first, which may be any of the three.
     tokio::select! {
         _ = one.rest() => {}
         _ = two.rest() => {}

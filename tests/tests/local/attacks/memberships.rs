@@ -1,4 +1,4 @@
-//! Groups without end: how many one may be in, and how many memberships there may be at all.
+//! Attempts to join groups without end: the limits per connection, per user and of the whole service.
 
 use http::Method;
 use hub_local::Limits;
@@ -92,7 +92,7 @@ async fn all_memberships_have_a_bound_which_leaving_and_closing_frees() {
         assert_eq!(join(&other, group).await.status, 200, "{group}");
     }
     assert_eq!(join(&other, 10).await.outcome(), TOO_MANY);
-    // Joining and leaving a hundred thousand times takes no more than joining once.
+    // Leaving a group makes room again, so that repeated joining and leaving never reaches the limit.
     assert_eq!(fixture.status(Method::DELETE, &format!("connections/{other}/groups")).await, 200);
     for group in 0..100 {
         assert_eq!(join(&other, group).await.status, 200);

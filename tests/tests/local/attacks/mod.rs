@@ -1,7 +1,7 @@
-//! Attacks on the service. Each one gets a refusal, and never causes a panic, a hang or unbounded memory. After
-//! each attack the service serves others as before.
+//! Attacks on the service. The service refuses each one, without a panic, a hang or unbounded memory. After
+//! each attack the service still serves other clients.
 //!
-//! `docs/threats.md` lists the attack of each test.
+//! `docs/threats.md` names the attack of each test.
 
 mod bombs;
 mod floods;
@@ -25,10 +25,10 @@ use tokio::{
 
 use crate::support::{App, Fixture, eventually};
 
-/// Longer than anything here takes on the slowest machine.
+/// A timeout that is long enough for the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A service behind a socket.
+/// A service that listens on a socket.
 struct Served {
     fixture: Fixture,
     address: SocketAddr,
@@ -51,27 +51,27 @@ impl Served {
         Raw(TcpStream::connect(self.address).await.unwrap())
     }
 
-    /// A request without a body on a socket of its own: the head of the answer.
+    /// Sends a request without a body on a new socket. Returns the response.
     async fn ask(&self, head: &str) -> String {
         let mut socket = self.connect().await;
         socket.write(format!("{head}\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes()).await;
         socket.rest().await
     }
 
-    /// Others are served.
+    /// Checks that the service still serves others.
     async fn serves(&self) {
         let answer = self.ask("GET /api/health HTTP/1.1").await;
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 
-    /// Waits until no client and no task is left.
+    /// Waits until the service has no clients and no extra tasks.
     async fn is_calm(&self) {
         eventually(|| self.fixture.service.counters().connections == 0).await;
         eventually(|| tasks() <= self.tasks).await;
     }
 }
 
-/// The tasks that live in the runtime of this test.
+/// The number of tasks in the runtime of this test.
 fn tasks() -> usize {
     Handle::current().metrics().num_alive_tasks()
 }
@@ -80,16 +80,16 @@ fn tasks() -> usize {
 struct Raw(TcpStream);
 
 impl Raw {
-    /// Writes, unless the peer has closed.
+    /// Writes bytes. Ignores errors, because the peer may have closed the socket.
     async fn write(&mut self, bytes: &[u8]) {
         let _ = self.0.write_all(bytes).await;
     }
 
-    /// What comes until the peer closes.
+    /// Reads until the peer closes the socket.
     async fn rest(&mut self) -> String {
         let mut bytes = Vec::new();
         let reading = self.0.read_to_end(&mut bytes);
-        // A reset is an end, too.
+        // A reset also ends the connection.
         assert!(timeout(PATIENCE, reading).await.is_ok(), "the service closes the socket");
         String::from_utf8_lossy(&bytes).into_owned()
     }

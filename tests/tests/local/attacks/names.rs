@@ -1,4 +1,4 @@
-//! Names that want to be something else: a path, a query, a header line.
+//! Names that look like a path, a query or a header line.
 
 use serde_json::json;
 
@@ -16,7 +16,7 @@ async fn groups_that_look_like_paths_are_names_or_refused() {
     let (mut outside, _) = fixture.client_and_id("outside").await;
     let at = |group: &str, below: &str| format!("/api/hubs/chat/groups/{group}{below}");
 
-    // As they are, and encoded: there is no group of this name, and nothing else is reached.
+    // No group has such a name, plain or percent-encoded, and the request reaches no other resource.
     for dots in ["..", "%2e%2e", "%2E%2E", ".%2e", ".", "%2e", "..%00", "%0d%0a"] {
         for below in ["/:send", "", "/:closeConnections", &format!("/connections/{id}")] {
             let method = if below.starts_with("/connections") { "PUT" } else { "POST" };
@@ -27,7 +27,7 @@ async fn groups_that_look_like_paths_are_names_or_refused() {
         }
     }
 
-    // Once decoded, and no more than once, these are names like any other.
+    // The service decodes names exactly once. The decoded names are ordinary names.
     for name in
         ["a/b", "a?b", "a#b", "😀", "../..", "%2e%2e", "a%2Fb", "/", "a/../b", "..;", "a\\b"]
     {
@@ -41,7 +41,7 @@ async fn groups_that_look_like_paths_are_names_or_refused() {
         assert_eq!(call(&fixture, "GET", &at(&group, ""), &[], b"").await.status, 404, "{name}");
     }
 
-    // The same in the commands of `:execute`, where names are no path.
+    // The same rules apply to the commands of `:execute`, where names are not part of a path.
     for (name, status) in [("..", 400), (".", 400), ("a\r\nb", 400), (" ", 400), ("../..", 202)] {
         let commands = json!([{ "type": "JoinGroup", "group": name }]).to_string();
         assert_eq!(fixture.post(":execute", &commands).await.status, status, "{name:?}");

@@ -1,5 +1,5 @@
-//! Pages of other origins. The service takes clients from every page, as the cloud does: its tokens
-//! are not in cookies, so that no page has one that was not given it.
+//! Pages of other origins. The service accepts clients from every page, as the cloud service does. Its tokens
+//! are not in cookies, so that a page can only use a token that it was given.
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request};
@@ -37,7 +37,7 @@ async fn an_evil_page_gets_nowhere_without_a_token_of_its_own() {
     let cookies = format!("access_token={good}; Authorization=Bearer {good}; token={good}");
     let evil = ("origin", "https://evil");
 
-    // Headers that a browser adds by itself authorize nothing.
+    // Headers that a browser adds by itself do not authorize a request.
     for (method, path) in [
         (Method::POST, "/client/negotiate?hub=chat"),
         (Method::GET, "/client/?hub=chat"),
@@ -53,7 +53,7 @@ async fn an_evil_page_gets_nowhere_without_a_token_of_its_own() {
         }
     }
 
-    // REST is for servers: no page may call it, even with a token, or read a response.
+    // The REST API is for servers. No page may call it, even with a token, or read its responses.
     let asked = [evil, ("access-control-request-method", "POST")];
     for path in [SEND, "/api/v1/hubs/chat", "/api/v1/auth/accessKey", "/api/health"] {
         let preflight = ask(&fixture, Method::OPTIONS, path, &asked).await;
@@ -92,7 +92,7 @@ async fn no_answer_has_a_star_beside_credentials() {
             }
         }
     }
-    // Without an origin there is none to allow.
+    // The response to a request without an origin allows no origin.
     let answer = ask(&fixture, Method::POST, "/client/negotiate?hub=chat", &[]).await;
     assert!(!answer.headers.contains_key(ALLOW_ORIGIN));
 }

@@ -1,4 +1,4 @@
-//! Requests with too much of something, or too slowly.
+//! Requests that are too big or too slow.
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ async fn heads_that_are_too_big_or_have_too_many_lines_are_a_431() {
 #[tokio::test(start_paused = true)]
 async fn many_values_of_a_header_and_many_parameters_are_just_that() {
     let fixture = Fixture::new(App::silent());
-    // Behind another server heads may be as long as that takes them.
+    // Another HTTP server in front of the service may accept longer heads than the service's own server.
     let mut request = Request::new(Full::<Bytes>::default());
     *request.method_mut() = Method::POST;
     let parameters = "&x=1".repeat(10_000);
@@ -78,14 +78,14 @@ async fn many_values_of_a_header_and_many_parameters_are_just_that() {
     request.headers_mut().insert(header::AUTHORIZATION, bearer);
     assert_eq!(fixture.request(request).await.status, 200);
 
-    // The whole query goes upstream, as one header.
+    // The upstream call contains the whole query in one header.
     let url = format!("{URL}/client/?hub=chat{parameters}");
     let mut client = Client::in_memory(fixture.service.connect_memory(&url, &token).unwrap());
     client.handshake().await;
     let query = fixture.app.called("connected").await;
     assert_eq!(query.header("x-asrs-client-query").unwrap().len(), "?hub=chat".len() + 40_000);
 
-    // Several hubs are not one, however many.
+    // A repeated `hub` parameter is refused, however often it is repeated.
     let url = format!("{URL}/client/?{}", "hub=chat&".repeat(5000));
     assert_eq!(fixture.service.connect_memory(&url, &token).unwrap_err().status, 400);
     let tokens = format!("{URL}/client/?hub=chat{}", "&access_token=x".repeat(4000));
@@ -116,7 +116,7 @@ async fn a_body_that_stalls_is_a_408_after_its_time() {
             let began = Instant::now();
             let mut wire = Wire::pipe(&fixture.service);
             wire.write(format!("{head}{framing}\r\n{begin}").as_bytes()).await;
-            // A byte a second does not help.
+            // Sending one byte per second does not extend the timeout.
             for _ in 0..6 {
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 wire.write(piece.as_bytes()).await;
@@ -142,7 +142,7 @@ async fn before_a_client_listens_it_may_post_little() {
     assert_eq!(refused.plain(), (413, "text/plain", text));
     assert_eq!(post(4096).await.status, 200);
 
-    // More is buffered until it is read, and dropped with a connection that is never opened.
+    // A further post waits until the client polls, and fails when the negotiated connection expires.
     let more = tokio::spawn({
         let client = client.clone();
         async move { client.ask("POST", "", b" ").await }
@@ -200,7 +200,7 @@ async fn what_is_negotiated_and_not_opened_leaves_no_task_and_no_memory_behind()
         Negotiated::new(&fixture).await;
     }
 
-    // One task for all of them, and none after they have expired.
+    // All negotiated connections share one task, which ends after they have expired.
     assert_eq!(super::tasks(), before + 1);
     tokio::time::sleep(Duration::from_secs(16)).await;
     assert_eq!(super::tasks(), before);

@@ -1,4 +1,4 @@
-//! Clients that take nothing of what they are sent.
+//! Clients that do not read the messages sent to them.
 
 use std::time::Duration;
 
@@ -13,23 +13,23 @@ use crate::{
 
 const HANDSHAKE: &[u8] = b"{\"protocol\":\"json\",\"version\":1}\x1e";
 
-/// A masked frame of text, with a mask that changes nothing.
+/// A masked text frame. The mask of zeros does not change the payload.
 pub(super) fn text(payload: &[u8]) -> Vec<u8> {
     let length = u8::try_from(payload.len()).unwrap();
     [&[0x81, 0x80 | length, 0, 0, 0, 0][..], payload].concat()
 }
 
-/// A WebSocket on a socket of its own that has read nothing but the head of the answer.
+/// Opens a WebSocket on a new socket and reads only the head of the response.
 pub(super) async fn web_socket(served: &Served) -> Raw {
     web_socket_with(served, &client_token("ada")).await
 }
 
-/// The same with this token.
+/// Opens a WebSocket like [`web_socket`], with this token.
 pub(super) async fn web_socket_with(served: &Served, token: &str) -> Raw {
     opened(served, &format!("access_token={token}"), UPGRADE, "HTTP/1.1 101").await
 }
 
-/// The outcome of a `GET` to the service.
+/// Sends a `GET` request, reads only the head of the response and checks its status.
 async fn opened(served: &Served, query: &str, headers: &str, status: &str) -> Raw {
     let mut socket = served.connect().await;
     let head =
@@ -61,14 +61,14 @@ async fn a_slow_reader_is_closed_with_a_reason_and_its_memory_is_bounded() {
         if fixture.service.counters().slow_clients > 0 {
             break;
         }
-        // The buffers of a socket hold some megabytes, and the writer must get at them.
+        // The buffers of a socket hold several megabytes. The writer task must also get time to fill them.
         assert!(sent < 20_000, "the client is never found to be slow");
         fixture.send(":send", &message).await;
         settle().await;
         most = most.max(fixture.service.counters().waiting_bytes);
     }
 
-    // What is being written counts too: one outbox, taken as a whole.
+    // Bytes of a write in progress count, too: the writer takes a whole outbox at once.
     assert!(most > 0 && most <= 2 * OUTBOX + 2 * message.len() as u64, "{most} bytes waited");
     let told = fixture.app.called("disconnected").await.json();
     assert_eq!(told["Error"], "slow client");
@@ -127,7 +127,7 @@ async fn a_peer_that_listened_to_events_before_must_take_later_answers_too() {
     served.is_calm().await;
 }
 
-/// Sends requests without reading: in the end the service stops reading its requests, and closes it.
+/// Sends requests without reading. The service must stop reading the requests and close the socket.
 async fn ask_without_end(mut greedy: Raw) {
     let request = "GET /nothing HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1000);
     let asking = async {
@@ -163,7 +163,7 @@ async fn what_has_an_outbox_may_pause_for_longer_than_an_answer_may() {
     events.post(r#"{"protocol":"json","version":1}"#).await;
     eventually(|| fixture.service.counters().connections == 3).await;
 
-    // More than the buffers of a socket hold, so that the service waits to write.
+    // The messages exceed the buffers of a socket, so that the writes of the service stall.
     for _ in 0..MESSAGES {
         fixture.send(":send", &message).await;
         settle().await;
@@ -171,7 +171,7 @@ async fn what_has_an_outbox_may_pause_for_longer_than_an_answer_may() {
     eventually(|| fixture.service.counters().waiting_clients == 3).await;
     tokio::time::sleep(answer_stall * 4).await;
 
-    // Then they read everything after all.
+    // The clients then read everything.
     for mut socket in [plain, stream, resumable] {
         let mut bytes = vec![0; MESSAGES * message.len()];
         let reading = tokio::time::timeout(super::PATIENCE, socket.0.read_exact(&mut bytes));

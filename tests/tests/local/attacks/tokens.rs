@@ -1,5 +1,5 @@
-//! Tokens that were not made for where they are shown, or not with a key: for negotiate, for opening
-//! a connection, and for REST.
+//! Tokens for another audience or without a valid signature, used to negotiate, to open a connection, and for
+//! REST.
 
 use std::time::Duration;
 
@@ -19,13 +19,13 @@ use crate::{
 const SECOND: &str = "another-key-of-44-characters-for-the-tests-0";
 const SEND: &str = "/api/hubs/chat/:send";
 
-/// The claims of a token that is good in all three places.
+/// The claims of a token that is valid for all three uses.
 fn claims() -> Value {
     let audiences = [format!("{URL}/client/?hub=chat"), format!("{URL}{SEND}")];
     json!({ "aud": audiences, "exp": unix_now() + 3600, "asrs.s.uid": "ada" })
 }
 
-/// Base64 as in tokens.
+/// Base64url without padding, as in tokens.
 fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let digits = |chunk: &[u8]| {
@@ -36,7 +36,7 @@ fn base64(bytes: &[u8]) -> String {
     bytes.chunks(3).map(digits).collect()
 }
 
-/// A token with this header whose signature is the HMAC of the key, as for HS256.
+/// A token with this header. Its signature is the HMAC of the key, as for HS256.
 fn with_header(header: &Value) -> String {
     let [header, claims] = [header, &claims()].map(|part| base64(part.to_string().as_bytes()));
     let signed = signature::sign(&Secret::from(KEY), &format!("{header}.{claims}"));
@@ -48,7 +48,7 @@ fn with_header(header: &Value) -> String {
     format!("{header}.{claims}.{}", base64(&bytes))
 }
 
-/// What negotiate, a WebSocket, a poll, a client's post, and REST answer to a token.
+/// The response statuses of negotiate, a WebSocket, a poll, a client's post, and REST for a token.
 async fn statuses(fixture: &Fixture, token: &str) -> [u16; 5] {
     let client = "/client/?hub=chat";
     let mut statuses = [0; 5];
@@ -74,7 +74,7 @@ async fn statuses(fixture: &Fixture, token: &str) -> [u16; 5] {
     statuses
 }
 
-/// A poll and a post name no connection, which is looked at after the token.
+/// The poll and the post have no connection id. The service checks the id after the token.
 const GOOD: [u16; 5] = [200, 101, 400, 400, 202];
 const REFUSED: [u16; 5] = [401; 5];
 
@@ -107,7 +107,7 @@ async fn a_token_that_says_rs256_is_refused_though_the_key_signed_it() {
         let forged = with_header(&json!({ "alg": alg, "typ": "JWT" }));
         assert_eq!(statuses(&fixture, &forged).await, REFUSED, "{alg}");
     }
-    // Keys that the token itself names or brings are not looked at.
+    // The service ignores keys that the token names or contains.
     let brought =
         json!({ "alg": "HS256", "kid": "../../dev/null", "jwk": { "kty": "oct", "k": "" } });
     let forged = token::sign_as(&claims(), &Secret::from("brought"), "../../dev/null").unwrap();
@@ -152,7 +152,7 @@ async fn a_token_is_refused_a_second_after_expiry_and_leeway() {
         let limits = Limits::default().token_leeway(Duration::from_secs(leeway));
         let fixture = Fixture::with(App::silent(), limits);
         let mut claims = claims();
-        // By the clock of the service, whose seconds need not begin with ours.
+        // Uses the clock of the service, whose seconds may begin at other moments than the test's.
         let generated = fixture.post(":generateToken?minutesToExpire=1", "").await.json();
         let generated = generated["token"].as_str().unwrap();
         let keys = [Secret::from(KEY)];
@@ -195,7 +195,7 @@ async fn a_token_beyond_4096_characters_is_refused_before_it_is_looked_at() {
     let fits = (0..4096).rev().find(|length| with_user(*length).len() <= 4096).unwrap();
     assert_eq!(statuses(&fixture, &with_user(fits)).await, GOOD);
 
-    // A REST call has a limit for all headers together.
+    // REST tokens have no limit of their own, but all headers of a request together have one.
     let refused = [413, 413, 413, 413, 202];
     assert_eq!(statuses(&fixture, &with_user(fits + 3)).await, refused);
     let megabyte = with_user(1024 * 1024);

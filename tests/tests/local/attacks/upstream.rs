@@ -1,4 +1,4 @@
-//! Upstreams that must not be called, and upstreams with malicious responses.
+//! Upstream URLs that must not be called, and upstreams with malicious responses.
 
 use std::{
     sync::{
@@ -63,7 +63,7 @@ fn link_local_and_metadata_addresses_are_no_upstream_in_any_spelling() {
     }
 }
 
-/// An app that gets every event and answers each method with another bad response.
+/// Starts an app that accepts every event and responds to each method with another bad response.
 async fn app(answers: fn(&str) -> Answer) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -78,9 +78,9 @@ async fn app(answers: fn(&str) -> Answer) -> (String, Arc<AtomicUsize>) {
 }
 
 enum Answer {
-    /// These bytes, and the connection stays.
+    /// Sends these bytes, and keeps the connection open.
     Bytes(Vec<u8>),
-    /// These bytes, and then these for ever.
+    /// Sends the first bytes, and then repeats the second ones forever.
     Endless(Vec<u8>, Vec<u8>),
 }
 
@@ -102,7 +102,7 @@ async fn serve(mut stream: TcpStream, answers: fn(&str) -> Answer, calls: Arc<At
     }
 }
 
-/// Reads one request whole; the event that it is about.
+/// Reads one complete request. Returns its event.
 async fn event(stream: &mut TcpStream) -> Option<String> {
     let head = head(stream).await?;
     head.split("x-asrs-event: ").nth(1)?.split("\r\n").next().map(str::to_owned)
@@ -146,7 +146,7 @@ async fn a_redirect_of_an_upstream_is_not_followed() {
     assert_eq!(reached.load(Ordering::SeqCst), 0);
 }
 
-/// What no app should answer, by the name of the method.
+/// The bad response for each method name.
 fn bad(event: &str) -> Answer {
     let ok = |rest: &str| format!("HTTP/1.1 200 OK\r\n{rest}").into_bytes();
     match event {
@@ -182,7 +182,7 @@ fn bad(event: &str) -> Answer {
     }
 }
 
-/// Calls each of these methods, and a good one after it.
+/// Calls each of these methods. After each one, calls a method with a good response.
 async fn check(time_out: Duration, methods: &[(&str, &str)]) {
     let (url, _) = app(bad).await;
     let upstream = HttpUpstream::new(url).unwrap().time_out(time_out);
@@ -205,7 +205,7 @@ async fn check(time_out: Duration, methods: &[(&str, &str)]) {
     assert_eq!(service.counters().connections, 1);
     drop(client);
     drop(service);
-    // The connection that is kept for the next call has tasks of its own, at both ends.
+    // The pooled upstream connection has tasks of its own at both ends.
     eventually(|| super::tasks() <= before + 3).await;
 }
 

@@ -1,5 +1,5 @@
-//! Malformed and unexpected input over every transport in every protocol: what ends the connection,
-//! with which words, and what is passed over. The service lives on.
+//! Malformed and unexpected input over every transport in every protocol: which input ends the connection,
+//! with which error, and which input is ignored. The service keeps running.
 
 pub(crate) mod peer;
 mod table;
@@ -18,11 +18,11 @@ const PROTOCOL_ERROR: u16 = 1002;
 const INVALID_PAYLOAD: u16 = 1007;
 const TOO_BIG: u16 = 1009;
 
-/// A service that tells clients what was wrong, or not.
+/// A service, with or without detailed errors for clients.
 fn fixture(detailed: bool) -> Fixture {
     let app = App::new(|call| async move {
         let is_call = call.event == "m" || call.event == "alive";
-        // The completion of call 8, as every protocol frames it.
+        // The completion of invocation 8, in the frame of each protocol.
         match call.header("content-type") {
             Some("application/json") if is_call => {
                 answer(200, "{\"type\":3,\"invocationId\":\"8\"}\x1e")
@@ -47,7 +47,7 @@ fn close_error(protocol: Protocol, heard: &[u8]) -> Option<String> {
             (close == expected).then(|| close["error"].as_str().unwrap().to_owned())
         }
         Protocol::MessagePack => {
-            // Length, an array of three, a text with its length, true.
+            // The close message consists of a length, an array of three elements, a string, and `true`.
             let at = heard.windows(2).position(|it| it == b"\x93\x07")? + 2;
             let text = heard.get(at..)?.strip_suffix(b"\xC3")?;
             let ([0xD9, _, text @ ..] | [0xA0..=0xBF, text @ ..]) = text else { return None };
@@ -56,7 +56,7 @@ fn close_error(protocol: Protocol, heard: &[u8]) -> Option<String> {
     }
 }
 
-/// A call that is answered shows that the connection lives.
+/// Checks that the connection is open: the client calls a method and receives the completion.
 async fn is_alive(peer: &mut Peer, protocol: Protocol) {
     let (call, completion) = match protocol {
         Protocol::Json => (
@@ -71,9 +71,9 @@ async fn is_alive(peer: &mut Peer, protocol: Protocol) {
     assert_eq!(peer.recv_text().await.as_deref(), Some(completion));
 }
 
-/// The error of the `disconnected` call for the client that connected after this many calls.
+/// The error in the `disconnected` call for the client that connected after `calls` upstream calls.
 async fn told_at_the_end(fixture: &Fixture, calls: usize) -> String {
-    // Earlier clients may still be leaving.
+    // The `disconnected` calls of earlier clients may still arrive.
     let told = || fixture.app.calls().into_iter().skip(calls);
     let came = told().find(|call| call.event == "connected").unwrap();
     let id = came.header("x-asrs-connection-id").unwrap();

@@ -1,4 +1,4 @@
-//! A client of any transport and protocol that may send what it likes.
+//! A client of any transport and protocol that can send arbitrary bytes.
 
 use crate::{
     support::{Fixture, client_token},
@@ -18,7 +18,7 @@ pub(crate) enum Protocol {
     MessagePack,
 }
 
-/// Every combination that there is.
+/// All supported combinations of transport and protocol.
 pub(crate) const WAYS: [(Transport, Protocol); 5] = [
     (Transport::WebSockets, Protocol::Json),
     (Transport::WebSockets, Protocol::MessagePack),
@@ -35,7 +35,7 @@ impl Protocol {
         }
     }
 
-    /// A message without its frame, framed.
+    /// Adds the protocol's frame to a message.
     pub(crate) fn framed(self, message: &[u8]) -> Vec<u8> {
         match self {
             Self::Json => [message, b"\x1e"].concat(),
@@ -53,14 +53,14 @@ pub(crate) struct Peer {
     client: Negotiated,
     transport: Transport,
     protocol: Protocol,
-    /// The WebSocket, or the answer with the events.
+    /// The WebSocket, or the response that carries the events.
     wire: Option<Wire>,
-    /// How a WebSocket was closed.
+    /// The status code of the WebSocket's close frame.
     pub(crate) status: Option<u16>,
 }
 
 impl Peer {
-    /// An open transport; the handshake is the test's.
+    /// Opens a transport. The test sends the handshake.
     pub(crate) async fn open(fixture: &Fixture, transport: Transport, protocol: Protocol) -> Self {
         let client = Negotiated::with(fixture, client_token("ada"), "").await;
         let wire = match transport {
@@ -94,7 +94,7 @@ impl Peer {
         match (&mut self.wire, self.transport) {
             (Some(wire), Transport::WebSockets) => {
                 let kind = if self.protocol == Protocol::Json { 0x81 } else { 0x82 };
-                // Text that is no UTF-8 is another rule; bytes may be anything in both protocols.
+                // Invalid UTF-8 is a WebSocket error in a text frame. Both protocols accept binary frames.
                 let kind = if str::from_utf8(bytes).is_ok() { kind } else { 0x82 };
                 wire.frame(kind, bytes).await;
             }
@@ -105,12 +105,12 @@ impl Peer {
         }
     }
 
-    /// Bytes below the frames of a WebSocket.
+    /// Sends bytes without a WebSocket frame.
     pub(crate) async fn send_raw(&mut self, bytes: &[u8]) {
         self.wire.as_mut().unwrap().write(bytes).await;
     }
 
-    /// The next message of the service that is not a ping; `None` at the end.
+    /// Receives the next message of the service that is not a ping. Returns `None` at the end.
     pub(crate) async fn recv_text(&mut self) -> Option<Vec<u8>> {
         loop {
             let heard = self.hear_any().await?;
@@ -143,7 +143,7 @@ impl Peer {
         }
     }
 
-    /// Closes the transport cleanly.
+    /// Closes the transport with a closing handshake.
     pub(crate) async fn leave(&mut self) {
         match (&mut self.wire, self.transport) {
             (Some(wire), Transport::WebSockets) => wire.frame(0x88, &[3, 232]).await,

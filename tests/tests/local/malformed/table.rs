@@ -1,23 +1,23 @@
-//! What a client may send wrongly, in both protocols, and what comes of it.
+//! Malformed and unexpected messages of clients in both protocols, and their outcomes.
 
 use super::peer::Protocol;
 
 /// The expected outcome of an input.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Outcome {
-    /// The connection ends with an error; with details, these words are in it.
+    /// The connection ends with an error. A detailed error contains this text.
     Fatal(&'static str),
-    /// Nothing happens.
+    /// The message has no effect.
     Ignored,
-    /// The connection stays open, and the client receives this error for its call `7`.
+    /// The connection stays open, and the client receives this error for its invocation `7`.
     Refused(&'static str),
 }
 
 use Outcome::{Fatal, Ignored, Refused};
 
-/// Inputs in JSON, without their separator.
+/// JSON messages without their separator.
 const JSON: &[(&[u8], Outcome)] = &[
-    // Not JSON, not an object, cut off.
+    // Invalid JSON, values that are not objects, and truncated objects.
     (b"", Fatal("error reading JSON")),
     (b" ", Fatal("error reading JSON")),
     (b"nonsense", Fatal("error reading JSON")),
@@ -33,7 +33,7 @@ const JSON: &[(&[u8], Outcome)] = &[
     (b"\xEF\xBB\xBF{\"type\":6}", Fatal("error reading JSON")),
     (b"{\"type\":1,\"target\":\"\xFF\",\"arguments\":[]}", Fatal("error reading JSON")),
     (b"{\"type\":1,\"target\":\"m\",\"arguments\":[\"\xFF\"]}", Fatal("error reading JSON")),
-    // The type.
+    // Invalid types.
     (b"{}", Fatal("missing required property 'type'")),
     (br#"{"Type":6}"#, Fatal("missing required property 'type'")),
     (br#"{"type":"6"}"#, Fatal("error reading JSON: invalid type: string")),
@@ -43,7 +43,7 @@ const JSON: &[(&[u8], Outcome)] = &[
     (br#"{"type":10,"target":7}"#, Fatal("error reading JSON: invalid type: integer")),
     (br#"{"type":10,"novelty":{"a":[1]}}"#, Ignored),
     (br#"{"type":-1}"#, Ignored),
-    // What must be there.
+    // Missing properties.
     (br#"{"type":1,"arguments":[]}"#, Fatal("missing required property 'target'")),
     (br#"{"type":1,"target":"m"}"#, Fatal("missing required property 'arguments'")),
     (br#"{"type":2,"item":1}"#, Fatal("missing required property 'invocationId'")),
@@ -64,7 +64,7 @@ const JSON: &[(&[u8], Outcome)] = &[
     (br#"{"type":5}"#, Fatal("missing required property 'invocationId'")),
     (br#"{"type":8}"#, Fatal("missing required property 'sequenceId'")),
     (br#"{"type":9}"#, Fatal("missing required property 'sequenceId'")),
-    // What has a type of its own.
+    // Properties of the wrong type.
     (br#"{"type":1,"target":"m","arguments":{}}"#, Fatal("invalid property 'arguments'")),
     (br#"{"type":1,"target":"m","arguments":null}"#, Fatal("invalid property 'arguments'")),
     (br#"{"type":1,"target":7,"arguments":[]}"#, Fatal("invalid type: integer `7`")),
@@ -95,7 +95,7 @@ const JSON: &[(&[u8], Outcome)] = &[
     (br#"{"type":9,"sequenceId":1.5}"#, Fatal("invalid type: floating point")),
     // A second handshake.
     (br#"{"protocol":"json","version":1}"#, Fatal("missing required property 'type'")),
-    // Well-formed, and of no use.
+    // Well-formed messages without effect.
     (br#"{"type":2,"invocationId":"7","item":1}"#, Ignored),
     (br#"{"type":3,"invocationId":"7","result":1}"#, Ignored),
     (br#"{"type":3,"invocationId":"7","error":"e"}"#, Ignored),
@@ -113,9 +113,9 @@ const JSON: &[(&[u8], Outcome)] = &[
     ),
 ];
 
-/// Inputs in MessagePack, without their length.
+/// MessagePack messages without their length.
 const MESSAGE_PACK: &[(&[u8], Outcome)] = &[
-    // Not an array, cut off, not MessagePack.
+    // Values that are not arrays, truncated arrays, and invalid MessagePack.
     (b"", Fatal("error reading MessagePack")),
     (b"\xC0", Fatal("error reading MessagePack")),
     (b"\x80", Fatal("error reading MessagePack")),
@@ -125,7 +125,7 @@ const MESSAGE_PACK: &[(&[u8], Outcome)] = &[
     (b"\x96\x01\x80\xC0\xA9m\x90\x90", Fatal("error reading MessagePack")),
     (b"\x96\x01\x80\xC0\xA1m\xDD\xFF\xFF\xFF\xFF\x90", Fatal("error reading MessagePack")),
     (b"{\"type\":6}", Fatal("error reading MessagePack")),
-    // The type.
+    // Invalid types.
     (b"\x90", Fatal("missing required property 'type'")),
     (b"\x91\xA16", Fatal("error reading MessagePack")),
     (b"\x91\xC0", Fatal("error reading MessagePack")),
@@ -133,7 +133,7 @@ const MESSAGE_PACK: &[(&[u8], Outcome)] = &[
     (b"\x91\x00", Ignored),
     (b"\x92\x0A\x01", Ignored),
     (b"\x91\xFF", Ignored),
-    // What must be there.
+    // Missing properties.
     (b"\x91\x01", Fatal("missing required property 'headers'")),
     (b"\x94\x01\x80\xC0\xA1m", Fatal("missing required property 'arguments'")),
     (b"\x93\x02\x80\xA17", Fatal("missing required property 'item'")),
@@ -143,7 +143,7 @@ const MESSAGE_PACK: &[(&[u8], Outcome)] = &[
     (b"\x92\x05\x80", Fatal("missing required property 'invocationId'")),
     (b"\x91\x08", Fatal("missing required property 'sequenceId'")),
     (b"\x91\x09", Fatal("missing required property 'sequenceId'")),
-    // What has a type of its own.
+    // Properties of the wrong type.
     (b"\x96\x01\x90\xC0\xA1m\x90\x90", Fatal("error reading MessagePack")),
     (b"\x96\x01\x81\xA1a\x01\xC0\xA1m\x90\x90", Fatal("error reading MessagePack")),
     (b"\x96\x01\x81\xA1a\xA0\xC0\xA1m\x90\x90", Fatal("invalid property 'headers'")),
@@ -163,7 +163,7 @@ const MESSAGE_PACK: &[(&[u8], Outcome)] = &[
     (b"\x92\x07\x07", Fatal("error reading MessagePack")),
     (b"\x92\x08\xFF", Fatal("invalid property 'sequenceId'")),
     (b"\x92\x09\xA11", Fatal("error reading MessagePack")),
-    // Well-formed, and of no use.
+    // Well-formed messages without effect.
     (b"\x94\x02\x80\xA17\x05", Ignored),
     (b"\x95\x03\x80\xA17\x03\xC3", Ignored),
     (b"\x95\x03\x80\xA17\x01\xA1e", Ignored),
@@ -175,7 +175,7 @@ const MESSAGE_PACK: &[(&[u8], Outcome)] = &[
     (b"\x96\x01\x80\xA17\xA2..\x90\x90", Refused("must not be `.` or `..`")),
 ];
 
-/// Inputs as they go over the wire, and what comes of each.
+/// The inputs as sent over the transport, with their outcomes.
 pub(super) fn inputs(protocol: Protocol) -> Vec<(Vec<u8>, Outcome)> {
     let table = match protocol {
         Protocol::Json => JSON,

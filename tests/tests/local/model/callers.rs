@@ -49,7 +49,7 @@ impl Driver {
         Ok(())
     }
 
-    /// The connection id of the client in this slot, or an unknown one.
+    /// The connection id of the client in this slot, or the id of no connection.
     fn id(&self, slot: usize) -> &str {
         self.slots[slot].map_or("nobody", |it| &self.ids[it])
     }
@@ -58,7 +58,7 @@ impl Driver {
         slot_of(to).map_or("", |slot| self.id(slot))
     }
 
-    /// The client in a slot, if it is connected to this hub.
+    /// The client in this slot, if it is connected to this hub.
     fn member(&self, hub: usize, slot: usize) -> Option<usize> {
         self.slots[slot].filter(|it| {
             let model = &self.reference.models[*it];
@@ -108,7 +108,7 @@ impl Driver {
         })));
     }
 
-    /// Sends all of them concurrently.
+    /// Sends all messages concurrently.
     async fn send(&mut self, sendings: &[Sending]) -> Result<(), Failure> {
         let mut told: Vec<Vec<(String, usize)>> = vec![Vec::new(); self.clients.len()];
         let mut calls = Vec::new();
@@ -249,7 +249,7 @@ impl Driver {
         let (present, now) = (self.reference.present(hub), self.reference.now);
         let status = |is_so: bool| if is_so { 200 } else { 404 };
         let (verb, below, must_be) = match question {
-            // A hub itself is not a resource of this API.
+            // This API has no endpoint for the existence of a hub.
             Question::Exists(To::Everyone) => (Verb::HEAD, String::new(), 405),
             Question::Exists(to) => {
                 let must_be = status(!self.audience(hub, to).is_empty());
@@ -285,7 +285,7 @@ fn message(number: usize, padding: usize) -> String {
     json!({ "target": "m", "arguments": [number, "x".repeat(padding)] }).to_string()
 }
 
-/// The hub of a REST call: hub 0 stands for the hub of the slot's client.
+/// The hub of a REST call. Hub 0 stands for the hub of the slot's client.
 fn hub_of(driver: &Driver, hub: usize, slot: Option<usize>) -> usize {
     let own = slot.and_then(|slot| driver.slots[slot]).map(|it| driver.reference.models[it].hub);
     own.filter(|_| hub == 0).unwrap_or(hub)

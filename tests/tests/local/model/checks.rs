@@ -1,4 +1,4 @@
-//! Compares what happened with what the reference says, and notes it in the history.
+//! Compares the observed behaviour with the reference and adds it to the history.
 
 use http::Method as Verb;
 
@@ -10,14 +10,14 @@ use super::{
     rest,
 };
 
-/// In bytes: received data after which a client acknowledges.
+/// Received bytes after which a client sends an acknowledgement.
 const ACKNOWLEDGE: usize = 10_000;
 
-/// In milliseconds: time after which the service acknowledges.
+/// Milliseconds within which the service must acknowledge a message.
 const ACKNOWLEDGED: u64 = 1_050;
 
 impl Driver {
-    /// Waits until nothing runs any more, and compares. `since` is when the operation began.
+    /// Waits until all tasks are idle, and compares. `since` is the start time of the operation.
     pub(super) async fn compare(&mut self, since: u64) -> Result<(), Failure> {
         self.pass(1).await;
         while self.acknowledge_much().await {
@@ -38,7 +38,8 @@ impl Driver {
         Ok(())
     }
 
-    /// Clients that have received much acknowledge it; otherwise the service buffers it and stops sending.
+    /// Acknowledges for every client with more than [`ACKNOWLEDGE`] unacknowledged bytes. Without
+    /// acknowledgements the resume buffer fills up and the service stops sending.
     async fn acknowledge_much(&mut self) -> bool {
         let mut any = false;
         for it in 0..self.clients.len() {
@@ -48,8 +49,8 @@ impl Driver {
         any
     }
 
-    /// The exact moment at which the service closes a client that does not read depends on the bytes in
-    /// flight. The reference gives the earliest and the latest one.
+    /// Finds the clients that the service has closed because they do not read. The exact moment of the
+    /// close depends on the bytes in flight. The reference has a lower and an upper bound.
     async fn find_slow_clients(&mut self, since: u64) -> Result<(), Failure> {
         for it in 0..self.clients.len() {
             let model = &self.reference.models[it];
@@ -101,7 +102,7 @@ impl Driver {
         let number = |id: &str| self.ids.iter().position(|known| known == id);
         let mut calls: Vec<_> =
             self.app.take().into_iter().map(|seen| (number(&seen.connection), seen)).collect();
-        // Calls of different connections have no order.
+        // Upstream calls of different connections have no defined order.
         calls.sort_by_key(|(it, _)| *it);
         for (it, seen) in calls {
             let at = seen.at.duration_since(self.began).as_millis() as u64;
@@ -146,7 +147,8 @@ impl Driver {
         Ok(())
     }
 
-    /// One ping in each keep-alive interval; none for long polling, whose polls keep the connection alive.
+    /// Checks that each client received one ping per keep-alive interval. Long polling has no pings because
+    /// the polls keep the connection alive.
     fn compare_pings(&self) -> Result<(), Failure> {
         for (it, model) in self.reference.models.iter().enumerate() {
             if !model.is_live() || !model.steady {
@@ -155,7 +157,7 @@ impl Driver {
             let pings = self.clients[it].inbox.lock().unwrap().pings;
             let times = (self.reference.now - model.live_since) / KEEP_ALIVE;
             let most = if model.transport == Transport::Polling { 0 } else { times };
-            // A ping is skipped while something else is being written.
+            // The service skips a ping while another write is in progress.
             if pings > most || pings + 1 < most {
                 return Err(format!("c{it} has {pings} pings instead of {most}"));
             }
@@ -163,7 +165,7 @@ impl Driver {
         Ok(())
     }
 
-    /// The service acknowledges a message of a client that may resume within a second.
+    /// Checks that the service acknowledges a message of a resumable client within a second.
     fn compare_acknowledgements(&mut self) -> Result<(), Failure> {
         let now = self.reference.now;
         for (it, model) in self.reference.models.iter().enumerate() {
@@ -191,7 +193,7 @@ impl Driver {
     }
 }
 
-/// Checks that the client may receive this now.
+/// Checks that the reference allows the client to receive this line now.
 fn hear(model: &mut ClientModel, line: &str) -> Result<(), Failure> {
     match model.hears.front_mut() {
         Some(Expected::Line(expected)) if expected == line => {
@@ -209,7 +211,7 @@ fn hear(model: &mut ClientModel, line: &str) -> Result<(), Failure> {
         }
         Some(Expected::Line(_)) | None => {}
     }
-    // The last messages of a client that does not read may be lost, the close message too.
+    // A client that does not read may lose its last messages, including the close message.
     if model.loose && model.stage == Stage::Closed {
         let farewell = |it: &Expected| matches!(it, Expected::Line(said) if said == line);
         if line.starts_with("close ") && model.hears.back().is_some_and(farewell) {

@@ -1,4 +1,4 @@
-//! A client over any transport. A task reads until the test pauses it.
+//! A client over any transport. Its task reads until the test pauses it.
 
 use std::{
     collections::VecDeque,
@@ -36,7 +36,7 @@ pub(super) struct Requests {
     pub(super) service: LocalService,
     hub: usize,
     token: String,
-    /// The connection's secret, once it has one.
+    /// The secret connection token, if the client has negotiated.
     id: Option<String>,
 }
 
@@ -49,7 +49,7 @@ impl Requests {
         }
         match token_lifetime {
             TokenLifetime::Lasting => {}
-            // The leeway is a minute.
+            // The service accepts expired tokens for another 60 seconds.
             TokenLifetime::Expired => claims["exp"] = json!(unix_seconds - 62),
             TokenLifetime::ClosesAfter(seconds) => {
                 claims["asrs.s.coae"] = json!("true");
@@ -110,7 +110,7 @@ impl Requests {
         (parts.status.as_u16(), parts.headers, body)
     }
 
-    /// A WebSocket, or the status of a refusal.
+    /// Opens a WebSocket. Returns the status if the service refuses.
     pub(super) async fn web_socket(&self, pipe: usize) -> Result<Wire, u16> {
         let mut wire = Wire::narrow(&self.service, pipe);
         let (query, token) = (self.query(), &self.token);
@@ -141,15 +141,15 @@ pub(super) struct TestClient {
     reading: watch::Sender<Reading>,
     reader: Option<JoinHandle<()>>,
     outgoing: Outgoing,
-    /// Sent messages that count for stateful reconnect and are not acknowledged yet.
+    /// Sent messages that count for stateful reconnect and have no acknowledgement yet.
     sent: VecDeque<(u64, Bytes)>,
     counted: u64,
-    /// When the driver first saw that an acknowledgement of the service is due.
+    /// Time at which the driver first found an acknowledgement of the service to be due.
     pub(super) owed_since: Option<u64>,
 }
 
 impl TestClient {
-    /// Opens the transport of a client that has negotiated.
+    /// Opens the transport of a negotiated client.
     pub(super) async fn open(
         requests: Requests,
         options: &ConnectOptions,
@@ -210,7 +210,7 @@ impl TestClient {
         self.reading.send_replace(reading);
     }
 
-    /// Drops the transport without a close of any kind.
+    /// Drops the transport without a closing handshake.
     pub(super) fn hang_up(&mut self) {
         if let Some(reader) = self.reader.take() {
             reader.abort();
@@ -228,7 +228,7 @@ impl TestClient {
 
     /// Resumes on another WebSocket: sends the sequence message, then the unacknowledged messages again.
     pub(super) async fn resume(&mut self, pipe: usize) -> Result<(), u16> {
-        // The service may close the old socket first.
+        // The service may close the old socket before the client does.
         if let Some(reader) = self.reader.take() {
             reader.abort();
         }
@@ -250,12 +250,12 @@ impl TestClient {
         Ok(())
     }
 
-    /// Whether the service has not acknowledged everything.
+    /// Whether an acknowledgement of the service is missing.
     pub(super) fn is_owed(&self) -> bool {
         self.inbox.lock().unwrap().service_has < self.counted
     }
 
-    /// Records a message that counts, so that it can be sent again.
+    /// Records a message that counts for stateful reconnect, so that the client can resend it.
     pub(super) fn count(&mut self, message: &Message) -> Bytes {
         let framed = self.frame(&self.protocol.encode(message));
         self.counted += 1;
@@ -279,7 +279,7 @@ impl TestClient {
         sequence_id
     }
 
-    /// Closes the transport in order; `false` where that is not possible.
+    /// Closes the transport with a closing handshake. Returns `false` if the transport has none.
     pub(super) async fn close_transport(&mut self) -> bool {
         match self.transport {
             Transport::WebSockets => self.write(b"\x88\x82\0\0\0\0\x03\xe8").await,
@@ -309,10 +309,10 @@ impl TestClient {
         bytes.into()
     }
 
-    /// Writes frames of a WebSocket, or posts whole messages.
+    /// Writes WebSocket frames, or posts whole messages.
     pub(super) async fn write(&mut self, bytes: &[u8]) {
         match &mut self.outgoing {
-            // An error means that the service has closed the connection; the reader sees that too.
+            // An error means that the service has closed the connection; the reading task reports that.
             Outgoing::Socket(stream) => drop(stream.write_all(bytes).await),
             Outgoing::Posts => {
                 let body = Bytes::copy_from_slice(bytes);

@@ -1,5 +1,5 @@
-//! One client in the reference: its state, what it must still receive, and the upstream calls about it
-//! that are still due.
+//! One client in the reference: its state, the messages that it must still receive, and its upstream
+//! calls that are still due.
 
 use std::collections::VecDeque;
 
@@ -7,22 +7,22 @@ use super::operations::{ConnectOptions, Method, Transport};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// The handshake has not arrived.
+    /// The handshake has not arrived yet.
     Opened,
     Live,
     /// The service has ended the connection.
     Closed,
 }
 
-/// What a client receives next.
+/// The next message that a client receives.
 #[derive(Debug)]
 pub(super) enum Expected {
     Line(String),
-    /// Concurrent sends arrive in any order.
+    /// Concurrent messages, which may arrive in any order.
     AnyOrder(Vec<String>),
 }
 
-/// An upstream call, and the earliest and latest millisecond at which it begins.
+/// An upstream call, with the earliest and the latest millisecond at which it begins.
 #[derive(Debug)]
 pub(super) struct Due {
     pub(super) from: u64,
@@ -37,7 +37,7 @@ pub(super) struct Call {
     pub(super) wants_answer: bool,
 }
 
-/// Messages to a client that does not read; `least` and `most` bound their bytes.
+/// Messages for a client that does not read. `least` and `most` are bounds of their total bytes.
 #[derive(Debug, Default)]
 pub(super) struct Unread {
     pub(super) messages: usize,
@@ -45,14 +45,14 @@ pub(super) struct Unread {
     pub(super) most: usize,
 }
 
-/// The limits of an outbox of the service under test.
+/// The limits of an outbox in the tested service.
 pub(super) const OUTBOX_MESSAGES: usize = 40;
 pub(super) const OUTBOX_BYTES: usize = 16 * 1024;
-/// The size of the pipe below a WebSocket, in bytes.
+/// The size of the pipe under a WebSocket, in bytes.
 pub(super) const PIPE: usize = 4096;
 /// The resume buffer of a client, in bytes.
 pub(super) const RESUME_BUFFER: usize = 60_000;
-/// Bounds of the size of a message, in bytes.
+/// Bounds of the size of one message, in bytes.
 const BIGGEST: usize = 2200;
 const SMALLEST: usize = 20;
 
@@ -64,35 +64,35 @@ pub(super) struct ClientModel {
     pub(super) messagepack: bool,
     pub(super) resumes: bool,
     pub(super) stage: Stage,
-    /// The client reads, or polls.
+    /// Whether the client reads or polls.
     pub(super) reads: bool,
-    /// Its socket broke, and it may resume.
+    /// Whether the socket broke and the client may resume.
     pub(super) suspended: bool,
-    /// It ended while it did not read, so its last messages may be lost.
+    /// Whether the connection ended while the client did not read. Its last messages may be lost.
     pub(super) loose: bool,
-    /// When it must have received the end, in milliseconds.
+    /// The latest time at which the client receives the end of the connection, in milliseconds.
     pub(super) over_by: u64,
-    /// It has left and receives nothing.
+    /// Whether the client has left and receives nothing.
     pub(super) deaf: bool,
     pub(super) hears: VecDeque<Expected>,
     pub(super) upstream: VecDeque<Due>,
-    /// When the upstream calls so far have ended.
+    /// The time at which all upstream calls so far have ended, in milliseconds.
     pub(super) free_at: u64,
-    /// It has sent a ping, so the client timeout applies.
+    /// Whether the client has sent a ping, which activates the client timeout.
     pub(super) armed: bool,
-    /// The numbers of the current timers; older ones have no effect.
+    /// The numbers of the current timers. Timers with older numbers have no effect.
     pub(super) silence: u64,
     pub(super) absence: u64,
     pub(super) live_since: u64,
-    /// It has always read, so that its pings can be counted.
+    /// Whether the client has always read. Only then can the test count its pings.
     pub(super) steady: bool,
-    /// Seconds since 1970 at which it wants to be closed.
+    /// The time at which the token closes the connection, in Unix seconds.
     pub(super) expires: Option<u64>,
     pub(super) asks: u64,
     pub(super) unread: Unread,
-    /// The last of our messages that it has acknowledged.
+    /// The id of the last message of the service that the client has acknowledged.
     pub(super) acknowledged: u64,
-    /// Calls that had not arrived when the socket broke.
+    /// Calls that the service had not received when the socket broke.
     pub(super) kept: Vec<Call>,
 }
 
@@ -130,7 +130,7 @@ impl ClientModel {
         self.stage == Stage::Live
     }
 
-    /// Whether messages arrive immediately.
+    /// Whether the client receives messages immediately.
     pub(super) fn listens(&self) -> bool {
         self.reads && !self.suspended
     }
@@ -144,7 +144,7 @@ impl ClientModel {
         }
     }
 
-    /// Adds an upstream call; returns when it begins and ends.
+    /// Adds an upstream call. Returns its earliest start and its latest end.
     pub(super) fn report(&mut self, text: String, from: u64, until: u64, takes: u64) -> (u64, u64) {
         let (from, until) = (from.max(self.free_at), until.max(self.free_at));
         self.upstream.push_back(Due { from, until, text });
@@ -152,19 +152,19 @@ impl ClientModel {
         (from, self.free_at)
     }
 
-    /// Whether it may have been closed because it does not read.
+    /// Whether the service may have closed the client because it does not read.
     pub(super) fn may_be_slow(&self) -> bool {
         let Unread { messages, most, .. } = self.unread;
-        // One ping may be pending as well.
+        // The outbox may also contain a ping.
         self.is_live() && (messages + 1 >= OUTBOX_MESSAGES || most + 20 > OUTBOX_BYTES)
     }
 
-    /// Whether more was sent than all buffers can hold.
+    /// Whether the pending messages exceed the capacity of all buffers.
     pub(super) fn must_be_slow(&self) -> bool {
         let beside = match (self.transport, self.suspended) {
-            // Everything in flight is in the outbox.
+            // Long polling buffers everything in the outbox.
             (Transport::Polling, _) => BIGGEST,
-            // One event in flight, and one in the writer.
+            // One event is in flight, and another one is in the writer.
             (Transport::Events, _) => 8 * BIGGEST,
             (Transport::WebSockets, false) => PIPE + 2 * BIGGEST,
             (Transport::WebSockets, true) => PIPE + RESUME_BUFFER + 2 * BIGGEST,

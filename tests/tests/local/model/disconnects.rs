@@ -1,4 +1,4 @@
-//! How clients of the driver leave, lose their transports and resume.
+//! Operations in which clients leave, lose their transports and resume.
 
 use bytes::Bytes;
 use hub_core::protocol::Message;
@@ -80,7 +80,7 @@ impl Driver {
         let frames = self.frames(it, &calls);
         let bytes = frames.concat();
         let transport = self.reference.models[it].transport;
-        // A post arrives whole or not at all.
+        // The service receives a post completely or not at all.
         let end =
             if transport == Transport::Events { bytes.len() } else { bytes.len() * said / 100 };
         let ends = frames.iter().scan(0, |at, frame: &Bytes| {
@@ -110,7 +110,7 @@ impl Driver {
     pub(super) async fn resume(&mut self, slot: usize) -> Result<(), Failure> {
         let Some(it) = self.slots[slot] else { return Ok(()) };
         let model = &self.reference.models[it];
-        // The service knows a connection until its socket is closed.
+        // The service keeps a connection until its socket is closed.
         let is_known = model.is_live() && !model.deaf;
         let is_gone = model.stage == Stage::Closed && model.suspended;
         if !model.resumes || !(is_known || is_gone) {

@@ -21,10 +21,10 @@ use super::{
 };
 use crate::support::{KEY, RestResponse, settle};
 
-/// What differs from the reference.
+/// A description of a difference from the reference.
 pub(super) type Failure = String;
 
-/// In seconds: far enough that tokio's clock stays ahead of the machine's.
+/// The seconds by which tokio's clock is set ahead of the machine's clock, so that it never falls behind.
 const AHEAD: u64 = 3600;
 /// The result that clients return when the hub invokes them.
 const ANSWER: u64 = 7;
@@ -35,17 +35,17 @@ pub(super) struct Driver {
     pub(super) began: Instant,
     pub(super) reference: Reference,
     pub(super) clients: Vec<TestClient>,
-    /// The ids of connections; histories have their numbers.
+    /// The connection ids. Histories show the numbers of connections instead.
     pub(super) ids: Vec<String>,
     pub(super) slots: [Option<usize>; SLOTS],
-    /// REST calls that invoke clients and have no answer yet.
+    /// REST calls that invoke clients and have no response yet.
     pub(super) asking: Vec<Option<JoinHandle<RestResponse>>>,
     pub(super) history: String,
     numbers: usize,
 }
 
 impl Driver {
-    /// A service whose clock shows 300 ms after a second now, whatever the machine's shows.
+    /// Starts a service. Its clock begins 300 ms after a full second, whatever the machine's clock shows.
     pub(super) async fn start() -> Self {
         let limits = Limits::default()
             .client_result_timeout(Duration::from_millis(reference::CLIENT_RESULT))
@@ -79,7 +79,7 @@ impl Driver {
         self.numbers
     }
 
-    /// Advances the clock to a moment at which nothing happens.
+    /// Advances the clock to a moment without events.
     pub(super) async fn pass(&mut self, milliseconds: u64) {
         let at = self.reference.pass(self.reference.now + milliseconds);
         let moment = self.began + Duration::from_millis(at);
@@ -92,7 +92,7 @@ impl Driver {
         self.history.push_str(text);
     }
 
-    /// Notes and compares the answer of the service.
+    /// Compares a response status with the expected one, and adds it to the history.
     pub(super) fn answered(&mut self, what: &str, is: u16, must_be: u16) -> Result<(), Failure> {
         self.note(&format!("{what}: {is}"));
         if is == must_be { Ok(()) } else { Err(format!("{what}: {is} instead of {must_be}")) }
@@ -112,7 +112,7 @@ impl Driver {
         self.of(slot, Stage::Live).filter(is_there)
     }
 
-    /// The first slot from this one on whose client matches, so that operations often have an effect.
+    /// The first slot, starting at `slot`, whose client matches. Thus more operations have an effect.
     pub(super) fn next(
         &self,
         slot: usize,
@@ -244,7 +244,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Asks for another client's connection; returns the status.
+    /// Sends a request for another client's connection. Returns the status.
     async fn request_connection(&self, requests: &Requests, transport: Transport) -> u16 {
         let accept = match transport {
             Transport::WebSockets => return requests.web_socket(PIPE).await.err().unwrap_or(101),
@@ -296,7 +296,7 @@ impl Driver {
     }
 }
 
-/// The arguments of a call: its number.
+/// The arguments of a call: an array with its number.
 fn arguments(protocol: Protocol, number: usize) -> Bytes {
     convert(&format!("[{number}]").into(), Protocol::Json, protocol).unwrap()
 }

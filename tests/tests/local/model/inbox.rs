@@ -1,4 +1,4 @@
-//! What a client receives, one line for each message.
+//! The messages that a client receives, as one line each.
 
 use std::collections::VecDeque;
 
@@ -7,25 +7,25 @@ use hub_core::protocol::{Message, Outcome, Protocol, convert, frame::Frames, han
 
 use super::upstream::first;
 
-/// Turns bytes of any transport into lines.
+/// Converts the bytes of any transport to lines.
 pub(super) struct Inbox {
     protocol: Protocol,
     frames: Frames,
-    /// Bytes of an incomplete WebSocket frame.
+    /// The bytes of an incomplete WebSocket frame.
     input: Vec<u8>,
     accepted: bool,
     lines: Vec<String>,
     pub(super) pings: u64,
-    /// Invocations of the hub that expect a result.
+    /// The ids of the hub's invocations that expect a result.
     pub(super) asked: VecDeque<String>,
     pub(super) closed: bool,
-    /// Stateful reconnect: the id of the next message, and of the last new one.
+    /// For stateful reconnect: the id of the next message, and the id of the latest new message.
     next: u64,
     pub(super) latest: u64,
-    /// Bytes since the last acknowledgement.
+    /// Bytes received since the last acknowledgement.
     pub(super) unacknowledged: usize,
     awaits_sequence: bool,
-    /// The service has acknowledged our messages up to this id.
+    /// The id of the last message of the client that the service has acknowledged.
     pub(super) service_has: u64,
 }
 
@@ -48,12 +48,12 @@ impl Inbox {
         }
     }
 
-    /// The lines since the last call.
+    /// Takes the lines received since the last call.
     pub(super) fn take(&mut self) -> Vec<String> {
         std::mem::take(&mut self.lines)
     }
 
-    /// Expects another socket, which begins with a sequence message.
+    /// Prepares for a new socket, which begins with a sequence message.
     pub(super) fn resume(&mut self) {
         self.input.clear();
         self.frames = Frames::new(1 << 20);
@@ -61,14 +61,14 @@ impl Inbox {
         self.awaits_sequence = true;
     }
 
-    /// The transport has ended.
+    /// Records the end of the transport.
     pub(super) fn end(&mut self, how: &str) {
         if !std::mem::replace(&mut self.closed, true) {
             self.lines.push(how.to_owned());
         }
     }
 
-    /// Bytes of a WebSocket.
+    /// Adds bytes of a WebSocket.
     pub(super) fn web_socket(&mut self, bytes: &[u8]) {
         self.input.extend_from_slice(bytes);
         while let Some((first, payload)) = self.web_socket_frame() {
@@ -95,7 +95,7 @@ impl Inbox {
         Some((first, payload))
     }
 
-    /// Bytes of hub messages.
+    /// Adds bytes of hub messages.
     pub(super) fn messages(&mut self, bytes: &[u8]) {
         self.frames.push(bytes);
         self.unacknowledged += bytes.len();

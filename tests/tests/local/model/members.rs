@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::operations::Membership;
 
-/// The live connections of a hub: number and user of each.
+/// The live connections of a hub, each with its number and user.
 pub(super) type Present = Vec<(usize, Option<usize>)>;
 
 #[derive(Debug, Default)]
 pub(super) struct Members {
-    /// Connections that were added by their id, with the group.
+    /// Connections that were added to a group by connection id.
     alone: BTreeSet<(usize, usize)>,
-    /// Connections that were added with their user and `ttl=0`, with the group.
+    /// Connections that were added to a group through their user with `ttl=0`.
     together: BTreeSet<(usize, usize)>,
-    /// Users and groups, with the end of the membership in milliseconds.
+    /// Users in groups, with the end of the membership in milliseconds.
     users: BTreeMap<(usize, usize), u64>,
 }
 
@@ -44,7 +44,8 @@ impl Members {
         self.together.retain(|(member, _)| *member != connection);
     }
 
-    /// `connection` is the live client of the slot, if any. Returns when a membership ends.
+    /// Applies a change. `connection` is the live client of the slot, if any. Returns the end of a membership
+    /// that expires.
     pub(super) fn change(
         &mut self,
         change: Membership,

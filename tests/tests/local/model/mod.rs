@@ -1,13 +1,13 @@
-//! The whole service under random operations, compared with a reference model.
+//! Runs random operations on the whole service and compares it with a reference model.
 //!
-//! The operations are those of clients over all transports and in both protocols, of REST callers of all
-//! versions and of an app. They run on one thread in paused time, so that a seed always gives the same
-//! history. After each operation the test waits until nothing runs any more, and compares what clients
-//! received, which upstream calls the app got and how REST calls were answered.
+//! The operations are those of clients over all transports and in both protocols, of REST callers in all
+//! versions, and of an app. They run on one thread in paused time, so that a seed always produces the same
+//! history. After each operation the test waits until all tasks are idle. Then it compares the messages that
+//! clients received, the upstream calls, and the responses to REST calls.
 //!
-//! `HUB_MODEL_SEED=n` runs one seed and prints its history, `HUB_MODEL_SEEDS=n` runs that many new seeds,
-//! `HUB_MODEL_STEPS=n` sets the number of operations. A failure prints its seed and the shortest list of
-//! operations found that still fails.
+//! `HUB_MODEL_SEED=n` runs one seed and prints its history. `HUB_MODEL_SEEDS=n` runs `n` new seeds.
+//! `HUB_MODEL_STEPS=n` sets the number of operations. A failed test prints the seed and the shortest failing
+//! list of operations that it found.
 
 mod callers;
 mod checks;
@@ -35,12 +35,12 @@ use self::{
 };
 
 const STEPS: usize = 150;
-/// The seeds of every run; `FRESH` more are new each time.
+/// The seeds that every run uses. Each run also tries `FRESH` new seeds.
 const SEEDS: std::ops::Range<u64> = 1..31;
 const FRESH: usize = 10;
-/// Lines of a history that are printed.
+/// The number of history lines that a failure prints.
 const SHOWN: usize = 30;
-/// Attempts to shorten a failing list of operations.
+/// The number of attempts to shorten a failing list of operations.
 const ATTEMPTS: usize = 300;
 
 struct Failed {
@@ -49,7 +49,7 @@ struct Failed {
     history: String,
 }
 
-/// Runs operations on a service of its own. Returns the history, and how many operations there were.
+/// Runs operations on a new service. Returns the history.
 fn run(operations: &[Operation]) -> Result<String, Failed> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -87,7 +87,7 @@ async fn drive(
     stop(driver).await
 }
 
-/// Stops the service: every client receives a close message, and nothing is left.
+/// Stops the service. Checks that every client receives a close message and that no task is left.
 async fn stop(driver: &mut Driver) -> Result<(), Failure> {
     let since = driver.reference.now;
     driver.history.push_str(&format!("\nstop at {since}"));
@@ -132,7 +132,7 @@ async fn stop(driver: &mut Driver) -> Result<(), Failure> {
     }
 }
 
-/// Runs a seed, and panics with the details of a failure.
+/// Runs a seed. Panics with the details of a failure.
 fn check(seed: u64, steps: usize) {
     let operations = choose(&mut Random::new(seed), steps);
     let failed = match run(&operations) {
@@ -153,7 +153,7 @@ fn check(seed: u64, steps: usize) {
     );
 }
 
-/// Removes operations, many at a time first, while the list still fails.
+/// Removes operations while the list still fails, starting with large blocks.
 fn shorten(operations: &[Operation]) -> Vec<Operation> {
     let (mut shortest, mut attempts) = (operations.to_vec(), 0);
     let mut size = shortest.len().div_ceil(2);

@@ -1,7 +1,8 @@
-//! What can happen to a service, chosen at random.
+//! The operations on a service, chosen at random.
 //!
-//! Operations name clients by slot, users and groups by number, and mean whatever is there when
-//! their turn comes; where nothing fits they do nothing. So any of them can be left out of a list.
+//! Operations name clients by slot, and users and groups by number. An operation applies to the current
+//! client of the slot, and does nothing if that client does not fit. Therefore any operation can be removed
+//! from a list.
 
 use super::random::Random;
 
@@ -17,13 +18,13 @@ pub(super) enum Transport {
     Polling,
 }
 
-/// How long a client's token and connection last.
+/// The lifetime of a client's token and connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenLifetime {
     Lasting,
     /// The token has expired before the connection is opened.
     Expired,
-    /// The token asks the service to close the connection after this many seconds.
+    /// The token makes the service close the connection after this many seconds.
     ClosesAfter(u64),
 }
 
@@ -32,27 +33,27 @@ pub(super) struct ConnectOptions {
     pub(super) hub: usize,
     pub(super) user: Option<usize>,
     pub(super) transport: Transport,
-    /// Speaks MessagePack.
+    /// Whether the client uses the MessagePack protocol.
     pub(super) messagepack: bool,
     pub(super) resumes: bool,
     pub(super) token_lifetime: TokenLifetime,
-    /// Time from negotiate to the request that opens the connection.
+    /// The time between negotiate and the request that opens the connection.
     pub(super) delay_seconds: u64,
-    /// Sends its handshake immediately.
+    /// Whether the client sends its handshake immediately.
     pub(super) sends_handshake: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Leaving {
-    /// With the close message of the hub protocol.
+    /// The client sends a close message of the hub protocol.
     Message,
-    /// With the close of the transport.
+    /// The client closes the transport with a closing handshake.
     Transport,
-    /// Without a close of any kind.
+    /// The client drops the transport without a closing handshake.
     Abrupt,
 }
 
-/// What the app does when a method of this name is called.
+/// The reaction of the app to a call of this method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Method {
     Result,
@@ -61,7 +62,7 @@ pub(super) enum Method {
     Fails,
     Unreachable,
     Slow,
-    /// The app sends the caller a message before it answers.
+    /// The app sends the caller a message before it responds.
     Tells,
 }
 
@@ -87,7 +88,7 @@ pub(super) struct Sending {
     pub(super) to: To,
     pub(super) excluded: Vec<usize>,
     pub(super) version: Version,
-    /// Characters beside the number of the message.
+    /// The number of padding characters in the message.
     pub(super) padding: usize,
 }
 
@@ -119,11 +120,11 @@ pub(super) enum Reply {
 pub(super) enum Operation {
     Connect(usize, ConnectOptions),
     Greet(usize),
-    /// Somebody else comes with the token of this connection.
+    /// Another user requests this connection.
     Intrude(usize),
     Leave(usize, Leaving),
-    /// The stream breaks while messages are on their way, after these shares of the bytes in each
-    /// direction, in percent.
+    /// The stream breaks while messages are in flight. The percentages are the shares of the bytes that
+    /// arrive in each direction.
     Cut {
         slot: usize,
         sends: usize,
@@ -135,7 +136,7 @@ pub(super) enum Operation {
     /// The client stops reading.
     Pause(usize),
     Read(usize),
-    /// Calls in one piece, or in two that part after this share of the bytes.
+    /// Calls in one write, or in two writes that are split after this share of the bytes.
     Call {
         slot: usize,
         calls: Vec<(Method, bool)>,
@@ -145,9 +146,9 @@ pub(super) enum Operation {
     Acknowledge(usize),
     Ask(usize),
     Answer(usize, Reply),
-    /// All at once.
+    /// Concurrent messages.
     Send(Vec<Sending>),
-    /// So many big messages to one who may not read.
+    /// Many big messages to a client that may not read.
     Flood {
         slot: usize,
         messages: usize,
@@ -170,9 +171,9 @@ pub(super) enum Operation {
         question: Question,
         version: Version,
     },
-    /// A call whose token is too old.
+    /// A REST call with an expired token.
     Stale(usize),
-    /// Milliseconds pass.
+    /// A wait of this many milliseconds.
     Wait(u64),
 }
 
@@ -297,7 +298,7 @@ fn sending(random: &mut Random) -> Sending {
 }
 
 fn close(random: &mut Random) -> Operation {
-    // Rarely everyone: then little is left to go on with.
+    // A close rarely addresses everyone, because few connections would be left for later operations.
     let slot = To::Slot(random.below(SLOTS));
     let to = if random.percent(60) { slot } else { to(random) };
     Operation::Close {

@@ -1,6 +1,6 @@
-//! Random numbers that one seed always gives again.
+//! Reproducible random numbers.
 
-/// A `SplitMix64`: short, and good enough to choose operations.
+/// A `SplitMix64` generator, which is short and good enough to choose operations.
 pub(super) struct Random(u64);
 
 impl Random {
@@ -16,12 +16,12 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// From 0 up to this, without it.
+    /// Returns a number from 0 to `limit`, exclusive.
     pub(super) fn below(&mut self, limit: usize) -> usize {
         (self.next() % limit as u64) as usize
     }
 
-    /// True so many times of a hundred.
+    /// Returns `true` with a probability of `chance` percent.
     pub(super) fn percent(&mut self, chance: usize) -> bool {
         self.below(100) < chance
     }
@@ -30,7 +30,7 @@ impl Random {
         choices[self.below(choices.len())]
     }
 
-    /// So many, from none to this, each made anew.
+    /// Makes between 0 and `most` values.
     pub(super) fn some<T>(&mut self, most: usize, make: impl Fn(&mut Self) -> T) -> Vec<T> {
         (0..self.below(most + 1)).map(|_| make(self)).collect()
     }

@@ -1,4 +1,4 @@
-//! The tasks in which clients read.
+//! The tasks that read for clients.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,11 +13,11 @@ use tokio::{
 use super::{client::Requests, inbox::Inbox};
 use crate::wire::Stream;
 
-/// How much a client reads.
+/// The amount that a client reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reading {
     All,
-    /// At most this many bytes of a WebSocket, and nothing of any other transport.
+    /// At most this many bytes of a WebSocket, and nothing over any other transport.
     Bytes(usize),
 }
 

@@ -1,6 +1,6 @@
-//! The reference: a model of the service, small enough to be read.
+//! The reference: a simplified model of the service.
 //!
-//! Time is in milliseconds since the start. Events that happen without an operation are on an agenda.
+//! Time is in milliseconds since the start. The agenda contains the future events that no operation causes.
 
 use std::collections::BTreeMap;
 
@@ -20,18 +20,18 @@ pub(super) const CLOSE: u64 = 5_000;
 pub(super) const CLIENT_RESULT: u64 = 40_000;
 pub(super) const LOST: &str = "the client's transport was lost without a close handshake";
 const SILENT: &str = "the client has sent nothing for 30 s";
-/// How long the app takes.
+/// The duration of slow upstream calls, in milliseconds.
 const SLOW: u64 = 3_000;
 const SLOW_GREETING: u64 = 2_000;
-/// The user whose `connected` takes long.
+/// The user whose `connected` call is slow.
 const SLOW_USER: Option<usize> = Some(2);
-/// In milliseconds: the driver never compares closer to an event than this.
+/// The minimum distance between a comparison and an event, in milliseconds.
 const MARGIN: u64 = 5;
 
 #[derive(Clone, Copy, Debug)]
 enum Effect {
     HandshakeIsLate(usize),
-    /// With the number of the timer, like `Gone`.
+    /// The second field is the number of the timer, as in `Gone`.
     Silent(usize, u64),
     Gone(usize, u64),
     Expired(usize),
@@ -39,24 +39,24 @@ enum Effect {
     CallEnds(usize, Call),
     AskIsLate(usize),
     Pings(usize),
-    /// No effect, but the driver must not compare at this moment.
+    /// Has no effect, but the driver must not compare at this moment.
     Passes,
 }
 
-/// A client result that a REST caller waits for.
+/// A client result that a REST caller awaits.
 #[derive(Debug)]
 pub(super) struct Ask {
     pub(super) connection: usize,
     pub(super) id: String,
     pub(super) status: Option<u16>,
-    /// The body of a good answer.
+    /// The body of the successful response.
     pub(super) body: &'static str,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Reference {
     pub(super) now: u64,
-    /// Seconds since 1970 at the beginning, and the milliseconds beyond.
+    /// The start time: Unix seconds, and the remaining milliseconds.
     began: (u64, u64),
     agenda: BTreeMap<(u64, usize), Effect>,
     counter: usize,
@@ -66,7 +66,7 @@ pub(super) struct Reference {
 }
 
 impl Reference {
-    /// `began` is in seconds since 1970 and milliseconds.
+    /// Creates a reference. `began` is the start time in Unix seconds and remaining milliseconds.
     pub(super) fn new(began: (u64, u64)) -> Self {
         Self { began, ..Self::default() }
     }
@@ -87,12 +87,12 @@ impl Reference {
         self.agenda.insert((at, self.counter), effect);
     }
 
-    /// The driver must not compare at this moment.
+    /// Forbids a comparison at this moment.
     pub(super) fn passes(&mut self, at: u64) {
         self.plan(at, Effect::Passes);
     }
 
-    /// Advances to this moment, or to the next one at which nothing happens.
+    /// Advances to this moment, or to the next one without events.
     pub(super) fn pass(&mut self, until: u64) -> u64 {
         let (began, mut last, mut at) = (self.now, 0, until);
         loop {
@@ -105,7 +105,7 @@ impl Reference {
                 self.happens(effect);
             }
             let next = self.agenda.keys().next().map_or(u64::MAX, |(due, _)| *due);
-            // Token expiry uses the machine's clock, which is read twice and may lag slightly.
+            // Token expiry uses the machine's clock. The service reads it twice, and it may lag slightly.
             let is_near_second = (self.began.1 + at) % 1000 < 100;
             if last + MARGIN < at.max(MARGIN + 1) && next > at + MARGIN && !is_near_second {
                 self.now = at;
@@ -158,7 +158,7 @@ impl Reference {
         debug_assert!(now == self.now);
     }
 
-    /// A client's transport is open.
+    /// Adds a client whose transport is open.
     pub(super) fn opens(&mut self, options: &ConnectOptions, expires: Option<u64>) -> usize {
         let number = self.models.len();
         self.models.push(ClientModel::new(options, expires));
@@ -198,7 +198,7 @@ impl Reference {
         model.hears.push_back(Expected::Line(over(model.transport)));
     }
 
-    /// Bytes of the client have come.
+    /// Records that bytes of the client have arrived.
     pub(super) fn hears_from(&mut self, it: usize) {
         if self.models[it].armed {
             self.models[it].silence += 1;
@@ -208,14 +208,14 @@ impl Reference {
     }
 
     pub(super) fn pinged(&mut self, it: usize) {
-        // Polls already keep the connection alive.
+        // Polls keep the connection alive without pings.
         if self.models[it].transport != Transport::Polling {
             self.models[it].armed = true;
         }
         self.hears_from(it);
     }
 
-    /// The service has got these calls.
+    /// Records that the service has received these calls.
     pub(super) fn calls(&mut self, it: usize, calls: &[Call]) {
         for call in calls {
             let takes = if call.method == Method::Slow { SLOW } else { 0 };
@@ -239,7 +239,8 @@ impl Reference {
         }
     }
 
-    /// Ends the connection, unless it has ended: `says` is for the client, `error` for the app.
+    /// Ends the connection unless it has ended already. The client receives the line `says`, and the app
+    /// receives `error`.
     pub(super) fn end(&mut self, it: usize, says: Option<String>, error: Option<&str>) {
         let (now, model) = (self.now, &mut self.models[it]);
         if model.stage == Stage::Closed {
@@ -250,7 +251,7 @@ impl Reference {
                 Some(error) => format!("disconnected: {error}"),
                 None => "disconnected".to_owned(),
             };
-            // A client that does not read gets some time for the last messages.
+            // A client that does not read has up to `CLOSE` to receive its last messages.
             let is_gone = model.suspended || error == Some(LOST);
             let is_missed =
                 !model.listens() && (!model.deaf || model.transport == Transport::Polling);
@@ -268,7 +269,7 @@ impl Reference {
         } else {
             model.hears.extend(says.map(Expected::Line));
             model.loose = true;
-            // Closing takes as long again.
+            // Closing the transport may take another `CLOSE`.
             model.over_by = now + 2 * CLOSE;
             self.plan(now + 2 * CLOSE, Effect::Passes);
         }
@@ -279,7 +280,7 @@ impl Reference {
         self.members[hub].forget(it);
     }
 
-    /// The service has closed a client that does not read, at this moment or later.
+    /// Records that the service closes a client that does not read, at or after `since`.
     pub(super) fn is_slow(&mut self, it: usize, since: u64) {
         let free_at = self.models[it].free_at;
         self.end(it, Some(close(Some("slow client"), true)), Some("slow client"));
@@ -288,7 +289,7 @@ impl Reference {
         }
     }
 
-    /// The client stops reading.
+    /// Records that the client stops reading.
     pub(super) fn pauses(&mut self, it: usize) {
         let model = &mut self.models[it];
         (model.reads, model.steady) = (false, false);
@@ -304,7 +305,7 @@ impl Reference {
         model.unread = Default::default();
     }
 
-    /// The socket of a client that may resume breaks.
+    /// Records that the socket of a resumable client breaks.
     pub(super) fn breaks(&mut self, it: usize) {
         let model = &mut self.models[it];
         (model.suspended, model.steady) = (true, false);
@@ -329,7 +330,7 @@ impl Reference {
         self.plan(self.now + time, Effect::Gone(it, timer));
     }
 
-    /// A REST caller invokes a connected client.
+    /// Records that a REST caller invokes a connected client.
     pub(super) fn asks(&mut self, connection: usize, number: usize) {
         let model = &mut self.models[connection];
         let id = format!("s{}", model.asks);
@@ -339,7 +340,7 @@ impl Reference {
         self.plan(self.now + CLIENT_RESULT, Effect::AskIsLate(self.asks.len() - 1));
     }
 
-    /// The client returns a result; one without a waiting caller is ignored.
+    /// Records a client result. A result without a waiting caller has no effect.
     pub(super) fn answers(
         &mut self,
         connection: usize,
@@ -382,7 +383,7 @@ pub(super) fn user_name(user: Option<usize>) -> String {
     user.map_or_else(|| "-".to_owned(), |user| format!("u{user}"))
 }
 
-/// When a token ends its connection, in seconds since 1970.
+/// The time at which a token ends its connection, in Unix seconds.
 pub(super) fn expiry(token_lifetime: TokenLifetime, unix_seconds: u64) -> Option<u64> {
     match token_lifetime {
         TokenLifetime::ClosesAfter(seconds) => Some(unix_seconds + seconds),

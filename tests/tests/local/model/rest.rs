@@ -9,11 +9,11 @@ use serde_json::json;
 use super::operations::{To, Version};
 use crate::support::{RestResponse, URL, request_to, signed};
 
-/// Expiry times of tokens that never expire here, and of expired ones.
+/// The expiry times of tokens that never expire in a test, and of expired tokens.
 pub(super) const GOOD: u64 = 1 << 40;
 pub(super) const STALE: u64 = 1;
 
-/// Calls this path with a token that expires then.
+/// Calls this path with a token that has this expiry time.
 pub(super) async fn call(
     service: &LocalService,
     method: &Method,
@@ -31,7 +31,7 @@ pub(super) async fn call(
     request_to(service, request.body(Full::<Bytes>::from(body)).unwrap()).await
 }
 
-/// The path of something below a hub, with this query.
+/// The path of a resource below a hub, with this query.
 pub(super) fn path(version: Version, hub: usize, below: &str, query: &[String]) -> String {
     let (root, version) = match version {
         Version::V1 => ("/api/v1", None),
@@ -46,7 +46,7 @@ pub(super) fn path(version: Version, hub: usize, below: &str, query: &[String]) 
     format!("{root}/hubs/h{hub}{below}{query}")
 }
 
-/// The resource of an audience; `id` is the connection's.
+/// The resource of an audience. `id` is the connection id.
 pub(super) fn resource(to: To, id: &str) -> String {
     match to {
         To::Everyone => String::new(),
@@ -56,7 +56,7 @@ pub(super) fn resource(to: To, id: &str) -> String {
     }
 }
 
-/// The path of an action: v1 posts a message to the resource itself.
+/// The path of an action. In v1, a POST to the resource itself sends a message.
 pub(super) fn verb(version: Version, resource: &str, verb: &str) -> String {
     match (version, verb, resource) {
         (Version::V1, ":send", resource) => resource.to_owned(),
@@ -65,7 +65,7 @@ pub(super) fn verb(version: Version, resource: &str, verb: &str) -> String {
     }
 }
 
-/// The statuses that differ between versions, as in their swagger files.
+/// The statuses that differ between versions, as in the swagger files.
 pub(super) fn closed_connection(version: Version, is_there: bool) -> u16 {
     match (version, is_there) {
         (Version::V1, _) => 202,

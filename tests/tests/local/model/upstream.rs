@@ -1,4 +1,4 @@
-//! The app: the name of a method selects its behaviour. It records all upstream calls.
+//! The app. The name of a method selects the app's behaviour. The app records all upstream calls.
 
 use std::{
     sync::{Arc, Mutex, OnceLock},
@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep};
 use super::rest;
 use crate::support::answer;
 
-/// One upstream call, and when it began.
+/// An upstream call with its start time.
 #[derive(Debug)]
 pub(super) struct UpstreamCall {
     pub(super) at: Instant,
@@ -31,7 +31,7 @@ pub(super) struct ModelApp {
 }
 
 impl ModelApp {
-    /// The calls since the last call of this method.
+    /// Takes the upstream calls since the previous `take`.
     pub(super) fn take(&self) -> Vec<UpstreamCall> {
         std::mem::take(&mut self.seen.lock().unwrap())
     }
@@ -102,7 +102,7 @@ impl Upstream for ModelApp {
     }
 }
 
-/// The number that is a call's only argument, and its id.
+/// The only argument of a call, a number, and the invocation id.
 fn number(protocol: Protocol, body: &Bytes) -> (u64, Option<String>) {
     let Some(Message::Invocation { invocation_id, arguments, .. }) = protocol.parse(body).unwrap()
     else {
@@ -111,13 +111,13 @@ fn number(protocol: Protocol, body: &Bytes) -> (u64, Option<String>) {
     (first(protocol, &arguments), invocation_id)
 }
 
-/// The number that an encoded list begins with.
+/// The first number of an encoded list.
 pub(super) fn first(protocol: Protocol, arguments: &Bytes) -> u64 {
     let json = convert(arguments, protocol, Protocol::Json).unwrap();
     serde_json::from_slice::<Value>(&json).unwrap()[0].as_u64().unwrap()
 }
 
-/// A number as a value.
+/// Encodes a number.
 pub(super) fn encoded(protocol: Protocol, number: u64) -> Bytes {
     let json = Bytes::from(number.to_string());
     convert(&json, Protocol::Json, protocol).unwrap()

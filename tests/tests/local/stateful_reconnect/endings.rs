@@ -1,4 +1,4 @@
-//! Bounds, and the ends of connections that could have been resumed.
+//! Limits of stateful reconnect, and the ends of resumable connections.
 
 use std::time::Duration;
 
@@ -57,11 +57,11 @@ async fn messages_wait_while_too_much_is_not_acknowledged() {
         fixture.send(":send", &format!("{number:050}")).await;
     }
 
-    // Each takes 90 bytes and a header of two.
+    // Each message takes 90 bytes plus a frame header of 2 bytes.
     for number in 0..3 {
         assert_eq!(wire.recv_text().await, sent(&format!("{number:050}")));
     }
-    // An acknowledgement is not held back by what it would release.
+    // The service sends acknowledgements even while the full buffer holds messages back.
     wire.send_text(&call("a")).await;
     assert_eq!(wire.recv_text().await, ack(1));
     wire.send_text(&ack(2)).await;
@@ -165,7 +165,7 @@ async fn a_silent_client_is_closed_and_one_that_breaks_the_rules_too() {
     assert!(is_gone(&client).await);
 
     let (client, mut wire) = connected(&fixture).await;
-    // Not masked.
+    // This frame is not masked.
     wire.write(b"\x81\x0b{\"type\":6}\x1e").await;
     wire.expect_close_with(1002).await;
     eventually(|| fixture.app.events().len() == 4).await;

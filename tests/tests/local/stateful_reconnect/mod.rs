@@ -1,4 +1,4 @@
-//! Stateful reconnect, frame by frame: how it is agreed.
+//! Stateful reconnect, frame by frame: negotiating it.
 
 mod endings;
 mod resuming;
@@ -46,7 +46,7 @@ async fn connected(fixture: &Fixture) -> (Negotiated, Wire) {
     (client, wire)
 }
 
-/// Breaks the socket, and waits until the service has noticed.
+/// Drops the socket and waits until the service has noticed.
 async fn cut(wire: Wire) {
     drop(wire);
     settle().await;

@@ -1,4 +1,4 @@
-//! What is counted, acknowledged and sent again.
+//! Counting, acknowledging and resending messages.
 
 use std::time::Duration;
 
@@ -127,7 +127,7 @@ async fn a_client_may_be_away_for_thirty_seconds_and_stays_who_it_was() {
     let (client, mut wire) = connected(&fixture).await;
     let id = fixture.last_id();
     assert_eq!(client.answer["connectionId"], id);
-    // The client pings, so silence would be noticed.
+    // The ping activates the client timeout.
     wire.send_text(r#"{"type":6}"#).await;
     assert_eq!(fixture.status(http::Method::PUT, &format!("groups/g/connections/{id}")).await, 200);
     tokio::time::sleep(Duration::from_secs(10)).await;
@@ -191,16 +191,16 @@ async fn it_may_break_in_every_phase_and_again() {
     fixture.app.called("a").await;
     cut(wire).await;
 
-    // Before the first message.
+    // The socket breaks before the first message.
     cut(client.web_socket().await).await;
-    // Between the sequence and what follows, in both directions.
+    // The socket breaks after the sequence messages of both sides.
     let mut wire = client.web_socket().await;
     assert_eq!(wire.recv_text().await, sequence(1));
     wire.send_text(&sequence(1)).await;
     settle().await;
     cut(wire).await;
     fixture.send(":send", "2").await;
-    // In the middle of what is sent again.
+    // The socket breaks while messages are being resent.
     let mut wire = client.web_socket().await;
     assert_eq!(wire.recv_text().await, sequence(1));
     assert_eq!(wire.recv_text().await, sent("1"));
