@@ -2,7 +2,7 @@
 
 use std::{any::TypeId, fmt};
 
-/// Expansions submit entries with this crate.
+/// Macro expansions submit their entries through this crate.
 pub use ::inventory;
 
 use crate::{
@@ -35,7 +35,7 @@ impl Registered {
         (self.mount)()
     }
 
-    /// Whether a mounted hub is this one.
+    /// Whether a mounted hub is the registered one.
     #[must_use]
     pub fn is(&self, hub: &dyn MountedHub) -> bool {
         (*hub.value()).type_id() == (self.type_id)()

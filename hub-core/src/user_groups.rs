@@ -8,7 +8,7 @@ use crate::{
     proxy::Link,
 };
 
-/// The groups of a hub's users. A membership applies to all connections of the user, later ones too.
+/// The groups of a hub's users. A membership applies to all connections of the user, including later ones.
 pub struct UserGroups {
     link: Link,
 }

@@ -38,7 +38,7 @@ impl SocketControl {
 
     /// Wraps an accepted stream with the stall timeout.
     pub(crate) fn guard(&self, stream: TcpStream, timeout: Duration) -> StallTimeout {
-        // Nagle's algorithm would delay small messages. An error means that the peer has left.
+        // Nagle's algorithm would delay small messages. An error means that the peer has disconnected.
         let _ = stream.set_nodelay(true);
         StallTimeout::new(stream, timeout, Arc::clone(&self.is_stall_timeout_suspended))
     }

@@ -46,7 +46,8 @@ enum Backpressure {
 }
 
 impl CallQueue {
-    /// Wakes a reader that waits for room, because a client result began and its completion must be read.
+    /// Wakes a reader that waits for room. Notified when a client result begins, because the reader must
+    /// receive its completion.
     pub(crate) fn wake_reader(&self) {
         self.changed.notify_one();
     }

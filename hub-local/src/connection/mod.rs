@@ -84,7 +84,7 @@ impl Connection {
             results: ClientResults::default(),
             calls: CallQueue::default(),
             acks,
-            // A child token: its waiters register here, not under the lock of the shared token.
+            // Use a child token: its waiters register on it and do not contend for the lock of the shared token.
             closing: shared.closing.child_token(),
             ending: OnceLock::new(),
             id,

@@ -9,7 +9,8 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// A post waits while this many bytes are unread, or the maximum size of one post if that is smaller.
+/// Maximum number of unread bytes, or the maximum size of one post if that is smaller. Above it, posts
+/// wait.
 const FILLED: usize = 64 * 1024;
 
 /// The posts of one client in order of arrival.

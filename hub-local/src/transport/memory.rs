@@ -36,12 +36,12 @@ impl MemoryConnection {
         self.to_service.send(Incoming::Data(bytes.into())).await.map_err(|_| Closed)
     }
 
-    /// Receives the next bytes from the service, always complete hub messages; `None` after the close.
+    /// Receives the next bytes from the service: one or more complete hub messages. `None` after the close.
     pub async fn recv(&mut self) -> Option<Bytes> {
         self.from_service.recv().await
     }
 
-    /// Closes the transport cleanly, as a client does with a WebSocket close frame.
+    /// Closes the transport cleanly, like a WebSocket close frame.
     pub async fn close(self) {
         // An error means that the service has already closed the connection.
         let _ = self.to_service.send(Incoming::Closed).await;

@@ -1,7 +1,7 @@
 //! The sending half of a connection that outlives its sockets.
 //!
-//! Sent messages are kept until they are acknowledged, up to `max_resume_bytes`; above it, and without a
-//! socket, messages stay in the outbox. So memory is bounded, and a client that misses too much is
+//! Sent messages are kept until they are acknowledged, up to `max_resume_bytes`. Above this limit, and
+//! without a socket, messages stay in the outbox. The outbox is bounded too: when it is full, the client is
 //! closed as a slow client.
 
 use std::{future::pending, io, sync::Arc, time::Duration};
