@@ -1,4 +1,4 @@
-//! What the fuzz targets alone need: private readers, and an app without sockets.
+//! Helpers for the fuzz targets: private parsers, and an app without sockets.
 
 use http::HeaderMap;
 use hub_core::{Claims, Secret};
@@ -15,7 +15,7 @@ pub fn in_memory(key: impl Into<Secret>) -> SignalR {
     SignalR::planned(Plan::Local(LocalPlan { key, in_memory: true, ..LocalPlan::default() }))
 }
 
-/// What [`SignalR::trust_plain_claims`] makes of the claims headers.
+/// Parses the claims headers as [`SignalR::trust_plain_claims`] does.
 #[must_use]
 pub fn plain_claims(headers: &HeaderMap) -> Claims {
     crate::upstream::caller::plain_claims(headers)

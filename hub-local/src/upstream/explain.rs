@@ -122,7 +122,7 @@ fn with_sources(error: &UpstreamError) -> String {
     text
 }
 
-/// Advice on what to check. The table in the README has the same texts; change both together.
+/// Advice on what to check. Must be consistent with the table in the README.
 fn check_status(status: StatusCode) -> &'static str {
     match status.as_u16() {
         300..400 => "the URL: redirects are not followed, so give the final one",

@@ -45,7 +45,7 @@ impl BindingExpression {
         Some(text)
     }
 
-    /// Whether all placeholders are headers that App Service sets.
+    /// Whether all placeholders refer to headers that App Service sets.
     pub(super) fn is_verified(&self) -> bool {
         let mut values = self.parts.iter().filter(|part| !matches!(part, Part::Text(_))).peekable();
         values.peek().is_some()

@@ -1,7 +1,7 @@
 //! [`Outbound`] over several endpoints: combines their results.
 //!
-//! A connection is at one endpoint, so the first "yes" for a connection is the result. Users and groups may be
-//! at all endpoints: the result waits for every endpoint, and one failure fails the operation.
+//! A connection belongs to one endpoint, so the first "yes" for a connection is the result. Users and groups
+//! may exist at all endpoints: the operation waits for every endpoint, and fails if one of them fails.
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -148,7 +148,7 @@ impl Outbound for FanOut {
             let payload = payload.clone();
             async move { endpoint.rest.invoke(&hub, &connection_id, payload, timeout).await }
         });
-        // Only the endpoint of the connection answers. Dropping the other requests cancels them.
+        // Only the endpoint of the connection returns a result. Dropping the other requests cancels them.
         let mut nobody = InvokeError::ConnectionGone;
         while let Some((_, answer)) = asking.next().await {
             match answer {
@@ -187,7 +187,7 @@ impl Outbound for FanOut {
         }
     }
 
-    /// Lists one endpoint after the other. The continuation names the next one.
+    /// Lists the members at one endpoint after the other. The continuation names the next endpoint.
     async fn members(
         &self,
         hub: &str,

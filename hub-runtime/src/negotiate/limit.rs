@@ -21,7 +21,7 @@ pub struct NegotiateLimit {
 }
 
 impl NegotiateLimit {
-    /// Allows `count` requests per `period`, in a burst or evenly distributed.
+    /// Allows `count` requests per `period`, in bursts or evenly distributed.
     pub fn new(count: u32, period: Duration) -> Self {
         Self { count, period, proxies: 0 }
     }
