@@ -3,7 +3,7 @@
 use http::Method;
 use hub_core::{Secret, upstream::WEBHOOK_PATH};
 
-/// The same path behind a Functions host, which reserves all paths below `/runtime`.
+/// The upstream path behind a Functions host, which reserves all paths below `/runtime`.
 const FORWARDED: &str = "/api/signalr";
 
 /// The configured paths.
@@ -72,7 +72,8 @@ impl Routes {
         let Some(code) = &self.code else { return true };
         let query = hub_core::Query::parse(query.unwrap_or_default());
         let given = query.get("code").unwrap_or_default();
-        // Equal signatures of one text mean equal keys, and signatures are compared in constant time.
+        // The code and the value of the query sign the same text: equal signatures mean equal values, and the
+        // comparison takes constant time.
         let signed = hub_core::signature::sign(&Secret::from(given), WEBHOOK_PATH);
         hub_core::signature::verify(
             std::iter::once(signed.as_bytes()),

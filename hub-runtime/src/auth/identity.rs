@@ -134,7 +134,7 @@ struct Chain {
 struct Link {
     name: &'static str,
     credential: Arc<dyn TokenCredential>,
-    /// A credential that may not work in this environment. Its first use has a short timeout.
+    /// Whether the credential may not work in this environment. Its first use then has a short timeout.
     guess: bool,
 }
 
