@@ -55,25 +55,25 @@ pub const REFUSAL_SPAN: &str = "hub.refusal";
 /// Log event of a refusal.
 pub const REFUSAL_EVENT: &str = "hub.refusal";
 
-/// Upstream calls that reached a hub.
+/// Number of upstream calls that reached a hub.
 pub const CALLS: &str = "hub_calls_total";
 /// How long they took, in seconds.
 pub const CALL_SECONDS: &str = "hub_call_seconds";
-/// Calls whose caller was denied or not signed in.
+/// Number of calls whose caller was denied or not signed in.
 pub const REFUSALS: &str = "hub_refusals_total";
-/// Calls that failed with an internal error or a panic.
+/// Number of calls that failed with an internal error or a panic.
 pub const ERRORS: &str = "hub_errors_total";
-/// Negotiates.
+/// Number of negotiate requests.
 pub const NEGOTIATES: &str = "hub_negotiates_total";
 /// How long they took, in seconds.
 pub const NEGOTIATE_SECONDS: &str = "hub_negotiate_seconds";
-/// Messages sent to the service, one for each target.
+/// Number of messages sent to the service, one for each target.
 pub const SENDS: &str = "hub_sends_total";
-/// Calls to the service, without retries.
+/// Number of calls to the service, without retries.
 pub const REST_CALLS: &str = "hub_rest_calls_total";
 /// Durations of calls to the service with all attempts, in seconds.
 pub const REST_SECONDS: &str = "hub_rest_seconds";
-/// Attempts after the first.
+/// Number of retries of calls to the service.
 pub const REST_RETRIES: &str = "hub_rest_retries_total";
 
 /// The value of `method` for an event without a method.

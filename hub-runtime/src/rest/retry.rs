@@ -69,8 +69,8 @@ impl Retries {
         self
     }
 
-    /// The delay before the next attempt; `None` to give up. `attempts` counts those made, `random` returns
-    /// a number from 0 to 1, and `now` is in seconds since 1970.
+    /// The delay before the next attempt; `None` to give up. `attempts` is the number of attempts so far,
+    /// `random` returns a number from 0 to 1, and `now` is in seconds since 1970.
     pub(super) fn wait(
         &self,
         attempts: u32,

@@ -19,7 +19,7 @@ use test_support::{Client, RunningService, free_address};
 
 use crate::fake_host::{FakeHost, KEY, call, start_handler};
 
-/// The example under a host, and a service that calls it as `azure/upstream.json` says.
+/// The example under a host, and a service with the upstream rules of `azure/upstream.json`.
 struct Deployment {
     service: RunningService,
     host: FakeHost,
@@ -182,7 +182,7 @@ struct TemporaryFolder(PathBuf);
 impl TemporaryFolder {
     fn new(name: &str) -> Self {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        // Left over from an earlier run.
+        // The folder may be left over from an earlier run.
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).unwrap();
         Self(path)
