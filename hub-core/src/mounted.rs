@@ -1,4 +1,4 @@
-//! A hub value with its filters built, behind an object-safe interface.
+//! A mounted hub: the hub value and its filters, with an object-safe interface.
 
 use std::{any::Any, fmt, future::Future, pin::Pin, sync::Arc};
 

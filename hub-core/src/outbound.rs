@@ -44,13 +44,13 @@ pub trait Outbound: Send + Sync {
     /// Checks whether a connection, a user, a group or a membership exists.
     ///
     /// # Errors
-    /// When the service did not answer.
+    /// When the service did not respond.
     async fn check(&self, hub: &str, check: Check) -> Result<bool, SendError>;
 
     /// Lists the connections of a group, one page at a time.
     ///
     /// # Errors
-    /// When the service did not answer.
+    /// When the service did not respond.
     async fn members(
         &self,
         hub: &str,

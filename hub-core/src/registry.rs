@@ -10,7 +10,7 @@ use crate::{
     mounted::{Mounted, MountedHub},
 };
 
-/// A hub behind `#[serverless_hub(register)]`.
+/// A hub with `#[serverless_hub(register)]`.
 pub struct Registered {
     /// The hub's name.
     pub name: &'static str,

@@ -83,7 +83,7 @@ pub mod schema {
     use super::Schemas;
     use crate::args::HubArg;
 
-    /// The definitions of the values that the app reads, and of those that it writes. A type may have a
+    /// The definitions of the values that the app reads, and of the values that the app writes. A type may have a
     /// different schema in each.
     pub(crate) const RECEIVED: &str = "/schemas/received";
     pub(crate) const SENT: &str = "/schemas/sent";

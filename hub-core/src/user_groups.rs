@@ -61,7 +61,7 @@ impl UserGroups {
     /// Whether a user is in a group.
     ///
     /// # Errors
-    /// When a name is invalid or the service did not answer.
+    /// When a name is invalid or the service did not respond.
     pub async fn contains(&self, user_id: &str, group: &str) -> Result<bool, SendError> {
         let (user, group) = names_of(user_id, group)?;
         self.link.outbound.check(&self.link.hub, Check::UserInGroup { user, group }).await

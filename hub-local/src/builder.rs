@@ -73,7 +73,7 @@ impl LocalServiceBuilder {
         Self { limits, ..self }
     }
 
-    /// Sets whether errors that close a client include the cause. Defaults to `false`: the client gets a
+    /// Sets whether errors that close a client include the cause. Defaults to `false`: the client receives a
     /// generic text, and only `disconnected` contains the cause.
     pub fn detailed_errors(self, detailed: bool) -> Self {
         Self { detailed_errors: detailed, ..self }

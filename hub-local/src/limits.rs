@@ -66,7 +66,7 @@ limits! {
         /// they ended and the client has not received the end yet. Above it, the oldest is evicted. Defaults
         /// to 16,384.
         max_pending_negotiations: usize = 16_384,
-        /// Maximum size of a client's access token in bytes. Azure SignalR Service refuses longer ones.
+        /// Maximum size of a client's access token in bytes. Azure SignalR Service refuses longer tokens.
         /// Defaults to 4,096.
         max_token_bytes: usize = 4096,
         /// Time in which a client must send its handshake. Defaults to 15 s.

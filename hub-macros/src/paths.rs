@@ -28,8 +28,7 @@ impl Root {
         quote_spanned!(site=> use #private as __hub;)
     }
 
-    /// Whether `path` is the attribute `name` of this crate: alone, or written with the crate's
-    /// path.
+    /// Whether `path` is the attribute `name` of this crate, written with or without the crate's path.
     ///
     /// An attribute in any other spelling stays in place and expands to the attribute macro, which reports an
     /// error.

@@ -1,4 +1,4 @@
-//! Serverless SignalR hubs: the service holds the connections, the app answers HTTP calls.
+//! Serverless SignalR hubs: the service holds the connections, and the app handles HTTP calls.
 //!
 //! **[The guide](guide) has a page for each task.** Most apps import the [`prelude`].
 //!

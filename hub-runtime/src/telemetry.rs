@@ -57,7 +57,7 @@ pub const REFUSAL_EVENT: &str = "hub.refusal";
 
 /// Number of upstream calls that reached a hub.
 pub const CALLS: &str = "hub_calls_total";
-/// How long they took, in seconds.
+/// Durations of upstream calls, in seconds.
 pub const CALL_SECONDS: &str = "hub_call_seconds";
 /// Number of calls whose caller was denied or not signed in.
 pub const REFUSALS: &str = "hub_refusals_total";
@@ -65,7 +65,7 @@ pub const REFUSALS: &str = "hub_refusals_total";
 pub const ERRORS: &str = "hub_errors_total";
 /// Number of negotiate requests.
 pub const NEGOTIATES: &str = "hub_negotiates_total";
-/// How long they took, in seconds.
+/// Durations of negotiate requests, in seconds.
 pub const NEGOTIATE_SECONDS: &str = "hub_negotiate_seconds";
 /// Number of messages sent to the service, one for each target.
 pub const SENDS: &str = "hub_sends_total";

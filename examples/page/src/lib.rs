@@ -43,7 +43,7 @@ where
     })
 }
 
-/// Allows scripts and styles from the app only. Connections to the SignalR service are allowed too; it has
+/// Allows scripts and styles only from the app. Also allows connections to the SignalR service, which has
 /// another port (local) or another host (Azure).
 fn content_security_policy(service: &str) -> String {
     let sockets = service.replacen("http", "ws", 1);

@@ -48,7 +48,7 @@ impl NegotiateRequest {
         }
     }
 
-    /// The same request behind App Service authentication, which strips those headers from outside.
+    /// Trusts the headers of App Service: its authentication removes them from external requests.
     #[must_use]
     pub fn behind_app_service(mut self) -> Self {
         self.headers.extend(std::mem::take(&mut self.principal));
@@ -139,7 +139,7 @@ impl NegotiateRequest {
 
     /// The user authenticated by App Service.
     ///
-    /// `None` unless the app runs behind it (`WEBSITE_AUTH_ENABLED=true`, or
+    /// `None` unless the app runs behind App Service authentication (`WEBSITE_AUTH_ENABLED=true`, or
     /// `trust_app_service_headers()` on the builder): elsewhere any client can send these headers.
     #[must_use]
     pub fn app_service_user(&self) -> Option<AppServiceUser> {

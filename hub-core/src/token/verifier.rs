@@ -176,7 +176,7 @@ impl TokenVerifier {
     }
 
     /// Accepts tokens of this issuer (claim `iss`), compared exactly. Further calls add issuers.
-    /// Without an issuer, `iss` is not checked; the key alone authenticates the signer.
+    /// Without an issuer, `iss` is not checked, and only the key authenticates the signer.
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.issuers.push(issuer.into());
         self

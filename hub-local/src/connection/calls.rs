@@ -66,7 +66,8 @@ impl CallQueue {
     }
 
     /// Waits for room in the queue. While a client result of this connection is pending, the limits are
-    /// doubled and there is no wait, because the client may send the completion after further calls.
+    /// doubled and this function does not wait, because the client may send the completion after further
+    /// calls.
     ///
     /// # Errors
     /// When the doubled limits are reached.

@@ -138,8 +138,8 @@ impl Connection {
         self.close_if_full(self.outbox.push(frame))
     }
 
-    /// Sends one message to this client alone; never waits. Values in it must be encoded in the
-    /// client's protocol.
+    /// Sends one message only to this client; never waits. Its values must be encoded in the client's
+    /// protocol.
     pub(crate) fn send_message(self: &Arc<Self>, message: &Message) -> PushOutcome {
         self.send(self.message_frame(message))
     }

@@ -1,6 +1,6 @@
 //! The broadcast log of a hub. A message is appended once, and each connection reads from its own position.
 //!
-//! A broadcast costs the sender O(1), plus one wake-up per idle reader, and reading takes no lock.
+//! A broadcast costs the sender O(1) plus one wake-up per idle reader. Readers need no lock.
 //! Each outbox limits the messages that wait for its client. The log stores the lowest position at which
 //! any outbox can be full. Only a sender that moves beyond this position checks every outbox.
 

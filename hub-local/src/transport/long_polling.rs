@@ -158,7 +158,7 @@ impl Polls {
         Ok(())
     }
 
-    /// Hands the bytes to the open poll, or returns them if there is none.
+    /// Passes the bytes to the open poll, or returns them if no poll is open.
     fn hand_over(&self, bytes: Bytes) -> Result<(), Bytes> {
         let mut state = self.state.lock();
         let Some((_, poll)) = state.open.take() else { return Err(bytes) };

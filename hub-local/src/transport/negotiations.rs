@@ -138,7 +138,7 @@ impl Table {
         }
     }
 
-    /// Evicts the oldest unopened token; `false` if there is none.
+    /// Evicts the oldest unopened token; `false` if all tokens are opened.
     fn forget_oldest(&mut self) -> bool {
         while let Some((_, token)) = self.order.pop_front() {
             let is_open = |entry: &Entry| matches!(entry.stage, Stage::Open(_));
@@ -166,7 +166,7 @@ impl Table {
         Some((Arc::clone(&entry.negotiation), found))
     }
 
-    /// The inbox for bytes that a client posts, also before it has chosen a transport.
+    /// The inbox for the bytes that a client posts. A client can post before it has chosen a transport.
     pub(super) fn inbox(&mut self, token: &str) -> Option<Arc<Inbox>> {
         match &mut self.by_token.get_mut(token)?.stage {
             Stage::Pending { inbox, .. } => Some(Arc::clone(inbox.get_or_insert_default())),

@@ -58,13 +58,13 @@ impl MethodDef {
         self.params.iter().any(|param| param.source == Source::Call)
     }
 
-    /// Whether a parameter takes all arguments, so that the number of arguments is not checked.
+    /// Whether a parameter receives all arguments, so that the number of arguments is not checked.
     pub(crate) fn takes_all(&self) -> bool {
         self.fallback || self.params.iter().any(|param| matches!(param.source, Source::Whole(_)))
     }
 }
 
-/// The method behind the negotiate route.
+/// The method for the negotiate route.
 pub(crate) struct NegotiateDef {
     pub(crate) ident: Ident,
     pub(crate) request: Option<ParamDef>,

@@ -27,7 +27,7 @@ pub(crate) struct UpstreamTokenCheck {
     clock: Clock,
     /// With the time of the fetch, measured from the app's start.
     held: Mutex<Option<(TokenVerifier, Duration)>>,
-    /// When the last fetch started. Held during a fetch, so that there is one at a time.
+    /// When the last fetch started. Locked during a fetch, so that only one fetch runs at a time.
     fetching: tokio::sync::Mutex<Option<Duration>>,
 }
 

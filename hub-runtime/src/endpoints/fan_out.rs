@@ -15,7 +15,7 @@ use hub_core::{
 
 use super::{Endpoint, Endpoints, Operation};
 
-/// Sends to the endpoints that the router selects, or to pinned ones.
+/// Sends to the endpoints that the router selects, or to pinned endpoints.
 pub(crate) struct FanOut {
     endpoints: Arc<Endpoints>,
     pinned: Option<Vec<usize>>,
@@ -83,7 +83,7 @@ impl FanOut {
         self.unless_failed(failed, of).map(|()| false)
     }
 
-    /// Waits for all targets. Returns a failure if there is one, else "yes" if there is one.
+    /// Waits for all targets. Returns a failure if one target failed, otherwise "yes" if one target returned it.
     async fn all(&self, asking: PendingResults<bool, SendError>) -> Result<bool, SendError> {
         let of = asking.len();
         let (mut yes, mut failed) = (false, Vec::new());

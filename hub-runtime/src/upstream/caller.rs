@@ -69,7 +69,7 @@ pub(super) struct CallerRules<'a> {
     pub(super) groups: &'a [Arc<ServiceGroup>],
     pub(super) verified: &'a VerifiedCallers,
     pub(super) trust_plain_claims: bool,
-    /// Whether the request's URL held the configured code. It was checked before.
+    /// Whether the URL of the request contained the configured code. Checked earlier.
     pub(super) has_code: bool,
 }
 

@@ -136,7 +136,8 @@ impl Sink for ResumableSink {
         }
     }
 
-    /// Discards the frames if there is no socket or it breaks; counted messages are kept for the repeat.
+    /// Writes the frames to the socket. Without a working socket the frames are discarded; counted messages
+    /// are kept and sent again later.
     async fn write(&mut self, batch: &mut Batch) -> io::Result<()> {
         let Some((number, socket)) = &mut self.socket else {
             batch.clear();
