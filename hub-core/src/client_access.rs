@@ -1,5 +1,5 @@
-//! How a client gets into the service: its URL and the claims of its access token that the service
-//! itself reads.
+//! How a client connects to the service: the URL, and the claims of its access token that the service
+//! evaluates.
 //!
 //! Source: the management SDK of Azure/azure-signalr, which writes these claims.
 
@@ -11,16 +11,16 @@ pub const MAX_TOKEN_CHARS: usize = 4096;
 
 /// The prefix of the claims that the service reads and does not send upstream.
 pub const SYSTEM_CLAIM_PREFIX: &str = "asrs.s.";
-/// The prefix that SDKs give to an application's claim whose own name is reserved.
+/// The prefix that SDKs add to an application's claim with a reserved name.
 pub const USER_CLAIM_PREFIX: &str = "asrs.u.";
 
-/// The user.
+/// The user id.
 pub const USER_ID_CLAIM: &str = "asrs.s.uid";
 /// Whether the connection closes at the time of [`EXPIRY_CLAIM`].
 pub const CLOSE_ON_EXPIRY_CLAIM: &str = "asrs.s.coae";
 /// When the authentication expires, in seconds since 1970.
 pub const EXPIRY_CLAIM: &str = "asrs.s.aeo";
-/// Whether the connection is for diagnosis.
+/// Whether the client is a diagnostic client.
 pub const DIAGNOSTIC_CLAIM: &str = "asrs.s.dc";
 /// How long the handshake may take, in seconds.
 pub const HANDSHAKE_TIMEOUT_CLAIM: &str = "asrs.s.cht";
@@ -29,8 +29,8 @@ pub const DETAILED_ERRORS_CLAIM: &str = "asrs.s.derror";
 /// The number of endpoints that the app has.
 pub const ENDPOINT_COUNT_CLAIM: &str = "asrs.s.secn";
 
-/// The URL at which a client connects to a hub, which is the audience of its token too. `base` has no
-/// slash at its end; `hub` needs no encoding or is encoded.
+/// The URL at which a client connects to a hub. It is also the audience of the client's token. `base` has
+/// no trailing slash. `hub` is percent-encoded where necessary.
 #[must_use]
 pub fn client_url(base: &str, hub: &str) -> String {
     format!("{base}/client/?hub={hub}")

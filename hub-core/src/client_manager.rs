@@ -21,7 +21,7 @@ impl ClientManager {
     /// Whether a connection exists.
     ///
     /// # Errors
-    /// When the name is invalid or the service did not answer.
+    /// When the name is invalid or the service did not respond.
     pub async fn connection_exists(&self, connection_id: &str) -> Result<bool, SendError> {
         names::check_connection_id(connection_id)?;
         self.check(Check::ConnectionExists(connection_id.to_owned())).await
@@ -30,7 +30,7 @@ impl ClientManager {
     /// Whether a user has a connection.
     ///
     /// # Errors
-    /// When the name is invalid or the service did not answer.
+    /// When the name is invalid or the service did not respond.
     pub async fn user_exists(&self, user_id: &str) -> Result<bool, SendError> {
         names::check_user(user_id)?;
         self.check(Check::UserExists(user_id.to_owned())).await
@@ -39,7 +39,7 @@ impl ClientManager {
     /// Whether a group has a connection.
     ///
     /// # Errors
-    /// When the name is invalid or the service did not answer.
+    /// When the name is invalid or the service did not respond.
     pub async fn group_exists(&self, group: &str) -> Result<bool, SendError> {
         names::check_group(group)?;
         self.check(Check::GroupExists(group.to_owned())).await

@@ -33,7 +33,7 @@ impl<C: ?Sized> Clients<C> {
         self.proxy(checked(connection_ids, names::check_connection_id).map(Target::AllExcept))
     }
 
-    /// One connection, whose client methods can also return a result.
+    /// One connection. Its client methods can also return a result.
     pub fn client(&self, connection_id: impl Into<String>) -> Proxy<C, One> {
         let id = connection_id.into();
         Proxy::new(

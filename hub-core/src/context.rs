@@ -14,7 +14,7 @@ pub struct HubContext<H: Hub> {
 }
 
 impl<H: Hub> HubContext<H> {
-    /// Handles that deliver through `outbound`; `hub` is the lower-case name on the wire.
+    /// Creates handles that deliver through `outbound`. `hub` is the lower-case name on the wire.
     #[doc(hidden)]
     #[must_use]
     pub fn new(outbound: Arc<dyn Outbound>, hub: Arc<str>) -> Self {

@@ -14,16 +14,16 @@ use crate::{
 /// The version of the format. It increases with incompatible changes.
 const VERSION: u8 = 1;
 
-/// The methods that clients of an app can call and those that they implement.
+/// The methods that clients of an app can call, and the methods that clients implement.
 ///
-/// It is written as one JSON document, by `to_string()` (indented) or through [`Serialize`]. The same
-/// program always writes the same document.
+/// `to_string()` (indented) and [`Serialize`] write it as one JSON document. The same program always
+/// writes the same document.
 ///
-/// | Member | What |
+/// | Member | Content |
 /// |---|---|
 /// | `version` | 1; readers must refuse unknown versions |
 /// | `hubs` | sorted by name |
-/// | `hubs[].name`, `docs` | as clients write it; the block's doc comment, if it has one |
+/// | `hubs[].name`, `docs` | the name in the spelling of clients; the block's doc comment, if it has one |
 /// | `hubs[].negotiate`, `connected`, `disconnected` | whether the hub has these methods |
 /// | `hubs[].fallback` | whether the hub has a fallback for other methods |
 /// | `hubs[].methods` | the methods that clients call, in source order: `name`, `docs`, `arguments`, `result` |
@@ -33,7 +33,7 @@ const VERSION: u8 = 1;
 /// | `schemas` | the targets of `$ref`: `received` for values that the app reads, `sent` for values that it writes |
 ///
 /// `schema`, `optional`, `result` and `schemas` need the feature `schema`. They are JSON Schemas of
-/// draft 2020-12, of types that implement `JsonSchema` of schemars 1; all others have the schema
+/// draft 2020-12, for types that implement `JsonSchema` of schemars 1. Other types have the schema
 /// `true`, which allows any value. Empty members are omitted.
 #[derive(Clone, Debug, Serialize)]
 pub struct Contract {
@@ -92,7 +92,7 @@ fn is_false(value: &bool) -> bool {
 }
 
 impl Contract {
-    /// The contract of hubs that were described with these schemas.
+    /// Creates the contract of these hubs, whose descriptions refer to `schemas`.
     #[doc(hidden)]
     #[must_use]
     pub fn new(mut hubs: Vec<HubContract>, schemas: Schemas) -> Self {
@@ -165,7 +165,7 @@ impl CallContract {
 
 #[cfg(feature = "schema")]
 impl Schemas {
-    /// The schema of each argument and whether it may be left out, and that of the result.
+    /// The schema of each argument, whether the argument is optional, and the schema of the result.
     fn of(&mut self, shape: Shape) -> (Vec<(Value, bool)>, Option<Value>) {
         let types = (shape.types)(self);
         let arguments = types.arguments.into_iter();
@@ -193,7 +193,7 @@ impl Schemas {
     }
 }
 
-/// The same value with its members in order, however `serde_json` keeps them.
+/// The same value with sorted members, independent of the map type of `serde_json`.
 #[cfg(feature = "schema")]
 fn sorted(value: Value) -> Value {
     match value {

@@ -28,7 +28,7 @@ impl Invocation {
     /// ```
     ///
     /// # Errors
-    /// When the argument is missing or of another type; the text contains its position, starting at 1.
+    /// When the argument is missing or of another type. The error text counts positions from 1.
     pub fn argument<T: DeserializeOwned>(&self, position: usize) -> HubResult<T> {
         Args::of(self)?.at(position)
     }
@@ -36,15 +36,15 @@ impl Invocation {
     /// Decodes all arguments as one value: a tuple, a list, or a struct read in order.
     ///
     /// # Errors
-    /// When they do not fit the type.
+    /// When the arguments do not fit the type.
     pub fn arguments<T: DeserializeOwned>(&self) -> HubResult<T> {
         self.read(&self.argument_array())
             .map_err(|text| HubError::rejected(format!("the arguments: {text}")))
     }
 
-    /// Decodes the message as one value: `type`, and for a method's call `target`, `arguments` and
-    /// `invocationId` (when the client waits), for `disconnected` the `error` (when there is one).
-    /// The members have the same names in every protocol.
+    /// Decodes the message as one value. The member `type` is always present. A call of a method also has
+    /// `target`, `arguments` and, if the client expects a result, `invocationId`. `disconnected` has `error`
+    /// if the connection ended with an error. The members have the same names in every protocol.
     ///
     /// # Errors
     /// When the message does not fit the type.

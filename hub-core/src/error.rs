@@ -8,10 +8,10 @@ pub type HubResult<T = ()> = Result<T, HubError>;
 /// An error of a hub method. Its kind determines whether the client receives the text.
 ///
 /// `HubError` does not implement [`std::error::Error`], so that `?` converts *any* standard error into
-/// an internal one, which is logged and never sent to a client.
+/// an internal error, which is logged and never sent to a client.
 ///
-/// [`Display`](fmt::Display) writes only what a client may read: `internal error` in place of the text of
-/// an internal one. [`Debug`](fmt::Debug) and [`Self::chain`] contain all causes: to log them from a method, write
+/// [`Display`](fmt::Display) writes only the text that a client may read, which is `internal error` for
+/// an internal error. [`Debug`](fmt::Debug) and [`Self::chain`] contain all causes: to log them from a method, write
 /// `#[instrument(err(Debug))]`.
 ///
 /// ```
@@ -80,7 +80,7 @@ impl HubError {
         }
     }
 
-    /// A method panicked with this message.
+    /// Creates an error for a method that panicked with this message.
     #[doc(hidden)]
     #[must_use]
     pub fn panicked(message: String) -> Self {
@@ -112,7 +112,7 @@ impl HubError {
         self.kind
     }
 
-    /// The text: for the client, or only for the log if [`Self::is_internal`].
+    /// The text. If [`Self::is_internal`], it is only for the log, otherwise also for the client.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text

@@ -12,9 +12,9 @@ use crate::{HubError, HubResult, Invocation};
 /// block, or added to the app for all its hubs.
 ///
 /// The expression is evaluated once, when the hub is mounted, so a filter can have state. Filters run
-/// before the arguments are decoded, outer first: the app's, the block's, the method's; `after` runs in
-/// reverse order. Filters of the app and the block also run for new connections, even if the hub has no
-/// `on_connected`; a denied connection is closed.
+/// before the arguments are decoded, outer first: the filters of the app, of the block, and of the method.
+/// `after` runs in reverse order. Filters of the app and the block also run for new connections, even if
+/// the hub has no `on_connected`; a denied connection is closed.
 ///
 /// A filter receives the [`Invocation`]: the caller with claims, query and headers, the raw arguments
 /// (or one of them, decoded on demand), and the hub value.

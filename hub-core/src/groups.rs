@@ -83,7 +83,7 @@ pub struct MemberPages {
 
 #[derive(Debug)]
 enum Position {
-    /// Before the page of this continuation token; `None` is the first page.
+    /// The next page is the one of this continuation token; `None` is the first page.
     At(Option<String>),
     End,
 }
@@ -97,10 +97,10 @@ impl MemberPages {
     }
 
     /// Requests the next page; `None` after the last one. Azure SignalR Service returns up to 200
-    /// connections a page. A page may be empty. After an error the same page is requested again.
+    /// connections per page. A page may be empty. After an error, the next call requests the same page again.
     ///
     /// # Errors
-    /// When the group's name is not valid on the wire, or the call failed.
+    /// When the name of the group is invalid, or the call to the service failed.
     pub async fn next_page(&mut self) -> Result<Option<Vec<Member>>, SendError> {
         let Position::At(continuation) = &self.position else { return Ok(None) };
         names::check_group(&self.group)?;

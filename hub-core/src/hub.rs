@@ -1,4 +1,4 @@
-//! The hub: a type, its table of methods, and how the runtime calls one.
+//! The hub: a type, its table of methods, and how the runtime calls a method.
 
 use std::{fmt, future::Future, pin::Pin};
 
@@ -84,7 +84,7 @@ pub enum Untyped {}
 /// The kind of an event: `X-ASRS-Category` and, for connections, `X-ASRS-Event`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Category {
-    /// `messages`: a client invoked or sent.
+    /// `messages`: a client called a hub method.
     Message,
     /// `connections`/`connected`: a client finished its handshake.
     Connected,
@@ -125,7 +125,7 @@ pub struct Method<H: Hub> {
     /// The name that clients use: `sendMessage`, or `connected`, `disconnected`.
     pub name: &'static str,
     pub category: Category,
-    /// Whether the method receives the messages without a method of their own.
+    /// Whether the method receives all messages for which the hub has no method.
     pub fallback: bool,
     /// The names of the arguments that come from the client, in order; `...name` is all of them as one
     /// value.
@@ -136,7 +136,7 @@ pub struct Method<H: Hub> {
     pub shape: Shape,
     /// Creates the method's own filters, outer first. Called once, when the hub is mounted.
     pub filters: fn() -> Filters,
-    /// Binds the arguments and calls the method. The filters have run before.
+    /// Binds the arguments and calls the method. Called after the filters.
     pub call: for<'a> fn(&'a H, &'a Context<H>, Args<'a>) -> CallFuture<'a>,
 }
 

@@ -58,7 +58,7 @@ pub struct InvocationParts {
 }
 
 impl InvocationParts {
-    /// An anonymous JSON call without arguments, claims, query and headers.
+    /// Creates an anonymous JSON call without arguments, claims, query and headers.
     #[doc(hidden)]
     #[must_use]
     pub fn new(
@@ -114,7 +114,7 @@ impl Invocation {
         self.hub_value.downcast_ref()
     }
 
-    /// Message, connected or disconnected.
+    /// The kind of the event.
     #[must_use]
     pub fn category(&self) -> Category {
         self.parts.category
@@ -152,7 +152,7 @@ impl Invocation {
         self.parts.user_id.as_deref()
     }
 
-    /// The claims of the connection, set by `negotiate`. They are sealed, so a client cannot add one.
+    /// The claims of the connection, set by `negotiate`. They are sealed, so a client cannot add a claim.
     #[must_use]
     pub fn claims(&self) -> &Claims {
         &self.parts.claims
@@ -182,7 +182,7 @@ impl Invocation {
         &self.parts.arguments
     }
 
-    /// Why the connection ended; only for `disconnected`, and only when it ended with an error.
+    /// Why the connection ended; only for a `disconnected` event of a connection that ended with an error.
     #[must_use]
     pub fn error(&self) -> Option<&str> {
         self.parts.error.as_deref()
@@ -266,7 +266,7 @@ impl Claims {
         self.iter().filter(move |(name, _)| *name == claim_type).map(|(_, value)| value)
     }
 
-    /// Whether one of the values of a claim type is this one.
+    /// Whether a claim of this type has this value.
     #[must_use]
     pub fn has(&self, claim_type: &str, value: &str) -> bool {
         self.all(claim_type).any(|held| held == value)
@@ -283,7 +283,7 @@ impl Claims {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no claims.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

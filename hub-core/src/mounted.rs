@@ -1,4 +1,4 @@
-//! A hub value with its filters built, behind an object-safe interface.
+//! A mounted hub: the hub value and its filters, with an object-safe interface.
 
 use std::{any::Any, fmt, future::Future, pin::Pin, sync::Arc};
 
@@ -36,7 +36,7 @@ pub trait MountedHub: Send + Sync {
         wire_name: Arc<str>,
     ) -> Owned<Result<Reply, HubError>>;
 
-    /// Runs the hub's `negotiate`; `None` when it has none.
+    /// Runs the hub's `negotiate`; `None` when the hub has no `negotiate`.
     fn negotiate(
         self: Arc<Self>,
         request: NegotiateRequest,
@@ -65,7 +65,7 @@ pub type Owned<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub struct MethodInfo {
     pub name: &'static str,
     pub category: Category,
-    /// Whether the method receives the messages without a method of their own.
+    /// Whether the method receives all messages for which the hub has no method.
     pub fallback: bool,
     pub params: &'static [&'static str],
     pub docs: &'static str,
@@ -218,8 +218,8 @@ impl<H: Hub> fmt::Debug for Mounted<H> {
     }
 }
 
-/// Runs the call if every filter allows it, then `after` of the filters that allowed it, also after a
-/// panic.
+/// Runs the call if every filter allows it. Then runs `after` of the filters that allowed it, even if the
+/// call panicked.
 async fn guarded(
     filters: &Filters,
     invocation: &Invocation,

@@ -10,7 +10,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 const MAX_HUB: usize = 128;
 /// The longest group name that the service accepts, in characters.
 const MAX_GROUP: usize = 1024;
-/// No suggestions for names longer than this, in bytes.
+/// The longest name in bytes for which similar names are suggested.
 const MAX_SUGGESTED: usize = 64;
 /// All characters except the unreserved ones of RFC 3986 §2.3.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');

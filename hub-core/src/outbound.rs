@@ -20,13 +20,13 @@ pub trait Outbound: Send + Sync {
     /// Sends a message without waiting for any client.
     ///
     /// # Errors
-    /// When the service did not accept it.
+    /// When the service did not accept the message.
     async fn send(&self, hub: &str, target: Target, payload: Payload) -> Result<(), SendError>;
 
-    /// Asks one client for a value and waits for its answer, which is returned as encoded JSON.
+    /// Invokes a method of one client, waits for the completion, and returns its result as encoded JSON.
     ///
     /// # Errors
-    /// Each way to get no answer is its own error.
+    /// When there is no result. Each cause has its own variant.
     async fn invoke(
         &self,
         hub: &str,
@@ -38,19 +38,19 @@ pub trait Outbound: Send + Sync {
     /// Changes memberships or closes connections.
     ///
     /// # Errors
-    /// When the service did not accept it.
+    /// When the service did not accept the change.
     async fn change(&self, hub: &str, change: Change) -> Result<(), SendError>;
 
-    /// Answers a yes-or-no question.
+    /// Checks whether a connection, a user, a group or a membership exists.
     ///
     /// # Errors
-    /// When the service did not answer.
+    /// When the service did not respond.
     async fn check(&self, hub: &str, check: Check) -> Result<bool, SendError>;
 
     /// Lists the connections of a group, one page at a time.
     ///
     /// # Errors
-    /// When the service did not answer.
+    /// When the service did not respond.
     async fn members(
         &self,
         hub: &str,
@@ -58,17 +58,17 @@ pub trait Outbound: Send + Sync {
         continuation: Option<String>,
     ) -> Result<MemberPage, SendError>;
 
-    /// The same, but through the endpoints of these names alone.
+    /// Limits the operations to the endpoints with these names.
     ///
     /// # Errors
-    /// When there is no endpoint of a name.
+    /// When no endpoint has one of the names.
     fn pinned(self: Arc<Self>, names: &[String]) -> Result<Arc<dyn Outbound>, SendError> {
         let name = names.first().cloned().unwrap_or_default();
         Err(SendError::UnknownEndpoint { name, known: Vec::new() })
     }
 }
 
-/// The recipients of a message: every form that the service has.
+/// The receivers of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// Every connection of the hub.
@@ -81,7 +81,7 @@ pub enum Target {
     Connections(Vec<String>),
     /// A group.
     Group(String),
-    /// Several groups; one REST call per group, so a member of two gets the message twice.
+    /// Several groups; one REST call per group, so a member of two groups receives the message twice.
     Groups(Vec<String>),
     /// A group without these connections.
     GroupExcept(String, Vec<String>),
@@ -148,37 +148,37 @@ pub enum Change {
 pub enum CloseTarget {
     /// One connection.
     Connection(String),
-    /// A user's connections, but not the excluded ones.
+    /// The connections of a user except the excluded ones.
     User {
         /// The user.
         user: String,
         /// Connections to keep.
         excluded: Vec<String>,
     },
-    /// A group's connections, but not the excluded ones.
+    /// The connections of a group except the excluded ones.
     Group {
         /// The group.
         group: String,
         /// Connections to keep.
         excluded: Vec<String>,
     },
-    /// All connections of the hub, but not the excluded ones.
+    /// All connections of the hub except the excluded ones.
     All {
         /// Connections to keep.
         excluded: Vec<String>,
     },
 }
 
-/// A yes-or-no request to the service.
+/// An existence check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Check {
-    /// Is this connection alive?
+    /// Whether this connection exists.
     ConnectionExists(String),
-    /// Has this user a connection?
+    /// Whether this user has a connection.
     UserExists(String),
-    /// Has this group a connection?
+    /// Whether this group has a connection.
     GroupExists(String),
-    /// Is the user in the group?
+    /// Whether the user is in the group.
     UserInGroup {
         /// The user.
         user: String,
@@ -194,12 +194,12 @@ pub enum Check {
 pub struct MemberPage {
     /// The members on this page.
     pub members: Vec<Member>,
-    /// Gives the next page; `None` on the last one.
+    /// The token of the next page; `None` on the last page.
     pub continuation: Option<String>,
 }
 
 impl MemberPage {
-    /// A page.
+    /// Creates a page.
     #[must_use]
     pub fn new(members: Vec<Member>, continuation: Option<String>) -> Self {
         Self { members, continuation }
@@ -212,12 +212,12 @@ impl MemberPage {
 pub struct Member {
     /// The connection.
     pub connection_id: String,
-    /// Its user, if it has one.
+    /// The user of the connection, if it has one.
     pub user_id: Option<String>,
 }
 
 impl Member {
-    /// A member.
+    /// Creates a member.
     #[must_use]
     pub fn new(connection_id: String, user_id: Option<String>) -> Self {
         Self { connection_id, user_id }

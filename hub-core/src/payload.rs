@@ -65,7 +65,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// No arguments yet.
+    /// Creates an empty list.
     #[must_use]
     pub fn new() -> Self {
         Self {

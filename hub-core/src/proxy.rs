@@ -123,8 +123,7 @@ impl<C: ?Sized, T> fmt::Debug for Proxy<C, T> {
     }
 }
 
-/// A message on its way to the service. The arguments are encoded already; nothing is sent until it
-/// is awaited.
+/// The future of a send. The arguments are already encoded, but nothing is sent until it is awaited.
 #[must_use = "nothing is sent until this is awaited"]
 pub struct SendFuture(Pin<Box<dyn Future<Output = Result<(), SendError>> + Send>>);
 
@@ -142,7 +141,7 @@ impl fmt::Debug for SendFuture {
     }
 }
 
-/// The invocation of a client method. Nothing is sent until it is awaited.
+/// The future of an invocation of a client method. Nothing is sent until it is awaited.
 #[must_use = "nothing is sent until this is awaited"]
 pub struct InvokeFuture<R> {
     state: InvokeState,
@@ -161,7 +160,7 @@ struct InvokeRequest {
 }
 
 impl<R> InvokeFuture<R> {
-    /// How long to wait for the answer; defaults to 30 s.
+    /// Sets how long to wait for the result; defaults to 30 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         if let InvokeState::Prepared(Some(request)) = &mut self.state {
             request.timeout = Some(timeout);

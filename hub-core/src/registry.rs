@@ -2,7 +2,7 @@
 
 use std::{any::TypeId, fmt};
 
-/// Expansions submit entries with this crate.
+/// Macro expansions submit their entries through this crate.
 pub use ::inventory;
 
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     mounted::{Mounted, MountedHub},
 };
 
-/// A hub behind `#[serverless_hub(register)]`.
+/// A hub with `#[serverless_hub(register)]`.
 pub struct Registered {
     /// The hub's name.
     pub name: &'static str,
@@ -35,7 +35,7 @@ impl Registered {
         (self.mount)()
     }
 
-    /// Whether a mounted hub is this one.
+    /// Whether a mounted hub is the registered one.
     #[must_use]
     pub fn is(&self, hub: &dyn MountedHub) -> bool {
         (*hub.value()).type_id() == (self.type_id)()

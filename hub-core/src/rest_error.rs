@@ -5,11 +5,11 @@ use http::HeaderName;
 /// The header that carries the code of an error.
 pub const CODE: HeaderName = HeaderName::from_static("x-ms-error-code");
 
-/// A change names a connection that does not exist.
+/// The code for a change of a connection that does not exist.
 pub const CONNECTION_NOT_FOUND: &str = "Error.Connection.NotExisted";
-/// The answer to the question whether a connection exists, if it does not.
+/// The code of an existence check for a connection that does not exist.
 pub const NO_CONNECTION: &str = "Warning.Connection.NotExisted";
-/// The answer to the question whether a user has connections, if there are none.
+/// The code of an existence check for a user without connections.
 pub const NO_USER: &str = "Warning.User.NotExisted";
-/// The answer to the question whether a group has connections, if there are none.
+/// The code of an existence check for a group without connections.
 pub const NO_GROUP: &str = "Warning.Group.NotExisted";

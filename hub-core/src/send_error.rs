@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{names::NameError, outbound::Target};
 
-/// Why a call to the service failed. [`kind`](Self::kind) groups the variants by what helps.
+/// Why a call to the service failed. [`kind`](Self::kind) groups the variants by remedy.
 ///
 /// ```
 /// # use hub_core::{SendError, SendErrorKind};
@@ -35,8 +35,8 @@ pub enum SendError {
         /// Maximum size that the service accepts, in bytes.
         limit: usize,
     },
-    /// Names and excluded connections make the request head larger than the service accepts. Nothing was
-    /// sent.
+    /// The request head, which contains names and excluded connections, is larger than the service accepts.
+    /// Nothing was sent.
     #[error(
         "names and excluded connections make a request head of {size} bytes, more than the {limit} that the service takes"
     )]
@@ -61,13 +61,13 @@ pub enum SendError {
     /// The connection does not exist any more.
     #[error("the connection does not exist any more")]
     ConnectionGone,
-    /// The service throttles (429), also after every retry.
+    /// The service throttles (429), and the retries were throttled too.
     #[error("the service is throttling")]
     Throttled {
         /// Value of the header `Retry-After`, if there is one.
         retry_after: Option<Duration>,
     },
-    /// The service answered with another error status.
+    /// The service responded with another error status.
     #[error("{}", rejection(*status, code.as_deref(), message))]
     Rejected {
         /// HTTP status. 401 and 403: key, endpoint, clock, role or network rule are wrong. 404: the
@@ -89,11 +89,11 @@ pub enum SendError {
         /// Number of endpoints that were called.
         of: usize,
     },
-    /// Some of several targets were not sent to; the others were. The text omits their names, since it is
-    /// logged.
+    /// The sends to some of several targets failed; the others succeeded. The text omits the names of the
+    /// targets, since it is logged.
     #[error("{} of {of} targets were not sent to, the first since {}", failures.len(), first(failures))]
     Targets {
-        /// Each failure, for those that may be sent again.
+        /// Each failure with its target, so that the app can send to these targets again.
         failures: Vec<TargetFailure>,
         /// Number of targets of the send.
         of: usize,
@@ -108,7 +108,7 @@ pub enum SendError {
     },
 }
 
-/// Groups the variants of [`SendError`] by what helps.
+/// The kind of a [`SendError`]. Errors of one kind have the same remedy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SendErrorKind {
@@ -155,9 +155,8 @@ impl SendError {
         }
     }
 
-    /// Whether the same call may succeed later. A second call may act twice where
-    /// [`may_have_happened`](Self::may_have_happened) is `true`. Of several endpoints or targets, all that
-    /// failed must be retryable.
+    /// Whether the same call may succeed later. If [`may_have_happened`](Self::may_have_happened) is `true`,
+    /// a second call may take effect twice. For several endpoints or targets, all failures must be retryable.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
@@ -168,8 +167,8 @@ impl SendError {
         }
     }
 
-    /// Whether the service may have processed the call. Where this is `false`, a second call does not act
-    /// twice.
+    /// Whether the service may have processed the call. If `false`, the call can be repeated without taking
+    /// effect twice.
     #[must_use]
     pub fn may_have_happened(&self) -> bool {
         match self {
@@ -211,7 +210,7 @@ pub struct EndpointFailure {
 }
 
 impl EndpointFailure {
-    /// The failure of an endpoint.
+    /// Creates the failure of an endpoint.
     #[must_use]
     pub fn new(endpoint: impl Into<String>, error: SendError) -> Self {
         Self { endpoint: endpoint.into(), error }
@@ -222,14 +221,14 @@ impl EndpointFailure {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct TargetFailure {
-    /// The connection, group or user that was not sent to.
+    /// The connection, group or user to which the send failed.
     pub target: Target,
     /// Why it failed.
     pub error: SendError,
 }
 
 impl TargetFailure {
-    /// The failure of a target.
+    /// Creates the failure of a target.
     #[must_use]
     pub fn new(target: Target, error: SendError) -> Self {
         Self { target, error }
@@ -252,13 +251,13 @@ pub enum InvokeError {
     /// The client is not connected.
     #[error("the client is not connected any more")]
     ConnectionGone,
-    /// The client did not answer within this time.
+    /// The client returned no result within this time.
     #[error("the client did not answer within {0:?}")]
     TimedOut(Duration),
-    /// The client answered with an error. The text comes from the client.
+    /// The client returned an error. The text comes from the client.
     #[error("the client answered with an error: {0}")]
     Client(String),
-    /// The client's answer is not of the expected type.
+    /// The client's result is not of the expected type.
     #[error("the client's answer is not of the expected type")]
     Decode(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The invocation could not be sent.

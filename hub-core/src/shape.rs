@@ -1,8 +1,8 @@
 //! The types of a hub's methods and of its clients' methods, for the contract.
 //!
 //! Expansions list every type in `shape!`. Without the feature `schema` the macro ignores them. With it,
-//! types that implement `JsonSchema` have their schema, and all others the schema `true`, which allows
-//! any value.
+//! types that implement `JsonSchema` have their own schema, and all other types have the schema `true`,
+//! which allows any value.
 
 /// The generated schemas, and the definitions that they refer to.
 #[derive(Debug, Default)]
@@ -83,7 +83,7 @@ pub mod schema {
     use super::Schemas;
     use crate::args::HubArg;
 
-    /// The definitions of the values that the app reads, and of those that it writes. A type may have a
+    /// The definitions of the values that the app reads, and of the values that the app writes. A type may have a
     /// different schema in each.
     pub(crate) const RECEIVED: &str = "/schemas/received";
     pub(crate) const SENT: &str = "/schemas/sent";
@@ -136,7 +136,7 @@ pub mod schema {
     }
 
     impl Generators {
-        /// The schemas that others refer to: what is received, and what is sent.
+        /// The schemas that other schemas refer to: of received values, and of sent values.
         pub(crate) fn definitions(&mut self) -> (Map<String, Value>, Map<String, Value>) {
             (self.received.take_definitions(true), self.sent.take_definitions(true))
         }

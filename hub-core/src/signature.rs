@@ -12,7 +12,7 @@ use crate::Secret;
 const PREFIX: &str = "sha256=";
 const LENGTH: usize = 32;
 
-/// The header entry for one key: `sha256=` and upper-case hex.
+/// The entry of the signature header for one key: `sha256=` and upper-case hexadecimal digits.
 ///
 /// ```
 /// let key = hub_core::Secret::from("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH");
@@ -32,8 +32,8 @@ pub fn sign(key: &Secret, connection_id: &str) -> String {
 
 /// Whether an entry of the `X-ASRS-Signature` headers was made with one of the keys.
 ///
-/// Every entry is compared with every key in constant time, without an early exit, so that the time
-/// does not depend on a valid signature.
+/// Every entry is compared with every key in constant time and without an early exit, so that the time
+/// does not reveal whether an entry is valid.
 #[must_use]
 pub fn verify<'a>(
     header_values: impl Iterator<Item = &'a [u8]>,

@@ -16,8 +16,8 @@ pub struct TokenBuckets<K> {
     buckets: Mutex<Generations<K>>,
 }
 
-/// When the young generation is full, it replaces the old one. Every access moves a key to the young
-/// generation, so a flood of new keys evicts only inactive ones.
+/// The buckets in two generations. When the young generation is full, it replaces the old one. Every access
+/// moves a key to the young generation, so a flood of new keys evicts only inactive keys.
 #[derive(Debug)]
 struct Generations<K> {
     young: HashMap<K, Bucket>,
@@ -32,7 +32,7 @@ struct Bucket {
 }
 
 impl<K: Eq + Hash> TokenBuckets<K> {
-    /// `capacity` tokens per `period`.
+    /// Creates buckets of `capacity` tokens per `period`.
     #[must_use]
     pub fn new(capacity: u32, period: Duration) -> Self {
         let rate = f64::from(capacity) / period.as_secs_f64();

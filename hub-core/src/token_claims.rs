@@ -15,8 +15,8 @@ impl Claims {
         Some(Self::of_json(claims))
     }
 
-    /// One claim per text, number and boolean, one per item of a list, and one with the JSON text per
-    /// object.
+    /// Converts claims to texts: one claim for each text, number and boolean, one for each item of a list,
+    /// and one with the JSON text for each object.
     pub(crate) fn of_json(claims: Map<String, Value>) -> Self {
         let each = claims.into_iter().flat_map(|(name, value)| {
             let values = match value {

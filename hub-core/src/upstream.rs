@@ -1,4 +1,4 @@
-//! The HTTP requests with which the service calls the app: path, headers, categories and events.
+//! The upstream calls of the service to the app: path, headers, categories and events.
 //!
 //! Source: Microsoft Learn, "Upstream endpoints in Azure SignalR Service", request header format.
 
@@ -26,7 +26,7 @@ pub const CLIENT_QUERY: HeaderName = HeaderName::from_static("x-asrs-client-quer
 
 /// The category of invocations by clients.
 pub const MESSAGES: &str = "messages";
-/// The category of the start and the end of connections.
+/// The category of connection events.
 pub const CONNECTIONS: &str = "connections";
 
 /// The event of a connection that finished its handshake.

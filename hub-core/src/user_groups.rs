@@ -8,7 +8,7 @@ use crate::{
     proxy::Link,
 };
 
-/// The groups of a hub's users. A membership applies to all connections of the user, later ones too.
+/// The groups of a hub's users. A membership applies to all connections of the user, including later ones.
 pub struct UserGroups {
     link: Link,
 }
@@ -61,7 +61,7 @@ impl UserGroups {
     /// Whether a user is in a group.
     ///
     /// # Errors
-    /// When a name is invalid or the service did not answer.
+    /// When a name is invalid or the service did not respond.
     pub async fn contains(&self, user_id: &str, group: &str) -> Result<bool, SendError> {
         let (user, group) = names_of(user_id, group)?;
         self.link.outbound.check(&self.link.hub, Check::UserInGroup { user, group }).await

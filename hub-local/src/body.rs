@@ -33,7 +33,7 @@ impl Default for Content {
 }
 
 impl Body {
-    /// A body that ends with its events. Dropping it cancels the token of `gone`.
+    /// A body that ends when its stream of events ends. Dropping the body drops `gone`, which cancels its token.
     pub(crate) fn events(events: mpsc::Receiver<Bytes>, gone: DropGuard) -> Self {
         Self(Content::Events { events, _gone: gone })
     }

@@ -49,7 +49,7 @@ impl LocalServiceBuilder {
     }
 
     /// Sets the receiver of client events: `connected`, `disconnected` and messages. Defaults to none:
-    /// every `invoke` is answered with an error, and other events are logged only.
+    /// every `invoke` is completed with an error, and other events are only logged.
     pub fn upstream(self, upstream: impl Upstream) -> Self {
         Self { upstream: Some(Arc::new(upstream)), ..self }
     }
@@ -73,15 +73,15 @@ impl LocalServiceBuilder {
         Self { limits, ..self }
     }
 
-    /// Sets whether errors that close a client include the cause. Defaults to `false`: the client gets a
+    /// Sets whether errors that close a client include the cause. Defaults to `false`: the client receives a
     /// generic text, and only `disconnected` contains the cause.
     pub fn detailed_errors(self, detailed: bool) -> Self {
         Self { detailed_errors: detailed, ..self }
     }
 
-    /// Sets whether stateful reconnect is offered: a client whose WebSocket broke may resume the
-    /// connection without lost or duplicate messages. Clients request it in negotiate. Defaults to
-    /// `true`.
+    /// Sets whether stateful reconnect is offered: after its WebSocket broke, a client may resume the
+    /// connection without lost or duplicate messages. Clients request stateful reconnect in negotiate.
+    /// Defaults to `true`.
     pub fn stateful_reconnect(self, allowed: bool) -> Self {
         Self { stateful_reconnect: Some(allowed), ..self }
     }

@@ -26,12 +26,12 @@ pub(crate) struct Descriptors {
     warned: Option<Instant>,
 }
 
-/// The number of descriptors, of this limit, that new clients do not get.
+/// The number of descriptors, out of this limit, that are reserved from new clients.
 pub(crate) fn reserve(limit: usize) -> usize {
     (limit / 4).min(MAX_RESERVE)
 }
 
-/// The limit of sockets without a request. Even at twice this limit, which is the hard one, half of the
+/// The limit of sockets without a request. Twice this limit is the hard limit; even then, half of the
 /// descriptors for clients stay free.
 pub(crate) fn max_idle_sockets(limits: &Limits) -> usize {
     let room = limits.max_file_descriptors.map(|limit| (limit - reserve(limit)) / 4);

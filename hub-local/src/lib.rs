@@ -1,7 +1,7 @@
 //! A local SignalR service that is wire-compatible with Azure SignalR Service in serverless mode.
 //!
-//! Clients connect to [`LocalService`] with a token. It forwards their messages to the app over HTTP,
-//! and the app sends messages over the REST API. The service runs embedded in an app, in tests without
+//! Clients connect to [`LocalService`] with a token. The service forwards their messages to the app over
+//! HTTP, and the app sends messages over the REST API. The service runs embedded in an app, in tests without
 //! a socket, or as a server with [`LocalService::serve`].
 //!
 //! Clients use WebSockets, Server-Sent Events or long polling. Stateful reconnect is supported over

@@ -1,10 +1,10 @@
-//! Timeouts and maximum sizes; those in [`Limits`] are configurable.
+//! Timeouts and maximum sizes. The fields of [`Limits`] are configurable, the constants are not.
 
 use std::time::Duration;
 
 const MIB: usize = 1024 * 1024;
 
-/// Declares [`Limits`]: each limit once, with its documentation, type and default.
+/// Declares [`Limits`]. Each limit is written once, with its documentation, type and default.
 macro_rules! limits {
     ($(#[$of_type:meta])* pub struct Limits { $($(#[$doc:meta])* $name:ident: $type:ty = $default:expr,)* }) => {
         $(#[$of_type])*
@@ -56,40 +56,40 @@ limits! {
         /// Events are bounded by [`max_outbox_bytes`](Self#structfield.max_outbox_bytes) instead. Defaults
         /// to 30 s.
         response_stall_timeout: Duration = Duration::from_secs(30),
-        /// Maximum number of sockets, over all listeners, on which no complete request has arrived yet.
-        /// Above it the oldest are closed. A socket gets at least one second, since clients that reconnect
-        /// together open their sockets before the first request is read; above twice the limit a socket is
-        /// closed at once. Where [`max_file_descriptors`](Self#structfield.max_file_descriptors) is set, the
-        /// limit is at most a quarter of the descriptors that clients may use. Defaults to 16,384.
+        /// Maximum number of sockets of all listeners on which no complete request has arrived yet. Above it,
+        /// the oldest sockets are closed. Sockets younger than 1 s are closed only above twice the limit, since
+        /// clients that reconnect together open many sockets before the first request is read. If
+        /// [`max_file_descriptors`](Self#structfield.max_file_descriptors) is set, the limit is at most a
+        /// quarter of the descriptors that clients may use. Defaults to 16,384.
         max_idle_sockets: usize = 16_384,
-        /// Maximum number of negotiated connections that are not open: those that the client has not opened
-        /// yet, and those that ended before the client was told. Above it the oldest is evicted. Defaults to
-        /// 16,384.
+        /// Maximum number of negotiated connections that are not open: the client has not opened them yet, or
+        /// they ended and the client has not received the end yet. Above it, the oldest is evicted. Defaults
+        /// to 16,384.
         max_pending_negotiations: usize = 16_384,
-        /// Maximum size of a client's access token in bytes. Azure SignalR Service refuses longer ones.
+        /// Maximum size of a client's access token in bytes. Azure SignalR Service refuses longer tokens.
         /// Defaults to 4,096.
         max_token_bytes: usize = 4096,
         /// Time in which a client must send its handshake. Defaults to 15 s.
         handshake_timeout: Duration = Duration::from_secs(15),
         /// Interval between pings to each client; at least 1 ms. Defaults to 15 s.
         keep_alive_interval: Duration = Duration::from_secs(15),
-        /// Time without a message after which a client is closed. It applies from the client's first ping on.
-        /// Defaults to 30 s.
+        /// Time without data after which a client is closed. The timeout starts to apply with the client's
+        /// first ping. Defaults to 30 s.
         client_timeout: Duration = Duration::from_secs(30),
         /// Time in which a negotiated connection must be opened. Defaults to 15 s.
         connect_timeout: Duration = Duration::from_secs(15),
         /// Time that a long poll waits for messages. Clients give up after 100 s. Defaults to 90 s.
         poll_timeout: Duration = Duration::from_secs(90),
-        /// Maximum time between two long polls; the connection ends after that. Defaults to 15 s.
+        /// Maximum time between two long polls, after which the connection ends. Defaults to 15 s.
         poll_gap_timeout: Duration = Duration::from_secs(15),
-        /// Time in which a client may resume a connection whose WebSocket broke, where stateful reconnect was
-        /// negotiated. Defaults to 30 s.
+        /// Time in which a client with stateful reconnect may resume its connection after the WebSocket broke.
+        /// Defaults to 30 s.
         resume_timeout: Duration = Duration::from_secs(30),
         /// Maximum size in bytes of the unacknowledged messages that are kept for a client with stateful
         /// reconnect. Above it, messages wait in the outbox. Defaults to 100,000.
         max_resume_bytes: usize = 100_000,
-        /// Time in which a closing connection may read its last messages, and again the time in which it
-        /// must close its side. Defaults to 5 s.
+        /// Timeout for each of the two steps of closing a connection: the client reads its last messages, and
+        /// the client closes its side. Defaults to 5 s.
         close_timeout: Duration = Duration::from_secs(5),
         /// Maximum time that the service waits for a client result. Callers usually give up earlier. Defaults
         /// to 10 min.
@@ -98,8 +98,8 @@ limits! {
         token_leeway: Duration = Duration::from_mins(1),
         /// Maximum size of one hub message of a client in bytes. Defaults to 1 MiB.
         max_message_bytes: usize = MIB,
-        /// Maximum size of the body of a client's POST in bytes; it may hold several messages. Before the
-        /// client's first GET it is at most 4 KiB, since the messages are not read yet. Defaults to 1 MiB.
+        /// Maximum size in bytes of the body of a client's POST, which may contain several messages. Before the
+        /// client's first GET the limit is at most 4 KiB, since the messages are not read yet. Defaults to 1 MiB.
         max_post_bytes: usize = MIB,
         /// Maximum size in bytes of the messages that wait for one client to read. Above it the client is
         /// closed as slow. Defaults to 1 MiB.
@@ -107,8 +107,8 @@ limits! {
         /// Maximum number of messages that wait for one client to read. Above it the client is closed as slow.
         /// Defaults to 8,192.
         max_outbox_messages: usize = 8192,
-        /// Size in bytes of the messages that wait for all clients together, above which responses to sends
-        /// are delayed. Messages for clients that read nothing for 5 s do not count. Defaults to 64 MiB.
+        /// Total size in bytes of the messages that wait for clients, above which responses to sends are
+        /// delayed. Messages for clients that read nothing for 5 s do not count. Defaults to 64 MiB.
         max_total_outbox_bytes: usize = 64 * MIB,
         /// Maximum delay of the response to a send. The messages are queued before the delay. Defaults to 1 s.
         max_send_delay: Duration = Duration::from_secs(1),
@@ -119,8 +119,8 @@ limits! {
         /// Maximum number of groups of one connection, and of one user with a time to live. Defaults to
         /// 10,000.
         max_groups_per_member: usize = 10_000,
-        /// Maximum number of group memberships in the whole service, of connections and users together. Each
-        /// 128 bytes of a membership's names count as one more. Defaults to 1,000,000.
+        /// Maximum number of group memberships of all connections and users of the service. Each 128 bytes of
+        /// the names of a membership count as a further membership. Defaults to 1,000,000.
         max_memberships: usize = 1_000_000,
         /// Maximum number of upstream calls at once, over all connections. Further calls wait. Defaults to
         /// 4,096.
@@ -132,16 +132,16 @@ limits! {
         /// Maximum size of the headers of a REST call in bytes. Defaults to 16 KiB.
         max_rest_header_bytes: usize = 16 * 1024,
         /// Maximum number of file descriptors of the process. When fewer than a quarter of them (at most
-        /// 4,096) are free, [`serve`](crate::LocalService::serve) answers new clients with 503, so that
-        /// upstream calls and REST still work. Defaults to `None`: new clients are always accepted.
+        /// 4,096) are free, [`serve`](crate::LocalService::serve) refuses new clients with status 503, so that
+        /// upstream calls and REST calls still work. Defaults to `None`: new clients are always accepted.
         max_file_descriptors: Option<usize> = None,
     }
 }
 
 /// Messages in one segment of a broadcast log.
 pub(crate) const MAX_SEGMENT_MESSAGES: usize = 128;
-/// A segment with at least this many bytes is not appended to, because an idle reader keeps the whole
-/// segment at its position in memory.
+/// A segment of at least this many bytes is complete, even with fewer messages: an idle reader keeps the
+/// whole segment at its position in memory.
 pub(crate) const MAX_SEGMENT_BYTES: u64 = 64 * 1024;
 /// The longest timeout: a timer cannot represent [`Duration::MAX`].
 const MAX_TIMEOUT: Duration = Duration::from_hours(24 * 365);

@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hub_core::Secret;
 
-/// 16 random bytes in 22 characters of `[A-Za-z0-9_-]`: clients put them into URLs unescaped.
+/// 16 random bytes in 22 characters of `[A-Za-z0-9_-]`. Clients write the text into URLs without escapes.
 pub(crate) fn id() -> String {
     URL_SAFE_NO_PAD.encode(bytes::<16>())
 }

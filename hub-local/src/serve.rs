@@ -23,7 +23,7 @@ use crate::{
     state::State,
 };
 
-/// The longest time that a request head may take on sockets with a reserved descriptor.
+/// The timeout of a request head on sockets with a reserved descriptor.
 const LOW_DESCRIPTORS_HEAD_TIMEOUT: Duration = Duration::from_secs(2);
 /// Clients send tokens in URLs, so heads may be longer than the 16 KB of a REST call.
 const MAX_HEAD_BYTES: usize = 32 * 1024;

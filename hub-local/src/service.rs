@@ -51,7 +51,7 @@ pub struct LocalService {
     _last: Arc<DropGuard>,
 }
 
-/// Refusal of an in-memory client, with the status and text of the HTTP response to a socket client.
+/// Refusal of an in-memory client, with the status and text that a client with a socket would receive.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{status}: {text}")]
 pub struct ConnectError {
@@ -69,7 +69,7 @@ pub struct Counters {
     pub connections: usize,
     /// Number of clients closed as slow since the start.
     pub slow_clients: u64,
-    /// Number of clients with messages that wait or are being written.
+    /// Number of clients with pending messages, including messages that are being written.
     pub waiting_clients: usize,
     /// Size of these messages in bytes. A broadcast counts once per receiver.
     pub waiting_bytes: u64,
@@ -99,7 +99,7 @@ impl LocalService {
     }
 
     /// The connection string for an app that uses this service:
-    /// `Endpoint=…;Port=…;AccessKey=…;Version=1.0;`. It holds the access key, hence the [`Secret`].
+    /// `Endpoint=…;Port=…;AccessKey=…;Version=1.0;`. It is a [`Secret`] because it contains the access key.
     #[must_use]
     pub fn connection_string(&self) -> Secret {
         let url = self.state.authority.public_url();
@@ -131,8 +131,8 @@ impl LocalService {
     /// response and are checked as for a socket.
     ///
     /// # Errors
-    /// With the status and text that a socket client would get; with status 503 outside a tokio runtime
-    /// and status 400 when `url` is invalid.
+    /// When the service refuses the client, with the status and text that a client with a socket would
+    /// receive. The status is 503 outside a tokio runtime, and 400 when `url` is invalid.
     pub fn connect_memory(
         &self,
         url: &str,
@@ -152,7 +152,7 @@ impl LocalService {
     /// accepts again; an error of one connection affects only that connection.
     ///
     /// # Errors
-    /// None at present; the result leaves room for errors of the listener.
+    /// Never at present. Later versions may return errors of the listener.
     pub fn serve(
         &self,
         listener: TcpListener,
@@ -189,7 +189,7 @@ where
         let (parts, body) = request.into_parts();
         let body = UnreadBody::new(body);
         let state = Arc::clone(&self.state);
-        // A waiting client must not keep the service alive; a REST call keeps it until the response.
+        // A waiting client must not keep the service alive. A REST call keeps it alive until the response.
         let handle = ClientRoute::of(parts.uri.path()).is_none().then(|| self.clone());
         Box::pin(async move {
             let response = respond(&state, parts, body).await;

@@ -21,7 +21,7 @@ use crate::{
     upstream::{Unmatched, Upstream},
 };
 
-/// Sockets younger than this are not evicted up to twice the limit.
+/// Sockets younger than this are evicted only above twice the limit.
 const IDLE_GRACE: Duration = Duration::from_secs(1);
 
 /// State shared by the handles of a service and its requests.

@@ -21,7 +21,7 @@ pub(crate) fn take(attrs: &mut Vec<Attribute>, name: &str, root: &Root) -> Vec<A
     taken
 }
 
-/// Takes and reports our attributes where they have no effect.
+/// Removes and reports our attributes in places where they have no effect.
 pub(crate) fn refuse_own(attrs: &mut Vec<Attribute>, why: &str, root: &Root, sink: &Sink) {
     refuse_conditional(attrs, sink);
     for name in OWN {
@@ -31,8 +31,8 @@ pub(crate) fn refuse_own(attrs: &mut Vec<Attribute>, why: &str, root: &Root, sin
     }
 }
 
-/// Takes and reports our attributes inside `#[cfg_attr(…)]`: with a false condition, the method would
-/// lose its filter.
+/// Removes and reports our attributes inside `#[cfg_attr(…)]`, because with a false condition the method
+/// would lose its filter.
 pub(crate) fn refuse_conditional(attrs: &mut Vec<Attribute>, sink: &Sink) {
     attrs.retain(|attr| {
         let Some(name) = own_in_condition(attr) else {
@@ -52,7 +52,7 @@ const UNGUARDED: &str = "without it this method would run unguarded; write `#[fi
 
 /// Reports filters of a block that the compiler expanded from a `cfg_attr` before the macro ran.
 ///
-/// With a false condition the macro cannot see the filter, so at least builds with a true one fail.
+/// With a false condition the macro cannot see the filter. At least, builds with a true condition fail.
 /// The source text of such an attribute is still the whole `cfg_attr`.
 pub(crate) fn refuse_applied_condition(filters: &[Attribute], sink: &Sink) {
     for attr in filters {
@@ -64,7 +64,7 @@ pub(crate) fn refuse_applied_condition(filters: &[Attribute], sink: &Sink) {
     }
 }
 
-/// The `cfg` conditions of an item, as attributes for what is generated from it.
+/// The `cfg` conditions of an item, as attributes for the code that is generated from it.
 pub(crate) fn conditions(attrs: &[Attribute]) -> Vec<TokenStream> {
     attrs.iter().filter_map(condition).collect()
 }
@@ -98,7 +98,7 @@ fn own_in_condition(attr: &Attribute) -> Option<&'static str> {
     OWN.into_iter().find(|own| names.iter().any(|name| name == own))
 }
 
-/// The names of all attributes inside a `cfg_attr`, nested ones too.
+/// The names of all attributes inside a `cfg_attr`, including nested ones.
 fn conditional_names(attr: &Attribute) -> Vec<String> {
     fn names_of(parts: Vec<TokenStream>) -> Vec<String> {
         parts
@@ -182,7 +182,7 @@ fn filter(attr: &Attribute) -> syn::Result<Expr> {
     parser.parse2(list.tokens.clone())
 }
 
-/// The first `self` that is the hub and not the start of a path.
+/// The first `self` that refers to the hub and is not the start of a path.
 fn names_self(tokens: TokenStream) -> Option<TokenTree> {
     let mut tokens = tokens.into_iter().peekable();
     while let Some(token) = tokens.next() {

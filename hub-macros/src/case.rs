@@ -1,6 +1,6 @@
 //! Client names: rename rules, the form in which names are compared, and valid names.
 
-/// How Rust names become client names. The spellings are serde's.
+/// A rule that converts Rust names to client names. The spellings are those of serde.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum RenameRule {
     Lower,
@@ -49,7 +49,7 @@ pub(crate) fn matching_form(name: &str) -> String {
     name.chars().filter(|c| *c != '_').map(|c| c.to_ascii_lowercase()).collect()
 }
 
-/// Why a client name is invalid, if it is.
+/// The problem of an invalid client name; `None` for a valid name.
 pub(crate) fn name_problem(name: &str) -> Option<&'static str> {
     if matching_form(name).is_empty() {
         return Some("names are compared without `_`, and this one has no other characters");
@@ -67,9 +67,9 @@ pub(crate) fn is_hub_name(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// Whether the service accepts this hub name and paths carry it without escapes.
+/// Whether the service accepts this hub name, and URL paths need no escapes for it.
 ///
-/// The service also accepts a back tick and brackets, which browsers escape.
+/// The service also accepts backticks and brackets, but browsers escape them.
 pub(crate) fn is_chosen_hub_name(name: &str) -> bool {
     is_hub_name(&name.replace(['.', ','], "_"))
 }

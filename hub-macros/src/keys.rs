@@ -65,7 +65,7 @@ impl Key {
     }
 }
 
-/// A key as written, with the stream at its value.
+/// A key as written, with the stream positioned at its value.
 pub(crate) struct Entry<'a> {
     pub(crate) key: Key,
     pub(crate) ident: &'a Ident,
@@ -147,7 +147,7 @@ fn entry(
     Ok(())
 }
 
-/// Whether a key ends here.
+/// Whether the stream is at the end of a key.
 fn ends(input: ParseStream<'_>) -> bool {
     input.is_empty() || input.peek(Token![,])
 }
@@ -161,7 +161,7 @@ fn skip_value(input: ParseStream<'_>) -> syn::Result<()> {
 }
 
 impl Entry<'_> {
-    /// The path behind a key; `None` when the key stands alone.
+    /// The path after a key; `None` when the key has no value.
     pub(crate) fn optional_path(&self) -> syn::Result<Option<Path>> {
         if ends(self.input) { Ok(None) } else { self.path().map(Some) }
     }

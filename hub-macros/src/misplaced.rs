@@ -1,7 +1,7 @@
-//! `#[filter]`, `#[hub]` and `#[from_context]` where no `#[serverless_hub]` consumes them: refuse.
+//! Refuses `#[filter]`, `#[hub]` and `#[from_context]` where no `#[serverless_hub]` consumes them.
 //!
-//! An ignored filter would leave a method unguarded, so each attribute is a macro that expands to an
-//! error beside the unchanged item.
+//! An ignored filter would leave a method unprotected. Therefore each attribute is a macro that expands to
+//! the unchanged item and an error.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::quote;
@@ -38,13 +38,13 @@ pub(crate) fn from_context(item: &TokenStream) -> TokenStream {
     )
 }
 
-/// The item as it was, and the error at the attribute.
+/// The unchanged item, and the error at the attribute.
 fn refuse(item: &TokenStream, message: &str) -> TokenStream {
     let error = Error::new(Span::call_site(), message).into_compile_error();
     quote!(#item #error)
 }
 
-/// Whether `#[serverless_hub]` is among the item's own attributes.
+/// Whether the item has the attribute `#[serverless_hub]`.
 fn stands_above_hub(item: TokenStream) -> bool {
     let mut tokens = item.into_iter();
     while let (Some(TokenTree::Punct(pound)), Some(TokenTree::Group(attribute))) =

@@ -26,12 +26,12 @@ pub(crate) struct Options {
 /// `register`, alone or with a function.
 pub(crate) struct Register {
     pub(crate) key: Ident,
-    /// The function that makes the hub; defaults to its `Default`.
+    /// The function that creates the hub; defaults to its `Default`.
     pub(crate) make: Option<Path>,
 }
 
 impl Options {
-    /// Reads the keys of an attribute; only those in `known` are allowed.
+    /// Reads the keys of an attribute. Only the keys in `known` are allowed.
     pub(crate) fn read(args: TokenStream, known: &[Key], sink: &Sink) -> Self {
         let mut options = Self::default();
         for_each_key(args, known, sink, |entry| {
@@ -62,7 +62,7 @@ pub(crate) struct HubOptions {
 }
 
 impl HubOptions {
-    /// Reads the attribute; only the keys in `known` are allowed.
+    /// Reads the attribute. Only the keys in `known` are allowed.
     pub(crate) fn read(attrs: &[Attribute], known: &[Key], sink: &Sink) -> Self {
         let mut options = Self::default();
         let needed = "`#[hub]` needs a key: `#[hub(rename = \"…\")]`";
@@ -86,7 +86,7 @@ impl HubOptions {
     }
 }
 
-/// More than one argument as one value.
+/// The contents of a parameter with more than one argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Whole {
     /// `#[hub(arguments)]`: the list of arguments.
@@ -121,7 +121,7 @@ pub(crate) fn whole(attrs: &[Attribute], sink: &Sink) -> Option<Whole> {
     whole
 }
 
-/// The list of the only attribute. More than one attribute, or an empty one, is reported.
+/// The list of the only attribute. Reports a second attribute, and an empty attribute.
 fn only_list<'a>(attrs: &'a [Attribute], needed: &str, sink: &Sink) -> Option<&'a MetaList> {
     for again in attrs.iter().skip(1) {
         sink.report(again, "duplicate `#[hub]`; remove this one");

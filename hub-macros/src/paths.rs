@@ -1,4 +1,4 @@
-//! Names in generated code: the crate's path, and identifiers that no user code can see or shadow.
+//! Names in generated code: the path of the crate, and identifiers that user code cannot see or shadow.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
@@ -13,7 +13,7 @@ impl Root {
         Self(Some(path))
     }
 
-    /// The module that expansions may name, reported at `span` when the compiler objects.
+    /// The path of the module for expansions. The compiler reports errors in it at `span`.
     pub(crate) fn private_at(&self, span: Span) -> TokenStream {
         match &self.0 {
             None => quote_spanned!(span=> ::hub_runtime::__private),
@@ -28,10 +28,10 @@ impl Root {
         quote_spanned!(site=> use #private as __hub;)
     }
 
-    /// Whether `path` is the attribute `name` of this crate: alone, or written with the crate's
-    /// path.
+    /// Whether `path` is the attribute `name` of this crate, written with or without the crate's path.
     ///
-    /// Any other spelling stays in place and expands to the attribute macro itself, which is an error.
+    /// An attribute in any other spelling stays in place and expands to the attribute macro, which reports an
+    /// error.
     pub(crate) fn is_own(&self, path: &Path, name: &str) -> bool {
         if path.is_ident(name) {
             return true;
@@ -57,20 +57,20 @@ pub(crate) fn at(span: Span) -> Span {
     span.resolved_at(Span::mixed_site())
 }
 
-/// A local of generated code: invisible to user code, and user code's names are invisible to it.
+/// A local of generated code. User code cannot see it, and it does not refer to names of user code.
 pub(crate) fn local(name: &str) -> Ident {
     local_at(name, Span::mixed_site())
 }
 
-/// The same local, reported at `span` when the compiler objects to its use.
+/// The same local. The compiler reports errors in its use at `span`.
 pub(crate) fn local_at(name: &str, span: Span) -> Ident {
     format_ident!("__hub_{name}", span = at(span))
 }
 
-/// A local whose every use is reported at `span` as the user's own code.
+/// A local whose uses the compiler reports at `span` as if they were user code.
 ///
-/// Only the prefix keeps it apart from the user's names, so no user expression may stand in its
-/// scope.
+/// Only its prefix distinguishes it from names of the user, so its scope must not contain user
+/// expressions.
 pub(crate) fn plain_local(name: &str, span: Span) -> Ident {
     format_ident!("__hub_{name}", span = span)
 }

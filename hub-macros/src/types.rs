@@ -39,7 +39,7 @@ pub(crate) fn is_self(ty: &Type) -> bool {
 
 /// Whether a first parameter of this type is the context: any reference, except to a type in [`DATA`].
 ///
-/// Other names are not checked, so that aliases of `Context` work; the compiler checks the type.
+/// Other names are not checked, so that aliases of `Context` work. The compiler checks the type.
 pub(crate) fn may_be_context(ty: &Type) -> bool {
     let Type::Reference(reference) = ungrouped(ty) else {
         return false;
@@ -65,7 +65,7 @@ pub(crate) fn opaque(ty: &Type) -> Option<&TypeImplTrait> {
     }
 }
 
-/// What to write in place of a borrowed argument.
+/// The suggested replacement for a borrowed argument.
 pub(crate) fn owned_advice(reference: &TypeReference) -> String {
     let elem = ungrouped(&reference.elem);
     let named = last_ident(elem).map(|ident| ident.unraw().to_string());
@@ -118,7 +118,7 @@ pub(crate) fn without_lifetimes(ty: TokenStream, lifetimes: &HashSet<String>) ->
         .collect()
 }
 
-/// The types directly inside a type, without those of functions.
+/// The types directly inside a type, except inside function types.
 fn children(ty: &Type) -> Vec<&Type> {
     match ty {
         Type::Array(array) => vec![&array.elem],

@@ -1,4 +1,4 @@
-//! The app: mounted hubs on one service, behind one value.
+//! The app: a value with all mounted hubs and their services.
 
 use std::{
     fmt,
@@ -15,9 +15,10 @@ use crate::{
     shared::{Inner, Mount},
 };
 
-/// Hubs on a SignalR service: takes the service's upstream calls, negotiates, and sends.
+/// An app with hubs on a SignalR service. It handles upstream calls and negotiate requests, and sends to
+/// clients.
 ///
-/// Cheap to clone; the embedded service stops with the last clone.
+/// Cheap to clone. The embedded service stops when the last clone is dropped.
 #[derive(Clone)]
 pub struct HubApp {
     pub(crate) inner: Arc<Inner>,
@@ -55,14 +56,15 @@ impl HubApp {
         HubContext::new(Arc::clone(&mount.group.outbound), mount.wire_name)
     }
 
-    /// Where negotiate sends clients: scheme, host and port of the service. A page's content security
-    /// policy must allow connections there. Of several, this is the first; see [`Self::client_urls`].
+    /// The URL to which negotiate redirects clients: scheme, host and port of the service. The content
+    /// security policy of a page must allow connections to it. If there are several, this is the first; see
+    /// [`Self::client_urls`].
     #[must_use]
     pub fn client_url(&self) -> &str {
         self.inner.first_group.client_bases().next().unwrap_or_default()
     }
 
-    /// Everywhere that negotiate sends clients, when hubs live at several services.
+    /// All URLs to which negotiate redirects clients, for hubs on several services or endpoints.
     #[must_use]
     pub fn client_urls(&self) -> Vec<&str> {
         let mut urls: Vec<_> =
@@ -72,8 +74,8 @@ impl HubApp {
         urls
     }
 
-    /// What clients of the app can call and must answer to, as one document: names and doc comments, and
-    /// with the feature `schema` the JSON Schema of each argument and result.
+    /// The methods that clients can call and those that clients implement, as one document. It contains
+    /// names and doc comments, and with the feature `schema` the JSON Schema of each argument and result.
     ///
     /// ```
     /// # use hub_runtime::prelude::*;
@@ -97,7 +99,7 @@ impl HubApp {
         Contract::new(hubs, schemas)
     }
 
-    /// The endpoints of the service that a hub lives at, as they are now.
+    /// The endpoints of the service of a hub, with their current state.
     ///
     /// # Panics
     /// If the app does not mount the hub: add `.hub(…)` to the builder.
@@ -120,7 +122,7 @@ impl HubApp {
         })
     }
 
-    /// What the app has counted since it started.
+    /// The counters of the app since its start.
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.inner.counts.read()

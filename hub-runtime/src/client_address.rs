@@ -13,7 +13,7 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
 
-/// The address of the client: the entry of the outermost of the trusted proxies, or the peer.
+/// The address of the client: the entry of the outermost trusted proxy, or the address of the peer.
 pub(crate) fn of(parts: &Parts, proxies: usize) -> Option<IpAddr> {
     let peer = parts.extensions.get::<ClientAddress>().map(|address| address.0);
     let forwarded = proxies.checked_sub(1).and_then(|nth| forwarded(&parts.headers, nth));
@@ -32,10 +32,11 @@ pub(crate) fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// The address that the `nth` proxy from the app wrote. Entries left of it are unverified input of the client.
+/// The address that the `nth` proxy from the app wrote. The entries to its left are unverified input of the
+/// client.
 fn forwarded(headers: &HeaderMap, nth: usize) -> Option<IpAddr> {
-    // Decode each entry alone: otherwise invalid bytes of the client would discard the whole line, with
-    // the entry of the proxy in it, and an entry of the client would take its place.
+    // Decode each entry separately. Otherwise invalid bytes from the client would discard the whole line,
+    // including the entry of the proxy, and an entry from the client would replace it.
     let lines = headers.get_all(FORWARDED_FOR).iter();
     let entries: Vec<_> =
         lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b',')).collect();

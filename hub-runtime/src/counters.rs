@@ -1,10 +1,10 @@
-//! What an app has counted since it started.
+//! Counters of an app.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hub_core::{ErrorKind, HubError};
 
-/// What an app has counted since it started, upstream calls and negotiates together.
+/// Counters of an app since its start. Upstream calls and negotiates count together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
@@ -16,7 +16,7 @@ pub struct Counters {
     pub failed: u64,
 }
 
-/// The running counts.
+/// The current values.
 #[derive(Debug, Default)]
 pub(crate) struct AtomicCounters {
     calls: AtomicU64,
@@ -25,7 +25,7 @@ pub(crate) struct AtomicCounters {
 }
 
 impl AtomicCounters {
-    /// Counts one call by how it ended.
+    /// Counts one call by its outcome.
     pub(crate) fn count<T>(&self, outcome: &Result<T, HubError>) {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let Err(error) = outcome else { return };

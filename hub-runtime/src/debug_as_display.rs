@@ -1,4 +1,4 @@
-//! `Debug` for errors that `main` returns: a program prints them with `Debug`, and users must read the text.
+//! `Debug` for errors that `main` returns. A program prints them with `Debug`, but users need the text.
 
 /// Implements `Debug` with the text of `Display`.
 macro_rules! debug_as_display {

@@ -1,4 +1,4 @@
-//! The id that connects an error at the client with the log.
+//! The error id, which relates the error text of a client to the log.
 
 use std::fmt;
 

@@ -10,8 +10,8 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// `access` has the access keys of all endpoints, and those before a rotation. Seals open under the claims
-    /// key and under every access key, so that clients stay connected when a claims key is introduced.
+    /// `access` contains the access keys of all endpoints and the previous keys of a rotation. A seal may use
+    /// the claims key or any access key, so that clients stay connected when a claims key is introduced.
     pub(crate) fn new(access: Vec<Secret>, claims_key: Option<&Secret>) -> Self {
         let seals = claims_key.into_iter().chain(&access).map(SealKey::derive).collect();
         Self { access, seals }

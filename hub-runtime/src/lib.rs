@@ -1,4 +1,4 @@
-//! Serverless SignalR hubs: the service holds the connections, the app answers HTTP calls.
+//! Serverless SignalR hubs: the service holds the connections, and the app handles HTTP calls.
 //!
 //! **[The guide](guide) has a page for each task.** Most apps import the [`prelude`].
 //!
@@ -73,7 +73,7 @@ mod wire_name;
 #[derive(Debug)]
 pub struct Readme;
 
-/// Compiles the example of the page for those who come from C#.
+/// Compiles the example of the page for C# developers.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/from-csharp.md")]
 #[derive(Debug)]
@@ -102,19 +102,19 @@ pub mod clients {
     };
 }
 
-/// Classifying errors: which text the client reads and which the operator.
+/// Errors: the text for the client and the text for the operator.
 pub mod error {
     #[doc(inline)]
     pub use hub_core::{ErrorKind, IntoHubError, OrReject};
 }
 
-/// Filters for hubs and methods, and the trait for your own.
+/// Filters for hubs and methods, and the trait for custom filters.
 pub mod filter {
     #[doc(inline)]
     pub use hub_core::{Filter, Maintenance, RateLimit, RequireClaim, SignedIn};
 }
 
-/// One call of a client: its data, the caller's claims, and parameters taken from them.
+/// One call of a client: its data, the claims of the caller, and the trait for parameters from the call.
 pub mod invocation {
     #[doc(inline)]
     pub use hub_core::{Cancellation, Category, Claims, FromContext, Invocation, Query};

@@ -1,4 +1,4 @@
-//! Whether a host is this machine.
+//! Detection of loopback hosts.
 
 use std::net::IpAddr;
 

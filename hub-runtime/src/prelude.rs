@@ -1,4 +1,4 @@
-//! What an app imports: `use hub_runtime::prelude::*;`.
+//! The imports of most apps: `use hub_runtime::prelude::*;`.
 
 pub use hub_core::{
     Claims, Context, Filter, FromContext, Hub, HubContext, HubError, HubResult, IntoHubError,

@@ -1,4 +1,4 @@
-//! A call that has begun runs to its end, even when the peer closes the connection.
+//! Runs a started call to completion, even when the peer closes the connection.
 
 use std::{
     future::Future,
@@ -12,8 +12,8 @@ use tokio_util::task::TaskTracker;
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// Runs `call` in place. When this future is dropped before its end, as hyper does when the peer closes the
-/// connection, the cancellation fires and the call continues in a task of the tracker.
+/// Runs `call` in place. hyper drops this future when the peer closes the connection. The cancellation then
+/// fires, and the call continues in a task of the tracker.
 pub(crate) struct RunToEnd<T: Send + 'static> {
     call: Option<Boxed<T>>,
     begun: bool,

@@ -70,8 +70,8 @@ where
     }
 }
 
-/// The future of a response of [`HubService`]. A hub method that has started runs to its end when the
-/// future is dropped.
+/// The future of a response of [`HubService`]. If it is dropped, a hub method that has started runs to
+/// completion.
 #[must_use = "futures do nothing unless awaited"]
 pub struct HubServiceFuture(ResponseFuture);
 
@@ -92,7 +92,7 @@ impl fmt::Debug for HubServiceFuture {
     }
 }
 
-/// The body of a response: in memory, known in full.
+/// The body of a response, completely in memory.
 #[derive(Clone, Debug, Default)]
 pub struct HubBody(Full<Bytes>);
 

@@ -1,4 +1,4 @@
-//! The endpoints of one connection setting, with their keys: where a hub is mounted.
+//! Service groups: the endpoints of one connection setting, with their keys. Each hub belongs to one group.
 
 use std::{fmt, sync::Arc};
 
@@ -48,7 +48,7 @@ pub(crate) struct ServiceAddress {
     pub(crate) is_embedded: bool,
 }
 
-/// What all service groups of an app share.
+/// The state that all service groups of an app share.
 pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) rest: RestOptions,
@@ -118,12 +118,12 @@ impl ServiceGroup {
         Self { endpoints, keys, outbound, application, is_embedded, without_key, upstream_tokens }
     }
 
-    /// The name of a hub at the service: lower-case, behind that of the application.
+    /// The name of a hub at the service: lower-case, with the application prefix.
     pub(crate) fn wire_name(&self, hub: &str) -> String {
         at_service(self.application.as_deref(), hub)
     }
 
-    /// Where clients connect.
+    /// The base URLs for clients.
     pub(crate) fn client_bases(&self) -> impl Iterator<Item = &str> {
         self.endpoints.all.iter().map(|endpoint| endpoint.client_base.as_str())
     }

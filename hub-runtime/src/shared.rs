@@ -1,4 +1,4 @@
-//! What the parts of a running app share.
+//! The state that the parts of a running app share.
 
 use std::{
     sync::{
@@ -21,7 +21,7 @@ use crate::{
     upstream::{replay::Replays, verified::VerifiedCallers},
 };
 
-/// What every clone of an app shares.
+/// The state that all clones of an app share.
 pub(crate) struct Inner {
     pub(crate) hubs: Hubs,
     /// The group of the first hub.
@@ -32,7 +32,7 @@ pub(crate) struct Inner {
     pub(crate) negotiate: NegotiateOptions,
     pub(crate) routes: Routes,
     pub(crate) clock: Clock,
-    /// Running calls, and calls whose peer hung up.
+    /// Running calls, including calls whose peer has disconnected.
     pub(crate) tasks: TaskTracker,
     pub(crate) counts: AtomicCounters,
     pub(crate) shutdown_wait: Duration,
@@ -59,7 +59,7 @@ pub(crate) struct NegotiateOptions {
 /// The mounted hubs.
 #[derive(Default)]
 pub(crate) struct Hubs {
-    /// A `Vec`: for a few hubs a scan is faster than hashing a name.
+    /// A `Vec`, because for a few hubs a scan is faster than hashing a name.
     mounts: Vec<Mount>,
 }
 
@@ -87,13 +87,13 @@ impl Hubs {
         self.mounts.iter().find(|mount| mount.wire_name.eq_ignore_ascii_case(name))
     }
 
-    /// The only hub, if there is just one.
+    /// The hub of an app with exactly one hub.
     pub(crate) fn single(&self) -> Option<Mount> {
         let [only] = &self.mounts[..] else { return None };
         Some(only.clone())
     }
 
-    /// Every hub, in the order of their names.
+    /// All hubs, sorted by name.
     pub(crate) fn all(&self) -> Vec<Mount> {
         let mut mounts = self.mounts.clone();
         mounts.sort_unstable_by(|left, right| left.wire_name.cmp(&right.wire_name));
@@ -114,7 +114,7 @@ pub(crate) struct UpstreamOptions {
     pub(crate) detailed_errors: bool,
     pub(crate) keep_refused_connections: bool,
     pub(crate) max_body: usize,
-    /// Ids of connections whose missing seal was logged, so that each is logged once.
+    /// Ids of connections whose missing seal was logged. Each connection is logged once.
     pub(crate) warned: Mutex<BoundedMap<String, (), 4096>>,
     /// Callers whose signature and seal were verified.
     pub(crate) verified: VerifiedCallers,

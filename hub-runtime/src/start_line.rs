@@ -1,7 +1,7 @@
 //! Lines that are printed at start.
 
-/// Prints a line. It goes to standard output instead of `tracing`, because a developer without a log
-/// subscriber needs it too.
+/// Prints a line to standard output instead of `tracing`, because developers without a log subscriber need
+/// it too.
 pub(crate) fn announce(line: &str) {
     println!("{line}");
 }

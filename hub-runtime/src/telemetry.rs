@@ -28,47 +28,52 @@
 //! | [`REST_SECONDS`] `hub_rest_seconds` | histogram | `hub`, `operation` |
 //! | [`REST_RETRIES`] `hub_rest_retries_total` | counter | `hub`, `operation` |
 //!
-//! `method` is a name of the method table, `connected`, `disconnected`, or `unknown`: a client cannot
-//! add one. `outcome` is, for a call, `ok`, `rejected`, `denied`, `unauthenticated`, `failed` or `panicked`;
-//! for a negotiate the same but the last, `throttled`, `not_found` or `too_large`; for the service `ok`, a
-//! status such as `429`, `unreachable`, `interrupted`, `timed_out` or `failed`. `filter` is the type of the filter that refused, or `method` when the
-//! method itself did. Nothing of a user is in a span or an event at `info` or above: neither user ids
-//! and claims, nor arguments, queries and tokens.
+//! `method` is a name of the method table, `connected`, `disconnected`, or `unknown`. Clients cannot add
+//! values to it. `filter` is the type of the filter that refused the call, or `method` if the method refused
+//! it. The values of `outcome` are:
+//!
+//! - for a call: `ok`, `rejected`, `denied`, `unauthenticated`, `failed`, `panicked`
+//! - for a negotiate: the values of a call except `panicked`, and `throttled`, `not_found`, `too_large`
+//! - for a call to the service: `ok`, a status such as `429`, `unreachable`, `interrupted`, `timed_out`,
+//!   `failed`
+//!
+//! Spans, and events at level `info` and above, contain no data of users: no user ids, claims, arguments,
+//! queries or tokens.
 
 use http::StatusCode;
 use hub_core::{ErrorKind, HubError, SendError};
 use tracing::{Span, field::Empty};
 
-/// One upstream call, from its filters to its answer.
+/// Span of an upstream call, from its filters to its response.
 pub const CALL_SPAN: &str = "hub.call";
-/// One negotiate.
+/// Span of a negotiate request.
 pub const NEGOTIATE_SPAN: &str = "hub.negotiate";
-/// One call to the service, with all its attempts.
+/// Span of a call to the service, with all attempts.
 pub const REST_SPAN: &str = "hub.rest";
-/// A filter or a method refused a caller. It has no duration; it is for exporters that ignore events.
+/// Span of a refusal by a filter or a method. It has no duration and is for exporters that ignore events.
 pub const REFUSAL_SPAN: &str = "hub.refusal";
-/// The log event of a refusal.
+/// Log event of a refusal.
 pub const REFUSAL_EVENT: &str = "hub.refusal";
 
-/// Upstream calls that reached a hub.
+/// Number of upstream calls that reached a hub.
 pub const CALLS: &str = "hub_calls_total";
-/// How long they took, in seconds.
+/// Durations of upstream calls, in seconds.
 pub const CALL_SECONDS: &str = "hub_call_seconds";
-/// Calls whose caller was denied or not signed in.
+/// Number of calls whose caller was denied or not signed in.
 pub const REFUSALS: &str = "hub_refusals_total";
-/// Calls that failed with an internal error or a panic.
+/// Number of calls that failed with an internal error or a panic.
 pub const ERRORS: &str = "hub_errors_total";
-/// Negotiates.
+/// Number of negotiate requests.
 pub const NEGOTIATES: &str = "hub_negotiates_total";
-/// How long they took, in seconds.
+/// Durations of negotiate requests, in seconds.
 pub const NEGOTIATE_SECONDS: &str = "hub_negotiate_seconds";
-/// Messages sent to the service, one for each target.
+/// Number of messages sent to the service, one for each target.
 pub const SENDS: &str = "hub_sends_total";
-/// Calls to the service, without retries.
+/// Number of calls to the service, without retries.
 pub const REST_CALLS: &str = "hub_rest_calls_total";
-/// How long they took with all attempts, in seconds.
+/// Durations of calls to the service with all attempts, in seconds.
 pub const REST_SECONDS: &str = "hub_rest_seconds";
-/// Attempts after the first.
+/// Number of retries of calls to the service.
 pub const REST_RETRIES: &str = "hub_rest_retries_total";
 
 /// The value of `method` for an event without a method.
@@ -89,7 +94,7 @@ pub(crate) fn rest_span(hub: &str, operation: &'static str, tracing_id: Option<u
     tracing::info_span!(REST_SPAN, hub, operation, tracing_id, attempts = Empty, outcome = Empty)
 }
 
-/// Logs a refusal of a caller, who is in the span around it.
+/// Logs a refusal. The surrounding span identifies the caller.
 pub(crate) fn refused(error: &HubError) {
     let filter = refusing(error);
     let text = match error.kind() {
@@ -104,7 +109,7 @@ fn refusing(error: &HubError) -> &'static str {
     error.refused_by().unwrap_or(METHOD)
 }
 
-/// How a call or a negotiate ended.
+/// The outcome of a call or a negotiate.
 pub(crate) fn outcome<T>(result: &Result<T, HubError>) -> &'static str {
     match result.as_ref().map_err(HubError::kind) {
         Ok(_) => "ok",
@@ -116,7 +121,7 @@ pub(crate) fn outcome<T>(result: &Result<T, HubError>) -> &'static str {
     }
 }
 
-/// How a negotiate ended, by what it was answered.
+/// The outcome of a negotiate, by its response.
 pub(crate) fn negotiate_outcome(status: StatusCode) -> &'static str {
     match status {
         StatusCode::OK => "ok",
@@ -130,7 +135,7 @@ pub(crate) fn negotiate_outcome(status: StatusCode) -> &'static str {
     }
 }
 
-/// How a call to the service ended, where there is no status.
+/// The outcome of a call to the service without a status.
 pub(crate) fn failure(error: &SendError) -> &'static str {
     match error {
         SendError::Unreachable(_) => "unreachable",

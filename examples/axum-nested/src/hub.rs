@@ -13,7 +13,7 @@ pub trait BoardClient {
     async fn removed(&self, id: u64);
 }
 
-/// The hub. Shares its notes with the HTTP routes.
+/// The hub. It shares its notes with the HTTP routes.
 pub struct Board {
     pub notes: Arc<Notes>,
 }
@@ -24,7 +24,7 @@ impl Board {
         Ok(Negotiation::anonymous())
     }
 
-    /// The current state, for a page after each connect and reconnect.
+    /// Returns the current state. Pages call it after each connect and reconnect.
     async fn notes(&self) -> HubResult<Vec<Note>> {
         Ok(self.notes.all())
     }

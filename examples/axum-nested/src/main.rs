@@ -34,7 +34,7 @@ async fn main() -> anyhow::Result<()> {
     let routes = routes::routes(&app, notes);
     let ended = async move {
         stop_signal().await;
-        // Before the server stops: clients are told to reconnect, and each `disconnected` runs.
+        // Shut the app down while the server still runs: clients may reconnect, and each `disconnected` runs.
         app.shutdown().await;
     };
     axum::serve(listener, routes).with_graceful_shutdown(ended).await?;

@@ -49,7 +49,7 @@ impl IntoHubError for ChatError {
     }
 }
 
-/// The signed-in caller. Comes from the connection, never from the arguments.
+/// The signed-in caller. The name comes from the connection, never from the arguments.
 pub struct User(String);
 
 impl FromContext for User {
@@ -62,7 +62,7 @@ impl FromContext for User {
 /// The hub. Its fields are the application state, shared by all calls.
 pub struct Chat {
     pub rooms: Rooms,
-    /// Stays locked while presence is sent, so that updates about a user stay in order.
+    /// Locked while presence is sent, so that updates about a user stay in order.
     pub people: Mutex<People>,
     pub sessions: Sessions,
 }
@@ -70,7 +70,7 @@ pub struct Chat {
 #[serverless_hub(client = ChatClient)]
 #[filter(SignedIn)]
 impl Chat {
-    /// Decides which user the connection belongs to.
+    /// Determines the user of the connection.
     async fn negotiate(&self, request: NegotiateRequest) -> HubResult<Negotiation> {
         let token = request.bearer_token();
         let session = self.sessions.verify(token).map_err(HubError::unauthenticated)?;
@@ -102,7 +102,7 @@ impl Chat {
         Ok(ctx.groups().add(ctx.connection_id(), &room).await?)
     }
 
-    /// Returns the length of the text. The optional `notify` also sends the message to the operators.
+    /// Sends a message and returns its length. With `notify`, the operators receive it too.
     async fn send_message(
         &self,
         ctx: &Context<Self>,

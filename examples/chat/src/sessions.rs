@@ -46,7 +46,7 @@ pub enum SessionError {
     /// The session has expired.
     #[error("your session has expired; please sign in again")]
     Expired,
-    /// The token was not signed with the key of this server, or it was changed.
+    /// The token was not signed with the key of this server, or was changed.
     #[error("your session is no longer valid here; please sign in again")]
     Invalid,
 }
@@ -67,7 +67,8 @@ impl fmt::Debug for Sessions {
 }
 
 impl Sessions {
-    /// Uses the key in `CHAT_SESSION_KEY`, or a random key. With a random key, sessions end with the process.
+    /// Uses the key in `CHAT_SESSION_KEY`, or otherwise a random key. With a random key, sessions end with the
+    /// process.
     ///
     /// # Errors
     ///

@@ -4,7 +4,8 @@
 use hub_runtime::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Maximum number of points of a line. Messages should be small, since all clients on the board get them.
+/// Maximum number of points of a line. Messages should be small, since all clients on the board receive
+/// them.
 const MAX_POINTS: usize = 500;
 
 /// A line on a board.
@@ -51,7 +52,7 @@ impl Board {
         Ok(points)
     }
 
-    /// For signed-in users only.
+    /// Clears the board. Only signed-in users can call it.
     #[filter(SignedIn)]
     async fn clear(&self, ctx: &Context<Self>, board: String) -> HubResult {
         let user = ctx.user_id().or_reject("Sign in first")?;

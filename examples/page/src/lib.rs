@@ -21,7 +21,7 @@ const SHARED: [(&str, &str); 4] = [
 /// `/live.js`, `/example.css` and `/icon.svg`.
 ///
 /// `service` is the URL that the page connects to, [`HubApp::client_url`]. The content security policy allows
-/// connections to it, and scripts and styles from the app only.
+/// connections to this URL, and scripts and styles only from the app.
 ///
 /// [`HubApp::client_url`]: https://docs.rs/hub-runtime/latest/hub_runtime/struct.HubApp.html#method.client_url
 pub fn routes<S>(service: &str, files: &[(&'static str, &'static str)]) -> Router<S>
@@ -43,7 +43,7 @@ where
     })
 }
 
-/// Allows scripts and styles from the app only. Connections to the SignalR service are allowed too; it has
+/// Allows scripts and styles only from the app. Also allows connections to the SignalR service, which has
 /// another port (local) or another host (Azure).
 fn content_security_policy(service: &str) -> String {
     let sockets = service.replacen("http", "ws", 1);

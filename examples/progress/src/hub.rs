@@ -29,7 +29,7 @@ impl Progress {
         Ok(Negotiation::user(visitor.user_id()))
     }
 
-    /// The current state, for a page after each connect and reconnect.
+    /// Returns the current state. Pages call it after each connect and reconnect.
     async fn jobs(&self, ctx: &Context<Self>) -> HubResult<Vec<Job>> {
         let user = ctx.user_id().or_reject("Sign in first")?;
         Ok(self.jobs.of(user))

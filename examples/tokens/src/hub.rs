@@ -1,4 +1,4 @@
-//! The `Tokens` hub: clients ask, and answers are sent word by word.
+//! The `Tokens` hub: clients ask questions, and the hub sends the answers word by word.
 
 use std::time::Duration;
 
@@ -18,13 +18,13 @@ const PACE: Duration = Duration::from_millis(60);
 pub trait TokensClient {
     /// A question in the room. The tokens of the answer follow.
     async fn asked(&self, answer: &Answer);
-    /// One token of an answer. `index` is its position, in whatever order tokens arrive.
+    /// One token of an answer. `index` is its position in the answer; tokens can arrive in any order.
     async fn token(&self, id: u64, index: usize, text: &str);
     /// The answer is complete.
     async fn done(&self, id: u64);
 }
 
-/// The hub. Answers are written by separate tasks, which outlive the call.
+/// The hub. Separate tasks, which outlive the call, write the answers.
 #[derive(Default)]
 pub struct Tokens {
     pub rooms: Rooms,
@@ -79,7 +79,7 @@ struct Writer {
 impl Writer {
     async fn write(self) {
         let written = self.tokens().await;
-        // Also after a failed send, so that the answer ends and the room accepts the next question.
+        // Run this also after a failed send, so that the answer ends and the room accepts the next question.
         self.rooms.end(self.answer.id);
         let ended = self.hub.clients().group(&self.room).done(self.answer.id).await;
         if let Err(error) = written.and(ended) {
@@ -95,7 +95,8 @@ impl Writer {
                 () = tokio::time::sleep(PACE) => {}
                 () = self.cancelled.cancelled() => return Ok(()),
             }
-            // Stored before it is sent: a client that joins in between gets it twice, but never misses it.
+            // Store the token before sending it: a client that joins in between receives it twice but never misses
+            // it.
             self.rooms.say(id, &text);
             room.token(id, index, &text).await?;
         }

@@ -28,7 +28,7 @@ const ENDS: [&str; 5] = [
     "and that is quite enough.",
 ];
 
-/// The built-in fake model. Replace [`Self::answer`] by the stream of a real model's API.
+/// The built-in fake model. In a real application, replace [`Self::answer`] with the stream of a model's API.
 #[derive(Clone, Copy, Debug)]
 pub struct FakeModel;
 

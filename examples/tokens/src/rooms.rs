@@ -75,7 +75,7 @@ impl Rooms {
     ///
     /// # Errors
     ///
-    /// Room or question are invalid, or the room is busy.
+    /// The room or the question is invalid, or the room is busy.
     pub fn ask(&self, room: &str, prompt: &str) -> Result<(Answer, CancellationToken), RoomError> {
         Self::check_name(room)?;
         let prompt = prompt.trim();

@@ -18,19 +18,19 @@ use crate::{HubError, HubResult, Invocation, hub::Category, token_buckets::Token
 /// RateLimit::per_user(5, Duration::from_secs(10));
 /// ```
 ///
-/// It is a token bucket: `count` calls at once, then one per `period / count`. On a method it limits
-/// that method; on a block or an app it limits all methods together, or each one with
-/// [`Self::each_method`]. Refused calls are not counted. Connections are not limited; use the negotiate
-/// limit of the app for them.
+/// The limit is a token bucket: it allows `count` calls at once, then one call per `period / count`. On a
+/// method it limits that method. On a block or an app it limits all methods together, or each method
+/// separately with [`Self::each_method`]. Refused calls are not counted. New connections are not limited;
+/// use the negotiate limit of the app for them.
 ///
-/// The counts are in the memory of this process, for at most the 16,384 most recent callers. An evicted
-/// caller starts with a full bucket.
+/// The buckets are in the memory of this process, at most 16,384 of them. Buckets that were not used
+/// recently are evicted first; an evicted caller starts again with a full bucket.
 pub struct RateLimit {
     scope: Scope,
     each_method: bool,
     hasher: RandomState,
     /// Keyed by hash, so that long names need no memory. The hash has a random key, so that a client
-    /// cannot provoke a collision with another one's bucket.
+    /// cannot provoke a collision with the bucket of another client.
     buckets: TokenBuckets<u64>,
 }
 
@@ -85,7 +85,7 @@ impl RateLimit {
             (Scope::User | Scope::Connection, _) => ("connection", call.connection_id()),
             (Scope::Everyone, _) => ("everyone", ""),
         };
-        // The name in the table, because the client chooses the spelling of the event.
+        // Use the name in the table, because clients can spell the event in several ways.
         let method = self.each_method.then(|| (call.hub_name(), call.method()));
         self.hasher.hash_one((who, method))
     }
@@ -101,7 +101,7 @@ impl Filter for RateLimit {
 }
 
 fn refusal(wait: Duration) -> HubError {
-    // Rounded up, so that a call after this time is allowed.
+    // Round up, so that a call after this time is allowed.
     match wait.as_nanos().div_ceil(1_000_000_000) {
         1 => HubError::denied("Too many calls; try again in 1 second"),
         seconds => HubError::denied(format_args!("Too many calls; try again in {seconds} seconds")),

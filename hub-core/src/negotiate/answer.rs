@@ -17,12 +17,12 @@ pub struct Negotiation {
 }
 
 impl Negotiation {
-    /// A connection of this user.
+    /// Accepts the connection as this user.
     pub fn user(id: impl Into<String>) -> Self {
         Self { user_id: Some(id.into()), ..Self::anonymous() }
     }
 
-    /// A connection without a user. It can call every method without a filter.
+    /// Accepts the connection without a user. It can call every method that no filter protects.
     pub fn anonymous() -> Self {
         Self {
             user_id: None,
@@ -34,8 +34,8 @@ impl Negotiation {
         }
     }
 
-    /// Adds a claim for filters and methods; a type may repeat. The claims are part of the client's token,
-    /// readable by the client. About 2,000 bytes fit.
+    /// Adds a claim for filters and methods; a type may repeat. The claims are part of the client's token:
+    /// the client can read them, and about 2,000 bytes of claims fit.
     pub fn claim(mut self, claim_type: impl Into<String>, value: impl Into<String>) -> Self {
         self.claims.push((claim_type.into(), value.into()));
         self
@@ -55,20 +55,20 @@ impl Negotiation {
         self
     }
 
-    /// How long the client can connect with the token; defaults to 1 hour. An open WebSocket outlives its
+    /// Sets how long the client can connect with the token; defaults to 1 hour. An open WebSocket outlives its
     /// token, unless [`Self::close_on_expiry`] is set.
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime;
         self
     }
 
-    /// The service closes the connection when its token expires. The client can negotiate again.
+    /// Makes the service close the connection when its token expires. The client can then negotiate again.
     pub fn close_on_expiry(mut self) -> Self {
         self.close_on_expiry = true;
         self
     }
 
-    /// The service sends this client detailed errors when it closes the connection.
+    /// Makes the service send this client a detailed error when it closes the connection.
     pub fn detailed_errors(mut self) -> Self {
         self.detailed_errors = true;
         self

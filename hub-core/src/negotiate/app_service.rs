@@ -55,7 +55,7 @@ impl AppServiceUser {
         self.roles().any(|held| held == role)
     }
 
-    /// The user of these headers. `None` without a user or with an unreadable principal.
+    /// The user of these headers; `None` when they contain no user or the principal is malformed.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         let text = |name: &str| {
             let value = std::str::from_utf8(headers.get(name)?.as_bytes()).ok()?;

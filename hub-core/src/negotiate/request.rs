@@ -23,13 +23,13 @@ pub struct NegotiateRequest {
 }
 
 impl NegotiateRequest {
-    /// A request with these headers and query. The headers of App Service (`x-ms-client-principal…`) are
+    /// Creates a request with these headers and query. The headers of App Service (`x-ms-client-principal…`) are
     /// not trusted and are removed.
     #[must_use]
     pub fn new(mut headers: HeaderMap, query: Query) -> Self {
         let names = headers.keys().filter(|name| is_principal(name));
         let names: Vec<HeaderName> = names.cloned().collect();
-        // One of two values may be from the client, so both are ignored.
+        // Of two values, one may come from the client, so both are ignored.
         let ambiguous = names.iter().any(|name| headers.get_all(name).iter().nth(1).is_some());
         let mut principal = HeaderMap::new();
         for name in names {
@@ -48,7 +48,7 @@ impl NegotiateRequest {
         }
     }
 
-    /// The same request behind App Service authentication, which strips those headers from outside.
+    /// Trusts the headers of App Service: its authentication removes them from external requests.
     #[must_use]
     pub fn behind_app_service(mut self) -> Self {
         self.headers.extend(std::mem::take(&mut self.principal));
@@ -64,7 +64,7 @@ impl NegotiateRequest {
         self
     }
 
-    /// The same request, from this address.
+    /// Sets the address of the client.
     #[must_use]
     pub fn from_address(mut self, address: IpAddr) -> Self {
         self.client_address = Some(address);
@@ -95,7 +95,7 @@ impl NegotiateRequest {
         self.client_address
     }
 
-    /// The token of `Authorization: Bearer …`, not checked in any way.
+    /// The token of `Authorization: Bearer …`. It is not verified.
     #[must_use]
     pub fn bearer_token(&self) -> Option<&str> {
         let value = self.header("authorization")?;
@@ -104,7 +104,7 @@ impl NegotiateRequest {
         (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
     }
 
-    /// Verifies the bearer token (signature, time, issuer, audience) and returns its claims.
+    /// Verifies the bearer token (signature, expiry, issuer, audience) and returns its claims.
     ///
     /// ```
     /// # use hub_core::{HubError, HubResult, NegotiateRequest, Negotiation, OrReject, token::TokenVerifier};
@@ -139,7 +139,7 @@ impl NegotiateRequest {
 
     /// The user authenticated by App Service.
     ///
-    /// `None` unless the app runs behind it (`WEBSITE_AUTH_ENABLED=true`, or
+    /// `None` unless the app runs behind App Service authentication (`WEBSITE_AUTH_ENABLED=true`, or
     /// `trust_app_service_headers()` on the builder): elsewhere any client can send these headers.
     #[must_use]
     pub fn app_service_user(&self) -> Option<AppServiceUser> {
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn unverified_claims_are_what_the_token_says() {
-        // {"sub":"ada","roles":["a","b"],"n":1,"o":{"x":[]},"z":null}, signed by nobody.
+        // {"sub":"ada","roles":["a","b"],"n":1,"o":{"x":[]},"z":null}, without a signature.
         let token = "Bearer e30.eyJzdWIiOiJhZGEiLCJyb2xlcyI6WyJhIiwiYiJdLCJuIjoxLCJvIjp7IngiOltdfSwieiI6bnVsbH0.";
 
         let claims = request(&[("authorization", token)]).unverified_claims().unwrap();

@@ -98,7 +98,7 @@ pub fn encode(message: &Message) -> Bytes {
     out.into()
 }
 
-/// Encodes a completion with its separator and a result that is encoded already.
+/// Encodes a completion with its separator. The result is already encoded.
 #[must_use]
 pub fn encode_result(invocation_id: &str, value: &[u8]) -> Bytes {
     let mut out = Vec::with_capacity(64 + invocation_id.len() + value.len());

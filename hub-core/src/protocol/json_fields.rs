@@ -66,7 +66,7 @@ impl<'a> Visitor<'a> for FieldsVisitor {
     }
 }
 
-/// A string that borrows if it has no escapes.
+/// A string that is borrowed if it has no escapes.
 #[derive(Deserialize, PartialEq, Eq, Hash)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 

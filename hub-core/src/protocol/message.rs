@@ -53,7 +53,7 @@ pub enum Message {
     Close {
         /// The error text, if closed with an error.
         error: Option<String>,
-        /// Whether automatic reconnects of the client are allowed.
+        /// Whether the client may reconnect automatically.
         allow_reconnect: bool,
     },
     /// Type 8: acknowledges received messages (stateful reconnect).

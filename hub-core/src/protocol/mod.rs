@@ -123,7 +123,7 @@ impl Protocol {
         }
     }
 
-    /// Encodes a completion for a client, with a result that is encoded already.
+    /// Encodes a completion for a client. The result is already encoded.
     #[must_use]
     pub fn encode_result(self, invocation_id: &str, value: &[u8]) -> Bytes {
         match self {

@@ -31,14 +31,13 @@ pub const PING: &[u8] = &[0x02, 0x91, 0x06];
 const ERROR: i64 = 1;
 const VOID: i64 = 2;
 const RESULT: i64 = 3;
-/// A frame's length in front of it.
+/// The maximum size of the length prefix of a frame in bytes.
 const MAX_PREFIX: usize = 5;
 
-/// Reads one message, given without its length. `None` is a message of an unknown type, to be
-/// skipped.
+/// Decodes one message without its length. `None` for an unknown message type, which must be skipped.
 ///
 /// # Errors
-/// When the reference server would end the connection.
+/// When the reference server would close the connection.
 pub fn parse(frame: &Bytes) -> Result<Option<Message>, ProtocolError> {
     let mut reader = Reader::new(frame);
     let length = reader.array_length()?;
@@ -153,7 +152,7 @@ impl<'a> Elements<'a> {
         Ok(array)
     }
 
-    /// Absent when there are none.
+    /// The ids of the upload streams. The element may be missing.
     fn stream_ids(&mut self) -> Result<Vec<String>, ProtocolError> {
         if self.left == 0 {
             return Ok(Vec::new());
@@ -201,13 +200,13 @@ impl<'a> Elements<'a> {
     }
 }
 
-/// Writes one message behind its length, as it goes to a client.
+/// Encodes one message with its length, for a client.
 #[must_use]
 pub fn encode(message: &Message) -> Bytes {
     framed(&encode_body(message))
 }
 
-/// Writes a completion behind its length, around a result that is encoded already.
+/// Encodes a completion with its length. The result is already encoded.
 #[must_use]
 pub fn encode_result(invocation_id: &str, value: &[u8]) -> Bytes {
     let mut out = Writer(Vec::with_capacity(64 + invocation_id.len() + value.len()));
@@ -224,7 +223,7 @@ fn framed(body: &[u8]) -> Bytes {
     out.into()
 }
 
-/// Writes one message without its length, as it goes upstream.
+/// Encodes one message without its length, for an upstream call.
 #[must_use]
 pub fn encode_body(message: &Message) -> Bytes {
     let mut out = Writer(Vec::with_capacity(64));
@@ -276,13 +275,13 @@ pub fn encode_body(message: &Message) -> Bytes {
 pub(crate) struct Writer(pub(crate) Vec<u8>);
 
 impl Writer {
-    /// A message without headers, whose elements it counts.
+    /// Begins a message that has no element for headers.
     fn short(&mut self, elements: usize, kind: u64) {
         self.array(elements);
         self.unsigned(kind);
     }
 
-    /// A message with headers, which are none.
+    /// Begins a message with empty headers.
     fn begin(&mut self, elements: usize, kind: u64) {
         self.short(elements, kind);
         self.map(0);
@@ -363,7 +362,7 @@ impl Writer {
     }
 }
 
-/// Lengths have 32 bits, and memory for more elements is not there.
+/// Converts a length to 32 bits. Longer values do not fit in memory in practice.
 fn count(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
@@ -373,10 +372,10 @@ pub(crate) fn read_value<T: DeserializeOwned>(value: &[u8]) -> Result<T, String>
     de::read(value).map_err(|error| error.to_string())
 }
 
-/// The elements of an encoded array, which stay encoded.
+/// Splits an encoded array into its encoded elements.
 pub(crate) fn elements(array: &[u8]) -> Result<Vec<&[u8]>, ProtocolError> {
     let mut reader = Reader::new(array);
     let length = reader.array_length()?;
-    // No allocation by the declared length: it may be a lie.
+    // The declared length may be wrong, so no memory is allocated for it in advance.
     (0..length).map(|_| reader.skip(1)).collect()
 }

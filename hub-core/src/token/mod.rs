@@ -63,7 +63,7 @@ pub enum TokenError {
     /// Issued for another audience.
     #[error("the token is meant for another audience (claim `aud`)")]
     Audience,
-    /// The request does not say when it was received.
+    /// The request has no time of receipt.
     #[error("the time of the request is not known")]
     NoTime,
 }
@@ -99,7 +99,7 @@ pub fn sign_as(
 /// `now` and `leeway` are in seconds. The caller checks the audience with [`audience_matches`].
 ///
 /// # Errors
-/// When the token is not HS256 under one of the keys, or not valid at `now`.
+/// When the token is not signed with HS256 and one of the keys, or not valid at `now`.
 pub fn verify(
     token: &str,
     keys: &[Secret],

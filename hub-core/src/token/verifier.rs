@@ -67,7 +67,7 @@ struct Key {
     key: DecodingKey,
 }
 
-/// Why a key cannot verify tokens. The texts contain nothing of the key.
+/// Why a key cannot verify tokens. The texts contain no part of the key.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenKeyError {
@@ -90,7 +90,7 @@ pub enum TokenKeyError {
     NoUsableKey,
 }
 
-/// The text of `Display`, since `main` prints errors with `Debug`.
+/// Writes the text of `Display`, since `main` prints errors with `Debug`.
 impl fmt::Debug for TokenKeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -101,7 +101,7 @@ impl TokenVerifier {
     /// Verifies tokens signed with HS256 and this secret.
     ///
     /// # Errors
-    /// When it is shorter than 32 bytes.
+    /// When the secret is shorter than 32 bytes.
     pub fn hs256(secret: impl Into<Secret>) -> Result<Self, TokenKeyError> {
         let secret = secret.into();
         let length = secret.expose().len();
@@ -131,7 +131,7 @@ impl TokenVerifier {
     /// published by identity providers. Other keys of a set are ignored.
     ///
     /// # Errors
-    /// When the text is neither, or contains no key for signatures.
+    /// When the text is neither a key nor a set, or contains no key for signatures.
     pub fn jwk(json: &str) -> Result<Self, TokenKeyError> {
         #[derive(Deserialize)]
         struct Set<'a> {
@@ -176,7 +176,7 @@ impl TokenVerifier {
     }
 
     /// Accepts tokens of this issuer (claim `iss`), compared exactly. Further calls add issuers.
-    /// Without an issuer, `iss` is not checked; the key alone authenticates the signer.
+    /// Without an issuer, `iss` is not checked, and only the key authenticates the signer.
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.issuers.push(issuer.into());
         self
@@ -195,7 +195,7 @@ impl TokenVerifier {
         self
     }
 
-    /// The tolerance for clock differences, in whole seconds; defaults to 1 minute.
+    /// Sets the tolerance for clock differences, in whole seconds; defaults to 1 minute.
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.leeway = leeway;
         self
@@ -228,7 +228,7 @@ impl TokenVerifier {
         }
         // Decoding fails for algorithms that the library does not support, for example `none`.
         let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::NotAccepted)?;
-        // Critical extensions must be supported (RFC 7515 §4.1.11), and none is.
+        // Tokens with critical extensions must be refused unless all are supported (RFC 7515 §4.1.11).
         if header.crit.is_some() {
             return Err(TokenError::NotAccepted);
         }
@@ -236,7 +236,7 @@ impl TokenVerifier {
         let mut failure = TokenError::NotAccepted;
         for key in fitting {
             failure = TokenError::UnknownKey;
-            // `kid` only saves work: a key or a token without one is tried.
+            // `kid` only skips keys with another id; without `kid` in the key or the token, the key is tried.
             if let (Some(held), Some(named)) = (&key.id, &header.kid)
                 && held != named
             {

@@ -14,7 +14,7 @@ pub(super) struct Hosts<'a> {
     pub(super) public_url: &'a str,
 }
 
-/// The parts of an audience that are compared.
+/// The parts of an audience that matter for the comparison.
 pub(super) struct Audience<'a> {
     host: &'a str,
     path: &'a str,

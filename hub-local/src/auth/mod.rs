@@ -111,7 +111,7 @@ impl Authority {
         ))
     }
 
-    /// The key that signed the token of a REST call.
+    /// Returns the key that signed the token of a REST call.
     pub(crate) fn signing_key(&self, token: &str) -> Option<&Secret> {
         let now = self.clock.unix_seconds();
         let signed = |key: &&Secret| {

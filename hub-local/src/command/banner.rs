@@ -14,7 +14,7 @@ use super::descriptors::Descriptors;
 #[derive(Debug)]
 pub(super) struct Banner<'a> {
     pub(super) connection_string: &'a str,
-    /// Whether the key is secret, not the well-known one.
+    /// Whether the key is secret, so not the well-known key.
     pub(super) is_key_secret: bool,
     pub(super) templates: &'a [Template],
     /// The settings file in use.
@@ -75,7 +75,7 @@ impl fmt::Display for Banner<'_> {
     }
 }
 
-/// A configured key is secret, and standard output is often stored in logs.
+/// A configured key is not printed: it is secret, and standard output is often stored in logs.
 fn without_key(connection_string: &str) -> String {
     let parts = connection_string.split(';').map(|part| match part.split_once('=') {
         Some(("AccessKey", _)) => "AccessKey=<your key>",

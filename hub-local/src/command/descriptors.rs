@@ -1,4 +1,4 @@
-//! Limit of file descriptors: each client takes one.
+//! Limit of file descriptors: each client uses one descriptor.
 
 use std::io;
 

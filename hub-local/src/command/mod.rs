@@ -49,7 +49,7 @@ enum Command {
     Load(Box<LoadArgs>),
 }
 
-/// Error of the command, by exit code.
+/// Error of the command. Each variant has its own exit code.
 #[derive(Debug)]
 enum Failure {
     /// Invalid command line.

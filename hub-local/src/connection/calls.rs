@@ -46,7 +46,8 @@ enum Backpressure {
 }
 
 impl CallQueue {
-    /// Wakes a reader that waits for room, because a client result began and its completion must be read.
+    /// Wakes a reader that waits for room. Notified when a client result begins, because the reader must
+    /// receive its completion.
     pub(crate) fn wake_reader(&self) {
         self.changed.notify_one();
     }
@@ -65,7 +66,8 @@ impl CallQueue {
     }
 
     /// Waits for room in the queue. While a client result of this connection is pending, the limits are
-    /// doubled and there is no wait, because the client may send the completion after further calls.
+    /// doubled and this function does not wait, because the client may send the completion after further
+    /// calls.
     ///
     /// # Errors
     /// When the doubled limits are reached.

@@ -64,7 +64,7 @@ async fn disconnected(connection: &Arc<Connection>, error: Option<&str>) {
     }
 }
 
-/// Calls a hub method. If the call has an invocation id, the client gets a completion.
+/// Calls a hub method. If the call has an invocation id, the client receives a completion.
 async fn call(connection: &Arc<Connection>, call: Call) {
     let (invocation_id, target) = (call.invocation_id.clone(), call.target.clone());
     let protocol = connection.protocol();

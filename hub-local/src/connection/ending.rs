@@ -27,9 +27,9 @@ pub(crate) struct Ending {
 /// Handling of pending messages to the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PendingFrames {
-    /// Written before the close.
+    /// Pending messages are written before the close.
     Flush,
-    /// Dropped.
+    /// Pending messages are dropped.
     Discard,
 }
 
@@ -128,7 +128,7 @@ impl Ending {
         Self::new(None, LastMessage::Close { error: None, allow_reconnect: true })
     }
 
-    /// The client does not read what is sent to it.
+    /// The client reads its messages too slowly.
     pub(crate) fn slow_client() -> Self {
         let error = Some(SLOW_CLIENT.to_owned());
         let close = LastMessage::Close { error: error.clone(), allow_reconnect: true };

@@ -64,7 +64,7 @@ async fn first_record(
         }
         match source.receive().await {
             Ok(Incoming::Data(bytes)) => frames.push(&bytes),
-            // Ignored: connections are resumable only after the handshake.
+            // Ignored: a connection can be resumed only after the handshake.
             Ok(Incoming::Suspended | Incoming::Resumed) => {}
             Ok(Incoming::Closed) => return Err(Ending::transport_closed()),
             Err(error) => return Err(Ending::broken(&error)),

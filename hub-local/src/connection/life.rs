@@ -18,8 +18,8 @@ use super::{
 use crate::delivery::sink::Sink;
 
 /// Runs a connection until its transport is closed on both sides. `disconnected` is queued after the
-/// pending upstream calls. Takes both halves by reference: moving them in would store them twice in the future, and
-/// there is one future for each idle client.
+/// pending upstream calls. Takes both halves by reference: if they were moved in, the future would store
+/// them twice, and each idle client has such a future.
 pub(crate) async fn run<S: Source>(
     connection: Arc<Connection>,
     source: &mut S,
@@ -38,7 +38,7 @@ pub(crate) async fn run<S: Source>(
     sink.shut().await;
 }
 
-/// Ends the connection when its task is dropped, also by a panic, so that it leaves the hub.
+/// Ends the connection when its task is dropped, also after a panic, so that the hub removes it.
 struct EndGuard(Arc<Connection>);
 
 impl Drop for EndGuard {
@@ -48,7 +48,7 @@ impl Drop for EndGuard {
     }
 }
 
-/// Reads and writes until the connection has ended and its last frame is written, or cannot be.
+/// Reads and writes until the connection has ended and its last frame was written or failed.
 /// Returns whether the handshake succeeded.
 async fn exchange(
     connection: &Arc<Connection>,

@@ -1,4 +1,5 @@
-//! The receiving half of a transport, and the properties of each transport. The sending half is [`Sink`](crate::delivery::sink::Sink).
+//! The receiving half of a transport, and the properties of each transport. The sending half is
+//! [`Sink`](crate::delivery::sink::Sink).
 
 use std::{future::Future, io};
 

@@ -84,7 +84,7 @@ impl Connection {
             results: ClientResults::default(),
             calls: CallQueue::default(),
             acks,
-            // A child token: its waiters register here, not under the lock of the shared token.
+            // Use a child token: its waiters register on it and do not contend for the lock of the shared token.
             closing: shared.closing.child_token(),
             ending: OnceLock::new(),
             id,
@@ -138,8 +138,8 @@ impl Connection {
         self.close_if_full(self.outbox.push(frame))
     }
 
-    /// Sends one message to this client alone; never waits. Values in it must be encoded in the
-    /// client's protocol.
+    /// Sends one message only to this client; never waits. Its values must be encoded in the client's
+    /// protocol.
     pub(crate) fn send_message(self: &Arc<Self>, message: &Message) -> PushOutcome {
         self.send(self.message_frame(message))
     }

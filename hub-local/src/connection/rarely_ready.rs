@@ -1,4 +1,4 @@
-//! A wrapper for futures that are rarely ready, next to a future in the same task that often is.
+//! A wrapper for a future that is rarely ready and shares its task with a future that is often ready.
 //!
 //! Any wake-up of a task polls all futures of a `select!`, and polling an idle timer or socket costs as
 //! much as writing a few messages. The wrapper polls its future only after that future's own waker fired.
@@ -28,7 +28,8 @@ pub(crate) struct RarelyReady<F> {
 #[derive(Default)]
 struct Alarm {
     fired: AtomicBool,
-    /// Cloned, not taken, on a wake: a delayed wake must not remove the waker of the next one.
+    /// A wake clones this waker instead of taking it: a delayed wake must not remove the waker of the next
+    /// wait.
     task: Mutex<Option<Waker>>,
 }
 
@@ -58,7 +59,7 @@ impl<F: Future + Unpin> RarelyReady<F> {
         Self { future, waker: Waker::from(Arc::clone(&alarm)), alarm, task: None }
     }
 
-    /// The inner future. The next poll always polls it, because the caller may change when it is ready.
+    /// The inner future. The next poll always polls it, because the caller may have made it ready.
     pub(crate) fn inner(&mut self) -> &mut F {
         self.task = None;
         &mut self.future
@@ -135,7 +136,7 @@ mod tests {
         }));
         assert!(Pin::new(&mut rarely_ready).poll(&mut context).is_pending());
 
-        // One thread has set the flag and not yet woken the task, which is polled for another reason.
+        // A thread has set the flag but not yet woken the task. The task is polled for another reason.
         let alarm = Arc::clone(&rarely_ready.alarm);
         alarm.fired.swap(true, Ordering::AcqRel);
         assert!(Pin::new(&mut rarely_ready).poll(&mut context).is_pending());

@@ -101,7 +101,7 @@ async fn act(
         }
         Message::Ping if connection.transport.needs_pings() => client_timeout.arm(),
         Message::Close { .. } => return Err(Ending::by_client()),
-        // Ignored: items of streams that are not open, and stateful reconnect that was not negotiated.
+        // Ignored: items of streams that are not open, and acks without a negotiated stateful reconnect.
         Message::Ping
         | Message::StreamItem { .. }
         | Message::CancelInvocation { .. }

@@ -24,7 +24,7 @@ pub(crate) struct Shared {
     pub(crate) backlog: Arc<Backlog>,
     /// Tasks of all connections, including upstream calls.
     pub(crate) tasks: TaskTracker,
-    /// Cancelled when the service stops: open connections are closed and no new ones are accepted.
+    /// Cancelled when the service stops: open connections are closed, and new connections are refused.
     pub(crate) closing: CancellationToken,
     /// Number of clients closed as slow. Relaxed: a counter that publishes no other data.
     pub(crate) slow_clients: AtomicU64,

@@ -1,4 +1,4 @@
-//! Encoded frames: a WebSocket header and the payload. Other transports omit the header.
+//! Encoded frames: a WebSocket header and the payload. Other transports send only the payload.
 //!
 //! A server does not mask its frames (RFC 6455 §5.1). This service does not fragment them either.
 

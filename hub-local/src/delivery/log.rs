@@ -1,8 +1,8 @@
-//! The broadcast log of a hub: appended once, read by each connection from its own position.
+//! The broadcast log of a hub. A message is appended once, and each connection reads from its own position.
 //!
-//! A broadcast costs the sender O(1), plus one wake-up per idle reader, and reading takes no lock.
-//! Each outbox bounds what waits for its client. The log keeps the lowest position at which any
-//! outbox can be full; only a sender that moves beyond it looks at every outbox.
+//! A broadcast costs the sender O(1) plus one wake-up per idle reader. Readers need no lock.
+//! Each outbox limits the messages that wait for its client. The log stores the lowest position at which
+//! any outbox can be full. Only a sender that moves beyond this position checks every outbox.
 
 use std::{sync::Arc, task::Waker};
 
@@ -76,7 +76,7 @@ impl AtomicPosition {
 
     fn lower(&self, position: Position) {
         for (held, new) in [(&self.messages, position.messages), (&self.bytes, position.bytes)] {
-            // Usually it is lower already; a plain load then leaves the cache line shared.
+            // Usually the stored position is already lower. A plain load then keeps the cache line shared.
             if held.load(Ordering::SeqCst) > new {
                 held.fetch_min(new, Ordering::SeqCst);
             }
@@ -102,8 +102,8 @@ impl Log {
         }
     }
 
-    /// Appends a message for every reader. `make_room` is called with the size in bytes when an outbox
-    /// may be full. It closes the readers without room, and the others lower the bound again through
+    /// Appends a message for every reader. When an outbox may be full, calls `make_room` with the size in
+    /// bytes. `make_room` closes the readers without room; the other readers lower the bound again through
     /// [`Reader::full_at`].
     pub(crate) fn send(&self, frame: Frame, make_room: impl FnOnce(usize)) {
         let sending = self.sending.lock();

@@ -55,10 +55,10 @@ pub(crate) struct Outbox {
     backlog: Arc<Backlog>,
 }
 
-/// The counts include frames that the writer has taken, from either source, and not yet written.
+/// The counts include frames of both sources that the writer has taken but not yet written.
 #[derive(Debug, Default)]
 struct Queue {
-    /// Each with the number of log messages before it.
+    /// The queued frames, each with the number of log messages before it.
     frames: VecDeque<(u64, Frame)>,
     bytes: usize,
     messages: usize,
@@ -68,7 +68,7 @@ struct Queue {
     asleep: bool,
     /// The client's reader of the broadcast log, after the handshake.
     reader: Option<Reader>,
-    /// First check that found pending data since the last write.
+    /// Time of the first check since the last write that found pending data.
     stalled_since: Option<Instant>,
 }
 
@@ -170,7 +170,7 @@ impl Outbox {
         self.queue.lock().waiting().messages == 0
     }
 
-    /// Bytes that wait or are being written.
+    /// Pending bytes, including those that are being written.
     pub(crate) fn waiting_bytes(&self) -> u64 {
         self.queue.lock().waiting().bytes
     }
@@ -204,7 +204,7 @@ impl Outbox {
         drop(left);
     }
 
-    /// Like [`Self::close`], but drops the pending frames, which the client would not read.
+    /// Like [`Self::close`], but drops the pending frames.
     pub(crate) fn abandon(&self, last: Option<Frame>) {
         let dropped = {
             let mut queue = self.queue.lock();
@@ -268,8 +268,8 @@ impl Outbox {
         }
     }
 
-    /// Ready with `true` when frames were taken, and with `false` after the last frame. It also subtracts
-    /// the previous batch, so that both take the lock once.
+    /// Ready with `true` when frames were taken, and with `false` after the last frame. Also subtracts the
+    /// previous batch, so that both operations need the lock only once.
     fn poll_take(
         &self,
         context: &mut Context<'_>,
@@ -334,7 +334,7 @@ impl Queue {
         !self.frames.is_empty() || self.reader.as_ref().is_some_and(behind)
     }
 
-    /// Moves at most `room` frames to the batch, in the order of sends; of the log only messages before
+    /// Moves at most `room` frames to the batch, in the order of sends. Takes only log messages before
     /// `until`.
     fn take(&mut self, until: u64, batch: &mut Batch, mut room: usize) {
         while room > 0 {
@@ -370,7 +370,7 @@ impl Queue {
     }
 }
 
-/// Wakes the writer after releasing the lock, so that it does not block on the lock at once.
+/// Wakes the writer after releasing the lock, so that the writer does not block on the lock.
 fn wake(mut queue: MutexGuard<'_, Queue>) {
     let is_asleep = std::mem::take(&mut queue.asleep);
     let writer = queue.writer.as_ref().filter(|_| is_asleep).cloned();

@@ -1,8 +1,8 @@
 //! Wakes many tasks in batches.
 //!
-//! If a broadcast woke thousands of tasks at once, other tasks, such as the REST calls with the next
-//! messages, would run after all of them. Between batches these run first, and readers that wake later
-//! write more messages at once.
+//! If a broadcast woke thousands of tasks at once, other tasks would have to wait for all of them, for
+//! example the REST calls with the next messages. With batches, these tasks run between two batches, and
+//! readers that wake later write more messages at once.
 
 use std::{collections::VecDeque, sync::Arc, task::Waker};
 
@@ -19,7 +19,7 @@ const WAKE_BATCH: usize = 64;
 pub(super) struct WakePacer {
     queue: Mutex<Queue>,
     tasks: TaskTracker,
-    /// The runtime of the connections. The runtime of a sender may not run continuously.
+    /// The runtime of the connections. Not the runtime of a sender, which may not run continuously.
     runtime: OnceLock<Handle>,
 }
 

@@ -16,7 +16,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Segment {
     messages: Arc<Messages>,
-    /// Set once; this segment is complete then.
+    /// The next segment. Set once, when this segment is complete.
     next: OnceLock<Arc<Self>>,
 }
 
@@ -24,7 +24,7 @@ pub(super) struct Segment {
 /// next segment, so that a slow write does not keep later segments alive.
 #[derive(Debug)]
 struct Messages {
-    /// Unique in this process. An address would not be: memory is reused.
+    /// Unique in this process, unlike an address, since memory is reused.
     id: u64,
     start: Position,
     entries: Box<[OnceLock<Entry>]>,
@@ -65,7 +65,7 @@ impl Segment {
         let filled = messages.filled();
         let end = messages.position(filled).bytes + frame.bytes().len() as u64;
         if let Some(entry) = messages.entries.get(filled) {
-            // Never set before: the log's lock serializes appends.
+            // The cell is empty, because the log's lock serializes appends.
             let _ = entry.set(Entry { frame, end });
         }
         messages.filled.store(filled + 1, Ordering::Release);

@@ -42,8 +42,8 @@ impl Broadcast {
         }
     }
 
-    /// `None` if no connection used this protocol when the message was encoded. A connection that joined
-    /// since then does not get it.
+    /// The frame for a protocol; `None` if no connection used this protocol when the message was encoded. A
+    /// connection that joined later does not receive the message.
     fn frame(&self, wanted: Protocol) -> Option<&Frame> {
         self.0.iter().find(|(protocol, _)| *protocol == wanted).map(|(_, frame)| frame)
     }

@@ -42,8 +42,8 @@ impl<M: Member> Hubs<M> {
         self.by_name.lock().values().cloned().collect()
     }
 
-    /// Joins a group. When the memberships of all hubs have reached their limit, expired ones are
-    /// removed first, in every hub.
+    /// Joins a group. When the memberships of all hubs have reached their limit, first removes the expired
+    /// memberships of every hub.
     pub(crate) fn join<T>(
         &self,
         join: impl Fn() -> Result<T, QuotaExceeded>,

@@ -30,7 +30,7 @@ pub(crate) trait Member: Sized {
     /// Queues a frame; never waits. A member without room for it is closed.
     fn send(self: &Arc<Self>, frame: Frame) -> PushOutcome;
 
-    /// Closes a member that does not read.
+    /// Closes a member that reads too slowly.
     fn close_slow(self: &Arc<Self>);
 }
 

@@ -75,8 +75,8 @@ impl<M: Member> Hub<M> {
         self.registry().len()
     }
 
-    /// The protocols of the connected clients. Take audiences before this call, so that the result
-    /// covers their protocols.
+    /// The protocols of the connected clients. Determine the audience before this call, so that the result
+    /// includes the protocols of its members.
     pub(crate) fn protocols(&self) -> Vec<Protocol> {
         self.registry().protocols()
     }

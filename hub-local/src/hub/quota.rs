@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-/// Each time that the names of a membership reach this many bytes in sum, it counts once more.
+/// A membership counts once, and once more for each block of this many bytes in its names.
 const MAX_LIGHT_NAME_BYTES: usize = 128;
 
 /// The quota does not allow another membership.
@@ -22,14 +22,14 @@ pub(crate) enum QuotaExceeded {
 /// The memberships of all hubs of a service.
 #[derive(Debug)]
 pub(crate) struct Quota {
-    /// For one connection or user.
+    /// The maximum for one connection or user.
     pub(super) each: usize,
     all: usize,
     /// Relaxed: a counter that publishes no other data.
     used: AtomicUsize,
 }
 
-/// How many memberships of the quota these names use.
+/// The number of memberships that a membership with these names counts as.
 fn weight(names: &[&str]) -> usize {
     1 + names.iter().map(|name| name.len()).sum::<usize>() / MAX_LIGHT_NAME_BYTES
 }
@@ -39,7 +39,8 @@ impl Quota {
         Arc::new(Self { each, all, used: AtomicUsize::new(0) })
     }
 
-    /// Counts a membership. `names` are those of the user, if any, and the group; they use most of its memory.
+    /// Counts a membership. `names` are the names of the user, if any, and of the group; they use most of the
+    /// memory of a membership.
     pub(super) fn acquire(&self, names: &[&str]) -> Result<(), QuotaExceeded> {
         let room = |taken: usize| {
             let sum = taken.saturating_add(weight(names));

@@ -21,10 +21,10 @@ use super::{
 /// Time to live of a user's membership without a given time.
 const DEFAULT_TTL: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// Expired memberships are swept when their number has doubled since the last sweep, but not below
-/// this number.
+/// A sweep of expired memberships starts when the number of users' memberships has doubled since the last
+/// sweep, but not below this number.
 const MIN_SWEEP_SIZE: usize = 1024;
-/// When the quota is exceeded, they are swept at most this often.
+/// The minimum time between two sweeps while the quota is exceeded.
 const MIN_SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// All memberships of one hub.
@@ -37,7 +37,7 @@ pub(super) struct Registry<M> {
     sweep_threshold: usize,
     swept_at: Option<Instant>,
     connections: Members<M>,
-    /// The groups that each connection joined by itself or with `ttl=0`.
+    /// The groups of each connection: those it was added to, and those its user joined with `ttl=0`.
     joined: HashMap<String, HashSet<String>>,
     users: HashMap<String, User<M>>,
     groups: HashMap<String, Group<M>>,
@@ -51,7 +51,7 @@ pub(super) struct Registry<M> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JoinOutcome {
     Added,
-    /// There is no such connection.
+    /// The connection does not exist.
     NoConnection,
 }
 
@@ -283,8 +283,8 @@ impl<M: Member> Registry<M> {
         }
     }
 
-    /// Removes the expired memberships of all users. Otherwise they are removed when a message is
-    /// sent to the group, or the user joins another.
+    /// Removes the expired memberships of all users. Without this call, they are removed when a message is
+    /// sent to the group, or when the user joins another group.
     fn remove_expired_memberships(&mut self, now: Instant) {
         let expired: Vec<_> = self
             .users
@@ -307,7 +307,7 @@ impl<M: Member> Registry<M> {
         member.is_some_and(|member| member.by_user)
     }
 
-    /// Ends a membership with `ttl=0`. A connection that was also added itself stays.
+    /// Ends a membership with `ttl=0`. A connection that was also added by its id stays in the group.
     fn leave_as_user(&mut self, id: &str, group: &str) {
         let member = self.groups.get_mut(group).and_then(|it| it.connections.get_mut(id));
         let Some(member) = member else { return };

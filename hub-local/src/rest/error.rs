@@ -123,7 +123,7 @@ impl RestError {
         Self::new(StatusCode::GATEWAY_TIMEOUT, "Error.Connection.TimedOut", message)
     }
 
-    /// Uses plain text, for callers that show the body to their users.
+    /// Uses plain text, because some callers show the body to their users.
     pub(super) fn in_text(self) -> Self {
         Self { form: ErrorFormat::Text, ..self }
     }

@@ -55,12 +55,12 @@ pub(super) struct FilterError {
 pub(super) type Groups<'a> = HashMap<&'a str, HashSet<String>>;
 
 impl Filter {
-    /// Reads a filter.
+    /// Parses a filter.
     pub(super) fn parse(text: &str) -> Result<Self, FilterError> {
         parser::parse(text)
     }
 
-    /// All groups in the filter; `finds` needs their members.
+    /// All groups in the filter. `finds` needs their members.
     pub(super) fn groups(&self) -> Vec<&str> {
         match self {
             Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::groups).collect(),

@@ -52,8 +52,8 @@ struct Member {
     user_id: Option<String>,
 }
 
-/// One page of a group's connections, ordered by id. The continuation token is the last id of the page,
-/// so pages stay consistent while members join and leave.
+/// Responds with one page of a group's connections, ordered by id. The continuation token is the last id of
+/// the page, so pages stay consistent while members join and leave.
 pub(super) fn list(call: &RestCall<'_>, group: &str) -> RestResult {
     let page_size = size(call, "maxpagesize")?.unwrap_or(MAX_PAGE);
     if !(1..=MAX_PAGE).contains(&page_size) {

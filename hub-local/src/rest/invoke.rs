@@ -66,7 +66,7 @@ pub(super) async fn invoke(call: RestCall<'_>, connection: &str) -> RestResult {
 fn answer(shape: ResultFormat, protocol: Protocol, id: String, outcome: Outcome) -> RestResult {
     match (shape, outcome) {
         (ResultFormat::Json, Outcome::Error(error)) => Err(RestError::by_client(error)),
-        // Callers of this format show the body to their users.
+        // Callers with this format show the body to their users.
         (ResultFormat::Framed, Outcome::Error(error)) => Err(RestError::by_client(error).in_text()),
         (ResultFormat::Json, Outcome::Result(value)) => {
             let value = convert(&value, protocol, Protocol::Json)

@@ -76,7 +76,7 @@ struct AccessKey<'a> {
     key_id: String,
 }
 
-/// Returns the key that signed the token of the caller, so the caller learns no new key.
+/// Responds with the key that signed the token of the caller, so the response reveals no other key.
 pub(super) fn access_key(state: &State, bearer: Option<&str>) -> RestResult {
     let key = bearer.and_then(|token| state.authority.signing_key(token));
     let refused = || RestError::unauthorized("no key of this service signed the token".to_owned());

@@ -24,8 +24,8 @@ use crate::{
     hub::broadcast,
 };
 
-/// Responds with 202 when the message is in every outbox, without waiting for clients. While too much is
-/// pending in all outboxes together, the response is delayed to slow down senders.
+/// Responds with 202 when the message is in every outbox, without waiting for clients. While the pending
+/// bytes of all outboxes exceed the limit, the response is delayed to slow down senders.
 pub(super) async fn send(call: RestCall<'_>, to: &Target) -> RestResult {
     let excluded = excluded(&call);
     let (hub, state) = (Arc::clone(&call.hub), Arc::clone(call.state));

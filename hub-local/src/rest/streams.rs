@@ -1,7 +1,7 @@
 //! REST streams (Azure SignalR REST API 2024-12-01).
 //!
-//! In serverless mode no streaming call of a client is ever open, so there is no receiver. The
-//! operations validate the request and respond like the service; no frame is sent to a client.
+//! In serverless mode clients cannot open streams, so a stream item has no receiver. The operations validate
+//! the request and respond like the service, but send no frame to a client.
 
 use http::StatusCode;
 use serde_json::value::RawValue;

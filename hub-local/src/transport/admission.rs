@@ -168,7 +168,7 @@ impl Drop for Lease {
     }
 }
 
-/// Creates the connection of a client that has negotiated; `open` serves its further requests.
+/// Creates the connection of a client that has negotiated. `open` is stored for its further requests.
 pub(super) fn admit(
     state: &Arc<State>,
     request: ClientRequest<'_>,

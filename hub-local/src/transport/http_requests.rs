@@ -20,8 +20,8 @@ use crate::{
     state::State,
 };
 
-/// Maximum size in bytes of a body before the first GET: nothing reads the inbox yet, and the client
-/// needs to send little more than its handshake.
+/// Maximum size in bytes of a body before the first GET. The inbox is not read yet, and a client sends
+/// little more than its handshake before that.
 const EARLY: usize = 4 * 1024;
 const NO_POSTS: &str = "POST requests are not allowed for WebSocket connections.";
 const NO_DELETE: &str = "Cannot terminate this connection using the DELETE endpoint.";
@@ -72,7 +72,7 @@ pub(super) fn events(
             life::run(connection, &mut source, &mut sink).await;
         }
         drop(lease);
-        // A client that does not read would keep the rest of its response in memory.
+        // If the client does not read, the rest of its response would stay in memory.
         if timeout(limit, gone.cancelled()).await.is_err()
             && let Some(socket) = socket
         {
@@ -82,7 +82,7 @@ pub(super) fn events(
     Ok(response)
 }
 
-/// `GET` of long polling: waits for messages. The first opens the connection.
+/// `GET` of long polling: waits for messages. The first `GET` opens the connection.
 pub(super) async fn poll(
     state: &Arc<State>,
     request: ClientRequest<'_>,
@@ -121,7 +121,7 @@ fn start_polling(state: &Arc<State>, admission: Admission, polls: Arc<Polls>) {
     });
 }
 
-/// `POST`: bytes from the client. The response is sent when they are queued.
+/// `POST`: bytes from the client. The response is sent when the bytes are queued.
 pub(super) async fn post(
     state: &Arc<State>,
     request: ClientRequest<'_>,

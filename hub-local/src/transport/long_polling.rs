@@ -1,6 +1,6 @@
 //! Long polling: each GET waits for messages and receives all that are pending; messages from the
-//! client are POST requests (`TransportProtocols.md`, Long Polling). There are no pings: polls prove
-//! that the client is alive.
+//! client are POST requests (`TransportProtocols.md`, Long Polling). Pings are not needed: polls show that
+//! the client is connected.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -51,9 +51,9 @@ struct PollState {
     polls: u64,
     /// When the last poll ended.
     idle_since: Instant,
-    /// The connection has ended.
+    /// Whether the connection has ended.
     is_over: bool,
-    /// The client has received the end.
+    /// Whether the client has received the end of the connection.
     is_told: bool,
 }
 
@@ -80,7 +80,7 @@ impl Polls {
         let (sender, mut answer) = oneshot::channel();
         let Some(waiting) = self.begin(sender) else { return no_content() };
         let in_time = timeout(hold, &mut answer).await;
-        // After the drop no messages can be handed to this poll, so `try_recv` loses none.
+        // After the drop this poll can receive no messages, so `try_recv` loses none.
         drop(waiting);
         let answer = match in_time {
             Ok(answer) => answer.ok(),
@@ -129,7 +129,7 @@ impl Polls {
         self.left.cancel();
     }
 
-    /// Waits until no poll has been open for `gap`.
+    /// Waits until `gap` has passed without an open poll.
     async fn silent(&self, gap: Duration) {
         loop {
             let silent_at = {
@@ -158,7 +158,7 @@ impl Polls {
         Ok(())
     }
 
-    /// Hands the bytes to the open poll, or returns them if there is none.
+    /// Passes the bytes to the open poll, or returns them if no poll is open.
     fn hand_over(&self, bytes: Bytes) -> Result<(), Bytes> {
         let mut state = self.state.lock();
         let Some((_, poll)) = state.open.take() else { return Err(bytes) };

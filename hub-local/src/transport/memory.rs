@@ -44,7 +44,7 @@ impl MemoryConnection {
         self.from_service.recv().await
     }
 
-    /// Closes the transport cleanly, as a client does with a WebSocket close frame.
+    /// Closes the transport cleanly, like a WebSocket close frame.
     pub async fn close(self) {
         // An error means that the service has already closed the connection.
         let _ = self.to_service.send(Incoming::Closed).await;

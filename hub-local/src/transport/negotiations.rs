@@ -19,7 +19,7 @@ use crate::connection::shared::Shared;
 #[derive(Debug, Default)]
 pub(crate) struct Negotiations(Mutex<Table>);
 
-/// An entry is removed when its connection ends or when it expires.
+/// Entries by token. An entry is removed when its connection ends or when the entry expires.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     by_token: HashMap<String, Entry>,
@@ -85,7 +85,7 @@ impl Negotiations {
 
     /// Starts the sweep task unless it is running; it stops when no token is left.
     pub(super) fn sweep(self: &Arc<Self>, shared: &Shared) {
-        // Outside a runtime the service has stopped.
+        // Without a runtime the service has stopped.
         let may_start = Handle::try_current().is_ok();
         if !may_start || std::mem::replace(&mut self.lock().swept, true) {
             return;
@@ -103,8 +103,8 @@ impl Negotiations {
 }
 
 impl Table {
-    /// Stores a new token until it expires. When `most` tokens are unopened, the oldest is evicted:
-    /// clients connect right after negotiate, so it is the least likely to be used.
+    /// Stores a new token until it expires. When `most` tokens are unopened, evicts the oldest of them:
+    /// clients connect right after negotiate, so the oldest token is the least likely to be used.
     pub(super) fn issue(
         &mut self,
         token: String,
@@ -138,7 +138,7 @@ impl Table {
         }
     }
 
-    /// Evicts the oldest unopened token; `false` if there is none.
+    /// Evicts the oldest unopened token; `false` if all tokens are opened.
     fn forget_oldest(&mut self) -> bool {
         while let Some((_, token)) = self.order.pop_front() {
             let is_open = |entry: &Entry| matches!(entry.stage, Stage::Open(_));
@@ -166,7 +166,7 @@ impl Table {
         Some((Arc::clone(&entry.negotiation), found))
     }
 
-    /// The inbox for bytes that a client posts, also before it has chosen a transport.
+    /// The inbox for the bytes that a client posts. A client can post before it has chosen a transport.
     pub(super) fn inbox(&mut self, token: &str) -> Option<Arc<Inbox>> {
         match &mut self.by_token.get_mut(token)?.stage {
             Stage::Pending { inbox, .. } => Some(Arc::clone(inbox.get_or_insert_default())),
@@ -197,7 +197,7 @@ impl Table {
         entry.stage.close();
     }
 
-    /// Marks a connection as ended; a request within `time` receives the end.
+    /// Marks a connection as ended. A request within `time` receives the end.
     pub(super) fn end(&mut self, token: &str, now: Instant, time: Duration) {
         self.expire(now);
         let Some(entry) = self.by_token.get_mut(token) else { return };

@@ -1,5 +1,5 @@
 //! Server-Sent Events: messages to the client are events of one open response, messages from the
-//! client are POST requests. Text only (`TransportProtocols.md`, Server-Sent Events).
+//! client are POST requests. The transport is text-only (`TransportProtocols.md`, Server-Sent Events).
 
 use std::{io, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! A client's call of a hub method, on its way upstream.
+//! A client's call of a hub method, queued for the upstream.
 
 use bytes::Bytes;
 

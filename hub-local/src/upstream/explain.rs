@@ -1,4 +1,4 @@
-//! One log line per failed upstream call: the failure, and what to check.
+//! Log lines for failed upstream calls, with the failure and advice.
 
 use std::{error::Error, fmt::Write as _, io, time::Duration};
 
@@ -115,14 +115,14 @@ fn with_sources(error: &UpstreamError) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
-        // Writing to a text cannot fail.
+        // Writing to a `String` cannot fail.
         let _ = write!(text, ": {error}");
         source = error.source();
     }
     text
 }
 
-/// What to check. Keep in step with the table in the README.
+/// Advice on what to check. Must be consistent with the table in the README.
 fn check_status(status: StatusCode) -> &'static str {
     match status.as_u16() {
         300..400 => "the URL: redirects are not followed, so give the final one",

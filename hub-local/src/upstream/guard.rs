@@ -93,7 +93,7 @@ fn numbers(host: &str) -> Option<Ipv4Addr> {
 fn number(text: &str) -> Option<u32> {
     let lower = text.to_ascii_lowercase();
     match (lower.strip_prefix("0x"), lower.strip_prefix('0')) {
-        // `0x` alone: zero on some systems, invalid on others.
+        // `0x` without digits is zero on some systems and invalid on others.
         (Some(""), _) => Some(0),
         (Some(hexadecimal), _) => u32::from_str_radix(hexadecimal, 16).ok(),
         (None, Some("")) => Some(0),

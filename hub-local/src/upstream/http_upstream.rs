@@ -25,8 +25,8 @@ use super::{
 const TIME_OUT: Duration = Duration::from_secs(100);
 const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 
-/// Sends events over HTTP with pooled connections, each to the first template that matches. Redirects
-/// are not followed. Requests are not retried, because the first attempt may have run. Link-local and
+/// Sends events over HTTP with pooled connections. Each event goes to the first template that matches it.
+/// Redirects are not followed. Requests are not retried, because the first attempt may have run. Link-local and
 /// metadata addresses are refused, also as the result of a name lookup.
 ///
 /// Clones share their templates, so one of them can replace the templates of a running service.
@@ -58,7 +58,8 @@ impl HttpUpstream {
         Ok(Self::with_templates([Template::new(url_template)?]))
     }
 
-    /// Uses several templates, tried in this order. An event that matches none is not delivered.
+    /// Uses several templates, which are tried in this order. An event without a matching template is not
+    /// delivered.
     pub fn with_templates(templates: impl IntoIterator<Item = Template>) -> Self {
         Self {
             templates: Arc::new(RwLock::new(templates.into_iter().collect())),
@@ -67,7 +68,7 @@ impl HttpUpstream {
         }
     }
 
-    /// The timeout of a call; defaults to 100 s.
+    /// Sets the timeout of a call; defaults to 100 s.
     #[must_use]
     pub fn time_out(self, time_out: Duration) -> Self {
         Self { time_out, ..self }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use hub_core::names::NameError;
 
-/// The application that answers the events of clients.
+/// The application that handles the events of clients.
 ///
 /// A request has the headers and body that Azure SignalR Service sends; its URI is the path
 /// `/runtime/webhooks/signalr`. Requests of one connection are sequential and in order. The future of
@@ -69,7 +69,7 @@ pub enum UpstreamError {
     /// The response is larger than the limit.
     #[error("the answer of the upstream is too large")]
     TooLarge,
-    /// This side cancelled the read of the response.
+    /// The service cancelled the read of the response.
     #[error("reading the answer of the upstream was cancelled")]
     Cancelled,
     /// The response body broke off.

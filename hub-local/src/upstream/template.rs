@@ -78,7 +78,7 @@ pub(crate) struct Event<'a> {
 }
 
 impl Template {
-    /// A template that matches every event. The URL may contain `{hub}`, `{category}` and `{event}`.
+    /// Creates a template that matches every event. The URL may contain `{hub}`, `{category}` and `{event}`.
     ///
     /// # Errors
     /// When the URL is not absolute after the parameters are filled in, has another scheme, contains

@@ -1,6 +1,6 @@
 //! Generates the trait and its implementation for proxies from the model.
 //!
-//! Arguments are serialised before the future is returned, so borrowed ones do not outlive the
+//! Arguments are serialised before the future is returned, so borrowed arguments need not outlive the
 //! call.
 
 use proc_macro2::{Ident, Span, TokenStream};
@@ -98,11 +98,11 @@ fn declaration(call: &CallDef, root: &Root) -> TokenStream {
     if *sound {
         return quote!(#(#attrs)* #declared;);
     }
-    // No proxy implements a method with an error; the body spares its callers a second error.
+    // No proxy implements a method with an error. The default body prevents a second error in its callers.
     quote!(#(#attrs)* #[allow(unused_variables, clippy::empty_loop)] #declared { loop {} })
 }
 
-/// The proxy's method. Its receiver is generated again, because `self` is hygienic.
+/// The method of the proxy. Its receiver is generated again, because `self` is hygienic.
 fn implementation(call: &CallDef) -> TokenStream {
     let CallDef { sig, name, conditions, answer, .. } = call;
     let site = Span::mixed_site();
@@ -140,8 +140,8 @@ fn implementation(call: &CallDef) -> TokenStream {
     }
 }
 
-/// Serialises one argument. The type is written out, so that the compiler points at it when it does
-/// not implement `Serialize`. A reference is passed on: `&str` is serialised, and not `&&str`.
+/// Serialises one argument. The type is written out, so that the compiler reports an error at the type if
+/// it does not implement `Serialize`. References are passed on: `&str` is serialised, not `&&str`.
 fn push(index: usize, ty: &Type, arguments: &Ident) -> TokenStream {
     let value = local(&format!("arg{index}"));
     match types::ungrouped(ty) {

@@ -12,7 +12,7 @@ use crate::errors::collect;
 
 /// The client trait, its implementation for proxies, and the errors.
 ///
-/// The trait keeps methods with an error, so that their calls are not reported too.
+/// The trait keeps methods with an error, so that the compiler does not also report calls of them.
 pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> TokenStream {
     let definition = match parse2::<ItemTrait>(item.clone()) {
         Ok(definition) => definition,
@@ -27,7 +27,7 @@ pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> TokenStream {
     quote!(#generated #errors)
 }
 
-/// Leaves an item that is not a trait as it is, beside the error.
+/// Returns an item that is not a trait unchanged, with the error.
 fn refuse(item: &TokenStream, error: &Error) -> TokenStream {
     let message =
         format!("`#[hub_client]` belongs on a trait: `trait ChatClient {{ … }}` ({error})");

@@ -19,20 +19,20 @@ pub(crate) struct CallDef {
     pub(crate) sig: Signature,
     /// The name that is sent to clients.
     pub(crate) name: String,
-    /// The attributes that are not ours.
+    /// The attributes of other macros and of the compiler.
     pub(crate) attrs: Vec<Attribute>,
     pub(crate) arguments: Vec<ArgumentDef>,
     /// The type of the client result; `None` for a send.
     pub(crate) answer: Option<Type>,
     /// `#[cfg(…)]`, to be copied to the implementation.
     pub(crate) conditions: Vec<TokenStream>,
-    /// Whether a proxy can implement the method: `false` beside an error.
+    /// Whether a proxy can implement the method; `false` for a method with an error.
     pub(crate) sound: bool,
 }
 
 /// One argument of a client method.
 pub(crate) struct ArgumentDef {
-    /// For the contract; `argument` for a pattern.
+    /// The name in the contract; `argument` for a pattern.
     pub(crate) name: String,
     pub(crate) ty: Type,
     pub(crate) conditions: Vec<TokenStream>,

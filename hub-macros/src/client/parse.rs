@@ -93,7 +93,7 @@ impl Reader<'_> {
         CallDef { sig, name, attrs, arguments, answer, conditions, sound }
     }
 
-    /// Reports names that inherent methods of the proxy shadow.
+    /// Reports methods whose names are shadowed by inherent methods of the proxy.
     fn not_shadowed(&self, sig: &Signature) {
         let name = sig.ident.unraw().to_string();
         if name == "send" || name == "invoke" {

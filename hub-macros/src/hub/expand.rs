@@ -1,7 +1,7 @@
 //! Generates the table from the model.
 //!
-//! Every token that can fail a bound carries the span of what the user wrote, so that the
-//! compiler's message stands there. Locals come from [`local`], so that no user code can see them.
+//! Every token that can fail a bound has the span of the user's code, so that the compiler reports the
+//! error there. Locals are created with [`local`], so that they are invisible to user code.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote_spanned};
@@ -63,13 +63,13 @@ pub(crate) fn table(hub: &HubDef) -> TokenStream {
     }
 }
 
-/// The entry of a hub that registers.
+/// The registry entry of a hub with `register`.
 fn registration(hub: &HubDef) -> Option<TokenStream> {
     let register = hub.register.as_ref()?;
     let self_ty = &hub.self_ty;
     let make = match &register.make {
         Some(path) => match path.segments.iter().collect::<Vec<_>>()[..] {
-            // The entry is outside of the `impl` block, where `Self` does not resolve.
+            // The entry is outside of the `impl` block, so `Self` does not resolve in it.
             [first, ref rest @ ..] if first.ident == "Self" && !rest.is_empty() => {
                 quote_spanned!(path.span()=> <#self_ty>::#(#rest)::*)
             }
@@ -124,7 +124,7 @@ fn method(method: &MethodDef) -> TokenStream {
     }
 }
 
-/// Binds injected values, then the client's arguments, then calls and encodes the result.
+/// Binds injected values and the client's arguments, calls the method, and encodes the result.
 fn call(method: &MethodDef) -> TokenStream {
     let (context, args) = (context(method), arguments(method));
     let finish =
@@ -150,7 +150,7 @@ fn call(method: &MethodDef) -> TokenStream {
     }
 }
 
-/// The types of the arguments, in the order of their names, and of the result.
+/// The types of the arguments, in the order of their names, and the type of the result.
 fn shape(method: &MethodDef) -> TokenStream {
     let site = Span::mixed_site();
     let types = method.params.iter().filter_map(|param| {
@@ -196,11 +196,11 @@ fn binding(index: usize, param: &ParamDef, context: &Ident) -> TokenStream {
     let args = local("args");
     let target = local(&format!("arg{index}"));
     match &param.source {
-        // The type is written out so that the compiler points at it when it is not this hub's
-        // context.
+        // The type is written out, so that the compiler reports an error at the type if it is not the
+        // context of this hub.
         Source::Context => quote_spanned!(site=> #(#conditions)* let #target: #ty = #context;),
-        // The whole expression has the span of the type, so that the compiler reports one error and not
-        // two. Lints do not shorten a path of one segment.
+        // The whole expression has the span of the type, so that the compiler reports only one error. The
+        // path has one segment, so that lints do not suggest a shorter path.
         Source::Call => {
             let made = quote_spanned! {ty.span()=>
                 <#ty as __HubFromContext>::from_context(#context.invocation()).await?

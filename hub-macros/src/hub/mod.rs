@@ -13,8 +13,8 @@ use crate::errors::collect;
 
 /// The user's block without our attributes, the table of its methods, and the errors.
 ///
-/// The table is emitted beside errors too, without the methods that have one, so that the rest of the
-/// program does not report that the type is not a hub.
+/// If there are errors, the table is generated without the methods that have one. Otherwise the compiler
+/// would also report that the type is not a hub.
 pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> TokenStream {
     let mut block = match parse2::<ItemImpl>(item.clone()) {
         Ok(block) => block,
@@ -29,7 +29,7 @@ pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> TokenStream {
     quote!(#block #table #errors)
 }
 
-/// Leaves an item that is not an `impl` block as it is, beside the error.
+/// Returns an item that is not an `impl` block unchanged, with the error.
 fn refuse(item: &TokenStream, error: &Error) -> TokenStream {
     let message = format!(
         "`#[serverless_hub]` belongs on an inherent `impl` block: `impl Chat {{ … }}` ({error})"

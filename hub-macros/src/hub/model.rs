@@ -21,14 +21,14 @@ pub(crate) struct HubDef {
     pub(crate) docs: String,
     /// Whether and how the hub registers.
     pub(crate) register: Option<Register>,
-    /// The name of the setting with the hub's connection string, if the block gives one.
+    /// The name of the setting with the hub's connection string, if the block specifies one.
     pub(crate) connection: Option<LitStr>,
-    /// The client trait, if the block names one.
+    /// The client trait, if the block specifies one.
     pub(crate) client: Option<Path>,
     /// The block's own filters, outer first.
     pub(crate) filters: Vec<Expr>,
     pub(crate) methods: Vec<MethodDef>,
-    /// At most one of them is compiled; several differ in their conditions.
+    /// The `negotiate` methods. If there are several, their conditions differ, so at most one is compiled.
     pub(crate) negotiators: Vec<NegotiateDef>,
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct MethodDef {
     pub(crate) name: String,
     pub(crate) docs: String,
     pub(crate) category: Category,
-    /// Whether it receives the events without a method of their own.
+    /// Whether the method receives all events for which the hub has no method.
     pub(crate) fallback: bool,
     pub(crate) params: Vec<ParamDef>,
     /// The method's own filters, outer first.
@@ -58,13 +58,13 @@ impl MethodDef {
         self.params.iter().any(|param| param.source == Source::Call)
     }
 
-    /// Whether a parameter takes all arguments, so that the number of arguments is not checked.
+    /// Whether a parameter receives all arguments, so that the number of arguments is not checked.
     pub(crate) fn takes_all(&self) -> bool {
         self.fallback || self.params.iter().any(|param| matches!(param.source, Source::Whole(_)))
     }
 }
 
-/// The method behind the negotiate route.
+/// The method for the negotiate route.
 pub(crate) struct NegotiateDef {
     pub(crate) ident: Ident,
     pub(crate) request: Option<ParamDef>,
@@ -77,15 +77,15 @@ pub(crate) struct ParamDef {
     pub(crate) source: Source,
     /// The type as written, with the method's own lifetimes replaced by `'_`.
     pub(crate) ty: TokenStream,
-    /// Where the compiler reports a value of the wrong type.
+    /// The location at which the compiler reports a value of the wrong type.
     pub(crate) span: Span,
     pub(crate) conditions: Vec<TokenStream>,
 }
 
-/// Where a parameter's value comes from.
+/// The source of a parameter's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// The first parameter, when it is a reference.
+    /// The context: a first parameter that is a reference.
     Context,
     /// `#[from_context]`.
     Call,
@@ -99,9 +99,9 @@ pub(crate) enum Source {
 pub(crate) enum Reply {
     /// No `->`.
     Nothing,
-    /// A type that can be named again in the table.
+    /// A type that the table can name.
     Type(TokenStream),
-    /// A type with `impl Trait` in it, which only the method itself can name.
+    /// A type that contains `impl Trait`, which the table cannot name.
     Opaque(Span),
 }
 
@@ -174,7 +174,7 @@ impl HubDef {
     }
 }
 
-/// The pairs of names with the same matching form: each later name with the first one. Names with an
+/// The pairs of names with the same matching form: the first name with each later name. Names with an
 /// empty form are reported elsewhere.
 fn collisions(names: &[&str]) -> Vec<(usize, usize)> {
     let forms: Vec<_> = names.iter().map(|name| matching_form(name)).collect();

@@ -65,7 +65,7 @@ impl Reader<'_> {
         params
     }
 
-    /// Reports arguments that two parameters would take.
+    /// Reports arguments that two parameters would use.
     fn not_taken_twice(&self, sig: &Signature, params: &[ParamDef], fallback: bool) {
         let inputs = || sig.inputs.iter().skip(1).zip(params);
         let wholes = inputs().filter(|(_, param)| matches!(param.source, Source::Whole(_)));
@@ -131,7 +131,7 @@ impl Reader<'_> {
         match &*input.pat {
             Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none() => {
                 let name = pat.ident.unraw().to_string();
-                // The underscore marks an unused parameter in Rust; the name for clients is `text`.
+                // In Rust, a leading underscore marks an unused parameter. The name for clients omits it.
                 let bare = name.trim_start_matches('_');
                 Source::Client { name: if bare.is_empty() { name } else { bare.to_owned() } }
             }

@@ -20,7 +20,7 @@ use crate::{
     types,
 };
 
-/// Parses a block; `None` when its type has no name, so that no table can be generated.
+/// Parses a block; `None` when its type has no name, because then no table can be generated.
 pub(crate) fn block(args: TokenStream, block: &mut ItemImpl, sink: &Sink) -> Option<HubDef> {
     let options = Options::read(args, keys::HUB, sink);
     let reader = Reader { options: &options, sink };
@@ -167,7 +167,7 @@ impl Reader<'_> {
             return None;
         }
         self.signature(&function.sig);
-        // The hub requires `async`, so a method without an `.await` is no mistake of its author.
+        // Hub methods must be `async`, so a method without an `.await` is not a mistake.
         function.attrs.insert(0, parse_quote!(#[allow(clippy::unused_async)]));
         Some(match role {
             Role::Event(category) => Member::Event(self.event(function, category)),

@@ -16,7 +16,7 @@ const MARGIN: Duration = Duration::from_secs(300);
 
 /// The age at which a key is replaced.
 const KEY_REFRESH: Duration = Duration::from_secs(55 * 60);
-/// The age at which a key expires, by the documentation of the service. Its SDK uses keys for longer.
+/// The age at which a key expires according to the documentation of the service. Its SDK uses keys longer.
 const KEY_LIFETIME: Duration = Duration::from_secs(90 * 60);
 /// The pause after a failed fetch while the old key is valid.
 const KEY_RETRY: Duration = Duration::from_secs(5 * 60);
@@ -26,7 +26,7 @@ pub(crate) struct EntraTokens {
     source: Arc<dyn TokenSource>,
     clock: Clock,
     held: Mutex<Option<AccessToken>>,
-    /// Held by the task that asks the source, so that others wait for its result.
+    /// Locked by the task that requests a token, so that other tasks wait for its result.
     asking: tokio::sync::Mutex<()>,
 }
 
@@ -72,9 +72,9 @@ impl fmt::Debug for EntraTokens {
     }
 }
 
-/// Locks the mutex for the first caller. The others wait until it is unlocked and proceed without the lock:
-/// they find the result of the first, or they all try concurrently. One after the other, the last would
-/// wait for all failures.
+/// Locks the mutex for the first caller. The other callers wait until it is unlocked and continue without
+/// the lock. They then use the result of the first, or all try concurrently after its failure. If they
+/// tried one after the other, the last caller would wait for all failures.
 async fn lock_if_first(one: &tokio::sync::Mutex<()>) -> Option<tokio::sync::MutexGuard<'_, ()>> {
     if let Ok(first) = one.try_lock() {
         return Some(first);

@@ -41,7 +41,8 @@ const METADATA: &str = "http://169.254.169.254";
 /// The timeout of the metadata service of a virtual machine if the environment does not show one.
 const GUESS_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The token source of an identity. Platforms describe themselves in the process's `variables`.
+/// The token source of an identity. Platforms provide their settings in the environment variables of the
+/// process (`variables`).
 pub(crate) fn source(
     identity: &Identity,
     variables: &impl Variables,
@@ -133,7 +134,7 @@ struct Chain {
 struct Link {
     name: &'static str,
     credential: Arc<dyn TokenCredential>,
-    /// The environment does not show that it works, so its first use has a short timeout.
+    /// Whether the credential may not work in this environment. Its first use then has a short timeout.
     guess: bool,
 }
 

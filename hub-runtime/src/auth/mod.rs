@@ -117,7 +117,7 @@ impl ClientTokens {
     }
 }
 
-/// Adds the claims that the service evaluates. Their values are strings, spelled as the official SDK does.
+/// Adds the claims that the service evaluates. Their values are strings in the spelling of the official SDK.
 fn system_claims(claims: &mut Map<String, Value>, negotiation: &Negotiation, expiry: u64) {
     let mut insert = |name: &str, value: String| claims.insert(name.to_owned(), value.into());
     if negotiation.closes_on_expiry() {

@@ -18,7 +18,7 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
-    /// A token that expires at this time.
+    /// Creates a token that expires at this time.
     #[must_use]
     pub fn new(token: impl Into<Secret>, expires_at: SystemTime) -> Self {
         Self { token: token.into(), expires_at }
@@ -43,13 +43,13 @@ pub struct TokenSourceError {
 }
 
 impl TokenSourceError {
-    /// An error with a text.
+    /// Creates an error with a text.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), source: None }
     }
 
-    /// An error with a text and its cause.
+    /// Creates an error with a text and a cause.
     #[must_use]
     pub fn with_source(
         text: impl Into<String>,
@@ -61,7 +61,7 @@ impl TokenSourceError {
 
 /// A source of tokens of Microsoft Entra, for a service without an access key.
 ///
-/// The runtime caches a token until shortly before it expires, so a source need not. The feature
+/// The runtime caches a token until shortly before it expires, so sources need no cache. The feature
 /// `identity` provides sources for managed identities, app registrations, workload identities and
 /// developer tools. Implement this trait for other sources.
 ///
@@ -85,7 +85,7 @@ impl TokenSourceError {
 /// ```
 #[async_trait]
 pub trait TokenSource: Send + Sync + 'static {
-    /// A token for `scope`.
+    /// Returns a token for `scope`.
     ///
     /// # Errors
     /// When no token could be obtained.

@@ -27,7 +27,7 @@ pub(crate) struct UpstreamTokenCheck {
     clock: Clock,
     /// With the time of the fetch, measured from the app's start.
     held: Mutex<Option<(TokenVerifier, Duration)>>,
-    /// When the last fetch started. Held during a fetch, so that there is one at a time.
+    /// When the last fetch started. Locked during a fetch, so that only one fetch runs at a time.
     fetching: tokio::sync::Mutex<Option<Duration>>,
 }
 
@@ -85,7 +85,8 @@ impl UpstreamTokenCheck {
         (self.clock.elapsed().saturating_sub(*fetched) < age).then(|| verifier.clone())
     }
 
-    /// Keys younger than `age`, fetched unless another task just did. The old keys if the fetch fails.
+    /// Returns keys younger than `age`. Fetches them unless another task has just fetched them. If the fetch
+    /// fails, returns the old keys.
     async fn fetched(&self, age: Duration) -> Result<TokenVerifier, UpstreamTokenError> {
         let mut last = self.fetching.lock().await;
         if let Some(verifier) = self.younger_than(age) {
@@ -156,11 +157,11 @@ mod tests {
 
     const FIRST_KEYS: &str = include_str!("samples/jwks-first.json");
     const NEXT_KEYS: &str = include_str!("samples/jwks-next.json");
-    /// Signed with the first key, for `api://chat`, until 2100; the private keys are gone.
+    /// A token signed with the first key, for `api://chat`, valid until 2100. The private keys were not kept.
     const FIRST: &str = include_str!("samples/first.jwt");
     const NEXT: &str = include_str!("samples/next.jwt");
 
-    /// Answers with its key set, or with an error.
+    /// Responds with its key set, or with an error.
     struct KeySet {
         keys: Mutex<Option<&'static str>>,
         asked: Mutex<u32>,

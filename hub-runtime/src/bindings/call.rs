@@ -1,4 +1,4 @@
-//! Values of a call of the Functions host, and outputs of its answer.
+//! Values of a call of the Functions host, and outputs of the response.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -45,7 +45,7 @@ impl FunctionCall {
     /// SignalR trigger.
     ///
     /// # Errors
-    /// As [`Self::data`].
+    /// Like [`Self::data`].
     pub fn metadata<T: DeserializeOwned>(&self, name: &str) -> Result<T, BindingError> {
         value(&self.metadata, name)
     }

@@ -45,7 +45,7 @@ impl BindingExpression {
         Some(text)
     }
 
-    /// Whether all placeholders are headers that App Service sets.
+    /// Whether all placeholders refer to headers that App Service sets.
     pub(super) fn is_verified(&self) -> bool {
         let mut values = self.parts.iter().filter(|part| !matches!(part, Part::Text(_))).peekable();
         values.peek().is_some()
@@ -56,7 +56,7 @@ impl BindingExpression {
 /// Returns a header that the request contains once, and that is trusted if App Service sets it.
 fn header<'a>(request: &'a NegotiateRequest, name: &str) -> Option<&'a str> {
     // `NegotiateRequest` already hides headers of the principal that are not trusted. App Service sends a
-    // token together with a principal, so a token alone is forged.
+    // token only together with a principal, so a token without a principal is forged.
     if name.starts_with(TOKENS) && request.app_service_user().is_none() {
         return None;
     }

@@ -65,7 +65,7 @@ pub enum BindingError {
     Expression {
         /// The expression.
         expression: String,
-        /// The problem, and what is allowed.
+        /// The problem, and the allowed values.
         problem: &'static str,
     },
 }

@@ -40,13 +40,13 @@ const DEFAULT_PORT: u16 = 8888;
 /// Called with the headers of each upstream call of the embedded service, after its response.
 pub(crate) type AfterCall = Box<dyn Fn(&http::HeaderMap) + Send + Sync>;
 
-/// The service, bound to its address before the app exists.
+/// The service, bound to its address before the app is built.
 pub(crate) struct BoundService {
     runtime: Handle,
     service: LocalService,
     listener: Option<TcpListener>,
     accept: Arc<OnceLock<AbortHandle>>,
-    /// The app, set once it is built. Weak, since app and service would keep each other alive.
+    /// The app, set after it is built. Weak, since otherwise app and service would keep each other alive.
     app: Arc<OnceLock<Weak<Inner>>>,
     base: Uri,
     public: Uri,
@@ -117,7 +117,8 @@ fn accept(runtime: &Handle, service: LocalService, listener: TcpListener) -> Joi
     })
 }
 
-/// Binds the configured port. Without one: the default port, or any port if that is in use.
+/// Binds the configured port. Without a configured port, binds the default port, or any free port if the
+/// default port is in use.
 fn listen(port: Option<u16>) -> Result<TcpListener, BuildError> {
     let bind = |port| hub_local::listen((Ipv4Addr::LOCALHOST, port).into());
     let bound = match port {
@@ -139,7 +140,7 @@ fn random_key() -> Result<Secret, BuildError> {
     Ok(Secret::from(STANDARD.encode(bytes)))
 }
 
-/// The app as upstream of the service. Gets the same requests as over HTTP, without a socket.
+/// The app as upstream of the service. It receives the same requests as over HTTP, but without a socket.
 struct InProcessUpstream {
     app: Arc<OnceLock<Weak<Inner>>>,
     after_call: Option<AfterCall>,
@@ -214,7 +215,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_default_port_moves_to_a_free_one() {
-        // Whether or not the default port is free here, it is taken for the second one.
+        // Whether or not the default port is free on this machine, it is in use for the second service.
         let (first, second) = (listen(None).unwrap(), listen(None).unwrap());
 
         let (first, second) = (first.local_addr().unwrap(), second.local_addr().unwrap());

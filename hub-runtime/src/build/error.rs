@@ -129,7 +129,7 @@ pub enum BuildProblem {
     /// The negotiate limit has a count or a period of zero.
     #[error("the negotiate limit rejects every client: count and period must be greater than zero")]
     InvalidNegotiateLimit,
-    /// A setting of negotiate is set, but no hub has a `negotiate`.
+    /// The builder has a setting for negotiate, but no hub has a `negotiate`.
     #[error("`{setting}` has no effect: no hub has a `negotiate`")]
     NoEffect {
         /// The method of the builder.

@@ -89,7 +89,7 @@ impl HubAppBuilder {
         }
     }
 
-    /// Sets the service; [`SignalR::from_env_or_local`] in most apps.
+    /// Sets the service. Most apps use [`SignalR::from_env_or_local`].
     pub fn signalr(mut self, signalr: SignalR) -> Self {
         self.signalr = Some(signalr);
         self
@@ -149,7 +149,7 @@ impl HubAppBuilder {
         self
     }
 
-    /// [`Self::allow_origin`] for several origins.
+    /// Calls [`Self::allow_origin`] for several origins.
     pub fn allow_origins<I>(mut self, origins: I) -> Self
     where
         I: IntoIterator,
@@ -159,8 +159,8 @@ impl HubAppBuilder {
         self
     }
 
-    /// Limits the negotiate requests of a client. Requests above the limit are answered 429 with
-    /// `Retry-After`, before the hub's `negotiate` runs. Defaults to no limit.
+    /// Limits the negotiate requests of a client. Requests above the limit receive status 429 with
+    /// `Retry-After`, and the hub's `negotiate` does not run. Defaults to no limit.
     pub fn negotiate_limit(mut self, limit: NegotiateLimit) -> Self {
         self.negotiate_limit = Some(limit);
         self
@@ -172,8 +172,8 @@ impl HubAppBuilder {
         self
     }
 
-    /// Adds a path for upstream calls. A segment in braces, such as `{event}`, matches anything: the target
-    /// of a call is read from its headers.
+    /// Adds a path for upstream calls. A segment in braces, such as `{event}`, matches any segment, because
+    /// the target of a call is read from its headers.
     pub fn upstream_path(mut self, path: impl Into<String>) -> Self {
         self.upstream_paths.push(path.into());
         self
@@ -185,13 +185,13 @@ impl HubAppBuilder {
         self
     }
 
-    /// The size limit of upstream bodies, in bytes. Defaults to 4 MiB.
+    /// Sets the size limit of upstream bodies, in bytes. Defaults to 4 MiB.
     pub fn max_body(mut self, bytes: usize) -> Self {
         self.max_body = bytes;
         self
     }
 
-    /// How long `shutdown` waits for running calls. Defaults to 10 s.
+    /// Sets how long `shutdown` waits for running calls. Defaults to 10 s.
     pub fn shutdown_wait(mut self, wait: Duration) -> Self {
         self.shutdown_wait = wait;
         self
@@ -204,21 +204,21 @@ impl HubAppBuilder {
         self
     }
 
-    /// The timeout of one attempt of a call to the service. Defaults to 100 s. Client results have their own
+    /// Sets the timeout of one attempt of a call to the service. Defaults to 100 s. Client results have their own
     /// timeout: [`InvokeFuture::timeout`](crate::clients::InvokeFuture::timeout).
     pub fn rest_timeout(mut self, timeout: Duration) -> Self {
         self.rest_timeout = Some(timeout);
         self
     }
 
-    /// The retry policy for calls to the service. Defaults to three retries.
+    /// Sets the retry policy for calls to the service. Defaults to three retries.
     pub fn retries(mut self, retries: Retries) -> Self {
         self.retries = Some(retries);
         self
     }
 
-    /// Adds a tracing id to every call to the service, which relates the service's messaging log to the
-    /// app's span `hub.rest`. The service logs every such message, which may be billed.
+    /// Adds a tracing id to every call to the service. The id relates entries of the service's messaging log
+    /// to the app's span `hub.rest`. The service logs every message with an id, and the log may be billed.
     pub fn trace_messages(mut self) -> Self {
         self.trace_messages = true;
         self
@@ -231,7 +231,7 @@ impl HubAppBuilder {
     }
 
     /// Trusts the headers `x-ms-client-principal…`. Use it only if a proxy removes them from external
-    /// requests. Behind App Service authentication the app detects this itself.
+    /// requests. Not needed behind App Service authentication, which the app detects.
     pub fn trust_app_service_headers(mut self) -> Self {
         self.trust_app_service = true;
         self

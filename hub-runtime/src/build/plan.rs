@@ -21,8 +21,8 @@ pub(crate) struct PlannedService {
     pub(crate) hubs: Vec<Arc<dyn MountedHub>>,
 }
 
-/// Groups the hubs by connection setting, and adds to `problems`. `code` is whether upstream calls need a
-/// code in their URL.
+/// Groups the hubs by connection setting, and adds their problems to `problems`. `code` is whether upstream
+/// calls need a code in their URL.
 pub(crate) fn planned_services(
     signalr: &SignalR,
     hubs: &[Arc<dyn MountedHub>],
@@ -76,7 +76,7 @@ fn problems_of(
     problems
 }
 
-/// Checks what replaces the access key of endpoints without one.
+/// Checks the settings that replace the access key for endpoints without an access key.
 fn identity_problems(
     connection: &Connection,
     endpoints: &[EndpointPlan],

@@ -68,7 +68,7 @@ fn hubs(builder: &HubAppBuilder, problems: &mut Vec<BuildProblem>) {
     }
 }
 
-/// Reports settings without effect, which are likely mistakes.
+/// Reports settings without effect, because they are probably mistakes.
 fn unused(builder: &HubAppBuilder, problems: &mut Vec<BuildProblem>) {
     if builder.hubs.is_empty() || builder.hubs.iter().any(|hub| hub.negotiates()) {
         return;

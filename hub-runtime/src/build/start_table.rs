@@ -25,7 +25,7 @@ fn methods(hub: &dyn MountedHub) -> String {
     rows.collect::<Vec<_>>().join(", ")
 }
 
-/// Logs hubs that the program links but the app does not mount, by intention or by mistake.
+/// Logs hubs that the program links but the app does not mount, intentionally or by mistake.
 #[cfg(feature = "discover")]
 pub(crate) fn not_mounted(hubs: &Hubs) {
     for entry in hub_core::registry::registered() {

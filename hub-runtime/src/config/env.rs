@@ -23,7 +23,7 @@ pub(crate) const LOCAL_URL: &str = "HUB_LOCAL_URL";
 pub(crate) const PORT: &str = "PORT";
 /// The port on which the Functions host calls its custom handler.
 pub(crate) const FUNCTIONS_PORT: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
-/// The same variable of older hosts.
+/// The name of this variable in older hosts.
 pub(crate) const OLD_FUNCTIONS_PORT: &str = "FUNCTIONS_HTTPWORKER_PORT";
 /// The address of the AWS Lambda runtime API.
 #[cfg(feature = "server")]
@@ -47,7 +47,7 @@ const CLOUD_HOSTS: [&str; 8] = [
 pub(crate) trait Variables {
     fn get(&self, name: &str) -> Option<String>;
 
-    /// The value. An empty value counts as not set.
+    /// The value of a variable. An empty value counts as not set.
     fn set(&self, name: &str) -> Option<String> {
         self.get(name).filter(|value| !value.trim().is_empty())
     }

@@ -18,12 +18,12 @@ use super::{
 
 /// The SignalR service of the app: the configured services, or the embedded one.
 ///
-/// A description: no connection is opened before `HubApp::builder().build()`.
+/// It only describes the service: no connection is opened before `HubApp::builder().build()`.
 #[derive(Clone, Debug)]
 pub struct SignalR {
-    /// The connection of every hub that names no other one.
+    /// The connection of every hub that selects no other connection.
     pub(crate) connection: Connection,
-    /// The settings in which hubs with a connection of their own find it.
+    /// The settings of further connections, for hubs that select one.
     settings: Option<Arc<Settings>>,
     /// The result for a connection without settings.
     otherwise: Otherwise,
@@ -85,8 +85,8 @@ impl SignalR {
         Self::from_settings(Settings::from_env()?)
     }
 
-    /// The services that the environment configures, see [`Settings`], or else the embedded one. On a cloud
-    /// host, whose clients cannot reach an embedded service, `build()` fails instead.
+    /// The services that the environment configures, see [`Settings`], or otherwise the embedded service. On
+    /// a cloud host, where clients cannot reach an embedded service, `build()` fails instead.
     ///
     /// # Errors
     /// When a setting is invalid. The error lists all problems.
@@ -94,7 +94,7 @@ impl SignalR {
         Self::from_settings_or_local(Settings::from_env()?)
     }
 
-    /// Like [`Self::from_env`], with other settings than those of the environment.
+    /// Like [`Self::from_env`], with these settings instead of the environment.
     ///
     /// # Errors
     /// Like [`Self::from_env`].
@@ -102,7 +102,7 @@ impl SignalR {
         Self::read(settings, |_| Otherwise::Missing)
     }
 
-    /// Like [`Self::from_env_or_local`], with other settings than those of the environment.
+    /// Like [`Self::from_env_or_local`], with these settings instead of the environment.
     ///
     /// # Errors
     /// Like [`Self::from_env_or_local`].
@@ -232,7 +232,7 @@ impl SignalR {
         self
     }
 
-    /// Adds the access key before the last rotation: signatures and seals made with it stay valid.
+    /// Adds the previous access key after a rotation: signatures and seals made with it stay valid.
     #[must_use]
     pub fn previous_access_key(mut self, key: impl Into<Secret>) -> Self {
         self.connection.previous_access_key = Some(key.into());
@@ -244,7 +244,7 @@ impl SignalR {
     /// `/chat/negotiate`. Defaults to no prefix.
     ///
     /// # Errors
-    /// When it is not a valid start of a hub name.
+    /// When the prefix is not a valid start of a hub name.
     pub fn application_name(mut self, name: &str) -> Result<Self, ConfigError> {
         names::check_hub(name).map_err(|error| {
             SettingProblem::invalid("the application name", format!("is not a name: {error}"))
@@ -264,11 +264,11 @@ impl SignalR {
         Ok(self)
     }
 
-    /// Reads claims from the service's plain claims header for calls without a seal: for
-    /// clients whose tokens were not made by this app's `negotiate`.
+    /// Accepts the plain claims header of the service for calls without a seal, that is, for clients whose
+    /// tokens were not created by this app's `negotiate`.
     ///
-    /// **Only where no client chooses any of its claim values.** The header has no escaping: a client
-    /// that chooses the display name `Bob, role: admin` becomes an administrator.
+    /// **Use it only if clients cannot choose any of their claim values.** The header has no escapes: a
+    /// client with the display name `Bob, role: admin` becomes an administrator.
     #[must_use]
     pub fn trust_plain_claims(mut self) -> Self {
         self.trust_plain_claims = true;

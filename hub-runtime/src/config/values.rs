@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn what_is_no_length_of_time_is_refused() {
-        // .NET reads a plain number as days, which is rarely intended.
+        // .NET parses a plain number as days, which is rarely the intention.
         for text in
             ["100", "", "00:00:00", "24:00:00", "00:60:00", "1:2", "-00:00:01", "0:0:0.+5", "a:b:c"]
         {

@@ -16,7 +16,7 @@ const STEPS: &str = include_str!("steps.md");
 /// The upstream rules in the format of the service. The template replaces `{origin}` and `{key}`.
 ///
 /// Each hub receives `connected`, also without a method for it, because filters of the hub check every
-/// connection. All messages are forwarded: the error for an unknown one lists the methods of the hub.
+/// connection. All messages are forwarded: the error for an unknown method lists the methods of the hub.
 ///
 /// Source: <https://learn.microsoft.com/azure/azure-signalr/concept-upstream>.
 pub(super) fn upstream(deployment: &Deployment) -> Value {

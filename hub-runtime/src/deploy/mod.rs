@@ -156,7 +156,7 @@ impl Deployment {
         Ok(written)
     }
 
-    /// Returns the functions in `folder` that this app does not have.
+    /// Returns the functions in `folder` that do not belong to this app.
     fn left_over(&self, folder: &Path) -> io::Result<Vec<String>> {
         let wanted = functions::functions(self);
         let mut names = Vec::new();

@@ -19,7 +19,7 @@ impl Board {
 
     async fn draw_line(&self, _x: u8) {}
 
-    /// A message with the name of another function's.
+    /// A method with the name of another function.
     #[hub(rename = "connections-disconnected")]
     async fn confusing(&self) {}
 }

@@ -1,7 +1,7 @@
 //! [`Outbound`] over several endpoints: combines their results.
 //!
-//! A connection is at one endpoint, so the first "yes" for a connection is the result. Users and groups may be
-//! at all endpoints: the result waits for every endpoint, and one failure fails the operation.
+//! A connection belongs to one endpoint, so the first "yes" for a connection is the result. Users and groups
+//! may exist at all endpoints: the operation waits for every endpoint, and fails if one of them fails.
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ use hub_core::{
 
 use super::{Endpoint, Endpoints, Operation};
 
-/// Sends to the endpoints that the router selects, or to pinned ones.
+/// Sends to the endpoints that the router selects, or to pinned endpoints.
 pub(crate) struct FanOut {
     endpoints: Arc<Endpoints>,
     pinned: Option<Vec<usize>>,
@@ -83,7 +83,7 @@ impl FanOut {
         self.unless_failed(failed, of).map(|()| false)
     }
 
-    /// Waits for all targets. Returns a failure if there is one, else "yes" if there is one.
+    /// Waits for all targets. Returns a failure if one target failed, otherwise "yes" if one target returned it.
     async fn all(&self, asking: PendingResults<bool, SendError>) -> Result<bool, SendError> {
         let of = asking.len();
         let (mut yes, mut failed) = (false, Vec::new());
@@ -148,7 +148,7 @@ impl Outbound for FanOut {
             let payload = payload.clone();
             async move { endpoint.rest.invoke(&hub, &connection_id, payload, timeout).await }
         });
-        // Only the endpoint of the connection answers. Dropping the other requests cancels them.
+        // Only the endpoint of the connection returns a result. Dropping the other requests cancels them.
         let mut nobody = InvokeError::ConnectionGone;
         while let Some((_, answer)) = asking.next().await {
             match answer {
@@ -187,7 +187,7 @@ impl Outbound for FanOut {
         }
     }
 
-    /// Lists one endpoint after the other. The continuation names the next one.
+    /// Lists the members at one endpoint after the other. The continuation names the next endpoint.
     async fn members(
         &self,
         hub: &str,

@@ -72,8 +72,8 @@ impl Endpoint {
         };
         match keys.get(|| self.rest.signing_key()).await {
             Ok(SigningKey { key, id }) => sign(&key, Some(&id)),
-            // A role that may send is not always allowed to read keys. The service itself can then
-            // generate tokens, but only with a user id.
+            // A role that permits sending does not always permit reading keys. In this case the service
+            // can generate tokens, but only with a user id.
             Err(SendError::Rejected { status: 403 | 404, .. }) if says_no_more(negotiation) => {
                 let user = negotiation.user_id();
                 self.rest.client_token(hub, user, negotiation.token_lifetime()).await
@@ -140,7 +140,7 @@ impl Endpoints {
         views.collect()
     }
 
-    /// The endpoint for a new client. A single endpoint is used without asking the router.
+    /// The endpoint for a new client. A single endpoint is used without the router.
     pub(crate) async fn for_client(
         &self,
         request: Option<&NegotiateRequest>,

@@ -19,7 +19,7 @@ pub struct ServiceEndpoint {
 }
 
 impl ServiceEndpoint {
-    /// Its name in the settings.
+    /// The name of the endpoint in the settings.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name

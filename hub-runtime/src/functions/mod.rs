@@ -93,7 +93,7 @@ pub(crate) async fn handle(app: Arc<Inner>, parts: Parts, body: UnreadBody) -> R
         tracing::warn!(function, "call of the Functions host without a signalRTrigger");
         return failed(StatusCode::NOT_FOUND, "no signalRTrigger");
     };
-    // Without an access key the service does not sign, and the call contains nothing else to verify.
+    // Without an access key the service does not sign calls, and a call contains no other proof.
     if app.groups.iter().any(|group| group.without_key) {
         tracing::error!(
             function,

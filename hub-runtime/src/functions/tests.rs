@@ -71,7 +71,7 @@ fn trigger(category: &str, event: &str, arguments: impl Into<Value>) -> Value {
     })
 }
 
-/// What the app answers to the host: status, reason phrase, body.
+/// The response of the app to the host: status, reason phrase, body.
 async fn called(app: &HubApp, trigger: &Value) -> (u16, String, Value) {
     let body = json!({"Data": {"invocation": trigger}, "Metadata": {"sys": {}}});
     let request = http::Request::post("/board-add").header("X-Azure-Functions-InvocationId", "1");

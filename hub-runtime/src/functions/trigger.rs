@@ -12,8 +12,8 @@ use serde_json::{Value, value::RawValue};
 
 use super::call::FunctionCall;
 
-/// The invocation id of all messages. The call does not contain the original one, or whether there is
-/// one; the host drops the result if the client did not request it.
+/// The invocation id of all messages. The call does not show the original id, nor whether the client sent
+/// one. The host drops the result if the client did not request it.
 const INVOCATION_ID: &str = "functions";
 
 /// An upstream call as the host describes it. The caller is read from `Headers` only, which the service

@@ -104,11 +104,11 @@ impl HubApp {
         if self.deploy_files(false)? { Ok(()) } else { self.run_on_host(self.service()).await }
     }
 
-    /// [`Self::run`] for an app with routes of its own: any tower service, an `axum::Router` whose
-    /// `fallback_service` is [`Self::service`] for example.
+    /// Like [`Self::run`], for an app with its own routes: `service` is any tower service, for example an
+    /// `axum::Router` with [`Self::service`] as its `fallback_service`.
     ///
     /// # Errors
-    /// As [`Self::run`].
+    /// Like [`Self::run`].
     pub async fn run_with<S, B>(&self, service: S) -> io::Result<()>
     where
         S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>

@@ -25,11 +25,11 @@ use crate::{
     HubApp, config::env, negotiate::ClientAddress, service::RequestBody, start_line::announce,
 };
 
-/// The timeout of a request head, and so of an idle connection between requests. Longer than the
-/// keep-alive of callers' pools, so that no call meets a connection that is being closed. hyper limits
-/// the number of headers to 100; setting that limit explicitly would cost an allocation per request.
+/// The timeout of a request head, which is also the timeout of an idle connection. It is longer than the
+/// keep-alive of callers' pools, so that no caller uses a connection that is being closed. The limit of
+/// 100 headers is hyper's default; setting it explicitly would cost an allocation per request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(75);
-/// The largest request head, plus the bytes of one read. Larger ones are answered 431.
+/// The maximum size of a request head, plus the bytes of one read. Larger heads receive status 431.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// The timeout of the first request head of a connection.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -83,8 +83,8 @@ impl HubApp {
                 }
             }
         };
-        // During the shutdown requests are still answered: a negotiate with 503, and `disconnected` calls
-        // of a service in another process.
+        // The app still responds during the shutdown: to negotiates with 503, and to `disconnected` calls of
+        // a service in another process.
         tokio::select! {
             never = accepting => match never {},
             ended = self.shutdown_on_signal() => ended?,
@@ -265,12 +265,12 @@ mod tests {
         }
     }
 
-    /// As when many clients reconnect: sockets are accepted faster than they are read.
+    /// Simulates many clients that reconnect: sockets are accepted faster than they are read.
     #[tokio::test]
     async fn a_request_that_is_there_is_answered_however_many_connections_have_come_since() {
         let listener = listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         for round in 0..40 {
-            // A blocking socket, so that the runtime learns of the request as late as possible.
+            // Use a blocking socket, so that the runtime notices the request as late as possible.
             let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             let (stream, from) = listener.accept().await.unwrap();
             let idle_sockets = IdleSockets::new(1, Duration::ZERO);

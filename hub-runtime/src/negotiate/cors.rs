@@ -7,7 +7,7 @@ use crate::loopback::is_loopback;
 /// How long a browser may cache the response to a preflight, in seconds.
 const MAX_AGE_SECONDS: &str = "600";
 
-/// The allowed origins, which are compared exactly. With the embedded service also all on loopback.
+/// The allowed origins, compared exactly. With the embedded service, all loopback origins are allowed too.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cors {
     pub(crate) origins: Vec<String>,

@@ -21,14 +21,14 @@ pub struct NegotiateLimit {
 }
 
 impl NegotiateLimit {
-    /// Allows `count` requests per `period`, in a burst or evenly distributed.
+    /// Allows `count` requests per `period`, in bursts or evenly distributed.
     pub fn new(count: u32, period: Duration) -> Self {
         Self { count, period, proxies: 0 }
     }
 
     /// Trusts this many entries of `X-Forwarded-For`, one for each proxy in front of the app: one for App
-    /// Service or a single load balancer. With too few, all clients behind a proxy count as one; with too
-    /// many, a client can forge its address. Defaults to zero.
+    /// Service or a single load balancer. If the number is too low, all clients behind a proxy count as
+    /// one client; if it is too high, clients can forge their address. Defaults to 0.
     pub fn behind_proxies(mut self, proxies: usize) -> Self {
         self.proxies = proxies;
         self

@@ -45,8 +45,8 @@ struct Redirect {
     access_token: String,
 }
 
-/// Answers a negotiate request or its preflight. `hub` is the name in the path, if there is one. The hub's
-/// `negotiate` runs to its end like every hub method.
+/// Handles a negotiate request or its preflight. `hub` is the name in the path, if there is one. The hub's
+/// `negotiate` runs to completion like every hub method.
 pub(crate) async fn handle(app: Arc<Inner>, parts: Parts, hub: Option<&str>) -> Response<Bytes> {
     let (tasks, hub) = (app.tasks.clone(), hub.map(str::to_owned));
     let answering = async move {

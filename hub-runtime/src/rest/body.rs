@@ -16,8 +16,8 @@ pub(super) struct Body {
 }
 
 impl Body {
-    /// The message in every hub protocol. If that exceeds the limit of the service: in JSON, which the
-    /// service converts for clients of other protocols.
+    /// The message in every hub protocol. If that exceeds the limit of the service, the message only in JSON,
+    /// which the service converts for clients of other protocols.
     pub(super) fn of(payload: &Payload) -> Result<Self, SendError> {
         match Self::bundle(payload) {
             Some(bundle) if bundle.bytes.len() <= MAX_BODY_BYTES => Ok(bundle),

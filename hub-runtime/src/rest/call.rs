@@ -81,7 +81,7 @@ impl<'a> Call<'a> {
             Change::Close { whom: CloseTarget::Connection(_), .. } => {
                 ("close_connection", Idempotency::Idempotent)
             }
-            // A repetition would also close clients that have reconnected since.
+            // A repetition would also close clients that have reconnected in the meantime.
             Change::Close {
                 whom: CloseTarget::User { .. } | CloseTarget::Group { .. } | CloseTarget::All { .. },
                 ..

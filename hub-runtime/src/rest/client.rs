@@ -30,7 +30,7 @@ use crate::{
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// The bytes of a head besides URL and token: method, version, host and the fixed headers.
 const FIXED_HEAD_BYTES: usize = 512;
-/// The timeout for the token of a health probe. The first token of Microsoft Entra takes a request.
+/// The timeout for the token of a health probe. The first token of Microsoft Entra needs a request.
 const PROBE_TOKEN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Identifies this library in the service's logs, as the official SDK does.
 const USER_AGENT: HeaderName = HeaderName::from_static("asrs-user-agent");
@@ -87,13 +87,13 @@ impl RestClient {
         self.clock.unix_seconds()
     }
 
-    /// Makes a call, and retries it if that is safe.
+    /// Makes a call, and retries it if a retry is safe.
     pub(super) async fn call(&self, call: &Call<'_>) -> Result<Response<Bytes>, SendError> {
         self.within(call, self.options.timeout).await
     }
 
-    /// Whether the service answers a probe within `timeout`. Getting a token does not count, since a slow
-    /// identity provider does not make the service unhealthy.
+    /// Whether the service responds to a probe within `timeout`. The time for the token does not count, since
+    /// the service can be healthy while the identity provider is slow.
     pub(crate) async fn is_healthy(&self, timeout: Duration) -> bool {
         self.probed(timeout).await.unwrap_or(false)
     }
@@ -169,7 +169,8 @@ impl RestClient {
         .map_err(|error| SendError::Token(Box::new(error)))
     }
 
-    /// Builds the request of one attempt. Each gets its own token, since the last one may have expired.
+    /// Builds the request of one attempt. Each attempt gets its own token, since the previous token may have
+    /// expired.
     async fn request(
         &self,
         call: &Call<'_>,

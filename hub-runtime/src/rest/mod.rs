@@ -72,7 +72,7 @@ impl RestOutbound {
         }
     }
 
-    /// Makes a change; `false` if the service does not have the connection.
+    /// Makes a change; `false` if the connection does not exist at the service.
     pub(crate) async fn applied(&self, hub: &str, change: &Change) -> Result<bool, SendError> {
         let answer = self.client.call(&Call::change(hub, change)).await?;
         answer::changed(change, &answer, self.client.now())
@@ -101,8 +101,8 @@ impl RestOutbound {
         answer::accepted(&answer, self.client.now())
     }
 
-    /// Sends one request for each target, several concurrently. A failure does not stop the others, and is
-    /// reported by target: sending to all again would reach the other targets twice.
+    /// Sends one request for each target, several concurrently. A failure does not stop the other requests.
+    /// Failures are reported by target: a second send to all targets would reach some of them twice.
     async fn send_each<'a>(
         &self,
         hub: &str,

@@ -11,13 +11,13 @@ use super::retry_after::retry_after;
 /// Retry policy for transient failures of calls to the service, for
 /// [`HubAppBuilder::retries`](crate::HubAppBuilder::retries).
 ///
-/// Every call is retried if it was not sent, or if the service postponed it (429, or 503 with
-/// `Retry-After`). After a broken connection, a timeout or a failure of the service only idempotent calls
-/// are retried: group changes, checks, and closing a single connection. A message is not, since it may
-/// have been delivered.
+/// A call is retried if it was not sent, or if the service postponed it (429, or 503 with `Retry-After`).
+/// After a broken connection, a timeout or a failure of the service, only idempotent calls are retried:
+/// group changes, checks, and closing a single connection. Messages are not retried in these cases, since
+/// they may have been delivered.
 ///
 /// The delay doubles before each retry, minus a random part of up to one half, so that callers do not
-/// retry in step. `Retry-After` takes precedence; a value above the largest delay ends the retries.
+/// retry in step. `Retry-After` takes precedence; a value above the maximum delay ends the retries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Retries {
@@ -45,13 +45,13 @@ impl Retries {
         Self { times: 0, ..Self::default() }
     }
 
-    /// The largest number of retries.
+    /// Sets the maximum number of retries.
     pub fn times(mut self, times: u32) -> Self {
         self.times = times;
         self
     }
 
-    /// The delay before the first retry. It doubles before each further one.
+    /// Sets the delay before the first retry. The delay doubles before each further retry.
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self
@@ -63,14 +63,14 @@ impl Retries {
         self
     }
 
-    /// The largest delay.
+    /// Sets the maximum delay.
     pub fn max_delay(mut self, max_delay: Duration) -> Self {
         self.max_delay = max_delay;
         self
     }
 
-    /// The delay before the next attempt; `None` to give up. `attempts` counts those made, `random` returns
-    /// a number from 0 to 1, and `now` is in seconds since 1970.
+    /// The delay before the next attempt; `None` to give up. `attempts` is the number of attempts so far,
+    /// `random` returns a number from 0 to 1, and `now` is in seconds since 1970.
     pub(super) fn wait(
         &self,
         attempts: u32,
@@ -88,12 +88,12 @@ impl Retries {
         let doublings = if self.grows { attempts.saturating_sub(1) } else { 0 };
         let doubled = 2_u32.saturating_pow(doublings);
         let delay = self.delay.saturating_mul(doubled).min(self.max_delay);
-        // Subtracting a part of the half cannot overflow, whatever the delay.
+        // The subtracted part is at most half of the delay, so this cannot overflow.
         Some(delay - (delay / 2).mul_f64(random().clamp(0.0, 1.0)))
     }
 }
 
-/// Whether a call may be repeated after it may have taken effect.
+/// Whether a call can be repeated when an earlier attempt may have taken effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Idempotency {
     /// A repetition has no further effect.
@@ -110,7 +110,7 @@ fn may_repeat(outcome: &Result<Response<Bytes>, SendError>, idempotency: Idempot
         Err(_) => false,
         Ok(answer) => match answer.status() {
             StatusCode::TOO_MANY_REQUESTS => true,
-            // A service that sends Retry-After has not handled the call.
+            // A service that sends Retry-After has not processed the call.
             StatusCode::SERVICE_UNAVAILABLE => {
                 harmless || answer.headers().contains_key(http::header::RETRY_AFTER)
             }

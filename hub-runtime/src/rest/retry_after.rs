@@ -29,7 +29,7 @@ fn date(text: &str) -> Option<u64> {
     {
         return None;
     }
-    // Years that begin in March end with the leap day.
+    // If years begin in March, the leap day is the last day of a year.
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let days_before = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5;
     let days = (days_before + day - 1).checked_sub(719_468)?;

@@ -1,4 +1,4 @@
-//! What reaches a service that fails as it is told to, on a clock that the test moves.
+//! Tests with a service that fails according to a script, on a clock that the test advances.
 
 use std::{
     collections::VecDeque,
@@ -15,18 +15,18 @@ use crate::{
 };
 use hub_net::clock::Clock;
 
-/// What the service does next.
+/// The next reaction of the service.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Answer(u16),
-    /// Throttles for so many seconds.
+    /// Throttles for this number of seconds.
     Throttle(u64),
     Refuse,
     Break,
     Hang,
 }
 
-/// A service with a script, and the seconds at which it was called.
+/// A service with a script. Records the time of each call in seconds.
 struct Scripted {
     steps: Mutex<VecDeque<Step>>,
     started: Instant,
@@ -94,7 +94,7 @@ impl Fixture {
         self.service.calls.lock().unwrap().iter().map(|(at, _)| *at).collect()
     }
 
-    /// What each request said in a header.
+    /// The value of a header in each request.
     fn header(&self, name: &str) -> Vec<String> {
         let calls = self.service.calls.lock().unwrap();
         let values = calls.iter().filter_map(|(_, request)| request.headers().get(name));
@@ -102,7 +102,7 @@ impl Fixture {
     }
 }
 
-/// Hands the payload of an untyped send to the test.
+/// Passes the payload of an untyped send to the test.
 fn payload() -> Payload {
     struct Kept(Mutex<Option<Payload>>);
 
@@ -299,9 +299,9 @@ async fn one_failure_among_several_targets_does_not_stop_the_others_and_is_told_
     let users = ["ada", "bob", "eve"].map(str::to_owned).to_vec();
     let error = fixture.rest.send("chat", Target::Users(users), payload()).await.unwrap_err();
 
-    // Sending to all three again would reach two of them twice.
+    // A second send to all three targets would reach two of them twice.
     assert!(error.may_have_happened());
-    // Names of users stay out of the log.
+    // The log must not contain names of users.
     assert!(!error.to_string().contains("bob"), "{error}");
     let SendError::Targets { failures, of: 3 } = error else { panic!("{error}") };
     let [failed] = failures.as_slice() else { panic!("{failures:?}") };
@@ -357,7 +357,7 @@ async fn more_exclusions_than_a_request_head_holds_are_refused_before_sending() 
     assert!(matches!(error, SendError::HeadTooLarge { limit: 16_384, size } if size > 16_384));
 }
 
-/// A source that takes its time, as a managed identity does on a cold machine.
+/// A slow source, like a managed identity on a cold machine.
 struct Slow(Duration);
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! A cache of the tokens for REST calls: one token a minute for each URL.
+//! A cache of the tokens for REST calls: at most one new token per minute for each URL.
 
 use http::HeaderValue;
 use hub_core::{Secret, bounded_map::BoundedMap, token::TokenError};

@@ -38,7 +38,7 @@ pub(crate) struct Ticket {
     pub(crate) access_token: String,
 }
 
-/// A connected client. Dropping it is the loss of its transport.
+/// A connected client. Dropping it simulates the loss of its transport.
 pub struct TestClient {
     connection_id: String,
     identity: Identity,
@@ -58,7 +58,7 @@ struct Shared {
 struct State {
     received: Vec<(String, Value)>,
     handlers: HashMap<String, Handler>,
-    /// Events whose invocations are never answered.
+    /// Events whose invocations are never completed.
     ignored: HashSet<String>,
     waiting: HashMap<String, oneshot::Sender<Outcome>>,
     /// Why the connection ended; `None` while it is open.
@@ -120,8 +120,8 @@ impl TestClient {
         self.shared.state.lock().handlers.insert(event.to_lowercase(), handler);
     }
 
-    /// Never answers invocations of this event, like a client that hangs. Use it to test the timeout of a client
-    /// result.
+    /// Never completes invocations of this event, like a client that hangs. Use it to test the timeout of a
+    /// client result.
     pub fn ignores(&self, event: &str) {
         self.shared.state.lock().ignored.insert(event.to_lowercase());
     }
@@ -150,7 +150,7 @@ impl TestClient {
         }
     }
 
-    /// Calls a hub method without waiting for an answer.
+    /// Calls a hub method without waiting for its result.
     ///
     /// # Errors
     /// When the connection has ended.
@@ -176,7 +176,7 @@ impl TestClient {
         self.shared.received(event)
     }
 
-    /// Waits for a message of this event beyond the first `seen`, and returns its arguments.
+    /// Waits for the message of this event that follows the first `seen` messages, and returns its arguments.
     ///
     /// # Errors
     /// When the connection ends first.
@@ -201,13 +201,13 @@ impl TestClient {
 
     /// Closes the connection and waits until `on_disconnected` has run.
     pub async fn disconnect(self) {
-        // An error means that it is closed already.
+        // An error means that the connection is already closed.
         let _ = self.shared.write(&Message::Close { error: None, allow_reconnect: false }).await;
         self.events.answered("disconnected", &self.connection_id).await;
     }
 
-    /// Waits until all messages that the service has queued for this client have arrived. It invokes a stream:
-    /// the service rejects it at once, and the rejection is queued behind the other messages.
+    /// Waits until all messages that the service has queued for this client have arrived. To do so, it invokes a
+    /// stream: the service rejects it immediately, and the rejection is queued after the other messages.
     async fn flush(&self) -> Result<(), TestFailure> {
         let id = self.shared.next_id();
         let message = Message::StreamInvocation {
@@ -322,7 +322,7 @@ async fn take(shared: &Shared, message: Message) {
                 // The text of the official JavaScript client.
                 None => Outcome::Error("Client didn't provide a result.".to_owned()),
             };
-            // An error means that the service has closed the connection, which the reader reports next.
+            // An error means that the service has closed the connection. The reader reports the close.
             let _ = shared.write(&Message::Completion { invocation_id, outcome }).await;
         }
         Message::Completion { invocation_id, outcome } => {

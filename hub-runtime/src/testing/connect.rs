@@ -1,4 +1,4 @@
-//! How a test client connects: negotiate at the service, and the handshake.
+//! Connects a test client: negotiates at the service and performs the handshake.
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};

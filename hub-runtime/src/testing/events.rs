@@ -1,4 +1,4 @@
-//! Connection events that the app has answered; test clients wait for them.
+//! Connection events that the app has handled. Test clients wait for them.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -20,7 +20,7 @@ struct Shared {
 }
 
 impl Events {
-    /// Records an answered upstream call.
+    /// Records an upstream call that the app has handled.
     pub(crate) fn note(&self, headers: &HeaderMap) {
         let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
         if text(upstream::CATEGORY) != Some(upstream::CONNECTIONS) {
@@ -33,7 +33,7 @@ impl Events {
         self.shared.news.notify_waiters();
     }
 
-    /// Waits until the app has answered an event of a connection.
+    /// Waits until the app has handled an event of a connection.
     pub(crate) async fn answered(&self, event: &str, connection_id: &str) {
         let wanted = (event.to_owned(), connection_id.to_owned());
         loop {

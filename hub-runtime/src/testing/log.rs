@@ -14,7 +14,7 @@ use tracing::{
     subscriber::Interest,
 };
 
-/// The id of spans that only the test receives. Subscribers count up from one, so it is not in use.
+/// The id of spans that only the test receives. Subscribers count up from 1, so the id is not in use.
 const UNHEARD: u64 = u64::MAX;
 
 /// A log event of the app during a call or a negotiate.
@@ -72,7 +72,7 @@ struct Listener {
 }
 
 impl Listener {
-    /// The next subscriber, if it knows this span.
+    /// The next subscriber, if it has this span.
     fn next_for(&self, span: &Id) -> Option<&Dispatch> {
         (span.into_u64() != UNHEARD).then_some(&self.next)
     }

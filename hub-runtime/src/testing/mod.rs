@@ -88,7 +88,7 @@ impl<H: Hub> TestHub<H> {
     /// ```
     ///
     /// # Panics
-    /// As [`Self::new`].
+    /// Like [`Self::new`].
     #[must_use]
     pub fn configured(hub: H, configure: impl FnOnce(HubAppBuilder) -> HubAppBuilder) -> Self {
         let record = Record::default();
@@ -178,7 +178,7 @@ impl<H: Hub> TestHub<H> {
         self.app.context()
     }
 
-    /// A context like that of a call from `client`, for calling hub methods directly.
+    /// Creates the context of a call from `client`, for calling hub methods directly.
     #[must_use]
     pub fn context_of(&self, client: &TestClient) -> Context<H> {
         let identity = client.identity();

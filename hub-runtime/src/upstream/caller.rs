@@ -1,5 +1,5 @@
-//! Who makes an upstream call, and what proves it. Reads headers only, so that it runs before the body is
-//! read.
+//! The caller of an upstream call, and its proof. Only headers are needed, so the checks run before the body
+//! is read.
 
 use std::{pin::Pin, sync::Arc};
 
@@ -60,7 +60,7 @@ pub(super) type TokenCheck = Option<Result<(), UpstreamTokenError>>;
 pub(super) type TokenCheckFuture<'a> =
     Pin<Box<dyn Future<Output = Result<(), UpstreamTokenError>> + Send + 'a>>;
 
-/// What a call must prove, which depends on the service group of its hub.
+/// The proofs that a call needs. They depend on the service group of its hub.
 pub(super) struct CallerRules<'a> {
     /// The group of the hub that the call names, or of the first hub if that hub is not mounted.
     pub(super) group: &'a ServiceGroup,
@@ -69,7 +69,7 @@ pub(super) struct CallerRules<'a> {
     pub(super) groups: &'a [Arc<ServiceGroup>],
     pub(super) verified: &'a VerifiedCallers,
     pub(super) trust_plain_claims: bool,
-    /// Whether the request's URL held the configured code. It was checked before.
+    /// Whether the URL of the request contained the configured code. Checked earlier.
     pub(super) has_code: bool,
 }
 
@@ -89,7 +89,7 @@ impl<'a> CallerRules<'a> {
         token: TokenCheck,
     ) -> Result<(Caller, VerifiedCache), ProofError> {
         let (group, trust) = (self.group, self.trust_plain_claims);
-        // A token expires, so it is checked at every call.
+        // Tokens expire, so the token of each call is checked.
         let is_cacheable = self.is_mounted && token.is_none() && !group.without_key;
         if is_cacheable && let Some(caller) = self.verified.get(headers) {
             return Ok((caller, VerifiedCache::Hit));
@@ -102,8 +102,8 @@ impl<'a> CallerRules<'a> {
             Some(Ok(())) | None => Proof::Signature,
         };
         let caller = check_headers(headers, &group.keys, proof, trust).or_else(|error| {
-            // A call for a hub that is not mounted may come from any service of the app: only a caller
-            // with a valid key learns that the hub does not exist.
+            // A call for a hub that is not mounted may come from any service of the app. Only a caller
+            // with a valid key receives the error that the hub does not exist.
             let groups = if self.is_mounted { &[] } else { self.groups };
             let mut keys = groups.iter().map(|group| &group.keys);
             keys.find_map(|keys| check_headers(headers, keys, Proof::Signature, trust).ok())
@@ -114,12 +114,12 @@ impl<'a> CallerRules<'a> {
     }
 }
 
-/// What proves that the service made a call.
+/// The proof that the service made a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Proof {
-    /// The signature, which has not been checked.
+    /// The signature, not checked yet.
     Signature,
-    /// A token or the code in the URL, which has been checked.
+    /// A token or the code in the URL, already checked.
     TokenOrCode,
 }
 
@@ -161,7 +161,7 @@ pub(super) fn check_headers(
     }
     let claims = if trust_plain_claims { plain_claims(headers) } else { Claims::default() };
     let user_id = match headers.contains_key(&USER_ID) {
-        // A user whose id is unreadable must not pass as an anonymous one.
+        // A user with an unreadable id must not be treated as anonymous.
         true => Some(text(headers, &USER_ID).ok_or(ProofError::UserId)?),
         false => None,
     };
@@ -185,8 +185,8 @@ pub(super) fn has_claims(headers: &HeaderMap) -> bool {
 }
 
 /// Parses the claims header as the official receiver does (azure-functions-signalrservice-extension,
-/// `GetClaimDictionary`): entries are separated by commas and dropped unless they are a type, a colon
-/// with a space, and a value. The first value of a type wins.
+/// `GetClaimDictionary`): entries are separated by commas. An entry is dropped unless it consists of a
+/// type, a colon with a space, and a value. The first value of a type wins.
 pub(crate) fn plain_claims(headers: &HeaderMap) -> Claims {
     let lines = headers.get_all(&USER_CLAIMS).iter();
     let lines: Vec<_> =
@@ -207,7 +207,7 @@ pub(crate) fn plain_claims(headers: &HeaderMap) -> Claims {
 }
 
 /// A header as UTF-8 text; user ids and events need not be ASCII. `None` if it occurs more than once: an
-/// intermediary may have checked the other one.
+/// intermediary may have checked another occurrence.
 pub(super) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     let mut values = headers.get_all(name).iter();
     let only = values.next()?;
@@ -303,7 +303,7 @@ mod tests {
 
         assert_eq!(careful.user_id.as_deref(), Some("bob"));
         assert!(careful.claims.is_empty());
-        // The forgery that `trust_plain_claims` warns of: the role came in through a display name.
+        // The forgery of which the docs of `trust_plain_claims` warn: the display name adds a role.
         assert!(trusting.claims.has("role", "admin"));
     }
 

@@ -9,7 +9,7 @@ use hub_core::{
 
 use crate::answer::{self, Refusal, empty};
 
-/// A framed completion in the client's protocol. The service copies it to the client as it is.
+/// A framed completion in the client's protocol. The service forwards it to the client unchanged.
 pub(crate) fn completion(
     protocol: Protocol,
     invocation_id: &str,
@@ -19,7 +19,7 @@ pub(crate) fn completion(
     framed(protocol, protocol.encode(&message))
 }
 
-/// A response whose body the service copies to the client.
+/// A response whose body the service forwards to the client.
 pub(super) fn framed(protocol: Protocol, frame: Bytes) -> Response<Bytes> {
     let mut answer = Response::new(frame);
     let content_type = http::HeaderValue::from_static(protocol.content_type());
@@ -27,7 +27,7 @@ pub(super) fn framed(protocol: Protocol, frame: Bytes) -> Response<Bytes> {
     answer
 }
 
-/// The response to a call that was run, or refused by a filter or an argument.
+/// The response to a call that ran, or that a filter or an invalid argument refused.
 pub(crate) fn outcome(
     category: Category,
     protocol: Protocol,

@@ -1,4 +1,4 @@
-//! One upstream call, from its headers to its answer.
+//! One upstream call, from its headers to its response.
 //!
 //! The checks run in this order: caller, declared length, content type, route, body, method, copies of
 //! the call, filters and arguments.
@@ -43,10 +43,10 @@ use crate::{
 /// The longest time that a request body may take.
 pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Answers one upstream call. Nothing of the body is read before the caller is verified.
+/// Handles one upstream call. The body is not read before the caller is verified.
 ///
-/// Little is kept across the awaits, and most of the work is in functions that are not `async`: so the
-/// future stays small enough for the size classes that allocators cache.
+/// The future must stay small enough for the size classes that allocators cache. Therefore it keeps few
+/// values across awaits, and most of the work is in functions that are not `async`.
 pub(crate) fn handle(
     app: Arc<Inner>,
     parts: Parts,
@@ -73,7 +73,7 @@ pub(crate) fn handle(
     }
 }
 
-/// What the caller of these headers must prove.
+/// The proofs that the caller with these headers needs.
 fn caller_rules<'a>(app: &'a Inner, headers: &HeaderMap) -> CallerRules<'a> {
     let mount = caller::claimed_hub(headers).and_then(|hub| app.hubs.find_at_service(hub));
     CallerRules {
@@ -128,10 +128,10 @@ fn admit(app: &Inner, headers: HeaderMap, token: TokenCheck) -> Result<VerifiedC
     Ok(VerifiedCall { headers, caller, protocol, route })
 }
 
-/// The source of the answer.
+/// The source of the response.
 enum Dispatch {
     Call(RunToEnd<Response<Bytes>>),
-    /// The answer to an earlier copy of the call. Boxed, since it is rare.
+    /// The response to an earlier copy of the call. Boxed, since it is rare.
     Duplicate(Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>),
 }
 
@@ -220,7 +220,7 @@ fn prepare(app: &Inner, call: VerifiedCall, body: &Bytes) -> Result<PreparedCall
     Ok(PreparedCall { hub, wire_name, group, row, method, parts })
 }
 
-/// Runs filters and method. From here on the call runs to its end.
+/// Runs filters and method. From here on the call runs to completion.
 ///
 /// Not an `async fn`: its future would store the parts of the call twice, before and after the move
 /// into the hub's future.
@@ -259,7 +259,7 @@ fn run(
     }
 }
 
-/// Closes a client over REST: the service keeps its connection open when `connected` is answered 403.
+/// Closes a client over REST, because the service keeps a connection open after a 403 for `connected`.
 async fn close_refused(outbound: &dyn Outbound, hub: &str, connection_id: String, reason: &str) {
     let change = Change::Close {
         whom: CloseTarget::Connection(connection_id),

@@ -1,12 +1,12 @@
-//! Detects copies of an `invoke`: the method runs once, and each copy gets the answer of the first.
+//! Detects copies of an `invoke`. The method runs once, and each copy receives the response of the first call.
 //!
-//! An attacker who observes an upstream call can replay it, and a proxy may send it twice: the signature
-//! covers the connection id, but no timestamp. Calls of a connection differ in their invocation id, which
-//! a client never reuses. A `send` has no invocation id, so its copies are not detected.
+//! The signature covers the connection id, but no timestamp: an attacker who observes an upstream call can
+//! replay it, and a proxy may send it twice. Calls of a connection differ in their invocation id, which a
+//! client never reuses. A `send` has no invocation id, so its copies are not detected.
 //!
-//! A running call is remembered until it ends. A finished call is remembered for 60 seconds, or until
-//! 4,096 others have finished. The table holds hashes and at most 4,096 answers of at most 4 KiB: about
-//! 1.5 MB with short answers, 17 MiB in the worst case. Each running call adds 60 bytes.
+//! A running call is stored until it ends. A finished call is stored for 60 seconds, or until 4,096 later
+//! calls have finished. The table contains hashes and at most 4,096 responses of at most 4 KiB: about
+//! 1.5 MB with short responses, 17 MiB in the worst case. Each running call adds 60 bytes.
 //! Each process has its own table: a copy that reaches another instance of the app runs again.
 
 mod stored_answer;
@@ -29,11 +29,11 @@ use tokio::{sync::oneshot, time::Instant};
 use self::stored_answer::StoredAnswer;
 use super::completion::{completion, framed};
 
-/// The largest number of finished calls that are remembered.
+/// The maximum number of stored finished calls.
 const MAX_FINISHED: usize = 4096;
-/// How long a finished call is remembered, from its end.
+/// How long a finished call is stored after its end.
 const WINDOW: Duration = Duration::from_secs(60);
-/// At most this many entries are evicted per insert, so that no call pays for the cleanup of a burst.
+/// The maximum number of entries that one insert evicts, so that no single call cleans up after a burst.
 const MAX_EVICTIONS: usize = 2;
 
 const NO_LONGER_HELD: &str =
@@ -47,8 +47,8 @@ const USED: &str = "this invocation id was already used by another call of the c
 #[derive(Default)]
 pub(crate) struct Replays {
     /// Keys the hashes with a secret of this process. Hashes make the size of the table independent of
-    /// ids and arguments; without the key an attacker could search for a call that collides with that of
-    /// another client, to read its answer or to have it refused.
+    /// ids and arguments. Without the key, an attacker could search for a call whose hash collides with
+    /// the call of another client, to read the response of that call or to make it fail.
     key: RandomState,
     table: Mutex<Table>,
 }
@@ -71,7 +71,7 @@ enum State {
     Running {
         copies: Vec<oneshot::Sender<Bytes>>,
     },
-    /// The number of calls that had finished before.
+    /// The number of calls that finished before this call.
     Finished(u64),
 }
 
@@ -90,7 +90,7 @@ pub(super) struct Fingerprint {
     call: u64,
 }
 
-/// Where the invocation ids of upstream calls come from.
+/// The source of the invocation ids of upstream calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InvocationIds {
     OfClients,
@@ -102,25 +102,25 @@ pub(crate) enum InvocationIds {
     MadeUp,
 }
 
-/// How often a call has arrived.
+/// Whether a call is new or a copy.
 pub(super) enum Occurrence {
-    /// For the first time, so it may run.
+    /// The call is new and may run.
     First(RunningCall),
     Duplicate(Duplicate),
 }
 
 /// An earlier call with the same id.
 pub(super) enum Duplicate {
-    /// It is running and will send its answer, unless it is dropped.
+    /// The earlier call is running. It sends its response unless it is dropped.
     Running(oneshot::Receiver<Bytes>),
-    /// It has finished. Holds the framed completion, unless that was too long.
+    /// The earlier call has finished. Contains its framed completion, unless that was too long.
     Finished(Option<Bytes>),
-    /// It is a different call.
+    /// The earlier call is a different call.
     OfAnother,
 }
 
 impl fmt::Debug for Replays {
-    /// Omits the answers, which are user data.
+    /// Omits the responses, which contain user data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Replays").finish_non_exhaustive()
     }
@@ -129,8 +129,8 @@ impl fmt::Debug for Replays {
 impl Replays {
     /// Hashes a call and its raw body; `None` for a `send`.
     ///
-    /// The caller is included because the signature does not cover user and claims: otherwise a copy
-    /// without the seal would get an answer that the filters would have refused.
+    /// The hash includes the caller because the signature does not cover user and claims. Otherwise a copy
+    /// without the seal would receive a response that the filters would have refused.
     pub(super) fn fingerprint(&self, parts: &InvocationParts, body: &[u8]) -> Option<Fingerprint> {
         let invocation_id = parts.invocation_id.as_deref()?;
         // One hasher for both: `call` extends `id`.
@@ -154,7 +154,7 @@ impl Replays {
 }
 
 impl Duplicate {
-    /// The answer to the copy with these parts.
+    /// The response to a copy with these parts.
     pub(super) fn answer(
         self,
         parts: &InvocationParts,
@@ -207,7 +207,7 @@ impl Table {
         }
     }
 
-    /// Stores the answer of a call and returns the copies that wait for it.
+    /// Stores the response of a call and returns the copies that wait for it.
     fn finish(&mut self, finished: Finished) -> Vec<oneshot::Sender<Bytes>> {
         let Some(entry) = self.calls.get_mut(&finished.id) else { return Vec::new() };
         let number = self.evicted + self.finished.len() as u64;
@@ -227,7 +227,7 @@ impl Table {
         }
         let (number, oldest) = (self.evicted, self.finished.pop_front()?);
         self.evicted += 1;
-        // The id may have been used again since then.
+        // A later call may have used the id again.
         let is_it = |entry: &Entry| matches!(entry.state, State::Finished(held) if held == number);
         if self.calls.get(&oldest.id).is_some_and(is_it) {
             self.calls.remove(&oldest.id);
@@ -236,7 +236,7 @@ impl Table {
     }
 }
 
-/// A running call. It is removed if it is dropped before its end, as when the process exits.
+/// A running call. Dropping this value before the end of the call removes the call from the table.
 pub(super) struct RunningCall {
     /// `None` after the end of the call.
     replays: Option<Arc<Replays>>,
@@ -244,19 +244,19 @@ pub(super) struct RunningCall {
 }
 
 impl RunningCall {
-    /// Ends the call with this framed completion, which its copies get, too.
+    /// Ends the call with this framed completion. Its copies receive the same completion.
     pub(super) fn finish(mut self, answer: &Bytes) {
         let Some(replays) = self.replays.take() else { return };
         let now = Instant::now();
         let finished = Finished { id: self.id, at: now, answer: StoredAnswer::from(&answer[..]) };
         let mut table = replays.table.lock();
-        // Evicted answers are freed outside the lock.
+        // Evicted responses are freed outside the lock.
         let evicted: [_; MAX_EVICTIONS] = std::array::from_fn(|_| table.evict(now));
         let copies = table.finish(finished);
         drop(table);
         drop(evicted);
         for copy in copies {
-            // Fails only if the peer of the copy hung up.
+            // Fails only if the peer of the copy has disconnected.
             let _ = copy.send(answer.clone());
         }
     }

@@ -1,4 +1,4 @@
-//! Where an upstream call goes: hub, category, event and method.
+//! The target of an upstream call: hub, category, event and method.
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};

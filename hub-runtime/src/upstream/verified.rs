@@ -8,9 +8,9 @@ use parking_lot::RwLock;
 
 use super::caller::{Caller, PROOFS, claimed_connection_id};
 
-/// The largest number of cached connections.
+/// The maximum number of cached connections.
 const MAX_CONNECTIONS: usize = 4096;
-/// Longer proofs are not cached, which bounds the memory.
+/// The maximum size of cached proofs. Longer proofs are not cached, to bound the memory.
 const MAX_PROOF_BYTES: usize = 4096;
 
 /// Callers by connection id, with the headers that were checked. Entries stay valid, since neither keys
@@ -51,7 +51,7 @@ impl VerifiedCallers {
 
     /// Removes a connection that has ended.
     pub(crate) fn forget(&self, connection_id: &str) {
-        // Most connections that end were never added, so the shared lock comes first.
+        // Most ended connections were never added, so check with the shared lock first.
         let is_cached = self.0.read().get(connection_id).is_some();
         if is_cached {
             self.0.write().remove(connection_id);
@@ -71,8 +71,8 @@ fn each_piece(headers: &HeaderMap, mut visit: impl FnMut(&[u8])) {
     }
 }
 
-/// Compares in constant time: reads both to the end, so that the time does not depend on where they
-/// differ.
+/// Compares in constant time: reads both inputs to the end, so that the time does not depend on the position
+/// of a difference.
 fn is_same(proofs: &[u8], headers: &HeaderMap) -> bool {
     let (mut rest, mut differs) = (proofs, 0);
     each_piece(headers, |piece| {

@@ -76,7 +76,7 @@ impl FakeHost {
 impl Drop for FakeHost {
     fn drop(&mut self) {
         self.serving.abort();
-        // It may have ended already.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

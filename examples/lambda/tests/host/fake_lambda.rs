@@ -80,7 +80,7 @@ impl FakeLambda {
 
 impl Drop for FakeLambda {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -134,7 +134,7 @@ async fn failed(State(runtime): State<Runtime>, Path(id): Path<String>, body: By
 
 fn finish(runtime: &Runtime, id: &str, outcome: Result<Value, Value>) -> StatusCode {
     let waiting = runtime.waiting.lock().unwrap().remove(id);
-    // The requester may have gone.
+    // The client of the request may have disconnected.
     let _ = waiting.expect("an invocation of this id").send(outcome);
     StatusCode::ACCEPTED
 }

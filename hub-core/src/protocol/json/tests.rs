@@ -1,4 +1,4 @@
-//! The byte vectors of the protocol, and what the reference calls fatal.
+//! The byte vectors of the protocol, and messages that are fatal errors in the reference server.
 
 use super::*;
 

@@ -152,7 +152,7 @@ impl<'a> Reader<'a> {
         if depth >= MAX_DEPTH {
             return Err(ProtocolError::TooDeep { limit: MAX_DEPTH });
         }
-        // Each value has at least one byte, so the loop ends at the end of the slice.
+        // Each value has at least one byte, so a wrong length ends the loop at the end of the slice.
         for _ in 0..u64::from(length) * each {
             self.pass(depth + 1)?;
         }

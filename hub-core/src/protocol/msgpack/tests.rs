@@ -1,4 +1,4 @@
-//! The byte vectors of the protocol, and what the reference calls fatal.
+//! The byte vectors of the protocol, and messages that are fatal errors in the reference server.
 
 mod values;
 
@@ -8,7 +8,7 @@ fn bytes(hex: &str) -> Bytes {
     hex.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
 }
 
-/// Reads a frame of one byte of length and a message.
+/// Reads a frame: a length of one byte, and a message.
 fn read(hex: &str) -> Result<Option<Message>, ProtocolError> {
     let frame = bytes(hex);
     assert_eq!(usize::from(frame[0]), frame.len() - 1, "{hex}");
@@ -155,7 +155,7 @@ fn malformed_messages_are_fatal() {
         "96 01 80 c0 a1 6d 90 c0",
         "96 01 80 c0 a1 6d 90 91 c0",
         "96 01 80 c0 a1 6d 90 91 a0",
-        // The others.
+        // Other message types.
         "93 02 80 a1 37",
         "94 02 80 c0 05",
         "93 03 80 a1 37",

@@ -7,8 +7,8 @@ use super::from_json;
 /// A value could not be serialised.
 type EncodeError = rmp_serde::encode::Error;
 
-/// Appends a value in the form that clients expect: structs are maps, and human-readable types, such as a
-/// UUID, are text.
+/// Appends a value in the form that clients expect: structs are maps, and types with a human-readable
+/// form, such as UUIDs, are text.
 pub(crate) fn write_value<T: Serialize + ?Sized>(
     out: &mut Vec<u8>,
     value: &T,

@@ -1,4 +1,5 @@
-//! Tokens made with OpenSSL's library; the private keys are gone. All of them expire at 5000.
+//! Tests with tokens that were signed with OpenSSL. The private keys were not kept. All tokens expire at
+//! 5000 seconds since 1970.
 
 use serde_json::json;
 
@@ -88,7 +89,7 @@ fn issuer_and_audience_must_be_the_accepted_ones() {
 
     assert!(matches!(refused(key().issuer("other").audience("chat")), TokenError::Issuer));
     assert!(matches!(refused(key().audience("other")), TokenError::Audience));
-    // A token for somebody is refused where nobody said for whom this app is.
+    // A token with an audience is refused by a verifier without one.
     assert!(matches!(refused(key()), TokenError::Audience));
     assert!(key().audience("other").audience("chat").verify(RS256, 4000).is_ok());
     assert!(key().any_audience().verify(RS256, 4000).is_ok());

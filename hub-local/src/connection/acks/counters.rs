@@ -89,7 +89,8 @@ pub(crate) struct ReceivedMessages {
     latest: u64,
 }
 
-/// The client skips messages that the service has not received. The text is that of ASP.NET Core.
+/// Error for a client that skips messages which the service has not received. The text is that of
+/// ASP.NET Core.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("Sequence ID greater than amount of messages we've received.")]
 pub(crate) struct SequenceGap;
@@ -110,9 +111,9 @@ impl ReceivedMessages {
         is_new
     }
 
-    /// Handles a `Sequence` message. Its id may be greater than the next expected id but not than the
-    /// latest plus one: a socket can break after a `Sequence` and before the messages are sent again,
-    /// and the client may have received an ack for them meanwhile.
+    /// Handles a `Sequence` message. Its id may exceed the next expected id, but not the latest id plus one.
+    /// The reason is a socket that breaks after a `Sequence` and before the messages are sent again: the
+    /// client may have received an ack for these messages in the meantime.
     pub(crate) fn resume(&mut self, sequence: u64) -> Result<(), SequenceGap> {
         if sequence > self.latest.saturating_add(1) {
             return Err(SequenceGap);

@@ -33,7 +33,7 @@ pub(crate) struct Counters {
 impl Acks {
     /// Stores the decision of the handshake.
     pub(super) fn decide(&self, agreed: bool) {
-        // A connection has one handshake, so this is the first call.
+        // A connection has one handshake, so the cell is still empty.
         let _ = self.agreed.set(agreed);
     }
 
@@ -59,7 +59,7 @@ impl Acks {
             Message::Sequence { sequence_id } => counters.received.resume(*sequence_id)?,
             message if is_counted(message) => {
                 let is_new = counters.received.count();
-                // Duplicates are acknowledged too: they mean that the last ack was lost.
+                // Duplicates are acknowledged too: a duplicate shows that the last ack was lost.
                 let wakes = !std::mem::replace(&mut counters.owes_ack, true);
                 drop(counters);
                 if wakes {

@@ -297,7 +297,7 @@ fn what_is_being_written_and_who_is_closed_keep_nothing_that_came_later() {
         log.send(Frame::new(bytes, 0), |_| {});
     }
 
-    // The segment that is being written, and the last one.
+    // The segment that is being written, and the last segment.
     assert!(Arc::strong_count(&held) < 300, "{} are kept", Arc::strong_count(&held));
     assert_eq!((batch.len(), take(&closed)), (1, vec![1, 7]));
 }

@@ -1,4 +1,5 @@
-//! Joins short frames into one buffer: a slice costs the system more than such a copy.
+//! Joins short frames into one buffer: copying a short frame costs less than passing one more slice to the
+//! system.
 
 use crate::delivery::{batch::Batch, segment::RunKey};
 
@@ -15,7 +16,7 @@ pub(super) struct Coalescer {
 }
 
 impl Coalescer {
-    /// The joined frames: all, or as many as fit.
+    /// The joined frames: all frames, or as many as fit in the buffer.
     pub(super) fn coalesce(&mut self, batch: &Batch) -> &[u8] {
         if self.keys.is_empty() || !batch.keys().eq(self.keys.iter().copied().map(Some)) {
             self.join(batch);

@@ -88,7 +88,7 @@ fn open(
                 let (one, other) = (Arc::clone(&connection), Arc::clone(&resumption));
                 let mut source = ResumableSource::new(one, other, read);
                 let mut sink = ResumableSink::new(Arc::clone(&connection), resumption, write);
-                // Boxed: large and rare, so it does not enlarge the future of every connection.
+                // Boxed: this future is large and rare, and must not enlarge the future of every connection.
                 let running = async move { life::run(connection, &mut source, &mut sink).await };
                 Box::pin(running).await;
             }

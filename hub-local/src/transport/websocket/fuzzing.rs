@@ -1,4 +1,4 @@
-//! The decoder of WebSocket frames, fed as a socket would.
+//! The decoder of WebSocket frames, with input in pieces as from a socket.
 
 use bytes::{Bytes, BytesMut};
 
@@ -25,7 +25,7 @@ pub struct WebSocketReader {
 }
 
 impl WebSocketReader {
-    /// All events that these bytes complete.
+    /// All events that are complete with these bytes.
     pub fn read(&mut self, bytes: &[u8]) -> Vec<WebSocketEvent> {
         self.input.extend_from_slice(bytes);
         let mut events = Vec::new();

@@ -44,8 +44,8 @@ use crate::{
 const READ: usize = 16 * 1024;
 /// Slices of one vectored write; systems accept up to 1,024 (`IOV_MAX`).
 const SLICES: usize = 512;
-/// Frames up to this many bytes are copied into one buffer: a slice costs the system more than such a
-/// copy.
+/// Frames up to this many bytes are copied into one buffer: the copy costs less than passing one more slice
+/// to the system.
 const SHORT: usize = 1024;
 /// Number of frames that are checked to estimate the frame size of a batch.
 const SAMPLE: usize = 4;

@@ -12,7 +12,7 @@ use crate::body::{self, Body};
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const VERSION: &str = "13";
 
-/// Whether a request asks for a WebSocket.
+/// Whether a request is a WebSocket handshake.
 pub(crate) fn is_asked(headers: &HeaderMap) -> bool {
     has_token(headers, &UPGRADE, "websocket") && has_token(headers, &CONNECTION, "upgrade")
 }

@@ -1,11 +1,11 @@
-//! The answer to a finished call, stored compactly.
+//! The response to a finished call, stored compactly.
 
 use bytes::Bytes;
 
-/// Longer answers are not stored; copies of their calls get an error.
+/// The maximum size of a stored response in bytes. Copies of calls with longer responses receive an error.
 pub(super) const MAX_BYTES: usize = 4096;
-/// Answers of up to this many bytes are stored in the table itself. That covers most of them, and avoids
-/// long-lived small allocations, which fragment the heap.
+/// Responses of up to this many bytes are stored in the table itself. This covers most responses, and
+/// avoids small long-lived allocations, which fragment the heap.
 const INLINE_BYTES: usize = 110;
 
 /// A framed completion, unless it was too long.

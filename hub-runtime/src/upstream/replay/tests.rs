@@ -40,7 +40,7 @@ fn copy(replays: &Arc<Replays>, parts: &InvocationParts, body: &[u8]) -> Duplica
     }
 }
 
-/// What a copy of the call reads, whose answer is there.
+/// The response that a copy of the call receives; it must be available.
 async fn read(replays: &Arc<Replays>, invocation_id: &str) -> String {
     let answer = copy(replays, &call(invocation_id), BODY).answer(&call(invocation_id)).await;
     assert_eq!(answer.status(), 200);
@@ -151,7 +151,7 @@ async fn another_id_connection_or_hub_is_another_call() {
 
     let elsewhere = InvocationParts { connection_id: "conn-0002".to_owned(), ..call("0") };
     let game = InvocationParts { hub: "game".to_owned(), ..call("0") };
-    // Where one name ends and the next begins is no matter of how they are joined.
+    // Different splits of the same characters into names must give different hashes.
     let moved = InvocationParts {
         hub: "chatconn".to_owned(),
         connection_id: "-0001".to_owned(),
@@ -174,7 +174,7 @@ async fn a_send_has_no_id_and_is_never_a_copy() {
 async fn after_4096_others_have_ended_the_oldest_leaves_and_running_calls_stay() {
     let replays = Arc::default();
     let long = first(&replays, "long");
-    // More than are kept may run at once, and each of them is found.
+    // More calls than the maximum of finished calls may run at once, and each must be found.
     let many: Vec<_> =
         (0..MAX_FINISHED + 100).map(|number| first(&replays, &number.to_string())).collect();
     assert!(!is_new(&replays, "0") && !is_new(&replays, "4195"));
@@ -199,7 +199,7 @@ async fn what_is_over_leaves_two_at_a_time_as_others_end() {
     advance(WINDOW).await;
     assert_eq!(size(&replays), (10, 10));
 
-    // This one comes again: its new answer must not leave with the old one.
+    // This id is used again: evicting the old call must not remove the response of the new call.
     first(&replays, "5").finish(&Bytes::from_static(b"new"));
     assert_eq!(size(&replays), (8, 9));
     for number in 10..20 {

@@ -1,4 +1,4 @@
-//! Values: read, written, and converted from and to JSON.
+//! Tests that read and write values, and convert them from and to JSON.
 
 use std::collections::HashMap;
 
@@ -34,7 +34,7 @@ struct Everything {
     more: HashMap<String, u64>,
 }
 
-/// As UUIDs do it: text where people read, bytes elsewhere.
+/// Serialises as UUIDs do: as text in human-readable formats, as bytes in others.
 mod text_or_bytes {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
@@ -112,7 +112,7 @@ fn points_in_time_are_texts_and_other_extensions_bytes() {
     );
 }
 
-/// Asks for bytes, as `serde_bytes` does.
+/// Deserializes from bytes, like the types of `serde_bytes`.
 #[derive(Debug, PartialEq)]
 struct Bytes2(Vec<u8>);
 

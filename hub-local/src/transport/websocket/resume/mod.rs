@@ -1,8 +1,8 @@
 //! Stateful reconnect: a connection that outlives its WebSocket.
 //!
 //! Both sides count messages and keep those that are not acknowledged. When a socket breaks, the client
-//! opens another with the same id. Both sides then send a `Sequence` message with the id of the first
-//! message that they repeat, and repeat it and all later ones (`HubProtocol.md`, Sequence).
+//! opens another socket with the same id. Each side then sends a `Sequence` message with the id of its first
+//! unacknowledged message, and repeats all messages from that id (`HubProtocol.md`, Sequence).
 
 pub(super) mod sink;
 pub(super) mod source;
@@ -32,13 +32,13 @@ pub(crate) struct Resumption {
     reader: Notify,
 }
 
-/// Sockets are numbered from 0. The halves of the newest are kept until source and sink take them.
+/// Sockets are numbered from 0. The halves of the newest socket are kept until source and sink take them.
 #[derive(Debug, Default)]
 struct Sockets {
     newest: u64,
     read: Option<ReadHalf<Stream>>,
     write: Option<WriteHalf<Stream>>,
-    /// Socket 0 and all others below this number are broken.
+    /// All sockets below this number are broken.
     broken_below: u64,
 }
 

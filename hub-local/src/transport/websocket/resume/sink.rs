@@ -1,7 +1,7 @@
 //! The sending half of a connection that outlives its sockets.
 //!
-//! Sent messages are kept until they are acknowledged, up to `max_resume_bytes`; above it, and without a
-//! socket, messages stay in the outbox. So memory is bounded, and a client that misses too much is
+//! Sent messages are kept until they are acknowledged, up to `max_resume_bytes`. Above this limit, and
+//! without a socket, messages stay in the outbox. The outbox is bounded too: when it is full, the client is
 //! closed as a slow client.
 
 use std::{future::pending, io, sync::Arc, time::Duration};
@@ -136,7 +136,8 @@ impl Sink for ResumableSink {
         }
     }
 
-    /// Discards the frames if there is no socket or it breaks; counted messages are kept for the repeat.
+    /// Writes the frames to the socket. Without a working socket the frames are discarded; counted messages
+    /// are kept and sent again later.
     async fn write(&mut self, batch: &mut Batch) -> io::Result<()> {
         let Some((number, socket)) = &mut self.socket else {
             batch.clear();
