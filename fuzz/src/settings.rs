@@ -2,7 +2,7 @@
 //! `settings.json`.
 
 use hub_local::{Settings as EmulatorSettings, SettingsError};
-use hub_runtime::{HubApp, config::Settings, SignalR, prelude::*};
+use hub_runtime::{HubApp, SignalR, config::Settings, prelude::*};
 
 use crate::pieces::{first_line, holds};
 
