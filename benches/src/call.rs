@@ -12,7 +12,7 @@ use hub_core::{
 };
 use hub_runtime::prelude::*;
 
-/// The access key of the app, which also signs the request.
+/// The access key of the app. The request is signed with it too.
 pub const KEY: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH";
 /// An invocation with two arguments, as the service sends it.
 pub const BODY: &str =
@@ -38,7 +38,7 @@ impl Sum {
     }
 }
 
-/// Creates the app that handles the call. The call does not use its service, which does not exist.
+/// Creates the app that handles the call. Its service endpoint does not exist; the call sends nothing to it.
 ///
 /// # Errors
 /// Returns an error if no runtime is available.
@@ -99,7 +99,7 @@ pub fn request(headers: &[(&'static str, String)]) -> http::Result<Request<Full<
 ///
 /// # Panics
 /// Panics if `call` is shorter than [`BODY`].
-#[expect(clippy::expect_used, reason = "both are made here")]
+#[expect(clippy::expect_used, reason = "this module creates body and request")]
 pub fn number(call: &mut [u8]) {
     let id = next_id();
     let at = BODY.find("1000000").expect("the body has an id");

@@ -23,9 +23,9 @@ use crate::{
     state::State,
 };
 
-/// The timeout of a request head on sockets with a reserved descriptor.
+/// The timeout of a request head on sockets that use a reserved file descriptor.
 const LOW_DESCRIPTORS_HEAD_TIMEOUT: Duration = Duration::from_secs(2);
-/// Clients send tokens in URLs, so heads may be longer than the 16 KB of a REST call.
+/// Clients send tokens in URLs, so their request heads may be longer than those of REST calls (16 KiB).
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 
 /// Accepts connections until the service has stopped. Dropping the future drops its HTTP connections;
@@ -94,7 +94,7 @@ async fn connection(service: LocalService, state: Arc<State>, socket: Socket) {
         .header_read_timeout(head_timeout)
         .keep_alive(low_descriptors.is_none())
         .max_buf_size(MAX_HEAD_BYTES)
-        // A head that arrives in one read may be longer than the buffer.
+        // hyper checks `max_buf_size` only between reads: a head that arrives in one read can be longer.
         .max_header_size(MAX_HEAD_BYTES);
     serve_connection(&http, stream, respond, &state.stopped, closed.cancelled()).await;
 }

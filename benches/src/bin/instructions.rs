@@ -39,7 +39,7 @@ use tower_service::Service;
 
 use self::frame::Frame;
 
-#[expect(dead_code, reason = "the service uses all of it, the benchmark only messages")]
+#[expect(dead_code, reason = "the benchmark uses only message frames; the service uses the whole module")]
 #[path = "../../../hub-local/src/delivery/frame.rs"]
 mod frame;
 
@@ -273,7 +273,7 @@ impl Client {
             self.read_more().await?;
         }
         if self.length > 2 + usize::from(self.read[1]) || self.read[1] > 125 {
-            return Err(format!("not one short frame: {:?}", &self.read[..self.length]).into());
+            return Err(format!("expected one frame with at most 125 bytes, got {:?}", &self.read[..self.length]).into());
         }
         Ok(&self.read[..self.length])
     }

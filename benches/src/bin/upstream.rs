@@ -63,7 +63,7 @@ fn one_thread() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
 }
 
-/// Shuts down in order on SIGTERM, so that an instrumentation tool can write its result.
+/// Exits normally on SIGTERM, so that an instrumentation tool can write its result.
 async fn serve_bare(port: u16) -> Outcome {
     #[cfg(unix)]
     let ended = async {
@@ -103,7 +103,7 @@ fn calls(what: &str, count: usize) -> Outcome {
                 binding.call(binding.parts()).ok_or("the call failed")?;
             }
         }
-        _ => return Err("app, bare or binding".into()),
+        _ => return Err("expected `app`, `bare` or `binding`".into()),
     }
     Ok(())
 }
@@ -146,7 +146,7 @@ impl Caller {
         self.stream.write_all(&self.request).await?;
         self.stream.read_exact(&mut self.answer[..self.length]).await?;
         let head = b"HTTP/1.1 200 ";
-        if self.answer.starts_with(head) { Ok(()) } else { Err(io::Error::other("not 200")) }
+        if self.answer.starts_with(head) { Ok(()) } else { Err(io::Error::other("the status is not 200")) }
     }
 }
 

@@ -34,7 +34,8 @@ async fn main() -> anyhow::Result<()> {
     let routes = routes::routes(&app, notes);
     let ended = async move {
         stop_signal().await;
-        // Shut the app down while the server still runs: clients may reconnect, and each `disconnected` runs.
+        // Shut the app down before the server stops: the service closes the clients with `allowReconnect`, and
+        // the server can still handle their `disconnected` calls.
         app.shutdown().await;
     };
     axum::serve(listener, routes).with_graceful_shutdown(ended).await?;

@@ -41,7 +41,7 @@ pub enum JobError {
     #[error("a job's name has between 1 and {MAX_NAME} characters")]
     Name,
     /// All users together have too many running jobs.
-    #[error("there is too much to do just now; try again later")]
+    #[error("the server has too many jobs; try again later")]
     Busy,
 }
 

@@ -55,7 +55,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Creates a worker that reports through `hub`, and its queue.
+    /// Creates a worker that sends progress through `hub`. Returns the worker and its queue.
     #[must_use]
     pub fn new(hub: HubContext<Progress>, jobs: Jobs) -> (Self, Queue) {
         let (sender, orders) = mpsc::channel(WAITING);

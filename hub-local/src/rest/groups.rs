@@ -100,6 +100,6 @@ fn next_link(call: &RestCall<'_>, page_size: usize, top: usize, last: &str) -> S
 }
 
 fn size(call: &RestCall<'_>, name: &'static str) -> Result<Option<usize>, RestError> {
-    let number = call.number(name, "a number from 0")?;
+    let number = call.number(name, "a number, at least 0")?;
     Ok(number.map(|number| usize::try_from(number).unwrap_or(usize::MAX)))
 }

@@ -83,7 +83,7 @@ pub(super) enum MessageBody {
     Bundle(Vec<(Protocol, Message)>),
 }
 
-/// Reads a body of any message content type.
+/// Reads the body of a message, with one of the content types that messages can have.
 pub(super) async fn body(call: RestCall<'_>) -> Result<MessageBody, RestError> {
     #[cfg(feature = "msgpack")]
     if media_type(&call).eq_ignore_ascii_case(bundle::CONTENT_TYPE) {
@@ -101,7 +101,7 @@ pub(super) async fn json_body(call: RestCall<'_>) -> Result<Bytes, RestError> {
     read(call).await
 }
 
-/// The content type without its parameters; empty without one.
+/// The content type without its parameters, or an empty string if the header is missing.
 fn media_type<'a>(call: &RestCall<'a>) -> &'a str {
     let content_type = call.parts.headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
     content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim()

@@ -12,7 +12,7 @@ use crate::body::{self, Body};
 
 /// Adds a user to a group. `ttl` is in seconds; 0 adds only the current connections of the user.
 pub(super) fn add(call: &RestCall<'_>, user: &str, group: &str) -> RestResult {
-    let ttl = call.number("ttl", "a number of seconds from 0")?.map(Duration::from_secs);
+    let ttl = call.number("ttl", "a number of seconds, at least 0")?.map(Duration::from_secs);
     call.state.hubs.join(|| call.hub.add_user_to_group(user, group, ttl))?;
     Ok(body::empty(call.version.added_user()))
 }

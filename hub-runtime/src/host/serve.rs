@@ -83,8 +83,8 @@ impl HubApp {
                 }
             }
         };
-        // The app still responds during the shutdown: to negotiates with 503, and to `disconnected` calls of
-        // a service in another process.
+        // The app still accepts requests during the shutdown: negotiate requests get 503, and a service in
+        // another process can deliver its `disconnected` calls.
         tokio::select! {
             never = accepting => match never {},
             ended = self.shutdown_on_signal() => ended?,
@@ -115,7 +115,7 @@ impl HubApp {
         }
         Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
-            "the access key is the public key of the emulator: with it the app listens on loopback only",
+            "the access key is the well-known key of the emulator: the app accepts it on loopback addresses only",
         ))
     }
 }
@@ -127,7 +127,7 @@ async fn connection<S: HostedService>(
     stop: CancellationToken,
 ) {
     let socket = Arc::clone(&service.socket);
-    // A broken socket fails again at the next read or write.
+    // Ignore the error: if the socket is broken, the next read or write reports it.
     let _ = stream.set_nodelay(true);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEAD_BYTES);
@@ -223,7 +223,7 @@ impl<S: Service<Request<RequestBody>>> Service<Request<Incoming>> for Unwrapped<
     fn call(&mut self, request: Request<Incoming>) -> S::Future {
         self.socket.requested();
         let mut request = request.map(RequestBody::from);
-        // Only negotiate reads the address, and an extension costs upstream calls allocations.
+        // Only negotiate reads the address. Upstream calls get no extension, because it would allocate.
         if is_negotiate(request.uri().path()) {
             request.extensions_mut().insert(ClientAddress(self.peer));
         }

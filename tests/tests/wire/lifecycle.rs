@@ -106,5 +106,5 @@ async fn with_the_well_known_key_the_app_listens_on_loopback_only() {
 
     let error = app.serve("0.0.0.0:0").await.unwrap_err();
 
-    assert!(error.to_string().contains("public key of the emulator"), "{error}");
+    assert!(error.to_string().contains("well-known key of the emulator"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! Arguments are owned serde types, bound by position. A client may omit trailing options.
+//! Arguments are owned serde types, bound by position. A client may omit trailing `Option` arguments.
 
 use hub_runtime::prelude::*;
 use serde::Deserialize;
