@@ -28,7 +28,7 @@ pub enum SendError {
     #[error("an argument could not be serialised")]
     Encode(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The request body is larger than the service accepts. Nothing was sent.
-    #[error("the message is {size} bytes, more than the {limit} that the service takes")]
+    #[error("the message has {size} bytes; the service accepts at most {limit}")]
     TooLarge {
         /// Size of the request body in bytes.
         size: usize,
@@ -38,7 +38,7 @@ pub enum SendError {
     /// The request head, which contains names and excluded connections, is larger than the service accepts.
     /// Nothing was sent.
     #[error(
-        "names and excluded connections make a request head of {size} bytes, more than the {limit} that the service takes"
+        "the request head with names and excluded connections has {size} bytes; the service accepts at most {limit}"
     )]
     HeadTooLarge {
         /// Size of the request line and headers in bytes.
@@ -47,19 +47,19 @@ pub enum SendError {
         limit: usize,
     },
     /// No token could be obtained for the request. Nothing was sent.
-    #[error("no token could be made for the service")]
+    #[error("cannot create a token for the service")]
     Token(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// No connection to the service could be opened. Nothing was sent.
     #[error("the service could not be reached")]
     Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The connection broke before the response. The service may have processed the call.
-    #[error("the connection to the service broke before its answer")]
+    #[error("the connection to the service broke before the response")]
     Interrupted(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// No response arrived within this time. The service may have processed the call.
-    #[error("the service did not answer within {0:?}")]
+    #[error("the service did not respond within {0:?}")]
     TimedOut(Duration),
     /// The connection does not exist any more.
-    #[error("the connection does not exist any more")]
+    #[error("the connection no longer exists")]
     ConnectionGone,
     /// The service throttles (429), and the retries were throttled too.
     #[error("the service is throttling")]
@@ -79,7 +79,7 @@ pub enum SendError {
         message: String,
     },
     /// The response does not have the documented form.
-    #[error("the answer of the service is malformed")]
+    #[error("the response of the service is malformed")]
     Malformed(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Some of several endpoints failed; the others succeeded.
     #[error("{} of {of} endpoints failed: {}", failures.len(), list(failures))]
@@ -91,7 +91,7 @@ pub enum SendError {
     },
     /// The sends to some of several targets failed; the others succeeded. The text omits the names of the
     /// targets, since it is logged.
-    #[error("{} of {of} targets were not sent to, the first since {}", failures.len(), first(failures))]
+    #[error("{} of {of} targets failed; the first failure: {}", failures.len(), first(failures))]
     Targets {
         /// Each failure with its target, so that the app can send to these targets again.
         failures: Vec<TargetFailure>,
@@ -99,7 +99,7 @@ pub enum SendError {
         of: usize,
     },
     /// No endpoint has this name. Nothing was sent.
-    #[error("no endpoint is called {name}; there are: {}", known.join(", "))]
+    #[error("there is no endpoint {name}; the endpoints are: {}", known.join(", "))]
     UnknownEndpoint {
         /// The name that was passed.
         name: String,
@@ -249,7 +249,7 @@ fn list(failures: &[EndpointFailure]) -> String {
 #[non_exhaustive]
 pub enum InvokeError {
     /// The client is not connected.
-    #[error("the client is not connected any more")]
+    #[error("the client is no longer connected")]
     ConnectionGone,
     /// The client returned no result within this time.
     #[error("the client did not answer within {0:?}")]

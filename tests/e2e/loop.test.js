@@ -121,7 +121,7 @@ for (const [name, begin] of Object.entries({ "embedded service": embedded, "two 
           leave(client, socket);
           await until("the method has ended", () => observer.got("unanswered").length === round);
           const [why, at] = observer.got("unanswered").at(-1);
-          assert.match(why, /not connected any more/);
+          assert.match(why, /no longer connected/);
           delays.push(at - left);
           await client.stop();
         }
@@ -149,7 +149,7 @@ for (const [name, begin] of Object.entries({ "embedded service": embedded, "two 
       assert.equal(await asker.invoke("ask", id, "the answer"), "42 is the answer");
       assert.match(await refusal(asker.invoke("ask", id, "impossible")), /I do not know/);
       await oracle.stop();
-      assert.match(await refusal(asker.invoke("ask", id, "gone")), /not connected any more/);
+      assert.match(await refusal(asker.invoke("ask", id, "gone")), /no longer connected/);
       await asker.stop();
     });
 

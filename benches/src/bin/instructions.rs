@@ -39,7 +39,10 @@ use tower_service::Service;
 
 use self::frame::Frame;
 
-#[expect(dead_code, reason = "the benchmark uses only message frames; the service uses the whole module")]
+#[expect(
+    dead_code,
+    reason = "the benchmark uses only message frames; the service uses the whole module"
+)]
 #[path = "../../../hub-local/src/delivery/frame.rs"]
 mod frame;
 
@@ -273,7 +276,11 @@ impl Client {
             self.read_more().await?;
         }
         if self.length > 2 + usize::from(self.read[1]) || self.read[1] > 125 {
-            return Err(format!("expected one frame with at most 125 bytes, got {:?}", &self.read[..self.length]).into());
+            return Err(format!(
+                "expected one frame with at most 125 bytes, got {:?}",
+                &self.read[..self.length]
+            )
+            .into());
         }
         Ok(&self.read[..self.length])
     }

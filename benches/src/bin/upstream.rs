@@ -146,7 +146,11 @@ impl Caller {
         self.stream.write_all(&self.request).await?;
         self.stream.read_exact(&mut self.answer[..self.length]).await?;
         let head = b"HTTP/1.1 200 ";
-        if self.answer.starts_with(head) { Ok(()) } else { Err(io::Error::other("the status is not 200")) }
+        if self.answer.starts_with(head) {
+            Ok(())
+        } else {
+            Err(io::Error::other("the status is not 200"))
+        }
     }
 }
 

@@ -43,7 +43,7 @@ pub enum TokenError {
         seconds: u64,
     },
     /// The token is not valid yet.
-    #[error("the token is not valid for another {seconds} s (claim `nbf`)")]
+    #[error("the token is not valid until {seconds} s from now (claim `nbf`)")]
     NotYet {
         /// Seconds until it is valid.
         seconds: u64,
@@ -52,7 +52,7 @@ pub enum TokenError {
     #[error("there is no bearer token")]
     Missing,
     /// No key has the algorithm of the token.
-    #[error("the token is signed in a way that is not accepted here")]
+    #[error("the algorithm of the token is not accepted")]
     NotAccepted,
     /// Not signed with a known key.
     #[error("the token is not signed with a known key")]

@@ -36,7 +36,7 @@ fn filter(text: &str) -> Result<EnvFilter, Failure> {
 
 fn invalid(text: &str) -> Failure {
     Failure::Usage(format!(
-        "`--log {text}` is not one of {}, and not directives such as hub_local=debug,hyper=info",
+        "`--log {text}` is invalid: use one of {}, or directives such as hub_local=debug,hyper=info",
         LEVELS.join(", ")
     ))
 }

@@ -12,10 +12,10 @@ const MAX_LIGHT_NAME_BYTES: usize = 128;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum QuotaExceeded {
     /// The connection or user has too many memberships.
-    #[error("one connection or user is in at most {0} groups")]
+    #[error("a connection or user can be in at most {0} groups")]
     PerMember(usize),
     /// The service has too many memberships.
-    #[error("the service has at most {0} memberships in groups")]
+    #[error("the service can store at most {0} group memberships")]
     Total(usize),
 }
 

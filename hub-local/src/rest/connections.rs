@@ -12,7 +12,7 @@ pub(super) fn close(call: &RestCall<'_>, id: &str) -> RestResult {
     match call.hub.connection(id) {
         Some(connection) => connection.end(Ending::by_service(call.reason())),
         None if call.version == ApiVersion::V1 => {}
-        None => return Err(RestError::no_connection("no such connection")),
+        None => return Err(RestError::no_connection("the connection does not exist")),
     }
     Ok(body::empty(call.version.closed_connection()))
 }

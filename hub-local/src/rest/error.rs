@@ -55,13 +55,13 @@ impl RestError {
 
     /// 404: unknown operation.
     pub(super) fn no_operation() -> Self {
-        let message = "there is no such operation";
+        let message = "the operation does not exist";
         Self::new(StatusCode::NOT_FOUND, "Error.Request.NotExisted", message)
     }
 
     /// 405: the resource has other methods.
     pub(super) fn method(allow: &'static str) -> Self {
-        let message = format!("the resource allows {allow}");
+        let message = format!("the resource supports only {allow}");
         let base =
             Self::new(StatusCode::METHOD_NOT_ALLOWED, "Error.Request.MethodNotAllowed", message);
         Self { allow: Some(allow), ..base }
@@ -77,13 +77,13 @@ impl RestError {
     /// 415: the operation does not accept the content type.
     pub(super) fn content_type() -> Self {
         let message =
-            "the body must be application/json, or application/octet-stream for a message";
+            "the content type must be application/json, or application/octet-stream for a message";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Error.Request.UnsupportedMediaType", message)
     }
 
     /// 415: the body is compressed. Refused, because the decompressed size would be unbounded.
     pub(super) fn content_encoding() -> Self {
-        let message = "the body must come as it is, without a Content-Encoding";
+        let message = "a Content-Encoding is not supported";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Error.Request.UnsupportedMediaType", message)
     }
 
@@ -95,10 +95,10 @@ impl RestError {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "Error.Request.TooLarge", message)
             }
             ReadError::TimedOut => {
-                let message = "the body did not come in time";
+                let message = "the body did not arrive in time";
                 Self::new(StatusCode::REQUEST_TIMEOUT, "Error.Request.TimedOut", message)
             }
-            ReadError::Aborted(_) => Self::invalid("body", "the body broke off"),
+            ReadError::Aborted(_) => Self::invalid("body", "the body is incomplete"),
         }
     }
 

@@ -115,7 +115,7 @@ fn command(
         let reason = written.reason.filter(|reason| !reason.is_empty());
         return Ok(Command::CloseConnection { reason });
     }
-    Err(invalid("`type` is SendMessage, JoinGroup, LeaveGroup or CloseConnection"))
+    Err(invalid("`type` must be SendMessage, JoinGroup, LeaveGroup or CloseConnection"))
 }
 
 fn audience(hub: &Hub, filter: Option<&Filter>) -> Audience {

@@ -19,9 +19,10 @@ const MAX_PAGE: usize = 200;
 pub(super) fn add(call: &RestCall<'_>, connection: &str, group: &str) -> RestResult {
     match call.state.hubs.join(|| call.hub.add_to_group(connection, group))? {
         JoinOutcome::Added => Ok(body::empty(StatusCode::OK)),
-        JoinOutcome::NoConnection => {
-            Err(RestError::missing(rest_error::CONNECTION_NOT_FOUND, "no such connection"))
-        }
+        JoinOutcome::NoConnection => Err(RestError::missing(
+            rest_error::CONNECTION_NOT_FOUND,
+            "the connection does not exist",
+        )),
     }
 }
 
@@ -57,7 +58,7 @@ struct Member {
 pub(super) fn list(call: &RestCall<'_>, group: &str) -> RestResult {
     let page_size = size(call, "maxpagesize")?.unwrap_or(MAX_PAGE);
     if !(1..=MAX_PAGE).contains(&page_size) {
-        return Err(RestError::invalid("maxpagesize", "maxpagesize is from 1 to 200"));
+        return Err(RestError::invalid("maxpagesize", "maxpagesize must be from 1 to 200"));
     }
     let top = size(call, "top")?.unwrap_or(usize::MAX);
     let after = call.query().first("continuationToken");

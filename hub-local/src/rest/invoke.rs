@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{body, delivery::outbox::PushOutcome};
 
-const GONE: &str = "the connection closed before it answered";
+const GONE: &str = "the client disconnected before it answered";
 const FRAMED: &str = "application/octet-stream";
 /// The hub protocol of a framed response.
 const PROTOCOL: HeaderName = HeaderName::from_static("x-asrs-client-invocation-protocol");
@@ -45,7 +45,7 @@ pub(super) async fn invoke(call: RestCall<'_>, connection: &str) -> RestResult {
     let shape = ResultFormat::of(&call.parts.headers);
     let hub = Arc::clone(&call.hub);
     let payload = send::payload(call).await?;
-    let unknown = || RestError::no_connection("no such connection");
+    let unknown = || RestError::no_connection("the connection does not exist");
     let connection = hub.connection(connection).ok_or_else(unknown)?;
     let waiting = connection.results.begin().ok_or_else(unknown)?;
     let id = waiting.id().to_owned();

@@ -79,7 +79,8 @@ struct AccessKey<'a> {
 /// Responds with the key that signed the token of the caller, so the response reveals no other key.
 pub(super) fn access_key(state: &State, bearer: Option<&str>) -> RestResult {
     let key = bearer.and_then(|token| state.authority.signing_key(token));
-    let refused = || RestError::unauthorized("no key of this service signed the token".to_owned());
+    let refused =
+        || RestError::unauthorized("the token is not signed with a key of this service".to_owned());
     let key = key.ok_or_else(refused)?;
     let signed = signature::sign(key, KEY_ID);
     let hex = signed.split('=').next_back().unwrap_or_default();

@@ -123,9 +123,11 @@ fn exists(hub: &Hub, to: &Target) -> RestResult {
         Target::User(user) => {
             (!hub.user(user).is_empty(), rest_error::NO_USER, "the user has no connections")
         }
-        Target::Connection(id) => {
-            (hub.connection(id).is_some(), rest_error::NO_CONNECTION, "no such connection")
-        }
+        Target::Connection(id) => (
+            hub.connection(id).is_some(),
+            rest_error::NO_CONNECTION,
+            "the connection does not exist",
+        ),
     };
     if found { Ok(body::empty(StatusCode::OK)) } else { Err(RestError::missing(code, message)) }
 }

@@ -55,19 +55,19 @@ pub(super) fn authenticate(
     request: ClientRequest<'_>,
 ) -> Result<Principal, AdmissionError> {
     let Some(token) = request.token else {
-        let text = "a client needs the access token that negotiate gave it";
+        let text = "the request has no access token; send the token from the negotiate response";
         return Err(AdmissionError::new(StatusCode::UNAUTHORIZED, text));
     };
     let longest = state.shared.limits.max_token_bytes;
     if token.len() > longest {
-        let text = format!("an access token has at most {longest} characters");
+        let text = format!("the access token has more than {longest} characters");
         return Err(AdmissionError::new(StatusCode::PAYLOAD_TOO_LARGE, text));
     }
     let hubs: Vec<String> = request.query.all("hub").collect();
     let [hub] = hubs.as_slice() else {
         return Err(AdmissionError::new(
             StatusCode::BAD_REQUEST,
-            "the query needs exactly one `hub`",
+            "the query must contain exactly one `hub`",
         ));
     };
     names::check_hub(hub).map_err(|error| bad(&error))?;
@@ -220,7 +220,7 @@ fn connection(
             .ok_or_else(|| {
                 AdmissionError::new(
                     StatusCode::BAD_REQUEST,
-                    "hub, user or query cannot be a header",
+                    "hub, user or query contains characters that a header cannot contain",
                 )
             })?;
     let hub = state.hubs.hub(&hub);

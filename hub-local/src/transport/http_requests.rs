@@ -156,16 +156,16 @@ pub(super) async fn post(
         Err(PostError::Body(ReadError::TooLarge)) => {
             let text = match session.state {
                 TokenState::Pending => {
-                    format!("before the first GET a body has at most {size} bytes")
+                    format!("the body has more than {size} bytes, the limit before the first GET")
                 }
                 TokenState::Open(_) | TokenState::Ended => {
-                    format!("a body has at most {size} bytes")
+                    format!("the body has more than {size} bytes")
                 }
             };
             Err(AdmissionError::new(StatusCode::PAYLOAD_TOO_LARGE, text))
         }
         Err(PostError::Body(ReadError::TimedOut)) => {
-            Err(AdmissionError::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"))
+            Err(AdmissionError::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"))
         }
         Err(PostError::Body(ReadError::Aborted(_))) => {
             Err(AdmissionError::new(StatusCode::BAD_REQUEST, ""))

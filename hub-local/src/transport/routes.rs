@@ -129,7 +129,7 @@ pub(crate) fn connect_memory(
     token: &str,
 ) -> Result<MemoryConnection, AdmissionError> {
     if ClientRoute::of(url.path()) != Some(ClientRoute::Connect) {
-        return Err(AdmissionError::new(StatusCode::NOT_FOUND, "the path of a client is /client/"));
+        return Err(AdmissionError::new(StatusCode::NOT_FOUND, "the path must be /client/"));
     }
     let host = url.authority().map(http::uri::Authority::as_str);
     let request = ClientRequest { query: Query::new(url.query()), token: Some(token), host };

@@ -81,10 +81,10 @@ fn log_unmatched(record: CallRecord<'_>, upstream: Option<&dyn Upstream>) {
     let CallRecord { connection, hub, category, event, .. } = record;
     let (text, check) = match upstream {
         Some(_) => (
-            "no upstream template takes this event",
-            "the hub, category and event rules of the templates; the case of names counts",
+            "no upstream template matches this event",
+            "the patterns of the templates; categories and events are case-sensitive",
         ),
-        None => ("there is no upstream for this event", "whether an upstream is configured"),
+        None => ("no upstream is configured for this event", "whether an upstream is configured"),
     };
     if category == MESSAGES {
         tracing::warn!(connection, hub, category, event, check, "{text}");
@@ -125,33 +125,37 @@ fn with_sources(error: &UpstreamError) -> String {
 /// Advice on what to check. Must be consistent with the table in the README.
 fn check_status(status: StatusCode) -> &'static str {
     match status.as_u16() {
-        300..400 => "the URL: redirects are not followed, so give the final one",
+        300..400 => "the URL: redirects are not followed; configure the final URL",
         401 => "that the app's connection string has this service's key, and the `code` in the URL",
-        403 => "what refused the client: a filter or `connected` of the app, or a proxy before it",
+        403 => {
+            "the logs of the app and of proxies: a filter, `connected` or a proxy refused the client"
+        }
         404 => "the path of the URL, and that the app has this hub and event (case, spelling)",
-        405 => "the path of the URL: it must take POST",
-        408 | 504 => "why the app, or a proxy before it, takes so long",
-        413 => "the limit for request bodies of the app, or of a proxy before it",
+        405 => "that the path of the URL accepts POST",
+        408 | 504 => "why the app or a proxy in front of it is slow",
+        413 => "the body limits of the app and of proxies in front of it",
         415 => {
             "that the app reads this content type; MessagePack clients send application/x-msgpack"
         }
-        400..500 => "the answer: the app refused the request",
+        400..500 => "the response: the app refused the request",
         502 | 503 => "that the app runs behind its proxy, and is not stopping or overloaded",
         500..600 => "the log of the app: it failed",
-        _ => "the answer: only 200 and 204 count as success here",
+        _ => "the response: an invoke requires status 200 or 204",
     }
 }
 
 fn check_error(error: &UpstreamError) -> &'static str {
     match error {
         UpstreamError::Unreachable(error) => check_unreachable(error.as_ref()),
-        UpstreamError::TimedOut => "what the app waits for; a breakpoint or a lock counts too",
-        UpstreamError::TooLarge => "the size of the answer: large results belong into messages",
-        UpstreamError::Cancelled | UpstreamError::Body(_) => {
-            "why the app closed the connection in the middle of its answer"
+        UpstreamError::TimedOut => {
+            "whether something blocks the app, such as a breakpoint or a lock"
         }
-        UpstreamError::NoTemplate => "the rules of the templates",
-        UpstreamError::Name(_) => "the name that the client called",
+        UpstreamError::TooLarge => "the size of the result: send large results as messages",
+        UpstreamError::Cancelled | UpstreamError::Body(_) => {
+            "the log of the app: it closed the connection before the end of the response"
+        }
+        UpstreamError::NoTemplate => "the patterns of the templates",
+        UpstreamError::Name(_) => "the method name that the client called",
     }
 }
 
@@ -172,7 +176,7 @@ fn check_unreachable(error: &(dyn Error + 'static)) -> &'static str {
                 }
                 io::ErrorKind::TimedOut => return "the host and port of the URL, and firewalls",
                 io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
-                    return "the log of the app: it closed the connection without an answer";
+                    return "the log of the app: it closed the connection without a response";
                 }
                 _ => {}
             }

@@ -64,19 +64,19 @@ pub enum UpstreamError {
     #[error("the upstream cannot be reached")]
     Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// No response within the timeout.
-    #[error("the upstream did not answer in time")]
+    #[error("the upstream did not respond in time")]
     TimedOut,
     /// The response is larger than the limit.
-    #[error("the answer of the upstream is too large")]
+    #[error("the response of the upstream is too large")]
     TooLarge,
     /// The service cancelled the read of the response.
-    #[error("reading the answer of the upstream was cancelled")]
+    #[error("reading the response of the upstream was cancelled")]
     Cancelled,
     /// The response body broke off.
-    #[error("the answer of the upstream cannot be read")]
+    #[error("the response of the upstream cannot be read")]
     Body(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// No template matches the event; no request was sent.
-    #[error("no upstream template takes this event")]
+    #[error("no upstream template matches this event")]
     NoTemplate,
     /// A hub or event name that is not valid in a URL; no request was sent.
     #[error(transparent)]

@@ -48,16 +48,18 @@ pub enum TemplateError {
     })]
     Scheme,
     /// A parameter other than `{hub}`, `{category}` and `{event}`.
-    #[error("the upstream URL may name {{hub}}, {{category}} and {{event}}, nothing else")]
+    #[error(
+        "the upstream URL contains an unknown placeholder: use {{hub}}, {{category}} or {{event}}"
+    )]
     Parameter,
     /// `{event}` in the host: clients choose the event.
-    #[error("{{event}} may stand in the path or query, not in the host: clients choose it")]
+    #[error("{{event}} is not allowed in the host, because clients choose it")]
     Host,
     /// A user name or password in the URL.
     #[error("the upstream URL must not contain a user name or password")]
     UserInfo,
     /// A link-local or metadata address; on cloud machines these serve credentials.
-    #[error("link-local and metadata addresses cannot be an upstream")]
+    #[error("the upstream must not be a link-local or metadata address")]
     Address,
 }
 

@@ -32,7 +32,7 @@ async fn it_is_answered_with_an_error_and_explained_in_the_log() {
     let text = response["error"].as_str().unwrap();
     assert!(text.contains("no upstream is configured for this method"), "{text}");
     let line = service.log.line("event=\"unknown\"").await;
-    for part in ["WARN", "no upstream template takes this event", "hub=\"chat\"", "check="] {
+    for part in ["WARN", "no upstream template matches this event", "hub=\"chat\"", "check="] {
         assert!(line.contains(part), "{line}");
     }
     service.log.line("event=\"connected\"").await;

@@ -35,7 +35,7 @@ pub(crate) struct UpstreamTokenCheck {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UpstreamTokenError {
     #[error(
-        "the header Authorization holds no bearer token; set the upstream authentication of the service to ManagedIdentity"
+        "the header Authorization contains no bearer token; set the upstream authentication of the service to ManagedIdentity"
     )]
     Missing,
     #[error("the token of the call is not valid: {0}")]

@@ -34,7 +34,7 @@ pub enum BuildError {
     #[error("cannot create the HTTP client: {0}")]
     HttpClient(Box<dyn std::error::Error + Send + Sync>),
     /// A setting needs a feature of this crate that is disabled.
-    #[error("enable the feature `{0}` of hub-runtime, which the settings need")]
+    #[error("the settings require the feature `{0}` of hub-runtime: enable it in Cargo.toml")]
     Feature(&'static str),
 }
 

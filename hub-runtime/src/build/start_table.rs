@@ -34,7 +34,7 @@ pub(crate) fn not_mounted(hubs: &Hubs) {
             tracing::info!(
                 hub = entry.name,
                 module = entry.module,
-                "hub linked, not mounted: `.discover()` or `.hub(…)` would mount it"
+                "hub linked, but not mounted: mount it with `.discover()` or `.hub(…)`"
             );
         }
     }

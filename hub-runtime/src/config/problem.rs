@@ -57,7 +57,7 @@ pub enum SettingProblem {
     },
     /// No service is configured on a cloud host, whose clients cannot reach an embedded service.
     #[error(
-        "no SignalR service: {host} shows a cloud host, where the embedded service is not started; set the variable {setting} to the connection string of the service, or {setting}__serviceUri to its URL"
+        "no SignalR service: {host} is set, so this is a cloud host, where the embedded service is not started; set the variable {setting} to the connection string of the service, or {setting}__serviceUri to its URL"
     )]
     CloudHost {
         /// The setting that is missing.

@@ -82,7 +82,11 @@ fn every_cloud_host_refuses_the_embedded_service() {
     ] {
         let shown = missing(&or_local(&[(host, "x")]).unwrap());
 
-        assert!(shown.starts_with(&format!("no SignalR service: {host} shows a cloud host")));
+        assert!(
+            shown.starts_with(&format!(
+                "no SignalR service: {host} is set, so this is a cloud host"
+            ))
+        );
     }
 }
 

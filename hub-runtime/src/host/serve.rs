@@ -93,7 +93,7 @@ impl HubApp {
         stop.cancel();
         connections.close();
         if tokio::time::timeout(DRAIN_TIMEOUT, connections.wait()).await.is_err() {
-            tracing::warn!("some responses were not written in time");
+            tracing::warn!("not all responses were written before the shutdown timeout");
         }
         Ok(())
     }

@@ -288,7 +288,7 @@ fn parse(protocol: Protocol, body: &Bytes, route: &Route) -> Result<Body, Refusa
     if fits {
         return Ok(body);
     }
-    Err(refuse(StatusCode::BAD_REQUEST, "the body does not fit X-ASRS-Category and X-ASRS-Event"))
+    Err(refuse(StatusCode::BAD_REQUEST, "the body does not match X-ASRS-Category and X-ASRS-Event"))
 }
 
 fn content_type(headers: &HeaderMap) -> Result<Protocol, Refusal> {

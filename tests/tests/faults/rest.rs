@@ -16,7 +16,7 @@ use crate::{
 use test_support::{until, within};
 
 /// The error if the message may have been sent.
-const INTERRUPTED: &str = "the connection to the service broke before its answer";
+const INTERRUPTED: &str = "the connection to the service broke before the response";
 /// The error if the message was not sent.
 const UNREACHABLE: &str = "the service could not be reached";
 
@@ -110,7 +110,7 @@ fn a_service_that_hangs_is_told_when_its_time_is_over_and_nothing_is_sent_again(
         pass(CALL_TIME / 2).await;
 
         let answer = within("an answer", answer).await.unwrap();
-        let told = Bytes::from_static(b"\"the service did not answer within 10s\"");
+        let told = Bytes::from_static(b"\"the service did not respond within 10s\"");
         assert_eq!(answer, Outcome::Result(told));
         assert_eq!(world.rest.struck(), struck + 1);
         world.steady.invoke("add").await.unwrap();

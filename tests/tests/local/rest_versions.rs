@@ -166,7 +166,7 @@ async fn errors_are_text_in_v1_and_details_later() {
     let dated = ("/api/hubs/chat", "api-version=2024-12-01");
 
     for (below, code, text) in [
-        ("/connections/x", "Warning.Connection.NotExisted", "no such connection"),
+        ("/connections/x", "Warning.Connection.NotExisted", "the connection does not exist"),
         ("/groups/x", "Warning.Group.NotExisted", "the group has no connections"),
         ("/users/x", "Warning.User.NotExisted", "the user has no connections"),
         ("/users/x/groups/g", "Info.User.NotInGroup", "the user is not in the group"),
@@ -186,7 +186,7 @@ async fn errors_are_text_in_v1_and_details_later() {
     }
     let code = "Error.Connection.NotExisted";
     let added = server.send("PUT", &path(dated, "/groups/g/connections/x"), "").await;
-    let json = format!("{{\"code\":\"{code}\",\"message\":\"no such connection\"}}");
+    let json = format!("{{\"code\":\"{code}\",\"message\":\"the connection does not exist\"}}");
     assert_eq!(lines(&added), lines(&json_error("404 Not Found", code, &json)));
     let closed = server.send("DELETE", &path(dated, "/connections/x"), "").await;
     assert!(closed.contains("x-ms-error-code: Warning.Connection.NotExisted\r\n"));

@@ -259,7 +259,7 @@ async fn pinned_handles_reach_those_endpoints_alone() {
     assert_eq!(west.lines().len(), 1);
     assert!(east.lines().is_empty());
     let error = context(&app).with_endpoints(["north"]).unwrap_err().to_string();
-    assert_eq!(error, "no endpoint is called north; there are: east, west");
+    assert_eq!(error, "there is no endpoint north; the endpoints are: east, west");
 }
 
 /// A router that lets clients choose with a query and sends messages to `east`.

@@ -110,18 +110,18 @@ fn registered_hubs_that_the_app_leaves_out_are_listed_as_linked_and_not_mounted(
 
     assert!(
         log.contains(
-            r#"hub linked, not mounted: `.discover()` or `.hub(…)` would mount it hub="Rooms""#
+            r#"hub linked, but not mounted: mount it with `.discover()` or `.hub(…)` hub="Rooms""#
         ),
         "{log}"
     );
-    assert!(!log.contains(r#"would mount it hub="Loop""#), "{log}");
+    assert!(!log.contains(r#"or `.hub(…)` hub="Loop""#), "{log}");
 }
 
 #[test]
 fn another_hub_of_the_same_name_does_not_count_as_mounted() {
     let log = logged(|| drop(builder().hub(Impostor).hub(made()).build().unwrap()));
 
-    assert!(log.contains(r#"would mount it hub="Rooms""#), "{log}");
+    assert!(log.contains(r#"or `.hub(…)` hub="Rooms""#), "{log}");
 }
 
 #[test]

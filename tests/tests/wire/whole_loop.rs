@@ -220,7 +220,7 @@ async fn a_client_that_leaves_while_it_is_asked_gives_the_method_an_error(
     drop(ada);
 
     assert_eq!(next(&told).await, "ada connected");
-    assert_eq!(next(&told).await, "not confirmed: the client is not connected any more");
+    assert_eq!(next(&told).await, "not confirmed: the client is no longer connected");
     assert_eq!(next(&told).await, "ada disconnected");
 }
 

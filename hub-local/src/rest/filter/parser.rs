@@ -42,7 +42,10 @@ impl Parser {
     fn one(&mut self, depth: usize) -> Result<Filter, FilterError> {
         let (token, at) = self.next();
         if depth > MAX_DEPTH {
-            return Err(FilterError { what: "the filter nests too deep".to_owned(), at });
+            return Err(FilterError {
+                what: "the filter has too many nesting levels".to_owned(),
+                at,
+            });
         }
         match token {
             Token::Open => {

@@ -77,7 +77,7 @@ fn open(
         let stream = match upgrading.await {
             Ok(stream) => stream,
             Err(error) => {
-                tracing::debug!(%error, "a client left before it was let in");
+                tracing::debug!(%error, "the client disconnected before the WebSocket was open");
                 return;
             }
         };
@@ -114,7 +114,9 @@ fn again(
     state.shared.tasks.spawn(async move {
         match upgrading.await {
             Ok(stream) => resumption.take_over(TokioIo::new(stream)),
-            Err(error) => tracing::debug!(%error, "a client left before it resumed"),
+            Err(error) => {
+                tracing::debug!(%error, "the client disconnected before it resumed the connection")
+            }
         }
     });
     Ok(response)

@@ -125,7 +125,7 @@ impl Decoder {
             return Err(Violation::new("reserved bits are set"));
         }
         if second & MASKED == 0 {
-            return Err(Violation::new("a client's frames are masked"));
+            return Err(Violation::new("client frames must be masked"));
         }
         let extended = match second & !MASKED {
             126 => 2,
@@ -148,7 +148,7 @@ impl Decoder {
             _ => 0,
         };
         if remaining < least || remaining > MAX_LENGTH {
-            return Err(Violation::new("the length is not written in the shortest form"));
+            return Err(Violation::new("the payload length is not in its shortest form"));
         }
         let mask = input.get_u32().to_be_bytes();
         let kind = self.kind(first, remaining)?;
@@ -167,15 +167,21 @@ impl Decoder {
                 }
                 return Ok(Kind::Data);
             }
-            (0, false) => return Err(Violation::new("a message is continued that has not begun")),
-            (1 | 2, true) => return Err(Violation::new("a message begins inside another")),
+            (0, false) => {
+                return Err(Violation::new("a continuation frame without a message to continue"));
+            }
+            (1 | 2, true) => {
+                return Err(Violation::new("a new message before the end of the previous message"));
+            }
             (8, _) => Kind::Close,
             (9, _) => Kind::Ping,
             (10, _) => Kind::Pong,
-            _ => return Err(Violation::new("the kind of frame is not known")),
+            _ => return Err(Violation::new("unknown opcode")),
         };
         if !is_final || length > MAX_CONTROL {
-            return Err(Violation::new("control frames are short and whole"));
+            return Err(Violation::new(
+                "control frames must not be fragmented or longer than 125 bytes",
+            ));
         }
         Ok(kind)
     }
@@ -186,11 +192,11 @@ fn check_close(payload: &[u8]) -> Result<(), Violation> {
     let (status, reason) = match payload {
         [] => return Ok(()),
         [a, b, reason @ ..] => (u16::from_be_bytes([*a, *b]), reason),
-        [_] => return Err(Violation::new("the status of a close frame has two bytes")),
+        [_] => return Err(Violation::new("the payload of the close frame has only one byte")),
     };
     // The codes in between are reserved or must not be sent in a frame (RFC 6455 §7.4).
     if !matches!(status, 1000..=1003 | 1007..=1014 | 3000..=4999) {
-        return Err(Violation::new("the status of the close frame is not one to send"));
+        return Err(Violation::new("the status of the close frame is invalid"));
     }
     str::from_utf8(reason).map(|_| ()).map_err(|_| Violation::not_text())
 }

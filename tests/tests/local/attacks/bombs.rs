@@ -132,7 +132,7 @@ async fn json_ten_thousand_levels_deep_harms_nothing_at_any_entrance() {
         let below = format!(":execute?filter={}", segment(&filter));
         let answer = fixture.post(&below, "[]").await;
         assert_eq!(answer.status, 400);
-        assert!(answer.json()["message"].as_str().unwrap().contains("nests too deep"));
+        assert!(answer.json()["message"].as_str().unwrap().contains("too many nesting levels"));
     }
 
     // Tokens with a valid and with an invalid signature. A token has at most 4,096 characters.

@@ -31,7 +31,7 @@ async fn a_connection_is_in_so_many_groups_and_can_join_again_when_it_has_left_o
 
     assert_eq!(refused.outcome(), TOO_MANY);
     let text = refused.json()["message"].as_str().unwrap().to_owned();
-    assert_eq!(text, "one connection or user is in at most 3 groups");
+    assert_eq!(text, "a connection or user can be in at most 3 groups");
     assert_eq!(fixture.status(Method::GET, "groups/d").await, 404);
     assert_eq!(join(&other, "d").await.status, 200, "others may");
 
@@ -79,7 +79,7 @@ async fn all_memberships_have_a_bound_which_leaving_and_closing_frees() {
     for refused in [join(&other, 0).await, join(&id, 9).await] {
         assert_eq!(refused.outcome(), TOO_MANY);
         let text = refused.json()["message"].as_str().unwrap().to_owned();
-        assert_eq!(text, "the service has at most 10 memberships in groups");
+        assert_eq!(text, "the service can store at most 10 group memberships");
     }
     assert_eq!(fixture.status(Method::PUT, "users/mia/groups/g").await, 400);
     assert_eq!(fixture.status(Method::DELETE, "users/eve/groups").await, 204);

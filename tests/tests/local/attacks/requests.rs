@@ -138,7 +138,7 @@ async fn before_a_client_listens_it_may_post_little() {
     let post = async |length: usize| client.ask("POST", "", &vec![b' '; length]).await;
 
     let refused = post(4097).await;
-    let text = "before the first GET a body has at most 4096 bytes";
+    let text = "the body has more than 4096 bytes, the limit before the first GET";
     assert_eq!(refused.plain(), (413, "text/plain", text));
     assert_eq!(post(4096).await.status, 200);
 

@@ -206,7 +206,7 @@ async fn a_token_beyond_4096_characters_is_refused_before_it_is_looked_at() {
     let error = fixture.service.connect_memory(&url, &megabyte).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "413 Payload Too Large: an access token has at most 4096 characters"
+        "413 Payload Too Large: the access token has more than 4096 characters"
     );
     assert!(fixture.app.calls().is_empty());
 }

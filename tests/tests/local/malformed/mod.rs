@@ -215,17 +215,21 @@ async fn frames_that_break_the_rules_are_answered_with_the_status_of_the_rfc_alo
         [&[first, 0x80 | payload.len() as u8, 0, 0, 0, 0][..], payload].concat()
     };
     for (bytes, status, words) in [
-        (b"\x81\x02{}".to_vec(), PROTOCOL_ERROR, "a client's frames are masked"),
+        (b"\x81\x02{}".to_vec(), PROTOCOL_ERROR, "client frames must be masked"),
         (masked(0xC1, b"x"), PROTOCOL_ERROR, "reserved bits"),
-        (masked(0x83, b"x"), PROTOCOL_ERROR, "the kind of frame is not known"),
-        (masked(0x8B, b"x"), PROTOCOL_ERROR, "the kind of frame is not known"),
-        (masked(0x80, b"x"), PROTOCOL_ERROR, "continued that has not begun"),
-        ([masked(0x01, b" "), masked(0x81, b"x")].concat(), PROTOCOL_ERROR, "inside another"),
-        (masked(0x09, b"x"), PROTOCOL_ERROR, "short and whole"),
-        (b"\x89\xFE\x00\x7E\0\0\0\0".to_vec(), PROTOCOL_ERROR, "short and whole"),
+        (masked(0x83, b"x"), PROTOCOL_ERROR, "unknown opcode"),
+        (masked(0x8B, b"x"), PROTOCOL_ERROR, "unknown opcode"),
+        (masked(0x80, b"x"), PROTOCOL_ERROR, "without a message to continue"),
+        (
+            [masked(0x01, b" "), masked(0x81, b"x")].concat(),
+            PROTOCOL_ERROR,
+            "before the end of the previous",
+        ),
+        (masked(0x09, b"x"), PROTOCOL_ERROR, "must not be fragmented"),
+        (b"\x89\xFE\x00\x7E\0\0\0\0".to_vec(), PROTOCOL_ERROR, "must not be fragmented"),
         (b"\x82\xFE\x00\x01\0\0\0\0x".to_vec(), PROTOCOL_ERROR, "shortest form"),
-        (masked(0x88, &[3]), PROTOCOL_ERROR, "close frame has two bytes"),
-        (masked(0x88, &[3, 237]), PROTOCOL_ERROR, "not one to send"),
+        (masked(0x88, &[3]), PROTOCOL_ERROR, "close frame has only one byte"),
+        (masked(0x88, &[3, 237]), PROTOCOL_ERROR, "close frame is invalid"),
         (masked(0x81, b"\xFF"), INVALID_PAYLOAD, "not UTF-8"),
         (masked(0x88, &[3, 232, 0xFF]), INVALID_PAYLOAD, "not UTF-8"),
     ] {

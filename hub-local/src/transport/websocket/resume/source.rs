@@ -42,7 +42,7 @@ impl ResumableSource {
         self.until = Instant::now() + self.connection.shared.limits.resume_timeout;
         tracing::debug!(
             connection = self.connection.id,
-            "the WebSocket broke; waiting for another"
+            "the WebSocket was lost; waiting for the client to resume"
         );
         Incoming::Suspended
     }
