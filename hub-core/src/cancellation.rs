@@ -1,7 +1,6 @@
 //! A cancellation token that works without an async runtime.
 
 use std::{
-    fmt,
     future::Future,
     pin::Pin,
     sync::Arc,
@@ -13,7 +12,8 @@ use parking_lot::Mutex;
 /// Signals a running hub method that the service closed the connection before the response.
 ///
 /// The runtime never aborts a started call. A method that wants to stop early checks the token.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, derive_more::Debug)]
+#[debug("Cancellation({})", self.is_cancelled())]
 pub struct Cancellation {
     state: Arc<Mutex<State>>,
 }
@@ -52,12 +52,6 @@ impl Cancellation {
         for waker in waiting {
             waker.wake();
         }
-    }
-}
-
-impl fmt::Debug for Cancellation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Cancellation").field(&self.is_cancelled()).finish()
     }
 }
 

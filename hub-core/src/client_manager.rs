@@ -1,7 +1,5 @@
 //! Checking and closing connections.
 
-use std::fmt;
-
 use crate::{
     names,
     outbound::{Change, Check, CloseTarget, SendError},
@@ -9,6 +7,8 @@ use crate::{
 };
 
 /// Checks for connections of a hub and closes them.
+#[derive(derive_more::Debug)]
+#[debug("ClientManager({})", self.link.hub)]
 pub struct ClientManager {
     link: Link,
 }
@@ -115,10 +115,4 @@ fn ids(excluded: &[&str]) -> Result<Vec<String>, SendError> {
             Ok((*id).to_owned())
         })
         .collect()
-}
-
-impl fmt::Debug for ClientManager {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientManager").field("hub", &self.link.hub).finish()
-    }
 }

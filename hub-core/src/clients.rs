@@ -1,6 +1,6 @@
 //! Selecting the receivers of a message.
 
-use std::{fmt, marker::PhantomData, ops::Deref};
+use std::{marker::PhantomData, ops::Deref};
 
 use crate::{
     names::{self, NameError},
@@ -9,6 +9,8 @@ use crate::{
 };
 
 /// The clients of a hub, outside of a call.
+#[derive(derive_more::Debug)]
+#[debug("Clients({})", self.link.hub)]
 pub struct Clients<C: ?Sized> {
     link: Link,
     _client: PhantomData<fn() -> Box<C>>,
@@ -113,13 +115,9 @@ where
         .collect()
 }
 
-impl<C: ?Sized> fmt::Debug for Clients<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Clients").field("hub", &self.link.hub).finish()
-    }
-}
-
 /// The clients of a hub, inside of a call: [`Clients`] plus the caller.
+#[derive(derive_more::Debug)]
+#[debug("CallerClients({})", self.clients.link.hub)]
 pub struct CallerClients<C: ?Sized> {
     clients: Clients<C>,
     caller: String,
@@ -151,11 +149,5 @@ impl<C: ?Sized> Deref for CallerClients<C> {
 
     fn deref(&self) -> &Clients<C> {
         &self.clients
-    }
-}
-
-impl<C: ?Sized> fmt::Debug for CallerClients<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CallerClients").field("hub", &self.clients.link.hub).finish()
     }
 }

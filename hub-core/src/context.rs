@@ -1,6 +1,6 @@
 //! The context of a call, and the handles of a hub outside of calls.
 
-use std::{fmt, marker::PhantomData, sync::Arc};
+use std::{marker::PhantomData, sync::Arc};
 
 use crate::{
     CallerClients, Cancellation, Claims, ClientManager, Clients, Groups, Hub, Invocation,
@@ -8,6 +8,8 @@ use crate::{
 };
 
 /// The handles of a hub outside of a call, for timers, queues and HTTP handlers. Cheap to clone.
+#[derive(derive_more::Debug)]
+#[debug("HubContext({})", self.link.hub)]
 pub struct HubContext<H: Hub> {
     link: Link,
     _hub: PhantomData<fn() -> H>,
@@ -67,13 +69,9 @@ impl<H: Hub> Clone for HubContext<H> {
     }
 }
 
-impl<H: Hub> fmt::Debug for HubContext<H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HubContext").field("hub", &self.link.hub).finish()
-    }
-}
-
 /// The context of one call: the caller and the handles of the hub.
+#[derive(derive_more::Debug)]
+#[debug("Context({:?})", self.invocation)]
 pub struct Context<H: Hub> {
     hub: HubContext<H>,
     invocation: Arc<Invocation>,
@@ -151,11 +149,5 @@ impl<H: Hub> Context<H> {
     #[must_use]
     pub fn hub(&self) -> &HubContext<H> {
         &self.hub
-    }
-}
-
-impl<H: Hub> fmt::Debug for Context<H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("invocation", &self.invocation).finish()
     }
 }

@@ -3,7 +3,7 @@
 mod maintenance;
 mod rate_limit;
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, pin::Pin, sync::Arc};
 
 pub use self::{maintenance::Maintenance, rate_limit::RateLimit};
 use crate::{HubError, HubResult, Invocation};
@@ -105,7 +105,8 @@ impl<F: Filter> Filter for Arc<F> {
 
 /// The filters of a method or a block, outer first.
 #[doc(hidden)]
-#[derive(Clone, Default)]
+#[derive(Clone, Default, derive_more::Debug)]
+#[debug("Filters({})", self.0.len())]
 pub struct Filters(pub(crate) Vec<Arc<dyn ErasedFilter>>);
 
 impl Filters {
@@ -125,12 +126,6 @@ impl Filters {
     /// These filters around `inner`.
     pub(crate) fn around(&self, inner: Self) -> Self {
         Self(self.0.iter().cloned().chain(inner.0).collect())
-    }
-}
-
-impl fmt::Debug for Filters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Filters({})", self.0.len())
     }
 }
 

@@ -1,7 +1,5 @@
 //! Groups of connections.
 
-use std::fmt;
-
 use crate::{
     names,
     outbound::{Change, Member, SendError},
@@ -9,6 +7,8 @@ use crate::{
 };
 
 /// The groups of a hub. A membership ends when its connection ends.
+#[derive(derive_more::Debug)]
+#[debug("Groups({})", self.link.hub)]
 pub struct Groups {
     link: Link,
 }
@@ -74,7 +74,9 @@ impl Groups {
 }
 
 /// The connections of a group, page by page; returned by [`Groups::members`].
+#[derive(derive_more::Debug)]
 #[must_use = "nothing is requested until `next_page` is awaited"]
+#[debug("MemberPages({}, {:?})", self.group, self.position)]
 pub struct MemberPages {
     link: Link,
     group: String,
@@ -120,21 +122,5 @@ impl MemberPages {
             Position::At(continuation) => continuation.as_deref(),
             Position::End => None,
         }
-    }
-}
-
-impl fmt::Debug for MemberPages {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemberPages")
-            .field("hub", &self.link.hub)
-            .field("group", &self.group)
-            .field("position", &self.position)
-            .finish()
-    }
-}
-
-impl fmt::Debug for Groups {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Groups").field("hub", &self.link.hub).finish()
     }
 }

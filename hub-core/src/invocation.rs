@@ -16,6 +16,8 @@ use crate::{cancellation::Cancellation, hub::Category, hub::Hub, protocol::Proto
 /// One call of the service: the caller, the event and the raw arguments.
 ///
 /// Filters and extractors of all hubs receive the call in this form.
+#[derive(derive_more::Debug)]
+#[debug("{:?}", self.parts)]
 pub struct Invocation {
     pub(crate) parts: InvocationParts,
     pub(crate) hub_value: Arc<dyn Any + Send + Sync>,
@@ -207,12 +209,6 @@ impl Invocation {
     }
 }
 
-impl fmt::Debug for Invocation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.parts, f)
-    }
-}
-
 impl fmt::Debug for InvocationParts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Arguments, claims and headers may contain secrets.
@@ -226,7 +222,8 @@ impl fmt::Debug for InvocationParts {
 }
 
 /// Values by type, added while a call runs.
-#[derive(Default)]
+#[derive(Default, derive_more::Debug)]
+#[debug("Extensions")]
 pub struct Extensions {
     values: Mutex<http::Extensions>,
 }
@@ -241,12 +238,6 @@ impl Extensions {
     #[must_use]
     pub fn get<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
         self.values.lock().get().cloned()
-    }
-}
-
-impl fmt::Debug for Extensions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Extensions")
     }
 }
 

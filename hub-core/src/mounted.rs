@@ -1,6 +1,6 @@
 //! A mounted hub: the hub value and its filters, with an object-safe interface.
 
-use std::{any::Any, fmt, future::Future, pin::Pin, sync::Arc};
+use std::{any::Any, future::Future, pin::Pin, sync::Arc};
 
 use crate::{
     Client, Context, Hub, HubContext, HubContract, HubError, Invocation, NegotiateRequest,
@@ -72,7 +72,9 @@ pub struct MethodInfo {
 }
 
 /// A hub value with its filters and the index of its names.
+#[derive(derive_more::Debug)]
 #[doc(hidden)]
+#[debug("Mounted({})", H::NAME)]
 pub struct Mounted<H: Hub> {
     hub: Arc<H>,
     methods: Vec<MethodInfo>,
@@ -209,12 +211,6 @@ impl<H: Hub> MountedHub for Mounted<H> {
 
     fn value(&self) -> Arc<dyn Any + Send + Sync> {
         Arc::clone(&self.hub) as _
-    }
-}
-
-impl<H: Hub> fmt::Debug for Mounted<H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Mounted").field("hub", &H::NAME).field("methods", &self.methods).finish()
     }
 }
 

@@ -1,7 +1,6 @@
 //! Proxies: sending to a selected set of clients.
 
 use std::{
-    fmt,
     future::Future,
     marker::PhantomData,
     pin::Pin,
@@ -30,7 +29,9 @@ pub(crate) struct Link {
 /// A set of clients to send to. `C` is the client trait, `T` is [`One`] or [`Many`].
 ///
 /// The client trait (`#[hub_client]`) has typed methods; [`Self::send`] is untyped.
+#[derive(derive_more::Debug)]
 #[must_use = "a proxy sends nothing by itself"]
+#[debug("Proxy({}, {:?})", self.link.hub, self.target)]
 pub struct Proxy<C: ?Sized, T> {
     link: Link,
     /// The send reports an invalid name, because selecting a target returns no `Result`.
@@ -117,14 +118,10 @@ impl<C: ?Sized> Proxy<C, One> {
     }
 }
 
-impl<C: ?Sized, T> fmt::Debug for Proxy<C, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Proxy").field("hub", &self.link.hub).field("target", &self.target).finish()
-    }
-}
-
 /// The future of a send. The arguments are already encoded, but nothing is sent until it is awaited.
+#[derive(derive_more::Debug)]
 #[must_use = "nothing is sent until this is awaited"]
+#[debug("SendFuture")]
 pub struct SendFuture(Pin<Box<dyn Future<Output = Result<(), SendError>> + Send>>);
 
 impl Future for SendFuture {
@@ -135,14 +132,10 @@ impl Future for SendFuture {
     }
 }
 
-impl fmt::Debug for SendFuture {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SendFuture")
-    }
-}
-
 /// The future of an invocation of a client method. Nothing is sent until it is awaited.
+#[derive(derive_more::Debug)]
 #[must_use = "nothing is sent until this is awaited"]
+#[debug("InvokeFuture")]
 pub struct InvokeFuture<R> {
     state: InvokeState,
     _result: PhantomData<fn() -> R>,
@@ -190,11 +183,5 @@ impl InvokeRequest {
     async fn run(self) -> Result<Bytes, InvokeError> {
         let (connection_id, payload) = self.ready?;
         self.link.outbound.invoke(&self.link.hub, &connection_id, payload, self.timeout).await
-    }
-}
-
-impl<R> fmt::Debug for InvokeFuture<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("InvokeFuture")
     }
 }

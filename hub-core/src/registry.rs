@@ -1,6 +1,6 @@
 //! Hubs that linked crates register. They are not mounted until the app calls `discover()`.
 
-use std::{any::TypeId, fmt};
+use std::any::TypeId;
 
 /// Macro expansions submit their entries through this crate.
 pub use ::inventory;
@@ -11,6 +11,8 @@ use crate::{
 };
 
 /// A hub with `#[serverless_hub(register)]`.
+#[derive(derive_more::Debug)]
+#[debug("Registered({} in {})", self.name, self.module)]
 pub struct Registered {
     /// The hub's name.
     pub name: &'static str,
@@ -39,15 +41,6 @@ impl Registered {
     #[must_use]
     pub fn is(&self, hub: &dyn MountedHub) -> bool {
         (*hub.value()).type_id() == (self.type_id)()
-    }
-}
-
-impl fmt::Debug for Registered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Registered")
-            .field("name", &self.name)
-            .field("module", &self.module)
-            .finish()
     }
 }
 

@@ -18,7 +18,8 @@ const VERSION: &str = "1";
 const PURPOSE: &[u8] = b"serverless-hub sealed claims v1";
 
 /// The key of seals, derived for this purpose only.
-#[derive(Clone)]
+#[derive(Clone, derive_more::Debug)]
+#[debug("SealKey")]
 pub struct SealKey([u8; 32]);
 
 impl SealKey {
@@ -28,12 +29,6 @@ impl SealKey {
         let mut mac = keyed(secret.expose().as_bytes());
         mac.update(PURPOSE);
         Self(mac.finalize().into_bytes().into())
-    }
-}
-
-impl std::fmt::Debug for SealKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SealKey")
     }
 }
 

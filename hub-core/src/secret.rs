@@ -1,7 +1,5 @@
 //! Secret texts that must not be logged.
 
-use std::fmt;
-
 /// An access key or another secret text; its `Debug` prints only the type's name.
 ///
 /// ```
@@ -9,7 +7,8 @@ use std::fmt;
 /// assert_eq!(format!("{key:?}"), "Secret");
 /// assert_eq!(key.expose(), "do not log me");
 /// ```
-#[derive(Clone)]
+#[derive(Clone, derive_more::Debug)]
+#[debug("Secret")]
 pub struct Secret(String);
 
 impl Secret {
@@ -17,12 +16,6 @@ impl Secret {
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Secret")
     }
 }
 

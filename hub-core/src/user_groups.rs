@@ -1,6 +1,6 @@
 //! Groups of users.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use crate::{
     names,
@@ -9,6 +9,8 @@ use crate::{
 };
 
 /// The groups of a hub's users. A membership applies to all connections of the user, including later ones.
+#[derive(derive_more::Debug)]
+#[debug("UserGroups({})", self.link.hub)]
 pub struct UserGroups {
     link: Link,
 }
@@ -86,10 +88,4 @@ fn names_of(user_id: &str, group: &str) -> Result<(String, String), SendError> {
     names::check_user(user_id)?;
     names::check_group(group)?;
     Ok((user_id.to_owned(), group.to_owned()))
-}
-
-impl fmt::Debug for UserGroups {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UserGroups").field("hub", &self.link.hub).finish()
-    }
 }

@@ -23,7 +23,8 @@ const DEFAULT_URL: &str = "http://127.0.0.1:8888";
 /// assert_eq!(service.public_url(), "http://127.0.0.1:7080");
 /// ```
 #[must_use]
-#[derive(Default)]
+#[derive(Default, derive_more::Debug)]
+#[debug("LocalServiceBuilder({:?}, {:?})", self.public_url, self.limits)]
 pub struct LocalServiceBuilder {
     key: Option<Secret>,
     secondary_key: Option<Secret>,
@@ -101,15 +102,5 @@ impl LocalServiceBuilder {
             detailed_errors: self.detailed_errors,
             stateful_reconnect: self.stateful_reconnect.unwrap_or(true),
         }))
-    }
-}
-
-impl std::fmt::Debug for LocalServiceBuilder {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("LocalServiceBuilder")
-            .field("public_url", &self.public_url)
-            .field("limits", &self.limits)
-            .finish_non_exhaustive()
     }
 }

@@ -25,6 +25,8 @@ use crate::{
 const IDLE_GRACE: Duration = Duration::from_secs(1);
 
 /// State shared by the handles of a service and its requests.
+#[derive(derive_more::Debug)]
+#[debug("State({})", self.authority.public_url())]
 pub(crate) struct State {
     pub(crate) shared: Arc<Shared>,
     pub(crate) authority: Authority,
@@ -77,14 +79,5 @@ impl State {
                 slow_clients: AtomicU64::new(0),
             }),
         }
-    }
-}
-
-impl std::fmt::Debug for State {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("State")
-            .field("public_url", &self.authority.public_url())
-            .finish_non_exhaustive()
     }
 }

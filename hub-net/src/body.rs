@@ -1,7 +1,6 @@
 //! Reads bodies up to a size limit and a timeout.
 
 use std::{
-    fmt,
     future::poll_fn,
     pin::{Pin, pin},
     task::{Context, Poll, ready},
@@ -38,6 +37,8 @@ pub enum ReadError {
 }
 
 /// A request body of any type that has not been read.
+#[derive(derive_more::Debug)]
+#[debug("UnreadBody")]
 pub struct UnreadBody(Pin<Box<dyn Chunks>>);
 
 impl UnreadBody {
@@ -58,12 +59,6 @@ impl UnreadBody {
     /// length exceeds the limit.
     pub async fn read(mut self, limits: BodyLimits) -> Result<Bytes, ReadError> {
         read_chunks(self.0.as_mut(), limits.max_bytes, Some(limits.timeout)).await
-    }
-}
-
-impl fmt::Debug for UnreadBody {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("UnreadBody")
     }
 }
 

@@ -1,6 +1,6 @@
 //! A pooled HTTP/1.1 client. It does not follow redirects.
 
-use std::{fmt, net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -44,6 +44,8 @@ impl<R> Resolver for R where
 
 /// A client with one pool for `http` and, with the feature `tls`, one for `https`. A request is repeated
 /// only when a pooled connection was closed before the first byte was written.
+#[derive(derive_more::Debug)]
+#[debug("HttpClient")]
 pub struct HttpClient<R> {
     plain: Client<HttpConnector<R>, Full<Bytes>>,
     #[cfg(feature = "tls")]
@@ -93,12 +95,6 @@ impl<R: Resolver> HttpClient<R> {
             return client.request(request).await.map_err(RequestError::from);
         }
         self.plain.request(request).await.map_err(RequestError::from)
-    }
-}
-
-impl<R> fmt::Debug for HttpClient<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HttpClient")
     }
 }
 

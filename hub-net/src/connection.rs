@@ -27,7 +27,7 @@ pub async fn serve_connection<I, S, B>(
     let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
-        // In this order: a request that has arrived is read before its peer counts as idle.
+        // In this order: a request that has arrived is read before the connection is closed.
         biased;
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {

@@ -1,9 +1,6 @@
 //! The app: a value with all mounted hubs and their services.
 
-use std::{
-    fmt,
-    sync::{Arc, atomic::Ordering},
-};
+use std::sync::{Arc, atomic::Ordering};
 
 use hub_core::{Contract, Hub, HubContext, shape::Schemas};
 
@@ -19,7 +16,8 @@ use crate::{
 /// clients.
 ///
 /// Cheap to clone. The embedded service stops when the last clone is dropped.
-#[derive(Clone)]
+#[derive(Clone, derive_more::Debug)]
+#[debug("HubApp({:?})", self.inner.hubs.names())]
 pub struct HubApp {
     pub(crate) inner: Arc<Inner>,
 }
@@ -144,11 +142,5 @@ impl HubApp {
         if tokio::time::timeout(self.inner.shutdown_wait, orderly).await.is_err() {
             tracing::warn!(waited = ?self.inner.shutdown_wait, "calls were still running at the end of the shutdown");
         }
-    }
-}
-
-impl fmt::Debug for HubApp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HubApp").field("hubs", &self.inner.hubs.names()).finish_non_exhaustive()
     }
 }

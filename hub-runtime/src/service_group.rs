@@ -1,6 +1,6 @@
 //! Service groups: the endpoints of one connection setting, with their keys. Each hub belongs to one group.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use http::Uri;
 use hub_core::{Secret, outbound::Outbound, seal::SealKey};
@@ -22,6 +22,8 @@ use crate::{
 pub(crate) type WrapOutbound = Box<dyn FnOnce(Arc<dyn Outbound>) -> Arc<dyn Outbound>>;
 
 /// The services of one connection setting.
+#[derive(derive_more::Debug)]
+#[debug("ServiceGroup({:?})", self.client_bases().collect::<Vec<_>>())]
 pub(crate) struct ServiceGroup {
     pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) keys: Keys,
@@ -153,11 +155,4 @@ pub(crate) fn base_of(uri: &Uri) -> String {
     let scheme = uri.scheme_str().unwrap_or("https");
     let authority = uri.authority().map_or("", |authority| authority.as_str());
     format!("{scheme}://{authority}{}", path_of(uri))
-}
-
-impl fmt::Debug for ServiceGroup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let endpoints: Vec<_> = self.client_bases().collect();
-        f.debug_struct("ServiceGroup").field("endpoints", &endpoints).finish_non_exhaustive()
-    }
 }

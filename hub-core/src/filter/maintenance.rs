@@ -1,6 +1,6 @@
 //! A switch that refuses all calls, for maintenance.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use parking_lot::RwLock;
 
@@ -21,7 +21,8 @@ use crate::{HubError, HubResult, Invocation};
 /// ```
 ///
 /// A refused new connection is closed. Running calls continue, and `on_disconnected` is never refused.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, derive_more::Debug)]
+#[debug("Maintenance({})", self.is_on())]
 pub struct Maintenance {
     reason: Arc<RwLock<Option<String>>>,
 }
@@ -68,11 +69,5 @@ impl Filter for Maintenance {
             None => Ok(()),
             Some(reason) => Err(HubError::denied(reason)),
         }
-    }
-}
-
-impl fmt::Debug for Maintenance {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Maintenance").field(&self.is_on()).finish()
     }
 }

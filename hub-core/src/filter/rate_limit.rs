@@ -1,7 +1,6 @@
 //! A rate limit for calls.
 
 use std::{
-    fmt,
     hash::{BuildHasher, RandomState},
     time::Duration,
 };
@@ -25,6 +24,8 @@ use crate::{HubError, HubResult, Invocation, hub::Category, token_buckets::Token
 ///
 /// The buckets are in the memory of this process, at most 16,384 of them. Buckets that were not used
 /// recently are evicted first; an evicted caller starts again with a full bucket.
+#[derive(derive_more::Debug)]
+#[debug("RateLimit({:?})", self.scope)]
 pub struct RateLimit {
     scope: Scope,
     each_method: bool,
@@ -105,14 +106,5 @@ fn refusal(wait: Duration) -> HubError {
     match wait.as_nanos().div_ceil(1_000_000_000) {
         1 => HubError::denied("Too many calls; try again in 1 second"),
         seconds => HubError::denied(format_args!("Too many calls; try again in {seconds} seconds")),
-    }
-}
-
-impl fmt::Debug for RateLimit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RateLimit")
-            .field("scope", &self.scope)
-            .field("each_method", &self.each_method)
-            .finish_non_exhaustive()
     }
 }

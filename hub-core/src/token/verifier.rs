@@ -50,8 +50,9 @@ const P384: &[Algorithm] = &[Algorithm::ES384];
 /// ```
 ///
 /// The verifier does no I/O: for key rotation, the app downloads the keys and creates a new verifier.
-#[derive(Clone)]
+#[derive(Clone, derive_more::Debug)]
 #[must_use]
+#[debug("TokenVerifier({} keys, {:?}, {:?})", self.keys.len(), self.issuers, self.audiences)]
 pub struct TokenVerifier {
     keys: Vec<Key>,
     issuers: Vec<String>,
@@ -266,16 +267,6 @@ fn key_of(jwk: &Jwk) -> Option<Key> {
     }
     let key = DecodingKey::from_jwk(jwk).ok()?;
     Some(Key { id: jwk.common.key_id.clone(), algorithms, key })
-}
-
-impl fmt::Debug for TokenVerifier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenVerifier")
-            .field("keys", &self.keys.len())
-            .field("issuers", &self.issuers)
-            .field("audiences", &self.audiences)
-            .finish_non_exhaustive()
-    }
 }
 
 #[cfg(test)]

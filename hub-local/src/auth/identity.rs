@@ -4,7 +4,7 @@ use http::HeaderValue;
 use hub_core::client_access::{SYSTEM_CLAIM_PREFIX, USER_CLAIM_PREFIX, USER_ID_CLAIM};
 use serde_json::{Map, Value};
 
-use super::terms::Terms;
+use super::token_options::TokenOptions;
 
 /// The claims that name the user, the service's own first.
 const USER_CLAIMS: [&str; 4] = [
@@ -22,12 +22,16 @@ pub(crate) struct Identity {
     /// The value of `X-ASRS-User-Claims`.
     pub(crate) claims: Option<HeaderValue>,
     /// The connection settings in the token.
-    pub(crate) terms: Terms,
+    pub(crate) token_options: TokenOptions,
 }
 
 impl Identity {
-    pub(super) fn of(claims: &Map<String, Value>) -> Self {
-        Self { user: user(claims), claims: header(claims), terms: Terms::of(claims) }
+    pub(super) fn from_claims(claims: &Map<String, Value>) -> Self {
+        Self {
+            user: user(claims),
+            claims: header(claims),
+            token_options: TokenOptions::from_claims(claims),
+        }
     }
 }
 

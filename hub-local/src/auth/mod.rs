@@ -2,7 +2,7 @@
 
 mod audience;
 pub(crate) mod identity;
-pub(crate) mod terms;
+pub(crate) mod token_options;
 mod verified;
 
 use std::{sync::Arc, time::Duration};
@@ -87,7 +87,7 @@ impl Authority {
                 client_url(&public_url, hub)
             ));
         }
-        Ok(Identity::of(&claims))
+        Ok(Identity::from_claims(&claims))
     }
 
     /// Checks the token of a REST call.

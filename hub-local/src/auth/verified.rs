@@ -7,13 +7,13 @@ use parking_lot::Mutex;
 use serde_json::{Map, Value};
 
 /// Maximum number of cached tokens.
-const KEPT: usize = 256;
+const MAX_VERIFIED_TOKENS: usize = 256;
 /// Longer tokens are not cached, to bound memory.
 const MAX_TOKEN_BYTES: usize = 4096;
 
 /// Claims by complete token. Entries stay valid, because the keys of a running service do not change.
 #[derive(Default)]
-pub(super) struct VerifiedTokens(Mutex<BoundedMap<Box<str>, Verified, KEPT>>);
+pub(super) struct VerifiedTokens(Mutex<BoundedMap<Box<str>, Verified, MAX_VERIFIED_TOKENS>>);
 
 struct Verified {
     /// When the token was verified, in seconds since 1970.
@@ -86,6 +86,6 @@ mod tests {
             verified.insert(&number.to_string(), 100, &claims(200));
         }
 
-        assert!(verified.0.lock().len() <= KEPT);
+        assert!(verified.0.lock().len() <= MAX_VERIFIED_TOKENS);
     }
 }

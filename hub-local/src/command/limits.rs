@@ -32,7 +32,7 @@ pub(super) struct LimitArgs {
     upstream_calls: Option<usize>,
     /// Timeout of an upstream call [default: 100s]
     #[arg(long, value_name = "TIME", value_parser = time)]
-    pub(super) upstream_time: Option<Duration>,
+    pub(super) upstream_timeout: Option<Duration>,
     /// Timeout for the head of a request, and for idle keep-alive connections [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = time)]
     request_head: Option<Duration>,

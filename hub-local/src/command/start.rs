@@ -87,7 +87,7 @@ async fn serve(plan: Plan, descriptors: Option<Descriptors>) -> Result<(), Failu
     let listeners = listen::listen(plan.ip, plan.port)?;
     let templates = plan.source.templates();
     let banner_templates = templates.clone();
-    let upstream = HttpUpstream::with_templates(templates).time_out(plan.upstream_time);
+    let upstream = HttpUpstream::with_templates(templates).timeout(plan.upstream_timeout);
     let service = service(&plan, &upstream, descriptors, listen::url(&plan, &listeners)?);
     let mut serving = JoinSet::new();
     for listener in listeners {

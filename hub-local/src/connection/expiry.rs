@@ -8,7 +8,8 @@ use super::{Connection, ending::Ending};
 
 /// Waits until the token expires; never completes if the token does not request it.
 pub(super) async fn reached(connection: &Arc<Connection>) -> Ending {
-    let moment = connection.terms.expires.and_then(|at| connection.shared.clock.instant(at));
+    let moment =
+        connection.token_options.expires.and_then(|at| connection.shared.clock.instant(at));
     let Some(moment) = moment else { return pending().await };
     // Boxed: few tokens request it, and an inline timer would enlarge every connection's future.
     Box::pin(sleep_until(moment)).await;

@@ -29,7 +29,8 @@ pub(super) async fn receive(
     source: &mut impl Source,
     frames: &mut Frames,
 ) -> Result<(), Ending> {
-    let limit = connection.terms.handshake.unwrap_or(connection.shared.limits.handshake_timeout);
+    let limit =
+        connection.token_options.handshake.unwrap_or(connection.shared.limits.handshake_timeout);
     let record = timeout(limit, first_record(source, frames))
         .await
         .map_err(|_| Ending::refused(CANCELED))??;

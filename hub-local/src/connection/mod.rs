@@ -29,7 +29,7 @@ use self::{
     shared::Shared,
 };
 use crate::{
-    auth::{identity::Identity, terms::Terms},
+    auth::{identity::Identity, token_options::TokenOptions},
     delivery::{
         frame::{CloseStatus, Frame},
         outbox::{Outbox, PushOutcome},
@@ -43,11 +43,13 @@ pub(crate) type Hub = hub::Hub<Connection>;
 pub(crate) type Audience = hub::members::Audience<Connection>;
 
 /// A connected client. It is registered in its hub after the handshake.
+#[derive(derive_more::Debug)]
+#[debug("Connection({})", self.id)]
 pub(crate) struct Connection {
     pub(crate) id: String,
     pub(crate) user: Option<String>,
     /// Settings from the client's token.
-    pub(crate) terms: Terms,
+    pub(crate) token_options: TokenOptions,
     pub(crate) hub: Arc<Hub>,
     pub(crate) shared: Arc<Shared>,
     /// Headers of every upstream call of this connection.
@@ -89,7 +91,7 @@ impl Connection {
             ending: OnceLock::new(),
             id,
             user: identity.user,
-            terms: identity.terms,
+            token_options: identity.token_options,
             hub,
             shared,
             headers,
@@ -100,7 +102,7 @@ impl Connection {
 
     /// Whether errors to this client include the cause.
     pub(crate) fn detailed_errors(&self) -> bool {
-        self.shared.detailed_errors || self.terms.detailed_errors
+        self.shared.detailed_errors || self.token_options.detailed_errors
     }
 
     /// The hub protocol of the client; JSON before the handshake.
@@ -194,12 +196,6 @@ impl Connection {
         }
         let reason = ending.error.as_deref().unwrap_or("without error");
         tracing::debug!(connection, hub, reason, "connection ends");
-    }
-}
-
-impl std::fmt::Debug for Connection {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Connection").field("id", &self.id).finish_non_exhaustive()
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
 use crate::upstream::call::Call;
 
 /// Maximum length of a hub method name in characters.
-const MAX_METHOD: usize = 1024;
+const MAX_METHOD_CHARS: usize = 1024;
 const NO_STREAMS: &str = "serverless mode has no streams: call an ordinary method, and let it \
                           send messages to the caller";
 
@@ -126,10 +126,10 @@ async fn invoke(connection: &Arc<Connection>, call: Call) -> Result<(), Ending> 
 
 /// Limits the name, which becomes a header value of the upstream call and appears in the log.
 fn check_length(target: &str) -> Result<(), NameError> {
-    if target.chars().count() <= MAX_METHOD {
+    if target.chars().count() <= MAX_METHOD_CHARS {
         return Ok(());
     }
-    Err(NameError::TooLong { kind: "method name", limit: MAX_METHOD })
+    Err(NameError::TooLong { kind: "method name", limit: MAX_METHOD_CHARS })
 }
 
 /// Completes a call with an error. A call without an invocation id gets no completion.

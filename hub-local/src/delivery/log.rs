@@ -14,7 +14,7 @@ use super::{
     frame::Frame,
     pace::WakePacer,
     segment::{Position, Run, Segment},
-    sleepers::Sleepers,
+    waker_list::WakerList,
 };
 use crate::sync::{
     Mutex,
@@ -33,7 +33,7 @@ pub(crate) struct Log {
     reserved: AtomicPosition,
     /// Lowest position of the log's end at which any outbox can be full.
     full_at: AtomicPosition,
-    /// Number of times that the sleepers were woken.
+    /// Number of times that the waiting readers were woken.
     round: AtomicU64,
     pace: Arc<WakePacer>,
     backlog: Arc<Backlog>,
@@ -43,7 +43,7 @@ pub(crate) struct Log {
 struct Tail {
     segment: Arc<Segment>,
     readers: usize,
-    sleepers: Sleepers,
+    wakers: WakerList,
 }
 
 /// A position in the log that several threads change.
@@ -92,7 +92,7 @@ impl Log {
         let segment = Arc::new(Segment::new(Position::default()));
         Self {
             sending: Mutex::default(),
-            tail: Mutex::new(Tail { segment, readers: 0, sleepers: Sleepers::default() }),
+            tail: Mutex::new(Tail { segment, readers: 0, wakers: WakerList::default() }),
             end: AtomicU64::new(0),
             reserved: AtomicPosition::at(Position::default()),
             full_at: AtomicPosition::at(NEVER),
@@ -117,9 +117,9 @@ impl Log {
             self.full_at.set(NEVER);
             make_room(length);
         }
-        let sleepers = self.append(frame);
+        let wakers = self.append(frame);
         drop(sending);
-        self.pace.wake(sleepers);
+        self.pace.wake(wakers);
     }
 
     fn append(&self, frame: Frame) -> Vec<Waker> {
@@ -129,11 +129,11 @@ impl Log {
             tail.segment = next;
         }
         self.end.fetch_add(1, Ordering::Release);
-        let sleepers = tail.sleepers.take();
-        if !sleepers.is_empty() {
+        let wakers = tail.wakers.take();
+        if !wakers.is_empty() {
             self.round.fetch_add(1, Ordering::Release);
         }
-        sleepers
+        wakers
     }
 
     /// A reader of all later messages.
@@ -141,7 +141,7 @@ impl Log {
         self.pace.use_current_runtime();
         let mut tail = self.tail.lock();
         tail.readers += 1;
-        let (slot, segment) = (Some(tail.sleepers.open()), Arc::clone(&tail.segment));
+        let (slot, segment) = (Some(tail.wakers.open()), Arc::clone(&tail.segment));
         let at = segment.filled();
         Reader { log: Arc::clone(self), segment, at, slot, asleep_in: u64::MAX }
     }
@@ -154,7 +154,7 @@ pub(crate) struct Reader {
     segment: Arc<Segment>,
     /// Index of the next message in the segment.
     at: usize,
-    /// Slot among the sleepers; `None` after [`Reader::leave`].
+    /// Slot in the waker list; `None` after [`Reader::leave`].
     slot: Option<usize>,
     /// The round in which this reader registered its waker.
     asleep_in: u64,
@@ -215,7 +215,7 @@ impl Reader {
         if tail.segment.position(tail.segment.filled()) != self.taken() {
             return false;
         }
-        tail.sleepers.add(slot, waker);
+        tail.wakers.add(slot, waker);
         self.asleep_in = self.log.round.load(Ordering::Acquire);
         true
     }
@@ -225,7 +225,7 @@ impl Reader {
         let mut tail = self.log.tail.lock();
         if let Some(slot) = self.slot.take() {
             tail.readers -= 1;
-            tail.sleepers.close(slot);
+            tail.wakers.close(slot);
         }
         tail.segment.position(tail.segment.filled())
     }

@@ -10,4 +10,4 @@ pub(crate) mod outbox;
 mod pace;
 pub(crate) mod segment;
 pub(crate) mod sink;
-mod sleepers;
+mod waker_list;

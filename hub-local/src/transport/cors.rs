@@ -16,7 +16,7 @@ const REQUEST_PRIVATE_NETWORK: HeaderName =
 const ALLOW_PRIVATE_NETWORK: HeaderName =
     HeaderName::from_static("access-control-allow-private-network");
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE, OPTIONS");
-const A_DAY: HeaderValue = HeaderValue::from_static("86400");
+const MAX_AGE: HeaderValue = HeaderValue::from_static("86400");
 const TRUE: HeaderValue = HeaderValue::from_static("true");
 
 /// Whether the request is a CORS preflight.
@@ -29,7 +29,7 @@ pub(super) fn preflight(request: &HeaderMap) -> Response<Body> {
     let mut response = body::empty(StatusCode::NO_CONTENT);
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
-    headers.insert(ACCESS_CONTROL_MAX_AGE, A_DAY);
+    headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
     if let Some(wanted) = request.get(ACCESS_CONTROL_REQUEST_HEADERS) {
         headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
     }

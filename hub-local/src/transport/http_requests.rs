@@ -22,7 +22,7 @@ use crate::{
 
 /// Maximum size in bytes of a body before the first GET. The inbox is not read yet, and a client sends
 /// little more than its handshake before that.
-const EARLY: usize = 4 * 1024;
+const MAX_EARLY_BODY_BYTES: usize = 4 * 1024;
 const NO_POSTS: &str = "POST requests are not allowed for WebSocket connections.";
 const NO_DELETE: &str = "Cannot terminate this connection using the DELETE endpoint.";
 
@@ -140,7 +140,7 @@ pub(super) async fn post(
     }
     let inbox = state.negotiations.lock().inbox(&session.token).ok_or_else(gone)?;
     let size = match session.state {
-        TokenState::Pending => state.shared.limits.max_post_bytes.min(EARLY),
+        TokenState::Pending => state.shared.limits.max_post_bytes.min(MAX_EARLY_BODY_BYTES),
         TokenState::Open(_) | TokenState::Ended => state.shared.limits.max_post_bytes,
     };
     let timeout = state.shared.limits.request_body_timeout;

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 /// The number of unread bytes at which further posts have to wait. If the maximum size of a post is
 /// smaller, it applies instead.
-const FILLED: usize = 64 * 1024;
+const MAX_UNREAD_BYTES: usize = 64 * 1024;
 
 /// The posts of one client in order of arrival.
 #[derive(Debug, Default)]
@@ -57,7 +57,7 @@ impl Inbox {
     }
 
     fn has_room(&self, size: usize) -> bool {
-        self.queue.lock().bytes < FILLED.min(size)
+        self.queue.lock().bytes < MAX_UNREAD_BYTES.min(size)
     }
 
     fn put(&self, bytes: Bytes) {
@@ -105,7 +105,8 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: BodyLimits = BodyLimits { max_bytes: FILLED, timeout: Duration::from_secs(30) };
+    const LIMITS: BodyLimits =
+        BodyLimits { max_bytes: MAX_UNREAD_BYTES, timeout: Duration::from_secs(30) };
 
     fn body(bytes: Vec<u8>) -> UnreadBody {
         UnreadBody::new(Full::new(Bytes::from(bytes)))
@@ -114,7 +115,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn posts_wait_while_too_much_is_unread_and_keep_their_order() {
         let inbox = Arc::new(Inbox::default());
-        inbox.take(body(vec![1; FILLED]), LIMITS).await.unwrap();
+        inbox.take(body(vec![1; MAX_UNREAD_BYTES]), LIMITS).await.unwrap();
         let posting = |byte| {
             let inbox = Arc::clone(&inbox);
             tokio::spawn(async move { inbox.take(body(vec![byte]), LIMITS).await })
@@ -124,7 +125,7 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert!(!second.is_finished());
 
-        assert_eq!(inbox.next().await.len(), FILLED);
+        assert_eq!(inbox.next().await.len(), MAX_UNREAD_BYTES);
         assert_eq!(inbox.next().await, vec![2]);
         assert_eq!(inbox.next().await, vec![3]);
         second.await.unwrap().unwrap();
@@ -144,7 +145,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_end_of_the_connection_ends_posts_that_wait() {
         let inbox = Arc::new(Inbox::default());
-        inbox.take(body(vec![1; FILLED]), LIMITS).await.unwrap();
+        inbox.take(body(vec![1; MAX_UNREAD_BYTES]), LIMITS).await.unwrap();
         let waiting = tokio::spawn({
             let inbox = Arc::clone(&inbox);
             async move { inbox.take(body(vec![2]), LIMITS).await }

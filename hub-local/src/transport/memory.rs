@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Capacity of a pipe in messages. A sender waits while the pipe is full, as it would with a socket.
-const PIPE: usize = 16;
+const CHANNEL_CAPACITY: usize = 16;
 
 /// A client's end of an in-memory connection.
 ///
@@ -91,8 +91,8 @@ impl MemoryReceiver {
 
 /// Both ends of a new connection.
 pub(crate) fn pipe() -> (MemoryConnection, MemorySource, MemorySink) {
-    let (to_service, from_client) = mpsc::channel(PIPE);
-    let (to_client, from_service) = mpsc::channel(PIPE);
+    let (to_service, from_client) = mpsc::channel(CHANNEL_CAPACITY);
+    let (to_client, from_service) = mpsc::channel(CHANNEL_CAPACITY);
     let client = MemoryConnection { to_service, from_service };
     (client, MemorySource(from_client), MemorySink(Some(to_client)))
 }

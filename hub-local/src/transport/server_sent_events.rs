@@ -23,11 +23,11 @@ const HELLO: &[u8] = b":\r\n";
 const DATA: &[u8] = b"data: ";
 const LINE_END: &[u8] = b"\r\n";
 /// Events between connection and response body. One is enough: pending messages stay in the outbox.
-const WAITING: usize = 1;
+const CHANNEL_CAPACITY: usize = 1;
 
 /// Creates the response and both halves of its connection.
 pub(super) fn open(inbox: Arc<Inbox>) -> (Response<Body>, EventSource, EventSink) {
-    let (events, receiver) = mpsc::channel(WAITING);
+    let (events, receiver) = mpsc::channel(CHANNEL_CAPACITY);
     let gone = CancellationToken::new();
     // The channel is new, so there is room.
     let _ = events.try_send(Bytes::from_static(HELLO));

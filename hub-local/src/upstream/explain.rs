@@ -9,7 +9,7 @@ use hub_core::upstream::MESSAGES;
 use super::{Upstream, UpstreamError, guard::RefusedAddress};
 
 /// Maximum number of response bytes in a log line.
-const SHOWN: usize = 200;
+const MAX_EXCERPT_BYTES: usize = 200;
 
 /// A call, for the log.
 #[derive(Clone, Copy, Debug)]
@@ -102,7 +102,7 @@ fn url(record: CallRecord<'_>, upstream: Option<&dyn Upstream>) -> String {
 /// The first bytes of a response body, cut at a character boundary.
 fn beginning(body: &[u8]) -> String {
     let is_boundary = |at: &usize| body.get(*at).is_none_or(|byte| byte & 0xc0 != 0x80);
-    let end = (0..=SHOWN.min(body.len())).rev().find(is_boundary).unwrap_or_default();
+    let end = (0..=MAX_EXCERPT_BYTES.min(body.len())).rev().find(is_boundary).unwrap_or_default();
     let shown = body.get(..end).unwrap_or_default();
     let mut text = String::from_utf8_lossy(shown).into_owned();
     if end < body.len() {

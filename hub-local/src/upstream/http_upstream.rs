@@ -1,6 +1,6 @@
 //! Upstreams over HTTP.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -22,7 +22,7 @@ use super::{
     template::{Event, Template, TemplateError},
 };
 
-const TIME_OUT: Duration = Duration::from_secs(100);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(100);
 const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Sends events over HTTP with pooled connections. Each event goes to the first template that matches it.
@@ -42,11 +42,12 @@ const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 /// assert_eq!(upstream.templates().len(), 2);
 /// # Ok::<(), hub_local::TemplateError>(())
 /// ```
-#[derive(Clone)]
+#[derive(Clone, derive_more::Debug)]
+#[debug("HttpUpstream({:?}, {:?})", self.templates(), self.timeout)]
 pub struct HttpUpstream {
     templates: Arc<RwLock<Arc<[Template]>>>,
     client: Arc<HttpClient<GuardedResolver<GaiResolver>>>,
-    time_out: Duration,
+    timeout: Duration,
 }
 
 impl HttpUpstream {
@@ -64,14 +65,14 @@ impl HttpUpstream {
         Self {
             templates: Arc::new(RwLock::new(templates.into_iter().collect())),
             client: Arc::new(HttpClient::new(GuardedResolver(GaiResolver::new()))),
-            time_out: TIME_OUT,
+            timeout: DEFAULT_TIMEOUT,
         }
     }
 
     /// Sets the timeout of a call; defaults to 100 s.
     #[must_use]
-    pub fn time_out(self, time_out: Duration) -> Self {
-        Self { time_out, ..self }
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
     }
 
     /// Replaces all templates at once. Running calls are not affected.
@@ -124,7 +125,7 @@ impl HttpUpstream {
 impl Upstream for HttpUpstream {
     async fn call(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, UpstreamError> {
         *request.uri_mut() = self.url(request.headers())?;
-        timeout(self.time_out, self.exchange(request)).await.map_err(|_| UpstreamError::TimedOut)?
+        timeout(self.timeout, self.exchange(request)).await.map_err(|_| UpstreamError::TimedOut)?
     }
 
     fn address(&self, hub: &str, category: &str, event: &str) -> Option<String> {
@@ -132,16 +133,6 @@ impl Upstream for HttpUpstream {
         let templates = self.templates();
         let url = templates.iter().find(|template| template.matches(event))?.fill(event);
         Some(url.split('?').next().unwrap_or_default().to_owned())
-    }
-}
-
-impl fmt::Debug for HttpUpstream {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("HttpUpstream")
-            .field("templates", &self.templates())
-            .field("time_out", &self.time_out)
-            .finish_non_exhaustive()
     }
 }
 

@@ -112,7 +112,7 @@ fn post(headers: HeaderMap, body: Bytes) -> Request<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::terms::Terms;
+    use crate::auth::token_options::TokenOptions;
 
     fn headers(identity: &Identity, query: &str) -> HeaderMap {
         let keys = [
@@ -124,7 +124,10 @@ mod tests {
 
     #[test]
     fn there_is_one_signature_for_each_key() {
-        let headers = headers(&Identity { user: None, claims: None, terms: Terms::default() }, "");
+        let headers = headers(
+            &Identity { user: None, claims: None, token_options: TokenOptions::default() },
+            "",
+        );
 
         assert_eq!(
             headers[SIGNATURE],
@@ -137,7 +140,7 @@ mod tests {
     #[test]
     fn the_query_keeps_its_question_mark_and_loses_the_token() {
         let user = Some("Zoë".to_owned());
-        let identity = Identity { user, claims: None, terms: Terms::default() };
+        let identity = Identity { user, claims: None, token_options: TokenOptions::default() };
 
         let headers = headers(&identity, "hub=chat&access_token=secret&id=x");
 

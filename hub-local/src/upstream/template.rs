@@ -25,7 +25,8 @@ const EVENT: &str = "{event}";
 /// assert_eq!(chat.to_string(), "http://127.0.0.1:7071/{hub}/{category}/{event}");
 /// # Ok::<(), hub_local::TemplateError>(())
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, derive_more::Debug)]
+#[debug("Template({self}: {})", self.rules())]
 pub struct Template {
     url: String,
     hubs: Rule,
@@ -156,12 +157,6 @@ impl fmt::Display for Template {
     /// The URL without its query, which may contain a key.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.url.split('?').next().unwrap_or_default())
-    }
-}
-
-impl fmt::Debug for Template {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Template({self}: {})", self.rules())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Signing in with Microsoft Entra: the token for the REST API, and the temporary key that signs client
 //! tokens.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use hub_core::{Secret, SendError};
 use hub_net::clock::Clock;
@@ -22,6 +22,8 @@ const KEY_LIFETIME: Duration = Duration::from_secs(90 * 60);
 const KEY_RETRY: Duration = Duration::from_secs(5 * 60);
 
 /// The tokens of a source, each cached until shortly before its expiry.
+#[derive(derive_more::Debug)]
+#[debug("EntraTokens")]
 pub(crate) struct EntraTokens {
     source: Arc<dyn TokenSource>,
     clock: Clock,
@@ -63,12 +65,6 @@ impl EntraTokens {
         let token = held.as_ref()?;
         let left = token.expires_at.duration_since(self.clock.system_time()).ok()?;
         (left > margin).then(|| token.token.clone())
-    }
-}
-
-impl fmt::Debug for EntraTokens {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("EntraTokens")
     }
 }
 

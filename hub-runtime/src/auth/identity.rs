@@ -1,7 +1,6 @@
 //! Tokens of Microsoft Entra through `azure_identity`, over the app's own HTTP client.
 
 use std::{
-    fmt,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -181,7 +180,8 @@ impl TokenSource for Chain {
 }
 
 /// The app's HTTP client, for the Azure libraries.
-#[derive(Clone)]
+#[derive(Clone, derive_more::Debug)]
+#[debug("Http")]
 struct Http {
     transport: Arc<dyn Transport>,
     /// A token service on loopback without TLS. The Azure libraries require `https` URLs.
@@ -228,12 +228,6 @@ impl Http {
             (Some(other), Some(rest)) => format!("{other}{rest}"),
             _ => url.to_owned(),
         }
-    }
-}
-
-impl fmt::Debug for Http {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Http")
     }
 }
 

@@ -1,6 +1,6 @@
 //! Checks the tokens of Microsoft Entra that the service sends with upstream calls.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header};
@@ -21,6 +21,8 @@ const MIN_INTERVAL: Duration = Duration::from_secs(60);
 const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Checks the tokens of upstream calls.
+#[derive(derive_more::Debug)]
+#[debug("UpstreamTokenCheck({:?})", self.plan)]
 pub(crate) struct UpstreamTokenCheck {
     plan: UpstreamTokens,
     transport: Arc<dyn Transport>,
@@ -139,12 +141,6 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = only.to_str().ok()?.split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
-}
-
-impl fmt::Debug for UpstreamTokenCheck {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UpstreamTokenCheck").field("plan", &self.plan).finish_non_exhaustive()
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! The input binding `signalRConnectionInfo`: its settings and its value.
 
-use std::fmt;
-
 use http::{HeaderMap, HeaderValue, header};
 use hub_core::{Claims, NegotiateRequest, Negotiation, Query};
 use serde::{Deserialize, Serialize};
@@ -9,19 +7,14 @@ use serde::{Deserialize, Serialize};
 use super::{BindingError, BindingExpression};
 
 /// The value of the input binding `signalRConnectionInfo`: the response to a negotiate request.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, derive_more::Debug)]
 #[serde(rename_all = "camelCase")]
+#[debug("SignalRConnectionInfo({})", self.url)]
 pub struct SignalRConnectionInfo {
     /// The URL that the client connects to.
     pub url: String,
     /// The bearer token of the client. It is a secret.
     pub access_token: String,
-}
-
-impl fmt::Debug for SignalRConnectionInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SignalRConnectionInfo").field("url", &self.url).finish_non_exhaustive()
-    }
 }
 
 /// The settings of the binding in function.json.

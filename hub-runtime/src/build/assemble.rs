@@ -65,7 +65,9 @@ pub(crate) fn assemble(
             }
             #[cfg(feature = "local")]
             (Plan::Local(_), _) => bound.iter().map(|bound| bound.address()).collect(),
-            _ => continue,
+            #[cfg(not(feature = "local"))]
+            (Plan::Local(_), _) => continue,
+            (Plan::Service(_), None) | (Plan::Missing(_), _) => continue,
         };
         let tokens = connection.upstream_tokens.clone().zip(transport.clone());
         let tokens =
@@ -138,7 +140,10 @@ fn source(
 ) -> Result<Arc<dyn TokenSource>, BuildError> {
     match identity {
         Identity::Source(source) => Ok(Arc::clone(source)),
-        _ => Err(BuildError::Feature("identity")),
+        Identity::Chain { .. }
+        | Identity::Managed(_)
+        | Identity::Workload { .. }
+        | Identity::App { .. } => Err(BuildError::Feature("identity")),
     }
 }
 

@@ -8,7 +8,7 @@ mod plan;
 mod problems;
 mod start_table;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use hub_core::{
     __private::Filters,
@@ -31,7 +31,9 @@ const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 const SHUTDOWN_WAIT: Duration = Duration::from_secs(10);
 
 /// Builds a [`HubApp`].
+#[derive(derive_more::Debug)]
 #[must_use = "a builder does nothing until `build()`"]
+#[debug("HubAppBuilder({:?})", self.hubs.iter().map(|hub| hub.name()).collect::<Vec<_>>())]
 pub struct HubAppBuilder {
     pub(crate) signalr: Option<SignalR>,
     pub(crate) hubs: Vec<Box<dyn MountedHub>>,
@@ -267,11 +269,4 @@ impl HubAppBuilder {
 fn surrounded(mut hub: Box<dyn MountedHub>, filters: &Filters) -> Arc<dyn MountedHub> {
     hub.surround(filters);
     Arc::from(hub)
-}
-
-impl fmt::Debug for HubAppBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hubs: Vec<_> = self.hubs.iter().map(|hub| hub.name()).collect();
-        f.debug_struct("HubAppBuilder").field("hubs", &hubs).finish_non_exhaustive()
-    }
 }

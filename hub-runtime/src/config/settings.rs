@@ -1,6 +1,6 @@
 //! Names and values of settings, from the environment and from `local.settings.json`.
 
-use std::{collections::BTreeMap, fmt, io, path::Path};
+use std::{collections::BTreeMap, io, path::Path};
 
 use super::{
     SettingProblem,
@@ -25,7 +25,9 @@ const FILE: &str = "local.settings.json";
 ///         .collect();
 /// assert!(SignalR::from_settings(settings).is_ok());
 /// ```
-#[derive(Clone, Default)]
+#[derive(Clone, Default, derive_more::Debug)]
+// The values include all secrets of the process.
+#[debug("Settings({})", self.entries.len())]
 pub struct Settings {
     entries: BTreeMap<String, Vec<Entry>>,
     /// Origins of `Host.CORS`.
@@ -149,13 +151,6 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Settings {
             settings.entries.entry(lookup_form(&entry.name)).or_default().push(entry);
         }
         settings
-    }
-}
-
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The values include all secrets of the process.
-        f.debug_struct("Settings").field("count", &self.entries.len()).finish_non_exhaustive()
     }
 }
 

@@ -144,7 +144,7 @@ fn several_problems_are_shown_as_a_list() {
 }
 
 #[test]
-fn time_outs_and_retries_are_read() {
+fn timeouts_and_retries_are_read() {
     let rest = from(&[
         ("AzureSignalRHttpClientTimeout", "00:00:10"),
         ("AzureSignalRRetry__MaxRetries", "5"),

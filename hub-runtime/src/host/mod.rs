@@ -118,7 +118,7 @@ impl HubApp {
         S::Future: Send + 'static,
         B: Body + Send + 'static,
         B::Data: Send,
-        B::Error: Into<BoxError>,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         if self.deploy_files(true)? { Ok(()) } else { self.run_on_host(service).await }
     }

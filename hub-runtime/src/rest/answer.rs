@@ -142,7 +142,7 @@ fn failure(answer: &Response<Bytes>, now: u64) -> SendError {
         }
         status => {
             let code = answer.headers().get(rest_error::CODE).and_then(|code| code.to_str().ok());
-            let code = code.filter(|code| !code.is_empty()).map(str::to_owned);
+            let code = code.filter(|code| !code.is_empty()).map(excerpt);
             SendError::Rejected { status: status.as_u16(), code, message: text(answer) }
         }
     }
@@ -155,9 +155,13 @@ fn text(answer: &Response<Bytes>) -> String {
         message: Option<String>,
     }
     if let Ok(Detail { message: Some(message) }) = serde_json::from_slice(answer.body()) {
-        return message;
+        return excerpt(&message);
     }
-    String::from_utf8_lossy(answer.body()).chars().take(MAX_TEXT_CHARS).collect()
+    excerpt(&String::from_utf8_lossy(answer.body()))
+}
+
+fn excerpt(text: &str) -> String {
+    text.chars().take(MAX_TEXT_CHARS).collect()
 }
 
 #[cfg(test)]

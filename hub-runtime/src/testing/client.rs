@@ -39,6 +39,8 @@ pub(crate) struct Ticket {
 }
 
 /// A connected client. Dropping it simulates the loss of its transport.
+#[derive(derive_more::Debug)]
+#[debug("TestClient({})", self.connection_id)]
 pub struct TestClient {
     connection_id: String,
     identity: Identity,
@@ -223,12 +225,6 @@ impl TestClient {
 impl Drop for TestClient {
     fn drop(&mut self) {
         self.reader.abort();
-    }
-}
-
-impl fmt::Debug for TestClient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TestClient").field("connection_id", &self.connection_id).finish()
     }
 }
 

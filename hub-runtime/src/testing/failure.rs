@@ -3,7 +3,8 @@
 use std::fmt;
 
 /// The text of a rejection or an error, as the client receives it. Compares with strings directly.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, derive_more::Debug)]
+#[debug("{:?}", self.text)]
 pub struct TestFailure {
     text: String,
     status: Option<u16>,
@@ -42,12 +43,6 @@ impl PartialEq<&str> for TestFailure {
 impl PartialEq<str> for TestFailure {
     fn eq(&self, other: &str) -> bool {
         self.text == other
-    }
-}
-
-impl fmt::Debug for TestFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.text, f)
     }
 }
 

@@ -10,7 +10,7 @@ mod failure;
 mod log;
 mod recorder;
 
-use std::{any::Any, fmt, marker::PhantomData, sync::Arc};
+use std::{any::Any, marker::PhantomData, sync::Arc};
 
 use bytes::Bytes;
 pub use http::Request;
@@ -57,6 +57,8 @@ use crate::{HubApp, HubAppBuilder, SignalR, service, wire_name::wire_name};
 /// assert_eq!(ada.invoke::<String>("echo", ()).await.unwrap_err(), "argument 1 (`text`) is missing");
 /// # }
 /// ```
+#[derive(derive_more::Debug)]
+#[debug("TestHub({:?})", self.app)]
 pub struct TestHub<H: Hub> {
     app: HubApp,
     record: Record,
@@ -224,12 +226,6 @@ impl<H: Hub> TestHub<H> {
                 .map_err(TestFailure::new)?;
         let sealed = claims.get(seal::CLAIM).and_then(Value::as_str).unwrap_or_default();
         seal::open(sealed, keys.seals()).map_err(TestFailure::new)
-    }
-}
-
-impl<H: Hub> fmt::Debug for TestHub<H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TestHub").field("app", &self.app).finish()
     }
 }
 

@@ -13,7 +13,6 @@ mod stored_answer;
 
 use std::{
     collections::{HashMap, VecDeque},
-    fmt,
     hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState},
     mem,
     sync::Arc,
@@ -44,7 +43,9 @@ const USED: &str = "this invocation id was already used by another call of the c
                     call needs its own";
 
 /// Running and recently finished calls.
-#[derive(Default)]
+#[derive(Default, derive_more::Debug)]
+// Omits the responses, which contain user data.
+#[debug("Replays")]
 pub(crate) struct Replays {
     /// Keys the hashes with a secret of this process. Hashes make the size of the table independent of
     /// ids and arguments. Without the key, an attacker could search for a call whose hash collides with
@@ -117,13 +118,6 @@ pub(super) enum Duplicate {
     Finished(Option<Bytes>),
     /// The earlier call is a different call.
     OfAnother,
-}
-
-impl fmt::Debug for Replays {
-    /// Omits the responses, which contain user data.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Replays").finish_non_exhaustive()
-    }
 }
 
 impl Replays {

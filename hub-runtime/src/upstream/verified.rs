@@ -1,7 +1,5 @@
 //! A cache of verified callers: every call of a connection carries the same proofs.
 
-use std::fmt;
-
 use http::HeaderMap;
 use hub_core::bounded_map::BoundedMap;
 use parking_lot::RwLock;
@@ -15,19 +13,14 @@ const MAX_PROOF_BYTES: usize = 4096;
 
 /// Callers by connection id, with the headers that were checked. Entries stay valid, since neither keys
 /// nor options change while an app runs.
-#[derive(Default)]
+#[derive(Default, derive_more::Debug)]
+// Omits signatures and seals: they are credentials of their connection.
+#[debug("VerifiedCallers")]
 pub(crate) struct VerifiedCallers(RwLock<BoundedMap<String, Verified, MAX_CONNECTIONS>>);
 
 struct Verified {
     proofs: Box<[u8]>,
     caller: Caller,
-}
-
-impl fmt::Debug for VerifiedCallers {
-    /// Omits signatures and seals: they are credentials of their connection.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerifiedCallers").finish_non_exhaustive()
-    }
 }
 
 impl VerifiedCallers {

@@ -175,7 +175,7 @@ fn service(upstream: SocketAddr) -> LocalService {
         .connect_timeout(CONNECT_WITHIN)
         .resume_timeout(CLIENT_TIME);
     let url = format!("http://{upstream}/runtime/webhooks/signalr");
-    let upstream = HttpUpstream::new(url).unwrap().time_out(CALL_TIME);
+    let upstream = HttpUpstream::new(url).unwrap().timeout(CALL_TIME);
     LocalService::builder().key(KEY).limits(limits).upstream(upstream).build()
 }
 

@@ -136,9 +136,9 @@ async fn what_is_no_http_is_a_500() {
 }
 
 #[tokio::test]
-async fn an_app_that_does_not_answer_is_a_500_after_the_time_out() {
+async fn an_app_that_does_not_answer_is_a_500_after_the_timeout() {
     let (url, messages) = app(Does::Waits).await;
-    let upstream = HttpUpstream::new(url).unwrap().time_out(Duration::from_secs(2));
+    let upstream = HttpUpstream::new(url).unwrap().timeout(Duration::from_secs(2));
     let (_service, mut client) = client(upstream).await;
 
     client.call_with_id("7", "m").await;

@@ -12,7 +12,7 @@ use hub_local::{Settings, Template};
 use super::StartArgs;
 use crate::command::{Failure, limits::LimitArgs, reload::SettingsFile};
 
-const UPSTREAM_TIME: Duration = Duration::from_secs(100);
+const UPSTREAM_TIMEOUT: Duration = Duration::from_secs(100);
 
 /// Validated options.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(super) struct Plan {
     pub(super) url: Option<String>,
     pub(super) strict: bool,
     pub(super) stop_within: Duration,
-    pub(super) upstream_time: Duration,
+    pub(super) upstream_timeout: Duration,
     pub(super) limits: LimitArgs,
 }
 
@@ -68,7 +68,7 @@ impl Plan {
             source: source(arguments.upstream, arguments.config.as_deref())?,
             // The well-known key counts as not configured: it is public.
             key: key.filter(|key| key.expose() != EMULATOR_KEY),
-            upstream_time: limits.upstream_time.unwrap_or(UPSTREAM_TIME),
+            upstream_timeout: limits.upstream_timeout.unwrap_or(UPSTREAM_TIMEOUT),
             port,
             ip,
             secondary_key,

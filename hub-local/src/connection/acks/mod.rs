@@ -17,13 +17,13 @@ use self::counters::{ReceivedMessages, SentMessages, SequenceGap, is_counted};
 pub(crate) struct Acks {
     /// Whether the handshake requested stateful reconnect; set once.
     agreed: OnceLock<bool>,
-    counters: Mutex<Counters>,
+    counters: Mutex<AckCounters>,
     /// Wakes the writer when an ack was received or must be sent.
     pub(crate) writer: Notify,
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Counters {
+pub(crate) struct AckCounters {
     pub(crate) sent: SentMessages,
     pub(crate) received: ReceivedMessages,
     /// Whether received messages are not acknowledged yet.
@@ -47,7 +47,7 @@ impl Acks {
         self.agreed() == Some(true)
     }
 
-    pub(crate) fn counters(&self) -> MutexGuard<'_, Counters> {
+    pub(crate) fn counters(&self) -> MutexGuard<'_, AckCounters> {
         self.counters.lock()
     }
 

@@ -11,9 +11,9 @@ const FINAL: u8 = 0x80;
 const RESERVED: u8 = 0x70;
 const MASKED: u8 = 0x80;
 /// Maximum payload of a control frame in bytes (RFC 6455 §5.5).
-const MAX_CONTROL: u64 = 125;
+const MAX_CONTROL_BYTES: u64 = 125;
 /// The most significant bit of a 64-bit length is zero (RFC 6455 §5.2).
-const MAX_LENGTH: u64 = u64::MAX >> 1;
+const MAX_PAYLOAD_BYTES: u64 = u64::MAX >> 1;
 
 /// A decoded event.
 #[derive(Debug, PartialEq, Eq)]
@@ -147,7 +147,7 @@ impl Decoder {
             8 => 0x1_0000,
             _ => 0,
         };
-        if remaining < least || remaining > MAX_LENGTH {
+        if remaining < least || remaining > MAX_PAYLOAD_BYTES {
             return Err(Violation::new("the payload length is not in its shortest form"));
         }
         let mask = input.get_u32().to_be_bytes();
@@ -178,7 +178,7 @@ impl Decoder {
             (10, _) => Kind::Pong,
             _ => return Err(Violation::new("unknown opcode")),
         };
-        if !is_final || length > MAX_CONTROL {
+        if !is_final || length > MAX_CONTROL_BYTES {
             return Err(Violation::new(
                 "control frames must not be fragmented or longer than 125 bytes",
             ));

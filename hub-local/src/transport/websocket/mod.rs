@@ -41,18 +41,18 @@ use crate::{
 };
 
 /// Bytes of one read.
-const READ: usize = 16 * 1024;
+const READ_BYTES: usize = 16 * 1024;
 /// Slices of one vectored write; systems accept up to 1,024 (`IOV_MAX`).
-const SLICES: usize = 512;
+const MAX_SLICES: usize = 512;
 /// Frames up to this many bytes are copied into one buffer: the copy costs less than passing one more slice
 /// to the system.
-const SHORT: usize = 1024;
+const MAX_COPIED_FRAME_BYTES: usize = 1024;
 /// Number of frames that are checked to estimate the frame size of a batch.
-const SAMPLE: usize = 4;
+const SAMPLE_FRAMES: usize = 4;
 
 thread_local! {
     /// Read buffer per thread, so that idle connections hold none.
-    static INPUT: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
+    static INPUT: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
     /// Write buffer per thread for short frames.
     static OUTPUT: RefCell<Coalescer> = RefCell::default();
 }
@@ -178,8 +178,8 @@ impl<W: AsyncWrite + Unpin + Send> WebSocketSink<W> {
     }
 
     async fn write_slices(&mut self, batch: &Batch, skip: usize) -> io::Result<usize> {
-        let mut slices: Vec<IoSlice<'_>> = Vec::with_capacity(batch.len().min(SLICES));
-        slices.extend(batch.iter().take(SLICES).map(|frame| IoSlice::new(frame.bytes())));
+        let mut slices: Vec<IoSlice<'_>> = Vec::with_capacity(batch.len().min(MAX_SLICES));
+        slices.extend(batch.iter().take(MAX_SLICES).map(|frame| IoSlice::new(frame.bytes())));
         let mut rest = slices.as_mut_slice();
         IoSlice::advance_slices(&mut rest, skip);
         self.stream.write_vectored(rest).await
@@ -188,7 +188,7 @@ impl<W: AsyncWrite + Unpin + Send> WebSocketSink<W> {
 
 /// Checks the first frames only. The very first is included, as it must fit the write buffer.
 fn are_short(batch: &Batch) -> bool {
-    batch.iter().take(SAMPLE).all(|frame| frame.bytes().len() <= SHORT)
+    batch.iter().take(SAMPLE_FRAMES).all(|frame| frame.bytes().len() <= MAX_COPIED_FRAME_BYTES)
 }
 
 impl<W: AsyncWrite + Unpin + Send> Sink for WebSocketSink<W> {

@@ -183,9 +183,9 @@ fn bad(event: &str) -> Answer {
 }
 
 /// Calls each of these methods. After each one, calls a method with a good response.
-async fn check(time_out: Duration, methods: &[(&str, &str)]) {
+async fn check(timeout: Duration, methods: &[(&str, &str)]) {
     let (url, _) = app(bad).await;
-    let upstream = HttpUpstream::new(url).unwrap().time_out(time_out);
+    let upstream = HttpUpstream::new(url).unwrap().timeout(timeout);
     let before = super::tasks();
     let (service, mut client) = client(upstream).await;
 

@@ -22,9 +22,9 @@ use crate::{
 type Socket = WebSocketSink<WriteHalf<Stream>>;
 
 /// Maximum delay of an acknowledgement.
-const ACK_AFTER: Duration = Duration::from_secs(1);
+const MAX_ACK_DELAY: Duration = Duration::from_secs(1);
 /// Maximum number of frames of one write.
-const BATCH: usize = 512;
+const MAX_BATCH_FRAMES: usize = 512;
 
 /// Writes to the newest socket.
 pub(crate) struct ResumableSink {
@@ -75,7 +75,7 @@ impl ResumableSink {
 
     fn schedule_ack(&mut self) {
         if self.ack_at.is_none() && self.resumption.acks.counters().owes_ack {
-            self.ack_at = Some(Instant::now() + ACK_AFTER);
+            self.ack_at = Some(Instant::now() + MAX_ACK_DELAY);
         }
     }
 
@@ -88,7 +88,7 @@ impl ResumableSink {
         let protocol = self.connection.protocol();
         let mut counters = self.resumption.acks.counters();
         let mut batch = Batch::default();
-        while counters.sent.bytes() < limit && batch.len() < BATCH {
+        while counters.sent.bytes() < limit && batch.len() < MAX_BATCH_FRAMES {
             let Some(frame) = self.waiting.pop_front() else { break };
             if is_agreed {
                 counters.sent.keep(frame.clone(), counted::messages(&frame, protocol));

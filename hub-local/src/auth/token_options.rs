@@ -9,11 +9,11 @@ use hub_core::client_access::{
 use serde_json::{Map, Value};
 
 /// Maximum handshake timeout that a token can set, in seconds.
-const LONGEST_HANDSHAKE: u64 = 30;
+const MAX_HANDSHAKE_SECONDS: u64 = 30;
 
 /// Connection settings of a token. Invalid values are ignored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Terms {
+pub(crate) struct TokenOptions {
     /// When to close the connection, in seconds since 1970.
     pub(crate) expires: Option<u64>,
     /// Overrides the handshake timeout.
@@ -22,14 +22,14 @@ pub(crate) struct Terms {
     pub(crate) detailed_errors: bool,
 }
 
-impl Terms {
-    pub(super) fn of(claims: &Map<String, Value>) -> Self {
+impl TokenOptions {
+    pub(super) fn from_claims(claims: &Map<String, Value>) -> Self {
         let closes = is_true(claims, CLOSE_ON_EXPIRY_CLAIM) && !is_true(claims, DIAGNOSTIC_CLAIM);
         Self {
             expires: number(claims, EXPIRY_CLAIM).filter(|_| closes),
             handshake: number(claims, HANDSHAKE_TIMEOUT_CLAIM)
                 .filter(|seconds| *seconds > 0)
-                .map(|seconds| Duration::from_secs(seconds.min(LONGEST_HANDSHAKE))),
+                .map(|seconds| Duration::from_secs(seconds.min(MAX_HANDSHAKE_SECONDS))),
             detailed_errors: is_true(claims, DETAILED_ERRORS_CLAIM),
         }
     }
@@ -57,13 +57,13 @@ mod tests {
 
     use super::*;
 
-    fn terms(claims: &Value) -> Terms {
-        Terms::of(claims.as_object().unwrap())
+    fn options(claims: &Value) -> TokenOptions {
+        TokenOptions::from_claims(claims.as_object().unwrap())
     }
 
     #[test]
     fn closing_on_expiry_needs_both_claims_and_no_diagnostic_client() {
-        let expires = |claims| terms(&claims).expires;
+        let expires = |claims| options(&claims).expires;
 
         assert_eq!(
             expires(json!({ "asrs.s.coae": "true", "asrs.s.aeo": "1700000000" })),
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn a_handshake_takes_from_one_to_thirty_seconds() {
         let seconds = |claim: Value| {
-            let terms = terms(&json!({ "asrs.s.cht": claim }));
+            let terms = options(&json!({ "asrs.s.cht": claim }));
             terms.handshake.map(|time| time.as_secs())
         };
 
@@ -97,8 +97,8 @@ mod tests {
 
     #[test]
     fn detailed_errors_are_on_when_the_claim_is_true() {
-        assert!(terms(&json!({ "asrs.s.derror": "True" })).detailed_errors);
-        assert!(!terms(&json!({ "asrs.s.derror": "no" })).detailed_errors);
-        assert_eq!(terms(&json!({})), Terms::default());
+        assert!(options(&json!({ "asrs.s.derror": "True" })).detailed_errors);
+        assert!(!options(&json!({ "asrs.s.derror": "no" })).detailed_errors);
+        assert_eq!(options(&json!({})), TokenOptions::default());
     }
 }

@@ -4,7 +4,7 @@ use std::task::Waker;
 
 /// Idle readers of a log.
 #[derive(Debug, Default)]
-pub(super) struct Sleepers {
+pub(super) struct WakerList {
     slots: Vec<Slot>,
     free: Vec<usize>,
     /// Slots that may hold a waker.
@@ -17,7 +17,7 @@ struct Slot {
     is_listed: bool,
 }
 
-impl Sleepers {
+impl WakerList {
     /// Allocates a slot for a reader.
     pub(super) fn open(&mut self) -> usize {
         self.free.pop().unwrap_or_else(|| {
@@ -77,41 +77,41 @@ mod tests {
         }
     }
 
-    fn wake_all(sleepers: &mut Sleepers) {
-        sleepers.take().into_iter().for_each(Waker::wake);
+    fn wake_all(wakers: &mut WakerList) {
+        wakers.take().into_iter().for_each(Waker::wake);
     }
 
     #[test]
     fn each_sleeper_is_woken_once_until_it_sleeps_again() {
-        let (woken, mut sleepers) = (Arc::new(WakeCounter::default()), Sleepers::default());
+        let (woken, mut wakers) = (Arc::new(WakeCounter::default()), WakerList::default());
         let waker = Waker::from(Arc::clone(&woken));
-        let (one, other) = (sleepers.open(), sleepers.open());
-        sleepers.add(one, &waker);
-        sleepers.add(one, &waker);
-        sleepers.add(other, &waker);
+        let (one, other) = (wakers.open(), wakers.open());
+        wakers.add(one, &waker);
+        wakers.add(one, &waker);
+        wakers.add(other, &waker);
 
-        wake_all(&mut sleepers);
+        wake_all(&mut wakers);
         assert_eq!(woken.0.load(Ordering::SeqCst), 2);
-        wake_all(&mut sleepers);
+        wake_all(&mut wakers);
         assert_eq!(woken.0.load(Ordering::SeqCst), 2);
-        sleepers.add(other, &waker);
-        wake_all(&mut sleepers);
+        wakers.add(other, &waker);
+        wake_all(&mut wakers);
         assert_eq!(woken.0.load(Ordering::SeqCst), 3);
     }
 
     #[test]
     fn readers_that_come_and_go_leave_nothing_behind() {
-        let (woken, mut sleepers) = (Arc::new(WakeCounter::default()), Sleepers::default());
+        let (woken, mut wakers) = (Arc::new(WakeCounter::default()), WakerList::default());
         let waker = Waker::from(Arc::clone(&woken));
 
         for _ in 0..100 {
-            let slot = sleepers.open();
-            sleepers.add(slot, &waker);
-            sleepers.close(slot);
+            let slot = wakers.open();
+            wakers.add(slot, &waker);
+            wakers.close(slot);
         }
 
-        assert_eq!((sleepers.slots.len(), sleepers.listed.len()), (1, 1));
-        assert!(sleepers.take().is_empty());
+        assert_eq!((wakers.slots.len(), wakers.listed.len()), (1, 1));
+        assert!(wakers.take().is_empty());
         assert_eq!(Arc::strong_count(&woken), 2);
     }
 }
