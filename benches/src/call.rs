@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_call_is_genuine_and_its_answer_is_the_one_that_bare_gives() {
+    async fn the_app_accepts_the_call_and_responds_like_the_bare_server() {
         let request = request(&headers()).unwrap().map(|_| Full::new(Bytes::from(BODY)));
 
         let answer = app().unwrap().service().call(request).await.unwrap();

@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_idle_socket_is_overdue_in_time_and_never_after_a_request() {
+    async fn an_idle_socket_times_out_but_not_after_a_request() {
         let all = IdleSockets::new(3, Duration::ZERO);
         let (idle, requested) = (add(&all), add(&all));
         requested.requested();

@@ -54,7 +54,7 @@ mod tests {
 
     /// No connection is accepted, so each waits in the queue. One without room would time out.
     #[tokio::test]
-    async fn as_many_may_knock_at_once_as_the_system_lets_wait() {
+    async fn the_accept_queue_is_as_long_as_the_system_allows() {
         let allowed = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
         let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap();
         let many = allowed.trim().parse().unwrap_or(128).min(1500).min(descriptors / 2);

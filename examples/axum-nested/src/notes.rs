@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn notes_keep_their_ids_and_a_removed_id_does_not_come_again() {
+    fn note_ids_are_stable_and_never_reused() {
         let notes = Notes::default();
         let [first, second] = ["milk", " bread "].map(|text| notes.add(text).unwrap());
 
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_an_end_to_notes_and_to_their_length() {
+    fn the_number_and_length_of_notes_are_limited() {
         let notes = Notes::default();
         for number in 0..MAX_NOTES {
             notes.add(&number.to_string()).unwrap();

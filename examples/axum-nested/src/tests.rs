@@ -34,7 +34,7 @@ async fn ask(
 }
 
 #[tokio::test]
-async fn a_note_that_came_over_http_is_on_every_page() {
+async fn a_note_posted_over_http_reaches_every_page() {
     let (hub, router) = board();
     let ada = hub.anonymous().connect().await.unwrap();
 
@@ -48,7 +48,7 @@ async fn a_note_that_came_over_http_is_on_every_page() {
 }
 
 #[tokio::test]
-async fn a_note_that_came_over_the_hub_is_there_over_http() {
+async fn a_note_added_through_the_hub_is_listed_over_http() {
     let (hub, router) = board();
     let ada = hub.anonymous().connect().await.unwrap();
     let bob = hub.anonymous().connect().await.unwrap();
@@ -65,7 +65,7 @@ async fn a_note_that_came_over_the_hub_is_there_over_http() {
 }
 
 #[tokio::test]
-async fn both_ways_refuse_in_the_same_words() {
+async fn hub_and_http_have_the_same_error_texts() {
     let (hub, router) = board();
     let ada = hub.anonymous().connect().await.unwrap();
     let sentence = "a note has between 1 and 280 characters";
@@ -78,7 +78,7 @@ async fn both_ways_refuse_in_the_same_words() {
 }
 
 #[tokio::test]
-async fn the_hub_answers_under_its_prefix_and_nowhere_else() {
+async fn the_hub_responds_only_under_its_prefix() {
     let (_hub, router) = board();
 
     let (negotiated, ticket) = ask(&router, Method::POST, "/realtime/board/negotiate", "").await;

@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_connection_takes_nobody_away() {
+    fn removing_an_unknown_connection_changes_nothing() {
         let mut people = People::default();
         people.enter("ada", "tab 1");
 

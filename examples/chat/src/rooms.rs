@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lobby_is_there_from_the_start() {
+    fn the_lobby_always_exists() {
         assert_eq!(Rooms::default().find("lobby".into()), Ok("lobby".into()));
     }
 
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_room_that_nobody_opened_is_named_in_the_error() {
+    fn the_error_names_an_unknown_room() {
         let error = Rooms::default().find("x".into()).unwrap_err();
 
         assert_eq!(error.to_string(), "there is no room called x");
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_an_end_to_opening_rooms() {
+    fn the_number_of_rooms_is_limited() {
         let rooms = Rooms::default();
         for number in 1..MAX_ROOMS {
             assert_eq!(rooms.open(number.to_string()), Ok(true));

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_comes_back_as_the_session_it_was_made_of() {
+    fn a_token_verifies_to_its_session() {
         let ada = sessions().sign_in("ada", "ada-demo").unwrap();
 
         let token = sessions().token(&ada).unwrap();
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_password_opens_nothing() {
+    fn a_wrong_password_is_refused() {
         assert_eq!(sessions().sign_in("ada", "bob-demo"), None);
         assert_eq!(sessions().sign_in("eve", ""), None);
     }

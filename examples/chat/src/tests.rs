@@ -35,7 +35,7 @@ async fn a_moderator_opens_a_room_and_everyone_joins() {
 }
 
 #[tokio::test]
-async fn filters_and_errors_say_only_what_they_may() {
+async fn refusals_have_texts_for_the_client() {
     let hub = chat();
     let bob = hub.user("bob").connect().await.unwrap();
 
@@ -49,7 +49,7 @@ async fn filters_and_errors_say_only_what_they_may() {
 }
 
 #[tokio::test]
-async fn a_newcomer_sees_who_is_there_and_others_see_who_leaves() {
+async fn presence_lists_online_users_and_reports_changes() {
     let hub = chat();
     let ada = hub.user("ada").connect().await.unwrap();
 
@@ -64,7 +64,7 @@ async fn a_newcomer_sees_who_is_there_and_others_see_who_leaves() {
 }
 
 #[tokio::test]
-async fn who_says_no_opens_nothing() {
+async fn a_declined_confirmation_opens_no_room() {
     let hub = chat();
     let ada = hub.user("ada").claim("role", "moderator").connect().await.unwrap();
     ada.on("confirm", |_question: String| false);
@@ -80,7 +80,7 @@ fn with(authorization: &str) -> Request<()> {
 }
 
 #[tokio::test]
-async fn a_session_decides_whose_connection_it_is() {
+async fn the_session_token_determines_the_user() {
     let hub = chat();
     let session = sessions().sign_in("bob", "bob-demo").unwrap();
     let bearer = format!("Bearer {}", sessions().token(&session).unwrap());
@@ -94,7 +94,7 @@ async fn a_session_decides_whose_connection_it_is() {
 }
 
 #[test]
-fn the_hub_file_is_short_and_repeats_no_name_as_text() {
+fn the_hub_file_is_short_and_contains_no_method_name_as_a_string() {
     let source = include_str!("hub.rs");
 
     assert!(source.lines().filter(|line| !line.trim().is_empty()).count() <= 120);

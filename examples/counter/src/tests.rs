@@ -20,7 +20,7 @@ async fn every_client_sees_each_addition() {
 }
 
 #[tokio::test]
-async fn a_newcomer_sees_the_present_value() {
+async fn a_new_client_gets_the_current_value() {
     let hub = TestHub::new(Counter::default());
     let ada = hub.anonymous().connect().await.unwrap();
     ada.invoke::<()>("add", (7,)).await.unwrap();
@@ -49,7 +49,7 @@ async fn every_client_receives_the_values_in_order() {
 }
 
 #[test]
-fn the_readme_shows_the_hub_whole_and_it_has_at_most_25_lines() {
+fn the_readme_contains_the_whole_hub_of_at_most_25_lines() {
     let hub = include_str!("hub.rs");
     let readme = include_str!("../README.md");
 

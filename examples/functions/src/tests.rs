@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::hub::Board;
 
 #[tokio::test]
-async fn a_line_reaches_the_others_on_the_board_only() {
+async fn a_line_reaches_only_other_clients_of_the_board() {
     let hub = TestHub::new(Board);
     let ada = hub.user("ada").connect().await.unwrap();
     let bob = hub.anonymous().connect().await.unwrap();
@@ -38,7 +38,7 @@ async fn a_line_that_is_too_long_is_refused() {
 }
 
 #[tokio::test]
-async fn only_users_clear_a_board() {
+async fn only_signed_in_users_can_clear_a_board() {
     let hub = TestHub::new(Board);
     let guest = hub.anonymous().connect().await.unwrap();
     let ada = hub.user("ada").connect().await.unwrap();
@@ -52,7 +52,7 @@ async fn only_users_clear_a_board() {
 }
 
 #[tokio::test]
-async fn the_files_in_this_folder_are_those_that_the_hub_asks_for() {
+async fn the_files_in_this_folder_match_the_hub() {
     const KEY: &str =
         "Endpoint=http://127.0.0.1:1;AccessKey=0123456789abcdef0123456789abcdef;Version=1.0;";
     let signalr = SignalR::from_connection_string(KEY).unwrap();

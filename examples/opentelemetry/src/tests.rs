@@ -29,7 +29,7 @@ fn attribute(span: &SpanData, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_call_and_what_it_sends_are_one_trace() {
+async fn a_call_and_its_sends_are_one_trace() {
     let kept = Kept::default();
     let provider = export::provider(kept.clone());
     let _guard = export::subscriber(&provider).set_default();

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fourth_job_waits_until_one_is_done() {
+    fn a_fourth_running_job_is_refused() {
         let jobs = Jobs::default();
         let first = jobs.begin("ada", "one", 1).unwrap();
         for name in ["two", "three"] {
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_neither_empty_nor_long() {
+    fn empty_and_long_names_are_refused() {
         let jobs = Jobs::default();
 
         for name in ["", "  ", &"x".repeat(61)] {

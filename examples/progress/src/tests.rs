@@ -25,7 +25,7 @@ async fn steps(client: &TestClient) -> Vec<u64> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_step_reaches_each_page_of_the_user_and_nobody_else() {
+async fn every_step_reaches_each_page_of_the_user_and_no_other_user() {
     let (hub, queue) = progress();
     let pages =
         [hub.user("ada").connect().await.unwrap(), hub.user("ada").connect().await.unwrap()];
@@ -41,7 +41,7 @@ async fn every_step_reaches_each_page_of_the_user_and_nobody_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_that_was_closed_and_is_opened_again_sees_the_present_state() {
+async fn a_reopened_page_gets_the_current_state() {
     let (hub, queue) = progress();
     let page = hub.user("ada").connect().await.unwrap();
     queue.begin("ada", "report").unwrap();
@@ -64,7 +64,7 @@ async fn a_page_that_was_closed_and_is_opened_again_sees_the_present_state() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_goes_on_while_nobody_watches() {
+async fn a_job_continues_without_connected_pages() {
     let (hub, queue) = progress();
     queue.begin("ada", "report").unwrap();
 
@@ -81,7 +81,7 @@ fn with(cookie: &str) -> Request<()> {
 }
 
 #[tokio::test]
-async fn the_cookie_decides_whose_jobs_one_sees() {
+async fn the_cookie_determines_the_user() {
     let (hub, queue) = progress();
     let visitor = Visitor::new().unwrap();
     let cookie = visitor.cookie();

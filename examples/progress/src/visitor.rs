@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_visitor_is_found_among_other_cookies_and_is_the_same_user() {
+    fn the_visitor_cookie_is_found_among_other_cookies() {
         let visitor = Visitor::new().unwrap();
         let cookie = visitor.cookie();
         let pair = cookie.split(';').next().unwrap();
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_secret_of_ours_is_nobody() {
+    fn an_invalid_cookie_is_no_visitor() {
         for header in
             ["", "visitor=", "visitor=ada", "other=1", &format!("visitor={}", "g".repeat(64))]
         {

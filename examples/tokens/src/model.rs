@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_question_has_the_same_answer_and_another_has_another() {
+    fn the_answer_depends_only_on_the_question() {
         let text = |prompt| FakeModel.answer(prompt).collect::<String>();
 
         assert_eq!(text("why?"), text("why?"));
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_words_with_the_blank_behind_them() {
+    fn tokens_are_words_with_a_trailing_space() {
         let tokens: Vec<_> = FakeModel.answer("why?").collect();
 
         assert!((30..150).contains(&tokens.len()), "{}", tokens.len());

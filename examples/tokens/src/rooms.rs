@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_kept_as_far_as_it_is_written() {
+    fn tokens_are_stored_until_the_answer_ends() {
         let rooms = Rooms::default();
         let (answer, _) = rooms.ask("lobby", " why? ").unwrap();
 
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_being_written_can_be_stopped() {
+    fn only_a_running_answer_can_be_cancelled() {
         let rooms = Rooms::default();
         let (answer, cancelled) = rooms.ask("lobby", "why").unwrap();
 
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_an_end_to_rooms_names_questions_and_what_is_kept() {
+    fn rooms_names_questions_and_stored_answers_are_limited() {
         let rooms = Rooms::default();
         for number in 0..MAX_ROOMS {
             let (answer, _) = rooms.ask(&number.to_string(), "why").unwrap();

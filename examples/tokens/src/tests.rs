@@ -22,7 +22,7 @@ fn whole(id: u64, prompt: &str) -> Vec<Value> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_comes_token_by_token_to_the_room_only() {
+async fn tokens_of_an_answer_reach_only_the_room() {
     let hub = TestHub::new(Tokens::default());
     let (ada, _) = reader(&hub, "lobby").await;
     let (bob, _) = reader(&hub, "lobby").await;
@@ -41,7 +41,7 @@ async fn an_answer_comes_token_by_token_to_the_room_only() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_joins_late_sees_what_was_said_so_far_and_misses_nothing_of_the_rest() {
+async fn a_late_client_gets_stored_tokens_and_misses_no_later_one() {
     let hub = TestHub::new(Tokens::default());
     let (ada, _) = reader(&hub, "lobby").await;
     let id: u64 = ada.invoke("ask", ("lobby", "why?")).await.unwrap();
@@ -64,7 +64,7 @@ async fn who_joins_late_sees_what_was_said_so_far_and_misses_nothing_of_the_rest
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cancelled_answer_ends_where_it_is_and_the_room_is_free() {
+async fn a_cancelled_answer_ends_and_frees_the_room() {
     let hub = TestHub::new(Tokens::default());
     let (ada, _) = reader(&hub, "lobby").await;
     let (bob, _) = reader(&hub, "lobby").await;
@@ -83,7 +83,7 @@ async fn a_cancelled_answer_ends_where_it_is_and_the_room_is_free() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_outlives_the_one_who_asked() {
+async fn an_answer_continues_after_its_caller_left() {
     let hub = TestHub::new(Tokens::default());
     let (ada, _) = reader(&hub, "lobby").await;
     let (bob, _) = reader(&hub, "lobby").await;
@@ -96,7 +96,7 @@ async fn an_answer_outlives_the_one_who_asked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_busy_room_and_a_bad_name_are_explained() {
+async fn a_busy_room_and_an_invalid_name_have_error_texts() {
     let hub = TestHub::new(Tokens::default());
     let (ada, _) = reader(&hub, "lobby").await;
     ada.invoke::<u64>("ask", ("lobby", "why?")).await.unwrap();

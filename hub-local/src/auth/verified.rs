@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_known_by_its_whole_text_from_its_check_to_its_expiry() {
+    fn a_checked_token_is_cached_by_its_whole_text_until_it_expires() {
         let verified = VerifiedTokens::default();
 
         verified.insert("a.b.c", 100, &claims(200));

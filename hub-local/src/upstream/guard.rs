@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_may_not_lead_there() {
+    async fn names_that_resolve_to_refused_addresses_are_refused() {
         #[derive(Clone)]
         struct Names;
         impl Service<Name> for Names {

@@ -15,7 +15,7 @@ async fn the_soft_limit_is_raised_to_the_hard_one() {
 }
 
 #[tokio::test]
-async fn near_the_limit_new_clients_get_503_and_rest_goes_on() {
+async fn near_the_limit_new_clients_get_503_and_rest_continues() {
     let service = Running::start_with_limit("ulimit -n 96", &[]).await;
     let mut clients = Vec::new();
 

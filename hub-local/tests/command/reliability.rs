@@ -36,7 +36,7 @@ fn assert_bounded(service: &Running, kib: usize) {
 }
 
 #[tokio::test]
-async fn clients_that_are_held_get_every_broadcast_and_every_answer_once() {
+async fn long_lived_clients_get_every_broadcast_and_completion_once() {
     let app = App::start(|request| {
         if request.event() != "echo" {
             return Some(Response::new(200, ""));
@@ -67,8 +67,7 @@ async fn clients_that_are_held_get_every_broadcast_and_every_answer_once() {
 }
 
 #[tokio::test]
-async fn in_a_storm_those_who_never_read_are_closed_and_the_others_get_everything_in_bounded_memory()
- {
+async fn in_a_broadcast_storm_clients_that_never_read_are_closed_and_memory_is_bounded() {
     let service = Running::start(&[]).await;
     let base = service.peak().unwrap_or_default();
 
@@ -86,7 +85,7 @@ async fn in_a_storm_those_who_never_read_are_closed_and_the_others_get_everythin
 }
 
 #[tokio::test]
-async fn clients_that_are_all_cut_off_come_back_at_once_and_get_every_message() {
+async fn clients_that_all_lose_their_sockets_reconnect_and_get_every_message() {
     let service = Running::start(&[]).await;
 
     let report = load(&service, "reconnect --clients 200 --rounds 2").await;
@@ -97,7 +96,7 @@ async fn clients_that_are_all_cut_off_come_back_at_once_and_get_every_message() 
 }
 
 #[tokio::test]
-async fn after_many_joins_and_leaves_exactly_those_are_members_who_should_be() {
+async fn group_members_are_exact_after_many_joins_and_leaves() {
     let service = Running::start(&[]).await;
 
     let report = load(&service, "membership --clients 60 --groups 20 --rounds 2").await;

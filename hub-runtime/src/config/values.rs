@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lengths_of_time_are_read_as_dotnet_writes_them() {
+    fn dotnet_time_spans_are_parsed() {
         assert_eq!(time_span("00:01:40"), Ok(Duration::from_secs(100)));
         assert_eq!(time_span("00:00:00.8000000"), Ok(Duration::from_millis(800)));
         assert_eq!(time_span(" 1.02:00:00 "), Ok(Duration::from_secs(26 * 3600)));
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_length_of_time_is_refused() {
+    fn invalid_time_spans_are_refused() {
         // .NET parses a plain number as days, which is rarely the intention.
         for text in
             ["100", "", "00:00:00", "24:00:00", "00:60:00", "1:2", "-00:00:01", "0:0:0.+5", "a:b:c"]

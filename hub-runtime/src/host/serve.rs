@@ -267,7 +267,7 @@ mod tests {
 
     /// Simulates many clients that reconnect: sockets are accepted faster than they are read.
     #[tokio::test]
-    async fn a_request_that_is_there_is_answered_however_many_connections_have_come_since() {
+    async fn a_pending_request_is_answered_even_if_many_connections_follow() {
         let listener = listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         for round in 0..40 {
             // Use a blocking socket, so that the runtime notices the request as late as possible.

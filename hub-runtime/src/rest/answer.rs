@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn joining_with_a_connection_that_is_gone_is_no_error() {
+    fn joining_with_an_ended_connection_is_not_an_error() {
         let join = Change::JoinGroup { connection_id: "c".to_owned(), group: "g".to_owned() };
 
         assert!(changed(&join, &answer(404, "Error.Connection.NotExisted", ""), 0).is_ok());

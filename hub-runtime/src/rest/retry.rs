@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_have_happened_is_repeated_only_where_that_is_harmless() {
+    fn calls_that_may_have_happened_are_retried_only_if_idempotent() {
         let failed = || "x".into();
         let ambiguous: Vec<Outcome> = vec![
             Err(SendError::Interrupted(failed())),

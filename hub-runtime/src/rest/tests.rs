@@ -159,7 +159,7 @@ fn payload() -> Payload {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_is_sent_again_only_where_it_cannot_have_arrived() {
+async fn a_message_is_retried_only_if_it_cannot_have_arrived() {
     use Step::{Answer, Break, Hang, Refuse, Throttle};
 
     for (steps, calls, arrives) in [
@@ -190,7 +190,7 @@ async fn a_message_is_sent_again_only_where_it_cannot_have_arrived() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_that_does_no_harm_twice_is_repeated_after_any_passing_failure() {
+async fn an_idempotent_change_is_retried_after_any_temporary_failure() {
     use Step::{Answer, Break, Hang};
 
     let fixture = Fixture::new(&[Break, Hang, Answer(502), Answer(200)]);
@@ -201,7 +201,7 @@ async fn a_change_that_does_no_harm_twice_is_repeated_after_any_passing_failure(
 }
 
 #[tokio::test(start_paused = true)]
-async fn closing_everybody_is_not_repeated_since_some_may_have_come_back() {
+async fn closing_all_clients_is_not_retried() {
     let fixture = Fixture::new(&[Step::Break]);
 
     let closed = fixture.close_all().await;
@@ -254,7 +254,7 @@ async fn every_attempt_has_its_own_time_and_the_app_may_set_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_may_have_been_asked_is_not_asked_again() {
+async fn an_invocation_that_a_client_may_have_received_is_not_retried() {
     for step in [Step::Break, Step::Answer(500), Step::Answer(503)] {
         let fixture = Fixture::new(&[step]);
 
@@ -292,7 +292,7 @@ async fn a_late_attempt_has_a_fresh_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_failure_among_several_targets_does_not_stop_the_others_and_is_told_by_name() {
+async fn a_failure_of_one_target_does_not_stop_the_others_and_is_reported_by_name() {
     let steps = [Step::Answer(202), Step::Answer(400), Step::Answer(202)];
     let fixture = Fixture::new(&steps);
 

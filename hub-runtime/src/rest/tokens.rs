@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_used_for_a_minute_and_for_its_own_address_alone() {
+    fn a_token_is_reused_for_a_minute_and_only_for_its_url() {
         let tokens = TokenCache::default();
         let first = made(&tokens, "http://x/a", NOW);
 

@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn several_signatures_in_one_header_need_one_hit() {
+    fn one_of_several_signatures_must_match() {
         let both = "sha256=04BE5150C28567D5F39FE8B326F43F49220DAED6EFFB73097C14EBEF24EE7097, ,sha256=b78b1b6698ef4c26adacc16537e1940bf816254465275d2dc5cd8bafea0506e1";
         let map = headers(&[(&CONNECTION_ID, "conn-0001"), (&SIGNATURE, both)]);
 

@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_history_in_which_all_went_well_has_no_faults() {
+    fn a_correct_history_has_no_faults() {
         let events = [
             connected(),
             joined("a"),
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_promised_is_no_fault() {
+    fn losses_outside_the_guarantees_are_not_faults() {
         // Messages that may not have been sent, a client that connected too late, a client that
         // left before it received a message, a call that failed, and a call whose client did not
         // wait.
@@ -264,28 +264,28 @@ mod tests {
     }
 
     #[test]
-    fn an_accepted_message_that_a_staying_client_did_not_get_is_a_loss() {
+    fn an_accepted_message_that_a_connected_client_missed_is_a_loss() {
         let events = [joined("a"), sending(1), sent(1, Fate::Accepted)];
 
         assert_eq!(fault(&events), "a lost 1 of app, which was accepted");
     }
 
     #[test]
-    fn a_message_that_comes_twice_is_doubled() {
+    fn a_message_received_twice_is_a_duplicate() {
         let events = [joined("a"), sending(1), received("a", 1), received("a", 1)];
 
         assert_eq!(fault(&events), "a got 1 of app twice");
     }
 
     #[test]
-    fn messages_of_one_sender_that_overtake_each_other_are_out_of_order() {
+    fn reordered_messages_of_one_sender_are_a_fault() {
         let events = [sending(1), sending(2), received("a", 2), received("a", 1)];
 
         assert_eq!(fault(&events), "a got 1 of app after 2");
     }
 
     #[test]
-    fn a_message_that_was_not_sent_and_comes_all_the_same_is_a_fault() {
+    fn a_received_message_that_was_never_sent_is_a_fault() {
         let events = [sending(1), received("a", 1), sent(1, Fate::NotSent)];
 
         assert_eq!(fault(&events), "a got 1 of app, which was not sent");
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_comes_once_and_leaves_once() {
+    fn connected_and_disconnected_occur_once_per_client() {
         assert_eq!(fault(&[connected(), connected()]), "a connected twice");
         assert_eq!(fault(&[disconnected(), disconnected()]), "a disconnected twice");
         let again = [disconnected(), connected()];

@@ -41,7 +41,7 @@ async fn answered_with(world: &ProxiedWorld, answer: &'static str) -> Result<(),
 
 /// The error texts are part of the contract, whatever the app sends.
 #[test]
-fn an_app_that_answers_500_or_nonsense_gives_its_caller_an_error_and_the_next_call_works() {
+fn a_500_or_a_malformed_response_is_an_error_and_the_next_call_works() {
     const TOO_LARGE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\nx";
     let cases = [
         ("HTTP/1.1 500 X\r\nContent-Length: 6\r\n\r\nsecret", NO_ANSWER),
@@ -83,7 +83,7 @@ fn an_app_that_answers_500_or_nonsense_gives_its_caller_an_error_and_the_next_ca
 /// The service forwards such a response unchanged, as the cloud service does: it trusts an app that
 /// verifies signatures.
 #[test]
-fn a_200_that_is_no_completion_is_the_callers_as_it_is_and_the_connection_lives() {
+fn a_200_without_a_completion_reaches_the_caller_unchanged() {
     let cases = [
         "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\ngarbage",
         "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{\"type\":3}\u{1e}",
@@ -108,7 +108,7 @@ fn a_200_that_is_no_completion_is_the_callers_as_it_is_and_the_connection_lives(
 /// The service sends the binary message over a text WebSocket, so the client's WebSocket library
 /// closes the connection.
 #[test]
-fn messagepack_for_a_client_that_speaks_json_ends_that_client_alone() {
+fn a_messagepack_response_ends_only_its_json_client() {
     const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n\x95\x03\x80\xa17\xff";
     Scenario::rounds(5).run(async |world, _| {
         let client = world.client().await;
@@ -161,7 +161,7 @@ fn answered(world: &ProxiedWorld, client: &RecordingClient, call: u64) -> bool {
 }
 
 #[test]
-fn an_app_that_answers_slowly_delays_its_caller_alone_and_in_order() {
+fn a_slow_app_delays_only_its_caller_and_keeps_order() {
     Scenario::rounds(3).warm(2).run(async |world, _| {
         let client = world.client().await;
         let (slow, _waiting) = client.begin("dawdle");
@@ -184,7 +184,7 @@ fn an_app_that_answers_slowly_delays_its_caller_alone_and_in_order() {
 
 /// Delays and byte-by-byte delivery, on each of the three links and in both directions.
 #[test]
-fn slow_connections_change_nothing_but_the_time() {
+fn slow_connections_lose_and_reorder_nothing() {
     let faults = [Fault::Delays(Duration::from_millis(2)), Fault::Dribbles];
     Scenario::rounds(6).warm(6).run(async |world, round| {
         let proxy = [&world.clients, &world.upstream, &world.rest][round % 3];

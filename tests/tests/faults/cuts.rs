@@ -62,18 +62,18 @@ async fn cut_clients(world: &ProxiedWorld, direction: Direction, step: usize) {
 }
 
 #[test]
-fn a_client_cut_off_at_any_byte_it_sends_disturbs_no_other() {
+fn a_break_at_any_byte_a_client_sends_affects_no_other_client() {
     Scenario::sweep(async |world, step| cut_clients(world, Up, step).await);
 }
 
 #[test]
-fn a_client_cut_off_at_any_byte_it_is_sent_disturbs_no_other() {
+fn a_break_at_any_byte_a_client_receives_affects_no_other_client() {
     Scenario::sweep(async |world, step| cut_clients(world, Down, step).await);
 }
 
 /// Half-open: no bytes pass, and neither side closes.
 #[test]
-fn a_client_whose_connection_hangs_is_told_as_gone_when_its_time_is_over() {
+fn a_client_with_a_hanging_socket_is_disconnected_after_the_timeout() {
     Scenario::rounds(3).warm(2).run(async |world, round| {
         let client = world.client().await;
         client.ping();

@@ -64,7 +64,7 @@ async fn answer(address: std::net::SocketAddr) {
 }
 
 #[tokio::test]
-async fn an_app_without_file_descriptors_serves_who_is_there_and_then_everyone_again() {
+async fn an_app_without_file_descriptors_serves_open_connections_and_recovers() {
     let site = Site::new();
     let _service = site.service(PLENTY).await;
     let mut app = site.app(FEW).await;
@@ -78,7 +78,7 @@ async fn an_app_without_file_descriptors_serves_who_is_there_and_then_everyone_a
 
 /// Unlike the command, the library does not read the process limit, so it reserves no descriptors.
 #[tokio::test]
-async fn a_service_without_file_descriptors_serves_who_is_there_and_then_everyone_again() {
+async fn a_service_without_file_descriptors_serves_open_connections_and_recovers() {
     let site = Site::new();
     let mut service = site.service(FEW).await;
     let _app = site.app(PLENTY).await;

@@ -98,7 +98,7 @@ fn is_expected(text: &str) -> bool {
 }
 
 #[tokio::test]
-async fn an_app_that_is_killed_under_load_gives_errors_and_its_clients_stay_until_it_is_back() {
+async fn clients_of_a_killed_app_get_errors_and_stay_connected() {
     let site = Site::new();
     let mut service = site.service(PLENTY).await;
     let mut app = site.app(PLENTY).await;
@@ -125,7 +125,7 @@ async fn an_app_that_is_killed_under_load_gives_errors_and_its_clients_stay_unti
 }
 
 #[tokio::test]
-async fn a_service_that_is_killed_under_load_ends_its_clients_and_takes_them_back_as_new_ones() {
+async fn clients_of_a_killed_service_reconnect_with_new_connections() {
     let site = Site::new();
     let mut service = site.service(PLENTY).await;
     let mut app = site.app(PLENTY).await;
@@ -159,7 +159,7 @@ async fn a_service_that_is_killed_under_load_ends_its_clients_and_takes_them_bac
 }
 
 #[tokio::test]
-async fn a_client_that_would_resume_learns_that_a_killed_service_knows_nothing_of_it() {
+async fn a_client_cannot_resume_after_the_service_was_killed() {
     let site = Site::new();
     let service = site.service(PLENTY).await;
     let _app = site.app(PLENTY).await;

@@ -47,7 +47,7 @@ async fn broken(
 }
 
 #[test]
-fn a_message_whose_request_breaks_off_at_any_byte_reaches_no_client() {
+fn a_message_with_a_truncated_request_reaches_no_client() {
     Scenario::sweep(async |world, step| {
         let client = world.client().await;
         let length = length(world, Up, &client).await;
@@ -61,7 +61,7 @@ fn a_message_whose_request_breaks_off_at_any_byte_reaches_no_client() {
 }
 
 #[test]
-fn a_message_whose_answer_breaks_off_at_any_byte_reaches_everyone_once() {
+fn a_message_with_a_truncated_response_reaches_every_client_once() {
     Scenario::sweep(async |world, step| {
         let client = world.client().await;
         let length = length(world, Down, &client).await;
@@ -75,7 +75,7 @@ fn a_message_whose_answer_breaks_off_at_any_byte_reaches_everyone_once() {
 }
 
 #[test]
-fn a_kept_connection_that_breaks_while_it_is_idle_costs_one_message_at_most() {
+fn an_idle_pooled_connection_that_breaks_costs_at_most_one_message() {
     Scenario::rounds(20).run(async |world, _| {
         let client = world.client().await;
         assert_eq!(client.invoke("tell").await.unwrap(), "accepted");
@@ -95,7 +95,7 @@ fn a_kept_connection_that_breaks_while_it_is_idle_costs_one_message_at_most() {
 }
 
 #[test]
-fn a_service_that_hangs_is_told_when_its_time_is_over_and_nothing_is_sent_again() {
+fn a_send_to_a_hanging_service_times_out_and_is_not_repeated() {
     Scenario::rounds(4).warm(4).run(async |world, round| {
         let client = world.client().await;
         let length = length(world, Up, &client).await;
@@ -121,7 +121,7 @@ fn a_service_that_hangs_is_told_when_its_time_is_over_and_nothing_is_sent_again(
 }
 
 #[test]
-fn while_the_service_is_unreachable_messages_fail_and_afterwards_they_arrive_again() {
+fn sends_fail_while_the_service_is_unreachable_and_succeed_afterwards() {
     Scenario::rounds(10).run(async |world, _| {
         let client = world.client().await;
         assert_eq!(client.invoke("tell").await.unwrap(), "accepted");

@@ -57,19 +57,19 @@ async fn cut(world: &ProxiedWorld, direction: Direction, step: usize) {
 }
 
 #[test]
-fn a_resumed_connection_loses_and_doubles_nothing_at_whichever_byte_it_broke_that_it_sent() {
+fn a_break_at_any_sent_byte_loses_and_duplicates_nothing() {
     Scenario::sweep(async |world, step| cut(world, Up, step).await);
 }
 
 #[test]
-fn a_resumed_connection_loses_and_doubles_nothing_at_whichever_byte_it_broke_that_it_was_sent() {
+fn a_break_at_any_received_byte_loses_and_duplicates_nothing() {
     Scenario::sweep(async |world, step| cut(world, Down, step).await);
 }
 
 /// The first cut is in the middle of the talk. The second is while the client resumes: in the head
 /// of the upgrade, before or in the sequence message, or in the messages that are sent again.
 #[test]
-fn a_connection_that_breaks_again_while_it_is_resumed_loses_and_doubles_nothing() {
+fn a_break_during_a_resume_loses_and_duplicates_nothing() {
     Scenario::sweep(async |world, step| {
         let client = world.resuming_client().await;
         for direction in [Up, Down] {
@@ -87,7 +87,7 @@ fn a_connection_that_breaks_again_while_it_is_resumed_loses_and_doubles_nothing(
 }
 
 #[test]
-fn a_client_that_does_not_come_back_is_told_as_gone_and_leaves_nothing() {
+fn a_client_that_never_resumes_is_disconnected_and_leaves_no_resources() {
     Scenario::rounds(1).warm(1).run(async |world, _| {
         let client = world.resuming_client().await;
         until("connected is told", || world.knows(&client.id)).await;

@@ -157,7 +157,7 @@ async fn cut(world: &ProxiedWorld, transport: Transport, direction: Direction, s
 }
 
 #[test]
-fn a_client_of_server_sent_events_that_is_cut_off_anywhere_leaves_nothing() {
+fn a_broken_server_sent_events_client_leaves_no_resources() {
     Scenario::sweep(async |world, step| {
         for direction in [Up, Down] {
             cut(world, Transport::ServerSentEvents, direction, step).await;
@@ -166,7 +166,7 @@ fn a_client_of_server_sent_events_that_is_cut_off_anywhere_leaves_nothing() {
 }
 
 #[test]
-fn a_client_of_long_polling_that_is_cut_off_anywhere_leaves_nothing() {
+fn a_broken_long_polling_client_leaves_no_resources() {
     Scenario::sweep(async |world, step| {
         for direction in [Up, Down] {
             cut(world, Transport::LongPolling, direction, step).await;

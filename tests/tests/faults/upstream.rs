@@ -48,7 +48,7 @@ async fn broken(
 }
 
 #[test]
-fn a_call_whose_request_breaks_off_at_any_byte_is_answered_with_500_and_does_not_run() {
+fn a_call_with_a_truncated_request_gets_a_500_and_does_not_run() {
     Scenario::sweep(async |world, step| {
         let client = world.client().await;
         let length = length(world, Up, &client).await;
@@ -66,7 +66,7 @@ fn a_call_whose_request_breaks_off_at_any_byte_is_answered_with_500_and_does_not
 }
 
 #[test]
-fn a_call_whose_answer_breaks_off_at_any_byte_is_answered_with_an_error_and_runs_once() {
+fn a_call_with_a_truncated_response_gets_an_error_and_runs_once() {
     Scenario::sweep(async |world, step| {
         let client = world.client().await;
         let length = length(world, Down, &client).await;
@@ -86,7 +86,7 @@ fn a_call_whose_answer_breaks_off_at_any_byte_is_answered_with_an_error_and_runs
 }
 
 #[test]
-fn a_kept_connection_that_breaks_while_it_is_idle_costs_one_call_at_most() {
+fn an_idle_pooled_connection_that_breaks_costs_at_most_one_call() {
     Scenario::rounds(20).run(async |world, _| {
         let client = world.client().await;
         client.invoke("add").await.unwrap();
@@ -105,7 +105,7 @@ fn a_kept_connection_that_breaks_while_it_is_idle_costs_one_call_at_most() {
 }
 
 #[test]
-fn while_the_app_is_gone_every_call_is_answered_with_500_and_then_calls_run_again() {
+fn calls_get_a_500_while_the_app_is_unreachable() {
     Scenario::rounds(10).run(async |world, _| {
         let client = world.client().await;
         client.invoke("add").await.unwrap();

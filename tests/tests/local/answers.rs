@@ -20,7 +20,7 @@ fn error(text: &str) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_bytes_of_a_200_are_the_clients() {
+async fn the_body_of_a_200_reaches_the_client_unchanged() {
     assert_eq!(
         answered_with(200, "any bytes, {\"even\": odd}\x1e").await,
         "any bytes, {\"even\": odd}\x1e"
@@ -35,7 +35,7 @@ async fn an_empty_answer_is_a_completion_without_a_value() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn other_statuses_are_told_as_numbers() {
+async fn other_statuses_are_errors_with_the_status_number() {
     for status in [201, 302, 401, 404, 500] {
         let text = format!("Invocation failed, status code {status}");
         assert_eq!(answered_with(status, "secret").await, error(&text));
@@ -57,7 +57,7 @@ async fn failures_have_the_texts_of_the_service() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_of_the_app_is_a_500_and_the_connection_lives() {
+async fn a_panic_of_the_app_is_a_500_and_keeps_the_connection() {
     let app = App::new(|call| async move {
         assert_ne!(call.event, "m", "on purpose");
         answer(200, "")
@@ -72,7 +72,7 @@ async fn a_panic_of_the_app_is_a_500_and_the_connection_lives() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_send_is_never_answered() {
+async fn a_send_gets_no_completion() {
     let fixture = Fixture::new(App::new(|_| async { answer(500, "x") }));
     let mut client = fixture.client("ada").await;
 
@@ -83,7 +83,7 @@ async fn a_send_is_never_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connected_that_fails_keeps_the_client() {
+async fn a_failed_connected_event_keeps_the_client_connected() {
     let app =
         App::new(
             |call| async move { answer(if call.event == "connected" { 403 } else { 200 }, "") },
@@ -92,7 +92,7 @@ async fn a_connected_that_fails_keeps_the_client() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_an_upstream_a_call_is_answered_with_an_error() {
+async fn a_call_without_an_upstream_gets_an_error() {
     let service = LocalService::builder().key(KEY).build();
     let url = format!("{URL}/client/?hub=chat");
     let mut client = Client::in_memory(service.connect_memory(&url, &client_token("ada")).unwrap());
@@ -104,7 +104,7 @@ async fn without_an_upstream_a_call_is_answered_with_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn streams_are_refused_with_what_to_do_instead() {
+async fn streaming_calls_are_refused_with_advice() {
     let fixture = Fixture::new(App::silent());
     let mut client = fixture.client("ada").await;
 
@@ -117,7 +117,7 @@ async fn streams_are_refused_with_what_to_do_instead() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_target_that_no_header_or_path_can_carry_is_refused_without_a_call() {
+async fn an_invalid_target_is_refused_without_an_upstream_call() {
     let fixture = Fixture::new(App::silent());
     let mut client = fixture.client("ada").await;
 
@@ -134,7 +134,7 @@ async fn a_target_that_no_header_or_path_can_carry_is_refused_without_a_call() {
 }
 
 #[tokio::test]
-async fn an_app_that_is_not_there_is_a_500() {
+async fn an_unreachable_app_is_a_500() {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);

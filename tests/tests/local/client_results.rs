@@ -20,7 +20,7 @@ async fn asked(fixture: &Fixture) -> (Client, String, tokio::task::JoinHandle<Re
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_callers_answer_holds_the_clients_bytes() {
+async fn the_response_of_invoke_contains_the_bytes_of_the_client() {
     let fixture = Fixture::new(App::silent());
     let (client, _, asking) = asked(&fixture).await;
 
@@ -64,7 +64,7 @@ async fn an_unknown_connection_is_a_404() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_leaves_fails_the_question_while_its_own_call_still_runs() {
+async fn an_invocation_fails_if_its_client_leaves_during_its_own_call() {
     let app = App::new(|call| async move {
         if call.event == "long" {
             sleep(Duration::from_hours(1)).await;
@@ -85,7 +85,7 @@ async fn a_client_that_leaves_fails_the_question_while_its_own_call_still_runs()
 }
 
 #[tokio::test(start_paused = true)]
-async fn answers_of_other_clients_do_not_count() {
+async fn completions_of_other_clients_are_ignored() {
     let fixture = Fixture::new(App::silent());
     let (client, _, asking) = asked(&fixture).await;
     let other = fixture.client("bob").await;
@@ -99,7 +99,7 @@ async fn answers_of_other_clients_do_not_count() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_never_answers_is_a_504_after_ten_minutes() {
+async fn a_client_that_never_completes_is_a_504_after_ten_minutes() {
     let fixture = Fixture::new(App::silent());
     let (mut client, _, asking) = asked(&fixture).await;
     let listening = tokio::spawn(async move { client.recv_text().await });
@@ -111,7 +111,7 @@ async fn a_client_that_never_answers_is_a_504_after_ten_minutes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_caller_that_gives_up_is_forgotten_and_a_late_answer_ignored() {
+async fn a_late_completion_for_a_cancelled_caller_is_ignored() {
     let fixture = Fixture::new(App::silent());
     let (mut client, _, asking) = asked(&fixture).await;
 

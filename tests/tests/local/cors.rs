@@ -22,7 +22,7 @@ async fn from_page(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_preflight_is_answered_without_a_token() {
+async fn a_preflight_needs_no_token() {
     let fixture = Fixture::new(App::silent());
     let asked = [
         ("access-control-request-method", "POST"),
@@ -43,7 +43,7 @@ async fn a_preflight_is_answered_without_a_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_may_read_errors() {
+async fn errors_have_cors_headers() {
     let fixture = Fixture::new(App::silent());
 
     let answer = from_page(&fixture, Method::POST, &[]).await;

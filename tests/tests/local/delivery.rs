@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::{App, Fixture, answer, message};
 
 #[tokio::test(start_paused = true)]
-async fn sends_that_were_accepted_one_after_the_other_arrive_in_that_order_for_any_audience() {
+async fn awaited_sends_arrive_in_order_for_any_audience() {
     let fixture = Fixture::new(App::silent());
     let (mut ada, id) = fixture.client_and_id("ada").await;
     fixture.status(Method::PUT, &format!("groups/g/connections/{id}")).await;
@@ -28,7 +28,7 @@ async fn sends_that_were_accepted_one_after_the_other_arrive_in_that_order_for_a
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_accepted_message_without_a_recipient_is_not_kept() {
+async fn a_message_without_a_recipient_is_accepted_and_discarded() {
     let fixture = Fixture::new(App::silent());
     for below in [":send", "groups/g/:send", "users/ada/:send", "connections/nobody/:send"] {
         // The service accepts the send: the response does not depend on the recipients.
@@ -43,7 +43,7 @@ async fn an_accepted_message_without_a_recipient_is_not_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_method_sends_to_its_caller_comes_before_its_answer() {
+async fn a_message_from_a_method_to_its_caller_arrives_before_the_completion() {
     let cell: Arc<OnceLock<Fixture>> = Arc::default();
     let inner = Arc::clone(&cell);
     let app = App::new(move |call| {
@@ -74,8 +74,7 @@ async fn what_a_method_sends_to_its_caller_comes_before_its_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_comes_back_without_resuming_is_another_connection_and_has_missed_what_was_sent()
- {
+async fn a_reconnect_without_resume_is_a_new_connection_and_misses_messages() {
     let fixture = Fixture::new(App::silent());
     let (ada, first) = fixture.client_and_id("ada").await;
     fixture.status(Method::PUT, &format!("groups/g/connections/{first}")).await;

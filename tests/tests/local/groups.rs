@@ -46,7 +46,7 @@ async fn connections_join_and_leave_groups() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_leaves_takes_its_memberships_along() {
+async fn memberships_of_a_connection_end_with_it() {
     let fixture = Fixture::new(App::silent());
     let (ada, id) = fixture.client_and_id("ada").await;
     put(&fixture, &format!("groups/g/connections/{id}")).await;
@@ -59,7 +59,7 @@ async fn a_connection_that_leaves_takes_its_memberships_along() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_users_membership_comes_before_connections_and_outlives_them() {
+async fn a_user_membership_exists_before_and_after_its_connections() {
     let fixture = Fixture::new(App::silent());
     put(&fixture, "users/ada/groups/g").await;
     assert_eq!(fixture.status(Method::HEAD, "users/ada/groups/g").await, 200);
@@ -104,7 +104,7 @@ async fn a_membership_can_be_renewed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_time_to_live_of_zero_is_for_present_connections_only() {
+async fn a_ttl_of_zero_adds_only_current_connections() {
     let fixture = Fixture::new(App::silent());
     let mut present = fixture.client("ada").await;
 
@@ -119,7 +119,7 @@ async fn a_time_to_live_of_zero_is_for_present_connections_only() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn removing_a_user_leaves_connections_that_joined_by_themselves() {
+async fn removing_a_user_keeps_connections_that_were_added_individually() {
     let fixture = Fixture::new(App::silent());
     let (mut ada, id) = fixture.client_and_id("ada").await;
     put(&fixture, &format!("groups/g/connections/{id}")).await;
@@ -132,7 +132,7 @@ async fn removing_a_user_leaves_connections_that_joined_by_themselves() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_who_is_in_a_group_twice_gets_a_message_once() {
+async fn a_client_that_is_in_a_group_twice_gets_a_message_once() {
     let fixture = Fixture::new(App::silent());
     let (mut ada, id) = fixture.client_and_id("ada").await;
     put(&fixture, &format!("groups/g/connections/{id}")).await;
@@ -142,7 +142,7 @@ async fn one_who_is_in_a_group_twice_gets_a_message_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_lasting_memberships_the_newest_hundred_are_kept() {
+async fn the_newest_hundred_user_memberships_without_a_ttl_are_kept() {
     let fixture = Fixture::new(App::silent());
     let _ada = fixture.client("ada").await;
 
@@ -175,7 +175,7 @@ async fn names_are_never_paths() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_members_of_a_group_come_in_pages() {
+async fn group_members_are_returned_in_pages() {
     let fixture = Fixture::new(App::silent());
     let (mut clients, mut ids) = (Vec::new(), Vec::new());
     for _ in 0..5 {
@@ -211,7 +211,7 @@ async fn the_members_of_a_group_come_in_pages() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_stays_right_while_members_come_and_go_between_its_pages() {
+async fn paging_is_consistent_while_members_join_and_leave() {
     let fixture = Fixture::new(App::silent());
     let (mut clients, mut ids) = (Vec::new(), Vec::new());
     for _ in 0..7 {

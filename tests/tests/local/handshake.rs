@@ -17,7 +17,7 @@ async fn hears(fixture: &Fixture, bytes: impl Into<bytes::Bytes>) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_good_handshake_is_answered_and_what_follows_is_kept() {
+async fn data_after_a_valid_handshake_is_processed() {
     let fixture = Fixture::new(App::silent());
     let mut client = fixture.open("ada");
 
@@ -51,7 +51,7 @@ async fn refusals_have_the_texts_of_the_reference() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handshake_that_does_not_come_is_canceled_after_its_time() {
+async fn a_missing_handshake_times_out() {
     let fixture = Fixture::new(App::silent());
     let started = Instant::now();
     let mut client = fixture.open("ada");
@@ -64,7 +64,7 @@ async fn a_handshake_that_does_not_come_is_canceled_after_its_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handshake_without_an_end_is_canceled_at_the_size_limit() {
+async fn an_endless_handshake_ends_at_the_size_limit() {
     let limits = Limits::default().max_message_bytes(100);
     let fixture = Fixture::with(App::silent(), limits);
 
@@ -86,7 +86,7 @@ async fn detailed_errors_say_what_is_wrong_with_the_handshake() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_leaves_before_the_handshake_is_never_reported() {
+async fn a_client_without_a_handshake_is_never_reported() {
     let fixture = Fixture::new(App::silent());
 
     drop(fixture.open("ada"));

@@ -102,7 +102,7 @@ pub(crate) fn error(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_slow_body_in_pieces_comes_whole() {
+async fn a_slow_chunked_body_is_complete() {
     let answer = answered(Does::Writes(&[
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\n{\"a",
         "\r\n",
@@ -113,30 +113,30 @@ async fn a_slow_body_in_pieces_comes_whole() {
 }
 
 #[tokio::test]
-async fn an_answer_that_declares_too_much_is_too_large() {
+async fn a_response_with_a_large_declared_length_is_refused() {
     let answer = answered(Does::Writes(&["HTTP/1.1 200 OK\r\ncontent-length: 16777217\r\n\r\nx"]));
     assert_eq!(answer.await, error("Invocation failed, response too large."));
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_is_told() {
+async fn a_truncated_response_is_an_error() {
     let heard = answered(Does::Breaks("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc")).await;
     assert!(heard.contains("\"error\":\"Invocation failed, error: "), "{heard}");
 }
 
 #[tokio::test]
-async fn a_connection_that_closes_without_an_answer_is_a_500_and_not_tried_again() {
+async fn a_connection_closed_without_a_response_is_a_500_and_is_not_retried() {
     assert_eq!(answered(Does::Breaks("")).await, error("Invocation failed, status code 500"));
 }
 
 #[tokio::test]
-async fn what_is_no_http_is_a_500() {
+async fn a_response_that_is_not_http_is_a_500() {
     let answer = answered(Does::Breaks("220 mail.example ESMTP\r\n"));
     assert_eq!(answer.await, error("Invocation failed, status code 500"));
 }
 
 #[tokio::test]
-async fn an_app_that_does_not_answer_is_a_500_after_the_timeout() {
+async fn an_app_that_does_not_respond_is_a_500_after_the_timeout() {
     let (url, messages) = app(Does::Waits).await;
     let upstream = HttpUpstream::new(url).unwrap().timeout(Duration::from_secs(2));
     let (_service, mut client) = client(upstream).await;
@@ -148,7 +148,7 @@ async fn an_app_that_does_not_answer_is_a_500_after_the_timeout() {
 }
 
 #[tokio::test]
-async fn only_the_first_template_that_fits_is_called() {
+async fn only_the_first_matching_template_is_called() {
     const VOID: &[&str] = &["HTTP/1.1 204 No Content\r\n\r\n"];
     let (first, first_messages) = app(Does::Writes(VOID)).await;
     let (second, second_messages) = app(Does::Writes(VOID)).await;

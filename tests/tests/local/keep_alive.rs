@@ -25,7 +25,7 @@ async fn pings_come_every_fifteen_seconds_and_a_client_that_never_pings_may_be_s
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_has_pinged_is_closed_after_thirty_silent_seconds() {
+async fn a_client_that_stops_pinging_is_closed_after_thirty_seconds() {
     let fixture = Fixture::new(App::silent());
     let mut client = fixture.client("ada").await;
     client.send_text("{\"type\":6}").await;
@@ -42,7 +42,7 @@ async fn a_client_that_has_pinged_is_closed_after_thirty_silent_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn time_does_not_run_while_the_service_has_stopped_reading() {
+async fn the_client_timeout_pauses_while_the_service_does_not_read() {
     let app = App::new(|call| async move {
         if call.event == "slow" {
             sleep(Duration::from_secs(300)).await;
@@ -90,7 +90,7 @@ async fn a_message_over_the_limit_ends_the_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_protocol_does_not_know_is_skipped() {
+async fn unknown_message_types_are_skipped() {
     let fixture = Fixture::new(App::silent());
     let mut client = fixture.client("ada").await;
 
@@ -110,7 +110,7 @@ async fn what_the_protocol_does_not_know_is_skipped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_close_message_is_answered_and_clean() {
+async fn a_close_message_is_answered_and_is_a_normal_close() {
     let fixture = Fixture::new(App::silent());
     let mut client = fixture.client("ada").await;
 
@@ -122,7 +122,7 @@ async fn a_close_message_is_answered_and_clean() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_orderly_close_of_the_transport_is_clean_and_a_loss_is_not() {
+async fn a_close_of_the_transport_is_normal_and_a_loss_is_not() {
     let fixture = Fixture::new(App::silent());
 
     fixture.client("ada").await.into_memory().close().await;
@@ -135,7 +135,7 @@ async fn an_orderly_close_of_the_transport_is_clean_and_a_loss_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn times_that_no_timer_takes_are_bounded() {
+async fn durations_above_the_timer_limit_are_bounded() {
     for keep_alive in [Duration::ZERO, Duration::MAX] {
         let (client_timeout, connect_within) = (Duration::MAX, Duration::MAX);
         let (poll_gap, resume_within) = (Duration::MAX, Duration::MAX);

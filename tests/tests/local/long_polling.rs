@@ -44,7 +44,7 @@ async fn waiting(client: &Negotiated) -> Wire {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_poll_is_answered_at_once_and_every_poll_has_its_headers() {
+async fn the_first_poll_returns_immediately_and_every_poll_has_its_headers() {
     let fixture = Fixture::new(App::silent());
     let client = Negotiated::new(&fixture).await;
     let start = Instant::now();
@@ -66,7 +66,7 @@ async fn the_first_poll_is_answered_at_once_and_every_poll_has_its_headers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_poll_takes_everything_that_waits() {
+async fn a_poll_returns_all_pending_messages() {
     let fixture = Fixture::new(App::silent());
     let client = connected(&fixture).await;
 
@@ -81,7 +81,7 @@ async fn a_poll_takes_everything_that_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_poll_waits_for_messages_ninety_seconds_at_most_without_pings() {
+async fn a_poll_waits_at_most_ninety_seconds_and_gets_no_pings() {
     let fixture = Fixture::new(App::silent());
     let client = connected(&fixture).await;
     let start = Instant::now();
@@ -97,7 +97,7 @@ async fn a_poll_waits_for_messages_ninety_seconds_at_most_without_pings() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_overtaking_poll_ends_the_old_one_and_gets_the_messages() {
+async fn a_newer_poll_ends_the_older_one_and_gets_the_messages() {
     let fixture = Fixture::new(App::silent());
     let client = connected(&fixture).await;
 
@@ -110,7 +110,7 @@ async fn an_overtaking_poll_ends_the_old_one_and_gets_the_messages() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_poll_that_its_client_dropped_gets_nothing() {
+async fn a_dropped_poll_takes_no_messages() {
     let fixture = Fixture::new(App::silent());
     let client = connected(&fixture).await;
 
@@ -122,7 +122,7 @@ async fn a_poll_that_its_client_dropped_gets_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn delete_ends_the_connection_in_order() {
+async fn delete_closes_the_connection_normally() {
     let fixture = Fixture::new(App::silent());
     let client = connected(&fixture).await;
     let mut poll = waiting(&client).await;
@@ -139,7 +139,7 @@ async fn delete_ends_the_connection_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_the_end_one_poll_hears_of_it_and_later_ones_find_nothing() {
+async fn after_the_end_one_poll_gets_204_and_later_polls_get_404() {
     let fixture = Fixture::new(App::silent());
     let client = connected(&fixture).await;
 
@@ -153,7 +153,7 @@ async fn after_the_end_one_poll_hears_of_it_and_later_ones_find_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_close_message_that_waits_comes_before_the_end() {
+async fn a_pending_close_message_is_delivered_before_the_end() {
     let fixture = Fixture::new(App::silent());
     let client = connected(&fixture).await;
     let below = format!("connections/{}?reason=bye", fixture.last_id());
@@ -167,7 +167,7 @@ async fn a_close_message_that_waits_comes_before_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn posts_before_the_first_poll_are_kept_for_it() {
+async fn posts_before_the_first_poll_are_stored() {
     let fixture = Fixture::new(App::silent());
     let client = Negotiated::new(&fixture).await;
 
@@ -180,7 +180,7 @@ async fn posts_before_the_first_poll_are_kept_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn posts_are_taken_one_after_another() {
+async fn posts_are_processed_one_after_another() {
     let fixture = Fixture::new(App::silent());
     let client = connected(&fixture).await;
     let call = |name: &str| format!("{{\"type\":1,\"target\":\"{name}\",\"arguments\":[]}}\x1e");
@@ -209,7 +209,7 @@ async fn posts_are_taken_one_after_another() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_post_that_its_client_aborts_leaves_nothing_behind() {
+async fn an_aborted_post_has_no_effect() {
     let fixture = Fixture::new(App::silent());
     let client = connected(&fixture).await;
     let mut aborted = Wire::pipe(&client.service);
@@ -228,7 +228,7 @@ async fn a_post_that_its_client_aborts_leaves_nothing_behind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_does_not_poll_is_lost() {
+async fn a_client_that_stops_polling_counts_as_lost() {
     let fixture = Fixture::new(App::silent());
     let client = connected(&fixture).await;
     let start = Instant::now();
@@ -256,7 +256,7 @@ async fn a_client_that_pings_and_stops_is_not_closed_while_it_polls() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn message_pack_travels_in_bodies() {
+async fn messagepack_is_sent_in_bodies() {
     let fixture = Fixture::new(App::silent());
     let client = open(&fixture).await;
     client.post(r#"{"protocol":"messagepack","version":1}"#).await;
@@ -277,7 +277,7 @@ async fn message_pack_travels_in_bodies() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_that_do_not_fit_are_refused() {
+async fn invalid_requests_are_refused() {
     let fixture = Fixture::new(App::silent());
     let client = connected(&fixture).await;
     let change = (400, "text/plain", "Cannot change transports mid-connection");
@@ -301,7 +301,7 @@ async fn requests_that_do_not_fit_are_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_web_socket_has_neither_posts_nor_polls_nor_delete() {
+async fn a_web_socket_connection_refuses_posts_polls_and_delete() {
     let fixture = Fixture::new(App::silent());
     let client = Negotiated::new(&fixture).await;
     let _wire = client.web_socket().await;
@@ -317,7 +317,7 @@ async fn a_web_socket_has_neither_posts_nor_polls_nor_delete() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_poll_needs_a_token_that_is_good_then() {
+async fn each_poll_needs_a_valid_token() {
     let fixture = Fixture::new(App::silent());
     let aud = "http://127.0.0.1:8888/client/?hub=chat";
     let token = signed(&json!({ "aud": aud, "exp": unix_now() + 5, "asrs.s.uid": "ada" }));
@@ -335,7 +335,7 @@ async fn each_poll_needs_a_token_that_is_good_then() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_takes_too_little_is_closed_with_the_reason() {
+async fn a_slow_poller_is_closed_with_the_reason() {
     let limits = Limits::default().max_outbox_messages(10);
     let fixture = Fixture::with(App::silent(), limits);
     let client = connected(&fixture).await;
@@ -351,7 +351,7 @@ async fn a_client_that_takes_too_little_is_closed_with_the_reason() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_that_stops_lets_clients_hear_of_it() {
+async fn clients_are_notified_when_the_service_stops() {
     let fixture = Fixture::new(App::silent());
     let client = connected(&fixture).await;
     let mut poll = waiting(&client).await;
@@ -367,7 +367,7 @@ async fn a_service_that_stops_lets_clients_hear_of_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn malformed_messages_end_the_connection_and_may_be_tried_again() {
+async fn malformed_messages_end_the_connection_with_allow_reconnect() {
     let close =
         "{\"type\":7,\"error\":\"Connection closed with an error.\",\"allowReconnect\":true}\x1e";
     for malformed in

@@ -183,7 +183,7 @@ async fn malformed_messages_and_lengths_end_the_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn json_from_the_app_is_converted_for_those_who_need_it() {
+async fn json_from_the_app_is_converted_for_messagepack_clients() {
     let fixture = Fixture::new(App::silent());
     let mut text = fixture.client("ada").await;
     let mut packed = MsgpackClient::of(&fixture, "bob").await;
@@ -200,7 +200,7 @@ async fn json_from_the_app_is_converted_for_those_who_need_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_converted_is_refused_only_when_a_client_needs_it() {
+async fn values_that_cannot_be_converted_are_refused_only_if_a_client_needs_it() {
     let fixture = Fixture::new(App::silent());
     let mut text = fixture.client("ada").await;
     let deep = format!("{{\"target\":\"m\",\"arguments\":{}{}}}", "[".repeat(65), "]".repeat(65));
@@ -305,7 +305,7 @@ async fn errors_of_a_client_and_answers_without_a_form_in_json_are_400() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_caller_that_wants_frames_gets_the_clients_own() {
+async fn a_caller_that_accepts_frames_gets_the_completion_unchanged() {
     let framed = asked("application/octet-stream", b"\x95\x03\x80\xa2s0\x03\x2a").await;
 
     assert_eq!(framed.status, 200);
@@ -330,7 +330,7 @@ async fn stream_items_get_202_and_a_messagepack_client_receives_nothing() {
 }
 
 #[tokio::test]
-async fn frames_are_binary_from_the_good_answer_on_and_a_refusal_is_text() {
+async fn frames_are_binary_after_an_accepted_handshake_and_text_for_a_refusal() {
     let fixture = Fixture::new(App::silent());
     let address = test_support::serve_on_loopback(&fixture.service).await;
     let open = async || {

@@ -91,7 +91,7 @@ async fn the_connection_has_the_public_id() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn version_errors_are_told_in_the_answer() {
+async fn version_errors_are_in_the_negotiate_response() {
     let fixture = Fixture::new(App::silent());
 
     let answer = negotiate(&fixture, "hub=chat&negotiateVersion=x").await;
@@ -122,7 +122,7 @@ async fn a_negotiated_connection_must_be_opened_in_time_once_and_by_its_user() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn hub_and_method_are_checked_after_the_token() {
+async fn hub_and_http_method_are_checked_after_the_token() {
     let fixture = Fixture::new(App::silent());
 
     assert_eq!(negotiate(&fixture, "").await.status, 400);
@@ -135,7 +135,7 @@ async fn hub_and_method_are_checked_after_the_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_user_id_that_is_no_name_is_refused() {
+async fn an_invalid_user_id_is_refused() {
     let fixture = Fixture::new(App::silent());
     for user in ["..", ".", "a\nb"] {
         let aud = format!("{URL}/client/?hub=chat");

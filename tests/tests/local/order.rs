@@ -15,7 +15,7 @@ use tokio::{sync::Semaphore, time::sleep};
 use crate::support::{App, Fixture, answer, eventually, settle};
 
 #[tokio::test(start_paused = true)]
-async fn connected_comes_first_and_disconnected_last_even_when_the_client_has_left() {
+async fn connected_is_first_and_disconnected_last_even_if_the_client_left() {
     let app = App::new(|_| async {
         sleep(Duration::from_secs(1)).await;
         answer(200, "")
@@ -105,7 +105,7 @@ fn asking_fixture(limits: Limits) -> Fixture {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_method_may_ask_its_own_caller_with_calls_queued_behind_it() {
+async fn a_method_can_invoke_its_caller_while_later_calls_are_queued() {
     let fixture = asking_fixture(Limits::default());
     let mut client = fixture.client("ada").await;
     client.call_with_id("ask", "ask").await;
@@ -126,7 +126,7 @@ async fn a_method_may_ask_its_own_caller_with_calls_queued_behind_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_queue_is_read_past_while_a_client_result_is_pending() {
+async fn a_full_queue_is_exceeded_while_a_client_result_is_pending() {
     let limits = Limits::default().max_queue_messages(4);
     let fixture = asking_fixture(limits);
     let mut client = fixture.client("ada").await;
@@ -142,7 +142,7 @@ async fn a_full_queue_is_read_past_while_a_client_result_is_pending() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn twice_the_queue_closes_a_client_that_is_asked() {
+async fn a_pending_client_result_closes_the_client_at_twice_the_queue_limit() {
     let limits = Limits::default().max_queue_messages(4);
     let fixture = asking_fixture(limits);
     let mut client = fixture.client("ada").await;
@@ -161,7 +161,7 @@ async fn twice_the_queue_closes_a_client_that_is_asked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_queue_stops_the_reader_and_loses_nothing() {
+async fn a_full_queue_pauses_reading_and_loses_nothing() {
     let gate = Arc::new(Semaphore::new(0));
     let held = Arc::clone(&gate);
     let app = App::new(move |_| {
@@ -195,7 +195,7 @@ async fn a_full_queue_stops_the_reader_and_loses_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_running_call_goes_on_when_its_client_leaves() {
+async fn a_running_call_continues_after_its_client_leaves() {
     let finished = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&finished);
     let app = App::new(move |call| {

@@ -53,7 +53,7 @@ async fn a_slow_client_is_closed_with_the_reason_and_others_get_everything() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_counters_say_for_how_many_how_much_waits() {
+async fn the_counters_report_pending_clients_and_bytes() {
     let fixture = Fixture::new(App::silent());
     let (mut ada, _bob) = (fixture.client("ada").await, fixture.client("bob").await);
     let counted = |fixture: &Fixture| {
@@ -76,7 +76,7 @@ async fn the_counters_say_for_how_many_how_much_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_never_reads_again_does_not_stay() {
+async fn a_client_that_stops_reading_is_removed() {
     let limits = Limits::default().max_outbox_messages(10);
     let fixture = Fixture::with(App::silent(), limits);
     let _stuck = fixture.client("stuck").await;
@@ -92,7 +92,7 @@ async fn a_client_that_never_reads_again_does_not_stay() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bytes_are_bounded_too_but_a_big_answer_is_not_slowness() {
+async fn outbox_bytes_are_bounded_but_a_large_completion_is_allowed() {
     let app = App::new(|call| async move {
         let body = if call.event == "big" { "x".repeat(5000) } else { String::new() };
         crate::support::answer(200, body)
@@ -125,7 +125,7 @@ async fn first_late_answer(fixture: &Fixture) -> Option<Duration> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn answers_to_sends_are_held_back_for_a_second_while_all_clients_have_too_much_to_read() {
+async fn responses_to_sends_are_delayed_by_a_second_above_the_total_outbox_limit() {
     let limits = Limits::default().max_total_outbox_bytes(10_000);
     let fixture = Fixture::with(App::silent(), limits);
     let mut client = fixture.client("ada").await;
@@ -142,7 +142,7 @@ async fn answers_to_sends_are_held_back_for_a_second_while_all_clients_have_too_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_takes_nothing_for_five_seconds_holds_no_sender_back_any_more() {
+async fn a_client_that_reads_nothing_for_five_seconds_delays_no_sender() {
     let limits = Limits::default().max_total_outbox_bytes(10_000);
     let fixture = Fixture::with(App::silent(), limits);
     let mut client = fixture.client("ada").await;
@@ -168,7 +168,7 @@ async fn a_client_that_takes_nothing_for_five_seconds_holds_no_sender_back_any_m
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_waited_for_a_client_that_is_gone_holds_nothing_back() {
+async fn pending_data_of_an_ended_client_delays_no_sender() {
     let limits = Limits::default().max_total_outbox_bytes(10_000);
     let fixture = Fixture::with(App::silent(), limits);
     let client = fixture.client("ada").await;

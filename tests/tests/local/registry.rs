@@ -264,7 +264,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_registry_agrees_with_a_plain_model(steps in prop::collection::vec(step(), 1..40)) {
+    fn the_registry_matches_a_simple_model(steps in prop::collection::vec(step(), 1..40)) {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .start_paused(true)
@@ -275,7 +275,7 @@ proptest! {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_membership_without_a_time_ends_after_a_year_and_a_long_time_too() {
+async fn memberships_without_a_ttl_or_with_a_long_one_end_after_a_year() {
     let fixture = Fixture::new(App::silent());
     // The requests are sent up to a year later, so their tokens have a long lifetime.
     let status = async |method: &str, below: &str| {

@@ -46,7 +46,7 @@ async fn the_bytes_of_arguments_pass_through_in_both_spellings() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_application_has_hubs_of_its_own() {
+async fn an_application_has_separate_hubs() {
     let fixture = Fixture::new(App::silent());
     let url = format!("{URL}/client/?hub=App_Chat");
     let claims = json!({ "aud": url, "exp": unix_now() + 60 });
@@ -63,7 +63,7 @@ async fn an_application_has_hubs_of_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn existence_is_a_200_or_a_404_with_its_code() {
+async fn existence_checks_return_200_or_404_with_a_code() {
     let fixture = Fixture::new(App::silent());
     let (_ada, id) = fixture.client_and_id("ada").await;
     assert_eq!(fixture.status(Method::PUT, &format!("groups/g/connections/{id}")).await, 200);
@@ -85,7 +85,7 @@ async fn existence_is_a_200_or_a_404_with_its_code() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_adding_an_unknown_connection_is_an_error_removing_is_done() {
+async fn adding_an_unknown_connection_is_an_error_but_removing_it_is_not() {
     let fixture = Fixture::new(App::silent());
 
     let added = fixture.rest(Method::PUT, "groups/g/connections/x", "").await;
@@ -100,7 +100,7 @@ async fn only_adding_an_unknown_connection_is_an_error_removing_is_done() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_closed_connection_gets_the_reason_and_is_gone_at_once() {
+async fn a_closed_connection_gets_the_reason_and_no_longer_exists() {
     let fixture = Fixture::new(App::silent());
     let (mut ada, id) = fixture.client_and_id("ada").await;
 
@@ -117,7 +117,7 @@ async fn a_closed_connection_gets_the_reason_and_is_gone_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn many_are_closed_but_the_excluded() {
+async fn all_except_excluded_connections_are_closed() {
     let fixture = Fixture::new(App::silent());
     let (mut ada, id) = fixture.client_and_id("ada").await;
     let mut bob = fixture.client("bob").await;
@@ -135,7 +135,7 @@ async fn many_are_closed_but_the_excluded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bodies_are_checked() {
+async fn invalid_bodies_are_refused() {
     let fixture = Fixture::new(App::silent());
     let invalid = (400, Some("Error.Request.Invalid"));
 
@@ -149,7 +149,7 @@ async fn bodies_are_checked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_over_one_mebibyte_is_a_413() {
+async fn a_body_over_1_mib_is_a_413() {
     let fixture = Fixture::new(App::silent());
     let fill = "x".repeat(1024 * 1024);
 
@@ -159,7 +159,7 @@ async fn a_body_over_one_mebibyte_is_a_413() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn other_content_types_are_a_415_and_the_token_comes_first() {
+async fn unknown_content_types_are_a_415_after_the_token_check() {
     let fixture = Fixture::new(App::silent());
     let path = "/api/hubs/chat/:send";
     let token = signed(&json!({ "aud": format!("{URL}{path}"), "exp": unix_now() + 60 }));
@@ -180,7 +180,7 @@ async fn other_content_types_are_a_415_and_the_token_comes_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn wrong_methods_paths_and_times_say_so() {
+async fn wrong_methods_paths_and_ttls_are_errors() {
     let fixture = Fixture::new(App::silent());
 
     let wrong = fixture.rest(Method::GET, ":send", "").await;

@@ -27,7 +27,7 @@ async fn clients(fixture: &Fixture) -> [(Client, String); 3] {
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_go_to_those_whom_the_filter_finds() {
+async fn messages_reach_the_connections_that_match_the_filter() {
     let fixture = Fixture::new(App::silent());
     let [(mut ada, ada_id), (mut bob, bob_id), (mut eve, _)] = clients(&fixture).await;
     let below = format!("/api/hubs/chat/groups/g/connections/{ada_id}");
@@ -74,7 +74,7 @@ async fn commands_run_in_order_and_for_the_same_connections() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_happens_when_any_command_is_wrong() {
+async fn one_invalid_command_rejects_all_commands() {
     let fixture = Fixture::new(App::silent());
     let mut ada = fixture.client("ada").await;
 
@@ -88,7 +88,7 @@ async fn nothing_happens_when_any_command_is_wrong() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_filter_that_is_not_understood_says_where() {
+async fn an_invalid_filter_is_an_error_with_its_position() {
     let fixture = Fixture::new(App::silent());
 
     let path = format!("{PATH}&filter={}", segment("age gt 5"));

@@ -31,7 +31,7 @@ fn claims(answer: &RestResponse) -> Map<String, Value> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_generated_token_lets_a_client_in_as_its_user() {
+async fn a_generated_token_connects_its_user() {
     let fixture = Fixture::new(App::silent());
     let query = format!("&userId={}", segment("Zoë/😀"));
     let answer = generated(&fixture, &query).await;
@@ -67,7 +67,7 @@ async fn a_token_lasts_an_hour_or_as_many_minutes_as_asked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_generated_token_ends() {
+async fn a_generated_token_expires() {
     let fixture = Fixture::new(App::silent());
     let answer = generated(&fixture, "&minutesToExpire=1").await.json();
     let url = format!("{URL}/client/?hub=chat");
@@ -80,7 +80,7 @@ async fn a_generated_token_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn minutes_and_users_are_checked() {
+async fn invalid_minutes_and_users_are_refused() {
     let fixture = Fixture::new(App::silent());
     let long = format!("&userId={}", "x".repeat(4000));
     for (query, target) in [
@@ -117,7 +117,7 @@ async fn the_access_key_is_the_one_that_signed_the_callers_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_caller_with_the_second_key_does_not_learn_the_first() {
+async fn the_access_key_endpoint_returns_only_the_callers_key() {
     let service = LocalService::builder().key("the first").secondary_key(KEY).build();
     let fixture = Fixture { service, app: App::silent() };
     let path = "/api/auth/accessKey";

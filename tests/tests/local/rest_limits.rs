@@ -15,7 +15,7 @@ const SEND: &str = "/api/hubs/chat/:send";
 const BODY: &str = r#"{"target":"m"}"#;
 
 #[tokio::test(start_paused = true)]
-async fn a_body_of_exactly_one_mebibyte_is_taken() {
+async fn a_body_of_exactly_1_mib_is_accepted() {
     let fixture = Fixture::new(App::silent());
     let around = r#"{"target":"m","arguments":[""]}"#.len();
     let of =
@@ -30,7 +30,7 @@ async fn a_body_of_exactly_one_mebibyte_is_taken() {
 }
 
 #[tokio::test]
-async fn a_body_in_chunks_is_counted_while_it_comes() {
+async fn a_chunked_body_is_limited_while_reading() {
     let fixture = Fixture::new(App::silent());
     let server = Server::start(&fixture).await;
     let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x10000)).repeat(17);
@@ -47,7 +47,7 @@ async fn a_body_in_chunks_is_counted_while_it_comes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn headers_over_16_kib_are_a_431() {
+async fn request_headers_over_16_kib_are_a_431() {
     let fixture = Fixture::new(App::silent());
     let filler = HeaderName::from_static("x-filler");
     let sent = async |size: usize| {
@@ -61,7 +61,7 @@ async fn headers_over_16_kib_are_a_431() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_json_is_a_body() {
+async fn only_json_bodies_are_accepted() {
     let fixture = Fixture::new(App::silent());
     for path in [
         SEND,
@@ -82,7 +82,7 @@ async fn only_json_is_a_body() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn other_methods_say_which_there_are() {
+async fn a_405_lists_the_allowed_methods() {
     let fixture = Fixture::new(App::silent());
     for (method, below, allow) in [
         ("GET", "/:send", "POST"),
@@ -108,7 +108,7 @@ async fn other_methods_say_which_there_are() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_caller_of_octet_streams_gets_the_clients_completion_framed() {
+async fn a_caller_that_accepts_octet_streams_gets_the_framed_completion() {
     for (answered, status, body, content_type) in [
         (r#","result":{"b":1.50}"#, 200, None, "application/octet-stream"),
         ("", 200, None, "application/octet-stream"),

@@ -12,7 +12,7 @@ async fn get(fixture: &Fixture, path: &str) -> RestResponse {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_name_is_data_in_both_prefixes() {
+async fn names_are_encoded_under_both_prefixes() {
     for name in ["a/b", "a?b", "a#b", "a b", "a%2Fb", "😀 ü", ":send", "...", "a+b", "a;b=c&d"] {
         let fixture = Fixture::new(App::silent());
         let (mut client, id) = fixture.client_and_id(name).await;
@@ -38,7 +38,7 @@ async fn every_name_is_data_in_both_prefixes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn dots_blanks_and_controls_are_refused_everywhere() {
+async fn dots_blanks_and_control_characters_are_refused() {
     let fixture = Fixture::new(App::silent());
     for bad in ["..", ".", "%2e%2e", "%2E", ".%2e", "", "a%00b", "a%0Ab", "a%7Fb", "%FF"] {
         for below in [
@@ -63,7 +63,7 @@ async fn dots_blanks_and_controls_are_refused_everywhere() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn hubs_and_applications_follow_the_rule_of_the_service() {
+async fn hub_and_application_names_are_validated() {
     let fixture = Fixture::new(App::silent());
     let long = "a".repeat(129);
     for bad in ["..", "%2e%2e", "1a", "a%2Fb", "a%3Fb", "a%23b", "%F0%9F%98%80", "a-b", "", &long] {
@@ -98,7 +98,7 @@ async fn groups_have_up_to_1024_characters_and_streams_100() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_applications_hub_is_another_hub_in_lower_case() {
+async fn a_hub_with_an_application_name_is_separate_and_lower_case() {
     let fixture = Fixture::new(App::silent());
     let mut plain = fixture.client("ada").await;
 

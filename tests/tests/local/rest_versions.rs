@@ -70,7 +70,7 @@ async fn sends_are_accepted_in_both_forms() {
 }
 
 #[tokio::test]
-async fn the_excluded_get_nothing_in_any_version() {
+async fn excluded_connections_get_nothing_in_any_version() {
     let fixture = Fixture::new(App::silent());
     let (mut ada, ada_id) = fixture.client_and_id("ada").await;
     let (mut bob, bob_id) = fixture.client_and_id("bob").await;
@@ -86,7 +86,7 @@ async fn the_excluded_get_nothing_in_any_version() {
 }
 
 #[tokio::test]
-async fn memberships_of_connections_answer_alike_in_both_orders() {
+async fn connection_membership_responses_are_equal_in_both_orders() {
     let fixture = Fixture::new(App::silent());
     let (_ada, id) = fixture.client_and_id("ada").await;
     let server = Server::start(&fixture).await;
@@ -103,7 +103,7 @@ async fn memberships_of_connections_answer_alike_in_both_orders() {
 }
 
 #[tokio::test]
-async fn memberships_of_users_have_statuses_of_their_version() {
+async fn user_membership_statuses_depend_on_the_version() {
     let fixture = Fixture::new(App::silent());
     let server = Server::start(&fixture).await;
 
@@ -160,7 +160,7 @@ fn json_error(status: &str, code: &str, json: &str) -> String {
 }
 
 #[tokio::test]
-async fn errors_are_text_in_v1_and_details_later() {
+async fn errors_are_text_in_v1_and_json_in_later_versions() {
     let fixture = Fixture::new(App::silent());
     let server = Server::start(&fixture).await;
     let dated = ("/api/hubs/chat", "api-version=2024-12-01");
@@ -195,7 +195,7 @@ async fn errors_are_text_in_v1_and_details_later() {
 }
 
 #[tokio::test]
-async fn bad_requests_are_text_in_v1_and_details_later() {
+async fn bad_requests_are_text_in_v1_and_json_in_later_versions() {
     let fixture = Fixture::new(App::silent());
     let server = Server::start(&fixture).await;
     let (status, code) = ("400 Bad Request", "Error.Request.Invalid");

@@ -31,7 +31,7 @@ async fn connected(fixture: &Fixture) -> (Negotiated, Wire) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_answer_has_its_headers_and_begins_with_a_comment() {
+async fn the_response_has_its_headers_and_starts_with_a_comment() {
     let fixture = Fixture::new(App::silent());
     let client = Negotiated::new(&fixture).await;
 
@@ -51,7 +51,7 @@ async fn the_answer_has_its_headers_and_begins_with_a_comment() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_travel_as_events_and_as_posts() {
+async fn messages_are_sent_as_events_and_received_as_posts() {
     let app = App::new(|call| async move {
         if call.event == "echo" {
             call.completion(&call.json()["arguments"][0])
@@ -70,7 +70,7 @@ async fn messages_travel_as_events_and_as_posts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn line_ends_in_a_message_part_it_into_fields() {
+async fn line_ends_split_a_message_into_data_lines() {
     let body = "{\"type\":3,\r\n\"invocationId\":\n\"1\"}\x1e";
     let app =
         App::new(
@@ -86,7 +86,7 @@ async fn line_ends_in_a_message_part_it_into_fields() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_of_the_connection_is_the_end_of_the_answer() {
+async fn the_response_ends_with_the_connection() {
     let fixture = Fixture::new(App::silent());
     let (client, mut wire) = connected(&fixture).await;
     let below = format!("connections/{}?reason=bye", fixture.last_id());
@@ -102,7 +102,7 @@ async fn the_end_of_the_connection_is_the_end_of_the_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_close_message_of_the_client_ends_it_too() {
+async fn a_close_message_of_the_client_ends_the_response() {
     let fixture = Fixture::new(App::silent());
     let (client, mut wire) = connected(&fixture).await;
 
@@ -114,7 +114,7 @@ async fn a_close_message_of_the_client_ends_it_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_drops_the_answer_has_left_in_order() {
+async fn dropping_the_response_is_a_normal_close() {
     let fixture = Fixture::new(App::silent());
     let (_client, wire) = connected(&fixture).await;
 
@@ -125,7 +125,7 @@ async fn a_client_that_drops_the_answer_has_left_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn both_sides_ping_and_a_client_that_stops_to_is_closed() {
+async fn both_sides_ping_and_a_client_that_stops_pinging_is_closed() {
     let fixture = Fixture::new(App::silent());
     let (client, mut wire) = connected(&fixture).await;
     let start = tokio::time::Instant::now();
@@ -160,7 +160,7 @@ async fn binary_protocols_are_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn posts_before_the_stream_are_kept_for_it() {
+async fn posts_before_the_stream_are_stored() {
     let fixture = Fixture::new(App::silent());
     let client = Negotiated::new(&fixture).await;
 
@@ -177,7 +177,7 @@ async fn posts_before_the_stream_are_kept_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_that_do_not_fit_are_refused() {
+async fn invalid_requests_are_refused() {
     let fixture = Fixture::new(App::silent());
     let (client, _wire) = connected(&fixture).await;
     let change = (400, "text/plain", "Cannot change transports mid-connection");
@@ -205,7 +205,7 @@ async fn requests_that_do_not_fit_are_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_post_needs_a_token_that_is_good_then() {
+async fn each_post_needs_a_valid_token() {
     let fixture = Fixture::new(App::silent());
     let aud = "http://127.0.0.1:8888/client/?hub=chat";
     let token = signed(&json!({ "aud": aud, "exp": unix_now() + 5, "asrs.s.uid": "ada" }));
@@ -223,7 +223,7 @@ async fn each_post_needs_a_token_that_is_good_then() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_stream_takes_its_token_from_the_query_but_posts_do_not() {
+async fn only_the_event_stream_accepts_the_token_in_the_query() {
     let fixture = Fixture::new(App::silent());
     let mut client = Negotiated::new(&fixture).await;
     client.query = format!("{}&access_token={}", client.query, client.token);
@@ -235,7 +235,7 @@ async fn the_stream_takes_its_token_from_the_query_but_posts_do_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_post_has_at_most_a_mebibyte() {
+async fn a_post_over_1_mib_is_refused() {
     let fixture = Fixture::new(App::silent());
     let (client, _wire) = connected(&fixture).await;
 
@@ -255,7 +255,7 @@ async fn a_post_has_at_most_a_mebibyte() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_does_not_read_is_closed_and_slows_no_other() {
+async fn a_client_that_does_not_read_is_closed_and_delays_no_other_client() {
     let limits = Limits::default().max_outbox_messages(100);
     let fixture = Fixture::with(App::silent(), limits);
     let client = Negotiated::new(&fixture).await;
@@ -275,7 +275,7 @@ async fn a_client_that_does_not_read_is_closed_and_slows_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn malformed_messages_end_the_connection_and_may_be_tried_again() {
+async fn malformed_messages_end_the_connection_with_allow_reconnect() {
     let close = "data: {\"type\":7,\"error\":\"Connection closed with an error.\",\"allowReconnect\":true}\x1e\r\n\r\n";
     for malformed in ["nonsense", "{}", "", "[]", r#"{"type":"1"}"#, r#"{"type":1}"#, HANDSHAKE] {
         let fixture = Fixture::new(App::silent());
@@ -289,7 +289,7 @@ async fn malformed_messages_end_the_connection_and_may_be_tried_again() {
 }
 
 #[tokio::test]
-async fn it_works_over_a_socket() {
+async fn server_sent_events_work_over_a_socket() {
     let fixture = Fixture::new(App::silent());
     let address = test_support::serve_on_loopback(&fixture.service).await;
     let client = Negotiated::new(&fixture).await;

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use crate::support::{App, Fixture, URL, answer, client_token};
 
 #[tokio::test(start_paused = true)]
-async fn stopping_closes_clients_that_may_reconnect_and_waits_for_disconnected() {
+async fn shutdown_closes_clients_with_allow_reconnect_and_waits_for_disconnected() {
     let delivered = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&delivered);
     let app = App::new(move |call| {
@@ -40,7 +40,7 @@ async fn stopping_closes_clients_that_may_reconnect_and_waits_for_disconnected()
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_that_run_may_still_send_while_the_service_stops() {
+async fn running_calls_can_send_while_the_service_stops() {
     let cell: Arc<std::sync::OnceLock<Fixture>> = Arc::default();
     let inner = Arc::clone(&cell);
     let app = App::new(move |call| {
@@ -62,7 +62,7 @@ async fn calls_that_run_may_still_send_while_the_service_stops() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn clients_are_closed_with_the_last_handle() {
+async fn dropping_the_last_handle_closes_clients() {
     let Fixture { service, app } = Fixture::new(App::silent());
     let fixture = Fixture { service, app: app.clone() };
     let mut client = fixture.client("ada").await;

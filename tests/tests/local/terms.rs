@@ -17,7 +17,7 @@ fn open(fixture: &Fixture, claims: &Value) -> Client {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_asked_for_it_is_closed_with_its_token_and_may_come_back() {
+async fn close_on_expiry_closes_the_client_with_allow_reconnect() {
     let fixture = Fixture::new(App::silent());
     let expiry = (unix_now() + 100).to_string();
     let claims = json!({ "asrs.s.coae": "true", "asrs.s.aeo": expiry });
@@ -33,7 +33,7 @@ async fn a_client_that_asked_for_it_is_closed_with_its_token_and_may_come_back()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_has_ended_already_closes_right_after_the_handshake() {
+async fn an_expired_token_closes_the_connection_after_the_handshake() {
     let fixture = Fixture::new(App::silent());
     let mut client = open(&fixture, &json!({ "asrs.s.coae": "true", "asrs.s.aeo": "1" }));
     client.handshake().await;
@@ -42,7 +42,7 @@ async fn a_token_that_has_ended_already_closes_right_after_the_handshake() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn diagnostic_clients_and_those_who_did_not_ask_stay() {
+async fn clients_without_close_on_expiry_and_diagnostic_clients_stay() {
     let fixture = Fixture::new(App::silent());
     let soon = unix_now() + 10;
     for claims in [
@@ -62,7 +62,7 @@ async fn diagnostic_clients_and_those_who_did_not_ask_stay() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handshake_may_take_as_long_as_the_token_says_up_to_thirty_seconds() {
+async fn the_token_sets_the_handshake_timeout_up_to_thirty_seconds() {
     let fixture = Fixture::new(App::silent());
     for (claim, seconds) in [("3", 3), ("25", 25), ("30", 30), ("300", 30), ("0", 15), ("x", 15)] {
         let started = Instant::now();
@@ -75,7 +75,7 @@ async fn a_handshake_may_take_as_long_as_the_token_says_up_to_thirty_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_may_ask_what_exactly_it_did_wrong() {
+async fn a_client_with_detailed_errors_gets_the_cause() {
     let fixture = Fixture::new(App::silent());
     let detailed = json!({ "asrs.s.derror": "True" });
     let mut malformed = open(&fixture, &detailed);

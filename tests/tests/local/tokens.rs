@@ -28,7 +28,7 @@ fn with_audience(aud: &Value) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_host_of_an_audience_may_be_spelt_in_many_ways() {
+async fn the_host_of_an_audience_has_several_accepted_spellings() {
     let fixture = Fixture::new(App::silent());
 
     for good in [
@@ -45,7 +45,7 @@ async fn the_host_of_an_audience_may_be_spelt_in_many_ways() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_audience_is_refused_with_what_it_must_be() {
+async fn a_wrong_audience_is_refused_with_the_expected_value() {
     let fixture = Fixture::new(App::silent());
 
     for bad in [
@@ -76,7 +76,7 @@ async fn the_public_host_is_an_audience_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_ends_sixty_seconds_after_its_expiry() {
+async fn a_token_is_valid_for_sixty_seconds_after_its_expiry() {
     let fixture = Fixture::new(App::silent());
     let token = signed(&json!({ "aud": AUD, "exp": unix_now() + 10 }));
 
@@ -139,7 +139,7 @@ async fn both_keys_are_accepted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_key_there_is_a_random_one() {
+async fn the_default_key_is_random() {
     let (one, two) = (LocalService::builder().build(), LocalService::builder().build());
 
     assert_ne!(one.connection_string().expose(), two.connection_string().expose());

@@ -30,7 +30,7 @@ async fn client(unmatched: Unmatched) -> (LocalService, Client) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_invoke_that_no_template_takes_is_refused() {
+async fn an_invoke_without_a_matching_template_is_refused() {
     let (_service, mut client) = client(Unmatched::Refused).await;
 
     client.call_with_id("7", "unknown").await;
@@ -41,7 +41,7 @@ async fn an_invoke_that_no_template_takes_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn in_strict_mode_it_gets_no_answer() {
+async fn in_strict_mode_an_unmatched_invoke_gets_no_response() {
     let (_service, mut client) = client(Unmatched::Silent).await;
 
     client.call_with_id("7", "unknown").await;
@@ -51,7 +51,7 @@ async fn in_strict_mode_it_gets_no_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn in_strict_mode_it_gets_no_answer_without_an_upstream_either() {
+async fn in_strict_mode_an_invoke_without_an_upstream_gets_no_response() {
     let service = LocalService::builder().key(KEY).unmatched(Unmatched::Silent).build();
     let url = format!("{URL}/client/?hub=chat");
     let mut client = Client::in_memory(service.connect_memory(&url, &client_token("ada")).unwrap());

@@ -46,7 +46,7 @@ async fn a_message_has_every_header_and_the_bytes_without_a_delimiter() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn connections_events_have_their_bodies() {
+async fn connection_events_have_their_bodies() {
     let fixture = Fixture::new(App::silent());
     let client = fixture.client("ada").await;
     client.send_text("{\"type\":7}").await;
@@ -96,7 +96,7 @@ async fn more_than_ten_arguments_are_forwarded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_connected_handler_can_already_reach_its_client() {
+async fn the_connected_handler_can_send_to_its_client() {
     let cell: std::sync::Arc<std::sync::OnceLock<Fixture>> = std::sync::Arc::default();
     let inner = std::sync::Arc::clone(&cell);
     let app = App::new(move |call| {

@@ -69,7 +69,7 @@ async fn rest_of(mut stream: TcpStream) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn json_travels_in_text_frames_both_ways() {
+async fn json_uses_text_frames_in_both_directions() {
     let (fixture, address) = served(App::silent()).await;
     let mut socket = connected(address).await;
     fixture.app.called("connected").await;
@@ -88,7 +88,7 @@ async fn json_travels_in_text_frames_both_ways() {
 }
 
 #[tokio::test]
-async fn any_frame_type_any_fragments_and_joined_messages_are_one_stream() {
+async fn frame_types_and_boundaries_do_not_matter() {
     let (fixture, address) = served(App::silent()).await;
     let mut socket = connected(address).await;
     let call =
@@ -113,7 +113,7 @@ async fn any_frame_type_any_fragments_and_joined_messages_are_one_stream() {
 }
 
 #[tokio::test]
-async fn a_hub_close_is_followed_by_a_close_frame_and_the_end_of_the_socket() {
+async fn a_close_frame_and_the_end_of_the_socket_follow_a_hub_close() {
     let (fixture, address) = served(App::silent()).await;
     let mut socket = connected(address).await;
     fixture.app.called("connected").await;
@@ -131,7 +131,7 @@ async fn a_hub_close_is_followed_by_a_close_frame_and_the_end_of_the_socket() {
 }
 
 #[tokio::test]
-async fn a_refused_handshake_is_followed_by_the_end_of_the_socket() {
+async fn the_socket_ends_after_a_refused_handshake() {
     let (_, address) = served(App::silent()).await;
     let mut socket = open(address, "hub=chat", Some(&client_token("ada"))).await.unwrap();
 
@@ -144,7 +144,7 @@ async fn a_refused_handshake_is_followed_by_the_end_of_the_socket() {
 }
 
 #[tokio::test]
-async fn a_clients_close_frame_is_answered_and_clean() {
+async fn a_close_frame_of_the_client_is_answered_and_is_a_normal_close() {
     let (fixture, address) = served(App::silent()).await;
     let mut socket = connected(address).await;
 
@@ -156,7 +156,7 @@ async fn a_clients_close_frame_is_answered_and_clean() {
 }
 
 #[tokio::test]
-async fn a_socket_that_just_ends_is_reported_as_lost() {
+async fn a_socket_without_a_close_frame_is_reported_as_lost() {
     let (fixture, address) = served(App::silent()).await;
 
     drop(connected(address).await);
@@ -166,7 +166,7 @@ async fn a_socket_that_just_ends_is_reported_as_lost() {
 }
 
 #[tokio::test]
-async fn frames_that_are_not_masked_end_the_connection() {
+async fn unmasked_frames_end_the_connection() {
     let (fixture, address) = served(App::silent()).await;
     let mut stream = connected(address).await.into_inner();
 
@@ -177,7 +177,7 @@ async fn frames_that_are_not_masked_end_the_connection() {
 }
 
 #[tokio::test]
-async fn the_token_may_be_in_the_query_but_the_header_counts_first() {
+async fn the_token_header_takes_precedence_over_the_query() {
     let (_, address) = served(App::silent()).await;
     let good = client_token("ada");
     let query = format!("hub=chat&access_token={good}");
@@ -190,7 +190,7 @@ async fn the_token_may_be_in_the_query_but_the_header_counts_first() {
 }
 
 #[tokio::test]
-async fn big_messages_pass_in_both_directions() {
+async fn large_messages_work_in_both_directions() {
     let app = App::new(|call| async move {
         if call.event != "echo" {
             return answer(200, "");
@@ -271,7 +271,7 @@ async fn upgrades_that_are_not_web_sockets_are_refused() {
 }
 
 #[tokio::test]
-async fn a_head_over_the_limit_is_refused_and_the_service_lives() {
+async fn a_request_head_over_the_limit_is_refused() {
     let (_, address) = served(App::silent()).await;
     let mut stream = TcpStream::connect(address).await.unwrap();
     let head = format!("GET /health HTTP/1.1\r\nhost: x\r\nx: {}", "x".repeat(40_000));
@@ -286,7 +286,7 @@ async fn a_head_over_the_limit_is_refused_and_the_service_lives() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_not_declared_is_bounded_while_it_is_read() {
+async fn a_body_without_a_length_is_limited_while_reading() {
     let (_, address) = served(App::silent()).await;
     let path = "/api/hubs/chat/:send";
     let claims = serde_json::json!({

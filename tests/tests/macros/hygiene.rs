@@ -261,7 +261,7 @@ fn a_generic_hub_works_for_every_type() {
 }
 
 #[test]
-fn a_declarative_macro_can_make_a_hub() {
+fn a_declarative_macro_can_generate_a_hub() {
     let chat = Bench::new(declarative::Chat);
 
     assert_eq!(chat.invoke("send", r#"["hi"]"#).unwrap(), "2");
@@ -269,7 +269,7 @@ fn a_declarative_macro_can_make_a_hub() {
 }
 
 #[test]
-fn a_hub_may_live_in_a_function() {
+fn a_hub_can_be_defined_in_a_function() {
     let (names, joined) = local();
 
     assert_eq!(names, ["join"]);

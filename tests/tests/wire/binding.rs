@@ -274,7 +274,7 @@ async fn every_form_of_enum_binds() {
 }
 
 #[tokio::test]
-async fn structs_bind_with_everything_in_them() {
+async fn structs_bind_with_all_fields() {
     let order = r#"{"orderId":"67e55044-10b1-426f-9247-bb680e5fe0c8","shapes":["point",{"circle":2.0}],
         "placedAt":"2023-11-14T22:13:20Z","dueAt":"2023-11-15T00:13:20.5+02:00","byNumber":{"-7":null,"8":"x"}}"#;
     comes_back("order", order).await;
@@ -350,7 +350,7 @@ async fn nothing_is_void_and_a_unit_is_a_value() {
 }
 
 #[tokio::test]
-async fn own_errors_say_what_their_reader_may_know() {
+async fn custom_errors_have_texts_for_client_and_log() {
     assert_eq!(both("fail", "[3]").await, Ok("3".to_owned()));
     assert_eq!(both("fail", "[0]").await, Err("Sold out".to_owned()));
     assert_eq!(both("fail", "[1]").await, Err("403 Forbidden: Closed".to_owned()));
@@ -359,7 +359,7 @@ async fn own_errors_say_what_their_reader_may_know() {
 }
 
 #[tokio::test]
-async fn injected_values_may_wait_and_see_the_hubs_fields_and_the_cancellation() {
+async fn extractors_can_await_and_access_hub_and_cancellation() {
     assert_eq!(both("greet", r#"["Ada"]"#).await, Ok(r#""Hello nobody Ada""#.to_owned()));
     assert_eq!(both("cancelled", "[]").await, Ok("[false,false]".to_owned()));
 }

@@ -85,7 +85,7 @@ async fn result(request: http::Request<Full<Bytes>>) -> Value {
 }
 
 #[tokio::test]
-async fn the_fallback_answers_what_no_method_does_and_sees_the_whole_call() {
+async fn the_fallback_handles_unknown_events_with_the_whole_call() {
     let request = with(
         invoke_as("7", "Other Thing", "[ 7 ]"),
         &[
@@ -105,7 +105,7 @@ async fn the_fallback_answers_what_no_method_does_and_sees_the_whole_call() {
 }
 
 #[tokio::test]
-async fn the_fallback_does_not_answer_for_connections() {
+async fn the_fallback_does_not_handle_connection_events() {
     let connected = answer(&app(), call("connections", "connected", r#"{"type":10}"#)).await;
     let odd = answer(&app(), call("connections", "odd", r#"{"type":10}"#)).await;
 

@@ -27,7 +27,7 @@ async fn a_client_answers_a_question_from_outside_a_call() {
 }
 
 #[tokio::test]
-async fn who_was_never_there_and_who_has_left_are_gone() {
+async fn unknown_and_ended_connections_are_gone() {
     let hub = TestHub::new(Loop);
     let ada = hub.user("ada").connect().await.unwrap();
     let id = ada.connection_id().to_owned();
@@ -41,7 +41,7 @@ async fn who_was_never_there_and_who_has_left_are_gone() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_while_it_is_asked_is_gone_at_once() {
+async fn a_client_that_leaves_during_an_invocation_fails_it_immediately() {
     let hub = TestHub::new(Loop);
     let ada = hub.user("ada").connect().await.unwrap();
     let asked = Arc::new(Notify::new());
@@ -59,7 +59,7 @@ async fn a_client_that_leaves_while_it_is_asked_is_gone_at_once() {
 }
 
 #[tokio::test]
-async fn a_client_without_a_handler_and_one_whose_answer_does_not_fit_are_told_apart() {
+async fn a_missing_handler_and_a_wrong_result_type_are_different_errors() {
     let hub = TestHub::new(Loop);
     let ada = hub.user("ada").connect().await.unwrap();
     let client = hub.context().clients().client(ada.connection_id());
@@ -76,7 +76,7 @@ async fn a_client_without_a_handler_and_one_whose_answer_does_not_fit_are_told_a
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_hangs_is_waited_for_as_long_as_was_said_and_else_thirty_seconds() {
+async fn a_client_result_waits_for_its_timeout_or_thirty_seconds() {
     let hub = TestHub::new(Loop);
     let ada = hub.user("ada").connect().await.unwrap();
     ada.ignores("sum");

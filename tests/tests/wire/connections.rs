@@ -117,7 +117,7 @@ async fn each_hub_is_called_by_its_own_service_and_sends_there() {
 }
 
 #[tokio::test]
-async fn the_key_of_another_service_opens_no_hub() {
+async fn a_key_of_another_service_is_refused() {
     let services = TwoServices::start().await;
 
     assert_eq!(services.call("team_game", KEY).await.status, StatusCode::UNAUTHORIZED);
@@ -125,7 +125,7 @@ async fn the_key_of_another_service_opens_no_hub() {
 }
 
 #[tokio::test]
-async fn behind_an_application_name_the_plain_name_is_no_hub() {
+async fn with_an_application_name_the_plain_hub_name_is_unknown() {
     let services = TwoServices::start().await;
 
     assert_eq!(services.call("game", GAME_KEY).await.status, StatusCode::NOT_FOUND);
@@ -133,7 +133,7 @@ async fn behind_an_application_name_the_plain_name_is_no_hub() {
 }
 
 #[tokio::test]
-async fn handles_from_outside_send_to_the_hubs_own_service() {
+async fn contexts_send_to_the_service_of_their_hub() {
     let services = TwoServices::start().await;
 
     services.app.context::<Game>().clients().group("g").send("x", ()).await.unwrap();
@@ -144,7 +144,7 @@ async fn handles_from_outside_send_to_the_hubs_own_service() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_any_connection_is_told_together() {
+async fn problems_of_all_connections_are_listed_together() {
     let settings = [("AzureSignalRConnectionString", "Endpoint=https://x.net;AccessKey=k")];
     let signalr = SignalR::from_settings(settings.into_iter().collect()).unwrap();
 
@@ -164,7 +164,7 @@ async fn what_is_wrong_with_any_connection_is_told_together() {
 }
 
 #[tokio::test]
-async fn an_app_whose_hubs_all_live_elsewhere_needs_no_default_connection() {
+async fn the_default_connection_is_optional_if_no_hub_uses_it() {
     let game = FakeService::accepting().await;
     let settings = [("GameSignalR", game.connection_string(GAME_KEY))];
     let signalr = SignalR::from_settings(settings.into_iter().collect()).unwrap();

@@ -78,7 +78,7 @@ async fn service(status: u16, code: &'static str) -> FakeService {
 const GONE: &str = "Error.Connection.NotExisted";
 
 #[tokio::test]
-async fn clients_go_to_an_online_primary() {
+async fn negotiate_selects_an_online_primary() {
     let alive = FakeService::accepting().await;
     let signalr = SignalR::from_connection_string(NOWHERE)
         .unwrap()
@@ -95,7 +95,7 @@ async fn clients_go_to_an_online_primary() {
 }
 
 #[tokio::test]
-async fn without_an_online_primary_clients_go_to_a_secondary() {
+async fn negotiate_selects_a_secondary_without_an_online_primary() {
     let secondary = FakeService::accepting().await;
     let signalr = SignalR::from_connection_string(NOWHERE)
         .unwrap()
@@ -107,7 +107,7 @@ async fn without_an_online_primary_clients_go_to_a_secondary() {
 }
 
 #[tokio::test]
-async fn with_no_endpoint_online_a_client_is_told_so() {
+async fn negotiate_fails_if_no_endpoint_is_online() {
     let signalr = SignalR::from_connection_string(NOWHERE)
         .unwrap()
         .with_endpoint("second", EndpointRole::Secondary, NOWHERE)
@@ -128,7 +128,7 @@ async fn a_single_endpoint_is_used_unconditionally_and_never_probed() {
 }
 
 #[tokio::test]
-async fn the_token_fits_the_endpoint_and_says_how_many_there_are() {
+async fn the_token_contains_the_endpoint_and_the_number_of_endpoints() {
     let (west, east) = (FakeService::accepting().await, FakeService::accepting().await);
     let app = two(&west, &east).endpoint_router(ByQuery).build().unwrap();
 
@@ -152,7 +152,7 @@ async fn a_message_reaches_every_endpoint() {
 }
 
 #[tokio::test]
-async fn a_message_that_one_endpoint_refuses_is_a_failure_with_its_name() {
+async fn a_failed_send_names_the_endpoint_that_refused_it() {
     let (west, east) = (service(202, "").await, service(500, "").await);
     let app = two(&west, &east).build().unwrap();
 
@@ -166,7 +166,7 @@ async fn a_message_that_one_endpoint_refuses_is_a_failure_with_its_name() {
 }
 
 #[tokio::test]
-async fn one_yes_about_a_connection_is_the_answer_whatever_the_others_say() {
+async fn a_connection_operation_succeeds_if_one_endpoint_succeeds() {
     let (west, east) = (service(200, "").await, service(500, "").await);
     let app = two(&west, &east).build().unwrap();
 
@@ -176,7 +176,7 @@ async fn one_yes_about_a_connection_is_the_answer_whatever_the_others_say() {
 }
 
 #[tokio::test]
-async fn without_a_yes_about_a_connection_a_failure_is_the_answer() {
+async fn joining_fails_if_an_endpoint_fails_and_none_succeeds() {
     let (west, east) = (service(404, GONE).await, service(500, "").await);
     let app = two(&west, &east).build().unwrap();
 
@@ -184,7 +184,7 @@ async fn without_a_yes_about_a_connection_a_failure_is_the_answer() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_nowhere_cannot_join_and_that_is_no_failure() {
+async fn joining_with_a_connection_unknown_to_all_endpoints_is_not_a_failure() {
     let (west, east) = (service(404, GONE).await, service(404, GONE).await);
     let app = two(&west, &east).build().unwrap();
 
@@ -194,7 +194,7 @@ async fn a_connection_that_is_nowhere_cannot_join_and_that_is_no_failure() {
 }
 
 #[tokio::test]
-async fn about_users_and_groups_every_endpoint_is_asked_and_any_failure_counts() {
+async fn user_and_group_checks_ask_every_endpoint_and_fail_on_any_failure() {
     let no = || service(404, "Warning.User.NotExisted");
     let (yes, no_1, no_2, broken) =
         (service(200, "").await, no().await, no().await, service(500, "").await);
@@ -209,7 +209,7 @@ async fn about_users_and_groups_every_endpoint_is_asked_and_any_failure_counts()
 }
 
 #[tokio::test]
-async fn a_client_answers_from_wherever_it_is() {
+async fn an_invocation_finds_the_client_at_any_endpoint() {
     let east = FakeService::start(|request| match request.path() {
         "/api/health" => response(200, "", ""),
         _ => response(200, "", r#"{"result":7}"#),
@@ -249,7 +249,7 @@ async fn the_members_of_a_group_are_listed_endpoint_by_endpoint() {
 }
 
 #[tokio::test]
-async fn pinned_handles_reach_those_endpoints_alone() {
+async fn pinned_handles_use_only_their_endpoints() {
     let (west, east) = (FakeService::accepting().await, FakeService::accepting().await);
     let app = two(&west, &east).build().unwrap();
 
@@ -291,7 +291,7 @@ impl EndpointRouter for ByQuery {
 }
 
 #[tokio::test]
-async fn a_router_of_the_app_decides() {
+async fn a_custom_router_selects_the_endpoints() {
     let (west, east) = (FakeService::accepting().await, FakeService::accepting().await);
     let app = two(&west, &east).endpoint_router(ByQuery).build().unwrap();
 

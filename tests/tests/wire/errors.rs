@@ -60,7 +60,7 @@ async fn rejections_and_denials_reach_the_caller() {
 }
 
 #[tokio::test]
-async fn an_own_error_type_decides_what_is_shown() {
+async fn a_custom_error_type_determines_the_client_text() {
     let app = app(Loop);
 
     assert_eq!(error_of(&app, invoke("own", "[7]")).await, "there is no article 7");
@@ -68,7 +68,7 @@ async fn an_own_error_type_decides_what_is_shown() {
 }
 
 #[tokio::test]
-async fn internal_errors_and_panics_show_one_sentence_with_an_id() {
+async fn clients_get_one_sentence_with_an_id_for_internal_errors_and_panics() {
     let app = app(Loop);
 
     for method in ["questionMark", "panics"] {
@@ -84,7 +84,7 @@ async fn internal_errors_and_panics_show_one_sentence_with_an_id() {
 }
 
 #[tokio::test]
-async fn a_send_shows_only_a_denial_and_a_refused_connected_is_403() {
+async fn a_denied_send_and_a_refused_connected_are_403_and_other_sends_200() {
     let app = app(Loop);
     let status = async |request| answer(&app, request).await.status;
 

@@ -164,7 +164,7 @@ async fn one_stateful_filter_counts_across_calls() {
 }
 
 #[tokio::test]
-async fn filters_run_outer_first_and_look_back_inner_first() {
+async fn before_runs_outermost_first_and_after_innermost_first() {
     let hub = Loop::default();
 
     answer(&app(hub.clone()), invoke("ordered", "[]")).await;
@@ -184,7 +184,7 @@ async fn filters_run_outer_first_and_look_back_inner_first() {
 }
 
 #[tokio::test]
-async fn a_refusal_comes_before_the_arguments_are_decoded() {
+async fn a_refused_call_decodes_no_arguments() {
     let hub = Loop::default();
 
     let shown = error_of(&app(hub.clone()), invoke("refused", r#"["no number"]"#)).await;
@@ -197,7 +197,7 @@ async fn a_refusal_comes_before_the_arguments_are_decoded() {
 }
 
 #[tokio::test]
-async fn filters_look_back_at_a_panic_too() {
+async fn after_runs_for_a_panicking_method() {
     let hub = Loop::default();
 
     answer(&app(hub.clone()), invoke("panics", "[]")).await;
@@ -209,7 +209,7 @@ async fn filters_look_back_at_a_panic_too() {
 }
 
 #[tokio::test]
-async fn a_filter_that_panics_while_it_looks_back_changes_nothing() {
+async fn a_panic_in_after_does_not_change_the_outcome() {
     let hub = Loop::default();
 
     let answered = answer(&app(hub.clone()), invoke("lookedBackAt", "[]")).await;
@@ -222,7 +222,7 @@ async fn a_filter_that_panics_while_it_looks_back_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_filter_that_panics_before_the_call_refuses_it_and_the_outer_ones_look_back() {
+async fn a_panic_in_before_refuses_the_call_and_runs_after_of_outer_filters() {
     let hub = Loop::default();
 
     let shown = error_of(&app(hub.clone()), invoke("behindABrokenFilter", "[]")).await;
@@ -243,7 +243,7 @@ impl Guarded {
 }
 
 #[tokio::test]
-async fn the_filters_of_the_block_judge_a_connection_that_no_method_answers() {
+async fn block_filters_run_for_connections_without_on_connected() {
     let mut connected = call("connections", "connected", r#"{"type":10}"#);
     connected.headers_mut().insert("x-asrs-hub", http::HeaderValue::from_static("guarded"));
     let mut known = connected.clone();
@@ -256,7 +256,7 @@ async fn the_filters_of_the_block_judge_a_connection_that_no_method_answers() {
 }
 
 #[tokio::test]
-async fn a_filter_hands_on_what_it_found() {
+async fn a_filter_passes_values_to_the_method() {
     let answered = answer(&app(Loop::default()), invoke("handedOn", "[]")).await;
 
     assert!(answered.body.contains(r#""result":"by the filter""#));
@@ -270,7 +270,7 @@ async fn an_anonymous_caller_is_not_signed_in() {
 }
 
 #[tokio::test]
-async fn the_filters_of_the_block_do_not_stand_before_disconnected() {
+async fn block_filters_do_not_run_for_disconnected() {
     let hub = Loop::default();
 
     answer(&app(hub.clone()), call("connections", "disconnected", r#"{"Type":11}"#)).await;

@@ -69,7 +69,7 @@ impl Rooms {
 }
 
 #[tokio::test]
-async fn groups_that_look_like_paths_are_names_or_refused_from_client_to_client() {
+async fn groups_that_look_like_paths_are_encoded_or_refused_end_to_end() {
     let hub = TestHub::new(Rooms);
     let mallory = hub.user("mallory").connect().await.unwrap();
     let other = hub.user("other").connect().await.unwrap();
@@ -92,7 +92,7 @@ async fn groups_that_look_like_paths_are_names_or_refused_from_client_to_client(
 }
 
 #[tokio::test]
-async fn the_members_of_a_group_come_page_by_page_each_once() {
+async fn each_member_is_on_exactly_one_page() {
     const MEMBERS: usize = 450;
     let hub = TestHub::new(Loop);
     let mut clients = Vec::new();
@@ -121,7 +121,7 @@ async fn the_members_of_a_group_come_page_by_page_each_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_user_joins_with_every_connection_now_and_later_until_it_is_removed_or_time_is_over() {
+async fn a_user_membership_covers_all_connections_until_removal_or_expiry() {
     let hub = TestHub::new(Loop);
     let users = hub.context().user_groups();
     let early = connected(&hub, "ada").await;
@@ -143,7 +143,7 @@ async fn a_user_joins_with_every_connection_now_and_later_until_it_is_removed_or
 }
 
 #[tokio::test]
-async fn a_user_leaves_all_groups_and_unknown_users_are_in_none() {
+async fn removing_a_user_from_all_groups_works_and_unknown_users_have_none() {
     let hub = TestHub::new(Loop);
     let users = hub.context().user_groups();
     let ada = connected(&hub, "ada").await;
@@ -159,7 +159,7 @@ async fn a_user_leaves_all_groups_and_unknown_users_are_in_none() {
 }
 
 #[tokio::test]
-async fn what_exists_is_known_and_what_has_ended_is_not() {
+async fn existence_checks_follow_connections() {
     let hub = TestHub::new(Loop);
     let manager = hub.context().client_manager();
     let ada = connected(&hub, "ada").await;
@@ -177,8 +177,7 @@ async fn what_exists_is_known_and_what_has_ended_is_not() {
 }
 
 #[tokio::test]
-async fn one_connection_a_user_a_group_or_everybody_is_closed_with_the_reason_but_not_who_is_excluded()
- {
+async fn close_operations_send_the_reason_and_skip_excluded_connections() {
     let hub = TestHub::new(Loop);
     let manager = hub.context().client_manager();
     let clients = [

@@ -40,7 +40,7 @@ fn variables_are_set_before_they_are_used() {
 }
 
 #[test]
-fn the_parameters_given_to_the_template_are_those_that_it_has() {
+fn the_commands_pass_the_parameters_of_the_template() {
     let template = read("examples/functions/azure/main.bicep");
     let given: Vec<_> = commands("docs/azure.md")
         .iter()
@@ -55,7 +55,7 @@ fn the_parameters_given_to_the_template_are_those_that_it_has() {
 }
 
 #[test]
-fn files_and_features_that_the_guides_name_exist() {
+fn files_and_features_in_the_guides_exist() {
     let manifest = read("hub-runtime/Cargo.toml");
     let commands: Vec<_> =
         ["docs/azure.md", "docs/aws.md"].into_iter().flat_map(commands).collect();
@@ -83,7 +83,7 @@ fn files_and_features_that_the_guides_name_exist() {
 }
 
 #[test]
-fn files_that_the_recipes_name_exist() {
+fn files_in_the_recipes_exist() {
     let text = read("CONTRIBUTING.md");
     let (_, recipes) = text.split_once("## Recipes").unwrap();
     let spans = recipes.split('`').skip(1).step_by(2);

@@ -192,7 +192,7 @@ async fn an_app_registration_sends_with_its_token_and_is_called_with_the_code() 
 }
 
 #[tokio::test]
-async fn upstream_calls_are_believed_for_their_token() {
+async fn upstream_calls_are_verified_by_their_token() {
     let azure = azure(true).await;
     let app = AppProcess::start(
         &azure,
@@ -217,7 +217,7 @@ async fn upstream_calls_are_believed_for_their_token() {
 }
 
 #[tokio::test]
-async fn without_a_role_for_keys_the_service_makes_tokens_that_carry_no_claims() {
+async fn without_the_key_role_tokens_of_the_service_contain_no_claims() {
     let azure = azure(false).await;
     let app = AppProcess::start(&azure, &[SEALS, CODE, MANAGED, APP_SERVICE[0], APP_SERVICE[1]]);
 

@@ -34,7 +34,7 @@ async fn status(app: &HubApp, request: Request<Empty<bytes::Bytes>>) -> StatusCo
 }
 
 #[tokio::test]
-async fn an_app_that_shuts_down_refuses_negotiates_and_is_not_healthy() {
+async fn during_shutdown_negotiate_is_refused_and_health_fails() {
     let app = app(Loop::default());
     let negotiate = || Request::post("/loop/negotiate").body(Empty::new()).unwrap();
     let health = || Request::get("/health").body(Empty::new()).unwrap();
@@ -48,7 +48,7 @@ async fn an_app_that_shuts_down_refuses_negotiates_and_is_not_healthy() {
 }
 
 #[tokio::test]
-async fn shutting_down_waits_for_a_call_that_runs() {
+async fn shutdown_waits_for_running_calls() {
     let hub = Loop::default();
     let (begun, go_on, ended) = (hub.begun.clone(), hub.go_on.clone(), hub.ended.clone());
     let app = app(hub);
@@ -68,7 +68,7 @@ async fn shutting_down_waits_for_a_call_that_runs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn shutting_down_does_not_wait_for_ever() {
+async fn shutdown_has_a_timeout() {
     let app = builder_at("http://127.0.0.1:1", Loop::default())
         .shutdown_wait(Duration::from_secs(3))
         .build()
@@ -85,7 +85,7 @@ async fn shutting_down_does_not_wait_for_ever() {
 }
 
 #[tokio::test]
-async fn a_taken_port_of_the_app_is_an_error_that_says_so() {
+async fn a_port_in_use_is_an_error_with_advice() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
 

@@ -74,7 +74,7 @@ async fn the_documented_call_is_answered_with_a_framed_completion() {
 }
 
 #[tokio::test]
-async fn a_send_is_answered_empty() {
+async fn a_send_gets_an_empty_response() {
     for id in [&b"\x95\x01\x80\xc0\xa7nothing\x90"[..], b"\x95\x01\x80\xa0\xa7nothing\x90"] {
         let (status, _, body) = answer_to(&app(Loop), "messages", "nothing", id).await;
         assert_eq!((status, body.len()), (200, 0));
@@ -99,7 +99,7 @@ async fn wrong_arguments_are_named_in_the_completion() {
 }
 
 #[tokio::test]
-async fn what_is_no_invocation_is_a_400() {
+async fn a_body_without_an_invocation_is_a_400() {
     let app = app(Loop);
     for (category, event, body) in [
         ("messages", "add", &b""[..]),

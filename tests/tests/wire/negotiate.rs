@@ -49,7 +49,7 @@ fn claims_of(token: &str) -> serde_json::Map<String, Value> {
 }
 
 #[tokio::test]
-async fn a_client_is_sent_to_the_service_with_a_sealed_token() {
+async fn negotiate_redirects_to_the_service_with_a_sealed_token() {
     let answered = as_user(Some("ada")).await;
 
     assert_eq!(answered.status, StatusCode::OK);
@@ -84,7 +84,7 @@ async fn each_refusal_has_its_status_and_text() {
 }
 
 #[tokio::test]
-async fn a_token_that_the_service_would_not_take_is_refused_with_its_size() {
+async fn a_token_above_the_service_limit_is_refused_with_its_size() {
     let answered = as_user(Some("big")).await;
 
     assert_eq!(answered.status, StatusCode::PAYLOAD_TOO_LARGE);
@@ -118,7 +118,7 @@ async fn a_hub_without_negotiate_has_no_such_route() {
 }
 
 #[tokio::test]
-async fn app_service_headers_count_only_where_they_can_be_trusted() {
+async fn app_service_headers_are_read_only_if_trusted() {
     let request = || {
         Request::post("/negotiate")
             .header("authorization", "Bearer app service")
@@ -134,7 +134,7 @@ async fn app_service_headers_count_only_where_they_can_be_trusted() {
 }
 
 #[tokio::test]
-async fn an_allowed_page_reads_answers_and_refusals() {
+async fn an_allowed_origin_can_read_responses_and_refusals() {
     let app =
         builder_at("http://127.0.0.1:1", Loop).allow_origin("https://app.example").build().unwrap();
 
@@ -148,14 +148,14 @@ async fn an_allowed_page_reads_answers_and_refusals() {
 }
 
 #[tokio::test]
-async fn a_foreign_page_reads_nothing() {
+async fn a_foreign_origin_gets_no_cors_headers() {
     let answered = as_user(Some("ada")).await;
 
     assert!(!answered.headers.contains_key("access-control-allow-origin"));
 }
 
 #[tokio::test]
-async fn a_preflight_is_answered_without_a_token() {
+async fn a_preflight_needs_no_token() {
     let app =
         builder_at("http://127.0.0.1:1", Loop).allow_origin("https://app.example").build().unwrap();
     let request = Request::options("/loop/negotiate?negotiateVersion=1")
@@ -180,7 +180,7 @@ async fn a_preflight_is_answered_without_a_token() {
 }
 
 #[tokio::test]
-async fn a_wildcard_origin_is_refused_at_start_with_everything_else_that_is_wrong() {
+async fn a_wildcard_origin_is_a_start_up_error_among_others() {
     let built = builder_at("http://127.0.0.1:1", Loop).hub(Loop).allow_origin("*").build();
 
     let error = built.unwrap_err();

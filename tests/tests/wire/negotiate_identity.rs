@@ -89,7 +89,7 @@ fn in_an_hour() -> u64 {
 }
 
 #[tokio::test]
-async fn a_verified_bearer_token_says_who_connects_and_with_which_roles() {
+async fn a_verified_bearer_token_provides_user_and_roles() {
     let claims = json!({
         "iss": "https://issuer.example", "aud": ["other", "loop"], "sub": "ada",
         "roles": ["reader", "writer"], "email": "stays behind", "exp": in_an_hour(),
@@ -107,7 +107,7 @@ async fn a_verified_bearer_token_says_who_connects_and_with_which_roles() {
 }
 
 #[tokio::test]
-async fn a_bearer_token_that_does_not_hold_is_401_with_the_reason() {
+async fn an_invalid_bearer_token_is_401_with_the_reason() {
     let app = app(Loop::default());
     let good = json!({ "iss": "https://issuer.example", "aud": "loop", "sub": "eve", "exp": in_an_hour() });
     let with = |name: &str, value: Value| {
@@ -142,7 +142,7 @@ async fn unverified_claims_are_read_from_any_token() {
 }
 
 #[tokio::test]
-async fn behind_app_service_the_principal_gives_its_claims_and_elsewhere_nothing() {
+async fn the_app_service_principal_is_read_only_behind_app_service() {
     // {"auth_typ":"aad","role_typ":"r","claims":[{"typ":"r","val":"admin"},{"typ":"r","val":"a, b: c"}]}
     let principal = "eyJhdXRoX3R5cCI6ImFhZCIsInJvbGVfdHlwIjoiciIsImNsYWltcyI6W3sidHlwIjoiciIsInZhbCI6ImFkbWluIn0seyJ0eXAiOiJyIiwidmFsIjoiYSwgYjogYyJ9XX0=";
     let headers = [("x-ms-client-principal-id", "ada"), ("x-ms-client-principal", principal)];
@@ -159,7 +159,7 @@ async fn behind_app_service_the_principal_gives_its_claims_and_elsewhere_nothing
 }
 
 #[tokio::test]
-async fn the_token_asks_the_service_for_what_negotiate_decided_in_the_sdks_words() {
+async fn the_token_contains_the_options_of_the_negotiation() {
     let app = app(Loop::default());
 
     let all = given(&negotiate(&app, "all%20terms", &[]).await);
@@ -192,7 +192,7 @@ impl Terms {
 }
 
 #[tokio::test]
-async fn only_a_client_that_was_granted_detailed_errors_reads_what_it_did_wrong() {
+async fn only_a_client_with_detailed_errors_gets_the_cause() {
     // The embedded service sends detailed errors to every client.
     let world = World::apart(Terms).await;
     let mut told = Vec::new();
@@ -209,7 +209,7 @@ async fn only_a_client_that_was_granted_detailed_errors_reads_what_it_did_wrong(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_diagnostic_client_outlives_its_token_even_where_others_are_closed_with_theirs() {
+async fn a_diagnostic_client_is_not_closed_on_expiry() {
     let hub = TestHub::new(Terms);
     let client = async |terms: &str| {
         let request = Request::builder().header("authorization", format!("Bearer {terms}"));

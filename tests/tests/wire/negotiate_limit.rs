@@ -47,7 +47,7 @@ async fn from(app: &HubApp, peer: &str, forwarded: &str) -> AppResponse {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_client_too_many_times_is_429_until_the_time_that_the_answer_says() {
+async fn a_client_above_the_limit_gets_429_until_retry_after() {
     let app = limited(twice_a_minute());
     for _ in 0..2 {
         assert_eq!(from(&app, "10.0.0.1", "").await.status, StatusCode::OK);
@@ -69,7 +69,7 @@ async fn one_client_too_many_times_is_429_until_the_time_that_the_answer_says() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_cannot_escape_by_a_header_of_its_own() {
+async fn a_client_cannot_avoid_the_limit_with_a_forged_header() {
     let app = limited(twice_a_minute());
     let behind_one = limited(twice_a_minute().behind_proxies(1));
     let mut last = Vec::new();
@@ -86,7 +86,7 @@ async fn a_client_cannot_escape_by_a_header_of_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_of_unknown_origin_count_together() {
+async fn requests_without_a_client_address_share_one_limit() {
     let app = limited(twice_a_minute());
 
     assert_eq!(from(&app, "", "").await.status, StatusCode::OK);
@@ -110,7 +110,7 @@ async fn preflights_are_not_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn once_in_all_time_is_a_limit_too() {
+async fn a_limit_with_an_endless_period_works() {
     let app = limited(NegotiateLimit::new(1, Duration::MAX));
     assert_eq!(from(&app, "10.0.0.1", "").await.status, StatusCode::OK);
 
@@ -135,7 +135,7 @@ async fn a_limit_of_zero_is_refused_at_start() {
 /// Linux has more than one loopback address.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn the_apps_own_server_tells_clients_apart_by_their_sockets() {
+async fn the_server_of_the_app_distinguishes_clients_by_socket_address() {
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::TcpSocket,

@@ -39,7 +39,7 @@ fn travels<T: Clone + Send + Sync + 'static>(value: &T) -> T {
 }
 
 #[tokio::test]
-async fn a_context_travels_to_tasks_and_threads() {
+async fn a_context_can_be_moved_to_tasks_and_threads() {
     let hub = TestHub::new(Board);
     let ada = hub.user("ada").connect().await.unwrap();
     let worker = Worker { board: travels(&hub.context()) };
@@ -63,7 +63,7 @@ async fn a_context_travels_to_tasks_and_threads() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timer_sends_and_asks_without_a_call() {
+async fn a_timer_can_send_and_invoke_outside_a_call() {
     let hub = TestHub::new(Board);
     let ada = hub.user("ada").connect().await.unwrap();
     ada.on("ready", |_: ()| true);
@@ -81,7 +81,7 @@ async fn a_timer_sends_and_asks_without_a_call() {
 }
 
 #[tokio::test]
-async fn work_that_outlives_a_call_keeps_the_handles() {
+async fn tasks_can_keep_handles_after_the_call() {
     let hub = TestHub::new(Board);
     let ada = hub.user("ada").connect().await.unwrap();
 

@@ -82,7 +82,7 @@ fn check_node(file: &str, title: &str) -> Result<(), String> {
 }
 
 #[test]
-fn every_test_that_the_documents_name_exists() {
+fn every_test_in_the_documents_exists() {
     let (mut problems, mut found) = (Vec::new(), 0);
     for document in DOCUMENTS {
         let text = fs::read_to_string(root().join(document)).unwrap();
@@ -104,7 +104,7 @@ fn every_test_that_the_documents_name_exists() {
 }
 
 #[test]
-fn names_of_no_test_are_noticed() {
+fn unknown_test_names_are_detected() {
     for (span, problem) in [
         ("local::order::no_such_test", "no such function"),
         ("local::order::asking", "not a test"),

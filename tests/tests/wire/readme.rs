@@ -7,7 +7,7 @@ const CHAT: [&str; 2] = [
 ];
 
 #[test]
-fn every_excerpt_of_the_chat_stands_in_the_chat() {
+fn every_excerpt_of_the_chat_is_in_the_chat() {
     let excerpts: Vec<_> = README
         .split("```rust,ignore\n")
         .skip(1)
@@ -21,7 +21,7 @@ fn every_excerpt_of_the_chat_stands_in_the_chat() {
 }
 
 #[test]
-fn the_hub_file_of_the_chat_is_as_short_as_the_readme_says() {
+fn the_hub_file_of_the_chat_has_the_length_in_the_readme() {
     let lines = CHAT[0].lines().filter(|line| !line.trim().is_empty()).count();
 
     assert!(lines <= 120, "{lines} lines");

@@ -132,7 +132,7 @@ async fn the_same_invocation_replayed_is_handled_once() {
 }
 
 #[tokio::test]
-async fn copies_that_come_while_the_first_runs_wait_for_its_answer_even_if_its_caller_hangs_up() {
+async fn copies_of_a_running_call_wait_for_its_response_even_if_its_caller_disconnects() {
     let (app, shared) = counting();
     let (address, _serving) = serve(&app).await;
     let connect = || async {
@@ -161,7 +161,7 @@ async fn copies_that_come_while_the_first_runs_wait_for_its_answer_even_if_its_c
 }
 
 #[tokio::test]
-async fn a_copy_gets_the_answer_of_a_first_call_whose_peer_hung_up() {
+async fn a_copy_gets_the_response_of_a_call_whose_peer_disconnected() {
     let (app, shared) = counting();
     let slow = || invoke_as("0", "slow", "[]");
     let mut first = Box::pin(answer(&app, slow()));
@@ -180,7 +180,7 @@ async fn a_copy_gets_the_answer_of_a_first_call_whose_peer_hung_up() {
 }
 
 #[tokio::test]
-async fn failures_panics_and_refusals_are_answered_as_the_first_time_error_id_included() {
+async fn copies_get_the_same_failure_with_the_same_error_id() {
     let (app, shared) = counting();
     for (id, event) in [("0", "fails"), ("1", "panics"), ("2", "guarded")] {
         let first = body(&app, invoke_as(id, event, "[]")).await;
@@ -193,7 +193,7 @@ async fn failures_panics_and_refusals_are_answered_as_the_first_time_error_id_in
 }
 
 #[tokio::test]
-async fn the_copy_of_a_call_with_a_long_answer_is_told_that_it_is_no_longer_held() {
+async fn a_copy_of_a_call_with_a_long_response_gets_an_error() {
     let (app, shared) = counting();
     let first = body(&app, invoke_as("0", "long", "[]")).await;
 
@@ -208,7 +208,7 @@ async fn the_copy_of_a_call_with_a_long_answer_is_told_that_it_is_no_longer_held
 }
 
 #[tokio::test]
-async fn an_invocation_id_that_comes_with_other_arguments_is_refused() {
+async fn a_known_invocation_id_with_other_arguments_is_refused() {
     let (app, shared) = counting();
     body(&app, invoke_as("0", "pay", "[5]")).await;
 
@@ -239,7 +239,7 @@ fn by_a_moderator() -> Request<Full<Bytes>> {
 }
 
 #[tokio::test]
-async fn another_connection_neither_reads_the_answer_nor_takes_the_id() {
+async fn the_replay_record_is_per_connection() {
     let (app, shared) = counting();
     let without = |name: &str| {
         let mut request = by_a_moderator();
@@ -266,7 +266,7 @@ async fn another_connection_neither_reads_the_answer_nor_takes_the_id() {
 }
 
 #[tokio::test]
-async fn a_send_has_no_id_and_runs_as_often_as_it_comes() {
+async fn a_repeated_send_runs_each_time() {
     let (app, shared) = counting();
 
     for _ in 0..3 {
@@ -296,7 +296,7 @@ async fn the_copy_of_a_call_in_messagepack_is_answered_in_messagepack() {
 }
 
 #[tokio::test]
-async fn connections_that_number_alike_do_not_meet() {
+async fn equal_invocation_ids_of_two_connections_are_separate() {
     let shared = Arc::<Shared>::default();
     let hub = TestHub::new(Loop(Arc::clone(&shared)));
     let (ada, bob) =

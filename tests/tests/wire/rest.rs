@@ -91,7 +91,7 @@ async fn every_target_has_its_request() {
 }
 
 #[tokio::test]
-async fn a_name_that_would_change_the_path_is_refused_and_nothing_is_sent() {
+async fn a_name_that_would_change_the_path_is_refused_before_sending() {
     let fake = Fake::start(202, "", "").await;
 
     for group in ["..", ".", "", "a\r\nb"] {
@@ -103,7 +103,7 @@ async fn a_name_that_would_change_the_path_is_refused_and_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn a_message_over_a_megabyte_is_refused_before_sending() {
+async fn a_message_over_1_mib_is_refused_before_sending() {
     let fake = Fake::start(202, "", "").await;
 
     let sent = fake.context.clients().all().changed(&"x".repeat(1024 * 1024), 1).await;
@@ -113,7 +113,7 @@ async fn a_message_over_a_megabyte_is_refused_before_sending() {
 }
 
 #[tokio::test]
-async fn a_message_that_fits_only_once_goes_as_json_alone() {
+async fn a_message_that_is_too_large_in_two_protocols_is_sent_as_json() {
     let fake = Fake::start(202, "", "").await;
     let long = "x".repeat(600 * 1024);
 
@@ -161,7 +161,7 @@ async fn each_failure_of_a_client_result_is_its_own_error() {
 }
 
 #[tokio::test]
-async fn questions_are_answered_by_the_error_code_alone() {
+async fn existence_checks_use_only_the_error_code() {
     let no = Fake::start(404, "Warning.User.NotExisted", "").await;
     let yes = Fake::start(200, "", "").await;
     let lost = Fake::start(404, "", "").await;
@@ -204,7 +204,7 @@ async fn every_change_of_groups_has_its_request() {
 }
 
 #[tokio::test]
-async fn every_question_and_every_end_of_connections_has_its_request() {
+async fn every_check_and_close_operation_has_its_request() {
     let fake = Fake::start(200, "", "").await;
     let manager = fake.context.client_manager();
 
@@ -235,7 +235,7 @@ async fn every_question_and_every_end_of_connections_has_its_request() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_gone_is_no_error_where_nothing_is_left_to_do() {
+async fn an_ended_connection_is_not_an_error_for_close_and_remove() {
     let gone = Fake::start(404, "Error.Connection.NotExisted", "").await;
     let lost = Fake::start(404, "", "no such route").await;
 

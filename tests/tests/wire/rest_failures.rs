@@ -135,7 +135,7 @@ async fn a_message_whose_connection_broke_is_not_sent_twice() {
 }
 
 #[tokio::test]
-async fn a_membership_whose_connection_broke_is_asked_for_again() {
+async fn a_group_change_is_retried_after_a_broken_connection() {
     let fake = Fake::start(&[Step::HangUp, Step::HalfAnAnswer, Step::Answer("200 OK")]).await;
 
     fake.context.groups().add("c1", "g").await.unwrap();
@@ -145,7 +145,7 @@ async fn a_membership_whose_connection_broke_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_throttled_message_is_sent_again_as_the_service_did_not_take_it() {
+async fn a_throttled_message_is_retried() {
     let busy = Step::Answer("429 Too Many Requests\r\nretry-after: 0");
     let fake = Fake::start(&[busy, busy, Step::Answer("202 Accepted")]).await;
 
@@ -155,7 +155,7 @@ async fn a_throttled_message_is_sent_again_as_the_service_did_not_take_it() {
 }
 
 #[tokio::test]
-async fn a_service_that_fails_is_not_sent_the_same_message_again() {
+async fn a_message_is_not_retried_after_a_5xx() {
     let fake = Fake::start(&[Step::Answer("502 Bad Gateway")]).await;
 
     let error = fake.send().await.unwrap_err();
@@ -165,7 +165,7 @@ async fn a_service_that_fails_is_not_sent_the_same_message_again() {
 }
 
 #[tokio::test]
-async fn a_service_that_is_not_there_is_an_error_of_its_own() {
+async fn an_unreachable_service_has_its_own_error() {
     let base = format!("http://{}", test_support::free_address().await);
     let retries = Retries::default().delay(Duration::from_millis(1));
     let app = builder_at(&base, Loop).retries(retries).build().unwrap();
@@ -177,7 +177,7 @@ async fn a_service_that_is_not_there_is_an_error_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_pooled_connection_that_was_closed_meanwhile_sends_nothing_twice() {
+async fn a_closed_pooled_connection_causes_no_duplicate() {
     for _ in 0..20 {
         let fake = Fake::start(&[Step::AnswerAndClose, Step::Answer("202 Accepted")]).await;
         fake.send().await.unwrap();
@@ -192,7 +192,7 @@ async fn a_pooled_connection_that_was_closed_meanwhile_sends_nothing_twice() {
 }
 
 #[tokio::test]
-async fn connections_are_kept_for_the_next_requests() {
+async fn connections_are_reused() {
     const REQUESTS: usize = 20;
     let fake = Fake::start(&[Step::Answer("202 Accepted"); REQUESTS]).await;
 

@@ -45,7 +45,7 @@ impl Loop {
 }
 
 #[tokio::test]
-async fn when_the_peer_disconnects_both_effects_happen_and_the_token_has_fired() {
+async fn a_call_whose_peer_disconnects_is_cancelled_and_runs_to_its_end() {
     let shared = Arc::new(Shared::default());
     let (address, _serving) = serve(&app(Loop(Arc::clone(&shared)))).await;
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -65,7 +65,7 @@ async fn when_the_peer_disconnects_both_effects_happen_and_the_token_has_fired()
 }
 
 #[tokio::test]
-async fn a_negotiate_runs_to_its_end_too() {
+async fn negotiate_also_runs_to_its_end() {
     let shared = Arc::new(Shared::default());
     let app = app(Loop(Arc::clone(&shared)));
     let request =

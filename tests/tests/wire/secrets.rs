@@ -188,7 +188,7 @@ async fn everything(app: &HubApp) -> String {
 }
 
 #[tokio::test]
-async fn no_secret_is_in_any_log_at_any_level_nor_in_an_answer() {
+async fn no_log_and_no_response_contains_a_secret() {
     // The service refuses each REST request.
     let service = FakeService::start(|_| response(401, "", "no")).await;
     let app = app(&service);
@@ -229,7 +229,7 @@ async fn nothing_of_a_user_is_logged_at_info_and_above() {
 }
 
 #[tokio::test]
-async fn no_secret_is_a_name_or_a_label_of_a_metric() {
+async fn metric_names_and_labels_contain_no_secret() {
     let service = FakeService::accepting().await;
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
@@ -249,7 +249,7 @@ async fn no_secret_is_a_name_or_a_label_of_a_metric() {
 }
 
 #[tokio::test]
-async fn no_secret_is_in_the_debug_output_of_what_holds_one() {
+async fn debug_output_contains_no_secret() {
     let service = FakeService::accepting().await;
     let text = service.connection_string(KEY);
     let signalr =

@@ -95,7 +95,7 @@ async fn registered_hubs_are_mounted_when_the_app_discovers_them() {
 }
 
 #[test]
-fn the_start_lists_every_hub_with_its_methods() {
+fn the_start_up_log_lists_every_hub_with_its_methods() {
     let log = logged(|| drop(builder().discover().build().unwrap()));
 
     assert!(log.contains(r#"hub mounted hub="Rooms""#), "{log}");
@@ -105,7 +105,7 @@ fn the_start_lists_every_hub_with_its_methods() {
 }
 
 #[test]
-fn registered_hubs_that_the_app_leaves_out_are_listed_as_linked_and_not_mounted() {
+fn registered_hubs_without_discover_are_listed_as_not_mounted() {
     let log = logged(|| drop(builder().hub(made()).build().unwrap()));
 
     assert!(
@@ -118,7 +118,7 @@ fn registered_hubs_that_the_app_leaves_out_are_listed_as_linked_and_not_mounted(
 }
 
 #[test]
-fn another_hub_of_the_same_name_does_not_count_as_mounted() {
+fn a_different_hub_with_the_same_name_does_not_count_as_mounted() {
     let log = logged(|| drop(builder().hub(Impostor).hub(made()).build().unwrap()));
 
     assert!(log.contains(r#"or `.hub(…)` hub="Rooms""#), "{log}");
@@ -157,14 +157,14 @@ fn all_problems_of_hubs_and_settings_are_listed_together() {
 }
 
 #[test]
-fn a_hub_that_is_mounted_by_hand_and_discovered_is_mounted_twice() {
+fn mounting_a_discovered_hub_by_hand_is_an_error() {
     let error = builder().hub(Rooms).discover().build().unwrap_err();
 
     assert!(error.to_string().contains("the hub `rooms` is mounted more than once"), "{error}");
 }
 
 #[test]
-fn a_proof_that_everybody_could_give_keeps_the_app_from_starting() {
+fn an_empty_code_or_key_is_a_start_up_error() {
     let text = format!("Endpoint=http://127.0.0.1:1;AccessKey={KEY};Version=1.0;");
     let signalr = SignalR::from_connection_string(&text).unwrap().previous_access_key("");
 

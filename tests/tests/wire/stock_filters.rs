@@ -122,7 +122,7 @@ async fn passes(app: &HubApp, request: Request<Full<bytes::Bytes>>) -> bool {
 }
 
 #[tokio::test]
-async fn filters_run_from_the_app_over_the_hub_to_the_method_and_back() {
+async fn filters_run_in_the_order_app_hub_method_and_back() {
     let journal = Journal::default();
     let hub = Loop { journal: journal.clone() };
     let app = builder_at("http://127.0.0.1:1", hub)
@@ -149,7 +149,7 @@ async fn filters_run_from_the_app_over_the_hub_to_the_method_and_back() {
 }
 
 #[tokio::test]
-async fn a_filter_of_the_app_stands_before_every_hub_and_connection_but_no_disconnected() {
+async fn app_filters_cover_every_hub_and_connection_but_not_disconnected() {
     let journal = Journal::default();
     let app = builder().hub(Second).filter(Note("app", journal.clone())).build().unwrap();
     let second = |request| with(request, "x-asrs-hub", "second");
@@ -169,7 +169,7 @@ async fn a_filter_of_the_app_stands_before_every_hub_and_connection_but_no_disco
 }
 
 #[tokio::test]
-async fn a_filter_of_the_app_is_there_wherever_it_stands_in_the_builder() {
+async fn the_position_of_an_app_filter_in_the_builder_does_not_matter() {
     let text = format!("Endpoint=http://127.0.0.1:1;AccessKey={};", crate::support::KEY);
     let app = HubApp::builder()
         .filter(Maintenance::on("Closed"))
@@ -204,7 +204,7 @@ async fn a_filter_sees_claims_query_headers_and_arguments() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rate_limit_says_when_to_try_again_and_time_lets_calls_through() {
+async fn a_rate_limit_reports_the_wait_and_refills_with_time() {
     let app = builder().build().unwrap();
     for _ in 0..2 {
         assert!(passes(&app, of_user("ada", "limited")).await);
@@ -226,7 +226,7 @@ async fn a_rate_limit_says_when_to_try_again_and_time_lets_calls_through() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_limit_for_each_user_counts_over_all_methods_and_connections() {
+async fn a_user_limit_counts_all_methods_and_connections() {
     let app = builder().filter(RateLimit::per_user(2, Duration::from_secs(10))).build().unwrap();
 
     assert!(passes(&app, of_user("ada", "plain")).await);
@@ -239,7 +239,7 @@ async fn a_limit_for_each_user_counts_over_all_methods_and_connections() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_limit_for_each_connection_does_not_look_at_the_user() {
+async fn a_connection_limit_ignores_the_user() {
     let app =
         builder().filter(RateLimit::per_connection(1, Duration::from_secs(10))).build().unwrap();
 
@@ -249,7 +249,7 @@ async fn a_limit_for_each_connection_does_not_look_at_the_user() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_limit_for_each_method_counts_all_callers_and_every_spelling() {
+async fn a_method_limit_counts_all_callers_and_spellings() {
     let app = builder().filter(RateLimit::per_method(1, Duration::from_secs(10))).build().unwrap();
 
     assert!(passes(&app, of_user("ada", "plain")).await);

@@ -75,7 +75,7 @@ fn bearer(token: &str) -> Request<()> {
 }
 
 #[tokio::test]
-async fn a_client_that_negotiated_is_who_the_hub_said_in_calls_and_in_a_context() {
+async fn calls_and_contexts_have_the_negotiated_user() {
     let hub = TestHub::new(Loop);
 
     let ada = hub.negotiate(bearer("ada")).await.unwrap();
@@ -86,7 +86,7 @@ async fn a_client_that_negotiated_is_who_the_hub_said_in_calls_and_in_a_context(
 }
 
 #[tokio::test]
-async fn a_refused_negotiate_tells_status_and_text() {
+async fn a_refused_negotiate_has_a_status_and_a_text() {
     let hub = TestHub::new(Loop);
 
     let refused = hub.negotiate(Request::new(())).await.unwrap_err();
@@ -99,7 +99,7 @@ async fn a_refused_negotiate_tells_status_and_text() {
 }
 
 #[tokio::test]
-async fn handlers_take_nothing_or_a_tuple() {
+async fn handlers_have_no_parameter_or_a_tuple() {
     let hub = TestHub::new(Loop);
     let ada = hub.user("ada").connect().await.unwrap();
     ada.on("ready", |_: ()| true);
@@ -110,7 +110,7 @@ async fn handlers_take_nothing_or_a_tuple() {
 }
 
 #[tokio::test]
-async fn a_handler_that_panics_ends_the_client_with_the_reason() {
+async fn a_panicking_handler_ends_the_client_with_the_reason() {
     let hub = TestHub::new(Loop);
     let ada = hub.user("ada").connect().await.unwrap();
     ada.on("ready", |_: ()| -> bool { panic!("an assertion of the test") });
@@ -121,7 +121,7 @@ async fn a_handler_that_panics_ends_the_client_with_the_reason() {
 }
 
 #[tokio::test]
-async fn the_log_holds_what_the_operator_reads_and_the_client_does_not() {
+async fn the_log_contains_the_cause_that_the_client_does_not_get() {
     let hub = TestHub::new(Loop);
     let ada = hub.user("ada").connect().await.unwrap();
 
@@ -136,7 +136,7 @@ async fn the_log_holds_what_the_operator_reads_and_the_client_does_not() {
 }
 
 #[tokio::test]
-async fn each_audience_reads_its_own_text_of_each_error() {
+async fn client_and_log_get_their_own_error_texts() {
     let hub = TestHub::new(Loop);
     let ada = hub.user("ada").connect().await.unwrap();
     let shown = async |method: &str, arguments: (u8,)| match method {
@@ -156,7 +156,7 @@ async fn each_audience_reads_its_own_text_of_each_error() {
 }
 
 #[tokio::test]
-async fn what_the_hub_logs_itself_is_in_the_log_and_what_it_sends_is_recorded() {
+async fn log_lines_and_sends_of_the_hub_are_recorded() {
     let hub = TestHub::new(Loop);
     let ada = hub.user("ada").connect().await.unwrap();
 

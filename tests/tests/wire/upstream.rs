@@ -98,7 +98,7 @@ async fn a_method_without_a_result_completes_void() {
 }
 
 #[tokio::test]
-async fn a_send_is_answered_empty() {
+async fn a_send_gets_an_empty_response() {
     let answered = answer(&app(Loop), send("nothing", "[]")).await;
 
     assert_eq!((answered.status, answered.body.as_str()), (StatusCode::OK, ""));
@@ -145,7 +145,7 @@ async fn each_refusal_has_its_status() {
 }
 
 #[tokio::test]
-async fn of_two_faults_the_earlier_check_answers() {
+async fn the_first_failing_check_determines_the_response() {
     let app = builder_at("http://127.0.0.1:1", Loop).max_body(100).build().unwrap();
     let long = || invoke("nothing", &format!(r#"["{}"]"#, "x".repeat(200)));
     let declared = |request| with(request, "content-length", Some("101"));
@@ -169,7 +169,7 @@ async fn of_two_faults_the_earlier_check_answers() {
 }
 
 #[tokio::test]
-async fn a_header_that_tells_who_or_where_and_comes_twice_is_refused() {
+async fn duplicate_identity_and_routing_headers_are_refused() {
     let app = app(Loop);
     let twice = |name: &'static str, value: &'static str| {
         let mut request = invoke("nothing", "[]");
@@ -186,7 +186,7 @@ async fn a_header_that_tells_who_or_where_and_comes_twice_is_refused() {
 }
 
 #[tokio::test]
-async fn a_wrong_http_method_is_told_the_right_ones() {
+async fn a_405_contains_the_allowed_methods() {
     let request = Request::get("/runtime/webhooks/signalr").body(Full::<Bytes>::default()).unwrap();
 
     let answered = answer(&app(Loop), request).await;
@@ -234,7 +234,7 @@ async fn wrong_arguments_are_named_in_the_completion() {
 }
 
 #[tokio::test]
-async fn an_unknown_method_is_said_and_the_nearest_suggested_when_details_are_on() {
+async fn an_unknown_method_error_suggests_the_nearest_name() {
     let terse = app(Loop);
     let detailed = builder_at("http://127.0.0.1:1", Loop).detailed_errors().build().unwrap();
 
@@ -284,7 +284,7 @@ async fn without_a_genuine_signature_the_body_is_not_read() {
 }
 
 #[tokio::test]
-async fn over_a_socket_the_refusal_comes_before_the_body_is_sent() {
+async fn a_refusal_is_sent_before_the_body_arrives() {
     let (address, _serving) = serve(&app(Loop)).await;
     let mut stream = TcpStream::connect(address).await.unwrap();
 
@@ -297,7 +297,7 @@ async fn over_a_socket_the_refusal_comes_before_the_body_is_sent() {
 }
 
 #[tokio::test]
-async fn a_configured_code_is_asked_for() {
+async fn a_configured_code_is_required() {
     let app = builder_at("http://127.0.0.1:1", Loop).upstream_code("s3cret").build().unwrap();
     let mut coded = invoke("nothing", "[]");
     *coded.uri_mut() = "/runtime/webhooks/signalr?code=s3cret".parse().unwrap();

@@ -189,7 +189,7 @@ async fn groups_of_any_name_hear_their_own_messages_and_two_dots_are_no_group(
     }
 }
 
-async fn a_method_may_ask_its_caller_while_five_calls_wait_behind_it(world: World, _: Told) {
+async fn a_method_can_invoke_its_caller_while_five_calls_are_queued(world: World, _: Told) {
     let mut ada = world.connect("ada").await;
 
     ada.begin("0", "openRoom", json!([])).await;
@@ -329,7 +329,7 @@ in_both_worlds! {
     claims_arrive_intact;
     a_group_hears_what_is_said;
     groups_of_any_name_hear_their_own_messages_and_two_dots_are_no_group;
-    a_method_may_ask_its_caller_while_five_calls_wait_behind_it;
+    a_method_can_invoke_its_caller_while_five_calls_are_queued;
     a_client_that_leaves_while_it_is_asked_gives_the_method_an_error;
     a_client_may_be_asked_before_connected_has_returned at start Ask;
     a_denied_connection_is_closed_with_the_reason at start Deny;
@@ -341,7 +341,7 @@ in_both_worlds! {
 }
 
 #[tokio::test]
-async fn the_embedded_service_says_goodbye() {
+async fn the_embedded_service_closes_clients_on_shutdown() {
     let (hub, told) = hub(AtStart::Greet);
     let world = World::embedded(hub);
     let mut ada = world.connect("ada").await;
@@ -359,7 +359,7 @@ async fn the_embedded_service_says_goodbye() {
 }
 
 #[tokio::test]
-async fn a_denied_connection_stays_open_where_the_app_says_so() {
+async fn a_denied_connection_stays_open_if_the_app_opts_out() {
     let (hub, _told) = hub(AtStart::Deny);
     let signalr = SignalR::local();
     let app = HubApp::builder().signalr(signalr).hub(hub).keep_refused_connections();

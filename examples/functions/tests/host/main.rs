@@ -119,7 +119,7 @@ async fn clients_draw_together_through_signalr_triggers() {
 }
 
 #[tokio::test]
-async fn neither_form_believes_a_call_that_the_service_did_not_sign() {
+async fn both_forms_refuse_calls_without_a_signature() {
     let deployment = Deployment::start(&example()).await;
     let mut headers = HeaderMap::new();
     for (name, value) in [

@@ -60,7 +60,7 @@ async fn post(address: &str, target: &str, body: &str) -> HttpResponse {
 }
 
 #[tokio::test]
-async fn an_audience_reacts_through_events_of_a_function_url() {
+async fn clients_react_through_function_url_events() {
     let deployment = Deployment::start().await;
     let (mut ada, mut bob) = (deployment.connect("json").await, deployment.connect("json").await);
     for client in [&mut ada, &mut bob] {
@@ -77,7 +77,7 @@ async fn an_audience_reacts_through_events_of_a_function_url() {
 }
 
 #[tokio::test]
-async fn binary_bodies_pass_both_ways() {
+async fn binary_bodies_work_in_both_directions() {
     let deployment = Deployment::start().await;
     let mut client = deployment.connect("messagepack").await;
     // [1, {}, "7", "join", ["rust"], []] and [3, {}, "7", 3, null], each with a length prefix.

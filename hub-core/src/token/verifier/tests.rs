@@ -45,7 +45,7 @@ fn a_set_of_web_keys_verifies_with_the_key_that_fits_and_skips_what_it_does_not_
 }
 
 #[test]
-fn a_public_key_is_never_taken_for_a_secret() {
+fn a_public_key_is_never_used_as_a_secret() {
     let verifier = for_chat(TokenVerifier::public_key_pem(RSA_PEM));
 
     assert!(matches!(verifier.verify(CONFUSED, 4000), Err(TokenError::NotAccepted)));
@@ -106,7 +106,7 @@ fn a_token_without_issuer_or_audience_is_refused_where_one_is_asked_for() {
 }
 
 #[test]
-fn time_counts_with_the_leeway() {
+fn expiry_and_not_before_allow_the_leeway() {
     let token = own(&json!({ "exp": 5000, "nbf": 1000 }));
     let verifier = TokenVerifier::hs256(SECRET).unwrap();
 

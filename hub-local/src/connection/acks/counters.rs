@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_before_is_counted_and_not_new() {
+    fn repeated_messages_are_counted_and_not_new() {
         let mut received = ReceivedMessages::default();
         assert!(received.count() && received.count() && received.count());
 

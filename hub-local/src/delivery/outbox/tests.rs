@@ -329,7 +329,7 @@ async fn a_writer_that_sleeps_is_woken_by_either_source() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_lost_or_doubled_while_many_send_and_read() {
+async fn concurrent_senders_and_readers_lose_and_duplicate_nothing() {
     let log = log();
     let readers: Vec<_> = (0..20).map(|_| Arc::new(outbox(usize::MAX, usize::MAX))).collect();
     readers.iter().for_each(|reader| reader.follow(&log));

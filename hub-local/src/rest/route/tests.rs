@@ -13,7 +13,7 @@ fn route(method: &Method, below: &str) -> Result<Operation, u16> {
 }
 
 #[test]
-fn both_prefixes_know_the_same_operations() {
+fn both_prefixes_have_the_same_operations() {
     for below in ["groups/g", "groups/g/:send", "users/u/groups/g", "connections/c"] {
         for method in [Method::POST, Method::PUT, Method::GET, Method::DELETE] {
             let old = at(&method, &format!("/api/v1/hubs/chat/{below}"));
@@ -40,7 +40,7 @@ fn a_post_on_the_resource_itself_sends() {
 }
 
 #[test]
-fn groups_and_their_members_come_in_both_orders() {
+fn group_and_member_are_accepted_in_both_orders() {
     for method in [Method::PUT, Method::DELETE] {
         assert_eq!(
             route(&method, "groups/g/connections/c").unwrap(),
@@ -77,7 +77,7 @@ fn a_slash_in_a_name_stays_in_the_name() {
 }
 
 #[test]
-fn a_verb_is_one_only_when_it_is_not_encoded() {
+fn a_percent_encoded_verb_is_a_name() {
     let sent = route(&Method::POST, "users/%3Asend/:send").unwrap();
 
     assert_eq!(sent, Operation::Send(Target::User(":send".to_owned())));
@@ -97,7 +97,7 @@ fn dots_are_refused_in_every_spelling() {
 }
 
 #[test]
-fn wrong_methods_and_unknown_paths_differ() {
+fn wrong_methods_are_405_and_unknown_paths_404() {
     for (method, below) in [
         (Method::GET, ":send"),
         (Method::GET, ":execute"),
@@ -118,7 +118,7 @@ fn wrong_methods_and_unknown_paths_differ() {
 }
 
 #[test]
-fn the_access_key_is_there_under_both_prefixes() {
+fn the_access_key_route_exists_under_both_prefixes() {
     for path in ["/api/auth/accessKey", "/api/v1/auth/accessKey"] {
         assert_eq!(Route::of(&Method::GET, path).unwrap(), Route::AccessKey);
         assert_eq!(at(&Method::POST, path), Err(405));

@@ -87,7 +87,7 @@ async fn copies_of_a_running_call_get_an_answer_of_any_length() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_copy_of_a_finished_call_gets_its_answer_for_sixty_seconds_after_its_end() {
+async fn a_copy_gets_the_response_for_sixty_seconds_after_the_end_of_the_call() {
     let replays = Arc::default();
     let running = first(&replays, "0");
     advance(Duration::from_secs(100)).await;
@@ -102,7 +102,7 @@ async fn the_copy_of_a_finished_call_gets_its_answer_for_sixty_seconds_after_its
 }
 
 #[tokio::test]
-async fn answers_of_4_kib_are_kept_and_of_longer_ones_the_copy_is_told() {
+async fn responses_over_4_kib_are_not_stored_and_the_copy_gets_an_error() {
     let replays = Arc::default();
     first(&replays, "0").finish(&Bytes::from(vec![b'x'; MAX_BYTES]));
     first(&replays, "1").finish(&Bytes::from(vec![b'x'; MAX_BYTES + 1]));
@@ -171,7 +171,7 @@ async fn a_send_has_no_id_and_is_never_a_copy() {
 }
 
 #[tokio::test]
-async fn after_4096_others_have_ended_the_oldest_leaves_and_running_calls_stay() {
+async fn the_oldest_of_4096_finished_calls_is_evicted_and_running_calls_stay() {
     let replays = Arc::default();
     let long = first(&replays, "long");
     // More calls than the maximum of finished calls may run at once, and each must be found.

@@ -79,7 +79,7 @@ async fn a_declared_length_of_4_gib_is_refused_in_every_place() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn json_ten_thousand_levels_deep_harms_nothing_at_any_entrance() {
+async fn deeply_nested_json_is_refused_at_every_endpoint() {
     let fixture = Fixture::new(App::silent());
     let (deep, open) = (nested(DEEP), "[".repeat(DEEP));
     let objects = format!("{}1{}", "{\"a\":".repeat(DEEP), "}".repeat(DEEP));
@@ -186,7 +186,7 @@ async fn bomb_frames_end_the_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_in_endless_pieces_ends_at_the_size_limit() {
+async fn an_endless_fragmented_message_ends_at_the_size_limit() {
     let fixture = Fixture::with(App::silent(), Limits::default().max_message_bytes(1000));
     for piece in [1, 7, 125] {
         let mut wire = web_socket(&fixture).await;
@@ -206,7 +206,7 @@ async fn a_message_in_endless_pieces_ends_at_the_size_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn endless_empty_pieces_take_no_memory_and_do_not_delay_the_end_of_the_handshake() {
+async fn endless_empty_fragments_use_no_memory_and_do_not_extend_the_handshake() {
     let fixture = Fixture::new(App::silent());
     let mut wire = web_socket(&fixture).await;
     wire.frame(0x01, b"").await;
@@ -229,7 +229,7 @@ async fn endless_empty_pieces_take_no_memory_and_do_not_delay_the_end_of_the_han
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_extension_is_agreed_and_packed_frames_are_refused() {
+async fn no_extension_is_negotiated_and_compressed_frames_are_refused() {
     let fixture = Fixture::new(App::silent());
     let offers = format!(
         "{UPGRADE}sec-websocket-extensions: permessage-deflate; client_max_window_bits\r\n\
@@ -251,7 +251,7 @@ async fn no_extension_is_agreed_and_packed_frames_are_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_packed_body_is_refused_unread() {
+async fn a_compressed_body_is_refused_before_reading() {
     let fixture = Fixture::new(App::silent());
     let send = async |below: &str, encoding: &str| {
         let path = format!("/api/hubs/chat/{below}");
@@ -281,7 +281,7 @@ async fn a_packed_body_is_refused_unread() {
 }
 
 #[tokio::test]
-async fn a_bomb_over_a_socket_leaves_nothing_behind() {
+async fn a_bomb_over_a_socket_leaves_no_resources() {
     let served = Served::new(Limits::default()).await;
     for bytes in [
         &b"\x82\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\0\0\0\0"[..],

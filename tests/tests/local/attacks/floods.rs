@@ -31,7 +31,7 @@ async fn good_client_is_served(served: &Served) {
 }
 
 #[tokio::test]
-async fn a_socket_that_says_nothing_is_closed_after_its_time() {
+async fn a_socket_without_a_request_is_closed_after_the_timeout() {
     let served = Served::new(Limits::default().request_head_timeout(SHORT)).await;
     let began = Instant::now();
 
@@ -42,7 +42,7 @@ async fn a_socket_that_says_nothing_is_closed_after_its_time() {
 }
 
 #[tokio::test]
-async fn a_socket_that_says_nothing_more_after_a_request_is_closed() {
+async fn an_idle_keep_alive_socket_is_closed() {
     let served = Served::new(Limits::default().request_head_timeout(SHORT)).await;
     let mut socket = served.connect().await;
 
@@ -53,7 +53,7 @@ async fn a_socket_that_says_nothing_more_after_a_request_is_closed() {
 }
 
 #[tokio::test]
-async fn a_head_that_comes_a_byte_at_a_time_is_cut_off() {
+async fn a_slow_request_head_times_out() {
     let served = Served::new(Limits::default().request_head_timeout(SHORT)).await;
     let socket = served.connect().await;
     let (mut read, mut write) = socket.0.into_split();
@@ -80,7 +80,7 @@ async fn a_head_that_comes_a_byte_at_a_time_is_cut_off() {
 }
 
 #[tokio::test]
-async fn of_too_many_silent_sockets_the_oldest_are_closed_and_good_clients_served() {
+async fn above_the_idle_socket_limit_the_oldest_are_closed() {
     let request_head = Duration::from_hours(1);
     // If twice as many sockets are idle, the service closes the excess immediately.
     let limits = Limits::default().max_idle_sockets(50).request_head_timeout(request_head);
@@ -111,7 +111,7 @@ async fn of_too_many_silent_sockets_the_oldest_are_closed_and_good_clients_serve
 }
 
 #[tokio::test]
-async fn silent_sockets_are_counted_over_all_listeners() {
+async fn idle_sockets_are_counted_across_listeners() {
     let request_head = Duration::from_hours(1);
     let served =
         Served::new(Limits::default().max_idle_sockets(1).request_head_timeout(request_head)).await;
@@ -130,7 +130,7 @@ async fn silent_sockets_are_counted_over_all_listeners() {
 }
 
 #[tokio::test]
-async fn sockets_that_have_asked_before_do_not_count_as_silent() {
+async fn sockets_that_sent_a_request_do_not_count_as_idle() {
     let request_head = Duration::from_hours(1);
     let served =
         Served::new(Limits::default().max_idle_sockets(5).request_head_timeout(request_head)).await;
@@ -153,7 +153,7 @@ async fn sockets_that_have_asked_before_do_not_count_as_silent() {
 }
 
 #[tokio::test]
-async fn a_flood_of_web_sockets_without_a_handshake_ends_in_time_and_keeps_no_client_out() {
+async fn a_flood_of_web_sockets_without_a_handshake_times_out_and_blocks_no_client() {
     let handshake = Duration::from_millis(300);
     let close = Duration::from_millis(100);
     let limits = Limits::default().handshake_timeout(handshake).close_timeout(close);
@@ -174,7 +174,7 @@ async fn a_flood_of_web_sockets_without_a_handshake_ends_in_time_and_keeps_no_cl
 }
 
 #[tokio::test]
-async fn a_flood_of_negotiations_over_sockets_leaves_nothing_behind() {
+async fn a_flood_of_negotiations_leaves_no_resources() {
     let limits = Limits::default().connect_timeout(SHORT).max_pending_negotiations(20);
     let served = Served::new(limits).await;
     let token = crate::support::client_token("ada");

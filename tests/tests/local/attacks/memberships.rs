@@ -16,7 +16,7 @@ fn fixture(groups: usize, memberships: usize) -> Fixture {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_is_in_so_many_groups_and_can_join_again_when_it_has_left_one() {
+async fn the_group_limit_of_a_connection_is_freed_by_leaving() {
     let fixture = fixture(3, 1000);
     let (mut ada, id) = fixture.client_and_id("ada").await;
     let (_bob, other) = fixture.client_and_id("bob").await;
@@ -43,7 +43,7 @@ async fn a_connection_is_in_so_many_groups_and_can_join_again_when_it_has_left_o
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_user_is_in_so_many_groups_with_a_time_to_live_and_with_its_connections() {
+async fn the_group_limit_of_a_user_applies_to_every_ttl() {
     let fixture = fixture(3, 1000);
     let (_ada, _id) = fixture.client_and_id("ada").await;
     let add = async |group: &str, ttl: &str| {
@@ -64,7 +64,7 @@ async fn a_user_is_in_so_many_groups_with_a_time_to_live_and_with_its_connection
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_memberships_have_a_bound_which_leaving_and_closing_frees() {
+async fn the_total_membership_limit_is_freed_by_leaving_and_closing() {
     let fixture = fixture(1000, 10);
     let (ada, id) = fixture.client_and_id("ada").await;
     let (_bob, other) = fixture.client_and_id("bob").await;
@@ -102,7 +102,7 @@ async fn all_memberships_have_a_bound_which_leaving_and_closing_frees() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn commands_that_join_too_many_groups_say_so_and_the_others_are_done() {
+async fn commands_above_the_group_limit_fail_and_the_others_run() {
     let fixture = fixture(5, 1000);
     let mut ada = fixture.client("ada").await;
     let mut commands: Vec<_> =
@@ -119,7 +119,7 @@ async fn commands_that_join_too_many_groups_say_so_and_the_others_are_done() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn memberships_that_are_over_make_room_in_other_hubs_too() {
+async fn expired_memberships_free_the_limit_across_hubs() {
     let fixture = fixture(1000, 2);
     let add = async |user: &str, hub: &str| {
         fixture.rest(Method::PUT, &format!("users/{user}/groups/g?ttl=60{hub}"), "").await

@@ -10,7 +10,7 @@ use crate::{
 const BODY: &str = r#"{"target":"m","arguments":["hi"]}"#;
 
 #[tokio::test(start_paused = true)]
-async fn groups_that_look_like_paths_are_names_or_refused() {
+async fn groups_that_look_like_paths_are_encoded_or_refused() {
     let fixture = Fixture::new(App::silent());
     let (mut inside, id) = fixture.client_and_id("inside").await;
     let (mut outside, _) = fixture.client_and_id("outside").await;
@@ -55,7 +55,7 @@ async fn groups_that_look_like_paths_are_names_or_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_line_end_gets_into_a_user_id() {
+async fn a_user_id_cannot_contain_a_line_break() {
     let fixture = Fixture::new(App::silent());
     let url = format!("{URL}/client/?hub=chat");
     for break_ in ["\r\n", "\n", "\r", "\0", "\u{85}", "\u{7f}", "\u{1b}"] {
@@ -92,7 +92,7 @@ async fn a_method_name_has_at_most_1024_characters() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_line_end_gets_into_any_header_of_an_upstream_call() {
+async fn upstream_headers_cannot_contain_a_line_break() {
     let fixture = Fixture::new(App::silent());
     let url = format!("{URL}/client/?hub=chat&x=%0D%0AX-Evil:%201");
     let token = signed(&json!({

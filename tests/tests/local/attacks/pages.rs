@@ -31,7 +31,7 @@ async fn ask(
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_evil_page_gets_nowhere_without_a_token_of_its_own() {
+async fn a_foreign_page_needs_its_own_token() {
     let fixture = Fixture::new(App::silent());
     let good = client_token("ada");
     let cookies = format!("access_token={good}; Authorization=Bearer {good}; token={good}");
@@ -68,7 +68,7 @@ async fn an_evil_page_gets_nowhere_without_a_token_of_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_answer_has_a_star_beside_credentials() {
+async fn no_response_allows_any_origin_with_credentials() {
     let fixture = Fixture::new(App::silent());
     let bearer = format!("Bearer {}", client_token("ada"));
     for origin in ["https://evil", "null", "*", "https://a.example, https://b.example", ""] {

@@ -62,7 +62,7 @@ async fn heads_that_are_too_big_or_have_too_many_lines_are_a_431() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn many_values_of_a_header_and_many_parameters_are_just_that() {
+async fn many_header_values_and_query_parameters_are_accepted() {
     let fixture = Fixture::new(App::silent());
     // Another HTTP server in front of the service may accept longer heads than the service's own server.
     let mut request = Request::new(Full::<Bytes>::default());
@@ -93,7 +93,7 @@ async fn many_values_of_a_header_and_many_parameters_are_just_that() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_stalls_is_a_408_after_its_time() {
+async fn a_stalled_body_is_a_408_after_the_timeout() {
     let limits = Limits::default().request_body_timeout(Duration::from_secs(7));
     let fixture = Fixture::with(App::silent(), limits);
     let rest = format!(
@@ -132,7 +132,7 @@ async fn a_body_that_stalls_is_a_408_after_its_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn before_a_client_listens_it_may_post_little() {
+async fn posts_before_the_first_get_are_limited_to_4_kib() {
     let fixture = Fixture::new(App::silent());
     let client = Negotiated::new(&fixture).await;
     let post = async |length: usize| client.ask("POST", "", &vec![b' '; length]).await;
@@ -155,7 +155,7 @@ async fn before_a_client_listens_it_may_post_little() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_unused_negotiations_the_oldest_are_forgotten() {
+async fn the_oldest_pending_negotiations_are_evicted() {
     let fixture = Fixture::with(App::silent(), Limits::default().max_pending_negotiations(100));
     let open = Negotiated::new(&fixture).await;
     assert_eq!(open.poll().await.status, 200);
@@ -175,7 +175,7 @@ async fn of_unused_negotiations_the_oldest_are_forgotten() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn connections_that_ended_untold_count_as_unopened() {
+async fn ended_connections_count_toward_the_negotiation_limit() {
     let fixture = Fixture::with(App::silent(), Limits::default().max_pending_negotiations(10));
     let mut ended = Vec::new();
     for _ in 0..50 {
@@ -193,7 +193,7 @@ async fn connections_that_ended_untold_count_as_unopened() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_negotiated_and_not_opened_leaves_no_task_and_no_memory_behind() {
+async fn an_expired_negotiation_leaves_no_task_and_no_memory() {
     let fixture = Fixture::new(App::silent());
     let before = super::tasks();
     for _ in 0..100 {
@@ -212,7 +212,7 @@ async fn what_is_negotiated_and_not_opened_leaves_no_task_and_no_memory_behind()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_is_declared_endless_is_a_413_at_once() {
+async fn a_huge_declared_length_is_a_413_immediately() {
     let fixture = Fixture::new(App::silent());
     let client = Negotiated::new(&fixture).await;
     assert_eq!(client.poll().await.status, 200);

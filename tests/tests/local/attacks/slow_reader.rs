@@ -79,7 +79,7 @@ async fn a_slow_reader_is_closed_with_a_reason_and_its_memory_is_bounded() {
 }
 
 #[tokio::test]
-async fn a_client_that_pings_and_never_reads_is_a_slow_reader_too() {
+async fn pings_do_not_keep_a_slow_reader_open() {
     let close = Duration::from_millis(100);
     let served = Served::new(Limits::default().max_outbox_bytes(10_000).close_timeout(close)).await;
     let mut client = web_socket(&served).await;
@@ -99,7 +99,7 @@ async fn a_client_that_pings_and_never_reads_is_a_slow_reader_too() {
 }
 
 #[tokio::test]
-async fn a_peer_that_takes_no_answer_is_closed_after_its_time() {
+async fn a_peer_that_does_not_read_a_response_is_closed_after_the_timeout() {
     let answer_stall = Duration::from_millis(100);
     let served = Served::new(Limits::default().response_stall_timeout(answer_stall)).await;
 
@@ -110,7 +110,7 @@ async fn a_peer_that_takes_no_answer_is_closed_after_its_time() {
 }
 
 #[tokio::test]
-async fn a_peer_that_listened_to_events_before_must_take_later_answers_too() {
+async fn the_response_timeout_also_applies_after_an_event_stream() {
     let answer_stall = Duration::from_millis(100);
     let served = Served::new(Limits::default().response_stall_timeout(answer_stall)).await;
     let events = Negotiated::new(&served.fixture).await;
@@ -139,7 +139,7 @@ async fn ask_without_end(mut greedy: Raw) {
 }
 
 #[tokio::test]
-async fn what_has_an_outbox_may_pause_for_longer_than_an_answer_may() {
+async fn the_response_timeout_does_not_apply_to_connections_with_an_outbox() {
     const MESSAGES: usize = 30;
     let message = "x".repeat(500_000);
     let answer_stall = Duration::from_millis(50);

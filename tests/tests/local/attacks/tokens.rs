@@ -98,7 +98,7 @@ async fn a_token_with_alg_none_is_refused_everywhere() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_says_rs256_is_refused_though_the_key_signed_it() {
+async fn a_token_that_declares_rs256_is_refused_even_with_the_right_key() {
     let fixture = Fixture::new(App::silent());
     let hs256 = json!({ "alg": "HS256", "typ": "JWT" });
     assert_eq!(statuses(&fixture, &with_header(&hs256)).await, GOOD, "the forger knows its craft");

@@ -20,7 +20,7 @@ use crate::{
 };
 
 #[test]
-fn link_local_and_metadata_addresses_are_no_upstream_in_any_spelling() {
+fn link_local_and_metadata_addresses_are_refused_in_any_spelling() {
     for host in [
         "169.254.169.254",
         "169.254.170.2",
@@ -210,7 +210,7 @@ async fn check(timeout: Duration, methods: &[(&str, &str)]) {
 }
 
 #[tokio::test]
-async fn whatever_an_upstream_answers_is_bounded_and_the_next_call_works() {
+async fn upstream_responses_are_limited_and_the_next_call_works() {
     let methods = [
         ("endless head", "status code 500"),
         ("giant header", "status code 500"),
@@ -229,7 +229,7 @@ async fn whatever_an_upstream_answers_is_bounded_and_the_next_call_works() {
 }
 
 #[tokio::test]
-async fn an_upstream_that_does_not_come_to_an_end_is_given_up_and_the_next_call_works() {
+async fn an_endless_upstream_response_times_out_and_the_next_call_works() {
     let methods = [
         ("nothing", "status code 500"),
         ("half", "status code 500"),

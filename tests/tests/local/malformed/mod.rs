@@ -125,7 +125,7 @@ async fn every_malformed_input_has_its_outcome_over_each_transport_and_protocol(
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_detailed_errors_a_client_learns_nothing_of_what_was_wrong() {
+async fn without_detailed_errors_a_client_gets_no_cause() {
     let fixture = fixture(false);
     for (transport, protocol) in WAYS {
         for (input, _) in inputs(protocol).iter().filter(|it| matches!(it.1, Outcome::Fatal(_))) {
@@ -141,7 +141,7 @@ async fn without_detailed_errors_a_client_learns_nothing_of_what_was_wrong() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_over_the_limit_is_told_and_a_web_socket_closed_with_1009() {
+async fn a_message_over_the_limit_is_an_error_and_closes_a_web_socket_with_1009() {
     let fixture = fixture(true);
     for (transport, protocol) in WAYS {
         let mut peer = Peer::connected(&fixture, transport, protocol).await;
@@ -176,7 +176,7 @@ async fn the_end_inside_a_message_is_an_error_for_the_app() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bad_handshakes_are_refused_in_text_over_each_transport() {
+async fn invalid_handshakes_are_refused_over_each_transport() {
     let unexpected = "An unexpected error occurred during connection handshake.";
     let fixture = fixture(false);
     for (transport, protocol) in WAYS {

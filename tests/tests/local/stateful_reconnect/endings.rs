@@ -12,7 +12,7 @@ use crate::{
 };
 
 #[tokio::test(start_paused = true)]
-async fn a_sequence_that_leaves_messages_out_ends_the_connection() {
+async fn a_gap_in_the_sequence_ends_the_connection() {
     let fixture = Fixture::new(App::silent());
     let (client, mut wire) = connected(&fixture).await;
     wire.send_text(&call("a")).await;
@@ -32,7 +32,7 @@ async fn a_sequence_that_leaves_messages_out_ends_the_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_thirty_seconds_the_connection_has_ended() {
+async fn the_connection_ends_after_thirty_seconds_without_a_resume() {
     let fixture = Fixture::new(App::silent());
     let (client, wire) = connected(&fixture).await;
 
@@ -49,7 +49,7 @@ async fn after_thirty_seconds_the_connection_has_ended() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_wait_while_too_much_is_not_acknowledged() {
+async fn messages_wait_above_the_limit_of_unacknowledged_bytes() {
     let limits = Limits::default().max_resume_bytes(200);
     let fixture = Fixture::with(App::silent(), limits);
     let (_client, mut wire) = connected(&fixture).await;
@@ -75,7 +75,7 @@ async fn messages_wait_while_too_much_is_not_acknowledged() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_held_back_goes_out_before_a_close() {
+async fn waiting_messages_are_sent_before_a_close() {
     let limits = Limits::default().max_resume_bytes(100);
     let fixture = Fixture::with(App::silent(), limits);
     let (_client, mut wire) = connected(&fixture).await;
@@ -95,7 +95,7 @@ async fn what_is_held_back_goes_out_before_a_close() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_is_away_for_too_many_messages_is_closed_with_a_reason() {
+async fn a_lost_client_with_too_many_pending_messages_is_closed_with_a_reason() {
     let limits = Limits::default().max_outbox_messages(50).max_resume_bytes(1000);
     let fixture = Fixture::with(App::silent(), limits);
     let (client, wire) = connected(&fixture).await;
@@ -113,7 +113,7 @@ async fn a_client_that_is_away_for_too_many_messages_is_closed_with_a_reason() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_close_of_either_side_is_the_end() {
+async fn a_close_by_either_side_ends_the_connection() {
     let fixture = Fixture::new(App::silent());
 
     let (client, mut wire) = connected(&fixture).await;
@@ -140,7 +140,7 @@ async fn a_close_of_either_side_is_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_that_stops_does_not_wait_for_clients_that_are_away() {
+async fn shutdown_does_not_wait_for_lost_clients() {
     let fixture = Fixture::new(App::silent());
     let (_client, wire) = connected(&fixture).await;
     cut(wire).await;
@@ -153,7 +153,7 @@ async fn a_service_that_stops_does_not_wait_for_clients_that_are_away() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_client_is_closed_and_one_that_breaks_the_rules_too() {
+async fn silent_and_invalid_clients_are_closed() {
     let fixture = Fixture::new(App::silent());
     let close = r#"{"type":7,"error":"Connection closed with an error.","allowReconnect":true}"#;
 

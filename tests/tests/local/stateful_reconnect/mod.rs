@@ -57,7 +57,7 @@ async fn is_gone(client: &Negotiated) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_agreed_when_it_is_asked_for_and_allowed() {
+async fn stateful_reconnect_is_negotiated_if_requested_and_enabled() {
     let allowing = Fixture::new(App::silent());
     let app = App::silent();
     let builder = LocalService::builder().key(KEY).upstream(app.clone());
@@ -75,7 +75,7 @@ async fn it_is_agreed_when_it_is_asked_for_and_allowed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handshake_with_version_1_switches_it_off() {
+async fn a_version_1_handshake_disables_stateful_reconnect() {
     let fixture = Fixture::new(App::silent());
     let client = negotiated(&fixture).await;
     let mut wire = client.web_socket().await;
@@ -95,7 +95,7 @@ async fn a_handshake_with_version_1_switches_it_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_did_not_ask_cannot_resume_whatever_its_handshake_says() {
+async fn a_client_that_did_not_request_stateful_reconnect_cannot_resume() {
     let fixture = Fixture::new(App::silent());
     let client = Negotiated::new(&fixture).await;
     let mut wire = client.web_socket().await;

@@ -10,7 +10,7 @@ use super::{ack, call, connected, cut, negotiated, sent, sequence};
 use crate::support::{App, Fixture, answer, settle};
 
 #[tokio::test(start_paused = true)]
-async fn what_was_received_is_acknowledged_a_second_later_and_once() {
+async fn received_messages_are_acknowledged_once_after_a_second() {
     let fixture = Fixture::new(App::silent());
     let (_client, mut wire) = connected(&fixture).await;
     let start = Instant::now();
@@ -29,7 +29,7 @@ async fn what_was_received_is_acknowledged_a_second_later_and_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn sending_resumes_with_what_was_not_acknowledged() {
+async fn unacknowledged_messages_are_sent_again_after_a_resume() {
     let fixture = Fixture::new(App::silent());
     let (client, mut wire) = connected(&fixture).await;
     for text in ["1", "2", "3"] {
@@ -53,7 +53,7 @@ async fn sending_resumes_with_what_was_not_acknowledged() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_nothing_to_send_again_the_sequence_is_that_of_the_next_message() {
+async fn without_unacknowledged_messages_the_sequence_is_that_of_the_next_message() {
     let fixture = Fixture::new(App::silent());
     let (client, mut wire) = connected(&fixture).await;
     fixture.send(":send", "1").await;
@@ -70,7 +70,7 @@ async fn with_nothing_to_send_again_the_sequence_is_that_of_the_next_message() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_client_sends_again_is_acted_on_once_and_acknowledged() {
+async fn repeated_messages_are_handled_once_and_acknowledged() {
     let fixture = Fixture::new(App::silent());
     let (client, mut wire) = connected(&fixture).await;
     wire.send_text(&call("a")).await;
@@ -90,7 +90,7 @@ async fn what_a_client_sends_again_is_acted_on_once_and_acknowledged() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_acknowledgement_that_was_lost_is_said_again() {
+async fn a_lost_acknowledgement_is_repeated() {
     let fixture = Fixture::new(App::silent());
     let (client, mut wire) = connected(&fixture).await;
     wire.send_text(&call("a")).await;
@@ -104,7 +104,7 @@ async fn an_acknowledgement_that_was_lost_is_said_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_was_cut_in_half_is_not_continued() {
+async fn a_truncated_message_is_discarded_after_a_resume() {
     let fixture = Fixture::new(App::silent());
     let (client, mut wire) = connected(&fixture).await;
     let (whole, half) = (call("whole"), &call("half")[..9]);
@@ -122,7 +122,7 @@ async fn a_message_that_was_cut_in_half_is_not_continued() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_may_be_away_for_thirty_seconds_and_stays_who_it_was() {
+async fn a_client_that_resumes_within_thirty_seconds_keeps_its_identity_and_groups() {
     let fixture = Fixture::new(App::silent());
     let (client, mut wire) = connected(&fixture).await;
     let id = fixture.last_id();
@@ -146,7 +146,7 @@ async fn a_client_may_be_away_for_thirty_seconds_and_stays_who_it_was() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_socket_takes_over_from_one_that_seems_alive() {
+async fn a_new_socket_replaces_one_that_is_still_open() {
     let fixture = Fixture::new(App::silent());
     let (client, mut old) = connected(&fixture).await;
     fixture.send(":send", "1").await;
@@ -163,7 +163,7 @@ async fn a_new_socket_takes_over_from_one_that_seems_alive() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_socket_takes_over_from_one_that_is_stuck() {
+async fn a_new_socket_replaces_a_stalled_one() {
     let limits = Limits::default().max_resume_bytes(1_000_000);
     let fixture = Fixture::with(App::silent(), limits);
     let (client, stuck) = connected(&fixture).await;
@@ -182,7 +182,7 @@ async fn a_new_socket_takes_over_from_one_that_is_stuck() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_may_break_in_every_phase_and_again() {
+async fn a_socket_may_break_in_every_phase_and_repeatedly() {
     let fixture = Fixture::new(App::silent());
     let (client, mut wire) = connected(&fixture).await;
     fixture.send(":send", "1").await;
@@ -276,7 +276,7 @@ async fn message_pack_counts_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_is_asked_across_a_break() {
+async fn a_client_result_survives_a_resume() {
     let fixture = Fixture::new(App::silent());
     let (client, wire) = connected(&fixture).await;
     let id = fixture.last_id();
@@ -300,7 +300,7 @@ async fn a_client_is_asked_across_a_break() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_broke_again_before_it_sent_again_goes_on_after_what_was_acknowledged() {
+async fn a_second_break_continues_after_the_acknowledged_messages() {
     let fixture = Fixture::new(App::silent());
     let (client, mut wire) = connected(&fixture).await;
     wire.send_text(&call("a")).await;

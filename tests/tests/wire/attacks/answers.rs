@@ -33,7 +33,7 @@ fn context(base: &str) -> HubContext<Loop> {
 }
 
 #[tokio::test]
-async fn a_redirect_is_not_followed_and_takes_no_token_anywhere() {
+async fn a_redirect_is_not_followed_and_leaks_no_token() {
     let elsewhere = FakeService::accepting().await;
     for status in [301, 302, 303, 307, 308] {
         let target = elsewhere.base.clone();
@@ -53,7 +53,7 @@ async fn a_redirect_is_not_followed_and_takes_no_token_anywhere() {
 }
 
 #[tokio::test]
-async fn an_answer_without_end_is_given_up_after_sixteen_megabytes() {
+async fn an_endless_response_is_aborted_after_sixteen_megabytes() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let mut server = JoinSet::new();
@@ -79,7 +79,7 @@ async fn an_answer_without_end_is_given_up_after_sixteen_megabytes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_does_not_come_is_given_up_in_time() {
+async fn a_missing_response_times_out() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let builder = builder_at(&base, Loop).retries(Retries::default().times(0));
@@ -93,7 +93,7 @@ async fn an_answer_that_does_not_come_is_given_up_in_time() {
 }
 
 #[tokio::test]
-async fn answers_that_are_nested_or_cut_or_no_json_are_errors() {
+async fn nested_truncated_and_non_json_responses_are_errors() {
     let deep = "[".repeat(10_000) + &"]".repeat(10_000);
     for body in [
         format!(r#"{{"result":{deep}}}"#),
@@ -124,7 +124,7 @@ async fn answers_that_are_nested_or_cut_or_no_json_are_errors() {
 }
 
 #[tokio::test]
-async fn the_text_of_a_refusal_is_cut_however_long_it_is() {
+async fn a_long_refusal_text_is_truncated() {
     let service = FakeService::start(|_| response(400, "", "x".repeat(1 << 20))).await;
 
     let error = context(&service.base).clients().all().told("hi").await.unwrap_err();

@@ -70,7 +70,7 @@ const HEADERS: [&str; 12] = [
 const EXPECTED: [u16; 6] = [200, 400, 401, 404, 413, 415];
 
 #[tokio::test]
-async fn every_header_of_an_upstream_call_may_hold_anything_be_missing_or_come_twice() {
+async fn upstream_headers_may_be_arbitrary_missing_or_duplicated() {
     let app = app(Loop);
     for name in HEADERS {
         for value in values() {
@@ -125,7 +125,7 @@ async fn a_body_that_is_cut_anywhere_is_400() {
 }
 
 #[tokio::test]
-async fn json_nested_ten_thousand_deep_is_an_error_wherever_it_stands() {
+async fn deeply_nested_json_in_a_call_is_an_error() {
     let deep = |open: &str, close: &str| open.repeat(10_000) + &close.repeat(10_000);
     for nested in [deep("[", "]"), deep(r#"{"a":"#, "}").replace(":}", ":1}"), "[".repeat(10_000)] {
         let in_arguments =
@@ -182,7 +182,7 @@ async fn garbage_and_bodies_of_another_kind_are_400_or_415() {
 }
 
 #[tokio::test]
-async fn an_event_target_or_id_of_any_characters_is_one_unknown_method_or_an_id_that_comes_back() {
+async fn events_targets_and_ids_may_contain_any_characters() {
     let app = app(Loop);
     for name in ["", "..", "a/b", "\u{202e}gnp", "🦀", "negotiate", "on_connected", "%2e%2e"] {
         let body = serde_json::json!({
@@ -210,7 +210,7 @@ fn negotiate(target: &str) -> http::request::Builder {
 }
 
 #[tokio::test]
-async fn a_negotiate_may_hold_anything_and_gets_a_clear_answer() {
+async fn arbitrary_negotiate_requests_get_a_defined_response() {
     let app = app(Loop);
     let long = "x".repeat(60_000);
     for query in [&*format!("user={long}"), "&&&==%%%25%zz", "user=%ff%00", "a[]=1&a=2&user", ""] {
@@ -249,7 +249,7 @@ async fn a_user_id_with_a_line_break_or_another_control_character_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flood_of_negotiates_is_429_with_the_time_to_come_back_for_who_floods_alone() {
+async fn a_flood_of_negotiate_requests_gets_429_only_for_its_client() {
     let limit = NegotiateLimit::new(10, Duration::from_mins(1)).behind_proxies(1);
     let app = builder_at("http://127.0.0.1:1", Loop).negotiate_limit(limit).build().unwrap();
     let from = |address: String| {

@@ -110,7 +110,7 @@ async fn is_let_in(app: &HubApp, request: Request<Full<Bytes>>) -> bool {
 }
 
 #[tokio::test]
-async fn a_seal_that_is_cut_anywhere_is_refused_before_the_body_is_read() {
+async fn a_truncated_seal_is_refused_before_the_body_is_read() {
     let app = app(signalr());
     let good = sealed("ada", "loop", "admin", KEY);
     assert!(is_let_in(&app, with_seal(&good)).await);
@@ -122,7 +122,7 @@ async fn a_seal_that_is_cut_anywhere_is_refused_before_the_body_is_read() {
 }
 
 #[tokio::test]
-async fn a_seal_of_which_one_byte_is_another_is_refused_before_the_body_is_read() {
+async fn a_seal_with_a_changed_byte_is_refused_before_the_body_is_read() {
     let app = app(signalr());
     let good = sealed("ada", "loop", "admin", KEY).into_bytes();
 
@@ -138,7 +138,7 @@ async fn a_seal_of_which_one_byte_is_another_is_refused_before_the_body_is_read(
 }
 
 #[tokio::test]
-async fn a_seal_spliced_of_two_is_refused_before_the_body_is_read() {
+async fn a_seal_spliced_from_two_is_refused_before_the_body_is_read() {
     let app = app(signalr());
     let parts = |seal: String| seal.rsplit_once('.').map(|(a, b)| (a.to_owned(), b.to_owned()));
     let (member, of_member) = parts(sealed("ada", "loop", "member", KEY)).unwrap();
@@ -161,7 +161,7 @@ async fn a_seal_spliced_of_two_is_refused_before_the_body_is_read() {
 }
 
 #[tokio::test]
-async fn a_seal_of_another_user_or_hub_or_of_none_is_refused_before_the_body_is_read() {
+async fn a_seal_for_another_user_or_hub_is_refused_before_the_body_is_read() {
     let app = app(signalr());
     let replayed = || with_seal(sealed("ada", "loop", "admin", KEY));
     let mut bob = replayed();
@@ -182,7 +182,7 @@ async fn a_seal_of_another_user_or_hub_or_of_none_is_refused_before_the_body_is_
 }
 
 #[tokio::test]
-async fn a_seal_of_an_old_key_holds_as_long_as_the_app_knows_the_key() {
+async fn a_seal_of_an_old_key_is_valid_while_the_app_has_the_key() {
     let old = || with_seal(sealed("ada", "loop", "admin", OLD_KEY));
     let signed_with_it = || {
         let mut request = old();
@@ -210,7 +210,7 @@ async fn a_seal_of_an_old_key_holds_as_long_as_the_app_knows_the_key() {
 const DISPLAY_NAME: &[u8] = b"name: x, role: admin";
 
 #[tokio::test]
-async fn with_plain_claims_trusted_a_display_name_makes_its_bearer_an_admin() {
+async fn with_trusted_plain_claims_a_display_name_can_add_a_role() {
     let trusting = app(signalr().trust_plain_claims());
 
     assert!(is_let_in(&trusting, by_ada(DISPLAY_NAME)).await);
@@ -221,7 +221,7 @@ async fn with_plain_claims_trusted_a_display_name_makes_its_bearer_an_admin() {
 }
 
 #[tokio::test]
-async fn a_display_name_gives_no_claim() {
+async fn a_display_name_adds_no_claim() {
     let careful = app(signalr());
 
     assert!(!is_let_in(&careful, by_ada(DISPLAY_NAME)).await);

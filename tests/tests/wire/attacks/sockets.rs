@@ -76,7 +76,7 @@ async fn ends(peer: &mut TcpStream, begun: Instant) -> Duration {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_asks_for_nothing_is_closed_after_ten_seconds() {
+async fn a_connection_without_a_request_is_closed_after_ten_seconds() {
     let server = ServedApp::start().await;
     let begun = Instant::now();
     let mut silent = server.connect().await;
@@ -88,7 +88,7 @@ async fn a_connection_that_asks_for_nothing_is_closed_after_ten_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn headers_that_come_byte_by_byte_are_given_up_after_ten_seconds() {
+async fn slow_headers_time_out_after_ten_seconds() {
     let server = ServedApp::start().await;
     let begun = Instant::now();
     let (mut reading, mut writing) = server.connect().await.into_split();
@@ -115,7 +115,7 @@ async fn headers_that_come_byte_by_byte_are_given_up_after_ten_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn between_requests_a_connection_may_idle_and_then_is_closed() {
+async fn an_idle_connection_is_closed_after_its_timeout() {
     let server = ServedApp::start().await;
     let mut peer = server.connect().await;
     let request = format!("{}Content-Length: {}\r\n\r\n{BODY}", genuine_head(), BODY.len());
@@ -149,7 +149,7 @@ async fn heads_that_are_too_long_or_have_too_many_headers_are_431() {
 }
 
 #[tokio::test]
-async fn what_is_no_http_ends_the_connection_and_nothing_else() {
+async fn input_that_is_not_http_ends_only_its_connection() {
     let server = ServedApp::start().await;
     for bytes in [
         &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
@@ -169,7 +169,7 @@ async fn what_is_no_http_ends_the_connection_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_chunked_body_without_end_is_413_at_the_limit() {
+async fn an_endless_chunked_body_is_413_at_the_limit() {
     let server = ServedApp::start().await;
     let mut peer = server.connect().await;
     let head = genuine_head() + "Transfer-Encoding: chunked\r\n\r\n";
@@ -194,7 +194,7 @@ async fn a_chunked_body_without_end_is_413_at_the_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_genuine_body_that_does_not_come_is_408_after_thirty_seconds() {
+async fn a_missing_body_is_408_after_thirty_seconds() {
     let server = ServedApp::start().await;
     let mut peer = server.connect().await;
     let begun = Instant::now();
@@ -208,7 +208,7 @@ async fn a_genuine_body_that_does_not_come_is_408_after_thirty_seconds() {
 }
 
 #[tokio::test]
-async fn a_body_that_ends_before_its_length_is_no_call() {
+async fn a_truncated_body_runs_no_method() {
     let server = ServedApp::start().await;
     let mut peer = server.connect().await;
     let head = genuine_head() + "Content-Length: 100\r\n\r\n{\"type\"";

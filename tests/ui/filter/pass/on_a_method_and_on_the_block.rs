@@ -57,14 +57,14 @@ fn lines(act: impl FnOnce(&Bench<Chat>)) -> Vec<String> {
 }
 
 #[test]
-fn the_blocks_filters_run_first_and_see_the_end_last() {
+fn block_filters_run_before_method_filters_and_end_after_them() {
     let lines = lines(|chat| drop(chat.invoke("guarded", "[]").unwrap()));
 
     assert_eq!(lines, ["a", "b", "c", "c true", "b true", "a true"]);
 }
 
 #[test]
-fn the_blocks_filters_cover_every_method() {
+fn block_filters_cover_every_method() {
     assert_eq!(
         lines(|chat| drop(chat.invoke("open", "[]").unwrap())),
         ["a", "b", "b true", "a true"]
@@ -76,12 +76,12 @@ fn the_blocks_filters_cover_every_method() {
 }
 
 #[test]
-fn nothing_keeps_clean_up_from_running() {
+fn filters_do_not_run_for_disconnected() {
     assert!(lines(|chat| drop(chat.disconnect(None).unwrap())).is_empty());
 }
 
 #[test]
-fn a_refusal_is_seen_by_the_filters_that_let_the_call_through() {
+fn filters_that_accepted_a_call_get_the_refusal_of_a_later_one() {
     let lines = lines(|chat| drop(chat.invoke_anonymously("guarded", "[]").unwrap_err()));
 
     assert_eq!(lines, ["a", "b", "c", "c false", "b false", "a false"]);

@@ -26,7 +26,7 @@ impl Chat {
 }
 
 #[test]
-fn the_context_is_passed_and_no_argument_is_taken_for_it() {
+fn the_context_parameter_uses_no_argument() {
     let chat = Bench::new(Chat);
 
     assert_eq!(chat.invoke("bySelf", "[]").unwrap(), r#""c1""#);

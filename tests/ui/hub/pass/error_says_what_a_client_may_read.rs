@@ -30,7 +30,7 @@ impl Chat {
 }
 
 #[test]
-fn the_client_reads_what_the_error_allows() {
+fn the_client_gets_the_text_of_the_error() {
     let chat = Bench::new(Chat);
 
     assert_eq!(chat.invoke("join", r#"["x"]"#).unwrap_err(), "there is no room called x");

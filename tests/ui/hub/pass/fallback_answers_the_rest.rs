@@ -33,7 +33,7 @@ impl Terse {
 }
 
 #[test]
-fn what_no_method_answers_goes_to_the_fallback() {
+fn unknown_events_go_to_the_fallback() {
     let chat = Bench::new(Chat);
 
     assert_eq!(chat.invoke("join", r#"["a"]"#).unwrap(), r#""a""#);
@@ -42,13 +42,13 @@ fn what_no_method_answers_goes_to_the_fallback() {
 }
 
 #[test]
-fn a_method_that_does_not_bind_is_not_the_fallbacks() {
+fn binding_errors_do_not_reach_the_fallback() {
     let error = Bench::new(Chat).invoke("join", "[]").unwrap_err();
 
     assert_eq!(error, "argument 1 (`room`) is missing");
 }
 
 #[test]
-fn connections_are_not_the_fallbacks() {
+fn connection_events_do_not_reach_the_fallback() {
     assert_eq!(Bench::new(Chat).connect().unwrap_err(), "unknown method");
 }

@@ -46,6 +46,6 @@ fn the_client_cannot_send_an_injected_value() {
 }
 
 #[test]
-fn injection_comes_before_arguments() {
+fn injected_values_are_extracted_before_arguments() {
     assert_eq!(Bench::new(Chat).invoke_anonymously("send", "[7]").unwrap_err(), "Sign in first");
 }

@@ -11,7 +11,7 @@ struct Chat;
 impl Chat {}
 
 #[test]
-fn the_types_name_is_the_hubs() {
+fn the_hub_has_the_name_of_the_type() {
     let _ = HubApp::builder().hub(Chat);
 
     assert_eq!(Chat::NAME, "Chat");

@@ -36,7 +36,7 @@ impl Shouting {
 }
 
 #[test]
-fn names_are_camel_case_or_as_said() {
+fn method_names_are_camel_case_or_renamed() {
     let names = Bench::new(Chat).names();
 
     assert_eq!(names, ["sendMessage", "match", "Close Room", "close", "twice"]);

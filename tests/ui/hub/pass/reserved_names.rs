@@ -56,7 +56,7 @@ impl Anonymous {
 }
 
 #[test]
-fn reserved_methods_answer_their_events() {
+fn reserved_methods_handle_their_events() {
     let chat = Bench::new(Chat::default());
 
     assert_eq!(chat.negotiate().unwrap().unwrap().user_id(), Some("ada"));
@@ -69,7 +69,7 @@ fn reserved_methods_answer_their_events() {
 }
 
 #[test]
-fn reserved_methods_may_leave_everything_out() {
+fn all_parameters_of_reserved_methods_are_optional() {
     let anonymous = Bench::new(Anonymous);
 
     assert_eq!(anonymous.negotiate().unwrap().unwrap().user_id(), None);
