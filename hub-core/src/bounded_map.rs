@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn so_many_are_kept_and_no_more() {
+    fn the_number_of_stored_entries_is_limited() {
         let mut map = BoundedMap::<u32, (), 3>::default();
 
         for key in 0..10 {

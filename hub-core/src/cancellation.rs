@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_waiting_future_completes_when_the_token_fires() {
+    fn a_waiting_future_completes_on_cancellation() {
         let token = Cancellation::new();
         let mut waiting = pin!(token.cancelled());
         let mut cx = Context::from_waker(Waker::noop());

@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_are_read_one_by_one_or_together() {
+    fn arguments_are_decoded_one_by_one_or_together() {
         for call in said() {
             assert_eq!(call.argument::<String>(0).unwrap(), "a");
             assert_eq!(call.argument::<u8>(1).unwrap(), 2);
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_named() {
+    fn decode_errors_name_the_argument() {
         for call in said() {
             let text = |error: HubError| error.text().to_owned();
 

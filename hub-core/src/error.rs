@@ -222,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_question_mark_makes_any_error_internal() {
+    fn the_question_mark_operator_makes_any_error_internal() {
         fn fails() -> HubResult<u8> {
             Ok("x".parse::<u8>()?)
         }

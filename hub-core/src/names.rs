@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn names_compare_with_a_matching_form_as_their_own_forms_do() {
+    fn names_compare_equal_to_their_matching_forms() {
         let names = ["send", "Send_Message", "größe_X", "GRÖSSE", "_", "", "sendMessages"];
 
         for (left, right) in names.iter().flat_map(|left| names.map(|right| (left, right))) {

@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_would_be_a_path_is_refused() {
+    fn an_event_that_changes_the_path_is_refused() {
         assert!(matches!(().encode().into_payload(".."), Err(SendError::Name(_))));
     }
 }

@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_come_back_whole_with_commas_and_repeated_types() {
+    fn claims_with_commas_and_repeated_types_are_preserved() {
         let header =
             format!("asrs.s.uid: bob, shub: {}, aud: http://x", seal(&bob("chat"), &key()));
 
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seal_holds_no_comma_colon_or_blank() {
+    fn a_seal_contains_no_comma_colon_or_space() {
         let sealed = seal(&bob("chat"), &key());
 
         assert!(!sealed.contains([',', ':', ' ']));
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_or_changed_seal_is_refused() {
+    fn a_truncated_or_changed_seal_is_refused() {
         let sealed = seal(&bob("chat"), &key());
         let cut = format!("shub: {}", &sealed[..sealed.len() - 1]);
         let (signed, _) = sealed.rsplit_once('.').unwrap();
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_seal_spliced_in_through_a_user_id_is_refused() {
+    fn a_second_seal_inserted_through_a_user_id_is_refused() {
         let ada = Identity { user_id: Some("ada".to_owned()), ..bob("chat") };
         let header =
             format!("shub: {}, x: shub, shub: {}", seal(&bob("chat"), &key()), seal(&ada, &key()));

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn one_good_entry_among_others_is_enough() {
+    fn one_valid_entry_of_a_bundle_is_enough() {
         let (key, connection_id, good) = VECTORS[2];
         let other = VECTORS[3].2;
 

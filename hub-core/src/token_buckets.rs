@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bucket_gives_its_capacity_at_once_and_then_one_by_one() {
+    fn a_bucket_allows_its_capacity_at_once_and_then_refills() {
         let buckets = TokenBuckets::new(3, Duration::from_secs(30));
         let start = Duration::from_secs(5);
 
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_limits_admit_nobody_or_everybody() {
+    fn extreme_limits_allow_nothing_or_everything() {
         let nobody = TokenBuckets::new(0, Duration::from_secs(1));
         let everybody = TokenBuckets::new(1, Duration::ZERO);
 
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_keys_is_forgotten_and_who_keeps_coming_is_not() {
+    fn a_flood_of_keys_is_evicted_and_active_keys_stay() {
         let buckets = TokenBuckets::new(1, Duration::from_secs(3600));
         assert!(buckets.take(0, Duration::ZERO).is_ok());
 

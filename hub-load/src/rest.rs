@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_services_own_clients_get_a_token_without_an_app() {
+    fn only_client_urls_of_the_service_get_a_token() {
         let text = Secret::from("Endpoint=http://localhost;Port=8888;AccessKey=k;Version=1.0;");
         let has_token = |url: &str| client_token(&text, &url.parse().unwrap()).unwrap().is_some();
 

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_number_of_a_socket_tells_how_much_room_there_is() {
+    async fn the_descriptor_number_determines_whether_it_is_reserved() {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
 
@@ -86,14 +86,14 @@ mod tests {
     }
 
     #[test]
-    fn a_quarter_is_kept_back_and_at_most_4096() {
+    fn a_quarter_of_the_descriptors_and_at_most_4096_are_reserved() {
         assert_eq!(reserve(256), 64);
         assert_eq!(reserve(1_048_576), 4096);
         assert_eq!(reserve(0), 0);
     }
 
     #[test]
-    fn a_quarter_of_the_others_may_say_nothing() {
+    fn a_quarter_of_the_client_descriptors_may_be_idle() {
         let room = |descriptors| {
             max_idle_sockets(&Limits { max_file_descriptors: descriptors, ..Limits::default() })
         };

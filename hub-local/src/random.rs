@@ -23,7 +23,7 @@ fn bytes<const N: usize>() -> [u8; N] {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn ids_have_22_characters_that_need_no_escaping() {
+    fn ids_have_22_url_safe_characters() {
         let id = super::id();
 
         assert_eq!(id.len(), 22);

@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_wrong_order_is_told_from_the_wrong_place() {
+    fn a_hub_attribute_below_on_the_same_item_is_detected() {
         assert!(stands_above_hub(quote!(
             #[serverless_hub(client = A)]
             impl Chat {}
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn the_item_stays_beside_the_error() {
+    fn the_item_is_emitted_with_the_error() {
         let text = filter(&quote!(
             async fn a(&self) {}
         ))

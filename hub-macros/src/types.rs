@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reference_is_the_context_unless_it_is_to_data() {
+    fn only_a_reference_to_data_is_not_the_context() {
         for context in
             [parse_quote!(&Context<Self>), parse_quote!(&Ctx), parse_quote!(&'a x::Context<Other>)]
         {
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn references_are_found_however_deep() {
+    fn nested_references_are_found() {
         assert!(reference(&parse_quote!(Vec<Option<(u8, &str)>>)).is_some());
         assert!(reference(&parse_quote!(Vec<Option<(u8, String)>>)).is_none());
         assert!(opaque(&parse_quote!(Option<impl Into<String>>)).is_some());

@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_comes_whole_in_however_many_pieces() {
+    async fn a_body_in_several_chunks_is_complete() {
         for chunks in [&["abcdef"][..], &["abc", "def"], &["", "a", "", "bcde", "f"]] {
             assert_eq!(in_chunks(chunks).read(limits(6)).await.unwrap(), "abcdef", "{chunks:?}");
         }
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_over_the_limit_is_refused_at_the_first_byte_too_many() {
+    async fn a_body_is_refused_at_the_first_byte_over_the_limit() {
         for chunks in [&["abcdef"][..], &["abc", "def"]] {
             let read = in_chunks(chunks).read(limits(5)).await;
             assert!(matches!(read, Err(ReadError::TooLarge)), "{chunks:?}");
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_that_breaks_off_is_broken() {
+    async fn a_truncated_body_is_aborted() {
         let frames = [Ok(Frame::data(Bytes::from_static(b"ab"))), Err("gone")];
         let body = UnreadBody::new(StreamBody::new(stream::iter(frames)));
 
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_does_not_come_is_given_up_in_time_however_slowly_it_drips() {
+    async fn a_slow_body_times_out() {
         let drip = stream::unfold((), |()| async {
             sleep(Duration::from_secs(1)).await;
             Some((Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"x"))), ()))

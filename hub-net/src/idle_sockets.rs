@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn beyond_the_limit_those_that_have_waited_longest_are_closed() {
+    async fn above_the_limit_the_oldest_sockets_are_closed() {
         let all = IdleSockets::new(2, GRACE);
         let mut sockets: Vec<_> = (0..4).map(|_| add(&all)).collect();
         assert_eq!(evicted(&sockets), 0, "their grace period has not ended");
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn far_beyond_the_limit_there_is_no_grace_period() {
+    async fn above_twice_the_limit_there_is_no_grace_period() {
         let all = IdleSockets::new(2, GRACE);
 
         let sockets: Vec<_> = (0..20).map(|_| add(&all)).collect();
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_socket_that_has_sent_a_request_or_is_gone_does_not_count() {
+    async fn sockets_with_a_request_and_closed_sockets_do_not_count() {
         let all = IdleSockets::new(2, GRACE);
         let (first, second) = (add(&all), add(&all));
 
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn without_a_grace_period_the_oldest_socket_makes_room_for_the_newest() {
+    async fn without_a_grace_period_a_new_socket_evicts_the_oldest() {
         let all = IdleSockets::new(3, Duration::ZERO);
         let sockets: Vec<_> = (0..5).map(|_| add(&all)).collect();
 
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_socket_that_has_sent_a_request_stays_and_takes_no_room() {
+    async fn a_socket_with_a_request_stays_and_does_not_count() {
         let all = IdleSockets::new(3, Duration::ZERO);
         let idle = add(&all);
         let requested: Vec<_> =

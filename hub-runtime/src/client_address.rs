@@ -70,12 +70,12 @@ mod tests {
     }
 
     #[test]
-    fn without_a_trusted_proxy_the_header_is_the_clients_word() {
+    fn without_a_trusted_proxy_the_forwarded_header_is_ignored() {
         assert_eq!(address(&["1.2.3.4"], 0), text("10.0.0.1"));
     }
 
     #[test]
-    fn so_many_trusted_proxies_wrote_so_many_entries_from_the_right() {
+    fn each_trusted_proxy_counts_as_one_entry_from_the_right() {
         let lines = ["6.6.6.6", "1.2.3.4:5678, [2001:db8::1]:443"];
 
         assert_eq!(address(&lines, 1), text("2001:db8::1"));
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_do_not_hide_what_a_proxy_appended_to_them() {
+    fn a_header_that_is_not_utf_8_does_not_hide_the_entry_of_the_proxy() {
         let mut request = Request::new(());
         request.headers_mut().append(FORWARDED_FOR, "9.9.9.9".parse().unwrap());
         let appended = http::HeaderValue::from_bytes(b"\xff, 1.2.3.4").unwrap();
@@ -97,14 +97,14 @@ mod tests {
     }
 
     #[test]
-    fn where_the_proxies_wrote_nothing_usable_the_peer_counts() {
+    fn without_a_usable_proxy_entry_the_peer_address_is_used() {
         assert_eq!(address(&["1.2.3.4"], 2), text("10.0.0.1"));
         assert_eq!(address(&["unknown"], 1), text("10.0.0.1"));
         assert_eq!(of(&Request::new(()).into_parts().0, 1), None);
     }
 
     #[test]
-    fn an_ipv6_host_is_its_network() {
+    fn an_ipv6_client_is_limited_by_its_network() {
         let host: IpAddr = "2001:db8:1:2:3:4:5:6".parse().unwrap();
 
         assert_eq!(network(host), "2001:db8:1:2::".parse::<IpAddr>().unwrap());

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_stands_before_every_route() {
+    fn a_prefix_applies_to_every_route() {
         let routes = Routes::new("realtime/", Vec::new(), None);
 
         assert_eq!(routes.of(&Method::GET, "/realtime/health"), Route::Health);
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn the_code_must_fit_when_there_is_one() {
+    fn a_configured_code_must_match() {
         let routes = Routes::new("", Vec::new(), Some(Secret::from("s3cret")));
 
         assert!(routes.code_fits(Some("code=s3cret")));

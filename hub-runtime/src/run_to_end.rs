@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_dropped_call_goes_on_and_its_cancellation_has_fired() {
+    async fn a_dropped_call_continues_and_its_cancellation_is_cancelled() {
         let (effects, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
         let (tasks, cancellation) = (TaskTracker::new(), Cancellation::new());
         let call = {

@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_principal_that_cannot_be_read_is_nobody() {
+    fn an_invalid_principal_is_no_user() {
         let not_json = STANDARD.encode("{");
         for principal in ["%%%", not_json.as_str()] {
             assert_eq!(user(&[(ID, "ada"), (PRINCIPAL, principal)]), None, "{principal}");

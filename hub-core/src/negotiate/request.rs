@@ -174,14 +174,14 @@ mod tests {
     }
 
     #[test]
-    fn the_bearer_token_is_found_whatever_the_case_of_its_scheme() {
+    fn the_bearer_scheme_is_case_insensitive() {
         assert_eq!(request(&[("authorization", "bearer abc")]).bearer_token(), Some("abc"));
         assert_eq!(request(&[("authorization", "Basic abc")]).bearer_token(), None);
         assert_eq!(request(&[("authorization", "Bearer ")]).bearer_token(), None);
     }
 
     #[test]
-    fn app_service_headers_are_not_there_unless_app_service_is_in_front() {
+    fn app_service_headers_are_ignored_without_app_service() {
         let request = request(&[("x-ms-client-principal-id", "ada"), ("x-other", "1")]);
 
         assert_eq!(request.app_service_user(), None);
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_of_app_service_that_is_there_twice_counts_for_nothing() {
+    fn a_duplicate_app_service_header_is_ignored() {
         let id = HeaderName::from_static("x-ms-client-principal-id");
         let mut headers = HeaderMap::new();
         headers.append(id.clone(), http::HeaderValue::from_static("eve"));
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn unverified_claims_are_what_the_token_says() {
+    fn unverified_claims_are_read_from_the_token() {
         // {"sub":"ada","roles":["a","b"],"n":1,"o":{"x":[]},"z":null}, without a signature.
         let token = "Bearer e30.eyJzdWIiOiJhZGEiLCJyb2xlcyI6WyJhIiwiYiJdLCJuIjoxLCJvIjp7IngiOltdfSwieiI6bnVsbH0.";
 

@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_protocols_are_passed_over() {
+    fn unknown_protocols_are_skipped() {
         let bundle = b"\x82\xa1x\xc4\x01!\xabmessagepack\xc4\x09\x08\x96\x01\x80\xc0\xa1m\x90\x90";
 
         assert_eq!(parse(&Bytes::from_static(bundle)).unwrap(), entries()[1..]);

@@ -196,7 +196,7 @@ mod tests {
         }
 
         #[test]
-        fn what_follows_the_handshake_is_kept() {
+        fn bytes_after_the_handshake_are_kept() {
             let mut frames = Frames::new(100);
             frames.push(b"{}\x1e\x02\x91\x06\x00\x01\x1e\x03ab");
 
@@ -238,7 +238,7 @@ mod tests {
         }
 
         #[test]
-        fn a_message_over_the_limit_is_refused_by_its_length_alone() {
+        fn a_message_over_the_limit_is_refused_by_its_length_prefix() {
             let mut frames = frames(3);
 
             frames.push(b"\x03abc\x04");

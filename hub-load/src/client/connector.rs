@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_urls_need_no_certificates() {
+    fn http_urls_need_no_certificates() {
         let url = Uri::from_static("http://127.0.0.1:8888/client/");
 
         assert!(matches!(Connector::new(&url), Ok(Connector::Plain(_))));

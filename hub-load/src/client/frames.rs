@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_control_frame_inside_a_message_leaves_it_whole() {
+    fn a_control_frame_does_not_change_the_message_around_it() {
         let mut input = &[0x01, 1, b'a', 0x89, 0, 0x00, 1, b'b', 0x8A, 0, 0x80, 1, b'c'][..];
         let mut frames = FrameParser::default();
 
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn records_are_counted_whatever_the_reads_are() {
+    fn records_are_counted_for_any_read_boundaries() {
         for piece in [1, 2, 3, 50, 1000] {
             let (mut frames, mut counter) = (FrameParser::default(), Counter::new(Protocol::Json));
             let (mut counts, mut pinged, mut closed) = (Counts::default(), Vec::new(), false);

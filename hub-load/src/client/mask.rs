@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_published_masked_hello_is_written() {
+    fn the_masked_hello_of_rfc_6455_is_written() {
         let mut out = Vec::new();
 
         masked(&mut out, 0x81, 0x37FA_213D, b"Hello");

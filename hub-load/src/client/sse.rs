@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_may_be_cut_anywhere() {
+    fn events_may_be_split_anywhere() {
         let stream = b":\r\n\r\ndata: {}\x1e\r\n\r\ndata: {\"a\":\r\ndata: 1}\x1e\r\n\r\n\
                        : still there\nevent: x\ndata:{}\x1e{}\x1e\n\ndata: not yet";
         for piece in [1, 2, 5, 1000] {

@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_are_counted_whatever_the_reads_are() {
+    fn messages_are_counted_for_any_read_boundaries() {
         let expected =
             Counts { invocations: 2, completions: 3, errors: 1, pings: 1, closes: 1, others: 1 };
         for protocol in Protocol::ALL {
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn messagepack_may_be_cut_at_every_byte() {
+    fn messagepack_may_be_split_at_every_byte() {
         let bytes = messages(Protocol::MessagePack);
         let (mut counter, mut counts) = (Counter::new(Protocol::MessagePack), Counts::default());
 

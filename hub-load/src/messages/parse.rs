@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_may_be_cut_anywhere_and_one_that_is_broken_hides_no_other() {
+    fn messages_may_be_split_anywhere_and_a_malformed_one_hides_no_other() {
         let json = &b"{\"type\":6}\x1enonsense\x1e{\"type\":99}\x1e{\"type\":6}\x1e"[..];
         let packed = &b"\x02\x91\x06\x01\xc0\x02\x91\x63\x02\x91\x06"[..];
         for (protocol, bytes) in [(Protocol::Json, json), (Protocol::MessagePack, packed)] {
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_new_once_in_any_order() {
+    fn each_number_is_new_once_in_any_order() {
         let mut sequence = Sequence::default();
 
         let fresh: Vec<_> = [0, 2, 1, 1, 2, 0, 3].map(|number| sequence.insert(number)).into();

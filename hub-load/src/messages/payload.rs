@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_exactly_the_payload_is_not_read() {
+    fn a_payload_of_another_form_is_not_read() {
         let payloads = Payloads { length: 17 };
         for (protocol, value) in [
             (Protocol::Json, &b"\"000000000000002a_\""[..]),

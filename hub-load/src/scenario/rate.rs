@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn with_a_rate_messages_leave_by_the_clock() {
+    async fn with_a_rate_messages_are_sent_on_schedule() {
         let window = Window::new(64, 1);
         let mut rate = SendRate::new(Some(20));
         let began = Instant::now();
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn clients_that_share_a_pace_take_turns() {
+    async fn clients_with_the_same_pace_alternate() {
         let (began, turns) = (Instant::now(), std::cell::RefCell::new(Vec::new()));
         let turns_of = async |index| {
             let mut rate = ClientRate::new(Some(10), 3, index);

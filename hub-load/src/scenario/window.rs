@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_slowest_client_holds_the_window() {
+    fn the_slowest_client_determines_the_window() {
         let window = Window::new(2, 2);
         let sent = |window: &Window| window.reserve(9).now_or_never();
 
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_leaves_holds_nothing_and_nobody_gets_more_than_was_sent() {
+    fn a_client_that_leaves_frees_its_messages_and_no_client_gets_extra_ones() {
         let window = Window::new(4, 2);
 
         assert_eq!(window.reserve(3).now_or_never(), Some(0..3));

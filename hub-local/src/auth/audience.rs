@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn audiences_are_taken_apart() {
+    fn audiences_are_parsed() {
         let parse = |text| Audience::parse(text).map(|it| (it.host, it.path, it.query));
 
         assert_eq!(

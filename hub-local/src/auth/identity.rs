@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn the_user_is_the_first_claim_that_names_one() {
+    fn the_user_is_the_first_user_claim() {
         let both = json!({ "asrs.s.uid": "ada", "nameid": "x", "sub": "y" });
         assert_eq!(user(claims(&both)).as_deref(), Some("ada"));
         assert_eq!(user(claims(&json!({ "sub": "y", "nameid": "x" }))).as_deref(), Some("x"));
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn system_claims_stay_here_and_renamed_claims_get_their_names_back() {
+    fn system_claims_are_not_sent_and_renamed_claims_are_restored() {
         let token = json!({
             "asrs.s.uid": "ada", "asrs.u.aud": "x", "role": ["a", "b"], "exp": 5, "name": "Zoë"
         });
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_that_would_end_the_header_is_left_out() {
+    fn a_claim_with_a_line_break_is_omitted() {
         let token = json!({ "a": "x\r\nX-Evil: 1", "b": "y" });
         assert_eq!(header(claims(&token)).unwrap(), "b: y");
         assert_eq!(header(claims(&json!({ "a": "\n" }))), None);

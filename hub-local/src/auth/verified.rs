@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_over_endless_or_very_long_is_not_remembered() {
+    fn expired_endless_and_very_long_tokens_are_not_cached() {
         let verified = VerifiedTokens::default();
         let long = "x".repeat(MAX_TOKEN_BYTES + 1);
 
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn so_many_are_kept_and_no_more() {
+    fn the_number_of_stored_entries_is_limited() {
         let verified = VerifiedTokens::default();
 
         for number in 0..1000 {

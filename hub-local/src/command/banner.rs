@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn it_says_what_to_do_without_an_upstream_and_how_many_clients_fit() {
+    fn the_banner_shows_advice_without_an_upstream_and_the_client_capacity() {
         let banner = banner(false, &[]);
 
         assert!(banner.contains("Use --upstream URL"));

@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_given_keeps_its_default() {
+    fn missing_options_keep_their_defaults() {
         let arguments = LimitArgs { max_message: Some(7), ..LimitArgs::default() };
 
         let limits = arguments.limits(None);
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn few_descriptors_allow_few_calls_unless_told() {
+    fn few_descriptors_allow_few_calls_by_default() {
         let calls = |arguments: LimitArgs, limit| arguments.limits(Some(limit)).max_upstream_calls;
 
         assert_eq!(calls(LimitArgs::default(), 256), 32);

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_changed_file_changes_the_templates_and_a_broken_one_does_not() {
+    async fn a_valid_file_changes_the_templates_and_an_invalid_one_does_not() {
         let folder = Folder::new("change");
         folder.write("http://a/");
         let path = Settings::file_of(&folder.0);
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_that_comes_later_is_read_then() {
+    async fn a_file_that_is_created_later_is_read() {
         let folder = Folder::new("later");
         let path = folder.0.join("settings.json");
         let (mut file, settings) = SettingsFile::read(path, false).unwrap();
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_asked_for_must_be_there() {
+    fn a_file_given_as_an_option_must_exist() {
         let error = SettingsFile::read(PathBuf::from("/not/there.json"), true).unwrap_err();
 
         let Failure::Failed(text) = error else { panic!("expected a failure") };

@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn answers_find_their_callers_in_any_order() {
+    async fn completions_reach_their_callers_in_any_order() {
         let results = ClientResults::default();
         let (first, second) = (results.begin().unwrap(), results.begin().unwrap());
         assert_ne!(first.id(), second.id());
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_end_of_the_client_fails_every_call() {
+    async fn every_pending_call_fails_when_the_client_ends() {
         let results = ClientResults::default();
         let waiting = results.begin().unwrap();
 
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_that_gives_up_is_forgotten() {
+    fn a_cancelled_caller_is_removed() {
         let results = ClientResults::default();
 
         drop(results.begin());

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_is_polled_when_it_was_woken_and_not_when_the_task_was() {
+    async fn the_future_is_polled_only_when_it_was_woken() {
         let (polls, notify) = (Cell::new(0), Notify::new());
         let mut notified = std::pin::pin!(notify.notified());
         let counted = poll_fn(|context| {
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wake_that_was_interrupted_half_way_takes_no_later_one_away() {
+    fn an_interrupted_wake_does_not_suppress_a_later_one() {
         let (task, polls) = (Arc::new(Task::default()), Cell::new(0));
         let waker = Waker::from(Arc::clone(&task));
         let mut context = Context::from_waker(&waker);
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_wakes_whoever_awaits_it_now() {
+    async fn a_wake_reaches_the_current_waiter() {
         let mut rarely_ready = RarelyReady::new(Box::pin(sleep(Duration::from_secs(1))));
         assert!(futures_util::poll!(&mut rarely_ready).is_pending());
 

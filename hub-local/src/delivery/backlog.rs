@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn senders_wait_until_the_limit_is_kept_and_a_second_at_most() {
+    async fn senders_wait_for_the_limit_but_at_most_a_second() {
         let backlog = Backlog::new(100, Duration::from_secs(1));
         let began = Instant::now();
 
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nobody_waits_for_bytes_that_stand_still_until_they_are_gone() {
+    async fn stalled_bytes_delay_no_sender() {
         let backlog = Backlog::new(100, Duration::from_secs(1));
         backlog.add(150);
         assert!(backlog.settle().await);

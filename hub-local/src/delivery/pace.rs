@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn many_are_woken_a_few_at_a_time_and_all_of_them() {
+    async fn waiters_are_woken_in_batches_until_all_are_awake() {
         let (woken, tasks) = (Arc::new(WakeCounter::default()), TaskTracker::new());
         let count = || woken.0.load(Ordering::SeqCst);
         let many = |count| vec![Waker::from(Arc::clone(&woken)); count];
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_runtime_that_ends_leaves_nobody_asleep() {
+    fn the_end_of_a_runtime_wakes_all_waiters() {
         let (woken, tasks) = (Arc::new(WakeCounter::default()), TaskTracker::new());
         let count = || woken.0.load(Ordering::SeqCst);
         let many = |count| vec![Waker::from(Arc::clone(&woken)); count];

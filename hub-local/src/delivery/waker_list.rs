@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn each_sleeper_is_woken_once_until_it_sleeps_again() {
+    fn each_waiter_is_woken_once_until_it_waits_again() {
         let (woken, mut wakers) = (Arc::new(WakeCounter::default()), WakerList::default());
         let waker = Waker::from(Arc::clone(&woken));
         let (one, other) = (wakers.open(), wakers.open());
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn readers_that_come_and_go_leave_nothing_behind() {
+    fn ended_readers_leave_no_resources() {
         let (woken, mut wakers) = (Arc::new(WakeCounter::default()), WakerList::default());
         let waker = Waker::from(Arc::clone(&woken));
 

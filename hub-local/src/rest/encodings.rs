@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bytes_of_the_sender_come_before_converted_ones() {
+    fn the_bytes_of_the_sender_take_precedence_over_converted_ones() {
         let mut value = Encodings::new(Protocol::Json, Bytes::from_static(b"[1.0]"));
         assert_eq!(value.get(Protocol::Json).unwrap(), "[1.0]");
 

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_callers_that_name_octet_streams_get_frames() {
+    fn only_callers_that_accept_octet_streams_get_frames() {
         let shape = |accept: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(ACCEPT, HeaderValue::from_static(accept));

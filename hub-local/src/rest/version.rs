@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_path_decides_before_the_query_and_unknown_versions_are_new() {
+    fn the_path_takes_precedence_over_the_query_and_unknown_versions_are_the_newest() {
         let of = |path, query| ApiVersion::of(path, Query::new(query));
 
         assert_eq!(of("/api/v1/hubs/chat", Some("api-version=2020-10-01")), ApiVersion::V1);

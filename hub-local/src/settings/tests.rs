@@ -35,13 +35,13 @@ fn templates_keep_their_order_and_rules() {
 }
 
 #[test]
-fn the_case_of_keys_does_not_count() {
+fn keys_are_case_insensitive() {
     let text = r#"{ "upstreamSettings": { "TEMPLATES": [ { "urltemplate": "http://a/" } ] } }"#;
     assert_eq!(parse(text).templates.len(), 1);
 }
 
 #[test]
-fn no_templates_are_no_upstream() {
+fn without_templates_there_is_no_upstream() {
     for text in ["{}", "{ \"UpstreamSettings\": null }", "{ \"UpstreamSettings\": {} }"] {
         assert_eq!(parse(text), Settings::default(), "{text}");
     }
@@ -56,7 +56,7 @@ fn keys_of_other_programs_are_tolerated_silently() {
 }
 
 #[test]
-fn what_looks_like_a_slip_is_named_with_its_line() {
+fn likely_typos_are_reported_with_their_line() {
     let text = with_template("\"UrlTemplate\": \"http://a/\",\n\"HubPatern\": \"x\", \"Auth\": {}");
 
     let warnings = parse(&text).warnings;
@@ -69,7 +69,7 @@ fn what_looks_like_a_slip_is_named_with_its_line() {
 }
 
 #[test]
-fn errors_name_file_line_and_what_would_be_right() {
+fn errors_contain_file_line_and_the_expected_value() {
     let url = error(&with_template("\"UrlTemplate\": \"localhost:7071/api\""));
     assert!(url.starts_with("settings.json:4:"), "{url}");
     assert!(url.contains("must be an absolute URL such as http://"), "{url}");
@@ -110,7 +110,7 @@ fn a_file_without_an_end_is_refused() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_named() {
+fn the_error_names_a_missing_file() {
     let error = Settings::read(Path::new("/does/not/exist.json")).unwrap_err();
     assert_eq!(error.to_string(), "/does/not/exist.json: cannot read the settings");
 }

@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn posts_wait_while_too_much_is_unread_and_keep_their_order() {
+    async fn posts_wait_above_the_limit_of_unread_bytes_in_order() {
         let inbox = Arc::new(Inbox::default());
         inbox.take(body(vec![1; MAX_UNREAD_BYTES]), LIMITS).await.unwrap();
         let posting = |byte| {
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_post_over_the_limit_is_refused_and_nothing_of_it_is_read() {
+    async fn a_post_over_the_limit_is_refused_and_discarded() {
         let inbox = Inbox::default();
 
         let refused = inbox.take(body(vec![0; 11]), BodyLimits { max_bytes: 10, ..LIMITS }).await;
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_end_of_the_connection_ends_posts_that_wait() {
+    async fn waiting_posts_end_with_the_connection() {
         let inbox = Arc::new(Inbox::default());
         inbox.take(body(vec![1; MAX_UNREAD_BYTES]), LIMITS).await.unwrap();
         let waiting = tokio::spawn({

@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ticket_is_good_once_and_for_its_time() {
+    fn a_ticket_is_valid_once_and_until_it_expires() {
         let now = Instant::now();
         let mut negotiations = table(now, &["a", "b"]);
 
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_for_many_that_came_at_once_is_given_back_when_their_time_is_over() {
+    fn memory_of_a_burst_is_freed_after_expiry() {
         let now = Instant::now();
         let tokens: Vec<_> = (0..1000).map(|number| number.to_string()).collect();
         let mut negotiations = table(now, &tokens.iter().map(String::as_str).collect::<Vec<_>>());
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ended_connection_is_remembered_for_its_own_time() {
+    fn an_ended_connection_is_remembered_until_its_timeout() {
         let now = Instant::now();
         let mut negotiations = table(now, &["a"]);
         negotiations.open("a", OpenTransport::LongPolling(Arc::default()));
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_come_first_wait_in_the_inbox_that_the_transport_gets() {
+    fn early_bytes_stay_in_the_inbox_of_the_transport() {
         let mut negotiations = table(Instant::now(), &["a"]);
         let early = negotiations.inbox("a").unwrap();
 

@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_an_answer_200_bytes_are_shown() {
+    fn at_most_200_bytes_of_a_response_are_logged() {
         assert_eq!(beginning("größe".as_bytes()), "größe");
         assert_eq!(beginning(b"\xffa"), "\u{fffd}a");
         assert_eq!(beginning(&[b'a'; 200]), "a".repeat(200));
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_invoke_minds_other_kinds_of_success() {
+    fn only_an_invoke_rejects_other_success_statuses() {
         assert!(is_fine(StatusCode::NO_CONTENT, true));
         assert!(is_fine(StatusCode::ACCEPTED, false));
         assert!(!is_fine(StatusCode::ACCEPTED, true));
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_connection_is_told_from_a_refused_address() {
+    fn refused_connections_and_refused_addresses_have_different_advice() {
         let unreachable = |error: io::Error| UpstreamError::Unreachable(Box::new(error));
         let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
         let address = io::Error::new(io::ErrorKind::PermissionDenied, RefusedAddress);
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_told_with_their_sources() {
+    fn errors_are_logged_with_their_sources() {
         let error = UpstreamError::Unreachable(Box::new(io::Error::other("no route")));
         assert_eq!(with_sources(&error), "the upstream cannot be reached: no route");
     }

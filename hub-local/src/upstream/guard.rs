@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn other_addresses_and_names_are_not() {
+    fn other_addresses_and_names_are_accepted() {
         for fine in [
             "127.0.0.1",
             "[::1]",

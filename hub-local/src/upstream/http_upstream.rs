@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_template_that_fits_gets_the_call() {
+    async fn the_first_matching_template_receives_the_call() {
         let upstream = HttpUpstream::with_templates([
             Template::new("http://a/").unwrap().hubs("chat").events("x"),
             Template::new("http://b/").unwrap().hubs("chat"),

@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_without_rules_takes_everything() {
+    fn a_template_without_patterns_matches_everything() {
         let template = Template::new(URL).unwrap();
 
         assert!(template.matches(event("chat", "messages", "send")));
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_whole_and_their_case_counts_except_for_hubs() {
+    fn names_match_whole_and_only_hubs_ignore_case() {
         let template = Template::new(URL).unwrap().hubs("Chat").events("Send");
 
         assert!(template.matches(event("chat", "messages", "Send")));
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_has_no_query() {
+    fn displayed_urls_have_no_query() {
         let template = Template::new("http://h/api?code=secret").unwrap().hubs("a,b");
 
         assert_eq!(template.to_string(), "http://h/api");

@@ -111,7 +111,7 @@ fn memory(service: &Running) -> usize {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn calls_that_wait_keep_no_more_than_they_are_counted_with() {
+async fn queued_calls_use_no_more_memory_than_is_counted() {
     const MIB: usize = 1024 * 1024;
     let app =
         App::start(|request| (request.event() == "connected").then(|| Response::new(200, "")))

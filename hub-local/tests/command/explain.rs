@@ -7,7 +7,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_call_that_is_refused_is_told_with_its_answer_and_what_to_check() {
+async fn a_refused_call_is_logged_with_its_response_and_advice() {
     let app = App::start(|request| {
         let is_connected = request.event() == "connected";
         Some(if is_connected {
@@ -44,7 +44,7 @@ async fn a_call_that_is_refused_is_told_with_its_answer_and_what_to_check() {
 }
 
 #[tokio::test]
-async fn an_app_that_does_not_run_is_told() {
+async fn an_app_that_does_not_run_is_reported() {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     drop(listener);
@@ -61,7 +61,7 @@ async fn an_app_that_does_not_run_is_told() {
 }
 
 #[tokio::test]
-async fn redirects_are_told_and_not_followed() {
+async fn redirects_are_reported_and_not_followed() {
     let target = App::named("x").await;
     let app = App::start(|_| Some(Response::new(307, ""))).await;
     let service = Running::start(&["--upstream", &app.url]).await;
@@ -75,7 +75,7 @@ async fn redirects_are_told_and_not_followed() {
 }
 
 #[tokio::test]
-async fn nothing_is_said_about_calls_that_went_well() {
+async fn successful_calls_are_not_logged() {
     let app = App::named("x").await;
     let service = Running::start(&["--upstream", &app.url]).await;
     let mut client = Client::connect(service.port, "chat").await;

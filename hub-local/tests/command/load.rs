@@ -55,7 +55,7 @@ async fn every_answer_is_counted_once_over_each_transport() {
 }
 
 #[tokio::test]
-async fn answers_that_come_twice_are_duplicated() {
+async fn completions_received_twice_are_duplicates() {
     let app = echoing(|request, payload| {
         let once = request.completion(payload);
         Response::new(200, &once.body.repeat(2))
@@ -70,7 +70,7 @@ async fn answers_that_come_twice_are_duplicated() {
 }
 
 #[tokio::test]
-async fn answers_that_never_come_are_lost() {
+async fn missing_completions_are_lost() {
     let app = echoing(|_, _| Response::new(200, "{\"type\":6}\u{1e}")).await;
 
     let report = report(&app, &[]).await;
@@ -79,7 +79,7 @@ async fn answers_that_never_come_are_lost() {
 }
 
 #[tokio::test]
-async fn answers_with_something_else_in_them_are_errors() {
+async fn completions_with_other_content_are_errors() {
     let app = echoing(|request, payload| request.completion(&payload.replace('x', "y"))).await;
 
     let report = report(&app, &[]).await;
@@ -90,7 +90,7 @@ async fn answers_with_something_else_in_them_are_errors() {
 }
 
 #[tokio::test]
-async fn what_makes_no_sense_is_refused_with_what_to_do() {
+async fn invalid_combinations_are_refused_with_advice() {
     let url = "http://127.0.0.1:1/bench";
     for (arguments, part) in [
         (&["--transport", "sse", "--protocol", "messagepack"][..], "sse carries text only"),
@@ -126,7 +126,7 @@ async fn what_makes_no_sense_is_refused_with_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_server_that_cannot_be_reached_is_told() {
+async fn an_unreachable_server_is_an_error() {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}/bench", listener.local_addr().unwrap());
     drop(listener);

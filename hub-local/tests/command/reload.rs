@@ -15,7 +15,7 @@ fn settings(app: &App, hubs: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_next_call_goes_where_the_new_settings_say() {
+async fn the_next_call_uses_the_new_settings() {
     let (first, second) = (App::named("first").await, App::named("second").await);
     let folder = Folder::new("reload");
     folder.write_settings(&settings(&first, "*"));
@@ -32,7 +32,7 @@ async fn the_next_call_goes_where_the_new_settings_say() {
 }
 
 #[tokio::test]
-async fn a_broken_file_keeps_the_old_settings_and_says_so() {
+async fn an_invalid_file_keeps_the_old_settings_and_is_logged() {
     let app = App::named("old").await;
     let folder = Folder::new("reload-broken");
     folder.write_settings(&settings(&app, "*"));
@@ -48,7 +48,7 @@ async fn a_broken_file_keeps_the_old_settings_and_says_so() {
 }
 
 #[tokio::test]
-async fn slips_in_the_file_are_named() {
+async fn likely_typos_in_the_file_are_reported() {
     let folder = Folder::new("slips");
     folder.write_settings(r#"{ "UpstreamSettings": { "Template": [] } }"#);
 

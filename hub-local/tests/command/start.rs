@@ -20,7 +20,7 @@ async fn the_banner_has_the_connection_string_of_the_emulator() {
 }
 
 #[tokio::test]
-async fn a_client_and_an_app_talk_through_it_in_utf_8() {
+async fn the_in_memory_transport_carries_utf_8() {
     let app = App::named("grüße").await;
     let service = Running::start(&["--upstream", &format!("{}/hook?code=a=b", app.url)]).await;
     let mut client = Client::connect(service.port, "chat").await;
@@ -68,7 +68,7 @@ async fn each_hub_may_have_its_upstream() {
 }
 
 #[tokio::test]
-async fn a_key_of_ones_own_counts_and_is_not_printed() {
+async fn a_custom_key_is_used_and_not_printed() {
     let service = Running::start(&["--key", "my-own-key", "--secondary-key", "second-key"]).await;
 
     assert!(Client::try_connect(service.port, "chat", "my-own-key").await.is_ok());
@@ -80,7 +80,7 @@ async fn a_key_of_ones_own_counts_and_is_not_printed() {
 }
 
 #[tokio::test]
-async fn both_meanings_of_localhost_are_served() {
+async fn localhost_is_served_over_ipv4_and_ipv6() {
     let service = Running::start(&[]).await;
 
     assert_eq!(client::status(service.port, "GET", "/api/health").await, 200);
@@ -92,7 +92,7 @@ async fn both_meanings_of_localhost_are_served() {
 }
 
 #[tokio::test]
-async fn a_taken_port_is_a_failure_that_says_what_to_do() {
+async fn a_port_in_use_is_a_failure_with_advice() {
     let service = Running::start(&[]).await;
 
     let (code, _, errors) = output(&["start", "--port", &service.port.to_string()]).await;

@@ -32,7 +32,7 @@ async fn a_signal_closes_clients_that_may_reconnect_and_is_success() {
 }
 
 #[tokio::test]
-async fn a_second_signal_ends_it_at_once() {
+async fn a_second_signal_stops_immediately() {
     let app = stuck().await;
     let mut service = Running::start(&["--upstream", &app.url, "--stop-within", "1h"]).await;
     let client = Client::connect(service.port, "chat").await;
@@ -51,7 +51,7 @@ async fn a_second_signal_ends_it_at_once() {
 }
 
 #[tokio::test]
-async fn calls_that_do_not_end_are_cut_off_in_time() {
+async fn calls_that_do_not_end_are_aborted_after_the_timeout() {
     let app = stuck().await;
     let mut service = Running::start(&["--upstream", &app.url, "--stop-within", "1s"]).await;
     let client = Client::connect(service.port, "chat").await;

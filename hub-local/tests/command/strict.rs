@@ -21,7 +21,7 @@ async fn with_one_event(arguments: &[&str]) -> (App, Folder, Running) {
 }
 
 #[tokio::test]
-async fn it_is_answered_with_an_error_and_explained_in_the_log() {
+async fn an_unmatched_invoke_gets_an_error_and_a_log_line() {
     let (app, _folder, service) = with_one_event(&[]).await;
     let mut client = Client::connect(service.port, "chat").await;
 
@@ -40,7 +40,7 @@ async fn it_is_answered_with_an_error_and_explained_in_the_log() {
 }
 
 #[tokio::test]
-async fn strictly_it_is_not_answered() {
+async fn with_strict_an_unmatched_invoke_gets_no_response() {
     let (_app, _folder, service) = with_one_event(&["--strict"]).await;
     let mut client = Client::connect(service.port, "chat").await;
 

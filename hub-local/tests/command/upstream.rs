@@ -3,7 +3,7 @@
 use crate::process::{Folder, output};
 
 #[tokio::test]
-async fn init_writes_what_start_and_list_read() {
+async fn start_and_list_read_the_file_of_init() {
     let folder = Folder::new("init");
     let inner = folder.path().join("new");
     let path = inner.to_str().unwrap();
@@ -19,7 +19,7 @@ async fn init_writes_what_start_and_list_read() {
 }
 
 #[tokio::test]
-async fn init_does_not_overwrite_unasked() {
+async fn init_overwrites_only_if_requested() {
     let folder = Folder::new("init-twice");
     folder.write_settings("{}");
 
@@ -33,7 +33,7 @@ async fn init_does_not_overwrite_unasked() {
 }
 
 #[tokio::test]
-async fn list_shows_the_rules_and_the_slips() {
+async fn list_shows_the_patterns_and_likely_typos() {
     let folder = Folder::new("list");
     folder.write_settings(
         r#"{ "UpstreamSettings": { "Templates": [

@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn three_names_are_reserved() {
+    fn three_method_names_are_reserved() {
         assert_eq!(Role::of("on_connected"), Role::Event(Category::Connected));
         assert_eq!(Role::of("on_disconnected"), Role::Event(Category::Disconnected));
         assert_eq!(Role::of("negotiate"), Role::Negotiate);

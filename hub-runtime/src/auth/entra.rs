@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_token_is_kept_until_shortly_before_its_end() {
+    async fn a_token_is_cached_until_shortly_before_its_expiry() {
         let (entra, source) = entra();
 
         assert_eq!(entra.token().await.unwrap().expose(), "token-0");
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_old_token_serves_to_its_end_when_there_is_no_new_one() {
+    async fn an_old_token_is_used_until_its_expiry_if_renewal_fails() {
         let (entra, source) = entra();
         entra.token().await.unwrap();
         source.failing.store(true, Ordering::SeqCst);
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_old_key_serves_for_ninety_minutes_and_a_failure_waits_for_five() {
+    async fn an_old_key_is_used_for_ninety_minutes_and_renewal_is_retried_after_five() {
         let keys = TemporaryKey::new(Clock::start());
         got(&keys, key("1")).await;
 
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nobody_waits_for_the_failures_of_many() {
+    async fn a_request_waits_for_at_most_one_failure_of_another() {
         let keys = TemporaryKey::new(Clock::start());
         let fetch = || async {
             tokio::time::sleep(Duration::from_secs(10)).await;
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn many_that_ask_at_once_are_one_question() {
+    async fn concurrent_requests_share_one_token_request() {
         let keys = TemporaryKey::new(Clock::start());
         let fetched = AtomicU32::new(0);
         let fetch = || async {

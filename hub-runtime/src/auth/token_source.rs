@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_without_an_end_is_asked_for_again_after_a_day() {
+    fn a_token_without_an_expiry_is_renewed_after_a_day() {
         let token = AccessToken::lasting("t", Duration::MAX);
 
         let left = token.expires_at.duration_since(SystemTime::now()).unwrap();

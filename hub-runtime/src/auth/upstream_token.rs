@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_token_of_the_tenant_for_the_audience_is_good_and_the_keys_are_fetched_once() {
+    async fn a_valid_tenant_token_is_accepted_and_keys_are_fetched_once() {
         let (check, set) = check(None);
 
         assert_eq!(said(&check, FIRST).await, "good");
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn every_other_token_is_refused() {
+    async fn every_invalid_upstream_token_is_refused() {
         let (check, _) = check(None);
         let problem = async |token| said(&check, token).await;
 
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_new_key_of_the_issuer_is_found_but_not_asked_for_by_every_token() {
+    async fn a_new_issuer_key_is_fetched_but_not_once_per_token() {
         let (check, set) = check(None);
         said(&check, FIRST).await;
         *set.keys.lock() = Some(NEXT_KEYS);
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn known_keys_go_on_when_new_ones_cannot_be_fetched() {
+    async fn known_keys_are_used_if_new_ones_cannot_be_fetched() {
         let (check, set) = check(None);
         said(&check, FIRST).await;
         *set.keys.lock() = None;
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn without_any_keys_nothing_is_believed() {
+    async fn without_keys_every_token_is_refused() {
         let (check, set) = check(None);
         *set.keys.lock() = None;
 

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_read_however_often_it_is_encoded() {
+    fn multiply_encoded_values_are_decoded() {
         let plain = json!({"url": "u"});
         let once = Value::String(plain.to_string());
         let twice = Value::String(once.to_string());
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn scalars_are_what_is_asked_for() {
+    fn scalars_convert_to_the_requested_type() {
         let call =
             call(&json!({"text": "\"hi\"", "plain": "hi", "digits": "\"5\"", "number": "5"}));
 
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_and_a_wrong_value_are_told_apart() {
+    fn missing_and_invalid_values_are_different_errors() {
         let call = call(&json!({"text": "hi"}));
 
         assert!(matches!(call.data::<u8>("text"), Err(BindingError::Type { .. })));

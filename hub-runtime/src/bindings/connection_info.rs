@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_value_is_what_clients_read() {
+    fn the_value_is_the_json_for_clients() {
         let value = r#"{"url":"https://x/client/?hub=chat","accessToken":"t"}"#;
 
         let info: SignalRConnectionInfo = serde_json::from_str(value).unwrap();
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn the_binding_is_what_function_json_holds() {
+    fn the_binding_has_the_format_of_function_json() {
         let written = json!({
             "name": "connectionInfo",
             "hubName": "chat",
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn behind_app_service_the_user_and_the_claims_are_the_signed_in_ones() {
+    fn behind_app_service_user_and_claims_are_those_of_the_principal() {
         let headers = [("x-ms-client-principal-id", "ada"), ("x-ms-token-aad-id-token", TOKEN)];
 
         let negotiation = binding().negotiation(&request(&headers).behind_app_service()).unwrap();
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn elsewhere_the_same_headers_are_nobody() {
+    fn without_app_service_the_same_headers_are_no_user() {
         let headers = [("x-ms-client-principal-id", "ada"), ("x-ms-token-aad-id-token", TOKEN)];
 
         let negotiation = binding().negotiation(&request(&headers)).unwrap();
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_of_the_clients_choice_is_refused() {
+    fn a_token_chosen_by_the_client_is_refused() {
         for chosen in ["{headers.authorization}", "{query.token}", "e30.e30.", ""] {
             let binding =
                 SignalRConnectionInfoBinding::new("i", "chat").claims_of(chosen, ["role"]);

@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_app_service_may_set_counts_only_behind_it() {
+    fn app_service_headers_in_expressions_are_read_only_behind_app_service() {
         let headers =
             [("x-ms-client-principal-id", "ada"), ("x-ms-token-aad-id-token", "e30.e30.x")];
         let outside = request(&headers, "");
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_is_there_twice_answers_nothing() {
+    fn a_duplicate_header_returns_none() {
         let mut headers = HeaderMap::new();
         headers.append("x-user", HeaderValue::from_static("ada"));
         headers.append("x-user", HeaderValue::from_static("eve"));
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_expressions_say_what_is_wrong() {
+    fn malformed_expressions_are_errors_with_a_reason() {
         for malformed in ["{headers.a", "a}", "{headers}", "{body.a}", "{headers.a b}", "{query.}"]
         {
             let error = malformed.parse::<BindingExpression>().unwrap_err();

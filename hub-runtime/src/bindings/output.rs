@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_is_what_the_binding_takes() {
+    fn a_message_has_the_format_of_the_binding() {
         let everyone = SignalRMessage::broadcast("newMessage", ("hi", 3)).unwrap();
         let user = everyone.clone().to_user("ada");
 
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_action_is_what_the_binding_takes() {
+    fn a_group_action_has_the_format_of_the_binding() {
         let add = SignalRGroupAction::user(GroupAction::Add, "ada", Some("g".to_owned()));
         let leave = SignalRGroupAction::connection(GroupAction::RemoveAll, "c", None);
 

@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_port_that_was_asked_for_and_is_taken_is_an_error_that_says_so() {
+    async fn a_configured_port_in_use_is_an_error_with_advice() {
         let taken = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
 
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_default_port_moves_to_a_free_one() {
+    async fn if_the_default_port_is_in_use_a_free_one_is_used() {
         // Whether or not the default port is free on this machine, it is in use for the second service.
         let (first, second) = (listen(None).unwrap(), listen(None).unwrap());
 
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_app_that_is_gone_answers_503() {
+    async fn calls_after_the_app_was_dropped_get_503() {
         let gone = InProcessUpstream { app: Arc::default(), after_call: None, operator: None };
 
         let answer = gone.call(Request::new(Bytes::new())).await.unwrap();

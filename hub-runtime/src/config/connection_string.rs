@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn each_mistake_has_the_text_of_the_official_parser() {
+    fn each_error_has_the_text_of_the_official_parser() {
         assert_eq!(error(""), "Connection string missing required properties endpoint.");
         assert_eq!(
             error("Endpoint=http://x"),
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn an_app_registration_names_what_it_lacks() {
+    fn an_incomplete_app_registration_names_the_missing_settings() {
         assert_eq!(
             error("Endpoint=https://x;AuthType=azure.app;ClientId=c;TenantId=t"),
             "Connection string missing required properties clientsecret: AuthType=azure.app needs ClientId, TenantId and ClientSecret."

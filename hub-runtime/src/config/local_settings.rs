@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_order_mark_and_an_empty_file_are_fine() {
+    fn a_byte_order_mark_and_an_empty_file_are_accepted() {
         assert!(parse("\u{feff}{}").unwrap().values.is_empty());
     }
 

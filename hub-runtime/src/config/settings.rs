@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blank_value_is_no_value() {
+    fn a_blank_value_counts_as_not_set() {
         assert_eq!(settings(&[("A", " ")]).get("A"), None);
     }
 
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_wins_over_the_file() {
+    fn the_environment_takes_precedence_over_the_file() {
         let file = r#"{"Values":{"A":"file","B":"file"},"Host":{"CORS":"http://x.example"}}"#;
 
         let settings = settings(&[("A", "env")]).with_local_settings(file).unwrap();
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_file_is_none_and_a_host_that_reads_it_itself_keeps_it() {
+    fn a_missing_file_is_none_and_a_host_that_reads_the_file_keeps_it() {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR"));
         assert!(settings(&[]).and_file(&directory.join("no.such.json")).is_ok());
 

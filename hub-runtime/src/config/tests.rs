@@ -41,7 +41,7 @@ fn problems(pairs: &[(&str, &str)]) -> Vec<String> {
 }
 
 #[test]
-fn without_a_setting_the_embedded_service_is_planned_where_that_is_allowed() {
+fn without_a_setting_the_embedded_service_is_used_if_allowed() {
     assert!(matches!(or_local(&[]).unwrap().connection.plan, Plan::Local(_)));
     assert_eq!(
         missing(&from(&[]).unwrap()),
@@ -50,12 +50,12 @@ fn without_a_setting_the_embedded_service_is_planned_where_that_is_allowed() {
 }
 
 #[test]
-fn a_connection_string_wins_over_the_embedded_service() {
+fn a_connection_string_takes_precedence_over_the_embedded_service() {
     assert_eq!(endpoints(&or_local(&[(NAME, STRING)]).unwrap()).len(), 1);
 }
 
 #[test]
-fn a_connection_string_may_stand_where_app_service_keeps_them() {
+fn connection_strings_of_app_service_are_read() {
     for name in [
         "ConnectionStrings:AzureSignalRConnectionString",
         "ConnectionStrings__AzureSignalRConnectionString",
@@ -91,7 +91,7 @@ fn every_cloud_host_refuses_the_embedded_service() {
 }
 
 #[test]
-fn a_functions_host_on_the_developers_machine_is_no_cloud_host() {
+fn a_local_functions_host_is_not_a_cloud_host() {
     let local = or_local(&[
         ("FUNCTIONS_WORKER_RUNTIME", "Custom"),
         ("AZURE_FUNCTIONS_ENVIRONMENT", "Development"),
@@ -105,7 +105,7 @@ fn a_functions_host_on_the_developers_machine_is_no_cloud_host() {
 }
 
 #[test]
-fn all_problems_come_together_each_with_its_setting_and_what_it_may_be() {
+fn all_problems_are_listed_with_their_setting_and_valid_values() {
     let found = problems(&[
         (NAME, "AccessKey=k;Version=1.0"),
         ("AzureSignalRConnectionString:claimsKey", "short"),
@@ -168,7 +168,7 @@ fn timeouts_and_retries_are_read() {
 }
 
 #[test]
-fn an_endpoint_with_an_identity_needs_its_url_alone() {
+fn an_endpoint_with_an_identity_needs_only_its_url() {
     let signalr = from(&[("AzureSignalRConnectionString__serviceUri", "https://x.net/")]).unwrap();
 
     let [only] = endpoints(&signalr) else { panic!() };
@@ -177,7 +177,7 @@ fn an_endpoint_with_an_identity_needs_its_url_alone() {
 }
 
 #[test]
-fn a_connection_string_wins_over_a_service_uri() {
+fn a_connection_string_takes_precedence_over_a_service_uri() {
     let uri = ("AzureSignalRConnectionString__serviceUri", "https://other.net");
     let signalr = from(&[(NAME, STRING), uri]).unwrap();
 
@@ -226,7 +226,7 @@ fn every_kind_of_identity_has_its_settings() {
 }
 
 #[test]
-fn half_an_identity_is_refused_with_what_is_missing() {
+fn an_incomplete_identity_is_refused_with_the_missing_settings() {
     let error = |more: &[_]| identity(more).unwrap_err().to_string();
 
     assert_eq!(
@@ -243,7 +243,7 @@ fn half_an_identity_is_refused_with_what_is_missing() {
 }
 
 #[test]
-fn further_endpoints_are_read_in_every_spelling() {
+fn additional_endpoints_are_read_in_every_spelling() {
     let signalr = from(&[
         (NAME, STRING),
         ("Azure__SignalR__Endpoints__a", "Endpoint=https://a.net;AccessKey=k"),
@@ -279,7 +279,7 @@ fn endpoints_alone_are_enough() {
 }
 
 #[test]
-fn a_hub_finds_its_own_connection_and_what_stands_below_it() {
+fn a_hub_uses_the_settings_of_its_own_connection() {
     let signalr = or_local(&[
         (NAME, STRING),
         ("Game", "Endpoint=https://game.net;AccessKey=k"),
@@ -297,7 +297,7 @@ fn a_hub_finds_its_own_connection_and_what_stands_below_it() {
 }
 
 #[test]
-fn a_given_connection_string_is_for_every_hub() {
+fn a_connection_string_in_code_applies_to_every_hub() {
     let signalr = SignalR::from_connection_string(STRING).unwrap();
 
     assert!(matches!(signalr.connection("Game").unwrap().plan, Plan::Service(_)));
@@ -327,7 +327,7 @@ fn debug_output_shows_no_key() {
 }
 
 #[test]
-fn a_check_of_upstream_tokens_that_could_not_be_made_is_a_problem_of_its_setting() {
+fn invalid_upstream_token_settings_are_problems_of_their_setting() {
     let said = |more: &[(&str, &str)]| problems(&[&[(NAME, STRING)], more].concat());
     let audience = ("AzureSignalRConnectionString__upstreamAudience", "api://chat");
     let tenant = ("AzureSignalRConnectionString__upstreamTenantId", "t-1");

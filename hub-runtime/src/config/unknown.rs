@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn known_settings_and_foreign_variables_are_no_problem() {
+    fn known_settings_and_unrelated_variables_are_accepted() {
         let known = KEYS.map(|key| format!("azuresignalrconnectionstring:{key}"));
         assert!(of(&known.each_ref().map(String::as_str)).is_empty());
         assert!(
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_setting_is_named_with_the_nearest() {
+    fn a_misspelt_setting_is_reported_with_the_nearest_name() {
         assert_eq!(
             of(&["HUB_LOCAL_POT", "AzureSignalRConnectionString:claimKey"]),
             [
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_like_none_is_named_with_those_that_there_are() {
+    fn an_unknown_name_is_reported_with_the_known_names() {
         let problems = of(&["AzureSignalRConnectionString__Endpoints__west"]);
 
         assert!(problems[0].starts_with(

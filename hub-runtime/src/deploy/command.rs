@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_first_argument_asks_for_the_files() {
+    fn only_the_first_argument_can_be_deploy_files() {
         assert_eq!(command(&[]).unwrap(), None);
         assert_eq!(command(&["serve", DEPLOY_FILES]).unwrap(), None);
         let asked = command(&[DEPLOY_FILES]).unwrap().unwrap();
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn folder_and_form_come_in_any_order() {
+    fn folder_and_form_are_accepted_in_any_order() {
         let wanted = Command { folder: "out".into(), signalr_triggers: true };
 
         assert_eq!(command(&[DEPLOY_FILES, "out", "--signalr-triggers"]).unwrap().unwrap(), wanted);
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_refused() {
+    fn unknown_arguments_are_refused() {
         for unknown in [&[DEPLOY_FILES, "--triggers"][..], &[DEPLOY_FILES, "a", "b"]] {
             assert!(command(unknown).unwrap_err().to_string().starts_with("usage: "));
         }

@@ -81,7 +81,7 @@ fn each_hub_that_negotiates_has_a_function_and_all_share_the_upstream() {
 }
 
 #[test]
-fn every_path_of_a_function_is_one_that_the_app_answers() {
+fn the_app_handles_every_path_of_its_functions() {
     let (app, deployment) = (app(), deployment());
 
     for function in functions_of(&deployment) {
@@ -108,7 +108,7 @@ fn the_upstream_needs_the_hosts_key_and_is_forwarded_whole() {
 }
 
 #[test]
-fn the_rules_name_what_the_hubs_answer_to() {
+fn the_rules_contain_the_events_of_the_hubs() {
     let url = "{origin}/api/signalr?code={key}";
 
     let rules = value(&deployment(), "azure/upstream.json");
@@ -152,7 +152,7 @@ fn with_triggers_each_event_has_a_function_of_its_own() {
 }
 
 #[test]
-fn routes_of_the_apps_own_get_a_function_for_everything_else() {
+fn own_routes_of_the_app_get_a_catch_all_function() {
     let deployment = deployment().own_routes();
 
     assert_eq!(value(&deployment, "app/function.json")["bindings"][0]["route"], "{*path}");
@@ -175,14 +175,14 @@ fn the_template_is_serverless_and_names_the_allowed_origins() {
 }
 
 #[test]
-fn nothing_is_left_of_the_templates_marks() {
+fn no_placeholder_of_the_template_remains() {
     for file in deployment().own_routes().signalr_triggers().files() {
         assert!(!file.content.contains("@@"), "{}", file.path);
     }
 }
 
 #[test]
-fn the_steps_give_the_template_parameters_that_it_has() {
+fn the_steps_use_the_parameters_of_the_template() {
     let (steps, bicep) =
         (content(&deployment(), "azure/steps.md"), content(&deployment(), "azure/main.bicep"));
 

@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_secondary_takes_clients_only_while_no_primary_is_online() {
+    async fn a_secondary_gets_clients_only_while_no_primary_is_online() {
         use EndpointRole::{Primary, Secondary};
         let primary_down = [endpoint(0, Primary, false), endpoint(1, Secondary, true)];
         let all_down = [endpoint(0, Primary, false), endpoint(1, Secondary, false)];
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn operations_go_to_all_that_are_online_else_to_all() {
+    async fn operations_use_online_endpoints_or_all_if_none_is_online() {
         use EndpointRole::Primary;
         let routed = async |endpoints: &[ServiceEndpoint]| {
             let to = UsualRouter.route("chat", Operation::Send(&Target::All), endpoints).await;

@@ -101,7 +101,7 @@ async fn a_trigger_reaches_the_method_and_returns_its_result() {
 }
 
 #[tokio::test]
-async fn a_value_that_is_encoded_twice_is_the_same_call() {
+async fn a_double_encoded_value_is_the_same_call() {
     let once = Value::String(trigger("messages", "add", json!([40])).to_string());
     let twice = Value::String(once.to_string());
 
@@ -110,7 +110,7 @@ async fn a_value_that_is_encoded_twice_is_the_same_call() {
 }
 
 #[tokio::test]
-async fn a_method_without_a_result_still_answers_with_a_body() {
+async fn a_method_without_a_result_returns_a_body() {
     let (status, _, body) = invoked("nothing", Value::Null).await;
 
     assert_eq!((status, body["ReturnValue"].is_null()), (200, true));
@@ -118,7 +118,7 @@ async fn a_method_without_a_result_still_answers_with_a_body() {
 }
 
 #[tokio::test]
-async fn a_failure_is_a_status_with_the_text_on_its_line_and_nothing_more() {
+async fn a_failure_is_a_status_with_the_text_in_the_status_line() {
     let (status, reason, _) = invoked("refuse", json!([])).await;
     assert_eq!((status, reason.as_str()), (500, "gr??er??X-Evil: 1"));
 
@@ -128,7 +128,7 @@ async fn a_failure_is_a_status_with_the_text_on_its_line_and_nothing_more() {
 }
 
 #[tokio::test]
-async fn connection_events_are_judged_as_elsewhere() {
+async fn connection_events_get_the_same_statuses_as_over_http() {
     let connected = trigger("connections", "connected", Value::Null);
     assert_eq!(called(&app(), &connected).await.0, 403);
 
@@ -163,7 +163,7 @@ impl TokenSource for Source {
 }
 
 #[tokio::test]
-async fn without_an_access_key_a_trigger_is_refused_also_where_a_code_is_the_proof() {
+async fn without_an_access_key_a_trigger_is_refused_even_with_a_code() {
     let signalr = SignalR::from_endpoint("http://127.0.0.1:1", Source).unwrap();
     let app = HubApp::builder().signalr(signalr).hub(Board).upstream_code("c0de").build().unwrap();
 
@@ -173,7 +173,7 @@ async fn without_an_access_key_a_trigger_is_refused_also_where_a_code_is_the_pro
 }
 
 #[tokio::test]
-async fn the_caller_is_the_one_of_the_seal_whatever_the_host_has_read() {
+async fn the_caller_comes_from_the_seal_not_from_the_host() {
     let claims: Claims = [("role".to_owned(), "member".to_owned())].into_iter().collect();
     let identity =
         Identity { hub: "board".to_owned(), user_id: Some("ada".to_owned()), issued_at: 1, claims };
@@ -193,7 +193,7 @@ async fn the_caller_is_the_one_of_the_seal_whatever_the_host_has_read() {
 }
 
 #[tokio::test]
-async fn without_the_functions_host_there_is_no_such_form() {
+async fn without_the_functions_host_function_paths_are_not_found() {
     let body = json!({"Data": {"invocation": trigger("messages", "add", json!([1]))}}).to_string();
     let request = http::Request::post("/board-add").header("X-Azure-Functions-InvocationId", "1");
 

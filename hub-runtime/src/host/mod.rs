@@ -182,20 +182,20 @@ mod tests {
     }
 
     #[test]
-    fn without_a_hosts_variables_the_app_is_on_loopback() {
+    fn without_host_variables_the_app_listens_on_loopback() {
         assert_eq!(host(&[]).unwrap(), http("127.0.0.1:7071"));
         assert_eq!(host(&[("PORT", "80")]).unwrap(), http("127.0.0.1:80"));
     }
 
     #[test]
-    fn a_cloud_host_reaches_the_app_on_all_addresses() {
+    fn on_a_cloud_host_the_app_listens_on_all_addresses() {
         let container = [("CONTAINER_APP_NAME", "chat"), ("PORT", "8080")];
 
         assert_eq!(host(&container).unwrap(), http("0.0.0.0:8080"));
     }
 
     #[test]
-    fn the_functions_host_gives_the_port_and_reaches_loopback_only() {
+    fn the_functions_host_sets_the_port_on_loopback() {
         let azure = [("FUNCTIONS_CUSTOMHANDLER_PORT", "5001"), ("WEBSITE_INSTANCE_ID", "x")];
         let older = [("FUNCTIONS_HTTPWORKER_PORT", "5002"), ("PORT", "80")];
 
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn lambda_is_seen_before_anything_else() {
+    fn lambda_is_detected_first() {
         let lambda = [("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"), ("PORT", "80")];
 
         assert_eq!(host(&lambda).unwrap(), Host::Lambda);

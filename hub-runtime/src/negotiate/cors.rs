@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_preflight_grants_the_headers_that_were_asked_for() {
+    fn a_preflight_allows_the_requested_headers() {
         let cors = Cors { origins: Vec::new(), allow_loopback: true };
         let mut request = from("http://localhost:5173");
         let asked = HeaderValue::from_static("authorization,x-requested-with");
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wildcard_and_a_path_are_no_origins() {
+    fn wildcards_and_paths_are_not_origins() {
         assert!(Cors::problem("*").is_some());
         assert!(Cors::problem("https://app.example/").is_some());
         assert!(Cors::problem("https://app.example/x").is_some());

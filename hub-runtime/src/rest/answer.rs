@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_404_is_a_no_only_with_the_expected_code() {
+    fn a_404_means_absent_only_with_the_expected_code() {
         let no = "Warning.User.NotExisted";
 
         assert!(!yes_or_no(&answer(404, "warning.user.notexisted", ""), no, 0).unwrap());
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn throttling_says_when_to_come_back() {
+    fn throttling_contains_the_wait() {
         let throttled = Response::builder().status(429).header("retry-after", "7");
 
         let error = accepted(&throttled.body(Bytes::new()).unwrap(), 0).unwrap_err();

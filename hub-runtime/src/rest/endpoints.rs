@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn every_send_has_its_path() {
+    fn every_send_operation_has_its_path() {
         let sent = |to| line(&send("chat", &to));
 
         assert_eq!(
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn every_change_has_its_path() {
+    fn every_change_operation_has_its_path() {
         let (user, group) = ("ada".to_owned(), "g".to_owned());
         let connection_id = "c1".to_owned();
 
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn every_question_has_its_path_and_its_no() {
+    fn every_check_has_its_path_and_its_negative_response() {
         let (endpoint, no) = check("chat", &Check::ConnectionExists("c1".to_owned()));
 
         assert_eq!(line(&endpoint), "HEAD /api/hubs/chat/connections/c1?api-version=2022-06-01");

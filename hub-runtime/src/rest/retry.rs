@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_wait_of_all_is_a_wait_too() {
+    fn the_maximum_wait_is_accepted() {
         let retries = Retries::default().delay(Duration::MAX).max_delay(Duration::MAX);
         let after = |random| {
             retries.wait(1, &status(429, ""), Idempotency::NotIdempotent, || random, 0).unwrap()
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_wins_and_one_that_is_too_long_ends_it() {
+    fn retry_after_takes_precedence_and_a_long_one_ends_the_retries() {
         let seconds = Duration::from_secs;
 
         assert_eq!(wait(&status(429, "7"), Idempotency::NotIdempotent), Some(seconds(7)));
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_attempt_would_not_mend_is_not_repeated() {
+    fn permanent_failures_are_not_retried() {
         for code in [200, 202, 400, 401, 403, 404, 413, 501] {
             assert_eq!(wait(&status(code, "1"), Idempotency::Idempotent), None, "{code}");
         }

@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_says_nothing() {
+    fn other_values_of_retry_after_are_ignored() {
         for value in ["", "-1", "1.5", "soon", "Sun, 06 Nov 1994", "Sun, 06 Xyz 1994 08:49:37 GMT"]
         {
             assert_eq!(seconds(value, 0), None, "{value}");

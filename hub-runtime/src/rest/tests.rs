@@ -210,7 +210,7 @@ async fn closing_all_clients_is_not_retried() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_service_says_when_to_come_back() {
+async fn retry_after_of_the_service_determines_the_wait() {
     let fixture = Fixture::new(&[Step::Throttle(7), Step::Throttle(2), Step::Answer(202)]);
 
     fixture.send().await.unwrap();
@@ -219,7 +219,7 @@ async fn the_service_says_when_to_come_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_that_asks_for_too_long_a_wait_ends_the_attempts_and_the_caller_reads_it() {
+async fn a_long_retry_after_ends_the_retries_and_is_returned() {
     let fixture = Fixture::new(&[Step::Throttle(60)]);
 
     let error = fixture.send().await.unwrap_err();
@@ -229,7 +229,7 @@ async fn a_service_that_asks_for_too_long_a_wait_ends_the_attempts_and_the_calle
 }
 
 #[tokio::test(start_paused = true)]
-async fn attempts_end_and_the_last_failure_is_the_answer() {
+async fn after_the_last_attempt_its_failure_is_returned() {
     let fixture = Fixture::new(&[Step::Refuse, Step::Refuse, Step::Refuse, Step::Answer(429)]);
 
     let error = fixture.send().await.unwrap_err();
@@ -239,7 +239,7 @@ async fn attempts_end_and_the_last_failure_is_the_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_attempt_has_its_own_time_and_the_app_may_set_it() {
+async fn the_timeout_applies_to_each_attempt_and_is_configurable() {
     let options = RestOptions {
         timeout: Duration::from_secs(5),
         retries: Retries::default().times(1).delay(Duration::ZERO),
@@ -265,7 +265,7 @@ async fn an_invocation_that_a_client_may_have_received_is_not_retried() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_question_to_a_client_ends_in_its_time_with_all_its_attempts() {
+async fn the_timeout_of_a_client_result_covers_all_attempts() {
     let fixture = Fixture::new(&[Step::Throttle(8), Step::Hang]);
     let begun = Instant::now();
 
@@ -278,7 +278,7 @@ async fn a_question_to_a_client_ends_in_its_time_with_all_its_attempts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_late_attempt_has_a_fresh_token() {
+async fn a_late_attempt_gets_a_new_token() {
     let options = RestOptions {
         retries: Retries::default().max_delay(Duration::from_secs(200)),
         ..RestOptions::default()
@@ -311,7 +311,7 @@ async fn a_failure_of_one_target_does_not_stop_the_others_and_is_reported_by_nam
 }
 
 #[tokio::test(start_paused = true)]
-async fn several_targets_of_which_none_was_reached_may_all_be_tried_again() {
+async fn a_send_that_reached_no_target_has_not_happened() {
     let options = RestOptions { retries: Retries::none(), ..RestOptions::default() };
     let fixture = Fixture::with(&[Step::Refuse, Step::Answer(429), Step::Refuse], options);
     let send = async |users: &[&str]| {
@@ -328,7 +328,7 @@ async fn several_targets_of_which_none_was_reached_may_all_be_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_tracing_id_is_sent_when_asked_for_and_names_every_attempt() {
+async fn with_message_tracing_every_attempt_has_the_tracing_id() {
     let traced = RestOptions { trace_messages: true, ..RestOptions::default() };
     let steps = [Step::Refuse, Step::Answer(202), Step::Answer(202)];
     let fixture = Fixture::with(&steps, traced);
@@ -369,7 +369,7 @@ impl TokenSource for Slow {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_identity_that_is_slow_makes_no_endpoint_unhealthy() {
+async fn a_slow_identity_does_not_make_an_endpoint_unhealthy() {
     let limit = Duration::from_secs(2);
     let healthy = async |step: Step, token: u64| {
         let source = Arc::new(Slow(Duration::from_secs(token)));

@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn so_many_addresses_are_kept_and_no_more() {
+    fn the_number_of_stored_addresses_is_limited() {
         let tokens = TokenCache::default();
 
         for number in 0..1000 {

@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_whose_name_is_not_utf_8_is_refused_rather_than_nobody() {
+    fn a_user_id_that_is_not_utf_8_is_refused() {
         let mut map = headers(&[
             (&CONNECTION_ID, "conn-0001"),
             (&SIGNATURE, "sha256=B78B1B6698EF4C26ADACC16537E1940BF816254465275D2DC5CD8BAFEA0506E1"),
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_claims_are_not_believed_unless_asked_for() {
+    fn plain_claims_are_trusted_only_on_request() {
         let map = headers(&[
             (&CONNECTION_ID, "conn-0001"),
             (&SIGNATURE, "sha256=B78B1B6698EF4C26ADACC16537E1940BF816254465275D2DC5CD8BAFEA0506E1"),

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_invoke_is_still_200_and_shows_what_it_may() {
+    fn a_failed_invoke_is_a_200_with_the_client_text() {
         let rejected = answered(Category::Message, Some("7"), Err(HubError::rejected("boom")));
         let denied = answered(Category::Message, Some("7"), Err(HubError::denied("no")));
         let internal =

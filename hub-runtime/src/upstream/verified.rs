@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn the_very_same_proofs_need_no_second_check() {
+    fn identical_proofs_are_not_verified_again() {
         let known = remembering();
 
         let caller = known.get(&genuine()).unwrap();
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forged_call_after_a_good_one_is_refused_whichever_byte_differs() {
+    fn a_forged_call_after_a_valid_one_is_refused_for_any_changed_byte() {
         let known = remembering();
 
         for name in &PROOFS {
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_with_a_header_more_less_or_elsewhere_is_not_the_same() {
+    fn a_call_with_an_added_removed_or_moved_header_is_different() {
         let known = remembering();
         let believed = |headers: &HeaderMap| known.get(headers).is_some();
 
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn so_many_are_kept_and_no_more() {
+    fn the_number_of_stored_entries_is_limited() {
         let known = remembering();
         let mut caller = known.get(&genuine()).unwrap();
 

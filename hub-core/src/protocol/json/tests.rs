@@ -78,7 +78,7 @@ fn every_vector_is_read_and_written() {
 }
 
 #[test]
-fn order_headers_unknown_members_and_what_follows_do_not_matter() {
+fn order_headers_unknown_members_and_trailing_data_are_ignored() {
     let expected = Some(call(Some("7"), "[null]", &[]));
 
     for text in [

@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn the_calendar_holds_from_its_first_day_to_its_last() {
+    fn dates_are_correct_over_the_whole_calendar() {
         assert_eq!(large(-62_167_219_200, 0).unwrap(), "0000-01-01T00:00:00Z");
         assert_eq!(large(-62_162_035_201, 0).unwrap(), "0000-02-29T23:59:59Z");
         assert_eq!(large(951_782_400, 0).unwrap(), "2000-02-29T00:00:00Z");
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_refused() {
+    fn invalid_times_are_refused() {
         assert_eq!(large(253_402_300_800, 0), None);
         assert_eq!(large(-62_167_219_201, 0), None);
         assert_eq!(large(i64::MIN, 0), None);

@@ -36,7 +36,7 @@ fn a_public_key_in_pem_verifies_tokens_of_its_kind() {
 }
 
 #[test]
-fn a_set_of_web_keys_verifies_with_the_key_that_fits_and_skips_what_it_does_not_know() {
+fn a_key_set_verifies_with_the_matching_key_and_skips_unknown_ones() {
     let verifier = for_chat(TokenVerifier::jwk(JWKS));
 
     assert!(verifier.verify(RS256, 4000).is_ok());
@@ -52,7 +52,7 @@ fn a_public_key_is_never_used_as_a_secret() {
 }
 
 #[test]
-fn a_token_with_a_critical_extension_that_is_not_known_is_refused() {
+fn a_token_with_an_unknown_critical_extension_is_refused() {
     let verifier = TokenVerifier::hs256(SECRET).unwrap();
     let signed = |crit: Option<Vec<String>>| {
         let header = jsonwebtoken::Header { crit, ..jsonwebtoken::Header::default() };
@@ -96,7 +96,7 @@ fn issuer_and_audience_must_be_the_accepted_ones() {
 }
 
 #[test]
-fn a_token_without_issuer_or_audience_is_refused_where_one_is_asked_for() {
+fn a_token_without_a_required_issuer_or_audience_is_refused() {
     let token = own(&json!({ "sub": "ada", "exp": 5000 }));
     let key = || TokenVerifier::hs256(SECRET).unwrap();
 
@@ -129,7 +129,7 @@ fn the_next_key_is_accepted_beside_the_present_one() {
 }
 
 #[test]
-fn keys_that_are_none_say_what_is_expected() {
+fn invalid_keys_are_errors_with_the_expected_format() {
     let short = TokenVerifier::hs256("short").unwrap_err();
     assert_eq!(short.to_string(), "the secret has 5 bytes; HS256 needs at least 32");
     for pem in ["", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----"] {

@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_well_known_key_stays_on_this_machine() {
+    fn the_well_known_key_is_refused_beyond_loopback() {
         for line in [
             ["--ip", "0.0.0.0"],
             ["--ip", "192.168.0.1"],
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_ones_own_or_a_word_lets_others_in() {
+    fn a_custom_key_or_an_option_allows_other_addresses() {
         assert!(plan(&["--ip", "0.0.0.0", "--key", "own"]).is_ok());
         assert!(plan(&["--ip", "0.0.0.0", "--public"]).is_ok());
         assert!(plan(&["--ip", "127.0.0.2"]).is_ok());
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_key_is_a_slip() {
+    fn an_empty_key_is_an_error() {
         assert!(refused(&["--key", ""]).contains("is empty"));
         assert!(refused(&["--secondary-key", "a;b"]).contains("semicolon"));
     }

@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_of_several_messages_is_kept_until_its_last_is_acknowledged() {
+    fn a_frame_is_kept_until_its_last_message_is_acknowledged() {
         let mut sent = SentMessages::default();
         sent.keep(frame(3), 3);
         sent.keep(frame(3), 1);
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_sent_again_because_it_was_acknowledged_is_no_gap() {
+    fn messages_acknowledged_before_a_resume_are_not_a_gap() {
         let mut received = ReceivedMessages::default();
         assert!(received.count() && received.count());
 

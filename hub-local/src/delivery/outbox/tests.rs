@@ -81,7 +81,7 @@ fn bytes_and_messages_are_bounded() {
 }
 
 #[test]
-fn an_empty_outbox_takes_any_size_and_an_answer_needs_only_some_room() {
+fn an_empty_outbox_accepts_any_size_and_a_completion_needs_some_free_space() {
     let filled = outbox(10, 100);
     assert_eq!(filled.push(frame(9)), PushOutcome::Queued);
     assert_eq!(filled.push(frame(50)), PushOutcome::Full);
@@ -93,7 +93,7 @@ fn an_empty_outbox_takes_any_size_and_an_answer_needs_only_some_room() {
 }
 
 #[tokio::test]
-async fn what_waits_leaves_in_one_write_and_the_last_frame_last() {
+async fn pending_frames_are_written_at_once_before_the_last_frame() {
     let outbox = outbox(100, 100);
     let mut sink = Recorder::default();
     for length in 1..=3 {
@@ -132,7 +132,7 @@ fn the_payload_shares_the_bytes_of_the_frame() {
 }
 
 #[test]
-fn what_everyone_gets_and_what_one_gets_keep_their_order() {
+fn broadcasts_and_single_messages_keep_their_order() {
     let (log, one, other) = (log(), outbox(1000, 100), outbox(1000, 100));
     let both = [&one, &other];
     assert_eq!(one.push(frame(1)), PushOutcome::Queued);
@@ -152,7 +152,7 @@ fn what_everyone_gets_and_what_one_gets_keep_their_order() {
 }
 
 #[test]
-fn the_log_goes_on_over_many_pieces_and_big_messages() {
+fn the_log_continues_over_segments_and_large_messages() {
     let (log, reader) = (log(), outbox(usize::MAX, usize::MAX));
     reader.follow(&log);
     let lengths: Vec<usize> = (1..1000).map(|it| if it % 7 == 0 { 70_000 } else { it }).collect();
@@ -180,7 +180,7 @@ fn the_bounds_hold_for_both_sources_together() {
 }
 
 #[test]
-fn room_comes_back_only_when_what_was_taken_is_written() {
+fn space_is_freed_only_after_the_write() {
     let (log, reader) = (log(), outbox(10, 100));
     reader.follow(&log);
     let mut batch = Batch::default();
@@ -195,7 +195,7 @@ fn room_comes_back_only_when_what_was_taken_is_written() {
 }
 
 #[test]
-fn an_empty_outbox_takes_any_size_from_the_log_too() {
+fn an_empty_outbox_accepts_a_broadcast_of_any_size() {
     let (log, empty, filled) = (log(), outbox(10, 100), outbox(10, 100));
     let both = [&empty, &filled];
     both.iter().for_each(|outbox| outbox.follow(&log));
@@ -207,7 +207,7 @@ fn an_empty_outbox_takes_any_size_from_the_log_too() {
 }
 
 #[tokio::test]
-async fn nothing_of_the_log_comes_after_the_last_frame() {
+async fn no_broadcast_follows_the_last_frame() {
     let (log, closed, abandoned) = (log(), outbox(100, 100), outbox(100, 100));
     let both = [&closed, &abandoned];
     both.iter().for_each(|outbox| outbox.follow(&log));
@@ -224,7 +224,7 @@ async fn nothing_of_the_log_comes_after_the_last_frame() {
 }
 
 #[test]
-fn all_outboxes_together_hold_what_waits_and_nothing_once_it_is_gone() {
+fn the_total_of_all_outboxes_equals_the_pending_bytes() {
     let backlog = backlog();
     let log = Arc::new(Log::new(Arc::clone(&backlog), TaskTracker::new()));
     let [read, closed, abandoned, forgotten] =
@@ -251,7 +251,7 @@ fn all_outboxes_together_hold_what_waits_and_nothing_once_it_is_gone() {
 }
 
 #[test]
-fn what_everyone_gets_while_an_outbox_is_closed_is_no_more_for_this_client() {
+fn a_closed_outbox_gets_no_later_broadcast() {
     let backlog = backlog();
     let log = Arc::new(Log::new(Arc::clone(&backlog), TaskTracker::new()));
     let outbox = Outbox::new(&Limits::default(), Arc::clone(&backlog));
@@ -281,7 +281,7 @@ impl AsRef<[u8]> for CountedBytes {
 }
 
 #[test]
-fn what_is_being_written_and_who_is_closed_keep_nothing_that_came_later() {
+fn a_write_in_progress_and_a_closed_client_keep_no_later_broadcasts() {
     let (log, held) = (log(), Arc::from(*b"x"));
     let (written, closed) = (outbox(100, 100), outbox(100, 100));
     let both = [&written, &closed];

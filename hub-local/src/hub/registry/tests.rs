@@ -35,7 +35,7 @@ impl Member for NoMember {
 }
 
 #[test]
-fn what_is_over_makes_room_also_where_nobody_sends_to_the_group() {
+fn expired_memberships_free_space_without_a_send_to_the_group() {
     let quota = Quota::new(10, 1500);
     let (mut registry, now) = (Registry::<NoMember>::new(Arc::clone(&quota)), Instant::now());
     let minute = Some(Duration::from_secs(60));
@@ -60,7 +60,7 @@ fn what_is_over_makes_room_also_where_nobody_sends_to_the_group() {
 }
 
 #[test]
-fn memberships_that_are_over_are_found_while_others_are_added() {
+fn expired_memberships_are_removed_while_others_are_added() {
     let quota = Quota::new(10, usize::MAX);
     let (mut registry, mut now) = (Registry::<NoMember>::new(Arc::clone(&quota)), Instant::now());
 
@@ -78,7 +78,7 @@ fn memberships_that_are_over_are_found_while_others_are_added() {
 }
 
 #[test]
-fn a_user_is_in_so_many_groups_and_all_are_given_back() {
+fn the_group_limit_of_a_user_is_freed_by_leaving() {
     let quota = Quota::new(10, usize::MAX);
     let (mut registry, now) = (Registry::<NoMember>::new(Arc::clone(&quota)), Instant::now());
     let mut add =
@@ -98,7 +98,7 @@ fn a_user_is_in_so_many_groups_and_all_are_given_back() {
 }
 
 #[test]
-fn long_names_count_several_times_and_are_given_back_so() {
+fn long_names_count_several_times_when_added_and_removed() {
     let quota = Quota::new(100, 100);
     let (mut registry, now) = (Registry::<NoMember>::new(Arc::clone(&quota)), Instant::now());
     let minute = Some(Duration::from_secs(60));
@@ -121,7 +121,7 @@ fn long_names_count_several_times_and_are_given_back_so() {
 }
 
 #[test]
-fn memory_for_many_groups_and_users_is_given_back_when_they_are_gone() {
+fn memory_of_ended_groups_and_users_is_freed() {
     let quota = Quota::new(10, usize::MAX);
     let (mut registry, now) = (Registry::<NoMember>::new(Arc::clone(&quota)), Instant::now());
     let name = |number: usize| number.to_string();
@@ -139,7 +139,7 @@ fn memory_for_many_groups_and_users_is_given_back_when_they_are_gone() {
 }
 
 #[test]
-fn memory_of_groups_and_users_that_many_were_in_is_given_back_when_few_are_left() {
+fn memory_of_shrunken_groups_and_users_is_freed() {
     let quota = Quota::new(usize::MAX, usize::MAX);
     let (mut registry, now) = (Registry::<NoMember>::new(Arc::clone(&quota)), Instant::now());
     let name = |number: usize| number.to_string();
@@ -167,7 +167,7 @@ fn memory_of_groups_and_users_that_many_were_in_is_given_back_when_few_are_left(
 }
 
 #[test]
-fn a_user_who_cannot_join_and_whose_other_groups_are_over_is_not_kept() {
+fn a_user_whose_last_membership_expired_is_removed_if_a_join_fails() {
     let quota = Quota::new(1, 3);
     let (mut registry, now) = (Registry::<NoMember>::new(Arc::clone(&quota)), Instant::now());
     let minute = Some(Duration::from_secs(60));
@@ -182,7 +182,7 @@ fn a_user_who_cannot_join_and_whose_other_groups_are_over_is_not_kept() {
 }
 
 #[test]
-fn where_no_group_is_allowed_nobody_is_in_one() {
+fn a_group_limit_of_zero_allows_no_membership() {
     let mut registry = Registry::<NoMember>::new(Quota::new(0, usize::MAX));
 
     let refused = registry.add_user_to_group("ada", "g", None, Instant::now());

@@ -30,7 +30,7 @@ fn fields_are_compared() {
 }
 
 #[test]
-fn groups_are_looked_into_and_quotes_are_doubled() {
+fn group_conditions_work_and_doubled_quotes_are_escapes() {
     assert_eq!(found("'g' in groups"), ["c1", "c2"]);
     assert_eq!(found("'it''s' in groups"), ["c2"]);
     assert_eq!(found("'nobody' in groups"), [""; 0]);
@@ -46,7 +46,7 @@ fn and_binds_tighter_than_or_and_not_tighter_than_both() {
 }
 
 #[test]
-fn what_is_not_understood_is_named_with_its_place() {
+fn parse_errors_contain_the_position() {
     let error = |text| Filter::parse(text).unwrap_err().to_string();
 
     assert!(error("age gt 5").starts_with("`age` is unexpected at character 1; a filter"));

@@ -126,7 +126,7 @@ fn the_access_key_route_exists_under_both_prefixes() {
 }
 
 #[test]
-fn the_hub_is_checked() {
+fn invalid_hub_names_are_refused() {
     assert!(at(&Method::POST, "/api/hubs/c`,.[]9/:send").is_ok());
     for hub in ["1chat", "..", "%2e%2e", "a%2Fb", "a%3Fb", "a%23b", "%F0%9F%98%80", ""] {
         assert_eq!(at(&Method::POST, &format!("/api/hubs/{hub}/:send")), Err(400), "{hub}");

@@ -258,13 +258,13 @@ mod tests {
     }
 
     #[test]
-    fn the_published_masked_hello_is_read() {
+    fn the_masked_hello_of_rfc_6455_is_read() {
         let hello = [0x81, 0x85, 0x37, 0xFA, 0x21, 0x3D, 0x7F, 0x9F, 0x4D, 0x51, 0x58];
         assert_eq!(decode(&hello, 100).unwrap().0, b"Hello");
     }
 
     #[test]
-    fn payload_is_a_stream_whatever_the_frames_and_pieces_are() {
+    fn the_payload_does_not_depend_on_frames_and_chunks() {
         let long: Vec<u8> = (0..70_000_u32).map(|number| number as u8).collect();
         let mut bytes = frame(0x01, b"ab");
         bytes.extend(frame(0x00, b""));
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn what_breaks_the_protocol_is_refused() {
+    fn protocol_violations_are_refused() {
         let violation = |bytes: &[u8]| {
             decode(bytes, 100).is_err_and(|it| it.status() == CloseStatus::ProtocolError)
         };
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_not_utf_8_is_refused_where_text_is_meant() {
+    fn text_must_be_utf_8() {
         let refused = |bytes: &[u8], piece| {
             decode(bytes, piece).is_err_and(|it| it.status() == CloseStatus::InvalidPayload)
         };
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_violation_everything_is_passed_over() {
+    fn input_after_a_violation_is_ignored() {
         let (mut decoder, mut input) = (Decoder::default(), BytesMut::new());
         input.extend_from_slice(&[frame(0x83, b"x"), frame(0x88, &[3, 232])].concat());
 

@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_character_may_be_cut_anywhere() {
+    fn every_character_may_be_split_anywhere() {
         let text = "aü€😀\u{10FFFF}";
         for piece in 1..=text.len() {
             let mut utf8 = Utf8::default();
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_end_could_mend_is_refused_at_once() {
+    fn incomplete_input_that_cannot_become_valid_is_refused_immediately() {
         for (first, second) in [
             (&b"\xc3"[..], &b"("[..]),
             (b"\xe2\x82", b"a"),

@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_of_every_length_come_back_up_to_the_longest() {
+    fn responses_of_every_length_are_returned_up_to_the_limit() {
         for length in [0, 1, INLINE_BYTES - 1, INLINE_BYTES, INLINE_BYTES + 1, 255, 256, MAX_BYTES]
         {
             let answer = vec![b'x'; length];

@@ -58,7 +58,7 @@ fn size(replays: &Replays) -> (usize, usize) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn copies_of_a_running_call_wait_for_its_answer_however_long_it_runs() {
+async fn copies_of_a_running_call_wait_for_its_response_without_a_timeout() {
     let replays = Arc::default();
     let running = first(&replays, "0");
     let hung_up = copy(&replays, &call("0"), BODY).answer(&call("0"));
@@ -76,7 +76,7 @@ async fn copies_of_a_running_call_wait_for_its_answer_however_long_it_runs() {
 }
 
 #[tokio::test]
-async fn copies_of_a_running_call_get_an_answer_of_any_length() {
+async fn copies_of_a_running_call_get_a_response_of_any_length() {
     let replays = Arc::default();
     let running = first(&replays, "0");
     let waiting = copy(&replays, &call("0"), BODY).answer(&call("0"));
@@ -115,7 +115,7 @@ async fn responses_over_4_kib_are_not_stored_and_the_copy_gets_an_error() {
 }
 
 #[tokio::test]
-async fn an_id_of_another_call_of_the_connection_is_neither_run_nor_answered_with_a_result() {
+async fn a_reused_invocation_id_neither_runs_nor_returns_a_result() {
     let replays = Arc::default();
     let running = first(&replays, "0");
     let other_user = InvocationParts { user_id: Some("bob".to_owned()), ..call("0") };
@@ -191,7 +191,7 @@ async fn the_oldest_of_4096_finished_calls_is_evicted_and_running_calls_stay() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_over_leaves_two_at_a_time_as_others_end() {
+async fn each_finished_call_evicts_up_to_two_expired_ones() {
     let replays = Arc::default();
     for number in 0..10 {
         first(&replays, &number.to_string()).finish(&Bytes::from_static(b"old"));
@@ -211,7 +211,7 @@ async fn what_is_over_leaves_two_at_a_time_as_others_end() {
 }
 
 #[tokio::test]
-async fn a_call_that_never_ends_is_forgotten_with_its_future_and_its_copies_are_told() {
+async fn a_dropped_call_is_removed_and_its_copies_get_an_error() {
     let replays = Arc::default();
     let running = first(&replays, "0");
     let mut waiting = pin!(read(&replays, "0"));
@@ -227,7 +227,7 @@ async fn a_call_that_never_ends_is_forgotten_with_its_future_and_its_copies_are_
 }
 
 #[tokio::test]
-async fn copies_whose_peers_hung_up_are_not_collected() {
+async fn copies_whose_peers_disconnected_are_removed() {
     let replays = Arc::default();
     let _running = first(&replays, "0");
 

@@ -90,7 +90,7 @@ fn values_have_the_structure_of_their_json() {
 }
 
 #[test]
-fn what_json_binds_binds_after_it_was_converted() {
+fn converted_json_binds_like_json() {
     let json = serde_json::to_vec(&everything()).unwrap();
 
     let converted = from_json(&json).unwrap();
@@ -99,7 +99,7 @@ fn what_json_binds_binds_after_it_was_converted() {
 }
 
 #[test]
-fn points_in_time_are_texts_and_other_extensions_bytes() {
+fn timestamps_convert_to_text_and_other_extensions_to_bytes() {
     let time = Ok(id("2023-11-14T22:13:20Z"));
     assert_eq!(read_value::<String>(&bytes("d6 ff 65 53 f1 00")), time);
     assert_eq!(read_value::<String>(&bytes("d7 ff 00 00 00 00 65 53 f1 00")), time);
@@ -158,7 +158,7 @@ fn errors_read_as_those_of_json() {
 }
 
 #[test]
-fn a_length_that_lies_and_endless_nesting_are_errors() {
+fn a_false_length_and_deep_nesting_are_errors() {
     assert!(read_value::<Vec<u64>>(&bytes("dd ff ff ff ff 01")).is_err());
     assert!(read_value::<HashMap<String, u64>>(&bytes("df ff ff ff ff")).is_err());
     assert!(read_value::<String>(&bytes("db ff ff ff ff 61")).is_err());
@@ -167,7 +167,7 @@ fn a_length_that_lies_and_endless_nesting_are_errors() {
 }
 
 #[test]
-fn json_numbers_stay_exact_where_they_can() {
+fn json_integers_up_to_64_bits_stay_exact() {
     let text = format!(
         "[0,-0,1,-1,{},{},18446744073709551616,1.5,1e2,1e400,-1E400,5e-324]",
         u64::MAX,
@@ -218,7 +218,7 @@ fn json_of_any_form_is_converted() {
 }
 
 #[test]
-fn what_is_no_json_is_refused() {
+fn invalid_json_is_refused() {
     for bad in ["", "[", "[1,]", "{\"a\"}", "nul", "1 2", "\"\\ud800\"", "+1"] {
         assert!(from_json(bad.as_bytes()).is_err(), "{bad}");
     }
@@ -264,7 +264,7 @@ fn a_value_is_converted_between_any_two_protocols() {
 }
 
 #[test]
-fn json_text_is_written_as_what_it_says() {
+fn raw_json_is_converted_to_its_value() {
     let raw = serde_json::value::RawValue::from_string(r#"{"a":[1,2.5,null]}"#.to_owned()).unwrap();
 
     let json = to_json(&written(&(7, raw))).unwrap();
