@@ -3,10 +3,10 @@
 
     tests/secrets.py FOLDER     every file below it
 
-What counts: the access keys and other secrets that the tests use, and whatever looks like a secret of
-any run: tokens, seals, signatures, keys in connection strings, codes of addresses. Arguments do not:
-below info the log may say which one did not bind. Before it looks, it plants one of each kind and must
-find them all, so that a pattern that finds nothing is noticed.
+It searches for the access keys and other secrets of the tests, and for text with the form of a secret:
+tokens, seals, signatures, keys in connection strings, codes in URLs. Arguments of calls are not secrets:
+debug logs may contain an argument that did not bind. Before the search, the script creates a file with one
+secret of each kind and checks that it finds all of them, so that a pattern that matches nothing is detected.
 """
 
 import re
@@ -30,7 +30,7 @@ KNOWN = {
     "the planted user": "planted-user-2wEr7T",
 }
 
-# What a secret looks like, whoever made it. Each needs as much of it as makes it one.
+# The form of each kind of secret. Each pattern requires enough characters to exclude other text.
 SHAPES = {
     "a token": rb"eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{20,}",
     "a seal": rb"\b1\.eyJ[\w-]{8,}\.[\w-]{43}",
@@ -41,10 +41,10 @@ SHAPES = {
     "the code of an address": rb"[?&](?i:code=)[\w%-]{4,}",
 }
 
-# Lines that may hold one, whole, and why.
+# Complete lines that may contain a secret, and the reason.
 ALLOWED = {
     rb"  Connection string   Endpoint=http://localhost;Port=\d+;AccessKey=ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH;Version=1\.0;":
-        "`hub-local start` shows the emulator's key, which everybody knows; any other one it hides",
+        "`hub-local start` prints the well-known key of the emulator; it does not print other keys",
 }
 
 

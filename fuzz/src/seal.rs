@@ -47,7 +47,7 @@ fn opens_nothing(data: &[u8], keys: &[SealKey]) {
     assert!(!matches!(found, Ok(Some(_))), "a seal in a header out of nothing");
 }
 
-/// Whatever the header contains besides the seal, the seal must be found only for its hub and user.
+/// The seal must be found only for its hub and user, for any other content of the header.
 fn found(identity: &Identity, sealed: &str, [before, behind]: [&[u8]; 2], keys: &[SealKey]) {
     let header = [before, b",shub: ", sealed.as_bytes(), b",", behind].concat();
     let find = |hub: &str, user: Option<&[u8]>| {

@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 /// The access key of the services. It is used only here.
 pub(crate) const KEY: &str = "a-made-up-key-of-the-fuzz-targets-0123456789";
 /// A key that no service accepts.
-pub(crate) const FOREIGN_KEY: &str = "another-made-up-key-that-nobody-believes-012";
+pub(crate) const FOREIGN_KEY: &str = "another-made-up-key-that-is-not-accepted-012";
 /// An expiry after any time that the clock reaches. The paused clock advances by minutes per input.
 pub(crate) const NEVER: u64 = 100_000_000_000;
 

@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trailing_option_may_be_left_out_or_null() {
+    fn a_trailing_option_may_be_omitted_or_null() {
         for arguments in [r#"["a"]"#, r#"["a",null]"#] {
             let call = call(arguments);
             let mut args = Args::of(&call).unwrap();
@@ -269,7 +269,7 @@ mod tests {
         }
 
         #[test]
-        fn a_trailing_option_may_be_left_out_or_nil() {
+        fn a_trailing_option_may_be_omitted_or_nil() {
             for arguments in [&b"\x91\xa1a"[..], b"\x92\xa1a\xc0"] {
                 let call = call(arguments);
                 let mut args = Args::of(&call).unwrap();

@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_refused() {
+    fn invalid_input_is_refused() {
         let (key, connection_id, good) = VECTORS[2];
 
         assert!(!check(&[], connection_id, &[key]));

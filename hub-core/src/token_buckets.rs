@@ -97,12 +97,12 @@ mod tests {
 
     #[test]
     fn extreme_limits_allow_nothing_or_everything() {
-        let nobody = TokenBuckets::new(0, Duration::from_secs(1));
-        let everybody = TokenBuckets::new(1, Duration::ZERO);
+        let none = TokenBuckets::new(0, Duration::from_secs(1));
+        let unlimited = TokenBuckets::new(1, Duration::ZERO);
 
-        assert_eq!(nobody.take(0, Duration::ZERO), Err(Duration::MAX));
-        assert_eq!(everybody.take(0, Duration::ZERO), Ok(()));
-        assert_eq!(everybody.take(0, Duration::ZERO), Ok(()));
+        assert_eq!(none.take(0, Duration::ZERO), Err(Duration::MAX));
+        assert_eq!(unlimited.take(0, Duration::ZERO), Ok(()));
+        assert_eq!(unlimited.take(0, Duration::ZERO), Ok(()));
     }
 
     #[test]

@@ -80,13 +80,13 @@ impl HubApp {
     /// # struct Chat;
     /// #[serverless_hub]
     /// impl Chat {
-    ///     /// Says something to a room.
+    ///     /// Sends a text to a room.
     ///     async fn say(&self, room: String, text: String) {}
     /// }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let app = HubApp::builder().signalr(SignalR::local()).hub(Chat).build()?;
     /// let document = app.contract().to_string();
-    /// assert!(document.contains("Says something to a room."));
+    /// assert!(document.contains("Sends a text to a room."));
     /// # Ok(()) }
     /// ```
     #[must_use]

@@ -60,7 +60,7 @@ test("two people sign in and chat both ways", async () => {
   await picture(ada, "chat");
 });
 
-test("a wrong password is explained, and the right one helps", async () => {
+test("a wrong password shows an error, and the right one signs in", async () => {
   const tab = await openTab();
 
   await signIn(tab, "ada", "wrong");
@@ -188,7 +188,7 @@ test("the app restarts while the page is open, and the next message arrives in b
   await second.stop("SIGKILL");
 });
 
-test("a message that is written while there is no connection is sent when there is one", async () => {
+test("a message written without a connection is sent after the reconnect", async () => {
   const env = { CHAT_SESSION_KEY: "a key that stays" };
   const first = await startChat(env);
   const ada = await enter("ada", { url: first.url });

@@ -54,7 +54,7 @@ test("a message reaches everyone in the room, and its length is the result", asy
   }
 });
 
-test("the third argument may be left out, null or given", async () => {
+test("the third argument may be omitted, null or present", async () => {
   assert.equal(await bob.invoke("sendMessage", "lobby", "one"), 3);
   assert.equal(await bob.invoke("sendMessage", "lobby", "two", null), 3);
   assert.equal(await bob.invoke("sendMessage", "lobby", "three", true), 5);
@@ -84,7 +84,7 @@ test("one argument too many is refused", async () => {
   );
 });
 
-test("an unknown method is named, with the one that was meant", async () => {
+test("the error for an unknown method suggests the nearest name", async () => {
   assert.equal(
     await refusal(bob.invoke("sendMesage", "lobby", "hi")),
     "Unknown hub method 'sendMesage'; did you mean 'sendMessage'?",
@@ -100,7 +100,7 @@ test("a refusal of a filter contains the requirement", async () => {
   assert.equal(await refusal(bob.invoke("join", "bobs-own")), "there is no room called bobs-own");
 });
 
-test("an empty and a long text are refused in words", async () => {
+test("empty and long texts are refused with an error text", async () => {
   const sentence = "a message has between 1 and 1000 characters";
 
   assert.equal(await refusal(bob.invoke("sendMessage", "lobby", " ")), sentence);
@@ -108,7 +108,7 @@ test("an empty and a long text are refused in words", async () => {
   assert.equal(await bob.invoke("sendMessage", "lobby", "x".repeat(1000)), 1000);
 });
 
-test("a moderator is asked before a room opens, and decides", async () => {
+test("a moderator must confirm before a room opens", async () => {
   const questions = [];
   let answer = false;
   const moderator = await join("ada", {
@@ -133,7 +133,7 @@ test("a moderator is asked before a room opens, and decides", async () => {
   await moderator.stop();
 });
 
-test("a client without the answer method fails the call and nothing else", async () => {
+test("a client without a handler for the client result fails only that call", async () => {
   const mute = await join("ada");
 
   assert.match(await refusal(mute.invoke("openRoom", "silent")), /The question was not answered/);
@@ -141,7 +141,7 @@ test("a client without the answer method fails the call and nothing else", async
   await mute.stop();
 });
 
-test("five calls queued behind a question are answered after it, in order", async () => {
+test("five calls queued behind a client result complete after it, in order", async () => {
   const order = [];
   let release;
   const asked = new Promise((resolve) => (release = resolve));

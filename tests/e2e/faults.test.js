@@ -54,7 +54,7 @@ describe("killed under load", () => {
 
   after(cleanUp);
 
-  test("the app: calls fail, the connection stays, and when the app is back calls are answered", async () => {
+  test("the app: calls fail, the connection stays open, and calls succeed after the restart", async () => {
     const client = await connect(site.url);
     const id = client.connectionId;
     const calls = load(client);
@@ -76,7 +76,7 @@ describe("killed under load", () => {
     await client.stop();
   });
 
-  test("the service: clients reconnect as new ones by themselves, and the app goes on", async () => {
+  test("the service: clients reconnect with new connections, and the app keeps running", async () => {
     const client = await connect(site.url);
     const id = client.connectionId;
     const calls = load(client);
@@ -99,7 +99,7 @@ describe("killed under load", () => {
     await client.stop();
   });
 
-  test("the service, of a client that resumes: it learns that it is a new one", async () => {
+  test("the service: a client with stateful reconnect gets a new connection", async () => {
     const client = await connect(site.url, (builder) => builder.withStatefulReconnect());
     const id = client.connectionId;
     assert.equal(await client.invoke("echo", 1), 1);

@@ -52,7 +52,7 @@ for (const [name, begin] of Object.entries({ "embedded service": embedded, "two 
       await client.stop();
     });
 
-    test("a hub method asks its own caller, and five calls queued behind it follow in order", async () => {
+    test("a hub method invokes its own caller, and five queued calls follow in order", async () => {
       const order = [];
       let release;
       const held = new Promise((resolve) => (release = resolve));
@@ -77,7 +77,7 @@ for (const [name, begin] of Object.entries({ "embedded service": embedded, "two 
       await Promise.all([client.stop(), other.stop()]);
     });
 
-    test("a client is asked while it connects", async () => {
+    test("a client can be invoked during connected", async () => {
       const client = await connect(`${site.url}?greet=hello`, {
         listen: ["answered"],
         on: { question: (text) => `${text} to you` },
@@ -93,7 +93,7 @@ for (const [name, begin] of Object.entries({ "embedded service": embedded, "two 
       ["closes", (client) => void client.stop()],
       ["hangs up", (_, socket) => socket.terminate()],
     ]) {
-      test(`a client that ${how} while it is asked: the method is notified within 100 ms`, async () => {
+      test(`a client that ${how} during a client result: the method gets an error within 100 ms`, async () => {
         const observer = await connect(site.url, { listen: ["asked", "answered", "unanswered"] });
         const id = await observer.invoke("identity");
         const delays = [];
@@ -132,7 +132,7 @@ for (const [name, begin] of Object.entries({ "embedded service": embedded, "two 
       });
     }
 
-    test("one client asks another through the hub", async () => {
+    test("one client invokes another through the hub", async () => {
       const oracle = await connect(site.url, {
         on: {
           question: (text) => {
@@ -189,7 +189,7 @@ for (const [name, begin] of Object.entries({ "embedded service": embedded, "two 
       });
     }
 
-    test("while the app waits for a running call at its end, a negotiate is answered with 503", async () => {
+    test("while the app waits for a running call during shutdown, negotiate gets 503", async () => {
       const client = await connect(site.url, { listen: ["number"] });
       await client.send("dawdle", 2_000);
       await until("the call has started", () => client.got("number").length === 1);

@@ -136,7 +136,7 @@ for (const [name, begin] of Object.entries({ "embedded service": embedded, "two 
       }
     });
 
-    test("one client asks another through the hub, in any combination of protocols", async () => {
+    test("one client invokes another through the hub, in any combination of protocols", async () => {
       const question = (text) => {
         if (text === "impossible") {
           throw new Error("I do not know");
@@ -156,13 +156,13 @@ for (const [name, begin] of Object.entries({ "embedded service": embedded, "two 
       await oracle.stop();
     });
 
-    test("what does not bind is named, and a failure shows an id", async () => {
+    test("binding errors name the argument, and internal errors contain an id", async () => {
       const client = await packed(site.url);
 
       assert.match(await refusal(client.invoke("echo", "x")), /argument 1 \(`number`\): invalid type: string "x"/);
       assert.match(await refusal(client.invoke("echo")), /argument 1 \(`number`\) is missing/);
       assert.match(await refusal(client.invoke("echo", 1, 2)), /too many arguments/);
-      assert.match(await refusal(client.invoke("nobody")), /Unknown hub method 'nobody'/);
+      assert.match(await refusal(client.invoke("unknown")), /Unknown hub method 'unknown'/);
       assert.match(await refusal(client.invoke("fail")), /error id/);
       assert.equal(await client.invoke("echo", 1), 1, "the connection still works");
       await client.stop();

@@ -80,7 +80,7 @@ for (const [name, begin] of Object.entries({ "embedded service": embedded, comma
         return client;
       };
 
-      test(`it connects, calls and is called, in ${protocol}`, async () => {
+      test(`the client connects, calls methods and receives messages, in ${protocol}`, async () => {
         const client = await open("?user=Zo%C3%AB");
         const id = await client.invoke("identity");
 
@@ -97,7 +97,7 @@ for (const [name, begin] of Object.entries({ "embedded service": embedded, comma
         await client.stop();
       });
 
-      test(`${protocol}: it is in groups, and asks and answers the official client`, async () => {
+      test(`${protocol}: the client is in groups, and exchanges client results with the official client`, async () => {
         const client = await open();
         const official = await connect(site.url, { listen: ["number"], on: { question: (text) => `${text} yes` } });
         const [id, officialId] = [await client.invoke("identity"), await official.invoke("identity")];
@@ -117,7 +117,7 @@ for (const [name, begin] of Object.entries({ "embedded service": embedded, comma
         await Promise.all([client.stop(), official.stop()]);
       });
 
-      test(`${protocol}: 500 messages reach it once each and in order`, async () => {
+      test(`${protocol}: 500 messages arrive once each and in order`, async () => {
         const client = await open();
 
         await client.invoke("countForMe", 500);
@@ -128,7 +128,7 @@ for (const [name, begin] of Object.entries({ "embedded service": embedded, comma
         await client.stop();
       });
 
-      test(`${protocol}: the app learns that it has left`, async () => {
+      test(`${protocol}: disconnected is sent when the client leaves`, async () => {
         const client = await open();
         const observer = await connect(site.url, { listen: ["left"] });
         await observer.invoke("join", "observers");

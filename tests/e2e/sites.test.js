@@ -74,7 +74,7 @@ for (const [name, begin] of Object.entries({ embedded, "over HTTP": twoProcesses
 
         // Errors: the text for the client, and the cause in the log.
         assert.match(await refusal(ada.invoke("echo", "x")), /argument 1 \(`number`\): invalid type: string "x"/);
-        assert.match(await refusal(ada.invoke("nobody")), /Unknown hub method 'nobody'/);
+        assert.match(await refusal(ada.invoke("unknown")), /Unknown hub method 'unknown'/);
         const failure = await refusal(ada.invoke("fail"));
         assert.match(failure, /error id/);
         assert.doesNotMatch(failure, /password/);

@@ -71,7 +71,7 @@ for (const [transport, protocol] of ways) {
 
     after(() => app.stop("SIGKILL"));
 
-    test("the service carried it by this transport and protocol", async () => {
+    test("the service used this transport and protocol", async () => {
       const client = await connect();
 
       const id = await client.invoke("identity");
@@ -107,7 +107,7 @@ for (const [transport, protocol] of ways) {
       await Promise.all([client.stop(), other.stop()]);
     });
 
-    test("groups and questions reach it", async () => {
+    test("groups and client results work", async () => {
       const [client, other] = [await connect(), await connect()];
 
       await client.invoke("join", "g");
@@ -120,7 +120,7 @@ for (const [transport, protocol] of ways) {
       await Promise.all([client.stop(), other.stop()]);
     });
 
-    test("the app learns that it came and left, once each", async () => {
+    test("connected and disconnected are sent once each", async () => {
       const [client, observer] = [await connect(), await connect()];
       const id = client.connectionId;
 
@@ -131,7 +131,7 @@ for (const [transport, protocol] of ways) {
       await observer.stop();
     });
 
-    test("it comes back by itself when the service restarts", async () => {
+    test("the client reconnects automatically when the service restarts", async () => {
       const client = make((builder) => builder.withAutomaticReconnect(Array(100).fill(200)));
       await client.start();
       const before = client.connectionId;

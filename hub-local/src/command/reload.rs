@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_given_as_an_option_must_exist() {
+    fn a_file_passed_as_an_option_must_exist() {
         let error = SettingsFile::read(PathBuf::from("/not/there.json"), true).unwrap_err();
 
         let Failure::Failed(text) = error else { panic!("expected a failure") };

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_are_text_in_json_alone() {
+    fn only_json_messages_are_text() {
         let first = |protocol| Frame::message(protocol, b"x").bytes()[0];
 
         for protocol in Protocol::ALL.iter().copied() {

@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_refused() {
+    fn invalid_input_is_refused() {
         for bad in [
             "",
             "{}",

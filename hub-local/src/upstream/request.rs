@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_one_signature_for_each_key() {
+    fn each_key_makes_one_signature() {
         let headers = headers(
             &Identity { user: None, claims: None, token_options: TokenOptions::default() },
             "",

@@ -35,7 +35,7 @@ async fn report(app: &App, more: &[&str]) -> Value {
 }
 
 #[tokio::test]
-async fn every_answer_is_counted_once_over_each_transport() {
+async fn every_completion_is_counted_once_over_each_transport() {
     let app = echoing(|request, payload| request.completion(payload)).await;
 
     for transport in ["websockets", "sse", "longpolling"] {

@@ -47,7 +47,7 @@ fn beside_errors_every_method_stays_callable() {
 }
 
 #[test]
-fn what_is_not_a_trait_stays_beside_the_error() {
+fn an_item_that_is_not_a_trait_is_emitted_with_the_error() {
     let expansion = expand(
         quote!(),
         &quote!(

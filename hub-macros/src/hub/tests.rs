@@ -130,7 +130,7 @@ fn all_mistakes_of_a_block_are_reported_in_order() {
 }
 
 #[test]
-fn what_is_not_a_block_stays_beside_the_error() {
+fn an_item_that_is_not_a_block_is_emitted_with_the_error() {
     let expansion = expand(
         quote!(),
         &quote!(

@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn outside_a_runtime_build_says_what_is_missing() {
+    fn build_outside_a_runtime_is_an_error_with_advice() {
         let built = HubApp::builder().signalr(SignalR::local()).hub(Nothing).build();
 
         assert!(matches!(built, Err(BuildError::NoRuntime)));

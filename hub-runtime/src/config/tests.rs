@@ -272,7 +272,7 @@ fn additional_endpoints_are_read_in_every_spelling() {
 }
 
 #[test]
-fn endpoints_alone_are_enough() {
+fn additional_endpoints_need_no_default_connection() {
     let one = [("Azure__SignalR__Endpoints__a", STRING)];
 
     assert_eq!(endpoints(&from(&one).unwrap()).len(), 1);

@@ -149,15 +149,15 @@ impl Outbound for FanOut {
             async move { endpoint.rest.invoke(&hub, &connection_id, payload, timeout).await }
         });
         // Only the endpoint of the connection returns a result. Dropping the other requests cancels them.
-        let mut nobody = InvokeError::ConnectionGone;
+        let mut failure = InvokeError::ConnectionGone;
         while let Some((_, answer)) = asking.next().await {
             match answer {
                 Err(InvokeError::ConnectionGone) => {}
-                Err(error @ (InvokeError::Send(_) | InvokeError::TimedOut(_))) => nobody = error,
+                Err(error @ (InvokeError::Send(_) | InvokeError::TimedOut(_))) => failure = error,
                 answer => return answer,
             }
         }
-        Err(nobody)
+        Err(failure)
     }
 
     async fn change(&self, hub: &str, change: Change) -> Result<(), SendError> {

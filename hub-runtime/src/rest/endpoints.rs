@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_list_asks_for_the_newest_version_and_continues() {
+    fn a_member_list_uses_the_newest_version_and_continues() {
         assert_eq!(
             line(&members("chat", "g", Some("t=="))),
             "GET /api/hubs/chat/groups/g/connections?api-version=2024-12-01&continuationToken=t%3D%3D"

@@ -347,7 +347,7 @@ async fn with_message_tracing_every_attempt_has_the_tracing_id() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn more_exclusions_than_a_request_head_holds_are_refused_before_sending() {
+async fn too_many_exclusions_for_a_request_head_are_refused_before_sending() {
     let fixture = Fixture::new(&[]);
     let excluded = (0..1000).map(|id| format!("connection-number-{id}")).collect();
 

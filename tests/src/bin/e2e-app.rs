@@ -64,7 +64,7 @@ impl Loop {
     /// user id.
     async fn negotiate(&self, request: NegotiateRequest) -> HubResult<Negotiation> {
         let greet = request.query().get("greet").unwrap_or_default().to_owned();
-        let user = request.query().get("user").unwrap_or("somebody").to_owned();
+        let user = request.query().get("user").unwrap_or("anyone").to_owned();
         Ok(Negotiation::user(user).claim("greet", greet))
     }
 

@@ -32,7 +32,7 @@ impl Travel {
 #[serverless_hub(client = TravelClient)]
 impl Travel {
     async fn negotiate(&self, _request: NegotiateRequest) -> HubResult<Negotiation> {
-        Ok(Negotiation::user("somebody"))
+        Ok(Negotiation::user("ada"))
     }
 
     async fn on_connected(&self, ctx: &Context<Self>) -> HubResult {

@@ -58,7 +58,7 @@ async fn an_error_of_the_client_is_a_400_with_its_text() {
 async fn an_unknown_connection_is_a_404() {
     let fixture = Fixture::new(App::silent());
 
-    let answer = fixture.post("connections/nobody/:invoke", QUESTION).await;
+    let answer = fixture.post("connections/absent/:invoke", QUESTION).await;
 
     assert_eq!(answer.outcome(), (404, Some("Warning.Connection.NotExisted")));
 }

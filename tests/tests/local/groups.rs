@@ -164,7 +164,7 @@ async fn names_are_never_paths() {
 
     fixture.send(&format!("groups/{group}/:send"), "1").await;
     fixture.send(&format!("users/{}/:send", segment("ada/../b")), "2").await;
-    fixture.send("groups/a/:send", "nobody").await;
+    fixture.send("groups/a/:send", "to no member").await;
 
     assert_eq!(ada.recv_text().await, message("1"));
     assert_eq!(ada.recv_text().await, message("2"));
@@ -204,8 +204,8 @@ async fn group_members_are_returned_in_pages() {
     let top = fixture.rest(Method::GET, "groups/g/connections?top=3", "").await.json();
     assert_eq!(top["value"].as_array().unwrap().len(), 3);
     assert_eq!(top.get("nextLink"), None);
-    let nobody = fixture.rest(Method::GET, "groups/x/connections", "").await.json();
-    assert_eq!(nobody, json!({ "value": [] }));
+    let members = fixture.rest(Method::GET, "groups/x/connections", "").await.json();
+    assert_eq!(members, json!({ "value": [] }));
     let wrong = fixture.status(Method::GET, "groups/g/connections?maxpagesize=201").await;
     assert_eq!(wrong, 400);
 }

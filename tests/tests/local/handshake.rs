@@ -74,7 +74,7 @@ async fn an_endless_handshake_ends_at_the_size_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn detailed_errors_say_what_is_wrong_with_the_handshake() {
+async fn detailed_errors_contain_the_handshake_problem() {
     let service =
         LocalService::builder().key(KEY).detailed_errors(true).upstream(App::silent()).build();
     let url = format!("{URL}/client/?hub=chat");

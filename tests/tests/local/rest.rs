@@ -19,9 +19,9 @@ async fn messages_reach_everyone_users_and_connections() {
     fixture.send("users/bob/:send", "bob").await;
     fixture.send(&format!("connections/{id}/:send"), "ada").await;
     fixture.send(&format!(":send?excluded=x&excluded={other}"), "not bob").await;
-    fixture.send("users/nobody/:send", "nobody").await;
-    fixture.send("connections/nobody/:send", "nobody").await;
-    fixture.send("groups/nobody/:send", "nobody").await;
+    fixture.send("users/absent/:send", "to no client").await;
+    fixture.send("connections/absent/:send", "to no client").await;
+    fixture.send("groups/absent/:send", "to no client").await;
     fixture.send(":send", "end").await;
 
     for text in ["all", "ada", "not bob", "end"] {

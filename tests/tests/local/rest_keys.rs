@@ -49,7 +49,7 @@ async fn a_generated_token_connects_its_user() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_lasts_an_hour_or_as_many_minutes_as_asked() {
+async fn a_generated_token_lasts_an_hour_or_the_requested_minutes() {
     let fixture = Fixture::new(App::silent());
     let lifetime = |claims: &Map<String, Value>| {
         claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap()

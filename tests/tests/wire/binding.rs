@@ -79,7 +79,7 @@ impl FromContext for Greeting {
     async fn from_context(call: &Invocation) -> HubResult<Self> {
         let hub: &Loop = call.hub().or_reject("another hub")?;
         tokio::task::yield_now().await;
-        Ok(Self(format!("{} {}", hub.greeting, call.user_id().unwrap_or("nobody"))))
+        Ok(Self(format!("{} {}", hub.greeting, call.user_id().unwrap_or("guest"))))
     }
 }
 
@@ -360,6 +360,6 @@ async fn custom_errors_have_texts_for_client_and_log() {
 
 #[tokio::test]
 async fn extractors_can_await_and_access_hub_and_cancellation() {
-    assert_eq!(both("greet", r#"["Ada"]"#).await, Ok(r#""Hello nobody Ada""#.to_owned()));
+    assert_eq!(both("greet", r#"["Ada"]"#).await, Ok(r#""Hello guest Ada""#.to_owned()));
     assert_eq!(both("cancelled", "[]").await, Ok("[false,false]".to_owned()));
 }

@@ -40,7 +40,7 @@ impl Loop {
             format!("{:?}", call.category()),
             call.event().to_owned(),
             call.connection_id().to_owned(),
-            call.user_id().unwrap_or("nobody").to_owned(),
+            call.user_id().unwrap_or("anonymous").to_owned(),
             call.query().get("room").unwrap_or("no room").to_owned(),
             call.headers()
                 .get("x-custom")

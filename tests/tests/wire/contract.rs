@@ -47,7 +47,7 @@ struct Chat;
 
 /// Rooms to talk in.
 ///
-/// Everybody may enter.
+/// Any client may enter.
 #[serverless_hub(client = ChatClient)]
 impl Chat {
     async fn negotiate(&self) -> HubResult<Negotiation> {

@@ -220,8 +220,8 @@ async fn an_invocation_finds_the_client_at_any_endpoint() {
     let answer = context(&app).clients().client("c").invoke::<u32>("x", ()).await;
 
     assert_eq!(answer.unwrap(), 7);
-    let nobody = two(&west, &west).build().unwrap();
-    let answer = context(&nobody).clients().client("c").invoke::<u32>("x", ()).await;
+    let app = two(&west, &west).build().unwrap();
+    let answer = context(&app).clients().client("c").invoke::<u32>("x", ()).await;
     assert!(matches!(answer, Err(InvokeError::ConnectionGone)));
 }
 

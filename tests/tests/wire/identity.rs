@@ -61,7 +61,7 @@ impl AppProcess {
         let address = lines.map_while(Result::ok).find_map(|line| {
             Some(line.strip_prefix("App")?.trim().strip_prefix("http://")?.to_owned())
         });
-        Self { child, address: address.expect("the app says where it listens") }
+        Self { child, address: address.expect("the app prints its address") }
     }
 
     /// Sends a POST request and returns the status and the body of the response.

@@ -32,7 +32,7 @@ impl Loop {
             Some("bearer") => {
                 let claims =
                     request.verified_claims(&self.tokens).map_err(HubError::unauthenticated)?;
-                let user = claims.get("sub").or_reject("the token names nobody")?;
+                let user = claims.get("sub").or_reject("the token has no `sub`")?;
                 Ok(Negotiation::user(user).copy_claims(&claims, ["roles"]))
             }
             Some("unverified") => {

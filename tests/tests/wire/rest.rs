@@ -125,7 +125,7 @@ async fn a_message_that_is_too_large_in_two_protocols_is_sent_as_json() {
 }
 
 #[tokio::test]
-async fn a_client_result_is_asked_with_the_newest_version_and_decoded() {
+async fn a_client_result_uses_the_newest_version_and_is_decoded() {
     let fake = Fake::start(200, "", r#"{"result":true}"#).await;
 
     let answer = fake.context.clients().client("c1").confirm("Sure?").await;

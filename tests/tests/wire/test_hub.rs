@@ -33,7 +33,7 @@ impl Loop {
     }
 
     async fn who(&self, ctx: &Context<Self>) -> HubResult<(String, bool)> {
-        let user = ctx.user_id().or_reject("nobody")?;
+        let user = ctx.user_id().or_reject("no user id")?;
         Ok((user.to_owned(), ctx.claims().has("role", "reader")))
     }
 

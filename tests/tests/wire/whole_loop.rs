@@ -64,12 +64,12 @@ impl Loop {
             let answer = ctx.clients().caller().confirm("Are you there?").await?;
             self.tell(format!("confirmed {answer}"));
         }
-        self.tell(format!("{} connected", ctx.user_id().or_reject("nobody")?));
+        self.tell(format!("{} connected", ctx.user_id().or_reject("no user id")?));
         Ok(())
     }
 
     async fn on_disconnected(&self, ctx: &Context<Self>) {
-        self.tell(format!("{} disconnected", ctx.user_id().unwrap_or("nobody")));
+        self.tell(format!("{} disconnected", ctx.user_id().unwrap_or("anonymous")));
     }
 
     async fn claims(&self, ctx: &Context<Self>) -> HubResult<Vec<(String, String)>> {
@@ -100,7 +100,7 @@ impl Loop {
     }
 
     async fn membership(&self, ctx: &Context<Self>) -> HubResult<Vec<bool>> {
-        let (groups, id) = (ctx.user_groups(), ctx.user_id().or_reject("nobody")?);
+        let (groups, id) = (ctx.user_groups(), ctx.user_id().or_reject("no user id")?);
         groups.add(id, "staff").await?;
         groups.add_for(id, "guests", Duration::from_secs(60)).await?;
         let mut seen =
@@ -121,7 +121,7 @@ impl Loop {
             manager.connection_exists(ctx.connection_id()).await?,
             manager.connection_exists("another").await?,
             manager.user_exists("ada").await?,
-            manager.user_exists("nobody").await?,
+            manager.user_exists("absent").await?,
             manager.group_exists("rust").await?,
             manager.group_exists("cobol").await?,
             members.len() == 1 && members[0].connection_id == ctx.connection_id(),
@@ -148,7 +148,7 @@ async fn claims_arrive_intact(world: World, _: Told) {
     );
 }
 
-async fn a_group_hears_what_is_said(world: World, _: Told) {
+async fn a_group_receives_its_messages(world: World, _: Told) {
     let (mut ada, mut bob) = (world.connect("ada").await, world.connect("bob").await);
     bob.invoke("join", json!(["rust"])).await;
 
@@ -209,7 +209,7 @@ async fn a_method_can_invoke_its_caller_while_five_calls_are_queued(world: World
     }
 }
 
-async fn a_client_that_leaves_while_it_is_asked_gives_the_method_an_error(
+async fn a_client_that_leaves_during_an_invocation_gives_the_method_an_error(
     world: World,
     told: Told,
 ) {
@@ -224,7 +224,7 @@ async fn a_client_that_leaves_while_it_is_asked_gives_the_method_an_error(
     assert_eq!(next(&told).await, "ada disconnected");
 }
 
-async fn a_client_may_be_asked_before_connected_has_returned(world: World, told: Told) {
+async fn a_client_can_be_invoked_before_connected_returns(world: World, told: Told) {
     let mut ada = world.connect("ada").await;
 
     let question = ada.recv().await;
@@ -327,11 +327,11 @@ macro_rules! in_both_worlds {
 
 in_both_worlds! {
     claims_arrive_intact;
-    a_group_hears_what_is_said;
+    a_group_receives_its_messages;
     groups_of_any_name_hear_their_own_messages_and_two_dots_are_no_group;
     a_method_can_invoke_its_caller_while_five_calls_are_queued;
-    a_client_that_leaves_while_it_is_asked_gives_the_method_an_error;
-    a_client_may_be_asked_before_connected_has_returned at start Ask;
+    a_client_that_leaves_during_an_invocation_gives_the_method_an_error;
+    a_client_can_be_invoked_before_connected_returns at start Ask;
     a_denied_connection_is_closed_with_the_reason at start Deny;
     users_are_members_until_they_are_removed;
     connections_users_and_groups_exist_or_not;

@@ -119,12 +119,12 @@ async fn a_reused_invocation_id_neither_runs_nor_returns_a_result() {
     let replays = Arc::default();
     let running = first(&replays, "0");
     let other_user = InvocationParts { user_id: Some("bob".to_owned()), ..call("0") };
-    let nobody = InvocationParts { user_id: None, claims: claims(&[]), ..call("0") };
+    let anonymous = InvocationParts { user_id: None, claims: claims(&[]), ..call("0") };
     let other_claims = InvocationParts { claims: claims(&[("role", "admin")]), ..call("0") };
     let cases = [
         (call("0"), &b"another body"[..]),
         (other_user, BODY),
-        (nobody, BODY),
+        (anonymous, BODY),
         (other_claims, BODY),
     ];
 

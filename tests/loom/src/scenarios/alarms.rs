@@ -12,7 +12,7 @@ use crate::{connection::rarely_ready::RarelyReady, sync::Mutex, threads::block_o
 
 /// Two threads each make a part of a future ready and wake it. A third thread wakes the task for
 /// another reason.
-pub fn no_wake_is_lost_whatever_else_wakes_the_task() {
+pub fn no_wake_up_is_lost_if_the_task_is_also_woken_otherwise() {
     explore(FEW, || {
         let ready = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
         let parts = ready.clone();

@@ -27,7 +27,7 @@ pub fn a_client_that_joins_while_others_send_misses_nothing_from_then_on() {
     });
 }
 
-pub fn a_client_that_is_closed_while_others_send_gets_what_was_before_and_the_last_message() {
+pub fn a_client_closed_during_sends_gets_earlier_messages_and_the_last_message() {
     explore(FEW, || {
         let hub = Hub::new();
         let outbox = hub.reader();

@@ -29,7 +29,7 @@ fn send(hub: &Hub, everyone: &[Arc<Outbox>], number: u8, closed: &[AtomicBool]) 
     });
 }
 
-/// An outbox counts its own messages and broadcasts, in whichever order they arrive.
+/// An outbox counts its own messages and broadcasts, in any order.
 fn is_noticed(limits: fn() -> Limits) {
     explore(SOME, move || {
         let hub = Arc::new(Hub::new());
@@ -90,7 +90,7 @@ pub fn an_outbox_that_fills_while_another_is_closed_is_noticed() {
     });
 }
 
-pub fn a_sender_that_is_held_back_goes_on_when_the_limit_is_kept_again() {
+pub fn a_delayed_sender_continues_when_the_total_is_below_the_limit() {
     explore(SOME, || {
         let backlog = Arc::new(Backlog::new(1, Duration::MAX));
         backlog.add(3);

@@ -50,7 +50,7 @@ pub fn two_readers_of_two_senders_see_the_same_order() {
     });
 }
 
-pub fn what_one_thread_sends_comes_in_its_order_whomever_it_is_for() {
+pub fn messages_of_one_thread_arrive_in_order_for_any_recipient() {
     explore(SOME, || {
         let hub = Hub::new();
         let outbox = hub.reader();
@@ -69,7 +69,7 @@ pub fn what_one_thread_sends_comes_in_its_order_whomever_it_is_for() {
     });
 }
 
-pub fn what_is_sent_after_a_message_was_seen_to_be_sent_comes_after_it() {
+pub fn a_message_sent_after_another_was_observed_is_delivered_after_it() {
     explore(FEW, || {
         let hub = Hub::new();
         let outbox = hub.reader();
@@ -99,7 +99,7 @@ pub fn what_is_sent_after_a_message_was_seen_to_be_sent_comes_after_it() {
 
 /// The service responds to a long poll as soon as `waits` returns, so the outbox must then contain
 /// a message.
-pub fn when_something_waits_there_is_something_to_take() {
+pub fn waits_returns_only_if_a_message_is_available() {
     explore(SOME, || {
         let hub = Hub::new();
         let outbox = hub.reader();

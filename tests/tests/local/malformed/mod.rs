@@ -209,7 +209,7 @@ async fn invalid_handshakes_are_refused_over_each_transport() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn frames_that_break_the_rules_are_answered_with_the_status_of_the_rfc_alone() {
+async fn invalid_frames_get_only_a_close_frame_with_the_status_of_the_rfc() {
     let fixture = fixture(true);
     let masked = |first: u8, payload: &[u8]| {
         [&[first, 0x80 | payload.len() as u8, 0, 0, 0, 0][..], payload].concat()

@@ -51,7 +51,7 @@ impl Driver {
 
     /// The connection id of the client in this slot, or the id of no connection.
     fn id(&self, slot: usize) -> &str {
-        self.slots[slot].map_or("nobody", |it| &self.ids[it])
+        self.slots[slot].map_or("absent", |it| &self.ids[it])
     }
 
     fn id_of(&self, to: To) -> &str {

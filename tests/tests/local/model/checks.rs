@@ -89,7 +89,9 @@ impl Driver {
                 continue;
             }
             if model.loose {
-                return Err(format!("c{it} reads on and does not hear that it is over"));
+                return Err(format!(
+                    "c{it} keeps reading and does not receive the end of its connection"
+                ));
             }
             if let Some(next) = model.hears.front() {
                 return Err(format!("c{it} does not hear {next:?}"));

@@ -185,7 +185,7 @@ fn fresh() -> u64 {
 }
 
 #[test]
-fn a_random_run_hears_answers_and_leaves_what_the_reference_says() {
+fn a_random_run_matches_the_reference() {
     let steps = number("HUB_MODEL_STEPS").map_or(STEPS, |steps| steps as usize);
     let mut random = Random::new(fresh());
     let mut some = |count| (0..count).map(|_| random.next()).collect::<Vec<_>>();

@@ -122,8 +122,8 @@ impl Reference {
                 self.refuse(it, "Handshake was canceled.");
             }
             Effect::Silent(it, timer) if self.models[it].silence == timer => {
-                let says = close(Some("Connection closed with an error."), true);
-                self.end(it, Some(says), Some(SILENT));
+                let last_line = close(Some("Connection closed with an error."), true);
+                self.end(it, Some(last_line), Some(SILENT));
             }
             Effect::Gone(it, timer) if self.models[it].absence == timer => {
                 self.models[it].deaf = true;
@@ -239,9 +239,9 @@ impl Reference {
         }
     }
 
-    /// Ends the connection unless it has ended already. The client receives the line `says`, and the app
+    /// Ends the connection unless it has ended already. The client receives `last_line`, and the app
     /// receives `error`.
-    pub(super) fn end(&mut self, it: usize, says: Option<String>, error: Option<&str>) {
+    pub(super) fn end(&mut self, it: usize, last_line: Option<String>, error: Option<&str>) {
         let (now, model) = (self.now, &mut self.models[it]);
         if model.stage == Stage::Closed {
             return;
@@ -264,10 +264,10 @@ impl Reference {
         model.silence += 1;
         model.absence += 1;
         if model.listens() {
-            model.hears.extend(says.map(Expected::Line));
+            model.hears.extend(last_line.map(Expected::Line));
             model.hears.push_back(Expected::Line(over(model.transport)));
         } else {
-            model.hears.extend(says.map(Expected::Line));
+            model.hears.extend(last_line.map(Expected::Line));
             model.loose = true;
             // Closing the transport may take another `CLOSE`.
             model.over_by = now + 2 * CLOSE;

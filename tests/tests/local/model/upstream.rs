@@ -97,7 +97,7 @@ impl Upstream for ModelApp {
                 assert_eq!(told.status, 202);
                 Ok(result())
             }
-            _ => Err(UpstreamError::Unreachable("nobody is there".into())),
+            _ => Err(UpstreamError::Unreachable("connection refused".into())),
         }
     }
 }

@@ -108,7 +108,7 @@ async fn status_in_messagepack(body: &[u8]) -> u16 {
 }
 
 #[tokio::test]
-async fn a_body_that_is_cut_anywhere_is_400() {
+async fn a_body_truncated_at_any_byte_is_400() {
     let json = br#"{"type":1,"invocationId":"7","target":"any","arguments":[{"a":"\u00e9"}]}"#;
     let packed = b"\x96\x01\x80\xa17\xa3any\x91\x81\xa1a\xc0\x90";
     assert_eq!(in_json(json).await.status, 200);

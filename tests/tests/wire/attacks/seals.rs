@@ -166,15 +166,15 @@ async fn a_seal_for_another_user_or_hub_is_refused_before_the_body_is_read() {
     let replayed = || with_seal(sealed("ada", "loop", "admin", KEY));
     let mut bob = replayed();
     bob.headers_mut().insert("x-asrs-user-id", HeaderValue::from_static("bob"));
-    let mut nobody = replayed();
-    nobody.headers_mut().remove("x-asrs-user-id");
+    let mut anonymous = replayed();
+    anonymous.headers_mut().remove("x-asrs-user-id");
     let mut elsewhere = replayed();
     elsewhere.headers_mut().insert("x-asrs-hub", HeaderValue::from_static("other"));
     let mut two = replayed();
     two.headers_mut().append("x-asrs-user-id", HeaderValue::from_static("bob"));
 
     assert!(is_let_in(&app, replayed()).await);
-    for request in [bob, nobody, elsewhere, two] {
+    for request in [bob, anonymous, elsewhere, two] {
         refused(&app, request).await;
     }
     refused(&app, with_seal(sealed("bob", "loop", "admin", KEY))).await;

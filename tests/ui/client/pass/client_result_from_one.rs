@@ -31,7 +31,7 @@ fn the_trait_works_outside_of_a_call_too() {
 }
 
 #[test]
-fn the_answer_comes_back() {
+fn the_result_is_returned() {
     let chat = Bench::new(Chat);
 
     assert_eq!(chat.invoke("ask", "[]").unwrap(), "true");
