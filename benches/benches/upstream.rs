@@ -1,7 +1,7 @@
 //! One upstream call in process: verify, open the seal, route, filter, bind, call, frame. Also
 //! measures those of its parts that can run alone.
 
-#![allow(missing_docs, reason = "criterion's macros make undocumented items")]
+#![allow(missing_docs, reason = "the macros of criterion generate undocumented items")]
 #![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
 use std::hint::black_box;

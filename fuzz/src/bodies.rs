@@ -49,12 +49,12 @@ pub fn run(data: &[u8]) {
         let (memory, http) = (App::answering(answer), App::answering(answer));
         let memory = at_once(memory, protocol, said).await;
         let http = in_posts(http, protocol, events, cut(said, pattern)).await;
-        assert_eq!(memory.told, http.told, "what the app is told");
+        assert_eq!(memory.told, http.told, "the app receives different messages");
         let closed = |life: &Life| life.heard.iter().any(|it| matches!(it, Message::Close { .. }));
         assert_eq!(closed(&memory), closed(&http));
         // Responses that are pending when a client is closed do not reach it.
         if !closed(&memory) {
-            assert_eq!(memory.heard, http.heard, "what the client hears");
+            assert_eq!(memory.heard, http.heard, "the client receives different messages");
         }
     });
 }
@@ -71,12 +71,14 @@ fn is_answer(protocol: Protocol, answer: &[u8]) -> bool {
 /// Sends all bytes in one piece on an in-memory connection.
 async fn at_once(app: App, protocol: Protocol, said: &[u8]) -> Life {
     let service = service(app.clone());
-    let mut client = service.connect_memory(&client_url(), &client_token(USER)).expect("let in");
-    client.send(handshake::request(protocol)).await.expect("an open connection");
-    assert_eq!(client.recv().await.expect("an answer"), handshake::ACCEPTED);
+    let mut client = service
+        .connect_memory(&client_url(), &client_token(USER))
+        .expect("the connection is accepted");
+    client.send(handshake::request(protocol)).await.expect("the connection is open");
+    assert_eq!(client.recv().await.expect("the service responds"), handshake::ACCEPTED);
     let mut heard = Vec::new();
     if !said.is_empty() {
-        client.send(Bytes::copy_from_slice(said)).await.expect("an open connection");
+        client.send(Bytes::copy_from_slice(said)).await.expect("the connection is open");
     }
     settle().await;
     while let Ok(Some(bytes)) = tokio::time::timeout(MOMENT, client.recv()).await {
@@ -131,9 +133,9 @@ impl Client {
             Self { service, token: client_token(USER), target: String::new(), events: None };
         let negotiate = format!("{URL}/client/negotiate?hub=chat&negotiateVersion=1");
         let answer = client.call(Method::POST, &negotiate, "", b"").await;
-        let body = answer.collect().await.expect("a body").to_bytes();
-        let ticket: Value = serde_json::from_slice(&body).expect("an answer to a negotiate");
-        let id = ticket["connectionToken"].as_str().expect("an id");
+        let body = answer.collect().await.expect("the body is read").to_bytes();
+        let ticket: Value = serde_json::from_slice(&body).expect("negotiate has a JSON response");
+        let id = ticket["connectionToken"].as_str().expect("the response has an id");
         client.target = format!("{}&id={id}", client_url());
         let target = client.target.clone();
         let accept = if events { "text/event-stream" } else { "*/*" };
@@ -156,7 +158,7 @@ impl Client {
             .header("accept", accept)
             .header("authorization", format!("Bearer {}", self.token))
             .body(Full::new(Bytes::copy_from_slice(body)));
-        let Ok(answer) = self.service.call(request.expect("a request")).await;
+        let Ok(answer) = self.service.call(request.expect("the request is valid")).await;
         answer
     }
 
@@ -176,7 +178,12 @@ impl Client {
 
     async fn next(&mut self) -> Option<Vec<u8>> {
         if let Some(events) = &mut self.events {
-            let frame = events.frame().await?.expect("a frame").into_data().expect("of data");
+            let frame = events
+                .frame()
+                .await?
+                .expect("the frame is read")
+                .into_data()
+                .expect("the frame has data");
             return Some(payload(&frame));
         }
         let target = self.target.clone();
@@ -184,7 +191,7 @@ impl Client {
         if answer.status() != StatusCode::OK {
             return None;
         }
-        Some(answer.collect().await.expect("a body").to_bytes().to_vec())
+        Some(answer.collect().await.expect("the body is read").to_bytes().to_vec())
     }
 
     async fn leave(mut self) {
@@ -198,7 +205,7 @@ impl Client {
 
 /// Returns the payload of the `data` lines. The comment at the start has none.
 fn payload(event: &[u8]) -> Vec<u8> {
-    let text = std::str::from_utf8(event).expect("events are text");
+    let text = std::str::from_utf8(event).expect("events are UTF-8");
     let lines = text.split("\r\n").filter_map(|line| line.strip_prefix("data: "));
     let lines: Vec<&str> = lines.collect();
     assert!(!text.replace("\r\n", "").contains(['\r', '\n']), "a line end of another kind");

@@ -33,7 +33,7 @@ fn read(value: HeaderValue) {
         assert_eq!(claims.all(name).count(), 1);
         assert!(!name.contains(',') && !value.contains(','));
         let entry = |entry: &str| entry.contains(name) && entry.contains(value);
-        assert!(text.split(',').any(entry), "{name} is of no entry");
+        assert!(text.split(',').any(entry), "the claim {name} belongs to no entry");
     }
 }
 
@@ -59,7 +59,10 @@ fn written(claims: &Map<String, Value>) {
             let entry = format!("{held}: {text}");
             entry.contains(name) && entry.contains(value) && entry.matches(": ").count() > 1
         };
-        assert!(meant.iter().any(is_meant) || meant.iter().any(is_part), "{name} was smuggled");
+        assert!(
+            meant.iter().any(is_meant) || meant.iter().any(is_part),
+            "the value added the claim {name}"
+        );
     }
     for (name, value) in meant.iter().filter(|(name, value)| is_plain(name) && is_plain(value)) {
         let first = meant.iter().find(|(held, text)| held == name && is_plain(text));

@@ -42,7 +42,7 @@ impl App {
     }
 
     pub(crate) fn told(&self) -> Vec<Told> {
-        self.told.lock().expect("no panic while locked").clone()
+        self.told.lock().expect("the lock is not poisoned").clone()
     }
 }
 
@@ -52,7 +52,11 @@ impl Upstream for App {
         let (parts, body) = request.into_parts();
         let header = |name| String::from_utf8_lossy(parts.headers[name].as_bytes()).into_owned();
         let (connection_id, event) = (header("x-asrs-connection-id"), header("x-asrs-event"));
-        self.told.lock().expect("no panic while locked").push(Told { connection_id, event, body });
+        self.told.lock().expect("the lock is not poisoned").push(Told {
+            connection_id,
+            event,
+            body,
+        });
         Ok(Response::new(self.answer.clone()))
     }
 }
@@ -84,7 +88,7 @@ pub(crate) struct Heard(Arc<Mutex<Vec<Message>>>);
 
 impl Heard {
     pub(crate) fn all(&self) -> Vec<Message> {
-        self.0.lock().expect("no panic while locked").clone()
+        self.0.lock().expect("the lock is not poisoned").clone()
     }
 }
 
@@ -96,9 +100,10 @@ pub(crate) async fn listener(
     protocol: Protocol,
     result: &[u8],
 ) -> Heard {
-    let client = service.connect_memory(&client_url(), &client_token(user)).expect("a good token");
+    let client =
+        service.connect_memory(&client_url(), &client_token(user)).expect("the token is valid");
     let (sender, receiver) = client.split();
-    sender.send(handshake::request(protocol)).await.expect("an open connection");
+    sender.send(handshake::request(protocol)).await.expect("the connection is open");
     let heard = Heard::default();
     let result = Bytes::copy_from_slice(result);
     tokio::spawn(listen(sender, receiver, protocol, result, heard.clone()));
@@ -113,7 +118,7 @@ async fn listen(
     result: Bytes,
     heard: Heard,
 ) {
-    let accepted = receiver.recv().await.expect("an answer to the handshake");
+    let accepted = receiver.recv().await.expect("the handshake response arrives");
     assert_eq!(accepted, handshake::ACCEPTED);
     while let Some(bytes) = receiver.recv().await {
         for message in messages(protocol, &bytes) {
@@ -121,7 +126,7 @@ async fn listen(
                 // Sending fails only when the service has closed the connection.
                 let _ = sender.send(protocol.encode_result(id, &result)).await;
             }
-            heard.0.lock().expect("no panic while locked").push(message);
+            heard.0.lock().expect("the lock is not poisoned").push(message);
         }
     }
 }
@@ -132,9 +137,14 @@ pub(crate) fn messages(protocol: Protocol, bytes: &[u8]) -> Vec<Message> {
     frames.switch_to(protocol);
     frames.push(bytes);
     let mut messages = Vec::new();
-    while let Some(frame) = frames.next_frame().expect("a frame") {
-        messages.push(protocol.parse(&frame).expect("a hub message").expect("of a known kind"));
+    while let Some(frame) = frames.next_frame().expect("the frame is valid") {
+        messages.push(
+            protocol
+                .parse(&frame)
+                .expect("a hub message is expected")
+                .expect("the message type is known"),
+        );
     }
-    assert!(frames.is_empty(), "whole messages at a time");
+    assert!(frames.is_empty(), "the frame contains complete messages");
     messages
 }

@@ -36,12 +36,12 @@ pub fn run(data: &[u8]) {
         .collect();
     let (with, without) = (parse(&with.join(";")), parse(&text.replace(';', "; ")));
     // Blanks after separators must not change the result.
-    assert_eq!(without.is_ok(), parse(text).is_ok(), "blanks between pieces");
+    assert_eq!(without.is_ok(), parse(text).is_ok(), "added blanks change the result");
     drop(with);
 }
 
 fn parse(text: &str) -> Result<SignalR, ()> {
-    let shown = |what: String| assert!(!what.contains(SECRET), "the key is in {what}");
+    let shown = |what: String| assert!(!what.contains(SECRET), "{what} contains the key");
     match SignalR::from_connection_string(text) {
         Ok(signalr) => {
             shown(format!("{signalr:?} {signalr:#?}"));
@@ -53,7 +53,7 @@ fn parse(text: &str) -> Result<SignalR, ()> {
         }
         Err(error) => {
             shown(format!("{error} {error:?}"));
-            assert!(!error.problems().is_empty(), "an error without a reason");
+            assert!(!error.problems().is_empty(), "the error has no reason");
             Err(())
         }
     }

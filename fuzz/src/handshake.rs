@@ -37,7 +37,9 @@ pub fn run(data: &[u8]) {
 async fn with_service(said: &[u8], piece: u8) {
     let app = App::default();
     let service = service(app.clone());
-    let mut client = service.connect_memory(&client_url(), &client_token("ada")).expect("let in");
+    let mut client = service
+        .connect_memory(&client_url(), &client_token("ada"))
+        .expect("the connection is accepted");
     for piece in cut(said, &[piece]) {
         // Sending fails only when the service has closed the connection.
         if client.send(Bytes::copy_from_slice(piece)).await.is_err() {
@@ -47,13 +49,15 @@ async fn with_service(said: &[u8], piece: u8) {
     settle().await;
     let told = app.told();
     let accepted = expected(said);
-    assert_eq!(!told.is_empty(), accepted == Some(true), "who is accepted is connected");
+    assert_eq!(!told.is_empty(), accepted == Some(true), "an accepted client is connected");
     match accepted {
         Some(true) => assert_eq!(client.recv().await.unwrap(), handshake::ACCEPTED),
         Some(false) => {
-            let answer = client.recv().await.expect("an answer");
-            let record = answer.strip_suffix(&[RECORD_SEPARATOR]).expect("one record");
-            let error = handshake::parse_response(record).expect("an answer to a handshake");
+            let answer = client.recv().await.expect("the service responds");
+            let record =
+                answer.strip_suffix(&[RECORD_SEPARATOR]).expect("the response is one record");
+            let error =
+                handshake::parse_response(record).expect("the response is a handshake response");
             assert!(error.is_some_and(|error| !error.is_empty()));
             assert_eq!(client.recv().await, None);
         }

@@ -15,7 +15,7 @@ pub(crate) fn run(protocol: Protocol, data: &[u8]) {
     let Some((pattern, stream)) = rest.split_at_checked(usize::from(*count % 4)) else { return };
     let whole = frames(protocol, std::iter::once(stream));
     let pieces = cut(stream, pattern);
-    assert_eq!(whole, frames(protocol, pieces), "pieces change what is read");
+    assert_eq!(whole, frames(protocol, pieces), "splitting the stream changes the messages");
     for frame in &whole.0 {
         message(protocol, frame);
     }
@@ -49,10 +49,17 @@ fn frames<'a>(
 fn message(protocol: Protocol, frame: &Bytes) {
     let Ok(Some(message)) = protocol.parse(frame) else { return };
     let body = protocol.encode_body(&message);
-    assert_eq!(protocol.parse(&body).unwrap().unwrap(), message, "written and read anew");
+    assert_eq!(
+        protocol.parse(&body).unwrap().unwrap(),
+        message,
+        "the message changes when it is written and read again"
+    );
     let framed = protocol.encode(&message);
     let (found, error) = frames(protocol, std::iter::once(&framed[..]));
-    assert!(body.len() > LIMIT || (found == [body] && error.is_none()), "framed and cut again");
+    assert!(
+        body.len() > LIMIT || (found == [body] && error.is_none()),
+        "the message changes when it is framed and split again"
+    );
     if let Message::Completion { invocation_id, outcome: Outcome::Result(value) } = &message {
         assert_eq!(protocol.encode_result(invocation_id, value), framed);
     }
@@ -103,6 +110,10 @@ fn translated(from: Protocol, to: Protocol, mut message: Message) {
     // MessagePack does not allow empty names, so messages with empty names are skipped.
     if named {
         let body = to.encode_body(&message);
-        assert_eq!(to.parse(&body).unwrap().unwrap(), message, "read in the other protocol");
+        assert_eq!(
+            to.parse(&body).unwrap().unwrap(),
+            message,
+            "the message is valid in the other protocol"
+        );
     }
 }

@@ -11,7 +11,11 @@ pub fn run(data: &[u8]) {
     let bytes = Bytes::copy_from_slice(data);
     if let Ok(entries) = bundle::parse(&bytes) {
         let written = bundle::encode(&entries);
-        assert_eq!(bundle::parse(&written).unwrap(), entries, "a bundle written and read anew");
+        assert_eq!(
+            bundle::parse(&written).unwrap(),
+            entries,
+            "the bundle changes when it is written and read again"
+        );
     }
     let (from, to) = (Protocol::MessagePack, Protocol::Json);
     values::agree(&bytes, from, to, convert(&bytes, from, to).as_ref());

@@ -62,9 +62,9 @@ async fn with_service(result: &[u8], data: &[u8]) {
             check(service.clone(), forged, &minted).await;
         }
     }
-    let health = Request::get("/api/health").body(Full::default()).expect("a request");
+    let health = Request::get("/api/health").body(Full::default()).expect("the request is valid");
     let answer = call(service.clone(), health).await;
-    assert_eq!(answer.status(), 200, "the service lives on");
+    assert_eq!(answer.status(), 200, "the service still responds");
     service.shutdown().await;
 }
 
@@ -107,12 +107,12 @@ async fn check(service: LocalService, request: Request<Full<Bytes>>, minted: &Mi
             !parts.status.is_success() || is_let_in(&path, &headers, minted),
             "{status}: {path}"
         );
-        let body = body.collect().await.expect("a body that is there").to_bytes();
+        let body = body.collect().await.expect("the body is complete").to_bytes();
         // One operation returns the key itself.
         assert!(path.ends_with("/auth/accessKey") || !holds(&body, KEY), "the key is in an answer");
         let content_type = parts.headers.get("content-type").map(|it| it.as_bytes());
         if content_type == Some(b"application/json") {
-            serde_json::from_slice::<&RawValue>(&body).expect("JSON where JSON is said");
+            serde_json::from_slice::<&RawValue>(&body).expect("the JSON body is valid");
         }
     }
     settle().await;
@@ -129,7 +129,8 @@ fn hear_the_same([ada, bob]: &[Heard; 2], [by_ada, by_bob]: [usize; 2]) {
         return;
     };
     assert_eq!(one, other);
-    let packed = convert(packed, Protocol::MessagePack, Protocol::Json).expect("it was JSON");
+    let packed = convert(packed, Protocol::MessagePack, Protocol::Json)
+        .expect("the response was JSON before");
     let packed: Value = serde_json::from_slice(&packed).expect("JSON");
     // Out-of-range numbers match the JSON grammar, but `Value` cannot represent them.
     if let Ok(written) = serde_json::from_slice::<Value>(written) {

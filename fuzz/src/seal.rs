@@ -26,13 +26,20 @@ pub fn run(data: &[u8]) {
         claims: claims.map(|(n, v)| (n.to_owned(), v.to_owned())).collect(),
     };
     let sealed = seal::seal(&identity, &keys[parts.len() % 2]);
-    assert!(!sealed.contains([',', ':', ' ']), "a seal that a header would cut");
-    assert_eq!(seal::open(&sealed, &keys).unwrap(), identity, "what was sealed");
+    assert!(
+        !sealed.contains([',', ':', ' ']),
+        "the seal contains a character that ends a header entry"
+    );
+    assert_eq!(
+        seal::open(&sealed, &keys).unwrap(),
+        identity,
+        "the opened identity differs from the sealed one"
+    );
     assert_eq!(seal::open(&sealed, &keys[..0]), Err(seal::SealError::Forged));
     let foreign = SealKey::derive(&Secret::from(FOREIGN_KEY));
     assert_eq!(seal::open(&sealed, &[foreign]), Err(seal::SealError::Forged));
     if let Some(forged) = changed(&sealed, parts.get(5).copied().unwrap_or_default()) {
-        assert!(seal::open(&forged, &keys).is_err(), "a changed seal opens");
+        assert!(seal::open(&forged, &keys).is_err(), "a changed seal is accepted");
     }
     let (before, behind) = (parts.get(3), parts.get(4));
     found(&identity, &sealed, [before, behind].map(|part| *part.unwrap_or(&&b""[..])), &keys);
@@ -41,10 +48,10 @@ pub fn run(data: &[u8]) {
 /// Checks that the input itself does not open, neither as a seal nor as a header.
 fn opens_nothing(data: &[u8], keys: &[SealKey]) {
     if let Ok(text) = std::str::from_utf8(data) {
-        assert!(seal::open(text, keys).is_err(), "a seal out of nothing");
+        assert!(seal::open(text, keys).is_err(), "an unsigned text is accepted as a seal");
     }
     let found = seal::find(std::iter::once(data), "chat", Some(b"ada"), keys);
-    assert!(!matches!(found, Ok(Some(_))), "a seal in a header out of nothing");
+    assert!(!matches!(found, Ok(Some(_))), "an unsigned header entry is accepted as a seal");
 }
 
 /// The seal must be found only for its hub and user, for any other content of the header.
@@ -56,17 +63,19 @@ fn found(identity: &Identity, sealed: &str, [before, behind]: [&[u8]; 2], keys: 
     let user = identity.user_id.as_deref().map(str::as_bytes);
     let more = holds(&[before, b",", behind].concat(), "shub");
     match find(&identity.hub, user) {
-        Ok(Some(found)) => assert_eq!(found, *identity, "who was sealed"),
-        Ok(None) => panic!("a seal was passed over"),
-        Err(error) => assert!(more, "a seal alone is found: {error}"),
+        Ok(Some(found)) => {
+            assert_eq!(found, *identity, "the identity from the header differs from the sealed one")
+        }
+        Ok(None) => panic!("a valid seal in the header is ignored"),
+        Err(error) => assert!(more, "a header with only a seal is refused: {error}"),
     }
     let other_hub = format!("{}x", identity.hub);
-    assert!(!matches!(find(&other_hub, user), Ok(Some(_))), "the seal of another hub");
+    assert!(!matches!(find(&other_hub, user), Ok(Some(_))), "the seal of another hub is accepted");
     let other_user = identity.user_id.as_deref().map_or("x".to_owned(), |user| format!("x{user}"));
     // If the user id is not ASCII, the header only shows that there is a user.
     if identity.user_id.as_deref().is_none_or(str::is_ascii) {
         let found = find(&identity.hub, Some(other_user.as_bytes()));
-        assert!(!matches!(found, Ok(Some(_))), "the seal of another user");
+        assert!(!matches!(found, Ok(Some(_))), "the seal of another user is accepted");
     }
     if user.is_some() {
         assert!(

@@ -41,22 +41,28 @@ fn emulator(text: &str) {
         Ok(settings) => {
             for warning in &settings.warnings {
                 let line = warning.strip_prefix("f.json:").and_then(|rest| rest.split(':').next());
-                let line: usize = line.expect("a place").parse().expect("a line");
+                let line: usize = line
+                    .expect("the problem has a location")
+                    .parse()
+                    .expect("the location has a line");
                 assert!((1..=lines).contains(&line), "{warning}");
             }
             let shown = format!("{:?}", settings.templates);
             for query in text.split("?code=").skip(1) {
                 let key: String = query.chars().take_while(char::is_ascii_alphanumeric).collect();
                 let alone = text.matches(&key).count() == 1;
-                assert!(key.len() < 12 || !alone || !shown.contains(&key), "a key in {shown}");
+                assert!(
+                    key.len() < 12 || !alone || !shown.contains(&key),
+                    "the text contains a key: {shown}"
+                );
             }
         }
         Err(SettingsError::Content { file, line, text, .. }) => {
             assert_eq!(file, "f.json");
             assert!(line <= lines + 1, "line {line} of {lines}");
-            assert!(!text.is_empty(), "an error without a reason");
+            assert!(!text.is_empty(), "the error has no reason");
         }
-        Err(error) => panic!("nothing is read from a disk here: {error}"),
+        Err(error) => panic!("the target reads no file: {error}"),
     }
 }
 
@@ -92,7 +98,7 @@ fn with_secret(name: &str, value: &str) -> String {
 }
 
 fn service(settings: Settings) {
-    let shown = |what: String| assert!(!what.contains(SECRET), "a secret in {what}");
+    let shown = |what: String| assert!(!what.contains(SECRET), "{what} contains a secret");
     shown(format!("{settings:?}"));
     for read in [SignalR::from_settings, SignalR::from_settings_or_local] {
         match read(settings.clone()) {
@@ -103,7 +109,7 @@ fn service(settings: Settings) {
                 built.err().into_iter().for_each(|error| shown(error.to_string()));
             }
             Err(error) => {
-                assert!(!error.problems().is_empty(), "an error without a reason");
+                assert!(!error.problems().is_empty(), "the error has no reason");
                 shown(format!("{error} {error:?}"));
             }
         }

@@ -27,7 +27,7 @@ const MINUTE: u64 = 60;
 pub fn run(data: &[u8]) {
     let keys = [Secret::from("an older one"), key()];
     if let Ok(text) = std::str::from_utf8(data) {
-        assert!(token::verify(text, &keys, NOW, LEEWAY).is_err(), "a token out of nothing");
+        assert!(token::verify(text, &keys, NOW, LEEWAY).is_err(), "an unsigned token is accepted");
         others(text);
     }
     let parts = between(data, "===");
@@ -36,14 +36,20 @@ pub fn run(data: &[u8]) {
     let accepted = token::verify(&token, &keys, NOW, LEEWAY);
     assert_eq!(accepted.is_ok(), is_good(header, claims), "{accepted:?}");
     if let Ok(read) = &accepted {
-        assert_eq!(Some(read), serde_json::from_slice(claims).ok().as_ref(), "the claims");
+        assert_eq!(Some(read), serde_json::from_slice(claims).ok().as_ref(), "the claims differ");
     }
-    assert!(accepted.is_ok() || verifier().verify(&token, NOW).is_err(), "one reader is careless");
-    assert!(token::verify(&token, &keys[..1], NOW, LEEWAY).is_err(), "without its key");
+    assert!(
+        accepted.is_ok() || verifier().verify(&token, NOW).is_err(),
+        "the two verifiers disagree"
+    );
+    assert!(
+        token::verify(&token, &keys[..1], NOW, LEEWAY).is_err(),
+        "the token is accepted without its key"
+    );
     let foreign = signed(header, claims, FOREIGN_KEY);
-    assert!(token::verify(&foreign, &keys, NOW, LEEWAY).is_err(), "a foreign key");
+    assert!(token::verify(&foreign, &keys, NOW, LEEWAY).is_err(), "a foreign key is accepted");
     if let Some(forged) = changed(&token, parts.get(2).copied().unwrap_or_default()) {
-        assert!(token::verify(&forged, &keys, NOW, LEEWAY).is_err(), "a changed token");
+        assert!(token::verify(&forged, &keys, NOW, LEEWAY).is_err(), "a changed token is accepted");
     }
     if accepted.is_ok() {
         world::run(as_client(claims));
@@ -69,7 +75,7 @@ fn is_good(header: &[u8], claims: &[u8]) -> bool {
     let readable = token::verify(&probe, &[key()], NOW, LEEWAY).is_ok();
     let said: Option<Map<String, Value>> = serde_json::from_slice(header).ok();
     let hs256 = said.as_ref().is_some_and(|it| it.get("alg") == Some(&Value::from("HS256")));
-    assert!(hs256 || !readable, "another algorithm: {text}");
+    assert!(hs256 || !readable, "another algorithm is accepted: {text}");
     let Ok(claims) = serde_json::from_slice::<Map<String, Value>>(claims) else { return false };
     let time = |name: &str| {
         let value = claims.get(name)?;
@@ -87,25 +93,26 @@ fn is_good(header: &[u8], claims: &[u8]) -> bool {
 fn others(text: &str) {
     for verifier in [TokenVerifier::jwk(text), TokenVerifier::public_key_pem(text)] {
         let verified = verifier.map(|verifier| verifier.any_audience().verify(text, NOW).is_ok());
-        assert!(!matches!(verified, Ok(true)), "a token out of nothing");
+        assert!(!matches!(verified, Ok(true)), "an unsigned token is accepted");
     }
-    assert!(verifier().verify(text, NOW).is_err(), "a token out of nothing");
+    assert!(verifier().verify(text, NOW).is_err(), "an unsigned token is accepted");
     if let Ok(value) = HeaderValue::from_str(&format!("Bearer {text}")) {
         let headers = [(AUTHORIZATION, value)].into_iter().collect();
         let request = NegotiateRequest::new(headers, Query::default());
-        assert!(request.verified_claims(&verifier()).is_err(), "a token out of nothing");
+        assert!(request.verified_claims(&verifier()).is_err(), "an unsigned token is accepted");
         let _ = request.unverified_claims();
     }
 }
 
 fn verifier() -> TokenVerifier {
-    TokenVerifier::hs256(KEY).expect("a long key").any_audience()
+    TokenVerifier::hs256(KEY).expect("the key is long enough").any_audience()
 }
 
 /// The service must accept a client only for its hub and for an audience that names the service.
 async fn as_client(claims: &[u8]) {
     let service = LocalService::builder().key(KEY).public_url(URL).build();
-    let mut claims: Map<String, Value> = serde_json::from_slice(claims).expect("accepted before");
+    let mut claims: Map<String, Value> =
+        serde_json::from_slice(claims).expect("a token that was accepted before is refused");
     claims.insert("exp".to_owned(), Value::from(world::NEVER));
     claims.remove("nbf");
     let token = token::sign(&claims, &key()).expect("claims are JSON");
@@ -116,6 +123,9 @@ async fn as_client(claims: &[u8]) {
             && audience.contains("/client")
             && audience.contains("hub=")
     };
-    assert!(!let_in || token::audience_matches(&claims, names_it), "for another audience");
+    assert!(
+        !let_in || token::audience_matches(&claims, names_it),
+        "a token for another audience is accepted"
+    );
     service.shutdown().await;
 }

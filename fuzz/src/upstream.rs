@@ -130,7 +130,7 @@ async fn with_app(setup: &[u8], data: &[u8]) {
     if setup.contains(&b'p') {
         builder = builder.upstream_path("/hooks/{hub}/{category}/{event}").route_prefix("api");
     }
-    let app = builder.build().expect("an app");
+    let app = builder.build().expect("the app is built");
     for text in written::requests(data) {
         let mut seals = Vec::new();
         let made = written::request(text, &mut |request, name| make(request, name, &mut seals));
@@ -193,9 +193,9 @@ async fn check(
     let body = body.to_bytes();
     settle().await;
     assert!(parts.status.as_u16() < 500, "{}", parts.status);
-    assert!(!holds(&body, KEY), "the key is in an answer");
+    assert!(!holds(&body, KEY), "a response contains the key");
     let ran = RAN.with_borrow_mut(std::mem::take);
-    assert!(ran.len() <= 1, "one call runs one method");
+    assert!(ran.len() <= 1, "one call ran several methods");
     for ran in &ran {
         assert_eq!(method, Method::POST);
         assert!(is_signed(&headers, &ran.connection_id), "a call without a signature ran");
@@ -235,21 +235,25 @@ fn is_who_it_says(headers: &HeaderMap, ran: &Ran, seals: &[(String, Identity)], 
     if genuine.next().is_none() {
         let user = ran.user_id.as_deref().unwrap_or_default();
         assert_eq!(user.as_bytes(), header("x-asrs-user-id"), "the user of the header");
-        assert!(trusting || ran.claims.is_empty(), "claims without a seal");
+        assert!(trusting || ran.claims.is_empty(), "claims without a seal are accepted");
     }
 }
 
 /// Checks that the body is one completion in the protocol of its content type, because the service
 /// forwards it to the client. Returns the result of a JSON completion.
 fn completion(headers: &HeaderMap, body: &[u8]) -> Option<Value> {
-    let content_type = headers["content-type"].to_str().expect("a type of ours");
+    let content_type =
+        headers["content-type"].to_str().expect("the response has a known content type");
     let protocol = Protocol::from_content_type(content_type)?;
     let mut frames = Frames::new(usize::MAX);
     frames.switch_to(protocol);
     frames.push(body);
     // The response of a negotiate is JSON, too, but contains no frame.
-    let frame = frames.next_frame().expect("a frame")?;
-    let message = protocol.parse(&frame).expect("a message").expect("of a known kind");
+    let frame = frames.next_frame().expect("the frame is valid")?;
+    let message = protocol
+        .parse(&frame)
+        .expect("the completion is valid")
+        .expect("the message type is known");
     assert!(frames.is_empty(), "bytes follow the completion");
     let Message::Completion { outcome, .. } = message else { panic!("{message:?}") };
     match outcome {

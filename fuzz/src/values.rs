@@ -22,19 +22,26 @@ pub(crate) fn agree(
     let back = convert(converted, to, from);
     match from {
         Protocol::Json => {
-            let back = back.expect("what was JSON has a form in JSON");
+            let back = back.expect("a value from JSON converts to JSON");
             let back: Value = serde_json::from_slice(&back).expect("JSON");
             if let Ok(Some(meant)) = meant {
-                assert!(same(&back, &meant), "there and back: {back} for {meant}");
+                assert!(
+                    same(&back, &meant),
+                    "the value changes in a round trip: {back} instead of {meant}"
+                );
             }
         }
         _ => {
             serde_json::from_slice::<&RawValue>(converted).expect("JSON");
             // Bytes, timestamps and keys become strings in JSON, so the first round trip may change
             // the value. The second must not.
-            let back = back.expect("what became JSON has a form in MessagePack");
-            let again = convert(&back, from, to).expect("JSON once more");
-            assert_eq!(convert(&again, to, from).as_ref(), Ok(&back), "the second journey");
+            let back = back.expect("converted JSON converts to MessagePack");
+            let again = convert(&back, from, to).expect("the value converts to JSON again");
+            assert_eq!(
+                convert(&again, to, from).as_ref(),
+                Ok(&back),
+                "the value changes in the second round trip"
+            );
         }
     }
 }

@@ -21,16 +21,20 @@ fn same(bytes: &[u8], pattern: &[u8]) {
     let whole = read(std::iter::once(bytes));
     let pieces = read(cut(bytes, pattern));
     let byte_by_byte = read(bytes.chunks(1));
-    assert_eq!(settled(&pieces), settled(&byte_by_byte), "pieces change what is read");
+    assert_eq!(settled(&pieces), settled(&byte_by_byte), "splitting the bytes changes the frames");
     // If invalid text arrives in one piece, the reader rejects it before it returns any payload.
-    assert_eq!(others(&whole), others(&byte_by_byte), "pieces change what is understood");
+    assert_eq!(others(&whole), others(&byte_by_byte), "splitting the bytes changes the events");
     let (whole, single) = (data(&whole), data(&byte_by_byte));
-    assert!(single.starts_with(&whole), "pieces change the payload");
+    assert!(single.starts_with(&whole), "splitting the bytes changes the payload");
     let violations = byte_by_byte.iter().filter(|it| matches!(it, Event::Violation(_))).count();
-    assert!(violations <= 1, "a violation is told once");
+    assert!(violations <= 1, "a violation is reported once");
     if violations == 0 {
         assert_eq!(whole, single);
-        assert_eq!(reference(bytes), (whole, others(&byte_by_byte)), "the simple reader");
+        assert_eq!(
+            reference(bytes),
+            (whole, others(&byte_by_byte)),
+            "the result differs from the simple reader"
+        );
     }
 }
 

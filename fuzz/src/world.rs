@@ -14,7 +14,7 @@ pub(crate) const NEVER: u64 = 100_000_000_000;
 
 thread_local! {
     static RUNTIME: LazyCell<Runtime> = LazyCell::new(|| {
-        Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime")
+        Builder::new_current_thread().enable_time().start_paused(true).build().expect("the runtime is created")
     });
 }
 

@@ -184,7 +184,7 @@ impl ArgumentList for () {
 
 macro_rules! tuples {
     ($($name:ident)+) => {
-        #[allow(non_snake_case, reason = "the type parameters double as variable names")]
+        #[allow(non_snake_case, reason = "the variables have the names of the type parameters")]
         impl<$($name: Serialize),+> ArgumentList for ($($name,)+) {
             fn encode(self) -> Arguments {
                 let ($($name,)+) = self;

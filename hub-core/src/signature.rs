@@ -54,7 +54,7 @@ pub fn verify<'a>(
     valid
 }
 
-#[expect(clippy::expect_used, reason = "HMAC takes keys of every length")]
+#[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
 fn mac(key: &Secret, connection_id: &str) -> Hmac<Sha256> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key.expose().as_bytes())
         .expect("HMAC takes keys of every length");

@@ -13,7 +13,7 @@ pub(crate) fn key() -> Secret {
     Secret::from(URL_SAFE_NO_PAD.encode(bytes::<33>()))
 }
 
-#[expect(clippy::expect_used, reason = "without randomness no id or key can be made")]
+#[expect(clippy::expect_used, reason = "ids and keys need random bytes")]
 fn bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).expect("the operating system provides random bytes");

@@ -208,7 +208,7 @@ describe("tokens", () => {
     const [ada] = await read("orchard")();
     const id = await ada.invoke("ask", "orchard", "why?");
     await until("it has started", () => ada.got("token").length >= 3);
-    assert.match(await refusal(ada.invoke("ask", "orchard", "and?")), /one answer at a time/);
+    assert.match(await refusal(ada.invoke("ask", "orchard", "and?")), /the room already has a running answer/);
 
     assert.equal(await ada.invoke("cancel", id), true);
     await until("it ends", () => ada.got("done").length === 1);

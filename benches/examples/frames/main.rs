@@ -8,7 +8,7 @@
 //!
 //! Each iteration reads 1,000 small messages, or writes 1,000 and flushes once. All three
 //! implementations create a new stream per iteration.
-#![allow(missing_docs, reason = "Criterion's macros write undocumented functions")]
+#![allow(missing_docs, reason = "the macros of criterion generate undocumented items")]
 #![allow(dead_code, reason = "the included files of the service are unchanged")]
 #![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 

@@ -3,11 +3,7 @@
 //!
 //! `bench-functions PROGRAM [RUNS]` starts the program repeatedly, as the Functions host does.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a measurement ends at what it did not expect"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark fails by panicking")]
 
 use std::{
     fs,

@@ -49,7 +49,7 @@ async fn login(State(sessions): State<Sessions>, Json(login): Json<Login>) -> Re
         }
         Err(error) => {
             tracing::error!(%error, "cannot create a session token");
-            (StatusCode::INTERNAL_SERVER_ERROR, "signing in does not work just now").into_response()
+            (StatusCode::INTERNAL_SERVER_ERROR, "cannot sign in; try again later").into_response()
         }
     }
 }

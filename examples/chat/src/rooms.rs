@@ -22,7 +22,7 @@ pub enum RoomError {
     #[error("a room's name has 1 to {MAX_NAME} letters, digits or hyphens")]
     Name,
     /// The maximum number of rooms is reached.
-    #[error("there are {MAX_ROOMS} rooms already, which is as many as there can be")]
+    #[error("there are already {MAX_ROOMS} rooms, the maximum")]
     TooMany,
 }
 

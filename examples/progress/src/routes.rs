@@ -35,7 +35,7 @@ async fn visit(headers: HeaderMap) -> Response {
             (StatusCode::NO_CONTENT, [(header::SET_COOKIE, visitor.cookie())]).into_response()
         }
         Err(error) => {
-            tracing::error!(%error, "no visitor could be made");
+            tracing::error!(%error, "cannot create a visitor");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }

@@ -83,7 +83,7 @@ impl Writer {
         self.rooms.end(self.answer.id);
         let ended = self.hub.clients().group(&self.room).done(self.answer.id).await;
         if let Err(error) = written.and(ended) {
-            tracing::warn!(%error, "an answer did not reach the room");
+            tracing::warn!(%error, "cannot send a token to the room");
         }
     }
 

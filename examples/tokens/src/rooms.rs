@@ -31,13 +31,13 @@ pub enum RoomError {
     #[error("a room's name has 1 to {MAX_NAME} letters, digits or hyphens")]
     Name,
     /// Another answer is being written in the room.
-    #[error("one answer at a time: wait, or stop the one that is being written")]
+    #[error("the room already has a running answer: wait, or stop it")]
     Busy,
     /// The question is empty or too long.
     #[error("a question has between 1 and {MAX_PROMPT} characters")]
     Prompt,
     /// The maximum number of rooms is reached.
-    #[error("there are {MAX_ROOMS} rooms already")]
+    #[error("there are already {MAX_ROOMS} rooms, the maximum")]
     TooMany,
 }
 

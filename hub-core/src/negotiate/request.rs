@@ -17,7 +17,7 @@ pub struct NegotiateRequest {
     principal: HeaderMap,
     query: Query,
     trust_app_service: bool,
-    #[cfg_attr(not(feature = "bearer"), allow(dead_code, reason = "only verifiers ask"))]
+    #[cfg_attr(not(feature = "bearer"), allow(dead_code, reason = "used only by token verifiers"))]
     received_at: Option<SystemTime>,
     client_address: Option<IpAddr>,
 }

@@ -157,7 +157,7 @@ fn named_endpoints(reader: &mut Reader<'_>, prefix: &str) -> Vec<EndpointPlan> {
                     && (!known || reader.settings.get(&service).is_none())
                 {
                     let problem = format!(
-                        "describes no endpoint: the last part must be primary or secondary (a connection string), or with serviceUri one of {}",
+                        "is not an endpoint setting: its last part must be primary or secondary, with a connection string as value; or, together with serviceUri, one of {}",
                         NEIGHBOURS.join(", ")
                     );
                     reader.problems.push(SettingProblem::invalid(written, problem));

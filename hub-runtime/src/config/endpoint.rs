@@ -44,7 +44,7 @@ pub(crate) enum Credential {
 /// The identity of the app in Microsoft Entra.
 #[cfg_attr(
     not(feature = "identity"),
-    allow(dead_code, reason = "build() names the feature instead")
+    allow(dead_code, reason = "without the feature, build() returns an error that names it")
 )]
 #[derive(Clone)]
 pub(crate) enum Identity {
@@ -63,7 +63,7 @@ pub(crate) enum Identity {
 /// Selects a user-assigned managed identity.
 #[cfg_attr(
     not(feature = "identity"),
-    allow(dead_code, reason = "build() names the feature instead")
+    allow(dead_code, reason = "without the feature, build() returns an error that names it")
 )]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum UserAssigned {
@@ -131,7 +131,7 @@ impl<'a> Reader<'a> {
         self.text(name).map(Secret::from)
     }
 
-    /// The value as `parse` returns it.
+    /// The parsed value. An error of `parse` becomes a problem of the setting.
     pub(crate) fn parsed<T, P: Into<String>>(
         &mut self,
         name: &str,

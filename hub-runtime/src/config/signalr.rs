@@ -64,7 +64,10 @@ impl Otherwise {
 }
 
 /// Settings of the embedded service.
-#[cfg_attr(not(feature = "local"), allow(dead_code, reason = "build() names the feature instead"))]
+#[cfg_attr(
+    not(feature = "local"),
+    allow(dead_code, reason = "without the feature, build() returns an error that names it")
+)]
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LocalPlan {
     /// The requested port. Defaults to 8888, or to a free port if 8888 is taken.

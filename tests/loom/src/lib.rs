@@ -39,7 +39,7 @@ extern crate self as tokio;
 extern crate self as tokio_util;
 
 mod connection;
-#[allow(dead_code, reason = "a folder of hub-local, of which the scenarios use a part")]
+#[allow(dead_code, reason = "the scenarios use only a part of this folder of hub-local")]
 #[path = "../../../hub-local/src/delivery/mod.rs"]
 mod delivery;
 mod limits;

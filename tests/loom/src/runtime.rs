@@ -5,7 +5,7 @@
 pub(crate) struct Handle;
 
 impl Handle {
-    #[allow(clippy::unnecessary_wraps, reason = "as the real one")]
+    #[allow(clippy::unnecessary_wraps, reason = "has the signature of the real function")]
     pub(crate) fn try_current() -> Result<Self, std::fmt::Error> {
         Ok(Self)
     }

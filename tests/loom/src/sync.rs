@@ -171,7 +171,7 @@ impl Notify {
 }
 
 impl Notified<'_> {
-    #[allow(clippy::unused_self, reason = "as the real one")]
+    #[allow(clippy::unused_self, reason = "has the signature of the real function")]
     pub(crate) fn enable(self: Pin<&mut Self>) {}
 }
 

@@ -2,7 +2,10 @@
 //!
 //! A world runs on one thread. The counting allocator counts per thread, so the counts are exact
 //! and concurrent tests do not affect them.
-#![allow(clippy::needless_pass_by_value, reason = "a scenario is written where it is handed over")]
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "callers write the scenario in the argument list"
+)]
 
 use allocation_counter::measure;
 use test_support::{until, within};

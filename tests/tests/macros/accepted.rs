@@ -6,7 +6,7 @@
     clippy::let_and_return,
     clippy::needless_arbitrary_self_type,
     clippy::needless_lifetimes,
-    reason = "odd spellings are accepted too"
+    reason = "the tests contain unusual code"
 )]
 
 #[path = "../../ui/hub/pass"]

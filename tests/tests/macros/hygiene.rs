@@ -7,9 +7,9 @@ mod shadowed {
     #![allow(
         dead_code,
         non_camel_case_types,
-        reason = "the shadows are never used, and that is the test"
+        reason = "generated code must not use the shadowing items"
     )]
-    #![allow(clippy::ptr_arg, reason = "`str` means something else here")]
+    #![allow(clippy::ptr_arg, reason = "`str` is shadowed here")]
 
     use ::hub_runtime::{Context, HubError, filter::SignedIn, hub_client, serverless_hub};
 

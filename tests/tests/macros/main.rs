@@ -1,6 +1,6 @@
 //! The macros: accepted code, refused code and generated code.
 
-#![allow(clippy::unwrap_used, reason = "what a helper of a test cannot do fails the test")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
 mod accepted;
 mod hygiene;

@@ -1,5 +1,5 @@
-//! The example program under a fake Lambda that speaks the real protocol, with a real service and clients;
-//! and without Lambda.
+//! Tests of the example program: under a fake Lambda that speaks the real protocol, with a real service and
+//! clients, and as an HTTP server without Lambda.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -47,7 +47,7 @@ impl Deployment {
     }
 }
 
-/// A request as an unsigned upstream call.
+/// Sends a request with the headers of an upstream call, but without a signature.
 async fn post(address: &str, target: &str, body: &str) -> HttpResponse {
     let headers = [
         ("Content-Type", "application/json"),

@@ -1,6 +1,6 @@
 //! Concurrent operations, and the conditions that must hold in every interleaving.
 
-#![allow(missing_docs, reason = "their names are sentences")]
+#![allow(missing_docs, reason = "the names of the scenarios describe them")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
 mod alarms;
@@ -56,7 +56,7 @@ impl Hub {
         self.outbox_of(Limits { max_outbox_messages: messages, max_outbox_bytes: 1 << 20 })
     }
 
-    #[allow(clippy::needless_pass_by_value, reason = "made for it")]
+    #[allow(clippy::needless_pass_by_value, reason = "callers create the argument for this call")]
     fn outbox_of(&self, limits: Limits) -> Arc<Outbox> {
         Arc::new(Outbox::new(&limits, Arc::clone(&self.backlog)))
     }

@@ -92,7 +92,8 @@ impl Reference {
         self.plan(at, Effect::Passes);
     }
 
-    /// Advances to this moment, or to the next one without events.
+    /// Advances to `until`, or to the first later time that is at least [`MARGIN`] away from every event. Returns
+    /// the new time.
     pub(super) fn pass(&mut self, until: u64) -> u64 {
         let (began, mut last, mut at) = (self.now, 0, until);
         loop {
@@ -105,7 +106,8 @@ impl Reference {
                 self.happens(effect);
             }
             let next = self.agenda.keys().next().map_or(u64::MAX, |(due, _)| *due);
-            // Token expiry uses the machine's clock. The service reads it twice, and it may lag slightly.
+            // Token expiry is in full seconds of the machine's clock, which the service reads twice. Do not compare
+            // just after a full second, because the second value can differ from the first.
             let is_near_second = (self.began.1 + at) % 1000 < 100;
             if last + MARGIN < at.max(MARGIN + 1) && next > at + MARGIN && !is_near_second {
                 self.now = at;
