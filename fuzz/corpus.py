@@ -59,7 +59,7 @@ def unpack(target, folder):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for data, name in inputs.items():
-        # libFuzzer names what it finds by the SHA-1, too.
+        # libFuzzer also uses the SHA-1 of an input as its file name.
         folder.joinpath(name or hashlib.sha1(data).hexdigest()).write_bytes(data)
 
 

@@ -49,7 +49,10 @@ impl Descriptors {
         let is_reserved = number >= limit - reserve(limit);
         if is_reserved && self.warned.is_none_or(|warned| warned.elapsed() > WARNING_INTERVAL) {
             self.warned = Some(Instant::now());
-            tracing::warn!(limit, "{NO_DESCRIPTORS}: they get status 503; check `ulimit -n`");
+            tracing::warn!(
+                limit,
+                "{NO_DESCRIPTORS}: new clients get status 503; check `ulimit -n`"
+            );
         }
         is_reserved
     }

@@ -98,7 +98,8 @@ for (const [name, begin] of Object.entries({ "embedded service": embedded, "two 
         const id = await observer.invoke("identity");
         const delays = [];
 
-        // The best of three, because the machine may be busy. A method that waits would never be fast enough.
+        // The best of three attempts, because the machine may be busy. Without the notification, every attempt would
+    // take longer.
         for (let round = 1; round <= 3 && !delays.some((delay) => delay <= 100); round += 1) {
           let socket;
           let shown;

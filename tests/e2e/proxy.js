@@ -113,7 +113,7 @@ export async function startProxy(port) {
   const webSockets = () => [...tunnels].filter((tunnel) => tunnel.isWebSocket && !tunnel.isSilent);
   /** Breaks all open WebSockets. */
   proxy.cut = () => webSockets().forEach((tunnel) => tunnel.cut());
-  /** The same, but for the service they stay open. */
+  /** Breaks all WebSockets on the side of the clients only; the service does not notice. */
   proxy.cutSilently = () => webSockets().forEach((tunnel) => tunnel.cutSilently());
   proxy.stop = () => {
     tunnels.forEach((tunnel) => tunnel.cut());

@@ -16,8 +16,8 @@ function show(state) {
 /**
  * Connects to the hub at `url`, and reconnects whenever the connection is lost.
  *
- * Server messages are held back until `present` has run. No update is missed, but updates that the current
- * state includes already can arrive again.
+ * Messages from the server are queued until `present` has run. No update is missed, but an update that the
+ * current state already includes can be delivered again.
  *
  * @param methods  methods that the server calls: `{ name: function }`
  * @param present  fetches and shows the current state; runs after each connect
