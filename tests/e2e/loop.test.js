@@ -99,7 +99,7 @@ for (const [name, begin] of Object.entries({ "embedded service": embedded, "two 
         const delays = [];
 
         // The best of three attempts, because the machine may be busy. Without the notification, every attempt would
-    // take longer.
+        // take longer.
         for (let round = 1; round <= 3 && !delays.some((delay) => delay <= 100); round += 1) {
           let socket;
           let shown;
