@@ -1,4 +1,4 @@
-//! A minimal server for the load tool, which shows the upper limit of the machine.
+//! A minimal server for the load tool: the reference for the results of the hub.
 //!
 //! It has no tokens, no upstream and no hub semantics. It parses WebSocket frames itself, answers
 //! `echo` directly, and puts each `broadcast` into the queue of every connection.

@@ -74,7 +74,9 @@ impl Endpoint {
             Ok(SigningKey { key, id }) => sign(&key, Some(&id)),
             // A role that permits sending does not always permit reading keys. In this case the service
             // can generate tokens, but only with a user id.
-            Err(SendError::Rejected { status: 403 | 404, .. }) if says_no_more(negotiation) => {
+            Err(SendError::Rejected { status: 403 | 404, .. })
+                if has_at_most_a_user_id(negotiation) =>
+            {
                 let user = negotiation.user_id();
                 self.rest.client_token(hub, user, negotiation.token_lifetime()).await
             }
@@ -102,8 +104,8 @@ impl Endpoint {
     }
 }
 
-/// Whether a negotiation has at most a user id.
-fn says_no_more(negotiation: &Negotiation) -> bool {
+/// Whether a negotiation has no claims and no options, only an optional user id.
+fn has_at_most_a_user_id(negotiation: &Negotiation) -> bool {
     negotiation.claims().is_empty()
         && !negotiation.closes_on_expiry()
         && !negotiation.has_detailed_errors()

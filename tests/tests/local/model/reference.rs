@@ -39,7 +39,7 @@ enum Effect {
     CallEnds(usize, Call),
     AskIsLate(usize),
     Pings(usize),
-    /// Has no effect, but the driver must not compare at this moment.
+    /// Has no effect, but the driver must not compare near this time.
     Passes,
 }
 
@@ -87,7 +87,7 @@ impl Reference {
         self.agenda.insert((at, self.counter), effect);
     }
 
-    /// Forbids a comparison at this moment.
+    /// Forbids a comparison near the time `at`.
     pub(super) fn passes(&mut self, at: u64) {
         self.plan(at, Effect::Passes);
     }
