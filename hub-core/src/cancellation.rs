@@ -25,24 +25,24 @@ struct State {
 }
 
 impl Cancellation {
-    /// Creates a token that has not fired.
+    /// Creates a token that is not cancelled.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Whether the token has fired.
+    /// Whether the token is cancelled.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.state.lock().fired
     }
 
-    /// Completes when the token fires, immediately if it has fired.
+    /// Completes when the token is cancelled, or immediately if it is already cancelled.
     pub fn cancelled(&self) -> Cancelled {
         Cancelled { token: self.clone() }
     }
 
-    /// Fires the token. Repeated calls have no effect.
+    /// Cancels the token. Repeated calls have no effect.
     pub fn cancel(&self) {
         let waiting = {
             let mut state = self.state.lock();

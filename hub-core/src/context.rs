@@ -108,7 +108,7 @@ impl<H: Hub> Context<H> {
         self.invocation.claims()
     }
 
-    /// Fires when the service closes the connection before the response. The method is not aborted.
+    /// Cancelled when the service closes the connection before the response. The method is not aborted.
     #[must_use]
     pub fn cancellation(&self) -> &Cancellation {
         self.invocation.cancellation()

@@ -120,7 +120,7 @@ impl HubApp {
     }
 }
 
-/// Serves one connection until it ends, or until the current response is written once `stop` fires.
+/// Serves one connection until it ends, or until the current response is written once `stop` is cancelled.
 async fn connection<S: HostedService>(
     stream: TcpStream,
     service: Unwrapped<S>,
