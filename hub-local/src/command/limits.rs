@@ -31,7 +31,7 @@ pub(super) struct LimitArgs {
     #[arg(long, value_name = "N", value_parser = count)]
     upstream_calls: Option<usize>,
     /// Timeout of an upstream call [default: 100s]
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long = "upstream-time", value_name = "TIME", value_parser = time)]
     pub(super) upstream_timeout: Option<Duration>,
     /// Timeout for the head of a request, and for idle keep-alive connections [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = time)]
