@@ -41,7 +41,7 @@ impl Sum {
 /// Creates the app that handles the call. Its service endpoint does not exist; the call sends nothing to it.
 ///
 /// # Errors
-/// Returns an error if no runtime is available.
+/// Returns an error if the app cannot be built.
 pub fn app() -> Result<HubApp, Box<dyn std::error::Error>> {
     let text = format!("Endpoint=http://127.0.0.1:1;AccessKey={KEY};Version=1.0;");
     Ok(HubApp::builder().signalr(SignalR::from_connection_string(&text)?).hub(Sum).build()?)

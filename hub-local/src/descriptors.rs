@@ -26,7 +26,7 @@ pub(crate) struct Descriptors {
     warned: Option<Instant>,
 }
 
-/// The number of descriptors, out of this limit, that are reserved from new clients.
+/// The number of descriptors, out of this limit, that new clients cannot use.
 pub(crate) fn reserve(limit: usize) -> usize {
     (limit / 4).min(MAX_RESERVE)
 }

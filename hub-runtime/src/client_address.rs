@@ -32,8 +32,8 @@ pub(crate) fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// The address that the `nth` proxy from the app wrote. The entries to its left are unverified input of the
-/// client.
+/// The entry of the `nth` proxy in front of the app, counted from the app and starting at 0. The entries to
+/// its left are unverified input of the client.
 fn forwarded(headers: &HeaderMap, nth: usize) -> Option<IpAddr> {
     // Decode each entry separately. Otherwise invalid bytes from the client would discard the whole line,
     // including the entry of the proxy, and an entry from the client would replace it.

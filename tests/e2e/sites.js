@@ -1,4 +1,4 @@
-// The same app with the service embedded, over HTTP, and as a command.
+// The same app with three services: in its process, in a second process, and the `hub-local` command.
 
 import { Program, freePort } from "./lib.js";
 

@@ -1,5 +1,5 @@
-// One scenario with the service embedded, over HTTP, and as a command; over each transport and
-// protocol.
+// One scenario with the service in the process of the app, in a second process, and as the `hub-local`
+// command; each over every transport and protocol.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";

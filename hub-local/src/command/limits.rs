@@ -24,7 +24,8 @@ pub(super) struct LimitArgs {
     /// Maximum unsent messages per client [default: 8192]
     #[arg(long, value_name = "N", value_parser = count)]
     outbox_messages: Option<usize>,
-    /// Unsent data of all clients above which responses to sends are delayed [default: 64MiB]
+    /// Unsent data of all clients together; above this size, responses to sends are delayed
+    /// [default: 64MiB]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     all_outboxes_bytes: Option<usize>,
     /// Maximum concurrent upstream calls [default: 4096, less with few file descriptors]
@@ -71,8 +72,8 @@ impl LimitArgs {
     pub(super) fn limits(&self, descriptors: Option<usize>) -> Limits {
         let mut limits = Limits::default();
         if let Some(descriptors) = descriptors {
-            // Half of the descriptors reserved from clients is for upstream calls, the rest for
-            // REST.
+            // New clients cannot use the reserved descriptors. Half of these are for upstream calls,
+            // the other half for REST calls.
             let calls = (Limits::reserved_descriptors(descriptors) / 2).max(1);
             limits.max_upstream_calls = calls.min(limits.max_upstream_calls);
         }

@@ -157,7 +157,7 @@ fn named_endpoints(reader: &mut Reader<'_>, prefix: &str) -> Vec<EndpointPlan> {
                     && (!known || reader.settings.get(&service).is_none())
                 {
                     let problem = format!(
-                        "is not an endpoint setting: its last part must be primary or secondary, with a connection string as value; or, together with serviceUri, one of {}",
+                        "is not an endpoint setting: its name must end with primary or secondary (the value is a connection string) or, for an endpoint with a serviceUri, with one of {}",
                         NEIGHBOURS.join(", ")
                     );
                     reader.problems.push(SettingProblem::invalid(written, problem));

@@ -25,7 +25,7 @@ const NO_ANSWER: &str = "Invocation failed, status code 500";
 async fn answered_with(world: &ProxiedWorld, answer: &'static str) -> Result<(), String> {
     let client = world.client().await;
     let struck = world.upstream.struck();
-    until("connected is told", || world.knows(&client.id)).await;
+    until("the app receives connected", || world.knows(&client.id)).await;
     world.upstream.arm(Up, 0, Fault::Answers(answer.as_bytes()));
 
     let answer = client.invoke("add").await.map(drop);
@@ -91,7 +91,7 @@ fn a_200_without_a_completion_reaches_the_caller_unchanged() {
     ];
     Scenario::rounds(9).run(async |world, round| {
         let client = world.client().await;
-        until("connected is told", || world.knows(&client.id)).await;
+        until("the app receives connected", || world.knows(&client.id)).await;
         world.upstream.arm(Up, 0, Fault::Answers(cases[round % cases.len()].as_bytes()));
 
         let _unanswered = client.begin("add");
@@ -112,7 +112,7 @@ fn a_messagepack_response_ends_only_its_json_client() {
     const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n\x95\x03\x80\xa17\xff";
     Scenario::rounds(5).run(async |world, _| {
         let client = world.client().await;
-        until("connected is told", || world.knows(&client.id)).await;
+        until("the app receives connected", || world.knows(&client.id)).await;
         world.upstream.arm(Up, 0, Fault::Answers(ANSWER));
 
         let error = client.invoke("add").await.unwrap_err();

@@ -11,7 +11,8 @@ use crate::{
 };
 use test_support::{until, within};
 
-/// The step in bytes between two faults. Each kind of fault strikes each part of a frame.
+/// The distance in bytes between two faults. It is small enough that each of the three kinds of fault
+/// occurs in each part of a frame.
 const STRIDE: usize = 5;
 
 fn fault(at: usize) -> Fault {
@@ -90,12 +91,12 @@ fn a_break_during_a_resume_loses_and_duplicates_nothing() {
 fn a_client_that_never_resumes_is_disconnected_and_leaves_no_resources() {
     Scenario::rounds(1).warm(1).run(async |world, _| {
         let client = world.resuming_client().await;
-        until("connected is told", || world.knows(&client.id)).await;
+        until("the app receives connected", || world.knows(&client.id)).await;
         assert_eq!(client.invoke("tell").await.unwrap(), "accepted");
 
         drop(client);
         assert_eq!(world.steady.invoke("tell").await.unwrap(), "accepted");
-        assert_eq!(world.service.counters().connections, 2, "it is waited for");
+        assert_eq!(world.service.counters().connections, 2, "the lost connection still counts");
 
         pass(CLIENT_TIME).await;
         world.all_told().await;

@@ -1,4 +1,5 @@
-//! Client names can be names of the proxy's own methods; Rust names cannot.
+//! With `rename`, a client method can have the name of one of the proxy's own methods, such as `send`. The
+//! Rust name of the trait method must be different.
 
 use hub_runtime::prelude::*;
 
