@@ -182,66 +182,62 @@ impl LoadArgs {
     }
 
     pub(crate) fn check(&self) -> Result<(), LoadError> {
-        let refuse = |text: String| Err(LoadError::Arguments(text));
+        let refuse = |text: &str| Err(LoadError::Arguments(text.to_owned()));
         let binary = Protocol::from(self.protocol).is_binary();
         if binary && self.transport == LoadTransport::ServerSentEvents {
             return refuse(
-                "--transport sse carries text only: use --protocol json, or another transport"
-                    .to_owned(),
+                "--transport sse carries text only: use --protocol json, or another transport",
             );
         }
         let rate = self.rate.map_or(1, |rate| usize::try_from(rate).unwrap_or(usize::MAX));
-        let positive = [
-            ("rate", rate),
-            ("clients", self.clients),
-            ("inflight", self.inflight),
-            ("window", self.window),
-            ("connects", self.connects),
-            ("groups", self.groups),
-            ("rounds", usize::try_from(self.rounds).unwrap_or(usize::MAX)),
-        ];
-        if let Some((name, _)) = positive.iter().find(|(_, number)| *number == 0) {
-            return refuse(format!("--{name} must be at least 1"));
-        }
-        let bounded = [
-            ("rate", rate, MAX_RATE),
-            ("window", self.window, MAX_WINDOW),
-            ("payload", self.payload, MAX_PAYLOAD_BYTES),
-        ];
-        if let Some((name, _, max)) = bounded.iter().find(|(_, number, max)| number > max) {
-            return refuse(format!("--{name} must be at most {max}"));
+        let rounds = usize::try_from(self.rounds).unwrap_or(usize::MAX);
+        for (name, number, min, max) in [
+            ("rate", rate, 1, MAX_RATE),
+            ("clients", self.clients, 1, usize::MAX),
+            ("inflight", self.inflight, 1, usize::MAX),
+            ("window", self.window, 1, MAX_WINDOW),
+            ("connects", self.connects, 1, usize::MAX),
+            ("groups", self.groups, 1, usize::MAX),
+            ("rounds", rounds, 1, usize::MAX),
+            ("payload", self.payload, 0, MAX_PAYLOAD_BYTES),
+        ] {
+            if number < min {
+                return refuse(&format!("--{name} must be at least {min}"));
+            }
+            if number > max {
+                return refuse(&format!("--{name} must be at most {max}"));
+            }
         }
         let scenario = self.scenario;
-        let is_streaming = matches!(scenario, Scenario::Broadcast | Scenario::Group);
+        let is_streaming = scenario.is_streaming();
         let is_counted = matches!(scenario, Scenario::Reconnect | Scenario::Membership);
         if self.connection_string.is_some() && !is_streaming && !is_counted {
-            return refuse(format!(
+            return refuse(&format!(
                 "--connection-string applies to --scenario broadcast, group, reconnect and membership, \
                  not {scenario}"
             ));
         }
         if self.connection_string.is_none() && is_counted {
-            return refuse(format!(
+            return refuse(&format!(
                 "--scenario {scenario} requires the --connection-string of the service"
             ));
         }
         if self.rate.is_some() && !is_streaming && scenario != Scenario::Echo {
-            return refuse(format!(
+            return refuse(&format!(
                 "--rate applies to --scenario broadcast, group and echo, not {scenario}"
             ));
         }
         let receives = is_streaming || scenario == Scenario::Idle;
         if self.slow > 0 && (!receives || self.transport != LoadTransport::WebSockets) {
             return refuse(
-                "--slow requires --transport websockets and --scenario broadcast, group or idle"
-                    .to_owned(),
+                "--slow requires --transport websockets and --scenario broadcast, group or idle",
             );
         }
         if self.slow_clients() >= self.clients {
-            return refuse("--slow leaves no client that reads".to_owned());
+            return refuse("--slow leaves no client that reads");
         }
         if (self.check || is_counted) && self.payload < SEQUENCE_DIGITS {
-            return refuse(format!(
+            return refuse(&format!(
                 "--check requires a --payload of at least {SEQUENCE_DIGITS} bytes"
             ));
         }
@@ -249,33 +245,34 @@ impl LoadArgs {
     }
 }
 
+impl Scenario {
+    /// Whether messages are sent to all clients continuously.
+    pub(crate) fn is_streaming(self) -> bool {
+        matches!(self, Self::Broadcast | Self::Group)
+    }
+}
+
 impl fmt::Display for LoadProtocol {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(Protocol::from(*self).name())
+        write_name(self, formatter)
     }
 }
 
 impl fmt::Display for LoadTransport {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::WebSockets => "websockets",
-            Self::ServerSentEvents => "sse",
-            Self::LongPolling => "longpolling",
-        })
+        write_name(self, formatter)
     }
 }
 
 impl fmt::Display for Scenario {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Echo => "echo",
-            Self::Broadcast => "broadcast",
-            Self::Group => "group",
-            Self::Idle => "idle",
-            Self::Reconnect => "reconnect",
-            Self::Membership => "membership",
-        })
+        write_name(self, formatter)
     }
+}
+
+/// Writes a value as it is written on the command line.
+fn write_name(value: &impl ValueEnum, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+    formatter.write_str(value.to_possible_value().ok_or(fmt::Error)?.get_name())
 }
 
 fn secret(text: &str) -> Result<Secret, Infallible> {

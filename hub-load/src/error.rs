@@ -62,8 +62,8 @@ impl LoadError {
         text
     }
 
-    pub(crate) fn no_service() -> Self {
-        Self::Arguments("this scenario requires the --connection-string of the service".to_owned())
+    pub(crate) fn closed() -> Self {
+        Self::Closed("the server closed the connection".to_owned())
     }
 
     pub(crate) fn connect(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {

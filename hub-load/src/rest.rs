@@ -6,11 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{
-    HeaderValue, Method, Request, StatusCode, Uri,
-    header::{AUTHORIZATION, CONTENT_TYPE},
-};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http::{Method, Request, Uri, header::CONTENT_TYPE};
 use hub_core::{
     Secret,
     client_access::{USER_ID_CLAIM, client_url},
@@ -19,11 +15,14 @@ use hub_core::{
 
 use crate::{
     LoadError,
-    client::{http::HttpClient, negotiate::hub_of},
+    client::{
+        connector::connector,
+        negotiate::hub_of,
+        request::{HttpClient, http_client, read_body, send},
+    },
 };
 
 const TOKEN_LIFETIME_SECONDS: u64 = 3600;
-const MAX_RESPONSE_BYTES: usize = 1024 * 1024;
 /// Query parameter with the API version.
 pub(crate) const VERSION_QUERY: &str = "api-version=2022-06-01";
 /// User id of clients that connect without the app's negotiate.
@@ -35,14 +34,16 @@ pub(crate) struct RestClient {
     /// URL of the hub without a trailing slash.
     base: Arc<str>,
     key: Secret,
+    http: HttpClient,
 }
 
 impl RestClient {
     pub(crate) fn new(connection_string: &Secret, hub: &str) -> Result<Self, LoadError> {
         let (endpoint, key) = parse(connection_string.expose())?;
         let hub = hub.to_lowercase();
-        let base = format!("{endpoint}/api/hubs/{}", names::encode_segment(&hub)).into();
-        Ok(Self { base, key })
+        let base = format!("{endpoint}/api/hubs/{}", names::encode_segment(&hub));
+        let url = base.parse().map_err(|_| LoadError::Url(base.clone()))?;
+        Ok(Self { base: base.into(), key, http: http_client(connector(&url, None)?) })
     }
 
     /// URL of the resource at `path` below the hub. Names in `path` must be encoded.
@@ -51,48 +52,25 @@ impl RestClient {
     }
 
     /// Signs a token for a resource.
-    pub(crate) fn token(&self, url: &str) -> Result<String, LoadError> {
+    pub(crate) fn token(&self, url: &str) -> Result<Secret, LoadError> {
         signed(&self.key, url, None)
     }
 
-    /// Calls an operation and returns status and body of the response.
+    /// Calls an operation and returns the body of the response, or an error for any status but 2xx.
     pub(crate) async fn call(
         &self,
-        client: &HttpClient,
-        method: Method,
-        path: &str,
-        body: Vec<u8>,
-    ) -> Result<(StatusCode, Bytes), LoadError> {
-        let (path, query) = path.split_once('?').unwrap_or((path, ""));
-        let url = self.url(path);
-        let bearer = format!("Bearer {}", self.token(&url)?);
-        let request = Request::builder()
-            .method(method)
-            .uri(format!("{url}?{VERSION_QUERY}&{query}"))
-            .header(AUTHORIZATION, bearer)
-            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-            .body(Full::from(body))
-            .map_err(LoadError::protocol)?;
-        let response = client.request(request).await.map_err(LoadError::connect)?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), MAX_RESPONSE_BYTES).collect().await;
-        Ok((status, body.map_err(LoadError::Connect)?.to_bytes()))
-    }
-
-    /// Calls an operation and returns an error for any status but 2xx.
-    pub(crate) async fn call_ok(
-        &self,
-        client: &HttpClient,
         method: Method,
         path: &str,
         body: Vec<u8>,
     ) -> Result<Bytes, LoadError> {
-        let (status, body) = self.call(client, method, path, body).await?;
-        if status.is_success() {
-            return Ok(body);
-        }
-        let text = String::from_utf8_lossy(body.get(..200).unwrap_or(&body)).into_owned();
-        Err(LoadError::Status { what: "a REST call", status: status.as_u16(), text })
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let url = self.url(path);
+        let token = self.token(&url)?;
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{url}?{VERSION_QUERY}&{query}"))
+            .header(CONTENT_TYPE, "application/json");
+        read_body(send(&self.http, "a REST call", request, Some(&token), body).await?).await
     }
 }
 
@@ -105,16 +83,16 @@ pub(crate) fn client_token(
     let (Some(hub), "/client") = (hub, url.path().trim_end_matches('/')) else { return Ok(None) };
     let (endpoint, key) = parse(connection_string.expose())?;
     let audience = client_url(&endpoint, &names::encode_segment(&hub));
-    signed(&key, &audience, Some(USER_ID)).map(|token| Some(Secret::from(token)))
+    signed(&key, &audience, Some(USER_ID)).map(Some)
 }
 
-fn signed(key: &Secret, audience: &str, user: Option<&str>) -> Result<String, LoadError> {
+fn signed(key: &Secret, audience: &str, user: Option<&str>) -> Result<Secret, LoadError> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let mut claims = serde_json::json!({ "aud": audience, "exp": now + TOKEN_LIFETIME_SECONDS });
     if let (Some(user), Some(claims)) = (user, claims.as_object_mut()) {
         claims.insert(USER_ID_CLAIM.to_owned(), user.into());
     }
-    token::sign(&claims, key).map_err(LoadError::protocol)
+    token::sign(&claims, key).map(Secret::from).map_err(LoadError::protocol)
 }
 
 /// Splits a connection string into the endpoint (with port, without trailing slash) and the key.

@@ -11,7 +11,7 @@ use std::{
 
 use hub_core::names;
 
-use self::keys::File;
+use self::keys::{File, Object};
 use crate::Template;
 
 /// File name used when a folder is given.
@@ -108,7 +108,7 @@ impl Settings {
     /// When the content is invalid, with its line.
     pub fn parse(file: &str, text: &str) -> Result<Self, SettingsError> {
         let plain = relaxed_json::to_plain(text);
-        let content: File = serde_json::from_str(&plain).map_err(|error| {
+        let content: Object<File> = serde_json::from_str(&plain).map_err(|error| {
             let (line, column) = (error.line(), error.column());
             let text = error.to_string();
             let suffix = format!(" at line {line} column {column}");
@@ -119,7 +119,7 @@ impl Settings {
             let line = line_of(&plain, &unknown.key);
             format!("{file}:{line}: {}", describe(unknown))
         });
-        Ok(Self { warnings: warnings.collect(), templates: content.templates })
+        Ok(Self { warnings: warnings.collect(), templates: content.value.0 })
     }
 }
 

@@ -1,121 +1,83 @@
 //! Connections to the server, with and without TLS.
 
-use std::{
-    future::Future,
-    io,
-    pin::Pin,
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 
 use http::Uri;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::connect::{Connected, Connection, HttpConnector},
-    rt::TokioIo,
-};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tower_service::Service;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
+use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs::default_provider};
+use tokio::{io::AsyncReadExt as _, net::TcpStream};
+use tower_service::Service as _;
 
 use crate::LoadError;
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-trait ReadWrite: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> ReadWrite for T {}
-
-/// An open connection.
-pub(crate) struct ByteStream(Box<dyn ReadWrite>);
+const MAX_HEAD_BYTES: usize = 16 * 1024;
 
 /// Opens connections, pooled by the HTTP client or owned by a WebSocket.
-#[derive(Clone)]
-pub(crate) enum Connector {
-    Plain(HttpConnector),
-    Tls(HttpsConnector<HttpConnector>),
-}
+pub(crate) type Connector = HttpsConnector<HttpConnector>;
 
-impl Connector {
-    pub(crate) fn new(url: &Uri) -> Result<Self, LoadError> {
-        Self::with_receive_buffer(url, None)
-    }
+/// An open connection.
+pub(crate) type ByteStream = TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>;
 
-    /// Like [`Self::new`], with a receive buffer of `size` bytes instead of the system default.
-    pub(crate) fn with_receive_buffer(url: &Uri, size: Option<usize>) -> Result<Self, LoadError> {
-        let mut tcp = HttpConnector::new();
-        tcp.set_nodelay(true);
-        tcp.set_recv_buffer_size(size);
-        if url.scheme_str() == Some("http") {
-            return Ok(Self::Plain(tcp));
-        }
+/// A connector for URLs with the scheme of `url`. `receive_buffer` is in bytes; `None` is the default
+/// of the system.
+pub(crate) fn connector(url: &Uri, receive_buffer: Option<usize>) -> Result<Connector, LoadError> {
+    let mut tcp = HttpConnector::new();
+    tcp.set_nodelay(true);
+    tcp.set_recv_buffer_size(receive_buffer);
+    let builder = HttpsConnectorBuilder::new();
+    let builder = if url.scheme_str() == Some("http") {
+        // Without certificates, which a container may not have. `tcp` refuses `https` URLs.
+        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| LoadError::Tls(error.into()))?;
+        let config = config.with_root_certificates(RootCertStore::empty());
+        builder.with_tls_config(config.with_no_client_auth())
+    } else {
         tcp.enforce_http(false);
-        let tls = HttpsConnectorBuilder::new()
-            .with_provider_and_platform_verifier(rustls::crypto::aws_lc_rs::default_provider())
+        builder
+            .with_provider_and_platform_verifier(default_provider())
             .map_err(|error| LoadError::Tls(error.into()))?
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
-        Ok(Self::Tls(tls))
-    }
+    };
+    Ok(builder.https_or_http().enable_http1().wrap_connector(tcp))
 }
 
-impl Service<Uri> for Connector {
-    type Response = TokioIo<ByteStream>;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+/// Opens a connection outside the pool.
+pub(crate) async fn connect(connector: &Connector, url: &Uri) -> Result<ByteStream, LoadError> {
+    let stream = connector.clone().call(url.clone()).await.map_err(LoadError::Connect)?;
+    Ok(TokioIo::new(stream))
+}
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, url: Uri) -> Self::Future {
-        match self {
-            Self::Plain(connector) => {
-                let connecting = connector.call(url);
-                Box::pin(async move { Ok(boxed(connecting.await?.into_inner())) })
-            }
-            Self::Tls(connector) => {
-                let connecting = connector.call(url);
-                Box::pin(async move { Ok(boxed(TokioIo::new(connecting.await?))) })
-            }
+/// Reads the head of a response and returns it with its status. `input` holds the bytes read before,
+/// and then the bytes after the head.
+pub(crate) async fn read_head(
+    stream: &mut ByteStream,
+    input: &mut Vec<u8>,
+) -> Result<(u16, String), LoadError> {
+    let end = loop {
+        if let Some(at) = memchr::memmem::find(input, b"\r\n\r\n") {
+            break at + 4;
         }
-    }
+        if input.len() > MAX_HEAD_BYTES {
+            return Err(LoadError::protocol("the head of a response is too long"));
+        }
+        read_more(stream, input).await?;
+    };
+    let rest = input.split_off(end);
+    let head = String::from_utf8_lossy(&std::mem::replace(input, rest)).into_owned();
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let status = status.ok_or_else(|| LoadError::protocol("the response is not HTTP"))?;
+    Ok((status, head))
 }
 
-fn boxed(stream: impl ReadWrite + 'static) -> TokioIo<ByteStream> {
-    TokioIo::new(ByteStream(Box::new(stream)))
-}
-
-impl Connection for ByteStream {
-    fn connected(&self) -> Connected {
-        Connected::new()
-    }
-}
-
-impl AsyncRead for ByteStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for ByteStream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(context)
+/// Waits for more bytes and appends them to `input`.
+pub(crate) async fn read_more(
+    stream: &mut ByteStream,
+    input: &mut Vec<u8>,
+) -> Result<(), LoadError> {
+    match stream.read_buf(input).await.map_err(LoadError::connect)? {
+        0 => Err(LoadError::closed()),
+        _ => Ok(()),
     }
 }
 
@@ -127,6 +89,6 @@ mod tests {
     fn http_urls_need_no_certificates() {
         let url = Uri::from_static("http://127.0.0.1:8888/client/");
 
-        assert!(matches!(Connector::new(&url), Ok(Connector::Plain(_))));
+        assert!(connector(&url, None).is_ok());
     }
 }

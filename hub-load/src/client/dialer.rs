@@ -4,13 +4,12 @@ use std::time::Instant;
 
 use futures_util::{StreamExt as _, stream};
 use http::Uri;
-use hub_core::protocol::Protocol;
 
 use super::{
     Client,
-    connector::Connector,
-    http::{HttpClient, http_client},
+    connector::{Connector, connector},
     negotiate::{Negotiator, hub_of},
+    request::http_client,
 };
 use crate::{
     LoadArgs, LoadError,
@@ -28,14 +27,11 @@ const SLOW_RECEIVE_BUFFER_BYTES: usize = 4096;
 
 /// Connects clients to one hub.
 pub(crate) struct Dialer {
-    pub(crate) negotiator: Negotiator,
-    /// Pools connections for negotiate requests, posts and polls.
-    pub(crate) http: HttpClient,
-    pub(crate) connector: Connector,
+    /// Its client also pools the connections for posts and polls.
+    negotiator: Negotiator,
+    connector: Connector,
     /// Opens connections of clients that never read.
     slow: Connector,
-    pub(crate) protocol: Protocol,
-    url: Uri,
 }
 
 /// The connected clients.
@@ -51,16 +47,16 @@ impl Dialer {
         if !matches!(url.scheme_str(), Some("http" | "https")) {
             return Err(LoadError::Url(args.url.clone()));
         }
-        let connector = Connector::new(&url)?;
-        let slow = Connector::with_receive_buffer(&url, Some(SLOW_RECEIVE_BUFFER_BYTES))?;
-        let http = http_client(connector.clone());
+        let slow = connector(&url, Some(SLOW_RECEIVE_BUFFER_BYTES))?;
+        let connector = connector(&url, None)?;
         let bearer = match (&args.bearer, &args.connection_string) {
             (None, Some(text)) => rest::client_token(text, &url)?,
             (bearer, _) => bearer.clone(),
         };
-        let negotiator = Negotiator::new(http.clone(), url.clone(), bearer, args);
-        let protocol = args.protocol.into();
-        Ok(Self { negotiator, http, connector, slow, protocol, url })
+        let client = http_client(connector.clone());
+        let (transport, protocol) = (args.transport, args.protocol.into());
+        let negotiator = Negotiator { client, url, bearer, transport, protocol };
+        Ok(Self { negotiator, connector, slow })
     }
 
     /// Connects one client.
@@ -69,8 +65,9 @@ impl Dialer {
     }
 
     async fn connect(&self, connector: &Connector) -> Result<Client, LoadError> {
-        let endpoint = self.negotiator.negotiate().await?;
-        Client::open(connector, &self.http, endpoint, self.protocol).await
+        let negotiator = &self.negotiator;
+        let endpoint = negotiator.negotiate().await?;
+        Client::open(connector, &negotiator.client, endpoint, negotiator.protocol).await
     }
 
     /// REST client, if a connection string is configured.
@@ -79,10 +76,10 @@ impl Dialer {
         args: &LoadArgs,
     ) -> Result<Option<RestClient>, LoadError> {
         let Some(connection_string) = &args.connection_string else { return Ok(None) };
-        let named = || hub_of(&self.url);
+        let named = || hub_of(&self.negotiator.url);
         let hub = match args.hub.clone().or_else(named) {
             Some(hub) => hub,
-            None => self.negotiator.negotiate().await?.hub.ok_or_else(|| {
+            None => hub_of(&self.negotiator.negotiate().await?.url).ok_or_else(|| {
                 LoadError::Arguments("the negotiate response contains no hub: use --hub".to_owned())
             })?,
         };

@@ -3,24 +3,20 @@
 pub(crate) mod connector;
 pub(crate) mod dialer;
 mod frames;
-pub(crate) mod http;
+mod http;
 mod mask;
 pub(crate) mod negotiate;
+pub(crate) mod request;
 mod sse;
 mod websocket;
 
-use std::{
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{task::Context, time::Duration};
 
 use hub_core::protocol::{Message, Protocol, frame::RECORD_SEPARATOR, handshake};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
 use self::{
-    connector::Connector,
-    http::{HttpClient, HttpLink},
-    negotiate::Endpoint,
+    connector::Connector, http::HttpLink, negotiate::Endpoint, request::HttpClient,
     websocket::WebSocketLink,
 };
 use crate::{LoadError, LoadTransport};
@@ -34,10 +30,11 @@ pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(15);
 /// A connected client.
 pub(crate) struct Client {
     link: Link,
-    protocol: Protocol,
-    id: Option<Box<str>>,
+    pub(crate) protocol: Protocol,
+    /// Connection id, if the negotiate response contained one.
+    pub(crate) id: Option<String>,
     pings: Pings,
-    /// Bytes read after the handshake response.
+    /// Payloads that followed the response of the upgrade or of the handshake.
     early: Vec<u8>,
 }
 
@@ -56,10 +53,7 @@ pub(crate) struct Pings {
 impl Pings {
     /// The ping to send now, if one is due.
     pub(crate) fn due(&mut self, context: &mut Context<'_>) -> Option<&'static [u8]> {
-        match self.ticks.as_mut()?.poll_tick(context) {
-            Poll::Ready(_) => Some(self.ping),
-            Poll::Pending => None,
-        }
+        self.ticks.as_mut()?.poll_tick(context).is_ready().then_some(self.ping)
     }
 }
 
@@ -75,15 +69,6 @@ impl Client {
         timeout(HANDSHAKE_TIMEOUT, opening)
             .await
             .map_err(|_| LoadError::Timeout("the handshake"))?
-    }
-
-    pub(crate) fn protocol(&self) -> Protocol {
-        self.protocol
-    }
-
-    /// Connection id, if the negotiate response contained one.
-    pub(crate) fn id(&self) -> Option<&str> {
-        self.id.as_deref()
     }
 
     /// Queues a hub message for the next [`Self::flush`] or [`Self::read`].
@@ -153,19 +138,20 @@ async fn open(
     protocol: Protocol,
 ) -> Result<Client, LoadError> {
     let (transport, id) = (endpoint.transport, endpoint.id.take());
-    let link = match transport {
+    let (link, early) = match transport {
         LoadTransport::WebSockets => {
-            Link::WebSocket(Box::new(WebSocketLink::open(connector, &endpoint).await?))
+            let (link, early) = WebSocketLink::open(connector, &endpoint).await?;
+            (Link::WebSocket(Box::new(link)), early)
         }
         LoadTransport::ServerSentEvents => {
-            Link::Http(Box::new(HttpLink::events(http.clone(), endpoint).await?))
+            (Link::Http(Box::new(HttpLink::events(http.clone(), endpoint).await?)), Vec::new())
         }
         LoadTransport::LongPolling => {
-            Link::Http(Box::new(HttpLink::polls(http.clone(), endpoint).await?))
+            (Link::Http(Box::new(HttpLink::polls(http.clone(), endpoint).await?)), Vec::new())
         }
     };
     let pings = Pings { ticks: None, ping: protocol.ping() };
-    let mut client = Client { link, protocol, id, pings, early: Vec::new() };
+    let mut client = Client { link, protocol, id, pings, early };
     client.handshake().await?;
     if let Link::WebSocket(link) = &mut client.link {
         link.is_binary = protocol.is_binary();

@@ -1,39 +1,33 @@
 //! Negotiation of a client: the app's endpoint, redirects, then the service.
 
-use http::{
-    Method, Request, StatusCode, Uri,
-    header::{AUTHORIZATION, CONTENT_LENGTH},
-};
-use http_body_util::{BodyExt as _, Full, Limited};
+use bytes::Bytes;
+use http::{Request, Uri, header::CONTENT_LENGTH};
 use hub_core::{Secret, names, protocol::Protocol};
 use serde::Deserialize;
 
-use super::http::HttpClient;
-use crate::{LoadArgs, LoadError, LoadTransport};
+use super::request::{HttpClient, read_body, send};
+use crate::{LoadError, LoadTransport};
 
 const MAX_REDIRECTS: usize = 100;
-const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
 /// Result of a negotiation: where to open the transport, and with which token.
 #[derive(Clone, Debug)]
 pub(crate) struct Endpoint {
     pub(crate) url: Uri,
     pub(crate) token: Option<Secret>,
-    /// The `hub` parameter of the URL; the service's URLs have one.
-    pub(crate) hub: Option<String>,
     /// Connection id.
-    pub(crate) id: Option<Box<str>>,
+    pub(crate) id: Option<String>,
     pub(crate) transport: LoadTransport,
 }
 
 /// Negotiates over pooled connections.
 pub(crate) struct Negotiator {
-    client: HttpClient,
-    url: Uri,
-    bearer: Option<Secret>,
+    pub(super) client: HttpClient,
+    pub(super) url: Uri,
+    pub(super) bearer: Option<Secret>,
     /// Required transport.
-    transport: LoadTransport,
-    protocol: Protocol,
+    pub(super) transport: LoadTransport,
+    pub(super) protocol: Protocol,
 }
 
 #[derive(Debug, Deserialize)]
@@ -57,16 +51,6 @@ struct Transport {
 }
 
 impl Negotiator {
-    pub(crate) fn new(
-        client: HttpClient,
-        url: Uri,
-        bearer: Option<Secret>,
-        args: &LoadArgs,
-    ) -> Self {
-        let transport = args.transport;
-        Self { client, url, bearer, transport, protocol: args.protocol.into() }
-    }
-
     pub(crate) async fn negotiate(&self) -> Result<Endpoint, LoadError> {
         let (mut url, mut token) = (self.url.clone(), self.bearer.clone());
         for _ in 0..MAX_REDIRECTS {
@@ -75,10 +59,10 @@ impl Negotiator {
                 return Err(LoadError::Refused(error));
             }
             let Some(redirect) = response.url else {
-                let id = response.connection_id.as_deref().map(Box::from);
-                let secret = response.connection_token.or(response.connection_id);
                 self.check(&response.available_transports)?;
-                return Ok(Endpoint { id, ..endpoint(&url, token, secret, self.transport)? });
+                let id = response.connection_id;
+                let url = endpoint_url(&url, response.connection_token.as_ref().or(id.as_ref()))?;
+                return Ok(Endpoint { url, token, id, transport: self.transport });
             };
             url = redirect.parse().map_err(|_| LoadError::Url(redirect))?;
             token = response.access_token.map(Secret::from).or(token);
@@ -106,45 +90,20 @@ impl Negotiator {
         url: &Uri,
         token: Option<&Secret>,
     ) -> Result<NegotiateResponse, LoadError> {
-        let mut request = Request::builder()
-            .method(Method::POST)
-            .uri(negotiate_url(url)?)
-            .header(CONTENT_LENGTH, "0");
-        if let Some(token) = token {
-            request = request.header(AUTHORIZATION, format!("Bearer {}", token.expose()));
-        }
-        let request = request.body(Full::default()).map_err(LoadError::protocol)?;
-        let response = self.client.request(request).await.map_err(LoadError::connect)?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), MAX_RESPONSE_BYTES).collect().await;
-        let body = body.map_err(LoadError::Connect)?.to_bytes();
-        if status != StatusCode::OK {
-            let text = String::from_utf8_lossy(body.get(..200).unwrap_or(&body)).into_owned();
-            return Err(LoadError::Status { what: "negotiate", status: status.as_u16(), text });
-        }
+        let request = Request::post(negotiate_url(url)?).header(CONTENT_LENGTH, "0");
+        let response = send(&self.client, "negotiate", request, token, Bytes::new()).await?;
+        let body = read_body(response).await?;
         serde_json::from_slice(&body).map_err(LoadError::protocol)
     }
 }
 
-fn endpoint(
-    url: &Uri,
-    token: Option<Secret>,
-    id: Option<String>,
-    transport: LoadTransport,
-) -> Result<Endpoint, LoadError> {
+fn endpoint_url(url: &Uri, id: Option<&String>) -> Result<Uri, LoadError> {
     let id =
         id.ok_or_else(|| LoadError::protocol("the negotiate response has no connection id"))?;
-    let hub = hub_of(url);
-    Ok(Endpoint {
-        url: with_query(url, url.path(), &format!("id={}", names::encode_segment(&id)))?,
-        token,
-        hub,
-        id: None,
-        transport,
-    })
+    with_query(url, url.path(), &format!("id={}", names::encode_segment(id)))
 }
 
-/// The `hub` parameter of a URL.
+/// The `hub` parameter of a URL; the service's URLs have one.
 pub(crate) fn hub_of(url: &Uri) -> Option<String> {
     let mut pairs = form_urlencoded::parse(url.query().unwrap_or_default().as_bytes());
     pairs.find(|(name, _)| name.eq_ignore_ascii_case("hub")).map(|(_, value)| value.into_owned())
@@ -184,10 +143,9 @@ mod tests {
     fn the_connection_token_goes_into_the_query() {
         let url = Uri::from_static("http://h/client/?hub=chat");
 
-        let endpoint =
-            endpoint(&url, None, Some("B+/=".to_owned()), LoadTransport::LongPolling).unwrap();
+        let endpoint = endpoint_url(&url, Some(&"B+/=".to_owned())).unwrap();
 
-        assert_eq!(endpoint.url, "http://h/client/?hub=chat&id=B%2B%2F%3D");
-        assert_eq!(endpoint.hub.as_deref(), Some("chat"));
+        assert_eq!(endpoint, "http://h/client/?hub=chat&id=B%2B%2F%3D");
+        assert_eq!(hub_of(&endpoint).as_deref(), Some("chat"));
     }
 }

@@ -1,23 +1,26 @@
 //! WebSocket of a client, without a read buffer per connection.
 
-use std::{cell::RefCell, future::poll_fn, io, pin::Pin, task::Poll};
+use std::{
+    cell::RefCell,
+    future::poll_fn,
+    pin::Pin,
+    task::{Poll, ready},
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::header::HOST;
 use sha1::{Digest as _, Sha1};
-use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
-use tower_service::Service as _;
+use tokio::io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf};
 
 use super::{
     Pings,
-    connector::{ByteStream, Connector},
+    connector::{ByteStream, Connector, connect, read_head},
     frames::FrameParser,
     mask::masked,
     negotiate::Endpoint,
 };
 use crate::LoadError;
 
-const MAX_HEAD_BYTES: usize = 16 * 1024;
 const READ_BYTES: usize = 64 * 1024;
 /// Appended to the key by the server (RFC 6455 §1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -32,42 +35,35 @@ thread_local! {
 pub(crate) struct WebSocketLink {
     stream: ByteStream,
     frames: FrameParser,
-    /// Bytes read after the upgrade response.
-    early: Vec<u8>,
     out: Vec<u8>,
     /// Written length of `out`.
     written: usize,
-    pong: Vec<u8>,
     mask: u32,
     pub(crate) is_binary: bool,
 }
 
 impl WebSocketLink {
+    /// Opens a WebSocket. Also returns the payloads that followed the upgrade response.
     pub(crate) async fn open(
         connector: &Connector,
         endpoint: &Endpoint,
-    ) -> Result<Self, LoadError> {
-        let stream =
-            connector.clone().call(endpoint.url.clone()).await.map_err(LoadError::Connect)?;
-        let mut stream = stream.into_inner();
-        let early = upgrade(&mut stream, endpoint).await?;
-        Ok(Self {
-            stream,
-            frames: FrameParser::default(),
-            early,
-            out: Vec::new(),
-            written: 0,
-            pong: Vec::new(),
-            mask: 1,
-            is_binary: false,
-        })
+    ) -> Result<(Self, Vec<u8>), LoadError> {
+        let mut stream = connect(connector, &endpoint.url).await?;
+        let (input, mut early) = (upgrade(&mut stream, endpoint).await?, Vec::new());
+        let (frames, out) = (FrameParser::default(), Vec::new());
+        let mut link = Self { stream, frames, out, written: 0, mask: 1, is_binary: false };
+        link.take(&input, &mut |payload| early.extend_from_slice(payload))?;
+        Ok((link, early))
     }
 
     /// Queues a payload as one frame.
     pub(crate) fn queue(&mut self, payload: &[u8]) {
+        self.queue_frame(if self.is_binary { BINARY } else { TEXT }, payload);
+    }
+
+    fn queue_frame(&mut self, first: u8, payload: &[u8]) {
         self.mask = next_mask(self.mask);
-        let kind = if self.is_binary { BINARY } else { TEXT };
-        masked(&mut self.out, kind, self.mask, payload);
+        masked(&mut self.out, first, self.mask, payload);
     }
 
     /// Writes the queued frames. Cancel safe.
@@ -81,8 +77,7 @@ impl WebSocketLink {
     }
 
     pub(crate) async fn close(&mut self) -> Result<(), LoadError> {
-        self.mask = next_mask(self.mask);
-        masked(&mut self.out, CLOSE, self.mask, &[]);
+        self.queue_frame(CLOSE, &[]);
         self.flush().await
     }
 
@@ -92,10 +87,6 @@ impl WebSocketLink {
         pings: &mut Pings,
         mut each: impl FnMut(&[u8]),
     ) -> Result<(), LoadError> {
-        if !self.early.is_empty() {
-            let early = std::mem::take(&mut self.early);
-            return self.take(&early, &mut each);
-        }
         loop {
             self.flush().await?;
             let read = poll_fn(|context| {
@@ -105,16 +96,12 @@ impl WebSocketLink {
                 }
                 INPUT.with_borrow_mut(|shared| {
                     let mut buffer = ReadBuf::new(shared);
-                    match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
-                        Poll::Pending => Poll::Pending,
-                        Poll::Ready(Err(error)) => Poll::Ready(Err(LoadError::connect(error))),
-                        Poll::Ready(Ok(())) if buffer.filled().is_empty() => Poll::Ready(Err(
-                            LoadError::Closed("the server closed the connection".to_owned()),
-                        )),
-                        Poll::Ready(Ok(())) => {
-                            Poll::Ready(self.take(buffer.filled(), &mut each).map(|()| true))
-                        }
+                    let read = Pin::new(&mut self.stream).poll_read(context, &mut buffer);
+                    ready!(read).map_err(LoadError::connect)?;
+                    if buffer.filled().is_empty() {
+                        return Poll::Ready(Err(LoadError::closed()));
                     }
+                    Poll::Ready(self.take(buffer.filled(), &mut each).map(|()| true))
                 })
             });
             if read.await? {
@@ -129,10 +116,7 @@ impl WebSocketLink {
                 return Err(LoadError::Closed("the server closed the WebSocket".to_owned()));
             }
             if part.is_ping() {
-                self.pong.clear();
-                self.pong.extend_from_slice(part.bytes);
-                self.mask = next_mask(self.mask);
-                masked(&mut self.out, PONG, self.mask, &self.pong);
+                self.queue_frame(PONG, part.bytes);
                 continue;
             }
             each(part.bytes);
@@ -157,19 +141,8 @@ async fn upgrade(stream: &mut ByteStream, endpoint: &Endpoint) -> Result<Vec<u8>
     }
     head.push_str("\r\n");
     stream.write_all(head.as_bytes()).await.map_err(LoadError::connect)?;
-    let mut input = Vec::new();
-    let end = loop {
-        if let Some(at) = memchr::memmem::find(&input, b"\r\n\r\n") {
-            break at + 4;
-        }
-        if input.len() > MAX_HEAD_BYTES {
-            return Err(LoadError::protocol("the response to the upgrade is too long"));
-        }
-        read_more(stream, &mut input).await?;
-    };
-    let early = input.split_off(end);
-    let head = String::from_utf8_lossy(&input).into_owned();
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+    let mut early = Vec::new();
+    let (status, head) = read_head(stream, &mut early).await?;
     if status != 101 {
         let text = head.lines().next().unwrap_or_default().to_owned();
         return Err(LoadError::Status { what: "the upgrade", status, text });
@@ -183,14 +156,6 @@ async fn upgrade(stream: &mut ByteStream, endpoint: &Endpoint) -> Result<Vec<u8>
         return Ok(early);
     }
     Err(LoadError::protocol("the Sec-WebSocket-Accept header does not match the key"))
-}
-
-async fn read_more(stream: &mut ByteStream, input: &mut Vec<u8>) -> Result<(), LoadError> {
-    match stream.read_buf(input).await {
-        Ok(0) => Err(LoadError::connect(io::Error::from(io::ErrorKind::UnexpectedEof))),
-        Ok(_) => Ok(()),
-        Err(error) => Err(LoadError::connect(error)),
-    }
 }
 
 const TEXT: u8 = 0x81;

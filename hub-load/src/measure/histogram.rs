@@ -34,8 +34,9 @@ impl Histogram {
         self.0.reset();
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// Number of recorded durations.
+    pub(crate) fn count(&self) -> u64 {
+        self.0.len()
     }
 
     /// The duration that this fraction of all values does not exceed, in microseconds.

@@ -72,7 +72,7 @@ pub struct Latency {
 impl Latency {
     pub(crate) fn of(histogram: &Histogram) -> Option<Self> {
         let at = |fraction| histogram.quantile(fraction);
-        (!histogram.is_empty()).then(|| Self {
+        (histogram.count() > 0).then(|| Self {
             p50: at(0.5),
             p90: at(0.9),
             p99: at(0.99),

@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 
 use hub_core::protocol::{Message, Protocol, frame::Frames};
 
+use super::payload::Payloads;
+use crate::LoadArgs;
+
 /// Splits received bytes into messages and parses them.
 #[derive(Debug)]
 pub(crate) struct MessageParser {
     frames: Frames,
-    protocol: Protocol,
+    pub(crate) protocol: Protocol,
 }
 
 impl MessageParser {
@@ -33,6 +36,24 @@ impl MessageParser {
                 Err(_) => return each(None),
             }
         }
+    }
+
+    /// Calls `each` with the number in every call of the client method; `None` stands for a message
+    /// that differs from the sent ones.
+    pub(crate) fn read_numbers(
+        &mut self,
+        payload: &[u8],
+        args: &LoadArgs,
+        mut each: impl FnMut(Option<u64>),
+    ) {
+        let (protocol, payloads) = (self.protocol, Payloads { length: args.payload });
+        self.read(payload, |message| match message {
+            Some(Message::Invocation { target, arguments, .. }) if target == args.message => {
+                each(payloads.of_arguments(protocol, &arguments));
+            }
+            Some(_) => {}
+            None => each(None),
+        });
     }
 }
 

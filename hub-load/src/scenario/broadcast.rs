@@ -2,16 +2,16 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use hub_core::protocol::{Message, Outcome, Protocol};
+use hub_core::protocol::{Message, Outcome};
 
-use super::{Shared, rate::SendRate, window::Window};
+use super::{Shared, rate::Rate, window::Window};
 use crate::{
-    LoadError,
+    LoadArgs, LoadError,
     client::Client,
     messages::{
         count::{Counter, Counts},
         parse::{MessageParser, Sequence},
-        payload::{Call, Payloads, text_call},
+        payload::{Call, text_call},
     },
 };
 
@@ -20,8 +20,8 @@ pub(crate) const GROUP: &str = "load";
 
 /// Joins the group and waits for the completion.
 pub(crate) async fn join(mut client: Client, method: &str) -> Result<Client, LoadError> {
-    client.queue(&text_call(client.protocol(), "join", method, GROUP));
-    let (mut messages, mut response) = (MessageParser::new(client.protocol()), None);
+    client.queue(&text_call(client.protocol, "join", method, GROUP));
+    let (mut messages, mut response) = (MessageParser::new(client.protocol), None);
     while response.is_none() {
         client
             .read(|payload| {
@@ -41,8 +41,8 @@ pub(crate) async fn join(mut client: Client, method: &str) -> Result<Client, Loa
 
 /// Calls the hub method for each message that the window admits.
 pub(crate) async fn send(mut client: Client, call: Call, shared: Arc<Shared>, window: Arc<Window>) {
-    let (mut counter, mut bytes) = (Counter::new(client.protocol()), Vec::new());
-    let mut rate = SendRate::new(shared.args.rate);
+    let (mut counter, mut bytes) = (Counter::new(client.protocol), Vec::new());
+    let mut rate = Rate::new(shared.args.rate, 1, 0);
     let mut stopping = std::pin::pin!(shared.stop.cancelled());
     loop {
         let mut counts = Counts::default();
@@ -76,8 +76,6 @@ pub(crate) async fn send(mut client: Client, call: Call, shared: Arc<Shared>, wi
 
 /// One receiving client.
 struct Receiver {
-    payloads: Payloads,
-    target: String,
     reader: Reader,
     /// Number of messages received so far.
     at: u64,
@@ -85,7 +83,7 @@ struct Receiver {
 
 enum Reader {
     Counting(Counter),
-    Checking { messages: MessageParser, protocol: Protocol, sequence: Sequence },
+    Checking(MessageParser, Sequence),
 }
 
 /// Messages in one read.
@@ -103,7 +101,12 @@ pub(crate) async fn receive(
     shared: Arc<Shared>,
     window: Arc<Window>,
 ) {
-    let mut receiver = Receiver::new(&shared, client.protocol());
+    let reader = if shared.args.check {
+        Reader::Checking(MessageParser::new(client.protocol), Sequence::default())
+    } else {
+        Reader::Counting(Counter::new(client.protocol))
+    };
+    let mut receiver = Receiver { reader, at: 0 };
     let result = tokio::select! {
         biased;
         result = receiver.listen(&mut client, index, &shared, &window) => result,
@@ -121,18 +124,6 @@ pub(crate) async fn receive(
 }
 
 impl Receiver {
-    fn new(shared: &Shared, protocol: Protocol) -> Self {
-        let args = &shared.args;
-        let reader = if args.check {
-            let (messages, sequence) = (MessageParser::new(protocol), Sequence::default());
-            Reader::Checking { messages, protocol, sequence }
-        } else {
-            Reader::Counting(Counter::new(protocol))
-        };
-        let payloads = Payloads { length: args.payload };
-        Self { payloads, target: args.message.clone(), reader, at: 0 }
-    }
-
     async fn listen(
         &mut self,
         client: &mut Client,
@@ -143,7 +134,7 @@ impl Receiver {
         let stats = &shared.stats;
         loop {
             let mut got = ReadCounts::default();
-            client.read(|payload| self.read(payload, &mut got)).await?;
+            client.read(|payload| self.read(payload, &shared.args, &mut got)).await?;
             let from = self.at;
             stats.record(index, |record| self.at = window.receive(from, got.new, record));
             let counted = self.at - from;
@@ -156,42 +147,22 @@ impl Receiver {
         }
     }
 
-    fn read(&mut self, payload: &[u8], got: &mut ReadCounts) {
+    fn read(&mut self, payload: &[u8], args: &LoadArgs, got: &mut ReadCounts) {
         match &mut self.reader {
             Reader::Counting(counter) => {
                 let mut counts = Counts::default();
                 counter.count(payload, &mut counts);
                 got.new += counts.invocations;
             }
-            Reader::Checking { messages, protocol, sequence } => {
-                messages.read(payload, |message| {
-                    let number =
-                        |arguments: &[u8]| self.payloads.of_arguments(*protocol, arguments);
-                    classify(message, &self.target, number, sequence, got);
+            Reader::Checking(messages, sequence) => {
+                messages.read_numbers(payload, args, |number| {
+                    match number.map(|number| sequence.insert(number)) {
+                        Some(true) => got.new += 1,
+                        Some(false) => got.duplicated += 1,
+                        None => got.malformed += 1,
+                    }
                 });
             }
         }
-    }
-}
-
-fn classify(
-    message: Option<Message>,
-    expected: &str,
-    number_in: impl Fn(&[u8]) -> Option<u64>,
-    sequence: &mut Sequence,
-    got: &mut ReadCounts,
-) {
-    let arguments = match message {
-        Some(Message::Invocation { target, arguments, .. }) if target == expected => arguments,
-        Some(_) => return,
-        None => {
-            got.malformed += 1;
-            return;
-        }
-    };
-    match number_in(&arguments).map(|number| sequence.insert(number)) {
-        Some(true) => got.new += 1,
-        Some(false) => got.duplicated += 1,
-        None => got.malformed += 1,
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use hub_core::protocol::{Message, Outcome, Protocol};
 use tokio::time::timeout;
 
-use super::{Shared, rate::ClientRate};
+use super::{Shared, rate::Rate};
 use crate::{
     LoadError,
     client::Client,
@@ -35,7 +35,7 @@ struct Echo {
 
 enum Reader {
     Counting(Counter),
-    Checking { messages: MessageParser, protocol: Protocol, unanswered: HashSet<u64> },
+    Checking { messages: MessageParser, unanswered: HashSet<u64> },
 }
 
 /// Completions in one read.
@@ -48,7 +48,7 @@ struct Completions {
 
 /// Sends calls until the run stops, then waits for the last completions.
 pub(crate) async fn run(mut client: Client, index: usize, shared: Arc<Shared>) {
-    let mut echo = Echo::new(&shared, client.protocol());
+    let mut echo = Echo::new(&shared, client.protocol);
     let result = echo.exchange(&mut client, index, &shared).await;
     shared.stats.lost.fetch_add(echo.pending.len() as u64, Ordering::Relaxed);
     match result {
@@ -62,11 +62,7 @@ impl Echo {
         let args = &shared.args;
         let payloads = Payloads { length: args.payload };
         let reader = if args.check {
-            Reader::Checking {
-                messages: MessageParser::new(protocol),
-                protocol,
-                unanswered: HashSet::new(),
-            }
+            Reader::Checking { messages: MessageParser::new(protocol), unanswered: HashSet::new() }
         } else {
             Reader::Counting(Counter::new(protocol))
         };
@@ -81,31 +77,25 @@ impl Echo {
         shared: &Shared,
     ) -> Result<(), LoadError> {
         let mut stopping = std::pin::pin!(shared.stop.cancelled());
-        let mut rate = ClientRate::new(shared.args.rate, shared.args.clients, index);
+        let mut rate = Rate::new(shared.args.rate, shared.args.clients, index);
         loop {
             if !rate.is_set() {
                 self.fill(client, shared.args.inflight);
             }
-            let mut completions = Completions::default();
             tokio::select! {
                 biased;
                 () = &mut stopping => break,
-                () = rate.next() => {
+                () = rate.turn() => {
                     let one_more = self.pending.len() + 1;
                     self.fill(client, one_more.min(shared.args.inflight));
                     client.flush().await?;
                 }
-                read = client.read(|payload| self.reader.read(payload, self.payloads, &mut completions)) => read?,
+                received = self.receive(client, index, shared) => received?,
             }
-            self.count(index, shared, &completions);
         }
         let drain = async {
             while !self.pending.is_empty() {
-                let mut completions = Completions::default();
-                client
-                    .read(|payload| self.reader.read(payload, self.payloads, &mut completions))
-                    .await?;
-                self.count(index, shared, &completions);
+                self.receive(client, index, shared).await?;
             }
             Ok(())
         };
@@ -126,9 +116,17 @@ impl Echo {
         }
     }
 
-    /// Assumes that completions arrive in the order of the calls, so the oldest pending call
-    /// determines the latency.
-    fn count(&mut self, index: usize, shared: &Shared, completions: &Completions) {
+    /// Counts the completions of one read. Cancel safe. Assumes that completions arrive in the order
+    /// of the calls, so the oldest pending call determines the latency.
+    async fn receive(
+        &mut self,
+        client: &mut Client,
+        index: usize,
+        shared: &Shared,
+    ) -> Result<(), LoadError> {
+        let mut completions = Completions::default();
+        let read = |payload: &[u8]| self.reader.read(payload, self.payloads, &mut completions);
+        client.read(read).await?;
         let completed = usize::try_from(completions.ok + completions.failed).unwrap_or(usize::MAX);
         let excess = completed.saturating_sub(self.pending.len()) as u64;
         let now = Instant::now();
@@ -140,6 +138,7 @@ impl Echo {
         shared.stats.received(index, completions.ok);
         shared.stats.errors_of(completions.failed, "a call failed or returned another value");
         shared.stats.duplicated.fetch_add(excess + completions.unknown, Ordering::Relaxed);
+        Ok(())
     }
 }
 
@@ -152,41 +151,29 @@ impl Reader {
                 completions.ok += counts.completions - counts.errors;
                 completions.failed += counts.errors;
             }
-            Self::Checking { messages, protocol, unanswered } => {
+            Self::Checking { messages, unanswered } => {
+                let protocol = messages.protocol;
                 messages.read(payload, |message| {
-                    classify(
-                        message,
-                        |value| payloads.of_value(*protocol, value),
-                        unanswered,
-                        completions,
-                    );
+                    let (id, outcome) = match message {
+                        Some(Message::Completion { invocation_id, outcome }) => {
+                            (invocation_id, outcome)
+                        }
+                        Some(_) => return,
+                        None => {
+                            completions.failed += 1;
+                            return;
+                        }
+                    };
+                    let number = id.parse().ok().filter(|number| unanswered.remove(number));
+                    match outcome {
+                        _ if number.is_none() => completions.unknown += 1,
+                        Outcome::Result(value) if payloads.of_value(protocol, &value) == number => {
+                            completions.ok += 1;
+                        }
+                        _ => completions.failed += 1,
+                    }
                 });
             }
         }
-    }
-}
-
-fn classify(
-    message: Option<Message>,
-    number_in: impl Fn(&[u8]) -> Option<u64>,
-    unanswered: &mut HashSet<u64>,
-    completions: &mut Completions,
-) {
-    let (invocation_id, outcome) = match message {
-        Some(Message::Completion { invocation_id, outcome }) => (invocation_id, outcome),
-        Some(_) => return,
-        None => {
-            completions.failed += 1;
-            return;
-        }
-    };
-    let number = invocation_id.parse().ok().filter(|number| unanswered.remove(number));
-    let Some(number) = number else {
-        completions.unknown += 1;
-        return;
-    };
-    match outcome {
-        Outcome::Result(value) if number_in(&value) == Some(number) => completions.ok += 1,
-        Outcome::Result(_) | Outcome::Void | Outcome::Error(_) => completions.failed += 1,
     }
 }

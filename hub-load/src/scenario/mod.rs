@@ -2,6 +2,7 @@
 
 mod broadcast;
 mod echo;
+mod fleet;
 mod idle;
 mod membership;
 mod rate;
@@ -100,27 +101,22 @@ impl Shared {
         for client in slow {
             tasks.spawn(slow::run(client, Arc::clone(self)));
         }
-        match self.args.scenario {
-            Scenario::Echo => {
-                for (index, client) in clients.into_iter().enumerate() {
-                    tasks.spawn(echo::run(client, index, Arc::clone(self)));
-                }
-                return Ok(None);
-            }
-            Scenario::Idle => {
-                for client in clients {
-                    tasks.spawn(idle::run(client, Arc::clone(self)));
-                }
-                return Ok(None);
-            }
-            _ => {}
-        }
-        let window = Arc::new(Window::new(self.args.window, clients.len()));
+        let is_streaming = self.args.scenario.is_streaming();
+        let window = is_streaming.then(|| Arc::new(Window::new(self.args.window, clients.len())));
         for (index, client) in clients.into_iter().enumerate() {
-            tasks.spawn(broadcast::receive(client, index, Arc::clone(self), Arc::clone(&window)));
+            let shared = Arc::clone(self);
+            match (&window, self.args.scenario) {
+                (Some(window), _) => {
+                    tasks.spawn(broadcast::receive(client, index, shared, Arc::clone(window)))
+                }
+                (None, Scenario::Idle) => tasks.spawn(idle::run(client, shared)),
+                (None, _) => tasks.spawn(echo::run(client, index, shared)),
+            };
         }
-        self.start_senders(dialer, tasks, &window).await?;
-        Ok(Some(window))
+        if let Some(window) = &window {
+            self.start_senders(dialer, tasks, window).await?;
+        }
+        Ok(window)
     }
 
     /// Adds all clients to the group, several at a time.
@@ -143,8 +139,8 @@ impl Shared {
                 Scenario::Group => (&args.send_to_group, Some(broadcast::GROUP)),
                 _ => (&args.broadcast, None),
             };
-            let call = Call::new(dialer.protocol, method, group, payloads);
             let client = dialer.client().await?;
+            let call = Call::new(client.protocol, method, group, payloads);
             tasks.spawn(broadcast::send(client, call, Arc::clone(self), Arc::clone(window)));
             return Ok(());
         };

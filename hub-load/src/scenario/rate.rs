@@ -2,44 +2,22 @@
 
 use std::{ops::Range, time::Duration};
 
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, interval_at};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::window::Window;
 
-/// Rate of one sender.
-pub(crate) struct SendRate(Option<Interval>);
+/// Rate of one sender, or the share of one client in the rate of all.
+pub(crate) struct Rate(Option<Interval>);
 
-impl SendRate {
-    /// Creates a rate of `rate` messages per second. With `None` the sender is as fast as the
-    /// window allows.
-    pub(crate) fn new(rate: Option<u32>) -> Self {
-        Self(rate.map(|rate| {
-            let mut ticks = interval(Duration::from_secs(1) / rate.max(1));
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            ticks
-        }))
-    }
-
-    /// Waits for the next messages and returns their numbers, at most `at_most`.
-    pub(crate) async fn next(&mut self, window: &Window, at_most: u64) -> Range<u64> {
-        let Some(ticks) = &mut self.0 else { return window.reserve(at_most).await };
-        ticks.tick().await;
-        window.reserve(1).await
-    }
-}
-
-/// Share of one client in a rate of all clients together.
-pub(crate) struct ClientRate(Option<Interval>);
-
-impl ClientRate {
-    /// Creates the share of one client. All clients together send `rate` messages per second, by
+impl Rate {
+    /// Creates the share of sender `index`. All senders together send `rate` messages per second, by
     /// turns.
-    pub(crate) fn new(rate: Option<u32>, clients: usize, index: usize) -> Self {
+    pub(crate) fn new(rate: Option<u32>, senders: usize, index: usize) -> Self {
         Self(rate.map(|rate| {
             let step = Duration::from_secs(1) / rate.max(1);
             let times =
                 |count: usize| step.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX));
-            let mut ticks = interval_at(Instant::now() + times(index), times(clients.max(1)));
+            let mut ticks = interval_at(Instant::now() + times(index), times(senders.max(1)));
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             ticks
         }))
@@ -50,12 +28,22 @@ impl ClientRate {
         self.0.is_some()
     }
 
-    /// Waits for the next turn of this client; never returns without a rate.
-    pub(crate) async fn next(&mut self) {
+    /// Waits for the next turn; never returns without a rate.
+    pub(crate) async fn turn(&mut self) {
         match &mut self.0 {
             Some(ticks) => drop(ticks.tick().await),
             None => std::future::pending().await,
         }
+    }
+
+    /// Waits for the next messages and returns their numbers, at most `at_most`. Without a rate the
+    /// sender is as fast as the window allows.
+    pub(crate) async fn next(&mut self, window: &Window, at_most: u64) -> Range<u64> {
+        if !self.is_set() {
+            return window.reserve(at_most).await;
+        }
+        self.turn().await;
+        window.reserve(1).await
     }
 }
 
@@ -66,7 +54,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn with_a_rate_messages_are_sent_on_schedule() {
         let window = Window::new(64, 1);
-        let mut rate = SendRate::new(Some(20));
+        let mut rate = Rate::new(Some(20), 1, 0);
         let began = Instant::now();
 
         for number in 0..21 {
@@ -74,16 +62,16 @@ mod tests {
         }
 
         assert_eq!(began.elapsed().as_secs(), 1);
-        assert_eq!(SendRate::new(None).next(&window, 9).await, 21..30);
+        assert_eq!(Rate::new(None, 1, 0).next(&window, 9).await, 21..30);
     }
 
     #[tokio::test(start_paused = true)]
     async fn clients_with_the_same_pace_alternate() {
         let (began, turns) = (Instant::now(), std::cell::RefCell::new(Vec::new()));
         let turns_of = async |index| {
-            let mut rate = ClientRate::new(Some(10), 3, index);
+            let mut rate = Rate::new(Some(10), 3, index);
             for _ in 0..2 {
-                rate.next().await;
+                rate.turn().await;
                 turns.borrow_mut().push((began.elapsed().as_millis(), index));
             }
         };
@@ -92,6 +80,6 @@ mod tests {
 
         let expected = [(0, 0), (100, 1), (200, 2), (300, 0), (400, 1), (500, 2)];
         assert_eq!(*turns.borrow(), expected);
-        assert!(!ClientRate::new(None, 3, 0).is_set());
+        assert!(!Rate::new(None, 3, 0).is_set());
     }
 }

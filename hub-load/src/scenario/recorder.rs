@@ -2,22 +2,19 @@
 
 use std::{sync::Arc, time::Instant};
 
-use hub_core::protocol::{Message, Protocol};
 use parking_lot::Mutex;
-use tokio::{sync::Notify, task::JoinHandle};
+use tokio::sync::Notify;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::Shared;
-use crate::{
-    client::Client,
-    messages::{parse::MessageParser, payload::Payloads},
-};
+use crate::{client::Client, messages::parse::MessageParser};
 
 /// Reads in a task. Dropping it drops the connection without a close message.
 pub(crate) struct Recorder {
     /// Connection id.
     pub(crate) id: Option<String>,
     recorded: Arc<Recorded>,
-    task: JoinHandle<()>,
+    task: AbortOnDropHandle<()>,
 }
 
 /// Numbers of the received messages in order, with their times.
@@ -27,27 +24,12 @@ struct Recorded {
     changed: Notify,
 }
 
-/// Extracts the sequence numbers from received bytes.
-struct Reader {
-    messages: MessageParser,
-    payloads: Payloads,
-    protocol: Protocol,
-    shared: Arc<Shared>,
-}
-
 impl Recorder {
     /// Starts recording. If the connection ends, it counts as an error of the run.
-    pub(crate) fn start(client: Client, shared: &Arc<Shared>) -> Self {
-        let (id, protocol) = (client.id().map(str::to_owned), client.protocol());
-        let recorded = Arc::new(Recorded::default());
-        let reader = Reader {
-            messages: MessageParser::new(protocol),
-            payloads: Payloads { length: shared.args.payload },
-            protocol,
-            shared: Arc::clone(shared),
-        };
-        let task = tokio::spawn(record(client, reader, Arc::clone(&recorded)));
-        Self { id, recorded, task }
+    pub(crate) fn start(mut client: Client, shared: &Arc<Shared>) -> Self {
+        let (id, recorded) = (client.id.take(), Arc::new(Recorded::default()));
+        let task = tokio::spawn(record(client, Arc::clone(shared), Arc::clone(&recorded)));
+        Self { id, recorded, task: AbortOnDropHandle::new(task) }
     }
 
     /// Waits until the message with this number has been received.
@@ -67,55 +49,32 @@ impl Recorder {
         std::mem::take(&mut *self.recorded.numbers.lock())
     }
 
-    /// Drops the connection without a close message.
-    pub(crate) fn abort(&self) {
-        self.task.abort();
-    }
-
-    /// Waits until the connection is dropped, after [`Self::abort`].
-    pub(crate) async fn aborted(mut self) {
-        // The result is a cancellation error, as intended.
-        let _ = (&mut self.task).await;
+    /// Drops the connections without close messages, and waits until they are dropped.
+    pub(crate) async fn disconnect(recorders: Vec<Self>) {
+        recorders.iter().for_each(|recorder| recorder.task.abort());
+        for recorder in recorders {
+            // The result is a cancellation error, as intended.
+            let _ = recorder.task.await;
+        }
     }
 }
 
-impl Drop for Recorder {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-async fn record(mut client: Client, mut reader: Reader, recorded: Arc<Recorded>) {
+async fn record(mut client: Client, shared: Arc<Shared>, recorded: Arc<Recorded>) {
+    let mut messages = MessageParser::new(client.protocol);
     loop {
         let mut numbers = Vec::new();
-        let read = client.read(|payload| reader.read(payload, &mut numbers)).await;
+        let mut each = |number| match number {
+            Some(number) => numbers.push((number, Instant::now())),
+            None => shared.stats.error("a received message differs from the sent one"),
+        };
+        let read = client.read(|payload| messages.read_numbers(payload, &shared.args, &mut each));
+        let read = read.await;
         if !numbers.is_empty() {
             recorded.numbers.lock().append(&mut numbers);
             recorded.changed.notify_waiters();
         }
         if let Err(error) = read {
-            return reader.shared.stats.error(error);
+            return shared.stats.error(error);
         }
-    }
-}
-
-impl Reader {
-    fn read(&mut self, payload: &[u8], numbers: &mut Vec<(u64, Instant)>) {
-        let Self { messages, payloads, protocol, shared } = self;
-        messages.read(payload, |message| {
-            let number = match message {
-                Some(Message::Invocation { target, arguments, .. })
-                    if target == shared.args.message =>
-                {
-                    payloads.of_arguments(*protocol, &arguments)
-                }
-                Some(_) => return,
-                None => None,
-            };
-            match number {
-                Some(number) => numbers.push((number, Instant::now())),
-                None => shared.stats.errors_of(1, "a received message differs from the sent one"),
-            }
-        });
     }
 }

@@ -3,18 +3,15 @@
 use std::sync::Arc;
 
 use http::Uri;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tower_service::Service as _;
+use tokio::io::AsyncWriteExt as _;
 
-use super::{Shared, broadcast::GROUP, rate::SendRate, window::Window};
+use super::{Shared, broadcast::GROUP, rate::Rate, window::Window};
 use crate::{
     LoadError, Scenario,
-    client::connector::{ByteStream, Connector},
+    client::connector::{ByteStream, Connector, connect, connector, read_head, read_more},
     messages::payload::{Payloads, rest_body},
     rest::{RestClient, VERSION_QUERY},
 };
-
-const MAX_HEAD_BYTES: usize = 16 * 1024;
 
 /// Target of the REST calls.
 #[derive(Clone)]
@@ -36,12 +33,13 @@ impl RestTarget {
         let url: Uri = text.parse().map_err(|_| LoadError::Url(text))?;
         let host = url.authority().map(http::uri::Authority::as_str).unwrap_or_default();
         let head = format!(
-            "POST {}?{} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {bearer}\r\n\
+            "POST {}?{} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {}\r\n\
              content-type: application/json\r\ncontent-length: ",
             url.path(),
-            VERSION_QUERY
+            VERSION_QUERY,
+            bearer.expose()
         );
-        Ok(Self { connector: Connector::new(&url)?, head: head.into(), url })
+        Ok(Self { connector: connector(&url, None)?, head: head.into(), url })
     }
 }
 
@@ -53,14 +51,13 @@ pub(crate) async fn send(target: RestTarget, shared: Arc<Shared>, window: Arc<Wi
 }
 
 async fn send_until_stopped(
-    mut target: RestTarget,
+    target: RestTarget,
     shared: &Shared,
     window: &Window,
 ) -> Result<(), LoadError> {
-    let stream = target.connector.call(target.url.clone()).await.map_err(LoadError::Connect)?;
-    let (mut stream, mut input) = (stream.into_inner(), Vec::new());
+    let (mut stream, mut input) = (connect(&target.connector, &target.url).await?, Vec::new());
     let payloads = Payloads { length: shared.args.payload };
-    let mut rate = SendRate::new(shared.args.rate);
+    let mut rate = Rate::new(shared.args.rate, 1, 0);
     loop {
         let numbers = tokio::select! {
             biased;
@@ -83,22 +80,13 @@ async fn send_until_stopped(
 
 /// Reads one response and returns its status.
 async fn read_response(stream: &mut ByteStream, input: &mut Vec<u8>) -> Result<u16, LoadError> {
-    loop {
-        if let Some(end) = memchr::memmem::find(input, b"\r\n\r\n") {
-            let head = String::from_utf8_lossy(input.get(..end).unwrap_or_default()).into_owned();
-            let length = end + 4 + content_length(&head)?;
-            if input.len() >= length {
-                input.drain(..length);
-                let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-                return status.ok_or_else(|| LoadError::protocol("the response is not HTTP"));
-            }
-        } else if input.len() > MAX_HEAD_BYTES {
-            return Err(LoadError::protocol("the head of a response is too long"));
-        }
-        if stream.read_buf(input).await.map_err(LoadError::connect)? == 0 {
-            return Err(LoadError::Closed("the service closed the connection".to_owned()));
-        }
+    let (status, head) = read_head(stream, input).await?;
+    let length = content_length(&head)?;
+    while input.len() < length {
+        read_more(stream, input).await?;
     }
+    input.drain(..length);
+    Ok(status)
 }
 
 fn content_length(head: &str) -> Result<usize, LoadError> {

@@ -15,7 +15,7 @@ pub(crate) async fn run(mut client: Client, shared: Arc<Shared>) {
     let pinging = async {
         loop {
             ticks.tick().await;
-            client.queue(client.protocol().ping());
+            client.queue(client.protocol.ping());
             if client.flush().await.is_err() {
                 return;
             }

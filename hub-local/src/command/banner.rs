@@ -3,7 +3,7 @@
 use std::{
     fmt,
     io::{self, Write as _},
-    path::PathBuf,
+    path::Path,
 };
 
 use hub_local::{Limits, Template};
@@ -18,7 +18,7 @@ pub(super) struct Banner<'a> {
     pub(super) is_key_secret: bool,
     pub(super) templates: &'a [Template],
     /// The settings file in use.
-    pub(super) file: Option<PathBuf>,
+    pub(super) file: Option<&'a Path>,
     pub(super) descriptors: Option<Descriptors>,
 }
 
@@ -40,7 +40,7 @@ impl Banner<'_> {
             let label = if number == 0 { label } else { "                     " };
             writeln!(formatter, "{label} {template}  ({})", template.rules())?;
         }
-        if let Some(file) = &self.file {
+        if let Some(file) = self.file {
             writeln!(formatter, "{:22}from {}, reloaded when it changes", "", file.display())?;
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use hub_local::{HttpUpstream, Settings};
+use hub_local::{HttpUpstream, Settings, Template};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Failure;
@@ -28,21 +28,19 @@ struct FileVersion {
 }
 
 impl SettingsFile {
-    /// Reads the file for the first time. `None` if it is optional and missing.
-    pub(super) fn read(path: PathBuf, required: bool) -> Result<(Self, Option<Settings>), Failure> {
+    /// Reads the file for the first time. An optional file that is missing has no templates.
+    pub(super) fn read(path: PathBuf, required: bool) -> Result<(Self, Vec<Template>), Failure> {
         let seen = version(&path);
         if seen.is_none() && !required {
-            return Ok((Self { path, seen }, None));
+            return Ok((Self { path, seen }, Vec::new()));
         }
-        let settings = Settings::read(&path).map_err(|error| Failure::Failed(describe(&error)))?;
-        for warning in &settings.warnings {
-            tracing::warn!("{warning}");
-        }
-        Ok((Self { path, seen }, Some(settings)))
+        let settings = read(&path).map_err(Failure::Failed)?;
+        Ok((Self { path, seen }, settings.templates))
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// The path, if the file exists.
+    pub(super) fn found(&self) -> Option<&Path> {
+        self.seen.map(|_| self.path.as_path())
     }
 
     /// Polls the file once per second, forever.
@@ -66,21 +64,24 @@ impl SettingsFile {
             tracing::warn!(file, "settings file removed; keeping the last settings");
             return;
         }
-        match Settings::read(&self.path) {
+        match read(&self.path) {
             Ok(settings) => {
-                for warning in &settings.warnings {
-                    tracing::warn!("{warning}");
-                }
                 let templates = settings.templates.len();
                 upstream.replace(settings.templates);
                 tracing::info!(file, templates, "settings reloaded");
             }
-            Err(error) => {
-                let error = describe(&error);
-                tracing::error!("{error}; keeping the last settings");
-            }
+            Err(error) => tracing::error!("{error}; keeping the last settings"),
         }
     }
+}
+
+/// Reads the settings and logs the warnings about them.
+fn read(file: &Path) -> Result<Settings, String> {
+    let settings = Settings::read(file).map_err(|error| describe(&error))?;
+    for warning in &settings.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(settings)
 }
 
 fn version(file: &Path) -> Option<FileVersion> {
@@ -136,8 +137,8 @@ mod tests {
         let folder = Folder::new("change");
         folder.write("http://a/");
         let path = Settings::file_of(&folder.0);
-        let (mut file, settings) = SettingsFile::read(path.clone(), true).unwrap();
-        let upstream = HttpUpstream::with_templates(settings.unwrap().templates);
+        let (mut file, templates) = SettingsFile::read(path.clone(), true).unwrap();
+        let upstream = HttpUpstream::with_templates(templates);
 
         folder.write("http://changed/");
         file.reload_if_changed(&upstream);
@@ -157,8 +158,9 @@ mod tests {
     async fn a_file_that_is_created_later_is_read() {
         let folder = Folder::new("later");
         let path = folder.0.join("settings.json");
-        let (mut file, settings) = SettingsFile::read(path, false).unwrap();
-        assert!(settings.is_none());
+        let (mut file, templates) = SettingsFile::read(path, false).unwrap();
+        assert!(templates.is_empty());
+        assert_eq!(file.found(), None);
         let upstream = HttpUpstream::with_templates([]);
 
         folder.write("http://late/");

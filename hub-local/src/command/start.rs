@@ -1,28 +1,33 @@
 //! `hub-local start`: runs the service.
 
 mod listen;
-mod plan;
+mod validate;
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::Args;
 use hub_core::{Secret, client_access::EMULATOR_KEY};
-use hub_local::{HttpUpstream, LocalService, Template, Unmatched};
-use tokio::{
-    task::{JoinHandle, JoinSet},
-    time::timeout,
-};
+use hub_local::{HttpUpstream, LocalService, Settings, Template, Unmatched};
+use tokio::{task::JoinSet, time::timeout};
+use tokio_util::task::AbortOnDropHandle;
 
-use self::plan::{Plan, Source};
+use self::validate::validate;
 use super::{
     Failure,
     banner::Banner,
     descriptors::{self, Descriptors},
     limits::LimitArgs,
     log,
+    reload::SettingsFile,
     signals::Signals,
     values,
 };
+
+const UPSTREAM_TIMEOUT: Duration = Duration::from_secs(100);
 
 /// Options of `start`.
 #[derive(Args, Clone, Debug)]
@@ -70,25 +75,42 @@ pub(super) struct StartArgs {
 /// Runs the service until a signal arrives.
 pub(super) fn run(arguments: StartArgs) -> Result<(), Failure> {
     log::init(&arguments.log)?;
-    let plan = Plan::of(arguments)?;
+    validate(&arguments)?;
+    let (templates, file) = templates(&arguments)?;
     let descriptors = descriptors::raise().unwrap_or_else(|error| {
         tracing::warn!(%error, "cannot read the limit of file descriptors");
         None
     });
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::failed)?;
-    let done = runtime.block_on(serve(plan, descriptors));
+    let done = runtime.block_on(serve(arguments, templates, file, descriptors));
     // Do not wait for pending DNS lookups, which run on blocking threads.
     runtime.shutdown_background();
     done
 }
 
-async fn serve(plan: Plan, descriptors: Option<Descriptors>) -> Result<(), Failure> {
+/// The templates on the command line, or those in the settings file.
+fn templates(arguments: &StartArgs) -> Result<(Vec<Template>, Option<SettingsFile>), Failure> {
+    if !arguments.upstream.is_empty() {
+        return Ok((arguments.upstream.clone(), None));
+    }
+    let config = arguments.config.as_deref();
+    let path = Settings::file_of(config.unwrap_or(Path::new("settings.json")));
+    let (file, templates) = SettingsFile::read(path, config.is_some())?;
+    Ok((templates, Some(file)))
+}
+
+async fn serve(
+    arguments: StartArgs,
+    templates: Vec<Template>,
+    file: Option<SettingsFile>,
+    descriptors: Option<Descriptors>,
+) -> Result<(), Failure> {
     let mut signals = Signals::listen().map_err(Failure::failed)?;
-    let listeners = listen::listen(plan.ip, plan.port)?;
-    let templates = plan.source.templates();
-    let banner_templates = templates.clone();
-    let upstream = HttpUpstream::with_templates(templates).timeout(plan.upstream_timeout);
-    let service = service(&plan, &upstream, descriptors, listen::url(&plan, &listeners)?);
+    let listeners = listen::listen(arguments.ip, arguments.port)?;
+    let upstream_timeout = arguments.limits.upstream_timeout.unwrap_or(UPSTREAM_TIMEOUT);
+    let upstream = HttpUpstream::with_templates(templates.clone()).timeout(upstream_timeout);
+    let url = listen::url(&arguments, &listeners)?;
+    let service = service(&arguments, &upstream, descriptors, url);
     let mut serving = JoinSet::new();
     for listener in listeners {
         serving.spawn(service.serve(listener));
@@ -96,16 +118,13 @@ async fn serve(plan: Plan, descriptors: Option<Descriptors>) -> Result<(), Failu
     let connection_string = service.connection_string();
     let banner = Banner {
         connection_string: connection_string.expose(),
-        is_key_secret: plan.key.is_some(),
-        templates: &banner_templates,
-        file: plan.source.file(),
+        is_key_secret: arguments.key.is_some_and(|key| key.expose() != EMULATOR_KEY),
+        templates: &templates,
+        file: file.as_ref().and_then(SettingsFile::found),
         descriptors,
     };
     banner.print();
-    let _watcher = AbortOnDrop(match plan.source {
-        Source::File(file, _) => Some(tokio::spawn(file.watch(upstream))),
-        Source::CommandLine(_) => None,
-    });
+    let _watcher = file.map(|file| AbortOnDropHandle::new(tokio::spawn(file.watch(upstream))));
     tokio::select! {
         () = signals.next() => {}
         Some(ended) = serving.join_next() => {
@@ -116,26 +135,26 @@ async fn serve(plan: Plan, descriptors: Option<Descriptors>) -> Result<(), Failu
     println!(
         "Stopping: clients are closed and may reconnect. Press Ctrl+C again to stop immediately."
     );
-    stop(&service, &mut serving, &mut signals, plan.stop_within).await
+    stop(&service, &mut serving, &mut signals, arguments.stop_within).await
 }
 
 fn service(
-    plan: &Plan,
+    arguments: &StartArgs,
     upstream: &HttpUpstream,
     descriptors: Option<Descriptors>,
     url: String,
 ) -> LocalService {
-    let limits = plan.limits.limits(descriptors.map(|descriptors| descriptors.now));
-    let key = plan.key.clone().unwrap_or_else(|| Secret::from(EMULATOR_KEY));
-    let unmatched = if plan.strict { Unmatched::Silent } else { Unmatched::Refused };
+    let limits = arguments.limits.limits(descriptors.map(|descriptors| descriptors.now));
+    let key = arguments.key.clone().unwrap_or_else(|| Secret::from(EMULATOR_KEY));
+    let unmatched = if arguments.strict { Unmatched::Silent } else { Unmatched::Refused };
     let builder = LocalService::builder()
         .key(key)
         .upstream(upstream.clone())
         .unmatched(unmatched)
-        .detailed_errors(!plan.strict)
+        .detailed_errors(!arguments.strict)
         .limits(limits)
         .public_url(url);
-    match plan.secondary_key.clone() {
+    match arguments.secondary_key.clone() {
         Some(key) => builder.secondary_key(key).build(),
         None => builder.build(),
     }
@@ -158,17 +177,6 @@ async fn stop(
         }),
         () = signals.next() => {
             Err(Failure::Failed("stopped immediately; pending upstream calls may have been aborted".to_owned()))
-        }
-    }
-}
-
-/// Aborts the task on drop.
-struct AbortOnDrop(Option<JoinHandle<()>>);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        if let Some(task) = &self.0 {
-            task.abort();
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr},
+    str::FromStr,
     time::Duration,
 };
 
@@ -12,27 +13,22 @@ const KIB: usize = 1024;
 
 /// Parses `1048576`, `64KiB`, `1MiB`.
 pub(super) fn size(text: &str) -> Result<usize, String> {
-    let digits = text.trim_end_matches(|character: char| !character.is_ascii_digit());
-    let unit =
-        match text.get(digits.len()..).unwrap_or_default().trim().to_ascii_lowercase().as_str() {
-            "" | "b" => 1,
-            "k" | "kb" | "kib" => KIB,
-            "m" | "mb" | "mib" => KIB * KIB,
-            _ => return Err("expected a size in bytes, KiB or MiB".to_owned()),
-        };
-    let number: usize = digits
-        .parse()
-        .map_err(|_| "expected a number, optionally with the unit KiB or MiB".to_owned())?;
+    let (digits, unit) = digits_and_unit(text);
+    let unit = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kb" | "kib" => KIB,
+        "m" | "mb" | "mib" => KIB * KIB,
+        _ => return Err("expected a size in bytes, KiB or MiB".to_owned()),
+    };
+    let number: usize = number(digits, "KiB or MiB")?;
     number.checked_mul(unit).filter(|size| *size > 0).ok_or_else(|| "out of range".to_owned())
 }
 
 /// Parses `15`, `15s`, `500ms`, `2m`, `1h`.
 pub(super) fn time(text: &str) -> Result<Duration, String> {
-    let digits = text.trim_end_matches(|character: char| !character.is_ascii_digit());
-    let number: u64 = digits
-        .parse()
-        .map_err(|_| "expected a number, optionally with the unit ms, s, m or h".to_owned())?;
-    let time = match text.get(digits.len()..).unwrap_or_default().trim() {
+    let (digits, unit) = digits_and_unit(text);
+    let number: u64 = number(digits, "ms, s, m or h")?;
+    let time = match unit {
         "ms" => Some(Duration::from_millis(number)),
         "" | "s" => Some(Duration::from_secs(number)),
         "m" => number.checked_mul(60).map(Duration::from_secs),
@@ -41,6 +37,16 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
     };
     let year = Duration::from_hours(24 * 366);
     time.filter(|time| !time.is_zero() && *time <= year).ok_or_else(|| "out of range".to_owned())
+}
+
+fn digits_and_unit(text: &str) -> (&str, &str) {
+    let digits = text.trim_end_matches(|character: char| !character.is_ascii_digit());
+    (digits, text.get(digits.len()..).unwrap_or_default().trim())
+}
+
+fn number<T: FromStr>(digits: &str, units: &str) -> Result<T, String> {
+    let wrong = |_| format!("expected a number, optionally with the unit {units}");
+    digits.parse().map_err(wrong)
 }
 
 /// Parses a count of at least 1.

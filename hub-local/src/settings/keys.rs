@@ -1,6 +1,6 @@
 //! Deserialization of the settings file with case-insensitive keys.
 
-use std::{fmt, marker::PhantomData};
+use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
@@ -23,18 +23,19 @@ pub(super) struct UnknownKey {
     pub(super) known: &'static [&'static str],
 }
 
-/// Contents of the file.
-#[derive(Debug, Default)]
-pub(super) struct File {
-    pub(super) templates: Vec<Template>,
+/// An object with case-insensitive keys, and the unknown keys in it and below it.
+#[derive(Default)]
+pub(super) struct Object<T> {
+    pub(super) value: T,
     pub(super) unknown: Vec<UnknownKey>,
 }
 
+/// Contents of the file: the templates.
 #[derive(Default)]
-struct Upstream {
-    templates: Vec<Draft>,
-    unknown: Vec<UnknownKey>,
-}
+pub(super) struct File(pub(super) Vec<Template>);
+
+#[derive(Default)]
+struct Upstream(Vec<Template>);
 
 #[derive(Default)]
 struct Draft {
@@ -42,18 +43,25 @@ struct Draft {
     hubs: Option<Pattern>,
     categories: Option<Pattern>,
     events: Option<Pattern>,
-    unknown: Vec<UnknownKey>,
 }
 
-/// An object with case-insensitive keys.
-trait Object: Default {
+/// The keys of an object.
+trait Keys: Default {
     const KEYS: &'static [&'static str];
     const NAME: &'static str;
 
-    /// Reads the value of a known key.
-    fn read<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error>;
+    /// Reads the value of a known key, and adds the unknown keys in it to `unknown`.
+    fn read<'de, A: MapAccess<'de>>(
+        &mut self,
+        key: &str,
+        map: &mut A,
+        unknown: &mut Vec<UnknownKey>,
+    ) -> Result<(), A::Error>;
 
-    fn unknown(&mut self, unknown: UnknownKey);
+    /// Whether an unknown key of this object is reported.
+    fn is_reported(_: &str) -> bool {
+        true
+    }
 
     /// Validates the object after its last key.
     fn check<E: Error>(&self) -> Result<(), E> {
@@ -61,82 +69,93 @@ trait Object: Default {
     }
 }
 
-struct Keys<T>(PhantomData<T>);
+impl<'de, T: Keys> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Self::default())
+    }
+}
 
-impl<'de, T: Object> Visitor<'de> for Keys<T> {
-    type Value = T;
+impl<'de, T: Keys> Visitor<'de> for Object<T> {
+    type Value = Self;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}, an object with the keys {}", T::NAME, T::KEYS.join(", "))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
-        let mut object = T::default();
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
         while let Some(key) = map.next_key::<String>()? {
-            match T::KEYS.iter().find(|known| known.eq_ignore_ascii_case(&key)) {
-                Some(known) => object.read(known, &mut map)?,
-                None => {
-                    map.next_value::<IgnoredAny>()?;
-                    object.unknown(UnknownKey { key, known: T::KEYS });
-                }
+            if let Some(known) = T::KEYS.iter().find(|known| known.eq_ignore_ascii_case(&key)) {
+                self.value.read(known, &mut map, &mut self.unknown)?;
+                continue;
+            }
+            map.next_value::<IgnoredAny>()?;
+            if T::is_reported(&key) {
+                self.unknown.push(UnknownKey { key, known: T::KEYS });
             }
         }
-        object.check()?;
-        Ok(object)
+        self.value.check()?;
+        Ok(self)
     }
 }
 
-fn object<'de, T: Object, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
-    deserializer.deserialize_map(Keys(PhantomData))
-}
-
-impl Object for File {
+impl Keys for File {
     const KEYS: &'static [&'static str] = &[UPSTREAM_SETTINGS];
     const NAME: &'static str = "the settings";
 
-    fn read<'de, A: MapAccess<'de>>(&mut self, _: &str, map: &mut A) -> Result<(), A::Error> {
-        let Some(upstream) = map.next_value::<Option<Upstream>>()? else { return Ok(()) };
-        self.unknown.extend(upstream.unknown);
-        for draft in upstream.templates {
-            let Draft { url, hubs, categories, events, unknown } = draft;
-            self.unknown.extend(unknown);
-            // `check` has refused drafts without a URL.
-            let Some(Url(template)) = url else { continue };
-            let rule = |pattern: Option<Pattern>| pattern.unwrap_or_default().0;
-            self.templates.push(
-                template.hubs(&rule(hubs)).categories(&rule(categories)).events(&rule(events)),
-            );
+    fn read<'de, A: MapAccess<'de>>(
+        &mut self,
+        _: &str,
+        map: &mut A,
+        unknown: &mut Vec<UnknownKey>,
+    ) -> Result<(), A::Error> {
+        if let Some(upstream) = map.next_value::<Option<Object<Upstream>>>()? {
+            self.0.extend(upstream.value.0);
+            unknown.extend(upstream.unknown);
         }
         Ok(())
     }
 
     /// Other programs may share the file, so only likely typos are reported.
-    fn unknown(&mut self, unknown: UnknownKey) {
-        if hub_core::names::nearest(&unknown.key, unknown.known.iter().copied()).is_some() {
-            self.unknown.push(unknown);
-        }
+    fn is_reported(key: &str) -> bool {
+        hub_core::names::nearest(key, Self::KEYS.iter().copied()).is_some()
     }
 }
 
-impl Object for Upstream {
+impl Keys for Upstream {
     const KEYS: &'static [&'static str] = &[TEMPLATES];
     const NAME: &'static str = "the upstream settings";
 
-    fn read<'de, A: MapAccess<'de>>(&mut self, _: &str, map: &mut A) -> Result<(), A::Error> {
-        self.templates = map.next_value::<Option<Vec<Draft>>>()?.unwrap_or_default();
+    fn read<'de, A: MapAccess<'de>>(
+        &mut self,
+        _: &str,
+        map: &mut A,
+        unknown: &mut Vec<UnknownKey>,
+    ) -> Result<(), A::Error> {
+        self.0.clear();
+        for draft in map.next_value::<Option<Vec<Object<Draft>>>>()?.unwrap_or_default() {
+            unknown.extend(draft.unknown);
+            let Draft { url, hubs, categories, events } = draft.value;
+            // `check` has refused drafts without a URL.
+            let Some(Url(template)) = url else { continue };
+            let rule = |pattern: Option<Pattern>| pattern.unwrap_or_default().0;
+            self.0.push(
+                template.hubs(&rule(hubs)).categories(&rule(categories)).events(&rule(events)),
+            );
+        }
         Ok(())
-    }
-
-    fn unknown(&mut self, unknown: UnknownKey) {
-        self.unknown.push(unknown);
     }
 }
 
-impl Object for Draft {
+impl Keys for Draft {
     const KEYS: &'static [&'static str] = &[URL, HUB, CATEGORY, EVENT];
     const NAME: &'static str = "a template";
 
-    fn read<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn read<'de, A: MapAccess<'de>>(
+        &mut self,
+        key: &str,
+        map: &mut A,
+        _: &mut Vec<UnknownKey>,
+    ) -> Result<(), A::Error> {
         match key {
             URL => self.url = map.next_value()?,
             HUB => self.hubs = map.next_value()?,
@@ -144,10 +163,6 @@ impl Object for Draft {
             _ => self.events = map.next_value()?,
         }
         Ok(())
-    }
-
-    fn unknown(&mut self, unknown: UnknownKey) {
-        self.unknown.push(unknown);
     }
 
     fn check<E: Error>(&self) -> Result<(), E> {
@@ -160,45 +175,35 @@ impl Object for Draft {
     }
 }
 
-impl<'de> Deserialize<'de> for File {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        object(deserializer)
+/// A string in a format. Parsed during deserialization, so that serde adds line and column to the error.
+struct Text<T> {
+    expected: &'static str,
+    parse: fn(&str) -> Result<T, String>,
+}
+
+impl<T> Visitor<'_> for Text<T> {
+    type Value = T;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.expected)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        (self.parse)(text).map_err(E::custom)
     }
 }
 
-impl<'de> Deserialize<'de> for Upstream {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        object(deserializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Draft {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        object(deserializer)
-    }
-}
-
-/// Parsed during deserialization, so that serde adds line and column to the error.
 struct Url(Template);
 
 impl<'de> Deserialize<'de> for Url {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl Visitor<'_> for Text {
-            type Value = Url;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a URL as a string")
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Url, E> {
-                Template::new(text.trim()).map(Url).map_err(|error| {
-                    let shown = text.split('?').next().unwrap_or_default();
-                    E::custom(format!("`{URL}` \"{shown}\" cannot be used: {error}"))
-                })
-            }
-        }
-        deserializer.deserialize_str(Text)
+        let parse = |text: &str| {
+            Template::new(text.trim()).map(Self).map_err(|error| {
+                let shown = text.split('?').next().unwrap_or_default();
+                format!("`{URL}` \"{shown}\" cannot be used: {error}")
+            })
+        };
+        deserializer.deserialize_str(Text { expected: "a URL as a string", parse })
     }
 }
 
@@ -207,27 +212,17 @@ struct Pattern(String);
 
 impl<'de> Deserialize<'de> for Pattern {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl Visitor<'_> for Text {
-            type Value = Pattern;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a pattern: \"*\", a name, or a comma-separated list of names")
+        let expected = "a pattern: \"*\", a name, or a comma-separated list of names";
+        let parse = |text: &str| {
+            let mut names = text.split(',').map(str::trim).filter(|name| *name != "*");
+            if names.any(|name| name.contains(['*', '?', '{', '}'])) {
+                return Err(format!(
+                    "unsupported pattern \"{text}\": use \"*\", a name, or a comma-separated list \
+                     of names"
+                ));
             }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Pattern, E> {
-                let names = text.split(',').map(str::trim);
-                for name in names.filter(|name| *name != "*") {
-                    if name.contains(['*', '?', '{', '}']) {
-                        return Err(E::custom(format!(
-                            "unsupported pattern \"{text}\": use \"*\", a name, or a comma-separated list \
-                             of names"
-                        )));
-                    }
-                }
-                Ok(Pattern(text.to_owned()))
-            }
-        }
-        deserializer.deserialize_str(Text)
+            Ok(Self(text.to_owned()))
+        };
+        deserializer.deserialize_str(Text { expected, parse })
     }
 }

@@ -9,50 +9,44 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 pub(super) fn to_plain(text: &str) -> Cow<'_, str> {
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     let mut bytes = text.as_bytes().to_vec();
-    blank_comments(&mut bytes);
-    blank_trailing_commas(&mut bytes);
+    blank(&mut bytes, comment);
+    blank(&mut bytes, trailing_comma);
     // Only complete characters were replaced, so this is always valid UTF-8.
     String::from_utf8(bytes).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
-fn blank_comments(bytes: &mut [u8]) {
+/// Replaces what `unwanted` finds outside of strings; it returns the length of what is at the start of
+/// its argument, or 0.
+fn blank(bytes: &mut [u8], unwanted: impl Fn(&[u8]) -> usize) {
     let mut at = 0;
-    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-        let length = match rest {
-            [b'"', ..] => string(rest),
-            [b'/', b'/', ..] => {
-                let length = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
-                blank(bytes, at, length);
-                length
-            }
-            [b'/', b'*', inside @ ..] => {
-                let end = inside.windows(2).position(|pair| pair == b"*/");
-                let length = end.map_or(rest.len(), |end| end + 4);
-                blank(bytes, at, length);
-                length
-            }
-            _ => 1,
-        };
-        at += length;
+    while let Some(rest @ [first, ..]) = bytes.get(at..) {
+        if *first == b'"' {
+            at += string(rest);
+            continue;
+        }
+        let length = unwanted(rest);
+        for byte in bytes.iter_mut().skip(at).take(length).filter(|byte| **byte != b'\n') {
+            *byte = b' ';
+        }
+        at += length.max(1);
     }
 }
 
-fn blank_trailing_commas(bytes: &mut [u8]) {
-    let mut at = 0;
-    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-        let length = match rest {
-            [b'"', ..] => string(rest),
-            [b',', after @ ..] => {
-                let next = after.iter().find(|byte| !byte.is_ascii_whitespace());
-                if matches!(next, Some(b']' | b'}')) {
-                    blank(bytes, at, 1);
-                }
-                1
-            }
-            _ => 1,
-        };
-        at += length;
+fn comment(text: &[u8]) -> usize {
+    match text {
+        [b'/', b'/', ..] => text.iter().position(|byte| *byte == b'\n').unwrap_or(text.len()),
+        [b'/', b'*', inside @ ..] => {
+            let end = inside.windows(2).position(|pair| pair == b"*/");
+            end.map_or(text.len(), |end| end + 4)
+        }
+        _ => 0,
     }
+}
+
+fn trailing_comma(text: &[u8]) -> usize {
+    let Some(after) = text.strip_prefix(b",") else { return 0 };
+    let next = after.iter().find(|byte| !byte.is_ascii_whitespace());
+    usize::from(matches!(next, Some(b']' | b'}')))
 }
 
 /// Length of the string at the start of `bytes`, including its quotes.
@@ -67,12 +61,6 @@ fn string(bytes: &[u8]) -> usize {
         }
     }
     bytes.len()
-}
-
-fn blank(bytes: &mut [u8], at: usize, length: usize) {
-    for byte in bytes.iter_mut().skip(at).take(length).filter(|byte| **byte != b'\n') {
-        *byte = b' ';
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::net::TcpListener;
 
-use super::Plan;
+use super::StartArgs;
 use crate::command::Failure;
 
 /// Binds the listening sockets. Without an address, binds both loopback addresses because
@@ -40,12 +40,12 @@ fn bind(ip: IpAddr, port: u16) -> Result<TcpListener, Failure> {
 }
 
 /// Public URL of the service.
-pub(super) fn url(plan: &Plan, listeners: &[TcpListener]) -> Result<String, Failure> {
-    if let Some(url) = &plan.url {
+pub(super) fn url(arguments: &StartArgs, listeners: &[TcpListener]) -> Result<String, Failure> {
+    if let Some(url) = &arguments.url {
         return Ok(url.clone());
     }
     let port = port_of(listeners)?;
-    let ip = plan.ip.unwrap_or(Ipv4Addr::LOCALHOST.into());
+    let ip = arguments.ip.unwrap_or(Ipv4Addr::LOCALHOST.into());
     if ip.is_unspecified() || ip == IpAddr::from(Ipv4Addr::LOCALHOST) {
         return Ok(format!("http://localhost:{port}"));
     }

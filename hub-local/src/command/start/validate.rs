@@ -1,93 +1,17 @@
 //! Validation of the options of `start`.
 
-use std::{
-    net::IpAddr,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::net::IpAddr;
 
 use hub_core::{Secret, client_access::EMULATOR_KEY};
-use hub_local::{Settings, Template};
 
 use super::StartArgs;
-use crate::command::{Failure, limits::LimitArgs, reload::SettingsFile};
+use crate::command::Failure;
 
-const UPSTREAM_TIMEOUT: Duration = Duration::from_secs(100);
-
-/// Validated options.
-#[derive(Debug)]
-pub(super) struct Plan {
-    pub(super) port: u16,
-    pub(super) ip: Option<IpAddr>,
-    pub(super) source: Source,
-    /// `None` for the well-known key.
-    pub(super) key: Option<Secret>,
-    pub(super) secondary_key: Option<Secret>,
-    pub(super) url: Option<String>,
-    pub(super) strict: bool,
-    pub(super) stop_within: Duration,
-    pub(super) upstream_timeout: Duration,
-    pub(super) limits: LimitArgs,
-}
-
-/// Source of the upstream templates.
-#[derive(Debug)]
-pub(super) enum Source {
-    CommandLine(Vec<Template>),
-    File(SettingsFile, Option<Settings>),
-}
-
-impl Source {
-    pub(super) fn templates(&self) -> Vec<Template> {
-        match self {
-            Self::CommandLine(templates) | Self::File(_, Some(Settings { templates, .. })) => {
-                templates.clone()
-            }
-            Self::File(_, None) => Vec::new(),
-        }
-    }
-
-    /// The settings file, if it exists.
-    pub(super) fn file(&self) -> Option<PathBuf> {
-        match self {
-            Self::CommandLine(_) | Self::File(_, None) => None,
-            Self::File(file, Some(_)) => Some(file.path().to_owned()),
-        }
-    }
-}
-
-impl Plan {
-    pub(super) fn of(arguments: StartArgs) -> Result<Self, Failure> {
-        check_key("--key", "HUB_LOCAL_KEY", arguments.key.as_ref())?;
-        let secondary_key = arguments.secondary_key.as_ref();
-        check_key("--secondary-key", "HUB_LOCAL_SECONDARY_KEY", secondary_key)?;
-        check_public(&arguments)?;
-        let StartArgs { port, ip, key, secondary_key, url, strict, stop_within, limits, .. } =
-            arguments;
-        Ok(Self {
-            source: source(arguments.upstream, arguments.config.as_deref())?,
-            // The well-known key counts as not configured: it is public.
-            key: key.filter(|key| key.expose() != EMULATOR_KEY),
-            upstream_timeout: limits.upstream_timeout.unwrap_or(UPSTREAM_TIMEOUT),
-            port,
-            ip,
-            secondary_key,
-            url,
-            strict,
-            stop_within,
-            limits,
-        })
-    }
-}
-
-fn source(upstream: Vec<Template>, config: Option<&Path>) -> Result<Source, Failure> {
-    if !upstream.is_empty() {
-        return Ok(Source::CommandLine(upstream));
-    }
-    let is_required = config.is_some();
-    let path = Settings::file_of(config.unwrap_or(Path::new("settings.json")));
-    let (file, settings) = SettingsFile::read(path, is_required)?;
-    Ok(Source::File(file, settings))
+pub(super) fn validate(arguments: &StartArgs) -> Result<(), Failure> {
+    check_key("--key", "HUB_LOCAL_KEY", arguments.key.as_ref())?;
+    let secondary_key = arguments.secondary_key.as_ref();
+    check_key("--secondary-key", "HUB_LOCAL_SECONDARY_KEY", secondary_key)?;
+    check_public(arguments)
 }
 
 /// An empty variable is a mistake that must not fall back to the well-known key.
@@ -149,14 +73,13 @@ mod tests {
         start: StartArgs,
     }
 
-    fn plan(line: &[&str]) -> Result<Plan, Failure> {
-        let upstream = ["hub-local", "--upstream", "http://127.0.0.1:1/"];
-        let line = upstream.iter().chain(line);
-        Plan::of(Line::try_parse_from(line).unwrap().start)
+    fn validated(line: &[&str]) -> Result<(), Failure> {
+        let line = ["hub-local"].iter().chain(line);
+        validate(&Line::try_parse_from(line).unwrap().start)
     }
 
     fn refused(line: &[&str]) -> String {
-        match plan(line) {
+        match validated(line) {
             Err(Failure::Usage(text)) => text,
             other => panic!("{other:?}"),
         }
@@ -179,12 +102,12 @@ mod tests {
     }
 
     #[test]
-    fn a_custom_key_or_an_option_allows_other_addresses() {
-        assert!(plan(&["--ip", "0.0.0.0", "--key", "own"]).is_ok());
-        assert!(plan(&["--ip", "0.0.0.0", "--public"]).is_ok());
-        assert!(plan(&["--ip", "127.0.0.2"]).is_ok());
-        assert!(plan(&["--url", "http://localhost:1"]).is_ok());
-        assert!(plan(&["--url", "http://[::1]:1"]).is_ok());
+    fn a_key_of_ones_own_or_a_word_lets_others_in() {
+        assert!(validated(&["--ip", "0.0.0.0", "--key", "own"]).is_ok());
+        assert!(validated(&["--ip", "0.0.0.0", "--public"]).is_ok());
+        assert!(validated(&["--ip", "127.0.0.2"]).is_ok());
+        assert!(validated(&["--url", "http://localhost:1"]).is_ok());
+        assert!(validated(&["--url", "http://[::1]:1"]).is_ok());
     }
 
     #[test]
