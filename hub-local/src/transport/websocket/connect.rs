@@ -115,7 +115,7 @@ fn again(
         match upgrading.await {
             Ok(stream) => resumption.take_over(TokioIo::new(stream)),
             Err(error) => {
-                tracing::debug!(%error, "the client disconnected before it resumed the connection")
+                tracing::debug!(%error, "the client disconnected before it resumed the connection");
             }
         }
     });
