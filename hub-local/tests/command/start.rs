@@ -111,7 +111,7 @@ async fn wrong_command_lines_are_usage_errors() {
         (&["start", "--upstream", "http://169.254.169.254/"], "link-local"),
         (&["start", "--ip", "0.0.0.0"], "add `--public`"),
         (&["start", "--key", ""], "is empty"),
-        (&["start", "--log", "loud"], "not one of off, error"),
+        (&["start", "--log", "loud"], "use one of off, error"),
         (&["start", "--max-message", "big"], "expected a size in bytes, KiB or MiB"),
         (&["serve"], "unrecognized subcommand"),
     ] {
