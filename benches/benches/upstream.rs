@@ -1,5 +1,5 @@
-//! One upstream call in process: verify, open the seal, route, filter, bind, call, frame. Also
-//! measures those of its parts that can run alone.
+//! One upstream call in process: verify, open the seal, route, filter, bind, call, frame. Some
+//! of these steps are also measured alone.
 
 #![allow(missing_docs, reason = "the macros of criterion generate undocumented items")]
 #![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]

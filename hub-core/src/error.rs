@@ -68,7 +68,8 @@ impl HubError {
         Self::shown(ErrorKind::Unauthenticated, &text)
     }
 
-    /// The app failed. The source is logged and never sent to the client; `?` does the same.
+    /// The app failed. The source is logged and never sent to the client. The `?` operator converts any
+    /// standard error into such an error.
     #[must_use]
     pub fn internal(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let source = source.into();

@@ -85,7 +85,7 @@ pub struct MemberPages {
 
 #[derive(Debug)]
 enum Position {
-    /// The next page is the one of this continuation token; `None` is the first page.
+    /// The next page has this continuation token. `None` stands for the first page.
     At(Option<String>),
     End,
 }

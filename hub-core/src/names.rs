@@ -63,7 +63,7 @@ pub fn matching_form(name: &str) -> String {
     name.chars().filter(|character| *character != '_').map(|c| c.to_ascii_lowercase()).collect()
 }
 
-/// Compares a matching form with that of `name`, without allocating the latter.
+/// Compares `form` with the matching form of `name`, without allocating the matching form of `name`.
 pub(crate) fn compare_matching(form: &str, name: &str) -> Ordering {
     let matching = name.bytes().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase());
     form.bytes().cmp(matching)

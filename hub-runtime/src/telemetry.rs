@@ -9,7 +9,7 @@
 //! | [`CALL_SPAN`] `hub.call` | info | `hub`, `method`, `connection`, `outcome` |
 //! | [`NEGOTIATE_SPAN`] `hub.negotiate` | info | `hub`, `outcome` |
 //! | [`REST_SPAN`] `hub.rest` | info | `hub`, `operation`, `attempts`, `outcome`, `tracing_id` |
-//! | [`REFUSAL_SPAN`] `hub.refusal`, in that of its call or negotiate | info | `filter` |
+//! | [`REFUSAL_SPAN`] `hub.refusal`, in the span of its call or negotiate request | info | `filter` |
 //!
 //! | Event | Level | Fields |
 //! |---|---|---|
@@ -28,12 +28,13 @@
 //! | [`REST_SECONDS`] `hub_rest_seconds` | histogram | `hub`, `operation` |
 //! | [`REST_RETRIES`] `hub_rest_retries_total` | counter | `hub`, `operation` |
 //!
-//! `method` is a name of the method table, `connected`, `disconnected`, or `unknown`. Clients cannot add
-//! values to it. `filter` is the type of the filter that refused the call, or `method` if the method refused
+//! `method` is the name of a hub method, `connected`, `disconnected`, or `unknown`. Clients cannot create
+//! other values. `filter` is the type of the filter that refused the call, or `method` if the method refused
 //! it. The values of `outcome` are:
 //!
 //! - for a call: `ok`, `rejected`, `denied`, `unauthenticated`, `failed`, `panicked`
-//! - for a negotiate: the values of a call except `panicked`, and `throttled`, `not_found`, `too_large`
+//! - for a negotiate request: `ok`, `rejected`, `denied`, `unauthenticated`, `failed`, `throttled`,
+//!   `not_found`, `too_large`
 //! - for a call to the service: `ok`, a status such as `429`, `unreachable`, `interrupted`, `timed_out`,
 //!   `failed`
 //!
@@ -109,7 +110,7 @@ fn refusing(error: &HubError) -> &'static str {
     error.refused_by().unwrap_or(METHOD)
 }
 
-/// The outcome of a call or a negotiate.
+/// The outcome of a call or a negotiate request.
 pub(crate) fn outcome<T>(result: &Result<T, HubError>) -> &'static str {
     match result.as_ref().map_err(HubError::kind) {
         Ok(_) => "ok",
@@ -121,7 +122,7 @@ pub(crate) fn outcome<T>(result: &Result<T, HubError>) -> &'static str {
     }
 }
 
-/// The outcome of a negotiate, by its response.
+/// The outcome of a negotiate request, by the status of its response.
 pub(crate) fn negotiate_outcome(status: StatusCode) -> &'static str {
     match status {
         StatusCode::OK => "ok",
@@ -135,7 +136,7 @@ pub(crate) fn negotiate_outcome(status: StatusCode) -> &'static str {
     }
 }
 
-/// The outcome of a call to the service without a status.
+/// The outcome of a call to the service that failed without a response status.
 pub(crate) fn failure(error: &SendError) -> &'static str {
     match error {
         SendError::Unreachable(_) => "unreachable",

@@ -1,8 +1,8 @@
 //! The MessagePack encoding of hub messages (HubProtocol.md, MessagePack Encoding).
 //!
-//! Decoding follows the reference server: its fatal errors are errors, unknown message types are skipped,
-//! and additional elements are ignored. Encoding writes exactly six elements for an invocation, because
-//! some clients fail otherwise.
+//! Decoding follows the reference server: a message for which that server closes the connection is an
+//! error, unknown message types are skipped, and additional elements are ignored. Encoding writes exactly
+//! six elements for an invocation, because some clients fail otherwise.
 
 mod de;
 mod from_json;

@@ -17,8 +17,8 @@ pub(super) struct LimitArgs {
     /// Maximum body size of a REST call [default: 1MiB]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     rest_body: Option<usize>,
-    /// Maximum unsent data per client; beyond, the client is closed as a slow client [default:
-    /// 1MiB]
+    /// Maximum unsent data per client; above this size, the client is closed as a slow client
+    /// [default: 1MiB]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     outbox_bytes: Option<usize>,
     /// Maximum unsent messages per client [default: 8192]
@@ -40,8 +40,8 @@ pub(super) struct LimitArgs {
     /// Timeout for the body of a request [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = time)]
     request_body: Option<Duration>,
-    /// Maximum sockets without a complete request; beyond, the oldest are closed [default: 16384,
-    /// less with few file descriptors]
+    /// Maximum sockets without a complete request; above this number, the oldest are closed
+    /// [default: 16384, less with few file descriptors]
     #[arg(long, value_name = "N", value_parser = count)]
     silent_sockets: Option<usize>,
     /// Maximum groups of one connection or user [default: 10000]

@@ -37,7 +37,8 @@ use crate::{
 
 /// The metadata service of virtual machines.
 const METADATA: &str = "http://169.254.169.254";
-/// The timeout of the metadata service of a virtual machine if the environment does not show one.
+/// The timeout of the first token request to a managed identity if `IDENTITY_ENDPOINT` is not set. It
+/// then goes to the metadata service, which exists only on virtual machines.
 const GUESS_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The token source of an identity. Platforms provide their settings in the environment variables of the

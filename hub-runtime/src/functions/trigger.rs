@@ -40,7 +40,7 @@ pub(super) enum TriggerResult {
 }
 
 impl Trigger {
-    /// Finds the value of the trigger in a call. Its name is that of the binding, so any name matches.
+    /// Finds the value of the trigger in a call. The value has the name of its binding, which can be any name.
     pub(super) fn parse(body: &[u8]) -> Option<Self> {
         serde_json::from_slice::<FunctionCall>(body).ok()?.find()
     }

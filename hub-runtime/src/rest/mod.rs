@@ -161,7 +161,7 @@ impl Outbound for RestOutbound {
         payload: Payload,
         timeout: Option<Duration>,
     ) -> Result<Bytes, InvokeError> {
-        // REST 2024-12-01: the content type of the body may determine that of the response.
+        // REST 2024-12-01: the content type of the body may determine the content type of the response.
         let call = Call::invoke(hub, connection_id, Body::json(&payload)?);
         let timeout = timeout.unwrap_or(INVOKE_TIMEOUT);
         // Dropping the call closes its connection, which cancels the invocation at the service.

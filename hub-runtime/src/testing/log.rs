@@ -17,7 +17,7 @@ use tracing::{
 /// The id of spans that only the test receives. Subscribers count up from 1, so the id is not in use.
 const UNHEARD: u64 = u64::MAX;
 
-/// A log event of the app during a call or a negotiate.
+/// A log event of the app during a call or a negotiate request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogLine {

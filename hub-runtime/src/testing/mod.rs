@@ -110,8 +110,8 @@ impl<H: Hub> TestHub<H> {
         }
     }
 
-    /// A client of this user that is not connected yet. Its token is made like those of `negotiate`, but the
-    /// hub's `negotiate` is not called; see [`Self::negotiate`].
+    /// A client of this user that is not connected yet. It gets a token as from `negotiate`, but the hub's
+    /// `negotiate` is not called; see [`Self::negotiate`].
     pub fn user(&self, id: impl Into<String>) -> Connecting<'_, H> {
         Connecting { hub: self, negotiation: Negotiation::user(id) }
     }

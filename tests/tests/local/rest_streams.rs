@@ -13,7 +13,7 @@ async fn client(fixture: &Fixture) -> (Client, String) {
     (client, format!("/api/hubs/chat/connections/{id}/streams/7"))
 }
 
-/// Checks that the stream operations sent nothing: the first frame is that of a later message.
+/// Checks that the stream operations sent nothing: the first frame that arrives is a message sent later.
 async fn assert_received_nothing(fixture: &Fixture, client: &mut Client) {
     fixture.send(":send", "later").await;
     let later = "{\"type\":1,\"target\":\"m\",\"arguments\":[\"later\"]}\x1e";

@@ -112,8 +112,8 @@ impl ReceivedMessages {
     }
 
     /// Handles a `Sequence` message. Its id may exceed the next expected id, but not the latest id plus one.
-    /// The reason is a socket that breaks after a `Sequence` and before the messages are sent again: the
-    /// client may have received an ack for these messages in the meantime.
+    /// It exceeds the next expected id if the previous socket broke after its `Sequence` and before the
+    /// client sent the messages again, but the client had received an ack for them.
     pub(crate) fn resume(&mut self, sequence: u64) -> Result<(), SequenceGap> {
         if sequence > self.latest.saturating_add(1) {
             return Err(SequenceGap);

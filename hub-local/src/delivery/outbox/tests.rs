@@ -297,7 +297,7 @@ fn a_write_in_progress_and_a_closed_client_keep_no_later_broadcasts() {
         log.send(Frame::new(bytes, 0), |_| {});
     }
 
-    // The segment that is being written, and the last segment.
+    // Only two segments are kept: the one that is being written, and the last one of the log.
     assert!(Arc::strong_count(&held) < 300, "{} are kept", Arc::strong_count(&held));
     assert_eq!((batch.len(), take(&closed)), (1, vec![1, 7]));
 }

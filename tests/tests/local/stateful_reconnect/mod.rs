@@ -1,4 +1,4 @@
-//! Stateful reconnect, frame by frame: negotiating it.
+//! Stateful reconnect: how it is negotiated. These tests write each frame themselves.
 
 mod endings;
 mod resuming;

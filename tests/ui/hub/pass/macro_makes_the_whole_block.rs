@@ -1,4 +1,4 @@
-//! A macro can generate a whole block.
+//! A `macro_rules!` macro can generate a whole hub block.
 
 use hub_runtime::prelude::*;
 
