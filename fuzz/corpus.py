@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""The stored corpora: corpus/TARGET.txt, one input a line.
+"""Converts the stored corpora, corpus/TARGET.txt with one input per line, to files and back.
 
     corpus.py unpack TARGET FOLDER    writes each input into a file of FOLDER, which is emptied first
     corpus.py pack TARGET PATH...     adds the inputs in these files and folders; sorts the lines
 
 A line is `"input"` or `name="input"`. Printable ASCII is written as it is, also quotes: the input ends at the
-last quote of the line. Everything else is \\n, \\r, \\t, \\\\ or \\xNN. Lines that start with `#` are comments; `pack`
-keeps those at the top of the file.
+last quote of the line. All other bytes are written as \\n, \\r, \\t, \\\\ or \\xNN. Lines that start with `#` are
+comments. `pack` moves them to the top of the file.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ def unescape(text):
 
 
 def read(path):
-    """The comments at the top of the file, and its inputs with their names."""
+    """Returns the comments of the file, and its inputs with their names."""
     comments, inputs = [], {}
     for number, line in enumerate(path.read_text("ascii").splitlines(), 1):
         if line.startswith("#"):

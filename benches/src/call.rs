@@ -85,7 +85,7 @@ pub fn next_id() -> String {
 /// Creates the request from [`headers`], with an unused invocation id.
 ///
 /// # Errors
-/// Returns an error if a header is invalid; those of [`headers`] are valid.
+/// Returns an error if a header is invalid. The headers of [`headers`] are valid.
 pub fn request(headers: &[(&'static str, String)]) -> http::Result<Request<Full<Bytes>>> {
     let builder = headers
         .iter()

@@ -1,7 +1,7 @@
-//! Code shared by the benchmarks: [`call`] is one upstream call, [`bare`] the handler for
+//! Code shared by the benchmarks: [`call`] is one upstream call, [`bare`] is the handler for
 //! comparison.
 //!
-//! The programs are in `bin/`, criterion's benchmarks in `benches/`, the results in the README.
+//! The programs are in `bin/`, the criterion benchmarks are in `benches/`, and the results are in the README.
 
 pub mod bare;
 pub mod binding;

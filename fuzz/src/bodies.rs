@@ -1,5 +1,5 @@
-//! Messages that clients post over long polling and Server-Sent Events. However the bytes are split
-//! into posts, they must have the same effect as in one piece on an in-memory connection.
+//! Messages that clients post over long polling and Server-Sent Events. Bytes that are split into posts
+//! must have the same effect as the same bytes in one piece on an in-memory connection.
 
 use std::time::Duration;
 
@@ -22,16 +22,16 @@ const MOMENT: Duration = Duration::from_millis(1);
 /// The user of every client.
 const USER: &str = "ada";
 
-/// The messages that a client received, and the upstream calls about it.
+/// The messages that a client received, and the upstream calls for its connection.
 #[derive(Debug)]
 struct Life {
     heard: Vec<Message>,
     told: Vec<(String, Bytes)>,
 }
 
-/// The first line selects the mode: `e` for events, otherwise polls; `m` for MessagePack over
-/// polls; after a space the app's response. The next byte is the number of following bytes that
-/// define how posts are split.
+/// The first line contains the mode, a space and the app's response. With mode `e` the client uses
+/// Server-Sent Events, otherwise long polling; with mode `m` it polls in MessagePack. The next byte, modulo
+/// 4, is the number of following bytes that define the lengths of the posts.
 pub fn run(data: &[u8]) {
     let (how, rest) = first_line(data);
     let (how, answer) = match how.iter().position(|byte| *byte == b' ') {
@@ -52,14 +52,14 @@ pub fn run(data: &[u8]) {
         assert_eq!(memory.told, http.told, "the app receives different messages");
         let closed = |life: &Life| life.heard.iter().any(|it| matches!(it, Message::Close { .. }));
         assert_eq!(closed(&memory), closed(&http));
-        // Responses that are pending when a client is closed do not reach it.
+        // A closed client does not receive responses that were pending.
         if !closed(&memory) {
             assert_eq!(memory.heard, http.heard, "the client receives different messages");
         }
     });
 }
 
-/// Whether these bytes are exactly one framed message.
+/// Whether these bytes are exactly one valid framed message.
 fn is_answer(protocol: Protocol, answer: &[u8]) -> bool {
     let mut frames = Frames::new(answer.len());
     frames.switch_to(protocol);
@@ -203,11 +203,11 @@ impl Client {
     }
 }
 
-/// Returns the payload of the `data` lines. The comment at the start has none.
+/// Returns the payload of the `data` lines. The comment at the start of the stream has no such line.
 fn payload(event: &[u8]) -> Vec<u8> {
     let text = std::str::from_utf8(event).expect("events are UTF-8");
     let lines = text.split("\r\n").filter_map(|line| line.strip_prefix("data: "));
     let lines: Vec<&str> = lines.collect();
-    assert!(!text.replace("\r\n", "").contains(['\r', '\n']), "a line end of another kind");
+    assert!(!text.replace("\r\n", "").contains(['\r', '\n']), "a line end is not CRLF");
     lines.join("\n").into_bytes()
 }

@@ -1,4 +1,4 @@
-//! The plain claims header, as the local service writes it and as apps that trust it parse it.
+//! The plain claims header. The local service writes it, and apps that trust plain claims parse it.
 
 use http::{HeaderMap, HeaderValue};
 use hub_local::fuzzing::claims_header;
@@ -37,7 +37,8 @@ fn read(value: HeaderValue) {
     }
 }
 
-/// Types and values without a comma must not add a type, and plain values must be read unchanged.
+/// If no type and no value contains a comma, the header must contain no other claims. Plain values must
+/// be read unchanged.
 fn written(claims: &Map<String, Value>) {
     let Some(header) = claims_header(claims) else { return };
     let mut headers = HeaderMap::new();
@@ -68,7 +69,7 @@ fn written(claims: &Map<String, Value>) {
         let first = meant.iter().find(|(held, text)| held == name && is_plain(text));
         let all_plain = meant.iter().all(|(held, text)| is_plain(held) && is_plain(text));
         if !name.starts_with("asrs.s.") && all_plain && first.is_some_and(|(_, it)| it == value) {
-            assert_eq!(read.get(name), Some(value.as_str()), "{name} came back");
+            assert_eq!(read.get(name), Some(value.as_str()), "the value of {name} changed");
         }
     }
 }

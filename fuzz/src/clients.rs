@@ -18,7 +18,7 @@ use crate::world::{KEY, NEVER, key, settle};
 pub(crate) const URL: &str = "http://127.0.0.1:8888";
 /// The only hub.
 pub(crate) const HUB: &str = "chat";
-/// Small, so that small inputs can exceed it.
+/// Maximum size of a message in bytes. It is small, so that small inputs can exceed it.
 pub(crate) const MAX_MESSAGE: usize = 1024;
 
 /// An upstream call.

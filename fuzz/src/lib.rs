@@ -1,4 +1,4 @@
-//! The fuzz targets: how each uses its input, and the conditions that must hold for every input.
+//! The fuzz targets: how each target uses its input, and the conditions that must hold for every input.
 //!
 //! The programs in `fuzz_targets` only pass their input to these functions.
 

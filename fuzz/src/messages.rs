@@ -5,11 +5,11 @@ use hub_core::protocol::{Message, Outcome, Protocol, convert, frame::Frames};
 
 use crate::{pieces::cut, values};
 
-/// The maximum size of a message, small enough that small inputs can exceed it.
+/// Maximum size of a message in bytes. It is small, so that small inputs can exceed it.
 const LIMIT: usize = 2048;
 
-/// Splits a stream into messages, parses each, and encodes it again. The first byte is the number
-/// of following bytes that define the pieces of the stream.
+/// Splits a stream into messages, parses each message, and encodes it again. The first byte, modulo 4, is
+/// the number of following bytes that define the lengths of the pieces of the stream.
 pub(crate) fn run(protocol: Protocol, data: &[u8]) {
     let Some((count, rest)) = data.split_first() else { return };
     let Some((pattern, stream)) = rest.split_at_checked(usize::from(*count % 4)) else { return };
@@ -23,7 +23,7 @@ pub(crate) fn run(protocol: Protocol, data: &[u8]) {
     message(protocol, &Bytes::copy_from_slice(stream));
 }
 
-/// Returns the messages in the pieces, and the error that ended them.
+/// Returns the messages in the pieces, and the error after the last message, if any.
 fn frames<'a>(
     protocol: Protocol,
     pieces: impl Iterator<Item = &'a [u8]>,
@@ -113,7 +113,7 @@ fn translated(from: Protocol, to: Protocol, mut message: Message) {
         assert_eq!(
             to.parse(&body).unwrap().unwrap(),
             message,
-            "the message is valid in the other protocol"
+            "the message changes in the other protocol"
         );
     }
 }

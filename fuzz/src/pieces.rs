@@ -1,9 +1,9 @@
 //! Splits inputs into pieces.
 
-/// The maximum number of pieces; more would find nothing new.
+/// The maximum number of pieces. More pieces would find nothing new.
 const MOST: usize = 32;
 
-/// Splits bytes into pieces whose lengths repeat those in `pattern`, without zeros.
+/// Splits bytes into pieces. Their lengths are the bytes of `pattern` except zeros, in a cycle.
 pub(crate) fn cut<'a>(bytes: &'a [u8], pattern: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
     let mut lengths =
         pattern.iter().map(|length| usize::from(*length)).filter(|it| *it > 0).cycle();
@@ -46,10 +46,10 @@ pub(crate) fn holds(bytes: &[u8], text: &str) -> bool {
     !text.is_empty() && bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
-/// Changes the text in one place. Returns `None` if the result is the same text. The first byte
-/// selects the position. If the second byte is above 127, it is the number of bytes to remove, plus
-/// 127. Otherwise it replaces the byte at the position, or is inserted there if a third byte
-/// follows.
+/// Changes the text at one position. Returns `None` if the result is the same text. The first byte of
+/// `change` selects the position. If the second byte is above 127, that number minus 127 bytes are removed.
+/// Otherwise, the second byte replaces the byte at the position, or is inserted there if `change` has a
+/// third byte.
 pub(crate) fn changed(text: &str, change: &[u8]) -> Option<String> {
     let [place, how @ ..] = change else { return None };
     let at = usize::from(*place) * text.len() / 256;

@@ -1,5 +1,5 @@
-//! REST calls of the local service. No call may succeed without a token for its path, each must get
-//! a response, and clients must receive only hub messages.
+//! REST calls of the local service. No call may succeed without a token for its path. Each call must get
+//! a response. Clients must receive only hub messages.
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, header::AUTHORIZATION};
@@ -24,8 +24,8 @@ use crate::{
 /// Tokens, each with the path for which it is valid.
 type Minted = Vec<(String, String)>;
 
-/// Makes the requests of an input, one after another. The first line is the result that clients
-/// return.
+/// Sends the requests of an input, one after another. The first line is the result that clients return
+/// for client invocations.
 pub fn run(data: &[u8]) {
     // The fuzzer may copy the key from the binary, which would make the checks below fail.
     if holds(data, KEY) {
@@ -108,7 +108,7 @@ async fn check(service: LocalService, request: Request<Full<Bytes>>, minted: &Mi
             "{status}: {path}"
         );
         let body = body.collect().await.expect("the body is complete").to_bytes();
-        // One operation returns the key itself.
+        // The operation `accessKey` returns the key.
         assert!(path.ends_with("/auth/accessKey") || !holds(&body, KEY), "the key is in an answer");
         let content_type = parts.headers.get("content-type").map(|it| it.as_bytes());
         if content_type == Some(b"application/json") {
@@ -118,7 +118,7 @@ async fn check(service: LocalService, request: Request<Full<Bytes>>, minted: &Mi
     settle().await;
 }
 
-/// A message in JSON must have the same content for clients of both protocols.
+/// A message that was sent as JSON must have the same content for clients of both protocols.
 fn hear_the_same([ada, bob]: &[Heard; 2], [by_ada, by_bob]: [usize; 2]) {
     let (ada, bob) = (ada.all(), bob.all());
     let (
@@ -130,7 +130,7 @@ fn hear_the_same([ada, bob]: &[Heard; 2], [by_ada, by_bob]: [usize; 2]) {
     };
     assert_eq!(one, other);
     let packed = convert(packed, Protocol::MessagePack, Protocol::Json)
-        .expect("the response was JSON before");
+        .expect("the arguments were JSON before");
     let packed: Value = serde_json::from_slice(&packed).expect("JSON");
     // Out-of-range numbers match the JSON grammar, but `Value` cannot represent them.
     if let Ok(written) = serde_json::from_slice::<Value>(written) {
@@ -143,7 +143,7 @@ async fn call(mut service: LocalService, request: Request<Full<Bytes>>) -> Respo
     answer
 }
 
-/// Whether the headers contain a valid token for this path or for an equivalent one.
+/// Whether the headers contain a valid token for this path or for an equivalent path.
 fn is_let_in(path: &str, headers: &HeaderMap, minted: &Minted) -> bool {
     let header = headers.get(AUTHORIZATION).map_or(&b""[..], |value| value.as_bytes());
     minted.iter().any(|(token, meant)| {

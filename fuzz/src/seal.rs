@@ -33,7 +33,7 @@ pub fn run(data: &[u8]) {
     assert_eq!(
         seal::open(&sealed, &keys).unwrap(),
         identity,
-        "the opened identity differs from the sealed one"
+        "the opened identity differs from the sealed identity"
     );
     assert_eq!(seal::open(&sealed, &keys[..0]), Err(seal::SealError::Forged));
     let foreign = SealKey::derive(&Secret::from(FOREIGN_KEY));
@@ -54,7 +54,7 @@ fn opens_nothing(data: &[u8], keys: &[SealKey]) {
     assert!(!matches!(found, Ok(Some(_))), "an unsigned header entry is accepted as a seal");
 }
 
-/// The seal must be found only for its hub and user, for any other content of the header.
+/// The seal must be found for its hub and user only, whatever else the header contains.
 fn found(identity: &Identity, sealed: &str, [before, behind]: [&[u8]; 2], keys: &[SealKey]) {
     let header = [before, b",shub: ", sealed.as_bytes(), b",", behind].concat();
     let find = |hub: &str, user: Option<&[u8]>| {
@@ -64,7 +64,7 @@ fn found(identity: &Identity, sealed: &str, [before, behind]: [&[u8]; 2], keys: 
     let more = holds(&[before, b",", behind].concat(), "shub");
     match find(&identity.hub, user) {
         Ok(Some(found)) => {
-            assert_eq!(found, *identity, "the identity from the header differs from the sealed one")
+            assert_eq!(found, *identity, "the identity from the header differs from the sealed identity")
         }
         Ok(None) => panic!("a valid seal in the header is ignored"),
         Err(error) => assert!(more, "a header with only a seal is refused: {error}"),
@@ -72,7 +72,7 @@ fn found(identity: &Identity, sealed: &str, [before, behind]: [&[u8]; 2], keys: 
     let other_hub = format!("{}x", identity.hub);
     assert!(!matches!(find(&other_hub, user), Ok(Some(_))), "the seal of another hub is accepted");
     let other_user = identity.user_id.as_deref().map_or("x".to_owned(), |user| format!("x{user}"));
-    // If the user id is not ASCII, the header only shows that there is a user.
+    // If the user id is not ASCII, the header shows only that the client has a user id.
     if identity.user_id.as_deref().is_none_or(str::is_ascii) {
         let found = find(&identity.hub, Some(other_user.as_bytes()));
         assert!(!matches!(found, Ok(Some(_))), "the seal of another user is accepted");
@@ -80,7 +80,7 @@ fn found(identity: &Identity, sealed: &str, [before, behind]: [&[u8]; 2], keys: 
     if user.is_some() {
         assert!(
             !matches!(find(&identity.hub, None), Ok(Some(_))),
-            "a user's seal for an anonymous client"
+            "a user's seal is accepted for an anonymous client"
         );
     }
 }

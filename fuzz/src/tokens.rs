@@ -1,5 +1,5 @@
 //! Tokens of clients, of REST callers and of identity providers. A token with a valid signature and
-//! time must be accepted, and no other text may be.
+//! time must be accepted. No other text may be accepted.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderValue, header::AUTHORIZATION};
@@ -16,7 +16,7 @@ use crate::{
     world::{self, FOREIGN_KEY, KEY, key},
 };
 
-/// The current time of all checks.
+/// The current time of all checks, in seconds since 1970.
 const NOW: u64 = 1_700_000_000;
 /// The allowed clock difference in seconds.
 const LEEWAY: u64 = 60;

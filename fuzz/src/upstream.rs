@@ -1,6 +1,6 @@
-//! Requests to the upstream endpoint. Each must get a response. A method may run only if the
-//! service signed the call. Its claims must come from a seal for the hub and user, unless the app
-//! trusts plain claims. The result of a method must reach its caller unchanged.
+//! Requests to the upstream endpoint. Each request must get a response. A method may run only if the
+//! service signed the call. The claims of the call must come from a seal for the hub and user, unless the
+//! app trusts plain claims. The result of a method must reach its caller unchanged.
 
 use std::cell::RefCell;
 
@@ -25,12 +25,12 @@ use crate::{
     written,
 };
 
-/// Small, so that small inputs can exceed it.
+/// Maximum size of a request body in bytes. It is small, so that small inputs can exceed it.
 const MAX_BODY: usize = 4096;
 /// The role that only the seals of this target contain.
 const ROLE: (&str, &str) = ("role", "keeper");
 
-/// The caller of a method.
+/// The caller of a method that ran.
 #[derive(Debug)]
 struct Ran {
     connection_id: String,
@@ -147,8 +147,8 @@ async fn with_app(setup: &[u8], data: &[u8]) {
     }
 }
 
-/// Replaces a placeholder. `{sig}` is the signature of the connection, and `{foreign}` a signature
-/// with another key. `{seal:hub:user}` is a valid seal; without a user it is for an anonymous
+/// Replaces a placeholder. `{sig}` is the signature of the connection id, and `{foreign}` is its signature
+/// with another key. `{seal:hub:user}` is a valid seal. If the user is empty, the seal is for an anonymous
 /// client.
 fn make(
     request: &Request<Full<Bytes>>,
@@ -234,7 +234,7 @@ fn is_who_it_says(headers: &HeaderMap, ran: &Ran, seals: &[(String, Identity)], 
     });
     if genuine.next().is_none() {
         let user = ran.user_id.as_deref().unwrap_or_default();
-        assert_eq!(user.as_bytes(), header("x-asrs-user-id"), "the user of the header");
+        assert_eq!(user.as_bytes(), header("x-asrs-user-id"), "the user differs from the header");
         assert!(trusting || ran.claims.is_empty(), "claims without a seal are accepted");
     }
 }
@@ -248,7 +248,7 @@ fn completion(headers: &HeaderMap, body: &[u8]) -> Option<Value> {
     let mut frames = Frames::new(usize::MAX);
     frames.switch_to(protocol);
     frames.push(body);
-    // The response of a negotiate is JSON, too, but contains no frame.
+    // A negotiate response is JSON, too, but contains no frame.
     let frame = frames.next_frame().expect("the frame is valid")?;
     let message = protocol
         .parse(&frame)
@@ -267,7 +267,7 @@ fn completion(headers: &HeaderMap, body: &[u8]) -> Option<Value> {
 /// Checks that the method has returned its only argument.
 fn is_echo_of(result: &Value, said: &[u8]) {
     let said = said.strip_suffix(b"\x1e").unwrap_or(said);
-    // The app may skip an out-of-range number in an unused member, but `Value` does not.
+    // The app may skip an out-of-range number in an unused member, but `Value` cannot represent it.
     let Ok(said) = serde_json::from_slice::<Map<String, Value>>(said) else { return };
     let mut arguments = said.iter().filter(|(name, _)| name.eq_ignore_ascii_case("arguments"));
     // If `arguments` occurs in several spellings, the app uses the last one. The map does not keep

@@ -34,7 +34,7 @@ pub(crate) fn agree(
         _ => {
             serde_json::from_slice::<&RawValue>(converted).expect("JSON");
             // Bytes, timestamps and keys become strings in JSON, so the first round trip may change
-            // the value. The second must not.
+            // the value. The second round trip must not.
             let back = back.expect("converted JSON converts to MessagePack");
             let again = convert(&back, from, to).expect("the value converts to JSON again");
             assert_eq!(

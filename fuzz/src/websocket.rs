@@ -1,5 +1,5 @@
-//! WebSocket frames. Their meaning must not depend on the pieces in which the bytes arrive, and a
-//! simple reader that waits for whole frames must read the same.
+//! WebSocket frames. The result must not depend on the pieces in which the bytes arrive, and must equal the
+//! result of a simple reader that waits for whole frames.
 
 use bytes::Bytes;
 use hub_local::fuzzing::{WebSocketEvent as Event, WebSocketReader};
@@ -8,8 +8,8 @@ use crate::pieces::cut;
 
 const MASK: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
 
-/// The first byte is the number of following bytes that define the pieces of the rest. The rest is
-/// read as frames, and as the payloads of valid frames.
+/// The first byte, modulo 4, is the number of following bytes that define the lengths of the pieces. The
+/// rest is read twice: as frames, and as lines that are encoded as frames (see [`masked`]).
 pub fn run(data: &[u8]) {
     let Some((count, rest)) = data.split_first() else { return };
     let Some((pattern, bytes)) = rest.split_at_checked(usize::from(*count % 4)) else { return };
@@ -27,7 +27,7 @@ fn same(bytes: &[u8], pattern: &[u8]) {
     let (whole, single) = (data(&whole), data(&byte_by_byte));
     assert!(single.starts_with(&whole), "splitting the bytes changes the payload");
     let violations = byte_by_byte.iter().filter(|it| matches!(it, Event::Violation(_))).count();
-    assert!(violations <= 1, "a violation is reported once");
+    assert!(violations <= 1, "a violation is reported more than once");
     if violations == 0 {
         assert_eq!(whole, single);
         assert_eq!(
@@ -107,8 +107,8 @@ fn reference(mut bytes: &[u8]) -> (Vec<u8>, Vec<Event>) {
     (data, others)
 }
 
-/// Encodes each line as a frame. The first byte of the line is the first byte of the frame, the
-/// rest is the payload. Frames are masked and use the shortest form of the length.
+/// Encodes each line as a frame. The first byte of the line is the first byte of the frame. The rest of
+/// the line is the payload. Frames are masked and use the shortest form of the length.
 fn masked(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     for line in bytes.split(|byte| *byte == b'\n') {

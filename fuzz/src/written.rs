@@ -1,4 +1,4 @@
-//! HTTP requests as text, which the fuzzer can combine and change:
+//! HTTP requests as text. The fuzzer can combine and change them:
 //!
 //! ```text
 //! POST /path?query
@@ -7,8 +7,8 @@
 //! body
 //! ```
 //!
-//! Placeholders in braces, such as `{token}`, are replaced by the target, because the fuzzer cannot
-//! guess their values.
+//! The target replaces placeholders in braces, such as `{token}`, because the fuzzer cannot guess their
+//! values.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
@@ -20,7 +20,7 @@ use crate::pieces::{between, first_line};
 /// placeholder unchanged.
 pub(crate) type Make<'a> = dyn FnMut(&Request<Full<Bytes>>, &str) -> Option<String> + 'a;
 
-/// The maximum number of requests; more would find nothing new.
+/// The maximum number of requests. More requests would find nothing new.
 const MOST: usize = 8;
 
 /// Splits an input into requests, which are separated by `===` lines.

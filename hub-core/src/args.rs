@@ -59,7 +59,7 @@ enum Fault {
 }
 
 impl Fault {
-    /// The text for the client; `position` counts from 1.
+    /// Returns the error for the client. `position` counts from 1.
     fn of(self, position: usize, name: Option<&str>) -> HubError {
         let name = name.map(|name| format!(" (`{name}`)")).unwrap_or_default();
         HubError::rejected(match self {
@@ -124,7 +124,7 @@ impl<'a> Args<'a> {
         Ok(Self { items, position: 0, refuse_extra: true })
     }
 
-    /// One argument, by its position from 0.
+    /// Decodes one argument. `position` counts from 0.
     pub(crate) fn at<T: DeserializeOwned>(&self, position: usize) -> Result<T, HubError> {
         self.read(position).map_err(|fault| fault.of(position.saturating_add(1), None))
     }
@@ -135,7 +135,7 @@ impl<'a> Args<'a> {
             #[cfg(feature = "msgpack")]
             Some(Item::MessagePack(value)) => msgpack::read_value(value),
             Some(Item::Text(text)) => {
-                // `Value` deserializes into any type, `Option` too.
+                // A `Value` can be deserialized into any type, including `Option`.
                 let value = text.clone().map_or(Value::Null, Value::from);
                 T::deserialize(value).map_err(|error| error.to_string())
             }
@@ -161,7 +161,7 @@ impl<'a> Args<'a> {
 }
 
 pub(crate) fn json_text(error: &serde_json::Error) -> String {
-    // The position is relative to the argument, not to the message of the client.
+    // Remove the position: it is relative to the argument, not to the message of the client.
     let text = error.to_string();
     match text.rfind(" at line ") {
         Some(end) => text[..end].to_owned(),

@@ -2,9 +2,9 @@
 
 use std::{borrow::Borrow, collections::HashMap, hash::Hash};
 
-/// Holds at most `MAX` entries: an insert into a full map clears it first.
+/// Holds at most `MAX` entries. An insert into a full map first removes all entries.
 ///
-/// That costs no bookkeeping per entry, and a flood of new keys cannot grow the map.
+/// This needs no bookkeeping per entry, and a flood of new keys cannot grow the map.
 #[derive(Clone, Debug)]
 pub struct BoundedMap<K, V, const MAX: usize>(HashMap<K, V>);
 

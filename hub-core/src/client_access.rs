@@ -18,11 +18,11 @@ pub const USER_CLAIM_PREFIX: &str = "asrs.u.";
 pub const USER_ID_CLAIM: &str = "asrs.s.uid";
 /// Whether the connection closes at the time of [`EXPIRY_CLAIM`].
 pub const CLOSE_ON_EXPIRY_CLAIM: &str = "asrs.s.coae";
-/// When the authentication expires, in seconds since 1970.
+/// The time at which the authentication expires, in seconds since 1970.
 pub const EXPIRY_CLAIM: &str = "asrs.s.aeo";
 /// Whether the client is a diagnostic client.
 pub const DIAGNOSTIC_CLAIM: &str = "asrs.s.dc";
-/// How long the handshake may take, in seconds.
+/// The timeout of the handshake, in seconds.
 pub const HANDSHAKE_TIMEOUT_CLAIM: &str = "asrs.s.cht";
 /// Whether the client receives detailed error texts.
 pub const DETAILED_ERRORS_CLAIM: &str = "asrs.s.derror";

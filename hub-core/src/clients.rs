@@ -44,7 +44,7 @@ impl<C: ?Sized> Clients<C> {
         )
     }
 
-    /// Several connections: one concurrent request for each.
+    /// Several connections. The app sends one request per connection, concurrently.
     pub fn clients<I>(&self, connection_ids: I) -> Proxy<C, Many>
     where
         I: IntoIterator,
@@ -59,7 +59,8 @@ impl<C: ?Sized> Clients<C> {
         self.proxy(names::check_group(&group).map(|()| Target::Group(group)))
     }
 
-    /// Several groups: one request for each, so a member of two groups receives the message twice.
+    /// Several groups. The app sends one request per group, so a member of two groups receives the message
+    /// twice.
     pub fn groups<I>(&self, groups: I) -> Proxy<C, Many>
     where
         I: IntoIterator,
@@ -87,7 +88,7 @@ impl<C: ?Sized> Clients<C> {
         self.proxy(names::check_user(&user).map(|()| Target::User(user)))
     }
 
-    /// Every connection of several users: one request for each.
+    /// Every connection of several users. The app sends one request per user.
     pub fn users<I>(&self, user_ids: I) -> Proxy<C, Many>
     where
         I: IntoIterator,

@@ -16,8 +16,8 @@ const VERSION: u8 = 1;
 
 /// The methods that clients of an app can call, and the methods that clients implement.
 ///
-/// `to_string()` (indented) and [`Serialize`] write it as one JSON document. The same program always
-/// writes the same document.
+/// `to_string()` (indented) and [`Serialize`] write the contract as one JSON document. The same program
+/// always writes the same document.
 ///
 /// | Member | Content |
 /// |---|---|
@@ -108,7 +108,7 @@ impl fmt::Display for Contract {
 }
 
 impl HubContract {
-    /// A hub's rows and those of its clients.
+    /// Creates the contract of a hub from the rows of the hub and the rows of its clients.
     pub(crate) fn new(
         name: &'static str,
         docs: &'static str,
@@ -193,7 +193,8 @@ impl Schemas {
     }
 }
 
-/// The same value with sorted members, independent of the map type of `serde_json`.
+/// Sorts the members of all objects in a value, so that their order does not depend on the map type of
+/// `serde_json`.
 #[cfg(feature = "schema")]
 fn sorted(value: Value) -> Value {
     match value {

@@ -12,8 +12,8 @@ use crate::{
 };
 
 impl Invocation {
-    /// Decodes one argument; `position` starts at 0. A missing argument is `None` for an `Option` and an
-    /// error for other types, as in a hub method.
+    /// Decodes one argument. `position` counts from 0. As in a hub method, a missing argument is `None` for
+    /// an `Option` and an error for other types.
     ///
     /// ```
     /// # use hub_core::{Filter, HubError, HubResult, Invocation};
@@ -57,7 +57,7 @@ impl Invocation {
         self.read(&body).map_err(|text| HubError::rejected(format!("the message: {text}")))
     }
 
-    /// The encoded arguments; connection events have none.
+    /// The encoded arguments. Connection events have an empty array.
     fn argument_array(&self) -> Bytes {
         match (self.category(), self.protocol()) {
             (Category::Message, _) => self.raw_arguments().clone(),
@@ -75,7 +75,7 @@ impl Invocation {
         }
     }
 
-    /// The number of the message's kind in the hub protocol.
+    /// The message type in the hub protocol.
     fn message_type(&self) -> u8 {
         match self.category() {
             Category::Message => 1,

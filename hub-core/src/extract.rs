@@ -4,8 +4,8 @@ use crate::{HubResult, Invocation};
 
 /// Extracts the value of a `#[from_context]` parameter from a call.
 ///
-/// A parameter without the attribute is always decoded from the client's arguments. The attribute keeps
-/// a type that also implements `Deserialize` from being decoded by mistake.
+/// A parameter without the attribute is always decoded from the client's arguments. With the attribute, a
+/// type that also implements `Deserialize` is never decoded by mistake.
 ///
 /// ```
 /// use hub_core::{FromContext, HubResult, Invocation, OrReject};

@@ -8,8 +8,8 @@ use std::{future::Future, pin::Pin, sync::Arc};
 pub use self::{maintenance::Maintenance, rate_limit::RateLimit};
 use crate::{HubError, HubResult, Invocation};
 
-/// Decides whether a call reaches its hub method. Written as `#[filter(expression)]` on a method or a
-/// block, or added to the app for all its hubs.
+/// Decides whether a call reaches its hub method. A filter is written as `#[filter(expression)]` on a method
+/// or an `impl` block, or is added to the app for all its hubs.
 ///
 /// The expression is evaluated once, when the hub is mounted, so a filter can have state. Filters run
 /// before the arguments are decoded, outer first: the filters of the app, of the block, and of the method.

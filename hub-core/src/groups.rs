@@ -18,8 +18,8 @@ impl Groups {
         Self { link }
     }
 
-    /// Adds a connection to a group. Messages sent to the group after this returns reach the connection.
-    /// A closed connection is not an error.
+    /// Adds a connection to a group. After this method has returned, messages to the group reach the
+    /// connection. A closed connection is not an error.
     ///
     /// # Errors
     /// When a name is invalid or the service did not accept the change.
@@ -98,7 +98,7 @@ impl MemberPages {
         self
     }
 
-    /// Requests the next page; `None` after the last one. Azure SignalR Service returns up to 200
+    /// Requests the next page. Returns `None` after the last page. Azure SignalR Service returns up to 200
     /// connections per page. A page may be empty. After an error, the next call requests the same page again.
     ///
     /// # Errors
@@ -115,7 +115,7 @@ impl MemberPages {
         Ok(Some(page.members))
     }
 
-    /// Token of the next page; `None` before the first page and after the last one.
+    /// The continuation token of the next page. `None` before the first page and after the last page.
     #[must_use]
     pub fn continuation(&self) -> Option<&str> {
         match &self.position {

@@ -22,7 +22,7 @@ use crate::{
 )]
 pub trait Hub: Sized + Send + Sync + 'static {
     /// The hub's name: `#[serverless_hub(name = "…")]`, defaults to the type's name. Routes and the
-    /// service compare it ignoring case.
+    /// service ignore its case.
     const NAME: &'static str;
 
     /// The name of the setting with the hub's connection string: `#[serverless_hub(connection = "…")]`,
@@ -102,8 +102,8 @@ impl Category {
         }
     }
 
-    /// The category that the headers `X-ASRS-Category` and `X-ASRS-Event` name, ignoring ASCII case;
-    /// `None` when there is no such category or connection event.
+    /// Returns the category for the headers `X-ASRS-Category` and `X-ASRS-Event`, ignoring ASCII case.
+    /// Returns `None` if the category or the connection event is unknown.
     #[must_use]
     pub fn from_headers(category: &str, event: &str) -> Option<Self> {
         if category.eq_ignore_ascii_case(MESSAGES) {
@@ -129,8 +129,8 @@ pub struct Method<H: Hub> {
     pub category: Category,
     /// Whether the method receives all messages for which the hub has no method.
     pub fallback: bool,
-    /// The names of the arguments that come from the client, in order; `...name` is all of them as one
-    /// value.
+    /// The names of the arguments that come from the client, in order. `...name` stands for all arguments as
+    /// one value.
     pub params: &'static [&'static str],
     /// The doc comment.
     pub docs: &'static str,

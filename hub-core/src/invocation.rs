@@ -43,15 +43,15 @@ pub struct InvocationParts {
     pub claims: Claims,
     /// The query of the client's connect request.
     pub query: Query,
-    /// The headers of the upstream request, without the client's query, which may hold its token.
+    /// The headers of the upstream request, without the client's query, which may contain the client's token.
     pub headers: HeaderMap,
     /// The client's protocol.
     pub protocol: Protocol,
     /// The encoded argument array. Empty for `connected` and `disconnected`.
     pub arguments: Bytes,
-    /// Why the connection ended; only for `disconnected`.
+    /// The error that ended the connection. Only `disconnected` can have one.
     pub error: Option<String>,
-    /// The invocation id; `None` for a `send`.
+    /// The invocation id. `None` if the client expects no result (`send`).
     pub invocation_id: Option<String>,
     /// When the call arrived, as the time since the app started.
     pub arrived: Duration,
@@ -109,8 +109,8 @@ impl Invocation {
         &self.parts.hub
     }
 
-    /// The hub value, if the hub has the type `H`. Gives filters and extractors access to the state of
-    /// the application.
+    /// The hub value, if the hub has the type `H`. Filters and extractors can read the state of the
+    /// application from it.
     #[must_use]
     pub fn hub<H: Hub>(&self) -> Option<&H> {
         self.hub_value.downcast_ref()
@@ -184,13 +184,14 @@ impl Invocation {
         &self.parts.arguments
     }
 
-    /// Why the connection ended; only for a `disconnected` event of a connection that ended with an error.
+    /// The error that ended the connection. `None` if the connection ended without an error, or if the event is
+    /// not `disconnected`.
     #[must_use]
     pub fn error(&self) -> Option<&str> {
         self.parts.error.as_deref()
     }
 
-    /// The invocation id; `None` when the client expects no result (`send`).
+    /// The invocation id. `None` if the client expects no result (`send`).
     #[must_use]
     pub fn invocation_id(&self) -> Option<&str> {
         self.parts.invocation_id.as_deref()
@@ -241,7 +242,8 @@ impl Extensions {
     }
 }
 
-/// The claims of a connection: a list, because types may repeat, for example roles.
+/// The claims of a connection. This is a list, because a claim type may occur several times, for example
+/// for roles.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Claims(Vec<(String, String)>);
 
@@ -293,7 +295,7 @@ impl fmt::Debug for Claims {
     }
 }
 
-/// A decoded query string; names may repeat.
+/// A decoded query string. A name may occur several times.
 #[derive(Clone, Default)]
 pub struct Query {
     raw: Box<str>,

@@ -1,4 +1,4 @@
-//! What the service sends, the very file.
+//! The frame encoder of the service, included from its source file.
 
 #[path = "../../../hub-local/src/delivery/frame.rs"]
 pub(crate) mod frame;

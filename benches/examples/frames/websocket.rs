@@ -1,4 +1,4 @@
-//! Our own framing of both sides, the very files.
+//! Our WebSocket framing of client and server, included from the source files.
 
 #[path = "../../../hub-load/src/client/frames.rs"]
 mod client_frames;
@@ -14,12 +14,13 @@ use bytes::BytesMut;
 pub(crate) use self::mask::masked;
 use self::{client_frames::FrameParser, decode::Decoder};
 
-/// As much as the service reads at once.
+/// Maximum number of bytes that the service reads at once.
 const SERVER_READ: usize = 16 * 1024;
-/// As much as the load client reads at once.
+/// Maximum number of bytes that the load client reads at once.
 const CLIENT_READ: usize = 64 * 1024;
 
-/// What the service does with bytes of a client: the number of parts and of bytes in them.
+/// Decodes the bytes of a client like the service. Returns the number of data parts and their total size
+/// in bytes.
 pub(crate) fn read_as_server(stream: &[u8]) -> (usize, usize) {
     let (mut decoder, mut input) = (Decoder::default(), BytesMut::new());
     let (mut parts, mut bytes) = (0, 0);
@@ -34,12 +35,13 @@ pub(crate) fn read_as_server(stream: &[u8]) -> (usize, usize) {
     (parts, bytes)
 }
 
-/// What the load client does with bytes of a server.
+/// Parses the bytes of a server like the load client. Returns the number of data parts and their total
+/// size in bytes.
 pub(crate) fn read_as_client(stream: &[u8], buffer: &mut [u8]) -> (usize, usize) {
     let mut frames = FrameParser::default();
     let (mut parts, mut bytes) = (0, 0);
     for read in stream.chunks(CLIENT_READ) {
-        // The system copies what is read, too.
+        // A read from a socket copies the bytes, too.
         let Some(buffer) = buffer.get_mut(..read.len()) else { continue };
         buffer.copy_from_slice(read);
         let mut input = &*buffer;

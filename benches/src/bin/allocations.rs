@@ -1,4 +1,4 @@
-//! Prints the number and size of allocations of an upstream call in the app, of the same call in
+//! Prints the number and size of the allocations of an upstream call in the app, of the same call in
 //! the bare handler, and of routing and binding alone.
 
 use std::convert::Infallible;
@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Collected};
 use hyper::body::Body;
 use tower_service::Service;
 
-/// The number of calls before counting, which fill caches and thread locals.
+/// The number of calls before counting. These calls fill caches and thread locals.
 const WARM: usize = 100;
 const COUNTED: u64 = 100;
 

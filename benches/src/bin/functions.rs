@@ -15,8 +15,8 @@ use std::{
 };
 
 const RUNS: usize = 21;
-/// An unreachable service, which no call here uses. The key is the public one with which the
-/// signature below was created.
+/// An unreachable service. The app does not call it. The access key is public; the signature below was
+/// created with it.
 const CONNECTION: &str = "Endpoint=http://localhost;Port=1;AccessKey=ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH;Version=1.0;";
 const SIGNATURE: &str = "sha256=B78B1B6698EF4C26ADACC16537E1940BF816254465275D2DC5CD8BAFEA0506E1";
 const BODY: &str = r#"{"type":1,"invocationId":"1","target":"clear","arguments":["one"]}"#;
@@ -28,7 +28,7 @@ struct App(Child);
 
 impl Drop for App {
     fn drop(&mut self) {
-        // The app may have ended already. `start` reports that.
+        // The app may have ended already. `start` reports this.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -41,13 +41,13 @@ fn main() {
     let mut times: Vec<Duration> = (0..runs).map(|_| start(&program).1).collect();
     times.sort_unstable();
     let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
-    println!("start to the first answered upstream call, {runs} starts:");
+    println!("start to the first upstream response, {runs} starts:");
     println!("  median   {:.2} ms", milliseconds(times[runs / 2]));
     println!("  fastest  {:.2} ms", milliseconds(times[0]));
     println!("  slowest  {:.2} ms", milliseconds(times[runs - 1]));
     let (app, _) = start(&program);
     thread::sleep(Duration::from_secs(1));
-    println!("resident when idle, one call answered: {}", resident(app.0.id()));
+    println!("resident when idle, after one call: {}", resident(app.0.id()));
     println!("size of the program: {} bytes", fs::metadata(&program).unwrap().len());
 }
 

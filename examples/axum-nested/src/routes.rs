@@ -49,8 +49,8 @@ async fn list(State(shared): State<Shared>) -> Json<Vec<Note>> {
 /// The body is the text of the note.
 async fn add(State(shared): State<Shared>, text: String) -> Result<Response, Response> {
     let note = shared.notes.add(&text).map_err(refused)?;
-    // Responds after the pages were notified, so that no page is told to remove a note before it was
-    // told to add it.
+    // Notify the pages before responding. Otherwise the caller could remove the note at once, and a page
+    // could receive `removed` before `added`.
     shared.board.clients().all().added(&note).await.map_err(|error| not_told(&error))?;
     Ok((StatusCode::CREATED, Json(note)).into_response())
 }

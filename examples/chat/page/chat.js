@@ -205,7 +205,7 @@ async function act(action) {
   }
 }
 
-/** Runs an action; the button is disabled until it has ended. */
+/** Runs an action. Clicks on the button are ignored until the action has ended. */
 async function actOnce(button, action) {
   if (button.ariaBusy !== "true") {
     button.ariaBusy = "true";

@@ -10,7 +10,7 @@ function delay(attempt) {
 
 const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** Reads negotiate responses, because the client only reports them as text. */
+/** Reads the status of negotiate responses, because the official client reports it only as text. */
 class WatchedHttp extends signalR.HttpClient {
   #inner = new signalR.DefaultHttpClient(signalR.NullLogger.instance);
   #onUnauthorized;
@@ -24,7 +24,8 @@ class WatchedHttp extends signalR.HttpClient {
     try {
       return await this.#inner.send(request);
     } catch (error) {
-      // A 401 of the service is different: its token is short-lived, and negotiate returns a new one.
+      // A 401 of the service does not end the session: the token for the service is short-lived, and the next
+      // negotiate response of the app contains a new one.
       const ours = new URL(request.url, location.href).origin === location.origin;
       if (ours && error.statusCode === 401) {
         this.#onUnauthorized(error.message.replace(/: Status code '401'$/, ""));

@@ -9,7 +9,7 @@ function element(tag, className, text) {
   return made;
 }
 
-/** Colours an avatar by its name, equal in all tabs. */
+/** Colours an avatar. The colour depends only on the name, so it is the same in all tabs. */
 function paint(avatar, name) {
   let hash = 7;
   for (const character of name) {
@@ -168,7 +168,7 @@ export function ask(question) {
   return asking;
 }
 
-/** Closes the question; its answer is no longer needed. */
+/** Closes the open question, if any. Its answer is "no". */
 export function stopAsking() {
   if (byId("confirm").open) {
     byId("confirm").close("no");

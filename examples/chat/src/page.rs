@@ -19,7 +19,7 @@ const FILES: [(&str, &str); 5] = [
     ("/view.js", include_str!("../page/view.js")),
 ];
 
-/// All routes except those of the hub. `service` is the URL that the page connects to.
+/// All routes except the routes of the hub. `service` is the URL that the page connects to.
 pub fn routes(sessions: Sessions, service: &str) -> Router {
     example_page::routes(service, &FILES).route("/login", post(login)).with_state(sessions)
 }

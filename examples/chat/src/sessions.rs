@@ -72,7 +72,7 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// The system has no randomness to give.
+    /// The system provides no random bytes.
     pub fn from_env() -> anyhow::Result<Self> {
         let configured = std::env::var(KEY_VARIABLE).unwrap_or_default();
         if configured.is_empty() { Self::random() } else { Ok(Self::new(configured.as_bytes())) }
@@ -82,7 +82,7 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// The system has no randomness to give.
+    /// The system provides no random bytes.
     pub fn random() -> anyhow::Result<Self> {
         let mut key = [0; 32];
         getrandom::fill(&mut key)?;

@@ -29,7 +29,7 @@ export function live(url, methods, present = () => {}) {
     .withAutomaticReconnect({ nextRetryDelayInMilliseconds: ({ previousRetryCount }) => delay(previousRetryCount) })
     .configureLogging(signalR.LogLevel.None)
     .build();
-  let news = []; // held back messages; null if none are held back
+  let news = []; // queued messages; null while messages are delivered immediately
   for (const [name, method] of Object.entries(methods)) {
     hub.on(name, (...args) => (news ? void news.push(() => method(...args)) : method(...args)));
   }
@@ -47,7 +47,7 @@ export function live(url, methods, present = () => {}) {
       await refresh();
     } catch {
       await sleep(delay(3));
-      // The connection was lost again; the next connect continues here.
+      // If the connection was lost again, the next connect calls `online`.
       return hub.state === signalR.HubConnectionState.Connected ? online() : undefined;
     }
     show("online");

@@ -9,7 +9,7 @@ use axum::{
     routing::get,
 };
 
-/// Files that [`routes`] adds to those of the page.
+/// Files that [`routes`] adds to the files of each page.
 const SHARED: [(&str, &str); 4] = [
     ("/example.css", include_str!("../files/example.css")),
     ("/icon.svg", include_str!("../files/icon.svg")),
@@ -54,7 +54,7 @@ fn content_security_policy(service: &str) -> String {
     )
 }
 
-/// A path without an extension is a page.
+/// A path without a known extension is an HTML page.
 fn content_type(path: &str) -> &'static str {
     match path.rsplit_once('.') {
         Some((_, "css")) => "text/css; charset=utf-8",

@@ -17,7 +17,7 @@ function add({ id, name, total }) {
   shown.set(id, { item, done: -1 });
 }
 
-/** Shows the state of a job. Updates can arrive late, so one with less progress is ignored. */
+/** Shows the state of a job. Updates can arrive late, so an update with less progress is ignored. */
 function show(job) {
   if (!shown.has(job.id)) {
     add(job);

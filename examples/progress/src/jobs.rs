@@ -11,7 +11,7 @@ use serde::Serialize;
 const MAX_RUNNING: usize = 3;
 /// Maximum number of stored jobs per user.
 const MAX_KEPT: usize = 10;
-/// Maximum number of stored users. Above it, users without a running job are removed.
+/// Maximum number of stored users. At this number, users without a running job are removed.
 const MAX_USERS: usize = 10_000;
 const MAX_NAME: usize = 60;
 

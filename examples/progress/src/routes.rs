@@ -17,7 +17,7 @@ const FILES: [(&str, &str); 3] = [
     ("/progress.js", include_str!("../page/progress.js")),
 ];
 
-/// All routes except those of the hub. `service` is the URL that the page connects to.
+/// All routes except the routes of the hub. `service` is the URL that the page connects to.
 pub fn routes(queue: Queue, service: &str) -> Router {
     example_page::routes(service, &FILES)
         .route("/visit", post(visit))

@@ -5,11 +5,12 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 
 const COOKIE: &str = "visitor";
-/// Number of hexadecimal digits of half of the secret, and of a user id.
+/// Number of hexadecimal digits of a user id.
 const USER_ID: usize = 32;
+/// Number of hexadecimal digits of the secret.
 const SECRET: usize = 64;
 
-/// A returning visitor. A real application has accounts; this one only distinguishes visitors.
+/// A returning visitor. A real application has accounts; this example only distinguishes visitors.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Visitor {
     secret: String,
@@ -20,7 +21,7 @@ impl Visitor {
     ///
     /// # Errors
     ///
-    /// The system has no randomness to give.
+    /// The system provides no random bytes.
     pub fn new() -> anyhow::Result<Self> {
         let mut secret = [0; SECRET / 2];
         getrandom::fill(&mut secret)?;
@@ -42,7 +43,7 @@ impl Visitor {
         format!("{COOKIE}={}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Strict", self.secret)
     }
 
-    /// The public user id. The cookie cannot be derived from it.
+    /// The public user id. The secret cannot be derived from it.
     #[must_use]
     pub fn user_id(&self) -> String {
         hex(&Sha256::digest(&self.secret))[..USER_ID].to_owned()

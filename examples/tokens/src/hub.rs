@@ -38,8 +38,8 @@ impl Tokens {
         Ok(Negotiation::anonymous())
     }
 
-    /// Joins a room and returns its answers so far. Tokens of a running answer can arrive twice, in a
-    /// message and in the result; they have the same index.
+    /// Joins a room and returns its answers so far. A token of a running answer can arrive twice, with the
+    /// same index: in the result and in a message.
     async fn join(&self, ctx: &Context<Self>, room: String) -> HubResult<Vec<Answer>> {
         Rooms::check_name(&room).map_err(HubError::rejected)?;
         ctx.groups().add(ctx.connection_id(), &room).await?;
@@ -95,8 +95,8 @@ impl Writer {
                 () = tokio::time::sleep(PACE) => {}
                 () = self.cancelled.cancelled() => return Ok(()),
             }
-            // Store the token before sending it: a client that joins in between receives it twice but never misses
-            // it.
+            // Store the token before sending it. A client that joins between these steps receives the token twice,
+            // but never misses it.
             self.rooms.say(id, &text);
             room.token(id, index, &text).await?;
         }

@@ -1,5 +1,6 @@
-//! A fake Functions host that speaks the real protocol to a custom handler. It starts the program, waits
-//! for its first response, and calls it for each function of a folder, in both forms.
+//! A fake Functions host that speaks the real protocol to a custom handler. The host starts the program, waits
+//! for its first response, and calls it for each function of a folder: with forwarded requests, or with
+//! SignalR triggers.
 
 use std::{
     collections::HashMap,
@@ -24,7 +25,7 @@ use test_support::{
 };
 use tokio::net::TcpListener;
 
-/// Key of functions with the level `function`, and of the extension, encoded for a URL.
+/// Key of the functions with the level `function` and of the SignalR extension, encoded for a URL.
 pub(crate) const KEY: &str = "host%2Fkey%3D%3D";
 const READY_EVERY: Duration = Duration::from_millis(25);
 
@@ -107,7 +108,7 @@ fn functions(folder: &Path) -> Vec<(String, Value)> {
         .collect()
 }
 
-/// One request to the host.
+/// Handles one request to the host.
 async fn answer(State(functions): State<Arc<Functions>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap();
@@ -128,7 +129,7 @@ async fn answer(State(functions): State<Arc<Functions>>, request: Request) -> Re
     if bindings[0]["authLevel"] == "function" && !has_key {
         return plain(401);
     }
-    // Forwarded to the original path. Without a length there would be no body.
+    // The host forwards the request to the same path. It forwards a body only if the request has a length.
     let forwarded = parts.headers.contains_key("content-length").then_some(&body[..]);
     let target = parts.uri.path_and_query().unwrap().as_str();
     let method = parts.method.as_str();
@@ -203,7 +204,7 @@ fn completion(message: &Value, answer: &HttpResponse) -> Response {
     let completion = if (200..300).contains(&answer.status) {
         assert_eq!(answer.headers["content-type"], "application/json");
         let body: Value = serde_json::from_slice(&answer.body).unwrap();
-        assert!(body.is_object(), "without this the host waits forever");
+        assert!(body.is_object(), "the host waits forever for a JSON object");
         json!({"type": 3, "invocationId": id, "result": body["ReturnValue"]})
     } else {
         let (status, reason) = (answer.status, &answer.reason);
@@ -213,7 +214,7 @@ fn completion(message: &Value, answer: &HttpResponse) -> Response {
     Response::new(Body::from(format!("{completion}\u{1e}")))
 }
 
-/// One request to the handler. Returns `None` while nothing listens there.
+/// Sends one request to the handler. Returns `None` while nothing listens on the port.
 pub(crate) async fn call(
     port: u16,
     method: &str,

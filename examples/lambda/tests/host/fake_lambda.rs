@@ -35,7 +35,7 @@ const VARIABLES: [(&str, &str); 6] = [
     ("AWS_EXECUTION_ENV", "AWS_Lambda_provided.al2023"),
 ];
 
-/// A function with a URL. Dropping it stops both.
+/// A function with a URL. Dropping it stops the program and the fake servers.
 pub(crate) struct FakeLambda {
     pub(crate) url: String,
     child: Child,
@@ -86,7 +86,7 @@ impl Drop for FakeLambda {
     }
 }
 
-/// Starts the example with only these variables and those that Lambda sets.
+/// Starts the example with only these variables and the variables that Lambda sets.
 pub(crate) fn start(variables: &[(&str, &str)], settings: &[(&str, &str)]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_bootstrap"))
         .env_clear()
