@@ -33,7 +33,8 @@ impl Default for Content {
 }
 
 impl Body {
-    /// A body that ends when its stream of events ends. Dropping the body drops `gone`, which cancels its token.
+    /// A body that ends when its stream of events ends. Dropping the body drops `gone`, which cancels the
+    /// cancellation token.
     pub(crate) fn events(events: mpsc::Receiver<Bytes>, gone: DropGuard) -> Self {
         Self(Content::Events { events, _gone: gone })
     }
@@ -82,7 +83,7 @@ pub(crate) fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Body>
     with_type(status, "text/plain; charset=utf-8", text.into())
 }
 
-/// Response with a content type without parameters, as ASP.NET Core sends it on client routes.
+/// Response with plain text and no charset in the content type, as in ASP.NET Core's responses to clients.
 pub(crate) fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
     with_type(status, "text/plain", text.into())
 }

@@ -74,20 +74,20 @@ impl LocalServiceBuilder {
         Self { limits, ..self }
     }
 
-    /// Sets whether errors that close a client include the cause. Defaults to `false`: the client receives a
-    /// generic text, and only `disconnected` contains the cause.
+    /// Sets whether an error that closes a connection includes the cause. Defaults to `false`: the client
+    /// receives a generic text, and only the `disconnected` event contains the cause.
     pub fn detailed_errors(self, detailed: bool) -> Self {
         Self { detailed_errors: detailed, ..self }
     }
 
-    /// Sets whether stateful reconnect is offered: after its WebSocket broke, a client may resume the
-    /// connection without lost or duplicate messages. Clients request stateful reconnect in negotiate.
-    /// Defaults to `true`.
+    /// Sets whether stateful reconnect is offered: a client whose WebSocket broke may resume the connection
+    /// without lost or duplicate messages. Clients request stateful reconnect in negotiate. Defaults to
+    /// `true`.
     pub fn stateful_reconnect(self, allowed: bool) -> Self {
         Self { stateful_reconnect: Some(allowed), ..self }
     }
 
-    /// Builds the service. It performs no I/O and needs no tokio runtime.
+    /// Builds the service. This method performs no I/O and needs no tokio runtime.
     #[must_use]
     pub fn build(self) -> LocalService {
         let key = self.key.unwrap_or_else(random::key);

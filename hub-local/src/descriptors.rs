@@ -26,13 +26,13 @@ pub(crate) struct Descriptors {
     warned: Option<Instant>,
 }
 
-/// The number of descriptors, out of this limit, that new clients cannot use.
+/// The number of descriptors that new clients cannot use, if `limit` is the limit of the process.
 pub(crate) fn reserve(limit: usize) -> usize {
     (limit / 4).min(MAX_RESERVE)
 }
 
-/// The limit of sockets without a request. Twice this limit is the hard limit; even then, half of the
-/// descriptors for clients stay free.
+/// The limit of sockets without a complete request. The hard limit is twice this number, which leaves half
+/// of the descriptors for clients free.
 pub(crate) fn max_idle_sockets(limits: &Limits) -> usize {
     let room = limits.max_file_descriptors.map(|limit| (limit - reserve(limit)) / 4);
     room.map_or(limits.max_idle_sockets, |room| room.min(limits.max_idle_sockets))

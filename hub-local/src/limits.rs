@@ -34,8 +34,8 @@ macro_rules! limits {
 }
 
 limits! {
-    /// Times and sizes of the service. The defaults are those of Azure SignalR Service where they are
-    /// documented.
+    /// Timeouts and maximum sizes of the service. Where Azure SignalR Service documents a limit, the default
+    /// is the same.
     ///
     /// Each limit is a field to read and a method of the same name to set it. More limits may be added
     /// in any version.
@@ -116,8 +116,8 @@ limits! {
         max_queue_bytes: usize = MIB,
         /// Maximum number of one client's messages that wait for an upstream call. Defaults to 1,024.
         max_queue_messages: usize = 1024,
-        /// Maximum number of groups of one connection, and of one user with a time to live. Defaults to
-        /// 10,000.
+        /// Maximum number of groups of one connection. Also the maximum number of groups that one user joins
+        /// with a time to live. Defaults to 10,000.
         max_groups_per_member: usize = 10_000,
         /// Maximum number of group memberships of all connections and users of the service. Each 128 bytes of
         /// the names of a membership count as a further membership. Defaults to 1,000,000.
@@ -131,9 +131,10 @@ limits! {
         max_rest_body_bytes: usize = MIB,
         /// Maximum size of the headers of a REST call in bytes. Defaults to 16 KiB.
         max_rest_header_bytes: usize = 16 * 1024,
-        /// Maximum number of file descriptors of the process. When fewer than a quarter of them (at most
-        /// 4,096) are free, [`serve`](crate::LocalService::serve) refuses new clients with status 503, so that
-        /// upstream calls and REST calls still work. Defaults to `None`: new clients are always accepted.
+        /// Maximum number of file descriptors of the process. A quarter of the descriptors, at most 4,096, is
+        /// reserved for upstream calls and REST calls. When only reserved descriptors are free,
+        /// [`serve`](crate::LocalService::serve) refuses new clients with status 503. Defaults to `None`: new
+        /// clients are always accepted.
         max_file_descriptors: Option<usize> = None,
     }
 }

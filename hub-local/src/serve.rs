@@ -25,7 +25,8 @@ use crate::{
 
 /// The timeout of a request head on sockets that use a reserved file descriptor.
 const LOW_DESCRIPTORS_HEAD_TIMEOUT: Duration = Duration::from_secs(2);
-/// Clients send tokens in URLs, so their request heads may be longer than those of REST calls (16 KiB).
+/// Clients send tokens in URLs, so a client's request head may be longer than the head of a REST call
+/// (16 KiB).
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 
 /// Accepts connections until the service has stopped. Dropping the future drops its HTTP connections;

@@ -32,7 +32,7 @@ use crate::{
 ///
 /// Clones are handles of the same service. Dropping the last handle closes every client.
 ///
-/// It implements `tower_service::Service`: mount it in an HTTP server, call it in process, or use
+/// The service implements `tower_service::Service`: mount it in an HTTP server, call it in process, or use
 /// [`serve`](Self::serve). WebSocket clients need a server that supports HTTP upgrades, such as hyper's.
 ///
 /// ```no_run
@@ -71,7 +71,7 @@ pub struct Counters {
     pub slow_clients: u64,
     /// Number of clients with pending messages, including messages that are being written.
     pub waiting_clients: usize,
-    /// Size of these messages in bytes. A broadcast counts once per receiver.
+    /// Size of the pending messages in bytes. A broadcast counts once per receiver.
     pub waiting_bytes: u64,
 }
 
@@ -148,8 +148,8 @@ impl LocalService {
             .map_err(|it| ConnectError { status: it.status, text: it.text })
     }
 
-    /// Serves HTTP/1 until [`shutdown`](Self::shutdown) completes. After a failed `accept` it pauses and
-    /// accepts again; an error of one connection affects only that connection.
+    /// Serves HTTP/1 until [`shutdown`](Self::shutdown) completes. After a failed `accept`, the service pauses
+    /// and accepts again. An error of one connection affects only that connection.
     ///
     /// # Errors
     /// Never at present. Later versions may return errors of the listener.
@@ -160,9 +160,9 @@ impl LocalService {
         serve::serve(self.clone(), Arc::clone(&self.state), listener)
     }
 
-    /// Stops the service. New clients get status 503, connected clients are closed with
-    /// `allowReconnect: true` (HubProtocol.md, Close), and `disconnected` is delivered upstream for each.
-    /// REST calls work until the last delivery; then [`serve`](Self::serve) ends.
+    /// Stops the service. New clients get status 503. Connected clients are closed with
+    /// `allowReconnect: true` (HubProtocol.md, Close), and a `disconnected` event is delivered upstream for each
+    /// of them. REST calls work until the last delivery; then [`serve`](Self::serve) ends.
     pub async fn shutdown(&self) {
         self.state.shared.closing.cancel();
         self.state.shared.tasks.close();
@@ -189,7 +189,8 @@ where
         let (parts, body) = request.into_parts();
         let body = UnreadBody::new(body);
         let state = Arc::clone(&self.state);
-        // A waiting client must not keep the service alive. A REST call keeps it alive until the response.
+        // A client request must not keep the service alive. A REST call keeps the service alive until the
+        // response.
         let handle = ClientRoute::of(parts.uri.path()).is_none().then(|| self.clone());
         Box::pin(async move {
             let response = respond(&state, parts, body).await;
@@ -211,7 +212,8 @@ async fn respond(state: &Arc<State>, parts: Parts, body: UnreadBody) -> Response
     }
 }
 
-/// A stopping service is unhealthy, so that load balancers stop routing to it.
+/// The response to a health check. A stopping service is unhealthy, so that load balancers stop routing
+/// requests to it.
 fn health(state: &State, method: &Method) -> Response<Body> {
     match *method {
         Method::GET | Method::HEAD if state.shared.closing.is_cancelled() => {

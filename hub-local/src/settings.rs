@@ -16,7 +16,7 @@ use crate::Template;
 
 /// File name used when a folder is given.
 const FILE_NAME: &str = "settings.json";
-/// Maximum file size.
+/// Maximum file size in bytes.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 /// Contents of `settings.json`.
@@ -38,7 +38,7 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024;
 pub struct Settings {
     /// Upstream templates in matching order.
     pub templates: Vec<Template>,
-    /// Ignored content that is probably a mistake, each with file and line.
+    /// Warnings about ignored content that is probably a mistake. Each warning contains the file and line.
     pub warnings: Vec<String>,
 }
 
@@ -70,8 +70,8 @@ pub enum SettingsError {
 }
 
 impl Settings {
-    /// Settings with one template for all events of an app on this machine, as Microsoft's emulator
-    /// writes them.
+    /// Settings with one template, which sends all events to an app on this machine. Microsoft's emulator
+    /// writes the same settings.
     pub const EXAMPLE: &str = r#"{
   "UpstreamSettings": {
     "Templates": [
@@ -95,7 +95,7 @@ impl Settings {
     /// Reads a file.
     ///
     /// # Errors
-    /// When the file cannot be read, or its content is invalid; the latter with its line.
+    /// When the file cannot be read, or when its content is invalid. An error in the content has a line number.
     pub fn read(path: &Path) -> Result<Self, SettingsError> {
         let text =
             read(path).map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
@@ -105,7 +105,7 @@ impl Settings {
     /// Parses the text of a file; `file` is its name in errors.
     ///
     /// # Errors
-    /// When the content is invalid, with its line.
+    /// When the content is invalid. The error has a line number.
     pub fn parse(file: &str, text: &str) -> Result<Self, SettingsError> {
         let plain = relaxed_json::to_plain(text);
         let content: Object<File> = serde_json::from_str(&plain).map_err(|error| {

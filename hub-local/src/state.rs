@@ -21,7 +21,7 @@ use crate::{
     upstream::{Unmatched, Upstream},
 };
 
-/// Sockets younger than this are evicted only above twice the limit.
+/// Sockets younger than this time are evicted only above twice the limit.
 const IDLE_GRACE: Duration = Duration::from_secs(1);
 
 /// State shared by the handles of a service and its requests.
@@ -36,7 +36,7 @@ pub(crate) struct State {
     pub(crate) stateful_reconnect: bool,
     /// Cancelled after the last `disconnected` was delivered; listeners then end.
     pub(crate) stopped: CancellationToken,
-    /// Sockets of all listeners on which no request has arrived.
+    /// Sockets on which no complete request has arrived yet, of all listeners.
     pub(crate) idle_sockets: Arc<IdleSockets>,
 }
 

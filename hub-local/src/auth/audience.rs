@@ -1,4 +1,5 @@
-//! Audiences of tokens. Scheme and port are ignored, because SDKs differ in both.
+//! Compares the audience of a token with the URLs of this service. The scheme and the port are ignored,
+//! because they differ between SDKs.
 
 use std::borrow::Cow;
 
@@ -36,7 +37,7 @@ impl<'a> Audience<'a> {
         Some(Self { host: without_port(authority), path, query })
     }
 
-    /// Whether this is `/client` of the hub on a host of this service.
+    /// Whether this audience is the `/client` URL of the hub on a host of this service.
     pub(super) fn is_client_of(&self, hub: &str, hosts: Hosts<'_>) -> bool {
         let named_hub = Query::new(self.query).first("hub");
         self.is_at(hosts)
@@ -44,7 +45,7 @@ impl<'a> Audience<'a> {
             && named_hub.is_some_and(|named| named.eq_ignore_ascii_case(hub))
     }
 
-    /// Whether this is the resource at `path` on a host of this service.
+    /// Whether this audience is the resource at `path` on a host of this service.
     pub(super) fn is_resource(&self, path: &str, hosts: Hosts<'_>) -> bool {
         let same_path =
             self.path == path || decoded(self.path).eq_ignore_ascii_case(&decoded(path));

@@ -1,4 +1,4 @@
-//! The identity that a client's token names, and the header that carries its claims upstream.
+//! The identity in a client's token, and the header that sends the claims of the token upstream.
 
 use http::HeaderValue;
 use hub_core::client_access::{SYSTEM_CLAIM_PREFIX, USER_CLAIM_PREFIX, USER_ID_CLAIM};
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::token_options::TokenOptions;
 
-/// The claims that name the user, the service's own first.
+/// The claims that can contain the user id, in order of precedence.
 const USER_CLAIMS: [&str; 4] = [
     USER_ID_CLAIM,
     "nameid",
@@ -44,7 +44,8 @@ fn user(claims: &Map<String, Value>) -> Option<String> {
     USER_CLAIMS.into_iter().find_map(named).filter(|user| !user.is_empty()).map(str::to_owned)
 }
 
-/// Formats `type: value, type: value`. The format has no escapes, so receivers cannot parse it safely.
+/// Formats the claims as `type: value, type: value`. This format has no escapes, so receivers cannot parse
+/// it safely.
 pub(crate) fn header(claims: &Map<String, Value>) -> Option<HeaderValue> {
     let mut text = String::new();
     for (name, value) in claims {

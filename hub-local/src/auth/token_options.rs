@@ -35,7 +35,7 @@ impl TokenOptions {
     }
 }
 
-/// SDKs write booleans as strings, in either case.
+/// Whether the claim is true. SDKs write booleans as strings, such as `true` or `True`.
 fn is_true(claims: &Map<String, Value>, name: &str) -> bool {
     match claims.get(name) {
         Some(Value::Bool(value)) => *value,

@@ -18,7 +18,7 @@ pub(super) struct VerifiedTokens(Mutex<BoundedMap<Box<str>, Verified, MAX_VERIFI
 struct Verified {
     /// When the token was verified, in seconds since 1970.
     since: u64,
-    /// When it expires.
+    /// When the token expires, in seconds since 1970.
     expiry: u64,
     claims: Arc<Map<String, Value>>,
 }
@@ -32,7 +32,7 @@ impl VerifiedTokens {
         (verified.since..verified.expiry).contains(&now).then(|| Arc::clone(&verified.claims))
     }
 
-    /// Keeps a token that was just verified.
+    /// Stores the claims of a token that was just verified.
     pub(super) fn insert(&self, token: &str, now: u64, claims: &Arc<Map<String, Value>>) {
         let Some(expiry) = claims.get("exp").and_then(Value::as_u64) else { return };
         if token.len() > MAX_TOKEN_BYTES || expiry <= now {

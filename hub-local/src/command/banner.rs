@@ -14,7 +14,7 @@ use super::descriptors::Descriptors;
 #[derive(Debug)]
 pub(super) struct Banner<'a> {
     pub(super) connection_string: &'a str,
-    /// Whether the key is secret, so not the well-known key.
+    /// Whether the key is secret. The well-known key of the emulator is not.
     pub(super) is_key_secret: bool,
     pub(super) templates: &'a [Template],
     /// The settings file in use.
@@ -23,7 +23,7 @@ pub(super) struct Banner<'a> {
 }
 
 impl Banner<'_> {
-    /// Prints and flushes, so that it also appears in a pipe. A closed pipe is not an error.
+    /// Prints the message. Flushes, so that the message also appears in a pipe. A closed pipe is not an error.
     pub(super) fn print(&self) {
         let mut out = io::stdout().lock();
         let _ = writeln!(out, "{self}");
@@ -65,7 +65,7 @@ impl fmt::Display for Banner<'_> {
             let clients = now - reserved;
             writeln!(
                 formatter,
-                "  File descriptors    {now}{raised}; above {clients} new clients get 503"
+                "  File descriptors    {now}{raised}; new clients get 503 if {clients} are in use"
             )?;
         }
         write!(
@@ -119,6 +119,6 @@ mod tests {
         let banner = banner(false, &[]);
 
         assert!(banner.contains("Use --upstream URL"));
-        assert!(banner.contains("4096 (raised from 1024); above 3072 new clients get 503"));
+        assert!(banner.contains("4096 (raised from 1024); new clients get 503 if 3072 are in use"));
     }
 }

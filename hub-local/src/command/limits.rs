@@ -17,15 +17,13 @@ pub(super) struct LimitArgs {
     /// Maximum body size of a REST call [default: 1MiB]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     rest_body: Option<usize>,
-    /// Maximum unsent data per client; above this size, the client is closed as a slow client
-    /// [default: 1MiB]
+    /// Maximum unsent data per client; a client with more unsent data is closed as slow [default: 1MiB]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     outbox_bytes: Option<usize>,
     /// Maximum unsent messages per client [default: 8192]
     #[arg(long, value_name = "N", value_parser = count)]
     outbox_messages: Option<usize>,
-    /// Unsent data of all clients together; above this size, responses to sends are delayed
-    /// [default: 64MiB]
+    /// Unsent data of all clients together above which responses to sends are delayed [default: 64MiB]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     all_outboxes_bytes: Option<usize>,
     /// Maximum concurrent upstream calls [default: 4096, less with few file descriptors]
@@ -40,7 +38,7 @@ pub(super) struct LimitArgs {
     /// Timeout for the body of a request [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = time)]
     request_body: Option<Duration>,
-    /// Maximum sockets without a complete request; above this number, the oldest are closed
+    /// Maximum sockets without a complete request; above this number, the oldest sockets are closed
     /// [default: 16384, less with few file descriptors]
     #[arg(long, value_name = "N", value_parser = count)]
     silent_sockets: Option<usize>,
@@ -59,7 +57,7 @@ pub(super) struct LimitArgs {
     /// Interval of server pings [default: 15s]
     #[arg(long, value_name = "TIME", value_parser = time)]
     keep_alive: Option<Duration>,
-    /// Timeout without data from a client; applies once the client has sent a ping [default: 30s]
+    /// Maximum time without data from a client, after the client's first ping [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = time)]
     client_timeout: Option<Duration>,
     /// Tolerated clock skew in token validation [default: 60s]
@@ -68,12 +66,12 @@ pub(super) struct LimitArgs {
 }
 
 impl LimitArgs {
-    /// Resulting limits; `descriptors` is the limit of file descriptors, if known.
+    /// The limits with these options applied. `descriptors` is the limit of file descriptors, if known.
     pub(super) fn limits(&self, descriptors: Option<usize>) -> Limits {
         let mut limits = Limits::default();
         if let Some(descriptors) = descriptors {
-            // New clients cannot use the reserved descriptors. Half of these are for upstream calls,
-            // the other half for REST calls.
+            // New clients cannot use the reserved descriptors. Half of the reserved descriptors are for
+            // upstream calls, and half are for REST calls.
             let calls = (Limits::reserved_descriptors(descriptors) / 2).max(1);
             limits.max_upstream_calls = calls.min(limits.max_upstream_calls);
         }

@@ -58,7 +58,7 @@ pub(super) struct StartArgs {
     /// Allow access from other machines with the well-known key
     #[arg(long)]
     public: bool,
-    /// Behave as the cloud service in errors: an `invoke` without a matching upstream gets no
+    /// Handle errors like the cloud service: an `invoke` without a matching upstream gets no
     /// response, and errors to clients contain no details
     #[arg(long)]
     strict: bool,
@@ -88,7 +88,7 @@ pub(super) fn run(arguments: StartArgs) -> Result<(), Failure> {
     done
 }
 
-/// The templates on the command line, or those in the settings file.
+/// The templates from the command line, or the templates from the settings file.
 fn templates(arguments: &StartArgs) -> Result<(Vec<Template>, Option<SettingsFile>), Failure> {
     if !arguments.upstream.is_empty() {
         return Ok((arguments.upstream.clone(), None));

@@ -91,7 +91,7 @@ pub(super) fn base_url(text: &str) -> Result<String, String> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
-/// Accepts any key. Validated later, because clap's errors contain the value.
+/// Accepts any key. The key is validated later, because clap's errors contain the value.
 pub(super) fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
     Ok(Secret::from(text))
 }

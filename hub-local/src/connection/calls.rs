@@ -46,8 +46,8 @@ enum Backpressure {
 }
 
 impl CallQueue {
-    /// Wakes a reader that waits for room. Notified when a client result begins, because the reader must
-    /// receive its completion.
+    /// Wakes the reading task if it waits for room. Called when a client result begins, because the reading
+    /// task must receive the completion.
     pub(crate) fn wake_reader(&self) {
         self.changed.notify_one();
     }

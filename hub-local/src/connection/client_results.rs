@@ -1,4 +1,4 @@
-//! Client results: invocations of one client by the service that wait for a completion.
+//! Client results: invocations from the service to a client that wait for the client's completion.
 
 use std::{
     collections::HashMap,
@@ -23,7 +23,7 @@ struct Pending {
     ended: bool,
 }
 
-/// A pending call. Dropping it removes the call.
+/// Guard of a pending call. Dropping the guard removes the call.
 #[derive(Debug)]
 pub(crate) struct PendingResult<'a> {
     results: &'a ClientResults,

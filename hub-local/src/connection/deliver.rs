@@ -1,7 +1,7 @@
 //! Delivers upstream calls, in order and one at a time per connection, and sends the completions.
 //!
-//! The delivery task exists only while calls are queued, so idle connections have none. It is separate
-//! from the reading task, because a hub method may wait for a client result of its own caller.
+//! The delivery task exists only while calls are queued, so idle connections have no such task. It is
+//! separate from the reading task, because a hub method may wait for a client result of its own caller.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -25,7 +25,7 @@ use crate::upstream::{
 const NO_UPSTREAM: &str = "no upstream is configured for this hub";
 const NO_TEMPLATE: &str = "no upstream is configured for this method";
 
-/// The called event, for the log.
+/// The event of an upstream call, for the log.
 #[derive(Clone, Copy, Debug)]
 struct Event<'a> {
     category: &'static str,
@@ -33,7 +33,7 @@ struct Event<'a> {
     is_invoke: bool,
 }
 
-/// Queues an event and starts the delivery task, unless it runs.
+/// Queues an event. Starts the delivery task, unless the task already runs.
 pub(super) fn submit(connection: &Arc<Connection>, event: UpstreamEvent) {
     if connection.calls.push(event) {
         connection.shared.tasks.spawn(drain(Arc::clone(connection)));
@@ -99,7 +99,7 @@ async fn report(connection: &Arc<Connection>, name: &str, request: Request<Bytes
     let _ = perform(connection, event, request).await;
 }
 
-/// The response as bytes for the client (empty: a completion without a value), or an error text.
+/// The bytes to send to the client, or an error text. Empty bytes mean a completion without a value.
 fn interpret(
     answer: Result<Response<Bytes>, UpstreamError>,
     limit: usize,

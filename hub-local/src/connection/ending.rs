@@ -89,8 +89,8 @@ impl Ending {
         Self { error: Some(error.to_owned()), ..Self::transport_closed() }
     }
 
-    /// The transport failed. After a protocol violation the client gets only a close frame with the status
-    /// (RFC 6455 §7.1.7); otherwise the transport is lost.
+    /// The transport failed. After a violation of the WebSocket protocol, the client gets only a close frame
+    /// with the status (RFC 6455 §7.1.7). After any other error, the transport is lost.
     pub(crate) fn broken(error: &io::Error) -> Self {
         let violation = error.get_ref().and_then(|error| error.downcast_ref::<Violation>());
         let Some(violation) = violation else { return Self::lost() };
@@ -123,7 +123,7 @@ impl Ending {
         Self::new(None, LastMessage::Close { error: None, allow_reconnect: true })
     }
 
-    /// The client's token has expired, and the token requests that the connection ends with it.
+    /// The client's token has expired, and the token requests to close the connection on expiry.
     pub(crate) fn expired() -> Self {
         Self::new(None, LastMessage::Close { error: None, allow_reconnect: true })
     }

@@ -1,4 +1,5 @@
-//! Keep-alive: the server pings on a timer; the client times out only after its first ping.
+//! Keep-alive. The server sends pings on a timer. The client timeout applies only after the client's first
+//! ping.
 
 use std::{
     convert::Infallible,
@@ -65,8 +66,8 @@ impl ClientTimeout {
         self.armed = true;
     }
 
-    /// The next event, or `None` when the client timed out. The time counts only during this call, so not
-    /// while the service itself has stopped reading.
+    /// The next event, or `None` when the client timed out. Only the time during this call counts, not the
+    /// time in which the service does not read.
     pub(super) async fn receive(
         &mut self,
         source: &mut impl Source,

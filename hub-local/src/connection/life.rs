@@ -48,8 +48,8 @@ impl Drop for EndGuard {
     }
 }
 
-/// Reads and writes until the connection has ended and its last frame was written or failed.
-/// Returns whether the handshake succeeded.
+/// Reads and writes until the connection has ended and its last frame was written or could not be
+/// written. Returns whether the handshake succeeded.
 async fn exchange(
     connection: &Arc<Connection>,
     source: &mut impl Source,

@@ -26,7 +26,8 @@ impl Transport {
         }
     }
 
-    /// Whether it supports binary protocols (TransportProtocols.md: Server-Sent Events is text only).
+    /// Whether the transport supports binary protocols (TransportProtocols.md: Server-Sent Events is text
+    /// only).
     pub(crate) fn carries_binary(self) -> bool {
         match self {
             Self::WebSockets | Self::LongPolling | Self::Memory => true,
@@ -34,7 +35,8 @@ impl Transport {
         }
     }
 
-    /// Whether keep-alive pings are needed to detect a lost client. Long polls replace them.
+    /// Whether keep-alive pings are needed to detect a lost client. With long polling, the poll requests
+    /// replace the pings.
     pub(crate) fn needs_pings(self) -> bool {
         match self {
             Self::WebSockets | Self::ServerSentEvents | Self::Memory => true,

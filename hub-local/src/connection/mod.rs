@@ -37,9 +37,9 @@ use crate::{
     hub::{self, members::Member},
 };
 
-/// The hub of connections.
+/// A hub whose members are client connections.
 pub(crate) type Hub = hub::Hub<Connection>;
-/// Connections of one hub at one moment.
+/// Snapshot of connections of one hub.
 pub(crate) type Audience = hub::members::Audience<Connection>;
 
 /// A connected client. It is registered in its hub after the handshake.
@@ -66,7 +66,7 @@ pub(crate) struct Connection {
     ending: OnceLock<Ending>,
 }
 
-/// Properties of a connection from its request.
+/// Properties of a connection, from the request that opened it.
 #[derive(Debug)]
 pub(crate) struct Origin {
     pub(crate) id: String,
@@ -86,7 +86,8 @@ impl Connection {
             results: ClientResults::default(),
             calls: CallQueue::default(),
             acks,
-            // Use a child token: its waiters register on it and do not contend for the lock of the shared token.
+            // With a child token, waiters register on the child and do not contend for the lock of the
+            // shared token.
             closing: shared.closing.child_token(),
             ending: OnceLock::new(),
             id,
@@ -140,8 +141,8 @@ impl Connection {
         self.close_if_full(self.outbox.push(frame))
     }
 
-    /// Sends one message only to this client; never waits. Its values must be encoded in the client's
-    /// protocol.
+    /// Sends one message only to this client; never waits. The values of the message must be encoded in the
+    /// client's protocol.
     pub(crate) fn send_message(self: &Arc<Self>, message: &Message) -> PushOutcome {
         self.send(self.message_frame(message))
     }
@@ -158,8 +159,8 @@ impl Connection {
         pushed
     }
 
-    /// Ends the connection; only the first reason counts. When this returns, the connection is removed from
-    /// its hub and its pending client results have failed.
+    /// Ends the connection; only the first reason counts. When this method returns, the connection is removed
+    /// from its hub and its pending client results have failed.
     pub(crate) fn end(self: &Arc<Self>, ending: Ending) {
         let mut first = false;
         let ending = self.ending.get_or_init(|| {

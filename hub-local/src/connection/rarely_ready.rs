@@ -76,8 +76,8 @@ impl<F: Future + Unpin> Future for RarelyReady<F> {
             this.task = Some(context.waker().clone());
             this.alarm.task.lock().clone_from(&this.task);
         }
-        // AcqRel swaps on both sides: reading the waker's `true` makes its writes visible to the future.
-        // A plain store would not synchronize with the waker.
+        // AcqRel swaps on both sides: if this swap reads `true`, the writes before the wake are visible to the
+        // future. A plain store would not synchronize with the waker.
         let fired = this.alarm.fired.swap(false, Ordering::AcqRel);
         if is_registered && !fired {
             return Poll::Pending;

@@ -124,7 +124,8 @@ async fn invoke(connection: &Arc<Connection>, call: Call) -> Result<(), Ending> 
     Ok(())
 }
 
-/// Limits the name, which becomes a header value of the upstream call and appears in the log.
+/// Limits the length of a method name: the name becomes a header value of the upstream call and appears in
+/// the log.
 fn check_length(target: &str) -> Result<(), NameError> {
     if target.chars().count() <= MAX_METHOD_CHARS {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The pending bytes of all outboxes, and the delay of senders while they exceed the limit.
+//! The pending bytes of all outboxes, and the delay of senders while these bytes exceed the limit.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::sync::{
 /// A client counts as stalled when it has pending data and nothing was written to it for this long.
 pub(crate) const STALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Pending bytes; incremented once per broadcast and decremented once per write.
+/// Number of pending bytes. It is incremented once per broadcast and decremented once per write.
 ///
 /// The atomics are relaxed: the numbers publish no other data, and every wait has a timeout, so a
 /// missed wake-up costs at most the maximum delay.
@@ -27,7 +27,7 @@ pub(crate) struct Backlog {
     last_check: Mutex<Option<Instant>>,
     limit: usize,
     max_delay: Duration,
-    /// Notified when the bytes fall to the limit.
+    /// Notified when the pending bytes fall to the limit.
     below: Notify,
 }
 
@@ -69,9 +69,8 @@ impl Backlog {
         self.bytes().saturating_sub(stalled) > self.limit
     }
 
-    /// Delays the sender's response until the outboxes hold no more than the limit, for at most the
-    /// maximum delay, which gives slow clients time to be closed. Returns whether stalled clients
-    /// should be looked for.
+    /// Delays the response to a sender while the pending bytes exceed the limit, for at most the maximum
+    /// delay. Returns whether the caller should look for stalled clients.
     #[must_use]
     pub(crate) async fn settle(&self) -> bool {
         if !self.is_too_much() {
@@ -91,7 +90,7 @@ impl Backlog {
         timeout(self.max_delay, below).await.is_err() && self.is_check_due()
     }
 
-    /// One sender per maximum delay looks for stalled clients.
+    /// Whether this sender should look for stalled clients. At most one sender per maximum delay does so.
     fn is_check_due(&self) -> bool {
         let (mut last_check, now) = (self.last_check.lock(), Instant::now());
         let is_due = last_check.is_none_or(|last| now.duration_since(last) >= self.max_delay);
@@ -101,7 +100,7 @@ impl Backlog {
         is_due
     }
 
-    /// Excludes the bytes that wait for stalled clients.
+    /// Excludes the pending bytes of stalled clients from the limit.
     pub(crate) fn exclude_stalled(&self, stalled: usize) {
         self.stalled.store(stalled, Ordering::Relaxed);
         if !self.is_too_much() {

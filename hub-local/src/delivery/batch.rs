@@ -7,7 +7,7 @@ use super::{
     segment::{Run, RunKey},
 };
 
-/// Frames in write order: single frames of the client, and runs of broadcasts.
+/// Frames in write order: frames for this client only, and runs of broadcast messages.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     items: VecDeque<Item>,

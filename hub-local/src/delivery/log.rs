@@ -2,7 +2,7 @@
 //!
 //! A broadcast costs the sender O(1) plus one wake-up per idle reader. Readers need no lock.
 //! Each outbox limits the messages that wait for its client. The log stores the lowest position at which
-//! any outbox can be full. Only a sender that moves beyond this position checks every outbox.
+//! any outbox can be full. A sender checks every outbox only if its message ends beyond this position.
 
 use std::{sync::Arc, task::Waker};
 
@@ -27,7 +27,7 @@ pub(crate) struct Log {
     /// Serializes appends. Lock order: never acquire while holding an outbox lock.
     sending: Mutex<()>,
     tail: Mutex<Tail>,
-    /// The number of messages. Released after the append and acquired by readers.
+    /// The number of messages. Stored (release) after each append, and loaded (acquire) by readers.
     end: AtomicU64,
     /// The end of the log, including the message that is being appended.
     reserved: AtomicPosition,
@@ -48,9 +48,9 @@ struct Tail {
 
 /// A position in the log that several threads change.
 ///
-/// A sender stores `reserved`, then loads `full_at`. A filling outbox lowers `full_at`, then loads
-/// `reserved`. `SeqCst` puts all four accesses in one total order, so at least one side sees the other's
-/// store; acquire and release would allow both to miss it.
+/// A sender stores `reserved`, then loads `full_at`. An outbox that fills up lowers `full_at`, then loads
+/// `reserved`. `SeqCst` puts all four accesses in one total order, so at least one side sees the store of
+/// the other side. Acquire and release would allow both sides to miss the store.
 #[derive(Debug)]
 struct AtomicPosition {
     messages: AtomicU64,
@@ -102,9 +102,9 @@ impl Log {
         }
     }
 
-    /// Appends a message for every reader. When an outbox may be full, calls `make_room` with the size in
-    /// bytes. `make_room` closes the readers without room; the other readers lower the bound again through
-    /// [`Reader::full_at`].
+    /// Appends a message for every reader. When an outbox may be full, resets `full_at` and calls `make_room`
+    /// with the size of the message in bytes. `make_room` closes the readers without room, and the other
+    /// readers lower `full_at` again through [`Reader::full_at`].
     pub(crate) fn send(&self, frame: Frame, make_room: impl FnOnce(usize)) {
         let sending = self.sending.lock();
         let length = frame.bytes().len();
@@ -181,12 +181,12 @@ impl Reader {
         self.log.full_at.lower(position);
     }
 
-    /// Moves at most `room` messages before the message number `until` to the batch. Returns their number
-    /// and bytes.
+    /// Moves messages before the message number `until` to the batch, at most `room` of them. Returns the
+    /// number and the bytes of these messages.
     pub(crate) fn take(&mut self, until: u64, mut room: usize, batch: &mut Batch) -> Position {
         let before = self.taken();
         loop {
-            // Load `next` before `filled`: once a next segment exists, this one is complete.
+            // Load `next` before `filled`: once a next segment exists, the current segment is complete.
             let next = self.segment.next();
             let filled = self.segment.filled();
             let left = until.saturating_sub(self.taken().messages);
@@ -206,7 +206,7 @@ impl Reader {
 
     /// Registers the waker and returns `true`, or returns `false` if there is a message to take.
     pub(crate) fn sleep(&mut self, waker: &Waker, is_same: bool) -> bool {
-        // Not woken since the last registration, so the registration is still valid.
+        // The reader was not woken since the last registration, so the registration is still valid.
         if is_same && self.asleep_in == self.log.round.load(Ordering::Acquire) {
             return true;
         }
@@ -220,7 +220,7 @@ impl Reader {
         true
     }
 
-    /// Unregisters the reader. Returns the end of the log, up to which it may still read.
+    /// Unregisters the reader. Returns the end of the log, up to which the reader may still read.
     pub(crate) fn leave(&mut self) -> Position {
         let mut tail = self.log.tail.lock();
         if let Some(slot) = self.slot.take() {

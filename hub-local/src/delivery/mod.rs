@@ -1,6 +1,7 @@
 //! Delivery of encoded messages: the outbox of each client and the broadcast log of each hub.
 //!
-//! `tests/loom` compiles this folder with its own `sync`, which checks all interleavings of the threads.
+//! `tests/loom` compiles this folder with a `sync` module of its own, which checks all interleavings of
+//! the threads.
 
 pub(crate) mod backlog;
 pub(crate) mod batch;

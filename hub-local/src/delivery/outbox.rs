@@ -1,8 +1,8 @@
 //! The bounded outbox of one client, with encoded frames.
 //!
-//! It has two sources: the client's own queue and the broadcast log of the hub. Each frame in the queue
-//! stores the number of log messages before it, so frames are delivered in the order of sends. Senders
-//! never wait. One writer takes many frames at a time and holds no lock while it writes.
+//! The outbox has two sources: the client's own queue and the broadcast log of the hub. The queue stores
+//! with each frame the number of log messages before that frame, so frames are delivered in the order of
+//! sends. Senders never wait. One writer takes many frames at a time and holds no lock while it writes.
 
 use std::{
     collections::VecDeque,
@@ -55,7 +55,8 @@ pub(crate) struct Outbox {
     backlog: Arc<Backlog>,
 }
 
-/// The counts include frames of both sources that the writer has taken but not yet written.
+/// The frames of one client. `bytes` and `messages` also count frames of both sources that the writer has
+/// taken but not yet written.
 #[derive(Debug, Default)]
 struct Queue {
     /// The queued frames, each with the number of log messages before it.
@@ -68,7 +69,7 @@ struct Queue {
     asleep: bool,
     /// The client's reader of the broadcast log, after the handshake.
     reader: Option<Reader>,
-    /// Time of the first check since the last write that found pending data.
+    /// When a check first found pending data after the last write.
     stalled_since: Option<Instant>,
 }
 
@@ -97,7 +98,7 @@ impl Outbox {
         }
         queue.reader = Some(log.join());
         self.tell_senders(&queue, 0);
-        // The writer must register with the log.
+        // The writer must wake to register with the log.
         wake(queue);
     }
 
@@ -112,8 +113,8 @@ impl Outbox {
         })
     }
 
-    /// Queues the response to a call of the client. It may exceed the limit: calls run one at a time, so
-    /// at most one such frame is added per call.
+    /// Queues the response to a call of the client. The response may exceed the limit: the calls of a client
+    /// run one at a time, so each call adds at most one such frame.
     pub(crate) fn push_answer(&self, frame: Frame) -> PushOutcome {
         self.push_if(frame, |waiting| {
             waiting.bytes < self.max_bytes as u64 && waiting.messages < self.max_messages as u64
@@ -135,8 +136,8 @@ impl Outbox {
         PushOutcome::Queued
     }
 
-    /// Publishes the position of the log at which this outbox is full, with a further frame of `length`
-    /// bytes. Order: call this before loading the end of the log (see `AtomicPosition` in `log`).
+    /// Publishes the position of the log at which this outbox is full, including a further frame of `length`
+    /// bytes. Order: call this method before loading the end of the log (see `AtomicPosition` in `log`).
     fn tell_senders(&self, queue: &Queue, length: usize) {
         let Some(reader) = &queue.reader else { return };
         let (taken, frames) = (reader.taken(), u64::from(length > 0));
@@ -170,7 +171,7 @@ impl Outbox {
         self.queue.lock().waiting().messages == 0
     }
 
-    /// Pending bytes, including those that are being written.
+    /// Pending bytes, including bytes that are being written.
     pub(crate) fn waiting_bytes(&self) -> u64 {
         self.queue.lock().waiting().bytes
     }
@@ -221,8 +222,8 @@ impl Outbox {
         self.close(last);
     }
 
-    /// Abandons the outbox after its writer has ended; frames that were taken but not written no longer
-    /// count.
+    /// Abandons the outbox after its writer has ended. Frames that the writer took but did not write no
+    /// longer count.
     pub(crate) fn forget(&self) {
         self.abandon(None);
         let mut queue = self.queue.lock();
@@ -249,7 +250,7 @@ impl Outbox {
         .await
     }
 
-    /// Appends all pending frames to `batch`. They count until [`Self::written`] is called.
+    /// Appends all pending frames to `batch`. The frames count until [`Self::written`] is called.
     pub(crate) fn take_all(&self, batch: &mut Batch) {
         self.queue.lock().take(u64::MAX, batch, usize::MAX);
     }
@@ -302,8 +303,8 @@ impl Queue {
         self.frames.push_back((before, frame));
     }
 
-    /// Leaves the log: its unread messages move to the client's own queue, so that a client that does not
-    /// read keeps no later segments alive.
+    /// Leaves the log and moves its unread messages to the client's own queue. A client that does not read
+    /// then keeps no later segments alive.
     fn leave_log(&mut self) -> Option<Reader> {
         let end = self.reader.as_mut()?.leave();
         self.own(end)

@@ -1,8 +1,8 @@
 //! Wakes many tasks in batches.
 //!
-//! If a broadcast woke thousands of tasks at once, other tasks would have to wait for all of them, for
-//! example the REST calls with the next messages. With batches, these tasks run between two batches, and
-//! readers that wake later write more messages at once.
+//! If a broadcast woke thousands of tasks at once, other tasks, such as the REST calls with the next
+//! messages, would wait until all woken tasks have run. With batches, other tasks run between two batches,
+//! and readers that are woken later write more messages at once.
 
 use std::{collections::VecDeque, sync::Arc, task::Waker};
 
@@ -26,7 +26,7 @@ pub(super) struct WakePacer {
 #[derive(Debug, Default)]
 struct Queue {
     waiting: VecDeque<Waker>,
-    /// Whether a task wakes the queue.
+    /// Whether a task is waking the queued wakers.
     running: bool,
 }
 
@@ -35,7 +35,7 @@ impl WakePacer {
         Arc::new(Self { queue: Mutex::default(), tasks, runtime: OnceLock::new() })
     }
 
-    /// Uses the current runtime for later batches, unless one is set.
+    /// Uses the current runtime for later batches, unless a runtime is already set.
     pub(super) fn use_current_runtime(&self) {
         if self.runtime.get().is_none()
             && let Ok(handle) = Handle::try_current()
@@ -44,7 +44,7 @@ impl WakePacer {
         }
     }
 
-    /// Wakes the first batch now and the others from a task.
+    /// Wakes the first batch now and the other batches from a task.
     pub(super) fn wake(self: &Arc<Self>, mut wakers: Vec<Waker>) {
         if wakers.is_empty() {
             return;
@@ -69,8 +69,8 @@ impl WakePacer {
     }
 }
 
-/// The task that wakes the queue. Dropping it wakes the rest at once, for example when its runtime shuts
-/// down.
+/// The task that wakes the queued wakers. Dropping the task, for example when its runtime shuts down, wakes
+/// the remaining wakers at once.
 struct QueuedWakes(Arc<WakePacer>);
 
 impl QueuedWakes {

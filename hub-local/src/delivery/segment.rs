@@ -24,11 +24,11 @@ pub(super) struct Segment {
 /// next segment, so that a slow write does not keep later segments alive.
 #[derive(Debug)]
 struct Messages {
-    /// Unique in this process, unlike an address, since memory is reused.
+    /// Unique in this process. An address would not be unique, because memory is reused.
     id: u64,
     start: Position,
     entries: Box<[OnceLock<Entry>]>,
-    /// Number of entries in use. Released after an entry is set and acquired by readers.
+    /// Number of entries in use. Stored (release) after an entry is set, and loaded (acquire) by readers.
     filled: AtomicUsize,
 }
 
@@ -108,8 +108,8 @@ impl Messages {
 }
 
 impl Drop for Segment {
-    /// Drops the following segments in a loop. A stalled reader may hold many, and a recursive drop would
-    /// overflow the stack.
+    /// Drops the following segments in a loop. A stalled reader may hold many segments, and a recursive drop
+    /// would overflow the stack.
     fn drop(&mut self) {
         let mut next = self.next.take();
         while let Some(mut segment) = next.and_then(Arc::into_inner) {

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use super::members::{Audience, Member, Members, in_memory_order, trim, trim_set};
 
-/// Maximum number of groups that a user can join without a time to live. Beyond it, the user leaves the
-/// oldest group.
+/// Maximum number of groups that a user can join without a time to live. With a further group, the user
+/// leaves the oldest one.
 const MAX_LASTING_GROUPS: usize = 100;
 
 /// A user of the hub, with or without connections.
@@ -119,7 +119,8 @@ impl<M> Default for Group<M> {
 }
 
 impl<M> User<M> {
-    /// Groups whose membership has expired, and the oldest groups without a time to live beyond the maximum.
+    /// Groups whose membership has expired, and the oldest groups beyond the maximum number of groups without
+    /// a time to live.
     pub(super) fn expired_groups(&self, now: Instant) -> Vec<String> {
         let (live, expired): (Vec<_>, Vec<_>) =
             self.groups.iter().partition(|(_, membership)| now < membership.until);

@@ -42,8 +42,8 @@ impl<M: Member> Hubs<M> {
         self.by_name.lock().values().cloned().collect()
     }
 
-    /// Joins a group. When the memberships of all hubs have reached their limit, first removes the expired
-    /// memberships of every hub.
+    /// Joins a group. When the memberships of all hubs have reached their limit, removes the expired
+    /// memberships of every hub and tries again.
     pub(crate) fn join<T>(
         &self,
         join: impl Fn() -> Result<T, QuotaExceeded>,
@@ -63,8 +63,8 @@ impl<M: Member> Hubs<M> {
         self.all().iter().map(|hub| hub.connections()).sum()
     }
 
-    /// Delays a sender while the outboxes of all clients together exceed their limit. Stalled clients do
-    /// not count: they are closed when their outboxes are full, which a delay would only postpone.
+    /// Delays a sender while the outboxes of all clients together exceed their limit. Stalled clients do not
+    /// count: they are closed when their outboxes are full, and a delay would only postpone this close.
     pub(crate) async fn settle(&self) {
         if !self.backlog.settle().await {
             return;

@@ -16,7 +16,7 @@ use crate::delivery::{
 /// Collections with at most this capacity are not shrunk.
 const MIN_TRIM_CAPACITY: usize = 64;
 
-/// A connection, as its hub sees it.
+/// The operations of a connection that its hub uses.
 pub(crate) trait Member: Sized {
     fn id(&self) -> &str;
 
@@ -51,7 +51,7 @@ pub(super) fn trim<K: Eq + Hash, V>(map: &mut HashMap<K, V>) {
     }
 }
 
-/// The same for a set.
+/// Shrinks a set that is mostly empty after a peak.
 pub(super) fn trim_set<K: Eq + Hash>(set: &mut HashSet<K>) {
     if is_mostly_free(set.len(), set.capacity()) {
         set.shrink_to(set.len() * 2);

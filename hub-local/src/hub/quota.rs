@@ -1,4 +1,4 @@
-//! Quota of group memberships; each uses memory until it is removed or expires.
+//! Quota of group memberships. A membership uses memory until it is removed or expires.
 
 use std::sync::{
     Arc,
@@ -39,8 +39,8 @@ impl Quota {
         Arc::new(Self { each, all, used: AtomicUsize::new(0) })
     }
 
-    /// Counts a membership. `names` are the names of the user, if any, and of the group; they use most of the
-    /// memory of a membership.
+    /// Counts a membership. `names` are the names of the user, if any, and of the group. These names use most
+    /// of the memory of a membership.
     pub(super) fn acquire(&self, names: &[&str]) -> Result<(), QuotaExceeded> {
         let room = |taken: usize| {
             let sum = taken.saturating_add(weight(names));
@@ -52,7 +52,7 @@ impl Quota {
             .map_err(|_| QuotaExceeded::Total(self.all))
     }
 
-    /// Counts a membership that ended.
+    /// Stops counting a membership that ended.
     pub(super) fn release(&self, names: &[&str]) {
         self.used.fetch_sub(weight(names), Ordering::Relaxed);
     }

@@ -1,7 +1,7 @@
 //! Group memberships of connections and users. A user's membership covers all connections of the user.
 //!
-//! A user's membership belongs to the user id: it may start before the first connection, and it outlives
-//! the last connection until it expires.
+//! A user's membership belongs to the user id: it may start before the user's first connection, and it
+//! lasts until it expires, even if the user has no connections left.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -18,7 +18,7 @@ use super::{
     quota::{Quota, QuotaExceeded},
 };
 
-/// Time to live of a user's membership without a given time.
+/// Time to live of a user's membership if the caller gives none.
 const DEFAULT_TTL: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// A sweep of expired memberships starts when the number of users' memberships has doubled since the last
@@ -32,18 +32,20 @@ const MIN_SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) struct Registry<M> {
     /// Shared with other hubs.
     quota: Arc<Quota>,
-    /// The number of users' memberships, and the number at which the next sweep starts.
+    /// The number of users' memberships.
     timed: usize,
+    /// The number of users' memberships at which the next sweep starts.
     sweep_threshold: usize,
     swept_at: Option<Instant>,
     connections: Members<M>,
-    /// The groups of each connection: those it was added to, and those its user joined with `ttl=0`.
+    /// The groups of each connection: the groups to which the connection was added, and the groups that its
+    /// user joined with `ttl=0`.
     joined: HashMap<String, HashSet<String>>,
     users: HashMap<String, User<M>>,
     groups: HashMap<String, Group<M>>,
     /// Number of connections per protocol.
     protocols: HashMap<Protocol, usize>,
-    /// Number of joins so far; orders memberships by age.
+    /// Number of joins so far. The value at the time of a join orders memberships by age.
     joins: u64,
 }
 
@@ -283,8 +285,8 @@ impl<M: Member> Registry<M> {
         }
     }
 
-    /// Removes the expired memberships of all users. Without this call, they are removed when a message is
-    /// sent to the group, or when the user joins another group.
+    /// Removes the expired memberships of all users. Otherwise, expired memberships are removed only when a
+    /// message is sent to the group, or when the user joins another group.
     fn remove_expired_memberships(&mut self, now: Instant) {
         let expired: Vec<_> = self
             .users

@@ -22,12 +22,12 @@ impl RestCall<'_> {
         Query::new(self.parts.uri.query())
     }
 
-    /// The error in the close message of the client.
+    /// The error text of the close message to the client.
     pub(super) fn reason(&self) -> Option<String> {
         self.query().first("reason").filter(|reason| !reason.is_empty())
     }
 
-    /// A number of the query; `what` describes the valid range for the error.
+    /// A number from the query. `what` describes the valid range in the error text.
     pub(super) fn number(&self, name: &'static str, what: &str) -> Result<Option<u64>, RestError> {
         let Some(text) = self.query().first(name) else { return Ok(None) };
         let invalid = |_| RestError::invalid(name, format!("{name} must be {what}"));

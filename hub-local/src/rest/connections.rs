@@ -1,4 +1,4 @@
-//! One connection.
+//! Operations on one connection.
 
 use super::{
     call::{RestCall, RestResult},
@@ -7,7 +7,8 @@ use super::{
 };
 use crate::{body, connection::ending::Ending};
 
-/// Closes one connection. The SDK treats the 404 as success; v1 has no 404.
+/// Closes one connection. An unknown connection gets 404, which the SDK treats as success. Version v1 has
+/// no 404 here.
 pub(super) fn close(call: &RestCall<'_>, id: &str) -> RestResult {
     match call.hub.connection(id) {
         Some(connection) => connection.end(Ending::by_service(call.reason())),

@@ -1,4 +1,5 @@
-//! A value encoded by its sender in one or several hub protocols, converted to others on demand.
+//! A value that its sender encoded in one or several hub protocols. The value is converted to other
+//! protocols on demand.
 
 use bytes::Bytes;
 use hub_core::protocol::{ConvertError, Protocol, convert};
@@ -22,7 +23,7 @@ impl Encodings {
         self.more.push((protocol, value));
     }
 
-    /// The value in a protocol: the bytes of the sender if present, otherwise converted.
+    /// The value in a protocol: the encoding of the sender if there is one, otherwise a converted value.
     pub(super) fn get(&self, wanted: Protocol) -> Result<Bytes, ConvertError> {
         let (protocol, value) = &self.first;
         let own = self.more.iter().find(|(protocol, _)| *protocol == wanted);

@@ -59,7 +59,7 @@ impl RestError {
         Self::new(StatusCode::NOT_FOUND, "Error.Request.NotExisted", message)
     }
 
-    /// 405: the resource has other methods.
+    /// 405: the resource does not support the method.
     pub(super) fn method(allow: &'static str) -> Self {
         let message = format!("the resource supports only {allow}");
         let base =

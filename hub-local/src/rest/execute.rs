@@ -25,7 +25,7 @@ use crate::{
     state::State,
 };
 
-/// A command, run on each connection.
+/// A command that runs on each target connection.
 #[derive(Debug, PartialEq, Eq)]
 enum Command<M> {
     SendMessage(M),

@@ -21,7 +21,7 @@ pub(super) enum Filter {
     All(Vec<Self>),
     Any(Vec<Self>),
     Not(Box<Self>),
-    /// Equal to one of these; `None` is `null`.
+    /// The field equals one of these values; `None` is `null`.
     Is {
         field: Field,
         values: Vec<Option<String>>,
@@ -43,7 +43,7 @@ pub(super) enum Field {
 /// A syntax error with its position.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{what} at character {at}; a filter knows `connectionId` and `userId` with `eq`, `ne`, `in` \
+    "{what} at character {at}; a filter supports `connectionId` and `userId` with `eq`, `ne`, `in` \
      and `startswith`, `'group' in groups`, `and`, `or`, `not` and parentheses"
 )]
 pub(super) struct FilterError {

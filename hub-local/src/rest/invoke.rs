@@ -84,7 +84,7 @@ fn answer(shape: ResultFormat, protocol: Protocol, id: String, outcome: Outcome)
     }
 }
 
-/// `{"result":…}` with the bytes of the client, or their conversion to JSON.
+/// Wraps a JSON value as `{"result":…}`.
 fn result(value: &Bytes) -> Bytes {
     [&b"{\"result\":"[..], value, b"}"].concat().into()
 }

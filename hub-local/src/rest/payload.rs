@@ -15,7 +15,7 @@ use crate::{connection::Hub, hub::broadcast::Broadcast};
 
 const NO_ARGUMENTS: Bytes = Bytes::from_static(b"[]");
 
-/// An invocation of clients.
+/// The invocation to send to clients.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Payload {
     target: String,
@@ -23,7 +23,7 @@ pub(super) struct Payload {
 }
 
 impl Payload {
-    /// Reads `{"target":…,"arguments":[…]}`; names ignore case, because the .NET SDK writes them
+    /// Reads `{"target":…,"arguments":[…]}`. Names are case-insensitive, because the .NET SDK writes them
     /// in Pascal case.
     pub(super) fn parse(body: &Bytes) -> Result<Self, serde_json::Error> {
         let mut reader = serde_json::Deserializer::from_slice(body);

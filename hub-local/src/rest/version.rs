@@ -12,7 +12,7 @@ pub(super) enum ApiVersion {
     V1,
     /// `api-version=2020-10-01`.
     Preview2020,
-    /// `2022-06-01` and later; also an unknown `api-version`, or none.
+    /// `2022-06-01` and later. Also applies to a call with an unknown `api-version`, or without one.
     Dated,
 }
 

@@ -23,7 +23,7 @@ pub(super) struct UnknownKey {
     pub(super) known: &'static [&'static str],
 }
 
-/// An object with case-insensitive keys, and the unknown keys in it and below it.
+/// An object with case-insensitive keys, and the unknown keys of the object and of its nested objects.
 #[derive(Default)]
 pub(super) struct Object<T> {
     pub(super) value: T,
@@ -175,7 +175,8 @@ impl Keys for Draft {
     }
 }
 
-/// A string in a format. Parsed during deserialization, so that serde adds line and column to the error.
+/// A string in a format. The string is parsed during deserialization, so that serde adds line and column
+/// to the error.
 struct Text<T> {
     expected: &'static str,
     parse: fn(&str) -> Result<T, String>,

@@ -11,12 +11,12 @@ pub(super) fn to_plain(text: &str) -> Cow<'_, str> {
     let mut bytes = text.as_bytes().to_vec();
     blank(&mut bytes, comment);
     blank(&mut bytes, trailing_comma);
-    // Only complete characters were replaced, so this is always valid UTF-8.
+    // Only complete characters were replaced, so the bytes are always valid UTF-8.
     String::from_utf8(bytes).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
-/// Replaces what `unwanted` finds outside of strings; it returns the length of what is at the start of
-/// its argument, or 0.
+/// Replaces unwanted text outside of strings with spaces. `unwanted` returns the length of the unwanted
+/// text at the start of its argument, or 0.
 fn blank(bytes: &mut [u8], unwanted: impl Fn(&[u8]) -> usize) {
     let mut at = 0;
     while let Some(rest @ [first, ..]) = bytes.get(at..) {

@@ -110,7 +110,7 @@ impl Session {
     }
 }
 
-/// Looks up a request's `id`, if it has one.
+/// Looks up the `id` of a request, if the request has one.
 pub(super) fn find(
     state: &State,
     request: ClientRequest<'_>,
@@ -168,7 +168,8 @@ impl Drop for Lease {
     }
 }
 
-/// Creates the connection of a client that has negotiated. `open` is stored for its further requests.
+/// Creates the connection of a client that has negotiated. `open` is stored for further requests of the
+/// client.
 pub(super) fn admit(
     state: &Arc<State>,
     request: ClientRequest<'_>,

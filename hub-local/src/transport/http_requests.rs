@@ -1,4 +1,4 @@
-//! The requests of the transports that are HTTP: Server-Sent Events and long polling.
+//! Requests of the HTTP transports: Server-Sent Events and long polling.
 
 use std::sync::Arc;
 
@@ -20,8 +20,8 @@ use crate::{
     state::State,
 };
 
-/// Maximum size in bytes of a body before the first GET. The inbox is not read yet, and a client sends
-/// little more than its handshake before that.
+/// Maximum size in bytes of a body before the first GET. Until the first GET, the inbox is not read, and a
+/// client sends little more than its handshake.
 const MAX_EARLY_BODY_BYTES: usize = 4 * 1024;
 const NO_POSTS: &str = "POST requests are not allowed for WebSocket connections.";
 const NO_DELETE: &str = "Cannot terminate this connection using the DELETE endpoint.";

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// The number of unread bytes at which further posts have to wait. If the maximum size of a post is
-/// smaller, it applies instead.
+/// smaller, that size applies instead.
 const MAX_UNREAD_BYTES: usize = 64 * 1024;
 
 /// The posts of one client in order of arrival.
@@ -49,7 +49,7 @@ impl Inbox {
                 self.room.notified().await;
             }
             // Copy the bytes: a slice would keep the whole read buffer of the socket in memory, but only
-            // its own length would be counted.
+            // the length of the slice would be counted.
             self.put(Bytes::copy_from_slice(&bytes));
             Ok(())
         };

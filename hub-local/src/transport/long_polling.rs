@@ -1,6 +1,6 @@
-//! Long polling: each GET waits for messages and receives all that are pending; messages from the
-//! client are POST requests (`TransportProtocols.md`, Long Polling). Pings are not needed: polls show that
-//! the client is connected.
+//! Long polling (`TransportProtocols.md`, Long Polling). Each GET waits for messages and receives all
+//! pending messages. The client sends messages in POST requests. Pings are not needed: polls show that the
+//! client is connected.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -27,7 +27,7 @@ use crate::{
 #[derive(Debug)]
 enum PollResponse {
     Messages(Bytes),
-    /// Another poll took over, or the connection has ended.
+    /// Another poll has replaced this poll, or the connection has ended.
     NoContent,
 }
 
@@ -53,7 +53,7 @@ struct PollState {
     idle_since: Instant,
     /// Whether the connection has ended.
     is_over: bool,
-    /// Whether the client has received the end of the connection.
+    /// Whether the client has received the response that ends the connection.
     is_told: bool,
 }
 
@@ -80,7 +80,7 @@ impl Polls {
         let (sender, mut answer) = oneshot::channel();
         let Some(waiting) = self.begin(sender) else { return no_content() };
         let in_time = timeout(hold, &mut answer).await;
-        // After the drop this poll can receive no messages, so `try_recv` loses none.
+        // After the drop this poll can receive no messages, so no message is lost after `try_recv`.
         drop(waiting);
         let answer = match in_time {
             Ok(answer) => answer.ok(),
@@ -122,8 +122,7 @@ impl Polls {
         self.left.cancel();
     }
 
-    /// The client has stopped polling. A later poll gets 404 rather than 204, which would mean a
-    /// clean close.
+    /// The client has stopped polling. A later poll gets 404, because 204 would mean a clean close.
     fn give_up(&self) {
         self.state.lock().is_told = true;
         self.left.cancel();

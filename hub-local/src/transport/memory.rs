@@ -15,7 +15,7 @@ const CHANNEL_CAPACITY: usize = 16;
 
 /// A client's end of an in-memory connection.
 ///
-/// Dropping the connection has the effect of a lost transport. [`close`](Self::close) closes it
+/// Dropping the connection has the effect of a lost transport. [`close`](Self::close) closes the connection
 /// cleanly.
 #[derive(Debug)]
 pub struct MemoryConnection {
@@ -39,7 +39,7 @@ impl MemoryConnection {
     }
 
     /// Receives the next bytes from the service, which are always complete hub messages. Returns `None`
-    /// when the connection is closed and everything has been received.
+    /// when the connection is closed and all messages have been received.
     pub async fn recv(&mut self) -> Option<Bytes> {
         self.from_service.recv().await
     }

@@ -1,5 +1,5 @@
-//! Transports: WebSockets, Server-Sent Events, long polling and in-memory pipes. They carry the bytes
-//! of a connection; its life cycle is in `connection`.
+//! Transports: WebSockets, Server-Sent Events, long polling and in-memory pipes. A transport carries the
+//! bytes of a connection. The module `connection` implements the life cycle of connections.
 
 mod admission;
 mod cors;

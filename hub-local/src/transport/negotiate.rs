@@ -21,7 +21,7 @@ const NEWEST_VERSION: i64 = 1;
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct NegotiateResponse<'a> {
-    /// Omitted when false: clients that did not request it must not receive it.
+    /// Omitted when false: clients that did not request stateful reconnect must not receive this field.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     use_stateful_reconnect: bool,
     negotiate_version: i64,
@@ -38,7 +38,7 @@ struct AvailableTransport {
     transfer_formats: &'static [&'static str],
 }
 
-/// In the order in which clients try them.
+/// The transports in the order in which clients try them.
 fn available() -> [AvailableTransport; 3] {
     [Transport::WebSockets, Transport::ServerSentEvents, Transport::LongPolling].map(|transport| {
         let formats: &[_] =

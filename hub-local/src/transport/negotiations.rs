@@ -23,7 +23,7 @@ pub(crate) struct Negotiations(Mutex<Table>);
 #[derive(Debug, Default)]
 pub(super) struct Table {
     by_token: HashMap<String, Entry>,
-    /// Tokens with their expiry. All have the same lifetime, so they are in order of expiry.
+    /// Tokens with their expiry. All entries have the same lifetime, so they are in order of expiry.
     order: VecDeque<(Instant, String)>,
     /// The number of entries that are pending or ended.
     unopened: usize,
@@ -64,7 +64,7 @@ enum Stage {
 /// The transport of an open connection, for further requests with its token.
 #[derive(Clone, Debug)]
 pub(crate) enum OpenTransport {
-    /// With the state for a stateful reconnect if it was negotiated.
+    /// With the state for a stateful reconnect, if stateful reconnect was negotiated.
     WebSocket(Option<Arc<Resumption>>),
     ServerSentEvents(Arc<Inbox>),
     LongPolling(Arc<Polls>),
@@ -83,7 +83,7 @@ impl Negotiations {
         self.0.lock()
     }
 
-    /// Starts the sweep task unless it is running; it stops when no token is left.
+    /// Starts the sweep task unless it is running. The task stops when no token can expire.
     pub(super) fn sweep(self: &Arc<Self>, shared: &Shared) {
         // Without a runtime the service has stopped.
         let may_start = Handle::try_current().is_ok();
@@ -103,7 +103,7 @@ impl Negotiations {
 }
 
 impl Table {
-    /// Stores a new token until it expires. When `most` tokens are unopened, evicts the oldest of them:
+    /// Stores a new token until it expires. When `most` tokens are unopened, evicts the oldest unopened token:
     /// clients connect right after negotiate, so the oldest token is the least likely to be used.
     pub(super) fn issue(
         &mut self,
@@ -197,7 +197,7 @@ impl Table {
         entry.stage.close();
     }
 
-    /// Marks a connection as ended. A request within `time` receives the end.
+    /// Marks a connection as ended. A request within `time` receives the response that ends the connection.
     pub(super) fn end(&mut self, token: &str, now: Instant, time: Duration) {
         self.expire(now);
         let Some(entry) = self.by_token.get_mut(token) else { return };

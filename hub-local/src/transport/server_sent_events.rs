@@ -1,5 +1,5 @@
-//! Server-Sent Events: messages to the client are events of one open response, messages from the
-//! client are POST requests. The transport is text-only (`TransportProtocols.md`, Server-Sent Events).
+//! Server-Sent Events (`TransportProtocols.md`, Server-Sent Events). The service sends messages as events of
+//! one open response, and the client sends messages in POST requests. The transport is text-only.
 
 use std::{io, sync::Arc};
 
@@ -22,7 +22,8 @@ use crate::{
 const HELLO: &[u8] = b":\r\n";
 const DATA: &[u8] = b"data: ";
 const LINE_END: &[u8] = b"\r\n";
-/// Events between connection and response body. One is enough: pending messages stay in the outbox.
+/// Capacity, in events, of the channel between connection and response body. One event is enough: pending
+/// messages stay in the outbox.
 const CHANNEL_CAPACITY: usize = 1;
 
 /// Creates the response and both halves of its connection.
@@ -48,7 +49,7 @@ pub(super) struct EventSource {
 }
 
 impl EventSource {
-    /// Cancelled when the response was read to its end or the client has disconnected.
+    /// A token that is cancelled when the response was read to its end or the client has disconnected.
     pub(super) fn gone(&self) -> CancellationToken {
         self.gone.clone()
     }
@@ -98,7 +99,7 @@ fn event(payloads: impl Iterator<Item = Bytes>) -> Bytes {
     event.freeze()
 }
 
-/// A line end would end the field, so each line becomes a `data` field; clients join them with a line
+/// A line end would end the field, so each line becomes a `data` field. Clients join the fields with a line
 /// feed. In JSON, line ends are only insignificant white space. A lone CR is a line end, too (HTML
 /// standard, server-sent events).
 fn append(event: &mut BytesMut, mut payload: &[u8]) {

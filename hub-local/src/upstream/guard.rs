@@ -1,4 +1,5 @@
-//! Refuses link-local and metadata addresses as upstreams: on cloud machines they serve credentials.
+//! Refuses link-local and metadata addresses as upstreams: on cloud machines, these addresses serve
+//! credentials.
 
 use std::{
     io,
@@ -19,7 +20,7 @@ const METADATA_V6: [Ipv6Addr; 3] = [
     Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23),
     Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
 ];
-/// Host names of metadata services, refused whatever they resolve to.
+/// Host names of metadata services. They are refused even if they resolve to allowed addresses.
 const METADATA_NAMES: [&str; 2] = ["metadata.google.internal", "instance-data.ec2.internal"];
 /// The well-known prefix of NAT64 (RFC 6052 §2.1).
 const NAT64: [u16; 6] = [0x64, 0xff9b, 0, 0, 0, 0];
@@ -76,8 +77,8 @@ pub(crate) fn is_refused_literal(host: &str) -> bool {
         || numbers(host).is_some_and(is_refused_v4)
 }
 
-/// An IPv4 address as `inet_aton` reads it: one to four decimal, octal or hexadecimal numbers; the last
-/// fills the remaining bytes.
+/// An IPv4 address as `inet_aton` reads it: one to four decimal, octal or hexadecimal numbers. The last
+/// number fills the remaining bytes.
 fn numbers(host: &str) -> Option<Ipv4Addr> {
     let parts: Vec<u32> = host.split('.').map(number).collect::<Option<_>>()?;
     let (last, first) = parts.split_last()?;

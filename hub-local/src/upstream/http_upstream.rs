@@ -29,7 +29,7 @@ const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 /// Redirects are not followed. Requests are not retried, because the first attempt may have run. Link-local and
 /// metadata addresses are refused, also as the result of a name lookup.
 ///
-/// Clones share their templates, so one of them can replace the templates of a running service.
+/// Clones share their templates, so any clone can replace the templates of a running service.
 ///
 /// ```
 /// use hub_local::{HttpUpstream, Template};
@@ -54,7 +54,7 @@ impl HttpUpstream {
     /// Sends every event to one URL, which may contain `{hub}`, `{category}` and `{event}`.
     ///
     /// # Errors
-    /// When [`Template::new`] refuses it.
+    /// When [`Template::new`] refuses the URL.
     pub fn new(url_template: impl Into<String>) -> Result<Self, TemplateError> {
         Ok(Self::with_templates([Template::new(url_template)?]))
     }

@@ -51,7 +51,7 @@ pub(crate) fn connected(headers: &HeaderMap) -> Request<Bytes> {
 
 /// The `disconnected` request.
 pub(crate) fn disconnected(headers: &HeaderMap, error: Option<&str>) -> Option<Request<Bytes>> {
-    /// Azure SignalR Service writes these two names in Pascal case, unlike the names of `connected`.
+    /// Azure SignalR Service writes these two names in Pascal case, but `type` of `connected` in lower case.
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Body<'a> {

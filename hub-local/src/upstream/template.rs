@@ -53,13 +53,13 @@ pub enum TemplateError {
         "the upstream URL contains an unknown placeholder: use {{hub}}, {{category}} or {{event}}"
     )]
     Parameter,
-    /// `{event}` in the host: clients choose the event.
-    #[error("{{event}} is not allowed in the host, because clients choose it")]
+    /// `{event}` in the host, which is refused because clients choose the event.
+    #[error("{{event}} is not allowed in the host, because clients choose the event")]
     Host,
     /// A user name or password in the URL.
     #[error("the upstream URL must not contain a user name or password")]
     UserInfo,
-    /// A link-local or metadata address; on cloud machines these serve credentials.
+    /// A link-local or metadata address. On cloud machines, such addresses serve credentials.
     #[error("the upstream must not be a link-local or metadata address")]
     Address,
 }
@@ -84,8 +84,8 @@ impl Template {
     /// Creates a template that matches every event. The URL may contain `{hub}`, `{category}` and `{event}`.
     ///
     /// # Errors
-    /// When the URL is not absolute after the parameters are filled in, has another scheme, contains
-    /// credentials, or has a link-local or metadata address. See [`TemplateError`].
+    /// When the URL is not absolute after the parameters are filled in, has a scheme that is not supported,
+    /// contains credentials, or has a link-local or metadata address. See [`TemplateError`].
     pub fn new(url: impl Into<String>) -> Result<Self, TemplateError> {
         let url = url.into();
         let example = Event { hub: "hub", category: "category", event: "event" };

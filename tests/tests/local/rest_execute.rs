@@ -97,5 +97,5 @@ async fn an_invalid_filter_is_an_error_with_its_position() {
     assert_eq!(answer.outcome(), (400, Some("Error.Request.Invalid")));
     assert_eq!(answer.json()["target"], "filter");
     let text = answer.json()["message"].as_str().unwrap().to_owned();
-    assert!(text.starts_with("`age` is unexpected at character 1; a filter knows"), "{text}");
+    assert!(text.starts_with("`age` is unexpected at character 1; a filter supports"), "{text}");
 }

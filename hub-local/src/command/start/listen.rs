@@ -10,8 +10,8 @@ use tokio::net::TcpListener;
 use super::StartArgs;
 use crate::command::Failure;
 
-/// Binds the listening sockets. Without an address, binds both loopback addresses because
-/// `localhost` resolves to either; a failure of the second is ignored (machines without IPv6).
+/// Binds the listening sockets. Without an address, binds both loopback addresses, because `localhost`
+/// may resolve to either. A failure to bind the IPv6 address is ignored: some machines have no IPv6.
 pub(super) fn listen(ip: Option<IpAddr>, port: u16) -> Result<Vec<TcpListener>, Failure> {
     let first = bind(ip.unwrap_or(Ipv4Addr::LOCALHOST.into()), port)?;
     let mut listeners = vec![first];

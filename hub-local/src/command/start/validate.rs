@@ -14,7 +14,8 @@ pub(super) fn validate(arguments: &StartArgs) -> Result<(), Failure> {
     check_public(arguments)
 }
 
-/// An empty variable is a mistake that must not fall back to the well-known key.
+/// Refuses an empty key. An empty environment variable is a mistake, and the service must not use the
+/// well-known key instead.
 fn check_key(option: &str, variable: &str, key: Option<&Secret>) -> Result<(), Failure> {
     let Some(key) = key.map(Secret::expose) else { return Ok(()) };
     if key.is_empty() {

@@ -7,7 +7,8 @@ use hub_core::protocol::{Protocol, frame::RECORD_SEPARATOR, json};
 use super::counters::is_counted;
 use crate::delivery::frame::Frame;
 
-/// Prefixes that our own encoder writes for the most frequent messages; they need no parsing.
+/// Prefixes of the most frequent messages from our own encoder. Messages with these prefixes need no
+/// parsing.
 const CALL: &[u8] = b"{\"type\":1,";
 const COMPLETION: &[u8] = b"{\"type\":3,";
 /// High bits of a MessagePack `fixarray`, up to 15 elements.

@@ -55,7 +55,7 @@ impl SentMessages {
         self.kept.push_back(Unacknowledged { frame, first, last: self.next - 1 });
     }
 
-    /// Removes the frames whose messages all have ids up to this one.
+    /// Removes the frames whose messages all have an id of at most `id`.
     pub(crate) fn acknowledge(&mut self, id: u64) {
         while self.kept.front().is_some_and(|kept| kept.last <= id) {
             if let Some(kept) = self.kept.pop_front() {
@@ -89,8 +89,8 @@ pub(crate) struct ReceivedMessages {
     latest: u64,
 }
 
-/// Error for a client that skips messages which the service has not received. The text is that of
-/// ASP.NET Core.
+/// Error for a client that skips messages which the service has not received. ASP.NET Core uses the same
+/// text.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("Sequence ID greater than amount of messages we've received.")]
 pub(crate) struct SequenceGap;
@@ -111,9 +111,10 @@ impl ReceivedMessages {
         is_new
     }
 
-    /// Handles a `Sequence` message. Its id may exceed the next expected id, but not the latest id plus one.
-    /// It exceeds the next expected id if the previous socket broke after its `Sequence` and before the
-    /// client sent the messages again, but the client had received an ack for them.
+    /// Handles a `Sequence` message. The id may be at most the latest id plus one.
+    ///
+    /// The id may exceed the next expected id. For example, the previous socket broke after its `Sequence`,
+    /// before the client sent the messages again. If the client has an ack for these messages, it skips them.
     pub(crate) fn resume(&mut self, sequence: u64) -> Result<(), SequenceGap> {
         if sequence > self.latest.saturating_add(1) {
             return Err(SequenceGap);

@@ -16,7 +16,7 @@ fn backlog() -> Arc<Backlog> {
     Arc::new(Backlog::new(usize::MAX, Duration::ZERO))
 }
 
-/// Sends to these outboxes, and returns the indexes of those without room.
+/// Sends to these outboxes, and returns the indexes of the outboxes without room.
 fn send(log: &Log, outboxes: &[&Outbox], length: usize) -> Vec<usize> {
     let mut full = Vec::new();
     log.send(frame(length), |length| {
@@ -297,7 +297,7 @@ fn a_write_in_progress_and_a_closed_client_keep_no_later_broadcasts() {
         log.send(Frame::new(bytes, 0), |_| {});
     }
 
-    // Only two segments are kept: the one that is being written, and the last one of the log.
+    // Only two segments are kept: the segment that is being written, and the last segment of the log.
     assert!(Arc::strong_count(&held) < 300, "{} are kept", Arc::strong_count(&held));
     assert_eq!((batch.len(), take(&closed)), (1, vec![1, 7]));
 }

@@ -6,8 +6,8 @@ use crate::delivery::{batch::Batch, segment::RunKey};
 /// Maximum size of the buffer in bytes.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// The last joined batch. Under load, many clients receive the same batch in a row; it is then joined
-/// once.
+/// The last joined batch. Under load, many clients receive the same batch in a row. The batch is then
+/// joined only once.
 #[derive(Debug, Default)]
 pub(super) struct Coalescer {
     bytes: Vec<u8>,

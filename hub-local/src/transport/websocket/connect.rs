@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// Responds to a WebSocket request. `upgrading` resolves to its stream.
+/// Responds to a WebSocket request. `upgrading` resolves to the stream of the request.
 pub(in crate::transport) fn connect(
     state: &Arc<State>,
     request: ClientRequest<'_>,
@@ -97,7 +97,7 @@ fn open(
     });
 }
 
-/// Another WebSocket for an open connection.
+/// Responds to another WebSocket request for a connection that is already open.
 fn again(
     state: &Arc<State>,
     resumption: Option<&Arc<Resumption>>,

@@ -22,7 +22,7 @@ pub(super) enum Event {
     Data(Bytes),
     /// A ping with its payload.
     Ping(Bytes),
-    /// The client closes.
+    /// The client sent a close frame.
     Close,
 }
 
@@ -58,7 +58,7 @@ impl Decoder {
     /// The next event in `input`, or `None` when more bytes are needed.
     ///
     /// # Errors
-    /// When the client violates the protocol. Returned once; further input is discarded.
+    /// When the client violates the protocol. The error is returned once; further input is discarded.
     pub(super) fn next(&mut self, input: &mut BytesMut) -> Result<Option<Event>, Violation> {
         if self.failed {
             input.clear();
@@ -194,7 +194,7 @@ fn check_close(payload: &[u8]) -> Result<(), Violation> {
         [a, b, reason @ ..] => (u16::from_be_bytes([*a, *b]), reason),
         [_] => return Err(Violation::new("the payload of the close frame has only one byte")),
     };
-    // The codes in between are reserved or must not be sent in a frame (RFC 6455 §7.4).
+    // All other codes are reserved or must not be sent in a frame (RFC 6455 §7.4).
     if !matches!(status, 1000..=1003 | 1007..=1014 | 3000..=4999) {
         return Err(Violation::new("the status of the close frame is invalid"));
     }

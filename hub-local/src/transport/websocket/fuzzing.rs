@@ -11,7 +11,7 @@ pub enum WebSocketEvent {
     Data(Bytes),
     /// A ping with its payload.
     Ping(Bytes),
-    /// The client closes.
+    /// The client sent a close frame.
     Close,
     /// The client violated the protocol; the text of the violation.
     Violation(String),

@@ -51,7 +51,7 @@ const MAX_COPIED_FRAME_BYTES: usize = 1024;
 const SAMPLE_FRAMES: usize = 4;
 
 thread_local! {
-    /// Read buffer per thread, so that idle connections hold none.
+    /// Read buffer per thread, so that idle connections hold no buffer.
     static INPUT: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
     /// Write buffer per thread for short frames.
     static OUTPUT: RefCell<Coalescer> = RefCell::default();
@@ -71,8 +71,8 @@ async fn run(connection: Arc<Connection>, upgraded: Upgraded) {
     }
 }
 
-/// Unwraps the TCP stream below HTTP, whose halves need no lock, and the bytes already read from it.
-/// The stream comes from our own server or from another hyper server.
+/// Unwraps the TCP stream below HTTP, and the bytes that were already read from it. The halves of a TCP
+/// stream need no lock. The stream comes from our own server or from another hyper server.
 fn tcp(upgraded: Upgraded) -> Result<(TcpStream, Bytes), Upgraded> {
     let upgraded = match upgraded.downcast::<TokioIo<StallTimeout>>() {
         Ok(parts) => return Ok((parts.io.into_inner().into_inner(), parts.read_buf)),
@@ -186,7 +186,8 @@ impl<W: AsyncWrite + Unpin + Send> WebSocketSink<W> {
     }
 }
 
-/// Checks the first frames only. The very first is included, as it must fit the write buffer.
+/// Whether the first frames are short. The first frame must be short, because it must fit in the write
+/// buffer.
 fn are_short(batch: &Batch) -> bool {
     batch.iter().take(SAMPLE_FRAMES).all(|frame| frame.bytes().len() <= MAX_COPIED_FRAME_BYTES)
 }

@@ -1,7 +1,7 @@
 //! Stateful reconnect: a connection that outlives its WebSocket.
 //!
-//! Both sides count messages and keep those that are not acknowledged. When a socket breaks, the client
-//! opens another socket with the same id. Each side then sends a `Sequence` message with the id of its first
+//! Both sides count messages and keep the unacknowledged messages. When a socket breaks, the client opens
+//! another socket with the same id. Each side then sends a `Sequence` message with the id of its first
 //! unacknowledged message, and repeats all messages from that id (`HubProtocol.md`, Sequence).
 
 pub(super) mod sink;
@@ -25,7 +25,7 @@ pub(crate) type Stream = TokioIo<Upgraded>;
 /// State shared by the halves of a connection and its next sockets.
 #[derive(Debug, Default)]
 pub(crate) struct Resumption {
-    /// Its `writer` is also notified when a socket arrives or breaks.
+    /// `acks.writer` is also notified when a socket arrives or breaks.
     pub(crate) acks: Arc<Acks>,
     sockets: Mutex<Sockets>,
     /// Notified when a socket arrives or breaks.
@@ -48,7 +48,7 @@ pub(crate) enum Readiness {
     /// The handshake has not completed.
     Undecided,
     Ready,
-    /// The client's handshake declined it.
+    /// The client's handshake declined stateful reconnect.
     Declined,
 }
 
@@ -61,7 +61,7 @@ impl Resumption {
         }
     }
 
-    /// Replaces the socket with a new one, whether or not the old one is broken.
+    /// Replaces the socket with a new socket, even if the old socket is not broken.
     pub(crate) fn take_over(&self, stream: Stream) {
         let (read, write) = tokio::io::split(stream);
         let mut sockets = self.sockets.lock();

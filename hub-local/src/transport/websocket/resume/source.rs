@@ -18,7 +18,7 @@ use crate::{
 
 type Socket = WebSocketSource<ReadHalf<Stream>>;
 
-/// Reads from the newest socket; when it breaks, waits up to `resume_timeout` for another.
+/// Reads from the newest socket. When this socket breaks, waits up to `resume_timeout` for another socket.
 pub(crate) struct ResumableSource {
     connection: Arc<Connection>,
     resumption: Arc<Resumption>,
