@@ -9,7 +9,8 @@ use std::{
 
 use parking_lot::Mutex;
 
-/// Signals a running hub method that the service closed the connection before the response.
+/// Signals to a running hub method that the service closed the connection of the upstream call before the
+/// response.
 ///
 /// The runtime never aborts a started call. A method that wants to stop early checks the token.
 #[derive(Clone, Default, derive_more::Debug)]

@@ -108,7 +108,8 @@ impl<H: Hub> Context<H> {
         self.invocation.claims()
     }
 
-    /// Cancelled when the service closes the connection before the response. The method is not aborted.
+    /// Cancelled when the service closes the connection of the upstream call before the response. The method
+    /// is not aborted.
     #[must_use]
     pub fn cancellation(&self) -> &Cancellation {
         self.invocation.cancellation()

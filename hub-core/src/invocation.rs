@@ -55,7 +55,7 @@ pub struct InvocationParts {
     pub invocation_id: Option<String>,
     /// When the call arrived, as the time since the app started.
     pub arrived: Duration,
-    /// Cancelled when the service closes the connection before the response.
+    /// Cancelled when the service closes the connection of the upstream call before the response.
     pub cancellation: Cancellation,
 }
 
@@ -197,7 +197,7 @@ impl Invocation {
         self.parts.invocation_id.as_deref()
     }
 
-    /// Cancelled when the service closes the connection before the response.
+    /// Cancelled when the service closes the connection of the upstream call before the response.
     #[must_use]
     pub fn cancellation(&self) -> &Cancellation {
         &self.parts.cancellation

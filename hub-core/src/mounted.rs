@@ -36,19 +36,19 @@ pub trait MountedHub: Send + Sync {
         wire_name: Arc<str>,
     ) -> Owned<Result<Reply, HubError>>;
 
-    /// Runs the hub's `negotiate`; `None` when the hub has no `negotiate`.
+    /// Runs the hub's `negotiate`. Returns `None` if the hub has no `negotiate`.
     fn negotiate(
         self: Arc<Self>,
         request: NegotiateRequest,
     ) -> Option<Owned<Result<Negotiation, HubError>>>;
 
-    /// The contract of the hub; the schemas of its types are added to `schemas`.
+    /// Returns the contract of the hub, and adds the schemas of its types to `schemas`.
     fn describe(&self, schemas: &mut Schemas) -> HubContract;
 
     /// Whether the hub has a `negotiate`.
     fn negotiates(&self) -> bool;
 
-    /// Adds the app's filters around those of the hub.
+    /// Adds the app's filters around the filters of the hub.
     fn surround(&mut self, outer: &Filters);
 
     /// The hub value.
@@ -80,9 +80,9 @@ pub struct Mounted<H: Hub> {
     methods: Vec<MethodInfo>,
     /// The filters of the app and the block.
     block: Filters,
-    /// The filters of each row, including those of the app and the block.
+    /// All filters of each row: the filters of the app, the block and the method.
     filters: Vec<Filters>,
-    /// Matching form of each message's name and its row, in the order of the forms.
+    /// The matching form of each method name, and the row of the method. Sorted by matching form.
     messages: Vec<(String, usize)>,
     /// The row of the fallback.
     fallback: Option<usize>,
@@ -224,7 +224,7 @@ async fn guarded(
     let mut passed = 0;
     let mut refusal = None;
     for filter in &filters.0 {
-        // The async block makes a panic before the first await catchable.
+        // Within the async block, a panic of `before` is also caught before its first await.
         if let Err(refused) = catching(async { filter.before(invocation).await }).await {
             refusal = Some(refused.by_filter(filter.name()));
             break;
@@ -241,7 +241,7 @@ async fn guarded(
             filter.after(invocation, ended).await;
             Ok(())
         });
-        // `after` cannot change the outcome, so the remaining filters run too.
+        // A panic of `after` does not change the outcome, and the remaining filters run.
         if let Err(panicked) = looked.await {
             tracing::error!(
                 filter = filter.name(),

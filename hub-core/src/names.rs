@@ -6,13 +6,13 @@ use std::{borrow::Cow, cmp::Ordering};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// The longest hub name that the service accepts.
+/// The longest hub name that the service accepts, in characters.
 const MAX_HUB: usize = 128;
 /// The longest group name that the service accepts, in characters.
 const MAX_GROUP: usize = 1024;
 /// The longest name in bytes for which similar names are suggested.
 const MAX_SUGGESTED: usize = 64;
-/// All characters except the unreserved ones of RFC 3986 §2.3.
+/// All characters except the unreserved characters of RFC 3986 §2.3.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Why a name is invalid.
@@ -72,7 +72,7 @@ pub(crate) fn compare_matching(form: &str, name: &str) -> Ordering {
 /// Checks a hub name (or application prefix).
 ///
 /// # Errors
-/// When the service would not accept it.
+/// When the service would not accept the name.
 pub fn check_hub(name: &str) -> Result<(), NameError> {
     let mut bytes = name.bytes();
     let starts_with_letter = bytes.next().is_some_and(|first| first.is_ascii_alphabetic());
@@ -142,7 +142,7 @@ pub fn encode_segment(segment: &str) -> Cow<'_, str> {
     utf8_percent_encode(segment, RESERVED).into()
 }
 
-/// The candidate closest to a misspelt `name`, if one is close enough.
+/// Returns the candidate that is most similar to a misspelt `name`, if it is similar enough.
 #[must_use]
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if name.len() > MAX_SUGGESTED {

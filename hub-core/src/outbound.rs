@@ -10,8 +10,8 @@ pub use crate::send_error::{
     EndpointFailure, InvokeError, SendError, SendErrorKind, TargetFailure,
 };
 
-/// Delivers to clients: the REST API of a service, or a test double. Not public API: it changes without
-/// notice.
+/// Delivers messages to clients. The implementations are the client of the REST API and test doubles. Not
+/// public API: it changes without notice.
 ///
 /// `hub` is the lower-case hub name. All other names are checked before a method is called.
 #[doc(hidden)]
@@ -77,17 +77,17 @@ pub enum Target {
     AllExcept(Vec<String>),
     /// One connection.
     Connection(String),
-    /// Several connections; one REST call per connection.
+    /// Several connections, with one REST call per connection.
     Connections(Vec<String>),
     /// A group.
     Group(String),
-    /// Several groups; one REST call per group, so a member of two groups receives the message twice.
+    /// Several groups, with one REST call per group. A member of two groups receives the message twice.
     Groups(Vec<String>),
     /// A group without these connections.
     GroupExcept(String, Vec<String>),
     /// Every connection of a user.
     User(String),
-    /// Every connection of several users; one REST call per user.
+    /// Every connection of several users, with one REST call per user.
     Users(Vec<String>),
 }
 
@@ -119,7 +119,7 @@ pub enum Change {
         user: String,
         /// The group.
         group: String,
-        /// Lifetime of the membership, rounded up to whole seconds; `None` until it is removed.
+        /// Lifetime of the membership, rounded up to whole seconds. `None` if the membership does not expire.
         ttl: Option<Duration>,
     },
     /// Removes a user from a group.

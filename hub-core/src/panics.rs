@@ -10,7 +10,7 @@ use std::{
 
 use crate::HubError;
 
-/// Runs `call`; when it panics, the outcome is [`HubError::panicked`].
+/// Runs `call`. If it panics, the result is [`HubError::panicked`].
 ///
 /// The future is not polled after a panic, so its inconsistent state is not observed.
 #[doc(hidden)]

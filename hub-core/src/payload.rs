@@ -31,8 +31,8 @@ impl Payload {
         &self.json
     }
 
-    /// The arguments as an array of this protocol. `None` when only JSON can represent them; the service
-    /// then converts the JSON for other clients.
+    /// The arguments as an array in this protocol. `None` if only JSON can represent them. The service then
+    /// converts the JSON for clients with another protocol.
     #[must_use]
     pub fn arguments(&self, protocol: Protocol) -> Option<&Bytes> {
         match protocol {
@@ -42,7 +42,7 @@ impl Payload {
         }
     }
 
-    /// The message for clients of this protocol; `None` if it cannot represent the arguments.
+    /// The message for clients with this protocol. `None` if the protocol cannot represent the arguments.
     #[must_use]
     pub fn message(&self, protocol: Protocol) -> Option<Message> {
         Some(Message::Invocation {
@@ -93,7 +93,7 @@ impl Arguments {
     /// The finished JSON array.
     ///
     /// # Errors
-    /// The first value that could not be serialised.
+    /// When a value could not be serialised. Reports the first such value.
     pub fn into_json(self) -> Result<Bytes, SendError> {
         finish(self.json, self.failure)
     }
@@ -130,7 +130,7 @@ mod message_pack {
     pub(super) struct Arguments {
         encoded: Vec<u8>,
         count: usize,
-        /// Whether an argument has no MessagePack form; the message is then sent as JSON.
+        /// Whether MessagePack cannot represent an argument. The message is then sent only as JSON.
         failed: bool,
     }
 
@@ -158,7 +158,7 @@ impl Default for Arguments {
     }
 }
 
-/// The arguments of an untyped send: a tuple, up to twelve values.
+/// The arguments of an untyped send: a tuple of up to twelve values.
 ///
 /// ```
 /// # fn takes(_: impl hub_core::ArgumentList) {}

@@ -18,11 +18,11 @@ use crate::{
     payload::{ArgumentList, Arguments, Payload},
 };
 
-/// The outbound connection of one hub.
+/// A hub name, and the interface through which messages are sent.
 #[derive(Clone)]
 pub(crate) struct Link {
     pub(crate) outbound: Arc<dyn Outbound>,
-    /// Lower-case, as the service names it.
+    /// The hub name, lower-case, as the service uses it.
     pub(crate) hub: Arc<str>,
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct Link {
 #[debug("Proxy({}, {:?})", self.link.hub, self.target)]
 pub struct Proxy<C: ?Sized, T> {
     link: Link,
-    /// The send reports an invalid name, because selecting a target returns no `Result`.
+    /// An invalid name is reported by the send, because the methods that select a target return no `Result`.
     target: Result<Target, NameError>,
     _client: Marker<C, T>,
 }
@@ -118,7 +118,7 @@ impl<C: ?Sized> Proxy<C, One> {
     }
 }
 
-/// The future of a send. The arguments are already encoded, but nothing is sent until it is awaited.
+/// The future of a send. The arguments are already encoded, but nothing is sent until the future is awaited.
 #[derive(derive_more::Debug)]
 #[must_use = "nothing is sent until this is awaited"]
 #[debug("SendFuture")]
@@ -132,7 +132,7 @@ impl Future for SendFuture {
     }
 }
 
-/// The future of an invocation of a client method. Nothing is sent until it is awaited.
+/// The future of an invocation of a client method. Nothing is sent until the future is awaited.
 #[derive(derive_more::Debug)]
 #[must_use = "nothing is sent until this is awaited"]
 #[debug("InvokeFuture")]

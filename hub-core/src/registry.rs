@@ -25,7 +25,7 @@ pub struct Registered {
 inventory::collect!(Registered);
 
 impl Registered {
-    /// The entry of a hub. `mount` creates the hub's value.
+    /// Creates the entry of a hub. `mount` creates and mounts the hub's value.
     #[must_use]
     pub const fn new<H: Hub>(module: &'static str, mount: fn() -> Box<dyn MountedHub>) -> Self {
         Self { name: H::NAME, module, type_id: TypeId::of::<H>, mount }
@@ -37,7 +37,7 @@ impl Registered {
         (self.mount)()
     }
 
-    /// Whether a mounted hub is the registered one.
+    /// Whether a mounted hub has the registered type.
     #[must_use]
     pub fn is(&self, hub: &dyn MountedHub) -> bool {
         (*hub.value()).type_id() == (self.type_id)()

@@ -2,7 +2,7 @@
 
 use http::HeaderName;
 
-/// The header that carries the code of an error.
+/// The response header that contains the error code.
 pub const CODE: HeaderName = HeaderName::from_static("x-ms-error-code");
 
 /// The code for a change of a connection that does not exist.

@@ -39,7 +39,7 @@ pub struct Identity {
     pub hub: String,
     /// The user.
     pub user_id: Option<String>,
-    /// When the seal was made, in seconds since 1970.
+    /// The time at which the seal was made, in seconds since 1970.
     pub issued_at: u64,
     /// The application's claims.
     pub claims: Claims,
@@ -98,7 +98,7 @@ pub fn seal(identity: &Identity, key: &SealKey) -> String {
 /// Checks and decodes a seal.
 ///
 /// # Errors
-/// When it is malformed or not made with one of the keys.
+/// When the seal is malformed or not made with one of the keys.
 pub fn open(sealed: &str, keys: &[SealKey]) -> Result<Identity, SealError> {
     let (signed, tag) = sealed.rsplit_once('.').ok_or(SealError::Malformed)?;
     let body = signed.strip_prefix("1.").ok_or(SealError::Malformed)?;
@@ -122,10 +122,10 @@ pub fn open(sealed: &str, keys: &[SealKey]) -> Result<Identity, SealError> {
     })
 }
 
-/// Finds and checks the seal in the claims headers of an upstream call; `None` when there is none.
+/// Finds and checks the seal in the claims headers of an upstream call. Returns `None` if there is no seal.
 ///
-/// `user_header` is the raw user id header. It is compared only where the seal's user id is ASCII,
-/// because the encoding of other characters is not documented.
+/// `user_header` is the raw user id header. It is compared with the seal's user id only if that user id is
+/// ASCII, because the encoding of other characters is not documented.
 ///
 /// # Errors
 /// When a seal is malformed, forged, or belongs to another hub or user.

@@ -1,6 +1,6 @@
 //! Secret texts that must not be logged.
 
-/// An access key or another secret text; its `Debug` prints only the type's name.
+/// An access key or another secret text. Its `Debug` output contains only the name of the type.
 ///
 /// ```
 /// let key = hub_core::Secret::from("do not log me");

@@ -22,7 +22,7 @@ impl Negotiation {
         Self { user_id: Some(id.into()), ..Self::anonymous() }
     }
 
-    /// Accepts the connection without a user. It can call every method that no filter protects.
+    /// Accepts the connection without a user. The client can call every method that no filter protects.
     pub fn anonymous() -> Self {
         Self {
             user_id: None,
@@ -34,8 +34,8 @@ impl Negotiation {
         }
     }
 
-    /// Adds a claim for filters and methods; a type may repeat. The claims are part of the client's token:
-    /// the client can read them, and about 2,000 bytes of claims fit.
+    /// Adds a claim for filters and methods. A claim type may occur several times. The claims are part of the
+    /// client's token, so the client can read them. A token has room for about 2,000 bytes of claims.
     pub fn claim(mut self, claim_type: impl Into<String>, value: impl Into<String>) -> Self {
         self.claims.push((claim_type.into(), value.into()));
         self
@@ -55,8 +55,8 @@ impl Negotiation {
         self
     }
 
-    /// Sets how long the client can connect with the token; defaults to 1 hour. An open WebSocket outlives its
-    /// token, unless [`Self::close_on_expiry`] is set.
+    /// Sets how long the client can connect with its token. Defaults to 1 hour. An open WebSocket connection
+    /// stays open after its token has expired, unless [`Self::close_on_expiry`] is set.
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime;
         self
@@ -93,7 +93,7 @@ impl Negotiation {
         self.claims.iter().cloned().collect()
     }
 
-    /// How long the client can connect with the token.
+    /// How long the client can connect with its token.
     #[must_use]
     pub fn token_lifetime(&self) -> Duration {
         self.lifetime

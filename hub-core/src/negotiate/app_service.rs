@@ -21,7 +21,7 @@ const PROVIDER: &str = "x-ms-client-principal-idp";
 /// The default type of role claims.
 const ROLES: &str = "roles";
 
-/// The header is padded base64; missing padding is accepted.
+/// The decoder of the principal. The header is padded base64, but missing padding is accepted.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -33,9 +33,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 pub struct AppServiceUser {
     /// The stable id.
     pub id: String,
-    /// The display name; the user may choose it.
+    /// The display name. Users may be able to choose it.
     pub name: Option<String>,
-    /// The identity provider, `aad` or `github` for example.
+    /// The identity provider, for example `aad` or `github`.
     pub provider: Option<String>,
     /// All claims of the identity provider, from `x-ms-client-principal`.
     pub claims: Claims,
@@ -44,7 +44,7 @@ pub struct AppServiceUser {
 }
 
 impl AppServiceUser {
-    /// The values of the role claims, whose type the principal defines.
+    /// The values of the role claims. The principal defines the type of role claims.
     pub fn roles(&self) -> impl Iterator<Item = &str> {
         self.claims.all(&self.role_type)
     }
@@ -55,7 +55,7 @@ impl AppServiceUser {
         self.roles().any(|held| held == role)
     }
 
-    /// The user of these headers; `None` when they contain no user or the principal is malformed.
+    /// Returns the user in these headers, or `None` if they contain no user or the principal is malformed.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         let text = |name: &str| {
             let value = std::str::from_utf8(headers.get(name)?.as_bytes()).ok()?;
@@ -91,7 +91,7 @@ impl Principal {
         let principal = decoded.and_then(|json| serde_json::from_slice(&json).ok());
         if principal.is_none() {
             tracing::warn!(
-                "the header x-ms-client-principal cannot be read; its user counts as not signed in"
+                "the header x-ms-client-principal cannot be decoded; its user is treated as not signed in"
             );
         }
         principal

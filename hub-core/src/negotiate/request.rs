@@ -13,7 +13,7 @@ use crate::token::{TokenError, TokenVerifier};
 #[derive(Clone)]
 pub struct NegotiateRequest {
     headers: HeaderMap,
-    /// The headers of App Service, unused until [`Self::behind_app_service`].
+    /// The headers of App Service. They are not used before [`Self::behind_app_service`] is called.
     principal: HeaderMap,
     query: Query,
     trust_app_service: bool,
@@ -29,7 +29,8 @@ impl NegotiateRequest {
     pub fn new(mut headers: HeaderMap, query: Query) -> Self {
         let names = headers.keys().filter(|name| is_principal(name));
         let names: Vec<HeaderName> = names.cloned().collect();
-        // Of two values, one may come from the client, so both are ignored.
+        // If a header occurs twice, one of the values may come from the client. All headers of App Service are
+        // then ignored.
         let ambiguous = names.iter().any(|name| headers.get_all(name).iter().nth(1).is_some());
         let mut principal = HeaderMap::new();
         for name in names {
@@ -48,7 +49,8 @@ impl NegotiateRequest {
         }
     }
 
-    /// Trusts the headers of App Service: its authentication removes them from external requests.
+    /// Trusts the headers of App Service. App Service authentication removes such headers from external
+    /// requests.
     #[must_use]
     pub fn behind_app_service(mut self) -> Self {
         self.headers.extend(std::mem::take(&mut self.principal));
@@ -56,8 +58,8 @@ impl NegotiateRequest {
         self
     }
 
-    /// Sets the time of the request, against which the expiry of bearer tokens is checked. The runtime
-    /// sets it; tests that create requests set it too.
+    /// Sets the time of the request. The expiry of bearer tokens is checked at this time. The runtime sets it.
+    /// Tests that create requests must set it, too.
     #[must_use]
     pub fn received_at(mut self, time: SystemTime) -> Self {
         self.received_at = Some(time);
@@ -77,7 +79,7 @@ impl NegotiateRequest {
         &self.headers
     }
 
-    /// The first header of this name, if it is visible ASCII text.
+    /// The first header with this name, if it is UTF-8 text.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
@@ -95,7 +97,7 @@ impl NegotiateRequest {
         self.client_address
     }
 
-    /// The token of `Authorization: Bearer …`. It is not verified.
+    /// The token in the header `Authorization: Bearer …`. The token is not verified.
     #[must_use]
     pub fn bearer_token(&self) -> Option<&str> {
         let value = self.header("authorization")?;
@@ -119,7 +121,7 @@ impl NegotiateRequest {
     /// ```
     ///
     /// # Errors
-    /// Why the token is not valid. The text can be sent to the client.
+    /// When the token is missing or not valid. The error text can be sent to the client.
     #[cfg(feature = "bearer")]
     pub fn verified_claims(&self, verifier: &TokenVerifier) -> Result<Claims, TokenError> {
         let token = self.bearer_token().ok_or(TokenError::Missing)?;
@@ -130,8 +132,8 @@ impl NegotiateRequest {
     }
 
     /// The claims of the bearer token, **without verification: any client can write any token.** Use them
-    /// only for display, or when a gateway in front of the app verifies every token. `None` without a
-    /// readable token.
+    /// only for display, or when a gateway in front of the app verifies every token. `None` if the request has
+    /// no readable token.
     #[must_use]
     pub fn unverified_claims(&self) -> Option<Claims> {
         Claims::of_token(self.bearer_token()?)

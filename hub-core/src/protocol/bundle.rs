@@ -1,5 +1,5 @@
-//! One message in the encoding of each protocol: the `application/octet-stream` body of REST sends, a map
-//! from protocol names to framed messages.
+//! Bundles: one message in the encoding of each protocol. A bundle is a map from protocol names to framed
+//! messages, and the `application/octet-stream` body of REST sends.
 
 use bytes::Bytes;
 
@@ -24,7 +24,7 @@ pub fn encode(entries: &[(Protocol, Message)]) -> Bytes {
     out.0.into()
 }
 
-/// Decodes the entries with a known protocol. Each contains one message.
+/// Decodes the entries with a known protocol. Each entry contains one message.
 ///
 /// # Errors
 /// When the bundle is malformed, or an entry is not one framed message.

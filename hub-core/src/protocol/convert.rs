@@ -12,7 +12,7 @@ pub struct ConvertError {
     pub(super) reason: String,
 }
 
-/// Converts a value, for a client with another protocol than the sender.
+/// Converts a value for a client whose protocol differs from the sender's protocol.
 ///
 /// Numbers stay exact if the other protocol can represent them. In JSON, binary data is Base64, timestamps
 /// are RFC 3339, and NaN and infinities are null.

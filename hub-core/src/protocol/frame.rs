@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::{Protocol, ProtocolError};
 
-/// The byte after every JSON hub message. JSON escapes it, so it cannot occur inside of one.
+/// The byte after every JSON hub message. JSON escapes this byte, so it cannot occur within a message.
 pub const RECORD_SEPARATOR: u8 = 0x1E;
 
 /// A buffer of received bytes that returns the messages in it. The first message is the handshake, which
@@ -22,7 +22,7 @@ pub const RECORD_SEPARATOR: u8 = 0x1E;
 #[derive(Debug)]
 pub struct Frames {
     buffer: BytesMut,
-    /// The number of bytes that were searched for a separator.
+    /// The number of buffered bytes that were already searched for a separator.
     scanned: usize,
     limit: usize,
     protocol: Protocol,
@@ -49,7 +49,7 @@ impl Frames {
     /// The next complete message, without its separator or length.
     ///
     /// # Errors
-    /// When the next message is larger than the limit, even if incomplete, or its length is malformed.
+    /// When the next message exceeds the limit, even if it is incomplete, or when its length is malformed.
     pub fn next_frame(&mut self) -> Result<Option<Bytes>, ProtocolError> {
         match self.protocol {
             Protocol::Json => self.next_record(),
@@ -106,11 +106,13 @@ impl Frames {
     }
 }
 
-/// The length of the next message and the size of its prefix; `None` when bytes are missing.
+/// Returns the length of the next message and the size of its prefix in bytes. Returns `None` if the prefix
+/// is incomplete.
 #[cfg(feature = "msgpack")]
 fn length_prefix(bytes: &[u8]) -> Result<Option<(usize, usize)>, ProtocolError> {
-    /// A longer prefix would exceed 31 bits.
+    /// The maximum size of the prefix.
     const MAX_BYTES: usize = 5;
+    /// The maximum value of the last byte. A larger value would make the length exceed 31 bits.
     const MAX_LAST: u8 = 0x07;
     let mut length = 0_usize;
     for (index, byte) in bytes.iter().take(MAX_BYTES).enumerate() {

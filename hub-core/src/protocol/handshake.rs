@@ -27,7 +27,7 @@ struct Response {
 /// Decodes a request without its separator.
 ///
 /// # Errors
-/// When it is not JSON or a member is missing.
+/// When the record is not JSON or a member is missing.
 pub fn parse_request(record: &[u8]) -> Result<HandshakeRequest, ProtocolError> {
     serde_json::from_slice(record).map_err(ProtocolError::Json)
 }
@@ -52,10 +52,11 @@ pub fn refused(error: &str) -> Bytes {
     out.into()
 }
 
-/// Decodes a response without its separator: `None` when accepted, otherwise the error text.
+/// Decodes a response without its separator. Returns `None` if the client was accepted, otherwise the error
+/// text.
 ///
 /// # Errors
-/// When it is not a handshake response.
+/// When the record is not a handshake response.
 pub fn parse_response(record: &[u8]) -> Result<Option<String>, ProtocolError> {
     let response: Response = serde_json::from_slice(record).map_err(ProtocolError::Json)?;
     if response.kind.is_some() {

@@ -1,8 +1,8 @@
 //! The JSON encoding of hub messages (HubProtocol.md, JSON Encoding).
 //!
 //! Decoding follows the reference server: a message for which that server closes the connection is an
-//! error, unknown message types are skipped, and bytes after the closing brace are ignored. Encoding emits
-//! no headers, nulls or optional members, because some clients fail on them.
+//! error, unknown message types are skipped, and bytes after the closing brace are ignored. Encoding omits
+//! headers and optional members without a value, because some clients fail on them.
 
 use bytes::Bytes;
 

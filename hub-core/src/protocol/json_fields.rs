@@ -10,7 +10,8 @@ use serde_json::value::RawValue;
 
 use super::{MAX_DEPTH, ProtocolError};
 
-/// The known members. Encoded values borrow from the frame. The last of repeated members wins.
+/// The known members. Encoded values borrow from the frame. If a member occurs several times, its last value
+/// is used.
 #[derive(Default)]
 pub(super) struct Fields<'a> {
     pub(super) kind: Option<i64>,
@@ -71,7 +72,7 @@ impl<'a> Visitor<'a> for FieldsVisitor {
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Refuses values nested deeper than the limit of the reference server. serde skips a raw value without a
-/// limit, and decoding it later could overflow the stack.
+/// depth limit, and decoding the value later could overflow the stack.
 fn check_depth(frame: &[u8]) -> Result<(), ProtocolError> {
     let mut depth = 0_usize;
     let mut in_string = false;

@@ -1,4 +1,4 @@
-//! The hub messages. Values stay encoded and are passed on unchanged.
+//! The hub messages. Arguments, items and results stay encoded and are passed on unchanged.
 
 use bytes::Bytes;
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Message {
-    /// Type 1: an invocation. With an id the receiver responds with a completion.
+    /// Type 1: an invocation. If it has an id, the receiver responds with a completion.
     Invocation {
         /// The invocation id; never empty.
         invocation_id: Option<String>,

@@ -1,7 +1,7 @@
 //! The SignalR hub protocol: messages, framing, and their encodings in JSON and MessagePack.
 //!
 //! Source: HubProtocol.md and TransportProtocols.md of dotnet/aspnetcore, `src/SignalR/docs/specs/`. Where
-//! they leave a rule open, the behaviour of the .NET server applies ("the reference server").
+//! these documents leave a rule open, the behaviour of the .NET server ("the reference server") applies.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -81,7 +81,7 @@ impl Protocol {
         Self::ALL.iter().copied().find(|known| name.eq_ignore_ascii_case(known.name()))
     }
 
-    /// The protocol of an upstream call's content type; parameters such as `charset` are ignored.
+    /// The protocol with this content type of upstream calls. Parameters such as `charset` are ignored.
     #[must_use]
     pub fn from_content_type(content_type: &str) -> Option<Self> {
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
@@ -112,8 +112,8 @@ impl Protocol {
         }
     }
 
-    /// Encodes one message with its separator or length, for a client. Its values must be encoded in this
-    /// protocol.
+    /// Encodes one message with its separator or length, for a client. The values in the message must be
+    /// encoded in this protocol.
     #[must_use]
     pub fn encode(self, message: &Message) -> Bytes {
         match self {
@@ -154,7 +154,7 @@ impl Protocol {
     }
 }
 
-/// Why bytes are not a hub message. Each of these errors closes the connection.
+/// Why bytes are not a hub message. Every such error closes the connection.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProtocolError {

@@ -367,7 +367,7 @@ fn count(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
-/// Reads one value, the counterpart of [`write_value`]; the error is a text for the client.
+/// Reads one value. This is the counterpart of [`write_value`]. The error is a text for the client.
 pub(crate) fn read_value<T: DeserializeOwned>(value: &[u8]) -> Result<T, String> {
     de::read(value).map_err(|error| error.to_string())
 }

@@ -1,8 +1,8 @@
 //! Deserialization of client arguments from MessagePack.
 //!
-//! It accepts the types that JSON accepts, with the same error texts: a UUID is decoded from text, a
-//! timestamp is presented as RFC 3339 text, and a number as a map key may be text. In addition, binary data
-//! is supported.
+//! It supports the types that JSON supports, with the same error texts. A UUID is decoded from text, a
+//! timestamp is converted to RFC 3339 text, and a map key that is a number may be encoded as text. In
+//! addition, binary data is supported.
 
 use serde::{
     Deserializer,
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::protocol::{MAX_DEPTH, ProtocolError};
 
-/// Decodes a value that consists of all the bytes.
+/// Decodes one value. No bytes may follow it.
 pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     let mut source = Source { reader: Reader::new(bytes), depth: 0 };
     let value = T::deserialize(&mut source)?;
@@ -153,7 +153,7 @@ impl<'de> Deserializer<'de> for &mut Source<'de> {
                 })
             }
             Token::Map(_) => Err(Error::invalid_value(Unexpected::Map, &"map with a single key")),
-            // The visitor's own error text.
+            // Neither form of an enum: the visitor returns its error.
             _ => self.deserialize_any(visitor),
         }
     }
@@ -186,8 +186,8 @@ impl Elements<'_, '_> {
         }
     }
 
-    /// The number of remaining elements, at most the number of remaining bytes: a wrong length must not cause
-    /// a large allocation.
+    /// The number of remaining elements, but at most the number of remaining bytes, so that a wrong length does
+    /// not cause a large allocation.
     fn trusted_len(&self) -> usize {
         usize::try_from(self.left).unwrap_or(usize::MAX).min(self.source.reader.len())
     }

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::Writer;
 use crate::protocol::{ConvertError, MAX_DEPTH};
 
-/// The maximum size of the header of an array or a map: a marker and a length of four bytes.
+/// The maximum size in bytes of the header of an array or a map: a marker and a length of four bytes.
 const MAX_HEAD: usize = 5;
 
 /// Converts a value.

@@ -4,7 +4,7 @@ use rmp::Marker;
 
 use crate::protocol::{MAX_DEPTH, ProtocolError};
 
-const ENDED: ProtocolError = ProtocolError::MessagePack("it ends within a value");
+const ENDED: ProtocolError = ProtocolError::MessagePack("the data ends within a value");
 const RESERVED: ProtocolError = ProtocolError::MessagePack("the byte C1 is no value");
 const TEXT: ProtocolError = ProtocolError::MessagePack("a text is not UTF-8");
 const NO_TEXT: ProtocolError = ProtocolError::MessagePack("a text was expected");
@@ -126,7 +126,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads an integer, saturated at the bounds of the type.
+    /// Reads an integer. A value above `i64::MAX` becomes `i64::MAX`.
     pub(crate) fn integer(&mut self) -> Result<i64, ProtocolError> {
         match self.token()? {
             Token::Unsigned(value) => Ok(i64::try_from(value).unwrap_or(i64::MAX)),

@@ -47,7 +47,7 @@ fn write(reader: &mut Reader<'_>, out: &mut Vec<u8>, depth: usize) -> Result<(),
         Token::Bool(value) => scalar(out, &value),
         Token::Unsigned(value) => scalar(out, &value),
         Token::Signed(value) => scalar(out, &value),
-        // JSON has no NaN and no infinities; they become null.
+        // JSON cannot represent NaN and infinities, so they become null.
         Token::Float32(value) => scalar(out, &value),
         Token::Float64(value) => scalar(out, &value),
         Token::Text(text) => scalar(out, utf8(text)?),
@@ -61,14 +61,14 @@ fn write(reader: &mut Reader<'_>, out: &mut Vec<u8>, depth: usize) -> Result<(),
     Ok(())
 }
 
-/// JSON keys are texts.
+/// Writes the key of a map as text, because all keys in JSON are text.
 fn write_key(key: Token<'_>, out: &mut Vec<u8>) -> Result<(), ConvertError> {
     match key {
         Token::Text(text) => scalar(out, utf8(text)?),
         Token::Unsigned(number) => scalar(out, &number.to_string()),
         Token::Signed(number) => scalar(out, &number.to_string()),
         Token::Bool(value) => scalar(out, &value.to_string()),
-        _ => return Err(error("a map has a key that is neither text nor number")),
+        _ => return Err(error("a map has a key that is not a text, an integer or a boolean")),
     }
     Ok(())
 }

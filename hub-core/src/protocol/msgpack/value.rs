@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::from_json;
 
-/// A value could not be serialised.
+/// The error for a value that cannot be serialised.
 type EncodeError = rmp_serde::encode::Error;
 
 /// Appends a value in the form that clients expect: structs are maps, and types with a human-readable
