@@ -64,7 +64,10 @@ fn found(identity: &Identity, sealed: &str, [before, behind]: [&[u8]; 2], keys: 
     let more = holds(&[before, b",", behind].concat(), "shub");
     match find(&identity.hub, user) {
         Ok(Some(found)) => {
-            assert_eq!(found, *identity, "the identity from the header differs from the sealed identity")
+            assert_eq!(
+                found, *identity,
+                "the identity from the header differs from the sealed identity"
+            )
         }
         Ok(None) => panic!("a valid seal in the header is ignored"),
         Err(error) => assert!(more, "a header with only a seal is refused: {error}"),

@@ -9,7 +9,7 @@ use crate::pieces::cut;
 const MASK: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
 
 /// The first byte, modulo 4, is the number of following bytes that define the lengths of the pieces. The
-/// rest is read twice: as frames, and as lines that are encoded as frames (see [`masked`]).
+/// rest is read twice: as frames, and as lines that are encoded as frames (see `masked`).
 pub fn run(data: &[u8]) {
     let Some((count, rest)) = data.split_first() else { return };
     let Some((pattern, bytes)) = rest.split_at_checked(usize::from(*count % 4)) else { return };

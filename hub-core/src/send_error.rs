@@ -61,7 +61,7 @@ pub enum SendError {
     /// The connection does not exist any more.
     #[error("the connection no longer exists")]
     ConnectionGone,
-    /// The service throttles (429), and the retries were throttled too.
+    /// The service throttled the call and its retries (status 429).
     #[error("the service is throttling")]
     Throttled {
         /// Value of the header `Retry-After`, if there is one.
@@ -118,18 +118,18 @@ pub enum SendErrorKind {
     Credentials,
     /// The connection does not exist any more, or the service has no such operation (404).
     NotFound,
-    /// The service throttles.
+    /// The service throttles the app.
     Throttled,
     /// The service could not be reached, or its response did not arrive.
     Network,
     /// The service failed, or its response is malformed.
     Service,
-    /// Some endpoints or targets of several failed; each failure has its own kind.
+    /// Some of several endpoints or targets failed. Each failure has its own kind.
     Partial,
 }
 
 impl SendError {
-    /// The group of the error.
+    /// The kind of the error.
     #[must_use]
     pub fn kind(&self) -> SendErrorKind {
         match self {
@@ -173,7 +173,7 @@ impl SendError {
     pub fn may_have_happened(&self) -> bool {
         match self {
             Self::Interrupted(_) | Self::TimedOut(_) => true,
-            // 408: a proxy in front of the service gave up waiting.
+            // 408: a proxy in front of the service timed out.
             Self::Rejected { status, .. } => matches!(status, 408 | 500..),
             Self::Endpoints { failures, of } => {
                 failures.len() < *of || failures.iter().any(|it| it.error.may_have_happened())

@@ -1,8 +1,8 @@
 //! The types of a hub's methods and of its clients' methods, for the contract.
 //!
-//! Expansions list every type in `shape!`. Without the feature `schema` the macro ignores them. With it,
-//! types that implement `JsonSchema` have their own schema, and all other types have the schema `true`,
-//! which allows any value.
+//! Macro expansions pass the types of each method to `shape!`. Without the feature `schema`, `shape!` ignores
+//! the types. With the feature, types that implement `JsonSchema` have their own schema, and all other types
+//! have the schema `true`, which allows any value.
 
 /// The generated schemas, and the definitions that they refer to.
 #[derive(Debug, Default)]
@@ -83,23 +83,24 @@ pub mod schema {
     use super::Schemas;
     use crate::args::HubArg;
 
-    /// The definitions of the values that the app reads, and of the values that the app writes. A type may have a
-    /// different schema in each.
+    /// The path of the definitions of values that the app reads.
     pub(crate) const RECEIVED: &str = "/schemas/received";
+    /// The path of the definitions of values that the app writes. A type may have another schema here than in the
+    /// definitions of values that the app reads.
     pub(crate) const SENT: &str = "/schemas/sent";
 
     /// The schemas of one call.
     #[derive(Debug, Default)]
     pub struct Types {
         pub(crate) arguments: Vec<ArgumentType>,
-        /// `None` for no result.
+        /// The schema of the result. `None` if there is no result.
         pub result: Option<Value>,
     }
 
     #[derive(Debug)]
     pub(crate) struct ArgumentType {
         pub(crate) schema: Value,
-        /// Whether it may be omitted at the end.
+        /// Whether the argument may be omitted at the end of the list.
         pub(crate) optional: bool,
     }
 
@@ -143,7 +144,7 @@ pub mod schema {
     }
 
     /// Selects an implementation by the traits of `T` (autoref specialisation): `(&&probe).method()` finds
-    /// the `Known…` trait, implemented for `&Probe`, before the `Any…` one, implemented for `Probe`.
+    /// the `Known…` trait, implemented for `&Probe`, before the `Any…` trait, implemented for `Probe`.
     #[derive(Debug)]
     pub struct Probe<T: ?Sized>(PhantomData<fn() -> PhantomData<T>>);
 
@@ -229,7 +230,7 @@ pub mod schema {
         }
     }
 
-    /// Types that cannot be arguments; the compiler reports them in the table.
+    /// The fallback for types that cannot be arguments. The compiler reports them in the method table.
     pub trait AnyOptional {
         fn optional(&self) -> bool {
             false

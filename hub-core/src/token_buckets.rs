@@ -16,8 +16,8 @@ pub struct TokenBuckets<K> {
     buckets: Mutex<Generations<K>>,
 }
 
-/// The buckets in two generations. When the young generation is full, it replaces the old one. Every access
-/// moves a key to the young generation, so a flood of new keys evicts only inactive keys.
+/// The buckets in two generations. When the young generation is full, it replaces the old generation. Every
+/// access moves a key to the young generation, so a flood of new keys evicts only inactive keys.
 #[derive(Debug)]
 struct Generations<K> {
     young: HashMap<K, Bucket>,
@@ -27,7 +27,7 @@ struct Generations<K> {
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
     tokens: f64,
-    /// When the bucket was last refilled.
+    /// The time at which the bucket was last refilled.
     filled: Duration,
 }
 
@@ -43,7 +43,7 @@ impl<K: Eq + Hash> TokenBuckets<K> {
     /// Takes a token at `now`, the time since a fixed start.
     ///
     /// # Errors
-    /// The time until the next token.
+    /// When the bucket is empty. The error is the time until the next token.
     pub fn take(&self, key: K, now: Duration) -> Result<(), Duration> {
         let mut buckets = self.buckets.lock();
         let mut bucket =

@@ -20,7 +20,7 @@ impl UserGroups {
         Self { link }
     }
 
-    /// Adds a user to a group until it is removed.
+    /// Adds a user to a group until the user is removed.
     ///
     /// # Errors
     /// When a name is invalid or the service did not accept the change.
@@ -28,8 +28,8 @@ impl UserGroups {
         self.join(user_id, group, None).await
     }
 
-    /// Adds a user to a group for a time, rounded up to whole seconds. Zero adds only the current
-    /// connections of the user.
+    /// Adds a user to a group for a limited time, rounded up to whole seconds. A time of zero adds only the
+    /// current connections of the user.
     ///
     /// # Errors
     /// When a name is invalid or the service did not accept the change.

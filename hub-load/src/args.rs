@@ -10,11 +10,11 @@ use crate::LoadError;
 
 /// Length of the sequence number at the start of a payload, in hexadecimal digits.
 pub(crate) const SEQUENCE_DIGITS: usize = 16;
-/// Messages per second; one interval is at least 1 µs.
+/// Maximum rate in messages per second. At this rate the interval between messages is 1 µs.
 const MAX_RATE: usize = 1_000_000;
-/// Each message of the window takes a slot in memory.
+/// Maximum window in messages. Each message takes a slot in memory.
 const MAX_WINDOW: usize = 1 << 20;
-/// Bytes; above the limits of all known servers.
+/// Maximum payload size in bytes. It exceeds the limits of all known servers.
 const MAX_PAYLOAD_BYTES: usize = 1 << 28;
 
 /// Generate load on a SignalR server and measure it.
@@ -120,7 +120,7 @@ pub enum Scenario {
     Idle,
     /// All clients are disconnected and reconnect at once; then messages are sent to all by REST.
     Reconnect,
-    /// REST calls add each client to each group and remove it; the members are verified.
+    /// REST calls add each client to each group and remove it again; the members are verified.
     Membership,
 }
 

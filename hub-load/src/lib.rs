@@ -19,8 +19,8 @@ pub use self::{
 /// # Errors
 /// Returns the errors of [`run`], and an error if the runtime cannot be started.
 pub fn run_blocking(args: LoadArgs) -> Result<Report, LoadError> {
-    // Each client needs a descriptor. If the limit is still too low, connects fail with that
-    // reason.
+    // Each client needs a descriptor. If the limit is still too low, connects fail with the error of the
+    // operating system.
     #[cfg(unix)]
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     let runtime = tokio::runtime::Runtime::new().map_err(LoadError::connect)?;

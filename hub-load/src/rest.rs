@@ -74,7 +74,8 @@ impl RestClient {
     }
 }
 
-/// Client token for a URL of the service itself, which needs no app to negotiate.
+/// Creates a client token if `url` is a client URL of the service. Clients with such a URL need no app to
+/// negotiate.
 pub(crate) fn client_token(
     connection_string: &Secret,
     url: &Uri,

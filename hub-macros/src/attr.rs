@@ -31,7 +31,7 @@ pub(crate) fn refuse_own(attrs: &mut Vec<Attribute>, why: &str, root: &Root, sin
     }
 }
 
-/// Removes and reports our attributes inside `#[cfg_attr(…)]`, because with a false condition the method
+/// Removes and reports our attributes inside `#[cfg_attr(…)]`. If such a condition were false, the method
 /// would lose its filter.
 pub(crate) fn refuse_conditional(attrs: &mut Vec<Attribute>, sink: &Sink) {
     attrs.retain(|attr| {
@@ -47,13 +47,13 @@ pub(crate) fn refuse_conditional(attrs: &mut Vec<Attribute>, sink: &Sink) {
     });
 }
 
-const UNGUARDED: &str = "without it this method would run unguarded; write `#[filter(…)]` without a condition, or write \
+const UNGUARDED: &str = "without the filter, methods would run unguarded; write `#[filter(…)]` without a condition, or write \
                          two versions under `#[cfg(…)]`";
 
 /// Reports filters of a block that the compiler expanded from a `cfg_attr` before the macro ran.
 ///
-/// With a false condition the macro cannot see the filter. At least, builds with a true condition fail.
-/// The source text of such an attribute is still the whole `cfg_attr`.
+/// If the condition is false, the macro cannot see the filter. If the condition is true, the build fails. The
+/// macro recognises such a filter by its source text, which is still the whole `cfg_attr`.
 pub(crate) fn refuse_applied_condition(filters: &[Attribute], sink: &Sink) {
     for attr in filters {
         let source = attr.bracket_token.span.join().source_text();
@@ -193,7 +193,7 @@ fn names_self(tokens: TokenStream) -> Option<TokenTree> {
                     return Some(token);
                 }
             }
-            // Braces may hold items with a `self` of their own.
+            // Braces may contain items with a `self` of their own.
             TokenTree::Group(group) if group.delimiter() != proc_macro2::Delimiter::Brace => {
                 if let Some(found) = names_self(group.stream()) {
                     return Some(found);

@@ -52,7 +52,7 @@ pub(crate) fn matching_form(name: &str) -> String {
 /// The problem of an invalid client name; `None` for a valid name.
 pub(crate) fn name_problem(name: &str) -> Option<&'static str> {
     if matching_form(name).is_empty() {
-        return Some("names are compared without `_`, and this one has no other characters");
+        return Some("names are compared without `_`, and this name has no other characters");
     }
     if name == "." || name == ".." {
         return Some("`.` and `..` are path segments of a URL");

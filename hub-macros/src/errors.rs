@@ -1,4 +1,4 @@
-//! Collects the errors of one expansion, so that all are reported together.
+//! Collects the errors of one expansion, so that all errors are reported together.
 
 use std::{cell::RefCell, fmt::Display};
 
@@ -6,7 +6,7 @@ use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::Error;
 
-/// Collects the errors of an expansion. Only [`collect`] creates one, so no error is lost.
+/// Collects the errors of an expansion. Only [`collect`] creates a sink, so no error is lost.
 pub(crate) struct Sink {
     errors: RefCell<Vec<Error>>,
 }
@@ -22,7 +22,7 @@ impl Sink {
         self.errors.borrow_mut().push(error);
     }
 
-    /// Runs `work` and returns whether it reported no error.
+    /// Runs `work`. Returns its value, and whether it reported no error.
     pub(crate) fn is_sound<T>(&self, work: impl FnOnce() -> T) -> (T, bool) {
         let before = self.errors.borrow().len();
         let value = work();

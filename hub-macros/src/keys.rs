@@ -1,4 +1,4 @@
-//! The keys of our attributes: one table, and the walk over `key = value` lists.
+//! The keys of our attributes: the table of keys, and the parser for `key = value` lists.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use syn::{
@@ -72,8 +72,8 @@ pub(crate) struct Entry<'a> {
     input: ParseStream<'a>,
 }
 
-/// Walks `key = value, …` and calls `read` once for each key in `known`. Unknown and repeated keys are
-/// reported, and the walk continues.
+/// Parses `key = value, …` and calls `read` once for each key in `known`. Unknown and repeated keys are
+/// reported, and parsing continues.
 pub(crate) fn for_each_key(
     tokens: TokenStream,
     known: &[Key],
@@ -152,7 +152,7 @@ fn ends(input: ParseStream<'_>) -> bool {
     input.is_empty() || input.peek(Token![,])
 }
 
-/// Skips to the next comma, so that one mistake does not hide the next.
+/// Skips to the next comma, so that one mistake does not hide the next mistake.
 fn skip_value(input: ParseStream<'_>) -> syn::Result<()> {
     while !ends(input) {
         input.parse::<TokenTree>()?;
@@ -161,7 +161,7 @@ fn skip_value(input: ParseStream<'_>) -> syn::Result<()> {
 }
 
 impl Entry<'_> {
-    /// The path after a key; `None` when the key has no value.
+    /// The path after a key. `None` if the key has no value.
     pub(crate) fn optional_path(&self) -> syn::Result<Option<Path>> {
         if ends(self.input) { Ok(None) } else { self.path().map(Some) }
     }

@@ -39,9 +39,9 @@ pub fn serverless_hub(args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Turns a trait of client methods into typed calls from the hub to its clients.
 ///
-/// `async fn f(&self, …)` becomes a method that sends a message; with a return type it invokes the
-/// method of one connection and waits for its result. The trait is implemented for every proxy of a
-/// hub with `client = …`.
+/// `async fn f(&self, …)` becomes a method that sends a message. With a return type, it becomes a method
+/// that invokes the client method on one connection and waits for the result. The trait is implemented
+/// for every proxy of a hub with `client = …`.
 ///
 /// Keys, both optional: `rename_all = "camelCase"` and `crate = path`, as for `#[serverless_hub]`.
 #[proc_macro_attribute]
@@ -54,7 +54,7 @@ pub fn hub_client(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// The expression is evaluated once, when the hub is mounted. Filters of the block run
 /// first, then filters of the method, from top to bottom. On a block, write the attribute below
-/// `#[serverless_hub]`. Anywhere else, it is a compile error.
+/// `#[serverless_hub]`. In any other place the attribute is a compile error.
 ///
 /// `#[cfg_attr(…, filter(…))]` is an error; write two versions of the method under `#[cfg(…)]`
 /// instead. On a block, the compiler evaluates the condition before the macro runs, so the error
@@ -66,14 +66,14 @@ pub fn filter(_args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Options of a method or a parameter.
 ///
-/// - `#[hub(rename = "Send")]` on a method of a hub or a client: its name on the wire.
-/// - `#[hub(fallback)]` on one method of a hub: it receives every event without a method of its own.
-///   It has no positional parameters; `ctx.invocation()` returns the event's name and arguments.
+/// - `#[hub(rename = "Send")]` on a method of a hub or a client: the method's name on the wire.
+/// - `#[hub(fallback)]` on one method of a hub: the method receives every event for which the hub has no
+///   method. It has no positional parameters; `ctx.invocation()` returns the event's name and arguments.
 /// - `#[hub(arguments)]` on a parameter: all arguments as one value, a tuple or a list.
 /// - `#[hub(body)]` on a parameter: the whole message as one value, with the members `type`, `target`,
 ///   `arguments` and `invocationId`.
 ///
-/// A method with one of these parameters cannot have positional parameters.
+/// A method with such a parameter cannot have positional parameters.
 #[proc_macro_attribute]
 pub fn hub(_args: TokenStream, item: TokenStream) -> TokenStream {
     misplaced::hub(&item.into()).into()

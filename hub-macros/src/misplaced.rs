@@ -11,13 +11,13 @@ pub(crate) fn filter(item: &TokenStream) -> TokenStream {
     if stands_above_hub(item.clone()) {
         return refuse(
             item,
-            "`#[filter]` is above `#[serverless_hub]`, which does not see it there: without it this \
-             method would run unguarded; move it below `#[serverless_hub]`",
+            "`#[filter]` is above `#[serverless_hub]`, which does not see it there: without the filter, \
+             methods would run unguarded; move it below `#[serverless_hub]`",
         );
     }
     refuse(
         item,
-        "`#[filter]` works only in a `#[serverless_hub]` block: without it this method would run \
+        "`#[filter]` works only in a `#[serverless_hub]` block: without the filter, methods would run \
          unguarded; put it on an `async fn` of such a block, or on the block below `#[serverless_hub]`",
     )
 }
@@ -53,7 +53,7 @@ fn stands_above_hub(item: TokenStream) -> bool {
         if pound.as_char() != '#' {
             return false;
         }
-        // The last identifier of the attribute's path, which its arguments follow as a group.
+        // The path of the attribute ends at the group with its arguments, if any.
         let path = attribute.stream().into_iter().take_while(|token| match token {
             TokenTree::Ident(_) => true,
             TokenTree::Punct(punct) => punct.as_char() == ':',

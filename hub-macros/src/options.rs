@@ -16,7 +16,7 @@ pub(crate) struct Options {
     pub(crate) root: Root,
     pub(crate) rename_all: RenameRule,
     pub(crate) client: Option<Path>,
-    /// The hub's name; defaults to the type's.
+    /// The hub's name. Defaults to the type's name.
     pub(crate) name: Option<LitStr>,
     /// The name of the setting with the hub's connection string.
     pub(crate) connection: Option<LitStr>,
@@ -26,7 +26,7 @@ pub(crate) struct Options {
 /// `register`, alone or with a function.
 pub(crate) struct Register {
     pub(crate) key: Ident,
-    /// The function that creates the hub; defaults to its `Default`.
+    /// The function that creates the hub. Defaults to the hub's `Default`.
     pub(crate) make: Option<Path>,
 }
 
@@ -86,7 +86,7 @@ impl HubOptions {
     }
 }
 
-/// The contents of a parameter with more than one argument.
+/// The content of a parameter that receives more than one argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Whole {
     /// `#[hub(arguments)]`: the list of arguments.
@@ -121,7 +121,7 @@ pub(crate) fn whole(attrs: &[Attribute], sink: &Sink) -> Option<Whole> {
     whole
 }
 
-/// The list of the only attribute. Reports a second attribute, and an empty attribute.
+/// Returns the list of keys of the first attribute. Reports further attributes, and an attribute without keys.
 fn only_list<'a>(attrs: &'a [Attribute], needed: &str, sink: &Sink) -> Option<&'a MetaList> {
     for again in attrs.iter().skip(1) {
         sink.report(again, "duplicate `#[hub]`; remove this one");

@@ -62,14 +62,14 @@ pub(crate) fn local(name: &str) -> Ident {
     local_at(name, Span::mixed_site())
 }
 
-/// The same local. The compiler reports errors in its use at `span`.
+/// The same local as [`local`], but the compiler reports errors in its use at `span`.
 pub(crate) fn local_at(name: &str, span: Span) -> Ident {
     format_ident!("__hub_{name}", span = at(span))
 }
 
 /// A local whose uses the compiler reports at `span` as if they were user code.
 ///
-/// Only its prefix distinguishes it from names of the user, so its scope must not contain user
+/// Only its prefix distinguishes the local from names of the user, so its scope must not contain user
 /// expressions.
 pub(crate) fn plain_local(name: &str, span: Span) -> Ident {
     format_ident!("__hub_{name}", span = span)

@@ -16,22 +16,22 @@ use crate::BoxError;
 /// Limits of a request body.
 #[derive(Clone, Copy, Debug)]
 pub struct BodyLimits {
-    /// The largest size.
+    /// The maximum size.
     pub max_bytes: usize,
-    /// The longest time from the start of reading to the last byte.
+    /// The maximum time from the start of reading to the last byte.
     pub timeout: Duration,
 }
 
 /// Why a body was not read to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// It is larger than the limit.
+    /// The body is larger than the limit.
     #[error("the body is too large")]
     TooLarge,
-    /// It did not arrive in time.
+    /// The body did not arrive in time.
     #[error("the body did not arrive in time")]
     TimedOut,
-    /// The connection failed before the end.
+    /// The connection failed before the end of the body.
     #[error("the body is incomplete")]
     Aborted(#[source] BoxError),
 }
@@ -55,8 +55,8 @@ impl UnreadBody {
     /// Reads the body. A body in one chunk is not copied, so it may share a larger buffer.
     ///
     /// # Errors
-    /// When the body exceeds the limits or is incomplete. Nothing is read of a body whose declared
-    /// length exceeds the limit.
+    /// When the body exceeds the limits or is incomplete. If its declared length exceeds the limit, nothing
+    /// is read.
     pub async fn read(mut self, limits: BodyLimits) -> Result<Bytes, ReadError> {
         read_chunks(self.0.as_mut(), limits.max_bytes, Some(limits.timeout)).await
     }
@@ -82,7 +82,7 @@ trait Chunks: Send {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, BoxError>>>;
 
-    /// The declared length, if there is one.
+    /// The declared length, or a lower bound if the length is not declared.
     fn min_length(&self) -> u64;
 }
 
@@ -127,7 +127,7 @@ async fn read_chunks(
     let mut first = Bytes::new();
     // A body may have a chunk for every byte, so the chunks are joined as they arrive.
     let mut joined = BytesMut::new();
-    // Most bodies have arrived with their head and need no timer.
+    // Most bodies arrive together with the head of the message and need no timer.
     let mut deadline: Option<Pin<Box<Sleep>>> = None;
     while let Some(chunk) = poll_fn(|cx| {
         let chunk = body.as_mut().poll_chunk(cx);

@@ -18,8 +18,8 @@ use tower_service::Service;
 
 use crate::BoxError;
 
-/// Shorter than servers and load balancers keep idle connections, so that a pooled connection is rarely
-/// used while its peer closes it.
+/// Servers and load balancers keep idle connections for a longer time, so a pooled connection is rarely used
+/// while its peer closes it.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -55,14 +55,14 @@ pub struct HttpClient<R> {
 /// Why a request got no response.
 #[derive(Debug)]
 pub enum RequestError {
-    /// There was no connection, so no byte of the request was written.
+    /// No connection could be opened, so no byte of the request was written.
     Unreachable(BoxError),
     /// The connection failed. The server may have handled the request.
     Interrupted(BoxError),
 }
 
 impl<R: Resolver> HttpClient<R> {
-    /// A client without connections.
+    /// Creates a client without connections.
     pub fn new(resolver: R) -> Self {
         Self {
             plain: pooled(connector(resolver.clone())),
@@ -71,10 +71,10 @@ impl<R: Resolver> HttpClient<R> {
         }
     }
 
-    /// Reads the certificates of the system, which otherwise happens at the first request over TLS.
+    /// Reads the certificates of the system. Otherwise the first request over TLS reads them.
     ///
     /// # Errors
-    /// When they cannot be read.
+    /// When the certificates cannot be read.
     #[cfg(feature = "tls")]
     pub fn prepare_tls(&self) -> Result<(), BoxError> {
         self.tls.get().map(drop)
@@ -139,7 +139,7 @@ mod tls {
 
     type TlsClient<R> = Client<HttpsConnector<HttpConnector<R>>, Full<Bytes>>;
 
-    /// Made when it is first needed: a container without certificates can still call `http` URLs.
+    /// A client that is created on first use, so that a container without certificates can call `http` URLs.
     pub(super) struct LazyClient<R> {
         resolver: R,
         client: OnceLock<TlsClient<R>>,

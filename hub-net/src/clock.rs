@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// The system's wall time, plus the time by which tokio's clock is ahead of the machine's.
+/// The system's wall time, plus the time by which tokio's clock is ahead of the machine's monotonic clock.
 ///
-/// Tests pause and advance tokio's clock, which drives the age of tokens. Otherwise this is plain wall
-/// time, which stays correct when the machine was suspended or its clock was set.
+/// Tests pause and advance tokio's clock, and thus the age of tokens. Without paused time this is the plain
+/// wall time, which is correct even after the machine was suspended or its clock was set.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     tokio: tokio::time::Instant,
@@ -13,7 +13,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Starts a clock. Only advances of tokio's clock from here on count.
+    /// Starts a clock. It ignores advances of tokio's clock before this call.
     #[must_use]
     pub fn start() -> Self {
         Self { tokio: tokio::time::Instant::now(), machine: Instant::now() }
@@ -29,7 +29,7 @@ impl Clock {
     #[must_use]
     pub fn system_time(&self) -> SystemTime {
         let ahead = self.tokio.elapsed().saturating_sub(self.machine.elapsed());
-        // Two readings are never simultaneous, so unpaused clocks differ slightly.
+        // The two clocks are not read simultaneously, so they differ slightly even if time is not paused.
         let ahead = if ahead < Duration::from_secs(1) { Duration::ZERO } else { ahead };
         SystemTime::now() + ahead
     }
@@ -40,8 +40,8 @@ impl Clock {
         self.system_time().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
     }
 
-    /// The instant of a wall time, which is now for times in the past. `None` if it is too far away for
-    /// an `Instant`. Precise to the second, as the times in tokens are.
+    /// Converts a wall time to an instant. A time in the past becomes the current instant. Returns `None` if
+    /// the time is too far in the future for an `Instant`. The precision is one second, as in tokens.
     #[must_use]
     pub fn instant(&self, unix_seconds: u64) -> Option<tokio::time::Instant> {
         let ahead = Duration::from_secs(unix_seconds.saturating_sub(self.unix_seconds()));

@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::BoxError;
 
-/// Serves a connection until it ends. Once `stop` is cancelled, the current response is the last one.
-/// The connection is dropped when `close` completes before that.
+/// Serves a connection until it ends. After `stop` is cancelled, the current response is the last response.
+/// If `close` completes before `stop` is cancelled, the connection is dropped.
 pub async fn serve_connection<I, S, B>(
     http: &http1::Builder,
     stream: I,

@@ -1,6 +1,6 @@
-//! Limits sockets that have not sent a request. A peer that opens many sockets and sends nothing, or a
-//! byte now and then, must not use up memory and file descriptors: beyond the limit the oldest sockets
-//! are closed.
+//! Limits the number of sockets that have not sent a request. A peer that opens many sockets and sends
+//! nothing, or only single bytes, must not use up memory and file descriptors. Above the limit, the oldest
+//! sockets are closed.
 
 use std::{
     collections::BTreeMap,
@@ -20,9 +20,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// From this multiple of the limit on there is no grace period.
+/// Above this multiple of the limit, there is no grace period.
 const HARD_LIMIT_FACTOR: usize = 2;
-/// The shortest time between two warnings.
+/// The minimum time between two warnings.
 const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Accepted sockets whose first request has not arrived.
@@ -35,7 +35,7 @@ pub struct IdleSockets {
 
 #[derive(Debug, Default)]
 struct Sockets {
-    /// When each socket was accepted and what evicts it, the oldest first.
+    /// The accept time of each socket and the token that evicts it, oldest first.
     by_age: BTreeMap<u64, (Instant, CancellationToken)>,
     last_number: u64,
     warned: Option<Instant>,
@@ -58,8 +58,8 @@ impl IdleSockets {
         Arc::new(Self { limit: limit.max(1), grace, sockets: Mutex::default() })
     }
 
-    /// Adds an accepted socket. `evicted` is cancelled to close it. Returns the number of sockets that
-    /// are evicted for it, too.
+    /// Adds an accepted socket. `evicted` is cancelled to close the socket. Also returns the number of sockets
+    /// that are evicted now.
     #[must_use]
     pub fn add(self: &Arc<Self>, evicted: CancellationToken) -> (IdleSocket, usize) {
         let now = Instant::now();
@@ -100,7 +100,7 @@ impl Sockets {
 }
 
 impl IdleSocket {
-    /// A request has arrived. Further calls cost one atomic operation.
+    /// Records that a request has arrived. Further calls cost one atomic operation.
     pub fn requested(&self) {
         // Relaxed: the flag orders no other memory, and the lock orders the removal.
         if !self.has_requested.load(Ordering::Relaxed)
@@ -113,10 +113,10 @@ impl IdleSocket {
     /// Completes when the socket is evicted or has been idle for `first_request_timeout`. Never
     /// completes once a request has arrived.
     ///
-    /// Read from the socket before each poll of this future: what the peer has sent by then counts,
-    /// although a busy process reads it late.
+    /// Read from the socket before each poll of this future. A request that arrived in time then counts, even
+    /// if a busy process reads it late.
     pub async fn overdue(&self, first_request_timeout: Duration) {
-        // Either event ends the wait.
+        // The result does not matter: both events end the wait.
         let _ = timeout(first_request_timeout, self.evicted.cancelled()).await;
         // Lets the runtime look for sockets that have become readable.
         yield_now().await;

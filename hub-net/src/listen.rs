@@ -9,7 +9,7 @@ use tokio::{
 
 /// The length of the accept queue. The system lowers it to its own maximum (`somaxconn`).
 const BACKLOG: u32 = 65_535;
-/// The pause after a failed accept, which mostly means that file descriptors have run out.
+/// The pause after a failed accept. Most failures mean that file descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Binds a listener whose accept queue is as long as the system allows.
@@ -32,7 +32,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Logs a failed accept and waits before the next one. Returns at once if only that connection failed.
+/// Logs a failed accept and waits before the next accept. Returns at once if only this connection failed.
 pub async fn pause_after_failed_accept(error: &io::Error) {
     let is_of_one_connection = matches!(
         error.kind(),
@@ -52,7 +52,8 @@ mod tests {
 
     use super::*;
 
-    /// No connection is accepted, so each waits in the queue. One without room would time out.
+    /// No connection is accepted, so every connection waits in the queue. A connection without room in the
+    /// queue would time out.
     #[tokio::test]
     async fn the_accept_queue_is_as_long_as_the_system_allows() {
         let allowed = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();

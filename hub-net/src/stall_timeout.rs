@@ -1,5 +1,5 @@
-//! Closes sockets whose peer does not read. HTTP servers wait without limit until a response is written,
-//! and keep it in memory meanwhile.
+//! Closes sockets whose peer does not read. Without this timeout, an HTTP server waits without limit until a
+//! response is written, and keeps the response in memory.
 
 use std::{
     io::{self, IoSlice},
@@ -18,7 +18,7 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-/// A socket whose writes fail once nothing could be written for the timeout.
+/// A socket whose writes fail if nothing could be written for the duration of the timeout.
 #[derive(Debug)]
 pub struct StallTimeout {
     stream: TcpStream,
@@ -29,7 +29,7 @@ pub struct StallTimeout {
 }
 
 impl StallTimeout {
-    /// Adds the timeout to a socket. It does not apply while `is_suspended` is set.
+    /// Adds the timeout to a socket. The timeout does not apply while `is_suspended` is set.
     #[must_use]
     pub fn new(stream: TcpStream, timeout: Duration, is_suspended: Arc<AtomicBool>) -> Self {
         Self { stream, timeout, is_suspended, stalled: None }

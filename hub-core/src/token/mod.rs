@@ -48,7 +48,7 @@ pub enum TokenError {
         /// Seconds until it is valid.
         seconds: u64,
     },
-    /// The request carries no bearer token.
+    /// The request has no bearer token.
     #[error("there is no bearer token")]
     Missing,
     /// No key has the algorithm of the token.
@@ -147,7 +147,7 @@ fn signed_claims(
     algorithm: Algorithm,
 ) -> Result<Option<Map<String, Value>>, TokenError> {
     let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
-    // An error means a malformed signature, or one of another kind than the key.
+    // An error means that the signature is malformed, or is of another kind than the key.
     if !crypto::verify(signature, signed.as_bytes(), key, algorithm).unwrap_or(false) {
         return Ok(None);
     }
@@ -168,18 +168,18 @@ fn check_time(claims: &Map<String, Value>, now: u64, leeway: u64) -> Result<(), 
     Ok(())
 }
 
-/// A `NumericDate` in seconds; RFC 7519 §2 allows fractions.
+/// Converts a `NumericDate` to whole seconds. RFC 7519 §2 allows fractions.
 fn seconds(value: &Value) -> Option<u64> {
     let fraction = || value.as_f64().filter(|number| (0.0..1e15).contains(number));
     value.as_u64().or_else(|| fraction().map(|number| number as u64))
 }
 
-/// Without exactly one crypto provider after feature unification, jsonwebtoken panics at the first token
-/// (salvo-rs/salvo#1665), so this installs one.
+/// Installs a crypto provider for jsonwebtoken. Without it, jsonwebtoken panics at the first token if feature
+/// unification enables no provider or several providers (salvo-rs/salvo#1665).
 fn install_provider() {
     static INSTALL: Once = Once::new();
     INSTALL.call_once(|| {
-        // An error means that the application has installed one already.
+        // An error means that the application has installed a provider already.
         let _ = aws_lc::DEFAULT_PROVIDER.install_default();
     });
 }

@@ -30,8 +30,8 @@ const EC: &[Algorithm] = &[Algorithm::ES256, Algorithm::ES384];
 const P256: &[Algorithm] = &[Algorithm::ES256];
 const P384: &[Algorithm] = &[Algorithm::ES384];
 
-/// Verifies the bearer tokens of an identity provider by key, issuer and audience. The keys determine the
-/// accepted algorithms, never the token.
+/// Verifies the bearer tokens of an identity provider by key, issuer and audience. The keys, not the token,
+/// determine the accepted algorithms.
 ///
 /// ```
 /// use hub_core::token::TokenVerifier;
@@ -83,8 +83,8 @@ pub enum TokenKeyError {
         "this is not the public key of RSA or of an elliptic curve in PEM (`-----BEGIN PUBLIC KEY-----`)"
     )]
     Pem,
-    /// Neither a JSON Web Key nor a set of them (RFC 7517).
-    #[error("this is not a JSON web key, nor a set of them (`{{\"keys\":[…]}}`)")]
+    /// Neither a JSON Web Key nor a JSON Web Key Set (RFC 7517).
+    #[error("this is neither a JSON web key nor a JSON web key set (`{{\"keys\":[…]}}`)")]
     Jwk,
     /// No key of the set can verify signatures.
     #[error("none of the JSON web keys is a public key for signatures of RSA, P-256 or P-384")]
@@ -128,11 +128,12 @@ impl TokenVerifier {
         Ok(Self::of(vec![Key { id: None, algorithms, key }]))
     }
 
-    /// Verifies tokens signed with the private key of this JSON Web Key, or of one of a set of them, as
-    /// published by identity providers. Other keys of a set are ignored.
+    /// Verifies tokens signed with the private key of this JSON Web Key, or with the private key of a key in
+    /// this JSON Web Key Set, as published by identity providers. Keys of a set that cannot verify signatures
+    /// are ignored.
     ///
     /// # Errors
-    /// When the text is neither a key nor a set, or contains no key for signatures.
+    /// When the text is neither a key nor a set, or contains no key that can verify signatures.
     pub fn jwk(json: &str) -> Result<Self, TokenKeyError> {
         #[derive(Deserialize)]
         struct Set<'a> {
@@ -190,7 +191,7 @@ impl TokenVerifier {
         self
     }
 
-    /// Accepts tokens for any audience. **A token that a user gave to another app is then valid for this one.**
+    /// Accepts tokens for any audience. **A token that a user gave to another app is then valid for this app.**
     pub fn any_audience(mut self) -> Self {
         self.any_audience = true;
         self
@@ -206,7 +207,7 @@ impl TokenVerifier {
     /// issuer and audience.
     ///
     /// # Errors
-    /// The first failed check.
+    /// When a check fails. The error names the first failed check.
     pub fn verify(&self, token: &str, now: u64) -> Result<Claims, TokenError> {
         let claims = self.signed_claims(token)?;
         check_time(&claims, now, self.leeway.as_secs())?;
@@ -237,7 +238,8 @@ impl TokenVerifier {
         let mut failure = TokenError::NotAccepted;
         for key in fitting {
             failure = TokenError::UnknownKey;
-            // `kid` only skips keys with another id; without `kid` in the key or the token, the key is tried.
+            // Skip a key only if its id differs from the `kid` of the token. Try a key without an id, and try
+            // all keys for a token without `kid`.
             if let (Some(held), Some(named)) = (&key.id, &header.kid)
                 && held != named
             {
@@ -251,7 +253,7 @@ impl TokenVerifier {
     }
 }
 
-/// The public key for signatures, if the JSON Web Key is one.
+/// Returns the key if the JSON Web Key is a public key for signatures.
 fn key_of(jwk: &Jwk) -> Option<Key> {
     let algorithms = match &jwk.algorithm {
         AlgorithmParameters::RSA(_) => RSA,

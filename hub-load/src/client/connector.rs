@@ -13,21 +13,21 @@ use crate::LoadError;
 
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
-/// Opens connections, pooled by the HTTP client or owned by a WebSocket.
+/// Opens connections. The HTTP client pools them, or a WebSocket owns them.
 pub(crate) type Connector = HttpsConnector<HttpConnector>;
 
 /// An open connection.
 pub(crate) type ByteStream = TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>;
 
-/// A connector for URLs with the scheme of `url`. `receive_buffer` is in bytes; `None` is the default
-/// of the system.
+/// Creates a connector for URLs with the scheme of `url`. `receive_buffer` is in bytes; `None` stands for
+/// the system's default.
 pub(crate) fn connector(url: &Uri, receive_buffer: Option<usize>) -> Result<Connector, LoadError> {
     let mut tcp = HttpConnector::new();
     tcp.set_nodelay(true);
     tcp.set_recv_buffer_size(receive_buffer);
     let builder = HttpsConnectorBuilder::new();
     let builder = if url.scheme_str() == Some("http") {
-        // Without certificates, which a container may not have. `tcp` refuses `https` URLs.
+        // Load no certificates, because a container may not have any. `tcp` refuses `https` URLs.
         let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| LoadError::Tls(error.into()))?;
@@ -48,8 +48,8 @@ pub(crate) async fn connect(connector: &Connector, url: &Uri) -> Result<ByteStre
     Ok(TokioIo::new(stream))
 }
 
-/// Reads the head of a response and returns it with its status. `input` holds the bytes read before,
-/// and then the bytes after the head.
+/// Reads the head of a response and returns the status and the head. `input` contains the bytes that were
+/// read before. When this function returns, `input` contains the bytes after the head.
 pub(crate) async fn read_head(
     stream: &mut ByteStream,
     input: &mut Vec<u8>,

@@ -27,7 +27,7 @@ const SLOW_RECEIVE_BUFFER_BYTES: usize = 4096;
 
 /// Connects clients to one hub.
 pub(crate) struct Dialer {
-    /// Its client also pools the connections for posts and polls.
+    /// The HTTP client of the negotiator also pools the connections for posts and polls.
     negotiator: Negotiator,
     connector: Connector,
     /// Opens connections of clients that never read.
@@ -70,7 +70,7 @@ impl Dialer {
         Client::open(connector, &negotiator.client, endpoint, negotiator.protocol).await
     }
 
-    /// REST client, if a connection string is configured.
+    /// Creates a REST client if a connection string is configured.
     pub(crate) async fn rest_client(
         &self,
         args: &LoadArgs,

@@ -7,7 +7,7 @@ pub(crate) struct FrameParser {
     held: usize,
     /// Opcode of the current frame.
     opcode: u8,
-    /// Opcode of the current message: of the last data frame that is not a continuation.
+    /// Opcode of the current message: the opcode of the last data frame that is not a continuation.
     message: u8,
     remaining: u64,
 }
@@ -30,7 +30,7 @@ impl FramePart<'_> {
 }
 
 impl FrameParser {
-    /// Takes the next part from the front of `input`.
+    /// Takes the next part from the front of `input`. Returns `None` if more input is needed.
     pub(crate) fn next<'a>(&mut self, input: &mut &'a [u8]) -> Option<FramePart<'a>> {
         while self.remaining == 0 {
             if !self.read_header(input)? {

@@ -1,4 +1,4 @@
-//! Server-Sent Events and long polling: a task receives, `POST` requests send.
+//! Server-Sent Events and long polling: a task receives messages, and `POST` requests send messages.
 
 use std::{
     future::{Future, poll_fn},
@@ -37,9 +37,9 @@ pub(crate) struct HttpLink {
     received: mpsc::Receiver<Received>,
     _receiving: AbortOnDropHandle<()>,
     out: Vec<u8>,
-    /// The pending `POST`. One at a time, to keep the order of messages.
+    /// The pending `POST` request. Only one request is pending at a time, so that messages stay in order.
     posting: Option<Posting>,
-    /// Long polling: a `DELETE` request tells the server that the client has disconnected.
+    /// Whether the transport is long polling, which ends the connection with a `DELETE` request.
     is_polling: bool,
 }
 
@@ -51,7 +51,7 @@ struct HttpTarget {
 }
 
 impl HttpLink {
-    /// Opens Server-Sent Events.
+    /// Opens a connection over Server-Sent Events.
     pub(crate) async fn events(client: HttpClient, endpoint: Endpoint) -> Result<Self, LoadError> {
         let target = HttpTarget { client, endpoint };
         let response = target.request(Method::GET, "text/event-stream", Bytes::new()).await?;
@@ -60,7 +60,7 @@ impl HttpLink {
         Ok(Self::new(target, false, received.map_err(LoadError::connect)))
     }
 
-    /// Opens long polling. The first poll only starts the connection.
+    /// Opens a connection over long polling. The first poll only starts the connection.
     pub(crate) async fn polls(client: HttpClient, endpoint: Endpoint) -> Result<Self, LoadError> {
         let target = HttpTarget { client, endpoint };
         read_body(target.request(Method::GET, "*/*", Bytes::new()).await?).await?;

@@ -161,8 +161,8 @@ async fn open(
         let mut ticks = interval_at(Instant::now() + PING_INTERVAL, PING_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         client.pings.ticks = Some(ticks);
-        // Like the official clients, the first ping is sent at once: servers time out only clients
-        // that ping.
+        // Send the first ping at once, as the official clients do. Servers apply their timeout only to
+        // clients that ping.
         client.queue(protocol.ping());
         client.flush().await?;
     }

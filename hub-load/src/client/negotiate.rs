@@ -10,7 +10,7 @@ use crate::{LoadError, LoadTransport};
 
 const MAX_REDIRECTS: usize = 100;
 
-/// Result of a negotiation: where to open the transport, and with which token.
+/// Result of a negotiation: the URL and the token with which the transport is opened.
 #[derive(Clone, Debug)]
 pub(crate) struct Endpoint {
     pub(crate) url: Uri,
@@ -46,7 +46,7 @@ struct NegotiateResponse {
 #[serde(rename_all = "camelCase")]
 struct Transport {
     transport: String,
-    /// Missing when the server does not restrict formats.
+    /// `None` if the server does not restrict formats.
     transfer_formats: Option<Vec<String>>,
 }
 
@@ -103,7 +103,7 @@ fn endpoint_url(url: &Uri, id: Option<&String>) -> Result<Uri, LoadError> {
     with_query(url, url.path(), &format!("id={}", names::encode_segment(id)))
 }
 
-/// The `hub` parameter of a URL; the service's URLs have one.
+/// The `hub` parameter of a URL. All client URLs of the service have this parameter.
 pub(crate) fn hub_of(url: &Uri) -> Option<String> {
     let mut pairs = form_urlencoded::parse(url.query().unwrap_or_default().as_bytes());
     pairs.find(|(name, _)| name.eq_ignore_ascii_case("hub")).map(|(_, value)| value.into_owned())

@@ -15,7 +15,7 @@ use crate::LoadError;
 
 /// Maximum response body in bytes.
 const MAX_BODY_BYTES: usize = 256 * 1024 * 1024;
-/// Length of the part of an error response that is shown, in bytes.
+/// Maximum number of bytes of an error response that are shown.
 const SHOWN_BYTES: usize = 200;
 
 /// Pooled HTTP client, shared by all clients of a run.
@@ -25,7 +25,8 @@ pub(crate) fn http_client(connector: Connector) -> HttpClient {
     Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector)
 }
 
-/// Sends a request and returns an error for any status but 2xx; `what` names the request in it.
+/// Sends a request and returns an error for any status but 2xx. `what` is the name of the request in the
+/// error.
 pub(crate) async fn send(
     client: &HttpClient,
     what: &'static str,

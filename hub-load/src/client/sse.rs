@@ -8,8 +8,7 @@ const DATA: &[u8] = b"data:";
 #[derive(Debug, Default)]
 pub(crate) struct EventParser {
     line: Vec<u8>,
-    /// Data lines of the incomplete event, joined by `
-    /// `.
+    /// Data lines of the incomplete event, joined by line feeds.
     event: Vec<u8>,
     has_data: bool,
 }

@@ -22,7 +22,7 @@ use super::{
 use crate::LoadError;
 
 const READ_BYTES: usize = 64 * 1024;
-/// Appended to the key by the server (RFC 6455 §1.3).
+/// The server appends this text to the key (RFC 6455 §1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 thread_local! {
@@ -36,7 +36,7 @@ pub(crate) struct WebSocketLink {
     stream: ByteStream,
     frames: FrameParser,
     out: Vec<u8>,
-    /// Written length of `out`.
+    /// The number of bytes of `out` that have been written.
     written: usize,
     mask: u32,
     pub(crate) is_binary: bool,
@@ -125,7 +125,7 @@ impl WebSocketLink {
     }
 }
 
-/// Upgrades the connection and returns the bytes read after the response.
+/// Upgrades the connection and returns the bytes that were read after the response.
 async fn upgrade(stream: &mut ByteStream, endpoint: &Endpoint) -> Result<Vec<u8>, LoadError> {
     let host = endpoint.url.authority().map(http::uri::Authority::as_str).unwrap_or_default();
     let path = endpoint.url.path_and_query().map(http::uri::PathAndQuery::as_str).unwrap_or("/");
@@ -163,8 +163,8 @@ const BINARY: u8 = 0x82;
 const CLOSE: u8 = 0x88;
 const PONG: u8 = 0x8A;
 
-/// Xorshift. Masks need no strong randomness here: they protect proxies from scripts (RFC 6455
-/// §10.3).
+/// Returns the next mask (xorshift). Masks protect proxies from malicious scripts (RFC 6455 §10.3), so this
+/// tool needs no strong randomness.
 fn next_mask(mut mask: u32) -> u32 {
     mask ^= mask << 13;
     mask ^= mask >> 17;

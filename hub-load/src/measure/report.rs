@@ -34,7 +34,8 @@ pub struct Report {
     pub operations: u64,
     /// Operations per second.
     pub operations_per_second: f64,
-    /// Time per operation: from the disconnect to the handshake, or of the REST call.
+    /// Time per operation: from the disconnect to the handshake for a reconnect, or the time of the REST call
+    /// for a join or leave.
     pub operation: Option<Latency>,
     /// Number of received messages: completions of echo calls, or deliveries of broadcasts.
     pub messages: u64,
@@ -128,7 +129,7 @@ impl fmt::Display for Report {
         row("protocol", &self.protocol.to_string())?;
         row("clients", &grouped(self.clients as f64))?;
         if self.slow > 0 {
-            row("of them slow", &grouped(self.slow as f64))?;
+            row("slow clients", &grouped(self.slow as f64))?;
         }
         row("seconds", &format!("{:.1}", self.seconds))?;
         row("connects/s", &grouped(self.connects_per_second))?;

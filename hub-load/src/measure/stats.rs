@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use super::histogram::Histogram;
 
 const SHARDS: usize = 8;
-/// Number of distinct error texts that are kept; further errors are only counted.
+/// Maximum number of distinct error texts that are stored. Further errors are only counted.
 const ERRORS: usize = 5;
 
 /// Counters of a run.
@@ -24,7 +24,7 @@ pub(crate) struct Stats {
     texts: Mutex<Vec<String>>,
 }
 
-/// Aligned to 128 bytes, against false sharing.
+/// A counter that is aligned to 128 bytes, to avoid false sharing.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Padded(AtomicU64);

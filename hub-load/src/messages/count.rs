@@ -2,14 +2,14 @@
 //!
 //! The counter reads only message boundaries and one type byte per message, so the load tool uses
 //! little CPU compared with the server. For JSON it relies on `type` as the first member of a
-//! message, which all known servers write.
+//! message. All known servers write `type` first.
 
 use hub_core::protocol::{Protocol, frame::RECORD_SEPARATOR};
 
 const TYPE: &[u8] = b"{\"type\":";
 const ERROR: &[u8] = b"\"error\":";
-/// Bytes of a split MessagePack message that are kept: enough for the result kind of a completion,
-/// since invocation ids are short numbers.
+/// Number of bytes that are stored of a split MessagePack message. They contain the result kind of a
+/// completion, since invocation ids are short numbers.
 const HEAD: usize = 32;
 
 /// Number of messages per type.
@@ -63,7 +63,7 @@ impl Counter {
 /// JSON messages, terminated by the record separator.
 #[derive(Debug, Default)]
 pub(crate) struct JsonCounter {
-    /// Bytes of the current record in earlier reads.
+    /// Number of bytes of the current record in earlier reads.
     seen: usize,
     kind: u8,
 }
@@ -138,7 +138,7 @@ impl MessagePackCounter {
     }
 }
 
-/// A message is a short array that begins with its type.
+/// Counts one message: a short array that begins with the message type.
 fn classify(message: &[u8], counts: &mut Counts) {
     let [0x90..=0x9F, kind, rest @ ..] = message else {
         counts.others += 1;
@@ -150,7 +150,7 @@ fn classify(message: &[u8], counts: &mut Counts) {
     }
 }
 
-/// The result kind. Skips the headers, which servers leave empty, and the invocation id.
+/// Returns the result kind. Skips the headers, which servers leave empty, and the invocation id.
 fn completion_kind(rest: &[u8]) -> Option<u8> {
     let [0x80, id @ 0xA0..=0xBF, rest @ ..] = rest else { return None };
     rest.get(usize::from(id & 0x1F)).copied()

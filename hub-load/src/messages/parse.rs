@@ -21,14 +21,14 @@ impl MessageParser {
         Self { frames, protocol }
     }
 
-    /// Calls `each` for every complete message; `None` stands for a malformed one.
+    /// Calls `each` for every complete message. `None` stands for a malformed message.
     pub(crate) fn read(&mut self, payload: &[u8], mut each: impl FnMut(Option<Message>)) {
         self.frames.push(payload);
         loop {
             match self.frames.next_frame() {
                 Ok(Some(frame)) => match self.protocol.parse(&frame) {
                     Ok(Some(message)) => each(Some(message)),
-                    // Unknown message types are ignored, as clients do.
+                    // Clients ignore unknown message types.
                     Ok(None) => {}
                     Err(_) => each(None),
                 },
@@ -38,8 +38,8 @@ impl MessageParser {
         }
     }
 
-    /// Calls `each` with the number in every call of the client method; `None` stands for a message
-    /// that differs from the sent ones.
+    /// Calls `each` with the number in every call of the client method. `None` stands for a malformed message,
+    /// or a call with a payload that was not sent.
     pub(crate) fn read_numbers(
         &mut self,
         payload: &[u8],
@@ -57,7 +57,7 @@ impl MessageParser {
     }
 }
 
-/// Set of the sequence numbers received so far; compact as long as they arrive nearly in order.
+/// Set of the sequence numbers received so far. It is compact if the numbers arrive nearly in order.
 #[derive(Debug, Default)]
 pub(crate) struct Sequence {
     next: u64,

@@ -64,7 +64,7 @@ impl Payloads {
     }
 }
 
-/// Call of a hub method with text arguments; the last one is a payload.
+/// Call of a hub method with text arguments. The last argument is a payload.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     protocol: Protocol,
@@ -99,7 +99,7 @@ impl Call {
         Self { protocol, head, payloads }
     }
 
-    /// Writes the framed call with this number as invocation id and payload.
+    /// Writes the framed call with this number as the invocation id and in the payload.
     pub(crate) fn write(&self, out: &mut Vec<u8>, number: u64) {
         out.clear();
         if self.protocol.is_binary() {

@@ -66,7 +66,7 @@ pub(crate) async fn send(mut client: Client, call: Call, shared: Arc<Shared>, wi
             }
         }
     }
-    // Keeps the connection until all clients have received its messages.
+    // Keep the connection open until all clients have received the messages.
     tokio::select! {
         () = shared.done.cancelled() => {}
         () = async { while client.read(|_| {}).await.is_ok() {} } => return,
@@ -143,7 +143,7 @@ impl Receiver {
             if excess > 0 {
                 stats.duplicated.fetch_add(excess, Ordering::Relaxed);
             }
-            stats.errors_of(got.malformed, "a received message differs from the sent one");
+            stats.errors_of(got.malformed, "a received message differs from the sent message");
         }
     }
 

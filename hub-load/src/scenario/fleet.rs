@@ -27,9 +27,9 @@ pub(crate) struct Fleet<'a> {
     pub(crate) rest: RestClient,
     pub(crate) recorders: Vec<Recorder>,
     pub(crate) operations: Histogram,
-    /// Time of all operations.
+    /// Total time of all operations.
     pub(crate) duration: Duration,
-    /// Number of the next message; unique over the run.
+    /// Number of the next message. Numbers are unique within a run.
     next: u64,
     latency: Histogram,
 }
@@ -58,10 +58,10 @@ impl<'a> Fleet<'a> {
         })
     }
 
-    /// Sends one message to each of `paths` by REST, then counts what each client has received.
-    /// `expected` tells whether a client receives the message to a path, by their indexes. The last
-    /// path is of all clients. The service keeps the order, so a client that has received the last
-    /// message receives no further ones.
+    /// Sends one message to each of `paths` by REST, then counts the messages that each client has received.
+    /// `expected` takes the index of a client and of a path, and returns whether the client receives the
+    /// message to that path. The last path must address all clients. The service keeps messages in order, so
+    /// a client that has received the last message receives no further messages.
     pub(crate) async fn send(
         &mut self,
         paths: &[String],

@@ -20,9 +20,8 @@ const MAX_PAGE_SIZE: usize = 200;
 /// Index of a client and index of a group.
 type Pair = (usize, usize);
 
-/// Adds each client to each group, removes half of the memberships, then the other half. After each
-/// step it verifies the list of members of each group, and the receivers of a message to each
-/// group.
+/// Adds each client to each group, removes half of the memberships, then the remaining half. After each
+/// step, verifies the list of members of each group, and the receivers of a message to each group.
 pub(crate) async fn run(shared: &Arc<Shared>, report: &mut Report) -> Result<(), LoadError> {
     let (args, progress) = (&shared.args, Progress::new(&shared.args));
     let mut fleet = Fleet::connect(shared, report).await?;
@@ -73,7 +72,7 @@ async fn update(
     Ok(updates.count())
 }
 
-/// Compares the actual members with the expected ones, by lists and by messages.
+/// Compares the actual members with the expected members, by member lists and by messages to the groups.
 async fn verify(fleet: &mut Fleet<'_>, expected: impl Fn(Pair) -> bool) -> Result<(), LoadError> {
     let groups = fleet.shared.args.groups;
     for group in 0..groups {
@@ -113,7 +112,7 @@ async fn members(rest: &RestClient, group: usize) -> Result<BTreeSet<String>, Lo
             return Ok(members);
         };
         if members.len() == before {
-            return Err(LoadError::protocol("a page of group members repeats the previous one"));
+            return Err(LoadError::protocol("a page of group members repeats the previous page"));
         }
         after = format!("&continuationToken={}", names::encode_segment(last));
     }

@@ -145,7 +145,7 @@ impl Shared {
             return Ok(());
         };
         let target = RestTarget::new(&rest, args.scenario)?;
-        // A rate needs one sender. Without a rate, several senders raise the throughput.
+        // With a rate, one sender is enough. Without a rate, several senders increase the throughput.
         let senders = if args.rate.is_some() { 1 } else { args.inflight };
         for _ in 0..senders {
             tasks.spawn(rest_broadcast::send(target.clone(), Arc::clone(self), Arc::clone(window)));

@@ -6,7 +6,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::window::Window;
 
-/// Rate of one sender, or the share of one client in the rate of all.
+/// Rate of one sender, or the share of one client in the total rate.
 pub(crate) struct Rate(Option<Interval>);
 
 impl Rate {
@@ -28,7 +28,7 @@ impl Rate {
         self.0.is_some()
     }
 
-    /// Waits for the next turn; never returns without a rate.
+    /// Waits for the next turn. Never returns if no rate is set.
     pub(crate) async fn turn(&mut self) {
         match &mut self.0 {
             Some(ticks) => drop(ticks.tick().await),

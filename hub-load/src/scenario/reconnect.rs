@@ -29,10 +29,10 @@ pub(crate) async fn run(shared: &Arc<Shared>, report: &mut Report) -> Result<(),
     Ok(())
 }
 
-/// Disconnects all clients and keeps those that reconnected.
+/// Disconnects all clients and reconnects them. A client that cannot reconnect is removed.
 async fn reconnect_all(fleet: &mut Fleet<'_>) -> Result<(), LoadError> {
     let shared = fleet.shared;
-    // A new dialer has no pooled connections, so each client opens its own, as in a real storm.
+    // A new dialer has no pooled connections, so each client opens its own connections, as in a real storm.
     let dialer = Arc::new(Dialer::new(&shared.args)?);
     let recorders = std::mem::take(&mut fleet.recorders);
     let count = recorders.len();

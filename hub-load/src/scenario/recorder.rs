@@ -9,7 +9,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::Shared;
 use crate::{client::Client, messages::parse::MessageParser};
 
-/// Reads in a task. Dropping it drops the connection without a close message.
+/// Reads messages in a task. Dropping the recorder drops the connection without a close message.
 pub(crate) struct Recorder {
     /// Connection id.
     pub(crate) id: Option<String>,
@@ -25,7 +25,7 @@ struct Recorded {
 }
 
 impl Recorder {
-    /// Starts recording. If the connection ends, it counts as an error of the run.
+    /// Starts recording. The end of the connection counts as an error of the run.
     pub(crate) fn start(mut client: Client, shared: &Arc<Shared>) -> Self {
         let (id, recorded) = (client.id.take(), Arc::new(Recorded::default()));
         let task = tokio::spawn(record(client, Arc::clone(shared), Arc::clone(&recorded)));
@@ -65,7 +65,7 @@ async fn record(mut client: Client, shared: Arc<Shared>, recorded: Arc<Recorded>
         let mut numbers = Vec::new();
         let mut each = |number| match number {
             Some(number) => numbers.push((number, Instant::now())),
-            None => shared.stats.error("a received message differs from the sent one"),
+            None => shared.stats.error("a received message differs from the sent message"),
         };
         let read = client.read(|payload| messages.read_numbers(payload, &shared.args, &mut each));
         let read = read.await;

@@ -23,7 +23,7 @@ pub(crate) struct RestTarget {
 }
 
 impl RestTarget {
-    /// Sends to all clients, or to the group of the scenario.
+    /// Creates a target that sends to all clients, or to the group of the scenario.
     pub(crate) fn new(rest: &RestClient, scenario: Scenario) -> Result<Self, LoadError> {
         let text = rest.url(&match scenario {
             Scenario::Group => format!("groups/{GROUP}/:send"),

@@ -16,9 +16,11 @@ use tokio::sync::Notify;
 pub(crate) struct Window {
     size: u64,
     began: Instant,
-    /// By number of messages (modulo the ring): clients that have received exactly that many.
+    /// Number of clients that have received exactly this number of messages. The index is the number of
+    /// messages, modulo the size of the ring.
     at_position: Box<[AtomicUsize]>,
-    /// By message number: send time in nanoseconds since `began`.
+    /// Send time of each message, in nanoseconds since `began`. The index is the message number, modulo the
+    /// size of the ring.
     sent_at: Box<[AtomicU64]>,
     sent: AtomicU64,
     /// Number of messages that all clients have received.
@@ -27,7 +29,7 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// A window of `size` messages for `clients` receivers.
+    /// Creates a window of `size` messages for `clients` receivers.
     pub(crate) fn new(size: usize, clients: usize) -> Self {
         // A client is at one of `size + 1` positions.
         let slots = (size + 2).next_power_of_two();
@@ -118,8 +120,8 @@ impl Window {
             let sent = slot(&self.sent_at, number).map_or(now, |it| it.load(Ordering::Relaxed));
             latency(Duration::from_nanos(now.saturating_sub(sent)));
         }
-        // The new slot must be entered before the old one is left. Otherwise `advance` could miss
-        // the client in between.
+        // Enter the new slot before leaving the old slot. Otherwise `advance` could miss the client between
+        // these steps.
         if let Some(slot) = slot(&self.at_position, to) {
             slot.fetch_add(1, Ordering::SeqCst);
         }

@@ -98,7 +98,7 @@ fn declaration(call: &CallDef, root: &Root) -> TokenStream {
     if *sound {
         return quote!(#(#attrs)* #declared;);
     }
-    // No proxy implements a method with an error. The default body prevents a second error in its callers.
+    // The proxy does not implement a method with an error. The default body prevents a second error there.
     quote!(#(#attrs)* #[allow(unused_variables, clippy::empty_loop)] #declared { loop {} })
 }
 

@@ -12,7 +12,7 @@ use crate::errors::collect;
 
 /// The client trait, its implementation for proxies, and the errors.
 ///
-/// The trait keeps methods with an error, so that the compiler does not also report calls of them.
+/// The trait keeps methods with an error, so that the compiler does not also report calls of these methods.
 pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> TokenStream {
     let definition = match parse2::<ItemTrait>(item.clone()) {
         Ok(definition) => definition,

@@ -48,7 +48,7 @@ impl ClientDef {
             else {
                 continue;
             };
-            // rustc reports a duplicate Rust name, unless `cfg` conditions exclude one of the two.
+            // rustc reports a duplicate Rust name, unless `cfg` conditions exclude one of the two methods.
             if first == second {
                 continue;
             }

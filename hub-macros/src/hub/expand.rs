@@ -173,7 +173,7 @@ fn shape(method: &MethodDef) -> TokenStream {
     quote_spanned!(site=> __hub::shape!(hub [#(#types)*] -> #result))
 }
 
-/// The remaining arguments; `_args` where they are not used.
+/// The name of the variable with the remaining arguments: `_args` if they are not used.
 fn arguments(method: &MethodDef) -> Ident {
     if method.takes_all() {
         return format_ident!("_args", span = Span::mixed_site());
@@ -181,7 +181,8 @@ fn arguments(method: &MethodDef) -> Ident {
     local("args")
 }
 
-/// The call's context, with the span of its parameter, so that a wrong type is reported there.
+/// The name of the variable with the call's context. It has the span of the parameter, so that the compiler
+/// reports a wrong type there.
 fn context(method: &MethodDef) -> Ident {
     let param = method.params.iter().find(|param| param.source == Source::Context);
     match param {
@@ -243,7 +244,7 @@ fn negotiate(negotiators: &[NegotiateDef]) -> TokenStream {
     match negotiators {
         [] => quote_spanned!(site=> __hub::None),
         [only] if only.conditions.is_empty() => negotiator(only),
-        // The first one whose condition is true, or none.
+        // The first `negotiate` whose condition is true, if any.
         several => {
             let rows = several.iter().map(|def| {
                 let conditions = &def.conditions;

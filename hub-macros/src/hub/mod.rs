@@ -13,8 +13,8 @@ use crate::errors::collect;
 
 /// The user's block without our attributes, the table of its methods, and the errors.
 ///
-/// If there are errors, the table is generated without the methods that have one. Otherwise the compiler
-/// would also report that the type is not a hub.
+/// If there are errors, the table is generated without the methods that have an error. Without a table, the
+/// compiler would also report that the type is not a hub.
 pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> TokenStream {
     let mut block = match parse2::<ItemImpl>(item.clone()) {
         Ok(block) => block,

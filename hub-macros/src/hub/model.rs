@@ -13,7 +13,7 @@ use crate::{
 /// An annotated `impl` block.
 pub(crate) struct HubDef {
     pub(crate) root: Root,
-    /// The hub's name; defaults to the type's.
+    /// The hub's name. Defaults to the type's name.
     pub(crate) name: String,
     pub(crate) generics: Generics,
     pub(crate) self_ty: Type,
@@ -89,7 +89,7 @@ pub(crate) enum Source {
     Context,
     /// `#[from_context]`.
     Call,
-    /// The client's arguments, by position; the name is for error messages.
+    /// One of the client's arguments, by position. The name is for error messages.
     Client { name: String },
     /// `#[hub(arguments)]` or `#[hub(body)]`: more than one argument at once.
     Whole(Whole),
@@ -146,7 +146,7 @@ impl HubDef {
             let (Some(first), Some(second)) = (messages.get(first), messages.get(second)) else {
                 continue;
             };
-            // rustc reports a duplicate Rust name, unless `cfg` conditions exclude one of the two.
+            // rustc reports a duplicate Rust name, unless `cfg` conditions exclude one of the two methods.
             if first.ident == second.ident {
                 continue;
             }

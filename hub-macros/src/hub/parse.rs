@@ -20,7 +20,7 @@ use crate::{
     types,
 };
 
-/// Parses a block; `None` when its type has no name, because then no table can be generated.
+/// Parses a block. Returns `None` if its type has no name, because then no table can be generated.
 pub(crate) fn block(args: TokenStream, block: &mut ItemImpl, sink: &Sink) -> Option<HubDef> {
     let options = Options::read(args, keys::HUB, sink);
     let reader = Reader { options: &options, sink };
