@@ -38,7 +38,8 @@ impl Sum {
     }
 }
 
-/// Creates the app that handles the call. Its service endpoint does not exist; the call sends nothing to it.
+/// Creates the app that handles the call. Its service endpoint does not exist, and the call sends nothing to
+/// this endpoint.
 ///
 /// # Errors
 /// Returns an error if the app cannot be built.

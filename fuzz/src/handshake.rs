@@ -68,7 +68,7 @@ async fn with_service(said: &[u8], piece: u8) {
     service.shutdown().await;
 }
 
-/// Whether the service accepts these first bytes of a connection; `None` if it needs more bytes.
+/// Whether the service accepts these first bytes of a connection. `None` if the handshake request is incomplete.
 fn expected(said: &[u8]) -> Option<bool> {
     let mut frames = Frames::new(MAX_MESSAGE);
     frames.push(said);

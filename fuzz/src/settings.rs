@@ -17,8 +17,8 @@ struct Empty;
 #[serverless_hub(name = "chat", connection = "Chat")]
 impl Empty {}
 
-/// The first line is the form of the other lines: `emulator`, `file`, or anything else for
-/// `NAME=value`.
+/// The first line is the form of the remaining lines: `emulator`, `file`, or any other text for
+/// `NAME=value` lines.
 pub fn run(data: &[u8]) {
     // The fuzzer may copy the secret from the binary, which would make the checks fail.
     if holds(data, SECRET) {

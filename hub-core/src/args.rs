@@ -144,7 +144,7 @@ impl<'a> Args<'a> {
         bound.map_err(Fault::Unfit)
     }
 
-    /// Fails if arguments are left.
+    /// Fails if unbound arguments remain.
     ///
     /// # Errors
     /// When the call has more arguments than the method has parameters.

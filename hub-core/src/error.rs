@@ -101,7 +101,7 @@ impl HubError {
         self
     }
 
-    /// The type of the filter that refused the call, without its path; `None` for an error of the method.
+    /// The type of the filter that refused the call, without its path. `None` if no filter refused the call.
     #[must_use]
     pub fn refused_by(&self) -> Option<&'static str> {
         self.filter

@@ -28,6 +28,6 @@ pub trait FromContext: Sized {
     /// Creates the value for one call.
     ///
     /// # Errors
-    /// An error refuses the call; the method does not run.
+    /// An error refuses the call. The method then does not run.
     fn from_context(call: &Invocation) -> impl Future<Output = HubResult<Self>> + Send;
 }

@@ -14,10 +14,10 @@ use crate::{HubError, HubResult, Invocation};
 /// The expression is evaluated once, when the hub is mounted, so a filter can have state. Filters run
 /// before the arguments are decoded, outer first: the filters of the app, of the block, and of the method.
 /// `after` runs in reverse order. Filters of the app and the block also run for new connections, even if
-/// the hub has no `on_connected`; a denied connection is closed.
+/// the hub has no `on_connected`. A refused connection is closed.
 ///
-/// A filter receives the [`Invocation`]: the caller with claims, query and headers, the raw arguments
-/// (or one of them, decoded on demand), and the hub value.
+/// A filter receives the [`Invocation`]: the caller with claims, query and headers, the arguments (raw, or
+/// decoded on demand), and the hub value.
 ///
 /// | Ready-made | Lets through |
 /// |---|---|

@@ -73,7 +73,7 @@ impl Groups {
     }
 }
 
-/// The connections of a group, page by page; returned by [`Groups::members`].
+/// The connections of a group, page by page. Returned by [`Groups::members`].
 #[derive(derive_more::Debug)]
 #[must_use = "nothing is requested until `next_page` is awaited"]
 #[debug("MemberPages({}, {:?})", self.group, self.position)]

@@ -143,7 +143,7 @@ pub enum Change {
     },
 }
 
-/// Connections to close.
+/// The connections to close.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CloseTarget {
     /// One connection.
@@ -194,7 +194,7 @@ pub enum Check {
 pub struct MemberPage {
     /// The members on this page.
     pub members: Vec<Member>,
-    /// The token of the next page; `None` on the last page.
+    /// The continuation token of the next page. `None` on the last page.
     pub continuation: Option<String>,
 }
 

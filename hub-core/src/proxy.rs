@@ -28,7 +28,7 @@ pub(crate) struct Link {
 
 /// A set of clients to send to. `C` is the client trait, `T` is [`One`] or [`Many`].
 ///
-/// The client trait (`#[hub_client]`) has typed methods; [`Self::send`] is untyped.
+/// The client trait (`#[hub_client]`) adds typed methods. [`Self::send`] is untyped.
 #[derive(derive_more::Debug)]
 #[must_use = "a proxy sends nothing by itself"]
 #[debug("Proxy({}, {:?})", self.link.hub, self.target)]
@@ -153,7 +153,7 @@ struct InvokeRequest {
 }
 
 impl<R> InvokeFuture<R> {
-    /// Sets how long to wait for the result; defaults to 30 s.
+    /// Sets how long to wait for the result. Defaults to 30 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         if let InvokeState::Prepared(Some(request)) = &mut self.state {
             request.timeout = Some(timeout);

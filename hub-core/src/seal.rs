@@ -11,7 +11,7 @@ use sha2::Sha256;
 
 use crate::{Secret, invocation::Claims};
 
-/// The claim that carries the seal in a client token.
+/// The claim that contains the seal in a client token.
 pub const CLAIM: &str = "shub";
 
 const VERSION: &str = "1";

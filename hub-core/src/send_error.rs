@@ -81,7 +81,7 @@ pub enum SendError {
     /// The response does not have the documented form.
     #[error("the response of the service is malformed")]
     Malformed(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Some of several endpoints failed; the others succeeded.
+    /// The call failed at some of several endpoints and succeeded at the other endpoints.
     #[error("{} of {of} endpoints failed: {}", failures.len(), list(failures))]
     Endpoints {
         /// Each failure, in the order of the endpoints.
@@ -89,8 +89,8 @@ pub enum SendError {
         /// Number of endpoints that were called.
         of: usize,
     },
-    /// The sends to some of several targets failed; the others succeeded. The text omits the names of the
-    /// targets, since it is logged.
+    /// The sends to some of several targets failed, and the sends to the other targets succeeded. The error
+    /// text is logged, so it omits the names of the targets.
     #[error("{} of {of} targets failed; the first failure: {}", failures.len(), first(failures))]
     Targets {
         /// Each failure with its target, so that the app can send to these targets again.

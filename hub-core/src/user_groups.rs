@@ -8,7 +8,8 @@ use crate::{
     proxy::Link,
 };
 
-/// The groups of a hub's users. A membership applies to all connections of the user, including later ones.
+/// The groups of a hub's users. A membership applies to all connections of the user, including later
+/// connections.
 #[derive(derive_more::Debug)]
 #[debug("UserGroups({})", self.link.hub)]
 pub struct UserGroups {

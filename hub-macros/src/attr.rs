@@ -98,7 +98,7 @@ fn own_in_condition(attr: &Attribute) -> Option<&'static str> {
     OWN.into_iter().find(|own| names.iter().any(|name| name == own))
 }
 
-/// The names of all attributes inside a `cfg_attr`, including nested ones.
+/// The names of all attributes inside a `cfg_attr`, including those inside a nested `cfg_attr`.
 fn conditional_names(attr: &Attribute) -> Vec<String> {
     fn names_of(parts: Vec<TokenStream>) -> Vec<String> {
         parts
@@ -119,7 +119,7 @@ fn conditional_names(attr: &Attribute) -> Vec<String> {
     names_of(conditional_parts(attr))
 }
 
-/// The predicate and the attributes of a `cfg_attr`; empty for any other attribute.
+/// The predicate and the attributes of a `cfg_attr`. Empty for any other attribute.
 fn conditional_parts(attr: &Attribute) -> Vec<TokenStream> {
     match &attr.meta {
         Meta::List(list) if list.path.is_ident("cfg_attr") => split_commas(list.tokens.clone()),

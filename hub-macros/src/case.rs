@@ -1,6 +1,6 @@
 //! Client names: rename rules, the form in which names are compared, and valid names.
 
-/// A rule that converts Rust names to client names. The spellings are those of serde.
+/// A rule that converts Rust names to client names. The rules have the same names as in serde.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum RenameRule {
     Lower,
@@ -49,7 +49,7 @@ pub(crate) fn matching_form(name: &str) -> String {
     name.chars().filter(|c| *c != '_').map(|c| c.to_ascii_lowercase()).collect()
 }
 
-/// The problem of an invalid client name; `None` for a valid name.
+/// Returns why a client name is invalid, or `None` for a valid name.
 pub(crate) fn name_problem(name: &str) -> Option<&'static str> {
     if matching_form(name).is_empty() {
         return Some("names are compared without `_`, and this name has no other characters");

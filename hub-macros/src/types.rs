@@ -9,7 +9,7 @@ use syn::{
     TypeReference, ext::IdentExt,
 };
 
-/// Names of data types: a reference to one of them is not the context.
+/// Names of data types. A reference to a type with such a name is not the context.
 const DATA: [&str; 29] = [
     "bool", "char", "str", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64",
     "i128", "isize", "f32", "f64", "String", "Vec", "Option", "Box", "Cow", "HashMap", "HashSet",

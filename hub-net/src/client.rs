@@ -52,7 +52,7 @@ pub struct HttpClient<R> {
     tls: tls::LazyClient<R>,
 }
 
-/// Why a request got no response.
+/// Why no response to a request arrived.
 #[derive(Debug)]
 pub enum RequestError {
     /// No connection could be opened, so no byte of the request was written.

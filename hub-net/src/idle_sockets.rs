@@ -78,7 +78,10 @@ impl IdleSockets {
         evictions.iter().for_each(CancellationToken::cancel);
         if warns {
             let limit = self.limit;
-            tracing::warn!(limit, "too many sockets send no request; the oldest are closed");
+            tracing::warn!(
+                limit,
+                "too many sockets send no request; the oldest sockets are closed"
+            );
         }
         let has_requested = AtomicBool::new(false);
         (IdleSocket { all: Arc::clone(self), number, evicted, has_requested }, evictions.len())
@@ -86,7 +89,8 @@ impl IdleSockets {
 }
 
 impl Sockets {
-    /// Removes the oldest socket if there are too many and its grace period has ended.
+    /// Removes the oldest socket if there are too many sockets and its grace period has ended. Above twice the
+    /// limit, there is no grace period.
     fn pop_beyond(&mut self, limits: &IdleSockets, now: Instant) -> Option<CancellationToken> {
         let count = self.by_age.len();
         let oldest = self.by_age.first_entry().filter(|oldest| {

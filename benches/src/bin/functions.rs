@@ -20,8 +20,8 @@ const RUNS: usize = 21;
 const CONNECTION: &str = "Endpoint=http://localhost;Port=1;AccessKey=ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH;Version=1.0;";
 const SIGNATURE: &str = "sha256=B78B1B6698EF4C26ADACC16537E1940BF816254465275D2DC5CD8BAFEA0506E1";
 const BODY: &str = r#"{"type":1,"invocationId":"1","target":"clear","arguments":["one"]}"#;
-/// The filter of the method refuses an anonymous caller. The app verifies, routes and filters the
-/// call, and responds without a call to the service.
+/// The app's response. The app verifies, routes and filters the call. The filter of the method refuses
+/// anonymous callers, so the app responds without a call to the service.
 const ANSWER: &str = "403 Forbidden: Sign in first";
 
 struct App(Child);

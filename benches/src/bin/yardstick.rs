@@ -274,7 +274,7 @@ fn frame(payload: &[u8]) -> Bytes {
     bytes.into()
 }
 
-/// Removes complete masked frames from the input and returns their joined payloads; `None` at a close
+/// Removes complete masked frames from the input and returns their joined payloads. Returns `None` at a close
 /// frame.
 fn unframe(input: &mut Vec<u8>) -> Option<Vec<u8>> {
     let (mut at, mut payload) = (0, Vec::new());

@@ -18,7 +18,7 @@ const PACE: Duration = Duration::from_millis(60);
 pub trait TokensClient {
     /// A question in the room. The tokens of the answer follow.
     async fn asked(&self, answer: &Answer);
-    /// One token of an answer. `index` is its position in the answer; tokens can arrive in any order.
+    /// One token of an answer. `index` is its position in the answer. Tokens can arrive in any order.
     async fn token(&self, id: u64, index: usize, text: &str);
     /// The answer is complete.
     async fn done(&self, id: u64);

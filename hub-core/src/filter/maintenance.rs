@@ -9,7 +9,7 @@ use crate::{HubError, HubResult, Invocation};
 
 /// Refuses every call and every new connection while it is on.
 ///
-/// Clones share one switch: pass one to the app and keep another to toggle it.
+/// Clones share one switch: pass one clone to the app, and toggle the switch through another clone.
 ///
 /// ```
 /// # use hub_core::Maintenance;

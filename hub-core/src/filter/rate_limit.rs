@@ -22,16 +22,16 @@ use crate::{HubError, HubResult, Invocation, hub::Category, token_buckets::Token
 /// separately with [`Self::each_method`]. Refused calls are not counted. New connections are not limited;
 /// use the negotiate limit of the app for them.
 ///
-/// The buckets are in the memory of this process, at most 16,384 of them. Buckets that were not used
-/// recently are evicted first; an evicted caller starts again with a full bucket.
+/// The process holds at most 16,384 buckets in memory. Buckets that were not used recently are evicted
+/// first. A caller whose bucket was evicted starts again with a full bucket.
 #[derive(derive_more::Debug)]
 #[debug("RateLimit({:?})", self.scope)]
 pub struct RateLimit {
     scope: Scope,
     each_method: bool,
     hasher: RandomState,
-    /// Keyed by hash, so that long names need no memory. The hash has a random key, so that a client
-    /// cannot provoke a collision with the bucket of another client.
+    /// The keys are hashes, so that long names need no memory. The hash function has a random key, so that a
+    /// client cannot provoke a collision with the bucket of another client.
     buckets: TokenBuckets<u64>,
 }
 

@@ -35,7 +35,7 @@ impl Frames {
         Self { buffer: BytesMut::new(), scanned: 0, limit, protocol: Protocol::Json }
     }
 
-    /// Sets the protocol after the handshake. Buffered bytes are kept.
+    /// Sets the protocol after the handshake. Buffered bytes stay in the buffer.
     pub fn switch_to(&mut self, protocol: Protocol) {
         self.protocol = protocol;
         self.scanned = 0;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 pub enum Message {
     /// Type 1: an invocation. If it has an id, the receiver responds with a completion.
     Invocation {
-        /// The invocation id; never empty.
+        /// The invocation id. It is never empty.
         invocation_id: Option<String>,
         /// The name of the method.
         target: String,

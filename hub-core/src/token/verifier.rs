@@ -197,7 +197,7 @@ impl TokenVerifier {
         self
     }
 
-    /// Sets the tolerance for clock differences, in whole seconds; defaults to 1 minute.
+    /// Sets the tolerance for clock differences, in whole seconds. Defaults to 1 minute.
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.leeway = leeway;
         self

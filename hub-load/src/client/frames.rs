@@ -69,8 +69,8 @@ impl FrameParser {
         }
         (self.held, self.remaining) = (0, length);
         self.opcode = match first & 0x0F {
-            // A continuation has the opcode of its message; control frames may come in between (RFC
-            // 6455 §5.4).
+            // A continuation has the opcode of its message. Control frames may occur between the frames of a
+            // message (RFC 6455 §5.4).
             0 => self.message,
             control @ 8.. => control,
             kind => {

@@ -1,6 +1,6 @@
 //! Encoder for masked WebSocket frames (RFC 6455 §5.3).
 
-/// Appends one frame; `first` is FIN and opcode.
+/// Appends one frame. `first` is the byte with FIN and opcode.
 pub(crate) fn masked(out: &mut Vec<u8>, first: u8, mask: u32, payload: &[u8]) {
     out.push(first);
     match payload.len() {

@@ -37,7 +37,7 @@ impl Stats {
         }
     }
 
-    /// Records latencies; `times` calls its argument once per message.
+    /// Records latencies. `times` calls its argument once per message.
     pub(crate) fn record(&self, client: usize, times: impl FnOnce(&mut dyn FnMut(Duration))) {
         if let Some(shard) = self.latency.get(client % SHARDS) {
             let mut histogram = shard.lock();

@@ -96,7 +96,7 @@ pub(crate) struct MessagePackCounter {
     /// Length prefix so far, and the shift of its next bits.
     length: u64,
     shift: u32,
-    /// Missing bytes of the current message; 0 while reading the prefix.
+    /// Number of missing bytes of the current message. 0 while the prefix is read.
     remaining: u64,
     head: [u8; HEAD],
     held: usize,

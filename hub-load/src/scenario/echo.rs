@@ -1,4 +1,4 @@
-//! Each client keeps several calls to a hub method pending; the method returns its argument.
+//! Each client keeps several calls pending. The called hub method returns its argument.
 
 use std::{
     collections::{HashSet, VecDeque},

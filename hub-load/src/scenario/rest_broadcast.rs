@@ -1,4 +1,4 @@
-//! Sends broadcasts by REST; no hub method runs.
+//! Sends broadcasts by REST, without a hub method.
 
 use std::sync::Arc;
 

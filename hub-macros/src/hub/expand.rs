@@ -13,7 +13,7 @@ use crate::{
     paths::{at, local, local_at, plain_local},
 };
 
-/// The `Hub` implementation of a block. Methods and filters with an error are left out.
+/// The `Hub` implementation of a block, without the methods and filters that have an error.
 pub(crate) fn table(hub: &HubDef) -> TokenStream {
     let site = Span::mixed_site();
     let HubDef { name, self_ty, .. } = hub;

@@ -204,7 +204,10 @@ fn completion(message: &Value, answer: &HttpResponse) -> Response {
     let completion = if (200..300).contains(&answer.status) {
         assert_eq!(answer.headers["content-type"], "application/json");
         let body: Value = serde_json::from_slice(&answer.body).unwrap();
-        assert!(body.is_object(), "the host waits forever for a JSON object");
+        assert!(
+            body.is_object(),
+            "the host would wait forever, because the response is not an object"
+        );
         json!({"type": 3, "invocationId": id, "result": body["ReturnValue"]})
     } else {
         let (status, reason) = (answer.status, &answer.reason);

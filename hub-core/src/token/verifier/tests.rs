@@ -1,5 +1,5 @@
-//! Tests with tokens that were signed with OpenSSL. The private keys were not kept. All tokens expire at
-//! 5000 seconds since 1970.
+//! Tests with tokens that were signed with OpenSSL. The private keys were not stored. All tokens expire 5000
+//! seconds after the start of 1970.
 
 use serde_json::json;
 
