@@ -22,7 +22,7 @@ use crate::{
     rest::{self, RestClient},
 };
 
-/// Receive buffer of clients that never read, in bytes. Operating systems round it up.
+/// Receive buffer of clients that never read, in bytes. Operating systems round this size up.
 const SLOW_RECEIVE_BUFFER_BYTES: usize = 4096;
 
 /// Connects clients to one hub.

@@ -26,8 +26,8 @@ const READ_BYTES: usize = 64 * 1024;
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 thread_local! {
-    /// Read buffer, shared by all connections of a thread: its contents are consumed before the
-    /// next poll.
+    /// Read buffer, shared by all connections of a thread. Each poll consumes the contents before it
+    /// returns.
     static INPUT: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
 }
 

@@ -108,8 +108,8 @@ impl Window {
         }
     }
 
-    /// Moves a client from `from` messages by `count` and returns its new position, capped at the
-    /// number of messages sent. Calls `latency` once per message.
+    /// Moves a client from position `from` forward by `count` messages. Returns the new position, which is at
+    /// most the number of messages sent. Calls `latency` once per message.
     pub(crate) fn receive(&self, from: u64, count: u64, mut latency: impl FnMut(Duration)) -> u64 {
         let to = (from + count).min(self.sent());
         if to == from {

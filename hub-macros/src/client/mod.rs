@@ -27,7 +27,7 @@ pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> TokenStream {
     quote!(#generated #errors)
 }
 
-/// Returns an item that is not a trait unchanged, with the error.
+/// Returns the unchanged item and an error, because the item is not a trait.
 fn refuse(item: &TokenStream, error: &Error) -> TokenStream {
     let message =
         format!("`#[hub_client]` belongs on a trait: `trait ChatClient {{ … }}` ({error})");

@@ -29,7 +29,7 @@ pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> TokenStream {
     quote!(#block #table #errors)
 }
 
-/// Returns an item that is not an `impl` block unchanged, with the error.
+/// Returns the unchanged item and an error, because the item is not an `impl` block.
 fn refuse(item: &TokenStream, error: &Error) -> TokenStream {
     let message = format!(
         "`#[serverless_hub]` belongs on an inherent `impl` block: `impl Chat {{ … }}` ({error})"
