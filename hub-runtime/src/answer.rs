@@ -28,7 +28,7 @@ pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Response<Byte
     answer
 }
 
-/// Logs an internal error under a new id, and returns the text that shows a client this id.
+/// Logs an internal error under a new id, and returns the text for the client, which contains the id.
 pub(crate) fn internal(error: &HubError) -> String {
     let id = ErrorId::random();
     log(error, Some(&id));

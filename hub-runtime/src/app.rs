@@ -43,7 +43,7 @@ impl HubApp {
         HubService::new(Arc::clone(&self.inner))
     }
 
-    /// Handles to send from outside a hub: timers, queues, HTTP handlers. Cheap to clone.
+    /// A handle to send from outside a hub: from a timer, a queue or an HTTP handler. Cheap to clone.
     ///
     /// # Panics
     /// If the app does not mount the hub: add `.hub(…)` to the builder.
@@ -55,8 +55,8 @@ impl HubApp {
     }
 
     /// The URL to which negotiate redirects clients: scheme, host and port of the service. The content
-    /// security policy of a page must allow connections to it. If there are several, this is the first; see
-    /// [`Self::client_urls`].
+    /// security policy of a page must allow connections to this URL. If there are several URLs, returns the
+    /// first; see [`Self::client_urls`].
     #[must_use]
     pub fn client_url(&self) -> &str {
         self.inner.first_group.client_bases().next().unwrap_or_default()
@@ -72,8 +72,9 @@ impl HubApp {
         urls
     }
 
-    /// The methods that clients can call and those that clients implement, as one document. It contains
-    /// names and doc comments, and with the feature `schema` the JSON Schema of each argument and result.
+    /// The methods that clients can call and the methods that clients implement, as one document. The document
+    /// contains names and doc comments, and with the feature `schema` the JSON Schema of each argument and
+    /// result.
     ///
     /// ```
     /// # use hub_runtime::prelude::*;

@@ -9,7 +9,8 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 /// The address of the peer of a request: a request extension that [`HubApp::serve`](crate::HubApp::serve)
 /// and [`HubApp::run`](crate::HubApp::run) set.
 ///
-/// With another server, set it in a layer: `request.extensions_mut().insert(ClientAddress(peer.ip()))`.
+/// With another server, set this extension in a layer:
+/// `request.extensions_mut().insert(ClientAddress(peer.ip()))`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
 
@@ -33,7 +34,7 @@ pub(crate) fn network(address: IpAddr) -> IpAddr {
 }
 
 /// The entry of the `nth` proxy in front of the app, counted from the app and starting at 0. The entries to
-/// its left are unverified input of the client.
+/// the left of this entry are unverified input of the client.
 fn forwarded(headers: &HeaderMap, nth: usize) -> Option<IpAddr> {
     // Decode each entry separately. Otherwise invalid bytes from the client would discard the whole line,
     // including the entry of the proxy, and an entry from the client would replace it.

@@ -28,7 +28,7 @@ pub(crate) enum Route<'a> {
 }
 
 impl Routes {
-    /// `upstream` contains paths in addition to the default ones. A segment in braces matches any segment
+    /// `upstream` contains paths in addition to the default paths. A segment in braces matches any segment
     /// that is not empty.
     pub(crate) fn new(prefix: &str, upstream: Vec<String>, code: Option<Secret>) -> Self {
         let prefix = prefix.trim_matches('/');

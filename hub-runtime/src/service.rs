@@ -122,8 +122,8 @@ impl Body for HubBody {
     }
 }
 
-/// Routes one request. Not generic, so that it compiles once for all body types. Upstream calls have their
-/// own future, because the futures of other routes are several times as large.
+/// Routes one request. The function is not generic, so that it is compiled only once for all body types.
+/// Upstream calls have their own future, because the futures of other routes are several times as large.
 pub(crate) fn answer(
     app: Arc<Inner>,
     parts: http::request::Parts,

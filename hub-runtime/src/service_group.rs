@@ -18,7 +18,7 @@ use crate::{
     wire_name::at_service,
 };
 
-/// Wraps the [`Outbound`] of an app; the test harness records with it.
+/// Wraps the [`Outbound`] of an app. The test harness uses a wrapper to record messages.
 pub(crate) type WrapOutbound = Box<dyn FnOnce(Arc<dyn Outbound>) -> Arc<dyn Outbound>>;
 
 /// The services of one connection setting.
@@ -42,7 +42,7 @@ pub(crate) struct ServiceAddress {
     pub(crate) name: String,
     pub(crate) role: EndpointRole,
     pub(crate) client_base: String,
-    /// What client tokens name as their audience.
+    /// The audience of client tokens.
     pub(crate) audience: Uri,
     pub(crate) rest_base: String,
     pub(crate) sign_in: SignIn,

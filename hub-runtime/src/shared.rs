@@ -40,7 +40,7 @@ pub(crate) struct Inner {
     /// Whether the Functions host calls the app; only then its call format is accepted.
     #[cfg(feature = "functions")]
     pub(crate) functions_host: AtomicBool,
-    /// Whether a service uses the public key of the emulator. The app then binds loopback only.
+    /// Whether a service uses the public key of the emulator. The app then binds loopback addresses only.
     #[cfg(feature = "server")]
     pub(crate) well_known_key: bool,
     #[cfg(feature = "local")]
@@ -118,7 +118,7 @@ pub(crate) struct UpstreamOptions {
     pub(crate) warned: Mutex<BoundedMap<String, (), 4096>>,
     /// Callers whose signature and seal were verified.
     pub(crate) verified: VerifiedCallers,
-    /// Running and finished invocations, so that none runs twice.
+    /// Running and finished invocations, so that no invocation runs twice.
     pub(crate) replays: Arc<Replays>,
 }
 

@@ -1,7 +1,7 @@
 //! Lines that are printed at start.
 
 /// Prints a line to standard output instead of `tracing`, because developers without a log subscriber need
-/// it too.
+/// the line too.
 pub(crate) fn announce(line: &str) {
     println!("{line}");
 }

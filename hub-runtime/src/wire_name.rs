@@ -1,6 +1,6 @@
 //! Names of hubs as the service writes them.
 
-/// The service writes hub names in lower case.
+/// The name of a hub in lower case, as the service writes it.
 pub(crate) fn wire_name(name: &str) -> String {
     name.to_ascii_lowercase()
 }

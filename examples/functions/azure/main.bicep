@@ -20,7 +20,7 @@ param allowedOrigins array = []
 @secure()
 param settings object = {}
 
-@description('Free_F1 allows 20 connections, one unit of Standard_S1 allows 1,000.')
+@description('Free_F1 allows 20 connections. One unit of Standard_S1 allows 1,000 connections.')
 @allowed(['Free_F1', 'Standard_S1', 'Premium_P1'])
 param signalrSku string = 'Free_F1'
 

@@ -16,7 +16,8 @@ const MARGIN: Duration = Duration::from_secs(300);
 
 /// The age at which a key is replaced.
 const KEY_REFRESH: Duration = Duration::from_secs(55 * 60);
-/// The age at which a key expires according to the documentation of the service. Its SDK uses keys longer.
+/// The age at which a key expires, according to the documentation of the service. The official SDK uses
+/// keys longer.
 const KEY_LIFETIME: Duration = Duration::from_secs(90 * 60);
 /// The pause after a failed fetch while the old key is valid.
 const KEY_RETRY: Duration = Duration::from_secs(5 * 60);
@@ -54,7 +55,7 @@ impl EntraTokens {
             }
             Err(error) => {
                 let Some(old) = self.valid_for(Duration::ZERO) else { return Err(error) };
-                tracing::warn!(%error, "cannot get a new token of Microsoft Entra; using the old one until it expires");
+                tracing::warn!(%error, "cannot get a new token of Microsoft Entra; using the old token until it expires");
                 Ok(old)
             }
         }
@@ -68,9 +69,9 @@ impl EntraTokens {
     }
 }
 
-/// Locks the mutex for the first caller. The other callers wait until it is unlocked and continue without
-/// the lock. They then use the result of the first, or all try concurrently after its failure. If they
-/// tried one after the other, the last caller would wait for all failures.
+/// Locks the mutex for the first caller. The other callers wait until the mutex is unlocked and continue
+/// without the lock. They use the result of the first caller or, if the first caller failed, all try
+/// concurrently. If they tried one after the other, the last caller would wait for all failures.
 async fn lock_if_first(one: &tokio::sync::Mutex<()>) -> Option<tokio::sync::MutexGuard<'_, ()>> {
     if let Ok(first) = one.try_lock() {
         return Some(first);
@@ -97,7 +98,7 @@ pub(crate) struct TemporaryKey {
 
 #[derive(Debug, Default)]
 struct KeyState {
-    /// With the time of its fetch, measured from the app's start.
+    /// The key, and the time of its fetch measured from the app's start.
     key: Option<(SigningKey, Duration)>,
     failed: Option<Duration>,
 }
@@ -136,7 +137,7 @@ impl TemporaryKey {
                 held.failed = Some(now);
                 drop(held);
                 let Some(old) = self.valid() else { return Err(error) };
-                tracing::warn!(%error, "cannot get a new key for client tokens; using the old one until it expires");
+                tracing::warn!(%error, "cannot get a new key for client tokens; using the old key until it expires");
                 Ok(old)
             }
         }

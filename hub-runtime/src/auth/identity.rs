@@ -37,8 +37,8 @@ use crate::{
 
 /// The metadata service of virtual machines.
 const METADATA: &str = "http://169.254.169.254";
-/// The timeout of the first token request to a managed identity if `IDENTITY_ENDPOINT` is not set. It
-/// then goes to the metadata service, which exists only on virtual machines.
+/// The timeout of the first token request to a managed identity if `IDENTITY_ENDPOINT` is not set. The
+/// request then goes to the metadata service, which exists only on virtual machines.
 const GUESS_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The token source of an identity. Platforms provide their settings in the environment variables of the
@@ -125,7 +125,7 @@ fn chain(
     Ok(Arc::new(Chain::of(links)))
 }
 
-/// Credentials in order. The first that returns a token is used from then on.
+/// Credentials in order. The first credential that returns a token is used from then on.
 struct Chain {
     links: Vec<Link>,
     chosen: AtomicUsize,
@@ -134,7 +134,8 @@ struct Chain {
 struct Link {
     name: &'static str,
     credential: Arc<dyn TokenCredential>,
-    /// Whether the credential may not work in this environment. Its first use then has a short timeout.
+    /// Whether nothing in the environment indicates that this credential works. The first use of such a
+    /// credential has a short timeout.
     guess: bool,
 }
 
@@ -185,7 +186,8 @@ impl TokenSource for Chain {
 #[debug("Http")]
 struct Http {
     transport: Arc<dyn Transport>,
-    /// A token service on loopback without TLS. The Azure libraries require `https` URLs.
+    /// The URL of a token service on loopback without TLS. The Azure libraries require an `https` URL, which
+    /// is replaced by this URL.
     plain_authority: Option<String>,
     /// Replaces the URL of the metadata service.
     metadata: Option<String>,

@@ -78,7 +78,7 @@ impl ClientTokens {
         Self { audience_base, seal_key, endpoints }
     }
 
-    /// A token with sealed claims for `hub`, which is its name at the service.
+    /// A token with sealed claims for a hub. `hub` is the name of the hub at the service.
     pub(crate) fn sign(
         &self,
         hub: &str,

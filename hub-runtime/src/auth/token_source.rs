@@ -13,7 +13,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 pub struct AccessToken {
     /// The token, without `Bearer`.
     pub token: Secret,
-    /// When it expires.
+    /// When the token expires.
     pub expires_at: SystemTime,
 }
 
@@ -24,8 +24,8 @@ impl AccessToken {
         Self { token: token.into(), expires_at }
     }
 
-    /// A token that expires after `lifetime`. If that is too long for a [`SystemTime`], it is renewed after
-    /// a day.
+    /// A token that expires after `lifetime`. If the lifetime is too long for a [`SystemTime`], the token is
+    /// renewed after a day.
     #[must_use]
     pub fn lasting(token: impl Into<Secret>, lifetime: Duration) -> Self {
         let now = SystemTime::now();

@@ -27,7 +27,7 @@ pub(crate) struct UpstreamTokenCheck {
     plan: UpstreamTokens,
     transport: Arc<dyn Transport>,
     clock: Clock,
-    /// With the time of the fetch, measured from the app's start.
+    /// The keys, and the time of their fetch measured from the app's start.
     held: Mutex<Option<(TokenVerifier, Duration)>>,
     /// When the last fetch started. Locked during a fetch, so that only one fetch runs at a time.
     fetching: tokio::sync::Mutex<Option<Duration>>,
@@ -112,7 +112,7 @@ impl UpstreamTokenCheck {
                 let error =
                     UpstreamTokenError::Keys { url: self.plan.keys_url.to_string(), problem };
                 let Some(old) = old else { return Err(error) };
-                tracing::warn!(%error, "cannot fetch new keys; using the old ones");
+                tracing::warn!(%error, "cannot fetch new keys; using the old keys");
                 Ok(old)
             }
         }

@@ -27,7 +27,7 @@ impl FunctionCall {
     /// Parses the body of a call.
     ///
     /// # Errors
-    /// When it is not JSON with a `Data` object.
+    /// When the body is not JSON with a `Data` object.
     pub fn parse(body: &[u8]) -> Result<Self, BindingError> {
         serde_json::from_slice(body).map_err(|error| BindingError::Call(error.into()))
     }

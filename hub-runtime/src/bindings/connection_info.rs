@@ -19,8 +19,8 @@ pub struct SignalRConnectionInfo {
 
 /// The settings of the binding in function.json.
 ///
-/// Use it to port a function with this binding to a hub: [`Self::negotiation`] applies the same rules as
-/// the binding.
+/// Use this type to port a function with this binding to a hub: [`Self::negotiation`] applies the same
+/// rules as the binding.
 ///
 /// ```
 /// use hub_runtime::{bindings::SignalRConnectionInfoBinding, prelude::*};
@@ -140,7 +140,7 @@ impl SignalRConnectionInfoBinding {
     }
 }
 
-/// Decodes the claims of a token. The caller has checked that App Service verified it.
+/// Decodes the claims of a token. The caller has checked that App Service verified the token.
 fn claims_of(token: &str) -> Option<Claims> {
     let bearer = HeaderValue::try_from(format!("Bearer {}", token.trim())).ok()?;
     let headers: HeaderMap = [(header::AUTHORIZATION, bearer)].into_iter().collect();

@@ -194,7 +194,7 @@ fn inner(
     }
 }
 
-/// The HTTP client for all remote services; `None` if there are none.
+/// The HTTP client for all remote services; `None` if there are no remote services.
 fn transport(planned: &[PlannedService]) -> Result<Option<Arc<dyn Transport>>, BuildError> {
     let endpoints = || {
         planned.iter().flat_map(|service| match &service.connection.plan {

@@ -34,7 +34,7 @@ use crate::{
     upstream::{self, InvocationIds},
 };
 
-/// The default port of the service, which is that of Microsoft's emulator.
+/// The default port of the service. Microsoft's emulator has the same default port.
 const DEFAULT_PORT: u16 = 8888;
 
 /// Called with the headers of each upstream call of the embedded service, after its response.
@@ -140,7 +140,8 @@ fn random_key() -> Result<Secret, BuildError> {
     Ok(Secret::from(STANDARD.encode(bytes)))
 }
 
-/// The app as upstream of the service. It receives the same requests as over HTTP, but without a socket.
+/// The app as upstream of the service. The app receives the same requests as over HTTP, but without a
+/// socket.
 struct InProcessUpstream {
     app: Arc<OnceLock<Weak<Inner>>>,
     after_call: Option<AfterCall>,

@@ -24,7 +24,7 @@ pub enum BuildError {
     PortTaken {
         /// The port.
         port: u16,
-        /// The variable that configures it.
+        /// The variable that configures the port.
         variable: &'static str,
     },
     /// The embedded service cannot open a listener.
@@ -176,7 +176,7 @@ pub enum BuildProblem {
     },
     /// Upstream calls of an endpoint cannot be verified.
     #[error(
-        "the endpoint {endpoint} has no access key, so upstream calls cannot be verified: set {setting}__upstreamAudience (and upstreamTenantId) to those of the token that the service sends, or HUB_UPSTREAM_CODE to a secret in the URL that it calls (?code=…)"
+        "the endpoint {endpoint} has no access key, so upstream calls cannot be verified: set {setting}__upstreamAudience and upstreamTenantId to the audience and the tenant of the token that the service sends, or set HUB_UPSTREAM_CODE to a secret in the upstream URL of the service (?code=…)"
     )]
     UnverifiedUpstream {
         /// The name of the endpoint.

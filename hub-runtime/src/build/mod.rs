@@ -25,7 +25,7 @@ use crate::{
     service_group::WrapOutbound,
 };
 
-/// The default size limit of upstream bodies.
+/// The default size limit of upstream bodies, in bytes.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 /// How long `shutdown` waits by default.
 const SHUTDOWN_WAIT: Duration = Duration::from_secs(10);
@@ -126,8 +126,8 @@ impl HubAppBuilder {
         self
     }
 
-    /// Adds a filter before all methods of all hubs and all new connections. Filters run in the order in
-    /// which they are added, and before those of hubs and methods.
+    /// Adds a filter before all methods of all hubs and all new connections. These filters run in the order
+    /// in which they are added, before the filters of hubs and methods.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -145,7 +145,7 @@ impl HubAppBuilder {
     }
 
     /// Allows pages of an origin (`https://app.example`) to negotiate. Pages of the app's own origin are
-    /// always allowed; with the embedded service, pages on loopback are, too.
+    /// always allowed. With the embedded service, pages on loopback are also allowed.
     pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
         self.origins.push(origin.into());
         self
@@ -226,14 +226,15 @@ impl HubAppBuilder {
         self
     }
 
-    /// Keeps a connection open if its `on_connected` is denied. By default it is closed.
+    /// Keeps a connection open if its `on_connected` is denied. By default the connection is closed.
     pub fn keep_refused_connections(mut self) -> Self {
         self.keep_refused_connections = true;
         self
     }
 
-    /// Trusts the headers `x-ms-client-principal…`. Use it only if a proxy removes them from external
-    /// requests. Not needed behind App Service authentication, which the app detects.
+    /// Trusts the headers `x-ms-client-principal…`. Use this setting only if a proxy removes these headers
+    /// from external requests. Behind App Service authentication, which the app detects, this setting is not
+    /// needed.
     pub fn trust_app_service_headers(mut self) -> Self {
         self.trust_app_service = true;
         self
@@ -249,7 +250,8 @@ impl HubAppBuilder {
     /// Checks hubs and settings, starts the embedded service if it is configured, and returns the app.
     ///
     /// # Errors
-    /// When hubs or settings are invalid, with all problems, or when a port is in use.
+    /// When hubs or settings are invalid, or when a port is in use. An error about hubs or settings lists all
+    /// problems.
     pub fn build(mut self) -> Result<HubApp, BuildError> {
         let mut problems = problems::of(&self);
         let hubs: Vec<_> = self.hubs.drain(..).map(|hub| surrounded(hub, &self.filters)).collect();

@@ -104,7 +104,7 @@ fn identity_problems(
     problems
 }
 
-/// Checks the names at the service, where the application's name is a prefix.
+/// Checks the names of hubs at the service, which begin with the application's name.
 fn name_problems(planned: &[PlannedService]) -> Vec<BuildProblem> {
     let mut problems = Vec::new();
     let mut seen: Vec<(String, String)> = Vec::new();

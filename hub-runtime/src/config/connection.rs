@@ -40,7 +40,7 @@ impl Connection {
         }
     }
 
-    /// Reads the settings of `name`. If they contain no endpoint, the result is `otherwise`.
+    /// Reads the settings of `name`. If the settings contain no endpoint, `otherwise` returns the plan.
     pub(crate) fn read(
         reader: &mut Reader<'_>,
         name: &str,

@@ -22,7 +22,8 @@ pub(crate) struct ConnectionString {
 
 /// Why a connection string is invalid. The texts contain no value of the string except the version.
 ///
-/// The texts up to `Version` are those of Microsoft's parser, so that a search finds its documentation.
+/// The variants up to `Version` have the texts of Microsoft's parser, so that a search finds its
+/// documentation.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectionStringError {
@@ -63,8 +64,8 @@ pub enum ConnectionStringError {
 }
 
 impl ConnectionString {
-    /// Parses a connection string: parts separated by `;`, each split at its first `=`. Keys ignore case,
-    /// unknown keys are ignored.
+    /// Parses a connection string: parts separated by `;`, each split at its first `=`. Keys are
+    /// case-insensitive, and unknown keys are ignored.
     pub(crate) fn parse(text: &str) -> Result<Self, ConnectionStringError> {
         let properties = Properties::split(text)?;
         if properties.count < 2 {
@@ -127,7 +128,7 @@ impl<'a> Properties<'a> {
             "azure" => Identity::Chain { client_id: self.owned("clientid") },
             "azure.msi" => self.managed(),
             "azure.app" => self.app()?,
-            // The older spelling: the other keys decide.
+            // The older spelling: the other keys select the identity.
             "aad" if has("tenantid") => self.app()?,
             "aad" => self.managed(),
             _ => {
@@ -170,7 +171,7 @@ pub(crate) fn path_of(uri: &Uri) -> &str {
     uri.path().trim_end_matches('/')
 }
 
-/// `^1\.\d+(?:[\w-.]+)?$`
+/// Whether the version matches `^1\.\d+(?:[\w-.]+)?$`.
 fn is_version_1(version: &str) -> bool {
     let Some(rest) = version.strip_prefix("1.") else { return false };
     rest.starts_with(|first: char| first.is_ascii_digit())

@@ -29,7 +29,8 @@ pub enum EndpointRole {
     /// Receives new clients.
     #[default]
     Primary,
-    /// Receives new clients only while no primary endpoint is online. Messages are always sent to it too.
+    /// Receives new clients only while no primary endpoint is online. Messages are always sent to secondary
+    /// endpoints too.
     Secondary,
 }
 
@@ -50,7 +51,7 @@ pub(crate) enum Credential {
 pub(crate) enum Identity {
     /// The first credential of a chain that gives a token, optionally with a user-assigned managed identity.
     Chain { client_id: Option<String> },
-    /// The managed identity of the host: system-assigned, or the selected user-assigned one.
+    /// The managed identity of the host: the system-assigned identity, or the selected user-assigned identity.
     Managed(Option<UserAssigned>),
     /// A workload identity: the platform, for example Kubernetes, writes a token to a file.
     Workload { tenant_id: Option<String>, client_id: Option<String> },
@@ -152,7 +153,7 @@ impl<'a> Reader<'a> {
         self.parsed(name, |text| values::base_uri(text).ok_or(problem))
     }
 
-    /// The endpoint of `<prefix>:serviceUri` and its sibling settings, if it is set.
+    /// The endpoint of `<prefix>:serviceUri` and its sibling settings, if `serviceUri` is set.
     pub(crate) fn identity_endpoint(
         &mut self,
         prefix: &str,
@@ -181,7 +182,7 @@ impl<'a> Reader<'a> {
             match text.to_ascii_lowercase().as_str() {
                 "managedidentity" => Ok(Kind::Managed),
                 "workloadidentity" => Ok(Kind::Workload),
-                _ => Err("is not a credential: use managedidentity or workloadidentity; remove it to use an app registration (tenantId, clientId and clientSecret) or the default chain"),
+                _ => Err("is not a credential: use managedidentity or workloadidentity, or remove the setting to use an app registration (tenantId, clientId and clientSecret) or the default chain"),
             }
         });
         if kind.is_none() && self.settings.get(&format!("{prefix}:credential")).is_some() {

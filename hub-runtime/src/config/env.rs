@@ -23,7 +23,7 @@ pub(crate) const LOCAL_URL: &str = "HUB_LOCAL_URL";
 pub(crate) const PORT: &str = "PORT";
 /// The port on which the Functions host calls its custom handler.
 pub(crate) const FUNCTIONS_PORT: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
-/// The name of this variable in older hosts.
+/// The name of the variable with this port in older hosts.
 pub(crate) const OLD_FUNCTIONS_PORT: &str = "FUNCTIONS_HTTPWORKER_PORT";
 /// The address of the AWS Lambda runtime API.
 #[cfg(feature = "server")]
@@ -59,7 +59,7 @@ impl<F: Fn(&str) -> Option<String>> Variables for F {
     }
 }
 
-/// The process's environment.
+/// A variable of the process's environment.
 pub(crate) fn process(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }

@@ -56,8 +56,8 @@ impl Settings {
         settings.and_file(Path::new(FILE))
     }
 
-    /// Adds the values of a `local.settings.json`, given as text, that are not set yet, and the origins
-    /// in its `Host.CORS`.
+    /// Adds the values in the text of a `local.settings.json`, except values that are already set, and the
+    /// origins in its `Host.CORS`.
     ///
     /// # Errors
     /// When the text is not a settings file, or is encrypted.

@@ -16,9 +16,9 @@ use super::{
     values,
 };
 
-/// The SignalR service of the app: the configured services, or the embedded one.
+/// The SignalR service of the app: the configured services, or the embedded service.
 ///
-/// It only describes the service: no connection is opened before `HubApp::builder().build()`.
+/// This value only describes the service: no connection is opened before `HubApp::builder().build()`.
 #[derive(Clone, Debug)]
 pub struct SignalR {
     /// The connection of every hub that selects no other connection.
@@ -31,7 +31,7 @@ pub struct SignalR {
     /// Origins of `Host.CORS` in `local.settings.json`.
     pub(crate) origins: Vec<String>,
     pub(crate) trust_plain_claims: bool,
-    /// The code of upstream calls. The builder can set another one.
+    /// The code of upstream calls. The builder can set another code.
     pub(crate) upstream_code: Option<Secret>,
 }
 
@@ -74,13 +74,13 @@ pub(crate) struct LocalPlan {
     pub(crate) port: Option<u16>,
     pub(crate) key: Option<Secret>,
     pub(crate) url: Option<Uri>,
-    /// Without a listener, for clients in the process.
+    /// Whether the service has no listener and accepts only clients in the same process.
     pub(crate) in_memory: bool,
 }
 
 impl SignalR {
-    /// The services that the environment configures (`AzureSignalRConnectionString`), see [`Settings`]. Without
-    /// such a setting `build()` fails.
+    /// The services that the environment configures (`AzureSignalRConnectionString`), see [`Settings`]. If the
+    /// environment configures no service, `build()` fails.
     ///
     /// # Errors
     /// When a setting is invalid. The error lists all problems.
@@ -160,8 +160,8 @@ impl SignalR {
     }
 
     /// The service of a connection string such as
-    /// `Endpoint=https://name.service.signalr.net;AccessKey=…;Version=1.0;`. All hubs use it, including hubs
-    /// that name a connection of their own.
+    /// `Endpoint=https://name.service.signalr.net;AccessKey=…;Version=1.0;`. All hubs use this service,
+    /// including hubs that name a connection of their own.
     ///
     /// # Errors
     /// When the text is malformed, or holds the emulator's well-known key for an address beyond loopback.
@@ -191,8 +191,8 @@ impl SignalR {
         Ok(Self::planned(Plan::Service(vec![endpoint])))
     }
 
-    /// Adds an endpoint with its own connection string. `name` identifies it in `HubContext::with_endpoints`,
-    /// in an `EndpointRouter` and in logs.
+    /// Adds an endpoint with its own connection string. `name` identifies the endpoint in
+    /// `HubContext::with_endpoints`, in an `EndpointRouter` and in logs.
     ///
     /// # Errors
     /// When the connection string is malformed, or when `self` is the embedded service.
@@ -235,7 +235,7 @@ impl SignalR {
         self
     }
 
-    /// Adds the previous access key after a rotation: signatures and seals made with it stay valid.
+    /// Adds the previous access key after a rotation: signatures and seals of the previous key stay valid.
     #[must_use]
     pub fn previous_access_key(mut self, key: impl Into<Secret>) -> Self {
         self.connection.previous_access_key = Some(key.into());
@@ -258,7 +258,7 @@ impl SignalR {
 
     /// Accepts upstream calls with a Microsoft Entra token for this audience from this tenant. The audience is
     /// the resource of the managed identity in the upstream settings of the service. A service without an
-    /// access key needs this, or a code in the upstream URL.
+    /// access key needs this setting, or a code in the upstream URL.
     ///
     /// # Errors
     /// When the audience is empty, or the tenant is not a tenant id.
@@ -270,7 +270,7 @@ impl SignalR {
     /// Accepts the plain claims header of the service for calls without a seal, that is, for clients whose
     /// tokens were not created by this app's `negotiate`.
     ///
-    /// **Use it only if clients cannot choose any of their claim values.** The header has no escapes: a
+    /// **Use this only if clients cannot choose any of their claim values.** The header has no escapes: a
     /// client with the display name `Bob, role: admin` becomes an administrator.
     #[must_use]
     pub fn trust_plain_claims(mut self) -> Self {

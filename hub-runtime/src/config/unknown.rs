@@ -1,4 +1,4 @@
-//! Detects unknown settings with our prefixes, so that a misspelt name is an error instead of ignored.
+//! Detects unknown settings with our prefixes, so that a misspelt name is an error and is not ignored.
 
 use hub_core::names::nearest;
 

@@ -14,7 +14,7 @@ pub(crate) struct UpstreamTokens {
     pub(crate) audiences: Vec<String>,
     pub(crate) issuers: Vec<String>,
     pub(crate) keys_url: Uri,
-    /// The application or object id that the token must name.
+    /// The application id or object id that the token must contain.
     pub(crate) client_id: Option<String>,
 }
 

@@ -15,8 +15,9 @@ const STEPS: &str = include_str!("steps.md");
 
 /// The upstream rules in the format of the service. The template replaces `{origin}` and `{key}`.
 ///
-/// Each hub receives `connected`, also without a method for it, because filters of the hub check every
-/// connection. All messages are forwarded: the error for an unknown method lists the methods of the hub.
+/// Each hub receives `connected`, even if it has no method for this event, because filters of the hub
+/// check every connection. All messages are forwarded, so that the app responds to an unknown method with
+/// an error that lists the methods of the hub.
 ///
 /// Source: <https://learn.microsoft.com/azure/azure-signalr/concept-upstream>.
 pub(super) fn upstream(deployment: &Deployment) -> Value {

@@ -13,10 +13,10 @@ pub(crate) struct Command {
 
 impl Command {
     /// Parses the arguments of the process, without the name of the program. Returns `None` if the first
-    /// one is not `deploy-files`.
+    /// argument is not `deploy-files`.
     ///
     /// # Errors
-    /// When an argument is unknown; the text is the usage.
+    /// When an argument is unknown. The text of the error is the usage.
     pub(crate) fn of(arguments: impl IntoIterator<Item = OsString>) -> io::Result<Option<Self>> {
         let mut arguments = arguments.into_iter();
         if arguments.next().is_none_or(|first| first != DEPLOY_FILES) {

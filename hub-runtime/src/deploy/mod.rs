@@ -136,7 +136,7 @@ impl Deployment {
         files.into_iter().map(file).collect()
     }
 
-    /// Writes the files to `folder` and returns the paths of those written. Other files stay unchanged.
+    /// Writes the files to `folder` and returns the paths of the written files. Other files stay unchanged.
     ///
     /// # Errors
     /// When a file cannot be written.

@@ -30,7 +30,7 @@ impl Health {
         Self { watching: OnceLock::new(), asked: watch::Sender::new(0) }
     }
 
-    /// Starts the probes at the first call. Unused endpoints are not probed.
+    /// Starts the probes at the first call, so that unused endpoints are not probed.
     pub(super) fn watch(&self, endpoints: &[Arc<Endpoint>]) {
         self.watching.get_or_init(|| {
             let mut watching = JoinSet::new();
@@ -48,8 +48,8 @@ impl Health {
         });
     }
 
-    /// Waits for the first probe of every endpoint: at most the timeout of a probe, plus that of a token
-    /// request for endpoints without an access key.
+    /// Waits for the first probe of every endpoint: at most the timeout of a probe, plus the timeout of a
+    /// token request for endpoints without an access key.
     pub(super) async fn known(&self, endpoints: &[Arc<Endpoint>]) {
         self.watch(endpoints);
         // The sender is `self`, so the wait cannot fail.

@@ -55,7 +55,7 @@ impl Endpoint {
         Self { name, role, client_base, tokens, rest, signer, online: AtomicBool::new(true) }
     }
 
-    /// An access token for a client of `hub`, the name at the service.
+    /// An access token for a client of a hub. `hub` is the name of the hub at the service.
     pub(crate) async fn client_token(
         &self,
         hub: &str,

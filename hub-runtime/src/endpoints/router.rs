@@ -98,7 +98,7 @@ impl Operation<'_> {
 #[async_trait]
 pub trait EndpointRouter: Send + Sync + 'static {
     /// Selects the endpoint for a new client. With `None` the client receives status 503. Defaults to a random
-    /// online primary endpoint, or else a random online secondary one.
+    /// online primary endpoint, or else a random online secondary endpoint.
     async fn negotiate<'a>(
         &self,
         request: &NegotiateRequest,
@@ -112,9 +112,9 @@ pub trait EndpointRouter: Send + Sync + 'static {
         of(EndpointRole::Primary).or_else(|| of(EndpointRole::Secondary))
     }
 
-    /// Selects the endpoints for an operation of this hub. Without any, the operation is dropped with a log
-    /// message. Defaults to all online endpoints, or to all endpoints when none is online, so that the
-    /// failure is reported.
+    /// Selects the endpoints for an operation of this hub. If the list is empty, the operation is dropped and
+    /// a warning is logged. Defaults to all online endpoints, or to all endpoints when none is online, so that
+    /// the failure is reported.
     async fn route<'a>(
         &self,
         hub: &str,
@@ -134,7 +134,7 @@ impl EndpointRouter for UsualRouter {}
 
 fn random(candidates: Vec<&ServiceEndpoint>) -> Option<&ServiceEndpoint> {
     let count = u32::try_from(candidates.len()).ok().filter(|count| *count > 0)?;
-    // Without a random number, the first one.
+    // Without a random number, use the first endpoint.
     let drawn = getrandom::u32().unwrap_or_default() % count;
     candidates.into_iter().nth(usize::try_from(drawn).ok()?)
 }

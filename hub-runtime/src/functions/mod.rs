@@ -40,7 +40,7 @@ use crate::{
 
 /// The id of the invocation. The host sets this header on all calls.
 const INVOCATION_ID: &str = "x-azure-functions-invocationid";
-/// The maximum number of bytes that a call adds to the upstream body: it contains the headers of the
+/// The maximum number of bytes that a call adds to the upstream body. A call contains the headers of the
 /// upstream request several times.
 const MAX_ENVELOPE_BYTES: usize = 256 * 1024;
 
@@ -137,7 +137,8 @@ fn whole(status: StatusCode, answer: &FunctionAnswer) -> Response<Bytes> {
     response
 }
 
-/// The host decodes strings that are valid base64, and so removes whitespace.
+/// Warns about a result that the host may change: the host decodes strings that are valid base64, and
+/// removes whitespace from them.
 fn warn_about_base64(function: &str, value: &serde_json::Value) {
     let Some(text) = value.as_str() else { return };
     let dense: String = text.split_ascii_whitespace().collect();

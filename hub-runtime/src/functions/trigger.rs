@@ -12,8 +12,8 @@ use serde_json::{Value, value::RawValue};
 
 use super::call::FunctionCall;
 
-/// The invocation id of all messages. The call does not show the original id, nor whether the client sent
-/// one. The host drops the result if the client did not request it.
+/// The invocation id of all messages. The call of the host does not contain the original id, and does not
+/// show whether the client sent an id. The host drops the result if the client did not request a result.
 const INVOCATION_ID: &str = "functions";
 
 /// An upstream call as the host describes it. The caller is read from `Headers` only, which the service

@@ -95,8 +95,8 @@ impl HubApp {
     /// | `FUNCTIONS_CUSTOMHANDLER_PORT` | serves Azure Functions as a custom handler, on loopback and this port (feature `functions`) |
     /// | neither | serves HTTP on `PORT` (defaults to 7071): on loopback, or on all addresses if variables of a cloud host are set |
     ///
-    /// Stops as [`Self::serve`] does. If the first argument of the process is `deploy-files`, this writes
-    /// the files of a deployment and returns (feature `deploy`).
+    /// Stops as [`Self::serve`] does. If the first argument of the process is `deploy-files`, this method only
+    /// writes the files of a deployment (feature `deploy`).
     ///
     /// # Errors
     /// When a port is malformed or in use, or the host or `deploy-files` needs a disabled feature.
@@ -123,8 +123,8 @@ impl HubApp {
         if self.deploy_files(true)? { Ok(()) } else { self.run_on_host(service).await }
     }
 
-    /// Writes the files of a deployment if the first argument of the process is [`DEPLOY_FILES`], and
-    /// returns whether it is.
+    /// If the first argument of the process is [`DEPLOY_FILES`], writes the files of a deployment and returns
+    /// `true`.
     #[cfg(feature = "deploy")]
     fn deploy_files(&self, own_routes: bool) -> io::Result<bool> {
         let Some(command) = crate::deploy::Command::of(std::env::args_os().skip(1))? else {

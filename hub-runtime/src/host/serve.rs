@@ -33,8 +33,8 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(75);
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// The timeout of the first request head of a connection.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// The largest number of connections without a request. When all clients reconnect at once, many are open
-/// before the first request is read.
+/// The largest number of connections without a request. When all clients reconnect at once, many
+/// connections are open before the first request is read.
 const MAX_IDLE_SOCKETS: usize = 16_384;
 /// How long a shutdown waits for responses that are being written.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -120,7 +120,8 @@ impl HubApp {
     }
 }
 
-/// Serves one connection until it ends, or until the current response is written once `stop` is cancelled.
+/// Serves one connection until it ends. When `stop` is cancelled, the connection ends after the current
+/// response.
 async fn connection<S: HostedService>(
     stream: TcpStream,
     service: Unwrapped<S>,

@@ -5,7 +5,7 @@ use hub_core::{Payload, SendError};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-/// The largest request body that the service accepts.
+/// The largest request body that the service accepts, in bytes.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// An encoded message and its content type.
@@ -16,8 +16,8 @@ pub(super) struct Body {
 }
 
 impl Body {
-    /// The message in every hub protocol. If that exceeds the limit of the service, the message only in JSON,
-    /// which the service converts for clients of other protocols.
+    /// The message in every hub protocol. If this body exceeds the limit of the service, the message only in
+    /// JSON, which the service converts for clients of other protocols.
     pub(super) fn of(payload: &Payload) -> Result<Self, SendError> {
         match Self::bundle(payload) {
             Some(bundle) if bundle.bytes.len() <= MAX_BODY_BYTES => Ok(bundle),

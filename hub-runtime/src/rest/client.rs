@@ -26,7 +26,7 @@ use crate::{
     telemetry::{self, Stopwatch},
 };
 
-/// The largest request head that the service accepts.
+/// The largest request head that the service accepts, in bytes.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// The bytes of a head besides URL and token: method, version, host and the fixed headers.
 const FIXED_HEAD_BYTES: usize = 512;

@@ -139,7 +139,8 @@ pub(crate) fn change(hub: &str, change: &Change) -> Endpoint {
     }
 }
 
-/// Rounds up, since the service treats zero differently. The service reads 32 bits.
+/// A time to live in whole seconds. Rounds up, since the service treats zero differently. The service reads
+/// a 32-bit integer.
 fn whole_seconds(ttl: Duration) -> u64 {
     let begun = u64::from(ttl.subsec_nanos() > 0);
     ttl.as_secs().saturating_add(begun).min(i32::MAX as u64)

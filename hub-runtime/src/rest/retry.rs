@@ -16,8 +16,8 @@ use super::retry_after::retry_after;
 /// group changes, checks, and closing a single connection. Messages are not retried in these cases, since
 /// they may have been delivered.
 ///
-/// The delay doubles before each retry, minus a random part of up to one half, so that callers do not
-/// retry in step. `Retry-After` takes precedence; a value above the maximum delay ends the retries.
+/// The delay doubles before each retry. Up to half of the delay is removed at random, so that callers do
+/// not retry in step. `Retry-After` takes precedence; a value above the maximum delay ends the retries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Retries {
@@ -88,7 +88,7 @@ impl Retries {
         let doublings = if self.grows { attempts.saturating_sub(1) } else { 0 };
         let doubled = 2_u32.saturating_pow(doublings);
         let delay = self.delay.saturating_mul(doubled).min(self.max_delay);
-        // The subtracted part is at most half of the delay, so this cannot overflow.
+        // The subtracted part is at most half of the delay, so the subtraction cannot overflow.
         Some(delay - (delay / 2).mul_f64(random().clamp(0.0, 1.0)))
     }
 }
@@ -98,7 +98,7 @@ impl Retries {
 pub(super) enum Idempotency {
     /// A repetition has no further effect.
     Idempotent,
-    /// A repetition may deliver twice.
+    /// A repetition may have a second effect, such as a second message.
     NotIdempotent,
 }
 

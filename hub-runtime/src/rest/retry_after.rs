@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{Response, header};
 
-/// The time to wait from `now`, in seconds since 1970; `None` if the header is missing or malformed.
+/// The time to wait; `None` if the header is missing or malformed. `now` is in seconds since 1970.
 pub(super) fn retry_after<B>(answer: &Response<B>, now: u64) -> Option<Duration> {
     let text = answer.headers().get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     let seconds = text.parse().ok();

@@ -33,7 +33,7 @@ mod http_client {
     type Client = HttpClient<GaiResolver>;
 
     /// A transport over HTTP/1.1. With `needs_tls`, reads the system's certificates immediately, so that an
-    /// app fails at startup if there are none. Without it, no certificates are needed (`http` endpoints).
+    /// app fails at startup if there are no certificates. `http` endpoints need no certificates.
     pub(crate) fn transport(needs_tls: bool) -> Result<Arc<dyn Transport>, BoxError> {
         let client = Client::new(GaiResolver::new());
         if needs_tls {

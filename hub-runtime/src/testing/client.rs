@@ -122,8 +122,8 @@ impl TestClient {
         self.shared.state.lock().handlers.insert(event.to_lowercase(), handler);
     }
 
-    /// Never completes invocations of this event, like a client that hangs. Use it to test the timeout of a
-    /// client result.
+    /// Never completes invocations of this event, like a client that hangs. Use this method to test the timeout
+    /// of a client result.
     pub fn ignores(&self, event: &str) {
         self.shared.state.lock().ignored.insert(event.to_lowercase());
     }
@@ -208,8 +208,9 @@ impl TestClient {
         self.events.answered("disconnected", &self.connection_id).await;
     }
 
-    /// Waits until all messages that the service has queued for this client have arrived. To do so, it invokes a
-    /// stream: the service rejects it immediately, and the rejection is queued after the other messages.
+    /// Waits until all messages that the service has queued for this client have arrived. To do so, the client
+    /// sends a stream invocation: the service rejects the invocation immediately, and the rejection is queued
+    /// after the other messages.
     async fn flush(&self) -> Result<(), TestFailure> {
         let id = self.shared.next_id();
         let message = Message::StreamInvocation {

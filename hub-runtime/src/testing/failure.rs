@@ -21,7 +21,7 @@ impl TestFailure {
         Self { text, status: Some(status.as_u16()) }
     }
 
-    /// The HTTP status, if a negotiate was rejected.
+    /// The HTTP status, if a negotiate request was rejected.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.status

@@ -1,4 +1,4 @@
-//! Captures the log of the app during calls and negotiates.
+//! Captures the log of the app during calls and negotiate requests.
 
 use std::{
     fmt::{self, Write},
@@ -25,7 +25,7 @@ pub struct LogLine {
     pub level: &'static str,
     /// The message.
     pub message: String,
-    /// The fields by name: `cause`, `error_id`, `filter`, and those of the hub's code.
+    /// The fields by name: `cause`, `error_id`, `filter`, and the fields of the hub's own events.
     pub fields: Vec<(&'static str, String)>,
 }
 

@@ -78,7 +78,7 @@ impl<H: Hub> TestHub<H> {
         Self::configured(hub, |builder| builder)
     }
 
-    /// Mounts a hub on a configured app: with filters, a limit of negotiates, or proxies.
+    /// Mounts a hub on a configured app, for example with filters or a limit of negotiate requests.
     ///
     /// ```
     /// # use hub_runtime::{prelude::*, testing::TestHub};
@@ -110,8 +110,8 @@ impl<H: Hub> TestHub<H> {
         }
     }
 
-    /// A client of this user that is not connected yet. It gets a token as from `negotiate`, but the hub's
-    /// `negotiate` is not called; see [`Self::negotiate`].
+    /// A client of this user that is not connected yet. The client gets the same kind of token as from
+    /// `negotiate`, but the hub's `negotiate` is not called; see [`Self::negotiate`].
     pub fn user(&self, id: impl Into<String>) -> Connecting<'_, H> {
         Connecting { hub: self, negotiation: Negotiation::user(id) }
     }
@@ -162,7 +162,8 @@ impl<H: Hub> TestHub<H> {
     }
 
     /// The log so far: all events at level DEBUG and above from the runtime and the hub during calls and
-    /// negotiates. A subscriber that was installed before the hub was mounted receives them too.
+    /// negotiate requests. A subscriber that was installed before the hub was mounted receives these events
+    /// too.
     #[must_use]
     pub fn log(&self) -> Vec<LogLine> {
         self.log.all()
@@ -174,7 +175,7 @@ impl<H: Hub> TestHub<H> {
         self.record.all()
     }
 
-    /// Handles to send from outside a call.
+    /// A handle to send from outside a call.
     #[must_use]
     pub fn context(&self) -> HubContext<H> {
         self.app.context()

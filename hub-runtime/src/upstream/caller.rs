@@ -1,5 +1,5 @@
-//! The caller of an upstream call, and its proof. Only headers are needed, so the checks run before the body
-//! is read.
+//! The caller of an upstream call, and the proof of the caller's identity. Only headers are needed, so the
+//! checks run before the body is read.
 
 use std::{pin::Pin, sync::Arc};
 
@@ -33,7 +33,7 @@ pub(crate) enum ProofError {
     #[error("the header X-ASRS-Connection-Id is missing or is not a connection id")]
     ConnectionId,
     #[error(
-        "the header X-ASRS-Signature is missing or was made with another key; compare the access key of this app with that of the service"
+        "the header X-ASRS-Signature is missing or was made with another key; compare the access keys of this app and of the service"
     )]
     Signature,
     #[error("the header X-ASRS-User-Id occurs more than once, or is not UTF-8")]
@@ -69,7 +69,7 @@ pub(super) struct CallerRules<'a> {
     pub(super) groups: &'a [Arc<ServiceGroup>],
     pub(super) verified: &'a VerifiedCallers,
     pub(super) trust_plain_claims: bool,
-    /// Whether the URL of the request contained the configured code. Checked earlier.
+    /// Whether a code is configured. The router has already checked the code in the URL of the request.
     pub(super) has_code: bool,
 }
 
@@ -206,8 +206,8 @@ pub(crate) fn plain_claims(headers: &HeaderMap) -> Claims {
     claims.into_iter().collect()
 }
 
-/// A header as UTF-8 text; user ids and events need not be ASCII. `None` if it occurs more than once: an
-/// intermediary may have checked another occurrence.
+/// A header as UTF-8 text; user ids and events need not be ASCII. `None` if the header occurs more than
+/// once: an intermediary may have checked another occurrence.
 pub(super) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     let mut values = headers.get_all(name).iter();
     let only = values.next()?;

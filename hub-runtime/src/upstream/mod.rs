@@ -86,7 +86,7 @@ fn caller_rules<'a>(app: &'a Inner, headers: &HeaderMap) -> CallerRules<'a> {
     }
 }
 
-/// Starts the check of the call's token, if one is required.
+/// Starts the check of the call's token, if a token is required.
 fn check_token<'a>(app: &'a Inner, headers: &'a HeaderMap) -> Option<TokenCheckFuture<'a>> {
     caller_rules(app, headers).check_token(headers)
 }
@@ -135,7 +135,7 @@ enum Dispatch {
     Duplicate(Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>),
 }
 
-/// Parses the body and starts the call, unless it is a copy of an earlier one.
+/// Parses the body and starts the call, unless it is a copy of an earlier call.
 fn begin(
     app: Arc<Inner>,
     call: VerifiedCall,

@@ -1,8 +1,8 @@
 //! Detects copies of an `invoke`. The method runs once, and each copy receives the response of the first call.
 //!
-//! The signature covers the connection id, but no timestamp: an attacker who observes an upstream call can
-//! replay it, and a proxy may send it twice. Calls of a connection differ in their invocation id, which a
-//! client never reuses. A `send` has no invocation id, so its copies are not detected.
+//! The signature covers the connection id, but no timestamp. Therefore an attacker who observes an upstream
+//! call can replay it, and a proxy may send a call twice. Calls of a connection differ in their invocation
+//! id, which a client never reuses. A `send` has no invocation id, so its copies are not detected.
 //!
 //! A running call is stored until it ends. A finished call is stored for 60 seconds, or until 4,096 later
 //! calls have finished. The table contains hashes and at most 4,096 responses of at most 4 KiB: about
@@ -40,7 +40,7 @@ const NO_LONGER_HELD: &str =
 const INTERRUPTED: &str =
     "this invocation was already started, and the app stopped before it ended";
 const USED: &str = "this invocation id was already used by another call of the connection; each \
-                    call needs its own";
+                    call needs its own id";
 
 /// Running and recently finished calls.
 #[derive(Default, derive_more::Debug)]
@@ -85,9 +85,9 @@ struct Finished {
 /// The hashes by which a call is looked up.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fingerprint {
-    /// Of hub, connection and invocation id.
+    /// The hash of hub, connection and invocation id.
     id: u64,
-    /// Of `id`, the caller and the body, which are the same in all copies of a call.
+    /// The hash of `id`, the caller and the body, which are the same in all copies of a call.
     call: u64,
 }
 
@@ -112,9 +112,9 @@ pub(super) enum Occurrence {
 
 /// An earlier call with the same id.
 pub(super) enum Duplicate {
-    /// The earlier call is running. It sends its response unless it is dropped.
+    /// The earlier call is running. It sends its response here, unless it is dropped.
     Running(oneshot::Receiver<Bytes>),
-    /// The earlier call has finished. Contains its framed completion, unless that was too long.
+    /// The earlier call has finished. Contains its framed completion, unless the completion was too long.
     Finished(Option<Bytes>),
     /// The earlier call is a different call.
     OfAnother,

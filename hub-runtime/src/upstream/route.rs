@@ -18,7 +18,7 @@ use crate::{
     telemetry::{self, Stopwatch},
 };
 
-/// The hub of a call, and which of its methods is called.
+/// The hub, the category and the event of a call.
 pub(super) struct Route {
     pub(super) mount: Mount,
     pub(super) category: Category,
@@ -75,8 +75,8 @@ fn routing_headers(headers: &HeaderMap) -> Option<[String; 3]> {
     Some([header(&HUB)?, header(&CATEGORY)?, header(&EVENT)?])
 }
 
-/// Removes the query of the client's connect request from the headers, since it may hold the client's
-/// token.
+/// Removes the query of the client's connect request from the headers, since the query may contain the
+/// client's token.
 pub(super) fn take_client_query(headers: &mut HeaderMap) -> Query {
     let query = text(headers, &CLIENT_QUERY).map(|raw| Query::parse(&raw)).unwrap_or_default();
     headers.remove(&CLIENT_QUERY);

@@ -8,7 +8,8 @@ use super::caller::{Caller, PROOFS, claimed_connection_id};
 
 /// The maximum number of cached connections.
 const MAX_CONNECTIONS: usize = 4096;
-/// The maximum size of cached proofs. Longer proofs are not cached, to bound the memory.
+/// The maximum size of the cached proofs of one caller, in bytes. Longer proofs are not cached, to bound
+/// the memory.
 const MAX_PROOF_BYTES: usize = 4096;
 
 /// Callers by connection id, with the headers that were checked. Entries stay valid, since neither keys
@@ -52,8 +53,8 @@ impl VerifiedCallers {
     }
 }
 
-/// Calls `visit` with the bytes that encode all proofs. The encoding is injective: each value is prefixed
-/// with the number of its header and its length.
+/// Calls `visit` with the bytes that encode all proofs. The encoding is injective: the number of the header
+/// and the length of the value precede each value.
 fn each_piece(headers: &HeaderMap, mut visit: impl FnMut(&[u8])) {
     for (number, name) in (0_u8..).zip(&PROOFS) {
         for value in headers.get_all(name) {

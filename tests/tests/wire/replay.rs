@@ -29,7 +29,7 @@ use crate::support::{KEY, SIGNATURE, answer, app, invoke_as, send};
 
 /// A timeout that is long enough for a busy machine.
 const WAIT: Duration = Duration::from_secs(60);
-const USED: &str = "this invocation id was already used by another call of the connection; each call needs its own";
+const USED: &str = "this invocation id was already used by another call of the connection; each call needs its own id";
 
 #[derive(Default)]
 struct Shared {

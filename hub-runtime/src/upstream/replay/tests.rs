@@ -133,7 +133,7 @@ async fn a_reused_invocation_id_neither_runs_nor_returns_a_result() {
             let answer = copy(&replays, parts, body).answer(parts).await;
             assert_eq!(
                 &answer.body()[..],
-                b"{\"type\":3,\"invocationId\":\"0\",\"error\":\"this invocation id was already used by another call of the connection; each call needs its own\"}\x1e",
+                b"{\"type\":3,\"invocationId\":\"0\",\"error\":\"this invocation id was already used by another call of the connection; each call needs its own id\"}\x1e",
                 "{parts:?}"
             );
         }
