@@ -43,7 +43,7 @@ impl LocalServiceBuilder {
         Self { key: Some(key.into()), ..self }
     }
 
-    /// Adds a secondary access key, for key rotation. Tokens signed with it are accepted, and upstream
+    /// Adds a secondary access key, for key rotation. Tokens signed with either key are accepted, and upstream
     /// calls carry a signature of each key. Defaults to none.
     pub fn secondary_key(self, key: impl Into<Secret>) -> Self {
         Self { secondary_key: Some(key.into()), ..self }
@@ -61,7 +61,7 @@ impl LocalServiceBuilder {
         Self { unmatched, ..self }
     }
 
-    /// Sets the URL at which clients and REST callers reach the service. It is part of the connection
+    /// Sets the URL at which clients and REST callers reach the service. The URL is part of the connection
     /// string and of the audience of tokens. Defaults to `http://127.0.0.1:8888`.
     /// [`LocalService::set_public_url`] changes it when the port is known only after binding.
     pub fn public_url(self, url: impl Into<String>) -> Self {

@@ -52,19 +52,18 @@ limits! {
         request_head_timeout: Duration = Duration::from_secs(30),
         /// Time in which the body of a request must arrive. Defaults to 30 s.
         request_body_timeout: Duration = Duration::from_secs(30),
-        /// Time after which a socket is closed when its peer reads nothing of an HTTP response. Server-Sent
-        /// Events are bounded by [`max_outbox_bytes`](Self#structfield.max_outbox_bytes) instead. Defaults
-        /// to 30 s.
+        /// Time after which a socket is closed if its peer reads nothing of an HTTP response. For Server-Sent
+        /// Events, [`max_outbox_bytes`](Self#structfield.max_outbox_bytes) applies instead. Defaults to 30 s.
         response_stall_timeout: Duration = Duration::from_secs(30),
-        /// Maximum number of sockets of all listeners on which no complete request has arrived yet. Above it,
-        /// the oldest sockets are closed. Sockets younger than 1 s are closed only above twice the limit, since
-        /// clients that reconnect together open many sockets before the first request is read. If
+        /// Maximum number of sockets of all listeners that have received no complete request yet. Above this
+        /// limit, the oldest sockets are closed. Sockets younger than 1 s are closed only above twice the limit,
+        /// since clients that reconnect together open many sockets before the first request is read. If
         /// [`max_file_descriptors`](Self#structfield.max_file_descriptors) is set, the limit is at most a
         /// quarter of the descriptors that clients may use. Defaults to 16,384.
         max_idle_sockets: usize = 16_384,
-        /// Maximum number of negotiated connections that are not open: the client has not opened them yet, or
-        /// they ended and the client has not received the end yet. Above it, the oldest is evicted. Defaults
-        /// to 16,384.
+        /// Maximum number of negotiated connections that are not open. Either the client has not opened the
+        /// connection yet, or the connection has ended and the client has not been told yet. Above this limit,
+        /// the oldest connection is evicted. Defaults to 16,384.
         max_pending_negotiations: usize = 16_384,
         /// Maximum size of a client's access token in bytes. Azure SignalR Service refuses longer tokens.
         /// Defaults to 4,096.
@@ -86,7 +85,7 @@ limits! {
         /// Defaults to 30 s.
         resume_timeout: Duration = Duration::from_secs(30),
         /// Maximum size in bytes of the unacknowledged messages that are kept for a client with stateful
-        /// reconnect. Above it, messages wait in the outbox. Defaults to 100,000.
+        /// reconnect. Above this limit, messages wait in the outbox. Defaults to 100,000.
         max_resume_bytes: usize = 100_000,
         /// Timeout for each of the two steps of closing a connection: the client reads its last messages, and
         /// the client closes its side. Defaults to 5 s.
@@ -101,11 +100,11 @@ limits! {
         /// Maximum size in bytes of the body of a client's POST, which may contain several messages. Before the
         /// client's first GET the limit is at most 4 KiB, since the messages are not read yet. Defaults to 1 MiB.
         max_post_bytes: usize = MIB,
-        /// Maximum size in bytes of the messages that wait for one client to read. Above it the client is
-        /// closed as slow. Defaults to 1 MiB.
+        /// Maximum size in bytes of the messages that wait for one client to read. Above this limit, the client
+        /// is closed as slow. Defaults to 1 MiB.
         max_outbox_bytes: usize = MIB,
-        /// Maximum number of messages that wait for one client to read. Above it the client is closed as slow.
-        /// Defaults to 8,192.
+        /// Maximum number of messages that wait for one client to read. Above this limit, the client is
+        /// closed as slow. Defaults to 8,192.
         max_outbox_messages: usize = 8192,
         /// Total size in bytes of the messages that wait for clients, above which responses to sends are
         /// delayed. Messages for clients that read nothing for 5 s do not count. Defaults to 64 MiB.

@@ -29,7 +29,7 @@ const LOW_DESCRIPTORS_HEAD_TIMEOUT: Duration = Duration::from_secs(2);
 /// (16 KiB).
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 
-/// Accepts connections until the service has stopped. Dropping the future drops its HTTP connections;
+/// Accepts connections until the service has stopped. Dropping the future closes its HTTP connections, but
 /// upgraded WebSockets stay open.
 pub(crate) async fn serve(
     service: LocalService,

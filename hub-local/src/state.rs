@@ -36,7 +36,7 @@ pub(crate) struct State {
     pub(crate) stateful_reconnect: bool,
     /// Cancelled after the last `disconnected` was delivered; listeners then end.
     pub(crate) stopped: CancellationToken,
-    /// Sockets on which no complete request has arrived yet, of all listeners.
+    /// Sockets of all listeners that have received no complete request yet.
     pub(crate) idle_sockets: Arc<IdleSockets>,
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use hub_local::LocalService;
 use tokio::task::AbortHandle;
 
-/// The embedded service. Dropping it stops the accept loop.
+/// The embedded service. Dropping the value stops the accept loop.
 pub(crate) struct Embedded {
     pub(crate) service: LocalService,
     accept: Arc<OnceLock<AbortHandle>>,

@@ -70,8 +70,8 @@ where
     }
 }
 
-/// The future of a response of [`HubService`]. If it is dropped, a hub method that has started runs to
-/// completion.
+/// The future of a response of [`HubService`]. If the future is dropped, a hub method that has started runs
+/// to completion.
 #[must_use = "futures do nothing unless awaited"]
 pub struct HubServiceFuture(ResponseFuture);
 

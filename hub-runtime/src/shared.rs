@@ -37,7 +37,7 @@ pub(crate) struct Inner {
     pub(crate) counts: AtomicCounters,
     pub(crate) shutdown_wait: Duration,
     pub(crate) closing: AtomicBool,
-    /// Whether the Functions host calls the app; only then its call format is accepted.
+    /// Whether the Functions host calls the app. Only then the app accepts the call format of the host.
     #[cfg(feature = "functions")]
     pub(crate) functions_host: AtomicBool,
     /// Whether a service uses the public key of the emulator. The app then binds loopback addresses only.

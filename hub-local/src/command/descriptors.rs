@@ -2,7 +2,7 @@
 
 use std::io;
 
-/// Soft limit of the process, before and after raising it.
+/// Soft limit of the process, before and after it was raised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Descriptors {
     pub(super) before: usize,

@@ -42,7 +42,7 @@ pub(super) struct StartArgs {
     /// ./settings.json if it exists]
     #[arg(short, long, value_name = "FILE OR FOLDER", conflicts_with = "upstream")]
     config: Option<PathBuf>,
-    /// Upstream URL for all events, instead of a settings file. HUB=URL limits it to one hub,
+    /// Upstream URL for all events, instead of a settings file. HUB=URL limits the URL to one hub,
     /// a,b=URL to several. Can be repeated; the first match is used
     #[arg(short, long, value_name = "[HUB=]URL", value_parser = values::upstream)]
     upstream: Vec<Template>,

@@ -140,7 +140,7 @@ async fn perform(
     let (answer, took) = match upstream {
         None => (Err(UpstreamError::NoTemplate), Duration::ZERO),
         Some(upstream) => {
-            // `acquire` fails only on a closed semaphore; this one is never closed.
+            // `acquire` fails only on a closed semaphore; this semaphore is never closed.
             let _permit = connection.shared.upstream_calls.acquire().await;
             let started = Instant::now();
             let answer = call_without_panic(&**upstream, request).await;

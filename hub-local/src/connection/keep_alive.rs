@@ -51,8 +51,8 @@ async fn tick(connection: &Arc<Connection>) -> Result<Infallible, Ending> {
 pub(super) struct ClientTimeout {
     allowed: Duration,
     armed: bool,
-    /// One timer for all reads. It is not reset on every read; when it fires early, it is set to the
-    /// current deadline.
+    /// One timer for all reads. A read does not reset the timer. When the timer fires before the current
+    /// deadline, it is set to this deadline.
     alarm: Option<RarelyReady<Pin<Box<Sleep>>>>,
 }
 

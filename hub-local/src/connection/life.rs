@@ -17,9 +17,9 @@ use super::{
 };
 use crate::delivery::sink::Sink;
 
-/// Runs a connection until its transport is closed on both sides. `disconnected` is queued after the
-/// pending upstream calls. Takes both halves by reference: if they were moved in, the future would store
-/// them twice, and each idle client has such a future.
+/// Runs a connection until its transport is closed on both sides. The `disconnected` event is queued after
+/// the pending upstream calls. Takes `source` and `sink` by reference: if they were moved in, the future
+/// would store them twice, and each idle client has such a future.
 pub(crate) async fn run<S: Source>(
     connection: Arc<Connection>,
     source: &mut S,
@@ -38,7 +38,8 @@ pub(crate) async fn run<S: Source>(
     sink.shut().await;
 }
 
-/// Ends the connection when its task is dropped, also after a panic, so that the hub removes it.
+/// Ends the connection when its task is dropped, also after a panic, so that the hub removes the
+/// connection.
 struct EndGuard(Arc<Connection>);
 
 impl Drop for EndGuard {
@@ -63,7 +64,7 @@ async fn exchange(
         let others = std::pin::pin!(async {
             tokio::select! {
                 biased;
-                // If `end` was called, its reason is already set and `shutdown` is ignored.
+                // If `end` was called, the reason is already set and `shutdown` is ignored.
                 () = connection.closing.cancelled() => Ending::shutdown(),
                 ending = read(connection, source, &mut accepted) => ending,
             }

@@ -54,7 +54,8 @@ pub(crate) enum Incoming {
     Closed,
     /// The socket was lost and the client may resume; only with stateful reconnect.
     Suspended,
-    /// The client resumed on another socket. An incomplete message is discarded; the client sends it again.
+    /// The client resumed on another socket. An incomplete message is discarded, and the client sends the
+    /// message again.
     Resumed,
 }
 

@@ -74,7 +74,7 @@ pub(crate) struct Origin {
     pub(crate) transport: Transport,
     /// Headers of every upstream call of the connection.
     pub(crate) headers: HeaderMap,
-    /// Present if stateful reconnect was negotiated; the handshake must also request it.
+    /// Present if stateful reconnect was negotiated. The handshake must request stateful reconnect too.
     pub(crate) acks: Option<Arc<Acks>>,
 }
 

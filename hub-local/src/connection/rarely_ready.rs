@@ -59,7 +59,8 @@ impl<F: Future + Unpin> RarelyReady<F> {
         Self { future, waker: Waker::from(Arc::clone(&alarm)), alarm, task: None }
     }
 
-    /// The inner future. The next poll always polls it, because the caller may have made it ready.
+    /// The inner future. The next poll always polls the inner future, because the caller may have made it
+    /// ready.
     pub(crate) fn inner(&mut self) -> &mut F {
         self.task = None;
         &mut self.future

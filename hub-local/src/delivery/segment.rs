@@ -1,5 +1,5 @@
 //! Segments of a broadcast log. Each reader holds its current segment, and each segment holds the next
-//! one, so a segment is freed when the last reader has passed it.
+//! segment. Therefore a segment is freed when the last reader has passed it.
 
 use std::sync::{Arc, atomic::AtomicU64};
 
@@ -59,7 +59,7 @@ impl Segment {
         Self { messages: Arc::new(messages), next: OnceLock::new() }
     }
 
-    /// Appends a message; the caller holds the log's lock. Returns the next segment when this one is full.
+    /// Appends a message; the caller holds the log's lock. Returns the next segment when this segment is full.
     pub(super) fn append(&self, frame: Frame) -> Option<Arc<Self>> {
         let messages = &*self.messages;
         let filled = messages.filled();

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use super::members::{Audience, Member, Members, in_memory_order, trim, trim_set};
 
-/// Maximum number of groups that a user can join without a time to live. With a further group, the user
-/// leaves the oldest one.
+/// Maximum number of groups that a user can join without a time to live. When the user joins a further
+/// group, the user leaves the oldest group.
 const MAX_LASTING_GROUPS: usize = 100;
 
 /// A user of the hub, with or without connections.

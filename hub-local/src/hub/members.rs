@@ -27,7 +27,7 @@ pub(crate) trait Member: Sized {
 
     fn outbox(&self) -> &Outbox;
 
-    /// Queues a frame; never waits. A member without room for it is closed.
+    /// Queues a frame; never waits. A member without room for the frame is closed.
     fn send(self: &Arc<Self>, frame: Frame) -> PushOutcome;
 
     /// Closes a member that reads too slowly.

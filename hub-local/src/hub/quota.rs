@@ -29,7 +29,7 @@ pub(crate) struct Quota {
     used: AtomicUsize,
 }
 
-/// The number of memberships that a membership with these names counts as.
+/// The weight of a membership with these names in the quota.
 fn weight(names: &[&str]) -> usize {
     1 + names.iter().map(|name| name.len()).sum::<usize>() / MAX_LIGHT_NAME_BYTES
 }

@@ -140,7 +140,7 @@ fn perform(
         Command::SendMessage(message) => broadcast::send(audience, &HashSet::new(), message),
         Command::JoinGroup(group) => {
             for connection in audience.iter() {
-                // Connections that have closed meanwhile are skipped.
+                // Connections that were closed in the meantime are skipped.
                 state.hubs.join(|| hub.add_to_group(&connection.id, group))?;
             }
         }

@@ -1,4 +1,4 @@
-//! The message in the body of a send: a target and arguments, which stay encoded where possible.
+//! The message in the body of a send: a target and arguments. The arguments stay encoded where possible.
 
 use std::{borrow::Cow, fmt};
 

@@ -40,7 +40,7 @@ pub(super) async fn send(call: RestCall<'_>, to: &Target) -> RestResult {
     Ok(body::empty(StatusCode::ACCEPTED))
 }
 
-/// Closes the target connections except the excluded ones.
+/// Closes the target connections except the excluded connections.
 pub(super) fn close(call: &RestCall<'_>, to: &Target) -> Response<Body> {
     let reason = call.reason();
     for connection in broadcast::except(&audience(&call.hub, to), &excluded(call)) {
@@ -83,7 +83,7 @@ pub(super) enum MessageBody {
     Bundle(Vec<(Protocol, Message)>),
 }
 
-/// Reads the body of a message, with one of the content types that messages can have.
+/// Reads the body of a message, in any of the content types that a message can have.
 pub(super) async fn body(call: RestCall<'_>) -> Result<MessageBody, RestError> {
     #[cfg(feature = "msgpack")]
     if media_type(&call).eq_ignore_ascii_case(bundle::CONTENT_TYPE) {

@@ -39,8 +39,8 @@ pub(super) fn preflight(request: &HeaderMap) -> Response<Body> {
     response
 }
 
-/// Adds the headers that allow a page of any origin to read the response. Error responses need them
-/// too.
+/// Adds the headers that allow a page of any origin to read the response. Error responses need these
+/// headers too.
 pub(super) fn allow(request: &HeaderMap, response: &mut Response<Body>) {
     let headers = response.headers_mut();
     headers.append(VARY, HeaderValue::from_static("Origin"));

@@ -26,7 +26,7 @@ const MAX_EARLY_BODY_BYTES: usize = 4 * 1024;
 const NO_POSTS: &str = "POST requests are not allowed for WebSocket connections.";
 const NO_DELETE: &str = "Cannot terminate this connection using the DELETE endpoint.";
 
-/// The session of the `id` in the query, which is required here.
+/// The session of the `id` in the query. The `id` is required.
 fn named(
     state: &State,
     request: ClientRequest<'_>,
@@ -72,7 +72,7 @@ pub(super) fn events(
             life::run(connection, &mut source, &mut sink).await;
         }
         drop(lease);
-        // If the client does not read, the rest of its response would stay in memory.
+        // If the client does not read, the rest of the response would stay in memory.
         if timeout(limit, gone.cancelled()).await.is_err()
             && let Some(socket) = socket
         {

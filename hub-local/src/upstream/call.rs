@@ -14,8 +14,8 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// Copies the arguments out of the read buffer. A slice keeps the whole buffer alive, which can be a
-    /// thousand times larger than the size counted for a queued call.
+    /// Copies the arguments out of the read buffer. A slice would keep the whole buffer alive. The buffer can
+    /// be a thousand times larger than the size that is counted for a queued call.
     pub(crate) fn detach(&mut self) {
         self.arguments = Bytes::copy_from_slice(&self.arguments);
     }

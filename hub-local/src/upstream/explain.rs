@@ -139,7 +139,7 @@ fn check_status(status: StatusCode) -> &'static str {
         }
         400..500 => "the response: the app refused the request",
         502 | 503 => "that the app runs behind its proxy, and is not stopping or overloaded",
-        500..600 => "the log of the app: it failed",
+        500..600 => "the log of the app: the app failed",
         _ => "the response: an invoke requires status 200 or 204",
     }
 }
@@ -152,7 +152,7 @@ fn check_error(error: &UpstreamError) -> &'static str {
         }
         UpstreamError::TooLarge => "the size of the result: send large results as messages",
         UpstreamError::Cancelled | UpstreamError::Body(_) => {
-            "the log of the app: it closed the connection before the end of the response"
+            "the log of the app: the app closed the connection before the end of the response"
         }
         UpstreamError::NoTemplate => "the patterns of the templates",
         UpstreamError::Name(_) => "the method name that the client called",
@@ -176,7 +176,7 @@ fn check_unreachable(error: &(dyn Error + 'static)) -> &'static str {
                 }
                 io::ErrorKind::TimedOut => return "the host and port of the URL, and firewalls",
                 io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
-                    return "the log of the app: it closed the connection without a response";
+                    return "the log of the app: the app closed the connection without a response";
                 }
                 _ => {}
             }

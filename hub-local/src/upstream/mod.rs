@@ -17,8 +17,8 @@ use hub_core::names::NameError;
 /// The application that handles the events of clients.
 ///
 /// A request has the headers and body that Azure SignalR Service sends; its URI is the path
-/// `/runtime/webhooks/signalr`. Requests of one connection are sequential and in order. The future of
-/// a request is polled to completion.
+/// `/runtime/webhooks/signalr`. The requests of one connection are sent one at a time, in the order of
+/// the events. The future of a request is polled to completion.
 #[async_trait]
 pub trait Upstream: Send + Sync + 'static {
     /// Delivers one event and returns the response.
@@ -78,7 +78,7 @@ pub enum UpstreamError {
     /// No template matches the event; no request was sent.
     #[error("no upstream template matches this event")]
     NoTemplate,
-    /// A hub or event name that is not valid in a URL; no request was sent.
+    /// A hub name or event name is not valid in a URL; no request was sent.
     #[error(transparent)]
     Name(#[from] NameError),
 }

@@ -108,12 +108,12 @@ impl TemporaryKey {
         Self { clock, held: Mutex::default(), fetching: tokio::sync::Mutex::new(()) }
     }
 
-    /// The key. `fetch` requests one from the service.
+    /// The key. `fetch` requests a key from the service.
     pub(crate) async fn get<F>(&self, fetch: impl FnOnce() -> F) -> Result<SigningKey, SendError>
     where
         F: Future<Output = Result<SigningKey, SendError>>,
     {
-        // While the old key is valid, one caller fetches and the others use the old key.
+        // While the old key is valid, one caller fetches a new key and the other callers use the old key.
         let _one = match (self.fresh(), self.valid()) {
             (Some(key), _) => return Ok(key),
             (None, Some(old)) => match self.fetching.try_lock() {

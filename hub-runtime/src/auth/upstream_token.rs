@@ -43,7 +43,7 @@ pub(crate) enum UpstreamTokenError {
     #[error("the token of the call is not valid: {0}")]
     Token(#[from] TokenError),
     #[error(
-        "the token of the call was issued to another application than the one in upstreamClientId"
+        "the token of the call was issued to another application than the application in upstreamClientId"
     )]
     Client,
     #[error("the keys of the token's issuer could not be fetched from {url}: {problem}")]

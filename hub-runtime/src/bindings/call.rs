@@ -60,7 +60,7 @@ fn value<T: DeserializeOwned>(
 }
 
 impl FunctionAnswer {
-    /// Sets the value of an output binding: a [`SignalRMessage`](super::SignalRMessage), a list of them,
+    /// Sets the value of an output binding: a [`SignalRMessage`](super::SignalRMessage), a list of messages,
     /// or a value for another binding.
     ///
     /// # Errors

@@ -97,7 +97,7 @@ impl SignalRConnectionInfoBinding {
         self
     }
 
-    /// Copies claims of these types from the token of this expression.
+    /// Copies claims of these types from a token. `id_token` is the expression that selects the token.
     #[must_use]
     pub fn claims_of(
         mut self,

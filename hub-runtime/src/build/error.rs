@@ -123,7 +123,7 @@ pub enum BuildProblem {
     },
     /// The upstream code is empty.
     #[error(
-        "the upstream code is empty, so every call would match it: pass a secret to upstream_code(…), or remove the call"
+        "the upstream code is empty, so every upstream call would match: pass a secret to upstream_code(…), or remove upstream_code(…)"
     )]
     EmptyUpstreamCode,
     /// The negotiate limit has a count or a period of zero.
@@ -143,7 +143,7 @@ pub enum BuildProblem {
     ShortClaimsKey,
     /// The previous access key is empty.
     #[error(
-        "the previous access key is empty, so every caller could sign with it: pass the key to previous_access_key(…), or remove the call"
+        "the previous access key is empty, so every caller could sign with it: pass the key to previous_access_key(…), or remove previous_access_key(…)"
     )]
     EmptyPreviousAccessKey,
     /// An endpoint without an access key needs the feature `identity`.

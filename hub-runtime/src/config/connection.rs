@@ -88,7 +88,7 @@ impl Connection {
     }
 }
 
-/// The endpoint of a connection string, unless it is malformed.
+/// The endpoint of a connection string. A malformed string is added to the problems.
 fn string(
     reader: &mut Reader<'_>,
     written: &str,

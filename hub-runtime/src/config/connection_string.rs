@@ -14,9 +14,9 @@ pub(crate) struct ConnectionString {
     /// The URL of the service, with the effective port.
     pub(crate) endpoint: Uri,
     pub(crate) credential: Credential,
-    /// The URL for clients, if it differs.
+    /// The URL for clients, if it differs from `endpoint`.
     pub(crate) client_endpoint: Option<Uri>,
-    /// The URL of the REST API, if it differs.
+    /// The URL of the REST API, if it differs from `endpoint`.
     pub(crate) server_endpoint: Option<Uri>,
 }
 

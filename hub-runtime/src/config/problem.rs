@@ -47,7 +47,7 @@ impl std::error::Error for ConfigError {}
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingProblem {
-    /// No service is configured, and the embedded one was not allowed.
+    /// No service is configured, and the embedded service was not allowed.
     #[error(
         "no SignalR service: set the variable {setting} to the connection string of the service, or {setting}__serviceUri to its URL"
     )]

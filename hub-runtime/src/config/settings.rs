@@ -44,7 +44,7 @@ struct Entry {
 
 impl Settings {
     /// The environment of the process, plus the values of `local.settings.json` in the working directory that
-    /// the environment does not set. The file is not read under the Functions tools, which read it
+    /// the environment does not set. The file is not read under the Functions tools, which read the file
     /// themselves, nor on a cloud host.
     ///
     /// # Errors

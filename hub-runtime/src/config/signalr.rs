@@ -23,7 +23,7 @@ use super::{
 pub struct SignalR {
     /// The connection of every hub that selects no other connection.
     pub(crate) connection: Connection,
-    /// The settings of further connections, for hubs that select one.
+    /// The settings of further connections, for hubs that select such a connection.
     settings: Option<Arc<Settings>>,
     /// The result for a connection without settings.
     otherwise: Otherwise,

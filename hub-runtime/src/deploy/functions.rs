@@ -83,8 +83,8 @@ fn triggers(functions: &mut BTreeMap<String, Value>, hub: &HubSummary) {
                 format!("{}-{category}-{}", hub.name, method.name)
             }
         };
-        // No `parameterNames`: with them the host refuses calls without an optional argument, and its
-        // error does not name the argument.
+        // No `parameterNames`: with this setting, the host refuses calls without an optional argument,
+        // and the error does not name the argument.
         let trigger = json!({
             "type": "signalRTrigger",
             "direction": "in",

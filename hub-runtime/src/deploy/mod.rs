@@ -1,7 +1,7 @@
 //! Generates the files of a deployment to Azure from the hubs.
 //!
-//! [`HubApp::run`] writes them if the arguments of the process are `deploy-files FOLDER`. The files contain
-//! no secrets; keys are parameters of the deployment.
+//! [`HubApp::run`] writes these files if the arguments of the process are `deploy-files FOLDER`. The files
+//! contain no secrets; keys are parameters of the deployment.
 
 mod azure;
 mod command;
@@ -51,7 +51,7 @@ struct HubSummary {
     name: String,
     /// The name at the service.
     wire_name: String,
-    /// The setting with the connection string of its service.
+    /// The setting with the connection string of the hub's service.
     connection: &'static str,
     negotiates: bool,
     methods: Vec<MethodInfo>,

@@ -21,7 +21,7 @@ pub(crate) struct FanOut {
     pinned: Option<Vec<usize>>,
 }
 
-/// The result of one endpoint.
+/// The index of an endpoint, and its result.
 type EndpointResult<T, E> = (usize, Result<T, E>);
 type PendingResults<T, E> =
     FuturesUnordered<Pin<Box<dyn Future<Output = EndpointResult<T, E>> + Send>>>;

@@ -13,8 +13,9 @@ use super::Endpoint;
 const EVERY: Duration = Duration::from_secs(120);
 /// The timeout of a probe.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
-/// Retries before an endpoint counts as offline, and the delay between them.
+/// The number of retries before an endpoint counts as offline.
 const RETRIES: u32 = 2;
+/// The delay before each retry.
 const RETRY_AFTER: Duration = Duration::from_secs(3);
 
 /// The probe tasks. Dropping the value aborts them.

@@ -68,7 +68,8 @@ fn json<T: DeserializeOwned>(answer: &Response<Bytes>, now: u64) -> Result<T, Se
     serde_json::from_slice(answer.body()).map_err(|error| SendError::Malformed(Box::new(error)))
 }
 
-/// `true` for a success, `false` for the error code `no`. Any other 404 is an error, such as a wrong URL.
+/// `true` for a success, `false` for the error code `no`. Any other 404 is an error; for example, the URL is
+/// wrong.
 pub(crate) fn yes_or_no(answer: &Response<Bytes>, no: &str, now: u64) -> Result<bool, SendError> {
     if has_code(answer, &[no]) {
         return Ok(false);

@@ -38,7 +38,7 @@ pub(crate) struct Ticket {
     pub(crate) access_token: String,
 }
 
-/// A connected client. Dropping it simulates the loss of its transport.
+/// A connected client. Dropping the client simulates the loss of its transport.
 #[derive(derive_more::Debug)]
 #[debug("TestClient({})", self.connection_id)]
 pub struct TestClient {

@@ -74,8 +74,8 @@ pub(super) struct CallerRules<'a> {
 }
 
 impl<'a> CallerRules<'a> {
-    /// Checks the token of a call if the group requires one: in addition to the signature, or instead of
-    /// it if an endpoint has no access key.
+    /// Checks the token of a call if the group requires a token: in addition to the signature, or instead of
+    /// the signature if an endpoint has no access key.
     pub(super) fn check_token(&self, headers: &'a HeaderMap) -> Option<TokenCheckFuture<'a>> {
         let check = self.group.upstream_tokens.as_ref()?;
         let is_signed = is_signed(headers, &self.group.keys);

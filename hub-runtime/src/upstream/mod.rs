@@ -45,8 +45,8 @@ pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Handles one upstream call. The body is not read before the caller is verified.
 ///
-/// The future must stay small enough for the size classes that allocators cache. Therefore it keeps few
-/// values across awaits, and most of the work is in functions that are not `async`.
+/// The future must stay small enough for the size classes that allocators cache. Therefore the future keeps
+/// few values across awaits, and most of the work is in functions that are not `async`.
 pub(crate) fn handle(
     app: Arc<Inner>,
     parts: Parts,
@@ -319,7 +319,7 @@ fn warn_once_about_missing_seal(options: &UpstreamOptions, caller: &Caller, head
     if options.warned.lock().insert(caller.connection_id.clone(), ()).is_none() {
         tracing::warn!(
             connection = caller.connection_id,
-            "the claims of a connection are not sealed and are ignored: create its token in this app's `negotiate`, or call `SignalR::trust_plain_claims()` after reading its risks"
+            "the claims of a connection are not sealed and are ignored: create the client's token in this app's `negotiate`, or call `SignalR::trust_plain_claims()` after reading about the risks"
         );
     }
 }

@@ -4,8 +4,8 @@ use bytes::Bytes;
 
 /// The maximum size of a stored response in bytes. Copies of calls with longer responses receive an error.
 pub(super) const MAX_BYTES: usize = 4096;
-/// Responses of up to this many bytes are stored in the table itself. This covers most responses, and
-/// avoids small long-lived allocations, which fragment the heap.
+/// Responses of up to this many bytes are stored in the table itself. Most responses are that short. The
+/// table then needs no small long-lived allocations, which fragment the heap.
 const INLINE_BYTES: usize = 110;
 
 /// A framed completion, unless it was too long.
