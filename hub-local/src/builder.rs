@@ -37,8 +37,8 @@ pub struct LocalServiceBuilder {
 }
 
 impl LocalServiceBuilder {
-    /// Sets the primary access key. It verifies the tokens of clients and REST callers (HMAC-SHA256) and
-    /// signs upstream calls. Defaults to a random key, so tokens of an earlier process are refused.
+    /// Sets the primary access key. The key verifies the tokens of clients and REST callers (HMAC-SHA256)
+    /// and signs upstream calls. Defaults to a random key, so tokens of an earlier process are refused.
     pub fn key(self, key: impl Into<Secret>) -> Self {
         Self { key: Some(key.into()), ..self }
     }
@@ -63,7 +63,7 @@ impl LocalServiceBuilder {
 
     /// Sets the URL at which clients and REST callers reach the service. The URL is part of the connection
     /// string and of the audience of tokens. Defaults to `http://127.0.0.1:8888`.
-    /// [`LocalService::set_public_url`] changes it when the port is known only after binding.
+    /// [`LocalService::set_public_url`] changes the URL when the port is known only after binding.
     pub fn public_url(self, url: impl Into<String>) -> Self {
         Self { public_url: Some(url.into()), ..self }
     }

@@ -48,7 +48,7 @@ limits! {
     /// ```
     pub struct Limits {
         /// Time in which the head of a request must arrive, from the opening of the socket or the end of the
-        /// previous request. The socket is closed after that. Defaults to 30 s.
+        /// previous request. The socket is closed after this time. Defaults to 30 s.
         request_head_timeout: Duration = Duration::from_secs(30),
         /// Time in which the body of a request must arrive. Defaults to 30 s.
         request_body_timeout: Duration = Duration::from_secs(30),

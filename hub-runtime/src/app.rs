@@ -12,8 +12,8 @@ use crate::{
     shared::{Inner, Mount},
 };
 
-/// An app with hubs on a SignalR service. It handles upstream calls and negotiate requests, and sends to
-/// clients.
+/// An app with hubs on a SignalR service. The app handles upstream calls and negotiate requests, and
+/// sends to clients.
 ///
 /// Cheap to clone. The embedded service stops when the last clone is dropped.
 #[derive(Clone, derive_more::Debug)]
@@ -37,7 +37,7 @@ impl HubApp {
         HubAppBuilder::new()
     }
 
-    /// The app as a tower service: upstream calls, negotiates and `/health`, for any body type.
+    /// The app as a tower service: upstream calls, negotiate requests and `/health`, for any body type.
     #[must_use]
     pub fn service(&self) -> HubService {
         HubService::new(Arc::clone(&self.inner))
@@ -127,7 +127,7 @@ impl HubApp {
         self.inner.counts.read()
     }
 
-    /// Stops the app gracefully: refuses negotiates and new clients, closes every client of the
+    /// Stops the app gracefully: refuses negotiate requests and new clients, closes every client of the
     /// embedded service with `allowReconnect`, delivers each `disconnected`, and waits for running
     /// calls ([`HubAppBuilder::shutdown_wait`], defaults to 10 s).
     pub async fn shutdown(&self) {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hub_core::{ErrorKind, HubError};
 
-/// Counters of an app since its start. Upstream calls and negotiates count together.
+/// Counters of an app since its start. Upstream calls and negotiate requests count together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {

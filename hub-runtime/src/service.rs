@@ -32,7 +32,7 @@ use crate::{
     upstream::{self, InvocationIds},
 };
 
-/// [`HubApp`](crate::HubApp) as a service for any request body. It never fails.
+/// [`HubApp`](crate::HubApp) as a service for any request body. The service never fails.
 #[derive(Clone)]
 pub struct HubService {
     app: Arc<Inner>,

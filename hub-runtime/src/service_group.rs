@@ -31,7 +31,7 @@ pub(crate) struct ServiceGroup {
     /// The prefix of hub names on the wire.
     application: Option<String>,
     pub(crate) is_embedded: bool,
-    /// Whether an endpoint has no access key, so that its upstream calls are not signed.
+    /// Whether an endpoint has no access key. The upstream calls of such an endpoint are not signed.
     pub(crate) without_key: bool,
     /// Checks the tokens of upstream calls.
     pub(crate) upstream_tokens: Option<UpstreamTokenCheck>,

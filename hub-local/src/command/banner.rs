@@ -14,7 +14,7 @@ use super::descriptors::Descriptors;
 #[derive(Debug)]
 pub(super) struct Banner<'a> {
     pub(super) connection_string: &'a str,
-    /// Whether the key is secret. The well-known key of the emulator is not.
+    /// Whether the key is secret. The well-known key of the emulator is not secret.
     pub(super) is_key_secret: bool,
     pub(super) templates: &'a [Template],
     /// The settings file in use.

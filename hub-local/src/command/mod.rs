@@ -29,7 +29,7 @@ Exit codes: 0 success, 1 failure, 2 invalid command line.";
 
 /// A local SignalR service for development, tests and single machines.
 ///
-/// Behaves as Azure SignalR Service in serverless mode, for clients and for apps in any language.
+/// Behaves like Azure SignalR Service in serverless mode, for clients and for apps in any language.
 /// Replaces Microsoft's emulator, with the same port, key and settings.json.
 #[derive(Debug, Parser)]
 #[command(name = "hub-local", version, arg_required_else_help = true, after_help = EXAMPLES)]

@@ -1,4 +1,4 @@
-//! Closes a connection when its token expires, if the token requests it.
+//! Closes a connection when its token expires, if the token requests this.
 
 use std::{future::pending, sync::Arc};
 

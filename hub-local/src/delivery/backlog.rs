@@ -22,7 +22,7 @@ pub(crate) const STALL_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Backlog {
     bytes: AtomicUsize,
-    /// The bytes of stalled clients at the last check. They do not delay senders.
+    /// The bytes of stalled clients at the last check. These bytes do not delay senders.
     stalled: AtomicUsize,
     last_check: Mutex<Option<Instant>>,
     limit: usize,

@@ -27,7 +27,7 @@ impl Broadcast {
         framed.collect::<Result<_, E>>().map(Self)
     }
 
-    /// Sends the message to all connections of the hub. It never waits: a client whose outbox is full is
+    /// Sends the message to all connections of the hub without waiting. A client whose outbox is full is
     /// closed.
     pub(crate) fn send_to_everyone<M: Member>(self, hub: &Hub<M>) {
         for (protocol, frame) in self.0 {
@@ -49,8 +49,8 @@ impl Broadcast {
     }
 }
 
-/// Sends the message to the audience without the excluded ids. It never waits: a client whose outbox is
-/// full is closed.
+/// Sends the message to the audience without the excluded ids. The function does not wait. A client whose
+/// outbox is full is closed.
 pub(crate) fn send<M: Member>(
     audience: &Audience<M>,
     excluded: &HashSet<String>,

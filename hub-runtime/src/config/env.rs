@@ -16,7 +16,7 @@ pub(crate) const RETRY: &str = "AzureSignalRRetry";
 pub(crate) const LOCAL_PORT: &str = "HUB_LOCAL_PORT";
 /// The key of the embedded service. Defaults to a random key per start.
 pub(crate) const LOCAL_KEY: &str = "HUB_LOCAL_KEY";
-/// The public URL of the embedded service, if it is not its loopback address.
+/// The public URL of the embedded service, if the URL differs from the loopback address.
 pub(crate) const LOCAL_URL: &str = "HUB_LOCAL_URL";
 /// The port of the app.
 #[cfg(feature = "server")]

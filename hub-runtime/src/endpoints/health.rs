@@ -1,4 +1,4 @@
-//! Health probes: with several endpoints, each is probed every two minutes.
+//! Health probes: with several endpoints, each endpoint is probed every two minutes.
 
 use std::{
     sync::{Arc, OnceLock},

@@ -25,9 +25,10 @@ use crate::{
     HubApp, config::env, negotiate::ClientAddress, service::RequestBody, start_line::announce,
 };
 
-/// The timeout of a request head, which is also the timeout of an idle connection. It is longer than the
-/// keep-alive of callers' pools, so that no caller uses a connection that is being closed. The limit of
-/// 100 headers is hyper's default; setting it explicitly would cost an allocation per request.
+/// The timeout of a request head, which is also the timeout of an idle connection. The timeout is longer
+/// than the keep-alive of callers' pools, so that no caller uses a connection that is being closed. The
+/// limit of 100 headers is hyper's default. Setting the limit explicitly would cost an allocation per
+/// request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(75);
 /// The maximum size of a request head, plus the bytes of one read. Larger heads receive status 431.
 const MAX_HEAD_BYTES: usize = 64 * 1024;

@@ -62,7 +62,7 @@ pub(super) type TokenCheckFuture<'a> =
 
 /// The proofs that a call needs. They depend on the service group of its hub.
 pub(super) struct CallerRules<'a> {
-    /// The group of the hub that the call names, or of the first hub if that hub is not mounted.
+    /// The group of the hub that the call names, or of the first hub if the named hub is not mounted.
     pub(super) group: &'a ServiceGroup,
     pub(super) is_mounted: bool,
     /// The groups of all hubs.

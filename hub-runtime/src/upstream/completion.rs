@@ -9,7 +9,8 @@ use hub_core::{
 
 use crate::answer::{self, Refusal, empty};
 
-/// A framed completion in the client's protocol. The service forwards it to the client unchanged.
+/// A framed completion in the client's protocol. The service forwards the completion unchanged to the
+/// client.
 pub(crate) fn completion(
     protocol: Protocol,
     invocation_id: &str,

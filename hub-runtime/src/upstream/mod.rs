@@ -222,8 +222,8 @@ fn prepare(app: &Inner, call: VerifiedCall, body: &Bytes) -> Result<PreparedCall
 
 /// Runs filters and method. From here on the call runs to completion.
 ///
-/// Not an `async fn`: its future would store the parts of the call twice, before and after the move
-/// into the hub's future.
+/// Not an `async fn`: the future of an `async fn` would store the parts of the call twice, before and
+/// after the move into the hub's future.
 fn run(
     app: Arc<Inner>,
     call: PreparedCall,
