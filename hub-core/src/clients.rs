@@ -27,11 +27,10 @@ impl<C: ?Sized> Clients<C> {
     }
 
     /// Every connection except these.
-    pub fn all_except<I>(&self, connection_ids: I) -> Proxy<C, Many>
-    where
-        I: IntoIterator,
-        I::Item: Into<String>,
-    {
+    pub fn all_except(
+        &self,
+        connection_ids: impl IntoIterator<Item: Into<String>>,
+    ) -> Proxy<C, Many> {
         self.proxy(checked(connection_ids, names::check_connection_id).map(Target::AllExcept))
     }
 
@@ -45,11 +44,7 @@ impl<C: ?Sized> Clients<C> {
     }
 
     /// Several connections. The app sends one request per connection, concurrently.
-    pub fn clients<I>(&self, connection_ids: I) -> Proxy<C, Many>
-    where
-        I: IntoIterator,
-        I::Item: Into<String>,
-    {
+    pub fn clients(&self, connection_ids: impl IntoIterator<Item: Into<String>>) -> Proxy<C, Many> {
         self.proxy(checked(connection_ids, names::check_connection_id).map(Target::Connections))
     }
 
@@ -61,20 +56,16 @@ impl<C: ?Sized> Clients<C> {
 
     /// Several groups. The app sends one request per group, so a member of two groups receives the message
     /// twice.
-    pub fn groups<I>(&self, groups: I) -> Proxy<C, Many>
-    where
-        I: IntoIterator,
-        I::Item: Into<String>,
-    {
+    pub fn groups(&self, groups: impl IntoIterator<Item: Into<String>>) -> Proxy<C, Many> {
         self.proxy(checked(groups, names::check_group).map(Target::Groups))
     }
 
     /// A group without these connections.
-    pub fn group_except<I>(&self, group: impl Into<String>, connection_ids: I) -> Proxy<C, Many>
-    where
-        I: IntoIterator,
-        I::Item: Into<String>,
-    {
+    pub fn group_except(
+        &self,
+        group: impl Into<String>,
+        connection_ids: impl IntoIterator<Item: Into<String>>,
+    ) -> Proxy<C, Many> {
         let group = group.into();
         let target = names::check_group(&group)
             .and_then(|()| checked(connection_ids, names::check_connection_id))
@@ -89,11 +80,7 @@ impl<C: ?Sized> Clients<C> {
     }
 
     /// Every connection of several users. The app sends one request per user.
-    pub fn users<I>(&self, user_ids: I) -> Proxy<C, Many>
-    where
-        I: IntoIterator,
-        I::Item: Into<String>,
-    {
+    pub fn users(&self, user_ids: impl IntoIterator<Item: Into<String>>) -> Proxy<C, Many> {
         self.proxy(checked(user_ids, names::check_user).map(Target::Users))
     }
 
@@ -102,11 +89,10 @@ impl<C: ?Sized> Clients<C> {
     }
 }
 
-fn checked<I>(names: I, check: fn(&str) -> Result<(), NameError>) -> Result<Vec<String>, NameError>
-where
-    I: IntoIterator,
-    I::Item: Into<String>,
-{
+fn checked(
+    names: impl IntoIterator<Item: Into<String>>,
+    check: fn(&str) -> Result<(), NameError>,
+) -> Result<Vec<String>, NameError> {
     names
         .into_iter()
         .map(|name| {

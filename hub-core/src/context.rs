@@ -52,11 +52,10 @@ impl<H: Hub> HubContext<H> {
     ///
     /// # Errors
     /// When no endpoint has one of the names.
-    pub fn with_endpoints<I>(&self, names: I) -> Result<Self, SendError>
-    where
-        I: IntoIterator,
-        I::Item: Into<String>,
-    {
+    pub fn with_endpoints(
+        &self,
+        names: impl IntoIterator<Item: Into<String>>,
+    ) -> Result<Self, SendError> {
         let names: Vec<String> = names.into_iter().map(Into::into).collect();
         let outbound = Arc::clone(&self.link.outbound).pinned(&names)?;
         Ok(Self { link: Link { outbound, hub: Arc::clone(&self.link.hub) }, _hub: PhantomData })

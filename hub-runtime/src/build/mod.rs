@@ -152,11 +152,7 @@ impl HubAppBuilder {
     }
 
     /// Calls [`Self::allow_origin`] for several origins.
-    pub fn allow_origins<I>(mut self, origins: I) -> Self
-    where
-        I: IntoIterator,
-        I::Item: Into<String>,
-    {
+    pub fn allow_origins(mut self, origins: impl IntoIterator<Item: Into<String>>) -> Self {
         self.origins.extend(origins.into_iter().map(Into::into));
         self
     }
