@@ -23,8 +23,8 @@ impl ClientManager {
     /// # Errors
     /// When the name is invalid or the service did not respond.
     pub async fn connection_exists(&self, connection_id: &str) -> Result<bool, SendError> {
-        names::check_connection_id(connection_id)?;
-        self.check(Check::ConnectionExists(connection_id.to_owned())).await
+        let id = names::checked(connection_id, names::check_connection_id)?;
+        self.check(Check::ConnectionExists(id)).await
     }
 
     /// Whether a user has a connection.
@@ -32,8 +32,7 @@ impl ClientManager {
     /// # Errors
     /// When the name is invalid or the service did not respond.
     pub async fn user_exists(&self, user_id: &str) -> Result<bool, SendError> {
-        names::check_user(user_id)?;
-        self.check(Check::UserExists(user_id.to_owned())).await
+        self.check(Check::UserExists(names::checked(user_id, names::check_user)?)).await
     }
 
     /// Whether a group has a connection.
@@ -41,8 +40,7 @@ impl ClientManager {
     /// # Errors
     /// When the name is invalid or the service did not respond.
     pub async fn group_exists(&self, group: &str) -> Result<bool, SendError> {
-        names::check_group(group)?;
-        self.check(Check::GroupExists(group.to_owned())).await
+        self.check(Check::GroupExists(names::checked(group, names::check_group)?)).await
     }
 
     /// Closes a connection and sends the client the reason. A closed connection is not an error.
@@ -50,8 +48,8 @@ impl ClientManager {
     /// # Errors
     /// When the name is invalid or the service did not accept the change.
     pub async fn close(&self, connection_id: &str, reason: Option<&str>) -> Result<(), SendError> {
-        names::check_connection_id(connection_id)?;
-        self.close_all_of(CloseTarget::Connection(connection_id.to_owned()), reason).await
+        let id = names::checked(connection_id, names::check_connection_id)?;
+        self.close_all_of(CloseTarget::Connection(id), reason).await
     }
 
     /// Closes every connection of a user, except the excluded ones.
@@ -65,7 +63,7 @@ impl ClientManager {
         excluded: &[&str],
     ) -> Result<(), SendError> {
         names::check_user(user_id)?;
-        let excluded = ids(excluded)?;
+        let excluded = names::all_checked(excluded.iter().copied(), names::check_connection_id)?;
         self.close_all_of(CloseTarget::User { user: user_id.to_owned(), excluded }, reason).await
     }
 
@@ -80,7 +78,7 @@ impl ClientManager {
         excluded: &[&str],
     ) -> Result<(), SendError> {
         names::check_group(group)?;
-        let excluded = ids(excluded)?;
+        let excluded = names::all_checked(excluded.iter().copied(), names::check_connection_id)?;
         self.close_all_of(CloseTarget::Group { group: group.to_owned(), excluded }, reason).await
     }
 
@@ -93,7 +91,7 @@ impl ClientManager {
         reason: Option<&str>,
         excluded: &[&str],
     ) -> Result<(), SendError> {
-        let excluded = ids(excluded)?;
+        let excluded = names::all_checked(excluded.iter().copied(), names::check_connection_id)?;
         self.close_all_of(CloseTarget::All { excluded }, reason).await
     }
 
@@ -105,14 +103,4 @@ impl ClientManager {
     async fn check(&self, check: Check) -> Result<bool, SendError> {
         self.link.outbound.check(&self.link.hub, check).await
     }
-}
-
-fn ids(excluded: &[&str]) -> Result<Vec<String>, SendError> {
-    excluded
-        .iter()
-        .map(|id| {
-            names::check_connection_id(id)?;
-            Ok((*id).to_owned())
-        })
-        .collect()
 }

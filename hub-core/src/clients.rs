@@ -31,33 +31,33 @@ impl<C: ?Sized> Clients<C> {
         &self,
         connection_ids: impl IntoIterator<Item: Into<String>>,
     ) -> Proxy<C, Many> {
-        self.proxy(checked(connection_ids, names::check_connection_id).map(Target::AllExcept))
+        self.proxy(
+            names::all_checked(connection_ids, names::check_connection_id).map(Target::AllExcept),
+        )
     }
 
     /// One connection. Its client methods can also return a result.
     pub fn client(&self, connection_id: impl Into<String>) -> Proxy<C, One> {
-        let id = connection_id.into();
-        Proxy::new(
-            self.link.clone(),
-            names::check_connection_id(&id).map(|()| Target::Connection(id)),
-        )
+        let id = names::checked(connection_id, names::check_connection_id);
+        Proxy::new(self.link.clone(), id.map(Target::Connection))
     }
 
     /// Several connections. The app sends one request per connection, concurrently.
     pub fn clients(&self, connection_ids: impl IntoIterator<Item: Into<String>>) -> Proxy<C, Many> {
-        self.proxy(checked(connection_ids, names::check_connection_id).map(Target::Connections))
+        self.proxy(
+            names::all_checked(connection_ids, names::check_connection_id).map(Target::Connections),
+        )
     }
 
     /// The connections of a group and all connections of its users.
     pub fn group(&self, group: impl Into<String>) -> Proxy<C, Many> {
-        let group = group.into();
-        self.proxy(names::check_group(&group).map(|()| Target::Group(group)))
+        self.proxy(names::checked(group, names::check_group).map(Target::Group))
     }
 
     /// Several groups. The app sends one request per group, so a member of two groups receives the message
     /// twice.
     pub fn groups(&self, groups: impl IntoIterator<Item: Into<String>>) -> Proxy<C, Many> {
-        self.proxy(checked(groups, names::check_group).map(Target::Groups))
+        self.proxy(names::all_checked(groups, names::check_group).map(Target::Groups))
     }
 
     /// A group without these connections.
@@ -68,38 +68,24 @@ impl<C: ?Sized> Clients<C> {
     ) -> Proxy<C, Many> {
         let group = group.into();
         let target = names::check_group(&group)
-            .and_then(|()| checked(connection_ids, names::check_connection_id))
+            .and_then(|()| names::all_checked(connection_ids, names::check_connection_id))
             .map(|excluded| Target::GroupExcept(group, excluded));
         self.proxy(target)
     }
 
     /// Every connection of a user.
     pub fn user(&self, user_id: impl Into<String>) -> Proxy<C, Many> {
-        let user = user_id.into();
-        self.proxy(names::check_user(&user).map(|()| Target::User(user)))
+        self.proxy(names::checked(user_id, names::check_user).map(Target::User))
     }
 
     /// Every connection of several users. The app sends one request per user.
     pub fn users(&self, user_ids: impl IntoIterator<Item: Into<String>>) -> Proxy<C, Many> {
-        self.proxy(checked(user_ids, names::check_user).map(Target::Users))
+        self.proxy(names::all_checked(user_ids, names::check_user).map(Target::Users))
     }
 
     fn proxy(&self, target: Result<Target, NameError>) -> Proxy<C, Many> {
         Proxy::new(self.link.clone(), target)
     }
-}
-
-fn checked(
-    names: impl IntoIterator<Item: Into<String>>,
-    check: fn(&str) -> Result<(), NameError>,
-) -> Result<Vec<String>, NameError> {
-    names
-        .into_iter()
-        .map(|name| {
-            let name = name.into();
-            check(&name).map(|()| name)
-        })
-        .collect()
 }
 
 /// The clients of a hub, inside of a call: [`Clients`] plus the caller.

@@ -24,9 +24,8 @@ impl Groups {
     /// # Errors
     /// When a name is invalid or the service did not accept the change.
     pub async fn add(&self, connection_id: &str, group: &str) -> Result<(), SendError> {
-        names::check_connection_id(connection_id)?;
-        names::check_group(group)?;
-        let (connection_id, group) = (connection_id.to_owned(), group.to_owned());
+        let connection_id = names::checked(connection_id, names::check_connection_id)?;
+        let group = names::checked(group, names::check_group)?;
         self.change(Change::JoinGroup { connection_id, group }).await
     }
 
@@ -35,9 +34,8 @@ impl Groups {
     /// # Errors
     /// When a name is invalid or the service did not accept the change.
     pub async fn remove(&self, connection_id: &str, group: &str) -> Result<(), SendError> {
-        names::check_connection_id(connection_id)?;
-        names::check_group(group)?;
-        let (connection_id, group) = (connection_id.to_owned(), group.to_owned());
+        let connection_id = names::checked(connection_id, names::check_connection_id)?;
+        let group = names::checked(group, names::check_group)?;
         self.change(Change::LeaveGroup { connection_id, group }).await
     }
 
@@ -46,8 +44,8 @@ impl Groups {
     /// # Errors
     /// When the name is invalid or the service did not accept the change.
     pub async fn remove_from_all(&self, connection_id: &str) -> Result<(), SendError> {
-        names::check_connection_id(connection_id)?;
-        self.change(Change::LeaveAllGroups { connection_id: connection_id.to_owned() }).await
+        let connection_id = names::checked(connection_id, names::check_connection_id)?;
+        self.change(Change::LeaveAllGroups { connection_id }).await
     }
 
     /// Lists the connections of a group, page by page. An unknown group is empty.

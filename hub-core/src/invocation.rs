@@ -2,7 +2,6 @@
 
 use std::{
     any::Any,
-    fmt,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -27,7 +26,9 @@ pub struct Invocation {
 }
 
 /// The contents of an upstream request.
-#[derive(Clone)]
+#[derive(Clone, derive_more::Debug)]
+// Arguments, claims and headers may contain secrets.
+#[debug("Invocation({}, {:?}, {}, {})", self.hub, self.category, self.event, self.connection_id)]
 pub struct InvocationParts {
     /// The hub, lower-case, as the service names it.
     pub hub: String,
@@ -210,18 +211,6 @@ impl Invocation {
     }
 }
 
-impl fmt::Debug for InvocationParts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Arguments, claims and headers may contain secrets.
-        f.debug_struct("Invocation")
-            .field("hub", &self.hub)
-            .field("category", &self.category)
-            .field("event", &self.event)
-            .field("connection_id", &self.connection_id)
-            .finish_non_exhaustive()
-    }
-}
-
 /// Values by type, added while a call runs.
 #[derive(Default, derive_more::Debug)]
 #[debug("Extensions")]
@@ -244,7 +233,8 @@ impl Extensions {
 
 /// The claims of a connection. This is a list, because a claim type may occur several times, for example
 /// for roles.
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, Hash, derive_more::Debug)]
+#[debug("{:?}", self.0.iter().map(|(name, _)| name).collect::<Vec<_>>())]
 pub struct Claims(Vec<(String, String)>);
 
 impl Claims {
@@ -289,14 +279,9 @@ impl FromIterator<(String, String)> for Claims {
     }
 }
 
-impl fmt::Debug for Claims {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
-    }
-}
-
 /// A decoded query string. A name may occur several times.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, derive_more::Debug)]
+#[debug("{:?}", self.pairs().iter().map(|(name, _)| name).collect::<Vec<_>>())]
 pub struct Query {
     raw: Box<str>,
     /// Decoded on first use, because most calls never read their query.
@@ -345,12 +330,6 @@ impl PartialEq for Query {
 }
 
 impl Eq for Query {}
-
-impl fmt::Debug for Query {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.pairs().iter().map(|(name, _)| name)).finish()
-    }
-}
 
 fn decode(text: &str) -> String {
     let spaced = text.replace('+', " ");

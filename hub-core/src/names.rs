@@ -132,6 +132,23 @@ fn check_text(text: &str, kind: &'static str) -> Result<(), NameError> {
     Ok(())
 }
 
+/// The name, if `check` accepts it.
+pub(crate) fn checked(
+    name: impl Into<String>,
+    check: fn(&str) -> Result<(), NameError>,
+) -> Result<String, NameError> {
+    let name = name.into();
+    check(&name).map(|()| name)
+}
+
+/// The names, if `check` accepts each of them.
+pub(crate) fn all_checked(
+    names: impl IntoIterator<Item: Into<String>>,
+    check: fn(&str) -> Result<(), NameError>,
+) -> Result<Vec<String>, NameError> {
+    names.into_iter().map(|name| checked(name, check)).collect()
+}
+
 /// Percent-encodes one path segment: all characters except letters, digits and `-._~`.
 ///
 /// ```

@@ -57,8 +57,8 @@ impl UserGroups {
     /// # Errors
     /// When the name is invalid or the service did not accept the change.
     pub async fn remove_from_all(&self, user_id: &str) -> Result<(), SendError> {
-        names::check_user(user_id)?;
-        self.change(Change::UserLeavesAllGroups { user: user_id.to_owned() }).await
+        let user = names::checked(user_id, names::check_user)?;
+        self.change(Change::UserLeavesAllGroups { user }).await
     }
 
     /// Whether a user is in a group.
@@ -86,7 +86,6 @@ impl UserGroups {
 }
 
 fn names_of(user_id: &str, group: &str) -> Result<(String, String), SendError> {
-    names::check_user(user_id)?;
-    names::check_group(group)?;
-    Ok((user_id.to_owned(), group.to_owned()))
+    let user = names::checked(user_id, names::check_user)?;
+    Ok((user, names::checked(group, names::check_group)?))
 }

@@ -1,12 +1,14 @@
 //! The result of a hub's `negotiate`.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use crate::invocation::Claims;
 
 /// The result of `negotiate`: the identity of the connection.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, derive_more::Debug)]
 #[must_use]
+// Omits the values of claims.
+#[debug("Negotiation({:?}, {:?})", self.claims.iter().map(|(name, _)| name).collect::<Vec<_>>(), self.lifetime)]
 pub struct Negotiation {
     user_id: Option<String>,
     claims: Vec<(String, String)>,
@@ -115,15 +117,6 @@ impl Negotiation {
     #[must_use]
     pub fn is_diagnostic_client(&self) -> bool {
         self.diagnostic_client
-    }
-}
-
-impl fmt::Debug for Negotiation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Negotiation")
-            .field("claims", &self.claims.iter().map(|(name, _)| name).collect::<Vec<_>>())
-            .field("lifetime", &self.lifetime)
-            .finish_non_exhaustive()
     }
 }
 

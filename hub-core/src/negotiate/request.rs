@@ -1,6 +1,6 @@
 //! A client's request to connect.
 
-use std::{fmt, net::IpAddr, time::SystemTime};
+use std::{net::IpAddr, time::SystemTime};
 
 use http::{HeaderMap, HeaderName};
 
@@ -10,7 +10,9 @@ use crate::invocation::{Claims, Query};
 use crate::token::{TokenError, TokenVerifier};
 
 /// A client's request to connect, the parameter of the hub's `negotiate`.
-#[derive(Clone)]
+#[derive(Clone, derive_more::Debug)]
+// Header values contain tokens.
+#[debug("NegotiateRequest({:?}, {:?})", self.headers.keys().collect::<Vec<_>>(), self.query)]
 pub struct NegotiateRequest {
     headers: HeaderMap,
     /// The headers of App Service. They are not used before [`Self::behind_app_service`] is called.
@@ -152,16 +154,6 @@ impl NegotiateRequest {
 /// Whether this is a header of App Service.
 fn is_principal(name: &HeaderName) -> bool {
     name.as_str().starts_with(app_service::PREFIX)
-}
-
-impl fmt::Debug for NegotiateRequest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Header values contain tokens.
-        f.debug_struct("NegotiateRequest")
-            .field("headers", &self.headers.keys().map(HeaderName::as_str).collect::<Vec<_>>())
-            .field("query", &self.query)
-            .finish_non_exhaustive()
-    }
 }
 
 #[cfg(test)]

@@ -1,27 +1,12 @@
 //! Values of a call of the Functions host, and outputs of the response.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    fmt,
-};
+use std::collections::HashMap;
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
 
 use super::BindingError;
 use crate::functions::call::{FunctionAnswer, FunctionCall, decode};
-
-impl fmt::Debug for FunctionCall {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Names only: the values contain client tokens and data of users.
-        let (data, metadata): (BTreeSet<_>, BTreeSet<_>) =
-            (self.data.keys().collect(), self.metadata.keys().collect());
-        f.debug_struct("FunctionCall")
-            .field("data", &data)
-            .field("metadata", &metadata)
-            .finish_non_exhaustive()
-    }
-}
 
 impl FunctionCall {
     /// Parses the body of a call.

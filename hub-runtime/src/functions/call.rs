@@ -3,7 +3,7 @@
 //! Source: <https://learn.microsoft.com/azure/azure-functions/functions-custom-handlers>, sections "Request payload" and
 //! "Response payload". The module `bindings` adds the methods for functions of the app itself.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
@@ -14,8 +14,10 @@ const MAX_ENCODINGS: usize = 3;
 
 /// A call of the Functions host: `POST /<function name>`, for every function that is not a forwarded
 /// HTTP trigger.
-#[derive(Deserialize)]
+#[derive(Deserialize, derive_more::Debug)]
 #[serde(rename_all = "PascalCase")]
+// Names only: the values contain client tokens and data of users.
+#[debug("FunctionCall({:?})", self.data.keys().collect::<BTreeSet<_>>())]
 pub struct FunctionCall {
     pub(crate) data: HashMap<String, Box<RawValue>>,
     #[cfg(feature = "functions-bindings")]

@@ -26,24 +26,37 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    fn new(method: Method, hub: &str, rest: &str) -> Self {
-        let path = format!("/api/hubs/{}{rest}", encode_segment(hub));
-        Self { method, path, query: format!("api-version={VERSION}") }
+    /// Encodes each segment below the hub.
+    fn new(method: Method, hub: &str, segments: &[&str]) -> Self {
+        let mut path = format!("/api/hubs/{}", encode_segment(hub));
+        for segment in segments {
+            path.push('/');
+            path.push_str(&encode_segment(segment));
+        }
+        Self { method, path, query: version(VERSION) }
     }
 
-    fn newest(mut self) -> Self {
-        self.query = format!("api-version={NEWEST}");
+    /// Appends a verb, for example `:send`. Its colon is not encoded.
+    fn verb(mut self, verb: &str) -> Self {
+        self.path.push('/');
+        self.path.push_str(verb);
         self
     }
 
-    fn with(mut self, name: &str, value: &str) -> Self {
-        // Writing to a String cannot fail.
-        let _ = write!(self.query, "&{name}={}", encode_segment(value));
+    fn version(self, newest: &str) -> Self {
+        Self { query: version(newest), ..self }
+    }
+
+    fn with<'a>(mut self, name: &str, values: impl IntoIterator<Item = &'a str>) -> Self {
+        for value in values {
+            // Writing to a String cannot fail.
+            let _ = write!(self.query, "&{name}={}", encode_segment(value));
+        }
         self
     }
 
-    fn with_all(self, name: &str, values: &[String]) -> Self {
-        values.iter().fold(self, |endpoint, value| endpoint.with(name, value))
+    fn without(self, excluded: &[String]) -> Self {
+        self.with("excluded", excluded.iter().map(String::as_str))
     }
 }
 
@@ -60,12 +73,9 @@ pub(crate) fn access_key() -> Endpoint {
 
 /// Lets the service generate a client token.
 pub(crate) fn generate_token(hub: &str, user: Option<&str>, minutes: u64) -> Endpoint {
-    let mut endpoint = Endpoint::new(Method::POST, hub, "/:generateToken");
-    endpoint.query = version(GENERATE_TOKEN);
-    if let Some(user) = user {
-        endpoint = endpoint.with("userId", user);
-    }
-    endpoint.with("minutesToExpire", &minutes.to_string())
+    let endpoint = Endpoint::new(Method::POST, hub, &[]).verb(":generateToken");
+    let endpoint = endpoint.version(GENERATE_TOKEN).with("userId", user);
+    endpoint.with("minutesToExpire", [minutes.to_string().as_str()])
 }
 
 fn version(version: &str) -> String {
@@ -81,61 +91,40 @@ pub(crate) enum Send<'a> {
 }
 
 pub(crate) fn send(hub: &str, to: &Send<'_>) -> Endpoint {
-    let post = |rest: &str| Endpoint::new(Method::POST, hub, rest);
+    let post = |segments: &[&str]| Endpoint::new(Method::POST, hub, segments).verb(":send");
     match to {
-        Send::All { excluded } => post("/:send").with_all("excluded", excluded),
-        Send::Connection(id) => post(&format!("/connections/{}/:send", encode_segment(id))),
-        Send::Group { group, excluded } => {
-            post(&format!("/groups/{}/:send", encode_segment(group))).with_all("excluded", excluded)
-        }
-        Send::User(user) => post(&format!("/users/{}/:send", encode_segment(user))),
+        Send::All { excluded } => post(&[]).without(excluded),
+        Send::Connection(id) => post(&["connections", id]),
+        Send::Group { group, excluded } => post(&["groups", group]).without(excluded),
+        Send::User(user) => post(&["users", user]),
     }
 }
 
 pub(crate) fn invoke(hub: &str, connection_id: &str) -> Endpoint {
-    let rest = format!("/connections/{}/:invoke", encode_segment(connection_id));
-    Endpoint::new(Method::POST, hub, &rest).newest()
+    let endpoint = Endpoint::new(Method::POST, hub, &["connections", connection_id]);
+    endpoint.verb(":invoke").version(NEWEST)
 }
 
 pub(crate) fn change(hub: &str, change: &Change) -> Endpoint {
-    let endpoint = |method, rest: &str| Endpoint::new(method, hub, rest);
-    let group_member = |group: &str, id: &str| {
-        format!("/groups/{}/connections/{}", encode_segment(group), encode_segment(id))
-    };
-    let user_group = |user: &str, group: &str| {
-        format!("/users/{}/groups/{}", encode_segment(user), encode_segment(group))
-    };
+    let put = |segments: &[&str]| Endpoint::new(Method::PUT, hub, segments);
+    let delete = |segments: &[&str]| Endpoint::new(Method::DELETE, hub, segments);
     match change {
         Change::JoinGroup { connection_id, group } => {
-            endpoint(Method::PUT, &group_member(group, connection_id))
+            put(&["groups", group, "connections", connection_id])
         }
         Change::LeaveGroup { connection_id, group } => {
-            endpoint(Method::DELETE, &group_member(group, connection_id))
+            delete(&["groups", group, "connections", connection_id])
         }
-        Change::LeaveAllGroups { connection_id } => endpoint(
-            Method::DELETE,
-            &format!("/connections/{}/groups", encode_segment(connection_id)),
-        ),
+        Change::LeaveAllGroups { connection_id } => {
+            delete(&["connections", connection_id, "groups"])
+        }
         Change::UserJoinsGroup { user, group, ttl } => {
-            let joined = endpoint(Method::PUT, &user_group(user, group));
-            match ttl {
-                Some(ttl) => joined.with("ttl", &whole_seconds(*ttl).to_string()),
-                None => joined,
-            }
+            let ttl = ttl.map(|ttl| whole_seconds(ttl).to_string());
+            put(&["users", user, "groups", group]).with("ttl", ttl.as_deref())
         }
-        Change::UserLeavesGroup { user, group } => {
-            endpoint(Method::DELETE, &user_group(user, group))
-        }
-        Change::UserLeavesAllGroups { user } => {
-            endpoint(Method::DELETE, &format!("/users/{}/groups", encode_segment(user)))
-        }
-        Change::Close { whom, reason } => {
-            let closed = close(hub, whom);
-            match reason {
-                Some(reason) => closed.with("reason", reason),
-                None => closed,
-            }
-        }
+        Change::UserLeavesGroup { user, group } => delete(&["users", user, "groups", group]),
+        Change::UserLeavesAllGroups { user } => delete(&["users", user, "groups"]),
+        Change::Close { whom, reason } => close(hub, whom).with("reason", reason.as_deref()),
     }
 }
 
@@ -147,50 +136,34 @@ fn whole_seconds(ttl: Duration) -> u64 {
 }
 
 fn close(hub: &str, whom: &CloseTarget) -> Endpoint {
-    let post = |rest: String, excluded: &[String]| {
-        Endpoint::new(Method::POST, hub, &rest).with_all("excluded", excluded)
+    let post = |segments: &[&str], excluded: &[String]| {
+        let endpoint = Endpoint::new(Method::POST, hub, segments);
+        endpoint.verb(":closeConnections").without(excluded)
     };
     match whom {
-        CloseTarget::Connection(id) => {
-            Endpoint::new(Method::DELETE, hub, &format!("/connections/{}", encode_segment(id)))
-        }
-        CloseTarget::User { user, excluded } => {
-            post(format!("/users/{}/:closeConnections", encode_segment(user)), excluded)
-        }
-        CloseTarget::Group { group, excluded } => {
-            post(format!("/groups/{}/:closeConnections", encode_segment(group)), excluded)
-        }
-        CloseTarget::All { excluded } => post("/:closeConnections".to_owned(), excluded),
+        CloseTarget::Connection(id) => Endpoint::new(Method::DELETE, hub, &["connections", id]),
+        CloseTarget::User { user, excluded } => post(&["users", user], excluded),
+        CloseTarget::Group { group, excluded } => post(&["groups", group], excluded),
+        CloseTarget::All { excluded } => post(&[], excluded),
     }
 }
 
 /// The endpoint, and the error code that means `false`.
 pub(crate) fn check(hub: &str, check: &Check) -> (Endpoint, &'static str) {
-    let head = |rest: String| Endpoint::new(Method::HEAD, hub, &rest);
+    let head = |segments: &[&str]| Endpoint::new(Method::HEAD, hub, segments);
     match check {
-        Check::ConnectionExists(id) => {
-            (head(format!("/connections/{}", encode_segment(id))), rest_error::NO_CONNECTION)
+        Check::ConnectionExists(id) => (head(&["connections", id]), rest_error::NO_CONNECTION),
+        Check::UserExists(user) => (head(&["users", user]), rest_error::NO_USER),
+        Check::GroupExists(group) => (head(&["groups", group]), rest_error::NO_GROUP),
+        Check::UserInGroup { user, group } => {
+            (head(&["users", user, "groups", group]), "Info.User.NotInGroup")
         }
-        Check::UserExists(user) => {
-            (head(format!("/users/{}", encode_segment(user))), rest_error::NO_USER)
-        }
-        Check::GroupExists(group) => {
-            (head(format!("/groups/{}", encode_segment(group))), rest_error::NO_GROUP)
-        }
-        Check::UserInGroup { user, group } => (
-            head(format!("/users/{}/groups/{}", encode_segment(user), encode_segment(group))),
-            "Info.User.NotInGroup",
-        ),
     }
 }
 
 pub(crate) fn members(hub: &str, group: &str, continuation: Option<&str>) -> Endpoint {
-    let rest = format!("/groups/{}/connections", encode_segment(group));
-    let endpoint = Endpoint::new(Method::GET, hub, &rest).newest();
-    match continuation {
-        Some(token) => endpoint.with("continuationToken", token),
-        None => endpoint,
-    }
+    let endpoint = Endpoint::new(Method::GET, hub, &["groups", group, "connections"]);
+    endpoint.version(NEWEST).with("continuationToken", continuation)
 }
 
 #[cfg(test)]
