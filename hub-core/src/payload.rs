@@ -54,7 +54,7 @@ impl Payload {
     }
 }
 
-/// Encodes arguments. The send reports the first failure.
+/// Encodes arguments. A value that cannot be encoded as JSON makes the send fail.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Arguments {

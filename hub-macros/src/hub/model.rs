@@ -45,10 +45,10 @@ pub(crate) struct MethodDef {
     /// The method's own filters, outer first.
     pub(crate) filters: Vec<Expr>,
     pub(crate) reply: Reply,
-    /// `#[cfg(…)]`, to be copied to the row.
+    /// The method's `#[cfg(…)]` attributes. They are copied to its row in the table of function pointers.
     pub(crate) conditions: Vec<TokenStream>,
     pub(crate) deprecated: bool,
-    /// Whether the method has no error and thus a row in the table.
+    /// Whether the macro found no error in the method. Only such methods have a row in the table.
     pub(crate) sound: bool,
 }
 

@@ -8,7 +8,7 @@ use super::{
     retry::Idempotency,
 };
 
-/// One call, for all its attempts.
+/// One call. All attempts use the same value.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
     /// The hub's name at the service, in lower case.

@@ -19,8 +19,10 @@ pub(super) struct Inbox {
     /// The ids of the hub's invocations that expect a result.
     pub(super) asked: VecDeque<String>,
     pub(super) closed: bool,
-    /// For stateful reconnect: the id of the next message, and the id of the latest new message.
+    /// The id of the next message, for stateful reconnect. After a resume it can be an id that was received
+    /// before.
     next: u64,
+    /// The highest id received so far. Messages with this id or a lower id are duplicates.
     pub(super) latest: u64,
     /// Bytes received since the last acknowledgement.
     pub(super) unacknowledged: usize,

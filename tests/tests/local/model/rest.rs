@@ -65,7 +65,8 @@ pub(super) fn verb(version: Version, resource: &str, verb: &str) -> String {
     }
 }
 
-/// The statuses that differ between versions, as in the swagger files.
+// The functions below return the statuses that differ between API versions, as in the swagger files.
+
 pub(super) fn closed_connection(version: Version, is_there: bool) -> u16 {
     match (version, is_there) {
         (Version::V1, _) => 202,

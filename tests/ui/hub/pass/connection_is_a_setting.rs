@@ -1,4 +1,4 @@
-//! A hub can set the name of its connection setting.
+//! `connection` sets the name of the setting that contains the hub's connection string.
 
 use hub_runtime::{Hub, prelude::*};
 
