@@ -92,8 +92,8 @@ impl Heard {
     }
 }
 
-/// Connects a client that reads in a task. Each frame must be a valid message. The client completes
-/// calls that expect a result with `result`.
+/// Connects a client that reads in a task. Each frame must be a valid message. If a call
+/// expects a result, the client sends `result` as its completion.
 pub(crate) async fn listener(
     service: &LocalService,
     user: &str,

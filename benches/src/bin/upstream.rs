@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! bench-upstream serve app|bare PORT              an HTTP server, until SIGTERM
-//! bench-upstream load PORT CONNECTIONS SECONDS    prints requests per second, without pipelining
+//! bench-upstream load PORT CONNECTIONS SECONDS    requests without pipelining; prints their number per second
 //! bench-upstream requests PORT COUNT              COUNT requests, one after another
 //! bench-upstream calls app|bare|binding COUNT     COUNT calls in this process
 //! ```

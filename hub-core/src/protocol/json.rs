@@ -1,8 +1,9 @@
 //! The JSON encoding of hub messages (HubProtocol.md, JSON Encoding).
 //!
 //! Decoding follows the reference server: a message for which that server closes the connection is an
-//! error, unknown message types are skipped, and bytes after the closing brace are ignored. Encoding omits
-//! headers and optional members without a value, because some clients fail on them.
+//! error, unknown message types are skipped, and bytes after the closing brace are ignored. Encoding never
+//! writes headers. An optional member that has no value is omitted, not written as `null`. Some clients fail
+//! on headers or on `null`.
 
 use bytes::Bytes;
 

@@ -119,8 +119,8 @@ impl<M> Default for Group<M> {
 }
 
 impl<M> User<M> {
-    /// Groups whose membership has expired, and the oldest groups beyond the maximum number of groups without
-    /// a time to live.
+    /// The groups that the user must leave: those whose membership has expired, and, if the user has more than
+    /// `MAX_LASTING_GROUPS` memberships without a time to live, the groups of the oldest of these.
     pub(super) fn expired_groups(&self, now: Instant) -> Vec<String> {
         let (live, expired): (Vec<_>, Vec<_>) =
             self.groups.iter().partition(|(_, membership)| now < membership.until);

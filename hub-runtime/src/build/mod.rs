@@ -57,7 +57,7 @@ pub struct HubAppBuilder {
     pub(crate) wrap_outbound: Option<WrapOutbound>,
     #[cfg(feature = "local")]
     pub(crate) after_call: Option<AfterCall>,
-    /// Receives the log of the embedded service's calls.
+    /// Receives what the app logs while it handles upstream calls of the embedded service.
     #[cfg(feature = "local")]
     pub(crate) operator: Option<tracing::Dispatch>,
 }
@@ -104,7 +104,8 @@ impl HubAppBuilder {
     }
 
     /// Mounts every hub with `#[serverless_hub(register)]` in all crates that the program links. The linker
-    /// drops a crate without other uses, unless it is imported: `use chat_hubs as _;`.
+    /// drops a crate of which the program uses no item. To keep such a crate, import it:
+    /// `use chat_hubs as _;`.
     ///
     /// ```
     /// # use hub_runtime::prelude::*;
@@ -263,7 +264,7 @@ impl HubAppBuilder {
     }
 }
 
-/// Adds the filters of all hubs.
+/// Adds the app's filters to a hub.
 fn surrounded(mut hub: Box<dyn MountedHub>, filters: &Filters) -> Arc<dyn MountedHub> {
     hub.surround(filters);
     Arc::from(hub)

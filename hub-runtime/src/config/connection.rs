@@ -71,7 +71,7 @@ impl Connection {
         let unknown = unknown::below(reader.settings, name);
         reader.problems.extend(unknown);
         let application = reader.parsed(&format!("{name}:applicationName"), |text| {
-            let problem = |error| format!("is not a name: {error}");
+            let problem = |error| format!("is not a valid prefix of hub names: {error}");
             names::check_hub(text).map(|()| text.to_ascii_lowercase()).map_err(problem)
         });
         Self {

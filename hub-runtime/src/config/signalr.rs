@@ -250,7 +250,8 @@ impl SignalR {
     /// When the prefix is not a valid start of a hub name.
     pub fn application_name(mut self, name: &str) -> Result<Self, ConfigError> {
         names::check_hub(name).map_err(|error| {
-            SettingProblem::invalid("the application name", format!("is not a name: {error}"))
+            let problem = format!("is not a valid prefix of hub names: {error}");
+            SettingProblem::invalid("the application name", problem)
         })?;
         self.connection.application = Some(name.to_ascii_lowercase());
         Ok(self)

@@ -125,7 +125,7 @@ fn all_problems_are_listed_with_their_setting_and_valid_values() {
             "HUB_LOCAL_URL is not a URL: it must be like http://host:port",
             "AzureSignalRConnectionString is not a usable connection string: Connection string missing required properties endpoint.",
             "Azure__SignalR__Endpoints__west__secundary is not an endpoint setting: its name must end with primary or secondary (the value is a connection string) or, for an endpoint with a serviceUri, with one of type, clientEndpoint, serverEndpoint, credential, clientId, managedIdentityResourceId, tenantId, clientSecret",
-            "AzureSignalRConnectionString__applicationName is not a name: a hub name starts with a letter and has at most 128 letters, digits or any of _ ` , . [ ]",
+            "AzureSignalRConnectionString__applicationName is not a valid prefix of hub names: a hub name starts with a letter and has at most 128 letters, digits or any of _ ` , . [ ]",
             "AzureSignalRConnectionString:claimsKey is too short: a claims key has at least 32 bytes",
             "AzureSignalRHttpClientTimeout is not a duration: it must be like 00:01:40 (hours, minutes, seconds) or 00:00:00.800",
             "AzureSignalRRetry__MaxRetries is not a number from 0 to 100",

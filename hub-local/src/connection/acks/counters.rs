@@ -113,8 +113,9 @@ impl ReceivedMessages {
 
     /// Handles a `Sequence` message. The id may be at most the latest id plus one.
     ///
-    /// The id may exceed the next expected id. For example, the previous socket broke after its `Sequence`,
-    /// before the client sent the messages again. If the client has an ack for these messages, it skips them.
+    /// The id may exceed the next expected id. For example, the client sent a `Sequence` on the previous
+    /// socket, which broke before the client sent its unacknowledged messages again. If the client received the
+    /// ack of these messages before the break, its next `Sequence` has the id of the message after them.
     pub(crate) fn resume(&mut self, sequence: u64) -> Result<(), SequenceGap> {
         if sequence > self.latest.saturating_add(1) {
             return Err(SequenceGap);

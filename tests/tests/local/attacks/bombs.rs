@@ -54,7 +54,8 @@ async fn a_declared_length_of_4_gib_is_refused_in_every_place() {
             bombs.push(Protocol::MessagePack.framed(&[before, &huge].concat()));
         }
     }
-    // Lengths of a whole message: 2 GiB minus 1 byte, 4 GiB, and a length without an end.
+    // Length prefixes of a whole message: 2 GiB minus 1 byte, 4 GiB minus 1 byte, and a prefix that never
+    // ends.
     bombs.push(b"\xFF\xFF\xFF\xFF\x07".to_vec());
     bombs.push(b"\xFF\xFF\xFF\xFF\x0F".to_vec());
     bombs.push(vec![0xFF; 64]);
