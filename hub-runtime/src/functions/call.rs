@@ -17,12 +17,20 @@ const MAX_ENCODINGS: usize = 3;
 #[derive(Deserialize, derive_more::Debug)]
 #[serde(rename_all = "PascalCase")]
 // Names only: the values contain client tokens and data of users.
-#[debug("FunctionCall({:?})", self.data.keys().collect::<BTreeSet<_>>())]
+#[cfg_attr(
+    feature = "functions-bindings",
+    debug("FunctionCall({:?}, {:?})", names(&self.data), names(&self.metadata))
+)]
+#[cfg_attr(not(feature = "functions-bindings"), debug("FunctionCall({:?})", names(&self.data)))]
 pub struct FunctionCall {
     pub(crate) data: HashMap<String, Box<RawValue>>,
     #[cfg(feature = "functions-bindings")]
     #[serde(default)]
     pub(crate) metadata: HashMap<String, Box<RawValue>>,
+}
+
+fn names(values: &HashMap<String, Box<RawValue>>) -> BTreeSet<&str> {
+    values.keys().map(String::as_str).collect()
 }
 
 impl FunctionCall {
