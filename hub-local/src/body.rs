@@ -7,7 +7,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{CONTENT_TYPE, WWW_AUTHENTICATE},
+};
 use http_body::{Frame, SizeHint};
 use http_body_util::Full;
 use tokio::sync::mpsc;
@@ -96,6 +99,14 @@ pub(crate) fn json(status: StatusCode, json: impl Into<Bytes>) -> Response<Body>
 /// Response with binary content.
 pub(crate) fn octets(status: StatusCode, bytes: impl Into<Bytes>) -> Response<Body> {
     with_type(status, "application/octet-stream", bytes.into())
+}
+
+/// Adds the challenge that a response with status 401 needs (RFC 9110 §15.5.2).
+pub(crate) fn challenged(mut response: Response<Body>) -> Response<Body> {
+    if response.status() == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
 }
 
 fn with_type(status: StatusCode, content_type: &'static str, bytes: Bytes) -> Response<Body> {

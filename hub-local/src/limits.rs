@@ -50,7 +50,8 @@ limits! {
         /// Time in which the head of a request must arrive, from the opening of the socket or the end of the
         /// previous request. The socket is closed after this time. Defaults to 30 s.
         request_head_timeout: Duration = Duration::from_secs(30),
-        /// Time in which the body of a request must arrive. Defaults to 30 s.
+        /// Time in which the body of a request must arrive, and in which the rest of a refused body is read. Defaults
+        /// to 30 s.
         request_body_timeout: Duration = Duration::from_secs(30),
         /// Time after which a socket is closed if its peer reads nothing of an HTTP response. For Server-Sent
         /// Events, [`max_outbox_bytes`](Self#structfield.max_outbox_bytes) applies instead. Defaults to 30 s.

@@ -4,10 +4,12 @@ use std::{io, sync::Arc, time::Duration};
 
 use http::Request;
 use hub_net::{
-    connection::serve_connection, idle_sockets::IdleSocket, listen::pause_after_failed_accept,
+    connection::{ServedBody, UnreadBodies, serve_connection},
+    idle_sockets::IdleSocket,
+    listen::pause_after_failed_accept,
     stall_timeout::StallTimeout,
 };
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioTimer;
 use tokio::{
     net::TcpListener,
@@ -23,8 +25,9 @@ use crate::{
     state::State,
 };
 
-/// The timeout of a request head on sockets that use a reserved file descriptor.
-const LOW_DESCRIPTORS_HEAD_TIMEOUT: Duration = Duration::from_secs(2);
+/// The timeout of a request head, and of a body that is not read, on sockets that use a reserved file
+/// descriptor.
+const LOW_DESCRIPTORS_TIMEOUT: Duration = Duration::from_secs(2);
 /// Clients send tokens in URLs, so a client's request head may be longer than the head of a REST call
 /// (16 KiB).
 const MAX_HEAD_BYTES: usize = 32 * 1024;
@@ -76,7 +79,7 @@ struct Socket {
 async fn connection(service: LocalService, state: Arc<State>, socket: Socket) {
     let Socket { stream, control, idle, low_descriptors } = socket;
     let closed = control.closed.clone();
-    let respond = service_fn(move |mut request: Request<Incoming>| {
+    let respond = service_fn(move |mut request: Request<ServedBody>| {
         idle.requested();
         control.resume_stall_timeout();
         request.extensions_mut().insert(control.clone());
@@ -85,11 +88,11 @@ async fn connection(service: LocalService, state: Arc<State>, socket: Socket) {
         }
         service.clone().call(request)
     });
-    let head_timeout = state.shared.limits.request_head_timeout;
-    let head_timeout = match low_descriptors {
-        Some(LowDescriptors) => head_timeout.min(LOW_DESCRIPTORS_HEAD_TIMEOUT),
-        None => head_timeout,
-    };
+    let limits = &state.shared.limits;
+    let longest = low_descriptors.map_or(Duration::MAX, |_| LOW_DESCRIPTORS_TIMEOUT);
+    let head_timeout = limits.request_head_timeout.min(longest);
+    let sockets = Arc::clone(&state.idle_sockets);
+    let unread = UnreadBodies { sockets, timeout: limits.request_body_timeout.min(longest) };
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(head_timeout)
@@ -97,5 +100,5 @@ async fn connection(service: LocalService, state: Arc<State>, socket: Socket) {
         .max_buf_size(MAX_HEAD_BYTES)
         // hyper checks `max_buf_size` only between reads: a head that arrives in one read can be longer.
         .max_header_size(MAX_HEAD_BYTES);
-    serve_connection(&http, stream, respond, &state.stopped, closed.cancelled()).await;
+    serve_connection(&http, stream, respond, unread, &state.stopped, closed.cancelled()).await;
 }

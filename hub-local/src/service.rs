@@ -25,6 +25,7 @@ use crate::{
     transport::{
         memory::MemoryConnection,
         routes::{self, ClientRoute},
+        server_connection,
     },
 };
 
@@ -208,6 +209,7 @@ async fn respond(state: &Arc<State>, parts: Parts, body: UnreadBody) -> Response
     match path {
         "/api/health" | "/api/v1/health" | "/health" => health(state, &parts.method),
         path if path.starts_with("/api/") => rest::respond(state, &parts, body).await,
+        path if server_connection::is_path(path) => server_connection::respond(state, parts),
         _ => body::text(StatusCode::NOT_FOUND, "no such resource; clients connect to /client/"),
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use hub_core::Secret;
-use hub_net::{clock::Clock, idle_sockets::IdleSockets};
+use hub_net::{clock::Clock, idle_sockets::IdleSockets, log_limit::LogLimit};
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -74,6 +74,7 @@ impl State {
                 unmatched,
                 upstream_calls: Semaphore::new(upstream_calls),
                 backlog,
+                log: LogLimit::default(),
                 tasks,
                 closing: CancellationToken::new(),
                 slow_clients: AtomicU64::new(0),

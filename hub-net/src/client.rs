@@ -9,18 +9,19 @@ use hyper::body::Incoming;
 pub use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use hyper_util::{
     client::legacy::{
-        Client,
+        Client, Error,
         connect::{Connect, HttpConnector},
     },
     rt::{TokioExecutor, TokioTimer},
 };
 use tower_service::Service;
 
+use self::socket::Connector;
+pub use self::socket::Unanswered;
 use crate::BoxError;
 
-/// Servers and load balancers keep idle connections for a longer time, so a pooled connection is rarely used
-/// while its peer closes it.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
+mod socket;
+
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Resolves host names.
@@ -43,11 +44,12 @@ impl<R> Resolver for R where
 }
 
 /// A client with one pool for `http` and, with the feature `tls`, one for `https`. A request is repeated
-/// only when a pooled connection was closed before the first byte was written.
+/// only when a pooled connection was closed before the first byte was written. A response that arrives while
+/// the request is being written is read.
 #[derive(derive_more::Debug)]
 #[debug("HttpClient")]
 pub struct HttpClient<R> {
-    plain: Client<HttpConnector<R>, Full<Bytes>>,
+    plain: Client<Connector<R>, Full<Bytes>>,
     #[cfg(feature = "tls")]
     tls: tls::LazyClient<R>,
 }
@@ -62,12 +64,13 @@ pub enum RequestError {
 }
 
 impl<R: Resolver> HttpClient<R> {
-    /// Creates a client without connections.
-    pub fn new(resolver: R) -> Self {
+    /// Creates a client without connections. `idle_timeout` must be shorter than the time that the servers, and
+    /// load balancers before them, keep idle connections: a request on a connection that is being closed is lost.
+    pub fn new(resolver: R, idle_timeout: Duration) -> Self {
         Self {
-            plain: pooled(connector(resolver.clone())),
+            plain: pooled(Connector { tcp: tcp(resolver.clone()), is_tls: false }, idle_timeout),
             #[cfg(feature = "tls")]
-            tls: tls::LazyClient::new(resolver),
+            tls: tls::LazyClient::new(resolver, idle_timeout),
         }
     }
 
@@ -88,7 +91,20 @@ impl<R: Resolver> HttpClient<R> {
         &self,
         request: Request<Bytes>,
     ) -> Result<Response<Incoming>, RequestError> {
-        let request = request.map(Full::new);
+        // Ends: each unsent request removes a kept connection from the pool.
+        loop {
+            match self.send(request.clone().map(Full::new)).await {
+                Err(RequestError::Interrupted(error))
+                    if Unanswered::find(error.as_ref()) == Some(Unanswered::NotSent) => {}
+                other => return other,
+            }
+        }
+    }
+
+    async fn send(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, RequestError> {
         #[cfg(feature = "tls")]
         if request.uri().scheme_str() == Some("https") {
             let client = self.tls.get().map_err(RequestError::Unreachable)?;
@@ -98,8 +114,8 @@ impl<R: Resolver> HttpClient<R> {
     }
 }
 
-impl From<hyper_util::client::legacy::Error> for RequestError {
-    fn from(error: hyper_util::client::legacy::Error) -> Self {
+impl From<Error> for RequestError {
+    fn from(error: Error) -> Self {
         match error.is_connect() {
             true => Self::Unreachable(error.into()),
             false => Self::Interrupted(error.into()),
@@ -115,53 +131,57 @@ impl From<RequestError> for BoxError {
     }
 }
 
-fn connector<R>(resolver: R) -> HttpConnector<R> {
+fn tcp<R>(resolver: R) -> HttpConnector<R> {
     let mut connector = HttpConnector::new_with_resolver(resolver);
     connector.set_nodelay(true);
     connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
     connector
 }
 
-fn pooled<C: Connect + Clone>(connector: C) -> Client<C, Full<Bytes>> {
+fn pooled<C: Connect + Clone>(connector: C, idle_timeout: Duration) -> Client<C, Full<Bytes>> {
     Client::builder(TokioExecutor::new())
-        .pool_idle_timeout(IDLE_TIMEOUT)
+        .pool_idle_timeout(idle_timeout)
         .pool_timer(TokioTimer::new())
         .build(connector)
 }
 
 #[cfg(feature = "tls")]
 mod tls {
-    use std::sync::OnceLock;
+    use std::{sync::OnceLock, time::Duration};
 
     use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 
-    use super::{BoxError, Bytes, Client, Full, HttpConnector, Resolver, connector, pooled};
+    use super::{BoxError, Bytes, Client, Connector, Full, Resolver, pooled, tcp};
 
-    type TlsClient<R> = Client<HttpsConnector<HttpConnector<R>>, Full<Bytes>>;
+    type TlsClient<R> = Client<HttpsConnector<Connector<R>>, Full<Bytes>>;
 
     /// A client that is created on first use, so that a container without certificates can call `http` URLs.
     pub(super) struct LazyClient<R> {
         resolver: R,
+        idle_timeout: Duration,
         client: OnceLock<TlsClient<R>>,
     }
 
     impl<R: Resolver> LazyClient<R> {
-        pub(super) fn new(resolver: R) -> Self {
-            Self { resolver, client: OnceLock::new() }
+        pub(super) fn new(resolver: R, idle_timeout: Duration) -> Self {
+            Self { resolver, idle_timeout, client: OnceLock::new() }
         }
 
         pub(super) fn get(&self) -> Result<&TlsClient<R>, BoxError> {
             if let Some(client) = self.client.get() {
                 return Ok(client);
             }
-            let mut tcp = connector(self.resolver.clone());
+            let mut tcp = tcp(self.resolver.clone());
             tcp.enforce_http(false);
             let tls = HttpsConnectorBuilder::new()
                 .with_provider_and_platform_verifier(rustls::crypto::aws_lc_rs::default_provider())?
                 .https_only()
                 .enable_http1()
-                .wrap_connector(tcp);
-            Ok(self.client.get_or_init(|| pooled(tls)))
+                .wrap_connector(Connector { tcp, is_tls: true });
+            Ok(self.client.get_or_init(|| pooled(tls, self.idle_timeout)))
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

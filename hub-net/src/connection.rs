@@ -1,42 +1,115 @@
 //! Serves HTTP/1.1 on one connection.
 
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
 use http::{Request, Response};
 use http_body::Body;
-use hyper::{body::Incoming, server::conn::http1, service::Service};
+use hyper::{
+    body::Incoming,
+    server::conn::http1,
+    service::{Service, service_fn},
+};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::sleep,
+};
 use tokio_util::sync::CancellationToken;
 
-use crate::BoxError;
+pub use self::unread::ServedBody;
+use self::unread::Unread;
+use crate::{BoxError, idle_sockets::IdleSockets};
+
+mod unread;
+
+/// How long a connection reads a request body that the service has left unread.
+///
+/// Clients such as .NET's `HttpClient` write the whole request before they read the response. If the server
+/// closes the socket with unread data, TCP sends a reset, and the client loses the response (RFC 9112 §9.6).
+#[derive(Clone, Debug)]
+pub struct UnreadBodies {
+    /// Counts the connection while it reads, because its client may send slowly or nothing.
+    pub sockets: Arc<IdleSockets>,
+    /// The longest time from the response on.
+    pub timeout: Duration,
+}
 
 /// Serves a connection until it ends. After `stop` is cancelled, the current response is the last response.
 /// If `close` completes before `stop` is cancelled, the connection is dropped.
+///
+/// What the service leaves of a request body is read and dropped after the response. If that takes too long
+/// or is more than 16 MiB, the connection is closed. The client is not asked to send a body (`100 Continue`)
+/// that the service does not read.
 pub async fn serve_connection<I, S, B>(
     http: &http1::Builder,
     stream: I,
     service: S,
+    limits: UnreadBodies,
     stop: &CancellationToken,
     close: impl Future<Output = ()>,
 ) where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Service<Request<Incoming>, Response = Response<B>>,
+    S: Service<Request<ServedBody>, Response = Response<B>>,
     S::Error: Into<BoxError>,
     B: Body + 'static,
     B::Error: Into<BoxError>,
 {
-    let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
-    let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        // In this order: a request that has arrived is read before the connection is closed.
-        biased;
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let unread = Arc::<Unread>::default();
+    let bodies = Arc::clone(&unread);
+    let respond = service_fn(move |request: Request<Incoming>| {
+        let unread = (!request.body().is_end_stream()).then(|| bodies.begin());
+        let body = unread.clone();
+        let responding = service.call(request.map(|incoming| ServedBody::new(incoming, body)));
+        async move {
+            let response = responding.await;
+            unread.iter().for_each(|unread| unread.answered());
+            response
         }
-        () = close => return,
+    });
+    let connection = http.serve_connection(TokioIo::new(stream), respond).with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let mut reading = std::pin::pin!(unread.read_rests(limits));
+    let mut close = std::pin::pin!(close);
+    let mut is_stopping = false;
+    let ended = loop {
+        tokio::select! {
+            // In this order: a request that has arrived is read before its peer counts as idle, and the head
+            // of a response is written before the rest of the request is read.
+            biased;
+            ended = connection.as_mut() => break ended,
+            never = reading.as_mut() => match never {},
+            () = stop.cancelled(), if !is_stopping => {
+                connection.as_mut().graceful_shutdown();
+                is_stopping = true;
+            }
+            () = close.as_mut(), if !is_stopping => return,
+        }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "an HTTP connection failed");
     }
 }
+
+impl Unread {
+    /// Reads the rests of request bodies, one after the other. A rest that exceeds the limits is dropped,
+    /// which closes the connection.
+    async fn read_rests(&self, limits: UnreadBodies) -> Infallible {
+        loop {
+            let rest = self.next().await;
+            // Boxed: most connections never need it.
+            Box::pin(async {
+                let evicted = CancellationToken::new();
+                let _counted = limits.sockets.add(evicted.clone());
+                tokio::select! {
+                    () = unread::read_away(rest) => {}
+                    () = evicted.cancelled() => {}
+                    () = sleep(limits.timeout) => {}
+                }
+            })
+            .await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -104,6 +104,12 @@ impl Sockets {
 }
 
 impl IdleSocket {
+    /// All idle sockets of the listener.
+    #[must_use]
+    pub fn siblings(&self) -> Arc<IdleSockets> {
+        Arc::clone(&self.all)
+    }
+
     /// Records that a request has arrived. Further calls cost one atomic operation.
     pub fn requested(&self) {
         // Relaxed: the flag orders no other memory, and the lock orders the removal.

@@ -8,6 +8,7 @@
 //! | [`connection`] | `server` | Serves HTTP/1.1 on one connection |
 //! | [`idle_sockets`] | `server` | Limits sockets that have not sent a request |
 //! | [`listen`] | `server` | Binds listeners, backs off after failed accepts |
+//! | [`log_limit`] | | Limits log lines that a peer can cause |
 //! | [`stall_timeout`] | `server` | Closes sockets whose peer does not read |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -22,6 +23,7 @@ pub mod connection;
 pub mod idle_sockets;
 #[cfg(feature = "server")]
 pub mod listen;
+pub mod log_limit;
 #[cfg(feature = "server")]
 pub mod stall_timeout;
 

@@ -82,8 +82,17 @@ impl Future for HubServiceFuture {
     type Output = Result<Response<HubBody>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(cx).map(|answer| Ok(answer.map(HubBody::from)))
+        self.0.as_mut().poll(cx).map(|answer| Ok(challenged(answer).map(HubBody::from)))
     }
+}
+
+/// Adds the challenge that a response with status 401 needs (RFC 9110 §15.5.2).
+fn challenged(mut answer: Response<Bytes>) -> Response<Bytes> {
+    if answer.status() == StatusCode::UNAUTHORIZED {
+        let challenge = header::WWW_AUTHENTICATE;
+        answer.headers_mut().entry(challenge).or_insert(HeaderValue::from_static("Bearer"));
+    }
+    answer
 }
 
 impl fmt::Debug for HubServiceFuture {

@@ -17,10 +17,12 @@ pub(crate) struct Ending {
     pub(crate) error: Option<String>,
     /// Handling of pending messages.
     pub(crate) pending_frames: PendingFrames,
-    /// Whether to wait for the client to close its side.
-    pub(crate) lingers: bool,
+    /// How the transport is closed after the last frame.
+    pub(crate) farewell: Farewell,
     /// Status of the WebSocket close frame.
     pub(crate) close_status: CloseStatus,
+    /// Whether a message of the client was larger than the limit.
+    pub(crate) is_too_large: bool,
     last_message: LastMessage,
 }
 
@@ -31,6 +33,18 @@ pub(crate) enum PendingFrames {
     Flush,
     /// Pending messages are dropped.
     Discard,
+}
+
+/// How a WebSocket is closed after the last frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Farewell {
+    /// At once: the client has closed it.
+    Close,
+    /// After the client's close frame (RFC 6455 §7.1.1).
+    AwaitClient,
+    /// The sending side at once: the client's frames can no longer be read. The socket follows when the client
+    /// closes it, since a socket with unread data sends a reset, which can discard the close frame.
+    ShutFirst,
 }
 
 #[derive(Debug)]
@@ -46,8 +60,9 @@ impl Ending {
         Self {
             error,
             pending_frames: PendingFrames::Flush,
-            lingers: true,
+            farewell: Farewell::AwaitClient,
             close_status,
+            is_too_large: false,
             last_message,
         }
     }
@@ -55,11 +70,6 @@ impl Ending {
     /// The handshake is refused with this text.
     pub(crate) fn refused(text: impl Into<String>) -> Self {
         Self::new(None, LastMessage::Refused(text.into()))
-    }
-
-    /// The handshake exceeds the message size limit.
-    pub(crate) fn endless(text: &str, error: &ProtocolError) -> Self {
-        Self { close_status: status_of(error), ..Self::refused(text) }
     }
 
     /// The client sent a close message.
@@ -72,7 +82,7 @@ impl Ending {
     pub(crate) fn transport_closed() -> Self {
         Self {
             pending_frames: PendingFrames::Discard,
-            lingers: false,
+            farewell: Farewell::Close,
             ..Self::new(None, LastMessage::None)
         }
     }
@@ -89,19 +99,28 @@ impl Ending {
         Self { error: Some(error.to_owned()), ..Self::transport_closed() }
     }
 
-    /// The transport failed. After a violation of the WebSocket protocol, the client gets only a close frame
-    /// with the status (RFC 6455 §7.1.7). After any other error, the transport is lost.
-    pub(crate) fn broken(error: &io::Error) -> Self {
-        let violation = error.get_ref().and_then(|error| error.downcast_ref::<Violation>());
-        let Some(violation) = violation else { return Self::lost() };
-        let ending = Self::new(Some(violation.to_string()), LastMessage::None);
-        Self { pending_frames: PendingFrames::Discard, close_status: violation.status(), ..ending }
+    /// The transport failed. After a violation of WebSocket framing the client gets only a close frame with the
+    /// status (RFC 6455 §7.1.7). A [`ProtocolError`] of the transport is one of the hub protocol. Otherwise the
+    /// transport is lost.
+    pub(crate) fn broken(error: &io::Error, detailed_errors: bool) -> Self {
+        let Some(error) = error.get_ref() else { return Self::lost() };
+        if let Some(error) = error.downcast_ref::<ProtocolError>() {
+            return Self::malformed(error, detailed_errors);
+        }
+        let Some(violation) = error.downcast_ref::<Violation>() else { return Self::lost() };
+        Self {
+            pending_frames: PendingFrames::Discard,
+            farewell: Farewell::ShutFirst,
+            close_status: violation.status(),
+            ..Self::new(Some(violation.to_string()), LastMessage::None)
+        }
     }
 
     /// The client's data is not a valid hub message.
     pub(crate) fn malformed(error: &ProtocolError, detailed_errors: bool) -> Self {
+        let is_too_large = matches!(error, ProtocolError::TooLarge { .. });
         let ending = Self::failed(format!("ProtocolError: {error}"), detailed_errors);
-        Self { close_status: status_of(error), ..ending }
+        Self { is_too_large, ..ending }
     }
 
     /// The client violated the protocol or timed out. The client gets `detail` only with detailed errors.
@@ -157,13 +176,5 @@ impl Ending {
                 Some(Frame::message(protocol, &protocol.encode(&close)))
             }
         }
-    }
-}
-
-fn status_of(error: &ProtocolError) -> CloseStatus {
-    match error {
-        ProtocolError::TooLarge { .. } => CloseStatus::TooBig,
-        // Errors of the hub protocol do not violate the WebSocket protocol.
-        _ => CloseStatus::Normal,
     }
 }

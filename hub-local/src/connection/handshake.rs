@@ -31,7 +31,7 @@ pub(super) async fn receive(
 ) -> Result<(), Ending> {
     let limit =
         connection.token_options.handshake.unwrap_or(connection.shared.limits.handshake_timeout);
-    let record = timeout(limit, first_record(source, frames))
+    let record = timeout(limit, first_record(connection, source, frames))
         .await
         .map_err(|_| Ending::refused(CANCELED))??;
     let request = parse_request(&record).map_err(|error| {
@@ -54,6 +54,7 @@ pub(super) async fn receive(
 }
 
 async fn first_record(
+    connection: &Connection,
     source: &mut impl Source,
     frames: &mut Frames,
 ) -> Result<bytes::Bytes, Ending> {
@@ -61,14 +62,15 @@ async fn first_record(
         match frames.next_frame() {
             Ok(Some(record)) => return Ok(record),
             Ok(None) => {}
-            Err(error) => return Err(Ending::endless(CANCELED, &error)),
+            // The handshake is larger than a message may be.
+            Err(_) => return Err(Ending::refused(CANCELED)),
         }
         match source.receive().await {
             Ok(Incoming::Data(bytes)) => frames.push(&bytes),
             // Ignored: a connection can be resumed only after the handshake.
             Ok(Incoming::Suspended | Incoming::Resumed) => {}
             Ok(Incoming::Closed) => return Err(Ending::transport_closed()),
-            Err(error) => return Err(Ending::broken(&error)),
+            Err(error) => return Err(Ending::broken(&error, connection.detailed_errors())),
         }
     }
 }

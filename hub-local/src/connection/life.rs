@@ -1,6 +1,6 @@
 //! The lifecycle of a connection, from the handshake to the close.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use hub_core::protocol::frame::Frames;
 use tokio::time::timeout;
@@ -9,13 +9,16 @@ use super::{
     Connection,
     calls::UpstreamEvent,
     deliver,
-    ending::Ending,
+    ending::{Ending, Farewell},
     expiry, handshake, keep_alive,
     link::{Incoming, Source},
     rarely_ready::RarelyReady,
     receive,
 };
 use crate::delivery::sink::Sink;
+
+/// How long a client may take to close its side after it has violated the WebSocket protocol.
+const AFTER_VIOLATION: Duration = Duration::from_secs(1);
 
 /// Runs a connection until its transport is closed on both sides. The `disconnected` event is queued after
 /// the pending upstream calls. Takes `source` and `sink` by reference: if they were moved in, the future
@@ -32,8 +35,15 @@ pub(crate) async fn run<S: Source>(
         let error = ending.and_then(|ending| ending.error.clone());
         deliver::submit(&connection, UpstreamEvent::Disconnected { error });
     }
-    if S::LINGERS && ending.is_some_and(|ending| ending.lingers) {
-        let _ = timeout(connection.shared.limits.close_timeout, linger(source)).await;
+    let farewell = ending.map_or(Farewell::Close, |ending| ending.farewell);
+    let limit = connection.shared.limits.close_timeout;
+    match farewell {
+        Farewell::AwaitClient if S::LINGERS => _ = timeout(limit, linger(source)).await,
+        Farewell::ShutFirst if S::LINGERS => {
+            sink.shut().await;
+            _ = timeout(limit.min(AFTER_VIOLATION), linger(source)).await;
+        }
+        Farewell::Close | Farewell::AwaitClient | Farewell::ShutFirst => {}
     }
     sink.shut().await;
 }

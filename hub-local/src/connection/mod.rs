@@ -196,6 +196,13 @@ impl Connection {
             return;
         }
         let reason = ending.error.as_deref().unwrap_or("without error");
+        if ending.is_too_large {
+            const TOO_LARGE: &str = "closed: a message of the client is too large";
+            self.shared.log.line(TOO_LARGE, |omitted| {
+                tracing::warn!(connection, hub, reason, omitted, "{TOO_LARGE}");
+            });
+            return;
+        }
         tracing::debug!(connection, hub, reason, "connection ends");
     }
 }

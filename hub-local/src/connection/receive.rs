@@ -75,7 +75,9 @@ async fn read(
                 return Err(Ending::transport_closed());
             }
             Some(Ok(Incoming::Closed)) => return Err(Ending::cut_short()),
-            Some(Err(error)) => return Err(Ending::broken(&error)),
+            Some(Err(error)) => {
+                return Err(Ending::broken(&error, connection.detailed_errors()));
+            }
             None => return Err(failed(client_timeout.detail())),
         }
     }

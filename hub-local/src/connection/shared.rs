@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::AtomicU64};
 
-use hub_net::clock::Clock;
+use hub_net::{clock::Clock, log_limit::LogLimit};
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -22,6 +22,8 @@ pub(crate) struct Shared {
     /// One permit per concurrent upstream call.
     pub(crate) upstream_calls: Semaphore,
     pub(crate) backlog: Arc<Backlog>,
+    /// Limits the log lines that clients and callers can cause.
+    pub(crate) log: LogLimit,
     /// Tasks of all connections, including upstream calls.
     pub(crate) tasks: TaskTracker,
     /// Cancelled when the service stops: open connections are closed, and new connections are refused.

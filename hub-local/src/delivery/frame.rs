@@ -19,15 +19,14 @@ const MAX_HEADER: usize = 10;
 /// Status code of a WebSocket close frame (RFC 6455 §7.4.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum CloseStatus {
-    /// Normal closure, also after an error that a SignalR close message reported.
+    /// Normal closure, also after an error that a SignalR close message or a refused handshake reported.
+    /// Official .NET clients report another status instead of the message.
     #[default]
     Normal = 1000,
     /// The client violated the framing.
     ProtocolError = 1002,
     /// Text is not UTF-8.
     InvalidPayload = 1007,
-    /// A message is bigger than the limit.
-    TooBig = 1009,
 }
 
 /// A violation of the WebSocket protocol by the client.
@@ -69,6 +68,11 @@ impl Frame {
     /// One or more complete hub messages in JSON, as a text frame.
     pub(crate) fn text(payload: &[u8]) -> Self {
         Self::with_header(TEXT, payload)
+    }
+
+    /// Data in a protocol other than the hub protocols, as a binary frame.
+    pub(crate) fn binary(payload: &[u8]) -> Self {
+        Self::with_header(BINARY, payload)
     }
 
     /// One or more complete hub messages: JSON as a text frame, MessagePack as a binary frame
@@ -158,6 +162,6 @@ mod tests {
     fn control_frames_have_their_bytes() {
         assert_eq!(&Frame::pong(b"hi").bytes()[..], b"\x8a\x02hi");
         assert_eq!(&Frame::close(CloseStatus::Normal).bytes()[..], b"\x88\x02\x03\xe8");
-        assert_eq!(&Frame::close(CloseStatus::TooBig).bytes()[..], b"\x88\x02\x03\xf1");
+        assert_eq!(&Frame::close(CloseStatus::ProtocolError).bytes()[..], b"\x88\x02\x03\xea");
     }
 }

@@ -1,14 +1,14 @@
 //! Errors of REST calls: a status, a code in `x-ms-error-code`, and a body with details.
 
-use http::{
-    HeaderMap, HeaderValue, Response, StatusCode,
-    header::{ALLOW, WWW_AUTHENTICATE},
-};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header::ALLOW, request::Parts};
 use hub_core::{protocol::ConvertError, rest_error};
 use serde::Serialize;
 
 use super::version::ApiVersion;
-use hub_net::body::ReadError;
+use hub_net::{
+    body::ReadError,
+    log_limit::{LogLimit, shown},
+};
 
 use crate::{
     body::{self, Body},
@@ -24,6 +24,9 @@ pub(super) struct RestError {
     target: Option<&'static str>,
     allow: Option<&'static str>,
     form: ErrorFormat,
+    /// Whether the caller must change something. Otherwise the error is a result: a resource does not exist, or a
+    /// client has failed.
+    is_refusal: bool,
 }
 
 /// The format of the body.
@@ -38,7 +41,7 @@ enum ErrorFormat {
 impl RestError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         let (message, form) = (message.into(), ErrorFormat::OfVersion);
-        Self { status, code, message, target: None, allow: None, form }
+        Self { status, code, message, target: None, allow: None, form, is_refusal: true }
     }
 
     /// 401: the token is missing or not accepted.
@@ -104,7 +107,7 @@ impl RestError {
 
     /// 404: the resource does not exist.
     pub(super) fn missing(code: &'static str, message: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, code, message)
+        Self { is_refusal: false, ..Self::new(StatusCode::NOT_FOUND, code, message) }
     }
 
     /// 404: the connection is unknown or closed.
@@ -114,13 +117,15 @@ impl RestError {
 
     /// 400: the client completed the invocation with an error.
     pub(super) fn by_client(message: String) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "Error.Connection.ClientError", message)
+        let base = Self::new(StatusCode::BAD_REQUEST, "Error.Connection.ClientError", message);
+        Self { is_refusal: false, ..base }
     }
 
     /// 504: the client did not complete the invocation in time.
     pub(super) fn client_timed_out() -> Self {
         let message = "the client did not answer in time";
-        Self::new(StatusCode::GATEWAY_TIMEOUT, "Error.Connection.TimedOut", message)
+        let base = Self::new(StatusCode::GATEWAY_TIMEOUT, "Error.Connection.TimedOut", message);
+        Self { is_refusal: false, ..base }
     }
 
     /// Uses plain text, because some callers show the body to their users.
@@ -128,9 +133,22 @@ impl RestError {
         Self { form: ErrorFormat::Text, ..self }
     }
 
+    /// Logs why a call was refused: Microsoft's Management SDK does not show the body of the response.
+    pub(super) fn log(&self, limit: &LogLimit, parts: &Parts) {
+        let Self { status, code, message, is_refusal, .. } = self;
+        let (method, path) = (parts.method.as_str(), &*shown(parts.uri.path()));
+        let (status, message) = (status.as_u16(), &*shown(message));
+        if !is_refusal {
+            tracing::debug!(method, path, status, code, message, "REST call without success");
+            return;
+        }
+        limit.line(code, |omitted| {
+            tracing::warn!(method, path, status, code, message, omitted, "REST call refused");
+        });
+    }
+
     pub(super) fn into_response(self, version: ApiVersion) -> Response<Body> {
-        let Self { status, code, message, target, allow, form } = self;
-        tracing::debug!(status = status.as_u16(), code, message, "REST call refused");
+        let Self { status, code, message, target, allow, form, .. } = self;
         let mut response = match (version, form) {
             (ApiVersion::V1, _) | (_, ErrorFormat::Text) => body::text(status, message),
             (ApiVersion::Preview2020 | ApiVersion::Dated, ErrorFormat::OfVersion) => {
@@ -140,13 +158,10 @@ impl RestError {
         };
         let headers: &mut HeaderMap = response.headers_mut();
         headers.insert(rest_error::CODE, HeaderValue::from_static(code));
-        if status == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
         if let Some(allow) = allow {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
         }
-        response
+        body::challenged(response)
     }
 }
 

@@ -42,7 +42,10 @@ use crate::{
 pub(crate) async fn respond(state: &Arc<State>, parts: &Parts, body: UnreadBody) -> Response<Body> {
     let version = ApiVersion::of(parts.uri.path(), Query::new(parts.uri.query()));
     let answer = perform(state, version, parts, body).await;
-    answer.unwrap_or_else(|error| error.into_response(version))
+    answer.unwrap_or_else(|error| {
+        error.log(&state.shared.log, parts);
+        error.into_response(version)
+    })
 }
 
 async fn perform(

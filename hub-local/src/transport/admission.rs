@@ -21,11 +21,18 @@ use crate::{
 pub(crate) struct AdmissionError {
     pub(crate) status: StatusCode,
     pub(crate) text: String,
+    /// The methods of the resource, with status 405 (RFC 9110 §15.5.6).
+    pub(super) allow: Option<&'static str>,
 }
 
 impl AdmissionError {
     pub(super) fn new(status: StatusCode, text: impl Into<String>) -> Self {
-        Self { status, text: text.into() }
+        Self { status, text: text.into(), allow: None }
+    }
+
+    /// The resource has other methods.
+    pub(super) fn method(allow: &'static str, text: &str) -> Self {
+        Self { allow: Some(allow), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, text) }
     }
 
     /// The connection is open with another transport.

@@ -134,9 +134,9 @@ pub(super) async fn post(
         TokenState::Pending
         | TokenState::Open(OpenTransport::ServerSentEvents(_) | OpenTransport::LongPolling(_)) => {}
         TokenState::Open(OpenTransport::WebSocket(_)) => {
-            return Err(AdmissionError::new(StatusCode::METHOD_NOT_ALLOWED, NO_POSTS));
+            return Err(AdmissionError::method("GET, OPTIONS", NO_POSTS));
         }
-        TokenState::Ended => return Err(gone()),
+        TokenState::Ended => return Ok(posted()),
     }
     let inbox = state.negotiations.lock().inbox(&session.token).ok_or_else(gone)?;
     let size = match session.state {
@@ -152,14 +152,15 @@ pub(super) async fn post(
         inbox.take(body, limits).await
     };
     match taken {
-        Ok(()) => Ok(body::plain(StatusCode::OK, "")),
+        Ok(()) => Ok(posted()),
         Err(PostError::Body(ReadError::TooLarge)) => {
             let text = match session.state {
                 TokenState::Pending => {
                     format!("the body has more than {size} bytes, the limit before the first GET")
                 }
                 TokenState::Open(_) | TokenState::Ended => {
-                    format!("the body has more than {size} bytes")
+                    inbox.exceed(size);
+                    format!("the body has more than {size} bytes; the connection ends")
                 }
             };
             Err(AdmissionError::new(StatusCode::PAYLOAD_TOO_LARGE, text))
@@ -170,8 +171,17 @@ pub(super) async fn post(
         Err(PostError::Body(ReadError::Aborted(_))) => {
             Err(AdmissionError::new(StatusCode::BAD_REQUEST, ""))
         }
-        Err(PostError::Closed) => Err(gone()),
+        Err(PostError::Closed) => match named(state, request, principal)?.state {
+            TokenState::Ended => Ok(posted()),
+            TokenState::Pending | TokenState::Open(_) => Err(gone()),
+        },
     }
+}
+
+/// The response to a post. A client of long polling gets it until it has received the end of its connection: as
+/// with ASP.NET Core, its last messages are no errors.
+fn posted() -> Response<Body> {
+    body::plain(StatusCode::OK, "")
 }
 
 fn is_over(headers: &HeaderMap, limit: usize) -> bool {
@@ -194,6 +204,7 @@ pub(super) fn delete(
         | TokenState::Open(OpenTransport::WebSocket(_) | OpenTransport::ServerSentEvents(_)) => {
             Err(AdmissionError::new(StatusCode::BAD_REQUEST, NO_DELETE))
         }
-        TokenState::Ended => Err(gone()),
+        // The client has not received the end of the connection yet.
+        TokenState::Ended => Ok(body::plain(StatusCode::ACCEPTED, "")),
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use hub_core::protocol::ProtocolError;
 use hub_net::body::{BodyLimits, ReadError, UnreadBody};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -28,6 +29,8 @@ pub(crate) struct Inbox {
 struct Queue {
     posts: VecDeque<Bytes>,
     bytes: usize,
+    /// The limit that a post exceeded. The posts before it are read first.
+    exceeded: Option<usize>,
 }
 
 /// Why a post was refused.
@@ -71,11 +74,24 @@ impl Inbox {
         self.arrived.notify_one();
     }
 
+    /// Ends the connection, because a post exceeded this limit. The response with status 413 is not enough: some
+    /// clients, such as the official Java client, ignore the status of a post.
+    pub(super) fn exceed(&self, limit: usize) {
+        self.queue.lock().exceeded = Some(limit);
+        self.arrived.notify_one();
+    }
+
     /// Receives the next post. Cancel safe.
-    pub(super) async fn next(&self) -> Bytes {
+    ///
+    /// # Errors
+    /// When a post exceeded the limit.
+    pub(super) async fn next(&self) -> Result<Bytes, ProtocolError> {
         loop {
             if let Some(bytes) = self.pop() {
-                return bytes;
+                return Ok(bytes);
+            }
+            if let Some(limit) = self.queue.lock().exceeded {
+                return Err(ProtocolError::TooLarge { limit });
             }
             self.arrived.notified().await;
         }
@@ -125,9 +141,9 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert!(!second.is_finished());
 
-        assert_eq!(inbox.next().await.len(), MAX_UNREAD_BYTES);
-        assert_eq!(inbox.next().await, vec![2]);
-        assert_eq!(inbox.next().await, vec![3]);
+        assert_eq!(inbox.next().await.unwrap().len(), MAX_UNREAD_BYTES);
+        assert_eq!(inbox.next().await.unwrap(), vec![2]);
+        assert_eq!(inbox.next().await.unwrap(), vec![3]);
         second.await.unwrap().unwrap();
         third.await.unwrap().unwrap();
     }

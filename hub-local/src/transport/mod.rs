@@ -10,5 +10,6 @@ pub(crate) mod memory;
 pub(crate) mod negotiate;
 pub(crate) mod negotiations;
 pub(crate) mod routes;
+pub(crate) mod server_connection;
 mod server_sent_events;
 pub(crate) mod websocket;

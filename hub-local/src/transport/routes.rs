@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header::ACCEPT, request::Parts};
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri,
+    header::{ACCEPT, ALLOW},
+    request::Parts,
+};
 use hyper::upgrade::OnUpgrade;
 
 use super::{
@@ -68,12 +72,16 @@ pub(crate) async fn respond(
 
 fn refusal(refused: &AdmissionError) -> Response<Body> {
     tracing::debug!(status = refused.status.as_u16(), reason = refused.text, "client refused");
-    body::plain(refused.status, refused.text.clone())
+    let mut response = body::plain(refused.status, refused.text.clone());
+    if let Some(allow) = refused.allow {
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    }
+    body::challenged(response)
 }
 
 fn negotiate(state: &Arc<State>, parts: &Parts) -> Result<Response<Body>, AdmissionError> {
     if parts.method != Method::POST {
-        return Err(AdmissionError::new(StatusCode::METHOD_NOT_ALLOWED, ""));
+        return Err(AdmissionError::method("OPTIONS, POST", ""));
     }
     let query = Query::new(parts.uri.query());
     let token = auth::bearer(&parts.headers).flatten();
@@ -111,12 +119,12 @@ async fn connect(
         }
         Method::GET => http_requests::poll(state, request, principal).await,
         Method::DELETE => http_requests::delete(state, request, &principal),
-        _ => Err(AdmissionError::new(StatusCode::METHOD_NOT_ALLOWED, "")),
+        _ => Err(AdmissionError::method("DELETE, GET, OPTIONS, POST", "")),
     }
 }
 
 /// The stream of the request after the response with status 101.
-fn upgrading(parts: &mut Parts) -> OnUpgrade {
+pub(super) fn upgrading(parts: &mut Parts) -> OnUpgrade {
     let mut request = Request::new(());
     *request.extensions_mut() = std::mem::take(&mut parts.extensions);
     hyper::upgrade::on(request)

@@ -5,6 +5,7 @@ use std::{error::Error, fmt::Write as _, io, time::Duration};
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use hub_core::upstream::MESSAGES;
+use hub_net::client::Unanswered;
 
 use super::{Upstream, UpstreamError, guard::RefusedAddress};
 
@@ -160,6 +161,15 @@ fn check_error(error: &UpstreamError) -> &'static str {
 }
 
 fn check_unreachable(error: &(dyn Error + 'static)) -> &'static str {
+    match Unanswered::find(error) {
+        Some(Unanswered::Kept | Unanswered::NotSent) => {
+            return "the keep-alive timeout and the log of the app: the call may have run";
+        }
+        Some(Unanswered::New) => {
+            return "the log of the app: the app closed the connection without a response";
+        }
+        None => {}
+    }
     let mut next = Some(error);
     while let Some(error) = next {
         if error.is::<RefusedAddress>() {
@@ -175,9 +185,6 @@ fn check_unreachable(error: &(dyn Error + 'static)) -> &'static str {
                     return "that the app runs, and listens on the port of the URL";
                 }
                 io::ErrorKind::TimedOut => return "the host and port of the URL, and firewalls",
-                io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
-                    return "the log of the app: the app closed the connection without a response";
-                }
                 _ => {}
             }
         }

@@ -23,10 +23,13 @@ use super::{
 };
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(100);
+/// Shorter than servers keep idle connections: gunicorn 2 s, Node.js and uvicorn 5 s.
+const IDLE_TIMEOUT: Duration = Duration::from_millis(1500);
 const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Sends events over HTTP with pooled connections. Each event goes to the first template that matches it.
-/// Redirects are not followed. Requests are not retried, because the first attempt may have run. Link-local and
+/// Redirects are not followed. Requests are not retried, because the first attempt may have run; only if a
+/// kept connection was closed before a byte of the request was sent, it is sent on another one. Link-local and
 /// metadata addresses are refused, also as the result of a name lookup.
 ///
 /// Clones share their templates, so any clone can replace the templates of a running service.
@@ -64,7 +67,7 @@ impl HttpUpstream {
     pub fn with_templates(templates: impl IntoIterator<Item = Template>) -> Self {
         Self {
             templates: Arc::new(RwLock::new(templates.into_iter().collect())),
-            client: Arc::new(HttpClient::new(GuardedResolver(GaiResolver::new()))),
+            client: Arc::new(HttpClient::new(GuardedResolver(GaiResolver::new()), IDLE_TIMEOUT)),
             timeout: DEFAULT_TIMEOUT,
         }
     }

@@ -9,6 +9,7 @@ mod descriptors;
 mod explain;
 mod load;
 mod process;
+mod refused;
 mod reliability;
 mod reload;
 mod start;

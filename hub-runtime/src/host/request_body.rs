@@ -7,6 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use hub_net::connection::ServedBody;
 use hyper::body::Incoming;
 
 /// The body of a request that [`HubApp::run_with`](crate::HubApp::run_with) passes to a service.
@@ -16,7 +17,7 @@ pub struct RequestBody(BodyKind);
 #[derive(Debug)]
 enum BodyKind {
     /// Streamed from a connection.
-    Incoming(Incoming),
+    Streamed(ServedBody),
     /// In memory, from an event.
     #[cfg(feature = "lambda")]
     Whole(http_body_util::Full<Bytes>),
@@ -24,7 +25,14 @@ enum BodyKind {
 
 impl From<Incoming> for RequestBody {
     fn from(body: Incoming) -> Self {
-        Self(BodyKind::Incoming(body))
+        Self::served(body.into())
+    }
+}
+
+impl RequestBody {
+    /// The body of a connection of [`HubApp::serve`](crate::HubApp::serve).
+    pub(super) fn served(body: ServedBody) -> Self {
+        Self(BodyKind::Streamed(body))
     }
 }
 
@@ -44,7 +52,7 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match &mut self.0 {
-            BodyKind::Incoming(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+            BodyKind::Streamed(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
             #[cfg(feature = "lambda")]
             BodyKind::Whole(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
         }
@@ -52,7 +60,7 @@ impl Body for RequestBody {
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
-            BodyKind::Incoming(body) => body.is_end_stream(),
+            BodyKind::Streamed(body) => body.is_end_stream(),
             #[cfg(feature = "lambda")]
             BodyKind::Whole(body) => body.is_end_stream(),
         }
@@ -60,7 +68,7 @@ impl Body for RequestBody {
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            BodyKind::Incoming(body) => body.size_hint(),
+            BodyKind::Streamed(body) => body.size_hint(),
             #[cfg(feature = "lambda")]
             BodyKind::Whole(body) => body.size_hint(),
         }

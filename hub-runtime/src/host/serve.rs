@@ -10,11 +10,11 @@ use std::{
 
 use http::Request;
 use hub_net::{
-    connection::serve_connection,
+    connection::{ServedBody, UnreadBodies, serve_connection},
     idle_sockets::{IdleSocket, IdleSockets},
     listen::{listen, pause_after_failed_accept},
 };
-use hyper::{body::Incoming, server::conn::http1};
+use hyper::server::conn::http1;
 use hyper_util::{rt::TokioTimer, service::TowerToHyperService};
 use tokio::net::{TcpStream, ToSocketAddrs, lookup_host};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -37,6 +37,8 @@ const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest number of connections without a request. When all clients reconnect at once, many
 /// connections are open before the first request is read.
 const MAX_IDLE_SOCKETS: usize = 16_384;
+/// The timeout of the rest of a request body that the app does not read, from the response on.
+const UNREAD_BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a shutdown waits for responses that are being written.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -49,6 +51,7 @@ impl HubApp {
     /// | later request heads, including the idle time before them | 75 s |
     /// | size of a request head | 64 KiB plus one read, 100 headers; otherwise 431 |
     /// | body of an upstream call | [`max_body`](crate::HubAppBuilder::max_body), otherwise 413; 30 s, otherwise 408 |
+    /// | rest of a request body that the app does not read | 30 s from the response on, 16 MiB; then the connection is closed. It counts as a connection without a request |
     ///
     /// The operating system limits the number of open connections. While file descriptors are exhausted,
     /// the server logs an error and retries.
@@ -137,7 +140,9 @@ async fn connection<S: HostedService>(
         socket.overdue(FIRST_REQUEST_TIMEOUT).await;
         tracing::debug!("a connection without a request was closed");
     };
-    serve_connection(&http, stream, TowerToHyperService::new(service), &stop, overdue).await;
+    let unread = UnreadBodies { sockets: socket.siblings(), timeout: UNREAD_BODY_TIMEOUT };
+    let service = TowerToHyperService::new(service);
+    serve_connection(&http, stream, service, unread, &stop, overdue).await;
 }
 
 /// Adds advice to the error of a port that is in use.
@@ -213,7 +218,7 @@ impl<S> Unwrapped<S> {
     }
 }
 
-impl<S: Service<Request<RequestBody>>> Service<Request<Incoming>> for Unwrapped<S> {
+impl<S: Service<Request<RequestBody>>> Service<Request<ServedBody>> for Unwrapped<S> {
     type Response = S::Response;
     type Error = S::Error;
     type Future = S::Future;
@@ -222,9 +227,9 @@ impl<S: Service<Request<RequestBody>>> Service<Request<Incoming>> for Unwrapped<
         self.service.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<Incoming>) -> S::Future {
+    fn call(&mut self, request: Request<ServedBody>) -> S::Future {
         self.socket.requested();
-        let mut request = request.map(RequestBody::from);
+        let mut request = request.map(RequestBody::served);
         // Only negotiate reads the address. Upstream calls get no extension, because it would allocate.
         if is_negotiate(request.uri().path()) {
             request.extensions_mut().insert(ClientAddress(self.peer));

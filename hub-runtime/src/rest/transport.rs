@@ -20,7 +20,7 @@ pub(crate) use self::http_client::transport as http;
 
 #[cfg(feature = "rest")]
 mod http_client {
-    use std::sync::Arc;
+    use std::{sync::Arc, time::Duration};
 
     use hub_net::{
         BoxError,
@@ -32,10 +32,13 @@ mod http_client {
 
     type Client = HttpClient<GaiResolver>;
 
+    /// The service and its load balancers keep idle connections longer. A new connection costs a TLS handshake.
+    const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
+
     /// A transport over HTTP/1.1. With `needs_tls`, reads the system's certificates immediately, so that an
     /// app fails at startup if there are no certificates. `http` endpoints need no certificates.
     pub(crate) fn transport(needs_tls: bool) -> Result<Arc<dyn Transport>, BoxError> {
-        let client = Client::new(GaiResolver::new());
+        let client = Client::new(GaiResolver::new(), IDLE_TIMEOUT);
         if needs_tls {
             client.prepare_tls()?;
         }

@@ -235,9 +235,9 @@ async fn only_the_event_stream_accepts_the_token_in_the_query() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_post_over_1_mib_is_refused() {
+async fn a_post_over_1_mib_is_refused_and_ends_the_connection() {
     let fixture = Fixture::new(App::silent());
-    let (client, _wire) = connected(&fixture).await;
+    let (client, mut events) = connected(&fixture).await;
 
     let big = vec![b'x'; 1024 * 1024 + 1];
     let mut wire = Wire::pipe(&client.service);
@@ -251,7 +251,9 @@ async fn a_post_over_1_mib_is_refused() {
     wire.write(head.as_bytes()).await;
 
     assert_eq!(wire.answer().await.status, 413);
-    client.post(r#"{"type":6}"#).await;
+    let close = "data: {\"type\":7,\"error\":\"Connection closed with an error.\",\"allowReconnect\":true}\x1e\r\n\r\n";
+    assert_eq!(events.chunk().await.as_deref(), Some(close));
+    assert_eq!(events.chunk().await, None);
 }
 
 #[tokio::test(start_paused = true)]

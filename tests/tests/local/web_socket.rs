@@ -57,6 +57,24 @@ fn status(result: Result<WebSocketStream<TcpStream>, Error>) -> u16 {
     }
 }
 
+/// A client that neither answers nor closes, as RFC 6455 §7.1.7 expects after a violation.
+#[tokio::test]
+async fn after_a_violation_the_service_closes_its_side_at_once() {
+    let (fixture, address) = served(App::silent()).await;
+    let socket = connected(address).await;
+    let mut stream = socket.into_inner();
+    let begun = std::time::Instant::now();
+
+    // A client's frames are masked.
+    stream.write_all(b"\x81\x02{}").await.unwrap();
+    let mut heard = Vec::new();
+    stream.read_to_end(&mut heard).await.unwrap();
+
+    assert_eq!(heard, b"\x88\x02\x03\xea");
+    assert!(begun.elapsed().as_secs() < 4, "the service waits for no close frame");
+    assert!(fixture.app.called("disconnected").await.json()["Error"].is_string());
+}
+
 async fn next(socket: &mut WebSocketStream<TcpStream>) -> Message {
     socket.next().await.unwrap().unwrap()
 }

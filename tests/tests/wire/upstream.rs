@@ -296,6 +296,44 @@ async fn a_refusal_is_sent_before_the_body_arrives() {
     assert_eq!(answered, b"HTTP/1.1 401");
 }
 
+/// A client that sends its whole request in chunks before it reads, as .NET's `HttpClient` does.
+#[tokio::test]
+async fn each_refusal_is_read_by_a_client_that_writes_its_whole_request_first() {
+    let (address, _serving) = serve(&app(Loop)).await;
+    let chunk = format!("1000\r\n{}\r\n", " ".repeat(0x1000));
+    for (target, status) in [
+        ("POST /runtime/webhooks/signalr", 401),
+        ("POST /loop/negotiate", 404),
+        ("GET /runtime/webhooks/signalr", 405),
+        ("POST /nothing", 404),
+    ] {
+        for chunks in [5, 500].repeat(10) {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let head =
+                format!("{target} HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n");
+            stream.write_all(head.as_bytes()).await.unwrap();
+            for _ in 0..chunks {
+                stream.write_all(chunk.as_bytes()).await.unwrap();
+            }
+            stream.write_all(b"0\r\n\r\n").await.unwrap();
+            let mut response = vec![0; 12];
+            stream.read_exact(&mut response).await.unwrap();
+            assert_eq!(String::from_utf8(response).unwrap(), format!("HTTP/1.1 {status}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_401_has_its_challenge() {
+    let mut request = call("messages", "add", "{}");
+    request.headers_mut().insert("X-ASRS-Signature", HeaderValue::from_static("sha256=00"));
+
+    let answered = answer(&app(Loop), request).await;
+
+    assert_eq!(answered.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(answered.headers["www-authenticate"], "Bearer");
+}
+
 #[tokio::test]
 async fn a_configured_code_is_required() {
     let app = builder_at("http://127.0.0.1:1", Loop).upstream_code("s3cret").build().unwrap();

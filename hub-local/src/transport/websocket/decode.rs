@@ -17,7 +17,7 @@ const MAX_PAYLOAD_BYTES: u64 = u64::MAX >> 1;
 
 /// A decoded event.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Event {
+pub(crate) enum Event {
     /// Some payload of a message.
     Data(Bytes),
     /// A ping with its payload.
@@ -28,7 +28,7 @@ pub(super) enum Event {
 
 /// The state of the decoder.
 #[derive(Debug, Default)]
-pub(super) struct Decoder {
+pub(crate) struct Decoder {
     /// The frame whose payload is being read.
     frame: Option<Frame>,
     /// A message has begun and not ended.
@@ -59,7 +59,7 @@ impl Decoder {
     ///
     /// # Errors
     /// When the client violates the protocol. The error is returned once; further input is discarded.
-    pub(super) fn next(&mut self, input: &mut BytesMut) -> Result<Option<Event>, Violation> {
+    pub(crate) fn next(&mut self, input: &mut BytesMut) -> Result<Option<Event>, Violation> {
         if self.failed {
             input.clear();
             return Ok(None);

@@ -22,8 +22,11 @@ pub(crate) fn switch(headers: &HeaderMap) -> Result<Response<Body>, Box<Response
     if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != VERSION) {
         let mut refusal =
             body::text(StatusCode::UPGRADE_REQUIRED, "Sec-WebSocket-Version must be 13");
-        let version = HeaderValue::from_static(VERSION);
-        refusal.headers_mut().insert(SEC_WEBSOCKET_VERSION, version);
+        let headers = refusal.headers_mut();
+        headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION));
+        // RFC 9110 §15.5.22.
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         return Err(Box::new(refusal));
     }
     let accept = headers.get(SEC_WEBSOCKET_KEY).and_then(accept).ok_or_else(|| {

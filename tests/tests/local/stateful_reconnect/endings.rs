@@ -169,6 +169,8 @@ async fn silent_and_invalid_clients_are_closed() {
     wire.write(b"\x81\x0b{\"type\":6}\x1e").await;
     wire.expect_close_with(1002).await;
     eventually(|| fixture.app.events().len() == 4).await;
+    drop(wire);
+    settle().await;
     assert!(is_gone(&client).await);
 }
 
