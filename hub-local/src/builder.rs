@@ -33,6 +33,7 @@ pub struct LocalServiceBuilder {
     public_url: Option<String>,
     limits: Limits,
     detailed_errors: bool,
+    allow_reconnect: bool,
     stateful_reconnect: Option<bool>,
 }
 
@@ -80,6 +81,13 @@ impl LocalServiceBuilder {
         Self { detailed_errors: detailed, ..self }
     }
 
+    /// Sets whether the Close message of a client that a REST call closes allows an automatic reconnect
+    /// (HubProtocol.md, Close). Defaults to `false`. Microsoft's emulator sends `true`: such a client comes
+    /// back until its negotiate request is refused.
+    pub fn closed_clients_may_reconnect(self, allowed: bool) -> Self {
+        Self { allow_reconnect: allowed, ..self }
+    }
+
     /// Sets whether stateful reconnect is offered: a client whose WebSocket broke may resume the connection
     /// without lost or duplicate messages. Clients request stateful reconnect in negotiate. Defaults to
     /// `true`.
@@ -100,6 +108,7 @@ impl LocalServiceBuilder {
             unmatched: self.unmatched,
             limits: self.limits.bounded(),
             detailed_errors: self.detailed_errors,
+            allow_reconnect: self.allow_reconnect,
             stateful_reconnect: self.stateful_reconnect.unwrap_or(true),
         }))
     }

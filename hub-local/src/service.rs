@@ -201,14 +201,18 @@ where
     }
 }
 
+const HEALTH: [&str; 3] = ["/api/health", "/api/v1/health", "/health"];
+
 async fn respond(state: &Arc<State>, parts: Parts, body: UnreadBody) -> Response<Body> {
     let path = parts.uri.path();
     if let Some(route) = ClientRoute::of(path) {
         return routes::respond(state, route, parts, body).await;
     }
     match path {
-        "/api/health" | "/api/v1/health" | "/health" => health(state, &parts.method),
-        path if path.starts_with("/api/") => rest::respond(state, &parts, body).await,
+        path if HEALTH.iter().any(|it| it.eq_ignore_ascii_case(path)) => {
+            health(state, &parts.method)
+        }
+        path if rest::is_path(path) => rest::respond(state, &parts, body).await,
         path if server_connection::is_path(path) => server_connection::respond(state, parts),
         _ => body::text(StatusCode::NOT_FOUND, "no such resource; clients connect to /client/"),
     }

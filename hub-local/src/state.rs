@@ -49,6 +49,7 @@ pub(crate) struct Config {
     pub(crate) unmatched: Unmatched,
     pub(crate) limits: Limits,
     pub(crate) detailed_errors: bool,
+    pub(crate) allow_reconnect: bool,
     pub(crate) stateful_reconnect: bool,
 }
 
@@ -69,6 +70,7 @@ impl State {
             shared: Arc::new(Shared {
                 limits,
                 detailed_errors: config.detailed_errors,
+                allow_reconnect: config.allow_reconnect,
                 clock,
                 upstream,
                 unmatched,

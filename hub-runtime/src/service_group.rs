@@ -1,6 +1,6 @@
 //! Service groups: the endpoints of one connection setting, with their keys. Each hub belongs to one group.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use http::Uri;
 use hub_core::{Secret, outbound::Outbound, seal::SealKey};
@@ -142,7 +142,11 @@ fn endpoint(
     let tokens = ClientTokens::new(&address.audience, seal_key, count);
     let (transport, base) = (address.transport, address.rest_base);
     let client = RestClient::new(transport, base, address.sign_in, shared.clock, shared.rest);
-    let rest = Arc::new(RestOutbound { name: address.name.clone(), client });
+    let rest = Arc::new(RestOutbound {
+        name: address.name.clone(),
+        client,
+        is_json_only: AtomicBool::default(),
+    });
     let signer = match key {
         Some(key) => Signer::Key(key),
         None => Signer::Temporary(TemporaryKey::new(shared.clock)),

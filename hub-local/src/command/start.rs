@@ -152,6 +152,7 @@ fn service(
         .upstream(upstream.clone())
         .unmatched(unmatched)
         .detailed_errors(!arguments.strict)
+        .closed_clients_may_reconnect(arguments.strict)
         .limits(limits)
         .public_url(url);
     match arguments.secondary_key.clone() {

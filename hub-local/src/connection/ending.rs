@@ -132,8 +132,8 @@ impl Ending {
     }
 
     /// A REST call closes the connection.
-    pub(crate) fn by_service(reason: Option<String>) -> Self {
-        let close = LastMessage::Close { error: reason.clone(), allow_reconnect: false };
+    pub(crate) fn by_service(reason: Option<String>, allow_reconnect: bool) -> Self {
+        let close = LastMessage::Close { error: reason.clone(), allow_reconnect };
         Self::new(reason, close)
     }
 

@@ -16,6 +16,8 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     /// Whether errors to clients include the cause.
     pub(crate) detailed_errors: bool,
+    /// Whether clients that a REST call closes may reconnect.
+    pub(crate) allow_reconnect: bool,
     pub(crate) clock: Clock,
     pub(crate) upstream: Option<Arc<dyn Upstream>>,
     pub(crate) unmatched: Unmatched,

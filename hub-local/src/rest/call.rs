@@ -6,7 +6,12 @@ use http::{Response, request::Parts};
 use hub_net::body::UnreadBody;
 
 use super::{error::RestError, version::ApiVersion};
-use crate::{body::Body, connection::Hub, query::Query, state::State};
+use crate::{
+    body::Body,
+    connection::{Hub, ending::Ending},
+    query::Query,
+    state::State,
+};
 
 /// An authorized REST call.
 pub(super) struct RestCall<'a> {
@@ -22,16 +27,21 @@ impl RestCall<'_> {
         Query::new(self.parts.uri.query())
     }
 
-    /// The error text of the close message to the client.
-    pub(super) fn reason(&self) -> Option<String> {
-        self.query().first("reason").filter(|reason| !reason.is_empty())
+    /// The ending of a connection that the call closes, with the reason in the query.
+    pub(super) fn ending(&self) -> Ending {
+        let reason = self.query().first("reason").filter(|reason| !reason.is_empty());
+        Ending::by_service(reason, self.state.shared.allow_reconnect)
     }
 
-    /// A number from the query. `what` describes the valid range in the error text.
+    /// A number from the query, `None` if it is absent or empty. `what` describes the valid range in the error
+    /// text.
     pub(super) fn number(&self, name: &'static str, what: &str) -> Result<Option<u64>, RestError> {
-        let Some(text) = self.query().first(name) else { return Ok(None) };
+        let text = self.query().first(name).unwrap_or_default();
+        if text.is_empty() {
+            return Ok(None);
+        }
         let invalid = |_| RestError::invalid(name, format!("{name} must be {what}"));
-        text.parse().map(Some).map_err(invalid)
+        text.trim().parse().map(Some).map_err(invalid)
     }
 }
 

@@ -15,6 +15,8 @@ use crate::{
     hub::quota::QuotaExceeded,
 };
 
+const NO_OPERATION: &str = "Error.Request.NotExisted";
+
 /// An error response.
 #[derive(Debug)]
 pub(super) struct RestError {
@@ -59,7 +61,12 @@ impl RestError {
     /// 404: unknown operation.
     pub(super) fn no_operation() -> Self {
         let message = "the operation does not exist";
-        Self::new(StatusCode::NOT_FOUND, "Error.Request.NotExisted", message)
+        Self::new(StatusCode::NOT_FOUND, NO_OPERATION, message)
+    }
+
+    /// Whether this is [`Self::no_operation`].
+    pub(super) fn is_no_operation(&self) -> bool {
+        self.code == NO_OPERATION
     }
 
     /// 405: the resource does not support the method.

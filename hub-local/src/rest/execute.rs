@@ -151,7 +151,7 @@ fn perform(
         }
         Command::CloseConnection { reason } => {
             for connection in audience.iter() {
-                connection.end(Ending::by_service(reason.clone()));
+                connection.end(Ending::by_service(reason.clone(), state.shared.allow_reconnect));
             }
         }
     }

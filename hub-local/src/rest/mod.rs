@@ -38,6 +38,13 @@ use crate::{
     state::State,
 };
 
+const PREFIX: &str = "/api/";
+
+/// Whether a path belongs to the REST API. The case of fixed parts does not matter, as in the emulator.
+pub(crate) fn is_path(path: &str) -> bool {
+    path.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
+}
+
 /// Responds to a REST call.
 pub(crate) async fn respond(state: &Arc<State>, parts: &Parts, body: UnreadBody) -> Response<Body> {
     let version = ApiVersion::of(parts.uri.path(), Query::new(parts.uri.query()));

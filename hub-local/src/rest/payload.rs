@@ -35,7 +35,7 @@ impl Payload {
             Some(_) => return Err(serde_json::Error::custom("`arguments` must be a list")),
         };
         match target {
-            Some(target) if !target.is_empty() => {
+            Some(target) if !target.trim().is_empty() => {
                 Ok(Self { target, arguments: Encodings::new(Protocol::Json, arguments) })
             }
             _ => Err(serde_json::Error::custom("`target` must be a method name")),
@@ -61,7 +61,7 @@ impl Payload {
             }
         }
         let payload = payload.ok_or("there must be an entry for json or messagepack")?;
-        if payload.target.is_empty() {
+        if payload.target.trim().is_empty() {
             return Err("`target` must be a method name");
         }
         Ok(payload)
@@ -152,6 +152,7 @@ mod tests {
             "[]",
             "{}",
             r#"{"target":""}"#,
+            r#"{"target":" "}"#,
             r#"{"target":null}"#,
             r#"{"target":5}"#,
             r#"{"target":"m","arguments":{}}"#,
@@ -185,6 +186,7 @@ mod tests {
             vec![],
             vec![(json, Message::Ping)],
             vec![(json, call("", b"[]"))],
+            vec![(json, call(" ", b"[]"))],
             vec![(json, call("m", b"[]")), (packed, call("M", b"\x90"))],
         ] {
             assert!(Payload::of_bundle(bad).is_err());

@@ -1,6 +1,7 @@
 //! Maps method and path to an operation.
 
 use http::Method;
+use percent_encoding::percent_decode_str;
 
 use super::{error::RestError, segment};
 
@@ -45,8 +46,16 @@ pub(super) enum Target {
 }
 
 impl Route {
-    /// Finds the route of a request. `/api/v1` and `/api` have the same paths below them.
+    /// Finds the route of a request. `/api/v1` and `/api` have the same paths below them. As in the emulator,
+    /// the fixed parts of a path may be percent-encoded or in another case, and a slash may follow the path.
     pub(super) fn of(method: &Method, path: &str) -> Result<Self, RestError> {
+        match Self::of_usual(method, path) {
+            Err(error) if error.is_no_operation() => Self::of_usual(method, &usual_spelling(path)),
+            found => found,
+        }
+    }
+
+    fn of_usual(method: &Method, path: &str) -> Result<Self, RestError> {
         let below = path.strip_prefix("/api/v1/").or_else(|| path.strip_prefix("/api/"));
         let below: Vec<&str> = below.ok_or_else(RestError::no_operation)?.split('/').collect();
         match below.as_slice() {
@@ -58,6 +67,35 @@ impl Route {
             _ => Err(RestError::no_operation()),
         }
     }
+}
+
+/// The path with its fixed parts in the spelling of the specification. Names stay as they are.
+fn usual_spelling(path: &str) -> String {
+    const COLLECTIONS: [&str; 5] = ["hubs", "groups", "users", "connections", "streams"];
+    const OTHERS: [&str; 10] = [
+        "api",
+        "v1",
+        "auth",
+        "accessKey",
+        ":send",
+        ":closeConnections",
+        ":execute",
+        ":generateToken",
+        ":invoke",
+        ":complete",
+    ];
+    let mut is_name = false;
+    let parts = path.strip_suffix('/').unwrap_or(path).split('/').map(|part| {
+        let fixed = || {
+            let decoded = percent_decode_str(part).decode_utf8_lossy();
+            COLLECTIONS.iter().chain(&OTHERS).find(|it| decoded.eq_ignore_ascii_case(it)).copied()
+        };
+        let part = if is_name { part } else { fixed().unwrap_or(part) };
+        // A name follows each collection.
+        is_name = !is_name && COLLECTIONS.contains(&part);
+        part
+    });
+    parts.collect::<Vec<_>>().join("/")
 }
 
 fn operation(method: &Method, below: &[&str]) -> Result<Operation, RestError> {

@@ -20,14 +20,18 @@ use super::{
 };
 use crate::{
     body::{self, Body},
-    connection::{Audience, Hub, ending::Ending},
+    connection::{Audience, Hub},
     hub::broadcast,
 };
 
 /// Responds with 202 when the message is in every outbox, without waiting for clients. While the pending
 /// bytes of all outboxes exceed the limit, the response is delayed to slow down senders.
 pub(super) async fn send(call: RestCall<'_>, to: &Target) -> RestResult {
-    let excluded = excluded(&call);
+    // REST API: only sends to all and to groups have `excluded`.
+    let excluded = match to {
+        Target::Everyone | Target::Group(_) => excluded(&call),
+        Target::User(_) | Target::Connection(_) => HashSet::new(),
+    };
     let (hub, state) = (Arc::clone(&call.hub), Arc::clone(call.state));
     let payload = payload(call).await?;
     if *to == Target::Everyone && excluded.is_empty() {
@@ -42,9 +46,8 @@ pub(super) async fn send(call: RestCall<'_>, to: &Target) -> RestResult {
 
 /// Closes the target connections except the excluded connections.
 pub(super) fn close(call: &RestCall<'_>, to: &Target) -> Response<Body> {
-    let reason = call.reason();
     for connection in broadcast::except(&audience(&call.hub, to), &excluded(call)) {
-        connection.end(Ending::by_service(reason.clone()));
+        connection.end(call.ending());
     }
     body::empty(StatusCode::NO_CONTENT)
 }

@@ -10,9 +10,17 @@ use super::{
 };
 use crate::body::{self, Body};
 
+/// `ttl` is a 32-bit integer (Azure SignalR REST API 2022-06-01).
+const MAX_TTL_SECONDS: u64 = i32::MAX as u64;
+
 /// Adds a user to a group. `ttl` is in seconds; 0 adds only the current connections of the user.
 pub(super) fn add(call: &RestCall<'_>, user: &str, group: &str) -> RestResult {
-    let ttl = call.number("ttl", "a number of seconds, at least 0")?.map(Duration::from_secs);
+    let what = format!("a number of seconds from 0 to {MAX_TTL_SECONDS}");
+    let seconds = call.number("ttl", &what)?;
+    if seconds.is_some_and(|seconds| seconds > MAX_TTL_SECONDS) {
+        return Err(RestError::invalid("ttl", format!("ttl must be {what}")));
+    }
+    let ttl = seconds.map(Duration::from_secs);
     call.state.hubs.join(|| call.hub.add_user_to_group(user, group, ttl))?;
     Ok(body::empty(call.version.added_user()))
 }

@@ -18,7 +18,8 @@ pub(super) enum ApiVersion {
 
 impl ApiVersion {
     pub(super) fn of(path: &str, query: Query<'_>) -> Self {
-        if path.starts_with("/api/v1/") {
+        let prefix = "/api/v1/";
+        if path.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)) {
             return Self::V1;
         }
         match query.first("api-version").as_deref() {
@@ -72,6 +73,7 @@ mod tests {
         assert_eq!(of("/api/v1/hubs/chat", Some("api-version=2020-10-01")), ApiVersion::V1);
         assert_eq!(of("/api/hubs/chat", Some("Api-Version=2020-10-01")), ApiVersion::Preview2020);
         assert_eq!(of("/api/hubs/v1", Some("api-version=1900-01-01")), ApiVersion::Dated);
+        assert_eq!(of("/API/V1/hubs/chat", None), ApiVersion::V1);
         assert_eq!(of("/api/hubs/chat", None), ApiVersion::Dated);
     }
 }

@@ -25,9 +25,23 @@ pub(crate) fn token(key: &str, port: u16, hub: &str, user: &str) -> String {
 
 /// Sends a request without a body and returns the status of the response.
 pub(crate) async fn status(port: u16, method: &str, path: &str) -> u16 {
+    status_with(port, method, path, "").await
+}
+
+/// Makes a REST call with a token of the usual key, and returns the status.
+pub(crate) async fn rest(port: u16, method: &str, path: &str) -> u16 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let expires = (now + Duration::from_secs(3600)).as_secs();
+    let claims = json!({ "aud": format!("http://localhost:{port}{path}"), "exp": expires });
+    let token = token::sign(&claims, &Secret::from(KEY)).unwrap();
+    status_with(port, method, path, &format!("Authorization: Bearer {token}\r\n")).await
+}
+
+/// `headers` are header lines, each with its line end.
+async fn status_with(port: u16, method: &str, path: &str, headers: &str) -> u16 {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: 0\r\nConnection: close\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut response = String::new();

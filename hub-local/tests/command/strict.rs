@@ -1,8 +1,10 @@
-//! An `invoke` that matches no upstream template.
+//! `--strict`: an `invoke` that matches no upstream template, and clients that are closed.
+
+use serde_json::json;
 
 use crate::{
     app::App,
-    client::Client,
+    client::{Client, rest},
     process::{Folder, Running},
 };
 
@@ -50,4 +52,19 @@ async fn with_strict_an_unmatched_invoke_gets_no_response() {
     // Calls of one connection run in order, so a response to the first would have arrived.
     assert_eq!(client.receive().await["invocationId"], "2");
     service.log.line("event=\"unknown\"").await;
+}
+
+#[tokio::test]
+async fn strictly_a_client_that_a_rest_call_closes_may_reconnect() {
+    let close = json!({ "type": 7 });
+    let close_with_reconnect = json!({ "type": 7, "allowReconnect": true });
+    for (arguments, wanted) in [(&[][..], close), (&["--strict"][..], close_with_reconnect)] {
+        let service = Running::start(arguments).await;
+        let mut client = Client::connect(service.port, "chat").await;
+
+        let status = rest(service.port, "POST", "/api/hubs/chat/:closeConnections").await;
+
+        assert_eq!(status, 204);
+        assert_eq!(client.receive().await, wanted, "{arguments:?}");
+    }
 }

@@ -8,6 +8,8 @@ use serde_json::value::RawValue;
 /// The largest request body that the service accepts, in bytes.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 
+const JSON: &str = "application/json";
+
 /// An encoded message and its content type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Body {
@@ -25,6 +27,10 @@ impl Body {
         }
     }
 
+    pub(super) fn is_json(&self) -> bool {
+        self.content_type == JSON
+    }
+
     /// The message in JSON.
     pub(super) fn json(payload: &Payload) -> Result<Self, SendError> {
         #[derive(Serialize)]
@@ -39,7 +45,7 @@ impl Body {
         if bytes.len() > MAX_BODY_BYTES {
             return Err(SendError::TooLarge { size: bytes.len(), limit: MAX_BODY_BYTES });
         }
-        Ok(Self { content_type: "application/json", bytes: bytes.into() })
+        Ok(Self { content_type: JSON, bytes: bytes.into() })
     }
 
     #[cfg(feature = "msgpack")]

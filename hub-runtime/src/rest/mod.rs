@@ -12,11 +12,18 @@ mod tests;
 mod tokens;
 pub(crate) mod transport;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
+use http::StatusCode;
 use hub_core::{
     InvokeError, Payload, SendError, Target, TargetFailure,
     outbound::{Change, Check, MemberPage, Outbound},
@@ -32,11 +39,19 @@ const INVOKE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The largest number of concurrent calls of one send to several targets.
 const MAX_CONCURRENT_SENDS: usize = 32;
 
+/// A message with the body of its requests.
+struct Outgoing<'a> {
+    payload: &'a Payload,
+    body: Body,
+}
+
 /// Sends through the REST API.
 pub(crate) struct RestOutbound {
     /// The endpoint's name in the settings.
     pub(crate) name: String,
     pub(crate) client: RestClient,
+    /// Whether the service accepts messages in JSON only. Relaxed: it publishes no other data.
+    pub(crate) is_json_only: AtomicBool,
 }
 
 impl RestOutbound {
@@ -46,28 +61,35 @@ impl RestOutbound {
         target: &Target,
         payload: &Payload,
     ) -> Result<(), SendError> {
-        let body = Body::of(payload)?;
+        let body = if self.is_json_only.load(Ordering::Relaxed) {
+            Body::json(payload)?
+        } else {
+            Body::of(payload)?
+        };
+        let message = &Outgoing { payload, body };
         let none = &[];
         match target {
-            Target::All => self.send_one(hub, Send::All { excluded: none }, body).await,
-            Target::AllExcept(excluded) => self.send_one(hub, Send::All { excluded }, body).await,
-            Target::Connection(id) => self.send_one(hub, Send::Connection(id), body).await,
+            Target::All => self.send_one(hub, Send::All { excluded: none }, message).await,
+            Target::AllExcept(excluded) => {
+                self.send_one(hub, Send::All { excluded }, message).await
+            }
+            Target::Connection(id) => self.send_one(hub, Send::Connection(id), message).await,
             Target::Group(group) => {
-                self.send_one(hub, Send::Group { group, excluded: none }, body).await
+                self.send_one(hub, Send::Group { group, excluded: none }, message).await
             }
             Target::GroupExcept(group, excluded) => {
-                self.send_one(hub, Send::Group { group, excluded }, body).await
+                self.send_one(hub, Send::Group { group, excluded }, message).await
             }
-            Target::User(user) => self.send_one(hub, Send::User(user), body).await,
+            Target::User(user) => self.send_one(hub, Send::User(user), message).await,
             Target::Connections(ids) => {
-                self.send_each(hub, ids, Send::Connection, Target::Connection, &body).await
+                self.send_each(hub, ids, Send::Connection, Target::Connection, message).await
             }
             Target::Groups(groups) => {
                 let group = |group| Send::Group { group, excluded: none };
-                self.send_each(hub, groups, group, Target::Group, &body).await
+                self.send_each(hub, groups, group, Target::Group, message).await
             }
             Target::Users(users) => {
-                self.send_each(hub, users, Send::User, Target::User, &body).await
+                self.send_each(hub, users, Send::User, Target::User, message).await
             }
         }
     }
@@ -96,9 +118,32 @@ impl RestOutbound {
         answer::client_token(&answer, self.client.now())
     }
 
-    async fn send_one(&self, hub: &str, to: Send<'_>, body: Body) -> Result<(), SendError> {
-        let answer = self.client.call(&Call::send(hub, &to, body)).await?;
+    async fn send_one(
+        &self,
+        hub: &str,
+        to: Send<'_>,
+        message: &Outgoing<'_>,
+    ) -> Result<(), SendError> {
+        let Outgoing { payload, body } = message;
+        let mut answer = self.client.call(&Call::send(hub, &to, body.clone())).await?;
+        if answer.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE && !body.is_json() {
+            answer = self.client.call(&Call::send(hub, &to, Body::json(payload)?)).await?;
+            if answer.status().is_success() {
+                self.remember_json_only();
+            }
+        }
         answer::accepted(&answer, self.client.now())
+    }
+
+    /// Sends later messages in JSON. Microsoft's emulator refuses other content types.
+    fn remember_json_only(&self) {
+        if !self.is_json_only.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                endpoint = self.name,
+                "the service refuses application/octet-stream (415): messages are sent in JSON from now on, \
+                 and the service converts them for MessagePack clients"
+            );
+        }
     }
 
     /// Sends one request for each target, several concurrently. A failure does not stop the other requests.
@@ -109,11 +154,11 @@ impl RestOutbound {
         names: &'a [String],
         to: impl Fn(&'a str) -> Send<'a> + std::marker::Send,
         target: fn(String) -> Target,
-        body: &Body,
+        message: &Outgoing<'_>,
     ) -> Result<(), SendError> {
         let sends =
             names.iter().map(|name| {
-                let sending = self.send_one(hub, to(name), body.clone());
+                let sending = self.send_one(hub, to(name), message);
                 async move {
                     sending.await.map_err(|error| TargetFailure::new(target(name.clone()), error))
                 }

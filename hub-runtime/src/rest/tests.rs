@@ -72,7 +72,10 @@ impl Fixture {
         let transport = Arc::clone(&service) as Arc<dyn Transport>;
         let base = "https://x.example".to_owned();
         let client = RestClient::new(transport, base, sign_in, Clock::start(), options);
-        Self { rest: RestOutbound { name: String::new(), client }, service }
+        Self {
+            rest: RestOutbound { name: String::new(), client, is_json_only: AtomicBool::default() },
+            service,
+        }
     }
 
     async fn send(&self) -> Result<(), SendError> {

@@ -66,6 +66,12 @@ pub async fn exchange(address: impl ToSocketAddrs, request: &[u8]) -> io::Result
     Ok(response)
 }
 
+/// Writes the bytes of a request to a new connection, and returns the response.
+pub async fn send_bytes(address: impl ToSocketAddrs, request: &[u8]) -> HttpResponse {
+    let response = exchange(address, request).await.expect("a connection");
+    HttpResponse::parse(&response).expect("a response")
+}
+
 /// Sends a request. Returns `None` if no process listens on the address.
 pub async fn try_send(
     address: impl ToSocketAddrs,

@@ -24,6 +24,7 @@ mod outside;
 mod promises;
 mod public_api;
 mod readme;
+mod recordings;
 mod replay;
 mod rest;
 mod rest_failures;

@@ -5,8 +5,12 @@ use std::time::Duration;
 use hub_runtime::{HubContext, prelude::*};
 use serde_json::json;
 use test_support::{FakeService, response};
+use tracing_subscriber::filter::LevelFilter;
 
-use crate::support::{KEY, builder_at};
+use crate::{
+    support::{KEY, builder_at},
+    telemetry::logged,
+};
 
 #[hub_client]
 trait LoopClient {
@@ -262,4 +266,58 @@ async fn the_members_of_a_group_are_listed_page_by_page() {
         fake.lines(),
         ["GET /api/hubs/loop/groups/g/connections?api-version=2024-12-01&continuationToken=t0"]
     );
+}
+
+struct TwoSends {
+    content_types: Vec<String>,
+    last_body: String,
+    warnings: String,
+    results: Vec<Result<(), SendError>>,
+}
+
+/// Sends twice to all clients.
+async fn two_sends_to_a_service_that_accepts(content_type: &'static str) -> TwoSends {
+    let service = FakeService::start(move |request| {
+        let accepted = request.header("content-type") == Some(content_type);
+        response(if accepted { 202 } else { 415 }, "", "")
+    })
+    .await;
+    let context = builder_at(&service.base, Loop).build().unwrap().context::<Loop>();
+    let mut results = Vec::new();
+    let warnings = logged(LevelFilter::WARN, async {
+        for _ in 0..2 {
+            results.push(context.clients().all().changed("x", 1).await);
+        }
+    })
+    .await;
+    let requests = service.requests();
+    let types = requests.iter().filter_map(|it| it.header("content-type").map(str::to_owned));
+    let last_body = String::from_utf8_lossy(&requests.last().unwrap().body).into_owned();
+    TwoSends { content_types: types.collect(), last_body, warnings, results }
+}
+
+#[tokio::test]
+async fn a_service_that_refuses_octet_streams_gets_json_from_then_on() {
+    let sent = two_sends_to_a_service_that_accepts("application/json").await;
+
+    assert!(sent.results.iter().all(Result::is_ok), "{:?}", sent.results);
+    let json = "application/json";
+    assert_eq!(sent.content_types, ["application/octet-stream", json, json]);
+    assert_eq!(sent.last_body, r#"{"target":"changed","arguments":["x",1]}"#);
+    let warning = "the service refuses application/octet-stream (415)";
+    assert_eq!(sent.warnings.matches(warning).count(), 1, "{}", sent.warnings);
+}
+
+#[tokio::test]
+async fn a_service_that_refuses_json_too_is_asked_with_octet_streams_again() {
+    let sent = two_sends_to_a_service_that_accepts("text/plain").await;
+
+    let results = &sent.results;
+    assert!(
+        matches!(&results[..], [Err(SendError::Rejected { status: 415, .. }), Err(_)]),
+        "{results:?}"
+    );
+    let (octets, json) = ("application/octet-stream", "application/json");
+    assert_eq!(sent.content_types, [octets, json, octets, json]);
+    assert!(!sent.warnings.contains("refuses"), "{}", sent.warnings);
 }

@@ -133,3 +133,25 @@ fn invalid_hub_names_are_refused() {
     }
     assert_eq!(at(&Method::POST, "/api/hubs"), Err(404));
 }
+
+#[test]
+fn fixed_parts_ignore_case_encoding_and_a_slash_at_the_end_but_names_do_not() {
+    let sends = Ok(Operation::Send(Target::Everyone));
+    for path in ["/api/hubs/chat/%3Asend", "/API/HUBS/chat/:SEND", "/Api/V1/hubs/chat/:Send/"] {
+        assert_eq!(at(&Method::POST, path), sends, "{path}");
+    }
+    let (connection, group) = ("c".to_owned(), "Groups".to_owned());
+    let added = Operation::AddToGroup { connection, group };
+    assert_eq!(route(&Method::PUT, "GROUPS/Groups/%63onnections/c/"), Ok(added));
+    let group = |name: &str| Ok(Operation::Send(Target::Group(name.to_owned())));
+    assert_eq!(route(&Method::POST, "Groups/:Send/%3aSEND"), group(":Send"));
+    assert_eq!(route(&Method::POST, "Groups/USERS"), group("USERS"));
+    assert_eq!(at(&Method::GET, "/API/auth/accesskey"), Err(200));
+
+    for path in ["/api//hubs/chat/:send", "/api/v2/hubs/chat/:send", "/api/hubs/chat/:send//"] {
+        assert_eq!(at(&Method::POST, path), Err(404), "{path}");
+    }
+    // An empty name is not the resource above it.
+    assert_eq!(route(&Method::DELETE, "users/u/groups/"), Err(400));
+    assert_eq!(route(&Method::DELETE, "Users/u/Groups/"), Err(400));
+}

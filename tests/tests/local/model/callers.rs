@@ -116,7 +116,12 @@ impl Driver {
             let Sending { to, excluded, version, padding, .. } = sending;
             let hub = hub_of(self, sending.hub, slot_of(*to));
             let number = self.number();
-            for it in self.without(self.audience(hub, *to), excluded) {
+            // The service ignores `excluded` for other targets.
+            let left_out = match to {
+                To::Everyone | To::Group(_) => &excluded[..],
+                To::User(_) | To::Slot(_) => &[],
+            };
+            for it in self.without(self.audience(hub, *to), left_out) {
                 told[it].push((format!("m {number}"), *padding));
             }
             let resource = rest::resource(*to, self.id_of(*to));
