@@ -44,8 +44,8 @@ impl<R> Resolver for R where
 }
 
 /// A client with one pool for `http` and, with the feature `tls`, one for `https`. A request is repeated
-/// only when a pooled connection was closed before the first byte was written. A response that arrives while
-/// the request is being written is read.
+/// only when the server certainly closed a pooled connection before it read the request. A response that
+/// arrives while the request is being written is read.
 #[derive(derive_more::Debug)]
 #[debug("HttpClient")]
 pub struct HttpClient<R> {
@@ -91,11 +91,11 @@ impl<R: Resolver> HttpClient<R> {
         &self,
         request: Request<Bytes>,
     ) -> Result<Response<Incoming>, RequestError> {
-        // Ends: each unsent request removes a kept connection from the pool.
+        // Ends: each unread request removes a kept connection from the pool.
         loop {
             match self.send(request.clone().map(Full::new)).await {
                 Err(RequestError::Interrupted(error))
-                    if Unanswered::find(error.as_ref()) == Some(Unanswered::NotSent) => {}
+                    if Unanswered::find(error.as_ref()) == Some(Unanswered::Unread) => {}
                 other => return other,
             }
         }

@@ -3,7 +3,7 @@
 //! `AddAzureSignalR`, and the Management SDK with `ServiceTransportType.Persistent`, open a WebSocket here and
 //! drop what they send while it fails, without an error for their callers. They log the error of the service's
 //! handshake response, so the cause is told there (`docs/specs/ServiceProtocol.md` of Azure/azure-signalr,
-//! HandshakeRequest and HandshakeResponse).
+//! `HandshakeRequest` and `HandshakeResponse`).
 
 use std::{io, sync::Arc};
 

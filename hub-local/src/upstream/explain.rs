@@ -162,7 +162,7 @@ fn check_error(error: &UpstreamError) -> &'static str {
 
 fn check_unreachable(error: &(dyn Error + 'static)) -> &'static str {
     match Unanswered::find(error) {
-        Some(Unanswered::Kept | Unanswered::NotSent) => {
+        Some(Unanswered::Kept | Unanswered::Unread) => {
             return "the keep-alive timeout and the log of the app: the call may have run";
         }
         Some(Unanswered::New) => {

@@ -28,9 +28,9 @@ const IDLE_TIMEOUT: Duration = Duration::from_millis(1500);
 const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Sends events over HTTP with pooled connections. Each event goes to the first template that matches it.
-/// Redirects are not followed. Requests are not retried, because the first attempt may have run; only if a
-/// kept connection was closed before a byte of the request was sent, it is sent on another one. Link-local and
-/// metadata addresses are refused, also as the result of a name lookup.
+/// Redirects are not followed. Requests are not retried, because the first attempt may have run. Only if the
+/// app certainly closed a kept connection before it read the request, the request is sent on another
+/// connection. Link-local and metadata addresses are refused, also as the result of a name lookup.
 ///
 /// Clones share their templates, so any clone can replace the templates of a running service.
 ///

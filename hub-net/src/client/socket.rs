@@ -1,5 +1,5 @@
-//! The sockets of the pool. They read what the server has written before it closed, and tell whether a kept
-//! connection was closed before a request was sent on it.
+//! The sockets of the pool. They read what the server has written before it closed, and detect that a kept
+//! connection was closed before the server read a request.
 
 use std::{
     error::Error,
@@ -27,9 +27,9 @@ use crate::BoxError;
 /// A connection was closed before any byte of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unanswered {
-    /// A kept connection, and no byte of the request was sent.
-    #[error("the server closed a kept connection before a request was sent on it")]
-    NotSent,
+    /// A kept connection, and the server has read no byte of the request.
+    #[error("the server closed a kept connection before it read the request")]
+    Unread,
     /// A kept connection. The server may have read the request.
     #[error("the server closed a kept connection; nothing was answered")]
     Kept,
@@ -51,6 +51,11 @@ impl Unanswered {
         io::Error::new(io::ErrorKind::ConnectionReset, self)
     }
 }
+
+/// The most bytes that certainly are one segment: below the usual MTU of 1,280 and more. Loopback interfaces have
+/// an MTU of 16 KiB and more.
+const SEGMENT: usize = 1200;
+const LOOPBACK_SEGMENT: usize = 16_000;
 
 /// Opens sockets for the pool.
 #[derive(Clone, Debug)]
@@ -86,6 +91,10 @@ pub(super) struct PooledSocket {
     exchange: Exchange,
     /// Whether there was an exchange before the current one.
     is_kept: bool,
+    /// The most bytes that certainly are one segment.
+    segment: usize,
+    /// Whether the request so far is one segment, which the server has read as a whole or not at all.
+    is_one_segment: bool,
     /// Whether the last write was partial, so that a request is still being written.
     is_unfinished: bool,
     /// Set when a write has failed. The rest of the request is dropped: the server may have written a
@@ -105,7 +114,10 @@ enum Exchange {
 
 impl PooledSocket {
     fn new(stream: TcpStream, is_tls: bool) -> Self {
+        let is_local = stream.peer_addr().is_ok_and(|address| address.ip().is_loopback());
         Self {
+            segment: if is_local { LOOPBACK_SEGMENT } else { SEGMENT },
+            is_one_segment: false,
             stream,
             is_tls,
             exchange: Exchange::None,
@@ -120,6 +132,19 @@ impl PooledSocket {
         self.exchange == Exchange::Answered && !self.is_unfinished
     }
 
+    /// Whether the server has closed the connection before the request arrived.
+    ///
+    /// If the server closes first, it sends FIN, and a reset for the request, which Linux reports as a broken pipe.
+    /// If the request arrives first, the server sends FIN after it has read the request, and otherwise a reset
+    /// without FIN, which is a reset connection.
+    fn is_unread(&self, read: &Poll<io::Result<()>>) -> bool {
+        let error = match read {
+            Poll::Ready(Err(error)) => Some(error.kind()),
+            _ => self.stream.take_error().ok().flatten().map(|error| error.kind()),
+        };
+        self.is_one_segment && error == Some(io::ErrorKind::BrokenPipe)
+    }
+
     /// Writes, unless the server has closed a kept connection.
     fn write(
         &mut self,
@@ -132,20 +157,22 @@ impl PooledSocket {
         let begins_again = self.begins_again();
         let reports_unsent = begins_again && !self.is_tls;
         if reports_unsent && is_closed(&self.stream) {
-            return Poll::Ready(Err(Unanswered::NotSent.into_io()));
+            return Poll::Ready(Err(Unanswered::Unread.into_io()));
         }
         match write(Pin::new(&mut self.stream)) {
             Poll::Ready(Ok(written)) => {
-                if begins_again || self.exchange == Exchange::None {
+                let begins = begins_again || self.exchange == Exchange::None;
+                if begins {
                     self.exchange = Exchange::Sent;
                     self.is_kept = begins_again;
                 }
+                self.is_one_segment = begins && length <= self.segment;
                 self.is_unfinished = written < length;
                 Poll::Ready(Ok(written))
             }
             Poll::Ready(Err(error)) if is_end(&error) => {
                 if reports_unsent {
-                    return Poll::Ready(Err(Unanswered::NotSent.into_io()));
+                    return Poll::Ready(Err(Unanswered::Unread.into_io()));
                 }
                 self.is_write_broken = true;
                 Poll::Ready(Ok(length))
@@ -169,8 +196,11 @@ impl AsyncRead for PooledSocket {
             Poll::Ready(Err(error)) => is_end(error),
         };
         if ended && self.exchange == Exchange::Sent {
-            let is_kept = self.is_kept && !self.is_tls;
-            let unanswered = if is_kept { Unanswered::Kept } else { Unanswered::New };
+            let unanswered = match self.is_kept && !self.is_tls {
+                true if self.is_unread(&read) => Unanswered::Unread,
+                true => Unanswered::Kept,
+                false => Unanswered::New,
+            };
             return Poll::Ready(Err(unanswered.into_io()));
         }
         if !ended && self.exchange == Exchange::Sent {
@@ -230,4 +260,40 @@ fn is_end(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
 
     matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected)
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// The error of a request that is written before or after the server closes the kept connection.
+    async fn read_after(server_closes_first: bool) -> Option<Unanswered> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (server, _) = listener.accept().await.unwrap();
+        let mut socket = PooledSocket::new(stream, false);
+        (socket.exchange, socket.is_kept, socket.is_one_segment) = (Exchange::Sent, true, true);
+        if server_closes_first {
+            drop(server);
+            socket.stream.write_all(b"POST").await.unwrap();
+        } else {
+            socket.stream.write_all(b"POST").await.unwrap();
+            drop(server);
+        }
+        Unanswered::find(&socket.read_u8().await.unwrap_err())
+    }
+
+    #[tokio::test]
+    async fn a_request_is_unread_if_it_arrived_after_the_server_had_closed() {
+        assert_eq!(read_after(true).await, Some(Unanswered::Unread));
+        assert_eq!(read_after(false).await, Some(Unanswered::Kept));
+    }
 }
