@@ -1,6 +1,6 @@
 //! Requests to the upstream endpoint. Each request must get a response. A method may run only if the
 //! service signed the call. The claims of the call must come from a seal for the hub and user, unless the
-//! app trusts plain claims. The result of a method must reach its caller unchanged.
+//! app trusts plain claims, or accepts user ids without a seal. The result of a method must reach its caller unchanged.
 
 use std::cell::RefCell;
 
@@ -67,6 +67,10 @@ fn note(ctx: &Context<Fuzzed>) {
 
 #[serverless_hub(name = "chat")]
 impl Fuzzed {
+    async fn negotiate(&self) -> HubResult<Negotiation> {
+        Ok(Negotiation::anonymous())
+    }
+
     async fn on_connected(&self, ctx: &Context<Self>) -> HubResult {
         note(ctx);
         Ok(())
@@ -107,6 +111,15 @@ impl Fuzzed {
     }
 }
 
+/// What the app accepts from a caller without a seal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trust {
+    PlainClaims,
+    UserIds,
+    /// Nothing: the default for a hub with a `negotiate`.
+    Seals,
+}
+
 /// Handles the requests of an input, one after another. The first line configures the app.
 pub fn run(data: &[u8]) {
     // The fuzzer may copy the key from the binary, which would make the checks below fail.
@@ -118,11 +131,17 @@ pub fn run(data: &[u8]) {
 }
 
 async fn with_app(setup: &[u8], data: &[u8]) {
-    let trusting = setup.contains(&b't');
-    let mut signalr = hub_runtime::fuzzing::in_memory(KEY);
-    if trusting {
-        signalr = signalr.trust_plain_claims();
-    }
+    let trust = match (setup.contains(&b't'), setup.contains(&b's')) {
+        (true, _) => Trust::PlainClaims,
+        (false, true) => Trust::Seals,
+        (false, false) => Trust::UserIds,
+    };
+    let signalr = hub_runtime::fuzzing::in_memory(KEY);
+    let signalr = match trust {
+        Trust::PlainClaims => signalr.trust_plain_claims(),
+        Trust::UserIds => signalr.accept_unsealed_tokens(),
+        Trust::Seals => signalr,
+    };
     let mut builder = HubApp::builder().signalr(signalr).hub(Fuzzed).max_body(MAX_BODY);
     if setup.contains(&b'c') {
         builder = builder.upstream_code("s3cret");
@@ -135,14 +154,14 @@ async fn with_app(setup: &[u8], data: &[u8]) {
         let mut seals = Vec::new();
         let made = written::request(text, &mut |request, name| make(request, name, &mut seals));
         let Some(request) = made else { continue };
-        check(&app, request, &seals, trusting).await;
+        check(&app, request, &seals, trust).await;
         // Repeats the request with a signature of another key: no method may run.
         let forged = written::request(text, &mut |request, name| match name {
             "sig" => make(request, "foreign", &mut seals),
             name => make(request, name, &mut seals),
         });
         if let Some(forged) = forged {
-            check(&app, forged, &seals, trusting).await;
+            check(&app, forged, &seals, trust).await;
         }
     }
 }
@@ -183,7 +202,7 @@ async fn check(
     app: &HubApp,
     request: Request<Full<Bytes>>,
     seals: &[(String, Identity)],
-    trusting: bool,
+    trust: Trust,
 ) {
     let (method, headers) = (request.method().clone(), request.headers().clone());
     let Ok(said) = request.body().clone().collect().await;
@@ -199,7 +218,7 @@ async fn check(
     for ran in &ran {
         assert_eq!(method, Method::POST);
         assert!(is_signed(&headers, &ran.connection_id), "a call without a signature ran");
-        is_who_it_says(&headers, ran, seals, trusting);
+        is_who_it_says(&headers, ran, seals, trust);
     }
     if parts.status == StatusCode::OK && parts.headers.contains_key("content-type") {
         let is_echo = headers.get("x-asrs-event").is_some_and(|event| event == "echo");
@@ -223,7 +242,7 @@ fn is_signed(headers: &HeaderMap, connection_id: &str) -> bool {
 
 /// Checks that the claims come from a seal for this hub and user. Without such a seal there must be
 /// no claims, unless the app trusts plain claims.
-fn is_who_it_says(headers: &HeaderMap, ran: &Ran, seals: &[(String, Identity)], trusting: bool) {
+fn is_who_it_says(headers: &HeaderMap, ran: &Ran, seals: &[(String, Identity)], trust: Trust) {
     let header = |name| headers.get(name).map_or(&b""[..], |value| value.as_bytes());
     let mut genuine = seals.iter().filter(|(sealed, identity)| {
         let lines = headers.get_all("x-asrs-user-claims");
@@ -235,6 +254,8 @@ fn is_who_it_says(headers: &HeaderMap, ran: &Ran, seals: &[(String, Identity)], 
     if genuine.next().is_none() {
         let user = ran.user_id.as_deref().unwrap_or_default();
         assert_eq!(user.as_bytes(), header("x-asrs-user-id"), "the user differs from the header");
+        assert_ne!(trust, Trust::Seals, "a call without a seal is accepted");
+        let trusting = trust == Trust::PlainClaims;
         assert!(trusting || ran.claims.is_empty(), "claims without a seal are accepted");
     }
 }

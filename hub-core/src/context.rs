@@ -51,12 +51,15 @@ impl<H: Hub> HubContext<H> {
     /// router is not used.
     ///
     /// # Errors
-    /// When no endpoint has one of the names.
+    /// When no endpoint has one of the names, or there are no names.
     pub fn with_endpoints(
         &self,
         names: impl IntoIterator<Item: Into<String>>,
     ) -> Result<Self, SendError> {
         let names: Vec<String> = names.into_iter().map(Into::into).collect();
+        if names.is_empty() {
+            return Err(SendError::NoEndpoint);
+        }
         let outbound = Arc::clone(&self.link.outbound).pinned(&names)?;
         Ok(Self { link: Link { outbound, hub: Arc::clone(&self.link.hub) }, _hub: PhantomData })
     }

@@ -61,7 +61,7 @@ pub trait Outbound: Send + Sync {
     /// Limits the operations to the endpoints with these names.
     ///
     /// # Errors
-    /// When no endpoint has one of the names.
+    /// When no endpoint has one of the names. There is at least one name.
     fn pinned(self: Arc<Self>, names: &[String]) -> Result<Arc<dyn Outbound>, SendError> {
         let name = names.first().cloned().unwrap_or_default();
         Err(SendError::UnknownEndpoint { name, known: Vec::new() })

@@ -81,12 +81,13 @@ pub enum SendError {
     /// The response does not have the documented form.
     #[error("the response of the service is malformed")]
     Malformed(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The call failed at some of several endpoints and succeeded at the other endpoints.
+    /// The call failed at some of several endpoints, or left them out because they are [`Offline`](Self::Offline).
+    /// It succeeded at the other endpoints.
     #[error("{} of {of} endpoints failed: {}", failures.len(), list(failures))]
     Endpoints {
         /// Each failure, in the order of the endpoints.
         failures: Vec<EndpointFailure>,
-        /// Number of endpoints that were called.
+        /// Number of endpoints of the call.
         of: usize,
     },
     /// The sends to some of several targets failed, and the sends to the other targets succeeded. The error
@@ -98,6 +99,14 @@ pub enum SendError {
         /// Number of targets of the send.
         of: usize,
     },
+    /// The last health probe of the endpoint failed, so the call was not made there.
+    #[error("the last health probe of the endpoint failed, so nothing was sent to it")]
+    Offline,
+    /// `with_endpoints` got no name, or the app's `EndpointRouter` selected no endpoint. Nothing was sent.
+    #[error(
+        "no endpoint is selected: pass at least one name to with_endpoints, and return at least one endpoint from EndpointRouter::route"
+    )]
+    NoEndpoint,
     /// No endpoint has this name. Nothing was sent.
     #[error("there is no endpoint {name}; the endpoints are: {}", known.join(", "))]
     UnknownEndpoint {
@@ -120,7 +129,7 @@ pub enum SendErrorKind {
     NotFound,
     /// The service throttles the app.
     Throttled,
-    /// The service could not be reached, or its response did not arrive.
+    /// The service could not be reached or is offline, or its response did not arrive.
     Network,
     /// The service failed, or its response is malformed.
     Service,
@@ -137,11 +146,12 @@ impl SendError {
             | Self::Encode(_)
             | Self::TooLarge { .. }
             | Self::HeadTooLarge { .. }
+            | Self::NoEndpoint
             | Self::UnknownEndpoint { .. } => SendErrorKind::Invalid,
             Self::Token(_) => SendErrorKind::Credentials,
             Self::ConnectionGone => SendErrorKind::NotFound,
             Self::Throttled { .. } => SendErrorKind::Throttled,
-            Self::Unreachable(_) | Self::Interrupted(_) | Self::TimedOut(_) => {
+            Self::Unreachable(_) | Self::Interrupted(_) | Self::TimedOut(_) | Self::Offline => {
                 SendErrorKind::Network
             }
             Self::Rejected { status, .. } => match status {

@@ -56,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) rest: RestOptions,
     pub(crate) router: Arc<dyn EndpointRouter>,
     pub(crate) tasks: TaskTracker,
+    /// Whether callers without a seal are accepted.
+    pub(crate) accept_unsealed: bool,
 }
 
 impl ServiceAddress {
@@ -140,8 +142,8 @@ fn endpoint(
     let key = address.key().cloned();
     let seal_key = claims_key.or(key.as_ref()).map(SealKey::derive);
     let tokens = ClientTokens::new(&address.audience, seal_key, count);
-    let (transport, base) = (address.transport, address.rest_base);
-    let client = RestClient::new(transport, base, address.sign_in, shared.clock, shared.rest);
+    let (transport, rest_base) = (address.transport, address.rest_base);
+    let client = RestClient::new(transport, rest_base, address.sign_in, shared.clock, shared.rest);
     let rest = Arc::new(RestOutbound {
         name: address.name.clone(),
         client,
@@ -151,7 +153,8 @@ fn endpoint(
         Some(key) => Signer::Key(key),
         None => Signer::Temporary(TemporaryKey::new(shared.clock)),
     };
-    Endpoint::new(address.name, address.role, address.client_base, tokens, rest, signer)
+    let (name, role, base) = (address.name, address.role, address.client_base);
+    Endpoint::new(name, role, base, tokens, rest, signer, shared.accept_unsealed)
 }
 
 /// A base URI as text, without a closing slash.

@@ -8,9 +8,8 @@ use std::{
     time::Duration,
 };
 
-use hub_core::{bounded_map::BoundedMap, mounted::MountedHub};
+use hub_core::mounted::MountedHub;
 use hub_net::clock::Clock;
-use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -111,11 +110,13 @@ impl Hubs {
 #[derive(Debug, Default)]
 pub(crate) struct UpstreamOptions {
     pub(crate) trust_plain_claims: bool,
+    /// Whether a call without a seal is accepted for a hub that has a `negotiate`.
+    pub(crate) accept_unsealed: bool,
     pub(crate) detailed_errors: bool,
     pub(crate) keep_refused_connections: bool,
     pub(crate) max_body: usize,
-    /// Ids of connections whose missing seal was logged. Each connection is logged once.
-    pub(crate) warned: Mutex<BoundedMap<String, (), 4096>>,
+    /// Whether a caller with claims but without a seal was logged.
+    pub(crate) warned_unsealed: AtomicBool,
     /// Callers whose signature and seal were verified.
     pub(crate) verified: VerifiedCallers,
     /// Running and finished invocations, so that no invocation runs twice.

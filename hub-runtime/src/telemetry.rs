@@ -142,6 +142,7 @@ pub(crate) fn failure(error: &SendError) -> &'static str {
         SendError::Unreachable(_) => "unreachable",
         SendError::Interrupted(_) => "interrupted",
         SendError::TimedOut(_) => "timed_out",
+        SendError::Offline => "offline",
         SendError::Targets { failures, .. } => {
             failures.first().map_or("failed", |first| failure(&first.error))
         }

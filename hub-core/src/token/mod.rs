@@ -60,6 +60,11 @@ pub enum TokenError {
     /// Issued by another issuer.
     #[error("the token comes from another issuer (claim `iss`)")]
     Issuer,
+    /// The keys sign tokens of many tenants, and no issuer is set.
+    #[error(
+        "the keys sign tokens of many tenants: call `TokenVerifier::issuer` with the issuer of each accepted tenant"
+    )]
+    IssuerNotSet,
     /// Issued for another audience.
     #[error("the token is meant for another audience (claim `aud`)")]
     Audience,

@@ -55,6 +55,8 @@ const P384: &[Algorithm] = &[Algorithm::ES384];
 #[debug("TokenVerifier({} keys, {:?}, {:?})", self.keys.len(), self.issuers, self.audiences)]
 pub struct TokenVerifier {
     keys: Vec<Key>,
+    /// Whether a key names its issuer. Only keys of Microsoft Entra do so, and all its tenants share them.
+    needs_issuer: bool,
     issuers: Vec<String>,
     audiences: Vec<String>,
     any_audience: bool,
@@ -132,6 +134,11 @@ impl TokenVerifier {
     /// this JSON Web Key Set, as published by identity providers. Keys of a set that cannot verify signatures
     /// are ignored.
     ///
+    /// **Call [`Self::issuer`] if the keys of the provider sign tokens of many tenants**, as those of Microsoft
+    /// Entra do, also at the address of one tenant. Without an issuer, a token of any tenant for the audience
+    /// would be accepted, and anyone can create a tenant. If the keys name their issuer, as in the document at
+    /// `discovery/v2.0/keys`, [`Self::verify`] fails without one.
+    ///
     /// # Errors
     /// When the text is neither a key nor a set, or contains no key that can verify signatures.
     pub fn jwk(json: &str) -> Result<Self, TokenKeyError> {
@@ -144,11 +151,20 @@ impl TokenVerifier {
             Ok(set) => set.keys.into_iter().map(RawValue::get).collect(),
             Err(_) => vec![json],
         };
+        #[derive(Deserialize)]
+        struct Tenants {
+            /// `https://login.microsoftonline.com/{tenantid}/v2.0`
+            issuer: Option<String>,
+        }
         let alone = documents == [json];
-        let mut keys = Vec::new();
+        let (mut keys, mut needs_issuer) = (Vec::new(), false);
         for document in documents {
             match serde_json::from_str::<Jwk>(document) {
-                Ok(jwk) => keys.extend(key_of(&jwk)),
+                Ok(jwk) => {
+                    keys.extend(key_of(&jwk));
+                    let tenants = serde_json::from_str::<Tenants>(document);
+                    needs_issuer |= tenants.is_ok_and(|tenants| tenants.issuer.is_some());
+                }
                 Err(_) if alone => return Err(TokenKeyError::Jwk),
                 // Unknown key types in a set are ignored.
                 Err(_) => {}
@@ -157,13 +173,14 @@ impl TokenVerifier {
         if keys.is_empty() {
             return Err(TokenKeyError::NoUsableKey);
         }
-        Ok(Self::of(keys))
+        Ok(Self { needs_issuer, ..Self::of(keys) })
     }
 
     fn of(keys: Vec<Key>) -> Self {
         install_provider();
         Self {
             keys,
+            needs_issuer: false,
             issuers: Vec::new(),
             audiences: Vec::new(),
             any_audience: false,
@@ -174,11 +191,13 @@ impl TokenVerifier {
     /// Accepts the keys of `other` too, for example during key rotation.
     pub fn with_keys_of(mut self, other: Self) -> Self {
         self.keys.extend(other.keys);
+        self.needs_issuer |= other.needs_issuer;
         self
     }
 
     /// Accepts tokens of this issuer (claim `iss`), compared exactly. Further calls add issuers.
-    /// Without an issuer, `iss` is not checked, and only the key authenticates the signer.
+    /// Without an issuer, `iss` is not checked, and only the key authenticates the signer; see [`Self::jwk`] for
+    /// keys of many tenants.
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.issuers.push(issuer.into());
         self
@@ -209,6 +228,9 @@ impl TokenVerifier {
     /// # Errors
     /// When a check fails. The error names the first failed check.
     pub fn verify(&self, token: &str, now: u64) -> Result<Claims, TokenError> {
+        if self.needs_issuer && self.issuers.is_empty() {
+            return Err(TokenError::IssuerNotSet);
+        }
         let claims = self.signed_claims(token)?;
         check_time(&claims, now, self.leeway.as_secs())?;
         let issuer = claims.get("iss").and_then(Value::as_str);

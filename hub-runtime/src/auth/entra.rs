@@ -3,16 +3,27 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use hub_core::{Secret, SendError};
+use hub_core::{HubError, Secret, SendError};
 use hub_net::clock::Clock;
-use parking_lot::Mutex;
 
-use super::{AccessToken, TokenSource, TokenSourceError};
+use super::{
+    AccessToken, TokenSource, TokenSourceError,
+    renewal::{Age, Cause, Renewal},
+};
 
 /// The scope of the REST API of every SignalR service.
 const SCOPE: &str = "https://signalr.azure.com/.default";
+/// The time limit for all that a client waits for at a negotiate: signing in, and the key for its token.
+pub(crate) const CLIENT_TOKEN_TIMEOUT: Duration = Duration::from_secs(10);
+/// The time limit of a sign-in. Libraries of identities retry for longer. Each limit ends before the next one,
+/// so that the failure with its cause is known by then.
+pub(crate) const SIGN_IN_TIMEOUT: Duration = Duration::from_secs(9);
+/// The time limit of a request for a key, signing in included.
+const KEY_TIMEOUT: Duration = Duration::from_millis(9500);
 /// How long before its expiry a token is replaced.
 const MARGIN: Duration = Duration::from_secs(300);
+/// The pause after a failed sign-in while the old token is valid.
+const TOKEN_RETRY: Duration = Duration::from_secs(30);
 
 /// The age at which a key is replaced.
 const KEY_REFRESH: Duration = Duration::from_secs(55 * 60);
@@ -28,56 +39,46 @@ const KEY_RETRY: Duration = Duration::from_secs(5 * 60);
 pub(crate) struct EntraTokens {
     source: Arc<dyn TokenSource>,
     clock: Clock,
-    held: Mutex<Option<AccessToken>>,
-    /// Locked by the task that requests a token, so that other tasks wait for its result.
-    asking: tokio::sync::Mutex<()>,
+    tokens: Arc<Renewal<AccessToken>>,
 }
+
+/// A sign-in failed. The failure is already in the log.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(transparent)]
+pub(crate) struct SignInError(Cause);
 
 impl EntraTokens {
     pub(crate) fn new(source: Arc<dyn TokenSource>, clock: Clock) -> Self {
-        Self { source, clock, held: Mutex::new(None), asking: tokio::sync::Mutex::new(()) }
+        Self { source, clock, tokens: Renewal::new(clock, TOKEN_RETRY) }
     }
 
     /// The token for the service's API.
-    pub(crate) async fn token(&self) -> Result<Secret, TokenSourceError> {
-        if let Some(token) = self.valid_for(MARGIN) {
-            return Ok(token);
-        }
-        let _one = lock_if_first(&self.asking).await;
-        if let Some(token) = self.valid_for(MARGIN) {
-            return Ok(token);
-        }
-        match self.source.token(SCOPE).await {
-            Ok(new) => {
-                let token = new.token.clone();
-                *self.held.lock() = Some(new);
-                Ok(token)
-            }
-            Err(error) => {
-                let Some(old) = self.valid_for(Duration::ZERO) else { return Err(error) };
-                tracing::warn!(%error, "cannot get a new token of Microsoft Entra; using the old token until it expires");
-                Ok(old)
-            }
-        }
-    }
-
-    fn valid_for(&self, margin: Duration) -> Option<Secret> {
-        let held = self.held.lock();
-        let token = held.as_ref()?;
-        let left = token.expires_at.duration_since(self.clock.system_time()).ok()?;
-        (left > margin).then(|| token.token.clone())
+    pub(crate) async fn token(&self) -> Result<Secret, SignInError> {
+        let now = self.clock.system_time();
+        let age = |token: &AccessToken, _| match token.expires_at.duration_since(now) {
+            Ok(left) if left > MARGIN => Age::Fresh,
+            Ok(left) if !left.is_zero() => Age::Stale,
+            _ => Age::Expired,
+        };
+        let source = Arc::clone(&self.source);
+        let token = self.tokens.get(age, move || sign_in(source)).await;
+        token.map(|token| token.token).map_err(SignInError)
     }
 }
 
-/// Locks the mutex for the first caller. The other callers wait until the mutex is unlocked and continue
-/// without the lock. They use the result of the first caller or, if the first caller failed, all try
-/// concurrently. If they tried one after the other, the last caller would wait for all failures.
-async fn lock_if_first(one: &tokio::sync::Mutex<()>) -> Option<tokio::sync::MutexGuard<'_, ()>> {
-    if let Ok(first) = one.try_lock() {
-        return Some(first);
-    }
-    drop(one.lock().await);
-    None
+/// Asks the source, within the time limit, and logs a failure.
+async fn sign_in(source: Arc<dyn TokenSource>) -> Result<AccessToken, Cause> {
+    let asking = source.token(SCOPE);
+    let signed_in = match tokio::time::timeout(SIGN_IN_TIMEOUT, asking).await {
+        Ok(answer) => answer,
+        Err(_) => Err(TokenSourceError::new(format!("no token within {SIGN_IN_TIMEOUT:?}"))),
+    };
+    signed_in.map_err(|error| {
+        let cause: Cause = Arc::new(error);
+        let error = HubError::internal(Arc::clone(&cause)).chain();
+        tracing::error!(error, "cannot sign in with Microsoft Entra");
+        cause
+    })
 }
 
 /// A temporary key of the service that signs client tokens.
@@ -90,77 +91,56 @@ pub(crate) struct SigningKey {
 
 /// The temporary key, fetched on first use and replaced before it expires.
 #[derive(Debug)]
-pub(crate) struct TemporaryKey {
-    clock: Clock,
-    held: Mutex<KeyState>,
-    fetching: tokio::sync::Mutex<()>,
-}
-
-#[derive(Debug, Default)]
-struct KeyState {
-    /// The key, and the time of its fetch measured from the app's start.
-    key: Option<(SigningKey, Duration)>,
-    failed: Option<Duration>,
-}
+pub(crate) struct TemporaryKey(Arc<Renewal<SigningKey>>);
 
 impl TemporaryKey {
     pub(crate) fn new(clock: Clock) -> Self {
-        Self { clock, held: Mutex::default(), fetching: tokio::sync::Mutex::new(()) }
+        Self(Renewal::new(clock, KEY_RETRY))
     }
 
-    /// The key. `fetch` requests a key from the service.
-    pub(crate) async fn get<F>(&self, fetch: impl FnOnce() -> F) -> Result<SigningKey, SendError>
+    /// The key. `fetch` requests one from the service. The cause of an error is a [`SendError`]. It is in the log,
+    /// unless [`is_refusal`].
+    pub(crate) async fn get<F>(&self, fetch: impl FnOnce() -> F) -> Result<SigningKey, Cause>
     where
-        F: Future<Output = Result<SigningKey, SendError>>,
+        F: Future<Output = Result<SigningKey, SendError>> + Send + 'static,
     {
-        // While the old key is valid, one caller fetches a new key and the other callers use the old key.
-        let _one = match (self.fresh(), self.valid()) {
-            (Some(key), _) => return Ok(key),
-            (None, Some(old)) => match self.fetching.try_lock() {
-                Ok(one) if !self.failed_recently() => Some(one),
-                _ => return Ok(old),
-            },
-            (None, None) => lock_if_first(&self.fetching).await,
+        let age = |_: &SigningKey, age: Duration| match age {
+            age if age < KEY_REFRESH => Age::Fresh,
+            age if age < KEY_LIFETIME => Age::Stale,
+            _ => Age::Expired,
         };
-        if let Some(key) = self.fresh() {
-            return Ok(key);
-        }
-        let fetched = fetch().await;
-        let now = self.clock.elapsed();
-        let mut held = self.held.lock();
-        match fetched {
-            Ok(key) => {
-                *held = KeyState { key: Some((key.clone(), now)), failed: None };
-                Ok(key)
+        let has_old_key = self.0.held().is_some();
+        let fetch = || {
+            let fetching = tokio::time::timeout(KEY_TIMEOUT, fetch());
+            async move {
+                let fetched = fetching.await.unwrap_or(Err(SendError::TimedOut(KEY_TIMEOUT)));
+                fetched.map_err(|error| {
+                    let cause: Cause = Arc::new(error);
+                    if sign_in_error(&cause).is_none() && (has_old_key || !is_refusal(&cause)) {
+                        let error = HubError::internal(Arc::clone(&cause)).chain();
+                        tracing::error!(
+                            error,
+                            "cannot get a key for client tokens from the service"
+                        );
+                    }
+                    cause
+                })
             }
-            Err(error) => {
-                held.failed = Some(now);
-                drop(held);
-                let Some(old) = self.valid() else { return Err(error) };
-                tracing::warn!(%error, "cannot get a new key for client tokens; using the old key until it expires");
-                Ok(old)
-            }
-        }
+        };
+        self.0.get(age, fetch).await
     }
+}
 
-    fn fresh(&self) -> Option<SigningKey> {
-        self.younger_than(KEY_REFRESH)
-    }
+/// Whether the service gives the app's identity no keys.
+pub(crate) fn is_refusal(cause: &Cause) -> bool {
+    matches!(cause.downcast_ref(), Some(SendError::Rejected { status: 403 | 404, .. }))
+}
 
-    fn valid(&self) -> Option<SigningKey> {
-        self.younger_than(KEY_LIFETIME)
-    }
-
-    fn younger_than(&self, age: Duration) -> Option<SigningKey> {
-        let held = self.held.lock();
-        let (key, fetched) = held.key.as_ref()?;
-        (self.clock.elapsed().saturating_sub(*fetched) < age).then(|| key.clone())
-    }
-
-    fn failed_recently(&self) -> bool {
-        let held = self.held.lock();
-        let now = self.clock.elapsed();
-        held.failed.is_some_and(|failed| now.saturating_sub(failed) < KEY_RETRY)
+/// The failed sign-in that is the cause of a [`SendError`].
+fn sign_in_error(cause: &Cause) -> Option<&SignInError> {
+    match cause.downcast_ref() {
+        Some(SendError::Token(error)) => error.downcast_ref(),
+        _ => None,
     }
 }
 
@@ -211,6 +191,9 @@ mod tests {
         pass(54).await;
         assert_eq!(entra.token().await.unwrap().expose(), "token-0");
         pass(2).await;
+        // The old token is used while the next one is on its way.
+        assert_eq!(entra.token().await.unwrap().expose(), "token-0");
+        tokio::task::yield_now().await;
         assert_eq!(entra.token().await.unwrap().expose(), "token-1");
         assert_eq!(source.asked.load(Ordering::SeqCst), 2);
     }
@@ -232,7 +215,9 @@ mod tests {
     }
 
     async fn got(keys: &TemporaryKey, fetched: Result<SigningKey, SendError>) -> String {
-        keys.get(|| async { fetched }).await.map_or_else(|error| error.to_string(), |key| key.id)
+        keys.get(|| async move { fetched })
+            .await
+            .map_or_else(|error| error.to_string(), |key| key.id)
     }
 
     #[tokio::test(start_paused = true)]
@@ -243,7 +228,9 @@ mod tests {
         pass(54).await;
         assert_eq!(got(&keys, key("2")).await, "1");
         pass(1).await;
-        assert_eq!(got(&keys, key("2")).await, "2");
+        assert_eq!(got(&keys, key("2")).await, "1");
+        tokio::task::yield_now().await;
+        assert_eq!(got(&keys, key("3")).await, "2");
     }
 
     #[tokio::test(start_paused = true)]
@@ -255,46 +242,37 @@ mod tests {
         assert_eq!(got(&keys, Err(SendError::ConnectionGone)).await, "1");
         pass(4).await;
         assert_eq!(got(&keys, key("2")).await, "1");
-        pass(2).await;
+        tokio::task::yield_now().await;
+        assert_eq!(got(&keys, key("2")).await, "1", "not fetched again after four minutes");
+        pass(22).await;
         assert_eq!(got(&keys, Err(SendError::ConnectionGone)).await, "1");
-        pass(25).await;
+        pass(5).await;
         assert_eq!(
             got(&keys, Err(SendError::ConnectionGone)).await,
             SendError::ConnectionGone.to_string()
         );
+        pass(1).await;
         assert_eq!(got(&keys, key("3")).await, "3");
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_request_waits_for_at_most_one_failure_of_another() {
-        let keys = TemporaryKey::new(Clock::start());
-        let fetch = || async {
-            tokio::time::sleep(Duration::from_secs(10)).await;
-            Err(SendError::ConnectionGone)
-        };
+    /// A source that does not answer.
+    struct Silent;
 
-        let started = tokio::time::Instant::now();
-        let asked = (0..20).map(|_| keys.get(fetch));
-        let got = futures_util::future::join_all(asked).await;
-
-        assert!(got.iter().all(Result::is_err));
-        assert_eq!(started.elapsed().as_secs(), 20);
+    #[async_trait]
+    impl TokenSource for Silent {
+        async fn token(&self, _: &str) -> Result<AccessToken, TokenSourceError> {
+            std::future::pending().await
+        }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn concurrent_requests_share_one_token_request() {
-        let keys = TemporaryKey::new(Clock::start());
-        let fetched = AtomicU32::new(0);
-        let fetch = || async {
-            fetched.fetch_add(1, Ordering::SeqCst);
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            key("1")
-        };
+    async fn a_sign_in_without_an_answer_ends_after_nine_seconds() {
+        let entra = EntraTokens::new(Arc::new(Silent), Clock::start());
+        let started = tokio::time::Instant::now();
 
-        let asked = (0..20).map(|_| keys.get(fetch));
-        let got = futures_util::future::join_all(asked).await;
+        let error = entra.token().await.unwrap_err();
 
-        assert!(got.iter().all(Result::is_ok));
-        assert_eq!(fetched.load(Ordering::SeqCst), 1);
+        assert_eq!(error.to_string(), "no token within 9s");
+        assert_eq!(started.elapsed().as_secs(), 9);
     }
 }

@@ -3,6 +3,7 @@
 mod entra;
 #[cfg(feature = "identity")]
 pub(crate) mod identity;
+pub(crate) mod renewal;
 mod token_source;
 pub(crate) mod upstream_token;
 
@@ -20,7 +21,9 @@ use hub_core::{
 };
 use serde_json::{Map, Value};
 
-pub(crate) use self::entra::{EntraTokens, SigningKey, TemporaryKey};
+pub(crate) use self::entra::{
+    CLIENT_TOKEN_TIMEOUT, EntraTokens, SigningKey, TemporaryKey, is_refusal,
+};
 pub use self::token_source::{AccessToken, TokenSource, TokenSourceError};
 use crate::config::connection_string::path_of;
 

@@ -1,6 +1,6 @@
 //! Checks the tokens of Microsoft Entra that the service sends with upstream calls.
 
-use std::{sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header};
@@ -9,13 +9,14 @@ use hub_core::{
     token::{TokenError, TokenVerifier},
 };
 use hub_net::clock::Clock;
-use parking_lot::Mutex;
 
+use super::renewal::{Age, Cause, Renewal};
 use crate::{config::upstream::UpstreamTokens, rest::transport::Transport};
 
 /// The age at which keys are fetched again.
 const REFRESH: Duration = Duration::from_secs(24 * 3600);
-/// The shortest time between two fetches. Limits the requests that tokens with unknown keys can cause.
+/// The shortest time between two fetches while there are keys. Limits the requests that tokens with unknown
+/// keys can cause.
 const MIN_INTERVAL: Duration = Duration::from_secs(60);
 /// The timeout of a fetch.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
@@ -24,13 +25,10 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(derive_more::Debug)]
 #[debug("UpstreamTokenCheck({:?})", self.plan)]
 pub(crate) struct UpstreamTokenCheck {
-    plan: UpstreamTokens,
+    plan: Arc<UpstreamTokens>,
     transport: Arc<dyn Transport>,
     clock: Clock,
-    /// The keys, and the time of their fetch measured from the app's start.
-    held: Mutex<Option<(TokenVerifier, Duration)>>,
-    /// When the last fetch started. Locked during a fetch, so that only one fetch runs at a time.
-    fetching: tokio::sync::Mutex<Option<Duration>>,
+    keys: Arc<Renewal<TokenVerifier>>,
 }
 
 /// Why a call is refused. The texts are for the log.
@@ -43,95 +41,108 @@ pub(crate) enum UpstreamTokenError {
     #[error("the token of the call is not valid: {0}")]
     Token(#[from] TokenError),
     #[error(
-        "the token of the call was issued to another application than the application in upstreamClientId"
+        "the token of the call was issued to a user, not to an application (claims `scp`, `idtyp`, `oid` and `sub`); set the upstream authentication of the service to ManagedIdentity"
+    )]
+    User,
+    #[error(
+        "the token of the call was issued to another application than the one in upstreamClientId"
     )]
     Client,
     #[error("the keys of the token's issuer could not be fetched from {url}: {problem}")]
-    Keys { url: String, problem: String },
+    Keys { url: String, problem: Cause },
 }
 
 impl UpstreamTokenCheck {
     pub(crate) fn new(plan: UpstreamTokens, transport: Arc<dyn Transport>, clock: Clock) -> Self {
-        let (held, fetching) = (Mutex::new(None), tokio::sync::Mutex::new(None));
-        Self { plan, transport, clock, held, fetching }
+        let keys = Renewal::new(clock, MIN_INTERVAL);
+        Self { plan: Arc::new(plan), transport, clock, keys }
     }
 
     /// Checks that the configured service made this call.
     pub(crate) async fn check(&self, headers: &HeaderMap) -> Result<(), UpstreamTokenError> {
         let token = bearer(headers).ok_or(UpstreamTokenError::Missing)?;
         let claims = self.claims(token).await?;
-        let Some(wanted) = &self.plan.client_id else { return Ok(()) };
+        if !is_of_application(&claims) {
+            return Err(UpstreamTokenError::User);
+        }
+        let wanted = &self.plan.client_ids;
         let names = ["appid", "azp", "oid"];
-        let fits = names.iter().any(|name| claims.all(name).any(|value| value == wanted));
-        if fits { Ok(()) } else { Err(UpstreamTokenError::Client) }
+        let fits = |id: &String| names.iter().any(|name| claims.has(name, id));
+        if wanted.is_empty() || wanted.iter().any(fits) {
+            Ok(())
+        } else {
+            Err(UpstreamTokenError::Client)
+        }
     }
 
     async fn claims(&self, token: &str) -> Result<Claims, UpstreamTokenError> {
         let now = self.clock.unix_seconds();
-        let verifier = match self.younger_than(REFRESH) {
-            Some(verifier) => verifier,
-            None => self.fetched(REFRESH).await?,
-        };
+        let verifier = self.verifier(REFRESH, Age::Stale).await?;
         match verifier.verify(token, now) {
             // The issuer may have a new key.
-            Err(TokenError::UnknownKey | TokenError::NotAccepted) => {
-                Ok(self.fetched(MIN_INTERVAL).await?.verify(token, now)?)
+            Err(error @ (TokenError::UnknownKey | TokenError::NotAccepted)) => {
+                match self.verifier(MIN_INTERVAL, Age::Expired).await {
+                    Ok(newer) => Ok(newer.verify(token, now)?),
+                    Err(_) => Err(error.into()),
+                }
             }
             checked => Ok(checked?),
         }
     }
 
-    fn younger_than(&self, age: Duration) -> Option<TokenVerifier> {
-        let held = self.held.lock();
-        let (verifier, fetched) = held.as_ref()?;
-        (self.clock.elapsed().saturating_sub(*fetched) < age).then(|| verifier.clone())
+    /// Keys younger than `limit`. Older keys are `then`.
+    async fn verifier(
+        &self,
+        limit: Duration,
+        then: Age,
+    ) -> Result<TokenVerifier, UpstreamTokenError> {
+        let age = |_: &TokenVerifier, age| if age < limit { Age::Fresh } else { then };
+        let (plan, transport) = (Arc::clone(&self.plan), Arc::clone(&self.transport));
+        let has_old_keys = self.keys.held().is_some();
+        let fetch = move || async move {
+            fetch(&plan, &*transport).await.map_err(|problem| {
+                if has_old_keys {
+                    tracing::warn!(url = %plan.keys_url, problem, "cannot fetch new keys for upstream tokens; using the old ones");
+                }
+                Arc::from(Box::<dyn Error + Send + Sync>::from(problem))
+            })
+        };
+        let url = || self.plan.keys_url.to_string();
+        let keys = self.keys.get(age, fetch).await;
+        keys.map_err(|problem| UpstreamTokenError::Keys { url: url(), problem })
     }
+}
 
-    /// Returns keys younger than `age`. Fetches them unless another task has just fetched them. If the fetch
-    /// fails, returns the old keys.
-    async fn fetched(&self, age: Duration) -> Result<TokenVerifier, UpstreamTokenError> {
-        let mut last = self.fetching.lock().await;
-        if let Some(verifier) = self.younger_than(age) {
-            return Ok(verifier);
-        }
-        let now = self.clock.elapsed();
-        let old = self.younger_than(Duration::MAX);
-        if let Some(old) = &old
-            && last.is_some_and(|last| now.saturating_sub(last) < MIN_INTERVAL)
-        {
-            return Ok(old.clone());
-        }
-        *last = Some(now);
-        match self.fetch().await {
-            Ok(verifier) => {
-                let new = Some((verifier.clone(), self.clock.elapsed()));
-                *self.held.lock() = new;
-                Ok(verifier)
-            }
-            Err(problem) => {
-                let error =
-                    UpstreamTokenError::Keys { url: self.plan.keys_url.to_string(), problem };
-                let Some(old) = old else { return Err(error) };
-                tracing::warn!(%error, "cannot fetch new keys; using the old keys");
-                Ok(old)
-            }
-        }
+/// Gets the keys of the issuer.
+async fn fetch(plan: &UpstreamTokens, transport: &dyn Transport) -> Result<TokenVerifier, String> {
+    let request = Request::get(plan.keys_url.clone()).body(Bytes::new());
+    let request = request.map_err(|error| error.to_string())?;
+    let answer = tokio::time::timeout(FETCH_TIMEOUT, transport.call(request)).await;
+    let answer = answer.map_err(|_| format!("no answer within {FETCH_TIMEOUT:?}"))?;
+    let answer = answer.map_err(|error| error.to_string())?;
+    if answer.status() != StatusCode::OK {
+        return Err(format!("the response was {}", answer.status()));
     }
+    let json = std::str::from_utf8(answer.body()).map_err(|error| error.to_string())?;
+    let verifier = TokenVerifier::jwk(json).map_err(|error| error.to_string())?;
+    let verifier = plan.issuers.iter().fold(verifier, TokenVerifier::issuer);
+    Ok(plan.audiences.iter().fold(verifier, TokenVerifier::audience))
+}
 
-    async fn fetch(&self) -> Result<TokenVerifier, String> {
-        let request = Request::get(self.plan.keys_url.clone()).body(Bytes::new());
-        let request = request.map_err(|error| error.to_string())?;
-        let answer = tokio::time::timeout(FETCH_TIMEOUT, self.transport.call(request)).await;
-        let answer = answer.map_err(|_| format!("no answer within {FETCH_TIMEOUT:?}"))?;
-        let answer = answer.map_err(|error| error.to_string())?;
-        if answer.status() != StatusCode::OK {
-            return Err(format!("the response was {}", answer.status()));
-        }
-        let json = std::str::from_utf8(answer.body()).map_err(|error| error.to_string())?;
-        let verifier = TokenVerifier::jwk(json).map_err(|error| error.to_string())?;
-        let verifier = self.plan.issuers.iter().fold(verifier, TokenVerifier::issuer);
-        Ok(self.plan.audiences.iter().fold(verifier, TokenVerifier::audience))
-    }
+/// Whether a token of Microsoft Entra was issued to an application, and not to a user or to an application on
+/// behalf of a user. Source: <https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference>
+/// (`scp` occurs in tokens of users only, `idtyp` is `app` for applications) and
+/// <https://learn.microsoft.com/entra/identity-platform/scenario-protected-web-api-verification-scope-app-roles>
+/// (without `idtyp`, `oid` equals `sub` in tokens of applications). An ID token of a user for the same audience
+/// has neither `scp` nor `idtyp`, so missing claims are no proof.
+fn is_of_application(claims: &Claims) -> bool {
+    let types: Vec<_> = claims.all("idtyp").collect();
+    let is_application = match types[..] {
+        [] => claims.get("oid").is_some_and(|object| claims.get("sub") == Some(object)),
+        [kind] => kind == "app",
+        _ => false,
+    };
+    is_application && claims.get("scp").is_none()
 }
 
 /// The bearer token of a call; `None` if there are several headers.
@@ -148,6 +159,7 @@ mod tests {
     use async_trait::async_trait;
     use http::{HeaderValue, Response};
     use hub_core::SendError;
+    use parking_lot::Mutex;
 
     use super::*;
 
@@ -179,8 +191,9 @@ mod tests {
 
     fn check(client_id: Option<&str>) -> (UpstreamTokenCheck, Arc<KeySet>) {
         let set = Arc::new(KeySet { keys: Mutex::new(Some(FIRST_KEYS)), asked: Mutex::new(0) });
-        let plan = UpstreamTokens::of_tenant("api://chat", "tenant-1").unwrap();
-        let plan = UpstreamTokens { client_id: client_id.map(str::to_owned), ..plan };
+        let plan = UpstreamTokens::of_tenant("api://chat", "tenant-1", "x").unwrap();
+        let client_ids = client_id.into_iter().map(str::to_owned).collect();
+        let plan = UpstreamTokens { client_ids, ..plan };
         let transport: Arc<dyn Transport> = Arc::new(Arc::clone(&set));
         (UpstreamTokenCheck::new(plan, transport, Clock::start()), set)
     }
@@ -226,11 +239,36 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_token_must_belong_to_the_client_that_was_named() {
-        let (check, _) = check(Some("service-1"));
+        let (by_application, _) = check(Some("service-1"));
+        let (by_object, _) = check(Some("object-1"));
 
-        assert_eq!(said(&check, FIRST).await, "good");
-        let other = said(&check, include_str!("samples/client.jwt")).await;
-        assert!(other.contains("another application"), "{other}");
+        for check in [by_application, by_object] {
+            assert_eq!(said(&check, FIRST).await, "good");
+            let other = said(&check, include_str!("samples/client.jwt")).await;
+            assert!(other.contains("another application"), "{other}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_of_a_user_is_refused_even_for_the_right_client() {
+        for client_id in [None, Some("service-1")] {
+            let (check, _) = check(client_id);
+            for token in [
+                // With `scp`.
+                include_str!("samples/delegated.jwt"),
+                // With `scp`, and otherwise as of an application.
+                include_str!("samples/delegated-same.jwt"),
+                // With `idtyp` `user`, and without `scp`.
+                include_str!("samples/idtyp-user.jwt"),
+                // An ID token: without `scp`, `idtyp` and `oid`.
+                include_str!("samples/id-token.jwt"),
+            ] {
+                let refused = said(&check, token).await;
+                assert!(refused.contains("issued to a user, not to an application"), "{refused}");
+            }
+            let of_version_2 = said(&check, include_str!("samples/idtyp-app.jwt")).await;
+            assert_eq!(of_version_2, "good");
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -255,6 +293,7 @@ mod tests {
         pass(25 * 3600).await;
 
         assert_eq!(said(&check, FIRST).await, "good");
+        tokio::task::yield_now().await;
         assert_eq!(said(&check, FIRST).await, "good");
         assert_eq!(*set.asked.lock(), 2);
     }

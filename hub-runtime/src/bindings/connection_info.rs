@@ -1,7 +1,7 @@
 //! The input binding `signalRConnectionInfo`: its settings and its value.
 
 use http::{HeaderMap, HeaderValue, header};
-use hub_core::{Claims, NegotiateRequest, Negotiation, Query};
+use hub_core::{Claims, HubError, HubResult, NegotiateRequest, Negotiation, Query};
 use serde::{Deserialize, Serialize};
 
 use super::{BindingError, BindingExpression};
@@ -30,7 +30,7 @@ pub struct SignalRConnectionInfo {
 /// # impl Chat {
 /// async fn negotiate(&self, request: NegotiateRequest) -> HubResult<Negotiation> {
 ///     // function.json: "userId": "{headers.x-ms-client-principal-id}"
-///     Ok(self.binding.negotiation(&request)?)
+///     self.binding.negotiation(&request)
 /// }
 /// # }
 /// ```
@@ -113,31 +113,41 @@ impl SignalRConnectionInfoBinding {
     ///
     /// The binding of Functions copies the claims of *any* token, without verification. This method
     /// accepts only tokens that App Service has verified (`{headers.x-ms-token-aad-id-token}`); for other
-    /// tokens use `NegotiateRequest::verified_claims`. If the request has no value for the expression of
-    /// the user, the connection is anonymous, as with the binding: protect methods that need a user with
-    /// the filter `SignedIn`.
+    /// tokens use `NegotiateRequest::verified_claims`.
     ///
     /// # Errors
-    /// When an expression is malformed, or selects a token that the client controls.
-    pub fn negotiation(&self, request: &NegotiateRequest) -> Result<Negotiation, BindingError> {
-        let parse = |text: &String| text.parse::<BindingExpression>();
-        let user = self.user_id.as_ref().map(parse).transpose()?;
-        let token = self.id_token.as_ref().map(parse).transpose()?;
-        if let (Some(expression), Some(text)) = (&token, &self.id_token)
-            && !expression.is_verified()
-        {
-            let problem = "claims are copied only from tokens that App Service has verified, for example {headers.x-ms-token-aad-id-token}; for other tokens use `verified_claims`";
-            return Err(BindingError::Expression { expression: text.clone(), problem });
-        }
-        let user = user.and_then(|expression| expression.resolve(request));
-        let negotiation = match user.filter(|user| !user.is_empty()) {
-            Some(user) => Negotiation::user(user),
+    /// [`HubError::unauthenticated`] if the request has no value for an expression, as the binding fails then:
+    /// a client that leaves a header out must not become anonymous. An internal error if an expression is
+    /// malformed, or selects a token that the client controls.
+    pub fn negotiation(&self, request: &NegotiateRequest) -> HubResult<Negotiation> {
+        let negotiation = match self.user_id.as_deref().filter(|text| !text.is_empty()) {
+            Some(text) => Negotiation::user(resolved(text, &text.parse()?, request)?),
             None => Negotiation::anonymous(),
         };
-        let token = token.and_then(|expression| expression.resolve(request));
-        let claims = token.and_then(|token| claims_of(&token)).unwrap_or_default();
+        let Some(text) = &self.id_token else { return Ok(negotiation) };
+        let expression: BindingExpression = text.parse()?;
+        if !expression.is_verified() {
+            let problem = "claims are copied only from tokens that App Service has verified, for example {headers.x-ms-token-aad-id-token}; for other tokens use `verified_claims`";
+            return Err(BindingError::Expression { expression: text.clone(), problem }.into());
+        }
+        let claims =
+            claims_of(&resolved(text, &expression, request)?).ok_or_else(|| missing(text))?;
         Ok(negotiation.copy_claims(&claims, self.claim_type_list.iter().map(String::as_str)))
     }
+}
+
+/// The value of an expression, which `text` is.
+fn resolved(
+    text: &str,
+    expression: &BindingExpression,
+    request: &NegotiateRequest,
+) -> HubResult<String> {
+    let value = expression.resolve(request).filter(|value| !value.is_empty());
+    value.ok_or_else(|| missing(text))
+}
+
+fn missing(text: &str) -> HubError {
+    HubError::unauthenticated(format!("Not signed in: the request has no value for `{text}`"))
 }
 
 /// Decodes the claims of a token. The caller has checked that App Service verified the token.
@@ -150,6 +160,7 @@ fn claims_of(token: &str) -> Option<Claims> {
 #[cfg(test)]
 mod tests {
     use http::HeaderName;
+    use hub_core::ErrorKind;
     use serde_json::json;
 
     use super::*;
@@ -215,13 +226,36 @@ mod tests {
     }
 
     #[test]
-    fn without_app_service_the_same_headers_are_no_user() {
-        let headers = [("x-ms-client-principal-id", "ada"), ("x-ms-token-aad-id-token", TOKEN)];
+    fn without_a_value_for_an_expression_the_client_is_refused_and_not_anonymous() {
+        let (user, token) = ("x-ms-client-principal-id", "x-ms-token-aad-id-token");
+        let refused = |binding: SignalRConnectionInfoBinding, request: &NegotiateRequest| {
+            let error = binding.negotiation(request).unwrap_err();
+            (error.kind(), error.text().to_owned())
+        };
+        let of_user = || SignalRConnectionInfoBinding::new("i", "chat").user_id("{query.user}");
+        let no_user =
+            "Not signed in: the request has no value for `{headers.x-ms-client-principal-id}`";
+        let no_token =
+            "Not signed in: the request has no value for `{headers.x-ms-token-aad-id-token}`";
+        let behind = |headers: &[_]| request(headers).behind_app_service();
 
-        let negotiation = binding().negotiation(&request(&headers)).unwrap();
-
-        assert_eq!(negotiation.user_id(), None);
-        assert!(negotiation.claims().is_empty());
+        for (request, text) in [
+            (behind(&[]), no_user),
+            (behind(&[(token, TOKEN)]), no_user),
+            (behind(&[(user, "")]), no_user),
+            (behind(&[(user, "ada")]), no_token),
+            (behind(&[(user, "ada"), (token, "no.token")]), no_token),
+            // Any client can send the headers to an app that is not behind App Service.
+            (request(&[(user, "ada"), (token, TOKEN)]), no_user),
+        ] {
+            let expected = (ErrorKind::Unauthenticated, text.to_owned());
+            assert_eq!(refused(binding(), &request), expected);
+        }
+        assert_eq!(refused(of_user(), &request(&[])).0, ErrorKind::Unauthenticated);
+        let empty = NegotiateRequest::new(HeaderMap::new(), Query::parse("user="));
+        assert_eq!(refused(of_user(), &empty).0, ErrorKind::Unauthenticated);
+        let unset = SignalRConnectionInfoBinding::new("i", "chat").user_id("");
+        assert_eq!(unset.negotiation(&request(&[])).unwrap().user_id(), None);
     }
 
     #[test]
@@ -232,7 +266,11 @@ mod tests {
 
             let refused = binding.negotiation(&request(&[]).behind_app_service());
 
-            assert!(matches!(refused, Err(BindingError::Expression { .. })), "{chosen}");
+            let refused = refused.unwrap_err();
+            assert!(
+                refused.text().contains("only from tokens that App Service has verified"),
+                "{chosen}"
+            );
         }
     }
 }

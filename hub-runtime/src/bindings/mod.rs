@@ -60,7 +60,7 @@ pub enum BindingError {
     /// The arguments of a message are not a tuple or a list.
     #[error("the arguments of a message must be a tuple or a list, for example `(text,)`")]
     Arguments,
-    /// A binding expression is malformed, or refers to a value that a negotiate request does not have.
+    /// A binding expression is malformed, or selects a value that a client controls.
     #[error("`{expression}` is not a valid binding expression for negotiate: {problem}")]
     Expression {
         /// The expression.

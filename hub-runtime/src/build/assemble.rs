@@ -6,7 +6,9 @@ use http::Uri;
 #[cfg(feature = "server")]
 use hub_core::client_access::EMULATOR_KEY;
 use hub_net::clock::Clock;
+use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
+use tracing::instrument::WithSubscriber;
 
 #[cfg(feature = "local")]
 use super::embedded;
@@ -16,6 +18,7 @@ use crate::{
     auth::{EntraTokens, SignIn, TokenSource, upstream_token::UpstreamTokenCheck},
     config::{
         self, Plan, SignalR,
+        connection::Connection,
         endpoint::{Credential, EndpointPlan, Identity},
         env::{self, Variables},
     },
@@ -39,6 +42,7 @@ pub(crate) fn assemble(
         rest: signalr.rest.options(builder.rest_timeout, builder.retries, builder.trace_messages),
         router: builder.router.take().unwrap_or_else(|| Arc::new(UsualRouter)),
         tasks: TaskTracker::new(),
+        accept_unsealed: signalr.accept_unsealed || signalr.trust_plain_claims,
     };
     let transport = transport(&planned)?;
     let local = planned.iter().find_map(|service| match &service.connection.plan {
@@ -72,6 +76,9 @@ pub(crate) fn assemble(
         let tokens = connection.upstream_tokens.clone().zip(transport.clone());
         let tokens =
             tokens.map(|(plan, transport)| UpstreamTokenCheck::new(plan, transport, shared.clock));
+        if tokens.is_some() {
+            warn_about_upstream_tokens(&connection);
+        }
         let wrap = builder.wrap_outbound.take();
         let group = Arc::new(ServiceGroup::new(&connection, addresses, &shared, tokens, wrap));
         for hub in here {
@@ -110,14 +117,26 @@ fn addresses(
     let address = |endpoint: &EndpointPlan| {
         let sign_in = match &endpoint.credential {
             Credential::Key(key) => SignIn::Key(key.clone()),
-            Credential::Identity(identity) => SignIn::Entra(Arc::new(EntraTokens::new(
-                source(endpoint, identity, transport)?,
-                clock,
-            ))),
+            Credential::Identity(identity) => {
+                let tokens = EntraTokens::new(source(endpoint, identity, transport)?, clock);
+                let tokens = Arc::new(tokens);
+                sign_in(&tokens);
+                SignIn::Entra(tokens)
+            }
         };
         Ok(ServiceAddress::of(endpoint, sign_in, Arc::clone(transport)))
     };
     endpoints.iter().map(address).collect()
+}
+
+/// Signs in at start: the first client does not wait, and the log shows a wrong identity at once. Outside a
+/// tokio runtime the first use signs in.
+fn sign_in(tokens: &Arc<EntraTokens>) {
+    let tokens = Arc::clone(tokens);
+    if let Ok(runtime) = Handle::try_current() {
+        // A failure is logged by the sign-in, and the next use tries again.
+        runtime.spawn(async move { tokens.token().await.is_ok() }.with_current_subscriber());
+    }
 }
 
 #[cfg(feature = "identity")]
@@ -170,6 +189,7 @@ fn inner(
         groups,
         upstream: UpstreamOptions {
             trust_plain_claims: signalr.trust_plain_claims,
+            accept_unsealed: shared.accept_unsealed,
             detailed_errors: builder.detailed_errors || all_embedded,
             keep_refused_connections: builder.keep_refused_connections,
             max_body: builder.max_body,
@@ -220,6 +240,18 @@ fn transport(planned: &[PlannedService]) -> Result<Option<Arc<dyn Transport>>, B
             Credential::Identity(_) => true,
         });
     http_transport(services || keys || identities).map(Some)
+}
+
+/// Warns if upstream calls of any application of the tenant are accepted.
+fn warn_about_upstream_tokens(connection: &Connection) {
+    let Some(tokens) = &connection.upstream_tokens else { return };
+    if tokens.client_ids.is_empty() {
+        tracing::warn!(
+            audience = tokens.audiences.join(","),
+            "every application of the tenant that can get a token for this audience can call the app as the service: set {}__upstreamClientId to the application id or object id of the service's identity",
+            connection.name
+        );
+    }
 }
 
 /// Warns about settings that should not be used in production.

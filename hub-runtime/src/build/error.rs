@@ -176,7 +176,7 @@ pub enum BuildProblem {
     },
     /// Upstream calls of an endpoint cannot be verified.
     #[error(
-        "the endpoint {endpoint} has no access key, so upstream calls cannot be verified: set {setting}__upstreamAudience and upstreamTenantId to the audience and the tenant of the token that the service sends, or set HUB_UPSTREAM_CODE to a secret in the upstream URL of the service (?code=…)"
+        "the endpoint {endpoint} has no access key, so upstream calls cannot be verified: set {setting}__upstreamAudience and upstreamTenantId to the audience and the tenant of the token that the service sends and upstreamClientId to the identity of the service, or set HUB_UPSTREAM_CODE to a secret in the upstream URL of the service (?code=…)"
     )]
     UnverifiedUpstream {
         /// The name of the endpoint.

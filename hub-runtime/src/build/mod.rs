@@ -238,7 +238,7 @@ impl HubAppBuilder {
     }
 
     /// Selects the endpoints of a client or an operation. By default a client connects to a random primary
-    /// endpoint that is online, and operations go to all endpoints that are online.
+    /// endpoint that is online, and operations go to all endpoints.
     pub fn endpoint_router(mut self, router: impl EndpointRouter) -> Self {
         self.router = Some(Arc::new(router));
         self

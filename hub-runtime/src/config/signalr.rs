@@ -31,6 +31,7 @@ pub struct SignalR {
     /// Origins of `Host.CORS` in `local.settings.json`.
     pub(crate) origins: Vec<String>,
     pub(crate) trust_plain_claims: bool,
+    pub(crate) accept_unsealed: bool,
     /// The code of upstream calls. The builder can set another code.
     pub(crate) upstream_code: Option<Secret>,
 }
@@ -133,7 +134,6 @@ impl SignalR {
         let problems = reader.problems;
         let origins = settings.origins.clone();
         let settings = Some(Arc::new(settings));
-        let trust_plain_claims = false;
         ConfigError::unless(
             problems,
             Self {
@@ -142,7 +142,8 @@ impl SignalR {
                 otherwise,
                 rest,
                 origins,
-                trust_plain_claims,
+                trust_plain_claims: false,
+                accept_unsealed: false,
                 upstream_code,
             },
         )
@@ -257,19 +258,39 @@ impl SignalR {
         Ok(self)
     }
 
-    /// Accepts upstream calls with a Microsoft Entra token for this audience from this tenant. The audience is
-    /// the resource of the managed identity in the upstream settings of the service. A service without an
-    /// access key needs this setting, or a code in the upstream URL.
+    /// Accepts upstream calls with a Microsoft Entra token for this audience from this tenant, issued to the
+    /// identity of the service. The audience is the resource of the managed identity in the upstream settings
+    /// of the service; `client_id` is the application id or the object id (principal id) of that identity. Any
+    /// other application or user of the tenant may get a token for the audience, and is refused. A service
+    /// without an access key needs this, or a code in the upstream URL.
     ///
     /// # Errors
-    /// When the audience is empty, or the tenant is not a tenant id.
-    pub fn upstream_tokens(mut self, audience: &str, tenant_id: &str) -> Result<Self, ConfigError> {
-        self.connection.upstream_tokens = Some(UpstreamTokens::of_tenant(audience, tenant_id)?);
+    /// When the audience or the client id is empty, or the tenant is not a tenant id.
+    pub fn upstream_tokens(
+        mut self,
+        audience: &str,
+        tenant_id: &str,
+        client_id: &str,
+    ) -> Result<Self, ConfigError> {
+        let tokens = UpstreamTokens::of_tenant(audience, tenant_id, client_id)?;
+        self.connection.upstream_tokens = Some(tokens);
         Ok(self)
     }
 
-    /// Accepts the plain claims header of the service for calls without a seal, that is, for clients whose
-    /// tokens were not created by this app's `negotiate`.
+    /// Accepts calls without a seal for hubs that have a `negotiate`, that is, for clients whose tokens this
+    /// app did not create: those of a back end in C#, of the binding `signalRConnectionInfo`, or of
+    /// `:generateToken` of the service. Such a caller has the user id that the service reports, and no claims.
+    ///
+    /// By default such calls are refused with 401. Every token of this app's `negotiate` has a seal, so a call
+    /// without one did not come from a client of this app. Hubs without a `negotiate` accept them always.
+    #[must_use]
+    pub fn accept_unsealed_tokens(mut self) -> Self {
+        self.accept_unsealed = true;
+        self
+    }
+
+    /// Accepts the plain claims header of the service for calls without a seal, see
+    /// [`Self::accept_unsealed_tokens`], which this includes.
     ///
     /// **Use this only if clients cannot choose any of their claim values.** The header has no escapes: a
     /// client with the display name `Bob, role: admin` becomes an administrator.
@@ -287,6 +308,7 @@ impl SignalR {
             rest: RestSettings::default(),
             origins: Vec::new(),
             trust_plain_claims: false,
+            accept_unsealed: false,
             upstream_code: None,
         }
     }

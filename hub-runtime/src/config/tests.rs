@@ -355,9 +355,31 @@ fn invalid_upstream_token_settings_are_problems_of_their_setting() {
             "AzureSignalRConnectionString__upstreamAudience has no audience: it must be like api://chat"
         ]
     );
-    let signalr = || SignalR::from_connection_string(STRING).unwrap();
-    assert!(signalr().upstream_tokens("api://chat", "my tenant").is_err());
-    assert!(signalr().upstream_tokens(" ", "t-1").is_err());
-    let checked = signalr().upstream_tokens("api://chat", "t-1").unwrap();
-    assert!(checked.connection.upstream_tokens.is_some());
+    let client = ("AzureSignalRConnectionString__upstreamClientId", " , ");
+    assert_eq!(
+        said(&[audience, tenant, client]),
+        [
+            "AzureSignalRConnectionString__upstreamClientId has no id: it must be the application or object id of the service's identity, like 00000000-0000-0000-0000-000000000000"
+        ]
+    );
+    let tokens = |audience, tenant, client| {
+        SignalR::from_connection_string(STRING).unwrap().upstream_tokens(audience, tenant, client)
+    };
+    assert!(tokens("api://chat", "my tenant", "s-1").is_err());
+    assert!(tokens(" ", "t-1", "s-1").is_err());
+    assert!(tokens("api://chat", "t-1", "").is_err());
+    assert!(tokens("api://chat", "t-1", "s-1").unwrap().connection.upstream_tokens.is_some());
+}
+
+#[test]
+fn several_services_have_their_ids_in_one_setting() {
+    let signalr = from(&[
+        (NAME, STRING),
+        ("AzureSignalRConnectionString__upstreamAudience", "api://chat"),
+        ("AzureSignalRConnectionString__upstreamTenantId", "t-1"),
+        ("AzureSignalRConnectionString__upstreamClientId", "west-1, east-1"),
+    ]);
+
+    let tokens = signalr.unwrap().connection.upstream_tokens.unwrap();
+    assert_eq!(tokens.client_ids, ["west-1", "east-1"]);
 }

@@ -14,13 +14,17 @@ pub(crate) struct UpstreamTokens {
     pub(crate) audiences: Vec<String>,
     pub(crate) issuers: Vec<String>,
     pub(crate) keys_url: Uri,
-    /// The application id or object id that the token must contain.
-    pub(crate) client_id: Option<String>,
+    /// The application or object ids of the services. Empty: any application.
+    pub(crate) client_ids: Vec<String>,
 }
 
 impl UpstreamTokens {
-    /// Tokens of a tenant for an audience.
-    pub(crate) fn of_tenant(audience: &str, tenant: &str) -> Result<Self, SettingProblem> {
+    /// Tokens of a tenant for an audience, issued to the identity of the service.
+    pub(crate) fn of_tenant(
+        audience: &str,
+        tenant: &str,
+        client: &str,
+    ) -> Result<Self, SettingProblem> {
         let problem = |problem| SettingProblem::invalid("the tenant of upstream tokens", problem);
         let tenant = tenant_id(tenant).map_err(problem)?;
         let keys_url = keys_url(AUTHORITY, &tenant).ok_or_else(|| problem(NOT_A_TENANT))?;
@@ -29,8 +33,11 @@ impl UpstreamTokens {
             let problem = "is empty: it must be like api://chat";
             return Err(SettingProblem::invalid("the audience of upstream tokens", problem));
         }
+        let client_ids = client_ids(client).map_err(|problem| {
+            SettingProblem::invalid("the client id of upstream tokens", problem)
+        })?;
         let (audiences, issuers) = (vec![audience.to_owned()], issuers(AUTHORITY, &tenant));
-        Ok(Self { audiences, issuers, keys_url, client_id: None })
+        Ok(Self { audiences, issuers, keys_url, client_ids })
     }
 
     /// `upstreamAudience` and its sibling settings below `name`.
@@ -39,10 +46,10 @@ impl UpstreamTokens {
         let audiences = reader.parsed(&key("upstreamAudience"), audiences);
         let issuer = reader.text(&key("upstreamIssuer"));
         let keys = reader.parsed(&key("upstreamKeys"), keys_address);
-        let client_id = reader.text(&key("upstreamClientId"));
+        let client_ids = reader.parsed(&key("upstreamClientId"), client_ids);
         let own_tenant = reader.parsed(&key("upstreamTenantId"), tenant_id);
         let asked =
-            issuer.is_some() || keys.is_some() || client_id.is_some() || own_tenant.is_some();
+            issuer.is_some() || keys.is_some() || client_ids.is_some() || own_tenant.is_some();
         let Some(audiences) = audiences else {
             if asked && reader.settings.get(&key("upstreamAudience")).is_none() {
                 let setting = format!("{name}__upstreamAudience");
@@ -68,19 +75,27 @@ impl UpstreamTokens {
             reader.problems.push(SettingProblem::invalid(setting, problem));
             return None;
         };
-        Some(Self { audiences, issuers, keys_url, client_id })
+        Some(Self { audiences, issuers, keys_url, client_ids: client_ids.unwrap_or_default() })
     }
 }
 
-/// The audiences, separated by commas. An empty list would accept tokens for any audience.
+/// The audiences. An empty list would accept tokens for any audience.
 fn audiences(text: &str) -> Result<Vec<String>, &'static str> {
-    let named = text.split(',').map(str::trim).filter(|audience| !audience.is_empty());
-    let audiences: Vec<_> = named.map(str::to_owned).collect();
-    if audiences.is_empty() {
-        Err("has no audience: it must be like api://chat")
-    } else {
-        Ok(audiences)
-    }
+    listed(text).ok_or("has no audience: it must be like api://chat")
+}
+
+/// The ids of the services. An empty list would accept tokens of any application.
+fn client_ids(text: &str) -> Result<Vec<String>, &'static str> {
+    listed(text).ok_or(
+        "has no id: it must be the application or object id of the service's identity, like 00000000-0000-0000-0000-000000000000",
+    )
+}
+
+/// The items of a list with commas; `None` if there are none.
+fn listed(text: &str) -> Option<Vec<String>> {
+    let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+    let items: Vec<_> = items.map(str::to_owned).collect();
+    (!items.is_empty()).then_some(items)
 }
 
 const NOT_A_TENANT: &str =

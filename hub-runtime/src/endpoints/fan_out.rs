@@ -2,6 +2,9 @@
 //!
 //! A connection belongs to one endpoint, so the first "yes" for a connection is the result. Users and groups
 //! may exist at all endpoints: the operation waits for every endpoint, and fails if one of them fails.
+//!
+//! An endpoint that is offline is not called, because each call would wait for its timeout. It counts as a
+//! failure, so that the caller learns which endpoint was left out.
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -23,6 +26,16 @@ pub(crate) struct FanOut {
 
 /// The index of an endpoint, and its result.
 type EndpointResult<T, E> = (usize, Result<T, E>);
+
+/// The endpoints of an operation.
+struct Targets {
+    online: Vec<(usize, Arc<Endpoint>)>,
+    /// The endpoints that are left out. Empty if no endpoint is online: then all are called, since a probe
+    /// may be outdated.
+    failed: Vec<(usize, SendError)>,
+    of: usize,
+}
+
 type PendingResults<T, E> =
     FuturesUnordered<Pin<Box<dyn Future<Output = EndpointResult<T, E>> + Send>>>;
 
@@ -31,23 +44,27 @@ impl FanOut {
         Self { endpoints, pinned: None }
     }
 
-    async fn targets(&self, hub: &str, operation: Operation<'_>) -> Vec<(usize, Arc<Endpoint>)> {
+    async fn targets(&self, hub: &str, operation: Operation<'_>) -> Result<Targets, SendError> {
         let indices = match &self.pinned {
             Some(pinned) => pinned.clone(),
             None => self.endpoints.for_operation(hub, operation).await,
         };
-        if indices.is_empty() {
-            tracing::warn!(
-                hub,
-                operation = operation.kind(),
-                "the router selected no endpoint: the operation is dropped"
-            );
-        }
         let found = |index: usize| Some((index, Arc::clone(self.endpoints.all.get(index)?)));
-        indices.into_iter().filter_map(found).collect()
+        let selected: Vec<_> = indices.into_iter().filter_map(found).collect();
+        let of = selected.len();
+        let (online, offline): (Vec<_>, Vec<_>) =
+            selected.into_iter().partition(|(_, endpoint)| endpoint.is_online());
+        match (online.is_empty(), offline.is_empty()) {
+            (true, true) => Err(SendError::NoEndpoint),
+            (true, false) => Ok(Targets { online: offline, failed: Vec::new(), of }),
+            (false, _) => {
+                let failed = offline.into_iter().map(|(index, _)| (index, SendError::Offline));
+                Ok(Targets { online, failed: failed.collect(), of })
+            }
+        }
     }
 
-    /// Runs the operation on all targets concurrently.
+    /// Runs the operation on all online targets concurrently.
     fn ask<T, E, F, A>(&self, targets: Vec<(usize, Arc<Endpoint>)>, ask: F) -> PendingResults<T, E>
     where
         F: Fn(Arc<Endpoint>) -> A,
@@ -64,8 +81,12 @@ impl FanOut {
     }
 
     /// Returns the first "yes". Pending operations continue in the background.
-    async fn any(&self, mut asking: PendingResults<bool, SendError>) -> Result<bool, SendError> {
-        let (mut failed, of) = (Vec::new(), asking.len());
+    async fn any(
+        &self,
+        mut asking: PendingResults<bool, SendError>,
+        mut failed: Vec<(usize, SendError)>,
+        of: usize,
+    ) -> Result<bool, SendError> {
         while let Some((index, answer)) = asking.next().await {
             match answer {
                 Ok(true) => {
@@ -84,9 +105,13 @@ impl FanOut {
     }
 
     /// Waits for all targets. Returns a failure if one target failed, otherwise "yes" if one target returned it.
-    async fn all(&self, asking: PendingResults<bool, SendError>) -> Result<bool, SendError> {
-        let of = asking.len();
-        let (mut yes, mut failed) = (false, Vec::new());
+    async fn all(
+        &self,
+        asking: PendingResults<bool, SendError>,
+        mut failed: Vec<(usize, SendError)>,
+        of: usize,
+    ) -> Result<bool, SendError> {
+        let mut yes = false;
         for (index, answer) in asking.collect::<Vec<_>>().await {
             match answer {
                 Ok(answer) => yes |= answer,
@@ -123,15 +148,16 @@ impl FanOut {
 #[async_trait]
 impl Outbound for FanOut {
     async fn send(&self, hub: &str, target: Target, payload: Payload) -> Result<(), SendError> {
-        let targets = self.targets(hub, Operation::Send(&target)).await;
-        let (of, payload) = (targets.len(), &payload);
-        let sends = targets.into_iter().map(|(index, endpoint)| {
+        let Targets { online, mut failed, of } =
+            self.targets(hub, Operation::Send(&target)).await?;
+        let payload = &payload;
+        let sends = online.into_iter().map(|(index, endpoint)| {
             let target = target.clone();
             async move { (index, endpoint.rest.send(hub, target, payload.clone()).await) }
         });
-        let failed = join_all(sends).await.into_iter();
-        let failed = failed.filter_map(|(index, sent)| Some((index, sent.err()?)));
-        self.unless_failed(failed.collect(), of)
+        let sent = join_all(sends).await.into_iter();
+        failed.extend(sent.filter_map(|(index, sent)| Some((index, sent.err()?))));
+        self.unless_failed(failed, of)
     }
 
     async fn invoke(
@@ -141,15 +167,18 @@ impl Outbound for FanOut {
         payload: Payload,
         timeout: Option<Duration>,
     ) -> Result<Bytes, InvokeError> {
-        let targets = self.targets(hub, Operation::Invoke(connection_id)).await;
+        let Targets { online, failed, of } =
+            self.targets(hub, Operation::Invoke(connection_id)).await?;
         let (hub, connection_id): (Arc<str>, Arc<str>) = (hub.into(), connection_id.into());
-        let mut asking = self.ask(targets, |endpoint| {
+        let mut asking = self.ask(online, |endpoint| {
             let (hub, connection_id) = (Arc::clone(&hub), Arc::clone(&connection_id));
             let payload = payload.clone();
             async move { endpoint.rest.invoke(&hub, &connection_id, payload, timeout).await }
         });
         // Only the endpoint of the connection returns a result. Dropping the other requests cancels them.
-        let mut failure = InvokeError::ConnectionGone;
+        // The connection may be at an endpoint that was left out.
+        let left_out = self.unless_failed(failed, of).err();
+        let mut failure = left_out.map_or(InvokeError::ConnectionGone, InvokeError::Send);
         while let Some((_, answer)) = asking.next().await {
             match answer {
                 Err(InvokeError::ConnectionGone) => {}
@@ -161,29 +190,36 @@ impl Outbound for FanOut {
     }
 
     async fn change(&self, hub: &str, change: Change) -> Result<(), SendError> {
-        let targets = self.targets(hub, Operation::Change(&change)).await;
-        let of_one_connection =
-            matches!(change, Change::JoinGroup { .. } | Change::LeaveGroup { .. });
+        let Targets { online, failed, of } = self.targets(hub, Operation::Change(&change)).await?;
+        // A service may also confirm that an unknown connection has left a group. So the answer of one endpoint is
+        // enough for a leave only if no endpoint was left out.
+        let of_one_connection = match change {
+            Change::JoinGroup { .. } => true,
+            Change::LeaveGroup { .. } => failed.is_empty(),
+            _ => false,
+        };
         let (hub, change): (Arc<str>, _) = (hub.into(), Arc::new(change));
-        let asking = self.ask(targets, |endpoint| {
+        let asking = self.ask(online, |endpoint| {
             let (hub, change) = (Arc::clone(&hub), Arc::clone(&change));
             async move { endpoint.rest.applied(&hub, &change).await }
         });
-        let answer =
-            if of_one_connection { self.any(asking).await } else { self.all(asking).await };
+        let answer = match of_one_connection {
+            true => self.any(asking, failed, of).await,
+            false => self.all(asking, failed, of).await,
+        };
         answer.map(|_| ())
     }
 
     async fn check(&self, hub: &str, check: Check) -> Result<bool, SendError> {
-        let targets = self.targets(hub, Operation::Check(&check)).await;
+        let Targets { online, failed, of } = self.targets(hub, Operation::Check(&check)).await?;
         let hub: Arc<str> = hub.into();
-        let asking = self.ask(targets, |endpoint| {
+        let asking = self.ask(online, |endpoint| {
             let (hub, check) = (Arc::clone(&hub), check.clone());
             async move { endpoint.rest.check(&hub, check).await }
         });
         match check {
-            Check::ConnectionExists(_) => self.any(asking).await,
-            _ => self.all(asking).await,
+            Check::ConnectionExists(_) => self.any(asking, failed, of).await,
+            _ => self.all(asking, failed, of).await,
         }
     }
 
@@ -201,8 +237,12 @@ impl Outbound for FanOut {
             }
             None => (0, None),
         };
-        let mut targets = self.targets(hub, Operation::Members(group)).await.into_iter();
-        let mut rest = targets.by_ref().skip_while(|(index, _)| *index < first).peekable();
+        let Targets { online, mut failed, of } =
+            self.targets(hub, Operation::Members(group)).await?;
+        // The pages of the endpoints before `first` are complete.
+        failed.retain(|(index, _)| *index >= first);
+        self.unless_failed(failed, of)?;
+        let mut rest = online.into_iter().skip_while(|(index, _)| *index < first).peekable();
         while let Some((index, endpoint)) = rest.next() {
             let inner = inner.take().filter(|_| index == first);
             let page = endpoint.rest.members(hub, group, inner).await?;

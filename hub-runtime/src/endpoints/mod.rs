@@ -9,7 +9,8 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use hub_core::{NegotiateRequest, Negotiation, Secret, SendError};
+use hub_core::{NegotiateRequest, Negotiation, Secret, SendError, token::TokenError};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 
 use self::health::Health;
@@ -20,7 +21,9 @@ pub use self::router::{EndpointRouter, Operation, ServiceEndpoint};
 pub(crate) use self::{fan_out::FanOut, router::UsualRouter};
 pub use crate::config::endpoint::EndpointRole;
 use crate::{
-    auth::{ClientTokens, SigningKey, TemporaryKey},
+    auth::{
+        CLIENT_TOKEN_TIMEOUT, ClientTokens, SigningKey, TemporaryKey, is_refusal, renewal::Cause,
+    },
     rest::RestOutbound,
 };
 
@@ -33,7 +36,27 @@ pub(crate) struct Endpoint {
     pub(crate) tokens: ClientTokens,
     pub(crate) rest: Arc<RestOutbound>,
     signer: Signer,
+    /// Whether the app accepts clients whose tokens have no seal, so that the service may make their tokens.
+    accepts_unsealed: bool,
     online: AtomicBool,
+}
+
+/// Why a client gets no token.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClientTokenError {
+    #[error("a client token could not be signed")]
+    Sign(#[source] TokenError),
+    #[error(
+        "the service gives this app no key for client tokens ({0}): assign the role SignalR Service Owner to the app's identity, or add the role SignalR App Server; a new role needs some minutes. With `SignalR::accept_unsealed_tokens()`, the role SignalR REST API Owner is enough for tokens with no more than a user id"
+    )]
+    Role(Cause),
+    /// Neither a sign-in nor a key. The failure is already in the log.
+    #[error(transparent)]
+    NoKey(Cause),
+    #[error("the service made no client token")]
+    Service(#[source] SendError),
+    #[error("there was no client token within {CLIENT_TOKEN_TIMEOUT:?}")]
+    TimedOut,
 }
 
 /// Signs the access tokens of clients.
@@ -51,43 +74,51 @@ impl Endpoint {
         tokens: ClientTokens,
         rest: Arc<RestOutbound>,
         signer: Signer,
+        accepts_unsealed: bool,
     ) -> Self {
-        Self { name, role, client_base, tokens, rest, signer, online: AtomicBool::new(true) }
+        let online = AtomicBool::new(true);
+        Self { name, role, client_base, tokens, rest, signer, accepts_unsealed, online }
     }
 
-    /// An access token for a client of a hub. `hub` is the name of the hub at the service.
+    /// An access token for a client of `hub`, the name at the service. Without an access key, the wait for
+    /// the key of the service ends at `deadline`.
     pub(crate) async fn client_token(
         &self,
         hub: &str,
         negotiation: &Negotiation,
         now: u64,
-    ) -> Result<String, SendError> {
+        deadline: Instant,
+    ) -> Result<String, ClientTokenError> {
         let sign = |key: &Secret, id: Option<&str>| {
             let token = self.tokens.sign(hub, negotiation, now, key, id);
-            token.map_err(|error| SendError::Token(Box::new(error)))
+            token.map_err(ClientTokenError::Sign)
         };
         let keys = match &self.signer {
             Signer::Key(key) => return sign(key, None),
             Signer::Temporary(keys) => keys,
         };
-        match keys.get(|| self.rest.signing_key()).await {
-            Ok(SigningKey { key, id }) => sign(&key, Some(&id)),
-            // A role that permits sending does not always permit reading keys. In this case the service
-            // can generate tokens, but only with a user id.
-            Err(SendError::Rejected { status: 403 | 404, .. })
-                if has_at_most_a_user_id(negotiation) =>
-            {
-                let user = negotiation.user_id();
-                self.rest.client_token(hub, user, negotiation.token_lifetime()).await
+        let rest = Arc::clone(&self.rest);
+        let asking = async {
+            match keys.get(move || async move { rest.signing_key().await }).await {
+                Ok(SigningKey { key, id }) => sign(&key, Some(&id)),
+                // A role that permits sending does not always permit reading keys. In this case the service
+                // can generate tokens, but only with a user id, and without a seal.
+                Err(cause) if is_refusal(&cause) => {
+                    if !self.accepts_unsealed || !has_at_most_a_user_id(negotiation) {
+                        return Err(ClientTokenError::Role(cause));
+                    }
+                    let (user, lifetime) = (negotiation.user_id(), negotiation.token_lifetime());
+                    let made = self.rest.client_token(hub, user, lifetime).await;
+                    made.map_err(ClientTokenError::Service)
+                }
+                Err(cause) => Err(ClientTokenError::NoKey(cause)),
             }
-            Err(error) => {
-                tracing::error!(
-                    endpoint = self.name,
-                    "a client token with claims needs a key of the service: assign the role SignalR Service Owner to the app's identity, or add the role SignalR App Server"
-                );
-                Err(error)
-            }
-        }
+        };
+        timeout_at(deadline, asking).await.unwrap_or(Err(ClientTokenError::TimedOut))
+    }
+
+    fn is_online(&self) -> bool {
+        self.online.load(Ordering::Relaxed)
     }
 
     async fn probe(&self) -> bool {
@@ -137,7 +168,7 @@ impl Endpoints {
             name: endpoint.name.clone(),
             role: endpoint.role,
             client_url: endpoint.client_base.clone(),
-            online: endpoint.online.load(Ordering::Relaxed),
+            online: endpoint.is_online(),
         });
         views.collect()
     }

@@ -60,19 +60,6 @@ pub enum Operation<'a> {
     Members(&'a str),
 }
 
-impl Operation<'_> {
-    /// The kind of operation, for logs. The names of users and groups are personal data and left out.
-    pub(super) fn kind(self) -> &'static str {
-        match self {
-            Self::Send(_) => "send",
-            Self::Invoke(_) => "invoke",
-            Self::Change(_) => "change",
-            Self::Check(_) => "check",
-            Self::Members(_) => "members",
-        }
-    }
-}
-
 /// Selects among several endpoints. Each method has a default.
 ///
 /// ```
@@ -112,9 +99,12 @@ pub trait EndpointRouter: Send + Sync + 'static {
         of(EndpointRole::Primary).or_else(|| of(EndpointRole::Secondary))
     }
 
-    /// Selects the endpoints for an operation of this hub. If the list is empty, the operation is dropped and
-    /// a warning is logged. Defaults to all online endpoints, or to all endpoints when none is online, so that
-    /// the failure is reported.
+    /// Selects the endpoints for an operation of this hub. Without any, the operation fails with
+    /// [`SendError::NoEndpoint`](crate::SendError::NoEndpoint). Defaults to all endpoints.
+    ///
+    /// A selected endpoint that is offline is not called, and the error of the operation names it. If no
+    /// selected endpoint is online, all of them are called. To leave an endpoint out without an error, do not
+    /// select it.
     async fn route<'a>(
         &self,
         hub: &str,
@@ -122,8 +112,7 @@ pub trait EndpointRouter: Send + Sync + 'static {
         endpoints: &'a [ServiceEndpoint],
     ) -> Vec<&'a ServiceEndpoint> {
         let _ = (hub, operation);
-        let online: Vec<_> = endpoints.iter().filter(|endpoint| endpoint.online).collect();
-        if online.is_empty() { endpoints.iter().collect() } else { online }
+        endpoints.iter().collect()
     }
 }
 
@@ -186,20 +175,5 @@ mod tests {
 
         assert_eq!(drawn(&primary_down).await, [1]);
         assert!(drawn(&all_down).await.is_empty());
-    }
-
-    #[tokio::test]
-    async fn operations_use_online_endpoints_or_all_if_none_is_online() {
-        use EndpointRole::Primary;
-        let routed = async |endpoints: &[ServiceEndpoint]| {
-            let to = UsualRouter.route("chat", Operation::Send(&Target::All), endpoints).await;
-            to.into_iter().map(|endpoint| endpoint.index).collect::<Vec<_>>()
-        };
-
-        assert_eq!(routed(&[endpoint(0, Primary, false), endpoint(1, Primary, true)]).await, [1]);
-        assert_eq!(
-            routed(&[endpoint(0, Primary, false), endpoint(1, Primary, false)]).await,
-            [0, 1]
-        );
     }
 }

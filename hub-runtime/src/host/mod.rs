@@ -136,16 +136,7 @@ impl HubApp {
 
     #[cfg(not(feature = "deploy"))]
     fn deploy_files(&self, _own_routes: bool) -> io::Result<bool> {
-        if std::env::args_os().nth(1).is_none_or(|first| first != DEPLOY_FILES) {
-            return Ok(false);
-        }
-        // Starting the app would hide that no file was written.
-        Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            format!(
-                "`{DEPLOY_FILES}` needs the feature `deploy` of hub-runtime: enable it in Cargo.toml"
-            ),
-        ))
+        without_deploy(std::env::args_os().nth(1)).map(|()| false)
     }
 
     async fn run_on_host(&self, service: impl HostedService) -> io::Result<()> {
@@ -165,6 +156,19 @@ impl HubApp {
             Host::Http(address) => self.serve_at(address, service).await,
         }
     }
+}
+
+/// Refuses [`DEPLOY_FILES`] without the feature `deploy`: starting the app would hide that no file was
+/// written.
+#[cfg(any(test, not(feature = "deploy")))]
+fn without_deploy(first_argument: Option<std::ffi::OsString>) -> io::Result<()> {
+    if first_argument.is_none_or(|first| first != DEPLOY_FILES) {
+        return Ok(());
+    }
+    let text = format!(
+        "`{DEPLOY_FILES}` needs the feature `deploy` of hub-runtime: enable it in Cargo.toml"
+    );
+    Err(io::Error::new(io::ErrorKind::InvalidInput, text))
 }
 
 #[cfg(test)]
@@ -210,5 +214,17 @@ mod tests {
         let lambda = [("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"), ("PORT", "80")];
 
         assert_eq!(host(&lambda).unwrap(), Host::Lambda);
+    }
+
+    #[test]
+    fn deploy_files_names_the_feature_that_it_needs() {
+        let error = without_deploy(Some("deploy-files".into())).unwrap_err();
+
+        assert_eq!(
+            error.to_string(),
+            "`deploy-files` needs the feature `deploy` of hub-runtime: enable it in Cargo.toml"
+        );
+        assert!(without_deploy(Some("deploy".into())).is_ok());
+        assert!(without_deploy(None).is_ok());
     }
 }

@@ -26,12 +26,15 @@ use hub_core::{
     panics::catching,
 };
 use serde::Serialize;
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use self::limit::Limiter;
 use crate::{
     answer::{self, Refusal, empty, text},
+    auth::CLIENT_TOKEN_TIMEOUT,
     client_address,
+    endpoints::ClientTokenError,
     run_to_end::RunToEnd,
     shared::{Inner, Mount},
     telemetry::{self, Stopwatch},
@@ -104,6 +107,7 @@ async fn redirect(
     let judged = catching(judged).await.and_then(checked);
     app.counts.count(&judged);
     let negotiation = judged.map_err(|error| refusal(&error))?;
+    let deadline = Instant::now() + CLIENT_TOKEN_TIMEOUT;
     let endpoint = group.endpoints.for_client(asked.as_ref()).await.ok_or_else(|| {
         tracing::error!(
             hub = &*wire_name,
@@ -113,9 +117,9 @@ async fn redirect(
         refuse(StatusCode::SERVICE_UNAVAILABLE, text)
     })?;
     let token = endpoint
-        .client_token(&wire_name, &negotiation, app.clock.unix_seconds())
+        .client_token(&wire_name, &negotiation, app.clock.unix_seconds(), deadline)
         .await
-        .map_err(|error| refusal(&HubError::internal(error)))?;
+        .map_err(without_token)?;
     if token.len() > MAX_TOKEN_CHARS {
         return Err(too_long(&negotiation, token.len()));
     }
@@ -171,6 +175,23 @@ fn refusal(error: &HubError) -> Refusal {
         _ => StatusCode::BAD_REQUEST,
     };
     refuse(status, error.text())
+}
+
+/// The response to a client for which there is no token. It may try again, unless the settings are wrong.
+fn without_token(error: ClientTokenError) -> Refusal {
+    match error {
+        ClientTokenError::Sign(_) | ClientTokenError::Role(_) => {
+            return refusal(&HubError::internal(error));
+        }
+        // Logged once for all clients.
+        ClientTokenError::NoKey(_) => {}
+        ClientTokenError::Service(_) | ClientTokenError::TimedOut => {
+            let error = HubError::internal(error).chain();
+            tracing::error!(error, "cannot make a client token");
+        }
+    }
+    let text = "The app cannot sign in to the SignalR service; try again later";
+    refuse(StatusCode::SERVICE_UNAVAILABLE, text)
 }
 
 /// The response to a client above the rate limit. `Retry-After` is in whole seconds.

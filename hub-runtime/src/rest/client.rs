@@ -30,8 +30,9 @@ use crate::{
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// The bytes of a head besides URL and token: method, version, host and the fixed headers.
 const FIXED_HEAD_BYTES: usize = 512;
-/// The timeout for the token of a health probe. The first token of Microsoft Entra needs a request.
-const PROBE_TOKEN_TIMEOUT: Duration = Duration::from_secs(10);
+/// The timeout for the token of a health probe. The first token of Microsoft Entra needs a request. With the
+/// timeout of the probe itself it is as long as a sign-in, since negotiates wait for the first probe.
+const PROBE_TOKEN_TIMEOUT: Duration = Duration::from_secs(8);
 /// Identifies this library in the service's logs, as the official SDK does.
 const USER_AGENT: HeaderName = HeaderName::from_static("asrs-user-agent");
 const PRODUCT: HeaderValue =
@@ -42,7 +43,7 @@ const TRACING_ID: HeaderName = HeaderName::from_static("x-asrs-message-tracing-i
 /// Options of calls to the service.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RestOptions {
-    /// The timeout of one attempt.
+    /// The timeout of one attempt, signing in included.
     pub(crate) timeout: Duration,
     pub(crate) retries: Retries,
     pub(crate) trace_messages: bool,
@@ -146,9 +147,19 @@ impl RestClient {
         attempts: &mut u32,
     ) -> Result<Response<Bytes>, SendError> {
         loop {
-            let request = self.request(call, tracing_id).await?;
-            let outcome = tokio::time::timeout(timeout, self.transport.call(request)).await;
-            let outcome = outcome.unwrap_or(Err(SendError::TimedOut(timeout)));
+            let mut is_signed_in = false;
+            let attempt = async {
+                let request = self.request(call, tracing_id).await?;
+                is_signed_in = true;
+                self.transport.call(request).await
+            };
+            let outcome = tokio::time::timeout(timeout, attempt).await;
+            let outcome = outcome.unwrap_or_else(|_| {
+                Err(match is_signed_in {
+                    true => SendError::TimedOut(timeout),
+                    false => SendError::Token(format!("no token within {timeout:?}").into()),
+                })
+            });
             *attempts += 1;
             let (retries, now) = (self.options.retries, self.clock.unix_seconds());
             let wait = retries.wait(*attempts, &outcome, call.idempotency, retry::random, now);

@@ -33,7 +33,9 @@ use self::{
     log::Log,
     recorder::{Record, Recorder},
 };
-use crate::{HubApp, HubAppBuilder, SignalR, service, wire_name::wire_name};
+use crate::{
+    HubApp, HubAppBuilder, SignalR, auth::CLIENT_TOKEN_TIMEOUT, service, wire_name::wire_name,
+};
 
 /// A hub with its own service, in memory.
 ///
@@ -255,8 +257,9 @@ impl<H: Hub> Connecting<'_, H> {
         let Some(endpoint) = app.first_group.endpoints.all.first() else {
             return Err(TestFailure::new("the app has no endpoint"));
         };
+        let deadline = tokio::time::Instant::now() + CLIENT_TOKEN_TIMEOUT;
         let access_token = endpoint
-            .client_token(&hub, &self.negotiation, app.clock.unix_seconds())
+            .client_token(&hub, &self.negotiation, app.clock.unix_seconds(), deadline)
             .await
             .map_err(TestFailure::new)?;
         let url = client_url(&endpoint.client_base, &hub);

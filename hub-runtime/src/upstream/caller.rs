@@ -12,7 +12,10 @@ use hub_core::{
 };
 
 use super::verified::VerifiedCallers;
-use crate::{auth::upstream_token::UpstreamTokenError, keys::Keys, service_group::ServiceGroup};
+use crate::{
+    auth::upstream_token::UpstreamTokenError, keys::Keys, service_group::ServiceGroup,
+    shared::Mount,
+};
 
 /// The headers that the check of a signature and a seal reads.
 pub(super) const PROOFS: [HeaderName; 5] = [CONNECTION_ID, SIGNATURE, HUB, USER_ID, USER_CLAIMS];
@@ -40,6 +43,10 @@ pub(crate) enum ProofError {
     UserId,
     #[error(transparent)]
     Seal(#[from] SealError),
+    #[error(
+        "the call has no seal: the hub has a `negotiate`, and each of its tokens carries a sealed claim (`shub`). For clients whose tokens come from elsewhere, call `SignalR::accept_unsealed_tokens()`"
+    )]
+    Unsealed,
     #[error(transparent)]
     Token(#[from] UpstreamTokenError),
 }
@@ -64,7 +71,9 @@ pub(super) type TokenCheckFuture<'a> =
 pub(super) struct CallerRules<'a> {
     /// The group of the hub that the call names, or of the first hub if the named hub is not mounted.
     pub(super) group: &'a ServiceGroup,
-    pub(super) is_mounted: bool,
+    /// The hub that the call names, if it is mounted.
+    pub(super) mount: Option<&'a Mount>,
+    pub(super) accept_unsealed: bool,
     /// The groups of all hubs.
     pub(super) groups: &'a [Arc<ServiceGroup>],
     pub(super) verified: &'a VerifiedCallers,
@@ -90,7 +99,7 @@ impl<'a> CallerRules<'a> {
     ) -> Result<(Caller, VerifiedCache), ProofError> {
         let (group, trust) = (self.group, self.trust_plain_claims);
         // Tokens expire, so the token of each call is checked.
-        let is_cacheable = self.is_mounted && token.is_none() && !group.without_key;
+        let is_cacheable = self.mount.is_some() && token.is_none() && !group.without_key;
         if is_cacheable && let Some(caller) = self.verified.get(headers) {
             return Ok((caller, VerifiedCache::Hit));
         }
@@ -104,11 +113,17 @@ impl<'a> CallerRules<'a> {
         let caller = check_headers(headers, &group.keys, proof, trust).or_else(|error| {
             // A call for a hub that is not mounted may come from any service of the app. Only a caller
             // with a valid key receives the error that the hub does not exist.
-            let groups = if self.is_mounted { &[] } else { self.groups };
+            let groups = if self.mount.is_some() { &[] } else { self.groups };
             let mut keys = groups.iter().map(|group| &group.keys);
             keys.find_map(|keys| check_headers(headers, keys, Proof::Signature, trust).ok())
                 .ok_or(error)
         })?;
+        // The tokens of a hub's `negotiate` are sealed. Without the seal, the user id and the claims of the call
+        // would be those of anyone who knows a signature of some connection.
+        let needs_seal = |mount: &Mount| !self.accept_unsealed && mount.hub.negotiates();
+        if !caller.sealed && self.mount.is_some_and(needs_seal) {
+            return Err(ProofError::Unsealed);
+        }
         let cache = if is_cacheable { VerifiedCache::Miss } else { VerifiedCache::Bypass };
         Ok((caller, cache))
     }

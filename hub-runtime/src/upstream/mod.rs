@@ -10,7 +10,11 @@ pub(crate) mod replay;
 mod route;
 pub(crate) mod verified;
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{
+    pin::Pin,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header, request::Parts};
@@ -27,7 +31,7 @@ use tracing::{Instrument, Span};
 pub(crate) use self::replay::InvocationIds;
 use self::{
     body::Body,
-    caller::{Caller, CallerRules, TokenCheck, TokenCheckFuture, VerifiedCache},
+    caller::{Caller, CallerRules, ProofError, TokenCheck, TokenCheckFuture, VerifiedCache},
     completion::refuse,
     replay::{Occurrence, RunningCall},
     route::Route,
@@ -78,7 +82,8 @@ fn caller_rules<'a>(app: &'a Inner, headers: &HeaderMap) -> CallerRules<'a> {
     let mount = caller::claimed_hub(headers).and_then(|hub| app.hubs.find_at_service(hub));
     CallerRules {
         group: mount.map_or(&app.first_group, |mount| &mount.group),
-        is_mounted: mount.is_some(),
+        mount,
+        accept_unsealed: app.upstream.accept_unsealed,
         groups: &app.groups,
         verified: &app.upstream.verified,
         trust_plain_claims: app.upstream.trust_plain_claims,
@@ -104,10 +109,11 @@ fn admit(app: &Inner, headers: HeaderMap, token: TokenCheck) -> Result<VerifiedC
     let options = &app.upstream;
     let (caller, cache) = caller_rules(app, &headers).check(&headers, token).map_err(|error| {
         tracing::warn!(%error, "upstream call refused");
-        Box::new(answer::text(
-            StatusCode::UNAUTHORIZED,
-            "the call is not genuine: check that the access keys of the app and the service are the same",
-        ))
+        let text = match error {
+            ProofError::Unsealed => error.to_string(),
+            _ => "the call is not genuine: check that the access keys of the app and the service are the same".to_owned(),
+        };
+        Box::new(answer::text(StatusCode::UNAUTHORIZED, text))
     })?;
     warn_once_about_missing_seal(options, &caller, &headers);
     if declared_length(&headers).is_some_and(|length| length > options.max_body as u64) {
@@ -121,7 +127,6 @@ fn admit(app: &Inner, headers: HeaderMap, token: TokenCheck) -> Result<VerifiedC
         }
         Category::Disconnected => {
             options.verified.forget(&caller.connection_id);
-            options.warned.lock().remove(&caller.connection_id);
         }
         Category::Message | Category::Connected => {}
     }
@@ -316,7 +321,7 @@ fn warn_once_about_missing_seal(options: &UpstreamOptions, caller: &Caller, head
     if caller.sealed || options.trust_plain_claims || !caller::has_claims(headers) {
         return;
     }
-    if options.warned.lock().insert(caller.connection_id.clone(), ()).is_none() {
+    if !options.warned_unsealed.swap(true, Ordering::Relaxed) {
         tracing::warn!(
             connection = caller.connection_id,
             "the claims of a connection are not sealed and are ignored: create the client's token in this app's `negotiate`, or call `SignalR::trust_plain_claims()` after reading about the risks"

@@ -10,7 +10,7 @@ use hub_runtime::{BuildProblem, HubApp, config::Settings, prelude::*};
 use serde_json::Value;
 use test_support::FakeService;
 
-use crate::support::{AppResponse, KEY, answer};
+use crate::support::{AppResponse, KEY, answer, sealed_claims};
 
 const GAME_KEY: &str = "the-key-of-the-other-service-0123456789";
 
@@ -79,6 +79,7 @@ impl TwoServices {
             .header("X-ASRS-Category", "messages")
             .header("X-ASRS-Event", "hub")
             .header("X-ASRS-Signature", signature::sign(&key.into(), "c1"))
+            .header("X-ASRS-User-Claims", sealed_claims(hub, key))
             .header("Content-Type", "application/json");
         let body = r#"{"type":1,"invocationId":"7","target":"hub","arguments":[]}"#;
         answer(&self.app, request.body(body.to_owned()).unwrap()).await

@@ -13,12 +13,8 @@ use hub_runtime::{
 };
 use serde_json::Value;
 use test_support::{AppResponse, FakeResponse, FakeService, RecordedRequest, response};
-use tracing_subscriber::filter::LevelFilter;
 
-use crate::{
-    support::{self, KEY},
-    telemetry::logged,
-};
+use crate::support::{self, KEY};
 
 struct Loop;
 
@@ -165,6 +161,63 @@ async fn a_failed_send_names_the_endpoint_that_refused_it() {
     assert!(matches!(error, SendError::Rejected { status: 500, .. }));
 }
 
+/// Two endpoints that accept everything, of which `east` fails its health probes, and an app that has noticed.
+async fn east_is_offline(
+    of_west: impl Fn(&RecordedRequest) -> FakeResponse + Send + Sync + 'static,
+) -> (HubApp, FakeService, FakeService) {
+    let west = FakeService::start(of_west).await;
+    let east = FakeService::start(|request| match request.path() {
+        "/api/health" => response(503, "", ""),
+        _ => response(202, "", ""),
+    })
+    .await;
+    let app = two(&west, &east).build().unwrap();
+    // Negotiates wait for the first probe.
+    sent_to(&app, "").await;
+    (app, west, east)
+}
+
+fn left_out(error: &SendError) {
+    let text = "1 of 2 endpoints failed: east: the last health probe of the endpoint failed, so nothing was sent to it";
+    assert_eq!(error.to_string(), text);
+    assert!(error.is_retryable() && error.may_have_happened());
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_offline_is_left_out_and_the_error_names_it() {
+    let (app, west, east) = east_is_offline(with(202, "")).await;
+    let hub = context(&app);
+
+    left_out(&hub.clients().all().send("x", ()).await.unwrap_err());
+    left_out(&hub.client_manager().close_user("ada", None, &[]).await.unwrap_err());
+    left_out(&hub.user_groups().add("ada", "g").await.unwrap_err());
+    left_out(&hub.client_manager().user_exists("ada").await.unwrap_err());
+    left_out(&hub.groups().remove("c", "g").await.unwrap_err());
+    left_out(&hub.groups().members("g").next_page().await.unwrap_err());
+    let both = hub.with_endpoints(["west", "east"]).unwrap();
+    left_out(&both.clients().all().send("x", ()).await.unwrap_err());
+    // A connection that joined a group is there, and the other endpoint does not matter.
+    hub.groups().add("c", "g").await.unwrap();
+    // An endpoint that is asked alone is asked, since a probe may be outdated.
+    hub.with_endpoints(["east"]).unwrap().clients().all().send("x", ()).await.unwrap();
+
+    assert_eq!(west.lines().len(), 7);
+    assert_eq!(east.lines(), ["POST /api/hubs/loop/:send"]);
+}
+
+#[tokio::test]
+async fn a_connection_that_no_online_endpoint_has_may_be_at_the_one_that_is_offline() {
+    let missing = with(404, "Warning.Connection.NotExisted");
+    let (app, _west, _east) = east_is_offline(missing).await;
+    let hub = context(&app);
+
+    left_out(&hub.groups().add("c", "g").await.unwrap_err());
+    left_out(&hub.client_manager().connection_exists("c").await.unwrap_err());
+    let asked = hub.clients().client("c").invoke::<u32>("x", ()).await;
+    let Err(InvokeError::Send(error)) = asked else { panic!("{asked:?}") };
+    left_out(&error);
+}
+
 #[tokio::test]
 async fn a_connection_operation_succeeds_if_one_endpoint_succeeds() {
     let (west, east) = (service(200, "").await, service(500, "").await);
@@ -260,6 +313,8 @@ async fn pinned_handles_use_only_their_endpoints() {
     assert!(east.lines().is_empty());
     let error = context(&app).with_endpoints(["north"]).unwrap_err().to_string();
     assert_eq!(error, "there is no endpoint north; the endpoints are: east, west");
+    let nowhere = context(&app).with_endpoints([""; 0]).unwrap_err();
+    assert!(matches!(nowhere, SendError::NoEndpoint), "{nowhere}");
 }
 
 /// A router that lets clients choose with a query and sends messages to `east`.
@@ -298,15 +353,10 @@ async fn a_custom_router_selects_the_endpoints() {
     assert_eq!(sent_to(&app, "to=west").await, west.base);
     assert_eq!(negotiate(&app, "to=north").await.status, StatusCode::SERVICE_UNAVAILABLE);
     context(&app).clients().all().send("x", ()).await.unwrap();
-    // The router selects no endpoint for a change of groups. The app logs a warning and returns no
-    // error.
-    let log = logged(LevelFilter::WARN, async {
-        context(&app).groups().add("c", "of-one-user").await.unwrap();
-    });
-    let log = log.await;
+    // The router selects no endpoint for a change of groups.
+    let nowhere = context(&app).groups().add("c", "g").await.unwrap_err();
 
-    assert!(log.contains("the router selected no endpoint"), "{log}");
-    assert!(!log.contains("of-one-user"), "{log}");
+    assert!(matches!(nowhere, SendError::NoEndpoint), "{nowhere}");
     assert!(west.lines().is_empty());
     assert_eq!(east.lines(), ["POST /api/hubs/loop/:send"]);
 }
@@ -324,6 +374,7 @@ async fn every_endpoint_may_call_the_app() {
         let mut call = support::call("connections", "connected", r#"{"type":10}"#);
         let signature = hub_core::signature::sign(&key.into(), "conn-0001");
         call.headers_mut().insert("x-asrs-signature", signature.parse().unwrap());
+        call.headers_mut().insert("x-asrs-user-claims", support::sealed_claims("loop", key));
         assert_eq!(support::answer(&app, call).await.status, status, "{key}");
     }
 }

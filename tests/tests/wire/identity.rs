@@ -216,13 +216,53 @@ async fn upstream_calls_are_verified_by_their_token() {
     assert_eq!(app.announce("", &[]).await.0, 401);
 }
 
+/// Prepends a directory with an `az` that is signed in to the search path.
+fn azure_cli() -> (&'static str, String) {
+    use std::os::unix::fs::PermissionsExt;
+
+    let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("azure-cli");
+    std::fs::create_dir_all(&directory).unwrap();
+    let script = "#!/bin/sh\necho '{\"accessToken\":\"entra\",\"expires_on\":4102444800,\"tokenType\":\"Bearer\"}'\n";
+    let az = directory.join("az");
+    std::fs::write(&az, script).unwrap();
+    std::fs::set_permissions(&az, std::fs::Permissions::from_mode(0o755)).unwrap();
+    ("PATH", format!("{}:/usr/bin:/bin", directory.display()))
+}
+
 #[tokio::test]
-async fn without_the_key_role_tokens_of_the_service_contain_no_claims() {
+async fn a_source_that_cannot_be_used_is_skipped_and_the_azure_cli_signs_in() {
+    let path = azure_cli();
+    let unsupported = [
+        // Cloud Shell and Azure Arc, whose managed identities azure_identity does not support.
+        vec![("MSI_ENDPOINT", "http://127.0.0.1:1")],
+        vec![("IDENTITY_ENDPOINT", "http://127.0.0.1:1"), ("IMDS_ENDPOINT", "http://127.0.0.1:1")],
+        // A workload identity without AZURE_CLIENT_ID.
+        vec![("AZURE_FEDERATED_TOKEN_FILE", "/nowhere"), ("MSI_ENDPOINT", "http://127.0.0.1:1")],
+    ];
+    for mut variables in unsupported {
+        let shown = format!("{variables:?}");
+        variables.extend([SEALS, CODE, (path.0, path.1.as_str())]);
+        let azure = azure(true).await;
+        let app = AppProcess::start(&azure, &variables);
+
+        let (status, redirect) = app.negotiate("").await;
+
+        assert_eq!(status, 200, "{shown}: {redirect}");
+        assert_eq!(request_to(&azure, "/api/v1/auth/accessKey").token(), "entra", "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_role_for_keys_the_service_makes_tokens_only_where_unsealed_ones_are_accepted() {
     let azure = azure(false).await;
-    let app = AppProcess::start(&azure, &[SEALS, CODE, MANAGED, APP_SERVICE[0], APP_SERVICE[1]]);
+    let variables =
+        [SEALS, CODE, MANAGED, APP_SERVICE[0], APP_SERVICE[1], ("ACCEPT_UNSEALED", "1")];
+    let app = AppProcess::start(&azure, &variables);
+    let careful = AppProcess::start(&azure, &variables[..5]);
 
     let (status, redirect) = app.negotiate("").await;
     let (refused, _) = app.negotiate("role=admin").await;
+    let (refused_too, _) = careful.negotiate("").await;
 
     assert_eq!(status, 200);
     assert_eq!(redirect["accessToken"], "made-by-the-service");
@@ -231,7 +271,7 @@ async fn without_the_key_role_tokens_of_the_service_contain_no_claims() {
         asked.target,
         "/api/hubs/loop/:generateToken?api-version=2022-11-01&userId=ada&minutesToExpire=60"
     );
-    assert_eq!(refused, 500);
+    assert_eq!((refused, refused_too), (500, 500));
 }
 
 #[tokio::test]
@@ -244,5 +284,5 @@ async fn without_a_claims_key_and_proof_of_upstream_calls_the_app_refuses_to_sta
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(text.contains("set AzureSignalRConnectionString__claimsKey to a secret"), "{text}");
     assert!(text.contains("set AzureSignalRConnectionString__upstreamAudience"), "{text}");
-    assert!(text.contains("or HUB_UPSTREAM_CODE"), "{text}");
+    assert!(text.contains("or set HUB_UPSTREAM_CODE"), "{text}");
 }

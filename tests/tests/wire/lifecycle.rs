@@ -7,7 +7,7 @@ use http_body_util::Empty;
 use hub_runtime::{HubApp, SignalR, prelude::*};
 use tokio::sync::Notify;
 
-use crate::support::{answer, app, builder_at, invoke};
+use crate::support::{answer, app, builder_at, sealed::invoke};
 
 #[derive(Default)]
 struct Loop {

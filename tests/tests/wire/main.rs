@@ -30,6 +30,7 @@ mod rest;
 mod rest_failures;
 mod run_to_end;
 mod secrets;
+mod sign_in;
 mod start;
 mod stock_filters;
 mod support;

@@ -9,7 +9,7 @@ use hub_runtime::prelude::*;
 use test_support::serve;
 use tokio::{io::AsyncWriteExt, net::TcpStream, sync::Notify};
 
-use crate::support::{SIGNATURE, answer, app};
+use crate::support::{KEY, SIGNATURE, answer, app, sealed_claims};
 
 #[derive(Default)]
 struct Shared {
@@ -51,7 +51,8 @@ async fn a_call_whose_peer_disconnects_is_cancelled_and_runs_to_its_end() {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let body = r#"{"type":1,"invocationId":"7","target":"twice","arguments":[]}"#;
     let request = format!(
-        "POST /runtime/webhooks/signalr HTTP/1.1\r\nHost: x\r\nX-ASRS-Connection-Id: conn-0001\r\nX-ASRS-Hub: loop\r\nX-ASRS-Category: messages\r\nX-ASRS-Event: twice\r\nX-ASRS-Signature: {SIGNATURE}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        "POST /runtime/webhooks/signalr HTTP/1.1\r\nHost: x\r\nX-ASRS-Connection-Id: conn-0001\r\nX-ASRS-Hub: loop\r\nX-ASRS-Category: messages\r\nX-ASRS-Event: twice\r\nX-ASRS-Signature: {SIGNATURE}\r\nX-ASRS-User-Claims: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        sealed_claims("loop", KEY).to_str().unwrap(),
         body.len()
     );
 

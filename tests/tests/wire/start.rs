@@ -8,7 +8,7 @@ use std::{
 use hub_runtime::{HubApp, negotiate::NegotiateLimit, prelude::*};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::support::{KEY, answer, invoke};
+use crate::support::{KEY, answer, sealed::invoke};
 
 #[derive(Default)]
 struct Rooms;

@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::{HeaderValue, Request, StatusCode};
 use http_body_util::Full;
+use hub_core::seal::{self, Identity, SealKey};
 use hub_runtime::{Hub, HubApp, HubAppBuilder, SignalR};
 pub(crate) use test_support::{AppResponse, KEY, SIGNATURE, answer};
 
@@ -31,6 +32,32 @@ pub(crate) fn call(category: &str, event: &str, body: &str) -> Request<Full<Byte
         .header("Content-Type", "application/json")
         .body(Full::from(body.to_owned()))
         .unwrap()
+}
+
+/// The claims header of a client without a user id, with the seal of a `negotiate` with this access key.
+pub(crate) fn sealed_claims(hub: &str, key: &str) -> HeaderValue {
+    let claims = std::iter::empty().collect();
+    let identity = Identity { hub: hub.to_owned(), user_id: None, issued_at: 0, claims };
+    let seal = seal::seal(&identity, &SealKey::derive(&key.into()));
+    HeaderValue::try_from(format!("shub: {seal}")).unwrap()
+}
+
+/// The same calls by a client of a hub with a `negotiate`: with the seal of a client without a user id.
+pub(crate) mod sealed {
+    use super::{Bytes, Full, KEY, Request, sealed_claims};
+
+    pub(crate) fn call(category: &str, event: &str, body: &str) -> Request<Full<Bytes>> {
+        with_seal(super::call(category, event, body))
+    }
+
+    pub(crate) fn invoke(event: &str, arguments: &str) -> Request<Full<Bytes>> {
+        with_seal(super::invoke(event, arguments))
+    }
+
+    fn with_seal(mut request: Request<Full<Bytes>>) -> Request<Full<Bytes>> {
+        request.headers_mut().insert("x-asrs-user-claims", sealed_claims("loop", KEY));
+        request
+    }
 }
 
 /// A hub method call by a client that waits for the result. Each call has its own invocation id.

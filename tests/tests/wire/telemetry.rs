@@ -14,7 +14,7 @@ use hub_runtime::{config::Retries, negotiate::NegotiateLimit, prelude::*, teleme
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use tracing_subscriber::fmt::format::FmtSpan;
 
-use crate::support::{answer, builder_at, invoke};
+use crate::support::{answer, builder_at, sealed::invoke};
 
 struct Loop;
 

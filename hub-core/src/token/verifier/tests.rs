@@ -96,6 +96,21 @@ fn issuer_and_audience_must_be_the_accepted_ones() {
 }
 
 #[test]
+fn keys_that_sign_for_many_tenants_need_an_issuer() {
+    let template = r#""issuer":"https://login.microsoftonline.com/{tenantid}/v2.0","kty""#;
+    let shared = JWKS.replace("\"kty\"", template);
+    assert_ne!(shared, JWKS);
+    let keys = || TokenVerifier::jwk(&shared).unwrap().audience("chat");
+    let both = TokenVerifier::hs256(SECRET).unwrap().with_keys_of(keys());
+
+    assert!(matches!(keys().verify(RS256, 4000), Err(TokenError::IssuerNotSet)));
+    assert!(matches!(both.verify(RS256, 4000), Err(TokenError::IssuerNotSet)));
+    assert!(keys().issuer("https://issuer.example").verify(RS256, 4000).is_ok());
+    let other_tenant = keys().issuer("https://other.example");
+    assert!(matches!(other_tenant.verify(RS256, 4000), Err(TokenError::Issuer)));
+}
+
+#[test]
 fn a_token_without_a_required_issuer_or_audience_is_refused() {
     let token = own(&json!({ "sub": "ada", "exp": 5000 }));
     let key = || TokenVerifier::hs256(SECRET).unwrap();

@@ -9,7 +9,10 @@ use http_body_util::Full;
 use hub_runtime::{negotiate::NegotiateLimit, prelude::*};
 use serde_json::Value;
 
-use crate::support::{AppResponse, answer, app, builder_at, call, invoke};
+use crate::support::{
+    AppResponse, answer, app, builder_at,
+    sealed::{call, invoke},
+};
 
 struct Loop;
 

@@ -229,6 +229,83 @@ async fn a_display_name_adds_no_claim() {
     assert!(answered.body.contains(r#""result":[]"#), "{}", answered.body);
 }
 
+/// A hub whose clients get their tokens from its `negotiate`.
+struct Negotiating;
+
+#[serverless_hub(name = "Negotiating")]
+impl Negotiating {
+    async fn negotiate(&self) -> HubResult<Negotiation> {
+        Ok(Negotiation::anonymous())
+    }
+
+    async fn who(&self, ctx: &Context<Self>) -> HubResult<(Option<String>, usize)> {
+        Ok((ctx.user_id().map(str::to_owned), ctx.claims().len()))
+    }
+}
+
+/// A genuine signature with user id and claims of the sender's choice, and without a seal.
+fn unsealed() -> Request<Full<Bytes>> {
+    let mut request = invoke("who", "[]");
+    let headers = request.headers_mut();
+    headers.insert("x-asrs-hub", HeaderValue::from_static("negotiating"));
+    headers.insert("x-asrs-user-id", HeaderValue::from_static("admin"));
+    headers.insert("x-asrs-user-claims", HeaderValue::from_static("role: admin"));
+    request
+}
+
+#[tokio::test]
+async fn without_a_seal_a_call_of_a_hub_that_negotiates_is_refused_before_the_body_is_read() {
+    let app = HubApp::builder().signalr(signalr()).hub(Negotiating).build().unwrap();
+    let without_claims = || {
+        let mut request = unsealed();
+        request.headers_mut().remove("x-asrs-user-claims");
+        request
+    };
+    let (mut came, mut left) = (without_claims(), without_claims());
+    for (request, event) in [(&mut came, "connected"), (&mut left, "disconnected")] {
+        request.headers_mut().insert("x-asrs-category", HeaderValue::from_static("connections"));
+        request.headers_mut().insert("x-asrs-event", HeaderValue::from_static(event));
+    }
+
+    for request in [unsealed(), without_claims(), came, left] {
+        let answered = answer(&app, request.map(|_| Untouchable)).await;
+
+        assert_eq!(answered.status, 401);
+        assert!(answered.body.contains("SignalR::accept_unsealed_tokens()"), "{}", answered.body);
+    }
+}
+
+#[tokio::test]
+async fn where_unsealed_tokens_are_accepted_the_user_is_the_services_and_there_are_no_claims() {
+    let accepting = signalr().accept_unsealed_tokens();
+    let accepting = HubApp::builder().signalr(accepting).hub(Negotiating).build().unwrap();
+
+    let answered = answer(&accepting, unsealed()).await;
+
+    assert!(answered.body.contains(r#""result":["admin",0]"#), "{}", answered.body);
+}
+
+#[tokio::test]
+async fn a_token_that_the_service_accepts_but_no_negotiate_made_calls_no_method() {
+    let service = test_support::RunningService::start().await;
+    let connection_string = service.connection_string();
+    let signalr = SignalR::from_connection_string(&connection_string).unwrap();
+    let app = HubApp::builder().signalr(signalr).hub(Negotiating).build().unwrap();
+    let (address, _serving) = test_support::serve(&app).await;
+    let url = format!("http://{address}/runtime/webhooks/signalr");
+    service.set_upstream([hub_local::Template::new(url).unwrap()]);
+    let key = connection_string.split_once("AccessKey=").unwrap().1.split(';').next().unwrap();
+    let url = format!("{}/client/?hub=negotiating", app.client_url());
+    let token = test_support::user_token(key, &url, "admin");
+
+    let made_elsewhere = serde_json::json!({ "url": url, "accessToken": token });
+    let mut client = service.connect(&made_elsewhere);
+    client.handshake().await;
+    let answered = client.invoke("who", serde_json::json!([])).await;
+
+    assert_eq!(answered["error"], "Invocation failed, status code 401", "{answered}");
+}
+
 #[tokio::test]
 async fn two_roles_in_a_seal_both_arrive() {
     let identity = Identity {
