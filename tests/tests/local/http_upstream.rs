@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use hub_local::{HttpUpstream, LocalService, Template};
+use hub_local::{HttpUpstream, Limits, LocalService, Template};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -165,4 +165,29 @@ async fn only_the_first_matching_template_is_called() {
 
     assert_eq!(first_messages.load(Ordering::SeqCst), 2);
     assert_eq!(second_messages.load(Ordering::SeqCst), 1);
+}
+
+/// An app that refuses a call by its head, and closes while the service still writes the body.
+#[tokio::test]
+async fn a_refusal_is_read_while_the_body_of_the_call_is_still_being_written() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut start = [0; 100];
+            stream.read_exact(&mut start).await.unwrap();
+            let refusal = b"HTTP/1.1 413 Payload Too Large\r\ncontent-length: 0\r\n\r\n";
+            stream.write_all(refusal).await.unwrap();
+        }
+    });
+    let limits = Limits::default().max_message_bytes(8 << 20);
+    let builder = LocalService::builder().key(KEY).limits(limits);
+    let service = builder.upstream(HttpUpstream::new(url).unwrap()).build();
+    let url = format!("{URL}/client/?hub=chat");
+    let mut client = Client::in_memory(service.connect_memory(&url, &client_token("ada")).unwrap());
+    client.handshake().await;
+
+    client.begin("7", "m", serde_json::json!(["x".repeat(4 << 20)])).await;
+
+    assert_eq!(client.recv_text().await, error("Invocation failed, status code 413"));
 }
