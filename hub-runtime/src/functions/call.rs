@@ -19,18 +19,21 @@ const MAX_ENCODINGS: usize = 3;
 // Names only: the values contain client tokens and data of users.
 #[cfg_attr(
     feature = "functions-bindings",
-    debug("FunctionCall({:?}, {:?})", names(&self.data), names(&self.metadata))
+    debug(
+        "FunctionCall({:?}, {:?})",
+        self.data.keys().collect::<BTreeSet<_>>(),
+        self.metadata.keys().collect::<BTreeSet<_>>()
+    )
 )]
-#[cfg_attr(not(feature = "functions-bindings"), debug("FunctionCall({:?})", names(&self.data)))]
+#[cfg_attr(
+    not(feature = "functions-bindings"),
+    debug("FunctionCall({:?})", self.data.keys().collect::<BTreeSet<_>>())
+)]
 pub struct FunctionCall {
     pub(crate) data: HashMap<String, Box<RawValue>>,
     #[cfg(feature = "functions-bindings")]
     #[serde(default)]
     pub(crate) metadata: HashMap<String, Box<RawValue>>,
-}
-
-fn names(values: &HashMap<String, Box<RawValue>>) -> BTreeSet<&str> {
-    values.keys().map(String::as_str).collect()
 }
 
 impl FunctionCall {
