@@ -1,8 +1,12 @@
 //! Arguments of a call: split without decoding, then bound one by one.
 
+use std::fmt;
+
 use serde::{
-    Deserialize, Deserializer,
-    de::{DeserializeOwned, Error as _, Visitor, value::Error as ValueError},
+    Deserializer,
+    de::{
+        DeserializeOwned, Error as _, IgnoredAny, SeqAccess, Visitor, value::Error as ValueError,
+    },
     forward_to_deserialize_any,
 };
 use serde_json::value::{RawValue, Value};
@@ -73,7 +77,10 @@ impl Fault {
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Args<'a> {
+    /// Without the arguments that no parameter takes.
     items: Vec<Item<'a>>,
+    /// The number of all arguments.
+    count: usize,
     position: usize,
     refuse_extra: bool,
 }
@@ -86,42 +93,70 @@ enum Item<'a> {
     Text(Option<String>),
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Item<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        <&RawValue>::deserialize(deserializer).map(Item::Json)
+/// The first items of a JSON array, at most this number, and the number of all items.
+struct ItemsVisitor(usize);
+
+impl<'a> Visitor<'a> for ItemsVisitor {
+    type Value = (Vec<Item<'a>>, usize);
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(self, mut array: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while items.len() < self.0 {
+            let Some(raw) = array.next_element::<&RawValue>()? else { break };
+            items.push(Item::Json(raw));
+        }
+        let mut count = items.len();
+        while array.next_element::<IgnoredAny>()?.is_some() {
+            count += 1;
+        }
+        Ok((items, count))
     }
 }
 
+fn json_items(array: &[u8], limit: usize) -> Result<(Vec<Item<'_>>, usize), serde_json::Error> {
+    let mut reader = serde_json::Deserializer::from_slice(array);
+    let items = (&mut reader).deserialize_seq(ItemsVisitor(limit))?;
+    reader.end()?;
+    Ok(items)
+}
+
 impl<'a> Args<'a> {
-    /// Splits the arguments of a call without decoding them.
+    /// Splits the first `limit` arguments of a call without decoding them, and counts the others.
     ///
     /// # Errors
     /// When the argument array itself is malformed.
-    pub fn of(call: &'a Invocation) -> Result<Self, HubError> {
+    pub fn of(call: &'a Invocation, limit: usize) -> Result<Self, HubError> {
         match call.category() {
-            Category::Message => Self::message(call),
-            Category::Connected => Ok(Self { items: Vec::new(), position: 0, refuse_extra: true }),
+            Category::Message => Self::message(call, limit),
+            Category::Connected => {
+                Ok(Self { items: Vec::new(), count: 0, position: 0, refuse_extra: true })
+            }
             // The close reason is optional for the method, so an unbound argument is not an error.
             Category::Disconnected => Ok(Self {
                 items: vec![Item::Text(call.error().map(str::to_owned))],
+                count: 1,
                 position: 0,
                 refuse_extra: false,
             }),
         }
     }
 
-    fn message(call: &'a Invocation) -> Result<Self, HubError> {
-        let items = match call.protocol() {
-            Protocol::Json => serde_json::from_slice(call.raw_arguments())
+    fn message(call: &'a Invocation, limit: usize) -> Result<Self, HubError> {
+        let (items, count) = match call.protocol() {
+            Protocol::Json => json_items(call.raw_arguments(), limit)
                 .map_err(|_| HubError::rejected("the arguments are not a JSON array"))?,
             #[cfg(feature = "msgpack")]
-            Protocol::MessagePack => msgpack::elements(call.raw_arguments())
-                .map_err(|_| HubError::rejected("the arguments are not a MessagePack array"))?
-                .into_iter()
-                .map(Item::MessagePack)
-                .collect(),
+            Protocol::MessagePack => {
+                let (elements, count) = msgpack::elements(call.raw_arguments(), limit)
+                    .map_err(|_| HubError::rejected("the arguments are not a MessagePack array"))?;
+                (elements.into_iter().map(Item::MessagePack).collect(), count)
+            }
         };
-        Ok(Self { items, position: 0, refuse_extra: true })
+        Ok(Self { items, count, position: 0, refuse_extra: true })
     }
 
     /// Decodes one argument. `position` counts from 0.
@@ -149,10 +184,10 @@ impl<'a> Args<'a> {
     /// # Errors
     /// When the call has more arguments than the method has parameters.
     pub fn finish(self) -> Result<(), HubError> {
-        if !self.refuse_extra || self.items.len() <= self.position {
+        if !self.refuse_extra || self.count <= self.position {
             return Ok(());
         }
-        let (takes, got) = (self.position, self.items.len());
+        let (takes, got) = (self.position, self.count);
         let plural = if takes == 1 { "" } else { "s" };
         Err(HubError::rejected(format!(
             "too many arguments: expected {takes} argument{plural}, got {got}"
@@ -213,11 +248,27 @@ mod tests {
         Invocation::new(parts, Arc::new(()))
     }
 
+    fn split(call: &Invocation) -> Result<Args<'_>, HubError> {
+        Args::of(call, 3)
+    }
+
+    #[test]
+    fn arguments_that_no_parameter_takes_are_counted_and_not_kept() {
+        let many = format!("[1{}]", ",1".repeat(100_000)).leak();
+        let call = call(many);
+        let mut args = Args::of(&call, 1).unwrap();
+
+        assert_eq!(args.items.len(), 1);
+        u8::bind(&mut args, "number").unwrap();
+        let error = args.finish().unwrap_err();
+        assert_eq!(error.text(), "too many arguments: expected 1 argument, got 100001");
+    }
+
     #[test]
     fn a_trailing_option_may_be_omitted_or_null() {
         for arguments in [r#"["a"]"#, r#"["a",null]"#] {
             let call = call(arguments);
-            let mut args = Args::of(&call).unwrap();
+            let mut args = split(&call).unwrap();
 
             assert_eq!(String::bind(&mut args, "room").unwrap(), "a");
             assert_eq!(Alias::bind(&mut args, "notify").unwrap(), None);
@@ -228,7 +279,7 @@ mod tests {
     #[test]
     fn a_missing_argument_is_named_by_position_and_name() {
         let call = call(r#"["a"]"#);
-        let mut args = Args::of(&call).unwrap();
+        let mut args = split(&call).unwrap();
         String::bind(&mut args, "room").unwrap();
 
         let error = String::bind(&mut args, "text").unwrap_err();
@@ -239,7 +290,7 @@ mod tests {
     #[test]
     fn a_wrong_type_is_named_by_position_and_name() {
         let call = call("[7]");
-        let mut args = Args::of(&call).unwrap();
+        let mut args = split(&call).unwrap();
 
         let error = String::bind(&mut args, "room").unwrap_err();
 
@@ -252,7 +303,7 @@ mod tests {
     #[test]
     fn extra_arguments_are_refused() {
         let call = call(r#"["a","b"]"#);
-        let mut args = Args::of(&call).unwrap();
+        let mut args = split(&call).unwrap();
         String::bind(&mut args, "room").unwrap();
 
         let error = args.finish().unwrap_err();
@@ -272,7 +323,7 @@ mod tests {
         fn a_trailing_option_may_be_omitted_or_nil() {
             for arguments in [&b"\x91\xa1a"[..], b"\x92\xa1a\xc0"] {
                 let call = call(arguments);
-                let mut args = Args::of(&call).unwrap();
+                let mut args = split(&call).unwrap();
 
                 assert_eq!(String::bind(&mut args, "room").unwrap(), "a");
                 assert_eq!(Alias::bind(&mut args, "notify").unwrap(), None);
@@ -283,7 +334,7 @@ mod tests {
         #[test]
         fn failures_have_the_texts_of_json() {
             let call = call(b"\x92\x07\xa1b");
-            let mut args = Args::of(&call).unwrap();
+            let mut args = split(&call).unwrap();
 
             let wrong = String::bind(&mut args, "room").unwrap_err();
             assert_eq!(
@@ -293,7 +344,7 @@ mod tests {
             String::bind(&mut args, "text").unwrap();
             let missing = String::bind(&mut args, "more").unwrap_err();
             assert_eq!(missing.text(), "argument 3 (`more`) is missing");
-            let mut args = Args::of(&call).unwrap();
+            let mut args = split(&call).unwrap();
             u8::bind(&mut args, "number").unwrap();
             let extra = args.finish().unwrap_err();
             assert_eq!(extra.text(), "too many arguments: expected 1 argument, got 2");
@@ -302,7 +353,7 @@ mod tests {
         #[test]
         fn arguments_that_are_no_array_are_refused() {
             for arguments in [&b""[..], b"\x80", b"\x92\x01", b"\xdd\xff\xff\xff\xff"] {
-                assert!(Args::of(&call(arguments)).is_err(), "{arguments:x?}");
+                assert!(split(&call(arguments)).is_err(), "{arguments:x?}");
             }
         }
     }

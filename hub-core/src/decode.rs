@@ -30,7 +30,7 @@ impl Invocation {
     /// # Errors
     /// When the argument is missing or of another type. The error text counts positions from 1.
     pub fn argument<T: DeserializeOwned>(&self, position: usize) -> HubResult<T> {
-        Args::of(self)?.at(position)
+        Args::of(self, position.saturating_add(1))?.at(position)
     }
 
     /// Decodes all arguments as one value: a tuple, a list, or a struct read in order.

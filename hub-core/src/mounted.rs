@@ -174,7 +174,7 @@ impl<H: Hub> MountedHub for Mounted<H> {
                 return Err(HubError::panicked("the method table has no such row".to_owned()));
             };
             let call = async {
-                let arguments = Args::of(&invocation)?;
+                let arguments = Args::of(&invocation, method.params.len())?;
                 (method.call)(&self.hub, &context, arguments).await
             };
             guarded(filters, &invocation, call).await

@@ -1,16 +1,13 @@
 //! Refuses new clients when the process is near its limit of file descriptors, so that upstream calls
 //! and REST calls can still open sockets.
 
-use std::time::Duration;
-
-use tokio::{net::TcpStream, time::Instant};
+use hub_net::log_limit::LogLimit;
+use tokio::net::TcpStream;
 
 use crate::limits::Limits;
 
 /// The largest number of reserved descriptors.
 const MAX_RESERVE: usize = 4096;
-/// The shortest time between two warnings.
-const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The text of the 503 for new clients.
 pub(crate) const NO_DESCRIPTORS: &str = "the service has no file descriptors for more clients";
@@ -23,7 +20,7 @@ pub(crate) struct LowDescriptors;
 #[derive(Debug)]
 pub(crate) struct Descriptors {
     limit: Option<usize>,
-    warned: Option<Instant>,
+    log: LogLimit,
 }
 
 /// The number of descriptors that new clients cannot use, if `limit` is the limit of the process.
@@ -40,19 +37,21 @@ pub(crate) fn max_idle_sockets(limits: &Limits) -> usize {
 
 impl Descriptors {
     pub(crate) fn new(limit: Option<usize>) -> Self {
-        Self { limit, warned: None }
+        Self { limit, log: LogLimit::new(1) }
     }
 
     /// Whether this socket has one of the reserved descriptors.
-    pub(crate) fn is_reserved(&mut self, stream: &TcpStream) -> bool {
+    pub(crate) fn is_reserved(&self, stream: &TcpStream) -> bool {
         let (Some(limit), Some(number)) = (self.limit, number(stream)) else { return false };
         let is_reserved = number >= limit - reserve(limit);
-        if is_reserved && self.warned.is_none_or(|warned| warned.elapsed() > WARNING_INTERVAL) {
-            self.warned = Some(Instant::now());
-            tracing::warn!(
-                limit,
-                "{NO_DESCRIPTORS}: new clients get status 503; check `ulimit -n`"
-            );
+        if is_reserved {
+            self.log.line(NO_DESCRIPTORS, |omitted| {
+                tracing::warn!(
+                    limit,
+                    omitted,
+                    "{NO_DESCRIPTORS}: new clients get status 503; check `ulimit -n`"
+                );
+            });
         }
         is_reserved
     }

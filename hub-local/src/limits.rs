@@ -112,7 +112,8 @@ limits! {
         max_total_outbox_bytes: usize = 64 * MIB,
         /// Maximum delay of the response to a send. The messages are queued before the delay. Defaults to 1 s.
         max_send_delay: Duration = Duration::from_secs(1),
-        /// Maximum size in bytes of one client's messages that wait for an upstream call. Defaults to 1 MiB.
+        /// Maximum memory in bytes of one client's messages that wait for an upstream call. The message that
+        /// reaches the limit is queued. Defaults to 1 MiB.
         max_queue_bytes: usize = MIB,
         /// Maximum number of one client's messages that wait for an upstream call. Defaults to 1,024.
         max_queue_messages: usize = 1024,
@@ -125,6 +126,12 @@ limits! {
         /// Maximum number of upstream calls at once, over all connections. Further calls wait. Defaults to
         /// 4,096.
         max_upstream_calls: usize = 4096,
+        /// Maximum size in bytes of the bodies of all upstream calls that run at once. Further calls wait. Bodies
+        /// below 4 KiB do not count. Defaults to 32 MiB.
+        max_upstream_bytes: usize = 32 * MIB,
+        /// Maximum memory in bytes of connections that have ended while messages of theirs wait for an upstream
+        /// call. Above it, the newest of these messages are dropped. Defaults to 16 MiB.
+        max_departed_bytes: usize = 16 * MIB,
         /// Maximum size of the body of an upstream response in bytes. Defaults to 16 MiB.
         max_upstream_response_bytes: usize = 16 * MIB,
         /// Maximum size of the body of a REST call in bytes. Defaults to 1 MiB.

@@ -40,7 +40,7 @@ pub(crate) async fn serve(
     listener: TcpListener,
 ) -> io::Result<()> {
     let mut connections = JoinSet::new();
-    let mut descriptors = Descriptors::new(state.shared.limits.max_file_descriptors);
+    let descriptors = Descriptors::new(state.shared.limits.max_file_descriptors);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {

@@ -7,18 +7,17 @@ use std::{
 
 use hub_core::Secret;
 use hub_net::{clock::Clock, idle_sockets::IdleSockets, log_limit::LogLimit};
-use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     auth::Authority,
-    connection::{Connection, shared::Shared},
+    connection::{Connection, departed::DepartedBudget, shared::Shared},
     delivery::backlog::Backlog,
     descriptors,
     hub::{hubs::Hubs, quota::Quota},
     limits::Limits,
     transport::negotiations::Negotiations,
-    upstream::{Unmatched, Upstream},
+    upstream::{Unmatched, Upstream, permits::Permits},
 };
 
 /// Sockets younger than this time are evicted only above twice the limit.
@@ -57,7 +56,8 @@ impl State {
     pub(crate) fn new(config: Config) -> Self {
         let Config { keys, public_url, upstream, unmatched, limits, .. } = config;
         let (clock, tasks) = (Clock::start(), TaskTracker::new());
-        let upstream_calls = limits.max_upstream_calls.clamp(1, Semaphore::MAX_PERMITS);
+        let upstream_calls = Permits::new(limits.max_upstream_calls, limits.max_upstream_bytes);
+        let departed = DepartedBudget::new(limits.max_departed_bytes);
         let backlog = Arc::new(Backlog::new(limits.max_total_outbox_bytes, limits.max_send_delay));
         let memberships = Quota::new(limits.max_groups_per_member, limits.max_memberships);
         Self {
@@ -74,7 +74,8 @@ impl State {
                 clock,
                 upstream,
                 unmatched,
-                upstream_calls: Semaphore::new(upstream_calls),
+                upstream_calls,
+                departed,
                 backlog,
                 log: LogLimit::default(),
                 tasks,

@@ -11,7 +11,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use http_body::Body;
 use tokio::time::{Sleep, sleep};
 
-use crate::BoxError;
+use crate::{BoxError, standstill::poll_timeout};
 
 /// Limits of a request body.
 #[derive(Clone, Copy, Debug)]
@@ -135,7 +135,7 @@ async fn read_chunks(
             && let Some(timeout) = timeout
         {
             let deadline = deadline.get_or_insert_with(|| Box::pin(sleep(timeout)));
-            ready!(deadline.as_mut().poll(cx));
+            ready!(poll_timeout(deadline, timeout, cx));
             return Poll::Ready(Some(Err(ReadError::TimedOut)));
         }
         chunk.map_err(ReadError::Aborted)

@@ -14,16 +14,13 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::{
-    task::yield_now,
-    time::{Instant, timeout},
-};
+use tokio::{task::yield_now, time::Instant};
 use tokio_util::sync::CancellationToken;
+
+use crate::{log_limit::LogLimit, standstill};
 
 /// Above this multiple of the limit, there is no grace period.
 const HARD_LIMIT_FACTOR: usize = 2;
-/// The minimum time between two warnings.
-const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Accepted sockets whose first request has not arrived.
 #[derive(Debug)]
@@ -31,6 +28,7 @@ pub struct IdleSockets {
     limit: usize,
     grace: Duration,
     sockets: Mutex<Sockets>,
+    log: LogLimit,
 }
 
 #[derive(Debug, Default)]
@@ -38,7 +36,6 @@ struct Sockets {
     /// The accept time of each socket and the token that evicts it, oldest first.
     by_age: BTreeMap<u64, (Instant, CancellationToken)>,
     last_number: u64,
-    warned: Option<Instant>,
 }
 
 /// A socket, which counts as idle until [`requested`](Self::requested) or until it is dropped.
@@ -55,7 +52,12 @@ impl IdleSockets {
     /// many clients may reconnect at once, and open their sockets before the first request is read.
     #[must_use]
     pub fn new(limit: usize, grace: Duration) -> Arc<Self> {
-        Arc::new(Self { limit: limit.max(1), grace, sockets: Mutex::default() })
+        Arc::new(Self {
+            limit: limit.max(1),
+            grace,
+            sockets: Mutex::default(),
+            log: LogLimit::new(1),
+        })
     }
 
     /// Adds an accepted socket. `evicted` is cancelled to close the socket. Also returns the number of sockets
@@ -68,20 +70,18 @@ impl IdleSockets {
         let number = sockets.last_number;
         sockets.by_age.insert(number, (now, evicted.clone()));
         let evictions: Vec<_> = iter::from_fn(|| sockets.pop_beyond(self, now)).collect();
-        let warns = !evictions.is_empty()
-            && sockets.warned.is_none_or(|warned| now > warned + WARNING_INTERVAL);
-        if warns {
-            sockets.warned = Some(now);
-        }
         // Cancelling wakes tasks, which needs no lock.
         drop(sockets);
         evictions.iter().for_each(CancellationToken::cancel);
-        if warns {
-            let limit = self.limit;
-            tracing::warn!(
-                limit,
-                "too many sockets send no request; the oldest sockets are closed"
-            );
+        if !evictions.is_empty() {
+            self.log.line("idle sockets", |omitted| {
+                let limit = self.limit;
+                tracing::warn!(
+                    limit,
+                    omitted,
+                    "too many sockets send no request; the oldest sockets are closed"
+                );
+            });
         }
         let has_requested = AtomicBool::new(false);
         (IdleSocket { all: Arc::clone(self), number, evicted, has_requested }, evictions.len())
@@ -127,7 +127,7 @@ impl IdleSocket {
     /// if a busy process reads it late.
     pub async fn overdue(&self, first_request_timeout: Duration) {
         // The result does not matter: both events end the wait.
-        let _ = timeout(first_request_timeout, self.evicted.cancelled()).await;
+        let _ = standstill::timeout(first_request_timeout, self.evicted.cancelled()).await;
         // Lets the runtime look for sockets that have become readable.
         yield_now().await;
         if self.has_requested.load(Ordering::Relaxed) {
@@ -144,7 +144,7 @@ impl Drop for IdleSocket {
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::advance;
+    use tokio::time::{advance, timeout};
 
     use super::*;
 

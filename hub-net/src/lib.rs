@@ -9,6 +9,7 @@
 //! | [`idle_sockets`] | `server` | Limits sockets that have not sent a request |
 //! | [`listen`] | `server` | Binds listeners, backs off after failed accepts |
 //! | [`log_limit`] | | Limits log lines that a peer can cause |
+//! | [`standstill`] | | Timeouts that do not count a standstill of the process |
 //! | [`stall_timeout`] | `server` | Closes sockets whose peer does not read |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -26,6 +27,7 @@ pub mod listen;
 pub mod log_limit;
 #[cfg(feature = "server")]
 pub mod stall_timeout;
+pub mod standstill;
 
 /// Any error that another task may handle.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -18,7 +18,9 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-/// A socket whose writes fail if nothing could be written for the duration of the timeout.
+use crate::standstill::poll_timeout;
+
+/// A socket whose writes fail once nothing could be written for the timeout.
 #[derive(Debug)]
 pub struct StallTimeout {
     stream: TcpStream,
@@ -52,7 +54,7 @@ impl StallTimeout {
         }
         let timeout = self.timeout;
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(timeout)));
-        stalled.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        poll_timeout(stalled, timeout, context).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use hub_core::{ErrorKind, HubError};
+use hub_net::log_limit::shown;
 
 use crate::{error_id::ErrorId, telemetry};
 
@@ -31,19 +32,28 @@ pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Response<Byte
 /// Logs an internal error under a new id, and returns the text for the client, which contains the id.
 pub(crate) fn internal(error: &HubError) -> String {
     let id = ErrorId::random();
-    log(error, Some(&id));
+    log(error, Some(&id), None);
+    internal_text(&id)
+}
+
+/// The text that shows a client the id of a logged internal error.
+pub(crate) fn internal_text(id: &ErrorId) -> String {
     format!("{INTERNAL} (error id {id})")
 }
 
-/// Logs an error at the level of its kind.
-pub(crate) fn log(error: &HubError, id: Option<&ErrorId>) {
-    let id = id.map(tracing::field::display);
+/// Logs an error at the level of its kind. `omitted` is the number of lines that a limit left out before.
+pub(crate) fn log(error: &HubError, id: Option<&ErrorId>, omitted: Option<u64>) {
+    let (id, cause) = (id.map(tracing::field::display), error.chain());
     match error.kind() {
-        ErrorKind::Rejected => tracing::debug!(cause = error.chain(), "call rejected"),
-        ErrorKind::Denied | ErrorKind::Unauthenticated => telemetry::refused(error),
-        ErrorKind::Panicked => {
-            tracing::error!(error_id = id, cause = error.chain(), "hub method panicked");
+        ErrorKind::Rejected => {
+            tracing::debug!(cause = &*shown(&cause), omitted, "call rejected");
         }
-        _ => tracing::error!(error_id = id, cause = error.chain(), "hub method failed"),
+        ErrorKind::Denied | ErrorKind::Unauthenticated => {
+            telemetry::refused(error, &shown(&cause), omitted);
+        }
+        ErrorKind::Panicked => {
+            tracing::error!(error_id = id, cause, omitted, "hub method panicked");
+        }
+        _ => tracing::error!(error_id = id, cause, omitted, "hub method failed"),
     }
 }

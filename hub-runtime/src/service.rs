@@ -156,7 +156,9 @@ pub(crate) fn answer(
 async fn other(app: Arc<Inner>, parts: http::request::Parts, body: UnreadBody) -> Response<Bytes> {
     match app.routes.of(&parts.method, parts.uri.path()) {
         Route::Upstream => {
-            tracing::warn!("upstream call without the configured code");
+            app.log.line("code", |omitted| {
+                tracing::warn!(omitted, "upstream call without the configured code");
+            });
             text(StatusCode::UNAUTHORIZED, "the query parameter `code` is missing or wrong")
         }
         Route::Negotiate(hub) => {

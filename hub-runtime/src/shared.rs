@@ -9,7 +9,7 @@ use std::{
 };
 
 use hub_core::mounted::MountedHub;
-use hub_net::clock::Clock;
+use hub_net::{clock::Clock, log_limit::LogLimit};
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -31,6 +31,8 @@ pub(crate) struct Inner {
     pub(crate) negotiate: NegotiateOptions,
     pub(crate) routes: Routes,
     pub(crate) clock: Clock,
+    /// Limits the log lines that any caller can cause.
+    pub(crate) log: LogLimit,
     /// Running calls, including calls whose peer has disconnected.
     pub(crate) tasks: TaskTracker,
     pub(crate) counts: AtomicCounters,

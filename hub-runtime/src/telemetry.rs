@@ -96,14 +96,14 @@ pub(crate) fn rest_span(hub: &str, operation: &'static str, tracing_id: Option<u
 }
 
 /// Logs a refusal. The surrounding span identifies the caller.
-pub(crate) fn refused(error: &HubError) {
+pub(crate) fn refused(error: &HubError, cause: &str, omitted: Option<u64>) {
     let filter = refusing(error);
     let text = match error.kind() {
         ErrorKind::Unauthenticated => "caller not signed in",
         _ => "call denied",
     };
     let _in_span = tracing::info_span!(REFUSAL_SPAN, filter).entered();
-    tracing::info!(name: REFUSAL_EVENT, filter, cause = error.chain(), "{text}");
+    tracing::info!(name: REFUSAL_EVENT, filter, cause, omitted, "{text}");
 }
 
 fn refusing(error: &HubError) -> &'static str {

@@ -141,31 +141,25 @@ test("a client without a handler for the client result fails only that call", as
   await mute.stop();
 });
 
-test("five calls queued behind a client result complete after it, in order", async () => {
+test("a client may call the hub before it returns a client result", async () => {
   const order = [];
-  let release;
-  const asked = new Promise((resolve) => (release = resolve));
   const moderator = await join("ada", {
     on: {
       confirm: async () => {
-        await asked;
+        for (const number of [1, 2, 3]) {
+          await moderator.invoke("sendMessage", "lobby", `asked ${number}`);
+          order.push(number);
+        }
         order.push("confirm");
         return true;
       },
     },
   });
 
-  const calls = [moderator.invoke("openRoom", "queue").then(() => order.push("openRoom"))];
-  for (const number of [1, 2, 3, 4, 5]) {
-    calls.push(moderator.invoke("sendMessage", "lobby", `queued ${number}`).then(() => order.push(number)));
-  }
-  // Another connection does not wait. Its response shows that time has passed.
-  await bob.invoke("sendMessage", "lobby", "meanwhile");
-  assert.deepEqual(order, []);
-  release();
-  await Promise.all(calls);
+  await moderator.invoke("openRoom", "queue");
+  order.push("openRoom");
 
-  assert.deepEqual(order, ["confirm", "openRoom", 1, 2, 3, 4, 5]);
+  assert.deepEqual(order, [1, 2, 3, "confirm", "openRoom"]);
   await moderator.stop();
 });
 

@@ -122,6 +122,20 @@ for (const [name, begin] of Object.entries({ "embedded service": embedded, "two 
       await Promise.all([binary.stop(), text.stop()]);
     });
 
+    test("an object with the key __proto__ does not disconnect MessagePack clients", async () => {
+      const binary = await packed(site.url, { listen: ["relayed"] });
+      const text = await connect(site.url, { listen: ["relayed"] });
+
+      await text.invoke("relay", JSON.parse('{"__proto__":{"admin":true},"list":[{"__proto__":1,"kept":2}]}'));
+
+      await until("it has arrived", () => binary.got("relayed").length === 1);
+      assert.deepEqual(binary.got("relayed"), [[{ list: [{ kept: 2 }] }]]);
+      await until("it has arrived", () => text.got("relayed").length === 1);
+      assert.ok(Object.hasOwn(text.got("relayed")[0][0], "__proto__"));
+      assert.equal(await binary.invoke("echo", 7), 7);
+      await Promise.all([binary.stop(), text.stop()]);
+    });
+
     test("a group has members of both protocols", async () => {
       const binary = await packed(site.url, { listen: ["number"] });
       const text = await connect(site.url, { listen: ["number"] });

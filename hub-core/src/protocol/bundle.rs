@@ -49,7 +49,7 @@ pub fn parse(bundle: &Bytes) -> Result<Vec<(Protocol, Message)>, ProtocolError> 
 fn message(protocol: Protocol, framed: &[u8]) -> Result<Message, ProtocolError> {
     let mut frames = Frames::new(framed.len());
     frames.switch_to(protocol);
-    frames.push(framed);
+    frames.push(&protocol.relayed(Bytes::copy_from_slice(framed)));
     let frame = frames.next_frame()?.ok_or(ProtocolError::Invalid(protocol.name()))?;
     match protocol.parse(&frame)? {
         Some(message) if frames.is_empty() => Ok(message),

@@ -93,7 +93,7 @@ fn slice(frame: &Bytes, raw: Option<&str>) -> Option<Bytes> {
 /// Encodes one message with its separator, for a client.
 #[must_use]
 pub fn encode(message: &Message) -> Bytes {
-    let mut out = Vec::with_capacity(64);
+    let mut out = Vec::with_capacity(64 + message.encoded_len());
     write(&mut out, message);
     out.push(RECORD_SEPARATOR);
     out.into()
@@ -112,7 +112,7 @@ pub fn encode_result(invocation_id: &str, value: &[u8]) -> Bytes {
 /// Encodes one message without its separator, for an upstream call.
 #[must_use]
 pub fn encode_body(message: &Message) -> Bytes {
-    let mut out = Vec::with_capacity(64);
+    let mut out = Vec::with_capacity(64 + message.encoded_len());
     write(&mut out, message);
     out.into()
 }

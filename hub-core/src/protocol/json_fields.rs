@@ -1,14 +1,14 @@
 //! The members of JSON hub messages, parsed in one pass.
 
-use std::{borrow::Cow, collections::HashMap, fmt};
+use std::{borrow::Cow, fmt};
 
 use serde::{
-    Deserialize, Deserializer as _,
-    de::{IgnoredAny, MapAccess, Visitor},
+    Deserialize, Deserializer,
+    de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
-use super::{MAX_DEPTH, ProtocolError};
+use super::{MAX_DEPTH, MAX_STREAM_IDS, ProtocolError};
 
 /// The known members. Encoded values borrow from the frame. If a member occurs several times, its last value
 /// is used.
@@ -52,18 +52,74 @@ impl<'a> Visitor<'a> for FieldsVisitor {
                 "invocationId" => fields.invocation_id = Some(map.next_value()?),
                 "target" => fields.target = Some(map.next_value()?),
                 "arguments" => fields.arguments = Some(map.next_value::<&'a RawValue>()?.get()),
-                "streamIds" => fields.stream_ids = Some(map.next_value()?),
+                "streamIds" => fields.stream_ids = Some(map.next_value::<StreamIds>()?.0),
                 "item" => fields.item = Some(map.next_value::<&'a RawValue>()?.get()),
                 "result" => fields.result = Some(map.next_value::<&'a RawValue>()?.get()),
                 "error" => fields.error = Some(map.next_value()?),
                 "allowReconnect" => fields.allow_reconnect = Some(map.next_value()?),
                 "sequenceId" => fields.sequence_id = Some(map.next_value()?),
                 // Headers are validated and ignored.
-                "headers" => drop(map.next_value::<HashMap<Key<'a>, Key<'a>>>()?),
+                "headers" => {
+                    map.next_value::<Headers>()?;
+                }
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }
         Ok(fields)
+    }
+}
+
+/// Headers, which are validated and not kept.
+struct Headers;
+
+impl<'de> Deserialize<'de> for Headers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(HeadersVisitor)
+    }
+}
+
+struct HeadersVisitor;
+
+impl<'de> Visitor<'de> for HeadersVisitor {
+    type Value = Headers;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object of strings")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Headers, A::Error> {
+        while map.next_entry::<Key<'de>, Key<'de>>()?.is_some() {}
+        Ok(Headers)
+    }
+}
+
+/// The ids of the upload streams.
+struct StreamIds(Vec<String>);
+
+impl<'de> Deserialize<'de> for StreamIds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(StreamIdsVisitor)
+    }
+}
+
+struct StreamIdsVisitor;
+
+impl<'de> Visitor<'de> for StreamIdsVisitor {
+    type Value = StreamIds;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of stream ids")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<StreamIds, A::Error> {
+        let mut ids = Vec::new();
+        while let Some(id) = list.next_element()? {
+            if ids.len() == MAX_STREAM_IDS {
+                return Err(A::Error::custom("too many stream ids"));
+            }
+            ids.push(id);
+        }
+        Ok(StreamIds(ids))
     }
 }
 

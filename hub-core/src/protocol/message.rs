@@ -68,6 +68,19 @@ pub enum Message {
     },
 }
 
+impl Message {
+    /// The size of the encoded values, which are most of a large message.
+    pub(super) fn encoded_len(&self) -> usize {
+        match self {
+            Self::Invocation { target, arguments, .. }
+            | Self::StreamInvocation { target, arguments, .. } => target.len() + arguments.len(),
+            Self::StreamItem { item: value, .. }
+            | Self::Completion { outcome: Outcome::Result(value), .. } => value.len(),
+            _ => 0,
+        }
+    }
+}
+
 /// The outcome of an invocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {

@@ -34,6 +34,9 @@ pub use self::{
 
 /// The maximum nesting depth of the reference server.
 const MAX_DEPTH: usize = 64;
+/// The maximum number of upload streams of one message. Their ids are decoded and use up to 30 times the memory of
+/// the message.
+const MAX_STREAM_IDS: usize = 64;
 
 /// An encoding of hub messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -120,6 +123,17 @@ impl Protocol {
             Self::Json => json::encode(message),
             #[cfg(feature = "msgpack")]
             Self::MessagePack => msgpack::encode(message),
+        }
+    }
+
+    /// Framed messages of an app in a form that every client of this protocol accepts: without map entries with
+    /// the key `__proto__` in MessagePack.
+    #[must_use]
+    pub fn relayed(self, framed: Bytes) -> Bytes {
+        match self {
+            Self::Json => framed,
+            #[cfg(feature = "msgpack")]
+            Self::MessagePack => msgpack::without_in_frames(framed),
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod de;
 mod from_json;
+mod proto_key;
 mod reader;
 #[cfg(test)]
 mod tests;
@@ -20,10 +21,11 @@ use serde::de::DeserializeOwned;
 pub(crate) use self::value::write_value;
 pub(super) use self::{
     from_json::from_json,
+    proto_key::without_in_frames,
     reader::{Reader, Token},
     to_json::to_json,
 };
-use super::{Message, Outcome, ProtocolError, frame::write_length};
+use super::{MAX_STREAM_IDS, Message, Outcome, ProtocolError, frame::write_length};
 
 /// The framed ping.
 pub const PING: &[u8] = &[0x02, 0x91, 0x06];
@@ -160,6 +162,9 @@ impl<'a> Elements<'a> {
         self.left -= 1;
         let mut ids = Vec::new();
         for _ in 0..self.reader.array_length()? {
+            if ids.len() == MAX_STREAM_IDS {
+                return Err(ProtocolError::MessagePack("too many stream ids"));
+            }
             match self.reader.text()? {
                 "" => return Err(ProtocolError::Invalid("streamIds")),
                 id => ids.push(id.to_owned()),
@@ -226,7 +231,7 @@ fn framed(body: &[u8]) -> Bytes {
 /// Encodes one message without its length, for an upstream call.
 #[must_use]
 pub fn encode_body(message: &Message) -> Bytes {
-    let mut out = Writer(Vec::with_capacity(64));
+    let mut out = Writer(Vec::with_capacity(64 + message.encoded_len()));
     match message {
         Message::Invocation { invocation_id, target, arguments, stream_ids } => {
             out.begin(6, 1);
@@ -372,10 +377,17 @@ pub(crate) fn read_value<T: DeserializeOwned>(value: &[u8]) -> Result<T, String>
     de::read(value).map_err(|error| error.to_string())
 }
 
-/// Splits an encoded array into its encoded elements.
-pub(crate) fn elements(array: &[u8]) -> Result<Vec<&[u8]>, ProtocolError> {
+/// The first elements of an encoded array, at most `limit`, and the number of all elements.
+pub(crate) fn elements(array: &[u8], limit: usize) -> Result<(Vec<&[u8]>, usize), ProtocolError> {
     let mut reader = Reader::new(array);
     let length = reader.array_length()?;
     // The declared length may be wrong, so no memory is allocated for it in advance.
-    (0..length).map(|_| reader.skip(1)).collect()
+    let mut elements = Vec::new();
+    for _ in 0..length {
+        let element = reader.skip(1)?;
+        if elements.len() < limit {
+            elements.push(element);
+        }
+    }
+    Ok((elements, length as usize))
 }

@@ -1,5 +1,6 @@
 //! The command line interface.
 
+mod allocator;
 mod banner;
 mod descriptors;
 mod limits;
@@ -67,7 +68,10 @@ impl Failure {
 /// Parses the arguments of the process and runs the command.
 pub(crate) fn run() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Start(arguments) => start::run(*arguments),
+        Command::Start(arguments) => {
+            allocator::restart_with_fixed_threshold();
+            start::run(*arguments)
+        }
         Command::Upstream(command) => upstream::run(&command),
         Command::Load(arguments) => load::run(*arguments),
     };

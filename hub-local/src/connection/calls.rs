@@ -5,8 +5,17 @@ use std::collections::VecDeque;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::{client_results::ClientResults, ending::Ending};
-use crate::{limits::Limits, upstream::call::Call};
+use super::{client_results::ClientResults, departed::DepartedBudget, ending::Ending};
+use crate::{
+    limits::Limits,
+    upstream::{
+        call::Call,
+        permits::{Permit, Permits},
+    },
+};
+
+/// The maximum number of upstream calls of one connection that run at once.
+const MAX_LANES: usize = 16;
 
 /// An event to deliver upstream.
 #[derive(Debug)]
@@ -17,15 +26,20 @@ pub(crate) enum UpstreamEvent {
 }
 
 impl UpstreamEvent {
+    /// The memory that a queued event uses.
     fn size(&self) -> usize {
-        match self {
-            Self::Call(call) => call.size,
-            Self::Connected | Self::Disconnected { .. } => 0,
-        }
+        let owned = match self {
+            Self::Call(call) => call.size(),
+            Self::Disconnected { error } => error.as_ref().map_or(0, String::capacity),
+            Self::Connected => 0,
+        };
+        size_of::<Self>() + owned
     }
 }
 
-/// The queue of one connection.
+/// The queue of one connection. Its events go upstream in order, one at a time. While a running method asks the
+/// client for a result, the next events go upstream too: a client may call the hub before it completes the
+/// result. Each event that runs has a lane.
 #[derive(Debug, Default)]
 pub(crate) struct CallQueue {
     queue: Mutex<Queue>,
@@ -36,7 +50,9 @@ pub(crate) struct CallQueue {
 struct Queue {
     waiting: VecDeque<UpstreamEvent>,
     bytes: usize,
-    running: bool,
+    lanes: usize,
+    /// Bytes taken from the [`DepartedBudget`].
+    charged: usize,
 }
 
 enum Backpressure {
@@ -45,11 +61,44 @@ enum Backpressure {
     DoubleFull,
 }
 
+/// What the task of a lane does next.
+#[derive(Debug)]
+pub(super) enum Next<'a> {
+    Deliver(UpstreamEvent, Permit<'a>),
+    /// Wait for a permit for an event of this size.
+    Wait(usize),
+    End,
+}
+
+impl Queue {
+    /// Whether the next event can go upstream in one more lane.
+    fn open_lane(&mut self, results: &ClientResults) -> bool {
+        let allowed = (results.nested() + 1).min(MAX_LANES);
+        let opens = self.lanes < allowed;
+        self.lanes += usize::from(opens);
+        opens
+    }
+
+    fn close_lane(&mut self, budget: &DepartedBudget) {
+        self.lanes -= 1;
+        if self.lanes == 0 {
+            budget.give_back(std::mem::take(&mut self.charged));
+        }
+    }
+}
+
 impl CallQueue {
-    /// Wakes the reading task if it waits for room. Called when a client result begins, because the reading
-    /// task must receive the completion.
-    pub(crate) fn wake_reader(&self) {
+    /// Whether an event is running.
+    pub(super) fn is_busy(&self) -> bool {
+        self.queue.lock().lanes > 0
+    }
+
+    /// A client result begins. Wakes a reader that waits for room, because the reader must receive the
+    /// completion. Returns whether the caller must start a lane for calls that wait.
+    pub(super) fn begin_result(&self, results: &ClientResults) -> bool {
         self.changed.notify_one();
+        let mut queue = self.queue.lock();
+        !queue.waiting.is_empty() && queue.open_lane(results)
     }
 
     fn backpressure(&self, messages: usize, bytes: usize) -> Backpressure {
@@ -88,28 +137,88 @@ impl CallQueue {
         }
     }
 
-    /// Queues an event. Returns whether the caller must start the delivery task.
-    pub(super) fn push(&self, mut event: UpstreamEvent) -> bool {
+    /// Queues an event. Returns whether the caller must start a lane.
+    pub(super) fn push(&self, mut event: UpstreamEvent, results: &ClientResults) -> bool {
         let mut queue = self.queue.lock();
-        if let (true, UpstreamEvent::Call(call)) = (queue.running, &mut event) {
+        let opens = queue.open_lane(results);
+        if let (false, UpstreamEvent::Call(call)) = (opens, &mut event) {
             call.detach();
         }
         queue.bytes += event.size();
         queue.waiting.push_back(event);
-        !std::mem::replace(&mut queue.running, true)
+        opens
     }
 
-    /// The next event; after `None` the delivery task must end.
-    pub(super) fn next(&self) -> Option<UpstreamEvent> {
+    /// The next event of a lane. `permit` is what the lane has waited for; without one, an event is taken only
+    /// if a permit is free, so an event that waits for a permit stays in the queue and counts.
+    pub(super) fn next<'a>(
+        &self,
+        results: &ClientResults,
+        budget: &DepartedBudget,
+        permits: &'a Permits,
+        permit: Option<Permit<'a>>,
+    ) -> Next<'a> {
         let mut queue = self.queue.lock();
-        let event = queue.waiting.pop_front();
-        match &event {
-            Some(event) => queue.bytes -= event.size(),
+        // An event of the same connection that still runs keeps its lane, which takes the next event.
+        let is_surplus = queue.lanes > results.nested() + 1;
+        let is_last = matches!(queue.waiting.front(), Some(UpstreamEvent::Disconnected { .. }));
+        if is_surplus || is_last && queue.lanes > 1 {
+            queue.close_lane(budget);
+            return Next::End;
+        }
+        let Some(size) = queue.waiting.front().map(UpstreamEvent::size) else {
+            queue.close_lane(budget);
             // Free the buffer: most connections are idle most of the time.
-            None => (queue.running, queue.waiting) = (false, VecDeque::new()),
+            queue.waiting = VecDeque::new();
+            return Next::End;
+        };
+        let permit = match permit.filter(|permit| permits.suffices(permit, size)) {
+            Some(permit) => permit,
+            None => match permits.try_get(size) {
+                Some(permit) => permit,
+                None => {
+                    if let Some(UpstreamEvent::Call(call)) = queue.waiting.front_mut() {
+                        call.detach();
+                    }
+                    return Next::Wait(size);
+                }
+            },
+        };
+        let Some(event) = queue.waiting.pop_front() else { return Next::End };
+        queue.bytes -= size;
+        if queue.charged > 0 {
+            let size = size.min(queue.charged);
+            queue.charged -= size;
+            budget.give_back(size);
         }
         drop(queue);
         self.changed.notify_one();
-        event
+        Next::Deliver(event, permit)
+    }
+
+    /// The client has gone. Keeps the events that fit in the budget, the oldest first, and drops the calls
+    /// after them. `own` is the memory of the connection itself. Returns the number of dropped calls, or
+    /// `None` if the app must not be told about the end: it has not been told about the connection, and never
+    /// will be.
+    pub(super) fn depart(&self, own: usize, budget: &DepartedBudget) -> Option<usize> {
+        let mut queue = self.queue.lock();
+        let is_unknown = matches!(queue.waiting.front(), Some(UpstreamEvent::Connected));
+        let fits = budget.take(own);
+        if !fits && is_unknown {
+            (queue.waiting, queue.bytes) = (VecDeque::new(), 0);
+            return None;
+        }
+        queue.charged = if fits { own } else { 0 };
+        let fitting =
+            queue.waiting.iter().map(UpstreamEvent::size).take_while(|size| budget.take(*size));
+        let (kept, bytes) = fitting.fold((0, 0), |(kept, bytes), size| (kept + 1, bytes + size));
+        queue.charged += bytes;
+        // `connected` goes upstream in any case.
+        let dropped = queue.waiting.split_off(kept.max(usize::from(is_unknown)));
+        queue.bytes -= dropped.iter().map(UpstreamEvent::size).sum::<usize>();
+        Some(dropped.len())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
 use hub_core::protocol::Outcome;
@@ -15,12 +15,21 @@ pub(crate) struct ClientResults {
     pending: Mutex<Pending>,
     /// Relaxed: only uniqueness matters.
     next: AtomicU64,
+    /// The number of pending calls that began during an upstream call. Relaxed: the call queue reads it under
+    /// its lock, which `begin_result` of the queue takes after each new call.
+    nested: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
 struct Pending {
-    calls: HashMap<String, oneshot::Sender<Outcome>>,
+    calls: HashMap<String, Caller>,
     ended: bool,
+}
+
+#[derive(Debug)]
+struct Caller {
+    outcome: oneshot::Sender<Outcome>,
+    is_nested: bool,
 }
 
 /// Guard of a pending call. Dropping the guard removes the call.
@@ -32,30 +41,48 @@ pub(crate) struct PendingResult<'a> {
 }
 
 impl ClientResults {
-    /// A new call with a unique id, or `None` when the connection is ending.
-    pub(crate) fn begin(&self) -> Option<PendingResult<'_>> {
+    /// A new call with a unique id, or `None` when the connection is ending. `is_nested` is whether an upstream
+    /// call of the client is running, whose method may be the one that asks.
+    pub(super) fn begin(&self, is_nested: bool) -> Option<PendingResult<'_>> {
         let id = format!("s{}", self.next.fetch_add(1, Ordering::Relaxed));
         let (sender, outcome) = oneshot::channel();
         let mut pending = self.pending.lock();
         if pending.ended {
             return None;
         }
-        pending.calls.insert(id.clone(), sender);
+        pending.calls.insert(id.clone(), Caller { outcome: sender, is_nested });
+        self.count(&pending);
         Some(PendingResult { results: self, id, outcome })
     }
 
     /// Completes a call. Unknown ids are ignored.
     pub(crate) fn complete(&self, id: &str, outcome: Outcome) {
-        let caller = self.pending.lock().calls.remove(id);
-        if let Some(caller) = caller {
+        if let Some(caller) = self.remove(id) {
             // Sending fails if the caller has stopped waiting.
-            let _ = caller.send(outcome);
+            let _ = caller.outcome.send(outcome);
         }
     }
 
+    fn remove(&self, id: &str) -> Option<Caller> {
+        let mut pending = self.pending.lock();
+        let caller = pending.calls.remove(id);
+        self.count(&pending);
+        caller
+    }
+
+    fn count(&self, pending: &Pending) {
+        let nested = pending.calls.values().filter(|caller| caller.is_nested).count();
+        self.nested.store(nested, Ordering::Relaxed);
+    }
+
     /// Whether any call is pending.
-    pub(crate) fn any(&self) -> bool {
+    pub(super) fn any(&self) -> bool {
         !self.pending.lock().calls.is_empty()
+    }
+
+    /// The number of pending calls that began during an upstream call.
+    pub(super) fn nested(&self) -> usize {
+        self.nested.load(Ordering::Relaxed)
     }
 
     /// Fails all pending and later calls, because the connection ended.
@@ -63,6 +90,7 @@ impl ClientResults {
         let mut pending = self.pending.lock();
         pending.ended = true;
         let calls = std::mem::take(&mut pending.calls);
+        self.count(&pending);
         drop(pending);
         drop(calls);
     }
@@ -82,7 +110,7 @@ impl PendingResult<'_> {
 
 impl Drop for PendingResult<'_> {
     fn drop(&mut self) {
-        self.results.pending.lock().calls.remove(&self.id);
+        self.results.remove(&self.id);
     }
 }
 
@@ -93,7 +121,7 @@ mod tests {
     #[tokio::test]
     async fn completions_reach_their_callers_in_any_order() {
         let results = ClientResults::default();
-        let (first, second) = (results.begin().unwrap(), results.begin().unwrap());
+        let (first, second) = (results.begin(true).unwrap(), results.begin(true).unwrap());
         assert_ne!(first.id(), second.id());
 
         results.complete(second.id(), Outcome::Error("e".to_owned()));
@@ -103,25 +131,27 @@ mod tests {
         assert_eq!(first.outcome().await, Some(Outcome::Void));
         assert_eq!(second.outcome().await, Some(Outcome::Error("e".to_owned())));
         assert!(!results.any());
+        assert_eq!(results.nested(), 0);
     }
 
     #[tokio::test]
     async fn every_pending_call_fails_when_the_client_ends() {
         let results = ClientResults::default();
-        let waiting = results.begin().unwrap();
+        let waiting = results.begin(true).unwrap();
 
         results.fail_all();
 
         assert_eq!(waiting.outcome().await, None);
-        assert!(results.begin().is_none());
+        assert!(results.begin(true).is_none());
     }
 
     #[test]
     fn a_cancelled_caller_is_removed() {
         let results = ClientResults::default();
 
-        drop(results.begin());
+        drop(results.begin(true));
 
         assert!(!results.any());
+        assert_eq!(results.nested(), 0);
     }
 }

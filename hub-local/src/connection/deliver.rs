@@ -1,7 +1,7 @@
-//! Delivers upstream calls, in order and one at a time per connection, and sends the completions.
+//! Delivers upstream calls in the order of [`CallQueue`](super::calls::CallQueue), and sends the completions.
 //!
-//! The delivery task exists only while calls are queued, so idle connections have no such task. It is
-//! separate from the reading task, because a hub method may wait for a client result of its own caller.
+//! A lane is a task. It exists only while calls are queued, so idle connections have none. It is separate
+//! from the reading task, because a hub method may wait for a client result of its own caller.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -14,7 +14,11 @@ use hub_core::{
 };
 use tokio::time::Instant;
 
-use super::{Connection, calls::UpstreamEvent};
+use super::{
+    Connection,
+    calls::{Next, UpstreamEvent},
+    shared::Shared,
+};
 use crate::upstream::{
     Unmatched, Upstream, UpstreamError,
     call::Call,
@@ -33,15 +37,57 @@ struct Event<'a> {
     is_invoke: bool,
 }
 
-/// Queues an event. Starts the delivery task, unless the task already runs.
+/// Queues an event.
 pub(super) fn submit(connection: &Arc<Connection>, event: UpstreamEvent) {
-    if connection.calls.push(event) {
-        connection.shared.tasks.spawn(drain(Arc::clone(connection)));
+    if connection.calls.push(event, &connection.results) {
+        start_lane(connection);
     }
 }
 
-async fn drain(connection: Arc<Connection>) {
-    while let Some(event) = connection.calls.next() {
+/// A client result of this connection begins: calls that wait go upstream.
+pub(super) fn begin_result(connection: &Arc<Connection>) {
+    if connection.calls.begin_result(&connection.results) {
+        start_lane(connection);
+    }
+}
+
+/// The client has gone: its calls that wait are bounded, and the app is told about the end after them.
+pub(super) fn leave(connection: &Arc<Connection>, error: Option<String>) {
+    let dropped = connection.calls.depart(connection.size(), &connection.shared.departed);
+    if dropped != Some(0) {
+        connection.shared.log.line("departed", |omitted| {
+            tracing::warn!(
+                connection = connection.id,
+                hub = connection.hub.name(),
+                calls = dropped,
+                omitted,
+                "dropped calls of a client that has disconnected: the memory for such calls is used up; \
+                 check whether the app responds"
+            );
+        });
+    }
+    if dropped.is_some() {
+        submit(connection, UpstreamEvent::Disconnected { error });
+    }
+}
+
+fn start_lane(connection: &Arc<Connection>) {
+    connection.shared.tasks.spawn(lane(Arc::clone(connection)));
+}
+
+async fn lane(connection: Arc<Connection>) {
+    let Shared { upstream_calls: permits, departed, .. } = &*connection.shared;
+    let mut permit = None;
+    loop {
+        let (event, _permit) =
+            match connection.calls.next(&connection.results, departed, permits, permit.take()) {
+                Next::Deliver(event, permit) => (event, permit),
+                Next::Wait(size) => {
+                    permit = permits.get(size).await;
+                    continue;
+                }
+                Next::End => return,
+            };
         match event {
             UpstreamEvent::Connected => connected(&connection).await,
             UpstreamEvent::Call(call) => self::call(&connection, call).await,
@@ -86,7 +132,7 @@ async fn call(connection: &Arc<Connection>, call: Call) {
     };
     match interpret(answer, connection.shared.limits.max_upstream_response_bytes) {
         Ok(body) if body.is_empty() => complete(Outcome::Void),
-        Ok(body) => connection.answer(&body),
+        Ok(body) => connection.answer(&protocol.relayed(body)),
         Err(_) if is_unmatched && connection.shared.upstream.is_none() => {
             complete(Outcome::Error(NO_UPSTREAM.to_owned()));
         }
@@ -130,7 +176,7 @@ fn failed(status: StatusCode) -> String {
     format!("Invocation failed, status code {}", status.as_u16())
 }
 
-/// Calls the upstream when a permit is free, and logs the result.
+/// Calls the upstream, and logs the result.
 async fn perform(
     connection: &Arc<Connection>,
     event: Event<'_>,
@@ -140,17 +186,16 @@ async fn perform(
     let (answer, took) = match upstream {
         None => (Err(UpstreamError::NoTemplate), Duration::ZERO),
         Some(upstream) => {
-            // `acquire` fails only on a closed semaphore; this semaphore is never closed.
-            let _permit = connection.shared.upstream_calls.acquire().await;
             let started = Instant::now();
             let answer = call_without_panic(&**upstream, request).await;
             (answer, started.elapsed())
         }
     };
     let Event { category, name: event, is_invoke } = event;
-    let (connection, hub) = (connection.id.as_str(), connection.hub.name());
+    let (limit, hub) = (&connection.shared.log, connection.hub.name());
+    let connection = connection.id.as_str();
     let record = CallRecord { connection, hub, category, event, is_invoke, took };
-    explain::log(record, upstream.as_deref(), &answer);
+    explain::log(limit, record, upstream.as_deref(), &answer);
     answer
 }
 

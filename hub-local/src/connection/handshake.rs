@@ -7,7 +7,7 @@ use hub_core::protocol::{
     frame::Frames,
     handshake::{ACCEPTED, HandshakeRequest, parse_request},
 };
-use tokio::time::timeout;
+use hub_net::standstill::timeout;
 
 use super::{
     Connection,

@@ -11,7 +11,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, MissedTickBehavior, Sleep, interval_at, sleep_until};
+use futures_util::FutureExt as _;
+use hub_net::standstill::fired_late;
+use tokio::{
+    task::yield_now,
+    time::{Instant, MissedTickBehavior, Sleep, interval_at, sleep_until},
+};
 
 use super::{
     Connection,
@@ -75,25 +80,99 @@ impl ClientTimeout {
         if !self.armed {
             return Some(source.receive().await);
         }
-        let end = Instant::now() + self.allowed;
+        let mut end = Instant::now() + self.allowed;
         let alarm = self.alarm.get_or_insert_with(|| RarelyReady::new(Box::pin(sleep_until(end))));
         let mut receiving = pin!(source.receive());
-        poll_fn(|context| {
+        let received = poll_fn(|context| {
             if let Poll::Ready(received) = receiving.as_mut().poll(context) {
                 return Poll::Ready(Some(received));
             }
             while Pin::new(&mut *alarm).poll(context).is_ready() {
-                if Instant::now() >= end {
+                let now = Instant::now();
+                if fired_late(alarm.inner().deadline()) {
+                    // What the client has sent meanwhile is unread in the socket.
+                    end = now + self.allowed;
+                }
+                if now >= end {
                     return Poll::Ready(None);
                 }
                 alarm.inner().as_mut().reset(end);
             }
             Poll::Pending
         })
-        .await
+        .await;
+        if received.is_some() {
+            return received;
+        }
+        // The runtime reads the sockets before it runs this task again.
+        yield_now().await;
+        receiving.now_or_never()
     }
 
     pub(super) fn detail(&self) -> String {
         format!("the client has sent nothing for {} s", self.allowed.as_secs())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use bytes::Bytes;
+    use tokio::{
+        sync::mpsc,
+        time::{advance, sleep},
+    };
+
+    use super::*;
+
+    const ALLOWED: Duration = Duration::from_secs(30);
+
+    struct Socket(mpsc::Receiver<Bytes>);
+
+    impl Source for Socket {
+        const LINGERS: bool = false;
+
+        async fn receive(&mut self) -> io::Result<Incoming> {
+            match self.0.recv().await {
+                Some(bytes) => Ok(Incoming::Data(bytes)),
+                None => pending().await,
+            }
+        }
+    }
+
+    fn armed() -> (ClientTimeout, mpsc::Sender<Bytes>, Socket) {
+        let mut timeout = ClientTimeout::new(ALLOWED);
+        timeout.arm();
+        let (sender, receiver) = mpsc::channel(1);
+        (timeout, sender, Socket(receiver))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_client_is_closed_after_its_time() {
+        let (mut timeout, _sender, mut socket) = armed();
+        let start = Instant::now();
+
+        assert!(timeout.receive(&mut socket).await.is_none());
+
+        assert_eq!(start.elapsed(), ALLOWED);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_standstill_a_client_has_its_whole_time_again() {
+        let (mut timeout, sender, mut socket) = armed();
+        let sending = async {
+            yield_now().await;
+            advance(2 * ALLOWED).await;
+            sleep(ALLOWED / 2).await;
+            sender.send(Bytes::from_static(b"ping")).await.unwrap();
+        };
+
+        let (received, ()) = tokio::join!(timeout.receive(&mut socket), sending);
+        assert!(matches!(received, Some(Ok(Incoming::Data(_)))));
+        let start = Instant::now();
+        assert!(timeout.receive(&mut socket).await.is_none());
+
+        assert_eq!(start.elapsed(), ALLOWED);
     }
 }

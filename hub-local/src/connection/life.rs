@@ -33,7 +33,7 @@ pub(crate) async fn run<S: Source>(
     let ending = connection.ending.get();
     if accepted {
         let error = ending.and_then(|ending| ending.error.clone());
-        deliver::submit(&connection, UpstreamEvent::Disconnected { error });
+        deliver::leave(&connection, error);
     }
     let farewell = ending.map_or(Farewell::Close, |ending| ending.farewell);
     let limit = connection.shared.limits.close_timeout;

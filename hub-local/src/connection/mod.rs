@@ -4,6 +4,7 @@ pub(crate) mod acks;
 mod calls;
 mod client_results;
 mod deliver;
+pub(crate) mod departed;
 pub(crate) mod ending;
 mod expiry;
 mod handshake;
@@ -23,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use self::{
     acks::Acks,
     calls::CallQueue,
-    client_results::ClientResults,
+    client_results::{ClientResults, PendingResult},
     ending::{Ending, PendingFrames},
     link::Transport,
     shared::Shared,
@@ -181,6 +182,23 @@ impl Connection {
         self.closing.cancel();
     }
 
+    /// Begins a client result, or returns `None` when the connection is ending. While it is pending, calls of
+    /// the client do not wait for the method that asks.
+    pub(crate) fn begin_result(self: &Arc<Self>) -> Option<PendingResult<'_>> {
+        let pending = self.results.begin(self.calls.is_busy())?;
+        deliver::begin_result(self);
+        Some(pending)
+    }
+
+    /// The memory of an ended connection without its queues.
+    fn size(&self) -> usize {
+        let copies = 1 + usize::from(self.call_headers.get().is_some());
+        let headers = self.headers.iter();
+        let headers =
+            headers.map(|(_, value)| value.len() + size_of::<[usize; 12]>()).sum::<usize>();
+        size_of::<Self>() + copies * headers
+    }
+
     fn log_connected(&self) {
         let (transport, protocol) = (self.transport.name(), self.protocol().name());
         let resumable = self.acks.as_ref().is_some_and(|it| it.are_agreed());
@@ -192,7 +210,14 @@ impl Connection {
         let (connection, hub) = (self.id.as_str(), self.hub.name());
         if ending.is_slow_client() {
             self.shared.slow_clients.fetch_add(1, Ordering::Relaxed);
-            tracing::warn!(connection, hub, "closed: slow client, its outbox was full");
+            self.shared.log.line("slow client", |omitted| {
+                tracing::warn!(
+                    connection,
+                    hub,
+                    omitted,
+                    "closed: slow client, its outbox was full"
+                );
+            });
             return;
         }
         let reason = ending.error.as_deref().unwrap_or("without error");

@@ -54,7 +54,7 @@ async fn read(
                 {
                     continue;
                 }
-                act(connection, message, frame.len(), &mut client_timeout).await?;
+                act(connection, message, &mut client_timeout).await?;
             }
         }
         let incoming = if suspended {
@@ -86,13 +86,11 @@ async fn read(
 async fn act(
     connection: &Arc<Connection>,
     message: Message,
-    size: usize,
     client_timeout: &mut ClientTimeout,
 ) -> Result<(), Ending> {
     match message {
         Message::Invocation { invocation_id, target, arguments, stream_ids } => {
-            let size = size + size_of_val(stream_ids.as_slice());
-            let call = Call { invocation_id, target, arguments, stream_ids, size };
+            let call = Call { invocation_id, target, arguments, stream_ids };
             return invoke(connection, call).await;
         }
         Message::Completion { invocation_id, outcome } => {

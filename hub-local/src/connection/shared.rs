@@ -3,13 +3,13 @@
 use std::sync::{Arc, atomic::AtomicU64};
 
 use hub_net::{clock::Clock, log_limit::LogLimit};
-use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use super::departed::DepartedBudget;
 use crate::{
     delivery::backlog::Backlog,
     limits::Limits,
-    upstream::{Unmatched, Upstream},
+    upstream::{Unmatched, Upstream, permits::Permits},
 };
 
 pub(crate) struct Shared {
@@ -21,8 +21,9 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) upstream: Option<Arc<dyn Upstream>>,
     pub(crate) unmatched: Unmatched,
-    /// One permit per concurrent upstream call.
-    pub(crate) upstream_calls: Semaphore,
+    pub(crate) upstream_calls: Permits,
+    /// The memory for events of connections that have ended.
+    pub(crate) departed: DepartedBudget,
     pub(crate) backlog: Arc<Backlog>,
     /// Limits the log lines that clients and callers can cause.
     pub(crate) log: LogLimit,

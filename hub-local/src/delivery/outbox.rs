@@ -4,21 +4,26 @@
 //! with each frame the number of log messages before that frame, so frames are delivered in the order of
 //! sends. Senders never wait. One writer takes many frames at a time and holds no lock while it writes.
 
+mod queue;
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::VecDeque,
     future::poll_fn,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 use hub_core::protocol::Protocol;
 use tokio::time::Instant;
 
+use self::queue::{Intake, Queue, wake};
 use super::{
     backlog::{Backlog, STALL_TIMEOUT},
     batch::Batch,
     frame::Frame,
-    log::{Log, Reader},
+    log::Log,
     segment::Position,
 };
 use crate::{
@@ -55,24 +60,6 @@ pub(crate) struct Outbox {
     backlog: Arc<Backlog>,
 }
 
-/// The frames of one client. `bytes` and `messages` also count frames of both sources that the writer has
-/// taken but not yet written.
-#[derive(Debug, Default)]
-struct Queue {
-    /// The queued frames, each with the number of log messages before it.
-    frames: VecDeque<(u64, Frame)>,
-    bytes: usize,
-    messages: usize,
-    closed: bool,
-    writer: Option<Waker>,
-    /// Whether the writer waits for a wake-up.
-    asleep: bool,
-    /// The client's reader of the broadcast log, after the handshake.
-    reader: Option<Reader>,
-    /// When a check first found pending data after the last write.
-    stalled_since: Option<Instant>,
-}
-
 impl Outbox {
     pub(crate) fn new(limits: &Limits, backlog: Arc<Backlog>) -> Self {
         let (max_bytes, max_messages) = (limits.max_outbox_bytes, limits.max_outbox_messages);
@@ -93,7 +80,7 @@ impl Outbox {
     /// Delivers later messages of the log to this client too.
     pub(crate) fn follow(&self, log: &Arc<Log>) {
         let mut queue = self.queue.lock();
-        if queue.closed || queue.reader.is_some() {
+        if queue.intake != Intake::Open || queue.reader.is_some() {
             return;
         }
         queue.reader = Some(log.join());
@@ -103,7 +90,8 @@ impl Outbox {
     }
 
     /// Queues a frame if it fits in the limits together with the pending frames. An empty outbox accepts
-    /// any size.
+    /// any size. After a frame that does not fit, the outbox is empty and accepts nothing: the caller must
+    /// close it.
     pub(crate) fn push(&self, frame: Frame) -> PushOutcome {
         let length = frame.bytes.len();
         self.push_if(frame, |waiting| {
@@ -113,8 +101,8 @@ impl Outbox {
         })
     }
 
-    /// Queues the response to a call of the client. The response may exceed the limit: the calls of a client
-    /// run one at a time, so each call adds at most one such frame.
+    /// Queues the response to a call of the client. It may exceed the limit, so at most one response is
+    /// pending above it.
     pub(crate) fn push_answer(&self, frame: Frame) -> PushOutcome {
         self.push_if(frame, |waiting| {
             waiting.bytes < self.max_bytes as u64 && waiting.messages < self.max_messages as u64
@@ -123,11 +111,17 @@ impl Outbox {
 
     fn push_if(&self, frame: Frame, fits: impl FnOnce(Position) -> bool) -> PushOutcome {
         let mut queue = self.queue.lock();
-        if queue.closed {
-            return PushOutcome::Closed;
+        match queue.intake {
+            Intake::Open => {}
+            Intake::Overflowed => return PushOutcome::Full,
+            Intake::Closed => return PushOutcome::Closed,
         }
         self.tell_senders(&queue, frame.bytes.len());
         if !fits(queue.waiting()) {
+            queue.intake = Intake::Overflowed;
+            let dropped = queue.discard(&self.backlog);
+            drop(queue);
+            drop(dropped);
             return PushOutcome::Full;
         }
         self.backlog.add(frame.bytes.len());
@@ -156,7 +150,7 @@ impl Outbox {
     /// An empty outbox accepts any size.
     pub(crate) fn has_room_in_log(&self, length: usize) -> bool {
         let queue = self.queue.lock();
-        if queue.closed || queue.reader.is_none() {
+        if queue.reader.is_none() {
             return true;
         }
         self.tell_senders(&queue, 0);
@@ -192,34 +186,28 @@ impl Outbox {
     /// Closes the outbox for further frames. Pending frames are written, then `last`.
     pub(crate) fn close(&self, last: Option<Frame>) {
         let mut queue = self.queue.lock();
-        let mut left = None;
-        if !queue.closed {
-            queue.closed = true;
-            left = queue.leave_log();
-            if let Some(last) = last {
-                self.backlog.add(last.bytes.len());
-                queue.append(last);
-            }
-        }
-        wake(queue);
+        let left = queue.leave_log();
+        self.finish(queue, last);
         drop(left);
     }
 
     /// Like [`Self::close`], but drops the pending frames.
     pub(crate) fn abandon(&self, last: Option<Frame>) {
-        let dropped = {
-            let mut queue = self.queue.lock();
-            let frames = std::mem::take(&mut queue.frames);
-            let bytes = frames.iter().map(|(_, frame)| frame.bytes.len()).sum::<usize>();
-            queue.bytes -= bytes;
-            queue.messages -= frames.len();
-            let mut reader = queue.reader.take();
-            let unread = reader.as_mut().map_or(0, |it| it.leave().bytes - it.taken().bytes);
-            self.backlog.subtract(bytes + usize::try_from(unread).unwrap_or(0));
-            (frames, reader)
-        };
+        let mut queue = self.queue.lock();
+        let dropped = queue.discard(&self.backlog);
+        self.finish(queue, last);
         drop(dropped);
-        self.close(last);
+    }
+
+    /// Appends the last frame. The caller keeps the lock since it removed other frames: a frame that is queued
+    /// in between would be read after a gap.
+    fn finish(&self, mut queue: MutexGuard<'_, Queue>, last: Option<Frame>) {
+        let intake = std::mem::replace(&mut queue.intake, Intake::Closed);
+        if let Some(last) = last.filter(|_| intake != Intake::Closed) {
+            self.backlog.add(last.bytes.len());
+            queue.append(last);
+        }
+        wake(queue);
     }
 
     /// Abandons the outbox after its writer has ended. Frames that the writer took but did not write no
@@ -294,92 +282,3 @@ pub(super) struct Size {
     pub(super) messages: usize,
     pub(super) bytes: usize,
 }
-
-impl Queue {
-    fn append(&mut self, frame: Frame) {
-        self.bytes += frame.bytes.len();
-        self.messages += 1;
-        let before = self.reader.as_ref().map_or(0, Reader::end);
-        self.frames.push_back((before, frame));
-    }
-
-    /// Leaves the log and moves its unread messages to the client's own queue. A client that does not read
-    /// then keeps no later segments alive.
-    fn leave_log(&mut self) -> Option<Reader> {
-        let end = self.reader.as_mut()?.leave();
-        self.own(end)
-    }
-
-    /// Moves the log messages before `end` to the queue.
-    fn own(&mut self, end: Position) -> Option<Reader> {
-        let mut rest = Batch::default();
-        self.take(end.messages, &mut rest, usize::MAX);
-        self.frames = rest.drain().map(|frame| (0, frame)).collect();
-        self.reader.take()
-    }
-
-    /// The size that counts against the limits, including the message that is being appended to the log.
-    fn waiting(&self) -> Position {
-        let (mut messages, mut bytes) = (self.messages as u64, self.bytes as u64);
-        if let Some(reader) = &self.reader {
-            let (end, taken) = (reader.reserved(), reader.taken());
-            messages += end.messages.saturating_sub(taken.messages);
-            bytes += end.bytes.saturating_sub(taken.bytes);
-        }
-        Position { messages, bytes }
-    }
-
-    /// Whether there is a frame to take.
-    fn has_frames(&self) -> bool {
-        let behind = |reader: &Reader| reader.end() > reader.taken().messages;
-        !self.frames.is_empty() || self.reader.as_ref().is_some_and(behind)
-    }
-
-    /// Moves at most `room` frames to the batch, in the order of sends. Takes only log messages before
-    /// `until`.
-    fn take(&mut self, until: u64, batch: &mut Batch, mut room: usize) {
-        while room > 0 {
-            let next = self.frames.front().map(|(before, _)| *before);
-            if let Some(reader) = &mut self.reader {
-                let taken = reader.take(next.unwrap_or(until), room, batch);
-                let messages = usize::try_from(taken.messages).unwrap_or(room);
-                self.messages += messages;
-                self.bytes += usize::try_from(taken.bytes).unwrap_or(usize::MAX);
-                room -= messages;
-            }
-            if room == 0 {
-                return;
-            }
-            let Some((_, frame)) = self.frames.pop_front() else { return };
-            batch.push(frame);
-            room -= 1;
-        }
-    }
-
-    /// Ready when there may be a frame to take, or the outbox is closed.
-    fn poll_more(&mut self, context: &Context<'_>) -> Poll<()> {
-        if self.closed {
-            return Poll::Ready(());
-        }
-        let is_same = self.writer.as_ref().is_some_and(|it| it.will_wake(context.waker()));
-        if !is_same {
-            self.writer = Some(context.waker().clone());
-        }
-        self.asleep = true;
-        let sleeps = self.reader.as_mut().is_none_or(|it| it.sleep(context.waker(), is_same));
-        if sleeps { Poll::Pending } else { Poll::Ready(()) }
-    }
-}
-
-/// Wakes the writer after releasing the lock, so that the writer does not block on the lock.
-fn wake(mut queue: MutexGuard<'_, Queue>) {
-    let is_asleep = std::mem::take(&mut queue.asleep);
-    let writer = queue.writer.as_ref().filter(|_| is_asleep).cloned();
-    drop(queue);
-    if let Some(writer) = writer {
-        writer.wake();
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::ACCEPT};
 use hub_core::protocol::{Message, Outcome, Protocol, convert};
-use tokio::time::timeout;
+use hub_net::standstill::timeout;
 
 use super::{
     call::{RestCall, RestResult},
@@ -47,11 +47,10 @@ pub(super) async fn invoke(call: RestCall<'_>, connection: &str) -> RestResult {
     let payload = send::payload(call).await?;
     let unknown = || RestError::no_connection("the connection does not exist");
     let connection = hub.connection(connection).ok_or_else(unknown)?;
-    let waiting = connection.results.begin().ok_or_else(unknown)?;
+    let waiting = connection.begin_result().ok_or_else(unknown)?;
     let id = waiting.id().to_owned();
     let protocol = connection.protocol();
     let message = payload.message(protocol, Some(id.clone()))?;
-    connection.calls.wake_reader();
     match connection.send_message(&message) {
         PushOutcome::Queued => {}
         PushOutcome::Full | PushOutcome::Closed => return Err(RestError::no_connection(GONE)),

@@ -9,6 +9,7 @@ use http::{
     HeaderValue, Response, StatusCode,
     header::{CACHE_CONTROL, EXPIRES, PRAGMA},
 };
+use hub_net::standstill::fired_late;
 use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, oneshot},
@@ -128,11 +129,15 @@ impl Polls {
         self.left.cancel();
     }
 
-    /// Waits until `gap` has passed without an open poll.
+    /// Waits until `gap` has passed without an open poll. After a standstill of the process the time starts
+    /// again: polls may be unread in the sockets.
     async fn silent(&self, gap: Duration) {
         loop {
             let silent_at = {
-                let state = self.state.lock();
+                let mut state = self.state.lock();
+                if state.open.is_none() && fired_late(state.idle_since + gap) {
+                    state.idle_since = Instant::now();
+                }
                 state.open.is_none().then(|| state.idle_since + gap)
             };
             match silent_at {
@@ -283,4 +288,29 @@ fn joined(batch: &mut Batch) -> Bytes {
         bytes.extend_from_slice(&frame.into_payload());
     }
     bytes.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GAP: Duration = Duration::from_secs(15);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_poll_has_its_whole_time_again_after_a_standstill() {
+        let polls = Polls::default();
+        let start = Instant::now();
+        polls.silent(GAP).await;
+        assert_eq!(start.elapsed(), GAP);
+
+        let polls = Polls::default();
+        let standstill = async {
+            tokio::task::yield_now().await;
+            tokio::time::advance(3 * GAP).await;
+        };
+        let start = Instant::now();
+        tokio::join!(polls.silent(GAP), standstill);
+
+        assert_eq!(start.elapsed(), 4 * GAP);
+    }
 }

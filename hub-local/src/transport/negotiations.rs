@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use hub_net::standstill::fired_late;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     runtime::Handle,
@@ -91,9 +92,10 @@ impl Negotiations {
             return;
         }
         let (closing, weak) = (shared.closing.clone(), Arc::downgrade(self));
+        let time = shared.limits.connect_timeout;
         shared.tasks.spawn(closing.run_until_cancelled_owned(async move {
             while let Some(negotiations) = weak.upgrade() {
-                let next = negotiations.lock().sweep(Instant::now());
+                let next = negotiations.lock().sweep(Instant::now(), time);
                 drop(negotiations);
                 let Some(next) = next else { return };
                 sleep_until(next).await;
@@ -120,7 +122,12 @@ impl Table {
     }
 
     /// Removes expired tokens and returns the next expiry, or `None` when no token can expire.
-    fn sweep(&mut self, now: Instant) -> Option<Instant> {
+    fn sweep(&mut self, now: Instant, time: Duration) -> Option<Instant> {
+        if let Some((first, _)) = self.order.front()
+            && fired_late(*first)
+        {
+            self.postpone(now.duration_since(*first) + time);
+        }
         self.expire(now);
         let next = self.order.front().map(|(end, _)| *end);
         self.swept = next.is_some();
@@ -128,6 +135,16 @@ impl Table {
             self.give_back();
         }
         next
+    }
+
+    /// After a standstill of the process: requests with these tokens may be unread in the sockets.
+    fn postpone(&mut self, by: Duration) {
+        self.order.iter_mut().for_each(|(until, _)| *until += by);
+        for entry in self.by_token.values_mut() {
+            if let Stage::Pending { until, .. } | Stage::Ended { until } = &mut entry.stage {
+                *until += by;
+            }
+        }
     }
 
     /// Releases the memory of a burst of negotiations.
@@ -151,13 +168,12 @@ impl Table {
     }
 
     /// The negotiation and the state of a token.
-    pub(super) fn find(
-        &mut self,
-        token: &str,
-        now: Instant,
-    ) -> Option<(Arc<Negotiation>, TokenState)> {
-        self.expire(now);
+    pub(super) fn find(&self, token: &str, now: Instant) -> Option<(Arc<Negotiation>, TokenState)> {
         let entry = self.by_token.get(token)?;
+        // After a standstill, the sweep decides.
+        if entry.stage.until().is_some_and(|until| until <= now && !fired_late(until)) {
+            return None;
+        }
         let found = match &entry.stage {
             Stage::Pending { .. } => TokenState::Pending,
             Stage::Open(open) => TokenState::Open(open.clone()),
@@ -199,7 +215,6 @@ impl Table {
 
     /// Marks a connection as ended. A request within `time` receives the response that ends the connection.
     pub(super) fn end(&mut self, token: &str, now: Instant, time: Duration) {
-        self.expire(now);
         let Some(entry) = self.by_token.get_mut(token) else { return };
         let until = now + time;
         if matches!(entry.stage, Stage::Open(_)) {
@@ -212,10 +227,8 @@ impl Table {
     fn expire(&mut self, now: Instant) {
         while self.order.front().is_some_and(|(end, _)| *end <= now) {
             let Some((_, token)) = self.order.pop_front() else { return };
-            let is_over = self.by_token.get(&token).is_some_and(|entry| match &entry.stage {
-                Stage::Pending { until, .. } | Stage::Ended { until } => *until <= now,
-                Stage::Open(_) => false,
-            });
+            let until = self.by_token.get(&token).and_then(|entry| entry.stage.until());
+            let is_over = until.is_some_and(|until| until <= now);
             if is_over {
                 self.forget(&token);
             }
@@ -224,6 +237,14 @@ impl Table {
 }
 
 impl Stage {
+    /// When it expires; `None` for an open connection.
+    fn until(&self) -> Option<Instant> {
+        match self {
+            Self::Pending { until, .. } | Self::Ended { until } => Some(*until),
+            Self::Open(_) => None,
+        }
+    }
+
     /// Closes the inbox of a connection that was never opened.
     fn close(self) {
         if let Self::Pending { inbox: Some(inbox), .. } = self {
@@ -253,6 +274,7 @@ mod tests {
     }
 
     fn found(negotiations: &mut Table, token: &str, now: Instant) -> Option<TokenState> {
+        negotiations.sweep(now, TIME);
         negotiations.find(token, now).map(|(_, found)| found)
     }
 
@@ -278,13 +300,25 @@ mod tests {
         let mut negotiations = table(now, &tokens.iter().map(String::as_str).collect::<Vec<_>>());
         assert!(negotiations.open("7", OpenTransport::WebSocket(None)));
 
-        assert_eq!(negotiations.sweep(now), Some(now + TIME));
+        assert_eq!(negotiations.sweep(now, TIME), Some(now + TIME));
         assert!(negotiations.order.capacity() >= 1000);
-        assert_eq!(negotiations.sweep(now + TIME), None);
+        assert_eq!(negotiations.sweep(now + TIME, TIME), None);
 
         assert_eq!(negotiations.order.capacity(), 0);
         assert!(negotiations.by_token.capacity() < 10);
         assert!(matches!(found(&mut negotiations, "7", now + TIME), Some(TokenState::Open(_))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_standstill_a_token_has_its_whole_time_again() {
+        let start = Instant::now();
+        let mut negotiations = table(start, &["a", "b"]);
+        negotiations.open("b", OpenTransport::WebSocket(None));
+        tokio::time::advance(3 * TIME).await;
+
+        assert_eq!(negotiations.sweep(Instant::now(), TIME), Some(Instant::now() + TIME));
+        assert!(matches!(negotiations.find("a", Instant::now()), Some((_, TokenState::Pending))));
+        assert!(found(&mut negotiations, "a", Instant::now() + TIME).is_none());
     }
 
     #[test]

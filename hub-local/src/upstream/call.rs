@@ -9,13 +9,17 @@ pub(crate) struct Call {
     pub(crate) target: String,
     pub(crate) arguments: Bytes,
     pub(crate) stream_ids: Vec<String>,
-    /// Size in memory in bytes, for the quota.
-    pub(crate) size: usize,
 }
 
 impl Call {
-    /// Copies the arguments out of the read buffer. A slice would keep the whole buffer alive. The buffer can
-    /// be a thousand times larger than the size that is counted for a queued call.
+    /// The memory that the parts of the call use.
+    pub(crate) fn size(&self) -> usize {
+        let id = self.invocation_id.as_ref().map_or(0, String::capacity);
+        id + self.target.capacity() + self.arguments.len()
+    }
+
+    /// Copies the arguments out of the read buffer. A slice keeps the whole buffer alive, which can be a
+    /// thousand times larger than the size counted for a queued call.
     pub(crate) fn detach(&mut self) {
         self.arguments = Bytes::copy_from_slice(&self.arguments);
     }

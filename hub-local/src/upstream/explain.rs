@@ -5,12 +5,12 @@ use std::{error::Error, fmt::Write as _, io, time::Duration};
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use hub_core::upstream::MESSAGES;
-use hub_net::client::Unanswered;
+use hub_net::{
+    client::Unanswered,
+    log_limit::{LogLimit, shown, shown_bytes},
+};
 
 use super::{Upstream, UpstreamError, guard::RefusedAddress};
-
-/// Maximum number of response bytes in a log line.
-const MAX_EXCERPT_BYTES: usize = 200;
 
 /// A call, for the log.
 #[derive(Clone, Copy, Debug)]
@@ -24,8 +24,9 @@ pub(crate) struct CallRecord<'a> {
     pub(crate) took: Duration,
 }
 
-/// Logs the result of a call.
+/// Logs the result of a call. Failures are limited per advice, because clients can cause them.
 pub(crate) fn log(
+    limit: &LogLimit,
     record: CallRecord<'_>,
     upstream: Option<&dyn Upstream>,
     answer: &Result<Response<Bytes>, UpstreamError>,
@@ -36,9 +37,13 @@ pub(crate) fn log(
             let milliseconds = took.as_millis();
             tracing::debug!(connection, hub, event, milliseconds, "upstream call");
         }
-        Ok(answer) => log_refused(record, upstream, answer),
-        Err(UpstreamError::NoTemplate) => log_unmatched(record, upstream),
-        Err(error) => log_failed(record, upstream, error),
+        Ok(answer) => limit.line(check_status(answer.status()), |omitted| {
+            log_refused(record, upstream, answer, omitted);
+        }),
+        Err(UpstreamError::NoTemplate) => log_unmatched(limit, record, upstream),
+        Err(error) => limit.line(check_error(error), |omitted| {
+            log_failed(record, upstream, error, omitted);
+        }),
     }
 }
 
@@ -49,37 +54,50 @@ fn is_fine(status: StatusCode, is_invoke: bool) -> bool {
     }
 }
 
-fn log_refused(record: CallRecord<'_>, upstream: Option<&dyn Upstream>, answer: &Response<Bytes>) {
+fn log_refused(
+    record: CallRecord<'_>,
+    upstream: Option<&dyn Upstream>,
+    answer: &Response<Bytes>,
+    omitted: Option<u64>,
+) {
     let status = answer.status();
     tracing::warn!(
         connection = record.connection,
         hub = record.hub,
-        event = record.event,
-        url = url(record, upstream),
+        event = &*shown(record.event),
+        url = &*shown(&url(record, upstream)),
         status = status.as_u16(),
         milliseconds = record.took.as_millis(),
-        answer = beginning(answer.body()),
+        answer = shown_bytes(answer.body()),
         check = check_status(status),
+        omitted,
         "upstream call was not accepted"
     );
 }
 
-fn log_failed(record: CallRecord<'_>, upstream: Option<&dyn Upstream>, error: &UpstreamError) {
+fn log_failed(
+    record: CallRecord<'_>,
+    upstream: Option<&dyn Upstream>,
+    error: &UpstreamError,
+    omitted: Option<u64>,
+) {
     tracing::warn!(
         connection = record.connection,
         hub = record.hub,
-        event = record.event,
-        url = url(record, upstream),
+        event = &*shown(record.event),
+        url = &*shown(&url(record, upstream)),
         milliseconds = record.took.as_millis(),
         error = with_sources(error),
         check = check_error(error),
+        omitted,
         "upstream call failed"
     );
 }
 
 /// Unmatched `connections` events are not warnings: an app may have templates for messages only.
-fn log_unmatched(record: CallRecord<'_>, upstream: Option<&dyn Upstream>) {
+fn log_unmatched(limit: &LogLimit, record: CallRecord<'_>, upstream: Option<&dyn Upstream>) {
     let CallRecord { connection, hub, category, event, .. } = record;
+    let event = &*shown(event);
     let (text, check) = match upstream {
         Some(_) => (
             "no upstream template matches this event",
@@ -88,9 +106,13 @@ fn log_unmatched(record: CallRecord<'_>, upstream: Option<&dyn Upstream>) {
         None => ("no upstream is configured for this event", "whether an upstream is configured"),
     };
     if category == MESSAGES {
-        tracing::warn!(connection, hub, category, event, check, "{text}");
+        limit.line(text, |omitted| {
+            tracing::warn!(connection, hub, category, event, check, omitted, "{text}");
+        });
     } else {
-        tracing::info!(connection, hub, category, event, check, "{text}");
+        limit.line(check, |omitted| {
+            tracing::info!(connection, hub, category, event, check, omitted, "{text}");
+        });
     }
 }
 
@@ -98,18 +120,6 @@ fn url(record: CallRecord<'_>, upstream: Option<&dyn Upstream>) -> String {
     upstream
         .and_then(|upstream| upstream.address(record.hub, record.category, record.event))
         .unwrap_or_else(|| "in this process".to_owned())
-}
-
-/// The first bytes of a response body, cut at a character boundary.
-fn beginning(body: &[u8]) -> String {
-    let is_boundary = |at: &usize| body.get(*at).is_none_or(|byte| byte & 0xc0 != 0x80);
-    let end = (0..=MAX_EXCERPT_BYTES.min(body.len())).rev().find(is_boundary).unwrap_or_default();
-    let shown = body.get(..end).unwrap_or_default();
-    let mut text = String::from_utf8_lossy(shown).into_owned();
-    if end < body.len() {
-        text.push('…');
-    }
-    text
 }
 
 fn with_sources(error: &UpstreamError) -> String {
@@ -196,16 +206,6 @@ fn check_unreachable(error: &(dyn Error + 'static)) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn at_most_200_bytes_of_a_response_are_logged() {
-        assert_eq!(beginning("größe".as_bytes()), "größe");
-        assert_eq!(beginning(b"\xffa"), "\u{fffd}a");
-        assert_eq!(beginning(&[b'a'; 200]), "a".repeat(200));
-        assert_eq!(beginning(&[b'a'; 201]), format!("{}…", "a".repeat(200)));
-        let cut = format!("{}ö", "a".repeat(199));
-        assert_eq!(beginning(cut.as_bytes()), format!("{}…", "a".repeat(199)));
-    }
 
     #[test]
     fn only_an_invoke_rejects_other_success_statuses() {

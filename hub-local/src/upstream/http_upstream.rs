@@ -12,9 +12,9 @@ use hub_core::{
 use hub_net::{
     body::{ReadError, read_response},
     client::{GaiResolver, HttpClient},
+    standstill::timeout,
 };
 use parking_lot::RwLock;
-use tokio::time::timeout;
 
 use super::{
     Upstream, UpstreamError,

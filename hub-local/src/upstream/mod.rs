@@ -4,6 +4,7 @@ pub(crate) mod call;
 pub(crate) mod explain;
 mod guard;
 pub(crate) mod http_upstream;
+pub(crate) mod permits;
 pub(crate) mod request;
 pub(crate) mod template;
 
@@ -17,8 +18,9 @@ use hub_core::names::NameError;
 /// The application that handles the events of clients.
 ///
 /// A request has the headers and body that Azure SignalR Service sends; its URI is the path
-/// `/runtime/webhooks/signalr`. The requests of one connection are sent one at a time, in the order of
-/// the events. The future of a request is polled to completion.
+/// `/runtime/webhooks/signalr`. Requests of one connection are in order and sequential, except while the client
+/// is asked for a result: then its next requests do not wait for the one before. The future of a request is
+/// polled to completion.
 #[async_trait]
 pub trait Upstream: Send + Sync + 'static {
     /// Delivers one event and returns the response.

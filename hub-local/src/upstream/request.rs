@@ -156,7 +156,6 @@ mod tests {
             target: "größe".to_owned(),
             arguments: Bytes::from_static(b"[1, 2]"),
             stream_ids: Vec::new(),
-            size: 0,
         };
 
         let message =
@@ -180,7 +179,6 @@ mod tests {
             target: "Add".to_owned(),
             arguments: Bytes::from_static(&[0x92, 1, 2]),
             stream_ids: Vec::new(),
-            size: 0,
         };
 
         let message = message(

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// A raw WebSocket after the SignalR handshake.
-async fn web_socket(port: u16, protocol: &str) -> TcpStream {
+pub(crate) async fn web_socket(port: u16, protocol: &str) -> TcpStream {
     let token = token(KEY, port, "chat", "mallory");
     let mut socket = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     let head = format!(
@@ -29,7 +29,7 @@ async fn web_socket(port: u16, protocol: &str) -> TcpStream {
 }
 
 /// A masked frame with mask 0, which leaves the payload unchanged.
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let length = (payload.len() as u64).to_be_bytes();
     let head = match payload.len() {
         0..126 => vec![first, 0x80 | length[7]],
@@ -101,14 +101,6 @@ async fn nothing_is_allocated_for_a_declared_length() {
     Client::connect(port, "chat").await;
 }
 
-/// Resident memory of the process in bytes.
-#[cfg(target_os = "linux")]
-fn memory(service: &Running) -> usize {
-    let statm = std::fs::read_to_string(format!("/proc/{}/statm", service.id())).unwrap();
-    let pages: usize = statm.split(' ').nth(1).unwrap().parse().unwrap();
-    pages * 4096
-}
-
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn queued_calls_use_no_more_memory_than_is_counted() {
@@ -124,7 +116,7 @@ async fn queued_calls_use_no_more_memory_than_is_counted() {
         .await
         .unwrap();
     app.called("m").await;
-    let before = memory(&service);
+    let before = service.resident();
 
     // Each write is a big message followed by a small call, so that both share one read buffer.
     let padding = " ".repeat(MIB - 1000);
@@ -139,7 +131,7 @@ async fn queued_calls_use_no_more_memory_than_is_counted() {
     socket.write_all(&frame(0x81, stream)).await.unwrap();
     until(&mut socket, b"to the caller\"}\x1e").await;
 
-    let grown = memory(&service).saturating_sub(before);
+    let grown = service.resident().saturating_sub(before);
     assert!(grown < 16 * MIB, "{grown} bytes for 40 calls of 50 bytes");
 }
 

@@ -8,10 +8,13 @@ mod client;
 mod descriptors;
 mod explain;
 mod load;
+#[cfg(target_os = "linux")]
+mod memory;
 mod process;
 mod refused;
 mod reliability;
 mod reload;
+mod standstill;
 mod start;
 mod stop;
 mod strict;

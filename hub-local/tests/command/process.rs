@@ -143,6 +143,15 @@ impl Running {
         line.trim().strip_suffix(" kB")?.parse().ok()
     }
 
+    /// Returns the resident memory in bytes.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn resident(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let kib: usize = line.trim().strip_suffix(" kB").unwrap().parse().unwrap();
+        kib * 1024
+    }
+
     /// Waits for the end of the process and returns its exit code.
     pub(crate) async fn exit(&mut self) -> i32 {
         with_timeout("the end", self.child.wait()).await.unwrap().code().unwrap()

@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::AtomicBool};
 use http::Uri;
 #[cfg(feature = "server")]
 use hub_core::client_access::EMULATOR_KEY;
-use hub_net::clock::Clock;
+use hub_net::{clock::Clock, log_limit::LogLimit};
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 use tracing::instrument::WithSubscriber;
@@ -203,6 +203,7 @@ fn inner(
         },
         routes: Routes::new(&builder.route_prefix, builder.upstream_paths, code),
         clock: shared.clock,
+        log: LogLimit::default(),
         tasks: shared.tasks,
         counts: AtomicCounters::default(),
         shutdown_wait: builder.shutdown_wait,

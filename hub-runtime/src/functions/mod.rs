@@ -24,7 +24,10 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
 use http_body_util::Full;
-use hub_net::body::{BodyLimits, ReadError, UnreadBody};
+use hub_net::{
+    body::{BodyLimits, ReadError, UnreadBody},
+    log_limit::shown,
+};
 use hyper::ext::ReasonPhrase;
 
 use self::{
@@ -90,15 +93,25 @@ pub(crate) async fn handle(app: Arc<Inner>, parts: Parts, body: UnreadBody) -> R
         }
     };
     let Some(trigger) = Trigger::parse(&body) else {
-        tracing::warn!(function, "call of the Functions host without a signalRTrigger");
+        app.log.line("no trigger", |omitted| {
+            let function = &*shown(&function);
+            tracing::warn!(
+                function,
+                omitted,
+                "call of the Functions host without a signalRTrigger"
+            );
+        });
         return failed(StatusCode::NOT_FOUND, "no signalRTrigger");
     };
     // Without an access key the service does not sign calls, and a call contains no other proof.
     if app.groups.iter().any(|group| group.without_key) {
-        tracing::error!(
-            function,
+        app.log.line("trigger without key", |omitted| {
+            tracing::error!(
+            function = &*shown(&function),
+            omitted,
             "a signalRTrigger cannot be verified without an access key: use forwarded HTTP triggers, which `deploy-files` writes"
         );
+        });
         return failed(StatusCode::UNAUTHORIZED, "the call cannot be verified");
     }
     let (upstream, upstream_body) = trigger.into_upstream();

@@ -1,6 +1,7 @@
 //! CORS for negotiate requests, which carry credentials.
 
 use http::{HeaderMap, HeaderValue, Uri, header};
+use hub_net::log_limit::{LogLimit, shown};
 
 use crate::loopback::is_loopback;
 
@@ -46,14 +47,17 @@ impl Cors {
     }
 
     /// [`Self::headers`] for a preflight.
-    pub(crate) fn preflight_headers(&self, request: &HeaderMap) -> HeaderMap {
+    pub(crate) fn preflight_headers(&self, request: &HeaderMap, log: &LogLimit) -> HeaderMap {
         let mut headers = self.headers(request);
         if !headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
             let origin = request.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
-            tracing::warn!(
-                origin,
-                "negotiate from an origin that is not allowed; allow it with allow_origin(…) on the builder"
-            );
+            log.line("origin", |omitted| {
+                tracing::warn!(
+                    origin = origin.map(shown).as_deref(),
+                    omitted,
+                    "negotiate from an origin that is not allowed; allow it with allow_origin(…) on the builder"
+                );
+            });
             return headers;
         }
         let methods = HeaderValue::from_static("POST, OPTIONS");
@@ -118,7 +122,7 @@ mod tests {
         let asked = HeaderValue::from_static("authorization,x-requested-with");
         request.insert(header::ACCESS_CONTROL_REQUEST_HEADERS, asked.clone());
 
-        let headers = cors.preflight_headers(&request);
+        let headers = cors.preflight_headers(&request, &LogLimit::default());
 
         assert_eq!(headers[header::ACCESS_CONTROL_ALLOW_HEADERS], asked);
         assert_eq!(headers[header::ACCESS_CONTROL_ALLOW_METHODS], "POST, OPTIONS");

@@ -20,11 +20,12 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
 use hub_core::{
-    Cancellation, ErrorKind, HubError, Query,
+    ErrorKind, HubError, Query,
     client_access::{MAX_TOKEN_CHARS, client_url},
     names,
     panics::catching,
 };
+use hub_net::log_limit::shown;
 use serde::Serialize;
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -35,7 +36,7 @@ use crate::{
     auth::CLIENT_TOKEN_TIMEOUT,
     client_address,
     endpoints::ClientTokenError,
-    run_to_end::RunToEnd,
+    error_id::ErrorId,
     shared::{Inner, Mount},
     telemetry::{self, Stopwatch},
 };
@@ -48,21 +49,21 @@ struct Redirect {
     access_token: String,
 }
 
-/// Handles a negotiate request or its preflight. `hub` is the name in the path, if there is one. The hub's
-/// `negotiate` runs to completion like every hub method.
+/// Handles a negotiate request or its preflight. `hub` is the name in the path, if there is one. The future
+/// ends when the client hangs up, unlike that of a hub method: anyone can send such requests, and without a
+/// client the result is of no use.
 pub(crate) async fn handle(app: Arc<Inner>, parts: Parts, hub: Option<&str>) -> Response<Bytes> {
-    let (tasks, hub) = (app.tasks.clone(), hub.map(str::to_owned));
-    let answering = async move {
-        let _running = app.tasks.token();
-        respond(&app, parts, hub.as_deref()).await
-    };
-    RunToEnd::new(answering, Cancellation::new(), tasks).await
+    let _running = app.tasks.token();
+    respond(&app, parts, hub).await
 }
 
 async fn respond(app: &Inner, parts: Parts, hub: Option<&str>) -> Response<Bytes> {
     let cors = &app.negotiate.cors;
     if parts.method == http::Method::OPTIONS {
-        return with_headers(empty(StatusCode::NO_CONTENT), cors.preflight_headers(&parts.headers));
+        return with_headers(
+            empty(StatusCode::NO_CONTENT),
+            cors.preflight_headers(&parts.headers, &app.log),
+        );
     }
     let cors = cors.headers(&parts.headers);
     let found = match hub {
@@ -95,7 +96,10 @@ async fn redirect(
         return Err(refuse(StatusCode::SERVICE_UNAVAILABLE, "The app is shutting down"));
     }
     let Mount { hub: mounted, wire_name, group } = found.ok_or_else(|| {
-        tracing::warn!(hub, known = ?app.hubs.names(), "negotiate for an unknown hub");
+        let (hub, known) = (hub.map(shown), app.hubs.names());
+        app.log.line("unknown hub", |omitted| {
+            tracing::warn!(hub = hub.as_deref(), ?known, omitted, "negotiate for an unknown hub");
+        });
         refuse(StatusCode::NOT_FOUND, "There is no such hub")
     })?;
     let request = request(app, parts);
@@ -106,26 +110,29 @@ async fn redirect(
         .ok_or_else(|| refuse(StatusCode::NOT_FOUND, "This hub has no `negotiate`"))?;
     let judged = catching(judged).await.and_then(checked);
     app.counts.count(&judged);
-    let negotiation = judged.map_err(|error| refusal(&error))?;
+    let negotiation = judged.map_err(|error| refusal(app, &error))?;
     let deadline = Instant::now() + CLIENT_TOKEN_TIMEOUT;
     let endpoint = group.endpoints.for_client(asked.as_ref()).await.ok_or_else(|| {
-        tracing::error!(
-            hub = &*wire_name,
-            "no endpoint of the service is available for this client"
-        );
+        app.log.line("no endpoint", |omitted| {
+            tracing::error!(
+                hub = &*wire_name,
+                omitted,
+                "no endpoint of the service is available for this client"
+            );
+        });
         let text = "No endpoint of the SignalR service is online; try again later";
         refuse(StatusCode::SERVICE_UNAVAILABLE, text)
     })?;
     let token = endpoint
         .client_token(&wire_name, &negotiation, app.clock.unix_seconds(), deadline)
         .await
-        .map_err(without_token)?;
+        .map_err(|error| without_token(app, error))?;
     if token.len() > MAX_TOKEN_CHARS {
-        return Err(too_long(&negotiation, token.len()));
+        return Err(too_long(app, &negotiation, token.len()));
     }
     let url = client_url(&endpoint.client_base, &wire_name);
     let body = serde_json::to_vec(&Redirect { url, access_token: token })
-        .map_err(|error| refusal(&HubError::internal(error)))?;
+        .map_err(|error| refusal(app, &HubError::internal(error)))?;
     let mut answer = Response::new(body.into());
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -164,11 +171,13 @@ fn checked(negotiation: Negotiation) -> Result<Negotiation, HubError> {
     Ok(negotiation)
 }
 
-fn refusal(error: &HubError) -> Refusal {
-    if error.is_internal() {
-        return refuse(StatusCode::INTERNAL_SERVER_ERROR, &answer::internal(error));
+fn refusal(app: &Inner, error: &HubError) -> Refusal {
+    let id = error.is_internal().then(ErrorId::random);
+    let kind = if id.is_some() { "negotiate failed" } else { "negotiate refused" };
+    app.log.line(kind, |omitted| answer::log(error, id.as_ref(), omitted));
+    if let Some(id) = id {
+        return refuse(StatusCode::INTERNAL_SERVER_ERROR, &answer::internal_text(&id));
     }
-    answer::log(error, None);
     let status = match error.kind() {
         ErrorKind::Unauthenticated => StatusCode::UNAUTHORIZED,
         ErrorKind::Denied => StatusCode::FORBIDDEN,
@@ -178,16 +187,18 @@ fn refusal(error: &HubError) -> Refusal {
 }
 
 /// The response to a client for which there is no token. It may try again, unless the settings are wrong.
-fn without_token(error: ClientTokenError) -> Refusal {
+fn without_token(app: &Inner, error: ClientTokenError) -> Refusal {
     match error {
         ClientTokenError::Sign(_) | ClientTokenError::Role(_) => {
-            return refusal(&HubError::internal(error));
+            return refusal(app, &HubError::internal(error));
         }
         // Logged once for all clients.
         ClientTokenError::NoKey(_) => {}
         ClientTokenError::Service(_) | ClientTokenError::TimedOut => {
             let error = HubError::internal(error).chain();
-            tracing::error!(error, "cannot make a client token");
+            app.log.line("client token", |omitted| {
+                tracing::error!(error, omitted, "cannot make a client token");
+            });
         }
     }
     let text = "The app cannot sign in to the SignalR service; try again later";
@@ -209,18 +220,21 @@ fn too_often(wait: Duration) -> Response<Bytes> {
     answer
 }
 
-fn too_long(negotiation: &Negotiation, length: usize) -> Refusal {
+fn too_long(app: &Inner, negotiation: &Negotiation, length: usize) -> Refusal {
     let claims = negotiation.claims();
     let mut sizes: Vec<_> =
         claims.iter().map(|(name, value)| (name.len() + value.len(), name)).collect();
     sizes.sort_unstable_by(|left, right| right.cmp(left));
     sizes.truncate(3);
-    tracing::error!(
-        length,
-        limit = MAX_TOKEN_CHARS,
-        largest = ?sizes,
-        "the client token is too long for the service: use fewer or shorter claims"
-    );
+    app.log.line("token too long", |omitted| {
+        tracing::error!(
+            length,
+            limit = MAX_TOKEN_CHARS,
+            largest = ?sizes,
+            omitted,
+            "the client token is too long for the service: use fewer or shorter claims"
+        );
+    });
     let shown = format!(
         "The token would have {length} characters, and the service accepts {MAX_TOKEN_CHARS}; use fewer or shorter claims"
     );

@@ -6,6 +6,7 @@ use hub_core::{
     Category, ErrorKind, HubError, Reply,
     protocol::{Message, Outcome, Protocol},
 };
+use hub_net::log_limit::LogLimit;
 
 use crate::answer::{self, Refusal, empty};
 
@@ -43,14 +44,14 @@ pub(crate) fn outcome(
         },
         (Category::Disconnected, _) => {
             if let Err(error) = result {
-                answer::log(&error, None);
+                answer::log(&error, None, None);
             }
             empty(StatusCode::OK)
         }
         (Category::Message, None) | (Category::Connected, _) => match result {
             Ok(_) => empty(StatusCode::OK),
             Err(error) => {
-                answer::log(&error, None);
+                answer::log(&error, None, None);
                 empty(status(category, error.kind()))
             }
         },
@@ -58,8 +59,10 @@ pub(crate) fn outcome(
 }
 
 /// Refuses a call that failed a check before it ran.
-pub(super) fn refuse(status: StatusCode, text: &'static str) -> Refusal {
-    tracing::warn!(status = status.as_u16(), text, "upstream call refused");
+pub(super) fn refuse(log: &LogLimit, status: StatusCode, text: &'static str) -> Refusal {
+    log.line(text, |omitted| {
+        tracing::warn!(status = status.as_u16(), text, omitted, "upstream call refused");
+    });
     Box::new(answer::text(status, text))
 }
 
@@ -68,7 +71,7 @@ fn shown(error: &HubError) -> String {
     if error.is_internal() {
         return answer::internal(error);
     }
-    answer::log(error, None);
+    answer::log(error, None, None);
     match error.kind() {
         ErrorKind::Denied | ErrorKind::Unauthenticated => {
             format!("403 Forbidden: {}", error.text())

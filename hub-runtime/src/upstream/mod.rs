@@ -25,7 +25,10 @@ use hub_core::{
     panics::catching,
     protocol::Protocol,
 };
-use hub_net::body::{BodyLimits, ReadError, UnreadBody};
+use hub_net::{
+    body::{BodyLimits, ReadError, UnreadBody},
+    log_limit::{LogLimit, shown},
+};
 use tracing::{Instrument, Span};
 
 pub(crate) use self::replay::InvocationIds;
@@ -108,7 +111,9 @@ struct VerifiedCall {
 fn admit(app: &Inner, headers: HeaderMap, token: TokenCheck) -> Result<VerifiedCall, Refusal> {
     let options = &app.upstream;
     let (caller, cache) = caller_rules(app, &headers).check(&headers, token).map_err(|error| {
-        tracing::warn!(%error, "upstream call refused");
+        app.log.line("not genuine", |omitted| {
+            tracing::warn!(%error, omitted, "upstream call refused");
+        });
         let text = match error {
             ProofError::Unsealed => error.to_string(),
             _ => "the call is not genuine: check that the access keys of the app and the service are the same".to_owned(),
@@ -117,10 +122,10 @@ fn admit(app: &Inner, headers: HeaderMap, token: TokenCheck) -> Result<VerifiedC
     })?;
     warn_once_about_missing_seal(options, &caller, &headers);
     if declared_length(&headers).is_some_and(|length| length > options.max_body as u64) {
-        return Err(too_large(options.max_body));
+        return Err(too_large(&app.log, options.max_body));
     }
-    let protocol = content_type(&headers)?;
-    let route = Route::of(&headers, &app.hubs)?;
+    let protocol = content_type(&app.log, &headers)?;
+    let route = Route::of(&headers, app)?;
     match route.category {
         Category::Message if cache == VerifiedCache::Miss => {
             options.verified.remember(&headers, &caller);
@@ -148,11 +153,13 @@ fn begin(
     ids: InvocationIds,
 ) -> Result<Dispatch, Refusal> {
     let body = body.map_err(|error| match error {
-        ReadError::TooLarge => too_large(app.upstream.max_body),
+        ReadError::TooLarge => too_large(&app.log, app.upstream.max_body),
         ReadError::TimedOut => {
-            refuse(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")
+            refuse(&app.log, StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")
         }
-        ReadError::Aborted(_) => refuse(StatusCode::BAD_REQUEST, "the body is incomplete"),
+        ReadError::Aborted(_) => {
+            refuse(&app.log, StatusCode::BAD_REQUEST, "the body is incomplete")
+        }
     })?;
     let call = prepare(&app, call, &body)?;
     let parts = &call.parts;
@@ -189,7 +196,7 @@ struct PreparedCall {
 
 fn prepare(app: &Inner, call: VerifiedCall, body: &Bytes) -> Result<PreparedCall, Refusal> {
     let VerifiedCall { mut headers, caller, protocol, route } = call;
-    let (invocation_id, arguments, error) = match parse(protocol, body, &route)? {
+    let (invocation_id, arguments, error) = match parse(&app.log, protocol, body, &route)? {
         Body::Connected => (None, Bytes::new(), None),
         Body::Disconnected { error } => (None, Bytes::new(), error),
         Body::Invocation { invocation_id, arguments, .. } => (invocation_id, arguments, None),
@@ -198,7 +205,7 @@ fn prepare(app: &Inner, call: VerifiedCall, body: &Bytes) -> Result<PreparedCall
     match (route.category, row) {
         (Category::Message, None) => {
             let (id, detailed) = (invocation_id.as_deref(), app.upstream.detailed_errors);
-            return Err(Box::new(route.unknown_method(protocol, id, detailed)));
+            return Err(Box::new(route.unknown_method(&app.log, protocol, id, detailed)));
         }
         (Category::Disconnected, None) => return Err(Box::new(answer::empty(StatusCode::OK))),
         (_, Some(_)) | (Category::Connected, None) => {}
@@ -276,9 +283,13 @@ async fn close_refused(outbound: &dyn Outbound, hub: &str, connection_id: String
 }
 
 /// Parses the body and compares it with the headers.
-fn parse(protocol: Protocol, body: &Bytes, route: &Route) -> Result<Body, Refusal> {
+fn parse(log: &LogLimit, protocol: Protocol, body: &Bytes, route: &Route) -> Result<Body, Refusal> {
     let body = body::parse(protocol, body).map_err(|error| {
-        tracing::warn!(%error, "upstream call with a malformed body");
+        log.line("body", |omitted| {
+            let error = error.to_string();
+            let error = &*shown(&error);
+            tracing::warn!(error, omitted, "upstream call with a malformed body");
+        });
         let text = format!("the body is not a hub message: {error}");
         Box::new(answer::text(StatusCode::BAD_REQUEST, text))
     })?;
@@ -293,17 +304,18 @@ fn parse(protocol: Protocol, body: &Bytes, route: &Route) -> Result<Body, Refusa
     if fits {
         return Ok(body);
     }
-    Err(refuse(StatusCode::BAD_REQUEST, "the body does not match X-ASRS-Category and X-ASRS-Event"))
+    let text = "the body does not match X-ASRS-Category and X-ASRS-Event";
+    Err(refuse(log, StatusCode::BAD_REQUEST, text))
 }
 
-fn content_type(headers: &HeaderMap) -> Result<Protocol, Refusal> {
+fn content_type(log: &LogLimit, headers: &HeaderMap) -> Result<Protocol, Refusal> {
     headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .and_then(Protocol::from_content_type)
         .ok_or_else(|| {
             let text = "expected the content type of a hub protocol, such as application/json";
-            refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, text)
+            refuse(log, StatusCode::UNSUPPORTED_MEDIA_TYPE, text)
         })
 }
 
@@ -311,8 +323,10 @@ fn declared_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-fn too_large(limit: usize) -> Refusal {
-    tracing::warn!(limit, "upstream call with a body above the limit");
+fn too_large(log: &LogLimit, limit: usize) -> Refusal {
+    log.line("too large", |omitted| {
+        tracing::warn!(limit, omitted, "upstream call with a body above the limit");
+    });
     let text = format!("the body is larger than {limit} bytes");
     Box::new(answer::text(StatusCode::PAYLOAD_TOO_LARGE, text))
 }

@@ -7,6 +7,7 @@ use hub_core::{
     protocol::{Outcome, Protocol},
     upstream::{CATEGORY, CLIENT_QUERY, EVENT, HUB},
 };
+use hub_net::log_limit::{LogLimit, shown};
 
 use super::{
     caller::text,
@@ -14,7 +15,7 @@ use super::{
 };
 use crate::{
     answer::{self, Refusal},
-    shared::{Hubs, Mount},
+    shared::{Inner, Mount},
     telemetry::{self, Stopwatch},
 };
 
@@ -27,17 +28,22 @@ pub(super) struct Route {
 
 impl Route {
     /// Reads the routing headers.
-    pub(super) fn of(headers: &HeaderMap, hubs: &Hubs) -> Result<Self, Refusal> {
+    pub(super) fn of(headers: &HeaderMap, app: &Inner) -> Result<Self, Refusal> {
+        let (hubs, log) = (&app.hubs, &app.log);
         let [hub, category, event] = routing_headers(headers).ok_or_else(|| {
             let text = "X-ASRS-Hub, X-ASRS-Category or X-ASRS-Event is missing";
-            refuse(StatusCode::BAD_REQUEST, text)
+            refuse(log, StatusCode::BAD_REQUEST, text)
         })?;
         let mount = hubs.find_at_service(&hub).cloned().ok_or_else(|| {
-            tracing::warn!(hub, known = ?hubs.names(), "upstream call for an unknown hub");
+            log.line("unknown hub upstream", |omitted| {
+                let (hub, known) = (&*shown(&hub), hubs.names());
+                tracing::warn!(hub, ?known, omitted, "upstream call for an unknown hub");
+            });
             Box::new(answer::text(StatusCode::NOT_FOUND, "there is no such hub in this app"))
         })?;
-        let category = Category::from_headers(&category, &event)
-            .ok_or_else(|| refuse(StatusCode::NOT_FOUND, "there is no such category or event"))?;
+        let category = Category::from_headers(&category, &event).ok_or_else(|| {
+            refuse(log, StatusCode::NOT_FOUND, "there is no such category or event")
+        })?;
         Ok(Self { mount, category, event })
     }
 
@@ -49,6 +55,7 @@ impl Route {
     /// The response to a call of a method that the hub does not have.
     pub(super) fn unknown_method(
         &self,
+        log: &LogLimit,
         protocol: Protocol,
         invocation_id: Option<&str>,
         detailed_errors: bool,
@@ -57,7 +64,10 @@ impl Route {
         let messages = hub.methods().iter().filter(|method| method.category == Category::Message);
         let known: Vec<_> = messages.map(|method| method.name).collect();
         let nearest = names::nearest(event, known.iter().copied());
-        tracing::warn!(hub = hub.name(), method = event, nearest, ?known, "unknown hub method");
+        log.line("unknown method", |omitted| {
+            let (hub, method) = (hub.name(), &*shown(event));
+            tracing::warn!(hub, method, nearest, ?known, omitted, "unknown hub method");
+        });
         let unknown = Err::<(), _>(HubError::rejected(""));
         telemetry::call_ended(wire_name, telemetry::UNKNOWN, &unknown, Stopwatch::start());
         let Some(id) = invocation_id else { return answer::empty(StatusCode::NOT_FOUND) };

@@ -20,6 +20,8 @@ scenarios! {
     a_client_that_joins_while_others_send_misses_nothing_from_then_on
     a_client_closed_during_sends_gets_earlier_messages_and_the_last_message
     a_client_that_is_abandoned_while_others_send_leaves_nothing_behind
+    a_client_that_is_abandoned_while_others_push_reads_no_message_after_a_gap
+    a_client_whose_outbox_overflows_reads_no_message_after_a_gap
     the_last_reader_leaves_nothing_behind
     an_outbox_with_too_many_messages_is_noticed
     an_outbox_with_too_many_bytes_is_noticed

@@ -53,6 +53,7 @@ trait LoopClient {
     async fn answered(&self, text: &str);
     async fn unanswered(&self, why: &str, at: u64);
     async fn parcel(&self, parcel: &Parcel);
+    async fn relayed(&self, value: &serde_json::Value);
     async fn left(&self, id: &str);
 }
 
@@ -111,6 +112,11 @@ impl Loop {
     /// Sends the parcel to all clients.
     async fn post(&self, ctx: &Context<Self>, parcel: Parcel) -> HubResult {
         Ok(ctx.clients().all().parcel(&parcel).await?)
+    }
+
+    /// Sends a value to all clients.
+    async fn relay(&self, ctx: &Context<Self>, value: serde_json::Value) -> HubResult {
+        Ok(ctx.clients().all().relayed(&value).await?)
     }
 
     async fn join(&self, ctx: &Context<Self>, group: String) -> HubResult {

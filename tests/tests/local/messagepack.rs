@@ -356,3 +356,32 @@ async fn frames_are_binary_after_an_accepted_handshake_and_text_for_a_refusal() 
         "{\"error\":\"The server does not support version 3 of the 'MessagePack' protocol.\"}\x1e";
     assert_eq!(refused.next().await.unwrap().unwrap(), Message::text(text));
 }
+
+/// `m({"a": 1})` with its length prefix.
+const CLEAN: &[u8] = b"\x0c\x96\x01\x80\xc0\xa1m\x91\x81\xa1a\x01\x90";
+
+#[tokio::test(start_paused = true)]
+async fn an_object_with_a_proto_key_reaches_messagepack_clients_without_it() {
+    let fixture = Fixture::new(App::new(|_| async { answer(200, "") }));
+    let mut packed = MsgpackClient::of(&fixture, "ada").await;
+    let mut json = fixture.client("bob").await;
+    let body = r#"{"target":"m","arguments":[{"__proto__":{"x":1},"a":1}]}"#;
+
+    assert_eq!(fixture.post(":send", body).await.status, 202);
+    assert_eq!(packed.recv_text().await, CLEAN);
+    assert!(json.recv_text().await.contains("__proto__"));
+    let bad = b"\x17\x96\x01\x80\xc0\xa1m\x91\x82\xa9__proto__\x80\xa1a\x01\x90";
+    let bundle = [("messagepack", &bad[..])];
+    assert_eq!(post_bundle(&fixture, ":send", &bundle).await.status, 202);
+    assert_eq!(packed.recv_text().await, CLEAN);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_completion_with_a_proto_key_reaches_its_client_without_it() {
+    let body = &b"\x15\x95\x03\x80\xa17\x03\x82\xa9__proto__\x80\xa1a\x01"[..];
+    let app = App::new(move |call| async move {
+        if call.event == "m" { answer(200, body) } else { answer(200, "") }
+    });
+
+    assert_eq!(answered(app).await, b"\x0a\x95\x03\x80\xa17\x03\x81\xa1a\x01"[..]);
+}

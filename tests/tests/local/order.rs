@@ -10,7 +10,10 @@ use std::{
 
 use hub_local::Limits;
 use serde_json::json;
-use tokio::{sync::Semaphore, time::sleep};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, sleep},
+};
 
 use crate::support::{App, Fixture, answer, eventually, settle};
 
@@ -80,14 +83,19 @@ async fn connections_do_not_wait_for_each_other() {
     assert_eq!(bob.recv_text().await, "{\"type\":3,\"invocationId\":\"1\"}\x1e");
 }
 
-/// An app with a method `ask`, which invokes the calling client and returns its result.
+/// An app with a method `ask`, which invokes the calling client and returns its result, and a method `slow`.
 fn asking(fixture: &Arc<std::sync::OnceLock<Fixture>>) -> App {
     let fixture = Arc::clone(fixture);
     App::new(move |call| {
         let fixture = Arc::clone(&fixture);
         async move {
-            if call.event != "ask" {
-                return answer(200, "");
+            match call.event.as_str() {
+                "ask" => {}
+                "slow" => {
+                    sleep(Duration::from_secs(1)).await;
+                    return answer(200, "");
+                }
+                _ => return answer(200, ""),
             }
             let id = call.header("x-asrs-connection-id").unwrap();
             let below = format!("connections/{id}/:invoke");
@@ -105,24 +113,47 @@ fn asking_fixture(limits: Limits) -> Fixture {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_method_can_invoke_its_caller_while_later_calls_are_queued() {
+async fn while_a_client_is_asked_its_later_calls_reach_the_app_in_order() {
     let fixture = asking_fixture(Limits::default());
     let mut client = fixture.client("ada").await;
     client.call_with_id("ask", "ask").await;
     for number in 0..5 {
-        client.call_with_id(&number.to_string(), "next").await;
+        client.call_with_id(&number.to_string(), if number == 0 { "slow" } else { "next" }).await;
     }
 
     let question = client.recv_text().await;
     assert!(question.starts_with("{\"type\":1,\"invocationId\":\"s0\",\"target\":\"confirm\""));
-    client.send_text(r#"{"type":3,"invocationId":"s0","result":true}"#).await;
-
-    let answered = "{\"invocationId\":\"ask\",\"result\":[200,true],\"type\":3}\x1e";
-    assert_eq!(client.recv_text().await, answered);
     for number in 0..5 {
         let expected = format!("{{\"type\":3,\"invocationId\":\"{number}\"}}\x1e");
         assert_eq!(client.recv_text().await, expected);
     }
+    client.send_text(r#"{"type":3,"invocationId":"s0","result":true}"#).await;
+
+    let answered = "{\"invocationId\":\"ask\",\"result\":[200,true],\"type\":3}\x1e";
+    assert_eq!(client.recv_text().await, answered);
+    assert_eq!(fixture.app.events()[..4], ["connected", "ask", "slow", "next"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_the_result_calls_run_one_at_a_time_again() {
+    let fixture = asking_fixture(Limits::default());
+    let mut client = fixture.client("ada").await;
+    client.call_with_id("ask", "ask").await;
+    client.recv_text().await;
+    client.call_with_id("0", "slow").await;
+    client.send_text(r#"{"type":3,"invocationId":"s0","result":true}"#).await;
+    assert!(client.recv_text().await.contains("[200,true]"));
+    let start = Instant::now();
+
+    client.call_with_id("1", "slow").await;
+
+    for id in ["0", "1"] {
+        assert_eq!(
+            client.recv_text().await,
+            format!("{{\"type\":3,\"invocationId\":\"{id}\"}}\x1e")
+        );
+    }
+    assert_eq!(start.elapsed().as_secs(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -133,7 +164,7 @@ async fn a_full_queue_is_exceeded_while_a_client_result_is_pending() {
     client.call_with_id("ask", "ask").await;
     client.recv_text().await;
     for _ in 0..6 {
-        client.call("next").await;
+        client.call("slow").await;
     }
 
     client.send_text(r#"{"type":3,"invocationId":"s0","result":true}"#).await;
@@ -148,8 +179,10 @@ async fn a_pending_client_result_closes_the_client_at_twice_the_queue_limit() {
     let mut client = fixture.client("ada").await;
     client.call_with_id("ask", "ask").await;
     client.recv_text().await;
+    client.call("slow").await;
+    fixture.app.called("slow").await;
     for _ in 0..9 {
-        client.call("next").await;
+        client.call("slow").await;
     }
 
     let close = client.recv_text().await;
@@ -157,7 +190,7 @@ async fn a_pending_client_result_closes_the_client_at_twice_the_queue_limit() {
     assert!(close.contains("too many messages wait for their upstream calls"), "{close}");
     let events = || fixture.app.events();
     eventually(|| events().last().is_some_and(|event| event == "disconnected")).await;
-    assert_eq!(events().iter().filter(|event| *event == "next").count(), 8);
+    assert_eq!(events().iter().filter(|event| *event == "slow").count(), 9);
 }
 
 #[tokio::test(start_paused = true)]

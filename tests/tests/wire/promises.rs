@@ -9,7 +9,8 @@ use std::{
 };
 
 /// The documents that name tests for their promises.
-const DOCUMENTS: [&str; 3] = ["docs/delivery.md", "docs/reliability.md", "docs/threats.md"];
+const DOCUMENTS: [&str; 4] =
+    ["docs/delivery.md", "docs/reliability.md", "docs/threats.md", "docs/values.md"];
 
 /// The source folder of each test program, and of each crate with unit tests.
 const ROOTS: [(&str, &str); 11] = [

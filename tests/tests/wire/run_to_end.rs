@@ -1,4 +1,4 @@
-//! A started call runs to completion, even if its caller hangs up.
+//! A started call runs to completion, even if its caller hangs up. A negotiate ends.
 
 use std::sync::{
     Arc,
@@ -9,15 +9,23 @@ use hub_runtime::prelude::*;
 use test_support::serve;
 use tokio::{io::AsyncWriteExt, net::TcpStream, sync::Notify};
 
-use crate::support::{KEY, SIGNATURE, answer, app, sealed_claims};
+use crate::support::{KEY, SIGNATURE, app, sealed_claims};
 
 #[derive(Default)]
 struct Shared {
     effects: AtomicUsize,
     begun: Notify,
-    go_on: Notify,
     done: Notify,
     token_fired: AtomicUsize,
+}
+
+/// Notifies when a negotiate ends or is dropped.
+struct Ended(Arc<Shared>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.done.notify_one();
+    }
 }
 
 struct Loop(Arc<Shared>);
@@ -25,10 +33,9 @@ struct Loop(Arc<Shared>);
 #[serverless_hub]
 impl Loop {
     async fn negotiate(&self, _request: NegotiateRequest) -> HubResult<Negotiation> {
+        let _ended = Ended(Arc::clone(&self.0));
         self.0.begun.notify_one();
-        self.0.go_on.notified().await;
-        self.0.done.notify_one();
-        Ok(Negotiation::anonymous())
+        std::future::pending().await
     }
 
     async fn twice(&self, ctx: &Context<Self>) -> HubResult {
@@ -65,18 +72,19 @@ async fn a_call_whose_peer_disconnects_is_cancelled_and_runs_to_its_end() {
     assert_eq!(shared.token_fired.load(Ordering::SeqCst), 1);
 }
 
+/// Anyone can send a negotiate request, and its result is of no use without a client.
 #[tokio::test]
-async fn negotiate_also_runs_to_its_end() {
+async fn a_negotiate_ends_with_its_client() {
     let shared = Arc::new(Shared::default());
-    let app = app(Loop(Arc::clone(&shared)));
-    let request =
-        http::Request::post("/negotiate").body(http_body_util::Empty::<bytes::Bytes>::new());
-    let mut negotiating = Box::pin(answer(&app, request.unwrap()));
-    assert!(futures_util::poll!(&mut negotiating).is_pending());
-    shared.begun.notified().await;
+    let (address, _serving) = serve(&app(Loop(Arc::clone(&shared)))).await;
 
-    drop(negotiating);
-    shared.go_on.notify_one();
+    for _ in 0..100 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"POST /negotiate HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        shared.begun.notified().await;
+        drop(stream);
+        shared.done.notified().await;
+    }
 
-    shared.done.notified().await;
+    assert_eq!(Arc::strong_count(&shared), 2, "no negotiate is left");
 }

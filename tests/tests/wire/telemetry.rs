@@ -67,9 +67,19 @@ async fn negotiate(app: &HubApp, path: &str, user: Option<&str>) {
     answer(app, request.body(Empty::<Bytes>::new()).unwrap()).await;
 }
 
-/// Returns all log lines that `tracing_subscriber::fmt` writes while `work` runs.
+/// Returns all log lines that `tracing_subscriber::fmt` writes while `work` runs, with a line for the end of each
+/// span.
 pub(crate) async fn logged(
     level: tracing_subscriber::filter::LevelFilter,
+    work: impl Future,
+) -> String {
+    log_of(level, FmtSpan::CLOSE, work).await
+}
+
+/// Like [`logged`], with lines for these parts of spans.
+pub(crate) async fn log_of(
+    level: tracing_subscriber::filter::LevelFilter,
+    spans: FmtSpan,
     work: impl Future,
 ) -> String {
     #[derive(Clone, Default)]
@@ -93,7 +103,7 @@ pub(crate) async fn logged(
         .with_ansi(false)
         .without_time()
         .with_max_level(level)
-        .with_span_events(FmtSpan::CLOSE)
+        .with_span_events(spans)
         .with_writer(move || writer.clone())
         .finish();
     {

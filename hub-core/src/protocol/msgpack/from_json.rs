@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::Writer;
+use super::{Writer, proto_key::KEY};
 use crate::protocol::{ConvertError, MAX_DEPTH};
 
 /// The maximum size in bytes of the header of an array or a map: a marker and a length of four bytes.
@@ -55,12 +55,18 @@ impl<'a> Text<'a> {
         self.next();
         let mut length = 0;
         while !self.ends('}') {
+            let key = self.out.0.len();
             self.string()?;
+            let is_refused = is_proto_key(&self.out.0[key..]);
             self.skip_blanks();
             // The colon.
             self.next();
             self.value(depth)?;
-            length += 1;
+            if is_refused {
+                self.out.0.truncate(key);
+            } else {
+                length += 1;
+            }
         }
         self.head(start, |out| out.map(length));
         Ok(())
@@ -154,6 +160,12 @@ impl<'a> Text<'a> {
         self.rest = rest;
         Ok(taken)
     }
+}
+
+/// Whether this encoded key is one that MessagePack clients refuse.
+fn is_proto_key(encoded: &[u8]) -> bool {
+    // A text of fewer than 32 bytes follows its marker.
+    encoded.get(1..) == Some(KEY.as_bytes())
 }
 
 fn deeper(depth: usize) -> Result<usize, ConvertError> {

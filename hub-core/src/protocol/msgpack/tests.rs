@@ -1,5 +1,6 @@
 //! The byte vectors of the protocol, and messages that are fatal errors in the reference server.
 
+mod proto_key;
 mod values;
 
 use super::*;

@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
-use super::from_json;
+use super::{from_json, proto_key};
 
 /// The error for a value that cannot be serialised.
 type EncodeError = rmp_serde::encode::Error;
 
 /// Appends a value in the form that clients expect: structs are maps, and types with a human-readable
-/// form, such as UUIDs, are text.
+/// form, such as UUIDs, are text. Map entries with the key `__proto__` are omitted.
 pub(crate) fn write_value<T: Serialize + ?Sized>(
     out: &mut Vec<u8>,
     value: &T,
@@ -17,14 +17,21 @@ pub(crate) fn write_value<T: Serialize + ?Sized>(
     let mut serializer =
         rmp_serde::Serializer::new(&mut *out).with_struct_map().with_human_readable();
     value.serialize(&mut serializer)?;
-    if !holds_json_text(&out[start..]) {
+    let written = &out[start..];
+    if !written.iter().any(|byte| matches!(byte, b'$' | b'_')) {
         return Ok(());
     }
     let failed = |error: &dyn std::fmt::Display| EncodeError::Syntax(error.to_string());
-    let json = serde_json::to_vec(value).map_err(|error| failed(&error))?;
-    let converted = from_json(&json).map_err(|error| failed(&error))?;
+    let replacement = if holds_json_text(written) {
+        let json = serde_json::to_vec(value).map_err(|error| failed(&error))?;
+        from_json(&json).map_err(|error| failed(&error))?.into()
+    } else if proto_key::is_mentioned(written) {
+        proto_key::without(written).map_err(|error| failed(&error))?
+    } else {
+        return Ok(());
+    };
     out.truncate(start);
-    out.extend_from_slice(&converted);
+    out.extend_from_slice(&replacement);
     Ok(())
 }
 

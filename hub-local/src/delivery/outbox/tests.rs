@@ -84,7 +84,6 @@ fn bytes_and_messages_are_bounded() {
 fn an_empty_outbox_accepts_any_size_and_a_completion_needs_some_free_space() {
     let filled = outbox(10, 100);
     assert_eq!(filled.push(frame(9)), PushOutcome::Queued);
-    assert_eq!(filled.push(frame(50)), PushOutcome::Full);
     assert_eq!(filled.push_answer(frame(50)), PushOutcome::Queued);
     assert_eq!(filled.push_answer(frame(1)), PushOutcome::Full);
 
@@ -173,10 +172,10 @@ fn the_bounds_hold_for_both_sources_together() {
     assert_eq!(by_bytes.push(frame(3)), PushOutcome::Queued);
     assert!(send(&log, &both, 3).is_empty());
     assert!(send(&log, &both, 4).is_empty());
-    assert_eq!(by_bytes.push(frame(1)), PushOutcome::Full);
     assert_eq!(by_messages.push(frame(1)), PushOutcome::Queued);
+    assert_eq!(send(&log, &both, 4), [0, 1]);
+    assert_eq!(by_bytes.push(frame(1)), PushOutcome::Full);
     assert_eq!(by_messages.push(frame(1)), PushOutcome::Full);
-    assert_eq!(send(&log, &both, 1), [0, 1]);
 }
 
 #[test]
@@ -187,11 +186,42 @@ fn space_is_freed_only_after_the_write() {
 
     assert!(send(&log, &[&reader], 10).is_empty());
     reader.take_all(&mut batch);
-    assert_eq!(reader.push(frame(1)), PushOutcome::Full);
     reader.written(batch.len(), batch.bytes());
 
     assert!(send(&log, &[&reader], 10).is_empty());
     assert_eq!(send(&log, &[&reader], 1), [0]);
+}
+
+#[test]
+fn what_was_taken_and_not_written_counts() {
+    let (log, reader) = (log(), outbox(10, 100));
+    reader.follow(&log);
+    assert!(send(&log, &[&reader], 10).is_empty());
+
+    reader.take_all(&mut Batch::default());
+
+    assert_eq!(reader.push(frame(1)), PushOutcome::Full);
+}
+
+#[tokio::test]
+async fn after_a_frame_that_did_not_fit_only_the_last_frame_is_sent() {
+    let backlog = backlog();
+    let log = Arc::new(Log::new(Arc::clone(&backlog), TaskTracker::new()));
+    let limits = Limits { max_outbox_messages: 2, ..Limits::default() };
+    let outbox = Outbox::new(&limits, Arc::clone(&backlog));
+    outbox.follow(&log);
+    let mut sink = Recorder::default();
+    send(&log, &[&outbox], 1);
+    assert_eq!(outbox.push(frame(2)), PushOutcome::Queued);
+
+    assert_eq!(outbox.push(frame(3)), PushOutcome::Full);
+    assert_eq!(backlog.bytes(), 0);
+    assert_eq!(outbox.push(frame(4)), PushOutcome::Full);
+    assert!(send(&log, &[&outbox], 5).is_empty());
+    outbox.abandon(Some(frame(7)));
+    sink.drain(&outbox).await.unwrap();
+
+    assert_eq!(sink.0, [vec![7], vec![]]);
 }
 
 #[test]

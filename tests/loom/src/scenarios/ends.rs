@@ -5,6 +5,7 @@ use std::sync::Arc;
 use loom::thread;
 
 use super::{FEW, Hub, SOME, explore, frame, read};
+use crate::delivery::outbox::PushOutcome;
 
 pub fn a_client_that_joins_while_others_send_misses_nothing_from_then_on() {
     explore(SOME, || {
@@ -60,6 +61,49 @@ pub fn a_client_that_is_abandoned_while_others_send_leaves_nothing_behind() {
         sender.join().unwrap();
         assert_eq!(read(&other, 3), [1, 2, 3]);
         other.forget();
+        assert!(hub.is_empty());
+    });
+}
+
+pub fn a_client_that_is_abandoned_while_others_push_reads_no_message_after_a_gap() {
+    explore(SOME, || {
+        let hub = Hub::new();
+        let outbox = hub.outbox(100);
+        assert_eq!(outbox.push(frame(1)), PushOutcome::Queued);
+        let pushed = Arc::clone(&outbox);
+        let sender = thread::spawn(move || {
+            let _ = pushed.push(frame(2));
+        });
+
+        outbox.abandon(Some(frame(9)));
+
+        let seen = read(&outbox, usize::MAX);
+        assert_eq!(seen, [9]);
+        sender.join().unwrap();
+        outbox.forget();
+        assert!(hub.is_empty());
+    });
+}
+
+pub fn a_client_whose_outbox_overflows_reads_no_message_after_a_gap() {
+    explore(SOME, || {
+        let hub = Hub::new();
+        let outbox = hub.outbox(1);
+        let pushed = Arc::clone(&outbox);
+        let sender = thread::spawn(move || {
+            let is_full = |number: &u8| pushed.push(frame(*number)) == PushOutcome::Full;
+            match (1..=3).filter(is_full).count() {
+                0 => pushed.close(Some(frame(9))),
+                _ => pushed.abandon(Some(frame(9))),
+            }
+        });
+
+        let mut seen = read(&outbox, usize::MAX);
+
+        assert_eq!(seen.pop(), Some(9));
+        assert!([1, 2, 3].starts_with(&seen), "{seen:?}");
+        sender.join().unwrap();
+        outbox.forget();
         assert!(hub.is_empty());
     });
 }

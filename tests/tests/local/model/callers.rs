@@ -92,6 +92,11 @@ impl Driver {
 
     fn ask(&mut self, slot: usize) {
         let Some(it) = self.slots[slot] else { return };
+        // While a method runs that may ask for a result, the next calls of the client run too. The reference has
+        // no such method, so the REST caller waits until no call runs.
+        if self.reference.models[it].free_at > self.reference.now {
+            return;
+        }
         let (number, hub) = (self.number(), self.reference.models[it].hub);
         if self.reference.models[it].is_live() {
             self.reference.asks(it, number);

@@ -2,5 +2,6 @@
 
 mod answers;
 mod fields;
+mod floods;
 mod seals;
 mod sockets;

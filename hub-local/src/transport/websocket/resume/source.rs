@@ -2,6 +2,7 @@
 
 use std::{io, sync::Arc};
 
+use hub_net::standstill::fired_late;
 use tokio::{
     io::ReadHalf,
     time::{Instant, timeout_at},
@@ -65,6 +66,10 @@ impl Source for ResumableSource {
                 }
                 let news = self.resumption.reader.notified();
                 if timeout_at(self.until, news).await.is_err() {
+                    if fired_late(self.until) {
+                        self.until = Instant::now() + self.connection.shared.limits.resume_timeout;
+                        continue;
+                    }
                     return Err(io::ErrorKind::TimedOut.into());
                 }
                 continue;

@@ -1,0 +1,99 @@
+//! Permits of upstream calls: how many run at once, and how many bytes their bodies have in total.
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// Bodies are counted in units of this size. A smaller body needs no permit for its size.
+const UNIT: usize = 4 * 1024;
+
+/// The permits of a service.
+#[derive(Debug)]
+pub(crate) struct Permits {
+    calls: Semaphore,
+    units: Semaphore,
+    all_units: u32,
+}
+
+/// The permit of one call; dropping it returns it.
+#[derive(Debug)]
+pub(crate) struct Permit<'a> {
+    _call: SemaphorePermit<'a>,
+    _units: Option<SemaphorePermit<'a>>,
+    units: u32,
+}
+
+impl Permits {
+    /// At most `calls` calls with bodies of `bytes` bytes run at once. A larger body runs alone.
+    pub(crate) fn new(calls: usize, bytes: usize) -> Self {
+        let units = (bytes / UNIT).clamp(1, Semaphore::MAX_PERMITS);
+        let all_units = u32::try_from(units).unwrap_or(u32::MAX);
+        Self {
+            calls: Semaphore::new(calls.clamp(1, Semaphore::MAX_PERMITS)),
+            units: Semaphore::new(all_units as usize),
+            all_units,
+        }
+    }
+
+    /// A permit for a body of `size` bytes, if there is one now.
+    pub(crate) fn try_get(&self, size: usize) -> Option<Permit<'_>> {
+        let call = self.calls.try_acquire().ok()?;
+        let (units, needed) = match self.units_of(size) {
+            0 => (None, 0),
+            needed => (Some(self.units.try_acquire_many(needed).ok()?), needed),
+        };
+        Some(Permit { _call: call, _units: units, units: needed })
+    }
+
+    /// Waits for a permit; `None` if the service has ended.
+    pub(crate) async fn get(&self, size: usize) -> Option<Permit<'_>> {
+        // First the permit for the size: a call that waits for it must not block small calls.
+        let (units, needed) = match self.units_of(size) {
+            0 => (None, 0),
+            needed => (Some(self.units.acquire_many(needed).await.ok()?), needed),
+        };
+        Some(Permit { _call: self.calls.acquire().await.ok()?, _units: units, units: needed })
+    }
+
+    /// Whether this permit suffices for a body of `size` bytes.
+    pub(crate) fn suffices(&self, permit: &Permit<'_>, size: usize) -> bool {
+        permit.units >= self.units_of(size)
+    }
+
+    fn units_of(&self, size: usize) -> u32 {
+        u32::try_from(size / UNIT).unwrap_or(u32::MAX).min(self.all_units)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_limited_in_number_and_in_size() {
+        let permits = Permits::new(3, 10 * UNIT);
+
+        let large = permits.try_get(8 * UNIT).unwrap();
+        assert!(permits.try_get(3 * UNIT).is_none());
+        let small = [permits.try_get(2 * UNIT).unwrap(), permits.try_get(1).unwrap()];
+        assert!(permits.try_get(1).is_none());
+        drop(small);
+        assert!(permits.try_get(3 * UNIT).is_none());
+        assert!(permits.suffices(&large, 8 * UNIT) && !permits.suffices(&large, 9 * UNIT));
+        drop(large);
+
+        assert!(permits.try_get(1000 * UNIT).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_large_call_that_waits_does_not_block_small_ones() {
+        let permits = Permits::new(2, 10 * UNIT);
+        let running = permits.get(10 * UNIT).await.unwrap();
+        let waiting = permits.get(5 * UNIT);
+        let mut waiting = std::pin::pin!(waiting);
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+
+        assert!(permits.try_get(1).is_some());
+        drop(running);
+
+        assert!(permits.suffices(&waiting.await.unwrap(), 5 * UNIT));
+    }
+}

@@ -1,0 +1,190 @@
+//! The resident memory of the process under hostile clients. One process for all limits, on Linux only.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::{TcpListener, TcpStream},
+    task::AbortHandle,
+    time::sleep,
+};
+
+use crate::{
+    attacks::{frame, web_socket},
+    client::token,
+    process::{KEY, Running},
+};
+
+const MIB: usize = 1024 * 1024;
+/// What the process may use beyond its limits: buffers of sockets, fragments of freed memory, and the code that
+/// runs for the first time.
+const SLACK: usize = 24;
+
+/// An app that accepts `connected` and reads nothing of other calls.
+async fn deaf_app() -> (String, AbortHandle) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let accepting = tokio::spawn(async move {
+        let mut calls = tokio::task::JoinSet::new();
+        while let Ok((socket, _)) = listener.accept().await {
+            calls.spawn(serve(socket));
+        }
+    });
+    (url, accepting.abort_handle())
+}
+
+async fn serve(mut socket: TcpStream) {
+    loop {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let Ok(byte) = socket.read_u8().await else { return };
+            head.push(byte.to_ascii_lowercase());
+        }
+        let head = String::from_utf8_lossy(&head).into_owned();
+        if !head.contains("x-asrs-event: connected") {
+            return std::future::pending().await;
+        }
+        let mut body = [0; b"{\"type\":10}".len()];
+        socket.read_exact(&mut body).await.unwrap();
+        socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    }
+}
+
+/// A call whose message has this size.
+fn call(size: usize) -> Vec<u8> {
+    let padding = "x".repeat(size - 50);
+    let text = format!("{{\"type\":1,\"target\":\"m\",\"arguments\":[\"{padding}\"]}}\u{1e}");
+    frame(0x81, text.as_bytes())
+}
+
+/// Runs an attack with many clients at once and returns their sockets.
+async fn clients<F>(
+    port: u16,
+    count: usize,
+    protocol: &'static str,
+    attack: impl Fn(TcpStream) -> F,
+) -> Vec<TcpStream>
+where
+    F: Future<Output = TcpStream> + Send + 'static,
+{
+    let mut running = tokio::task::JoinSet::new();
+    for _ in 0..count {
+        running.spawn(attack(web_socket(port, protocol).await));
+    }
+    running.join_all().await
+}
+
+/// Writes as much as the service takes. The service stops reading or closes the socket, so this may not end.
+async fn flood(mut socket: TcpStream, bytes: Arc<[u8]>) -> TcpStream {
+    let _ = tokio::time::timeout(Duration::from_secs(1), socket.write_all(&bytes)).await;
+    socket
+}
+
+/// Asserts a bound in MiB on the growth of the memory.
+fn assert_grown(what: &str, service: &Running, before: usize, bound: usize) {
+    let grown = service.resident().saturating_sub(before) / MIB;
+    println!("{what}: {grown} MiB, bound {bound} MiB");
+    assert!(grown <= bound, "{what}: {grown} MiB, more than {bound} MiB");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_clients_use_no_more_memory_than_the_limits_and_leave_none_behind() {
+    let (url, app) = deaf_app().await;
+    let service = Running::start(&["--upstream", &url]).await;
+    let port = service.port;
+    drop(web_socket(port, "json").await);
+    let before = service.resident();
+
+    // Clients that leave: 160 MiB of calls. The limits are 32 MiB for the bodies of running calls and 16 MiB for
+    // calls of clients that have left.
+    let calls: Arc<[u8]> = [call(MIB / 2), call(MIB / 2)].concat().into();
+    drop(clients(port, 160, "json", |socket| flood(socket, Arc::clone(&calls))).await);
+    sleep(Duration::from_secs(1)).await;
+    assert_grown("calls of clients that have left", &service, before, 32 + 16 + SLACK);
+
+    // Messages full of stream ids, which would use 8 to 30 times their size when decoded.
+    let ids = vec!["\"\""; MIB / 3 - 50].join(",");
+    let json =
+        format!("{{\"type\":1,\"target\":\"m\",\"arguments\":[],\"streamIds\":[{ids}]}}\u{1e}");
+    let json: Arc<[u8]> =
+        [frame(0x81, json.as_bytes()), frame(0x81, json.as_bytes())].concat().into();
+    let now = service.resident();
+    let streams = clients(port, 20, "json", |socket| flood(socket, Arc::clone(&json))).await;
+    assert_grown("stream ids in JSON", &service, now, 20 * 2);
+    let count = MIB / 2 - 50;
+    let mut packed = b"\x96\x01\x80\xc0\xa1m\x90\xdd".to_vec();
+    packed.extend(u32::try_from(count).unwrap().to_be_bytes());
+    packed.extend(b"\xa1x".repeat(count));
+    // The length prefix: groups of seven bits.
+    let length = packed.len();
+    let prefix = [length | 0x80, (length >> 7) | 0x80, length >> 14].map(|it| it.to_le_bytes()[0]);
+    let packed: Arc<[u8]> = frame(0x82, &[&prefix[..], &packed].concat()).into();
+    let more = clients(port, 20, "messagepack", |socket| flood(socket, Arc::clone(&packed))).await;
+    assert_grown("stream ids in MessagePack", &service, now, 20 * 2);
+
+    // Queues of live clients: small calls, whose number is limited, and large ones.
+    let small: Arc<[u8]> = frame(
+        0x81,
+        "{\"type\":1,\"target\":\"m\",\"arguments\":[]}\u{1e}".repeat(20_000).as_bytes(),
+    )
+    .into();
+    let now = service.resident();
+    let mut live = clients(port, 10, "json", |socket| flood(socket, Arc::clone(&small))).await;
+    let large: Arc<[u8]> = call(MIB / 2).repeat(8).into();
+    live.extend(clients(port, 10, "json", |socket| flood(socket, Arc::clone(&large))).await);
+    // For each client: the queue with the message that fills it, one running call, and one read buffer.
+    assert_grown("queues of live clients", &service, now, 20 * 4);
+
+    // Clients that do not read the completions of their calls: the outbox holds 1 MiB.
+    let unread: Arc<[u8]> = frame(
+        0x81,
+        "{\"type\":4,\"invocationId\":\"7\",\"target\":\"m\",\"arguments\":[]}\u{1e}"
+            .repeat(14_000)
+            .as_bytes(),
+    )
+    .repeat(4)
+    .into();
+    let now = service.resident();
+    live.extend(clients(port, 10, "json", |socket| flood(socket, Arc::clone(&unread))).await);
+    assert_grown("outboxes", &service, now, 10 * 4);
+
+    // Negotiated connections that are never opened: 16,384 are kept.
+    let now = service.resident();
+    negotiate(port, 4, 5_000).await;
+    assert_grown("pending negotiations", &service, now, 16);
+
+    drop((streams, more, live));
+    app.abort();
+    sleep(Duration::from_secs(10)).await;
+    assert_grown("10 s after all clients have left", &service, before, SLACK);
+    assert!(service.log.text().len() < 100_000, "{} bytes of log", service.log.text().len());
+}
+
+/// Sends many negotiate requests on each of several sockets and reads all responses.
+async fn negotiate(port: u16, sockets: usize, count: usize) {
+    let bearer = token(KEY, port, "chat", "mallory");
+    let request = format!(
+        "POST /client/negotiate?hub=chat&negotiateVersion=1 HTTP/1.1\r\nhost: localhost\r\n\
+         authorization: Bearer {bearer}\r\ncontent-length: 0\r\n\r\n"
+    );
+    let mut running = tokio::task::JoinSet::new();
+    for _ in 0..sockets {
+        let (request, socket) = (request.clone(), TcpStream::connect(("127.0.0.1", port)));
+        running.spawn(async move {
+            let mut socket = socket.await.unwrap();
+            let (read, mut write) = socket.split();
+            let mut read = BufReader::new(read);
+            let mut response = Vec::new();
+            for _ in 0..count / 50 {
+                write.write_all(request.repeat(50).as_bytes()).await.unwrap();
+                for _ in 0..50 {
+                    response.clear();
+                    while !response.ends_with(b"]}]}") {
+                        read.read_until(b'}', &mut response).await.unwrap();
+                    }
+                }
+            }
+        });
+    }
+    running.join_all().await;
+}
