@@ -14,6 +14,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use hub_core::{
+    client_access::EMULATOR_KEY,
+    seal::{self, Identity, SealKey},
+};
+
 const RUNS: usize = 21;
 /// An unreachable service. The app does not call it. The access key is public; the signature below was
 /// created with it.
@@ -71,9 +76,9 @@ fn start(program: &str) -> (App, Duration) {
         assert!(app.0.try_wait().unwrap().is_none(), "the app has ended");
         thread::sleep(Duration::from_micros(50));
     };
-    let length = BODY.len();
+    let (length, seal) = (BODY.len(), seal());
     let request = format!(
-        "POST /api/signalr HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nX-ASRS-Connection-Id: conn-0001\r\nX-ASRS-Hub: board\r\nX-ASRS-Category: messages\r\nX-ASRS-Event: clear\r\nX-ASRS-Signature: {SIGNATURE}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{BODY}"
+        "POST /api/signalr HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nX-ASRS-Connection-Id: conn-0001\r\nX-ASRS-Hub: board\r\nX-ASRS-Category: messages\r\nX-ASRS-Event: clear\r\nX-ASRS-Signature: {SIGNATURE}\r\nX-ASRS-User-Claims: shub: {seal}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{BODY}"
     );
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
@@ -81,6 +86,13 @@ fn start(program: &str) -> (App, Duration) {
     let took = begun.elapsed();
     assert!(answer.contains(ANSWER), "{answer}");
     (app, took)
+}
+
+/// The seal of an anonymous client, as the app's negotiate makes it.
+fn seal() -> String {
+    let claims = std::iter::empty().collect();
+    let identity = Identity { hub: "board".to_owned(), user_id: None, issued_at: 0, claims };
+    seal::seal(&identity, &SealKey::derive(&EMULATOR_KEY.into()))
 }
 
 fn resident(id: u32) -> String {

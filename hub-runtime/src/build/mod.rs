@@ -203,8 +203,8 @@ impl HubAppBuilder {
         self
     }
 
-    /// Sets the timeout of one attempt of a call to the service. Defaults to 100 s. Client results have their own
-    /// timeout: [`InvokeFuture::timeout`](crate::clients::InvokeFuture::timeout).
+    /// Sets the timeout of one attempt of a call to the service, signing in included. Defaults to 100 s. Client
+    /// results have their own timeout: [`InvokeFuture::timeout`](crate::clients::InvokeFuture::timeout).
     pub fn rest_timeout(mut self, timeout: Duration) -> Self {
         self.rest_timeout = Some(timeout);
         self
