@@ -22,5 +22,5 @@ EXPOSE 8888
 WORKDIR /config
 ENTRYPOINT ["/hub-local"]
 # The loopback address of a container is not reachable from outside, so the service listens on all addresses. Publish
-# the port on 127.0.0.1, or set HUB_LOCAL_KEY, because the default key is public.
+# the port on 127.0.0.1, or set HUB_LOCAL_KEY (at least 16 bytes), because the default key is public.
 CMD ["start", "--ip", "0.0.0.0", "--public"]

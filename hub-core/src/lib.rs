@@ -46,6 +46,8 @@ mod reply;
 pub mod rest_error;
 pub mod seal;
 mod secret;
+#[doc(hidden)]
+pub mod secret_rule;
 mod send_error;
 #[doc(hidden)]
 pub mod shape;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hub_core::Secret;
 
 use crate::{
+    access::Access,
     limits::Limits,
     random,
     service::LocalService,
@@ -35,6 +36,9 @@ pub struct LocalServiceBuilder {
     detailed_errors: bool,
     allow_reconnect: bool,
     stateful_reconnect: Option<bool>,
+    public: bool,
+    origins: Vec<String>,
+    hosts: Vec<String>,
 }
 
 impl LocalServiceBuilder {
@@ -95,13 +99,37 @@ impl LocalServiceBuilder {
         Self { stateful_reconnect: Some(allowed), ..self }
     }
 
+    /// Allows pages of an origin (`https://app.example`) while the service holds the well-known key, with
+    /// which any page can make tokens. Pages on loopback, of the called host and of the public URL are always
+    /// allowed, and with a key of its own the service allows pages of every origin. Can be repeated.
+    pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
+        self.origins.push(origin.into());
+        self
+    }
+
+    /// Allows requests with this host, without a port; `*.app.example` allows every name below `app.example`.
+    /// A service on loopback or with the well-known key refuses other hosts with a dot than IP addresses and
+    /// the host of the public URL, because any page can point its name to this machine (DNS rebinding). Can
+    /// be repeated.
+    pub fn allow_host(mut self, host: impl Into<String>) -> Self {
+        self.hosts.push(host.into());
+        self
+    }
+
+    /// Sets whether the service may be reached from other machines with the well-known key. Defaults to
+    /// `false`: [`LocalService::serve`] then fails. Keys of fewer than 16 bytes are always for loopback only.
+    pub fn public(self, allowed: bool) -> Self {
+        Self { public: allowed, ..self }
+    }
+
     /// Builds the service. This method performs no I/O and needs no tokio runtime.
     #[must_use]
     pub fn build(self) -> LocalService {
         let key = self.key.unwrap_or_else(random::key);
-        let keys = std::iter::once(key).chain(self.secondary_key).collect();
+        let keys: Vec<_> = std::iter::once(key).chain(self.secondary_key).collect();
         let public_url = self.public_url.unwrap_or_else(|| DEFAULT_URL.to_owned());
         LocalService::new(State::new(Config {
+            access: Access::new(&keys, self.public, self.origins, self.hosts),
             keys,
             public_url,
             upstream: self.upstream,

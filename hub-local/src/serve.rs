@@ -3,6 +3,7 @@
 use std::{io, sync::Arc, time::Duration};
 
 use http::Request;
+use hub_core::secret_rule::Reach;
 use hub_net::{
     connection::{ServedBody, UnreadBodies, serve_connection},
     idle_sockets::IdleSocket,
@@ -16,9 +17,9 @@ use tokio::{
     task::{JoinSet, yield_now},
     time::timeout,
 };
-use tower_service::Service as _;
 
 use crate::{
+    access::HostCheck,
     descriptors::{Descriptors, LowDescriptors},
     service::LocalService,
     socket_control::SocketControl,
@@ -39,6 +40,12 @@ pub(crate) async fn serve(
     state: Arc<State>,
     listener: TcpListener,
 ) -> io::Result<()> {
+    let reach = Reach::of(listener.local_addr()?.ip());
+    state.access.check_keys(&state.authority, reach)?;
+    let check = match reach {
+        Reach::Loopback => HostCheck::Always,
+        Reach::Beyond => HostCheck::WithWellKnownKey,
+    };
     let mut connections = JoinSet::new();
     let descriptors = Descriptors::new(state.shared.limits.max_file_descriptors);
     loop {
@@ -49,7 +56,7 @@ pub(crate) async fn serve(
                     let control = SocketControl::default();
                     let (idle, evicted) = state.idle_sockets.add(control.closed.clone());
                     let stream = control.guard(stream, state.shared.limits.response_stall_timeout);
-                    let socket = Socket { stream, control, idle, low_descriptors };
+                    let socket = Socket { stream, control, idle, low_descriptors, check };
                     connections.spawn(connection(service.clone(), Arc::clone(&state), socket));
                     if evicted > 0 {
                         // Evicted sockets close when their tasks run, which frees their descriptors.
@@ -74,10 +81,11 @@ struct Socket {
     control: SocketControl,
     idle: IdleSocket,
     low_descriptors: Option<LowDescriptors>,
+    check: HostCheck,
 }
 
 async fn connection(service: LocalService, state: Arc<State>, socket: Socket) {
-    let Socket { stream, control, idle, low_descriptors } = socket;
+    let Socket { stream, control, idle, low_descriptors, check } = socket;
     let closed = control.closed.clone();
     let respond = service_fn(move |mut request: Request<ServedBody>| {
         idle.requested();
@@ -86,7 +94,7 @@ async fn connection(service: LocalService, state: Arc<State>, socket: Socket) {
         if let Some(low_descriptors) = low_descriptors {
             request.extensions_mut().insert(low_descriptors);
         }
-        service.clone().call(request)
+        service.answer(request, check)
     });
     let limits = &state.shared.limits;
     let longest = low_descriptors.map_or(Duration::MAX, |_| LOW_DESCRIPTORS_TIMEOUT);
@@ -100,5 +108,6 @@ async fn connection(service: LocalService, state: Arc<State>, socket: Socket) {
         .max_buf_size(MAX_HEAD_BYTES)
         // hyper checks `max_buf_size` only between reads: a head that arrives in one read can be longer.
         .max_header_size(MAX_HEAD_BYTES);
-    serve_connection(&http, stream, respond, unread, &state.stopped, closed.cancelled()).await;
+    let stop = &state.stopped;
+    serve_connection(&http, stream, respond, |_| None, unread, stop, closed.cancelled()).await;
 }

@@ -18,6 +18,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::DropGuard;
 
 use crate::{
+    access::HostCheck,
     body::{self, Body},
     builder::LocalServiceBuilder,
     rest, serve,
@@ -153,7 +154,8 @@ impl LocalService {
     /// and accepts again. An error of one connection affects only that connection.
     ///
     /// # Errors
-    /// Never at present. Later versions may return errors of the listener.
+    /// When the listener or the public URL is not on loopback, and a key has fewer than 16 bytes or is the
+    /// well-known key (unless [`LocalServiceBuilder::public`] allows that one).
     pub fn serve(
         &self,
         listener: TcpListener,
@@ -180,13 +182,28 @@ where
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+    type Future = ResponseFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
+        self.answer(request, HostCheck::WithWellKnownKey)
+    }
+}
+
+/// The future of a response.
+type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+impl LocalService {
+    /// Responds to a request of a listener that demands this check.
+    pub(crate) fn answer<B>(&self, request: Request<B>, check: HostCheck) -> ResponseFuture
+    where
+        B: http_body::Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<BoxError>,
+    {
         let (parts, body) = request.into_parts();
         let body = UnreadBody::new(body);
         let state = Arc::clone(&self.state);
@@ -194,7 +211,7 @@ where
         // response.
         let handle = ClientRoute::of(parts.uri.path()).is_none().then(|| self.clone());
         Box::pin(async move {
-            let response = respond(&state, parts, body).await;
+            let response = respond(&state, parts, body, check).await;
             drop(handle);
             Ok(response)
         })
@@ -203,7 +220,15 @@ where
 
 const HEALTH: [&str; 3] = ["/api/health", "/api/v1/health", "/health"];
 
-async fn respond(state: &Arc<State>, parts: Parts, body: UnreadBody) -> Response<Body> {
+async fn respond(
+    state: &Arc<State>,
+    parts: Parts,
+    body: UnreadBody,
+    check: HostCheck,
+) -> Response<Body> {
+    if let Some((status, text)) = state.access.refusal(&parts, check, &state.authority) {
+        return body::text(status, text);
+    }
     let path = parts.uri.path();
     if let Some(route) = ClientRoute::of(path) {
         return routes::respond(state, route, parts, body).await;

@@ -10,6 +10,7 @@ use hub_net::{clock::Clock, idle_sockets::IdleSockets, log_limit::LogLimit};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    access::Access,
     auth::Authority,
     connection::{Connection, departed::DepartedBudget, shared::Shared},
     delivery::backlog::Backlog,
@@ -29,6 +30,7 @@ const IDLE_GRACE: Duration = Duration::from_secs(1);
 pub(crate) struct State {
     pub(crate) shared: Arc<Shared>,
     pub(crate) authority: Authority,
+    pub(crate) access: Access,
     pub(crate) hubs: Hubs<Connection>,
     pub(crate) negotiations: Arc<Negotiations>,
     /// Whether stateful reconnect is offered in negotiate.
@@ -43,6 +45,7 @@ pub(crate) struct State {
 pub(crate) struct Config {
     /// The primary key first.
     pub(crate) keys: Vec<Secret>,
+    pub(crate) access: Access,
     pub(crate) public_url: String,
     pub(crate) upstream: Option<Arc<dyn Upstream>>,
     pub(crate) unmatched: Unmatched,
@@ -62,6 +65,7 @@ impl State {
         let memberships = Quota::new(limits.max_groups_per_member, limits.max_memberships);
         Self {
             authority: Authority::new(keys, clock, limits.token_leeway, &public_url),
+            access: config.access,
             hubs: Hubs::new(Arc::clone(&backlog), memberships, tasks.clone()),
             negotiations: Arc::default(),
             stateful_reconnect: config.stateful_reconnect,

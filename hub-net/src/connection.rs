@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use http::{Request, Response};
+use http::{Request, Response, StatusCode, Version, header::HOST};
 use http_body::Body;
 use hyper::{
     body::Incoming,
@@ -18,7 +18,12 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::unread::ServedBody;
 use self::unread::Unread;
-use crate::{BoxError, idle_sockets::IdleSockets};
+use crate::{
+    BoxError,
+    host::{self, HostError},
+    idle_sockets::IdleSockets,
+    refusal::{Refusal, ServerBody},
+};
 
 mod unread;
 
@@ -40,10 +45,14 @@ pub struct UnreadBodies {
 /// What the service leaves of a request body is read and dropped after the response. If that takes too long
 /// or is more than 16 MiB, the connection is closed. The client is not asked to send a body (`100 Continue`)
 /// that the service does not read.
+///
+/// A request without a valid host gets status 400, and a request that `refuse` refuses gets the response of
+/// that refusal. The service sees neither.
 pub async fn serve_connection<I, S, B>(
     http: &http1::Builder,
     stream: I,
     service: S,
+    refuse: impl Fn(&Request<Incoming>) -> Option<Refusal>,
     limits: UnreadBodies,
     stop: &CancellationToken,
     close: impl Future<Output = ()>,
@@ -59,9 +68,19 @@ pub async fn serve_connection<I, S, B>(
     let respond = service_fn(move |request: Request<Incoming>| {
         let unread = (!request.body().is_end_stream()).then(|| bodies.begin());
         let body = unread.clone();
-        let responding = service.call(request.map(|incoming| ServedBody::new(incoming, body)));
+        let refused = without_host(&request).or_else(|| refuse(&request));
+        let request = request.map(|incoming| ServedBody::new(incoming, body));
+        let responding = match refused {
+            None => Ok(service.call(request)),
+            Some(refusal) => Err(refusal),
+        };
         async move {
-            let response = responding.await;
+            let response = match responding {
+                Ok(responding) => responding
+                    .await
+                    .map(|response| response.map(|body| ServerBody::Service { body })),
+                Err(refusal) => Ok(refusal.response()),
+            };
             unread.iter().for_each(|unread| unread.answered());
             response
         }
@@ -109,6 +128,18 @@ impl Unread {
             .await;
         }
     }
+}
+
+/// The refusal of a request whose host is missing or invalid (RFC 9112 §3.2).
+fn without_host(request: &Request<Incoming>) -> Option<Refusal> {
+    let needs_host = request.version() >= Version::HTTP_11;
+    let error = match host::of(request.uri(), request.headers()) {
+        Err(error) => error,
+        Ok(_) if needs_host && !request.headers().contains_key(HOST) => HostError::Missing,
+        Ok(_) => return None,
+    };
+    tracing::debug!(%error, "a request was refused");
+    Some(Refusal { status: StatusCode::BAD_REQUEST, text: error.to_string() })
 }
 
 #[cfg(test)]

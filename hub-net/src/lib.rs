@@ -6,9 +6,11 @@
 //! | [`clock`] | | Wall time that follows tokio's paused clock |
 //! | [`client`] | `client`, `tls` | A pooled HTTP/1.1 client |
 //! | [`connection`] | `server` | Serves HTTP/1.1 on one connection |
+//! | [`host`] | | The host of a request, and the hosts that a server answers |
 //! | [`idle_sockets`] | `server` | Limits sockets that have not sent a request |
 //! | [`listen`] | `server` | Binds listeners, backs off after failed accepts |
 //! | [`log_limit`] | | Limits log lines that a peer can cause |
+//! | [`refusal`] | `server` | Responses of the server in place of those of a service |
 //! | [`standstill`] | | Timeouts that do not count a standstill of the process |
 //! | [`stall_timeout`] | `server` | Closes sockets whose peer does not read |
 
@@ -20,11 +22,14 @@ pub mod client;
 pub mod clock;
 #[cfg(feature = "server")]
 pub mod connection;
+pub mod host;
 #[cfg(feature = "server")]
 pub mod idle_sockets;
 #[cfg(feature = "server")]
 pub mod listen;
 pub mod log_limit;
+#[cfg(feature = "server")]
+pub mod refusal;
 #[cfg(feature = "server")]
 pub mod stall_timeout;
 pub mod standstill;

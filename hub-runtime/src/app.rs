@@ -124,7 +124,7 @@ impl HubApp {
     /// The counters of the app since its start.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        self.inner.counts.read()
+        Counters { wrong_codes: self.inner.wrong_codes.count(), ..self.inner.counts.read() }
     }
 
     /// Stops the app gracefully: refuses negotiate requests and new clients, closes every client of the

@@ -14,6 +14,8 @@ pub struct Counters {
     pub refused: u64,
     /// Calls that failed with an internal error or a panic.
     pub failed: u64,
+    /// Upstream calls with a wrong or missing code. They do not count as calls.
+    pub wrong_codes: u64,
 }
 
 /// The current values.
@@ -41,6 +43,7 @@ impl AtomicCounters {
             calls: self.calls.load(Ordering::Relaxed),
             refused: self.refused.load(Ordering::Relaxed),
             failed: self.failed.load(Ordering::Relaxed),
+            ..Counters::default()
         }
     }
 }

@@ -17,12 +17,6 @@ impl Keys {
         Self { access, seals }
     }
 
-    /// Whether this text is one of the access keys.
-    #[cfg(feature = "server")]
-    pub(crate) fn knows(&self, key: &str) -> bool {
-        self.access.iter().any(|known| known.expose() == key)
-    }
-
     pub(crate) fn access(&self) -> &[Secret] {
         &self.access
     }

@@ -49,8 +49,8 @@ pub mod fuzzing;
 pub mod guide;
 #[cfg(feature = "server")]
 mod host;
+mod hosts;
 mod keys;
-mod loopback;
 pub mod negotiate;
 pub mod prelude;
 mod rest;
@@ -66,6 +66,7 @@ pub mod telemetry;
 pub mod testing;
 mod upstream;
 mod wire_name;
+mod wrong_codes;
 
 /// Compiles the smallest hub of the README.
 #[cfg(doctest)]

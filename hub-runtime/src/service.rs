@@ -138,6 +138,9 @@ pub(crate) fn answer(
     parts: http::request::Parts,
     body: UnreadBody,
 ) -> ResponseFuture {
+    if let Some((status, refusal)) = app.host_refusal(&parts.method, &parts.uri, &parts.headers) {
+        return Box::pin(std::future::ready(text(status, refusal)));
+    }
     let route = app.routes.of(&parts.method, parts.uri.path());
     if route == Route::Upstream && app.routes.code_fits(parts.uri.query()) {
         return Box::pin(upstream::handle(app, parts, body, InvocationIds::OfClients));
@@ -155,12 +158,7 @@ pub(crate) fn answer(
 )]
 async fn other(app: Arc<Inner>, parts: http::request::Parts, body: UnreadBody) -> Response<Bytes> {
     match app.routes.of(&parts.method, parts.uri.path()) {
-        Route::Upstream => {
-            app.log.line("code", |omitted| {
-                tracing::warn!(omitted, "upstream call without the configured code");
-            });
-            text(StatusCode::UNAUTHORIZED, "the query parameter `code` is missing or wrong")
-        }
+        Route::Upstream => app.wrong_codes.refuse().await,
         Route::Negotiate(hub) => {
             let hub = hub.map(str::to_owned);
             negotiate::handle(app, parts, hub.as_deref()).await

@@ -8,16 +8,21 @@ use std::{
     time::Duration,
 };
 
+use http::{HeaderMap, Method, StatusCode, Uri};
 use hub_core::mounted::MountedHub;
+#[cfg(feature = "server")]
+use hub_core::secret_rule::Weakness;
 use hub_net::{clock::Clock, log_limit::LogLimit};
 use tokio_util::task::TaskTracker;
 
 use crate::{
     counters::AtomicCounters,
+    hosts::HostRule,
     negotiate::{cors::Cors, limit::Limiter},
     routes::Routes,
     service_group::ServiceGroup,
     upstream::{replay::Replays, verified::VerifiedCallers},
+    wrong_codes::WrongCodes,
 };
 
 /// The state that all clones of an app share.
@@ -41,9 +46,12 @@ pub(crate) struct Inner {
     /// Whether the Functions host calls the app. Only then the app accepts the call format of the host.
     #[cfg(feature = "functions")]
     pub(crate) functions_host: AtomicBool,
-    /// Whether a service uses the public key of the emulator. The app then binds loopback addresses only.
+    /// The weakness of a key or code with which the app binds loopback only.
     #[cfg(feature = "server")]
-    pub(crate) well_known_key: bool,
+    pub(crate) loopback_only: Option<Weakness>,
+    /// The hosts of an app that embeds the service.
+    pub(crate) hosts: Option<HostRule>,
+    pub(crate) wrong_codes: WrongCodes,
     #[cfg(feature = "local")]
     pub(crate) embedded: Option<crate::embedded::Embedded>,
 }
@@ -129,5 +137,21 @@ impl Inner {
     /// Whether [`HubApp::shutdown`] has begun.
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::SeqCst)
+    }
+
+    /// Status and text of the refusal of a request for a host that the app does not answer.
+    pub(crate) fn host_refusal(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Option<(StatusCode, String)> {
+        let hosts = self.hosts.as_ref()?;
+        #[cfg(feature = "functions")]
+        if self.functions_host.load(Ordering::Relaxed) {
+            // The host passes on the name under which it was called.
+            return None;
+        }
+        hosts.refusal(&self.routes, method, uri, headers)
     }
 }

@@ -15,6 +15,8 @@ const flags = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
+  // A foreign name for this machine.
+  "--host-resolver-rules=MAP evil.example 127.0.0.1",
 ];
 
 function findBrowser() {

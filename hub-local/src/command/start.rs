@@ -11,7 +11,7 @@ use std::{
 
 use clap::Args;
 use hub_core::{Secret, client_access::EMULATOR_KEY};
-use hub_local::{HttpUpstream, LocalService, Settings, Template, Unmatched};
+use hub_local::{HttpUpstream, LocalService, LocalServiceBuilder, Settings, Template, Unmatched};
 use tokio::{task::JoinSet, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -58,6 +58,15 @@ pub(super) struct StartArgs {
     /// Allow access from other machines with the well-known key
     #[arg(long)]
     public: bool,
+    /// Allow pages of this origin (`https://app.example`) with the well-known key. Pages on loopback
+    /// and of the service's own host are always allowed. Can be repeated
+    #[arg(long, value_name = "ORIGIN", value_parser = values::origin)]
+    allow_origin: Vec<String>,
+    /// Allow requests for this host name (app.example, *.app.example), for example behind a proxy.
+    /// IP addresses, localhost, names without a dot and the host of --url are always allowed. Can
+    /// be repeated; the variable is a comma-separated list
+    #[arg(long, value_name = "NAME", env = "HUB_LOCAL_HOSTS", value_delimiter = ',', value_parser = values::host)]
+    allow_host: Vec<String>,
     /// Handle errors like the cloud service: an `invoke` without a matching upstream gets no
     /// response, and errors to clients contain no details
     #[arg(long)]
@@ -154,7 +163,10 @@ fn service(
         .detailed_errors(!arguments.strict)
         .closed_clients_may_reconnect(arguments.strict)
         .limits(limits)
+        .public(arguments.public)
         .public_url(url);
+    let builder = arguments.allow_origin.iter().fold(builder, LocalServiceBuilder::allow_origin);
+    let builder = arguments.allow_host.iter().fold(builder, LocalServiceBuilder::allow_host);
     match arguments.secondary_key.clone() {
         Some(key) => builder.secondary_key(key).build(),
         None => builder.build(),

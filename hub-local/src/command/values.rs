@@ -8,6 +8,7 @@ use std::{
 
 use hub_core::Secret;
 use hub_local::Template;
+use hub_net::host::{self, AllowedHosts};
 
 const KIB: usize = 1024;
 
@@ -91,6 +92,26 @@ pub(super) fn base_url(text: &str) -> Result<String, String> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
+/// Parses the origin of a page.
+pub(super) fn origin(text: &str) -> Result<String, String> {
+    if text == "*" || text.eq_ignore_ascii_case("null") {
+        return Err(
+            "pages of all origins are allowed only with a key of your own (`--key`)".to_owned()
+        );
+    }
+    let is_origin = host::of_url(text).is_some() && text.matches('/').count() == 2;
+    if !is_origin || text.contains(['?', '#']) {
+        return Err("expected an origin such as https://app.example, without a path".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// Parses a host name that requests may name.
+pub(super) fn host(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    AllowedHosts::problem(name).map_or_else(|| Ok(name.to_owned()), Err)
+}
+
 /// Accepts any key. The key is validated later, because clap's errors contain the value.
 pub(super) fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
     Ok(Secret::from(text))
@@ -136,6 +157,27 @@ mod tests {
         assert_eq!(ip("localhost").unwrap().to_string(), "127.0.0.1");
         assert_eq!(ip("[::1]").unwrap().to_string(), "::1");
         assert!(ip("example.com").is_err());
+    }
+
+    #[test]
+    fn an_origin_has_a_scheme_and_no_path() {
+        for good in ["https://app.example", "http://app.example:8080", "capacitor://app"] {
+            assert_eq!(origin(good).as_deref(), Ok(good));
+        }
+        for wrong in ["app.example", "https://app.example/", "https://app.example?a", "file://", ""]
+        {
+            assert!(origin(wrong).unwrap_err().contains("expected an origin"), "{wrong}");
+        }
+        for all in ["*", "null"] {
+            assert!(origin(all).unwrap_err().contains("--key"), "{all}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_a_name_without_a_port() {
+        assert_eq!(host(" app.example ").as_deref(), Ok("app.example"));
+        assert!(host("app.example:80").is_err());
+        assert!(host("https://app.example").is_err());
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! CORS: every origin is allowed, with credentials, because the access token authorizes the client.
+//! CORS: every origin is allowed, with credentials, because the access token authorizes the client. Foreign
+//! pages are refused earlier while the service holds the well-known key (`access`).
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode,

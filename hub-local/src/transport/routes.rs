@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri,
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
     header::{ACCEPT, ALLOW},
     request::Parts,
 };
@@ -100,6 +100,9 @@ async fn connect(
     let upgrading = upgrading(&mut parts);
     let is_get = parts.method == Method::GET;
     let is_upgrade = is_get && upgrade::is_asked(&parts.headers);
+    if is_upgrade && parts.version < Version::HTTP_11 {
+        return Err(AdmissionError::new(StatusCode::BAD_REQUEST, upgrade::OLD_HTTP));
+    }
     let is_events = is_get && wants_events(&parts.headers);
     let query = Query::new(parts.uri.query());
     let in_query = query.all("access_token").last();

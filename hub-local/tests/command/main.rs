@@ -10,6 +10,7 @@ mod explain;
 mod load;
 #[cfg(target_os = "linux")]
 mod memory;
+mod pages;
 mod process;
 mod refused;
 mod reliability;

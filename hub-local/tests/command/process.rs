@@ -30,7 +30,8 @@ pub(crate) fn command() -> Command {
 
 /// Removes environment variables of the developer's machine.
 fn clean(mut command: Command) -> Command {
-    for variable in ["HUB_LOCAL_KEY", "HUB_LOCAL_SECONDARY_KEY", "HUB_LOCAL_LOG"] {
+    for variable in ["HUB_LOCAL_KEY", "HUB_LOCAL_SECONDARY_KEY", "HUB_LOCAL_LOG", "HUB_LOCAL_HOSTS"]
+    {
         command.env_remove(variable);
     }
     command.current_dir(std::env::temp_dir()).stdin(Stdio::null()).kill_on_drop(true);

@@ -24,6 +24,7 @@ use azure_identity::{
     UserAssignedId, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
 use bytes::Bytes;
+use hub_net::host::is_loopback;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -33,7 +34,6 @@ use crate::{
         endpoint::{Identity, UserAssigned},
         env::{self, Variables},
     },
-    loopback::is_loopback,
     rest::transport::Transport,
 };
 

@@ -4,8 +4,8 @@ use std::sync::{Arc, atomic::AtomicBool};
 
 use http::Uri;
 #[cfg(feature = "server")]
-use hub_core::client_access::EMULATOR_KEY;
-use hub_net::{clock::Clock, log_limit::LogLimit};
+use hub_core::secret_rule::{Reach, Verdict, judge};
+use hub_net::{clock::Clock, host::is_loopback, log_limit::LogLimit};
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 use tracing::instrument::WithSubscriber;
@@ -17,19 +17,20 @@ use crate::{
     HubApp,
     auth::{EntraTokens, SignIn, TokenSource, upstream_token::UpstreamTokenCheck},
     config::{
-        self, Plan, SignalR,
+        LocalPlan, Plan, SignalR,
         connection::Connection,
         endpoint::{Credential, EndpointPlan, Identity},
         env::{self, Variables},
     },
     counters::AtomicCounters,
     endpoints::UsualRouter,
-    loopback::is_loopback,
+    hosts::HostRule,
     negotiate::{cors::Cors, limit::Limiter},
     rest::transport::Transport,
     routes::Routes,
     service_group::{ServiceAddress, ServiceGroup, Shared},
     shared::{Hubs, Inner, NegotiateOptions, UpstreamOptions},
+    wrong_codes::WrongCodes,
 };
 
 pub(crate) fn assemble(
@@ -46,9 +47,10 @@ pub(crate) fn assemble(
     };
     let transport = transport(&planned)?;
     let local = planned.iter().find_map(|service| match &service.connection.plan {
-        Plan::Local(plan) => Some(plan.clone()),
+        Plan::Local(plan) => Some(with_settings(plan.clone(), &builder, signalr)),
         Plan::Service(_) | Plan::Missing(_) => None,
     });
+    let hosts = host_rule(local.as_ref(), &builder);
     #[cfg(feature = "local")]
     let bound = local
         .map(|plan| {
@@ -91,11 +93,8 @@ pub(crate) fn assemble(
     let Some(first_group) = groups.first().cloned() else {
         return Err(BuildError::Problems(vec![BuildProblem::NoHub]));
     };
-    #[cfg_attr(
-        not(feature = "local"),
-        allow(unused_mut, reason = "mutated only with the feature `local`")
-    )]
     let mut inner = inner(builder, signalr, hubs, first_group, groups, shared);
+    inner.hosts = hosts;
     #[cfg(feature = "local")]
     {
         inner.embedded = bound.as_ref().map(|bound| bound.embedded());
@@ -106,6 +105,21 @@ pub(crate) fn assemble(
         bound.serve(&app);
     }
     Ok(app)
+}
+
+/// The plan of the embedded service with the settings of the builder.
+fn with_settings(mut plan: LocalPlan, builder: &HubAppBuilder, signalr: &SignalR) -> LocalPlan {
+    plan.hosts.extend(builder.hosts.iter().cloned());
+    plan.origins.extend(builder.origins.iter().chain(&signalr.origins).cloned());
+    plan
+}
+
+/// The hosts of an app that embeds the service. Behind proxies, the app does not check them.
+fn host_rule(local: Option<&LocalPlan>, builder: &HubAppBuilder) -> Option<HostRule> {
+    let is_behind_proxies = builder.negotiate_limit.is_some_and(|limit| limit.proxies > 0);
+    let plan = local.filter(|_| !is_behind_proxies)?;
+    let public = plan.url.as_ref().and_then(Uri::host).map(str::to_owned);
+    Some(HostRule::new(plan.hosts.iter().cloned().chain(public)))
 }
 
 /// The addresses and credentials of endpoints.
@@ -183,7 +197,14 @@ fn inner(
     let code = builder.upstream_code.or_else(|| signalr.upstream_code.clone());
     Inner {
         #[cfg(feature = "server")]
-        well_known_key: groups.iter().any(|group| group.keys.knows(EMULATOR_KEY)),
+        loopback_only: groups.iter().flat_map(|group| group.keys.access()).chain(&code).find_map(
+            |secret| match judge(secret, Reach::Beyond) {
+                Verdict::Refused(weakness) => Some(weakness),
+                Verdict::Warned(_) | Verdict::Accepted => None,
+            },
+        ),
+        hosts: None,
+        wrong_codes: WrongCodes::default(),
         hubs,
         first_group,
         groups,
@@ -261,12 +282,6 @@ fn warn_about_weaknesses(service: &EndpointPlan) {
         |uri: &&Uri| uri.scheme_str() == Some("http") && !uri.host().is_some_and(is_loopback);
     if let Some(endpoint) = service.addresses().find(plain) {
         tracing::warn!(%endpoint, "tokens and messages are not encrypted: use https outside of a private network");
-    }
-    if service
-        .access_key()
-        .is_some_and(|key| key.expose().len() < config::connection::MIN_CLAIMS_KEY)
-    {
-        tracing::warn!("the access key is shorter than 32 bytes and can be guessed");
     }
 }
 

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hub_core::Secret;
-use hub_local::{LocalService, Upstream, UpstreamError};
+use hub_local::{LocalService, LocalServiceBuilder, Upstream, UpstreamError};
 use hub_net::body::UnreadBody;
 use tokio::{
     net::TcpListener,
@@ -71,7 +71,11 @@ pub(crate) fn open(
     let public = plan.url.clone().unwrap_or_else(|| base.clone());
     let key = plan.key.clone().map_or_else(random_key, Ok)?;
     let app = Arc::default();
-    let service = LocalService::builder()
+    let builder = plan.hosts.iter().fold(LocalService::builder(), LocalServiceBuilder::allow_host);
+    let service = plan
+        .origins
+        .iter()
+        .fold(builder, LocalServiceBuilder::allow_origin)
         .key(key.clone())
         .upstream(InProcessUpstream { app: Arc::clone(&app), after_call, operator })
         .public_url(base_of(&public))

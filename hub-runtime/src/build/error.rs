@@ -121,11 +121,21 @@ pub enum BuildProblem {
         /// The path.
         path: String,
     },
-    /// The upstream code is empty.
-    #[error(
-        "the upstream code is empty, so every upstream call would match: pass a secret to upstream_code(…), or remove upstream_code(…)"
-    )]
-    EmptyUpstreamCode,
+    /// A host cannot be allowed.
+    #[error("{problem}")]
+    InvalidHost {
+        /// The host.
+        host: String,
+        /// The cause and the fix.
+        problem: String,
+    },
+    /// An access key, a previous access key or the upstream code is empty, or can be guessed from where the
+    /// service calls the app.
+    #[error("{problem}")]
+    WeakSecret {
+        /// The name of the secret, the cause and the fix.
+        problem: String,
+    },
     /// The negotiate limit has a count or a period of zero.
     #[error("the negotiate limit rejects every client: count and period must be greater than zero")]
     InvalidNegotiateLimit,
@@ -141,11 +151,6 @@ pub enum BuildProblem {
     /// The key that seals claims is too short.
     #[error("the claims key is too short: at least 32 bytes")]
     ShortClaimsKey,
-    /// The previous access key is empty.
-    #[error(
-        "the previous access key is empty, so every caller could sign with it: pass the key to previous_access_key(…), or remove previous_access_key(…)"
-    )]
-    EmptyPreviousAccessKey,
     /// An endpoint without an access key needs the feature `identity`.
     #[error(
         "the endpoint {endpoint} has no access key: to sign in with Microsoft Entra, enable the feature `identity` of hub-runtime"

@@ -6,6 +6,7 @@ mod embedded;
 mod error;
 mod plan;
 mod problems;
+mod secrets;
 mod start_table;
 
 use std::{sync::Arc, time::Duration};
@@ -41,6 +42,7 @@ pub struct HubAppBuilder {
     /// Whether `discover` found no hub.
     pub(crate) found_none: bool,
     pub(crate) origins: Vec<String>,
+    pub(crate) hosts: Vec<String>,
     pub(crate) route_prefix: String,
     pub(crate) upstream_paths: Vec<String>,
     pub(crate) upstream_code: Option<Secret>,
@@ -70,6 +72,7 @@ impl HubAppBuilder {
             filters: Filters::new(),
             found_none: false,
             origins: Vec::new(),
+            hosts: Vec::new(),
             route_prefix: String::new(),
             upstream_paths: Vec::new(),
             upstream_code: None,
@@ -158,6 +161,16 @@ impl HubAppBuilder {
         self
     }
 
+    /// Allows requests for this host (`app.example`, `*.app.example`, without a port) while the app embeds the
+    /// service, as `HUB_LOCAL_HOSTS` does. App and service then refuse other hosts with status 403, because
+    /// any page can point its name to this machine (DNS rebinding). IP addresses, `localhost`, names without a
+    /// dot and the host of `HUB_LOCAL_URL` are always allowed. The app does not check the host under the
+    /// Functions host, with [`NegotiateLimit::behind_proxies`], nor of a signed upstream call.
+    pub fn allow_host(mut self, host: impl Into<String>) -> Self {
+        self.hosts.push(host.into());
+        self
+    }
+
     /// Limits the negotiate requests of a client. Requests above the limit receive status 429 with
     /// `Retry-After`, and the hub's `negotiate` does not run. Defaults to no limit.
     pub fn negotiate_limit(mut self, limit: NegotiateLimit) -> Self {
@@ -178,7 +191,9 @@ impl HubAppBuilder {
         self
     }
 
-    /// Requires this secret in the query of upstream calls (`?code=…`), in addition to the signature.
+    /// Requires this secret in the query of upstream calls (`?code=…`), in addition to the signature. If the
+    /// service is not on loopback, it has at least 16 bytes. Calls with a wrong code are counted
+    /// ([`Counters::wrong_codes`](crate::service::Counters::wrong_codes)) and answered after a second.
     pub fn upstream_code(mut self, code: impl Into<Secret>) -> Self {
         self.upstream_code = Some(code.into());
         self
@@ -254,8 +269,12 @@ impl HubAppBuilder {
         let hubs: Vec<_> = self.hubs.drain(..).map(|hub| surrounded(hub, &self.filters)).collect();
         let signalr = self.signalr.take();
         let planned = signalr.map(|signalr| {
-            let code = self.upstream_code.is_some() || signalr.upstream_code.is_some();
-            (planned_services(&signalr, &hubs, code, &mut problems), signalr)
+            let code = self.upstream_code.as_ref().or(signalr.upstream_code.as_ref());
+            let planned = planned_services(&signalr, &hubs, code.is_some(), &mut problems);
+            let reach = planned.iter().map(|service| service.connection.plan.reach()).max();
+            let check = |code| secrets::problem("the upstream code", code, reach?);
+            problems.extend(code.and_then(check));
+            (planned, signalr)
         });
         let Some((planned, signalr)) = planned.filter(|_| problems.is_empty()) else {
             return Err(BuildError::Problems(problems));

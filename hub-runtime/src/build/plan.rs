@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use hub_core::{Secret, mounted::MountedHub, names};
+use hub_core::{mounted::MountedHub, names};
 
-use super::BuildProblem;
+use super::{BuildProblem, secrets};
 use crate::{
     SignalR,
     config::{
@@ -62,10 +62,7 @@ fn problems_of(
     if connection.claims_key.as_ref().is_some_and(|key| key.expose().len() < MIN_CLAIMS_KEY) {
         problems.push(BuildProblem::ShortClaimsKey);
     }
-    let empty = |key: &Secret| key.expose().trim().is_empty();
-    if connection.previous_access_key.as_ref().is_some_and(empty) {
-        problems.push(BuildProblem::EmptyPreviousAccessKey);
-    }
+    problems.extend(secrets::problems(connection));
     match &connection.plan {
         Plan::Missing(problem) => problems.push(problem.clone().into()),
         Plan::Local(_) => {}

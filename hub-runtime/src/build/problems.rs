@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use hub_core::{mounted::MountedHub, names};
+use hub_net::host::AllowedHosts;
 
 use super::{BuildProblem, HubAppBuilder};
 use crate::{
@@ -26,9 +27,10 @@ pub(crate) fn of(builder: &HubAppBuilder) -> Vec<BuildProblem> {
     for path in builder.upstream_paths.iter().filter(|path| !path.starts_with('/')) {
         problems.push(BuildProblem::InvalidUpstreamPath { path: path.clone() });
     }
-    if builder.upstream_code.as_ref().is_some_and(|code| code.expose().trim().is_empty()) {
-        problems.push(BuildProblem::EmptyUpstreamCode);
-    }
+    problems.extend(builder.hosts.iter().filter_map(|host| {
+        let problem = AllowedHosts::problem(host)?;
+        Some(BuildProblem::InvalidHost { host: host.clone(), problem })
+    }));
     if builder.negotiate_limit.is_some_and(NegotiateLimit::rejects_all) {
         problems.push(BuildProblem::InvalidNegotiateLimit);
     }

@@ -1,6 +1,7 @@
 //! Reads the settings of one connection: `AzureSignalRConnectionString` and all settings below it.
 
 use hub_core::{Secret, client_access::EMULATOR_KEY, names};
+use hub_net::host::{AllowedHosts, is_loopback};
 
 use super::{
     ConnectionStringError, LocalPlan, Plan, SettingProblem,
@@ -9,7 +10,6 @@ use super::{
     env, unknown,
     upstream::UpstreamTokens,
 };
-use crate::loopback::is_loopback;
 
 /// The minimum length of a claims key, in bytes.
 pub(crate) const MIN_CLAIMS_KEY: usize = 32;
@@ -180,7 +180,7 @@ fn role(text: &str) -> Result<EndpointRole, &'static str> {
     }
 }
 
-/// The embedded service, from `HUB_LOCAL_PORT`, `HUB_LOCAL_KEY` and `HUB_LOCAL_URL`.
+/// The embedded service, from `HUB_LOCAL_PORT`, `HUB_LOCAL_KEY`, `HUB_LOCAL_URL` and `HUB_LOCAL_HOSTS`.
 pub(crate) fn local(reader: &mut Reader<'_>) -> LocalPlan {
     LocalPlan {
         port: reader.parsed(env::LOCAL_PORT, |text| text.parse().map_err(|_| super::NOT_A_PORT)),
@@ -188,6 +188,18 @@ pub(crate) fn local(reader: &mut Reader<'_>) -> LocalPlan {
         url: reader.parsed(env::LOCAL_URL, |text| {
             super::values::base_uri(text).ok_or("is not a URL: it must be like http://host:port")
         }),
-        in_memory: false,
+        hosts: reader.parsed(env::LOCAL_HOSTS, hosts).unwrap_or_default(),
+        ..LocalPlan::default()
     }
+}
+
+/// A comma-separated list of hosts.
+fn hosts(text: &str) -> Result<Vec<String>, String> {
+    let hosts = text.split(',').map(str::trim).filter(|host| !host.is_empty());
+    hosts
+        .map(|host| match AllowedHosts::problem(host) {
+            None => Ok(host.to_owned()),
+            Some(problem) => Err(format!("is not a list of hosts: {problem}")),
+        })
+        .collect()
 }

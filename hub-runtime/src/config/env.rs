@@ -16,6 +16,8 @@ pub(crate) const RETRY: &str = "AzureSignalRRetry";
 pub(crate) const LOCAL_PORT: &str = "HUB_LOCAL_PORT";
 /// The key of the embedded service. Defaults to a random key per start.
 pub(crate) const LOCAL_KEY: &str = "HUB_LOCAL_KEY";
+/// More hosts that the app and its embedded service answer.
+pub(crate) const LOCAL_HOSTS: &str = "HUB_LOCAL_HOSTS";
 /// The public URL of the embedded service, if the URL differs from the loopback address.
 pub(crate) const LOCAL_URL: &str = "HUB_LOCAL_URL";
 /// The port of the app.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use http::Uri;
-use hub_core::{Secret, names};
+use hub_core::{Secret, names, secret_rule::Reach};
+use hub_net::host::is_loopback;
 
 use super::{
     ConfigError, EndpointRole, SettingProblem, Settings, TokenSource,
@@ -46,6 +47,21 @@ pub(crate) enum Plan {
     Missing(SettingProblem),
 }
 
+impl Plan {
+    /// From where callers can try to guess the keys: a service beyond loopback calls the app from there.
+    pub(crate) fn reach(&self) -> Reach {
+        let is_on_loopback = |uri: &Uri| uri.host().is_some_and(is_loopback);
+        let on_loopback = match self {
+            Self::Service(endpoints) => {
+                endpoints.iter().flat_map(EndpointPlan::addresses).all(is_on_loopback)
+            }
+            Self::Local(plan) => plan.url.as_ref().is_none_or(is_on_loopback),
+            Self::Missing(_) => true,
+        };
+        if on_loopback { Reach::Loopback } else { Reach::Beyond }
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Otherwise {
     Missing,
@@ -75,6 +91,10 @@ pub(crate) struct LocalPlan {
     pub(crate) port: Option<u16>,
     pub(crate) key: Option<Secret>,
     pub(crate) url: Option<Uri>,
+    /// More hosts that the app and the service answer.
+    pub(crate) hosts: Vec<String>,
+    /// The origins of pages that may negotiate with the app.
+    pub(crate) origins: Vec<String>,
     /// Whether the service has no listener and accepts only clients in the same process.
     pub(crate) in_memory: bool,
 }

@@ -25,7 +25,7 @@ const KEYS: [&str; 16] = [
 ];
 /// The prefix of the settings of the embedded service.
 const LOCAL: &str = "HUB_LOCAL_";
-const OURS: [&str; 3] = [env::LOCAL_PORT, env::LOCAL_KEY, env::LOCAL_URL];
+const OURS: [&str; 4] = [env::LOCAL_PORT, env::LOCAL_KEY, env::LOCAL_URL, env::LOCAL_HOSTS];
 /// Settings of the `hub-local` command, which may be in the same environment.
 const COMMAND: [&str; 2] = ["HUB_LOCAL_LOG", "HUB_LOCAL_SECONDARY_KEY"];
 /// The prefix of the settings of `hub-local load`.

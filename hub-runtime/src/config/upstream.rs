@@ -3,7 +3,7 @@
 use http::Uri;
 
 use super::{SettingProblem, endpoint::Reader, env, values};
-use crate::loopback::is_loopback;
+use hub_net::host::is_loopback;
 
 /// The default authority of Microsoft Entra. `AZURE_AUTHORITY_HOST` overrides it.
 const AUTHORITY: &str = "https://login.microsoftonline.com";

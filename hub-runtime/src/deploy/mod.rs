@@ -18,7 +18,9 @@ use hub_core::{Category, mounted::MethodInfo};
 use serde_json::Value;
 
 pub(crate) use self::command::Command;
-use crate::{HubApp, loopback::is_loopback, wire_name::wire_name};
+use hub_net::host::is_loopback;
+
+use crate::{HubApp, wire_name::wire_name};
 
 /// The output of `deploy-files`: functions for the hubs, upstream rules, and a template with the service.
 #[derive(Clone, Debug)]

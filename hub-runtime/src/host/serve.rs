@@ -9,12 +9,14 @@ use std::{
 };
 
 use http::Request;
+use hub_core::secret_rule::Reach;
 use hub_net::{
     connection::{ServedBody, UnreadBodies, serve_connection},
     idle_sockets::{IdleSocket, IdleSockets},
     listen::{listen, pause_after_failed_accept},
+    refusal::Refusal,
 };
-use hyper::server::conn::http1;
+use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{rt::TokioTimer, service::TowerToHyperService};
 use tokio::net::{TcpStream, ToSocketAddrs, lookup_host};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -22,7 +24,8 @@ use tower_service::Service;
 
 use super::HostedService;
 use crate::{
-    HubApp, config::env, negotiate::ClientAddress, service::RequestBody, start_line::announce,
+    HubApp, config::env, negotiate::ClientAddress, service::RequestBody, shared::Inner,
+    start_line::announce,
 };
 
 /// The timeout of a request head, which is also the timeout of an idle connection. The timeout is longer
@@ -75,13 +78,16 @@ impl HubApp {
         announce(&format!("App      http://{}", listener.local_addr()?));
         let (connections, stop) = (TaskTracker::new(), CancellationToken::new());
         let idle_sockets = IdleSockets::new(MAX_IDLE_SOCKETS, Duration::ZERO);
+        let app = &self.inner;
         let accepting = async {
             loop {
                 match listener.accept().await {
                     Ok((stream, peer)) => {
                         let (socket, _) = idle_sockets.add(CancellationToken::new());
                         let service = Unwrapped::new(service.clone(), peer.ip(), socket);
-                        connections.spawn(connection(stream, service, stop.clone()));
+                        let app = Arc::clone(app);
+                        let refuse = move |request: &Request<Incoming>| refusal(&app, request);
+                        connections.spawn(connection(stream, service, refuse, stop.clone()));
                     }
                     Err(error) => pause_after_failed_accept(&error).await,
                 }
@@ -114,13 +120,15 @@ impl HubApp {
     }
 
     fn check_address(&self, address: IpAddr) -> io::Result<()> {
-        if !self.inner.well_known_key || address.is_loopback() {
-            return Ok(());
+        match self.inner.loopback_only {
+            Some(weakness) if Reach::of(address) == Reach::Beyond => Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                format!(
+                    "an access key or the upstream code {weakness}; with it the app listens on loopback only"
+                ),
+            )),
+            _ => Ok(()),
         }
-        Err(io::Error::new(
-            io::ErrorKind::PermissionDenied,
-            "the access key is the well-known key of the emulator: the app accepts it on loopback addresses only",
-        ))
     }
 }
 
@@ -129,6 +137,7 @@ impl HubApp {
 async fn connection<S: HostedService>(
     stream: TcpStream,
     service: Unwrapped<S>,
+    refuse: impl Fn(&Request<Incoming>) -> Option<Refusal>,
     stop: CancellationToken,
 ) {
     let socket = Arc::clone(&service.socket);
@@ -142,7 +151,13 @@ async fn connection<S: HostedService>(
     };
     let unread = UnreadBodies { sockets: socket.siblings(), timeout: UNREAD_BODY_TIMEOUT };
     let service = TowerToHyperService::new(service);
-    serve_connection(&http, stream, service, unread, &stop, overdue).await;
+    serve_connection(&http, stream, service, refuse, unread, &stop, overdue).await;
+}
+
+/// The refusal of a request for a foreign host. It protects the application's own routes, too.
+fn refusal(app: &Inner, request: &Request<Incoming>) -> Option<Refusal> {
+    let refused = app.host_refusal(request.method(), request.uri(), request.headers());
+    refused.map(|(status, text)| Refusal { status, text })
 }
 
 /// Adds advice to the error of a port that is in use.
@@ -283,7 +298,7 @@ mod tests {
             let idle_sockets = IdleSockets::new(1, Duration::ZERO);
             let add = || idle_sockets.add(CancellationToken::new()).0;
             let service = Unwrapped::new(Answers, from.ip(), add());
-            let mut served = pin!(connection(stream, service, CancellationToken::new()));
+            let mut served = pin!(connection(stream, service, |_| None, CancellationToken::new()));
             if round % 2 == 0 {
                 assert!(poll!(&mut served).is_pending());
             }

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderValue, Uri, header};
 use hub_net::log_limit::{LogLimit, shown};
 
-use crate::loopback::is_loopback;
+use hub_net::host::is_loopback;
 
 /// How long a browser may cache the response to a preflight, in seconds.
 const MAX_AGE_SECONDS: &str = "600";

@@ -146,7 +146,10 @@ async fn contexts_send_to_the_service_of_their_hub() {
 
 #[tokio::test]
 async fn problems_of_all_connections_are_listed_together() {
-    let settings = [("AzureSignalRConnectionString", "Endpoint=https://x.net;AccessKey=k")];
+    let settings = [(
+        "AzureSignalRConnectionString",
+        "Endpoint=https://x.net;AccessKey=0123456789abcdef0123456789abcdef",
+    )];
     let signalr = SignalR::from_settings(settings.into_iter().collect()).unwrap();
 
     let built = HubApp::builder().signalr(signalr).hub(Chat).hub(Game).allow_origin("*").build();

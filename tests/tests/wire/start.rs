@@ -163,14 +163,89 @@ fn mounting_a_discovered_hub_by_hand_is_an_error() {
     assert!(error.to_string().contains("the hub `rooms` is mounted more than once"), "{error}");
 }
 
+/// A service at this host, with a key of at least 32 bytes.
+fn at(host: &str) -> SignalR {
+    let text = format!("Endpoint=https://{host};AccessKey=0123456789abcdef0123456789abcdef;");
+    SignalR::from_connection_string(&text).unwrap()
+}
+
 #[test]
 fn an_empty_code_or_key_is_a_start_up_error() {
-    let text = format!("Endpoint=http://127.0.0.1:1;AccessKey={KEY};Version=1.0;");
-    let signalr = SignalR::from_connection_string(&text).unwrap().previous_access_key("");
+    let signalr = at("127.0.0.1:1").previous_access_key("");
 
     let error = HubApp::builder().signalr(signalr).hub(Rooms).upstream_code(" ").build();
 
     let text = error.unwrap_err().to_string();
     assert!(text.contains("the upstream code is empty"), "{text}");
     assert!(text.contains("the previous access key is empty"), "{text}");
+}
+
+#[test]
+fn a_secret_that_can_be_guessed_is_refused_beyond_loopback_at_every_entrance() {
+    let short = "k".repeat(15);
+    let build = |signalr: SignalR| HubApp::builder().signalr(signalr).hub(Rooms);
+    let with = |pairs: &[(&str, &str)]| {
+        let settings = pairs.iter().copied().collect();
+        build(SignalR::from_settings_or_local(settings).unwrap())
+    };
+    let connection = (
+        "AzureSignalRConnectionString",
+        "Endpoint=https://a.example;AccessKey=0123456789abcdef0123456789abcdef;",
+    );
+    let short_key = format!("Endpoint=https://a.example;AccessKey={short};");
+    let client =
+        format!("Endpoint=http://localhost;ClientEndpoint=https://a.example;AccessKey={short};");
+
+    for (name, builder) in [
+        ("the upstream code", build(at("a.example")).upstream_code(short.as_str())),
+        ("the upstream code", with(&[connection, ("HUB_UPSTREAM_CODE", &short)])),
+        ("the previous access key", build(at("a.example").previous_access_key(short.as_str()))),
+        (
+            "the previous access key",
+            with(&[connection, ("AzureSignalRConnectionString__previousAccessKey", &short)]),
+        ),
+        ("the access key of", build(SignalR::from_connection_string(&short_key).unwrap())),
+        ("the access key of", build(SignalR::from_connection_string(&client).unwrap())),
+        (
+            "the access key of",
+            build(
+                at("a.example")
+                    .with_endpoint("b", hub_runtime::endpoints::EndpointRole::Primary, &short_key)
+                    .unwrap(),
+            ),
+        ),
+        ("HUB_LOCAL_KEY", with(&[("HUB_LOCAL_KEY", "a"), ("HUB_LOCAL_URL", "https://a.example")])),
+    ] {
+        let text = builder.build().unwrap_err().to_string();
+        assert!(text.contains(name) && text.contains("fewer than 16 bytes"), "{text}");
+        assert!(!text.contains(&short), "{text}");
+    }
+    let public = [("HUB_LOCAL_KEY", KEY), ("HUB_LOCAL_URL", "https://a.example")];
+    let text = with(&public).build().unwrap_err().to_string();
+    assert!(text.contains("HUB_LOCAL_KEY is the well-known key of the emulator"), "{text}");
+}
+
+#[test]
+fn a_secret_that_can_be_guessed_is_a_warning_on_loopback() {
+    let text = "Endpoint=http://127.0.0.1:1;AccessKey=k;";
+    let signalr = SignalR::from_connection_string(text).unwrap().previous_access_key("p");
+
+    let log = logged(|| {
+        drop(HubApp::builder().signalr(signalr).hub(Rooms).upstream_code("1").build().unwrap());
+    });
+
+    for name in ["the access key of", "the previous access key", "the upstream code"] {
+        let is_named = |line: &&str| line.contains(name) && line.contains("fewer than 16 bytes");
+        assert_eq!(log.lines().filter(is_named).count(), 1, "{name}: {log}");
+    }
+}
+
+#[tokio::test]
+async fn with_a_secret_that_can_be_guessed_the_app_listens_on_loopback_only() {
+    let app =
+        HubApp::builder().signalr(at("localhost")).hub(Rooms).upstream_code("1").build().unwrap();
+
+    let error = app.serve("0.0.0.0:0").await.unwrap_err().to_string();
+
+    assert!(error.contains("fewer than 16 bytes") && error.contains("loopback only"), "{error}");
 }

@@ -334,12 +334,17 @@ async fn a_401_has_its_challenge() {
     assert_eq!(answered.headers["www-authenticate"], "Bearer");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_configured_code_is_required() {
     let app = builder_at("http://127.0.0.1:1", Loop).upstream_code("s3cret").build().unwrap();
     let mut coded = invoke("nothing", "[]");
     *coded.uri_mut() = "/runtime/webhooks/signalr?code=s3cret".parse().unwrap();
 
+    let begun = tokio::time::Instant::now();
+
     assert_eq!(status(&app, invoke("nothing", "[]")).await, 401);
+    // Wrong codes are counted and slow. The right code is not.
+    assert_eq!((app.counters().wrong_codes, begun.elapsed().as_secs()), (1, 1));
     assert_eq!(status(&app, coded).await, 200);
+    assert_eq!((app.counters().wrong_codes, begun.elapsed().as_secs()), (1, 1));
 }

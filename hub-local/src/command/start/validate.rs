@@ -1,65 +1,62 @@
 //! Validation of the options of `start`.
 
-use std::net::IpAddr;
-
-use hub_core::{Secret, client_access::EMULATOR_KEY};
+use hub_core::{
+    Secret,
+    client_access::EMULATOR_KEY,
+    secret_rule::{Reach, Verdict, Weakness, judge},
+};
+use hub_net::host;
 
 use super::StartArgs;
 use crate::command::Failure;
 
 pub(super) fn validate(arguments: &StartArgs) -> Result<(), Failure> {
-    check_key("--key", "HUB_LOCAL_KEY", arguments.key.as_ref())?;
-    let secondary_key = arguments.secondary_key.as_ref();
-    check_key("--secondary-key", "HUB_LOCAL_SECONDARY_KEY", secondary_key)?;
-    check_public(arguments)
+    let default = Secret::from(EMULATOR_KEY);
+    let key = arguments.key.as_ref().unwrap_or(&default);
+    check_key("`--key` (or HUB_LOCAL_KEY)", key, arguments)?;
+    match &arguments.secondary_key {
+        Some(key) => check_key("`--secondary-key` (or HUB_LOCAL_SECONDARY_KEY)", key, arguments),
+        None => Ok(()),
+    }
 }
 
-/// Refuses an empty key. An empty environment variable is a mistake, and the service must not use the
-/// well-known key instead.
-fn check_key(option: &str, variable: &str, key: Option<&Secret>) -> Result<(), Failure> {
-    let Some(key) = key.map(Secret::expose) else { return Ok(()) };
-    if key.is_empty() {
-        let text = format!("`{option}` (or {variable}) is empty: set a key, or omit the option");
-        return Err(Failure::Usage(text));
+/// Checks a key. An empty environment variable is a mistake, and the service must not use the well-known key
+/// instead.
+fn check_key(option: &str, key: &Secret, arguments: &StartArgs) -> Result<(), Failure> {
+    let refuse = |problem: &str| Err(Failure::Usage(format!("the key of {option} {problem}")));
+    let beyond = beyond_loopback(arguments);
+    let reach = if beyond.is_some() { Reach::Beyond } else { Reach::Loopback };
+    match judge(key, reach) {
+        Verdict::Refused(Weakness::WellKnown) if arguments.public => {}
+        Verdict::Refused(weakness) => {
+            let option =
+                beyond.map(|option| format!("; `{option}` allows access from other machines"));
+            let advice = match weakness {
+                Weakness::WellKnown => "; set another key, or add `--public`",
+                Weakness::Empty | Weakness::Short | Weakness::BelowAdvised => "",
+            };
+            return refuse(&format!("{weakness}{}{advice}", option.unwrap_or_default()));
+        }
+        // Building the service logs the warning.
+        Verdict::Warned(_) | Verdict::Accepted => {}
     }
-    if key.chars().any(|it| it == ';' || it.is_whitespace() || it.is_control()) {
-        let text = format!(
-            "`{option}` (or {variable}) contains white space or a semicolon, which a connection string \
-             cannot contain"
+    if key.expose().chars().any(|it| it == ';' || it.is_whitespace() || it.is_control()) {
+        return refuse(
+            "contains white space or a semicolon, which a connection string cannot contain",
         );
-        return Err(Failure::Usage(text));
     }
     Ok(())
 }
 
-fn check_public(arguments: &StartArgs) -> Result<(), Failure> {
-    let is_public =
-        |key: &Option<Secret>| key.as_ref().is_some_and(|key| key.expose() == EMULATOR_KEY);
-    let uses_public_key =
-        arguments.key.is_none() || is_public(&arguments.key) || is_public(&arguments.secondary_key);
-    if arguments.public || !uses_public_key {
-        return Ok(());
-    }
-    let refused = match (arguments.ip, &arguments.url) {
-        (Some(ip), _) if !ip.to_canonical().is_loopback() => Some(format!("--ip {ip}")),
-        (_, Some(url)) if !is_loopback(url) => Some(format!("--url {url}")),
+/// The option that allows access from other machines.
+fn beyond_loopback(arguments: &StartArgs) -> Option<String> {
+    match (arguments.ip, &arguments.url) {
+        (Some(ip), _) if Reach::of(ip) == Reach::Beyond => Some(format!("--ip {ip}")),
+        (_, Some(url)) if !host::of_url(url).is_some_and(host::is_loopback) => {
+            Some(format!("--url {url}"))
+        }
         _ => None,
-    };
-    match refused {
-        None => Ok(()),
-        Some(option) => Err(Failure::Usage(format!(
-            "`{option}` allows access from other machines with the well-known key: set another key \
-             with `--key` or HUB_LOCAL_KEY, or add `--public`"
-        ))),
     }
-}
-
-fn is_loopback(url: &str) -> bool {
-    let url: Option<http::Uri> = url.parse().ok();
-    let host = url.as_ref().and_then(http::Uri::host).unwrap_or_default();
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || bare.parse().is_ok_and(|ip: IpAddr| ip.to_canonical().is_loopback())
 }
 
 #[cfg(test)]
@@ -67,6 +64,9 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+
+    /// The fewest bytes that are accepted beyond loopback.
+    const OWN: &str = "0123456789abcdef";
 
     #[derive(Parser)]
     struct Line {
@@ -98,17 +98,30 @@ mod tests {
         }
         let given = ["--ip", "0.0.0.0", "--key", EMULATOR_KEY];
         assert!(refused(&given).contains("well-known key"));
-        let second = ["--ip", "0.0.0.0", "--key", "own", "--secondary-key", EMULATOR_KEY];
+        let second = ["--ip", "0.0.0.0", "--key", OWN, "--secondary-key", EMULATOR_KEY];
         assert!(refused(&second).contains("well-known key"));
     }
 
     #[test]
     fn a_key_of_ones_own_or_a_word_lets_others_in() {
-        assert!(validated(&["--ip", "0.0.0.0", "--key", "own"]).is_ok());
+        assert!(validated(&["--ip", "0.0.0.0", "--key", OWN]).is_ok());
         assert!(validated(&["--ip", "0.0.0.0", "--public"]).is_ok());
         assert!(validated(&["--ip", "127.0.0.2"]).is_ok());
         assert!(validated(&["--url", "http://localhost:1"]).is_ok());
         assert!(validated(&["--url", "http://[::1]:1"]).is_ok());
+    }
+
+    #[test]
+    fn a_short_key_is_refused_beyond_loopback_even_with_public() {
+        let short = "k".repeat(15);
+        for place in [["--ip", "0.0.0.0"], ["--url", "https://live.example"]] {
+            for keys in [&["--key", &short][..], &["--key", OWN, "--secondary-key", &short]] {
+                let text = refused(&[keys, &place, &["--public"]].concat());
+                assert!(text.contains("fewer than 16 bytes") && text.contains(place[0]), "{text}");
+                assert!(text.contains(keys[keys.len() - 2]) && !text.contains(&short), "{text}");
+            }
+        }
+        assert!(validated(&["--key", "a", "--secondary-key", "b"]).is_ok());
     }
 
     #[test]

@@ -11,6 +11,8 @@ use crate::body::{self, Body};
 
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const VERSION: &str = "13";
+/// The refusal of a handshake below HTTP/1.1 (RFC 6455 §4.2.1; RFC 9110 §7.8: `Upgrade` is ignored there).
+pub(crate) const OLD_HTTP: &str = "a WebSocket needs HTTP/1.1, and this request is older: a proxy on its way must call the service with HTTP/1.1 (nginx: proxy_http_version 1.1)";
 
 /// Whether a request is a WebSocket handshake.
 pub(crate) fn is_asked(headers: &HeaderMap) -> bool {

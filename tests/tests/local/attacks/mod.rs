@@ -5,6 +5,7 @@
 
 mod bombs;
 mod floods;
+mod hosts;
 mod memberships;
 mod names;
 mod pages;

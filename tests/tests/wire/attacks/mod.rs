@@ -3,5 +3,6 @@
 mod answers;
 mod fields;
 mod floods;
+mod hosts;
 mod seals;
 mod sockets;

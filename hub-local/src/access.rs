@@ -1,0 +1,141 @@
+//! Which pages and hosts may use the service, and from where it may be reached with its keys.
+//!
+//! With the well-known key any page can make valid tokens, so the origin of a page decides. The host decides
+//! where a browser would take the service for a page's own origin ([`hub_net::host`]).
+
+use std::io;
+
+use http::{HeaderMap, HeaderValue, StatusCode, header::ORIGIN, request::Parts};
+use hub_core::{
+    Secret,
+    client_access::EMULATOR_KEY,
+    secret_rule::{Reach, Verdict, Weakness, judge},
+};
+use hub_net::{
+    host::{self, AllowedHosts},
+    log_limit::LogLimit,
+};
+
+use crate::auth::Authority;
+
+/// The longest origin that texts and log lines contain.
+const MAX_SHOWN_BYTES: usize = 300;
+
+/// When the host of a request is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HostCheck {
+    /// Listeners on loopback.
+    Always,
+    /// Other listeners, and requests from other servers.
+    WithWellKnownKey,
+}
+
+/// The rules of a service.
+#[derive(Debug)]
+pub(crate) struct Access {
+    origins: Vec<String>,
+    hosts: AllowedHosts,
+    has_well_known_key: bool,
+    /// Whether the well-known key is allowed beyond loopback.
+    public: bool,
+    log: LogLimit,
+}
+
+impl Access {
+    pub(crate) fn new(
+        keys: &[Secret],
+        public: bool,
+        origins: Vec<String>,
+        hosts: Vec<String>,
+    ) -> Self {
+        for key in keys {
+            if let Verdict::Warned(weakness) = judge(key, Reach::Loopback) {
+                tracing::warn!("an access key of the service {weakness}");
+            }
+        }
+        let has_well_known_key = keys.iter().any(|key| key.expose() == EMULATOR_KEY);
+        let hosts = AllowedHosts::new(hosts);
+        Self { origins, hosts, has_well_known_key, public, log: LogLimit::new(1) }
+    }
+
+    /// Checks the keys for a listener that can be reached from there.
+    pub(crate) fn check_keys(&self, authority: &Authority, listener: Reach) -> io::Result<()> {
+        let public_url = authority.public_url();
+        let reach = match host::of_url(&public_url) {
+            Some(host) if !host::is_loopback(host) => Reach::Beyond,
+            _ => listener,
+        };
+        let refused = authority.keys().iter().find_map(|key| match judge(key, reach) {
+            Verdict::Refused(Weakness::WellKnown) if self.public => None,
+            Verdict::Refused(weakness) => Some(weakness),
+            Verdict::Warned(_) | Verdict::Accepted => None,
+        });
+        match refused {
+            None => Ok(()),
+            Some(weakness) => Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                format!("an access key of the service {weakness}; it is for loopback only"),
+            )),
+        }
+    }
+
+    /// The refusal of a request from a foreign page or for a foreign host.
+    pub(crate) fn refusal(
+        &self,
+        parts: &Parts,
+        check: HostCheck,
+        authority: &Authority,
+    ) -> Option<(StatusCode, String)> {
+        if check == HostCheck::WithWellKnownKey && !self.has_well_known_key {
+            return None;
+        }
+        let host = match host::of(&parts.uri, &parts.headers) {
+            Ok(host) => host,
+            Err(error) => return Some((StatusCode::BAD_REQUEST, error.to_string())),
+        };
+        let text = host
+            .filter(|host| !self.hosts.allows(host) && !is_public(authority, host))
+            .map(AllowedHosts::refusal)
+            .or_else(|| self.origin_refusal(&parts.headers, host, authority))?;
+        self.log.line("foreign", |omitted| {
+            tracing::warn!(omitted, "a request was refused: {text}");
+        });
+        Some((StatusCode::FORBIDDEN, text))
+    }
+
+    fn origin_refusal(
+        &self,
+        headers: &HeaderMap,
+        host: Option<&str>,
+        authority: &Authority,
+    ) -> Option<String> {
+        let mut origins = headers.get_all(ORIGIN).iter().filter(|_| self.has_well_known_key);
+        let foreign = origins.find(|origin| !self.allows_origin(origin, host, authority))?;
+        let readable = foreign.to_str().ok().filter(|origin| origin.len() <= MAX_SHOWN_BYTES);
+        let shown = readable.unwrap_or("an unreadable origin");
+        Some(format!(
+            "pages of {shown} are refused, because the service holds the well-known key, with which any page can make tokens: allow them with `--allow-origin {shown}` (in code: allow_origin(\"{shown}\")), or set a key of your own"
+        ))
+    }
+
+    fn allows_origin(
+        &self,
+        origin: &HeaderValue,
+        host: Option<&str>,
+        authority: &Authority,
+    ) -> bool {
+        let Ok(origin) = origin.to_str() else { return false };
+        if self.origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)) {
+            return true;
+        }
+        let Some(page) = host::of_url(origin) else { return false };
+        host::is_loopback(page)
+            || host.is_some_and(|host| host.eq_ignore_ascii_case(page))
+            || is_public(authority, page)
+    }
+}
+
+/// Whether this is the host of the public URL.
+fn is_public(authority: &Authority, host: &str) -> bool {
+    host::of_url(&authority.public_url()).is_some_and(|public| public.eq_ignore_ascii_case(host))
+}
