@@ -28,7 +28,7 @@ impl Peer {
         let serving = tokio::spawn(async move {
             let refuse = service_fn(|_: Request<ServedBody>| async {
                 let mut response = Response::new(Full::new(bytes::Bytes::from_static(b"no")));
-                *response.status_mut() = http::StatusCode::UNAUTHORIZED;
+                *response.status_mut() = StatusCode::UNAUTHORIZED;
                 Ok::<_, Infallible>(response)
             });
             let mut http = http1::Builder::new();
