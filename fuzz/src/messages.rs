@@ -1,7 +1,7 @@
 //! Conditions on hub messages in every protocol.
 
 use bytes::Bytes;
-use hub_core::protocol::{Message, Outcome, Protocol, convert, frame::Frames};
+use hub_core::protocol::{Message, Outcome, Protocol, convert, error_text, frame::Frames};
 
 use crate::{pieces::cut, values};
 
@@ -47,7 +47,11 @@ fn frames<'a>(
 /// Parses one message. The message must be the same after encoding and parsing it in this protocol
 /// and in the others.
 fn message(protocol: Protocol, frame: &Bytes) {
-    let Ok(Some(message)) = protocol.parse(frame) else { return };
+    let Ok(Some(mut message)) = protocol.parse(frame) else { return };
+    if let Message::Completion { outcome: Outcome::Error(text), .. } = &mut message {
+        // Encoding replaces an empty text.
+        *text = error_text(text).to_owned();
+    }
     let body = protocol.encode_body(&message);
     assert_eq!(
         protocol.parse(&body).unwrap().unwrap(),

@@ -1,6 +1,6 @@
 //! Errors of hub methods: the text for the client and the text for the log.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, time::Duration};
 
 /// The result of a hub method, a filter or an extractor.
 pub type HubResult<T = ()> = Result<T, HubError>;
@@ -43,6 +43,8 @@ pub enum ErrorKind {
     Denied,
     /// The caller is not authenticated. The client receives the text.
     Unauthenticated,
+    /// The caller exceeds a rate limit. The client receives the text.
+    Throttled,
     /// The app failed. The text is only logged.
     Internal,
     /// A method panicked. The text is only logged.
@@ -66,6 +68,16 @@ impl HubError {
     #[must_use]
     pub fn unauthenticated(text: impl fmt::Display) -> Self {
         Self::shown(ErrorKind::Unauthenticated, &text)
+    }
+
+    /// The caller exceeds a rate limit. The client receives `429 Too Many Requests: ` and how long to wait. A
+    /// refused negotiate responds with 429.
+    #[must_use]
+    pub fn throttled(wait: Duration) -> Self {
+        // Round up, so that a call after this time is allowed.
+        let seconds = wait.as_nanos().div_ceil(1_000_000_000).max(1);
+        let unit = if seconds == 1 { "second" } else { "seconds" };
+        Self::shown(ErrorKind::Throttled, &format_args!("try again in {seconds} {unit}"))
     }
 
     /// The app failed. The source is logged and never sent to the client. The `?` operator converts any
@@ -95,9 +107,13 @@ impl HubError {
         self
     }
 
-    /// Sets the type of the filter that refused the call.
+    /// Sets the type of the filter that refused the call. The rejection of a filter is a denial: the filter
+    /// decides about the caller, not about the content of the request.
     pub(crate) fn by_filter(mut self, filter: &'static str) -> Self {
         self.filter = Some(filter);
+        if self.kind == ErrorKind::Rejected {
+            self.kind = ErrorKind::Denied;
+        }
         self
     }
 
@@ -123,6 +139,14 @@ impl HubError {
     #[must_use]
     pub fn is_internal(&self) -> bool {
         matches!(self.kind, ErrorKind::Internal | ErrorKind::Panicked)
+    }
+
+    /// Whether the caller was refused, as opposed to a failure or a rejection of the request's content.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        use ErrorKind::{Denied, Throttled, Unauthenticated};
+        matches!(self.kind, Denied | Throttled | Unauthenticated)
     }
 
     /// The text and all causes, for the log.
@@ -241,6 +265,15 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::Rejected);
         assert_eq!(error.text(), "Say a number");
         assert_eq!(error.chain(), "Say a number: invalid digit found in string");
+    }
+
+    #[test]
+    fn a_throttled_caller_is_told_whole_seconds_rounded_up() {
+        let text = |wait| HubError::throttled(Duration::from_millis(wait)).to_string();
+
+        assert_eq!(text(0), "try again in 1 second");
+        assert_eq!(text(1000), "try again in 1 second");
+        assert_eq!(text(1001), "try again in 2 seconds");
     }
 
     #[test]

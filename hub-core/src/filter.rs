@@ -14,7 +14,7 @@ use crate::{HubError, HubResult, Invocation};
 /// The expression is evaluated once, when the hub is mounted, so a filter can have state. Filters run
 /// before the arguments are decoded, outer first: the filters of the app, of the block, and of the method.
 /// `after` runs in reverse order. Filters of the app and the block also run for new connections, even if
-/// the hub has no `on_connected`. A refused connection is closed.
+/// the hub has no `on_connected`. A connection for which a filter returns an error or panics is closed.
 ///
 /// A filter receives the [`Invocation`]: the caller with claims, query and headers, the arguments (raw, or
 /// decoded on demand), and the hub value.
@@ -46,7 +46,9 @@ pub trait Filter: Send + Sync {
     /// Decides whether the call continues.
     ///
     /// # Errors
-    /// An error refuses the call: neither inner filters nor the method run.
+    /// An error refuses the call: neither inner filters nor the method run. The client receives
+    /// `403 Forbidden:` and the text, also for [`HubError::rejected`], or `429 Too Many Requests:` for
+    /// [`HubError::throttled`]. The text of an internal error or a panic is only logged.
     fn before(&self, call: &Invocation) -> impl Future<Output = HubResult> + Send;
 
     /// Observes the outcome of a call that this filter let through, without changing it. A panic is

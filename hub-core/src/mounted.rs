@@ -5,7 +5,7 @@ use std::{any::Any, future::Future, pin::Pin, sync::Arc};
 use crate::{
     Client, Context, Hub, HubContext, HubContract, HubError, Invocation, NegotiateRequest,
     Negotiation, args::Args, filter::Filters, hub::Category, invocation::InvocationParts, names,
-    outbound::Outbound, panics::catching, reply::Reply, shape::Schemas,
+    outbound::Outbound, panics::catching, reply::Reply, shape::Schemas, upstream::CONNECTED,
 };
 
 /// A hub that can be called without knowing its type.
@@ -47,6 +47,9 @@ pub trait MountedHub: Send + Sync {
 
     /// Whether the hub has a `negotiate`.
     fn negotiates(&self) -> bool;
+
+    /// Whether filters of the app or the block, or a method, can refuse a connection.
+    fn judges_connections(&self) -> bool;
 
     /// Adds the app's filters around the filters of the hub.
     fn surround(&mut self, outer: &Filters);
@@ -198,6 +201,10 @@ impl<H: Hub> MountedHub for Mounted<H> {
 
     fn negotiates(&self) -> bool {
         H::NEGOTIATE.is_some()
+    }
+
+    fn judges_connections(&self) -> bool {
+        !self.block.0.is_empty() || self.find(Category::Connected, CONNECTED).is_some()
     }
 
     fn surround(&mut self, outer: &Filters) {

@@ -44,6 +44,12 @@ pub enum NameError {
         /// The kind of the name.
         kind: &'static str,
     },
+    /// White space at an end. HTTP removes it from the value of a header (RFC 9110 §5.5).
+    #[error("a {kind} must not begin or end with white space")]
+    Blanks {
+        /// The kind of the name.
+        kind: &'static str,
+    },
     /// `.` or `..`, which URL libraries remove from paths.
     #[error("a {kind} must not be `.` or `..`")]
     Dots {
@@ -117,6 +123,15 @@ pub fn check_connection_id(id: &str) -> Result<(), NameError> {
 /// When it is empty, `.` or `..`, or contains control characters.
 pub fn check_event(name: &str) -> Result<(), NameError> {
     check_text(name, "method name")
+}
+
+/// Checks the name of a hub method in an upstream call, where it is the value of a header as well.
+///
+/// # Errors
+/// As [`check_event`], and when it begins or ends with white space.
+pub fn check_upstream_event(name: &str) -> Result<(), NameError> {
+    check_event(name)?;
+    if name.trim() == name { Ok(()) } else { Err(NameError::Blanks { kind: "method name" }) }
 }
 
 fn check_text(text: &str, kind: &'static str) -> Result<(), NameError> {

@@ -24,6 +24,10 @@ pub const USER_CLAIMS: HeaderName = HeaderName::from_static("x-asrs-user-claims"
 /// The query of the client's connect request, with its `?`.
 pub const CLIENT_QUERY: HeaderName = HeaderName::from_static("x-asrs-client-query");
 
+/// The id of the request, unique for its connection. A repetition of the request has the same id. Only
+/// hub-local sends it, not Azure SignalR Service.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-hub-request-id");
+
 /// The category of invocations by clients.
 pub const MESSAGES: &str = "messages";
 /// The category of connection events.

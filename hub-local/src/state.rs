@@ -84,6 +84,7 @@ impl State {
                 log: LogLimit::default(),
                 tasks,
                 closing: CancellationToken::new(),
+                upstream_requests: AtomicU64::new(0),
                 slow_clients: AtomicU64::new(0),
             }),
         }

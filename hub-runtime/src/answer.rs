@@ -41,19 +41,30 @@ pub(crate) fn internal_text(id: &ErrorId) -> String {
     format!("{INTERNAL} (error id {id})")
 }
 
+/// Logs an error, and returns the text that a client may read.
+pub(crate) fn client_text(error: &HubError) -> String {
+    if error.is_internal() {
+        return internal(error);
+    }
+    log(error, None, None);
+    error.text().to_owned()
+}
+
 /// Logs an error at the level of its kind. `omitted` is the number of lines that a limit left out before.
 pub(crate) fn log(error: &HubError, id: Option<&ErrorId>, omitted: Option<u64>) {
-    let (id, cause) = (id.map(tracing::field::display), error.chain());
-    match error.kind() {
-        ErrorKind::Rejected => {
+    let (id, cause, filter) = (id.map(tracing::field::display), error.chain(), error.refused_by());
+    match (error.kind(), filter) {
+        _ if error.is_refusal() => telemetry::refused(error, &shown(&cause), omitted),
+        (ErrorKind::Rejected, _) => {
             tracing::debug!(cause = &*shown(&cause), omitted, "call rejected");
         }
-        ErrorKind::Denied | ErrorKind::Unauthenticated => {
-            telemetry::refused(error, &shown(&cause), omitted);
-        }
-        ErrorKind::Panicked => {
+        (ErrorKind::Panicked, None) => {
             tracing::error!(error_id = id, cause, omitted, "hub method panicked");
         }
-        _ => tracing::error!(error_id = id, cause, omitted, "hub method failed"),
+        (ErrorKind::Panicked, _) => {
+            tracing::error!(error_id = id, filter, cause, omitted, "filter panicked");
+        }
+        (_, None) => tracing::error!(error_id = id, cause, omitted, "hub method failed"),
+        (_, _) => tracing::error!(error_id = id, filter, cause, omitted, "filter failed"),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hub_core::{ErrorKind, HubError};
+use hub_core::HubError;
 
 /// Counters of an app since its start. Upstream calls and negotiate requests count together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -10,7 +10,7 @@ use hub_core::{ErrorKind, HubError};
 pub struct Counters {
     /// Calls that reached a hub.
     pub calls: u64,
-    /// Calls refused by a filter or method because the caller was denied or not signed in.
+    /// Calls refused by a filter or method because the caller was denied, not signed in or above a rate limit.
     pub refused: u64,
     /// Calls that failed with an internal error or a panic.
     pub failed: u64,
@@ -33,7 +33,7 @@ impl AtomicCounters {
         let Err(error) = outcome else { return };
         if error.is_internal() {
             self.failed.fetch_add(1, Ordering::Relaxed);
-        } else if matches!(error.kind(), ErrorKind::Denied | ErrorKind::Unauthenticated) {
+        } else if error.is_refusal() {
             self.refused.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -9,10 +9,11 @@ use std::{
 };
 
 use http::{HeaderMap, Method, StatusCode, Uri};
-use hub_core::mounted::MountedHub;
 #[cfg(feature = "server")]
 use hub_core::secret_rule::Weakness;
+use hub_core::{bounded_map::BoundedMap, mounted::MountedHub};
 use hub_net::{clock::Clock, log_limit::LogLimit};
+use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
     negotiate::{cors::Cors, limit::Limiter},
     routes::Routes,
     service_group::ServiceGroup,
-    upstream::{replay::Replays, verified::VerifiedCallers},
+    upstream::{refused::RefusedConnections, replay::Replays, verified::VerifiedCallers},
     wrong_codes::WrongCodes,
 };
 
@@ -127,9 +128,13 @@ pub(crate) struct UpstreamOptions {
     pub(crate) max_body: usize,
     /// Whether a caller with claims but without a seal was logged.
     pub(crate) warned_unsealed: AtomicBool,
+    /// Ids of connections about whose copied calls a warning was logged.
+    pub(crate) copied: Mutex<BoundedMap<String, (), 4096>>,
     /// Callers whose signature and seal were verified.
     pub(crate) verified: VerifiedCallers,
-    /// Running and finished invocations, so that no invocation runs twice.
+    /// Connections whose calls are refused.
+    pub(crate) refused: RefusedConnections,
+    /// Running and finished calls, so that none runs twice.
     pub(crate) replays: Arc<Replays>,
 }
 

@@ -32,7 +32,7 @@
 //! other values. `filter` is the type of the filter that refused the call, or `method` if the method refused
 //! it. The values of `outcome` are:
 //!
-//! - for a call: `ok`, `rejected`, `denied`, `unauthenticated`, `failed`, `panicked`
+//! - for a call: `ok`, `rejected`, `denied`, `unauthenticated`, `throttled`, `failed`, `panicked`
 //! - for a negotiate request: `ok`, `rejected`, `denied`, `unauthenticated`, `failed`, `throttled`,
 //!   `not_found`, `too_large`
 //! - for a call to the service: `ok`, a status such as `429`, `unreachable`, `interrupted`, `timed_out`,
@@ -60,7 +60,7 @@ pub const REFUSAL_EVENT: &str = "hub.refusal";
 pub const CALLS: &str = "hub_calls_total";
 /// Durations of upstream calls, in seconds.
 pub const CALL_SECONDS: &str = "hub_call_seconds";
-/// Number of calls whose caller was denied or not signed in.
+/// Number of calls whose caller was denied, not signed in or above a rate limit.
 pub const REFUSALS: &str = "hub_refusals_total";
 /// Number of calls that failed with an internal error or a panic.
 pub const ERRORS: &str = "hub_errors_total";
@@ -100,6 +100,7 @@ pub(crate) fn refused(error: &HubError, cause: &str, omitted: Option<u64>) {
     let filter = refusing(error);
     let text = match error.kind() {
         ErrorKind::Unauthenticated => "caller not signed in",
+        ErrorKind::Throttled => "caller above a rate limit",
         _ => "call denied",
     };
     let _in_span = tracing::info_span!(REFUSAL_SPAN, filter).entered();
@@ -117,6 +118,7 @@ pub(crate) fn outcome<T>(result: &Result<T, HubError>) -> &'static str {
         Err(ErrorKind::Rejected) => "rejected",
         Err(ErrorKind::Denied) => "denied",
         Err(ErrorKind::Unauthenticated) => "unauthenticated",
+        Err(ErrorKind::Throttled) => "throttled",
         Err(ErrorKind::Panicked) => "panicked",
         Err(_) => "failed",
     }
@@ -188,7 +190,7 @@ mod recording {
         let Err(error) = result else { return };
         if error.is_internal() {
             counter!(ERRORS, "hub" => hub, "method" => method, "outcome" => outcome).increment(1);
-        } else if matches!(error.kind(), ErrorKind::Denied | ErrorKind::Unauthenticated) {
+        } else if error.is_refusal() {
             counter!(REFUSALS, "hub" => hub, "method" => method, "filter" => refusing(error))
                 .increment(1);
         }

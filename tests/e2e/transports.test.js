@@ -88,6 +88,7 @@ for (const [transport, protocol] of ways) {
       assert.equal(await client.invoke("echo", "größe\n\u001e"), "größe\n\u001e");
       assert.equal(await client.invoke("echo", "x".repeat(200_000)), "x".repeat(200_000));
       assert.match(await refusal(client.invoke("refuse")), /not today/);
+      assert.match(await refusal(client.invoke("refuseWithoutText")), /failed without an error text/);
       assert.notEqual(await refusal(client.invoke("noSuchMethod")), "");
       await client.stop();
     });

@@ -97,14 +97,6 @@ impl Filter for RateLimit {
         if call.category() != Category::Message {
             return Ok(());
         }
-        self.buckets.take(self.key(call), call.arrived()).map_err(refusal)
-    }
-}
-
-fn refusal(wait: Duration) -> HubError {
-    // Round up, so that a call after this time is allowed.
-    match wait.as_nanos().div_ceil(1_000_000_000) {
-        1 => HubError::denied("Too many calls; try again in 1 second"),
-        seconds => HubError::denied(format_args!("Too many calls; try again in {seconds} seconds")),
+        self.buckets.take(self.key(call), call.arrived()).map_err(HubError::throttled)
     }
 }

@@ -7,7 +7,9 @@
 
 use bytes::Bytes;
 
-use super::{Message, Outcome, ProtocolError, frame::RECORD_SEPARATOR, json_fields::Fields};
+use super::{
+    Message, Outcome, ProtocolError, error_text, frame::RECORD_SEPARATOR, json_fields::Fields,
+};
 
 /// The framed ping.
 pub const PING: &[u8] = b"{\"type\":6}\x1e";
@@ -179,7 +181,7 @@ fn write_outcome(out: &mut Vec<u8>, outcome: &Outcome) {
     match outcome {
         Outcome::Void => {}
         Outcome::Result(value) => result(out, value),
-        Outcome::Error(error) => text(out, b",\"error\":", error),
+        Outcome::Error(error) => text(out, b",\"error\":", error_text(error)),
     }
 }
 

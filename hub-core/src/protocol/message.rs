@@ -68,6 +68,16 @@ pub enum Message {
     },
 }
 
+/// The text of an error that has none.
+const NO_TEXT: &str = "the method failed without an error text";
+
+/// The text of an error completion, which is never empty: the official JavaScript client tests the text for
+/// truth, so that an invocation with the error `""` succeeds (`HubConnection.ts`, `invoke`).
+#[must_use]
+pub fn error_text(text: &str) -> &str {
+    if text.is_empty() { NO_TEXT } else { text }
+}
+
 impl Message {
     /// The size of the encoded values, which are most of a large message.
     pub(super) fn encoded_len(&self) -> usize {
@@ -88,6 +98,6 @@ pub enum Outcome {
     Void,
     /// Success with an encoded value, possibly null.
     Result(Bytes),
-    /// An error with a text for the caller.
+    /// An error with a text for the caller. An empty text is encoded as [`error_text`] returns it.
     Error(String),
 }

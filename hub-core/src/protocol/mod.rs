@@ -29,7 +29,7 @@ use bytes::Bytes;
 
 pub use self::{
     convert::{ConvertError, convert},
-    message::{Message, Outcome},
+    message::{Message, Outcome, error_text},
 };
 
 /// The maximum nesting depth of the reference server.

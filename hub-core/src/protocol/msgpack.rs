@@ -25,7 +25,7 @@ pub(super) use self::{
     reader::{Reader, Token},
     to_json::to_json,
 };
-use super::{MAX_STREAM_IDS, Message, Outcome, ProtocolError, frame::write_length};
+use super::{MAX_STREAM_IDS, Message, Outcome, ProtocolError, error_text, frame::write_length};
 
 /// The framed ping.
 pub const PING: &[u8] = &[0x02, 0x91, 0x06];
@@ -60,14 +60,14 @@ pub fn parse(frame: &Bytes) -> Result<Option<Message>, ProtocolError> {
         2 => {
             elements.headers()?;
             Message::StreamItem {
-                invocation_id: elements.text("invocationId")?,
+                invocation_id: elements.receivers_id()?,
                 item: elements.value("item")?,
             }
         }
         3 => {
             elements.headers()?;
             Message::Completion {
-                invocation_id: elements.text("invocationId")?,
+                invocation_id: elements.receivers_id()?,
                 outcome: elements.outcome()?,
             }
         }
@@ -82,7 +82,7 @@ pub fn parse(frame: &Bytes) -> Result<Option<Message>, ProtocolError> {
         }
         5 => {
             elements.headers()?;
-            Message::CancelInvocation { invocation_id: elements.text("invocationId")? }
+            Message::CancelInvocation { invocation_id: elements.receivers_id()? }
         }
         6 => Message::Ping,
         7 => elements.close()?,
@@ -123,6 +123,13 @@ impl<'a> Elements<'a> {
             "" => Err(ProtocolError::Invalid(name)),
             text => Ok(text.to_owned()),
         }
+    }
+
+    /// The id of an invocation or stream that the receiver began. An empty id is valid, as in JSON: the
+    /// receiver has no such invocation and ignores the message.
+    fn receivers_id(&mut self) -> Result<String, ProtocolError> {
+        self.next("invocationId")?;
+        self.reader.text().map(str::to_owned)
     }
 
     /// A text that may be nil.
@@ -307,7 +314,7 @@ impl Writer {
         match outcome {
             Outcome::Error(error) => {
                 self.signed(ERROR);
-                self.text(error);
+                self.text(error_text(error));
             }
             Outcome::Void => self.signed(VOID),
             Outcome::Result(value) => self.result(value),

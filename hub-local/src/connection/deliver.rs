@@ -3,7 +3,11 @@
 //! A lane is a task. It exists only while calls are queued, so idle connections have none. It is separate
 //! from the reading task, because a hub method may wait for a client result of its own caller.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -17,7 +21,9 @@ use tokio::time::Instant;
 use super::{
     Connection,
     calls::{Next, UpstreamEvent},
+    completion,
     shared::Shared,
+    warnings::Cause,
 };
 use crate::upstream::{
     Unmatched, Upstream, UpstreamError,
@@ -119,6 +125,16 @@ async fn call(connection: &Arc<Connection>, call: Call) {
         .get_or_init(|| Box::new(request::call_headers(&connection.headers, protocol)));
     let Some(request) = request::message(headers, protocol, call) else { return };
     let is_invoke = invocation_id.is_some();
+    if let Some(id) = &invocation_id
+        && connection.warnings.is_reused(id)
+        && connection.warnings.is_first(Cause::ReusedId)
+    {
+        tracing::warn!(
+            connection = connection.id,
+            method = target,
+            "the client uses an invocation id again: each call runs, but their completions look the same"
+        );
+    }
     let event = Event { category: MESSAGES, name: &target, is_invoke };
     let answer = perform(connection, event, request).await;
     let Some(invocation_id) = invocation_id else { return };
@@ -132,7 +148,19 @@ async fn call(connection: &Arc<Connection>, call: Call) {
     };
     match interpret(answer, connection.shared.limits.max_upstream_response_bytes) {
         Ok(body) if body.is_empty() => complete(Outcome::Void),
-        Ok(body) => connection.answer(&protocol.relayed(body)),
+        Ok(body) => match completion::without_empty_errors(protocol, &body) {
+            None => connection.answer(&protocol.relayed(body)),
+            Some(mended) => {
+                if connection.warnings.is_first(Cause::EmptyError) {
+                    tracing::warn!(
+                        connection = connection.id,
+                        method = target,
+                        "the app completed a call with an empty error, which clients read as success: the client gets a fixed text instead"
+                    );
+                }
+                connection.answer(&mended);
+            }
+        },
         Err(_) if is_unmatched && connection.shared.upstream.is_none() => {
             complete(Outcome::Error(NO_UPSTREAM.to_owned()));
         }
@@ -180,9 +208,11 @@ fn failed(status: StatusCode) -> String {
 async fn perform(
     connection: &Arc<Connection>,
     event: Event<'_>,
-    request: Request<Bytes>,
+    mut request: Request<Bytes>,
 ) -> Result<Response<Bytes>, UpstreamError> {
-    let upstream = &connection.shared.upstream;
+    let shared = &connection.shared;
+    request::number(&mut request, shared.upstream_requests.fetch_add(1, Ordering::Relaxed));
+    let upstream = &shared.upstream;
     let (answer, took) = match upstream {
         None => (Err(UpstreamError::NoTemplate), Duration::ZERO),
         Some(upstream) => {

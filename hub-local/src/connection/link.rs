@@ -35,6 +35,14 @@ impl Transport {
         }
     }
 
+    /// Whether the client sends its messages in POST requests.
+    pub(crate) fn has_posts(self) -> bool {
+        match self {
+            Self::ServerSentEvents | Self::LongPolling => true,
+            Self::WebSockets | Self::Memory => false,
+        }
+    }
+
     /// Whether keep-alive pings are needed to detect a lost client. With long polling, the poll requests
     /// replace the pings.
     pub(crate) fn needs_pings(self) -> bool {
@@ -48,7 +56,7 @@ impl Transport {
 /// An event of the transport.
 #[derive(Debug)]
 pub(crate) enum Incoming {
-    /// Bytes from the client: part of a message, or several messages.
+    /// Bytes from the client: part of a message, or several messages. With POST requests, one whole request.
     Data(Bytes),
     /// The client closed the transport cleanly.
     Closed,

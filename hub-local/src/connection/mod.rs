@@ -3,6 +3,7 @@
 pub(crate) mod acks;
 mod calls;
 mod client_results;
+mod completion;
 mod deliver;
 pub(crate) mod departed;
 pub(crate) mod ending;
@@ -11,9 +12,11 @@ mod handshake;
 mod keep_alive;
 pub(crate) mod life;
 pub(crate) mod link;
+mod posts;
 mod rarely_ready;
 mod receive;
 pub(crate) mod shared;
+mod warnings;
 
 use std::sync::{Arc, OnceLock, atomic::Ordering};
 
@@ -28,6 +31,7 @@ use self::{
     ending::{Ending, PendingFrames},
     link::Transport,
     shared::Shared,
+    warnings::Warnings,
 };
 use crate::{
     auth::{identity::Identity, token_options::TokenOptions},
@@ -61,6 +65,7 @@ pub(crate) struct Connection {
     pub(crate) outbox: Outbox,
     pub(crate) results: ClientResults,
     pub(crate) calls: CallQueue,
+    warnings: Warnings,
     /// Present if stateful reconnect was negotiated.
     acks: Option<Arc<Acks>>,
     closing: CancellationToken,
@@ -86,6 +91,7 @@ impl Connection {
             outbox: Outbox::new(&shared.limits, Arc::clone(&shared.backlog)),
             results: ClientResults::default(),
             calls: CallQueue::default(),
+            warnings: Warnings::default(),
             acks,
             // With a child token, waiters register on the child and do not contend for the lock of the
             // shared token.

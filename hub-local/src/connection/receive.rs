@@ -14,11 +14,15 @@ use super::{
     ending::Ending,
     keep_alive::ClientTimeout,
     link::{Incoming, Source},
+    posts::Posts,
+    warnings::Cause,
 };
 use crate::upstream::call::Call;
 
 /// Maximum length of a hub method name in characters.
 const MAX_METHOD_CHARS: usize = 1024;
+/// Maximum length of a method name in a log line, in characters.
+const MAX_LOGGED: usize = 100;
 const NO_STREAMS: &str = "serverless mode has no streams: call an ordinary method, and let it \
                           send messages to the caller";
 
@@ -45,6 +49,7 @@ async fn read(
     let malformed = |error| Ending::malformed(&error, connection.detailed_errors());
     let protocol = connection.protocol();
     let acks = connection.acks.as_ref().filter(|it| it.are_agreed());
+    let mut posts = connection.transport.has_posts().then(Box::<Posts>::default);
     let mut suspended = false;
     loop {
         while let Some(frame) = frames.next_frame().map_err(malformed)? {
@@ -53,6 +58,11 @@ async fn read(
                     && !acks.receive(&message).map_err(|it| failed(it.to_string()))?
                 {
                     continue;
+                }
+                if let (Some(posts), Message::Invocation { invocation_id: Some(_), .. }) =
+                    (&mut posts, &message)
+                {
+                    posts.remember();
                 }
                 act(connection, message, &mut client_timeout).await?;
             }
@@ -64,7 +74,17 @@ async fn read(
             client_timeout.receive(source).await
         };
         match incoming {
-            Some(Ok(Incoming::Data(bytes))) => frames.push(&bytes),
+            Some(Ok(Incoming::Data(bytes))) => {
+                let is_repeated = posts.as_mut().is_some_and(|posts| posts.begin(&bytes));
+                if is_repeated && frames.is_empty() {
+                    tracing::debug!(
+                        connection = connection.id,
+                        "a POST was repeated: not run again"
+                    );
+                } else {
+                    frames.push(&bytes);
+                }
+            }
             Some(Ok(Incoming::Suspended)) => suspended = true,
             Some(Ok(Incoming::Resumed)) => {
                 suspended = false;
@@ -90,10 +110,28 @@ async fn act(
 ) -> Result<(), Ending> {
     match message {
         Message::Invocation { invocation_id, target, arguments, stream_ids } => {
-            let call = Call { invocation_id, target, arguments, stream_ids };
-            return invoke(connection, call).await;
+            if stream_ids.is_empty() {
+                let call = Call { invocation_id, target, arguments };
+                return invoke(connection, call).await;
+            }
+            if invocation_id.is_none() && connection.warnings.is_first(Cause::Streams) {
+                let method: String = target.chars().take(MAX_LOGGED).collect();
+                tracing::warn!(
+                    connection = connection.id,
+                    method,
+                    "a call with a stream was dropped, and its client expects no response: {NO_STREAMS}"
+                );
+            }
+            refuse(connection, invocation_id, NO_STREAMS);
         }
         Message::Completion { invocation_id, outcome } => {
+            // Some clients complete messages without an invocation id: philippseith/signalr in Go.
+            if invocation_id.is_empty() && connection.warnings.is_first(Cause::EmptyId) {
+                tracing::warn!(
+                    connection = connection.id,
+                    "the client completes an invocation without an id; such completions are ignored"
+                );
+            }
             connection.results.complete(&invocation_id, outcome);
         }
         Message::StreamInvocation { invocation_id, .. } => {
@@ -114,7 +152,8 @@ async fn act(
 }
 
 async fn invoke(connection: &Arc<Connection>, call: Call) -> Result<(), Ending> {
-    let checked = names::check_event(&call.target).and_then(|()| check_length(&call.target));
+    let checked =
+        names::check_upstream_event(&call.target).and_then(|()| check_length(&call.target));
     if let Err(error) = checked {
         refuse(connection, call.invocation_id, &error.to_string());
         return Ok(());

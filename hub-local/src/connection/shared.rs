@@ -24,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) upstream_calls: Permits,
     /// The memory for events of connections that have ended.
     pub(crate) departed: DepartedBudget,
+    /// The number of upstream requests, from which their ids are made. Relaxed: only uniqueness matters.
+    pub(crate) upstream_requests: AtomicU64,
     pub(crate) backlog: Arc<Backlog>,
     /// Limits the log lines that clients and callers can cause.
     pub(crate) log: LogLimit,

@@ -1,7 +1,10 @@
 //! Errors of REST calls: a status, a code in `x-ms-error-code`, and a body with details.
 
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header::ALLOW, request::Parts};
-use hub_core::{protocol::ConvertError, rest_error};
+use hub_core::{
+    protocol::{ConvertError, error_text},
+    rest_error,
+};
 use serde::Serialize;
 
 use super::version::ApiVersion;
@@ -123,7 +126,8 @@ impl RestError {
     }
 
     /// 400: the client completed the invocation with an error.
-    pub(super) fn by_client(message: String) -> Self {
+    pub(super) fn by_client(message: &str) -> Self {
+        let message = error_text(message);
         let base = Self::new(StatusCode::BAD_REQUEST, "Error.Connection.ClientError", message);
         Self { is_refusal: false, ..base }
     }

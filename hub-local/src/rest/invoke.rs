@@ -64,12 +64,14 @@ pub(super) async fn invoke(call: RestCall<'_>, connection: &str) -> RestResult {
 
 fn answer(shape: ResultFormat, protocol: Protocol, id: String, outcome: Outcome) -> RestResult {
     match (shape, outcome) {
-        (ResultFormat::Json, Outcome::Error(error)) => Err(RestError::by_client(error)),
+        (ResultFormat::Json, Outcome::Error(error)) => Err(RestError::by_client(&error)),
         // Callers with this format show the body to their users.
-        (ResultFormat::Framed, Outcome::Error(error)) => Err(RestError::by_client(error).in_text()),
+        (ResultFormat::Framed, Outcome::Error(error)) => {
+            Err(RestError::by_client(&error).in_text())
+        }
         (ResultFormat::Json, Outcome::Result(value)) => {
             let value = convert(&value, protocol, Protocol::Json)
-                .map_err(|error| RestError::by_client(error.to_string()))?;
+                .map_err(|error| RestError::by_client(&error.to_string()))?;
             Ok(body::json(StatusCode::OK, result(&value)))
         }
         (ResultFormat::Json, Outcome::Void) => Ok(body::json(StatusCode::OK, "{}")),

@@ -8,7 +8,6 @@ pub(crate) struct Call {
     pub(crate) invocation_id: Option<String>,
     pub(crate) target: String,
     pub(crate) arguments: Bytes,
-    pub(crate) stream_ids: Vec<String>,
 }
 
 impl Call {

@@ -145,6 +145,7 @@ fn check_status(status: StatusCode) -> &'static str {
         405 => "that the path of the URL accepts POST",
         408 | 504 => "why the app or a proxy in front of it is slow",
         413 => "the body limits of the app and of proxies in front of it",
+        429 => "the rate limit of the app: the client calls too often",
         415 => {
             "that the app reads this content type; MessagePack clients send application/x-msgpack"
         }

@@ -97,7 +97,7 @@ impl HttpUpstream {
             event: text(headers, &EVENT),
         };
         names::check_event(event.hub)?;
-        names::check_event(event.event)?;
+        names::check_upstream_event(event.event)?;
         let templates = self.templates();
         let template = templates.iter().find(|template| template.matches(event));
         template

@@ -8,7 +8,7 @@ use hub_core::{
     signature,
     upstream::{
         CATEGORY, CLIENT_QUERY, CONNECTED, CONNECTION_ID, CONNECTIONS, DISCONNECTED, EVENT, HUB,
-        MESSAGES, SIGNATURE, USER_CLAIMS, USER_ID, WEBHOOK_PATH,
+        MESSAGES, REQUEST_ID, SIGNATURE, USER_CLAIMS, USER_ID, WEBHOOK_PATH,
     },
 };
 use serde::Serialize;
@@ -63,13 +63,19 @@ pub(crate) fn disconnected(headers: &HeaderMap, error: Option<&str>) -> Option<R
     Some(event(headers, DISCONNECTED, body.into()))
 }
 
-/// The headers of the message requests of a connection; `message` sets the event.
+/// The headers of the message requests of a connection. [`message`] sets the event and [`number`] the id.
 pub(crate) fn call_headers(headers: &HeaderMap, protocol: Protocol) -> HeaderMap {
     let mut headers = headers.clone();
     headers.insert(CATEGORY, HeaderValue::from_static(MESSAGES));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(protocol.content_type()));
     headers.insert(EVENT, HeaderValue::from_static(""));
+    headers.insert(REQUEST_ID, HeaderValue::from_static(""));
     headers
+}
+
+/// Sets the id by which the app recognizes a repetition of this request.
+pub(crate) fn number(request: &mut Request<Bytes>, id: u64) {
+    request.headers_mut().insert(REQUEST_ID, HeaderValue::from(id));
 }
 
 /// A message request: the body is the invocation without its delimiter. `headers` come from
@@ -84,7 +90,7 @@ pub(crate) fn message(
         invocation_id: call.invocation_id,
         target: call.target,
         arguments: call.arguments,
-        stream_ids: call.stream_ids,
+        stream_ids: Vec::new(),
     });
     let mut request = post(headers.clone(), body);
     let event = HeaderValue::from_bytes(target.as_bytes()).ok()?;
@@ -155,7 +161,6 @@ mod tests {
             invocation_id: Some("7".to_owned()),
             target: "größe".to_owned(),
             arguments: Bytes::from_static(b"[1, 2]"),
-            stream_ids: Vec::new(),
         };
 
         let message =
@@ -178,7 +183,6 @@ mod tests {
             invocation_id: Some("7".to_owned()),
             target: "Add".to_owned(),
             arguments: Bytes::from_static(&[0x92, 1, 2]),
-            stream_ids: Vec::new(),
         };
 
         let message = message(

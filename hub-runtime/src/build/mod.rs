@@ -238,7 +238,8 @@ impl HubAppBuilder {
         self
     }
 
-    /// Keeps a connection open if its `on_connected` is denied. By default the connection is closed.
+    /// Keeps a connection open if a filter or `on_connected` refuses it or fails. By default it is closed, and its
+    /// calls are refused until then.
     pub fn keep_refused_connections(mut self) -> Self {
         self.keep_refused_connections = true;
         self

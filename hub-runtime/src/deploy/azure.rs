@@ -16,7 +16,7 @@ const STEPS: &str = include_str!("steps.md");
 /// The upstream rules in the format of the service. The template replaces `{origin}` and `{key}`.
 ///
 /// Each hub receives `connected`, even if it has no method for this event, because filters of the hub
-/// check every connection. All messages are forwarded, so that the app responds to an unknown method with
+/// check every connection. With triggers, each hub with such filters does. All messages are forwarded, so that the app responds to an unknown method with
 /// an error that lists the methods of the hub.
 ///
 /// Source: <https://learn.microsoft.com/azure/azure-signalr/concept-upstream>.
@@ -37,7 +37,7 @@ pub(super) fn upstream(deployment: &Deployment) -> Value {
                 "eventPattern": event,
             }));
         };
-        let connected = !deployment.signalr_triggers || hub.has(Category::Connected);
+        let connected = !deployment.signalr_triggers || hub.judges_connections;
         let events = match (connected, hub.has(Category::Disconnected)) {
             (true, true) => Some("*"),
             (true, false) => Some(CONNECTED),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hub_core::Category;
+use hub_core::{Category, upstream::CONNECTED};
 use serde_json::{Value, json};
 
 use super::{Deployment, HubSummary};
@@ -75,12 +75,17 @@ pub(super) fn functions(deployment: &Deployment) -> BTreeMap<String, Value> {
 pub(super) const UPSTREAM_ROUTE: &str = "api/signalr";
 
 fn triggers(functions: &mut BTreeMap<String, Value>, hub: &HubSummary) {
-    for method in &hub.methods {
-        let category = method.category.wire_name();
-        let name = match method.category {
-            Category::Message => format!("{}-{}", hub.name, method.name),
+    let mut events: Vec<_> = hub.methods.iter().map(|it| (it.category, it.name)).collect();
+    // Filters of the app and the block check connections of a hub without `on_connected`, too.
+    if hub.judges_connections && !hub.has(Category::Connected) {
+        events.push((Category::Connected, CONNECTED));
+    }
+    for (kind, event) in events {
+        let category = kind.wire_name();
+        let name = match kind {
+            Category::Message => format!("{}-{event}", hub.name),
             Category::Connected | Category::Disconnected => {
-                format!("{}-{category}-{}", hub.name, method.name)
+                format!("{}-{category}-{event}", hub.name)
             }
         };
         // No `parameterNames`: with this setting, the host refuses calls without an optional argument,
@@ -91,7 +96,7 @@ fn triggers(functions: &mut BTreeMap<String, Value>, hub: &HubSummary) {
             "name": "invocation",
             "hubName": hub.wire_name,
             "category": category,
-            "event": method.name,
+            "event": event,
             "connectionStringSetting": hub.connection,
         });
         insert(functions, &name, json!({"bindings": [trigger]}));

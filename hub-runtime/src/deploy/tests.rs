@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use hub_core::{HubResult, NegotiateRequest, Negotiation};
+use hub_core::{HubResult, NegotiateRequest, Negotiation, SignedIn};
 use hub_macros::serverless_hub;
 use serde_json::json;
 
@@ -197,4 +197,39 @@ fn the_steps_use_the_parameters_of_the_template() {
     for name in given {
         assert!(bicep.contains(&format!("\nparam {name} ")), "{name}");
     }
+}
+
+struct Guarded;
+
+#[serverless_hub(crate = crate)]
+#[filter(SignedIn)]
+impl Guarded {
+    async fn draw_line(&self, _x: u8) {}
+}
+
+#[test]
+fn filters_of_a_block_and_of_the_app_get_a_trigger_and_a_rule_for_connected() {
+    let text =
+        "Endpoint=http://127.0.0.1:1;AccessKey=0123456789abcdef0123456789abcdef;Version=1.0;";
+    let builder =
+        || HubApp::builder().signalr(SignalR::from_connection_string(text).unwrap()).hub(Feed);
+    let of_block = builder().hub(Guarded).build().unwrap().deployment().signalr_triggers();
+    let of_app = builder().filter(SignedIn).build().unwrap().deployment().signalr_triggers();
+
+    for (deployment, hub) in [(&of_block, "guarded"), (&of_app, "feed")] {
+        let function = value(deployment, &format!("{hub}-connections-connected/function.json"));
+        let trigger = &function["bindings"][0];
+        assert_eq!(
+            (&trigger["hubName"], &trigger["category"], &trigger["event"]),
+            (&json!(hub), &json!("connections"), &json!("connected"))
+        );
+        let rules = value(deployment, "azure/upstream.json");
+        let is_wanted = |rule: &Value| {
+            rule["hubPattern"] == hub
+                && rule["categoryPattern"] == "connections"
+                && rule["eventPattern"] == "connected"
+        };
+        assert!(rules.as_array().unwrap().iter().any(is_wanted), "{rules}");
+    }
+    assert!(!functions_of(&of_block).contains("feed-connections-connected"));
 }

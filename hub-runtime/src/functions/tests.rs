@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    SignalR,
-    config::{AccessToken, TokenSource, TokenSourceError},
+    HubAppBuilder, SignalR,
+    config::{AccessToken, Retries, TokenSource, TokenSourceError},
 };
 
 const KEY: &str = "a-key-of-this-test-with-more-than-32-bytes";
@@ -42,11 +42,14 @@ impl Board {
     }
 }
 
-fn app() -> HubApp {
+fn builder() -> HubAppBuilder {
     let text = format!("Endpoint=http://127.0.0.1:1;AccessKey={KEY};Version=1.0;");
     let signalr = SignalR::from_connection_string(&text).unwrap();
-    let app = HubApp::builder().signalr(signalr).hub(Board).keep_refused_connections();
-    app.build().unwrap()
+    HubApp::builder().signalr(signalr).hub(Board).retries(Retries::none())
+}
+
+fn app() -> HubApp {
+    builder().keep_refused_connections().build().unwrap()
 }
 
 /// The headers of a genuine upstream request, as the host repeats them.
@@ -135,6 +138,16 @@ async fn connection_events_get_the_same_statuses_as_over_http() {
     let mut disconnected = trigger("connections", "disconnected", Value::Null);
     disconnected["Error"] = "gone".into();
     assert_eq!(called(&app(), &disconnected).await.0, 200);
+}
+
+#[tokio::test]
+async fn the_calls_of_a_refused_connection_are_refused() {
+    let app = builder().build().unwrap();
+    assert_eq!(called(&app, &trigger("connections", "connected", Value::Null)).await.0, 403);
+
+    let (status, reason, _) = called(&app, &trigger("messages", "add", json!([1]))).await;
+
+    assert_eq!((status, &*reason), (500, "403 Forbidden: the connection was refused"));
 }
 
 #[tokio::test]

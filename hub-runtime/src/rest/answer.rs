@@ -5,6 +5,7 @@ use http::{Response, StatusCode};
 use hub_core::{
     InvokeError, Secret, SendError,
     outbound::{Change, CloseTarget, Member, MemberPage},
+    protocol::error_text,
     rest_error,
 };
 use serde::{Deserialize, de::DeserializeOwned};
@@ -94,7 +95,7 @@ pub(crate) fn client_result(answer: &Response<Bytes>, now: u64) -> Result<Bytes,
         StatusCode::NOT_FOUND if has_code(answer, &NO_CONNECTION) => {
             Err(InvokeError::ConnectionGone)
         }
-        StatusCode::BAD_REQUEST => Err(InvokeError::Client(text(answer))),
+        StatusCode::BAD_REQUEST => Err(InvokeError::Client(error_text(&text(answer)).to_owned())),
         _ => Err(failure(answer, now).into()),
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    fmt,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -241,7 +240,11 @@ impl Shared {
     }
 
     async fn write(&self, message: &Message) -> Result<(), TestFailure> {
-        self.sender.send(json::encode(message)).await.map_err(|closed| self.why_ended(&closed))
+        match self.sender.send(json::encode(message)).await {
+            Ok(()) => Ok(()),
+            // The close message with the reason may not have been read yet.
+            Err(_) => Err(TestFailure::new(self.why_ended().await)),
+        }
     }
 
     async fn ask(&self, id: String, message: &Message) -> Result<Outcome, TestFailure> {
@@ -254,13 +257,20 @@ impl Shared {
             state.waiting.insert(id, answer);
         }
         self.write(message).await?;
-        waiting.await.map_err(|closed| self.why_ended(&closed))
+        match waiting.await {
+            Ok(outcome) => Ok(outcome),
+            Err(_) => Err(TestFailure::new(self.why_ended().await)),
+        }
     }
 
-    fn why_ended(&self, closed: &dyn fmt::Display) -> TestFailure {
-        match &self.state.lock().ended {
-            Some(reason) => TestFailure::new(reason),
-            None => TestFailure::new(closed),
+    /// Waits for the end of the connection, and returns its reason.
+    async fn why_ended(&self) -> String {
+        loop {
+            let news = self.news.notified();
+            if let Some(reason) = self.state.lock().ended.clone() {
+                return reason;
+            }
+            news.await;
         }
     }
 

@@ -250,7 +250,8 @@ impl<H: Hub> Connecting<'_, H> {
     /// Connects and waits until `on_connected` has run.
     ///
     /// # Errors
-    /// When the service rejects the token, or `on_connected` rejects the connection.
+    /// The text that the client receives when the service rejects the token, or when a filter or `on_connected`
+    /// refuses the connection or fails.
     pub async fn connect(self) -> Result<TestClient, TestFailure> {
         let app = &self.hub.app.inner;
         let hub = app.first_group.wire_name(H::NAME);

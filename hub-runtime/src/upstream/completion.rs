@@ -29,7 +29,8 @@ pub(super) fn framed(protocol: Protocol, frame: Bytes) -> Response<Bytes> {
     answer
 }
 
-/// The response to a call that ran, or that a filter or an invalid argument refused.
+/// The response to a call that ran, or that a filter or an invalid argument refused. A `connected` that fails
+/// is not answered here: see [`Refused`](super::refused::Refused).
 pub(crate) fn outcome(
     category: Category,
     protocol: Protocol,
@@ -42,17 +43,17 @@ pub(crate) fn outcome(
             Ok(_) => completion(protocol, id, Outcome::Void),
             Err(error) => completion(protocol, id, Outcome::Error(shown(&error))),
         },
-        (Category::Disconnected, _) => {
+        (Category::Connected | Category::Disconnected, _) => {
             if let Err(error) = result {
                 answer::log(&error, None, None);
             }
             empty(StatusCode::OK)
         }
-        (Category::Message, None) | (Category::Connected, _) => match result {
+        (Category::Message, None) => match result {
             Ok(_) => empty(StatusCode::OK),
             Err(error) => {
                 answer::log(&error, None, None);
-                empty(status(category, error.kind()))
+                empty(refusal_status(&error).unwrap_or_default())
             }
         },
     }
@@ -68,24 +69,20 @@ pub(super) fn refuse(log: &LogLimit, status: StatusCode, text: &'static str) -> 
 
 /// Logs an error and returns the text for the client.
 fn shown(error: &HubError) -> String {
-    if error.is_internal() {
-        return answer::internal(error);
-    }
-    answer::log(error, None, None);
-    match error.kind() {
-        ErrorKind::Denied | ErrorKind::Unauthenticated => {
-            format!("403 Forbidden: {}", error.text())
-        }
-        _ => error.text().to_owned(),
+    let text = answer::client_text(error);
+    match refusal_status(error) {
+        // The form of ASP.NET Core's status line: `403 Forbidden: ` and the text.
+        Some(status) => format!("{status}: {text}"),
+        None => text,
     }
 }
 
-fn status(category: Category, kind: ErrorKind) -> StatusCode {
-    match (category, kind) {
-        (Category::Connected, _) | (_, ErrorKind::Denied | ErrorKind::Unauthenticated) => {
-            StatusCode::FORBIDDEN
-        }
-        _ => StatusCode::OK,
+/// The status of a refusal; `None` for other errors. Every error of a filter is a refusal.
+fn refusal_status(error: &HubError) -> Option<StatusCode> {
+    match error.kind() {
+        ErrorKind::Throttled => Some(StatusCode::TOO_MANY_REQUESTS),
+        _ if error.is_refusal() || error.refused_by().is_some() => Some(StatusCode::FORBIDDEN),
+        _ => None,
     }
 }
 
@@ -117,6 +114,16 @@ mod tests {
         );
     }
 
+    #[test]
+    fn an_empty_error_text_is_replaced_because_clients_read_it_as_success() {
+        let empty = answered(Category::Message, Some("7"), Err(HubError::rejected("")));
+
+        let text = "the method failed without an error text";
+        let completion =
+            format!("{{\"type\":3,\"invocationId\":\"7\",\"error\":\"{text}\"}}\u{1e}");
+        assert_eq!(empty, (200, completion));
+    }
+
     #[cfg(feature = "msgpack")]
     #[test]
     fn a_completion_is_framed_in_the_protocol_of_the_caller() {
@@ -129,6 +136,11 @@ mod tests {
         assert_eq!(&void.body()[..], b"\x06\x94\x03\x80\xa17\x02");
         let error = of(Err(HubError::rejected("boom")));
         assert_eq!(&error.body()[..], b"\x0b\x95\x03\x80\xa17\x01\xa4boom");
+        let empty = of(Err(HubError::rejected("")));
+        assert_eq!(
+            &empty.body()[..],
+            b"\x2f\x95\x03\x80\xa17\x01\xd9\x27the method failed without an error text"
+        );
     }
 
     #[test]
@@ -149,17 +161,15 @@ mod tests {
     }
 
     #[test]
-    fn statuses_follow_the_table_for_sends_and_connections() {
+    fn statuses_follow_the_table_for_sends_and_disconnected() {
         let send = |error| answered(Category::Message, None, Err(error)).0;
-        let connected = |error| answered(Category::Connected, None, Err(error)).0;
         let disconnected = |error| answered(Category::Disconnected, None, Err(error)).0;
 
         assert_eq!(send(HubError::rejected("x")), 200);
         assert_eq!(send(HubError::denied("x")), 403);
         assert_eq!(send(HubError::unauthenticated("x")), 403);
+        assert_eq!(send(HubError::throttled(std::time::Duration::ZERO)), 429);
         assert_eq!(send(HubError::internal("x")), 200);
-        assert_eq!(connected(HubError::rejected("x")), 403);
-        assert_eq!(connected(HubError::panicked("x".to_owned())), 403);
         assert_eq!(disconnected(HubError::denied("x")), 200);
     }
 }

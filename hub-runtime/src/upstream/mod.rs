@@ -1,11 +1,12 @@
 //! One upstream call, from its headers to its response.
 //!
-//! The checks run in this order: caller, declared length, content type, route, body, method, copies of
-//! the call, filters and arguments.
+//! The checks run in this order: caller, declared length, content type, route, body, method, refused
+//! connection, copies of the call, filters and arguments.
 
 mod body;
 pub(crate) mod caller;
 mod completion;
+pub(crate) mod refused;
 pub(crate) mod replay;
 mod route;
 pub(crate) mod verified;
@@ -19,11 +20,8 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header, request::Parts};
 use hub_core::{
-    Cancellation, Category, ErrorKind, InvocationParts,
-    mounted::MountedHub,
-    outbound::{Change, CloseTarget, Outbound},
-    panics::catching,
-    protocol::Protocol,
+    Cancellation, Category, InvocationParts, mounted::MountedHub, panics::catching,
+    protocol::Protocol, upstream::REQUEST_ID,
 };
 use hub_net::{
     body::{BodyLimits, ReadError, UnreadBody},
@@ -36,6 +34,7 @@ use self::{
     body::Body,
     caller::{Caller, CallerRules, ProofError, TokenCheck, TokenCheckFuture, VerifiedCache},
     completion::refuse,
+    refused::Refused,
     replay::{Occurrence, RunningCall},
     route::Route,
 };
@@ -132,6 +131,8 @@ fn admit(app: &Inner, headers: HeaderMap, token: TokenCheck) -> Result<VerifiedC
         }
         Category::Disconnected => {
             options.verified.forget(&caller.connection_id);
+            options.copied.lock().remove(&caller.connection_id);
+            options.refused.forget(&route.mount.wire_name, &caller.connection_id);
         }
         Category::Message | Category::Connected => {}
     }
@@ -163,15 +164,18 @@ fn begin(
     })?;
     let call = prepare(&app, call, &body)?;
     let parts = &call.parts;
-    let replays = &app.upstream.replays;
-    let invocation = match ids {
-        InvocationIds::OfClients => replays.fingerprint(parts, &body),
-        InvocationIds::MadeUp => None,
-    };
-    let running = match invocation.map(|invocation| replays.begin(invocation)) {
+    let (replays, refused) = (&app.upstream.replays, &app.upstream.refused);
+    if parts.category == Category::Message
+        && refused.contains(&call.wire_name, &parts.connection_id)
+    {
+        return Err(Box::new(refused::answer(parts)));
+    }
+    let fingerprint = replays.fingerprint(parts, &body, ids);
+    let running = match fingerprint.map(|fingerprint| replays.begin(fingerprint)) {
         None => None,
         Some(Occurrence::First(running)) => Some(running),
         Some(Occurrence::Duplicate(duplicate)) => {
+            warn_once_about_copies(&app.upstream, parts);
             return Ok(Dispatch::Duplicate(Box::pin(duplicate.answer(parts))));
         }
     };
@@ -257,28 +261,21 @@ fn run(
         app.counts.count(&result);
         span.record("outcome", telemetry::outcome(&result));
         telemetry::call_ended(&wire_name, method, &result, watch);
-        if let (Some(connection_id), Err(error)) = (connected, &result)
-            && matches!(error.kind(), ErrorKind::Denied | ErrorKind::Unauthenticated)
-            && !app.upstream.keep_refused_connections
-        {
-            close_refused(&*outbound, &wire_name, connection_id, error.text()).await;
-        }
-        let answer = completion::outcome(category, protocol, invocation_id.as_deref(), result);
+        let answer = match (connected, result) {
+            (Some(connection_id), Err(error)) => {
+                let refused = Refused { app, outbound, hub: wire_name, connection_id };
+                // Boxed, because it is rare and would enlarge the future of every call.
+                Box::pin(refused.close(error)).await;
+                answer::empty(StatusCode::FORBIDDEN)
+            }
+            (_, result) => {
+                completion::outcome(category, protocol, invocation_id.as_deref(), result)
+            }
+        };
         if let Some(invocation) = invocation {
-            invocation.finish(answer.body());
+            invocation.finish(&answer);
         }
         answer
-    }
-}
-
-/// Closes a client over REST, because the service keeps a connection open after a 403 for `connected`.
-async fn close_refused(outbound: &dyn Outbound, hub: &str, connection_id: String, reason: &str) {
-    let change = Change::Close {
-        whom: CloseTarget::Connection(connection_id),
-        reason: Some(reason.to_owned()),
-    };
-    if let Err(error) = outbound.change(hub, change).await {
-        tracing::error!(%error, "cannot close a refused connection");
     }
 }
 
@@ -329,6 +326,19 @@ fn too_large(log: &LogLimit, limit: usize) -> Refusal {
     });
     let text = format!("the body is larger than {limit} bytes");
     Box::new(answer::text(StatusCode::PAYLOAD_TOO_LARGE, text))
+}
+
+/// Without request ids, a client's second call with the same bytes looks like a copy.
+fn warn_once_about_copies(options: &UpstreamOptions, parts: &InvocationParts) {
+    if parts.headers.contains_key(&REQUEST_ID) {
+        return;
+    }
+    if options.copied.lock().insert(parts.connection_id.clone(), ()).is_none() {
+        tracing::warn!(
+            connection = parts.connection_id,
+            "two equal calls with one invocation id ran at the same time and share a response: a proxy repeated the call, or the client uses its invocation ids again"
+        );
+    }
 }
 
 fn warn_once_about_missing_seal(options: &UpstreamOptions, caller: &Caller, headers: &HeaderMap) {

@@ -1,11 +1,13 @@
-//! Detects copies of an `invoke`. The method runs once, and each copy receives the response of the first call.
+//! Detects copies of upstream calls. The call runs once, and each copy receives the response of the first call.
 //!
-//! The signature covers the connection id, but no timestamp. Therefore an attacker who observes an upstream
-//! call can replay it, and a proxy may send a call twice. Calls of a connection differ in their invocation
-//! id, which a client never reuses. A `send` has no invocation id, so its copies are not detected.
+//! The signature covers the connection id, but no timestamp: an attacker who observes an upstream call can
+//! replay it, and a proxy may send it twice. A copy has the same bytes, caller and request id as the first
+//! call. hub-local gives each request an id of its own. Azure SignalR Service sends none, and a client may use
+//! an invocation id again (signalrcore in Python does). There, a second call with the same bytes is either a
+//! copy or a new call. Only an `invoke` that arrives while the first call runs counts as its copy.
 //!
-//! A running call is stored until it ends. A finished call is stored for 60 seconds, or until 4,096 later
-//! calls have finished. The table contains hashes and at most 4,096 responses of at most 4 KiB: about
+//! A running call is stored until it ends. A finished call with a request id is stored for 60 seconds, or until
+//! 4,096 later calls have finished. The table contains hashes and at most 4,096 responses of at most 4 KiB: about
 //! 1.5 MB with short responses, 17 MiB in the worst case. Each running call adds 60 bytes.
 //! Each process has its own table: a copy that reaches another instance of the app runs again.
 
@@ -13,20 +15,20 @@ mod stored_answer;
 
 use std::{
     collections::{HashMap, VecDeque},
-    hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState},
-    mem,
+    hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState},
     sync::Arc,
     time::Duration,
 };
 
 use bytes::Bytes;
-use http::Response;
-use hub_core::{InvocationParts, protocol::Outcome};
+use http::{Response, StatusCode};
+use hub_core::{InvocationParts, protocol::Outcome, upstream::REQUEST_ID};
 use parking_lot::Mutex;
 use tokio::{sync::oneshot, time::Instant};
 
 use self::stored_answer::StoredAnswer;
 use super::completion::{completion, framed};
+use crate::answer::empty;
 
 /// The maximum number of stored finished calls.
 const MAX_FINISHED: usize = 4096;
@@ -39,8 +41,6 @@ const NO_LONGER_HELD: &str =
     "this invocation was already handled, and its result is no longer available";
 const INTERRUPTED: &str =
     "this invocation was already started, and the app stopped before it ended";
-const USED: &str = "this invocation id was already used by another call of the connection; each \
-                    call needs its own id";
 
 /// Running and recently finished calls.
 #[derive(Default, derive_more::Debug)]
@@ -56,39 +56,38 @@ pub(crate) struct Replays {
 
 #[derive(Default)]
 struct Table {
-    calls: HashMap<u64, Entry, BuildHasherDefault<IdentityHasher>>,
+    calls: HashMap<u64, State, BuildHasherDefault<IdentityHasher>>,
     /// Finished calls, oldest first.
     finished: VecDeque<Finished>,
     /// The number of calls evicted from `finished`.
     evicted: u64,
 }
 
-struct Entry {
-    call: u64,
-    state: State,
-}
-
 enum State {
     Running {
-        copies: Vec<oneshot::Sender<Bytes>>,
+        copies: Vec<oneshot::Sender<Answered>>,
     },
     /// The number of calls that finished before this call.
     Finished(u64),
 }
 
 struct Finished {
-    id: u64,
+    call: u64,
     at: Instant,
+    status: StatusCode,
     answer: StoredAnswer,
 }
 
-/// The hashes by which a call is looked up.
+/// The status and the body of a response.
+type Answered = (StatusCode, Bytes);
+
+/// A call in the table.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fingerprint {
-    /// The hash of hub, connection and invocation id.
-    id: u64,
-    /// The hash of `id`, the caller and the body, which are the same in all copies of a call.
+    /// A hash of everything that is the same in all copies of a call.
     call: u64,
+    /// Whether the call has a request id, so that it is stored after its end.
+    has_request_id: bool,
 }
 
 /// The source of the invocation ids of upstream calls.
@@ -110,40 +109,46 @@ pub(super) enum Occurrence {
     Duplicate(Duplicate),
 }
 
-/// An earlier call with the same id.
+/// A copy of an earlier call.
 pub(super) enum Duplicate {
-    /// The earlier call is running. It sends its response here, unless it is dropped.
-    Running(oneshot::Receiver<Bytes>),
-    /// The earlier call has finished. Contains its framed completion, unless the completion was too long.
-    Finished(Option<Bytes>),
-    /// The earlier call is a different call.
-    OfAnother,
+    /// The earlier call is running. It sends its response unless it is dropped.
+    Running(oneshot::Receiver<Answered>),
+    /// The earlier call has finished. Contains its response, unless that was too long.
+    Finished(Option<Answered>),
 }
 
 impl Replays {
-    /// Hashes a call and its raw body; `None` for a `send`.
+    /// Hashes a call and its raw body; `None` for a call whose copies cannot be detected: a `send` or an event
+    /// without a request id.
     ///
     /// The hash includes the caller because the signature does not cover user and claims. Otherwise a copy
     /// without the seal would receive a response that the filters would have refused.
-    pub(super) fn fingerprint(&self, parts: &InvocationParts, body: &[u8]) -> Option<Fingerprint> {
-        let invocation_id = parts.invocation_id.as_deref()?;
-        // One hasher for both: `call` extends `id`.
-        let mut hasher = self.key.build_hasher();
-        (&*parts.hub, &*parts.connection_id, invocation_id).hash(&mut hasher);
-        let id = hasher.finish();
-        (parts.user_id.as_deref(), &parts.claims, body).hash(&mut hasher);
-        Some(Fingerprint { id, call: hasher.finish() })
+    pub(super) fn fingerprint(
+        &self,
+        parts: &InvocationParts,
+        body: &[u8],
+        ids: InvocationIds,
+    ) -> Option<Fingerprint> {
+        let request_id = parts.headers.get(&REQUEST_ID).map(http::HeaderValue::as_bytes);
+        let has_invocation_id = parts.invocation_id.is_some() && ids == InvocationIds::OfClients;
+        if request_id.is_none() && !has_invocation_id {
+            return None;
+        }
+        let named = (request_id, &*parts.hub, &*parts.connection_id);
+        // The body contains the invocation id.
+        let call = self.key.hash_one((named, parts.user_id.as_deref(), &parts.claims, body));
+        Some(Fingerprint { call, has_request_id: request_id.is_some() })
     }
 
     /// Starts a call, unless it is a copy.
     pub(super) fn begin(self: &Arc<Self>, call: Fingerprint) -> Occurrence {
+        let Fingerprint { call, has_request_id } = call;
         let mut table = self.table.lock();
         if let Some(copied) = table.copy(call) {
             return Occurrence::Duplicate(copied);
         }
-        let running = State::Running { copies: Vec::new() };
-        table.calls.insert(call.id, Entry { call: call.call, state: running });
-        Occurrence::First(RunningCall { replays: Some(Arc::clone(self)), id: call.id })
+        table.calls.insert(call, State::Running { copies: Vec::new() });
+        Occurrence::First(RunningCall { replays: Some(Arc::clone(self)), call, has_request_id })
     }
 }
 
@@ -154,39 +159,28 @@ impl Duplicate {
         parts: &InvocationParts,
     ) -> impl Future<Output = Response<Bytes>> + Send + use<> {
         let protocol = parts.protocol;
-        let invocation_id = parts.invocation_id.clone().unwrap_or_default();
-        tracing::debug!(connection = parts.connection_id, "an invocation id was used again");
+        let invocation_id = parts.invocation_id.clone();
+        tracing::debug!(connection = parts.connection_id, "a copy of an upstream call");
         async move {
             let (answer, error) = match self {
                 Self::Running(answer) => (answer.await.ok(), INTERRUPTED),
                 Self::Finished(answer) => (answer, NO_LONGER_HELD),
-                Self::OfAnother => (None, USED),
             };
-            match answer {
-                Some(answer) => framed(protocol, answer),
-                None => completion(protocol, &invocation_id, Outcome::Error(error.to_owned())),
+            match (answer, invocation_id) {
+                (Some((status, body)), _) if body.is_empty() => empty(status),
+                (Some((_, body)), _) => framed(protocol, body),
+                (None, Some(id)) => completion(protocol, &id, Outcome::Error(error.to_owned())),
+                (None, None) => empty(StatusCode::SERVICE_UNAVAILABLE),
             }
         }
     }
 }
 
 impl Table {
-    /// The earlier call with this id; `None` if there is none.
-    fn copy(&mut self, call: Fingerprint) -> Option<Duplicate> {
-        let entry = self.calls.get_mut(&call.id)?;
-        let finished = match &entry.state {
-            State::Running { .. } => None,
-            State::Finished(number) => {
-                // An expired entry that has not been evicted does not count.
-                let place = usize::try_from(number.checked_sub(self.evicted)?).ok()?;
-                Some(self.finished.get(place).filter(|finished| finished.at.elapsed() < WINDOW)?)
-            }
-        };
-        if entry.call != call.call {
-            return Some(Duplicate::OfAnother);
-        }
-        match (&mut entry.state, finished) {
-            (State::Running { copies }, _) => {
+    /// The earlier call; `None` if there is none.
+    fn copy(&mut self, call: u64) -> Option<Duplicate> {
+        match self.calls.get_mut(&call)? {
+            State::Running { copies } => {
                 // Removes closed copies before the list grows.
                 if copies.len() == copies.capacity() {
                     copies.retain(|copy| !copy.is_closed());
@@ -195,22 +189,23 @@ impl Table {
                 copies.push(sender);
                 Some(Duplicate::Running(receiver))
             }
-            (State::Finished(_), finished) => {
-                Some(Duplicate::Finished(finished.and_then(|finished| finished.answer.answer())))
+            State::Finished(number) => {
+                let place = usize::try_from(number.checked_sub(self.evicted)?).ok()?;
+                // An expired entry that has not been evicted does not count.
+                let finished =
+                    self.finished.get(place).filter(|finished| finished.at.elapsed() < WINDOW)?;
+                let answer = finished.answer.answer();
+                Some(Duplicate::Finished(answer.map(|answer| (finished.status, answer))))
             }
         }
     }
 
     /// Stores the response of a call and returns the copies that wait for it.
-    fn finish(&mut self, finished: Finished) -> Vec<oneshot::Sender<Bytes>> {
-        let Some(entry) = self.calls.get_mut(&finished.id) else { return Vec::new() };
+    fn finish(&mut self, finished: Finished) -> Vec<oneshot::Sender<Answered>> {
         let number = self.evicted + self.finished.len() as u64;
-        let ended = mem::replace(&mut entry.state, State::Finished(number));
+        let ended = self.calls.insert(finished.call, State::Finished(number));
         self.finished.push_back(finished);
-        match ended {
-            State::Running { copies } => copies,
-            State::Finished(_) => Vec::new(),
-        }
+        ended.map(State::into_copies).unwrap_or_default()
     }
 
     /// Removes the oldest finished call if it has expired or the table is full.
@@ -221,12 +216,22 @@ impl Table {
         }
         let (number, oldest) = (self.evicted, self.finished.pop_front()?);
         self.evicted += 1;
-        // A later call may have used the id again.
-        let is_it = |entry: &Entry| matches!(entry.state, State::Finished(held) if held == number);
-        if self.calls.get(&oldest.id).is_some_and(is_it) {
-            self.calls.remove(&oldest.id);
+        // The same call may have run again after its expiry.
+        let is_it = |state: &State| matches!(state, State::Finished(held) if *held == number);
+        if self.calls.get(&oldest.call).is_some_and(is_it) {
+            self.calls.remove(&oldest.call);
         }
         Some(oldest)
+    }
+}
+
+impl State {
+    /// The copies that wait for the end of a running call.
+    fn into_copies(self) -> Vec<oneshot::Sender<Answered>> {
+        match self {
+            Self::Running { copies } => copies,
+            Self::Finished(_) => Vec::new(),
+        }
     }
 }
 
@@ -234,24 +239,30 @@ impl Table {
 pub(super) struct RunningCall {
     /// `None` after the end of the call.
     replays: Option<Arc<Replays>>,
-    id: u64,
+    call: u64,
+    has_request_id: bool,
 }
 
 impl RunningCall {
-    /// Ends the call with this framed completion. Its copies receive the same completion.
-    pub(super) fn finish(mut self, answer: &Bytes) {
+    /// Ends the call with this response. Its copies receive the same response.
+    pub(super) fn finish(mut self, answer: &Response<Bytes>) {
         let Some(replays) = self.replays.take() else { return };
+        let (status, body) = (answer.status(), answer.body());
         let now = Instant::now();
-        let finished = Finished { id: self.id, at: now, answer: StoredAnswer::from(&answer[..]) };
         let mut table = replays.table.lock();
         // Evicted responses are freed outside the lock.
         let evicted: [_; MAX_EVICTIONS] = std::array::from_fn(|_| table.evict(now));
-        let copies = table.finish(finished);
+        let copies = if self.has_request_id {
+            let answer = StoredAnswer::from(&body[..]);
+            table.finish(Finished { call: self.call, at: now, status, answer })
+        } else {
+            table.calls.remove(&self.call).map(State::into_copies).unwrap_or_default()
+        };
         drop(table);
         drop(evicted);
         for copy in copies {
             // Fails only if the peer of the copy has disconnected.
-            let _ = copy.send(answer.clone());
+            let _ = copy.send((status, body.clone()));
         }
     }
 }
@@ -259,13 +270,13 @@ impl RunningCall {
 impl Drop for RunningCall {
     fn drop(&mut self) {
         let Some(replays) = self.replays.take() else { return };
-        let forgotten = replays.table.lock().calls.remove(&self.id);
+        let forgotten = replays.table.lock().calls.remove(&self.call);
         // Dropping the senders wakes the copies, so it happens outside the lock.
         drop(forgotten);
     }
 }
 
-/// Passes the ids through, since they are hashes already.
+/// Passes the keys through, since they are hashes already.
 #[derive(Default)]
 struct IdentityHasher(u64);
 

@@ -84,6 +84,10 @@ impl Travel {
     async fn refuse(&self) -> HubResult {
         Err(HubError::rejected("not today"))
     }
+
+    async fn refuse_without_text(&self) -> HubResult {
+        Err(HubError::rejected(""))
+    }
 }
 
 #[tokio::main]

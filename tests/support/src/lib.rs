@@ -14,6 +14,7 @@
 mod client;
 mod fake_service;
 pub mod http_client;
+mod log;
 mod net;
 pub mod output;
 mod running_service;
@@ -27,6 +28,7 @@ pub use self::world::{AppResponse, World, answer, serve};
 pub use self::{
     client::Client,
     fake_service::{FakeResponse, FakeService, RecordedRequest, response},
+    log::logged,
     net::{free_address, serve_on_loopback},
     running_service::RunningService,
     tokens::{KEY, SIGNATURE, sign, unix_now, user_token},

@@ -57,6 +57,7 @@ impl Replays {
                 .header("X-ASRS-Hub", HUB)
                 .header("X-ASRS-Category", "messages")
                 .header("X-ASRS-Event", "idle")
+                .header("X-Hub-Request-Id", id)
                 .header("X-ASRS-Signature", SIGNATURE)
                 .header("Content-Type", "application/json")
                 .body(Full::new(Bytes::from(body)));

@@ -1,6 +1,8 @@
 //! The completions that clients receive for the responses of an app.
 
 use hub_local::{HttpUpstream, LocalService, UpstreamError};
+use test_support::logged;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::support::{App, Client, Fixture, KEY, URL, answer, client_token};
 
@@ -147,4 +149,22 @@ async fn an_unreachable_app_is_a_500() {
     client.call_with_id("7", "m").await;
 
     assert_eq!(client.recv_text().await, error("Invocation failed, status code 500"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_error_gets_a_text_and_one_warning_per_connection() {
+    let log = logged(LevelFilter::WARN, async {
+        let app = App::new(|_| async {
+            answer(200, "{\"type\":3,\"invocationId\":\"7\",\"error\":\"\"}\x1e")
+        });
+        let fixture = Fixture::new(app);
+        let mut client = fixture.client("ada").await;
+        for id in ["7", "8"] {
+            client.call_with_id(id, "m").await;
+            assert_eq!(client.recv_text().await, error("the method failed without an error text"));
+        }
+    })
+    .await;
+
+    assert_eq!(log.matches("the app completed a call with an empty error").count(), 1, "{log}");
 }

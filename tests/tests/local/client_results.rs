@@ -55,6 +55,18 @@ async fn an_error_of_the_client_is_a_400_with_its_text() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_empty_error_of_the_client_gets_a_text() {
+    let fixture = Fixture::new(App::silent());
+    let (client, _, asking) = asked(&fixture).await;
+
+    client.send_text(r#"{"type":3,"invocationId":"s0","error":""}"#).await;
+
+    let answer = asking.await.unwrap();
+    assert_eq!(answer.outcome(), (400, Some("Error.Connection.ClientError")));
+    assert_eq!(answer.json()["message"], "the method failed without an error text");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_unknown_connection_is_a_404() {
     let fixture = Fixture::new(App::silent());
 

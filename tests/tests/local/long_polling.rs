@@ -434,3 +434,24 @@ async fn malformed_messages_end_the_connection_with_allow_reconnect() {
         assert_eq!(client.poll().await.plain(), NO_CONTENT);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_repeated_post_with_an_invocation_id_is_handled_once() {
+    let fixture = Fixture::new(App::silent());
+    let client = connected(&fixture).await;
+    let invoke = |id: &str| {
+        format!("{{\"type\":1,\"invocationId\":\"{id}\",\"target\":\"m\",\"arguments\":[]}}\x1e")
+    };
+    let send = "{\"type\":1,\"target\":\"s\",\"arguments\":[]}\x1e";
+
+    // A client that repeats a request may have sent other requests in between.
+    for body in [&invoke("0"), &(invoke("1") + send), &invoke("0"), &(invoke("1") + send)] {
+        assert_eq!(client.ask("POST", "", body.as_bytes()).await.status, 200);
+    }
+    for body in [send, send, &invoke("2")] {
+        assert_eq!(client.ask("POST", "", body.as_bytes()).await.status, 200);
+    }
+    eventually(|| fixture.app.events().iter().filter(|it| *it == "m").count() == 3).await;
+
+    assert_eq!(fixture.app.events(), ["connected", "m", "m", "s", "s", "s", "m"]);
+}

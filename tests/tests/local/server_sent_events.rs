@@ -339,3 +339,20 @@ async fn the_socket_of_a_client_that_does_not_read_is_closed() {
     fixture.app.called("disconnected").await;
     wire.breaks().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_repeated_post_with_an_invocation_id_is_handled_once() {
+    let fixture = Fixture::new(App::silent());
+    let (client, _wire) = connected(&fixture).await;
+    let invoke = |id: &str| {
+        format!("{{\"type\":1,\"invocationId\":\"{id}\",\"target\":\"m\",\"arguments\":[]}}")
+    };
+
+    for id in ["0", "0", "1", "0"] {
+        client.post(&invoke(id)).await;
+    }
+    client.post(r#"{"type":1,"target":"last","arguments":[]}"#).await;
+    fixture.app.called("last").await;
+
+    assert_eq!(fixture.app.events(), ["connected", "m", "m", "last"]);
+}

@@ -1,9 +1,13 @@
 //! The upstream requests that an app receives.
 
-use crate::support::{App, Client, Fixture, KEY, URL, signed, unix_now};
+use std::collections::BTreeSet;
+
+use crate::support::{App, Client, Fixture, KEY, URL, eventually, signed, unix_now};
 use hub_core::Secret;
 use hub_local::LocalService;
 use serde_json::json;
+use test_support::logged;
+use tracing_subscriber::filter::LevelFilter;
 
 #[tokio::test(start_paused = true)]
 async fn a_message_has_every_header_and_the_bytes_without_a_delimiter() {
@@ -23,7 +27,7 @@ async fn a_message_has_every_header_and_the_bytes_without_a_delimiter() {
     let mut client = Client::in_memory(service.connect_memory(&url, &token).unwrap());
     client.handshake().await;
 
-    client.send_text(r#" {"invocationId":"7","headers":{"k":"v"},"arguments":[ 1e2,"ü" ],"target":"größe X","streamIds":["s"],"type":1,"x":null} "#).await;
+    client.send_text(r#" {"invocationId":"7","headers":{"k":"v"},"arguments":[ 1e2,"ü" ],"target":"größe X","streamIds":[],"type":1,"x":null} "#).await;
     let call = app.called("größe X").await;
 
     let id = call.header("x-asrs-connection-id").unwrap();
@@ -41,7 +45,7 @@ async fn a_message_has_every_header_and_the_bytes_without_a_delimiter() {
     let signatures = [KEY, "secondary-key-for-tests-000000000000000000"]
         .map(|key| hub_core::signature::sign(&Secret::from(key), id));
     assert_eq!(call.header("x-asrs-signature"), Some(signatures.join(",").as_str()));
-    let body = r#"{"type":1,"invocationId":"7","target":"größe X","arguments":[ 1e2,"ü" ],"streamIds":["s"]}"#;
+    let body = r#"{"type":1,"invocationId":"7","target":"größe X","arguments":[ 1e2,"ü" ]}"#;
     assert_eq!(call.body, body);
 }
 
@@ -115,4 +119,77 @@ async fn the_connected_handler_can_send_to_its_client() {
     client.handshake().await;
 
     assert_eq!(client.recv_text().await, crate::support::message("welcome"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_request_has_an_id_of_its_own() {
+    let fixture = Fixture::new(App::silent());
+    let (ada, bob) = (fixture.client("ada").await, fixture.client("bob").await);
+    for client in [&ada, &bob] {
+        client.call("m").await;
+        client.call_with_id("0", "m").await;
+        client.send_text("{\"type\":7}").await;
+    }
+    eventually(|| fixture.app.events().iter().filter(|it| *it == "disconnected").count() == 2)
+        .await;
+
+    let calls = fixture.app.calls();
+    let ids: BTreeSet<_> =
+        calls.iter().map(|call| call.header("x-hub-request-id").unwrap()).collect();
+    assert_eq!(calls.len(), 8, "{:?}", fixture.app.events());
+    assert_eq!(ids.len(), calls.len(), "{ids:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_send_with_a_stream_is_dropped_with_one_warning_per_connection() {
+    let fixture = Fixture::new(App::silent());
+
+    let log = logged(LevelFilter::WARN, async {
+        let client = fixture.client("ada").await;
+        for _ in 0..2 {
+            let with_stream = r#"{"type":1,"target":"upload","arguments":[],"streamIds":["1"]}"#;
+            client.send_text(with_stream).await;
+        }
+        client.call("m").await;
+        fixture.app.called("m").await;
+    })
+    .await;
+
+    assert_eq!(fixture.app.events(), ["connected", "m"]);
+    assert_eq!(log.matches("method=\"upload\"").count(), 1, "{log}");
+    assert!(log.contains("serverless mode has no streams"), "{log}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reused_invocation_id_is_one_warning_per_connection_and_each_call_is_made() {
+    let fixture = Fixture::new(App::silent());
+
+    let log = logged(LevelFilter::WARN, async {
+        let mut client = fixture.client("ada").await;
+        for _ in 0..3 {
+            client.call_with_id("0", "m").await;
+            client.recv().await;
+        }
+    })
+    .await;
+
+    assert_eq!(fixture.app.events(), ["connected", "m", "m", "m"]);
+    assert_eq!(log.matches("the client uses an invocation id again").count(), 1, "{log}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_completion_without_an_id_is_ignored_with_one_warning_per_connection() {
+    let fixture = Fixture::new(App::silent());
+
+    let log = logged(LevelFilter::WARN, async {
+        let client = fixture.client("ada").await;
+        for _ in 0..2 {
+            client.send_text(r#"{"type":3,"invocationId":"","error":"no handler"}"#).await;
+        }
+        client.call("m").await;
+        fixture.app.called("m").await;
+    })
+    .await;
+
+    assert_eq!(log.matches("completes an invocation without an id").count(), 1, "{log}");
 }

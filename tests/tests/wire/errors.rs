@@ -84,7 +84,7 @@ async fn clients_get_one_sentence_with_an_id_for_internal_errors_and_panics() {
 }
 
 #[tokio::test]
-async fn a_denied_send_and_a_refused_connected_are_403_and_other_sends_200() {
+async fn a_denied_send_and_a_failed_connected_are_403_and_other_sends_200() {
     let app = app(Loop);
     let status = async |request| answer(&app, request).await.status;
 

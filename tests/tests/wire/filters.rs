@@ -227,7 +227,7 @@ async fn a_panic_in_before_refuses_the_call_and_runs_after_of_outer_filters() {
 
     let shown = error_of(&app(hub.clone()), invoke("behindABrokenFilter", "[]")).await;
 
-    assert!(shown.starts_with("Something went wrong on the server"), "{shown}");
+    assert!(shown.starts_with("403 Forbidden: Something went wrong on the server"), "{shown}");
     assert_eq!(
         *hub.journal.lock().unwrap(),
         ["block before", "outer before", "outer after false", "block after false"]

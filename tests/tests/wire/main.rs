@@ -25,6 +25,7 @@ mod promises;
 mod public_api;
 mod readme;
 mod recordings;
+mod refused_connections;
 mod replay;
 mod rest;
 mod rest_failures;

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -16,7 +16,8 @@ use hub_core::{
     seal::{self, Identity, SealKey},
 };
 use hub_runtime::{HubApp, prelude::*, testing::TestHub};
-use test_support::serve;
+use serde_json::json;
+use test_support::{World, serve};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -25,11 +26,10 @@ use tokio::{
 };
 use tower_service::Service;
 
-use crate::support::{KEY, SIGNATURE, answer, app, invoke_as, send};
+use crate::support::{KEY, SIGNATURE, answer, app, invoke_as as invoke_without_id, send};
 
 /// A timeout that is long enough for a busy machine.
 const WAIT: Duration = Duration::from_secs(60);
-const USED: &str = "this invocation id was already used by another call of the connection; each call needs its own id";
 
 #[derive(Default)]
 struct Shared {
@@ -110,11 +110,21 @@ async fn body(app: &HubApp, request: Request<Full<Bytes>>) -> String {
     answer.body
 }
 
+/// A call whose request has an id: that of the invocation.
+fn invoke_as(id: &str, event: &str, arguments: &str) -> Request<Full<Bytes>> {
+    with_id(id, invoke_without_id(id, event, arguments))
+}
+
+fn with_id(id: &str, mut request: Request<Full<Bytes>>) -> Request<Full<Bytes>> {
+    request.headers_mut().insert("x-hub-request-id", HeaderValue::from_str(id).unwrap());
+    request
+}
+
 /// A call as the bytes of an HTTP request.
 fn on_the_wire(event: &str) -> String {
     let body = format!(r#"{{"type":1,"invocationId":"0","target":"{event}","arguments":[]}}"#);
     format!(
-        "POST /runtime/webhooks/signalr HTTP/1.1\r\nHost: x\r\nX-ASRS-Connection-Id: conn-0001\r\nX-ASRS-Hub: loop\r\nX-ASRS-Category: messages\r\nX-ASRS-Event: {event}\r\nX-ASRS-Signature: {SIGNATURE}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        "POST /runtime/webhooks/signalr HTTP/1.1\r\nHost: x\r\nX-ASRS-Connection-Id: conn-0001\r\nX-ASRS-Hub: loop\r\nX-ASRS-Category: messages\r\nX-ASRS-Event: {event}\r\nX-ASRS-Signature: {SIGNATURE}\r\nX-Hub-Request-Id: 0\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
 }
@@ -208,18 +218,40 @@ async fn a_copy_of_a_call_with_a_long_response_gets_an_error() {
 }
 
 #[tokio::test]
-async fn a_known_invocation_id_with_other_arguments_is_refused() {
+async fn calls_with_one_invocation_id_each_run() {
+    let (app, shared) = counting();
+
+    let mut answers = Vec::new();
+    // The requests of hub-local have ids of their own, those of Azure SignalR Service have none.
+    for (request_id, arguments) in
+        [(Some("1"), "[5]"), (Some("2"), "[5]"), (Some("3"), "[6]"), (None, "[5]"), (None, "[5]")]
+    {
+        let call = invoke_without_id("0", "pay", arguments);
+        let call = match request_id {
+            Some(id) => with_id(id, call),
+            None => call,
+        };
+        answers.push(body(&app, call).await);
+    }
+
+    let results =
+        ["5, as number 1", "5, as number 2", "6, as number 3", "5, as number 4", "5, as number 5"];
+    let expected = results.map(|result| {
+        format!("{{\"type\":3,\"invocationId\":\"0\",\"result\":\"{result}\"}}\u{1e}")
+    });
+    assert_eq!(answers, expected);
+    assert_eq!(shared.counts(), (5, 5));
+}
+
+#[tokio::test]
+async fn a_repeated_request_id_with_other_arguments_is_another_call() {
     let (app, shared) = counting();
     body(&app, invoke_as("0", "pay", "[5]")).await;
 
     for other in [invoke_as("0", "pay", "[6]"), invoke_as("0", "long", "[]")] {
-        let answered = body(&app, other).await;
-        assert_eq!(
-            answered,
-            format!("{{\"type\":3,\"invocationId\":\"0\",\"error\":\"{USED}\"}}\u{1e}")
-        );
+        assert!(body(&app, other).await.contains("\"result\":"));
     }
-    assert_eq!(shared.counts(), (1, 1));
+    assert_eq!(shared.counts(), (3, 3));
 }
 
 /// A call of the guarded method by a moderator.
@@ -257,23 +289,42 @@ async fn the_replay_record_is_per_connection() {
 
     // Without the seal the signature is still valid, but the caller has another identity.
     let mut plain = without("x-asrs-user-claims");
-    assert!(body(&app, plain).await.contains(USED));
+    assert!(body(&app, plain).await.contains("403 Forbidden"));
     plain = without("x-asrs-user-claims");
     plain.headers_mut().remove("x-asrs-user-id");
-    assert!(body(&app, plain).await.contains(USED));
+    assert!(body(&app, plain).await.contains("403 Forbidden"));
 
-    assert_eq!(shared.counts(), (1, 1));
+    assert_eq!(shared.handled.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]
-async fn a_repeated_send_runs_each_time() {
+async fn a_repeated_send_runs_once_with_a_request_id_and_each_time_without() {
     let (app, shared) = counting();
 
     for _ in 0..3 {
+        assert_eq!(answer(&app, with_id("7", send("pay", "[5]"))).await.status, 200);
+    }
+    assert_eq!(shared.counts(), (1, 1));
+    for _ in 0..3 {
         assert_eq!(answer(&app, send("pay", "[5]")).await.status, 200);
     }
+    assert_eq!(shared.counts(), (4, 4));
+}
 
-    assert_eq!(shared.counts(), (3, 3));
+#[tokio::test]
+async fn two_equal_calls_at_a_time_without_a_request_id_share_a_response() {
+    let (app, shared) = counting();
+    let slow = || invoke_without_id("0", "slow", "[]");
+    let mut first = Box::pin(body(&app, slow()));
+    assert!(futures_util::poll!(&mut first).is_pending());
+    let mut copy = Box::pin(body(&app, slow()));
+    assert!(futures_util::poll!(&mut copy).is_pending());
+
+    shared.go_on.notify_one();
+
+    let answers = timeout(WAIT, async { (first.await, copy.await) }).await.expect("responses");
+    assert_eq!(answers.0, answers.1);
+    assert_eq!(shared.counts(), (1, 1));
 }
 
 #[tokio::test]
@@ -306,4 +357,30 @@ async fn equal_invocation_ids_of_two_connections_are_separate() {
     let of_bob: String = bob.invoke("pay", (5,)).await.unwrap();
 
     assert_eq!((&*of_ada, &*of_bob), ("5, as number 1", "5, as number 2"));
+}
+
+#[tokio::test]
+async fn a_client_that_reuses_an_invocation_id_has_each_call_run() {
+    #[derive(Default)]
+    struct Sum(AtomicU64);
+
+    #[serverless_hub]
+    impl Sum {
+        async fn negotiate(&self, _request: NegotiateRequest) -> HubResult<Negotiation> {
+            Ok(Negotiation::user("ada"))
+        }
+
+        async fn add(&self, number: u64) -> HubResult<u64> {
+            Ok(self.0.fetch_add(number, Ordering::SeqCst) + number)
+        }
+    }
+
+    for world in [World::embedded(Sum::default()), World::apart(Sum::default()).await] {
+        let mut ada = world.connect("ada").await;
+
+        for (number, sum) in [(1, 1), (1, 2), (2, 4)] {
+            ada.begin("0", "add", json!([number])).await;
+            assert_eq!(ada.recv().await, json!({"type": 3, "invocationId": "0", "result": sum}));
+        }
+    }
 }

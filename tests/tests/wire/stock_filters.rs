@@ -199,7 +199,7 @@ async fn a_filter_sees_claims_query_headers_and_arguments() {
         with(with(invoke("say", "[1]"), "x-asrs-client-query", "?room=rust"), "x-custom", "1");
     assert_eq!(
         error_of(&app, unreadable).await,
-        "argument 1: invalid type: integer `1`, expected a string"
+        "403 Forbidden: argument 1: invalid type: integer `1`, expected a string"
     );
 }
 
@@ -212,16 +212,16 @@ async fn a_rate_limit_reports_the_wait_and_refills_with_time() {
 
     let shown = error_of(&app, of_user("ada", "limited")).await;
 
-    assert_eq!(shown, "403 Forbidden: Too many calls; try again in 5 seconds");
+    assert_eq!(shown, "429 Too Many Requests: try again in 5 seconds");
     advance(Duration::from_millis(4200)).await;
     let shown = error_of(&app, of_user("ada", "limited")).await;
-    assert_eq!(shown, "403 Forbidden: Too many calls; try again in 1 second");
+    assert_eq!(shown, "429 Too Many Requests: try again in 1 second");
     advance(Duration::from_secs(1)).await;
     assert!(passes(&app, of_user("ada", "limited")).await);
     assert!(!passes(&app, of_user("ada", "limited")).await);
     assert_eq!(
         answer(&app, with(send("limited", "[]"), "x-asrs-user-id", "ada")).await.status,
-        403
+        429
     );
 }
 

@@ -183,3 +183,12 @@ fn texts_are_escaped() {
     let expected = "{\"type\":7,\"error\":\"a\\\"\\u001e\\n\",\"allowReconnect\":true}\x1e";
     assert_eq!(encode(&message), expected);
 }
+
+#[test]
+fn an_empty_error_is_encoded_with_a_text() {
+    let outcome = Outcome::Error(String::new());
+    let encoded = encode(&Message::Completion { invocation_id: "7".to_owned(), outcome });
+
+    let text = "{\"type\":3,\"invocationId\":\"7\",\"error\":\"the method failed without an error text\"}\u{1e}";
+    assert_eq!(&encoded[..], text.as_bytes());
+}

@@ -168,7 +168,7 @@ fn malformed_messages_are_fatal() {
         "95 03 80 c0 03 c0",
         "95 04 80 c0 a1 6d 90",
         "92 05 80",
-        "93 05 80 a0",
+        "93 05 80 c0",
         "91 07",
         "92 07 01",
         "93 07 c0 c0",
@@ -192,4 +192,17 @@ fn nesting_ends_at_sixty_four_levels() {
     assert!(nested(63).is_ok());
     assert!(matches!(nested(64), Err(ProtocolError::TooDeep { limit: 64 })));
     assert!(nested(1_000_000).is_err());
+}
+
+#[test]
+fn an_empty_error_is_encoded_with_a_text_and_an_empty_id_is_read() {
+    let outcome = Outcome::Error(String::new());
+    let encoded = encode_body(&Message::Completion { invocation_id: "7".to_owned(), outcome });
+    assert_eq!(
+        &encoded[..],
+        b"\x95\x03\x80\xa17\x01\xd9\x27the method failed without an error text"
+    );
+
+    let without_id = Message::Completion { invocation_id: String::new(), outcome: Outcome::Void };
+    assert_eq!(parse(&bytes("94 03 80 a0 02")).unwrap(), Some(without_id));
 }

@@ -23,12 +23,7 @@ fn fixture(budget: usize) -> Fixture {
 
 fn call(target: &str) -> UpstreamEvent {
     let target = target.to_owned();
-    UpstreamEvent::Call(Call {
-        invocation_id: None,
-        target,
-        arguments: Bytes::from_static(b"[]"),
-        stream_ids: Vec::new(),
-    })
+    UpstreamEvent::Call(Call { invocation_id: None, target, arguments: Bytes::from_static(b"[]") })
 }
 
 const DISCONNECTED: UpstreamEvent = UpstreamEvent::Disconnected { error: None };

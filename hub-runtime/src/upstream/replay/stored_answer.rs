@@ -8,7 +8,7 @@ pub(super) const MAX_BYTES: usize = 4096;
 /// table then needs no small long-lived allocations, which fragment the heap.
 const INLINE_BYTES: usize = 110;
 
-/// A framed completion, unless it was too long.
+/// The body of a response, unless it was too long.
 pub(super) enum StoredAnswer {
     Short { bytes: [u8; INLINE_BYTES], length: u8 },
     Long(Box<[u8]>),

@@ -1,6 +1,7 @@
 use std::pin::pin;
 
 use futures_util::poll;
+use http::HeaderValue;
 use hub_core::{Category, Claims};
 use tokio::time::advance;
 
@@ -8,7 +9,13 @@ use super::{stored_answer::MAX_BYTES, *};
 
 const BODY: &[u8] = br#"{"type":1,"invocationId":"0","target":"pay","arguments":[5]}"#;
 
-fn call(invocation_id: &str) -> InvocationParts {
+/// A call whose request has this id, which is also its invocation id.
+fn call(id: &str) -> InvocationParts {
+    let request_id = (REQUEST_ID, HeaderValue::from_str(id).unwrap());
+    InvocationParts { headers: [request_id].into_iter().collect(), ..without_request_id(id) }
+}
+
+fn without_request_id(invocation_id: &str) -> InvocationParts {
     InvocationParts {
         user_id: Some("ada".to_owned()),
         claims: claims(&[("role", "member")]),
@@ -23,7 +30,11 @@ fn claims(pairs: &[(&str, &str)]) -> Claims {
 }
 
 fn see(replays: &Arc<Replays>, parts: &InvocationParts, body: &[u8]) -> Occurrence {
-    replays.begin(replays.fingerprint(parts, body).unwrap())
+    replays.begin(replays.fingerprint(parts, body, InvocationIds::OfClients).unwrap())
+}
+
+fn ok(body: impl Into<Bytes>) -> Response<Bytes> {
+    Response::new(body.into())
 }
 
 fn first(replays: &Arc<Replays>, invocation_id: &str) -> RunningCall {
@@ -70,7 +81,7 @@ async fn copies_of_a_running_call_wait_for_its_response_without_a_timeout() {
     assert!(poll!(&mut waiting).is_pending());
     let mut late = pin!(read(&replays, "0"));
     assert!(poll!(&mut late).is_pending());
-    running.finish(&Bytes::from_static(b"done"));
+    running.finish(&ok("done"));
 
     assert_eq!((waiting.await, late.await), ("done".to_owned(), "done".to_owned()));
 }
@@ -81,7 +92,7 @@ async fn copies_of_a_running_call_get_a_response_of_any_length() {
     let running = first(&replays, "0");
     let waiting = copy(&replays, &call("0"), BODY).answer(&call("0"));
 
-    running.finish(&Bytes::from(vec![b'x'; MAX_BYTES + 1]));
+    running.finish(&ok(vec![b'x'; MAX_BYTES + 1]));
 
     assert_eq!(waiting.await.body().len(), MAX_BYTES + 1);
 }
@@ -91,7 +102,7 @@ async fn a_copy_gets_the_response_for_sixty_seconds_after_the_end_of_the_call() 
     let replays = Arc::default();
     let running = first(&replays, "0");
     advance(Duration::from_secs(100)).await;
-    running.finish(&Bytes::from_static(b"done"));
+    running.finish(&ok("done"));
 
     assert_eq!(read(&replays, "0").await, "done");
     advance(WINDOW - Duration::from_millis(1)).await;
@@ -104,8 +115,8 @@ async fn a_copy_gets_the_response_for_sixty_seconds_after_the_end_of_the_call() 
 #[tokio::test]
 async fn responses_over_4_kib_are_not_stored_and_the_copy_gets_an_error() {
     let replays = Arc::default();
-    first(&replays, "0").finish(&Bytes::from(vec![b'x'; MAX_BYTES]));
-    first(&replays, "1").finish(&Bytes::from(vec![b'x'; MAX_BYTES + 1]));
+    first(&replays, "0").finish(&ok(vec![b'x'; MAX_BYTES]));
+    first(&replays, "1").finish(&ok(vec![b'x'; MAX_BYTES + 1]));
 
     assert_eq!(read(&replays, "0").await, "x".repeat(MAX_BYTES));
     assert_eq!(
@@ -115,7 +126,7 @@ async fn responses_over_4_kib_are_not_stored_and_the_copy_gets_an_error() {
 }
 
 #[tokio::test]
-async fn a_reused_invocation_id_neither_runs_nor_returns_a_result() {
+async fn another_caller_or_body_with_the_same_request_id_is_another_call() {
     let replays = Arc::default();
     let running = first(&replays, "0");
     let other_user = InvocationParts { user_id: Some("bob".to_owned()), ..call("0") };
@@ -127,21 +138,49 @@ async fn a_reused_invocation_id_neither_runs_nor_returns_a_result() {
         (anonymous, BODY),
         (other_claims, BODY),
     ];
-
-    let refused = || async {
+    let all_run = || {
         for (parts, body) in &cases {
-            let answer = copy(&replays, parts, body).answer(parts).await;
-            assert_eq!(
-                &answer.body()[..],
-                b"{\"type\":3,\"invocationId\":\"0\",\"error\":\"this invocation id was already used by another call of the connection; each call needs its own id\"}\x1e",
-                "{parts:?}"
-            );
+            assert!(matches!(see(&replays, parts, body), Occurrence::First(_)), "{parts:?}");
         }
     };
 
-    refused().await;
-    running.finish(&Bytes::from_static(b"secret"));
-    refused().await;
+    all_run();
+    running.finish(&ok("secret"));
+    all_run();
+}
+
+#[tokio::test]
+async fn without_a_request_id_a_copy_shares_the_response_only_while_the_first_call_runs() {
+    let replays = Arc::default();
+    let parts = without_request_id("0");
+    let Occurrence::First(running) = see(&replays, &parts, BODY) else { panic!("a copy") };
+    let copied = copy(&replays, &parts, BODY).answer(&parts);
+
+    running.finish(&ok("done"));
+
+    assert_eq!(&copied.await.body()[..], b"done");
+    assert_eq!(size(&replays), (0, 0));
+    assert!(matches!(see(&replays, &parts, BODY), Occurrence::First(_)));
+}
+
+#[tokio::test]
+async fn a_send_and_an_event_with_a_request_id_get_the_status_of_the_first_call() {
+    let replays = Arc::default();
+    let mut refused = Response::new(Bytes::new());
+    *refused.status_mut() = StatusCode::FORBIDDEN;
+    for category in [Category::Message, Category::Connected, Category::Disconnected] {
+        let id = format!("{category:?}");
+        let parts = InvocationParts { category, invocation_id: None, ..call(&id) };
+        let Occurrence::First(running) = see(&replays, &parts, BODY) else { panic!("a copy") };
+        let while_it_runs = copy(&replays, &parts, BODY).answer(&parts);
+
+        running.finish(&refused);
+
+        let afterwards = copy(&replays, &parts, BODY).answer(&parts);
+        for answer in [while_it_runs.await, afterwards.await] {
+            assert_eq!((answer.status(), answer.body().len()), (StatusCode::FORBIDDEN, 0));
+        }
+    }
 }
 
 #[tokio::test]
@@ -164,10 +203,13 @@ async fn another_id_connection_or_hub_is_another_call() {
 }
 
 #[tokio::test]
-async fn a_send_has_no_id_and_is_never_a_copy() {
-    let parts = InvocationParts { invocation_id: None, ..call("") };
+async fn without_a_request_id_a_send_and_a_call_of_the_functions_host_are_never_copies() {
+    let replays = Replays::default();
+    let send = InvocationParts { invocation_id: None, ..without_request_id("") };
+    let call = without_request_id("functions");
 
-    assert!(Replays::default().fingerprint(&parts, BODY).is_none());
+    assert!(replays.fingerprint(&send, BODY, InvocationIds::OfClients).is_none());
+    assert!(replays.fingerprint(&call, BODY, InvocationIds::MadeUp).is_none());
 }
 
 #[tokio::test]
@@ -180,7 +222,7 @@ async fn the_oldest_of_4096_finished_calls_is_evicted_and_running_calls_stay() {
     assert!(!is_new(&replays, "0") && !is_new(&replays, "4195"));
 
     for running in many {
-        running.finish(&Bytes::from_static(b"done"));
+        running.finish(&ok("done"));
     }
 
     assert_eq!(size(&replays), (MAX_FINISHED + 1, MAX_FINISHED));
@@ -194,16 +236,16 @@ async fn the_oldest_of_4096_finished_calls_is_evicted_and_running_calls_stay() {
 async fn each_finished_call_evicts_up_to_two_expired_ones() {
     let replays = Arc::default();
     for number in 0..10 {
-        first(&replays, &number.to_string()).finish(&Bytes::from_static(b"old"));
+        first(&replays, &number.to_string()).finish(&ok("old"));
     }
     advance(WINDOW).await;
     assert_eq!(size(&replays), (10, 10));
 
     // This id is used again: evicting the old call must not remove the response of the new call.
-    first(&replays, "5").finish(&Bytes::from_static(b"new"));
+    first(&replays, "5").finish(&ok("new"));
     assert_eq!(size(&replays), (8, 9));
     for number in 10..20 {
-        first(&replays, &number.to_string()).finish(&Bytes::from_static(b"new"));
+        first(&replays, &number.to_string()).finish(&ok("new"));
     }
 
     assert_eq!(size(&replays), (11, 11));
@@ -236,7 +278,8 @@ async fn copies_whose_peers_disconnected_are_removed() {
     }
 
     let table = replays.table.lock();
-    let held = table.calls.values().next().unwrap();
-    let State::Running { copies } = &held.state else { panic!("it runs") };
+    let State::Running { copies } = table.calls.values().next().unwrap() else {
+        panic!("it has ended")
+    };
     assert!(copies.capacity() < 10, "{}", copies.capacity());
 }

@@ -100,6 +100,9 @@ const JSON: &[(&[u8], Outcome)] = &[
     (br#"{"type":3,"invocationId":"7","result":1}"#, Ignored),
     (br#"{"type":3,"invocationId":"7","error":"e"}"#, Ignored),
     (br#"{"type":5,"invocationId":"7"}"#, Ignored),
+    (br#"{"type":2,"invocationId":"","item":1}"#, Ignored),
+    (br#"{"type":3,"invocationId":"","error":"e"}"#, Ignored),
+    (br#"{"type":5,"invocationId":""}"#, Ignored),
     (br#"{"type":8,"sequenceId":1}"#, Ignored),
     (br#"{"type":9,"sequenceId":1}"#, Ignored),
     (br#"{"type":6} and more"#, Ignored),
@@ -110,6 +113,18 @@ const JSON: &[(&[u8], Outcome)] = &[
     (
         br#"{"type":1,"invocationId":"7","target":"..","arguments":[]}"#,
         Refused("must not be `.` or `..`"),
+    ),
+    (
+        br#"{"type":1,"invocationId":"7","target":"m","arguments":[],"streamIds":["1"]}"#,
+        Refused("serverless mode has no streams"),
+    ),
+    (
+        br#"{"type":1,"invocationId":"7","target":" m","arguments":[]}"#,
+        Refused("must not begin or end with white space"),
+    ),
+    (
+        "{\"type\":1,\"invocationId\":\"7\",\"target\":\"m\u{a0}\",\"arguments\":[]}".as_bytes(),
+        Refused("must not begin or end with white space"),
     ),
 ];
 
@@ -169,10 +184,17 @@ const MESSAGE_PACK: &[(&[u8], Outcome)] = &[
     (b"\x95\x03\x80\xA17\x01\xA1e", Ignored),
     (b"\x94\x03\x80\xA17\x02", Ignored),
     (b"\x93\x05\x80\xA17", Ignored),
+    // An empty id names no invocation of the service, in both protocols.
+    (b"\x94\x02\x80\xA0\x05", Ignored),
+    (b"\x94\x03\x80\xA0\x02", Ignored),
+    (b"\x95\x03\x80\xA0\x01\xA1e", Ignored),
+    (b"\x93\x05\x80\xA0", Ignored),
     (b"\x92\x08\x01", Ignored),
     (b"\x92\x09\x01", Ignored),
     (b"\x96\x04\x80\xA17\xA1m\x90\x90", Refused("serverless mode has no streams")),
     (b"\x96\x01\x80\xA17\xA2..\x90\x90", Refused("must not be `.` or `..`")),
+    (b"\x96\x01\x80\xA17\xA1m\x90\x91\xA11", Refused("serverless mode has no streams")),
+    (b"\x96\x01\x80\xA17\xA2m \x90\x90", Refused("must not begin or end with white space")),
 ];
 
 /// The inputs as sent over the transport, with their outcomes.

@@ -1,0 +1,59 @@
+//! Warnings that appear once per connection, because clients and apps can repeat their causes without limit.
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+/// The cause of a warning, as a bit.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Cause {
+    EmptyError = 1,
+    EmptyId = 2,
+    ReusedId = 4,
+    Streams = 8,
+}
+
+/// The warnings of one connection.
+#[derive(Debug, Default)]
+pub(super) struct Warnings {
+    given: AtomicU8,
+    /// A hash of the latest invocation id.
+    latest_id: AtomicU64,
+}
+
+impl Warnings {
+    /// Whether this is the first warning with this cause.
+    pub(super) fn is_first(&self, cause: Cause) -> bool {
+        let bit = cause as u8;
+        self.given.fetch_or(bit, Ordering::Relaxed) & bit == 0
+    }
+
+    /// Whether an invocation has the id of the invocation before it.
+    pub(super) fn is_reused(&self, invocation_id: &str) -> bool {
+        // FNV-1a. A collision causes a wrong warning and nothing else.
+        let add = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        let hash = invocation_id.bytes().fold(0xcbf2_9ce4_8422_2325, add);
+        self.latest_id.swap(hash, Ordering::Relaxed) == hash
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cause_is_warned_about_once() {
+        let warnings = Warnings::default();
+
+        assert!(warnings.is_first(Cause::EmptyId) && warnings.is_first(Cause::Streams));
+        assert!(!warnings.is_first(Cause::EmptyId) && !warnings.is_first(Cause::Streams));
+        assert!(warnings.is_first(Cause::EmptyError) && warnings.is_first(Cause::ReusedId));
+    }
+
+    #[test]
+    fn an_id_is_reused_if_it_is_that_of_the_invocation_before() {
+        let warnings = Warnings::default();
+
+        let reused = ["0", "0", "1", "2", "2", "1"].map(|id| warnings.is_reused(id));
+
+        assert_eq!(reused, [false, true, false, false, true, false]);
+    }
+}
