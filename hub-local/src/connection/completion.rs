@@ -1,12 +1,17 @@
 //! Completions that the app has encoded.
 
 use bytes::Bytes;
-use hub_core::protocol::{Message, Outcome, Protocol, frame::Frames};
+use hub_core::protocol::{Message, Outcome, Protocol, ProtocolError, frame::Frames};
+use serde::Deserialize;
 
 /// Replaces empty error texts, which the official JavaScript client reads as success: see
 /// [`error_text`](hub_core::protocol::error_text). `None` if there are none, or if the body is not a sequence
 /// of hub messages.
-pub(super) fn without_empty_errors(protocol: Protocol, body: &Bytes) -> Option<Bytes> {
+pub(super) fn without_empty_errors(
+    protocol: Protocol,
+    body: &Bytes,
+    invocation_id: &str,
+) -> Option<Bytes> {
     if !has_empty_text(protocol, body) {
         return None;
     }
@@ -15,7 +20,16 @@ pub(super) fn without_empty_errors(protocol: Protocol, body: &Bytes) -> Option<B
     frames.push(body);
     let (mut mended, mut is_mended) = (Vec::new(), false);
     while let Some(frame) = frames.next_frame().ok()? {
-        let message = protocol.parse(&frame).ok()??;
+        let message = match protocol.parse(&frame) {
+            Ok(message) => message?,
+            // Encoders that write every member write `"result":null` beside the error.
+            Err(ProtocolError::ErrorAndResult) => {
+                let Failed { error } = serde_json::from_slice(&frame).ok()?;
+                let (invocation_id, outcome) = (invocation_id.to_owned(), Outcome::Error(error));
+                Message::Completion { invocation_id, outcome }
+            }
+            Err(_) => return None,
+        };
         is_mended |= matches!(
             &message,
             Message::Completion { outcome: Outcome::Error(text), .. } if text.is_empty()
@@ -24,6 +38,12 @@ pub(super) fn without_empty_errors(protocol: Protocol, body: &Bytes) -> Option<B
         mended.extend_from_slice(&protocol.encode(&message));
     }
     (is_mended && frames.is_empty()).then(|| mended.into())
+}
+
+/// The error of a JSON completion.
+#[derive(Deserialize)]
+struct Failed {
+    error: String,
 }
 
 /// Whether the body may contain an empty text. Most bodies do not, so they need not be parsed.
@@ -40,7 +60,7 @@ mod tests {
     use super::*;
 
     fn mended(protocol: Protocol, body: &'static [u8]) -> Option<Vec<u8>> {
-        let mended = without_empty_errors(protocol, &Bytes::from_static(body));
+        let mended = without_empty_errors(protocol, &Bytes::from_static(body), "7");
         mended.map(|mended| mended.to_vec())
     }
 
@@ -55,6 +75,9 @@ mod tests {
         assert_eq!(json(empty).as_deref(), Some(with_text));
         let escaped = "{\"type\":3,\"invocationId\":\"7\",\"\\u0065rror\":\"\"}\u{1e}";
         assert_eq!(json(escaped).as_deref(), Some(with_text));
+        let with_result =
+            "{\"type\":3,\"invocationId\":\"7\",\"error\":\"\",\"result\":null}\u{1e}";
+        assert_eq!(json(with_result).as_deref(), Some(with_text));
         let after_another =
             "{\"type\":6}\u{1e}{\"type\":3,\"invocationId\":\"7\",\"error\":\"\"}\u{1e}";
         assert_eq!(json(after_another), Some(format!("{{\"type\":6}}\u{1e}{with_text}")));

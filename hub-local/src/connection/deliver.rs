@@ -148,7 +148,7 @@ async fn call(connection: &Arc<Connection>, call: Call) {
     };
     match interpret(answer, connection.shared.limits.max_upstream_response_bytes) {
         Ok(body) if body.is_empty() => complete(Outcome::Void),
-        Ok(body) => match completion::without_empty_errors(protocol, &body) {
+        Ok(body) => match completion::without_empty_errors(protocol, &body, &invocation_id) {
             None => connection.answer(&protocol.relayed(body)),
             Some(mended) => {
                 if connection.warnings.is_first(Cause::EmptyError) {
@@ -158,7 +158,7 @@ async fn call(connection: &Arc<Connection>, call: Call) {
                         "the app completed a call with an empty error, which clients read as success: the client gets a fixed text instead"
                     );
                 }
-                connection.answer(&mended);
+                connection.answer(&protocol.relayed(mended));
             }
         },
         Err(_) if is_unmatched && connection.shared.upstream.is_none() => {

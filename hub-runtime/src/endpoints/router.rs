@@ -100,7 +100,7 @@ pub trait EndpointRouter: Send + Sync + 'static {
     }
 
     /// Selects the endpoints for an operation of this hub. Without any, the operation fails with
-    /// [`SendError::NoEndpoint`](crate::SendError::NoEndpoint). Defaults to all endpoints.
+    /// [`SendError::NoEndpoint`](crate::clients::SendError::NoEndpoint). Defaults to all endpoints.
     ///
     /// A selected endpoint that is offline is not called, and the error of the operation names it. If no
     /// selected endpoint is online, all of them are called. To leave an endpoint out without an error, do not

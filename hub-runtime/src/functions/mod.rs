@@ -116,7 +116,7 @@ pub(crate) async fn handle(app: Arc<Inner>, parts: Parts, body: UnreadBody) -> R
     }
     let (upstream, upstream_body) = trigger.into_upstream();
     let body = UnreadBody::new(Full::new(upstream_body));
-    // The host does not pass on the invocation id, so a repeated call runs again.
+    // The host does not pass on the invocation id, so a repeated call without a request id runs again.
     let answer = upstream::handle(app, upstream, body, InvocationIds::MadeUp).await;
     match trigger::read(&answer) {
         TriggerResult::Value(value) => {

@@ -20,8 +20,11 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header, request::Parts};
 use hub_core::{
-    Cancellation, Category, InvocationParts, mounted::MountedHub, panics::catching,
-    protocol::Protocol, upstream::REQUEST_ID,
+    Cancellation, Category, HubError, InvocationParts,
+    mounted::MountedHub,
+    panics::catching,
+    protocol::Protocol,
+    upstream::{CATEGORY, EVENT, REQUEST_ID},
 };
 use hub_net::{
     body::{BodyLimits, ReadError, UnreadBody},
@@ -46,6 +49,8 @@ use crate::{
     telemetry::{self, Stopwatch},
 };
 
+/// The reason that a client without a seal receives.
+const NOT_OURS: &str = "the access token was not made by the negotiate of this app";
 /// The longest time that a request body may take.
 pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -67,7 +72,12 @@ pub(crate) fn handle(
         };
         let call = match admit(&app, headers, token) {
             Ok(call) => call,
-            Err(refusal) => return *refusal,
+            Err(NotAdmitted { answer, connecting }) => {
+                if let Some(connecting) = connecting {
+                    Box::pin(connecting.close(HubError::unauthenticated(NOT_OURS))).await;
+                }
+                return *answer;
+            }
         };
         let limits = BodyLimits { max_bytes: app.upstream.max_body, timeout: BODY_TIMEOUT };
         let body = body.read(limits).await;
@@ -107,21 +117,18 @@ struct VerifiedCall {
 }
 
 /// Checks everything except the body.
-fn admit(app: &Inner, headers: HeaderMap, token: TokenCheck) -> Result<VerifiedCall, Refusal> {
+fn admit(
+    app: &Arc<Inner>,
+    headers: HeaderMap,
+    token: TokenCheck,
+) -> Result<VerifiedCall, NotAdmitted> {
     let options = &app.upstream;
-    let (caller, cache) = caller_rules(app, &headers).check(&headers, token).map_err(|error| {
-        app.log.line("not genuine", |omitted| {
-            tracing::warn!(%error, omitted, "upstream call refused");
-        });
-        let text = match error {
-            ProofError::Unsealed => error.to_string(),
-            _ => "the call is not genuine: check that the access keys of the app and the service are the same".to_owned(),
-        };
-        Box::new(answer::text(StatusCode::UNAUTHORIZED, text))
-    })?;
+    let (caller, cache) = caller_rules(app, &headers)
+        .check(&headers, token)
+        .map_err(|error| not_genuine(app, &headers, &error))?;
     warn_once_about_missing_seal(options, &caller, &headers);
     if declared_length(&headers).is_some_and(|length| length > options.max_body as u64) {
-        return Err(too_large(&app.log, options.max_body));
+        return Err(too_large(&app.log, options.max_body).into());
     }
     let protocol = content_type(&app.log, &headers)?;
     let route = Route::of(&headers, app)?;
@@ -137,6 +144,46 @@ fn admit(app: &Inner, headers: HeaderMap, token: TokenCheck) -> Result<VerifiedC
         Category::Message | Category::Connected => {}
     }
     Ok(VerifiedCall { headers, caller, protocol, route })
+}
+
+/// A call that is refused before its body is read.
+struct NotAdmitted {
+    answer: Refusal,
+    /// The connection of a genuine `connected` without a seal. The service keeps it open, so the app closes it.
+    connecting: Option<Box<Refused>>,
+}
+
+impl From<Refusal> for NotAdmitted {
+    fn from(answer: Refusal) -> Self {
+        Self { answer, connecting: None }
+    }
+}
+
+fn not_genuine(app: &Arc<Inner>, headers: &HeaderMap, error: &ProofError) -> NotAdmitted {
+    app.log.line("not genuine", |omitted| {
+        tracing::warn!(%error, omitted, "upstream call refused");
+    });
+    let is_unsealed = matches!(error, ProofError::Unsealed);
+    let text = match error {
+        ProofError::Unsealed => error.to_string(),
+        _ => "the call is not genuine: check that the access keys of the app and the service are the same".to_owned(),
+    };
+    let answer = Box::new(answer::text(StatusCode::UNAUTHORIZED, text));
+    let connecting = is_unsealed.then(|| connecting(app, headers).map(Box::new)).flatten();
+    NotAdmitted { answer, connecting }
+}
+
+/// The connection of a `connected` whose proof is verified.
+fn connecting(app: &Arc<Inner>, headers: &HeaderMap) -> Option<Refused> {
+    let text = |name| headers.get(name)?.to_str().ok();
+    let category = Category::from_headers(text(&CATEGORY)?, text(&EVENT)?)?;
+    let mount = app.hubs.find_at_service(caller::claimed_hub(headers)?)?;
+    (category == Category::Connected).then_some(Refused {
+        app: Arc::clone(app),
+        outbound: Arc::clone(&mount.group.outbound),
+        hub: Arc::clone(&mount.wire_name),
+        connection_id: caller::claimed_connection_id(headers)?.to_owned(),
+    })
 }
 
 /// The source of the response.

@@ -124,7 +124,7 @@ impl Refused {
         tracing::error!(
             connection = close.connection_id,
             %error,
-            "cannot close a refused connection: it still receives messages; the close is repeated"
+            "the close of a refused connection is not confirmed: it may still receive messages; the close is repeated"
         );
         // Not a task of the app, since a shutdown does not wait for it.
         let repeating = close.repeat(Arc::downgrade(&app)).in_current_span();

@@ -218,7 +218,7 @@ async fn a_close_that_fails_is_logged_and_repeated() {
     })
     .await;
 
-    assert!(log.contains("cannot close a refused connection"), "{log}");
+    assert!(log.contains("the close of a refused connection is not confirmed"), "{log}");
     let refused = error_of(&app, at_door("filter-Rejects", invoke("call", "[]"))).await;
     assert_eq!(refused, "403 Forbidden: the connection was refused");
     until("the close is repeated", || service.lines() == [CLOSE, CLOSE]).await;

@@ -286,7 +286,7 @@ async fn where_unsealed_tokens_are_accepted_the_user_is_the_services_and_there_a
 }
 
 #[tokio::test]
-async fn a_token_that_the_service_accepts_but_no_negotiate_made_calls_no_method() {
+async fn a_client_whose_token_no_negotiate_made_is_closed_although_the_service_accepts_the_token() {
     let service = test_support::RunningService::start().await;
     let connection_string = service.connection_string();
     let signalr = SignalR::from_connection_string(&connection_string).unwrap();
@@ -301,9 +301,11 @@ async fn a_token_that_the_service_accepts_but_no_negotiate_made_calls_no_method(
     let made_elsewhere = serde_json::json!({ "url": url, "accessToken": token });
     let mut client = service.connect(&made_elsewhere);
     client.handshake().await;
-    let answered = client.invoke("who", serde_json::json!([])).await;
+    let closed = client.recv().await;
 
-    assert_eq!(answered["error"], "Invocation failed, status code 401", "{answered}");
+    assert_eq!(closed["type"], 7, "{closed}");
+    let reason = "the access token was not made by the negotiate of this app";
+    assert_eq!(closed["error"], reason, "{closed}");
 }
 
 #[tokio::test]
