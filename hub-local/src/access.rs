@@ -19,7 +19,7 @@ use hub_net::{
 use crate::auth::Authority;
 
 /// The longest origin that texts and log lines contain.
-const MAX_SHOWN_BYTES: usize = 300;
+const MAX_SHOWN_BYTES: usize = 200;
 
 /// When the host of a request is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,12 +58,12 @@ impl Access {
         Self { origins, hosts, has_well_known_key, public, log: LogLimit::new(1) }
     }
 
-    /// Checks the keys for a listener that can be reached from there.
+    /// Checks the keys for a listener with this reach.
     pub(crate) fn check_keys(&self, authority: &Authority, listener: Reach) -> io::Result<()> {
         let public_url = authority.public_url();
         let reach = match host::of_url(&public_url) {
-            Some(host) if !host::is_loopback(host) => Reach::Beyond,
-            _ => listener,
+            Some(host) if host::is_loopback(host) => listener,
+            _ => Reach::Beyond,
         };
         let refused = authority.keys().iter().find_map(|key| match judge(key, reach) {
             Verdict::Refused(Weakness::WellKnown) if self.public => None,
@@ -125,6 +125,10 @@ impl Access {
         authority: &Authority,
     ) -> bool {
         let Ok(origin) = origin.to_str() else { return false };
+        // Every sandboxed frame has this origin.
+        if origin == "null" {
+            return false;
+        }
         if self.origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)) {
             return true;
         }

@@ -139,7 +139,7 @@ impl AllowedHosts {
     pub fn allows(&self, host: &str) -> bool {
         let name = name(host);
         let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        name.bytes().all(is_word)
+        (!name.is_empty() && name.bytes().all(is_word))
             || is_loopback(host)
             || address(host).is_some()
             || CONTAINER_HOSTS.iter().any(|known| known.eq_ignore_ascii_case(name))

@@ -166,7 +166,8 @@ fn service(
         .public(arguments.public)
         .public_url(url);
     let builder = arguments.allow_origin.iter().fold(builder, LocalServiceBuilder::allow_origin);
-    let builder = arguments.allow_host.iter().fold(builder, LocalServiceBuilder::allow_host);
+    let hosts = arguments.allow_host.iter().filter(|host| !host.is_empty());
+    let builder = hosts.fold(builder, LocalServiceBuilder::allow_host);
     match arguments.secondary_key.clone() {
         Some(key) => builder.secondary_key(key).build(),
         None => builder.build(),

@@ -109,6 +109,10 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
 /// Parses a host name that requests may name.
 pub(super) fn host(text: &str) -> Result<String, String> {
     let name = text.trim();
+    // An empty entry of the variable, for example of `${HOSTS:-}` in a Compose file.
+    if name.is_empty() {
+        return Ok(String::new());
+    }
     AllowedHosts::problem(name).map_or_else(|| Ok(name.to_owned()), Err)
 }
 
@@ -175,6 +179,7 @@ mod tests {
 
     #[test]
     fn a_host_is_a_name_without_a_port() {
+        assert_eq!(host(" "), Ok(String::new()));
         assert_eq!(host(" app.example ").as_deref(), Ok("app.example"));
         assert!(host("app.example:80").is_err());
         assert!(host("https://app.example").is_err());

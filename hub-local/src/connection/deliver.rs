@@ -16,6 +16,7 @@ use hub_core::{
     protocol::{Message, Outcome},
     upstream::{CONNECTED, CONNECTIONS, DISCONNECTED, MESSAGES},
 };
+use hub_net::log_limit::shown;
 use tokio::time::Instant;
 
 use super::{
@@ -129,11 +130,14 @@ async fn call(connection: &Arc<Connection>, call: Call) {
         && connection.warnings.is_reused(id)
         && connection.warnings.is_first(Cause::ReusedId)
     {
-        tracing::warn!(
-            connection = connection.id,
-            method = target,
-            "the client uses an invocation id again: each call runs, but their completions look the same"
-        );
+        connection.shared.log.line("invocation id used again", |omitted| {
+            tracing::warn!(
+                connection = connection.id,
+                method = &*shown(&target),
+                omitted,
+                "the client uses an invocation id again: each call runs, but their completions look the same"
+            );
+        });
     }
     let event = Event { category: MESSAGES, name: &target, is_invoke };
     let answer = perform(connection, event, request).await;
@@ -152,11 +156,14 @@ async fn call(connection: &Arc<Connection>, call: Call) {
             None => connection.answer(&protocol.relayed(body)),
             Some(mended) => {
                 if connection.warnings.is_first(Cause::EmptyError) {
-                    tracing::warn!(
-                        connection = connection.id,
-                        method = target,
-                        "the app completed a call with an empty error, which clients read as success: the client gets a fixed text instead"
-                    );
+                    connection.shared.log.line("empty error", |omitted| {
+                        tracing::warn!(
+                            connection = connection.id,
+                            method = &*shown(&target),
+                            omitted,
+                            "the app completed a call with an empty error, which clients read as success: the client gets a fixed text instead"
+                        );
+                    });
                 }
                 connection.answer(&protocol.relayed(mended));
             }

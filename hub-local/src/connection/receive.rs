@@ -6,6 +6,7 @@ use hub_core::{
     names::{self, NameError},
     protocol::{Message, Outcome, frame::Frames},
 };
+use hub_net::log_limit::shown;
 
 use super::{
     Connection,
@@ -21,8 +22,6 @@ use crate::upstream::call::Call;
 
 /// Maximum length of a hub method name in characters.
 const MAX_METHOD_CHARS: usize = 1024;
-/// Maximum length of a method name in a log line, in characters.
-const MAX_LOGGED: usize = 100;
 const NO_STREAMS: &str = "serverless mode has no streams: call an ordinary method, and let it \
                           send messages to the caller";
 
@@ -115,22 +114,27 @@ async fn act(
                 return invoke(connection, call).await;
             }
             if invocation_id.is_none() && connection.warnings.is_first(Cause::Streams) {
-                let method: String = target.chars().take(MAX_LOGGED).collect();
-                tracing::warn!(
-                    connection = connection.id,
-                    method,
-                    "a call with a stream was dropped, and its client expects no response: {NO_STREAMS}"
-                );
+                connection.shared.log.line("call with a stream", |omitted| {
+                    tracing::warn!(
+                        connection = connection.id,
+                        method = &*shown(&target),
+                        omitted,
+                        "a call with a stream was dropped, and its client expects no response: {NO_STREAMS}"
+                    );
+                });
             }
             refuse(connection, invocation_id, NO_STREAMS);
         }
         Message::Completion { invocation_id, outcome } => {
             // Some clients complete messages without an invocation id: philippseith/signalr in Go.
             if invocation_id.is_empty() && connection.warnings.is_first(Cause::EmptyId) {
-                tracing::warn!(
-                    connection = connection.id,
-                    "the client completes an invocation without an id; such completions are ignored"
-                );
+                connection.shared.log.line("completion without an id", |omitted| {
+                    tracing::warn!(
+                        connection = connection.id,
+                        omitted,
+                        "the client completes an invocation without an id; such completions are ignored"
+                    );
+                });
             }
             connection.results.complete(&invocation_id, outcome);
         }

@@ -47,6 +47,10 @@ impl Inbox {
     pub(super) async fn take(&self, body: UnreadBody, limits: BodyLimits) -> Result<(), PostError> {
         let taking = async {
             let _turn = self.turn.lock().await;
+            // The connection ends with the post that exceeded the limit: later posts are not read.
+            if self.queue.lock().exceeded.is_some() {
+                return Ok(());
+            }
             let bytes = body.read(limits).await.map_err(PostError::Body)?;
             while !self.has_room(limits.max_bytes) {
                 self.room.notified().await;
@@ -68,7 +72,7 @@ impl Inbox {
             return;
         }
         let mut queue = self.queue.lock();
-        queue.bytes += bytes.len();
+        queue.bytes += kept_size(&bytes);
         queue.posts.push_back(bytes);
         drop(queue);
         self.arrived.notify_one();
@@ -100,7 +104,7 @@ impl Inbox {
     fn pop(&self) -> Option<Bytes> {
         let mut queue = self.queue.lock();
         let bytes = queue.posts.pop_front()?;
-        queue.bytes -= bytes.len();
+        queue.bytes -= kept_size(&bytes);
         drop(queue);
         self.room.notify_one();
         Some(bytes)
@@ -110,6 +114,11 @@ impl Inbox {
     pub(super) fn close(&self) {
         self.closed.cancel();
     }
+}
+
+/// The memory of a post in the queue. A short one needs more than its bytes.
+fn kept_size(post: &Bytes) -> usize {
+    post.len() + size_of::<Bytes>() + 32
 }
 
 #[cfg(test)]

@@ -2,13 +2,13 @@
 //!
 //! `AddAzureSignalR`, and the Management SDK with `ServiceTransportType.Persistent`, open a WebSocket here and
 //! drop what they send while it fails, without an error for their callers. They log the error of the service's
-//! handshake response, so the cause is told there (`docs/specs/ServiceProtocol.md` of Azure/azure-signalr,
+//! handshake response, so that response contains the cause (`docs/specs/ServiceProtocol.md` of Azure/azure-signalr,
 //! `HandshakeRequest` and `HandshakeResponse`).
 
 use std::{io, sync::Arc};
 
 use bytes::BytesMut;
-use http::{Response, StatusCode, request::Parts};
+use http::{HeaderValue, Method, Response, StatusCode, Version, header::ALLOW, request::Parts};
 use hub_net::log_limit::shown;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
@@ -41,7 +41,7 @@ pub(crate) fn is_path(path: &str) -> bool {
     matches!(path, "/server" | "/server/")
 }
 
-/// Completes the upgrade of an app server with a valid token, and tells it the cause in its handshake.
+/// Completes the upgrade of an app server with a valid token. The handshake response contains the cause.
 pub(crate) fn respond(state: &Arc<State>, mut parts: Parts) -> Response<Body> {
     let upgrading = upgrading(&mut parts);
     let token = auth::bearer(&parts.headers).flatten();
@@ -57,12 +57,22 @@ pub(crate) fn respond(state: &Arc<State>, mut parts: Parts) -> Response<Body> {
             "an app that is not serverless: {SERVERLESS_ONLY}"
         );
     });
+    if parts.method != Method::GET {
+        let mut answer = body::text(StatusCode::METHOD_NOT_ALLOWED, SERVERLESS_ONLY);
+        answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
+        return answer;
+    }
+    if parts.version < Version::HTTP_11 {
+        return body::text(StatusCode::BAD_REQUEST, upgrade::OLD_HTTP);
+    }
     if !upgrade::is_asked(&parts.headers) {
         return body::text(StatusCode::BAD_REQUEST, SERVERLESS_ONLY);
     }
     match upgrade::switch(&parts.headers) {
         Ok(switching) => {
-            state.shared.tasks.spawn(refuse(Arc::clone(state), upgrading));
+            let closing = state.shared.closing.clone();
+            let refusing = refuse(Arc::clone(state), upgrading);
+            state.shared.tasks.spawn(closing.run_until_cancelled_owned(refusing));
             switching
         }
         Err(refusal) => *refusal,

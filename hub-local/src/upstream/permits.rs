@@ -59,7 +59,8 @@ impl Permits {
     }
 
     fn units_of(&self, size: usize) -> u32 {
-        u32::try_from(size / UNIT).unwrap_or(u32::MAX).min(self.all_units)
+        let units = if size < UNIT { 0 } else { size.div_ceil(UNIT) };
+        u32::try_from(units).unwrap_or(u32::MAX).min(self.all_units)
     }
 }
 
