@@ -1,7 +1,7 @@
 //! Completions that the app has encoded.
 
 use bytes::Bytes;
-use hub_core::protocol::{Message, Outcome, Protocol, ProtocolError, frame::Frames};
+use hub_core::protocol::{Message, Outcome, Protocol, frame::Frames};
 use serde::Deserialize;
 
 /// Replaces empty error texts, which the official JavaScript client reads as success: see
@@ -22,13 +22,13 @@ pub(super) fn without_empty_errors(
     while let Some(frame) = frames.next_frame().ok()? {
         let message = match protocol.parse(&frame) {
             Ok(message) => message?,
-            // Encoders that write every member write `"result":null` beside the error.
-            Err(ProtocolError::ErrorAndResult) => {
+            // Encoders that write every member write `"result":null` or `"headers":null` beside the error. Clients
+            // accept both.
+            Err(_) => {
                 let Failed { error } = serde_json::from_slice(&frame).ok()?;
                 let (invocation_id, outcome) = (invocation_id.to_owned(), Outcome::Error(error));
                 Message::Completion { invocation_id, outcome }
             }
-            Err(_) => return None,
         };
         is_mended |= matches!(
             &message,
@@ -78,6 +78,9 @@ mod tests {
         let with_result =
             "{\"type\":3,\"invocationId\":\"7\",\"error\":\"\",\"result\":null}\u{1e}";
         assert_eq!(json(with_result).as_deref(), Some(with_text));
+        let with_headers =
+            "{\"type\":3,\"headers\":null,\"invocationId\":\"7\",\"error\":\"\"}\u{1e}";
+        assert_eq!(json(with_headers).as_deref(), Some(with_text));
         let after_another =
             "{\"type\":6}\u{1e}{\"type\":3,\"invocationId\":\"7\",\"error\":\"\"}\u{1e}";
         assert_eq!(json(after_another), Some(format!("{{\"type\":6}}\u{1e}{with_text}")));
