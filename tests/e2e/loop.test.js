@@ -52,7 +52,7 @@ for (const [name, begin] of Object.entries({ "embedded service": embedded, "two 
       await client.stop();
     });
 
-    test("a hub method invokes its own caller, and five queued calls follow in order", async () => {
+    test("a hub method invokes its own caller, whose five further calls are answered in order", async () => {
       const order = [];
       let release;
       const held = new Promise((resolve) => (release = resolve));
@@ -69,11 +69,13 @@ for (const [name, begin] of Object.entries({ "embedded service": embedded, "two 
         calls.push(client.invoke("echo", number).then((echoed) => order.push(echoed)));
       }
       assert.equal(await other.invoke("echo", 6), 6, "another client does not wait");
-      assert.deepEqual(order, []);
+      assert(!order.includes("question"));
       release();
       await Promise.all(calls);
 
-      assert.deepEqual(order, ["question", "really? yes", 1, 2, 3, 4, 5]);
+      // While the method waits for its caller, further calls of this client go to the app.
+      assert.deepEqual(order.filter((it) => typeof it === "number"), [1, 2, 3, 4, 5]);
+      assert.deepEqual(order.filter((it) => typeof it === "string"), ["question", "really? yes"]);
       await Promise.all([client.stop(), other.stop()]);
     });
 
