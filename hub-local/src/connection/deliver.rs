@@ -16,7 +16,6 @@ use hub_core::{
     protocol::{Message, Outcome},
     upstream::{CONNECTED, CONNECTIONS, DISCONNECTED, MESSAGES},
 };
-use hub_net::log_limit::shown;
 use tokio::time::Instant;
 
 use super::{
@@ -126,18 +125,8 @@ async fn call(connection: &Arc<Connection>, call: Call) {
         .get_or_init(|| Box::new(request::call_headers(&connection.headers, protocol)));
     let Some(request) = request::message(headers, protocol, call) else { return };
     let is_invoke = invocation_id.is_some();
-    if let Some(id) = &invocation_id
-        && connection.warnings.is_reused(id)
-        && connection.warnings.is_first(Cause::ReusedId)
-    {
-        connection.shared.log.line("invocation id used again", |omitted| {
-            tracing::warn!(
-                connection = connection.id,
-                method = &*shown(&target),
-                omitted,
-                "the client uses an invocation id again: each call runs, but their completions look the same"
-            );
-        });
+    if invocation_id.as_ref().is_some_and(|id| connection.warnings.is_reused(id)) {
+        connection.warn_once(Cause::ReusedId, &target);
     }
     let event = Event { category: MESSAGES, name: &target, is_invoke };
     let answer = perform(connection, event, request).await;
@@ -155,16 +144,7 @@ async fn call(connection: &Arc<Connection>, call: Call) {
         Ok(body) => match completion::without_empty_errors(protocol, &body, &invocation_id) {
             None => connection.answer(&protocol.relayed(body)),
             Some(mended) => {
-                if connection.warnings.is_first(Cause::EmptyError) {
-                    connection.shared.log.line("empty error", |omitted| {
-                        tracing::warn!(
-                            connection = connection.id,
-                            method = &*shown(&target),
-                            omitted,
-                            "the app completed a call with an empty error, which clients read as success: the client gets a fixed text instead"
-                        );
-                    });
-                }
+                connection.warn_once(Cause::EmptyError, &target);
                 connection.answer(&protocol.relayed(mended));
             }
         },

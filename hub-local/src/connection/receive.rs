@@ -6,7 +6,6 @@ use hub_core::{
     names::{self, NameError},
     protocol::{Message, Outcome, frame::Frames},
 };
-use hub_net::log_limit::shown;
 
 use super::{
     Connection,
@@ -113,28 +112,15 @@ async fn act(
                 let call = Call { invocation_id, target, arguments };
                 return invoke(connection, call).await;
             }
-            if invocation_id.is_none() && connection.warnings.is_first(Cause::Streams) {
-                connection.shared.log.line("call with a stream", |omitted| {
-                    tracing::warn!(
-                        connection = connection.id,
-                        method = &*shown(&target),
-                        omitted,
-                        "a call with a stream was dropped, and its client expects no response: {NO_STREAMS}"
-                    );
-                });
+            if invocation_id.is_none() {
+                connection.warn_once(Cause::Streams, &target);
             }
             refuse(connection, invocation_id, NO_STREAMS);
         }
         Message::Completion { invocation_id, outcome } => {
             // Some clients complete messages without an invocation id: philippseith/signalr in Go.
-            if invocation_id.is_empty() && connection.warnings.is_first(Cause::EmptyId) {
-                connection.shared.log.line("completion without an id", |omitted| {
-                    tracing::warn!(
-                        connection = connection.id,
-                        omitted,
-                        "the client completes an invocation without an id; such completions are ignored"
-                    );
-                });
+            if invocation_id.is_empty() {
+                connection.warn_once(Cause::EmptyId, "");
             }
             connection.results.complete(&invocation_id, outcome);
         }

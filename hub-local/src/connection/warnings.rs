@@ -2,6 +2,10 @@
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
+use hub_net::log_limit::shown;
+
+use super::Connection;
+
 /// The cause of a warning, as a bit.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Cause {
@@ -9,6 +13,38 @@ pub(super) enum Cause {
     EmptyId = 2,
     ReusedId = 4,
     Streams = 8,
+}
+
+impl Cause {
+    fn text(self) -> &'static str {
+        match self {
+            Self::EmptyError => {
+                "the app completed a call with an empty error, which clients read as success: the client gets a fixed text instead"
+            }
+            Self::EmptyId => {
+                "the client completes an invocation without an id; such completions are ignored"
+            }
+            Self::ReusedId => {
+                "the client uses an invocation id again: each call runs, but their completions look the same"
+            }
+            Self::Streams => {
+                "a call with a stream was dropped, and its client expects no response: serverless mode has no streams"
+            }
+        }
+    }
+}
+
+impl Connection {
+    /// Logs the first warning of this connection with this cause. The lines of all connections are limited, too.
+    pub(super) fn warn_once(&self, cause: Cause, method: &str) {
+        if !self.warnings.is_first(cause) {
+            return;
+        }
+        self.shared.log.line(cause.text(), |omitted| {
+            let (connection, method) = (&self.id, &*shown(method));
+            tracing::warn!(connection, method, omitted, "{}", cause.text());
+        });
+    }
 }
 
 /// The warnings of one connection.
@@ -21,7 +57,7 @@ pub(super) struct Warnings {
 
 impl Warnings {
     /// Whether this is the first warning with this cause.
-    pub(super) fn is_first(&self, cause: Cause) -> bool {
+    fn is_first(&self, cause: Cause) -> bool {
         let bit = cause as u8;
         self.given.fetch_or(bit, Ordering::Relaxed) & bit == 0
     }

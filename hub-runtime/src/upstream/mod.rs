@@ -3,6 +3,7 @@
 //! The checks run in this order: caller, declared length, content type, route, body, method, refused
 //! connection, copies of the call, filters and arguments.
 
+mod admission;
 mod body;
 pub(crate) mod caller;
 mod completion;
@@ -11,20 +12,13 @@ pub(crate) mod replay;
 mod route;
 pub(crate) mod verified;
 
-use std::{
-    pin::Pin,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode, header, request::Parts};
+use http::{Response, StatusCode, request::Parts};
 use hub_core::{
-    Cancellation, Category, HubError, InvocationParts,
-    mounted::MountedHub,
-    panics::catching,
-    protocol::Protocol,
-    upstream::{CATEGORY, EVENT, REQUEST_ID},
+    Cancellation, Category, InvocationParts, mounted::MountedHub, panics::catching,
+    protocol::Protocol, upstream::REQUEST_ID,
 };
 use hub_net::{
     body::{BodyLimits, ReadError, UnreadBody},
@@ -34,8 +28,8 @@ use tracing::{Instrument, Span};
 
 pub(crate) use self::replay::InvocationIds;
 use self::{
+    admission::{VerifiedCall, admit, check_token, too_large},
     body::Body,
-    caller::{Caller, CallerRules, ProofError, TokenCheck, TokenCheckFuture, VerifiedCache},
     completion::refuse,
     refused::Refused,
     replay::{Occurrence, RunningCall},
@@ -49,8 +43,6 @@ use crate::{
     telemetry::{self, Stopwatch},
 };
 
-/// The reason that a client without a seal receives.
-const NOT_OURS: &str = "the access token was not made by the negotiate of this app";
 /// The longest time that a request body may take.
 pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -72,12 +64,7 @@ pub(crate) fn handle(
         };
         let call = match admit(&app, headers, token) {
             Ok(call) => call,
-            Err(NotAdmitted { answer, connecting }) => {
-                if let Some(connecting) = connecting {
-                    Box::pin(connecting.close(HubError::unauthenticated(NOT_OURS))).await;
-                }
-                return *answer;
-            }
+            Err(refused) => return refused.answer().await,
         };
         let limits = BodyLimits { max_bytes: app.upstream.max_body, timeout: BODY_TIMEOUT };
         let body = body.read(limits).await;
@@ -87,103 +74,6 @@ pub(crate) fn handle(
             Err(refusal) => *refusal,
         }
     }
-}
-
-/// The proofs that the caller with these headers needs.
-fn caller_rules<'a>(app: &'a Inner, headers: &HeaderMap) -> CallerRules<'a> {
-    let mount = caller::claimed_hub(headers).and_then(|hub| app.hubs.find_at_service(hub));
-    CallerRules {
-        group: mount.map_or(&app.first_group, |mount| &mount.group),
-        mount,
-        accept_unsealed: app.upstream.accept_unsealed,
-        groups: &app.groups,
-        verified: &app.upstream.verified,
-        trust_plain_claims: app.upstream.trust_plain_claims,
-        has_code: app.routes.has_code(),
-    }
-}
-
-/// Starts the check of the call's token, if a token is required.
-fn check_token<'a>(app: &'a Inner, headers: &'a HeaderMap) -> Option<TokenCheckFuture<'a>> {
-    caller_rules(app, headers).check_token(headers)
-}
-
-/// A call whose headers have been checked.
-struct VerifiedCall {
-    headers: HeaderMap,
-    caller: Caller,
-    protocol: Protocol,
-    route: Route,
-}
-
-/// Checks everything except the body.
-fn admit(
-    app: &Arc<Inner>,
-    headers: HeaderMap,
-    token: TokenCheck,
-) -> Result<VerifiedCall, NotAdmitted> {
-    let options = &app.upstream;
-    let (caller, cache) = caller_rules(app, &headers)
-        .check(&headers, token)
-        .map_err(|error| not_genuine(app, &headers, &error))?;
-    warn_once_about_missing_seal(options, &caller, &headers);
-    if declared_length(&headers).is_some_and(|length| length > options.max_body as u64) {
-        return Err(too_large(&app.log, options.max_body).into());
-    }
-    let protocol = content_type(&app.log, &headers)?;
-    let route = Route::of(&headers, app)?;
-    match route.category {
-        Category::Message if cache == VerifiedCache::Miss => {
-            options.verified.remember(&headers, &caller);
-        }
-        Category::Disconnected => {
-            options.verified.forget(&caller.connection_id);
-            options.copied.lock().remove(&caller.connection_id);
-            options.refused.forget(&route.mount.wire_name, &caller.connection_id);
-        }
-        Category::Message | Category::Connected => {}
-    }
-    Ok(VerifiedCall { headers, caller, protocol, route })
-}
-
-/// A call that is refused before its body is read.
-struct NotAdmitted {
-    answer: Refusal,
-    /// The connection of a genuine `connected` without a seal. The service keeps it open, so the app closes it.
-    connecting: Option<Box<Refused>>,
-}
-
-impl From<Refusal> for NotAdmitted {
-    fn from(answer: Refusal) -> Self {
-        Self { answer, connecting: None }
-    }
-}
-
-fn not_genuine(app: &Arc<Inner>, headers: &HeaderMap, error: &ProofError) -> NotAdmitted {
-    app.log.line("not genuine", |omitted| {
-        tracing::warn!(%error, omitted, "upstream call refused");
-    });
-    let is_unsealed = matches!(error, ProofError::Unsealed);
-    let text = match error {
-        ProofError::Unsealed => error.to_string(),
-        _ => "the call is not genuine: check that the access keys of the app and the service are the same".to_owned(),
-    };
-    let answer = Box::new(answer::text(StatusCode::UNAUTHORIZED, text));
-    let connecting = is_unsealed.then(|| connecting(app, headers).map(Box::new)).flatten();
-    NotAdmitted { answer, connecting }
-}
-
-/// The connection of a `connected` whose proof is verified.
-fn connecting(app: &Arc<Inner>, headers: &HeaderMap) -> Option<Refused> {
-    let text = |name| headers.get(name)?.to_str().ok();
-    let category = Category::from_headers(text(&CATEGORY)?, text(&EVENT)?)?;
-    let mount = app.hubs.find_at_service(caller::claimed_hub(headers)?)?;
-    (category == Category::Connected).then_some(Refused {
-        app: Arc::clone(app),
-        outbound: Arc::clone(&mount.group.outbound),
-        hub: Arc::clone(&mount.wire_name),
-        connection_id: caller::claimed_connection_id(headers)?.to_owned(),
-    })
 }
 
 /// The source of the response.
@@ -352,29 +242,6 @@ fn parse(log: &LogLimit, protocol: Protocol, body: &Bytes, route: &Route) -> Res
     Err(refuse(log, StatusCode::BAD_REQUEST, text))
 }
 
-fn content_type(log: &LogLimit, headers: &HeaderMap) -> Result<Protocol, Refusal> {
-    headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(Protocol::from_content_type)
-        .ok_or_else(|| {
-            let text = "expected the content type of a hub protocol, such as application/json";
-            refuse(log, StatusCode::UNSUPPORTED_MEDIA_TYPE, text)
-        })
-}
-
-fn declared_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-fn too_large(log: &LogLimit, limit: usize) -> Refusal {
-    log.line("too large", |omitted| {
-        tracing::warn!(limit, omitted, "upstream call with a body above the limit");
-    });
-    let text = format!("the body is larger than {limit} bytes");
-    Box::new(answer::text(StatusCode::PAYLOAD_TOO_LARGE, text))
-}
-
 /// Without request ids, a client's second call with the same bytes looks like a copy.
 fn warn_once_about_copies(options: &UpstreamOptions, parts: &InvocationParts) {
     if parts.headers.contains_key(&REQUEST_ID) {
@@ -384,18 +251,6 @@ fn warn_once_about_copies(options: &UpstreamOptions, parts: &InvocationParts) {
         tracing::warn!(
             connection = parts.connection_id,
             "two equal calls with one invocation id ran at the same time and share a response: a proxy repeated the call, or the client uses its invocation ids again"
-        );
-    }
-}
-
-fn warn_once_about_missing_seal(options: &UpstreamOptions, caller: &Caller, headers: &HeaderMap) {
-    if caller.sealed || options.trust_plain_claims || !caller::has_claims(headers) {
-        return;
-    }
-    if !options.warned_unsealed.swap(true, Ordering::Relaxed) {
-        tracing::warn!(
-            connection = caller.connection_id,
-            "the claims of a connection are not sealed and are ignored: create the client's token in this app's `negotiate`, or call `SignalR::trust_plain_claims()` after reading about the risks"
         );
     }
 }

@@ -28,7 +28,7 @@ pub use self::world::{AppResponse, World, answer, serve};
 pub use self::{
     client::Client,
     fake_service::{FakeResponse, FakeService, RecordedRequest, response},
-    log::logged,
+    log::{log_of, logged},
     net::{free_address, serve_on_loopback},
     running_service::RunningService,
     tokens::{KEY, SIGNATURE, sign, unix_now, user_token},

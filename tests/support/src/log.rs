@@ -24,8 +24,13 @@ impl io::Write for Lines {
 }
 
 /// Returns all log lines that this thread writes while `work` runs, in the format of
-/// `tracing_subscriber::fmt`.
+/// `tracing_subscriber::fmt`, with a line for the end of each span.
 pub async fn logged(level: LevelFilter, work: impl Future) -> String {
+    log_of(level, FmtSpan::CLOSE, work).await
+}
+
+/// Like [`logged`], with lines for these parts of spans.
+pub async fn log_of(level: LevelFilter, spans: FmtSpan, work: impl Future) -> String {
     output::record();
     let lines = Lines::default();
     let writer = lines.clone();
@@ -33,7 +38,7 @@ pub async fn logged(level: LevelFilter, work: impl Future) -> String {
         .with_ansi(false)
         .without_time()
         .with_max_level(level)
-        .with_span_events(FmtSpan::CLOSE)
+        .with_span_events(spans)
         .with_writer(move || writer.clone())
         .finish();
     {

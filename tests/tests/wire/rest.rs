@@ -4,13 +4,10 @@ use std::time::Duration;
 
 use hub_runtime::{HubContext, prelude::*};
 use serde_json::json;
-use test_support::{FakeService, response};
+use test_support::{FakeService, logged, response};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::{
-    support::{KEY, builder_at},
-    telemetry::logged,
-};
+use crate::support::{KEY, builder_at};
 
 #[hub_client]
 trait LoopClient {

@@ -21,10 +21,10 @@ use hub_runtime::{
     prelude::*,
 };
 use metrics_util::debugging::DebuggingRecorder;
-use test_support::{FakeService, response};
+use test_support::{FakeService, logged, response};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::{support::answer, telemetry::logged};
+use crate::support::answer;
 
 const KEY: &str = "planted-key-7Qw3vX9sT2mK8bN4cZ6r";
 const CODE: &str = "planted-code-9zXc4V";

@@ -18,14 +18,11 @@ use hub_runtime::{
     config::{AccessToken, TokenSource, TokenSourceError},
     prelude::*,
 };
-use test_support::{FakeService, response};
+use test_support::{FakeService, logged, response};
 use tokio::time::Instant;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::{
-    support::{AppResponse, KEY, answer},
-    telemetry::logged,
-};
+use crate::support::{AppResponse, KEY, answer};
 
 const NOWHERE: &str = "http://127.0.0.1:1";
 

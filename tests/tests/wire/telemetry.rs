@@ -1,18 +1,13 @@
 //! The spans, events and metrics of calls, negotiate requests, refusals and sends.
 
-use std::{
-    collections::BTreeMap,
-    io,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, io, time::Duration};
 
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Empty;
 use hub_runtime::{config::Retries, negotiate::NegotiateLimit, prelude::*, telemetry};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
-use tracing_subscriber::fmt::format::FmtSpan;
+use test_support::logged;
 
 use crate::support::{answer, builder_at, sealed::invoke};
 
@@ -65,53 +60,6 @@ async fn negotiate(app: &HubApp, path: &str, user: Option<&str>) {
         request = request.header("authorization", format!("Bearer {user}"));
     }
     answer(app, request.body(Empty::<Bytes>::new()).unwrap()).await;
-}
-
-/// Returns all log lines that `tracing_subscriber::fmt` writes while `work` runs, with a line for the end of each
-/// span.
-pub(crate) async fn logged(
-    level: tracing_subscriber::filter::LevelFilter,
-    work: impl Future,
-) -> String {
-    log_of(level, FmtSpan::CLOSE, work).await
-}
-
-/// Like [`logged`], with lines for these parts of spans.
-pub(crate) async fn log_of(
-    level: tracing_subscriber::filter::LevelFilter,
-    spans: FmtSpan,
-    work: impl Future,
-) -> String {
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            test_support::output::also(bytes);
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    test_support::output::record();
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_ansi(false)
-        .without_time()
-        .with_max_level(level)
-        .with_span_events(spans)
-        .with_writer(move || writer.clone())
-        .finish();
-    {
-        let _guard = tracing_subscriber::util::SubscriberInitExt::set_default(subscriber);
-        work.await;
-    }
-    let bytes = lines.0.lock().unwrap().clone();
-    String::from_utf8(bytes).unwrap()
 }
 
 const INFO: tracing_subscriber::filter::LevelFilter = tracing_subscriber::filter::LevelFilter::INFO;

@@ -6,12 +6,10 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::Empty;
 use hub_runtime::{HubApp, prelude::*};
+use test_support::log_of;
 use tracing_subscriber::{filter::LevelFilter, fmt::format::FmtSpan};
 
-use crate::{
-    support::{answer, app},
-    telemetry::log_of,
-};
+use crate::support::{answer, app};
 
 struct Loop;
 
