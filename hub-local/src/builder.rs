@@ -67,8 +67,8 @@ impl LocalServiceBuilder {
     }
 
     /// Sets the URL at which clients and REST callers reach the service. The URL is part of the connection
-    /// string and of the audience of tokens. Defaults to `http://127.0.0.1:8888`.
-    /// [`LocalService::set_public_url`] changes the URL when the port is known only after binding.
+    /// string. Defaults to `http://127.0.0.1:8888`. [`LocalService::set_public_url`] changes the URL when
+    /// the port is known only after binding.
     pub fn public_url(self, url: impl Into<String>) -> Self {
         Self { public_url: Some(url.into()), ..self }
     }

@@ -7,20 +7,12 @@ mod verified;
 
 use std::{sync::Arc, time::Duration};
 
-use http::{
-    HeaderMap,
-    header::{AUTHORIZATION, HOST},
-    request::Parts,
-};
+use http::{HeaderMap, header::AUTHORIZATION};
 use hub_core::{Secret, client_access::client_url, token};
 use parking_lot::RwLock;
 use serde_json::{Map, Value};
 
-use self::{
-    audience::{Audience, Hosts},
-    identity::Identity,
-    verified::VerifiedTokens,
-};
+use self::{audience::Audience, identity::Identity, verified::VerifiedTokens};
 use hub_net::clock::Clock;
 
 /// Checks tokens with the keys of the service.
@@ -32,15 +24,6 @@ pub(crate) struct Authority {
     leeway: u64,
     public_url: RwLock<Arc<str>>,
     verified: VerifiedTokens,
-}
-
-/// The target of a request, to check the audience.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Destination<'a> {
-    /// The `Host` header or the host of the request line.
-    pub(crate) host: Option<&'a str>,
-    /// The path, percent-encoded.
-    pub(crate) path: &'a str,
 }
 
 impl Authority {
@@ -69,45 +52,33 @@ impl Authority {
     }
 
     /// Checks the token of a client of `hub`.
-    pub(crate) fn client(
-        &self,
-        token: &str,
-        requested: Option<&str>,
-        hub: &str,
-    ) -> Result<Identity, String> {
+    pub(crate) fn client(&self, token: &str, hub: &str) -> Result<Identity, String> {
         let claims = self.verify(token)?;
-        let public_url = self.public_url();
-        let hosts = Hosts { requested, public_url: &public_url };
         let fits = |audience: &str| {
-            Audience::parse(audience).is_some_and(|audience| audience.is_client_of(hub, hosts))
+            Audience::parse(audience).is_some_and(|audience| audience.is_client_of(hub))
         };
         if !token::audience_matches(&claims, fits) {
             return Err(format!(
                 "the audience of the token is not this hub: `aud` must be {}",
-                client_url(&public_url, hub)
+                client_url(&self.public_url(), hub)
             ));
         }
         Ok(Identity::from_claims(&claims))
     }
 
-    /// Checks the token of a REST call.
-    pub(crate) fn rest(
-        &self,
-        token: Option<&str>,
-        destination: Destination<'_>,
-    ) -> Result<(), String> {
+    /// Checks the token of a REST call to `path`, which is percent-encoded.
+    pub(crate) fn rest(&self, token: Option<&str>, path: &str) -> Result<(), String> {
         let token = token.ok_or("a REST call needs `Authorization: Bearer` with a signed token")?;
         let claims = self.verify_cached(token)?;
-        let (public_url, path) = (self.public_url(), destination.path);
-        let hosts = Hosts { requested: destination.host, public_url: &public_url };
         let fits = |audience: &str| {
-            Audience::parse(audience).is_some_and(|audience| audience.is_resource(path, hosts))
+            Audience::parse(audience).is_some_and(|audience| audience.is_resource(path))
         };
         if token::audience_matches(&claims, fits) {
             return Ok(());
         }
         Err(format!(
-            "the audience of the token is not this resource: `aud` must be {public_url}{path}"
+            "the audience of the token is not this resource: `aud` must be {}{path}",
+            self.public_url()
         ))
     }
 
@@ -144,10 +115,4 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<Option<&str>> {
     let value = value.to_str().unwrap_or_default();
     let (scheme, token) = value.split_once(' ').unwrap_or_default();
     Some(scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()))
-}
-
-/// The host of the request URI or of the `Host` header.
-pub(crate) fn host(parts: &Parts) -> Option<&str> {
-    let named = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
-    parts.uri.authority().map(http::uri::Authority::as_str).or(named)
 }

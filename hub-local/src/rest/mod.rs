@@ -31,7 +31,7 @@ use self::{
 use hub_net::body::UnreadBody;
 
 use crate::{
-    auth::{self, Destination, host},
+    auth,
     body::{self, Body},
     connection::Hub,
     query::Query,
@@ -67,10 +67,7 @@ async fn perform(
     }
     let path = parts.uri.path();
     let bearer = auth::bearer(&parts.headers).flatten();
-    state
-        .authority
-        .rest(bearer, Destination { host: host(parts), path })
-        .map_err(RestError::unauthorized)?;
+    state.authority.rest(bearer, path).map_err(RestError::unauthorized)?;
     match Route::of(&parts.method, path)? {
         Route::AccessKey => keys::access_key(state, bearer),
         Route::Hub { hub, operation } => {

@@ -46,7 +46,6 @@ impl AdmissionError {
 pub(super) struct ClientRequest<'a> {
     pub(super) query: Query<'a>,
     pub(super) token: Option<&'a str>,
-    pub(super) host: Option<&'a str>,
 }
 
 /// An authenticated client.
@@ -81,7 +80,7 @@ pub(super) fn authenticate(
     let hub = hub.to_ascii_lowercase();
     let identity = state
         .authority
-        .client(token, request.host, &hub)
+        .client(token, &hub)
         .map_err(|text| AdmissionError::new(StatusCode::UNAUTHORIZED, text))?;
     if let Some(user) = &identity.user {
         names::check_user(user).map_err(|error| bad(&error))?;

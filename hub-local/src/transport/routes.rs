@@ -85,7 +85,7 @@ fn negotiate(state: &Arc<State>, parts: &Parts) -> Result<Response<Body>, Admiss
     }
     let query = Query::new(parts.uri.query());
     let token = auth::bearer(&parts.headers).flatten();
-    let request = ClientRequest { query, token, host: auth::host(parts) };
+    let request = ClientRequest { query, token };
     let principal = admission::authenticate(state, request)?;
     admission::check_open(state)?;
     Ok(negotiate::answer(state, query, principal.hub, principal.identity.user))
@@ -110,7 +110,7 @@ async fn connect(
         Some(token) => token,
         None => in_query.as_deref().filter(|_| is_upgrade || is_events),
     };
-    let request = ClientRequest { query, token, host: auth::host(&parts) };
+    let request = ClientRequest { query, token };
     let principal = admission::authenticate(state, request)?;
     match parts.method {
         Method::POST => http_requests::post(state, request, &principal, &parts.headers, body).await,
@@ -142,8 +142,7 @@ pub(crate) fn connect_memory(
     if ClientRoute::of(url.path()) != Some(ClientRoute::Connect) {
         return Err(AdmissionError::new(StatusCode::NOT_FOUND, "the path must be /client/"));
     }
-    let host = url.authority().map(http::uri::Authority::as_str);
-    let request = ClientRequest { query: Query::new(url.query()), token: Some(token), host };
+    let request = ClientRequest { query: Query::new(url.query()), token: Some(token) };
     let principal = admission::authenticate(state, request)?;
     let admission = match admission::find(state, request, &principal)? {
         Some(session) => {

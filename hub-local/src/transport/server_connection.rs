@@ -25,7 +25,7 @@ use super::{
     },
 };
 use crate::{
-    auth::{self, Destination},
+    auth,
     body::{self, Body},
     delivery::frame::{CloseStatus, Frame},
     query::Query,
@@ -45,8 +45,7 @@ pub(crate) fn is_path(path: &str) -> bool {
 pub(crate) fn respond(state: &Arc<State>, mut parts: Parts) -> Response<Body> {
     let upgrading = upgrading(&mut parts);
     let token = auth::bearer(&parts.headers).flatten();
-    let destination = Destination { host: auth::host(&parts), path: "/server/" };
-    if let Err(text) = state.authority.rest(token, destination) {
+    if let Err(text) = state.authority.rest(token, "/server/") {
         return body::challenged(body::text(StatusCode::UNAUTHORIZED, text));
     }
     let hub = Query::new(parts.uri.query()).first("hub").unwrap_or_default();
