@@ -4,6 +4,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { appendFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { basename, isAbsolute } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as signalR from "@microsoft/signalr";
 
@@ -13,7 +14,11 @@ export const root = fileURLToPath(new URL("../..", import.meta.url));
 const DEADLINE = 30_000;
 
 let directory;
+/** The path of a program: one of this repository by its name, any other by its path. */
 function program(name) {
+  if (isAbsolute(name)) {
+    return name;
+  }
   directory ??= JSON.parse(
     execFileSync("cargo", ["metadata", "--format-version", "1", "--no-deps"], { cwd: root, maxBuffer: 1 << 26 }),
   ).target_directory;
@@ -88,7 +93,7 @@ export class Program {
       stdio: ["ignore", "pipe", "pipe"],
     });
     running.add(this.child);
-    const record = recorder(name, this.child.pid);
+    const record = recorder(basename(name), this.child.pid);
     this.child.stdout.setEncoding("utf8").on("data", (text) => (this.out += record(text)));
     this.child.stderr.setEncoding("utf8").on("data", (text) => (this.log += record(text)));
     this.ended = new Promise((resolve) => {
