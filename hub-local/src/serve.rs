@@ -9,9 +9,9 @@ use hub_net::{
     idle_sockets::IdleSocket,
     listen::pause_after_failed_accept,
     stall_timeout::StallTimeout,
+    standstill::PeerTimer,
 };
 use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioTimer;
 use tokio::{
     net::TcpListener,
     task::{JoinSet, yield_now},
@@ -102,7 +102,7 @@ async fn connection(service: LocalService, state: Arc<State>, socket: Socket) {
     let sockets = Arc::clone(&state.idle_sockets);
     let unread = UnreadBodies { sockets, timeout: limits.request_body_timeout.min(longest) };
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
+    http.timer(PeerTimer)
         .header_read_timeout(head_timeout)
         .keep_alive(low_descriptors.is_none())
         .max_buf_size(MAX_HEAD_BYTES)

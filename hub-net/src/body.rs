@@ -135,7 +135,7 @@ async fn read_chunks(
             && let Some(timeout) = timeout
         {
             let deadline = deadline.get_or_insert_with(|| Box::pin(sleep(timeout)));
-            ready!(poll_timeout(deadline, timeout, cx));
+            ready!(poll_timeout(deadline.as_mut(), timeout, cx));
             return Poll::Ready(Some(Err(ReadError::TimedOut)));
         }
         chunk.map_err(ReadError::Aborted)

@@ -54,7 +54,8 @@ impl StallTimeout {
         }
         let timeout = self.timeout;
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(timeout)));
-        poll_timeout(stalled, timeout, context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        poll_timeout(stalled.as_mut(), timeout, context)
+            .map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 

@@ -28,7 +28,7 @@ pub fn fired_late(deadline: Instant) -> bool {
 /// Ready when the timer, which was set to `time`, has fired. After a standstill the time starts again. The caller
 /// has polled the socket before.
 pub fn poll_timeout(
-    timer: &mut Pin<Box<Sleep>>,
+    mut timer: Pin<&mut Sleep>,
     time: Duration,
     context: &mut Context<'_>,
 ) -> Poll<()> {
@@ -61,6 +61,64 @@ pub async fn timeout<F: Future>(time: Duration, future: F) -> Result<F::Output, 
         }
     }
 }
+
+/// The timers of hyper's timeouts. After a standstill their time starts again.
+#[cfg(feature = "server")]
+#[derive(Clone, Copy, Debug)]
+pub struct PeerTimer;
+
+#[cfg(feature = "server")]
+impl hyper::rt::Timer for PeerTimer {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn hyper::rt::Sleep>> {
+        Box::pin(PeerSleep { timer: tokio::time::sleep(duration), time: duration })
+    }
+
+    fn sleep_until(&self, deadline: std::time::Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
+        self.sleep(deadline.saturating_duration_since(self.now()))
+    }
+
+    fn now(&self) -> std::time::Instant {
+        Instant::now().into()
+    }
+
+    fn reset(&self, sleep: &mut Pin<Box<dyn hyper::rt::Sleep>>, deadline: std::time::Instant) {
+        match sleep.as_mut().downcast_mut_pin::<PeerSleep>() {
+            Some(sleep) => sleep.reset(deadline.into()),
+            None => *sleep = self.sleep_until(deadline),
+        }
+    }
+}
+
+#[cfg(feature = "server")]
+pin_project_lite::pin_project! {
+    struct PeerSleep {
+        #[pin]
+        timer: Sleep,
+        time: Duration,
+    }
+}
+
+#[cfg(feature = "server")]
+impl PeerSleep {
+    fn reset(self: Pin<&mut Self>, deadline: Instant) {
+        let this = self.project();
+        *this.time = deadline.saturating_duration_since(Instant::now());
+        this.timer.reset(deadline);
+    }
+}
+
+#[cfg(feature = "server")]
+impl Future for PeerSleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        poll_timeout(this.timer, *this.time, context)
+    }
+}
+
+#[cfg(feature = "server")]
+impl hyper::rt::Sleep for PeerSleep {}
 
 #[cfg(test)]
 mod tests {
@@ -95,6 +153,25 @@ mod tests {
         sender.send("read late").unwrap();
 
         assert_eq!(waiting.await.unwrap().unwrap().unwrap(), "read late");
+    }
+
+    #[cfg(feature = "server")]
+    #[tokio::test(start_paused = true)]
+    async fn the_timers_of_hyper_start_again_after_a_standstill() {
+        use hyper::rt::Timer as _;
+
+        let mut timer = PeerTimer.sleep_until(PeerTimer.now() + 2 * TIME);
+        PeerTimer.reset(&mut timer, PeerTimer.now() + TIME);
+        let waiting = tokio::spawn(async move {
+            timer.await;
+            Instant::now()
+        });
+        yield_now().await;
+
+        advance(3 * TIME).await;
+        let awake = Instant::now();
+
+        assert_eq!(waiting.await.unwrap() - awake, TIME);
     }
 
     #[tokio::test(start_paused = true)]

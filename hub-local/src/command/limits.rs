@@ -54,6 +54,9 @@ pub(super) struct LimitArgs {
     /// Maximum time between negotiate and connect [default: 15s]
     #[arg(long, value_name = "TIME", value_parser = time)]
     connect_within: Option<Duration>,
+    /// Maximum time between the loss of a WebSocket and its resumption, with stateful reconnect [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    resume_within: Option<Duration>,
     /// Interval of server pings [default: 15s]
     #[arg(long, value_name = "TIME", value_parser = time)]
     keep_alive: Option<Duration>,
@@ -89,6 +92,7 @@ impl LimitArgs {
         set(&mut limits.max_memberships, self.memberships);
         set(&mut limits.handshake_timeout, self.handshake);
         set(&mut limits.connect_timeout, self.connect_within);
+        set(&mut limits.resume_timeout, self.resume_within);
         set(&mut limits.keep_alive_interval, self.keep_alive);
         set(&mut limits.client_timeout, self.client_timeout);
         set(&mut limits.token_leeway, self.token_leeway);

@@ -22,13 +22,12 @@ pub(super) fn without_empty_errors(
     while let Some(frame) = frames.next_frame().ok()? {
         let message = match protocol.parse(&frame) {
             Ok(message) => message?,
-            // Encoders that write every member write `"result":null` or `"headers":null` beside the error. Clients
-            // accept both.
-            Err(_) => {
+            Err(_) if protocol == Protocol::Json => {
                 let Failed { error } = serde_json::from_slice(&frame).ok()?;
                 let (invocation_id, outcome) = (invocation_id.to_owned(), Outcome::Error(error));
                 Message::Completion { invocation_id, outcome }
             }
+            Err(_) => protocol.parse(&with_headers(&frame)?.into()).ok()??,
         };
         is_mended |= matches!(
             &message,
@@ -40,10 +39,20 @@ pub(super) fn without_empty_errors(
     (is_mended && frames.is_empty()).then(|| mended.into())
 }
 
-/// The error of a JSON completion.
+/// The error of a JSON completion. Encoders that write every member write `"result":null` or `"headers":null` beside
+/// it. The official JavaScript client accepts both.
 #[derive(Deserialize)]
 struct Failed {
     error: String,
+}
+
+/// A MessagePack message with an empty map instead of nil as its headers. The official JavaScript client accepts nil.
+/// `None` if the headers are not nil.
+fn with_headers(frame: &[u8]) -> Option<Vec<u8>> {
+    const NIL: u8 = 0xC0;
+    const EMPTY_MAP: u8 = 0x80;
+    let [array, kind, NIL, rest @ ..] = frame else { return None };
+    Some([&[*array, *kind, EMPTY_MAP], rest].concat())
 }
 
 /// Whether the body may contain an empty text. Most bodies do not, so they need not be parsed.
@@ -103,14 +112,19 @@ mod tests {
 
         for empty in [
             &b"\x07\x95\x03\x80\xa17\x01\xa0"[..],
+            b"\x07\x95\x03\xc0\xa17\x01\xa0",
             b"\x08\x95\x03\x80\xa17\x01\xd9\0",
             b"\x09\x95\x03\x80\xa17\x01\xda\0\0",
             b"\x0b\x95\x03\x80\xa17\x01\xdb\0\0\0\0",
         ] {
             assert_eq!(mended(Protocol::MessagePack, empty), Some(with_text.clone()));
         }
-        for untouched in [&b"\x07\x95\x03\x80\xa17\x03\xa0"[..], b"\x08\x95\x03\x80\xa17\x01\xa1e"]
-        {
+        for untouched in [
+            &b"\x07\x95\x03\x80\xa17\x03\xa0"[..],
+            b"\x07\x95\x03\xc0\xa17\x03\xa0",
+            b"\x08\x95\x03\x80\xa17\x01\xa1e",
+            b"\x07\x95\x03\x01\xa17\x01\xa0",
+        ] {
             assert_eq!(mended(Protocol::MessagePack, untouched), None);
         }
     }

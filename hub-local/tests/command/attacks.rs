@@ -13,19 +13,44 @@ use crate::{
 
 /// A raw WebSocket after the SignalR handshake.
 pub(crate) async fn web_socket(port: u16, protocol: &str) -> TcpStream {
+    opened(port, "", &format!("{{\"protocol\":\"{protocol}\",\"version\":1}}\u{1e}")).await
+}
+
+/// A raw WebSocket of a connection that its client may resume.
+pub(crate) async fn resumable(port: u16) -> TcpStream {
+    let token = negotiated(port, "&useStatefulReconnect=true").await;
+    opened(port, &format!("&id={token}"), "{\"protocol\":\"json\",\"version\":2}\u{1e}").await
+}
+
+async fn opened(port: u16, query: &str, handshake: &str) -> TcpStream {
     let token = token(KEY, port, "chat", "mallory");
     let mut socket = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     let head = format!(
-        "GET /client/?hub=chat&access_token={token} HTTP/1.1\r\nhost: localhost\r\n\
+        "GET /client/?hub=chat&access_token={token}{query} HTTP/1.1\r\nhost: localhost\r\n\
          connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
          sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     );
     socket.write_all(head.as_bytes()).await.unwrap();
     until(&mut socket, b"\r\n\r\n").await;
-    let handshake = format!("{{\"protocol\":\"{protocol}\",\"version\":1}}\u{1e}");
     socket.write_all(&frame(0x81, handshake.as_bytes())).await.unwrap();
     until(&mut socket, b"{}\x1e").await;
     socket
+}
+
+/// Negotiates and returns the connection token.
+pub(crate) async fn negotiated(port: u16, query: &str) -> String {
+    let bearer = token(KEY, port, "chat", "mallory");
+    let mut socket = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let request = format!(
+        "POST /client/negotiate?hub=chat&negotiateVersion=1{query} HTTP/1.1\r\nhost: localhost\r\n\
+         authorization: Bearer {bearer}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+    );
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut response = String::new();
+    with_timeout("a response", socket.read_to_string(&mut response)).await.unwrap();
+    let (_, body) = response.split_once("\r\n\r\n").unwrap();
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    body["connectionToken"].as_str().unwrap().to_owned()
 }
 
 /// A masked frame with mask 0, which leaves the payload unchanged.

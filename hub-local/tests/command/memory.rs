@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use crate::{
-    attacks::{frame, web_socket},
+    attacks::{frame, negotiated, resumable, web_socket},
     client::token,
     process::{KEY, Running},
 };
@@ -90,7 +90,7 @@ fn assert_grown(what: &str, service: &Running, before: usize, bound: usize) {
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_clients_use_no_more_memory_than_the_limits_and_leave_none_behind() {
     let (url, app) = deaf_app().await;
-    let service = Running::start(&["--upstream", &url]).await;
+    let service = Running::start(&["--upstream", &url, "--resume-within", "5s"]).await;
     let port = service.port;
     drop(web_socket(port, "json").await);
     let before = service.resident();
@@ -153,11 +153,80 @@ async fn hostile_clients_use_no_more_memory_than_the_limits_and_leave_none_behin
     negotiate(port, 4, 5_000).await;
     assert_grown("pending negotiations", &service, now, 16);
 
-    drop((streams, more, live));
+    // Connections whose clients may resume them: for each, 100,000 unacknowledged bytes and the outbox.
+    let now = service.resident();
+    let mut running = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        running.spawn(flood(resumable(port).await, Arc::clone(&unread)));
+    }
+    drop(running.join_all().await);
+    assert_grown("connections that can be resumed", &service, now, 20 * 4);
+
+    // Posts of long polling that wait: for each connection, the posts in its inbox and its queue. The bytes of
+    // further posts stay in the socket, apart from one read buffer each.
+    let now = service.resident();
+    let mut running = tokio::task::JoinSet::new();
+    for _ in 0..5 {
+        let id = polling(port).await;
+        for _ in 0..8 {
+            running.spawn(post(port, id.clone()));
+        }
+    }
+    let posts = running.join_all().await;
+    assert_grown("posts of long polling", &service, now, 5 * (4 + 8));
+
+    // Sockets whose request head never ends: for each, at most 32 KiB.
+    let now = service.resident();
+    let head: Arc<[u8]> =
+        format!("GET / HTTP/1.1\r\nx: {}", "x".repeat(30_000)).into_bytes().into();
+    let mut silent = Vec::new();
+    for _ in 0..500 {
+        let socket = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        silent.push(flood(socket, Arc::clone(&head)).await);
+    }
+    assert_grown("sockets without a complete request", &service, now, 500 * 64 / 1024);
+
+    drop((streams, more, live, posts, silent));
     app.abort();
-    sleep(Duration::from_secs(10)).await;
+    // Connections with long polling end 15 s after their last poll.
+    sleep(Duration::from_secs(15 + 10)).await;
     assert_grown("10 s after all clients have left", &service, before, SLACK);
     assert!(service.log.text().len() < 100_000, "{} bytes of log", service.log.text().len());
+}
+
+/// Opens a connection with long polling, calls a method, and returns the connection token.
+async fn polling(port: u16) -> String {
+    let id = negotiated(port, "").await;
+    for body in [None, Some("{\"protocol\":\"json\",\"version\":1}\u{1e}")] {
+        let mut socket = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        socket.write_all(&request(port, &id, body.map(str::as_bytes))).await.unwrap();
+        let mut status = [0; b"HTTP/1.1 200".len()];
+        socket.read_exact(&mut status).await.unwrap();
+        assert_eq!(status, *b"HTTP/1.1 200");
+    }
+    id
+}
+
+/// Posts a large call. The app does not answer calls, so the service stops reading.
+async fn post(port: u16, id: String) -> TcpStream {
+    let call = format!(
+        "{{\"type\":1,\"target\":\"m\",\"arguments\":[\"{}\"]}}\u{1e}",
+        "x".repeat(MIB - 100)
+    );
+    let socket = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    flood(socket, request(port, &id, Some(call.as_bytes())).into()).await
+}
+
+/// A poll, or a post of this body.
+fn request(port: u16, id: &str, body: Option<&[u8]>) -> Vec<u8> {
+    let bearer = token(KEY, port, "chat", "mallory");
+    let (method, body) = body.map_or(("GET", &[][..]), |body| ("POST", body));
+    let head = format!(
+        "{method} /client/?hub=chat&id={id} HTTP/1.1\r\nhost: localhost\r\n\
+         authorization: Bearer {bearer}\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body].concat()
 }
 
 /// Sends many negotiate requests on each of several sockets and reads all responses.

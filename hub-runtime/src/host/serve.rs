@@ -15,9 +15,10 @@ use hub_net::{
     idle_sockets::{IdleSocket, IdleSockets},
     listen::{listen, pause_after_failed_accept},
     refusal::Refusal,
+    standstill::PeerTimer,
 };
 use hyper::{body::Incoming, server::conn::http1};
-use hyper_util::{rt::TokioTimer, service::TowerToHyperService};
+use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpStream, ToSocketAddrs, lookup_host};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_service::Service;
@@ -144,7 +145,7 @@ async fn connection<S: HostedService>(
     // Ignore the error: if the socket is broken, the next read or write reports it.
     let _ = stream.set_nodelay(true);
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEAD_BYTES);
+    http.timer(PeerTimer).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEAD_BYTES);
     let overdue = async {
         socket.overdue(FIRST_REQUEST_TIMEOUT).await;
         tracing::debug!("a connection without a request was closed");
