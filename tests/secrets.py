@@ -28,6 +28,8 @@ KNOWN = {
     "the planted value of a query": "planted-query-3rTy6U",
     "the planted code of the address": "planted-code-9zXc4V",
     "the planted user": "planted-user-2wEr7T",
+    "the planted cookie": "planted-cookie-6sWd2N",
+    "the planted header": "planted-header-4pLk9V",
 }
 
 # The form of each kind of secret. Each pattern requires enough characters to exclude other text.
