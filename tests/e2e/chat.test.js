@@ -32,14 +32,14 @@ test("a wrong password is 401 with a sentence", async () => {
   const answer = await logIn(chat.url, "ada", "bob-demo");
 
   assert.equal(answer.status, 401);
-  assert.match(await answer.text(), /no account with this name and password/);
+  assert.match(await answer.text(), /^There is no account with this name and password\.$/);
 });
 
 test("without a session a client gets no connection, and sees the reason", async () => {
-  assert.match(await refusal(connect(`${chat.url}/chat`)), /sign in first.*401/);
+  assert.match(await refusal(connect(`${chat.url}/chat`)), /Sign in first\..*401/);
   assert.match(
     await refusal(connect(`${chat.url}/chat`, { token: "forged" })),
-    /your session is no longer valid here; please sign in again.*401/,
+    /Your session is no longer valid here\. Sign in again\..*401/,
   );
 });
 
@@ -97,14 +97,14 @@ test("a refusal of a filter contains the requirement", async () => {
     await refusal(bob.invoke("openRoom", "bobs-own")),
     "403 Forbidden: this needs role `moderator`",
   );
-  assert.equal(await refusal(bob.invoke("join", "bobs-own")), "there is no room called bobs-own");
+  assert.equal(await refusal(bob.invoke("join", "bobs-own")), "There is no room called bobs-own.");
 });
 
 test("empty and long texts are refused with an error text", async () => {
-  const sentence = "a message has between 1 and 1000 characters";
+  const long = "A message has at most 1000 characters, and this one has 1001.";
 
-  assert.equal(await refusal(bob.invoke("sendMessage", "lobby", " ")), sentence);
-  assert.equal(await refusal(bob.invoke("sendMessage", "lobby", "x".repeat(1001))), sentence);
+  assert.equal(await refusal(bob.invoke("sendMessage", "lobby", " ")), "Write a message first.");
+  assert.equal(await refusal(bob.invoke("sendMessage", "lobby", "x".repeat(1001))), long);
   assert.equal(await bob.invoke("sendMessage", "lobby", "x".repeat(1000)), 1000);
 });
 
@@ -121,7 +121,7 @@ test("a moderator must confirm before a room opens", async () => {
   });
 
   assert.equal(await moderator.invoke("openRoom", "rust"), false);
-  assert.equal(await refusal(bob.invoke("join", "rust")), "there is no room called rust");
+  assert.equal(await refusal(bob.invoke("join", "rust")), "There is no room called rust.");
   answer = true;
   assert.equal(await moderator.invoke("openRoom", "rust"), true);
   await bob.invoke("join", "rust");

@@ -1,6 +1,7 @@
 // The chat: session, rooms, and the handlers of all clicks.
 
-import { Connection, SignedOut } from "./connection.js";
+import { Connection, SignedOut, Unreachable } from "./connection.js";
+import { fragment } from "./live.js";
 import * as view from "./view.js";
 
 const LOBBY = "lobby";
@@ -10,10 +11,12 @@ const STORED = "chat-session";
 /** `{ token, user, role }`. Each tab has its own session; a reload keeps it. */
 let session = null;
 let connection = null;
-/** `{ messages, unread }` by room name, in joining order. */
+/** All rooms: `{ messages, unsent, unread, joined }` by name. */
 let rooms = new Map();
 let current = LOBBY;
 let people = new Set();
+/** Rooms and people that the server has reported on this connection. */
+let reported = { rooms: new Set(), people: new Set() };
 let online = false;
 
 const byId = (id) => document.getElementById(id);
@@ -21,14 +24,20 @@ const byId = (id) => document.getElementById(id);
 // Methods that the server calls.
 const methods = {
   newMessage({ room, from, text }) {
-    const { messages } = rooms.get(room) ?? addRoom(room);
+    const { messages, unsent } = addRoom(room);
     const message = { from, text, at: new Date() };
     const previous = messages.at(-1);
     messages.push(message);
     messages.splice(0, messages.length - KEPT_MESSAGES);
+    const mine = from === session.user;
+    if (mine) {
+      remove(unsent, unsent.find((waiting) => waiting.text === text));
+    }
     if (room === current) {
+      view.showUnsent(unsent);
       view.addMessage(message, session.user, previous);
-    } else {
+    }
+    if (!mine && (room !== current || document.hidden)) {
       rooms.get(room).unread += 1;
       showRooms();
     }
@@ -36,15 +45,23 @@ const methods = {
 
   presence(user, here) {
     const known = people.has(user);
-    if (here) {
-      people.add(user);
-    } else {
-      people.delete(user);
+    for (const names of [people, reported.people]) {
+      if (here) {
+        names.add(user);
+      } else {
+        names.delete(user);
+      }
     }
     if (online && known !== here) {
-      view.showNews(here ? `${user} came in` : `${user} left`);
+      view.showNews(here ? `${user} came in.` : `${user} left.`);
     }
     view.showPeople(people, session.user);
+  },
+
+  roomOpened(room) {
+    reported.rooms.add(room);
+    addRoom(room);
+    view.showNews(`The room ${room} is open now.`);
   },
 
   confirm: (question) => view.ask(question),
@@ -57,79 +74,136 @@ const events = {
     view.showState(state);
   },
 
+  /** Rooms and people stay on the screen until the server reports others. */
   lost() {
-    people = new Set();
-    view.showPeople(people, session.user);
+    reported = { rooms: new Set(), people: new Set() };
     view.stopAsking();
   },
 
-  /** A new connection is in no rooms, so join them again. */
-  async entered(invoke, gone) {
-    for (const room of [...rooms.keys()]) {
-      try {
-        await invoke("join", room);
-      } catch (error) {
-        if (gone()) {
-          return;
-        }
+  /** Rooms may have ended with the server, and a new connection is in none of them. */
+  async entered(invoke) {
+    const open = [...(await invoke("rooms")), ...reported.rooms];
+    for (const room of rooms.keys()) {
+      if (!open.includes(room)) {
         forget(room);
-        view.showError(error.message);
       }
     }
+    open.forEach(addRoom);
+    for (const [name, { joined }] of rooms) {
+      if (joined) {
+        await invoke("join", name);
+      }
+    }
+    people = reported.people;
+    view.showPeople(people, session.user);
   },
 
   over(reason) {
-    signOut(`You were signed out: ${reason}.`);
+    leave(`You were signed out. ${reason}`);
   },
 };
 
-function addRoom(room) {
-  rooms.set(room, { messages: [], unread: 0 });
-  showRooms();
-  remember();
-  return rooms.get(room);
+const remove = (list, item) => list.includes(item) && list.splice(list.indexOf(item), 1);
+const same = (one, other) => one.toLowerCase() === other.toLowerCase();
+
+function addRoom(name) {
+  if (!rooms.has(name)) {
+    rooms.set(name, { messages: [], unsent: [], unread: 0, joined: false });
+    showRooms();
+  }
+  return rooms.get(name);
 }
 
 function forget(room) {
-  if (room !== LOBBY) {
-    rooms.delete(room);
-    remember();
-    choose(current === room ? LOBBY : current);
+  rooms.delete(room);
+  if (current === room) {
+    choose(LOBBY);
+    fail("join-form", `The room ${room} is no longer open.`);
+  }
+  remember();
+  showRooms();
+}
+
+/** Puts the shown room into the URL. An entry of the history that names no room of the list is replaced. */
+function showInUrl() {
+  const shown = fragment();
+  if (shown !== current) {
+    const change = rooms.has(shown) ? "pushState" : "replaceState";
+    history[change](null, "", `#${encodeURIComponent(current)}`);
   }
 }
 
 function choose(room) {
   current = room;
-  rooms.get(room).unread = 0;
+  Object.assign(rooms.get(room), { unread: 0, joined: true });
+  remember();
+  showInUrl();
   showRooms();
-  view.showMessages(rooms.get(room).messages, session.user);
+  view.showMessages(rooms.get(room), session.user);
+}
+
+let visits = 0;
+
+/** Shows a room and joins it. A room that is not in the list is shown when the server has found it. */
+async function visit(name) {
+  const visit = ++visits;
+  const known = [...rooms.keys()].find((room) => same(room, name));
+  const joined = rooms.get(known)?.joined;
+  if (known) {
+    choose(known);
+  }
+  if (joined) {
+    return;
+  }
+  try {
+    const room = await connection.call("join", name);
+    addRoom(room).joined = true;
+    if (visit === visits && room !== current) {
+      choose(room);
+    }
+    remember();
+  } catch (error) {
+    if (connection) {
+      showInUrl();
+    }
+    throw error;
+  }
 }
 
 function showRooms() {
   view.showRooms(rooms, current, (room) => {
-    choose(room);
+    act("join-form", () => visit(room));
     byId("text").focus();
   });
 }
 
 function remember() {
-  sessionStorage.setItem(STORED, JSON.stringify({ ...session, rooms: [...rooms.keys()] }));
+  const joined = [...rooms].filter(([, room]) => room.joined).map(([name]) => name);
+  sessionStorage.setItem(STORED, JSON.stringify({ ...session, rooms: joined }));
 }
 
 function enter(stored) {
+  if (session?.user !== stored.user) {
+    byId("text").value = byId("room").value = "";
+  }
   session = { token: stored.token, user: stored.user, role: stored.role };
-  rooms = new Map([LOBBY, ...(stored.rooms ?? [])].map((name) => [name, { messages: [], unread: 0 }]));
+  rooms = new Map();
   people = new Set();
-  remember();
+  current = LOBBY;
+  for (const room of [LOBBY, ...(stored.rooms ?? [])]) {
+    addRoom(room).joined = true;
+  }
   view.showChat(session.user, session.role);
   view.showPeople(people, session.user);
-  choose(LOBBY);
+  view.showMessages(rooms.get(LOBBY), session.user);
   events.state("connecting");
   connection = new Connection(session.token, methods, events);
   connection.start();
+  act("join-form", () => visit(fragment() || LOBBY));
 }
 
-function signOut(reason) {
+/** Shows the sign-in form. Drafts stay for the same user, who may sign in again. */
+function leave(reason) {
   connection?.end();
   connection = null;
   sessionStorage.removeItem(STORED);
@@ -137,26 +211,25 @@ function signOut(reason) {
   view.showSignIn(reason);
 }
 
-async function signIn() {
-  const body = JSON.stringify({ user: byId("user").value.trim(), password: byId("password").value });
-  let answer;
-  try {
-    answer = await fetch("/login", { method: "POST", headers: { "Content-Type": "application/json" }, body });
-  } catch {
-    throw new Error("The server does not answer. Is it running?");
-  }
+function signOut() {
+  leave();
+  session = null;
+}
+
+async function signIn(user, password) {
+  const body = JSON.stringify({ user, password });
+  const headers = { "Content-Type": "application/json" };
+  const answer = await fetch("/login", { method: "POST", headers, body }).catch(() => {
+    throw new Unreachable("The server does not answer. Is it running?");
+  });
   if (!answer.ok) {
     throw new Error((await answer.text()) || `Signing in failed with status ${answer.status}.`);
   }
   enter(await answer.json());
 }
 
-async function join(room) {
-  await connection.call("join", room);
-  if (!rooms.has(room)) {
-    addRoom(room);
-  }
-  choose(room);
+async function join() {
+  await visit(roomName());
   byId("room").value = "";
   byId("text").focus();
 }
@@ -165,75 +238,105 @@ async function openRoom() {
   const room = roomName();
   const opened = await connection.call("openRoom", room).finally(view.stopAsking);
   if (opened) {
-    await join(room);
+    await join();
   } else {
-    throw new Error(`The room ${room} was not opened: you said no, or it is open already.`);
+    view.showNews(`The room ${room} was not opened.`);
   }
 }
 
-/** Clears the field immediately. If sending fails, the text is put back. */
+/** Shows the message in grey until it arrives. If it is refused, the text is put back into the field. */
 async function send() {
   const field = byId("text");
-  const text = field.value;
+  const message = { text: field.value };
+  if (!message.text.trim()) {
+    throw new Error("Write a message first.");
+  }
+  const room = current;
+  const { unsent } = rooms.get(room);
   field.value = "";
+  unsent.push(message);
+  view.showUnsent(unsent);
   try {
-    await connection.call("sendMessage", current, text);
+    await connection.call("sendMessage", room, message.text);
   } catch (error) {
-    field.value ||= text;
+    field.value = [message.text, field.value].filter(Boolean).join(" ");
     throw error;
+  } finally {
+    remove(unsent, message);
+    view.showUnsent(rooms.get(current).unsent);
   }
 }
 
 function roomName() {
   const room = byId("room").value.trim();
   if (!room) {
-    byId("room").focus();
     throw new Error("Write the name of a room first.");
   }
   return room;
 }
 
-/** Runs an action and shows its error, if any. */
-async function act(action) {
-  view.clearError();
+let actions = 0;
+/** When the error of a form was shown, as a number of actions. */
+const failed = new Map();
+
+function fail(form, text, invalid) {
+  failed.set(form, actions);
+  view.showError(form, text, invalid);
+}
+
+/** Runs an action of a form, and shows its error there. A success removes all errors that were shown before it began. */
+async function act(form, action) {
+  const began = ++actions;
+  view.clearError(form);
   try {
     await action();
+    [...failed].filter(([, at]) => at < began).forEach(([other]) => view.clearError(other));
   } catch (error) {
     if (!(error instanceof SignedOut)) {
-      view.showError(error.message);
+      fail(form, error.message, !(error instanceof Unreachable));
     }
   }
 }
 
-/** Runs an action. Clicks on the button are ignored until the action has ended. */
-async function actOnce(button, action) {
-  if (button.ariaBusy !== "true") {
-    button.ariaBusy = "true";
-    await act(action);
-    button.ariaBusy = "false";
+const busy = new Set();
+
+/** Runs an action. Its form is ignored until the action has ended. */
+async function actOnce(form, action) {
+  if (!busy.has(form)) {
+    busy.add(form);
+    view.showBusy(form, true);
+    await act(form, action);
+    busy.delete(form);
+    view.showBusy(form, false);
   }
 }
 
 function onSubmit(form, run) {
-  const button = byId(form).querySelector("[type=submit]");
   byId(form).addEventListener("submit", (event) => {
     event.preventDefault();
-    run(button);
+    run(form);
   });
 }
 
-onSubmit("sign-in-form", (button) => actOnce(button, signIn));
-onSubmit("join-form", (button) => actOnce(button, () => join(roomName())));
-onSubmit("send-form", () => act(send));
-byId("open-room").addEventListener("click", (event) => actOnce(event.currentTarget, openRoom));
-byId("sign-out").addEventListener("click", () => signOut());
+onSubmit("sign-in-form", (form) =>
+  actOnce(form, () => signIn(byId("user").value.trim(), byId("password").value)),
+);
+onSubmit("join-form", (form) => actOnce(form, join));
+onSubmit("send-form", (form) => act(form, send));
+byId("open-room").addEventListener("click", () => actOnce("join-form", openRoom));
+byId("sign-out").addEventListener("click", signOut);
 for (const account of document.querySelectorAll(".account")) {
-  account.addEventListener("click", () => {
-    byId("user").value = account.dataset.user;
-    byId("password").value = account.dataset.password;
-    byId("sign-in-form").querySelector("[type=submit]").focus();
-  });
+  const { user, password } = account.dataset;
+  account.addEventListener("click", () => actOnce("sign-in-form", () => signIn(user, password)));
 }
+
+addEventListener("popstate", () => connection && act("join-form", () => visit(fragment() || LOBBY)));
+document.addEventListener("visibilitychange", () => {
+  if (connection && !document.hidden) {
+    rooms.get(current).unread = 0;
+    showRooms();
+  }
+});
 
 const stored = JSON.parse(sessionStorage.getItem(STORED) ?? "null");
 if (stored) {

@@ -1,14 +1,6 @@
 // The connection: connects and reconnects without limit, and reports the end of the session.
 
-/** Milliseconds before each attempt. The last value repeats. */
-const DELAYS = [0, 250, 500, 1000, 2000, 3000];
-
-function delay(attempt) {
-  const base = DELAYS[Math.min(attempt, DELAYS.length - 1)];
-  return base * (0.8 + 0.4 * Math.random());
-}
-
-const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+import { delay, sleep } from "./live.js";
 
 /** Reads the status of negotiate responses, because the official client reports it only as text. */
 class WatchedHttp extends signalR.HttpClient {
@@ -42,6 +34,9 @@ class WatchedHttp extends signalR.HttpClient {
 /** Error of pending calls after a sign-out. */
 export class SignedOut extends Error {}
 
+/** The server did not answer. This does not mean that it refused what was asked. */
+export class Unreachable extends Error {}
+
 export class Connection {
   #hub;
   #events;
@@ -52,8 +47,8 @@ export class Connection {
   /**
    * @param token    the session, which negotiate checks
    * @param methods  methods that the server calls: `{ name: function }`
-   * @param events   `state("connecting" | "online" | "reconnecting")`, `lost()`,
-   *                 `async entered(invoke, gone)` after each start, and `over(reason)` when the session is no longer valid
+   * @param events   `state("connecting" | "online" | "reconnecting")`, `lost()`, `async entered(invoke)` after each
+   *                 start (repeated if it throws), and `over(reason)` when the session is no longer valid
    */
   constructor(token, methods, events) {
     this.#events = events;
@@ -92,7 +87,13 @@ export class Connection {
   /** Calls the hub. Waits for a connection if there is none. */
   async call(method, ...args) {
     await this.#online.promise;
-    return this.#hub.invoke(method, ...args);
+    const run = this.#run;
+    return this.#hub.invoke(method, ...args).catch((error) => {
+      if (this.#ended) {
+        throw new SignedOut();
+      }
+      throw run === this.#run ? error : new Unreachable("The connection was lost before the server answered. Check the result and try again.");
+    });
   }
 
   end() {
@@ -118,7 +119,14 @@ export class Connection {
   async #entered() {
     const run = this.#run;
     const gone = () => run !== this.#run || this.#ended;
-    await this.#events.entered((...call) => this.#hub.invoke(...call), gone);
+    while (!gone()) {
+      try {
+        await this.#events.entered((...call) => this.#hub.invoke(...call));
+        break;
+      } catch {
+        await sleep(delay(3));
+      }
+    }
     if (!gone()) {
       this.#events.state("online");
       this.#online.resolve();

@@ -1,13 +1,11 @@
 // The screen. User input is inserted as text, never as markup.
 
+import { STATES, element } from "./live.js";
+
 const byId = (id) => document.getElementById(id);
 
-function element(tag, className, text) {
-  const made = document.createElement(tag);
-  made.className = className;
-  made.textContent = text ?? "";
-  return made;
-}
+/** Milliseconds for which a piece of news stays. */
+const NEWS = 6000;
 
 /** Colours an avatar. The colour depends only on the name, so it is the same in all tabs. */
 function paint(avatar, name) {
@@ -17,58 +15,77 @@ function paint(avatar, name) {
   }
   avatar.style.setProperty("--hue", String(hash % 360));
   avatar.textContent = [...name][0]?.toUpperCase() ?? "?";
+  avatar.setAttribute("aria-hidden", "true");
   return avatar;
 }
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 
-const STATES = { connecting: "Connecting…", online: "Connected", reconnecting: "Reconnecting…" };
-
-/** Shows an error in the sign-in form, or above the message field. */
-export function showError(text) {
-  const view = byId("chat").hidden ? byId("welcome") : byId("chat");
-  view.querySelector("[data-place]").append(byId("error"));
-  byId("error").hidden = false;
-  byId("error").textContent = text;
+/** The message of a form, and the field that refers to it by `aria-describedby`. */
+function errorOf(form) {
+  const place = byId(form).querySelector(".error");
+  return [place, byId(form).querySelector(`[aria-describedby="${place.id}"]`)];
 }
 
-export function clearError() {
-  byId("error").hidden = true;
-  byId("error").textContent = "";
+/** Shows an error at its form. If the input is at fault, the field gets the focus. A hidden text is typed anew. */
+export function showError(form, text, invalid = false) {
+  const [place, field] = errorOf(form);
+  place.textContent = text;
+  if (invalid) {
+    field.setAttribute("aria-invalid", "true");
+    field.focus();
+    if (field.type === "password") {
+      field.select();
+    }
+  }
+  place.scrollIntoView({ block: "nearest" });
 }
 
-export function showSignIn(reason) {
+export function clearError(form) {
+  const [place, field] = errorOf(form);
+  place.textContent = "";
+  field.removeAttribute("aria-invalid");
+}
+
+export function showBusy(form, busy) {
+  byId(form).classList.toggle("busy", busy);
+}
+
+export function showSignIn(reason = "") {
   byId("chat").hidden = true;
   byId("welcome").hidden = false;
   byId("password").value = "";
   document.title = "Sign in · Chat";
   byId(byId("user").value ? "password" : "user").focus();
-  if (reason) {
-    showError(reason);
-  } else {
-    clearError();
-  }
+  clearError("sign-in-form");
+  showError("sign-in-form", reason);
 }
 
 export function showChat(user, role) {
-  clearError();
+  ["sign-in-form", "join-form", "send-form"].forEach(clearError);
   byId("welcome").hidden = true;
   byId("chat").hidden = false;
+  byId("user").value = user;
   byId("my-name").textContent = user;
   byId("my-role").textContent = role;
+  byId("open-room").hidden = role !== "moderator";
   paint(byId("my-avatar"), user);
-  byId("news").textContent = "";
-  document.title = "Chat";
+  showNews("");
   byId("text").focus();
 }
 
 export function showState(state) {
+  byId("chat").dataset.state = state;
   byId("status").dataset.state = state;
   byId("status").textContent = STATES[state];
 }
 
+let fading;
+
 export function showNews(text) {
+  clearTimeout(fading);
   byId("news").textContent = text;
+  fading = setTimeout(() => (byId("news").textContent = ""), NEWS);
 }
 
 export function showPeople(names, me) {
@@ -76,7 +93,6 @@ export function showPeople(names, me) {
     const item = element("li", "person");
     item.dataset.user = name;
     item.append(paint(element("span", "avatar"), name), element("span", "name", name));
-    item.firstChild.setAttribute("aria-hidden", "true");
     if (name === me) {
       item.append(element("span", "you", "you"));
     }
@@ -86,18 +102,22 @@ export function showPeople(names, me) {
   byId("people-count").textContent = items.length || "";
 }
 
+/** Shows the list of rooms, the lobby first, and the number of unread messages in the title. */
 export function showRooms(rooms, current, choose) {
-  const items = [...rooms].map(([name, room]) => {
+  const names = [...rooms.keys()].sort((one, other) => (other === "lobby") - (one === "lobby") || one.localeCompare(other));
+  const focused = document.activeElement?.dataset.room;
+  const items = names.map((name) => {
     const button = element("button", "room");
     button.type = "button";
     button.dataset.room = name;
     button.append(element("span", "name", name));
+    const { unread } = rooms.get(name);
     if (name === current) {
       button.setAttribute("aria-current", "true");
-    } else if (room.unread > 0) {
-      const badge = element("span", "badge", room.unread);
-      badge.setAttribute("aria-label", `${room.unread} new`);
-      button.append(badge);
+    } else if (unread > 0) {
+      const badge = element("span", "badge", String(unread));
+      badge.append(element("span", "hidden", " unread"));
+      button.append(" ", badge);
     }
     button.addEventListener("click", () => choose(name));
     const item = element("li", "");
@@ -105,51 +125,72 @@ export function showRooms(rooms, current, choose) {
     return item;
   });
   byId("rooms").replaceChildren(...items);
+  byId("rooms").querySelector(`[data-room="${CSS.escape(focused ?? "")}"]`)?.focus();
   byId("room-title").textContent = current;
   byId("text").placeholder = `Message to ${current}`;
+  const unread = [...rooms.values()].reduce((sum, room) => sum + room.unread, 0);
+  document.title = `${unread ? `(${unread}) ` : ""}${current} · Chat`;
 }
 
 function messageItem({ from, text, at }, me, previous) {
   const item = element("li", from === me ? "message mine" : "message");
   const follows = previous?.from === from && at - previous.at < 5 * 60_000;
   item.classList.toggle("follows", follows);
-  const avatar = paint(element("span", "avatar"), from);
-  avatar.setAttribute("aria-hidden", "true");
   const head = element("p", "head");
   const time = element("time", "", clock.format(at));
   time.dateTime = at.toISOString();
   head.append(element("strong", "from", from), " ", time);
   const body = element("div", "body");
   body.append(head, element("p", "text", text));
-  item.append(avatar, body);
+  item.append(paint(element("span", "avatar"), from), body);
   return item;
 }
 
-const list = byId("messages");
+const log = byId("log");
 let atEnd = true;
 
 function toEnd() {
-  list.scrollTop = list.scrollHeight;
+  log.scrollTop = log.scrollHeight;
   atEnd = true;
 }
 
-list.addEventListener("scroll", () => {
-  atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
+log.addEventListener("scroll", () => {
+  atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
 });
-new ResizeObserver(() => atEnd && toEnd()).observe(list);
+new ResizeObserver(() => atEnd && toEnd()).observe(log);
 
-export function showMessages(messages, me) {
-  list.replaceChildren(
+export function showMessages({ messages, unsent }, me) {
+  byId("messages").replaceChildren(
     ...messages.map((message, index) => messageItem(message, me, messages[index - 1])),
   );
+  showUnsent(unsent);
   toEnd();
 }
 
 export function addMessage(message, me, previous) {
-  list.append(messageItem(message, me, previous));
+  byId("messages").append(messageItem(message, me, previous));
+  showEmpty();
   if (atEnd || message.from === me) {
     toEnd();
   }
+}
+
+/** Shows the messages that have not arrived, below all others. */
+export function showUnsent(unsent) {
+  const items = unsent.map(({ text }) => {
+    const item = element("li", "message mine unsent");
+    item.append(element("p", "text", text));
+    return item;
+  });
+  byId("unsent").replaceChildren(...items);
+  showEmpty();
+  if (items.length > 0) {
+    toEnd();
+  }
+}
+
+function showEmpty() {
+  byId("no-messages").hidden = byId("messages").childElementCount + byId("unsent").childElementCount > 0;
 }
 
 let asking = Promise.resolve();

@@ -1,31 +1,21 @@
-//! The `Chat` hub and the types that it shares with its pages.
+//! The `Chat` hub and the interface of its pages.
 
 use std::time::Duration;
 
 use hub_runtime::prelude::*;
-use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
+use crate::messages::{NewMessage, TextError};
 use crate::people::People;
 use crate::rooms::{RoomError, Rooms};
 use crate::sessions::Sessions;
-
-const MAX_TEXT: usize = 1_000;
-
-/// One line in a room.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct NewMessage {
-    pub room: String,
-    pub from: String,
-    pub text: String,
-}
 
 /// Methods that every page implements.
 #[hub_client]
 pub trait ChatClient {
     async fn new_message(&self, message: &NewMessage);
     async fn presence(&self, user: &str, online: bool);
+    async fn room_opened(&self, room: &str);
     async fn confirm(&self, question: &str) -> bool;
 }
 
@@ -34,16 +24,16 @@ pub trait ChatClient {
 pub enum ChatError {
     #[error(transparent)]
     Room(#[from] RoomError),
-    #[error("a message has between 1 and {MAX_TEXT} characters")]
-    BadText,
-    #[error("the service did not accept the message")]
+    #[error(transparent)]
+    Text(#[from] TextError),
+    #[error("The service did not accept the message.")]
     Send(#[from] SendError),
 }
 
 impl IntoHubError for ChatError {
     fn into_hub_error(self) -> HubError {
         match self {
-            Self::Room(_) | Self::BadText => HubError::rejected(self.to_string()),
+            Self::Room(_) | Self::Text(_) => HubError::rejected(self.to_string()),
             Self::Send(source) => HubError::internal(source),
         }
     }
@@ -54,7 +44,7 @@ pub struct User(String);
 
 impl FromContext for User {
     async fn from_context(call: &Invocation) -> HubResult<Self> {
-        let id = call.user_id().or_reject("Sign in first")?;
+        let id = call.user_id().or_reject("Sign in first.")?;
         Ok(Self(id.to_owned()))
     }
 }
@@ -97,9 +87,16 @@ impl Chat {
         Ok(())
     }
 
-    async fn join(&self, ctx: &Context<Self>, room: String) -> Result<(), ChatError> {
-        let room = self.rooms.find(room)?;
-        Ok(ctx.groups().add(ctx.connection_id(), &room).await?)
+    /// The names of all rooms. Later ones are reported by `room_opened`.
+    async fn rooms(&self) -> HubResult<Vec<String>> {
+        Ok(self.rooms.names())
+    }
+
+    /// Returns the name as it was opened, because `room` may differ in case.
+    async fn join(&self, ctx: &Context<Self>, room: String) -> Result<String, ChatError> {
+        let room = self.rooms.find(&room)?;
+        ctx.groups().add(ctx.connection_id(), &room).await?;
+        Ok(room)
     }
 
     /// Sends a message and returns its length. With `notify`, the operators receive it too.
@@ -111,11 +108,7 @@ impl Chat {
         notify: Option<bool>,
         #[from_context] user: User,
     ) -> Result<usize, ChatError> {
-        let room = self.rooms.find(room)?;
-        if text.trim().is_empty() || text.chars().count() > MAX_TEXT {
-            return Err(ChatError::BadText);
-        }
-        let message = NewMessage { room, from: user.0, text };
+        let message = NewMessage::new(self.rooms.find(&room)?, user.0, text)?;
         ctx.clients().group(&message.room).new_message(&message).await?;
         if notify.unwrap_or(false) {
             ctx.clients().user("ops").new_message(&message).await?;
@@ -126,12 +119,14 @@ impl Chat {
     /// For moderators only. Asks the caller to confirm.
     #[filter(RequireClaim("role", "moderator"))]
     async fn open_room(&self, ctx: &Context<Self>, room: String) -> HubResult<bool> {
-        let room = Rooms::check_name(room).map_err(HubError::rejected)?;
+        self.rooms.check_new(&room).map_err(HubError::rejected)?;
         let question = format!("Open the room {room}?");
         let asked = ctx.clients().caller().confirm(&question).timeout(Duration::from_secs(30));
-        if !asked.await.or_reject("The question was not answered, so nothing was opened")? {
+        if !asked.await.or_reject("The question was not answered, so the room was not opened.")? {
             return Ok(false);
         }
-        self.rooms.open(room).map_err(HubError::rejected)
+        self.rooms.open(&room).map_err(HubError::rejected)?;
+        ctx.clients().all().room_opened(&room).await?;
+        Ok(true)
     }
 }

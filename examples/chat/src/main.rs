@@ -6,6 +6,7 @@
 )]
 
 mod hub;
+mod messages;
 mod page;
 mod people;
 mod rooms;

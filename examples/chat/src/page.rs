@@ -39,7 +39,7 @@ struct SignedIn {
 
 async fn login(State(sessions): State<Sessions>, Json(login): Json<Login>) -> Response {
     let Some(session) = sessions.sign_in(&login.user, &login.password) else {
-        let text = "there is no account with this name and password";
+        let text = "There is no account with this name and password.";
         return (StatusCode::UNAUTHORIZED, text).into_response();
     };
     match sessions.token(&session) {
@@ -49,7 +49,8 @@ async fn login(State(sessions): State<Sessions>, Json(login): Json<Login>) -> Re
         }
         Err(error) => {
             tracing::error!(%error, "cannot create a session token");
-            (StatusCode::INTERNAL_SERVER_ERROR, "cannot sign in; try again later").into_response()
+            (StatusCode::INTERNAL_SERVER_ERROR, "The server cannot sign you in. Try again later.")
+                .into_response()
         }
     }
 }

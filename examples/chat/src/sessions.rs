@@ -41,13 +41,13 @@ pub struct Session {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SessionError {
     /// The request has no token.
-    #[error("sign in first")]
+    #[error("Sign in first.")]
     Missing,
     /// The session has expired.
-    #[error("your session has expired; please sign in again")]
+    #[error("Your session has expired. Sign in again.")]
     Expired,
     /// The token was not signed with the key of this server, or was changed.
-    #[error("your session is no longer valid here; please sign in again")]
+    #[error("Your session is no longer valid here. Sign in again.")]
     Invalid,
 }
 
@@ -96,10 +96,12 @@ impl Sessions {
         Self(Arc::new(Keys { sign, verify }))
     }
 
-    /// The session of the account with this name and password.
+    /// The session of the account with this name, in any case, and this password.
     #[must_use]
     pub fn sign_in(&self, user: &str, password: &str) -> Option<Session> {
-        let known = ACCOUNTS.iter().find(|a| a.user == user && a.password == password)?;
+        let known = ACCOUNTS
+            .iter()
+            .find(|a| a.user.eq_ignore_ascii_case(user) && a.password == password)?;
         let expires = unix_seconds() + LIFETIME.as_secs();
         Some(Session { user: known.user.to_owned(), role: known.role.to_owned(), expires })
     }
@@ -153,6 +155,12 @@ mod tests {
 
         assert_eq!(ada.role, "moderator");
         assert_eq!(sessions().verify(Some(&token)), Ok(ada));
+    }
+
+    #[test]
+    fn the_name_of_an_account_ignores_case_and_its_password_does_not() {
+        assert_eq!(sessions().sign_in("Ada", "ada-demo").unwrap().user, "ada");
+        assert_eq!(sessions().sign_in("ada", "Ada-demo"), None);
     }
 
     #[test]

@@ -25,8 +25,8 @@ async fn a_moderator_opens_a_room_and_everyone_joins() {
     let bob = hub.user("bob").connect().await.unwrap();
 
     assert!(ada.invoke::<bool>("openRoom", ("rust",)).await.unwrap());
-    bob.invoke::<()>("join", ("rust",)).await.unwrap();
-    assert_eq!(bob.invoke::<usize>("sendMessage", ("rust", "hi")).await.unwrap(), 2);
+    assert_eq!(bob.invoke::<String>("join", ("Rust",)).await.unwrap(), "rust");
+    assert_eq!(bob.invoke::<usize>("sendMessage", ("RUST", "hi")).await.unwrap(), 2);
 
     let expected = json!([{ "room": "rust", "from": "bob", "text": "hi" }]);
     assert_eq!(bob.received("newMessage").await, [expected]);
@@ -40,11 +40,11 @@ async fn refusals_have_texts_for_the_client() {
     let bob = hub.user("bob").connect().await.unwrap();
 
     let denied = bob.invoke::<bool>("openRoom", ("x",)).await.unwrap_err();
-    let unknown = bob.invoke::<()>("join", ("x",)).await.unwrap_err();
+    let unknown = bob.invoke::<String>("join", ("x",)).await.unwrap_err();
     let missing = bob.invoke::<usize>("sendMessage", ("x",)).await.unwrap_err();
 
     assert_eq!(denied, "403 Forbidden: this needs role `moderator`");
-    assert_eq!(unknown, "there is no room called x");
+    assert_eq!(unknown, "There is no room called x.");
     assert_eq!(missing, "argument 2 (`text`) is missing");
 }
 
@@ -71,7 +71,34 @@ async fn a_declined_confirmation_opens_no_room() {
 
     assert!(!ada.invoke::<bool>("openRoom", ("rust",)).await.unwrap());
 
-    assert!(ada.invoke::<()>("join", ("rust",)).await.is_err());
+    assert!(ada.invoke::<String>("join", ("rust",)).await.is_err());
+}
+
+#[tokio::test]
+async fn an_opened_room_is_reported_to_all_and_listed_for_later_clients() {
+    let hub = chat();
+    let ada = hub.user("ada").claim("role", "moderator").connect().await.unwrap();
+    ada.on("confirm", |_question: String| true);
+    let bob = hub.user("bob").connect().await.unwrap();
+
+    ada.invoke::<bool>("openRoom", ("rust",)).await.unwrap();
+    let late = hub.user("eve").connect().await.unwrap();
+
+    assert_eq!(bob.received("roomOpened").await, [json!(["rust"])]);
+    assert_eq!(late.invoke::<Vec<String>>("rooms", ()).await.unwrap(), ["lobby", "rust"]);
+}
+
+#[tokio::test]
+async fn an_open_room_and_an_invalid_name_are_refused_without_a_question() {
+    let hub = chat();
+    let ada = hub.user("ada").claim("role", "moderator").connect().await.unwrap();
+
+    let open = ada.invoke::<bool>("openRoom", ("Lobby",)).await.unwrap_err();
+    let invalid = ada.invoke::<bool>("openRoom", ("two words",)).await.unwrap_err();
+
+    assert_eq!(open, "The room lobby is already open.");
+    assert_eq!(invalid, "A room's name has only letters, digits and hyphens.");
+    assert!(ada.received("confirm").await.is_empty());
 }
 
 /// A negotiate request with this `Authorization` header.
@@ -98,7 +125,17 @@ fn the_hub_file_is_short_and_contains_no_method_name_as_a_string() {
     let source = include_str!("hub.rs");
 
     assert!(source.lines().filter(|line| !line.trim().is_empty()).count() <= 120);
-    for name in ["Chat", "join", "sendMessage", "openRoom", "newMessage", "presence", "confirm"] {
+    for name in [
+        "Chat",
+        "rooms",
+        "join",
+        "sendMessage",
+        "openRoom",
+        "newMessage",
+        "presence",
+        "roomOpened",
+        "confirm",
+    ] {
         assert!(!source.contains(&format!("\"{name}\"")), "{name}");
     }
 }

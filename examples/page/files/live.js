@@ -2,10 +2,10 @@
 
 /** Milliseconds before each attempt. The last value repeats. */
 const DELAYS = [0, 250, 500, 1000, 2000, 3000];
-const delay = (attempt) => DELAYS[Math.min(attempt, DELAYS.length - 1)] * (0.8 + 0.4 * Math.random());
-const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+export const delay = (attempt) => DELAYS[Math.min(attempt, DELAYS.length - 1)] * (0.8 + 0.4 * Math.random());
+export const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-const STATES = { connecting: "Connecting…", online: "Connected", reconnecting: "Reconnecting…" };
+export const STATES = { connecting: "Connecting…", online: "Connected", reconnecting: "Reconnecting…" };
 
 function show(state) {
   const status = document.getElementById("status");
@@ -109,4 +109,14 @@ export function element(tag, className, text = "") {
   made.className = className;
   made.textContent = text;
   return made;
+}
+
+/** The text after `#` in the address. */
+export function fragment() {
+  const text = location.hash.slice(1);
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // not percent-encoded, for example `#100%`
+  }
 }
