@@ -13,7 +13,13 @@ use serde_json::value::{RawValue, Value};
 
 #[cfg(feature = "msgpack")]
 use crate::protocol::msgpack;
-use crate::{HubError, hub::Category, invocation::Invocation, protocol::Protocol};
+use crate::{
+    HubError,
+    hub::Category,
+    invocation::Invocation,
+    protocol::Protocol,
+    reading::{self, MethodReading},
+};
 
 /// A type that client arguments are decoded into: any owned type that implements `Deserialize`.
 #[doc(hidden)]
@@ -83,6 +89,7 @@ pub struct Args<'a> {
     count: usize,
     position: usize,
     refuse_extra: bool,
+    reading: Option<&'a MethodReading>,
 }
 
 #[derive(Debug)]
@@ -132,15 +139,20 @@ impl<'a> Args<'a> {
     pub fn of(call: &'a Invocation, limit: usize) -> Result<Self, HubError> {
         match call.category() {
             Category::Message => Self::message(call, limit),
-            Category::Connected => {
-                Ok(Self { items: Vec::new(), count: 0, position: 0, refuse_extra: true })
-            }
+            Category::Connected => Ok(Self {
+                items: Vec::new(),
+                count: 0,
+                position: 0,
+                refuse_extra: true,
+                reading: None,
+            }),
             // The close reason is optional for the method, so an unbound argument is not an error.
             Category::Disconnected => Ok(Self {
                 items: vec![Item::Text(call.error().map(str::to_owned))],
                 count: 1,
                 position: 0,
                 refuse_extra: false,
+                reading: None,
             }),
         }
     }
@@ -156,7 +168,7 @@ impl<'a> Args<'a> {
                 (elements.into_iter().map(Item::MessagePack).collect(), count)
             }
         };
-        Ok(Self { items, count, position: 0, refuse_extra: true })
+        Ok(Self { items, count, position: 0, refuse_extra: true, reading: call.reading() })
     }
 
     /// Decodes one argument. `position` counts from 0.
@@ -166,9 +178,11 @@ impl<'a> Args<'a> {
 
     fn read<T: DeserializeOwned>(&self, position: usize) -> Result<T, Fault> {
         let bound = match self.items.get(position) {
-            Some(Item::Json(raw)) => serde_json::from_str(raw.get()).map_err(|e| json_text(&e)),
+            Some(Item::Json(raw)) => {
+                reading::json(raw.get(), self.reading).map_err(|e| json_text(&e))
+            }
             #[cfg(feature = "msgpack")]
-            Some(Item::MessagePack(value)) => msgpack::read_value(value),
+            Some(Item::MessagePack(value)) => reading::message_pack(value, self.reading),
             Some(Item::Text(text)) => {
                 // A `Value` can be deserialized into any type, including `Option`.
                 let value = text.clone().map_or(Value::Null, Value::from);

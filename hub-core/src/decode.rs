@@ -9,6 +9,7 @@ use crate::{
     args::{Args, json_text},
     hub::Category,
     protocol::Protocol,
+    reading,
 };
 
 impl Invocation {
@@ -69,9 +70,12 @@ impl Invocation {
 
     fn read<T: DeserializeOwned>(&self, encoded: &[u8]) -> Result<T, String> {
         match self.protocol() {
-            Protocol::Json => serde_json::from_slice(encoded).map_err(|error| json_text(&error)),
+            Protocol::Json => {
+                let text = std::str::from_utf8(encoded).map_err(|error| error.to_string())?;
+                reading::json(text, self.reading()).map_err(|error| json_text(&error))
+            }
             #[cfg(feature = "msgpack")]
-            Protocol::MessagePack => crate::protocol::msgpack::read_value(encoded),
+            Protocol::MessagePack => reading::message_pack(encoded, self.reading()),
         }
     }
 

@@ -129,6 +129,8 @@ pub struct Method<H: Hub> {
     pub category: Category,
     /// Whether the method receives all messages for which the hub has no method.
     pub fallback: bool,
+    /// Whether struct fields match the members of arguments exactly, and not in any case.
+    pub exact_names: bool,
     /// The names of the arguments that come from the client, in order. `...name` stands for all arguments as
     /// one value.
     pub params: &'static [&'static str],

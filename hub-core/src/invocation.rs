@@ -10,7 +10,9 @@ use bytes::Bytes;
 use http::HeaderMap;
 use parking_lot::Mutex;
 
-use crate::{cancellation::Cancellation, hub::Category, hub::Hub, protocol::Protocol};
+use crate::{
+    cancellation::Cancellation, hub::Category, hub::Hub, protocol::Protocol, reading::MethodReading,
+};
 
 /// One call of the service: the caller, the event and the raw arguments.
 ///
@@ -20,8 +22,8 @@ use crate::{cancellation::Cancellation, hub::Category, hub::Hub, protocol::Proto
 pub struct Invocation {
     pub(crate) parts: InvocationParts,
     pub(crate) hub_value: Arc<dyn Any + Send + Sync>,
-    /// The client name of the called method.
-    method: Option<&'static str>,
+    /// The called method.
+    method: Option<Arc<MethodReading>>,
     extensions: Extensions,
 }
 
@@ -97,11 +99,16 @@ impl Invocation {
         Self { parts, hub_value, method: None, extensions: Extensions::default() }
     }
 
-    /// Sets the client name of the called method.
+    /// Sets the called method.
     #[must_use]
-    pub(crate) fn answered_by(mut self, method: Option<&'static str>) -> Self {
+    pub(crate) fn answered_by(mut self, method: Option<Arc<MethodReading>>) -> Self {
         self.method = method;
         self
+    }
+
+    /// How the arguments are read.
+    pub(crate) fn reading(&self) -> Option<&MethodReading> {
+        self.method.as_deref()
     }
 
     /// The hub's name, lower-case, as the service uses it.
@@ -133,7 +140,7 @@ impl Invocation {
     /// without a method, for which only filters run.
     #[must_use]
     pub fn method(&self) -> Option<&'static str> {
-        self.method
+        self.reading().map(|reading| reading.method)
     }
 
     /// When the call arrived, as the time since the app started. Measured with tokio's clock, so tests can

@@ -38,6 +38,7 @@ mod payload;
 pub mod private;
 pub mod protocol;
 mod proxy;
+mod reading;
 #[cfg(feature = "inventory")]
 #[doc(hidden)]
 pub mod registry;

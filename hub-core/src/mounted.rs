@@ -5,7 +5,8 @@ use std::{any::Any, future::Future, pin::Pin, sync::Arc};
 use crate::{
     Client, Context, Hub, HubContext, HubContract, HubError, Invocation, NegotiateRequest,
     Negotiation, args::Args, filter::Filters, hub::Category, invocation::InvocationParts, names,
-    outbound::Outbound, panics::catching, reply::Reply, shape::Schemas, upstream::CONNECTED,
+    outbound::Outbound, panics::catching, reading::MethodReading, reply::Reply, shape::Schemas,
+    upstream::CONNECTED,
 };
 
 /// A hub that can be called without knowing its type.
@@ -81,6 +82,8 @@ pub struct MethodInfo {
 pub struct Mounted<H: Hub> {
     hub: Arc<H>,
     methods: Vec<MethodInfo>,
+    /// How the arguments of each row are read.
+    readings: Vec<Arc<MethodReading>>,
     /// The filters of the app and the block.
     block: Filters,
     /// All filters of each row: the filters of the app, the block and the method.
@@ -98,6 +101,7 @@ impl<H: Hub> Mounted<H> {
         let mut messages = Vec::new();
         let mut methods = Vec::new();
         let mut filters = Vec::new();
+        let mut readings = Vec::new();
         let mut fallback = None;
         for (row, method) in H::METHODS.iter().enumerate() {
             if method.fallback {
@@ -112,6 +116,8 @@ impl<H: Hub> Mounted<H> {
                 params: method.params,
                 docs: method.docs,
             });
+            let reading = MethodReading::new(H::NAME, method.name, method.exact_names);
+            readings.push(Arc::new(reading));
             filters.push(match method.category {
                 Category::Message | Category::Connected => block.around((method.filters)()),
                 // `disconnected` is never refused, because cleanup must run.
@@ -119,7 +125,7 @@ impl<H: Hub> Mounted<H> {
             });
         }
         messages.sort_unstable();
-        Self { hub: Arc::new(hub), methods, block, filters, messages, fallback }
+        Self { hub: Arc::new(hub), methods, readings, block, filters, messages, fallback }
     }
 
     /// The hub value.
@@ -166,7 +172,7 @@ impl<H: Hub> MountedHub for Mounted<H> {
         outbound: Arc<dyn Outbound>,
         wire_name: Arc<str>,
     ) -> Owned<Result<Reply, HubError>> {
-        let method = row.and_then(|row| self.methods.get(row)).map(|method| method.name);
+        let method = row.and_then(|row| self.readings.get(row)).cloned();
         let invocation = Arc::new(Invocation::new(parts, self.value()).answered_by(method));
         let context = Context::new(HubContext::new(outbound, wire_name), Arc::clone(&invocation));
         Box::pin(async move {

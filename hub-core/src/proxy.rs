@@ -16,6 +16,7 @@ use crate::{
     names::NameError,
     outbound::{InvokeError, Outbound, SendError, Target},
     payload::{ArgumentList, Arguments, Payload},
+    reading,
 };
 
 /// A hub name, and the interface through which messages are sent.
@@ -174,7 +175,7 @@ impl<R: DeserializeOwned> Future for InvokeFuture<R> {
         let InvokeState::Running(running) = &mut self.state else { return Poll::Pending };
         running.as_mut().poll(cx).map(|answer| {
             let answer = answer?;
-            serde_json::from_slice(&answer).map_err(|error| InvokeError::Decode(Box::new(error)))
+            reading::client_result(&answer).map_err(InvokeError::Decode)
         })
     }
 }

@@ -22,15 +22,23 @@ pub(crate) enum Key {
     Fallback,
     Arguments,
     Body,
+    ExactNames,
 }
 
 /// The keys of `#[serverless_hub(…)]`.
-pub(crate) const HUB: &[Key] =
-    &[Key::Name, Key::Connection, Key::Client, Key::RenameAll, Key::Register, Key::Crate];
+pub(crate) const HUB: &[Key] = &[
+    Key::Name,
+    Key::Connection,
+    Key::Client,
+    Key::RenameAll,
+    Key::ExactNames,
+    Key::Register,
+    Key::Crate,
+];
 /// The keys of `#[hub_client(…)]`.
 pub(crate) const CLIENT: &[Key] = &[Key::RenameAll, Key::Crate];
 /// The keys of `#[hub(…)]` on a hub method.
-pub(crate) const METHOD: &[Key] = &[Key::Rename, Key::Fallback];
+pub(crate) const METHOD: &[Key] = &[Key::Rename, Key::Fallback, Key::ExactNames];
 /// The keys of `#[hub(…)]` on a client method.
 pub(crate) const CLIENT_METHOD: &[Key] = &[Key::Rename];
 /// The keys of `#[hub(…)]` on a parameter.
@@ -57,6 +65,7 @@ impl Key {
             Self::Fallback => ("fallback", Value::None),
             Self::Arguments => ("arguments", Value::None),
             Self::Body => ("body", Value::None),
+            Self::ExactNames => ("exact_names", Value::None),
         }
     }
 

@@ -29,6 +29,8 @@ use proc_macro::TokenStream;
 ///   to `AzureSignalRConnectionString`.
 /// - `client = ChatClient`: the `#[hub_client]` trait that the clients implement.
 /// - `rename_all = "camelCase"`: how method names become client names, in serde's spellings.
+/// - `exact_names`: the members of objects match the names of struct fields exactly. Without this key, they match
+///   in any ASCII case if no field matches exactly.
 /// - `register`: lets `HubApp::builder().discover()` find and mount the hub, from any linked crate. The
 ///   hub is created by `Default`, or by the function in `register = path`. Needs the feature `discover`.
 /// - `crate = path`: the path of the runtime crate; defaults to `::hub_runtime`.
@@ -69,6 +71,8 @@ pub fn filter(_args: TokenStream, item: TokenStream) -> TokenStream {
 /// - `#[hub(rename = "Send")]` on a method of a hub or a client: the method's name on the wire.
 /// - `#[hub(fallback)]` on one method of a hub: the method receives every event for which the hub has no
 ///   method. It has no positional parameters; `ctx.invocation()` returns the event's name and arguments.
+/// - `#[hub(exact_names)]` on a method of a hub: the members of its arguments match the names of struct fields
+///   exactly. Without this key, they match in any ASCII case if no field matches exactly.
 /// - `#[hub(arguments)]` on a parameter: all arguments as one value, a tuple or a list.
 /// - `#[hub(body)]` on a parameter: the whole message as one value, with the members `type`, `target`,
 ///   `arguments` and `invocationId`.

@@ -21,6 +21,8 @@ pub(crate) struct Options {
     /// The name of the setting with the hub's connection string.
     pub(crate) connection: Option<LitStr>,
     pub(crate) register: Option<Register>,
+    /// Whether the fields of arguments match the names of members exactly.
+    pub(crate) exact_names: bool,
 }
 
 /// `register`, alone or with a function.
@@ -45,6 +47,7 @@ impl Options {
                     options.register = Some(Register { key, make });
                 }
                 Key::Crate => options.root = Root::new(entry.path()?),
+                Key::ExactNames => options.exact_names = true,
                 Key::Rename | Key::Fallback | Key::Arguments | Key::Body => {}
             }
             Ok(())
@@ -59,6 +62,7 @@ pub(crate) struct HubOptions {
     pub(crate) rename: Option<LitStr>,
     /// The key `fallback`.
     pub(crate) fallback: Option<Ident>,
+    pub(crate) exact_names: bool,
 }
 
 impl HubOptions {
@@ -71,6 +75,7 @@ impl HubOptions {
             match entry.key {
                 Key::Rename => options.rename = Some(entry.string()?),
                 Key::Fallback => options.fallback = Some(entry.ident.clone()),
+                Key::ExactNames => options.exact_names = true,
                 Key::Name
                 | Key::Connection
                 | Key::Client

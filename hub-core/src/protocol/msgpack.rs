@@ -16,7 +16,7 @@ mod value;
 
 use bytes::Bytes;
 use rmp::encode;
-use serde::de::DeserializeOwned;
+use serde::de::DeserializeSeed;
 
 pub(crate) use self::value::write_value;
 pub(super) use self::{
@@ -380,8 +380,11 @@ fn count(length: usize) -> u32 {
 }
 
 /// Reads one value. This is the counterpart of [`write_value`]. The error is a text for the client.
-pub(crate) fn read_value<T: DeserializeOwned>(value: &[u8]) -> Result<T, String> {
-    de::read(value).map_err(|error| error.to_string())
+pub(crate) fn read_value<'de, S: DeserializeSeed<'de>>(
+    value: &'de [u8],
+    seed: S,
+) -> Result<S::Value, String> {
+    de::read(value, seed).map_err(|error| error.to_string())
 }
 
 /// The first elements of an encoded array, at most `limit`, and the number of all elements.

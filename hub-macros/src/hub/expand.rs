@@ -103,7 +103,7 @@ fn method(method: &MethodDef) -> TokenStream {
         Source::Context | Source::Call => None,
     });
     let (docs, shape) = (&method.docs, shape(method));
-    let fallback = method.fallback;
+    let MethodDef { fallback, exact_names, .. } = method;
     let filters = filters(&method.filters);
     let (this, context, args) = (local("this"), context(method), arguments(method));
     let body = call(method);
@@ -115,6 +115,7 @@ fn method(method: &MethodDef) -> TokenStream {
             name: #name,
             category: __hub::Category::#category,
             fallback: #fallback,
+            exact_names: #exact_names,
             params: &[#(#names),*],
             docs: #docs,
             shape: #shape,

@@ -41,6 +41,8 @@ pub(crate) struct MethodDef {
     pub(crate) category: Category,
     /// Whether the method receives all events for which the hub has no method.
     pub(crate) fallback: bool,
+    /// Whether the fields of arguments match the names of members exactly.
+    pub(crate) exact_names: bool,
     pub(crate) params: Vec<ParamDef>,
     /// The method's own filters, outer first.
     pub(crate) filters: Vec<Expr>,

@@ -260,7 +260,7 @@ impl Reader<'_> {
                 HubOptions::default()
             }
         };
-        let HubOptions { rename, fallback } = &options;
+        let HubOptions { rename, fallback, exact_names } = &options;
         if let (Some(rename), Some(_)) = (rename, fallback) {
             let message =
                 "a fallback receives every event without a method of its own; remove `rename`";
@@ -290,6 +290,7 @@ impl Reader<'_> {
             category,
             params: self.params(&mut function.sig, category, options.fallback.is_some()),
             fallback: options.fallback.is_some(),
+            exact_names: *exact_names || self.options.exact_names,
             filters: attr::filters(&filter_attrs, self.sink),
             reply: reply(&function.sig),
             conditions: attr::conditions(&function.attrs),

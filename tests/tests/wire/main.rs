@@ -16,6 +16,7 @@ mod groups_and_users;
 mod guides;
 mod identity;
 mod lifecycle;
+mod member_names;
 mod messagepack;
 mod negotiate;
 mod negotiate_identity;

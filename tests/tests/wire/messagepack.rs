@@ -9,6 +9,12 @@ use crate::support::{app, call};
 
 struct Loop;
 
+#[derive(serde::Deserialize)]
+struct Plain {
+    a: i32,
+    b: String,
+}
+
 #[serverless_hub]
 impl Loop {
     async fn add(&self, left: i64, right: i64) -> HubResult<i64> {
@@ -20,6 +26,10 @@ impl Loop {
     }
 
     async fn nothing(&self) {}
+
+    async fn echo(&self, value: Plain) -> HubResult<String> {
+        Ok(format!("{} {}", value.a, value.b))
+    }
 }
 
 /// Sends a call with this body. Returns the status, content type and body of the response.
@@ -71,6 +81,16 @@ async fn the_documented_call_is_answered_with_a_framed_completion() {
 
     let void = b"\x95\x01\x80\xa17\xa7nothing\x90";
     assert_eq!(completion("nothing", void).await, &b"\x06\x94\x03\x80\xa17\x02"[..]);
+}
+
+/// The bytes are those of Microsoft.AspNetCore.SignalR.Client 10.0 with its MessagePack protocol.
+#[tokio::test]
+async fn classes_of_dotnet_clients_bind_to_structs() {
+    let class = b"\x96\x01\x80\xA1\x37\xA4\x65\x63\x68\x6F\x91\x82\xA1\x41\x01\xA1\x42\xA1\x78\x90";
+    assert_eq!(completion("echo", class).await, &b"\x0a\x95\x03\x80\xa17\x03\xa31 x"[..]);
+
+    let with_int_keys = b"\x96\x01\x80\xA1\x37\xA4\x65\x63\x68\x6F\x91\x92\x01\xA1\x78\x90";
+    assert_eq!(completion("echo", with_int_keys).await, &b"\x0a\x95\x03\x80\xa17\x03\xa31 x"[..]);
 }
 
 #[tokio::test]

@@ -7,8 +7,8 @@
 use serde::{
     Deserializer,
     de::{
-        DeserializeOwned, DeserializeSeed, EnumAccess, Error as _, MapAccess, SeqAccess,
-        Unexpected, VariantAccess, Visitor,
+        DeserializeSeed, EnumAccess, Error as _, MapAccess, SeqAccess, Unexpected, VariantAccess,
+        Visitor,
         value::{Error, SeqDeserializer, StrDeserializer},
     },
     forward_to_deserialize_any,
@@ -21,9 +21,12 @@ use super::{
 use crate::protocol::{MAX_DEPTH, ProtocolError};
 
 /// Decodes one value. No bytes may follow it.
-pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+pub(super) fn read<'de, S: DeserializeSeed<'de>>(
+    bytes: &'de [u8],
+    seed: S,
+) -> Result<S::Value, Error> {
     let mut source = Source { reader: Reader::new(bytes), depth: 0 };
-    let value = T::deserialize(&mut source)?;
+    let value = seed.deserialize(&mut source)?;
     if source.reader.len() > 0 {
         return Err(Error::custom("bytes follow the value"));
     }

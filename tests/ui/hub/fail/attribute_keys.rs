@@ -21,6 +21,9 @@ impl Chat {
     #[hub]
     async fn empty(&self) {}
 
+    #[hub(exact_names = true)]
+    async fn with_a_value(&self) {}
+
     #[hub(rename = f)]
     async fn unquoted(
         &self,

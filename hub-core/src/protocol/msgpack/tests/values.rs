@@ -2,11 +2,15 @@
 
 use std::collections::HashMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::*;
 use crate::protocol::Protocol;
+
+fn read_value<T: DeserializeOwned>(value: &[u8]) -> Result<T, String> {
+    crate::reading::message_pack(value, None)
+}
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
