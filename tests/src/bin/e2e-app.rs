@@ -2,7 +2,8 @@
 //! messages in a row, and failures.
 //!
 //! `e2e-app` runs an app on the service that its environment configures, by default the embedded
-//! one. `e2e-app service <upstream URL>` runs a service in a separate process.
+//! one. `NEGOTIATE_LIMIT` is the number of negotiates per hour of each client behind one proxy.
+//! `e2e-app service <upstream URL>` runs a service in a separate process.
 
 use std::{
     io,
@@ -11,7 +12,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use hub_local::{HttpUpstream, LocalService};
-use hub_runtime::prelude::*;
+use hub_runtime::{negotiate::NegotiateLimit, prelude::*};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use time::OffsetDateTime;
@@ -209,8 +210,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 async fn serve_app() -> Result<(), Box<dyn std::error::Error>> {
-    let app = HubApp::builder().signalr(SignalR::from_env_or_local()?).hub(Loop).build()?;
-    Ok(app.run().await?)
+    let mut app = HubApp::builder().signalr(SignalR::from_env_or_local()?).hub(Loop);
+    if let Ok(count) = std::env::var("NEGOTIATE_LIMIT") {
+        let limit = NegotiateLimit::new(count.parse()?, Duration::from_hours(1));
+        app = app.negotiate_limit(limit.behind_proxies(1));
+    }
+    Ok(app.build()?.run().await?)
 }
 
 /// Runs the service. `PORT` and `KEY` set its port and access key.
