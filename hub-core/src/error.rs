@@ -27,6 +27,8 @@ pub type HubResult<T = ()> = Result<T, HubError>;
 /// ```
 pub struct HubError {
     kind: ErrorKind,
+    /// After how many seconds a throttled caller may try again. Fits into the padding of the struct.
+    wait_seconds: u32,
     text: String,
     source: Option<Box<dyn Error + Send + Sync>>,
     /// The filter that refused the call.
@@ -71,13 +73,15 @@ impl HubError {
     }
 
     /// The caller exceeds a rate limit. The client receives `429 Too Many Requests: ` and how long to wait. A
-    /// refused negotiate responds with 429.
+    /// refused negotiate responds with 429 and `Retry-After`.
     #[must_use]
     pub fn throttled(wait: Duration) -> Self {
         // Round up, so that a call after this time is allowed.
         let seconds = wait.as_nanos().div_ceil(1_000_000_000).max(1);
         let unit = if seconds == 1 { "second" } else { "seconds" };
-        Self::shown(ErrorKind::Throttled, &format_args!("try again in {seconds} {unit}"))
+        let wait_seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
+        let text = format_args!("try again in {seconds} {unit}");
+        Self { wait_seconds, ..Self::shown(ErrorKind::Throttled, &text) }
     }
 
     /// The app failed. The source is logged and never sent to the client. The `?` operator converts any
@@ -87,6 +91,7 @@ impl HubError {
         let source = source.into();
         Self {
             kind: ErrorKind::Internal,
+            wait_seconds: 0,
             text: source.to_string(),
             source: Some(source),
             filter: None,
@@ -97,7 +102,7 @@ impl HubError {
     #[doc(hidden)]
     #[must_use]
     pub fn panicked(message: String) -> Self {
-        Self { kind: ErrorKind::Panicked, text: message, source: None, filter: None }
+        Self { text: message, ..Self::shown(ErrorKind::Panicked, &"") }
     }
 
     /// Adds a cause for the log.
@@ -149,6 +154,13 @@ impl HubError {
         matches!(self.kind, Denied | Throttled | Unauthenticated)
     }
 
+    /// After how many seconds a throttled caller may try again. 0 for errors of other kinds.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn wait_seconds(&self) -> u32 {
+        self.wait_seconds
+    }
+
     /// The text and all causes, for the log.
     #[must_use]
     pub fn chain(&self) -> String {
@@ -166,7 +178,7 @@ impl HubError {
     }
 
     fn shown(kind: ErrorKind, text: &dyn fmt::Display) -> Self {
-        Self { kind, text: text.to_string(), source: None, filter: None }
+        Self { kind, wait_seconds: 0, text: text.to_string(), source: None, filter: None }
     }
 }
 

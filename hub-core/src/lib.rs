@@ -42,6 +42,8 @@ mod reading;
 #[cfg(feature = "inventory")]
 #[doc(hidden)]
 pub mod registry;
+#[doc(hidden)]
+pub mod relaxed_json;
 mod reply;
 #[doc(hidden)]
 pub mod rest_error;
@@ -50,6 +52,8 @@ mod secret;
 #[doc(hidden)]
 pub mod secret_rule;
 mod send_error;
+#[doc(hidden)]
+pub mod setting_names;
 #[doc(hidden)]
 pub mod shape;
 pub mod signature;

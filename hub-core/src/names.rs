@@ -177,11 +177,21 @@ pub fn encode_segment(segment: &str) -> Cow<'_, str> {
 /// Returns the candidate that is most similar to a misspelt `name`, if it is similar enough.
 #[must_use]
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let most = (matching_form(name).chars().count() / 3).max(1);
+    nearest_within(most, name, candidates)
+}
+
+/// Like [`nearest`], with at most this number of wrong, missing or additional characters.
+#[must_use]
+pub fn nearest_within<'a>(
+    most: usize,
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     if name.len() > MAX_SUGGESTED {
         return None;
     }
     let wanted = matching_form(name);
-    let most = (wanted.chars().count() / 3).max(1);
     candidates
         .into_iter()
         .filter(|candidate| candidate.len() <= MAX_SUGGESTED)

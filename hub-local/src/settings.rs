@@ -1,7 +1,6 @@
 //! `settings.json`, in the format of Microsoft's emulator.
 
 mod keys;
-mod relaxed_json;
 
 use std::{
     fs,
@@ -9,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use hub_core::names;
+use hub_core::{names, relaxed_json};
 
 use self::keys::{File, Object};
 use crate::Template;

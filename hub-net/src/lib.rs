@@ -11,6 +11,7 @@
 //! | [`listen`] | `server` | Binds listeners, backs off after failed accepts |
 //! | [`log_limit`] | | Limits log lines that a peer can cause |
 //! | [`refusal`] | `server` | Responses of the server in place of those of a service |
+//! | [`serve_error`] | | Why a server ended, as a text |
 //! | [`standstill`] | | Timeouts that do not count a standstill of the process |
 //! | [`stall_timeout`] | `server` | Closes sockets whose peer does not read |
 
@@ -30,6 +31,7 @@ pub mod listen;
 pub mod log_limit;
 #[cfg(feature = "server")]
 pub mod refusal;
+pub mod serve_error;
 #[cfg(feature = "server")]
 pub mod stall_timeout;
 pub mod standstill;

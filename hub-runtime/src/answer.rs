@@ -5,7 +5,7 @@ use http::{Response, StatusCode};
 use hub_core::{ErrorKind, HubError};
 use hub_net::log_limit::shown;
 
-use crate::{error_id::ErrorId, telemetry};
+use crate::{error_id::ErrorId, telemetry, unlogged};
 
 /// The error text of internal errors for clients.
 pub(crate) const INTERNAL: &str = "Something went wrong on the server";
@@ -52,7 +52,11 @@ pub(crate) fn client_text(error: &HubError) -> String {
 
 /// Logs an error at the level of its kind. `omitted` is the number of lines that a limit left out before.
 pub(crate) fn log(error: &HubError, id: Option<&ErrorId>, omitted: Option<u64>) {
-    let (id, cause, filter) = (id.map(tracing::field::display), error.chain(), error.refused_by());
+    let (cause, filter) = (error.chain(), error.refused_by());
+    if error.is_internal() {
+        unlogged::first_error(id, &cause);
+    }
+    let id = id.map(tracing::field::display);
     match (error.kind(), filter) {
         _ if error.is_refusal() => telemetry::refused(error, &shown(&cause), omitted),
         (ErrorKind::Rejected, _) => {

@@ -1,19 +1,61 @@
 //! The embedded service of a running app.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use hub_local::LocalService;
-use tokio::task::AbortHandle;
+use tokio::{sync::Notify, task::AbortHandle, time::timeout};
+
+use crate::start_line::announce;
+
+/// How long the service waits for [`Start::now`]. An app in another server does not call it.
+const START_WAIT: Duration = Duration::from_millis(100);
 
 /// The embedded service. Dropping the value stops the accept loop.
 pub(crate) struct Embedded {
     pub(crate) service: LocalService,
+    pub(crate) start: Arc<Start>,
     accept: Arc<OnceLock<AbortHandle>>,
 }
 
+/// The start of the accept loop. The listener is bound when the app is built, but clients are accepted only when
+/// the app serves: its program may be called with `--help`.
+#[derive(Default)]
+pub(crate) struct Start {
+    begun: AtomicBool,
+    notify: Notify,
+    /// The line that announces the service.
+    pub(crate) line: OnceLock<String>,
+}
+
+impl Start {
+    /// Announces the service and accepts clients.
+    pub(crate) fn now(&self) {
+        if !self.begun.swap(true, Ordering::Relaxed) {
+            self.line.get().into_iter().for_each(|line| announce(line));
+            self.notify.notify_one();
+        }
+    }
+
+    /// Waits for [`Self::now`], at most [`START_WAIT`].
+    pub(crate) async fn begun(&self) {
+        let _ = timeout(START_WAIT, self.notify.notified()).await;
+        self.now();
+    }
+}
+
 impl Embedded {
-    pub(crate) fn new(service: LocalService, accept: Arc<OnceLock<AbortHandle>>) -> Self {
-        Self { service, accept }
+    pub(crate) fn new(
+        service: LocalService,
+        start: Arc<Start>,
+        accept: Arc<OnceLock<AbortHandle>>,
+    ) -> Self {
+        Self { service, start, accept }
     }
 
     pub(crate) async fn shutdown(&self) {

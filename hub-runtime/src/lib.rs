@@ -64,6 +64,7 @@ mod start_line;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod unlogged;
 mod upstream;
 mod wire_name;
 mod wrong_codes;
@@ -86,6 +87,9 @@ pub use hub_core::private as __private;
 pub use hub_core::{Context, Hub, HubContext, HubError, HubResult};
 #[doc(inline)]
 pub use hub_macros::{filter, from_context, hub, hub_client, serverless_hub};
+#[cfg(feature = "server")]
+#[doc(inline)]
+pub use hub_net::serve_error::ServeError;
 
 pub use self::{
     app::HubApp,

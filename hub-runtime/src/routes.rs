@@ -39,7 +39,7 @@ impl Routes {
     }
 
     /// The prefix of all paths: empty, or a path without a trailing slash.
-    #[cfg(feature = "deploy")]
+    #[cfg(any(feature = "deploy", feature = "lambda"))]
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
     }

@@ -50,6 +50,9 @@ pub(crate) struct Inner {
     /// The weakness of a key or code with which the app binds loopback only.
     #[cfg(feature = "server")]
     pub(crate) loopback_only: Option<Weakness>,
+    /// Whether `run` does not read the arguments of the process.
+    #[cfg(feature = "server")]
+    pub(crate) ignores_arguments: bool,
     /// The hosts of an app that embeds the service.
     pub(crate) hosts: Option<HostRule>,
     pub(crate) wrong_codes: WrongCodes,

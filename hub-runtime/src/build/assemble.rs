@@ -203,6 +203,8 @@ fn inner(
                 Verdict::Warned(_) | Verdict::Accepted => None,
             },
         ),
+        #[cfg(feature = "server")]
+        ignores_arguments: builder.ignores_arguments,
         hosts: None,
         wrong_codes: WrongCodes::default(),
         hubs,

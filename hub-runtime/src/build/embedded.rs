@@ -26,11 +26,10 @@ use crate::{
     answer::text,
     auth::SignIn,
     config::{EndpointRole, LocalPlan, env},
-    embedded::Embedded,
+    embedded::{Embedded, Start},
     rest::transport::EmbeddedTransport,
     service_group::{ServiceAddress, base_of},
     shared::Inner,
-    start_line::announce,
     upstream::{self, InvocationIds},
 };
 
@@ -46,6 +45,7 @@ pub(crate) struct BoundService {
     service: LocalService,
     listener: Option<TcpListener>,
     accept: Arc<OnceLock<AbortHandle>>,
+    start: Arc<Start>,
     /// The app, set after it is built. Weak, since otherwise app and service would keep each other alive.
     app: Arc<OnceLock<Weak<Inner>>>,
     base: Uri,
@@ -81,7 +81,17 @@ pub(crate) fn open(
         .public_url(base_of(&public))
         .detailed_errors(true)
         .build();
-    Ok(BoundService { runtime, service, listener, accept: Arc::default(), app, base, public, key })
+    Ok(BoundService {
+        runtime,
+        service,
+        listener,
+        accept: Arc::default(),
+        start: Arc::default(),
+        app,
+        base,
+        public,
+        key,
+    })
 }
 
 impl BoundService {
@@ -99,22 +109,29 @@ impl BoundService {
     }
 
     pub(crate) fn embedded(&self) -> Embedded {
-        Embedded::new(self.service.clone(), Arc::clone(&self.accept))
+        Embedded::new(self.service.clone(), Arc::clone(&self.start), Arc::clone(&self.accept))
     }
 
-    /// Connects the service with the app and accepts clients.
+    /// Connects the service with the app. Clients are accepted from [`Start::now`] on.
     pub(crate) fn serve(self, app: &HubApp) {
-        // Neither cell is set elsewhere, so `set` cannot fail.
+        // The cells are set only here, so `set` cannot fail.
         let _ = self.app.set(Arc::downgrade(&app.inner));
         let Some(listener) = self.listener else { return };
-        let accepting = accept(&self.runtime, self.service, listener);
+        let line = format!("SignalR  {}  (local service, no account)", base_of(&self.public));
+        let _ = self.start.line.set(line);
+        let accepting = accept(&self.runtime, self.service, listener, self.start);
         let _ = self.accept.set(accepting.abort_handle());
-        announce(&format!("SignalR  {}  (local service, no account)", base_of(&self.public)));
     }
 }
 
-fn accept(runtime: &Handle, service: LocalService, listener: TcpListener) -> JoinHandle<()> {
+fn accept(
+    runtime: &Handle,
+    service: LocalService,
+    listener: TcpListener,
+    start: Arc<Start>,
+) -> JoinHandle<()> {
     runtime.spawn(async move {
+        start.begun().await;
         if let Err(error) = service.serve(listener).await {
             tracing::error!(%error, "the embedded service stopped accepting clients");
         }
@@ -124,7 +141,7 @@ fn accept(runtime: &Handle, service: LocalService, listener: TcpListener) -> Joi
 /// Binds the configured port. Without a configured port, binds the default port, or any free port if the
 /// default port is in use.
 fn listen(port: Option<u16>) -> Result<TcpListener, BuildError> {
-    let bind = |port| hub_local::listen((Ipv4Addr::LOCALHOST, port).into());
+    let bind = |port| hub_net::listen::listen((Ipv4Addr::LOCALHOST, port).into());
     let bound = match port {
         Some(port) => bind(port).map_err(|error| match error.kind() {
             io::ErrorKind::AddrInUse => BuildError::PortTaken { port, variable: env::LOCAL_PORT },

@@ -51,6 +51,8 @@ pub struct HubAppBuilder {
     pub(crate) detailed_errors: bool,
     pub(crate) keep_refused_connections: bool,
     pub(crate) trust_app_service: bool,
+    #[cfg(feature = "server")]
+    pub(crate) ignores_arguments: bool,
     pub(crate) negotiate_limit: Option<NegotiateLimit>,
     pub(crate) rest_timeout: Option<Duration>,
     pub(crate) retries: Option<Retries>,
@@ -81,6 +83,8 @@ impl HubAppBuilder {
             detailed_errors: false,
             keep_refused_connections: false,
             trust_app_service: false,
+            #[cfg(feature = "server")]
+            ignores_arguments: false,
             negotiate_limit: None,
             rest_timeout: None,
             retries: None,
@@ -250,6 +254,14 @@ impl HubAppBuilder {
     /// needed.
     pub fn trust_app_service_headers(mut self) -> Self {
         self.trust_app_service = true;
+        self
+    }
+
+    /// Lets [`HubApp::run`] and `run_with` ignore the arguments of the process, for a program that reads
+    /// arguments of its own. By default they are a small command line: `--help`, `--version` and commands.
+    #[cfg(feature = "server")]
+    pub fn ignore_arguments(mut self) -> Self {
+        self.ignores_arguments = true;
         self
     }
 

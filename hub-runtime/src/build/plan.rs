@@ -12,6 +12,7 @@ use crate::{
         connection::{Connection, MIN_CLAIMS_KEY},
         endpoint::{Credential, EndpointPlan, Identity},
     },
+    unlogged,
     wire_name::{at_service, wire_name},
 };
 
@@ -36,7 +37,7 @@ pub(crate) fn planned_services(
         }
     }
     let mut planned = Vec::new();
-    for name in names {
+    for &name in &names {
         match signalr.connection(name) {
             Ok(connection) => {
                 let lives_here = |hub: &&Arc<dyn MountedHub>| hub.connection() == name;
@@ -50,7 +51,24 @@ pub(crate) fn planned_services(
         }
     }
     problems.extend(name_problems(&planned));
+    problems.extend(unread_problems(signalr, &names, &planned));
     planned
+}
+
+/// Reports settings that nothing reads. They are a problem if they name a service, and the app has none.
+fn unread_problems(
+    signalr: &SignalR,
+    connections: &[&str],
+    planned: &[PlannedService],
+) -> Vec<BuildProblem> {
+    let is_service = |it: &PlannedService| matches!(it.connection.plan, Plan::Service(_));
+    let lacks_service = !planned.iter().all(is_service);
+    planned.iter().flat_map(|it| &it.connection.unused).for_each(|unused| unlogged::warn(unused));
+    let unread = signalr.unread(connections).into_iter();
+    let (errors, warnings): (Vec<_>, Vec<_>) =
+        unread.partition(|it| it.names_service && lacks_service);
+    warnings.iter().for_each(|unread| unlogged::warn(&unread.problem));
+    errors.into_iter().map(|unread| unread.without_service().into()).collect()
 }
 
 fn problems_of(

@@ -1,6 +1,6 @@
 //! Reads the settings of one connection: `AzureSignalRConnectionString` and all settings below it.
 
-use hub_core::{Secret, client_access::EMULATOR_KEY, names};
+use hub_core::{Secret, client_access::EMULATOR_KEY, names, setting_names::BELOW_ENDPOINT};
 use hub_net::host::{AllowedHosts, is_loopback};
 
 use super::{
@@ -26,6 +26,8 @@ pub(crate) struct Connection {
     pub(crate) application: Option<String>,
     /// The tokens that the service sends with upstream calls.
     pub(crate) upstream_tokens: Option<UpstreamTokens>,
+    /// Valid settings without effect, which the log shows at start.
+    pub(crate) unused: Vec<SettingProblem>,
 }
 
 impl Connection {
@@ -37,6 +39,7 @@ impl Connection {
             previous_access_key: None,
             application: None,
             upstream_tokens: None,
+            unused: Vec::new(),
         }
     }
 
@@ -53,8 +56,10 @@ impl Connection {
             .or_else(|| reader.get(&format!("CUSTOMCONNSTR_{name}")))
         {
             endpoints.extend(string(reader, written, text, name, EndpointRole::Primary));
+            reader.unused_identity(name, written);
         } else {
             endpoints.extend(reader.identity_endpoint(name, name, EndpointRole::Primary));
+            reader.identity_without_service(name);
         }
         let more = match name {
             env::CONNECTION_STRING => env::ENDPOINTS.to_owned(),
@@ -84,6 +89,7 @@ impl Connection {
             upstream_tokens: UpstreamTokens::read(reader, name),
             previous_access_key: reader.secret(&format!("{name}:previousAccessKey")),
             application,
+            unused: std::mem::take(&mut reader.unused),
         }
     }
 }
@@ -127,16 +133,6 @@ pub(crate) fn endpoint_of(
 /// The endpoints below `prefix`. The values of `west`, `west:primary` and `west:secondary` are connection
 /// strings; `west:serviceUri` and its sibling settings describe an endpoint with an identity.
 fn named_endpoints(reader: &mut Reader<'_>, prefix: &str) -> Vec<EndpointPlan> {
-    const NEIGHBOURS: [&str; 8] = [
-        "type",
-        "clientEndpoint",
-        "serverEndpoint",
-        "credential",
-        "clientId",
-        "managedIdentityResourceId",
-        "tenantId",
-        "clientSecret",
-    ];
     let mut endpoints = Vec::new();
     for below in reader.settings.below(prefix) {
         let setting = format!("{prefix}:{below}");
@@ -151,14 +147,14 @@ fn named_endpoints(reader: &mut Reader<'_>, prefix: &str) -> Vec<EndpointPlan> {
                 continue;
             }
             other => {
-                let known = NEIGHBOURS.iter().any(|key| key.eq_ignore_ascii_case(other));
+                let known = BELOW_ENDPOINT.iter().any(|key| key.eq_ignore_ascii_case(other));
                 let service = format!("{prefix}:{name}:serviceUri");
                 if let Some((written, _)) = reader.get(&setting)
                     && (!known || reader.settings.get(&service).is_none())
                 {
                     let problem = format!(
                         "is not an endpoint setting: its name must end with primary or secondary (the value is a connection string) or, for an endpoint with a serviceUri, with one of {}",
-                        NEIGHBOURS.join(", ")
+                        BELOW_ENDPOINT.join(", ")
                     );
                     reader.problems.push(SettingProblem::invalid(written, problem));
                 }

@@ -3,7 +3,10 @@
 use std::{fmt, sync::Arc};
 
 use http::Uri;
-use hub_core::Secret;
+use hub_core::{
+    Secret,
+    setting_names::{BELOW_ENDPOINT, is_same},
+};
 
 use super::{SettingProblem, connection_string::ConnectionString, settings::Settings, values};
 use crate::auth::TokenSource;
@@ -111,11 +114,13 @@ impl EndpointPlan {
 pub(crate) struct Reader<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) problems: Vec<SettingProblem>,
+    /// Valid settings without effect.
+    pub(crate) unused: Vec<SettingProblem>,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(settings: &'a Settings) -> Self {
-        Self { settings, problems: Vec::new() }
+        Self { settings, problems: Vec::new(), unused: Vec::new() }
     }
 
     /// The name as it is spelled, and the value.
@@ -176,6 +181,58 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// The settings of an identity below `prefix`, as spelled.
+    fn identity_settings(&self, prefix: &str) -> Vec<&'a str> {
+        // `tenantId` is also the default of `upstreamTenantId`.
+        let has_audience = self.settings.get(&format!("{prefix}:upstreamAudience")).is_some();
+        let keys = BELOW_ENDPOINT.into_iter().filter(|key| *key != "type");
+        let keys = keys.filter(|key| *key != "tenantId" || !has_audience);
+        let settings = self.settings;
+        keys.filter_map(|key| settings.get(&format!("{prefix}:{key}")).map(|(name, _)| name))
+            .collect()
+    }
+
+    /// Reports the settings of an identity below `prefix`, if there is no `serviceUri`.
+    pub(crate) fn identity_without_service(&mut self, prefix: &str) {
+        if self.settings.get(&format!("{prefix}:serviceUri")).is_some() {
+            return;
+        }
+        for written in self.identity_settings(prefix) {
+            let problem =
+                format!("has no effect without {prefix}__serviceUri, the URL of the service");
+            self.problems.push(SettingProblem::invalid(written, problem));
+        }
+    }
+
+    /// Checks the settings of an identity beside the connection string in the setting `string`, which takes
+    /// precedence.
+    pub(crate) fn unused_identity(&mut self, prefix: &str, string: &str) {
+        let uri = self.settings.get(&format!("{prefix}:serviceUri")).map(|(name, _)| name);
+        if uri.is_some() {
+            self.identity_endpoint(prefix, prefix, EndpointRole::Primary);
+        } else {
+            self.identity(prefix);
+        }
+        let unused = uri.into_iter().chain(self.identity_settings(prefix));
+        let problem =
+            format!("is not used, because the connection string {string} takes precedence");
+        let unused = unused.map(|written| SettingProblem::invalid(written, problem.as_str()));
+        self.unused.extend(unused.collect::<Vec<_>>());
+    }
+
+    /// Reports settings below `prefix` that contradict another setting, `beside`.
+    fn contradicting(&mut self, prefix: &str, keys: &[&str], beside: &str) -> bool {
+        let found = self.identity_settings(prefix);
+        let contradicts =
+            |written: &&str| keys.iter().any(|key| is_same(written, &format!("{prefix}:{key}")));
+        let before = self.problems.len();
+        for written in found.into_iter().filter(contradicts) {
+            let problem = format!("does not fit {beside}: remove one of them");
+            self.problems.push(SettingProblem::invalid(written, problem));
+        }
+        self.problems.len() > before
+    }
+
     /// `credential`, `clientId`, `managedIdentityResourceId`, `tenantId` and `clientSecret`.
     fn identity(&mut self, prefix: &str) -> Option<Identity> {
         let kind = self.parsed(&format!("{prefix}:credential"), |text| {
@@ -192,11 +249,28 @@ impl<'a> Reader<'a> {
         let resource_id = self.text(&format!("{prefix}:managedIdentityResourceId"));
         let tenant_id = self.text(&format!("{prefix}:tenantId"));
         let client_secret = self.secret(&format!("{prefix}:clientSecret"));
+        // Beside `upstreamAudience`, a tenant without a secret is that of the upstream tokens only.
+        let has_audience = self.settings.get(&format!("{prefix}:upstreamAudience")).is_some();
+        let has_secret = client_secret.is_some();
+        let tenant_of_app = |id: Option<String>| id.filter(|_| has_secret || !has_audience);
+        let (keys, beside): (&[&str], _) = match kind {
+            Some(Kind::Managed) => (&["tenantId", "clientSecret"], "credential=managedidentity"),
+            Some(Kind::Workload) => {
+                (&["managedIdentityResourceId", "clientSecret"], "credential=workloadidentity")
+            }
+            None if resource_id.is_some() => {
+                (&["tenantId", "clientSecret"], "managedIdentityResourceId")
+            }
+            None => (&[], ""),
+        };
+        if self.contradicting(prefix, keys, &format!("{prefix}:{beside}").replace(':', "__")) {
+            return None;
+        }
         match kind {
             Some(Kind::Managed) => self.managed(prefix, client_id, resource_id),
             Some(Kind::Workload) => Some(Identity::Workload { tenant_id, client_id }),
             None if resource_id.is_some() => self.managed(prefix, client_id, resource_id),
-            None => match (tenant_id, client_id, client_secret) {
+            None => match (tenant_of_app(tenant_id), client_id, client_secret) {
                 (Some(tenant_id), Some(client_id), Some(client_secret)) => {
                     Some(Identity::App { tenant_id, client_id, client_secret })
                 }

@@ -1,25 +1,15 @@
-//! Names of environment variables, and detection of cloud hosts.
+//! Variables of hosting platforms, and detection of cloud hosts. The names of the app's own settings are in
+//! [`hub_core::setting_names`].
 
-/// The connection string of the service.
-pub(crate) const CONNECTION_STRING: &str = "AzureSignalRConnectionString";
-/// More endpoints of the default connection.
-pub(crate) const ENDPOINTS: &str = "Azure:SignalR:Endpoints";
-/// The code that every upstream call must send in its query.
-pub(crate) const UPSTREAM_CODE: &str = "HUB_UPSTREAM_CODE";
+pub(crate) use hub_core::setting_names::{
+    CONNECTION_STRING, ENDPOINTS, HTTP_TIMEOUT, LOCAL_HOSTS, LOCAL_KEY, LOCAL_PORT, LOCAL_URL,
+    UPSTREAM_CODE,
+};
+
 /// The authority of Microsoft Entra, for sovereign clouds.
 pub(crate) const AUTHORITY_HOST: &str = "AZURE_AUTHORITY_HOST";
-/// The timeout of a REST call.
-pub(crate) const HTTP_TIMEOUT: &str = "AzureSignalRHttpClientTimeout";
 /// The retry policy of REST calls.
 pub(crate) const RETRY: &str = "AzureSignalRRetry";
-/// The port of the embedded service.
-pub(crate) const LOCAL_PORT: &str = "HUB_LOCAL_PORT";
-/// The key of the embedded service. Defaults to a random key per start.
-pub(crate) const LOCAL_KEY: &str = "HUB_LOCAL_KEY";
-/// More hosts that the app and its embedded service answer.
-pub(crate) const LOCAL_HOSTS: &str = "HUB_LOCAL_HOSTS";
-/// The public URL of the embedded service, if the URL differs from the loopback address.
-pub(crate) const LOCAL_URL: &str = "HUB_LOCAL_URL";
 /// The port of the app.
 #[cfg(feature = "server")]
 pub(crate) const PORT: &str = "PORT";

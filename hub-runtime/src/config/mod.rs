@@ -10,6 +10,7 @@ pub(crate) mod rest;
 mod settings;
 pub(crate) mod signalr;
 mod unknown;
+pub(crate) mod unread;
 pub(crate) mod upstream;
 mod values;
 

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, io, path::Path};
 
+use hub_core::setting_names::lookup_form;
+
 use super::{
     SettingProblem,
     env::{self, Variables},
@@ -114,12 +116,12 @@ impl Settings {
         Some(entry.value.clone())
     }
 
-    /// The names, as spelled, with this prefix.
-    pub(crate) fn beginning_with(&self, letters: &str) -> impl Iterator<Item = &str> {
-        let form = lookup_form(letters);
-        let found =
-            self.entries.range(form.clone()..).take_while(move |(key, _)| key.starts_with(&form));
-        found.flat_map(|(_, entries)| entries).map(|entry| entry.name.as_str())
+    /// The name as it is spelled, and the value, of every setting.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        let entries = self.entries.values().flatten();
+        entries
+            .map(|entry| (entry.name.as_str(), entry.value.trim()))
+            .filter(|(_, value)| !value.is_empty())
     }
 
     /// The settings below a name: the rest of each name as spelled, without the separator.
@@ -135,11 +137,6 @@ impl Settings {
             })
             .collect()
     }
-}
-
-/// Lower case, with `:` for `__`.
-fn lookup_form(name: &str) -> String {
-    name.replace("__", ":").to_ascii_lowercase()
 }
 
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Settings {

@@ -13,6 +13,7 @@ use super::{
     env,
     rest::RestSettings,
     unknown,
+    unread::{self, Unread},
     upstream::UpstreamTokens,
     values,
 };
@@ -149,8 +150,8 @@ impl SignalR {
         let connection = Connection::read(&mut reader, name, || otherwise.plan(name));
         let rest = RestSettings::read(&mut reader);
         let upstream_code = reader.secret(env::UPSTREAM_CODE);
-        let unknown_local = unknown::local(reader.settings);
-        reader.problems.extend(unknown_local);
+        let unknown = unknown::own(reader.settings);
+        reader.problems.extend(unknown);
         let problems = reader.problems;
         let origins = settings.origins.clone();
         let settings = Some(Arc::new(settings));
@@ -178,6 +179,13 @@ impl SignalR {
         let mut reader = Reader::new(settings);
         let connection = Connection::read(&mut reader, name, || self.otherwise.plan(name));
         ConfigError::unless(reader.problems, connection)
+    }
+
+    /// The settings that nothing reads, although they look like settings of the app. `connections` are the
+    /// names of the connections of all hubs.
+    pub(crate) fn unread(&self, connections: &[&str]) -> Vec<Unread> {
+        let settings = self.settings.as_ref();
+        settings.map(|settings| unread::find(settings, connections)).unwrap_or_default()
     }
 
     /// The service of a connection string such as

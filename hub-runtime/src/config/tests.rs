@@ -6,6 +6,8 @@ use super::{
     *,
 };
 
+mod identity;
+
 const STRING: &str = "Endpoint=https://x.service.signalr.net;AccessKey=k;Version=1.0;";
 const NAME: &str = "AzureSignalRConnectionString";
 

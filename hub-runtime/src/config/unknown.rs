@@ -1,35 +1,11 @@
 //! Detects unknown settings with our prefixes, so that a misspelt name is an error and is not ignored.
 
-use hub_core::names::nearest;
+use hub_core::{
+    names::nearest,
+    setting_names::{self, APP, BELOW_CONNECTION as KEYS, OWN_PREFIXES},
+};
 
 use super::{SettingProblem, env, settings::Settings};
-
-/// The settings below a connection.
-const KEYS: [&str; 16] = [
-    "serviceUri",
-    "serverEndpoint",
-    "clientEndpoint",
-    "credential",
-    "clientId",
-    "managedIdentityResourceId",
-    "tenantId",
-    "clientSecret",
-    "claimsKey",
-    "previousAccessKey",
-    "applicationName",
-    "upstreamAudience",
-    "upstreamTenantId",
-    "upstreamClientId",
-    "upstreamIssuer",
-    "upstreamKeys",
-];
-/// The prefix of the settings of the embedded service.
-const LOCAL: &str = "HUB_LOCAL_";
-const OURS: [&str; 4] = [env::LOCAL_PORT, env::LOCAL_KEY, env::LOCAL_URL, env::LOCAL_HOSTS];
-/// Settings of the `hub-local` command, which may be in the same environment.
-const COMMAND: [&str; 2] = ["HUB_LOCAL_LOG", "HUB_LOCAL_SECONDARY_KEY"];
-/// The prefix of the settings of `hub-local load`.
-const LOAD: &str = "HUB_LOCAL_LOAD_";
 
 /// A problem for each unknown setting below the connection `name`.
 pub(super) fn below(settings: &Settings, name: &str) -> Vec<SettingProblem> {
@@ -54,16 +30,19 @@ pub(super) fn below(settings: &Settings, name: &str) -> Vec<SettingProblem> {
         .collect()
 }
 
-/// A problem for each unknown setting of the embedded service.
-pub(super) fn local(settings: &Settings) -> Vec<SettingProblem> {
-    let known =
-        |name: &str| OURS.contains(&name) || COMMAND.contains(&name) || name.starts_with(LOAD);
-    let unknown = settings.beginning_with(LOCAL).filter(|name| !known(name));
+/// A problem for each unknown setting with a prefix of this project, such as `HUB_LOCAL_`.
+pub(super) fn own(settings: &Settings) -> Vec<SettingProblem> {
+    let is_own = |name: &&str| OWN_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    let own = || APP.iter().copied().filter(is_own);
+    let unknown = settings.all().filter(|(name, _)| setting_names::is_unknown(name));
     unknown
-        .map(|name| {
-            let problem = match nearest(name, OURS.iter().copied()) {
+        .map(|(name, _)| {
+            let problem = match nearest(name, own()) {
                 Some(key) => format!("is not a setting; did you mean {key}?"),
-                None => format!("is not a setting; the settings are {}", OURS.join(", ")),
+                None => {
+                    let names = own().collect::<Vec<_>>().join(", ");
+                    format!("is not a setting; the settings are {names}")
+                }
             };
             SettingProblem::invalid(name, problem)
         })
@@ -76,7 +55,7 @@ mod tests {
 
     fn of(names: &[&str]) -> Vec<String> {
         let settings: Settings = names.iter().map(|name| (*name, "x")).collect();
-        let problems = below(&settings, env::CONNECTION_STRING).into_iter().chain(local(&settings));
+        let problems = below(&settings, env::CONNECTION_STRING).into_iter().chain(own(&settings));
         problems.map(|problem| problem.to_string()).collect()
     }
 
@@ -85,19 +64,20 @@ mod tests {
         let known = KEYS.map(|key| format!("azuresignalrconnectionstring:{key}"));
         assert!(of(&known.each_ref().map(String::as_str)).is_empty());
         assert!(
-            of(&["PATH", "AzureSignalRConnectionString", "HUB_LOCAL_LOG", "HUB_LOCAL_LOAD_X"])
+            of(&["PATH", "AzureSignalRConnectionString", "HUB_LOCAL_LOG", "hub_local_port"])
                 .is_empty()
         );
-        assert!(of(&OURS).is_empty());
+        assert!(of(&APP).is_empty());
     }
 
     #[test]
     fn a_misspelt_setting_is_reported_with_the_nearest_name() {
         assert_eq!(
-            of(&["HUB_LOCAL_POT", "AzureSignalRConnectionString:claimKey"]),
+            of(&["HUB_LOCAL_POT", "HUB_UPSTREAM_COD", "AzureSignalRConnectionString:claimKey"]),
             [
                 "AzureSignalRConnectionString:claimKey is not a setting; did you mean AzureSignalRConnectionString__claimsKey?",
                 "HUB_LOCAL_POT is not a setting; did you mean HUB_LOCAL_PORT?",
+                "HUB_UPSTREAM_COD is not a setting; did you mean HUB_UPSTREAM_CODE?",
             ]
         );
     }

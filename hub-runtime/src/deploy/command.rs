@@ -1,27 +1,32 @@
-//! The argument `deploy-files` of an app.
+//! The command `deploy-files` of an app.
 
-use std::{ffi::OsString, io, path::PathBuf};
+use std::{ffi::OsString, path::PathBuf};
 
-use crate::{HubApp, host::DEPLOY_FILES, start_line::announce};
+use crate::{
+    HubApp,
+    host::command_line::{AppRoutes, Command, CommandError},
+    start_line::announce,
+};
 
-/// The parsed arguments of `deploy-files`.
+pub(crate) const COMMAND: Command = Command {
+    name: "deploy-files",
+    arguments: "[FOLDER] [--signalr-triggers]",
+    help: "Writes the files of a deployment to Azure Functions to FOLDER (default: the working directory).
+
+Options:
+  --signalr-triggers  one function with a signalRTrigger for each event, instead of one HTTP function",
+    run,
+};
+
+/// The parsed arguments.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Command {
+struct Arguments {
     folder: PathBuf,
     signalr_triggers: bool,
 }
 
-impl Command {
-    /// Parses the arguments of the process, without the name of the program. Returns `None` if the first
-    /// argument is not `deploy-files`.
-    ///
-    /// # Errors
-    /// When an argument is unknown. The text of the error is the usage.
-    pub(crate) fn of(arguments: impl IntoIterator<Item = OsString>) -> io::Result<Option<Self>> {
-        let mut arguments = arguments.into_iter();
-        if arguments.next().is_none_or(|first| first != DEPLOY_FILES) {
-            return Ok(None);
-        }
+impl Arguments {
+    fn of(arguments: &[OsString]) -> Result<Self, CommandError> {
         let (mut folder, mut signalr_triggers) = (None, false);
         for argument in arguments {
             match argument.to_str() {
@@ -30,59 +35,53 @@ impl Command {
                     folder = Some(PathBuf::from(argument));
                 }
                 _ => {
-                    let text = format!("usage: {DEPLOY_FILES} [FOLDER] [--signalr-triggers]");
-                    return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+                    let shown = argument.to_string_lossy();
+                    return Err(CommandError::Usage(format!("unexpected argument `{shown}`")));
                 }
             }
         }
-        Ok(Some(Self { folder: folder.unwrap_or_else(|| PathBuf::from(".")), signalr_triggers }))
+        Ok(Self { folder: folder.unwrap_or_else(|| PathBuf::from(".")), signalr_triggers })
     }
+}
 
-    /// Writes the files and prints their paths.
-    pub(crate) fn execute(&self, app: &HubApp, own_routes: bool) -> io::Result<()> {
-        let mut deployment = app.deployment();
-        deployment.own_routes = own_routes;
-        deployment.signalr_triggers = self.signalr_triggers;
-        for path in deployment.write(&self.folder)? {
-            announce(&format!("Wrote    {}", path.display()));
-        }
-        for name in deployment.left_over(&self.folder)? {
-            announce(&format!(
-                "Left     {name}: not a function of a hub; delete it if it is unused"
-            ));
-        }
-        Ok(())
+/// Writes the files and prints their paths.
+fn run(app: &HubApp, arguments: &[OsString], routes: AppRoutes) -> Result<(), CommandError> {
+    let Arguments { folder, signalr_triggers } = Arguments::of(arguments)?;
+    let mut deployment = app.deployment();
+    deployment.own_routes = routes == AppRoutes::Own;
+    deployment.signalr_triggers = signalr_triggers;
+    for path in deployment.write(&folder).map_err(CommandError::Failed)? {
+        announce(&format!("Wrote    {}", path.display()));
     }
+    for name in deployment.left_over(&folder).map_err(CommandError::Failed)? {
+        announce(&format!("Left     {name}: not a function of a hub; delete it if it is unused"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn command(arguments: &[&str]) -> io::Result<Option<Command>> {
-        Command::of(arguments.iter().map(OsString::from))
-    }
-
-    #[test]
-    fn only_the_first_argument_can_be_deploy_files() {
-        assert_eq!(command(&[]).unwrap(), None);
-        assert_eq!(command(&["serve", DEPLOY_FILES]).unwrap(), None);
-        let asked = command(&[DEPLOY_FILES]).unwrap().unwrap();
-        assert_eq!(asked, Command { folder: ".".into(), signalr_triggers: false });
+    fn parsed(arguments: &[&str]) -> Result<Arguments, CommandError> {
+        Arguments::of(&arguments.iter().map(OsString::from).collect::<Vec<_>>())
     }
 
     #[test]
     fn folder_and_form_are_accepted_in_any_order() {
-        let wanted = Command { folder: "out".into(), signalr_triggers: true };
+        let wanted = || Arguments { folder: "out".into(), signalr_triggers: true };
 
-        assert_eq!(command(&[DEPLOY_FILES, "out", "--signalr-triggers"]).unwrap().unwrap(), wanted);
-        assert_eq!(command(&[DEPLOY_FILES, "--signalr-triggers", "out"]).unwrap().unwrap(), wanted);
+        assert_eq!(parsed(&["out", "--signalr-triggers"]).unwrap(), wanted());
+        assert_eq!(parsed(&["--signalr-triggers", "out"]).unwrap(), wanted());
+        let default = Arguments { folder: ".".into(), signalr_triggers: false };
+        assert_eq!(parsed(&[]).unwrap(), default);
     }
 
     #[test]
     fn unknown_arguments_are_refused() {
-        for unknown in [&[DEPLOY_FILES, "--triggers"][..], &[DEPLOY_FILES, "a", "b"]] {
-            assert!(command(unknown).unwrap_err().to_string().starts_with("usage: "));
+        for (arguments, unknown) in [(&["--triggers"][..], "--triggers"), (&["a", "b"], "b")] {
+            let Err(CommandError::Usage(text)) = parsed(arguments) else { panic!("{unknown}") };
+            assert_eq!(text, format!("unexpected argument `{unknown}`"));
         }
     }
 }

@@ -17,7 +17,7 @@ use http::Uri;
 use hub_core::{Category, mounted::MethodInfo};
 use serde_json::Value;
 
-pub(crate) use self::command::Command;
+pub(crate) use self::command::COMMAND;
 use hub_net::host::is_loopback;
 
 use crate::{HubApp, wire_name::wire_name};

@@ -16,7 +16,6 @@ pub(crate) mod call;
 mod trigger;
 
 use std::{
-    io,
     net::{Ipv4Addr, SocketAddr},
     sync::{Arc, atomic::Ordering},
 };
@@ -35,8 +34,9 @@ use self::{
     trigger::{Trigger, TriggerResult},
 };
 use crate::{
-    HubApp,
+    HubApp, ServeError,
     config::{self, env},
+    host,
     shared::Inner,
     upstream::{self, BODY_TIMEOUT, InvocationIds},
 };
@@ -53,15 +53,16 @@ impl HubApp {
     ///
     /// # Errors
     /// When the port is not set, malformed or in use.
-    pub async fn serve_functions(&self) -> io::Result<()> {
-        let port = config::functions_port(&env::process).map_err(io::Error::other)?;
+    pub async fn serve_functions(&self) -> Result<(), ServeError> {
+        let port = config::functions_port(&env::process)
+            .map_err(|error| host::failed(error.to_string()))?;
         let port = port.ok_or_else(|| {
-            io::Error::other(format!(
+            host::failed(format!(
                 "{} is not set: the Functions host sets it when it starts the app; on other hosts call run()",
                 env::FUNCTIONS_PORT
             ))
         })?;
-        self.serve_at(self.functions_address(port), self.service()).await
+        self.serve_at(self.functions_address(port), host::FUNCTIONS_PORT, self.service()).await
     }
 
     /// Enables calls of the Functions host, and returns the address for them.

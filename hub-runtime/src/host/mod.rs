@@ -1,5 +1,6 @@
 //! Detects the host of the app from the environment, and serves the app on it.
 
+pub(crate) mod command_line;
 #[cfg(feature = "lambda")]
 mod lambda;
 mod request_body;
@@ -16,9 +17,10 @@ use http_body::Body;
 use hub_net::BoxError;
 use tower_service::Service;
 
+use self::command_line::AppRoutes;
 pub use self::request_body::RequestBody;
 use crate::{
-    HubApp,
+    HubApp, ServeError,
     config::{
         self, ConfigError,
         env::{self, Variables},
@@ -27,9 +29,6 @@ use crate::{
 
 /// The default of `PORT`: the port of the Functions Core Tools.
 const DEFAULT_PORT: u16 = 7071;
-
-/// The argument of a process that writes the files of a deployment.
-pub(crate) const DEPLOY_FILES: &str = "deploy-files";
 
 /// The host of the app.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,6 +42,12 @@ pub(crate) enum Host {
 }
 
 impl Host {
+    /// Whether a host starts the program, with arguments of its own.
+    fn starts_programs(variables: &impl Variables) -> bool {
+        let variable = [env::LAMBDA_RUNTIME_API, env::FUNCTIONS_PORT, env::OLD_FUNCTIONS_PORT];
+        variable.into_iter().any(|name| variables.set(name).is_some())
+    }
+
     /// Detects the host from environment variables.
     pub(crate) fn of(variables: &impl Variables) -> Result<Self, ConfigError> {
         if variables.set(env::LAMBDA_RUNTIME_API).is_some() {
@@ -95,13 +100,18 @@ impl HubApp {
     /// | `FUNCTIONS_CUSTOMHANDLER_PORT` | serves Azure Functions as a custom handler, on loopback and this port (feature `functions`) |
     /// | neither | serves HTTP on `PORT` (defaults to 7071): on loopback, or on all addresses if variables of a cloud host are set |
     ///
-    /// Stops as [`Self::serve`] does. If the first argument of the process is `deploy-files`, this method only
-    /// writes the files of a deployment (feature `deploy`).
+    /// Stops as [`Self::serve`] does.
+    ///
+    /// On the last kind of host, this method reads the arguments of the process: `--help`, `--version`, and with
+    /// the feature `deploy` the command `deploy-files`, for which it does not serve. Other arguments end the
+    /// process with status 2. An app with arguments of its own calls
+    /// [`HubAppBuilder::ignore_arguments`](crate::HubAppBuilder::ignore_arguments). [`Self::serve`] and
+    /// [`Self::service`] never read arguments.
     ///
     /// # Errors
-    /// When a port is malformed or in use, or the host or `deploy-files` needs a disabled feature.
-    pub async fn run(&self) -> io::Result<()> {
-        if self.deploy_files(false)? { Ok(()) } else { self.run_on_host(self.service()).await }
+    /// When a port is malformed or in use, or the host needs a disabled feature.
+    pub async fn run(&self) -> Result<(), ServeError> {
+        self.run_on_host(self.service(), AppRoutes::Hubs).await
     }
 
     /// Like [`Self::run`], for an app with its own routes: `service` is any tower service, for example an
@@ -109,7 +119,7 @@ impl HubApp {
     ///
     /// # Errors
     /// Like [`Self::run`].
-    pub async fn run_with<S, B>(&self, service: S) -> io::Result<()>
+    pub async fn run_with<S, B>(&self, service: S) -> Result<(), ServeError>
     where
         S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
             + Clone
@@ -120,55 +130,47 @@ impl HubApp {
         B::Data: Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        if self.deploy_files(true)? { Ok(()) } else { self.run_on_host(service).await }
+        self.run_on_host(service, AppRoutes::Own).await
     }
 
-    /// If the first argument of the process is [`DEPLOY_FILES`], writes the files of a deployment and returns
-    /// `true`.
-    #[cfg(feature = "deploy")]
-    fn deploy_files(&self, own_routes: bool) -> io::Result<bool> {
-        let Some(command) = crate::deploy::Command::of(std::env::args_os().skip(1))? else {
-            return Ok(false);
-        };
-        command.execute(self, own_routes)?;
-        Ok(true)
-    }
-
-    #[cfg(not(feature = "deploy"))]
-    fn deploy_files(&self, _own_routes: bool) -> io::Result<bool> {
-        without_deploy(std::env::args_os().nth(1)).map(|()| false)
-    }
-
-    async fn run_on_host(&self, service: impl HostedService) -> io::Result<()> {
-        match Host::of(&env::process).map_err(io::Error::other)? {
+    async fn run_on_host(
+        &self,
+        service: impl HostedService,
+        routes: AppRoutes,
+    ) -> Result<(), ServeError> {
+        // The arguments of a program that another host starts are those of the host.
+        let is_started = Host::starts_programs(&env::process) || self.inner.ignores_arguments;
+        if !is_started && !command_line::handle(self, routes)? {
+            return Ok(());
+        }
+        match Host::of(&env::process).map_err(|error| failed(error.to_string()))? {
             #[cfg(feature = "lambda")]
-            Host::Lambda => lambda::serve(service).await,
+            Host::Lambda => lambda::serve(self, service).await,
             #[cfg(not(feature = "lambda"))]
-            Host::Lambda => Err(io::Error::other(
+            Host::Lambda => Err(failed(
                 "AWS_LAMBDA_RUNTIME_API is set, but AWS Lambda needs the feature `lambda` of hub-runtime; behind the Lambda Web Adapter call serve() instead of run()",
             )),
             #[cfg(feature = "functions")]
-            Host::Functions(port) => self.serve_at(self.functions_address(port), service).await,
+            Host::Functions(port) => {
+                self.serve_at(self.functions_address(port), FUNCTIONS_PORT, service).await
+            }
             #[cfg(not(feature = "functions"))]
-            Host::Functions(_) => Err(io::Error::other(
+            Host::Functions(_) => Err(failed(
                 "FUNCTIONS_CUSTOMHANDLER_PORT is set, but Azure Functions needs the feature `functions` of hub-runtime",
             )),
-            Host::Http(address) => self.serve_at(address, service).await,
+            Host::Http(address) => {
+                self.serve_at(address, "set PORT to another port", service).await
+            }
         }
     }
 }
 
-/// Refuses [`DEPLOY_FILES`] without the feature `deploy`: starting the app would hide that no file was
-/// written.
-#[cfg(any(test, not(feature = "deploy")))]
-fn without_deploy(first_argument: Option<std::ffi::OsString>) -> io::Result<()> {
-    if first_argument.is_none_or(|first| first != DEPLOY_FILES) {
-        return Ok(());
-    }
-    let text = format!(
-        "`{DEPLOY_FILES}` needs the feature `deploy` of hub-runtime: enable it in Cargo.toml"
-    );
-    Err(io::Error::new(io::ErrorKind::InvalidInput, text))
+/// Advice if the port that the Functions host assigned is in use.
+#[cfg(feature = "functions")]
+pub(crate) const FUNCTIONS_PORT: &str = "the Functions host assigned it, start the host again";
+
+pub(crate) fn failed(text: impl Into<String>) -> ServeError {
+    ServeError::new(io::ErrorKind::Other, text)
 }
 
 #[cfg(test)]
@@ -214,17 +216,5 @@ mod tests {
         let lambda = [("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"), ("PORT", "80")];
 
         assert_eq!(host(&lambda).unwrap(), Host::Lambda);
-    }
-
-    #[test]
-    fn deploy_files_names_the_feature_that_it_needs() {
-        let error = without_deploy(Some("deploy-files".into())).unwrap_err();
-
-        assert_eq!(
-            error.to_string(),
-            "`deploy-files` needs the feature `deploy` of hub-runtime: enable it in Cargo.toml"
-        );
-        assert!(without_deploy(Some("deploy".into())).is_ok());
-        assert!(without_deploy(None).is_ok());
     }
 }

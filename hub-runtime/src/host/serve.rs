@@ -25,8 +25,8 @@ use tower_service::Service;
 
 use super::HostedService;
 use crate::{
-    HubApp, config::env, negotiate::ClientAddress, service::RequestBody, shared::Inner,
-    start_line::announce,
+    HubApp, ServeError, negotiate::ClientAddress, service::RequestBody, shared::Inner,
+    start_line::announce, unlogged,
 };
 
 /// The timeout of a request head, which is also the timeout of an idle connection. The timeout is longer
@@ -61,21 +61,27 @@ impl HubApp {
     /// the server logs an error and retries.
     ///
     /// # Errors
-    /// When the address cannot be bound. If the port is in use, the error names the setting to change.
-    pub async fn serve(&self, address: impl ToSocketAddrs) -> io::Result<()> {
+    /// When the address cannot be bound. The error contains the fix.
+    pub async fn serve(&self, address: impl ToSocketAddrs) -> Result<(), ServeError> {
         let address = lookup_host(address).await?.next().ok_or_else(|| {
-            io::Error::new(io::ErrorKind::AddrNotAvailable, "the address has no IP address")
+            ServeError::new(io::ErrorKind::AddrNotAvailable, "the address has no IP address")
         })?;
-        self.serve_at(address, self.service()).await
+        self.serve_at(address, "pass another address to `serve`", self.service()).await
     }
 
     pub(crate) async fn serve_at(
         &self,
         address: SocketAddr,
+        other_port: &str,
         service: impl HostedService,
-    ) -> io::Result<()> {
+    ) -> Result<(), ServeError> {
         self.check_address(address.ip())?;
-        let listener = listen(address).map_err(|error| explained(error, address))?;
+        let listener = listen(address).map_err(|error| explained(&error, address, other_port))?;
+        unlogged::watch();
+        #[cfg(feature = "local")]
+        if let Some(embedded) = &self.inner.embedded {
+            embedded.start.now();
+        }
         announce(&format!("App      http://{}", listener.local_addr()?));
         let (connections, stop) = (TaskTracker::new(), CancellationToken::new());
         let idle_sockets = IdleSockets::new(MAX_IDLE_SOCKETS, Duration::ZERO);
@@ -120,9 +126,9 @@ impl HubApp {
         Ok(())
     }
 
-    fn check_address(&self, address: IpAddr) -> io::Result<()> {
+    fn check_address(&self, address: IpAddr) -> Result<(), ServeError> {
         match self.inner.loopback_only {
-            Some(weakness) if Reach::of(address) == Reach::Beyond => Err(io::Error::new(
+            Some(weakness) if Reach::of(address) == Reach::Beyond => Err(ServeError::new(
                 io::ErrorKind::PermissionDenied,
                 format!(
                     "an access key or the upstream code {weakness}; with it the app listens on loopback only"
@@ -161,17 +167,19 @@ fn refusal(app: &Inner, request: &Request<Incoming>) -> Option<Refusal> {
     refused.map(|(status, text)| Refusal { status, text })
 }
 
-/// Adds advice to the error of a port that is in use.
-fn explained(error: io::Error, address: SocketAddr) -> io::Error {
-    if error.kind() != io::ErrorKind::AddrInUse {
-        return error;
-    }
-    let text = format!(
-        "port {} is in use: set {} to another port, or stop the process that listens there",
-        address.port(),
-        env::PORT
-    );
-    io::Error::new(io::ErrorKind::AddrInUse, text)
+/// Adds advice to the error of an address that cannot be bound. `other_port` is how to choose another port.
+fn explained(error: &io::Error, address: SocketAddr, other_port: &str) -> ServeError {
+    let port = address.port();
+    let text = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("port {port} is in use: {other_port}, or stop the process that listens there")
+        }
+        io::ErrorKind::PermissionDenied => {
+            format!("port {port} needs privileges, as all ports below 1024: {other_port}")
+        }
+        _ => format!("cannot listen on {address}: {error}"),
+    };
+    ServeError::new(error.kind(), text)
 }
 
 /// SIGINT and SIGTERM; Ctrl-C on Windows.

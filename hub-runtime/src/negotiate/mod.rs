@@ -184,7 +184,11 @@ fn refusal(app: &Inner, error: &HubError) -> Refusal {
         ErrorKind::Throttled => StatusCode::TOO_MANY_REQUESTS,
         _ => StatusCode::BAD_REQUEST,
     };
-    refuse(status, error.text())
+    let mut answer = text(status, error.text());
+    if error.kind() == ErrorKind::Throttled {
+        retry_after(&mut answer, error.wait_seconds().into());
+    }
+    Box::new(answer)
 }
 
 /// The response to a client for which there is no token. It may try again, unless the settings are wrong.
@@ -213,12 +217,16 @@ fn too_often(wait: Duration) -> Response<Bytes> {
     let mut answer =
         text(StatusCode::TOO_MANY_REQUESTS, "Too many attempts to connect; try again later");
     let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
+    retry_after(&mut answer, seconds);
+    answer
+}
+
+fn retry_after(answer: &mut Response<Bytes>, seconds: u64) {
     let headers = answer.headers_mut();
     headers.insert(header::RETRY_AFTER, seconds.into());
     // Otherwise scripts of the page cannot read the header.
     let exposed = HeaderValue::from_static("Retry-After");
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
-    answer
 }
 
 fn too_long(app: &Inner, negotiation: &Negotiation, length: usize) -> Refusal {

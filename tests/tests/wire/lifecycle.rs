@@ -93,7 +93,7 @@ async fn a_port_in_use_is_an_error_with_advice() {
 
     let port = address.port();
     let text = format!(
-        "port {port} is in use: set PORT to another port, or stop the process that listens there"
+        "port {port} is in use: pass another address to `serve`, or stop the process that listens there"
     );
     assert_eq!(error.to_string(), text);
 }

@@ -159,3 +159,24 @@ async fn the_server_of_the_app_distinguishes_clients_by_socket_address() {
     assert_eq!(status_from("127.0.0.1").await, "429");
     assert_eq!(status_from("127.0.0.2").await, "200");
 }
+
+struct Full;
+
+#[serverless_hub]
+impl Full {
+    async fn negotiate(&self, _request: NegotiateRequest) -> HubResult<Negotiation> {
+        Err(HubError::throttled(Duration::from_millis(1500)))
+    }
+}
+
+#[tokio::test]
+async fn a_negotiate_that_throttles_its_caller_sends_retry_after() {
+    let app = builder_at("http://127.0.0.1:1", Full).build().unwrap();
+    let request = Request::post("/full/negotiate").body(Empty::<Bytes>::new()).unwrap();
+
+    let refused = answer(&app, request).await;
+
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(refused.headers["retry-after"], "2");
+    assert_eq!(refused.headers["access-control-expose-headers"], "Retry-After");
+}

@@ -38,6 +38,7 @@ const VARIABLES: [(&str, &str); 6] = [
 /// A function with a URL. Dropping it stops the program and the fake servers.
 pub(crate) struct FakeLambda {
     pub(crate) url: String,
+    pub(crate) events: FunctionUrl,
     child: Child,
     _servers: JoinSet<()>,
 }
@@ -51,7 +52,7 @@ struct Runtime {
 }
 
 #[derive(Clone)]
-struct FunctionUrl {
+pub(crate) struct FunctionUrl {
     events: mpsc::Sender<(String, Value)>,
     waiting: Waiting,
     count: Arc<AtomicU64>,
@@ -72,9 +73,10 @@ impl FakeLambda {
             .route("/2018-06-01/runtime/invocation/{id}/error", post(failed))
             .with_state(runtime);
         let api = serve(&mut servers, api).await;
-        let url = serve(&mut servers, Router::new().fallback(request).with_state(function)).await;
+        let url =
+            serve(&mut servers, Router::new().fallback(request).with_state(function.clone())).await;
         let child = start(&[("AWS_LAMBDA_RUNTIME_API", &api)], settings);
-        Self { url: format!("http://{url}"), child, _servers: servers }
+        Self { url: format!("http://{url}"), events: function, child, _servers: servers }
     }
 }
 
@@ -139,6 +141,17 @@ fn finish(runtime: &Runtime, id: &str, outcome: Result<Value, Value>) -> StatusC
     StatusCode::ACCEPTED
 }
 
+impl FunctionUrl {
+    /// Sends an event to the function, and returns its answer.
+    pub(crate) async fn invoke(&self, event: Value) -> Result<Value, Value> {
+        let id = format!("id-{}", self.count.fetch_add(1, Ordering::SeqCst));
+        let (answer, answered) = oneshot::channel();
+        self.waiting.lock().unwrap().insert(id.clone(), answer);
+        self.events.send((id, event)).await.unwrap();
+        answered.await.unwrap()
+    }
+}
+
 /// Turns a request to the function URL into an event of version 2.0, and returns its response.
 async fn request(
     State(function): State<FunctionUrl>,
@@ -147,17 +160,13 @@ async fn request(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
-    let id = format!("id-{}", function.count.fetch_add(1, Ordering::SeqCst));
-    let (answer, answered) = oneshot::channel();
-    function.waiting.lock().unwrap().insert(id.clone(), answer);
-    function.events.send((id, event(&method, &uri, &headers, &body))).await.unwrap();
-    match answered.await.unwrap() {
+    match function.invoke(event(&method, &uri, &headers, &body)).await {
         Ok(answer) => response(&answer),
         Err(_) => status(502),
     }
 }
 
-fn event(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Value {
+pub(crate) fn event(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Value {
     let joined = |name: &axum::http::HeaderName| {
         let values = headers.get_all(name).iter().map(|value| value.to_str().unwrap());
         (name.as_str().to_owned(), values.collect::<Vec<_>>().join(","))

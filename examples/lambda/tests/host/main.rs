@@ -17,7 +17,8 @@ use test_support::{
     http_client::{self, HttpResponse},
 };
 
-use crate::fake_lambda::{FakeLambda, start};
+use crate::fake_lambda::{FakeLambda, event, start};
+use axum::http;
 
 /// The function, and a service that calls its URL.
 struct Deployment {
@@ -105,6 +106,37 @@ async fn a_call_that_the_service_did_not_sign_is_refused() {
     let answer = post(&address, "/runtime/webhooks/signalr", body).await;
 
     assert_eq!(answer.status, 401);
+}
+
+#[tokio::test]
+async fn the_stage_of_an_http_api_is_not_part_of_the_path() {
+    let deployment = Deployment::start().await;
+    let path = "/prod/talk/negotiate".parse().unwrap();
+    let mut event = event(&http::Method::POST, &path, &http::HeaderMap::new(), b"");
+    event["requestContext"]["stage"] = json!("prod");
+
+    let answer = deployment.function.events.invoke(event).await.unwrap();
+
+    assert_eq!(answer["statusCode"], 200, "{answer}");
+}
+
+#[tokio::test]
+async fn events_of_other_kinds_get_an_answer_with_the_fix() {
+    let deployment = Deployment::start().await;
+    let version_1 = json!({ "version": "1.0", "httpMethod": "POST", "path": "/talk/negotiate",
+        "requestContext": { "stage": "prod" } });
+    let balancer = json!({ "httpMethod": "POST", "path": "/talk/negotiate",
+        "requestContext": { "elb": { "targetGroupArn": "arn" } } });
+
+    for (event, fix) in [
+        (version_1, "set the payload format of the HTTP API to 2.0"),
+        (balancer, "use a function URL"),
+    ] {
+        let answer = deployment.function.events.invoke(event).await.unwrap();
+
+        assert_eq!(answer["statusCode"], 501);
+        assert!(answer["body"].as_str().unwrap().contains(fix), "{answer}");
+    }
 }
 
 #[tokio::test]

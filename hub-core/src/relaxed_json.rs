@@ -6,7 +6,8 @@ use std::borrow::Cow;
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Replaces comments and trailing commas with spaces, which keeps line and column numbers.
-pub(super) fn to_plain(text: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn to_plain(text: &str) -> Cow<'_, str> {
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     let mut bytes = text.as_bytes().to_vec();
     blank(&mut bytes, comment);
