@@ -22,6 +22,7 @@ mod negotiate;
 mod negotiate_identity;
 mod negotiate_limit;
 mod outside;
+mod ported;
 mod program;
 mod promises;
 mod public_api;
