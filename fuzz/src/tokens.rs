@@ -86,7 +86,10 @@ fn is_good(header: &[u8], claims: &[u8]) -> bool {
     let (now, leeway) = (NOW as f64, LEEWAY as f64);
     readable
         && expires.is_some_and(|it| now <= it.floor() + leeway)
-        && begins.is_none_or(|it| it.floor() <= now + leeway)
+        && match begins {
+            Some(begins) => begins.floor() <= now + leeway,
+            None => claims.get("nbf").is_none_or(Value::is_null),
+        }
 }
 
 /// Parses the text as a key and as a token of an identity provider.
@@ -108,7 +111,7 @@ fn verifier() -> TokenVerifier {
     TokenVerifier::hs256(KEY).expect("the key is long enough").any_audience()
 }
 
-/// The service must accept a client only for its hub and for an audience that names the service.
+/// The service must accept a client only for its hub and for an audience with the path of clients.
 async fn as_client(claims: &[u8]) {
     let service = LocalService::builder().key(KEY).public_url(URL).build();
     let mut claims: Map<String, Value> =
@@ -119,9 +122,7 @@ async fn as_client(claims: &[u8]) {
     let let_in = service.connect_memory(&format!("{URL}/client/?hub={HUB}"), &token).is_ok();
     let names_it = |audience: &str| {
         let audience = audience.to_ascii_lowercase();
-        ["://127.0.0.1", "://localhost", "://[::1]"].iter().any(|host| audience.contains(host))
-            && audience.contains("/client")
-            && audience.contains("hub=")
+        audience.contains("://") && audience.contains("/client") && audience.contains("hub=")
     };
     assert!(
         !let_in || token::audience_matches(&claims, names_it),

@@ -109,6 +109,15 @@ pub fn check_user(id: &str) -> Result<(), NameError> {
     check_text(id, "user id")
 }
 
+/// Checks the user id of a client. Upstream calls contain it as the value of a header.
+///
+/// # Errors
+/// As [`check_user`], and when it begins or ends with white space.
+pub fn check_upstream_user(id: &str) -> Result<(), NameError> {
+    check_user(id)?;
+    check_header(id, "user id")
+}
+
 /// Checks a connection id.
 ///
 /// # Errors
@@ -131,7 +140,11 @@ pub fn check_event(name: &str) -> Result<(), NameError> {
 /// As [`check_event`], and when it begins or ends with white space.
 pub fn check_upstream_event(name: &str) -> Result<(), NameError> {
     check_event(name)?;
-    if name.trim() == name { Ok(()) } else { Err(NameError::Blanks { kind: "method name" }) }
+    check_header(name, "method name")
+}
+
+fn check_header(text: &str, kind: &'static str) -> Result<(), NameError> {
+    if text.trim() == text { Ok(()) } else { Err(NameError::Blanks { kind }) }
 }
 
 fn check_text(text: &str, kind: &'static str) -> Result<(), NameError> {
@@ -278,6 +291,17 @@ mod tests {
             for bad in ["", ".", "..", "a\r", "\u{7f}", "\u{85}"] {
                 assert!(check(bad).is_err(), "{bad:?}");
             }
+        }
+    }
+
+    #[test]
+    fn values_of_headers_have_no_white_space_at_their_ends() {
+        for check in [check_upstream_user, check_upstream_event] {
+            assert_eq!(check("ada lovelace"), Ok(()));
+            for bad in [" ada", "ada ", " ", "ada\u{a0}"] {
+                assert!(matches!(check(bad), Err(NameError::Blanks { .. })), "{bad:?}");
+            }
+            assert!(check("").is_err() && check("..").is_err());
         }
     }
 

@@ -21,7 +21,7 @@ impl UserGroups {
         Self { link }
     }
 
-    /// Adds a user to a group until the user is removed.
+    /// Adds a user to a group until the user is removed: its open connections, and each later connection.
     ///
     /// # Errors
     /// When a name is invalid or the service did not accept the change.
@@ -29,8 +29,8 @@ impl UserGroups {
         self.join(user_id, group, None).await
     }
 
-    /// Adds a user to a group for a limited time, rounded up to whole seconds. A time of zero adds only the
-    /// current connections of the user.
+    /// Adds the open connections of a user to a group, and for a limited time, rounded up to whole seconds, each
+    /// new connection of the user. Connections that are open when the time ends stay in the group.
     ///
     /// # Errors
     /// When a name is invalid or the service did not accept the change.
@@ -43,7 +43,7 @@ impl UserGroups {
         self.join(user_id, group, Some(time_to_live)).await
     }
 
-    /// Removes a user from a group. Removing a non-member is not an error.
+    /// Removes a user and all its connections from a group. Removing a non-member is not an error.
     ///
     /// # Errors
     /// When a name is invalid or the service did not accept the change.
@@ -52,7 +52,7 @@ impl UserGroups {
         self.change(Change::UserLeavesGroup { user, group }).await
     }
 
-    /// Removes a user from every group.
+    /// Removes a user and all its connections from every group.
     ///
     /// # Errors
     /// When the name is invalid or the service did not accept the change.

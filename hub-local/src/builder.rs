@@ -13,8 +13,6 @@ use crate::{
     upstream::{Unmatched, Upstream},
 };
 
-const DEFAULT_URL: &str = "http://127.0.0.1:8888";
-
 /// Builder of a [`LocalService`]. Every setting has a default, and [`build`](Self::build) cannot fail.
 ///
 /// ```
@@ -31,6 +29,7 @@ pub struct LocalServiceBuilder {
     secondary_key: Option<Secret>,
     upstream: Option<Arc<dyn Upstream>>,
     unmatched: Unmatched,
+    relay_invalid_completions: bool,
     public_url: Option<String>,
     limits: Limits,
     detailed_errors: bool,
@@ -66,9 +65,16 @@ impl LocalServiceBuilder {
         Self { unmatched, ..self }
     }
 
-    /// Sets the URL at which clients and REST callers reach the service. The URL is part of the connection
-    /// string. Defaults to `http://127.0.0.1:8888`. [`LocalService::set_public_url`] changes the URL when
-    /// the port is known only after binding.
+    /// Sets whether a client receives the response of the app to an `invoke` even if it is no completion of the
+    /// invocation, as the cloud service sends it. Defaults to `false`: the client receives an error
+    /// completion, since such a response ends its connection or leaves its call without an answer.
+    pub fn relay_invalid_completions(self, relayed: bool) -> Self {
+        Self { relay_invalid_completions: relayed, ..self }
+    }
+
+    /// Sets the URL at which clients and REST callers reach the service, without a path. The URL is part of the
+    /// connection string and of links in responses. Defaults to `http://127.0.0.1:8888`; links then have the host
+    /// of their request. [`LocalService::set_public_url`] changes the URL when the port is known only after binding.
     pub fn public_url(self, url: impl Into<String>) -> Self {
         Self { public_url: Some(url.into()), ..self }
     }
@@ -127,13 +133,13 @@ impl LocalServiceBuilder {
     pub fn build(self) -> LocalService {
         let key = self.key.unwrap_or_else(random::key);
         let keys: Vec<_> = std::iter::once(key).chain(self.secondary_key).collect();
-        let public_url = self.public_url.unwrap_or_else(|| DEFAULT_URL.to_owned());
         LocalService::new(State::new(Config {
             access: Access::new(&keys, self.public, self.origins, self.hosts),
             keys,
-            public_url,
+            public_url: self.public_url,
             upstream: self.upstream,
             unmatched: self.unmatched,
+            relay_invalid_completions: self.relay_invalid_completions,
             limits: self.limits.bounded(),
             detailed_errors: self.detailed_errors,
             allow_reconnect: self.allow_reconnect,

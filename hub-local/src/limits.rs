@@ -78,8 +78,9 @@ limits! {
         client_timeout: Duration = Duration::from_secs(30),
         /// Time in which a negotiated connection must be opened. Defaults to 15 s.
         connect_timeout: Duration = Duration::from_secs(15),
-        /// Time that a long poll waits for messages. Clients give up after 100 s. Defaults to 90 s.
-        poll_timeout: Duration = Duration::from_secs(90),
+        /// Time that a long poll waits for messages. Proxies cut responses without data, HAProxy after 50 s, nginx and
+        /// Apache after 60 s, and clients give up after 100 s. Defaults to 45 s.
+        poll_timeout: Duration = Duration::from_secs(45),
         /// Maximum time between two long polls, after which the connection ends. Defaults to 15 s.
         poll_gap_timeout: Duration = Duration::from_secs(15),
         /// Time in which a client with stateful reconnect may resume its connection after the WebSocket broke.

@@ -95,7 +95,8 @@ impl LocalService {
     }
 
     /// Changes the URL at which clients and REST callers reach the service, for example after a port was
-    /// bound.
+    /// bound. Whether links in responses have this URL or the host of their request does not change, see
+    /// [`LocalServiceBuilder::public_url`].
     pub fn set_public_url(&self, url: impl AsRef<str>) {
         self.state.authority.set_public_url(url.as_ref());
     }

@@ -46,9 +46,10 @@ pub(crate) struct Config {
     /// The primary key first.
     pub(crate) keys: Vec<Secret>,
     pub(crate) access: Access,
-    pub(crate) public_url: String,
+    pub(crate) public_url: Option<String>,
     pub(crate) upstream: Option<Arc<dyn Upstream>>,
     pub(crate) unmatched: Unmatched,
+    pub(crate) relay_invalid_completions: bool,
     pub(crate) limits: Limits,
     pub(crate) detailed_errors: bool,
     pub(crate) allow_reconnect: bool,
@@ -64,7 +65,7 @@ impl State {
         let backlog = Arc::new(Backlog::new(limits.max_total_outbox_bytes, limits.max_send_delay));
         let memberships = Quota::new(limits.max_groups_per_member, limits.max_memberships);
         Self {
-            authority: Authority::new(keys, clock, limits.token_leeway, &public_url),
+            authority: Authority::new(keys, clock, limits.token_leeway, public_url.as_deref()),
             access: config.access,
             hubs: Hubs::new(Arc::clone(&backlog), memberships, tasks.clone()),
             negotiations: Arc::default(),
@@ -78,6 +79,7 @@ impl State {
                 clock,
                 upstream,
                 unmatched,
+                relay_invalid_completions: config.relay_invalid_completions,
                 upstream_calls,
                 departed,
                 backlog,

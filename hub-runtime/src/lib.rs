@@ -65,6 +65,7 @@ pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod unlogged;
+mod unnegotiated;
 mod upstream;
 mod wire_name;
 mod wrong_codes;

@@ -29,6 +29,7 @@ use crate::{
     negotiate,
     routes::Route,
     shared::Inner,
+    unnegotiated,
     upstream::{self, InvocationIds},
 };
 
@@ -165,15 +166,16 @@ async fn other(app: Arc<Inner>, parts: http::request::Parts, body: UnreadBody) -
         }
         Route::Health if app.is_closing() => text(StatusCode::SERVICE_UNAVAILABLE, "shutting down"),
         Route::Health => text(StatusCode::OK, "healthy"),
-        Route::WrongMethod(allowed) => {
+        Route::WrongMethod(allowed) => unnegotiated::refusal(&app, &parts).unwrap_or_else(|| {
             let mut answer = empty(StatusCode::METHOD_NOT_ALLOWED);
             answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
             answer
-        }
+        }),
         #[cfg(feature = "functions")]
         Route::Unknown if functions::is_invocation(&app, &parts) => {
             functions::handle(app, parts, body).await
         }
-        Route::Unknown => text(StatusCode::NOT_FOUND, "not found"),
+        Route::Unknown => unnegotiated::refusal(&app, &parts)
+            .unwrap_or_else(|| text(StatusCode::NOT_FOUND, "not found")),
     }
 }

@@ -27,6 +27,10 @@ pub enum TokenError {
     /// Not a JSON Web Token.
     #[error("this is not a JSON web token")]
     Malformed,
+    /// A comma or white space: the `Authorization` header contains two credentials. Proxies and HTTP libraries join
+    /// repeated headers so.
+    #[error("the Authorization header contains two credentials")]
+    TwoCredentials,
     /// Signed with another algorithm than HS256, or unsigned.
     #[error("the token is not signed with HS256")]
     Algorithm,
@@ -36,6 +40,12 @@ pub enum TokenError {
     /// No usable `exp`.
     #[error("the token has no expiry (claim `exp`)")]
     NoExpiry,
+    /// A time is no number of seconds since 1970, such as a text.
+    #[error("`{claim}` must be a number of seconds since 1970 (RFC 7519, section 2)")]
+    NotATime {
+        /// The claim, `exp` or `nbf`.
+        claim: &'static str,
+    },
     /// The token has expired.
     #[error("the token expired {seconds} s ago")]
     Expired {
@@ -133,15 +143,20 @@ pub fn audience_matches(claims: &Map<String, Value>, accepted: impl Fn(&str) -> 
 }
 
 fn check_algorithm(token: &str) -> Result<(), TokenError> {
-    let parts = token.split('.').count();
-    if parts != 3 {
-        return Err(TokenError::Malformed);
-    }
+    check_form(token)?;
     match jsonwebtoken::decode_header(token) {
         Ok(header) if header.alg == Algorithm::HS256 => Ok(()),
         // The header has an algorithm that the library does not support, for example `none`.
         Ok(_) | Err(_) => Err(TokenError::Algorithm),
     }
+}
+
+/// Checks that the text has the three parts of a token (RFC 7515 §3.1).
+fn check_form(token: &str) -> Result<(), TokenError> {
+    if token.contains([',', ' ']) {
+        return Err(TokenError::TwoCredentials);
+    }
+    if token.split('.').count() == 3 { Ok(()) } else { Err(TokenError::Malformed) }
 }
 
 /// The claims, if they were signed with this key. `jsonwebtoken::decode` is not used, because it parses
@@ -162,15 +177,23 @@ fn signed_claims(
 }
 
 fn check_time(claims: &Map<String, Value>, now: u64, leeway: u64) -> Result<(), TokenError> {
-    let expiry = claims.get("exp").and_then(seconds).ok_or(TokenError::NoExpiry)?;
+    let expiry = time(claims, "exp")?.ok_or(TokenError::NoExpiry)?;
     if now > expiry.saturating_add(leeway) {
         return Err(TokenError::Expired { seconds: now - expiry });
     }
-    let Some(not_before) = claims.get("nbf").and_then(seconds) else { return Ok(()) };
+    let Some(not_before) = time(claims, "nbf")? else { return Ok(()) };
     if not_before > now.saturating_add(leeway) {
         return Err(TokenError::NotYet { seconds: not_before - now });
     }
     Ok(())
+}
+
+/// The time in a claim, if the token has the claim.
+fn time(claims: &Map<String, Value>, claim: &'static str) -> Result<Option<u64>, TokenError> {
+    match claims.get(claim) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => seconds(value).map(Some).ok_or(TokenError::NotATime { claim }),
+    }
 }
 
 /// Converts a `NumericDate` to whole seconds. RFC 7519 §2 allows fractions.
@@ -234,8 +257,27 @@ mod tests {
 
     #[test]
     fn a_token_without_expiry_is_refused() {
-        for claims in [json!({}), json!({ "exp": "1000" }), json!({ "exp": -5 })] {
+        for claims in [json!({}), json!({ "exp": null })] {
             assert!(matches!(verify(&made(&claims), &keys(), 0, 60), Err(TokenError::NoExpiry)));
+        }
+    }
+
+    #[test]
+    fn a_time_must_be_a_number() {
+        let error = |claims| verify(&made(&claims), &keys(), 0, 60).unwrap_err().to_string();
+
+        let text = "`exp` must be a number of seconds since 1970 (RFC 7519, section 2)";
+        for exp in [json!("1796000000"), json!(-5), json!(1e20), json!([1000])] {
+            assert_eq!(error(json!({ "exp": exp })), text);
+        }
+        assert!(error(json!({ "exp": 1000, "nbf": "0" })).starts_with("`nbf` must be a number"));
+    }
+
+    #[test]
+    fn two_credentials_in_one_header_are_named() {
+        for twice in [format!("{SAMPLE}, Bearer {SAMPLE}"), format!("{SAMPLE},{SAMPLE}")] {
+            let error = verify(&twice, &keys(), 1_700_000_000, 60).unwrap_err();
+            assert_eq!(error.to_string(), "the Authorization header contains two credentials");
         }
     }
 

@@ -26,22 +26,33 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    pub(super) fn from_claims(claims: &Map<String, Value>) -> Self {
-        Self {
-            user: user(claims),
+    pub(super) fn from_claims(claims: &Map<String, Value>) -> Result<Self, String> {
+        Ok(Self {
+            user: user(claims)?,
             claims: header(claims),
             token_options: TokenOptions::from_claims(claims),
-        }
+        })
     }
 }
 
-fn user(claims: &Map<String, Value>) -> Option<String> {
-    let named = |claim| match claims.get(claim)? {
-        Value::String(user) => Some(user.as_str()),
-        Value::Array(users) => users.first()?.as_str(),
-        _ => None,
-    };
-    USER_CLAIMS.into_iter().find_map(named).filter(|user| !user.is_empty()).map(str::to_owned)
+/// The user id: a text, or an integer as text. A claim of another type is an error, because a client without a user
+/// receives no message to its user.
+fn user(claims: &Map<String, Value>) -> Result<Option<String>, String> {
+    for claim in USER_CLAIMS {
+        let value = match claims.get(claim) {
+            Some(Value::Array(values)) => values.first(),
+            value => value,
+        };
+        return match value {
+            None | Some(Value::Null) => continue,
+            Some(Value::String(user)) => Ok(Some(user.clone()).filter(|user| !user.is_empty())),
+            Some(Value::Number(user)) if !user.is_f64() => Ok(Some(user.to_string())),
+            Some(_) => {
+                Err(format!("the claim `{claim}`, the user id, must be a text or an integer"))
+            }
+        };
+    }
+    Ok(None)
 }
 
 /// Formats the claims as `type: value, type: value`. This format has no escapes, so receivers cannot parse
@@ -90,12 +101,29 @@ mod tests {
 
     #[test]
     fn the_user_is_the_first_user_claim() {
+        let user = |value| user(claims(value)).unwrap();
         let both = json!({ "asrs.s.uid": "ada", "nameid": "x", "sub": "y" });
-        assert_eq!(user(claims(&both)).as_deref(), Some("ada"));
-        assert_eq!(user(claims(&json!({ "sub": "y", "nameid": "x" }))).as_deref(), Some("x"));
-        assert_eq!(user(claims(&json!({ "sub": ["y", "z"] }))).as_deref(), Some("y"));
-        assert_eq!(user(claims(&json!({ "asrs.s.uid": "" }))), None);
-        assert_eq!(user(claims(&json!({ "exp": 5 }))), None);
+        assert_eq!(user(&both).as_deref(), Some("ada"));
+        assert_eq!(user(&json!({ "sub": "y", "nameid": "x" })).as_deref(), Some("x"));
+        assert_eq!(user(&json!({ "sub": ["y", "z"] })).as_deref(), Some("y"));
+        assert_eq!(
+            user(&json!({ "sub": "y", "nameid": null, "asrs.s.uid": [] })).as_deref(),
+            Some("y")
+        );
+        assert_eq!(user(&json!({ "asrs.s.uid": "" })), None);
+        assert_eq!(user(&json!({ "exp": 5 })), None);
+    }
+
+    #[test]
+    fn an_integer_is_a_user_id_and_other_types_are_an_error() {
+        let user = |value| user(claims(value));
+
+        assert_eq!(user(&json!({ "nameid": 42 })), Ok(Some("42".to_owned())));
+        assert_eq!(user(&json!({ "sub": [-7] })), Ok(Some("-7".to_owned())));
+        for other in [json!({}), json!(true), json!(1.5), json!([["x"]])] {
+            let error = user(&json!({ "nameid": other, "sub": "ada" })).unwrap_err();
+            assert_eq!(error, "the claim `nameid`, the user id, must be a text or an integer");
+        }
     }
 
     #[test]

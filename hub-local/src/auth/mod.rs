@@ -15,6 +15,8 @@ use serde_json::{Map, Value};
 use self::{audience::Audience, identity::Identity, verified::VerifiedTokens};
 use hub_net::clock::Clock;
 
+const DEFAULT_URL: &str = "http://127.0.0.1:8888";
+
 /// Checks tokens with the keys of the service.
 pub(crate) struct Authority {
     /// The primary key first.
@@ -23,14 +25,24 @@ pub(crate) struct Authority {
     /// Allowed clock skew in seconds.
     leeway: u64,
     public_url: RwLock<Arc<str>>,
+    /// Whether the operator has set the public URL. Otherwise, it is the address of the listener.
+    pub(crate) has_public_url: bool,
     verified: VerifiedTokens,
 }
 
 impl Authority {
-    pub(crate) fn new(keys: Vec<Secret>, clock: Clock, leeway: Duration, public_url: &str) -> Self {
-        let public_url = RwLock::new(public_url.trim_end_matches('/').into());
+    /// Without a public URL, it is [`DEFAULT_URL`] until [`Self::set_public_url`] is called.
+    pub(crate) fn new(
+        keys: Vec<Secret>,
+        clock: Clock,
+        leeway: Duration,
+        public_url: Option<&str>,
+    ) -> Self {
+        let has_public_url = public_url.is_some();
+        let public_url = public_url.unwrap_or(DEFAULT_URL).trim_end_matches('/');
+        let public_url = RwLock::new(public_url.into());
         let verified = VerifiedTokens::default();
-        Self { keys, clock, leeway: leeway.as_secs(), public_url, verified }
+        Self { keys, clock, leeway: leeway.as_secs(), public_url, has_public_url, verified }
     }
 
     /// All keys, the primary first.
@@ -63,7 +75,7 @@ impl Authority {
                 client_url(&self.public_url(), hub)
             ));
         }
-        Ok(Identity::from_claims(&claims))
+        Identity::from_claims(&claims)
     }
 
     /// Checks the token of a REST call to `path`, which is percent-encoded.

@@ -57,6 +57,10 @@ pub(super) struct LimitArgs {
     /// Maximum time between the loss of a WebSocket and its resumption, with stateful reconnect [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = time)]
     resume_within: Option<Duration>,
+    /// Maximum time that a long poll waits for messages; at most the timeout of a proxy for a response
+    /// without data [default: 45s]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    poll_hold: Option<Duration>,
     /// Interval of server pings [default: 15s]
     #[arg(long, value_name = "TIME", value_parser = time)]
     keep_alive: Option<Duration>,
@@ -93,6 +97,7 @@ impl LimitArgs {
         set(&mut limits.handshake_timeout, self.handshake);
         set(&mut limits.connect_timeout, self.connect_within);
         set(&mut limits.resume_timeout, self.resume_within);
+        set(&mut limits.poll_timeout, self.poll_hold);
         set(&mut limits.keep_alive_interval, self.keep_alive);
         set(&mut limits.client_timeout, self.client_timeout);
         set(&mut limits.token_leeway, self.token_leeway);
@@ -117,6 +122,15 @@ mod tests {
         assert_eq!(limits.max_message_bytes, 7);
         assert_eq!(limits.max_rest_body_bytes, Limits::default().max_rest_body_bytes);
         assert_eq!(limits.max_upstream_calls, 4096);
+    }
+
+    #[test]
+    fn a_quiet_poll_ends_before_common_proxies_cut_it_unless_an_option_sets_its_time() {
+        let hold = |arguments: LimitArgs| arguments.limits(None).poll_timeout.as_secs();
+
+        assert_eq!(hold(LimitArgs::default()), 45);
+        let poll_hold = Some(Duration::from_secs(90));
+        assert_eq!(hold(LimitArgs { poll_hold, ..LimitArgs::default() }), 90);
     }
 
     #[test]

@@ -68,7 +68,8 @@ pub(super) struct StartArgs {
     #[arg(long, value_name = "NAME", env = "HUB_LOCAL_HOSTS", value_delimiter = ',', value_parser = values::host)]
     allow_host: Vec<String>,
     /// Handle errors like the cloud service: an `invoke` without a matching upstream gets no
-    /// response, and errors to clients contain no details
+    /// response, a response of the app that is no completion goes to the client, and errors to
+    /// clients contain no details
     #[arg(long)]
     strict: bool,
     /// Log level: off, error, warn, info, debug or trace; or tracing directives (target=level,…)
@@ -119,7 +120,8 @@ async fn serve(
     let upstream_timeout = arguments.limits.upstream_timeout.unwrap_or(UPSTREAM_TIMEOUT);
     let upstream = HttpUpstream::with_templates(templates.clone()).timeout(upstream_timeout);
     let url = listen::url(&arguments, &listeners)?;
-    let service = service(&arguments, &upstream, descriptors, url);
+    let service = service(&arguments, &upstream, descriptors);
+    service.set_public_url(url);
     let mut serving = JoinSet::new();
     for listener in listeners {
         serving.spawn(service.serve(listener));
@@ -151,7 +153,6 @@ fn service(
     arguments: &StartArgs,
     upstream: &HttpUpstream,
     descriptors: Option<Descriptors>,
-    url: String,
 ) -> LocalService {
     let limits = arguments.limits.limits(descriptors.map(|descriptors| descriptors.now));
     let key = arguments.key.clone().unwrap_or_else(|| Secret::from(EMULATOR_KEY));
@@ -160,11 +161,12 @@ fn service(
         .key(key)
         .upstream(upstream.clone())
         .unmatched(unmatched)
+        .relay_invalid_completions(arguments.strict)
         .detailed_errors(!arguments.strict)
         .closed_clients_may_reconnect(arguments.strict)
         .limits(limits)
-        .public(arguments.public)
-        .public_url(url);
+        .public(arguments.public);
+    let builder = arguments.url.iter().fold(builder, LocalServiceBuilder::public_url);
     let builder = arguments.allow_origin.iter().fold(builder, LocalServiceBuilder::allow_origin);
     let hosts = arguments.allow_host.iter().filter(|host| !host.is_empty());
     let builder = hosts.fold(builder, LocalServiceBuilder::allow_host);

@@ -2,16 +2,105 @@
 
 use bytes::Bytes;
 use hub_core::protocol::{Message, Outcome, Protocol, frame::Frames};
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 
-/// Replaces empty error texts, which the official JavaScript client reads as success: see
-/// [`error_text`](hub_core::protocol::error_text). `None` if there are none, or if the body is not a sequence
-/// of hub messages.
-pub(super) fn without_empty_errors(
-    protocol: Protocol,
-    body: &Bytes,
-    invocation_id: &str,
-) -> Option<Bytes> {
+/// The response of an app to an `invoke`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Checked {
+    /// It goes to the client unchanged.
+    Completion,
+    /// A completion that had an empty error text.
+    Mended(Bytes),
+    /// The client cannot read it, or takes it for another call. Contains the problem.
+    Invalid(&'static str),
+}
+
+/// Checks that the body completes the invocation. Empty error texts, which the official JavaScript client reads as
+/// success, are replaced: see [`error_text`](hub_core::protocol::error_text).
+pub(super) fn check(protocol: Protocol, body: &Bytes, invocation_id: &str) -> Checked {
+    if !has_usual_form(protocol, body, invocation_id)
+        && let Some(problem) = problem(protocol, body, invocation_id)
+    {
+        return Checked::Invalid(problem);
+    }
+    match without_empty_errors(protocol, body, invocation_id) {
+        Some(mended) => Checked::Mended(mended),
+        None => Checked::Completion,
+    }
+}
+
+/// Whether the body has the form in which our encoders and those of .NET write the completion of this
+/// invocation. Such a body need not be parsed.
+fn has_usual_form(protocol: Protocol, body: &[u8], invocation_id: &str) -> bool {
+    if !protocol.is_binary() {
+        let id = body.strip_prefix(b"{\"type\":3,\"invocationId\":\"");
+        let rest = id.and_then(|id| id.strip_prefix(invocation_id.as_bytes()));
+        return matches!(rest, Some([b'"', .., b'}', 0x1E]));
+    }
+    // The length of the message: seven bits in each byte, the low ones first.
+    let Some(end) = body.iter().take(5).position(|byte| byte & 0x80 == 0) else { return false };
+    let Some((prefix, message)) = body.split_at_checked(end + 1) else { return false };
+    let length = prefix.iter().rev().fold(0, |sum, byte| sum << 7 | usize::from(byte & 0x7F));
+    let [0x94 | 0x95, 3, 0x80, head, rest @ ..] = message else { return false };
+    length == message.len()
+        && invocation_id.len() < 32
+        && usize::from(*head) == 0xA0 + invocation_id.len()
+        && rest.starts_with(invocation_id.as_bytes())
+}
+
+/// The members of a JSON message that are checked.
+#[derive(Deserialize)]
+struct Completion<'a> {
+    r#type: u64,
+    #[serde(borrow, rename = "invocationId")]
+    invocation_id: Option<std::borrow::Cow<'a, str>>,
+    result: Option<IgnoredAny>,
+    error: Option<IgnoredAny>,
+}
+
+/// Why the body is no sequence of hub messages with the completion of this invocation.
+fn problem(protocol: Protocol, body: &Bytes, invocation_id: &str) -> Option<&'static str> {
+    let (no_end, no_message) = match protocol.is_binary() {
+        false => (
+            "it does not end with the byte 0x1E",
+            "it is no JSON object with the members of a completion",
+        ),
+        true => ("it is shorter than the length before it", "it is no completion in MessagePack"),
+    };
+    let mut frames = Frames::new(body.len());
+    frames.switch_to(protocol);
+    frames.push(body);
+    let mut completes = false;
+    loop {
+        let frame = match frames.next_frame() {
+            Ok(Some(frame)) => frame,
+            Ok(None) => break,
+            Err(_) => return Some(no_message),
+        };
+        completes |= if protocol.is_binary() {
+            match protocol.parse(&frame) {
+                Ok(Some(Message::Completion { invocation_id: id, .. })) => id == invocation_id,
+                Ok(_) => false,
+                Err(_) => return Some(no_message),
+            }
+        } else {
+            match serde_json::from_slice::<Completion<'_>>(&frame) {
+                Ok(Completion { result: Some(_), error: Some(_), .. }) => {
+                    return Some("it has both a `result` and an `error`");
+                }
+                Ok(it) => it.r#type == 3 && it.invocation_id.as_deref() == Some(invocation_id),
+                Err(_) => return Some(no_message),
+            }
+        };
+    }
+    if !frames.is_empty() {
+        return Some(no_end);
+    }
+    (!completes).then_some("it has no completion with the `invocationId` of the request")
+}
+
+/// Replaces empty error texts. `None` if there are none.
+fn without_empty_errors(protocol: Protocol, body: &Bytes, invocation_id: &str) -> Option<Bytes> {
     if !has_empty_text(protocol, body) {
         return None;
     }
@@ -67,6 +156,60 @@ fn has_empty_text(protocol: Protocol, body: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const PROBLEMS: [&str; 4] = [
+        "it does not end with the byte 0x1E",
+        "it is no JSON object with the members of a completion",
+        "it has no completion with the `invocationId` of the request",
+        "it has both a `result` and an `error`",
+    ];
+
+    #[test]
+    fn a_json_body_must_be_the_framed_completion_of_the_call() {
+        let [no_end, no_object, other_id, both] = PROBLEMS.map(Checked::Invalid);
+        let check =
+            |body: &'static str| check(Protocol::Json, &Bytes::from_static(body.as_bytes()), "7");
+
+        for good in [
+            "{\"type\":3,\"invocationId\":\"7\"}\u{1e}",
+            "{\"type\":3,\"invocationId\":\"7\",\"result\":{\"error\":1}}\u{1e}",
+            "{ \"result\": null, \"error\": \"e\", \"invocationId\": \"\\u0037\", \"type\": 3 }\u{1e}",
+            "{\"type\":6}\u{1e}{\"invocationId\":\"7\",\"type\":3}\u{1e}",
+        ] {
+            assert_eq!(check(good), Checked::Completion, "{good}");
+        }
+        assert_eq!(check("{\"type\":3,\"invocationId\":\"7\",\"result\":1}"), no_end);
+        assert_eq!(check("{\"type\":3,\"invocationId\":\"7\"}\u{1e}{}"), no_end);
+        for body in ["ok\u{1e}", "{\"sum\":3}\u{1e}", "\u{1e}", "[3]\u{1e}"] {
+            assert_eq!(check(body), no_object, "{body}");
+        }
+        assert_eq!(check("{\"type\":3,\"invocationId\":7}\u{1e}"), no_object);
+        for body in [
+            "{\"type\":3}\u{1e}",
+            "{\"type\":3,\"invocationId\":\"70\"}\u{1e}",
+            "{\"type\":6}\u{1e}",
+        ] {
+            assert_eq!(check(body), other_id, "{body}");
+        }
+        let body = "{\"type\":3,\"result\":1,\"invocationId\":\"7\",\"error\":\"e\"}\u{1e}";
+        assert_eq!(check(body), both);
+    }
+
+    #[cfg(feature = "msgpack")]
+    #[test]
+    fn a_messagepack_body_must_be_the_framed_completion_of_the_call() {
+        let check =
+            |body: &'static [u8]| check(Protocol::MessagePack, &Bytes::from_static(body), "7");
+
+        assert_eq!(check(b"\x06\x94\x03\x80\xa17\x02"), Checked::Completion);
+        assert_eq!(check(b"\x07\x94\x03\x80\xd9\x017\x02"), Checked::Completion);
+        let invalid =
+            |body, problem| assert_eq!(check(body), Checked::Invalid(problem), "{body:?}");
+        invalid(b"\x94\x03\x80\xa17\x02", "it is shorter than the length before it");
+        invalid(b"\x05\x94\x03\x80\xa17", "it is no completion in MessagePack");
+        invalid(b"\x06\x94\x03\x80\xa18\x02", PROBLEMS[2]);
+        invalid(b"\x02\x91\x06", PROBLEMS[2]);
+    }
 
     fn mended(protocol: Protocol, body: &'static [u8]) -> Option<Vec<u8>> {
         let mended = without_empty_errors(protocol, &Bytes::from_static(body), "7");

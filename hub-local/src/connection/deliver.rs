@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http::{Request, Response, StatusCode};
 use hub_core::{
-    protocol::{Message, Outcome},
+    protocol::{Message, Outcome, Protocol},
     upstream::{CONNECTED, CONNECTIONS, DISCONNECTED, MESSAGES},
 };
 use tokio::time::Instant;
@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use super::{
     Connection,
     calls::{Next, UpstreamEvent},
-    completion,
+    completion::{self, Checked},
     shared::Shared,
     warnings::Cause,
 };
@@ -33,6 +33,7 @@ use crate::upstream::{
 };
 
 const NO_UPSTREAM: &str = "no upstream is configured for this hub";
+const NO_COMPLETION: &str = "Invocation failed, response is no completion.";
 const NO_TEMPLATE: &str = "no upstream is configured for this method";
 
 /// The event of an upstream call, for the log.
@@ -40,6 +41,7 @@ const NO_TEMPLATE: &str = "no upstream is configured for this method";
 struct Event<'a> {
     category: &'static str,
     name: &'a str,
+    protocol: Protocol,
     is_invoke: bool,
 }
 
@@ -128,7 +130,7 @@ async fn call(connection: &Arc<Connection>, call: Call) {
     if invocation_id.as_ref().is_some_and(|id| connection.warnings.is_reused(id)) {
         connection.warn_once(Cause::ReusedId, &target);
     }
-    let event = Event { category: MESSAGES, name: &target, is_invoke };
+    let event = Event { category: MESSAGES, name: &target, protocol, is_invoke };
     let answer = perform(connection, event, request).await;
     let Some(invocation_id) = invocation_id else { return };
     let is_unmatched = matches!(answer, Err(UpstreamError::NoTemplate));
@@ -141,11 +143,19 @@ async fn call(connection: &Arc<Connection>, call: Call) {
     };
     match interpret(answer, connection.shared.limits.max_upstream_response_bytes) {
         Ok(body) if body.is_empty() => complete(Outcome::Void),
-        Ok(body) => match completion::without_empty_errors(protocol, &body, &invocation_id) {
-            None => connection.answer(&protocol.relayed(body)),
-            Some(mended) => {
+        Ok(body) => match completion::check(protocol, &body, &invocation_id) {
+            Checked::Completion => connection.answer(&protocol.relayed(body)),
+            Checked::Mended(mended) => {
                 connection.warn_once(Cause::EmptyError, &target);
                 connection.answer(&protocol.relayed(mended));
+            }
+            Checked::Invalid(problem) => {
+                connection.warn_invalid_completion(&target, problem, &body);
+                if connection.shared.relay_invalid_completions {
+                    connection.answer(&protocol.relayed(body));
+                } else {
+                    complete(Outcome::Error(NO_COMPLETION.to_owned()));
+                }
             }
         },
         Err(_) if is_unmatched && connection.shared.upstream.is_none() => {
@@ -156,7 +166,7 @@ async fn call(connection: &Arc<Connection>, call: Call) {
 }
 
 async fn report(connection: &Arc<Connection>, name: &str, request: Request<Bytes>) {
-    let event = Event { category: CONNECTIONS, name, is_invoke: false };
+    let event = Event { category: CONNECTIONS, name, protocol: Protocol::Json, is_invoke: false };
     let _ = perform(connection, event, request).await;
 }
 
@@ -208,10 +218,11 @@ async fn perform(
             (answer, started.elapsed())
         }
     };
-    let Event { category, name: event, is_invoke } = event;
+    let Event { category, name: event, protocol, is_invoke } = event;
     let (limit, hub) = (&connection.shared.log, connection.hub.name());
     let connection = connection.id.as_str();
-    let record = CallRecord { connection, hub, category, event, is_invoke, took };
+    let content_type = protocol.content_type();
+    let record = CallRecord { connection, hub, category, event, content_type, is_invoke, took };
     explain::log(limit, record, upstream.as_deref(), &answer);
     answer
 }

@@ -20,7 +20,7 @@ pub(crate) struct Ending {
     /// How the transport is closed after the last frame.
     pub(crate) farewell: Farewell,
     /// Status of the WebSocket close frame.
-    pub(crate) close_status: CloseStatus,
+    close_status: CloseStatus,
     /// Whether a message of the client was larger than the limit.
     pub(crate) is_too_large: bool,
     last_message: LastMessage,
@@ -73,9 +73,9 @@ impl Ending {
     }
 
     /// The client sent a close message.
-    pub(crate) fn by_client() -> Self {
+    pub(crate) fn by_client(error: Option<String>) -> Self {
         let close = LastMessage::Close { error: None, allow_reconnect: false };
-        Self::new(None, close)
+        Self::new(error.filter(|text| !text.is_empty()), close)
     }
 
     /// The client closed the transport cleanly.
@@ -85,6 +85,13 @@ impl Ending {
             farewell: Farewell::Close,
             ..Self::new(None, LastMessage::None)
         }
+    }
+
+    /// The client closed its connection with long polling. A poll that waits gets a close message, as with
+    /// ASP.NET Core 10.
+    pub(crate) fn polling_closed() -> Self {
+        let close = LastMessage::Close { error: None, allow_reconnect: true };
+        Self { last_message: close, ..Self::transport_closed() }
     }
 
     /// The client closed the transport in the middle of a message.
@@ -163,6 +170,17 @@ impl Ending {
 
     pub(crate) fn is_slow_client(&self) -> bool {
         self.error.as_deref() == Some(SLOW_CLIENT)
+    }
+
+    /// The close frame of a WebSocket. Its reason is the error that the client reads, because some clients pass on
+    /// only this one (the official C++ client).
+    pub(crate) fn close_frame(&self) -> Frame {
+        let reason = match &self.last_message {
+            LastMessage::Close { error, .. } => error.as_deref().unwrap_or_default(),
+            LastMessage::Refused(text) => text,
+            LastMessage::None => "",
+        };
+        Frame::close(self.close_status, reason)
     }
 
     /// The last hub message. A refused handshake is always JSON text (HubProtocol.md, Overview).

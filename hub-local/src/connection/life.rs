@@ -109,7 +109,10 @@ async fn read(
         return ending;
     }
     *accepted = true;
-    connection.hub.insert(connection);
+    let missed_groups = connection.hub.insert(connection);
+    if missed_groups > 0 {
+        connection.warn_missed_groups(missed_groups);
+    }
     connection.log_connected();
     deliver::submit(connection, UpstreamEvent::Connected);
     let pinging = std::pin::pin!(keep_alive::ping(connection));

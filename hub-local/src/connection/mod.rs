@@ -128,9 +128,10 @@ impl Connection {
         self.frame(&self.protocol().encode(message))
     }
 
-    /// Status of the WebSocket close frame.
-    pub(crate) fn close_status(&self) -> CloseStatus {
-        self.ending.get().map(|ending| ending.close_status).unwrap_or_default()
+    /// The close frame of a WebSocket.
+    pub(crate) fn close_frame(&self) -> Frame {
+        let closing = || Frame::close(CloseStatus::Normal, "");
+        self.ending.get().map_or_else(closing, Ending::close_frame)
     }
 
     /// Whether the connection or the service is ending.

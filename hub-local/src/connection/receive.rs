@@ -13,7 +13,7 @@ use super::{
     deliver,
     ending::Ending,
     keep_alive::ClientTimeout,
-    link::{Incoming, Source},
+    link::{Incoming, Source, Transport},
     posts::Posts,
     warnings::Cause,
 };
@@ -90,7 +90,10 @@ async fn read(
                 frames.switch_to(protocol);
             }
             Some(Ok(Incoming::Closed)) if frames.is_empty() => {
-                return Err(Ending::transport_closed());
+                return Err(match connection.transport {
+                    Transport::LongPolling => Ending::polling_closed(),
+                    _ => Ending::transport_closed(),
+                });
             }
             Some(Ok(Incoming::Closed)) => return Err(Ending::cut_short()),
             Some(Err(error)) => {
@@ -128,7 +131,7 @@ async fn act(
             refuse(connection, Some(invocation_id), NO_STREAMS);
         }
         Message::Ping if connection.transport.needs_pings() => client_timeout.arm(),
-        Message::Close { .. } => return Err(Ending::by_client()),
+        Message::Close { error, .. } => return Err(Ending::by_client(error)),
         // Ignored: items of streams that are not open, and acks without a negotiated stateful reconnect.
         Message::Ping
         | Message::StreamItem { .. }

@@ -21,6 +21,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) upstream: Option<Arc<dyn Upstream>>,
     pub(crate) unmatched: Unmatched,
+    /// Whether a response of the app that is no completion goes to the client.
+    pub(crate) relay_invalid_completions: bool,
     pub(crate) upstream_calls: Permits,
     /// The memory for events of connections that have ended.
     pub(crate) departed: DepartedBudget,

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-use hub_net::log_limit::shown;
+use hub_net::log_limit::{shown, shown_bytes};
 
 use super::Connection;
 
@@ -43,6 +43,45 @@ impl Connection {
         self.shared.log.line(cause.text(), |omitted| {
             let (connection, method) = (&self.id, &*shown(method));
             tracing::warn!(connection, method, omitted, "{}", cause.text());
+        });
+    }
+
+    /// The response of the app to a call is no completion of the call.
+    pub(super) fn warn_invalid_completion(&self, method: &str, problem: &str, body: &[u8]) {
+        let send = match self.protocol().is_binary() {
+            false => {
+                "{\"type\":3,\"invocationId\":\"<that of the request>\",\"result\":<value>} and the byte 0x1E, or status 204 without a result"
+            }
+            true => {
+                "the length of the message, and [3, {}, <invocation id of the request>, 3, <value>] in MessagePack, or status 204 without a result"
+            }
+        };
+        self.shared.log.line("invalid completion", |omitted| {
+            let (connection, method) = (&self.id, &*shown(method));
+            let answer = shown_bytes(body);
+            tracing::warn!(
+                connection,
+                hub = self.hub.name(),
+                method,
+                problem,
+                answer,
+                send,
+                omitted,
+                "the response of the app is no completion of the call"
+            );
+        });
+    }
+
+    /// The connection is not in some groups of its user.
+    pub(super) fn warn_missed_groups(&self, groups: usize) {
+        self.shared.log.line("missed groups", |omitted| {
+            let connection = &self.id;
+            tracing::warn!(
+                connection,
+                groups,
+                omitted,
+                "a connection receives no messages of some groups of its user: the service can store no more group memberships (`--memberships`)"
+            );
         });
     }
 }

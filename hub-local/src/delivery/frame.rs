@@ -13,6 +13,8 @@ const CLOSE: u8 = 0x88;
 const PONG: u8 = 0x8A;
 /// Bit of the opcode that marks control frames (RFC 6455 §5.5).
 const CONTROL: u8 = 0x08;
+/// Maximum size of the reason in a close frame in bytes: a control frame has at most 125, and 2 are its status.
+const MAX_REASON: usize = 123;
 /// Maximum header size of an unmasked frame in bytes (RFC 6455 §5.2).
 const MAX_HEADER: usize = 10;
 
@@ -86,9 +88,11 @@ impl Frame {
         Self::with_header(PONG, payload)
     }
 
-    /// A close frame without a reason text.
-    pub(crate) fn close(status: CloseStatus) -> Self {
-        Self::with_header(CLOSE, &(status as u16).to_be_bytes())
+    /// A close frame. The reason is cut at a character boundary to the length that a control frame has room for
+    /// (RFC 6455 §5.5, §5.5.1).
+    pub(crate) fn close(status: CloseStatus, reason: &str) -> Self {
+        let reason = &reason[..reason.floor_char_boundary(MAX_REASON)];
+        Self::with_header(CLOSE, &[&(status as u16).to_be_bytes(), reason.as_bytes()].concat())
     }
 
     fn with_header(first: u8, payload: &[u8]) -> Self {
@@ -161,7 +165,19 @@ mod tests {
     #[test]
     fn control_frames_have_their_bytes() {
         assert_eq!(&Frame::pong(b"hi").bytes()[..], b"\x8a\x02hi");
-        assert_eq!(&Frame::close(CloseStatus::Normal).bytes()[..], b"\x88\x02\x03\xe8");
-        assert_eq!(&Frame::close(CloseStatus::ProtocolError).bytes()[..], b"\x88\x02\x03\xea");
+        let close = |status, reason| Frame::close(status, reason).bytes().clone();
+        assert_eq!(&close(CloseStatus::Normal, "")[..], b"\x88\x02\x03\xe8");
+        assert_eq!(&close(CloseStatus::ProtocolError, "")[..], b"\x88\x02\x03\xea");
+        assert_eq!(&close(CloseStatus::Normal, "bye")[..], b"\x88\x05\x03\xe8bye");
+    }
+
+    #[test]
+    fn a_reason_is_cut_to_123_bytes_at_a_character_boundary() {
+        let reason = |text: &str| Frame::close(CloseStatus::Normal, text).into_payload().slice(2..);
+
+        assert_eq!(reason(&"x".repeat(123)), "x".repeat(123));
+        assert_eq!(reason(&"x".repeat(124)), "x".repeat(123));
+        assert_eq!(reason(&format!("{}ö", "x".repeat(122))), "x".repeat(122));
+        assert_eq!(reason(&"😀".repeat(31)), "😀".repeat(30));
     }
 }

@@ -51,13 +51,16 @@ impl<M: Member> Hub<M> {
         &self.name
     }
 
-    pub(crate) fn insert(&self, connection: &Arc<M>) {
+    /// Adds a connection, and adds it to the groups of its user. Returns the number of groups for which the
+    /// quota has no room.
+    pub(crate) fn insert(&self, connection: &Arc<M>) -> usize {
         let log = self.log(connection.protocol());
         let mut registry = self.registry();
-        registry.insert(connection);
+        let missed = registry.insert(connection);
         if let Some(log) = log {
             connection.outbox().follow(log);
         }
+        missed
     }
 
     /// The broadcast log of this protocol.
@@ -94,7 +97,7 @@ impl<M: Member> Hub<M> {
     }
 
     pub(crate) fn group(&self, group: &str) -> Audience<M> {
-        self.registry().group(group, Instant::now())
+        self.registry().group(group)
     }
 
     /// Adds a connection to a group.

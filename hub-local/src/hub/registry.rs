@@ -1,7 +1,9 @@
-//! Group memberships of connections and users. A user's membership covers all connections of the user.
+//! Group memberships of connections and users.
 //!
-//! A user's membership belongs to the user id: it may start before the user's first connection, and it
-//! lasts until it expires, even if the user has no connections left.
+//! Only connections are in groups. A user's membership belongs to the user id: it adds the open connections of
+//! the user, and until it expires each new connection of the user. It may start before the user's first
+//! connection. Its end by time does not affect open connections, and a connection can leave alone ("Group
+//! management" of the Azure SignalR Service documentation; Microsoft's emulator).
 
 use std::{
     collections::{HashMap, HashSet},
@@ -13,7 +15,7 @@ use hub_core::protocol::Protocol;
 use tokio::time::Instant;
 
 use super::{
-    group::{Group, Membership, Snapshot, User, UserMembership, collect, forget_snapshots},
+    group::{Group, Membership, User, UserMembership},
     members::{Audience, Member, Members, trim, trim_set},
     quota::{Quota, QuotaExceeded},
 };
@@ -38,8 +40,7 @@ pub(super) struct Registry<M> {
     sweep_threshold: usize,
     swept_at: Option<Instant>,
     connections: Members<M>,
-    /// The groups of each connection: the groups to which the connection was added, and the groups that its
-    /// user joined with `ttl=0`.
+    /// The groups of each connection.
     joined: HashMap<String, HashSet<String>>,
     users: HashMap<String, User<M>>,
     groups: HashMap<String, Group<M>>,
@@ -73,13 +74,19 @@ impl<M: Member> Registry<M> {
         }
     }
 
-    pub(super) fn insert(&mut self, connection: &Arc<M>) {
+    /// Adds a connection, and adds it to the groups of its user. Returns the number of groups for which the
+    /// quota has no room.
+    pub(super) fn insert(&mut self, connection: &Arc<M>) -> usize {
         self.connections.insert(connection);
         *self.protocols.entry(connection.protocol()).or_default() += 1;
-        let Some(name) = connection.user() else { return };
+        let Some(name) = connection.user() else { return 0 };
         let user = self.users.entry(name.to_owned()).or_default();
         user.connections.insert(connection);
-        forget_snapshots(&mut self.groups, user.groups.keys());
+        if user.groups.is_empty() {
+            return 0;
+        }
+        let live = user.live_groups(Instant::now());
+        live.iter().filter(|group| self.join(Arc::clone(connection), group).is_err()).count()
     }
 
     pub(super) fn remove(&mut self, id: &str) {
@@ -92,7 +99,6 @@ impl<M: Member> Registry<M> {
         let Some(name) = connection.user() else { return };
         if let Some(user) = self.users.get_mut(name) {
             user.connections.remove(id);
-            forget_snapshots(&mut self.groups, user.groups.keys());
         }
         self.drop_empty_user(name);
     }
@@ -118,19 +124,8 @@ impl<M: Member> Registry<M> {
         self.users.get_mut(name).map(|user| user.connections.audience()).unwrap_or_default()
     }
 
-    pub(super) fn group(&mut self, name: &str, now: Instant) -> Audience<M> {
-        let Some(group) = self.groups.get_mut(name) else { return Audience::default() };
-        let usable = |known: &&Snapshot<M>| known.until.is_none_or(|until| now < until);
-        if let Some(known) = group.snapshot.as_ref().filter(usable) {
-            return Arc::clone(&known.audience);
-        }
-        let (snapshot, expired) = collect(group, name, &mut self.users, now);
-        expired.iter().for_each(|user| self.quota.release(&[user, name]));
-        self.timed -= expired.len();
-        let audience = Arc::clone(&snapshot.audience);
-        group.snapshot = Some(snapshot);
-        self.drop_empty_group(name);
-        audience
+    pub(super) fn group(&mut self, name: &str) -> Audience<M> {
+        self.groups.get_mut(name).map(Group::audience).unwrap_or_default()
     }
 
     pub(super) fn add_to_group(
@@ -141,7 +136,7 @@ impl<M: Member> Registry<M> {
         let Some(connection) = self.connections.get(id).cloned() else {
             return Ok(JoinOutcome::NoConnection);
         };
-        self.join(connection, group)?.by_itself = true;
+        self.join(connection, group)?;
         Ok(JoinOutcome::Added)
     }
 
@@ -180,12 +175,22 @@ impl<M: Member> Registry<M> {
         ttl: Option<Duration>,
         now: Instant,
     ) -> Result<(), QuotaExceeded> {
-        if ttl == Some(Duration::ZERO) {
-            for connection in self.user(name).iter() {
-                self.join(Arc::clone(connection), group)?.by_user = true;
-            }
-            return Ok(());
+        if ttl != Some(Duration::ZERO) {
+            self.begin_user_membership(name, group, ttl, now)?;
         }
+        for connection in self.user(name).iter() {
+            self.join(Arc::clone(connection), group)?.by_user |= ttl == Some(Duration::ZERO);
+        }
+        Ok(())
+    }
+
+    fn begin_user_membership(
+        &mut self,
+        name: &str,
+        group: &str,
+        ttl: Option<Duration>,
+        now: Instant,
+    ) -> Result<(), QuotaExceeded> {
         if self.timed >= self.sweep_threshold {
             self.remove_expired_memberships(now);
         }
@@ -198,11 +203,7 @@ impl<M: Member> Registry<M> {
         };
         let user = self.users.entry(name.to_owned()).or_default();
         user.groups.insert(group.to_owned(), membership);
-        let expired = user.expired_groups(now);
-        let joined = self.groups.entry(group.to_owned()).or_default();
-        joined.users.insert(name.to_owned());
-        joined.snapshot = None;
-        for group in expired {
+        for group in user.expired_groups(now) {
             self.end_user_membership(name, &group);
         }
         Ok(())
@@ -239,7 +240,7 @@ impl<M: Member> Registry<M> {
     pub(super) fn remove_user_from_group(&mut self, name: &str, group: &str) {
         self.end_user_membership(name, group);
         for connection in self.user(name).iter() {
-            self.leave_as_user(connection.id(), group);
+            self.remove_from_group(connection.id(), group);
         }
         self.drop_empty_user(name);
     }
@@ -271,11 +272,10 @@ impl<M: Member> Registry<M> {
         }
         let group = self.groups.entry(name.to_owned()).or_default();
         group.snapshot = None;
-        Ok(group.connections.entry(connection.id().to_owned()).or_insert(Membership {
-            connection,
-            by_itself: false,
-            by_user: false,
-        }))
+        Ok(group
+            .connections
+            .entry(connection.id().to_owned())
+            .or_insert(Membership { connection, by_user: false }))
     }
 
     /// Removes expired memberships because the quota is exceeded, at most once a second.
@@ -285,8 +285,8 @@ impl<M: Member> Registry<M> {
         }
     }
 
-    /// Removes the expired memberships of all users. Otherwise, expired memberships are removed only when a
-    /// message is sent to the group, or when the user joins another group.
+    /// Removes the expired memberships of all users. Otherwise, the expired memberships of a user are removed only
+    /// when the user joins another group.
     fn remove_expired_memberships(&mut self, now: Instant) {
         let expired: Vec<_> = self
             .users
@@ -309,16 +309,7 @@ impl<M: Member> Registry<M> {
         member.is_some_and(|member| member.by_user)
     }
 
-    /// Ends a membership with `ttl=0`. A connection that was also added by its id stays in the group.
-    fn leave_as_user(&mut self, id: &str, group: &str) {
-        let member = self.groups.get_mut(group).and_then(|it| it.connections.get_mut(id));
-        let Some(member) = member else { return };
-        member.by_user = false;
-        if !member.by_itself {
-            self.remove_from_group(id, group);
-        }
-    }
-
+    /// Ends the membership of a user. Open connections stay in the group.
     fn end_user_membership(&mut self, name: &str, group: &str) {
         if let Some(user) = self.users.get_mut(name)
             && user.groups.remove(group).is_some()
@@ -327,17 +318,10 @@ impl<M: Member> Registry<M> {
             self.quota.release(&[name, group]);
             trim(&mut user.groups);
         }
-        if let Some(left) = self.groups.get_mut(group) {
-            left.users.remove(name);
-            trim_set(&mut left.users);
-            left.snapshot = None;
-        }
-        self.drop_empty_group(group);
     }
 
     fn drop_empty_group(&mut self, name: &str) {
-        let empty = |group: &Group<M>| group.connections.is_empty() && group.users.is_empty();
-        if self.groups.get(name).is_some_and(empty) {
+        if self.groups.get(name).is_some_and(|group| group.connections.is_empty()) {
             self.groups.remove(name);
             trim(&mut self.groups);
         }

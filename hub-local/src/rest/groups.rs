@@ -1,7 +1,8 @@
 //! Connections in groups.
 
-use http::{Response, StatusCode};
+use http::{Response, StatusCode, header::HOST, uri::Authority};
 use hub_core::rest_error;
+use hub_net::host;
 use serde::Serialize;
 
 use super::{
@@ -83,7 +84,7 @@ pub(super) fn list(call: &RestCall<'_>, group: &str) -> RestResult {
 }
 
 fn next_link(call: &RestCall<'_>, page_size: usize, top: usize, last: &str) -> String {
-    let (url, path) = (call.state.authority.public_url(), call.parts.uri.path());
+    let (url, path) = (base_url(call), call.parts.uri.path());
     let mut link = format!("{url}{path}?");
     for name in ["api-version", "application"] {
         if let Some(value) = call.query().first(name) {
@@ -98,6 +99,18 @@ fn next_link(call: &RestCall<'_>, page_size: usize, top: usize, last: &str) -> S
     link.push_str("continuationToken=");
     link.push_str(&hub_core::names::encode_segment(last));
     link
+}
+
+/// The public URL, or the host that the caller used: without a setting, the service cannot know its mapped port or
+/// its name in another network.
+fn base_url(call: &RestCall<'_>) -> String {
+    let authority = &call.state.authority;
+    let named = call.parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let called = call.parts.uri.authority().map(Authority::as_str).or(named);
+    match called.filter(|called| host::without_port(called).is_some()) {
+        Some(called) if !authority.has_public_url => format!("http://{called}"),
+        _ => authority.public_url().to_string(),
+    }
 }
 
 fn size(call: &RestCall<'_>, name: &'static str) -> Result<Option<usize>, RestError> {

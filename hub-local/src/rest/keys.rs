@@ -42,7 +42,7 @@ struct Token {
 pub(super) fn generate_token(call: &RestCall<'_>) -> RestResult {
     let user = call.query().first("userId").filter(|user| !user.is_empty());
     if let Some(user) = &user {
-        segment::check("userId", names::check_user(user))?;
+        segment::check("userId", names::check_upstream_user(user))?;
     }
     let what = format!("a number from 1 to {MAX_MINUTES}");
     let minutes = call.number("minutesToExpire", &what)?.unwrap_or(DEFAULT_MINUTES);

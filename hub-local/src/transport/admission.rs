@@ -83,7 +83,7 @@ pub(super) fn authenticate(
         .client(token, &hub)
         .map_err(|text| AdmissionError::new(StatusCode::UNAUTHORIZED, text))?;
     if let Some(user) = &identity.user {
-        names::check_user(user).map_err(|error| bad(&error))?;
+        names::check_upstream_user(user).map_err(|error| bad(&error))?;
     }
     Ok(Principal { hub, identity })
 }

@@ -103,6 +103,11 @@ async fn connect(
     if is_upgrade && parts.version < Version::HTTP_11 {
         return Err(AdmissionError::new(StatusCode::BAD_REQUEST, upgrade::OLD_HTTP));
     }
+    if is_get && !is_upgrade && upgrade::is_lost(&parts.headers) {
+        let text = upgrade::LOST_UPGRADE;
+        state.shared.log.line(text, |omitted| tracing::warn!(omitted, "{text}"));
+        return Err(AdmissionError::new(StatusCode::BAD_REQUEST, text));
+    }
     let is_events = is_get && wants_events(&parts.headers);
     let query = Query::new(parts.uri.query());
     let in_query = query.all("access_token").last();

@@ -87,7 +87,7 @@ async fn refuse(state: Arc<State>, upgrading: OnUpgrade) {
     let refused = timeout(limits.handshake_timeout, async {
         while !matches!(server.next().await?, Event::Data(_)) {}
         server.write(&Frame::binary(&handshake_response())).await?;
-        server.write(&Frame::close(CloseStatus::Normal)).await
+        server.write(&Frame::close(CloseStatus::Normal, "")).await
     });
     if matches!(refused.await, Ok(Ok(()))) {
         let closed = async { while !matches!(server.next().await, Ok(Event::Close) | Err(_)) {} };

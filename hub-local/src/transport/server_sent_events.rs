@@ -5,7 +5,7 @@ use std::{io, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use http::{
-    HeaderValue, Response,
+    HeaderName, HeaderValue, Response,
     header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, PRAGMA},
 };
 use tokio::sync::mpsc;
@@ -18,6 +18,8 @@ use crate::{
     delivery::{batch::Batch, frame::Frame, sink::Sink},
 };
 
+/// nginx buffers responses unless this header is `no` (`proxy_buffering`, module `ngx_http_proxy_module`).
+const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 /// A comment, sent at once so that browsers report the response as open.
 const HELLO: &[u8] = b":\r\n";
 const DATA: &[u8] = b"data: ";
@@ -38,6 +40,7 @@ pub(super) fn open(inbox: Arc<Inbox>) -> (Response<Body>, EventSource, EventSink
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache,no-store"));
     headers.insert(PRAGMA, body::NO_CACHE);
     headers.insert(CONTENT_ENCODING, HeaderValue::from_static("identity"));
+    headers.insert(BUFFERING, HeaderValue::from_static("no"));
     (response, EventSource { inbox, gone }, EventSink(Some(events)))
 }
 

@@ -4,7 +4,7 @@ use std::{error::Error, fmt::Write as _, io, time::Duration};
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use hub_core::upstream::MESSAGES;
+use hub_core::{protocol::Protocol, upstream::MESSAGES};
 use hub_net::{
     client::Unanswered,
     log_limit::{LogLimit, shown, shown_bytes},
@@ -19,10 +19,15 @@ pub(crate) struct CallRecord<'a> {
     pub(crate) hub: &'a str,
     pub(crate) category: &'static str,
     pub(crate) event: &'a str,
+    /// The content type of the request.
+    pub(crate) content_type: &'static str,
     /// Whether the client expects a completion; statuses other than 200 and 204 are then errors.
     pub(crate) is_invoke: bool,
     pub(crate) took: Duration,
 }
+
+const CHECK_CONTENT_TYPE: &str =
+    "that the app reads this content type; MessagePack clients send application/x-msgpack";
 
 /// Logs the result of a call. Failures are limited per advice, because clients can cause them.
 pub(crate) fn log(
@@ -37,9 +42,10 @@ pub(crate) fn log(
             let milliseconds = took.as_millis();
             tracing::debug!(connection, hub, event, milliseconds, "upstream call");
         }
-        Ok(answer) => limit.line(check_status(answer.status()), |omitted| {
-            log_refused(record, upstream, answer, omitted);
-        }),
+        Ok(answer) => {
+            let check = check_status(answer.status(), record.content_type);
+            limit.line(check, |omitted| log_refused(record, upstream, answer, check, omitted));
+        }
         Err(UpstreamError::NoTemplate) => log_unmatched(limit, record, upstream),
         Err(error) => limit.line(check_error(error), |omitted| {
             log_failed(record, upstream, error, omitted);
@@ -58,18 +64,19 @@ fn log_refused(
     record: CallRecord<'_>,
     upstream: Option<&dyn Upstream>,
     answer: &Response<Bytes>,
+    check: &'static str,
     omitted: Option<u64>,
 ) {
-    let status = answer.status();
     tracing::warn!(
         connection = record.connection,
         hub = record.hub,
         event = &*shown(record.event),
         url = &*shown(&url(record, upstream)),
-        status = status.as_u16(),
+        content_type = record.content_type,
+        status = answer.status().as_u16(),
         milliseconds = record.took.as_millis(),
         answer = shown_bytes(answer.body()),
-        check = check_status(status),
+        check,
         omitted,
         "upstream call was not accepted"
     );
@@ -134,10 +141,13 @@ fn with_sources(error: &UpstreamError) -> String {
 }
 
 /// Advice on what to check. Must be consistent with the table in the README.
-fn check_status(status: StatusCode) -> &'static str {
+fn check_status(status: StatusCode, content_type: &str) -> &'static str {
     match status.as_u16() {
+        400 if content_type != Protocol::Json.content_type() => CHECK_CONTENT_TYPE,
         300..400 => "the URL: redirects are not followed; configure the final URL",
-        401 => "that the app's connection string has this service's key, and the `code` in the URL",
+        401 => {
+            "that the app's connection string has this service's key, the `code` in the URL, and an app's own check of the signature: its hex is upper case, so compare the bytes"
+        }
         403 => {
             "the logs of the app and of proxies: a filter, `connected` or a proxy refused the client"
         }
@@ -146,9 +156,7 @@ fn check_status(status: StatusCode) -> &'static str {
         408 | 504 => "why the app or a proxy in front of it is slow",
         413 => "the body limits of the app and of proxies in front of it",
         429 => "the rate limit of the app: the client calls too often",
-        415 => {
-            "that the app reads this content type; MessagePack clients send application/x-msgpack"
-        }
+        415 => CHECK_CONTENT_TYPE,
         400..500 => "the response: the app refused the request",
         502 | 503 => "that the app runs behind its proxy, and is not stopping or overloaded",
         500..600 => "the log of the app: the app failed",
@@ -214,6 +222,18 @@ mod tests {
         assert!(is_fine(StatusCode::ACCEPTED, false));
         assert!(!is_fine(StatusCode::ACCEPTED, true));
         assert!(!is_fine(StatusCode::FOUND, false));
+    }
+
+    #[test]
+    fn a_messagepack_body_that_the_app_cannot_read_has_the_advice_for_its_content_type() {
+        let check = |status, content_type| {
+            check_status(StatusCode::from_u16(status).unwrap(), content_type)
+        };
+
+        assert_eq!(check(400, "application/x-msgpack"), CHECK_CONTENT_TYPE);
+        assert_eq!(check(415, "application/json"), CHECK_CONTENT_TYPE);
+        assert!(check(400, "application/json").starts_with("the response"));
+        assert!(check(401, "application/json").contains("hex is upper case"));
     }
 
     #[test]

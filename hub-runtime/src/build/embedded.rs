@@ -78,9 +78,10 @@ pub(crate) fn open(
         .fold(builder, LocalServiceBuilder::allow_origin)
         .key(key.clone())
         .upstream(InProcessUpstream { app: Arc::clone(&app), after_call, operator })
-        .public_url(base_of(&public))
-        .detailed_errors(true)
-        .build();
+        .detailed_errors(true);
+    let service =
+        plan.url.iter().map(base_of).fold(service, LocalServiceBuilder::public_url).build();
+    service.set_public_url(base_of(&public));
     Ok(BoundService {
         runtime,
         service,

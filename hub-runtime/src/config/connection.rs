@@ -182,7 +182,8 @@ pub(crate) fn local(reader: &mut Reader<'_>) -> LocalPlan {
         port: reader.parsed(env::LOCAL_PORT, |text| text.parse().map_err(|_| super::NOT_A_PORT)),
         key: reader.secret(env::LOCAL_KEY),
         url: reader.parsed(env::LOCAL_URL, |text| {
-            super::values::base_uri(text).ok_or("is not a URL: it must be like http://host:port")
+            let url = super::values::base_uri(text).filter(|url| url.path() == "/");
+            url.ok_or("is not the URL of a host: it must be like http://host:port, without a path")
         }),
         hosts: reader.parsed(env::LOCAL_HOSTS, hosts).unwrap_or_default(),
         ..LocalPlan::default()

@@ -124,7 +124,7 @@ fn all_problems_are_listed_with_their_setting_and_valid_values() {
         found,
         [
             "HUB_LOCAL_PORT is not a port: it must be a number from 0 to 65535",
-            "HUB_LOCAL_URL is not a URL: it must be like http://host:port",
+            "HUB_LOCAL_URL is not the URL of a host: it must be like http://host:port, without a path",
             "AzureSignalRConnectionString is not a usable connection string: Connection string missing required properties endpoint.",
             "Azure__SignalR__Endpoints__west__secundary is not an endpoint setting: its name must end with primary or secondary (the value is a connection string) or, for an endpoint with a serviceUri, with one of type, clientEndpoint, serverEndpoint, credential, clientId, managedIdentityResourceId, tenantId, clientSecret",
             "AzureSignalRConnectionString__applicationName is not a valid prefix of hub names: a hub name starts with a letter and has at most 128 letters, digits or any of _ ` , . [ ]",

@@ -166,7 +166,7 @@ fn request(app: &Inner, parts: Parts) -> NegotiateRequest {
 /// Checks the user id of a negotiation.
 fn checked(negotiation: Negotiation) -> Result<Negotiation, HubError> {
     if let Some(user) = negotiation.user_id() {
-        names::check_user(user).map_err(|error| HubError::rejected(&error))?;
+        names::check_upstream_user(user).map_err(|error| HubError::rejected(&error))?;
     }
     Ok(negotiation)
 }

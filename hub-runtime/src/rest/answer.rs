@@ -96,7 +96,7 @@ pub(crate) fn client_result(answer: &Response<Bytes>, now: u64) -> Result<Bytes,
             Err(InvokeError::ConnectionGone)
         }
         StatusCode::BAD_REQUEST => Err(InvokeError::Client(error_text(&text(answer)).to_owned())),
-        _ => Err(failure(answer, now).into()),
+        _ => Err(failure_of_newest(answer, "client results", now).into()),
     }
 }
 
@@ -115,7 +115,9 @@ pub(crate) fn member_page(answer: &Response<Bytes>, now: u64) -> Result<MemberPa
         connection_id: String,
         user_id: Option<String>,
     }
-    accepted(answer, now)?;
+    if !answer.status().is_success() {
+        return Err(failure_of_newest(answer, "lists of the members of a group", now));
+    }
     let page: Page = serde_json::from_slice(answer.body())
         .map_err(|error| SendError::Malformed(Box::new(error)))?;
     let members =
@@ -147,6 +149,18 @@ fn failure(answer: &Response<Bytes>, now: u64) -> SendError {
             let code = code.filter(|code| !code.is_empty()).map(excerpt);
             SendError::Rejected { status: status.as_u16(), code, message: text(answer) }
         }
+    }
+}
+
+/// The failure of an operation of the newest version of the REST API, which older services do not have. Microsoft's
+/// emulator responds with an empty 404.
+fn failure_of_newest(answer: &Response<Bytes>, operation: &str, now: u64) -> SendError {
+    match failure(answer, now) {
+        SendError::Rejected { status: 404, code: None, message } if message.is_empty() => {
+            let message = format!("this service has no {operation} (REST 2024-12-01)");
+            SendError::Rejected { status: 404, code: None, message }
+        }
+        failure => failure,
     }
 }
 
@@ -200,6 +214,24 @@ mod tests {
 
         assert_eq!(&result[..], b"1.10");
         assert_eq!(&client_result(&answer(200, "", "{}"), 0).unwrap()[..], b"null");
+    }
+
+    #[test]
+    fn an_operation_that_an_older_service_lacks_is_named() {
+        let unknown = answer(404, "", "");
+
+        let error = client_result(&unknown, 0).unwrap_err().to_string();
+        assert!(
+            error.ends_with("(404): this service has no client results (REST 2024-12-01)"),
+            "{error}"
+        );
+        let error = member_page(&unknown, 0).unwrap_err().to_string();
+        assert!(
+            error.ends_with("has no lists of the members of a group (REST 2024-12-01)"),
+            "{error}"
+        );
+        let page = client_result(&answer(404, "", "a page of a proxy"), 0).unwrap_err().to_string();
+        assert!(page.ends_with("(404): a page of a proxy"), "{page}");
     }
 
     #[test]

@@ -22,11 +22,51 @@ fn error(text: &str) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_body_of_a_200_reaches_the_client_unchanged() {
-    assert_eq!(
-        answered_with(200, "any bytes, {\"even\": odd}\x1e").await,
-        "any bytes, {\"even\": odd}\x1e"
-    );
+async fn the_completion_of_a_200_reaches_the_client_unchanged() {
+    for body in [
+        "{ \"type\": 3, \"result\": 1.10, \"invocationId\": \"7\" }\x1e",
+        "{\"type\":3,\"invocationId\":\"7\",\"result\":1.10}\x1e",
+    ] {
+        assert_eq!(answered_with(200, body).await, body);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_is_no_completion_of_the_call_becomes_an_error_and_the_log_has_its_form() {
+    for (body, problem) in [
+        ("{\"sum\":3}", "it does not end with the byte 0x1E"),
+        ("{\"type\":3,\"invocationId\":\"7\",\"result\":3}", "it does not end with the byte 0x1E"),
+        ("{\"sum\":3}\x1e", "it is no JSON object with the members of a completion"),
+        (
+            "{\"type\":3,\"result\":3}\x1e",
+            "it has no completion with the `invocationId` of the request",
+        ),
+        ("{\"type\":3,\"invocationId\":\"8\"}\x1e", "it has no completion with the `invocationId`"),
+    ] {
+        let log = logged(LevelFilter::WARN, async {
+            let text = error("Invocation failed, response is no completion.");
+            assert_eq!(answered_with(200, body).await, text, "{body}");
+        });
+
+        let log = log.await;
+        let begin: String = format!("{:?}", body.trim_end_matches('\x1e'));
+        assert!(log.contains(problem) && log.contains(begin.trim_matches('"')), "{log}");
+        assert!(log.contains("and the byte 0x1E, or status 204"), "{log}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn strict_services_relay_any_body_as_the_cloud_does() {
+    let app = App::new(|_| async { answer(200, "any bytes\x1e") });
+    let builder = LocalService::builder().key(KEY).upstream(app).relay_invalid_completions(true);
+    let service = builder.build();
+    let url = format!("{URL}/client/?hub=chat");
+    let mut client = Client::in_memory(service.connect_memory(&url, &client_token("ada")).unwrap());
+    client.handshake().await;
+
+    client.call_with_id("7", "m").await;
+
+    assert_eq!(client.recv_text().await, "any bytes\x1e");
 }
 
 #[tokio::test(start_paused = true)]
@@ -159,8 +199,8 @@ async fn an_empty_error_gets_a_text_and_one_warning_per_connection() {
         });
         let fixture = Fixture::new(app);
         let mut client = fixture.client("ada").await;
-        for id in ["7", "8"] {
-            client.call_with_id(id, "m").await;
+        for _ in 0..2 {
+            client.call_with_id("7", "m").await;
             assert_eq!(client.recv_text().await, error("the method failed without an error text"));
         }
     })

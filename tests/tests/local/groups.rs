@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use http::Method;
+use http::{Method, Request};
+use http_body_util::Full;
+use hub_local::LocalService;
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::support::{App, Client, Fixture, message, segment};
+use crate::support::{App, Client, Fixture, KEY, URL, message, segment, signed, unix_now};
 
 async fn put(fixture: &Fixture, below: &str) {
     assert_eq!(fixture.status(Method::PUT, below).await, 200, "{below}");
@@ -78,16 +80,56 @@ async fn a_user_membership_exists_before_and_after_its_connections() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_time_to_live_ends_a_users_membership() {
+async fn a_time_to_live_ends_a_users_membership_for_later_connections_only() {
     let fixture = Fixture::new(App::silent());
-    let mut ada = fixture.client("ada").await;
+    let mut open = fixture.client("ada").await;
     put(&fixture, "users/ada/groups/g?ttl=10").await;
 
     sleep(Duration::from_secs(9)).await;
-    assert!(is_member(&fixture, &mut ada).await);
+    let mut within = fixture.client("ada").await;
     sleep(Duration::from_secs(1)).await;
-    assert!(!is_member(&fixture, &mut ada).await);
+    let mut later = fixture.client("ada").await;
+
     assert_eq!(fixture.status(Method::HEAD, "users/ada/groups/g").await, 404);
+    fixture.send("groups/g/:send", "to the group").await;
+    fixture.send(":send", "to all").await;
+    for member in [&mut open, &mut within] {
+        assert_eq!(member.recv_text().await, message("to the group"));
+    }
+    assert_eq!(later.recv_text().await, message("to all"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removed_user_leaves_with_every_open_connection_after_its_time_to_live_as_well() {
+    let fixture = Fixture::new(App::silent());
+    let mut ada = fixture.client("ada").await;
+    put(&fixture, "users/ada/groups/g?ttl=10").await;
+    sleep(Duration::from_secs(10)).await;
+
+    delete(&fixture, "users/ada/groups/g", 204).await;
+
+    assert!(!is_member(&fixture, &mut ada).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_left_a_group_of_its_user_stays_out_and_later_connections_join() {
+    let fixture = Fixture::new(App::silent());
+    let (mut first, id) = fixture.client_and_id("ada").await;
+    put(&fixture, "users/ada/groups/g").await;
+    for path in [format!("groups/g/connections/{id}"), format!("connections/{id}/groups")] {
+        put(&fixture, "users/ada/groups/g").await;
+
+        delete(&fixture, &path, 200).await;
+
+        assert!(!is_member(&fixture, &mut first).await, "{path}");
+        assert_eq!(fixture.status(Method::HEAD, "users/ada/groups/g").await, 200);
+    }
+
+    let mut second = fixture.client("ada").await;
+    assert!(is_member(&fixture, &mut second).await);
+    assert_eq!(first.recv_text().await, message("to all"));
+    put(&fixture, "users/ada/groups/g").await;
+    assert!(is_member(&fixture, &mut first).await, "an explicit join adds all connections again");
 }
 
 #[tokio::test(start_paused = true)]
@@ -119,16 +161,18 @@ async fn a_ttl_of_zero_adds_only_current_connections() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn removing_a_user_keeps_connections_that_were_added_individually() {
+async fn removing_a_user_takes_out_connections_that_were_added_individually() {
     let fixture = Fixture::new(App::silent());
     let (mut ada, id) = fixture.client_and_id("ada").await;
-    put(&fixture, &format!("groups/g/connections/{id}")).await;
-    put(&fixture, "users/ada/groups/g").await;
+    for path in ["users/ada/groups", "users/ada/groups/g"] {
+        put(&fixture, &format!("groups/g/connections/{id}")).await;
+        assert!(is_member(&fixture, &mut ada).await);
 
-    delete(&fixture, "users/ada/groups", 204).await;
+        delete(&fixture, path, 204).await;
 
-    assert!(is_member(&fixture, &mut ada).await);
-    assert_eq!(fixture.status(Method::HEAD, "users/ada/groups/g").await, 404);
+        assert!(!is_member(&fixture, &mut ada).await, "{path}");
+        assert_eq!(fixture.status(Method::HEAD, "users/ada/groups/g").await, 404);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -208,6 +252,42 @@ async fn group_members_are_returned_in_pages() {
     assert_eq!(members, json!({ "value": [] }));
     let wrong = fixture.status(Method::GET, "groups/g/connections?maxpagesize=201").await;
     assert_eq!(wrong, 400);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_page_is_at_the_host_that_the_caller_used_unless_a_public_url_is_set() {
+    let link = async |service: &LocalService, host: &str| {
+        let fixture = Fixture { service: service.clone(), app: App::silent() };
+        for user in ["ada", "bob"] {
+            let mut client = fixture.open(user);
+            client.handshake().await;
+            put(&fixture, &format!("users/{user}/groups/g?ttl=0")).await;
+            std::mem::forget(client);
+        }
+        let path = "/api/hubs/chat/groups/g/connections";
+        let token = signed(&json!({ "aud": format!("{URL}{path}"), "exp": unix_now() + 60 }));
+        let mut request = Request::get(format!("{path}?api-version=2024-12-01&maxpagesize=1"))
+            .header("authorization", format!("Bearer {token}"));
+        if !host.is_empty() {
+            request = request.header("host", host);
+        }
+        let page = fixture.request(request.body(Full::default()).unwrap()).await.json();
+        page["nextLink"].as_str().unwrap().split("/api/").next().unwrap().to_owned()
+    };
+    let builder = || LocalService::builder().key(KEY);
+
+    for (host, base) in [
+        ("signalr:8888", "http://signalr:8888"),
+        ("127.0.0.1:18888", "http://127.0.0.1:18888"),
+        ("", URL),
+    ] {
+        assert_eq!(link(&builder().build(), host).await, base);
+        let bound = builder().build();
+        bound.set_public_url(URL);
+        assert_eq!(link(&bound, host).await, base, "the address of the listener is no setting");
+    }
+    let public = builder().public_url("https://live.example").build();
+    assert_eq!(link(&public, "signalr:8888").await, "https://live.example");
 }
 
 #[tokio::test(start_paused = true)]

@@ -114,11 +114,23 @@ async fn a_close_message_is_answered_and_is_a_normal_close() {
     let fixture = Fixture::new(App::silent());
     let mut client = fixture.client("ada").await;
 
-    client.send_text("{\"type\":7}").await;
+    client.send_text("{\"type\":7,\"error\":\"\"}").await;
 
     assert_eq!(client.recv_text().await, "{\"type\":7}\x1e");
     assert_eq!(client.recv_text().await, "");
     assert_eq!(fixture.app.called("disconnected").await.body, "{\"Type\":11}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_error_in_the_close_message_of_a_client_reaches_the_app() {
+    let fixture = Fixture::new(App::silent());
+    let mut client = fixture.client("ada").await;
+
+    client.send_text("{\"type\":7,\"error\":\"bye \\u00fc\"}").await;
+
+    assert_eq!(client.recv_text().await, "{\"type\":7}\x1e");
+    let body = "{\"Type\":11,\"Error\":\"bye ü\"}";
+    assert_eq!(fixture.app.called("disconnected").await.body, body);
 }
 
 #[tokio::test(start_paused = true)]

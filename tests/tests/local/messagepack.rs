@@ -119,7 +119,8 @@ async fn the_bytes_of_a_200_are_the_clients_and_other_answers_become_completions
         with(200, b"\x07\x95\x03\x80\xa17\x03\x2a").await,
         &b"\x07\x95\x03\x80\xa17\x03\x2a"[..]
     );
-    assert_eq!(with(200, b"any\x00bytes").await, &b"any\x00bytes"[..]);
+    let invalid = b"\x95\x03\x80\xa17\x01\xd9\x2dInvocation failed, response is no completion.";
+    assert_eq!(with(200, b"any\x00bytes").await, framed(invalid));
     assert_eq!(with(200, b"").await, &b"\x06\x94\x03\x80\xa17\x02"[..]);
     assert_eq!(with(204, b"").await, &b"\x06\x94\x03\x80\xa17\x02"[..]);
     let error = b"\x95\x03\x80\xa17\x01\xd9\x22Invocation failed, status code 404";

@@ -97,7 +97,7 @@ async fn version_errors_are_in_the_negotiate_response() {
     let answer = negotiate(&fixture, "hub=chat&negotiateVersion=x").await;
 
     assert_eq!(answer.status, 200);
-    let error = "The client requested an invalid protocol version 'x'";
+    let error = "The client requested a non-integer protocol version.";
     assert_eq!(answer.json(), json!({ "error": error }));
 }
 

@@ -94,15 +94,17 @@ async fn a_client_that_stops_reading_is_removed() {
 #[tokio::test(start_paused = true)]
 async fn outbox_bytes_are_bounded_but_a_large_completion_is_allowed() {
     let app = App::new(|call| async move {
-        let body = if call.event == "big" { "x".repeat(5000) } else { String::new() };
-        crate::support::answer(200, body)
+        match call.event.as_str() {
+            "big" => call.completion(&"x".repeat(5000).into()),
+            _ => crate::support::answer(200, ""),
+        }
     });
     let limits = Limits::default().max_outbox_bytes(1000);
     let fixture = Fixture::with(app, limits);
     let mut client = fixture.client("ada").await;
 
     client.call_with_id("1", "big").await;
-    assert_eq!(client.recv_text().await.len(), 5000);
+    assert!(client.recv_text().await.len() > 5000);
 
     for _ in 0..100 {
         fixture.send(":send", &"y".repeat(400)).await;

@@ -55,14 +55,14 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A connection of the model. `own` contains the groups that it joined by its id, and `for_now` those that
-/// its user joined with a time to live of zero.
+/// A connection of the model and its groups. `for_now` contains those that its user joined with a time to live
+/// of zero.
 struct Present {
     hub: usize,
     user: Option<usize>,
     id: String,
     client: Client,
-    own: BTreeSet<usize>,
+    groups: BTreeSet<usize>,
     for_now: BTreeSet<usize>,
 }
 
@@ -108,8 +108,9 @@ impl World {
         client.handshake().await;
         eventually(|| self.fixture.app.calls().len() > before).await;
         let id = self.fixture.last_id();
-        let (own, for_now) = (BTreeSet::new(), BTreeSet::new());
-        self.present.push(Present { hub, user, id, client, own, for_now });
+        let of_user = |group: &usize| user.is_some_and(|user| self.lasts(hub, user, *group));
+        let (groups, for_now) = ((0..GROUPS).filter(of_user).collect(), BTreeSet::new());
+        self.present.push(Present { hub, user, id, client, groups, for_now });
     }
 
     /// Waits until the service has made the `disconnected` calls of all ended connections.
@@ -140,20 +141,20 @@ impl World {
             }
             Step::Join(client, group) => {
                 let Some(index) = self.find(client) else { return };
-                self.present[index].own.insert(group);
+                self.present[index].groups.insert(group);
                 let Present { hub, id, .. } = &self.present[index];
                 self.done("PUT", *hub, &format!("groups/g{group}/connections/{id}")).await;
             }
             Step::Leave(client, group) => {
                 let Some(index) = self.find(client) else { return };
-                self.present[index].own.remove(&group);
+                self.present[index].groups.remove(&group);
                 self.present[index].for_now.remove(&group);
                 let Present { hub, id, .. } = &self.present[index];
                 self.done("DELETE", *hub, &format!("connections/{id}/groups/g{group}")).await;
             }
             Step::LeaveAll(client) => {
                 let Some(index) = self.find(client) else { return };
-                self.present[index].own.clear();
+                self.present[index].groups.clear();
                 self.present[index].for_now.clear();
                 let Present { hub, id, .. } = &self.present[index];
                 self.done("DELETE", *hub, &format!("connections/{id}/groups")).await;
@@ -162,6 +163,7 @@ impl World {
             Step::RemoveUser { hub, user, group } => {
                 self.users.remove(&(hub, user, group));
                 for present in self.of_user(hub, user) {
+                    present.groups.remove(&group);
                     present.for_now.remove(&group);
                 }
                 self.done("DELETE", hub, &format!("users/u{user}/groups/g{group}")).await;
@@ -169,6 +171,7 @@ impl World {
             Step::RemoveUserFromAll { hub, user } => {
                 self.users.retain(|(at, who, _), _| (*at, *who) != (hub, user));
                 for present in self.of_user(hub, user) {
+                    present.groups.clear();
                     present.for_now.clear();
                 }
                 self.done("DELETE", hub, &format!("users/u{user}/groups")).await;
@@ -184,10 +187,13 @@ impl World {
         let path = format!("{path}{separator}{query}");
         let status = call(&self.fixture, "PUT", &path, &[], b"").await.status;
         assert!([200, 202].contains(&status));
-        if ttl == Some(0) {
-            for present in self.of_user(hub, user) {
+        for present in self.of_user(hub, user) {
+            present.groups.insert(group);
+            if ttl == Some(0) {
                 present.for_now.insert(group);
             }
+        }
+        if ttl == Some(0) {
             return;
         }
         let until = Instant::now() + ttl.map_or(LASTING, Duration::from_secs);
@@ -201,11 +207,6 @@ impl World {
 
     fn lasts(&self, hub: usize, user: usize, group: usize) -> bool {
         self.users.get(&(hub, user, group)).is_some_and(|until| Instant::now() < *until)
-    }
-
-    fn is_member(&self, present: &Present, group: usize) -> bool {
-        let by_user = present.user.is_some_and(|user| self.lasts(present.hub, user, group));
-        by_user || present.own.contains(&group) || present.for_now.contains(&group)
     }
 
     async fn agrees(&self) {
@@ -229,7 +230,7 @@ impl World {
             .iter()
             .map(|it| it["connectionId"].as_str().unwrap().to_owned())
             .collect();
-        let here = self.present.iter().filter(|it| it.hub == hub && self.is_member(it, group));
+        let here = self.present.iter().filter(|it| it.hub == hub && it.groups.contains(&group));
         let expected: BTreeSet<String> = here.map(|it| it.id.clone()).collect();
         assert_eq!(listed, expected, "hub {hub}, group {group}");
         let status = if expected.is_empty() { 404 } else { 200 };

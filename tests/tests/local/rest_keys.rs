@@ -91,6 +91,7 @@ async fn invalid_minutes_and_users_are_refused() {
         ("&minutesToExpire=99999999999999999999", "minutesToExpire"),
         ("&userId=..", "userId"),
         ("&userId=a%0Ab", "userId"),
+        ("&userId=%20ada", "userId"),
         (&long, "userId"),
     ] {
         let answer = generated(&fixture, query).await;

@@ -45,6 +45,7 @@ async fn the_response_has_its_headers_and_starts_with_a_comment() {
     assert_eq!(head.header("cache-control"), Some("no-cache,no-store"));
     assert_eq!(head.header("pragma"), Some("no-cache"));
     assert_eq!(head.header("content-encoding"), Some("identity"));
+    assert_eq!(head.header("x-accel-buffering"), Some("no"));
     assert_eq!(head.header("transfer-encoding"), Some("chunked"));
     assert_eq!(head.header("access-control-allow-origin"), Some("http://localhost"));
     assert_eq!(wire.chunk().await.as_deref(), Some(":\r\n"));

@@ -10,7 +10,7 @@ use hub_local::LocalService;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::support::{App, Fixture, KEY, URL, client_token, signed, unix_now};
+use crate::support::{App, Client, Fixture, KEY, URL, client_token, message, signed, unix_now};
 
 const AUD: &str = "http://127.0.0.1:8888/client/?hub=chat";
 
@@ -74,6 +74,59 @@ async fn the_error_of_a_wrong_audience_names_the_public_url() {
     assert_eq!(fixture.service.public_url(), "https://signalr.example:8443");
     let error = connects(&fixture, &with_audience(&json!("x"))).unwrap_err();
     assert!(error.contains("must be https://signalr.example:8443/client/?hub=chat"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_number_as_user_id_is_the_user_of_that_text() {
+    let fixture = Fixture::new(App::silent());
+    let token = signed(&json!({ "aud": AUD, "exp": unix_now() + 60, "nameid": 42 }));
+    let url = format!("{URL}/client/?hub=chat");
+    let mut client = Client::in_memory(fixture.service.connect_memory(&url, &token).unwrap());
+    client.handshake().await;
+
+    assert_eq!(fixture.app.called("connected").await.header("x-asrs-user-id"), Some("42"));
+    fixture.send("users/42/:send", "hi").await;
+    assert_eq!(client.recv_text().await, message("hi"));
+
+    let other = signed(&json!({ "aud": AUD, "exp": unix_now() + 60, "nameid": { "id": 42 } }));
+    let error = connects(&fixture, &other).unwrap_err();
+    assert_eq!(error, "the claim `nameid`, the user id, must be a text or an integer");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_id_with_a_blank_at_an_end_is_refused_at_negotiate_and_at_connect() {
+    let fixture = Fixture::new(App::silent());
+    let text = "a user id must not begin or end with white space";
+    for user in [" ada", "ada "] {
+        let token = client_token(user);
+        for path in ["/client/negotiate?hub=chat", "/client/?hub=chat"] {
+            let request =
+                Request::post(path).header(header::AUTHORIZATION, format!("Bearer {token}"));
+            let refused = fixture.request(request.body(Full::default()).unwrap()).await;
+            assert_eq!((refused.status, &refused.body[..]), (400, text.as_bytes()), "{path}");
+        }
+        let refused = fixture.service.connect_memory(AUD, &token).unwrap_err();
+        assert_eq!((refused.status.as_u16(), refused.text.as_str()), (400, text));
+    }
+    assert!(fixture.service.connect_memory(AUD, &client_token("ada lovelace")).is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expiry_as_text_and_two_credentials_in_one_header_are_named() {
+    let fixture = Fixture::new(App::silent());
+    let token = signed(&json!({ "aud": AUD, "exp": "4102444800" }));
+    let error = connects(&fixture, &token).unwrap_err();
+    assert_eq!(error, "`exp` must be a number of seconds since 1970 (RFC 7519, section 2)");
+
+    let token = client_token("ada");
+    for path in ["/client/negotiate?hub=chat", "/api/hubs/chat/:send"] {
+        let request = Request::post(path)
+            .header(header::AUTHORIZATION, format!("Bearer {token}, Bearer {token}"));
+        let refused = fixture.request(request.body(Full::default()).unwrap()).await;
+        assert_eq!(refused.status, 401);
+        let body = str::from_utf8(&refused.body).unwrap();
+        assert!(body.contains("the Authorization header contains two credentials"), "{body}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -163,6 +216,7 @@ async fn rest_audiences_have_three_forms_at_any_host() {
     let plain = "/api/hubs/chat/users/a%2Fb/:send";
 
     for aud in [
+        format!("https://signalr{plain}"),
         format!("http://127.0.0.1:8888{plain}"),
         format!("http://localhost{plain}?api-version=2022-06-01"),
         format!("https://Localhost:8888{plain}"),

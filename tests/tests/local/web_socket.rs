@@ -20,7 +20,13 @@ use tokio_tungstenite::{
     },
 };
 
-use crate::support::{App, Fixture, KEY, answer, client_token, message};
+use test_support::logged;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::{
+    support::{App, Fixture, KEY, answer, client_token, message},
+    wire::Negotiated,
+};
 
 /// Starts a service that listens on a socket.
 async fn served(app: App) -> (Fixture, SocketAddr) {
@@ -142,7 +148,7 @@ async fn a_close_frame_and_the_end_of_the_socket_follow_a_hub_close() {
 
     let close = "{\"type\":7,\"error\":\"bye\"}\x1e";
     assert_eq!(next(&mut socket).await, Message::text(close));
-    let normal = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+    let normal = CloseFrame { code: CloseCode::Normal, reason: "bye".into() };
     assert_eq!(next(&mut socket).await, Message::Close(Some(normal)));
     assert!(socket.next().await.is_none());
     assert_eq!(rest_of(socket.into_inner()).await, b"");
@@ -157,8 +163,56 @@ async fn the_socket_ends_after_a_refused_handshake() {
 
     let refusal = "{\"error\":\"The protocol 'xml' is not supported.\"}\x1e";
     assert_eq!(next(&mut socket).await, Message::text(refusal));
-    assert!(matches!(next(&mut socket).await, Message::Close(_)));
+    let reason = "The protocol 'xml' is not supported.".into();
+    let normal = CloseFrame { code: CloseCode::Normal, reason };
+    assert_eq!(next(&mut socket).await, Message::Close(Some(normal)));
     assert!(socket.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_long_reason_is_cut_in_the_close_frame_and_whole_in_the_close_message() {
+    let (fixture, address) = served(App::silent()).await;
+    let mut socket = connected(address).await;
+    fixture.app.called("connected").await;
+    let text = format!("{}ö", "x".repeat(122));
+    let reason = hub_core::names::encode_segment(&text).into_owned();
+
+    let below = format!("connections/{}?reason={reason}", fixture.last_id());
+    assert_eq!(fixture.status(http::Method::DELETE, &below).await, 200);
+
+    let close = format!("{{\"type\":7,\"error\":\"{text}\"}}\x1e");
+    assert_eq!(next(&mut socket).await, Message::text(close));
+    let normal = CloseFrame { code: CloseCode::Normal, reason: "x".repeat(122).into() };
+    assert_eq!(next(&mut socket).await, Message::Close(Some(normal)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_without_its_upgrade_headers_names_the_lines_of_the_proxy_and_is_logged() {
+    let fixture = Fixture::new(App::silent());
+    let client = Negotiated::new(&fixture).await;
+    let key = "sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+    let log = logged(LevelFilter::WARN, async {
+        for kept in
+            ["", "connection: upgrade\r\n", "upgrade: websocket\r\n", "connection: close\r\n"]
+        {
+            let refused = client.ask("GET", &format!("{kept}{key}"), b"").await;
+            assert_eq!(refused.status, 400, "{kept}");
+            for line in
+                ["proxy_http_version 1.1", "Upgrade $http_upgrade", "Connection \"upgrade\""]
+            {
+                assert!(refused.body.contains(line), "{}", refused.body);
+            }
+        }
+        for _ in 0..1000 {
+            assert_eq!(client.ask("GET", key, b"").await.status, 400);
+        }
+    });
+
+    let log = log.await;
+    assert!(log.matches("a proxy on its way removed them").count() <= 20, "{log}");
+    assert!(fixture.app.events().is_empty(), "no poll has opened the connection");
+    client.web_socket().await;
 }
 
 #[tokio::test]

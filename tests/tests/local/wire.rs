@@ -207,7 +207,8 @@ impl Wire {
 
     /// Checks that the connection ends with a close frame of this status.
     pub(crate) async fn expect_close_with(&mut self, status: u16) {
-        assert_eq!(self.recv_frame().await, Some((0x88, status.to_be_bytes().to_vec())));
+        let (first, payload) = self.recv_frame().await.unwrap();
+        assert_eq!((first, &payload[..2]), (0x88, &status.to_be_bytes()[..]));
         assert_eq!(self.recv_frame().await, None);
     }
 

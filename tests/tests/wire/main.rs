@@ -40,5 +40,6 @@ mod stock_filters;
 mod support;
 mod telemetry;
 mod test_hub;
+mod unnegotiated;
 mod upstream;
 mod whole_loop;

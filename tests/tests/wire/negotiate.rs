@@ -16,6 +16,7 @@ impl Loop {
             Some("ada") => Ok(Negotiation::user("ada").claim("role", "a").claim("role", "b, c: d")),
             Some("big") => Ok(Negotiation::user("big").claim("photo", "x".repeat(3000))),
             Some("crlf") => Ok(Negotiation::user("a\r\nX-Evil: 1")),
+            Some("blank") => Ok(Negotiation::user(" ada")),
             Some("panic") => panic!("secret"),
             Some("app service") => match request.app_service_user() {
                 Some(user) => Ok(Negotiation::user(user.id)),
@@ -78,6 +79,8 @@ async fn each_refusal_has_its_status_and_text() {
     assert_eq!(shown(Some("eve")).await, (400, "what is that?".to_owned()));
     assert_eq!(shown(Some("app service")).await.0, 403);
     assert_eq!(shown(Some("crlf")).await.0, 400);
+    let blank = "a user id must not begin or end with white space".to_owned();
+    assert_eq!(shown(Some("blank")).await, (400, blank));
     let (status, text) = shown(Some("panic")).await;
     assert_eq!(status, 500);
     assert!(text.contains("error id") && !text.contains("secret"));

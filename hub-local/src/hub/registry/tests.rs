@@ -72,9 +72,7 @@ fn expired_memberships_are_removed_while_others_are_added() {
         assert!(quota.used() <= MIN_SWEEP_SIZE + 1);
     }
 
-    assert!(
-        registry.groups.len() <= MIN_SWEEP_SIZE + 1 && registry.users.len() <= MIN_SWEEP_SIZE + 1
-    );
+    assert!(registry.users.len() <= MIN_SWEEP_SIZE + 1);
 }
 
 #[test]
@@ -112,16 +110,15 @@ fn long_names_count_several_times_when_added_and_removed() {
     assert_eq!(add("bob", &long), Err(QuotaExceeded::Total(100)));
     assert_eq!((add("bob", "g"), add("bob", "h")), (Ok(()), Ok(())));
 
-    let later = now + Duration::from_secs(61);
-    assert!(registry.group(&long, later).is_empty());
-    assert_eq!(quota.used(), 2);
+    registry.remove_user_from_group("ada", &long);
+    assert_eq!(quota.used(), 65 + 2);
     registry.remove_user_from_group("bob", "g");
-    registry.remove_expired(later);
+    registry.remove_expired(now + Duration::from_secs(61));
     assert_eq!((quota.used(), registry.timed), (0, 0));
 }
 
 #[test]
-fn memory_of_ended_groups_and_users_is_freed() {
+fn memory_of_users_whose_memberships_ended_is_freed() {
     let quota = Quota::new(10, usize::MAX);
     let (mut registry, now) = (Registry::<NoMember>::new(Arc::clone(&quota)), Instant::now());
     let name = |number: usize| number.to_string();
@@ -134,36 +131,26 @@ fn memory_of_ended_groups_and_users_is_freed() {
         registry.remove_user_from_group(&name(number), &name(number));
     }
 
-    assert_eq!((registry.users.len(), registry.groups.len(), quota.used()), (10, 10, 10));
-    assert!(registry.users.capacity() <= 128 && registry.groups.capacity() <= 128);
+    assert_eq!((registry.users.len(), quota.used()), (10, 10));
+    assert!(registry.users.capacity() <= 128);
 }
 
 #[test]
-fn memory_of_shrunken_groups_and_users_is_freed() {
+fn memory_of_left_groups_of_a_user_is_freed() {
     let quota = Quota::new(usize::MAX, usize::MAX);
     let (mut registry, now) = (Registry::<NoMember>::new(Arc::clone(&quota)), Instant::now());
-    let name = |number: usize| number.to_string();
-    let (minute, hour) = (Some(Duration::from_secs(60)), Some(Duration::from_hours(1)));
+    let hour = Some(Duration::from_hours(1));
     for number in 0..1000 {
-        let ttl = if number < 10 { hour } else { minute };
-        registry.add_user_to_group(&name(number), "left", hour, now).unwrap();
-        registry.add_user_to_group(&name(number), "over", ttl, now).unwrap();
-        registry.add_user_to_group("ada", &name(number), hour, now).unwrap();
+        registry.add_user_to_group("ada", &number.to_string(), hour, now).unwrap();
     }
 
     for number in 10..1000 {
-        registry.remove_user_from_group(&name(number), "left");
-        registry.remove_user_from_group("ada", &name(number));
+        registry.remove_user_from_group("ada", &number.to_string());
     }
-    registry.group("over", now + Duration::from_secs(61));
 
-    for group in ["left", "over"] {
-        let users = &registry.groups[group].users;
-        assert!(users.len() == 10 && users.capacity() <= 128, "{group}: {}", users.capacity());
-    }
     let groups = &registry.users["ada"].groups;
     assert!(groups.len() == 10 && groups.capacity() <= 128, "{}", groups.capacity());
-    assert_eq!(quota.used(), 30);
+    assert_eq!(quota.used(), 10);
 }
 
 #[test]

@@ -210,7 +210,7 @@ impl<W: AsyncWrite + Unpin + Send> Sink for WebSocketSink<W> {
     }
 
     async fn finish(&mut self) -> io::Result<()> {
-        let mut bytes = Frame::close(self.connection.close_status()).bytes().clone();
+        let mut bytes = self.connection.close_frame().bytes().clone();
         while bytes.has_remaining() {
             self.stream.write_buf(&mut bytes).await?;
         }

@@ -58,9 +58,42 @@ async fn the_group_limit_of_a_user_applies_to_every_ttl() {
     assert_eq!(add("d", "?ttl=0").await.outcome(), TOO_MANY);
     assert_eq!(add("a", "?ttl=60").await.status, 200, "again is no more");
 
-    // Expired memberships do not count.
+    assert_eq!(fixture.status(Method::DELETE, "users/ada/groups/b").await, 204);
+    assert_eq!(add("d", "?ttl=60").await.status, 200, "leaving makes room");
+}
+
+#[tokio::test(start_paused = true)]
+async fn expired_memberships_of_a_user_do_not_count() {
+    let fixture = fixture(3, 1000);
+    let add = async |group: &str| {
+        fixture.rest(Method::PUT, &format!("users/ada/groups/{group}?ttl=60"), "").await
+    };
+    for group in ["a", "b", "c"] {
+        assert_eq!(add(group).await.status, 200);
+    }
+    assert_eq!(add("d").await.outcome(), TOO_MANY);
+
     tokio::time::sleep(std::time::Duration::from_secs(61)).await;
-    assert_eq!(add("e", "?ttl=60").await.status, 200);
+
+    assert_eq!(add("d").await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_without_room_for_the_groups_of_its_user_is_open_and_the_log_names_it() {
+    let fixture = fixture(1000, 3);
+    for group in ["a", "b"] {
+        let below = format!("users/ada/groups/{group}?ttl=60");
+        assert_eq!(fixture.status(Method::PUT, &below).await, 200);
+    }
+
+    let log = test_support::logged(tracing_subscriber::filter::LevelFilter::WARN, async {
+        let mut ada = fixture.client("ada").await;
+        fixture.send("users/ada/:send", "x").await;
+        assert_eq!(ada.recv_text().await, message("x"));
+    });
+
+    let log = log.await;
+    assert!(log.contains("groups=1") && log.contains("no more group memberships"), "{log}");
 }
 
 #[tokio::test(start_paused = true)]

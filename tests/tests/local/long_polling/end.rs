@@ -3,14 +3,16 @@
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn delete_closes_the_connection_normally() {
+async fn delete_closes_the_connection_normally_and_a_waiting_poll_gets_a_close_message() {
     let fixture = Fixture::new(App::silent());
     let client = connected(&fixture).await;
     let mut poll = waiting(&client).await;
 
     assert_eq!(client.ask("DELETE", "", b"").await.plain(), (202, "text/plain", ""));
 
-    assert_eq!(poll.answer().await.plain(), NO_CONTENT);
+    let close = "{\"type\":7,\"allowReconnect\":true}\x1e";
+    assert_eq!(messages(&poll.answer().await), close);
+    assert_eq!(client.poll().await.plain(), NO_CONTENT);
     assert_eq!(fixture.app.called("disconnected").await.body, "{\"Type\":11}");
     let unknown = (404, "text/plain", "No Connection with that ID");
     eventually(|| fixture.service.counters().connections == 0).await;

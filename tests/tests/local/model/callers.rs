@@ -70,9 +70,7 @@ impl Driver {
         let present = self.reference.present(hub);
         match to {
             To::Everyone => present.into_iter().map(|(it, _)| it).collect(),
-            To::Group(group) => {
-                self.reference.members[hub].of_group(group, &present, self.reference.now)
-            }
+            To::Group(group) => self.reference.members[hub].of_group(group, &present),
             To::User(user) => {
                 let of_user = present.into_iter().filter(|(_, of)| *of == Some(user));
                 of_user.map(|(it, _)| it).collect()

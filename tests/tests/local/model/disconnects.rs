@@ -30,7 +30,11 @@ impl Driver {
             (Leaving::Transport, Transport::WebSockets | Transport::Polling) => {
                 let closed = self.clients[it].close_transport().await;
                 self.answered("leave", u16::from(closed), 1)?;
-                self.reference.end(it, None, None);
+                // A poll that waits gets a close message.
+                let waits = is_live && self.reference.models[it].reads;
+                let polls = self.reference.models[it].transport == Transport::Polling;
+                let last_line = (waits && polls).then(|| close(None, true));
+                self.reference.end(it, last_line, None);
             }
             (Leaving::Transport | Leaving::Abrupt, Transport::Events) => {
                 model.deaf = true;

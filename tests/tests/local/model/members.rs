@@ -9,22 +9,16 @@ pub(super) type Present = Vec<(usize, Option<usize>)>;
 
 #[derive(Debug, Default)]
 pub(super) struct Members {
-    /// Connections that were added to a group by connection id.
-    alone: BTreeSet<(usize, usize)>,
-    /// Connections that were added to a group through their user with `ttl=0`.
-    together: BTreeSet<(usize, usize)>,
+    /// Connections in groups. The value tells whether a user was added with `ttl=0`.
+    connections: BTreeMap<(usize, usize), bool>,
     /// Users in groups, with the end of the membership in milliseconds.
     users: BTreeMap<(usize, usize), u64>,
 }
 
 impl Members {
-    pub(super) fn of_group(&self, group: usize, present: &Present, now: u64) -> BTreeSet<usize> {
-        let is_in = |(connection, user): &(usize, Option<usize>)| {
-            self.alone.contains(&(*connection, group))
-                || self.together.contains(&(*connection, group))
-                || user.is_some_and(|user| self.lasts(user, group, now))
-        };
-        present.iter().filter(|it| is_in(it)).map(|(connection, _)| *connection).collect()
+    pub(super) fn of_group(&self, group: usize, present: &Present) -> BTreeSet<usize> {
+        let numbers = present.iter().map(|(connection, _)| *connection);
+        numbers.filter(|it| self.connections.contains_key(&(*it, group))).collect()
     }
 
     fn lasts(&self, user: usize, group: usize, now: u64) -> bool {
@@ -32,16 +26,22 @@ impl Members {
     }
 
     pub(super) fn has_user(&self, user: usize, group: usize, present: &Present, now: u64) -> bool {
-        let together = |(connection, of): &(usize, Option<usize>)| {
-            *of == Some(user) && self.together.contains(&(*connection, group))
+        let added = |(connection, of): &(usize, Option<usize>)| {
+            *of == Some(user) && self.connections.get(&(*connection, group)) == Some(&true)
         };
-        self.lasts(user, group, now) || present.iter().any(together)
+        self.lasts(user, group, now) || present.iter().any(added)
+    }
+
+    /// Adds a new connection to the groups of its user.
+    pub(super) fn greet(&mut self, connection: usize, user: Option<usize>, now: u64) {
+        let groups =
+            self.users.iter().filter(|((of, _), until)| Some(*of) == user && now < **until);
+        self.connections.extend(groups.map(|((_, group), _)| ((connection, *group), false)));
     }
 
     /// Removes the memberships of a connection that has ended.
     pub(super) fn forget(&mut self, connection: usize) {
-        self.alone.retain(|(member, _)| *member != connection);
-        self.together.retain(|(member, _)| *member != connection);
+        self.connections.retain(|(member, _), _| *member != connection);
     }
 
     /// Applies a change. `connection` is the live client of the slot, if any. Returns the end of a membership
@@ -55,23 +55,25 @@ impl Members {
     ) -> Option<u64> {
         match change {
             Membership::Add { group, .. } => {
-                self.alone.extend(connection.map(|it| (it, group)));
+                if let Some(connection) = connection {
+                    self.connections.entry((connection, group)).or_default();
+                }
             }
             Membership::Remove { group, .. } => {
-                let is_it = |it: &(usize, usize)| Some(it.0) == connection && it.1 == group;
-                self.alone.retain(|it| !is_it(it));
-                self.together.retain(|it| !is_it(it));
+                self.connections.retain(|it, _| Some(it.0) != connection || it.1 != group);
             }
             Membership::RemoveFromAll { .. } => {
                 if let Some(connection) = connection {
                     self.forget(connection);
                 }
             }
-            Membership::AddUser { user, group, ttl: Some(0) } => {
-                let of_user = present.iter().filter(|(_, of)| *of == Some(user));
-                self.together.extend(of_user.map(|(connection, _)| (*connection, group)));
-            }
             Membership::AddUser { user, group, ttl } => {
+                for (connection, _) in present.iter().filter(|(_, of)| *of == Some(user)) {
+                    *self.connections.entry((*connection, group)).or_default() |= ttl == Some(0);
+                }
+                if ttl == Some(0) {
+                    return None;
+                }
                 let until = ttl.map_or(u64::MAX, |seconds| now + seconds * 1000);
                 self.users.insert((user, group), until);
                 return ttl.map(|_| until);
@@ -87,6 +89,6 @@ impl Members {
     fn remove_user(&mut self, user: usize, present: &Present, from: impl Fn(usize) -> bool) {
         self.users.retain(|(of, group), _| *of != user || !from(*group));
         let is_of_user = |connection: usize| present.contains(&(connection, Some(user)));
-        self.together.retain(|(member, group)| !is_of_user(*member) || !from(*group));
+        self.connections.retain(|(member, group), _| !is_of_user(*member) || !from(*group));
     }
 }

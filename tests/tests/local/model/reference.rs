@@ -181,6 +181,7 @@ impl Reference {
         }
         model.stage = Stage::Live;
         model.live_since = now;
+        self.members[model.hub].greet(it, model.user, now);
         model.tell(Expected::Line("accepted".to_owned()), 0, 0);
         let takes = if model.user == SLOW_USER { SLOW_GREETING } else { 0 };
         let text = format!("connected {} at h{}", user_name(model.user), model.hub);
