@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn the_user_is_the_first_user_claim() {
-        let user = |value| user(claims(value)).unwrap();
+        let user = |value: &Value| user(claims(value)).unwrap();
         let both = json!({ "asrs.s.uid": "ada", "nameid": "x", "sub": "y" });
         assert_eq!(user(&both).as_deref(), Some("ada"));
         assert_eq!(user(&json!({ "sub": "y", "nameid": "x" })).as_deref(), Some("x"));
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn an_integer_is_a_user_id_and_other_types_are_an_error() {
-        let user = |value| user(claims(value));
+        let user = |value: &Value| user(claims(value));
 
         assert_eq!(user(&json!({ "nameid": 42 })), Ok(Some("42".to_owned())));
         assert_eq!(user(&json!({ "sub": [-7] })), Ok(Some("-7".to_owned())));

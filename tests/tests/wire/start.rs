@@ -228,7 +228,8 @@ fn a_secret_that_can_be_guessed_is_refused_beyond_loopback_at_every_entrance() {
 #[test]
 fn a_url_of_the_embedded_service_with_a_path_is_refused() {
     for url in ["https://live.example/signalr", "http://localhost:8888/a/b/"] {
-        let text = with(&[("HUB_LOCAL_URL", url)]).build().unwrap_err().to_string();
+        let settings = [("HUB_LOCAL_URL", url)].into_iter().collect();
+        let text = SignalR::from_settings_or_local(settings).unwrap_err().to_string();
         assert!(text.contains("HUB_LOCAL_URL is not the URL of a host"), "{text}");
         assert!(text.contains("without a path"), "{text}");
     }
