@@ -76,7 +76,10 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = int(self.headers.get("Content-Length", 0))
+        if not 0 <= length <= 2_000_000:
+            return self.send_error(413)
+        body = self.rfile.read(length)
         url = urlsplit(self.path)
         routes = {f"/{HUB}/negotiate": self.negotiate, "/runtime/webhooks/signalr": self.upstream}
         try:
