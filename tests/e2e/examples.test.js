@@ -136,7 +136,7 @@ describe("progress", () => {
     assert.equal((await begin(undefined, "report")).status, 401);
     const empty = await begin(await visit(), " ");
     assert.equal(empty.status, 400);
-    assert.equal(await empty.text(), "a job's name has between 1 and 60 characters");
+    assert.equal(await empty.text(), "A job's name has between 1 and 60 characters.");
   });
 
   test("a tab that is closed and opened again shows the current progress", async () => {
@@ -208,7 +208,7 @@ describe("tokens", () => {
     const [ada] = await read("orchard")();
     const id = await ada.invoke("ask", "orchard", "why?");
     await until("it has started", () => ada.got("token").length >= 3);
-    assert.match(await refusal(ada.invoke("ask", "orchard", "and?")), /the room already has a running answer/);
+    assert.match(await refusal(ada.invoke("ask", "orchard", "and?")), /The room already has a running answer/);
 
     assert.equal(await ada.invoke("cancel", id), true);
     await until("it ends", () => ada.got("done").length === 1);
@@ -240,8 +240,25 @@ describe("tokens", () => {
     await ada.locator(".text").waitFor({ state: "detached" });
     await ada.getByTestId("room").fill("two words");
     await ada.getByRole("button", { name: "Go" }).click();
-    await ada.getByRole("alert").getByText("a room's name has 1 to 40 letters").waitFor();
+    await ada.getByRole("alert").getByText("A room's name has 1 to 40 letters").waitFor();
     await fitsTelephone(example.url, "tokens", (tab) => tab.locator(".text").waitFor());
+  });
+
+  test("the room is in the URL, and Back leads to the one before", async () => {
+    const [writer] = await read("library")();
+    await writer.invoke("ask", "library", "why?");
+    const tab = await open(`${example.url}/#library`);
+    await tab.locator(".text").waitFor();
+    await tab.getByTestId("room").fill("empty");
+    await tab.getByRole("button", { name: "Go" }).click();
+    await tab.locator(".text").waitFor({ state: "detached" });
+
+    await tab.goBack();
+    await tab.locator(".text").waitFor();
+    assert.equal(await tab.getByTestId("room").inputValue(), "library");
+    const other = await open(`${example.url}/#50%`);
+    assert.equal(new URL(other.url()).hash, "#lobby", "no room has this name");
+    await writer.stop();
   });
 
   test("it stops on request, also while an answer is written", async () => {
@@ -273,7 +290,7 @@ describe("axum-nested", () => {
     await until("ada receives all", () => ada.got("removed").length === 1);
     assert.deepEqual(ada.got("added").map(([{ text }]) => text), ["milk", "bread"]);
     assert.deepEqual(ada.got("removed"), [[id]]);
-    assert.equal(await refusal(ada.invoke("remove", id)), `there is no note ${id}`);
+    assert.equal(await refusal(ada.invoke("remove", id)), `There is no note ${id}.`);
     assert.equal((await note(" ")).status, 400);
   });
 

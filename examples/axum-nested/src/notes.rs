@@ -21,13 +21,13 @@ pub struct Note {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoteError {
     /// The text is empty or too long.
-    #[error("a note has between 1 and {MAX_TEXT} characters")]
+    #[error("A note has between 1 and {MAX_TEXT} characters.")]
     Text,
     /// The board is full.
-    #[error("the board is full: remove a note first")]
+    #[error("The board is full. Remove a note first.")]
     Full,
     /// The note does not exist.
-    #[error("there is no note {0}")]
+    #[error("There is no note {0}.")]
     Unknown(u64),
 }
 

@@ -68,12 +68,12 @@ async fn a_note_added_through_the_hub_is_listed_over_http() {
 async fn hub_and_http_have_the_same_error_texts() {
     let (hub, router) = board();
     let ada = hub.anonymous().connect().await.unwrap();
-    let sentence = "a note has between 1 and 280 characters";
+    let sentence = "A note has between 1 and 280 characters.";
 
     assert_eq!(ada.invoke::<u64>("add", (" ",)).await.unwrap_err(), sentence);
     let refused = ask(&router, Method::POST, "/api/notes", " ").await;
     assert_eq!(refused, (StatusCode::BAD_REQUEST, sentence.to_owned()));
-    assert_eq!(ada.invoke::<()>("remove", (7,)).await.unwrap_err(), "there is no note 7");
+    assert_eq!(ada.invoke::<()>("remove", (7,)).await.unwrap_err(), "There is no note 7.");
     assert_eq!(ask(&router, Method::DELETE, "/api/notes/7", "").await.0, StatusCode::NOT_FOUND);
 }
 

@@ -298,16 +298,13 @@ async function act(form, action) {
   }
 }
 
-const busy = new Set();
-
 /** Runs an action. Its form is ignored until the action has ended. */
 async function actOnce(form, action) {
-  if (!busy.has(form)) {
-    busy.add(form);
-    view.showBusy(form, true);
+  const { classList } = byId(form);
+  if (!classList.contains("busy")) {
+    classList.add("busy");
     await act(form, action);
-    busy.delete(form);
-    view.showBusy(form, false);
+    classList.remove("busy");
   }
 }
 

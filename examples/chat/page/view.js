@@ -47,10 +47,6 @@ export function clearError(form) {
   field.removeAttribute("aria-invalid");
 }
 
-export function showBusy(form, busy) {
-  byId(form).classList.toggle("busy", busy);
-}
-
 export function showSignIn(reason = "") {
   byId("chat").hidden = true;
   byId("welcome").hidden = false;
@@ -105,7 +101,7 @@ export function showPeople(names, me) {
 /** Shows the list of rooms, the lobby first, and the number of unread messages in the title. */
 export function showRooms(rooms, current, choose) {
   const names = [...rooms.keys()].sort((one, other) => (other === "lobby") - (one === "lobby") || one.localeCompare(other));
-  const focused = document.activeElement?.dataset.room;
+  const focused = document.activeElement.dataset.room;
   const items = names.map((name) => {
     const button = element("button", "room");
     button.type = "button";
@@ -126,7 +122,10 @@ export function showRooms(rooms, current, choose) {
   });
   byId("rooms").replaceChildren(...items);
   byId("rooms").querySelector(`[data-room="${CSS.escape(focused ?? "")}"]`)?.focus();
-  byId("room-title").textContent = current;
+  if (byId("room-title").textContent !== current) {
+    byId("room-title").textContent = current;
+    byId("rooms").querySelector("[aria-current]").scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
   byId("text").placeholder = `Message to ${current}`;
   const unread = [...rooms.values()].reduce((sum, room) => sum + room.unread, 0);
   document.title = `${unread ? `(${unread}) ` : ""}${current} · Chat`;

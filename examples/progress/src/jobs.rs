@@ -35,13 +35,13 @@ impl Job {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JobError {
     /// The user has too many running jobs.
-    #[error("{MAX_RUNNING} of your jobs are running; wait until one is done")]
+    #[error("{MAX_RUNNING} of your jobs are running. Wait until one is done.")]
     TooMany,
     /// The name is empty or too long.
-    #[error("a job's name has between 1 and {MAX_NAME} characters")]
+    #[error("A job's name has between 1 and {MAX_NAME} characters.")]
     Name,
     /// All users together have too many running jobs.
-    #[error("the server has too many jobs; try again later")]
+    #[error("The server has too many jobs. Try again later.")]
     Busy,
 }
 

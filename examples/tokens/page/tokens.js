@@ -1,11 +1,13 @@
 // A room in which a fake model answers word by word.
 
-import { act, element, live } from "./live.js";
+import { act, element, fragment, live } from "./live.js";
 
 const byId = (id) => document.getElementById(id);
 /** `{ texts, done, item }` by answer id. `texts` has gaps for tokens that have not arrived yet. */
 const answers = new Map();
-let room = decodeURIComponent(location.hash.slice(1)) || "lobby";
+/** The room in the address, or the lobby if that is no name of a room. */
+const wanted = () => fragment().match(/^[\p{L}\p{N}-]{1,40}$/u)?.[0] ?? "lobby";
+let room = wanted();
 
 function answer(id, prompt) {
   if (!answers.has(id)) {
@@ -78,15 +80,24 @@ async function present(hub) {
 
 const { call, refresh } = live("/tokens", methods, present);
 
-async function go() {
-  const [old, next] = [room, byId("room").value.trim()];
+/** Shows the room in its field and in the address. `change` is a method of `history`. */
+function showRoom(change) {
+  byId("room").value = room;
+  if (fragment() !== room) {
+    history[change](null, "", `#${encodeURIComponent(room)}`);
+  }
+}
+
+async function go(next) {
+  const old = room;
   await call("leave", old);
   try {
     room = next;
     await refresh();
-    location.hash = encodeURIComponent(next);
+    showRoom("pushState");
   } catch (error) {
-    [room, byId("room").value] = [old, old];
+    room = old;
+    showRoom("replaceState");
     await refresh();
     throw error;
   }
@@ -106,8 +117,9 @@ async function stop() {
   }
 }
 
-byId("room").value = room;
-for (const [form, action] of [["go", go], ["ask", ask]]) {
+showRoom("replaceState");
+addEventListener("popstate", () => act(() => go(wanted())));
+for (const [form, action] of [["go", () => go(byId("room").value.trim())], ["ask", ask]]) {
   byId(form).addEventListener("submit", (event) => {
     event.preventDefault();
     act(action);

@@ -28,16 +28,16 @@ pub struct Answer {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RoomError {
     /// The name is empty, too long, or contains invalid characters.
-    #[error("a room's name has 1 to {MAX_NAME} letters, digits or hyphens")]
+    #[error("A room's name has 1 to {MAX_NAME} letters, digits or hyphens.")]
     Name,
     /// Another answer is being written in the room.
-    #[error("the room already has a running answer: wait, or stop it")]
+    #[error("The room already has a running answer. Wait, or stop it.")]
     Busy,
     /// The question is empty or too long.
-    #[error("a question has between 1 and {MAX_PROMPT} characters")]
+    #[error("A question has between 1 and {MAX_PROMPT} characters.")]
     Prompt,
     /// The maximum number of rooms is reached.
-    #[error("there are already {MAX_ROOMS} rooms, the maximum")]
+    #[error("There are already {MAX_ROOMS} rooms, the maximum.")]
     TooMany,
 }
 

@@ -104,6 +104,6 @@ async fn a_busy_room_and_an_invalid_name_have_error_texts() {
     let busy = ada.invoke::<u64>("ask", ("lobby", "how?")).await.unwrap_err();
     let name = ada.invoke::<Value>("join", ("two words",)).await.unwrap_err();
 
-    assert!(busy.text().starts_with("the room already has a running answer"), "{busy}");
-    assert_eq!(name, "a room's name has 1 to 40 letters, digits or hyphens");
+    assert!(busy.text().starts_with("The room already has a running answer"), "{busy}");
+    assert_eq!(name, "A room's name has 1 to 40 letters, digits or hyphens.");
 }
