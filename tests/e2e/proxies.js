@@ -19,7 +19,7 @@ function lines(heading) {
 }
 
 /** Replaces each pattern, and fails if one is not in the text. */
-function edit(text, ...changes) {
+export function edit(text, ...changes) {
   return changes.reduce((changed, [from, to]) => {
     const next = changed.replaceAll(from, to);
     if (next === changed) {

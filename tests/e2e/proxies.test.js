@@ -5,7 +5,7 @@ import { request } from "node:http";
 import { after, before, describe, test } from "node:test";
 import { HttpTransportType } from "@microsoft/signalr";
 import { Program, cleanUp, connect, freePort, until, within } from "./lib.js";
-import { names, startRealProxy, stopProxies } from "./proxies.js";
+import { edit, names, startRealProxy, stopProxies } from "./proxies.js";
 
 const KEY = "a-key-of-this-test-with-more-than-32-bytes";
 const BIG = "x".repeat(200_000);
@@ -89,7 +89,7 @@ for (const name of names) {
           assert.equal(await client.invoke("echo", 7), 7);
           assert.equal(await client.invoke("askMe", "really?"), "really? yes");
           await broadcast(client, client, BIG);
-          await sleep(3_000);
+          await sleep(1_000);
           await broadcast(client, client, "after silence");
 
           // HAProxy without `option http-no-delay` holds each event back for 200 ms.
@@ -103,6 +103,20 @@ for (const name of names) {
           await client.stop();
         });
       }
+    });
+
+    test("a quiet long poll and a quiet WebSocket outlast the timeouts of the proxy", async () => {
+      // The 120 s of the page, the poll of 45 s and the pings every 15 s, shortened: 6 s, 4 s and 2 s.
+      const change = (text) => text.replace(/\b120s\b/g, "6s");
+      const site = await commandBehind(name, { change, options: ["--poll-hold", "4s", "--keep-alive", "2s"] });
+      const client = await clientOf(site, "LongPolling");
+      const sender = await clientOf(site, "WebSockets");
+
+      await sleep(9_000);
+      await broadcast(sender, client, "still here");
+
+      assert.deepEqual([client.closed, sender.closed], [false, false]);
+      await Promise.all([client.stop(), sender.stop()]);
     });
 
     test("an app that calls the service by another host name than clients do: every transport connects", async () => {
@@ -140,3 +154,29 @@ for (const name of names) {
     });
   });
 }
+
+after(stop);
+
+test("nginx with proxy_pass alone: an error names the missing lines, and the client uses Server-Sent Events, which are prompt", async () => {
+  const change = (text) => edit(text, [/^ *proxy_(?!pass).*$/gm, ""]);
+  const site = await embeddedBehind("nginx", { change });
+  const client = await within("start() settles", connect(site.url, { listen: ["relayed"] }), PROMPT);
+  const id = await client.invoke("identity");
+  await site.program.logged(new RegExp(`connected connection="${id}".*transport="ServerSentEvents"`));
+  await broadcast(client, client, BIG);
+  await broadcast(client, client, "small");
+
+  const text = await new Promise((resolve, reject) => {
+    const headers = { Connection: "Upgrade", Upgrade: "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==" };
+    request({ host: "127.0.0.1", port: site.port, path: "/client/?hub=loop", headers }, (answer) => {
+      let body = `${answer.statusCode} `;
+      answer.on("data", (bytes) => (body += bytes)).on("end", () => resolve(body));
+    })
+      .on("error", reject)
+      .end();
+  });
+
+  assert.match(text, /^400 .*proxy_set_header Upgrade \$http_upgrade/s);
+  await site.program.logged(/WARN.*proxy_set_header Upgrade \$http_upgrade/);
+  await client.stop();
+});
