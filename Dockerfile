@@ -1,8 +1,10 @@
 # The hub-local command as one static binary in an empty image.
 #
 #   docker build -t hub-local .
-#   docker run --rm -p 127.0.0.1:8888:8888 hub-local start --ip 0.0.0.0 --public \
-#     --upstream http://host.docker.internal:7071/runtime/webhooks/signalr
+#   docker run --rm -p 127.0.0.1:8888:8888 hub-local --upstream http://host.docker.internal:7071/runtime/webhooks/signalr
+#
+# In place of the image of Microsoft's emulator: the options -c, -p and -i, the file /emulator/settings.json and the
+# variables UpstreamSettings__Templates__0__UrlTemplate and so on are read.
 
 FROM rust:1.95-alpine AS build
 # aws-lc needs a C compiler. The certificates are for upstreams with https.
@@ -22,5 +24,7 @@ EXPOSE 8888
 WORKDIR /config
 ENTRYPOINT ["/hub-local"]
 # The loopback address of a container is not reachable from outside, so the service listens on all addresses. Publish
-# the port on 127.0.0.1, or set HUB_LOCAL_KEY (at least 16 bytes), because the default key is public.
-CMD ["start", "--ip", "0.0.0.0", "--public"]
+# the port on 127.0.0.1, or set HUB_LOCAL_KEY (at least 16 bytes), because the default key is public. Variables, so
+# that arguments in place of CMD keep these defaults.
+ENV HUB_LOCAL_IP=0.0.0.0 HUB_LOCAL_PUBLIC=true
+CMD ["start"]

@@ -14,6 +14,8 @@ use hub_core::{
 use hub_net::{
     host::{self, AllowedHosts},
     log_limit::LogLimit,
+    origin::AllowedOrigins,
+    serve_error::ServeError,
 };
 
 use crate::auth::Authority;
@@ -33,7 +35,7 @@ pub(crate) enum HostCheck {
 /// The rules of a service.
 #[derive(Debug)]
 pub(crate) struct Access {
-    origins: Vec<String>,
+    origins: AllowedOrigins,
     hosts: AllowedHosts,
     has_well_known_key: bool,
     /// Whether the well-known key is allowed beyond loopback.
@@ -45,23 +47,35 @@ impl Access {
     pub(crate) fn new(
         keys: &[Secret],
         public: bool,
-        origins: Vec<String>,
+        origins: &[String],
         hosts: Vec<String>,
     ) -> Self {
+        for origin in origins {
+            if let Some(problem) = AllowedOrigins::problem(origin) {
+                tracing::error!("allow_origin(\"{origin}\") has no effect: {problem}");
+            }
+        }
+        for problem in hosts.iter().filter_map(|host| AllowedHosts::problem(host)) {
+            tracing::error!("allow_host(…) has no effect: {problem}");
+        }
         for key in keys {
             if let Verdict::Warned(weakness) = judge(key, Reach::Loopback) {
                 tracing::warn!("an access key of the service {weakness}");
             }
         }
         let has_well_known_key = keys.iter().any(|key| key.expose() == EMULATOR_KEY);
-        let hosts = AllowedHosts::new(hosts);
+        let (origins, hosts) = (AllowedOrigins::new(origins), AllowedHosts::new(hosts));
         Self { origins, hosts, has_well_known_key, public, log: LogLimit::new(1) }
     }
 
-    /// Checks the keys for a listener with this reach.
-    pub(crate) fn check_keys(&self, authority: &Authority, listener: Reach) -> io::Result<()> {
-        let public_url = authority.public_url();
-        let reach = match host::of_url(&public_url) {
+    /// Checks the keys for this public URL and a listener with this reach.
+    pub(crate) fn check_keys(
+        &self,
+        authority: &Authority,
+        public_url: &str,
+        listener: Reach,
+    ) -> Result<(), ServeError> {
+        let reach = match host::of_url(public_url) {
             Some(host) if host::is_loopback(host) => listener,
             _ => Reach::Beyond,
         };
@@ -72,7 +86,7 @@ impl Access {
         });
         match refused {
             None => Ok(()),
-            Some(weakness) => Err(io::Error::new(
+            Some(weakness) => Err(ServeError::new(
                 io::ErrorKind::PermissionDenied,
                 format!("an access key of the service {weakness}; it is for loopback only"),
             )),
@@ -129,7 +143,7 @@ impl Access {
         if origin == "null" {
             return false;
         }
-        if self.origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)) {
+        if self.origins.allows(origin) {
             return true;
         }
         let Some(page) = host::of_url(origin) else { return false };

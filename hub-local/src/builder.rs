@@ -105,8 +105,9 @@ impl LocalServiceBuilder {
         Self { stateful_reconnect: Some(allowed), ..self }
     }
 
-    /// Allows pages of an origin (`https://app.example`) while the service holds the well-known key, with
-    /// which any page can make tokens. Pages on loopback, of the called host and of the public URL are always
+    /// Allows pages of an origin (`https://app.example`, `https://*.app.example`, `capacitor://localhost`) while
+    /// the service holds the well-known key, with which any page can make tokens. A text that is not an origin
+    /// allows nothing, and is logged. Pages on loopback, of the called host and of the public URL are always
     /// allowed, and with a key of its own the service allows pages of every origin. Can be repeated.
     pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
         self.origins.push(origin.into());
@@ -134,7 +135,7 @@ impl LocalServiceBuilder {
         let key = self.key.unwrap_or_else(random::key);
         let keys: Vec<_> = std::iter::once(key).chain(self.secondary_key).collect();
         LocalService::new(State::new(Config {
-            access: Access::new(&keys, self.public, self.origins, self.hosts),
+            access: Access::new(&keys, self.public, &self.origins, self.hosts),
             keys,
             public_url: self.public_url,
             upstream: self.upstream,

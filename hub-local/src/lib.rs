@@ -36,10 +36,10 @@ mod upstream;
 pub use body::Body;
 pub use builder::LocalServiceBuilder;
 pub use hub_core::Secret;
-/// Binds a listener for [`LocalService::serve`].
-///
-pub use hub_net::listen::listen;
+#[doc(inline)]
+pub use hub_net::serve_error::ServeError;
 pub use limits::Limits;
+pub use serve::listen;
 pub use service::{ConnectError, Counters, LocalService};
 pub use settings::{Settings, SettingsError};
 pub use transport::memory::{Closed, MemoryConnection, MemoryReceiver, MemorySender};

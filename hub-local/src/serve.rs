@@ -1,6 +1,6 @@
 //! The accept loop: HTTP/1 with upgrades and limits.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use http::Request;
 use hub_core::secret_rule::Reach;
@@ -8,6 +8,7 @@ use hub_net::{
     connection::{ServedBody, UnreadBodies, serve_connection},
     idle_sockets::IdleSocket,
     listen::pause_after_failed_accept,
+    serve_error::ServeError,
     stall_timeout::StallTimeout,
     standstill::PeerTimer,
 };
@@ -33,15 +34,30 @@ const LOW_DESCRIPTORS_TIMEOUT: Duration = Duration::from_secs(2);
 /// (16 KiB).
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 
+/// Binds a listener for [`LocalService::serve`].
+///
+/// # Errors
+/// When the address cannot be bound.
+///
+/// # Panics
+/// Outside a Tokio runtime.
+pub fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    let bound = hub_net::listen::listen(address);
+    bound.map_err(|error| {
+        ServeError::new(error.kind(), format!("cannot listen on {address}: {error}"))
+    })
+}
+
 /// Accepts connections until the service has stopped. Dropping the future closes its HTTP connections, but
 /// upgraded WebSockets stay open.
 pub(crate) async fn serve(
     service: LocalService,
     state: Arc<State>,
     listener: TcpListener,
-) -> io::Result<()> {
+) -> Result<(), ServeError> {
     let reach = Reach::of(listener.local_addr()?.ip());
-    state.access.check_keys(&state.authority, reach)?;
+    let public_url = state.authority.public_url();
+    state.access.check_keys(&state.authority, &public_url, reach)?;
     let check = match reach {
         Reach::Loopback => HostCheck::Always,
         Reach::Beyond => HostCheck::WithWellKnownKey,

@@ -12,8 +12,8 @@ use std::{
 use http::{
     HeaderValue, Method, Request, Response, StatusCode, Uri, header::ALLOW, request::Parts,
 };
-use hub_core::Secret;
-use hub_net::{BoxError, body::UnreadBody};
+use hub_core::{Secret, secret_rule::Reach};
+use hub_net::{BoxError, body::UnreadBody, host, serve_error::ServeError};
 use tokio::net::TcpListener;
 use tokio_util::sync::DropGuard;
 
@@ -38,7 +38,7 @@ use crate::{
 /// [`serve`](Self::serve). WebSocket clients need a server that supports HTTP upgrades, such as hyper's.
 ///
 /// ```no_run
-/// # async fn example() -> std::io::Result<()> {
+/// # async fn example() -> Result<(), hub_local::ServeError> {
 /// use hub_local::{HttpUpstream, LocalService};
 ///
 /// let upstream = HttpUpstream::new("http://127.0.0.1:7071/runtime/webhooks/signalr").unwrap();
@@ -97,8 +97,21 @@ impl LocalService {
     /// Changes the URL at which clients and REST callers reach the service, for example after a port was
     /// bound. Whether links in responses have this URL or the host of their request does not change, see
     /// [`LocalServiceBuilder::public_url`].
-    pub fn set_public_url(&self, url: impl AsRef<str>) {
-        self.state.authority.set_public_url(url.as_ref());
+    ///
+    /// # Errors
+    /// When the text is not an http or https URL, or its host is not on loopback and a key is refused there, as
+    /// by [`serve`](Self::serve). The URL then stays as it is.
+    pub fn set_public_url(&self, url: impl AsRef<str>) -> Result<(), ServeError> {
+        let url = url.as_ref();
+        let is_http = ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme));
+        if !is_http || host::of_url(url).is_none() {
+            let text = format!("`{url}` is not a URL: it must be like http://host:port");
+            return Err(ServeError::new(io::ErrorKind::InvalidInput, text));
+        }
+        // `serve` checks the address of its listener itself.
+        self.state.access.check_keys(&self.state.authority, url, Reach::Loopback)?;
+        self.state.authority.set_public_url(url);
+        Ok(())
     }
 
     /// The connection string for an app that uses this service:
@@ -160,7 +173,7 @@ impl LocalService {
     pub fn serve(
         &self,
         listener: TcpListener,
-    ) -> impl Future<Output = io::Result<()>> + Send + use<> {
+    ) -> impl Future<Output = Result<(), ServeError>> + Send + use<> {
         serve::serve(self.clone(), Arc::clone(&self.state), listener)
     }
 

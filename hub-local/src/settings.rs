@@ -3,7 +3,8 @@
 mod keys;
 
 use std::{
-    fs,
+    error::Error,
+    fmt, fs,
     io::{self, Read as _},
     path::{Path, PathBuf},
 };
@@ -11,7 +12,7 @@ use std::{
 use hub_core::{names, relaxed_json};
 
 use self::keys::{File, Object};
-use crate::Template;
+use crate::{Template, TemplateError};
 
 /// File name used when a folder is given.
 const FILE_NAME: &str = "settings.json";
@@ -41,8 +42,8 @@ pub struct Settings {
     pub warnings: Vec<String>,
 }
 
-/// Error in a settings file.
-#[derive(Debug, thiserror::Error)]
+/// Error in a settings file. `Debug` writes the text and the cause, so that `main` can return the error.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingsError {
     /// The file cannot be read.
@@ -66,6 +67,19 @@ pub enum SettingsError {
         /// The problem and how to fix it.
         text: String,
     },
+}
+
+impl fmt::Debug for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        self.source().map_or(Ok(()), |source| write!(f, ": {source}"))
+    }
+}
+
+impl fmt::Debug for TemplateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl Settings {

@@ -10,6 +10,7 @@
 //! | [`idle_sockets`] | `server` | Limits sockets that have not sent a request |
 //! | [`listen`] | `server` | Binds listeners, backs off after failed accepts |
 //! | [`log_limit`] | | Limits log lines that a peer can cause |
+//! | [`origin`] | | Origins of pages that are allowed |
 //! | [`refusal`] | `server` | Responses of the server in place of those of a service |
 //! | [`serve_error`] | | Why a server ended, as a text |
 //! | [`standstill`] | | Timeouts that do not count a standstill of the process |
@@ -29,6 +30,7 @@ pub mod idle_sockets;
 #[cfg(feature = "server")]
 pub mod listen;
 pub mod log_limit;
+pub mod origin;
 #[cfg(feature = "server")]
 pub mod refusal;
 pub mod serve_error;

@@ -3,6 +3,7 @@
 mod allocator;
 mod banner;
 mod descriptors;
+mod environment;
 mod limits;
 mod load;
 mod log;
@@ -12,7 +13,7 @@ mod start;
 mod upstream;
 mod values;
 
-use std::process::ExitCode;
+use std::{ffi::OsString, process::ExitCode};
 
 use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 use hub_load::LoadArgs;
@@ -65,9 +66,19 @@ impl Failure {
     }
 }
 
+/// Inserts the command `start` before options, as the container image of Microsoft's emulator accepts them:
+/// `-p 9999` is `start -p 9999`.
+fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let first = arguments.get(1).and_then(|first| first.to_str()).unwrap_or_default();
+    if first.starts_with('-') && !matches!(first, "-h" | "--help" | "-V" | "--version") {
+        arguments.insert(1, "start".into());
+    }
+    arguments
+}
+
 /// Parses the arguments of the process and runs the command.
 pub(crate) fn run() -> ExitCode {
-    let done = match Cli::parse().command {
+    let done = match Cli::parse_from(with_command(std::env::args_os().collect())).command {
         Command::Start(arguments) => {
             allocator::restart_with_fixed_threshold();
             start::run(*arguments)
@@ -100,6 +111,24 @@ mod tests {
         assert!(Cli::try_parse_from(arguments).is_ok());
         assert!(Cli::try_parse_from(["hub-local", "upstream", "init", "-o", "folder"]).is_ok());
         assert!(Cli::try_parse_from(["hub-local", "upstream", "list", "-c", "folder"]).is_ok());
+    }
+
+    #[test]
+    fn start_is_the_default_command_of_options() {
+        let arguments = |list: &[&str]| list.iter().map(OsString::from).collect::<Vec<_>>();
+        let with = |list: &[&str]| with_command(arguments(list));
+
+        let expected = arguments(&["hub-local", "start", "-p", "9999", "-c", "x"]);
+        assert_eq!(with(&["hub-local", "-p", "9999", "-c", "x"]), expected);
+        for unchanged in [
+            &["hub-local"][..],
+            &["hub-local", "-h"],
+            &["hub-local", "--version"],
+            &["hub-local", "upstream", "list", "-c", "x"],
+            &["hub-local", "start", "-p", "1"],
+        ] {
+            assert_eq!(with(unchanged), arguments(unchanged));
+        }
     }
 
     #[test]

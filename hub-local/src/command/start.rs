@@ -3,15 +3,13 @@
 mod listen;
 mod validate;
 
-use std::{
-    net::IpAddr,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
-use clap::Args;
+use clap::{Args, builder::FalseyValueParser};
 use hub_core::{Secret, client_access::EMULATOR_KEY};
-use hub_local::{HttpUpstream, LocalService, LocalServiceBuilder, Settings, Template, Unmatched};
+use hub_local::{
+    HttpUpstream, LocalService, LocalServiceBuilder, ServeError, Settings, Template, Unmatched,
+};
 use tokio::{task::JoinSet, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -20,6 +18,7 @@ use super::{
     Failure,
     banner::Banner,
     descriptors::{self, Descriptors},
+    environment,
     limits::LimitArgs,
     log,
     reload::SettingsFile,
@@ -27,19 +26,22 @@ use super::{
     values,
 };
 
+/// The settings files that are read without `--config`: the first that exists. The second is the place in the
+/// container image of Microsoft's emulator.
+const SETTINGS: [&str; 2] = ["settings.json", "/emulator/settings.json"];
 const UPSTREAM_TIMEOUT: Duration = Duration::from_secs(100);
 
 /// Options of `start`.
 #[derive(Args, Clone, Debug)]
 pub(super) struct StartArgs {
     /// Port to listen on; 0 selects a free port
-    #[arg(short, long, value_name = "PORT", default_value_t = 8888)]
+    #[arg(short, long, value_name = "PORT", env = "HUB_LOCAL_PORT", default_value_t = 8888)]
     port: u16,
     /// IP address to listen on [default: both loopback addresses]
-    #[arg(short, long, value_name = "IP", value_parser = values::ip)]
+    #[arg(short, long, value_name = "IP", env = "HUB_LOCAL_IP", value_parser = values::ip)]
     ip: Option<IpAddr>,
     /// Settings file, or folder with a settings.json; reloaded when it changes [default:
-    /// ./settings.json if it exists]
+    /// ./settings.json, or /emulator/settings.json if only that exists]
     #[arg(short, long, value_name = "FILE OR FOLDER", conflicts_with = "upstream")]
     config: Option<PathBuf>,
     /// Upstream URL for all events, instead of a settings file. HUB=URL limits the URL to one hub,
@@ -53,10 +55,10 @@ pub(super) struct StartArgs {
     #[arg(long, value_name = "KEY", env = "HUB_LOCAL_SECONDARY_KEY", hide_env_values = true, value_parser = values::secret)]
     secondary_key: Option<Secret>,
     /// Public URL for clients and apps, if different from the listen address
-    #[arg(long, value_name = "URL", value_parser = values::base_url)]
+    #[arg(long, value_name = "URL", env = "HUB_LOCAL_URL", value_parser = values::base_url)]
     url: Option<String>,
     /// Allow access from other machines with the well-known key
-    #[arg(long)]
+    #[arg(long, env = "HUB_LOCAL_PUBLIC", value_parser = FalseyValueParser::new())]
     public: bool,
     /// Allow pages of this origin (`https://app.example`) with the well-known key. Pages on loopback
     /// and of the service's own host are always allowed. Can be repeated
@@ -85,8 +87,10 @@ pub(super) struct StartArgs {
 /// Runs the service until a signal arrives.
 pub(super) fn run(arguments: StartArgs) -> Result<(), Failure> {
     log::init(&arguments.log)?;
+    let variables = environment::variables();
+    environment::unread(&variables).iter().for_each(|warning| tracing::warn!("{warning}"));
     validate(&arguments)?;
-    let (templates, file) = templates(&arguments)?;
+    let (templates, file) = templates(&arguments, environment::templates(&variables)?)?;
     let descriptors = descriptors::raise().unwrap_or_else(|error| {
         tracing::warn!(%error, "cannot read the limit of file descriptors");
         None
@@ -98,13 +102,37 @@ pub(super) fn run(arguments: StartArgs) -> Result<(), Failure> {
     done
 }
 
-/// The templates from the command line, or the templates from the settings file.
-fn templates(arguments: &StartArgs) -> Result<(Vec<Template>, Option<SettingsFile>), Failure> {
+/// The templates from the command line, from variables, or from the settings file.
+fn templates(
+    arguments: &StartArgs,
+    of_variables: Vec<Template>,
+) -> Result<(Vec<Template>, Option<SettingsFile>), Failure> {
+    let config = arguments.config.as_deref();
     if !arguments.upstream.is_empty() {
+        if !of_variables.is_empty() {
+            tracing::warn!(
+                "the variables UpstreamSettings__Templates__… are not used: `--upstream` takes precedence"
+            );
+        }
         return Ok((arguments.upstream.clone(), None));
     }
-    let config = arguments.config.as_deref();
-    let path = Settings::file_of(config.unwrap_or(Path::new("settings.json")));
+    let path = match config {
+        Some(config) => Settings::file_of(config),
+        None => SETTINGS
+            .into_iter()
+            .map(PathBuf::from)
+            .find(|path| path.exists())
+            .unwrap_or_else(|| SETTINGS[0].into()),
+    };
+    if !of_variables.is_empty() {
+        if config.is_some() || path.exists() {
+            let file = path.display();
+            tracing::warn!(
+                "{file} is not used: the variables UpstreamSettings__Templates__… take precedence"
+            );
+        }
+        return Ok((of_variables, None));
+    }
     let (file, templates) = SettingsFile::read(path, config.is_some())?;
     Ok((templates, Some(file)))
 }
@@ -139,8 +167,12 @@ async fn serve(
     tokio::select! {
         () = signals.next() => {}
         Some(ended) = serving.join_next() => {
-            let error = ended.map(|done| done.err().map(|error| error.to_string()));
-            return Err(Failure::Failed(format!("the service stopped unexpectedly: {error:?}")));
+            let cause = match ended {
+                Ok(Err(error)) => format!(": {error}"),
+                Err(error) => format!(": {error}"),
+                Ok(Ok(())) => String::new(),
+            };
+            return Err(Failure::Failed(format!("the service stopped unexpectedly{cause}")));
         }
     }
     println!(
@@ -178,7 +210,7 @@ fn service(
 
 async fn stop(
     service: &LocalService,
-    serving: &mut JoinSet<std::io::Result<()>>,
+    serving: &mut JoinSet<Result<(), ServeError>>,
     signals: &mut Signals,
     within: Duration,
 ) -> Result<(), Failure> {

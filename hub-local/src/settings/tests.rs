@@ -105,7 +105,7 @@ fn a_file_without_an_end_is_refused() {
     let error = Settings::read(Path::new("/dev/zero")).unwrap_err();
 
     assert_eq!(error.to_string(), "/dev/zero: cannot read the settings");
-    let source = std::error::Error::source(&error).unwrap().to_string();
+    let source = Error::source(&error).unwrap().to_string();
     assert_eq!(source, "the file has more than 1048576 bytes");
 }
 

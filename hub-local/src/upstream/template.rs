@@ -35,7 +35,7 @@ pub struct Template {
 }
 
 /// Why a URL template is invalid.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TemplateError {
     /// Not an absolute URL.

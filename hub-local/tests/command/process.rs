@@ -30,8 +30,8 @@ pub(crate) fn command() -> Command {
 
 /// Removes environment variables of the developer's machine.
 fn clean(mut command: Command) -> Command {
-    for variable in ["HUB_LOCAL_KEY", "HUB_LOCAL_SECONDARY_KEY", "HUB_LOCAL_LOG", "HUB_LOCAL_HOSTS"]
-    {
+    let ours = std::env::vars_os().map(|(name, _)| name);
+    for variable in ours.filter(|name| name.to_string_lossy().starts_with("HUB_LOCAL_")) {
         command.env_remove(variable);
     }
     command.current_dir(std::env::temp_dir()).stdin(Stdio::null()).kill_on_drop(true);
@@ -117,7 +117,7 @@ impl Running {
         Self::of(command).await
     }
 
-    async fn of(mut command: Command) -> Self {
+    pub(crate) async fn of(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let out = Printed::of(child.stdout.take().unwrap());
         let log = Printed::of(child.stderr.take().unwrap());

@@ -20,6 +20,26 @@ async fn the_banner_has_the_connection_string_of_the_emulator() {
 }
 
 #[tokio::test]
+async fn the_options_and_variables_of_the_emulators_image_are_read() {
+    let app = App::named("x").await;
+    let mut with_variables = command();
+    with_variables
+        .env("UpstreamSettings__Templates__0__UrlTemplate", format!("{}/{{hub}}", app.url))
+        .env("UpstreamSettings__Templates__0__HubPattern", "chat")
+        // As in the image of this project.
+        .envs([("HUB_LOCAL_IP", "0.0.0.0"), ("HUB_LOCAL_PUBLIC", "true"), ("HUB_LOCAL_PRT", "1")])
+        .args(["-p", "0"]);
+    let service = Running::of(with_variables).await;
+    let mut client = Client::connect(service.port, "chat").await;
+
+    client.invoke("7", "hello").await;
+    client.receive().await;
+
+    assert_eq!(app.called("hello").await.line, "POST /chat HTTP/1.1");
+    service.log.line("HUB_LOCAL_PRT is not read; did you mean HUB_LOCAL_PORT?").await;
+}
+
+#[tokio::test]
 async fn the_in_memory_transport_carries_utf_8() {
     let app = App::named("grüße").await;
     let service = Running::start(&["--upstream", &format!("{}/hook?code=a=b", app.url)]).await;

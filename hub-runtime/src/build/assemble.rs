@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::AtomicBool};
 use http::Uri;
 #[cfg(feature = "server")]
 use hub_core::secret_rule::{Reach, Verdict, judge};
-use hub_net::{clock::Clock, host::is_loopback, log_limit::LogLimit};
+use hub_net::{clock::Clock, host::is_loopback, log_limit::LogLimit, origin::AllowedOrigins};
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 use tracing::instrument::WithSubscriber;
@@ -190,7 +190,7 @@ fn inner(
     shared: Shared,
 ) -> Inner {
     let all_embedded = groups.iter().all(|group| group.is_embedded);
-    let origins = builder.origins.iter().chain(&signalr.origins).cloned().collect();
+    let origins = AllowedOrigins::new(builder.origins.iter().chain(&signalr.origins));
     let behind_app_service = env::process
         .set(env::APP_SERVICE_AUTH)
         .is_some_and(|value| value.eq_ignore_ascii_case("true"));

@@ -152,8 +152,9 @@ impl HubAppBuilder {
         self
     }
 
-    /// Allows pages of an origin (`https://app.example`) to negotiate. Pages of the app's own origin are
-    /// always allowed. With the embedded service, pages on loopback are also allowed.
+    /// Allows pages of an origin to negotiate: `https://app.example`, `https://*.app.example` for every name
+    /// below a host, or the origin of a native shell, such as `capacitor://localhost`. Pages of the app's own
+    /// origin are always allowed. With the embedded service, pages on loopback are also allowed.
     pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
         self.origins.push(origin.into());
         self

@@ -84,7 +84,10 @@ impl HubApp {
         let origins = self.inner.negotiate.cors.origins.iter();
         Deployment {
             hubs: hubs.collect(),
-            origins: origins.filter(|origin| !is_loopback_origin(origin)).cloned().collect(),
+            origins: origins
+                .filter(|origin| !is_loopback_origin(origin))
+                .map(str::to_owned)
+                .collect(),
             prefix: self.inner.routes.prefix().trim_start_matches('/').to_owned(),
             executable: executable(),
             own_routes: false,

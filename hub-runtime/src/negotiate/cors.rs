@@ -1,35 +1,31 @@
 //! CORS for negotiate requests, which carry credentials.
 
 use http::{HeaderMap, HeaderValue, Uri, header};
-use hub_net::log_limit::{LogLimit, shown};
-
-use hub_net::host::is_loopback;
+use hub_net::{
+    host::is_loopback,
+    log_limit::{LogLimit, shown},
+    origin::{AllowedOrigins, OriginProblem},
+};
 
 /// How long a browser may cache the response to a preflight, in seconds.
 const MAX_AGE_SECONDS: &str = "600";
 
-/// The allowed origins, compared exactly. With the embedded service, all loopback origins are allowed too.
+/// The allowed origins. With the embedded service, all loopback origins are allowed too.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cors {
-    pub(crate) origins: Vec<String>,
+    pub(crate) origins: AllowedOrigins,
     pub(crate) allow_loopback: bool,
 }
 
 impl Cors {
     /// The problem with a configured origin, if there is one.
     pub(crate) fn problem(origin: &str) -> Option<String> {
-        if origin == "*" {
-            return Some("`*` cannot be allowed: SignalR clients send credentials, for which browsers refuse a wildcard; list the origins of your pages: allow_origin(\"https://app.example\")".to_owned());
-        }
-        let uri: Option<Uri> = origin.parse().ok();
-        let exact = uri.is_some_and(|uri| {
-            matches!(uri.scheme_str(), Some("http" | "https"))
-                && matches!(uri.path(), "" | "/")
-                && !origin.contains(['?', '@'])
-        });
-        (!exact || origin.ends_with('/')).then(|| {
-            format!("`{origin}` is not an origin: write scheme, host and port only, like https://app.example")
-        })
+        let problem = match AllowedOrigins::problem(origin)? {
+            OriginProblem::Any => "`*` cannot be allowed: SignalR clients send credentials, for which browsers refuse a wildcard; list the origins of your pages: allow_origin(\"https://app.example\"), or allow_origin(\"https://*.app.example\") for all names below a host".to_owned(),
+            problem @ OriginProblem::Null => format!("{problem}: serve the page over HTTP, and allow its origin"),
+            problem @ OriginProblem::Malformed => format!("`{origin}` is not an origin: {problem}"),
+        };
+        Some(problem)
     }
 
     /// The headers that allow the page to read the response. Always includes `Vary`, since the response
@@ -71,7 +67,7 @@ impl Cors {
 
     fn allows(&self, origin: &HeaderValue) -> bool {
         let Ok(origin) = origin.to_str() else { return false };
-        if self.origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)) {
+        if self.origins.allows(origin) {
             return true;
         }
         let uri: Option<Uri> = origin.parse().ok();
@@ -93,7 +89,8 @@ mod tests {
 
     #[test]
     fn only_the_listed_origin_is_echoed_with_credentials() {
-        let cors = Cors { origins: vec!["https://app.example".to_owned()], allow_loopback: false };
+        let cors =
+            Cors { origins: AllowedOrigins::new(["https://app.example"]), allow_loopback: false };
 
         let headers = cors.headers(&from("https://app.example"));
 
@@ -107,7 +104,7 @@ mod tests {
 
     #[test]
     fn loopback_pages_may_negotiate_with_the_embedded_service() {
-        let cors = Cors { origins: Vec::new(), allow_loopback: true };
+        let cors = Cors { origins: AllowedOrigins::default(), allow_loopback: true };
 
         assert!(allowed(&cors, "http://localhost:5173"));
         assert!(allowed(&cors, "http://[::1]:80"));
@@ -117,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_preflight_allows_the_requested_headers() {
-        let cors = Cors { origins: Vec::new(), allow_loopback: true };
+        let cors = Cors { origins: AllowedOrigins::default(), allow_loopback: true };
         let mut request = from("http://localhost:5173");
         let asked = HeaderValue::from_static("authorization,x-requested-with");
         request.insert(header::ACCESS_CONTROL_REQUEST_HEADERS, asked.clone());
@@ -129,13 +126,16 @@ mod tests {
     }
 
     #[test]
-    fn wildcards_and_paths_are_not_origins() {
-        assert!(Cors::problem("*").is_some());
-        assert!(Cors::problem("https://app.example/").is_some());
-        assert!(Cors::problem("https://app.example/x").is_some());
-        assert!(Cors::problem("https://app.example?x").is_some());
-        assert!(Cors::problem("https://ada:pw@app.example").is_some());
-        assert!(Cors::problem("app.example").is_some());
-        assert_eq!(Cors::problem("https://app.example:8443"), None);
+    fn an_origin_that_cannot_be_allowed_has_a_problem_with_the_fix() {
+        for (origin, fix) in [
+            ("*", "list the origins of your pages"),
+            ("null", "serve the page over HTTP"),
+            ("https://app.example/x", "write scheme, host and port only, like https://app.example"),
+        ] {
+            assert!(Cors::problem(origin).unwrap().contains(fix), "{origin}");
+        }
+        for origin in ["https://app.example/", "https://*.app.example", "ionic://localhost"] {
+            assert_eq!(Cors::problem(origin), None, "{origin}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use http::{HeaderName, Request, header};
 use http_body_util::Full;
+use hub_local::ServeError;
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -48,7 +49,7 @@ pub(crate) async fn post(fixture: &Fixture, path: &str, body: &str) -> RestRespo
 /// A service that listens on a socket.
 pub(crate) struct Server {
     address: SocketAddr,
-    serving: JoinHandle<std::io::Result<()>>,
+    serving: JoinHandle<Result<(), ServeError>>,
 }
 
 impl Server {

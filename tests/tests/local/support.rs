@@ -131,7 +131,8 @@ impl Fixture {
 
     pub(crate) fn with(app: App, limits: Limits) -> Self {
         test_support::output::record();
-        let builder = LocalService::builder().key(KEY).limits(limits).upstream(app.clone());
+        let builder = LocalService::builder().key(KEY).public(true);
+        let builder = builder.limits(limits).upstream(app.clone());
         Self { service: builder.build(), app }
     }
 

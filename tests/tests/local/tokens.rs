@@ -69,7 +69,7 @@ async fn a_wrong_audience_is_refused_with_the_expected_value() {
 async fn the_error_of_a_wrong_audience_names_the_public_url() {
     let fixture = Fixture::new(App::silent());
 
-    fixture.service.set_public_url("https://signalr.example:8443/");
+    fixture.service.set_public_url("https://signalr.example:8443/").unwrap();
 
     assert_eq!(fixture.service.public_url(), "https://signalr.example:8443");
     let error = connects(&fixture, &with_audience(&json!("x"))).unwrap_err();

@@ -118,6 +118,23 @@ async fn clients_draw_together_through_signalr_triggers() {
     );
 }
 
+#[test]
+fn the_arguments_of_deploy_files_are_explained_and_nothing_is_written() {
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_functions"));
+        command.env_clear().env("HUB_LOCAL_PORT", "0").args(arguments).output().unwrap()
+    };
+
+    let help = run(&["deploy-files", "--help"]);
+    let wrong = run(&["deploy-files", "--triggers"]);
+
+    let usage = "Usage: functions deploy-files [FOLDER] [--signalr-triggers]\n\nWrites the files";
+    assert!(help.status.success() && help.stdout.starts_with(usage.as_bytes()), "{help:?}");
+    assert_eq!(wrong.status.code(), Some(2));
+    let error = String::from_utf8(wrong.stderr).unwrap();
+    assert!(error.contains("error: unexpected argument `--triggers`\n\nUsage:"), "{error}");
+}
+
 #[tokio::test]
 async fn both_forms_refuse_calls_without_a_signature() {
     let deployment = Deployment::start(&example()).await;

@@ -17,7 +17,7 @@ pub(super) fn listen(ip: Option<IpAddr>, port: u16) -> Result<Vec<TcpListener>, 
     let mut listeners = vec![first];
     if ip.is_none() {
         let port = port_of(&listeners)?;
-        if let Ok(second) = hub_local::listen((Ipv6Addr::LOCALHOST, port).into()) {
+        if let Ok(second) = hub_net::listen::listen((Ipv6Addr::LOCALHOST, port).into()) {
             listeners.push(second);
         }
     }
@@ -26,7 +26,7 @@ pub(super) fn listen(ip: Option<IpAddr>, port: u16) -> Result<Vec<TcpListener>, 
 
 fn bind(ip: IpAddr, port: u16) -> Result<TcpListener, Failure> {
     let address = SocketAddr::from((ip, port));
-    hub_local::listen(address).map_err(|error| {
+    hub_net::listen::listen(address).map_err(|error| {
         let advice = match error.kind() {
             io::ErrorKind::AddrInUse => {
                 "; is another hub-local or asrs-emulator running? Use `--port` for another port"

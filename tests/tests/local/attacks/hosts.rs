@@ -157,6 +157,17 @@ async fn keys_that_can_be_guessed_are_not_served_beyond_loopback() {
     assert!(error(second, beyond().await.unwrap()).await.contains("fewer than 16 bytes"));
     let well_known = LocalService::builder().key(KEY);
     assert!(error(well_known, beyond().await.unwrap()).await.contains("well-known key"));
+    // A URL that is set later makes the service public, too.
+    for (key, problem) in [("0123456789abcde", "fewer than 16 bytes"), (KEY, "well-known key")] {
+        let service = LocalService::builder().key(key).build();
+        let refused = service.set_public_url("https://live.example").unwrap_err().to_string();
+        assert!(refused.contains(problem), "{refused}");
+        assert_eq!(service.public_url(), "http://127.0.0.1:8888");
+        assert!(service.set_public_url("http://localhost:80").is_ok());
+    }
+    let own = LocalService::builder().key(OWN_KEY).build();
+    assert!(own.set_public_url("https://live.example").is_ok());
+    assert!(own.set_public_url("live.example").unwrap_err().to_string().contains("is not a URL"));
     // A proxy makes the service public.
     let proxied = LocalService::builder().key(KEY).public_url("https://live.example");
     let loopback = TcpListener::bind("127.0.0.1:0").await.unwrap();
