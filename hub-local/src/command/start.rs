@@ -149,7 +149,7 @@ async fn serve(
     let upstream = HttpUpstream::with_templates(templates.clone()).timeout(upstream_timeout);
     let url = listen::url(&arguments, &listeners)?;
     let service = service(&arguments, &upstream, descriptors);
-    service.set_public_url(url);
+    service.set_public_url(url).map_err(Failure::failed)?;
     let mut serving = JoinSet::new();
     for listener in listeners {
         serving.spawn(service.serve(listener));

@@ -81,7 +81,8 @@ pub(crate) fn open(
         .detailed_errors(true);
     let service =
         plan.url.iter().map(base_of).fold(service, LocalServiceBuilder::public_url).build();
-    service.set_public_url(base_of(&public));
+    let set = service.set_public_url(base_of(&public));
+    set.map_err(|error| BuildError::Listen(error.into()))?;
     Ok(BoundService {
         runtime,
         service,
