@@ -260,6 +260,38 @@ test("a message to a room that is gone is refused, and its text is back in the f
   assert.equal(await ada.getByTestId("text").inputValue(), "to no room");
 });
 
+test("a call that loses its connection ends with a text, and its question closes", async () => {
+  const ada = await enter("ada");
+  await ada.getByTestId("room").fill("garden");
+  await ada.getByTestId("open-room").click();
+  await ada.getByTestId("confirm-yes").waitFor();
+
+  const startAgain = await restart(ada);
+
+  await error(ada, "room", "The connection was lost before the server answered.").waitFor();
+  assert.equal(await ada.getByTestId("confirm").isVisible(), false);
+  assert.equal(await ada.getByTestId("room").getAttribute("aria-invalid"), null, "the name is not at fault");
+  await startAgain();
+});
+
+test("an unsent message outlives a session that ends, for the same user only", async () => {
+  const [ada, shared] = [await enter("ada"), await enter("ada")];
+  await chat.stop("SIGKILL");
+  for (const tab of [ada, shared]) {
+    await reconnecting(tab);
+    await say(tab, "still unsent");
+  }
+
+  chat = await startChat(chat.ports);
+  for (const [tab, user, text] of [[ada, "ada", "still unsent"], [shared, "bob", ""]]) {
+    await error(tab, "sign-in", "Your session is no longer valid here.").waitFor();
+    await tab.getByTestId(`demo-${user}`).click();
+    await online(tab);
+    assert.equal(await tab.getByTestId("text").inputValue(), text);
+    assert.equal(await tab.getByTestId("unsent").locator("li").count(), 0);
+  }
+});
+
 test("the title counts unread messages: of other rooms, and of this one while the tab is hidden", async () => {
   const ada = await enter("ada");
   const bob = await enter("bob");

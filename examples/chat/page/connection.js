@@ -2,6 +2,8 @@
 
 import { delay, sleep } from "./live.js";
 
+const LOST = "The connection was lost before the server answered. Check the result and try again.";
+
 /** Reads the status of negotiate responses, because the official client reports it only as text. */
 class WatchedHttp extends signalR.HttpClient {
   #inner = new signalR.DefaultHttpClient(signalR.NullLogger.instance);
@@ -92,7 +94,7 @@ export class Connection {
       if (this.#ended) {
         throw new SignedOut();
       }
-      throw run === this.#run ? error : new Unreachable("The connection was lost before the server answered. Check the result and try again.");
+      throw run === this.#run ? error : new Unreachable(LOST);
     });
   }
 
