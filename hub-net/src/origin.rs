@@ -53,7 +53,7 @@ impl AllowedOrigins {
 /// Whether an origin has this scheme, and a host below `parent`, which includes the port.
 fn is_below(origin: &str, scheme: &str, parent: &str) -> bool {
     let Some((its_scheme, authority)) = origin.split_once("://") else { return false };
-    let begins = authority.len().checked_sub(parent.len()).unwrap_or_default();
+    let begins = authority.len().saturating_sub(parent.len());
     let (Some(labels), Some(end)) = (authority.get(..begins), authority.get(begins..)) else {
         return false;
     };
