@@ -85,7 +85,7 @@ impl<S: HostedService> Service<LambdaEvent<Event>> for Events<S> {
     fn call(&mut self, event: LambdaEvent<Event>) -> Self::Future {
         let problem = match event.payload {
             Event::Http(request) => {
-                let answering = self.adapter.call(LambdaEvent::new(request, event.context));
+                let answering = self.adapter.call(LambdaEvent::new(*request, event.context));
                 return Box::pin(async move {
                     let Ok(answer) = answering.await;
                     Ok(serde_json::value::to_raw_value(&answer)?)

@@ -8,7 +8,7 @@ use serde_json::{Value, value::RawValue};
 #[derive(Debug)]
 pub(super) enum Event {
     /// A request of version 2.0.
-    Http(LambdaRequest),
+    Http(Box<LambdaRequest>),
     /// Any other event, with the problem and its fix.
     Other(&'static str),
 }
