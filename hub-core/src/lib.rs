@@ -65,6 +65,8 @@ mod token_claims;
 #[doc(hidden)]
 pub mod upstream;
 mod user_groups;
+#[doc(hidden)]
+pub mod values;
 
 pub use cancellation::{Cancellation, Cancelled};
 pub use client_manager::ClientManager;

@@ -7,6 +7,7 @@ use crate::{
     names,
     outbound::SendError,
     protocol::{Message, Protocol},
+    values::write_json,
 };
 
 /// A message to clients, encoded once per protocol.
@@ -15,7 +16,7 @@ pub struct Payload {
     target: String,
     json: Bytes,
     #[cfg(feature = "msgpack")]
-    message_pack: Option<Bytes>,
+    message_pack: Bytes,
 }
 
 impl Payload {
@@ -31,35 +32,34 @@ impl Payload {
         &self.json
     }
 
-    /// The arguments as an array in this protocol. `None` if only JSON can represent them. The service then
-    /// converts the JSON for clients with another protocol.
+    /// The arguments as an array in this protocol.
     #[must_use]
-    pub fn arguments(&self, protocol: Protocol) -> Option<&Bytes> {
+    pub fn arguments(&self, protocol: Protocol) -> &Bytes {
         match protocol {
-            Protocol::Json => Some(&self.json),
+            Protocol::Json => &self.json,
             #[cfg(feature = "msgpack")]
-            Protocol::MessagePack => self.message_pack.as_ref(),
+            Protocol::MessagePack => &self.message_pack,
         }
     }
 
-    /// The message for clients with this protocol. `None` if the protocol cannot represent the arguments.
+    /// The message for clients with this protocol.
     #[must_use]
-    pub fn message(&self, protocol: Protocol) -> Option<Message> {
-        Some(Message::Invocation {
+    pub fn message(&self, protocol: Protocol) -> Message {
+        Message::Invocation {
             invocation_id: None,
             target: self.target.clone(),
-            arguments: self.arguments(protocol)?.clone(),
+            arguments: self.arguments(protocol).clone(),
             stream_ids: Vec::new(),
-        })
+        }
     }
 }
 
-/// Encodes arguments. A value that cannot be encoded as JSON makes the send fail.
+/// Encodes arguments. A value that has no form in one of the protocols makes the send fail.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Arguments {
     json: Vec<u8>,
-    failure: Option<serde_json::Error>,
+    failure: Option<Failure>,
     #[cfg(feature = "msgpack")]
     message_pack: message_pack::Arguments,
 }
@@ -83,9 +83,11 @@ impl Arguments {
             if self.json.len() > 1 {
                 self.json.push(b',');
             }
-            self.failure = serde_json::to_writer(&mut self.json, value).err();
+            self.failure = write_json(&mut self.json, value).err().map(Into::into);
             #[cfg(feature = "msgpack")]
-            self.message_pack.push(value);
+            if self.failure.is_none() {
+                self.failure = self.message_pack.push(value).err().map(Into::into);
+            }
         }
         self
     }
@@ -110,9 +112,12 @@ impl Arguments {
     }
 }
 
-fn finish(mut json: Vec<u8>, failure: Option<serde_json::Error>) -> Result<Bytes, SendError> {
+/// Why an argument has no form in one of the protocols.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn finish(mut json: Vec<u8>, failure: Option<Failure>) -> Result<Bytes, SendError> {
     if let Some(error) = failure {
-        return Err(SendError::Encode(Box::new(error)));
+        return Err(SendError::Encode(error));
     }
     json.push(b']');
     Ok(json.into())
@@ -124,30 +129,25 @@ mod message_pack {
     use bytes::Bytes;
     use serde::Serialize;
 
-    use crate::protocol::msgpack::{Writer, write_value};
+    use crate::protocol::msgpack::{ValueError, Writer, write_value};
 
     #[derive(Debug, Default)]
     pub(super) struct Arguments {
         encoded: Vec<u8>,
         count: usize,
-        /// Whether MessagePack cannot represent an argument. The message is then sent only as JSON.
-        failed: bool,
     }
 
     impl Arguments {
-        pub(super) fn push<T: Serialize + ?Sized>(&mut self, value: &T) {
+        pub(super) fn push<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), ValueError> {
             self.count += 1;
-            self.failed |= write_value(&mut self.encoded, value).is_err();
+            write_value(&mut self.encoded, value)
         }
 
-        pub(super) fn finish(self) -> Option<Bytes> {
-            if self.failed {
-                return None;
-            }
+        pub(super) fn finish(self) -> Bytes {
             let mut out = Writer(Vec::with_capacity(self.encoded.len() + 5));
             out.array(self.count);
             out.raw(&self.encoded);
-            Some(out.0.into())
+            out.0.into()
         }
     }
 }
@@ -224,9 +224,9 @@ mod tests {
         let payload = ("rust", 3, None::<u8>).encode().into_payload("m").unwrap();
         let none = ().encode().into_payload("m").unwrap();
 
-        let encoded = payload.arguments(Protocol::MessagePack).unwrap();
+        let encoded = payload.arguments(Protocol::MessagePack);
         assert_eq!(&encoded[..], b"\x93\xa4rust\x03\xc0");
-        assert_eq!(&none.arguments(Protocol::MessagePack).unwrap()[..], b"\x90");
+        assert_eq!(&none.arguments(Protocol::MessagePack)[..], b"\x90");
     }
 
     #[test]

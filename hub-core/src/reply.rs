@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{HubError, error::IntoHubError, protocol::Protocol};
+use crate::{HubError, error::IntoHubError, protocol::Protocol, values::write_json};
 
 /// An encoded result.
 #[doc(hidden)]
@@ -36,15 +36,14 @@ impl HubReply for () {
 impl<T: Serialize, E: IntoHubError> HubReply for Result<T, E> {
     fn into_reply(self, protocol: Protocol) -> Result<Reply, HubError> {
         let value = self.map_err(IntoHubError::into_hub_error)?;
-        let encoded = match protocol {
-            Protocol::Json => serde_json::to_vec(&value)?,
+        let mut encoded = Vec::new();
+        match protocol {
+            Protocol::Json => write_json(&mut encoded, &value)?,
             #[cfg(feature = "msgpack")]
             Protocol::MessagePack => {
-                let mut out = Vec::new();
-                crate::protocol::msgpack::write_value(&mut out, &value)?;
-                out
+                crate::protocol::msgpack::write_value(&mut encoded, &value)?;
             }
-        };
+        }
         Ok(Reply::Value(encoded))
     }
 }

@@ -85,6 +85,8 @@ pub struct FromCSharp;
 #[doc(hidden)]
 pub use hub_core::private as __private;
 #[doc(inline)]
+pub use hub_core::values::{binary, byte_list, timestamp};
+#[doc(inline)]
 pub use hub_core::{Context, Hub, HubContext, HubError, HubResult};
 #[doc(inline)]
 pub use hub_macros::{filter, from_context, hub, hub_client, serverless_hub};

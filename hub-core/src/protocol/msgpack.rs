@@ -8,17 +8,18 @@ mod de;
 mod from_json;
 mod proto_key;
 mod reader;
+mod ser;
 #[cfg(test)]
 mod tests;
-mod timestamp;
 mod to_json;
-mod value;
+
+use std::fmt;
 
 use bytes::Bytes;
 use rmp::encode;
-use serde::de::DeserializeSeed;
+use serde::de::{DeserializeSeed, Expected, Unexpected};
 
-pub(crate) use self::value::write_value;
+pub(crate) use self::ser::write_value;
 pub(super) use self::{
     from_json::from_json,
     proto_key::without_in_frames,
@@ -33,6 +34,8 @@ pub const PING: &[u8] = &[0x02, 0x91, 0x06];
 const ERROR: i64 = 1;
 const VOID: i64 = 2;
 const RESULT: i64 = 3;
+/// The extension type of timestamps.
+const TIMESTAMP: i8 = -1;
 /// The maximum size of the length prefix of a frame in bytes.
 const MAX_PREFIX: usize = 5;
 
@@ -357,6 +360,15 @@ impl Writer {
         let _ = encode::write_f64(&mut self.0, value);
     }
 
+    fn single(&mut self, value: f32) {
+        let _ = encode::write_f32(&mut self.0, value);
+    }
+
+    fn extension(&mut self, kind: i8, data: &[u8]) {
+        let _ = encode::write_ext_meta(&mut self.0, count(data.len()), kind);
+        self.raw(data);
+    }
+
     pub(crate) fn text(&mut self, text: &str) {
         let _ = encode::write_str(&mut self.0, text);
     }
@@ -374,13 +386,38 @@ impl Writer {
     }
 }
 
+/// Why a value of the application cannot be read or written.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct ValueError(String);
+
+impl serde::ser::Error for ValueError {
+    fn custom<T: fmt::Display>(text: T) -> Self {
+        Self(text.to_string())
+    }
+}
+
+impl serde::de::Error for ValueError {
+    fn custom<T: fmt::Display>(text: T) -> Self {
+        Self(text.to_string())
+    }
+
+    /// Nil is `null`, as in the errors of JSON.
+    fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        match unexpected {
+            Unexpected::Unit => Self(format!("invalid type: null, expected {expected}")),
+            other => Self(format!("invalid type: {other}, expected {expected}")),
+        }
+    }
+}
+
 /// Converts a length to 32 bits. Longer values do not fit in memory in practice.
 fn count(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
 /// Reads one value. This is the counterpart of [`write_value`]. The error is a text for the client.
-pub(crate) fn read_value<'de, S: DeserializeSeed<'de>>(
+pub(crate) fn read_value<'de, S: DeserializeSeed<'de> + Copy>(
     value: &'de [u8],
     seed: S,
 ) -> Result<S::Value, String> {

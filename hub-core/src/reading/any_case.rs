@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use super::{Notes, digits, inside::Inside};
 
 /// A deserializer, a seed, or access to the elements of a value.
+#[derive(Clone, Copy)]
 pub(super) struct AnyCase<'n, T> {
     inner: T,
     notes: &'n Notes,

@@ -22,6 +22,7 @@ use serde::de::DeserializeOwned;
 use self::{any_case::AnyCase, fields::Unmatched};
 #[cfg(feature = "msgpack")]
 use crate::protocol::msgpack;
+use crate::values::Reading;
 
 /// How the arguments of one hub method are read.
 #[derive(Debug)]
@@ -99,7 +100,7 @@ pub(crate) fn json<T: DeserializeOwned>(
 
 fn json_with<T: DeserializeOwned>(text: &str, notes: &Notes) -> Result<T, serde_json::Error> {
     let mut source = serde_json::Deserializer::from_str(text);
-    let value = T::deserialize(AnyCase::new(&mut source, notes))?;
+    let value = T::deserialize(AnyCase::new(Reading::new(&mut source), notes))?;
     source.end()?;
     Ok(value)
 }

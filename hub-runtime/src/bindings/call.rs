@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use hub_core::values::to_json_value;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
 
@@ -71,7 +72,7 @@ impl FunctionAnswer {
 }
 
 fn json(value: &(impl Serialize + ?Sized)) -> Result<Value, BindingError> {
-    serde_json::to_value(value).map_err(|error| BindingError::Encode(error.into()))
+    to_json_value(value).map_err(|error| BindingError::Encode(error.into()))
 }
 
 #[cfg(test)]

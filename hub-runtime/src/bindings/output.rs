@@ -1,5 +1,6 @@
 //! Messages and group actions for the output binding `signalR`.
 
+use hub_core::values::to_json_value;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -42,7 +43,7 @@ impl SignalRMessage {
         arguments: impl Serialize,
     ) -> Result<Self, BindingError> {
         let arguments =
-            serde_json::to_value(arguments).map_err(|error| BindingError::Encode(error.into()))?;
+            to_json_value(&arguments).map_err(|error| BindingError::Encode(error.into()))?;
         let Value::Array(arguments) = arguments else { return Err(BindingError::Arguments) };
         let target = target.into();
         Ok(Self {

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use hub_core::values::read_json;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
 
@@ -53,9 +54,9 @@ pub(crate) fn decode<T: DeserializeOwned>(raw: &RawValue) -> Result<T, serde_jso
             break;
         }
     }
-    let mut decoded = serde_json::from_str(raw.get());
+    let mut decoded = read_json(raw.get().as_bytes());
     for layer in layers.iter().skip(1) {
-        if let Ok(value) = serde_json::from_str(layer) {
+        if let Ok(value) = read_json(layer.as_bytes()) {
             decoded = Ok(value);
         }
     }

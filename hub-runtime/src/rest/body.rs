@@ -52,8 +52,8 @@ impl Body {
     fn bundle(payload: &Payload) -> Option<Self> {
         use hub_core::protocol::{Protocol, bundle};
 
-        let json = payload.message(Protocol::Json)?;
-        let message_pack = payload.message(Protocol::MessagePack)?;
+        let json = payload.message(Protocol::Json);
+        let message_pack = payload.message(Protocol::MessagePack);
         let entries = [(Protocol::Json, json), (Protocol::MessagePack, message_pack)];
         Some(Self { content_type: bundle::CONTENT_TYPE, bytes: bundle::encode(&entries) })
     }

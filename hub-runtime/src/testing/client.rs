@@ -13,6 +13,7 @@ use hub_core::{
     ArgumentList,
     protocol::{Message, Outcome, frame::Frames, json},
     seal::Identity,
+    values,
 };
 use hub_local::{LocalService, MemoryReceiver, MemorySender};
 use parking_lot::Mutex;
@@ -116,7 +117,9 @@ impl TestClient {
     {
         let handler: Handler = Arc::new(move |arguments| {
             let argument = bind(arguments).map_err(|error| error.to_string())?;
-            serde_json::to_vec(&handler(argument)).map_err(|error| error.to_string())
+            let mut result = Vec::new();
+            let written = values::write_json(&mut result, &handler(argument));
+            written.map(|()| result).map_err(|error| error.to_string())
         });
         self.shared.state.lock().handlers.insert(event.to_lowercase(), handler);
     }
@@ -145,7 +148,7 @@ impl TestClient {
             stream_ids: Vec::new(),
         };
         match self.shared.ask(id, &message).await? {
-            Outcome::Result(value) => serde_json::from_slice(&value).map_err(TestFailure::new),
+            Outcome::Result(value) => values::read_json(&value).map_err(TestFailure::new),
             Outcome::Error(text) => Err(TestFailure::new(text)),
             Outcome::Void => serde_json::from_str("null").map_err(TestFailure::new),
         }
@@ -353,9 +356,9 @@ fn bind<A: DeserializeOwned>(arguments: &[u8]) -> Result<A, serde_json::Error> {
         return Ok(nothing);
     }
     if let [only] = items.as_slice()
-        && let Ok(argument) = serde_json::from_str(only.get())
+        && let Ok(argument) = values::read_json(only.get().as_bytes())
     {
         return Ok(argument);
     }
-    serde_json::from_slice(arguments)
+    values::read_json(arguments)
 }

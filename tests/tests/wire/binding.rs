@@ -298,14 +298,16 @@ async fn a_native_timestamp_binds_to_the_dates_of_both_crates() {
 }
 
 #[tokio::test]
-async fn binary_is_native_in_messagepack_and_numbers_in_json() {
+async fn binary_is_native_in_messagepack_and_base64_in_json() {
     let binary = || Bytes::from_static(b"\x91\xc4\x03\x01\x02\xff");
     for method in ["bytes", "byteBuf"] {
         let packed = read(Protocol::MessagePack, method, binary()).await;
         assert_eq!(packed, Read::Result(Bytes::from_static(b"\xc4\x03\x01\x02\xff")));
 
-        let json = read(Protocol::Json, method, Bytes::from_static(b"[[1,2,255]]")).await;
-        assert_eq!(json, Read::Result(Bytes::from_static(b"[1,2,255]")));
+        for argument in ["[[1,2,255]]", "[\"AQL/\"]"] {
+            let json = read(Protocol::Json, method, argument.into()).await;
+            assert_eq!(json, Read::Result(Bytes::from_static(b"\"AQL/\"")));
+        }
     }
 }
 

@@ -42,4 +42,5 @@ mod telemetry;
 mod test_hub;
 mod unnegotiated;
 mod upstream;
+mod values;
 mod whole_loop;

@@ -1,44 +1,71 @@
-//! Deserialization of client arguments from MessagePack.
-//!
-//! It supports the types that JSON supports, with the same error texts. A UUID is decoded from text, a
-//! timestamp is converted to RFC 3339 text, and a map key that is a number may be encoded as text. In
-//! addition, binary data is supported.
+//! Deserialization of client arguments from MessagePack, as far as it differs from JSON. [`Reading`] adds the rules
+//! that both have. A timestamp is RFC 3339 text, and a member that is nil may be omitted, because JavaScript writes
+//! `undefined` as nil.
+
+use std::{any::type_name, borrow::Cow};
 
 use serde::{
     Deserializer,
-    de::{
-        DeserializeSeed, EnumAccess, Error as _, MapAccess, SeqAccess, Unexpected, VariantAccess,
-        Visitor,
-        value::{Error, SeqDeserializer, StrDeserializer},
-    },
+    de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor, value::MapDeserializer},
     forward_to_deserialize_any,
 };
 
 use super::{
+    TIMESTAMP, ValueError as Error,
     reader::{Reader, Token, utf8},
-    timestamp::{TIMESTAMP, to_rfc3339},
+    to_json,
 };
-use crate::protocol::{MAX_DEPTH, ProtocolError};
+use crate::{
+    protocol::{MAX_DEPTH, ProtocolError},
+    values::{Moment, Reading, to_base64},
+};
+
+/// The private name by which `serde_json` asks for raw JSON.
+const RAW_JSON: &str = "$serde_json::private::RawValue";
+/// The maximum number of members that are omitted because their type does not take nil.
+const MAX_OMITTED: usize = 64;
+
+/// A member of a map: the name of the map's type, and the key.
+type Member<'de> = (&'static str, &'de [u8]);
 
 /// Decodes one value. No bytes may follow it.
-pub(super) fn read<'de, S: DeserializeSeed<'de>>(
+pub(super) fn read<'de, S: DeserializeSeed<'de> + Copy>(
     bytes: &'de [u8],
     seed: S,
 ) -> Result<S::Value, Error> {
-    let mut source = Source { reader: Reader::new(bytes), depth: 0 };
-    let value = seed.deserialize(&mut source)?;
-    if source.reader.len() > 0 {
-        return Err(Error::custom("bytes follow the value"));
+    let mut omitted = Vec::new();
+    let mut first = None;
+    loop {
+        let mut source =
+            Source { reader: Reader::new(bytes), depth: 0, omitted: &omitted, nil: None };
+        let value = seed.deserialize(Reading::new(&mut source));
+        let (nil, is_all) = (source.nil, source.reader.len() == 0);
+        match value {
+            Ok(value) if is_all => return Ok(value),
+            Ok(_) => return Err(Error::custom("bytes follow the value")),
+            // The type of this member did not take nil. It is decoded again as if the member were missing, so that
+            // `#[serde(default)]` applies as it does for `undefined` in JSON.
+            Err(error) => match nil {
+                Some(member) if omitted.len() < MAX_OMITTED => {
+                    first.get_or_insert(error);
+                    omitted.push(member);
+                }
+                _ => return Err(first.unwrap_or(error)),
+            },
+        }
     }
-    Ok(value)
 }
 
-struct Source<'de> {
+struct Source<'s, 'de> {
     reader: Reader<'de>,
     depth: usize,
+    /// The members to omit if they are nil.
+    omitted: &'s [Member<'de>],
+    /// The member that is being read, if it is nil.
+    nil: Option<Member<'de>>,
 }
 
-impl<'de> Source<'de> {
+impl<'s, 'de> Source<'s, 'de> {
     fn token(&mut self) -> Result<Token<'de>, Error> {
         self.reader.token().map_err(Error::custom)
     }
@@ -47,13 +74,14 @@ impl<'de> Source<'de> {
     fn within<T>(
         &mut self,
         length: u32,
-        visit: impl FnOnce(&mut Elements<'_, 'de>) -> Result<T, Error>,
+        target: &'static str,
+        visit: impl FnOnce(&mut Elements<'_, 's, 'de>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         if self.depth >= MAX_DEPTH {
             return Err(Error::custom(ProtocolError::TooDeep { limit: MAX_DEPTH }));
         }
         self.depth += 1;
-        let mut elements = Elements { source: self, left: length };
+        let mut elements = Elements { source: self, left: length, target, nil: None };
         let value = visit(&mut elements)?;
         let left = elements.left;
         self.depth -= 1;
@@ -67,7 +95,7 @@ impl<'de> Source<'de> {
     }
 }
 
-impl<'de> Deserializer<'de> for &mut Source<'de> {
+impl<'de> Deserializer<'de> for &mut Source<'_, 'de> {
     type Error = Error;
 
     fn is_human_readable(&self) -> bool {
@@ -75,6 +103,7 @@ impl<'de> Deserializer<'de> for &mut Source<'de> {
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let target = type_name::<V::Value>();
         match self.token()? {
             Token::Nil => visitor.visit_unit(),
             Token::Bool(value) => visitor.visit_bool(value),
@@ -84,10 +113,10 @@ impl<'de> Deserializer<'de> for &mut Source<'de> {
             Token::Float64(value) => visitor.visit_f64(value),
             Token::Text(text) => visitor.visit_borrowed_str(utf8(text).map_err(Error::custom)?),
             Token::Binary(bytes) => visitor.visit_borrowed_bytes(bytes),
-            Token::Array(length) => self.within(length, |elements| visitor.visit_seq(elements)),
-            Token::Map(length) => self.within(length, |elements| visitor.visit_map(elements)),
-            Token::Extension(TIMESTAMP, data) => match to_rfc3339(data) {
-                Some(text) => visitor.visit_string(text),
+            Token::Array(length) => self.within(length, target, |items| visitor.visit_seq(items)),
+            Token::Map(length) => self.within(length, target, |items| visitor.visit_map(items)),
+            Token::Extension(TIMESTAMP, data) => match Moment::from_extension(data) {
+                Some(moment) => visitor.visit_string(moment.text()),
                 None => Err(Error::custom("the timestamp is malformed or out of range")),
             },
             Token::Extension(_, data) => visitor.visit_borrowed_bytes(data),
@@ -104,61 +133,16 @@ impl<'de> Deserializer<'de> for &mut Source<'de> {
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
-        _: &'static str,
+        name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    /// Binary data is a list of numbers if the target type is a sequence.
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let mut ahead = self.reader;
-        if let Ok(Token::Binary(bytes)) = ahead.token() {
-            self.reader = ahead;
-            let mut numbers = SeqDeserializer::new(bytes.iter().copied());
-            let value = visitor.visit_seq(&mut numbers)?;
-            return numbers.end().map(|()| value);
+        if name != RAW_JSON {
+            return visitor.visit_newtype_struct(self);
         }
-        self.deserialize_any(visitor)
-    }
-
-    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {
-        self.deserialize_seq(visitor)
-    }
-
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: usize,
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        self.deserialize_seq(visitor)
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        let mut ahead = self.reader;
-        match ahead.token().map_err(Error::custom)? {
-            Token::Text(text) => {
-                self.reader = ahead;
-                let name = StrDeserializer::new(utf8(text).map_err(Error::custom)?);
-                visitor.visit_enum(name)
-            }
-            Token::Map(1) => {
-                self.reader = ahead;
-                self.within(1, |elements| {
-                    elements.left = 0;
-                    visitor.visit_enum(Variant(&mut *elements.source))
-                })
-            }
-            Token::Map(_) => Err(Error::invalid_value(Unexpected::Map, &"map with a single key")),
-            // Neither form of an enum: the visitor returns its error.
-            _ => self.deserialize_any(visitor),
-        }
+        let value = self.reader.skip(self.depth).map_err(Error::custom)?;
+        let json = to_json(value).map_err(Error::custom)?;
+        let json = str::from_utf8(&json).map_err(Error::custom)?.to_owned();
+        visitor.visit_map(MapDeserializer::new(std::iter::once((RAW_JSON, json))))
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -168,17 +152,21 @@ impl<'de> Deserializer<'de> for &mut Source<'de> {
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct map struct identifier
+        unit_struct seq tuple tuple_struct map struct enum identifier
     }
 }
 
 /// The elements of an array, or the pairs of a map.
-struct Elements<'a, 'de> {
-    source: &'a mut Source<'de>,
+struct Elements<'a, 's, 'de> {
+    source: &'a mut Source<'s, 'de>,
     left: u32,
+    /// The name of the type that is read.
+    target: &'static str,
+    /// The last member, if it is nil.
+    nil: Option<Member<'de>>,
 }
 
-impl Elements<'_, '_> {
+impl Elements<'_, '_, '_> {
     fn take(&mut self) -> bool {
         match self.left.checked_sub(1) {
             Some(left) => {
@@ -196,7 +184,7 @@ impl Elements<'_, '_> {
     }
 }
 
-impl<'de> SeqAccess<'de> for &mut Elements<'_, 'de> {
+impl<'de> SeqAccess<'de> for &mut Elements<'_, '_, 'de> {
     type Error = Error;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(
@@ -214,21 +202,33 @@ impl<'de> SeqAccess<'de> for &mut Elements<'_, 'de> {
     }
 }
 
-impl<'de> MapAccess<'de> for &mut Elements<'_, 'de> {
+impl<'de> MapAccess<'de> for &mut Elements<'_, '_, 'de> {
     type Error = Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, Error> {
-        if !self.take() {
-            return Ok(None);
+        while self.take() {
+            let depth = self.source.depth;
+            let mut ahead = self.source.reader;
+            let key = ahead.skip(depth).map_err(Error::custom)?;
+            self.nil = ahead.is_nil().then_some((self.target, key));
+            if self.nil.is_some_and(|member| self.source.omitted.contains(&member)) {
+                ahead.skip(depth).map_err(Error::custom)?;
+                self.source.reader = ahead;
+                continue;
+            }
+            return seed.deserialize(Key(&mut *self.source)).map(Some);
         }
-        seed.deserialize(Key(&mut *self.source)).map(Some)
+        Ok(None)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
-        seed.deserialize(&mut *self.source)
+        self.source.nil = self.nil.take();
+        let value = seed.deserialize(&mut *self.source)?;
+        self.source.nil = None;
+        Ok(value)
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -236,8 +236,28 @@ impl<'de> MapAccess<'de> for &mut Elements<'_, 'de> {
     }
 }
 
-/// The key of a map. JavaScript objects have only text keys, so a number may be encoded as text.
-struct Key<'a, 'de>(&'a mut Source<'de>);
+/// The key of a map. JavaScript objects and JSON have only text keys, so a number may be encoded as text, and every
+/// key is text for a type that asks for text.
+struct Key<'a, 's, 'de>(&'a mut Source<'s, 'de>);
+
+impl<'de> Key<'_, '_, 'de> {
+    fn text(self) -> Result<Cow<'de, str>, Error> {
+        Ok(Cow::Owned(match self.0.token()? {
+            Token::Text(text) => return utf8(text).map(Cow::Borrowed).map_err(Error::custom),
+            Token::Unsigned(number) => number.to_string(),
+            Token::Signed(number) => number.to_string(),
+            Token::Float32(number) => serde_json::to_string(&number).map_err(Error::custom)?,
+            Token::Float64(number) => serde_json::to_string(&number).map_err(Error::custom)?,
+            Token::Bool(value) => value.to_string(),
+            Token::Binary(bytes) | Token::Extension(0.., bytes) => to_base64(bytes).to_string(),
+            Token::Extension(TIMESTAMP, data) => {
+                let moment = Moment::from_extension(data);
+                moment.ok_or_else(|| Error::custom("a timestamp is malformed"))?.text()
+            }
+            _ => return Err(Error::custom("a map key is not a text, a number or a boolean")),
+        }))
+    }
+}
 
 macro_rules! numbers {
     ($($method:ident $visit:ident $number:ty;)+) => {
@@ -254,15 +274,32 @@ macro_rules! numbers {
     };
 }
 
-impl<'de> Deserializer<'de> for Key<'_, 'de> {
+macro_rules! texts {
+    ($($method:ident)+) => {
+        $(
+            fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+                match self.text()? {
+                    Cow::Borrowed(text) => visitor.visit_borrowed_str(text),
+                    Cow::Owned(text) => visitor.visit_string(text),
+                }
+            }
+        )+
+    };
+}
+
+impl<'de> Deserializer<'de> for Key<'_, '_, 'de> {
     type Error = Error;
+
+    fn is_human_readable(&self) -> bool {
+        true
+    }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         self.0.deserialize_any(visitor)
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        self.0.deserialize_option(visitor)
+        visitor.visit_some(self)
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -273,65 +310,24 @@ impl<'de> Deserializer<'de> for Key<'_, 'de> {
         visitor.visit_newtype_struct(self)
     }
 
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        variants: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        self.0.deserialize_enum(name, variants, visitor)
-    }
+    texts! { deserialize_str deserialize_string deserialize_identifier }
 
     numbers! {
         deserialize_i8 visit_i64 i64;
         deserialize_i16 visit_i64 i64;
         deserialize_i32 visit_i64 i64;
         deserialize_i64 visit_i64 i64;
+        deserialize_i128 visit_i128 i128;
         deserialize_u8 visit_u64 u64;
         deserialize_u16 visit_u64 u64;
         deserialize_u32 visit_u64 u64;
         deserialize_u64 visit_u64 u64;
+        deserialize_u128 visit_u128 u128;
+        deserialize_f32 visit_f64 f64;
+        deserialize_f64 visit_f64 f64;
     }
 
     forward_to_deserialize_any! {
-        bool i128 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map struct identifier ignored_any
-    }
-}
-
-/// An enum variant with content: a map of one pair.
-struct Variant<'a, 'de>(&'a mut Source<'de>);
-
-impl<'de> EnumAccess<'de> for Variant<'_, 'de> {
-    type Error = Error;
-    type Variant = Self;
-
-    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Error> {
-        let name = seed.deserialize(&mut *self.0)?;
-        Ok((name, self))
-    }
-}
-
-impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
-    type Error = Error;
-
-    fn unit_variant(self) -> Result<(), Error> {
-        serde::Deserialize::deserialize(self.0)
-    }
-
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Error> {
-        seed.deserialize(self.0)
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {
-        self.0.deserialize_seq(visitor)
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        self.0.deserialize_any(visitor)
+        bool char bytes byte_buf unit unit_struct seq tuple tuple_struct map struct enum ignored_any
     }
 }

@@ -1,14 +1,16 @@
 //! Conversion from MessagePack to JSON.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde::Serialize;
 
 use super::{
+    TIMESTAMP,
     reader::{Reader, Token, utf8},
-    timestamp::{TIMESTAMP, to_rfc3339},
 };
-use crate::protocol::{ConvertError, MAX_DEPTH, ProtocolError};
+use crate::{
+    protocol::{ConvertError, MAX_DEPTH, ProtocolError},
+    values::{Moment, to_base64},
+};
 
 /// Converts a value.
 pub(crate) fn to_json(value: &[u8]) -> Result<Bytes, ConvertError> {
@@ -52,11 +54,13 @@ fn write(reader: &mut Reader<'_>, out: &mut Vec<u8>, depth: usize) -> Result<(),
         Token::Float64(value) => scalar(out, &value),
         Token::Text(text) => scalar(out, utf8(text)?),
         Token::Extension(TIMESTAMP, data) => {
-            let time = to_rfc3339(data);
-            let time = time.ok_or_else(|| error("a timestamp is malformed or out of range"))?;
-            scalar(out, &time);
+            let moment = Moment::from_extension(data);
+            let moment = moment.ok_or_else(|| error("a timestamp is malformed or out of range"))?;
+            scalar(out, &moment.text());
         }
-        Token::Binary(bytes) | Token::Extension(_, bytes) => scalar(out, &STANDARD.encode(bytes)),
+        Token::Binary(bytes) | Token::Extension(_, bytes) => {
+            scalar(out, &to_base64(bytes).to_string());
+        }
     }
     Ok(())
 }

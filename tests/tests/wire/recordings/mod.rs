@@ -1,6 +1,7 @@
 //! Replays recorded traffic of Microsoft's programs against the local service. `tests/recordings` holds the
 //! data and describes it.
 
+mod dotnet_values;
 mod emulator;
 mod management_sdk;
 mod outcome;
