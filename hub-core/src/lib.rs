@@ -20,6 +20,7 @@ mod clients;
 mod context;
 mod contract;
 mod decode;
+pub mod dotnet;
 mod error;
 mod extract;
 mod filter;

@@ -87,7 +87,7 @@ pub use hub_core::private as __private;
 #[doc(inline)]
 pub use hub_core::values::{binary, byte_list, timestamp};
 #[doc(inline)]
-pub use hub_core::{Context, Hub, HubContext, HubError, HubResult};
+pub use hub_core::{Context, Hub, HubContext, HubError, HubResult, dotnet};
 #[doc(inline)]
 pub use hub_macros::{filter, from_context, hub, hub_client, serverless_hub};
 #[cfg(feature = "server")]

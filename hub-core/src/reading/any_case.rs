@@ -10,6 +10,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::{Notes, digits, inside::Inside};
+use crate::values::Reading;
 
 /// A deserializer, a seed, or access to the elements of a value.
 #[derive(Clone, Copy)]
@@ -71,7 +72,7 @@ macro_rules! floats {
                     return self.inner.$method(visitor);
                 }
                 let mut number = serde_json::Deserializer::from_str(checked(self.inner)?);
-                number.$method(visitor).map_err(D::Error::custom)
+                Reading::new(&mut number).$method(visitor).map_err(D::Error::custom)
             }
         )+
     };
@@ -97,7 +98,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for AnyCase<'_, D> {
             return self.inner.deserialize_any(visitor);
         }
         let mut value = serde_json::Deserializer::from_str(checked(self.inner)?);
-        value.deserialize_any(visitor).map_err(D::Error::custom)
+        Reading::new(&mut value).deserialize_any(visitor).map_err(D::Error::custom)
     }
 
     fn deserialize_struct<V: Visitor<'de>>(

@@ -24,6 +24,10 @@ pub(super) fn lost_by_integer(number: u64) -> bool {
 
 /// Whether a JSON number loses digits as a float.
 pub(super) fn lost(number: &str) -> bool {
+    let mantissa = mantissa(number).trim_start_matches(['-', '0', '.']);
+    if mantissa.bytes().filter(u8::is_ascii_digit).count() <= KEPT {
+        return false;
+    }
     let digits = significant(number);
     if digits.len() <= KEPT {
         return false;
@@ -32,10 +36,15 @@ pub(super) fn lost(number: &str) -> bool {
     digits.len() > LONGEST_FLOAT || significant(&format!("{float:.*e}", digits.len() - 1)) != digits
 }
 
+/// A number without its exponent.
+fn mantissa(number: &str) -> &str {
+    number.split(['e', 'E']).next().unwrap_or_default()
+}
+
 /// The significant digits of a number.
 fn significant(number: &str) -> Vec<u8> {
-    let mantissa = number.split(['e', 'E']).next().unwrap_or_default();
-    let digits = mantissa.bytes().filter(u8::is_ascii_digit).skip_while(|digit| *digit == b'0');
+    let digits =
+        mantissa(number).bytes().filter(u8::is_ascii_digit).skip_while(|digit| *digit == b'0');
     let mut digits: Vec<u8> = digits.collect();
     let kept = digits.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1);
     digits.truncate(kept);
@@ -45,7 +54,8 @@ fn significant(number: &str) -> Vec<u8> {
 /// Whether a JSON text contains a number that loses digits as a float.
 pub(super) fn any_lost(json: &str) -> bool {
     let mut rest = json;
-    while let Some(at) = rest.find(|c: char| c == '"' || c == '-' || c.is_ascii_digit()) {
+    let begins = |byte: u8| byte == b'"' || byte == b'-' || byte.is_ascii_digit();
+    while let Some(at) = rest.bytes().position(begins) {
         let (_, token) = rest.split_at(at);
         let length = if token.starts_with('"') { string(token) } else { number(token) };
         let (token, after) = token.split_at(length);
@@ -63,8 +73,8 @@ pub(super) fn number_in(text: &str) -> &str {
 }
 
 fn number(text: &str) -> usize {
-    let ends = |c: char| !matches!(c, '0'..='9' | '-' | '+' | '.' | 'e' | 'E');
-    text.find(ends).unwrap_or(text.len())
+    let ends = |byte| !matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
+    text.bytes().position(ends).unwrap_or(text.len())
 }
 
 /// The length of the string at the start of a valid JSON text.

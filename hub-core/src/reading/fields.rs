@@ -73,8 +73,10 @@ impl Fields {
         let mut found = self.names.iter().enumerate();
         let mut found = found.by_ref().filter(|(_, name)| name.eq_ignore_ascii_case(member));
         let Some((at, name)) = found.next() else {
-            if self.first_unknown.is_none() {
-                self.first_unknown = Some(member.chars().take(LONGEST_MEMBER).collect());
+            if !self.takes_any && self.first_unknown.is_none() {
+                // For a log line: without line breaks and control characters.
+                let shown = member.chars().take(LONGEST_MEMBER).flat_map(char::escape_debug);
+                self.first_unknown = Some(shown.collect());
             }
             return Ok(None);
         };

@@ -243,6 +243,26 @@ fn a_number_that_loses_digits_as_a_float_is_refused() {
 }
 
 #[test]
+fn a_decimal_beside_floats_and_bytes_keeps_its_digits() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Mixed {
+        ratio: f64,
+        any: Value,
+        price: crate::dotnet::Decimal,
+        #[serde(with = "crate::values::binary")]
+        data: Vec<u8>,
+    }
+    let text =
+        r#"{"Ratio":0.5,"any":[1.5,{"a":-2}],"Price":1234567890123.123456789,"data":"AQID"}"#;
+
+    let mixed: Mixed = json(text, None).unwrap();
+
+    assert_eq!(mixed.ratio, 0.5);
+    assert_eq!(mixed.any, serde_json::json!([1.5, {"a": -2}]));
+    assert_eq!((mixed.price.as_str(), mixed.data), ("1234567890123.123456789", vec![1, 2, 3]));
+}
+
+#[test]
 fn numbers_that_a_float_holds_are_read() {
     assert_eq!(read("0.1"), Ok(0.1_f64));
     assert_eq!(read("1152921504606847000"), Ok(1_152_921_504_606_846_976_f64));

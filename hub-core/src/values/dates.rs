@@ -75,6 +75,11 @@ fn named(name: &str, asked: Asked) -> Option<Form> {
 
 /// The time in the form in which a date of type `T` is written as JSON. `None` without a zone.
 pub(super) fn written<T>(value: &Value) -> Option<Moment> {
+    clock::<T>(value).filter(|moment| moment.offset().is_some())
+}
+
+/// The time in the form in which a date of type `T` is written as JSON, with or without a zone.
+pub(crate) fn clock<T>(value: &Value) -> Option<Moment> {
     let moment = match value {
         Value::String(text) => Moment::parse(text)?,
         Value::Array(numbers) => {
@@ -96,8 +101,7 @@ pub(super) fn written<T>(value: &Value) -> Option<Moment> {
     };
     let name = type_name::<T>().trim_start_matches("core::option::Option<");
     let is_utc = named(name.trim_end_matches('>'), Asked::Any) == Some(Form::UtcNumbers);
-    let offset = moment.offset().or_else(|| is_utc.then_some(0))?;
-    Some(moment.with_offset(Some(offset)))
+    Some(moment.with_offset(moment.offset().or(is_utc.then_some(0))))
 }
 
 /// The beginning of a text for an error.

@@ -14,7 +14,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 pub use self::adapters::{binary, byte_list, timestamp};
 pub(crate) use self::{
-    adapters::TIMESTAMP_MARK, bytes::to_base64, moment::Moment, reading::Reading,
+    adapters::TIMESTAMP_MARK, bytes::to_base64, dates::clock, moment::Moment, reading::Reading,
 };
 
 /// Reads a JSON value.

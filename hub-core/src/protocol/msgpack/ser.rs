@@ -19,7 +19,10 @@ use super::{
     proto_key::KEY,
     reader::{Reader, Token},
 };
-use crate::values::{Moment, TIMESTAMP_MARK, to_base64};
+use crate::{
+    dotnet::PACKED as PACKED_MARK,
+    values::{Moment, TIMESTAMP_MARK, to_base64},
+};
 
 /// The beginning of the private names by which `serde_json` marks raw JSON and numbers with any number of digits.
 const JSON_MARK: &str = "$serde_json::private::";
@@ -31,7 +34,7 @@ pub(crate) fn write_value<T: Serialize + ?Sized>(
 ) -> Result<(), ValueError> {
     let start = out.len();
     let mut writer = Writer(std::mem::take(out));
-    let written = value.serialize(Output(&mut writer));
+    let written = value.serialize(Output::<false>(&mut writer));
     *out = writer.0;
     if written.is_err() {
         out.truncate(start);
@@ -39,9 +42,11 @@ pub(crate) fn write_value<T: Serialize + ?Sized>(
     written
 }
 
-struct Output<'a>(&'a mut Writer);
+/// The serializer of a value. Inside of a value with a form of its own in MessagePack it is not human-readable, so that
+/// the value writes that form.
+struct Output<'a, const PACKED: bool = false>(&'a mut Writer);
 
-impl<'a> Output<'a> {
+impl<'a, const PACKED: bool> Output<'a, PACKED> {
     fn begin(self, length: Option<usize>, head: fn(&mut Writer, usize)) -> Items<'a> {
         let start = self.0.0.len();
         head(self.0, length.unwrap_or(0));
@@ -86,7 +91,7 @@ macro_rules! scalars {
     };
 }
 
-impl<'a> Serializer for Output<'a> {
+impl<'a, const PACKED: bool> Serializer for Output<'a, PACKED> {
     type Ok = ();
     type Error = ValueError;
     type SerializeSeq = Items<'a>;
@@ -96,6 +101,10 @@ impl<'a> Serializer for Output<'a> {
     type SerializeMap = Items<'a>;
     type SerializeStruct = Members<'a>;
     type SerializeStructVariant = Items<'a>;
+
+    fn is_human_readable(&self) -> bool {
+        !PACKED
+    }
 
     scalars! {
         serialize_bool bool => bool;
@@ -151,6 +160,9 @@ impl<'a> Serializer for Output<'a> {
         name: &'static str,
         value: &T,
     ) -> Written {
+        if name == PACKED_MARK {
+            return value.serialize(Output::<true>(self.0));
+        }
         if name != TIMESTAMP_MARK {
             return value.serialize(self);
         }
@@ -224,7 +236,7 @@ impl<'a> Serializer for Output<'a> {
 /// The text that a value is written as.
 fn text_of<T: Serialize + ?Sized>(value: &T) -> Result<String, ValueError> {
     let mut writer = Writer::default();
-    value.serialize(Output(&mut writer))?;
+    value.serialize(Output::<false>(&mut writer))?;
     Reader::new(&writer.0).text().map(str::to_owned).map_err(ValueError::custom)
 }
 
@@ -243,12 +255,12 @@ struct Items<'a> {
 impl Items<'_> {
     fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Written {
         self.count += 1;
-        value.serialize(Output(&mut *self.out))
+        value.serialize(Output::<false>(&mut *self.out))
     }
 
     fn key<T: Serialize + ?Sized>(&mut self, key: &T) -> Written {
         let start = self.out.0.len();
-        key.serialize(Output(&mut *self.out))?;
+        key.serialize(Output::<false>(&mut *self.out))?;
         let text = match Reader::new(&self.out.0[start..]).token().map_err(ValueError::custom)? {
             Token::Text(text) => {
                 self.omits = text == KEY.as_bytes();

@@ -3,6 +3,7 @@
 
 mod bytes;
 mod dates;
+mod dotnet;
 mod errors;
 mod keys;
 mod plain;

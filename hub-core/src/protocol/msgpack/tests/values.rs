@@ -127,7 +127,7 @@ impl<'de> Deserialize<'de> for Bytes2 {
         impl serde::de::Visitor<'_> for Visitor {
             type Value = Bytes2;
 
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("bytes")
             }
 
