@@ -205,7 +205,8 @@ mod tests {
         assert_eq!(check(b"\x07\x94\x03\x80\xd9\x017\x02"), Checked::Completion);
         let invalid =
             |body, problem| assert_eq!(check(body), Checked::Invalid(problem), "{body:?}");
-        invalid(b"\x94\x03\x80\xa17\x02", "it is shorter than the length before it");
+        invalid(b"\x07\x94\x03\x80\xa17\x02", "it is shorter than the length before it");
+        invalid(b"\x94\x03\x80\xa17\x02", "it is no completion in MessagePack");
         invalid(b"\x05\x94\x03\x80\xa17", "it is no completion in MessagePack");
         invalid(b"\x06\x94\x03\x80\xa18\x02", PROBLEMS[2]);
         invalid(b"\x02\x91\x06", PROBLEMS[2]);

@@ -180,10 +180,12 @@ async fn paused_time_ends_memberships_of_users() {
 
     rust.told("early").await.unwrap();
     tokio::time::sleep(Duration::from_secs(61)).await;
+    let later = hub.user("ada").connect().await.unwrap();
     rust.told("late").await.unwrap();
 
     assert!(!groups.contains("ada", "rust").await.unwrap());
-    assert_eq!(ada.received("told").await, [json!(["early"])]);
+    assert_eq!(ada.received("told").await, [json!(["early"]), json!(["late"])]);
+    assert!(later.received("told").await.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
