@@ -49,7 +49,7 @@ impl<'de> Deserialize<'de> for Event {
         if context.http.is_none() {
             return Ok(Self::Other(NOT_HTTP));
         }
-        let request = serde_json::from_str(event.get());
+        let request = serde_json::from_str(event.get()).map(Box::new);
         Ok(request.map_or(Self::Other(NOT_HTTP), Self::Http))
     }
 }
