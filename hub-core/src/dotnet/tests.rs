@@ -8,6 +8,7 @@ use super::*;
 use crate::reading;
 
 /// Checks that a value is read from both protocols, and written to both.
+#[allow(clippy::needless_pass_by_value, reason = "the callers create the value")]
 fn both<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: T, json: &str, packed: &[u8]) {
     assert_eq!(reading::json::<T>(json, None).unwrap(), value);
     assert_eq!(serde_json::to_string(&value).unwrap(), json);
