@@ -13,7 +13,6 @@ mod names;
 use std::{
     cell::{Cell, RefCell},
     error::Error,
-    marker::PhantomData,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
@@ -112,7 +111,7 @@ pub(crate) fn message_pack<T: DeserializeOwned>(
     method: Option<&MethodReading>,
 ) -> Result<T, String> {
     let notes = Notes::of(method);
-    let value = msgpack::read_value(value, AnyCase::new(PhantomData::<T>, &notes));
+    let value = msgpack::read_value(value, AnyCase::new(std::marker::PhantomData::<T>, &notes));
     notes.report(method);
     value
 }

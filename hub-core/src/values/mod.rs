@@ -13,9 +13,9 @@ mod writing;
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use self::adapters::{binary, byte_list, timestamp};
-pub(crate) use self::{
-    adapters::TIMESTAMP_MARK, bytes::to_base64, dates::clock, moment::Moment, reading::Reading,
-};
+#[cfg(feature = "msgpack")]
+pub(crate) use self::bytes::to_base64;
+pub(crate) use self::{adapters::TIMESTAMP_MARK, dates::clock, moment::Moment, reading::Reading};
 
 /// Reads a JSON value.
 ///
