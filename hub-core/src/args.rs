@@ -24,9 +24,9 @@ use crate::{
 /// A type that client arguments are decoded into: any owned type that implements `Deserialize`.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be bound from a client argument",
+    message = "`{Self}` cannot be bound from a client argument; derive `serde::Deserialize` for it, or mark the parameter with `#[from_context]`",
     label = "not an owned type that implements `serde::Deserialize`",
-    note = "derive `serde::Deserialize` for it, or inject it from the call: `#[from_context] value: {Self}` with `impl FromContext for {Self}`"
+    note = "`#[from_context]` needs `impl FromContext for {Self}`"
 )]
 pub trait HubArg: Sized + Send {
     /// Decodes the next argument.

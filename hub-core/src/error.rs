@@ -218,9 +218,9 @@ impl<E: Error + Send + Sync + 'static> From<E> for HubError {
 /// # assert_eq!(ShopError::SoldOut.into_hub_error().text(), "Sold out");
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be reported to a SignalR client",
+    message = "`{Self}` cannot be reported to a SignalR client; return `HubResult<…>`, or implement `IntoHubError` for a type of your own",
     label = "this error type has no conversion to `HubError`",
-    note = "return `HubResult<…>` and use `?` (logged; the client receives an error id), or an error type of your own that implements `IntoHubError`"
+    note = "`?` converts every standard error to an internal `HubError`, which is logged; the client receives an error id. For `anyhow::Error` write `.map_err(HubError::internal)?`"
 )]
 pub trait IntoHubError {
     /// Converts the error.

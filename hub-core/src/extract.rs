@@ -1,6 +1,6 @@
 //! Extractors: values from the call instead of from the client's arguments.
 
-use crate::{HubResult, Invocation};
+use crate::{HubResult, Invocation, hub::AsyncMethod};
 
 /// Extracts the value of a `#[from_context]` parameter from a call.
 ///
@@ -20,14 +20,14 @@ use crate::{HubResult, Invocation};
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be taken from the call",
+    message = "`{Self}` cannot be taken from the call; implement `FromContext` for it, or remove `#[from_context]`",
     label = "`#[from_context]` needs a type that implements `FromContext`",
-    note = "implement `FromContext` for `{Self}`, or remove `#[from_context]` to bind it from the client's arguments"
+    note = "without `#[from_context]`, the value is bound from the client's arguments"
 )]
 pub trait FromContext: Sized {
     /// Creates the value for one call.
     ///
     /// # Errors
     /// An error refuses the call. The method then does not run.
-    fn from_context(call: &Invocation) -> impl Future<Output = HubResult<Self>> + Send;
+    fn from_context(call: &Invocation) -> impl AsyncMethod<HubResult<Self>> + Send;
 }

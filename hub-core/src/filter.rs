@@ -6,7 +6,7 @@ mod rate_limit;
 use std::{future::Future, pin::Pin, sync::Arc};
 
 pub use self::{maintenance::Maintenance, rate_limit::RateLimit};
-use crate::{HubError, HubResult, Invocation};
+use crate::{HubError, HubResult, Invocation, hub::AsyncMethod};
 
 /// Decides whether a call reaches its hub method. A filter is written as `#[filter(expression)]` on a method
 /// or an `impl` block, or is added to the app for all its hubs.
@@ -38,9 +38,9 @@ use crate::{HubError, HubResult, Invocation};
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a hub filter",
+    message = "`{Self}` is not a hub filter; implement `Filter` for a type of your own",
     label = "this expression is not a `Filter`",
-    note = "use a stock filter such as `SignedIn` or `RequireClaim(\"role\", \"admin\")`, or implement `Filter` for a type of your own"
+    note = "stock filters are `SignedIn`, `RequireClaim(\"role\", \"admin\")`, `RateLimit` and `Maintenance`"
 )]
 pub trait Filter: Send + Sync {
     /// Decides whether the call continues.
@@ -49,7 +49,7 @@ pub trait Filter: Send + Sync {
     /// An error refuses the call: neither inner filters nor the method run. The client receives
     /// `403 Forbidden:` and the text, also for [`HubError::rejected`], or `429 Too Many Requests:` for
     /// [`HubError::throttled`]. The text of an internal error or a panic is only logged.
-    fn before(&self, call: &Invocation) -> impl Future<Output = HubResult> + Send;
+    fn before(&self, call: &Invocation) -> impl AsyncMethod<HubResult> + Send;
 
     /// Observes the outcome of a call that this filter let through, without changing it. A panic is
     /// logged and ignored.
@@ -57,7 +57,7 @@ pub trait Filter: Send + Sync {
         &self,
         call: &Invocation,
         outcome: Result<(), &HubError>,
-    ) -> impl Future<Output = ()> + Send {
+    ) -> impl AsyncMethod<()> + Send {
         let _ = (call, outcome);
         async {}
     }

@@ -4,7 +4,7 @@ use std::{future::Future, pin::Pin};
 
 use crate::{
     Context, HubError, NegotiateRequest, Negotiation,
-    args::Args,
+    args::{Args, HubArg},
     error::IntoHubError,
     filter::Filters,
     reply::Reply,
@@ -16,9 +16,8 @@ use crate::{
 ///
 /// Implemented by `#[serverless_hub]`; do not implement it by hand.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a hub",
-    label = "this type has no hub methods",
-    note = "put `#[serverless_hub]` on an `impl {Self}` block"
+    message = "`{Self}` is not a hub; put `#[serverless_hub]` on an `impl {Self}` block",
+    label = "this type has no hub methods"
 )]
 pub trait Hub: Sized + Send + Sync + 'static {
     /// The hub's name: `#[serverless_hub(name = "…")]`, defaults to the type's name. Routes and the
@@ -50,9 +49,8 @@ pub trait Hub: Sized + Send + Sync + 'static {
 ///
 /// Implemented by `#[hub_client]` for `dyn ChatClient`, the trait object of the annotated trait.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a client trait",
-    label = "not annotated with `#[hub_client]`",
-    note = "put `#[hub_client]` on the trait"
+    message = "`{Self}` is not a client trait; put `#[hub_client]` on the trait",
+    label = "not annotated with `#[hub_client]`"
 )]
 pub trait Client {
     #[doc(hidden)]
@@ -152,6 +150,51 @@ pub type CallFuture<'a> = Pin<Box<dyn Future<Output = Result<Reply, HubError>> +
 #[doc(hidden)]
 pub type Negotiator<H> = for<'a> fn(&'a H, NegotiateRequest) -> NegotiateFuture<'a>;
 
+/// The types of the context parameter: `&Context<Self>` only.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the context of a call of this hub; write `&Context<Self>`, or an owned type for a client argument",
+    label = "not `&Context<Self>`"
+)]
+pub trait ContextParam<'a, H: Hub> {
+    fn of(context: &'a Context<H>) -> Self;
+}
+
+impl<'a, H: Hub> ContextParam<'a, H> for &'a Context<H> {
+    fn of(context: &'a Context<H>) -> Self {
+        context
+    }
+}
+
+/// The types of the parameter of `on_disconnected`: `Option<String>` only.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "the close reason is `error: Option<String>`, because a connection that ends in order has none",
+    label = "not `Option<String>`"
+)]
+pub trait CloseReason: Sized {
+    /// Binds the parameter.
+    fn bind(args: &mut Args<'_>, name: &'static str) -> Result<Self, HubError>;
+}
+
+impl CloseReason for Option<String> {
+    fn bind(args: &mut Args<'_>, name: &'static str) -> Result<Self, HubError> {
+        HubArg::bind(args, name)
+    }
+}
+
+/// What an `async fn` of a trait returns. Without this trait, the compiler reports a missing `async` as a
+/// result that "is not a future".
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "the method must be `async`; write `async fn`",
+    label = "a plain `fn` returns this value; an `async fn` returns a future of it"
+)]
+pub trait AsyncMethod<T>: Future<Output = T> {}
+
+#[diagnostic::do_not_recommend]
+impl<T, F: Future<Output = T>> AsyncMethod<T> for F {}
+
 /// A running `negotiate`.
 #[doc(hidden)]
 pub type NegotiateFuture<'a> =
@@ -160,7 +203,7 @@ pub type NegotiateFuture<'a> =
 /// The return types of `negotiate`.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
-    message = "`negotiate` returns `HubResult<Negotiation>`",
+    message = "`negotiate` returns a `Result`; write `HubResult<Negotiation>`",
     label = "not a `Result<Negotiation, E>`",
     note = "return the user of the connection: `Ok(Negotiation::user(id))`, or `Ok(Negotiation::anonymous())`"
 )]

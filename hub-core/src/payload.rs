@@ -167,9 +167,8 @@ impl Default for Arguments {
 /// takes(());
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "arguments are a tuple of serialisable values",
-    label = "`{Self}` is not such a tuple",
-    note = "write `(value,)` for one argument and `()` for none"
+    message = "arguments are a tuple of serialisable values; write `(value,)` for one argument and `()` for none",
+    label = "`{Self}` is not such a tuple"
 )]
 pub trait ArgumentList {
     #[doc(hidden)]

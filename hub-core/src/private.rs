@@ -19,8 +19,8 @@ pub use crate::{
     extract::FromContext,
     filter::{Filter, Filters},
     hub::{
-        CallFuture, Category, Client, ClientCall, Hub, IntoNegotiation, Method, NegotiateFuture,
-        Negotiator, Untyped,
+        CallFuture, Category, Client, ClientCall, CloseReason, ContextParam, Hub, IntoNegotiation,
+        Method, NegotiateFuture, Negotiator, Untyped,
     },
     invocation::Invocation,
     negotiate::{NegotiateRequest, Negotiation},

@@ -66,9 +66,8 @@ mod sealed {
 
 /// A proxy of exactly one connection.
 #[diagnostic::on_unimplemented(
-    message = "a client result needs exactly one connection",
-    label = "this may reach any number of clients",
-    note = "use `clients().client(connection_id)`"
+    message = "a client result needs exactly one connection; use `clients().client(connection_id)`",
+    label = "this may reach any number of clients"
 )]
 pub trait SingleConnection: sealed::Sealed {}
 

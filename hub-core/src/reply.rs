@@ -18,9 +18,8 @@ pub enum Reply {
 /// The return types of hub methods: `()` or a `Result`.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
-    message = "hub methods return `()` or `Result<T, E>`",
-    label = "`{Self}` is neither",
-    note = "wrap the value: `HubResult<{Self}>`"
+    message = "hub methods return `()` or a `Result`; write `HubResult<{Self}>`",
+    label = "`{Self}` is neither"
 )]
 pub trait HubReply {
     /// Encodes the value in the caller's protocol.

@@ -3,7 +3,7 @@
 //! An ignored filter would leave a method unprotected. Therefore each attribute is a macro that expands to
 //! the unchanged item and an error.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::quote;
 use syn::Error;
 
@@ -36,6 +36,52 @@ pub(crate) fn from_context(item: &TokenStream) -> TokenStream {
         "`#[from_context]` works only on a parameter of a `#[serverless_hub]` method; \
          write it before the parameter's name",
     )
+}
+
+/// Moves each `#[from_context]` or `#[hub(…)]` that is written before the type of a parameter to before its
+/// name. Returns the item and an error, or `None` if there is no such attribute.
+pub(crate) fn before_names(item: &TokenStream) -> Option<(TokenStream, Error)> {
+    let mut found = None;
+    let moved = moved(item.clone(), &mut found);
+    found.map(|error| (moved, error))
+}
+
+fn moved(tokens: TokenStream, found: &mut Option<Error>) -> TokenStream {
+    let mut out: Vec<TokenTree> = Vec::new();
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        let after_colon = matches!(out.last(), Some(TokenTree::Punct(p)) if p.as_char() == ':');
+        match (token, tokens.peek()) {
+            (TokenTree::Punct(pound), Some(TokenTree::Group(attribute)))
+                if pound.as_char() == '#' && after_colon =>
+            {
+                let attribute = attribute.clone();
+                tokens.next();
+                let start = out.iter().rposition(|it| is_comma(it)).map_or(0, |comma| comma + 1);
+                let is_name =
+                    |it: &&TokenTree| !matches!(it, TokenTree::Punct(p) if p.as_char() == ':');
+                let name: TokenStream =
+                    out.iter().skip(start).take_while(is_name).cloned().collect();
+                let message = format!(
+                    "attributes belong before the name; write `#[{}] {name}: …`",
+                    attribute.stream()
+                );
+                found.get_or_insert_with(|| Error::new_spanned(&attribute, message));
+                out.splice(start..start, [pound.into(), attribute.into()]);
+            }
+            (TokenTree::Group(group), _) => {
+                let mut inner = Group::new(group.delimiter(), moved(group.stream(), found));
+                inner.set_span(group.span());
+                out.push(inner.into());
+            }
+            (token, _) => out.push(token),
+        }
+    }
+    out.into_iter().collect()
+}
+
+fn is_comma(token: &TokenTree) -> bool {
+    matches!(token, TokenTree::Punct(punct) if punct.as_char() == ',')
 }
 
 /// The unchanged item, and the error at the attribute.
@@ -86,6 +132,18 @@ mod tests {
             async fn a(&self) {}
         )));
         assert!(!stands_above_hub(quote!(impl Chat { #[serverless_hub] fn a() {} })));
+    }
+
+    #[test]
+    fn an_attribute_before_a_type_moves_before_the_name() {
+        let wrong = quote!(impl Chat { async fn a(&self, ctx: &C, user: #[from_context] a::User, n: u8) {} });
+
+        let (moved, error) = before_names(&wrong).unwrap();
+
+        let right = quote!(impl Chat { async fn a(&self, ctx: &C, #[from_context] user: a::User, n: u8) {} });
+        assert_eq!(moved.to_string(), right.to_string());
+        assert!(error.to_string().ends_with("write `#[from_context] user: …`"), "{error}");
+        assert!(before_names(&right).is_none());
     }
 
     #[test]

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
-use quote::{ToTokens, format_ident};
+use quote::ToTokens;
 use syn::{
-    GenericArgument, GenericParam, Generics, PathArguments, ReturnType, Type, TypeImplTrait,
-    TypeReference, ext::IdentExt,
+    GenericArgument, GenericParam, Generics, Pat, PatType, PathArguments, ReturnType, Type,
+    TypeGroup, TypeImplTrait, TypeParen, TypeReference, ext::IdentExt, parse_quote,
 };
 
 /// Names of data types. A reference to a type with such a name is not the context.
@@ -15,6 +15,8 @@ const DATA: [&str; 29] = [
     "i128", "isize", "f32", "f64", "String", "Vec", "Option", "Box", "Cow", "HashMap", "HashSet",
     "BTreeMap", "BTreeSet", "Bytes", "Value", "Path",
 ];
+
+const CONTEXTS: [&str; 2] = ["Context", "HubContext"];
 
 /// The type inside parentheses and the invisible groups of `macro_rules!`.
 pub(crate) fn ungrouped(ty: &Type) -> &Type {
@@ -46,6 +48,56 @@ pub(crate) fn may_be_context(ty: &Type) -> bool {
     };
     last_ident(&reference.elem)
         .is_some_and(|ident| !DATA.contains(&ident.unraw().to_string().as_str()))
+}
+
+/// Advice for a context that is not borrowed.
+pub(crate) const CONTEXT: &str = "the context is borrowed; write `&Context<Self>`";
+
+/// Whether a parameter is a context by value: `Context<Self>`, or `ctx: Context`. A `Context` without a hub
+/// that is the value of another parameter may be a type of the user.
+pub(crate) fn is_owned_context(input: &PatType) -> bool {
+    let Type::Path(path) = ungrouped(&input.ty) else { return false };
+    let Some(segment) =
+        path.path.segments.last().filter(|it| CONTEXTS.iter().any(|name| it.ident == name))
+    else {
+        return false;
+    };
+    match &segment.arguments {
+        PathArguments::AngleBracketed(_) => true,
+        PathArguments::None | PathArguments::Parenthesized(_) => {
+            let named = match &*input.pat {
+                Pat::Ident(pat) => pat.ident.to_string(),
+                _ => String::new(),
+            };
+            path.path.segments.len() == 1
+                && matches!(named.trim_start_matches('_'), "ctx" | "context")
+        }
+    }
+}
+
+/// Whether a type is `&Context`. A path with several segments may be an alias of the user.
+pub(crate) fn has_no_hub(ty: &Type) -> bool {
+    let Type::Reference(reference) = ungrouped(ty) else { return false };
+    matches!(
+        ungrouped(&reference.elem),
+        Type::Path(path) if CONTEXTS.iter().any(|name| path.path.is_ident(name))
+    )
+}
+
+/// Replaces `Context` by `Context<Self>` after a report, so that the compiler does not report it as well.
+pub(crate) fn set_hub(ty: &mut Type) {
+    match ty {
+        Type::Group(TypeGroup { elem, .. })
+        | Type::Paren(TypeParen { elem, .. })
+        | Type::Reference(TypeReference { elem, .. }) => set_hub(elem),
+        Type::Path(path) => {
+            let last = path.path.segments.last_mut();
+            if let Some(segment) = last.filter(|it| it.arguments.is_none()) {
+                segment.arguments = PathArguments::AngleBracketed(parse_quote!(<Self>));
+            }
+        }
+        _ => {}
+    }
 }
 
 /// The first reference in a type.
@@ -92,6 +144,15 @@ pub(crate) fn lifetimes(generics: &Generics) -> HashSet<String> {
 
 /// The same type with these lifetimes replaced by `'_`.
 pub(crate) fn without_lifetimes(ty: TokenStream, lifetimes: &HashSet<String>) -> TokenStream {
+    with_lifetime("_", ty, lifetimes)
+}
+
+/// The same tokens with these lifetimes replaced by another lifetime.
+pub(crate) fn with_lifetime(
+    new: &str,
+    ty: TokenStream,
+    lifetimes: &HashSet<String>,
+) -> TokenStream {
     if lifetimes.is_empty() {
         return ty;
     }
@@ -104,10 +165,10 @@ pub(crate) fn without_lifetimes(ty: TokenStream, lifetimes: &HashSet<String>) ->
                 TokenTree::Ident(ident)
                     if is_lifetime && lifetimes.contains(&ident.to_string()) =>
                 {
-                    TokenTree::Ident(format_ident!("_", span = ident.span()))
+                    TokenTree::Ident(Ident::new(new, ident.span()))
                 }
                 TokenTree::Group(group) => {
-                    let inner = without_lifetimes(group.stream(), lifetimes);
+                    let inner = with_lifetime(new, group.stream(), lifetimes);
                     let mut erased = proc_macro2::Group::new(group.delimiter(), inner);
                     erased.set_span(group.span());
                     TokenTree::Group(erased)

@@ -105,7 +105,7 @@ fn method(method: &MethodDef) -> TokenStream {
     let (docs, shape) = (&method.docs, shape(method));
     let MethodDef { fallback, exact_names, .. } = method;
     let filters = filters(&method.filters);
-    let (this, context, args) = (local("this"), context(method), arguments(method));
+    let (this, context, args) = (local("this"), local("context"), arguments(method));
     let body = call(method);
     let binds = method.params.iter().any(|param| matches!(param.source, Source::Client { .. }));
     let mutable = binds.then(|| quote_spanned!(Span::mixed_site()=> mut));
@@ -127,13 +127,14 @@ fn method(method: &MethodDef) -> TokenStream {
 
 /// Binds injected values and the client's arguments, calls the method, and encodes the result.
 fn call(method: &MethodDef) -> TokenStream {
-    let (context, args) = (context(method), arguments(method));
+    let (context, args) = (local("context"), arguments(method));
     let finish =
         (!method.takes_all()).then(|| quote_spanned!(Span::mixed_site()=> #args.finish()?;));
     let numbered = || method.params.iter().enumerate();
     let injected = numbered().filter(|(_, param)| param.source == Source::Call);
     let bound = numbered().filter(|(_, param)| param.source != Source::Call);
-    let bindings = injected.chain(bound).map(|(index, param)| binding(index, param, &context));
+    let bindings =
+        injected.chain(bound).map(|(index, param)| binding(index, param, method.category));
     let values = numbered().map(|(index, param)| value(index, param));
     let ident = &method.ident;
     let this = local("this");
@@ -182,25 +183,16 @@ fn arguments(method: &MethodDef) -> Ident {
     local("args")
 }
 
-/// The name of the variable with the call's context. It has the span of the parameter, so that the compiler
-/// reports a wrong type there.
-fn context(method: &MethodDef) -> Ident {
-    let param = method.params.iter().find(|param| param.source == Source::Context);
-    match param {
-        Some(param) => plain_local("context", param.span),
-        None => local("context"),
-    }
-}
-
-fn binding(index: usize, param: &ParamDef, context: &Ident) -> TokenStream {
+fn binding(index: usize, param: &ParamDef, category: Category) -> TokenStream {
     let ParamDef { ty, conditions, .. } = param;
     let site = Span::mixed_site();
-    let args = local("args");
+    let (context, args) = (local("context"), local("args"));
     let target = local(&format!("arg{index}"));
     match &param.source {
-        // The type is written out, so that the compiler reports an error at the type if it is not the
-        // context of this hub.
-        Source::Context => quote_spanned!(site=> #(#conditions)* let #target: #ty = #context;),
+        Source::Context => {
+            let of = quote_spanned!(at(ty.span())=> <#ty as __hub::ContextParam<'_, Self>>::of);
+            quote_spanned!(site=> #(#conditions)* let #target = #of(#context);)
+        }
         // The whole expression has the span of the type, so that the compiler reports only one error. The
         // path has one segment, so that lints do not suggest a shorter path.
         Source::Call => {
@@ -209,10 +201,16 @@ fn binding(index: usize, param: &ParamDef, context: &Ident) -> TokenStream {
             };
             quote_spanned!(site=> #(#conditions)* let #target = #made;)
         }
-        Source::Client { name } => quote_spanned! {site=>
-            #(#conditions)*
-            let #target = <#ty as __hub::HubArg>::bind(&mut #args, #name)?;
-        },
+        Source::Client { name } => {
+            let binder = match category {
+                Category::Disconnected => format_ident!("CloseReason"),
+                Category::Message | Category::Connected => format_ident!("HubArg"),
+            };
+            quote_spanned! {site=>
+                #(#conditions)*
+                let #target = <#ty as __hub::#binder>::bind(&mut #args, #name)?;
+            }
+        }
         Source::Whole(whole) => {
             let bind = match whole {
                 Whole::Arguments => format_ident!("bind_arguments"),

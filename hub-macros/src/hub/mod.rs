@@ -1,5 +1,6 @@
 //! `#[serverless_hub]`: parse, check, expand, in that order.
 
+mod borrowed;
 mod expand;
 mod model;
 mod params;
@@ -9,7 +10,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Error, ItemImpl, parse2};
 
-use crate::errors::collect;
+use crate::{errors::collect, misplaced};
 
 /// The user's block without our attributes, the table of its methods, and the errors.
 ///
@@ -18,9 +19,13 @@ use crate::errors::collect;
 pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> TokenStream {
     let mut block = match parse2::<ItemImpl>(item.clone()) {
         Ok(block) => block,
-        Err(error) => return refuse(item, &error),
+        Err(error) => match misplaced::before_names(item) {
+            Some((item, error)) => return with_error(expand(args, &item), &error),
+            None => return refuse(item, &error),
+        },
     };
     let (hub, errors) = collect(|sink| {
+        borrowed::owned(&mut block, sink);
         let hub = parse::block(args, &mut block, sink)?;
         hub.check(sink);
         Some(hub)
@@ -34,7 +39,11 @@ fn refuse(item: &TokenStream, error: &Error) -> TokenStream {
     let message = format!(
         "`#[serverless_hub]` belongs on an inherent `impl` block: `impl Chat {{ … }}` ({error})"
     );
-    let error = Error::new(proc_macro2::Span::call_site(), message).into_compile_error();
+    with_error(item.clone(), &Error::new(proc_macro2::Span::call_site(), message))
+}
+
+fn with_error(item: TokenStream, error: &Error) -> TokenStream {
+    let error = error.to_compile_error();
     quote!(#item #error)
 }
 

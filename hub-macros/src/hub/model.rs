@@ -138,6 +138,21 @@ impl Role {
     }
 }
 
+/// The reserved name that a client name resembles: clients could call such a method, and the service would not.
+/// Other libraries use these names for their lifecycle methods.
+pub(crate) fn resembled(client_name: &str) -> Option<&'static str> {
+    let form = matching_form(client_name);
+    match form.strip_suffix("async").unwrap_or(&form) {
+        "connected" | "onconnect" | "onconnected" | "onreconnect" | "onreconnected"
+        | "reconnected" => Some("on_connected"),
+        "disconnected" | "onclose" | "onclosed" | "ondisconnect" | "ondisconnected" => {
+            Some("on_disconnected")
+        }
+        "negotiate" | "onnegotiate" => Some("negotiate"),
+        _ => None,
+    }
+}
+
 impl HubDef {
     /// Reports conflicts between methods.
     pub(crate) fn check(&self, sink: &Sink) {
@@ -201,6 +216,20 @@ mod tests {
     #[test]
     fn different_names_do_not_collide() {
         assert_eq!(collisions(&["send", "sends", "sent"]), []);
+    }
+
+    #[test]
+    fn names_of_other_libraries_resemble_the_reserved_names() {
+        for (name, reserved) in [
+            ("OnConnectedAsync", Some("on_connected")),
+            ("onReconnected", Some("on_connected")),
+            ("disconnected", Some("on_disconnected")),
+            ("Negotiate", Some("negotiate")),
+            ("connect", None),
+            ("isConnected", None),
+        ] {
+            assert_eq!(resembled(name), reserved, "{name}");
+        }
     }
 
     #[test]

@@ -29,6 +29,11 @@ impl Reader<'_> {
                 self.sink.report(again, "duplicate `#[from_context]`; remove this one");
             }
             let source = match marks.first() {
+                _ if types::is_owned_context(input) => {
+                    self.sink.report(&input.ty, types::CONTEXT);
+                    types::set_hub(&mut input.ty);
+                    Source::Context
+                }
                 _ if index == 1 && types::may_be_context(&input.ty) => {
                     self.context(input, marks.first());
                     Source::Context
@@ -94,7 +99,7 @@ impl Reader<'_> {
         Source::Whole(whole)
     }
 
-    fn context(&self, input: &PatType, mark: Option<&Attribute>) {
+    fn context(&self, input: &mut PatType, mark: Option<&Attribute>) {
         if let Some(mark) = mark {
             self.sink.report(mark, "the context needs no `#[from_context]`; remove it");
         }
@@ -102,6 +107,9 @@ impl Reader<'_> {
             && let Some(mutability) = &reference.mutability
         {
             self.sink.report(mutability, "the context is shared; write `&Context<Self>`");
+        } else if types::has_no_hub(&input.ty) {
+            self.sink.report(&input.ty, "a context belongs to a hub; write `&Context<Self>`");
+            types::set_hub(&mut input.ty);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Parses the `impl` block into the model, removes our attributes from it and reports each error.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 use syn::{
     Attribute, FnArg, GenericParam, ImplItem, ImplItemFn, ItemImpl, LitStr, Receiver, ReceiverKind,
@@ -8,12 +8,12 @@ use syn::{
 };
 
 use super::{
-    model::{Category, HubDef, MethodDef, NegotiateDef, ParamDef, Reply, Role, Source},
+    model::{Category, HubDef, MethodDef, NegotiateDef, ParamDef, Reply, Role, Source, resembled},
     params::attributes,
 };
 use crate::{
     attr,
-    case::{is_chosen_hub_name, is_hub_name},
+    case::{is_chosen_hub_name, is_hub_name, matching_form},
     errors::Sink,
     keys,
     options::{HubOptions, Options},
@@ -284,6 +284,13 @@ impl Reader<'_> {
             Category::Connected => "connected".to_owned(),
             Category::Disconnected => "disconnected".to_owned(),
         };
+        if category == Category::Message
+            && options.rename.is_none()
+            && options.fallback.is_none()
+            && let Some(reserved) = resembled(&ident.unraw().to_string())
+        {
+            self.sink.report(&ident, not_called_by_the_service(&ident, reserved));
+        }
         MethodDef {
             name,
             docs: attr::docs(&function.attrs),
@@ -344,6 +351,17 @@ impl Reader<'_> {
             conditions: attr::conditions(&function.attrs),
         }
     }
+}
+
+fn not_called_by_the_service(ident: &Ident, reserved: &str) -> String {
+    let again = match matching_form(&ident.to_string()).contains("reconnect") {
+        true => ", which also runs for a client that connects again",
+        false => "",
+    };
+    format!(
+        "any client may call `{ident}`, and the service does not; write `{reserved}`{again}, or for a method of \
+         clients `#[hub(rename = \"{ident}\")]`"
+    )
 }
 
 fn reply(sig: &Signature) -> Reply {

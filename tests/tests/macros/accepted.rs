@@ -22,6 +22,7 @@ mod hub {
     mod future_is_send;
     mod helpers_in_a_plain_block;
     mod hub_has_a_name_of_its_own;
+    mod hub_is_generic;
     mod hub_registers;
     mod injected_value_is_from_context;
     mod macro_makes_the_whole_block;

@@ -8,6 +8,11 @@ struct Chat;
 
 type ChatContext = Call<Chat>;
 
+mod data {
+    #[derive(serde::Deserialize)]
+    pub struct Context(pub String);
+}
+
 #[serverless_hub]
 impl Chat {
     async fn by_self(&self, ctx: &Context<Self>) -> HubResult<String> {
@@ -16,6 +21,11 @@ impl Chat {
 
     async fn by_alias(&self, call: &ChatContext, suffix: String) -> HubResult<String> {
         Ok(call.connection_id().to_owned() + &suffix)
+    }
+
+    /// A type of the user with the same name, as an argument.
+    async fn a_value(&self, page: data::Context) -> HubResult<String> {
+        Ok(page.0)
     }
 
     async fn unused(&self, _: &Context<Self>) {}
@@ -32,5 +42,6 @@ fn the_context_parameter_uses_no_argument() {
     assert_eq!(chat.invoke("bySelf", "[]").unwrap(), r#""c1""#);
     assert_eq!(chat.invoke("byAlias", r#"["x"]"#).unwrap(), r#""c1x""#);
     assert_eq!(chat.invoke("unused", "[]").unwrap(), "");
+    assert_eq!(chat.invoke("aValue", r#"["x"]"#).unwrap(), r#""x""#);
     assert_eq!(chat.invoke("withALifetime", "[]").unwrap(), r#""c1""#);
 }

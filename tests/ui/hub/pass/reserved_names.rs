@@ -40,7 +40,8 @@ impl Chat {
         Ok(())
     }
 
-    /// An ordinary method that clients can call, despite its name.
+    /// A method that clients call under the name of an event.
+    #[hub(rename = "connected")]
     async fn connected(&self) {}
 }
 
@@ -53,6 +54,15 @@ impl Anonymous {
     }
 
     async fn on_disconnected(&self) {}
+}
+
+type Reason = Option<String>;
+
+struct Aliased;
+
+#[serverless_hub]
+impl Aliased {
+    async fn on_disconnected(&self, _error: Reason) {}
 }
 
 #[test]
