@@ -72,10 +72,11 @@ impl Fault {
     /// Returns the error for the client. `position` counts from 1.
     fn of(self, position: usize, name: Option<&str>) -> HubError {
         let name = name.map(|name| format!(" (`{name}`)")).unwrap_or_default();
-        HubError::rejected(match self {
+        let text = match self {
             Self::Missing => format!("argument {position}{name} is missing"),
             Self::Unfit(text) => format!("argument {position}{name}: {text}"),
-        })
+        };
+        HubError::argument(Some(position), text)
     }
 }
 
@@ -203,9 +204,8 @@ impl<'a> Args<'a> {
         }
         let (takes, got) = (self.position, self.count);
         let plural = if takes == 1 { "" } else { "s" };
-        Err(HubError::rejected(format!(
-            "too many arguments: expected {takes} argument{plural}, got {got}"
-        )))
+        let text = format!("too many arguments: expected {takes} argument{plural}, got {got}");
+        Err(HubError::argument(None, text))
     }
 }
 

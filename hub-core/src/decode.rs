@@ -40,7 +40,7 @@ impl Invocation {
     /// When the arguments do not fit the type.
     pub fn arguments<T: DeserializeOwned>(&self) -> HubResult<T> {
         self.read(&self.argument_array())
-            .map_err(|text| HubError::rejected(format!("the arguments: {text}")))
+            .map_err(|text| HubError::argument(None, format!("the arguments: {text}")))
     }
 
     /// Decodes the message as one value. The member `type` is always present. A call of a method also has
@@ -55,7 +55,7 @@ impl Invocation {
             #[cfg(feature = "msgpack")]
             Protocol::MessagePack => self.message_pack_body(),
         };
-        self.read(&body).map_err(|text| HubError::rejected(format!("the message: {text}")))
+        self.read(&body).map_err(|text| HubError::argument(None, format!("the message: {text}")))
     }
 
     /// The encoded arguments. Connection events have an empty array.

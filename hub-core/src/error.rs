@@ -1,6 +1,6 @@
 //! Errors of hub methods: the text for the client and the text for the log.
 
-use std::{error::Error, fmt, time::Duration};
+use std::{borrow::Cow, error::Error, fmt, time::Duration};
 
 /// The result of a hub method, a filter or an extractor.
 pub type HubResult<T = ()> = Result<T, HubError>;
@@ -33,7 +33,12 @@ pub struct HubError {
     source: Option<Box<dyn Error + Send + Sync>>,
     /// The filter that refused the call.
     filter: Option<&'static str>,
+    /// The position of the argument that was not bound, counted from 1. 0: the error is not about an argument.
+    argument: u16,
 }
+
+/// The position in [`HubError::brief`] of a value that contains all arguments.
+const ALL_ARGUMENTS: u16 = u16::MAX;
 
 /// The kind of a [`HubError`]. It determines the response, the text for the client, and the log level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -95,6 +100,7 @@ impl HubError {
             text: source.to_string(),
             source: Some(source),
             filter: None,
+            argument: 0,
         }
     }
 
@@ -120,6 +126,24 @@ impl HubError {
             self.kind = ErrorKind::Denied;
         }
         self
+    }
+
+    /// An argument was not bound. `position` counts from 1; without a position, all arguments are meant.
+    pub(crate) fn argument(position: Option<usize>, text: impl fmt::Display) -> Self {
+        let position = position.and_then(|position| u16::try_from(position).ok());
+        Self { argument: position.unwrap_or(ALL_ARGUMENTS), ..Self::rejected(text) }
+    }
+
+    /// The text without names of parameters and types, and without texts of other crates: these are in the
+    /// errors about arguments.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn brief(&self) -> Cow<'_, str> {
+        match self.argument {
+            0 => Cow::Borrowed(&self.text),
+            ALL_ARGUMENTS => Cow::Borrowed("the arguments are not valid"),
+            position => Cow::Owned(format!("argument {position} is missing or not valid")),
+        }
     }
 
     /// The type of the filter that refused the call, without its path. `None` if no filter refused the call.
@@ -178,7 +202,14 @@ impl HubError {
     }
 
     fn shown(kind: ErrorKind, text: &dyn fmt::Display) -> Self {
-        Self { kind, wait_seconds: 0, text: text.to_string(), source: None, filter: None }
+        Self {
+            kind,
+            wait_seconds: 0,
+            text: text.to_string(),
+            source: None,
+            filter: None,
+            argument: 0,
+        }
     }
 }
 
@@ -286,6 +317,19 @@ mod tests {
         assert_eq!(text(0), "try again in 1 second");
         assert_eq!(text(1000), "try again in 1 second");
         assert_eq!(text(1001), "try again in 2 seconds");
+    }
+
+    #[test]
+    fn the_brief_text_of_an_argument_has_only_its_position() {
+        let detailed = "argument 2 (`room`): unknown variant `x`, expected `Red`";
+
+        let second = HubError::argument(Some(2), detailed);
+        let all = HubError::argument(None, "the message: missing field `secret`");
+
+        assert_eq!(second.text(), detailed);
+        assert_eq!(second.brief(), "argument 2 is missing or not valid");
+        assert_eq!(all.brief(), "the arguments are not valid");
+        assert_eq!(HubError::rejected("Sold out").brief(), "Sold out");
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub const CONNECTION_STRING_PREFIXES: [&str; 6] = [
 pub const HTTP_TIMEOUT: &str = "AzureSignalRHttpClientTimeout";
 /// The code that every upstream call must send in its query.
 pub const UPSTREAM_CODE: &str = "HUB_UPSTREAM_CODE";
+/// Whether clients read which parameter and type an argument does not fit.
+pub const DETAILED_ERRORS: &str = "HUB_DETAILED_ERRORS";
 /// The hosts that an app and its service answer, besides those that are always answered.
 pub const LOCAL_HOSTS: &str = "HUB_LOCAL_HOSTS";
 /// The access key of the local service.
@@ -62,7 +64,8 @@ pub const LOCAL_PORT: &str = "HUB_LOCAL_PORT";
 pub const LOCAL_URL: &str = "HUB_LOCAL_URL";
 
 /// The settings of an app that belong to no connection.
-pub const APP: [&str; 10] = [
+pub const APP: [&str; 11] = [
+    DETAILED_ERRORS,
     HTTP_TIMEOUT,
     "AzureSignalRRetry__MaxRetries",
     "AzureSignalRRetry__Delay",
@@ -88,7 +91,7 @@ pub const COMMAND: [&str; 8] = [
 /// The settings of `hub-local load`.
 pub const LOAD: [&str; 2] = ["HUB_LOCAL_LOAD_BEARER", "HUB_LOCAL_LOAD_CONNECTION_STRING"];
 /// The prefixes of the settings that only this project has.
-pub const OWN_PREFIXES: [&str; 2] = ["HUB_LOCAL_", "HUB_UPSTREAM_"];
+pub const OWN_PREFIXES: [&str; 3] = ["HUB_DETAILED_", "HUB_LOCAL_", "HUB_UPSTREAM_"];
 /// Settings of Microsoft's extension for Azure Functions that have no meaning for an app, and the prefix of
 /// more of them.
 pub const OF_EXTENSION: [&str; 2] =

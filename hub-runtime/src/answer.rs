@@ -41,13 +41,28 @@ pub(crate) fn internal_text(id: &ErrorId) -> String {
     format!("{INTERNAL} (error id {id})")
 }
 
+/// How much clients read about a call that does not fit a method.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ErrorDetail {
+    /// Which argument is wrong.
+    Position,
+    /// Also the names of parameters and types, and the text of the decoder.
+    #[default]
+    Arguments,
+    /// Also the name of a method that is similar to an unknown name.
+    Suggestions,
+}
+
 /// Logs an error, and returns the text that a client may read.
-pub(crate) fn client_text(error: &HubError) -> String {
+pub(crate) fn client_text(error: &HubError, detail: ErrorDetail) -> String {
     if error.is_internal() {
         return internal(error);
     }
     log(error, None, None);
-    error.text().to_owned()
+    match detail {
+        ErrorDetail::Position => error.brief().into_owned(),
+        ErrorDetail::Arguments | ErrorDetail::Suggestions => error.text().to_owned(),
+    }
 }
 
 /// Logs an error at the level of its kind. `omitted` is the number of lines that a limit left out before.

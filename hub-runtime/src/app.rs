@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use hub_core::{Contract, Hub, HubContext, shape::Schemas};
+use hub_core::{Contract, Hub, HubContext, Negotiation, shape::Schemas};
 
 use crate::{
     build::HubAppBuilder,
     counters::Counters,
     endpoints::ServiceEndpoint,
+    negotiate::{ConnectionInfo, NegotiateError, issue::connection_info},
     service::HubService,
     shared::{Inner, Mount},
 };
@@ -52,6 +53,35 @@ impl HubApp {
     pub fn context<H: Hub>(&self) -> HubContext<H> {
         let mount = self.mount::<H>();
         HubContext::new(Arc::clone(&mount.group.outbound), mount.wire_name)
+    }
+
+    /// Makes URL and token for a client of the hub, outside of its negotiate route: in a handler of the app's
+    /// own, or in a function with another trigger. The hub's `negotiate` does not run, and the caller decides who
+    /// connects. The value serializes to the JSON that clients expect.
+    ///
+    /// ```
+    /// # use hub_runtime::{negotiate::ConnectionInfo, prelude::*};
+    /// # struct Chat;
+    /// # #[serverless_hub] impl Chat {}
+    /// /// For example the handler of `POST /login`.
+    /// async fn login(app: HubApp, user: &str) -> HubResult<ConnectionInfo> {
+    ///     Ok(app.negotiate::<Chat>(Negotiation::user(user).claim("role", "reader")).await?)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// When the user id is not valid, the token is too long, the app cannot sign in, or no endpoint of the service
+    /// is online.
+    ///
+    /// # Panics
+    /// If the app does not mount the hub: add `.hub(…)` to the builder.
+    #[track_caller]
+    pub fn negotiate<H: Hub>(
+        &self,
+        negotiation: Negotiation,
+    ) -> impl Future<Output = Result<ConnectionInfo, NegotiateError>> + Send + use<H> {
+        let (app, mount) = (Arc::clone(&self.inner), self.mount::<H>());
+        async move { connection_info(&app, &mount, negotiation).await }
     }
 
     /// The URL to which negotiate redirects clients: scheme, host and port of the service. The content

@@ -41,6 +41,8 @@ pub mod deploy;
 mod embedded;
 pub mod endpoints;
 mod error_id;
+#[cfg(feature = "deploy")]
+mod function;
 #[cfg(feature = "functions")]
 mod functions;
 #[cfg(fuzzing)]

@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 
 use crate::{
+    answer::ErrorDetail,
     counters::AtomicCounters,
     hosts::HostRule,
     negotiate::{cors::Cors, limit::Limiter},
@@ -42,6 +43,8 @@ pub(crate) struct Inner {
     /// Running calls, including calls whose peer has disconnected.
     pub(crate) tasks: TaskTracker,
     pub(crate) counts: AtomicCounters,
+    #[cfg(feature = "deploy")]
+    pub(crate) functions: Vec<crate::function::Function>,
     pub(crate) shutdown_wait: Duration,
     pub(crate) closing: AtomicBool,
     /// Whether the Functions host calls the app. Only then the app accepts the call format of the host.
@@ -126,7 +129,7 @@ pub(crate) struct UpstreamOptions {
     pub(crate) trust_plain_claims: bool,
     /// Whether a call without a seal is accepted for a hub that has a `negotiate`.
     pub(crate) accept_unsealed: bool,
-    pub(crate) detailed_errors: bool,
+    pub(crate) error_detail: ErrorDetail,
     pub(crate) keep_refused_connections: bool,
     pub(crate) max_body: usize,
     /// Whether a caller with claims but without a seal was logged.

@@ -4,20 +4,11 @@ use http::{HeaderMap, HeaderValue, header};
 use hub_core::{Claims, HubError, HubResult, NegotiateRequest, Negotiation, Query};
 use serde::{Deserialize, Serialize};
 
+pub use crate::negotiate::ConnectionInfo as SignalRConnectionInfo;
+
 use super::{BindingError, BindingExpression};
 
-/// The value of the input binding `signalRConnectionInfo`: the response to a negotiate request.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, derive_more::Debug)]
-#[serde(rename_all = "camelCase")]
-#[debug("SignalRConnectionInfo({})", self.url)]
-pub struct SignalRConnectionInfo {
-    /// The URL that the client connects to.
-    pub url: String,
-    /// The bearer token of the client. It is a secret.
-    pub access_token: String,
-}
-
-/// The settings of the binding in function.json.
+/// The entry of the input binding `signalRConnectionInfo` in function.json.
 ///
 /// Use this type to port a function with this binding to a hub: [`Self::negotiation`] applies the same
 /// rules as the binding.
@@ -88,6 +79,13 @@ impl SignalRConnectionInfoBinding {
             kind: Kind::default(),
             direction: Direction::default(),
         }
+    }
+
+    /// Sets the name of the setting with the connection string.
+    #[must_use]
+    pub fn connection_string_setting(mut self, name: impl Into<String>) -> Self {
+        self.connection_string_setting = Some(name.into());
+        self
     }
 
     /// Sets the user of connections: a fixed string or a [`BindingExpression`].

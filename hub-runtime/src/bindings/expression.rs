@@ -7,7 +7,8 @@ use hub_core::NegotiateRequest;
 use super::BindingError;
 
 /// A string from function.json with placeholders `{headers.NAME}` and `{query.NAME}`, which a negotiate
-/// request fills.
+/// request fills. The other expressions of Functions, such as `{rand-guid}`, route parameters and `%SETTING%`, are
+/// errors.
 ///
 /// The headers of App Service (`x-ms-client-principal…`, `x-ms-token-…`) are missing unless the app runs
 /// behind App Service: elsewhere any client can send them. All other headers, and the query, are
@@ -76,6 +77,9 @@ impl FromStr for BindingExpression {
     fn from_str(expression: &str) -> Result<Self, BindingError> {
         let wrong =
             |problem| BindingError::Expression { expression: expression.to_owned(), problem };
+        if expression.match_indices('%').nth(1).is_some() {
+            return Err(wrong("settings (`%NAME%`) are not inserted; read the setting in the app"));
+        }
         let mut parts = Vec::new();
         let mut rest = expression;
         while let Some((literal, after)) = rest.split_once('{') {
@@ -184,8 +188,17 @@ mod tests {
 
     #[test]
     fn malformed_expressions_are_errors_with_a_reason() {
-        for malformed in ["{headers.a", "a}", "{headers}", "{body.a}", "{headers.a b}", "{query.}"]
-        {
+        for malformed in [
+            "{headers.a",
+            "a}",
+            "{headers}",
+            "{body.a}",
+            "{headers.a b}",
+            "{query.}",
+            "{rand-guid}",
+            "{id}",
+            "%USER_SETTING%",
+        ] {
             let error = malformed.parse::<BindingExpression>().unwrap_err();
 
             assert!(error.to_string().contains(malformed), "{error}");

@@ -29,7 +29,7 @@ mod output;
 pub use self::{
     connection_info::{SignalRConnectionInfo, SignalRConnectionInfoBinding},
     expression::BindingExpression,
-    output::{GroupAction, SignalRGroupAction, SignalRMessage},
+    output::{GroupAction, SignalRGroupAction, SignalRMessage, SignalROutputBinding},
 };
 pub use crate::functions::call::{FunctionAnswer, FunctionCall};
 

@@ -6,6 +6,59 @@ use serde_json::Value;
 
 use super::BindingError;
 
+/// The entry of the output binding `signalR` in function.json.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct SignalROutputBinding {
+    /// The name of the output in the answer of the function.
+    pub name: String,
+    /// The name of the hub.
+    pub hub_name: String,
+    /// The setting with the connection string. Defaults to `AzureSignalRConnectionString`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection_string_setting: Option<String>,
+    #[serde(rename = "type", default)]
+    kind: Kind,
+    #[serde(default)]
+    direction: Direction,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+enum Kind {
+    #[default]
+    #[serde(rename = "signalR")]
+    SignalR,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+enum Direction {
+    #[default]
+    #[serde(rename = "out")]
+    Out,
+}
+
+impl SignalROutputBinding {
+    /// Creates the entry. `name` is the output in [`FunctionAnswer::output`](super::FunctionAnswer::output).
+    #[must_use]
+    pub fn new(name: impl Into<String>, hub_name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            hub_name: hub_name.into(),
+            connection_string_setting: None,
+            kind: Kind::default(),
+            direction: Direction::default(),
+        }
+    }
+
+    /// Sets the name of the setting with the connection string.
+    #[must_use]
+    pub fn connection_string_setting(mut self, name: impl Into<String>) -> Self {
+        self.connection_string_setting = Some(name.into());
+        self
+    }
+}
+
 /// A message for the output binding `signalR`, which accepts one message or a list.
 ///
 /// If several targets are set, the connection has precedence over the user, and the user over the group.
@@ -34,17 +87,22 @@ pub struct SignalRMessage {
 }
 
 impl SignalRMessage {
-    /// Creates a message for all connections. The arguments are a tuple or a list.
+    /// Creates a message for all connections. The arguments are a tuple or a list: `()` for none.
     ///
     /// # Errors
     /// When the arguments are neither a tuple nor a list, or cannot be serialized as JSON.
-    pub fn broadcast(
+    pub fn broadcast<A: Serialize>(
         target: impl Into<String>,
-        arguments: impl Serialize,
+        arguments: A,
     ) -> Result<Self, BindingError> {
-        let arguments =
+        let value =
             to_json_value(&arguments).map_err(|error| BindingError::Encode(error.into()))?;
-        let Value::Array(arguments) = arguments else { return Err(BindingError::Arguments) };
+        let arguments = match value {
+            Value::Array(arguments) => arguments,
+            // `()`, unlike a `None`, which serializes to the same value.
+            Value::Null if size_of::<A>() == 0 => Vec::new(),
+            _ => return Err(BindingError::Arguments),
+        };
         let target = target.into();
         Ok(Self {
             target,
@@ -139,6 +197,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_output_binding_has_the_format_of_function_json() {
+        let binding =
+            SignalROutputBinding::new("signalRMessages", "chat").connection_string_setting("Live");
+        let written = json!({
+            "type": "signalR", "direction": "out", "name": "signalRMessages", "hubName": "chat",
+            "connectionStringSetting": "Live",
+        });
+
+        assert_eq!(serde_json::to_value(&binding).unwrap(), written);
+        assert_eq!(serde_json::from_value::<SignalROutputBinding>(written).unwrap(), binding);
+    }
+
+    #[test]
     fn a_message_has_the_format_of_the_binding() {
         let everyone = SignalRMessage::broadcast("newMessage", ("hi", 3)).unwrap();
         let user = everyone.clone().to_user("ada");
@@ -159,7 +230,15 @@ mod tests {
 
     #[test]
     fn arguments_are_a_tuple_or_a_list() {
-        assert!(matches!(SignalRMessage::broadcast("m", "hi"), Err(BindingError::Arguments)));
+        for none in [SignalRMessage::broadcast("m", ()), SignalRMessage::broadcast("m", [(); 0])] {
+            let written = serde_json::to_string(&none.unwrap()).unwrap();
+            assert_eq!(written, r#"{"target":"m","arguments":[]}"#);
+        }
+        for no_list in
+            [SignalRMessage::broadcast("m", "hi"), SignalRMessage::broadcast("m", None::<u8>)]
+        {
+            assert!(matches!(no_list, Err(BindingError::Arguments)));
+        }
     }
 
     #[test]

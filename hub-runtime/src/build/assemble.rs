@@ -15,6 +15,7 @@ use super::embedded;
 use super::{BuildError, BuildProblem, HubAppBuilder, plan::PlannedService, start_table};
 use crate::{
     HubApp,
+    answer::ErrorDetail,
     auth::{EntraTokens, SignIn, TokenSource, upstream_token::UpstreamTokenCheck},
     config::{
         LocalPlan, Plan, SignalR,
@@ -213,7 +214,12 @@ fn inner(
         upstream: UpstreamOptions {
             trust_plain_claims: signalr.trust_plain_claims,
             accept_unsealed: shared.accept_unsealed,
-            detailed_errors: builder.detailed_errors || all_embedded,
+            error_detail: match builder.detailed_errors.or(signalr.detailed_errors) {
+                Some(false) => ErrorDetail::Position,
+                Some(true) => ErrorDetail::Suggestions,
+                None if all_embedded => ErrorDetail::Suggestions,
+                None => ErrorDetail::Arguments,
+            },
             keep_refused_connections: builder.keep_refused_connections,
             max_body: builder.max_body,
             ..UpstreamOptions::default()
@@ -230,6 +236,8 @@ fn inner(
         tasks: shared.tasks,
         counts: AtomicCounters::default(),
         shutdown_wait: builder.shutdown_wait,
+        #[cfg(feature = "deploy")]
+        functions: builder.functions,
         closing: AtomicBool::new(false),
         #[cfg(feature = "functions")]
         functions_host: AtomicBool::new(false),

@@ -48,7 +48,7 @@ pub struct HubAppBuilder {
     pub(crate) upstream_code: Option<Secret>,
     pub(crate) max_body: usize,
     pub(crate) shutdown_wait: Duration,
-    pub(crate) detailed_errors: bool,
+    pub(crate) detailed_errors: Option<bool>,
     pub(crate) keep_refused_connections: bool,
     pub(crate) trust_app_service: bool,
     #[cfg(feature = "server")]
@@ -58,6 +58,8 @@ pub struct HubAppBuilder {
     pub(crate) retries: Option<Retries>,
     pub(crate) trace_messages: bool,
     pub(crate) router: Option<Arc<dyn EndpointRouter>>,
+    #[cfg(feature = "deploy")]
+    pub(crate) functions: Vec<crate::function::Function>,
     pub(crate) wrap_outbound: Option<WrapOutbound>,
     #[cfg(feature = "local")]
     pub(crate) after_call: Option<AfterCall>,
@@ -80,7 +82,7 @@ impl HubAppBuilder {
             upstream_code: None,
             max_body: MAX_BODY_BYTES,
             shutdown_wait: SHUTDOWN_WAIT,
-            detailed_errors: false,
+            detailed_errors: None,
             keep_refused_connections: false,
             trust_app_service: false,
             #[cfg(feature = "server")]
@@ -90,6 +92,8 @@ impl HubAppBuilder {
             retries: None,
             trace_messages: false,
             router: None,
+            #[cfg(feature = "deploy")]
+            functions: Vec::new(),
             wrap_outbound: None,
             #[cfg(feature = "local")]
             after_call: None,
@@ -216,10 +220,13 @@ impl HubAppBuilder {
         self
     }
 
-    /// Adds suggestions such as `did you mean 'sendMessage'?` to errors. Always enabled with the embedded
-    /// service.
-    pub fn detailed_errors(mut self) -> Self {
-        self.detailed_errors = true;
+    /// Sets how much clients read about a call that does not fit a method. With `false`, only which argument is
+    /// wrong: `argument 2 is missing or not valid`. With `true`, also the names of parameters and types, the text
+    /// of the decoder, and suggestions such as `did you mean 'sendMessage'?`. By default, all but the suggestions,
+    /// which need the embedded service. The log has the details in every case, at level DEBUG. Takes precedence
+    /// over the setting `HUB_DETAILED_ERRORS`.
+    pub fn detailed_errors(mut self, detailed: bool) -> Self {
+        self.detailed_errors = Some(detailed);
         self
     }
 
@@ -270,6 +277,13 @@ impl HubAppBuilder {
     /// endpoint that is online, and operations go to all endpoints.
     pub fn endpoint_router(mut self, router: impl EndpointRouter) -> Self {
         self.router = Some(Arc::new(router));
+        self
+    }
+
+    /// Adds a function of the app itself to the files that `deploy-files` writes.
+    #[cfg(feature = "deploy")]
+    pub fn function(mut self, function: crate::function::Function) -> Self {
+        self.functions.push(function);
         self
     }
 

@@ -2,8 +2,8 @@
 //! [`hub_core::setting_names`].
 
 pub(crate) use hub_core::setting_names::{
-    CONNECTION_STRING, ENDPOINTS, HTTP_TIMEOUT, LOCAL_HOSTS, LOCAL_KEY, LOCAL_PORT, LOCAL_URL,
-    UPSTREAM_CODE,
+    CONNECTION_STRING, DETAILED_ERRORS, ENDPOINTS, HTTP_TIMEOUT, LOCAL_HOSTS, LOCAL_KEY,
+    LOCAL_PORT, LOCAL_URL, UPSTREAM_CODE,
 };
 
 /// The authority of Microsoft Entra, for sovereign clouds.

@@ -36,6 +36,8 @@ pub struct SignalR {
     pub(crate) accept_unsealed: bool,
     /// The code of upstream calls. The builder can set another code.
     pub(crate) upstream_code: Option<Secret>,
+    /// The setting `HUB_DETAILED_ERRORS`.
+    pub(crate) detailed_errors: Option<bool>,
 }
 
 #[derive(Clone, Debug)]
@@ -150,6 +152,12 @@ impl SignalR {
         let connection = Connection::read(&mut reader, name, || otherwise.plan(name));
         let rest = RestSettings::read(&mut reader);
         let upstream_code = reader.secret(env::UPSTREAM_CODE);
+        let detailed_errors = reader.parsed(env::DETAILED_ERRORS, |text| {
+            text.trim()
+                .to_ascii_lowercase()
+                .parse::<bool>()
+                .map_err(|_| "is neither true nor false")
+        });
         let unknown = unknown::own(reader.settings);
         reader.problems.extend(unknown);
         let problems = reader.problems;
@@ -166,6 +174,7 @@ impl SignalR {
                 trust_plain_claims: false,
                 accept_unsealed: false,
                 upstream_code,
+                detailed_errors,
             },
         )
     }
@@ -338,6 +347,7 @@ impl SignalR {
             trust_plain_claims: false,
             accept_unsealed: false,
             upstream_code: None,
+            detailed_errors: None,
         }
     }
 }

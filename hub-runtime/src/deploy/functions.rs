@@ -25,7 +25,7 @@ pub(super) fn host_json(deployment: &Deployment) -> Value {
         // The same paths as on other hosts; the default prefix is `api`.
         "extensions": {"http": {"routePrefix": ""}},
     });
-    if deployment.signalr_triggers {
+    if deployment.signalr_triggers || !deployment.functions.is_empty() {
         host["extensionBundle"] = json!({
             "id": "Microsoft.Azure.Functions.ExtensionBundle",
             "version": "[4.*, 5.0.0)",
@@ -48,12 +48,12 @@ pub(super) fn local_settings() -> Value {
 
 /// All functions by name.
 pub(super) fn functions(deployment: &Deployment) -> BTreeMap<String, Value> {
-    let mut functions = BTreeMap::new();
+    let own = deployment.functions.iter().map(|it| (it.name().to_owned(), it.json()));
+    let mut functions: BTreeMap<_, _> = own.collect();
     for hub in &deployment.hubs {
-        if hub.negotiates {
-            let route = in_prefix(deployment, &format!("{}/negotiate", hub.name));
-            let negotiate = http("anonymous", &["post", "options"], &route);
-            insert(&mut functions, &format!("{}-negotiate", hub.name), negotiate);
+        for (name, route) in negotiate_routes(deployment, hub) {
+            let negotiate = http("anonymous", &["post", "options"], &in_prefix(deployment, &route));
+            insert(&mut functions, &name, negotiate);
         }
         if deployment.signalr_triggers {
             triggers(&mut functions, hub);
@@ -71,11 +71,32 @@ pub(super) fn functions(deployment: &Deployment) -> BTreeMap<String, Value> {
     functions
 }
 
+/// Names and routes of the functions through which clients of a hub negotiate. A client is given `https://<app>/<hub>`
+/// or, in Microsoft's pages, `https://<app>/api` or `https://<app>/api/<hub>`. A path without a hub belongs to the
+/// only hub.
+fn negotiate_routes(deployment: &Deployment, hub: &HubSummary) -> Vec<(String, String)> {
+    let name = &hub.name;
+    if !hub.negotiates {
+        return Vec::new();
+    }
+    let mut routes = vec![
+        (format!("{name}-negotiate"), format!("{name}/negotiate")),
+        (format!("api-{name}-negotiate"), format!("api/{name}/negotiate")),
+    ];
+    // The route of a hub with the name `api` is the second one already.
+    if deployment.hubs.len() == 1 && name != "api" {
+        routes.push(("api-negotiate".to_owned(), "api/negotiate".to_owned()));
+        routes.push(("negotiate".to_owned(), "negotiate".to_owned()));
+    }
+    routes
+}
+
 /// The route of upstream requests. The host reserves routes that begin with `runtime`.
 pub(super) const UPSTREAM_ROUTE: &str = "api/signalr";
 
 fn triggers(functions: &mut BTreeMap<String, Value>, hub: &HubSummary) {
-    let mut events: Vec<_> = hub.methods.iter().map(|it| (it.category, it.name)).collect();
+    let named = hub.methods.iter().filter(|method| !method.fallback);
+    let mut events: Vec<_> = named.map(|method| (method.category, method.name)).collect();
     // Filters of the app and the block check connections of a hub without `on_connected`, too.
     if hub.judges_connections && !hub.has(Category::Connected) {
         events.push((Category::Connected, CONNECTED));

@@ -18,6 +18,7 @@ use hub_core::{Category, mounted::MethodInfo};
 use serde_json::Value;
 
 pub(crate) use self::command::COMMAND;
+pub use crate::function::Function;
 use hub_net::host::is_loopback;
 
 use crate::{HubApp, wire_name::wire_name};
@@ -32,6 +33,8 @@ pub struct Deployment {
     executable: String,
     own_routes: bool,
     signalr_triggers: bool,
+    /// The functions of the app itself.
+    functions: Vec<Function>,
 }
 
 /// One file of a [`Deployment`].
@@ -92,6 +95,7 @@ impl HubApp {
             executable: executable(),
             own_routes: false,
             signalr_triggers: false,
+            functions: self.inner.functions.clone(),
         }
     }
 }
@@ -147,8 +151,11 @@ impl Deployment {
     /// Writes the files to `folder` and returns the paths of the written files. Other files stay unchanged.
     ///
     /// # Errors
-    /// When a file cannot be written.
+    /// When a file cannot be written, a function cannot be deployed, or the triggers cannot call a hub's fallback.
     pub fn write(&self, folder: impl AsRef<Path>) -> io::Result<Vec<PathBuf>> {
+        if let Some(problem) = self.problem() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+        }
         let mut written = Vec::new();
         for file in self.files() {
             let path = folder.as_ref().join(&file.path);
@@ -162,6 +169,19 @@ impl Deployment {
             written.push(path);
         }
         Ok(written)
+    }
+
+    fn problem(&self) -> Option<String> {
+        let fallback = |hub: &&HubSummary| hub.methods.iter().any(|method| method.fallback);
+        if self.signalr_triggers
+            && let Some(hub) = self.hubs.iter().find(fallback)
+        {
+            return Some(format!(
+                "a signalRTrigger receives one event, so it cannot call the fallback of the hub {}: deploy without --signalr-triggers, or write a method for each event",
+                hub.name
+            ));
+        }
+        self.functions.iter().find_map(Function::problem)
     }
 
     /// Returns the functions in `folder` that do not belong to this app.

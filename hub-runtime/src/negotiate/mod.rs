@@ -1,6 +1,7 @@
 //! Negotiation: which clients may connect, as which user and with which claims.
 
 pub(crate) mod cors;
+pub(crate) mod issue;
 pub(crate) mod limit;
 
 #[doc(inline)]
@@ -9,7 +10,10 @@ pub use hub_core::{
     token::{TokenError, TokenKeyError, TokenVerifier},
 };
 
-pub use self::limit::NegotiateLimit;
+pub use self::{
+    issue::{ConnectionInfo, NegotiateError},
+    limit::NegotiateLimit,
+};
 pub use crate::client_address::ClientAddress;
 
 use std::{
@@ -19,35 +23,22 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
-use hub_core::{
-    ErrorKind, HubError, Query,
-    client_access::{MAX_TOKEN_CHARS, client_url},
-    names,
-    panics::catching,
-};
+use hub_core::{ErrorKind, HubError, Query, client_access::MAX_TOKEN_CHARS, panics::catching};
 use hub_net::log_limit::shown;
-use serde::Serialize;
-use tokio::time::Instant;
 use tracing::Instrument;
 
-use self::limit::Limiter;
+use self::{
+    issue::{Failure, checked, issue},
+    limit::Limiter,
+};
 use crate::{
     answer::{self, Refusal, empty, text},
-    auth::CLIENT_TOKEN_TIMEOUT,
     client_address,
     endpoints::ClientTokenError,
     error_id::ErrorId,
     shared::{Inner, Mount},
     telemetry::{self, Stopwatch},
 };
-
-/// The redirect to the service (TransportProtocols.md, negotiate, redirect response).
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Redirect {
-    url: String,
-    access_token: String,
-}
 
 /// Handles a negotiate request or its preflight. `hub` is the name in the path, if there is one. The future
 /// ends when the client hangs up, unlike that of a hub method: anyone can send such requests, and without a
@@ -95,7 +86,7 @@ async fn redirect(
     if app.is_closing() {
         return Err(refuse(StatusCode::SERVICE_UNAVAILABLE, "The app is shutting down"));
     }
-    let Mount { hub: mounted, wire_name, group } = found.ok_or_else(|| {
+    let mount = found.ok_or_else(|| {
         let (hub, known) = (hub.map(shown), app.hubs.names());
         app.log.line("unknown hub", |omitted| {
             tracing::warn!(hub = hub.as_deref(), ?known, omitted, "negotiate for an unknown hub");
@@ -104,35 +95,21 @@ async fn redirect(
     })?;
     let request = request(app, parts);
     // The request is needed again only to choose between several endpoints.
-    let asked = (group.endpoints.all.len() > 1).then(|| request.clone());
-    let judged = mounted
+    let asked = (mount.group.endpoints.all.len() > 1).then(|| request.clone());
+    let judged = Arc::clone(&mount.hub)
         .negotiate(request)
         .ok_or_else(|| refuse(StatusCode::NOT_FOUND, "This hub has no `negotiate`"))?;
     let judged = catching(judged).await.and_then(checked);
     app.counts.count(&judged);
     let negotiation = judged.map_err(|error| refusal(app, &error))?;
-    let deadline = Instant::now() + CLIENT_TOKEN_TIMEOUT;
-    let endpoint = group.endpoints.for_client(asked.as_ref()).await.ok_or_else(|| {
-        app.log.line("no endpoint", |omitted| {
-            tracing::error!(
-                hub = &*wire_name,
-                omitted,
-                "no endpoint of the service is available for this client"
-            );
-        });
-        let text = "No endpoint of the SignalR service is online; try again later";
-        refuse(StatusCode::SERVICE_UNAVAILABLE, text)
+    let info = issue(app, &mount, &negotiation, asked.as_ref()).await;
+    let info = info.map_err(|failure| match failure {
+        Failure::NoEndpoint => without_endpoint(app, &mount.wire_name),
+        Failure::Token(error) => without_token(app, error),
+        Failure::TooLong(length) => too_long(app, &negotiation, length),
     })?;
-    let token = endpoint
-        .client_token(&wire_name, &negotiation, app.clock.unix_seconds(), deadline)
-        .await
-        .map_err(|error| without_token(app, error))?;
-    if token.len() > MAX_TOKEN_CHARS {
-        return Err(too_long(app, &negotiation, token.len()));
-    }
-    let url = client_url(&endpoint.client_base, &wire_name);
-    let body = serde_json::to_vec(&Redirect { url, access_token: token })
-        .map_err(|error| refusal(app, &HubError::internal(error)))?;
+    let body =
+        serde_json::to_vec(&info).map_err(|error| refusal(app, &HubError::internal(error)))?;
     let mut answer = Response::new(body.into());
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -163,14 +140,6 @@ fn request(app: &Inner, parts: Parts) -> NegotiateRequest {
     request
 }
 
-/// Checks the user id of a negotiation.
-fn checked(negotiation: Negotiation) -> Result<Negotiation, HubError> {
-    if let Some(user) = negotiation.user_id() {
-        names::check_upstream_user(user).map_err(|error| HubError::rejected(&error))?;
-    }
-    Ok(negotiation)
-}
-
 fn refusal(app: &Inner, error: &HubError) -> Refusal {
     let id = error.is_internal().then(ErrorId::random);
     let kind = if id.is_some() { "negotiate failed" } else { "negotiate refused" };
@@ -189,6 +158,14 @@ fn refusal(app: &Inner, error: &HubError) -> Refusal {
         retry_after(&mut answer, error.wait_seconds().into());
     }
     Box::new(answer)
+}
+
+fn without_endpoint(app: &Inner, hub: &str) -> Refusal {
+    app.log.line("no endpoint", |omitted| {
+        tracing::error!(hub, omitted, "no endpoint of the service is available for this client");
+    });
+    let text = "No endpoint of the SignalR service is online; try again later";
+    refuse(StatusCode::SERVICE_UNAVAILABLE, text)
 }
 
 /// The response to a client for which there is no token. It may try again, unless the settings are wrong.

@@ -8,7 +8,7 @@ use hub_core::{
 };
 use hub_net::log_limit::LogLimit;
 
-use crate::answer::{self, Refusal, empty};
+use crate::answer::{self, ErrorDetail, Refusal, empty};
 
 /// A framed completion in the client's protocol. The service forwards the completion unchanged to the
 /// client.
@@ -36,12 +36,13 @@ pub(crate) fn outcome(
     protocol: Protocol,
     invocation_id: Option<&str>,
     result: Result<Reply, HubError>,
+    detail: ErrorDetail,
 ) -> Response<Bytes> {
     match (category, invocation_id) {
         (Category::Message, Some(id)) => match result {
             Ok(Reply::Value(value)) => framed(protocol, protocol.encode_result(id, &value)),
             Ok(_) => completion(protocol, id, Outcome::Void),
-            Err(error) => completion(protocol, id, Outcome::Error(shown(&error))),
+            Err(error) => completion(protocol, id, Outcome::Error(shown(&error, detail))),
         },
         (Category::Connected | Category::Disconnected, _) => {
             if let Err(error) = result {
@@ -68,8 +69,8 @@ pub(super) fn refuse(log: &LogLimit, status: StatusCode, text: &'static str) -> 
 }
 
 /// Logs an error and returns the text for the client.
-fn shown(error: &HubError) -> String {
-    let text = answer::client_text(error);
+fn shown(error: &HubError, detail: ErrorDetail) -> String {
+    let text = answer::client_text(error, detail);
     match refusal_status(error) {
         // The form of ASP.NET Core's status line: `403 Forbidden: ` and the text.
         Some(status) => format!("{status}: {text}"),
@@ -96,7 +97,7 @@ mod tests {
         id: Option<&str>,
         result: Result<Reply, HubError>,
     ) -> (u16, String) {
-        let answer = outcome(category, Protocol::Json, id, result);
+        let answer = outcome(category, Protocol::Json, id, result, ErrorDetail::default());
         (answer.status().as_u16(), String::from_utf8(answer.body().to_vec()).unwrap())
     }
 
@@ -127,7 +128,10 @@ mod tests {
     #[cfg(feature = "msgpack")]
     #[test]
     fn a_completion_is_framed_in_the_protocol_of_the_caller() {
-        let of = |result| outcome(Category::Message, Protocol::MessagePack, Some("7"), result);
+        let of = |result| {
+            let detail = ErrorDetail::default();
+            outcome(Category::Message, Protocol::MessagePack, Some("7"), result, detail)
+        };
 
         let value = of(Ok(Reply::Value(vec![42])));
         assert_eq!(&value.body()[..], b"\x07\x95\x03\x80\xa17\x03\x2a");

@@ -145,8 +145,8 @@ fn prepare(app: &Inner, call: VerifiedCall, body: &Bytes) -> Result<PreparedCall
     let row = route.find_row();
     match (route.category, row) {
         (Category::Message, None) => {
-            let (id, detailed) = (invocation_id.as_deref(), app.upstream.detailed_errors);
-            return Err(Box::new(route.unknown_method(&app.log, protocol, id, detailed)));
+            let (id, detail) = (invocation_id.as_deref(), app.upstream.error_detail);
+            return Err(Box::new(route.unknown_method(&app.log, protocol, id, detail)));
         }
         (Category::Disconnected, None) => return Err(Box::new(answer::empty(StatusCode::OK))),
         (_, Some(_)) | (Category::Connected, None) => {}
@@ -190,7 +190,7 @@ fn run(
     let (category, protocol) = (parts.category, parts.protocol);
     let invocation_id = parts.invocation_id.clone();
     let connected = (category == Category::Connected).then(|| parts.connection_id.clone());
-    let watch = Stopwatch::start();
+    let (watch, detail) = (Stopwatch::start(), app.upstream.error_detail);
     let calling = hub.call(row, parts, Arc::clone(&outbound), Arc::clone(&wire_name));
     async move {
         let _running = running;
@@ -206,7 +206,7 @@ fn run(
                 answer::empty(StatusCode::FORBIDDEN)
             }
             (_, result) => {
-                completion::outcome(category, protocol, invocation_id.as_deref(), result)
+                completion::outcome(category, protocol, invocation_id.as_deref(), result, detail)
             }
         };
         if let Some(invocation) = invocation {

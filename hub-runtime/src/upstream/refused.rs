@@ -112,7 +112,7 @@ impl Refused {
     /// Refuses the calls of the connection and closes it with the text of the error. A close that fails is
     /// repeated in the background.
     pub(super) async fn close(self, error: HubError) {
-        let reason = client_text(&error);
+        let reason = client_text(&error, self.app.upstream.error_detail);
         let Self { app, outbound, hub, connection_id } = self;
         if app.upstream.keep_refused_connections {
             return;

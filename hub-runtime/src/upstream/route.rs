@@ -14,7 +14,7 @@ use super::{
     completion::{completion, refuse},
 };
 use crate::{
-    answer::{self, Refusal},
+    answer::{self, ErrorDetail, Refusal},
     shared::{Inner, Mount},
     telemetry::{self, Stopwatch},
 };
@@ -58,7 +58,7 @@ impl Route {
         log: &LogLimit,
         protocol: Protocol,
         invocation_id: Option<&str>,
-        detailed_errors: bool,
+        detail: ErrorDetail,
     ) -> Response<Bytes> {
         let Self { mount: Mount { hub, wire_name, .. }, event, .. } = self;
         let messages = hub.methods().iter().filter(|method| method.category == Category::Message);
@@ -72,7 +72,7 @@ impl Route {
         telemetry::call_ended(wire_name, telemetry::UNKNOWN, &unknown, Stopwatch::start());
         let Some(id) = invocation_id else { return answer::empty(StatusCode::NOT_FOUND) };
         let mut text = format!("Unknown hub method '{event}'");
-        if let Some(nearest) = nearest.filter(|_| detailed_errors) {
+        if let Some(nearest) = nearest.filter(|_| detail == ErrorDetail::Suggestions) {
             text.push_str(&format!("; did you mean '{nearest}'?"));
         }
         completion(protocol, id, Outcome::Error(text))

@@ -27,11 +27,16 @@ struct FromCSharp;
 impl FromCSharp {
     async fn OnConnected(&self) {}
 
-    async fn onConnected(&self) {}
-
     async fn OnDisconnectedAsync(&self) {}
 
     async fn Negotiate(&self) {}
+}
+
+struct CamelCase;
+
+#[serverless_hub]
+impl CamelCase {
+    async fn onConnected(&self) {}
 }
 
 fn main() {}
