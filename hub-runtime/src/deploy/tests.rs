@@ -7,6 +7,9 @@ use serde_json::json;
 use super::*;
 use crate::SignalR;
 
+const SERVICE: &str =
+    "Endpoint=http://127.0.0.1:1;AccessKey=0123456789abcdef0123456789abcdef;Version=1.0;";
+
 struct Board;
 
 #[serverless_hub(crate = crate)]
@@ -33,9 +36,7 @@ impl Feed {
 }
 
 fn app() -> HubApp {
-    let text =
-        "Endpoint=http://127.0.0.1:1;AccessKey=0123456789abcdef0123456789abcdef;Version=1.0;";
-    let signalr = SignalR::from_connection_string(text).unwrap();
+    let signalr = SignalR::from_connection_string(SERVICE).unwrap();
     let builder = HubApp::builder().signalr(signalr).hub(Feed).hub(Board);
     builder
         .allow_origin("https://it's.example")
@@ -66,7 +67,7 @@ fn functions_of(deployment: &Deployment) -> BTreeSet<String> {
 fn each_hub_that_negotiates_has_a_function_and_all_share_the_upstream() {
     assert_eq!(
         functions_of(&deployment()),
-        ["board-negotiate", "signalr"].map(str::to_owned).into()
+        ["api-board-negotiate", "board-negotiate", "signalr"].map(str::to_owned).into()
     );
     assert_eq!(
         value(&deployment(), "board-negotiate/function.json"),
@@ -130,6 +131,7 @@ fn with_triggers_each_event_has_a_function_of_its_own() {
     let functions = functions_of(&deployment);
 
     let wanted = [
+        "api-board-negotiate",
         "board-negotiate",
         "board-drawLine",
         "board-connections-disconnected",
@@ -199,6 +201,93 @@ fn the_steps_use_the_parameters_of_the_template() {
     }
 }
 
+#[test]
+fn the_only_hub_negotiates_at_every_path_that_pages_of_functions_use() {
+    let builder = HubApp::builder().signalr(SignalR::from_connection_string(SERVICE).unwrap());
+    let deployment = builder.hub(Board).build().unwrap().deployment();
+
+    let negotiates = functions_of(&deployment).into_iter().filter(|name| name != "signalr");
+    let routes: BTreeSet<_> = negotiates
+        .map(|name| {
+            value(&deployment, &format!("{name}/function.json"))["bindings"][0]["route"].clone()
+        })
+        .map(|route| route.as_str().unwrap().to_owned())
+        .collect();
+
+    let wanted = ["api/board/negotiate", "api/negotiate", "board/negotiate", "negotiate"];
+    assert_eq!(routes, wanted.map(str::to_owned).into());
+}
+
+struct Rest;
+
+#[serverless_hub(crate = crate)]
+impl Rest {
+    #[hub(fallback)]
+    async fn anything(&self) {}
+}
+
+#[test]
+fn a_fallback_is_not_deployed_as_a_trigger() {
+    let builder = HubApp::builder().signalr(SignalR::from_connection_string(SERVICE).unwrap());
+    let deployment = builder.hub(Rest).build().unwrap().deployment();
+    let folder = std::env::temp_dir().join(format!("fallback-{}", std::process::id()));
+
+    let refused = deployment.clone().signalr_triggers().write(&folder).unwrap_err();
+
+    assert!(
+        refused
+            .to_string()
+            .ends_with("deploy without --signalr-triggers, or write a method for each event")
+    );
+    assert!(!folder.exists());
+    assert_eq!(functions_of(&deployment.signalr_triggers()), BTreeSet::new());
+}
+
+fn with_function(function: Function) -> Deployment {
+    let builder = HubApp::builder().signalr(SignalR::from_connection_string(SERVICE).unwrap());
+    builder.hub(Feed).function(function).build().unwrap().deployment()
+}
+
+#[cfg(feature = "functions-bindings")]
+#[test]
+fn functions_of_the_app_are_written_with_their_bindings() {
+    use crate::bindings::{SignalRConnectionInfoBinding, SignalROutputBinding};
+
+    let timer = json!({"type": "timerTrigger", "direction": "in", "name": "timer", "schedule": "0 * * * * *"});
+    let tick = Function::new("Tick")
+        .binding(&timer)
+        .binding(&SignalRConnectionInfoBinding::new("info", "feed"))
+        .binding(&SignalROutputBinding::new("signalRMessages", "feed"));
+
+    let deployment = with_function(tick);
+
+    assert_eq!(
+        value(&deployment, "Tick/function.json"),
+        json!({"bindings": [
+            timer,
+            {"type": "signalRConnectionInfo", "direction": "in", "name": "info", "hubName": "feed"},
+            {"type": "signalR", "direction": "out", "name": "signalRMessages", "hubName": "feed"},
+        ]})
+    );
+    // The host loads the bindings of SignalR from the bundle.
+    assert!(value(&deployment, "host.json")["extensionBundle"].is_object());
+    assert_eq!(deployment.problem(), None);
+}
+
+#[test]
+fn a_function_that_the_host_cannot_load_is_not_written() {
+    let timer = json!({"type": "timerTrigger", "direction": "in", "name": "timer"});
+    for (function, problem) in [
+        (Function::new("a/b").binding(&timer), "a name is a letter"),
+        (Function::new("Tick"), "it has no trigger"),
+        (Function::new("Tick").binding(&BTreeMap::from([((1, 2), 3)])), "a binding is not JSON"),
+    ] {
+        let text = with_function(function).problem().unwrap();
+
+        assert!(text.contains(problem), "{text}");
+    }
+}
+
 struct Guarded;
 
 #[serverless_hub(crate = crate)]
@@ -209,10 +298,8 @@ impl Guarded {
 
 #[test]
 fn filters_of_a_block_and_of_the_app_get_a_trigger_and_a_rule_for_connected() {
-    let text =
-        "Endpoint=http://127.0.0.1:1;AccessKey=0123456789abcdef0123456789abcdef;Version=1.0;";
     let builder =
-        || HubApp::builder().signalr(SignalR::from_connection_string(text).unwrap()).hub(Feed);
+        || HubApp::builder().signalr(SignalR::from_connection_string(SERVICE).unwrap()).hub(Feed);
     let of_block = builder().hub(Guarded).build().unwrap().deployment().signalr_triggers();
     let of_app = builder().filter(SignedIn).build().unwrap().deployment().signalr_triggers();
 

@@ -11,6 +11,7 @@
 //! | [`testing`] | tests without sockets |
 //! | [`observability`] | logs, traces and metrics |
 //! | [`errors_and_retries`] | failures of the service, the retry policy, duplicate calls |
+//! | [`functions_with_bindings`] | functions of Azure Functions with a timer, a queue or bindings of SignalR |
 //! | [`features`] | Cargo features of this crate |
 
 #[doc = include_str!("hubs_and_events.md")]
@@ -41,6 +42,14 @@ pub mod observability {}
 
 #[doc = include_str!("errors_and_retries.md")]
 pub mod errors_and_retries {}
+
+/// The examples need the features `deploy` and `functions-bindings`.
+#[cfg_attr(all(feature = "deploy", feature = "functions-bindings"), doc = "")]
+#[cfg_attr(
+    all(feature = "deploy", feature = "functions-bindings"),
+    doc = include_str!("functions_with_bindings.md")
+)]
+pub mod functions_with_bindings {}
 
 #[doc = include_str!("features.md")]
 pub mod features {}

@@ -50,6 +50,43 @@ fn claims_of(token: &str) -> serde_json::Map<String, Value> {
 }
 
 #[tokio::test]
+async fn a_handler_of_the_app_makes_url_and_token_for_a_client() {
+    let app = app(NoNegotiate);
+
+    let ada = Negotiation::user("ada").claim("role", "admin");
+    let info = app.negotiate::<NoNegotiate>(ada).await.unwrap();
+
+    let body = serde_json::to_value(&info).unwrap();
+    assert_eq!(body["url"], "http://127.0.0.1:1/client/?hub=nonegotiate");
+    let claims = claims_of(body["accessToken"].as_str().unwrap());
+    let sealed = claims[hub_core::seal::CLAIM].as_str().unwrap();
+    let identity = hub_core::seal::open(
+        sealed,
+        &[hub_core::seal::SealKey::derive(&hub_core::Secret::from(KEY))],
+    )
+    .unwrap();
+    assert_eq!(identity.user_id.as_deref(), Some("ada"));
+    assert_eq!(identity.claims.get("role"), Some("admin"));
+    assert!(!format!("{info:?}").contains(&info.access_token));
+}
+
+#[tokio::test]
+async fn a_handler_of_the_app_gets_an_error_for_a_client_without_a_token() {
+    let app = app(NoNegotiate);
+    let failed = async |negotiation| {
+        app.negotiate::<NoNegotiate>(negotiation).await.unwrap_err().to_string()
+    };
+
+    let empty = failed(Negotiation::user("")).await;
+    let long = failed(Negotiation::user("a").claim("photo", "x".repeat(3000))).await;
+
+    assert!(empty.contains("user id"), "{empty}");
+    assert!(long.ends_with("use fewer or shorter claims"), "{long}");
+    app.shutdown().await;
+    assert_eq!(failed(Negotiation::anonymous()).await, "the app is shutting down");
+}
+
+#[tokio::test]
 async fn negotiate_redirects_to_the_service_with_a_sealed_token() {
     let answered = as_user(Some("ada")).await;
 

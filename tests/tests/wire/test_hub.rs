@@ -99,6 +99,20 @@ async fn a_refused_negotiate_has_a_status_and_a_text() {
 }
 
 #[tokio::test]
+async fn without_detailed_errors_the_log_has_what_the_client_does_not_read() {
+    let hub = TestHub::configured(Loop, |app| app.detailed_errors(false));
+    let ada = hub.user("ada").connect().await.unwrap();
+
+    let refused = ada.invoke::<()>("picky", ("x",)).await.unwrap_err();
+    let unknown = ada.invoke::<()>("pick", (1,)).await.unwrap_err();
+
+    assert_eq!(refused, "argument 1 is missing or not valid");
+    assert_eq!(unknown, "Unknown hub method 'pick'");
+    let log = format!("{:?}", hub.log());
+    assert!(log.contains("`number`") && log.contains("expected u8"), "{log}");
+}
+
+#[tokio::test]
 async fn handlers_have_no_parameter_or_a_tuple() {
     let hub = TestHub::new(Loop);
     let ada = hub.user("ada").connect().await.unwrap();

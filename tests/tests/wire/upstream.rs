@@ -16,7 +16,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::support::{answer, app, builder_at, call, error_of, invoke, invoke_as, send};
+use crate::support::{KEY, answer, app, builder_at, call, error_of, invoke, invoke_as, send};
 
 #[derive(Default)]
 struct Loop;
@@ -210,7 +210,7 @@ async fn both_documented_signatures_in_one_header_are_accepted() {
 async fn a_signature_of_the_previous_key_is_accepted_after_a_rotation() {
     let text = "Endpoint=http://127.0.0.1:1;AccessKey=the new key;Version=1.0;";
     let signalr = SignalR::from_connection_string(text).unwrap();
-    let rotated = signalr.clone().previous_access_key(crate::support::KEY);
+    let rotated = signalr.clone().previous_access_key(KEY);
     let knows = HubApp::builder().signalr(rotated).hub(Loop).build().unwrap();
     let forgot = HubApp::builder().signalr(signalr).hub(Loop).build().unwrap();
 
@@ -234,9 +234,36 @@ async fn wrong_arguments_are_named_in_the_completion() {
 }
 
 #[tokio::test]
+async fn without_detailed_errors_the_completion_has_only_the_position() {
+    let text = format!("Endpoint=http://127.0.0.1:1;AccessKey={KEY};Version=1.0;");
+    let settings =
+        [("AzureSignalRConnectionString", text.as_str()), ("HUB_DETAILED_ERRORS", "False")];
+    let signalr = SignalR::from_settings(settings.into_iter().collect()).unwrap();
+    let by_setting = HubApp::builder().signalr(signalr).hub(Loop).build().unwrap();
+    let by_builder = builder_at("http://127.0.0.1:1", Loop).detailed_errors(false).build().unwrap();
+
+    for app in [by_setting, by_builder] {
+        for arguments in [r#"[1,"x"]"#, "[1]", r#"[1,{"secret":null}]"#] {
+            let error = error_of(&app, invoke("add", arguments)).await;
+            assert_eq!(error, "argument 2 is missing or not valid", "{arguments}");
+        }
+        let error = error_of(&app, invoke("add", "[1,2,3]")).await;
+        assert_eq!(error, "the arguments are not valid");
+        let error = error_of(&app, invoke("ad", "[]")).await;
+        assert_eq!(error, "Unknown hub method 'ad'");
+    }
+    let unclear = [("AzureSignalRConnectionString", text.as_str()), ("HUB_DETAILED_ERRORS", "no")];
+    let refused = SignalR::from_settings(unclear.into_iter().collect()).unwrap_err();
+    assert!(
+        refused.to_string().contains("HUB_DETAILED_ERRORS is neither true nor false"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
 async fn an_unknown_method_error_suggests_the_nearest_name() {
     let terse = app(Loop);
-    let detailed = builder_at("http://127.0.0.1:1", Loop).detailed_errors().build().unwrap();
+    let detailed = builder_at("http://127.0.0.1:1", Loop).detailed_errors(true).build().unwrap();
 
     assert_eq!(
         error_of(&terse, invoke("sendMesage", "[]")).await,

@@ -10,7 +10,7 @@ type ChatContext = Call<Chat>;
 
 mod data {
     #[derive(serde::Deserialize)]
-    pub struct Context(pub String);
+    pub(super) struct Context(pub(super) String);
 }
 
 #[serverless_hub]

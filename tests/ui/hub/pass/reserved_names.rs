@@ -66,6 +66,11 @@ impl Aliased {
 }
 
 #[test]
+fn an_alias_of_the_close_reason_is_accepted() {
+    assert_eq!(Bench::new(Aliased).names(), ["disconnected"]);
+}
+
+#[test]
 fn reserved_methods_handle_their_events() {
     let chat = Bench::new(Chat::default());
 
