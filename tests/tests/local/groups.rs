@@ -258,11 +258,12 @@ async fn group_members_are_returned_in_pages() {
 async fn the_next_page_is_at_the_host_that_the_caller_used_unless_a_public_url_is_set() {
     let link = async |service: &LocalService, host: &str| {
         let fixture = Fixture { service: service.clone(), app: App::silent() };
+        let mut clients = Vec::new();
         for user in ["ada", "bob"] {
             let mut client = fixture.open(user);
             client.handshake().await;
             put(&fixture, &format!("users/{user}/groups/g?ttl=0")).await;
-            std::mem::forget(client);
+            clients.push(client);
         }
         let path = "/api/hubs/chat/groups/g/connections";
         let token = signed(&json!({ "aud": format!("{URL}{path}"), "exp": unix_now() + 60 }));
@@ -283,7 +284,7 @@ async fn the_next_page_is_at_the_host_that_the_caller_used_unless_a_public_url_i
     ] {
         assert_eq!(link(&builder().build(), host).await, base);
         let bound = builder().build();
-        bound.set_public_url(URL);
+        bound.set_public_url(URL).unwrap();
         assert_eq!(link(&bound, host).await, base, "the address of the listener is no setting");
     }
     let public = builder().public_url("https://live.example").build();
