@@ -57,7 +57,7 @@ fn moved(tokens: TokenStream, found: &mut Option<Error>) -> TokenStream {
             {
                 let attribute = attribute.clone();
                 tokens.next();
-                let start = out.iter().rposition(|it| is_comma(it)).map_or(0, |comma| comma + 1);
+                let start = out.iter().rposition(is_comma).map_or(0, |comma| comma + 1);
                 let is_name =
                     |it: &&TokenTree| !matches!(it, TokenTree::Punct(p) if p.as_char() == ':');
                 let name: TokenStream =

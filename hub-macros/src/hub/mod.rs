@@ -20,7 +20,7 @@ pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> TokenStream {
     let mut block = match parse2::<ItemImpl>(item.clone()) {
         Ok(block) => block,
         Err(error) => match misplaced::before_names(item) {
-            Some((item, error)) => return with_error(expand(args, &item), &error),
+            Some((item, error)) => return with_error(&expand(args, &item), &error),
             None => return refuse(item, &error),
         },
     };
@@ -39,10 +39,10 @@ fn refuse(item: &TokenStream, error: &Error) -> TokenStream {
     let message = format!(
         "`#[serverless_hub]` belongs on an inherent `impl` block: `impl Chat {{ … }}` ({error})"
     );
-    with_error(item.clone(), &Error::new(proc_macro2::Span::call_site(), message))
+    with_error(item, &Error::new(proc_macro2::Span::call_site(), message))
 }
 
-fn with_error(item: TokenStream, error: &Error) -> TokenStream {
+fn with_error(item: &TokenStream, error: &Error) -> TokenStream {
     let error = error.to_compile_error();
     quote!(#item #error)
 }

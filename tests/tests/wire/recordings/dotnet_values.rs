@@ -60,12 +60,14 @@ impl Recorded {
     }
 }
 
+type Read = dyn Fn(&Invocation) -> Result<String, String>;
+
 /// What a frame is read as.
 struct Row {
     letters: &'static str,
     dotnet: &'static str,
     rust: &'static str,
-    read: Box<dyn Fn(&Invocation) -> Result<String, String>>,
+    read: Box<Read>,
     expected: Result<String, &'static str>,
 }
 
