@@ -33,7 +33,7 @@ pub struct HubError {
     source: Option<Box<dyn Error + Send + Sync>>,
     /// The filter that refused the call.
     filter: Option<&'static str>,
-    /// The position of the argument that was not bound, counted from 1. 0: the error is not about an argument.
+    /// The position of the argument that was not bound, counted from 1. 0 if the error is not about an argument.
     argument: u16,
 }
 
@@ -134,8 +134,8 @@ impl HubError {
         Self { argument: position.unwrap_or(ALL_ARGUMENTS), ..Self::rejected(text) }
     }
 
-    /// The text without names of parameters and types, and without texts of other crates: these are in the
-    /// errors about arguments.
+    /// The text without names of parameters and types, and without texts of other crates. Only errors about
+    /// arguments contain these.
     #[doc(hidden)]
     #[must_use]
     pub fn brief(&self) -> Cow<'_, str> {

@@ -112,7 +112,7 @@ pub fn check_user(id: &str) -> Result<(), NameError> {
 /// Checks the user id of a client. Upstream calls contain it as the value of a header.
 ///
 /// # Errors
-/// As [`check_user`], and when it begins or ends with white space.
+/// Those of [`check_user`]. Also when the user id begins or ends with white space.
 pub fn check_upstream_user(id: &str) -> Result<(), NameError> {
     check_user(id)?;
     check_header(id, "user id")

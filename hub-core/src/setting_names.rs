@@ -1,5 +1,5 @@
 //! The names of all settings, in one table: those of an app, of the `hub-local` command, and of Microsoft's
-//! software, which may stand in the same environment.
+//! software, whose settings may be in the same environment.
 //!
 //! `<name>` is the name of a connection, `AzureSignalRConnectionString` by default. Names ignore case, and `:`
 //! equals `__`.
@@ -52,9 +52,9 @@ pub const CONNECTION_STRING_PREFIXES: [&str; 6] = [
 pub const HTTP_TIMEOUT: &str = "AzureSignalRHttpClientTimeout";
 /// The code that every upstream call must send in its query.
 pub const UPSTREAM_CODE: &str = "HUB_UPSTREAM_CODE";
-/// Whether clients read which parameter and type an argument does not fit.
+/// Whether errors to clients name the parameter and the type that an argument does not fit.
 pub const DETAILED_ERRORS: &str = "HUB_DETAILED_ERRORS";
-/// The hosts that an app and its service answer, besides those that are always answered.
+/// More hosts whose requests an app and its service answer, besides the hosts that are always allowed.
 pub const LOCAL_HOSTS: &str = "HUB_LOCAL_HOSTS";
 /// The access key of the local service.
 pub const LOCAL_KEY: &str = "HUB_LOCAL_KEY";
@@ -109,7 +109,7 @@ pub fn is_same(left: &str, right: &str) -> bool {
     lookup_form(left) == lookup_form(right)
 }
 
-/// Whether a name with one of [`OWN_PREFIXES`] is that of no setting.
+/// Whether a name begins with one of [`OWN_PREFIXES`], but is not the name of a setting.
 #[must_use]
 pub fn is_unknown(name: &str) -> bool {
     let form = lookup_form(name);

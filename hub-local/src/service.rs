@@ -95,8 +95,8 @@ impl LocalService {
     }
 
     /// Changes the URL at which clients and REST callers reach the service, for example after a port was
-    /// bound. Whether links in responses have this URL or the host of their request does not change, see
-    /// [`LocalServiceBuilder::public_url`].
+    /// bound. This method does not change whether links in responses have the public URL or the host of their
+    /// request: see [`LocalServiceBuilder::public_url`].
     ///
     /// # Errors
     /// When the text is not an http or https URL, or its host is not on loopback and a key is refused there, as

@@ -53,8 +53,8 @@ pub(crate) fn may_be_context(ty: &Type) -> bool {
 /// Advice for a context that is not borrowed.
 pub(crate) const CONTEXT: &str = "the context is borrowed; write `&Context<Self>`";
 
-/// Whether a parameter is a context by value: `Context<Self>`, or `ctx: Context`. A `Context` without a hub
-/// that is the value of another parameter may be a type of the user.
+/// Whether a parameter is a context by value: `Context<Self>`, or `ctx: Context`. In other
+/// parameters than `ctx`, a `Context` without a hub may be a type of the user.
 pub(crate) fn is_owned_context(input: &PatType) -> bool {
     let Type::Path(path) = ungrouped(&input.ty) else { return false };
     let Some(segment) =

@@ -55,7 +55,7 @@ impl HubApp {
         HubContext::new(Arc::clone(&mount.group.outbound), mount.wire_name)
     }
 
-    /// Makes URL and token for a client of the hub, outside of its negotiate route: in a handler of the app's
+    /// Makes the URL and the token for a client of the hub, outside of its negotiate route: in a handler of the app's
     /// own, or in a function with another trigger. The hub's `negotiate` does not run, and the caller decides who
     /// connects. The value serializes to the JSON that clients expect.
     ///

@@ -13,7 +13,7 @@ use tokio::{sync::Notify, task::AbortHandle, time::timeout};
 
 use crate::start_line::announce;
 
-/// How long the service waits for [`Start::now`]. An app in another server does not call it.
+/// How long the service waits for [`Start::now`]. An app that another server serves does not call it.
 const START_WAIT: Duration = Duration::from_millis(100);
 
 /// The embedded service. Dropping the value stops the accept loop.
@@ -24,7 +24,7 @@ pub(crate) struct Embedded {
 }
 
 /// The start of the accept loop. The listener is bound when the app is built, but clients are accepted only when
-/// the app serves: its program may be called with `--help`.
+/// the app serves, because its program may be called with `--help`.
 #[derive(Default)]
 pub(crate) struct Start {
     begun: AtomicBool,

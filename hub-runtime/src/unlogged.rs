@@ -1,4 +1,5 @@
-//! Texts for the operator of a process without a `tracing` subscriber, which would drop them.
+//! Texts for the operator of a process without a `tracing` subscriber. They are written to standard error, because
+//! `tracing` drops events without a subscriber.
 
 use std::{
     fmt::Display,

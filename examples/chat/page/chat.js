@@ -276,7 +276,7 @@ function roomName() {
 }
 
 let actions = 0;
-/** When the error of a form was shown, as a number of actions. */
+/** For each form, the number of actions that had begun when its error was shown. */
 const failed = new Map();
 
 function fail(form, text, invalid) {

@@ -36,7 +36,7 @@ class WatchedHttp extends signalR.HttpClient {
 /** Error of pending calls after a sign-out. */
 export class SignedOut extends Error {}
 
-/** The server did not answer. This does not mean that it refused what was asked. */
+/** The server did not answer. It may have executed the call nevertheless. */
 export class Unreachable extends Error {}
 
 export class Connection {

@@ -4,7 +4,7 @@ import { STATES, element } from "./live.js";
 
 const byId = (id) => document.getElementById(id);
 
-/** Milliseconds for which a piece of news stays. */
+/** Time for which a notice is shown, in milliseconds. */
 const NEWS = 6000;
 
 /** Colours an avatar. The colour depends only on the name, so it is the same in all tabs. */
@@ -27,7 +27,7 @@ function errorOf(form) {
   return [place, byId(form).querySelector(`[aria-describedby="${place.id}"]`)];
 }
 
-/** Shows an error at its form. If the input is at fault, the field gets the focus. A hidden text is typed anew. */
+/** Shows an error at its form. If the input is at fault, the field gets the focus. A password is selected, so that it can be typed again. */
 export function showError(form, text, invalid = false) {
   const [place, field] = errorOf(form);
   place.textContent = text;

@@ -87,12 +87,12 @@ impl Chat {
         Ok(())
     }
 
-    /// The names of all rooms. Later ones are reported by `room_opened`.
+    /// The names of all rooms. `room_opened` reports each room that is opened later.
     async fn rooms(&self) -> HubResult<Vec<String>> {
         Ok(self.rooms.names())
     }
 
-    /// Returns the name as it was opened, because `room` may differ in case.
+    /// Returns the room's name in the spelling of its opening, because `room` may differ in case.
     async fn join(&self, ctx: &Context<Self>, room: String) -> Result<String, ChatError> {
         let room = self.rooms.find(&room)?;
         ctx.groups().add(ctx.connection_id(), &room).await?;

@@ -1,10 +1,10 @@
-//! The lines of the rooms, and the rules for their texts.
+//! The messages in the rooms, and the rules for their texts.
 
 use serde::{Deserialize, Serialize};
 
 const MAX_TEXT: usize = 1_000;
 
-/// One line in a room.
+/// One message in a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NewMessage {
@@ -13,7 +13,7 @@ pub struct NewMessage {
     pub text: String,
 }
 
-/// Errors of texts, with texts for users.
+/// Why a text is refused. `Display` writes a sentence for users.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
     /// The text has nothing but white space.

@@ -42,7 +42,7 @@ impl Rooms {
         self.lock().values().cloned().collect()
     }
 
-    /// Returns the name as it was opened.
+    /// Returns the room's name in the spelling of its opening.
     ///
     /// # Errors
     ///

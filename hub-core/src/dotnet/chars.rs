@@ -6,7 +6,7 @@ use super::{ParseError, text_or_number};
 
 /// A `System.Char`. It holds the characters up to U+FFFF.
 ///
-/// In JSON text of one character, in MessagePack the number of the character.
+/// In JSON, text of one character; in MessagePack, its UTF-16 code unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Char(char);
 
@@ -80,7 +80,7 @@ pub mod character {
     /// Reads a character.
     ///
     /// # Errors
-    /// When the value is neither a text of one character nor its number.
+    /// When the value is neither a text of one character nor a code unit.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<char, D::Error> {
         Char::deserialize(deserializer).map(Char::get)
     }

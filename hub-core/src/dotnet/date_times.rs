@@ -78,7 +78,7 @@ fn in_zone(moment: Moment) -> Moment {
     moment.with_offset(moment.offset().or(Some(0)))
 }
 
-/// A date that was read. This type has another name than the date, because [`Reading`] reads dates by their names.
+/// The result of [`AnyZone`]. A type of its own, because [`Reading`] recognizes the types of dates by their names.
 struct InAnyZone<T>(T);
 
 /// Reads a date with or without a zone.

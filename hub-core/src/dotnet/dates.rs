@@ -1,4 +1,4 @@
-//! `DateOnly`, `TimeOnly` and `DateTime` without a zone.
+//! `DateOnly` and `TimeOnly`.
 
 use std::{fmt, marker::PhantomData, str::FromStr};
 
@@ -162,7 +162,7 @@ impl FromStr for TimeOnly {
     }
 }
 
-/// A type that other crates write as text or, the crate `time` without `serde-human-readable`, as numbers.
+/// A type that other crates write as text. Without the feature `serde-human-readable`, the crate `time` writes numbers.
 trait Parts: Sized + FromStr<Err = ParseError> + fmt::Display {
     fn from_numbers(numbers: &[i64]) -> Option<Self>;
 
@@ -210,7 +210,7 @@ fn converted<T: Serialize, P: Parts, E: serde::ser::Error>(value: &T) -> Result<
     }
 }
 
-/// A text without the digits of a fraction that are finer than a tick.
+/// The text with its fraction cut to ticks.
 fn up_to_ticks(text: &str) -> &str {
     let end = text.find('.').map_or(text.len(), |point| text.len().min(point + 8));
     text.get(..end).unwrap_or(text)

@@ -31,7 +31,7 @@ impl fmt::Display for Decimal {
 impl FromStr for Decimal {
     type Err = ParseError;
 
-    /// Reads a number as JSON has it (RFC 8259 §6).
+    /// Parses a number in the syntax of JSON (RFC 8259 §6).
     fn from_str(text: &str) -> Result<Self, ParseError> {
         // The text of any other JSON value begins with another character.
         let begins = text.starts_with(|c: char| c == '-' || c.is_ascii_digit());

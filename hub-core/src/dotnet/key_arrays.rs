@@ -73,7 +73,7 @@ impl<A: SerializeTuple> SerializeStruct for Elements<A> {
         self.0.serialize_element(value)
     }
 
-    /// A field that is not sent keeps its place.
+    /// A skipped field is nil, so that the fields after it keep their positions.
     fn skip_field(&mut self, _: &'static str) -> Result<(), A::Error> {
         self.0.serialize_element(&())
     }

@@ -56,7 +56,7 @@ pub use self::{
 /// is not human-readable.
 pub(crate) const PACKED: &str = "$hub::packed";
 
-/// A text that is not of a .NET type.
+/// Why a text is not a value of a .NET type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ParseError(String);

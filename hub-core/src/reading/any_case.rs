@@ -78,7 +78,7 @@ macro_rules! floats {
     };
 }
 
-/// The JSON text of a value, which is not a number that loses digits.
+/// The JSON text of a value. A number that loses digits is an error.
 fn checked<'de, D: Deserializer<'de>>(value: D) -> Result<&'de str, D::Error> {
     let text = <&'de RawValue>::deserialize(value)?.get();
     let number = digits::number_in(text);

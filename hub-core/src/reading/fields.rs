@@ -29,8 +29,9 @@ pub(super) struct Fields {
     names: &'static [&'static str],
     /// The position after the last match. Members usually have the order of the fields.
     next: usize,
-    /// The positions of the names that were matched (the first 64 names), and of those in another case.
+    /// A bit for each of the first 64 names: whether a member matched the name.
     matched: u64,
+    /// As `matched`, for members in another case than the name.
     in_another_case: u64,
     takes_any: bool,
     first_unknown: Option<String>,
@@ -49,7 +50,7 @@ impl Fields {
         }
     }
 
-    /// The field for a member: `None` if the member's own spelling decides.
+    /// The field that a member matches in another case. `None` if the member matches a field exactly, or no field.
     pub(super) fn find(&mut self, member: &str) -> Result<Option<&'static str>, Mismatch> {
         let expected = self.names.get(self.next).is_some_and(|name| *name == member);
         let exact = if expected {
@@ -93,7 +94,7 @@ impl Fields {
         Ok(Some(name))
     }
 
-    /// Notes that a member is a number: the position of a field.
+    /// Notes a member whose key is a number, the position of a field.
     pub(super) fn take_numbered(&mut self) {
         self.takes_any = true;
     }

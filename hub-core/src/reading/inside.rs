@@ -1,4 +1,4 @@
-//! The visitor around the visitor of a type: its elements are read in any case, too.
+//! A visitor around the visitor of a type. Members of the type and of its elements match in any ASCII case.
 
 use std::fmt;
 
@@ -25,7 +25,7 @@ macro_rules! forward {
     };
 }
 
-/// A visitor whose elements are read in any case.
+/// The visitor around the visitor of a type.
 pub(super) struct Inside<'n, V> {
     pub(super) visitor: V,
     pub(super) notes: &'n Notes,

@@ -28,7 +28,7 @@ pub enum TokenError {
     #[error("this is not a JSON web token")]
     Malformed,
     /// A comma or white space: the `Authorization` header contains two credentials. Proxies and HTTP libraries join
-    /// repeated headers so.
+    /// repeated headers in this way.
     #[error("the Authorization header contains two credentials")]
     TwoCredentials,
     /// Signed with another algorithm than HS256, or unsigned.
@@ -40,7 +40,7 @@ pub enum TokenError {
     /// No usable `exp`.
     #[error("the token has no expiry (claim `exp`)")]
     NoExpiry,
-    /// A time is no number of seconds since 1970, such as a text.
+    /// A time is not a number of seconds since 1970, but for example a text.
     #[error("`{claim}` must be a number of seconds since 1970 (RFC 7519, section 2)")]
     NotATime {
         /// The claim, `exp` or `nbf`.

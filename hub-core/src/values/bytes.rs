@@ -17,7 +17,7 @@ use super::{
     reading::{Items, is},
 };
 
-/// Clients write padding. It is not required.
+/// Base64 with optional padding. Clients write padding.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -64,7 +64,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Binary<V> {
     }
 }
 
-/// The visitor of a list. Bytes are a list of numbers.
+/// The visitor of a list. It takes bytes as a list of numbers.
 pub(super) struct List<V>(pub(super) V);
 
 impl<'de, V: Visitor<'de>> List<V> {
@@ -82,7 +82,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for List<V> {
         self.0.expecting(formatter)
     }
 
-    /// Only a list of bytes is read from text.
+    /// Only a list of `u8` is read from Base64 text.
     fn visit_str<E: Error>(self, text: &str) -> Result<V::Value, E> {
         let name = std::any::type_name::<V::Value>();
         if is::<V::Value, Vec<u8>>() || name.starts_with("[u8; ") {

@@ -2,7 +2,8 @@
 //! extension of MessagePack becomes, and from `[timestamp, minutes]`, which the .NET client writes for a
 //! `DateTimeOffset` in MessagePack.
 //!
-//! serde does not tell which text a type parses. The name of the type decides. Dates of other crates are read as text.
+//! serde does not tell which text a type parses, so this module compares the name of the type. Dates of other crates are
+//! read as text.
 
 use std::{any::type_name, fmt};
 
@@ -73,12 +74,12 @@ fn named(name: &str, asked: Asked) -> Option<Form> {
     })
 }
 
-/// The time in the form in which a date of type `T` is written as JSON. `None` without a zone.
+/// The time in the JSON of a date of type `T`. `None` without a zone.
 pub(super) fn written<T>(value: &Value) -> Option<Moment> {
     clock::<T>(value).filter(|moment| moment.offset().is_some())
 }
 
-/// The time in the form in which a date of type `T` is written as JSON, with or without a zone.
+/// The time in the JSON of a date of type `T`, with or without a zone.
 pub(crate) fn clock<T>(value: &Value) -> Option<Moment> {
     let moment = match value {
         Value::String(text) => Moment::parse(text)?,
@@ -160,7 +161,7 @@ impl<'de, V: Visitor<'de>> Date<V> {
         match self.form {
             Form::Zoned if has_zone => self.visitor.visit_string(moment.text()).map_err(Some),
             Form::Bracketed if has_zone => {
-                // An offset as the name, because an app may have no database of zones.
+                // The name of the zone is its offset, because an app may have no database of zones.
                 let zone = if is_utc { "+00:00".to_owned() } else { moment.zone() };
                 self.visitor.visit_string(format!("{}[{zone}]", moment.text())).map_err(Some)
             }
@@ -210,7 +211,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Date<V> {
         let expected = self.expected();
         let unfit = |_| E::invalid_value(Unexpected::Str(excerpt(text)), &expected);
         match Moment::parse(text) {
-            // The type parses its own text, which may have more than RFC 3339.
+            // The type parses its own text, which may contain more than RFC 3339 allows.
             _ if self.form == Form::Zoned || text.contains('[') => {
                 self.visitor.visit_str(text).map_err(|_: E| unfit(()))
             }

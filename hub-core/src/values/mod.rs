@@ -1,5 +1,5 @@
 //! Values of the application, with the same rules in JSON and in MessagePack: bytes are Base64 text in JSON and
-//! binary data in MessagePack, dates are read in every form that clients send, and errors name what was expected.
+//! binary data in MessagePack, dates are read in every form that clients send, and errors name the expected form.
 //! docs/values.md has the table.
 
 mod adapters;

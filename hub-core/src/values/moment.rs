@@ -75,7 +75,7 @@ impl Moment {
         Self::new(days * DAY + hour * 3600 + minute * 60 + second, nanoseconds, offset)
     }
 
-    /// The same clock in another zone. The .NET client writes a `DateTimeOffset` as the clock's time and the minutes
+    /// The same clock time in another zone. The .NET client writes a `DateTimeOffset` as the clock's time and the minutes
     /// of the zone (MessagePack-CSharp, `NativeDateTimeFormatter.cs`).
     pub(crate) fn in_zone(self, minutes: i64) -> Option<Self> {
         let offset = i32::try_from(minutes.checked_mul(60)?).ok()?;

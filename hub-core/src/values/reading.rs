@@ -23,7 +23,7 @@ impl<D> Reading<D> {
     }
 }
 
-/// Whether two types are the same. The name is compared, because `TypeId` needs `'static` types.
+/// Whether two types are the same. Their names are compared, because `TypeId` needs `'static` types.
 #[inline]
 pub(super) fn is<A: ?Sized, B: ?Sized>() -> bool {
     type_name::<A>() == type_name::<B>()
@@ -167,8 +167,8 @@ macro_rules! forward {
 }
 
 impl<'de, V: Visitor<'de>, const KEY: bool> Inside<V, KEY> {
-    /// Bytes for a type that did not ask for bytes. `Value` takes the text that JSON has. A `String` would take
-    /// the bytes if they are UTF-8 by chance, so they are refused.
+    /// Bytes for a type that did not ask for bytes. `Value` takes Base64 text, as in JSON. A `String` would take
+    /// bytes that are UTF-8 by chance, so it gets an error.
     fn bytes<E: Error>(
         self,
         bytes: &[u8],
@@ -293,7 +293,7 @@ impl<'de, T: DeserializeSeed<'de>, const KEY: bool> DeserializeSeed<'de> for See
     }
 }
 
-/// A map key that is a boolean: a text.
+/// The visitor of a boolean map key, which is text in JSON.
 struct BoolKey<V>(V);
 
 impl<'de, V: Visitor<'de>> Visitor<'de> for BoolKey<V> {

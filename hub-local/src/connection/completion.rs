@@ -7,11 +7,11 @@ use serde::{Deserialize, de::IgnoredAny};
 /// The response of an app to an `invoke`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Checked {
-    /// It goes to the client unchanged.
+    /// A completion that goes to the client unchanged.
     Completion,
-    /// A completion that had an empty error text.
+    /// The body with a text in place of an empty error.
     Mended(Bytes),
-    /// The client cannot read it, or takes it for another call. Contains the problem.
+    /// A body that the client cannot read, or that completes another call. Contains the problem.
     Invalid(&'static str),
 }
 

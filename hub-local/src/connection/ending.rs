@@ -172,8 +172,8 @@ impl Ending {
         self.error.as_deref() == Some(SLOW_CLIENT)
     }
 
-    /// The close frame of a WebSocket. Its reason is the error that the client reads, because some clients pass on
-    /// only this one (the official C++ client).
+    /// The close frame of a WebSocket. Its reason is the error of the close message, because some clients report only
+    /// the reason of the close frame (the official C++ client).
     pub(crate) fn close_frame(&self) -> Frame {
         let reason = match &self.last_message {
             LastMessage::Close { error, .. } => error.as_deref().unwrap_or_default(),

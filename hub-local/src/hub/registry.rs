@@ -2,8 +2,8 @@
 //!
 //! Only connections are in groups. A user's membership belongs to the user id: it adds the open connections of
 //! the user, and until it expires each new connection of the user. It may start before the user's first
-//! connection. Its end by time does not affect open connections, and a connection can leave alone ("Group
-//! management" of the Azure SignalR Service documentation; Microsoft's emulator).
+//! connection. Its expiry does not affect open connections. One connection of the user can leave the group
+//! ("Group management" of the Azure SignalR Service documentation; Microsoft's emulator).
 
 use std::{
     collections::{HashMap, HashSet},

@@ -13,8 +13,7 @@ use syn::{
 
 use crate::{errors::Sink, types};
 
-/// Bounds that a type which cannot be shared may satisfy. A trait of the user may have `Send`, `Sync` and
-/// `'static` as its own bounds.
+/// Bounds that do not imply `Send`, `Sync` and `'static`. Traits that are not in this list may imply them.
 const NOT_SHARED: [&str; 20] = [
     "AsRef",
     "Clone",
@@ -83,7 +82,7 @@ fn is(ty: &Type, param: &Ident) -> bool {
     matches!(types::ungrouped(ty), Type::Path(path) if path.path.is_ident(param))
 }
 
-/// The name of a bound; `'static` counts as the bound of a trait that is not in the list.
+/// The name of a bound. `'static` counts as a trait that is not in [`NOT_SHARED`].
 fn name(bound: &TypeParamBound) -> String {
     match bound {
         TypeParamBound::Trait(bound) => {

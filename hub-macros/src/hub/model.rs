@@ -138,7 +138,7 @@ impl Role {
     }
 }
 
-/// The reserved name that a client name resembles: clients could call such a method, and the service would not.
+/// The reserved name that a client name resembles. Clients could call such a method, but the service would not call it.
 /// Other libraries use these names for their lifecycle methods.
 pub(crate) fn resembled(client_name: &str) -> Option<&'static str> {
     let form = matching_form(client_name);

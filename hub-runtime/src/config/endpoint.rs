@@ -220,7 +220,7 @@ impl<'a> Reader<'a> {
         self.unused.extend(unused.collect::<Vec<_>>());
     }
 
-    /// Reports settings below `prefix` that contradict another setting, `beside`.
+    /// Reports the settings of `keys` below `prefix`, which contradict the setting in `beside`.
     fn contradicting(&mut self, prefix: &str, keys: &[&str], beside: &str) -> bool {
         let found = self.identity_settings(prefix);
         let contradicts =
@@ -249,7 +249,7 @@ impl<'a> Reader<'a> {
         let resource_id = self.text(&format!("{prefix}:managedIdentityResourceId"));
         let tenant_id = self.text(&format!("{prefix}:tenantId"));
         let client_secret = self.secret(&format!("{prefix}:clientSecret"));
-        // Beside `upstreamAudience`, a tenant without a secret is that of the upstream tokens only.
+        // With `upstreamAudience`, a tenant without a secret is the tenant of the upstream tokens only.
         let has_audience = self.settings.get(&format!("{prefix}:upstreamAudience")).is_some();
         let has_secret = client_secret.is_some();
         let tenant_of_app = |id: Option<String>| id.filter(|_| has_secret || !has_audience);

@@ -10,9 +10,9 @@ use hub_core::{
 
 use super::{SettingProblem, env, settings::Settings};
 
-/// The most wrong, missing or additional characters of a misspelt name.
+/// The maximum number of wrong, missing or additional characters of a misspelt name.
 const MAX_TYPOS: usize = 3;
-/// How names begin that belong to an app, without separators.
+/// The beginnings of the names of an app's settings, without separators.
 const FAMILIES: [&str; 3] = ["azuresignalr", "hublocal", "hubupstream"];
 
 /// A setting that nothing reads.
@@ -41,7 +41,7 @@ impl Unread {
     }
 }
 
-/// The unread settings, if these are the names of the connections of all hubs.
+/// The unread settings. `connections` are the names of the connections of all hubs.
 pub(super) fn find(settings: &Settings, connections: &[&str]) -> Vec<Unread> {
     let under_functions = settings.in_environment(env::FUNCTIONS_PORT).is_some();
     let unread = settings.all().filter_map(|(name, value)| {

@@ -71,8 +71,8 @@ pub(super) fn functions(deployment: &Deployment) -> BTreeMap<String, Value> {
     functions
 }
 
-/// Names and routes of the functions through which clients of a hub negotiate. A client is given `https://<app>/<hub>`
-/// or, in Microsoft's pages, `https://<app>/api` or `https://<app>/api/<hub>`. A path without a hub belongs to the
+/// Names and routes of the functions through which clients of a hub negotiate. The URL in a client is `https://<app>/<hub>`
+/// or, in pages for Microsoft's libraries, `https://<app>/api` or `https://<app>/api/<hub>`. A path without a hub belongs to the
 /// only hub.
 fn negotiate_routes(deployment: &Deployment, hub: &HubSummary) -> Vec<(String, String)> {
     let name = &hub.name;
@@ -83,7 +83,7 @@ fn negotiate_routes(deployment: &Deployment, hub: &HubSummary) -> Vec<(String, S
         (format!("{name}-negotiate"), format!("{name}/negotiate")),
         (format!("api-{name}-negotiate"), format!("api/{name}/negotiate")),
     ];
-    // The route of a hub with the name `api` is the second one already.
+    // `api/negotiate` is already the first route of a hub with the name `api`.
     if deployment.hubs.len() == 1 && name != "api" {
         routes.push(("api-negotiate".to_owned(), "api/negotiate".to_owned()));
         routes.push(("negotiate".to_owned(), "negotiate".to_owned()));

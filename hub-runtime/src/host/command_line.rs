@@ -44,13 +44,13 @@ const COMMANDS: &[Command] = &[
     crate::deploy::COMMAND,
 ];
 
-/// Commands that a disabled feature has, with the name of the feature.
+/// Commands that need a disabled feature, with the name of the feature.
 const DISABLED: &[(&str, &str)] = &[
     #[cfg(not(feature = "deploy"))]
     ("deploy-files", "deploy"),
 ];
 
-/// The status of a process whose arguments are invalid, as of `hub-local` and `cargo`.
+/// The exit status for invalid arguments, the same as that of `hub-local` and `cargo`.
 const USAGE_STATUS: i32 = 2;
 
 /// What the arguments of a process ask for.

@@ -102,8 +102,8 @@ impl HubApp {
     ///
     /// Stops as [`Self::serve`] does.
     ///
-    /// On the last kind of host, this method reads the arguments of the process: `--help`, `--version`, and with
-    /// the feature `deploy` the command `deploy-files`, for which it does not serve. Other arguments end the
+    /// With neither variable, this method reads the arguments of the process: `--help`, `--version`, and with
+    /// the feature `deploy` the command `deploy-files`. It does not serve after one of these. Other arguments end the
     /// process with status 2. An app with arguments of its own calls
     /// [`HubAppBuilder::ignore_arguments`](crate::HubAppBuilder::ignore_arguments). [`Self::serve`] and
     /// [`Self::service`] never read arguments.

@@ -1,5 +1,5 @@
-//! Deserialization of client arguments from MessagePack, as far as it differs from JSON. [`Reading`] adds the rules
-//! that both have. A timestamp is RFC 3339 text, and a member that is nil may be omitted, because JavaScript writes
+//! Deserialization of client arguments from MessagePack, as far as it differs from JSON. [`Reading`] adds the common
+//! rules of both protocols. A timestamp is RFC 3339 text, and a member that is nil may be omitted, because JavaScript writes
 //! `undefined` as nil.
 
 use std::{any::type_name, borrow::Cow};
@@ -28,7 +28,7 @@ const MAX_OMITTED: usize = 64;
 /// A member of a map: the name of the map's type, and the key.
 type Member<'de> = (&'static str, &'de [u8]);
 
-/// Decodes one value. No bytes may follow it.
+/// Decodes one value. No bytes may follow the value.
 pub(super) fn read<'de, S: DeserializeSeed<'de> + Copy>(
     bytes: &'de [u8],
     seed: S,
