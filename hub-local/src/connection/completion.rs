@@ -35,17 +35,27 @@ fn has_usual_form(protocol: Protocol, body: &[u8], invocation_id: &str) -> bool 
     if !protocol.is_binary() {
         let id = body.strip_prefix(b"{\"type\":3,\"invocationId\":\"");
         let rest = id.and_then(|id| id.strip_prefix(invocation_id.as_bytes()));
-        return matches!(rest, Some([b'"', .., b'}', 0x1E]));
+        let Some([b'"', rest @ .., b'}', 0x1E]) = rest else { return false };
+        // Clients end the connection if there are both. Data may contain the other name, so it is parsed then.
+        let other: &[u8] =
+            if rest.starts_with(b",\"error\":") { b"\"result\"" } else { b"\"error\"" };
+        return memchr::memchr(0x1E, rest).is_none() && memchr::memmem::find(rest, other).is_none();
     }
     // The length of the message: seven bits in each byte, the low ones first.
     let Some(end) = body.iter().take(5).position(|byte| byte & 0x80 == 0) else { return false };
     let Some((prefix, message)) = body.split_at_checked(end + 1) else { return false };
     let length = prefix.iter().rev().fold(0, |sum, byte| sum << 7 | usize::from(byte & 0x7F));
-    let [0x94 | 0x95, 3, 0x80, head, rest @ ..] = message else { return false };
+    let [array @ (0x94 | 0x95), 3, 0x80, head, rest @ ..] = message else { return false };
     length == message.len()
         && invocation_id.len() < 32
         && usize::from(*head) == 0xA0 + invocation_id.len()
-        && rest.starts_with(invocation_id.as_bytes())
+        && rest.strip_prefix(invocation_id.as_bytes()).is_some_and(|rest| match (array, rest) {
+            // Kinds of results: none; an error text; a value.
+            (0x94, [2]) => true,
+            (0x95, [1, text, ..]) => matches!(text, 0xA0..=0xBF | 0xD9..=0xDB),
+            (0x95, [3, _, ..]) => true,
+            _ => false,
+        })
 }
 
 /// The members of a JSON message that are checked.
@@ -191,8 +201,15 @@ mod tests {
         ] {
             assert_eq!(check(body), other_id, "{body}");
         }
-        let body = "{\"type\":3,\"result\":1,\"invocationId\":\"7\",\"error\":\"e\"}\u{1e}";
-        assert_eq!(check(body), both);
+        for body in [
+            "{\"type\":3,\"result\":1,\"invocationId\":\"7\",\"error\":\"e\"}\u{1e}",
+            "{\"type\":3,\"invocationId\":\"7\",\"result\":1,\"error\":\"e\"}\u{1e}",
+            "{\"type\":3,\"invocationId\":\"7\",\"error\":\"e\",\"result\":1}\u{1e}",
+        ] {
+            assert_eq!(check(body), both, "{body}");
+        }
+        let data = "{\"type\":3,\"invocationId\":\"7\",\"result\":{\"error\":1}}\u{1e}";
+        assert_eq!(check(data), Checked::Completion);
     }
 
     #[cfg(feature = "msgpack")]
@@ -203,11 +220,18 @@ mod tests {
 
         assert_eq!(check(b"\x06\x94\x03\x80\xa17\x02"), Checked::Completion);
         assert_eq!(check(b"\x07\x94\x03\x80\xd9\x017\x02"), Checked::Completion);
-        let invalid =
-            |body, problem| assert_eq!(check(body), Checked::Invalid(problem), "{body:?}");
+        let invalid = |body: &'static [u8], problem| {
+            assert_eq!(check(body), Checked::Invalid(problem), "{body:?}")
+        };
         invalid(b"\x07\x94\x03\x80\xa17\x02", "it is shorter than the length before it");
         invalid(b"\x94\x03\x80\xa17\x02", "it is no completion in MessagePack");
-        invalid(b"\x05\x94\x03\x80\xa17", "it is no completion in MessagePack");
+        for body in [
+            &b"\x05\x94\x03\x80\xa17"[..],
+            b"\x06\x94\x03\x80\xa17\x03",
+            b"\x07\x95\x03\x80\xa17\x09\x01",
+        ] {
+            invalid(body, "it is no completion in MessagePack");
+        }
         invalid(b"\x06\x94\x03\x80\xa18\x02", PROBLEMS[2]);
         invalid(b"\x02\x91\x06", PROBLEMS[2]);
     }

@@ -23,7 +23,10 @@ async fn echoing(response: impl Fn(&Request, &str) -> Response + Send + Sync + '
 
 /// Returns the report of an echo run with four clients and `--check`.
 async fn report(app: &App, more: &[&str]) -> Value {
-    let service = Running::start(&["--upstream", &app.url]).await;
+    report_of(Running::start(&["--upstream", &app.url]).await, more).await
+}
+
+async fn report_of(service: Running, more: &[&str]) -> Value {
     let url = format!("http://127.0.0.1:{}/client/?hub=chat", service.port);
     let bearer = token(KEY, service.port, "chat", "ada");
     let mut arguments = vec!["load", &url, "--bearer", &bearer, "--json", "--check"];
@@ -73,7 +76,9 @@ async fn completions_received_twice_are_duplicates() {
 async fn missing_completions_are_lost() {
     let app = echoing(|_, _| Response::new(200, "{\"type\":6}\u{1e}")).await;
 
-    let report = report(&app, &[]).await;
+    // Such a service relays a response that is no completion.
+    let strict = Running::start(&["--strict", "--upstream", &app.url]).await;
+    let report = report_of(strict, &[]).await;
 
     assert_eq!((&report["messages"], &report["lost"]), (&0.into(), &8.into()));
 }
