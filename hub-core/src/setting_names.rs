@@ -109,10 +109,28 @@ pub fn is_same(left: &str, right: &str) -> bool {
     lookup_form(left) == lookup_form(right)
 }
 
+/// Whether Kubernetes sets a variable of this name for a service with the name `hub-local`
+/// (Kubernetes, "Service", environment variables). It also sets `HUB_LOCAL_PORT`, to a URL such as
+/// `tcp://10.0.0.1:8888`: see [`is_service_link`].
+fn is_of_service(form: &str) -> bool {
+    let rest = form.strip_prefix("hub_local_").unwrap_or_default();
+    let is_port = |rest: &str| rest.starts_with(|digit: char| digit.is_ascii_digit());
+    rest.starts_with("service_") || rest.strip_prefix("port_").is_some_and(is_port)
+}
+
+/// Whether the value of a port setting is the URL that Kubernetes sets for a service of that name.
+#[must_use]
+pub fn is_service_link(port: &str) -> bool {
+    port.contains("://")
+}
+
 /// Whether a name begins with one of [`OWN_PREFIXES`], but is not the name of a setting.
 #[must_use]
 pub fn is_unknown(name: &str) -> bool {
     let form = lookup_form(name);
+    if is_of_service(&form) {
+        return false;
+    }
     let is_own = OWN_PREFIXES.iter().any(|prefix| form.starts_with(&lookup_form(prefix)));
     is_own && !APP.iter().chain(&COMMAND).chain(&LOAD).any(|known| is_same(known, &form))
 }
@@ -126,7 +144,10 @@ mod tests {
         for name in APP.iter().chain(&COMMAND).chain(&LOAD) {
             assert!(!is_unknown(name) && !is_unknown(&name.to_ascii_lowercase()), "{name}");
         }
-        assert!(!is_unknown("PATH"));
+        for name in ["PATH", "HUB_LOCAL_SERVICE_HOST", "HUB_LOCAL_PORT_8888_TCP_ADDR"] {
+            assert!(!is_unknown(name), "{name}");
+        }
+        assert!(is_service_link("tcp://10.0.0.1:8888") && !is_service_link("8888"));
     }
 
     #[test]

@@ -99,13 +99,16 @@ impl LocalService {
     /// request: see [`LocalServiceBuilder::public_url`].
     ///
     /// # Errors
-    /// When the text is not an http or https URL, or its host is not on loopback and a key is refused there, as
+    /// When the text is not an http or https URL or has a path, or its host is not on loopback and a key is refused there, as
     /// by [`serve`](Self::serve). The URL then stays as it is.
     pub fn set_public_url(&self, url: impl AsRef<str>) -> Result<(), ServeError> {
         let url = url.as_ref();
         let is_http = ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme));
-        if !is_http || host::of_url(url).is_none() {
-            let text = format!("`{url}` is not a URL: it must be like http://host:port");
+        let has_path = url.parse::<Uri>().is_ok_and(|it| it.path() != "/" || it.query().is_some());
+        if !is_http || has_path || host::of_url(url).is_none() {
+            let text = format!(
+                "`{url}` is not the URL of a host: it must be like http://host:port, without a path"
+            );
             return Err(ServeError::new(io::ErrorKind::InvalidInput, text));
         }
         // `serve` checks the address of its listener itself.

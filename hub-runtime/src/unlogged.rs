@@ -3,9 +3,11 @@
 
 use std::{
     fmt::Display,
+    io::{self, Write as _},
     sync::atomic::{AtomicBool, Ordering},
 };
 
+use hub_net::log_limit::shown;
 use tracing::subscriber::NoSubscriber;
 
 use crate::error_id::ErrorId;
@@ -15,7 +17,12 @@ static IS_WATCHING: AtomicBool = AtomicBool::new(false);
 
 /// Logs a warning at start. Without a subscriber, it is written to standard error.
 pub(crate) fn warn(text: &dyn Display) {
-    if has_subscriber() { tracing::warn!("{text}") } else { eprintln!("warning: {text}") }
+    if has_subscriber() {
+        tracing::warn!("{text}");
+    } else {
+        // A broken standard error is no reason to stop.
+        let _ = writeln!(io::stderr(), "warning: {text}");
+    }
 }
 
 /// From now on, the first error that no subscriber receives is written to standard error.
@@ -30,8 +37,10 @@ pub(crate) fn first_error(id: Option<&ErrorId>, cause: &str) {
         return;
     }
     let id = id.map(|id| format!(" {id}")).unwrap_or_default();
-    eprintln!(
-        "error{id}: {cause}\nFurther errors are not shown, because the program has no `tracing` subscriber. Install one in `main`: `tracing_subscriber::fmt().init()` of the crate tracing-subscriber."
+    let _ = writeln!(
+        io::stderr(),
+        "error{id}: {}\nFurther errors are not shown, because the program has no `tracing` subscriber. Install one in `main`: `tracing_subscriber::fmt().init()` of the crate tracing-subscriber.",
+        shown(cause)
     );
 }
 

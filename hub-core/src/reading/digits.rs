@@ -51,20 +51,20 @@ fn significant(number: &str) -> Vec<u8> {
     digits
 }
 
-/// Whether a JSON text contains a number that loses digits as a float.
-pub(super) fn any_lost(json: &str) -> bool {
+/// The first number of a JSON text that is lost.
+pub(super) fn lost_in(json: &str, is_lost: impl Fn(&str) -> bool) -> Option<&str> {
     let mut rest = json;
     let begins = |byte: u8| byte == b'"' || byte == b'-' || byte.is_ascii_digit();
     while let Some(at) = rest.bytes().position(begins) {
         let (_, token) = rest.split_at(at);
         let length = if token.starts_with('"') { string(token) } else { number(token) };
         let (token, after) = token.split_at(length);
-        if !token.starts_with('"') && lost(token) {
-            return true;
+        if !token.starts_with('"') && is_lost(token) {
+            return Some(token);
         }
         rest = after;
     }
-    false
+    None
 }
 
 /// The number at the start of a text.
@@ -129,7 +129,8 @@ mod tests {
 
     #[test]
     fn digits_in_texts_are_no_numbers() {
-        assert!(!any_lost(r#"{"a":"\"1234567890123.123456789","b":[1.5,-2]}"#));
-        assert!(any_lost(r#"{"a":"\\","b":[1.5,-1234567890123.123456789]}"#));
+        assert_eq!(lost_in(r#"{"a":"\"1234567890123.123456789","b":[1.5,-2]}"#, lost), None);
+        let number = "-1234567890123.123456789";
+        assert_eq!(lost_in(&format!(r#"{{"a":"\\","b":[1.5,{number}]}}"#), lost), Some(number));
     }
 }

@@ -83,6 +83,15 @@ impl Notes {
     }
 }
 
+/// The text about a number of a JSON document that loses digits as a `serde_json::Value`, if there is one.
+#[must_use]
+pub fn lost_number(json: &[u8]) -> Option<String> {
+    let lost = digits::lost_in(str::from_utf8(json).ok()?, |number| {
+        number.parse::<i64>().is_err() && number.parse::<u64>().is_err() && digits::lost(number)
+    });
+    lost.map(digits::error)
+}
+
 /// Decodes a JSON value of a client.
 pub(crate) fn json<T: DeserializeOwned>(
     text: &str,
@@ -90,7 +99,7 @@ pub(crate) fn json<T: DeserializeOwned>(
 ) -> Result<T, serde_json::Error> {
     let notes = Notes::of(method);
     let mut value = json_with(text, &notes);
-    if notes.has_floats.get() && value.is_ok() && digits::any_lost(text) {
+    if notes.has_floats.get() && value.is_ok() && digits::lost_in(text, digits::lost).is_some() {
         value = json_with(text, &Notes { checks_digits: true, ..Notes::of(method) });
     }
     notes.report(method);

@@ -10,7 +10,9 @@ mod moment;
 mod reading;
 mod writing;
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned, ser::Error as _};
+
+pub use crate::reading::lost_number;
 
 pub use self::adapters::{binary, byte_list, timestamp};
 #[cfg(feature = "msgpack")]
@@ -42,9 +44,15 @@ pub fn write_json<T: Serialize + ?Sized>(
 /// A value as `serde_json::Value`.
 ///
 /// # Errors
-/// When the value has no form in JSON. The error names the type.
+/// When the value has no form in JSON, or contains a number that would lose digits. The error names the type or the
+/// number.
 pub fn to_json_value<T: Serialize + ?Sized>(
     value: &T,
 ) -> Result<serde_json::Value, serde_json::Error> {
-    value.serialize(writing::Writing(serde_json::value::Serializer))
+    let mut json = Vec::new();
+    write_json(&mut json, value)?;
+    match lost_number(&json) {
+        Some(text) => Err(serde_json::Error::custom(text)),
+        None => serde_json::from_slice(&json),
+    }
 }

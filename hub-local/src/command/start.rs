@@ -35,7 +35,7 @@ const UPSTREAM_TIMEOUT: Duration = Duration::from_secs(100);
 #[derive(Args, Clone, Debug)]
 pub(super) struct StartArgs {
     /// Port to listen on; 0 selects a free port
-    #[arg(short, long, value_name = "PORT", env = "HUB_LOCAL_PORT", default_value_t = 8888)]
+    #[arg(short, long, value_name = "PORT", env = "HUB_LOCAL_PORT", default_value_t = values::PORT, value_parser = values::port)]
     port: u16,
     /// IP address to listen on [default: both loopback addresses]
     #[arg(short, long, value_name = "IP", env = "HUB_LOCAL_IP", value_parser = values::ip)]

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use hub_core::Secret;
+use hub_core::{Secret, setting_names::is_service_link};
 use hub_local::Template;
 use hub_net::{
     host::AllowedHosts,
@@ -62,6 +62,17 @@ pub(super) fn count(text: &str) -> Result<usize, String> {
 }
 
 /// Parses the address to listen on.
+/// The port of Microsoft's emulator.
+pub(super) const PORT: u16 = 8888;
+
+/// Reads a port. Kubernetes sets the variable to a URL if a service has the name `hub-local`.
+pub(super) fn port(text: &str) -> Result<u16, &'static str> {
+    if text.is_empty() || is_service_link(text) {
+        return Ok(PORT);
+    }
+    text.parse().map_err(|_| "expected a port from 0 to 65535")
+}
+
 pub(super) fn ip(text: &str) -> Result<IpAddr, String> {
     match text {
         "localhost" => Ok(Ipv4Addr::LOCALHOST.into()),

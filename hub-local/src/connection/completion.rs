@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(check(b"\x06\x94\x03\x80\xa17\x02"), Checked::Completion);
         assert_eq!(check(b"\x07\x94\x03\x80\xd9\x017\x02"), Checked::Completion);
         let invalid = |body: &'static [u8], problem| {
-            assert_eq!(check(body), Checked::Invalid(problem), "{body:?}")
+            assert_eq!(check(body), Checked::Invalid(problem), "{body:?}");
         };
         invalid(b"\x07\x94\x03\x80\xa17\x02", "it is shorter than the length before it");
         invalid(b"\x94\x03\x80\xa17\x02", "it is no completion in MessagePack");

@@ -210,6 +210,19 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_would_lose_digits_is_an_error() {
+        let price: Box<serde_json::value::RawValue> =
+            serde_json::from_str("1234567890123.123456789").unwrap();
+
+        let error = SignalRMessage::broadcast("price", (&price,)).unwrap_err();
+
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains("1234567890123.123456789 has more digits"), "{error}: {cause}");
+        let whole = SignalRMessage::broadcast("count", (u64::MAX,)).unwrap();
+        assert_eq!(whole.arguments, [json!(u64::MAX)]);
+    }
+
+    #[test]
     fn a_message_has_the_format_of_the_binding() {
         let everyone = SignalRMessage::broadcast("newMessage", ("hi", 3)).unwrap();
         let user = everyone.clone().to_user("ada");

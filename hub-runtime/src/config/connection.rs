@@ -1,6 +1,11 @@
 //! Reads the settings of one connection: `AzureSignalRConnectionString` and all settings below it.
 
-use hub_core::{Secret, client_access::EMULATOR_KEY, names, setting_names::BELOW_ENDPOINT};
+use hub_core::{
+    Secret,
+    client_access::EMULATOR_KEY,
+    names,
+    setting_names::{BELOW_ENDPOINT, is_service_link},
+};
 use hub_net::host::{AllowedHosts, is_loopback};
 
 use super::{
@@ -179,7 +184,12 @@ fn role(text: &str) -> Result<EndpointRole, &'static str> {
 /// The embedded service, from `HUB_LOCAL_PORT`, `HUB_LOCAL_KEY`, `HUB_LOCAL_URL` and `HUB_LOCAL_HOSTS`.
 pub(crate) fn local(reader: &mut Reader<'_>) -> LocalPlan {
     LocalPlan {
-        port: reader.parsed(env::LOCAL_PORT, |text| text.parse().map_err(|_| super::NOT_A_PORT)),
+        port: reader
+            .parsed(env::LOCAL_PORT, |text| match is_service_link(text) {
+                true => Ok(None),
+                false => text.parse().map(Some).map_err(|_| super::NOT_A_PORT),
+            })
+            .flatten(),
         key: reader.secret(env::LOCAL_KEY),
         url: reader.parsed(env::LOCAL_URL, |text| {
             let url = super::values::base_uri(text).filter(|url| url.path() == "/");

@@ -83,12 +83,12 @@ impl HubApp {
             judges_connections: mount.hub.judges_connections(),
             methods: mount.hub.methods().to_vec(),
         });
-        // Origins on loopback are for development.
+        // Origins on loopback with a port are for development. Native shells use loopback origins without a port.
         let origins = self.inner.negotiate.cors.origins.iter();
         Deployment {
             hubs: hubs.collect(),
             origins: origins
-                .filter(|origin| !is_loopback_origin(origin))
+                .filter(|origin| !is_development_origin(origin))
                 .map(str::to_owned)
                 .collect(),
             prefix: self.inner.routes.prefix().trim_start_matches('/').to_owned(),
@@ -100,9 +100,9 @@ impl HubApp {
     }
 }
 
-fn is_loopback_origin(origin: &str) -> bool {
+fn is_development_origin(origin: &str) -> bool {
     let uri: Option<Uri> = origin.parse().ok();
-    uri.is_some_and(|uri| uri.host().is_some_and(is_loopback))
+    uri.is_some_and(|uri| uri.port().is_some() && uri.host().is_some_and(is_loopback))
 }
 
 /// The name of the running program.

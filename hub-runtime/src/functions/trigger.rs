@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use hub_core::values::lost_number;
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
@@ -102,6 +103,9 @@ pub(super) fn read(answer: &Response<Bytes>) -> TriggerResult {
         return TriggerResult::Failed(status, text.to_owned());
     }
     let body = answer.body().strip_suffix(b"\x1e").unwrap_or(answer.body());
+    if let Some(text) = lost_number(body) {
+        return TriggerResult::Failed(StatusCode::INTERNAL_SERVER_ERROR, text);
+    }
     match serde_json::from_slice(body) {
         // Responses to `connected` and `disconnected` have no body.
         Err(_) => TriggerResult::Value(Value::Null),

@@ -106,7 +106,8 @@ impl HubApp {
     /// the feature `deploy` the command `deploy-files`. It does not serve after one of these. Other arguments end the
     /// process with status 2. An app with arguments of its own calls
     /// [`HubAppBuilder::ignore_arguments`](crate::HubAppBuilder::ignore_arguments). [`Self::serve`] and
-    /// [`Self::service`] never read arguments.
+    /// [`Self::service`] never read arguments, so use these in tests, where the arguments are those of the test
+    /// program. The arguments are read after the app is built: with wrong settings, `--help` shows their error.
     ///
     /// # Errors
     /// When a port is malformed or in use, or the host needs a disabled feature.

@@ -2,7 +2,7 @@
 //! rules of both protocols. A timestamp is RFC 3339 text, and a member that is nil may be omitted, because JavaScript writes
 //! `undefined` as nil.
 
-use std::{any::type_name, borrow::Cow};
+use std::{any::type_name, borrow::Cow, mem::take};
 
 use serde::{
     Deserializer,
@@ -24,6 +24,8 @@ use crate::{
 const RAW_JSON: &str = "$serde_json::private::RawValue";
 /// The maximum number of members that are omitted because their type does not take nil.
 const MAX_OMITTED: usize = 64;
+/// The maximum number of bytes that are decoded again for all omitted members together.
+const MAX_DECODED_AGAIN: usize = 4 * 1024 * 1024;
 
 /// A member of a map: the name of the map's type, and the key.
 type Member<'de> = (&'static str, &'de [u8]);
@@ -36,8 +38,13 @@ pub(super) fn read<'de, S: DeserializeSeed<'de> + Copy>(
     let mut omitted = Vec::new();
     let mut first = None;
     loop {
-        let mut source =
-            Source { reader: Reader::new(bytes), depth: 0, omitted: &omitted, nil: None };
+        let mut source = Source {
+            reader: Reader::new(bytes),
+            depth: 0,
+            omitted: &omitted,
+            nil: None,
+            is_struct: false,
+        };
         let value = seed.deserialize(Reading::new(&mut source));
         let (nil, is_all) = (source.nil, source.reader.len() == 0);
         match value {
@@ -46,7 +53,9 @@ pub(super) fn read<'de, S: DeserializeSeed<'de> + Copy>(
             // The type of this member did not take nil. It is decoded again as if the member were missing, so that
             // `#[serde(default)]` applies as it does for `undefined` in JSON.
             Err(error) => match nil {
-                Some(member) if omitted.len() < MAX_OMITTED => {
+                Some(member)
+                    if omitted.len() < MAX_OMITTED.min(MAX_DECODED_AGAIN / bytes.len().max(1)) =>
+                {
                     first.get_or_insert(error);
                     omitted.push(member);
                 }
@@ -63,6 +72,8 @@ struct Source<'s, 'de> {
     omitted: &'s [Member<'de>],
     /// The member that is being read, if it is nil.
     nil: Option<Member<'de>>,
+    /// Whether the next value is read as a struct. Only members of structs can have defaults.
+    is_struct: bool,
 }
 
 impl<'s, 'de> Source<'s, 'de> {
@@ -75,13 +86,14 @@ impl<'s, 'de> Source<'s, 'de> {
         &mut self,
         length: u32,
         target: &'static str,
+        is_struct: bool,
         visit: impl FnOnce(&mut Elements<'_, 's, 'de>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         if self.depth >= MAX_DEPTH {
             return Err(Error::custom(ProtocolError::TooDeep { limit: MAX_DEPTH }));
         }
         self.depth += 1;
-        let mut elements = Elements { source: self, left: length, target, nil: None };
+        let mut elements = Elements { source: self, left: length, target, is_struct, nil: None };
         let value = visit(&mut elements)?;
         let left = elements.left;
         self.depth -= 1;
@@ -104,6 +116,7 @@ impl<'de> Deserializer<'de> for &mut Source<'_, 'de> {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         let target = type_name::<V::Value>();
+        let is_struct = take(&mut self.is_struct);
         match self.token()? {
             Token::Nil => visitor.visit_unit(),
             Token::Bool(value) => visitor.visit_bool(value),
@@ -113,8 +126,12 @@ impl<'de> Deserializer<'de> for &mut Source<'_, 'de> {
             Token::Float64(value) => visitor.visit_f64(value),
             Token::Text(text) => visitor.visit_borrowed_str(utf8(text).map_err(Error::custom)?),
             Token::Binary(bytes) => visitor.visit_borrowed_bytes(bytes),
-            Token::Array(length) => self.within(length, target, |items| visitor.visit_seq(items)),
-            Token::Map(length) => self.within(length, target, |items| visitor.visit_map(items)),
+            Token::Array(length) => {
+                self.within(length, target, is_struct, |it| visitor.visit_seq(it))
+            }
+            Token::Map(length) => {
+                self.within(length, target, is_struct, |it| visitor.visit_map(it))
+            }
             Token::Extension(TIMESTAMP, data) => match Moment::from_extension(data) {
                 Some(moment) => visitor.visit_string(moment.text()),
                 None => Err(Error::custom("the timestamp is malformed or out of range")),
@@ -145,6 +162,16 @@ impl<'de> Deserializer<'de> for &mut Source<'_, 'de> {
         visitor.visit_map(MapDeserializer::new(std::iter::once((RAW_JSON, json))))
     }
 
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.is_struct = true;
+        self.deserialize_any(visitor)
+    }
+
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         self.reader.skip(self.depth).map_err(Error::custom)?;
         visitor.visit_unit()
@@ -152,7 +179,7 @@ impl<'de> Deserializer<'de> for &mut Source<'_, 'de> {
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct seq tuple tuple_struct map struct enum identifier
+        unit_struct seq tuple tuple_struct map enum identifier
     }
 }
 
@@ -162,6 +189,8 @@ struct Elements<'a, 's, 'de> {
     left: u32,
     /// The name of the type that is read.
     target: &'static str,
+    /// Whether that type is a struct.
+    is_struct: bool,
     /// The last member, if it is nil.
     nil: Option<Member<'de>>,
 }
@@ -213,7 +242,7 @@ impl<'de> MapAccess<'de> for &mut Elements<'_, '_, 'de> {
             let depth = self.source.depth;
             let mut ahead = self.source.reader;
             let key = ahead.skip(depth).map_err(Error::custom)?;
-            self.nil = ahead.is_nil().then_some((self.target, key));
+            self.nil = (self.is_struct && ahead.is_nil()).then_some((self.target, key));
             if self.nil.is_some_and(|member| self.source.omitted.contains(&member)) {
                 ahead.skip(depth).map_err(Error::custom)?;
                 self.source.reader = ahead;

@@ -1,7 +1,10 @@
 //! The events that Lambda delivers. The app handles those of version 2.0, of function URLs and HTTP APIs.
 
 use lambda_http::request::LambdaRequest;
-use serde::{Deserialize, Deserializer, de::IgnoredAny};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, IgnoredAny},
+};
 use serde_json::{Value, value::RawValue};
 
 /// An event.
@@ -9,7 +12,7 @@ use serde_json::{Value, value::RawValue};
 pub(super) enum Event {
     /// A request of version 2.0.
     Http(Box<LambdaRequest>),
-    /// Any other event, with the problem and its fix.
+    /// An HTTP request in another form, with the problem and its fix.
     Other(&'static str),
 }
 
@@ -46,11 +49,14 @@ impl<'de> Deserialize<'de> for Event {
         if kind.version == "1.0" || kind.http_method.is_some() {
             return Ok(Self::Other(VERSION_1));
         }
+        // An error fails the invocation. A queue would delete the messages of an event with a response.
         if context.http.is_none() {
-            return Ok(Self::Other(NOT_HTTP));
+            return Err(D::Error::custom(NOT_HTTP));
         }
         let request = serde_json::from_str(event.get()).map(Box::new);
-        Ok(request.map_or(Self::Other(NOT_HTTP), Self::Http))
+        request
+            .map(Self::Http)
+            .map_err(|error| D::Error::custom(format_args!("{NOT_HTTP} ({error})")))
     }
 }
 
@@ -77,7 +83,8 @@ mod tests {
         assert_eq!(problem(http_api), Some(VERSION_1));
         assert_eq!(problem(rest_api), Some(VERSION_1));
         for other in [r#"{"version":"0","source":"aws.events"}"#, r#"{"Records":[]}"#, "{}", "7"] {
-            assert_eq!(problem(other), Some(NOT_HTTP), "{other}");
+            let error = serde_json::from_str::<Event>(other).map(drop).unwrap_err();
+            assert_eq!(error.to_string(), NOT_HTTP, "{other}");
         }
     }
 

@@ -119,9 +119,18 @@ async fn undefined_in_an_object_is_the_default_as_if_the_member_were_missing() {
     )
     .unwrap();
     assert_eq!(list, [expected(7), expected(0)]);
+    #[derive(Debug, Deserialize, PartialEq)]
+    enum Shape {
+        Box {
+            #[serde(default)]
+            width: u32,
+        },
+    }
+    assert_eq!(from_hex("81 a3 426f78 81 a5 7769647468 c0"), Ok(Shape::Box { width: 0 }));
+    // An entry of a map has no default.
     assert_eq!(
-        from_hex::<BTreeMap<String, u8>>("82 a161 01 a162 c0"),
-        Ok(BTreeMap::from([("a".to_owned(), 1)]))
+        from_hex::<BTreeMap<String, u8>>("82 a161 01 a162 c0").unwrap_err(),
+        "argument 1: invalid type: null, expected u8"
     );
 
     #[derive(Debug, Deserialize)]
