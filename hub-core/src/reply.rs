@@ -35,7 +35,8 @@ impl HubReply for () {
 impl<T: Serialize, E: IntoHubError> HubReply for Result<T, E> {
     fn into_reply(self, protocol: Protocol) -> Result<Reply, HubError> {
         let value = self.map_err(IntoHubError::into_hub_error)?;
-        let mut encoded = Vec::new();
+        // Most results fit, so the buffer does not grow.
+        let mut encoded = Vec::with_capacity(128);
         match protocol {
             Protocol::Json => write_json(&mut encoded, &value)?,
             #[cfg(feature = "msgpack")]

@@ -18,10 +18,14 @@ pub(super) enum Checked {
 /// Checks that the body completes the invocation. Empty error texts, which the official JavaScript client reads as
 /// success, are replaced: see [`error_text`](hub_core::protocol::error_text).
 pub(super) fn check(protocol: Protocol, body: &Bytes, invocation_id: &str) -> Checked {
-    if !has_usual_form(protocol, body, invocation_id)
-        && let Some(problem) = problem(protocol, body, invocation_id)
-    {
-        return Checked::Invalid(problem);
+    match form(protocol, body, invocation_id) {
+        Form::Usual => return Checked::Completion,
+        Form::WithEmptyText => {}
+        Form::Other => {
+            if let Some(problem) = problem(protocol, body, invocation_id) {
+                return Checked::Invalid(problem);
+            }
+        }
     }
     match without_empty_errors(protocol, body, invocation_id) {
         Some(mended) => Checked::Mended(mended),
@@ -29,18 +33,46 @@ pub(super) fn check(protocol: Protocol, body: &Bytes, invocation_id: &str) -> Ch
     }
 }
 
-/// Whether the body has the form in which our encoders and those of .NET write the completion of this
-/// invocation. Such a body need not be parsed.
-fn has_usual_form(protocol: Protocol, body: &[u8], invocation_id: &str) -> bool {
-    if !protocol.is_binary() {
-        let id = body.strip_prefix(b"{\"type\":3,\"invocationId\":\"");
-        let rest = id.and_then(|id| id.strip_prefix(invocation_id.as_bytes()));
-        let Some([b'"', rest @ .., b'}', 0x1E]) = rest else { return false };
-        // Clients end the connection if there are both. Data may contain the other name, so it is parsed then.
-        let other: &[u8] =
-            if rest.starts_with(b",\"error\":") { b"\"result\"" } else { b"\"error\"" };
-        return memchr::memchr(0x1E, rest).is_none() && memchr::memmem::find(rest, other).is_none();
+/// The form of a response.
+enum Form {
+    /// The completion of the invocation as our encoders and those of .NET write it, which need not be parsed.
+    Usual,
+    /// The same, with a text that may be empty.
+    WithEmptyText,
+    Other,
+}
+
+fn form(protocol: Protocol, body: &[u8], invocation_id: &str) -> Form {
+    match protocol.is_binary() {
+        false => json_form(body, invocation_id),
+        true if !is_usual_in_messagepack(body, invocation_id) => Form::Other,
+        true if has_empty_text(protocol, body) => Form::WithEmptyText,
+        true => Form::Usual,
     }
+}
+
+/// Reads each byte once, because most bodies are short.
+fn json_form(body: &[u8], invocation_id: &str) -> Form {
+    let id = body.strip_prefix(b"{\"type\":3,\"invocationId\":\"");
+    let rest = id.and_then(|id| id.strip_prefix(invocation_id.as_bytes()));
+    let Some([b'"', rest @ .., b'}', 0x1E]) = rest else { return Form::Other };
+    // Clients end the connection if there are both. Data may contain the other name, so it is parsed then.
+    let other: &[u8] = if rest.starts_with(b",\"error\":") { b"result\"" } else { b"error\"" };
+    let mut form = Form::Usual;
+    let mut left = rest;
+    while let [byte, after @ ..] = left {
+        match (byte, after) {
+            (0x1E, _) => return Form::Other,
+            (b'"', [b'"', ..]) => form = Form::WithEmptyText,
+            (b'"', _) if after.starts_with(other) => return Form::Other,
+            _ => {}
+        }
+        left = after;
+    }
+    form
+}
+
+fn is_usual_in_messagepack(body: &[u8], invocation_id: &str) -> bool {
     // The length of the message: seven bits in each byte, the low ones first.
     let Some(end) = body.iter().take(5).position(|byte| byte & 0x80 == 0) else { return false };
     let Some((prefix, message)) = body.split_at_checked(end + 1) else { return false };
@@ -158,7 +190,6 @@ fn with_headers(frame: &[u8]) -> Option<Vec<u8>> {
 fn has_empty_text(protocol: Protocol, body: &[u8]) -> bool {
     match protocol {
         Protocol::Json => body.windows(2).any(|pair| pair == b"\"\""),
-        // The markers of texts whose length may be 0: fixstr 0, str 8, str 16, str 32.
         _ => body.iter().any(|byte| matches!(byte, 0xA0 | 0xD9..=0xDB)),
     }
 }
