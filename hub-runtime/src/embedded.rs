@@ -19,6 +19,10 @@ const START_WAIT: Duration = Duration::from_millis(100);
 /// The embedded service. Dropping the value stops the accept loop.
 pub(crate) struct Embedded {
     pub(crate) service: LocalService,
+    #[cfg_attr(
+        not(feature = "server"),
+        allow(dead_code, reason = "only the app's own server reads it")
+    )]
     pub(crate) start: Arc<Start>,
     accept: Arc<OnceLock<AbortHandle>>,
 }
