@@ -167,7 +167,12 @@ async fn keys_that_can_be_guessed_are_not_served_beyond_loopback() {
     }
     let own = LocalService::builder().key(OWN_KEY).build();
     assert!(own.set_public_url("https://live.example").is_ok());
-    assert!(own.set_public_url("live.example").unwrap_err().to_string().contains("is not the URL of a host"));
+    assert!(
+        own.set_public_url("live.example")
+            .unwrap_err()
+            .to_string()
+            .contains("is not the URL of a host")
+    );
     // A proxy makes the service public.
     let proxied = LocalService::builder().key(KEY).public_url("https://live.example");
     let loopback = TcpListener::bind("127.0.0.1:0").await.unwrap();
