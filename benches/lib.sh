@@ -51,7 +51,7 @@ load() {
     local name=$1 connected
     shift
     mkfifo "$scratch/$name.in"
-    "$bin/hub-local" load "$url" --wait "$@" <"$scratch/$name.in" >"$scratch/$name.out" 2>"$scratch/$name.log" &
+    "${tool:-$bin}/hub-local" load "$url" --wait "$@" <"$scratch/$name.in" >"$scratch/$name.out" 2>"$scratch/$name.log" &
     loader=$!
     exec {orders}>"$scratch/$name.in"
     for _ in $(seq 1200); do
