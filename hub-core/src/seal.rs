@@ -5,11 +5,11 @@
 //! colon or blank: `1.` + base64url(JSON) + `.` + base64url(HMAC-SHA256). It is signed, not encrypted.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use crate::{Secret, invocation::Claims};
+use crate::{Secret, invocation::Claims, secret::keyed};
 
 /// The claim that contains the seal in a client token.
 pub const CLAIM: &str = "shub";
@@ -20,15 +20,14 @@ const PURPOSE: &[u8] = b"serverless-hub sealed claims v1";
 /// The key of seals, derived for this purpose only.
 #[derive(Clone, derive_more::Debug)]
 #[debug("SealKey")]
-pub struct SealKey([u8; 32]);
+pub struct SealKey(Hmac<Sha256>);
 
 impl SealKey {
     /// Derives the key from an access key or a claims key.
     #[must_use]
     pub fn derive(secret: &Secret) -> Self {
-        let mut mac = keyed(secret.expose().as_bytes());
-        mac.update(PURPOSE);
-        Self(mac.finalize().into_bytes().into())
+        let key = secret.hmac().chain_update(PURPOSE).finalize().into_bytes();
+        Self(keyed(&key))
     }
 }
 
@@ -67,32 +66,32 @@ pub enum SealError {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Content {
-    h: String,
-    u: Option<String>,
+struct Content<T> {
+    h: T,
+    u: Option<T>,
     iat: u64,
-    c: Vec<(String, String)>,
+    c: Vec<(T, T)>,
 }
 
 /// Seals an identity.
 #[must_use]
 pub fn seal(identity: &Identity, key: &SealKey) -> String {
     let content = Content {
-        h: identity.hub.clone(),
-        u: identity.user_id.clone(),
+        h: &*identity.hub,
+        u: identity.user_id.as_deref(),
         iat: identity.issued_at,
-        c: identity
-            .claims
-            .iter()
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect(),
+        c: identity.claims.iter().collect(),
     };
     // Serialising strings and numbers cannot fail.
     let json = serde_json::to_vec(&content).unwrap_or_default();
-    let signed = format!("{VERSION}.{}", URL_SAFE_NO_PAD.encode(json));
-    let mut mac = keyed(&key.0);
-    mac.update(signed.as_bytes());
-    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+    let mut sealed = String::with_capacity(2 * json.len());
+    sealed.push_str(VERSION);
+    sealed.push('.');
+    URL_SAFE_NO_PAD.encode_string(json, &mut sealed);
+    let tag = key.0.clone().chain_update(&sealed).finalize().into_bytes();
+    sealed.push('.');
+    URL_SAFE_NO_PAD.encode_string(tag, &mut sealed);
+    sealed
 }
 
 /// Checks and decodes a seal.
@@ -105,15 +104,14 @@ pub fn open(sealed: &str, keys: &[SealKey]) -> Result<Identity, SealError> {
     let tag = URL_SAFE_NO_PAD.decode(tag).map_err(|_| SealError::Malformed)?;
     let mut genuine = false;
     for key in keys {
-        let mut mac = keyed(&key.0);
-        mac.update(signed.as_bytes());
-        genuine |= mac.verify_slice(&tag).is_ok();
+        genuine |= key.0.clone().chain_update(signed).verify_slice(&tag).is_ok();
     }
     if !genuine {
         return Err(SealError::Forged);
     }
     let json = URL_SAFE_NO_PAD.decode(body).map_err(|_| SealError::Malformed)?;
-    let content: Content = serde_json::from_slice(&json).map_err(|_| SealError::Malformed)?;
+    let content: Content<String> =
+        serde_json::from_slice(&json).map_err(|_| SealError::Malformed)?;
     Ok(Identity {
         hub: content.h,
         user_id: content.u,
@@ -162,11 +160,6 @@ pub fn find<'a>(
 fn sealed_value(piece: &[u8]) -> Option<Result<&str, SealError>> {
     let value = piece.strip_prefix(CLAIM.as_bytes())?.strip_prefix(b":")?.trim_ascii();
     Some(std::str::from_utf8(value).map_err(|_| SealError::Malformed))
-}
-
-#[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
-fn keyed(key: &[u8]) -> Hmac<Sha256> {
-    Hmac::new_from_slice(key).expect("HMAC takes keys of any length")
 }
 
 #[cfg(test)]

@@ -2,10 +2,7 @@
 //!
 //! Source: Microsoft Learn, "Upstream endpoints in Azure SignalR Service", signature.
 
-use std::fmt::Write as _;
-
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use hmac::Mac;
 
 use crate::Secret;
 
@@ -23,9 +20,8 @@ const LENGTH: usize = 32;
 pub fn sign(key: &Secret, connection_id: &str) -> String {
     let mut entry = String::with_capacity(PREFIX.len() + 2 * LENGTH);
     entry.push_str(PREFIX);
-    for byte in mac(key, connection_id).finalize().into_bytes() {
-        // Writing to a `String` cannot fail.
-        let _ = write!(entry, "{byte:02X}");
+    for byte in key.hmac().chain_update(connection_id).finalize().into_bytes() {
+        entry.extend([byte >> 4, byte & 15].map(digit));
     }
     entry
 }
@@ -46,20 +42,12 @@ pub fn verify<'a>(
         .collect();
     let mut valid = false;
     for key in keys {
-        let expected = mac(key, connection_id);
+        let expected = key.hmac().chain_update(connection_id);
         for signature in &presented {
             valid |= expected.clone().verify_slice(signature).is_ok();
         }
     }
     valid
-}
-
-#[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
-fn mac(key: &Secret, connection_id: &str) -> Hmac<Sha256> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key.expose().as_bytes())
-        .expect("HMAC takes keys of every length");
-    mac.update(connection_id.as_bytes());
-    mac
 }
 
 fn decode(entry: &[u8]) -> Option<[u8; LENGTH]> {
@@ -73,6 +61,11 @@ fn decode(entry: &[u8]) -> Option<[u8; LENGTH]> {
         *byte = nibble(high)? << 4 | nibble(low)?;
     }
     Some(bytes)
+}
+
+/// The hexadecimal digit of a number below 16.
+fn digit(nibble: u8) -> char {
+    char::from(nibble + if nibble < 10 { b'0' } else { b'A' - 10 })
 }
 
 fn nibble(digit: u8) -> Option<u8> {

@@ -1,15 +1,16 @@
 //! Verification of bearer tokens of an identity provider or of the application.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Once, time::Duration};
 
 use jsonwebtoken::{
     Algorithm, DecodingKey,
+    crypto::{self, aws_lc},
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
 
-use super::{TokenError, audience_matches, check_time, install_provider, signed_claims};
+use super::{TokenError, audience_matches, check_time, claims_of};
 use crate::{Claims, Secret};
 
 /// The minimum length of a secret in bytes (RFC 7518 §3.2).
@@ -273,6 +274,31 @@ impl TokenVerifier {
         }
         Err(failure)
     }
+}
+
+/// The claims, if they were signed with this key. `jsonwebtoken::decode` is not used, because it parses
+/// `sub`, `iss` and `aud` itself and fails for types that it does not expect.
+fn signed_claims(
+    token: &str,
+    key: &DecodingKey,
+    algorithm: Algorithm,
+) -> Result<Option<Map<String, Value>>, TokenError> {
+    let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
+    // An error means that the signature is malformed, or is of another kind than the key.
+    if !crypto::verify(signature, signed.as_bytes(), key, algorithm).unwrap_or(false) {
+        return Ok(None);
+    }
+    claims_of(signed).map(Some)
+}
+
+/// Installs a crypto provider for jsonwebtoken. Without it, jsonwebtoken panics at the first token if feature
+/// unification enables no provider or several providers (salvo-rs/salvo#1665).
+fn install_provider() {
+    static INSTALL: Once = Once::new();
+    INSTALL.call_once(|| {
+        // An error means that the application has installed a provider already.
+        let _ = aws_lc::DEFAULT_PROVIDER.install_default();
+    });
 }
 
 /// Returns the key if the JSON Web Key is a public key for signatures.
