@@ -101,7 +101,13 @@ impl CallQueue {
         !queue.waiting.is_empty() && queue.open_lane(results)
     }
 
-    fn backpressure(&self, messages: usize, bytes: usize) -> Backpressure {
+    /// Whether an event can be queued without waiting.
+    pub(super) fn has_room(&self, limits: &Limits) -> bool {
+        matches!(self.backpressure(limits), Backpressure::None)
+    }
+
+    fn backpressure(&self, limits: &Limits) -> Backpressure {
+        let (messages, bytes) = (limits.max_queue_messages, limits.max_queue_bytes);
         let queue = self.queue.lock();
         let filled = |times: usize| {
             queue.waiting.len() >= messages.saturating_mul(times)
@@ -126,7 +132,7 @@ impl CallQueue {
         results: &ClientResults,
     ) -> Result<(), Ending> {
         loop {
-            match self.backpressure(limits.max_queue_messages, limits.max_queue_bytes) {
+            match self.backpressure(limits) {
                 Backpressure::None => return Ok(()),
                 Backpressure::DoubleFull if results.any() => {
                     return Err(Ending::too_many_waiting());

@@ -31,7 +31,8 @@ pub(super) async fn receive(
 ) -> Result<(), Ending> {
     let limit =
         connection.token_options.handshake.unwrap_or(connection.shared.limits.handshake_timeout);
-    let record = timeout(limit, first_record(connection, source, frames))
+    // Boxed: a timer in this future would enlarge the future of every idle client.
+    let record = Box::pin(timeout(limit, first_record(connection, source, frames)))
         .await
         .map_err(|_| Ending::refused(CANCELED))??;
     let request = parse_request(&record).map_err(|error| {

@@ -1,124 +1,166 @@
-//! Keep-alive. The server sends pings on a timer. The client timeout applies only after the client's first
-//! ping.
+//! Keep-alive, with one timer per connection. The server sends pings at an interval, independent of other messages. The
+//! client timeout applies only after the client's first ping. A token can request that the connection closes on expiry.
 
 use std::{
-    convert::Infallible,
-    future::{Future as _, poll_fn},
-    io,
+    future::pending,
     pin::{Pin, pin},
-    sync::Arc,
-    task::Poll,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
-use futures_util::FutureExt as _;
 use hub_net::standstill::fired_late;
 use tokio::{
     task::yield_now,
-    time::{Instant, MissedTickBehavior, Sleep, interval_at, sleep_until},
+    time::{Instant, Sleep, sleep_until},
 };
 
-use super::{
-    Connection,
-    ending::Ending,
-    link::{Incoming, Source},
-    rarely_ready::RarelyReady,
-};
+use super::{Connection, ending::Ending};
 use crate::delivery::outbox::PushOutcome;
 
-/// Sends pings at a fixed interval, independent of other messages. Ends when the outbox is full.
-pub(super) async fn ping(connection: &Arc<Connection>) -> Ending {
-    match tick(connection).await {
-        Ok(never) => match never {},
-        Err(ending) => ending,
-    }
-}
-
-async fn tick(connection: &Arc<Connection>) -> Result<Infallible, Ending> {
+/// Sends pings. Ends when the outbox is full, the client has timed out or its token has expired.
+pub(super) async fn watch(connection: &Arc<Connection>, client: &ClientTimeout) -> Ending {
+    let has_pings = connection.transport.needs_pings();
     let every = connection.shared.limits.keep_alive_interval;
-    let mut ticks = interval_at(Instant::now() + every, every);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let expiry = connection.token_options.expires;
+    let mut times = Deadlines {
+        ping: has_pings.then(|| Instant::now() + every),
+        expiry: expiry.and_then(|at| connection.shared.clock.instant(at)),
+        client: has_pings.then_some(client),
+    };
+    let mut timer = pin!(sleep_until(Instant::now()));
     loop {
-        ticks.tick().await;
-        // Pending messages serve as keep-alive too.
-        if !connection.outbox.is_empty() {
-            continue;
+        match times.next(timer.as_mut()).await {
+            Due::Ping => times.ping = Some(Instant::now() + every),
+            Due::Silent => {
+                return Ending::failed(client.detail(), connection.detailed_errors());
+            }
+            Due::Expired => return Ending::expired(),
         }
-        if connection.outbox.push(connection.frame(connection.protocol().ping()))
-            == PushOutcome::Full
+        // Pending messages serve as keep-alive too.
+        if connection.outbox.is_empty()
+            && connection.outbox.push(connection.frame(connection.protocol().ping()))
+                == PushOutcome::Full
         {
-            return Err(Ending::slow_client());
+            return Ending::slow_client();
         }
     }
 }
 
-/// Maximum time without data from the client.
+/// The times of one connection.
+struct Deadlines<'a> {
+    ping: Option<Instant>,
+    expiry: Option<Instant>,
+    client: Option<&'a ClientTimeout>,
+}
+
+/// The time that has come.
+#[derive(Debug, PartialEq, Eq)]
+enum Due {
+    Ping,
+    /// The client has sent nothing for its time.
+    Silent,
+    Expired,
+}
+
+impl Deadlines<'_> {
+    async fn next(&self, mut timer: Pin<&mut Sleep>) -> Due {
+        loop {
+            let client = self.client.map(ClientTimeout::end);
+            let first = [self.ping, self.expiry, client].into_iter().flatten().min();
+            let Some(first) = first else { return pending().await };
+            timer.as_mut().reset(first);
+            timer.as_mut().await;
+            let now = Instant::now();
+            let is_due = |time: Option<Instant>| time.is_some_and(|time| time <= now);
+            if is_due(self.expiry) {
+                return Due::Expired;
+            }
+            if let Some(client) = self.client
+                && client.is_silent(first).await
+            {
+                return Due::Silent;
+            }
+            if is_due(self.ping) {
+                return Due::Ping;
+            }
+        }
+    }
+}
+
+/// Limits the time without data from the client. Only the time in which the service reads counts.
+///
+/// Reader and timer of a connection run in the same task, hence relaxed accesses.
+#[derive(Debug)]
 pub(super) struct ClientTimeout {
     allowed: Duration,
-    armed: bool,
-    /// One timer for all reads. A read does not reset the timer. When the timer fires before the current
-    /// deadline, it is set to this deadline.
-    alarm: Option<RarelyReady<Pin<Box<Sleep>>>>,
+    is_armed: AtomicBool,
+    created: Instant,
+    /// Nanoseconds from `created` to the begin of the current read, or [`NO_READ`].
+    reading_since: AtomicU64,
 }
+
+const NO_READ: u64 = u64::MAX;
 
 impl ClientTimeout {
     pub(super) fn new(allowed: Duration) -> Self {
-        Self { allowed, armed: false, alarm: None }
+        let created = Instant::now();
+        let reading_since = AtomicU64::new(NO_READ);
+        Self { allowed, is_armed: AtomicBool::new(false), created, reading_since }
     }
 
     /// Starts the timeout after the client's first ping: a client that never pings has no keep-alive.
-    pub(super) fn arm(&mut self) {
-        self.armed = true;
+    pub(super) fn arm(&self) {
+        self.is_armed.store(true, Ordering::Relaxed);
     }
 
-    /// The next event, or `None` when the client timed out. Only the time during this call counts, not the
-    /// time in which the service does not read.
-    pub(super) async fn receive(
-        &mut self,
-        source: &mut impl Source,
-    ) -> Option<io::Result<Incoming>> {
-        if !self.armed {
-            return Some(source.receive().await);
+    /// A read begins.
+    pub(super) fn begin(&self) {
+        if self.is_armed.load(Ordering::Relaxed) {
+            let since = u64::try_from(self.created.elapsed().as_nanos()).unwrap_or(NO_READ);
+            self.reading_since.store(since, Ordering::Relaxed);
         }
-        let mut end = Instant::now() + self.allowed;
-        let alarm = self.alarm.get_or_insert_with(|| RarelyReady::new(Box::pin(sleep_until(end))));
-        let mut receiving = pin!(source.receive());
-        let received = poll_fn(|context| {
-            if let Poll::Ready(received) = receiving.as_mut().poll(context) {
-                return Poll::Ready(Some(received));
-            }
-            while Pin::new(&mut *alarm).poll(context).is_ready() {
-                let now = Instant::now();
-                if fired_late(alarm.inner().deadline()) {
-                    // What the client has sent meanwhile is unread in the socket.
-                    end = now + self.allowed;
-                }
-                if now >= end {
-                    return Poll::Ready(None);
-                }
-                alarm.inner().as_mut().reset(end);
-            }
-            Poll::Pending
-        })
-        .await;
-        if received.is_some() {
-            return received;
+    }
+
+    /// The read has ended.
+    pub(super) fn stop(&self) {
+        self.reading_since.store(NO_READ, Ordering::Relaxed);
+    }
+
+    fn since(&self) -> Option<Instant> {
+        let since = self.reading_since.load(Ordering::Relaxed);
+        (since != NO_READ).then(|| self.created + Duration::from_nanos(since))
+    }
+
+    /// The end of the current read, or the earliest end of a later read.
+    fn end(&self) -> Instant {
+        self.since().unwrap_or_else(Instant::now) + self.allowed
+    }
+
+    /// Whether the time of the current read is over, and no data has arrived. `timer` is the time for which the timer
+    /// was set that has fired.
+    async fn is_silent(&self, timer: Instant) -> bool {
+        let is_over = |since: &Instant| since.elapsed() >= self.allowed;
+        let Some(since) = self.since().filter(is_over) else { return false };
+        if fired_late(timer) {
+            // What the client has sent meanwhile is unread in the socket.
+            self.begin();
+            return false;
         }
-        // The runtime reads the sockets before it runs this task again.
+        // The runtime reads the sockets before it runs this task again, which reads first.
         yield_now().await;
-        receiving.now_or_never()
+        self.since() == Some(since)
     }
 
-    pub(super) fn detail(&self) -> String {
+    fn detail(&self) -> String {
         format!("the client has sent nothing for {} s", self.allowed.as_secs())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::future::pending;
-
-    use bytes::Bytes;
     use tokio::{
         sync::mpsc,
         time::{advance, sleep},
@@ -127,52 +169,93 @@ mod tests {
     use super::*;
 
     const ALLOWED: Duration = Duration::from_secs(30);
+    const EVERY: Duration = Duration::from_secs(12);
 
-    struct Socket(mpsc::Receiver<Bytes>);
-
-    impl Source for Socket {
-        const LINGERS: bool = false;
-
-        async fn receive(&mut self) -> io::Result<Incoming> {
-            match self.0.recv().await {
-                Some(bytes) => Ok(Incoming::Data(bytes)),
-                None => pending().await,
-            }
-        }
+    fn armed() -> ClientTimeout {
+        let timeout = ClientTimeout::new(ALLOWED);
+        timeout.arm();
+        timeout
     }
 
-    fn armed() -> (ClientTimeout, mpsc::Sender<Bytes>, Socket) {
-        let mut timeout = ClientTimeout::new(ALLOWED);
-        timeout.arm();
-        let (sender, receiver) = mpsc::channel(1);
-        (timeout, sender, Socket(receiver))
+    /// Reads until the client has been silent for its time. Returns the number of reads. A ping interval that does not
+    /// divide the time must not change it.
+    async fn read_until_silent(timeout: &ClientTimeout, mut socket: mpsc::Receiver<()>) -> usize {
+        let mut reads = 0;
+        let reading = async {
+            loop {
+                timeout.begin();
+                socket.recv().await.unwrap();
+                timeout.stop();
+                reads += 1;
+            }
+        };
+        let watching = async {
+            let mut timer = pin!(sleep_until(Instant::now()));
+            let mut times = Deadlines { ping: None, expiry: None, client: Some(timeout) };
+            times.ping = Some(Instant::now() + EVERY);
+            while times.next(timer.as_mut()).await == Due::Ping {
+                times.ping = Some(Instant::now() + EVERY);
+            }
+        };
+        tokio::select! {
+            biased;
+            () = reading => {}
+            () = watching => {}
+        }
+        reads
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_silent_client_is_closed_after_its_time() {
-        let (mut timeout, _sender, mut socket) = armed();
+        let (timeout, (sender, socket)) = (armed(), mpsc::channel(1));
         let start = Instant::now();
+        let sending = async {
+            sleep(ALLOWED / 2).await;
+            sender.send(()).await.unwrap();
+            Instant::now()
+        };
 
-        assert!(timeout.receive(&mut socket).await.is_none());
+        let (reads, sent) = tokio::join!(read_until_silent(&timeout, socket), sending);
 
-        assert_eq!(start.elapsed(), ALLOWED);
+        assert_eq!((reads, sent - start, sent.elapsed()), (1, ALLOWED / 2, ALLOWED));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_in_which_the_service_does_not_read_does_not_count() {
+        let timeout = armed();
+        let mut timer = pin!(sleep_until(Instant::now()));
+        let times = Deadlines { ping: None, expiry: None, client: Some(&timeout) };
+        let (start, reading) = (Instant::now(), async {
+            timeout.begin();
+            sleep(ALLOWED / 2).await;
+            timeout.stop();
+            sleep(3 * ALLOWED).await;
+            timeout.begin();
+            pending::<()>().await;
+        });
+
+        let due = tokio::select! {
+            biased;
+            () = reading => None,
+            due = times.next(timer.as_mut()) => Some(due),
+        };
+
+        assert_eq!((due, start.elapsed()), (Some(Due::Silent), ALLOWED / 2 + 4 * ALLOWED));
     }
 
     #[tokio::test(start_paused = true)]
     async fn after_a_standstill_a_client_has_its_whole_time_again() {
-        let (mut timeout, sender, mut socket) = armed();
+        let (timeout, (sender, socket)) = (armed(), mpsc::channel(1));
         let sending = async {
             yield_now().await;
             advance(2 * ALLOWED).await;
             sleep(ALLOWED / 2).await;
-            sender.send(Bytes::from_static(b"ping")).await.unwrap();
+            sender.send(()).await.unwrap();
+            Instant::now()
         };
 
-        let (received, ()) = tokio::join!(timeout.receive(&mut socket), sending);
-        assert!(matches!(received, Some(Ok(Incoming::Data(_)))));
-        let start = Instant::now();
-        assert!(timeout.receive(&mut socket).await.is_none());
+        let (reads, sent) = tokio::join!(read_until_silent(&timeout, socket), sending);
 
-        assert_eq!(start.elapsed(), ALLOWED);
+        assert_eq!((reads, sent.elapsed()), (1, ALLOWED));
     }
 }

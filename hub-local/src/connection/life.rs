@@ -10,7 +10,8 @@ use super::{
     calls::UpstreamEvent,
     deliver,
     ending::{Ending, Farewell},
-    expiry, handshake, keep_alive,
+    handshake,
+    keep_alive::{self, ClientTimeout},
     link::{Incoming, Source},
     rarely_ready::RarelyReady,
     receive,
@@ -115,13 +116,12 @@ async fn read(
     }
     connection.log_connected();
     deliver::submit(connection, UpstreamEvent::Connected);
-    let pinging = std::pin::pin!(keep_alive::ping(connection));
-    let expiring = std::pin::pin!(expiry::reached(connection));
+    let client_timeout = ClientTimeout::new(connection.shared.limits.client_timeout);
+    let watching = std::pin::pin!(keep_alive::watch(connection, &client_timeout));
     tokio::select! {
         biased;
-        ending = receive::messages(connection, source, &mut frames) => ending,
-        ending = RarelyReady::new(pinging), if connection.transport.needs_pings() => ending,
-        ending = RarelyReady::new(expiring) => ending,
+        ending = receive::messages(connection, source, &mut frames, &client_timeout) => ending,
+        ending = RarelyReady::new(watching) => ending,
     }
 }
 

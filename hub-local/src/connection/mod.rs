@@ -7,7 +7,6 @@ mod completion;
 mod deliver;
 pub(crate) mod departed;
 pub(crate) mod ending;
-mod expiry;
 mod handshake;
 mod keep_alive;
 pub(crate) mod life;

@@ -58,13 +58,6 @@ impl<F: Future + Unpin> RarelyReady<F> {
         let alarm = Arc::new(Alarm::default());
         Self { future, waker: Waker::from(Arc::clone(&alarm)), alarm, task: None }
     }
-
-    /// The inner future. The next poll always polls the inner future, because the caller may have made it
-    /// ready.
-    pub(crate) fn inner(&mut self) -> &mut F {
-        self.task = None;
-        &mut self.future
-    }
 }
 
 impl<F: Future + Unpin> Future for RarelyReady<F> {

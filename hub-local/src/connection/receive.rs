@@ -29,8 +29,9 @@ pub(super) async fn messages(
     connection: &Arc<Connection>,
     source: &mut impl Source,
     frames: &mut Frames,
+    client_timeout: &ClientTimeout,
 ) -> Ending {
-    match read(connection, source, frames).await {
+    match read(connection, source, frames, client_timeout).await {
         Ok(never) => match never {},
         Err(ending) => ending,
     }
@@ -40,9 +41,9 @@ async fn read(
     connection: &Arc<Connection>,
     source: &mut impl Source,
     frames: &mut Frames,
+    client_timeout: &ClientTimeout,
 ) -> Result<std::convert::Infallible, Ending> {
     let limits = &connection.shared.limits;
-    let mut client_timeout = ClientTimeout::new(limits.client_timeout);
     let failed = |detail: String| Ending::failed(detail, connection.detailed_errors());
     let malformed = |error| Ending::malformed(&error, connection.detailed_errors());
     let protocol = connection.protocol();
@@ -62,17 +63,20 @@ async fn read(
                 {
                     posts.remember();
                 }
-                act(connection, message, &mut client_timeout).await?;
+                if let Some(call) = act(connection, message, client_timeout)? {
+                    // Boxed: a queue is rarely full, and this future would enlarge that of every idle client.
+                    Box::pin(submit_later(connection, call)).await?;
+                }
             }
         }
-        let incoming = if suspended {
-            // No client timeout here: the transport limits the time until the client resumes.
-            Some(source.receive().await)
-        } else {
-            client_timeout.receive(source).await
-        };
+        // No client timeout while suspended: the transport limits the time until the client resumes.
+        if !suspended {
+            client_timeout.begin();
+        }
+        let incoming = source.receive().await;
+        client_timeout.stop();
         match incoming {
-            Some(Ok(Incoming::Data(bytes))) => {
+            Ok(Incoming::Data(bytes)) => {
                 let is_repeated = posts.as_mut().is_some_and(|posts| posts.begin(&bytes));
                 if is_repeated && frames.is_empty() {
                     tracing::debug!(
@@ -83,37 +87,37 @@ async fn read(
                     frames.push(&bytes);
                 }
             }
-            Some(Ok(Incoming::Suspended)) => suspended = true,
-            Some(Ok(Incoming::Resumed)) => {
+            Ok(Incoming::Suspended) => suspended = true,
+            Ok(Incoming::Resumed) => {
                 suspended = false;
                 *frames = Frames::new(limits.max_message_bytes);
                 frames.switch_to(protocol);
             }
-            Some(Ok(Incoming::Closed)) if frames.is_empty() => {
+            Ok(Incoming::Closed) if frames.is_empty() => {
                 return Err(match connection.transport {
                     Transport::LongPolling => Ending::polling_closed(),
                     _ => Ending::transport_closed(),
                 });
             }
-            Some(Ok(Incoming::Closed)) => return Err(Ending::cut_short()),
-            Some(Err(error)) => {
+            Ok(Incoming::Closed) => return Err(Ending::cut_short()),
+            Err(error) => {
                 return Err(Ending::broken(&error, connection.detailed_errors()));
             }
-            None => return Err(failed(client_timeout.detail())),
         }
     }
 }
 
-async fn act(
+/// Returns a call for which the queue has no room.
+fn act(
     connection: &Arc<Connection>,
     message: Message,
-    client_timeout: &mut ClientTimeout,
-) -> Result<(), Ending> {
+    client_timeout: &ClientTimeout,
+) -> Result<Option<Call>, Ending> {
     match message {
         Message::Invocation { invocation_id, target, arguments, stream_ids } => {
             if stream_ids.is_empty() {
                 let call = Call { invocation_id, target, arguments };
-                return invoke(connection, call).await;
+                return Ok(invoke(connection, call));
             }
             if invocation_id.is_none() {
                 connection.warn_once(Cause::Streams, &target);
@@ -141,16 +145,24 @@ async fn act(
         // Message types of later protocol versions.
         _ => {}
     }
-    Ok(())
+    Ok(None)
 }
 
-async fn invoke(connection: &Arc<Connection>, call: Call) -> Result<(), Ending> {
+fn invoke(connection: &Arc<Connection>, call: Call) -> Option<Call> {
     let checked =
         names::check_upstream_event(&call.target).and_then(|()| check_length(&call.target));
     if let Err(error) = checked {
         refuse(connection, call.invocation_id, &error.to_string());
-        return Ok(());
+        return None;
     }
+    if !connection.calls.has_room(&connection.shared.limits) {
+        return Some(call);
+    }
+    deliver::submit(connection, UpstreamEvent::Call(call));
+    None
+}
+
+async fn submit_later(connection: &Arc<Connection>, call: Call) -> Result<(), Ending> {
     connection.calls.wait_for_room(&connection.shared.limits, &connection.results).await?;
     deliver::submit(connection, UpstreamEvent::Call(call));
     Ok(())

@@ -25,13 +25,21 @@ impl Batch {
     pub(crate) fn push(&mut self, frame: Frame) {
         self.frames += 1;
         self.bytes += frame.bytes().len();
-        self.items.push_back(Item::One(frame));
+        self.add(Item::One(frame));
     }
 
     pub(crate) fn push_run(&mut self, run: Run) {
         self.frames += run.messages();
         self.bytes += run.bytes();
-        self.items.push_back(Item::Run(run));
+        self.add(Item::Run(run));
+    }
+
+    fn add(&mut self, item: Item) {
+        // The batch of an idle client keeps room for one item, its last ping, and not for four.
+        if self.items.capacity() == 0 {
+            self.items.reserve_exact(1);
+        }
+        self.items.push_back(item);
     }
 
     /// The number of frames.

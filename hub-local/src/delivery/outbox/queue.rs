@@ -44,6 +44,10 @@ impl Queue {
         self.bytes += frame.bytes.len();
         self.messages += 1;
         let before = self.reader.as_ref().map_or(0, Reader::end);
+        // The queue of an idle client keeps room for one frame, its last ping, and not for four.
+        if self.frames.capacity() == 0 {
+            self.frames.reserve_exact(1);
+        }
         self.frames.push_back((before, frame));
     }
 

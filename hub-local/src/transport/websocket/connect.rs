@@ -72,8 +72,8 @@ fn open(
     upgrading: OnUpgrade,
     resumption: Option<Arc<Resumption>>,
 ) {
+    let (connection, lease) = admission.open();
     state.shared.tasks.spawn(async move {
-        let (connection, lease) = admission.open();
         let stream = match upgrading.await {
             Ok(stream) => stream,
             Err(error) => {

@@ -20,6 +20,7 @@ use std::{
 };
 
 use bytes::{Buf as _, Bytes, BytesMut};
+use futures_util::future::Either;
 use hub_net::stall_timeout::StallTimeout;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
@@ -58,15 +59,15 @@ thread_local! {
 }
 
 /// Serves one client until its connection ends.
-async fn run(connection: Arc<Connection>, upgraded: Upgraded) {
+fn run(connection: Arc<Connection>, upgraded: Upgraded) -> impl Future<Output = ()> + Send {
     match tcp(upgraded) {
         Ok((stream, early)) => {
             let (read, write) = stream.into_split();
-            exchange(connection, read, write, early).await;
+            Either::Left(exchange(connection, read, write, early))
         }
         Err(upgraded) => {
             let (read, write) = tokio::io::split(TokioIo::new(upgraded));
-            exchange(connection, read, write, Bytes::new()).await;
+            Either::Right(Box::pin(exchange(connection, read, write, Bytes::new())))
         }
     }
 }
@@ -156,33 +157,31 @@ impl<W: AsyncWrite + Unpin + Send> WebSocketSink<W> {
         Self { stream, connection }
     }
 
-    async fn write_some(&mut self, batch: &Batch, skip: usize) -> io::Result<usize> {
-        let written = if batch.len() > 1 && are_short(batch) {
-            poll_fn(|context| self.poll_write_coalesced(context, batch, skip)).await?
-        } else {
-            self.write_slices(batch, skip).await?
-        };
-        if written == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(written) }
-    }
-
-    fn poll_write_coalesced(
+    fn poll_write_some(
         &mut self,
         context: &mut Context<'_>,
         batch: &Batch,
         skip: usize,
     ) -> Poll<io::Result<usize>> {
-        OUTPUT.with_borrow_mut(|coalescer| {
-            let rest = coalescer.coalesce(batch).get(skip..).unwrap_or_default();
-            Pin::new(&mut self.stream).poll_write(context, rest)
+        let stream = Pin::new(&mut self.stream);
+        let written = if let (1, Some(frame)) = (batch.len(), batch.iter().next()) {
+            stream.poll_write(context, frame.bytes().get(skip..).unwrap_or_default())
+        } else if are_short(batch) {
+            OUTPUT.with_borrow_mut(|coalescer| {
+                let rest = coalescer.coalesce(batch).get(skip..).unwrap_or_default();
+                stream.poll_write(context, rest)
+            })
+        } else {
+            let mut slices: Vec<IoSlice<'_>> = Vec::with_capacity(batch.len().min(MAX_SLICES));
+            slices.extend(batch.iter().take(MAX_SLICES).map(|frame| IoSlice::new(frame.bytes())));
+            let mut rest = slices.as_mut_slice();
+            IoSlice::advance_slices(&mut rest, skip);
+            stream.poll_write_vectored(context, rest)
+        };
+        written.map(|written| match written {
+            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+            written => written,
         })
-    }
-
-    async fn write_slices(&mut self, batch: &Batch, skip: usize) -> io::Result<usize> {
-        let mut slices: Vec<IoSlice<'_>> = Vec::with_capacity(batch.len().min(MAX_SLICES));
-        slices.extend(batch.iter().take(MAX_SLICES).map(|frame| IoSlice::new(frame.bytes())));
-        let mut rest = slices.as_mut_slice();
-        IoSlice::advance_slices(&mut rest, skip);
-        self.stream.write_vectored(rest).await
     }
 }
 
@@ -196,7 +195,7 @@ impl<W: AsyncWrite + Unpin + Send> Sink for WebSocketSink<W> {
     async fn write(&mut self, batch: &mut Batch) -> io::Result<()> {
         let mut written = 0;
         while !batch.is_empty() {
-            written += self.write_some(batch, written).await?;
+            written += poll_fn(|context| self.poll_write_some(context, batch, written)).await?;
             if written == batch.bytes() {
                 batch.clear();
                 break;
