@@ -4,22 +4,16 @@ use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper_util::client::legacy::connect::HttpConnector;
 pub use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
-use hyper_util::{
-    client::legacy::{
-        Client, Error,
-        connect::{Connect, HttpConnector},
-    },
-    rt::{TokioExecutor, TokioTimer},
-};
 use tower_service::Service;
 
-use self::socket::Connector;
-pub use self::socket::Unanswered;
+pub use self::{exchange::ResponseBody, socket::Unanswered};
+use self::{pool::Pool, socket::Connector};
 use crate::BoxError;
 
+mod exchange;
+mod pool;
 mod socket;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -49,7 +43,7 @@ impl<R> Resolver for R where
 #[derive(derive_more::Debug)]
 #[debug("HttpClient")]
 pub struct HttpClient<R> {
-    plain: Client<Connector<R>, Full<Bytes>>,
+    plain: Pool<Connector<R>>,
     #[cfg(feature = "tls")]
     tls: tls::LazyClient<R>,
 }
@@ -68,7 +62,7 @@ impl<R: Resolver> HttpClient<R> {
     /// load balancers before them, keep idle connections: a request on a connection that is being closed is lost.
     pub fn new(resolver: R, idle_timeout: Duration) -> Self {
         Self {
-            plain: pooled(Connector { tcp: tcp(resolver.clone()), is_tls: false }, idle_timeout),
+            plain: Pool::new(Connector { tcp: tcp(resolver.clone()), is_tls: false }, idle_timeout),
             #[cfg(feature = "tls")]
             tls: tls::LazyClient::new(resolver, idle_timeout),
         }
@@ -90,36 +84,12 @@ impl<R: Resolver> HttpClient<R> {
     pub async fn request(
         &self,
         request: Request<Bytes>,
-    ) -> Result<Response<Incoming>, RequestError> {
-        // Ends: each unread request removes a kept connection from the pool.
-        loop {
-            match self.send(request.clone().map(Full::new)).await {
-                Err(RequestError::Interrupted(error))
-                    if Unanswered::find(error.as_ref()) == Some(Unanswered::Unread) => {}
-                other => return other,
-            }
-        }
-    }
-
-    async fn send(
-        &self,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, RequestError> {
+    ) -> Result<Response<ResponseBody>, RequestError> {
         #[cfg(feature = "tls")]
         if request.uri().scheme_str() == Some("https") {
-            let client = self.tls.get().map_err(RequestError::Unreachable)?;
-            return client.request(request).await.map_err(RequestError::from);
+            return self.tls.get().map_err(RequestError::Unreachable)?.request(request).await;
         }
-        self.plain.request(request).await.map_err(RequestError::from)
-    }
-}
-
-impl From<Error> for RequestError {
-    fn from(error: Error) -> Self {
-        match error.is_connect() {
-            true => Self::Unreachable(error.into()),
-            false => Self::Interrupted(error.into()),
-        }
+        self.plain.request(request).await
     }
 }
 
@@ -138,22 +108,15 @@ fn tcp<R>(resolver: R) -> HttpConnector<R> {
     connector
 }
 
-fn pooled<C: Connect + Clone>(connector: C, idle_timeout: Duration) -> Client<C, Full<Bytes>> {
-    Client::builder(TokioExecutor::new())
-        .pool_idle_timeout(idle_timeout)
-        .pool_timer(TokioTimer::new())
-        .build(connector)
-}
-
 #[cfg(feature = "tls")]
 mod tls {
     use std::{sync::OnceLock, time::Duration};
 
     use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 
-    use super::{BoxError, Bytes, Client, Connector, Full, Resolver, pooled, tcp};
+    use super::{BoxError, Connector, Pool, Resolver, tcp};
 
-    type TlsClient<R> = Client<HttpsConnector<Connector<R>>, Full<Bytes>>;
+    type TlsClient<R> = Pool<HttpsConnector<Connector<R>>>;
 
     /// A client that is created on first use, so that a container without certificates can call `http` URLs.
     pub(super) struct LazyClient<R> {
@@ -178,7 +141,7 @@ mod tls {
                 .https_only()
                 .enable_http1()
                 .wrap_connector(Connector { tcp, is_tls: true });
-            Ok(self.client.get_or_init(|| pooled(tls, self.idle_timeout)))
+            Ok(self.client.get_or_init(|| Pool::new(tls, self.idle_timeout)))
         }
     }
 }

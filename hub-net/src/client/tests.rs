@@ -119,3 +119,77 @@ async fn a_response_is_read_although_the_server_has_closed_before_it_read_the_re
         assert_eq!(text, "too large", "{body}");
     }
 }
+
+/// A server that answers each request, and reports the number of the connection when it ends.
+fn counting_server() -> (Uri, mpsc::Receiver<usize>) {
+    let (ended, ends) = mpsc::channel();
+    let url = server(move |number, mut stream| {
+        let ended = ended.clone();
+        thread::spawn(move || {
+            let mut byte = [0];
+            while let Ok(1) = stream.read(&mut byte) {
+                read_request(&mut stream);
+                let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n{number}");
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+            ended.send(number).unwrap();
+        });
+    });
+    (url, ends)
+}
+
+async fn text(response: Response<ResponseBody>) -> Bytes {
+    crate::body::read_response(response.into_body(), 100).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_connection_that_was_used_last_is_used_next() {
+    let (url, _ends) = counting_server();
+    let client = client();
+    let [first, second] = [
+        client.request(post(&url, "")).await.unwrap(),
+        client.request(post(&url, "")).await.unwrap(),
+    ];
+
+    assert_eq!((text(second).await, text(first).await), ("1".into(), "0".into()));
+
+    for _ in 0..2 {
+        assert_eq!(text(client.request(post(&url, "")).await.unwrap()).await, "0");
+    }
+}
+
+#[tokio::test]
+async fn a_response_that_is_dropped_before_its_end_closes_its_connection() {
+    let (url, ends) = counting_server();
+    let client = client();
+
+    drop(client.request(post(&url, "")).await.unwrap());
+
+    assert_eq!(ends.recv().unwrap(), 0);
+    assert_eq!(text(client.request(post(&url, "")).await.unwrap()).await, "1");
+}
+
+#[tokio::test]
+async fn a_connection_without_a_request_is_closed_after_the_idle_timeout() {
+    let (url, ends) = counting_server();
+    let client = client();
+    let begun = client.request(post(&url, "")).await.unwrap();
+    assert_eq!(text(begun).await, "0");
+
+    tokio::time::pause();
+    tokio::time::sleep(Duration::from_secs(41)).await;
+
+    assert_eq!(ends.recv().unwrap(), 0);
+}
+
+#[test]
+fn a_connection_is_not_used_after_the_end_of_its_runtime() {
+    let (url, _ends) = counting_server();
+    let client = client();
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let request = || async { text(client.request(post(&url, "")).await.unwrap()).await };
+
+    assert_eq!(runtime().block_on(request()), "0");
+
+    assert_eq!(runtime().block_on(request()), "1");
+}
