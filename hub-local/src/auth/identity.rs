@@ -1,5 +1,7 @@
 //! The identity in a client's token, and the header that sends the claims of the token upstream.
 
+use std::borrow::Cow;
+
 use http::HeaderValue;
 use hub_core::client_access::{SYSTEM_CLAIM_PREFIX, USER_CLAIM_PREFIX, USER_ID_CLAIM};
 use serde_json::{Map, Value};
@@ -74,10 +76,10 @@ pub(crate) fn header(claims: &Map<String, Value>) -> Option<HeaderValue> {
 
 fn append(text: &mut String, name: &str, value: &Value) {
     let value = match value {
-        Value::String(value) => value.clone(),
-        other => other.to_string(),
+        Value::String(value) => Cow::Borrowed(value),
+        other => Cow::Owned(other.to_string()),
     };
-    if name.chars().chain(value.chars()).any(char::is_control) {
+    if has_control(name) || has_control(&value) {
         tracing::debug!("a claim with control characters is not sent upstream");
         return;
     }
@@ -87,6 +89,12 @@ fn append(text: &mut String, name: &str, value: &Value) {
     text.push_str(name);
     text.push_str(": ");
     text.push_str(&value);
+}
+
+fn has_control(text: &str) -> bool {
+    // Counts, because the loop of a search is not vectorized.
+    let is_plain = |byte: &u8| byte.is_ascii() && !byte.is_ascii_control();
+    text.bytes().filter(is_plain).count() < text.len() && text.chars().any(char::is_control)
 }
 
 #[cfg(test)]

@@ -27,7 +27,10 @@ pub(crate) struct Authority {
     public_url: RwLock<Arc<str>>,
     /// Whether the operator has set the public URL. Otherwise, it is the address of the listener.
     pub(crate) has_public_url: bool,
-    verified: VerifiedTokens,
+    /// Tokens of REST calls.
+    verified: VerifiedTokens<Arc<Map<String, Value>>>,
+    /// Tokens of clients that have negotiated and not connected yet, with their hubs.
+    clients: VerifiedTokens<(Box<str>, Identity)>,
 }
 
 impl Authority {
@@ -41,8 +44,15 @@ impl Authority {
         let has_public_url = public_url.is_some();
         let public_url = public_url.unwrap_or(DEFAULT_URL).trim_end_matches('/');
         let public_url = RwLock::new(public_url.into());
-        let verified = VerifiedTokens::default();
-        Self { keys, clock, leeway: leeway.as_secs(), public_url, has_public_url, verified }
+        Self {
+            keys,
+            clock,
+            leeway: leeway.as_secs(),
+            public_url,
+            has_public_url,
+            verified: VerifiedTokens::default(),
+            clients: VerifiedTokens::default(),
+        }
     }
 
     /// All keys, the primary first.
@@ -63,8 +73,13 @@ impl Authority {
         *self.public_url.write() = url.trim_end_matches('/').into();
     }
 
-    /// Checks the token of a client of `hub`.
+    /// Checks the token of a client of `hub`. A client sends it twice, to negotiate and to connect. The second time the
+    /// complete token is compared with the verified one.
     pub(crate) fn client(&self, token: &str, hub: &str) -> Result<Identity, String> {
+        let now = self.clock.unix_seconds();
+        if let Some((_, identity)) = self.clients.take(token, now).filter(|(of, _)| **of == *hub) {
+            return Ok(identity);
+        }
         let claims = self.verify(token)?;
         let fits = |audience: &str| {
             Audience::parse(audience).is_some_and(|audience| audience.is_client_of(hub))
@@ -75,7 +90,9 @@ impl Authority {
                 client_url(&self.public_url(), hub)
             ));
         }
-        Identity::from_claims(&claims)
+        let identity = Identity::from_claims(&claims)?;
+        self.clients.insert(token, now, &claims, (hub.into(), identity.clone()));
+        Ok(identity)
     }
 
     /// Checks the token of a REST call to `path`, which is percent-encoded.
@@ -115,7 +132,7 @@ impl Authority {
             return Ok(claims);
         }
         let claims = Arc::new(self.verify(token)?);
-        self.verified.insert(token, now, &claims);
+        self.verified.insert(token, now, &claims, Arc::clone(&claims));
         Ok(claims)
     }
 }
@@ -127,4 +144,49 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<Option<&str>> {
     let value = value.to_str().unwrap_or_default();
     let (scheme, token) = value.split_once(' ').unwrap_or_default();
     Some(scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_token_that_was_verified_for_one_hub_is_refused_for_another() {
+        let key = Secret::from("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH");
+        let clock = Clock::start();
+        let authority = Authority::new(vec![key.clone()], clock, Duration::ZERO, None);
+        let claims = json!({
+            "aud": "http://localhost/client/?hub=chat",
+            "exp": clock.unix_seconds() + 60,
+            "asrs.s.uid": "ada",
+        });
+        let token = token::sign(&claims, &key).unwrap();
+        let user = |hub| authority.client(&token, hub).map(|identity| identity.user);
+
+        for _ in 0..2 {
+            assert_eq!(user("chat"), Ok(Some("ada".to_owned())));
+            assert!(user("other").unwrap_err().contains("not this hub"));
+            assert!(authority.client(&format!("{token}A"), "chat").is_err());
+            assert_eq!(user("chat"), Ok(Some("ada".to_owned())));
+        }
+    }
+
+    #[test]
+    fn a_token_is_verified_once_to_negotiate_and_to_connect() {
+        let key = Secret::from("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH");
+        let clock = Clock::start();
+        let authority = Authority::new(vec![key.clone()], clock, Duration::ZERO, None);
+        let now = clock.unix_seconds();
+        let claims = json!({ "aud": "http://localhost/client/?hub=chat", "exp": now + 60 });
+        let token = token::sign(&claims, &key).unwrap();
+
+        authority.client(&token, "chat").unwrap();
+        let remembered = authority.clients.get(&token, now);
+        authority.client(&token, "chat").unwrap();
+
+        assert!(remembered.is_some(), "the second check takes what the first one has read");
+        assert!(authority.clients.get(&token, now).is_none(), "an open connection keeps no token");
+    }
 }

@@ -1,8 +1,9 @@
 //! Members of hubs, in sets that are read much more often than they change.
 
 use std::{
+    borrow::Borrow,
     collections::{HashMap, HashSet},
-    hash::Hash,
+    hash::{Hash, Hasher},
     sync::Arc,
 };
 
@@ -62,34 +63,58 @@ fn is_mostly_free(len: usize, capacity: usize) -> bool {
     capacity > MIN_TRIM_CAPACITY && len < capacity / 8
 }
 
+/// A connection in a set by id. The id is not stored again as a key: an idle client is in two sets or more.
+#[derive(Debug)]
+struct ById<M>(Arc<M>);
+
+impl<M: Member> Borrow<str> for ById<M> {
+    fn borrow(&self) -> &str {
+        self.0.id()
+    }
+}
+
+impl<M: Member> Hash for ById<M> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.id().hash(state);
+    }
+}
+
+impl<M: Member> PartialEq for ById<M> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.id() == other.0.id()
+    }
+}
+
+impl<M: Member> Eq for ById<M> {}
+
 /// Connections by id, with a snapshot that is cached until the next change.
 #[derive(Debug)]
 pub(super) struct Members<M> {
-    by_id: HashMap<String, Arc<M>>,
+    by_id: HashSet<ById<M>>,
     snapshot: Option<Audience<M>>,
 }
 
 impl<M> Default for Members<M> {
     fn default() -> Self {
-        Self { by_id: HashMap::new(), snapshot: None }
+        Self { by_id: HashSet::new(), snapshot: None }
     }
 }
 
 impl<M: Member> Members<M> {
     pub(super) fn insert(&mut self, connection: &Arc<M>) {
-        self.by_id.insert(connection.id().to_owned(), Arc::clone(connection));
+        self.by_id.replace(ById(Arc::clone(connection)));
         self.snapshot = None;
     }
 
     pub(super) fn remove(&mut self, id: &str) {
-        if self.by_id.remove(id).is_some() {
-            trim(&mut self.by_id);
+        if self.by_id.remove(id) {
+            trim_set(&mut self.by_id);
             self.snapshot = None;
         }
     }
 
     pub(super) fn get(&self, id: &str) -> Option<&Arc<M>> {
-        self.by_id.get(id)
+        self.by_id.get(id).map(|ById(connection)| connection)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -101,11 +126,12 @@ impl<M: Member> Members<M> {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<M>> {
-        self.by_id.values()
+        self.by_id.iter().map(|ById(connection)| connection)
     }
 
     pub(super) fn audience(&mut self) -> Audience<M> {
         let Self { by_id, snapshot } = self;
-        Arc::clone(snapshot.get_or_insert_with(|| in_memory_order(by_id.values().cloned())))
+        let all = || in_memory_order(by_id.iter().map(|ById(connection)| Arc::clone(connection)));
+        Arc::clone(snapshot.get_or_insert_with(all))
     }
 }
