@@ -79,9 +79,13 @@ impl Deadlines<'_> {
                 return Due::Expired;
             }
             if let Some(client) = self.client
-                && client.is_silent(first).await
+                && let Some(since) = client.silent_since(first)
             {
-                return Due::Silent;
+                // The runtime reads the sockets before it runs this task again, which reads first.
+                yield_now().await;
+                if client.since() == Some(since) {
+                    return Due::Silent;
+                }
             }
             if is_due(self.ping) {
                 return Due::Ping;
@@ -139,19 +143,16 @@ impl ClientTimeout {
         self.since().unwrap_or_else(Instant::now) + self.allowed
     }
 
-    /// Whether the time of the current read is over, and no data has arrived. `timer` is the time for which the timer
-    /// was set that has fired.
-    async fn is_silent(&self, timer: Instant) -> bool {
-        let is_over = |since: &Instant| since.elapsed() >= self.allowed;
-        let Some(since) = self.since().filter(is_over) else { return false };
+    /// The begin of the current read if its time is over. `timer` is the time for which the timer was set that has
+    /// fired.
+    fn silent_since(&self, timer: Instant) -> Option<Instant> {
+        let since = self.since().filter(|since| since.elapsed() >= self.allowed)?;
         if fired_late(timer) {
             // What the client has sent meanwhile is unread in the socket.
             self.begin();
-            return false;
+            return None;
         }
-        // The runtime reads the sockets before it runs this task again, which reads first.
-        yield_now().await;
-        self.since() == Some(since)
+        Some(since)
     }
 
     fn detail(&self) -> String {

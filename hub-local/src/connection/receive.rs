@@ -9,6 +9,7 @@ use hub_core::{
 
 use super::{
     Connection,
+    acks::{Acks, counters::SequenceGap},
     calls::UpstreamEvent,
     deliver,
     ending::Ending,
@@ -44,30 +45,15 @@ async fn read(
     client_timeout: &ClientTimeout,
 ) -> Result<std::convert::Infallible, Ending> {
     let limits = &connection.shared.limits;
-    let failed = |detail: String| Ending::failed(detail, connection.detailed_errors());
-    let malformed = |error| Ending::malformed(&error, connection.detailed_errors());
-    let protocol = connection.protocol();
     let acks = connection.acks.as_ref().filter(|it| it.are_agreed());
     let mut posts = connection.transport.has_posts().then(Box::<Posts>::default);
     let mut suspended = false;
     loop {
-        while let Some(frame) = frames.next_frame().map_err(malformed)? {
-            if let Some(message) = protocol.parse(&frame).map_err(malformed)? {
-                if let Some(acks) = acks
-                    && !acks.receive(&message).map_err(|it| failed(it.to_string()))?
-                {
-                    continue;
-                }
-                if let (Some(posts), Message::Invocation { invocation_id: Some(_), .. }) =
-                    (&mut posts, &message)
-                {
-                    posts.remember();
-                }
-                if let Some(call) = act(connection, message, client_timeout)? {
-                    // Boxed: a queue is rarely full, and this future would enlarge that of every idle client.
-                    Box::pin(submit_later(connection, call)).await?;
-                }
-            }
+        while let Some(call) =
+            handle(connection, frames, acks, posts.as_deref_mut(), client_timeout)?
+        {
+            // Boxed: a queue is rarely full, and this future would enlarge that of every idle client.
+            Box::pin(submit_later(connection, call)).await?;
         }
         // No client timeout while suspended: the transport limits the time until the client resumes.
         if !suspended {
@@ -91,7 +77,7 @@ async fn read(
             Ok(Incoming::Resumed) => {
                 suspended = false;
                 *frames = Frames::new(limits.max_message_bytes);
-                frames.switch_to(protocol);
+                frames.switch_to(connection.protocol());
             }
             Ok(Incoming::Closed) if frames.is_empty() => {
                 return Err(match connection.transport {
@@ -105,6 +91,38 @@ async fn read(
             }
         }
     }
+}
+
+/// Handles the complete messages of `frames`. Returns a call for which the queue has no room. Not async: the future of
+/// each idle client would hold the message.
+fn handle(
+    connection: &Arc<Connection>,
+    frames: &mut Frames,
+    acks: Option<&Arc<Acks>>,
+    mut posts: Option<&mut Posts>,
+    client_timeout: &ClientTimeout,
+) -> Result<Option<Call>, Ending> {
+    let malformed = |error| Ending::malformed(&error, connection.detailed_errors());
+    let protocol = connection.protocol();
+    while let Some(frame) = frames.next_frame().map_err(malformed)? {
+        let Some(message) = protocol.parse(&frame).map_err(malformed)? else { continue };
+        if let Some(acks) = acks {
+            let failed =
+                |gap: SequenceGap| Ending::failed(gap.to_string(), connection.detailed_errors());
+            if !acks.receive(&message).map_err(failed)? {
+                continue;
+            }
+        }
+        if let (Some(posts), Message::Invocation { invocation_id: Some(_), .. }) =
+            (&mut posts, &message)
+        {
+            posts.remember();
+        }
+        if let Some(call) = act(connection, message, client_timeout)? {
+            return Ok(Some(call));
+        }
+    }
+    Ok(None)
 }
 
 /// Returns a call for which the queue has no room.
