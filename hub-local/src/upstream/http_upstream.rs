@@ -18,7 +18,7 @@ use parking_lot::RwLock;
 
 use super::{
     Upstream, UpstreamError,
-    guard::{self, GuardedResolver, RefusedAddress},
+    guard::GuardedResolver,
     template::{Event, Template, TemplateError},
 };
 
@@ -90,6 +90,7 @@ impl HttpUpstream {
         Arc::clone(&self.templates.read())
     }
 
+    /// The URL of a request. Literal addresses bypass the resolver, so the template has checked them.
     fn url(&self, headers: &HeaderMap) -> Result<Uri, UpstreamError> {
         let event = Event {
             hub: text(headers, &HUB),
@@ -100,18 +101,10 @@ impl HttpUpstream {
         names::check_upstream_event(event.event)?;
         let templates = self.templates();
         let template = templates.iter().find(|template| template.matches(event));
-        template
-            .ok_or(UpstreamError::NoTemplate)?
-            .fill(event)
-            .parse()
-            .map_err(|error: http::uri::InvalidUri| UpstreamError::Unreachable(Box::new(error)))
+        template.ok_or(UpstreamError::NoTemplate)?.uri(event).map_err(UpstreamError::Unreachable)
     }
 
     async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, UpstreamError> {
-        // Literal addresses bypass the resolver, so check them here.
-        if request.uri().host().is_none_or(guard::is_refused_literal) {
-            return Err(UpstreamError::Unreachable(Box::new(RefusedAddress)));
-        }
         let response = self.client.request(request).await;
         let (parts, body) =
             response.map_err(|error| UpstreamError::Unreachable(error.into()))?.into_parts();

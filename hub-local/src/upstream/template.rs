@@ -4,8 +4,9 @@ use std::fmt;
 
 use http::Uri;
 use hub_core::names;
+use hub_net::BoxError;
 
-use super::guard;
+use super::guard::{self, RefusedAddress};
 
 const HUB: &str = "{hub}";
 const CATEGORY: &str = "{category}";
@@ -29,6 +30,10 @@ const EVENT: &str = "{event}";
 #[debug("Template({self}: {})", self.rules())]
 pub struct Template {
     url: String,
+    /// The URL of all events, if it has no parameters.
+    fixed: Option<Uri>,
+    /// Whether the host has no parameters, so that it needs no check for each call.
+    has_fixed_host: bool,
     hubs: Rule,
     categories: Rule,
     events: Rule,
@@ -107,7 +112,10 @@ impl Template {
         if uri.host().is_none_or(guard::is_refused_literal) {
             return Err(TemplateError::Address);
         }
+        let has_parameters = url.contains(['{', '}']);
         Ok(Self {
+            fixed: (!has_parameters).then_some(uri),
+            has_fixed_host: !authority(&url).contains('{'),
             url,
             hubs: Rule::default(),
             categories: Rule::default(),
@@ -150,6 +158,18 @@ impl Template {
     /// The URL of one event.
     pub(crate) fn fill(&self, event: Event<'_>) -> String {
         fill(&self.url, event)
+    }
+
+    /// The URL of one event. Its host is no refused address.
+    pub(super) fn uri(&self, event: Event<'_>) -> Result<Uri, BoxError> {
+        if let Some(uri) = &self.fixed {
+            return Ok(uri.clone());
+        }
+        let uri: Uri = self.fill(event).parse()?;
+        if !self.has_fixed_host && uri.host().is_none_or(guard::is_refused_literal) {
+            return Err(RefusedAddress.into());
+        }
+        Ok(uri)
     }
 }
 
@@ -289,6 +309,28 @@ mod tests {
         assert_eq!(error("http://169.254.169.254/latest"), TemplateError::Address);
         assert_eq!(error("http://[fe80::1]:80/"), TemplateError::Address);
         assert!(Template::new("http://{hub}.example/{event}").is_ok());
+    }
+
+    #[test]
+    fn a_host_with_parameters_is_checked_for_each_call() {
+        let refused = |url: &str, hub: &str| {
+            let uri = Template::new(url).unwrap().uri(event(hub, "messages", "send"));
+            uri.is_err_and(|error| error.is::<RefusedAddress>())
+        };
+
+        assert!(refused("http://{hub}/", "169.254.169.254"));
+        assert!(refused("http://{hub}:80/{event}", "2852039166"));
+        assert!(refused("http://169.254.169.{hub}/", "254"));
+        assert!(!refused("http://{hub}/", "127.0.0.1"));
+        assert!(!refused("http://a/{hub}", "169.254.169.254"));
+    }
+
+    #[test]
+    fn a_url_without_parameters_is_that_of_each_event() {
+        let uri = |url: &str| Template::new(url).unwrap().uri(event("chat", "messages", "a b"));
+
+        assert_eq!(uri("http://h:1/api?code=x").unwrap(), "http://h:1/api?code=x");
+        assert_eq!(uri("http://h:1/{hub}/{event}").unwrap(), "http://h:1/chat/a%20b");
     }
 
     #[test]
