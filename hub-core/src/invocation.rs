@@ -11,7 +11,8 @@ use http::HeaderMap;
 use parking_lot::Mutex;
 
 use crate::{
-    cancellation::Cancellation, hub::Category, hub::Hub, protocol::Protocol, reading::MethodReading,
+    cancellation::Cancellation, hub::Category, hub::Hub, protocol::Protocol,
+    reading::MethodReading, upstream,
 };
 
 /// One call of the service: the caller, the event and the raw arguments.
@@ -33,21 +34,21 @@ pub struct Invocation {
 #[debug("Invocation({}, {:?}, {}, {})", self.hub, self.category, self.event, self.connection_id)]
 pub struct InvocationParts {
     /// The hub, lower-case, as the service names it.
-    pub hub: String,
+    pub hub: Arc<str>,
     /// The kind of the event.
     pub category: Category,
     /// The event as the client wrote it: the method name, `connected` or `disconnected`.
     pub event: String,
     /// The public id of the client's connection.
-    pub connection_id: String,
+    pub connection_id: Arc<str>,
     /// The user of the connection, set by `negotiate`.
-    pub user_id: Option<String>,
+    pub user_id: Option<Arc<str>>,
     /// The claims of the connection, set by `negotiate`.
     pub claims: Claims,
     /// The query of the client's connect request.
     pub query: Query,
     /// The headers of the upstream request, without the client's query, which may contain the client's token.
-    pub headers: HeaderMap,
+    pub headers: CallHeaders,
     /// The client's protocol.
     pub protocol: Protocol,
     /// The encoded argument array. Empty for `connected` and `disconnected`.
@@ -67,10 +68,10 @@ impl InvocationParts {
     #[doc(hidden)]
     #[must_use]
     pub fn new(
-        hub: impl Into<String>,
+        hub: impl Into<Arc<str>>,
         category: Category,
         event: impl Into<String>,
-        connection_id: impl Into<String>,
+        connection_id: impl Into<Arc<str>>,
     ) -> Self {
         Self {
             hub: hub.into(),
@@ -80,7 +81,7 @@ impl InvocationParts {
             user_id: None,
             claims: Claims::default(),
             query: Query::default(),
-            headers: HeaderMap::new(),
+            headers: CallHeaders::default(),
             protocol: Protocol::default(),
             arguments: Bytes::new(),
             error: None,
@@ -88,6 +89,45 @@ impl InvocationParts {
             arrived: Duration::ZERO,
             cancellation: Cancellation::new(),
         }
+    }
+
+    /// The headers of the upstream request.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        let CallHeaders { made, source } = &self.headers;
+        made.get_or_init(|| {
+            source.as_ref().map_or_else(HeaderMap::new, |(connection, request_id)| {
+                let mut headers = upstream::message_headers(connection, self.protocol);
+                upstream::address_message(&mut headers, &self.event, *request_id);
+                headers
+            })
+        })
+    }
+}
+
+/// The headers of an upstream request. For a call within the process, they are created when they are read.
+#[doc(hidden)]
+#[derive(Clone, Default, derive_more::Debug)]
+// Omits the headers, which may contain secrets.
+#[debug("CallHeaders")]
+pub struct CallHeaders {
+    made: OnceLock<HeaderMap>,
+    /// The headers of all upstream requests of the connection, and the id of the request.
+    source: Option<(Arc<HeaderMap>, u64)>,
+}
+
+impl CallHeaders {
+    /// The headers of a message within the process.
+    #[must_use]
+    pub fn of_message(connection: Arc<HeaderMap>, request_id: u64) -> Self {
+        Self { made: OnceLock::new(), source: Some((connection, request_id)) }
+    }
+}
+
+impl From<HeaderMap> for CallHeaders {
+    fn from(headers: HeaderMap) -> Self {
+        Self { made: headers.into(), source: None }
     }
 }
 
@@ -177,7 +217,7 @@ impl Invocation {
     /// The headers of the upstream request, without the client's query: see [`Self::query`].
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
-        &self.parts.headers
+        self.parts.headers()
     }
 
     /// The client's protocol.
@@ -242,7 +282,7 @@ impl Extensions {
 /// for roles.
 #[derive(Clone, Default, PartialEq, Eq, Hash, derive_more::Debug)]
 #[debug("{:?}", self.0.iter().map(|(name, _)| name).collect::<Vec<_>>())]
-pub struct Claims(Vec<(String, String)>);
+pub struct Claims(Arc<[(String, String)]>);
 
 impl Claims {
     /// The first value of a claim type.
@@ -289,7 +329,10 @@ impl FromIterator<(String, String)> for Claims {
 /// A decoded query string. A name may occur several times.
 #[derive(Clone, Default, derive_more::Debug)]
 #[debug("{:?}", self.pairs().iter().map(|(name, _)| name).collect::<Vec<_>>())]
-pub struct Query {
+// Shared by all calls of a connection; `None` is an empty query.
+pub struct Query(Option<Arc<RawQuery>>);
+
+struct RawQuery {
     raw: Box<str>,
     /// Decoded on first use, because most calls never read their query.
     pairs: OnceLock<Vec<(String, String)>>,
@@ -300,12 +343,14 @@ impl Query {
     /// that it cannot leak into logs.
     #[must_use]
     pub fn parse(raw: &str) -> Self {
-        Self { raw: raw.strip_prefix('?').unwrap_or(raw).into(), pairs: OnceLock::new() }
+        let raw = raw.strip_prefix('?').unwrap_or(raw).into();
+        Self(Some(Arc::new(RawQuery { raw, pairs: OnceLock::new() })))
     }
 
     fn pairs(&self) -> &[(String, String)] {
-        self.pairs.get_or_init(|| {
-            let pairs = self.raw.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let Some(RawQuery { raw, pairs }) = self.0.as_deref() else { return &[] };
+        pairs.get_or_init(|| {
+            let pairs = raw.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
                 let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
                 (decode(name), decode(value))
             });

@@ -2,7 +2,9 @@
 //!
 //! Source: Microsoft Learn, "Upstream endpoints in Azure SignalR Service", request header format.
 
-use http::HeaderName;
+use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
+
+use crate::protocol::Protocol;
 
 /// The path that the service calls by default: the webhook of the Functions extension for SignalR.
 pub const WEBHOOK_PATH: &str = "/runtime/webhooks/signalr";
@@ -37,3 +39,21 @@ pub const CONNECTIONS: &str = "connections";
 pub const CONNECTED: &str = "connected";
 /// The event of a connection that ended.
 pub const DISCONNECTED: &str = "disconnected";
+
+/// The headers of the message requests of a connection. [`address_message`] sets the event and the request id.
+#[must_use]
+pub fn message_headers(connection: &HeaderMap, protocol: Protocol) -> HeaderMap {
+    let mut headers = connection.clone();
+    headers.insert(CATEGORY, HeaderValue::from_static(MESSAGES));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(protocol.content_type()));
+    headers.insert(EVENT, HeaderValue::from_static(""));
+    headers.insert(REQUEST_ID, HeaderValue::from_static(""));
+    headers
+}
+
+/// Sets the event and the request id of a message request. Returns whether the event is valid in a header.
+pub fn address_message(headers: &mut HeaderMap, event: &str, request_id: u64) -> bool {
+    headers.insert(REQUEST_ID, HeaderValue::from(request_id));
+    let event = HeaderValue::from_bytes(event.as_bytes());
+    event.map(|event| headers.insert(EVENT, event)).is_ok()
+}

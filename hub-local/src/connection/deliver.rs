@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use http::{Request, Response, StatusCode};
+use http::{Request, StatusCode};
 use hub_core::{
     protocol::{Message, Outcome, Protocol},
     upstream::{CONNECTED, CONNECTIONS, DISCONNECTED, MESSAGES},
@@ -29,6 +29,7 @@ use crate::upstream::{
     Unmatched, Upstream, UpstreamError,
     call::Call,
     explain::{self, CallRecord},
+    in_process::{Answer, ClientCall},
     request,
 };
 
@@ -108,30 +109,36 @@ async fn lane(connection: Arc<Connection>) {
 
 /// Reports a new client. The response has no effect on the client.
 async fn connected(connection: &Arc<Connection>) {
-    report(connection, CONNECTED, request::connected(&connection.headers)).await;
+    report(connection, CONNECTED, request::connected(connection.facts.headers())).await;
 }
 
 /// Reports the end of a connection.
 async fn disconnected(connection: &Arc<Connection>, error: Option<&str>) {
-    if let Some(request) = request::disconnected(&connection.headers, error) {
+    if let Some(request) = request::disconnected(connection.facts.headers(), error) {
         report(connection, DISCONNECTED, request).await;
     }
 }
 
 /// Calls a hub method. If the call has an invocation id, the client receives a completion.
 async fn call(connection: &Arc<Connection>, call: Call) {
-    let (invocation_id, target) = (call.invocation_id.clone(), call.target.clone());
+    let Call { invocation_id, target, arguments } = call;
     let protocol = connection.protocol();
-    let headers = connection
-        .call_headers
-        .get_or_init(|| Box::new(request::call_headers(&connection.headers, protocol)));
-    let Some(request) = request::message(headers, protocol, call) else { return };
     let is_invoke = invocation_id.is_some();
     if invocation_id.as_ref().is_some_and(|id| connection.warnings.is_reused(id)) {
         connection.warn_once(Cause::ReusedId, &target);
     }
     let event = Event { category: MESSAGES, name: &target, protocol, is_invoke };
-    let answer = perform(connection, event, request).await;
+    let answer = perform(connection, event, |upstream, request_id| {
+        upstream.message(ClientCall {
+            connection: &connection.facts,
+            protocol,
+            request_id,
+            invocation_id: invocation_id.as_deref(),
+            target: &target,
+            arguments,
+        })
+    })
+    .await;
     let Some(invocation_id) = invocation_id else { return };
     let is_unmatched = matches!(answer, Err(UpstreamError::NoTemplate));
     if is_unmatched && connection.shared.unmatched == Unmatched::Silent {
@@ -142,8 +149,9 @@ async fn call(connection: &Arc<Connection>, call: Call) {
         connection.answer(&protocol.encode(&Message::Completion { invocation_id, outcome }));
     };
     match interpret(answer, connection.shared.limits.max_upstream_response_bytes) {
-        Ok(body) if body.is_empty() => complete(Outcome::Void),
-        Ok(body) => match completion::check(protocol, &body, &invocation_id) {
+        Ok(Body::Completion(framed)) => connection.answer(&protocol.relayed(framed)),
+        Ok(Body::Unchecked(body)) if body.is_empty() => complete(Outcome::Void),
+        Ok(Body::Unchecked(body)) => match completion::check(protocol, &body, &invocation_id) {
             Checked::Completion => connection.answer(&protocol.relayed(body)),
             Checked::Mended(mended) => {
                 connection.warn_once(Cause::EmptyError, &target);
@@ -165,23 +173,36 @@ async fn call(connection: &Arc<Connection>, call: Call) {
     }
 }
 
-async fn report(connection: &Arc<Connection>, name: &str, request: Request<Bytes>) {
+async fn report(connection: &Arc<Connection>, name: &str, mut request: Request<Bytes>) {
     let event = Event { category: CONNECTIONS, name, protocol: Protocol::Json, is_invoke: false };
-    let _ = perform(connection, event, request).await;
+    let _ = perform(connection, event, |upstream, id| {
+        request::number(&mut request, id);
+        async move { upstream.call(request).await.map(Answer::Response) }
+    })
+    .await;
 }
 
-/// The bytes to send to the client, or an error text. Empty bytes mean a completion without a value.
-fn interpret(
-    answer: Result<Response<Bytes>, UpstreamError>,
-    limit: usize,
-) -> Result<Bytes, String> {
+/// What the client of an `invoke` receives.
+#[derive(Debug, PartialEq, Eq)]
+enum Body {
+    /// The completion of the call.
+    Completion(Bytes),
+    /// The body of a response. Empty bytes mean a completion without a value.
+    Unchecked(Bytes),
+}
+
+/// The bytes to send to the client, or an error text.
+fn interpret(answer: Result<Answer, UpstreamError>, limit: usize) -> Result<Body, String> {
     match answer {
-        Ok(answer) if answer.status() == StatusCode::NO_CONTENT => Ok(Bytes::new()),
-        Ok(answer) if answer.status() == StatusCode::OK => {
-            let body = answer.into_body();
-            if body.len() > limit { Err(too_large()) } else { Ok(body) }
+        Ok(answer) if answer.shown().1.len() > limit && answer.shown().0 == StatusCode::OK => {
+            Err(too_large())
         }
-        Ok(answer) => Err(failed(answer.status())),
+        Ok(Answer::Completion(framed)) => Ok(Body::Completion(framed)),
+        Ok(Answer::Response(answer)) => match answer.status() {
+            StatusCode::NO_CONTENT => Ok(Body::Unchecked(Bytes::new())),
+            StatusCode::OK => Ok(Body::Unchecked(answer.into_body())),
+            status => Err(failed(status)),
+        },
         Err(UpstreamError::TooLarge) => Err(too_large()),
         Err(UpstreamError::Cancelled) => Err("Invocation failed, response cancelled.".to_owned()),
         Err(UpstreamError::Body(error)) => Err(format!("Invocation failed, error: {error}.")),
@@ -201,21 +222,26 @@ fn failed(status: StatusCode) -> String {
     format!("Invocation failed, status code {}", status.as_u16())
 }
 
-/// Calls the upstream, and logs the result.
-async fn perform(
-    connection: &Arc<Connection>,
+/// Calls the upstream with the id of the request, and logs the result.
+async fn perform<'a, F>(
+    connection: &'a Arc<Connection>,
     event: Event<'_>,
-    mut request: Request<Bytes>,
-) -> Result<Response<Bytes>, UpstreamError> {
+    call: impl FnOnce(&'a dyn Upstream, u64) -> F,
+) -> Result<Answer, UpstreamError>
+where
+    F: Future<Output = Result<Answer, UpstreamError>>,
+{
     let shared = &connection.shared;
-    request::number(&mut request, shared.upstream_requests.fetch_add(1, Ordering::Relaxed));
-    let upstream = &shared.upstream;
+    let upstream = shared.upstream.as_deref();
     let (answer, took) = match upstream {
         None => (Err(UpstreamError::NoTemplate), Duration::ZERO),
         Some(upstream) => {
+            let id = shared.upstream_requests.fetch_add(1, Ordering::Relaxed);
             let started = Instant::now();
-            let answer = call_without_panic(&**upstream, request).await;
-            (answer, started.elapsed())
+            // A panic of an in-process upstream must not stop the connection's later calls.
+            let calling = AssertUnwindSafe(async { call(upstream, id).await }).catch_unwind();
+            let panicked = |_| Err(UpstreamError::Unreachable("the upstream panicked".into()));
+            (calling.await.unwrap_or_else(panicked), started.elapsed())
         }
     };
     let Event { category, name: event, protocol, is_invoke } = event;
@@ -223,28 +249,30 @@ async fn perform(
     let connection = connection.id.as_str();
     let content_type = protocol.content_type();
     let record = CallRecord { connection, hub, category, event, content_type, is_invoke, took };
-    explain::log(limit, record, upstream.as_deref(), &answer);
+    explain::log(limit, record, upstream, answer.as_ref().map(Answer::shown));
     answer
-}
-
-/// Catches panics: a panic of an in-process upstream must not stop the connection's later calls.
-async fn call_without_panic(
-    upstream: &dyn Upstream,
-    request: Request<Bytes>,
-) -> Result<Response<Bytes>, UpstreamError> {
-    match AssertUnwindSafe(upstream.call(request)).catch_unwind().await {
-        Ok(answer) => answer,
-        Err(_) => Err(UpstreamError::Unreachable("the upstream panicked".into())),
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use http::Response;
+
     use super::*;
 
     fn answer(status: u16, body: &'static str) -> Result<Bytes, String> {
         let response = Response::builder().status(status).body(Bytes::from_static(body.as_bytes()));
-        interpret(Ok(response.unwrap()), 5)
+        match interpret(Ok(Answer::Response(response.unwrap())), 5)? {
+            Body::Unchecked(body) => Ok(body),
+            Body::Completion(framed) => Err(format!("a completion: {framed:?}")),
+        }
+    }
+
+    #[test]
+    fn a_completion_of_this_process_passes_unless_it_is_too_large() {
+        let completion = |framed| interpret(Ok(Answer::Completion(Bytes::from_static(framed))), 5);
+
+        assert_eq!(completion(b"12345"), Ok(Body::Completion(Bytes::from_static(b"12345"))));
+        assert_eq!(completion(b"123456"), Err(too_large()));
     }
 
     #[test]

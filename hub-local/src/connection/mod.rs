@@ -39,6 +39,7 @@ use crate::{
         outbox::{Outbox, PushOutcome},
     },
     hub::{self, members::Member},
+    upstream::in_process::ConnectionFacts,
 };
 
 /// A hub whose members are client connections.
@@ -56,10 +57,7 @@ pub(crate) struct Connection {
     pub(crate) token_options: TokenOptions,
     pub(crate) hub: Arc<Hub>,
     pub(crate) shared: Arc<Shared>,
-    /// Headers of every upstream call of this connection.
-    pub(crate) headers: HeaderMap,
-    /// Headers of hub method calls, created on the first call to save memory of idle clients.
-    pub(crate) call_headers: OnceLock<Box<HeaderMap>>,
+    pub(crate) facts: ConnectionFacts,
     pub(crate) transport: Transport,
     pub(crate) outbox: Outbox,
     pub(crate) results: ClientResults,
@@ -101,8 +99,7 @@ impl Connection {
             token_options: identity.token_options,
             hub,
             shared,
-            headers,
-            call_headers: OnceLock::new(),
+            facts: ConnectionFacts::new(headers),
             transport,
         })
     }
@@ -198,11 +195,7 @@ impl Connection {
 
     /// The memory of an ended connection without its queues.
     fn size(&self) -> usize {
-        let copies = 1 + usize::from(self.call_headers.get().is_some());
-        let headers = self.headers.iter();
-        let headers =
-            headers.map(|(_, value)| value.len() + size_of::<[usize; 12]>()).sum::<usize>();
-        size_of::<Self>() + copies * headers
+        size_of::<Self>() + self.facts.size()
     }
 
     fn log_connected(&self) {

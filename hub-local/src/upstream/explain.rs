@@ -3,7 +3,7 @@
 use std::{error::Error, fmt::Write as _, io, time::Duration};
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::StatusCode;
 use hub_core::{protocol::Protocol, upstream::MESSAGES};
 use hub_net::{
     client::Unanswered,
@@ -34,16 +34,16 @@ pub(crate) fn log(
     limit: &LogLimit,
     record: CallRecord<'_>,
     upstream: Option<&dyn Upstream>,
-    answer: &Result<Response<Bytes>, UpstreamError>,
+    answer: Result<(StatusCode, &Bytes), &UpstreamError>,
 ) {
     match answer {
-        Ok(answer) if is_fine(answer.status(), record.is_invoke) => {
+        Ok((status, _)) if is_fine(status, record.is_invoke) => {
             let CallRecord { connection, hub, event, took, .. } = record;
             let milliseconds = took.as_millis();
             tracing::debug!(connection, hub, event, milliseconds, "upstream call");
         }
         Ok(answer) => {
-            let check = check_status(answer.status(), record.content_type);
+            let check = check_status(answer.0, record.content_type);
             limit.line(check, |omitted| log_refused(record, upstream, answer, check, omitted));
         }
         Err(UpstreamError::NoTemplate) => log_unmatched(limit, record, upstream),
@@ -63,7 +63,7 @@ fn is_fine(status: StatusCode, is_invoke: bool) -> bool {
 fn log_refused(
     record: CallRecord<'_>,
     upstream: Option<&dyn Upstream>,
-    answer: &Response<Bytes>,
+    (status, body): (StatusCode, &Bytes),
     check: &'static str,
     omitted: Option<u64>,
 ) {
@@ -73,9 +73,9 @@ fn log_refused(
         event = &*shown(record.event),
         url = &*shown(&url(record, upstream)),
         content_type = record.content_type,
-        status = answer.status().as_u16(),
+        status = status.as_u16(),
         milliseconds = record.took.as_millis(),
-        answer = shown_bytes(answer.body()),
+        answer = shown_bytes(body),
         check,
         omitted,
         "upstream call was not accepted"

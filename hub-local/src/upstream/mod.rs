@@ -4,16 +4,22 @@ pub(crate) mod call;
 pub(crate) mod explain;
 mod guard;
 pub(crate) mod http_upstream;
+pub(crate) mod in_process;
 pub(crate) mod permits;
 pub(crate) mod request;
 pub(crate) mod template;
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
 use hub_core::names::NameError;
+
+use self::in_process::{Answer, ClientCall};
+
+/// The boxed future of an upstream call.
+type Calling<'a, T> = Pin<Box<dyn Future<Output = Result<T, UpstreamError>> + Send + 'a>>;
 
 /// The application that handles the events of clients.
 ///
@@ -29,6 +35,13 @@ pub trait Upstream: Send + Sync + 'static {
     /// When there is no usable response. The client of an `invoke` then receives an error completion.
     async fn call(&self, request: Request<Bytes>) -> Result<Response<Bytes>, UpstreamError>;
 
+    /// Delivers a client's call of a hub method. Defaults to [`call`](Self::call) with the request of the call.
+    #[doc(hidden)]
+    fn message<'a>(&'a self, call: ClientCall<'a>) -> Calling<'a, Answer> {
+        let answering = self.call(call.into_request());
+        Box::pin(async move { Ok(Answer::Response(answering.await?)) })
+    }
+
     /// The URL of an event without its query, for log lines about failed calls. Defaults to `None`.
     fn address(&self, hub: &str, category: &str, event: &str) -> Option<String> {
         let _ = (hub, category, event);
@@ -40,6 +53,10 @@ pub trait Upstream: Send + Sync + 'static {
 impl<T: Upstream + ?Sized> Upstream for Arc<T> {
     async fn call(&self, request: Request<Bytes>) -> Result<Response<Bytes>, UpstreamError> {
         (**self).call(request).await
+    }
+
+    fn message<'a>(&'a self, call: ClientCall<'a>) -> Calling<'a, Answer> {
+        (**self).message(call)
     }
 
     fn address(&self, hub: &str, category: &str, event: &str) -> Option<String> {

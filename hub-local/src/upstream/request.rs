@@ -4,16 +4,15 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, header::CONTENT_TYPE};
 use hub_core::{
     Secret,
-    protocol::{Message, Protocol},
+    protocol::Protocol,
     signature,
     upstream::{
         CATEGORY, CLIENT_QUERY, CONNECTED, CONNECTION_ID, CONNECTIONS, DISCONNECTED, EVENT, HUB,
-        MESSAGES, REQUEST_ID, SIGNATURE, USER_CLAIMS, USER_ID, WEBHOOK_PATH,
+        REQUEST_ID, SIGNATURE, USER_CLAIMS, USER_ID, WEBHOOK_PATH,
     },
 };
 use serde::Serialize;
 
-use super::call::Call;
 use crate::{auth::identity::Identity, query::Query};
 
 /// The headers of all upstream requests of a connection. `None` if a value is not valid in a header.
@@ -63,39 +62,9 @@ pub(crate) fn disconnected(headers: &HeaderMap, error: Option<&str>) -> Option<R
     Some(event(headers, DISCONNECTED, body.into()))
 }
 
-/// The headers of the message requests of a connection. [`message`] sets the event and [`number`] the id.
-pub(crate) fn call_headers(headers: &HeaderMap, protocol: Protocol) -> HeaderMap {
-    let mut headers = headers.clone();
-    headers.insert(CATEGORY, HeaderValue::from_static(MESSAGES));
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(protocol.content_type()));
-    headers.insert(EVENT, HeaderValue::from_static(""));
-    headers.insert(REQUEST_ID, HeaderValue::from_static(""));
-    headers
-}
-
 /// Sets the id by which the app recognizes a repetition of this request.
 pub(crate) fn number(request: &mut Request<Bytes>, id: u64) {
     request.headers_mut().insert(REQUEST_ID, HeaderValue::from(id));
-}
-
-/// A message request: the body is the invocation without its delimiter. `headers` come from
-/// [`call_headers`].
-pub(crate) fn message(
-    headers: &HeaderMap,
-    protocol: Protocol,
-    call: Call,
-) -> Option<Request<Bytes>> {
-    let target = call.target.clone();
-    let body = protocol.encode_body(&Message::Invocation {
-        invocation_id: call.invocation_id,
-        target: call.target,
-        arguments: call.arguments,
-        stream_ids: Vec::new(),
-    });
-    let mut request = post(headers.clone(), body);
-    let event = HeaderValue::from_bytes(target.as_bytes()).ok()?;
-    request.headers_mut().insert(EVENT, event);
-    Some(request)
 }
 
 /// A request of the category `connections`, always in JSON.
@@ -107,7 +76,8 @@ fn event(headers: &HeaderMap, event: &'static str, body: Bytes) -> Request<Bytes
     post(headers, body)
 }
 
-fn post(headers: HeaderMap, body: Bytes) -> Request<Bytes> {
+/// A request to the path of upstream calls.
+pub(super) fn post(headers: HeaderMap, body: Bytes) -> Request<Bytes> {
     let mut request = Request::new(body);
     *request.method_mut() = Method::POST;
     *request.uri_mut() = Uri::from_static(WEBHOOK_PATH);
@@ -118,7 +88,10 @@ fn post(headers: HeaderMap, body: Bytes) -> Request<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::token_options::TokenOptions;
+    use crate::{
+        auth::token_options::TokenOptions,
+        upstream::in_process::{ClientCall, ConnectionFacts},
+    };
 
     fn headers(identity: &Identity, query: &str) -> HeaderMap {
         let keys = [
@@ -157,14 +130,16 @@ mod tests {
     #[test]
     fn bodies_have_the_bytes_of_the_service() {
         let headers = HeaderMap::new();
-        let call = Call {
-            invocation_id: Some("7".to_owned()),
-            target: "größe".to_owned(),
+        let call = ClientCall {
+            connection: &ConnectionFacts::new(headers.clone()),
+            protocol: Protocol::Json,
+            request_id: 5,
+            invocation_id: Some("7"),
+            target: "größe",
             arguments: Bytes::from_static(b"[1, 2]"),
         };
 
-        let message =
-            message(&call_headers(&headers, Protocol::Json), Protocol::Json, call).unwrap();
+        let message = call.into_request();
 
         let text = "{\"type\":1,\"invocationId\":\"7\",\"target\":\"größe\",\"arguments\":[1, 2]}";
         assert_eq!(message.body(), text);
@@ -179,18 +154,16 @@ mod tests {
     #[cfg(feature = "msgpack")]
     #[test]
     fn bodies_of_messagepack_clients_have_six_elements_and_no_length() {
-        let call = Call {
-            invocation_id: Some("7".to_owned()),
-            target: "Add".to_owned(),
+        let call = ClientCall {
+            connection: &ConnectionFacts::new(HeaderMap::new()),
+            protocol: Protocol::MessagePack,
+            request_id: 5,
+            invocation_id: Some("7"),
+            target: "Add",
             arguments: Bytes::from_static(&[0x92, 1, 2]),
         };
 
-        let message = message(
-            &call_headers(&HeaderMap::new(), Protocol::MessagePack),
-            Protocol::MessagePack,
-            call,
-        )
-        .unwrap();
+        let message = call.into_request();
 
         assert_eq!(&message.body()[..], b"\x96\x01\x80\xa17\xa3Add\x92\x01\x02\x90");
         assert_eq!(message.headers()[CONTENT_TYPE], "application/x-msgpack");

@@ -3,6 +3,7 @@
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
+    pin::Pin,
     sync::{Arc, OnceLock, Weak},
 };
 
@@ -11,7 +12,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hub_core::Secret;
-use hub_local::{LocalService, LocalServiceBuilder, Upstream, UpstreamError};
+use hub_local::{Answer, ClientCall, LocalService, LocalServiceBuilder, Upstream, UpstreamError};
 use hub_net::body::UnreadBody;
 use tokio::{
     net::TcpListener,
@@ -30,7 +31,7 @@ use crate::{
     rest::transport::EmbeddedTransport,
     service_group::{ServiceAddress, base_of},
     shared::Inner,
-    upstream::{self, InvocationIds},
+    upstream::{self, InvocationIds, in_process},
 };
 
 /// The default port of the service. Microsoft's emulator has the same default port.
@@ -175,7 +176,7 @@ struct InProcessUpstream {
 impl Upstream for InProcessUpstream {
     async fn call(&self, request: Request<Bytes>) -> Result<Response<Bytes>, UpstreamError> {
         let Some(app) = self.app.get().and_then(Weak::upgrade) else {
-            return Ok(text(StatusCode::SERVICE_UNAVAILABLE, "the app was dropped"));
+            return Ok(gone());
         };
         let (parts, body) = request.into_parts();
         let headers = self.after_call.is_some().then(|| parts.headers.clone());
@@ -194,6 +195,37 @@ impl Upstream for InProcessUpstream {
         }
         Ok(answer)
     }
+
+    fn message<'a>(
+        &'a self,
+        call: ClientCall<'a>,
+    ) -> Pin<Box<dyn Future<Output = Result<Answer, UpstreamError>> + Send + 'a>> {
+        let headers = self.after_call.is_some().then(|| call.headers());
+        let app = self.app.get().and_then(Weak::upgrade);
+        let answering = async move {
+            Ok(match app {
+                Some(app) => in_process::answer(app, call).await,
+                None => Answer::Response(gone()),
+            })
+        };
+        if self.operator.is_none() && headers.is_none() {
+            return Box::pin(answering);
+        }
+        Box::pin(async move {
+            let answer = match &self.operator {
+                Some(operator) => answering.with_subscriber(operator.clone()).await,
+                None => answering.await,
+            };
+            if let (Some(after_call), Some(headers)) = (&self.after_call, headers) {
+                after_call(&headers);
+            }
+            answer
+        })
+    }
+}
+
+fn gone() -> Response<Bytes> {
+    text(StatusCode::SERVICE_UNAVAILABLE, "the app was dropped")
 }
 
 #[cfg(test)]

@@ -188,7 +188,7 @@ impl<H: Hub> TestHub<H> {
     pub fn context_of(&self, client: &TestClient) -> Context<H> {
         let identity = client.identity();
         let parts = InvocationParts {
-            user_id: identity.user_id.clone(),
+            user_id: identity.user_id.as_deref().map(Arc::from),
             claims: identity.claims.clone(),
             arguments: Bytes::from_static(b"[]"),
             arrived: self.app.inner.clock.elapsed(),

@@ -26,7 +26,7 @@ use crate::{
 const NOT_OURS: &str = "the access token was not made by the negotiate of this app";
 
 /// The proofs that the caller with these headers needs.
-fn caller_rules<'a>(app: &'a Inner, headers: &HeaderMap) -> CallerRules<'a> {
+pub(super) fn caller_rules<'a>(app: &'a Inner, headers: &HeaderMap) -> CallerRules<'a> {
     let mount = caller::claimed_hub(headers).and_then(|hub| app.hubs.find_at_service(hub));
     CallerRules {
         group: mount.map_or(&app.first_group, |mount| &mount.group),
@@ -77,7 +77,7 @@ pub(super) fn admit(
         }
         Category::Disconnected => {
             options.verified.forget(&caller.connection_id);
-            options.copied.lock().remove(&caller.connection_id);
+            options.copied.lock().remove(&*caller.connection_id);
             options.refused.forget(&route.mount.wire_name, &caller.connection_id);
         }
         Category::Message | Category::Connected => {}
@@ -132,7 +132,7 @@ fn connecting(app: &Arc<Inner>, headers: &HeaderMap) -> Option<Refused> {
         app: Arc::clone(app),
         outbound: Arc::clone(&mount.group.outbound),
         hub: Arc::clone(&mount.wire_name),
-        connection_id: caller::claimed_connection_id(headers)?.to_owned(),
+        connection_id: caller::claimed_connection_id(headers)?.into(),
     })
 }
 
@@ -159,13 +159,17 @@ pub(super) fn too_large(log: &LogLimit, limit: usize) -> Refusal {
     Box::new(answer::text(StatusCode::PAYLOAD_TOO_LARGE, text))
 }
 
-fn warn_once_about_missing_seal(options: &UpstreamOptions, caller: &Caller, headers: &HeaderMap) {
+pub(super) fn warn_once_about_missing_seal(
+    options: &UpstreamOptions,
+    caller: &Caller,
+    headers: &HeaderMap,
+) {
     if caller.sealed || options.trust_plain_claims || !caller::has_claims(headers) {
         return;
     }
     if !options.warned_unsealed.swap(true, Ordering::Relaxed) {
         tracing::warn!(
-            connection = caller.connection_id,
+            connection = &*caller.connection_id,
             "the claims of a connection are not sealed and are ignored: create the client's token in this app's `negotiate`, or call `SignalR::trust_plain_claims()` after reading about the risks"
         );
     }

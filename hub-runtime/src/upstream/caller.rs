@@ -23,8 +23,8 @@ pub(super) const PROOFS: [HeaderName; 5] = [CONNECTION_ID, SIGNATURE, HUB, USER_
 /// The verified identity of a caller.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
-    pub(crate) connection_id: String,
-    pub(crate) user_id: Option<String>,
+    pub(crate) connection_id: Arc<str>,
+    pub(crate) user_id: Option<Arc<str>>,
     pub(crate) claims: Claims,
     /// Whether user id and claims come from a seal.
     pub(crate) sealed: bool,
@@ -171,8 +171,8 @@ pub(super) fn check_headers(
         return Err(ProofError::UserId);
     }
     if let Some(identity) = sealed_identity(headers, keys.seals())? {
-        let (user_id, claims) = (identity.user_id, identity.claims);
-        return Ok(Caller { connection_id, user_id, claims, sealed: true });
+        let (user_id, claims) = (identity.user_id.map(Arc::from), identity.claims);
+        return Ok(Caller { connection_id: connection_id.into(), user_id, claims, sealed: true });
     }
     let claims = if trust_plain_claims { plain_claims(headers) } else { Claims::default() };
     let user_id = match headers.contains_key(&USER_ID) {
@@ -180,8 +180,8 @@ pub(super) fn check_headers(
         true => Some(text(headers, &USER_ID).ok_or(ProofError::UserId)?),
         false => None,
     };
-    let user_id = user_id.filter(|user| !user.is_empty());
-    Ok(Caller { connection_id, user_id, claims, sealed: false })
+    let user_id = user_id.filter(|user| !user.is_empty()).map(Arc::from);
+    Ok(Caller { connection_id: connection_id.into(), user_id, claims, sealed: false })
 }
 
 fn sealed_identity(

@@ -10,23 +10,32 @@ use hub_net::log_limit::LogLimit;
 
 use crate::answer::{self, ErrorDetail, Refusal, empty};
 
-/// A framed completion in the client's protocol. The service forwards the completion unchanged to the
-/// client.
-pub(crate) fn completion(
-    protocol: Protocol,
-    invocation_id: &str,
-    outcome: Outcome,
-) -> Response<Bytes> {
-    let message = Message::Completion { invocation_id: invocation_id.to_owned(), outcome };
-    framed(protocol, protocol.encode(&message))
+/// The response to a call that ran or was refused.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// A framed completion in the client's protocol. The service forwards it unchanged to the client.
+    Completion(Bytes),
+    /// A status without a body.
+    Empty(StatusCode),
 }
 
-/// A response whose body the service forwards to the client.
-pub(super) fn framed(protocol: Protocol, frame: Bytes) -> Response<Bytes> {
-    let mut answer = Response::new(frame);
-    let content_type = http::HeaderValue::from_static(protocol.content_type());
-    answer.headers_mut().insert(http::header::CONTENT_TYPE, content_type);
-    answer
+impl Answer {
+    pub(crate) fn into_response(self, protocol: Protocol) -> Response<Bytes> {
+        let frame = match self {
+            Self::Completion(frame) => frame,
+            Self::Empty(status) => return empty(status),
+        };
+        let mut answer = Response::new(frame);
+        let content_type = http::HeaderValue::from_static(protocol.content_type());
+        answer.headers_mut().insert(http::header::CONTENT_TYPE, content_type);
+        answer
+    }
+}
+
+/// A framed completion in the client's protocol.
+pub(crate) fn completion(protocol: Protocol, invocation_id: &str, outcome: Outcome) -> Answer {
+    let message = Message::Completion { invocation_id: invocation_id.to_owned(), outcome };
+    Answer::Completion(protocol.encode(&message))
 }
 
 /// The response to a call that ran, or that a filter or an invalid argument refused. A `connected` that fails
@@ -37,10 +46,10 @@ pub(crate) fn outcome(
     invocation_id: Option<&str>,
     result: Result<Reply, HubError>,
     detail: ErrorDetail,
-) -> Response<Bytes> {
+) -> Answer {
     match (category, invocation_id) {
         (Category::Message, Some(id)) => match result {
-            Ok(Reply::Value(value)) => framed(protocol, protocol.encode_result(id, &value)),
+            Ok(Reply::Value(value)) => Answer::Completion(protocol.encode_result(id, &value)),
             Ok(_) => completion(protocol, id, Outcome::Void),
             Err(error) => completion(protocol, id, Outcome::Error(shown(&error, detail))),
         },
@@ -48,13 +57,13 @@ pub(crate) fn outcome(
             if let Err(error) = result {
                 answer::log(&error, None, None);
             }
-            empty(StatusCode::OK)
+            Answer::Empty(StatusCode::OK)
         }
         (Category::Message, None) => match result {
-            Ok(_) => empty(StatusCode::OK),
+            Ok(_) => Answer::Empty(StatusCode::OK),
             Err(error) => {
                 answer::log(&error, None, None);
-                empty(refusal_status(&error).unwrap_or_default())
+                Answer::Empty(refusal_status(&error).unwrap_or_default())
             }
         },
     }
@@ -98,6 +107,7 @@ mod tests {
         result: Result<Reply, HubError>,
     ) -> (u16, String) {
         let answer = outcome(category, Protocol::Json, id, result, ErrorDetail::default());
+        let answer = answer.into_response(Protocol::Json);
         (answer.status().as_u16(), String::from_utf8(answer.body().to_vec()).unwrap())
     }
 
@@ -131,6 +141,7 @@ mod tests {
         let of = |result| {
             let detail = ErrorDetail::default();
             outcome(Category::Message, Protocol::MessagePack, Some("7"), result, detail)
+                .into_response(Protocol::MessagePack)
         };
 
         let value = of(Ok(Reply::Value(vec![42])));

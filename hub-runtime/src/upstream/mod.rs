@@ -7,6 +7,8 @@ mod admission;
 mod body;
 pub(crate) mod caller;
 mod completion;
+#[cfg(feature = "local")]
+pub(crate) mod in_process;
 pub(crate) mod refused;
 pub(crate) mod replay;
 mod route;
@@ -24,15 +26,15 @@ use hub_net::{
     body::{BodyLimits, ReadError, UnreadBody},
     log_limit::{LogLimit, shown},
 };
-use tracing::{Instrument, Span};
+use tracing::Instrument;
 
 pub(crate) use self::replay::InvocationIds;
 use self::{
     admission::{VerifiedCall, admit, check_token, too_large},
     body::Body,
-    completion::refuse,
+    completion::{Answer, refuse},
     refused::Refused,
-    replay::{Occurrence, RunningCall},
+    replay::Occurrence,
     route::Route,
 };
 use crate::{
@@ -99,14 +101,11 @@ fn begin(
             refuse(&app.log, StatusCode::BAD_REQUEST, "the body is incomplete")
         }
     })?;
-    let call = prepare(&app, call, &body)?;
-    let parts = &call.parts;
-    let (replays, refused) = (&app.upstream.replays, &app.upstream.refused);
-    if parts.category == Category::Message
-        && refused.contains(&call.wire_name, &parts.connection_id)
-    {
-        return Err(Box::new(refused::answer(parts)));
-    }
+    let (mount, parts) = parse(&app, call, &body)?;
+    let protocol = parts.protocol;
+    let call =
+        prepare(&app, mount, parts).map_err(|answer| Box::new(answer.into_response(protocol)))?;
+    let (parts, replays) = (&call.parts, &app.upstream.replays);
     let fingerprint = replays.fingerprint(parts, &body, ids);
     let running = match fingerprint.map(|fingerprint| replays.begin(fingerprint)) {
         None => None,
@@ -116,10 +115,16 @@ fn begin(
             return Ok(Dispatch::Duplicate(Box::pin(duplicate.answer(parts))));
         }
     };
-    let span = telemetry::call_span(&call.wire_name, call.method, &parts.connection_id);
     let cancellation = parts.cancellation.clone();
     let tasks = app.tasks.clone();
-    let call = run(app, call, running, span.clone()).instrument(span);
+    let call = run(app, call);
+    let call = async move {
+        let answer = call.await.into_response(protocol);
+        if let Some(running) = running {
+            running.finish(&answer);
+        }
+        answer
+    };
     Ok(Dispatch::Call(RunToEnd::new(call, cancellation, tasks)))
 }
 
@@ -135,40 +140,23 @@ struct PreparedCall {
     parts: InvocationParts,
 }
 
-fn prepare(app: &Inner, call: VerifiedCall, body: &Bytes) -> Result<PreparedCall, Refusal> {
-    let VerifiedCall { mut headers, caller, protocol, route } = call;
-    let (invocation_id, arguments, error) = match parse(&app.log, protocol, body, &route)? {
-        Body::Connected => (None, Bytes::new(), None),
-        Body::Disconnected { error } => (None, Bytes::new(), error),
-        Body::Invocation { invocation_id, arguments, .. } => (invocation_id, arguments, None),
-    };
-    let row = route.find_row();
-    match (route.category, row) {
+/// Finds the method. The response is that of a call without a method, or of a refused connection.
+fn prepare(app: &Inner, mount: Mount, parts: InvocationParts) -> Result<PreparedCall, Answer> {
+    let row = mount.hub.find(parts.category, &parts.event);
+    match (parts.category, row) {
         (Category::Message, None) => {
-            let (id, detail) = (invocation_id.as_deref(), app.upstream.error_detail);
-            return Err(Box::new(route.unknown_method(&app.log, protocol, id, detail)));
+            let detail = app.upstream.error_detail;
+            return Err(route::unknown_method(&app.log, &mount, &parts, detail));
         }
-        (Category::Disconnected, None) => return Err(Box::new(answer::empty(StatusCode::OK))),
+        (Category::Disconnected, None) => return Err(Answer::Empty(StatusCode::OK)),
         (_, Some(_)) | (Category::Connected, None) => {}
     }
-    let Route { mount: Mount { hub, wire_name, group }, category, event } = route;
-    let query = route::take_client_query(&mut headers);
-    let parts = InvocationParts {
-        hub: wire_name.to_string(),
-        category,
-        event,
-        connection_id: caller.connection_id,
-        user_id: caller.user_id,
-        claims: caller.claims,
-        query,
-        headers,
-        protocol,
-        arguments,
-        error,
-        invocation_id,
-        arrived: app.clock.elapsed(),
-        cancellation: Cancellation::new(),
-    };
+    let Mount { hub, wire_name, group } = mount;
+    if parts.category == Category::Message
+        && app.upstream.refused.contains(&wire_name, &parts.connection_id)
+    {
+        return Err(refused::answer(&parts));
+    }
     let method = row.and_then(|row| hub.methods().get(row)).map_or("connected", |row| row.name);
     Ok(PreparedCall { hub, wire_name, group, row, method, parts })
 }
@@ -177,47 +165,79 @@ fn prepare(app: &Inner, call: VerifiedCall, body: &Bytes) -> Result<PreparedCall
 ///
 /// Not an `async fn`: the future of an `async fn` would store the parts of the call twice, before and
 /// after the move into the hub's future.
-fn run(
-    app: Arc<Inner>,
-    call: PreparedCall,
-    invocation: Option<RunningCall>,
-    span: Span,
-) -> impl Future<Output = Response<Bytes>> + Send {
+fn run(app: Arc<Inner>, call: PreparedCall) -> impl Future<Output = Answer> + Send {
     // A shutdown waits until every token is dropped.
     let running = app.tasks.token();
     let PreparedCall { hub, wire_name, group, method, row, parts } = call;
+    let span = telemetry::call_span(&wire_name, method, &parts.connection_id);
     let outbound = Arc::clone(&group.outbound);
     let (category, protocol) = (parts.category, parts.protocol);
     let invocation_id = parts.invocation_id.clone();
-    let connected = (category == Category::Connected).then(|| parts.connection_id.clone());
+    let connected = (category == Category::Connected).then(|| Arc::clone(&parts.connection_id));
     let (watch, detail) = (Stopwatch::start(), app.upstream.error_detail);
     let calling = hub.call(row, parts, Arc::clone(&outbound), Arc::clone(&wire_name));
-    async move {
+    let recorded = span.clone();
+    let call = async move {
         let _running = running;
         let result = catching(calling).await;
         app.counts.count(&result);
-        span.record("outcome", telemetry::outcome(&result));
+        recorded.record("outcome", telemetry::outcome(&result));
         telemetry::call_ended(&wire_name, method, &result, watch);
-        let answer = match (connected, result) {
+        match (connected, result) {
             (Some(connection_id), Err(error)) => {
                 let refused = Refused { app, outbound, hub: wire_name, connection_id };
                 // Boxed, because it is rare and would enlarge the future of every call.
                 Box::pin(refused.close(error)).await;
-                answer::empty(StatusCode::FORBIDDEN)
+                Answer::Empty(StatusCode::FORBIDDEN)
             }
             (_, result) => {
                 completion::outcome(category, protocol, invocation_id.as_deref(), result, detail)
             }
-        };
-        if let Some(invocation) = invocation {
-            invocation.finish(&answer);
         }
-        answer
-    }
+    };
+    call.instrument(span)
+}
+
+/// The hub and the parts of a call over HTTP.
+fn parse(
+    app: &Inner,
+    call: VerifiedCall,
+    body: &Bytes,
+) -> Result<(Mount, InvocationParts), Refusal> {
+    let VerifiedCall { mut headers, caller, protocol, route } = call;
+    let (invocation_id, arguments, error) = match parse_body(&app.log, protocol, body, &route)? {
+        Body::Connected => (None, Bytes::new(), None),
+        Body::Disconnected { error } => (None, Bytes::new(), error),
+        Body::Invocation { invocation_id, arguments, .. } => (invocation_id, arguments, None),
+    };
+    let Route { mount, category, event } = route;
+    let query = route::take_client_query(&mut headers);
+    let parts = InvocationParts {
+        hub: Arc::clone(&mount.wire_name),
+        category,
+        event,
+        connection_id: caller.connection_id,
+        user_id: caller.user_id,
+        claims: caller.claims,
+        query,
+        headers: headers.into(),
+        protocol,
+        arguments,
+        error,
+        invocation_id,
+        arrived: app.clock.elapsed(),
+        cancellation: Cancellation::new(),
+    };
+    Ok((mount, parts))
 }
 
 /// Parses the body and compares it with the headers.
-fn parse(log: &LogLimit, protocol: Protocol, body: &Bytes, route: &Route) -> Result<Body, Refusal> {
+fn parse_body(
+    log: &LogLimit,
+    protocol: Protocol,
+    body: &Bytes,
+    route: &Route,
+) -> Result<Body, Refusal> {
     let body = body::parse(protocol, body).map_err(|error| {
         log.line("body", |omitted| {
             let error = error.to_string();
@@ -244,12 +264,12 @@ fn parse(log: &LogLimit, protocol: Protocol, body: &Bytes, route: &Route) -> Res
 
 /// Without request ids, a client's second call with the same bytes looks like a copy.
 fn warn_once_about_copies(options: &UpstreamOptions, parts: &InvocationParts) {
-    if parts.headers.contains_key(&REQUEST_ID) {
+    if parts.headers().contains_key(&REQUEST_ID) {
         return;
     }
-    if options.copied.lock().insert(parts.connection_id.clone(), ()).is_none() {
+    if options.copied.lock().insert(parts.connection_id.to_string(), ()).is_none() {
         tracing::warn!(
-            connection = parts.connection_id,
+            connection = &*parts.connection_id,
             "two equal calls with one invocation id ran at the same time and share a response: a proxy repeated the call, or the client uses its invocation ids again"
         );
     }

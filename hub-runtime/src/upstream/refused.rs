@@ -11,8 +11,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::StatusCode;
 use hub_core::{
     HubError, InvocationParts, SendError,
     outbound::{Change, CloseTarget, Outbound},
@@ -21,11 +20,8 @@ use hub_core::{
 use parking_lot::Mutex;
 use tracing::{Instrument as _, instrument::WithSubscriber as _};
 
-use super::completion::completion;
-use crate::{
-    answer::{client_text, empty},
-    shared::Inner,
-};
+use super::completion::{Answer, completion};
+use crate::{answer::client_text, shared::Inner};
 
 /// The maximum number of remembered connections. The oldest are forgotten first: they have been closed, unless
 /// the service was unreachable ever since.
@@ -92,11 +88,11 @@ impl RefusedConnections {
 }
 
 /// The response to a call of a refused connection.
-pub(super) fn answer(parts: &InvocationParts) -> Response<Bytes> {
-    tracing::debug!(connection = parts.connection_id, "call of a refused connection");
+pub(super) fn answer(parts: &InvocationParts) -> Answer {
+    tracing::debug!(connection = &*parts.connection_id, "call of a refused connection");
     match &parts.invocation_id {
         Some(id) => completion(parts.protocol, id, Outcome::Error(REFUSED.to_owned())),
-        None => empty(StatusCode::FORBIDDEN),
+        None => Answer::Empty(StatusCode::FORBIDDEN),
     }
 }
 
@@ -105,7 +101,7 @@ pub(super) struct Refused {
     pub(super) app: Arc<Inner>,
     pub(super) outbound: Arc<dyn Outbound>,
     pub(super) hub: Arc<str>,
-    pub(super) connection_id: String,
+    pub(super) connection_id: Arc<str>,
 }
 
 impl Refused {
@@ -122,7 +118,7 @@ impl Refused {
         let close = Close { outbound, hub, connection_id, reason };
         let Err(error) = close.attempt().await else { return };
         tracing::error!(
-            connection = close.connection_id,
+            connection = &*close.connection_id,
             %error,
             "the close of a refused connection is not confirmed: it may still receive messages; the close is repeated"
         );
@@ -135,14 +131,14 @@ impl Refused {
 struct Close {
     outbound: Arc<dyn Outbound>,
     hub: Arc<str>,
-    connection_id: String,
+    connection_id: Arc<str>,
     reason: String,
 }
 
 impl Close {
     async fn attempt(&self) -> Result<(), SendError> {
         let change = Change::Close {
-            whom: CloseTarget::Connection(self.connection_id.clone()),
+            whom: CloseTarget::Connection(self.connection_id.to_string()),
             reason: Some(self.reason.clone()),
         };
         self.outbound.change(&self.hub, change).await
@@ -160,7 +156,7 @@ impl Close {
             }
         }
         tracing::error!(
-            connection = self.connection_id,
+            connection = &*self.connection_id,
             "gave up closing a refused connection: it receives messages until it ends"
         );
     }

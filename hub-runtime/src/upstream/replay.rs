@@ -27,7 +27,7 @@ use parking_lot::Mutex;
 use tokio::{sync::oneshot, time::Instant};
 
 use self::stored_answer::StoredAnswer;
-use super::completion::{completion, framed};
+use super::completion::{Answer, completion};
 use crate::answer::empty;
 
 /// The maximum number of stored finished calls.
@@ -129,7 +129,7 @@ impl Replays {
         body: &[u8],
         ids: InvocationIds,
     ) -> Option<Fingerprint> {
-        let request_id = parts.headers.get(&REQUEST_ID).map(http::HeaderValue::as_bytes);
+        let request_id = parts.headers().get(&REQUEST_ID).map(http::HeaderValue::as_bytes);
         let has_invocation_id = parts.invocation_id.is_some() && ids == InvocationIds::OfClients;
         if request_id.is_none() && !has_invocation_id {
             return None;
@@ -160,7 +160,7 @@ impl Duplicate {
     ) -> impl Future<Output = Response<Bytes>> + Send + use<> {
         let protocol = parts.protocol;
         let invocation_id = parts.invocation_id.clone();
-        tracing::debug!(connection = parts.connection_id, "a copy of an upstream call");
+        tracing::debug!(connection = &*parts.connection_id, "a copy of an upstream call");
         async move {
             let (answer, error) = match self {
                 Self::Running(answer) => (answer.await.ok(), INTERRUPTED),
@@ -168,8 +168,11 @@ impl Duplicate {
             };
             match (answer, invocation_id) {
                 (Some((status, body)), _) if body.is_empty() => empty(status),
-                (Some((_, body)), _) => framed(protocol, body),
-                (None, Some(id)) => completion(protocol, &id, Outcome::Error(error.to_owned())),
+                (Some((_, body)), _) => Answer::Completion(body).into_response(protocol),
+                (None, Some(id)) => {
+                    let error = Outcome::Error(error.to_owned());
+                    completion(protocol, &id, error).into_response(protocol)
+                }
                 (None, None) => empty(StatusCode::SERVICE_UNAVAILABLE),
             }
         }

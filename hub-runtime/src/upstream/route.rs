@@ -1,17 +1,16 @@
 //! The target of an upstream call: hub, category, event and method.
 
-use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, StatusCode};
 use hub_core::{
-    Category, HubError, Query, names,
-    protocol::{Outcome, Protocol},
+    Category, HubError, InvocationParts, Query, names,
+    protocol::Outcome,
     upstream::{CATEGORY, CLIENT_QUERY, EVENT, HUB},
 };
 use hub_net::log_limit::{LogLimit, shown};
 
 use super::{
     caller::text,
-    completion::{completion, refuse},
+    completion::{Answer, completion, refuse},
 };
 use crate::{
     answer::{self, ErrorDetail, Refusal},
@@ -46,37 +45,32 @@ impl Route {
         })?;
         Ok(Self { mount, category, event })
     }
+}
 
-    /// The row of the called method in the hub's table.
-    pub(super) fn find_row(&self) -> Option<usize> {
-        self.mount.hub.find(self.category, &self.event)
+/// The response to a call of a method that the hub does not have.
+pub(super) fn unknown_method(
+    log: &LogLimit,
+    mount: &Mount,
+    parts: &InvocationParts,
+    detail: ErrorDetail,
+) -> Answer {
+    let Mount { hub, wire_name, .. } = mount;
+    let event = &*parts.event;
+    let messages = hub.methods().iter().filter(|method| method.category == Category::Message);
+    let known: Vec<_> = messages.map(|method| method.name).collect();
+    let nearest = names::nearest(event, known.iter().copied());
+    log.line("unknown method", |omitted| {
+        let (hub, method) = (hub.name(), &*shown(event));
+        tracing::warn!(hub, method, nearest, ?known, omitted, "unknown hub method");
+    });
+    let unknown = Err::<(), _>(HubError::rejected(""));
+    telemetry::call_ended(wire_name, telemetry::UNKNOWN, &unknown, Stopwatch::start());
+    let Some(id) = &parts.invocation_id else { return Answer::Empty(StatusCode::NOT_FOUND) };
+    let mut text = format!("Unknown hub method '{event}'");
+    if let Some(nearest) = nearest.filter(|_| detail == ErrorDetail::Suggestions) {
+        text.push_str(&format!("; did you mean '{nearest}'?"));
     }
-
-    /// The response to a call of a method that the hub does not have.
-    pub(super) fn unknown_method(
-        &self,
-        log: &LogLimit,
-        protocol: Protocol,
-        invocation_id: Option<&str>,
-        detail: ErrorDetail,
-    ) -> Response<Bytes> {
-        let Self { mount: Mount { hub, wire_name, .. }, event, .. } = self;
-        let messages = hub.methods().iter().filter(|method| method.category == Category::Message);
-        let known: Vec<_> = messages.map(|method| method.name).collect();
-        let nearest = names::nearest(event, known.iter().copied());
-        log.line("unknown method", |omitted| {
-            let (hub, method) = (hub.name(), &*shown(event));
-            tracing::warn!(hub, method, nearest, ?known, omitted, "unknown hub method");
-        });
-        let unknown = Err::<(), _>(HubError::rejected(""));
-        telemetry::call_ended(wire_name, telemetry::UNKNOWN, &unknown, Stopwatch::start());
-        let Some(id) = invocation_id else { return answer::empty(StatusCode::NOT_FOUND) };
-        let mut text = format!("Unknown hub method '{event}'");
-        if let Some(nearest) = nearest.filter(|_| detail == ErrorDetail::Suggestions) {
-            text.push_str(&format!("; did you mean '{nearest}'?"));
-        }
-        completion(protocol, id, Outcome::Error(text))
-    }
+    completion(parts.protocol, id, Outcome::Error(text))
 }
 
 /// Hub, category and event; `None` if one is missing, empty or not UTF-8.

@@ -1,5 +1,7 @@
 //! A cache of verified callers: every call of a connection carries the same proofs.
 
+use std::sync::Arc;
+
 use http::HeaderMap;
 use hub_core::bounded_map::BoundedMap;
 use parking_lot::RwLock;
@@ -17,7 +19,7 @@ const MAX_PROOF_BYTES: usize = 4096;
 #[derive(Default, derive_more::Debug)]
 // Omits signatures and seals: they are credentials of their connection.
 #[debug("VerifiedCallers")]
-pub(crate) struct VerifiedCallers(RwLock<BoundedMap<String, Verified, MAX_CONNECTIONS>>);
+pub(crate) struct VerifiedCallers(RwLock<BoundedMap<Arc<str>, Verified, MAX_CONNECTIONS>>);
 
 struct Verified {
     proofs: Box<[u8]>,
@@ -181,7 +183,7 @@ mod tests {
         let mut caller = known.get(&genuine()).unwrap();
 
         for number in 0..MAX_CONNECTIONS + 10 {
-            caller.connection_id = format!("conn-{number}");
+            caller.connection_id = format!("conn-{number}").into();
             known.remember(&genuine(), &caller);
         }
 

@@ -81,7 +81,7 @@ impl<H: Hub> Bench<H> {
         error: Option<&str>,
     ) -> Result<String, String> {
         let parts = InvocationParts {
-            user_id: user.map(str::to_owned),
+            user_id: user.map(Arc::from),
             arguments: Bytes::copy_from_slice(arguments.as_bytes()),
             error: error.map(str::to_owned),
             invocation_id: Some("1".to_owned()),

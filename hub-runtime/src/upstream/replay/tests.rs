@@ -1,7 +1,7 @@
 use std::pin::pin;
 
 use futures_util::poll;
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 use hub_core::{Category, Claims};
 use tokio::time::advance;
 
@@ -12,12 +12,12 @@ const BODY: &[u8] = br#"{"type":1,"invocationId":"0","target":"pay","arguments":
 /// A call whose request has this id, which is also its invocation id.
 fn call(id: &str) -> InvocationParts {
     let request_id = (REQUEST_ID, HeaderValue::from_str(id).unwrap());
-    InvocationParts { headers: [request_id].into_iter().collect(), ..without_request_id(id) }
+    InvocationParts { headers: HeaderMap::from_iter([request_id]).into(), ..without_request_id(id) }
 }
 
 fn without_request_id(invocation_id: &str) -> InvocationParts {
     InvocationParts {
-        user_id: Some("ada".to_owned()),
+        user_id: Some("ada".into()),
         claims: claims(&[("role", "member")]),
         arguments: Bytes::from_static(b"[5]"),
         invocation_id: Some(invocation_id.to_owned()),
@@ -129,7 +129,7 @@ async fn responses_over_4_kib_are_not_stored_and_the_copy_gets_an_error() {
 async fn another_caller_or_body_with_the_same_request_id_is_another_call() {
     let replays = Arc::default();
     let running = first(&replays, "0");
-    let other_user = InvocationParts { user_id: Some("bob".to_owned()), ..call("0") };
+    let other_user = InvocationParts { user_id: Some("bob".into()), ..call("0") };
     let anonymous = InvocationParts { user_id: None, claims: claims(&[]), ..call("0") };
     let other_claims = InvocationParts { claims: claims(&[("role", "admin")]), ..call("0") };
     let cases = [
@@ -188,14 +188,11 @@ async fn another_id_connection_or_hub_is_another_call() {
     let replays = Arc::default();
     let running = first(&replays, "0");
 
-    let elsewhere = InvocationParts { connection_id: "conn-0002".to_owned(), ..call("0") };
-    let game = InvocationParts { hub: "game".to_owned(), ..call("0") };
+    let elsewhere = InvocationParts { connection_id: "conn-0002".into(), ..call("0") };
+    let game = InvocationParts { hub: "game".into(), ..call("0") };
     // Different splits of the same characters into names must give different hashes.
-    let moved = InvocationParts {
-        hub: "chatconn".to_owned(),
-        connection_id: "-0001".to_owned(),
-        ..call("0")
-    };
+    let moved =
+        InvocationParts { hub: "chatconn".into(), connection_id: "-0001".into(), ..call("0") };
     for parts in [call("1"), call(""), elsewhere, game, moved] {
         assert!(matches!(see(&replays, &parts, BODY), Occurrence::First(_)), "{parts:?}");
     }

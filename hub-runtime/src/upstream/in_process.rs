@@ -1,0 +1,107 @@
+//! Calls of the embedded service, without an HTTP request.
+//!
+//! The caller is verified once for each connection, with the same checks as over HTTP: the service in this process
+//! holds the headers of a connection, and they do not change. Calls are not compared with earlier calls: the
+//! service passes each call once, and no network or proxy is in between that repeats calls.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use hub_core::{CallHeaders, Cancellation, Category, InvocationParts, Query};
+use hub_local::{Answer, ClientCall};
+use hub_net::body::UnreadBody;
+
+use super::{
+    InvocationIds,
+    admission::{caller_rules, warn_once_about_missing_seal},
+    caller::Caller,
+    completion, handle, prepare,
+    route::take_client_query,
+    run,
+};
+use crate::{
+    answer::empty,
+    shared::{Inner, Mount},
+};
+
+/// More than the longest JSON escape of a byte, `\u0000`.
+const ESCAPED: usize = 6;
+/// More than the names and the delimiters in the body of a call.
+const FRAME: usize = 128;
+
+/// What the app derived from the headers of a connection.
+struct Known {
+    mount: Mount,
+    caller: Caller,
+    query: Query,
+    /// The headers without the client's query.
+    headers: Arc<HeaderMap>,
+}
+
+/// Handles one call. The service polls the future to completion.
+pub(crate) async fn answer(app: Arc<Inner>, call: ClientCall<'_>) -> Answer {
+    let Some(known) = known(&app, &call).filter(|_| fits(&call, app.upstream.max_body)) else {
+        // A call that is refused, or that the body must decide about.
+        let (parts, body) = call.into_request().into_parts();
+        let body = UnreadBody::new(http_body_util::Full::new(body));
+        let answering = Box::pin(handle(app, parts, body, InvocationIds::OfClients));
+        return Answer::Response(answering.await);
+    };
+    let answer = match prepare(&app, known.mount.clone(), parts(&app, &known, call)) {
+        Ok(call) => run(app, call).await,
+        Err(answer) => answer,
+    };
+    match answer {
+        completion::Answer::Completion(framed) => Answer::Completion(framed),
+        completion::Answer::Empty(status) => Answer::Response(empty(status)),
+    }
+}
+
+/// Whether the body over HTTP would certainly be within the limit, and have an event and an id.
+fn fits(call: &ClientCall<'_>, max_body: usize) -> bool {
+    let names = call.target.len() + call.invocation_id.map_or(0, str::len);
+    let size = call.arguments.len().saturating_add(names.saturating_mul(ESCAPED));
+    size.saturating_add(FRAME) <= max_body
+        && !call.target.is_empty()
+        && call.invocation_id.is_none_or(|id| !id.is_empty())
+}
+
+/// The caller of a connection, verified on its first call. `None` if the caller is refused, or if each call needs
+/// a check.
+fn known(app: &Inner, call: &ClientCall<'_>) -> Option<Arc<Known>> {
+    if let Some(known) = call.connection.derived() {
+        return Some(known);
+    }
+    let mut headers = call.connection.headers().clone();
+    let rules = caller_rules(app, &headers);
+    if rules.group.upstream_tokens.is_some() {
+        return None;
+    }
+    let mount = rules.mount?.clone();
+    let (caller, _) = rules.check(&headers, None).ok()?;
+    warn_once_about_missing_seal(&app.upstream, &caller, &headers);
+    let query = take_client_query(&mut headers);
+    let known = Arc::new(Known { mount, caller, query, headers: Arc::new(headers) });
+    call.connection.derive(&known);
+    Some(known)
+}
+
+fn parts(app: &Inner, known: &Known, call: ClientCall<'_>) -> InvocationParts {
+    let Known { mount, caller, query, headers } = known;
+    InvocationParts {
+        hub: Arc::clone(&mount.wire_name),
+        category: Category::Message,
+        event: call.target.to_owned(),
+        connection_id: Arc::clone(&caller.connection_id),
+        user_id: caller.user_id.clone(),
+        claims: caller.claims.clone(),
+        query: query.clone(),
+        headers: CallHeaders::of_message(Arc::clone(headers), call.request_id),
+        protocol: call.protocol,
+        arguments: call.arguments,
+        error: None,
+        invocation_id: call.invocation_id.map(str::to_owned),
+        arrived: app.clock.elapsed(),
+        cancellation: Cancellation::new(),
+    }
+}
