@@ -240,3 +240,36 @@ async fn paused_time_ends_the_wait_for_a_client() {
 
     assert_eq!(answer, "not within 7s");
 }
+
+struct Observed;
+
+#[serverless_hub]
+impl Observed {
+    async fn negotiate(&self, _: NegotiateRequest) -> HubResult<Negotiation> {
+        Ok(Negotiation::user("ada").claim("role", "reader"))
+    }
+
+    /// The address of the claim in memory, and the event and the request id in the headers.
+    async fn observe(&self, ctx: &Context<Self>) -> HubResult<(usize, String, String)> {
+        let header = |name| {
+            let value = ctx.invocation().headers().get(name).or_reject("no header")?;
+            value.to_str().map(str::to_owned).or_reject("no text")
+        };
+        let role = ctx.claims().get("role").or_reject("no role")?;
+        Ok((role.as_ptr() as usize, header("x-asrs-event")?, header("x-hub-request-id")?))
+    }
+}
+
+#[tokio::test]
+async fn calls_of_a_connection_share_its_claims_and_have_headers_of_their_own() {
+    let hub = TestHub::new(Observed);
+    let ada = hub.negotiate(bearer("ada")).await.unwrap();
+
+    let (role, event, id) = ada.invoke::<(usize, String, String)>("observe", ()).await.unwrap();
+    let (same_role, other_event, other_id) =
+        ada.invoke::<(usize, String, String)>("Observe", ()).await.unwrap();
+
+    assert_eq!(role, same_role);
+    assert_eq!((&*event, &*other_event), ("observe", "Observe"));
+    assert_ne!(id, other_id);
+}
