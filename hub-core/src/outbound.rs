@@ -91,6 +91,28 @@ pub enum Target {
     Users(Vec<String>),
 }
 
+/// The receivers of one message to the service.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub enum Recipients<'a> {
+    /// Every connection except the excluded ones.
+    All {
+        /// Connections without the message.
+        excluded: &'a [String],
+    },
+    /// One connection.
+    Connection(&'a str),
+    /// A group except the excluded connections.
+    Group {
+        /// The group.
+        group: &'a str,
+        /// Connections without the message.
+        excluded: &'a [String],
+    },
+    /// Every connection of a user.
+    User(&'a str),
+}
+
 /// A change of memberships or connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {

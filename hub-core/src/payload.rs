@@ -6,9 +6,15 @@ use serde::Serialize;
 use crate::{
     names,
     outbound::SendError,
-    protocol::{Message, Protocol},
+    protocol::{Message, Protocol, json_fields::is_deeper_than},
     values::write_json,
 };
+
+/// The largest plain message in each protocol, in bytes. In all protocols together it is far below the limit of the
+/// service, 1 MiB.
+const MAX_PLAIN_BYTES: usize = 256 * 1024;
+/// The deepest nesting of a plain message. The limit of the protocols is 64 levels.
+const MAX_PLAIN_DEPTH: usize = 32;
 
 /// A message to clients, encoded once per protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +46,18 @@ impl Payload {
             #[cfg(feature = "msgpack")]
             Protocol::MessagePack => &self.message_pack,
         }
+    }
+
+    /// Whether a service can pass the message on without a check of its bytes: it is far below the limits of size and
+    /// nesting, and its method has a visible name. The encoder has omitted map keys that a client refuses.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        let levels = || self.json.iter().filter(|byte| matches!(byte, b'[' | b'{')).count();
+        Protocol::ALL.iter().all(|it| self.arguments(*it).len() <= MAX_PLAIN_BYTES)
+            && self.target.len() <= MAX_PLAIN_BYTES
+            && !self.target.trim().is_empty()
+            && (levels() <= MAX_PLAIN_DEPTH || !is_deeper_than(MAX_PLAIN_DEPTH, &self.json))
     }
 
     /// The message for clients with this protocol.
@@ -226,6 +244,23 @@ mod tests {
         let encoded = payload.arguments(Protocol::MessagePack);
         assert_eq!(&encoded[..], b"\x93\xa4rust\x03\xc0");
         assert_eq!(&none.arguments(Protocol::MessagePack)[..], b"\x90");
+    }
+
+    #[test]
+    fn a_plain_message_is_small_shallow_and_has_a_visible_name() {
+        let is_plain = |event: &str, value: &serde_json::Value| {
+            (value,).encode().into_payload(event).unwrap().is_plain()
+        };
+        let nested =
+            |levels| (0..levels).fold(serde_json::json!(1), |it, _| serde_json::json!([it]));
+
+        assert!(is_plain("m", &serde_json::json!({ "a": [1, "x"] })));
+        assert!(is_plain("m", &serde_json::json!(vec![[1]; 100])));
+        assert!(is_plain("m", &nested(MAX_PLAIN_DEPTH - 1)));
+        assert!(!is_plain("m", &nested(MAX_PLAIN_DEPTH)));
+        assert!(!is_plain(" ", &serde_json::json!(1)));
+        assert!(is_plain("m", &"x".repeat(MAX_PLAIN_BYTES - 6).into()));
+        assert!(!is_plain("m", &"x".repeat(MAX_PLAIN_BYTES - 3).into()));
     }
 
     #[test]

@@ -18,7 +18,7 @@ impl<'a> Query<'a> {
     pub(crate) fn all(self, name: &'a str) -> impl Iterator<Item = String> + 'a {
         self.0.split('&').filter_map(move |pair| {
             let (key, value) = split(pair);
-            decode(key).eq_ignore_ascii_case(name).then(|| decode(value).into_owned())
+            is_named(key, name).then(|| decode(value).into_owned())
         })
     }
 
@@ -29,7 +29,7 @@ impl<'a> Query<'a> {
 
     /// The original query without the pairs with this name.
     pub(crate) fn without(self, name: &str) -> String {
-        let keeps = |pair: &&str| !decode(split(pair).0).eq_ignore_ascii_case(name);
+        let keeps = |pair: &&str| !is_named(split(pair).0, name);
         self.0.split('&').filter(keeps).collect::<Vec<_>>().join("&")
     }
 }
@@ -38,13 +38,22 @@ fn split(pair: &str) -> (&str, &str) {
     pair.split_once('=').unwrap_or((pair, ""))
 }
 
+/// Whether an encoded name is this name. Most names have no encoded characters, and need no decoder.
+fn is_named(key: &str, name: &str) -> bool {
+    key.eq_ignore_ascii_case(name) || (is_encoded(key) && decode(key).eq_ignore_ascii_case(name))
+}
+
+fn is_encoded(text: &str) -> bool {
+    text.bytes().any(|byte| matches!(byte, b'%' | b'+'))
+}
+
 fn decode(text: &str) -> Cow<'_, str> {
+    if !is_encoded(text) {
+        return Cow::Borrowed(text);
+    }
     if text.contains('+') {
         let spaced = text.replace('+', " ");
         return Cow::Owned(percent_decode_str(&spaced).decode_utf8_lossy().into_owned());
-    }
-    if !text.contains('%') {
-        return Cow::Borrowed(text);
     }
     percent_decode_str(text).decode_utf8_lossy()
 }

@@ -12,7 +12,7 @@ use std::{
 use http::{
     HeaderValue, Method, Request, Response, StatusCode, Uri, header::ALLOW, request::Parts,
 };
-use hub_core::{Secret, secret_rule::Reach};
+use hub_core::{Payload, Secret, outbound::Recipients, secret_rule::Reach};
 use hub_net::{BoxError, body::UnreadBody, host, serve_error::ServeError};
 use tokio::net::TcpListener;
 use tokio_util::sync::DropGuard;
@@ -132,6 +132,13 @@ impl LocalService {
             None => (url.to_string(), String::new()),
         };
         Secret::from(format!("Endpoint={endpoint};{port}AccessKey={key};Version=1.0;"))
+    }
+
+    /// Sends a message of the app in this process, which needs no token and no request. The app has checked the names,
+    /// and the message is plain ([`Payload::is_plain`]). A REST call takes the same path behind its checks.
+    #[doc(hidden)]
+    pub async fn send_in_process(&self, hub: &str, to: Recipients<'_>, message: &Payload) {
+        rest::send_in_process(&self.state, hub, to, message).await;
     }
 
     /// Counters at this moment. The cost is linear in the number of clients.

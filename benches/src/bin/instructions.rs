@@ -9,6 +9,7 @@
 //! | `dispatch` | an upstream request through the app's service, from headers to the completion |
 //! | `frame` | a message encoded and framed once in JSON and once in MessagePack, as for a broadcast |
 //! | `send-1`, `send-11` | a send from the app to all of 1 or 11 clients, read by each of them |
+//! | `rest` | a send of another process by HTTP to all of 1 client, read by it, with the response |
 //! | `echo` | an invocation of a WebSocket client through the embedded service, up to its completion |
 //! | `connect` | negotiate at app and service, upgrade, handshake, `connected`, close, `disconnected` |
 //!
@@ -22,11 +23,16 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::SystemTime,
 };
 
 use benches::call;
 use http_body_util::{BodyExt, Full};
-use hub_core::protocol::{Message, Protocol};
+use hub_core::{
+    Secret,
+    protocol::{Message, Protocol},
+    token,
+};
 use hub_runtime::prelude::*;
 use serde::Deserialize;
 use tokio::{
@@ -63,9 +69,10 @@ fn main() -> Outcome {
         }
         "send-1" => runtime.block_on(send(1, count)),
         "send-11" => runtime.block_on(send(11, count)),
+        "rest" => runtime.block_on(rest(count)),
         "echo" => runtime.block_on(echo(count)),
         "connect" => runtime.block_on(connect(count)),
-        _ => Err("scenarios: dispatch, frame, send-1, send-11, echo, connect".into()),
+        _ => Err("scenarios: dispatch, frame, send-1, send-11, rest, echo, connect".into()),
     }
 }
 
@@ -114,6 +121,28 @@ async fn send(receivers: usize, count: u64) -> Outcome {
     Ok(())
 }
 
+/// Sends prepared bytes on one connection, like a server that keeps a connection alive and uses a token many times.
+async fn rest(count: u64) -> Outcome {
+    let bench = Bench::start()?;
+    let mut client = bench.client().await?;
+    let host = &bench.address;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
+    let audience = format!("http://{host}/api/hubs/gate/:send");
+    let claims = serde_json::json!({ "aud": audience, "exp": now + 3600 });
+    let token = token::sign(&claims, &Secret::from(KEY))?;
+    let body = r#"{"target":"message","arguments":["thirty-two bytes of a payload..."]}"#;
+    let request = format!(
+        "POST /api/hubs/gate/:send?api-version=2022-06-01 HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut caller = bench.connect().await?;
+    for _ in 0..count {
+        caller.exchange(&request, b"\r\n\r\n").await?;
+        client.read_frame().await?;
+    }
+    Ok(())
+}
+
 async fn echo(count: u64) -> Outcome {
     let bench = Bench::start()?;
     let mut client = bench.client().await?;
@@ -146,6 +175,7 @@ async fn connect(count: u64) -> Outcome {
     Ok(())
 }
 
+const KEY: &str = "a-key-for-the-gate-0123456789-0123456789";
 /// The first invocation id.
 const FIRST_ID: u64 = 1_000_000;
 /// A close frame of a client with status 1000 and mask 0.
@@ -208,11 +238,17 @@ struct Negotiated {
 impl Bench {
     fn start() -> Outcome<Self> {
         let events = Arc::<Events>::default();
-        let settings = [("HUB_LOCAL_PORT", "0")].into_iter().collect();
+        let settings = [("HUB_LOCAL_PORT", "0"), ("HUB_LOCAL_KEY", KEY)].into_iter().collect();
         let signalr = SignalR::from_settings_or_local(settings)?;
         let app = HubApp::builder().signalr(signalr).hub(Gate(Arc::clone(&events))).build()?;
         let address = app.client_url().trim_start_matches("http://").to_owned();
         Ok(Self { app, events, address, nonce: AtomicU64::new(0) })
+    }
+
+    async fn connect(&self) -> Outcome<Client> {
+        let stream = TcpStream::connect(&self.address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Client { stream, read: vec![0; 4096], length: 0 })
     }
 
     /// Connects like the official clients: app, service, upgrade, handshake.
@@ -224,9 +260,7 @@ impl Bench {
             serde_json::from_slice(&answer.into_body().collect().await?.to_bytes())?;
         let query = url.split_once('?').ok_or("the URL has no query")?.1;
         let host = &self.address;
-        let mut client =
-            Client { stream: TcpStream::connect(host).await?, read: vec![0; 4096], length: 0 };
-        client.stream.set_nodelay(true)?;
+        let mut client = self.connect().await?;
         let request = format!(
             "POST /client/negotiate?{query}&negotiateVersion=1 HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {access_token}\r\ncontent-length: 0\r\n\r\n"
         );
@@ -262,8 +296,8 @@ impl Client {
             self.read_more().await?;
         }
         let answer = &self.read[..self.length];
-        let refused = !answer.starts_with(b"HTTP/1.1 200") && !answer.starts_with(b"HTTP/1.1 101");
-        if refused {
+        let accepted = ["HTTP/1.1 200", "HTTP/1.1 202", "HTTP/1.1 101"];
+        if !accepted.iter().any(|it| answer.starts_with(it.as_bytes())) {
             return Err(String::from_utf8_lossy(answer).into());
         }
         Ok(answer)

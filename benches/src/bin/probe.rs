@@ -1,6 +1,8 @@
 //! Helper commands for the benchmark scripts.
 //!
 //! - `bench-probe token KEY URL` prints a client token for the audience `URL`.
+//! - `bench-probe rest KEY TIMES METHOD URL [BODY]` makes REST calls on one connection. `{}` in the URL is the number
+//!   of the call.
 //! - `bench-probe start TIMES COMMAND…` runs `COMMAND… start` `TIMES` times. It prints the median time
 //!   from process start to the first answered negotiate request, and the resident memory one second
 //!   later.
@@ -33,10 +35,13 @@ fn main() -> Result<(), Failed> {
             println!("{}", client_token(key, url)?);
             Ok(())
         }
+        ["rest", key, times, method, url, body @ ..] => {
+            rest(key, times.parse()?, method, url, body.first().copied().unwrap_or_default())
+        }
         ["start", times, command @ ..] => start(times.parse()?, command),
         ["service", upstream] => service(upstream),
         _ => {
-            Err("usage: bench-probe token KEY URL | start TIMES COMMAND… | service UPSTREAM".into())
+            Err("usage: bench-probe token KEY URL | rest KEY TIMES METHOD URL [BODY] | start TIMES COMMAND… | service UPSTREAM".into())
         }
     }
 }
@@ -45,6 +50,31 @@ fn client_token(key: &str, audience: &str) -> Result<String, Failed> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
     let claims = serde_json::json!({ "aud": audience, "exp": now + 3600, "asrs.s.uid": "load" });
     Ok(token::sign(&claims, &Secret::from(key))?)
+}
+
+fn rest(key: &str, times: usize, method: &str, url: &str, body: &str) -> Result<(), Failed> {
+    let place = url.strip_prefix("http://").ok_or("the URL must begin with http://")?;
+    let (host, path) = place.split_once('/').ok_or("the URL has no path")?;
+    let mut stream = TcpStream::connect(host)?;
+    stream.set_nodelay(true)?;
+    let mut answer = vec![0; 16 * 1024];
+    for number in 1..=times {
+        let path = path.replace("{}", &number.to_string());
+        let token = client_token(key, &format!("http://{host}/{path}"))?;
+        let request = format!(
+            "{method} /{path}?api-version=2022-06-01 HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes())?;
+        // Successful responses have no body and arrive in one piece.
+        let length = stream.read(&mut answer)?;
+        let head = String::from_utf8_lossy(&answer[..length]);
+        if !head.starts_with("HTTP/1.1 20") || !head.ends_with("\r\n\r\n") {
+            return Err(head.into());
+        }
+    }
+    Ok(())
 }
 
 /// A child process that is killed on drop.

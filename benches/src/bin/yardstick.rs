@@ -1,9 +1,12 @@
 //! A minimal server for the load tool: the reference for the results of the hub.
 //!
-//! It has no tokens, no upstream and no hub semantics. It parses WebSocket frames itself, answers
-//! `echo` directly, and puts each `broadcast` into the queue of every connection.
-//! `yardstick [naive|batched] [PORT]`: `naive` writes each message separately, `batched` writes the
-//! whole queue of a connection at once.
+//! It has no tokens, no upstream and no hub semantics. It parses WebSocket frames itself and answers `echo` directly.
+//! `yardstick [shared|naive] [PORT]`:
+//!
+//! - `shared`: the messages that are pending are joined in one buffer, and one pass writes this buffer to every
+//!   connection, without waking a task for each. Only a connection whose socket is full gets a queue. This is what the
+//!   kernel allows: one system call for each connection and pass.
+//! - `naive`: each message is a pass of its own.
 //!
 //! It supports only messages of the load tool: JSON members are in a fixed order, and no record spans
 //! two frames.
@@ -13,19 +16,18 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 use std::{
     cell::RefCell,
-    future::poll_fn,
+    collections::VecDeque,
     io,
-    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
-    task::{Context, Poll, Waker},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use sha1::{Digest as _, Sha1};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf},
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    sync::Notify,
 };
 
 const RECORD_SEPARATOR: u8 = 0x1E;
@@ -40,52 +42,86 @@ thread_local! {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
+    Shared,
     Naive,
-    Batched,
 }
 
 struct Server {
     mode: Mode,
-    clients: RwLock<Arc<[Arc<Client>]>>,
+    /// One per processor.
+    shards: Vec<Arc<Shard>>,
 }
 
-/// The queue of one connection.
+/// Connections that one task writes to.
 #[derive(Default)]
+struct Shard {
+    /// The messages that the next passes write.
+    pending: Mutex<Vec<Bytes>>,
+    more: Notify,
+    clients: RwLock<Vec<Arc<Client>>>,
+}
+
 struct Client {
-    queue: Mutex<Queue>,
-}
-
-#[derive(Default)]
-struct Queue {
-    frames: Vec<Bytes>,
-    waker: Option<Waker>,
+    stream: TcpStream,
+    /// What did not fit in the socket.
+    rest: Mutex<VecDeque<Bytes>>,
+    has_rest: Notify,
 }
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let mode = match arguments.next().as_deref() {
-        None | Some("batched") => Mode::Batched,
+        None | Some("shared") => Mode::Shared,
         Some("naive") => Mode::Naive,
-        Some(_) => return Err(io::Error::other("usage: yardstick [naive|batched] [PORT]")),
+        Some(_) => return Err(io::Error::other("usage: yardstick [shared|naive] [PORT]")),
     };
     let port = arguments.next().map_or(Ok(8890), |port| port.parse()).map_err(io::Error::other)?;
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     println!("yardstick  http://{}", listener.local_addr()?);
-    let server = Arc::new(Server { mode, clients: RwLock::new(Arc::new([])) });
-    loop {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let shards: Vec<Arc<Shard>> = (0..processors).map(|_| Arc::default()).collect();
+    for shard in &shards {
+        tokio::spawn(write_passes(Arc::clone(shard), mode));
+    }
+    let server = Arc::new(Server { mode, shards });
+    for number in 0.. {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        tokio::spawn(connection(stream, Arc::clone(&server)));
+        tokio::spawn(connection(stream, Arc::clone(&server), number % processors));
+    }
+    Ok(())
+}
+
+/// Writes the pending messages to every connection of the shard, as one buffer.
+async fn write_passes(shard: Arc<Shard>, mode: Mode) {
+    loop {
+        shard.more.notified().await;
+        let pending = std::mem::take(&mut *locked(&shard.pending));
+        let passes = match (mode, pending.len()) {
+            (Mode::Naive, _) | (Mode::Shared, 0 | 1) => pending,
+            (Mode::Shared, _) => vec![pending.concat().into()],
+        };
+        let clients = shard.clients.read().unwrap_or_else(PoisonError::into_inner);
+        for joined in passes {
+            clients.iter().for_each(|client| client.write(joined.clone()));
+        }
     }
 }
 
-async fn connection(mut stream: TcpStream, server: Arc<Server>) {
+async fn connection(mut stream: TcpStream, server: Arc<Server>, shard: usize) {
     let Ok(rest) = http(&mut stream).await else { return };
-    let client = Arc::new(Client::default());
+    let client = Arc::new(Client { stream, rest: Mutex::default(), has_rest: Notify::new() });
+    let shard = &server.shards[shard];
+    let writing = {
+        let client = Arc::clone(&client);
+        tokio::spawn(async move { client.write_rests().await })
+    };
     // An error means that the client has left.
-    let _ = web_socket(&mut stream, &server, &client, rest).await;
-    server.change(|clients| clients.retain(|other| !Arc::ptr_eq(other, &client)));
+    let _ = web_socket(&server, shard, &client, rest).await;
+    writing.abort();
+    let mut clients = shard.clients.write().unwrap_or_else(PoisonError::into_inner);
+    clients.retain(|other| !Arc::ptr_eq(other, &client));
 }
 
 /// Answers negotiate requests until the WebSocket upgrade. Returns the bytes read after the upgrade
@@ -127,68 +163,30 @@ async fn http(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
 }
 
 async fn web_socket(
-    stream: &mut TcpStream,
     server: &Server,
+    shard: &Shard,
     client: &Arc<Client>,
     mut input: Vec<u8>,
 ) -> io::Result<()> {
     let mut greeted = false;
-    let (mut answers, mut taken) = (Vec::new(), Vec::new());
     loop {
         let records = unframe(&mut input).ok_or(io::ErrorKind::UnexpectedEof)?;
+        let mut answers = Vec::new();
         for record in records.split(|byte| *byte == RECORD_SEPARATOR).filter(|it| !it.is_empty()) {
-            if !greeted {
-                greeted = true;
-                answers.push(frame(b"{}\x1e"));
-                server.change(|clients| clients.push(Arc::clone(client)));
+            if greeted {
+                act(server, record, &mut answers);
                 continue;
             }
-            act(server, record, &mut answers);
+            greeted = true;
+            answers.push(frame(b"{}\x1e"));
+            shard.clients.write().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(client));
         }
-        write(stream, server.mode, &mut answers).await?;
-        poll_fn(|context| {
-            let queued = client.poll_take(context, &mut taken);
-            let read = poll_read(stream, context, &mut input)?;
-            if queued.is_ready() || read.is_ready() { Poll::Ready(Ok(())) } else { Poll::Pending }
-        })
-        .await
-        .map_err(|error: io::Error| error)?;
-        write(stream, server.mode, &mut taken).await?;
+        match (server.mode, answers.len()) {
+            (Mode::Shared, 2..) => client.write(answers.concat().into()),
+            _ => answers.into_iter().for_each(|answer| client.write(answer)),
+        }
+        client.read(&mut input).await?;
     }
-}
-
-fn poll_read(
-    stream: &mut TcpStream,
-    context: &mut Context<'_>,
-    input: &mut Vec<u8>,
-) -> io::Result<Poll<()>> {
-    INPUT.with_borrow_mut(|shared| {
-        let mut buffer = ReadBuf::new(shared);
-        match Pin::new(stream).poll_read(context, &mut buffer)? {
-            Poll::Pending => Ok(Poll::Pending),
-            Poll::Ready(()) if buffer.filled().is_empty() => {
-                Err(io::ErrorKind::UnexpectedEof.into())
-            }
-            Poll::Ready(()) => {
-                input.extend_from_slice(buffer.filled());
-                Ok(Poll::Ready(()))
-            }
-        }
-    })
-}
-
-async fn write(stream: &mut TcpStream, mode: Mode, frames: &mut Vec<Bytes>) -> io::Result<()> {
-    match (mode, frames.as_slice()) {
-        (_, []) => {}
-        (Mode::Batched, [_, _, ..]) => stream.write_all(&frames.concat()).await?,
-        (Mode::Naive | Mode::Batched, each) => {
-            for frame in each {
-                stream.write_all(frame).await?;
-            }
-        }
-    }
-    frames.clear();
-    Ok(())
 }
 
 /// Answers one call of the load tool.
@@ -212,48 +210,74 @@ fn act(server: &Server, record: &[u8], answers: &mut Vec<Bytes>) {
 }
 
 impl Server {
-    fn change(&self, change: impl FnOnce(&mut Vec<Arc<Client>>)) {
-        let mut clients = self.clients.write().unwrap_or_else(PoisonError::into_inner);
-        let mut changed = clients.to_vec();
-        change(&mut changed);
-        *clients = changed.into();
-    }
-
     fn broadcast(&self, payload: &[u8]) {
         let message = frame(
             &[b"{\"type\":1,\"target\":\"message\",\"arguments\":[", payload, b"]}\x1e"].concat(),
         );
-        let clients = Arc::clone(&self.clients.read().unwrap_or_else(PoisonError::into_inner));
-        for client in clients.iter() {
-            client.push(message.clone());
+        for shard in &self.shards {
+            locked(&shard.pending).push(message.clone());
+            shard.more.notify_one();
         }
     }
 }
 
 impl Client {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn push(&self, frame: Bytes) {
-        let mut queue = self.queue();
-        queue.frames.push(frame);
-        let waker = queue.waker.take();
-        drop(queue);
-        if let Some(waker) = waker {
-            waker.wake();
+    async fn read(&self, input: &mut Vec<u8>) -> io::Result<()> {
+        loop {
+            let read = INPUT.with_borrow_mut(|shared| {
+                let read = self.stream.try_read(shared);
+                if let Ok(count) = read {
+                    input.extend_from_slice(&shared[..count]);
+                }
+                read
+            });
+            match read {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.stream.readable().await?;
+                }
+                Err(error) => return Err(error),
+            }
         }
     }
 
-    fn poll_take(&self, context: &mut Context<'_>, taken: &mut Vec<Bytes>) -> Poll<()> {
-        let mut queue = self.queue();
-        if queue.frames.is_empty() {
-            queue.waker = Some(context.waker().clone());
-            return Poll::Pending;
+    /// Writes now, or queues what does not fit in the socket.
+    fn write(&self, mut bytes: Bytes) {
+        let mut rest = locked(&self.rest);
+        if rest.is_empty() {
+            // After an error the read fails, too.
+            let written = self.stream.try_write(&bytes).unwrap_or(0);
+            if written == bytes.len() {
+                return;
+            }
+            bytes = bytes.slice(written..);
+            self.has_rest.notify_one();
         }
-        std::mem::swap(&mut queue.frames, taken);
-        Poll::Ready(())
+        rest.push_back(bytes);
     }
+
+    async fn write_rests(&self) {
+        loop {
+            self.has_rest.notified().await;
+            while !locked(&self.rest).is_empty() {
+                if self.stream.writable().await.is_err() {
+                    return;
+                }
+                let mut rest = locked(&self.rest);
+                let joined: Bytes = rest.make_contiguous().concat().into();
+                rest.clear();
+                let written = self.stream.try_write(&joined).unwrap_or(0);
+                if written < joined.len() {
+                    rest.push_back(joined.slice(written..));
+                }
+            }
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// An unmasked text frame.

@@ -15,14 +15,20 @@ use std::{net::Ipv4Addr, sync::Arc};
 
 use hub_runtime::prelude::*;
 use tokio::net::TcpListener;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    fmt,
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 use crate::{hub::Board, notes::Notes};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let log = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
+    let log = std::env::var("RUST_LOG").ok().and_then(|log| log.parse().ok());
+    let log = log.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
+    tracing_subscriber::registry().with(fmt::layer().with_writer(std::io::stderr)).with(log).init();
 
     let notes = Arc::new(Notes::default());
     let hub = Board { notes: Arc::clone(&notes) };

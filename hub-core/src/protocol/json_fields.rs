@@ -130,6 +130,12 @@ struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 /// Refuses values nested deeper than the limit of the reference server. serde skips a raw value without a
 /// depth limit, and decoding the value later could overflow the stack.
 fn check_depth(frame: &[u8]) -> Result<(), ProtocolError> {
+    let is_too_deep = is_deeper_than(MAX_DEPTH, frame);
+    if is_too_deep { Err(ProtocolError::TooDeep { limit: MAX_DEPTH }) } else { Ok(()) }
+}
+
+/// Whether the first value of a JSON text is nested deeper than the limit.
+pub(crate) fn is_deeper_than(limit: usize, frame: &[u8]) -> bool {
     let mut depth = 0_usize;
     let mut in_string = false;
     let mut escaped = false;
@@ -142,14 +148,14 @@ fn check_depth(frame: &[u8]) -> Result<(), ProtocolError> {
             b'}' | b']' if !in_string => {
                 depth = depth.saturating_sub(1);
                 if depth == 0 {
-                    return Ok(());
+                    return false;
                 }
             }
             _ => {}
         }
-        if depth > MAX_DEPTH {
-            return Err(ProtocolError::TooDeep { limit: MAX_DEPTH });
+        if depth > limit {
+            return true;
         }
     }
-    Ok(())
+    false
 }

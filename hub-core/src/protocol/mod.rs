@@ -20,7 +20,7 @@ mod convert;
 pub mod frame;
 pub mod handshake;
 pub mod json;
-mod json_fields;
+pub(crate) mod json_fields;
 mod message;
 #[cfg(feature = "msgpack")]
 pub mod msgpack;

@@ -30,6 +30,7 @@ use self::{
 };
 use hub_net::body::UnreadBody;
 
+pub(crate) use self::send::send_in_process;
 use crate::{
     auth,
     body::{self, Body},

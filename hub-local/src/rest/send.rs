@@ -1,15 +1,15 @@
 //! Sends messages to clients and closes connections.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, convert::Infallible, sync::Arc};
 
 use bytes::Bytes;
 use http::{
     Response, StatusCode,
     header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
-use hub_core::protocol::Protocol;
 #[cfg(feature = "msgpack")]
 use hub_core::protocol::{Message, bundle};
+use hub_core::{outbound::Recipients, protocol::Protocol};
 use hub_net::body::BodyLimits;
 
 use super::{
@@ -21,11 +21,11 @@ use super::{
 use crate::{
     body::{self, Body},
     connection::{Audience, Hub},
-    hub::broadcast,
+    hub::broadcast::{self, Broadcast},
+    state::State,
 };
 
-/// Responds with 202 when the message is in every outbox, without waiting for clients. While the pending
-/// bytes of all outboxes exceed the limit, the response is delayed to slow down senders.
+/// Responds with 202 when the message is in every outbox.
 pub(super) async fn send(call: RestCall<'_>, to: &Target) -> RestResult {
     // REST API: only sends to all and to groups have `excluded`.
     let excluded = match to {
@@ -34,14 +34,48 @@ pub(super) async fn send(call: RestCall<'_>, to: &Target) -> RestResult {
     };
     let (hub, state) = (Arc::clone(&call.hub), Arc::clone(call.state));
     let payload = payload(call).await?;
+    deliver(&state, &hub, to, &excluded, || payload.broadcast(&hub)).await?;
+    Ok(body::empty(StatusCode::ACCEPTED))
+}
+
+/// Sends a message of the app in this process. The app has checked the names and has a plain message
+/// ([`hub_core::Payload::is_plain`]), so nothing is left to refuse.
+pub(crate) async fn send_in_process(
+    state: &State,
+    hub: &str,
+    to: Recipients<'_>,
+    payload: &hub_core::Payload,
+) {
+    let (to, excluded) = match to {
+        Recipients::All { excluded } => (Target::Everyone, excluded),
+        Recipients::Group { group, excluded } => (Target::Group(group.to_owned()), excluded),
+        Recipients::User(user) => (Target::User(user.to_owned()), &[][..]),
+        Recipients::Connection(id) => (Target::Connection(id.to_owned()), &[][..]),
+    };
+    let (hub, excluded) = (state.hubs.hub(hub), excluded.iter().cloned().collect());
+    let encode = || -> Result<_, Infallible> {
+        Broadcast::new(&hub.protocols(), |protocol| Ok(payload.message(protocol)))
+    };
+    let Ok(()) = deliver(state, &hub, &to, &excluded, encode).await;
+}
+
+/// Queues a message for its receivers, without waiting for clients. While the pending bytes of all outboxes exceed the
+/// limit, the function waits, to slow down senders.
+async fn deliver<E>(
+    state: &State,
+    hub: &Hub,
+    to: &Target,
+    excluded: &HashSet<String>,
+    encode: impl FnOnce() -> Result<Broadcast, E>,
+) -> Result<(), E> {
     if *to == Target::Everyone && excluded.is_empty() {
-        payload.broadcast(&hub)?.send_to_everyone(&hub);
+        encode()?.send_to_everyone(hub);
     } else {
-        let audience = audience(&hub, to);
-        broadcast::send(&audience, &excluded, &payload.broadcast(&hub)?);
+        let audience = audience(hub, to);
+        broadcast::send(&audience, excluded, &encode()?);
     }
     state.hubs.settle().await;
-    Ok(body::empty(StatusCode::ACCEPTED))
+    Ok(())
 }
 
 /// Closes the target connections except the excluded connections.

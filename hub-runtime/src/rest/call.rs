@@ -1,10 +1,10 @@
 //! One call to the service: its endpoint, its name in telemetry, and whether it may be repeated.
 
-use hub_core::outbound::{Change, Check, CloseTarget};
+use hub_core::outbound::{Change, Check, CloseTarget, Recipients};
 
 use super::{
     body::Body,
-    endpoints::{self, Endpoint, Send},
+    endpoints::{self, Endpoint},
     retry::Idempotency,
 };
 
@@ -21,13 +21,8 @@ pub(super) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    pub(super) fn send(hub: &'a str, to: &Send<'_>, body: Body) -> Self {
-        let operation = match to {
-            Send::All { .. } => "send_to_all",
-            Send::Connection(_) => "send_to_connection",
-            Send::Group { .. } => "send_to_group",
-            Send::User(_) => "send_to_user",
-        };
+    pub(super) fn send(hub: &'a str, to: &Recipients<'_>, body: Body) -> Self {
+        let operation = send_operation(to);
         let endpoint = endpoints::send(hub, to);
         Self { hub, operation, endpoint, body: Some(body), idempotency: Idempotency::NotIdempotent }
     }
@@ -111,5 +106,15 @@ impl<'a> Call<'a> {
             body: None,
             idempotency: Idempotency::Idempotent,
         }
+    }
+}
+
+/// The name in spans and metrics of a send.
+pub(super) fn send_operation(to: &Recipients<'_>) -> &'static str {
+    match to {
+        Recipients::All { .. } => "send_to_all",
+        Recipients::Connection(_) => "send_to_connection",
+        Recipients::Group { .. } => "send_to_group",
+        Recipients::User(_) => "send_to_user",
     }
 }

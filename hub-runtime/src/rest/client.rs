@@ -1,25 +1,28 @@
 //! Sends a call to the service, with retries.
 
 use std::{
+    future::poll_fn,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Response, header};
-use hub_core::SendError;
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use hub_core::{Payload, SendError, outbound::Recipients};
 use hub_net::clock::Clock;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::{
     Retries,
-    call::Call,
+    call::{Call, send_operation},
     endpoints, retry,
     tokens::{TokenCache, bearer},
-    transport::Transport,
+    transport::{InProcess, Transport},
 };
 use crate::{
     auth::SignIn,
@@ -121,21 +124,41 @@ impl RestClient {
         call: &Call<'_>,
         timeout: Duration,
     ) -> Result<Response<Bytes>, SendError> {
-        let tracing_id =
-            self.options.trace_messages.then(|| self.next_id.fetch_add(1, Ordering::Relaxed));
-        let watch = Stopwatch::start();
-        let span = telemetry::rest_span(call.hub, call.operation, tracing_id);
+        let record = CallRecord::begin(self, call.hub, call.operation);
         let mut attempts = 0;
-        let trying = self.attempts(call, timeout, tracing_id, &mut attempts);
-        let outcome = trying.instrument(span.clone()).await;
-        let status = outcome.as_ref().map(Response::status);
-        let how = match &status {
-            Ok(status) if status.is_success() => "ok",
-            Ok(status) => status.as_str(),
-            Err(error) => telemetry::failure(error),
+        let trying = self.attempts(call, timeout, record.tracing_id, &mut attempts);
+        let outcome = trying.instrument(record.span.clone()).await;
+        record.end(attempts, outcome.as_ref().map(Response::status));
+        outcome
+    }
+
+    /// The service in this process, if it takes this message without a request. An unusual message takes the way of all
+    /// requests, where its limits are checked.
+    pub(super) fn in_process(&self, message: &Payload) -> Option<&dyn InProcess> {
+        self.transport.in_process().filter(|_| message.is_plain())
+    }
+
+    /// Sends a message to the service in this process.
+    pub(super) async fn send_in_process(
+        &self,
+        service: &dyn InProcess,
+        hub: &str,
+        to: Recipients<'_>,
+        message: &Payload,
+    ) -> Result<(), SendError> {
+        let record = CallRecord::begin(self, hub, send_operation(&to));
+        let mut sending = pin!(service.send(hub, to, message).instrument(record.span.clone()));
+        // Only a sender that is slowed down needs a timer.
+        let first = poll_fn(|cx| Poll::Ready(sending.as_mut().poll(cx))).await;
+        let outcome = match first {
+            Poll::Ready(()) => Ok(()),
+            Poll::Pending => {
+                let timeout = self.options.timeout;
+                let sent = tokio::time::timeout(timeout, sending).await;
+                sent.map_err(|_| SendError::TimedOut(timeout))
+            }
         };
-        span.record("attempts", attempts).record("outcome", how);
-        telemetry::rest_ended(call.hub, call.operation, how, watch);
+        record.end(1, outcome.as_ref().map(|()| StatusCode::ACCEPTED));
         outcome
     }
 
@@ -208,6 +231,35 @@ impl RestClient {
             bytes = body.bytes.clone();
         }
         request.body(bytes).map_err(|error| SendError::Unreachable(Box::new(error)))
+    }
+}
+
+/// The span and the metrics of a call.
+struct CallRecord<'a> {
+    hub: &'a str,
+    operation: &'static str,
+    tracing_id: Option<u64>,
+    span: Span,
+    watch: Stopwatch,
+}
+
+impl<'a> CallRecord<'a> {
+    fn begin(client: &RestClient, hub: &'a str, operation: &'static str) -> Self {
+        let trace = client.options.trace_messages;
+        let tracing_id = trace.then(|| client.next_id.fetch_add(1, Ordering::Relaxed));
+        let watch = Stopwatch::start();
+        let span = telemetry::rest_span(hub, operation, tracing_id);
+        Self { hub, operation, tracing_id, span, watch }
+    }
+
+    fn end(self, attempts: u32, outcome: Result<StatusCode, &SendError>) {
+        let how = match &outcome {
+            Ok(status) if status.is_success() => "ok",
+            Ok(status) => status.as_str(),
+            Err(error) => telemetry::failure(error),
+        };
+        self.span.record("attempts", attempts).record("outcome", how);
+        telemetry::rest_ended(self.hub, self.operation, how, self.watch);
     }
 }
 

@@ -5,7 +5,7 @@ use std::{fmt::Write, time::Duration};
 use http::Method;
 use hub_core::{
     names::encode_segment,
-    outbound::{Change, Check, CloseTarget},
+    outbound::{Change, Check, CloseTarget, Recipients},
     rest_error,
 };
 
@@ -82,21 +82,13 @@ fn version(version: &str) -> String {
     format!("api-version={version}")
 }
 
-/// The recipients of a message.
-pub(crate) enum Send<'a> {
-    All { excluded: &'a [String] },
-    Connection(&'a str),
-    Group { group: &'a str, excluded: &'a [String] },
-    User(&'a str),
-}
-
-pub(crate) fn send(hub: &str, to: &Send<'_>) -> Endpoint {
+pub(crate) fn send(hub: &str, to: &Recipients<'_>) -> Endpoint {
     let post = |segments: &[&str]| Endpoint::new(Method::POST, hub, segments).verb(":send");
     match to {
-        Send::All { excluded } => post(&[]).without(excluded),
-        Send::Connection(id) => post(&["connections", id]),
-        Send::Group { group, excluded } => post(&["groups", group]).without(excluded),
-        Send::User(user) => post(&["users", user]),
+        Recipients::All { excluded } => post(&[]).without(excluded),
+        Recipients::Connection(id) => post(&["connections", id]),
+        Recipients::Group { group, excluded } => post(&["groups", group]).without(excluded),
+        Recipients::User(user) => post(&["users", user]),
     }
 }
 
@@ -180,7 +172,10 @@ mod tests {
 
     #[test]
     fn names_are_encoded_into_single_segments() {
-        let to = Send::Group { group: "a/b ?#%é", excluded: &["c&1".to_owned(), "c2".to_owned()] };
+        let to = Recipients::Group {
+            group: "a/b ?#%é",
+            excluded: &["c&1".to_owned(), "c2".to_owned()],
+        };
 
         assert_eq!(
             line(&send("chat", &to)),
@@ -193,15 +188,15 @@ mod tests {
         let sent = |to| line(&send("chat", &to));
 
         assert_eq!(
-            sent(Send::All { excluded: &[] }),
+            sent(Recipients::All { excluded: &[] }),
             "POST /api/hubs/chat/:send?api-version=2022-06-01"
         );
         assert_eq!(
-            sent(Send::User("ada")),
+            sent(Recipients::User("ada")),
             "POST /api/hubs/chat/users/ada/:send?api-version=2022-06-01"
         );
         assert_eq!(
-            sent(Send::Connection("c1")),
+            sent(Recipients::Connection("c1")),
             "POST /api/hubs/chat/connections/c1/:send?api-version=2022-06-01"
         );
         assert_eq!(

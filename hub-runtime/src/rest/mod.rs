@@ -26,12 +26,12 @@ use futures_util::{StreamExt, stream};
 use http::StatusCode;
 use hub_core::{
     InvokeError, Payload, SendError, Target, TargetFailure,
-    outbound::{Change, Check, MemberPage, Outbound},
+    outbound::{Change, Check, MemberPage, Outbound, Recipients},
 };
 
 pub(crate) use self::client::{RestClient, RestOptions};
 pub use self::retry::Retries;
-use self::{body::Body, call::Call, endpoints::Send};
+use self::{body::Body, call::Call, transport::InProcess};
 use crate::{auth::SigningKey, telemetry};
 
 /// The default timeout of a client result.
@@ -39,10 +39,23 @@ const INVOKE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The largest number of concurrent calls of one send to several targets.
 const MAX_CONCURRENT_SENDS: usize = 32;
 
-/// A message with the body of its requests.
+/// The names of a send without a request, in bytes, with [`NAME_OVERHEAD`]. In a request they are percent-encoded in
+/// the URL, and once more in the token.
+const MAX_NAME_BYTES: usize = 1024;
+/// The bytes that a name counts besides its own.
+const NAME_OVERHEAD: usize = 4;
+
+/// A message and its way to the service.
 struct Outgoing<'a> {
     payload: &'a Payload,
-    body: Body,
+    way: Way<'a>,
+}
+
+enum Way<'a> {
+    /// A request with this body.
+    Request(Body),
+    /// A call of the service in this process.
+    InProcess(&'a dyn InProcess),
 }
 
 /// Sends through the REST API.
@@ -61,35 +74,35 @@ impl RestOutbound {
         target: &Target,
         payload: &Payload,
     ) -> Result<(), SendError> {
-        let body = if self.is_json_only.load(Ordering::Relaxed) {
-            Body::json(payload)?
-        } else {
-            Body::of(payload)?
+        let way = match self.client.in_process(payload).filter(|_| has_short_names(target)) {
+            Some(service) => Way::InProcess(service),
+            None if self.is_json_only.load(Ordering::Relaxed) => Way::Request(Body::json(payload)?),
+            None => Way::Request(Body::of(payload)?),
         };
-        let message = &Outgoing { payload, body };
+        let message = &Outgoing { payload, way };
         let none = &[];
         match target {
-            Target::All => self.send_one(hub, Send::All { excluded: none }, message).await,
+            Target::All => self.send_one(hub, Recipients::All { excluded: none }, message).await,
             Target::AllExcept(excluded) => {
-                self.send_one(hub, Send::All { excluded }, message).await
+                self.send_one(hub, Recipients::All { excluded }, message).await
             }
-            Target::Connection(id) => self.send_one(hub, Send::Connection(id), message).await,
+            Target::Connection(id) => self.send_one(hub, Recipients::Connection(id), message).await,
             Target::Group(group) => {
-                self.send_one(hub, Send::Group { group, excluded: none }, message).await
+                self.send_one(hub, Recipients::Group { group, excluded: none }, message).await
             }
             Target::GroupExcept(group, excluded) => {
-                self.send_one(hub, Send::Group { group, excluded }, message).await
+                self.send_one(hub, Recipients::Group { group, excluded }, message).await
             }
-            Target::User(user) => self.send_one(hub, Send::User(user), message).await,
+            Target::User(user) => self.send_one(hub, Recipients::User(user), message).await,
             Target::Connections(ids) => {
-                self.send_each(hub, ids, Send::Connection, Target::Connection, message).await
+                self.send_each(hub, ids, Recipients::Connection, Target::Connection, message).await
             }
             Target::Groups(groups) => {
-                let group = |group| Send::Group { group, excluded: none };
+                let group = |group| Recipients::Group { group, excluded: none };
                 self.send_each(hub, groups, group, Target::Group, message).await
             }
             Target::Users(users) => {
-                self.send_each(hub, users, Send::User, Target::User, message).await
+                self.send_each(hub, users, Recipients::User, Target::User, message).await
             }
         }
     }
@@ -121,10 +134,16 @@ impl RestOutbound {
     async fn send_one(
         &self,
         hub: &str,
-        to: Send<'_>,
+        to: Recipients<'_>,
         message: &Outgoing<'_>,
     ) -> Result<(), SendError> {
-        let Outgoing { payload, body } = message;
+        let Outgoing { payload, way } = message;
+        let body = match way {
+            Way::Request(body) => body,
+            Way::InProcess(service) => {
+                return self.client.send_in_process(*service, hub, to, payload).await;
+            }
+        };
         let mut answer = self.client.call(&Call::send(hub, &to, body.clone())).await?;
         if answer.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE && !body.is_json() {
             answer = self.client.call(&Call::send(hub, &to, Body::json(payload)?)).await?;
@@ -152,7 +171,7 @@ impl RestOutbound {
         &self,
         hub: &str,
         names: &'a [String],
-        to: impl Fn(&'a str) -> Send<'a> + std::marker::Send,
+        to: impl Fn(&'a str) -> Recipients<'a> + Send,
         target: fn(String) -> Target,
         message: &Outgoing<'_>,
     ) -> Result<(), SendError> {
@@ -174,6 +193,20 @@ impl RestOutbound {
             }
         }
     }
+}
+
+/// Whether the names of each request to the target are far below the limit of its head, 16 KiB.
+fn has_short_names(target: &Target) -> bool {
+    let longest = |names: &[String]| names.iter().map(String::len).max().unwrap_or(0);
+    let all = |names: &[String]| names.iter().map(|name| name.len() + NAME_OVERHEAD).sum::<usize>();
+    let length = match target {
+        Target::All => 0,
+        Target::Connection(name) | Target::Group(name) | Target::User(name) => name.len(),
+        Target::Connections(names) | Target::Groups(names) | Target::Users(names) => longest(names),
+        Target::AllExcept(excluded) => all(excluded),
+        Target::GroupExcept(group, excluded) => group.len() + all(excluded),
+    };
+    length <= MAX_NAME_BYTES
 }
 
 /// The name in telemetry of a send to this target.

@@ -1,5 +1,7 @@
 //! Tests with a service that fails according to a script, on a clock that the test advances.
 
+mod in_process;
+
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex},
@@ -105,8 +107,12 @@ impl Fixture {
     }
 }
 
-/// Passes the payload of an untyped send to the test.
 fn payload() -> Payload {
+    payload_of(1)
+}
+
+/// Passes the payload of an untyped send to the test.
+fn payload_of(argument: impl serde::Serialize) -> Payload {
     struct Kept(Mutex<Option<Payload>>);
 
     #[async_trait]
@@ -156,7 +162,7 @@ fn payload() -> Payload {
     let kept = Arc::new(Kept(Mutex::default()));
     let outbound = Arc::clone(&kept) as Arc<dyn Outbound>;
     let context = hub_core::HubContext::<Chat>::new(outbound, "chat".into());
-    let sending = context.clients().all().send("changed", (1,));
+    let sending = context.clients().all().send("changed", (argument,));
     futures_util::FutureExt::now_or_never(sending).unwrap().unwrap();
     kept.0.lock().unwrap().take().unwrap()
 }

@@ -1,9 +1,12 @@
-//! How REST requests are sent: over pooled HTTP, or by calling the embedded service.
+//! How REST requests are sent: over pooled HTTP, or by calling the embedded service. The embedded
+//! service takes most messages without a request.
+
+use std::pin::Pin;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
-use hub_core::SendError;
+use hub_core::{Payload, SendError, outbound::Recipients};
 
 /// The maximum size of a response body. Only group lists and client results can be large.
 #[cfg(any(feature = "rest", feature = "local"))]
@@ -13,6 +16,22 @@ const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 #[async_trait]
 pub(crate) trait Transport: Send + Sync {
     async fn call(&self, request: Request<Bytes>) -> Result<Response<Bytes>, SendError>;
+
+    /// The service, if it is in this process.
+    fn in_process(&self) -> Option<&dyn InProcess> {
+        None
+    }
+}
+
+/// A service in this process, which takes messages without a request.
+pub(crate) trait InProcess: Send + Sync {
+    /// Sends a plain message ([`Payload::is_plain`]).
+    fn send<'a>(
+        &'a self,
+        hub: &'a str,
+        to: Recipients<'a>,
+        message: &'a Payload,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 }
 
 #[cfg(feature = "rest")]
@@ -70,7 +89,10 @@ mod embedded {
     use hub_net::body::read_response;
     use tower_service::Service;
 
-    use super::{Bytes, MAX_RESPONSE_BYTES, Request, Response, SendError, Transport, async_trait};
+    use super::{
+        Bytes, InProcess, MAX_RESPONSE_BYTES, Payload, Pin, Recipients, Request, Response,
+        SendError, Transport, async_trait,
+    };
 
     /// Calls the embedded service directly, without a socket.
     pub(crate) struct EmbeddedTransport(pub(crate) LocalService);
@@ -83,6 +105,21 @@ mod embedded {
             let body = read_response(body, MAX_RESPONSE_BYTES).await;
             let body = body.map_err(|error| SendError::Interrupted(error.into()))?;
             Ok(Response::from_parts(parts, body))
+        }
+
+        fn in_process(&self) -> Option<&dyn InProcess> {
+            Some(&self.0)
+        }
+    }
+
+    impl InProcess for LocalService {
+        fn send<'a>(
+            &'a self,
+            hub: &'a str,
+            to: Recipients<'a>,
+            message: &'a Payload,
+        ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+            Box::pin(self.send_in_process(hub, to, message))
         }
     }
 }
