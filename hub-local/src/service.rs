@@ -135,7 +135,7 @@ impl LocalService {
     }
 
     /// Sends a message of the app in this process, which needs no token and no request. The app has checked the names,
-    /// and the message is plain ([`Payload::is_plain`]). A REST call takes the same path behind its checks.
+    /// and the message is plain ([`Payload::is_plain`]). A REST call takes the same path after its checks.
     #[doc(hidden)]
     pub async fn send_in_process(&self, hub: &str, to: Recipients<'_>, message: &Payload) {
         rest::send_in_process(&self.state, hub, to, message).await;

@@ -164,8 +164,8 @@ fn random_key() -> Result<Secret, BuildError> {
     Ok(Secret::from(STANDARD.encode(bytes)))
 }
 
-/// The app as upstream of the service. The app receives the same requests as over HTTP, but without a
-/// socket.
+/// The app as upstream of the service. Connection events are the requests that are sent over HTTP; method calls are
+/// passed as values.
 struct InProcessUpstream {
     app: Arc<OnceLock<Weak<Inner>>>,
     after_call: Option<AfterCall>,

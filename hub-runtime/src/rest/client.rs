@@ -132,8 +132,8 @@ impl RestClient {
         outcome
     }
 
-    /// The service in this process, if it takes this message without a request. An unusual message takes the way of all
-    /// requests, where its limits are checked.
+    /// The service in this process, if it takes this message without a request. An unusual message is sent as a
+    /// request, and the service checks its limits.
     pub(super) fn in_process(&self, message: &Payload) -> Option<&dyn InProcess> {
         self.transport.in_process().filter(|_| message.is_plain())
     }

@@ -6,7 +6,8 @@
 
 use std::sync::Arc;
 
-use http::HeaderMap;
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
 use hub_core::{CallHeaders, Cancellation, Category, InvocationParts, Query};
 use hub_local::{Answer, ClientCall};
 use hub_net::body::UnreadBody;
@@ -19,19 +20,18 @@ use super::{
     route::take_client_query,
     run,
 };
-use crate::{
-    answer::empty,
-    shared::{Inner, Mount},
-};
+use crate::{answer::empty, shared::Inner};
 
 /// More than the longest JSON escape of a byte, `\u0000`.
 const ESCAPED: usize = 6;
 /// More than the names and the delimiters in the body of a call.
 const FRAME: usize = 128;
 
-/// What the app derived from the headers of a connection.
+/// What the app derived from the headers of a connection. The service holds it, so it must not hold the hub or a part
+/// of the app: these hold the service.
 struct Known {
-    mount: Mount,
+    /// The hub's name at the service.
+    hub: Arc<str>,
     caller: Caller,
     query: Query,
     /// The headers without the client's query.
@@ -47,7 +47,11 @@ pub(crate) async fn answer(app: Arc<Inner>, call: ClientCall<'_>) -> Answer {
         let answering = Box::pin(handle(app, parts, body, InvocationIds::OfClients));
         return Answer::Response(answering.await);
     };
-    let answer = match prepare(&app, known.mount.clone(), parts(&app, &known, call)) {
+    // Hubs are not unmounted.
+    let Some(mount) = app.hubs.find_at_service(&known.hub).cloned() else {
+        return Answer::Response(empty(StatusCode::NOT_FOUND));
+    };
+    let answer = match prepare(&app, mount, parts(&app, &known, call)) {
         Ok(call) => run(app, call).await,
         Err(answer) => answer,
     };
@@ -77,19 +81,19 @@ fn known(app: &Inner, call: &ClientCall<'_>) -> Option<Arc<Known>> {
     if rules.group.upstream_tokens.is_some() {
         return None;
     }
-    let mount = rules.mount?.clone();
+    let hub = Arc::clone(&rules.mount?.wire_name);
     let (caller, _) = rules.check(&headers, None).ok()?;
     warn_once_about_missing_seal(&app.upstream, &caller, &headers);
     let query = take_client_query(&mut headers);
-    let known = Arc::new(Known { mount, caller, query, headers: Arc::new(headers) });
+    let known = Arc::new(Known { hub, caller, query, headers: Arc::new(headers) });
     call.connection.derive(&known);
     Some(known)
 }
 
 fn parts(app: &Inner, known: &Known, call: ClientCall<'_>) -> InvocationParts {
-    let Known { mount, caller, query, headers } = known;
+    let Known { hub, caller, query, headers } = known;
     InvocationParts {
-        hub: Arc::clone(&mount.wire_name),
+        hub: Arc::clone(hub),
         category: Category::Message,
         event: call.target.to_owned(),
         connection_id: Arc::clone(&caller.connection_id),
@@ -98,7 +102,8 @@ fn parts(app: &Inner, known: &Known, call: ClientCall<'_>) -> InvocationParts {
         query: query.clone(),
         headers: CallHeaders::of_message(Arc::clone(headers), call.request_id),
         protocol: call.protocol,
-        arguments: call.arguments,
+        // A slice would keep the read buffer of the client alive while the method runs.
+        arguments: Bytes::copy_from_slice(&call.arguments),
         error: None,
         invocation_id: call.invocation_id.map(str::to_owned),
         arrived: app.clock.elapsed(),

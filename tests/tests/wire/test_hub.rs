@@ -273,3 +273,15 @@ async fn calls_of_a_connection_share_its_claims_and_have_headers_of_their_own() 
     assert_eq!((&*event, &*other_event), ("observe", "Observe"));
     assert_ne!(id, other_id);
 }
+
+#[tokio::test]
+async fn a_client_that_has_called_a_method_is_closed_when_the_app_is_dropped() {
+    let hub = TestHub::new(Observed);
+    let ada = hub.negotiate(bearer("ada")).await.unwrap();
+    ada.invoke::<(usize, String, String)>("observe", ()).await.unwrap();
+    assert_eq!(ada.ended(), None);
+
+    drop(hub);
+
+    test_support::until("the client is closed", || ada.ended().is_some()).await;
+}
