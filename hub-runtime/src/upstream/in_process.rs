@@ -51,7 +51,7 @@ pub(crate) async fn answer(app: Arc<Inner>, call: ClientCall<'_>) -> Answer {
     let Some(mount) = app.hubs.find_at_service(&known.hub).cloned() else {
         return Answer::Response(empty(StatusCode::NOT_FOUND));
     };
-    let answer = match prepare(&app, mount, parts(&app, &known, call)) {
+    let answer = match prepare(&app, mount, parts(&app, &known, &call)) {
         Ok(call) => run(app, call).await,
         Err(answer) => answer,
     };
@@ -90,7 +90,7 @@ fn known(app: &Inner, call: &ClientCall<'_>) -> Option<Arc<Known>> {
     Some(known)
 }
 
-fn parts(app: &Inner, known: &Known, call: ClientCall<'_>) -> InvocationParts {
+fn parts(app: &Inner, known: &Known, call: &ClientCall<'_>) -> InvocationParts {
     let Known { hub, caller, query, headers } = known;
     InvocationParts {
         hub: Arc::clone(hub),
