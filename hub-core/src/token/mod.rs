@@ -5,7 +5,7 @@ mod verifier;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::Mac;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 #[cfg(feature = "bearer")]
@@ -159,19 +159,16 @@ pub fn audience_matches(claims: &Map<String, Value>, accepted: impl Fn(&str) -> 
 }
 
 fn check_algorithm(token: &str) -> Result<(), TokenError> {
-    #[derive(Deserialize)]
-    struct Header {
-        alg: String,
-    }
     check_form(token)?;
     let header = token.split_once('.').map_or(token, |(header, _)| header);
     if header == HEADER {
         return Ok(());
     }
     let json = URL_SAFE_NO_PAD.decode(header).ok();
-    let header = json.and_then(|json| serde_json::from_slice::<Header>(&json).ok());
-    match header {
-        Some(Header { alg }) if alg == ALGORITHM => Ok(()),
+    // All members are read, because serde does not check the encoding of text that it skips.
+    let header = json.and_then(|json| serde_json::from_slice::<Map<String, Value>>(&json).ok());
+    match header.as_ref().and_then(|header| header.get("alg")) {
+        Some(Value::String(alg)) if alg == ALGORITHM => Ok(()),
         Some(_) | None => Err(TokenError::Algorithm),
     }
 }
@@ -352,6 +349,15 @@ mod tests {
     fn a_signed_value_that_is_not_an_object_is_malformed() {
         let refused = verify(&made(&json!([1])), &keys(), 0, 60);
         assert!(matches!(refused, Err(TokenError::Malformed)));
+    }
+
+    #[test]
+    fn a_header_that_is_not_utf_8_is_refused() {
+        let header = URL_SAFE_NO_PAD.encode(b"{\"alg\":\"HS256\",\"typ\":\"\xF6\"}");
+
+        let checked = check_algorithm(&format!("{header}.e30."));
+
+        assert!(matches!(checked, Err(TokenError::Algorithm)));
     }
 
     #[test]
