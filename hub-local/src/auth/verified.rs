@@ -10,7 +10,7 @@ const MAX_VERIFIED_TOKENS: usize = 256;
 /// Longer tokens are not cached, to bound memory.
 const MAX_TOKEN_BYTES: usize = 4096;
 
-/// What was read of a token, by complete token. Entries stay valid, because the keys of a running service do not change.
+/// The data read from a token, by complete token. Entries stay valid, because the keys of a running service do not change.
 pub(super) struct VerifiedTokens<T>(Mutex<BoundedMap<Box<str>, Verified<T>, MAX_VERIFIED_TOKENS>>);
 
 struct Verified<T> {
@@ -36,7 +36,7 @@ impl<T> Default for VerifiedTokens<T> {
 }
 
 impl<T> VerifiedTokens<T> {
-    /// What was read of a token that was verified and has not expired.
+    /// The data read from a token that was verified and has not expired.
     pub(super) fn get(&self, token: &str, now: u64) -> Option<T>
     where
         T: Clone,
@@ -52,7 +52,7 @@ impl<T> VerifiedTokens<T> {
         verified.map(|verified| verified.read)
     }
 
-    /// Stores what was read of a token that was just verified and has these claims.
+    /// Stores the data read from a token that was just verified and has these claims.
     pub(super) fn insert(&self, token: &str, now: u64, claims: &Map<String, Value>, read: T) {
         let Some(expiry) = claims.get("exp").and_then(Value::as_u64) else { return };
         if token.len() > MAX_TOKEN_BYTES || expiry <= now {

@@ -56,7 +56,7 @@ struct Deadlines<'a> {
     client: Option<&'a ClientTimeout>,
 }
 
-/// The time that has come.
+/// The deadline that was reached.
 #[derive(Debug, PartialEq, Eq)]
 enum Due {
     Ping,
@@ -143,8 +143,8 @@ impl ClientTimeout {
         self.since().unwrap_or_else(Instant::now) + self.allowed
     }
 
-    /// The begin of the current read if its time is over. `timer` is the time for which the timer was set that has
-    /// fired.
+    /// The start of the current read, if the client timeout has elapsed since then. `timer` is the deadline of the timer
+    /// that has fired.
     fn silent_since(&self, timer: Instant) -> Option<Instant> {
         let since = self.since().filter(|since| since.elapsed() >= self.allowed)?;
         if fired_late(timer) {

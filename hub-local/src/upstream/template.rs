@@ -160,7 +160,7 @@ impl Template {
         fill(&self.url, event)
     }
 
-    /// The URL of one event. Its host is no refused address.
+    /// The URL of one event. Its host is not a refused address.
     pub(super) fn uri(&self, event: Event<'_>) -> Result<Uri, BoxError> {
         if let Some(uri) = &self.fixed {
             return Ok(uri.clone());

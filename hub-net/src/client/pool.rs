@@ -1,4 +1,4 @@
-//! Kept connections by host, the latest used first.
+//! Kept connections by host. The connection that was used last is used next.
 
 use std::{
     collections::HashMap,
@@ -68,7 +68,7 @@ pub(super) struct Host {
     /// The URL without path and query.
     uri: Uri,
     header: HeaderValue,
-    /// The latest used is the last.
+    /// In the order of their last use.
     idle: Mutex<Vec<(Connection, Instant)>>,
 }
 
