@@ -29,6 +29,9 @@ pub enum TokenError {
     /// Signed with another algorithm than HS256, or unsigned.
     #[error("the token is not signed with HS256")]
     Algorithm,
+    /// The header lists extensions that a reader must support (`crit`, RFC 7515 §4.1.11). None are supported.
+    #[error("the token has critical extensions (header parameter `crit`), and none are supported")]
+    Critical,
     /// Not signed with one of the keys.
     #[error("the token is not signed with a key of this service")]
     Signature,
@@ -167,10 +170,14 @@ fn check_algorithm(token: &str) -> Result<(), TokenError> {
     let json = URL_SAFE_NO_PAD.decode(header).ok();
     // All members are read, because serde does not check the encoding of text that it skips.
     let header = json.and_then(|json| serde_json::from_slice::<Map<String, Value>>(&json).ok());
-    match header.as_ref().and_then(|header| header.get("alg")) {
-        Some(Value::String(alg)) if alg == ALGORITHM => Ok(()),
-        Some(_) | None => Err(TokenError::Algorithm),
+    let header = header.ok_or(TokenError::Algorithm)?;
+    if header.get("alg").and_then(Value::as_str) != Some(ALGORITHM) {
+        return Err(TokenError::Algorithm);
     }
+    if header.get("crit").is_some_and(|extensions| !extensions.is_null()) {
+        return Err(TokenError::Critical);
+    }
+    Ok(())
 }
 
 /// Checks that the text has the three parts of a token (RFC 7515 §3.1).
@@ -358,6 +365,21 @@ mod tests {
         let checked = check_algorithm(&format!("{header}.e30."));
 
         assert!(matches!(checked, Err(TokenError::Algorithm)));
+    }
+
+    #[test]
+    fn a_token_with_critical_extensions_is_refused() {
+        let verified = |header: &str| {
+            let header = URL_SAFE_NO_PAD.encode(header);
+            let token = signed(header, &json!({ "exp": 1000 }), &Secret::from(KEY)).unwrap();
+            verify(&token, &keys(), 1000, 0)
+        };
+
+        assert!(verified(r#"{"alg":"HS256","crit":null}"#).is_ok());
+        for crit in [r#"["exp"]"#, "[]", r#""exp""#] {
+            let refused = verified(&format!(r#"{{"alg":"HS256","crit":{crit}}}"#));
+            assert!(matches!(refused, Err(TokenError::Critical)), "{crit}");
+        }
     }
 
     #[test]

@@ -255,7 +255,7 @@ impl TokenVerifier {
         let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::NotAccepted)?;
         // Tokens with critical extensions must be refused unless all are supported (RFC 7515 §4.1.11).
         if header.crit.is_some() {
-            return Err(TokenError::NotAccepted);
+            return Err(TokenError::Critical);
         }
         let fitting = self.keys.iter().filter(|key| key.algorithms.contains(&header.alg));
         let mut failure = TokenError::NotAccepted;

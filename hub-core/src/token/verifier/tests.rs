@@ -62,7 +62,7 @@ fn a_token_with_an_unknown_critical_extension_is_refused() {
 
     assert!(verifier.verify(&signed(None), 4000).is_ok());
     let bound = signed(Some(vec!["only-with-my-key".to_owned()]));
-    assert!(matches!(verifier.verify(&bound, 4000), Err(TokenError::NotAccepted)));
+    assert!(matches!(verifier.verify(&bound, 4000), Err(TokenError::Critical)));
 }
 
 #[test]
