@@ -175,13 +175,30 @@ impl<M: Member> Registry<M> {
         ttl: Option<Duration>,
         now: Instant,
     ) -> Result<(), QuotaExceeded> {
-        if ttl != Some(Duration::ZERO) {
-            self.begin_user_membership(name, group, ttl, now)?;
+        let connections = self.user(name);
+        let mut added = Vec::new();
+        let joined = connections.iter().try_for_each(|connection| {
+            if !self.is_in_group(connection.id(), group) {
+                self.join(Arc::clone(connection), group)?;
+                added.push(connection.id());
+            }
+            Ok(())
+        });
+        let open_only = ttl == Some(Duration::ZERO);
+        let begun = joined.and_then(|()| match open_only {
+            true => Ok(()),
+            false => self.begin_user_membership(name, group, ttl, now),
+        });
+        if begun.is_err() {
+            // All connections of the user join, or none.
+            added.into_iter().for_each(|id| self.remove_from_group(id, group));
+        } else if open_only && let Some(group) = self.groups.get_mut(group) {
+            for connection in connections.iter() {
+                let member = group.connections.get_mut(connection.id());
+                member.into_iter().for_each(|member| member.by_user = true);
+            }
         }
-        for connection in self.user(name).iter() {
-            self.join(Arc::clone(connection), group)?.by_user |= ttl == Some(Duration::ZERO);
-        }
-        Ok(())
+        begun
     }
 
     fn begin_user_membership(
@@ -256,11 +273,7 @@ impl<M: Member> Registry<M> {
         }
     }
 
-    fn join(
-        &mut self,
-        connection: Arc<M>,
-        name: &str,
-    ) -> Result<&mut Membership<M>, QuotaExceeded> {
+    fn join(&mut self, connection: Arc<M>, name: &str) -> Result<(), QuotaExceeded> {
         let joined = self.joined.get(connection.id());
         if joined.is_none_or(|joined| !joined.contains(name)) {
             let each = self.quota.each;
@@ -272,10 +285,9 @@ impl<M: Member> Registry<M> {
         }
         let group = self.groups.entry(name.to_owned()).or_default();
         group.snapshot = None;
-        Ok(group
-            .connections
-            .entry(connection.id().to_owned())
-            .or_insert(Membership { connection, by_user: false }))
+        let id = connection.id().to_owned();
+        group.connections.entry(id).or_insert(Membership { connection, by_user: false });
+        Ok(())
     }
 
     /// Removes expired memberships because the quota is exceeded, at most once a second.
@@ -302,6 +314,10 @@ impl<M: Member> Registry<M> {
         }
         self.sweep_threshold = (self.timed * 2).max(MIN_SWEEP_SIZE);
         self.swept_at = Some(now);
+    }
+
+    fn is_in_group(&self, id: &str, group: &str) -> bool {
+        self.groups.get(group).is_some_and(|group| group.connections.contains_key(id))
     }
 
     fn is_by_user(&self, id: &str, group: &str) -> bool {

@@ -34,6 +34,74 @@ impl Member for NoMember {
     }
 }
 
+/// An open connection of a user, without a transport.
+#[derive(Debug)]
+struct OpenConnection {
+    id: &'static str,
+    user: &'static str,
+}
+
+impl Member for OpenConnection {
+    fn id(&self) -> &str {
+        self.id
+    }
+
+    fn user(&self) -> Option<&str> {
+        Some(self.user)
+    }
+
+    fn protocol(&self) -> Protocol {
+        Protocol::Json
+    }
+
+    fn outbox(&self) -> &Outbox {
+        unreachable!("memberships send nothing")
+    }
+
+    fn send(self: &Arc<Self>, _: Frame) -> PushOutcome {
+        unreachable!("memberships send nothing")
+    }
+
+    fn close_slow(self: &Arc<Self>) {
+        unreachable!("memberships close nothing")
+    }
+}
+
+#[test]
+fn all_connections_of_a_user_join_a_group_or_none() {
+    let (hour, now) = (Duration::from_secs(3600), Instant::now());
+    for (room, ttl) in [(1, None), (2, None), (2, Some(hour)), (1, Some(Duration::ZERO))] {
+        let quota = Quota::new(10, room);
+        let mut registry = Registry::new(Arc::clone(&quota));
+        for id in ["c1", "c2"] {
+            registry.insert(&Arc::new(OpenConnection { id, user: "ada" }));
+        }
+
+        let refused = registry.add_user_to_group("ada", "g", ttl, now);
+
+        assert_eq!(refused, Err(QuotaExceeded::Total(room)), "{ttl:?}");
+        assert!(registry.group("g").is_empty() && registry.joined.is_empty());
+        assert!(!registry.is_user_in_group("ada", "g", now));
+        assert_eq!(quota.used(), 0);
+    }
+}
+
+#[test]
+fn a_failed_join_of_a_user_leaves_earlier_members_in_the_group() {
+    let quota = Quota::new(10, 2);
+    let mut registry = Registry::new(Arc::clone(&quota));
+    for id in ["c1", "c2"] {
+        registry.insert(&Arc::new(OpenConnection { id, user: "ada" }));
+    }
+    registry.add_to_group("c1", "g").unwrap();
+
+    let refused = registry.add_user_to_group("ada", "g", None, Instant::now());
+
+    assert_eq!(refused, Err(QuotaExceeded::Total(2)));
+    let members: Vec<_> = registry.group("g").iter().map(|it| it.id).collect();
+    assert_eq!((members, quota.used()), (vec!["c1"], 1));
+}
+
 #[test]
 fn expired_memberships_free_space_without_a_send_to_the_group() {
     let quota = Quota::new(10, 1500);
