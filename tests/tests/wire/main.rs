@@ -9,6 +9,7 @@ mod client_results;
 mod connections;
 mod contract;
 mod dependencies;
+mod embedded_calls;
 mod endpoints;
 mod errors;
 mod filters;

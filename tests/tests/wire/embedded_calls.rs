@@ -1,0 +1,173 @@
+//! Calls of the embedded service, which are no HTTP requests. A client must get the responses that it gets when
+//! service and app are connected over HTTP.
+
+use hub_local::Template;
+use hub_runtime::{HubApp, HubAppBuilder, SignalR, prelude::*};
+use serde_json::{Value, json};
+use test_support::{Client, KEY, RunningService, serve, user_token};
+
+/// More than a short call needs. The hub's long calls are longer.
+const MAX_BODY: usize = 400;
+
+struct Small;
+
+#[serverless_hub]
+impl Small {
+    async fn length(&self, text: String) -> HubResult<usize> {
+        Ok(text.len())
+    }
+
+    async fn fail(&self) -> HubResult {
+        Err(HubError::denied("not today"))
+    }
+
+    async fn panics(&self) {
+        panic!("a panic of the test");
+    }
+}
+
+/// A hub that accepts sealed tokens only, because it has a `negotiate`.
+struct Sealed;
+
+#[serverless_hub]
+impl Sealed {
+    async fn negotiate(&self, request: NegotiateRequest) -> HubResult<Negotiation> {
+        Ok(Negotiation::user(request.bearer_token().or_reject("no token")?))
+    }
+
+    async fn length(&self, text: String) -> HubResult<usize> {
+        Ok(text.len())
+    }
+}
+
+/// A service and its app. `url` is the address of the service, and `key` its access key.
+struct Pair {
+    url: String,
+    key: String,
+    _app: HubApp,
+    _service: Option<RunningService>,
+    _serving: tokio::task::JoinSet<()>,
+}
+
+impl Pair {
+    async fn embedded(app: HubAppBuilder) -> Self {
+        let settings = [("HUB_LOCAL_KEY", KEY), ("HUB_LOCAL_PORT", "0")];
+        let signalr = SignalR::from_settings_or_local(settings.into_iter().collect()).unwrap();
+        let app = app.signalr(signalr).build().unwrap();
+        let (_, serving) = serve(&app).await;
+        let url = app.client_url().to_owned();
+        Self { url, key: KEY.to_owned(), _app: app, _service: None, _serving: serving }
+    }
+
+    async fn apart(app: HubAppBuilder) -> Self {
+        let service = RunningService::start().await;
+        let signalr = SignalR::from_connection_string(&service.connection_string()).unwrap();
+        let text = service.connection_string();
+        let key = text.split(';').find_map(|it| it.strip_prefix("AccessKey=")).unwrap().to_owned();
+        let app = app.signalr(signalr).build().unwrap();
+        let (address, serving) = serve(&app).await;
+        let upstream = format!("http://{address}/runtime/webhooks/signalr");
+        service.set_upstream([Template::new(upstream).unwrap()]);
+        let url = app.client_url().to_owned();
+        Self { url, key, _app: app, _service: Some(service), _serving: serving }
+    }
+
+    /// A client whose token was made with the key of the service and has no seal.
+    async fn unsealed(&self, hub: &str) -> Client {
+        let url = format!("{}/client/?hub={hub}", self.url);
+        let mut client =
+            Client::web_socket(&url, &user_token(&self.key, &url, "ada")).await.unwrap();
+        client.handshake().await;
+        client
+    }
+}
+
+/// The completions of these calls, without their ids.
+async fn answers(client: &mut Client, calls: &[(&str, Value)]) -> Vec<Value> {
+    let mut answers = Vec::new();
+    for (method, arguments) in calls {
+        let mut answer = client.invoke(method, arguments.clone()).await;
+        answer.as_object_mut().unwrap().remove("invocationId");
+        // Each panic has an id of its own.
+        if let Some((text, _)) =
+            answer["error"].as_str().and_then(|it| it.split_once(" (error id "))
+        {
+            answer["error"] = json!(text);
+        }
+        answers.push(answer);
+    }
+    answers
+}
+
+fn refused(status: u16) -> Value {
+    json!({ "type": 3, "error": format!("Invocation failed, status code {status}") })
+}
+
+fn app() -> HubAppBuilder {
+    HubApp::builder().hub(Small).hub(Sealed).max_body(MAX_BODY).keep_refused_connections()
+}
+
+/// The answers of an embedded service and of one over HTTP, which must be the same.
+async fn both(app: fn() -> HubAppBuilder, hub: &str, calls: &[(&str, Value)]) -> Vec<Value> {
+    let mut seen = Vec::new();
+    for pair in [Pair::embedded(app()).await, Pair::apart(app()).await] {
+        let mut client = pair.unsealed(hub).await;
+        seen.push(answers(&mut client, calls).await);
+    }
+    assert_eq!(seen[0], seen[1], "embedded, and over HTTP");
+    seen.swap_remove(0)
+}
+
+#[tokio::test]
+async fn embedded_calls_have_the_completions_of_calls_over_http() {
+    let fitting = "x".repeat(100);
+    // The second call may be too long, so the service passes it as a request. The third call is too long.
+    let (near, beyond) = ("\u{1}".repeat(50), "x".repeat(MAX_BODY));
+    let calls = [
+        ("length", json!([fitting])),
+        ("length", json!([near])),
+        ("length", json!([beyond])),
+        ("LENGTH", json!(["case"])),
+        ("length", json!([1])),
+        ("length", json!([])),
+        ("fail", json!([])),
+        ("panics", json!([])),
+        ("negotiate", json!([])),
+        ("unknown", json!([])),
+        ("unknown", json!([beyond])),
+    ];
+
+    let answers = both(app, "small", &calls).await;
+
+    let expected = [
+        json!(100),
+        json!(50),
+        json!("Invocation failed, status code 413"),
+        json!(4),
+        json!("argument 1 (`text`): invalid type: integer `1`, expected a string"),
+        json!("argument 1 (`text`) is missing"),
+        json!("403 Forbidden: not today"),
+        json!("Something went wrong on the server"),
+        json!("Unknown hub method 'negotiate'"),
+        json!("Unknown hub method 'unknown'"),
+        json!("Invocation failed, status code 413"),
+    ];
+    let seen = answers.iter().map(|it| it.get("result").unwrap_or(&it["error"]).clone());
+    assert_eq!(seen.collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
+async fn an_unsealed_client_is_refused_for_each_call_of_the_embedded_service() {
+    let calls = [("length", json!(["x"])), ("length", json!(["y"]))];
+
+    let answers = both(app, "sealed", &calls).await;
+
+    assert_eq!(answers, vec![refused(401); 2]);
+}
+
+#[tokio::test]
+async fn a_hub_that_is_not_mounted_is_refused_for_each_call_of_the_embedded_service() {
+    let answers = both(app, "other", &[("length", json!(["x"])), ("length", json!(["y"]))]).await;
+
+    assert_eq!(answers, vec![refused(404); 2]);
+}
