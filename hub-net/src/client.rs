@@ -3,17 +3,25 @@
 use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy::connect::HttpConnector;
 pub use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use tower_service::Service;
 
-pub use self::{exchange::ResponseBody, socket::Unanswered};
-use self::{pool::Pool, socket::Connector};
+use self::{
+    pool::Pool,
+    request::Plain,
+    response::{Expected, Incoming, ResponseError},
+    socket::Connector,
+};
+pub use self::{request::lines, socket::Unanswered};
 use crate::BoxError;
 
+mod chunked;
 mod exchange;
 mod pool;
+mod request;
+mod response;
 mod socket;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -42,7 +50,7 @@ impl<R> Resolver for R where
 /// arrives while the request is being written is read.
 #[derive(derive_more::Debug)]
 #[debug("HttpClient")]
-pub struct HttpClient<R> {
+pub struct HttpClient<R: Resolver> {
     plain: Pool<Connector<R>>,
     #[cfg(feature = "tls")]
     tls: tls::LazyClient<R>,
@@ -53,8 +61,12 @@ pub struct HttpClient<R> {
 pub enum RequestError {
     /// No connection could be opened, so no byte of the request was written.
     Unreachable(BoxError),
-    /// The connection failed. The server may have handled the request.
+    /// The connection failed, or the server does not speak HTTP/1.1. The server may have handled the request.
     Interrupted(BoxError),
+    /// The connection failed after the head of the response. The server has handled the request.
+    Incomplete(BoxError),
+    /// The body of the response is larger than the limit.
+    TooLarge,
 }
 
 impl<R: Resolver> HttpClient<R> {
@@ -77,26 +89,67 @@ impl<R: Resolver> HttpClient<R> {
         self.tls.get().map(drop)
     }
 
-    /// Sends a request and waits for the head of the response.
+    /// Sends a request and reads the response, whose body has at most `max_bytes`.
     ///
     /// # Errors
-    /// When no response arrived.
+    /// When no complete response arrived.
     pub async fn request(
         &self,
         request: Request<Bytes>,
-    ) -> Result<Response<ResponseBody>, RequestError> {
+        max_bytes: usize,
+    ) -> Result<Response<Bytes>, RequestError> {
+        let (parts, body) = request.into_parts();
+        let (method, uri, headers) = (&parts.method, &parts.uri, &parts.headers);
+        let is_head = method == Method::HEAD;
+        let expected = Expected { is_head, wants_headers: true, max_bytes };
+        let request = Plain { method, uri, headers, lines: &[], body: &body };
+        let incoming = self.exchange(request, expected).await?;
+        let mut response = Response::new(incoming.body);
+        *response.status_mut() = incoming.status;
+        *response.headers_mut() = incoming.headers;
+        Ok(response)
+    }
+
+    /// Sends a POST with encoded headers ([`lines`]), and reads status and body of the response.
+    ///
+    /// # Errors
+    /// When no complete response arrived.
+    pub async fn post(
+        &self,
+        uri: &Uri,
+        lines: &[&[u8]],
+        body: &Bytes,
+        max_bytes: usize,
+    ) -> Result<(StatusCode, Bytes), RequestError> {
+        let expected = Expected { is_head: false, wants_headers: false, max_bytes };
+        let headers = &HeaderMap::new();
+        let request = Plain { method: &Method::POST, uri, headers, lines, body };
+        let incoming = self.exchange(request, expected).await?;
+        Ok((incoming.status, incoming.body))
+    }
+
+    async fn exchange(
+        &self,
+        request: Plain<'_>,
+        expected: Expected,
+    ) -> Result<Incoming, RequestError> {
         #[cfg(feature = "tls")]
-        if request.uri().scheme_str() == Some("https") {
-            return self.tls.get().map_err(RequestError::Unreachable)?.request(request).await;
+        if request.uri.scheme_str() == Some("https") {
+            let tls = self.tls.get().map_err(RequestError::Unreachable)?;
+            // Boxed: the futures of other requests are smaller without it.
+            return Box::pin(tls.request(request, expected)).await;
         }
-        self.plain.request(request).await
+        self.plain.request(request, expected).await
     }
 }
 
 impl From<RequestError> for BoxError {
     fn from(error: RequestError) -> Self {
         match error {
-            RequestError::Unreachable(error) | RequestError::Interrupted(error) => error,
+            RequestError::Unreachable(error)
+            | RequestError::Interrupted(error)
+            | RequestError::Incomplete(error) => error,
+            RequestError::TooLarge => ResponseError::TooLarge.into(),
         }
     }
 }
@@ -119,7 +172,7 @@ mod tls {
     type TlsClient<R> = Pool<HttpsConnector<Connector<R>>>;
 
     /// A client that is created on first use, so that a container without certificates can call `http` URLs.
-    pub(super) struct LazyClient<R> {
+    pub(super) struct LazyClient<R: Resolver> {
         resolver: R,
         idle_timeout: Duration,
         client: OnceLock<TlsClient<R>>,

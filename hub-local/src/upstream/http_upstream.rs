@@ -1,24 +1,28 @@
 //! Upstreams over HTTP.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Request, Response, Uri};
 use hub_core::{
     names,
-    upstream::{CATEGORY, EVENT, HUB},
+    upstream::{CATEGORY, EVENT, HUB, MESSAGES, REQUEST_ID, message_headers},
 };
 use hub_net::{
-    body::{ReadError, read_response},
-    client::{GaiResolver, HttpClient},
+    client::{GaiResolver, HttpClient, RequestError, lines},
     standstill::timeout,
 };
 use parking_lot::RwLock;
 
 use super::{
-    Upstream, UpstreamError,
+    Calling, Upstream, UpstreamError,
     guard::GuardedResolver,
+    in_process::{Answer, ClientCall},
     template::{Event, Template, TemplateError},
 };
 
@@ -90,13 +94,8 @@ impl HttpUpstream {
         Arc::clone(&self.templates.read())
     }
 
-    /// The URL of a request. Literal addresses bypass the resolver, so the template has checked them.
-    fn url(&self, headers: &HeaderMap) -> Result<Uri, UpstreamError> {
-        let event = Event {
-            hub: text(headers, &HUB),
-            category: text(headers, &CATEGORY),
-            event: text(headers, &EVENT),
-        };
+    /// The URL of an event. Literal addresses bypass the resolver, so the template has checked them.
+    fn url(&self, event: Event<'_>) -> Result<Uri, UpstreamError> {
         names::check_event(event.hub)?;
         names::check_upstream_event(event.event)?;
         let templates = self.templates();
@@ -104,24 +103,68 @@ impl HttpUpstream {
         template.ok_or(UpstreamError::NoTemplate)?.uri(event).map_err(UpstreamError::Unreachable)
     }
 
-    async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, UpstreamError> {
-        let response = self.client.request(request).await;
-        let (parts, body) =
-            response.map_err(|error| UpstreamError::Unreachable(error.into()))?.into_parts();
-        let body = read_response(body, MAX_RESPONSE_BYTES).await.map_err(|error| match error {
-            ReadError::TooLarge => UpstreamError::TooLarge,
-            ReadError::TimedOut => UpstreamError::TimedOut,
-            ReadError::Aborted(error) => UpstreamError::Body(error),
-        })?;
-        Ok(Response::from_parts(parts, body))
+    /// Limits the time of an exchange. The exchange is passed by reference: each move of a future is a copy.
+    async fn limit<T, F>(&self, exchange: Pin<&mut F>) -> Result<T, UpstreamError>
+    where
+        F: Future<Output = Result<T, RequestError>>,
+    {
+        let timed = timeout(self.timeout, exchange).await.map_err(|_| UpstreamError::TimedOut)?;
+        timed.map_err(|error| match error {
+            RequestError::Incomplete(error) => UpstreamError::Body(error),
+            RequestError::TooLarge => UpstreamError::TooLarge,
+            error => UpstreamError::Unreachable(error.into()),
+        })
     }
 }
+
+/// The header lines of all calls of a connection.
+struct Lines(Vec<u8>);
 
 #[async_trait]
 impl Upstream for HttpUpstream {
     async fn call(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, UpstreamError> {
-        *request.uri_mut() = self.url(request.headers())?;
-        timeout(self.timeout, self.exchange(request)).await.map_err(|_| UpstreamError::TimedOut)?
+        let event = Event {
+            hub: text(request.headers(), &HUB),
+            category: text(request.headers(), &CATEGORY),
+            event: text(request.headers(), &EVENT),
+        };
+        *request.uri_mut() = self.url(event)?;
+        self.limit(pin!(self.client.request(request, MAX_RESPONSE_BYTES))).await
+    }
+
+    /// Encodes the headers of a connection once, and not for each call.
+    fn message<'a>(&'a self, call: ClientCall<'a>) -> Calling<'a, Answer> {
+        Box::pin(async move {
+            let ClientCall { connection, protocol, request_id, target, .. } = call;
+            let hub = text(connection.headers(), &HUB);
+            let url = self.url(Event { hub, category: MESSAGES, event: target })?;
+            let shared = connection.derived::<Lines>().unwrap_or_else(|| {
+                let mut headers = message_headers(connection.headers(), protocol);
+                for own in [EVENT, REQUEST_ID] {
+                    headers.remove(own);
+                }
+                let shared = Arc::new(Lines(lines(&headers)));
+                connection.derive(&shared);
+                shared
+            });
+            let own = [
+                EVENT.as_str(),
+                ": ",
+                target,
+                "\r\n",
+                REQUEST_ID.as_str(),
+                ": ",
+                &request_id.to_string(),
+                "\r\n",
+            ]
+            .concat();
+            let (lines, body) = ([&shared.0[..], own.as_bytes()], call.into_body());
+            let posting = pin!(self.client.post(&url, &lines, &body, MAX_RESPONSE_BYTES));
+            let (status, body) = self.limit(posting).await?;
+            let mut response = Response::new(body);
+            *response.status_mut() = status;
+            Ok(Answer::Response(response))
+        })
     }
 
     fn address(&self, hub: &str, category: &str, event: &str) -> Option<String> {
@@ -138,20 +181,10 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
-    fn headers(hub: &str, event: &str) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        headers.insert(HUB, HeaderValue::from_bytes(hub.as_bytes()).unwrap());
-        headers.insert(CATEGORY, HeaderValue::from_static("messages"));
-        headers.insert(EVENT, HeaderValue::from_bytes(event.as_bytes()).unwrap());
-        headers
-    }
-
     fn url(upstream: &HttpUpstream, hub: &str, event: &str) -> Result<String, UpstreamError> {
-        upstream.url(&headers(hub, event)).map(|url| url.to_string())
+        upstream.url(Event { hub, category: MESSAGES, event }).map(|url| url.to_string())
     }
 
     #[tokio::test]

@@ -92,13 +92,17 @@ impl ClientCall<'_> {
                 .derive(&Arc::new(message_headers(&self.connection.headers, self.protocol)));
         }
         let headers = self.headers();
-        let body = self.protocol.encode_body(&Message::Invocation {
+        post(headers, self.into_body())
+    }
+
+    /// The body of the request over HTTP.
+    pub(super) fn into_body(self) -> Bytes {
+        self.protocol.encode_body(&Message::Invocation {
             invocation_id: self.invocation_id.map(str::to_owned),
             target: self.target.to_owned(),
             arguments: self.arguments,
             stream_ids: Vec::new(),
-        });
-        post(headers, body)
+        })
     }
 }
 

@@ -1,209 +1,171 @@
-//! A request and its response. The task that waits for the response reads and writes the socket itself: no other
-//! task has to be woken.
+//! A request and its response. The task of the call writes and reads the socket itself: no other task has to be
+//! woken, and a request is written at once.
 
 use std::{
+    cell::RefCell,
     future::poll_fn,
-    pin::{Pin, pin},
-    sync::Arc,
-    task::{Context, Poll, Wake, Waker},
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body::{Body, Frame, SizeHint};
-use http_body_util::Full;
-use hyper::{
-    body::Incoming,
-    client::conn::http1::{self, SendRequest},
-    rt::{Read, Write},
-};
-use parking_lot::Mutex;
-use tokio::runtime::{Handle, Id};
+use hyper::rt::{Read, Write};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
-use super::{RequestError, Unanswered, pool::Host};
+use super::{
+    RequestError, Unanswered,
+    request::Encoded,
+    response::{Incoming, ResponseError},
+};
+use crate::BoxError;
+
+/// Bytes of one read.
+const READ_BYTES: usize = 16 * 1024;
+
+thread_local! {
+    /// Read buffer per thread: most responses are one read, so that connections need no buffer.
+    static INPUT: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
+}
 
 /// A connection that a request or the pool owns.
-pub(super) struct Connection {
-    sender: SendRequest<Full<Bytes>>,
-    /// Reads and writes the socket when it is polled. `None` after the end of the connection.
-    driver: Option<Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>>,
-    relay: Arc<Relay>,
-    /// Wakes the relay.
-    waker: Waker,
-    pub(super) runtime: Id,
+pub(super) struct Connection<I> {
+    socket: TokioIo<I>,
+    /// Whether there was an exchange before.
     is_kept: bool,
 }
 
-/// Wakes the task that uses the connection now, and no task while the connection is kept.
-#[derive(Debug)]
-struct Relay(Mutex<Waker>);
-
 /// A failed exchange.
 pub(super) struct Failure {
-    error: hyper::Error,
+    pub(super) error: RequestError,
     /// Whether the server certainly closed a kept connection before it read the request.
-    is_unread: bool,
+    pub(super) is_unread: bool,
 }
 
-impl Connection {
-    pub(super) fn new<I>(
-        sender: SendRequest<Full<Bytes>>,
-        driver: http1::Connection<I, Full<Bytes>>,
-    ) -> Self
-    where
-        I: Read + Write + Unpin + Send + 'static,
-    {
-        let relay = Arc::new(Relay(Mutex::new(Waker::noop().clone())));
-        Self {
-            sender,
-            driver: Some(Box::pin(driver)),
-            waker: Waker::from(Arc::clone(&relay)),
-            relay,
-            runtime: Handle::current().id(),
-            is_kept: false,
-        }
+impl<I: Read + Write + Unpin> Connection<I> {
+    pub(super) fn new(socket: I) -> Self {
+        Self { socket: TokioIo::new(socket), is_kept: false }
     }
 
-    /// Writes the request and reads the response as far as possible now.
-    fn drive(&mut self, user: &Waker) {
-        let mut relayed = self.relay.0.lock();
-        if !relayed.will_wake(user) {
-            relayed.clone_from(user);
-        }
-        drop(relayed);
-        if let Some(driver) = &mut self.driver
-            && driver.as_mut().poll(&mut Context::from_waker(&self.waker)).is_ready()
-        {
-            // A response that is still expected fails now.
-            self.driver = None;
-        }
+    /// Whether a kept connection has ended, or its server has written without a request. Nothing of the next request
+    /// was written.
+    fn is_spent(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut byte = [0];
+        let read = Pin::new(&mut self.socket).poll_read(cx, &mut ReadBuf::new(&mut byte));
+        read.is_ready()
     }
 
-    /// Keeps the connection if the next request can be written to it. Otherwise closes it.
-    fn finish(mut self, host: &Host) {
-        self.drive(Waker::noop());
-        if self.driver.is_some() && self.sender.is_ready() {
-            self.is_kept = true;
-            host.keep(self);
-        }
-    }
-}
-
-impl Wake for Relay {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        let waker = self.0.lock().clone();
-        waker.wake();
-    }
-}
-
-impl Failure {
-    /// Whether the request can be sent again.
-    pub(super) fn is_unread(&self) -> bool {
-        self.is_unread
-    }
-}
-
-impl From<Failure> for RequestError {
-    fn from(failure: Failure) -> Self {
-        Self::Interrupted(failure.error.into())
-    }
-}
-
-/// Sends a request on a connection, and waits for the head of the response.
-pub(super) async fn exchange(
-    mut connection: Connection,
-    host: &Arc<Host>,
-    request: Request<Full<Bytes>>,
-) -> Result<Response<ResponseBody>, Failure> {
-    let is_kept = connection.is_kept;
-    let response = {
-        let mut response = pin!(connection.sender.try_send_request(request));
-        poll_fn(|cx| {
-            connection.drive(cx.waker());
-            // Only `drive` completes the response, so no other waker is needed.
-            response.as_mut().poll(&mut Context::from_waker(Waker::noop()))
-        })
-        .await
-    };
-    match response {
-        Ok(response) => {
-            Ok(response.map(|body| ResponseBody::new(body, connection, Arc::clone(host))))
-        }
-        Err(failed) => {
-            let is_unsent = failed.message().is_some();
-            let error = failed.into_error();
-            let is_unread = Unanswered::find(&error) == Some(Unanswered::Unread);
-            Err(Failure { is_unread: is_kept && (is_unsent || is_unread), error })
-        }
-    }
-}
-
-/// The body of a response. Its end returns the connection to the pool; a body that is dropped before closes the
-/// connection.
-#[derive(derive_more::Debug)]
-#[debug("ResponseBody")]
-pub struct ResponseBody {
-    incoming: Incoming,
-    /// `None` after the end of the body.
-    used: Option<(Connection, Arc<Host>)>,
-}
-
-impl ResponseBody {
-    fn new(incoming: Incoming, connection: Connection, host: Arc<Host>) -> Self {
-        let mut body = Self { incoming, used: Some((connection, host)) };
-        body.finish_at_end();
-        body
-    }
-
-    fn finish_at_end(&mut self) {
-        if self.incoming.is_end_stream() {
-            self.finish();
-        }
-    }
-
-    fn finish(&mut self) {
-        if let Some((connection, host)) = self.used.take() {
-            connection.finish(&host);
-        }
-    }
-}
-
-impl Body for ResponseBody {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
+    /// Writes as much of the request as possible. Ready at its end.
+    fn poll_write(
+        &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let Self { incoming, used: Some((connection, _)) } = &mut *self else {
-            return Poll::Ready(None);
-        };
-        // Only `drive` adds to the body, so no other waker is needed.
-        let unwoken = &mut Context::from_waker(Waker::noop());
-        let mut frame = Pin::new(&mut *incoming).poll_frame(unwoken);
-        if frame.is_pending() {
-            connection.drive(cx.waker());
-            frame = Pin::new(&mut *incoming).poll_frame(unwoken);
+        request: &Encoded,
+        written: &mut usize,
+    ) -> Poll<io::Result<()>> {
+        while *written < request.len() {
+            let socket = Pin::new(&mut self.socket);
+            let wrote = match request.parts(*written) {
+                (part, []) | ([], part) => socket.poll_write(cx, part),
+                (head, body) => {
+                    socket.poll_write_vectored(cx, &[IoSlice::new(head), IoSlice::new(body)])
+                }
+            };
+            match ready!(wrote)? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                wrote => *written += wrote,
+            }
         }
-        match &frame {
-            Poll::Pending => {}
-            Poll::Ready(Some(Ok(_))) => self.finish_at_end(),
-            Poll::Ready(None) => self.finish(),
-            Poll::Ready(Some(Err(_))) => self.used = None,
-        }
-        frame
+        Pin::new(&mut self.socket).poll_flush(cx)
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.used.is_none()
+    /// Reads until the response is complete.
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        incoming: &mut Incoming,
+    ) -> Poll<Result<(), Broken>> {
+        INPUT.with_borrow_mut(|space| {
+            while !incoming.is_complete() {
+                let mut buffer = ReadBuf::new(space);
+                ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buffer))?;
+                match buffer.filled() {
+                    [] => incoming.end()?,
+                    arrived => incoming.push(arrived)?,
+                }
+            }
+            Poll::Ready(Ok(()))
+        })
     }
+}
 
-    fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+/// Why an exchange broke off.
+enum Broken {
+    Socket(io::Error),
+    Response(ResponseError),
+}
+
+impl From<io::Error> for Broken {
+    fn from(error: io::Error) -> Self {
+        Self::Socket(error)
+    }
+}
+
+impl From<ResponseError> for Broken {
+    fn from(error: ResponseError) -> Self {
+        Self::Response(error)
+    }
+}
+
+impl From<Broken> for BoxError {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Socket(error) => error.into(),
+            Broken::Response(error) => error.into(),
+        }
+    }
+}
+
+/// Sends a request and reads the response. Returns whether the connection can be used for another request.
+///
+/// When the future is dropped before its end, the connection must be closed: the server may have read the request.
+pub(super) async fn exchange<I: Read + Write + Unpin>(
+    connection: &mut Connection<I>,
+    request: &Encoded,
+    incoming: &mut Incoming,
+) -> Result<bool, Failure> {
+    let (mut written, mut is_begun, mut is_written) = (0, !connection.is_kept, false);
+    let ended = poll_fn(|cx| {
+        if !is_begun {
+            if connection.is_spent(cx) {
+                return Poll::Ready(Err(Broken::Socket(Unanswered::Unread.into_io())));
+            }
+            is_begun = true;
+        }
+        if !is_written && let Poll::Ready(wrote) = connection.poll_write(cx, request, &mut written)
+        {
+            wrote?;
+            is_written = true;
+        }
+        // A response may arrive before the end of the request.
+        connection.poll_read(cx, incoming)
+    })
+    .await;
+    match ended {
+        Ok(()) => {
+            connection.is_kept = true;
+            Ok(is_written && incoming.allows_next())
+        }
+        Err(Broken::Response(ResponseError::TooLarge)) => {
+            Err(Failure { error: RequestError::TooLarge, is_unread: false })
+        }
+        Err(broken) => {
+            let error = BoxError::from(broken);
+            let is_unread = Unanswered::find(&*error) == Some(Unanswered::Unread);
+            let error = match incoming.has_head() {
+                true => RequestError::Incomplete(error),
+                false => RequestError::Interrupted(error),
+            };
+            Err(Failure { error, is_unread })
+        }
     }
 }

@@ -1,178 +1,233 @@
-//! Kept connections by host. The connection that was used last is used next.
+//! Kept connections by runtime and host. The connection that was used last is used next.
 
 use std::{
     collections::HashMap,
     future::poll_fn,
-    sync::{Arc, Weak},
+    sync::{Arc, OnceLock, Weak},
     time::Duration,
 };
 
-use bytes::Bytes;
-use http::{HeaderValue, Request, Response, Uri, header::HOST};
-use http_body_util::Full;
-use hyper::{
-    client::conn::http1,
-    rt::{Read, Write},
-};
+use http::Uri;
+use hyper::rt::{Read, Write};
 use parking_lot::Mutex;
 use tokio::{
-    runtime::Handle,
+    runtime::{Handle, Id},
     task::AbortHandle,
-    time::{Instant, sleep},
+    time::{Instant, sleep_until},
 };
 use tower_service::Service;
 
 use super::{
     RequestError,
-    exchange::{Connection, ResponseBody, exchange},
+    exchange::{Connection, exchange},
+    request::Plain,
+    response::{Expected, Incoming},
 };
 use crate::BoxError;
 
 /// Opens sockets.
 pub(super) trait Connect:
-    Service<
-        Uri,
-        Response: Read + Write + Unpin + Send + 'static,
-        Error: Into<BoxError>,
-        Future: Send,
-    > + Clone
+    Service<Uri, Response = Self::Socket, Error: Into<BoxError>, Future: Send> + Clone
 {
+    type Socket: Read + Write + Unpin + Send + 'static;
 }
 
-impl<C> Connect for C where
+impl<C> Connect for C
+where
     C: Service<
             Uri,
             Response: Read + Write + Unpin + Send + 'static,
             Error: Into<BoxError>,
             Future: Send,
-        > + Clone
+        > + Clone,
 {
+    type Socket = C::Response;
 }
 
 /// A pool of connections for one scheme.
-pub(super) struct Pool<C> {
+pub(super) struct Pool<C: Connect> {
     connector: C,
-    hosts: Arc<Hosts>,
+    runtimes: Arc<Runtimes<C::Socket>>,
 }
 
-/// The hosts of a pool. Unused hosts are removed.
-struct Hosts {
-    by_authority: Mutex<HashMap<Box<str>, Arc<Host>>>,
+/// The hosts of each runtime: sockets belong to the runtime that has opened them, and end with it.
+struct Runtimes<I> {
+    all: Mutex<Vec<(Id, Arc<Hosts<I>>)>>,
     idle_timeout: Duration,
+}
+
+/// The hosts of a runtime. Unused hosts are removed.
+struct Hosts<I> {
+    by_authority: Mutex<HashMap<Box<str>, Arc<Host<I>>>>,
     /// The task that closes idle connections. It runs while there are hosts.
-    closer: Mutex<Option<AbortHandle>>,
+    closer: OnceLock<AbortHandle>,
 }
 
 /// A host and its connections without a request.
-pub(super) struct Host {
+struct Host<I> {
     /// The URL without path and query.
     uri: Uri,
-    header: HeaderValue,
+    /// The header line.
+    line: Box<str>,
     /// In the order of their last use.
-    idle: Mutex<Vec<(Connection, Instant)>>,
+    idle: Mutex<Vec<(Connection<I>, Instant)>>,
 }
 
 impl<C: Connect> Pool<C> {
     pub(super) fn new(connector: C, idle_timeout: Duration) -> Self {
-        let hosts =
-            Hosts { by_authority: Mutex::default(), idle_timeout, closer: Mutex::default() };
-        Self { connector, hosts: Arc::new(hosts) }
+        Self { connector, runtimes: Arc::new(Runtimes { all: Mutex::default(), idle_timeout }) }
     }
 
-    /// Sends a request on a kept connection, or on a new one.
+    /// Sends a request on a kept connection, or on a new one, and reads the response.
     pub(super) async fn request(
         &self,
-        request: Request<Bytes>,
-    ) -> Result<Response<ResponseBody>, RequestError> {
-        let host = self.hosts.host(request.uri()).map_err(RequestError::Unreachable)?;
-        let request = host.prepare(request);
+        request: Plain<'_>,
+        expected: Expected,
+    ) -> Result<Incoming, RequestError> {
+        let host = self.runtimes.host(request.uri).map_err(RequestError::Unreachable)?;
+        let encoded = request.encode(&host.line);
+        let mut incoming = Incoming::new(expected);
         // Ends: each repetition removes a kept connection from the pool.
-        while let Some(kept) = host.kept(self.hosts.idle_timeout) {
-            match exchange(kept, &host, request.clone()).await {
-                Err(failure) if failure.is_unread() => {}
-                other => return other.map_err(|failure| failure.into()),
+        loop {
+            let kept = host.kept(self.runtimes.idle_timeout);
+            let is_kept = kept.is_some();
+            let mut connection = match kept {
+                Some(kept) => kept,
+                // Boxed: most requests have a kept connection, and their futures are smaller without it.
+                None => Box::pin(self.connect(host.uri.clone()))
+                    .await
+                    .map_err(RequestError::Unreachable)?,
+            };
+            match exchange(&mut connection, &encoded, &mut incoming).await {
+                Err(failure) if is_kept && failure.is_unread => {}
+                Err(failure) => return Err(failure.error),
+                Ok(is_reusable) => {
+                    if is_reusable {
+                        host.keep(connection);
+                    }
+                    return Ok(incoming);
+                }
             }
         }
-        let connection = self.connect(host.uri.clone()).await.map_err(RequestError::Unreachable)?;
-        exchange(connection, &host, request).await.map_err(|failure| failure.into())
     }
 
-    async fn connect(&self, uri: Uri) -> Result<Connection, BoxError> {
+    async fn connect(&self, uri: Uri) -> Result<Connection<C::Socket>, BoxError> {
         let mut connector = self.connector.clone();
         poll_fn(|cx| connector.poll_ready(cx)).await.map_err(Into::into)?;
-        let socket = connector.call(uri).await.map_err(Into::into)?;
-        let (sender, driver) = http1::handshake(socket).await?;
-        Ok(Connection::new(sender, driver))
+        connector.call(uri).await.map(Connection::new).map_err(Into::into)
     }
 }
 
-impl Hosts {
-    fn host(self: &Arc<Self>, uri: &Uri) -> Result<Arc<Host>, BoxError> {
+impl<I: Send + 'static> Runtimes<I> {
+    /// The host of a URL, for the current runtime.
+    fn host(self: &Arc<Self>, uri: &Uri) -> Result<Arc<Host<I>>, BoxError> {
         let authority = uri.authority().ok_or("the URL has no host")?.as_str();
-        let mut hosts = self.by_authority.lock();
-        if let Some(host) = hosts.get(authority) {
-            self.start_closer();
+        let id = Handle::current().id();
+        let mut all = self.all.lock();
+        if let Some((_, hosts)) = all.iter().find(|(of, _)| *of == id) {
+            return hosts.host(authority, uri);
+        }
+        let hosts = Arc::<Hosts<I>>::default();
+        let host = hosts.host(authority, uri)?;
+        all.push((id, Arc::clone(&hosts)));
+        // Without the lock: a runtime that ends drops the task at once.
+        drop(all);
+        let (runtimes, of) = (Arc::downgrade(self), Arc::downgrade(&hosts));
+        let closing = Closer { runtimes, hosts: of }.run(self.idle_timeout);
+        let _ = hosts.closer.set(tokio::spawn(closing).abort_handle());
+        Ok(host)
+    }
+}
+
+impl<I> Default for Hosts<I> {
+    fn default() -> Self {
+        Self { by_authority: Mutex::default(), closer: OnceLock::new() }
+    }
+}
+
+impl<I> Hosts<I> {
+    fn host(&self, authority: &str, uri: &Uri) -> Result<Arc<Host<I>>, BoxError> {
+        let mut by_authority = self.by_authority.lock();
+        if let Some(host) = by_authority.get(authority) {
             return Ok(Arc::clone(host));
         }
         let host = Arc::new(Host::new(uri)?);
-        hosts.insert(authority.into(), Arc::clone(&host));
-        self.start_closer();
+        by_authority.insert(authority.into(), Arc::clone(&host));
         Ok(host)
     }
 
-    /// Starts the task that closes idle connections. It ends with its runtime.
-    fn start_closer(self: &Arc<Self>) {
-        let mut closer = self.closer.lock();
-        if closer.as_ref().is_none_or(AbortHandle::is_finished) {
-            let (hosts, time) = (Arc::downgrade(self), self.idle_timeout);
-            let task = tokio::spawn(async move {
-                loop {
-                    sleep(time).await;
-                    if close_idle(&hosts) {
-                        return;
-                    }
-                }
-            });
-            *closer = Some(task.abort_handle());
-        }
+    /// Removes the connections that were idle for too long, and hosts that are not used. Returns the connections, and
+    /// when to look again, or `None` if no host is left.
+    fn take_idle(&self, idle_timeout: Duration) -> (Vec<Connection<I>>, Option<Instant>) {
+        let (now, mut closed) = (Instant::now(), Vec::new());
+        let mut next = now + idle_timeout;
+        let mut by_authority = self.by_authority.lock();
+        by_authority.retain(|_, host| {
+            let mut idle = host.idle.lock();
+            // In the order of their last use.
+            let expired = idle.partition_point(|(_, since)| *since + idle_timeout <= now);
+            closed.extend(idle.drain(..expired).map(|(connection, _)| connection));
+            match idle.first() {
+                Some((_, since)) => next = next.min(*since + idle_timeout),
+                None => idle.shrink_to_fit(),
+            }
+            // Requests that run hold the host.
+            !idle.is_empty() || Arc::strong_count(host) > 1
+        });
+        by_authority.shrink_to_fit();
+        let next = (!by_authority.is_empty()).then_some(next);
+        (closed, next)
     }
 }
 
-/// Closes connections that were idle for too long. Returns whether the task ends.
-fn close_idle(hosts: &Weak<Hosts>) -> bool {
-    let Some(hosts) = hosts.upgrade() else { return true };
-    let mut by_authority = hosts.by_authority.lock();
-    let mut closed = Vec::new();
-    by_authority.retain(|_, host| {
-        let mut idle = host.idle.lock();
-        // In the order of their last use.
-        let expired = idle.partition_point(|(_, since)| since.elapsed() >= hosts.idle_timeout);
-        closed.extend(idle.drain(..expired));
-        if idle.is_empty() {
-            idle.shrink_to_fit();
-        }
-        // Requests that run hold the host.
-        !idle.is_empty() || Arc::strong_count(host) > 1
-    });
-    let ends = by_authority.is_empty();
-    if ends {
-        // Under the lock: the next host starts the task again.
-        *hosts.closer.lock() = None;
-    }
-    drop(by_authority);
-    drop(closed);
-    ends
-}
-
-impl Drop for Hosts {
+impl<I> Drop for Hosts<I> {
     fn drop(&mut self) {
-        if let Some(closer) = self.closer.get_mut() {
+        if let Some(closer) = self.closer.get() {
             closer.abort();
         }
     }
 }
 
-impl Host {
+/// Closes idle connections of a runtime. The end of its task, which is also the end of the runtime, removes the hosts.
+struct Closer<I> {
+    runtimes: Weak<Runtimes<I>>,
+    hosts: Weak<Hosts<I>>,
+}
+
+impl<I> Closer<I> {
+    async fn run(self, idle_timeout: Duration) {
+        let mut next = Instant::now() + idle_timeout;
+        loop {
+            sleep_until(next).await;
+            let Some(runtimes) = self.runtimes.upgrade() else { return };
+            // Under the lock: a request finds either the hosts with their closer, or none.
+            let mut all = runtimes.all.lock();
+            let Some(hosts) = self.hosts.upgrade() else { return };
+            let (closed, later) = hosts.take_idle(idle_timeout);
+            let Some(later) = later else {
+                all.retain(|(_, other)| !Arc::ptr_eq(other, &hosts));
+                return;
+            };
+            drop(all);
+            drop(closed);
+            next = later;
+        }
+    }
+}
+
+impl<I> Drop for Closer<I> {
+    fn drop(&mut self) {
+        let Some(runtimes) = self.runtimes.upgrade() else { return };
+        let removed = {
+            let mut all = runtimes.all.lock();
+            let own = all.iter().position(|(_, other)| Arc::as_ptr(other) == self.hosts.as_ptr());
+            own.map(|own| all.swap_remove(own))
+        };
+        drop(removed);
+    }
+}
+
+impl<I> Host<I> {
     fn new(uri: &Uri) -> Result<Self, BoxError> {
         let authority = uri.authority().ok_or("the URL has no host")?;
         // The default port is not written.
@@ -180,36 +235,28 @@ impl Host {
             (Some("https"), Some(443)) | (Some("http"), Some(80)) | (_, None) => String::new(),
             (_, Some(port)) => format!(":{port}"),
         };
-        let header = HeaderValue::from_str(&format!("{}{port}", authority.host()))?;
+        let line = format!("host: {}{port}\r\n", authority.host()).into();
         let mut parts = uri.clone().into_parts();
         parts.path_and_query = Some(http::uri::PathAndQuery::from_static("/"));
-        Ok(Self { uri: Uri::from_parts(parts)?, header, idle: Mutex::default() })
-    }
-
-    /// The request with its host in a header, and only path and query in its URI.
-    fn prepare(&self, request: Request<Bytes>) -> Request<Full<Bytes>> {
-        let mut request = request.map(Full::new);
-        request.headers_mut().entry(HOST).or_insert_with(|| self.header.clone());
-        let path = request.uri().path_and_query().cloned();
-        *request.uri_mut() = path.map(Uri::from).unwrap_or_default();
-        request
+        Ok(Self { uri: Uri::from_parts(parts)?, line, idle: Mutex::default() })
     }
 
     /// Takes the connection that was used last.
-    fn kept(&self, idle_timeout: Duration) -> Option<Connection> {
-        // Sockets belong to the runtime that has opened them, and end with it.
-        let runtime = Handle::current().id();
+    fn kept(&self, idle_timeout: Duration) -> Option<Connection<I>> {
         let mut idle = self.idle.lock();
-        while let Some((connection, since)) = idle.pop() {
-            if connection.runtime == runtime && since.elapsed() < idle_timeout {
-                return Some(connection);
-            }
+        let (connection, since) = idle.pop()?;
+        if since.elapsed() < idle_timeout {
+            return Some(connection);
         }
+        // All others were idle for longer.
+        let closed = std::mem::take(&mut *idle);
+        drop(idle);
+        drop((connection, closed));
         None
     }
 
     /// Keeps a connection for the next request.
-    pub(super) fn keep(&self, connection: Connection) {
+    fn keep(&self, connection: Connection<I>) {
         self.idle.lock().push((connection, Instant::now()));
     }
 }
@@ -219,22 +266,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_host_header_has_no_default_port() {
-        for (url, header) in [
-            ("http://a:80/x?y", "a"),
-            ("https://a:443/", "a"),
-            ("http://a:443/", "a:443"),
-            ("https://a:80/", "a:80"),
-            ("http://[::1]:7071/", "[::1]:7071"),
+    fn the_host_line_has_no_default_port() {
+        for (url, line) in [
+            ("http://a:80/x?y", "host: a\r\n"),
+            ("https://a:443/", "host: a\r\n"),
+            ("http://a:443/", "host: a:443\r\n"),
+            ("https://a:80/", "host: a:80\r\n"),
+            ("http://[::1]:7071/", "host: [::1]:7071\r\n"),
         ] {
-            let host = Host::new(&Uri::from_static(url)).unwrap();
-            let request = Request::post(url).body(Bytes::new()).unwrap();
-            let path = if url.ends_with("x?y") { "/x?y" } else { "/" };
+            let host = Host::<()>::new(&Uri::from_static(url)).unwrap();
 
-            let request = host.prepare(request);
-
-            assert_eq!(request.headers()[HOST], header, "{url}");
-            assert_eq!(request.uri(), path, "{url}");
+            assert_eq!(&*host.line, line, "{url}");
         }
+    }
+
+    #[test]
+    fn hosts_that_are_not_used_need_no_memory() {
+        let hosts = Hosts::<()>::default();
+        for number in 0..1000 {
+            let uri: Uri = format!("http://{number}.example/").parse().unwrap();
+            hosts.host(uri.authority().unwrap().as_str(), &uri).unwrap();
+        }
+        let used = hosts.host("a.example", &Uri::from_static("http://a.example/")).unwrap();
+
+        assert!(hosts.take_idle(Duration::ZERO).1.is_some());
+        assert!(hosts.by_authority.lock().capacity() < 10);
+        drop(used);
+        assert!(hosts.take_idle(Duration::ZERO).1.is_none());
     }
 }

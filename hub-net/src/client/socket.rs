@@ -27,7 +27,8 @@ use crate::BoxError;
 /// A connection was closed before any byte of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unanswered {
-    /// A kept connection, and the server has read no byte of the request.
+    /// A kept connection, and the server has read no byte of the request: it had closed the connection, or written
+    /// without a request.
     #[error("the server closed a kept connection before it read the request")]
     Unread,
     /// A kept connection. The server may have read the request.
@@ -47,7 +48,7 @@ impl Unanswered {
         found.copied().or_else(|| Self::find(error.source()?))
     }
 
-    fn into_io(self) -> io::Error {
+    pub(super) fn into_io(self) -> io::Error {
         io::Error::new(io::ErrorKind::ConnectionReset, self)
     }
 }
@@ -156,7 +157,7 @@ impl PooledSocket {
         }
         let begins_again = self.begins_again();
         let reports_unsent = begins_again && !self.is_tls;
-        if reports_unsent && is_closed(&self.stream) {
+        if reports_unsent && is_spent(&self.stream) {
             return Poll::Ready(Err(Unanswered::Unread.into_io()));
         }
         match write(Pin::new(&mut self.stream)) {
@@ -247,11 +248,11 @@ impl Connection for PooledSocket {
     }
 }
 
-/// Whether the peer has closed or reset the connection. Asks the system, because the runtime may not have
-/// noticed it yet.
-fn is_closed(stream: &TcpStream) -> bool {
+/// Whether the peer has closed or reset the connection, or has written without a request: the next response would be
+/// wrong. Asks the system, because the runtime may not have noticed it yet.
+fn is_spent(stream: &TcpStream) -> bool {
     match SockRef::from(stream).peek(&mut [MaybeUninit::uninit()]) {
-        Ok(length) => length == 0,
+        Ok(_) => true,
         Err(error) => is_end(&error),
     }
 }

@@ -3,14 +3,19 @@
 use std::{
     io::{Read as _, Write as _},
     net::{Shutdown, TcpListener, TcpStream},
-    sync::mpsc,
+    pin::pin,
+    sync::{Arc, mpsc},
     thread,
 };
 
+use futures_util::poll;
 use http::{StatusCode, Uri};
+use parking_lot::Mutex;
+use tokio::time::timeout;
 
 use super::*;
 
+const MAX: usize = 100;
 const EMPTY: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 const REFUSAL: &[u8] = b"HTTP/1.1 413 Payload Too Large\r\ncontent-length: 9\r\n\r\ntoo large";
 
@@ -62,12 +67,12 @@ async fn a_request_on_a_kept_connection_that_was_closed_is_sent_on_a_new_one() {
         }
     });
     let client = client();
-    assert_eq!(client.request(post(&url, "")).await.unwrap().status(), StatusCode::OK);
+    assert_eq!(client.request(post(&url, ""), MAX).await.unwrap().status(), StatusCode::OK);
 
     // Blocks the runtime, so that it cannot notice the close.
     may_close.send(()).unwrap();
     is_closed.recv().unwrap();
-    let second = client.request(post(&url, "")).await.unwrap();
+    let second = client.request(post(&url, ""), MAX).await.unwrap();
 
     assert_eq!(second.status(), StatusCode::OK);
     assert_eq!(requests.try_iter().collect::<Vec<_>>(), [0, 1]);
@@ -88,11 +93,11 @@ async fn a_request_that_the_server_may_have_read_is_not_repeated_and_the_error_n
         });
         let client = client();
         if is_kept {
-            client.request(post(&url, "")).await.unwrap();
+            client.request(post(&url, ""), MAX).await.unwrap();
             requests.recv().unwrap();
         }
 
-        let error = client.request(post(&url, "")).await.unwrap_err();
+        let error = client.request(post(&url, ""), MAX).await.unwrap_err();
 
         let RequestError::Interrupted(error) = error else { panic!("{error:?}") };
         let expected = if is_kept { Unanswered::Kept } else { Unanswered::New };
@@ -112,16 +117,16 @@ async fn a_response_is_read_although_the_server_has_closed_before_it_read_the_re
             stream.shutdown(Shutdown::Write).unwrap();
         });
 
-        let response = client().request(post(&url, vec![b'x'; body])).await.unwrap();
+        let response = client().request(post(&url, vec![b'x'; body]), MAX).await.unwrap();
 
         assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE, "{body}");
-        let text = crate::body::read_response(response.into_body(), 100).await.unwrap();
-        assert_eq!(text, "too large", "{body}");
+        assert_eq!(response.body(), "too large", "{body}");
     }
 }
 
-/// A server that answers each request, and reports the number of the connection when it ends.
-fn counting_server() -> (Uri, mpsc::Receiver<usize>) {
+/// A server that answers each request with this head and the number of the connection, and reports the number when the
+/// connection ends.
+fn counting_server(head: &'static str) -> (Uri, mpsc::Receiver<usize>) {
     let (ended, ends) = mpsc::channel();
     let url = server(move |number, mut stream| {
         let ended = ended.clone();
@@ -129,8 +134,7 @@ fn counting_server() -> (Uri, mpsc::Receiver<usize>) {
             let mut byte = [0];
             while let Ok(1) = stream.read(&mut byte) {
                 read_request(&mut stream);
-                let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n{number}");
-                stream.write_all(answer.as_bytes()).unwrap();
+                stream.write_all(format!("{head}\r\n\r\n{number}").as_bytes()).unwrap();
             }
             ended.send(number).unwrap();
         });
@@ -138,58 +142,187 @@ fn counting_server() -> (Uri, mpsc::Receiver<usize>) {
     (url, ends)
 }
 
-async fn text(response: Response<ResponseBody>) -> Bytes {
-    crate::body::read_response(response.into_body(), 100).await.unwrap()
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 1";
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The number of the connection of a request.
+async fn number(client: &HttpClient<GaiResolver>, url: &Uri) -> Bytes {
+    client.request(post(url, ""), MAX).await.unwrap().into_body()
 }
 
 #[tokio::test]
 async fn the_connection_that_was_used_last_is_used_next() {
-    let (url, _ends) = counting_server();
+    let (may_answer, answer) = mpsc::channel();
+    let (requested, requests) = mpsc::channel();
+    let answer = Arc::new(Mutex::new(answer));
+    let url = server(move |number, mut stream| {
+        let (requested, answer) = (requested.clone(), Arc::clone(&answer));
+        thread::spawn(move || {
+            loop {
+                read_request(&mut stream);
+                requested.send(()).unwrap();
+                answer.lock().recv().unwrap();
+                stream.write_all(format!("{OK}\r\n\r\n{number}").as_bytes()).unwrap();
+            }
+        });
+    });
     let client = client();
-    let [first, second] = [
-        client.request(post(&url, "")).await.unwrap(),
-        client.request(post(&url, "")).await.unwrap(),
-    ];
 
-    assert_eq!((text(second).await, text(first).await), ("1".into(), "0".into()));
-
-    for _ in 0..2 {
-        assert_eq!(text(client.request(post(&url, "")).await.unwrap()).await, "0");
+    let mut first = pin!(number(&client, &url));
+    assert!(poll!(&mut first).is_pending());
+    while requests.try_recv().is_err() {
+        assert!(poll!(&mut first).is_pending());
+        tokio::task::yield_now().await;
+    }
+    may_answer.send(()).unwrap();
+    assert_eq!(first.await, "0");
+    for _ in 0..3 {
+        may_answer.send(()).unwrap();
+        assert_eq!(number(&client, &url).await, "0");
     }
 }
 
 #[tokio::test]
-async fn a_response_that_is_dropped_before_its_end_closes_its_connection() {
-    let (url, ends) = counting_server();
-    let client = client();
+async fn a_request_that_is_dropped_before_the_end_of_its_response_closes_its_connection() {
+    for begin in
+        ["", "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n1"]
+    {
+        let (ended, ends) = mpsc::channel();
+        let url = server(move |number, mut stream| {
+            read_request(&mut stream);
+            stream.write_all(begin.as_bytes()).unwrap();
+            let rest = stream.read(&mut [0]);
+            ended.send((number, rest.is_ok_and(|length| length == 0))).unwrap();
+        });
+        let client = client();
 
-    drop(client.request(post(&url, "")).await.unwrap());
+        for connection in 0..2 {
+            let dropped = timeout(Duration::from_millis(50), number(&client, &url)).await;
 
-    assert_eq!(ends.recv().unwrap(), 0);
-    assert_eq!(text(client.request(post(&url, "")).await.unwrap()).await, "1");
+            assert!(dropped.is_err());
+            assert_eq!(ends.recv_timeout(TIMEOUT), Ok((connection, true)), "{begin}");
+        }
+    }
 }
 
 #[tokio::test]
-async fn a_connection_without_a_request_is_closed_after_the_idle_timeout() {
-    let (url, ends) = counting_server();
+async fn a_connection_is_kept_after_a_response_that_allows_it() {
+    for (head, is_kept) in [
+        (OK, true),
+        ("HTTP/1.1 103 Hints\r\nlink: x\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 1", true),
+        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n>>\r\n0\r\nend: ", false),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 1\r\nconnection: close", false),
+        ("HTTP/1.0 200 OK\r\ncontent-length: 1", false),
+    ] {
+        let (url, ends) = counting_server(head);
+        let client = client();
+
+        number(&client, &url).await;
+
+        let ended = if is_kept { Err(mpsc::RecvTimeoutError::Timeout) } else { Ok(0) };
+        let time = if is_kept { Duration::from_millis(50) } else { TIMEOUT };
+        assert_eq!(ends.recv_timeout(time), ended, "{head}");
+    }
+}
+
+#[tokio::test]
+async fn a_chunked_response_is_joined_and_its_connection_is_kept() {
+    let (requested, requests) = mpsc::channel();
+    let url = server(move |number, mut stream| {
+        loop {
+            read_request(&mut stream);
+            requested.send(number).unwrap();
+            for part in [
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhel",
+                "lo\r\n1;x\r\n!\r\n0\r\na: b\r\n",
+                "\r\n",
+            ] {
+                stream.write_all(part.as_bytes()).unwrap();
+                thread::sleep(Duration::from_millis(5));
+            }
+        }
+    });
     let client = client();
-    let begun = client.request(post(&url, "")).await.unwrap();
-    assert_eq!(text(begun).await, "0");
 
-    tokio::time::pause();
-    tokio::time::sleep(Duration::from_secs(41)).await;
+    for _ in 0..2 {
+        let response = client.request(post(&url, ""), MAX).await.unwrap();
+        assert_eq!(response.body(), "hello!");
+    }
 
-    assert_eq!(ends.recv().unwrap(), 0);
+    assert_eq!(requests.try_iter().collect::<Vec<_>>(), [0, 0]);
+}
+
+#[tokio::test]
+async fn bytes_that_a_server_writes_without_a_request_are_no_response() {
+    let (may_write, write) = mpsc::channel();
+    let (has_written, is_written) = mpsc::channel();
+    let url = server(move |number, mut stream| {
+        read_request(&mut stream);
+        stream.write_all(format!("{OK}\r\n\r\n{number}").as_bytes()).unwrap();
+        if number == 0 {
+            write.recv().unwrap();
+            stream.write_all(b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n").unwrap();
+            has_written.send(stream).unwrap();
+        }
+    });
+    let client = client();
+    assert_eq!(number(&client, &url).await, "0");
+
+    may_write.send(()).unwrap();
+    let _open = is_written.recv().unwrap();
+
+    assert_eq!(number(&client, &url).await, "1");
+}
+
+#[tokio::test]
+async fn a_connection_without_a_request_is_closed_when_the_idle_timeout_has_passed() {
+    let (url, ends) = counting_server(OK);
+    let client = client();
+    let sleep_paused = async |seconds| {
+        tokio::time::pause();
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        tokio::time::resume();
+    };
+    for _ in 0..2 {
+        assert_eq!(number(&client, &url).await, "0");
+        sleep_paused(15).await;
+    }
+
+    assert!(ends.try_recv().is_err());
+    sleep_paused(6).await;
+
+    assert_eq!(ends.recv_timeout(TIMEOUT), Ok(0));
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
 #[test]
 fn a_connection_is_not_used_after_the_end_of_its_runtime() {
-    let (url, _ends) = counting_server();
+    let (url, ends) = counting_server(OK);
     let client = client();
-    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let request = || async { text(client.request(post(&url, "")).await.unwrap()).await };
 
-    assert_eq!(runtime().block_on(request()), "0");
+    assert_eq!(runtime().block_on(number(&client, &url)), "0");
 
-    assert_eq!(runtime().block_on(request()), "1");
+    assert_eq!(ends.recv_timeout(TIMEOUT), Ok(0), "it is closed with its runtime");
+    assert_eq!(runtime().block_on(number(&client, &url)), "1");
+}
+
+#[test]
+fn each_runtime_keeps_and_closes_its_own_connections() {
+    let (url, ends) = counting_server(OK);
+    let client = client();
+    let (first, second) = (runtime(), runtime());
+
+    for _ in 0..2 {
+        assert_eq!(first.block_on(number(&client, &url)), "0");
+        assert_eq!(second.block_on(number(&client, &url)), "1");
+    }
+
+    second.block_on(async {
+        tokio::time::pause();
+        tokio::time::sleep(Duration::from_secs(21)).await;
+    });
+    assert_eq!(ends.recv_timeout(TIMEOUT), Ok(1), "although the first runtime does not run");
 }

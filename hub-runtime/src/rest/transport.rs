@@ -43,7 +43,6 @@ mod http_client {
 
     use hub_net::{
         BoxError,
-        body::read_response,
         client::{GaiResolver, HttpClient, RequestError},
     };
 
@@ -67,14 +66,11 @@ mod http_client {
     #[async_trait]
     impl Transport for Client {
         async fn call(&self, request: Request<Bytes>) -> Result<Response<Bytes>, SendError> {
-            let response = self.request(request).await.map_err(|error| match error {
+            let response = self.request(request, MAX_RESPONSE_BYTES).await;
+            response.map_err(|error| match error {
                 RequestError::Unreachable(error) => SendError::Unreachable(error),
-                RequestError::Interrupted(error) => SendError::Interrupted(error),
-            })?;
-            let (parts, body) = response.into_parts();
-            let body = read_response(body, MAX_RESPONSE_BYTES).await;
-            let body = body.map_err(|error| SendError::Interrupted(error.into()))?;
-            Ok(Response::from_parts(parts, body))
+                error => SendError::Interrupted(error.into()),
+            })
         }
     }
 }
