@@ -88,7 +88,7 @@ async fn lane(connection: Arc<Connection>) {
     let Shared { upstream_calls: permits, departed, .. } = &*connection.shared;
     let mut permit = None;
     loop {
-        let (event, _permit) =
+        let (event, permitted) =
             match connection.calls.next(&connection.results, departed, permits, permit.take()) {
                 Next::Deliver(event, permit) => (event, permit),
                 Next::Wait(size) => {
@@ -98,10 +98,18 @@ async fn lane(connection: Arc<Connection>) {
                 Next::End => return,
             };
         match event {
-            UpstreamEvent::Connected => connected(&connection).await,
             UpstreamEvent::Call(call) => self::call(&connection, call).await,
+            // Boxed: rare, and the lane of a call is smaller without them.
+            UpstreamEvent::Connected => Box::pin(connected(&connection)).await,
             UpstreamEvent::Disconnected { error } => {
-                disconnected(&connection, error.as_deref()).await;
+                // Calls of other clients can use the permit while this event waits.
+                drop(permitted);
+                Box::pin(async {
+                    let _end = permits.end().await;
+                    let _permit = permits.get(0).await;
+                    disconnected(&connection, error.as_deref()).await;
+                })
+                .await;
             }
         }
     }

@@ -1,14 +1,26 @@
 //! Permits of upstream calls: how many run at once, and how many bytes their bodies have in total.
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use std::time::Duration;
+
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
 
 /// Bodies are counted in units of this size. A smaller body needs no permit for its size.
 const UNIT: usize = 4 * 1024;
+
+/// How many `disconnected` events are delivered at once. When thousands of clients leave at once, each event would
+/// otherwise open a connection to the app.
+const ENDS: usize = 128;
+/// The longest time that a `disconnected` event waits for others: an app that needs long for each gets all of them.
+const MAX_END_DELAY: Duration = Duration::from_secs(1);
 
 /// The permits of a service.
 #[derive(Debug)]
 pub(crate) struct Permits {
     calls: Semaphore,
+    ends: Semaphore,
     units: Semaphore,
     all_units: u32,
 }
@@ -28,6 +40,7 @@ impl Permits {
         let all_units = u32::try_from(units).unwrap_or(u32::MAX);
         Self {
             calls: Semaphore::new(calls.clamp(1, Semaphore::MAX_PERMITS)),
+            ends: Semaphore::new(ENDS),
             units: Semaphore::new(all_units as usize),
             all_units,
         }
@@ -51,6 +64,15 @@ impl Permits {
             needed => (Some(self.units.acquire_many(needed).await.ok()?), needed),
         };
         Some(Permit { _call: self.calls.acquire().await.ok()?, _units: units, units: needed })
+    }
+
+    /// Waits until fewer than [`ENDS`] `disconnected` events are delivered, but at most [`MAX_END_DELAY`]. The event also
+    /// needs a permit of a call.
+    pub(crate) async fn end(&self) -> Option<SemaphorePermit<'_>> {
+        match self.ends.try_acquire() {
+            Ok(end) => Some(end),
+            Err(_) => timeout(MAX_END_DELAY, self.ends.acquire()).await.ok()?.ok(),
+        }
     }
 
     /// Whether this permit suffices for a body of `size` bytes.
@@ -82,6 +104,26 @@ mod tests {
         drop(large);
 
         assert!(permits.try_get(1000 * UNIT).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_waits_for_others_but_at_most_a_second() {
+        let permits = Permits::new(1, UNIT);
+        let mut ends = Vec::new();
+        for _ in 0..ENDS {
+            ends.push(permits.end().await.unwrap());
+        }
+        let begun = tokio::time::Instant::now();
+
+        assert!(permits.end().await.is_none());
+        assert_eq!(begun.elapsed(), MAX_END_DELAY);
+        let waiting = permits.end();
+        let mut waiting = std::pin::pin!(waiting);
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        drop(ends);
+
+        assert!(waiting.await.is_some());
+        assert_eq!(begun.elapsed(), MAX_END_DELAY);
     }
 
     #[tokio::test]

@@ -1,12 +1,15 @@
 //! Calls without a matching upstream, and calls that wait because of the limit of concurrent calls.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use hub_local::{Limits, LocalService, Unmatched, UpstreamError};
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 
 use crate::support::{App, Client, Fixture, KEY, URL, answer, client_token, eventually, settle};
 
@@ -94,4 +97,46 @@ async fn no_more_calls_run_at_once_than_the_limit_allows() {
     eventually(|| fixture.app.calls().len() == 5).await;
 
     assert_eq!(most.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn clients_that_leave_at_once_are_reported_128_at_a_time_and_none_waits_longer_than_a_second()
+{
+    let running = Arc::new(AtomicUsize::new(0));
+    let gate = Arc::new(Semaphore::new(0));
+    let inner = (Arc::clone(&running), Arc::clone(&gate));
+    let app = App::new(move |call| {
+        let (running, gate) = inner.clone();
+        async move {
+            if call.event == "disconnected" {
+                running.fetch_add(1, Ordering::SeqCst);
+                gate.acquire().await.unwrap().forget();
+            }
+            answer(200, "")
+        }
+    });
+    let fixture = Fixture::with(app, Limits::default());
+    let mut clients = Vec::new();
+    for _ in 0..200 {
+        let mut client = fixture.open("ada");
+        client.handshake().await;
+        clients.push(client);
+    }
+    let mut other = clients.pop().unwrap();
+    let begun = Instant::now();
+
+    drop(clients);
+    eventually(|| running.load(Ordering::SeqCst) >= 128).await;
+    settle().await;
+    assert_eq!(running.load(Ordering::SeqCst), 128);
+    gate.add_permits(10);
+    eventually(|| running.load(Ordering::SeqCst) >= 138).await;
+    settle().await;
+    assert_eq!(running.load(Ordering::SeqCst), 138);
+    other.call_with_id("7", "m").await;
+    assert!(other.recv_text().await.contains("\"invocationId\":\"7\""));
+    assert!(begun.elapsed() < Duration::from_secs(1));
+
+    tokio::time::sleep_until(begun + Duration::from_millis(1_100)).await;
+    eventually(|| running.load(Ordering::SeqCst) == 199).await;
 }
