@@ -5,7 +5,7 @@
 
 use std::io;
 
-use http::{HeaderMap, HeaderValue, StatusCode, header::ORIGIN, request::Parts};
+use http::{HeaderMap, HeaderValue, StatusCode, header::ORIGIN};
 use hub_core::{
     Secret,
     client_access::EMULATOR_KEY,
@@ -93,24 +93,27 @@ impl Access {
         }
     }
 
-    /// The refusal of a request from a foreign page or for a foreign host.
+    /// Whether the host of a request is checked.
+    pub(crate) fn applies(&self, check: HostCheck) -> bool {
+        check == HostCheck::Always || self.has_well_known_key
+    }
+
+    /// The refusal of a request from a foreign page or for a foreign host. `host` is that of the request, without its
+    /// port.
     pub(crate) fn refusal(
         &self,
-        parts: &Parts,
+        headers: &HeaderMap,
+        host: Option<&str>,
         check: HostCheck,
         authority: &Authority,
     ) -> Option<(StatusCode, String)> {
-        if check == HostCheck::WithWellKnownKey && !self.has_well_known_key {
+        if !self.applies(check) {
             return None;
         }
-        let host = match host::of(&parts.uri, &parts.headers) {
-            Ok(host) => host,
-            Err(error) => return Some((StatusCode::BAD_REQUEST, error.to_string())),
-        };
         let text = host
             .filter(|host| !self.hosts.allows(host) && !is_public(authority, host))
             .map(AllowedHosts::refusal)
-            .or_else(|| self.origin_refusal(&parts.headers, host, authority))?;
+            .or_else(|| self.origin_refusal(headers, host, authority))?;
         self.log.line("foreign", |omitted| {
             tracing::warn!(omitted, "a request was refused: {text}");
         });

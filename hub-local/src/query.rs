@@ -16,7 +16,7 @@ impl<'a> Query<'a> {
 
     /// All values with this name, in order.
     pub(crate) fn all(self, name: &'a str) -> impl Iterator<Item = String> + 'a {
-        self.0.split('&').filter_map(move |pair| {
+        pairs(self.0).filter_map(move |pair| {
             let (key, value) = split(pair);
             is_named(key, name).then(|| decode(value).into_owned())
         })
@@ -30,12 +30,30 @@ impl<'a> Query<'a> {
     /// The original query without the pairs with this name.
     pub(crate) fn without(self, name: &str) -> String {
         let keeps = |pair: &&str| !is_named(split(pair).0, name);
-        self.0.split('&').filter(keeps).collect::<Vec<_>>().join("&")
+        pairs(self.0).filter(keeps).collect::<Vec<_>>().join("&")
     }
 }
 
+/// The parts between `&`. Queries are short, so that a search by words costs more than it saves.
+fn pairs(query: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(query);
+    std::iter::from_fn(move || {
+        let (pair, after) = split_at_byte(rest.take()?, b'&');
+        rest = after;
+        Some(pair)
+    })
+}
+
 fn split(pair: &str) -> (&str, &str) {
-    pair.split_once('=').unwrap_or((pair, ""))
+    let (key, value) = split_at_byte(pair, b'=');
+    (key, value.unwrap_or_default())
+}
+
+/// The parts before and after the first separator, which is an ASCII character.
+pub(crate) fn split_at_byte(text: &str, separator: u8) -> (&str, Option<&str>) {
+    let at = text.bytes().position(|byte| byte == separator);
+    let split = at.and_then(|at| Some((text.get(..at)?, text.get(at + 1..)?)));
+    split.map_or((text, None), |(before, after)| (before, Some(after)))
 }
 
 /// Whether an encoded name is this name. Most names have no encoded characters, and need no decoder.

@@ -8,11 +8,12 @@ use hub_net::{
     connection::{ServedBody, UnreadBodies, serve_connection},
     idle_sockets::IdleSocket,
     listen::pause_after_failed_accept,
+    refusal::Refusal,
     serve_error::ServeError,
     stall_timeout::StallTimeout,
     standstill::PeerTimer,
 };
-use hyper::{server::conn::http1, service::service_fn};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use tokio::{
     net::TcpListener,
     task::{JoinSet, yield_now},
@@ -110,8 +111,13 @@ async fn connection(service: LocalService, state: Arc<State>, socket: Socket) {
         if let Some(low_descriptors) = low_descriptors {
             request.extensions_mut().insert(low_descriptors);
         }
-        service.answer(request, check)
+        service.answer(request, None)
     });
+    let checking = Arc::clone(&state);
+    let refuse = move |request: &Request<Incoming>, host: Option<&str>| {
+        let refused = checking.access.refusal(request.headers(), host, check, &checking.authority);
+        refused.map(|(status, text)| Refusal { status, text })
+    };
     let limits = &state.shared.limits;
     let longest = low_descriptors.map_or(Duration::MAX, |_| LOW_DESCRIPTORS_TIMEOUT);
     let head_timeout = limits.request_head_timeout.min(longest);
@@ -125,5 +131,5 @@ async fn connection(service: LocalService, state: Arc<State>, socket: Socket) {
         // hyper checks `max_buf_size` only between reads: a head that arrives in one read can be longer.
         .max_header_size(MAX_HEAD_BYTES);
     let stop = &state.stopped;
-    serve_connection(&http, stream, respond, |_| None, unread, stop, closed.cancelled()).await;
+    serve_connection(&http, stream, respond, refuse, unread, stop, closed.cancelled()).await;
 }

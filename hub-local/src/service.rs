@@ -213,7 +213,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        self.answer(request, HostCheck::WithWellKnownKey)
+        self.answer(request, Some(HostCheck::WithWellKnownKey))
     }
 }
 
@@ -221,8 +221,8 @@ where
 type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
 impl LocalService {
-    /// Responds to a request of a listener that demands this check.
-    pub(crate) fn answer<B>(&self, request: Request<B>, check: HostCheck) -> ResponseFuture
+    /// Responds to a request. Without a `check`, the listener has checked its host.
+    pub(crate) fn answer<B>(&self, request: Request<B>, check: Option<HostCheck>) -> ResponseFuture
     where
         B: http_body::Body + Send + 'static,
         B::Data: Send,
@@ -248,9 +248,9 @@ async fn respond(
     state: &Arc<State>,
     parts: Parts,
     body: UnreadBody,
-    check: HostCheck,
+    check: Option<HostCheck>,
 ) -> Response<Body> {
-    if let Some((status, text)) = state.access.refusal(&parts, check, &state.authority) {
+    if let Some((status, text)) = check.and_then(|check| refusal(state, &parts, check)) {
         return body::text(status, text);
     }
     let path = parts.uri.path();
@@ -264,6 +264,17 @@ async fn respond(
         path if rest::is_path(path) => rest::respond(state, &parts, body).await,
         path if server_connection::is_path(path) => server_connection::respond(state, parts),
         _ => body::text(StatusCode::NOT_FOUND, "no such resource; clients connect to /client/"),
+    }
+}
+
+/// The refusal of a request from another server, which may not have checked the host.
+fn refusal(state: &State, parts: &Parts, check: HostCheck) -> Option<(StatusCode, String)> {
+    if !state.access.applies(check) {
+        return None;
+    }
+    match host::of(&parts.uri, &parts.headers) {
+        Ok(host) => state.access.refusal(&parts.headers, host, check, &state.authority),
+        Err(error) => Some((StatusCode::BAD_REQUEST, error.to_string())),
     }
 }
 

@@ -47,12 +47,12 @@ pub struct UnreadBodies {
 /// that the service does not read.
 ///
 /// A request without a valid host gets status 400, and a request that `refuse` refuses gets the response of
-/// that refusal. The service sees neither.
+/// that refusal. `refuse` also gets the host of the request, without its port. The service sees neither.
 pub async fn serve_connection<I, S, B>(
     http: &http1::Builder,
     stream: I,
     service: S,
-    refuse: impl Fn(&Request<Incoming>) -> Option<Refusal>,
+    refuse: impl Fn(&Request<Incoming>, Option<&str>) -> Option<Refusal>,
     limits: UnreadBodies,
     stop: &CancellationToken,
     close: impl Future<Output = ()>,
@@ -68,7 +68,10 @@ pub async fn serve_connection<I, S, B>(
     let respond = service_fn(move |request: Request<Incoming>| {
         let unread = (!request.body().is_end_stream()).then(|| bodies.begin());
         let body = unread.clone();
-        let refused = without_host(&request).or_else(|| refuse(&request));
+        let refused = match host(&request) {
+            Ok(host) => refuse(&request, host),
+            Err(refusal) => Some(refusal),
+        };
         let request = request.map(|incoming| ServedBody::new(incoming, body));
         let responding = match refused {
             None => Ok(service.call(request)),
@@ -130,16 +133,16 @@ impl Unread {
     }
 }
 
-/// The refusal of a request whose host is missing or invalid (RFC 9112 §3.2).
-fn without_host(request: &Request<Incoming>) -> Option<Refusal> {
+/// The host of a request, or the refusal if it is missing or invalid (RFC 9112 §3.2).
+fn host(request: &Request<Incoming>) -> Result<Option<&str>, Refusal> {
     let needs_host = request.version() >= Version::HTTP_11;
     let error = match host::of(request.uri(), request.headers()) {
         Err(error) => error,
         Ok(_) if needs_host && !request.headers().contains_key(HOST) => HostError::Missing,
-        Ok(_) => return None,
+        Ok(host) => return Ok(host),
     };
     tracing::debug!(%error, "a request was refused");
-    Some(Refusal { status: StatusCode::BAD_REQUEST, text: error.to_string() })
+    Err(Refusal { status: StatusCode::BAD_REQUEST, text: error.to_string() })
 }
 
 #[cfg(test)]

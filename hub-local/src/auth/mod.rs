@@ -5,7 +5,10 @@ pub(crate) mod identity;
 pub(crate) mod token_options;
 mod verified;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use http::{HeaderMap, header::AUTHORIZATION};
 use hub_core::{Secret, client_access::client_url, token};
@@ -15,6 +18,8 @@ use serde_json::{Map, Value};
 use self::{audience::Audience, identity::Identity, verified::VerifiedTokens};
 use hub_net::clock::Clock;
 
+/// Longer paths are compared with the audience for each call, to bound memory.
+const MAX_PATH_BYTES: usize = 1024;
 const DEFAULT_URL: &str = "http://127.0.0.1:8888";
 
 /// Checks tokens with the keys of the service.
@@ -28,9 +33,16 @@ pub(crate) struct Authority {
     /// Whether the operator has set the public URL. Otherwise, it is the address of the listener.
     pub(crate) has_public_url: bool,
     /// Tokens of REST calls.
-    verified: VerifiedTokens<Arc<Map<String, Value>>>,
+    verified: VerifiedTokens<Arc<RestToken>>,
     /// Tokens of clients that have negotiated and not connected yet, with their hubs.
     clients: VerifiedTokens<(Box<str>, Identity)>,
+}
+
+/// A verified token of REST calls.
+struct RestToken {
+    claims: Map<String, Value>,
+    /// The path that was compared with the audience and fits: most tokens are for one path.
+    path: OnceLock<Box<str>>,
 }
 
 impl Authority {
@@ -98,11 +110,18 @@ impl Authority {
     /// Checks the token of a REST call to `path`, which is percent-encoded.
     pub(crate) fn rest(&self, token: Option<&str>, path: &str) -> Result<(), String> {
         let token = token.ok_or("a REST call needs `Authorization: Bearer` with a signed token")?;
-        let claims = self.verify_cached(token)?;
+        let token = self.verify_cached(token)?;
+        if token.path.get().is_some_and(|fitting| **fitting == *path) {
+            return Ok(());
+        }
         let fits = |audience: &str| {
             Audience::parse(audience).is_some_and(|audience| audience.is_resource(path))
         };
-        if token::audience_matches(&claims, fits) {
+        if token::audience_matches(&token.claims, fits) {
+            if path.len() <= MAX_PATH_BYTES {
+                // Only the first path is kept.
+                let _ = token.path.set(path.into());
+            }
             return Ok(());
         }
         Err(format!(
@@ -126,14 +145,15 @@ impl Authority {
     }
 
     /// Like [`Self::verify`], but looks in the cache first.
-    fn verify_cached(&self, token: &str) -> Result<Arc<Map<String, Value>>, String> {
+    fn verify_cached(&self, token: &str) -> Result<Arc<RestToken>, String> {
         let now = self.clock.unix_seconds();
-        if let Some(claims) = self.verified.get(token, now) {
-            return Ok(claims);
+        if let Some(verified) = self.verified.get(token, now) {
+            return Ok(verified);
         }
-        let claims = Arc::new(self.verify(token)?);
-        self.verified.insert(token, now, &claims, Arc::clone(&claims));
-        Ok(claims)
+        let claims = self.verify(token)?;
+        let verified = Arc::new(RestToken { claims, path: OnceLock::new() });
+        self.verified.insert(token, now, &verified.claims, Arc::clone(&verified));
+        Ok(verified)
     }
 }
 
@@ -170,6 +190,26 @@ mod tests {
             assert!(user("other").unwrap_err().contains("not this hub"));
             assert!(authority.client(&format!("{token}A"), "chat").is_err());
             assert_eq!(user("chat"), Ok(Some("ada".to_owned())));
+        }
+    }
+
+    #[test]
+    fn a_rest_token_is_for_its_path_however_often_it_was_accepted() {
+        let key = Secret::from("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH");
+        let clock = Clock::start();
+        let authority = Authority::new(vec![key.clone()], clock, Duration::ZERO, None);
+        let audiences = ["http://a/api/hubs/chat/:send", "http://a/api/hubs/news/:send"];
+        let claims = json!({ "aud": audiences, "exp": clock.unix_seconds() + 60 });
+        let token = token::sign(&claims, &key).unwrap();
+        let is_accepted = |path| authority.rest(Some(&token), path).is_ok();
+
+        for _ in 0..2 {
+            for path in ["/api/hubs/chat/:send", "/api/hubs/news/:send", "/api/hubs/CHAT/%3asend"] {
+                assert!(is_accepted(path), "{path}");
+            }
+            for path in ["/api/hubs/chat", "/api/hubs/chat/:send/", "/api/hubs/other/:send", ""] {
+                assert!(!is_accepted(path), "{path}");
+            }
         }
     }
 

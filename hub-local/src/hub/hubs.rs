@@ -29,8 +29,11 @@ impl<M: Member> Hubs<M> {
 
     /// The hub with this name, created if needed. Hub names are case-insensitive.
     pub(crate) fn hub(&self, name: &str) -> Arc<Hub<M>> {
-        let name = name.to_ascii_lowercase();
         let mut hubs = self.by_name.lock();
+        if let Some(hub) = hubs.get(name) {
+            return Arc::clone(hub);
+        }
+        let name = name.to_ascii_lowercase();
         let hub = hubs.entry(name).or_insert_with_key(|name| {
             let (backlog, tasks) = (Arc::clone(&self.backlog), self.tasks.clone());
             Arc::new(Hub::new(name.clone(), backlog, Arc::clone(&self.memberships), tasks))

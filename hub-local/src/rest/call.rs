@@ -17,12 +17,15 @@ use crate::{
 pub(super) struct RestCall<'a> {
     pub(super) state: &'a Arc<State>,
     pub(super) hub: Arc<Hub>,
-    pub(super) version: ApiVersion,
     pub(super) parts: &'a Parts,
     pub(super) body: UnreadBody,
 }
 
 impl RestCall<'_> {
+    pub(super) fn version(&self) -> ApiVersion {
+        ApiVersion::of(self.parts.uri.path(), self.query())
+    }
+
     pub(super) fn query(&self) -> Query<'_> {
         Query::new(self.parts.uri.query())
     }

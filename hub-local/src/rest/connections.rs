@@ -12,8 +12,8 @@ use crate::body;
 pub(super) fn close(call: &RestCall<'_>, id: &str) -> RestResult {
     match call.hub.connection(id) {
         Some(connection) => connection.end(call.ending()),
-        None if call.version == ApiVersion::V1 => {}
+        None if call.version() == ApiVersion::V1 => {}
         None => return Err(RestError::no_connection("the connection does not exist")),
     }
-    Ok(body::empty(call.version.closed_connection()))
+    Ok(body::empty(call.version().closed_connection()))
 }

@@ -48,20 +48,13 @@ pub(crate) fn is_path(path: &str) -> bool {
 
 /// Responds to a REST call.
 pub(crate) async fn respond(state: &Arc<State>, parts: &Parts, body: UnreadBody) -> Response<Body> {
-    let version = ApiVersion::of(parts.uri.path(), Query::new(parts.uri.query()));
-    let answer = perform(state, version, parts, body).await;
-    answer.unwrap_or_else(|error| {
+    perform(state, parts, body).await.unwrap_or_else(|error| {
         error.log(&state.shared.log, parts);
-        error.into_response(version)
+        error.into_response(ApiVersion::of(parts.uri.path(), Query::new(parts.uri.query())))
     })
 }
 
-async fn perform(
-    state: &Arc<State>,
-    version: ApiVersion,
-    parts: &Parts,
-    body: UnreadBody,
-) -> RestResult {
+async fn perform(state: &Arc<State>, parts: &Parts, body: UnreadBody) -> RestResult {
     let limit = state.shared.limits.max_rest_header_bytes;
     if size(&parts.headers) > limit {
         return Err(RestError::headers(limit));
@@ -73,7 +66,7 @@ async fn perform(
         Route::AccessKey => keys::access_key(state, bearer),
         Route::Hub { hub, operation } => {
             let hub = state.hubs.hub(&with_application(hub, Query::new(parts.uri.query()))?);
-            run(RestCall { state, hub, version, parts, body }, operation).await
+            run(RestCall { state, hub, parts, body }, operation).await
         }
     }
 }
@@ -100,10 +93,11 @@ async fn run(call: RestCall<'_>, operation: Operation) -> RestResult {
         Operation::Send(to) => send::send(call, &to).await,
         Operation::Close(to) => Ok(send::close(&call, &to)),
         Operation::Exists(to) => exists(&call.hub, &to),
-        Operation::Execute => execute::execute(call).await,
+        // Boxed: rare, and the future of a send is smaller without them.
+        Operation::Execute => Box::pin(execute::execute(call)).await,
         Operation::GenerateToken => keys::generate_token(&call),
-        Operation::Invoke { connection } => invoke::invoke(call, &connection).await,
-        Operation::SendToStream => streams::send(call).await,
+        Operation::Invoke { connection } => Box::pin(invoke::invoke(call, &connection)).await,
+        Operation::SendToStream => Box::pin(streams::send(call)).await,
         // No stream is ever open, see `streams`.
         Operation::CompleteStream => Ok(body::empty(StatusCode::ACCEPTED)),
         Operation::CloseConnection { connection } => connections::close(&call, &connection),

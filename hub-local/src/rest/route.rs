@@ -4,6 +4,10 @@ use http::Method;
 use percent_encoding::percent_decode_str;
 
 use super::{error::RestError, segment};
+use crate::query::split_at_byte;
+
+/// The most segments of a path, without its prefix.
+const MAX_SEGMENTS: usize = 7;
 
 /// The resource of a call.
 #[derive(Debug, PartialEq, Eq)]
@@ -57,8 +61,17 @@ impl Route {
 
     fn of_usual(method: &Method, path: &str) -> Result<Self, RestError> {
         let below = path.strip_prefix("/api/v1/").or_else(|| path.strip_prefix("/api/"));
-        let below: Vec<&str> = below.ok_or_else(RestError::no_operation)?.split('/').collect();
-        match below.as_slice() {
+        let mut rest = Some(below.ok_or_else(RestError::no_operation)?);
+        let (mut segments, mut count) = ([""; MAX_SEGMENTS], 0);
+        for segment in &mut segments {
+            let Some(part) = rest.take() else { break };
+            (*segment, rest) = split_at_byte(part, b'/');
+            count += 1;
+        }
+        if rest.is_some() {
+            return Err(RestError::no_operation());
+        }
+        match segments.get(..count).unwrap_or_default() {
             ["auth", "accessKey"] => only(method, &Method::GET, Self::AccessKey, "GET"),
             ["hubs", hub, below @ ..] => {
                 let hub = segment::hub(hub)?;

@@ -22,6 +22,7 @@ use crate::{
     body::{self, Body},
     connection::{Audience, Hub},
     hub::broadcast::{self, Broadcast},
+    query::split_at_byte,
     state::State,
 };
 
@@ -32,9 +33,9 @@ pub(super) async fn send(call: RestCall<'_>, to: &Target) -> RestResult {
         Target::Everyone | Target::Group(_) => excluded(&call),
         Target::User(_) | Target::Connection(_) => HashSet::new(),
     };
-    let (hub, state) = (Arc::clone(&call.hub), Arc::clone(call.state));
+    let (hub, state) = (Arc::clone(&call.hub), call.state);
     let payload = payload(call).await?;
-    deliver(&state, &hub, to, &excluded, || payload.broadcast(&hub)).await?;
+    deliver(state, &hub, to, &excluded, || payload.broadcast(&hub)).await?;
     Ok(body::empty(StatusCode::ACCEPTED))
 }
 
@@ -122,26 +123,37 @@ pub(super) enum MessageBody {
 
 /// Reads the body of a message, in any of the content types that a message can have.
 pub(super) async fn body(call: RestCall<'_>) -> Result<MessageBody, RestError> {
+    let media_type = media_type(&call);
     #[cfg(feature = "msgpack")]
-    if media_type(&call).eq_ignore_ascii_case(bundle::CONTENT_TYPE) {
-        let bytes = read(call).await?;
+    let is_bundle = media_type.eq_ignore_ascii_case(bundle::CONTENT_TYPE);
+    #[cfg(not(feature = "msgpack"))]
+    let is_bundle = false;
+    if !is_bundle {
+        check_json(media_type)?;
+    }
+    let bytes = read(call).await?;
+    #[cfg(feature = "msgpack")]
+    if is_bundle {
         return bundle::parse(&bytes).map(MessageBody::Bundle).map_err(|error| malformed(&error));
     }
-    json_body(call).await.map(MessageBody::Json)
+    Ok(MessageBody::Json(bytes))
 }
 
 /// Reads a body with content type JSON, without validating it.
 pub(super) async fn json_body(call: RestCall<'_>) -> Result<Bytes, RestError> {
-    if Protocol::from_content_type(media_type(&call)) != Some(Protocol::Json) {
-        return Err(RestError::content_type());
-    }
+    check_json(media_type(&call))?;
     read(call).await
+}
+
+fn check_json(media_type: &str) -> Result<(), RestError> {
+    let is_json = media_type.eq_ignore_ascii_case(Protocol::Json.content_type());
+    if is_json { Ok(()) } else { Err(RestError::content_type()) }
 }
 
 /// The content type without its parameters, or an empty string if the header is missing.
 fn media_type<'a>(call: &RestCall<'a>) -> &'a str {
     let content_type = call.parts.headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
-    content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim()
+    split_at_byte(content_type.unwrap_or_default(), b';').0.trim()
 }
 
 async fn read(call: RestCall<'_>) -> Result<Bytes, RestError> {

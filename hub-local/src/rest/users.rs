@@ -22,7 +22,7 @@ pub(super) fn add(call: &RestCall<'_>, user: &str, group: &str) -> RestResult {
     }
     let ttl = seconds.map(Duration::from_secs);
     call.state.hubs.join(|| call.hub.add_user_to_group(user, group, ttl))?;
-    Ok(body::empty(call.version.added_user()))
+    Ok(body::empty(call.version().added_user()))
 }
 
 pub(super) fn is_member(call: &RestCall<'_>, user: &str, group: &str) -> RestResult {
@@ -34,10 +34,10 @@ pub(super) fn is_member(call: &RestCall<'_>, user: &str, group: &str) -> RestRes
 
 pub(super) fn remove(call: &RestCall<'_>, user: &str, group: &str) -> Response<Body> {
     call.hub.remove_user_from_group(user, group);
-    body::empty(call.version.removed_user())
+    body::empty(call.version().removed_user())
 }
 
 pub(super) fn remove_from_all(call: &RestCall<'_>, user: &str) -> Response<Body> {
     call.hub.remove_user_from_all_groups(user);
-    body::empty(call.version.removed_user_from_all())
+    body::empty(call.version().removed_user_from_all())
 }

@@ -34,7 +34,7 @@ impl Peer {
             let mut http = http1::Builder::new();
             http.auto_date_header(false);
             let (stop, close) = (CancellationToken::new(), std::future::pending());
-            serve_connection(&http, server, refuse, |_| None, limits, &stop, close).await;
+            serve_connection(&http, server, refuse, |_, _| None, limits, &stop, close).await;
         });
         Self { stream, serving, sockets }
     }

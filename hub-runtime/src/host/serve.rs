@@ -93,7 +93,9 @@ impl HubApp {
                         let (socket, _) = idle_sockets.add(CancellationToken::new());
                         let service = Unwrapped::new(service.clone(), peer.ip(), socket);
                         let app = Arc::clone(app);
-                        let refuse = move |request: &Request<Incoming>| refusal(&app, request);
+                        let refuse = move |request: &Request<Incoming>, _: Option<&str>| {
+                            refusal(&app, request)
+                        };
                         connections.spawn(connection(stream, service, refuse, stop.clone()));
                     }
                     Err(error) => pause_after_failed_accept(&error).await,
@@ -144,7 +146,7 @@ impl HubApp {
 async fn connection<S: HostedService>(
     stream: TcpStream,
     service: Unwrapped<S>,
-    refuse: impl Fn(&Request<Incoming>) -> Option<Refusal>,
+    refuse: impl Fn(&Request<Incoming>, Option<&str>) -> Option<Refusal>,
     stop: CancellationToken,
 ) {
     let socket = Arc::clone(&service.socket);
@@ -307,7 +309,8 @@ mod tests {
             let idle_sockets = IdleSockets::new(1, Duration::ZERO);
             let add = || idle_sockets.add(CancellationToken::new()).0;
             let service = Unwrapped::new(Answers, from.ip(), add());
-            let mut served = pin!(connection(stream, service, |_| None, CancellationToken::new()));
+            let mut served =
+                pin!(connection(stream, service, |_, _| None, CancellationToken::new()));
             if round % 2 == 0 {
                 assert!(poll!(&mut served).is_pending());
             }
