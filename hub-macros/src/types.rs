@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::{
     GenericArgument, GenericParam, Generics, Pat, PatType, PathArguments, ReturnType, Type,
     TypeGroup, TypeImplTrait, TypeParen, TypeReference, ext::IdentExt, parse_quote,
@@ -179,6 +179,32 @@ pub(crate) fn with_lifetime(
         .collect()
 }
 
+/// The same type outside of the `impl` block of `self_ty`, where `Self` has another meaning.
+pub(crate) fn without_self(ty: TokenStream, self_ty: &Type) -> TokenStream {
+    let mut tokens = ty.into_iter().peekable();
+    let mut replaced = TokenStream::new();
+    while let Some(token) = tokens.next() {
+        match token {
+            TokenTree::Ident(ident) if ident == "Self" => {
+                let starts_a_path =
+                    matches!(tokens.peek(), Some(TokenTree::Punct(next)) if next.as_char() == ':');
+                replaced.extend(match starts_a_path {
+                    true => quote!(<#self_ty>),
+                    false => self_ty.to_token_stream(),
+                });
+            }
+            TokenTree::Group(group) => {
+                let inner = without_self(group.stream(), self_ty);
+                let mut outer = proc_macro2::Group::new(group.delimiter(), inner);
+                outer.set_span(group.span());
+                replaced.extend([TokenTree::Group(outer)]);
+            }
+            other => replaced.extend([other]),
+        }
+    }
+    replaced
+}
+
 /// The types directly inside a type, except inside function types.
 fn children(ty: &Type) -> Vec<&Type> {
     match ty {
@@ -222,7 +248,6 @@ fn spelling(ty: &Type) -> String {
 
 #[cfg(test)]
 mod tests {
-    use quote::quote;
     use syn::parse_quote;
 
     use super::*;
@@ -273,5 +298,14 @@ mod tests {
         let erased = without_lifetimes(quote!((Cow<'a, str>, &'static str)), &own);
 
         assert_eq!(erased.to_string(), quote!((Cow<'_, str>, &'static str)).to_string());
+    }
+
+    #[test]
+    fn self_is_replaced_by_the_type_of_the_hub() {
+        let own = |ty| without_self(ty, &parse_quote!(Chat<S>)).to_string().replace(' ', "");
+
+        assert_eq!(own(quote!((Page<Self>, u8))), "(Page<Chat<S>>,u8)");
+        assert_eq!(own(quote!(Self::Item)), "<Chat<S>>::Item");
+        assert_eq!(own(quote!(<Self as A>::B)), "<Chat<S>asA>::B");
     }
 }

@@ -84,8 +84,6 @@ pub struct Readme;
 #[derive(Debug)]
 pub struct FromCSharp;
 
-#[doc(hidden)]
-pub use hub_core::private as __private;
 #[doc(inline)]
 pub use hub_core::values::{binary, byte_list, timestamp};
 #[doc(inline)]
@@ -95,6 +93,8 @@ pub use hub_macros::{filter, from_context, hub, hub_client, serverless_hub};
 #[cfg(feature = "server")]
 #[doc(inline)]
 pub use hub_net::serve_error::ServeError;
+#[doc(hidden)]
+pub mod __private;
 
 pub use self::{
     app::HubApp,

@@ -53,13 +53,13 @@ async fn a_note_added_through_the_hub_is_listed_over_http() {
     let ada = hub.anonymous().connect().await.unwrap();
     let bob = hub.anonymous().connect().await.unwrap();
 
-    assert_eq!(ada.invoke::<u64>("add", ("bread",)).await.unwrap(), 1);
+    assert_eq!(ada.call().add("bread").await.unwrap(), 1);
 
     let (_, listed) = ask(&router, Method::GET, "/api/notes", "").await;
     assert_eq!(listed, r#"[{"id":1,"text":"bread"}]"#);
     assert_eq!(bob.received("added").await.len(), 1);
     assert_eq!(
-        bob.invoke::<Value>("notes", ()).await.unwrap(),
+        bob.call().notes().decode::<Value>().await.unwrap(),
         json!([{ "id": 1, "text": "bread" }])
     );
 }
@@ -70,10 +70,10 @@ async fn hub_and_http_have_the_same_error_texts() {
     let ada = hub.anonymous().connect().await.unwrap();
     let sentence = "A note has between 1 and 280 characters.";
 
-    assert_eq!(ada.invoke::<u64>("add", (" ",)).await.unwrap_err(), sentence);
+    assert_eq!(ada.call().add(" ").await.unwrap_err(), sentence);
     let refused = ask(&router, Method::POST, "/api/notes", " ").await;
     assert_eq!(refused, (StatusCode::BAD_REQUEST, sentence.to_owned()));
-    assert_eq!(ada.invoke::<()>("remove", (7,)).await.unwrap_err(), "There is no note 7.");
+    assert_eq!(ada.call().remove(7).await.unwrap_err(), "There is no note 7.");
     assert_eq!(ask(&router, Method::DELETE, "/api/notes/7", "").await.0, StatusCode::NOT_FOUND);
 }
 

@@ -24,9 +24,9 @@ async fn a_moderator_opens_a_room_and_everyone_joins() {
     ada.on("confirm", |_question: String| true);
     let bob = hub.user("bob").connect().await.unwrap();
 
-    assert!(ada.invoke::<bool>("openRoom", ("rust",)).await.unwrap());
-    assert_eq!(bob.invoke::<String>("join", ("Rust",)).await.unwrap(), "rust");
-    assert_eq!(bob.invoke::<usize>("sendMessage", ("RUST", "hi")).await.unwrap(), 2);
+    assert!(ada.call().open_room("rust").await.unwrap());
+    assert_eq!(bob.call().join("Rust").await.unwrap(), "rust");
+    assert_eq!(bob.call().send_message("RUST", "hi", None).await.unwrap(), 2);
 
     let expected = json!([{ "room": "rust", "from": "bob", "text": "hi" }]);
     assert_eq!(bob.received("newMessage").await, [expected]);
@@ -39,8 +39,8 @@ async fn refusals_have_texts_for_the_client() {
     let hub = chat();
     let bob = hub.user("bob").connect().await.unwrap();
 
-    let denied = bob.invoke::<bool>("openRoom", ("x",)).await.unwrap_err();
-    let unknown = bob.invoke::<String>("join", ("x",)).await.unwrap_err();
+    let denied = bob.call().open_room("x").await.unwrap_err();
+    let unknown = bob.call().join("x").await.unwrap_err();
     let missing = bob.invoke::<usize>("sendMessage", ("x",)).await.unwrap_err();
 
     assert_eq!(denied, "403 Forbidden: this needs role `moderator`");
@@ -69,9 +69,9 @@ async fn a_declined_confirmation_opens_no_room() {
     let ada = hub.user("ada").claim("role", "moderator").connect().await.unwrap();
     ada.on("confirm", |_question: String| false);
 
-    assert!(!ada.invoke::<bool>("openRoom", ("rust",)).await.unwrap());
+    assert!(!ada.call().open_room("rust").await.unwrap());
 
-    assert!(ada.invoke::<String>("join", ("rust",)).await.is_err());
+    assert!(ada.call().join("rust").await.is_err());
 }
 
 #[tokio::test]
@@ -81,11 +81,11 @@ async fn an_opened_room_is_reported_to_all_and_listed_for_later_clients() {
     ada.on("confirm", |_question: String| true);
     let bob = hub.user("bob").connect().await.unwrap();
 
-    ada.invoke::<bool>("openRoom", ("rust",)).await.unwrap();
+    ada.call().open_room("rust").await.unwrap();
     let late = hub.user("eve").connect().await.unwrap();
 
     assert_eq!(bob.received("roomOpened").await, [json!(["rust"])]);
-    assert_eq!(late.invoke::<Vec<String>>("rooms", ()).await.unwrap(), ["lobby", "rust"]);
+    assert_eq!(late.call().rooms().await.unwrap(), ["lobby", "rust"]);
 }
 
 #[tokio::test]
@@ -93,8 +93,8 @@ async fn an_open_room_and_an_invalid_name_are_refused_without_a_question() {
     let hub = chat();
     let ada = hub.user("ada").claim("role", "moderator").connect().await.unwrap();
 
-    let open = ada.invoke::<bool>("openRoom", ("Lobby",)).await.unwrap_err();
-    let invalid = ada.invoke::<bool>("openRoom", ("two words",)).await.unwrap_err();
+    let open = ada.call().open_room("Lobby").await.unwrap_err();
+    let invalid = ada.call().open_room("two words").await.unwrap_err();
 
     assert_eq!(open, "The room lobby is already open.");
     assert_eq!(invalid, "A room's name has only letters, digits and hyphens.");
@@ -115,7 +115,7 @@ async fn the_session_token_determines_the_user() {
     let bob = hub.negotiate(with(&bearer)).await.unwrap();
     let forged = hub.negotiate(with("Bearer forged")).await.unwrap_err();
 
-    bob.invoke::<usize>("sendMessage", ("lobby", "it is me")).await.unwrap();
+    bob.call().send_message("lobby", "it is me", None).await.unwrap();
     assert_eq!(bob.received("newMessage").await[0][0]["from"], "bob");
     assert!(forged.text().contains("no longer valid"), "{forged}");
 }

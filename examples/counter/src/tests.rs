@@ -11,8 +11,8 @@ async fn every_client_sees_each_addition() {
     let ada = hub.anonymous().connect().await.unwrap();
     let bob = hub.anonymous().connect().await.unwrap();
 
-    ada.invoke::<()>("add", (2,)).await.unwrap();
-    bob.invoke::<()>("add", (-5,)).await.unwrap();
+    ada.call().add(2).await.unwrap();
+    bob.call().add(-5).await.unwrap();
 
     let seen = [json!([0]), json!([2]), json!([-3])];
     assert_eq!(ada.received("changed").await, seen);
@@ -23,7 +23,7 @@ async fn every_client_sees_each_addition() {
 async fn a_new_client_gets_the_current_value() {
     let hub = TestHub::new(Counter::default());
     let ada = hub.anonymous().connect().await.unwrap();
-    ada.invoke::<()>("add", (7,)).await.unwrap();
+    ada.call().add(7).await.unwrap();
 
     let late = hub.anonymous().connect().await.unwrap();
 
@@ -37,8 +37,8 @@ async fn every_client_receives_the_values_in_order() {
     let bob = hub.anonymous().connect().await.unwrap();
 
     for _ in 0..50 {
-        ada.send("add", (1,)).await.unwrap();
-        bob.send("add", (1,)).await.unwrap();
+        ada.call().add(1).send().await.unwrap();
+        bob.call().add(1).send().await.unwrap();
     }
     while ada.received("changed").await.len() < 101 {
         tokio::task::yield_now().await;

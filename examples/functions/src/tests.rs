@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use hub_runtime::{HubApp, SignalR, testing::TestHub};
 use serde_json::json;
 
-use crate::hub::Board;
+use crate::hub::{Board, Line};
 
 #[tokio::test]
 async fn a_line_reaches_only_other_clients_of_the_board() {
@@ -13,12 +13,12 @@ async fn a_line_reaches_only_other_clients_of_the_board() {
     let ada = hub.user("ada").connect().await.unwrap();
     let bob = hub.anonymous().connect().await.unwrap();
     let eve = hub.anonymous().connect().await.unwrap();
-    let line = json!({"colour": "red", "points": [[0.0, 0.5], [1.0, 0.5]]});
+    let line = Line { colour: "red".into(), points: vec![(0.0, 0.5), (1.0, 0.5)] };
     for (client, board) in [(&ada, "one"), (&bob, "one"), (&eve, "two")] {
-        client.invoke::<()>("join", (board,)).await.unwrap();
+        client.call().join(board).await.unwrap();
     }
 
-    let points = ada.invoke::<usize>("draw", ("one", &line)).await.unwrap();
+    let points = ada.call().draw("one", &line).await.unwrap();
 
     assert_eq!(points, 2);
     assert_eq!(bob.received("drawn").await, [json!([line, "ada"])]);
@@ -30,9 +30,9 @@ async fn a_line_reaches_only_other_clients_of_the_board() {
 async fn a_line_that_is_too_long_is_refused() {
     let hub = TestHub::new(Board);
     let ada = hub.user("ada").connect().await.unwrap();
-    let line = json!({"colour": "red", "points": vec![[0.0, 0.0]; 501]});
+    let line = Line { colour: "red".into(), points: vec![(0.0, 0.0); 501] };
 
-    let error = ada.invoke::<usize>("draw", ("one", line)).await.unwrap_err();
+    let error = ada.call().draw("one", line).await.unwrap_err();
 
     assert_eq!(error, "A line has at most 500 points");
 }
@@ -42,10 +42,10 @@ async fn only_signed_in_users_can_clear_a_board() {
     let hub = TestHub::new(Board);
     let guest = hub.anonymous().connect().await.unwrap();
     let ada = hub.user("ada").connect().await.unwrap();
-    guest.invoke::<()>("join", ("one",)).await.unwrap();
+    guest.call().join("one").await.unwrap();
 
-    let error = guest.invoke::<()>("clear", ("one",)).await.unwrap_err();
-    ada.invoke::<()>("clear", ("one",)).await.unwrap();
+    let error = guest.call().clear("one").await.unwrap_err();
+    ada.call().clear("one").await.unwrap();
 
     assert_eq!(error, "403 Forbidden: Sign in first");
     assert_eq!(guest.received("cleared").await, [json!(["ada"])]);

@@ -36,7 +36,7 @@ async fn a_call_and_its_sends_are_one_trace() {
     let hub = TestHub::new(Bell);
     let ada = hub.anonymous().connect().await.unwrap();
 
-    ada.invoke::<()>("ring", ("Ada",)).await.unwrap();
+    ada.call().ring("Ada").await.unwrap();
 
     let spans = kept.0.lock().unwrap().clone();
     let named = |name: &str, attribute_name: &str, value: &str| {

@@ -19,7 +19,7 @@ fn progress() -> (TestHub<Progress>, Queue) {
 }
 
 /// The progress values that a client received.
-async fn steps(client: &TestClient) -> Vec<u64> {
+async fn steps(client: &TestClient<Progress>) -> Vec<u64> {
     let news = client.received("progress").await;
     news.iter().filter_map(|arguments| arguments[0]["done"].as_u64()).collect()
 }
@@ -50,7 +50,7 @@ async fn a_reopened_page_gets_the_current_state() {
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
 
     let page = hub.user("ada").connect().await.unwrap();
-    let state: Value = page.invoke("jobs", ()).await.unwrap();
+    let state: Value = page.call().jobs().decode().await.unwrap();
 
     let done = state[0]["done"].as_u64().unwrap();
     assert_eq!(state[0]["name"], "report");
@@ -58,7 +58,7 @@ async fn a_reopened_page_gets_the_current_state() {
     page.next("progress", (39 - done) as usize).await.unwrap();
     assert_eq!(steps(&page).await, (done + 1..=40).collect::<Vec<_>>());
     assert_eq!(
-        page.invoke::<Value>("jobs", ()).await.unwrap(),
+        page.call().jobs().decode::<Value>().await.unwrap(),
         json!([{ "id": 1, "name": "report", "done": 40, "total": 40 }])
     );
 }
@@ -71,7 +71,7 @@ async fn a_job_continues_without_connected_pages() {
     tokio::time::sleep(std::time::Duration::from_secs(11)).await;
 
     let page = hub.user("ada").connect().await.unwrap();
-    assert_eq!(page.invoke::<Value>("jobs", ()).await.unwrap()[0]["done"], 40);
+    assert_eq!(page.call().jobs().decode::<Value>().await.unwrap()[0]["done"], 40);
 }
 
 /// A negotiate request with this cookie.
@@ -91,8 +91,8 @@ async fn the_cookie_determines_the_user() {
     let other = Visitor::new().unwrap().cookie();
     let other = hub.negotiate(with(&other)).await.unwrap();
 
-    assert_eq!(page.invoke::<Value>("jobs", ()).await.unwrap()[0]["name"], "mine");
-    assert_eq!(other.invoke::<Value>("jobs", ()).await.unwrap(), json!([]));
+    assert_eq!(page.call().jobs().decode::<Value>().await.unwrap()[0]["name"], "mine");
+    assert_eq!(other.call().jobs().decode::<Value>().await.unwrap(), json!([]));
     assert!(
         hub.negotiate(Request::new(())).await.unwrap_err().text().contains("POST /visit first")
     );

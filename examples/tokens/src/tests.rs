@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 
 use crate::{hub::Tokens, model::FakeModel};
 
-async fn reader(hub: &TestHub<Tokens>, room: &str) -> (TestClient, Vec<Value>) {
+async fn reader(hub: &TestHub<Tokens>, room: &str) -> (TestClient<Tokens>, Vec<Value>) {
     let client = hub.anonymous().connect().await.unwrap();
-    let said = client.invoke("join", (room,)).await.unwrap();
+    let said = client.call().join(room).decode().await.unwrap();
     (client, said)
 }
 
 /// The tokens that a client received, as `[id, index, text]`.
-async fn tokens(client: &TestClient) -> Vec<Value> {
+async fn tokens(client: &TestClient<Tokens>) -> Vec<Value> {
     client.received("token").await
 }
 
@@ -28,7 +28,7 @@ async fn tokens_of_an_answer_reach_only_the_room() {
     let (bob, _) = reader(&hub, "lobby").await;
     let (eve, _) = reader(&hub, "garden").await;
 
-    let id: u64 = ada.invoke("ask", ("lobby", "why?")).await.unwrap();
+    let id = ada.call().ask("lobby", "why?").await.unwrap();
     bob.next("done", 0).await.unwrap();
 
     for client in [&ada, &bob] {
@@ -44,7 +44,7 @@ async fn tokens_of_an_answer_reach_only_the_room() {
 async fn a_late_client_gets_stored_tokens_and_misses_no_later_one() {
     let hub = TestHub::new(Tokens::default());
     let (ada, _) = reader(&hub, "lobby").await;
-    let id: u64 = ada.invoke("ask", ("lobby", "why?")).await.unwrap();
+    let id = ada.call().ask("lobby", "why?").await.unwrap();
     ada.next("token", 9).await.unwrap();
 
     let (late, said) = reader(&hub, "lobby").await;
@@ -68,16 +68,16 @@ async fn a_cancelled_answer_ends_and_frees_the_room() {
     let hub = TestHub::new(Tokens::default());
     let (ada, _) = reader(&hub, "lobby").await;
     let (bob, _) = reader(&hub, "lobby").await;
-    let id: u64 = ada.invoke("ask", ("lobby", "why?")).await.unwrap();
+    let id = ada.call().ask("lobby", "why?").await.unwrap();
     ada.next("token", 4).await.unwrap();
 
-    assert!(bob.invoke::<bool>("cancel", (id,)).await.unwrap());
+    assert!(bob.call().cancel(id).await.unwrap());
     ada.next("done", 0).await.unwrap();
 
     let seen = tokens(&ada).await.len();
     assert!((5..whole(id, "why?").len()).contains(&seen), "{seen}");
-    assert!(!bob.invoke::<bool>("cancel", (id,)).await.unwrap());
-    let again = ada.invoke::<u64>("ask", ("lobby", "and now?")).await.unwrap();
+    assert!(!bob.call().cancel(id).await.unwrap());
+    let again = ada.call().ask("lobby", "and now?").await.unwrap();
     ada.next("done", 1).await.unwrap();
     assert_eq!(tokens(&ada).await[seen..], whole(again, "and now?"));
 }
@@ -87,7 +87,7 @@ async fn an_answer_continues_after_its_caller_left() {
     let hub = TestHub::new(Tokens::default());
     let (ada, _) = reader(&hub, "lobby").await;
     let (bob, _) = reader(&hub, "lobby").await;
-    ada.invoke::<u64>("ask", ("lobby", "why?")).await.unwrap();
+    ada.call().ask("lobby", "why?").await.unwrap();
     ada.disconnect().await;
 
     bob.next("done", 0).await.unwrap();
@@ -99,10 +99,10 @@ async fn an_answer_continues_after_its_caller_left() {
 async fn a_busy_room_and_an_invalid_name_have_error_texts() {
     let hub = TestHub::new(Tokens::default());
     let (ada, _) = reader(&hub, "lobby").await;
-    ada.invoke::<u64>("ask", ("lobby", "why?")).await.unwrap();
+    ada.call().ask("lobby", "why?").await.unwrap();
 
-    let busy = ada.invoke::<u64>("ask", ("lobby", "how?")).await.unwrap_err();
-    let name = ada.invoke::<Value>("join", ("two words",)).await.unwrap_err();
+    let busy = ada.call().ask("lobby", "how?").await.unwrap_err();
+    let name = ada.call().join("two words").decode::<Value>().await.unwrap_err();
 
     assert!(busy.text().starts_with("The room already has a running answer"), "{busy}");
     assert_eq!(name, "A room's name has 1 to 40 letters, digits or hyphens.");

@@ -7,7 +7,10 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote_spanned};
 use syn::{Expr, spanned::Spanned};
 
-use super::model::{Category, HubDef, MethodDef, NegotiateDef, ParamDef, Reply, Source};
+use super::{
+    model::{Category, HubDef, MethodDef, NegotiateDef, ParamDef, Reply, Source},
+    typed,
+};
 use crate::{
     options::Whole,
     paths::{at, local, local_at, plain_local},
@@ -41,6 +44,7 @@ pub(crate) fn table(hub: &HubDef) -> TokenStream {
     let (generics, _, conditions) = hub.generics.split_for_impl();
     let (negotiate, filters) = (negotiate(&hub.negotiators), filters(&hub.filters));
     let registration = registration(hub);
+    let functions = typed::functions(hub);
     quote_spanned! {site=>
         const _: () = {
             #alias
@@ -59,6 +63,7 @@ pub(crate) fn table(hub: &HubDef) -> TokenStream {
                 }
             }
             #registration
+            #functions
         };
     }
 }

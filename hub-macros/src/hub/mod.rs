@@ -5,6 +5,7 @@ mod expand;
 mod model;
 mod params;
 mod parse;
+mod typed;
 
 use proc_macro2::TokenStream;
 use quote::quote;

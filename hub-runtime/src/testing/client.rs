@@ -1,32 +1,23 @@
 //! A client that speaks the hub protocol over memory.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{marker::PhantomData, sync::Arc};
 
 use bytes::Bytes;
 use hub_core::{
     ArgumentList,
-    protocol::{Message, Outcome, frame::Frames, json},
+    protocol::{Message, frame::Frames},
     seal::Identity,
     values,
 };
-use hub_local::{LocalService, MemoryReceiver, MemorySender};
-use parking_lot::Mutex;
+use hub_local::LocalService;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
-use tokio::{
-    sync::{Notify, oneshot},
-    task::AbortHandle,
-};
+use tokio::task::AbortHandle;
 
 use super::{
-    TestFailure,
+    TestFailure, TypedHub,
     connect::{negotiate, shake_hands},
+    connection::{Handler, Shared, read, receive},
     events::Events,
 };
 
@@ -38,39 +29,19 @@ pub(crate) struct Ticket {
     pub(crate) access_token: String,
 }
 
-/// A connected client. Dropping the client simulates the loss of its transport.
+/// A connected client of the hub `H`. Dropping the client simulates the loss of its transport.
 #[derive(derive_more::Debug)]
 #[debug("TestClient({})", self.connection_id)]
-pub struct TestClient {
+pub struct TestClient<H> {
     connection_id: String,
     identity: Identity,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     events: Events,
     reader: AbortHandle,
+    _hub: PhantomData<fn() -> H>,
 }
 
-struct Shared {
-    sender: MemorySender,
-    next_id: AtomicU64,
-    state: Mutex<State>,
-    news: Notify,
-}
-
-#[derive(Default)]
-struct State {
-    received: Vec<(String, Value)>,
-    handlers: HashMap<String, Handler>,
-    /// Events whose invocations are never completed.
-    ignored: HashSet<String>,
-    waiting: HashMap<String, oneshot::Sender<Outcome>>,
-    /// Why the connection ended; `None` while it is open.
-    ended: Option<String>,
-}
-
-/// Receives the encoded argument array and returns the encoded result.
-type Handler = Arc<dyn Fn(&[u8]) -> Result<Vec<u8>, String> + Send + Sync>;
-
-impl TestClient {
+impl<H> TestClient<H> {
     pub(crate) async fn connect(
         service: &LocalService,
         ticket: Ticket,
@@ -84,15 +55,10 @@ impl TestClient {
         let (sender, mut receiver) = connection.split();
         let mut frames = Frames::new(usize::MAX);
         shake_hands(&sender, &mut receiver, &mut frames).await?;
-        let shared = Arc::new(Shared {
-            sender,
-            next_id: AtomicU64::new(0),
-            state: Mutex::default(),
-            news: Notify::new(),
-        });
-        let reading = tokio::spawn(read(Arc::clone(&shared), receiver, frames));
+        let shared = Arc::new(Shared::new(sender));
+        let reading = tokio::spawn(receive(Arc::clone(&shared), receiver, frames));
         let reader = reading.abort_handle();
-        let client = Self { connection_id, identity, shared, events, reader };
+        let client = Self { connection_id, identity, shared, events, reader, _hub: PhantomData };
         client.events.answered("connected", &client.connection_id).await;
         client.flush().await?;
         Ok(client)
@@ -130,7 +96,41 @@ impl TestClient {
         self.shared.state.lock().ignored.insert(event.to_lowercase());
     }
 
-    /// Calls a hub method and waits for its result.
+    /// The methods of the hub as functions. If a method gets another name, other parameters or another result, tests
+    /// that call it no longer compile.
+    ///
+    /// Each function takes the arguments of clients, in order; an optional argument is a `None` or a `Some`. An
+    /// argument for a `T` is a `T` or a `&T`, and for a `String` also a `&str`. The function returns a [`TestCall`]:
+    /// `.await` waits for the result, [`TestCall::send`] does not, and [`TestCall::decode`] reads the result as another
+    /// type.
+    ///
+    /// To call a method with other arguments than its own, use [`Self::invoke`].
+    ///
+    /// ```
+    /// # use hub_runtime::{prelude::*, testing::TestHub};
+    /// # struct Chat;
+    /// #[serverless_hub]
+    /// impl Chat {
+    ///     async fn send_message(&self, room: String, text: String, notify: Option<bool>) -> HubResult<usize> {
+    ///         Ok(text.len())
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let hub = TestHub::new(Chat);
+    /// let ada = hub.user("ada").connect().await.unwrap();
+    /// assert_eq!(ada.call().send_message("lobby", "hi", None).await.unwrap(), 2);
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn call(&self) -> H::Methods<'_>
+    where
+        H: TypedHub,
+    {
+        H::methods(self)
+    }
+
+    /// Calls a hub method by its name and waits for its result. For arguments that do not fit the method; see
+    /// [`Self::call`].
     ///
     /// # Errors
     /// The error text that the client receives.
@@ -140,21 +140,10 @@ impl TestClient {
         arguments: impl ArgumentList,
     ) -> Result<R, TestFailure> {
         let arguments = arguments.encode().into_json().map_err(TestFailure::new)?;
-        let id = self.shared.next_id();
-        let message = Message::Invocation {
-            invocation_id: Some(id.clone()),
-            target: method.to_owned(),
-            arguments,
-            stream_ids: Vec::new(),
-        };
-        match self.shared.ask(id, &message).await? {
-            Outcome::Result(value) => values::read_json(&value).map_err(TestFailure::new),
-            Outcome::Error(text) => Err(TestFailure::new(text)),
-            Outcome::Void => serde_json::from_str("null").map_err(TestFailure::new),
-        }
+        read(self.shared.invoke(method, arguments).await?)
     }
 
-    /// Calls a hub method without waiting for its result.
+    /// Calls a hub method by its name without waiting for its result.
     ///
     /// # Errors
     /// When the connection has ended.
@@ -163,13 +152,8 @@ impl TestClient {
         method: &str,
         arguments: impl ArgumentList,
     ) -> Result<(), TestFailure> {
-        let message = Message::Invocation {
-            invocation_id: None,
-            target: method.to_owned(),
-            arguments: arguments.encode().into_json().map_err(TestFailure::new)?,
-            stream_ids: Vec::new(),
-        };
-        self.shared.write(&message).await
+        let arguments = arguments.encode().into_json().map_err(TestFailure::new)?;
+        self.shared.send(method, arguments).await
     }
 
     /// The arguments of all received messages of this event, in order. Includes every message that the
@@ -225,125 +209,9 @@ impl TestClient {
     }
 }
 
-impl Drop for TestClient {
+impl<H> Drop for TestClient<H> {
     fn drop(&mut self) {
         self.reader.abort();
-    }
-}
-
-impl Shared {
-    fn next_id(&self) -> String {
-        self.next_id.fetch_add(1, Ordering::Relaxed).to_string()
-    }
-
-    fn received(&self, event: &str) -> Vec<Value> {
-        let state = self.state.lock();
-        let same = state.received.iter().filter(|(name, _)| name.eq_ignore_ascii_case(event));
-        same.map(|(_, arguments)| arguments.clone()).collect()
-    }
-
-    async fn write(&self, message: &Message) -> Result<(), TestFailure> {
-        match self.sender.send(json::encode(message)).await {
-            Ok(()) => Ok(()),
-            // The close message with the reason may not have been read yet.
-            Err(_) => Err(TestFailure::new(self.why_ended().await)),
-        }
-    }
-
-    async fn ask(&self, id: String, message: &Message) -> Result<Outcome, TestFailure> {
-        let (answer, waiting) = oneshot::channel();
-        {
-            let mut state = self.state.lock();
-            if let Some(reason) = &state.ended {
-                return Err(TestFailure::new(reason));
-            }
-            state.waiting.insert(id, answer);
-        }
-        self.write(message).await?;
-        match waiting.await {
-            Ok(outcome) => Ok(outcome),
-            Err(_) => Err(TestFailure::new(self.why_ended().await)),
-        }
-    }
-
-    /// Waits for the end of the connection, and returns its reason.
-    async fn why_ended(&self) -> String {
-        loop {
-            let news = self.news.notified();
-            if let Some(reason) = self.state.lock().ended.clone() {
-                return reason;
-            }
-            news.await;
-        }
-    }
-
-    fn end(&self, reason: Option<String>) {
-        let mut state = self.state.lock();
-        state.ended.get_or_insert_with(|| {
-            reason.unwrap_or_else(|| "the connection was closed".to_owned())
-        });
-        // Dropping the senders ends the pending invocations with an error.
-        state.waiting.clear();
-        drop(state);
-        self.news.notify_waiters();
-    }
-}
-
-/// Ends pending waits when the reader stops, also when a handler of the test panics.
-struct Reading(Arc<Shared>);
-
-impl Drop for Reading {
-    fn drop(&mut self) {
-        self.0.end(Some("the client stopped: a handler of `on(…)` panicked".to_owned()));
-    }
-}
-
-async fn read(shared: Arc<Shared>, mut receiver: MemoryReceiver, mut frames: Frames) {
-    let _reading = Reading(Arc::clone(&shared));
-    loop {
-        while let Ok(Some(frame)) = frames.next_frame() {
-            if let Ok(Some(message)) = json::parse(&frame) {
-                take(&shared, message).await;
-            }
-        }
-        match receiver.recv().await {
-            Some(bytes) => frames.push(&bytes),
-            None => return shared.end(None),
-        }
-    }
-}
-
-async fn take(shared: &Shared, message: Message) {
-    match message {
-        Message::Invocation { invocation_id, target, arguments, .. } => {
-            let name = target.to_lowercase();
-            let (handler, ignored) = {
-                let mut state = shared.state.lock();
-                let value = serde_json::from_slice(&arguments).unwrap_or_default();
-                state.received.push((target, value));
-                (state.handlers.get(&name).cloned(), state.ignored.contains(&name))
-            };
-            shared.news.notify_waiters();
-            let result = handler.map(|handler| handler(&arguments));
-            let Some(invocation_id) = invocation_id.filter(|_| !ignored) else { return };
-            let outcome = match result {
-                Some(Ok(value)) => Outcome::Result(value.into()),
-                Some(Err(text)) => Outcome::Error(text),
-                // The text of the official JavaScript client.
-                None => Outcome::Error("Client didn't provide a result.".to_owned()),
-            };
-            // An error means that the service has closed the connection. The reader reports the close.
-            let _ = shared.write(&Message::Completion { invocation_id, outcome }).await;
-        }
-        Message::Completion { invocation_id, outcome } => {
-            let waiting = shared.state.lock().waiting.remove(&invocation_id);
-            if let Some(waiting) = waiting {
-                // An error means that the invoking future was dropped.
-                let _ = waiting.send(outcome);
-            }
-        }
-        Message::Close { error, .. } => shared.end(error),
-        _ => {}
     }
 }
 

@@ -5,10 +5,12 @@
 
 mod client;
 mod connect;
+mod connection;
 mod events;
 mod failure;
 mod log;
 mod recorder;
+mod typed_calls;
 
 use std::{any::Any, marker::PhantomData, sync::Arc};
 
@@ -26,7 +28,13 @@ use hub_net::body::UnreadBody;
 use serde_json::Value;
 use tracing::{Dispatch, instrument::WithSubscriber};
 
-pub use self::{client::TestClient, failure::TestFailure, log::LogLine, recorder::Sent};
+pub use self::{
+    client::TestClient,
+    failure::TestFailure,
+    log::LogLine,
+    recorder::Sent,
+    typed_calls::{Readable, TestArgument, TestCall, TestReply, TypedHub},
+};
 use self::{
     client::Ticket,
     events::Events,
@@ -55,7 +63,7 @@ use crate::{
 /// # async fn main() {
 /// let hub = TestHub::new(Echo);
 /// let ada = hub.user("ada").connect().await.unwrap();
-/// assert_eq!(ada.invoke::<String>("echo", ("hi",)).await.unwrap(), "hi");
+/// assert_eq!(ada.call().echo("hi").await.unwrap(), "hi");
 /// assert_eq!(ada.invoke::<String>("echo", ()).await.unwrap_err(), "argument 1 (`text`) is missing");
 /// # }
 /// ```
@@ -145,7 +153,7 @@ impl<H: Hub> TestHub<H> {
     ///
     /// # Errors
     /// The rejection, with its status and text.
-    pub async fn negotiate<B>(&self, request: Request<B>) -> Result<TestClient, TestFailure> {
+    pub async fn negotiate<B>(&self, request: Request<B>) -> Result<TestClient<H>, TestFailure> {
         let (mut parts, _) = request.into_parts();
         parts.method = Method::POST;
         if parts.uri.path() == "/" {
@@ -185,7 +193,7 @@ impl<H: Hub> TestHub<H> {
 
     /// Creates the context of a call from `client`, for calling hub methods directly.
     #[must_use]
-    pub fn context_of(&self, client: &TestClient) -> Context<H> {
+    pub fn context_of(&self, client: &TestClient<H>) -> Context<H> {
         let identity = client.identity();
         let parts = InvocationParts {
             user_id: identity.user_id.as_deref().map(Arc::from),
@@ -212,7 +220,7 @@ impl<H: Hub> TestHub<H> {
         &self.app
     }
 
-    async fn connect(&self, ticket: Ticket) -> Result<TestClient, TestFailure> {
+    async fn connect(&self, ticket: Ticket) -> Result<TestClient<H>, TestFailure> {
         let Some(embedded) = &self.app.inner.embedded else {
             return Err(TestFailure::new("the app has no embedded service"));
         };
@@ -252,7 +260,7 @@ impl<H: Hub> Connecting<'_, H> {
     /// # Errors
     /// The text that the client receives when the service rejects the token, or when a filter or `on_connected`
     /// refuses the connection or fails.
-    pub async fn connect(self) -> Result<TestClient, TestFailure> {
+    pub async fn connect(self) -> Result<TestClient<H>, TestFailure> {
         let app = &self.hub.app.inner;
         let hub = app.first_group.wire_name(H::NAME);
         let Some(endpoint) = app.first_group.endpoints.all.first() else {

@@ -7,4 +7,5 @@ fn every_mistake_is_refused_with_its_message() {
     cases.compile_fail("ui/hub/fail/*.rs");
     cases.compile_fail("ui/client/fail/*.rs");
     cases.compile_fail("ui/filter/fail/*.rs");
+    cases.compile_fail("ui/testing/fail/*.rs");
 }

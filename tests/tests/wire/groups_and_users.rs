@@ -15,12 +15,12 @@ struct Loop;
 #[serverless_hub]
 impl Loop {}
 
-async fn connected(hub: &TestHub<Loop>, user: &str) -> TestClient {
+async fn connected(hub: &TestHub<Loop>, user: &str) -> TestClient<Loop> {
     hub.user(user).connect().await.unwrap()
 }
 
 /// Whether each client receives a message to a group.
-async fn heard(hub: &TestHub<Loop>, group: &str, clients: &[&TestClient]) -> Vec<bool> {
+async fn heard(hub: &TestHub<Loop>, group: &str, clients: &[&TestClient<Loop>]) -> Vec<bool> {
     let mut before = Vec::new();
     for client in clients {
         before.push(client.received("news").await.len());

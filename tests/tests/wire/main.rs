@@ -41,6 +41,7 @@ mod stock_filters;
 mod support;
 mod telemetry;
 mod test_hub;
+mod typed_calls;
 mod unnegotiated;
 mod upstream;
 mod values;
