@@ -41,6 +41,8 @@ pub struct Contract {
     hubs: Vec<HubContract>,
     #[serde(skip_serializing_if = "Option::is_none")]
     schemas: Option<Definitions>,
+    #[serde(skip)]
+    types_without_schema: Vec<&'static str>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -97,7 +99,15 @@ impl Contract {
     #[must_use]
     pub fn new(mut hubs: Vec<HubContract>, schemas: Schemas) -> Self {
         hubs.sort_by_key(|hub| hub.name);
-        Self { version: VERSION, hubs, schemas: schemas.finish() }
+        let types_without_schema = schemas.without_schema();
+        Self { version: VERSION, hubs, schemas: schemas.finish(), types_without_schema }
+    }
+
+    /// The names of the types of arguments and results that do not implement `JsonSchema`, without duplicates. Empty
+    /// without the feature `schema`.
+    #[must_use]
+    pub fn types_without_schema(&self) -> &[&'static str] {
+        &self.types_without_schema
     }
 }
 
@@ -173,6 +183,10 @@ impl Schemas {
         (arguments.collect(), types.result.map(sorted))
     }
 
+    fn without_schema(&self) -> Vec<&'static str> {
+        self.without_schema.iter().copied().collect()
+    }
+
     fn finish(mut self) -> Option<Definitions> {
         let (received, sent) = self.generators.definitions();
         Some(Definitions {
@@ -186,6 +200,11 @@ impl Schemas {
 impl Schemas {
     fn of(&mut self, _: Shape) -> (Vec<(Value, bool)>, Option<Value>) {
         (Vec::new(), None)
+    }
+
+    #[allow(clippy::unused_self, reason = "the same signature as with the feature")]
+    fn without_schema(&self) -> Vec<&'static str> {
+        Vec::new()
     }
 
     fn finish(self) -> Option<Definitions> {

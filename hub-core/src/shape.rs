@@ -9,6 +9,9 @@
 pub struct Schemas {
     #[cfg(feature = "schema")]
     pub(crate) generators: schema::Generators,
+    /// The names of types that do not implement `JsonSchema`.
+    #[cfg(feature = "schema")]
+    pub(crate) without_schema: std::collections::BTreeSet<&'static str>,
 }
 
 /// The types of one call.
@@ -75,7 +78,7 @@ macro_rules! __shape {
 /// Generation of schemas.
 #[cfg(feature = "schema")]
 pub mod schema {
-    use std::marker::PhantomData;
+    use std::{any::type_name, marker::PhantomData};
 
     use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
     use serde_json::{Map, Value};
@@ -166,12 +169,14 @@ pub mod schema {
 
     /// A value that the app reads, without a schema.
     pub trait AnyReceived {
-        fn received(&self, _: &mut Schemas) -> Value {
-            Value::Bool(true)
-        }
+        fn received(&self, schemas: &mut Schemas) -> Value;
     }
 
-    impl<T: ?Sized> AnyReceived for Probe<T> {}
+    impl<T: ?Sized> AnyReceived for Probe<T> {
+        fn received(&self, schemas: &mut Schemas) -> Value {
+            any::<T>(schemas)
+        }
+    }
 
     /// A value that the app writes.
     pub trait KnownSent {
@@ -186,12 +191,14 @@ pub mod schema {
 
     /// A value that the app writes, without a schema.
     pub trait AnySent {
-        fn sent(&self, _: &mut Schemas) -> Value {
-            Value::Bool(true)
-        }
+        fn sent(&self, schemas: &mut Schemas) -> Value;
     }
 
-    impl<T: ?Sized> AnySent for Probe<T> {}
+    impl<T: ?Sized> AnySent for Probe<T> {
+        fn sent(&self, schemas: &mut Schemas) -> Value {
+            any::<T>(schemas)
+        }
+    }
 
     /// The result of a method.
     pub trait KnownReply {
@@ -212,12 +219,48 @@ pub mod schema {
 
     /// The result of a method, without a schema.
     pub trait AnyReply {
-        fn reply(&self, _: &mut Schemas) -> Option<Value> {
-            Some(Value::Bool(true))
+        fn reply(&self, schemas: &mut Schemas) -> Option<Value>;
+    }
+
+    impl<T: ?Sized> AnyReply for Probe<T> {
+        fn reply(&self, schemas: &mut Schemas) -> Option<Value> {
+            Some(any::<T>(schemas))
         }
     }
 
-    impl<T: ?Sized> AnyReply for Probe<T> {}
+    /// The schema of any value, for a type without a schema.
+    fn any<T: ?Sized>(schemas: &mut Schemas) -> Value {
+        schemas.without_schema.insert(inner(ok_type(type_name::<T>())));
+        Value::Bool(true)
+    }
+
+    /// `T` of `Result<T, E>`, otherwise the name.
+    fn ok_type(name: &str) -> &str {
+        let Some(types) = name.strip_prefix("core::result::Result<") else { return name };
+        let mut depth = 0;
+        let end = types.char_indices().find(|(_, letter)| {
+            match letter {
+                '<' | '(' | '[' => depth += 1,
+                '>' | ')' | ']' => depth -= 1,
+                _ => {}
+            }
+            *letter == ',' && depth == 0
+        });
+        end.map_or(name, |(end, _)| &types[..end])
+    }
+
+    /// The name without references, and without the boxes, lists and options around the type.
+    fn inner(name: &str) -> &str {
+        let outer = ["alloc::boxed::Box<", "alloc::vec::Vec<", "core::option::Option<"];
+        let mut name = name;
+        loop {
+            let list = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+            let wrapped =
+                outer.iter().find_map(|outer| name.strip_prefix(outer)?.strip_suffix('>'));
+            let Some(rest) = name.strip_prefix('&').or(list).or(wrapped) else { return name };
+            name = rest;
+        }
+    }
 
     /// Whether an argument is optional.
     pub trait KnownOptional {
@@ -238,4 +281,26 @@ pub mod schema {
     }
 
     impl<T: ?Sized> AnyOptional for Probe<T> {}
+
+    #[cfg(test)]
+    mod tests {
+        use std::fmt;
+
+        use super::*;
+
+        #[test]
+        fn a_type_is_named_without_what_is_around_it() {
+            let name = inner(type_name::<&[Vec<Option<Box<fmt::Error>>>]>());
+
+            assert_eq!(name, "core::fmt::Error");
+        }
+
+        #[test]
+        fn a_result_is_named_after_its_value() {
+            let name = ok_type(type_name::<Result<Vec<(u8, Option<bool>)>, fmt::Error>>());
+
+            assert_eq!(name, "alloc::vec::Vec<(u8, core::option::Option<bool>)>");
+            assert_eq!(ok_type("u8"), "u8");
+        }
+    }
 }

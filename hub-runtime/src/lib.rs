@@ -58,6 +58,8 @@ pub mod prelude;
 mod rest;
 mod routes;
 mod run_to_end;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod service;
 mod service_group;
 mod shared;
@@ -66,6 +68,8 @@ mod start_line;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "schema")]
+mod typescript;
 mod unlogged;
 mod unnegotiated;
 mod upstream;
@@ -96,6 +100,8 @@ pub use hub_net::serve_error::ServeError;
 #[doc(hidden)]
 pub mod __private;
 
+#[cfg(feature = "schema")]
+pub use self::typescript::TypeScript;
 pub use self::{
     app::HubApp,
     build::{BuildError, BuildProblem, HubAppBuilder},

@@ -15,7 +15,7 @@ const DEADLINE = 30_000;
 
 let directory;
 /** The path of a program: one of this repository by its name, any other by its path. */
-function program(name) {
+export function program(name) {
   if (isAbsolute(name)) {
     return name;
   }

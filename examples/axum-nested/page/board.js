@@ -1,11 +1,15 @@
+// @ts-check
 // The board: shows the notes, adds and removes them over the hub.
 
+import { createBoardHub, registerBoardClient } from "./board-hub.js";
 import { act, element, live } from "./live.js";
 
+/** @type {(id: string) => any} */
 const byId = (id) => document.getElementById(id);
 /** Elements by note id. */
 const shown = new Map();
 
+/** @param {import("./board-hub.js").Note} note */
 function add({ id, text }) {
   if (shown.has(id)) {
     return;
@@ -13,7 +17,7 @@ function add({ id, text }) {
   const item = element("li", "note");
   const remove = element("button", "", "Remove");
   remove.type = "button";
-  remove.addEventListener("click", () => act(() => call("remove", id)));
+  remove.addEventListener("click", () => act(() => board.remove(id)));
   item.append(element("p", "", text), remove);
   shown.set(id, item);
   byId("notes").append(item);
@@ -24,19 +28,21 @@ function remove(id) {
   shown.delete(id);
 }
 
-async function present(hub) {
-  const notes = await hub.invoke("notes");
+async function present(connection) {
+  const notes = await createBoardHub(connection).notes();
   byId("notes").replaceChildren();
   shown.clear();
   notes.forEach(add);
 }
 
-const { call } = live("/realtime/board", { added: add, removed: remove }, present);
+const connection = live("/realtime/board", present);
+const board = createBoardHub(connection);
+registerBoardClient(connection, { added: add, removed: remove });
 
 byId("add").addEventListener("submit", (event) => {
   event.preventDefault();
   act(async () => {
-    await call("add", byId("text").value);
+    await board.add(byId("text").value);
     byId("text").value = "";
   });
 });

@@ -33,6 +33,11 @@ async fn main() -> anyhow::Result<()> {
     let notes = Arc::new(Notes::default());
     let hub = Board { notes: Arc::clone(&notes) };
     let app = HubApp::builder().signalr(SignalR::from_env_or_local()?).hub(hub).build()?;
+    // The page uses this file. After a change of the hub, the first start writes it again.
+    #[cfg(debug_assertions)]
+    app.typescript()
+        .javascript()
+        .write(concat!(env!("CARGO_MANIFEST_DIR"), "/page/board-hub.js"))?;
 
     let port = std::env::var("PORT").map_or(Ok(7071), |port| port.parse())?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;

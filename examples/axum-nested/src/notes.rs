@@ -5,13 +5,14 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 const MAX_NOTES: usize = 200;
 const MAX_TEXT: usize = 280;
 
 /// One note on the board.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Note {
     pub id: u64,
     pub text: String,

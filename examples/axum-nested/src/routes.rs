@@ -16,10 +16,11 @@ use crate::{
     notes::{Note, NoteError, Notes},
 };
 
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 4] = [
     ("/", include_str!("../page/index.html")),
     ("/board.css", include_str!("../page/board.css")),
     ("/board.js", include_str!("../page/board.js")),
+    ("/board-hub.js", include_str!("../page/board-hub.js")),
 ];
 
 /// State of the routes: the notes, and a handle to the clients of the hub.

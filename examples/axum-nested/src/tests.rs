@@ -89,3 +89,11 @@ async fn the_hub_responds_only_under_its_prefix() {
     assert_eq!(ask(&router, Method::GET, "/realtime/health", "").await.0, StatusCode::OK);
     assert_eq!(ask(&router, Method::POST, "/board/negotiate", "").await.0, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn the_file_of_the_page_is_current() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/page/board-hub.js");
+    let diff = board().0.app().typescript().javascript().diff(path).unwrap();
+
+    assert_eq!(diff, None, "run: cargo run -p axum-nested");
+}

@@ -1,5 +1,7 @@
+// @ts-check
 // The chat: session, rooms, and the handlers of all clicks.
 
+import { createChatHub, registerChatClient } from "./chat-hub.js";
 import { Connection, SignedOut, Unreachable } from "./connection.js";
 import { fragment } from "./live.js";
 import * as view from "./view.js";
@@ -11,7 +13,15 @@ const STORED = "chat-session";
 /** `{ token, user, role }`. Each tab has its own session; a reload keeps it. */
 let session = null;
 let connection = null;
-/** All rooms: `{ messages, unsent, unread, joined }` by name. */
+/** @type {import("./chat-hub.js").ChatHub} */
+let hub;
+/**
+ * All rooms by name.
+ *
+ * @typedef {{ from: string, text: string, at: Date }} Message
+ * @typedef {{ messages: Message[], unsent: { text: string }[], unread: number, joined: boolean }} Room
+ * @type {Map<string, Room>}
+ */
 let rooms = new Map();
 let current = LOBBY;
 let people = new Set();
@@ -19,12 +29,15 @@ let people = new Set();
 let reported = { rooms: new Set(), people: new Set() };
 let online = false;
 
+/** @type {(id: string) => any} */
 const byId = (id) => document.getElementById(id);
 
 // Methods that the server calls.
-const methods = {
+/** @type {import("./chat-hub.js").ChatClient} */
+const handlers = {
   newMessage({ room, from, text }) {
     const { messages, unsent } = addRoom(room);
+    /** @type {Message} */
     const message = { from, text, at: new Date() };
     const previous = messages.at(-1);
     messages.push(message);
@@ -81,8 +94,9 @@ const events = {
   },
 
   /** Rooms may have ended with the server, and a new connection is in none of them. */
-  async entered(invoke) {
-    const open = [...(await invoke("rooms")), ...reported.rooms];
+  async entered(connection) {
+    const hub = createChatHub(connection);
+    const open = [...(await hub.rooms()), ...reported.rooms];
     for (const room of rooms.keys()) {
       if (!open.includes(room)) {
         forget(room);
@@ -91,7 +105,7 @@ const events = {
     open.forEach(addRoom);
     for (const [name, { joined }] of rooms) {
       if (joined) {
-        await invoke("join", name);
+        await hub.join(name);
       }
     }
     people = reported.people;
@@ -156,7 +170,7 @@ async function visit(name) {
     return;
   }
   try {
-    const room = await connection.call("join", name);
+    const room = await hub.join(name);
     addRoom(room).joined = true;
     if (visit === visits && room !== current) {
       choose(room);
@@ -197,7 +211,8 @@ function enter(stored) {
   view.showPeople(people, session.user);
   view.showMessages(rooms.get(LOBBY), session.user);
   events.state("connecting");
-  connection = new Connection(session.token, methods, events);
+  connection = new Connection(session.token, (connection) => registerChatClient(connection, handlers), events);
+  hub = createChatHub(connection);
   connection.start();
   act("join-form", () => visit(fragment() || LOBBY));
 }
@@ -236,7 +251,7 @@ async function join() {
 
 async function openRoom() {
   const room = roomName();
-  const opened = await connection.call("openRoom", room).finally(view.stopAsking);
+  const opened = await hub.openRoom(room).finally(view.stopAsking);
   if (opened) {
     await join();
   } else {
@@ -257,7 +272,7 @@ async function send() {
   unsent.push(message);
   view.showUnsent(unsent);
   try {
-    await connection.call("sendMessage", room, message.text);
+    await hub.sendMessage(room, message.text);
   } catch (error) {
     field.value = [message.text, field.value].filter(Boolean).join(" ");
     throw error;
@@ -322,7 +337,9 @@ onSubmit("join-form", (form) => actOnce(form, join));
 onSubmit("send-form", (form) => act(form, send));
 byId("open-room").addEventListener("click", () => actOnce("join-form", openRoom));
 byId("sign-out").addEventListener("click", signOut);
-for (const account of document.querySelectorAll(".account")) {
+/** @type {NodeListOf<HTMLElement>} */
+const accounts = document.querySelectorAll(".account");
+for (const account of accounts) {
   const { user, password } = account.dataset;
   account.addEventListener("click", () => actOnce("sign-in-form", () => signIn(user, password)));
 }

@@ -41,18 +41,19 @@ export class Unreachable extends Error {}
 
 export class Connection {
   #hub;
+  #unregister;
   #events;
   #ended = false;
   #run = 0;
   #online;
 
   /**
-   * @param token    the session, which negotiate checks
-   * @param methods  methods that the server calls: `{ name: function }`
-   * @param events   `state("connecting" | "online" | "reconnecting")`, `lost()`, `async entered(invoke)` after each
-   *                 start (repeated if it throws), and `over(reason)` when the session is no longer valid
+   * @param token     the session, which negotiate checks
+   * @param register  registers the handlers on the given connection, and returns a function that removes them
+   * @param events    `state("connecting" | "online" | "reconnecting")`, `lost()`, `async entered(connection)` after each
+   *                  start (repeated if it throws), and `over(reason)` when the session is no longer valid
    */
-  constructor(token, methods, events) {
+  constructor(token, register, events) {
     this.#events = events;
     this.#hub = new signalR.HubConnectionBuilder()
       .withUrl("/chat", {
@@ -64,9 +65,7 @@ export class Connection {
       })
       .configureLogging(signalR.LogLevel.None)
       .build();
-    for (const [name, method] of Object.entries(methods)) {
-      this.#hub.on(name, (...args) => (this.#ended ? undefined : method(...args)));
-    }
+    this.#unregister = register(this.#hub);
     this.#hub.onreconnecting(() => this.#lost());
     this.#hub.onreconnected(() => this.#entered());
     this.#hub.onclose(() => this.#closed());
@@ -87,7 +86,7 @@ export class Connection {
   }
 
   /** Calls the hub. Waits for a connection if there is none. */
-  async call(method, ...args) {
+  async invoke(method, ...args) {
     await this.#online.promise;
     const run = this.#run;
     return this.#hub.invoke(method, ...args).catch((error) => {
@@ -100,6 +99,7 @@ export class Connection {
 
   end() {
     this.#ended = true;
+    this.#unregister();
     this.#online.reject(new SignedOut());
     return this.#hub.stop();
   }
@@ -123,7 +123,7 @@ export class Connection {
     const gone = () => run !== this.#run || this.#ended;
     while (!gone()) {
       try {
-        await this.#events.entered((...call) => this.#hub.invoke(...call));
+        await this.#events.entered(this.#hub);
         break;
       } catch {
         await sleep(delay(3));

@@ -192,7 +192,7 @@ function showEmpty() {
   byId("no-messages").hidden = byId("messages").childElementCount + byId("unsent").childElementCount > 0;
 }
 
-let asking = Promise.resolve();
+let asking = Promise.resolve(false);
 
 /** Asks the user, one question at a time. Escape counts as no. */
 export function ask(question) {

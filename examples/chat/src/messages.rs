@@ -1,11 +1,12 @@
 //! The messages in the rooms, and the rules for their texts.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 const MAX_TEXT: usize = 1_000;
 
 /// One message in a room.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NewMessage {
     pub room: String,

@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::sessions::Sessions;
 
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 6] = [
     ("/", include_str!("../page/index.html")),
     ("/chat.css", include_str!("../page/chat.css")),
     ("/chat.js", include_str!("../page/chat.js")),
+    ("/chat-hub.js", include_str!("../page/chat-hub.js")),
     ("/connection.js", include_str!("../page/connection.js")),
     ("/view.js", include_str!("../page/view.js")),
 ];

@@ -139,3 +139,14 @@ fn the_hub_file_is_short_and_contains_no_method_name_as_a_string() {
         assert!(!source.contains(&format!("\"{name}\"")), "{name}");
     }
 }
+
+#[tokio::test]
+async fn the_file_of_the_page_is_current() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/page/chat-hub.js");
+    let diff = chat().app().typescript().javascript().diff(path).unwrap();
+
+    assert_eq!(
+        diff, None,
+        "run: cargo run -p chat -- typescript examples/chat/page/chat-hub.js --js"
+    );
+}

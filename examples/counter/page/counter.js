@@ -1,10 +1,14 @@
+// @ts-check
 // The counter: one value, four buttons.
 
+import { createCounterHub, registerCounterClient } from "./counter-hub.js";
 import { act, live } from "./live.js";
 
 const value = document.getElementById("value");
 
-const { call } = live("/counter", {
+const connection = live("/counter");
+const counter = createCounterHub(connection);
+registerCounterClient(connection, {
   changed(now) {
     value.textContent = now.toLocaleString();
     value.classList.remove("moved");
@@ -13,6 +17,8 @@ const { call } = live("/counter", {
   },
 });
 
-for (const button of document.querySelectorAll("[data-step]")) {
-  button.addEventListener("click", () => act(() => call("add", Number(button.dataset.step))));
+/** @type {NodeListOf<HTMLElement>} */
+const buttons = document.querySelectorAll("[data-step]");
+for (const button of buttons) {
+  button.addEventListener("click", () => act(() => counter.add(Number(button.dataset.step))));
 }

@@ -11,10 +11,11 @@ mod tests;
 
 use hub_runtime::prelude::*;
 
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 4] = [
     ("/", include_str!("../page/index.html")),
     ("/counter.css", include_str!("../page/counter.css")),
     ("/counter.js", include_str!("../page/counter.js")),
+    ("/counter-hub.js", include_str!("../page/counter-hub.js")),
 ];
 
 #[tokio::main]

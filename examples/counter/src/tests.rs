@@ -58,3 +58,14 @@ fn the_readme_contains_the_whole_hub_of_at_most_25_lines() {
     assert_eq!(shown.map(|(code, _)| code), Some(hub));
     assert!(hub.lines().count() <= 25, "{} lines", hub.lines().count());
 }
+
+#[tokio::test]
+async fn the_file_of_the_page_is_current() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/page/counter-hub.js");
+    let diff = TestHub::new(Counter::default()).app().typescript().javascript().diff(path).unwrap();
+
+    assert_eq!(
+        diff, None,
+        "run: cargo run -p counter -- typescript examples/counter/page/counter-hub.js --js"
+    );
+}

@@ -19,20 +19,20 @@ function show(state) {
  * Messages from the server are queued until `present` has run. No update is missed, but an update that the
  * current state already includes can be delivered again.
  *
- * @param methods  methods that the server calls: `{ name: function }`
- * @param present  fetches and shows the current state; runs after each connect
- * @returns `call(method, ...args)`, which waits for a connection, and `refresh()`
+ * @param {string} url
+ * @param {(connection: any) => unknown} [present]  fetches and shows the current state over the given connection;
+ *     runs after each connect
+ * @returns a connection for the functions of the generated file, whose `invoke` waits until it is connected, and
+ *     `refresh()`, which runs `present` again
  */
-export function live(url, methods, present = () => {}) {
+export function live(url, present = () => {}) {
   const hub = new signalR.HubConnectionBuilder()
     .withUrl(url)
     .withAutomaticReconnect({ nextRetryDelayInMilliseconds: ({ previousRetryCount }) => delay(previousRetryCount) })
     .configureLogging(signalR.LogLevel.None)
     .build();
   let news = []; // queued messages; null while messages are delivered immediately
-  for (const [name, method] of Object.entries(methods)) {
-    hub.on(name, (...args) => (news ? void news.push(() => method(...args)) : method(...args)));
-  }
+  const queued = new Map(); // by handler
 
   async function refresh() {
     news ??= [];
@@ -82,13 +82,23 @@ export function live(url, methods, present = () => {}) {
   show("connecting");
   start();
 
-  const call = async (method, ...args) => {
-    if (hub.state !== signalR.HubConnectionState.Connected) {
-      await new Promise((resolve) => waiting.push(resolve));
-    }
-    return hub.invoke(method, ...args);
+  return {
+    refresh,
+    async invoke(method, ...args) {
+      if (hub.state !== signalR.HubConnectionState.Connected) {
+        await new Promise((resolve) => waiting.push(resolve));
+      }
+      return hub.invoke(method, ...args);
+    },
+    on(name, handler) {
+      queued.set(handler, (...args) => (news ? void news.push(() => handler(...args)) : handler(...args)));
+      hub.on(name, queued.get(handler));
+    },
+    off(name, handler) {
+      hub.off(name, queued.get(handler));
+      queued.delete(handler);
+    },
   };
-  return { call, refresh };
 }
 
 /** Runs an action and shows its error in #error. */
@@ -103,7 +113,11 @@ export async function act(action) {
   }
 }
 
-/** An element with a class and text. User input is inserted as text, never as markup. */
+/**
+ * An element with a class and text. User input is inserted as text, never as markup.
+ *
+ * @returns {any}
+ */
 export function element(tag, className, text = "") {
   const made = document.createElement(tag);
   made.className = className;

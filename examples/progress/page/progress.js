@@ -1,7 +1,10 @@
+// @ts-check
 // Starts jobs over HTTP, and shows their progress as reported by the hub.
 
 import { act, element, live } from "./live.js";
+import { createProgressHub, registerProgressClient } from "./progress-hub.js";
 
+/** @type {(id: string) => any} */
 const byId = (id) => document.getElementById(id);
 /** `{ item, done }` by job id. */
 const shown = new Map();
@@ -17,7 +20,11 @@ function add({ id, name, total }) {
   shown.set(id, { item, done: -1 });
 }
 
-/** Shows the state of a job. Updates can arrive late, so an update with less progress is ignored. */
+/**
+ * Shows the state of a job. Updates can arrive late, so an update with less progress is ignored.
+ *
+ * @param {import("./progress-hub.js").Job} job
+ */
 function show(job) {
   if (!shown.has(job.id)) {
     add(job);
@@ -33,8 +40,8 @@ function show(job) {
   }
 }
 
-async function present(hub) {
-  const jobs = await hub.invoke("jobs");
+async function present(connection) {
+  const jobs = await createProgressHub(connection).jobs();
   shown.clear();
   byId("jobs").replaceChildren();
   jobs.forEach(show);
@@ -60,4 +67,4 @@ byId("begin").addEventListener("submit", (event) => {
 });
 
 await act(() => fetch("/visit", { method: "POST" }));
-live("/progress", { progress: show }, present);
+registerProgressClient(live("/progress", present), { progress: show });

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Maximum number of running jobs per user.
@@ -16,7 +17,7 @@ const MAX_USERS: usize = 10_000;
 const MAX_NAME: usize = 60;
 
 /// One job as a page sees it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Job {
     pub id: u64,
     pub name: String,

@@ -11,10 +11,11 @@ use serde::Deserialize;
 
 use crate::{jobs::JobError, visitor::Visitor, worker::Queue};
 
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 4] = [
     ("/", include_str!("../page/index.html")),
     ("/progress.css", include_str!("../page/progress.css")),
     ("/progress.js", include_str!("../page/progress.js")),
+    ("/progress-hub.js", include_str!("../page/progress-hub.js")),
 ];
 
 /// All routes except the routes of the hub. `service` is the URL that the page connects to.

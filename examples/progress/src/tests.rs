@@ -97,3 +97,14 @@ async fn the_cookie_determines_the_user() {
         hub.negotiate(Request::new(())).await.unwrap_err().text().contains("POST /visit first")
     );
 }
+
+#[tokio::test]
+async fn the_file_of_the_page_is_current() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/page/progress-hub.js");
+    let diff = progress().0.app().typescript().javascript().diff(path).unwrap();
+
+    assert_eq!(
+        diff, None,
+        "run: cargo run -p progress -- typescript examples/progress/page/progress-hub.js --js"
+    );
+}

@@ -1,7 +1,10 @@
+// @ts-check
 // A room in which a fake model answers word by word.
 
 import { act, element, fragment, live } from "./live.js";
+import { createTokensHub, registerTokensClient } from "./tokens-hub.js";
 
+/** @type {(id: string) => any} */
 const byId = (id) => document.getElementById(id);
 /** `{ texts, done, item }` by answer id. `texts` has gaps for tokens that have not arrived yet. */
 const answers = new Map();
@@ -54,7 +57,8 @@ function put(id, index, text) {
   return known;
 }
 
-const methods = {
+/** @type {import("./tokens-hub.js").TokensClient} */
+const handlers = {
   asked: ({ id, prompt }) => show(answer(id, prompt)),
   token: (id, index, text) => show(put(id, index, text)),
   done(id) {
@@ -65,8 +69,8 @@ const methods = {
 };
 
 /** Joins and shows the answers so far. A token that arrives twice is stored once. */
-async function present(hub) {
-  const said = await hub.invoke("join", room);
+async function present(connection) {
+  const said = await createTokensHub(connection).join(room);
   answers.clear();
   byId("answers").replaceChildren();
   for (const { id, prompt, tokens, done } of said) {
@@ -78,7 +82,9 @@ async function present(hub) {
   offer();
 }
 
-const { call, refresh } = live("/tokens", methods, present);
+const connection = live("/tokens", present);
+const tokens = createTokensHub(connection);
+registerTokensClient(connection, handlers);
 
 /** Shows the room in its field and in the address. `change` is a method of `history`. */
 function showRoom(change) {
@@ -90,15 +96,15 @@ function showRoom(change) {
 
 async function go(next) {
   const old = room;
-  await call("leave", old);
+  await tokens.leave(old);
   try {
     room = next;
-    await refresh();
+    await connection.refresh();
     showRoom("pushState");
   } catch (error) {
     room = old;
     showRoom("replaceState");
-    await refresh();
+    await connection.refresh();
     throw error;
   }
 }
@@ -106,20 +112,20 @@ async function go(next) {
 async function ask() {
   const field = byId("prompt");
   const prompt = field.value;
-  await call("ask", room, prompt);
+  await tokens.ask(room, prompt);
   field.value = "";
 }
 
 async function stop() {
   const writing = [...answers].find(([, { done }]) => !done);
   if (writing) {
-    await call("cancel", writing[0]);
+    await tokens.cancel(writing[0]);
   }
 }
 
 showRoom("replaceState");
 addEventListener("popstate", () => act(() => go(wanted())));
-for (const [form, action] of [["go", () => go(byId("room").value.trim())], ["ask", ask]]) {
+for (const [form, action] of Object.entries({ go: () => go(byId("room").value.trim()), ask })) {
   byId(form).addEventListener("submit", (event) => {
     event.preventDefault();
     act(action);

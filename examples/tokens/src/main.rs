@@ -19,10 +19,11 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 4] = [
     ("/", include_str!("../page/index.html")),
     ("/tokens.css", include_str!("../page/tokens.css")),
     ("/tokens.js", include_str!("../page/tokens.js")),
+    ("/tokens-hub.js", include_str!("../page/tokens-hub.js")),
 ];
 
 #[tokio::main]

@@ -107,3 +107,14 @@ async fn a_busy_room_and_an_invalid_name_have_error_texts() {
     assert!(busy.text().starts_with("The room already has a running answer"), "{busy}");
     assert_eq!(name, "A room's name has 1 to 40 letters, digits or hyphens.");
 }
+
+#[tokio::test]
+async fn the_file_of_the_page_is_current() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/page/tokens-hub.js");
+    let diff = TestHub::new(Tokens::default()).app().typescript().javascript().diff(path).unwrap();
+
+    assert_eq!(
+        diff, None,
+        "run: cargo run -p tokens -- typescript examples/tokens/page/tokens-hub.js --js"
+    );
+}

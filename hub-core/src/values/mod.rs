@@ -8,6 +8,8 @@ mod dates;
 mod enums;
 mod moment;
 mod reading;
+#[cfg(feature = "schema")]
+pub mod schema;
 mod writing;
 
 use serde::{Serialize, de::DeserializeOwned, ser::Error as _};

@@ -37,6 +37,11 @@ pub mod groups_and_users {}
 #[cfg_attr(feature = "testing", doc = include_str!("testing.md"))]
 pub mod testing {}
 
+/// The examples need the feature `schema`.
+#[cfg_attr(feature = "schema", doc = "")]
+#[cfg_attr(feature = "schema", doc = include_str!("typescript.md"))]
+pub mod typescript {}
+
 #[doc = include_str!("observability.md")]
 pub mod observability {}
 

@@ -30,7 +30,10 @@ pub(crate) enum AppRoutes {
 }
 
 /// Why a command did not run.
-#[cfg_attr(not(feature = "deploy"), allow(dead_code, reason = "no command can fail"))]
+#[cfg_attr(
+    not(any(feature = "deploy", feature = "schema")),
+    allow(dead_code, reason = "no command can fail")
+)]
 #[derive(Debug)]
 pub(crate) enum CommandError {
     /// The further arguments are invalid.
@@ -42,12 +45,16 @@ pub(crate) enum CommandError {
 const COMMANDS: &[Command] = &[
     #[cfg(feature = "deploy")]
     crate::deploy::COMMAND,
+    #[cfg(feature = "schema")]
+    crate::typescript::COMMAND,
 ];
 
 /// Commands that need a disabled feature, with the name of the feature.
 const DISABLED: &[(&str, &str)] = &[
     #[cfg(not(feature = "deploy"))]
     ("deploy-files", "deploy"),
+    #[cfg(not(feature = "schema"))]
+    ("typescript", "schema"),
 ];
 
 /// The exit status for invalid arguments, the same as that of `hub-local` and `cargo`.
