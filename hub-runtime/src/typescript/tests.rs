@@ -43,90 +43,6 @@ impl Board {
     async fn clear(&self) {}
 }
 
-const DECLARATIONS: &str = r#"// Generated from the hubs of the app by its command `typescript PATH --js`.
-// The next run overwrites changes.
-/* eslint-disable */
-
-/** A board for drawings. */
-export interface BoardHub {
-  /**
-   * Draws a line, and *\/ returns its id.
-   *
-   * @param points - the points, at least two
-   * @param delete_ - whether to delete the others
-   * @returns Integers beyond 2^53 are rounded.
-   */
-  draw(
-    points: number[],
-    delete_?: boolean | null,
-    new_?: string | null,
-  ): Promise<number>;
-  clear(): Promise<void>;
-}
-
-/** Returns the methods of the hub `Board` as functions. */
-export declare function createBoardHub(connection: HubCaller): BoardHub;
-
-/** The methods that the hub `Board` calls. */
-export interface BoardClient {
-  /**
-   * A line was drawn.
-   *
-   * @param lineId - Integers beyond 2^53 are rounded.
-   */
-  drawn(lineId: number, points: number[]): void;
-  mayClear(user: string): HubAnswer<boolean>;
-}
-
-/**
- * Registers a handler for each method that the hub `Board` calls. Reconnects keep
- * them. The returned function removes them.
- */
-export declare function registerBoardClient(
-  connection: HubReceiver,
-  handlers: BoardClient,
-): () => void;
-
-/** A connection that calls hub methods: `HubConnection` of `@microsoft/signalr`. */
-export interface HubCaller {
-  invoke<T>(method: string, ...args: unknown[]): Promise<T>;
-}
-
-/** A connection that the server calls: `HubConnection` of `@microsoft/signalr`. */
-export interface HubReceiver {
-  on(method: string, handler: (...args: any[]) => unknown): void;
-  off(method: string, handler: (...args: any[]) => unknown): void;
-}
-
-/** An answer to the server, now or later. */
-export type HubAnswer<T> = T | Promise<T>;
-"#;
-
-const CODE: &str = r#"// Generated from the hubs of the app by its command `typescript PATH --js`.
-// The next run overwrites changes.
-/* eslint-disable */
-
-/** Returns the methods of the hub `Board` as functions. */
-export function createBoardHub(connection) {
-  return {
-    draw: (...args) => connection.invoke("draw", ...args),
-    clear: () => connection.invoke("clear"),
-  };
-}
-
-/**
- * Registers a handler for each method that the hub `Board` calls. Reconnects keep
- * them. The returned function removes them.
- */
-export function registerBoardClient(connection, handlers) {
-  return register(connection, handlers, {
-    drawn: "message",
-    mayClear: "question",
-  });
-}
-
-"#;
-
 fn board() -> HubApp {
     let service =
         "Endpoint=http://127.0.0.1:1;AccessKey=0123456789abcdef0123456789abcdef;Version=1.0;";
@@ -163,8 +79,9 @@ fn a_hub_becomes_a_javascript_module_with_declarations() {
     let changed = board().typescript().javascript().write(folder.0.join("board.js")).unwrap();
 
     assert!(changed);
-    assert_eq!(folder.read("board.d.ts"), DECLARATIONS);
-    assert_eq!(folder.read("board.js"), format!("{CODE}{}", include_str!("helpers.js")));
+    let (code, helpers) = (include_str!("samples/board.js"), include_str!("helpers.js"));
+    assert_eq!(folder.read("board.d.ts"), include_str!("samples/board.d.ts"));
+    assert_eq!(folder.read("board.js"), format!("{code}{helpers}"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The app of `typescript.test.js`: one method for each form of a value. `NAME` sends its samples to the caller, one by
 //! one, as messages and as questions, and returns them. `take_NAME` gets one sample and returns its number.
 
-#![allow(clippy::option_option, reason = "a form of the table")]
+#![allow(clippy::option_option, clippy::ptr_arg, reason = "forms of the table")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
