@@ -215,7 +215,9 @@ impl Schemas {
 /// Sorts the members of all objects in a value, so that their order does not depend on the map type of
 /// `serde_json`.
 #[cfg(feature = "schema")]
-fn sorted(value: Value) -> Value {
+#[doc(hidden)]
+#[must_use]
+pub fn sorted(value: Value) -> Value {
     match value {
         Value::Object(members) => {
             let mut members: Vec<_> = members.into_iter().collect();

@@ -76,6 +76,9 @@ pub use context::{Context, HubContext};
 pub use contract::Contract;
 #[doc(hidden)]
 pub use contract::HubContract;
+#[cfg(feature = "schema")]
+#[doc(hidden)]
+pub use contract::sorted;
 pub use error::{ErrorKind, HubError, HubResult, IntoHubError, OrReject};
 pub use extract::FromContext;
 pub use filter::{Filter, Maintenance, RateLimit, RequireClaim, SignedIn};

@@ -14,6 +14,15 @@ pub struct Schemas {
     pub(crate) without_schema: std::collections::BTreeSet<&'static str>,
 }
 
+#[cfg(feature = "schema")]
+impl Schemas {
+    /// Schemas of draft-07, and not of draft 2020-12.
+    #[must_use]
+    pub fn draft07() -> Self {
+        Self { generators: schema::Generators::draft07(), ..Self::default() }
+    }
+}
+
 /// The types of one call.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
@@ -128,22 +137,38 @@ pub mod schema {
 
     impl Default for Generators {
         fn default() -> Self {
+            Self::of(&SchemaSettings::draft2020_12())
+        }
+    }
+
+    impl Generators {
+        pub(crate) fn draft07() -> Self {
+            Self::of(&SchemaSettings::draft07())
+        }
+
+        fn of(settings: &SchemaSettings) -> Self {
             let at = |path: &'static str| {
-                SchemaSettings::draft2020_12()
-                    .with(|settings| settings.definitions_path = path.into())
+                settings.clone().with(|settings| settings.definitions_path = path.into())
             };
             Self {
                 received: at(RECEIVED).for_deserialize().into_generator(),
                 sent: at(SENT).for_serialize().into_generator(),
             }
         }
-    }
 
-    impl Generators {
         /// The schemas that other schemas refer to: of received values, and of sent values.
         pub(crate) fn definitions(&mut self) -> (Map<String, Value>, Map<String, Value>) {
             (self.received.take_definitions(true), self.sent.take_definitions(true))
         }
+    }
+
+    /// The schema of a type. The generator transforms definitions itself, but not schemas without a definition.
+    fn schema_of<T: JsonSchema + ?Sized>(generator: &mut SchemaGenerator) -> Value {
+        let mut schema = generator.subschema_for::<T>();
+        for transform in generator.transforms_mut() {
+            transform.transform(&mut schema);
+        }
+        schema.into()
     }
 
     /// Selects an implementation by the traits of `T` (autoref specialisation): `(&&probe).method()` finds
@@ -163,7 +188,7 @@ pub mod schema {
 
     impl<T: JsonSchema + ?Sized> KnownReceived for &Probe<T> {
         fn received(&self, schemas: &mut Schemas) -> Value {
-            schemas.generators.received.subschema_for::<T>().into()
+            schema_of::<T>(&mut schemas.generators.received)
         }
     }
 
@@ -185,7 +210,7 @@ pub mod schema {
 
     impl<T: JsonSchema + ?Sized> KnownSent for &Probe<T> {
         fn sent(&self, schemas: &mut Schemas) -> Value {
-            schemas.generators.sent.subschema_for::<T>().into()
+            schema_of::<T>(&mut schemas.generators.sent)
         }
     }
 
@@ -213,7 +238,7 @@ pub mod schema {
 
     impl<T: JsonSchema, E> KnownReply for &Probe<Result<T, E>> {
         fn reply(&self, schemas: &mut Schemas) -> Option<Value> {
-            Some(schemas.generators.sent.subschema_for::<T>().into())
+            Some(schema_of::<T>(&mut schemas.generators.sent))
         }
     }
 

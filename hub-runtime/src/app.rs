@@ -122,7 +122,11 @@ impl HubApp {
     /// ```
     #[must_use]
     pub fn contract(&self) -> Contract {
-        let mut schemas = Schemas::default();
+        self.contract_of(Schemas::default())
+    }
+
+    /// The contract with schemas of another draft of JSON Schema.
+    pub(crate) fn contract_of(&self, mut schemas: Schemas) -> Contract {
         let hubs = self.inner.hubs.all().into_iter();
         let hubs = hubs.map(|mount| mount.hub.describe(&mut schemas)).collect();
         Contract::new(hubs, schemas)

@@ -27,6 +27,8 @@
 
 mod answer;
 mod app;
+#[cfg(feature = "schema")]
+mod asyncapi;
 mod auth;
 #[cfg(feature = "functions-bindings")]
 pub mod bindings;
@@ -48,6 +50,8 @@ mod functions;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(feature = "schema")]
+mod generated;
 pub mod guide;
 #[cfg(feature = "server")]
 mod host;
@@ -100,13 +104,13 @@ pub use hub_net::serve_error::ServeError;
 #[doc(hidden)]
 pub mod __private;
 
-#[cfg(feature = "schema")]
-pub use self::typescript::TypeScript;
 pub use self::{
     app::HubApp,
     build::{BuildError, BuildProblem, HubAppBuilder},
     config::signalr::SignalR,
 };
+#[cfg(feature = "schema")]
+pub use self::{asyncapi::AsyncApi, typescript::TypeScript};
 
 /// Sending to clients: proxies, groups, connections, and the errors of sends.
 pub mod clients {

@@ -9,6 +9,7 @@
 //! | [`sending`] | messages to clients and client results, inside and outside a hub |
 //! | [`groups_and_users`] | memberships, existence checks, closing connections |
 //! | [`testing`] | tests without sockets |
+//! | [`asyncapi`] | a document of the hubs for other tools |
 //! | [`observability`] | logs, traces and metrics |
 //! | [`errors_and_retries`] | failures of the service, the retry policy, duplicate calls |
 //! | [`functions_with_bindings`] | functions of Azure Functions with a timer, a queue or bindings of SignalR |
@@ -41,6 +42,11 @@ pub mod testing {}
 #[cfg_attr(feature = "schema", doc = "")]
 #[cfg_attr(feature = "schema", doc = include_str!("typescript.md"))]
 pub mod typescript {}
+
+/// The examples need the feature `schema`.
+#[cfg_attr(feature = "schema", doc = "")]
+#[cfg_attr(feature = "schema", doc = include_str!("asyncapi.md"))]
+pub mod asyncapi {}
 
 #[doc = include_str!("observability.md")]
 pub mod observability {}

@@ -47,6 +47,8 @@ const COMMANDS: &[Command] = &[
     crate::deploy::COMMAND,
     #[cfg(feature = "schema")]
     crate::typescript::COMMAND,
+    #[cfg(feature = "schema")]
+    crate::asyncapi::COMMAND,
 ];
 
 /// Commands that need a disabled feature, with the name of the feature.
@@ -55,6 +57,8 @@ const DISABLED: &[(&str, &str)] = &[
     ("deploy-files", "deploy"),
     #[cfg(not(feature = "schema"))]
     ("typescript", "schema"),
+    #[cfg(not(feature = "schema"))]
+    ("asyncapi", "schema"),
 ];
 
 /// The exit status for invalid arguments, the same as that of `hub-local` and `cargo`.

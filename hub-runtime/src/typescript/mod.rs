@@ -3,9 +3,7 @@
 
 #[cfg(feature = "server")]
 mod command;
-mod contract;
 mod definitions;
-mod diff;
 mod generics;
 mod jsdoc;
 mod layout;
@@ -18,14 +16,18 @@ mod tests;
 mod types;
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
 #[cfg(feature = "server")]
 pub(crate) use self::command::COMMAND;
 use self::module::Module;
-use crate::{HubApp, service::Contract};
+use crate::{
+    HubApp,
+    generated::{self, contract},
+    service::Contract,
+};
 
 /// The protocol of the connection for which the types are. Dates and bytes have other types in each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,10 +123,7 @@ impl TypeScript {
     pub fn write(&self, path: impl AsRef<Path>) -> io::Result<bool> {
         let mut changed = false;
         for (path, new) in self.files(path.as_ref())? {
-            if read(&path)?.as_deref() != Some(&*new) {
-                fs::write(&path, new).map_err(|error| failed("write", &path, &error))?;
-                changed = true;
-            }
+            changed |= generated::write(&path, &new)?;
         }
         Ok(changed)
     }
@@ -137,21 +136,17 @@ impl TypeScript {
     pub fn diff(&self, path: impl AsRef<Path>) -> io::Result<Option<String>> {
         let mut text = String::new();
         for (path, new) in self.files(path.as_ref())? {
-            let old = read(&path)?.unwrap_or_default();
-            if old != new {
-                text.push_str(&format!("{}\n{}", path.display(), diff::diff(&old, &new)));
-            }
+            text.extend(generated::diff(&path, &new)?);
         }
         Ok((!text.is_empty()).then_some(text))
     }
 
     /// The paths and contents of the files.
     fn files(&self, path: &Path) -> io::Result<Vec<(PathBuf, String)>> {
-        let invalid = |text: String| io::Error::new(io::ErrorKind::InvalidInput, text);
-        let declarations = self.declarations(path).map_err(invalid)?;
-        let contract = serde_json::to_value(&self.contract).and_then(serde_json::from_value)?;
+        let declarations = self.declarations(path).map_err(generated::invalid)?;
+        let contract = contract::read(&self.contract)?;
         let Module { code, declarations: types } =
-            module::write(&contract, self.protocol, self.form).map_err(invalid)?;
+            module::write(&contract, self.protocol, self.form).map_err(generated::invalid)?;
         let mut files = vec![(path.to_owned(), code)];
         files.extend(types.map(|types| (declarations, types)));
         Ok(files)
@@ -179,17 +174,4 @@ impl TypeScript {
             }
         }
     }
-}
-
-/// The content of a file. `None` if there is no file.
-fn read(path: &Path) -> io::Result<Option<String>> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(failed("read", path, &error)),
-    }
-}
-
-fn failed(what: &str, path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("cannot {what} `{}`: {error}", path.display()))
 }

@@ -122,7 +122,7 @@ impl<S: Store> Rooms<S> {
     async fn on_disconnected(&self, _error: Option<String>) {}
 }
 
-fn app() -> HubApp {
+pub(crate) fn app() -> HubApp {
     let _ = Rooms(Memory).0;
     builder_at("http://127.0.0.1:1", Chat).hub(Rooms(Memory)).build().unwrap()
 }
