@@ -135,4 +135,26 @@ mod tests {
         assert_eq!(answer.status(), 200);
         assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), ANSWER);
     }
+
+    #[test]
+    fn a_whole_call_needs_at_most_twelve_allocations() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let mut service = runtime.block_on(async { app() }).unwrap().service();
+        let headers = headers();
+        let mut allocations = || {
+            let request = request(&headers).unwrap();
+            let measured = allocation_counter::measure(|| {
+                let answer = runtime.block_on(service.call(request)).unwrap();
+                assert_eq!(answer.status(), 200);
+            });
+            measured.count_total
+        };
+        // The first calls fill caches and buffers.
+        (0..100).for_each(|_| {
+            allocations();
+        });
+
+        // Eleven, and one with the feature `metrics`.
+        assert!(allocations() <= 12, "{}", allocations());
+    }
 }

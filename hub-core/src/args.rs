@@ -85,7 +85,7 @@ impl Fault {
 #[derive(Debug)]
 pub struct Args<'a> {
     /// Without the arguments that no parameter takes.
-    items: Vec<Item<'a>>,
+    items: Items<'a>,
     /// The number of all arguments.
     count: usize,
     position: usize,
@@ -93,31 +93,59 @@ pub struct Args<'a> {
     reading: Option<&'a MethodReading>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Item<'a> {
     Json(&'a RawValue),
     #[cfg(feature = "msgpack")]
     MessagePack(&'a [u8]),
-    Text(Option<String>),
+    Text(Option<&'a str>),
+}
+
+/// The number of items that need no allocation. Most methods have fewer parameters.
+const FEW: usize = 4;
+
+/// A list of items. A short list is in the value itself.
+#[derive(Debug, Default)]
+struct Items<'a> {
+    few: [Option<Item<'a>>; FEW],
+    more: Vec<Item<'a>>,
+    length: usize,
+}
+
+impl<'a> Items<'a> {
+    fn push(&mut self, item: Item<'a>) {
+        match self.few.get_mut(self.length) {
+            Some(place) => *place = Some(item),
+            None => self.more.push(item),
+        }
+        self.length += 1;
+    }
+
+    fn get(&self, position: usize) -> Option<Item<'a>> {
+        match self.few.get(position) {
+            Some(item) => *item,
+            None => self.more.get(position.checked_sub(FEW)?).copied(),
+        }
+    }
 }
 
 /// The first items of a JSON array, at most this number, and the number of all items.
 struct ItemsVisitor(usize);
 
 impl<'a> Visitor<'a> for ItemsVisitor {
-    type Value = (Vec<Item<'a>>, usize);
+    type Value = (Items<'a>, usize);
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("an array")
     }
 
     fn visit_seq<A: SeqAccess<'a>>(self, mut array: A) -> Result<Self::Value, A::Error> {
-        let mut items = Vec::new();
-        while items.len() < self.0 {
+        let mut items = Items::default();
+        while items.length < self.0 {
             let Some(raw) = array.next_element::<&RawValue>()? else { break };
             items.push(Item::Json(raw));
         }
-        let mut count = items.len();
+        let mut count = items.length;
         while array.next_element::<IgnoredAny>()?.is_some() {
             count += 1;
         }
@@ -125,8 +153,10 @@ impl<'a> Visitor<'a> for ItemsVisitor {
     }
 }
 
-fn json_items(array: &[u8], limit: usize) -> Result<(Vec<Item<'_>>, usize), serde_json::Error> {
-    let mut reader = serde_json::Deserializer::from_slice(array);
+fn json_items(array: &[u8], limit: usize) -> Result<(Items<'_>, usize), serde_json::Error> {
+    // Checks the encoding once, and not for each item.
+    let array = str::from_utf8(array).map_err(serde_json::Error::custom)?;
+    let mut reader = serde_json::Deserializer::from_str(array);
     let items = (&mut reader).deserialize_seq(ItemsVisitor(limit))?;
     reader.end()?;
     Ok(items)
@@ -141,20 +171,18 @@ impl<'a> Args<'a> {
         match call.category() {
             Category::Message => Self::message(call, limit),
             Category::Connected => Ok(Self {
-                items: Vec::new(),
+                items: Items::default(),
                 count: 0,
                 position: 0,
                 refuse_extra: true,
                 reading: None,
             }),
             // The close reason is optional for the method, so an unbound argument is not an error.
-            Category::Disconnected => Ok(Self {
-                items: vec![Item::Text(call.error().map(str::to_owned))],
-                count: 1,
-                position: 0,
-                refuse_extra: false,
-                reading: None,
-            }),
+            Category::Disconnected => {
+                let mut items = Items::default();
+                items.push(Item::Text(call.error()));
+                Ok(Self { items, count: 1, position: 0, refuse_extra: false, reading: None })
+            }
         }
     }
 
@@ -164,9 +192,15 @@ impl<'a> Args<'a> {
                 .map_err(|_| HubError::rejected("the arguments are not a JSON array"))?,
             #[cfg(feature = "msgpack")]
             Protocol::MessagePack => {
-                let (elements, count) = msgpack::elements(call.raw_arguments(), limit)
+                let mut items = Items::default();
+                let count = msgpack::each_element(call.raw_arguments(), |element| {
+                    if items.length < limit {
+                        items.push(Item::MessagePack(element));
+                    }
+                });
+                let count = count
                     .map_err(|_| HubError::rejected("the arguments are not a MessagePack array"))?;
-                (elements.into_iter().map(Item::MessagePack).collect(), count)
+                (items, count)
             }
         };
         Ok(Self { items, count, position: 0, refuse_extra: true, reading: call.reading() })
@@ -186,7 +220,7 @@ impl<'a> Args<'a> {
             Some(Item::MessagePack(value)) => reading::message_pack(value, self.reading),
             Some(Item::Text(text)) => {
                 // A `Value` can be deserialized into any type, including `Option`.
-                let value = text.clone().map_or(Value::Null, Value::from);
+                let value = text.map_or(Value::Null, Value::from);
                 T::deserialize(value).map_err(|error| error.to_string())
             }
             None => return T::deserialize(Absent).map_err(|_| Fault::Missing),
@@ -272,10 +306,22 @@ mod tests {
         let call = call(many);
         let mut args = Args::of(&call, 1).unwrap();
 
-        assert_eq!(args.items.len(), 1);
+        assert_eq!((args.items.length, args.items.more.capacity()), (1, 0));
         u8::bind(&mut args, "number").unwrap();
         let error = args.finish().unwrap_err();
         assert_eq!(error.text(), "too many arguments: expected 1 argument, got 100001");
+    }
+
+    #[test]
+    fn long_lists_are_bound_in_order_up_to_their_end() {
+        let call = call("[1,2,3,4,5,6]");
+        let mut args = Args::of(&call, 7).unwrap();
+
+        for number in 1..=6 {
+            assert_eq!(u8::bind(&mut args, "number").unwrap(), number);
+        }
+        let error = u8::bind(&mut args, "number").unwrap_err();
+        assert_eq!(error.text(), "argument 7 (`number`) is missing");
     }
 
     #[test]

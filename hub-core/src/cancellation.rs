@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll, Waker},
 };
 
@@ -13,10 +13,11 @@ use parking_lot::Mutex;
 /// response.
 ///
 /// The runtime never aborts a started call. A method that wants to stop early checks the token.
-#[derive(Clone, Default, derive_more::Debug)]
+#[derive(Default, derive_more::Debug)]
 #[debug("Cancellation({})", self.is_cancelled())]
 pub struct Cancellation {
-    state: Arc<Mutex<State>>,
+    /// Created on first use, because most methods never use their token.
+    state: OnceLock<Arc<Mutex<State>>>,
 }
 
 #[derive(Default)]
@@ -35,7 +36,7 @@ impl Cancellation {
     /// Whether the token is cancelled.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.state.lock().fired
+        self.state.get().is_some_and(|state| state.lock().fired)
     }
 
     /// Completes when the token is cancelled, or immediately if it is already cancelled.
@@ -46,13 +47,24 @@ impl Cancellation {
     /// Cancels the token. Repeated calls have no effect.
     pub fn cancel(&self) {
         let waiting = {
-            let mut state = self.state.lock();
+            let mut state = self.shared().lock();
             state.fired = true;
             std::mem::take(&mut state.waiting)
         };
         for waker in waiting {
             waker.wake();
         }
+    }
+
+    fn shared(&self) -> &Arc<Mutex<State>> {
+        self.state.get_or_init(Arc::default)
+    }
+}
+
+impl Clone for Cancellation {
+    /// Another handle of the same token.
+    fn clone(&self) -> Self {
+        Self { state: Arc::clone(self.shared()).into() }
     }
 }
 
@@ -67,7 +79,7 @@ impl Future for Cancelled {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.token.state.lock();
+        let mut state = self.token.shared().lock();
         if state.fired {
             return Poll::Ready(());
         }
@@ -95,5 +107,16 @@ mod tests {
 
         assert!(waiting.as_mut().poll(&mut cx).is_ready());
         assert!(token.is_cancelled());
+    }
+
+    #[test]
+    fn clones_share_the_state_of_a_token_that_was_not_used_before() {
+        let token = Cancellation::new();
+        let clone = token.clone();
+
+        token.cancel();
+
+        assert!(clone.is_cancelled() && clone.clone().is_cancelled());
+        assert!(!Cancellation::new().is_cancelled());
     }
 }

@@ -4,7 +4,7 @@ use std::{marker::PhantomData, sync::Arc};
 
 use crate::{
     CallerClients, Cancellation, Claims, ClientManager, Clients, Groups, Hub, Invocation,
-    SendError, UserGroups, outbound::Outbound, protocol::Protocol, proxy::Link,
+    SendError, UserGroups, outbound::Outbound, proxy::Link,
 };
 
 /// The handles of a hub outside of a call, for timers, queues and HTTP handlers. Cheap to clone.
@@ -115,13 +115,6 @@ impl<H: Hub> Context<H> {
     #[must_use]
     pub fn cancellation(&self) -> &Cancellation {
         self.invocation.cancellation()
-    }
-
-    /// The caller's protocol.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn protocol(&self) -> Protocol {
-        self.invocation.protocol()
     }
 
     /// The receivers of messages, including the caller.

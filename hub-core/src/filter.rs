@@ -3,7 +3,12 @@
 mod maintenance;
 mod rate_limit;
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 pub use self::{maintenance::Maintenance, rate_limit::RateLimit};
 use crate::{HubError, HubResult, Invocation, hub::AsyncMethod};
@@ -59,7 +64,7 @@ pub trait Filter: Send + Sync {
         outcome: Result<(), &HubError>,
     ) -> impl AsyncMethod<()> + Send {
         let _ = (call, outcome);
-        async {}
+        Unobserved
     }
 }
 
@@ -96,12 +101,27 @@ where
 
 /// Shares one filter and its state between several places.
 impl<F: Filter> Filter for Arc<F> {
-    async fn before(&self, call: &Invocation) -> HubResult {
-        Filter::before(&**self, call).await
+    fn before(&self, call: &Invocation) -> impl AsyncMethod<HubResult> + Send {
+        Filter::before(&**self, call)
     }
 
-    async fn after(&self, call: &Invocation, outcome: Result<(), &HubError>) {
-        Filter::after(&**self, call, outcome).await;
+    fn after(
+        &self,
+        call: &Invocation,
+        outcome: Result<(), &HubError>,
+    ) -> impl AsyncMethod<()> + Send {
+        Filter::after(&**self, call, outcome)
+    }
+}
+
+/// The future of a filter that does not observe outcomes. It has no size, so its box needs no allocation.
+struct Unobserved;
+
+impl Future for Unobserved {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
     }
 }
 

@@ -136,14 +136,23 @@ impl Invocation {
     #[doc(hidden)]
     #[must_use]
     pub fn new(parts: InvocationParts, hub_value: Arc<dyn Any + Send + Sync>) -> Self {
-        Self { parts, hub_value, method: None, extensions: Extensions::default() }
+        Self::of_method(parts, hub_value, None)
     }
 
-    /// Sets the called method.
+    /// Creates a call of a method.
+    pub(crate) fn of_method(
+        parts: InvocationParts,
+        hub_value: Arc<dyn Any + Send + Sync>,
+        method: Option<Arc<MethodReading>>,
+    ) -> Self {
+        Self { parts, hub_value, method, extensions: Extensions::default() }
+    }
+
+    /// Takes the headers of the upstream request out of a call that has ended. Empty for a call within the process.
+    #[doc(hidden)]
     #[must_use]
-    pub(crate) fn answered_by(mut self, method: Option<Arc<MethodReading>>) -> Self {
-        self.method = method;
-        self
+    pub fn take_headers(&mut self) -> HeaderMap {
+        std::mem::take(&mut self.parts.headers).made.into_inner().unwrap_or_default()
     }
 
     /// How the arguments are read.
@@ -193,6 +202,13 @@ impl Invocation {
     /// The public id of the client's connection.
     #[must_use]
     pub fn connection_id(&self) -> &str {
+        &self.parts.connection_id
+    }
+
+    /// The same id, for owners that outlive the call.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn shared_connection_id(&self) -> &Arc<str> {
         &self.parts.connection_id
     }
 

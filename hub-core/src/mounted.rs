@@ -27,15 +27,15 @@ pub trait MountedHub: Send + Sync {
     /// The row of the method for an event, compared ignoring case and `_`.
     fn find(&self, category: Category, event: &str) -> Option<usize>;
 
-    /// Runs the filters and the method. Without a row (a `connected` event without a method), only the
-    /// block's filters run.
+    /// Creates a call, which runs the filters and the method. Without a row (a `connected` event without a
+    /// method), only the block's filters run.
     fn call(
         self: Arc<Self>,
         row: Option<usize>,
         parts: InvocationParts,
         outbound: Arc<dyn Outbound>,
         wire_name: Arc<str>,
-    ) -> Owned<Result<Reply, HubError>>;
+    ) -> HubCall;
 
     /// Runs the hub's `negotiate`. Returns `None` if the hub has no `negotiate`.
     fn negotiate(
@@ -62,6 +62,16 @@ pub trait MountedHub: Send + Sync {
 /// A boxed future without borrows.
 #[doc(hidden)]
 pub type Owned<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// A call of a hub.
+#[derive(derive_more::Debug)]
+#[doc(hidden)]
+#[debug("{invocation:?}")]
+pub struct HubCall {
+    pub invocation: Arc<Invocation>,
+    /// Runs the filters and the method.
+    pub outcome: Owned<Result<Reply, HubError>>,
+}
 
 /// One row of the table, without its types.
 #[doc(hidden)]
@@ -171,23 +181,25 @@ impl<H: Hub> MountedHub for Mounted<H> {
         parts: InvocationParts,
         outbound: Arc<dyn Outbound>,
         wire_name: Arc<str>,
-    ) -> Owned<Result<Reply, HubError>> {
+    ) -> HubCall {
         let method = row.and_then(|row| self.readings.get(row)).cloned();
-        let invocation = Arc::new(Invocation::new(parts, self.value()).answered_by(method));
+        let invocation = Arc::new(Invocation::of_method(parts, self.value(), method));
         let context = Context::new(HubContext::new(outbound, wire_name), Arc::clone(&invocation));
-        Box::pin(async move {
+        let outcome = Box::pin(async move {
+            let invocation = context.invocation();
             let Some(row) = row else {
-                return guarded(&self.block, &invocation, async { Ok(Reply::Void) }).await;
+                return guarded(&self.block, invocation, async { Ok(Reply::Void) }).await;
             };
             let (Some(method), Some(filters)) = (H::METHODS.get(row), self.filters.get(row)) else {
                 return Err(HubError::panicked("the method table has no such row".to_owned()));
             };
             let call = async {
-                let arguments = Args::of(&invocation, method.params.len())?;
+                let arguments = Args::of(invocation, method.params.len())?;
                 (method.call)(&self.hub, &context, arguments).await
             };
-            guarded(filters, &invocation, call).await
-        })
+            guarded(filters, invocation, call).await
+        });
+        HubCall { invocation, outcome }
     }
 
     fn negotiate(

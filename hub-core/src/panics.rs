@@ -4,8 +4,8 @@ use std::{
     any::Any,
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
-    task::Poll,
+    pin::{Pin, pin},
+    task::{Context, Poll},
 };
 
 use crate::HubError;
@@ -16,11 +16,17 @@ use crate::HubError;
 #[doc(hidden)]
 pub async fn catching<T>(call: impl Future<Output = Result<T, HubError>>) -> Result<T, HubError> {
     let mut call = pin!(call);
-    poll_fn(|cx| {
-        let polled = catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx)));
-        polled.unwrap_or_else(|payload| Poll::Ready(Err(HubError::panicked(text(&*payload)))))
-    })
-    .await
+    poll_fn(|cx| poll_catching(call.as_mut(), cx)).await
+}
+
+/// Polls `call` for [`catching`]. After a result the future must not be polled again.
+#[doc(hidden)]
+pub fn poll_catching<T>(
+    call: Pin<&mut (impl Future<Output = Result<T, HubError>> + ?Sized)>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<T, HubError>> {
+    let polled = catch_unwind(AssertUnwindSafe(|| call.poll(cx)));
+    polled.unwrap_or_else(|payload| Poll::Ready(Err(HubError::panicked(text(&*payload)))))
 }
 
 fn text(payload: &(dyn Any + Send)) -> String {
@@ -33,7 +39,7 @@ fn text(payload: &(dyn Any + Send)) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::task::{Context, Waker};
+    use std::task::Waker;
 
     use super::*;
 

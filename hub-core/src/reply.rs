@@ -1,8 +1,9 @@
 //! Return values of hub methods.
 
+use bytes::Bytes;
 use serde::Serialize;
 
-use crate::{HubError, error::IntoHubError, protocol::Protocol, values::write_json};
+use crate::{HubError, Invocation, error::IntoHubError};
 
 /// An encoded result.
 #[doc(hidden)]
@@ -11,8 +12,9 @@ use crate::{HubError, error::IntoHubError, protocol::Protocol, values::write_jso
 pub enum Reply {
     /// The method returns nothing.
     Void,
-    /// The result, encoded in the caller's protocol.
-    Value(Vec<u8>),
+    /// The framed completion with the result, in the caller's protocol. A call without an invocation id has a
+    /// completion, too, which is not sent: a result without a form is an error of every call.
+    Completion(Bytes),
 }
 
 /// The return types of hub methods: `()` or a `Result`.
@@ -22,28 +24,20 @@ pub enum Reply {
     label = "`{Self}` is neither"
 )]
 pub trait HubReply {
-    /// Encodes the value in the caller's protocol.
-    fn into_reply(self, protocol: Protocol) -> Result<Reply, HubError>;
+    /// Encodes the value for the caller.
+    fn into_reply(self, call: &Invocation) -> Result<Reply, HubError>;
 }
 
 impl HubReply for () {
-    fn into_reply(self, _: Protocol) -> Result<Reply, HubError> {
+    fn into_reply(self, _: &Invocation) -> Result<Reply, HubError> {
         Ok(Reply::Void)
     }
 }
 
 impl<T: Serialize, E: IntoHubError> HubReply for Result<T, E> {
-    fn into_reply(self, protocol: Protocol) -> Result<Reply, HubError> {
+    fn into_reply(self, call: &Invocation) -> Result<Reply, HubError> {
         let value = self.map_err(IntoHubError::into_hub_error)?;
-        // Most results fit, so the buffer does not grow.
-        let mut encoded = Vec::with_capacity(128);
-        match protocol {
-            Protocol::Json => write_json(&mut encoded, &value)?,
-            #[cfg(feature = "msgpack")]
-            Protocol::MessagePack => {
-                crate::protocol::msgpack::write_value(&mut encoded, &value)?;
-            }
-        }
-        Ok(Reply::Value(encoded))
+        let id = call.invocation_id().unwrap_or_default();
+        call.protocol().encode_value(id, &value).map(Reply::Completion)
     }
 }

@@ -1,4 +1,4 @@
-//! Locks and atomics for outboxes, message logs and [`RarelyReady`](crate::connection). `tests/loom`
+//! Locks and atomics for outboxes and message logs. `tests/loom`
 //! compiles the files of these types with loom's locks and atomics instead, to check all interleavings
 //! of threads.
 

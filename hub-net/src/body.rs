@@ -62,6 +62,20 @@ impl UnreadBody {
     }
 }
 
+/// Reads a request body, like [`UnreadBody::read`].
+///
+/// # Errors
+/// When the body exceeds the limits or is incomplete. If its declared length exceeds the limit, nothing
+/// is read.
+pub async fn read_request<B>(body: B, limits: BodyLimits) -> Result<Bytes, ReadError>
+where
+    B: Body + Send,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    read_chunks(pin!(body), limits.max_bytes, Some(limits.timeout)).await
+}
+
 /// Reads a response body. The caller applies the timeout, which covers the whole call.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! Serves HTTP/1.1 on one connection.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use http::{Request, Response, StatusCode, Version, header::HOST};
 use http_body::Body;
@@ -22,6 +22,7 @@ use crate::{
     BoxError,
     host::{self, HostError},
     idle_sockets::IdleSockets,
+    rarely_ready::RarelyReady,
     refusal::{Refusal, ServerBody},
 };
 
@@ -89,27 +90,43 @@ pub async fn serve_connection<I, S, B>(
         }
     });
     let connection = http.serve_connection(TokioIo::new(stream), respond).with_upgrades();
-    let mut connection = std::pin::pin!(connection);
-    let mut reading = std::pin::pin!(unread.read_rests(limits));
-    let mut close = std::pin::pin!(close);
+    let mut connection = pin!(connection);
+    let mut reading = pin!(unread.read_rests(limits));
+    let (mut stopped, mut close) = (pin!(stop.cancelled()), pin!(close));
     let mut is_stopping = false;
+    // Each request wakes the task several times, and needs none of these futures.
+    let mut others = RarelyReady::new(poll_fn(|cx| match reading.as_mut().poll(cx) {
+        Poll::Ready(never) => match never {},
+        Poll::Pending if is_stopping => Poll::Pending,
+        Poll::Pending if stopped.as_mut().poll(cx).is_ready() => {
+            is_stopping = true;
+            Poll::Ready(Other::Stop)
+        }
+        Poll::Pending => close.as_mut().poll(cx).map(|()| Other::Close),
+    }));
     let ended = loop {
         tokio::select! {
             // In this order: a request that has arrived is read before its peer counts as idle, and the head
             // of a response is written before the rest of the request is read.
             biased;
             ended = connection.as_mut() => break ended,
-            never = reading.as_mut() => match never {},
-            () = stop.cancelled(), if !is_stopping => {
-                connection.as_mut().graceful_shutdown();
-                is_stopping = true;
+            other = &mut others => match other {
+                Other::Stop => connection.as_mut().graceful_shutdown(),
+                Other::Close => return,
             }
-            () = close.as_mut(), if !is_stopping => return,
         }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "an HTTP connection failed");
     }
+}
+
+/// What happens to a connection besides its requests.
+enum Other {
+    /// The current response is the last one.
+    Stop,
+    /// The connection is dropped.
+    Close,
 }
 
 impl Unread {
@@ -138,6 +155,8 @@ fn host(request: &Request<Incoming>) -> Result<Option<&str>, Refusal> {
     let needs_host = request.version() >= Version::HTTP_11;
     let error = match host::of(request.uri(), request.headers()) {
         Err(error) => error,
+        // Without an authority in the URI, it is the host of a header.
+        Ok(Some(host)) if request.uri().authority().is_none() => return Ok(Some(host)),
         Ok(_) if needs_host && !request.headers().contains_key(HOST) => HostError::Missing,
         Ok(host) => return Ok(host),
     };

@@ -50,7 +50,7 @@ pub fn of<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Result<Option<&'a str>, H
 pub fn without_port(authority: &str) -> Option<&str> {
     let end = match authority.starts_with('[') {
         true => authority.find(']')? + 1,
-        false => authority.find(':').unwrap_or(authority.len()),
+        false => authority.bytes().position(|byte| byte == b':').unwrap_or(authority.len()),
     };
     let (host, port) = authority.split_at_checked(end)?;
     let is_host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
@@ -67,8 +67,29 @@ pub fn without_port(authority: &str) -> Option<&str> {
     (is_host && is_port).then_some(host)
 }
 
+/// Whether a byte is `unreserved` or one of `sub-delims` (RFC 3986 §2.2, §2.3). A table, because each request is
+/// checked.
+const IN_NAMES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let others = b"-._~!$&'()*+,;=";
+    let mut other = 0;
+    while other < others.len() {
+        table[others[other] as usize] = true;
+        other += 1;
+    }
+    table
+};
+
 /// `reg-name` of RFC 3986 §3.2.2.
 fn is_registered_name(mut name: &[u8]) -> bool {
+    if name.iter().all(|byte| IN_NAMES[usize::from(*byte)]) {
+        return true;
+    }
     while let [first, after @ ..] = name {
         name = match (first, after) {
             (b'%', [high, low, after @ ..])
@@ -76,11 +97,7 @@ fn is_registered_name(mut name: &[u8]) -> bool {
             {
                 after
             }
-            (first, after)
-                if first.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(first) =>
-            {
-                after
-            }
+            (first, after) if IN_NAMES[usize::from(*first)] => after,
             _ => return false,
         };
     }

@@ -11,6 +11,7 @@
 //! | [`listen`] | `server` | Binds listeners, backs off after failed accepts |
 //! | [`log_limit`] | | Limits log lines that a peer can cause |
 //! | [`origin`] | | Origins of pages that are allowed |
+//! | [`rarely_ready`] | `server` | Avoids polls of a future that shares its task with a busy one |
 //! | [`refusal`] | `server` | Responses of the server in place of those of a service |
 //! | [`serve_error`] | | Why a server ended, as a text |
 //! | [`standstill`] | | Timeouts that do not count a standstill of the process |
@@ -32,11 +33,15 @@ pub mod listen;
 pub mod log_limit;
 pub mod origin;
 #[cfg(feature = "server")]
+pub mod rarely_ready;
+#[cfg(feature = "server")]
 pub mod refusal;
 pub mod serve_error;
 #[cfg(feature = "server")]
 pub mod stall_timeout;
 pub mod standstill;
+#[cfg(feature = "server")]
+mod sync;
 
 /// Any error that another task may handle.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

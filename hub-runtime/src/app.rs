@@ -52,7 +52,7 @@ impl HubApp {
     #[track_caller]
     pub fn context<H: Hub>(&self) -> HubContext<H> {
         let mount = self.mount::<H>();
-        HubContext::new(Arc::clone(&mount.group.outbound), mount.wire_name)
+        HubContext::new(Arc::clone(&mount.group.outbound), Arc::clone(&mount.wire_name))
     }
 
     /// Makes the URL and the token for a client of the hub, outside of its negotiate route: in a handler of the app's
@@ -143,7 +143,7 @@ impl HubApp {
     }
 
     #[track_caller]
-    fn mount<H: Hub>(&self) -> Mount {
+    fn mount<H: Hub>(&self) -> Arc<Mount> {
         let hubs = &self.inner.hubs;
         hubs.find(H::NAME).unwrap_or_else(|| {
             panic!(

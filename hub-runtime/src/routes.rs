@@ -87,7 +87,8 @@ impl Routes {
 }
 
 fn only<'a>(method: &Method, allowed: &'static str, route: Route<'a>) -> Route<'a> {
-    let known = allowed.split(", ").any(|name| name == method.as_str());
+    let method = method.as_str();
+    let known = allowed == method || allowed.split(", ").any(|name| name == method);
     if known { route } else { Route::WrongMethod(allowed) }
 }
 

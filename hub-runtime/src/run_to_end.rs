@@ -6,50 +6,52 @@ use std::{
     task::{Context, Poll},
 };
 
-use hub_core::Cancellation;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
-type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+/// A call that can continue in a task of its own.
+pub(crate) trait Call: Future<Output: Send + 'static> + Send + Unpin + 'static {
+    /// Called when the peer closes the connection before the response.
+    fn peer_left(&self);
 
-/// Runs `call` in place. hyper drops this future when the peer closes the connection. The cancellation then
-/// fires, and the call continues in a task of the tracker.
-pub(crate) struct RunToEnd<T: Send + 'static> {
-    call: Option<Boxed<T>>,
-    begun: bool,
-    cancellation: Cancellation,
-    tasks: TaskTracker,
+    /// The tasks in which the call continues.
+    fn tasks(&self) -> &TaskTracker;
 }
 
-impl<T: Send + 'static> RunToEnd<T> {
-    pub(crate) fn new(
-        call: impl Future<Output = T> + Send + 'static,
-        cancellation: Cancellation,
-        tasks: TaskTracker,
-    ) -> Self {
-        Self { call: Some(Box::pin(call)), begun: false, cancellation, tasks }
+/// Runs `call` in place. hyper drops this future when the peer closes the connection. The call then continues in a
+/// task of the tracker.
+pub(crate) struct RunToEnd<C: Call> {
+    /// `None` after the end of the call.
+    call: Option<C>,
+    begun: bool,
+}
+
+impl<C: Call> RunToEnd<C> {
+    pub(crate) fn new(call: C) -> Self {
+        Self { call: Some(call), begun: false }
     }
 }
 
-impl<T: Send + 'static> Future for RunToEnd<T> {
-    type Output = T;
+impl<C: Call> Future for RunToEnd<C> {
+    type Output = C::Output;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<C::Output> {
         self.begun = true;
         let Some(call) = self.call.as_mut() else { return Poll::Pending };
-        let Poll::Ready(output) = call.as_mut().poll(cx) else { return Poll::Pending };
+        let Poll::Ready(output) = Pin::new(call).poll(cx) else { return Poll::Pending };
         self.call = None;
         Poll::Ready(output)
     }
 }
 
-impl<T: Send + 'static> Drop for RunToEnd<T> {
+impl<C: Call> Drop for RunToEnd<C> {
     fn drop(&mut self) {
         let Some(call) = self.call.take().filter(|_| self.begun) else { return };
-        self.cancellation.cancel();
+        call.peer_left();
         // Outside a runtime the process is shutting down, and no executor could poll the call.
         if Handle::try_current().is_ok() {
-            self.tasks.spawn(call);
+            let tasks = call.tasks().clone();
+            tasks.spawn(call);
         }
     }
 }
@@ -61,24 +63,50 @@ mod tests {
         atomic::{AtomicUsize, Ordering},
     };
 
+    use hub_core::Cancellation;
     use tokio::sync::Notify;
 
     use super::*;
+
+    struct Cancellable {
+        work: Pin<Box<dyn Future<Output = ()> + Send>>,
+        cancellation: Cancellation,
+        tasks: TaskTracker,
+    }
+
+    impl Future for Cancellable {
+        type Output = ();
+
+        fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+            self.work.as_mut().poll(cx)
+        }
+    }
+
+    impl Call for Cancellable {
+        fn peer_left(&self) {
+            self.cancellation.cancel();
+        }
+
+        fn tasks(&self) -> &TaskTracker {
+            &self.tasks
+        }
+    }
 
     #[tokio::test]
     async fn a_dropped_call_continues_and_its_cancellation_is_cancelled() {
         let (effects, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
         let (tasks, cancellation) = (TaskTracker::new(), Cancellation::new());
-        let call = {
+        let work = {
             let (effects, gate, token) = (effects.clone(), gate.clone(), cancellation.clone());
-            async move {
+            Box::pin(async move {
                 effects.fetch_add(1, Ordering::SeqCst);
                 gate.notified().await;
                 assert!(token.is_cancelled());
                 effects.fetch_add(1, Ordering::SeqCst);
-            }
+            })
         };
-        let mut running = Box::pin(RunToEnd::new(call, cancellation.clone(), tasks.clone()));
+        let call = Cancellable { work, cancellation: cancellation.clone(), tasks: tasks.clone() };
+        let mut running = Box::pin(RunToEnd::new(call));
         assert!(futures_util::poll!(&mut running).is_pending());
 
         drop(running);

@@ -15,7 +15,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 #[doc(inline)]
 pub use hub_core::Contract;
-use hub_net::body::UnreadBody;
+use hub_net::{BoxError, body::UnreadBody};
 use tower_service::Service;
 
 pub use crate::counters::Counters;
@@ -67,7 +67,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> HubServiceFuture {
         let (parts, body) = request.into_parts();
-        HubServiceFuture(answer(Arc::clone(&self.app), parts, UnreadBody::new(body)))
+        HubServiceFuture(answer(Arc::clone(&self.app), parts, body))
     }
 }
 
@@ -132,21 +132,38 @@ impl Body for HubBody {
     }
 }
 
-/// Routes one request. The function is not generic, so that it is compiled only once for all body types.
-/// Upstream calls have their own future, because the futures of other routes are several times as large.
-pub(crate) fn answer(
-    app: Arc<Inner>,
-    parts: http::request::Parts,
-    body: UnreadBody,
-) -> ResponseFuture {
+/// Routes one request. Upstream calls have their own future, because the futures of other routes are several
+/// times as large. For other routes, the type of the body is erased, so that they are compiled only once.
+pub(crate) fn answer<B>(app: Arc<Inner>, parts: http::request::Parts, body: B) -> ResponseFuture
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    match destination(&app, &parts) {
+        Destination::Refusal(refusal) => Box::pin(std::future::ready(refusal)),
+        Destination::Upstream => {
+            Box::pin(upstream::handle(app, parts.headers, body, InvocationIds::OfClients))
+        }
+        Destination::Other => Box::pin(other(app, parts, UnreadBody::new(body))),
+    }
+}
+
+/// What handles a request.
+enum Destination {
+    Refusal(Response<Bytes>),
+    /// An upstream call with the right code.
+    Upstream,
+    Other,
+}
+
+fn destination(app: &Inner, parts: &http::request::Parts) -> Destination {
     if let Some((status, refusal)) = app.host_refusal(&parts.method, &parts.uri, &parts.headers) {
-        return Box::pin(std::future::ready(text(status, refusal)));
+        return Destination::Refusal(text(status, refusal));
     }
     let route = app.routes.of(&parts.method, parts.uri.path());
     if route == Route::Upstream && app.routes.code_fits(parts.uri.query()) {
-        return Box::pin(upstream::handle(app, parts, body, InvocationIds::OfClients));
+        return Destination::Upstream;
     }
-    Box::pin(other(app, parts, body))
+    Destination::Other
 }
 
 /// Handles all requests except authorized upstream calls.

@@ -76,11 +76,10 @@ pub(crate) struct NegotiateOptions {
 #[derive(Default)]
 pub(crate) struct Hubs {
     /// A `Vec`, because for a few hubs a scan is faster than hashing a name.
-    mounts: Vec<Mount>,
+    mounts: Vec<Arc<Mount>>,
 }
 
 /// A hub and its name on the wire.
-#[derive(Clone)]
 pub(crate) struct Mount {
     pub(crate) hub: Arc<dyn MountedHub>,
     pub(crate) wire_name: Arc<str>,
@@ -90,27 +89,27 @@ pub(crate) struct Mount {
 impl Hubs {
     pub(crate) fn insert(&mut self, hub: Arc<dyn MountedHub>, group: &Arc<ServiceGroup>) {
         let wire_name: Arc<str> = group.wire_name(hub.name()).into();
-        self.mounts.push(Mount { hub, wire_name, group: Arc::clone(group) });
+        self.mounts.push(Arc::new(Mount { hub, wire_name, group: Arc::clone(group) }));
     }
 
     /// A hub by its name in any case.
-    pub(crate) fn find(&self, name: &str) -> Option<Mount> {
+    pub(crate) fn find(&self, name: &str) -> Option<Arc<Mount>> {
         self.mounts.iter().find(|mount| mount.hub.name().eq_ignore_ascii_case(name)).cloned()
     }
 
     /// A hub by its name at the service, in any case.
-    pub(crate) fn find_at_service(&self, name: &str) -> Option<&Mount> {
+    pub(crate) fn find_at_service(&self, name: &str) -> Option<&Arc<Mount>> {
         self.mounts.iter().find(|mount| mount.wire_name.eq_ignore_ascii_case(name))
     }
 
     /// The hub of an app with exactly one hub.
-    pub(crate) fn single(&self) -> Option<Mount> {
+    pub(crate) fn single(&self) -> Option<Arc<Mount>> {
         let [only] = &self.mounts[..] else { return None };
-        Some(only.clone())
+        Some(Arc::clone(only))
     }
 
     /// All hubs, sorted by name.
-    pub(crate) fn all(&self) -> Vec<Mount> {
+    pub(crate) fn all(&self) -> Vec<Arc<Mount>> {
         let mut mounts = self.mounts.clone();
         mounts.sort_unstable_by(|left, right| left.wire_name.cmp(&right.wire_name));
         mounts

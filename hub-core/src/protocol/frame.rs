@@ -127,6 +127,12 @@ fn length_prefix(bytes: &[u8]) -> Result<Option<(usize, usize)>, ProtocolError> 
     Ok(None)
 }
 
+/// The number of bytes that [`write_length`] writes.
+#[cfg(feature = "msgpack")]
+pub(super) fn prefix_size(length: usize) -> usize {
+    (length.checked_ilog2().unwrap_or_default() / 7 + 1) as usize
+}
+
 /// Writes the length prefix of a message, at most five bytes.
 #[cfg(feature = "msgpack")]
 pub(super) fn write_length(out: &mut Vec<u8>, mut length: usize) {
@@ -194,6 +200,7 @@ mod tests {
         fn prefix(length: usize) -> Vec<u8> {
             let mut out = Vec::new();
             write_length(&mut out, length);
+            assert_eq!(prefix_size(length), out.len());
             out
         }
 

@@ -6,13 +6,20 @@
 //! on headers or on `null`.
 
 use bytes::Bytes;
+use serde::Serialize;
 
 use super::{
-    Message, Outcome, ProtocolError, error_text, frame::RECORD_SEPARATOR, json_fields::Fields,
+    Message, Outcome, ProtocolError, error_text,
+    frame::RECORD_SEPARATOR,
+    json_fields::Fields,
+    scratch::{self, MAX_KEPT},
 };
+use crate::{HubError, values::write_json};
 
 /// The framed ping.
 pub const PING: &[u8] = b"{\"type\":6}\x1e";
+
+const RESULT: &[u8] = b",\"result\":";
 
 /// Decodes one message without its separator. `None` for an unknown message type, which must be skipped.
 ///
@@ -111,6 +118,25 @@ pub fn encode_result(invocation_id: &str, value: &[u8]) -> Bytes {
     out.into()
 }
 
+/// Encodes a completion with its separator. The result is encoded into the same buffer.
+pub(super) fn encode_value<T: Serialize + ?Sized>(
+    invocation_id: &str,
+    value: &T,
+) -> Result<Bytes, HubError> {
+    scratch::with(|out| {
+        begin(out, b"3", Some(invocation_id));
+        out.extend_from_slice(RESULT);
+        write_json(out, value)?;
+        out.extend_from_slice(&[b'}', RECORD_SEPARATOR]);
+        // A copy has the exact size, so that it needs one allocation.
+        Ok(if out.len() > MAX_KEPT {
+            std::mem::take(out).into()
+        } else {
+            Bytes::copy_from_slice(out)
+        })
+    })
+}
+
 /// Encodes one message without its separator, for an upstream call.
 #[must_use]
 pub fn encode_body(message: &Message) -> Bytes {
@@ -186,7 +212,7 @@ fn write_outcome(out: &mut Vec<u8>, outcome: &Outcome) {
 }
 
 fn result(out: &mut Vec<u8>, value: &[u8]) {
-    out.extend_from_slice(b",\"result\":");
+    out.extend_from_slice(RESULT);
     out.extend_from_slice(value);
 }
 

@@ -24,13 +24,16 @@ pub(crate) mod json_fields;
 mod message;
 #[cfg(feature = "msgpack")]
 pub mod msgpack;
+mod scratch;
 
 use bytes::Bytes;
+use serde::Serialize;
 
 pub use self::{
     convert::{ConvertError, convert},
     message::{Message, Outcome, error_text},
 };
+use crate::HubError;
 
 /// The maximum nesting depth of the reference server.
 const MAX_DEPTH: usize = 64;
@@ -144,6 +147,19 @@ impl Protocol {
             Self::Json => json::encode_result(invocation_id, value),
             #[cfg(feature = "msgpack")]
             Self::MessagePack => msgpack::encode_result(invocation_id, value),
+        }
+    }
+
+    /// Encodes a completion with this result for a client.
+    pub(crate) fn encode_value<T: Serialize + ?Sized>(
+        self,
+        invocation_id: &str,
+        value: &T,
+    ) -> Result<Bytes, HubError> {
+        match self {
+            Self::Json => json::encode_value(invocation_id, value),
+            #[cfg(feature = "msgpack")]
+            Self::MessagePack => msgpack::encode_value(invocation_id, value),
         }
     }
 

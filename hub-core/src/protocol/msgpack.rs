@@ -17,7 +17,10 @@ mod writer;
 use std::fmt;
 
 use bytes::Bytes;
-use serde::de::{DeserializeSeed, Expected, Unexpected};
+use serde::{
+    Serialize,
+    de::{DeserializeSeed, Expected, Unexpected},
+};
 
 pub(super) use self::{
     from_json::from_json,
@@ -26,7 +29,12 @@ pub(super) use self::{
     to_json::to_json,
 };
 pub(crate) use self::{ser::write_value, writer::Writer};
-use super::{MAX_STREAM_IDS, Message, Outcome, ProtocolError, error_text, frame::write_length};
+use super::{
+    MAX_STREAM_IDS, Message, Outcome, ProtocolError, error_text,
+    frame::{prefix_size, write_length},
+    scratch,
+};
+use crate::HubError;
 
 /// The framed ping.
 pub const PING: &[u8] = &[0x02, 0x91, 0x06];
@@ -36,8 +44,6 @@ const VOID: i64 = 2;
 const RESULT: i64 = 3;
 /// The extension type of timestamps.
 const TIMESTAMP: i8 = -1;
-/// The maximum size of the length prefix of a frame in bytes.
-const MAX_PREFIX: usize = 5;
 
 /// Decodes one message without its length. `None` for an unknown message type, which must be skipped.
 ///
@@ -225,14 +231,27 @@ pub fn encode(message: &Message) -> Bytes {
 #[must_use]
 pub fn encode_result(invocation_id: &str, value: &[u8]) -> Bytes {
     let mut out = Writer(Vec::with_capacity(64 + invocation_id.len() + value.len()));
-    out.begin(5, 3);
-    out.id(Some(invocation_id));
-    out.result(value);
+    out.begin_result(invocation_id);
+    out.raw(value);
     framed(&out.0)
 }
 
+/// Encodes a completion with its length. The result is encoded into the same buffer.
+pub(super) fn encode_value<T: Serialize + ?Sized>(
+    invocation_id: &str,
+    value: &T,
+) -> Result<Bytes, HubError> {
+    scratch::with(|out| {
+        let mut head = Writer(std::mem::take(out));
+        head.begin_result(invocation_id);
+        *out = head.0;
+        write_value(out, value)?;
+        Ok(framed(out))
+    })
+}
+
 fn framed(body: &[u8]) -> Bytes {
-    let mut out = Vec::with_capacity(body.len() + MAX_PREFIX);
+    let mut out = Vec::with_capacity(prefix_size(body.len()) + body.len());
     write_length(&mut out, body.len());
     out.extend_from_slice(body);
     out.into()
@@ -325,6 +344,13 @@ impl Writer {
         self.signed(RESULT);
         self.raw(value);
     }
+
+    /// Begins a completion. The encoded result follows.
+    fn begin_result(&mut self, invocation_id: &str) {
+        self.begin(5, 3);
+        self.id(Some(invocation_id));
+        self.signed(RESULT);
+    }
 }
 
 /// Why a value of the application cannot be read or written.
@@ -360,17 +386,15 @@ pub(crate) fn read_value<'de, S: DeserializeSeed<'de> + Copy>(
     de::read(value, seed).map_err(|error| error.to_string())
 }
 
-/// The first elements of an encoded array, at most `limit`, and the number of all elements.
-pub(crate) fn elements(array: &[u8], limit: usize) -> Result<(Vec<&[u8]>, usize), ProtocolError> {
+/// Calls `visit` with each element of an encoded array, and returns their number.
+pub(crate) fn each_element<'a>(
+    array: &'a [u8],
+    mut visit: impl FnMut(&'a [u8]),
+) -> Result<usize, ProtocolError> {
     let mut reader = Reader::new(array);
     let length = reader.array_length()?;
-    // The declared length may be wrong, so no memory is allocated for it in advance.
-    let mut elements = Vec::new();
     for _ in 0..length {
-        let element = reader.skip(1)?;
-        if elements.len() < limit {
-            elements.push(element);
-        }
+        visit(reader.skip(1)?);
     }
-    Ok((elements, length as usize))
+    Ok(length as usize)
 }

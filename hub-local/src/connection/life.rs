@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use hub_core::protocol::frame::Frames;
+use hub_net::rarely_ready::RarelyReady;
 use tokio::time::timeout;
 
 use super::{
@@ -13,7 +14,6 @@ use super::{
     handshake,
     keep_alive::{self, ClientTimeout},
     link::{Incoming, Source},
-    rarely_ready::RarelyReady,
     receive,
 };
 use crate::delivery::sink::Sink;

@@ -12,7 +12,6 @@ mod keep_alive;
 pub(crate) mod life;
 pub(crate) mod link;
 mod posts;
-mod rarely_ready;
 mod receive;
 pub(crate) mod shared;
 mod warnings;

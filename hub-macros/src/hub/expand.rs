@@ -153,7 +153,7 @@ fn call(method: &MethodDef) -> TokenStream {
     quote_spanned! {Span::mixed_site()=>
         #(#bindings)*
         #finish
-        #into_reply(#called.await, #context.protocol())
+        #into_reply(#called.await, #context.invocation())
     }
 }
 

@@ -13,7 +13,6 @@ use http::{Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hub_core::Secret;
 use hub_local::{Answer, ClientCall, LocalService, LocalServiceBuilder, Upstream, UpstreamError};
-use hub_net::body::UnreadBody;
 use tokio::{
     net::TcpListener,
     runtime::Handle,
@@ -180,12 +179,8 @@ impl Upstream for InProcessUpstream {
         };
         let (parts, body) = request.into_parts();
         let headers = self.after_call.is_some().then(|| parts.headers.clone());
-        let answering = upstream::handle(
-            app,
-            parts,
-            UnreadBody::new(Full::new(body)),
-            InvocationIds::OfClients,
-        );
+        let answering =
+            upstream::handle(app, parts.headers, Full::new(body), InvocationIds::OfClients);
         let answer = match &self.operator {
             Some(operator) => answering.with_subscriber(operator.clone()).await,
             None => answering.await,

@@ -116,9 +116,9 @@ pub(crate) async fn handle(app: Arc<Inner>, parts: Parts, body: UnreadBody) -> R
         return failed(StatusCode::UNAUTHORIZED, "the call cannot be verified");
     }
     let (upstream, upstream_body) = trigger.into_upstream();
-    let body = UnreadBody::new(Full::new(upstream_body));
+    let (headers, body) = (upstream.headers, Full::new(upstream_body));
     // The host does not pass on the invocation id, so a repeated call without a request id runs again.
-    let answer = upstream::handle(app, upstream, body, InvocationIds::MadeUp).await;
+    let answer = upstream::handle(app, headers, body, InvocationIds::MadeUp).await;
     match trigger::read(&answer) {
         TriggerResult::Value(value) => {
             warn_about_base64(&function, &value);

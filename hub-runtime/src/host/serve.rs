@@ -4,10 +4,11 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
+use futures_util::future::Either;
 use http::Request;
 use hub_core::secret_rule::Reach;
 use hub_net::{
@@ -17,11 +18,10 @@ use hub_net::{
     refusal::Refusal,
     standstill::PeerTimer,
 };
-use hyper::{body::Incoming, server::conn::http1};
-use hyper_util::service::TowerToHyperService;
+use hyper::{body::Incoming, server::conn::http1, service::Service};
+use hyper_util::service::{TowerToHyperService, TowerToHyperServiceFuture};
 use tokio::net::{TcpStream, ToSocketAddrs, lookup_host};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower_service::Service;
 
 use super::HostedService;
 use crate::{
@@ -159,7 +159,6 @@ async fn connection<S: HostedService>(
         tracing::debug!("a connection without a request was closed");
     };
     let unread = UnreadBodies { sockets: socket.siblings(), timeout: UNREAD_BODY_TIMEOUT };
-    let service = TowerToHyperService::new(service);
     serve_connection(&http, stream, service, refuse, unread, &stop, overdue).await;
 }
 
@@ -230,7 +229,7 @@ fn is_negotiate(path: &str) -> bool {
     begins.and_then(|begins| path.get(begins..)).is_some_and(|end| end.eq_ignore_ascii_case(LAST))
 }
 
-/// Converts hyper's body type to [`RequestBody`], and adds the client's address to negotiate requests.
+/// Converts hyper's body type to [`RequestBody`] and hyper's service to tower's, and adds the client's address to negotiate requests.
 #[derive(Clone)]
 struct Unwrapped<S> {
     service: S,
@@ -244,23 +243,24 @@ impl<S> Unwrapped<S> {
     }
 }
 
-impl<S: Service<Request<RequestBody>>> Service<Request<ServedBody>> for Unwrapped<S> {
+impl<S: HostedService> Service<Request<ServedBody>> for Unwrapped<S> {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = S::Future;
+    type Future = Either<S::Future, TowerToHyperServiceFuture<S, Request<RequestBody>>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.service.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<ServedBody>) -> S::Future {
+    fn call(&self, request: Request<ServedBody>) -> Self::Future {
         self.socket.requested();
         let mut request = request.map(RequestBody::served);
         // Only negotiate reads the address. Upstream calls get no extension, because it would allocate.
         if is_negotiate(request.uri().path()) {
             request.extensions_mut().insert(ClientAddress(self.peer));
         }
-        self.service.call(request)
+        let mut service = self.service.clone();
+        // Most services are always ready. Then the request is not stored.
+        match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(())) => Either::Left(service.call(request)),
+            _ => Either::Right(TowerToHyperService::new(service).call(request)),
+        }
     }
 }
 
@@ -284,7 +284,7 @@ mod tests {
     #[derive(Clone)]
     struct Answers;
 
-    impl Service<Request<RequestBody>> for Answers {
+    impl tower_service::Service<Request<RequestBody>> for Answers {
         type Response = Response<Full<Bytes>>;
         type Error = Infallible;
         type Future = Ready<Result<Self::Response, Infallible>>;

@@ -77,7 +77,7 @@ async fn redirect(
     app: &Inner,
     parts: Parts,
     hub: Option<&str>,
-    found: Option<Mount>,
+    found: Option<Arc<Mount>>,
 ) -> Result<Response<Bytes>, Refusal> {
     let (limit, now) = (app.negotiate.limit.as_ref(), app.clock.elapsed());
     if let Some(wait) = limit.and_then(|limit| limit.admit(&parts, now).err()) {

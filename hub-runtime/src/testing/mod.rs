@@ -24,7 +24,6 @@ use hub_core::{
     seal::{self, Identity},
     token,
 };
-use hub_net::body::UnreadBody;
 use serde_json::Value;
 use tracing::{Dispatch, instrument::WithSubscriber};
 
@@ -162,7 +161,7 @@ impl<H: Hub> TestHub<H> {
             parts.uri = route.parse::<PathAndQuery>().map_err(TestFailure::new)?.into();
         }
         let app = Arc::clone(&self.app.inner);
-        let answering = service::answer(app, parts, UnreadBody::new(Full::new(Bytes::new())));
+        let answering = service::answer(app, parts, Full::new(Bytes::new()));
         let answer = answering.with_subscriber(self.operator.clone()).await;
         if answer.status() != StatusCode::OK {
             return Err(TestFailure::answered(answer.status(), answer.body()));

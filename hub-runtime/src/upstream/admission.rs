@@ -3,17 +3,14 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode, header};
-use hub_core::{
-    Category, HubError,
-    protocol::Protocol,
-    upstream::{CATEGORY, EVENT},
-};
+use http::{HeaderMap, Response, StatusCode};
+use hub_core::{Category, HubError, Query, protocol::Protocol, upstream::CLIENT_QUERY};
 use hub_net::log_limit::LogLimit;
 
 use super::{
-    caller::{self, Caller, CallerRules, ProofError, TokenCheck, TokenCheckFuture, VerifiedCache},
+    caller::{Caller, CallerRules, ProofError, TokenCheck, TokenCheckFuture, VerifiedCache},
     completion::refuse,
+    header_lines::HeaderLines,
     refused::Refused,
     route::Route,
 };
@@ -26,14 +23,15 @@ use crate::{
 const NOT_OURS: &str = "the access token was not made by the negotiate of this app";
 
 /// The proofs that the caller with these headers needs.
-pub(super) fn caller_rules<'a>(app: &'a Inner, headers: &HeaderMap) -> CallerRules<'a> {
-    let mount = caller::claimed_hub(headers).and_then(|hub| app.hubs.find_at_service(hub));
+pub(super) fn caller_rules<'a>(app: &'a Inner, lines: &HeaderLines<'_>) -> CallerRules<'a> {
+    let mount = lines.hub.first_text().and_then(|hub| app.hubs.find_at_service(hub));
     CallerRules {
         group: mount.map_or(&app.first_group, |mount| &mount.group),
         mount,
         accept_unsealed: app.upstream.accept_unsealed,
         groups: &app.groups,
         verified: &app.upstream.verified,
+        replays: &app.upstream.replays,
         trust_plain_claims: app.upstream.trust_plain_claims,
         has_code: app.routes.has_code(),
     }
@@ -44,7 +42,10 @@ pub(super) fn check_token<'a>(
     app: &'a Inner,
     headers: &'a HeaderMap,
 ) -> Option<TokenCheckFuture<'a>> {
-    caller_rules(app, headers).check_token(headers)
+    if app.groups.iter().all(|group| group.upstream_tokens.is_none()) {
+        return None;
+    }
+    caller_rules(app, &HeaderLines::of(headers)).check_token(headers)
 }
 
 /// A call whose headers have been checked.
@@ -53,27 +54,31 @@ pub(super) struct VerifiedCall {
     pub(super) caller: Caller,
     pub(super) protocol: Protocol,
     pub(super) route: Route,
+    /// The client's query, which is no longer in the headers.
+    pub(super) query: Query,
+    pub(super) has_request_id: bool,
 }
 
 /// Checks everything except the body.
 pub(super) fn admit(
     app: &Arc<Inner>,
-    headers: HeaderMap,
+    mut headers: HeaderMap,
     token: TokenCheck,
 ) -> Result<VerifiedCall, NotAdmitted> {
     let options = &app.upstream;
-    let (caller, cache) = caller_rules(app, &headers)
-        .check(&headers, token)
-        .map_err(|error| not_genuine(app, &headers, &error))?;
-    warn_once_about_missing_seal(options, &caller, &headers);
-    if declared_length(&headers).is_some_and(|length| length > options.max_body as u64) {
+    let lines = HeaderLines::of(&headers);
+    let rules = caller_rules(app, &lines);
+    let (caller, cache) =
+        rules.check(&lines, token).map_err(|error| not_genuine(app, &lines, &error))?;
+    warn_once_about_missing_seal(options, &caller, &lines);
+    if declared_length(&lines).is_some_and(|length| length > options.max_body as u64) {
         return Err(too_large(&app.log, options.max_body).into());
     }
-    let protocol = content_type(&app.log, &headers)?;
-    let route = Route::of(&headers, app)?;
+    let protocol = content_type(&app.log, &lines)?;
+    let route = Route::of(&lines, rules.mount, app)?;
     match route.category {
         Category::Message if cache == VerifiedCache::Miss => {
-            options.verified.remember(&headers, &caller);
+            options.verified.remember(&lines, &caller);
         }
         Category::Disconnected => {
             options.verified.forget(&caller.connection_id);
@@ -82,7 +87,18 @@ pub(super) fn admit(
         }
         Category::Message | Category::Connected => {}
     }
-    Ok(VerifiedCall { headers, caller, protocol, route })
+    let has_request_id = lines.request_id.exist();
+    let query = client_query(&lines);
+    if lines.client_query.exist() {
+        headers.remove(&CLIENT_QUERY);
+    }
+    Ok(VerifiedCall { headers, caller, protocol, route, query, has_request_id })
+}
+
+/// The query of the client's connect request. It is removed from the headers, since it may contain the client's
+/// token.
+pub(super) fn client_query(lines: &HeaderLines<'_>) -> Query {
+    lines.client_query.text().map(Query::parse).unwrap_or_default()
 }
 
 /// A call that is refused before its body is read.
@@ -109,7 +125,7 @@ impl From<Refusal> for NotAdmitted {
     }
 }
 
-fn not_genuine(app: &Arc<Inner>, headers: &HeaderMap, error: &ProofError) -> NotAdmitted {
+fn not_genuine(app: &Arc<Inner>, lines: &HeaderLines<'_>, error: &ProofError) -> NotAdmitted {
     app.log.line("not genuine", |omitted| {
         tracing::warn!(%error, omitted, "upstream call refused");
     });
@@ -119,36 +135,34 @@ fn not_genuine(app: &Arc<Inner>, headers: &HeaderMap, error: &ProofError) -> Not
         _ => "the call is not genuine: check that the access keys of the app and the service are the same".to_owned(),
     };
     let answer = Box::new(answer::text(StatusCode::UNAUTHORIZED, text));
-    let connecting = is_unsealed.then(|| connecting(app, headers).map(Box::new)).flatten();
+    let connecting = is_unsealed.then(|| connecting(app, lines).map(Box::new)).flatten();
     NotAdmitted { answer, connecting }
 }
 
 /// The connection of a `connected` whose proof is verified.
-fn connecting(app: &Arc<Inner>, headers: &HeaderMap) -> Option<Refused> {
-    let text = |name| headers.get(name)?.to_str().ok();
-    let category = Category::from_headers(text(&CATEGORY)?, text(&EVENT)?)?;
-    let mount = app.hubs.find_at_service(caller::claimed_hub(headers)?)?;
+fn connecting(app: &Arc<Inner>, lines: &HeaderLines<'_>) -> Option<Refused> {
+    let category = Category::from_headers(lines.category.first_text()?, lines.event.first_text()?)?;
+    let mount = app.hubs.find_at_service(lines.hub.first_text()?)?;
     (category == Category::Connected).then_some(Refused {
         app: Arc::clone(app),
         outbound: Arc::clone(&mount.group.outbound),
         hub: Arc::clone(&mount.wire_name),
-        connection_id: caller::claimed_connection_id(headers)?.into(),
+        connection_id: lines.connection_id.first_text()?.into(),
     })
 }
 
-fn content_type(log: &LogLimit, headers: &HeaderMap) -> Result<Protocol, Refusal> {
-    headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(Protocol::from_content_type)
-        .ok_or_else(|| {
-            let text = "expected the content type of a hub protocol, such as application/json";
-            refuse(log, StatusCode::UNSUPPORTED_MEDIA_TYPE, text)
-        })
+fn content_type(log: &LogLimit, lines: &HeaderLines<'_>) -> Result<Protocol, Refusal> {
+    if lines.content_type.is(Protocol::Json.content_type()) {
+        return Ok(Protocol::Json);
+    }
+    lines.content_type.first_text().and_then(Protocol::from_content_type).ok_or_else(|| {
+        let text = "expected the content type of a hub protocol, such as application/json";
+        refuse(log, StatusCode::UNSUPPORTED_MEDIA_TYPE, text)
+    })
 }
 
-fn declared_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+fn declared_length(lines: &HeaderLines<'_>) -> Option<u64> {
+    lines.content_length.first_text()?.parse().ok()
 }
 
 pub(super) fn too_large(log: &LogLimit, limit: usize) -> Refusal {
@@ -162,9 +176,9 @@ pub(super) fn too_large(log: &LogLimit, limit: usize) -> Refusal {
 pub(super) fn warn_once_about_missing_seal(
     options: &UpstreamOptions,
     caller: &Caller,
-    headers: &HeaderMap,
+    lines: &HeaderLines<'_>,
 ) {
-    if caller.sealed || options.trust_plain_claims || !caller::has_claims(headers) {
+    if caller.sealed || options.trust_plain_claims || !lines.user_claims.exist() {
         return;
     }
     if !options.warned_unsealed.swap(true, Ordering::Relaxed) {

@@ -17,7 +17,7 @@ const DISCONNECTED: u64 = 11;
 
 /// The message of a body.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Body {
+pub(crate) enum Body<'a> {
     Connected,
     Disconnected {
         error: Option<String>,
@@ -25,7 +25,7 @@ pub(crate) enum Body {
     Invocation {
         /// Present if the client expects a result.
         invocation_id: Option<String>,
-        target: String,
+        target: Cow<'a, str>,
         /// The encoded argument array, untouched.
         arguments: Bytes,
     },
@@ -43,13 +43,13 @@ pub(crate) enum BodyError {
 }
 
 /// Parses a body in the protocol of the client. Connection events are always JSON.
-pub(crate) fn parse(protocol: Protocol, bytes: &Bytes) -> Result<Body, BodyError> {
+pub(crate) fn parse(protocol: Protocol, bytes: &Bytes) -> Result<Body<'_>, BodyError> {
     if protocol == Protocol::Json {
         return Ok(parse_json(bytes)?);
     }
     match protocol.parse(bytes)? {
         Some(Message::Invocation { invocation_id, target, arguments, .. }) => {
-            Ok(Body::Invocation { invocation_id, target, arguments })
+            Ok(Body::Invocation { invocation_id, target: target.into(), arguments })
         }
         _ => Err(BodyError::NoInvocation),
     }
@@ -57,9 +57,14 @@ pub(crate) fn parse(protocol: Protocol, bytes: &Bytes) -> Result<Body, BodyError
 
 /// Parses a JSON body. Member names are case-insensitive, as in the official receiver
 /// (azure-functions-signalrservice-extension), and a trailing record separator is accepted.
-fn parse_json(bytes: &Bytes) -> Result<Body, serde_json::Error> {
+fn parse_json(bytes: &Bytes) -> Result<Body<'_>, serde_json::Error> {
     let text = bytes.strip_suffix(b"\x1e").unwrap_or(bytes);
-    let members: Members<'_> = serde_json::from_slice(text)?;
+    // Checks the encoding once, and not for each member.
+    let text = str::from_utf8(text).map_err(serde_json::Error::custom)?;
+    if let Some(invocation) = plain_invocation(bytes, text) {
+        return Ok(invocation);
+    }
+    let members: Members<'_> = serde_json::from_str(text)?;
     match members.kind {
         Some(CONNECTED) => Ok(Body::Connected),
         Some(DISCONNECTED) => Ok(Body::Disconnected { error: members.error.map(Cow::into_owned) }),
@@ -71,7 +76,7 @@ fn parse_json(bytes: &Bytes) -> Result<Body, serde_json::Error> {
                     .invocation_id
                     .filter(|id| !id.is_empty())
                     .map(Cow::into_owned),
-                target: target.into_owned(),
+                target,
                 arguments: bytes.slice_ref(arguments.get().as_bytes()),
             })
         }
@@ -80,6 +85,35 @@ fn parse_json(bytes: &Bytes) -> Result<Body, serde_json::Error> {
         ))),
         None => Err(missing("type")),
     }
+}
+
+/// Reads an invocation in the form in which the services write it: members in this order, and no spaces or escapes
+/// around the arguments. `None` for all other texts, which [`parse_json`] reads completely.
+fn plain_invocation<'a>(bytes: &Bytes, text: &'a str) -> Option<Body<'a>> {
+    let rest = text.strip_prefix(r#"{"type":1,"#)?;
+    let (invocation_id, rest) = match rest.strip_prefix(r#""invocationId":""#) {
+        Some(rest) => {
+            let (id, rest) = plain_string(rest)?;
+            (Some(id).filter(|id| !id.is_empty()), rest.strip_prefix(',')?)
+        }
+        None => (None, rest),
+    };
+    let (target, rest) = plain_string(rest.strip_prefix(r#""target":""#)?)?;
+    let arguments = rest.strip_prefix(r#","arguments":"#)?.strip_suffix('}')?;
+    // Fails if other members follow.
+    let arguments: &RawValue = serde_json::from_str(arguments).ok()?;
+    Some(Body::Invocation {
+        invocation_id: invocation_id.map(str::to_owned),
+        target: target.into(),
+        arguments: bytes.slice_ref(arguments.get().as_bytes()),
+    })
+}
+
+/// The text before a quotation mark, and the text after it. `None` if the first one needs decoding.
+fn plain_string(text: &str) -> Option<(&str, &str)> {
+    let special = |byte: u8| byte == b'"' || byte == b'\\' || byte < b' ';
+    let end = text.bytes().position(special)?;
+    Some((text.get(..end)?, text.get(end..)?.strip_prefix('"')?))
 }
 
 fn missing(member: &str) -> serde_json::Error {
@@ -144,8 +178,21 @@ fn text<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<Cow<'de, str>>, A:
 mod tests {
     use super::*;
 
-    fn parsed(text: &'static str) -> Result<Body, String> {
-        parse_json(&Bytes::from_static(text.as_bytes())).map_err(|error| error.to_string())
+    /// Parses a body, and copies it, since the bytes must outlive it.
+    fn parsed(text: &'static str) -> Result<Body<'static>, String> {
+        let body = parse_json(&Bytes::from_static(text.as_bytes())).map(owned);
+        body.map_err(|error| error.to_string())
+    }
+
+    fn owned(body: Body<'_>) -> Body<'static> {
+        match body {
+            Body::Connected => Body::Connected,
+            Body::Disconnected { error } => Body::Disconnected { error },
+            Body::Invocation { invocation_id, target, arguments } => {
+                let target = target.into_owned().into();
+                Body::Invocation { invocation_id, target, arguments }
+            }
+        }
     }
 
     #[test]
@@ -160,10 +207,41 @@ mod tests {
             parsed(r#"{"type":1,"target":"broadcast","arguments":["hi",3]}"#),
             Ok(Body::Invocation {
                 invocation_id: None,
-                target: "broadcast".to_owned(),
+                target: "broadcast".into(),
                 arguments: Bytes::from_static(br#"["hi",3]"#),
             })
         );
+    }
+
+    #[test]
+    fn the_plain_form_is_read_like_any_other() {
+        for (plain, text) in [
+            (true, r#"{"type":1,"invocationId":"7","target":"add","arguments":[1,"two"]}"#),
+            (true, r#"{"type":1,"target":"add","arguments":[]}"#),
+            (true, r#"{"type":1,"invocationId":"","target":"","arguments": [ 1 ] }"#),
+            (true, r#"{"type":1,"invocationId":"ü","target":"grüße","arguments":[{"a":"}"}]}"#),
+            (false, r#"{"type":1,"target":"a\"b","arguments":[]}"#),
+            (false, r#"{"type":1,"target":"a","arguments":[],"streamIds":["1"]}"#),
+            (false, r#"{"type":1,"target":"a","arguments":[1],"arguments":[2]}"#),
+            (false, r#"{"type":1,"target":"a","arguments":[1],"target":"b"}"#),
+            (false, r#"{"type":1,"target":"a","arguments":[}"#),
+            (false, r#"{"type":1,"target":"a","arguments":[]"#),
+            (false, r#"{"type":1,"target":"a","arguments":}"#),
+            (false, "{\"type\":1,\"target\":\"a\nb\",\"arguments\":[]}"),
+            (false, r#"{"type":10,"target":"a","arguments":[]}"#),
+            (false, r#"{"type":1, "target":"a","arguments":[]}"#),
+        ] {
+            let bytes = Bytes::from_static(text.as_bytes());
+            let read = plain_invocation(&bytes, text);
+            // A member that is ignored makes it another form of the same message.
+            let other = text.replacen('{', r#"{"x":0,"#, 1);
+
+            assert_eq!(read.is_some(), plain, "{text}");
+            assert!(plain_invocation(&bytes, &other).is_none(), "{text}");
+            if let Some(read) = read {
+                assert_eq!(parse_json(&Bytes::from(other)).map_err(|e| e.to_string()), Ok(read));
+            }
+        }
     }
 
     #[test]
@@ -171,7 +249,8 @@ mod tests {
         for id in ["\"\"", "null"] {
             let text = format!(r#"{{"type":1,"invocationId":{id},"target":"m","arguments":[]}}"#);
 
-            let body = parse_json(&Bytes::from(text)).unwrap();
+            let bytes = Bytes::from(text);
+            let body = parse_json(&bytes).unwrap();
 
             assert!(matches!(body, Body::Invocation { invocation_id: None, .. }));
         }
@@ -211,11 +290,12 @@ mod tests {
     fn messagepack_bodies_have_five_or_six_elements_and_are_invocations() {
         let parsed = |bytes: &'static [u8]| {
             parse(Protocol::MessagePack, &Bytes::from_static(bytes))
+                .map(owned)
                 .map_err(|error| error.to_string())
         };
         let add = |invocation_id: Option<&str>| Body::Invocation {
             invocation_id: invocation_id.map(str::to_owned),
-            target: "Add".to_owned(),
+            target: "Add".into(),
             arguments: Bytes::from_static(&[0x92, 1, 2]),
         };
 

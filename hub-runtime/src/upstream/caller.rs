@@ -11,14 +11,15 @@ use hub_core::{
     upstream::{CONNECTION_ID, HUB, SIGNATURE, USER_CLAIMS, USER_ID},
 };
 
-use super::verified::VerifiedCallers;
+use super::{
+    header_lines::HeaderLines,
+    replay::{CallerHash, Replays},
+    verified::VerifiedCallers,
+};
 use crate::{
     auth::upstream_token::UpstreamTokenError, keys::Keys, service_group::ServiceGroup,
     shared::Mount,
 };
-
-/// The headers that the check of a signature and a seal reads.
-pub(super) const PROOFS: [HeaderName; 5] = [CONNECTION_ID, SIGNATURE, HUB, USER_ID, USER_CLAIMS];
 
 /// The verified identity of a caller.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub(crate) struct Caller {
     pub(crate) claims: Claims,
     /// Whether user id and claims come from a seal.
     pub(crate) sealed: bool,
+    /// A hash of the caller, for the detection of copies.
+    pub(crate) hash: CallerHash,
 }
 
 /// Why a caller is refused. The texts are for the log.
@@ -72,11 +75,12 @@ pub(super) struct CallerRules<'a> {
     /// The group of the hub that the call names, or of the first hub if the named hub is not mounted.
     pub(super) group: &'a ServiceGroup,
     /// The hub that the call names, if it is mounted.
-    pub(super) mount: Option<&'a Mount>,
+    pub(super) mount: Option<&'a Arc<Mount>>,
     pub(super) accept_unsealed: bool,
     /// The groups of all hubs.
     pub(super) groups: &'a [Arc<ServiceGroup>],
     pub(super) verified: &'a VerifiedCallers,
+    pub(super) replays: &'a Replays,
     pub(super) trust_plain_claims: bool,
     /// Whether a code is configured. The router has already checked the code in the URL of the request.
     pub(super) has_code: bool,
@@ -94,15 +98,16 @@ impl<'a> CallerRules<'a> {
     /// Checks signature and seal, and the result of [`check_token`](Self::check_token).
     pub(super) fn check(
         &self,
-        headers: &HeaderMap,
+        lines: &HeaderLines<'_>,
         token: TokenCheck,
     ) -> Result<(Caller, VerifiedCache), ProofError> {
         let (group, trust) = (self.group, self.trust_plain_claims);
         // Tokens expire, so the token of each call is checked.
         let is_cacheable = self.mount.is_some() && token.is_none() && !group.without_key;
-        if is_cacheable && let Some(caller) = self.verified.get(headers) {
+        if is_cacheable && let Some(caller) = self.verified.get(lines) {
             return Ok((caller, VerifiedCache::Hit));
         }
+        let headers = lines.map;
         let code_suffices = group.without_key && group.upstream_tokens.is_none() && self.has_code;
         let proof = match token {
             Some(Err(error)) => return Err(error.into()),
@@ -110,7 +115,7 @@ impl<'a> CallerRules<'a> {
             None if code_suffices && !is_signed(headers, &group.keys) => Proof::TokenOrCode,
             Some(Ok(())) | None => Proof::Signature,
         };
-        let caller = check_headers(headers, &group.keys, proof, trust).or_else(|error| {
+        let mut caller = check_headers(headers, &group.keys, proof, trust).or_else(|error| {
             // A call for a hub that is not mounted may come from any service of the app. Only a caller
             // with a valid key receives the error that the hub does not exist.
             let groups = if self.mount.is_some() { &[] } else { self.groups };
@@ -120,9 +125,12 @@ impl<'a> CallerRules<'a> {
         })?;
         // The tokens of a hub's `negotiate` are sealed. Without the seal, the user id and the claims of the call
         // would be those of anyone who knows a signature of some connection.
-        let needs_seal = |mount: &Mount| !self.accept_unsealed && mount.hub.negotiates();
+        let needs_seal = |mount: &Arc<Mount>| !self.accept_unsealed && mount.hub.negotiates();
         if !caller.sealed && self.mount.is_some_and(needs_seal) {
             return Err(ProofError::Unsealed);
+        }
+        if let Some(mount) = self.mount {
+            caller.hash = self.replays.hash_of(&mount.wire_name, &caller);
         }
         let cache = if is_cacheable { VerifiedCache::Miss } else { VerifiedCache::Bypass };
         Ok((caller, cache))
@@ -145,16 +153,6 @@ fn is_signed(headers: &HeaderMap, keys: &Keys) -> bool {
     connection_id.is_some_and(|id| signature::verify(signatures, &id, keys.access()))
 }
 
-/// The connection id of a call. Not verified.
-pub(super) fn claimed_connection_id(headers: &HeaderMap) -> Option<&str> {
-    headers.get(&CONNECTION_ID)?.to_str().ok()
-}
-
-/// The hub that a call names. Not verified.
-pub(super) fn claimed_hub(headers: &HeaderMap) -> Option<&str> {
-    headers.get(&HUB)?.to_str().ok()
-}
-
 /// Checks proof and seal against these keys.
 pub(super) fn check_headers(
     headers: &HeaderMap,
@@ -172,7 +170,8 @@ pub(super) fn check_headers(
     }
     if let Some(identity) = sealed_identity(headers, keys.seals())? {
         let (user_id, claims) = (identity.user_id.map(Arc::from), identity.claims);
-        return Ok(Caller { connection_id: connection_id.into(), user_id, claims, sealed: true });
+        let (connection_id, hash) = (connection_id.into(), CallerHash::default());
+        return Ok(Caller { connection_id, user_id, claims, sealed: true, hash });
     }
     let claims = if trust_plain_claims { plain_claims(headers) } else { Claims::default() };
     let user_id = match headers.contains_key(&USER_ID) {
@@ -181,7 +180,8 @@ pub(super) fn check_headers(
         false => None,
     };
     let user_id = user_id.filter(|user| !user.is_empty()).map(Arc::from);
-    Ok(Caller { connection_id: connection_id.into(), user_id, claims, sealed: false })
+    let (connection_id, hash) = (connection_id.into(), CallerHash::default());
+    Ok(Caller { connection_id, user_id, claims, sealed: false, hash })
 }
 
 fn sealed_identity(
@@ -192,11 +192,6 @@ fn sealed_identity(
     let user = headers.get(&USER_ID).map(header::HeaderValue::as_bytes);
     let claims = headers.get_all(&USER_CLAIMS).iter().map(header::HeaderValue::as_bytes);
     seal::find(claims, &hub, user, keys)
-}
-
-/// Whether the call carries claims, sealed or not.
-pub(super) fn has_claims(headers: &HeaderMap) -> bool {
-    headers.contains_key(&USER_CLAIMS)
 }
 
 /// Parses the claims header as the official receiver does (azure-functions-signalrservice-extension,
@@ -223,7 +218,7 @@ pub(crate) fn plain_claims(headers: &HeaderMap) -> Claims {
 
 /// A header as UTF-8 text; user ids and events need not be ASCII. `None` if the header occurs more than
 /// once: an intermediary may have checked another occurrence.
-pub(super) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     let mut values = headers.get_all(name).iter();
     let only = values.next()?;
     if values.next().is_some() {

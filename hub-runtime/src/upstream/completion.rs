@@ -1,14 +1,14 @@
 //! The responses to upstream calls.
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use hub_core::{
     Category, ErrorKind, HubError, Reply,
     protocol::{Message, Outcome, Protocol},
 };
 use hub_net::log_limit::LogLimit;
 
-use crate::answer::{self, ErrorDetail, Refusal, empty};
+use crate::answer::{self, ErrorDetail, Refusal};
 
 /// The response to a call that ran or was refused.
 #[derive(Debug)]
@@ -20,14 +20,24 @@ pub(crate) enum Answer {
 }
 
 impl Answer {
-    pub(crate) fn into_response(self, protocol: Protocol) -> Response<Bytes> {
-        let frame = match self {
-            Self::Completion(frame) => frame,
-            Self::Empty(status) => return empty(status),
+    /// The response. `headers` is the map of the request, or an empty map: its memory is used again.
+    pub(crate) fn into_response(
+        self,
+        protocol: Protocol,
+        mut headers: HeaderMap,
+    ) -> Response<Bytes> {
+        headers.clear();
+        let (frame, status) = match self {
+            Self::Completion(frame) => {
+                let content_type = http::HeaderValue::from_static(protocol.content_type());
+                headers.insert(http::header::CONTENT_TYPE, content_type);
+                (frame, StatusCode::OK)
+            }
+            Self::Empty(status) => (Bytes::new(), status),
         };
         let mut answer = Response::new(frame);
-        let content_type = http::HeaderValue::from_static(protocol.content_type());
-        answer.headers_mut().insert(http::header::CONTENT_TYPE, content_type);
+        *answer.status_mut() = status;
+        *answer.headers_mut() = headers;
         answer
     }
 }
@@ -49,7 +59,7 @@ pub(crate) fn outcome(
 ) -> Answer {
     match (category, invocation_id) {
         (Category::Message, Some(id)) => match result {
-            Ok(Reply::Value(value)) => Answer::Completion(protocol.encode_result(id, &value)),
+            Ok(Reply::Completion(framed)) => Answer::Completion(framed),
             Ok(_) => completion(protocol, id, Outcome::Void),
             Err(error) => completion(protocol, id, Outcome::Error(shown(&error, detail))),
         },
@@ -107,22 +117,35 @@ mod tests {
         result: Result<Reply, HubError>,
     ) -> (u16, String) {
         let answer = outcome(category, Protocol::Json, id, result, ErrorDetail::default());
-        let answer = answer.into_response(Protocol::Json);
+        let answer = answer.into_response(Protocol::Json, HeaderMap::new());
         (answer.status().as_u16(), String::from_utf8(answer.body().to_vec()).unwrap())
     }
 
     #[test]
     fn an_invoke_is_answered_with_a_framed_completion() {
-        let value = Ok(Reply::Value(b"42".to_vec()));
+        let framed = "{\"type\":3,\"invocationId\":\"7\",\"result\":42}\u{1e}";
+        let value = Ok(Reply::Completion(Bytes::from_static(framed.as_bytes())));
 
-        assert_eq!(
-            answered(Category::Message, Some("7"), value),
-            (200, "{\"type\":3,\"invocationId\":\"7\",\"result\":42}\x1e".to_owned())
-        );
+        assert_eq!(answered(Category::Message, Some("7"), value), (200, framed.to_owned()));
         assert_eq!(
             answered(Category::Message, Some("7"), Ok(Reply::Void)),
             (200, "{\"type\":3,\"invocationId\":\"7\"}\x1e".to_owned())
         );
+    }
+
+    #[test]
+    fn a_response_has_no_header_of_its_request() {
+        let mut request = HeaderMap::new();
+        for (name, value) in [("x-asrs-signature", "secret"), ("content-type", "text/plain")] {
+            request.append(name, http::HeaderValue::from_static(value));
+        }
+
+        let answer =
+            Answer::Completion(Bytes::new()).into_response(Protocol::Json, request.clone());
+        let empty = Answer::Empty(StatusCode::FORBIDDEN).into_response(Protocol::Json, request);
+
+        assert_eq!((answer.headers().len(), empty.headers().len()), (1, 0));
+        assert_eq!(answer.headers()["content-type"], "application/json");
     }
 
     #[test]
@@ -141,14 +164,12 @@ mod tests {
         let of = |result| {
             let detail = ErrorDetail::default();
             outcome(Category::Message, Protocol::MessagePack, Some("7"), result, detail)
-                .into_response(Protocol::MessagePack)
+                .into_response(Protocol::MessagePack, HeaderMap::new())
         };
 
-        let value = of(Ok(Reply::Value(vec![42])));
-        assert_eq!(&value.body()[..], b"\x07\x95\x03\x80\xa17\x03\x2a");
-        assert_eq!(value.headers()["content-type"], "application/x-msgpack");
         let void = of(Ok(Reply::Void));
         assert_eq!(&void.body()[..], b"\x06\x94\x03\x80\xa17\x02");
+        assert_eq!(void.headers()["content-type"], "application/x-msgpack");
         let error = of(Err(HubError::rejected("boom")));
         assert_eq!(&error.body()[..], b"\x0b\x95\x03\x80\xa17\x01\xa4boom");
         let empty = of(Err(HubError::rejected("")));

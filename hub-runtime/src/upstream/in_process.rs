@@ -8,17 +8,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use hub_core::{CallHeaders, Cancellation, Category, InvocationParts, Query};
+use hub_core::{
+    CallHeaders, Cancellation, Category, InvocationParts, Query, upstream::CLIENT_QUERY,
+};
 use hub_local::{Answer, ClientCall};
-use hub_net::body::UnreadBody;
 
 use super::{
     InvocationIds,
-    admission::{caller_rules, warn_once_about_missing_seal},
+    admission::{caller_rules, client_query, warn_once_about_missing_seal},
     caller::Caller,
-    completion, handle, prepare,
-    route::take_client_query,
-    run,
+    completion, handle,
+    header_lines::HeaderLines,
+    method,
+    started_call::StartedCall,
 };
 use crate::{answer::empty, shared::Inner};
 
@@ -43,16 +45,17 @@ pub(crate) async fn answer(app: Arc<Inner>, call: ClientCall<'_>) -> Answer {
     let Some(known) = known(&app, &call).filter(|_| fits(&call, app.upstream.max_body)) else {
         // A call that is refused, or that the body must decide about.
         let (parts, body) = call.into_request().into_parts();
-        let body = UnreadBody::new(http_body_util::Full::new(body));
-        let answering = Box::pin(handle(app, parts, body, InvocationIds::OfClients));
+        let body = http_body_util::Full::new(body);
+        let answering = Box::pin(handle(app, parts.headers, body, InvocationIds::OfClients));
         return Answer::Response(answering.await);
     };
     // Hubs are not unmounted.
     let Some(mount) = app.hubs.find_at_service(&known.hub).cloned() else {
         return Answer::Response(empty(StatusCode::NOT_FOUND));
     };
-    let answer = match prepare(&app, mount, parts(&app, &known, &call)) {
-        Ok(call) => run(app, call).await,
+    let parts = parts(&app, &known, &call);
+    let answer = match method(&app, &mount, &parts) {
+        Ok(method) => StartedCall::new(app, mount, method, parts).await,
         Err(answer) => answer,
     };
     match answer {
@@ -77,14 +80,16 @@ fn known(app: &Inner, call: &ClientCall<'_>) -> Option<Arc<Known>> {
         return Some(known);
     }
     let mut headers = call.connection.headers().clone();
-    let rules = caller_rules(app, &headers);
+    let lines = HeaderLines::of(&headers);
+    let rules = caller_rules(app, &lines);
     if rules.group.upstream_tokens.is_some() {
         return None;
     }
     let hub = Arc::clone(&rules.mount?.wire_name);
-    let (caller, _) = rules.check(&headers, None).ok()?;
-    warn_once_about_missing_seal(&app.upstream, &caller, &headers);
-    let query = take_client_query(&mut headers);
+    let (caller, _) = rules.check(&lines, None).ok()?;
+    warn_once_about_missing_seal(&app.upstream, &caller, &lines);
+    let query = client_query(&lines);
+    headers.remove(&CLIENT_QUERY);
     let known = Arc::new(Known { hub, caller, query, headers: Arc::new(headers) });
     call.connection.derive(&known);
     Some(known)

@@ -7,42 +7,40 @@ mod admission;
 mod body;
 pub(crate) mod caller;
 mod completion;
+mod header_lines;
 #[cfg(feature = "local")]
 pub(crate) mod in_process;
 pub(crate) mod refused;
 pub(crate) mod replay;
 mod route;
+mod started_call;
 pub(crate) mod verified;
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Response, StatusCode, request::Parts};
-use hub_core::{
-    Cancellation, Category, InvocationParts, mounted::MountedHub, panics::catching,
-    protocol::Protocol, upstream::REQUEST_ID,
-};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http_body::Body as RequestBody;
+use hub_core::{Cancellation, Category, InvocationParts, protocol::Protocol, upstream::REQUEST_ID};
 use hub_net::{
-    body::{BodyLimits, ReadError, UnreadBody},
+    BoxError,
+    body::{BodyLimits, ReadError, read_request},
     log_limit::{LogLimit, shown},
 };
-use tracing::Instrument;
 
 pub(crate) use self::replay::InvocationIds;
 use self::{
     admission::{VerifiedCall, admit, check_token, too_large},
     body::Body,
     completion::{Answer, refuse},
-    refused::Refused,
     replay::Occurrence,
     route::Route,
+    started_call::{HttpCall, StartedCall},
 };
 use crate::{
     answer::{self, Refusal},
     run_to_end::RunToEnd,
-    service_group::ServiceGroup,
     shared::{Inner, Mount, UpstreamOptions},
-    telemetry::{self, Stopwatch},
 };
 
 /// The longest time that a request body may take.
@@ -51,36 +49,36 @@ pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Handles one upstream call. The body is not read before the caller is verified.
 ///
 /// The future must stay small enough for the size classes that allocators cache. Therefore the future keeps
-/// few values across awaits, and most of the work is in functions that are not `async`.
-pub(crate) fn handle(
+/// few values across awaits, and most of the work is in functions that are neither `async` nor generic.
+pub(crate) async fn handle<B>(
     app: Arc<Inner>,
-    parts: Parts,
-    body: UnreadBody,
+    headers: HeaderMap,
+    body: B,
     ids: InvocationIds,
-) -> impl Future<Output = Response<Bytes>> + Send {
-    let headers = parts.headers;
-    async move {
-        let token = match check_token(&app, &headers) {
-            Some(check) => Some(check.await),
-            None => None,
-        };
-        let call = match admit(&app, headers, token) {
-            Ok(call) => call,
-            Err(refused) => return refused.answer().await,
-        };
-        let limits = BodyLimits { max_bytes: app.upstream.max_body, timeout: BODY_TIMEOUT };
-        let body = body.read(limits).await;
-        match begin(app, call, body, ids) {
-            Ok(Dispatch::Call(call)) => call.await,
-            Ok(Dispatch::Duplicate(answer)) => answer.await,
-            Err(refusal) => *refusal,
-        }
+) -> Response<Bytes>
+where
+    B: RequestBody<Data: Send, Error: Into<BoxError>> + Send,
+{
+    let token = match check_token(&app, &headers) {
+        Some(check) => Some(check.await),
+        None => None,
+    };
+    let call = match admit(&app, headers, token) {
+        Ok(call) => call,
+        Err(refused) => return refused.answer().await,
+    };
+    let limits = BodyLimits { max_bytes: app.upstream.max_body, timeout: BODY_TIMEOUT };
+    let body = read_request(body, limits).await;
+    match begin(app, call, body, ids) {
+        Ok(Dispatch::Call(call)) => call.await,
+        Ok(Dispatch::Duplicate(answer)) => answer.await,
+        Err(refusal) => *refusal,
     }
 }
 
 /// The source of the response.
 enum Dispatch {
-    Call(RunToEnd<Response<Bytes>>),
+    Call(RunToEnd<HttpCall>),
     /// The response to an earlier copy of the call. Boxed, since it is rare.
     Duplicate(Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>),
 }
@@ -101,101 +99,57 @@ fn begin(
             refuse(&app.log, StatusCode::BAD_REQUEST, "the body is incomplete")
         }
     })?;
+    let (caller, has_request_id) = (call.caller.hash, call.has_request_id);
     let (mount, parts) = parse(&app, call, &body)?;
     let protocol = parts.protocol;
-    let call =
-        prepare(&app, mount, parts).map_err(|answer| Box::new(answer.into_response(protocol)))?;
-    let (parts, replays) = (&call.parts, &app.upstream.replays);
-    let fingerprint = replays.fingerprint(parts, &body, ids);
-    let running = match fingerprint.map(|fingerprint| replays.begin(fingerprint)) {
-        None => None,
-        Some(Occurrence::First(running)) => Some(running),
-        Some(Occurrence::Duplicate(duplicate)) => {
-            warn_once_about_copies(&app.upstream, parts);
-            return Ok(Dispatch::Duplicate(Box::pin(duplicate.answer(parts))));
+    let method = method(&app, &mount, &parts)
+        .map_err(|answer| Box::new(answer.into_response(protocol, HeaderMap::new())))?;
+    let running = if ids.identify(has_request_id, parts.invocation_id.as_deref()) {
+        let replays = &app.upstream.replays;
+        let request_id = if has_request_id { parts.headers().get(&REQUEST_ID) } else { None };
+        let request_id = request_id.map(HeaderValue::as_bytes);
+        match replays.begin(replays.fingerprint(caller, request_id, &body)) {
+            Occurrence::First(running) => Some(running),
+            Occurrence::Duplicate(duplicate) => {
+                warn_once_about_copies(&app.upstream, &parts);
+                return Ok(Dispatch::Duplicate(Box::pin(duplicate.answer(&parts))));
+            }
         }
+    } else {
+        None
     };
-    let cancellation = parts.cancellation.clone();
-    let tasks = app.tasks.clone();
-    let call = run(app, call);
-    let call = async move {
-        let answer = call.await.into_response(protocol);
-        if let Some(running) = running {
-            running.finish(&answer);
-        }
-        answer
-    };
-    Ok(Dispatch::Call(RunToEnd::new(call, cancellation, tasks)))
+    let call = HttpCall::new(StartedCall::new(app, mount, method, parts), running);
+    Ok(Dispatch::Call(RunToEnd::new(call)))
 }
 
-/// A call that has passed all checks.
-struct PreparedCall {
-    hub: Arc<dyn MountedHub>,
-    wire_name: Arc<str>,
-    group: Arc<ServiceGroup>,
+/// The method of a call.
+#[derive(Clone, Copy)]
+struct Method {
     /// The row of the method; `None` for a `connected` that no method handles.
     row: Option<usize>,
     /// The method's name in telemetry.
-    method: &'static str,
-    parts: InvocationParts,
+    name: &'static str,
 }
 
 /// Finds the method. The response is that of a call without a method, or of a refused connection.
-fn prepare(app: &Inner, mount: Mount, parts: InvocationParts) -> Result<PreparedCall, Answer> {
+fn method(app: &Inner, mount: &Mount, parts: &InvocationParts) -> Result<Method, Answer> {
     let row = mount.hub.find(parts.category, &parts.event);
     match (parts.category, row) {
         (Category::Message, None) => {
             let detail = app.upstream.error_detail;
-            return Err(route::unknown_method(&app.log, &mount, &parts, detail));
+            return Err(route::unknown_method(&app.log, mount, parts, detail));
         }
         (Category::Disconnected, None) => return Err(Answer::Empty(StatusCode::OK)),
         (_, Some(_)) | (Category::Connected, None) => {}
     }
-    let Mount { hub, wire_name, group } = mount;
     if parts.category == Category::Message
-        && app.upstream.refused.contains(&wire_name, &parts.connection_id)
+        && app.upstream.refused.contains(&mount.wire_name, &parts.connection_id)
     {
-        return Err(refused::answer(&parts));
+        return Err(refused::answer(parts));
     }
-    let method = row.and_then(|row| hub.methods().get(row)).map_or("connected", |row| row.name);
-    Ok(PreparedCall { hub, wire_name, group, row, method, parts })
-}
-
-/// Runs filters and method. From here on the call runs to completion.
-///
-/// Not an `async fn`: the future of an `async fn` would store the parts of the call twice, before and
-/// after the move into the hub's future.
-fn run(app: Arc<Inner>, call: PreparedCall) -> impl Future<Output = Answer> + Send {
-    // A shutdown waits until every token is dropped.
-    let running = app.tasks.token();
-    let PreparedCall { hub, wire_name, group, method, row, parts } = call;
-    let span = telemetry::call_span(&wire_name, method, &parts.connection_id);
-    let outbound = Arc::clone(&group.outbound);
-    let (category, protocol) = (parts.category, parts.protocol);
-    let invocation_id = parts.invocation_id.clone();
-    let connected = (category == Category::Connected).then(|| Arc::clone(&parts.connection_id));
-    let (watch, detail) = (Stopwatch::start(), app.upstream.error_detail);
-    let calling = hub.call(row, parts, Arc::clone(&outbound), Arc::clone(&wire_name));
-    let recorded = span.clone();
-    let call = async move {
-        let _running = running;
-        let result = catching(calling).await;
-        app.counts.count(&result);
-        recorded.record("outcome", telemetry::outcome(&result));
-        telemetry::call_ended(&wire_name, method, &result, watch);
-        match (connected, result) {
-            (Some(connection_id), Err(error)) => {
-                let refused = Refused { app, outbound, hub: wire_name, connection_id };
-                // Boxed, because it is rare and would enlarge the future of every call.
-                Box::pin(refused.close(error)).await;
-                Answer::Empty(StatusCode::FORBIDDEN)
-            }
-            (_, result) => {
-                completion::outcome(category, protocol, invocation_id.as_deref(), result, detail)
-            }
-        }
-    };
-    call.instrument(span)
+    let methods = mount.hub.methods();
+    let name = row.and_then(|row| methods.get(row)).map_or("connected", |row| row.name);
+    Ok(Method { row, name })
 }
 
 /// The hub and the parts of a call over HTTP.
@@ -203,15 +157,14 @@ fn parse(
     app: &Inner,
     call: VerifiedCall,
     body: &Bytes,
-) -> Result<(Mount, InvocationParts), Refusal> {
-    let VerifiedCall { mut headers, caller, protocol, route } = call;
+) -> Result<(Arc<Mount>, InvocationParts), Refusal> {
+    let VerifiedCall { headers, caller, protocol, route, query, .. } = call;
     let (invocation_id, arguments, error) = match parse_body(&app.log, protocol, body, &route)? {
         Body::Connected => (None, Bytes::new(), None),
         Body::Disconnected { error } => (None, Bytes::new(), error),
         Body::Invocation { invocation_id, arguments, .. } => (invocation_id, arguments, None),
     };
     let Route { mount, category, event } = route;
-    let query = route::take_client_query(&mut headers);
     let parts = InvocationParts {
         hub: Arc::clone(&mount.wire_name),
         category,
@@ -232,12 +185,12 @@ fn parse(
 }
 
 /// Parses the body and compares it with the headers.
-fn parse_body(
+fn parse_body<'a>(
     log: &LogLimit,
     protocol: Protocol,
-    body: &Bytes,
+    body: &'a Bytes,
     route: &Route,
-) -> Result<Body, Refusal> {
+) -> Result<Body<'a>, Refusal> {
     let body = body::parse(protocol, body).map_err(|error| {
         log.line("body", |omitted| {
             let error = error.to_string();

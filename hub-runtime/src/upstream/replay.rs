@@ -21,13 +21,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
-use hub_core::{InvocationParts, protocol::Outcome, upstream::REQUEST_ID};
+use http::{HeaderMap, Response, StatusCode};
+use hub_core::{InvocationParts, protocol::Outcome};
 use parking_lot::Mutex;
 use tokio::{sync::oneshot, time::Instant};
 
 use self::stored_answer::StoredAnswer;
-use super::completion::{Answer, completion};
+use super::{
+    caller::Caller,
+    completion::{Answer, completion},
+};
 use crate::answer::empty;
 
 /// The maximum number of stored finished calls.
@@ -90,6 +93,10 @@ pub(super) struct Fingerprint {
     has_request_id: bool,
 }
 
+/// A hash of a caller.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CallerHash(u64);
+
 /// The source of the invocation ids of upstream calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InvocationIds {
@@ -100,6 +107,13 @@ pub(crate) enum InvocationIds {
         allow(dead_code, reason = "only the Functions host sets them")
     )]
     MadeUp,
+}
+
+impl InvocationIds {
+    /// Whether copies of a call can be detected. Without a request id, those of a `send` or an event cannot.
+    pub(super) fn identify(self, has_request_id: bool, invocation_id: Option<&str>) -> bool {
+        has_request_id || invocation_id.is_some() && self == Self::OfClients
+    }
 }
 
 /// Whether a call is new or a copy.
@@ -118,26 +132,29 @@ pub(super) enum Duplicate {
 }
 
 impl Replays {
-    /// Hashes a call and its raw body; `None` for a call whose copies cannot be detected: a `send` or an event
-    /// without a request id.
+    /// Hashes what is the same in all calls of a caller: hub, connection, user and claims.
     ///
-    /// The hash includes the caller because the signature does not cover user and claims. Otherwise a copy
+    /// They are part of the fingerprint because the signature does not cover user and claims. Otherwise a copy
     /// without the seal would receive a response that the filters would have refused.
+    pub(super) fn hash_of(&self, hub: &str, caller: &Caller) -> CallerHash {
+        let Caller { connection_id, user_id, claims, .. } = caller;
+        CallerHash(self.key.hash_one((hub, &**connection_id, user_id.as_deref(), claims)))
+    }
+
+    /// Hashes a call and its raw body, which contains the invocation id.
     pub(super) fn fingerprint(
         &self,
-        parts: &InvocationParts,
+        caller: CallerHash,
+        request_id: Option<&[u8]>,
         body: &[u8],
-        ids: InvocationIds,
-    ) -> Option<Fingerprint> {
-        let request_id = parts.headers().get(&REQUEST_ID).map(http::HeaderValue::as_bytes);
-        let has_invocation_id = parts.invocation_id.is_some() && ids == InvocationIds::OfClients;
-        if request_id.is_none() && !has_invocation_id {
-            return None;
-        }
-        let named = (request_id, &*parts.hub, &*parts.connection_id);
-        // The body contains the invocation id.
-        let call = self.key.hash_one((named, parts.user_id.as_deref(), &parts.claims, body));
-        Some(Fingerprint { call, has_request_id: request_id.is_some() })
+    ) -> Fingerprint {
+        let mut hasher = self.key.build_hasher();
+        hasher.write_u64(caller.0);
+        // The length precedes the id, so that no other split of the same bytes has this hash. No id is that long.
+        hasher.write_u64(request_id.map_or(u64::MAX, |id| id.len() as u64));
+        hasher.write(request_id.unwrap_or_default());
+        hasher.write(body);
+        Fingerprint { call: hasher.finish(), has_request_id: request_id.is_some() }
     }
 
     /// Starts a call, unless it is a copy.
@@ -166,12 +183,13 @@ impl Duplicate {
                 Self::Running(answer) => (answer.await.ok(), INTERRUPTED),
                 Self::Finished(answer) => (answer, NO_LONGER_HELD),
             };
+            let none = HeaderMap::new();
             match (answer, invocation_id) {
                 (Some((status, body)), _) if body.is_empty() => empty(status),
-                (Some((_, body)), _) => Answer::Completion(body).into_response(protocol),
+                (Some((_, body)), _) => Answer::Completion(body).into_response(protocol, none),
                 (None, Some(id)) => {
                     let error = Outcome::Error(error.to_owned());
-                    completion(protocol, &id, error).into_response(protocol)
+                    completion(protocol, &id, error).into_response(protocol, none)
                 }
                 (None, None) => empty(StatusCode::SERVICE_UNAVAILABLE),
             }
@@ -251,15 +269,18 @@ impl RunningCall {
     pub(super) fn finish(mut self, answer: &Response<Bytes>) {
         let Some(replays) = self.replays.take() else { return };
         let (status, body) = (answer.status(), answer.body());
-        let now = Instant::now();
         let mut table = replays.table.lock();
+        // The clock is read only if an entry is stored or may have expired.
+        let now = (self.has_request_id || !table.finished.is_empty()).then(Instant::now);
         // Evicted responses are freed outside the lock.
-        let evicted: [_; MAX_EVICTIONS] = std::array::from_fn(|_| table.evict(now));
-        let copies = if self.has_request_id {
-            let answer = StoredAnswer::from(&body[..]);
-            table.finish(Finished { call: self.call, at: now, status, answer })
-        } else {
-            table.calls.remove(&self.call).map(State::into_copies).unwrap_or_default()
+        let evicted: [_; MAX_EVICTIONS] =
+            std::array::from_fn(|_| now.and_then(|now| table.evict(now)));
+        let copies = match now {
+            Some(at) if self.has_request_id => {
+                let answer = StoredAnswer::from(&body[..]);
+                table.finish(Finished { call: self.call, at, status, answer })
+            }
+            _ => table.calls.remove(&self.call).map(State::into_copies).unwrap_or_default(),
         };
         drop(table);
         drop(evicted);

@@ -1,16 +1,14 @@
 //! The target of an upstream call: hub, category, event and method.
 
-use http::{HeaderMap, StatusCode};
-use hub_core::{
-    Category, HubError, InvocationParts, Query, names,
-    protocol::Outcome,
-    upstream::{CATEGORY, CLIENT_QUERY, EVENT, HUB},
-};
+use std::sync::Arc;
+
+use http::StatusCode;
+use hub_core::{Category, HubError, InvocationParts, names, protocol::Outcome};
 use hub_net::log_limit::{LogLimit, shown};
 
 use super::{
-    caller::text,
     completion::{Answer, completion, refuse},
+    header_lines::{HeaderLines, Lines},
 };
 use crate::{
     answer::{self, ErrorDetail, Refusal},
@@ -20,30 +18,35 @@ use crate::{
 
 /// The hub, the category and the event of a call.
 pub(super) struct Route {
-    pub(super) mount: Mount,
+    pub(super) mount: Arc<Mount>,
     pub(super) category: Category,
     pub(super) event: String,
 }
 
 impl Route {
-    /// Reads the routing headers.
-    pub(super) fn of(headers: &HeaderMap, app: &Inner) -> Result<Self, Refusal> {
-        let (hubs, log) = (&app.hubs, &app.log);
-        let [hub, category, event] = routing_headers(headers).ok_or_else(|| {
+    /// Reads the routing headers. `mount` is the hub that they name.
+    pub(super) fn of(
+        lines: &HeaderLines<'_>,
+        mount: Option<&Arc<Mount>>,
+        app: &Inner,
+    ) -> Result<Self, Refusal> {
+        let log = &app.log;
+        let [category, event] = routing_headers(lines, mount.is_some()).ok_or_else(|| {
             let text = "X-ASRS-Hub, X-ASRS-Category or X-ASRS-Event is missing";
             refuse(log, StatusCode::BAD_REQUEST, text)
         })?;
-        let mount = hubs.find_at_service(&hub).cloned().ok_or_else(|| {
+        let mount = mount.cloned().ok_or_else(|| {
             log.line("unknown hub upstream", |omitted| {
-                let (hub, known) = (&*shown(&hub), hubs.names());
+                let hub = lines.hub.text().unwrap_or_default();
+                let (hub, known) = (&*shown(hub), app.hubs.names());
                 tracing::warn!(hub, ?known, omitted, "upstream call for an unknown hub");
             });
             Box::new(answer::text(StatusCode::NOT_FOUND, "there is no such hub in this app"))
         })?;
-        let category = Category::from_headers(&category, &event).ok_or_else(|| {
+        let category = Category::from_headers(category, event).ok_or_else(|| {
             refuse(log, StatusCode::NOT_FOUND, "there is no such category or event")
         })?;
-        Ok(Self { mount, category, event })
+        Ok(Self { mount, category, event: event.to_owned() })
     }
 }
 
@@ -73,34 +76,11 @@ pub(super) fn unknown_method(
     completion(parts.protocol, id, Outcome::Error(text))
 }
 
-/// Hub, category and event; `None` if one is missing, empty or not UTF-8.
-fn routing_headers(headers: &HeaderMap) -> Option<[String; 3]> {
-    let header = |name| text(headers, name).filter(|value| !value.is_empty());
-    Some([header(&HUB)?, header(&CATEGORY)?, header(&EVENT)?])
-}
-
-/// Removes the query of the client's connect request from the headers, since the query may contain the
-/// client's token.
-pub(super) fn take_client_query(headers: &mut HeaderMap) -> Query {
-    let query = text(headers, &CLIENT_QUERY).map(|raw| Query::parse(&raw)).unwrap_or_default();
-    headers.remove(&CLIENT_QUERY);
-    query
-}
-
-#[cfg(test)]
-mod tests {
-    use http::HeaderValue;
-
-    use super::*;
-
-    #[test]
-    fn routing_headers_may_be_utf_8() {
-        let pairs = [(HUB, "chat"), (CATEGORY, "messages"), (EVENT, "grüße")];
-        let values =
-            pairs.map(|(name, value)| (name, HeaderValue::from_bytes(value.as_bytes()).unwrap()));
-
-        let [_, _, event] = routing_headers(&values.into_iter().collect()).unwrap();
-
-        assert_eq!(event, "grüße");
-    }
+/// Category and event; `None` if one of them or the hub is missing, empty, repeated or not UTF-8. The name of a
+/// mounted hub is neither empty nor of another encoding.
+fn routing_headers<'a>(lines: &HeaderLines<'a>, is_mounted: bool) -> Option<[&'a str; 2]> {
+    let text = |lines: Lines<'a>| lines.text().filter(|value| !value.is_empty());
+    let has_hub = if is_mounted { lines.hub.only().is_some() } else { text(lines.hub).is_some() };
+    let names = [text(lines.category)?, text(lines.event)?];
+    has_hub.then_some(names)
 }

@@ -1,7 +1,7 @@
-//! Runs the outboxes, logs and alarms of `hub-local` under [loom], which tries every interleaving
+//! Runs the outboxes and logs of `hub-local` and the alarms of `hub-net` under [loom], which tries every interleaving
 //! of their threads and every value that a read may return.
 //!
-//! The source files are those of `hub-local`. This crate replaces their imports: locks and atomics
+//! The source files are those of these crates. This crate replaces their imports: locks and atomics
 //! by loom's, and the parts of tokio that they use. `tests/orders.rs` runs the scenarios.
 //!
 //! Loom lacks two things. It has no `OnceLock`: `sync::OnceLock` guards its value with a flag that
@@ -31,7 +31,7 @@
 //!
 //! [loom]: https://docs.rs/loom
 
-// The unit tests of the included files run in `hub-local`.
+// The unit tests of the included files run in their crates.
 #![cfg(not(test))]
 
 // The included files import `tokio`, which resolves to the modules below.

@@ -90,9 +90,14 @@ impl<H: Hub> Bench<H> {
         let row = self.mounted.find(category, event).ok_or("unknown method")?;
         let hub = Arc::clone(&self.mounted);
         let outbound = Arc::clone(&self.recorder) as Arc<dyn Outbound>;
-        let reply = block_on(hub.call(Some(row), parts, outbound, Arc::from("hub")));
+        let reply = block_on(hub.call(Some(row), parts, outbound, Arc::from("hub")).outcome);
         match reply.map_err(|error| shown(&error))? {
-            Reply::Value(json) => Ok(String::from_utf8(json).unwrap()),
+            Reply::Completion(framed) => {
+                let begins = b"{\"type\":3,\"invocationId\":\"1\",\"result\":";
+                let result = framed.strip_prefix(begins).unwrap();
+                let result = result.strip_suffix(b"}\x1e").unwrap();
+                Ok(String::from_utf8(result.to_vec()).unwrap())
+            }
             _ => Ok(String::new()),
         }
     }

@@ -2,7 +2,7 @@ use std::pin::pin;
 
 use futures_util::poll;
 use http::{HeaderMap, HeaderValue};
-use hub_core::{Category, Claims};
+use hub_core::{Category, Claims, upstream::REQUEST_ID};
 use tokio::time::advance;
 
 use super::{stored_answer::MAX_BYTES, *};
@@ -30,7 +30,16 @@ fn claims(pairs: &[(&str, &str)]) -> Claims {
 }
 
 fn see(replays: &Arc<Replays>, parts: &InvocationParts, body: &[u8]) -> Occurrence {
-    replays.begin(replays.fingerprint(parts, body, InvocationIds::OfClients).unwrap())
+    let caller = Caller {
+        connection_id: parts.connection_id.clone(),
+        user_id: parts.user_id.clone(),
+        claims: parts.claims.clone(),
+        sealed: true,
+        hash: CallerHash::default(),
+    };
+    let caller = replays.hash_of(&parts.hub, &caller);
+    let request_id = parts.headers().get(&REQUEST_ID).map(HeaderValue::as_bytes);
+    replays.begin(replays.fingerprint(caller, request_id, body))
 }
 
 fn ok(body: impl Into<Bytes>) -> Response<Bytes> {
@@ -199,14 +208,28 @@ async fn another_id_connection_or_hub_is_another_call() {
     drop(running);
 }
 
-#[tokio::test]
-async fn without_a_request_id_a_send_and_a_call_of_the_functions_host_are_never_copies() {
-    let replays = Replays::default();
-    let send = InvocationParts { invocation_id: None, ..without_request_id("") };
-    let call = without_request_id("functions");
+#[test]
+fn without_a_request_id_a_send_and_a_call_of_the_functions_host_are_never_copies() {
+    use InvocationIds::{MadeUp, OfClients};
 
-    assert!(replays.fingerprint(&send, BODY, InvocationIds::OfClients).is_none());
-    assert!(replays.fingerprint(&call, BODY, InvocationIds::MadeUp).is_none());
+    assert!(!OfClients.identify(false, None) && !MadeUp.identify(false, Some("functions")));
+    assert!(OfClients.identify(false, Some("0")));
+    assert!(OfClients.identify(true, None) && MadeUp.identify(true, Some("functions")));
+}
+
+#[test]
+fn the_bytes_of_a_request_id_and_a_body_have_one_fingerprint() {
+    let replays = Replays::default();
+    let fingerprint =
+        |id: Option<&[u8]>, body: &[u8]| replays.fingerprint(CallerHash::default(), id, body).call;
+
+    assert_eq!(fingerprint(Some(b"ab"), b"c"), fingerprint(Some(b"ab"), b"c"));
+    assert_ne!(fingerprint(Some(b"ab"), b"c"), fingerprint(Some(b"a"), b"bc"));
+    assert_ne!(fingerprint(Some(b""), b"c"), fingerprint(None, b"c"));
+    assert_ne!(
+        fingerprint(Some(b""), b"c"),
+        Replays::default().fingerprint(CallerHash::default(), Some(b""), b"c").call
+    );
 }
 
 #[tokio::test]

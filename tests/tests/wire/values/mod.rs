@@ -17,10 +17,10 @@ use std::{
 use ::bytes::Bytes;
 use async_trait::async_trait;
 use hub_core::{
-    Category, HubContext, HubError, Invocation, InvocationParts, Payload,
+    Category, HubContext, HubError, Invocation, InvocationParts, Payload, Reply,
     outbound::{Change, Check, InvokeError, MemberPage, Outbound, SendError, Target},
     private::HubReply,
-    protocol::{Protocol, convert},
+    protocol::{Message, Outcome, Protocol, convert, frame::Frames},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -59,11 +59,24 @@ fn from_hex<T: DeserializeOwned>(value: &str) -> Result<T, String> {
     argument(Protocol::MessagePack, &hex(value))
 }
 
-/// The result of a hub method.
+/// The encoded result of a hub method.
 fn result<T: Serialize>(value: &T, protocol: Protocol) -> Result<Bytes, HubError> {
-    match Ok::<_, HubError>(value).into_reply(protocol)? {
-        hub_core::Reply::Value(encoded) => Ok(encoded.into()),
-        other => panic!("no value: {other:?}"),
+    let parts = InvocationParts {
+        protocol,
+        invocation_id: Some("1".to_owned()),
+        ..InvocationParts::new("values", Category::Message, "m", "c")
+    };
+    let call = Invocation::new(parts, Arc::new(()));
+    let Reply::Completion(framed) = Ok::<_, HubError>(value).into_reply(&call)? else {
+        panic!("no value")
+    };
+    let mut frames = Frames::new(framed.len());
+    frames.switch_to(protocol);
+    frames.push(&framed);
+    let frame = frames.next_frame().unwrap().unwrap();
+    match protocol.parse(&frame).unwrap() {
+        Some(Message::Completion { outcome: Outcome::Result(value), .. }) => Ok(value),
+        other => panic!("no result: {other:?}"),
     }
 }
 

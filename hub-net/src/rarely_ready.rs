@@ -4,6 +4,7 @@
 //! much as writing a few messages. The wrapper polls its future only after that future's own waker fired.
 
 use std::{
+    fmt,
     future::Future,
     pin::Pin,
     sync::Arc,
@@ -16,7 +17,7 @@ use crate::sync::{
 };
 
 /// Polls the inner future only after its own waker fired.
-pub(crate) struct RarelyReady<F> {
+pub struct RarelyReady<F> {
     future: F,
     alarm: Arc<Alarm>,
     /// `alarm` as a waker, created once.
@@ -53,8 +54,15 @@ impl Alarm {
     }
 }
 
+impl<F> fmt::Debug for RarelyReady<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RarelyReady")
+    }
+}
+
 impl<F: Future + Unpin> RarelyReady<F> {
-    pub(crate) fn new(future: F) -> Self {
+    /// Wraps a future.
+    pub fn new(future: F) -> Self {
         let alarm = Arc::new(Alarm::default());
         Self { future, waker: Waker::from(Arc::clone(&alarm)), alarm, task: None }
     }
