@@ -98,8 +98,11 @@ impl InvocationParts {
         let CallHeaders { made, source } = &self.headers;
         made.get_or_init(|| {
             source.as_ref().map_or_else(HeaderMap::new, |(connection, request_id)| {
-                let mut headers = upstream::message_headers(connection, self.protocol);
-                upstream::address_message(&mut headers, &self.event, *request_id);
+                let mut headers = connection.headers();
+                headers.remove(upstream::CLIENT_QUERY);
+                let category = self.category.wire_name();
+                let mut headers = upstream::with_category(headers, category, self.protocol);
+                upstream::address(&mut headers, &self.event, *request_id);
                 headers
             })
         })
@@ -113,14 +116,21 @@ impl InvocationParts {
 #[debug("CallHeaders")]
 pub struct CallHeaders {
     made: OnceLock<HeaderMap>,
-    /// The headers of all upstream requests of the connection, and the id of the request.
-    source: Option<(Arc<HeaderMap>, u64)>,
+    /// The connection, and the id of the request.
+    source: Option<(Arc<dyn ConnectionHeaders>, u64)>,
+}
+
+/// A connection that makes the headers of all its upstream requests when they are read.
+#[doc(hidden)]
+pub trait ConnectionHeaders: Send + Sync {
+    /// The headers, with the client's query.
+    fn headers(&self) -> HeaderMap;
 }
 
 impl CallHeaders {
-    /// The headers of a message within the process.
+    /// The headers of a call within the process.
     #[must_use]
-    pub fn of_message(connection: Arc<HeaderMap>, request_id: u64) -> Self {
+    pub fn of_connection(connection: Arc<dyn ConnectionHeaders>, request_id: u64) -> Self {
         Self { made: OnceLock::new(), source: Some((connection, request_id)) }
     }
 }

@@ -84,7 +84,9 @@ pub use extract::FromContext;
 pub use filter::{Filter, Maintenance, RateLimit, RequireClaim, SignedIn};
 pub use groups::{Groups, MemberPages};
 pub use hub::{Category, Client, Hub, Untyped};
-pub use invocation::{CallHeaders, Claims, Extensions, Invocation, InvocationParts, Query};
+pub use invocation::{
+    CallHeaders, Claims, ConnectionHeaders, Extensions, Invocation, InvocationParts, Query,
+};
 pub use negotiate::{AppServiceUser, NegotiateRequest, Negotiation};
 pub use outbound::{
     EndpointFailure, InvokeError, Member, SendError, SendErrorKind, Target, TargetFailure,

@@ -40,19 +40,22 @@ pub const CONNECTED: &str = "connected";
 /// The event of a connection that ended.
 pub const DISCONNECTED: &str = "disconnected";
 
-/// The headers of the message requests of a connection. [`address_message`] sets the event and the request id.
+/// Adds the headers that all requests of one category have. [`address`] sets the event and the request id.
 #[must_use]
-pub fn message_headers(connection: &HeaderMap, protocol: Protocol) -> HeaderMap {
-    let mut headers = connection.clone();
-    headers.insert(CATEGORY, HeaderValue::from_static(MESSAGES));
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(protocol.content_type()));
-    headers.insert(EVENT, HeaderValue::from_static(""));
-    headers.insert(REQUEST_ID, HeaderValue::from_static(""));
-    headers
+pub fn with_category(
+    mut connection: HeaderMap,
+    category: &'static str,
+    protocol: Protocol,
+) -> HeaderMap {
+    connection.insert(CATEGORY, HeaderValue::from_static(category));
+    connection.insert(CONTENT_TYPE, HeaderValue::from_static(protocol.content_type()));
+    connection.insert(EVENT, HeaderValue::from_static(""));
+    connection.insert(REQUEST_ID, HeaderValue::from_static(""));
+    connection
 }
 
-/// Sets the event and the request id of a message request. Returns whether the event is valid in a header.
-pub fn address_message(headers: &mut HeaderMap, event: &str, request_id: u64) -> bool {
+/// Sets the event and the request id of a request. Returns whether the event is valid in a header.
+pub fn address(headers: &mut HeaderMap, event: &str, request_id: u64) -> bool {
     headers.insert(REQUEST_ID, HeaderValue::from(request_id));
     let event = HeaderValue::from_bytes(event.as_bytes());
     event.map(|event| headers.insert(EVENT, event)).is_ok()

@@ -8,5 +8,6 @@ pub use crate::transport::websocket::fuzzing::{WebSocketEvent, WebSocketReader};
 /// The value of `X-ASRS-User-Claims` for the claims of a token.
 #[must_use]
 pub fn claims_header(claims: &Map<String, Value>) -> Option<HeaderValue> {
-    crate::auth::identity::header(claims)
+    let text = crate::auth::identity::header(claims)?;
+    HeaderValue::from_bytes(text.as_bytes()).ok()
 }

@@ -19,5 +19,6 @@ pub fn in_memory(key: impl Into<Secret>) -> SignalR {
 /// Parses plain claims headers, as apps with [`SignalR::trust_plain_claims`] do.
 #[must_use]
 pub fn plain_claims(headers: &HeaderMap) -> Claims {
-    crate::upstream::caller::plain_claims(headers)
+    let lines = headers.get_all(&hub_core::upstream::USER_CLAIMS).iter();
+    crate::upstream::caller::plain_claims(lines.map(http::HeaderValue::as_bytes))
 }

@@ -1,8 +1,7 @@
 //! The identity in a client's token, and the header that sends the claims of the token upstream.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
-use http::HeaderValue;
 use hub_core::client_access::{SYSTEM_CLAIM_PREFIX, USER_CLAIM_PREFIX, USER_ID_CLAIM};
 use serde_json::{Map, Value};
 
@@ -20,9 +19,9 @@ const USER_CLAIMS: [&str; 4] = [
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     /// Absent for an anonymous client.
-    pub(crate) user: Option<String>,
+    pub(crate) user: Option<Arc<str>>,
     /// The value of `X-ASRS-User-Claims`.
-    pub(crate) claims: Option<HeaderValue>,
+    pub(crate) claims: Option<Arc<str>>,
     /// The connection settings in the token.
     pub(crate) token_options: TokenOptions,
 }
@@ -30,8 +29,8 @@ pub(crate) struct Identity {
 impl Identity {
     pub(super) fn from_claims(claims: &Map<String, Value>) -> Result<Self, String> {
         Ok(Self {
-            user: user(claims)?,
-            claims: header(claims),
+            user: user(claims)?.map(Arc::from),
+            claims: header(claims).map(Arc::from),
             token_options: TokenOptions::from_claims(claims),
         })
     }
@@ -59,7 +58,7 @@ fn user(claims: &Map<String, Value>) -> Result<Option<String>, String> {
 
 /// Formats the claims as `type: value, type: value`. This format has no escapes, so receivers cannot parse
 /// it safely.
-pub(crate) fn header(claims: &Map<String, Value>) -> Option<HeaderValue> {
+pub(crate) fn header(claims: &Map<String, Value>) -> Option<String> {
     let mut text = String::new();
     for (name, value) in claims {
         if name.starts_with(SYSTEM_CLAIM_PREFIX) {
@@ -71,7 +70,7 @@ pub(crate) fn header(claims: &Map<String, Value>) -> Option<HeaderValue> {
             value => append(&mut text, name, value),
         }
     }
-    if text.is_empty() { None } else { HeaderValue::from_bytes(text.as_bytes()).ok() }
+    (!text.is_empty()).then_some(text)
 }
 
 fn append(text: &mut String, name: &str, value: &Value) {

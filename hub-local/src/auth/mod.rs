@@ -25,7 +25,7 @@ const DEFAULT_URL: &str = "http://127.0.0.1:8888";
 /// Checks tokens with the keys of the service.
 pub(crate) struct Authority {
     /// The primary key first.
-    keys: Vec<Secret>,
+    keys: Arc<[Secret]>,
     clock: Clock,
     /// Allowed clock skew in seconds.
     leeway: u64,
@@ -57,7 +57,7 @@ impl Authority {
         let public_url = public_url.unwrap_or(DEFAULT_URL).trim_end_matches('/');
         let public_url = RwLock::new(public_url.into());
         Self {
-            keys,
+            keys: keys.into(),
             clock,
             leeway: leeway.as_secs(),
             public_url,
@@ -68,7 +68,7 @@ impl Authority {
     }
 
     /// All keys, the primary first.
-    pub(crate) fn keys(&self) -> &[Secret] {
+    pub(crate) fn keys(&self) -> &Arc<[Secret]> {
         &self.keys
     }
 
@@ -186,10 +186,10 @@ mod tests {
         let user = |hub| authority.client(&token, hub).map(|identity| identity.user);
 
         for _ in 0..2 {
-            assert_eq!(user("chat"), Ok(Some("ada".to_owned())));
+            assert_eq!(user("chat"), Ok(Some("ada".into())));
             assert!(user("other").unwrap_err().contains("not this hub"));
             assert!(authority.client(&format!("{token}A"), "chat").is_err());
-            assert_eq!(user("chat"), Ok(Some("ada".to_owned())));
+            assert_eq!(user("chat"), Ok(Some("ada".into())));
         }
     }
 

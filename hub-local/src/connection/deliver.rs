@@ -11,10 +11,10 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use http::{Request, StatusCode};
+use http::StatusCode;
 use hub_core::{
     protocol::{Message, Outcome, Protocol},
-    upstream::{CONNECTED, CONNECTIONS, DISCONNECTED, MESSAGES},
+    upstream::{CONNECTIONS, MESSAGES},
 };
 use tokio::time::Instant;
 
@@ -29,8 +29,7 @@ use crate::upstream::{
     Unmatched, Upstream, UpstreamError,
     call::Call,
     explain::{self, CallRecord},
-    in_process::{Answer, ClientCall},
-    request,
+    in_process::{Answer, Change, ClientCall, ClientEvent},
 };
 
 const NO_UPSTREAM: &str = "no upstream is configured for this hub";
@@ -66,7 +65,7 @@ pub(super) fn leave(connection: &Arc<Connection>, error: Option<String>) {
     if dropped != Some(0) {
         connection.shared.log.line("departed", |omitted| {
             tracing::warn!(
-                connection = connection.id,
+                connection = connection.id(),
                 hub = connection.hub.name(),
                 calls = dropped,
                 omitted,
@@ -117,14 +116,12 @@ async fn lane(connection: Arc<Connection>) {
 
 /// Reports a new client. The response has no effect on the client.
 async fn connected(connection: &Arc<Connection>) {
-    report(connection, CONNECTED, request::connected(connection.facts.headers())).await;
+    report(connection, Change::Connected).await;
 }
 
 /// Reports the end of a connection.
 async fn disconnected(connection: &Arc<Connection>, error: Option<&str>) {
-    if let Some(request) = request::disconnected(connection.facts.headers(), error) {
-        report(connection, DISCONNECTED, request).await;
-    }
+    report(connection, Change::Disconnected { error }).await;
 }
 
 /// Calls a hub method. If the call has an invocation id, the client receives a completion.
@@ -181,11 +178,12 @@ async fn call(connection: &Arc<Connection>, call: Call) {
     }
 }
 
-async fn report(connection: &Arc<Connection>, name: &str, mut request: Request<Bytes>) {
-    let event = Event { category: CONNECTIONS, name, protocol: Protocol::Json, is_invoke: false };
-    let _ = perform(connection, event, |upstream, id| {
-        request::number(&mut request, id);
-        async move { upstream.call(request).await.map(Answer::Response) }
+async fn report(connection: &Arc<Connection>, change: Change<'_>) {
+    let (name, protocol) = (change.name(), Protocol::Json);
+    let event = Event { category: CONNECTIONS, name, protocol, is_invoke: false };
+    let _ = perform(connection, event, |upstream, request_id| {
+        let event = ClientEvent { connection: &connection.facts, request_id, change };
+        async move { upstream.event(event).await.map(Answer::Response) }
     })
     .await;
 }
@@ -254,7 +252,7 @@ where
     };
     let Event { category, name: event, protocol, is_invoke } = event;
     let (limit, hub) = (&connection.shared.log, connection.hub.name());
-    let connection = connection.id.as_str();
+    let connection = connection.id();
     let content_type = protocol.content_type();
     let record = CallRecord { connection, hub, category, event, content_type, is_invoke, took };
     explain::log(limit, record, upstream, answer.as_ref().map(Answer::shown));

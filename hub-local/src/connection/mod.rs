@@ -18,7 +18,6 @@ mod warnings;
 
 use std::sync::{Arc, OnceLock, atomic::Ordering};
 
-use http::HeaderMap;
 use hub_core::protocol::{Message, Protocol};
 use tokio_util::sync::CancellationToken;
 
@@ -32,13 +31,13 @@ use self::{
     warnings::Warnings,
 };
 use crate::{
-    auth::{identity::Identity, token_options::TokenOptions},
+    auth::token_options::TokenOptions,
     delivery::{
         frame::{CloseStatus, Frame},
         outbox::{Outbox, PushOutcome},
     },
     hub::{self, members::Member},
-    upstream::in_process::ConnectionFacts,
+    upstream::facts::ConnectionFacts,
 };
 
 /// A hub whose members are client connections.
@@ -48,15 +47,13 @@ pub(crate) type Audience = hub::members::Audience<Connection>;
 
 /// A connected client. It is registered in its hub after the handshake.
 #[derive(derive_more::Debug)]
-#[debug("Connection({})", self.id)]
+#[debug("Connection({})", self.id())]
 pub(crate) struct Connection {
-    pub(crate) id: String,
-    pub(crate) user: Option<String>,
     /// Settings from the client's token.
     pub(crate) token_options: TokenOptions,
     pub(crate) hub: Arc<Hub>,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) facts: ConnectionFacts,
+    pub(crate) facts: Arc<ConnectionFacts>,
     pub(crate) transport: Transport,
     pub(crate) outbox: Outbox,
     pub(crate) results: ClientResults,
@@ -71,18 +68,16 @@ pub(crate) struct Connection {
 /// Properties of a connection, from the request that opened it.
 #[derive(Debug)]
 pub(crate) struct Origin {
-    pub(crate) id: String,
-    pub(crate) identity: Identity,
+    pub(crate) facts: ConnectionFacts,
+    pub(crate) token_options: TokenOptions,
     pub(crate) transport: Transport,
-    /// Headers of every upstream call of the connection.
-    pub(crate) headers: HeaderMap,
     /// Present if stateful reconnect was negotiated. The handshake must request stateful reconnect too.
     pub(crate) acks: Option<Arc<Acks>>,
 }
 
 impl Connection {
     pub(crate) fn new(shared: Arc<Shared>, hub: Arc<Hub>, origin: Origin) -> Arc<Self> {
-        let Origin { id, identity, transport, headers, acks } = origin;
+        let Origin { facts, token_options, transport, acks } = origin;
         Arc::new(Self {
             outbox: Outbox::new(&shared.limits, Arc::clone(&shared.backlog)),
             results: ClientResults::default(),
@@ -93,14 +88,20 @@ impl Connection {
             // shared token.
             closing: shared.closing.child_token(),
             ending: OnceLock::new(),
-            id,
-            user: identity.user,
-            token_options: identity.token_options,
+            token_options,
             hub,
             shared,
-            facts: ConnectionFacts::new(headers),
+            facts: Arc::new(facts),
             transport,
         })
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        self.facts.id()
+    }
+
+    pub(crate) fn user(&self) -> Option<&str> {
+        self.facts.user().map(|user| &**user)
     }
 
     /// Whether errors to this client include the cause.
@@ -174,7 +175,7 @@ impl Connection {
             return;
         }
         self.log(ending);
-        self.hub.remove(&self.id);
+        self.hub.remove(self.id());
         self.results.fail_all();
         let last = ending.last_frame(self.protocol());
         match ending.pending_frames {
@@ -200,12 +201,12 @@ impl Connection {
     fn log_connected(&self) {
         let (transport, protocol) = (self.transport.name(), self.protocol().name());
         let resumable = self.acks.as_ref().is_some_and(|it| it.are_agreed());
-        let (connection, hub) = (self.id.as_str(), self.hub.name());
+        let (connection, hub) = (self.id(), self.hub.name());
         tracing::debug!(connection, hub, transport, protocol, resumable, "connected");
     }
 
     fn log(&self, ending: &Ending) {
-        let (connection, hub) = (self.id.as_str(), self.hub.name());
+        let (connection, hub) = (self.id(), self.hub.name());
         if ending.is_slow_client() {
             self.shared.slow_clients.fetch_add(1, Ordering::Relaxed);
             self.shared.log.line("slow client", |omitted| {
@@ -232,11 +233,11 @@ impl Connection {
 
 impl Member for Connection {
     fn id(&self) -> &str {
-        &self.id
+        Self::id(self)
     }
 
     fn user(&self) -> Option<&str> {
-        self.user.as_deref()
+        Self::user(self)
     }
 
     fn protocol(&self) -> Protocol {

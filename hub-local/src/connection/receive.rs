@@ -66,7 +66,7 @@ async fn read(
                 let is_repeated = posts.as_mut().is_some_and(|posts| posts.begin(&bytes));
                 if is_repeated && frames.is_empty() {
                     tracing::debug!(
-                        connection = connection.id,
+                        connection = connection.id(),
                         "a POST was repeated: not run again"
                     );
                 } else {
@@ -197,7 +197,7 @@ fn check_length(target: &str) -> Result<(), NameError> {
 
 /// Completes a call with an error. A call without an invocation id gets no completion.
 fn refuse(connection: &Arc<Connection>, invocation_id: Option<String>, text: &str) {
-    tracing::debug!(connection = connection.id, text, "call refused");
+    tracing::debug!(connection = connection.id(), text, "call refused");
     let Some(invocation_id) = invocation_id else { return };
     let outcome = Outcome::Error(text.to_owned());
     let completion = Message::Completion { invocation_id, outcome };

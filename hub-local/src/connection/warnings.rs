@@ -41,7 +41,7 @@ impl Connection {
             return;
         }
         self.shared.log.line(cause.text(), |omitted| {
-            let (connection, method) = (&self.id, &*shown(method));
+            let (connection, method) = (self.id(), &*shown(method));
             tracing::warn!(connection, method, omitted, "{}", cause.text());
         });
     }
@@ -57,7 +57,7 @@ impl Connection {
             }
         };
         self.shared.log.line("invalid completion", |omitted| {
-            let (connection, method) = (&self.id, &*shown(method));
+            let (connection, method) = (self.id(), &*shown(method));
             let answer = shown_bytes(body);
             tracing::warn!(
                 connection,
@@ -75,7 +75,7 @@ impl Connection {
     /// The connection is not in some groups of its user.
     pub(super) fn warn_missed_groups(&self, groups: usize) {
         self.shared.log.line("missed groups", |omitted| {
-            let connection = &self.id;
+            let connection = self.id();
             tracing::warn!(
                 connection,
                 groups,

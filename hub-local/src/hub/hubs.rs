@@ -36,7 +36,7 @@ impl<M: Member> Hubs<M> {
         let name = name.to_ascii_lowercase();
         let hub = hubs.entry(name).or_insert_with_key(|name| {
             let (backlog, tasks) = (Arc::clone(&self.backlog), self.tasks.clone());
-            Arc::new(Hub::new(name.clone(), backlog, Arc::clone(&self.memberships), tasks))
+            Arc::new(Hub::new(name.as_str().into(), backlog, Arc::clone(&self.memberships), tasks))
         });
         Arc::clone(hub)
     }

@@ -27,7 +27,7 @@ use crate::delivery::{backlog::Backlog, log::Log};
 /// A hub and its connections.
 #[derive(Debug)]
 pub(crate) struct Hub<M> {
-    name: String,
+    name: Arc<str>,
     registry: Mutex<Registry<M>>,
     /// One log per hub protocol in use, in the order of `Protocol::ALL`; created on first use.
     logs: [OnceLock<Arc<Log>>; Protocol::ALL.len()],
@@ -37,7 +37,7 @@ pub(crate) struct Hub<M> {
 
 impl<M: Member> Hub<M> {
     pub(crate) fn new(
-        name: String,
+        name: Arc<str>,
         backlog: Arc<Backlog>,
         quota: Arc<Quota>,
         tasks: TaskTracker,
@@ -49,6 +49,11 @@ impl<M: Member> Hub<M> {
     /// The name in lower case.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Like [`Self::name`], for a value that outlives the hub.
+    pub(crate) fn shared_name(&self) -> Arc<str> {
+        Arc::clone(&self.name)
     }
 
     /// Adds a connection, and adds it to the groups of its user. Returns the number of groups for which the

@@ -121,12 +121,12 @@ fn command(
 fn audience(hub: &Hub, filter: Option<&Filter>) -> Audience {
     let Some(filter) = filter else { return hub.everyone() };
     let groups = filter.groups().into_iter().map(|group| {
-        let members = hub.group(group).iter().map(|member| member.id.clone()).collect();
+        let members = hub.group(group).iter().map(|member| member.id().to_owned()).collect();
         (group, members)
     });
     let groups = groups.collect();
     let everyone = hub.everyone();
-    let meant = everyone.iter().filter(|it| filter.finds(&it.id, it.user.as_deref(), &groups));
+    let meant = everyone.iter().filter(|it| filter.finds(it.id(), it.user(), &groups));
     meant.cloned().collect()
 }
 
@@ -141,12 +141,12 @@ fn perform(
         Command::JoinGroup(group) => {
             for connection in audience.iter() {
                 // Connections that were closed in the meantime are skipped.
-                state.hubs.join(|| hub.add_to_group(&connection.id, group))?;
+                state.hubs.join(|| hub.add_to_group(connection.id(), group))?;
             }
         }
         Command::LeaveGroup(group) => {
             for connection in audience.iter() {
-                hub.remove_from_group(&connection.id, group);
+                hub.remove_from_group(connection.id(), group);
             }
         }
         Command::CloseConnection { reason } => {

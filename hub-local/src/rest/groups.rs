@@ -66,18 +66,21 @@ pub(super) fn list(call: &RestCall<'_>, group: &str) -> RestResult {
     let audience = call.hub.group(group);
     let mut members: Vec<_> = audience
         .iter()
-        .filter(|connection| after.as_ref().is_none_or(|after| connection.id > *after))
+        .filter(|connection| after.as_ref().is_none_or(|after| connection.id() > after.as_str()))
         .collect();
-    members.sort_by(|left, right| left.id.cmp(&right.id));
+    members.sort_by(|left, right| left.id().cmp(right.id()));
     let shown = page_size.min(top);
     let more = members.len() > shown && top > shown;
     members.truncate(shown);
-    let last = members.last().filter(|_| more).map(|last| last.id.as_str());
+    let last = members.last().filter(|_| more).map(|last| last.id());
     let page = Page {
         next_link: last.map(|last| next_link(call, page_size, top - shown, last)),
         value: members
             .iter()
-            .map(|it| Member { connection_id: it.id.clone(), user_id: it.user.clone() })
+            .map(|it| Member {
+                connection_id: it.id().to_owned(),
+                user_id: it.user().map(str::to_owned),
+            })
             .collect(),
     };
     Ok(body::json(StatusCode::OK, serde_json::to_vec(&page).unwrap_or_default()))

@@ -13,7 +13,7 @@ use crate::{
     query::Query,
     random,
     state::State,
-    upstream::request::connection_headers,
+    upstream::facts::ConnectionFacts,
 };
 
 /// Why a client request is refused: status and body of the response.
@@ -222,16 +222,16 @@ fn connection(
     acks: Option<Arc<Acks>>,
 ) -> Result<Arc<Connection>, AdmissionError> {
     let Principal { hub, identity } = principal;
-    let headers =
-        connection_headers(&hub, &connection_id, &identity, request.query, state.authority.keys())
+    let (hub, keys) = (state.hubs.hub(&hub), Arc::clone(state.authority.keys()));
+    let facts =
+        ConnectionFacts::new(connection_id, hub.shared_name(), &identity, request.query, keys)
             .ok_or_else(|| {
                 AdmissionError::new(
                     StatusCode::BAD_REQUEST,
                     "hub, user or query contains characters that a header cannot contain",
                 )
             })?;
-    let hub = state.hubs.hub(&hub);
-    let origin = Origin { id: connection_id, identity, transport, headers, acks };
+    let origin = Origin { facts, token_options: identity.token_options, transport, acks };
     Ok(Connection::new(Arc::clone(&state.shared), hub, origin))
 }
 

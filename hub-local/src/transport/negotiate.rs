@@ -57,7 +57,7 @@ pub(crate) fn answer(
     state: &Arc<State>,
     query: Query<'_>,
     hub: String,
-    user: Option<String>,
+    user: Option<Arc<str>>,
 ) -> Response<Body> {
     let version = match version(query) {
         Ok(version) => version,

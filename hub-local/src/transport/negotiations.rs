@@ -43,7 +43,7 @@ struct Entry {
 pub(crate) struct Negotiation {
     pub(crate) connection_id: String,
     pub(crate) hub: String,
-    pub(crate) user: Option<String>,
+    pub(crate) user: Option<Arc<str>>,
     /// Whether stateful reconnect was requested and is enabled.
     pub(crate) resumes: bool,
 }

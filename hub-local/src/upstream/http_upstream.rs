@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Request, Response, Uri};
 use hub_core::{
-    names,
-    upstream::{CATEGORY, EVENT, HUB, MESSAGES, REQUEST_ID, message_headers},
+    ConnectionHeaders as _, names,
+    upstream::{CATEGORY, EVENT, HUB, MESSAGES, REQUEST_ID, with_category},
 };
 use hub_net::{
     client::{GaiResolver, HttpClient, RequestError, lines},
@@ -136,15 +136,15 @@ impl Upstream for HttpUpstream {
     fn message<'a>(&'a self, call: ClientCall<'a>) -> Calling<'a, Answer> {
         Box::pin(async move {
             let ClientCall { connection, protocol, request_id, target, .. } = call;
-            let hub = text(connection.headers(), &HUB);
+            let hub = connection.hub();
             let url = self.url(Event { hub, category: MESSAGES, event: target })?;
             let shared = connection.derived::<Lines>().unwrap_or_else(|| {
-                let mut headers = message_headers(connection.headers(), protocol);
+                let mut headers = with_category(connection.headers(), MESSAGES, protocol);
                 for own in [EVENT, REQUEST_ID] {
                     headers.remove(own);
                 }
                 let shared = Arc::new(Lines(lines(&headers)));
-                connection.derive(&shared);
+                connection.derive_with(|| (Arc::clone(&shared), shared.0.capacity()));
                 shared
             });
             let own = [

@@ -2,11 +2,12 @@
 
 pub(crate) mod call;
 pub(crate) mod explain;
+pub(crate) mod facts;
 mod guard;
 pub(crate) mod http_upstream;
 pub(crate) mod in_process;
 pub(crate) mod permits;
-pub(crate) mod request;
+mod request;
 pub(crate) mod template;
 
 use std::{pin::Pin, sync::Arc};
@@ -16,7 +17,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use hub_core::names::NameError;
 
-use self::in_process::{Answer, ClientCall};
+use self::in_process::{Answer, ClientCall, ClientEvent};
 
 /// The boxed future of an upstream call.
 type Calling<'a, T> = Pin<Box<dyn Future<Output = Result<T, UpstreamError>> + Send + 'a>>;
@@ -42,6 +43,12 @@ pub trait Upstream: Send + Sync + 'static {
         Box::pin(async move { Ok(Answer::Response(answering.await?)) })
     }
 
+    /// Delivers the begin or the end of a connection. Defaults to [`call`](Self::call) with the request of the event.
+    #[doc(hidden)]
+    fn event<'a>(&'a self, event: ClientEvent<'a>) -> Calling<'a, Response<Bytes>> {
+        self.call(event.into_request())
+    }
+
     /// The URL of an event without its query, for log lines about failed calls. Defaults to `None`.
     fn address(&self, hub: &str, category: &str, event: &str) -> Option<String> {
         let _ = (hub, category, event);
@@ -57,6 +64,10 @@ impl<T: Upstream + ?Sized> Upstream for Arc<T> {
 
     fn message<'a>(&'a self, call: ClientCall<'a>) -> Calling<'a, Answer> {
         (**self).message(call)
+    }
+
+    fn event<'a>(&'a self, event: ClientEvent<'a>) -> Calling<'a, Response<Bytes>> {
+        (**self).event(event)
     }
 
     fn address(&self, hub: &str, category: &str, event: &str) -> Option<String> {

@@ -9,10 +9,12 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, Uri};
+use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hub_core::Secret;
-use hub_local::{Answer, ClientCall, LocalService, LocalServiceBuilder, Upstream, UpstreamError};
+use hub_local::{
+    Answer, ClientCall, ClientEvent, LocalService, LocalServiceBuilder, Upstream, UpstreamError,
+};
 use tokio::{
     net::TcpListener,
     runtime::Handle,
@@ -37,7 +39,7 @@ use crate::{
 const DEFAULT_PORT: u16 = 8888;
 
 /// Called with the headers of each upstream call of the embedded service, after its response.
-pub(crate) type AfterCall = Box<dyn Fn(&http::HeaderMap) + Send + Sync>;
+pub(crate) type AfterCall = Box<dyn Fn(&HeaderMap) + Send + Sync>;
 
 /// The service, bound to its address before the app is built.
 pub(crate) struct BoundService {
@@ -163,48 +165,28 @@ fn random_key() -> Result<Secret, BuildError> {
     Ok(Secret::from(STANDARD.encode(bytes)))
 }
 
-/// The app as upstream of the service. Connection events are the requests that are sent over HTTP; method calls are
-/// passed as values.
+/// The app as upstream of the service. Calls and events are passed as values; those that may be refused become the
+/// requests that are sent over HTTP.
 struct InProcessUpstream {
     app: Arc<OnceLock<Weak<Inner>>>,
     after_call: Option<AfterCall>,
     operator: Option<Dispatch>,
 }
 
-#[async_trait]
-impl Upstream for InProcessUpstream {
-    async fn call(&self, request: Request<Bytes>) -> Result<Response<Bytes>, UpstreamError> {
-        let Some(app) = self.app.get().and_then(Weak::upgrade) else {
-            return Ok(gone());
-        };
-        let (parts, body) = request.into_parts();
-        let headers = self.after_call.is_some().then(|| parts.headers.clone());
-        let answering =
-            upstream::handle(app, parts.headers, Full::new(body), InvocationIds::OfClients);
-        let answer = match &self.operator {
-            Some(operator) => answering.with_subscriber(operator.clone()).await,
-            None => answering.await,
-        };
-        if let (Some(after_call), Some(headers)) = (&self.after_call, headers) {
-            after_call(&headers);
-        }
-        Ok(answer)
+impl InProcessUpstream {
+    fn app(&self) -> Option<Arc<Inner>> {
+        self.app.get().and_then(Weak::upgrade)
     }
 
-    fn message<'a>(
+    /// Runs a call with the subscriber of the operator, and then calls `after_call` with the headers of the call.
+    fn observed<'a, T>(
         &'a self,
-        call: ClientCall<'a>,
-    ) -> Pin<Box<dyn Future<Output = Result<Answer, UpstreamError>> + Send + 'a>> {
-        let headers = self.after_call.is_some().then(|| call.headers());
-        let app = self.app.get().and_then(Weak::upgrade);
-        let answering = async move {
-            Ok(match app {
-                Some(app) => in_process::answer(app, call).await,
-                None => Answer::Response(gone()),
-            })
-        };
+        headers: impl FnOnce() -> HeaderMap,
+        answering: impl Future<Output = T> + Send + 'a,
+    ) -> Pin<Box<dyn Future<Output = Result<T, UpstreamError>> + Send + 'a>> {
+        let headers = self.after_call.is_some().then(headers);
         if self.operator.is_none() && headers.is_none() {
-            return Box::pin(answering);
+            return Box::pin(async move { Ok(answering.await) });
         }
         Box::pin(async move {
             let answer = match &self.operator {
@@ -214,7 +196,43 @@ impl Upstream for InProcessUpstream {
             if let (Some(after_call), Some(headers)) = (&self.after_call, headers) {
                 after_call(&headers);
             }
-            answer
+            Ok(answer)
+        })
+    }
+}
+
+#[async_trait]
+impl Upstream for InProcessUpstream {
+    async fn call(&self, request: Request<Bytes>) -> Result<Response<Bytes>, UpstreamError> {
+        let Some(app) = self.app() else { return Ok(gone()) };
+        let (parts, body) = request.into_parts();
+        let body = Full::new(body);
+        Ok(upstream::handle(app, parts.headers, body, InvocationIds::OfClients).await)
+    }
+
+    fn message<'a>(
+        &'a self,
+        call: ClientCall<'a>,
+    ) -> Pin<Box<dyn Future<Output = Result<Answer, UpstreamError>> + Send + 'a>> {
+        let (app, named) = (self.app(), call.clone());
+        self.observed(move || named.headers(), async move {
+            match app {
+                Some(app) => in_process::answer(app, call).await,
+                None => Answer::Response(gone()),
+            }
+        })
+    }
+
+    fn event<'a>(
+        &'a self,
+        event: ClientEvent<'a>,
+    ) -> Pin<Box<dyn Future<Output = Result<Response<Bytes>, UpstreamError>> + Send + 'a>> {
+        let app = self.app();
+        self.observed(|| event.headers(), async move {
+            match app {
+                Some(app) => in_process::report(app, event).await,
+                None => gone(),
+            }
         })
     }
 }

@@ -16,15 +16,15 @@ use super::{
 };
 use crate::{
     answer::{self, Refusal},
-    shared::{Inner, UpstreamOptions},
+    shared::{Inner, Mount, UpstreamOptions},
 };
 
 /// The reason that a client without a seal receives.
 const NOT_OURS: &str = "the access token was not made by the negotiate of this app";
 
-/// The proofs that the caller with these headers needs.
-pub(super) fn caller_rules<'a>(app: &'a Inner, lines: &HeaderLines<'_>) -> CallerRules<'a> {
-    let mount = lines.hub.first_text().and_then(|hub| app.hubs.find_at_service(hub));
+/// The proofs that a caller who names this hub needs.
+pub(super) fn caller_rules<'a>(app: &'a Inner, hub: Option<&str>) -> CallerRules<'a> {
+    let mount = hub.and_then(|hub| app.hubs.find_at_service(hub));
     CallerRules {
         group: mount.map_or(&app.first_group, |mount| &mount.group),
         mount,
@@ -45,7 +45,7 @@ pub(super) fn check_token<'a>(
     if app.groups.iter().all(|group| group.upstream_tokens.is_none()) {
         return None;
     }
-    caller_rules(app, &HeaderLines::of(headers)).check_token(headers)
+    caller_rules(app, HeaderLines::of(headers).hub.first_text()).check_token(headers)
 }
 
 /// A call whose headers have been checked.
@@ -67,10 +67,10 @@ pub(super) fn admit(
 ) -> Result<VerifiedCall, NotAdmitted> {
     let options = &app.upstream;
     let lines = HeaderLines::of(&headers);
-    let rules = caller_rules(app, &lines);
+    let rules = caller_rules(app, lines.hub.first_text());
     let (caller, cache) =
         rules.check(&lines, token).map_err(|error| not_genuine(app, &lines, &error))?;
-    warn_once_about_missing_seal(options, &caller, &lines);
+    warn_once_about_missing_seal(options, &caller, lines.user_claims.exist());
     if declared_length(&lines).is_some_and(|length| length > options.max_body as u64) {
         return Err(too_large(&app.log, options.max_body).into());
     }
@@ -81,9 +81,7 @@ pub(super) fn admit(
             options.verified.remember(&lines, &caller);
         }
         Category::Disconnected => {
-            options.verified.forget(&caller.connection_id);
-            options.copied.lock().remove(&*caller.connection_id);
-            options.refused.forget(&route.mount.wire_name, &caller.connection_id);
+            forget(options, &route.mount, &caller.connection_id);
         }
         Category::Message | Category::Connected => {}
     }
@@ -99,6 +97,13 @@ pub(super) fn admit(
 /// token.
 pub(super) fn client_query(lines: &HeaderLines<'_>) -> Query {
     lines.client_query.text().map(Query::parse).unwrap_or_default()
+}
+
+/// Removes what the app has stored about a connection that has ended.
+pub(super) fn forget(options: &UpstreamOptions, mount: &Mount, connection_id: &str) {
+    options.verified.forget(connection_id);
+    options.copied.lock().remove(connection_id);
+    options.refused.forget(&mount.wire_name, connection_id);
 }
 
 /// A call that is refused before its body is read.
@@ -176,9 +181,9 @@ pub(super) fn too_large(log: &LogLimit, limit: usize) -> Refusal {
 pub(super) fn warn_once_about_missing_seal(
     options: &UpstreamOptions,
     caller: &Caller,
-    lines: &HeaderLines<'_>,
+    has_claims: bool,
 ) {
-    if caller.sealed || options.trust_plain_claims || !lines.user_claims.exist() {
+    if caller.sealed || options.trust_plain_claims || !has_claims {
         return;
     }
     if !options.warned_unsealed.swap(true, Ordering::Relaxed) {

@@ -11,6 +11,9 @@ use hub_core::{
     upstream::{CONNECTION_ID, HUB, SIGNATURE, USER_CLAIMS, USER_ID},
 };
 
+#[cfg(feature = "local")]
+use hub_local::ConnectionFacts;
+
 use super::{
     header_lines::HeaderLines,
     replay::{CallerHash, Replays},
@@ -115,7 +118,7 @@ impl<'a> CallerRules<'a> {
             None if code_suffices && !is_signed(headers, &group.keys) => Proof::TokenOrCode,
             Some(Ok(())) | None => Proof::Signature,
         };
-        let mut caller = check_headers(headers, &group.keys, proof, trust).or_else(|error| {
+        let caller = check_headers(headers, &group.keys, proof, trust).or_else(|error| {
             // A call for a hub that is not mounted may come from any service of the app. Only a caller
             // with a valid key receives the error that the hub does not exist.
             let groups = if self.mount.is_some() { &[] } else { self.groups };
@@ -123,17 +126,48 @@ impl<'a> CallerRules<'a> {
             keys.find_map(|keys| check_headers(headers, keys, Proof::Signature, trust).ok())
                 .ok_or(error)
         })?;
+        let mut caller = self.sealed(caller)?;
+        if let Some(mount) = self.mount {
+            caller.hash = self.replays.hash_of(&mount.wire_name, &caller);
+        }
+        let cache = if is_cacheable { VerifiedCache::Miss } else { VerifiedCache::Bypass };
+        Ok((caller, cache))
+    }
+
+    /// Refuses a caller without a seal, if the hub demands one.
+    fn sealed(&self, caller: Caller) -> Result<Caller, ProofError> {
         // The tokens of a hub's `negotiate` are sealed. Without the seal, the user id and the claims of the call
         // would be those of anyone who knows a signature of some connection.
         let needs_seal = |mount: &Arc<Mount>| !self.accept_unsealed && mount.hub.negotiates();
         if !caller.sealed && self.mount.is_some_and(needs_seal) {
             return Err(ProofError::Unsealed);
         }
-        if let Some(mount) = self.mount {
-            caller.hash = self.replays.hash_of(&mount.wire_name, &caller);
-        }
-        let cache = if is_cacheable { VerifiedCache::Miss } else { VerifiedCache::Bypass };
-        Ok((caller, cache))
+        Ok(caller)
+    }
+
+    /// Checks the seal of a connection of the embedded service. There is no signature to check: only the service can
+    /// make [`ConnectionFacts`], and only the service of this app passes them to this app.
+    #[cfg(feature = "local")]
+    pub(super) fn check_facts(&self, facts: &ConnectionFacts) -> Result<Caller, ProofError> {
+        let user = facts.user();
+        let claims = || facts.claims().map(str::as_bytes).into_iter();
+        let keys = self.group.keys.seals();
+        let sealed = seal::find(claims(), facts.hub(), user.map(|user| user.as_bytes()), keys)?;
+        // Calls of the embedded service are not compared, so the hash is not needed.
+        let (connection_id, hash) = (Arc::clone(facts.id()), CallerHash::default());
+        self.sealed(match sealed {
+            Some(seal::Identity { user_id, claims, .. }) => {
+                let shared = user.filter(|user| user_id.as_deref() == Some(&***user)).cloned();
+                let user_id = shared.or_else(|| user_id.map(Arc::from));
+                Caller { connection_id, user_id, claims, sealed: true, hash }
+            }
+            None => {
+                let is_trusted = self.trust_plain_claims;
+                let claims = if is_trusted { plain_claims(claims()) } else { Claims::default() };
+                let user_id = user.filter(|user| !user.is_empty()).cloned();
+                Caller { connection_id, user_id, claims, sealed: false, hash }
+            }
+        })
     }
 }
 
@@ -173,7 +207,8 @@ pub(super) fn check_headers(
         let (connection_id, hash) = (connection_id.into(), CallerHash::default());
         return Ok(Caller { connection_id, user_id, claims, sealed: true, hash });
     }
-    let claims = if trust_plain_claims { plain_claims(headers) } else { Claims::default() };
+    let lines = headers.get_all(&USER_CLAIMS).iter().map(header::HeaderValue::as_bytes);
+    let claims = if trust_plain_claims { plain_claims(lines) } else { Claims::default() };
     let user_id = match headers.contains_key(&USER_ID) {
         // A user with an unreadable id must not be treated as anonymous.
         true => Some(text(headers, &USER_ID).ok_or(ProofError::UserId)?),
@@ -194,13 +229,11 @@ fn sealed_identity(
     seal::find(claims, &hub, user, keys)
 }
 
-/// Parses the claims header as the official receiver does (azure-functions-signalrservice-extension,
+/// Parses the claims headers as the official receiver does (azure-functions-signalrservice-extension,
 /// `GetClaimDictionary`): entries are separated by commas. An entry is dropped unless it consists of a
 /// type, a colon with a space, and a value. The first value of a type wins.
-pub(crate) fn plain_claims(headers: &HeaderMap) -> Claims {
-    let lines = headers.get_all(&USER_CLAIMS).iter();
-    let lines: Vec<_> =
-        lines.filter_map(|line| std::str::from_utf8(line.as_bytes()).ok()).collect();
+pub(crate) fn plain_claims<'a>(headers: impl Iterator<Item = &'a [u8]>) -> Claims {
+    let lines: Vec<_> = headers.filter_map(|line| std::str::from_utf8(line).ok()).collect();
     let header = lines.join(",");
     let mut claims: Vec<(String, String)> = Vec::new();
     for entry in header.split(',') {
@@ -319,10 +352,9 @@ mod tests {
 
     #[test]
     fn plain_claims_follow_the_grammar_of_the_official_receiver() {
-        let map =
-            headers(&[(&USER_CLAIMS, "role: a, role: b, name: Doe, John, url: a: b, x: , id: 7")]);
+        let header = "role: a, role: b, name: Doe, John, url: a: b, x: , id: 7";
 
-        let claims = plain_claims(&map);
+        let claims = plain_claims([header.as_bytes()].into_iter());
 
         assert_eq!(
             claims.iter().collect::<Vec<_>>(),

@@ -1,59 +1,58 @@
-//! Calls of the embedded service, without an HTTP request.
+//! Calls and events of the embedded service, without an HTTP request.
 //!
-//! The caller is verified once for each connection, with the same checks as over HTTP: the service in this process
-//! holds the headers of a connection, and they do not change. Calls are not compared with earlier calls: the
-//! service passes each call once, and no network or proxy is in between that repeats calls.
+//! The caller is verified once for each connection: the service in this process holds the facts of a connection, and
+//! they do not change. Their seal is opened with the checks of HTTP. A signature is not made: it would show that the
+//! service makes the call, which no other code can. Calls are not compared with earlier calls: the service passes each
+//! call once, and no network or proxy is in between that repeats calls.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
-use hub_core::{
-    CallHeaders, Cancellation, Category, InvocationParts, Query, upstream::CLIENT_QUERY,
-};
-use hub_local::{Answer, ClientCall};
+use http::{HeaderMap, Request, Response};
+use hub_core::{CallHeaders, Cancellation, Category, InvocationParts, Query, protocol::Protocol};
+use hub_local::{Answer, Change, ClientCall, ClientEvent, ConnectionFacts};
 
 use super::{
     InvocationIds,
-    admission::{caller_rules, client_query, warn_once_about_missing_seal},
+    admission::{caller_rules, forget, warn_once_about_missing_seal},
     caller::Caller,
-    completion, handle,
-    header_lines::HeaderLines,
-    method,
+    completion, handle, method,
     started_call::StartedCall,
 };
-use crate::{answer::empty, shared::Inner};
+use crate::{
+    answer::empty,
+    shared::{Inner, Mount},
+};
 
 /// More than the longest JSON escape of a byte, `\u0000`.
 const ESCAPED: usize = 6;
 /// More than the names and the delimiters in the body of a call.
 const FRAME: usize = 128;
 
-/// What the app derived from the headers of a connection. The service holds it, so it must not hold the hub or a part
+/// What the app derived from the facts of a connection. The service holds it, so it must not hold the hub or a part
 /// of the app: these hold the service.
 struct Known {
-    /// The hub's name at the service.
-    hub: Arc<str>,
     caller: Caller,
-    query: Query,
-    /// The headers without the client's query.
-    headers: Arc<HeaderMap>,
+    /// Made on the first message, to save memory of idle clients.
+    query: OnceLock<Query>,
 }
 
 /// Handles one call. The service polls the future to completion.
 pub(crate) async fn answer(app: Arc<Inner>, call: ClientCall<'_>) -> Answer {
-    let Some(known) = known(&app, &call).filter(|_| fits(&call, app.upstream.max_body)) else {
+    let names = call.target.len() + call.invocation_id.map_or(0, str::len);
+    let has_names = !call.target.is_empty() && call.invocation_id.is_none_or(|id| !id.is_empty());
+    let fits = has_names && fits(&app, names, call.arguments.len());
+    let Some((mount, known)) = known(&app, call.connection).filter(|_| fits) else {
         // A call that is refused, or that the body must decide about.
-        let (parts, body) = call.into_request().into_parts();
-        let body = http_body_util::Full::new(body);
-        let answering = Box::pin(handle(app, parts.headers, body, InvocationIds::OfClients));
-        return Answer::Response(answering.await);
+        return Answer::Response(over_http(app, call.into_request()).await);
     };
-    // Hubs are not unmounted.
-    let Some(mount) = app.hubs.find_at_service(&known.hub).cloned() else {
-        return Answer::Response(empty(StatusCode::NOT_FOUND));
-    };
-    let parts = parts(&app, &known, &call);
+    let mut parts = parts(&app, &mount, &known, call.connection, call.request_id);
+    parts.query = known.query(call.connection);
+    parts.event = call.target.to_owned();
+    parts.protocol = call.protocol;
+    // A slice would keep the read buffer of the client alive while the method runs.
+    parts.arguments = Bytes::copy_from_slice(&call.arguments);
+    parts.invocation_id = call.invocation_id.map(str::to_owned);
     let answer = match method(&app, &mount, &parts) {
         Ok(method) => StartedCall::new(app, mount, method, parts).await,
         Err(answer) => answer,
@@ -64,53 +63,102 @@ pub(crate) async fn answer(app: Arc<Inner>, call: ClientCall<'_>) -> Answer {
     }
 }
 
-/// Whether the body over HTTP would certainly be within the limit, and have an event and an id.
-fn fits(call: &ClientCall<'_>, max_body: usize) -> bool {
-    let names = call.target.len() + call.invocation_id.map_or(0, str::len);
-    let size = call.arguments.len().saturating_add(names.saturating_mul(ESCAPED));
-    size.saturating_add(FRAME) <= max_body
-        && !call.target.is_empty()
-        && call.invocation_id.is_none_or(|id| !id.is_empty())
+/// Handles one event. The service polls the future to completion.
+pub(crate) async fn report(app: Arc<Inner>, event: ClientEvent<'_>) -> Response<Bytes> {
+    let (category, error) = match event.change {
+        Change::Connected => (Category::Connected, None),
+        Change::Disconnected { error } => (Category::Disconnected, error),
+    };
+    let fits = fits(&app, error.map_or(0, str::len), 0);
+    let Some((mount, known)) = known(&app, event.connection).filter(|_| fits) else {
+        return over_http(app, event.into_request()).await;
+    };
+    if category == Category::Disconnected {
+        forget(&app.upstream, &mount, &known.caller.connection_id);
+    }
+    let mut parts = parts(&app, &mount, &known, event.connection, event.request_id);
+    parts.query = Query::parse(event.connection.query());
+    parts.category = category;
+    parts.event = event.change.name().to_owned();
+    parts.error = error.map(str::to_owned);
+    let answer = match method(&app, &mount, &parts) {
+        Ok(method) => StartedCall::new(app, mount, method, parts).await,
+        Err(answer) => answer,
+    };
+    answer.into_response(Protocol::Json, HeaderMap::new())
 }
 
-/// The caller of a connection, verified on its first call. `None` if the caller is refused, or if each call needs
+async fn over_http(app: Arc<Inner>, request: Request<Bytes>) -> Response<Bytes> {
+    let (parts, body) = request.into_parts();
+    let body = http_body_util::Full::new(body);
+    // Boxed, because it is rare and would enlarge the future of every call.
+    Box::pin(handle(app, parts.headers, body, InvocationIds::OfClients)).await
+}
+
+/// Whether the body over HTTP would certainly be within the limit. `texts` is the size of the texts that JSON would
+/// escape.
+fn fits(app: &Inner, texts: usize, arguments: usize) -> bool {
+    let size = arguments.saturating_add(texts.saturating_mul(ESCAPED));
+    size.saturating_add(FRAME) <= app.upstream.max_body
+}
+
+/// The hub and the caller of a connection, who is verified once. `None` if the caller is refused, or if each call needs
 /// a check.
-fn known(app: &Inner, call: &ClientCall<'_>) -> Option<Arc<Known>> {
-    if let Some(known) = call.connection.derived() {
-        return Some(known);
+fn known(app: &Inner, facts: &ConnectionFacts) -> Option<(Arc<Mount>, Arc<Known>)> {
+    if let Some(known) = facts.derived() {
+        // Hubs are not unmounted.
+        return Some((app.hubs.find_at_service(facts.hub())?.clone(), known));
     }
-    let mut headers = call.connection.headers().clone();
-    let lines = HeaderLines::of(&headers);
-    let rules = caller_rules(app, &lines);
+    let rules = caller_rules(app, Some(facts.hub()));
     if rules.group.upstream_tokens.is_some() {
         return None;
     }
-    let hub = Arc::clone(&rules.mount?.wire_name);
-    let (caller, _) = rules.check(&lines, None).ok()?;
-    warn_once_about_missing_seal(&app.upstream, &caller, &lines);
-    let query = client_query(&lines);
-    headers.remove(&CLIENT_QUERY);
-    let known = Arc::new(Known { hub, caller, query, headers: Arc::new(headers) });
-    call.connection.derive(&known);
-    Some(known)
+    let mount = rules.mount?.clone();
+    let caller = rules.check_facts(facts).ok()?;
+    warn_once_about_missing_seal(&app.upstream, &caller, facts.claims().is_some());
+    let known = Arc::new(Known { caller, query: OnceLock::new() });
+    facts.derive_with(|| (Arc::clone(&known), known.size(facts)));
+    Some((mount, known))
 }
 
-fn parts(app: &Inner, known: &Known, call: &ClientCall<'_>) -> InvocationParts {
-    let Known { hub, caller, query, headers } = known;
+impl Known {
+    fn query(&self, facts: &ConnectionFacts) -> Query {
+        self.query.get_or_init(|| Query::parse(facts.query())).clone()
+    }
+
+    /// The memory that this uses and the facts do not, at most: a decoded query is as long as the raw one.
+    fn size(&self, facts: &ConnectionFacts) -> usize {
+        let pairs = |query: &str| query.split('&').count();
+        let query = 2 * facts.query().len() + pairs(facts.query()) * size_of::<(String, String)>();
+        let claims = self.caller.claims.iter().map(|(name, value)| name.len() + value.len());
+        let claims =
+            claims.sum::<usize>() + self.caller.claims.len() * size_of::<(String, String)>();
+        size_of::<Self>() + query + claims
+    }
+}
+
+/// The parts that calls and events have in common.
+fn parts(
+    app: &Inner,
+    mount: &Mount,
+    known: &Known,
+    facts: &Arc<ConnectionFacts>,
+    request_id: u64,
+) -> InvocationParts {
+    let Caller { connection_id, user_id, claims, .. } = known.caller.clone();
     InvocationParts {
-        hub: Arc::clone(hub),
+        hub: Arc::clone(&mount.wire_name),
         category: Category::Message,
-        event: call.target.to_owned(),
-        connection_id: Arc::clone(&caller.connection_id),
-        user_id: caller.user_id.clone(),
-        claims: caller.claims.clone(),
-        query: query.clone(),
-        headers: CallHeaders::of_message(Arc::clone(headers), call.request_id),
-        protocol: call.protocol,
-        // A slice would keep the read buffer of the client alive while the method runs.
-        arguments: Bytes::copy_from_slice(&call.arguments),
+        event: String::new(),
+        connection_id,
+        user_id,
+        claims,
+        query: Query::default(),
+        headers: CallHeaders::of_connection(Arc::clone(facts) as _, request_id),
+        protocol: Protocol::Json,
+        arguments: Bytes::new(),
         error: None,
-        invocation_id: call.invocation_id.map(str::to_owned),
+        invocation_id: None,
         arrived: app.clock.elapsed(),
         cancellation: Cancellation::new(),
     }

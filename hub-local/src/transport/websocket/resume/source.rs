@@ -42,7 +42,7 @@ impl ResumableSource {
         self.socket = None;
         self.until = Instant::now() + self.connection.shared.limits.resume_timeout;
         tracing::debug!(
-            connection = self.connection.id,
+            connection = self.connection.id(),
             "the WebSocket was lost; waiting for the client to resume"
         );
         Incoming::Suspended
@@ -57,7 +57,7 @@ impl Source for ResumableSource {
             if let Some((number, read)) = self.resumption.next_read() {
                 let socket = WebSocketSource::new(read, Arc::clone(&self.connection));
                 self.socket = Some((number, socket));
-                tracing::debug!(connection = self.connection.id, "resumed on another WebSocket");
+                tracing::debug!(connection = self.connection.id(), "resumed on another WebSocket");
                 return Ok(Incoming::Resumed);
             }
             let Some((number, socket)) = &mut self.socket else {
