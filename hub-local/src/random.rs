@@ -3,9 +3,27 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hub_core::Secret;
 
-/// 16 random bytes in 22 characters of `[A-Za-z0-9_-]`. Clients write the text into URLs without escapes.
-pub(crate) fn id() -> String {
-    URL_SAFE_NO_PAD.encode(bytes::<16>())
+/// 16 random bytes. Their text has 22 characters of `[A-Za-z0-9_-]`, which clients write into URLs without escapes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, derive_more::Debug)]
+// Omits the bytes: a connection token is a secret.
+#[debug("Id")]
+pub(crate) struct Id([u8; 16]);
+
+impl Id {
+    pub(crate) fn random() -> Self {
+        Self(bytes())
+    }
+
+    /// The id with this text.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mut id = [0; 16];
+        let length = URL_SAFE_NO_PAD.decode_slice(text, &mut id).ok()?;
+        (length == id.len()).then_some(Self(id))
+    }
+
+    pub(crate) fn text(self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0)
+    }
 }
 
 /// A random access key of 33 bytes, in 44 characters.
@@ -22,12 +40,33 @@ fn bytes<const N: usize>() -> [u8; N] {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn ids_have_22_url_safe_characters() {
-        let id = super::id();
+        let id = Id::random().text();
 
         assert_eq!(id.len(), 22);
         assert!(id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)));
-        assert_ne!(id, super::id());
+        assert_ne!(id, Id::random().text());
+    }
+
+    #[test]
+    fn an_id_has_one_text() {
+        let id = Id([0xFF; 16]);
+        let text = "_____________________w";
+
+        assert_eq!((id.text().as_str(), Id::parse(text)), (text, Some(id)));
+        for other in [
+            "",
+            "_",
+            "_____________________w==",
+            "_____________________x",
+            " _____________________w",
+        ] {
+            assert_eq!(Id::parse(other), None, "{other}");
+        }
+        assert_eq!(Id::parse(&"_".repeat(23)), None);
+        assert_eq!(Id::parse(&"_".repeat(1000)), None);
     }
 }

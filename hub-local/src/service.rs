@@ -15,7 +15,6 @@ use http::{
 use hub_core::{Payload, Secret, outbound::Recipients, secret_rule::Reach};
 use hub_net::{BoxError, body::UnreadBody, host, serve_error::ServeError};
 use tokio::net::TcpListener;
-use tokio_util::sync::DropGuard;
 
 use crate::{
     access::HostCheck,
@@ -50,7 +49,17 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct LocalService {
     state: Arc<State>,
-    _last: Arc<DropGuard>,
+    _last: Arc<LastHandle>,
+}
+
+/// Closes the service when its last handle is dropped.
+#[derive(Debug)]
+struct LastHandle(Arc<State>);
+
+impl Drop for LastHandle {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 /// Refusal of an in-memory client, with the status and text that a client with a socket would receive.
@@ -84,8 +93,8 @@ impl LocalService {
     }
 
     pub(crate) fn new(state: State) -> Self {
-        let guard = state.shared.closing.clone().drop_guard();
-        Self { state: Arc::new(state), _last: Arc::new(guard) }
+        let state = Arc::new(state);
+        Self { _last: Arc::new(LastHandle(Arc::clone(&state))), state }
     }
 
     /// The URL at which clients and REST callers reach the service, without a trailing slash.
@@ -191,7 +200,7 @@ impl LocalService {
     /// `allowReconnect: true` (HubProtocol.md, Close), and a `disconnected` event is delivered upstream for each
     /// of them. REST calls work until the last delivery; then [`serve`](Self::serve) ends.
     pub async fn shutdown(&self) {
-        self.state.shared.closing.cancel();
+        self.state.close();
         self.state.shared.tasks.close();
         self.state.shared.tasks.wait().await;
         self.state.stopped.cancel();

@@ -12,7 +12,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     access::Access,
     auth::Authority,
-    connection::{Connection, departed::DepartedBudget, shared::Shared},
+    connection::{Connection, departed::DepartedBudget, ending::Ending, shared::Shared},
     delivery::backlog::Backlog,
     descriptors,
     hub::{hubs::Hubs, quota::Quota},
@@ -57,6 +57,14 @@ pub(crate) struct Config {
 }
 
 impl State {
+    /// Refuses new connections, and ends those of all hubs. A connection without a handshake watches the token itself.
+    pub(crate) fn close(&self) {
+        self.shared.closing.cancel();
+        for audience in self.hubs.everyone() {
+            audience.iter().for_each(|connection| connection.end(Ending::shutdown()));
+        }
+    }
+
     pub(crate) fn new(config: Config) -> Self {
         let Config { keys, public_url, upstream, unmatched, limits, .. } = config;
         let (clock, tasks) = (Clock::start(), TaskTracker::new());

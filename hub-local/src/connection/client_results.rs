@@ -1,7 +1,7 @@
 //! Client results: invocations from the service to a client that wait for the client's completion.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
@@ -22,7 +22,8 @@ pub(crate) struct ClientResults {
 
 #[derive(Debug, Default)]
 struct Pending {
-    calls: HashMap<String, Caller>,
+    /// A tree, because an empty one is small and most connections never have a call.
+    calls: BTreeMap<String, Caller>,
     ended: bool,
 }
 

@@ -32,9 +32,16 @@ pub(super) async fn receive(
     let limit =
         connection.token_options.handshake.unwrap_or(connection.shared.limits.handshake_timeout);
     // Boxed: a timer in this future would enlarge the future of every idle client.
-    let record = Box::pin(timeout(limit, first_record(connection, source, frames)))
-        .await
-        .map_err(|_| Ending::refused(CANCELED))??;
+    let record = Box::pin(async {
+        tokio::select! {
+            biased;
+            () = connection.shared.closing.cancelled() => Err(Ending::shutdown()),
+            record = timeout(limit, first_record(connection, source, frames)) => {
+                record.map_err(|_| Ending::refused(CANCELED))?
+            }
+        }
+    })
+    .await?;
     let request = parse_request(&record).map_err(|error| {
         if connection.detailed_errors() {
             return Ending::refused(format!("{UNEXPECTED} ProtocolError: {error}"));

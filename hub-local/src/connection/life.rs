@@ -72,16 +72,10 @@ async fn exchange(
     let mut written = false;
     {
         // Most wake-ups come from the outbox; `RarelyReady` then skips the other futures.
-        let others = std::pin::pin!(async {
-            tokio::select! {
-                biased;
-                // If `end` was called, the reason is already set and `shutdown` is ignored.
-                () = connection.closing.cancelled() => Ending::shutdown(),
-                ending = read(connection, source, &mut accepted) => ending,
-            }
-        });
+        let others = std::pin::pin!(read(connection, source, &mut accepted));
         tokio::select! {
             biased;
+            () = connection.closes() => {}
             ending = RarelyReady::new(others) => connection.end(ending),
             result = &mut writing => {
                 written = true;
@@ -116,6 +110,10 @@ async fn read(
     }
     connection.log_connected();
     deliver::submit(connection, UpstreamEvent::Connected);
+    // A service that stops ends the connections of its hubs, and may have done so before this one was in its hub.
+    if connection.shared.closing.is_cancelled() {
+        return Ending::shutdown();
+    }
     let client_timeout = ClientTimeout::new(connection.shared.limits.client_timeout);
     let watching = std::pin::pin!(keep_alive::watch(connection, &client_timeout));
     tokio::select! {

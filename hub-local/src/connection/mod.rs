@@ -16,10 +16,11 @@ mod receive;
 pub(crate) mod shared;
 mod warnings;
 
-use std::sync::{Arc, OnceLock, atomic::Ordering};
-
-use hub_core::protocol::{Message, Protocol};
-use tokio_util::sync::CancellationToken;
+use std::{
+    future::poll_fn,
+    sync::{Arc, OnceLock, atomic::Ordering},
+    task::Poll,
+};
 
 use self::{
     acks::Acks,
@@ -39,6 +40,7 @@ use crate::{
     hub::{self, members::Member},
     upstream::facts::ConnectionFacts,
 };
+use hub_core::protocol::{Message, Protocol};
 
 /// A hub whose members are client connections.
 pub(crate) type Hub = hub::Hub<Connection>;
@@ -61,8 +63,8 @@ pub(crate) struct Connection {
     warnings: Warnings,
     /// Present if stateful reconnect was negotiated.
     acks: Option<Arc<Acks>>,
-    closing: CancellationToken,
-    ending: OnceLock<Ending>,
+    /// Boxed, because most connections are open most of the time.
+    ending: OnceLock<Box<Ending>>,
 }
 
 /// Properties of a connection, from the request that opened it.
@@ -84,9 +86,6 @@ impl Connection {
             calls: CallQueue::default(),
             warnings: Warnings::default(),
             acks,
-            // With a child token, waiters register on the child and do not contend for the lock of the
-            // shared token.
-            closing: shared.closing.child_token(),
             ending: OnceLock::new(),
             token_options,
             hub,
@@ -127,17 +126,26 @@ impl Connection {
     /// The close frame of a WebSocket.
     pub(crate) fn close_frame(&self) -> Frame {
         let closing = || Frame::close(CloseStatus::Normal, "");
-        self.ending.get().map_or_else(closing, Ending::close_frame)
+        self.ending.get().map_or_else(closing, |ending| ending.close_frame())
     }
 
-    /// Whether the connection or the service is ending.
+    /// Whether the connection is ending.
     pub(crate) fn is_closing(&self) -> bool {
-        self.closing.is_cancelled()
+        self.ending.get().is_some()
     }
 
-    /// Waits until the connection or the service is ending.
+    /// Waits until the connection is ending. Only the task of the connection may wait, in the future that drains the
+    /// outbox or beside it: the outbox wakes this task at the end.
     pub(crate) async fn closes(&self) {
-        self.closing.cancelled().await;
+        let mut is_registered = false;
+        poll_fn(|context| {
+            if !is_registered {
+                self.outbox.wake_at_end(context.waker());
+                is_registered = true;
+            }
+            if self.is_closing() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 
     /// Sends a frame that is shared with other connections; never waits.
@@ -169,7 +177,7 @@ impl Connection {
         let mut first = false;
         let ending = self.ending.get_or_init(|| {
             first = true;
-            ending
+            Box::new(ending)
         });
         if !first {
             return;
@@ -182,7 +190,6 @@ impl Connection {
             PendingFrames::Flush => self.outbox.close(last),
             PendingFrames::Discard => self.outbox.abandon(last),
         }
-        self.closing.cancel();
     }
 
     /// Begins a client result, or returns `None` when the connection is ending. While it is pending, calls of

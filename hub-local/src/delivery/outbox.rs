@@ -12,7 +12,7 @@ use std::{
     collections::VecDeque,
     future::poll_fn,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use hub_core::protocol::Protocol;
@@ -183,6 +183,11 @@ impl Outbox {
         if now.duration_since(since) >= STALL_TIMEOUT { waiting } else { 0 }
     }
 
+    /// Wakes this task when the outbox is closed, also while its writer waits for the transport and not for frames.
+    pub(crate) fn wake_at_end(&self, task: &Waker) {
+        self.queue.lock().writer.get_or_insert_with(|| task.clone());
+    }
+
     /// Closes the outbox for further frames. Pending frames are written, then `last`.
     pub(crate) fn close(&self, last: Option<Frame>) {
         let mut queue = self.queue.lock();
@@ -207,6 +212,8 @@ impl Outbox {
             self.backlog.add(last.bytes.len());
             queue.append(last);
         }
+        // Also wakes a writer that waits for the transport.
+        queue.asleep = true;
         wake(queue);
     }
 

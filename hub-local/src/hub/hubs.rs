@@ -8,7 +8,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{
     Hub,
-    members::Member,
+    members::{Audience, Member},
     quota::{Quota, QuotaExceeded},
 };
 use crate::delivery::backlog::Backlog;
@@ -61,6 +61,11 @@ impl<M: Member> Hubs<M> {
         }
     }
 
+    /// The connections of each hub.
+    pub(crate) fn everyone(&self) -> Vec<Audience<M>> {
+        self.all().iter().map(|hub| hub.everyone()).collect()
+    }
+
     /// The number of connections.
     pub(crate) fn connections(&self) -> usize {
         self.all().iter().map(|hub| hub.connections()).sum()
@@ -72,8 +77,7 @@ impl<M: Member> Hubs<M> {
         if !self.backlog.settle().await {
             return;
         }
-        let (hubs, now) = (self.all(), Instant::now());
-        let everyone = hubs.iter().map(|hub| hub.everyone());
+        let (everyone, now) = (self.everyone().into_iter(), Instant::now());
         let stalled =
             everyone.map(|all| all.iter().map(|it| it.outbox().stalled_bytes(now)).sum::<u64>());
         self.backlog.exclude_stalled(usize::try_from(stalled.sum::<u64>()).unwrap_or(usize::MAX));
@@ -81,8 +85,7 @@ impl<M: Member> Hubs<M> {
 
     /// The number of clients with pending data, and the pending bytes of all clients.
     pub(crate) fn waiting(&self) -> (usize, u64) {
-        let hubs = self.all();
-        let everyone = hubs.iter().flat_map(|hub| hub.everyone().to_vec());
+        let everyone = self.everyone().into_iter().flat_map(|all| all.to_vec());
         let waiting = everyone.map(|connection| connection.outbox().waiting_bytes());
         waiting
             .filter(|bytes| *bytes > 0)

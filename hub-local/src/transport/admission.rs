@@ -6,12 +6,12 @@ use http::StatusCode;
 use hub_core::names;
 use tokio::time::Instant;
 
-use super::negotiations::{Negotiation, OpenTransport, TokenState};
+use super::negotiations::{Client, OpenTransport, TokenState};
 use crate::{
     auth::identity::Identity,
     connection::{Connection, Origin, acks::Acks, link::Transport},
     query::Query,
-    random,
+    random::Id,
     state::State,
     upstream::facts::ConnectionFacts,
 };
@@ -104,15 +104,15 @@ fn bad(error: &names::NameError) -> AdmissionError {
 /// The negotiated connection of a request's `id`.
 #[derive(Debug)]
 pub(super) struct Session {
-    pub(super) token: String,
+    pub(super) token: Id,
     pub(super) state: TokenState,
-    negotiation: Arc<Negotiation>,
+    client: Client,
 }
 
 impl Session {
     /// Whether stateful reconnect was negotiated.
     pub(super) fn resumes(&self) -> bool {
-        self.negotiation.resumes
+        matches!(&self.client, Client::Negotiated(negotiation) if negotiation.resumes)
     }
 }
 
@@ -126,17 +126,16 @@ pub(super) fn find(
         return Ok(None);
     };
     let mut negotiations = state.negotiations.lock();
-    let Some((negotiation, found)) = negotiations.find(&token, Instant::now()) else {
+    let found = Id::parse(&token).and_then(|id| Some((id, negotiations.find(id, Instant::now())?)));
+    let Some((token, (client, found))) = found else {
         return Err(AdmissionError::new(StatusCode::NOT_FOUND, "No Connection with that ID"));
     };
-    if negotiation.hub != principal.hub || negotiation.user != principal.identity.user {
-        if let TokenState::Pending = found {
-            negotiations.forget(&token);
-        }
+    if client.hub() != principal.hub || client.user() != principal.identity.user.as_ref() {
+        negotiations.refuse(token);
         let text = "the connection was negotiated for another user or hub";
         return Err(AdmissionError::new(StatusCode::FORBIDDEN, text));
     }
-    Ok(Some(Session { token, state: found, negotiation }))
+    Ok(Some(Session { token, state: found, client }))
 }
 
 /// A connection that is not open yet, with the lease of its token.
@@ -150,7 +149,7 @@ pub(super) struct Admission {
 #[derive(Debug)]
 struct Lease {
     state: Arc<State>,
-    token: String,
+    token: Id,
     open: OpenTransport,
 }
 
@@ -161,7 +160,7 @@ impl Drop for Lease {
             OpenTransport::LongPolling(polls) if !polls.is_told() => {
                 polls.inbox.close();
                 let time = self.state.shared.limits.connect_timeout;
-                negotiations.end(&self.token, Instant::now(), time);
+                negotiations.end(self.token, Instant::now(), time);
                 drop(negotiations);
                 self.state.negotiations.sweep(&self.state.shared);
                 return;
@@ -170,7 +169,7 @@ impl Drop for Lease {
             OpenTransport::ServerSentEvents(inbox) => inbox.close(),
             OpenTransport::WebSocket(_) => {}
         }
-        negotiations.forget(&self.token);
+        negotiations.forget(self.token);
     }
 }
 
@@ -184,20 +183,24 @@ pub(super) fn admit(
     open: OpenTransport,
 ) -> Result<Admission, AdmissionError> {
     check_open(state)?;
-    let Session { token, negotiation, .. } = session;
-    if !state.negotiations.lock().open(&token, open.clone()) {
+    let Session { token, client, .. } = session;
+    let Client::Negotiated(negotiation) = client else {
         return Err(AdmissionError::new(StatusCode::CONFLICT, ""));
-    }
-    let lease = Lease { state: Arc::clone(state), token, open };
-    let (transport, acks) = match &lease.open {
+    };
+    let (transport, acks) = match &open {
         OpenTransport::WebSocket(resumption) => {
             (Transport::WebSockets, resumption.as_ref().map(|it| Arc::clone(&it.acks)))
         }
         OpenTransport::ServerSentEvents(_) => (Transport::ServerSentEvents, None),
         OpenTransport::LongPolling(_) => (Transport::LongPolling, None),
     };
-    let id = negotiation.connection_id.clone();
-    let connection = connection(state, request, principal, id, transport, acks)?;
+    let id = negotiation.connection_id;
+    let connection = connection(state, request, principal, id, transport, acks)
+        .inspect_err(|_| state.negotiations.lock().refuse(token))?;
+    if !state.negotiations.lock().open(token, open.clone(), &connection.facts) {
+        return Err(AdmissionError::new(StatusCode::CONFLICT, ""));
+    }
+    let lease = Lease { state: Arc::clone(state), token, open };
     Ok(Admission { connection, lease: Some(lease) })
 }
 
@@ -209,7 +212,7 @@ pub(super) fn admit_directly(
     transport: Transport,
 ) -> Result<Admission, AdmissionError> {
     check_open(state)?;
-    let connection = connection(state, request, principal, random::id(), transport, None)?;
+    let connection = connection(state, request, principal, Id::random(), transport, None)?;
     Ok(Admission { connection, lease: None })
 }
 
@@ -217,20 +220,25 @@ fn connection(
     state: &Arc<State>,
     request: ClientRequest<'_>,
     principal: Principal,
-    connection_id: String,
+    connection_id: Id,
     transport: Transport,
     acks: Option<Arc<Acks>>,
 ) -> Result<Arc<Connection>, AdmissionError> {
     let Principal { hub, identity } = principal;
     let (hub, keys) = (state.hubs.hub(&hub), Arc::clone(state.authority.keys()));
-    let facts =
-        ConnectionFacts::new(connection_id, hub.shared_name(), &identity, request.query, keys)
-            .ok_or_else(|| {
-                AdmissionError::new(
-                    StatusCode::BAD_REQUEST,
-                    "hub, user or query contains characters that a header cannot contain",
-                )
-            })?;
+    let facts = ConnectionFacts::new(
+        connection_id.text(),
+        hub.shared_name(),
+        &identity,
+        request.query,
+        keys,
+    )
+    .ok_or_else(|| {
+        AdmissionError::new(
+            StatusCode::BAD_REQUEST,
+            "hub, user or query contains characters that a header cannot contain",
+        )
+    })?;
     let origin = Origin { facts, token_options: identity.token_options, transport, acks };
     Ok(Connection::new(Arc::clone(&state.shared), hub, origin))
 }

@@ -58,7 +58,7 @@ pub(super) fn events(
         }
         TokenState::Ended => return Err(gone()),
     }
-    let inbox = state.negotiations.lock().inbox(&session.token).ok_or_else(gone)?;
+    let inbox = state.negotiations.lock().inbox(session.token).ok_or_else(gone)?;
     let open = OpenTransport::ServerSentEvents(Arc::clone(&inbox));
     let admission = admission::admit(state, request, principal, session, open)?;
     let (response, source, sink) = server_sent_events::open(inbox);
@@ -96,14 +96,14 @@ pub(super) async fn poll(
             return Err(AdmissionError::transport_changed());
         }
         TokenState::Ended => {
-            state.negotiations.lock().forget(&session.token);
+            state.negotiations.lock().forget(session.token);
             return Ok(long_polling::no_content());
         }
     };
     if let Some(polls) = polls {
         return Ok(polls.poll(state.shared.limits.poll_timeout).await);
     }
-    let inbox = state.negotiations.lock().inbox(&session.token).ok_or_else(gone)?;
+    let inbox = state.negotiations.lock().inbox(session.token).ok_or_else(gone)?;
     let polls = Arc::new(Polls::new(inbox));
     let open = OpenTransport::LongPolling(Arc::clone(&polls));
     let admission = admission::admit(state, request, principal, session, open)?;
@@ -138,7 +138,7 @@ pub(super) async fn post(
         }
         TokenState::Ended => return Ok(posted()),
     }
-    let inbox = state.negotiations.lock().inbox(&session.token).ok_or_else(gone)?;
+    let inbox = state.negotiations.lock().inbox(session.token).ok_or_else(gone)?;
     let size = match session.state {
         TokenState::Pending => state.shared.limits.max_post_bytes.min(MAX_EARLY_BODY_BYTES),
         TokenState::Open(_) | TokenState::Ended => state.shared.limits.max_post_bytes,

@@ -12,7 +12,7 @@ use crate::{
     body::{self, Body},
     connection::link::Transport,
     query::Query,
-    random,
+    random::Id,
     state::State,
 };
 
@@ -20,14 +20,14 @@ const NEWEST_VERSION: i64 = 1;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct NegotiateResponse<'a> {
+struct NegotiateResponse {
     /// Omitted when false: clients that did not request stateful reconnect must not receive this field.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     use_stateful_reconnect: bool,
     negotiate_version: i64,
-    connection_id: &'a str,
+    connection_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    connection_token: Option<&'a str>,
+    connection_token: Option<String>,
     available_transports: [AvailableTransport; 3],
 }
 
@@ -64,11 +64,11 @@ pub(crate) fn answer(
         // Version errors are responses with status 200 (`TransportProtocols.md`).
         Err(error) => return to_response(&ErrorResponse { error }),
     };
-    let connection_id = random::id();
-    let own_token = (version > 0).then(random::id);
-    let token = own_token.clone().unwrap_or_else(|| connection_id.clone());
+    let connection_id = Id::random();
+    let own_token = (version > 0).then(Id::random);
+    let token = own_token.unwrap_or(connection_id);
     let resumes = state.stateful_reconnect && asks_to_resume(query);
-    let negotiation = Negotiation { connection_id: connection_id.clone(), hub, user, resumes };
+    let negotiation = Negotiation { connection_id, hub, user, resumes };
     let until = Instant::now() + state.shared.limits.connect_timeout;
     state.negotiations.lock().issue(
         token,
@@ -80,8 +80,8 @@ pub(crate) fn answer(
     to_response(&NegotiateResponse {
         use_stateful_reconnect: resumes,
         negotiate_version: version,
-        connection_id: &connection_id,
-        connection_token: own_token.as_deref(),
+        connection_id: connection_id.text(),
+        connection_token: own_token.map(Id::text),
         available_transports: available(),
     })
 }

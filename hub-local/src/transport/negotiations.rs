@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{inbox::Inbox, long_polling::Polls, websocket::resume::Resumption};
-use crate::connection::shared::Shared;
+use crate::{connection::shared::Shared, random::Id, upstream::facts::ConnectionFacts};
 
 /// The table, and the task that sweeps it.
 #[derive(Debug, Default)]
@@ -23,9 +23,9 @@ pub(crate) struct Negotiations(Mutex<Table>);
 /// Entries by token. An entry is removed when its connection ends or when the entry expires.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    by_token: HashMap<String, Entry>,
+    by_token: HashMap<Id, Entry>,
     /// Tokens with their expiry. All entries have the same lifetime, so they are in order of expiry.
-    order: VecDeque<(Instant, String)>,
+    order: VecDeque<(Instant, Id)>,
     /// The number of entries that are pending or ended.
     unopened: usize,
     /// Whether a sweep task is running.
@@ -34,14 +34,38 @@ pub(super) struct Table {
 
 #[derive(Debug)]
 struct Entry {
-    negotiation: Arc<Negotiation>,
+    client: Client,
     stage: Stage,
+}
+
+/// The client that has the token.
+#[derive(Clone, Debug)]
+pub(super) enum Client {
+    Negotiated(Arc<Negotiation>),
+    /// The facts replace the negotiation, so that an idle client is stored once.
+    Connected(Arc<ConnectionFacts>),
+}
+
+impl Client {
+    pub(super) fn hub(&self) -> &str {
+        match self {
+            Self::Negotiated(negotiation) => &negotiation.hub,
+            Self::Connected(facts) => facts.hub(),
+        }
+    }
+
+    pub(super) fn user(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Negotiated(negotiation) => negotiation.user.as_ref(),
+            Self::Connected(facts) => facts.user(),
+        }
+    }
 }
 
 /// The result of a negotiate request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Negotiation {
-    pub(crate) connection_id: String,
+    pub(crate) connection_id: Id,
     pub(crate) hub: String,
     pub(crate) user: Option<Arc<str>>,
     /// Whether stateful reconnect was requested and is enabled.
@@ -109,14 +133,15 @@ impl Table {
     /// clients connect right after negotiate, so the oldest token is the least likely to be used.
     pub(super) fn issue(
         &mut self,
-        token: String,
+        token: Id,
         negotiation: Negotiation,
         until: Instant,
         most: usize,
     ) {
         while self.unopened >= most.max(1) && self.forget_oldest() {}
         let stage = Stage::Pending { until, inbox: None };
-        self.by_token.insert(token.clone(), Entry { negotiation: Arc::new(negotiation), stage });
+        let client = Client::Negotiated(Arc::new(negotiation));
+        self.by_token.insert(token, Entry { client, stage });
         self.unopened += 1;
         self.order.push_back((until, token));
     }
@@ -160,16 +185,16 @@ impl Table {
         while let Some((_, token)) = self.order.pop_front() {
             let is_open = |entry: &Entry| matches!(entry.stage, Stage::Open(_));
             if self.by_token.get(&token).is_some_and(|entry| !is_open(entry)) {
-                self.forget(&token);
+                self.forget(token);
                 return true;
             }
         }
         false
     }
 
-    /// The negotiation and the state of a token.
-    pub(super) fn find(&self, token: &str, now: Instant) -> Option<(Arc<Negotiation>, TokenState)> {
-        let entry = self.by_token.get(token)?;
+    /// The client and the state of a token.
+    pub(super) fn find(&self, token: Id, now: Instant) -> Option<(Client, TokenState)> {
+        let entry = self.by_token.get(&token)?;
         // After a standstill, the sweep decides.
         if entry.stage.until().is_some_and(|until| until <= now && !fired_late(until)) {
             return None;
@@ -179,12 +204,12 @@ impl Table {
             Stage::Open(open) => TokenState::Open(open.clone()),
             Stage::Ended { .. } => TokenState::Ended,
         };
-        Some((Arc::clone(&entry.negotiation), found))
+        Some((entry.client.clone(), found))
     }
 
     /// The inbox for the bytes that a client posts. A client can post before it has chosen a transport.
-    pub(super) fn inbox(&mut self, token: &str) -> Option<Arc<Inbox>> {
-        match &mut self.by_token.get_mut(token)?.stage {
+    pub(super) fn inbox(&mut self, token: Id) -> Option<Arc<Inbox>> {
+        match &mut self.by_token.get_mut(&token)?.stage {
             Stage::Pending { inbox, .. } => Some(Arc::clone(inbox.get_or_insert_default())),
             Stage::Open(OpenTransport::ServerSentEvents(inbox)) => Some(Arc::clone(inbox)),
             Stage::Open(OpenTransport::LongPolling(polls)) => Some(Arc::clone(&polls.inbox)),
@@ -193,9 +218,15 @@ impl Table {
     }
 
     /// Opens a pending connection; `false` if another request has opened it before.
-    pub(super) fn open(&mut self, token: &str, open: OpenTransport) -> bool {
-        match self.by_token.get_mut(token) {
-            Some(Entry { stage: stage @ Stage::Pending { .. }, .. }) => {
+    pub(super) fn open(
+        &mut self,
+        token: Id,
+        open: OpenTransport,
+        facts: &Arc<ConnectionFacts>,
+    ) -> bool {
+        match self.by_token.get_mut(&token) {
+            Some(Entry { client, stage: stage @ Stage::Pending { .. } }) => {
+                *client = Client::Connected(Arc::clone(facts));
                 *stage = Stage::Open(open);
                 self.unopened -= 1;
                 true
@@ -204,9 +235,16 @@ impl Table {
         }
     }
 
+    /// Removes a token that is not connected, because its client was refused.
+    pub(super) fn refuse(&mut self, token: Id) {
+        if matches!(self.by_token.get(&token), Some(Entry { stage: Stage::Pending { .. }, .. })) {
+            self.forget(token);
+        }
+    }
+
     /// Removes a token whose client needs no further response.
-    pub(super) fn forget(&mut self, token: &str) {
-        let Some(entry) = self.by_token.remove(token) else { return };
+    pub(super) fn forget(&mut self, token: Id) {
+        let Some(entry) = self.by_token.remove(&token) else { return };
         if !matches!(entry.stage, Stage::Open(_)) {
             self.unopened -= 1;
         }
@@ -214,14 +252,14 @@ impl Table {
     }
 
     /// Marks a connection as ended. A request within `time` receives the response that ends the connection.
-    pub(super) fn end(&mut self, token: &str, now: Instant, time: Duration) {
-        let Some(entry) = self.by_token.get_mut(token) else { return };
+    pub(super) fn end(&mut self, token: Id, now: Instant, time: Duration) {
+        let Some(entry) = self.by_token.get_mut(&token) else { return };
         let until = now + time;
         if matches!(entry.stage, Stage::Open(_)) {
             self.unopened += 1;
         }
         entry.stage = Stage::Ended { until };
-        self.order.push_back((until, token.to_owned()));
+        self.order.push_back((until, token));
     }
 
     fn expire(&mut self, now: Instant) {
@@ -230,7 +268,7 @@ impl Table {
             let until = self.by_token.get(&token).and_then(|entry| entry.stage.until());
             let is_over = until.is_some_and(|until| until <= now);
             if is_over {
-                self.forget(&token);
+                self.forget(token);
             }
         }
     }
@@ -256,24 +294,26 @@ impl Stage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upstream::facts::tests::facts;
 
     const TIME: Duration = Duration::from_secs(15);
 
-    fn table(now: Instant, tokens: &[&str]) -> Table {
+    fn table<const N: usize>(now: Instant) -> (Table, [Id; N]) {
         let mut negotiations = Table::default();
+        let tokens = std::array::from_fn(|_| Id::random());
         for token in tokens {
-            let negotiation = Negotiation {
-                connection_id: "c".to_owned(),
-                hub: "chat".to_owned(),
-                user: None,
-                resumes: false,
-            };
-            negotiations.issue((*token).to_owned(), negotiation, now + TIME, 1000);
+            let (connection_id, hub) = (Id::random(), "chat".to_owned());
+            let negotiation = Negotiation { connection_id, hub, user: None, resumes: false };
+            negotiations.issue(token, negotiation, now + TIME, 1000);
         }
-        negotiations
+        (negotiations, tokens)
     }
 
-    fn found(negotiations: &mut Table, token: &str, now: Instant) -> Option<TokenState> {
+    fn open(negotiations: &mut Table, token: Id, open: OpenTransport) -> bool {
+        negotiations.open(token, open, &facts(Some("ada"), ""))
+    }
+
+    fn found(negotiations: &mut Table, token: Id, now: Instant) -> Option<TokenState> {
         negotiations.sweep(now, TIME);
         negotiations.find(token, now).map(|(_, found)| found)
     }
@@ -281,24 +321,23 @@ mod tests {
     #[test]
     fn a_ticket_is_valid_once_and_until_it_expires() {
         let now = Instant::now();
-        let mut negotiations = table(now, &["a", "b"]);
+        let (mut negotiations, [a, b]) = table(now);
 
-        assert!(matches!(found(&mut negotiations, "a", now), Some(TokenState::Pending)));
-        assert!(negotiations.open("a", OpenTransport::WebSocket(None)));
-        assert!(!negotiations.open("a", OpenTransport::WebSocket(None)));
-        assert!(found(&mut negotiations, "b", now + TIME).is_none());
-        assert!(matches!(found(&mut negotiations, "a", now + TIME), Some(TokenState::Open(_))));
-        negotiations.forget("a");
-        assert!(found(&mut negotiations, "a", now).is_none());
+        assert!(matches!(found(&mut negotiations, a, now), Some(TokenState::Pending)));
+        assert!(open(&mut negotiations, a, OpenTransport::WebSocket(None)));
+        assert!(!open(&mut negotiations, a, OpenTransport::WebSocket(None)));
+        assert!(found(&mut negotiations, b, now + TIME).is_none());
+        assert!(matches!(found(&mut negotiations, a, now + TIME), Some(TokenState::Open(_))));
+        negotiations.forget(a);
+        assert!(found(&mut negotiations, a, now).is_none());
         assert!(negotiations.order.is_empty());
     }
 
     #[test]
     fn memory_of_a_burst_is_freed_after_expiry() {
         let now = Instant::now();
-        let tokens: Vec<_> = (0..1000).map(|number| number.to_string()).collect();
-        let mut negotiations = table(now, &tokens.iter().map(String::as_str).collect::<Vec<_>>());
-        assert!(negotiations.open("7", OpenTransport::WebSocket(None)));
+        let (mut negotiations, tokens) = table::<1000>(now);
+        assert!(open(&mut negotiations, tokens[7], OpenTransport::WebSocket(None)));
 
         assert_eq!(negotiations.sweep(now, TIME), Some(now + TIME));
         assert!(negotiations.order.capacity() >= 1000);
@@ -306,46 +345,74 @@ mod tests {
 
         assert_eq!(negotiations.order.capacity(), 0);
         assert!(negotiations.by_token.capacity() < 10);
-        assert!(matches!(found(&mut negotiations, "7", now + TIME), Some(TokenState::Open(_))));
+        assert!(matches!(
+            found(&mut negotiations, tokens[7], now + TIME),
+            Some(TokenState::Open(_))
+        ));
     }
 
     #[tokio::test(start_paused = true)]
     async fn after_a_standstill_a_token_has_its_whole_time_again() {
         let start = Instant::now();
-        let mut negotiations = table(start, &["a", "b"]);
-        negotiations.open("b", OpenTransport::WebSocket(None));
+        let (mut negotiations, [a, b]) = table(start);
+        open(&mut negotiations, b, OpenTransport::WebSocket(None));
         tokio::time::advance(3 * TIME).await;
 
         assert_eq!(negotiations.sweep(Instant::now(), TIME), Some(Instant::now() + TIME));
-        assert!(matches!(negotiations.find("a", Instant::now()), Some((_, TokenState::Pending))));
-        assert!(found(&mut negotiations, "a", Instant::now() + TIME).is_none());
+        assert!(matches!(negotiations.find(a, Instant::now()), Some((_, TokenState::Pending))));
+        assert!(found(&mut negotiations, a, Instant::now() + TIME).is_none());
     }
 
     #[test]
     fn an_ended_connection_is_remembered_until_its_timeout() {
         let now = Instant::now();
-        let mut negotiations = table(now, &["a"]);
-        negotiations.open("a", OpenTransport::LongPolling(Arc::default()));
+        let (mut negotiations, [a]) = table(now);
+        open(&mut negotiations, a, OpenTransport::LongPolling(Arc::default()));
         let later = now + Duration::from_secs(10);
 
-        negotiations.end("a", later, TIME);
+        negotiations.end(a, later, TIME);
 
-        assert!(matches!(found(&mut negotiations, "a", now + TIME), Some(TokenState::Ended)));
-        assert!(found(&mut negotiations, "a", later + TIME).is_none());
+        assert!(matches!(found(&mut negotiations, a, now + TIME), Some(TokenState::Ended)));
+        assert!(found(&mut negotiations, a, later + TIME).is_none());
         assert!(negotiations.by_token.is_empty());
         assert!(negotiations.order.is_empty());
     }
 
     #[test]
-    fn early_bytes_stay_in_the_inbox_of_the_transport() {
-        let mut negotiations = table(Instant::now(), &["a"]);
-        let early = negotiations.inbox("a").unwrap();
+    fn an_open_connection_is_found_by_its_facts() {
+        let now = Instant::now();
+        let (mut negotiations, [a]) = table(now);
+        assert!(negotiations.find(a, now).is_some_and(|(client, _)| client.user().is_none()));
 
-        let taken = negotiations.inbox("a").unwrap();
+        open(&mut negotiations, a, OpenTransport::WebSocket(None));
+
+        let (client, _) = negotiations.find(a, now).unwrap();
+        assert_eq!((client.hub(), client.user().map(|user| &**user)), ("chat", Some("ada")));
+    }
+
+    #[test]
+    fn only_a_pending_token_is_refused() {
+        let now = Instant::now();
+        let (mut negotiations, [a, b]) = table(now);
+        open(&mut negotiations, a, OpenTransport::WebSocket(None));
+
+        negotiations.refuse(a);
+        negotiations.refuse(b);
+
+        assert!(negotiations.find(a, now).is_some() && negotiations.find(b, now).is_none());
+        assert_eq!(negotiations.unopened, 0);
+    }
+
+    #[test]
+    fn early_bytes_stay_in_the_inbox_of_the_transport() {
+        let (mut negotiations, [a]) = table(Instant::now());
+        let early = negotiations.inbox(a).unwrap();
+
+        let taken = negotiations.inbox(a).unwrap();
 
         assert!(Arc::ptr_eq(&early, &taken));
-        negotiations.open("a", OpenTransport::WebSocket(None));
-        assert!(negotiations.inbox("a").is_none());
-        assert!(negotiations.inbox("unknown").is_none());
+        open(&mut negotiations, a, OpenTransport::WebSocket(None));
+        assert!(negotiations.inbox(a).is_none());
+        assert!(negotiations.inbox(Id::random()).is_none());
     }
 }

@@ -138,11 +138,11 @@ pub(super) fn size_of_headers(headers: &HeaderMap) -> usize {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::auth::token_options::TokenOptions;
 
-    pub(in crate::upstream) fn facts(user: Option<&str>, query: &str) -> Arc<ConnectionFacts> {
+    pub(crate) fn facts(user: Option<&str>, query: &str) -> Arc<ConnectionFacts> {
         let keys = [
             Secret::from("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH"),
             Secret::from("secondary-key-for-tests-000000000000000000"),

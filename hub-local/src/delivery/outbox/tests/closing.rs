@@ -72,3 +72,23 @@ fn a_closed_outbox_gets_no_later_broadcast() {
     assert_eq!(take(&outbox), [1, 7]);
     assert_eq!(backlog.bytes(), 0);
 }
+
+#[test]
+fn a_task_that_waits_for_its_transport_is_woken_at_the_end() {
+    struct Task(std::sync::atomic::AtomicUsize);
+    impl std::task::Wake for Task {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+    let task = Arc::new(Task(0.into()));
+    let woken = || task.0.load(std::sync::atomic::Ordering::Relaxed);
+    let outbox = outbox(100, 100);
+    outbox.wake_at_end(&Arc::clone(&task).into());
+
+    assert_eq!(outbox.push(frame(1)), PushOutcome::Queued);
+    assert_eq!(woken(), 0);
+    outbox.close(None);
+
+    assert_eq!(woken(), 1);
+}
