@@ -14,6 +14,15 @@ impl Id {
         Self(bytes())
     }
 
+    /// Two ids, from one call of the operating system.
+    pub(crate) fn pair() -> [Self; 2] {
+        let bytes = bytes::<32>();
+        let [mut one, mut other] = [[0; 16]; 2];
+        one.copy_from_slice(&bytes[..16]);
+        other.copy_from_slice(&bytes[16..]);
+        [Self(one), Self(other)]
+    }
+
     /// The id with this text.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut id = [0; 16];
@@ -49,6 +58,14 @@ mod tests {
         assert_eq!(id.len(), 22);
         assert!(id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)));
         assert_ne!(id, Id::random().text());
+    }
+
+    #[test]
+    fn the_ids_of_a_pair_differ() {
+        let [one, other] = Id::pair();
+
+        assert_ne!(one, other);
+        assert!([one, other].iter().all(|id| id.0[..8] != id.0[8..]));
     }
 
     #[test]

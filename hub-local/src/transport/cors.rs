@@ -6,7 +6,7 @@ use http::{
     header::{
         ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS,
         ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE,
-        ACCESS_CONTROL_REQUEST_HEADERS, ORIGIN, VARY,
+        ACCESS_CONTROL_REQUEST_HEADERS, VARY,
     },
 };
 
@@ -41,13 +41,13 @@ pub(super) fn preflight(request: &HeaderMap) -> Response<Body> {
 }
 
 /// Adds the headers that allow a page of any origin to read the response. Error responses need these
-/// headers too.
-pub(super) fn allow(request: &HeaderMap, response: &mut Response<Body>) {
+/// headers too. `origin` is that of the request.
+pub(super) fn allow(origin: Option<HeaderValue>, response: &mut Response<Body>) {
     let headers = response.headers_mut();
     headers.append(VARY, HeaderValue::from_static("Origin"));
     // Echo the origin: browsers reject `*` together with credentials (Fetch standard).
-    if let Some(origin) = request.get(ORIGIN).filter(|origin| *origin != "*") {
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    if let Some(origin) = origin.filter(|origin| origin != "*") {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE);
     }
 }

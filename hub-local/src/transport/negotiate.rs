@@ -64,8 +64,8 @@ pub(crate) fn answer(
         // Version errors are responses with status 200 (`TransportProtocols.md`).
         Err(error) => return to_response(&ErrorResponse { error }),
     };
-    let connection_id = Id::random();
-    let own_token = (version > 0).then(Id::random);
+    let [connection_id, own_token] = Id::pair();
+    let own_token = (version > 0).then_some(own_token);
     let token = own_token.unwrap_or(connection_id);
     let resumes = state.stateful_reconnect && asks_to_resume(query);
     let negotiation = Negotiation { connection_id, hub, user, resumes };

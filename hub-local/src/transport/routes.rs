@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
-    header::{ACCEPT, ALLOW},
+    header::{ACCEPT, ALLOW, ORIGIN},
     request::Parts,
 };
 use hyper::upgrade::OnUpgrade;
@@ -53,9 +53,9 @@ pub(crate) async fn respond(
     parts: Parts,
     body: UnreadBody,
 ) -> Response<Body> {
-    let headers = parts.headers.clone();
+    let origin = parts.headers.get(ORIGIN).cloned();
     let mut response = if cors::is_preflight(&parts.method) {
-        cors::preflight(&headers)
+        cors::preflight(&parts.headers)
     } else {
         let answer = match route {
             _ if parts.extensions.get::<LowDescriptors>().is_some() => {
@@ -66,7 +66,7 @@ pub(crate) async fn respond(
         };
         answer.unwrap_or_else(|refused| refusal(&refused))
     };
-    cors::allow(&headers, &mut response);
+    cors::allow(origin, &mut response);
     response
 }
 

@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use hub_core::{
     ConnectionHeaders as _,
     protocol::{Message, Protocol},
-    upstream::{CONNECTED, CONNECTIONS, DISCONNECTED, MESSAGES, address, with_category},
+    upstream::{
+        CONNECTED, CONNECTIONS, DISCONNECTED, MESSAGES, WEBHOOK_PATH, address, with_category,
+    },
 };
 use serde::Serialize;
 
 pub use super::facts::ConnectionFacts;
-use super::{facts::size_of_headers, request::post};
+use super::facts::size_of_headers;
 
 /// A client's call of a hub method.
 #[derive(Clone, Debug)]
@@ -142,6 +144,15 @@ impl ClientEvent<'_> {
     pub fn into_request(self) -> Request<Bytes> {
         post(self.headers(), self.change.body())
     }
+}
+
+/// A request to the path of upstream calls.
+fn post(headers: HeaderMap, body: Bytes) -> Request<Bytes> {
+    let mut request = Request::new(body);
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = Uri::from_static(WEBHOOK_PATH);
+    *request.headers_mut() = headers;
+    request
 }
 
 /// The response to a [`ClientCall`].

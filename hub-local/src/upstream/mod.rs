@@ -7,7 +7,6 @@ mod guard;
 pub(crate) mod http_upstream;
 pub(crate) mod in_process;
 pub(crate) mod permits;
-mod request;
 pub(crate) mod template;
 
 use std::{pin::Pin, sync::Arc};
