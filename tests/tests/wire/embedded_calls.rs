@@ -1,10 +1,11 @@
-//! Calls of the embedded service, which are no HTTP requests. A client must get the responses that it gets when
-//! service and app are connected over HTTP.
+//! Calls and events of the embedded service, which are no HTTP requests. A client must get the responses, and the app
+//! must see the callers, that they get and see when service and app are connected over HTTP.
 
 use hub_local::Template;
 use hub_runtime::{HubApp, HubAppBuilder, SignalR, prelude::*};
 use serde_json::{Value, json};
 use test_support::{Client, KEY, RunningService, serve, user_token};
+use tokio::sync::mpsc;
 
 /// More than a short call needs. The hub's long calls are longer.
 const MAX_BODY: usize = 400;
@@ -170,4 +171,91 @@ async fn a_hub_that_is_not_mounted_is_refused_for_each_call_of_the_embedded_serv
     let answers = both(app, "other", &[("length", json!(["x"])), ("length", json!(["y"]))]).await;
 
     assert_eq!(answers, vec![refused(404); 2]);
+}
+
+/// A hub that sends what it learns about each event and call.
+struct Seen(mpsc::UnboundedSender<Value>);
+
+#[serverless_hub]
+impl Seen {
+    async fn on_connected(&self, ctx: &Context<Self>) {
+        self.note(ctx);
+    }
+
+    async fn on_disconnected(&self, ctx: &Context<Self>) {
+        self.note(ctx);
+    }
+
+    async fn call(&self, ctx: &Context<Self>) {
+        self.note(ctx);
+    }
+}
+
+impl Seen {
+    fn note(&self, ctx: &Context<Self>) {
+        let call = ctx.invocation();
+        let headers = call.headers();
+        let value = |name: &str| headers.get(name).map(|it| it.to_str().unwrap().to_owned());
+        let names = [
+            "x-asrs-category",
+            "x-asrs-event",
+            "x-asrs-hub",
+            "x-asrs-user-id",
+            "x-asrs-client-query",
+            "content-type",
+        ];
+        let id = ctx.connection_id();
+        self.0
+            .send(json!({
+                "event": call.event(),
+                "category": format!("{:?}", call.category()),
+                "hub": call.hub_name(),
+                "user": ctx.user_id(),
+                "claims": ctx.claims().iter().collect::<Vec<_>>(),
+                "query": call.query().iter().collect::<Vec<_>>(),
+                "error": call.error(),
+                "protocol": ctx.protocol().name(),
+                "headers": names.map(value),
+                "has the id": value("x-asrs-connection-id").as_deref() == Some(id),
+                "is signed": value("x-asrs-signature").is_some_and(|it| it.starts_with("sha256=")),
+                "has claims": value("x-asrs-user-claims").is_some(),
+                "has a request id": value("x-hub-request-id").is_some(),
+            }))
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn events_of_the_embedded_service_are_those_over_http() {
+    let mut seen = Vec::new();
+    for embedded in [true, false] {
+        let (sender, mut notes) = mpsc::unbounded_channel();
+        let app = HubApp::builder().hub(Seen(sender));
+        let pair = if embedded { Pair::embedded(app).await } else { Pair::apart(app).await };
+        let url = format!("{}/client/?hub=seen&room=a%20b", pair.url);
+        let token = user_token(&pair.key, &url, "ada");
+        let mut client = Client::web_socket(&url, &token).await.unwrap();
+        client.handshake().await;
+        client.invoke("call", json!([])).await;
+        drop(client);
+        let mut all = Vec::new();
+        for _ in 0..3 {
+            all.push(notes.recv().await.unwrap());
+        }
+        seen.push(all);
+    }
+
+    assert_eq!(seen[0], seen[1], "embedded, and over HTTP");
+    let of = |name: &str| seen[0].iter().map(|note| note[name].clone()).collect::<Vec<_>>();
+    assert_eq!(of("event"), ["connected", "call", "disconnected"]);
+    assert_eq!(of("user"), ["ada", "ada", "ada"]);
+    assert_eq!(of("query")[0], json!([["hub", "seen"], ["room", "a b"]]));
+    assert!(of("error")[2].as_str().is_some_and(|error| error.contains("lost")));
+    assert_eq!(
+        of("headers")[0],
+        json!(["connections", "connected", "seen", "ada", null, "application/json"])
+    );
+    for property in ["has the id", "is signed", "has claims", "has a request id"] {
+        assert_eq!(of(property), [true, true, true], "{property}");
+    }
 }
