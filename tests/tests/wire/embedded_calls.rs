@@ -214,7 +214,7 @@ impl Seen {
                 "claims": ctx.claims().iter().collect::<Vec<_>>(),
                 "query": call.query().iter().collect::<Vec<_>>(),
                 "error": call.error(),
-                "protocol": ctx.protocol().name(),
+                "protocol": call.protocol().name(),
                 "headers": names.map(value),
                 "has the id": value("x-asrs-connection-id").as_deref() == Some(id),
                 "is signed": value("x-asrs-signature").is_some_and(|it| it.starts_with("sha256=")),
