@@ -72,7 +72,7 @@ fn function(hub: &HubDef, method: &MethodDef, borrow: &Lifetime) -> TokenStream 
             Source::Context | Source::Call => continue,
             Source::Client { name } => {
                 let input = match names.insert(name) {
-                    true => parameter(name),
+                    true => parameter(name, index),
                     false => local(&format!("arg{index}")),
                 };
                 let push =
@@ -103,9 +103,12 @@ fn function(hub: &HubDef, method: &MethodDef, borrow: &Lifetime) -> TokenStream 
     };
     let mut function = ident.clone();
     function.set_span(at(ident.span()));
+    let deprecated = method.deprecated.then(|| quote_spanned!(site=> #[deprecated]));
     quote_spanned! {site=>
         #(#conditions)*
-        #[doc = #docs]
+        // The examples are tests of the method.
+        #[cfg_attr(not(doctest), doc = #docs)]
+        #deprecated
         pub fn #function(&self, #(#inputs),*) -> __hub::TestCall<#borrow, #reply> {
             let #arguments = __hub::Arguments::new();
             #(#pushes)*
@@ -114,10 +117,21 @@ fn function(hub: &HubDef, method: &MethodDef, borrow: &Lifetime) -> TokenStream 
     }
 }
 
-/// The parameter for an argument with this name.
-fn parameter(name: &str) -> Ident {
-    match syn::parse_str::<Ident>(name) {
-        Ok(_) => format_ident!("{name}", span = Span::mixed_site()),
-        Err(_) => Ident::new_raw(name, Span::mixed_site()),
+/// Keywords that are no raw identifiers.
+const NEVER_RAW: [&str; 4] = ["crate", "self", "Self", "super"];
+
+/// The parameter for an argument with this name. The name is a parameter of the method without its leading
+/// underscores, so it may be a keyword, or begin with a digit.
+fn parameter(name: &str, index: usize) -> Ident {
+    let site = Span::mixed_site();
+    let begins = |first: char| first == '_' || first.is_alphabetic();
+    if name.starts_with(begins) && syn::parse_str::<Ident>(name).is_ok() {
+        format_ident!("{name}", span = site)
+    } else if name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && !NEVER_RAW.contains(&name)
+    {
+        Ident::new_raw(name, site)
+    } else {
+        local(&format!("arg{index}"))
     }
 }

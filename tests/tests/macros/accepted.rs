@@ -11,6 +11,7 @@
 
 #[path = "../../ui/hub/pass"]
 mod hub {
+    mod any_parameter_name;
     mod argument_is_deserialize;
     mod argument_is_owned;
     mod arguments_as_one_value;

@@ -253,8 +253,8 @@ async fn all_arguments_are_one_list() {
 }
 
 #[tokio::test]
-#[allow(deprecated, reason = "the test calls a deprecated method")]
-async fn a_deprecated_method_has_a_function() {
+#[expect(deprecated, reason = "the test calls a deprecated method")]
+async fn a_deprecated_method_has_a_deprecated_function() {
     let (_hub, ada) = forms().await;
 
     assert_eq!(ada.call().old().await.unwrap(), 1);
