@@ -8,13 +8,13 @@ use hyper_util::client::legacy::connect::HttpConnector;
 pub use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use tower_service::Service;
 
+pub use self::{chunked::ChunkError, request::lines, response::ResponseError, socket::Unanswered};
 use self::{
     pool::Pool,
     request::Plain,
-    response::{Expected, Incoming, ResponseError},
+    response::{Expected, Incoming},
     socket::Connector,
 };
-pub use self::{request::lines, socket::Unanswered};
 use crate::BoxError;
 
 mod chunked;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use hub_core::{protocol::Protocol, upstream::MESSAGES};
 use hub_net::{
-    client::Unanswered,
+    client::{ResponseError, Unanswered},
     log_limit::{LogLimit, shown, shown_bytes},
 };
 
@@ -28,6 +28,11 @@ pub(crate) struct CallRecord<'a> {
 
 const CHECK_CONTENT_TYPE: &str =
     "that the app reads this content type; MessagePack clients send application/x-msgpack";
+
+const REFUSED_ADDRESS: &str = "the host of the URL: link-local and metadata addresses are refused";
+const CLOSED_EARLY: &str =
+    "the log of the app: the app closed the connection before the end of the response";
+const LARGE_RESULT: &str = "the size of the result: send large results as messages";
 
 /// Logs the result of a call. Failures are limited per advice, because clients can cause them.
 pub(crate) fn log(
@@ -170,12 +175,30 @@ fn check_error(error: &UpstreamError) -> &'static str {
         UpstreamError::TimedOut => {
             "whether something blocks the app, such as a breakpoint or a lock"
         }
-        UpstreamError::TooLarge => "the size of the result: send large results as messages",
-        UpstreamError::Cancelled | UpstreamError::Body(_) => {
-            "the log of the app: the app closed the connection before the end of the response"
-        }
+        UpstreamError::TooLarge => LARGE_RESULT,
+        UpstreamError::Cancelled => CLOSED_EARLY,
+        UpstreamError::Body(error) => match error.downcast_ref() {
+            Some(error) => check_response(error),
+            None => CLOSED_EARLY,
+        },
         UpstreamError::NoTemplate => "the patterns of the templates",
         UpstreamError::Name(_) => "the method name that the client called",
+    }
+}
+
+fn check_response(error: &ResponseError) -> &'static str {
+    match error {
+        ResponseError::Head(_) => {
+            "host, port and scheme of the URL: what responds there does not speak HTTP/1.1"
+        }
+        ResponseError::Headers | ResponseError::LongHead => {
+            "the headers that the app, or a proxy in front of it, adds to the response"
+        }
+        ResponseError::Status | ResponseError::Length | ResponseError::Chunks(_) => {
+            "the server of the app, and proxies in front of it: the response is not valid HTTP/1.1"
+        }
+        ResponseError::TooLarge => LARGE_RESULT,
+        ResponseError::Incomplete => CLOSED_EARLY,
     }
 }
 
@@ -192,14 +215,15 @@ fn check_unreachable(error: &(dyn Error + 'static)) -> &'static str {
     let mut next = Some(error);
     while let Some(error) = next {
         if error.is::<RefusedAddress>() {
-            return "the host of the URL: link-local and metadata addresses are refused";
+            return REFUSED_ADDRESS;
+        }
+        if let Some(error) = error.downcast_ref() {
+            return check_response(error);
         }
         if let Some(error) = error.downcast_ref::<io::Error>() {
             let inner = error.get_ref().is_some_and(|inner| inner.is::<RefusedAddress>());
             match error.kind() {
-                _ if inner => {
-                    return "the host of the URL: link-local and metadata addresses are refused";
-                }
+                _ if inner => return REFUSED_ADDRESS,
                 io::ErrorKind::ConnectionRefused => {
                     return "that the app runs, and listens on the port of the URL";
                 }
@@ -214,6 +238,8 @@ fn check_unreachable(error: &(dyn Error + 'static)) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use hub_net::client::ChunkError;
+
     use super::*;
 
     #[test]
@@ -246,6 +272,27 @@ mod tests {
         assert!(check_error(&unreachable(address)).contains("metadata"));
         let literal = UpstreamError::Unreachable(Box::new(RefusedAddress));
         assert!(check_error(&literal).contains("metadata"));
+    }
+
+    #[test]
+    fn an_invalid_response_has_its_own_advice() {
+        for (error, advice) in [
+            (ResponseError::Head("".into()), "does not speak HTTP/1.1"),
+            (ResponseError::Headers, "the headers that the app"),
+            (ResponseError::LongHead, "the headers that the app"),
+            (ResponseError::Status, "not valid HTTP/1.1"),
+            (ResponseError::Length, "not valid HTTP/1.1"),
+            (ChunkError::End.into(), "not valid HTTP/1.1"),
+            (ResponseError::Incomplete, "closed the connection before the end"),
+        ] {
+            let text = error.to_string();
+            let before = check_error(&UpstreamError::Unreachable(error.into()));
+            assert!(before.contains(advice), "{text}: {before}");
+        }
+        let chunks = ResponseError::from(ChunkError::End);
+        assert!(check_error(&UpstreamError::Body(chunks.into())).contains("not valid HTTP/1.1"));
+        let reset = io::Error::from(io::ErrorKind::ConnectionReset);
+        assert_eq!(check_error(&UpstreamError::Body(reset.into())), CLOSED_EARLY);
     }
 
     #[test]

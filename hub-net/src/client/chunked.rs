@@ -1,16 +1,21 @@
 //! Bodies in chunks (RFC 9112 §7.1). Extensions and trailers are skipped.
 
-/// The most bytes that the extensions of all chunks, and the trailers, may have.
+/// The most bytes that the leading zeros and extensions of all chunks, and the trailers, may have.
 const MAX_SKIPPED: usize = 16 * 1024;
 
 /// A body that is not valid chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ChunkError {
+pub enum ChunkError {
+    /// The length is no number, or too large.
     #[error("the length of a chunk is not a hexadecimal number")]
     Length,
+    /// The data or a line ends at another place.
     #[error("a chunk does not end with a line break")]
     End,
-    #[error("the extensions or trailers of the chunks have more than {MAX_SKIPPED} bytes")]
+    /// Too many bytes besides the data.
+    #[error(
+        "the leading zeros, extensions and trailers of the chunks have more than {MAX_SKIPPED} bytes"
+    )]
     Skipped,
 }
 
@@ -21,6 +26,8 @@ enum Next {
     Length,
     /// More digits, an extension, or the end of the line.
     MoreLength,
+    /// An extension, or the end of the line.
+    Blank,
     Extension,
     /// `\n` after the length.
     Line,
@@ -86,13 +93,17 @@ impl Chunks {
             (Next::Length | Next::MoreLength, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
                 let digit = char::from(byte).to_digit(16).map_or(0, u64::from);
                 let longer = self.left.checked_mul(16).and_then(|left| left.checked_add(digit));
+                let is_after_zero = self.next == Next::MoreLength && self.left == 0;
                 self.left = longer.ok_or(ChunkError::Length)?;
-                Ok(Next::MoreLength)
+                if is_after_zero { self.skip(Next::MoreLength) } else { Ok(Next::MoreLength) }
             }
-            (Next::MoreLength | Next::Extension, b'\r') => Ok(Next::Line),
-            (Next::MoreLength, b';' | b' ' | b'\t') => self.skip(Next::Extension),
+            (Next::MoreLength | Next::Blank | Next::Extension, b'\r') => Ok(Next::Line),
+            (Next::MoreLength | Next::Blank, b' ' | b'\t') => self.skip(Next::Blank),
+            (Next::MoreLength | Next::Blank, b';') => self.skip(Next::Extension),
             (Next::Extension, byte) if byte != b'\n' => self.skip(Next::Extension),
-            (Next::Length | Next::MoreLength | Next::Extension, _) => Err(ChunkError::Length),
+            (Next::Length | Next::MoreLength | Next::Blank | Next::Extension, _) => {
+                Err(ChunkError::Length)
+            }
             (Next::Line, b'\n') => Ok(if self.left == 0 { Next::Trailer } else { Next::Data }),
             (Next::DataEnd, b'\r') => Ok(Next::DataLine),
             (Next::DataLine, b'\n') => Ok(Next::Length),
@@ -134,7 +145,8 @@ mod tests {
 
     #[test]
     fn chunks_are_joined_however_they_arrive() {
-        let body = b"3\r\nabc\r\n00B;x=\"y\" \t\r\n\r\ndefghi\r\n\r\r\n0\r\na: b\r\nc:\r\n\r\nmore";
+        let body =
+            b"3 \r\nabc\r\n00B\t ;x=\"y\" \t\r\n\r\ndefghi\r\n\r\r\n0\r\na: b\r\nc:\r\n\r\nmore";
 
         for size in 1..=body.len() {
             let (data, after) = read(body, size).unwrap();
@@ -167,6 +179,9 @@ mod tests {
             "1\n",
             "1\rx",
             "1 ;\n",
+            "1 2\r\n",
+            "1\t\n",
+            "1 x=y\r\n",
             "1;x\n",
             "FFFFFFFFFFFFFFFFFF\r\nx",
             "1\r\nab",
@@ -179,13 +194,20 @@ mod tests {
     }
 
     #[test]
-    fn extensions_and_trailers_are_limited() {
+    fn leading_zeros_extensions_and_trailers_are_limited() {
         let many = |begin: &str, one: &str| {
             read(format!("{begin}{}", one.repeat(MAX_SKIPPED + 1)).as_bytes(), 4096)
         };
 
-        for (begin, one) in [("1;", "x"), ("", "1;x\r\na\r\n"), ("0\r\n", "x"), ("0\r\n", "x\r\n")]
-        {
+        for (begin, one) in [
+            ("1;", "x"),
+            ("1", " "),
+            ("0", "0"),
+            ("", "01\r\na\r\n"),
+            ("", "1;x\r\na\r\n"),
+            ("0\r\n", "x"),
+            ("0\r\n", "x\r\n"),
+        ] {
             assert_eq!(many(begin, one), Err(Some(ChunkError::Skipped)), "{begin}{one}");
         }
     }

@@ -9,7 +9,6 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use hyper::rt::{Read, Write};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
@@ -17,6 +16,7 @@ use super::{
     RequestError, Unanswered,
     request::Encoded,
     response::{Incoming, ResponseError},
+    socket::Socket,
 };
 use crate::BoxError;
 
@@ -42,7 +42,7 @@ pub(super) struct Failure {
     pub(super) is_unread: bool,
 }
 
-impl<I: Read + Write + Unpin> Connection<I> {
+impl<I: Socket> Connection<I> {
     pub(super) fn new(socket: I) -> Self {
         Self { socket: TokioIo::new(socket), is_kept: false }
     }
@@ -128,18 +128,15 @@ impl From<Broken> for BoxError {
 /// Sends a request and reads the response. Returns whether the connection can be used for another request.
 ///
 /// When the future is dropped before its end, the connection must be closed: the server may have read the request.
-pub(super) async fn exchange<I: Read + Write + Unpin>(
+pub(super) async fn exchange<I: Socket>(
     connection: &mut Connection<I>,
     request: &Encoded,
     incoming: &mut Incoming,
 ) -> Result<bool, Failure> {
-    let (mut written, mut is_begun, mut is_written) = (0, !connection.is_kept, false);
+    let (mut written, mut is_written) = (0, false);
     let ended = poll_fn(|cx| {
-        if !is_begun {
-            if connection.is_spent(cx) {
-                return Poll::Ready(Err(Broken::Socket(Unanswered::Unread.into_io())));
-            }
-            is_begun = true;
+        if connection.is_kept && written == 0 && connection.is_spent(cx) {
+            return Poll::Ready(Err(Broken::Socket(Unanswered::Unread.into_io())));
         }
         if !is_written && let Poll::Ready(wrote) = connection.poll_write(cx, request, &mut written)
         {
@@ -153,7 +150,8 @@ pub(super) async fn exchange<I: Read + Write + Unpin>(
     match ended {
         Ok(()) => {
             connection.is_kept = true;
-            Ok(is_written && incoming.allows_next())
+            let is_whole = is_written && !connection.socket.inner().is_write_broken();
+            Ok(is_whole && incoming.allows_next())
         }
         Err(Broken::Response(ResponseError::TooLarge)) => {
             Err(Failure { error: RequestError::TooLarge, is_unread: false })
@@ -166,6 +164,106 @@ pub(super) async fn exchange<I: Read + Write + Unpin>(
                 false => RequestError::Interrupted(error),
             };
             Err(Failure { error, is_unread })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use bytes::Bytes;
+    use http::{HeaderMap, Method, Uri};
+    use hyper::rt::{Read, ReadBufCursor, Write};
+
+    use super::{
+        super::{request::Plain, response::Expected},
+        *,
+    };
+
+    const RESPONSE: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
+
+    /// A socket with the results of its next reads and writes.
+    #[derive(Default)]
+    struct Script {
+        reads: VecDeque<Poll<&'static [u8]>>,
+        /// Whether the writes before all others have to wait.
+        waits: VecDeque<bool>,
+        is_write_broken: bool,
+    }
+
+    impl Read for Script {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            mut buffer: ReadBufCursor<'_>,
+        ) -> Poll<io::Result<()>> {
+            cx.waker().wake_by_ref();
+            let arrived = ready!(self.reads.pop_front().unwrap_or(Poll::Pending));
+            buffer.put_slice(arrived);
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl Write for Script {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            cx.waker().wake_by_ref();
+            match self.waits.pop_front() {
+                Some(true) => Poll::Pending,
+                _ => Poll::Ready(Ok(bytes.len())),
+            }
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl Socket for Script {
+        fn is_write_broken(&self) -> bool {
+            self.is_write_broken
+        }
+    }
+
+    /// Whether the connection can be used again, or whether the request is certainly unread.
+    async fn result(socket: Script, is_kept: bool) -> Result<bool, bool> {
+        let mut connection = Connection::new(socket);
+        connection.is_kept = is_kept;
+        let (uri, headers, body) = (Uri::from_static("http://a/"), HeaderMap::new(), Bytes::new());
+        let method = &Method::POST;
+        let request = Plain { method, uri: &uri, headers: &headers, lines: &[], body: &body };
+        let expected = Expected { is_head: false, wants_headers: false, max_bytes: 0 };
+        exchange(&mut connection, &request.encode(""), &mut Incoming::new(expected))
+            .await
+            .map_err(|failure| failure.is_unread)
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_write_failed_is_not_used_again() {
+        for is_write_broken in [false, true] {
+            let reads = VecDeque::from([Poll::Ready(RESPONSE)]);
+            let socket = Script { reads, is_write_broken, ..Script::default() };
+
+            assert_eq!(result(socket, false).await, Ok(!is_write_broken));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_kept_connection_is_checked_until_some_of_the_request_was_written() {
+        // In each poll the connection is checked, and the response is read.
+        let reads = [Poll::Pending, Poll::Pending, Poll::Ready(&b""[..])];
+        for (waits, is_unread) in [(true, true), (false, false)] {
+            let socket = Script { reads: reads.into(), waits: [waits].into(), ..Script::default() };
+
+            assert_eq!(result(socket, true).await, Err(is_unread), "{waits}");
         }
     }
 }

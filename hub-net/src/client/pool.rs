@@ -8,7 +8,6 @@ use std::{
 };
 
 use http::Uri;
-use hyper::rt::{Read, Write};
 use parking_lot::Mutex;
 use tokio::{
     runtime::{Handle, Id},
@@ -22,6 +21,7 @@ use super::{
     exchange::{Connection, exchange},
     request::Plain,
     response::{Expected, Incoming},
+    socket::Socket,
 };
 use crate::BoxError;
 
@@ -29,17 +29,12 @@ use crate::BoxError;
 pub(super) trait Connect:
     Service<Uri, Response = Self::Socket, Error: Into<BoxError>, Future: Send> + Clone
 {
-    type Socket: Read + Write + Unpin + Send + 'static;
+    type Socket: Socket + Send + 'static;
 }
 
 impl<C> Connect for C
 where
-    C: Service<
-            Uri,
-            Response: Read + Write + Unpin + Send + 'static,
-            Error: Into<BoxError>,
-            Future: Send,
-        > + Clone,
+    C: Service<Uri, Response: Socket + Send + 'static, Error: Into<BoxError>, Future: Send> + Clone,
 {
     type Socket = C::Response;
 }

@@ -43,7 +43,9 @@ impl Plain<'_> {
             .sum::<usize>();
         let copied = if body.len() > MAX_COPIED_BYTES { &[] } else { &body[..] };
         let mut head = Vec::with_capacity(size + copied.len());
-        for part in [method.as_str(), " ", target, " HTTP/1.1\r\n"] {
+        // The target of a URL without a path may begin with its query (RFC 9112 §3.2.1).
+        let root = if target.starts_with('?') { "/" } else { "" };
+        for part in [method.as_str(), " ", root, target, " HTTP/1.1\r\n"] {
             head.extend_from_slice(part.as_bytes());
         }
         if !headers.contains_key(HOST) {
@@ -150,6 +152,25 @@ mod tests {
             );
         }
         assert!(encoded(&Method::DELETE, &[], "b").ends_with("content-length: 1\r\n\r\nb"));
+    }
+
+    #[test]
+    fn the_target_of_a_url_without_a_path_begins_with_a_slash() {
+        for (url, target) in [
+            ("http://a", "/"),
+            ("http://a?b", "/?b"),
+            ("http://a/?b", "/?b"),
+            ("http://a/b?c?", "/b?c?"),
+        ] {
+            let (headers, body) = (HeaderMap::new(), Bytes::new());
+            let (method, uri) = (&Method::GET, &Uri::from_static(url));
+            let plain = Plain { method, uri, headers: &headers, lines: &[], body: &body };
+
+            let encoded = plain.encode("");
+
+            let line = format!("GET {target} HTTP/1.1\r\n\r\n");
+            assert_eq!(encoded.parts(0).0, line.as_bytes(), "{url}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use httparse::{Header, ParserConfig, Status};
 
 use super::chunked::{ChunkError, Chunks};
+use crate::BoxError;
 
 const MAX_HEAD_BYTES: usize = 128 * 1024;
 const MAX_HEADERS: usize = 100;
@@ -26,19 +27,29 @@ pub(super) struct Expected {
 
 /// Why a response cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ResponseError {
+pub enum ResponseError {
+    /// The server speaks another protocol, or the head is invalid.
     #[error("the response is not HTTP/1.1")]
-    Head(#[source] httparse::Error),
+    Head(#[source] BoxError),
+    /// The head has too many header lines.
+    #[error("the response has more than {MAX_HEADERS} header lines")]
+    Headers,
+    /// The status is not a number from 100 to 999.
     #[error("the status of the response is not a number from 100 to 999")]
     Status,
+    /// The head is too long.
     #[error("the head of the response has more than {MAX_HEAD_BYTES} bytes")]
     LongHead,
+    /// The `content-length` is invalid, or there are several.
     #[error("the `content-length` of the response is not one number")]
     Length,
+    /// The body is not in valid chunks.
     #[error("the body of the response is not in valid chunks")]
     Chunks(#[from] ChunkError),
+    /// The body is larger than the caller expects.
     #[error("the body of the response is too large")]
     TooLarge,
+    /// The server has closed the connection.
     #[error("the connection was closed before the end of the response")]
     Incomplete,
 }
@@ -179,29 +190,35 @@ impl Incoming {
         bytes: &'a [u8],
     ) -> Result<&'a [u8], ResponseError> {
         if begun.is_empty() {
-            return Ok(match self.parse_head(bytes)? {
-                Some(length) => bytes.split_at(length).1,
-                None => {
-                    self.state = State::Head(bytes.to_vec());
-                    &[]
-                }
-            });
+            // The parser skips empty lines, which would be the end of a head that arrives in pieces.
+            if bytes.starts_with(b"\r") || bytes.starts_with(b"\n") {
+                return Err(ResponseError::Head(httparse::Error::NewLine.into()));
+            }
+            return match self.parse_head(bytes)? {
+                Some(length) => Ok(bytes.split_at(length).1),
+                None => self.wait_for_head(bytes.to_vec()),
+            };
         }
         let before = begun.len();
         begun.extend_from_slice(bytes);
         // Parsed once: a head may have a piece for every byte.
         let Some(length) = end_of_head(&begun, before) else {
-            if begun.len() > MAX_HEAD_BYTES {
-                return Err(ResponseError::LongHead);
-            }
-            self.state = State::Head(begun);
-            return Ok(&[]);
+            return self.wait_for_head(begun);
         };
         let (head, rest) = begun.split_at(length);
         if self.parse_head(head)? != Some(length) {
-            return Err(ResponseError::Head(httparse::Error::NewLine));
+            return Err(ResponseError::Head(httparse::Error::NewLine.into()));
         }
         Ok(bytes.split_at(bytes.len() - rest.len()).1)
+    }
+
+    /// The rest of a head has not arrived.
+    fn wait_for_head(&mut self, begun: Vec<u8>) -> Result<&'static [u8], ResponseError> {
+        if begun.len() > MAX_HEAD_BYTES {
+            return Err(ResponseError::LongHead);
+        }
+        self.state = State::Head(begun);
+        Ok(&[])
     }
 
     /// Returns the length of the head, or `None` if it is not complete.
@@ -210,9 +227,14 @@ impl Incoming {
         let mut head = httparse::Response::new(&mut []);
         let parsed = ParserConfig::default()
             .parse_response_with_uninit_headers(&mut head, bytes, &mut lines);
-        let Status::Complete(length) = parsed.map_err(ResponseError::Head)? else {
-            return Ok(None);
-        };
+        let parsed = parsed.map_err(|error| match error {
+            httparse::Error::TooManyHeaders => ResponseError::Headers,
+            error => ResponseError::Head(error.into()),
+        })?;
+        let Status::Complete(length) = parsed else { return Ok(None) };
+        if length > MAX_HEAD_BYTES {
+            return Err(ResponseError::LongHead);
+        }
         self.status = StatusCode::from_u16(head.code.unwrap_or_default())
             .map_err(|_| ResponseError::Status)?;
         if self.status.is_informational() && self.status != StatusCode::SWITCHING_PROTOCOLS {

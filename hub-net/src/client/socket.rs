@@ -10,6 +10,9 @@ use std::{
 };
 
 use http::Uri;
+use hyper::rt::{Read, Write};
+#[cfg(feature = "tls")]
+use hyper_rustls::MaybeHttpsStream;
 use hyper_util::{
     client::legacy::connect::{Connected, Connection, HttpConnector},
     rt::TokioIo,
@@ -34,7 +37,7 @@ pub enum Unanswered {
     /// A kept connection. The server may have read the request.
     #[error("the server closed a kept connection; nothing was answered")]
     Kept,
-    /// A new connection, or one over TLS.
+    /// A new connection, or a kept one over TLS: the server may have read the request.
     #[error("the server closed the connection without a response")]
     New,
 }
@@ -81,6 +84,28 @@ impl<R: Resolver> Service<Uri> for Connector<R> {
             let stream = connecting.await?.into_inner();
             Ok(TokioIo::new(PooledSocket::new(stream, is_tls)))
         })
+    }
+}
+
+/// A stream of the pool.
+pub(super) trait Socket: Read + Write + Unpin {
+    /// Whether a write has failed, and the rest of the request was dropped.
+    fn is_write_broken(&self) -> bool;
+}
+
+impl Socket for TokioIo<PooledSocket> {
+    fn is_write_broken(&self) -> bool {
+        self.inner().is_write_broken
+    }
+}
+
+#[cfg(feature = "tls")]
+impl Socket for MaybeHttpsStream<TokioIo<PooledSocket>> {
+    fn is_write_broken(&self) -> bool {
+        match self {
+            Self::Http(socket) => socket.is_write_broken(),
+            Self::Https(tls) => tls.inner().get_ref().0.inner().is_write_broken(),
+        }
     }
 }
 
@@ -290,6 +315,24 @@ mod tests {
             drop(server);
         }
         Unanswered::find(&socket.read_u8().await.unwrap_err())
+    }
+
+    #[tokio::test]
+    async fn a_write_after_a_reset_is_dropped_and_noted() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (server, _) = listener.accept().await.unwrap();
+        let mut socket = TokioIo::new(PooledSocket::new(stream, false));
+        socket.inner_mut().write_all(b"POST").await.unwrap();
+        assert!(!socket.is_write_broken());
+
+        // Unread data: a reset.
+        drop(server);
+        for _ in 0..100 {
+            socket.inner_mut().write_all(&[0; 1024]).await.unwrap();
+        }
+
+        assert!(socket.is_write_broken());
     }
 
     #[tokio::test]

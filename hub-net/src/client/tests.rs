@@ -3,14 +3,11 @@
 use std::{
     io::{Read as _, Write as _},
     net::{Shutdown, TcpListener, TcpStream},
-    pin::pin,
     sync::{Arc, mpsc},
     thread,
 };
 
-use futures_util::poll;
 use http::{StatusCode, Uri};
-use parking_lot::Mutex;
 use tokio::time::timeout;
 
 use super::*;
@@ -152,33 +149,49 @@ async fn number(client: &HttpClient<GaiResolver>, url: &Uri) -> Bytes {
 
 #[tokio::test]
 async fn the_connection_that_was_used_last_is_used_next() {
-    let (may_answer, answer) = mpsc::channel();
-    let (requested, requests) = mpsc::channel();
-    let answer = Arc::new(Mutex::new(answer));
-    let url = server(move |number, mut stream| {
-        let (requested, answer) = (requested.clone(), Arc::clone(&answer));
-        thread::spawn(move || {
-            loop {
+    for order in [[1, 0], [0, 1]] {
+        let (requested, requests) = mpsc::channel();
+        let url = server(move |number, mut stream| {
+            let requested = requested.clone();
+            thread::spawn(move || {
                 read_request(&mut stream);
-                requested.send(()).unwrap();
-                answer.lock().recv().unwrap();
-                stream.write_all(format!("{OK}\r\n\r\n{number}").as_bytes()).unwrap();
-            }
+                // All requests are answered when the test has dropped its end.
+                let (unanswered, may_answer) = mpsc::channel::<()>();
+                requested.send(unanswered).unwrap();
+                may_answer.recv().unwrap_err();
+                loop {
+                    stream.write_all(format!("{OK}\r\n\r\n{number}").as_bytes()).unwrap();
+                    read_request(&mut stream);
+                }
+            });
         });
-    });
-    let client = client();
+        let client = Arc::new(client());
+        let mut calls = [const { None }; 2];
+        for call in &mut calls {
+            let (client, url) = (Arc::clone(&client), url.clone());
+            let answer = tokio::spawn(async move { number(&client, &url).await });
+            *call = Some((answer, next(&requests).await));
+        }
 
-    let mut first = pin!(number(&client, &url));
-    assert!(poll!(&mut first).is_pending());
-    while requests.try_recv().is_err() {
-        assert!(poll!(&mut first).is_pending());
-        tokio::task::yield_now().await;
+        for number in order {
+            let (answer, unanswered) = calls[number].take().unwrap();
+            drop(unanswered);
+            assert_eq!(answer.await.unwrap(), number.to_string());
+        }
+
+        for _ in 0..3 {
+            assert_eq!(number(&client, &url).await, order[1].to_string());
+        }
     }
-    may_answer.send(()).unwrap();
-    assert_eq!(first.await, "0");
-    for _ in 0..3 {
-        may_answer.send(()).unwrap();
-        assert_eq!(number(&client, &url).await, "0");
+}
+
+/// What a server sends, while the tasks of this runtime run.
+async fn next<T>(sent: &mpsc::Receiver<T>) -> T {
+    loop {
+        match sent.try_recv() {
+            Ok(next) => return next,
+            Err(_) => tokio::task::yield_now().await,
+        }
     }
 }
 

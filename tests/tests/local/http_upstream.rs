@@ -191,3 +191,22 @@ async fn a_refusal_is_read_while_the_body_of_the_call_is_still_being_written() {
 
     assert_eq!(client.recv_text().await, error("Invocation failed, status code 413"));
 }
+
+#[tokio::test]
+async fn the_url_of_an_upstream_may_have_a_query_and_no_path() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}?code=k", listener.local_addr().unwrap());
+    let (requested, mut requests) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        while let Some(head) = head(&mut stream).await {
+            requested.send(head).unwrap();
+            stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+        }
+    });
+    let (_service, _client) = client(HttpUpstream::new(url).unwrap()).await;
+
+    let head = requests.recv().await.unwrap();
+
+    assert!(head.starts_with("post /?code=k http/1.1\r\n"), "{head}");
+}

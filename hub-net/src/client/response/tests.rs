@@ -115,6 +115,9 @@ fn other_responses_are_an_error() {
         "HTTP/1.1 200 OK\r\ncontent-len",
         "220 mail.example ESMTP\r\n",
         "\r\n\r\nHTTP/1.1 200 OK\r\n",
+        "\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+        "\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 103 Hints\r\n\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
         "HTTP/2 200 OK\r\n\r\n",
         "HTTP/1.1 099 OK\r\ncontent-length: 0\r\n\r\n",
         "HTTP/1.1 200 OK\r\nbad name: 1\r\n\r\n",
@@ -136,9 +139,14 @@ fn other_responses_are_an_error() {
 #[test]
 fn a_head_is_limited_in_bytes_and_headers() {
     let long = format!("HTTP/1.1 200 OK\r\nx: {}", "x".repeat(MAX_HEAD_BYTES));
+    let ended = format!("{long}\r\n\r\n");
     let many = |count| format!("HTTP/1.1 200 OK\r\n{}\r\n", "content-length: 0\r\n".repeat(count));
 
-    assert!(matches!(read_in(ANY, long.as_bytes(), 4096), Err(ResponseError::LongHead)));
+    for (text, size) in [(&long, 4096), (&long, usize::MAX), (&ended, usize::MAX), (&ended, 80_000)]
+    {
+        let read = read_in(ANY, text.as_bytes(), size);
+        assert!(matches!(read, Err(ResponseError::LongHead)), "{size}");
+    }
     assert!(read(&many(MAX_HEADERS)).is_ok());
-    assert!(matches!(read(&many(MAX_HEADERS + 1)), Err(ResponseError::Head(_))));
+    assert!(matches!(read(&many(MAX_HEADERS + 1)), Err(ResponseError::Headers)));
 }
