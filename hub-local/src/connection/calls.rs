@@ -64,7 +64,8 @@ enum Backpressure {
 /// What the task of a lane does next.
 #[derive(Debug)]
 pub(super) enum Next<'a> {
-    Deliver(UpstreamEvent, Permit<'a>),
+    /// `disconnected` has no permit: its lane waits for it.
+    Deliver(UpstreamEvent, Option<Permit<'a>>),
     /// Wait for a permit for an event of this size.
     Wait(usize),
     End,
@@ -178,17 +179,18 @@ impl CallQueue {
             queue.waiting = VecDeque::new();
             return Next::End;
         };
-        let permit = match permit.filter(|permit| permits.suffices(permit, size)) {
-            Some(permit) => permit,
-            None => match permits.try_get(size) {
-                Some(permit) => permit,
-                None => {
-                    if let Some(UpstreamEvent::Call(call)) = queue.waiting.front_mut() {
-                        call.detach();
-                    }
-                    return Next::Wait(size);
+        let permit = if is_last {
+            None
+        } else {
+            let permit = permit.filter(|permit| permits.suffices(permit, size));
+            let permit = permit.or_else(|| permits.try_get(size));
+            if permit.is_none() {
+                if let Some(UpstreamEvent::Call(call)) = queue.waiting.front_mut() {
+                    call.detach();
                 }
-            },
+                return Next::Wait(size);
+            }
+            permit
         };
         let Some(event) = queue.waiting.pop_front() else { return Next::End };
         queue.bytes -= size;

@@ -87,7 +87,7 @@ async fn lane(connection: Arc<Connection>) {
     let Shared { upstream_calls: permits, departed, .. } = &*connection.shared;
     let mut permit = None;
     loop {
-        let (event, permitted) =
+        let (event, _permit) =
             match connection.calls.next(&connection.results, departed, permits, permit.take()) {
                 Next::Deliver(event, permit) => (event, permit),
                 Next::Wait(size) => {
@@ -101,8 +101,6 @@ async fn lane(connection: Arc<Connection>) {
             // Boxed: rare, and the lane of a call is smaller without them.
             UpstreamEvent::Connected => Box::pin(connected(&connection)).await,
             UpstreamEvent::Disconnected { error } => {
-                // Calls of other clients can use the permit while this event waits.
-                drop(permitted);
                 Box::pin(async {
                     let _end = permits.end().await;
                     let _permit = permits.get(0).await;

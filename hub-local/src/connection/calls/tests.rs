@@ -61,6 +61,21 @@ fn calls_run_one_at_a_time_in_order() {
 }
 
 #[test]
+fn the_last_event_needs_no_permit_of_the_queue() {
+    let fixture = fixture(0);
+    let used: Vec<_> = (0..100).map(|_| fixture.permits.try_get(0).unwrap()).collect();
+
+    assert!(fixture.push(call("a")));
+    assert!(!fixture.push(DISCONNECTED));
+    assert_eq!(fixture.next(), "wait");
+    drop(used);
+    assert_eq!(fixture.next(), "a");
+    let _used: Vec<_> = (0..100).map(|_| fixture.permits.try_get(0).unwrap()).collect();
+
+    assert_eq!(fixture.next(), "disconnected");
+}
+
+#[test]
 fn while_the_client_is_asked_its_next_calls_go_upstream_in_order() {
     let fixture = fixture(0);
     assert!(fixture.push(call("asks")));
