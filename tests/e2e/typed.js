@@ -106,6 +106,9 @@ export class Types {
       }
       return value.map((each, at) => this.mismatch(of(at), each, `${path}[${at}]`)).find(Boolean);
     }
+    if (checker.typeToString(type) === "{}") {
+      return wrong(value !== undefined && value !== null);
+    }
     if (Object.prototype.toString.call(value) !== "[object Object]") {
       return wrong(false);
     }

@@ -33,11 +33,15 @@ async fn main() -> anyhow::Result<()> {
     let notes = Arc::new(Notes::default());
     let hub = Board { notes: Arc::clone(&notes) };
     let app = HubApp::builder().signalr(SignalR::from_env_or_local()?).hub(hub).build()?;
-    // The page uses this file. After a change of the hub, the first start writes it again.
+    // The page uses this file, and the next build includes it.
     #[cfg(debug_assertions)]
-    app.typescript()
+    if let Err(error) = app
+        .typescript()
         .javascript()
-        .write(concat!(env!("CARGO_MANIFEST_DIR"), "/page/board-hub.js"))?;
+        .write(concat!(env!("CARGO_MANIFEST_DIR"), "/page/board-hub.js"))
+    {
+        tracing::warn!("the file of the page is not written: {error}");
+    }
 
     let port = std::env::var("PORT").map_or(Ok(7071), |port| port.parse())?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;

@@ -5,6 +5,9 @@ use std::fmt::Write as _;
 /// The number of unchanged lines around changes.
 const CONTEXT: usize = 3;
 
+/// The maximum size of the table of common subsequences. Above it, all changed lines are old, then new.
+const MAX_TABLE: usize = 4_000_000;
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Line<'a> {
     Both(&'a str),
@@ -12,8 +15,11 @@ enum Line<'a> {
     New(&'a str),
 }
 
-/// The changed lines with `-` and `+`, and some lines around them.
+/// The changed lines with `-` and `+`, and some lines around them, of two different texts.
 pub(super) fn diff(old: &str, new: &str) -> String {
+    if old.lines().eq(new.lines()) {
+        return "only the ends of lines differ\n".to_owned();
+    }
     let (old, new): (Vec<_>, Vec<_>) = (old.lines().collect(), new.lines().collect());
     let shared = |left: &mut dyn Iterator<Item = (&&str, &&str)>| {
         left.take_while(|(left, right)| left == right).count()
@@ -50,9 +56,15 @@ pub(super) fn diff(old: &str, new: &str) -> String {
 
 /// Adds the lines of both texts. The longest common subsequence stays.
 fn changed<'a>(old: &[&'a str], new: &[&'a str], lines: &mut Vec<Line<'a>>) {
-    // The length of the common subsequence of the rests of both texts.
     let width = new.len() + 1;
-    let mut lengths = vec![0_u32; (old.len() + 1) * width];
+    let size = (old.len() + 1).saturating_mul(width);
+    if size > MAX_TABLE {
+        lines.extend(old.iter().map(|line| Line::Old(line)));
+        lines.extend(new.iter().map(|line| Line::New(line)));
+        return;
+    }
+    // The length of the common subsequence of the rests of both texts.
+    let mut lengths = vec![0_u32; size];
     for left in (0..old.len()).rev() {
         for right in (0..new.len()).rev() {
             lengths[left * width + right] = if old[left] == new[right] {
@@ -96,5 +108,22 @@ mod tests {
     fn lines_that_stay_between_changes_are_not_marked() {
         assert_eq!(diff("a\nb\nc\n", "x\nb\ny\n"), "-a\n+x\n b\n-c\n+y\n");
         assert_eq!(diff("", "a\n"), "+a\n");
+    }
+
+    #[test]
+    fn texts_with_the_same_lines_differ_in_the_ends_of_lines() {
+        for old in ["a\r\nb\r\n", "a\nb"] {
+            assert_eq!(diff(old, "a\nb\n"), "only the ends of lines differ\n");
+        }
+    }
+
+    /// The table would have 10^10 entries.
+    #[test]
+    fn long_texts_without_common_lines_need_no_table() {
+        let text = |mark: &str| format!("{mark}\n").repeat(100_000);
+
+        let diff = diff(&text("old"), &text("new"));
+
+        assert_eq!(diff, format!("{}{}", text("-old"), text("+new")));
     }
 }

@@ -4,15 +4,40 @@
 pub(crate) mod contract;
 mod diff;
 
-use std::{fs, io, path::Path};
+use std::{
+    fs::{self, OpenOptions},
+    io,
+    path::{Path, PathBuf},
+};
 
 /// Writes a file, unless it has this content already. Returns whether the file changed.
 pub(crate) fn write(path: &Path, content: &str) -> io::Result<bool> {
-    if read(path)?.as_deref() == Some(content) {
-        return Ok(false);
+    let changes = changes(path, content)?;
+    if changes {
+        fs::write(path, content).map_err(|error| failed("write", path, &error))?;
     }
-    fs::write(path, content).map_err(|error| failed("write", path, &error))?;
-    Ok(true)
+    Ok(changes)
+}
+
+/// Writes the files that do not have their content already. Returns whether a file changed. If one of the files cannot be
+/// opened, none changes.
+pub(crate) fn write_all(files: &[(PathBuf, String)]) -> io::Result<bool> {
+    for (path, content) in files {
+        if changes(path, content)? && path.exists() {
+            let opened = OpenOptions::new().write(true).open(path);
+            opened.map_err(|error| failed("write", path, &error))?;
+        }
+    }
+    let mut changed = false;
+    for (path, content) in files {
+        changed |= write(path, content)?;
+    }
+    Ok(changed)
+}
+
+/// Whether a file has another content, or does not exist.
+fn changes(path: &Path, content: &str) -> io::Result<bool> {
+    Ok(read(path)?.as_deref() != Some(content))
 }
 
 /// The lines of a file that differ from this content. `None` if there are none.

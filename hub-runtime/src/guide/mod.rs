@@ -9,6 +9,7 @@
 //! | [`sending`] | messages to clients and client results, inside and outside a hub |
 //! | [`groups_and_users`] | memberships, existence checks, closing connections |
 //! | [`testing`] | tests without sockets |
+//! | [`typescript`] | types and functions for pages, generated from the hubs |
 //! | [`asyncapi`] | a document of the hubs for other tools |
 //! | [`observability`] | logs, traces and metrics |
 //! | [`errors_and_retries`] | failures of the service, the retry policy, duplicate calls |

@@ -91,12 +91,19 @@ fn run(app: &HubApp, arguments: &[OsString], _: AppRoutes) -> Result<(), Command
         announce(&format!("{} {path}", if changed { "Wrote   " } else { "Current " }));
         return Ok(());
     }
-    let Some(diff) = module.diff(&arguments.path).map_err(CommandError::Failed)? else {
+    let differences = module.differences(&arguments.path).map_err(CommandError::Failed)?;
+    if differences.is_empty() {
         announce(&format!("Current  {path}"));
         return Ok(());
-    };
-    announce(diff.trim_end());
-    let text = format!("`{path}` is not current: run the command without --check");
+    }
+    for (_, text) in &differences {
+        announce(text.trim_end());
+    }
+    let stale: Vec<_> =
+        differences.iter().map(|(path, _)| format!("`{}`", path.display())).collect();
+    let verb = if stale.len() == 1 { "is" } else { "are" };
+    let text =
+        format!("{} {verb} not current: run the command without --check", stale.join(" and "));
     Err(CommandError::Failed(io::Error::other(text)))
 }
 

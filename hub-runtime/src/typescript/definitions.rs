@@ -76,6 +76,7 @@ impl Names {
 
     fn named(&self, schema: &Value, View { protocol, names }: &View) -> Type {
         let mut of = schema::of(schema, *protocol);
+        forget_undefined(&mut of, &|name| names.contains_key(name));
         of.rename(&|name| names.get(name).map_or(name, |new| new).to_owned());
         name_keys_of(&mut of, &enums(&self.definitions));
         of
@@ -121,6 +122,9 @@ impl Schematic {
         let read =
             |(name, each): (&String, &Value)| (name.clone(), schema::definition(each, protocol));
         let mut definitions: Definitions = schemas.iter().map(read).collect();
+        for definition in definitions.values_mut() {
+            forget_undefined(&mut definition.of, &|name| schemas.contains_key(name));
+        }
         let generic = generics::readable(&definitions);
         rename(&mut definitions, &generic);
         // Maps whose keys are an enum of the file name that enum.
@@ -162,6 +166,16 @@ impl Schematic {
         }
         View { protocol: self.protocol, names }
     }
+}
+
+/// Replaces names without a definition by `unknown`.
+fn forget_undefined(of: &mut Type, is_defined: &dyn Fn(&str) -> bool) {
+    of.change(&|each| match each {
+        Type::Named(name) if !is_defined(name) => *each = Type::Unknown,
+        Type::Union(types) => *each = Type::union(std::mem::take(types)),
+        Type::Intersection(types) => *each = Type::intersection(std::mem::take(types)),
+        _ => {}
+    });
 }
 
 /// Renames definitions and their references.

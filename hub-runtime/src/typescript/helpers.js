@@ -1,9 +1,11 @@
-const watched = new WeakSet();
-
 /** Registers all handlers. Returns a function that removes them. */
 function register(connection, handlers, methods) {
+  const inherited = Object.prototype;
   const registered = Object.entries(methods).map(([name, kind]) => {
-    if (typeof handlers[name] !== "function") {
+    if (
+      typeof handlers[name] !== "function" ||
+      handlers[name] === inherited[name]
+    ) {
       throw new TypeError(`the handler ${name} is missing`);
     }
     const answer = (...args) => handlers[name](...args);
@@ -11,7 +13,11 @@ function register(connection, handlers, methods) {
     return [name, kind === "question" ? answer : receive];
   });
   registered.forEach(([name, handler]) => connection.on(name, handler));
-  reportUnknown(connection, registered[0][0]);
+  try {
+    reportUnknown(connection, registered[0][0]);
+  } catch {
+    // The report is optional, and another client may have other fields.
+  }
   return () =>
     registered.forEach(([name, handler]) => connection.off(name, handler));
 }
@@ -22,30 +28,46 @@ function register(connection, handlers, methods) {
  * handlers is private, so it is found by its content.
  */
 function reportUnknown(connection, name) {
+  // Several files may register handlers on one connection.
+  const mark = Symbol.for("hub-runtime.reports");
+  if (connection[mark]) {
+    return;
+  }
   const fields = Object.entries(connection);
   const isTable = ([, value]) => Array.isArray(value?.[name.toLowerCase()]);
   const [field, table] = fields.find(isTable) ?? [];
-  const [, log] = fields.find(([, value]) => value?.log) ?? [];
+  const isLog = ([, value]) => typeof value?.log === "function";
+  const [, log] = fields.find(isLog) ?? [];
+  const isHigh = (level) => typeof level === "number" && level > 3;
   const isOff =
-    log?.constructor.instance === log ||
-    Object.values(log ?? {}).some((level) => level > 3);
-  if (!field || !isOff || watched.has(connection)) {
+    (log && log.constructor?.instance === log) ||
+    (log?.out?.warn && Object.values(log).some(isHigh));
+  if (!field || !isOff) {
     return;
   }
-  watched.add(connection);
   const known = new Set(Object.keys(table));
+  let isRemoving = false;
   const report = (method) => {
     if (!known.has(method)) {
       known.add(method);
       console.warn(
-        `The server called ${method}, which this page does not know. Generate its file again.`,
+        `The server called ${method}, which has no handler here. Generate the file again.`,
       );
+    }
+  };
+  const { off } = connection;
+  connection.off = (...args) => {
+    isRemoving = true;
+    try {
+      off.apply(connection, args);
+    } finally {
+      isRemoving = false;
     }
   };
   connection[field] = new Proxy(table, {
     get(handlers, method) {
       // `on` also reads a missing entry, and sets it then.
-      if (typeof method === "string" && !handlers[method]) {
+      if (typeof method === "string" && !handlers[method] && !isRemoving) {
         Promise.resolve(method).then(report);
       }
       return handlers[method];
@@ -56,4 +78,5 @@ function reportUnknown(connection, name) {
       return true;
     },
   });
+  connection[mark] = true;
 }

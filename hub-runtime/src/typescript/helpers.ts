@@ -1,5 +1,3 @@
-const watched = new WeakSet<object>();
-
 /** Registers all handlers. Returns a function that removes them. */
 function register(
   connection: HubReceiver,
@@ -7,8 +5,9 @@ function register(
   methods: Record<string, "message" | "question">,
 ): () => void {
   const all = handlers as Record<string, (...args: unknown[]) => unknown>;
+  const inherited: any = Object.prototype;
   const registered = Object.entries(methods).map(([name, kind]) => {
-    if (typeof all[name] !== "function") {
+    if (typeof all[name] !== "function" || all[name] === inherited[name]) {
       throw new TypeError(`the handler ${name} is missing`);
     }
     const answer = (...args: unknown[]) => all[name]!(...args);
@@ -17,7 +16,11 @@ function register(
     return [name, kind === "question" ? answer : receive] as const;
   });
   registered.forEach(([name, handler]) => connection.on(name, handler));
-  reportUnknown(connection, registered[0]![0]);
+  try {
+    reportUnknown(connection, registered[0]![0]);
+  } catch {
+    // The report is optional, and another client may have other fields.
+  }
   return () =>
     registered.forEach(([name, handler]) => connection.off(name, handler));
 }
@@ -28,31 +31,47 @@ function register(
  * handlers is private, so it is found by its content.
  */
 function reportUnknown(connection: any, name: string): void {
+  // Several files may register handlers on one connection.
+  const mark = Symbol.for("hub-runtime.reports");
+  if (connection[mark]) {
+    return;
+  }
   const fields = Object.entries<any>(connection);
   const isTable = ([, value]: [string, any]) =>
     Array.isArray(value?.[name.toLowerCase()]);
   const [field, table] = fields.find(isTable) ?? [];
-  const [, log] = fields.find(([, value]) => value?.log) ?? [];
+  const isLog = ([, value]: [string, any]) => typeof value?.log === "function";
+  const [, log] = fields.find(isLog) ?? [];
+  const isHigh = (level: unknown) => typeof level === "number" && level > 3;
   const isOff =
-    log?.constructor.instance === log ||
-    Object.values(log ?? {}).some((level: any) => level > 3);
-  if (!field || !isOff || watched.has(connection)) {
+    (log && log.constructor?.instance === log) ||
+    (log?.out?.warn && Object.values(log).some(isHigh));
+  if (!field || !isOff) {
     return;
   }
-  watched.add(connection);
   const known = new Set(Object.keys(table));
+  let isRemoving = false;
   const report = (method: string) => {
     if (!known.has(method)) {
       known.add(method);
       console.warn(
-        `The server called ${method}, which this page does not know. Generate its file again.`,
+        `The server called ${method}, which has no handler here. Generate the file again.`,
       );
+    }
+  };
+  const { off } = connection;
+  connection.off = (...args: unknown[]) => {
+    isRemoving = true;
+    try {
+      off.apply(connection, args);
+    } finally {
+      isRemoving = false;
     }
   };
   connection[field] = new Proxy(table, {
     get(handlers, method: string) {
       // `on` also reads a missing entry, and sets it then.
-      if (typeof method === "string" && !handlers[method]) {
+      if (typeof method === "string" && !handlers[method] && !isRemoving) {
         Promise.resolve(method).then(report);
       }
       return handlers[method];
@@ -63,4 +82,5 @@ function reportUnknown(connection: any, name: string): void {
       return true;
     },
   });
+  connection[mark] = true;
 }

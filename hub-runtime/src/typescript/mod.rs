@@ -121,11 +121,7 @@ impl TypeScript {
     /// When the name of the file ends in something else, a file cannot be written, or two hubs have the same name in
     /// TypeScript.
     pub fn write(&self, path: impl AsRef<Path>) -> io::Result<bool> {
-        let mut changed = false;
-        for (path, new) in self.files(path.as_ref())? {
-            changed |= generated::write(&path, &new)?;
-        }
-        Ok(changed)
+        generated::write_all(&self.files(path.as_ref())?)
     }
 
     /// Compares the files with what [`Self::write`] would write. Returns `None` if they are the same, and otherwise the
@@ -134,11 +130,18 @@ impl TypeScript {
     /// # Errors
     /// Those of [`Self::write`].
     pub fn diff(&self, path: impl AsRef<Path>) -> io::Result<Option<String>> {
-        let mut text = String::new();
-        for (path, new) in self.files(path.as_ref())? {
-            text.extend(generated::diff(&path, &new)?);
-        }
+        let differences = self.differences(path.as_ref())?;
+        let text: String = differences.into_iter().map(|(_, text)| text).collect();
         Ok((!text.is_empty()).then_some(text))
+    }
+
+    /// The paths of the files that are not current, each with its changed lines.
+    fn differences(&self, path: &Path) -> io::Result<Vec<(PathBuf, String)>> {
+        let mut differences = Vec::new();
+        for (path, new) in self.files(path)? {
+            differences.extend(generated::diff(&path, &new)?.map(|text| (path, text)));
+        }
+        Ok(differences)
     }
 
     /// The paths and contents of the files.

@@ -27,8 +27,8 @@ export interface HubReceiver {
   off(method: string, handler: (...args: any[]) => unknown): void;
 }";
 
-const ANSWER: &str = "/** An answer to the server, now or later. */
-export type HubAnswer<T> = T | Promise<T>;";
+const ANSWER: &str = "/** An answer to the server, now or later. It is never `undefined`. */
+export type HubAnswer<T> = (T & ({} | null)) | Promise<T & ({} | null)>;";
 
 /// The content of the files: of the module, and of the declarations of a JavaScript module.
 pub(super) struct Module {
@@ -45,7 +45,7 @@ struct Named<'a> {
 /// Writes the module of all hubs.
 ///
 /// # Errors
-/// When two hubs have the same name in TypeScript.
+/// When two hubs have the same name in TypeScript, or a method of a client cannot be registered.
 pub(super) fn write(contract: &Contract, protocol: Protocol, form: Form) -> Result<Module, String> {
     let mut taken = Taken::new();
     let hubs = named(&contract.hubs, &mut taken)?;
@@ -86,6 +86,12 @@ pub(super) fn write(contract: &Contract, protocol: Protocol, form: Form) -> Resu
 fn named<'a>(hubs: &'a [Hub], taken: &mut Taken) -> Result<Vec<Named<'a>>, String> {
     let mut all: Vec<Named<'a>> = Vec::new();
     for hub in hubs {
+        if let Some(call) = hub.client.iter().find(|call| names::is_inherited(&call.name)) {
+            return Err(format!(
+                "pages cannot register the method `{}` of the clients of the hub `{}`, because every object of JavaScript has such a member: rename it with `#[hub(rename = \"…\")]`",
+                call.name, hub.name
+            ));
+        }
         let name = names::hub(&hub.name);
         if let Some(other) = all.iter().find(|other| other.name == name) {
             return Err(format!(
@@ -121,7 +127,7 @@ impl Sections {
         let form = if form == Form::JavaScript { " --js" } else { "" };
         let command = format!("typescript PATH{protocol}{form}");
         Self(vec![format!(
-            "// Generated from the hubs of the app by its command `{command}`.\n// The next run overwrites changes.\n/* eslint-disable */"
+            "// Generated from the hubs of the app: `{command}`,\n// or `HubApp::typescript` in code. The next run overwrites changes.\n/* eslint-disable */"
         )])
     }
 
@@ -236,7 +242,7 @@ fn method(call: &Call, names: &Names, direction: Direction) -> Doc {
         (_, Some(result)) => printer::wrapped("HubAnswer", &result),
     };
     let mut row = jsdoc::comment(&docs);
-    row.push(printer::signature(&names::member(&call.name), &parameters, result));
+    row.push(printer::signature(&names::method(&call.name), &parameters, result));
     Doc::All(row)
 }
 

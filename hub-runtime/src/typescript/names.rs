@@ -73,9 +73,9 @@ const TYPES: [&str; 28] = [
     "Record",
     "Reflect",
     "Set",
+    "Symbol",
     "TypeError",
     "Uint8Array",
-    "WeakSet",
     "any",
     "bigint",
     "boolean",
@@ -91,17 +91,23 @@ const TYPES: [&str; 28] = [
 
 /// The name in `PascalCase`.
 pub(super) fn pascal(name: &str) -> String {
-    let words = name.split(|letter: char| !letter.is_alphanumeric());
+    let words = name.split(|letter: char| !is_part(letter));
     let words = words.map(|word| {
         let mut letters = word.chars();
         let first = letters.next().map(|first| first.to_uppercase().to_string());
         format!("{}{}", first.unwrap_or_default(), letters.as_str())
     });
     let name: String = words.collect();
-    if name.starts_with(|first: char| !first.is_alphabetic()) || name.is_empty() {
+    if !name.starts_with(is_letter) {
         return format!("_{name}");
     }
     name
+}
+
+/// Whether a letter may be inside an identifier. Letters in circles and squares may not.
+fn is_part(letter: char) -> bool {
+    let is_framed = matches!(letter, '\u{24b6}'..='\u{24e9}' | '\u{1f130}'..='\u{1f189}');
+    letter.is_ascii_digit() || letter.is_alphabetic() && !is_framed
 }
 
 /// The name of a parameter in `camelCase`.
@@ -137,8 +143,17 @@ pub(super) fn member(name: &str) -> String {
     text(name)
 }
 
-/// Whether a letter may be part of an identifier without quotes. Of the alphabets of the world, only those that are
-/// certain.
+/// The name of a method in an interface. Without quotes, `new(…)` would be a construct signature.
+pub(super) fn method(name: &str) -> String {
+    if name == "new" { text(name) } else { member(name) }
+}
+
+/// Whether a client finds this name, in lower case, in an object without members.
+pub(super) fn is_inherited(name: &str) -> bool {
+    matches!(&*name.to_lowercase(), "constructor" | "__proto__")
+}
+
+/// Whether an identifier may begin with a letter, for the most frequent alphabets.
 fn is_letter(letter: char) -> bool {
     let is_known = matches!(letter,
         'a'..='z' | 'A'..='Z' | 'À'..='ɏ' | 'Ͱ'..='ҁ' | 'א'..='ת' | 'ؠ'..='ي' | 'ぁ'..='ゖ' | 'ァ'..='ヺ' | '一'..='鿿' | '가'..='힣'
@@ -187,5 +202,24 @@ impl Taken {
     /// Takes this name. Returns whether it was new.
     pub(super) fn take_exactly(&mut self, name: &str) -> bool {
         self.0.insert(name.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_types_have_only_letters_of_identifiers() {
+        for (name, wanted) in [
+            ("m²", "M"),
+            ("½", "_"),
+            ("aⓐb", "AB"),
+            ("größe-é", "GrößeÉ"),
+            ("2d", "_2d"),
+            ("\u{e31}x", "_\u{e31}x"),
+        ] {
+            assert_eq!(pascal(name), wanted);
+        }
     }
 }

@@ -1,8 +1,13 @@
 //! Types as text, in the layout of Prettier.
 
+use std::collections::BTreeSet;
+
 use super::{
     jsdoc,
-    layout::Doc::{self, Group, HardLine, IfBroken, Indent, Line, SoftLine},
+    layout::{
+        Doc::{self, Group, HardLine, IfBroken, Indent, Line, SoftLine},
+        print,
+    },
     names,
     types::{Field, Key, Object, Type},
 };
@@ -49,7 +54,10 @@ pub(super) fn of(each: &Type, within: Within) -> Doc {
                 generic("Record", &[of(keys, Within::Arguments), of(values, Within::Arguments)]);
             generic("Partial", &[record])
         }
-        Type::Union(types) => union(types, within),
+        Type::Union(types) => match &distinct(types)[..] {
+            [only] => of(only, within),
+            types => union(types, within),
+        },
         Type::Intersection(types) => {
             let doc = intersection(types);
             match within {
@@ -79,7 +87,10 @@ pub(super) fn wrapped(name: &str, argument: &Type) -> Doc {
 /// Whether Prettier puts no line break around the type.
 fn hugs(each: &Type) -> bool {
     match each {
-        Type::Union(types) => is_nullable_object(types),
+        Type::Union(types) => match &distinct(types)[..] {
+            [only] => hugs(only),
+            types => is_nullable_object(types),
+        },
         Type::Array(_)
         | Type::Tuple(_)
         | Type::Partial(..)
@@ -94,9 +105,16 @@ fn is_object(each: &Type) -> bool {
 }
 
 /// Whether a union is an object or null.
-fn is_nullable_object(types: &[Type]) -> bool {
-    let nulls = types.iter().filter(|each| **each == Type::Null).count();
-    nulls + 1 == types.len() && types.iter().any(is_object)
+fn is_nullable_object(types: &[&Type]) -> bool {
+    let nulls = types.iter().filter(|each| ***each == Type::Null).count();
+    nulls + 1 == types.len() && types.iter().any(|each| is_object(each))
+}
+
+/// The types with different texts. A date in JSON and a plain text are both `string`.
+fn distinct(types: &[Type]) -> Vec<&Type> {
+    let mut known = BTreeSet::new();
+    let text = |each: &&Type| print(&of(each, Within::Parentheses));
+    types.iter().filter(|each| known.insert(text(each))).collect()
 }
 
 fn tuple(types: &[Type]) -> Doc {
@@ -107,7 +125,7 @@ fn tuple(types: &[Type]) -> Doc {
     Group(vec![word("["), Indent(vec![SoftLine, types, end]), SoftLine, word("]")])
 }
 
-fn union(types: &[Type], within: Within) -> Doc {
+fn union(types: &[&Type], within: Within) -> Doc {
     let in_parentheses = |doc| Doc::All(vec![word("("), doc, word(")")]);
     if is_nullable_object(types) {
         let types = types.iter().map(|each| of(each, Within::Parentheses));

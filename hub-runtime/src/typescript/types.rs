@@ -190,7 +190,7 @@ impl Type {
         change(self);
     }
 
-    /// What a reader of the type must know, which the type does not show.
+    /// Properties of the values that TypeScript does not express.
     pub(super) fn notes(&self) -> Vec<&'static str> {
         let mut notes = Vec::new();
         self.walk(&mut |each| {

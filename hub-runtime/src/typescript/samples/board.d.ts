@@ -1,5 +1,5 @@
-// Generated from the hubs of the app by its command `typescript PATH --js`.
-// The next run overwrites changes.
+// Generated from the hubs of the app: `typescript PATH --js`,
+// or `HubApp::typescript` in code. The next run overwrites changes.
 /* eslint-disable */
 
 /** A board for drawings. */
@@ -53,5 +53,5 @@ export interface HubReceiver {
   off(method: string, handler: (...args: any[]) => unknown): void;
 }
 
-/** An answer to the server, now or later. */
-export type HubAnswer<T> = T | Promise<T>;
+/** An answer to the server, now or later. It is never `undefined`. */
+export type HubAnswer<T> = (T & ({} | null)) | Promise<T & ({} | null)>;

@@ -1,5 +1,5 @@
-// Generated from the hubs of the app by its command `typescript PATH --js`.
-// The next run overwrites changes.
+// Generated from the hubs of the app: `typescript PATH --js`,
+// or `HubApp::typescript` in code. The next run overwrites changes.
 /* eslint-disable */
 
 /** Returns the methods of the hub `Board` as functions. */
