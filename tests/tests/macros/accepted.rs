@@ -3,6 +3,8 @@
 //! are compiled once, follow the workspace's lints and can run.
 
 #![allow(
+    clippy::duplicate_underscore_argument,
+    clippy::just_underscores_and_digits,
     clippy::let_and_return,
     clippy::needless_arbitrary_self_type,
     clippy::needless_lifetimes,
