@@ -215,7 +215,9 @@ impl Direction {
 
 /// A method in an interface, with its docs.
 fn method(call: &Call, names: &Names, direction: Direction) -> Doc {
-    let (mut docs, of_parameters) = jsdoc::split(&call.docs);
+    let known: Vec<_> = call.arguments.iter().map(|argument| &*argument.name).collect();
+    let has_rest = call.arguments.iter().any(|argument| argument.rest);
+    let (mut docs, of_parameters) = jsdoc::split(&call.docs, &known, has_rest);
     let parameters = parameters(&call.arguments, names, direction);
     let mut tags = Vec::new();
     for (argument, parameter) in call.arguments.iter().zip(&parameters) {

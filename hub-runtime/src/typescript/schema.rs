@@ -42,7 +42,8 @@ pub(super) fn of(schema: &Value, protocol: Protocol) -> Type {
         // `"type": "object"` beside a `$ref` or an `oneOf` has no information of its own.
         let is_bare = !["properties", "additionalProperties", "patternProperties"]
             .iter()
-            .any(|name| members.contains_key(*name));
+            .any(|name| members.contains_key(*name))
+            && matches!(members.get("unevaluatedProperties"), None | Some(Value::Bool(false)));
         let known = !parts.is_empty() && is_bare;
         let types = match members.get("type") {
             Some(Value::String(name)) => vec![name.as_str()],
@@ -159,24 +160,20 @@ fn object(members: &Members, protocol: Protocol) -> Type {
     let numeric = patterns.keys().all(|pattern| matches!(&**pattern, r"^\d+$" | r"^-?\d+$"));
     let mut of_index: Vec<_> = patterns.values().map(|schema| of(schema, protocol)).collect();
     let key = if !of_index.is_empty() && numeric { Key::Number } else { Key::Text };
-    match members.get("additionalProperties") {
+    // A map that is flattened beside an enum has `unevaluatedProperties`.
+    let further =
+        members.get("additionalProperties").or_else(|| members.get("unevaluatedProperties"));
+    match further {
         Some(Value::Bool(true)) => of_index.push(Type::Unknown),
         Some(schema @ Value::Object(_)) => of_index.push(of(schema, protocol)),
         // An object without members is a map of any values.
         None if fields.is_empty() && of_index.is_empty() => of_index.push(Type::Unknown),
         _ => {}
     }
-    let mut index = None;
-    if !of_index.is_empty() {
-        // An index signature must fit the fields, too.
-        if key == Key::Text {
-            of_index.extend(fields.iter().map(|field| field.of.clone()));
-            // The type of an optional field includes `undefined`.
-            of_index.extend(fields.iter().any(|field| field.optional).then_some(Type::Unknown));
-        }
-        index = Some((key, Box::new(Type::union(of_index))));
-    }
-    Type::Object(Object { fields, index })
+    let index = (!of_index.is_empty()).then(|| (key, Box::new(Type::union(of_index))));
+    let mut object = Object { fields, index };
+    object.widen_index();
+    Type::Object(object)
 }
 
 /// A map whose keys are the variants of an enum.

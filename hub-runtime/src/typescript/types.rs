@@ -71,6 +71,17 @@ impl Object {
     pub(super) fn is_empty(&self) -> bool {
         self.fields.is_empty() && self.index.is_none()
     }
+
+    /// Adds the types of the fields to an index signature of texts, which must fit the fields, too.
+    pub(super) fn widen_index(&mut self) {
+        if let Some((Key::Text, of)) = &mut self.index {
+            let of_fields = self.fields.iter().map(|field| field.of.clone());
+            let mut types: Vec<_> = std::iter::once((**of).clone()).chain(of_fields).collect();
+            // The type of an optional field includes `undefined`.
+            types.extend(self.fields.iter().any(|field| field.optional).then_some(Type::Unknown));
+            **of = Type::union(types);
+        }
+    }
 }
 
 impl Type {
@@ -227,5 +238,6 @@ fn merged(first: Option<Object>, second: Object) -> Object {
     }
     object.fields.sort_by(|left, right| left.name.cmp(&right.name));
     object.index = object.index.or(second.index);
+    object.widen_index();
     object
 }

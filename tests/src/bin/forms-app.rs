@@ -91,6 +91,16 @@ struct FlatEnum {
     kind: Internal,
 }
 
+/// An enum and the other members.
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+struct FlatChoice {
+    id: u32,
+    #[serde(flatten)]
+    choice: External,
+    #[serde(flatten)]
+    more: BTreeMap<String, Value>,
+}
+
 #[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 struct FlatNumbers {
     id: String,
@@ -323,6 +333,10 @@ forms! {
     flat_enums take_flat_enums ask_flat_enums: FlatEnum = [
         FlatEnum { id: 1, kind: Internal::Nothing },
         FlatEnum { id: 1, kind: Internal::Wrapped(Point { x: 1, y: 2 }) },
+    ];
+    flat_choices take_flat_choices ask_flat_choices: FlatChoice = [
+        FlatChoice { id: 1, choice: External::One(1), more: [("z".to_owned(), json!([1]))].into() },
+        FlatChoice { id: 1, choice: External::Named { count: 2 }, more: BTreeMap::new() },
     ];
     flat_numbers take_flat_numbers ask_flat_numbers: FlatNumbers = [
         FlatNumbers { id: "a".into(), counts: [("b".to_owned(), 2)].into() },

@@ -200,6 +200,23 @@ fn types_with_the_same_text_are_written_once_and_keep_their_notes() {
 }
 
 #[test]
+fn a_map_beside_an_enum_has_an_index_that_fits_all_fields() {
+    let variant = |name: &str| json!({"type": "object", "properties": {name: {"type": "string"}}, "required": [name]});
+    let sent = json!({"Choice": {
+        "type": "object",
+        "properties": {"id": {"type": "boolean"}},
+        "required": ["id"],
+        "oneOf": [variant("a"), variant("b")],
+        "unevaluatedProperties": {"type": "number"},
+    }});
+
+    let code = of_schemas(&sent, &json!({}), Protocol::Json);
+
+    let wanted = "export type Choice =\n  | { a: string; id: boolean; [key: string]: number | boolean | string }\n  | { b: string; id: boolean; [key: string]: number | boolean | string };\n";
+    assert!(code.contains(wanted), "{code}");
+}
+
+#[test]
 fn a_reference_without_a_definition_is_unknown() {
     let missing = json!({"$ref": "#/x/Missing"});
     let sent = json!({
