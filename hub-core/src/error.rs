@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, error::Error, fmt, time::Duration};
 
+use crate::panics::caught;
+
 /// The result of a hub method, a filter or an extractor.
 pub type HubResult<T = ()> = Result<T, HubError>;
 
@@ -185,9 +187,16 @@ impl HubError {
         self.wait_seconds
     }
 
-    /// The text and all causes, for the log.
+    /// The text and all causes, for the log. If the `Display` of a cause panics, the message of the panic replaces
+    /// the causes.
     #[must_use]
     pub fn chain(&self) -> String {
+        caught(|| self.text_and_causes()).unwrap_or_else(|panicked| {
+            format!("{}: the text of a cause panicked: {}", self.text, panicked.text)
+        })
+    }
+
+    fn text_and_causes(&self) -> String {
         let mut text = self.text.clone();
         let mut cause: Option<&dyn Error> = self.source.as_deref().map(|source| source as _);
         while let Some(error) = cause {

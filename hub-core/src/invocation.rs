@@ -141,6 +141,19 @@ impl From<HeaderMap> for CallHeaders {
     }
 }
 
+/// The parts of a call that its response needs.
+#[derive(derive_more::Debug)]
+#[debug("EndedCall({category:?}, {connection_id})")]
+#[doc(hidden)]
+pub struct EndedCall {
+    pub category: Category,
+    pub protocol: Protocol,
+    pub connection_id: Arc<str>,
+    pub invocation_id: Option<String>,
+    /// The call without the values of the app. `None` if the app still uses the call.
+    pub invocation: Option<Arc<Invocation>>,
+}
+
 impl Invocation {
     /// Creates a call to this hub value.
     #[doc(hidden)]
@@ -158,7 +171,29 @@ impl Invocation {
         Self { parts, hub_value, method, extensions: Extensions::default() }
     }
 
-    /// Takes the headers of the upstream request out of a call that has ended. Empty for a call within the process.
+    /// Ends the call. The second value contains the values of the app, or the whole call if the app still uses it.
+    /// Dropping it may run code of the app.
+    #[doc(hidden)]
+    pub fn end(mut self: Arc<Self>) -> (EndedCall, Result<Extensions, Arc<Self>>) {
+        let mut ended = EndedCall {
+            category: self.parts.category,
+            protocol: self.parts.protocol,
+            connection_id: Arc::clone(&self.parts.connection_id),
+            invocation_id: None,
+            invocation: None,
+        };
+        if let Some(invocation) = Arc::get_mut(&mut self) {
+            ended.invocation_id = invocation.parts.invocation_id.take();
+            let extensions = std::mem::take(&mut invocation.extensions);
+            ended.invocation = Some(self);
+            (ended, Ok(extensions))
+        } else {
+            ended.invocation_id = self.parts.invocation_id.clone();
+            (ended, Err(self))
+        }
+    }
+
+    /// Takes the headers of the upstream request. Empty if nothing created them, as in most calls within the process.
     #[doc(hidden)]
     #[must_use]
     pub fn take_headers(&mut self) -> HeaderMap {
@@ -212,13 +247,6 @@ impl Invocation {
     /// The public id of the client's connection.
     #[must_use]
     pub fn connection_id(&self) -> &str {
-        &self.parts.connection_id
-    }
-
-    /// The same id, for owners that outlive the call.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn shared_connection_id(&self) -> &Arc<str> {
         &self.parts.connection_id
     }
 

@@ -25,8 +25,17 @@ pub fn poll_catching<T>(
     call: Pin<&mut (impl Future<Output = Result<T, HubError>> + ?Sized)>,
     cx: &mut Context<'_>,
 ) -> Poll<Result<T, HubError>> {
-    let polled = catch_unwind(AssertUnwindSafe(|| call.poll(cx)));
-    polled.unwrap_or_else(|payload| Poll::Ready(Err(HubError::panicked(text(&*payload)))))
+    caught(|| call.poll(cx)).unwrap_or_else(|panicked| Poll::Ready(Err(panicked)))
+}
+
+/// Runs code of the application that is not a future, such as the `Drop` of its values. Values that `work` changed
+/// before a panic must not be used afterwards.
+///
+/// # Errors
+/// [`HubError::panicked`] if `work` panics.
+#[doc(hidden)]
+pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, HubError> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|payload| HubError::panicked(text(&*payload)))
 }
 
 fn text(payload: &(dyn Any + Send)) -> String {

@@ -23,12 +23,20 @@ pub(crate) trait Call: Future<Output: Send + 'static> + Send + Unpin + 'static {
 pub(crate) struct RunToEnd<C: Call> {
     /// `None` after the end of the call.
     call: Option<C>,
-    begun: bool,
+    progress: Progress,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    NotStarted,
+    /// A poll has not returned. If the value is dropped now, the poll panicked.
+    Polling,
+    Pending,
 }
 
 impl<C: Call> RunToEnd<C> {
     pub(crate) fn new(call: C) -> Self {
-        Self { call: Some(call), begun: false }
+        Self { call: Some(call), progress: Progress::NotStarted }
     }
 }
 
@@ -36,9 +44,12 @@ impl<C: Call> Future for RunToEnd<C> {
     type Output = C::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<C::Output> {
-        self.begun = true;
-        let Some(call) = self.call.as_mut() else { return Poll::Pending };
-        let Poll::Ready(output) = Pin::new(call).poll(cx) else { return Poll::Pending };
+        let Self { call: Some(call), progress } = &mut *self else { return Poll::Pending };
+        *progress = Progress::Polling;
+        let Poll::Ready(output) = Pin::new(call).poll(cx) else {
+            *progress = Progress::Pending;
+            return Poll::Pending;
+        };
         self.call = None;
         Poll::Ready(output)
     }
@@ -46,7 +57,9 @@ impl<C: Call> Future for RunToEnd<C> {
 
 impl<C: Call> Drop for RunToEnd<C> {
     fn drop(&mut self) {
-        let Some(call) = self.call.take().filter(|_| self.begun) else { return };
+        // A call whose poll panicked is not polled again.
+        let is_pending = self.progress == Progress::Pending;
+        let Some(call) = self.call.take().filter(|_| is_pending) else { return };
         call.peer_left();
         // Outside a runtime the process is shutting down, and no executor could poll the call.
         if Handle::try_current().is_ok() {
@@ -116,5 +129,24 @@ mod tests {
 
         assert!(cancellation.is_cancelled());
         assert_eq!(effects.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn a_call_whose_poll_panicked_does_not_continue() {
+        let (tasks, cancellation) = (TaskTracker::new(), Cancellation::new());
+        let mut polls = 0;
+        let work = Box::pin(std::future::poll_fn(move |_| {
+            polls += 1;
+            assert!(polls == 1, "the second poll panics");
+            Poll::Pending
+        }));
+        let call = Cancellable { work, cancellation: cancellation.clone(), tasks: tasks.clone() };
+        let mut running = Box::pin(RunToEnd::new(call));
+        assert!(futures_util::poll!(&mut running).is_pending());
+
+        let polled = tokio::spawn(running).await;
+
+        assert!(polled.unwrap_err().is_panic());
+        assert!(tasks.is_empty() && !cancellation.is_cancelled());
     }
 }

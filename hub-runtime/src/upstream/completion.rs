@@ -79,6 +79,16 @@ pub(crate) fn outcome(
     }
 }
 
+/// The response to a call whose outcome cannot be logged: a `tracing` subscriber panics.
+pub(super) fn unlogged(category: Category, protocol: Protocol, id: Option<&str>) -> Answer {
+    match (category, id) {
+        (Category::Message, Some(id)) => {
+            completion(protocol, id, Outcome::Error(answer::INTERNAL.to_owned()))
+        }
+        _ => Answer::Empty(StatusCode::OK),
+    }
+}
+
 /// Refuses a call that failed a check before it ran.
 pub(super) fn refuse(log: &LogLimit, status: StatusCode, text: &'static str) -> Refusal {
     log.line(text, |omitted| {

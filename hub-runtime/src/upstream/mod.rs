@@ -118,7 +118,7 @@ fn begin(
     } else {
         None
     };
-    let call = HttpCall::new(StartedCall::new(app, mount, method, parts), running);
+    let call = HttpCall::new(StartedCall::new(app, mount, method, parts), protocol, running);
     Ok(Dispatch::Call(RunToEnd::new(call)))
 }
 

@@ -15,13 +15,17 @@ use http::StatusCode;
 use hub_core::{
     HubError, InvocationParts, SendError,
     outbound::{Change, CloseTarget, Outbound},
+    panics::caught,
     protocol::{Outcome, error_text},
 };
 use parking_lot::Mutex;
 use tracing::{Instrument as _, instrument::WithSubscriber as _};
 
 use super::completion::{Answer, completion};
-use crate::{answer::client_text, shared::Inner};
+use crate::{
+    answer::{INTERNAL, client_text},
+    shared::Inner,
+};
 
 /// The maximum number of remembered connections. The oldest are forgotten first: they have been closed, unless
 /// the service was unreachable ever since.
@@ -108,7 +112,10 @@ impl Refused {
     /// Refuses the calls of the connection and closes it with the text of the error. A close that fails is
     /// repeated in the background.
     pub(super) async fn close(self, error: HubError) {
-        let reason = client_text(&error, self.app.upstream.error_detail);
+        let detail = self.app.upstream.error_detail;
+        // The error is dropped here. A panic of its `Drop`, or of a subscriber, does not prevent the close.
+        let reason = caught(move || client_text(&{ error }, detail));
+        let reason = reason.unwrap_or_else(|_| INTERNAL.to_owned());
         let Self { app, outbound, hub, connection_id } = self;
         if app.upstream.keep_refused_connections {
             return;

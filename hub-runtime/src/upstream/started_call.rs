@@ -11,7 +11,7 @@ use http::{HeaderMap, Response, StatusCode};
 use hub_core::{
     Category, HubError, Invocation, InvocationParts, Reply,
     mounted::{HubCall, Owned},
-    panics::poll_catching,
+    panics::{caught, poll_catching},
     protocol::Protocol,
 };
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
@@ -33,15 +33,15 @@ use crate::{
 ///
 /// Not an `async fn`: the box of the hub's future is the only one of a call, and the state around it needs none.
 pub(super) struct StartedCall {
-    span: Span,
     work: Work,
+    /// The last field, so that it is closed last.
+    span: Span,
 }
 
 /// What runs in the span.
 struct Work {
     app: Arc<Inner>,
     mount: Arc<Mount>,
-    invocation: Arc<Invocation>,
     state: State,
     /// The method's name in telemetry.
     method: &'static str,
@@ -51,10 +51,14 @@ struct Work {
 }
 
 enum State {
-    Running(Owned<Result<Reply, HubError>>),
+    Running {
+        outcome: Owned<Result<Reply, HubError>>,
+        invocation: Arc<Invocation>,
+    },
     /// The close of a connection whose `connected` failed. Rare.
-    Closing(Pin<Box<dyn Future<Output = ()> + Send>>),
-    Ended,
+    Closing(Owned<Result<(), HubError>>),
+    /// Only the headers of the request are used. `None` if the app still uses them.
+    Ended(Option<Arc<Invocation>>),
 }
 
 impl StartedCall {
@@ -70,9 +74,9 @@ impl StartedCall {
         let watch = Stopwatch::start();
         let HubCall { invocation, outcome } =
             hub.call(row, parts, outbound, Arc::clone(&mount.wire_name));
-        let (running, state) = (app.tasks.token(), State::Running(outcome));
-        let work = Work { app, mount, invocation, state, method, watch, _running: running };
-        Self { span, work }
+        let (running, state) = (app.tasks.token(), State::Running { outcome, invocation });
+        let work = Work { app, mount, state, method, watch, _running: running };
+        Self { work, span }
     }
 }
 
@@ -80,7 +84,7 @@ impl Future for StartedCall {
     type Output = Answer;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
-        let Self { span, work } = &mut *self;
+        let Self { work, span } = &mut *self;
         let _in_span = span.enter();
         work.poll(span, cx)
     }
@@ -90,53 +94,99 @@ impl Drop for StartedCall {
     fn drop(&mut self) {
         // The values of a method that are dropped may log.
         let _in_span = self.span.enter();
-        self.work.state = State::Ended;
+        self.work.state = State::Ended(None);
     }
 }
 
 impl Work {
     fn poll(&mut self, span: &Span, cx: &mut Context<'_>) -> Poll<Answer> {
-        if let State::Running(call) = &mut self.state {
-            let result = ready!(poll_catching(call.as_mut(), cx));
-            self.state = State::Ended;
-            span.record("outcome", telemetry::outcome(&result));
-            if let Some(answer) = self.ended(result) {
+        if let State::Running { outcome, .. } = &mut self.state {
+            let result = ready!(poll_catching(outcome.as_mut(), cx));
+            if let Some(answer) = self.ended(span, result) {
                 return Poll::Ready(answer);
             }
         }
-        let State::Closing(closing) = &mut self.state else { return Poll::Pending };
-        ready!(closing.as_mut().poll(cx));
-        self.state = State::Ended;
-        Poll::Ready(Answer::Empty(StatusCode::FORBIDDEN))
+        if let State::Closing(closing) = &mut self.state {
+            let closed = ready!(poll_catching(closing.as_mut(), cx));
+            self.state = State::Ended(None);
+            if let Err(panicked) = closed {
+                // A subscriber that panicked may panic again.
+                let _ = caught(|| {
+                    tracing::error!(
+                        cause = panicked.text(),
+                        "the close of a refused connection panicked: the connection may still receive messages"
+                    );
+                });
+            }
+            return Poll::Ready(Answer::Empty(StatusCode::FORBIDDEN));
+        }
+        // The call has ended. Without a wake, `Pending` would never end.
+        Poll::Ready(Answer::Empty(StatusCode::INTERNAL_SERVER_ERROR))
     }
 
     /// The response to the outcome of the hub's future. `None` if the connection is closed before.
-    fn ended(&mut self, result: Result<Reply, HubError>) -> Option<Answer> {
-        let Self { app, mount, invocation, .. } = self;
-        app.counts.count(&result);
-        telemetry::call_ended(&mount.wire_name, self.method, &result, self.watch);
-        match (invocation.category(), result) {
+    ///
+    /// Code of the app runs here too: the `Drop` of extensions and errors, recorders of metrics, and subscribers of
+    /// `tracing`. Its panics are errors of the call.
+    fn ended(&mut self, span: &Span, result: Result<Reply, HubError>) -> Option<Answer> {
+        let state = std::mem::replace(&mut self.state, State::Ended(None));
+        let State::Running { outcome, invocation } = state else { return None };
+        let (call, values) = invocation.end();
+        self.state = State::Ended(call.invocation);
+        let work = &*self;
+        // A closure that owns the result also drops it, if it panics.
+        let result = caught(move || {
+            drop((outcome, values));
+            result
+        });
+        let result = caught(move || {
+            let result = result.flatten();
+            work.record(span, &result);
+            result
+        });
+        let result = result.flatten();
+        let detail = self.app.upstream.error_detail;
+        let (category, protocol, id) =
+            (call.category, call.protocol, call.invocation_id.as_deref());
+        match (category, result) {
             (Category::Connected, Err(error)) => {
-                let refused = Refused {
-                    app: Arc::clone(app),
-                    outbound: Arc::clone(&mount.group.outbound),
-                    hub: Arc::clone(&mount.wire_name),
-                    connection_id: Arc::clone(invocation.shared_connection_id()),
-                };
-                self.state = State::Closing(Box::pin(refused.close(error)));
+                self.state = State::Closing(self.close(call.connection_id, error));
                 None
             }
-            (category, result) => {
-                let (protocol, id) = (invocation.protocol(), invocation.invocation_id());
-                let detail = app.upstream.error_detail;
-                Some(completion::outcome(category, protocol, id, result, detail))
+            (_, result) => {
+                let answer = caught(|| completion::outcome(category, protocol, id, result, detail));
+                Some(answer.unwrap_or_else(|_| completion::unlogged(category, protocol, id)))
             }
         }
+    }
+
+    fn record(&self, span: &Span, result: &Result<Reply, HubError>) {
+        self.app.counts.count(result);
+        span.record("outcome", telemetry::outcome(result));
+        telemetry::call_ended(&self.mount.wire_name, self.method, result, self.watch);
+    }
+
+    fn close(&self, connection_id: Arc<str>, error: HubError) -> Owned<Result<(), HubError>> {
+        let refused = Refused {
+            app: Arc::clone(&self.app),
+            outbound: Arc::clone(&self.mount.group.outbound),
+            hub: Arc::clone(&self.mount.wire_name),
+            connection_id,
+        };
+        Box::pin(async move {
+            refused.close(error).await;
+            Ok(())
+        })
     }
 
     /// The headers of the request, after the end of the call. Empty if the app still uses them.
     fn take_headers(&mut self) -> HeaderMap {
-        Arc::get_mut(&mut self.invocation).map(Invocation::take_headers).unwrap_or_default()
+        match &mut self.state {
+            State::Ended(Some(invocation)) => {
+                Arc::get_mut(invocation).map(Invocation::take_headers).unwrap_or_default()
+            }
+            State::Ended(None) | State::Running { .. } | State::Closing(_) => HeaderMap::new(),
+        }
     }
 }
 
@@ -149,8 +199,7 @@ pub(super) struct HttpCall {
 }
 
 impl HttpCall {
-    pub(super) fn new(call: StartedCall, running: Option<RunningCall>) -> Self {
-        let protocol = call.work.invocation.protocol();
+    pub(super) fn new(call: StartedCall, protocol: Protocol, running: Option<RunningCall>) -> Self {
         Self { call, protocol, running }
     }
 }
@@ -170,7 +219,9 @@ impl Future for HttpCall {
 
 impl Call for HttpCall {
     fn peer_left(&self) {
-        self.call.work.invocation.cancellation().cancel();
+        if let State::Running { invocation, .. } = &self.call.work.state {
+            invocation.cancellation().cancel();
+        }
     }
 
     fn tasks(&self) -> &TaskTracker {

@@ -11,6 +11,7 @@ mod connections;
 mod contract;
 mod dependencies;
 mod embedded_calls;
+mod ended_calls;
 mod endpoints;
 mod errors;
 mod filters;
