@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
 use hub_core::{
-    protocol::{Message, Protocol, frame::Frames, handshake},
+    protocol::{Message, Outcome, Protocol, frame::Frames, handshake},
     token,
 };
 use hub_local::{Limits, LocalService, MemoryReceiver, MemorySender, Upstream, UpstreamError};
@@ -123,8 +123,10 @@ async fn listen(
     while let Some(bytes) = receiver.recv().await {
         for message in messages(protocol, &bytes) {
             if let Message::Invocation { invocation_id: Some(id), .. } = &message {
+                let (invocation_id, outcome) = (id.clone(), Outcome::Result(result.clone()));
+                let completion = Message::Completion { invocation_id, outcome };
                 // Sending fails only when the service has closed the connection.
-                let _ = sender.send(protocol.encode_result(id, &result)).await;
+                let _ = sender.send(protocol.encode(&completion)).await;
             }
             heard.0.lock().expect("the lock is not poisoned").push(message);
         }

@@ -13,7 +13,7 @@ pub enum Reply {
     /// The method returns nothing.
     Void,
     /// The framed completion with the result, in the caller's protocol. A call without an invocation id has a
-    /// completion, too, which is not sent: a result without a form is an error of every call.
+    /// completion, too, which is not sent: a result that cannot be encoded is an error of every call.
     Completion(Bytes),
 }
 

@@ -108,16 +108,6 @@ pub fn encode(message: &Message) -> Bytes {
     out.into()
 }
 
-/// Encodes a completion with its separator. The result is already encoded.
-#[must_use]
-pub fn encode_result(invocation_id: &str, value: &[u8]) -> Bytes {
-    let mut out = Vec::with_capacity(64 + invocation_id.len() + value.len());
-    begin(&mut out, b"3", Some(invocation_id));
-    result(&mut out, value);
-    out.extend_from_slice(&[b'}', RECORD_SEPARATOR]);
-    out.into()
-}
-
 /// Encodes a completion with its separator. The result is encoded into the same buffer.
 pub(super) fn encode_value<T: Serialize + ?Sized>(
     invocation_id: &str,
@@ -206,14 +196,12 @@ fn call(out: &mut Vec<u8>, target: &str, arguments: &[u8], stream_ids: &[String]
 fn write_outcome(out: &mut Vec<u8>, outcome: &Outcome) {
     match outcome {
         Outcome::Void => {}
-        Outcome::Result(value) => result(out, value),
+        Outcome::Result(value) => {
+            out.extend_from_slice(RESULT);
+            out.extend_from_slice(value);
+        }
         Outcome::Error(error) => text(out, b",\"error\":", error_text(error)),
     }
-}
-
-fn result(out: &mut Vec<u8>, value: &[u8]) {
-    out.extend_from_slice(RESULT);
-    out.extend_from_slice(value);
 }
 
 fn number(out: &mut Vec<u8>, kind: &[u8], id: u64) {

@@ -140,18 +140,12 @@ impl Protocol {
         }
     }
 
-    /// Encodes a completion for a client. The result is already encoded.
-    #[must_use]
-    pub fn encode_result(self, invocation_id: &str, value: &[u8]) -> Bytes {
-        match self {
-            Self::Json => json::encode_result(invocation_id, value),
-            #[cfg(feature = "msgpack")]
-            Self::MessagePack => msgpack::encode_result(invocation_id, value),
-        }
-    }
-
     /// Encodes a completion with this result for a client.
-    pub(crate) fn encode_value<T: Serialize + ?Sized>(
+    ///
+    /// # Errors
+    /// When the result cannot be encoded.
+    #[doc(hidden)]
+    pub fn encode_value<T: Serialize + ?Sized>(
         self,
         invocation_id: &str,
         value: &T,
@@ -233,6 +227,46 @@ mod tests {
         assert_eq!(from("application/x-msgpack"), Some(Protocol::MessagePack));
         assert_eq!(from("text/json"), None);
         assert_eq!(from(""), None);
+    }
+
+    /// A value that cannot be encoded.
+    struct Failing;
+
+    impl Serialize for Failing {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(serde::ser::Error::custom("no form"))
+        }
+    }
+
+    #[test]
+    fn an_encoded_result_is_the_completion_with_this_result() {
+        fn check<T: Serialize + ?Sized>(value: &T) {
+            for protocol in Protocol::ALL {
+                let mut result = Vec::new();
+                match protocol {
+                    Protocol::Json => crate::values::write_json(&mut result, value).unwrap(),
+                    #[cfg(feature = "msgpack")]
+                    Protocol::MessagePack => msgpack::write_value(&mut result, value).unwrap(),
+                }
+                for id in ["7", "", "a \"quoted\\ id\n\u{1}ü"] {
+                    // Errors leave a part of a message in the buffer of the thread.
+                    assert!(protocol.encode_value(id, &("a part", Failing)).is_err());
+                    let outcome = Outcome::Result(result.clone().into());
+                    let completion = Message::Completion { invocation_id: id.to_owned(), outcome };
+
+                    let encoded = protocol.encode_value(id, value).unwrap();
+
+                    assert_eq!(encoded, protocol.encode(&completion), "{protocol:?}");
+                }
+            }
+        }
+
+        check(&());
+        check(&(1, "two", [3.5]));
+        check("x".repeat(scratch::MAX_KEPT - 100).as_str());
+        check("x".repeat(scratch::MAX_KEPT + 1).as_str());
+        check("x".repeat(100_000).as_str());
+        check(&true);
     }
 
     #[test]

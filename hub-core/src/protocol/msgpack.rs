@@ -227,15 +227,6 @@ pub fn encode(message: &Message) -> Bytes {
     framed(&encode_body(message))
 }
 
-/// Encodes a completion with its length. The result is already encoded.
-#[must_use]
-pub fn encode_result(invocation_id: &str, value: &[u8]) -> Bytes {
-    let mut out = Writer(Vec::with_capacity(64 + invocation_id.len() + value.len()));
-    out.begin_result(invocation_id);
-    out.raw(value);
-    framed(&out.0)
-}
-
 /// Encodes a completion with its length. The result is encoded into the same buffer.
 pub(super) fn encode_value<T: Serialize + ?Sized>(
     invocation_id: &str,

@@ -229,7 +229,8 @@ fn is_negotiate(path: &str) -> bool {
     begins.and_then(|begins| path.get(begins..)).is_some_and(|end| end.eq_ignore_ascii_case(LAST))
 }
 
-/// Converts hyper's body type to [`RequestBody`] and hyper's service to tower's, and adds the client's address to negotiate requests.
+/// Makes a hyper service of a tower service: converts hyper's body type to [`RequestBody`], and adds the client's
+/// address to negotiate requests.
 #[derive(Clone)]
 struct Unwrapped<S> {
     service: S,

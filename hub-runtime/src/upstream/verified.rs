@@ -9,7 +9,10 @@ use hub_core::{
 };
 use parking_lot::RwLock;
 
-use super::{caller::Caller, header_lines::HeaderLines};
+use super::{
+    caller::Caller,
+    header_lines::{HeaderLines, Lines},
+};
 
 /// The maximum number of cached connections.
 const MAX_CONNECTIONS: usize = 4096;
@@ -58,23 +61,31 @@ impl VerifiedCallers {
     }
 }
 
+/// A header and its lines.
+type Proof = (HeaderName, for<'a> fn(&HeaderLines<'a>) -> Lines<'a>);
+
 /// The headers that the check of a signature and a seal reads.
-static PROOFS: [HeaderName; 5] = [CONNECTION_ID, SIGNATURE, HUB, USER_ID, USER_CLAIMS];
+static PROOFS: [Proof; 5] = [
+    (CONNECTION_ID, |lines| lines.connection_id),
+    (SIGNATURE, |lines| lines.signature),
+    (HUB, |lines| lines.hub),
+    (USER_ID, |lines| lines.user_id),
+    (USER_CLAIMS, |lines| lines.user_claims),
+];
 
 /// Calls `visit` with the bytes that encode all proofs. The encoding is injective: the number of the header
 /// and the length of the value precede each value.
 fn each_piece(lines: &HeaderLines<'_>, mut visit: impl FnMut(&[u8])) {
-    let HeaderLines { connection_id, signature, hub, user_id, user_claims, .. } = lines;
     let mut value = |number: u64, value: &[u8]| {
         visit(&(number << 56 | value.len() as u64).to_le_bytes());
         visit(value);
     };
-    for (number, found) in (0..).zip([connection_id, signature, hub, user_id, user_claims]) {
+    for (number, (name, find)) in (0..).zip(&PROOFS) {
+        let found = find(lines);
         if let Some(only) = found.only() {
             value(number, only.as_bytes());
         } else if found.exist() {
-            let lines = lines.map.get_all(&PROOFS[number as usize]);
-            lines.iter().for_each(|line| value(number, line.as_bytes()));
+            lines.map.get_all(name).iter().for_each(|line| value(number, line.as_bytes()));
         }
     }
 }
@@ -113,10 +124,11 @@ mod tests {
     use super::*;
     use crate::{
         keys::Keys,
-        upstream::caller::{Proof, check_headers},
+        upstream::caller::{self, check_headers},
     };
 
     const KEY: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH";
+
     fn get(known: &VerifiedCallers, headers: &HeaderMap) -> Option<Caller> {
         known.get(&HeaderLines::of(headers))
     }
@@ -138,12 +150,12 @@ mod tests {
             claims,
         ];
         let values = values.map(|value| HeaderValue::from_str(&value).unwrap());
-        PROOFS.clone().into_iter().zip(values).collect()
+        PROOFS.iter().map(|(name, _)| name.clone()).zip(values).collect()
     }
 
     fn remembering() -> VerifiedCallers {
         let keys = Keys::new(vec![Secret::from(KEY)], None);
-        let caller = check_headers(&genuine(), &keys, Proof::Signature, false).unwrap();
+        let caller = check_headers(&genuine(), &keys, caller::Proof::Signature, false).unwrap();
         let known = VerifiedCallers::default();
         assert!(get(&known, &genuine()).is_none());
         known.remember(&HeaderLines::of(&genuine()), &caller);
@@ -166,7 +178,7 @@ mod tests {
     fn a_forged_call_after_a_valid_one_is_refused_for_any_changed_byte() {
         let known = remembering();
 
-        for name in &PROOFS {
+        for (name, _) in &PROOFS {
             let good = genuine()[name].as_bytes().to_vec();
             for at in 0..good.len() {
                 let mut forged = good.clone();
@@ -183,7 +195,7 @@ mod tests {
         let known = remembering();
         let believed = |headers: &HeaderMap| get(&known, headers).is_some();
 
-        for name in &PROOFS {
+        for (name, _) in &PROOFS {
             let mut without = genuine();
             without.remove(name);
             assert!(!believed(&without), "without {name}");
@@ -199,6 +211,37 @@ mod tests {
         joined.insert("x-asrs-hub", HeaderValue::from_static("chatada"));
         joined.insert("x-asrs-user-id", HeaderValue::from_static(""));
         assert!(!believed(&joined));
+    }
+
+    /// The service may send the claims in several lines.
+    #[test]
+    fn each_line_of_a_repeated_header_is_compared() {
+        let lines = |values: &[&str]| {
+            let mut headers = genuine();
+            headers.remove(&USER_CLAIMS);
+            for value in values {
+                headers.append(&USER_CLAIMS, HeaderValue::from_str(value).unwrap());
+            }
+            headers
+        };
+        let known = remembering();
+        let caller = get(&known, &genuine()).unwrap();
+        known.remember(&HeaderLines::of(&lines(&["role: a", "role: bc"])), &caller);
+
+        assert!(get(&known, &lines(&["role: a", "role: bc"])).is_some());
+        for other in [
+            &["role: x", "role: bc"][..],
+            &["role: a", "role: bx"],
+            &["role: a"],
+            &["role: bc"],
+            &["role: bc", "role: a"],
+            &["role: ab", "role: c"],
+            &["role: arole: bc"],
+            &["role: a", "role: bc", "role: bc"],
+            &[],
+        ] {
+            assert!(get(&known, &lines(other)).is_none(), "{other:?}");
+        }
     }
 
     #[test]
