@@ -89,7 +89,7 @@ describe("the file", () => {
   });
 });
 
-describe("values", () => {
+describe("values of generated types", () => {
   let app;
   let url;
 
