@@ -1,6 +1,7 @@
 //! The state of one service.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
@@ -61,7 +62,11 @@ impl State {
     pub(crate) fn close(&self) {
         self.shared.closing.cancel();
         for audience in self.hubs.everyone() {
-            audience.iter().for_each(|connection| connection.end(Ending::shutdown()));
+            for connection in audience.iter() {
+                // A subscriber that panics must not leave other connections open.
+                let end = || connection.end(Ending::shutdown());
+                let _ = catch_unwind(AssertUnwindSafe(end));
+            }
         }
     }
 

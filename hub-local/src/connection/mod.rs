@@ -182,7 +182,6 @@ impl Connection {
         if !first {
             return;
         }
-        self.log(ending);
         self.hub.remove(self.id());
         self.results.fail_all();
         let last = ending.last_frame(self.protocol());
@@ -190,6 +189,8 @@ impl Connection {
             PendingFrames::Flush => self.outbox.close(last),
             PendingFrames::Discard => self.outbox.abandon(last),
         }
+        // Last, because a subscriber may panic.
+        self.log(ending);
     }
 
     /// Begins a client result, or returns `None` when the connection is ending. While it is pending, calls of

@@ -44,6 +44,11 @@ pub(super) enum Client {
     Negotiated(Arc<Negotiation>),
     /// The facts replace the negotiation, so that an idle client is stored once.
     Connected(Arc<ConnectionFacts>),
+    /// Without query and claims, whose memory is not counted after the end.
+    Ended {
+        hub: Arc<str>,
+        user: Option<Arc<str>>,
+    },
 }
 
 impl Client {
@@ -51,6 +56,7 @@ impl Client {
         match self {
             Self::Negotiated(negotiation) => &negotiation.hub,
             Self::Connected(facts) => facts.hub(),
+            Self::Ended { hub, .. } => hub,
         }
     }
 
@@ -58,6 +64,7 @@ impl Client {
         match self {
             Self::Negotiated(negotiation) => negotiation.user.as_ref(),
             Self::Connected(facts) => facts.user(),
+            Self::Ended { user, .. } => user.as_ref(),
         }
     }
 }
@@ -259,6 +266,8 @@ impl Table {
             self.unopened += 1;
         }
         entry.stage = Stage::Ended { until };
+        let (hub, user) = (entry.client.hub().into(), entry.client.user().cloned());
+        entry.client = Client::Ended { hub, user };
         self.order.push_back((until, token));
     }
 

@@ -119,7 +119,7 @@ impl ConnectionHeaders for ConnectionFacts {
             (USER_CLAIMS, self.claims.as_deref()),
             (CLIENT_QUERY, query.as_deref()),
         ];
-        // `new` has checked that the values are valid.
+        // `new` has checked the values, and `Identity` the claims.
         let valid = |text: &str| HeaderValue::from_bytes(text.as_bytes()).ok();
         let mut headers = HeaderMap::with_capacity(2 * values.len());
         headers.extend(values.into_iter().filter_map(|(name, it)| Some((name, valid(it?)?))));

@@ -74,7 +74,7 @@ impl ClientCall<'_> {
     }
 }
 
-/// The begin or the end of a connection.
+/// The start or the end of a connection.
 #[derive(Clone, Copy, Debug)]
 #[allow(clippy::exhaustive_structs, reason = "hidden from the documentation")]
 pub struct ClientEvent<'a> {

@@ -42,7 +42,7 @@ pub trait Upstream: Send + Sync + 'static {
         Box::pin(async move { Ok(Answer::Response(answering.await?)) })
     }
 
-    /// Delivers the begin or the end of a connection. Defaults to [`call`](Self::call) with the request of the event.
+    /// Delivers the start or the end of a connection. Defaults to [`call`](Self::call) with the request of the event.
     #[doc(hidden)]
     fn event<'a>(&'a self, event: ClientEvent<'a>) -> Calling<'a, Response<Bytes>> {
         self.call(event.into_request())

@@ -100,8 +100,8 @@ impl<H> TestClient<H> {
     /// that call it no longer compile.
     ///
     /// Each function takes the arguments of clients, in order; an optional argument is a `None` or a `Some`. An
-    /// argument for a `T` is a `T` or a `&T`, and for a `String` also a `&str`. The function returns a [`TestCall`]:
-    /// `.await` waits for the result, [`TestCall::send`] does not, and [`TestCall::decode`] reads the result as another
+    /// argument for a `T` is a `T` or a `&T`, and for a `String` also a `&str`. The function returns a [`TestCall`](super::TestCall):
+    /// `.await` waits for the result, [`TestCall::send`](super::TestCall::send) does not, and [`TestCall::decode`](super::TestCall::decode) reads the result as another
     /// type.
     ///
     /// To call a method with other arguments than its own, use [`Self::invoke`].

@@ -145,8 +145,8 @@ impl<'a> CallerRules<'a> {
         Ok(caller)
     }
 
-    /// Checks the seal of a connection of the embedded service. There is no signature to check: only the service can
-    /// make [`ConnectionFacts`], and only the service of this app passes them to this app.
+    /// Checks the seal of a connection of the embedded service, for a hub that uses this service. There is no signature
+    /// to check: only the service can make [`ConnectionFacts`], and only the service of this app passes them to this app.
     #[cfg(feature = "local")]
     pub(super) fn check_facts(&self, facts: &ConnectionFacts) -> Result<Caller, ProofError> {
         let user = facts.user();

@@ -110,7 +110,9 @@ fn known(app: &Inner, facts: &ConnectionFacts) -> Option<(Arc<Mount>, Arc<Known>
         return Some((app.hubs.find_at_service(facts.hub())?.clone(), known));
     }
     let rules = caller_rules(app, Some(facts.hub()));
-    if rules.group.upstream_tokens.is_some() {
+    // The service of another group signs with other keys. A call of the embedded service for its hub is checked as
+    // over HTTP, and refused.
+    if rules.group.upstream_tokens.is_some() || !rules.group.is_embedded {
         return None;
     }
     let mount = rules.mount?.clone();

@@ -1,5 +1,5 @@
-//! Calls and events of the embedded service, which are no HTTP requests. A client must get the responses, and the app
-//! must see the callers, that they get and see when service and app are connected over HTTP.
+//! Calls and events of the embedded service, which are no HTTP requests. Clients must get the same responses as over
+//! HTTP, and the app must see the same callers.
 
 use hub_local::Template;
 use hub_runtime::{HubApp, HubAppBuilder, SignalR, prelude::*};
@@ -171,6 +171,34 @@ async fn a_hub_that_is_not_mounted_is_refused_for_each_call_of_the_embedded_serv
     let answers = both(app, "other", &[("length", json!(["x"])), ("length", json!(["y"]))]).await;
 
     assert_eq!(answers, vec![refused(404); 2]);
+}
+
+/// A hub that uses another service than the embedded one.
+struct Abroad;
+
+#[serverless_hub(connection = "Other")]
+impl Abroad {
+    async fn length(&self, text: String) -> HubResult<usize> {
+        Ok(text.len())
+    }
+}
+
+#[tokio::test]
+async fn a_client_of_the_embedded_service_cannot_call_a_hub_of_another_service() {
+    let other = "Endpoint=https://other.service.signalr.net;AccessKey=a-key-of-the-other-service-0000;Version=1.0;";
+    let settings = [("HUB_LOCAL_KEY", KEY), ("HUB_LOCAL_PORT", "0"), ("Other", other)];
+    let signalr = SignalR::from_settings_or_local(settings.into_iter().collect()).unwrap();
+    let app = HubApp::builder().hub(Small).hub(Abroad).keep_refused_connections();
+    let app = app.signalr(signalr).build().unwrap();
+    let (url, key) = (app.client_url().to_owned(), KEY.to_owned());
+    let (_, serving) = serve(&app).await;
+    let pair = Pair { url, key, _app: app, _service: None, _serving: serving };
+
+    for (hub, answer) in [("small", json!({ "type": 3, "result": 1 })), ("abroad", refused(401))] {
+        let mut client = pair.unsealed(hub).await;
+        let calls = [("length", json!(["x"])), ("length", json!(["y"]))];
+        assert_eq!(answers(&mut client, &calls).await, vec![answer; 2], "{hub}");
+    }
 }
 
 /// A hub that sends what it learns about each event and call.

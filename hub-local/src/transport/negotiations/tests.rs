@@ -41,6 +41,22 @@ fn a_ticket_is_valid_once_and_until_it_expires() {
 }
 
 #[test]
+fn an_ended_connection_keeps_its_hub_and_user_and_no_facts() {
+    let now = Instant::now();
+    let (mut negotiations, [token]) = table(now);
+    let facts = facts(Some("ada"), "a=b");
+    let polls = OpenTransport::LongPolling(Arc::default());
+    assert!(negotiations.open(token, polls, &facts));
+    assert_eq!(Arc::strong_count(&facts), 2);
+
+    negotiations.end(token, now, TIME);
+
+    assert_eq!(Arc::strong_count(&facts), 1);
+    let (client, _) = negotiations.find(token, now).unwrap();
+    assert_eq!((client.hub(), client.user().map(|user| &**user)), ("chat", Some("ada")));
+}
+
+#[test]
 fn memory_of_a_burst_is_freed_after_expiry() {
     let now = Instant::now();
     let (mut negotiations, tokens) = table::<1000>(now);
