@@ -1,5 +1,8 @@
 //! One upstream call with raw arguments.
 
+mod claims;
+mod query;
+
 use std::{
     any::Any,
     sync::{Arc, OnceLock},
@@ -10,6 +13,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use parking_lot::Mutex;
 
+pub use self::{claims::Claims, query::Query};
 use crate::{
     cancellation::Cancellation, hub::Category, hub::Hub, protocol::Protocol,
     reading::MethodReading, upstream,
@@ -329,142 +333,5 @@ impl Extensions {
     #[must_use]
     pub fn get<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
         self.values.lock().get().cloned()
-    }
-}
-
-/// The claims of a connection. This is a list, because a claim type may occur several times, for example
-/// for roles.
-#[derive(Clone, Default, PartialEq, Eq, Hash, derive_more::Debug)]
-#[debug("{:?}", self.0.iter().map(|(name, _)| name).collect::<Vec<_>>())]
-pub struct Claims(Arc<[(String, String)]>);
-
-impl Claims {
-    /// The first value of a claim type.
-    #[must_use]
-    pub fn get(&self, claim_type: &str) -> Option<&str> {
-        self.iter().find(|(name, _)| *name == claim_type).map(|(_, value)| value)
-    }
-
-    /// Every value of a claim type, in order.
-    pub fn all<'a>(&'a self, claim_type: &'a str) -> impl Iterator<Item = &'a str> + 'a {
-        self.iter().filter(move |(name, _)| *name == claim_type).map(|(_, value)| value)
-    }
-
-    /// Whether a claim of this type has this value.
-    #[must_use]
-    pub fn has(&self, claim_type: &str, value: &str) -> bool {
-        self.all(claim_type).any(|held| held == value)
-    }
-
-    /// Type and value of each claim, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
-    }
-
-    /// The number of claims.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether there are no claims.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl FromIterator<(String, String)> for Claims {
-    fn from_iter<I: IntoIterator<Item = (String, String)>>(claims: I) -> Self {
-        Self(claims.into_iter().collect())
-    }
-}
-
-/// A decoded query string. A name may occur several times.
-#[derive(Clone, Default, derive_more::Debug)]
-#[debug("{:?}", self.pairs().iter().map(|(name, _)| name).collect::<Vec<_>>())]
-// Shared by all calls of a connection; `None` is an empty query.
-pub struct Query(Option<Arc<RawQuery>>);
-
-struct RawQuery {
-    raw: Box<str>,
-    /// Decoded on first use, because most calls never read their query.
-    pairs: OnceLock<Vec<(String, String)>>,
-}
-
-impl Query {
-    /// Parses a raw query, with or without the leading `?`. The `access_token` of browsers is removed, so
-    /// that it cannot leak into logs.
-    #[must_use]
-    pub fn parse(raw: &str) -> Self {
-        let raw = raw.strip_prefix('?').unwrap_or(raw).into();
-        Self(Some(Arc::new(RawQuery { raw, pairs: OnceLock::new() })))
-    }
-
-    fn pairs(&self) -> &[(String, String)] {
-        let Some(RawQuery { raw, pairs }) = self.0.as_deref() else { return &[] };
-        pairs.get_or_init(|| {
-            let pairs = raw.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-                (decode(name), decode(value))
-            });
-            pairs.filter(|(name, _)| !name.eq_ignore_ascii_case("access_token")).collect()
-        })
-    }
-
-    /// The first value of a name, compared exactly.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.pairs().iter().find(|(held, _)| held == name).map(|(_, value)| value.as_str())
-    }
-
-    /// Name and value of each parameter, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.pairs().iter().map(|(name, value)| (name.as_str(), value.as_str()))
-    }
-
-    /// Every value of a name, in order.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> + 'a {
-        self.pairs().iter().filter(move |(held, _)| held == name).map(|(_, value)| value.as_str())
-    }
-}
-
-impl PartialEq for Query {
-    fn eq(&self, other: &Self) -> bool {
-        self.pairs() == other.pairs()
-    }
-}
-
-impl Eq for Query {}
-
-fn decode(text: &str) -> String {
-    let spaced = text.replace('+', " ");
-    percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_query_is_decoded_and_loses_its_access_token() {
-        let query = Query::parse("?hub=chat&room=a%20b&room=c+d&access_token=secret&flag");
-
-        assert_eq!(query.get("hub"), Some("chat"));
-        assert_eq!(query.all("room").collect::<Vec<_>>(), ["a b", "c d"]);
-        assert_eq!(query.get("flag"), Some(""));
-        assert_eq!(query.get("access_token"), None);
-    }
-
-    #[test]
-    fn a_claim_type_keeps_all_its_values() {
-        let claims: Claims = [("role", "a"), ("role", "b")]
-            .map(|(n, v)| (n.to_owned(), v.to_owned()))
-            .into_iter()
-            .collect();
-
-        assert_eq!(claims.all("role").collect::<Vec<_>>(), ["a", "b"]);
-        assert!(claims.has("role", "b"));
-        assert!(!claims.has("role", "c"));
     }
 }
