@@ -18,7 +18,10 @@ use hub_net::{
     serve_error::ServeError,
 };
 
-use crate::auth::Authority;
+use crate::{
+    auth::Authority,
+    causes::{Cause, Refusal},
+};
 
 /// The longest origin that texts and log lines contain.
 const MAX_SHOWN_BYTES: usize = 200;
@@ -60,7 +63,8 @@ impl Access {
         }
         for key in keys {
             if let Verdict::Warned(weakness) = judge(key, Reach::Loopback) {
-                tracing::warn!("an access key of the service {weakness}");
+                let check = Cause::WeakKey.check();
+                tracing::warn!(check, "{}", weak(weakness));
             }
         }
         let has_well_known_key = keys.iter().any(|key| key.expose() == EMULATOR_KEY);
@@ -88,7 +92,7 @@ impl Access {
             None => Ok(()),
             Some(weakness) => Err(ServeError::new(
                 io::ErrorKind::PermissionDenied,
-                format!("an access key of the service {weakness}; it is for loopback only"),
+                format!("{}; it is for loopback only", weak(weakness)),
             )),
         }
     }
@@ -106,18 +110,18 @@ impl Access {
         host: Option<&str>,
         check: HostCheck,
         authority: &Authority,
-    ) -> Option<(StatusCode, String)> {
+    ) -> Option<(StatusCode, Refusal)> {
         if !self.applies(check) {
             return None;
         }
-        let text = host
+        let refusal = host
             .filter(|host| !self.hosts.allows(host) && !is_public(authority, host))
-            .map(AllowedHosts::refusal)
+            .map(|host| Refusal::new(Cause::WrongHost, AllowedHosts::refusal(host)))
             .or_else(|| self.origin_refusal(headers, host, authority))?;
         self.log.line("foreign", |omitted| {
-            tracing::warn!(omitted, "a request was refused: {text}");
+            tracing::warn!(omitted, "a request was refused: {}", refusal.text);
         });
-        Some((StatusCode::FORBIDDEN, text))
+        Some((StatusCode::FORBIDDEN, refusal))
     }
 
     fn origin_refusal(
@@ -125,13 +129,18 @@ impl Access {
         headers: &HeaderMap,
         host: Option<&str>,
         authority: &Authority,
-    ) -> Option<String> {
+    ) -> Option<Refusal> {
         let mut origins = headers.get_all(ORIGIN).iter().filter(|_| self.has_well_known_key);
         let foreign = origins.find(|origin| !self.allows_origin(origin, host, authority))?;
         let readable = foreign.to_str().ok().filter(|origin| origin.len() <= MAX_SHOWN_BYTES);
         let shown = readable.unwrap_or("an unreadable origin");
-        Some(format!(
-            "pages of {shown} are refused, because the service holds the well-known key, with which any page can make tokens: allow them with `--allow-origin {shown}` (in code: allow_origin(\"{shown}\")), or set a key of your own"
+        let cause = Cause::WrongOrigin;
+        let refused = cause.text().replace('…', shown);
+        Some(Refusal::new(
+            cause,
+            format!(
+                "{refused}: allow them with `--allow-origin {shown}` (in code: allow_origin(\"{shown}\")), or set a key of your own"
+            ),
         ))
     }
 
@@ -154,6 +163,10 @@ impl Access {
             || host.is_some_and(|host| host.eq_ignore_ascii_case(page))
             || is_public(authority, page)
     }
+}
+
+fn weak(weakness: Weakness) -> String {
+    Cause::WeakKey.text().replace('…', &weakness.to_string())
 }
 
 /// Whether this is the host of the public URL.

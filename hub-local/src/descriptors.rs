@@ -4,13 +4,10 @@
 use hub_net::log_limit::LogLimit;
 use tokio::net::TcpStream;
 
-use crate::limits::Limits;
+use crate::{causes::Cause, limits::Limits};
 
 /// The largest number of reserved descriptors.
 const MAX_RESERVE: usize = 4096;
-
-/// The text of the 503 for new clients.
-pub(crate) const NO_DESCRIPTORS: &str = "the service has no file descriptors for more clients";
 
 /// A request extension: the socket has one of the reserved descriptors.
 #[derive(Clone, Copy, Debug)]
@@ -45,12 +42,10 @@ impl Descriptors {
         let (Some(limit), Some(number)) = (self.limit, number(stream)) else { return false };
         let is_reserved = number >= limit - reserve(limit);
         if is_reserved {
-            self.log.line(NO_DESCRIPTORS, |omitted| {
-                tracing::warn!(
-                    limit,
-                    omitted,
-                    "{NO_DESCRIPTORS}: new clients get status 503; check `ulimit -n`"
-                );
+            let cause = Cause::NoDescriptors;
+            self.log.line(cause.id(), |omitted| {
+                let (text, check) = (cause.text(), cause.check());
+                tracing::warn!(limit, check, omitted, "{text}: new clients get status 503");
             });
         }
         is_reserved

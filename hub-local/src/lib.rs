@@ -13,6 +13,7 @@ mod access;
 mod auth;
 mod body;
 mod builder;
+mod causes;
 mod connection;
 mod delivery;
 mod descriptors;

@@ -116,7 +116,7 @@ async fn connection(service: LocalService, state: Arc<State>, socket: Socket) {
     let checking = Arc::clone(&state);
     let refuse = move |request: &Request<Incoming>, host: Option<&str>| {
         let refused = checking.access.refusal(request.headers(), host, check, &checking.authority);
-        refused.map(|(status, text)| Refusal { status, text })
+        refused.map(|(status, refused)| Refusal { status, text: refused.text })
     };
     let limits = &state.shared.limits;
     let longest = low_descriptors.map_or(Duration::MAX, |_| LOW_DESCRIPTORS_TIMEOUT);

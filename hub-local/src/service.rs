@@ -282,7 +282,10 @@ fn refusal(state: &State, parts: &Parts, check: HostCheck) -> Option<(StatusCode
         return None;
     }
     match host::of(&parts.uri, &parts.headers) {
-        Ok(host) => state.access.refusal(&parts.headers, host, check, &state.authority),
+        Ok(host) => {
+            let refused = state.access.refusal(&parts.headers, host, check, &state.authority);
+            refused.map(|(status, refusal)| (status, refusal.text))
+        }
         Err(error) => Some((StatusCode::BAD_REQUEST, error.to_string())),
     }
 }

@@ -19,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{log_limit::LogLimit, standstill};
 
+/// The text of the log when sockets are closed.
+pub const TOO_MANY_IDLE: &str = "too many sockets send no request; the oldest sockets are closed";
 /// Above this multiple of the limit, there is no grace period.
 const HARD_LIMIT_FACTOR: usize = 2;
 
@@ -76,11 +78,7 @@ impl IdleSockets {
         if !evictions.is_empty() {
             self.log.line("idle sockets", |omitted| {
                 let limit = self.limit;
-                tracing::warn!(
-                    limit,
-                    omitted,
-                    "too many sockets send no request; the oldest sockets are closed"
-                );
+                tracing::warn!(limit, omitted, "{TOO_MANY_IDLE}");
             });
         }
         let has_requested = AtomicBool::new(false);

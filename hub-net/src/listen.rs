@@ -9,6 +9,8 @@ use tokio::{
 
 /// The length of the accept queue. The system lowers it to its own maximum (`somaxconn`).
 const BACKLOG: u32 = 65_535;
+/// The text of the log for a failed accept.
+pub const ACCEPT_FAILED: &str = "cannot accept a connection; retrying in 100 ms";
 /// The pause after a failed accept. Most failures mean that file descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -41,7 +43,7 @@ pub async fn pause_after_failed_accept(error: &io::Error) {
             | io::ErrorKind::ConnectionRefused
     );
     if !is_of_one_connection {
-        tracing::error!(%error, "cannot accept a connection; retrying in 100 ms");
+        tracing::error!(%error, "{ACCEPT_FAILED}");
         sleep(ACCEPT_PAUSE).await;
     }
 }

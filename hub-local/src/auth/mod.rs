@@ -11,11 +11,16 @@ use std::{
 };
 
 use http::{HeaderMap, header::AUTHORIZATION};
-use hub_core::{Secret, client_access::client_url, token};
+use hub_core::{
+    Secret,
+    client_access::client_url,
+    token::{self, TokenError},
+};
 use parking_lot::RwLock;
 use serde_json::{Map, Value};
 
 use self::{audience::Audience, identity::Identity, verified::VerifiedTokens};
+use crate::causes::{Cause, Refusal};
 use hub_net::clock::Clock;
 
 /// Longer paths are compared with the audience for each call, to bound memory.
@@ -87,7 +92,7 @@ impl Authority {
 
     /// Checks the token of a client of `hub`. A client sends it twice, to negotiate and to connect. The second time the
     /// complete token is compared with the verified one.
-    pub(crate) fn client(&self, token: &str, hub: &str) -> Result<Identity, String> {
+    pub(crate) fn client(&self, token: &str, hub: &str) -> Result<Identity, Refusal> {
         let now = self.clock.unix_seconds();
         if let Some((_, identity)) = self.clients.take(token, now).filter(|(of, _)| **of == *hub) {
             return Ok(identity);
@@ -97,19 +102,18 @@ impl Authority {
             Audience::parse(audience).is_some_and(|audience| audience.is_client_of(hub))
         };
         if !token::audience_matches(&claims, fits) {
-            return Err(format!(
-                "the audience of the token is not this hub: `aud` must be {}",
-                client_url(&self.public_url(), hub)
-            ));
+            return Err(wrong_audience("hub", &client_url(&self.public_url(), hub)));
         }
-        let identity = Identity::from_claims(&claims)?;
+        let identity =
+            Identity::from_claims(&claims).map_err(|text| Refusal::new(Cause::WrongUser, text))?;
         self.clients.insert(token, now, &claims, (hub.into(), identity.clone()));
         Ok(identity)
     }
 
     /// Checks the token of a REST call to `path`, which is percent-encoded.
-    pub(crate) fn rest(&self, token: Option<&str>, path: &str) -> Result<(), String> {
-        let token = token.ok_or("a REST call needs `Authorization: Bearer` with a signed token")?;
+    pub(crate) fn rest(&self, token: Option<&str>, path: &str) -> Result<(), Refusal> {
+        let needed = "a REST call needs `Authorization: Bearer` with a signed token";
+        let token = token.ok_or_else(|| Refusal::new(Cause::NoToken, needed))?;
         let token = self.verify_cached(token)?;
         if token.path.get().is_some_and(|fitting| **fitting == *path) {
             return Ok(());
@@ -124,10 +128,7 @@ impl Authority {
             }
             return Ok(());
         }
-        Err(format!(
-            "the audience of the token is not this resource: `aud` must be {}{path}",
-            self.public_url()
-        ))
+        Err(wrong_audience("resource", &format!("{}{path}", self.public_url())))
     }
 
     /// Returns the key that signed the token of a REST call.
@@ -139,13 +140,13 @@ impl Authority {
         self.keys.iter().find(signed)
     }
 
-    fn verify(&self, token: &str) -> Result<Map<String, Value>, String> {
+    fn verify(&self, token: &str) -> Result<Map<String, Value>, Refusal> {
         token::verify(token, &self.keys, self.clock.unix_seconds(), self.leeway)
-            .map_err(|error| error.to_string())
+            .map_err(|error| Refusal::new(cause(&error), error.to_string()))
     }
 
     /// Like [`Self::verify`], but looks in the cache first.
-    fn verify_cached(&self, token: &str) -> Result<Arc<RestToken>, String> {
+    fn verify_cached(&self, token: &str) -> Result<Arc<RestToken>, Refusal> {
         let now = self.clock.unix_seconds();
         if let Some(verified) = self.verified.get(token, now) {
             return Ok(verified);
@@ -154,6 +155,22 @@ impl Authority {
         let verified = Arc::new(RestToken { claims, path: OnceLock::new() });
         self.verified.insert(token, now, &verified.claims, Arc::clone(&verified));
         Ok(verified)
+    }
+}
+
+/// `audience` is the one that is accepted.
+fn wrong_audience(target: &str, audience: &str) -> Refusal {
+    let cause = Cause::WrongAudience;
+    let text = cause.text().replace('…', target);
+    Refusal::new(cause, format!("{text}: `aud` must be {audience}"))
+}
+
+fn cause(error: &TokenError) -> Cause {
+    match error {
+        TokenError::Signature => Cause::WrongKey,
+        TokenError::Expired { .. } => Cause::ExpiredToken,
+        TokenError::NotYet { .. } => Cause::EarlyToken,
+        _ => Cause::InvalidToken,
     }
 }
 
@@ -187,7 +204,7 @@ mod tests {
 
         for _ in 0..2 {
             assert_eq!(user("chat"), Ok(Some("ada".into())));
-            assert!(user("other").unwrap_err().contains("not this hub"));
+            assert!(user("other").unwrap_err().text.contains("not this hub"));
             assert!(authority.client(&format!("{token}A"), "chat").is_err());
             assert_eq!(user("chat"), Ok(Some("ada".into())));
         }

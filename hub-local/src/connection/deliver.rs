@@ -23,13 +23,15 @@ use super::{
     calls::{Next, UpstreamEvent},
     completion::{self, Checked},
     shared::Shared,
-    warnings::Cause,
 };
-use crate::upstream::{
-    Unmatched, Upstream, UpstreamError,
-    call::Call,
-    explain::{self, CallRecord},
-    in_process::{Answer, Change, ClientCall, ClientEvent},
+use crate::{
+    causes::Cause,
+    upstream::{
+        Unmatched, Upstream, UpstreamError,
+        call::Call,
+        explain::{self, CallRecord},
+        in_process::{Answer, Change, ClientCall, ClientEvent},
+    },
 };
 
 const NO_UPSTREAM: &str = "no upstream is configured for this hub";
@@ -63,14 +65,16 @@ pub(super) fn begin_result(connection: &Arc<Connection>) {
 pub(super) fn leave(connection: &Arc<Connection>, error: Option<String>) {
     let dropped = connection.calls.depart(connection.size(), &connection.shared.departed);
     if dropped != Some(0) {
-        connection.shared.log.line("departed", |omitted| {
+        let cause = Cause::DroppedCalls;
+        connection.shared.log.line(cause.id(), |omitted| {
             tracing::warn!(
                 connection = connection.id(),
                 hub = connection.hub.name(),
                 calls = dropped,
+                check = cause.check(),
                 omitted,
-                "dropped calls of a client that has disconnected: the memory for such calls is used up; \
-                 check whether the app responds"
+                "{}",
+                cause.text()
             );
         });
     }

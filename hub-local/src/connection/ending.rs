@@ -4,7 +4,10 @@ use std::io;
 
 use hub_core::protocol::{Message, Protocol, ProtocolError, handshake};
 
-use crate::delivery::frame::{CloseStatus, Frame, Violation};
+use crate::{
+    causes::Cause,
+    delivery::frame::{CloseStatus, Frame, Violation},
+};
 
 /// Error text without details.
 const GENERIC: &str = "Connection closed with an error.";
@@ -21,8 +24,8 @@ pub(crate) struct Ending {
     pub(crate) farewell: Farewell,
     /// Status of the WebSocket close frame.
     close_status: CloseStatus,
-    /// Whether a message of the client was larger than the limit.
-    pub(crate) is_too_large: bool,
+    /// What to check; `None` for an end that is no failure.
+    pub(crate) cause: Option<Cause>,
     last_message: LastMessage,
 }
 
@@ -62,14 +65,15 @@ impl Ending {
             pending_frames: PendingFrames::Flush,
             farewell: Farewell::AwaitClient,
             close_status,
-            is_too_large: false,
+            cause: None,
             last_message,
         }
     }
 
     /// The handshake is refused with this text.
     pub(crate) fn refused(text: impl Into<String>) -> Self {
-        Self::new(None, LastMessage::Refused(text.into()))
+        let refused = Self::new(None, LastMessage::Refused(text.into()));
+        Self { cause: Some(Cause::Handshake), ..refused }
     }
 
     /// The client sent a close message.
@@ -97,13 +101,14 @@ impl Ending {
     /// The client closed the transport in the middle of a message.
     pub(crate) fn cut_short() -> Self {
         let error = "Connection terminated while reading a message.";
-        Self { error: Some(error.to_owned()), ..Self::transport_closed() }
+        Self { error: Some(error.to_owned()), ..Self::lost() }
     }
 
     /// The transport was lost without a close.
     pub(crate) fn lost() -> Self {
-        let error = "the client's transport was lost without a close handshake";
-        Self { error: Some(error.to_owned()), ..Self::transport_closed() }
+        let cause = Cause::LostTransport;
+        let error = Some(cause.text().to_owned());
+        Self { error, cause: Some(cause), ..Self::transport_closed() }
     }
 
     /// The transport failed. After a violation of WebSocket framing the client gets only a close frame with the
@@ -119,23 +124,26 @@ impl Ending {
             pending_frames: PendingFrames::Discard,
             farewell: Farewell::ShutFirst,
             close_status: violation.status(),
+            cause: Some(Cause::Malformed),
             ..Self::new(Some(violation.to_string()), LastMessage::None)
         }
     }
 
     /// The client's data is not a valid hub message.
     pub(crate) fn malformed(error: &ProtocolError, detailed_errors: bool) -> Self {
-        let is_too_large = matches!(error, ProtocolError::TooLarge { .. });
-        let ending = Self::failed(format!("ProtocolError: {error}"), detailed_errors);
-        Self { is_too_large, ..ending }
+        let cause = match error {
+            ProtocolError::TooLarge { .. } => Cause::LargeMessage,
+            _ => Cause::Malformed,
+        };
+        Self::failed(cause, format!("ProtocolError: {error}"), detailed_errors)
     }
 
     /// The client violated the protocol or timed out. The client gets `detail` only with detailed errors.
-    pub(crate) fn failed(detail: String, detailed_errors: bool) -> Self {
+    pub(crate) fn failed(cause: Cause, detail: String, detailed_errors: bool) -> Self {
         let shown =
             if detailed_errors { format!("{GENERIC} {detail}") } else { GENERIC.to_owned() };
         let close = LastMessage::Close { error: Some(shown), allow_reconnect: true };
-        Self::new(Some(detail), close)
+        Self { cause: Some(cause), ..Self::new(Some(detail), close) }
     }
 
     /// A REST call closes the connection.
@@ -158,18 +166,23 @@ impl Ending {
     pub(crate) fn slow_client() -> Self {
         let error = Some(SLOW_CLIENT.to_owned());
         let close = LastMessage::Close { error: error.clone(), allow_reconnect: true };
-        Self { pending_frames: PendingFrames::Discard, ..Self::new(error, close) }
+        let cause = Some(Cause::SlowClient);
+        Self { pending_frames: PendingFrames::Discard, cause, ..Self::new(error, close) }
     }
 
     /// The queue of upstream calls is full.
     pub(crate) fn too_many_waiting() -> Self {
         let error = Some("too many messages wait for their upstream calls".to_owned());
         let close = LastMessage::Close { error: error.clone(), allow_reconnect: true };
-        Self::new(error, close)
+        Self { cause: Some(Cause::WaitingCalls), ..Self::new(error, close) }
     }
 
-    pub(crate) fn is_slow_client(&self) -> bool {
-        self.error.as_deref() == Some(SLOW_CLIENT)
+    /// The text for the log: the error for the app, or the text of a refused handshake.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        match &self.last_message {
+            LastMessage::Refused(text) => Some(text),
+            LastMessage::None | LastMessage::Close { .. } => self.error.as_deref(),
+        }
     }
 
     /// The close frame of a WebSocket. Its reason is the error of the close message, because some clients report only

@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{Connection, ending::Ending};
-use crate::delivery::outbox::PushOutcome;
+use crate::{causes::Cause, delivery::outbox::PushOutcome};
 
 /// Sends pings. Ends when the outbox is full, the client has timed out or its token has expired.
 pub(super) async fn watch(connection: &Arc<Connection>, client: &ClientTimeout) -> Ending {
@@ -35,7 +35,8 @@ pub(super) async fn watch(connection: &Arc<Connection>, client: &ClientTimeout) 
         match times.next(timer.as_mut()).await {
             Due::Ping => times.ping = Some(Instant::now() + every),
             Due::Silent => {
-                return Ending::failed(client.detail(), connection.detailed_errors());
+                let detailed_errors = connection.detailed_errors();
+                return Ending::failed(Cause::SilentClient, client.detail(), detailed_errors);
             }
             Due::Expired => return Ending::expired(),
         }

@@ -33,6 +33,7 @@ use self::{
 };
 use crate::{
     auth::token_options::TokenOptions,
+    causes::Cause,
     delivery::{
         frame::{CloseStatus, Frame},
         outbox::{Outbox, PushOutcome},
@@ -215,27 +216,22 @@ impl Connection {
 
     fn log(&self, ending: &Ending) {
         let (connection, hub) = (self.id(), self.hub.name());
-        if ending.is_slow_client() {
+        let reason = ending.reason().unwrap_or("without error");
+        if ending.cause == Some(Cause::SlowClient) {
             self.shared.slow_clients.fetch_add(1, Ordering::Relaxed);
-            self.shared.log.line("slow client", |omitted| {
-                tracing::warn!(
-                    connection,
-                    hub,
-                    omitted,
-                    "closed: slow client, its outbox was full"
-                );
-            });
-            return;
         }
-        let reason = ending.error.as_deref().unwrap_or("without error");
-        if ending.is_too_large {
-            const TOO_LARGE: &str = "closed: a message of the client is too large";
-            self.shared.log.line(TOO_LARGE, |omitted| {
-                tracing::warn!(connection, hub, reason, omitted, "{TOO_LARGE}");
-            });
-            return;
+        let check = ending.cause.map(Cause::check);
+        match ending.cause {
+            Some(
+                cause @ (Cause::SlowClient
+                | Cause::LargeMessage
+                | Cause::WaitingCalls
+                | Cause::Handshake),
+            ) => self.shared.log.line(cause.id(), |omitted| {
+                tracing::warn!(connection, hub, reason, check, omitted, "{}", cause.text());
+            }),
+            _ => tracing::debug!(connection, hub, reason, check, "connection ends"),
         }
-        tracing::debug!(connection, hub, reason, "connection ends");
     }
 }
 

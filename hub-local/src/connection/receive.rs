@@ -16,9 +16,8 @@ use super::{
     keep_alive::ClientTimeout,
     link::{Incoming, Source, Transport},
     posts::Posts,
-    warnings::Cause,
 };
-use crate::upstream::call::Call;
+use crate::{causes::Cause, upstream::call::Call};
 
 /// Maximum length of a hub method name in characters.
 const MAX_METHOD_CHARS: usize = 1024;
@@ -107,8 +106,9 @@ fn handle(
     while let Some(frame) = frames.next_frame().map_err(malformed)? {
         let Some(message) = protocol.parse(&frame).map_err(malformed)? else { continue };
         if let Some(acks) = acks {
-            let failed =
-                |gap: SequenceGap| Ending::failed(gap.to_string(), connection.detailed_errors());
+            let failed = |gap: SequenceGap| {
+                Ending::failed(Cause::Malformed, gap.to_string(), connection.detailed_errors())
+            };
             if !acks.receive(&message).map_err(failed)? {
                 continue;
             }

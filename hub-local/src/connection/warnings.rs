@@ -5,32 +5,15 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use hub_net::log_limit::{shown, shown_bytes};
 
 use super::Connection;
+use crate::causes::Cause;
 
-/// The cause of a warning, as a bit.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Cause {
-    EmptyError = 1,
-    EmptyId = 2,
-    ReusedId = 4,
-    Streams = 8,
-}
-
-impl Cause {
-    fn text(self) -> &'static str {
-        match self {
-            Self::EmptyError => {
-                "the app completed a call with an empty error, which clients read as success: the client gets a fixed text instead"
-            }
-            Self::EmptyId => {
-                "the client completes an invocation without an id; such completions are ignored"
-            }
-            Self::ReusedId => {
-                "the client uses an invocation id again: each call runs, but their completions look the same"
-            }
-            Self::Streams => {
-                "a call with a stream was dropped, and its client expects no response: serverless mode has no streams"
-            }
-        }
+/// The bit of a cause.
+fn bit(cause: Cause) -> u8 {
+    match cause {
+        Cause::EmptyError => 1,
+        Cause::EmptyId => 2,
+        Cause::ReusedId => 4,
+        _ => 8,
     }
 }
 
@@ -40,9 +23,10 @@ impl Connection {
         if !self.warnings.is_first(cause) {
             return;
         }
-        self.shared.log.line(cause.text(), |omitted| {
+        self.shared.log.line(cause.id(), |omitted| {
             let (connection, method) = (self.id(), &*shown(method));
-            tracing::warn!(connection, method, omitted, "{}", cause.text());
+            let check = cause.check();
+            tracing::warn!(connection, method, check, omitted, "{}", cause.text());
         });
     }
 
@@ -56,7 +40,8 @@ impl Connection {
                 "the length of the message, and [3, {}, <invocation id of the request>, 3, <value>] in MessagePack, or status 204 without a result"
             }
         };
-        self.shared.log.line("invalid completion", |omitted| {
+        let cause = Cause::NoCompletion;
+        self.shared.log.line(cause.id(), |omitted| {
             let (connection, method) = (self.id(), &*shown(method));
             let answer = shown_bytes(body);
             tracing::warn!(
@@ -66,22 +51,20 @@ impl Connection {
                 problem,
                 answer,
                 send,
+                check = cause.check(),
                 omitted,
-                "the response of the app is no completion of the call"
+                "{}",
+                cause.text()
             );
         });
     }
 
     /// The connection is not in some groups of its user.
     pub(super) fn warn_missed_groups(&self, groups: usize) {
-        self.shared.log.line("missed groups", |omitted| {
-            let connection = self.id();
-            tracing::warn!(
-                connection,
-                groups,
-                omitted,
-                "a connection receives no messages of some groups of its user: the service can store no more group memberships (`--memberships`)"
-            );
+        let cause = Cause::MissedGroups;
+        self.shared.log.line(cause.id(), |omitted| {
+            let (connection, check) = (self.id(), cause.check());
+            tracing::warn!(connection, groups, check, omitted, "{}", cause.text());
         });
     }
 }
@@ -97,7 +80,7 @@ pub(super) struct Warnings {
 impl Warnings {
     /// Whether this is the first warning with this cause.
     fn is_first(&self, cause: Cause) -> bool {
-        let bit = cause as u8;
+        let bit = bit(cause);
         self.given.fetch_or(bit, Ordering::Relaxed) & bit == 0
     }
 

@@ -15,6 +15,7 @@ use hub_net::{
 
 use crate::{
     body::{self, Body},
+    causes::{Cause, Refusal},
     hub::quota::QuotaExceeded,
 };
 
@@ -29,9 +30,9 @@ pub(super) struct RestError {
     target: Option<&'static str>,
     allow: Option<&'static str>,
     form: ErrorFormat,
-    /// Whether the caller must change something. Otherwise the error is a result: a resource does not exist, or a
-    /// client has failed.
-    is_refusal: bool,
+    /// Why the caller must change something. `None` if the error is a result: a resource does not exist, or a client has
+    /// failed.
+    cause: Option<Cause>,
 }
 
 /// The format of the body.
@@ -46,25 +47,29 @@ enum ErrorFormat {
 impl RestError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         let (message, form) = (message.into(), ErrorFormat::OfVersion);
-        Self { status, code, message, target: None, allow: None, form, is_refusal: true }
+        Self { status, code, message, target: None, allow: None, form, cause: None }
+    }
+
+    fn refused(self, cause: Cause) -> Self {
+        Self { cause: Some(cause), ..self }
     }
 
     /// 401: the token is missing or not accepted.
-    pub(super) fn unauthorized(message: String) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "Error.Request.Unauthorized", message)
+    pub(super) fn unauthorized(Refusal { cause, text }: Refusal) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "Error.Request.Unauthorized", text).refused(cause)
     }
 
     /// 400: the part `target` of the request is invalid.
     pub(super) fn invalid(target: &'static str, message: impl Into<String>) -> Self {
         let target = Some(target);
         let base = Self::new(StatusCode::BAD_REQUEST, "Error.Request.Invalid", message);
-        Self { target, ..base }
+        Self { target, ..base.refused(Cause::InvalidCall) }
     }
 
     /// 404: unknown operation.
     pub(super) fn no_operation() -> Self {
         let message = "the operation does not exist";
-        Self::new(StatusCode::NOT_FOUND, NO_OPERATION, message)
+        Self::new(StatusCode::NOT_FOUND, NO_OPERATION, message).refused(Cause::UnknownOperation)
     }
 
     /// Whether this is [`Self::no_operation`].
@@ -77,27 +82,33 @@ impl RestError {
         let message = format!("the resource supports only {allow}");
         let base =
             Self::new(StatusCode::METHOD_NOT_ALLOWED, "Error.Request.MethodNotAllowed", message);
-        Self { allow: Some(allow), ..base }
+        Self { allow: Some(allow), ..base.refused(Cause::UnknownOperation) }
     }
 
     /// 431: the headers are larger than the limit.
     pub(super) fn headers(limit: usize) -> Self {
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
         let message = format!("the headers have more than {limit} bytes");
-        Self::new(status, "Error.Request.HeadersTooLarge", message)
+        Self::new(status, "Error.Request.HeadersTooLarge", message).refused(Cause::LargeCall)
     }
 
     /// 415: the operation does not accept the content type.
     pub(super) fn content_type() -> Self {
         let message =
             "the content type must be application/json, or application/octet-stream for a message";
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Error.Request.UnsupportedMediaType", message)
+        Self::unsupported(message)
     }
 
     /// 415: the body is compressed. Refused, because the decompressed size would be unbounded.
     pub(super) fn content_encoding() -> Self {
         let message = "a Content-Encoding is not supported";
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Error.Request.UnsupportedMediaType", message)
+        Self::unsupported(message)
+    }
+
+    fn unsupported(message: &str) -> Self {
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        let base = Self::new(status, "Error.Request.UnsupportedMediaType", message);
+        base.refused(Cause::WrongContentType)
     }
 
     /// 413, 408 or 400: the body could not be read.
@@ -105,11 +116,13 @@ impl RestError {
         match error {
             ReadError::TooLarge => {
                 let message = format!("the body has more than {limit} bytes");
-                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "Error.Request.TooLarge", message)
+                let status = StatusCode::PAYLOAD_TOO_LARGE;
+                Self::new(status, "Error.Request.TooLarge", message).refused(Cause::LargeCall)
             }
             ReadError::TimedOut => {
                 let message = "the body did not arrive in time";
-                Self::new(StatusCode::REQUEST_TIMEOUT, "Error.Request.TimedOut", message)
+                let status = StatusCode::REQUEST_TIMEOUT;
+                Self::new(status, "Error.Request.TimedOut", message).refused(Cause::LargeCall)
             }
             ReadError::Aborted(_) => Self::invalid("body", "the body is incomplete"),
         }
@@ -117,7 +130,7 @@ impl RestError {
 
     /// 404: the resource does not exist.
     pub(super) fn missing(code: &'static str, message: &str) -> Self {
-        Self { is_refusal: false, ..Self::new(StatusCode::NOT_FOUND, code, message) }
+        Self::new(StatusCode::NOT_FOUND, code, message)
     }
 
     /// 404: the connection is unknown or closed.
@@ -128,15 +141,13 @@ impl RestError {
     /// 400: the client completed the invocation with an error.
     pub(super) fn by_client(message: &str) -> Self {
         let message = error_text(message);
-        let base = Self::new(StatusCode::BAD_REQUEST, "Error.Connection.ClientError", message);
-        Self { is_refusal: false, ..base }
+        Self::new(StatusCode::BAD_REQUEST, "Error.Connection.ClientError", message)
     }
 
     /// 504: the client did not complete the invocation in time.
     pub(super) fn client_timed_out() -> Self {
         let message = "the client did not answer in time";
-        let base = Self::new(StatusCode::GATEWAY_TIMEOUT, "Error.Connection.TimedOut", message);
-        Self { is_refusal: false, ..base }
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "Error.Connection.TimedOut", message)
     }
 
     /// Uses plain text, because some callers show the body to their users.
@@ -146,15 +157,25 @@ impl RestError {
 
     /// Logs why a call was refused: Microsoft's Management SDK does not show the body of the response.
     pub(super) fn log(&self, limit: &LogLimit, parts: &Parts) {
-        let Self { status, code, message, is_refusal, .. } = self;
+        let Self { status, code, message, cause, .. } = self;
         let (method, path) = (parts.method.as_str(), &*shown(parts.uri.path()));
         let (status, message) = (status.as_u16(), &*shown(message));
-        if !is_refusal {
+        let Some(cause) = cause else {
             tracing::debug!(method, path, status, code, message, "REST call without success");
             return;
-        }
+        };
+        let check = cause.check();
         limit.line(code, |omitted| {
-            tracing::warn!(method, path, status, code, message, omitted, "REST call refused");
+            tracing::warn!(
+                method,
+                path,
+                status,
+                code,
+                message,
+                check,
+                omitted,
+                "REST call refused"
+            );
         });
     }
 
@@ -188,6 +209,7 @@ struct Detail<'a> {
 impl From<QuotaExceeded> for RestError {
     fn from(full: QuotaExceeded) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "Error.Group.TooMany", full.to_string())
+            .refused(Cause::FullGroups)
     }
 }
 

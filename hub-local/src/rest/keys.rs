@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     body::{self, Body},
+    causes::{Cause, Refusal},
     state::State,
 };
 
@@ -79,8 +80,7 @@ struct AccessKey<'a> {
 /// Responds with the key that signed the token of the caller, so the response reveals no other key.
 pub(super) fn access_key(state: &State, bearer: Option<&str>) -> RestResult {
     let key = bearer.and_then(|token| state.authority.signing_key(token));
-    let refused =
-        || RestError::unauthorized("the token is not signed with a key of this service".to_owned());
+    let refused = || RestError::unauthorized(Refusal::new(Cause::WrongKey, Cause::WrongKey.text()));
     let key = key.ok_or_else(refused)?;
     let signed = signature::sign(key, KEY_ID);
     let hex = signed.split('=').next_back().unwrap_or_default();

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::negotiations::{Client, OpenTransport, TokenState};
 use crate::{
     auth::identity::Identity,
+    causes::{Cause, Refusal},
     connection::{Connection, Origin, acks::Acks, link::Transport},
     query::Query,
     random::Id,
@@ -20,24 +21,44 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct AdmissionError {
     pub(crate) status: StatusCode,
+    pub(crate) cause: Cause,
     pub(crate) text: String,
     /// The methods of the resource, with status 405 (RFC 9110 §15.5.6).
     pub(super) allow: Option<&'static str>,
 }
 
 impl AdmissionError {
-    pub(super) fn new(status: StatusCode, text: impl Into<String>) -> Self {
-        Self { status, text: text.into(), allow: None }
+    pub(super) fn new(status: StatusCode, cause: Cause, text: impl Into<String>) -> Self {
+        Self { status, cause, text: text.into(), allow: None }
+    }
+
+    /// The text is that of the cause and its advice.
+    pub(super) fn of(status: StatusCode, cause: Cause) -> Self {
+        Self::new(status, cause, cause.sentence())
     }
 
     /// The resource has other methods.
     pub(super) fn method(allow: &'static str, text: &str) -> Self {
-        Self { allow: Some(allow), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, text) }
+        Self {
+            allow: Some(allow),
+            ..Self::new(StatusCode::METHOD_NOT_ALLOWED, Cause::InvalidClient, text)
+        }
+    }
+
+    /// The connection is open already.
+    pub(super) fn in_use() -> Self {
+        Self::new(StatusCode::CONFLICT, Cause::OpenConnection, "")
+    }
+
+    /// The connection has ended, or its client has not connected in time.
+    pub(super) fn gone() -> Self {
+        Self::new(StatusCode::NOT_FOUND, Cause::UnknownConnection, "")
     }
 
     /// The connection is open with another transport.
     pub(super) fn transport_changed() -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "Cannot change transports mid-connection")
+        let text = "Cannot change transports mid-connection";
+        Self::new(StatusCode::BAD_REQUEST, Cause::OpenConnection, text)
     }
 }
 
@@ -62,26 +83,23 @@ pub(super) fn authenticate(
 ) -> Result<Principal, AdmissionError> {
     let Some(token) = request.token else {
         let text = "the request has no access token; send the token from the negotiate response";
-        return Err(AdmissionError::new(StatusCode::UNAUTHORIZED, text));
+        return Err(AdmissionError::new(StatusCode::UNAUTHORIZED, Cause::NoToken, text));
     };
     let longest = state.shared.limits.max_token_bytes;
     if token.len() > longest {
         let text = format!("the access token has more than {longest} characters");
-        return Err(AdmissionError::new(StatusCode::PAYLOAD_TOO_LARGE, text));
+        return Err(AdmissionError::new(StatusCode::PAYLOAD_TOO_LARGE, Cause::LongToken, text));
     }
     let hubs: Vec<String> = request.query.all("hub").collect();
     let [hub] = hubs.as_slice() else {
-        return Err(AdmissionError::new(
-            StatusCode::BAD_REQUEST,
-            "the query must contain exactly one `hub`",
-        ));
+        let text = "the query must contain exactly one `hub`";
+        return Err(AdmissionError::new(StatusCode::BAD_REQUEST, Cause::InvalidClient, text));
     };
     names::check_hub(hub).map_err(|error| bad(&error))?;
     let hub = hub.to_ascii_lowercase();
-    let identity = state
-        .authority
-        .client(token, &hub)
-        .map_err(|text| AdmissionError::new(StatusCode::UNAUTHORIZED, text))?;
+    let identity = state.authority.client(token, &hub).map_err(|Refusal { cause, text }| {
+        AdmissionError::new(StatusCode::UNAUTHORIZED, cause, text)
+    })?;
     if let Some(user) = &identity.user {
         names::check_upstream_user(user).map_err(|error| bad(&error))?;
     }
@@ -91,14 +109,14 @@ pub(super) fn authenticate(
 /// Refuses new clients during shutdown.
 pub(super) fn check_open(state: &State) -> Result<(), AdmissionError> {
     if state.shared.closing.is_cancelled() {
-        let text = "the service is stopping";
-        return Err(AdmissionError::new(StatusCode::SERVICE_UNAVAILABLE, text));
+        let cause = Cause::Stopping;
+        return Err(AdmissionError::new(StatusCode::SERVICE_UNAVAILABLE, cause, cause.text()));
     }
     Ok(())
 }
 
 fn bad(error: &names::NameError) -> AdmissionError {
-    AdmissionError::new(StatusCode::BAD_REQUEST, error.to_string())
+    AdmissionError::new(StatusCode::BAD_REQUEST, Cause::InvalidClient, error.to_string())
 }
 
 /// The negotiated connection of a request's `id`.
@@ -128,12 +146,13 @@ pub(super) fn find(
     let mut negotiations = state.negotiations.lock();
     let found = Id::parse(&token).and_then(|id| Some((id, negotiations.find(id, Instant::now())?)));
     let Some((token, (client, found))) = found else {
-        return Err(AdmissionError::new(StatusCode::NOT_FOUND, "No Connection with that ID"));
+        let cause = Cause::UnknownConnection;
+        return Err(AdmissionError::new(StatusCode::NOT_FOUND, cause, cause.text()));
     };
     if client.hub() != principal.hub || client.user() != principal.identity.user.as_ref() {
         negotiations.refuse(token);
-        let text = "the connection was negotiated for another user or hub";
-        return Err(AdmissionError::new(StatusCode::FORBIDDEN, text));
+        let cause = Cause::OtherConnection;
+        return Err(AdmissionError::new(StatusCode::FORBIDDEN, cause, cause.text()));
     }
     Ok(Some(Session { token, state: found, client }))
 }
@@ -185,7 +204,7 @@ pub(super) fn admit(
     check_open(state)?;
     let Session { token, client, .. } = session;
     let Client::Negotiated(negotiation) = client else {
-        return Err(AdmissionError::new(StatusCode::CONFLICT, ""));
+        return Err(AdmissionError::in_use());
     };
     let (transport, acks) = match &open {
         OpenTransport::WebSocket(resumption) => {
@@ -198,7 +217,7 @@ pub(super) fn admit(
     let connection = connection(state, request, principal, id, transport, acks)
         .inspect_err(|_| state.negotiations.lock().refuse(token))?;
     if !state.negotiations.lock().open(token, open.clone(), &connection.facts) {
-        return Err(AdmissionError::new(StatusCode::CONFLICT, ""));
+        return Err(AdmissionError::in_use());
     }
     let lease = Lease { state: Arc::clone(state), token, open };
     Ok(Admission { connection, lease: Some(lease) })
@@ -234,10 +253,8 @@ fn connection(
         keys,
     )
     .ok_or_else(|| {
-        AdmissionError::new(
-            StatusCode::BAD_REQUEST,
-            "hub, user or query contains characters that a header cannot contain",
-        )
+        let text = "hub, user or query contains characters that a header cannot contain";
+        AdmissionError::new(StatusCode::BAD_REQUEST, Cause::InvalidClient, text)
     })?;
     let origin = Origin { facts, token_options: identity.token_options, transport, acks };
     Ok(Connection::new(Arc::clone(&state.shared), hub, origin))

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     body::{self, Body},
+    causes::Cause,
     connection::life,
     socket_control::SocketControl,
     state::State,
@@ -32,12 +33,11 @@ fn named(
     request: ClientRequest<'_>,
     principal: &Principal,
 ) -> Result<Session, AdmissionError> {
-    admission::find(state, request, principal)?
-        .ok_or_else(|| AdmissionError::new(StatusCode::BAD_REQUEST, "Connection ID required"))
+    admission::find(state, request, principal)?.ok_or_else(|| invalid("Connection ID required"))
 }
 
-fn gone() -> AdmissionError {
-    AdmissionError::new(StatusCode::NOT_FOUND, "")
+fn invalid(text: &str) -> AdmissionError {
+    AdmissionError::new(StatusCode::BAD_REQUEST, Cause::InvalidClient, text)
 }
 
 /// `GET` for events: opens the connection.
@@ -51,14 +51,14 @@ pub(super) fn events(
     match &session.state {
         TokenState::Pending => {}
         TokenState::Open(OpenTransport::ServerSentEvents(_)) => {
-            return Err(AdmissionError::new(StatusCode::CONFLICT, ""));
+            return Err(AdmissionError::in_use());
         }
         TokenState::Open(OpenTransport::WebSocket(_) | OpenTransport::LongPolling(_)) => {
             return Err(AdmissionError::transport_changed());
         }
-        TokenState::Ended => return Err(gone()),
+        TokenState::Ended => return Err(AdmissionError::gone()),
     }
-    let inbox = state.negotiations.lock().inbox(session.token).ok_or_else(gone)?;
+    let inbox = state.negotiations.lock().inbox(session.token).ok_or_else(AdmissionError::gone)?;
     let open = OpenTransport::ServerSentEvents(Arc::clone(&inbox));
     let admission = admission::admit(state, request, principal, session, open)?;
     let (response, source, sink) = server_sent_events::open(inbox);
@@ -103,7 +103,7 @@ pub(super) async fn poll(
     if let Some(polls) = polls {
         return Ok(polls.poll(state.shared.limits.poll_timeout).await);
     }
-    let inbox = state.negotiations.lock().inbox(session.token).ok_or_else(gone)?;
+    let inbox = state.negotiations.lock().inbox(session.token).ok_or_else(AdmissionError::gone)?;
     let polls = Arc::new(Polls::new(inbox));
     let open = OpenTransport::LongPolling(Arc::clone(&polls));
     let admission = admission::admit(state, request, principal, session, open)?;
@@ -138,7 +138,7 @@ pub(super) async fn post(
         }
         TokenState::Ended => return Ok(posted()),
     }
-    let inbox = state.negotiations.lock().inbox(session.token).ok_or_else(gone)?;
+    let inbox = state.negotiations.lock().inbox(session.token).ok_or_else(AdmissionError::gone)?;
     let size = match session.state {
         TokenState::Pending => state.shared.limits.max_post_bytes.min(MAX_EARLY_BODY_BYTES),
         TokenState::Open(_) | TokenState::Ended => state.shared.limits.max_post_bytes,
@@ -163,17 +163,16 @@ pub(super) async fn post(
                     format!("the body has more than {size} bytes; the connection ends")
                 }
             };
-            Err(AdmissionError::new(StatusCode::PAYLOAD_TOO_LARGE, text))
+            Err(AdmissionError::new(StatusCode::PAYLOAD_TOO_LARGE, Cause::LargePost, text))
         }
         Err(PostError::Body(ReadError::TimedOut)) => {
-            Err(AdmissionError::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"))
+            let text = "the body did not arrive in time";
+            Err(AdmissionError::new(StatusCode::REQUEST_TIMEOUT, Cause::LargePost, text))
         }
-        Err(PostError::Body(ReadError::Aborted(_))) => {
-            Err(AdmissionError::new(StatusCode::BAD_REQUEST, ""))
-        }
+        Err(PostError::Body(ReadError::Aborted(_))) => Err(invalid("")),
         Err(PostError::Closed) => match named(state, request, principal)?.state {
             TokenState::Ended => Ok(posted()),
-            TokenState::Pending | TokenState::Open(_) => Err(gone()),
+            TokenState::Pending | TokenState::Open(_) => Err(AdmissionError::gone()),
         },
     }
 }
@@ -202,7 +201,7 @@ pub(super) fn delete(
         }
         TokenState::Pending
         | TokenState::Open(OpenTransport::WebSocket(_) | OpenTransport::ServerSentEvents(_)) => {
-            Err(AdmissionError::new(StatusCode::BAD_REQUEST, NO_DELETE))
+            Err(invalid(NO_DELETE))
         }
         // The client has not received the end of the connection yet.
         TokenState::Ended => Ok(body::plain(StatusCode::ACCEPTED, "")),

@@ -17,13 +17,14 @@ use super::{
     negotiations::OpenTransport,
     websocket::{self, upgrade},
 };
-use hub_net::body::UnreadBody;
+use hub_net::{body::UnreadBody, log_limit::shown};
 
 use crate::{
     auth,
     body::{self, Body},
+    causes::Cause,
     connection::{life, link::Transport},
-    descriptors::{LowDescriptors, NO_DESCRIPTORS},
+    descriptors::LowDescriptors,
     query::Query,
     socket_control::SocketControl,
     state::State,
@@ -59,24 +60,49 @@ pub(crate) async fn respond(
     } else {
         let answer = match route {
             _ if parts.extensions.get::<LowDescriptors>().is_some() => {
-                Err(AdmissionError::new(StatusCode::SERVICE_UNAVAILABLE, NO_DESCRIPTORS))
+                Err(AdmissionError::of(StatusCode::SERVICE_UNAVAILABLE, Cause::NoDescriptors))
             }
             ClientRoute::Negotiate => negotiate(state, &parts),
             ClientRoute::Connect => connect(state, parts, body).await,
         };
-        answer.unwrap_or_else(|refused| refusal(&refused))
+        answer.unwrap_or_else(|refused| refusal(state, &refused))
     };
     cors::allow(origin, &mut response);
     response
 }
 
-fn refusal(refused: &AdmissionError) -> Response<Body> {
-    tracing::debug!(status = refused.status.as_u16(), reason = refused.text, "client refused");
+fn refusal(state: &State, refused: &AdmissionError) -> Response<Body> {
+    let AdmissionError { status, cause, text: reason, .. } = refused;
+    let (status, check) = (status.as_u16(), cause.check());
+    if is_mistake(*cause) {
+        state.shared.log.line(cause.id(), |omitted| {
+            tracing::warn!(status, reason = &*shown(reason), check, omitted, "client refused");
+        });
+    } else {
+        tracing::debug!(status, reason, check, "client refused");
+    }
     let mut response = body::plain(refused.status, refused.text.clone());
     if let Some(allow) = refused.allow {
         response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
     }
     body::challenged(response)
+}
+
+/// Whether a client or the app that gave it its token must be changed. The other causes occur in normal use.
+fn is_mistake(cause: Cause) -> bool {
+    matches!(
+        cause,
+        Cause::NoToken
+            | Cause::LongToken
+            | Cause::InvalidToken
+            | Cause::WrongKey
+            | Cause::EarlyToken
+            | Cause::WrongAudience
+            | Cause::WrongUser
+            | Cause::InvalidClient
+            | Cause::LostUpgrade
+            | Cause::OldHttp
+    )
 }
 
 fn negotiate(state: &Arc<State>, parts: &Parts) -> Result<Response<Body>, AdmissionError> {
@@ -101,12 +127,10 @@ async fn connect(
     let is_get = parts.method == Method::GET;
     let is_upgrade = is_get && upgrade::is_asked(&parts.headers);
     if is_upgrade && parts.version < Version::HTTP_11 {
-        return Err(AdmissionError::new(StatusCode::BAD_REQUEST, upgrade::OLD_HTTP));
+        return Err(AdmissionError::of(StatusCode::BAD_REQUEST, Cause::OldHttp));
     }
     if is_get && !is_upgrade && upgrade::is_lost(&parts.headers) {
-        let text = upgrade::LOST_UPGRADE;
-        state.shared.log.line(text, |omitted| tracing::warn!(omitted, "{text}"));
-        return Err(AdmissionError::new(StatusCode::BAD_REQUEST, text));
+        return Err(AdmissionError::of(StatusCode::BAD_REQUEST, Cause::LostUpgrade));
     }
     let is_events = is_get && wants_events(&parts.headers);
     let query = Query::new(parts.uri.query());
@@ -145,7 +169,8 @@ pub(crate) fn connect_memory(
     token: &str,
 ) -> Result<MemoryConnection, AdmissionError> {
     if ClientRoute::of(url.path()) != Some(ClientRoute::Connect) {
-        return Err(AdmissionError::new(StatusCode::NOT_FOUND, "the path must be /client/"));
+        let text = "the path must be /client/";
+        return Err(AdmissionError::new(StatusCode::NOT_FOUND, Cause::InvalidClient, text));
     }
     let request = ClientRequest { query: Query::new(url.query()), token: Some(token) };
     let principal = admission::authenticate(state, request)?;

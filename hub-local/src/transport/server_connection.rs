@@ -27,14 +27,11 @@ use super::{
 use crate::{
     auth,
     body::{self, Body},
+    causes::Cause,
     delivery::frame::{CloseStatus, Frame},
     query::Query,
     state::State,
 };
-
-/// The error for the app. It is shorter than 256 bytes, see [`handshake_response`].
-const SERVERLESS_ONLY: &str = "this service is serverless only: use the transient (REST) transport \
-    (ServiceTransportType.Transient in the Management SDK); AddAzureSignalR() needs a service in default mode";
 
 /// Whether this is the path of app servers.
 pub(crate) fn is_path(path: &str) -> bool {
@@ -45,27 +42,30 @@ pub(crate) fn is_path(path: &str) -> bool {
 pub(crate) fn respond(state: &Arc<State>, mut parts: Parts) -> Response<Body> {
     let upgrading = upgrading(&mut parts);
     let token = auth::bearer(&parts.headers).flatten();
-    if let Err(text) = state.authority.rest(token, "/server/") {
-        return body::challenged(body::text(StatusCode::UNAUTHORIZED, text));
+    if let Err(refused) = state.authority.rest(token, "/server/") {
+        return body::challenged(body::text(StatusCode::UNAUTHORIZED, refused.text));
     }
     let hub = Query::new(parts.uri.query()).first("hub").unwrap_or_default();
-    state.shared.log.line(SERVERLESS_ONLY, |omitted| {
+    let cause = Cause::ServerlessOnly;
+    state.shared.log.line(cause.id(), |omitted| {
         tracing::warn!(
             hub = &*shown(&hub),
+            check = cause.check(),
             omitted,
-            "an app that is not serverless: {SERVERLESS_ONLY}"
+            "an app that is not serverless: {}",
+            cause.text()
         );
     });
     if parts.method != Method::GET {
-        let mut answer = body::text(StatusCode::METHOD_NOT_ALLOWED, SERVERLESS_ONLY);
+        let mut answer = body::text(StatusCode::METHOD_NOT_ALLOWED, cause.sentence());
         answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
         return answer;
     }
     if parts.version < Version::HTTP_11 {
-        return body::text(StatusCode::BAD_REQUEST, upgrade::OLD_HTTP);
+        return body::text(StatusCode::BAD_REQUEST, Cause::OldHttp.sentence());
     }
     if !upgrade::is_asked(&parts.headers) {
-        return body::text(StatusCode::BAD_REQUEST, SERVERLESS_ONLY);
+        return body::text(StatusCode::BAD_REQUEST, cause.sentence());
     }
     match upgrade::switch(&parts.headers) {
         Ok(switching) => {
@@ -131,7 +131,9 @@ impl AppServer {
 /// The message `[2, error, {}, ""]` in MessagePack: type, error, extension members, connection id. It follows its
 /// length in base 128, the low bits first (`BinaryMessageFormatter`).
 fn handshake_response() -> Vec<u8> {
-    let error = SERVERLESS_ONLY.as_bytes();
+    // Shorter than 256 bytes.
+    let error = Cause::ServerlessOnly.sentence();
+    let error = error.as_bytes();
     let length = u8::try_from(error.len()).unwrap_or(u8::MAX);
     let error = error.get(..usize::from(length)).unwrap_or_default();
     let message = [&[0x94, 2, 0xD9, length][..], error, &[0x80, 0xA0]].concat();
@@ -148,11 +150,12 @@ mod tests {
     fn the_handshake_response_has_the_bytes_of_the_service_protocol() {
         let bytes = handshake_response();
 
-        let length = SERVERLESS_ONLY.len();
+        let text = Cause::ServerlessOnly.sentence();
+        let length = text.len();
         assert_eq!(bytes[0] & 0x7F, ((length + 6) % 128) as u8);
         assert_eq!(usize::from(bytes[0] & 0x7F) + 128 * usize::from(bytes[1]), bytes.len() - 2);
         assert_eq!(bytes[2..6], [0x94, 2, 0xD9, length as u8]);
-        assert_eq!(&bytes[6..6 + length], SERVERLESS_ONLY.as_bytes());
+        assert_eq!(&bytes[6..6 + length], text.as_bytes());
         assert_eq!(bytes[6 + length..], [0x80, 0xA0]);
     }
 }

@@ -11,6 +11,7 @@ use hub_net::{
 };
 
 use super::{Upstream, UpstreamError, guard::RefusedAddress};
+use crate::causes::Cause;
 
 /// A call, for the log.
 #[derive(Clone, Copy, Debug)]
@@ -26,34 +27,40 @@ pub(crate) struct CallRecord<'a> {
     pub(crate) took: Duration,
 }
 
-const CHECK_CONTENT_TYPE: &str =
-    "that the app reads this content type; MessagePack clients send application/x-msgpack";
+/// Why a call has failed: `None` if it has not.
+pub(crate) fn cause(
+    record: CallRecord<'_>,
+    upstream: Option<&dyn Upstream>,
+    answer: Result<StatusCode, &UpstreamError>,
+) -> Option<Cause> {
+    match answer {
+        Ok(status) if is_fine(status, record.is_invoke) => None,
+        Ok(status) => Some(of_status(status, record.content_type)),
+        Err(UpstreamError::NoTemplate) if upstream.is_none() => Some(Cause::NoUpstream),
+        Err(error) => Some(of_error(error)),
+    }
+}
 
-const REFUSED_ADDRESS: &str = "the host of the URL: link-local and metadata addresses are refused";
-const CLOSED_EARLY: &str =
-    "the log of the app: the app closed the connection before the end of the response";
-const LARGE_RESULT: &str = "the size of the result: send large results as messages";
-
-/// Logs the result of a call. Failures are limited per advice, because clients can cause them.
+/// Logs the result of a call. Failures are limited per cause, because clients can cause them.
 pub(crate) fn log(
     limit: &LogLimit,
     record: CallRecord<'_>,
     upstream: Option<&dyn Upstream>,
     answer: Result<(StatusCode, &Bytes), &UpstreamError>,
 ) {
+    let Some(cause) = cause(record, upstream, answer.map(|(status, _)| status)) else {
+        let CallRecord { connection, hub, event, took, .. } = record;
+        let milliseconds = took.as_millis();
+        tracing::debug!(connection, hub, event, milliseconds, "upstream call");
+        return;
+    };
     match answer {
-        Ok((status, _)) if is_fine(status, record.is_invoke) => {
-            let CallRecord { connection, hub, event, took, .. } = record;
-            let milliseconds = took.as_millis();
-            tracing::debug!(connection, hub, event, milliseconds, "upstream call");
-        }
         Ok(answer) => {
-            let check = check_status(answer.0, record.content_type);
-            limit.line(check, |omitted| log_refused(record, upstream, answer, check, omitted));
+            limit.line(cause.id(), |omitted| log_refused(record, upstream, answer, cause, omitted));
         }
-        Err(UpstreamError::NoTemplate) => log_unmatched(limit, record, upstream),
-        Err(error) => limit.line(check_error(error), |omitted| {
-            log_failed(record, upstream, error, omitted);
+        Err(UpstreamError::NoTemplate) => log_unmatched(limit, record, cause),
+        Err(error) => limit.line(cause.id(), |omitted| {
+            log_failed(record, upstream, error, cause, omitted);
         }),
     }
 }
@@ -69,7 +76,7 @@ fn log_refused(
     record: CallRecord<'_>,
     upstream: Option<&dyn Upstream>,
     (status, body): (StatusCode, &Bytes),
-    check: &'static str,
+    cause: Cause,
     omitted: Option<u64>,
 ) {
     tracing::warn!(
@@ -81,7 +88,7 @@ fn log_refused(
         status = status.as_u16(),
         milliseconds = record.took.as_millis(),
         answer = shown_bytes(body),
-        check,
+        check = cause.check(),
         omitted,
         "upstream call was not accepted"
     );
@@ -91,6 +98,7 @@ fn log_failed(
     record: CallRecord<'_>,
     upstream: Option<&dyn Upstream>,
     error: &UpstreamError,
+    cause: Cause,
     omitted: Option<u64>,
 ) {
     tracing::warn!(
@@ -100,23 +108,17 @@ fn log_failed(
         url = &*shown(&url(record, upstream)),
         milliseconds = record.took.as_millis(),
         error = with_sources(error),
-        check = check_error(error),
+        check = cause.check(),
         omitted,
         "upstream call failed"
     );
 }
 
 /// Unmatched `connections` events are not warnings: an app may have templates for messages only.
-fn log_unmatched(limit: &LogLimit, record: CallRecord<'_>, upstream: Option<&dyn Upstream>) {
+fn log_unmatched(limit: &LogLimit, record: CallRecord<'_>, cause: Cause) {
     let CallRecord { connection, hub, category, event, .. } = record;
     let event = &*shown(event);
-    let (text, check) = match upstream {
-        Some(_) => (
-            "no upstream template matches this event",
-            "the patterns of the templates; categories and events are case-sensitive",
-        ),
-        None => ("no upstream is configured for this event", "whether an upstream is configured"),
-    };
+    let (text, check) = (cause.text(), cause.check());
     if category == MESSAGES {
         limit.line(text, |omitted| {
             tracing::warn!(connection, hub, category, event, check, omitted, "{text}");
@@ -145,95 +147,75 @@ fn with_sources(error: &UpstreamError) -> String {
     text
 }
 
-/// Advice on what to check. Must be consistent with the table in the README.
-fn check_status(status: StatusCode, content_type: &str) -> &'static str {
+fn of_status(status: StatusCode, content_type: &str) -> Cause {
     match status.as_u16() {
-        400 if content_type != Protocol::Json.content_type() => CHECK_CONTENT_TYPE,
-        300..400 => "the URL: redirects are not followed; configure the final URL",
-        401 => {
-            "that the app's connection string has this service's key, the `code` in the URL, and an app's own check of the signature: its hex is upper case, so compare the bytes"
-        }
-        403 => {
-            "the logs of the app and of proxies: a filter, `connected` or a proxy refused the client"
-        }
-        404 => "the path of the URL, and that the app has this hub and event (case, spelling)",
-        405 => "that the path of the URL accepts POST",
-        408 | 504 => "why the app or a proxy in front of it is slow",
-        413 => "the body limits of the app and of proxies in front of it",
-        429 => "the rate limit of the app: the client calls too often",
-        415 => CHECK_CONTENT_TYPE,
-        400..500 => "the response: the app refused the request",
-        502 | 503 => "that the app runs behind its proxy, and is not stopping or overloaded",
-        500..600 => "the log of the app: the app failed",
-        _ => "the response: an invoke requires status 200 or 204",
+        400 if content_type != Protocol::Json.content_type() => Cause::ContentType,
+        300..400 => Cause::Redirect,
+        401 => Cause::Unauthorized,
+        403 => Cause::Forbidden,
+        404 => Cause::NotFound,
+        405 => Cause::MethodNotAllowed,
+        408 | 504 => Cause::SlowApp,
+        413 => Cause::LargeBody,
+        415 => Cause::ContentType,
+        429 => Cause::Throttled,
+        400..500 => Cause::BadRequest,
+        502 | 503 => Cause::NotAvailable,
+        500..600 => Cause::AppFailed,
+        _ => Cause::OtherStatus,
     }
 }
 
-fn check_error(error: &UpstreamError) -> &'static str {
+fn of_error(error: &UpstreamError) -> Cause {
     match error {
-        UpstreamError::Unreachable(error) => check_unreachable(error.as_ref()),
-        UpstreamError::TimedOut => {
-            "whether something blocks the app, such as a breakpoint or a lock"
-        }
-        UpstreamError::TooLarge => LARGE_RESULT,
-        UpstreamError::Cancelled => CLOSED_EARLY,
-        UpstreamError::Body(error) => match error.downcast_ref() {
-            Some(error) => check_response(error),
-            None => CLOSED_EARLY,
-        },
-        UpstreamError::NoTemplate => "the patterns of the templates",
-        UpstreamError::Name(_) => "the method name that the client called",
+        UpstreamError::Unreachable(error) => of_unreachable(error.as_ref()),
+        UpstreamError::TimedOut => Cause::TimedOut,
+        UpstreamError::TooLarge => Cause::LargeResponse,
+        UpstreamError::Cancelled => Cause::CutResponse,
+        UpstreamError::Body(error) => error.downcast_ref().map_or(Cause::CutResponse, of_response),
+        UpstreamError::NoTemplate => Cause::NoTemplate,
+        UpstreamError::Name(_) => Cause::RefusedName,
     }
 }
 
-fn check_response(error: &ResponseError) -> &'static str {
+fn of_response(error: &ResponseError) -> Cause {
     match error {
-        ResponseError::Head(_) => {
-            "host, port and scheme of the URL: what responds there does not speak HTTP/1.1"
-        }
-        ResponseError::Headers | ResponseError::LongHead => {
-            "the headers that the app, or a proxy in front of it, adds to the response"
-        }
+        ResponseError::Head(_) => Cause::NotHttp,
+        ResponseError::Headers | ResponseError::LongHead => Cause::LongHead,
         ResponseError::Status | ResponseError::Length | ResponseError::Chunks(_) => {
-            "the server of the app, and proxies in front of it: the response is not valid HTTP/1.1"
+            Cause::InvalidResponse
         }
-        ResponseError::TooLarge => LARGE_RESULT,
-        ResponseError::Incomplete => CLOSED_EARLY,
+        ResponseError::TooLarge => Cause::LargeResponse,
+        ResponseError::Incomplete => Cause::CutResponse,
     }
 }
 
-fn check_unreachable(error: &(dyn Error + 'static)) -> &'static str {
+fn of_unreachable(error: &(dyn Error + 'static)) -> Cause {
     match Unanswered::find(error) {
-        Some(Unanswered::Kept | Unanswered::Unread) => {
-            return "the keep-alive timeout and the log of the app: the call may have run";
-        }
-        Some(Unanswered::New) => {
-            return "the log of the app: the app closed the connection without a response";
-        }
+        Some(Unanswered::Kept | Unanswered::Unread) => return Cause::KeptConnection,
+        Some(Unanswered::New) => return Cause::NoResponse,
         None => {}
     }
     let mut next = Some(error);
     while let Some(error) = next {
         if error.is::<RefusedAddress>() {
-            return REFUSED_ADDRESS;
+            return Cause::RefusedAddress;
         }
         if let Some(error) = error.downcast_ref() {
-            return check_response(error);
+            return of_response(error);
         }
         if let Some(error) = error.downcast_ref::<io::Error>() {
             let inner = error.get_ref().is_some_and(|inner| inner.is::<RefusedAddress>());
             match error.kind() {
-                _ if inner => return REFUSED_ADDRESS,
-                io::ErrorKind::ConnectionRefused => {
-                    return "that the app runs, and listens on the port of the URL";
-                }
-                io::ErrorKind::TimedOut => return "the host and port of the URL, and firewalls",
+                _ if inner => return Cause::RefusedAddress,
+                io::ErrorKind::ConnectionRefused => return Cause::ConnectionRefused,
+                io::ErrorKind::TimedOut => return Cause::ConnectTimedOut,
                 _ => {}
             }
         }
         next = error.source();
     }
-    "that the app runs, and that host, port and scheme of the URL are right"
+    Cause::Unreachable
 }
 
 #[cfg(test)]
@@ -241,6 +223,7 @@ mod tests {
     use hub_net::client::ChunkError;
 
     use super::*;
+    use crate::HttpUpstream;
 
     #[test]
     fn only_an_invoke_rejects_other_success_statuses() {
@@ -252,14 +235,13 @@ mod tests {
 
     #[test]
     fn a_messagepack_body_that_the_app_cannot_read_has_the_advice_for_its_content_type() {
-        let check = |status, content_type| {
-            check_status(StatusCode::from_u16(status).unwrap(), content_type)
-        };
+        let cause =
+            |status, content_type| of_status(StatusCode::from_u16(status).unwrap(), content_type);
 
-        assert_eq!(check(400, "application/x-msgpack"), CHECK_CONTENT_TYPE);
-        assert_eq!(check(415, "application/json"), CHECK_CONTENT_TYPE);
-        assert!(check(400, "application/json").starts_with("the response"));
-        assert!(check(401, "application/json").contains("hex is upper case"));
+        assert_eq!(cause(400, "application/x-msgpack"), Cause::ContentType);
+        assert_eq!(cause(415, "application/json"), Cause::ContentType);
+        assert_eq!(cause(400, "application/json"), Cause::BadRequest);
+        assert!(cause(401, "application/json").check().contains("hex is upper case"));
     }
 
     #[test]
@@ -268,31 +250,48 @@ mod tests {
         let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
         let address = io::Error::new(io::ErrorKind::PermissionDenied, RefusedAddress);
 
-        assert!(check_error(&unreachable(refused)).contains("listens on the port"));
-        assert!(check_error(&unreachable(address)).contains("metadata"));
+        assert_eq!(of_error(&unreachable(refused)), Cause::ConnectionRefused);
+        assert_eq!(of_error(&unreachable(address)), Cause::RefusedAddress);
         let literal = UpstreamError::Unreachable(Box::new(RefusedAddress));
-        assert!(check_error(&literal).contains("metadata"));
+        assert_eq!(of_error(&literal), Cause::RefusedAddress);
     }
 
     #[test]
     fn an_invalid_response_has_its_own_advice() {
-        for (error, advice) in [
-            (ResponseError::Head("".into()), "does not speak HTTP/1.1"),
-            (ResponseError::Headers, "the headers that the app"),
-            (ResponseError::LongHead, "the headers that the app"),
-            (ResponseError::Status, "not valid HTTP/1.1"),
-            (ResponseError::Length, "not valid HTTP/1.1"),
-            (ChunkError::End.into(), "not valid HTTP/1.1"),
-            (ResponseError::Incomplete, "closed the connection before the end"),
+        for (error, cause) in [
+            (ResponseError::Head("".into()), Cause::NotHttp),
+            (ResponseError::Headers, Cause::LongHead),
+            (ResponseError::LongHead, Cause::LongHead),
+            (ResponseError::Status, Cause::InvalidResponse),
+            (ResponseError::Length, Cause::InvalidResponse),
+            (ChunkError::End.into(), Cause::InvalidResponse),
+            (ResponseError::Incomplete, Cause::CutResponse),
         ] {
             let text = error.to_string();
-            let before = check_error(&UpstreamError::Unreachable(error.into()));
-            assert!(before.contains(advice), "{text}: {before}");
+            assert_eq!(of_error(&UpstreamError::Unreachable(error.into())), cause, "{text}");
         }
         let chunks = ResponseError::from(ChunkError::End);
-        assert!(check_error(&UpstreamError::Body(chunks.into())).contains("not valid HTTP/1.1"));
+        assert_eq!(of_error(&UpstreamError::Body(chunks.into())), Cause::InvalidResponse);
         let reset = io::Error::from(io::ErrorKind::ConnectionReset);
-        assert_eq!(check_error(&UpstreamError::Body(reset.into())), CLOSED_EARLY);
+        assert_eq!(of_error(&UpstreamError::Body(reset.into())), Cause::CutResponse);
+    }
+
+    #[test]
+    fn an_event_without_an_upstream_has_other_advice_than_one_without_a_template() {
+        let record = CallRecord {
+            connection: "c",
+            hub: "chat",
+            category: MESSAGES,
+            event: "m",
+            content_type: "application/json",
+            is_invoke: true,
+            took: Duration::ZERO,
+        };
+        let upstream = HttpUpstream::with_templates([]);
+        let cause = |upstream| cause(record, upstream, Err(&UpstreamError::NoTemplate));
+
+        assert_eq!(cause(None), Some(Cause::NoUpstream));
+        assert_eq!(cause(Some(&upstream)), Some(Cause::NoTemplate));
     }
 
     #[test]

@@ -32,8 +32,8 @@ async fn an_app_server_reads_the_cause_in_the_handshake_of_the_service_protocol(
     assert_eq!(first, 0x82);
     let [low, high, message @ ..] = &payload[..] else { panic!("{payload:?}") };
     assert_eq!(usize::from(low & 0x7F) + 128 * usize::from(*high), message.len());
-    let text = "this service is serverless only: use the transient (REST) transport \
-                (ServiceTransportType.Transient in the Management SDK); AddAzureSignalR() needs a \
+    let text = "this service is serverless only: check that the app uses the transient (REST) \
+                transport (ServiceTransportType.Transient in the Management SDK); AddAzureSignalR() needs a \
                 service in default mode";
     let expected =
         [b"\x94\x02\xD9", &[text.len() as u8][..], text.as_bytes(), b"\x80\xA0"].concat();

@@ -46,7 +46,7 @@ pub(in crate::transport) fn connect(
         TokenState::Open(OpenTransport::ServerSentEvents(_) | OpenTransport::LongPolling(_)) => {
             return Err(AdmissionError::transport_changed());
         }
-        TokenState::Ended => return Err(AdmissionError::new(StatusCode::NOT_FOUND, "")),
+        TokenState::Ended => return Err(AdmissionError::gone()),
     }
     begin(state, request, principal, session, upgrading)?;
     Ok(response)
@@ -106,7 +106,7 @@ fn again(
 ) -> Result<Response<Body>, AdmissionError> {
     let resumption = match resumption.map(|it| (it, it.readiness())) {
         None | Some((_, Readiness::Undecided)) => {
-            return Err(AdmissionError::new(StatusCode::CONFLICT, ""));
+            return Err(AdmissionError::in_use());
         }
         Some((_, Readiness::Declined)) => return Ok(body::plain(StatusCode::NO_CONTENT, "")),
         Some((resumption, Readiness::Ready)) => Arc::clone(resumption),

@@ -11,14 +11,9 @@ use crate::body::{self, Body};
 
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const VERSION: &str = "13";
-/// The refusal of a handshake below HTTP/1.1 (RFC 6455 §4.2.1; RFC 9110 §7.8: `Upgrade` is ignored there).
-pub(crate) const OLD_HTTP: &str = "a WebSocket needs HTTP/1.1, and this request is older: a proxy on its way must call the service with HTTP/1.1 (nginx: proxy_http_version 1.1)";
 
-/// The refusal of a handshake without its upgrade headers. They are hop-by-hop, so proxies remove them by default
-/// (RFC 9110 §7.6.1, §7.8).
-pub(crate) const LOST_UPGRADE: &str = "this request has Sec-WebSocket-Key, but not both `Upgrade: websocket` and `Connection: Upgrade`: a proxy on its way removed them and must pass them on (nginx: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\";)";
-
-/// Whether a request that is no complete WebSocket handshake was one before a proxy changed it.
+/// Whether a request that is no complete WebSocket handshake was one before a proxy changed it: its upgrade headers are
+/// hop-by-hop, so proxies remove them by default (RFC 9110 §7.6.1, §7.8).
 pub(crate) fn is_lost(headers: &HeaderMap) -> bool {
     headers.contains_key(SEC_WEBSOCKET_KEY)
 }
