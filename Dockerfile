@@ -7,8 +7,8 @@
 # variables UpstreamSettings__Templates__0__UrlTemplate and so on are read.
 
 FROM rust:1.95-alpine AS build
-# aws-lc needs a C compiler. The certificates are for upstreams with https.
-RUN apk add --no-cache build-base cmake perl linux-headers ca-certificates
+# ring needs a C compiler. The certificates are for upstreams with https.
+RUN apk add --no-cache build-base ca-certificates
 WORKDIR /source
 COPY . .
 # The image contains the compiler of rust-toolchain.toml, so rustup downloads nothing.

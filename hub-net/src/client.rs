@@ -166,8 +166,15 @@ mod tls {
     use std::{sync::OnceLock, time::Duration};
 
     use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+    use rustls::crypto::{CryptoProvider, ring};
 
     use super::{BoxError, Connector, Pool, Resolver, tcp};
+
+    /// The cryptography that the app has installed for its process, otherwise ring.
+    fn provider() -> CryptoProvider {
+        let installed = CryptoProvider::get_default();
+        installed.map_or_else(ring::default_provider, |provider| (**provider).clone())
+    }
 
     type TlsClient<R> = Pool<HttpsConnector<Connector<R>>>;
 
@@ -190,7 +197,7 @@ mod tls {
             let mut tcp = tcp(self.resolver.clone());
             tcp.enforce_http(false);
             let tls = HttpsConnectorBuilder::new()
-                .with_provider_and_platform_verifier(rustls::crypto::aws_lc_rs::default_provider())?
+                .with_provider_and_platform_verifier(provider())?
                 .https_only()
                 .enable_http1()
                 .wrap_connector(Connector { tcp, is_tls: true });

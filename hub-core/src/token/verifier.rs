@@ -1,15 +1,17 @@
 //! Verification of bearer tokens of an identity provider or of the application.
 
-use std::{fmt, sync::Once, time::Duration};
+mod key;
+
+use std::{fmt, time::Duration};
 
 use jsonwebtoken::{
-    Algorithm, DecodingKey,
-    crypto::{self, aws_lc},
+    Algorithm,
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
 
+use self::key::VerifyingKey;
 use super::{TokenError, audience_matches, check_time, claims_of};
 use crate::{Claims, Secret};
 
@@ -17,19 +19,6 @@ use crate::{Claims, Secret};
 const MIN_SECRET: usize = 32;
 /// The default tolerance for clock differences.
 const LEEWAY: Duration = Duration::from_mins(1);
-
-const HMAC: &[Algorithm] = &[Algorithm::HS256];
-const RSA: &[Algorithm] = &[
-    Algorithm::RS256,
-    Algorithm::RS384,
-    Algorithm::RS512,
-    Algorithm::PS256,
-    Algorithm::PS384,
-    Algorithm::PS512,
-];
-const EC: &[Algorithm] = &[Algorithm::ES256, Algorithm::ES384];
-const P256: &[Algorithm] = &[Algorithm::ES256];
-const P384: &[Algorithm] = &[Algorithm::ES384];
 
 /// Verifies the bearer tokens of an identity provider by key, issuer and audience. The keys, not the token,
 /// determine the accepted algorithms.
@@ -67,8 +56,7 @@ pub struct TokenVerifier {
 #[derive(Clone)]
 struct Key {
     id: Option<String>,
-    algorithms: &'static [Algorithm],
-    key: DecodingKey,
+    key: VerifyingKey,
 }
 
 /// Why a key cannot verify tokens. The texts contain no part of the key.
@@ -83,7 +71,7 @@ pub enum TokenKeyError {
     },
     /// Not the public key of RSA, P-256 or P-384 in PEM.
     #[error(
-        "this is not the public key of RSA or of an elliptic curve in PEM (`-----BEGIN PUBLIC KEY-----`)"
+        "this is not a public key of RSA, P-256 or P-384 in PEM (`-----BEGIN PUBLIC KEY-----`); for a certificate, write its key with `openssl x509 -pubkey -noout`"
     )]
     Pem,
     /// Neither a JSON Web Key nor a JSON Web Key Set (RFC 7517).
@@ -112,8 +100,7 @@ impl TokenVerifier {
         if length < MIN_SECRET {
             return Err(TokenKeyError::Short { length });
         }
-        let key = DecodingKey::from_secret(secret.expose().as_bytes());
-        Ok(Self::of(vec![Key { id: None, algorithms: HMAC, key }]))
+        Ok(Self::of(vec![Key { id: None, key: VerifyingKey::Secret(secret) }]))
     }
 
     /// Verifies tokens signed with the private key of this public key: RSA (RS256 to PS512), P-256 (ES256) or
@@ -122,13 +109,8 @@ impl TokenVerifier {
     /// # Errors
     /// When the text is not such a key.
     pub fn public_key_pem(pem: &str) -> Result<Self, TokenKeyError> {
-        let rsa = || Some((RSA, DecodingKey::from_rsa_pem(pem.as_bytes()).ok()?));
-        let ec = || Some((EC, DecodingKey::from_ec_pem(pem.as_bytes()).ok()?));
-        // An app that only verifies must not have the private key.
-        let public = !pem.contains("PRIVATE KEY");
-        let found = public.then(|| rsa().or_else(ec)).flatten();
-        let (algorithms, key) = found.ok_or(TokenKeyError::Pem)?;
-        Ok(Self::of(vec![Key { id: None, algorithms, key }]))
+        let key = VerifyingKey::of_pem(pem).ok_or(TokenKeyError::Pem)?;
+        Ok(Self::of(vec![Key { id: None, key }]))
     }
 
     /// Verifies tokens signed with the private key of this JSON Web Key, or with the private key of a key in
@@ -178,7 +160,6 @@ impl TokenVerifier {
     }
 
     fn of(keys: Vec<Key>) -> Self {
-        install_provider();
         Self {
             keys,
             needs_issuer: false,
@@ -257,7 +238,7 @@ impl TokenVerifier {
         if header.crit.is_some() {
             return Err(TokenError::Critical);
         }
-        let fitting = self.keys.iter().filter(|key| key.algorithms.contains(&header.alg));
+        let fitting = self.keys.iter().filter(|key| key.key.takes(header.alg));
         let mut failure = TokenError::NotAccepted;
         for key in fitting {
             failure = TokenError::UnknownKey;
@@ -280,43 +261,31 @@ impl TokenVerifier {
 /// `sub`, `iss` and `aud` itself and fails for types that it does not expect.
 fn signed_claims(
     token: &str,
-    key: &DecodingKey,
+    key: &VerifyingKey,
     algorithm: Algorithm,
 ) -> Result<Option<Map<String, Value>>, TokenError> {
     let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
-    // An error means that the signature is malformed, or is of another kind than the key.
-    if !crypto::verify(signature, signed.as_bytes(), key, algorithm).unwrap_or(false) {
+    if !key.has_signed(signed, signature, algorithm) {
         return Ok(None);
     }
     claims_of(signed).map(Some)
 }
 
-/// Installs a crypto provider for jsonwebtoken. Without it, jsonwebtoken panics at the first token if feature
-/// unification enables no provider or several providers (salvo-rs/salvo#1665).
-fn install_provider() {
-    static INSTALL: Once = Once::new();
-    INSTALL.call_once(|| {
-        // An error means that the application has installed a provider already.
-        let _ = aws_lc::DEFAULT_PROVIDER.install_default();
-    });
-}
-
 /// Returns the key if the JSON Web Key is a public key for signatures.
 fn key_of(jwk: &Jwk) -> Option<Key> {
-    let algorithms = match &jwk.algorithm {
-        AlgorithmParameters::RSA(_) => RSA,
-        AlgorithmParameters::EllipticCurve(curve) => match curve.curve {
-            EllipticCurve::P256 => P256,
-            EllipticCurve::P384 => P384,
+    if matches!(jwk.common.public_key_use, Some(PublicKeyUse::Encryption)) {
+        return None;
+    }
+    let key = match &jwk.algorithm {
+        AlgorithmParameters::RSA(key) => VerifyingKey::rsa(&key.n, &key.e)?,
+        AlgorithmParameters::EllipticCurve(key) => match key.curve {
+            EllipticCurve::P256 => VerifyingKey::p256(&key.x, &key.y)?,
+            EllipticCurve::P384 => VerifyingKey::p384(&key.x, &key.y)?,
             _ => return None,
         },
         _ => return None,
     };
-    if matches!(jwk.common.public_key_use, Some(PublicKeyUse::Encryption)) {
-        return None;
-    }
-    let key = DecodingKey::from_jwk(jwk).ok()?;
-    Some(Key { id: jwk.common.key_id.clone(), algorithms, key })
+    Some(Key { id: jwk.common.key_id.clone(), key })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::Uri;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs::default_provider};
+use rustls::{ClientConfig, RootCertStore, crypto::ring::default_provider};
 use tokio::{io::AsyncReadExt as _, net::TcpStream};
 use tower_service::Service as _;
 

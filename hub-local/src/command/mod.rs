@@ -80,7 +80,7 @@ fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
 pub(crate) fn run() -> ExitCode {
     let done = match Cli::parse_from(with_command(std::env::args_os().collect())).command {
         Command::Start(arguments) => {
-            allocator::restart_with_fixed_threshold();
+            allocator::restart_with_settings();
             start::run(*arguments)
         }
         Command::Upstream(command) => upstream::run(&command),
