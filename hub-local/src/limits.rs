@@ -76,6 +76,11 @@ limits! {
         /// Time without data after which a client is closed. The timeout starts to apply with the client's
         /// first ping. Defaults to 30 s.
         client_timeout: Duration = Duration::from_secs(30),
+        /// Maximum age of a connection, at least 1 s. It is then closed with `allowReconnect`, although it is healthy:
+        /// so an app and its clients can be tried with a service that ends connections by age. Each connection ends at
+        /// its own time in the last tenth, so that clients that came together do not leave together. A resume does
+        /// not make a connection younger. Defaults to `None`: connections have no maximum age.
+        max_connection_lifetime: Option<Duration> = None,
         /// Time in which a negotiated connection must be opened. Defaults to 15 s.
         connect_timeout: Duration = Duration::from_secs(15),
         /// Time that a long poll waits for messages. Proxies cut responses without data, HAProxy after 50 s, nginx and
@@ -156,6 +161,8 @@ pub(crate) const MAX_SEGMENT_BYTES: u64 = 64 * 1024;
 const MAX_TIMEOUT: Duration = Duration::from_hours(24 * 365);
 /// The shortest interval between pings: `tokio::time::interval` panics at zero.
 const MIN_INTERVAL: Duration = Duration::from_millis(1);
+/// The shortest lifetime of a connection: each client that reconnects costs a negotiate request and two events.
+const MIN_LIFETIME: Duration = Duration::from_secs(1);
 
 impl Limits {
     /// The same limits, with times that timers can represent.
@@ -179,6 +186,8 @@ impl Limits {
             *time = (*time).min(MAX_TIMEOUT);
         }
         self.keep_alive_interval = self.keep_alive_interval.max(MIN_INTERVAL);
+        let lifetime = &mut self.max_connection_lifetime;
+        *lifetime = lifetime.map(|lifetime| lifetime.clamp(MIN_LIFETIME, MAX_TIMEOUT));
         self
     }
 

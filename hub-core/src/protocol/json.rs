@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::{
-    Message, Outcome, ProtocolError, error_text,
+    Message, Outcome, ProtocolError, error_text, first_sequence,
     frame::RECORD_SEPARATOR,
     json_fields::Fields,
     scratch::{self, MAX_KEPT},
@@ -42,7 +42,7 @@ pub fn parse(frame: &Bytes) -> Result<Option<Message>, ProtocolError> {
             allow_reconnect: fields.allow_reconnect.unwrap_or(false),
         },
         8 => Message::Ack { sequence_id: sequence(fields.sequence_id)? },
-        9 => Message::Sequence { sequence_id: sequence(fields.sequence_id)? },
+        9 => Message::Sequence { sequence_id: first_sequence(sequence(fields.sequence_id)?)? },
         _ => return Ok(None),
     };
     Ok(Some(message))

@@ -178,6 +178,12 @@ impl Protocol {
     }
 }
 
+/// Checks the id of a `Sequence` message. The first message has the id 1: a smaller id would make the receiver count
+/// messages that were never sent, so that it takes new messages for repeated ones (dotnet/aspnetcore#69283).
+fn first_sequence(id: u64) -> Result<u64, ProtocolError> {
+    if id < 1 { Err(ProtocolError::Invalid("sequenceId")) } else { Ok(id) }
+}
+
 /// Why bytes are not a hub message. Every such error closes the connection.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -30,7 +30,7 @@ pub(super) use self::{
 };
 pub(crate) use self::{ser::write_value, writer::Writer};
 use super::{
-    MAX_STREAM_IDS, Message, Outcome, ProtocolError, error_text,
+    MAX_STREAM_IDS, Message, Outcome, ProtocolError, error_text, first_sequence,
     frame::{prefix_size, write_length},
     scratch,
 };
@@ -96,7 +96,7 @@ pub fn parse(frame: &Bytes) -> Result<Option<Message>, ProtocolError> {
         6 => Message::Ping,
         7 => elements.close()?,
         8 => Message::Ack { sequence_id: elements.sequence()? },
-        9 => Message::Sequence { sequence_id: elements.sequence()? },
+        9 => Message::Sequence { sequence_id: first_sequence(elements.sequence()?)? },
         _ => return Ok(None),
     };
     Ok(Some(message))

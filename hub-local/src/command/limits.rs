@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use hub_local::Limits;
 
-use super::values::{count, size, time};
+use super::values::{count, lifetime, size, time};
 
 /// Options that override [`Limits`].
 #[derive(Args, Clone, Debug, Default)]
@@ -67,6 +67,10 @@ pub(super) struct LimitArgs {
     /// Maximum time without data from a client, after the client's first ping [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = time)]
     client_timeout: Option<Duration>,
+    /// Closes connections of this age with `allowReconnect`, each in the last tenth of the time, to try how apps and
+    /// clients reconnect [default: connections have no maximum age]
+    #[arg(long, value_name = "TIME", value_parser = lifetime)]
+    max_connection_lifetime: Option<Duration>,
     /// Tolerated clock skew in token validation [default: 60s]
     #[arg(long, value_name = "TIME", value_parser = time)]
     token_leeway: Option<Duration>,
@@ -101,6 +105,7 @@ impl LimitArgs {
         set(&mut limits.keep_alive_interval, self.keep_alive);
         set(&mut limits.client_timeout, self.client_timeout);
         set(&mut limits.token_leeway, self.token_leeway);
+        limits.max_connection_lifetime = self.max_connection_lifetime;
         limits
     }
 }

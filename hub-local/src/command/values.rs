@@ -43,6 +43,13 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
     time.filter(|time| !time.is_zero() && *time <= year).ok_or_else(|| "out of range".to_owned())
 }
 
+/// Parses a time of at least one second.
+pub(super) fn lifetime(text: &str) -> Result<Duration, String> {
+    let time = time(text)?;
+    let is_long_enough = time >= Duration::from_secs(1);
+    if is_long_enough { Ok(time) } else { Err("expected a time of at least 1s".to_owned()) }
+}
+
 fn digits_and_unit(text: &str) -> (&str, &str) {
     let digits = text.trim_end_matches(|character: char| !character.is_ascii_digit());
     (digits, text.get(digits.len()..).unwrap_or_default().trim())

@@ -26,6 +26,8 @@ pub(crate) struct Ending {
     close_status: CloseStatus,
     /// What to check; `None` for an end that is no failure.
     pub(crate) cause: Option<Cause>,
+    /// The reason of an end without an error, for the log.
+    note: Option<&'static str>,
     last_message: LastMessage,
 }
 
@@ -66,6 +68,7 @@ impl Ending {
             farewell: Farewell::AwaitClient,
             close_status,
             cause: None,
+            note: None,
             last_message,
         }
     }
@@ -162,6 +165,13 @@ impl Ending {
         Self::new(None, LastMessage::Close { error: None, allow_reconnect: true })
     }
 
+    /// The connection has reached its maximum age. Neither the client nor the app gets an error, because the connection
+    /// is healthy.
+    pub(crate) fn aged() -> Self {
+        let ended = Self::new(None, LastMessage::Close { error: None, allow_reconnect: true });
+        Self { note: Some("it has reached its maximum lifetime"), ..ended }
+    }
+
     /// The client reads its messages too slowly.
     pub(crate) fn slow_client() -> Self {
         let error = Some(SLOW_CLIENT.to_owned());
@@ -177,11 +187,11 @@ impl Ending {
         Self { cause: Some(Cause::WaitingCalls), ..Self::new(error, close) }
     }
 
-    /// The text for the log: the error for the app, or the text of a refused handshake.
+    /// The text for the log: the error for the app, the text of a refused handshake, or the reason of an end without an error.
     pub(crate) fn reason(&self) -> Option<&str> {
         match &self.last_message {
             LastMessage::Refused(text) => Some(text),
-            LastMessage::None | LastMessage::Close { .. } => self.error.as_deref(),
+            LastMessage::None | LastMessage::Close { .. } => self.error.as_deref().or(self.note),
         }
     }
 

@@ -1,8 +1,10 @@
 //! Keep-alive, with one timer per connection. The server sends pings at an interval, independent of other messages. The
-//! client timeout applies only after the client's first ping. A token can request that the connection closes on expiry.
+//! client timeout applies only after the client's first ping. A token can request that the connection closes on expiry,
+//! and a limit can end connections by their age.
 
 use std::{
     future::pending,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     pin::{Pin, pin},
     sync::{
         Arc,
@@ -20,14 +22,20 @@ use tokio::{
 use super::{Connection, ending::Ending};
 use crate::{causes::Cause, delivery::outbox::PushOutcome};
 
-/// Sends pings. Ends when the outbox is full, the client has timed out or its token has expired.
+/// Sends pings. Ends when the outbox is full, the client has timed out, its token has expired or the connection has
+/// reached its maximum age.
 pub(super) async fn watch(connection: &Arc<Connection>, client: &ClientTimeout) -> Ending {
     let has_pings = connection.transport.needs_pings();
     let every = connection.shared.limits.keep_alive_interval;
     let expiry = connection.token_options.expires;
     let mut times = Deadlines {
         ping: has_pings.then(|| Instant::now() + every),
-        expiry: expiry.and_then(|at| connection.shared.clock.instant(at)),
+        // One field for both ends, so that an age limit costs an idle connection nothing.
+        expiry: expiry
+            .and_then(|at| connection.shared.clock.instant(at))
+            .into_iter()
+            .chain(end_of_life(connection, client))
+            .min(),
         client: has_pings.then_some(client),
     };
     let mut timer = pin!(sleep_until(Instant::now()));
@@ -38,7 +46,11 @@ pub(super) async fn watch(connection: &Arc<Connection>, client: &ClientTimeout) 
                 let detailed_errors = connection.detailed_errors();
                 return Ending::failed(Cause::SilentClient, client.detail(), detailed_errors);
             }
-            Due::Expired => return Ending::expired(),
+            Due::Expired => {
+                let is_old =
+                    end_of_life(connection, client).is_some_and(|end| end <= Instant::now());
+                return if is_old { Ending::aged() } else { Ending::expired() };
+            }
         }
         // Pending messages serve as keep-alive too.
         if connection.outbox.is_empty()
@@ -48,6 +60,18 @@ pub(super) async fn watch(connection: &Arc<Connection>, client: &ClientTimeout) 
             return Ending::slow_client();
         }
     }
+}
+
+/// When the connection reaches its maximum age: a time in the last tenth that its id, which is random, decides.
+fn end_of_life(connection: &Connection, client: &ClientTimeout) -> Option<Instant> {
+    /// Steps of the spread.
+    const STEPS: u16 = 1 << 12;
+    let longest = connection.shared.limits.max_connection_lifetime?;
+    let mut hasher = DefaultHasher::new();
+    connection.id().hash(&mut hasher);
+    let step = hasher.finish() % u64::from(STEPS);
+    let earlier = longest / 10 * u32::try_from(step).unwrap_or_default() / u32::from(STEPS);
+    Some(client.created + longest - earlier)
 }
 
 /// The times of one connection.
@@ -63,6 +87,7 @@ enum Due {
     Ping,
     /// The client has sent nothing for its time.
     Silent,
+    /// The token has expired, or the connection has reached its maximum age.
     Expired,
 }
 

@@ -110,6 +110,7 @@ pub(crate) fn assemble(
 
 /// The plan of the embedded service with the settings of the builder.
 fn with_settings(mut plan: LocalPlan, builder: &HubAppBuilder, signalr: &SignalR) -> LocalPlan {
+    plan.max_connection_lifetime = builder.max_connection_lifetime;
     plan.hosts.extend(builder.hosts.iter().cloned());
     plan.origins.extend(builder.origins.iter().chain(&signalr.origins).cloned());
     plan

@@ -13,7 +13,7 @@ use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hub_core::Secret;
 use hub_local::{
-    Answer, ClientCall, ClientEvent, LocalService, LocalServiceBuilder, Upstream, UpstreamError,
+    Answer, ClientCall, ClientEvent, Limits, LocalService, LocalServiceBuilder, Upstream, UpstreamError,
 };
 use tokio::{
     net::TcpListener,
@@ -80,6 +80,7 @@ pub(crate) fn open(
         .fold(builder, LocalServiceBuilder::allow_origin)
         .key(key.clone())
         .upstream(InProcessUpstream { app: Arc::clone(&app), after_call, operator })
+        .limits(Limits::default().max_connection_lifetime(plan.max_connection_lifetime))
         .detailed_errors(true);
     let service =
         plan.url.iter().map(base_of).fold(service, LocalServiceBuilder::public_url).build();

@@ -43,6 +43,7 @@ pub struct HubAppBuilder {
     pub(crate) found_none: bool,
     pub(crate) origins: Vec<String>,
     pub(crate) hosts: Vec<String>,
+    pub(crate) max_connection_lifetime: Option<Duration>,
     pub(crate) route_prefix: String,
     pub(crate) upstream_paths: Vec<String>,
     pub(crate) upstream_code: Option<Secret>,
@@ -77,6 +78,7 @@ impl HubAppBuilder {
             found_none: false,
             origins: Vec::new(),
             hosts: Vec::new(),
+            max_connection_lifetime: None,
             route_prefix: String::new(),
             upstream_paths: Vec::new(),
             upstream_code: None,
@@ -177,6 +179,15 @@ impl HubAppBuilder {
     /// Functions host, with [`NegotiateLimit::behind_proxies`], nor of a signed upstream call.
     pub fn allow_host(mut self, host: impl Into<String>) -> Self {
         self.hosts.push(host.into());
+        self
+    }
+
+    /// Sets the maximum age of connections of the embedded service, at least 1 s. Connections of this age are closed
+    /// with `allowReconnect`, although they are healthy: Azure SignalR Service can do the same, and this shows how
+    /// the app and its clients behave then. Each connection ends at its own time in the last tenth. Has no effect on
+    /// another service. Defaults to no maximum age.
+    pub fn max_connection_lifetime(mut self, lifetime: Duration) -> Self {
+        self.max_connection_lifetime = Some(lifetime);
         self
     }
 

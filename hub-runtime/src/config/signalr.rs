@@ -1,6 +1,6 @@
 //! [`SignalR`]: which service the app uses.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::Uri;
 use hub_core::{Secret, names, secret_rule::Reach};
@@ -98,6 +98,8 @@ pub(crate) struct LocalPlan {
     pub(crate) hosts: Vec<String>,
     /// The origins of pages that may negotiate with the app.
     pub(crate) origins: Vec<String>,
+    /// The maximum age of connections.
+    pub(crate) max_connection_lifetime: Option<Duration>,
     /// Whether the service has no listener and accepts only clients in the same process.
     pub(crate) in_memory: bool,
 }

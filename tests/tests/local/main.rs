@@ -10,6 +10,7 @@ mod groups;
 mod handshake;
 mod http_upstream;
 mod keep_alive;
+mod lifetime;
 mod long_polling;
 mod malformed;
 mod messagepack;

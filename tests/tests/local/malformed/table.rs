@@ -92,6 +92,9 @@ const JSON: &[(&[u8], Outcome)] = &[
     (br#"{"type":7,"allowReconnect":"yes"}"#, Fatal("invalid type: string")),
     (br#"{"type":8,"sequenceId":"1"}"#, Fatal("invalid type: string")),
     (br#"{"type":8,"sequenceId":-1}"#, Fatal("invalid property 'sequenceId'")),
+    (br#"{"type":9,"sequenceId":0}"#, Fatal("invalid property 'sequenceId'")),
+    (br#"{"type":9,"sequenceId":-1}"#, Fatal("invalid property 'sequenceId'")),
+    (br#"{"type":9,"sequenceId":-9223372036854775808}"#, Fatal("invalid property 'sequenceId'")),
     (br#"{"type":9,"sequenceId":1.5}"#, Fatal("invalid type: floating point")),
     // A second handshake.
     (br#"{"protocol":"json","version":1}"#, Fatal("missing required property 'type'")),
@@ -177,6 +180,9 @@ const MESSAGE_PACK: &[(&[u8], Outcome)] = &[
     (b"\x93\x07\xC0\xA1y", Fatal("invalid property 'allowReconnect'")),
     (b"\x92\x07\x07", Fatal("error reading MessagePack")),
     (b"\x92\x08\xFF", Fatal("invalid property 'sequenceId'")),
+    (b"\x92\x09\x00", Fatal("invalid property 'sequenceId'")),
+    (b"\x92\x09\xFF", Fatal("invalid property 'sequenceId'")),
+    (b"\x92\x09\xD3\x80\0\0\0\0\0\0\0", Fatal("invalid property 'sequenceId'")),
     (b"\x92\x09\xA11", Fatal("error reading MessagePack")),
     // Well-formed messages without effect.
     (b"\x94\x02\x80\xA17\x05", Ignored),

@@ -32,6 +32,28 @@ async fn a_gap_in_the_sequence_ends_the_connection() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_sequence_below_one_ends_the_connection_and_loses_no_message() {
+    for id in ["0", "-1", "-9223372036854775808"] {
+        let fixture = Fixture::new(App::silent());
+        let (client, mut wire) = connected(&fixture).await;
+
+        cut(wire).await;
+        wire = client.web_socket().await;
+        assert_eq!(wire.recv_text().await, sequence(1));
+        wire.send_text(&format!("{{\"type\":9,\"sequenceId\":{id}}}")).await;
+        wire.send_text(&call("a")).await;
+
+        let close = r#"{"type":7,"error":"Connection closed with an error.","allowReconnect":true}"#;
+        assert_eq!(wire.recv_text().await, close, "{id}");
+        wire.expect_close().await;
+        let error = "ProtocolError: invalid property 'sequenceId'";
+        assert_eq!(fixture.app.called("disconnected").await.json()["Error"], error, "{id}");
+        assert_eq!(fixture.app.events(), ["connected", "disconnected"], "{id}");
+        assert!(is_gone(&client).await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_connection_ends_after_thirty_seconds_without_a_resume() {
     let fixture = Fixture::new(App::silent());
     let (client, wire) = connected(&fixture).await;
@@ -188,4 +210,39 @@ async fn only_the_same_user_may_resume() {
     fixture.send(":send", "x").await;
     let mut wire = client.web_socket().await;
     assert_eq!(wire.recv_text().await, sequence(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resume_does_not_make_a_connection_younger() {
+    let limits = Limits::default().max_connection_lifetime(Some(Duration::from_secs(100)));
+    let fixture = Fixture::with(App::silent(), limits);
+    let start = Instant::now();
+    let (client, wire) = connected(&fixture).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    cut(wire).await;
+
+    let mut wire = client.web_socket().await;
+
+    assert_eq!(wire.recv_text().await, sequence(1));
+    assert_eq!(wire.recv_text().await, r#"{"type":7,"allowReconnect":true}"#);
+    assert!((90..=100).contains(&start.elapsed().as_secs()));
+    wire.expect_close().await;
+    assert_eq!(fixture.app.called("disconnected").await.body, "{\"Type\":11}");
+    assert!(is_gone(&client).await, "the client starts a new connection");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_without_a_socket_ends_at_its_age_too() {
+    let limits = Limits::default().max_connection_lifetime(Some(Duration::from_secs(100)));
+    let fixture = Fixture::with(App::silent(), limits);
+    let (client, wire) = connected(&fixture).await;
+    tokio::time::sleep(Duration::from_secs(89)).await;
+    cut(wire).await;
+
+    let start = Instant::now();
+    let ended = fixture.app.called("disconnected").await;
+
+    assert!(start.elapsed().as_secs() <= 11);
+    assert_eq!(ended.body, "{\"Type\":11}");
+    assert!(is_gone(&client).await);
 }
