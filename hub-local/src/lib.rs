@@ -45,7 +45,9 @@ pub use service::{ConnectError, Counters, LocalService};
 pub use settings::{Settings, SettingsError};
 pub use transport::memory::{Closed, MemoryConnection, MemoryReceiver, MemorySender};
 #[doc(hidden)]
-pub use upstream::in_process::{Answer, Change, ClientCall, ClientEvent, ConnectionFacts};
+pub use upstream::in_process::{
+    Answer, CallCancel, Change, ClientCall, ClientEvent, ConnectionFacts,
+};
 pub use upstream::{
     Unmatched, Upstream, UpstreamError,
     http_upstream::HttpUpstream,

@@ -1,15 +1,26 @@
 //! The queue of upstream calls of one connection.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    pin::Pin,
+    task::{Poll, Waker},
+};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::{client_results::ClientResults, departed::DepartedBudget, ending::Ending};
+use super::{
+    client_results::ClientResults,
+    departed::DepartedBudget,
+    ending::Ending,
+    running::{Finished, Lane, Running},
+};
 use crate::{
     limits::Limits,
     upstream::{
         call::Call,
+        cancel::CallCancel,
         permits::{Permit, Permits},
     },
 };
@@ -26,6 +37,14 @@ pub(crate) enum UpstreamEvent {
 }
 
 impl UpstreamEvent {
+    /// The id of a call whose client expects a completion.
+    fn invocation_id(&self) -> Option<&str> {
+        match self {
+            Self::Call(call) => call.invocation_id.as_deref(),
+            Self::Connected | Self::Disconnected { .. } => None,
+        }
+    }
+
     /// The memory that a queued event uses.
     fn size(&self) -> usize {
         let owned = match self {
@@ -39,7 +58,7 @@ impl UpstreamEvent {
 
 /// The queue of one connection. Its events go upstream in order, one at a time. While a running method asks the
 /// client for a result, the next events go upstream too: a client may call the hub before it completes the
-/// result. Each event that runs has a lane.
+/// result. Each event that runs has a lane. A call that the client cancels never goes upstream if it waits here.
 #[derive(Debug, Default)]
 pub(crate) struct CallQueue {
     queue: Mutex<Queue>,
@@ -51,6 +70,7 @@ struct Queue {
     waiting: VecDeque<UpstreamEvent>,
     bytes: usize,
     lanes: usize,
+    running: Running,
     /// Bytes taken from the [`DepartedBudget`].
     charged: usize,
 }
@@ -65,7 +85,7 @@ enum Backpressure {
 #[derive(Debug)]
 pub(super) enum Next<'a> {
     /// `disconnected` has no permit: its lane waits for it.
-    Deliver(UpstreamEvent, Option<Permit<'a>>),
+    Deliver(UpstreamEvent, Lane, Option<Permit<'a>>),
     /// Wait for a permit for an event of this size.
     Wait(usize),
     End,
@@ -89,9 +109,59 @@ impl Queue {
 }
 
 impl CallQueue {
-    /// Whether an event is running.
-    pub(super) fn is_busy(&self) -> bool {
-        self.queue.lock().lanes > 0
+    /// The running event that began last.
+    pub(super) fn newest(&self) -> Option<Lane> {
+        self.queue.lock().running.newest()
+    }
+
+    /// The client cancels a call. A call that waits is removed. Returns whether there was a call to cancel: it then gets
+    /// no other completion. `now` is a time in seconds.
+    pub(super) fn cancel(&self, invocation_id: &str, now: u64) -> bool {
+        let mut queue = self.queue.lock();
+        let (is_running, waker) = queue.running.cancel(invocation_id, now);
+        if is_running {
+            drop(queue);
+            waker.into_iter().for_each(Waker::wake);
+            return true;
+        }
+        let has_id = |event: &UpstreamEvent| matches!(event, UpstreamEvent::Call(call) if call.invocation_id.as_deref() == Some(invocation_id));
+        let Some(index) = queue.waiting.iter().position(has_id) else { return false };
+        let removed = queue.waiting.remove(index);
+        queue.bytes -= removed.as_ref().map_or(0, UpstreamEvent::size);
+        true
+    }
+
+    /// Polls an upstream call to its end. When the client cancels the call, sets `cancel` and polls again.
+    pub(super) async fn run<F: Future>(
+        &self,
+        lane: Lane,
+        cancel: &CallCancel,
+        mut calling: Pin<&mut F>,
+    ) -> F::Output {
+        poll_fn(|context| {
+            loop {
+                if let Poll::Ready(answer) = calling.as_mut().poll(context) {
+                    return Poll::Ready(answer);
+                }
+                if cancel.is_cancelled() {
+                    return Poll::Pending;
+                }
+                let is_cancelled = self.queue.lock().running.waits(lane, context.waker(), cancel);
+                if !is_cancelled {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await
+    }
+
+    /// An event has ended. Returns whether its client waits for the completion.
+    pub(super) fn finish(&self, lane: Lane, results: &ClientResults) -> bool {
+        let finished = self.queue.lock().running.finish(lane);
+        if finished == Finished::Cancelled {
+            results.release(lane);
+        }
+        finished == Finished::Completes
     }
 
     /// A client result begins. Wakes a reader that waits for room, because the reader must receive the
@@ -175,8 +245,9 @@ impl CallQueue {
         }
         let Some(size) = queue.waiting.front().map(UpstreamEvent::size) else {
             queue.close_lane(budget);
-            // Free the buffer: most connections are idle most of the time.
+            // Free the buffers: most connections are idle most of the time.
             queue.waiting = VecDeque::new();
+            queue.running.shrink();
             return Next::End;
         };
         let permit = if is_last {
@@ -199,9 +270,10 @@ impl CallQueue {
             queue.charged -= size;
             budget.give_back(size);
         }
+        let lane = queue.running.begin(event.invocation_id());
         drop(queue);
         self.changed.notify_one();
-        Next::Deliver(event, permit)
+        Next::Deliver(event, lane, permit)
     }
 
     /// The client has gone. Keeps the events that fit in the budget, the oldest first, and drops the calls

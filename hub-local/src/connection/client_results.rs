@@ -9,6 +9,8 @@ use hub_core::protocol::Outcome;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use super::running::Lane;
+
 /// The pending client results of one connection.
 #[derive(Debug, Default)]
 pub(crate) struct ClientResults {
@@ -30,7 +32,8 @@ struct Pending {
 #[derive(Debug)]
 struct Caller {
     outcome: oneshot::Sender<Outcome>,
-    is_nested: bool,
+    /// The upstream call whose method is taken for the one that asks.
+    asking: Option<Lane>,
 }
 
 /// Guard of a pending call. Dropping the guard removes the call.
@@ -42,16 +45,16 @@ pub(crate) struct PendingResult<'a> {
 }
 
 impl ClientResults {
-    /// A new call with a unique id, or `None` when the connection is ending. `is_nested` is whether an upstream
-    /// call of the client is running, whose method may be the one that asks.
-    pub(super) fn begin(&self, is_nested: bool) -> Option<PendingResult<'_>> {
+    /// A new call with a unique id, or `None` when the connection is ending. `asking` is the upstream call of the client
+    /// whose method is taken for the one that asks.
+    pub(super) fn begin(&self, asking: Option<Lane>) -> Option<PendingResult<'_>> {
         let id = format!("s{}", self.next.fetch_add(1, Ordering::Relaxed));
         let (sender, outcome) = oneshot::channel();
         let mut pending = self.pending.lock();
         if pending.ended {
             return None;
         }
-        pending.calls.insert(id.clone(), Caller { outcome: sender, is_nested });
+        pending.calls.insert(id.clone(), Caller { outcome: sender, asking });
         self.count(&pending);
         Some(PendingResult { results: self, id, outcome })
     }
@@ -72,8 +75,18 @@ impl ClientResults {
     }
 
     fn count(&self, pending: &Pending) {
-        let nested = pending.calls.values().filter(|caller| caller.is_nested).count();
+        let nested = pending.calls.values().filter(|caller| caller.asking.is_some()).count();
         self.nested.store(nested, Ordering::Relaxed);
+    }
+
+    /// An upstream call was cancelled and has ended, although its method may still wait for the client. The client's next
+    /// calls then have no lane beside it.
+    pub(super) fn release(&self, lane: Lane) {
+        let mut pending = self.pending.lock();
+        for caller in pending.calls.values_mut().filter(|caller| caller.asking == Some(lane)) {
+            caller.asking = None;
+        }
+        self.count(&pending);
     }
 
     /// Whether any call is pending.
@@ -122,7 +135,8 @@ mod tests {
     #[tokio::test]
     async fn completions_reach_their_callers_in_any_order() {
         let results = ClientResults::default();
-        let (first, second) = (results.begin(true).unwrap(), results.begin(true).unwrap());
+        let (first, second) =
+            (results.begin(Some(Lane::FIRST)).unwrap(), results.begin(Some(Lane::FIRST)).unwrap());
         assert_ne!(first.id(), second.id());
 
         results.complete(second.id(), Outcome::Error("e".to_owned()));
@@ -138,19 +152,19 @@ mod tests {
     #[tokio::test]
     async fn every_pending_call_fails_when_the_client_ends() {
         let results = ClientResults::default();
-        let waiting = results.begin(true).unwrap();
+        let waiting = results.begin(Some(Lane::FIRST)).unwrap();
 
         results.fail_all();
 
         assert_eq!(waiting.outcome().await, None);
-        assert!(results.begin(true).is_none());
+        assert!(results.begin(Some(Lane::FIRST)).is_none());
     }
 
     #[test]
     fn a_cancelled_caller_is_removed() {
         let results = ClientResults::default();
 
-        drop(results.begin(true));
+        drop(results.begin(Some(Lane::FIRST)));
 
         assert!(!results.any());
         assert_eq!(results.nested(), 0);

@@ -5,6 +5,7 @@
 
 use std::{
     panic::AssertUnwindSafe,
+    pin::pin,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -22,6 +23,7 @@ use super::{
     Connection,
     calls::{Next, UpstreamEvent},
     completion::{self, Checked},
+    running::Lane,
     shared::Shared,
 };
 use crate::{
@@ -29,6 +31,7 @@ use crate::{
     upstream::{
         Unmatched, Upstream, UpstreamError,
         call::Call,
+        cancel::CallCancel,
         explain::{self, CallRecord},
         in_process::{Answer, Change, ClientCall, ClientEvent},
     },
@@ -36,6 +39,8 @@ use crate::{
 
 const NO_UPSTREAM: &str = "no upstream is configured for this hub";
 const NO_COMPLETION: &str = "Invocation failed, response is no completion.";
+/// The text of a call that its client has cancelled.
+const CANCELLED: &str = "The invocation was canceled.";
 const NO_TEMPLATE: &str = "no upstream is configured for this method";
 
 /// The event of an upstream call, for the log.
@@ -45,6 +50,8 @@ struct Event<'a> {
     name: &'a str,
     protocol: Protocol,
     is_invoke: bool,
+    /// Set if the client cancels the call.
+    cancel: &'a CallCancel,
 }
 
 /// Queues an event.
@@ -91,9 +98,9 @@ async fn lane(connection: Arc<Connection>) {
     let Shared { upstream_calls: permits, departed, .. } = &*connection.shared;
     let mut permit = None;
     loop {
-        let (event, _permit) =
+        let (event, lane, _permit) =
             match connection.calls.next(&connection.results, departed, permits, permit.take()) {
-                Next::Deliver(event, permit) => (event, permit),
+                Next::Deliver(event, lane, permit) => (event, lane, permit),
                 Next::Wait(size) => {
                     permit = permits.get(size).await;
                     continue;
@@ -101,9 +108,12 @@ async fn lane(connection: Arc<Connection>) {
                 Next::End => return,
             };
         match event {
-            UpstreamEvent::Call(call) => self::call(&connection, call).await,
+            UpstreamEvent::Call(call) => self::call(&connection, lane, call).await,
             // Boxed: rare, and the lane of a call is smaller without them.
-            UpstreamEvent::Connected => Box::pin(connected(&connection)).await,
+            UpstreamEvent::Connected => {
+                Box::pin(connected(&connection)).await;
+                connection.calls.finish(lane, &connection.results);
+            }
             UpstreamEvent::Disconnected { error } => {
                 Box::pin(async {
                     let _end = permits.end().await;
@@ -111,6 +121,7 @@ async fn lane(connection: Arc<Connection>) {
                     disconnected(&connection, error.as_deref()).await;
                 })
                 .await;
+                connection.calls.finish(lane, &connection.results);
             }
         }
     }
@@ -126,27 +137,51 @@ async fn disconnected(connection: &Arc<Connection>, error: Option<&str>) {
     report(connection, Change::Disconnected { error }).await;
 }
 
-/// Calls a hub method. If the call has an invocation id, the client receives a completion.
-async fn call(connection: &Arc<Connection>, call: Call) {
+/// The client cancels a call: it gets the completion at once. An id that no call has is ignored, because the call may
+/// just have completed.
+pub(super) fn cancel(connection: &Arc<Connection>, invocation_id: String) {
+    let now = connection.shared.clock.elapsed().as_secs();
+    if !connection.calls.cancel(&invocation_id, now) {
+        return;
+    }
+    tracing::debug!(connection = connection.id(), hub = connection.hub.name(), "call cancelled");
+    // The client may use the id again.
+    connection.warnings.forget_id();
+    let outcome = Outcome::Error(CANCELLED.to_owned());
+    let completion = Message::Completion { invocation_id, outcome };
+    connection.answer(&connection.protocol().encode(&completion));
+}
+
+/// Calls a hub method. If the call has an invocation id, the client receives a completion, unless it has cancelled the
+/// call.
+async fn call(connection: &Arc<Connection>, lane: Lane, call: Call) {
     let Call { invocation_id, target, arguments } = call;
     let protocol = connection.protocol();
     let is_invoke = invocation_id.is_some();
     if invocation_id.as_ref().is_some_and(|id| connection.warnings.is_reused(id)) {
         connection.warn_once(Cause::ReusedId, &target);
     }
-    let event = Event { category: MESSAGES, name: &target, protocol, is_invoke };
-    let answer = perform(connection, event, |upstream, request_id| {
-        upstream.message(ClientCall {
-            connection: &connection.facts,
-            protocol,
-            request_id,
-            invocation_id: invocation_id.as_deref(),
-            target: &target,
-            arguments,
-        })
-    })
-    .await;
-    let Some(invocation_id) = invocation_id else { return };
+    let cancel = CallCancel::default();
+    let event = Event { category: MESSAGES, name: &target, protocol, is_invoke, cancel: &cancel };
+    let answer = {
+        let calling = pin!(perform(connection, event, |upstream, request_id| {
+            upstream.message(ClientCall {
+                connection: &connection.facts,
+                protocol,
+                request_id,
+                invocation_id: invocation_id.as_deref(),
+                target: &target,
+                arguments,
+                cancel: &cancel,
+            })
+        }));
+        match is_invoke {
+            true => connection.calls.run(lane, &cancel, calling).await,
+            false => calling.await,
+        }
+    };
+    let is_awaited = connection.calls.finish(lane, &connection.results);
+    let Some(invocation_id) = invocation_id.filter(|_| is_awaited) else { return };
     let is_unmatched = matches!(answer, Err(UpstreamError::NoTemplate));
     if is_unmatched && connection.shared.unmatched == Unmatched::Silent {
         return;
@@ -182,7 +217,8 @@ async fn call(connection: &Arc<Connection>, call: Call) {
 
 async fn report(connection: &Arc<Connection>, change: Change<'_>) {
     let (name, protocol) = (change.name(), Protocol::Json);
-    let event = Event { category: CONNECTIONS, name, protocol, is_invoke: false };
+    let cancel = &CallCancel::default();
+    let event = Event { category: CONNECTIONS, name, protocol, is_invoke: false, cancel };
     let _ = perform(connection, event, |upstream, request_id| {
         let event = ClientEvent { connection: &connection.facts, request_id, change };
         async move { upstream.event(event).await.map(Answer::Response) }
@@ -252,7 +288,10 @@ where
             (calling.await.unwrap_or_else(panicked), started.elapsed())
         }
     };
-    let Event { category, name: event, protocol, is_invoke } = event;
+    let Event { category, name: event, protocol, is_invoke, cancel } = event;
+    if cancel.ends_request() && answer.is_err() {
+        return answer;
+    }
     let (limit, hub) = (&connection.shared.log, connection.hub.name());
     let connection = connection.id();
     let content_type = protocol.content_type();

@@ -13,6 +13,7 @@ pub(crate) mod life;
 pub(crate) mod link;
 mod posts;
 mod receive;
+mod running;
 pub(crate) mod shared;
 mod warnings;
 
@@ -197,7 +198,7 @@ impl Connection {
     /// Begins a client result, or returns `None` when the connection is ending. While it is pending, calls of
     /// the client do not wait for the method that asks.
     pub(crate) fn begin_result(self: &Arc<Self>) -> Option<PendingResult<'_>> {
-        let pending = self.results.begin(self.calls.is_busy())?;
+        let pending = self.results.begin(self.calls.newest())?;
         deliver::begin_result(self);
         Some(pending)
     }

@@ -152,12 +152,12 @@ fn act(
         Message::StreamInvocation { invocation_id, .. } => {
             refuse(connection, Some(invocation_id), NO_STREAMS);
         }
+        Message::CancelInvocation { invocation_id } => deliver::cancel(connection, invocation_id),
         Message::Ping if connection.transport.needs_pings() => client_timeout.arm(),
         Message::Close { error, .. } => return Err(Ending::by_client(error)),
         // Ignored: items of streams that are not open, and acks without a negotiated stateful reconnect.
         Message::Ping
         | Message::StreamItem { .. }
-        | Message::CancelInvocation { .. }
         | Message::Ack { .. }
         | Message::Sequence { .. } => {}
         // Message types of later protocol versions.

@@ -84,6 +84,11 @@ impl Warnings {
         self.given.fetch_or(bit, Ordering::Relaxed) & bit == 0
     }
 
+    /// The next invocation may have the id of the one before it.
+    pub(super) fn forget_id(&self) {
+        self.latest_id.store(0, Ordering::Relaxed);
+    }
+
     /// Whether an invocation has the id of the invocation before it.
     pub(super) fn is_reused(&self, invocation_id: &str) -> bool {
         // FNV-1a. A collision causes a wrong warning and nothing else.

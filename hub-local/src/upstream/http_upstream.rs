@@ -1,8 +1,10 @@
 //! Upstreams over HTTP.
 
 use std::{
+    future::poll_fn,
     pin::{Pin, pin},
     sync::Arc,
+    task::Poll,
     time::Duration,
 };
 
@@ -34,7 +36,8 @@ const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 /// Sends events over HTTP with pooled connections. Each event goes to the first template that matches it.
 /// Redirects are not followed. Requests are not retried, because the first attempt may have run. Only if the
 /// app certainly closed a kept connection before it read the request, the request is sent on another
-/// connection. Link-local and metadata addresses are refused, also as the result of a name lookup.
+/// connection. If the client cancels a call, its request is ended, which the app can notice. Link-local and metadata
+/// addresses are refused, also as the result of a name lookup.
 ///
 /// Clones share their templates, so any clone can replace the templates of a running service.
 ///
@@ -135,7 +138,7 @@ impl Upstream for HttpUpstream {
     /// Encodes the headers of a connection once, and not for each call.
     fn message<'a>(&'a self, call: ClientCall<'a>) -> Calling<'a, Answer> {
         Box::pin(async move {
-            let ClientCall { connection, protocol, request_id, target, .. } = call;
+            let ClientCall { connection, protocol, request_id, target, cancel, .. } = call;
             let hub = connection.hub();
             let url = self.url(Event { hub, category: MESSAGES, event: target })?;
             let shared = connection.derived::<Lines>().unwrap_or_else(|| {
@@ -160,7 +163,12 @@ impl Upstream for HttpUpstream {
             .concat();
             let (lines, body) = ([&shared.0[..], own.as_bytes()], call.into_body());
             let posting = pin!(self.client.post(&url, &lines, &body, MAX_RESPONSE_BYTES));
-            let (status, body) = self.limit(posting).await?;
+            let mut exchange = pin!(self.limit(posting));
+            let answering = poll_fn(|context| match cancel.ends_request() {
+                true => Poll::Ready(Err(UpstreamError::Cancelled)),
+                false => exchange.as_mut().poll(context),
+            });
+            let (status, body) = answering.await?;
             let mut response = Response::new(body);
             *response.status_mut() = status;
             Ok(Answer::Response(response))

@@ -13,8 +13,8 @@ use hub_core::{
 };
 use serde::Serialize;
 
-pub use super::facts::ConnectionFacts;
 use super::facts::size_of_headers;
+pub use super::{cancel::CallCancel, facts::ConnectionFacts};
 
 /// A client's call of a hub method.
 #[derive(Clone, Debug)]
@@ -32,6 +32,8 @@ pub struct ClientCall<'a> {
     pub target: &'a str,
     /// The encoded argument array. The service has parsed the message that contains it.
     pub arguments: Bytes,
+    /// Whether the client has cancelled the call.
+    pub cancel: &'a CallCancel,
 }
 
 impl ClientCall<'_> {
@@ -193,6 +195,7 @@ mod tests {
             invocation_id: Some("7"),
             target: "größe",
             arguments: Bytes::from_static(b"[1, 2]"),
+            cancel: &CallCancel::default(),
         };
 
         let message = call.into_request();
@@ -236,6 +239,7 @@ mod tests {
             invocation_id: Some("7"),
             target: "Add",
             arguments: Bytes::from_static(&[0x92, 1, 2]),
+            cancel: &CallCancel::default(),
         };
 
         let message = call.into_request();
@@ -250,9 +254,16 @@ mod tests {
         let (before, target) = (connection.size(), "echo");
         let arguments = Bytes::from_static(b"[]");
         let (protocol, invocation_id) = (Protocol::Json, None);
-        let connection = &connection;
-        let call =
-            ClientCall { connection, protocol, request_id: 1, invocation_id, target, arguments };
+        let (connection, cancel, request_id) = (&connection, &CallCancel::default(), 1);
+        let call = ClientCall {
+            connection,
+            protocol,
+            request_id,
+            invocation_id,
+            target,
+            arguments,
+            cancel,
+        };
 
         let headers = call.clone().into_request().headers().clone();
 

@@ -1,6 +1,7 @@
 //! Upstreams: the receivers of client events.
 
 pub(crate) mod call;
+pub(crate) mod cancel;
 pub(crate) mod explain;
 pub(crate) mod facts;
 mod guard;
@@ -26,7 +27,8 @@ type Calling<'a, T> = Pin<Box<dyn Future<Output = Result<T, UpstreamError>> + Se
 /// A request has the headers and body that Azure SignalR Service sends; its URI is the path
 /// `/runtime/webhooks/signalr`. Requests of one connection are in order and sequential, except while the client
 /// is asked for a result: then its next requests do not wait for the one before. The future of a request is
-/// polled to completion.
+/// polled to completion, also if the client cancels its call: the client then has its completion, and the response is
+/// dropped. Only [`HttpUpstream`](crate::HttpUpstream) ends the request of a cancelled call.
 #[async_trait]
 pub trait Upstream: Send + Sync + 'static {
     /// Delivers one event and returns the response.
@@ -98,8 +100,8 @@ pub enum UpstreamError {
     /// The response is larger than the limit.
     #[error("the response of the upstream is too large")]
     TooLarge,
-    /// The service cancelled the read of the response.
-    #[error("reading the response of the upstream was cancelled")]
+    /// The service cancelled the call or the read of its response.
+    #[error("the call, or the read of its response, was cancelled")]
     Cancelled,
     /// The response body broke off.
     #[error("the response of the upstream cannot be read")]

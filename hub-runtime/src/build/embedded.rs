@@ -13,7 +13,8 @@ use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hub_core::Secret;
 use hub_local::{
-    Answer, ClientCall, ClientEvent, Limits, LocalService, LocalServiceBuilder, Upstream, UpstreamError,
+    Answer, ClientCall, ClientEvent, Limits, LocalService, LocalServiceBuilder, Upstream,
+    UpstreamError,
 };
 use tokio::{
     net::TcpListener,

@@ -5,12 +5,16 @@
 //! service makes the call, which no other code can. Calls are not compared with earlier calls: the service passes each
 //! call once, and no network or proxy is in between that repeats calls.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use hub_core::{CallHeaders, Cancellation, Category, InvocationParts, Query, protocol::Protocol};
-use hub_local::{Answer, Change, ClientCall, ClientEvent, ConnectionFacts};
+use hub_local::{Answer, CallCancel, Change, ClientCall, ClientEvent, ConnectionFacts};
 
 use super::{
     InvocationIds,
@@ -54,13 +58,24 @@ pub(crate) async fn answer(app: Arc<Inner>, call: ClientCall<'_>) -> Answer {
     parts.arguments = Bytes::copy_from_slice(&call.arguments);
     parts.invocation_id = call.invocation_id.map(str::to_owned);
     let answer = match method(&app, &mount, &parts) {
-        Ok(method) => StartedCall::new(app, mount, method, parts).await,
+        Ok(method) => run(StartedCall::new(app, mount, method, parts), call.cancel).await,
         Err(answer) => answer,
     };
     match answer {
         completion::Answer::Completion(framed) => Answer::Completion(framed),
         completion::Answer::Empty(status) => Answer::Response(empty(status)),
     }
+}
+
+/// Runs a call to its end. If the client cancels it, the method can notice that.
+async fn run(mut call: StartedCall, cancel: &CallCancel) -> completion::Answer {
+    poll_fn(|context| {
+        if cancel.is_cancelled() {
+            call.cancel();
+        }
+        Pin::new(&mut call).poll(context)
+    })
+    .await
 }
 
 /// Handles one event. The service polls the future to completion.

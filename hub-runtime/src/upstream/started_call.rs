@@ -78,6 +78,13 @@ impl StartedCall {
         let work = Work { app, mount, state, method, watch, _running: running };
         Self { work, span }
     }
+
+    /// Tells the method that no response is awaited.
+    pub(super) fn cancel(&self) {
+        if let State::Running { invocation, .. } = &self.work.state {
+            invocation.cancellation().cancel();
+        }
+    }
 }
 
 impl Future for StartedCall {
@@ -219,9 +226,7 @@ impl Future for HttpCall {
 
 impl Call for HttpCall {
     fn peer_left(&self) {
-        if let State::Running { invocation, .. } = &self.call.work.state {
-            invocation.cancellation().cancel();
-        }
+        self.call.cancel();
     }
 
     fn tasks(&self) -> &TaskTracker {

@@ -3,6 +3,7 @@
 
 mod answers;
 mod attacks;
+mod cancel;
 mod client_results;
 mod cors;
 mod delivery;

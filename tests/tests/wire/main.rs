@@ -6,6 +6,7 @@ mod asyncapi;
 mod attacks;
 mod binding;
 mod calls;
+mod cancel;
 mod client_results;
 mod connections;
 mod contract;

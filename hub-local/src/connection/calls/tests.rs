@@ -26,6 +26,11 @@ fn call(target: &str) -> UpstreamEvent {
     UpstreamEvent::Call(Call { invocation_id: None, target, arguments: Bytes::from_static(b"[]") })
 }
 
+fn invoke(id: &str) -> UpstreamEvent {
+    let (invocation_id, target) = (Some(id.to_owned()), id.to_owned());
+    UpstreamEvent::Call(Call { invocation_id, target, arguments: Bytes::from_static(b"[]") })
+}
+
 const DISCONNECTED: UpstreamEvent = UpstreamEvent::Disconnected { error: None };
 
 impl Fixture {
@@ -36,9 +41,9 @@ impl Fixture {
     /// What a lane does next: the name of the event, or `end`.
     fn next(&self) -> String {
         match self.queue.next(&self.results, &self.budget, &self.permits, None) {
-            Next::Deliver(UpstreamEvent::Connected, _) => "connected".to_owned(),
-            Next::Deliver(UpstreamEvent::Call(call), _) => call.target,
-            Next::Deliver(UpstreamEvent::Disconnected { .. }, _) => "disconnected".to_owned(),
+            Next::Deliver(UpstreamEvent::Connected, ..) => "connected".to_owned(),
+            Next::Deliver(UpstreamEvent::Call(call), ..) => call.target,
+            Next::Deliver(UpstreamEvent::Disconnected { .. }, ..) => "disconnected".to_owned(),
             Next::Wait(_) => "wait".to_owned(),
             Next::End => "end".to_owned(),
         }
@@ -82,7 +87,7 @@ fn while_the_client_is_asked_its_next_calls_go_upstream_in_order() {
     assert_eq!(fixture.next(), "asks");
     assert!(!fixture.push(call("a")));
 
-    let asked = fixture.results.begin(true).unwrap();
+    let asked = fixture.results.begin(fixture.queue.newest()).unwrap();
     assert!(fixture.queue.begin_result(&fixture.results));
     assert_eq!(fixture.next(), "a");
     assert!(!fixture.push(call("b")));
@@ -103,7 +108,8 @@ fn while_the_client_is_asked_its_next_calls_go_upstream_in_order() {
 #[test]
 fn a_client_that_is_asked_many_times_has_a_bounded_number_of_calls() {
     let fixture = fixture(0);
-    let asked: Vec<_> = (0..100).map(|_| fixture.results.begin(true).unwrap()).collect();
+    let begin = |_| fixture.results.begin(Some(Lane::FIRST)).unwrap();
+    let asked: Vec<_> = (0..100).map(begin).collect();
 
     let opened = (0..100).filter(|_| fixture.push(call("a"))).count();
 
@@ -114,11 +120,11 @@ fn a_client_that_is_asked_many_times_has_a_bounded_number_of_calls() {
 #[test]
 fn a_result_that_no_running_method_can_have_asked_for_does_not_change_the_order() {
     let fixture = fixture(0);
-    let asked = fixture.results.begin(fixture.queue.is_busy());
+    let asked = fixture.results.begin(fixture.queue.newest());
 
     assert!(fixture.push(call("a")));
     assert_eq!(fixture.next(), "a");
-    assert!(fixture.queue.is_busy());
+    assert!(fixture.queue.newest().is_some());
     assert!(!fixture.queue.begin_result(&fixture.results));
     assert!(!fixture.push(call("b")));
     drop(asked);
@@ -129,7 +135,7 @@ fn the_end_of_a_connection_comes_after_all_of_its_calls() {
     let fixture = fixture(0);
     assert!(fixture.push(call("asks")));
     assert_eq!(fixture.next(), "asks");
-    let asked = fixture.results.begin(true);
+    let asked = fixture.results.begin(fixture.queue.newest());
     assert!(fixture.push(call("a")));
     assert_eq!(fixture.next(), "a");
     drop(asked);
@@ -164,7 +170,7 @@ async fn an_event_without_a_permit_stays_in_the_queue_and_counts() {
     let permit = tokio::time::timeout(Duration::from_secs(1), waiting).await.unwrap();
     let next = fixture.queue.next(&fixture.results, &fixture.budget, &fixture.permits, permit);
 
-    assert!(matches!(next, Next::Deliver(UpstreamEvent::Call(_), _)));
+    assert!(matches!(next, Next::Deliver(UpstreamEvent::Call(_), ..)));
     assert_eq!(fixture.queue.queue.lock().bytes, 0);
 }
 
@@ -213,4 +219,42 @@ fn a_client_that_the_app_was_told_about_is_always_told_to_have_left() {
 
     let next = [fixture.next(), fixture.next()];
     assert!(next.contains(&"disconnected".to_owned()), "{next:?}");
+}
+
+#[test]
+fn a_cancelled_call_that_waits_is_removed_with_its_memory() {
+    let fixture = fixture(0);
+    assert!(fixture.push(invoke("a")));
+    fixture.push(invoke("b"));
+    let before = fixture.queue.queue.lock().bytes;
+    fixture.push(invoke("c"));
+    fixture.push(call("c"));
+
+    assert!(fixture.queue.cancel("c", 0));
+    assert!(!fixture.queue.cancel("c", 0), "a call that expects no completion cannot be cancelled");
+
+    assert_eq!(["a", "b", "c", "end"].map(|_| fixture.next()), ["a", "b", "c", "end"]);
+    assert!(before > 0 && fixture.queue.queue.lock().bytes == 0);
+}
+
+#[test]
+fn beside_a_cancelled_method_that_waits_for_the_client_calls_run_one_at_a_time() {
+    let fixture = fixture(0);
+    assert!(fixture.push(invoke("asks")));
+    assert_eq!(fixture.next(), "asks");
+    let lane = fixture.queue.newest().unwrap();
+    let asked = fixture.results.begin(Some(lane)).unwrap();
+    assert!(!fixture.queue.begin_result(&fixture.results));
+    assert!(fixture.push(invoke("beside")));
+    assert_eq!(fixture.next(), "beside");
+    assert!(!fixture.push(invoke("a")));
+
+    assert!(fixture.queue.cancel("asks", 0));
+    assert!(!fixture.queue.finish(lane, &fixture.results));
+
+    // The lane of the cancelled call ends, that of the other one goes on.
+    assert_eq!(fixture.next(), "end");
+    assert_eq!(fixture.next(), "a");
+    assert!(!fixture.push(invoke("b")), "the client is still asked");
+    drop(asked);
 }

@@ -43,7 +43,8 @@ async fn a_sequence_below_one_ends_the_connection_and_loses_no_message() {
         wire.send_text(&format!("{{\"type\":9,\"sequenceId\":{id}}}")).await;
         wire.send_text(&call("a")).await;
 
-        let close = r#"{"type":7,"error":"Connection closed with an error.","allowReconnect":true}"#;
+        let close =
+            r#"{"type":7,"error":"Connection closed with an error.","allowReconnect":true}"#;
         assert_eq!(wire.recv_text().await, close, "{id}");
         wire.expect_close().await;
         let error = "ProtocolError: invalid property 'sequenceId'";
