@@ -170,7 +170,7 @@ impl<'a> Args<'a> {
     pub fn of(call: &'a Invocation, limit: usize) -> Result<Self, HubError> {
         match call.category() {
             Category::Message => Self::message(call, limit),
-            Category::Connected => Ok(Self {
+            Category::Connected | Category::Refreshed => Ok(Self {
                 items: Items::default(),
                 count: 0,
                 position: 0,

@@ -3,6 +3,13 @@
 //!
 //! Source: the management SDK of Azure/azure-signalr, which writes these claims.
 
+use http::HeaderName;
+
+/// The request header with the token of a connection that refreshes its authentication. A secret of the client.
+///
+/// Source: `Microsoft.AspNetCore.SignalR.Client` 11.0.0.
+pub const CONNECTION_TOKEN: HeaderName = HeaderName::from_static("x-signalr-connection-token");
+
 /// The access key of Microsoft's emulator of the service. It is public and protects nothing.
 pub const EMULATOR_KEY: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH";
 

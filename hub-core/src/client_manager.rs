@@ -1,12 +1,12 @@
-//! Checking and closing connections.
+//! Checking, refreshing and closing connections.
 
 use crate::{
-    names,
+    Negotiation, names,
     outbound::{Change, Check, CloseTarget, SendError},
     proxy::Link,
 };
 
-/// Checks for connections of a hub and closes them.
+/// Checks for connections of a hub, replaces their claims, and closes them.
 #[derive(derive_more::Debug)]
 #[debug("ClientManager({})", self.link.hub)]
 pub struct ClientManager {
@@ -50,6 +50,29 @@ impl ClientManager {
     pub async fn close(&self, connection_id: &str, reason: Option<&str>) -> Result<(), SendError> {
         let id = names::checked(connection_id, names::check_connection_id)?;
         self.close_all_of(CloseTarget::Connection(id), reason).await
+    }
+
+    /// Replaces the claims of an open connection, and the time at which it expires, as if its client had refreshed its
+    /// authentication: calls that start later have the new claims, and running calls keep theirs. `on_refreshed` does
+    /// not run. The user must be the user of the connection, or absent for an anonymous client. A closed connection is
+    /// not an error.
+    ///
+    /// The client keeps its access token. Not every SignalR service has this operation: see the guide page on refresh.
+    ///
+    /// # Errors
+    /// When a name is invalid, the connection has another user, the service has no such operation, or it did not
+    /// accept the change.
+    pub async fn refresh(
+        &self,
+        connection_id: &str,
+        negotiation: Negotiation,
+    ) -> Result<(), SendError> {
+        let connection_id = names::checked(connection_id, names::check_connection_id)?;
+        if let Some(user) = negotiation.user_id() {
+            names::check_upstream_user(user)?;
+        }
+        let change = Change::Refresh { connection_id, negotiation };
+        self.link.outbound.change(&self.link.hub, change).await
     }
 
     /// Closes every connection of a user, except the excluded ones.

@@ -83,7 +83,7 @@ impl Invocation {
     fn message_type(&self) -> u8 {
         match self.category() {
             Category::Message => 1,
-            Category::Connected => 10,
+            Category::Connected | Category::Refreshed => 10,
             Category::Disconnected => 11,
         }
     }

@@ -3,7 +3,7 @@
 use std::{future::Future, pin::Pin};
 
 use crate::{
-    Context, HubError, NegotiateRequest, Negotiation,
+    Context, HubError, NegotiateRequest, Negotiation, RefreshRequest,
     args::{Args, HubArg},
     error::IntoHubError,
     filter::Filters,
@@ -40,6 +40,9 @@ pub trait Hub: Sized + Send + Sync + 'static {
 
     #[doc(hidden)]
     const NEGOTIATE: Option<Negotiator<Self>>;
+
+    #[doc(hidden)]
+    const REFRESH: Option<Refresher<Self>> = None;
 
     #[doc(hidden)]
     fn filters() -> Filters;
@@ -88,6 +91,8 @@ pub enum Category {
     Connected,
     /// `connections`/`disconnected`: a connection ended.
     Disconnected,
+    /// `refreshed`: a client refreshed the authentication of its connection. The app reports it, not the service.
+    Refreshed,
 }
 
 impl Category {
@@ -96,7 +101,7 @@ impl Category {
     pub fn wire_name(self) -> &'static str {
         match self {
             Self::Message => MESSAGES,
-            Self::Connected | Self::Disconnected => CONNECTIONS,
+            Self::Connected | Self::Disconnected | Self::Refreshed => CONNECTIONS,
         }
     }
 
@@ -122,7 +127,7 @@ impl Category {
 #[doc(hidden)]
 #[debug("Method({}.{})", H::NAME, self.name)]
 pub struct Method<H: Hub> {
-    /// The name that clients use: `sendMessage`, or `connected`, `disconnected`.
+    /// The name that clients use: `sendMessage`, or `connected`, `disconnected`, `refreshed`.
     pub name: &'static str,
     pub category: Category,
     /// Whether the method receives all messages for which the hub has no method.
@@ -149,6 +154,10 @@ pub type CallFuture<'a> = Pin<Box<dyn Future<Output = Result<Reply, HubError>> +
 /// Calls a hub's `negotiate`.
 #[doc(hidden)]
 pub type Negotiator<H> = for<'a> fn(&'a H, NegotiateRequest) -> NegotiateFuture<'a>;
+
+/// Calls a hub's `refresh`.
+#[doc(hidden)]
+pub type Refresher<H> = for<'a> fn(&'a H, RefreshRequest) -> NegotiateFuture<'a>;
 
 /// The types of the context parameter: `&Context<Self>` only.
 #[doc(hidden)]
@@ -199,6 +208,38 @@ impl<T, F: Future<Output = T>> AsyncMethod<T> for F {}
 #[doc(hidden)]
 pub type NegotiateFuture<'a> =
     Pin<Box<dyn Future<Output = Result<Negotiation, HubError>> + Send + 'a>>;
+
+/// The types of the parameter of `refresh`: `RefreshRequest` only.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`refresh` is the method for clients that refresh their authentication, and its parameter is `request: RefreshRequest`; for a method of clients, write `#[hub(rename = \"refresh\")]` on it",
+    label = "not `RefreshRequest`"
+)]
+pub trait RefreshParam: Sized {
+    fn of(request: RefreshRequest) -> Self;
+}
+
+impl RefreshParam for RefreshRequest {
+    fn of(request: RefreshRequest) -> Self {
+        request
+    }
+}
+
+/// The return types of `refresh`.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`refresh` is the method for clients that refresh their authentication, and returns `HubResult<Negotiation>`; for a method of clients, write `#[hub(rename = \"refresh\")]` on it",
+    label = "not a `Result<Negotiation, E>`"
+)]
+pub trait IntoRefreshed {
+    fn into_refreshed(self) -> Result<Negotiation, HubError>;
+}
+
+impl<E: IntoHubError> IntoRefreshed for Result<Negotiation, E> {
+    fn into_refreshed(self) -> Result<Negotiation, HubError> {
+        self.map_err(IntoHubError::into_hub_error)
+    }
+}
 
 /// The return types of `negotiate`.
 #[doc(hidden)]

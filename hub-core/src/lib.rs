@@ -87,7 +87,7 @@ pub use hub::{Category, Client, Hub, Untyped};
 pub use invocation::{
     CallHeaders, Claims, ConnectionHeaders, Extensions, Invocation, InvocationParts, Query,
 };
-pub use negotiate::{AppServiceUser, NegotiateRequest, Negotiation};
+pub use negotiate::{AppServiceUser, NegotiateRequest, Negotiation, RefreshRequest};
 pub use outbound::{
     EndpointFailure, InvokeError, Member, SendError, SendErrorKind, Target, TargetFailure,
 };

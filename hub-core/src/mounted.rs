@@ -4,9 +4,9 @@ use std::{any::Any, future::Future, pin::Pin, sync::Arc};
 
 use crate::{
     Client, Context, Hub, HubContext, HubContract, HubError, Invocation, NegotiateRequest,
-    Negotiation, args::Args, filter::Filters, hub::Category, invocation::InvocationParts, names,
-    outbound::Outbound, panics::catching, reading::MethodReading, reply::Reply, shape::Schemas,
-    upstream::CONNECTED,
+    Negotiation, RefreshRequest, args::Args, filter::Filters, hub::Category,
+    invocation::InvocationParts, names, outbound::Outbound, panics::catching,
+    reading::MethodReading, reply::Reply, shape::Schemas, upstream::CONNECTED,
 };
 
 /// A hub that can be called without knowing its type.
@@ -43,11 +43,20 @@ pub trait MountedHub: Send + Sync {
         request: NegotiateRequest,
     ) -> Option<Owned<Result<Negotiation, HubError>>>;
 
+    /// Runs the hub's `refresh`. Returns `None` if the hub has no `refresh`.
+    fn refresh(
+        self: Arc<Self>,
+        request: RefreshRequest,
+    ) -> Option<Owned<Result<Negotiation, HubError>>>;
+
     /// Returns the contract of the hub, and adds the schemas of its types to `schemas`.
     fn describe(&self, schemas: &mut Schemas) -> HubContract;
 
     /// Whether the hub has a `negotiate`.
     fn negotiates(&self) -> bool;
+
+    /// Whether the hub has a `refresh`.
+    fn refreshes(&self) -> bool;
 
     /// Whether filters of the app or the block, or a method, can refuse a connection.
     fn judges_connections(&self) -> bool;
@@ -130,8 +139,9 @@ impl<H: Hub> Mounted<H> {
             readings.push(Arc::new(reading));
             filters.push(match method.category {
                 Category::Message | Category::Connected => block.around((method.filters)()),
-                // `disconnected` is never refused, because cleanup must run.
-                Category::Disconnected => Filters::new(),
+                // `disconnected` is never refused, because cleanup must run. `refreshed` is never refused, because
+                // the method must learn about the claims that filters refuse.
+                Category::Disconnected | Category::Refreshed => Filters::new(),
             });
         }
         messages.sort_unstable();
@@ -169,7 +179,7 @@ impl<H: Hub> MountedHub for Mounted<H> {
                 let found = self.messages.binary_search_by(named).ok();
                 found.map(|index| self.messages[index].1).or(self.fallback)
             }
-            Category::Connected | Category::Disconnected => {
+            Category::Connected | Category::Disconnected | Category::Refreshed => {
                 self.methods.iter().position(|method| method.category == category)
             }
         }
@@ -210,6 +220,14 @@ impl<H: Hub> MountedHub for Mounted<H> {
         Some(Box::pin(async move { negotiate(&self.hub, request).await }))
     }
 
+    fn refresh(
+        self: Arc<Self>,
+        request: RefreshRequest,
+    ) -> Option<Owned<Result<Negotiation, HubError>>> {
+        let refresh = H::REFRESH?;
+        Some(Box::pin(async move { refresh(&self.hub, request).await }))
+    }
+
     fn describe(&self, schemas: &mut Schemas) -> HubContract {
         let shapes = H::METHODS.iter().map(|method| method.shape);
         let rows: Vec<_> = self.methods.iter().zip(shapes).collect();
@@ -221,13 +239,17 @@ impl<H: Hub> MountedHub for Mounted<H> {
         H::NEGOTIATE.is_some()
     }
 
+    fn refreshes(&self) -> bool {
+        H::REFRESH.is_some()
+    }
+
     fn judges_connections(&self) -> bool {
         !self.block.0.is_empty() || self.find(Category::Connected, CONNECTED).is_some()
     }
 
     fn surround(&mut self, outer: &Filters) {
         for (filters, method) in self.filters.iter_mut().zip(&self.methods) {
-            if method.category != Category::Disconnected {
+            if !matches!(method.category, Category::Disconnected | Category::Refreshed) {
                 *filters = outer.around(std::mem::take(filters));
             }
         }

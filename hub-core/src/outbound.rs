@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::payload::Payload;
 pub use crate::send_error::{
     EndpointFailure, InvokeError, SendError, SendErrorKind, TargetFailure,
 };
+use crate::{negotiate::Negotiation, payload::Payload};
 
 /// Delivers messages to clients. The implementations are the client of the REST API and test doubles. Not
 /// public API: it changes without notice.
@@ -162,6 +162,13 @@ pub enum Change {
         whom: CloseTarget,
         /// The error of the close message to the clients.
         reason: Option<String>,
+    },
+    /// Replaces the claims and the expiry of a connection.
+    Refresh {
+        /// The connection.
+        connection_id: String,
+        /// The claims and the lifetime. The user must be the user of the connection.
+        negotiation: Negotiation,
     },
 }
 

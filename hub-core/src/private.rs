@@ -20,10 +20,10 @@ pub use crate::{
     filter::{Filter, Filters},
     hub::{
         CallFuture, Category, Client, ClientCall, CloseReason, ContextParam, Hub, IntoNegotiation,
-        Method, NegotiateFuture, Negotiator, Untyped,
+        IntoRefreshed, Method, NegotiateFuture, Negotiator, RefreshParam, Refresher, Untyped,
     },
     invocation::Invocation,
-    negotiate::{NegotiateRequest, Negotiation},
+    negotiate::{NegotiateRequest, Negotiation, RefreshRequest},
     payload::Arguments,
     proxy::{Audience, InvokeFuture, Many, One, Proxy, SendFuture, SingleConnection},
     reply::{HubReply, Reply},

@@ -7,6 +7,8 @@ pub const CODE: HeaderName = HeaderName::from_static("x-ms-error-code");
 
 /// The code for a change of a connection that does not exist.
 pub const CONNECTION_NOT_FOUND: &str = "Error.Connection.NotExisted";
+/// The code for a refresh that would change the user of a connection.
+pub const OTHER_USER: &str = "Error.Connection.PermissionChangeRejected";
 /// The code of an existence check for a connection that does not exist.
 pub const NO_CONNECTION: &str = "Warning.Connection.NotExisted";
 /// The code of an existence check for a user without connections.

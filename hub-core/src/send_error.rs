@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{names::NameError, outbound::Target};
+use crate::{names::NameError, outbound::Target, rest_error::OTHER_USER};
 
 /// Why a call to the service failed. [`kind`](Self::kind) groups the variants by remedy.
 ///
@@ -154,6 +154,7 @@ impl SendError {
             Self::Unreachable(_) | Self::Interrupted(_) | Self::TimedOut(_) | Self::Offline => {
                 SendErrorKind::Network
             }
+            Self::Rejected { code: Some(code), .. } if code == OTHER_USER => SendErrorKind::Invalid,
             Self::Rejected { status, .. } => match status {
                 401 | 403 => SendErrorKind::Credentials,
                 404 => SendErrorKind::NotFound,

@@ -19,8 +19,8 @@ use proc_macro::TokenStream;
 /// Makes the methods of an inherent `impl` block callable by SignalR clients.
 ///
 /// Every `async fn` with `&self` in the block is a hub method; its client name is in camel case.
-/// `on_connected` and `on_disconnected` handle the connection events, and `negotiate` handles the
-/// negotiate route. Functions without `self` are not hub methods. The macro does not rewrite methods.
+/// `on_connected`, `on_disconnected` and `on_refreshed` handle the connection events, `negotiate` handles the
+/// negotiate route, and `refresh` handles the refresh route. Functions without `self` are not hub methods. The macro does not rewrite methods.
 ///
 /// Keys, all optional:
 ///

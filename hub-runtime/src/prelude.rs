@@ -3,7 +3,7 @@
 pub use hub_core::{
     Claims, Context, Filter, FromContext, Hub, HubContext, HubError, HubResult, IntoHubError,
     Invocation, InvokeError, Maintenance, NegotiateRequest, Negotiation, OrReject, RateLimit,
-    RequireClaim, SendError, SignedIn, Target,
+    RefreshRequest, RequireClaim, SendError, SignedIn, Target,
 };
 pub use hub_macros::{filter, from_context, hub, hub_client, serverless_hub};
 

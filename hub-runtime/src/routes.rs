@@ -21,6 +21,8 @@ pub(crate) enum Route<'a> {
     Upstream,
     /// The hub name in the path, if there is one.
     Negotiate(Option<&'a str>),
+    /// The same for requests to refresh.
+    Refresh(Option<&'a str>),
     Health,
     /// The path exists, but not with this method. Contains the allowed methods.
     WrongMethod(&'static str),
@@ -59,7 +61,11 @@ impl Routes {
         if path == "/health" {
             return only(method, "GET, HEAD", Route::Health);
         }
-        match negotiate_path(path) {
+        if let Some(hub) = hub_path(path, "refresh") {
+            // The response to another method is JSON.
+            return Route::Refresh(hub);
+        }
+        match hub_path(path, "negotiate") {
             Some(hub) => only(method, "POST, OPTIONS", Route::Negotiate(hub)),
             None => Route::Unknown,
         }
@@ -92,12 +98,12 @@ fn only<'a>(method: &Method, allowed: &'static str, route: Route<'a>) -> Route<'
     if known { route } else { Route::WrongMethod(allowed) }
 }
 
-/// Matches `/{hub}/negotiate`, `/api/{hub}/negotiate`, `/negotiate` and `/api/negotiate`, ignoring case.
-/// Returns `None` for other paths, and `Some(None)` for a path without a hub.
-fn negotiate_path(path: &str) -> Option<Option<&str>> {
+/// Matches `/{hub}/negotiate`, `/api/{hub}/negotiate`, `/negotiate` and `/api/negotiate` for the name `negotiate`,
+/// ignoring case. Returns `None` for other paths, and `Some(None)` for a path without a hub.
+fn hub_path<'a>(path: &'a str, name: &str) -> Option<Option<&'a str>> {
     let segments: Vec<_> = path.strip_prefix('/')?.split('/').collect();
     let (last, before) = segments.split_last()?;
-    if !last.eq_ignore_ascii_case("negotiate") {
+    if !last.eq_ignore_ascii_case(name) {
         return None;
     }
     match before {
@@ -147,6 +153,15 @@ mod tests {
         assert_eq!(post("/api/negotiate"), Route::Negotiate(None));
         assert_eq!(post("/negotiate"), Route::Negotiate(None));
         assert_eq!(post("/a/b/negotiate"), Route::Unknown);
+    }
+
+    #[test]
+    fn refresh_has_the_paths_of_negotiate_for_every_method() {
+        assert_eq!(post("/chat/refresh"), Route::Refresh(Some("chat")));
+        assert_eq!(post("/API/Chat/Refresh"), Route::Refresh(Some("Chat")));
+        assert_eq!(post("/api/refresh"), Route::Refresh(None));
+        assert_eq!(routes().of(&Method::GET, "/chat/refresh"), Route::Refresh(Some("chat")));
+        assert_eq!(post("/a/b/refresh"), Route::Unknown);
     }
 
     #[test]

@@ -28,7 +28,7 @@ use crate::{
     answer::{empty, text},
     negotiate,
     routes::Route,
-    shared::Inner,
+    shared::{Inner, Mount},
     unnegotiated,
     upstream::{self, InvocationIds},
 };
@@ -166,6 +166,15 @@ fn destination(app: &Inner, parts: &http::request::Parts) -> Destination {
     Destination::Other
 }
 
+/// The hub of a request to refresh. Apps often have other routes of this name, so it must name a hub, or be for the only
+/// hub and its `refresh`.
+fn refreshed_hub(app: &Inner, hub: Option<&str>) -> Option<Arc<Mount>> {
+    match hub {
+        Some(name) => app.hubs.find(name),
+        None => app.hubs.single().filter(|mount| mount.hub.refreshes()),
+    }
+}
+
 /// Handles all requests except authorized upstream calls.
 #[cfg_attr(
     not(feature = "functions"),
@@ -175,7 +184,14 @@ fn destination(app: &Inner, parts: &http::request::Parts) -> Destination {
     )
 )]
 async fn other(app: Arc<Inner>, parts: http::request::Parts, body: UnreadBody) -> Response<Bytes> {
-    match app.routes.of(&parts.method, parts.uri.path()) {
+    let mut route = app.routes.of(&parts.method, parts.uri.path());
+    if let Route::Refresh(hub) = route {
+        if let Some(mount) = refreshed_hub(&app, hub) {
+            return negotiate::refresh::handle(app, parts, mount).await;
+        }
+        route = Route::Unknown;
+    }
+    match route {
         Route::Upstream => app.wrong_codes.refuse().await,
         Route::Negotiate(hub) => {
             let hub = hub.map(str::to_owned);
@@ -192,7 +208,7 @@ async fn other(app: Arc<Inner>, parts: http::request::Parts, body: UnreadBody) -
         Route::Unknown if functions::is_invocation(&app, &parts) => {
             functions::handle(app, parts, body).await
         }
-        Route::Unknown => unnegotiated::refusal(&app, &parts)
+        Route::Unknown | Route::Refresh(_) => unnegotiated::refusal(&app, &parts)
             .unwrap_or_else(|| text(StatusCode::NOT_FOUND, "not found")),
     }
 }

@@ -141,12 +141,13 @@ fn endpoint(
 ) -> Endpoint {
     let key = address.key().cloned();
     let seal_key = claims_key.or(key.as_ref()).map(SealKey::derive);
-    let tokens = ClientTokens::new(&address.audience, seal_key, count);
+    let tokens = Arc::new(ClientTokens::new(&address.audience, seal_key, count));
     let (transport, rest_base) = (address.transport, address.rest_base);
     let client = RestClient::new(transport, rest_base, address.sign_in, shared.clock, shared.rest);
     let rest = Arc::new(RestOutbound {
         name: address.name.clone(),
         client,
+        tokens: Arc::clone(&tokens),
         is_json_only: AtomicBool::default(),
     });
     let signer = match key {

@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | [`CALL_SPAN`] `hub.call` | info | `hub`, `method`, `connection`, `outcome` |
 //! | [`NEGOTIATE_SPAN`] `hub.negotiate` | info | `hub`, `outcome` |
+//! | [`REFRESH_SPAN`] `hub.refresh` | info | `hub`, `outcome` |
 //! | [`REST_SPAN`] `hub.rest` | info | `hub`, `operation`, `attempts`, `outcome`, `tracing_id` |
 //! | [`REFUSAL_SPAN`] `hub.refusal`, in the span of its call or negotiate request | info | `filter` |
 //!
@@ -23,17 +24,18 @@
 //! | [`ERRORS`] `hub_errors_total` | counter | `hub`, `method`, `outcome` |
 //! | [`NEGOTIATES`] `hub_negotiates_total` | counter | `hub`, `outcome` |
 //! | [`NEGOTIATE_SECONDS`] `hub_negotiate_seconds` | histogram | `hub` |
+//! | [`REFRESHES`] `hub_refreshes_total` | counter | `hub`, `outcome` |
 //! | [`SENDS`] `hub_sends_total` | counter | `hub`, `target`, `outcome` |
 //! | [`REST_CALLS`] `hub_rest_calls_total` | counter | `hub`, `operation`, `outcome` |
 //! | [`REST_SECONDS`] `hub_rest_seconds` | histogram | `hub`, `operation` |
 //! | [`REST_RETRIES`] `hub_rest_retries_total` | counter | `hub`, `operation` |
 //!
-//! `method` is the name of a hub method, `connected`, `disconnected`, or `unknown`. Clients cannot create
+//! `method` is the name of a hub method, `connected`, `disconnected`, `refreshed`, or `unknown`. Clients cannot create
 //! other values. `filter` is the type of the filter that refused the call, or `method` if the method refused
 //! it. The values of `outcome` are:
 //!
 //! - for a call: `ok`, `rejected`, `denied`, `unauthenticated`, `throttled`, `failed`, `panicked`
-//! - for a negotiate request: `ok`, `rejected`, `denied`, `unauthenticated`, `failed`, `throttled`,
+//! - for a request to negotiate or to refresh: `ok`, `rejected`, `denied`, `unauthenticated`, `failed`, `throttled`,
 //!   `not_found`, `too_large`
 //! - for a call to the service: `ok`, a status such as `429`, `unreachable`, `interrupted`, `timed_out`,
 //!   `failed`
@@ -49,6 +51,8 @@ use tracing::{Span, field::Empty};
 pub const CALL_SPAN: &str = "hub.call";
 /// Span of a negotiate request.
 pub const NEGOTIATE_SPAN: &str = "hub.negotiate";
+/// Span of a request to refresh.
+pub const REFRESH_SPAN: &str = "hub.refresh";
 /// Span of a call to the service, with all attempts.
 pub const REST_SPAN: &str = "hub.rest";
 /// Span of a refusal by a filter or a method. It has no duration and is for exporters that ignore events.
@@ -68,6 +72,8 @@ pub const ERRORS: &str = "hub_errors_total";
 pub const NEGOTIATES: &str = "hub_negotiates_total";
 /// Durations of negotiate requests, in seconds.
 pub const NEGOTIATE_SECONDS: &str = "hub_negotiate_seconds";
+/// Number of requests to refresh.
+pub const REFRESHES: &str = "hub_refreshes_total";
 /// Number of messages sent to the service, one for each target.
 pub const SENDS: &str = "hub_sends_total";
 /// Number of calls to the service, without retries.
@@ -89,6 +95,11 @@ pub(crate) fn call_span(hub: &str, method: &'static str, connection: &str) -> Sp
 /// `hub` is the name of a mounted hub, or [`UNKNOWN`].
 pub(crate) fn negotiate_span(hub: &str) -> Span {
     tracing::info_span!(NEGOTIATE_SPAN, hub, outcome = Empty)
+}
+
+/// `hub` is the name of a mounted hub.
+pub(crate) fn refresh_span(hub: &str) -> Span {
+    tracing::info_span!(REFRESH_SPAN, hub, outcome = Empty)
 }
 
 pub(crate) fn rest_span(hub: &str, operation: &'static str, tracing_id: Option<u64>) -> Span {
@@ -124,7 +135,7 @@ pub(crate) fn outcome<T>(result: &Result<T, HubError>) -> &'static str {
     }
 }
 
-/// The outcome of a negotiate request, by the status of its response.
+/// The outcome of a request to negotiate or to refresh, by the status of its response.
 pub(crate) fn negotiate_outcome(status: StatusCode) -> &'static str {
     match status {
         StatusCode::OK => "ok",
@@ -203,6 +214,10 @@ mod recording {
         histogram!(NEGOTIATE_SECONDS, "hub" => hub).record(watch.seconds());
     }
 
+    pub(crate) fn refresh_ended(hub: &Arc<str>, outcome: &'static str) {
+        counter!(REFRESHES, "hub" => Arc::clone(hub), "outcome" => outcome).increment(1);
+    }
+
     pub(crate) fn sent(hub: &str, target: &'static str, result: &Result<(), SendError>) {
         let outcome = match result {
             Ok(()) => "ok",
@@ -250,6 +265,8 @@ mod recording {
     }
 
     pub(crate) fn negotiate_ended(_: &Arc<str>, _: &'static str, _: Stopwatch) {}
+
+    pub(crate) fn refresh_ended(_: &Arc<str>, _: &'static str) {}
 
     pub(crate) fn sent(_: &str, _: &'static str, _: &Result<(), SendError>) {}
 

@@ -87,6 +87,9 @@ async fn the_hub_responds_only_under_its_prefix() {
     assert_eq!(negotiated, StatusCode::OK);
     assert!(ticket["url"].as_str().unwrap().ends_with("/client/?hub=board"));
     assert_eq!(ask(&router, Method::GET, "/realtime/health", "").await.0, StatusCode::OK);
+    let (refreshed, why) = ask(&router, Method::POST, "/realtime/board/refresh", "").await;
+    assert_eq!(refreshed, StatusCode::NOT_FOUND);
+    assert!(why.starts_with(r#"{"error":"refresh_disabled","#), "{why}");
     assert_eq!(ask(&router, Method::POST, "/board/negotiate", "").await.0, StatusCode::NOT_FOUND);
 }
 

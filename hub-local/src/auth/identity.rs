@@ -27,7 +27,7 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    pub(super) fn from_claims(claims: &Map<String, Value>) -> Result<Self, String> {
+    pub(crate) fn from_claims(claims: &Map<String, Value>) -> Result<Self, String> {
         Ok(Self {
             user: user(claims)?.map(Arc::from),
             claims: header(claims).map(Arc::from),

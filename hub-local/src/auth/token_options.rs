@@ -1,6 +1,9 @@
 //! Connection settings in the system claims (`asrs.s.*`) of a client's token.
 
-use std::time::Duration;
+use std::{
+    num::{NonZeroU8, NonZeroU64},
+    time::Duration,
+};
 
 use hub_core::client_access::{
     CLOSE_ON_EXPIRY_CLAIM, DETAILED_ERRORS_CLAIM, DIAGNOSTIC_CLAIM, EXPIRY_CLAIM,
@@ -9,30 +12,50 @@ use hub_core::client_access::{
 use serde_json::{Map, Value};
 
 /// Maximum handshake timeout that a token can set, in seconds.
-const MAX_HANDSHAKE_SECONDS: u64 = 30;
+const MAX_HANDSHAKE_SECONDS: u8 = 30;
 
-/// Connection settings of a token. Invalid values are ignored.
+/// Connection settings of a token. Invalid values are ignored. Small, because each idle client has them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TokenOptions {
     /// When to close the connection, in seconds since 1970.
-    pub(crate) expires: Option<u64>,
-    /// Overrides the handshake timeout.
-    pub(crate) handshake: Option<Duration>,
+    expires: Option<NonZeroU64>,
+    /// Overrides the handshake timeout, in seconds.
+    handshake: Option<NonZeroU8>,
     /// Whether close messages contain error details.
     pub(crate) detailed_errors: bool,
 }
 
 impl TokenOptions {
     pub(super) fn from_claims(claims: &Map<String, Value>) -> Self {
-        let closes = is_true(claims, CLOSE_ON_EXPIRY_CLAIM) && !is_true(claims, DIAGNOSTIC_CLAIM);
+        let closes = closes_on_expiry(claims).unwrap_or(false);
+        let handshake = number(claims, HANDSHAKE_TIMEOUT_CLAIM).map(|seconds| {
+            u8::try_from(seconds).map_or(MAX_HANDSHAKE_SECONDS, |it| it.min(MAX_HANDSHAKE_SECONDS))
+        });
         Self {
-            expires: number(claims, EXPIRY_CLAIM).filter(|_| closes),
-            handshake: number(claims, HANDSHAKE_TIMEOUT_CLAIM)
-                .filter(|seconds| *seconds > 0)
-                .map(|seconds| Duration::from_secs(seconds.min(MAX_HANDSHAKE_SECONDS))),
+            // A time in 1970 has passed, as has that of the next second.
+            expires: number(claims, EXPIRY_CLAIM)
+                .filter(|_| closes)
+                .and_then(|at| NonZeroU64::new(at.max(1))),
+            handshake: handshake.and_then(NonZeroU8::new),
             detailed_errors: is_true(claims, DETAILED_ERRORS_CLAIM),
         }
     }
+
+    /// When to close the connection, in seconds since 1970.
+    pub(crate) fn expires(&self) -> Option<u64> {
+        self.expires.map(NonZeroU64::get)
+    }
+
+    /// The timeout of the handshake, if the token sets it.
+    pub(crate) fn handshake(&self) -> Option<Duration> {
+        self.handshake.map(|seconds| Duration::from_secs(seconds.get().into()))
+    }
+}
+
+/// Whether the connection closes when it expires; `None` if the claims do not include this setting.
+pub(crate) fn closes_on_expiry(claims: &Map<String, Value>) -> Option<bool> {
+    claims.get(CLOSE_ON_EXPIRY_CLAIM)?;
+    Some(is_true(claims, CLOSE_ON_EXPIRY_CLAIM) && !is_true(claims, DIAGNOSTIC_CLAIM))
 }
 
 /// Whether the claim is true. SDKs write booleans as strings, such as `true` or `True`.
@@ -63,7 +86,7 @@ mod tests {
 
     #[test]
     fn closing_on_expiry_needs_both_claims_and_no_diagnostic_client() {
-        let expires = |claims| options(&claims).expires;
+        let expires = |claims| options(&claims).expires();
 
         assert_eq!(
             expires(json!({ "asrs.s.coae": "true", "asrs.s.aeo": "1700000000" })),
@@ -84,12 +107,12 @@ mod tests {
     fn a_handshake_takes_from_one_to_thirty_seconds() {
         let seconds = |claim: Value| {
             let terms = options(&json!({ "asrs.s.cht": claim }));
-            terms.handshake.map(|time| time.as_secs())
+            terms.handshake().map(|time| time.as_secs())
         };
 
         assert_eq!(seconds(json!("20")), Some(20));
         assert_eq!(seconds(json!(3)), Some(3));
-        assert_eq!(seconds(json!("31")), Some(30));
+        assert_eq!((seconds(json!("31")), seconds(json!(256))), (Some(30), Some(30)));
         for nonsense in [json!("0"), json!("-1"), json!("x"), json!(1.5), json!(null)] {
             assert_eq!(seconds(nonsense), None);
         }

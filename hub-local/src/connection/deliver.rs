@@ -163,10 +163,12 @@ async fn call(connection: &Arc<Connection>, lane: Lane, call: Call) {
     }
     let cancel = CallCancel::default();
     let event = Event { category: MESSAGES, name: &target, protocol, is_invoke, cancel: &cancel };
+    let refreshed = connection.refreshed_facts();
+    let facts = refreshed.as_ref().unwrap_or(&connection.facts);
     let answer = {
         let calling = pin!(perform(connection, event, |upstream, request_id| {
             upstream.message(ClientCall {
-                connection: &connection.facts,
+                connection: facts,
                 protocol,
                 request_id,
                 invocation_id: invocation_id.as_deref(),
@@ -219,8 +221,10 @@ async fn report(connection: &Arc<Connection>, change: Change<'_>) {
     let (name, protocol) = (change.name(), Protocol::Json);
     let cancel = &CallCancel::default();
     let event = Event { category: CONNECTIONS, name, protocol, is_invoke: false, cancel };
+    let refreshed = connection.refreshed_facts();
+    let facts = refreshed.as_ref().unwrap_or(&connection.facts);
     let _ = perform(connection, event, |upstream, request_id| {
-        let event = ClientEvent { connection: &connection.facts, request_id, change };
+        let event = ClientEvent { connection: facts, request_id, change };
         async move { upstream.event(event).await.map(Answer::Response) }
     })
     .await;

@@ -30,7 +30,7 @@ pub(super) async fn receive(
     frames: &mut Frames,
 ) -> Result<(), Ending> {
     let limit =
-        connection.token_options.handshake.unwrap_or(connection.shared.limits.handshake_timeout);
+        connection.token_options.handshake().unwrap_or(connection.shared.limits.handshake_timeout);
     // Boxed: a timer in this future would enlarge the future of every idle client.
     let record = Box::pin(async {
         tokio::select! {

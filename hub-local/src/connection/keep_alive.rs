@@ -27,7 +27,7 @@ use crate::{causes::Cause, delivery::outbox::PushOutcome};
 pub(super) async fn watch(connection: &Arc<Connection>, client: &ClientTimeout) -> Ending {
     let has_pings = connection.transport.needs_pings();
     let every = connection.shared.limits.keep_alive_interval;
-    let expiry = connection.token_options.expires;
+    let expiry = connection.token_options.expires();
     let mut times = Deadlines {
         ping: has_pings.then(|| Instant::now() + every),
         // One field for both ends, so that an age limit costs an idle connection nothing.
@@ -46,11 +46,12 @@ pub(super) async fn watch(connection: &Arc<Connection>, client: &ClientTimeout) 
                 let detailed_errors = connection.detailed_errors();
                 return Ending::failed(Cause::SilentClient, client.detail(), detailed_errors);
             }
-            Due::Expired => {
-                let is_old =
-                    end_of_life(connection, client).is_some_and(|end| end <= Instant::now());
-                return if is_old { Ending::aged() } else { Ending::expired() };
-            }
+            Due::Expired => match end_of_life(connection, client) {
+                Some(end) if end <= Instant::now() => return Ending::aged(),
+                // The last refresh has a timer of its own.
+                end if connection.is_refreshed() => times.expiry = end,
+                _ => return Ending::expired(),
+            },
         }
         // Pending messages serve as keep-alive too.
         if connection.outbox.is_empty()

@@ -13,6 +13,7 @@ pub(crate) mod life;
 pub(crate) mod link;
 mod posts;
 mod receive;
+pub(crate) mod refresh;
 mod running;
 pub(crate) mod shared;
 mod warnings;
@@ -29,6 +30,7 @@ use self::{
     client_results::{ClientResults, PendingResult},
     ending::{Ending, PendingFrames},
     link::Transport,
+    refresh::Refreshed,
     shared::Shared,
     warnings::Warnings,
 };
@@ -57,7 +59,10 @@ pub(crate) struct Connection {
     pub(crate) token_options: TokenOptions,
     pub(crate) hub: Arc<Hub>,
     pub(crate) shared: Arc<Shared>,
+    /// From the connect request. Their claims no longer apply after a refresh.
     pub(crate) facts: Arc<ConnectionFacts>,
+    /// Boxed, because most connections are never refreshed.
+    refreshed: OnceLock<Box<Refreshed>>,
     pub(crate) transport: Transport,
     pub(crate) outbox: Outbox,
     pub(crate) results: ClientResults,
@@ -89,6 +94,7 @@ impl Connection {
             warnings: Warnings::default(),
             acks,
             ending: OnceLock::new(),
+            refreshed: OnceLock::new(),
             token_options,
             hub,
             shared,
@@ -205,7 +211,8 @@ impl Connection {
 
     /// The memory of an ended connection without its queues.
     fn size(&self) -> usize {
-        size_of::<Self>() + self.facts.size()
+        let refreshed = self.refreshed.get().map_or(0, |refreshed| refreshed.size());
+        size_of::<Self>() + self.facts.size() + refreshed
     }
 
     fn log_connected(&self) {

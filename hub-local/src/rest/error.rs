@@ -66,6 +66,14 @@ impl RestError {
         Self { target, ..base.refused(Cause::InvalidCall) }
     }
 
+    /// 403: a refresh cannot change the user of a connection.
+    pub(super) fn other_user() -> Self {
+        let message =
+            "the connection belongs to another user, and a refresh cannot change its user";
+        let base = Self::new(StatusCode::FORBIDDEN, rest_error::OTHER_USER, message);
+        base.refused(Cause::InvalidCall)
+    }
+
     /// 404: unknown operation.
     pub(super) fn no_operation() -> Self {
         let message = "the operation does not exist";

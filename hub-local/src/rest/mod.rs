@@ -10,6 +10,7 @@ mod groups;
 mod invoke;
 mod keys;
 mod payload;
+mod refresh;
 mod route;
 mod segment;
 mod send;
@@ -97,6 +98,9 @@ async fn run(call: RestCall<'_>, operation: Operation) -> RestResult {
         Operation::Execute => Box::pin(execute::execute(call)).await,
         Operation::GenerateToken => keys::generate_token(&call),
         Operation::Invoke { connection } => Box::pin(invoke::invoke(call, &connection)).await,
+        Operation::Refresh { connection } => {
+            Box::pin(refresh::refresh(call, connection.as_deref())).await
+        }
         Operation::SendToStream => Box::pin(streams::send(call)).await,
         // No stream is ever open, see `streams`.
         Operation::CompleteStream => Ok(body::empty(StatusCode::ACCEPTED)),

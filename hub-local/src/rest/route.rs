@@ -6,6 +6,8 @@ use percent_encoding::percent_decode_str;
 use super::{error::RestError, segment};
 use crate::query::split_at_byte;
 
+const REFRESH: &str = ":refreshAuth";
+
 /// The most segments of a path, without its prefix.
 const MAX_SEGMENTS: usize = 7;
 
@@ -26,18 +28,47 @@ pub(super) enum Operation {
     Exists(Target),
     Execute,
     GenerateToken,
-    Invoke { connection: String },
+    Invoke {
+        connection: String,
+    },
+    /// New claims for the connection with this id. Without an id, the body has its token.
+    Refresh {
+        connection: Option<String>,
+    },
     SendToStream,
     CompleteStream,
-    CloseConnection { connection: String },
-    AddToGroup { connection: String, group: String },
-    RemoveFromGroup { connection: String, group: String },
-    RemoveFromAllGroups { connection: String },
-    ListGroup { group: String },
-    AddUserToGroup { user: String, group: String },
-    IsUserInGroup { user: String, group: String },
-    RemoveUserFromGroup { user: String, group: String },
-    RemoveUserFromAllGroups { user: String },
+    CloseConnection {
+        connection: String,
+    },
+    AddToGroup {
+        connection: String,
+        group: String,
+    },
+    RemoveFromGroup {
+        connection: String,
+        group: String,
+    },
+    RemoveFromAllGroups {
+        connection: String,
+    },
+    ListGroup {
+        group: String,
+    },
+    AddUserToGroup {
+        user: String,
+        group: String,
+    },
+    IsUserInGroup {
+        user: String,
+        group: String,
+    },
+    RemoveUserFromGroup {
+        user: String,
+        group: String,
+    },
+    RemoveUserFromAllGroups {
+        user: String,
+    },
 }
 
 /// The target of an operation.
@@ -85,7 +116,7 @@ impl Route {
 /// The path with its fixed parts in the spelling of the specification. Names stay as they are.
 fn usual_spelling(path: &str) -> String {
     const COLLECTIONS: [&str; 5] = ["hubs", "groups", "users", "connections", "streams"];
-    const OTHERS: [&str; 10] = [
+    const OTHERS: [&str; 11] = [
         "api",
         "v1",
         "auth",
@@ -95,6 +126,7 @@ fn usual_spelling(path: &str) -> String {
         ":execute",
         ":generateToken",
         ":invoke",
+        REFRESH,
         ":complete",
     ];
     let (mut parts, mut is_name) = (Vec::new(), false);
@@ -124,9 +156,17 @@ fn operation(method: &Method, below: &[&str]) -> Result<Operation, RestError> {
         [":generateToken"] => post(method, Operation::GenerateToken),
         ["groups", group, below @ ..] => in_group(method, segment::group(group)?, below),
         ["users", user, below @ ..] => of_user(method, segment::user(user)?, below),
+        ["connections", verb] if is_refresh(verb) => {
+            post(method, Operation::Refresh { connection: None })
+        }
         ["connections", id, below @ ..] => of_connection(method, segment::connection(id)?, below),
         _ => Err(RestError::no_operation()),
     }
+}
+
+/// Whether the part after `connections` is no connection id.
+fn is_refresh(part: &str) -> bool {
+    percent_decode_str(part).decode_utf8_lossy().eq_ignore_ascii_case(REFRESH)
 }
 
 fn in_group(method: &Method, group: String, below: &[&str]) -> Result<Operation, RestError> {
@@ -163,6 +203,7 @@ fn of_connection(
             .map_err(|_| RestError::method("DELETE, GET, HEAD, POST")),
         [":send"] => post(method, Operation::Send(Target::Connection(connection))),
         [":invoke"] => post(method, Operation::Invoke { connection }),
+        [REFRESH] => post(method, Operation::Refresh { connection: Some(connection) }),
         ["groups"] => delete(method, Operation::RemoveFromAllGroups { connection }),
         ["groups", group] => membership(method, connection, segment::group(group)?),
         ["streams", stream, ":send"] => {

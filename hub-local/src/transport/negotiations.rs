@@ -115,6 +115,16 @@ impl Negotiations {
         self.0.lock()
     }
 
+    /// The id of the open connection of a hub with this token.
+    pub(crate) fn connection_id(&self, token: &str, hub: &str, now: Instant) -> Option<Arc<str>> {
+        match self.lock().find(Id::parse(token)?, now)? {
+            (Client::Connected(facts), TokenState::Open(_)) if facts.hub() == hub => {
+                Some(Arc::clone(facts.id()))
+            }
+            _ => None,
+        }
+    }
+
     /// Starts the sweep task unless it is running. The task stops when no token can expire.
     pub(super) fn sweep(self: &Arc<Self>, shared: &Shared) {
         // Without a runtime the service has stopped.

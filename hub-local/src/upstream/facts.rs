@@ -54,6 +54,19 @@ impl ConnectionFacts {
         is_valid.then_some(Self { id, hub, user, claims, query, keys, derived })
     }
 
+    /// The same facts with other claims. The upstream derives its value again.
+    pub(crate) fn with_claims(&self, claims: Option<Arc<str>>) -> Self {
+        Self {
+            id: Arc::clone(&self.id),
+            hub: Arc::clone(&self.hub),
+            user: self.user.clone(),
+            claims,
+            query: self.query.clone(),
+            keys: Arc::clone(&self.keys),
+            derived: OnceLock::new(),
+        }
+    }
+
     /// The id of the connection.
     #[must_use]
     pub fn id(&self) -> &Arc<str> {

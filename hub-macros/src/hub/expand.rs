@@ -42,7 +42,12 @@ pub(crate) fn table(hub: &HubDef) -> TokenStream {
     };
     let alias = hub.root.alias();
     let (generics, _, conditions) = hub.generics.split_for_impl();
-    let (negotiate, filters) = (negotiate(&hub.negotiators), filters(&hub.filters));
+    let negotiate = chosen(&hub.negotiators, negotiator);
+    let refresh = (!hub.refreshers.is_empty()).then(|| {
+        let refresh = chosen(&hub.refreshers, refresher);
+        quote_spanned!(site=> const REFRESH: __hub::Option<__hub::Refresher<Self>> = #refresh;)
+    });
+    let filters = filters(&hub.filters);
     let registration = registration(hub);
     let functions = typed::functions(hub);
     quote_spanned! {site=>
@@ -58,6 +63,7 @@ pub(crate) fn table(hub: &HubDef) -> TokenStream {
                 #docs
                 const METHODS: &'static [__hub::Method<Self>] = &[#(#methods,)*];
                 const NEGOTIATE: __hub::Option<__hub::Negotiator<Self>> = #negotiate;
+                #refresh
                 fn filters() -> __hub::Filters {
                     #filters
                 }
@@ -95,6 +101,7 @@ fn method(method: &MethodDef) -> TokenStream {
         Category::Message => format_ident!("Message"),
         Category::Connected => format_ident!("Connected"),
         Category::Disconnected => format_ident!("Disconnected"),
+        Category::Refreshed => format_ident!("Refreshed"),
     };
     let names = method.params.iter().filter_map(|param| match &param.source {
         Source::Client { name } => {
@@ -209,7 +216,9 @@ fn binding(index: usize, param: &ParamDef, category: Category) -> TokenStream {
         Source::Client { name } => {
             let binder = match category {
                 Category::Disconnected => format_ident!("CloseReason"),
-                Category::Message | Category::Connected => format_ident!("HubArg"),
+                Category::Message | Category::Connected | Category::Refreshed => {
+                    format_ident!("HubArg")
+                }
             };
             quote_spanned! {site=>
                 #(#conditions)*
@@ -243,16 +252,16 @@ fn filters(expressions: &[Expr]) -> TokenStream {
     })
 }
 
-fn negotiate(negotiators: &[NegotiateDef]) -> TokenStream {
+/// The first method whose condition is true, if any.
+fn chosen(defs: &[NegotiateDef], one: fn(&NegotiateDef) -> TokenStream) -> TokenStream {
     let site = Span::mixed_site();
-    match negotiators {
+    match defs {
         [] => quote_spanned!(site=> __hub::None),
-        [only] if only.conditions.is_empty() => negotiator(only),
-        // The first `negotiate` whose condition is true, if any.
+        [only] if only.conditions.is_empty() => one(only),
         several => {
             let rows = several.iter().map(|def| {
                 let conditions = &def.conditions;
-                let row = negotiator(def);
+                let row = one(def);
                 quote_spanned!(site=> #(#conditions)* #row)
             });
             quote_spanned!(site=> [#(#rows,)* __hub::None][0])
@@ -261,6 +270,42 @@ fn negotiate(negotiators: &[NegotiateDef]) -> TokenStream {
 }
 
 fn negotiator(def: &NegotiateDef) -> TokenStream {
+    let site = Span::mixed_site();
+    let types = RequestTypes {
+        function: quote_spanned!(site=> Negotiator),
+        reply: quote_spanned!(site=> IntoNegotiation),
+        into: quote_spanned!(site=> into_negotiation),
+    };
+    called_for_request(def, &types, |_, request| request)
+}
+
+fn refresher(def: &NegotiateDef) -> TokenStream {
+    let site = Span::mixed_site();
+    let types = RequestTypes {
+        function: quote_spanned!(site=> Refresher),
+        reply: quote_spanned!(site=> IntoRefreshed),
+        into: quote_spanned!(site=> into_refreshed),
+    };
+    called_for_request(
+        def,
+        &types,
+        |ty, request| quote_spanned!(at(ty.span())=> <#ty as __hub::RefreshParam>::of(#request)),
+    )
+}
+
+/// The names of the types for a method that is called for a request.
+struct RequestTypes {
+    function: TokenStream,
+    reply: TokenStream,
+    into: TokenStream,
+}
+
+fn called_for_request(
+    def: &NegotiateDef,
+    types: &RequestTypes,
+    argument: fn(&TokenStream, TokenStream) -> TokenStream,
+) -> TokenStream {
+    let RequestTypes { function, reply, into } = types;
     let (this, call) = (local("this"), local("call"));
     let request = match &def.request {
         Some(param) => plain_local("request", param.span),
@@ -270,25 +315,20 @@ fn negotiator(def: &NegotiateDef) -> TokenStream {
     let binding = def.request.as_ref().map(|param| {
         let ParamDef { ty, conditions, .. } = param;
         let target = local("arg0");
-        quote_spanned!(Span::mixed_site()=> #(#conditions)* let #target: #ty = #request;)
+        let argument = argument(ty, quote_spanned!(request.span()=> #request));
+        quote_spanned!(Span::mixed_site()=> #(#conditions)* let #target: #ty = #argument;)
     });
     let value = def.request.as_ref().map(|param| value(0, param));
     let called = quote_spanned!(ident.span()=> Self::#ident(#this, #value));
     let called = quote_spanned!(at(ident.span())=> __hub::assert_send(#called));
     let into_negotiation = match &def.reply {
-        Reply::Type(ty) => {
-            quote_spanned!(at(ty.span())=> <#ty as __hub::IntoNegotiation>::into_negotiation)
-        }
-        Reply::Opaque(span) => {
-            quote_spanned!(at(*span)=> __hub::IntoNegotiation::into_negotiation)
-        }
-        Reply::Nothing => {
-            quote_spanned!(at(ident.span())=> __hub::IntoNegotiation::into_negotiation)
-        }
+        Reply::Type(ty) => quote_spanned!(at(ty.span())=> <#ty as __hub::#reply>::#into),
+        Reply::Opaque(span) => quote_spanned!(at(*span)=> __hub::#reply::#into),
+        Reply::Nothing => quote_spanned!(at(ident.span())=> __hub::#reply::#into),
     };
     quote_spanned! {Span::mixed_site()=>
         __hub::Some({
-            let #call: __hub::Negotiator<Self> = |#this, #request| __hub::Box::pin(async move {
+            let #call: __hub::#function<Self> = |#this, #request| __hub::Box::pin(async move {
                 #binding
                 #into_negotiation(#called.await)
             });

@@ -30,6 +30,8 @@ pub(crate) struct HubDef {
     pub(crate) methods: Vec<MethodDef>,
     /// The `negotiate` methods. If there are several, their conditions differ, so at most one is compiled.
     pub(crate) negotiators: Vec<NegotiateDef>,
+    /// The `refresh` methods, in the same way.
+    pub(crate) refreshers: Vec<NegotiateDef>,
 }
 
 /// A method that the service calls, for a client or for a connection's event.
@@ -66,7 +68,7 @@ impl MethodDef {
     }
 }
 
-/// The method for the negotiate route.
+/// The method for the negotiate route or the refresh route.
 pub(crate) struct NegotiateDef {
     pub(crate) ident: Ident,
     pub(crate) request: Option<ParamDef>,
@@ -113,6 +115,7 @@ pub(crate) enum Category {
     Message,
     Connected,
     Disconnected,
+    Refreshed,
 }
 
 /// The role of a method, determined by its name.
@@ -120,6 +123,7 @@ pub(crate) enum Category {
 pub(crate) enum Role {
     Event(Category),
     Negotiate,
+    Refresh,
 }
 
 impl Role {
@@ -128,7 +132,9 @@ impl Role {
         match method {
             "on_connected" => Self::Event(Category::Connected),
             "on_disconnected" => Self::Event(Category::Disconnected),
+            "on_refreshed" => Self::Event(Category::Refreshed),
             "negotiate" => Self::Negotiate,
+            "refresh" => Self::Refresh,
             _ => Self::Event(Category::Message),
         }
     }
@@ -149,6 +155,7 @@ pub(crate) fn resembled(client_name: &str) -> Option<&'static str> {
             Some("on_disconnected")
         }
         "negotiate" | "onnegotiate" => Some("negotiate"),
+        "onrefresh" | "onrefreshed" => Some("on_refreshed"),
         _ => None,
     }
 }
@@ -178,6 +185,14 @@ impl HubDef {
             sink.report(&second.ident, &message);
         }
         self.check_fallbacks(sink);
+        if self.negotiators.is_empty() {
+            for refresh in &self.refreshers {
+                let message = "`refresh` has no effect without `negotiate`, which gives clients the tokens that they \
+                               refresh; write `async fn negotiate(&self, request: NegotiateRequest) -> HubResult<Negotiation>`, \
+                               or for a method of clients `#[hub(rename = \"refresh\")]`";
+                sink.report(&refresh.ident, message);
+            }
+        }
     }
 
     fn check_fallbacks(&self, sink: &Sink) {
@@ -225,6 +240,8 @@ mod tests {
             ("onReconnected", Some("on_connected")),
             ("disconnected", Some("on_disconnected")),
             ("Negotiate", Some("negotiate")),
+            ("OnRefreshedAsync", Some("on_refreshed")),
+            ("refreshed", None),
             ("connect", None),
             ("isConnected", None),
         ] {
@@ -233,10 +250,12 @@ mod tests {
     }
 
     #[test]
-    fn three_method_names_are_reserved() {
+    fn five_method_names_are_reserved() {
         assert_eq!(Role::of("on_connected"), Role::Event(Category::Connected));
         assert_eq!(Role::of("on_disconnected"), Role::Event(Category::Disconnected));
+        assert_eq!(Role::of("on_refreshed"), Role::Event(Category::Refreshed));
         assert_eq!(Role::of("negotiate"), Role::Negotiate);
+        assert_eq!(Role::of("refresh"), Role::Refresh);
         assert!(!Role::of("connected").is_reserved());
     }
 }

@@ -168,6 +168,10 @@ impl Reader<'_> {
                 input,
                 "`on_connected` has no client arguments; mark the parameter with `#[from_context]`",
             ),
+            Category::Refreshed => self.sink.report(
+                input,
+                "`on_refreshed` has no client arguments; mark the parameter with `#[from_context]`",
+            ),
             Category::Disconnected if arguments > 1 => self.sink.report(
                 input,
                 "`on_disconnected` has one argument, the close reason: `error: Option<String>`; remove \

@@ -1,10 +1,11 @@
 //! Parses the `impl` block into the model, removes our attributes from it and reports each error.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{
-    Attribute, FnArg, GenericParam, ImplItem, ImplItemFn, ItemImpl, LitStr, Receiver, ReceiverKind,
-    ReturnType, Safety, Signature, Type, ext::IdentExt, parse_quote, spanned::Spanned,
+    Attribute, FnArg, GenericParam, ImplItem, ImplItemFn, ItemImpl, LitStr, Meta, Receiver,
+    ReceiverKind, ReturnType, Safety, Signature, Type, ext::IdentExt, parse_quote,
+    spanned::Spanned,
 };
 
 use super::{
@@ -29,7 +30,7 @@ pub(crate) fn block(args: TokenStream, block: &mut ItemImpl, sink: &Sink) -> Opt
         sink.report(path, "hub methods belong in an inherent block; write `impl Chat { … }`");
     }
     let mut methods = Vec::new();
-    let mut negotiators = Vec::new();
+    let (mut negotiators, mut refreshers) = (Vec::new(), Vec::new());
     for item in &mut block.items {
         let (member, is_sound) = sink.is_sound(|| reader.item(item));
         match member {
@@ -37,7 +38,8 @@ pub(crate) fn block(args: TokenStream, block: &mut ItemImpl, sink: &Sink) -> Opt
                 methods.push(MethodDef { sound: is_sound && block.trait_.is_none(), ..method });
             }
             Some(Member::Negotiate(negotiate)) if is_sound => negotiators.push(negotiate),
-            Some(Member::Negotiate(_)) | None => {}
+            Some(Member::Refresh(refresh)) if is_sound => refreshers.push(refresh),
+            Some(Member::Negotiate(_) | Member::Refresh(_)) | None => {}
         }
     }
     let name = reader.hub_name(&block.self_ty)?;
@@ -51,6 +53,7 @@ pub(crate) fn block(args: TokenStream, block: &mut ItemImpl, sink: &Sink) -> Opt
         filters,
         methods,
         negotiators,
+        refreshers,
         root: options.root,
         register: options.register.filter(|_| block.generics.params.is_empty()),
         client: options.client,
@@ -58,9 +61,32 @@ pub(crate) fn block(args: TokenStream, block: &mut ItemImpl, sink: &Sink) -> Opt
     })
 }
 
+/// The error texts of a method that is called for a request to the app.
+struct RequestTexts {
+    filter: &'static str,
+    no_call: &'static str,
+    parameter: &'static str,
+}
+
+const NEGOTIATE: RequestTexts = RequestTexts {
+    filter: "filters do not apply to `negotiate`, because there is no connection yet; check the request in the method and \
+             return `HubError::denied(…)`",
+    no_call: "there is no call yet when a client negotiates",
+    parameter: "there is no connection yet when a client negotiates; the only parameter is `request: NegotiateRequest`",
+};
+
+const REFRESH: RequestTexts = RequestTexts {
+    filter: "filters do not apply to `refresh`, because it is no call of the connection; check the request in the method and \
+             return `HubError::denied(…)`",
+    no_call: "a request to refresh is no call of the connection",
+    parameter: "`refresh` is the method for clients that refresh their authentication, and its only parameter is \
+                `request: RefreshRequest`; for a method of clients, write `#[hub(rename = \"refresh\")]` on it",
+};
+
 enum Member {
     Event(MethodDef),
     Negotiate(NegotiateDef),
+    Refresh(NegotiateDef),
 }
 
 /// The options and the errors, for every step of parsing.
@@ -153,8 +179,7 @@ impl Reader<'_> {
     }
 
     fn function(&self, function: &mut ImplItemFn) -> Option<Member> {
-        let name = function.sig.ident.unraw().to_string();
-        let role = Role::of(&name);
+        let role = self.role(function);
         if function.sig.receiver().is_none() {
             self.without_receiver(function, role);
             return None;
@@ -171,8 +196,25 @@ impl Reader<'_> {
         function.attrs.insert(0, parse_quote!(#[allow(clippy::unused_async)]));
         Some(match role {
             Role::Event(category) => Member::Event(self.event(function, category)),
-            Role::Negotiate => Member::Negotiate(self.negotiate(function)),
+            Role::Negotiate => Member::Negotiate(self.negotiate(function, &NEGOTIATE)),
+            Role::Refresh => Member::Refresh(self.negotiate(function, &REFRESH)),
         })
+    }
+
+    /// A `refresh` with a name for clients is a method of clients.
+    fn role(&self, function: &ImplItemFn) -> Role {
+        let role = Role::of(&function.sig.ident.unraw().to_string());
+        let is_renamed = |attr: &Attribute| {
+            let names = |token| matches!(token, TokenTree::Ident(ident) if ident == "rename");
+            self.options.root.is_own(attr.path(), "hub")
+                && matches!(&attr.meta, Meta::List(list) if list.tokens.clone().into_iter().any(names))
+        };
+        match role {
+            Role::Refresh if function.attrs.iter().any(is_renamed) => {
+                Role::Event(Category::Message)
+            }
+            role => role,
+        }
     }
 
     fn without_receiver(&self, function: &mut ImplItemFn, role: Role) {
@@ -255,7 +297,7 @@ impl Reader<'_> {
         self.refuse_own(&mut function.attrs, "it belongs on a parameter");
         let options = match category {
             Category::Message => HubOptions::read(&hub_attrs, keys::METHOD, self.sink),
-            Category::Connected | Category::Disconnected => {
+            Category::Connected | Category::Disconnected | Category::Refreshed => {
                 self.refuse_rename(&hub_attrs, &function.sig);
                 HubOptions::default()
             }
@@ -266,11 +308,18 @@ impl Reader<'_> {
                 "a fallback receives every event without a method of its own; remove `rename`";
             self.sink.report(rename, message);
         }
-        if category == Category::Disconnected {
+        let unrefused = match category {
+            Category::Disconnected => {
+                Some("`on_disconnected` cannot be refused, because cleanup must run")
+            }
+            Category::Refreshed => Some(
+                "`on_refreshed` cannot be refused, because the client has its new claims already",
+            ),
+            Category::Message | Category::Connected => None,
+        };
+        if let Some(why) = unrefused {
             for attr in &filter_attrs {
-                let message = "`on_disconnected` cannot be refused, because cleanup must run; remove \
-                               `#[filter]`";
-                self.sink.report(attr, message);
+                self.sink.report(attr, format!("{why}; remove `#[filter]`"));
             }
         }
         let ident = function.sig.ident.clone();
@@ -283,6 +332,7 @@ impl Reader<'_> {
             ),
             Category::Connected => "connected".to_owned(),
             Category::Disconnected => "disconnected".to_owned(),
+            Category::Refreshed => "refreshed".to_owned(),
         };
         if category == Category::Message
             && options.rename.is_none()
@@ -317,13 +367,12 @@ impl Reader<'_> {
         }
     }
 
-    fn negotiate(&self, function: &mut ImplItemFn) -> NegotiateDef {
+    /// Reads a method that is called for a request of a client to the app.
+    fn negotiate(&self, function: &mut ImplItemFn, texts: &RequestTexts) -> NegotiateDef {
         let root = &self.options.root;
         attr::refuse_conditional(&mut function.attrs, self.sink);
         for attr in attr::take(&mut function.attrs, "filter", root) {
-            let message = "filters do not apply to `negotiate`, because there is no connection yet; check the request \
-                           in the method and return `HubError::denied(…)`";
-            self.sink.report(attr, message);
+            self.sink.report(attr, texts.filter);
         }
         self.refuse_rename(&attr::take(&mut function.attrs, "hub", root), &function.sig);
         self.refuse_own(&mut function.attrs, "it belongs on a parameter");
@@ -331,11 +380,9 @@ impl Reader<'_> {
         let mut params = Vec::new();
         for input in function.sig.inputs.iter_mut().skip(1) {
             let FnArg::Typed(input) = input else { continue };
-            self.refuse_own(&mut input.attrs, "there is no call yet when a client negotiates");
+            self.refuse_own(&mut input.attrs, texts.no_call);
             if !params.is_empty() || matches!(types::ungrouped(&input.ty), Type::Reference(_)) {
-                let message = "there is no connection yet when a client negotiates; the only parameter is \
-                               `request: NegotiateRequest`";
-                self.sink.report(&*input, message);
+                self.sink.report(&*input, texts.parameter);
             }
             params.push(ParamDef {
                 source: Source::Call,

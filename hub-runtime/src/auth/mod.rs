@@ -90,12 +90,6 @@ impl ClientTokens {
         key: &Secret,
         key_id: Option<&str>,
     ) -> Result<String, TokenError> {
-        let identity = Identity {
-            hub: hub.to_owned(),
-            user_id: negotiation.user_id().map(str::to_owned),
-            issued_at: now,
-            claims: negotiation.claims(),
-        };
         let mut claims = Map::new();
         let audience = client_url(&self.audience_base, hub);
         claims.insert("aud".to_owned(), Value::String(audience));
@@ -110,13 +104,38 @@ impl ClientTokens {
         if self.endpoints > 1 {
             claims.insert(ENDPOINT_COUNT_CLAIM.to_owned(), self.endpoints.to_string().into());
         }
-        if let Some(seal_key) = &self.seal_key {
-            claims.insert(seal::CLAIM.to_owned(), seal::seal(&identity, seal_key).into());
+        if let Some(sealed) = self.seal(hub, negotiation, now) {
+            claims.insert(seal::CLAIM.to_owned(), sealed.into());
         }
         match key_id {
             Some(id) => token::sign_as(&claims, key, id),
             None => token::sign(&claims, key),
         }
+    }
+
+    /// The claims that replace those of an open connection.
+    pub(crate) fn refresh_claims(
+        &self,
+        hub: &str,
+        negotiation: &Negotiation,
+        now: u64,
+    ) -> Vec<(&'static str, String)> {
+        let closes = negotiation.closes_on_expiry() && !negotiation.is_diagnostic_client();
+        let user = negotiation.user_id().map(|user| (USER_ID_CLAIM, user.to_owned()));
+        let sealed = self.seal(hub, negotiation, now).map(|sealed| (seal::CLAIM, sealed));
+        // Also if it is false: without the claim, the service would keep the setting.
+        let closes = Some((CLOSE_ON_EXPIRY_CLAIM, closes.to_string()));
+        [user, closes, sealed].into_iter().flatten().collect()
+    }
+
+    fn seal(&self, hub: &str, negotiation: &Negotiation, now: u64) -> Option<String> {
+        let identity = Identity {
+            hub: hub.to_owned(),
+            user_id: negotiation.user_id().map(str::to_owned),
+            issued_at: now,
+            claims: negotiation.claims(),
+        };
+        Some(seal::seal(&identity, self.seal_key.as_ref()?))
     }
 }
 

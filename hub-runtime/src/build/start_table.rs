@@ -10,6 +10,7 @@ pub(crate) fn mounted(hub: &dyn MountedHub) {
         hub = hub.name(),
         hub_type = hub.type_name(),
         negotiate = hub.negotiates(),
+        refresh = hub.refreshes(),
         methods = methods(hub),
         "hub mounted"
     );
@@ -20,7 +21,9 @@ fn methods(hub: &dyn MountedHub) -> String {
     let rows = hub.methods().iter().map(|method| match method.category {
         Category::Message if method.fallback => "any other".to_owned(),
         Category::Message => format!("{}({})", method.name, method.params.join(", ")),
-        Category::Connected | Category::Disconnected => method.name.to_owned(),
+        Category::Connected | Category::Disconnected | Category::Refreshed => {
+            method.name.to_owned()
+        }
     });
     rows.collect::<Vec<_>>().join(", ")
 }

@@ -51,9 +51,9 @@ pub(super) fn functions(deployment: &Deployment) -> BTreeMap<String, Value> {
     let own = deployment.functions.iter().map(|it| (it.name().to_owned(), it.json()));
     let mut functions: BTreeMap<_, _> = own.collect();
     for hub in &deployment.hubs {
-        for (name, route) in negotiate_routes(deployment, hub) {
-            let negotiate = http("anonymous", &["post", "options"], &in_prefix(deployment, &route));
-            insert(&mut functions, &name, negotiate);
+        for (name, route) in client_routes(deployment, hub) {
+            let function = http("anonymous", &["post", "options"], &in_prefix(deployment, &route));
+            insert(&mut functions, &name, function);
         }
         if deployment.signalr_triggers {
             triggers(&mut functions, hub);
@@ -71,22 +71,22 @@ pub(super) fn functions(deployment: &Deployment) -> BTreeMap<String, Value> {
     functions
 }
 
-/// Names and routes of the functions through which clients of a hub negotiate. The URL in a client is `https://<app>/<hub>`
+/// Names and routes of the functions through which clients of a hub negotiate and refresh. The URL in a client is `https://<app>/<hub>`
 /// or, in pages for Microsoft's libraries, `https://<app>/api` or `https://<app>/api/<hub>`. A path without a hub belongs to the
 /// only hub.
-fn negotiate_routes(deployment: &Deployment, hub: &HubSummary) -> Vec<(String, String)> {
+fn client_routes(deployment: &Deployment, hub: &HubSummary) -> Vec<(String, String)> {
     let name = &hub.name;
-    if !hub.negotiates {
-        return Vec::new();
-    }
-    let mut routes = vec![
-        (format!("{name}-negotiate"), format!("{name}/negotiate")),
-        (format!("api-{name}-negotiate"), format!("api/{name}/negotiate")),
-    ];
-    // `api/negotiate` is already the first route of a hub with the name `api`.
-    if deployment.hubs.len() == 1 && name != "api" {
-        routes.push(("api-negotiate".to_owned(), "api/negotiate".to_owned()));
-        routes.push(("negotiate".to_owned(), "negotiate".to_owned()));
+    let (negotiate, refresh) =
+        (hub.negotiates.then_some("negotiate"), hub.refreshes.then_some("refresh"));
+    let mut routes = Vec::new();
+    for last in [negotiate, refresh].into_iter().flatten() {
+        routes.push((format!("{name}-{last}"), format!("{name}/{last}")));
+        routes.push((format!("api-{name}-{last}"), format!("api/{name}/{last}")));
+        // `api/negotiate` is already the first route of a hub with the name `api`.
+        if deployment.hubs.len() == 1 && name != "api" {
+            routes.push((format!("api-{last}"), format!("api/{last}")));
+            routes.push((last.to_owned(), last.to_owned()));
+        }
     }
     routes
 }
@@ -96,6 +96,8 @@ pub(super) const UPSTREAM_ROUTE: &str = "api/signalr";
 
 fn triggers(functions: &mut BTreeMap<String, Value>, hub: &HubSummary) {
     let named = hub.methods.iter().filter(|method| !method.fallback);
+    // The app itself reports `refreshed`.
+    let named = named.filter(|method| method.category != Category::Refreshed);
     let mut events: Vec<_> = named.map(|method| (method.category, method.name)).collect();
     // Filters of the app and the block check connections of a hub without `on_connected`, too.
     if hub.judges_connections && !hub.has(Category::Connected) {
@@ -105,7 +107,7 @@ fn triggers(functions: &mut BTreeMap<String, Value>, hub: &HubSummary) {
         let category = kind.wire_name();
         let name = match kind {
             Category::Message => format!("{}-{event}", hub.name),
-            Category::Connected | Category::Disconnected => {
+            Category::Connected | Category::Disconnected | Category::Refreshed => {
                 format!("{}-{category}-{event}", hub.name)
             }
         };

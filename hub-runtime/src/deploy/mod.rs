@@ -59,6 +59,8 @@ struct HubSummary {
     /// The setting with the connection string of the hub's service.
     connection: &'static str,
     negotiates: bool,
+    /// Whether the hub has a `refresh`.
+    refreshes: bool,
     /// Whether filters or a method can refuse a connection.
     judges_connections: bool,
     methods: Vec<MethodInfo>,
@@ -80,6 +82,7 @@ impl HubApp {
             wire_name: mount.wire_name.to_string(),
             connection: mount.hub.connection(),
             negotiates: mount.hub.negotiates(),
+            refreshes: mount.hub.refreshes(),
             judges_connections: mount.hub.judges_connections(),
             methods: mount.hub.methods().to_vec(),
         });

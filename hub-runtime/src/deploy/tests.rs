@@ -218,6 +218,34 @@ fn the_only_hub_negotiates_at_every_path_that_pages_of_functions_use() {
     assert_eq!(routes, wanted.map(str::to_owned).into());
 }
 
+struct Session;
+
+#[serverless_hub(crate = crate)]
+impl Session {
+    async fn negotiate(&self) -> HubResult<Negotiation> {
+        Ok(Negotiation::anonymous())
+    }
+
+    async fn refresh(&self) -> HubResult<Negotiation> {
+        self.negotiate().await
+    }
+
+    async fn on_refreshed(&self) {}
+}
+
+#[test]
+fn a_hub_with_refresh_has_a_function_for_each_path_and_no_trigger_for_the_event() {
+    let signalr = SignalR::from_connection_string(SERVICE).unwrap();
+    let app = HubApp::builder().signalr(signalr).hub(Board).hub(Session).build().unwrap();
+    let all = functions_of(&app.deployment().signalr_triggers());
+
+    let of_session: BTreeSet<_> = all.into_iter().filter(|name| name.contains("session")).collect();
+
+    let wanted =
+        ["api-session-negotiate", "api-session-refresh", "session-negotiate", "session-refresh"];
+    assert_eq!(of_session, wanted.map(str::to_owned).into());
+}
+
 struct Rest;
 
 #[serverless_hub(crate = crate)]

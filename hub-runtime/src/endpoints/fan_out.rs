@@ -194,7 +194,7 @@ impl Outbound for FanOut {
         // A service may also confirm that an unknown connection has left a group. So the answer of one endpoint is
         // enough for a leave only if no endpoint was left out.
         let of_one_connection = match change {
-            Change::JoinGroup { .. } => true,
+            Change::JoinGroup { .. } | Change::Refresh { .. } => true,
             Change::LeaveGroup { .. } => failed.is_empty(),
             _ => false,
         };

@@ -2,6 +2,7 @@
 
 mod fan_out;
 mod health;
+mod refresh;
 mod router;
 
 use std::sync::{
@@ -18,7 +19,7 @@ use self::health::Health;
 pub use hub_core::outbound::{Change, Check, CloseTarget};
 
 pub use self::router::{EndpointRouter, Operation, ServiceEndpoint};
-pub(crate) use self::{fan_out::FanOut, router::UsualRouter};
+pub(crate) use self::{fan_out::FanOut, refresh::RefreshFailure, router::UsualRouter};
 pub use crate::config::endpoint::EndpointRole;
 use crate::{
     auth::{
@@ -33,7 +34,7 @@ pub(crate) struct Endpoint {
     pub(crate) role: EndpointRole,
     /// The base URL for clients: scheme, authority and path prefix without a trailing slash.
     pub(crate) client_base: String,
-    pub(crate) tokens: ClientTokens,
+    pub(crate) tokens: Arc<ClientTokens>,
     pub(crate) rest: Arc<RestOutbound>,
     signer: Signer,
     /// Whether the app accepts clients whose tokens have no seal, so that the service may make their tokens.
@@ -71,7 +72,7 @@ impl Endpoint {
         name: String,
         role: EndpointRole,
         client_base: String,
-        tokens: ClientTokens,
+        tokens: Arc<ClientTokens>,
         rest: Arc<RestOutbound>,
         signer: Signer,
         accepts_unsealed: bool,

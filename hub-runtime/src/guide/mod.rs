@@ -6,6 +6,7 @@
 //! | [`binding_and_results`] | arguments, parameters, return values and errors |
 //! | [`filters`] | authorization, rate limits and other checks before methods |
 //! | [`negotiate`] | authentication of connections |
+//! | [`refresh`] | new claims for open connections, revoked users |
 //! | [`sending`] | messages to clients and client results, inside and outside a hub |
 //! | [`groups_and_users`] | memberships, existence checks, closing connections |
 //! | [`testing`] | tests without sockets |
@@ -27,6 +28,9 @@ pub mod filters {}
 
 #[doc = include_str!("negotiate.md")]
 pub mod negotiate {}
+
+#[doc = include_str!("refresh.md")]
+pub mod refresh {}
 
 #[doc = include_str!("sending.md")]
 pub mod sending {}

@@ -223,14 +223,17 @@ impl Signals {
     }
 }
 
-fn is_negotiate(path: &str) -> bool {
-    const LAST: &str = "negotiate";
-    let begins = path.len().checked_sub(LAST.len());
-    begins.and_then(|begins| path.get(begins..)).is_some_and(|end| end.eq_ignore_ascii_case(LAST))
+/// Whether a request may be for a route that limits the requests of a client.
+fn is_limited(path: &str) -> bool {
+    ["negotiate", "refresh"].iter().any(|last| {
+        let begins = path.len().checked_sub(last.len());
+        let end = begins.and_then(|begins| path.get(begins..));
+        end.is_some_and(|end| end.eq_ignore_ascii_case(last))
+    })
 }
 
 /// Makes a hyper service of a tower service: converts hyper's body type to [`RequestBody`], and adds the client's
-/// address to negotiate requests.
+/// address to requests that are limited.
 #[derive(Clone)]
 struct Unwrapped<S> {
     service: S,
@@ -252,8 +255,8 @@ impl<S: HostedService> Service<Request<ServedBody>> for Unwrapped<S> {
     fn call(&self, request: Request<ServedBody>) -> Self::Future {
         self.socket.requested();
         let mut request = request.map(RequestBody::served);
-        // Only negotiate reads the address. Upstream calls get no extension, because it would allocate.
-        if is_negotiate(request.uri().path()) {
+        // Only negotiate and refresh read the address. Upstream calls get no extension, because it would allocate.
+        if is_limited(request.uri().path()) {
             request.extensions_mut().insert(ClientAddress(self.peer));
         }
         let mut service = self.service.clone();

@@ -3,10 +3,11 @@
 pub(crate) mod cors;
 pub(crate) mod issue;
 pub(crate) mod limit;
+pub(crate) mod refresh;
 
 #[doc(inline)]
 pub use hub_core::{
-    AppServiceUser, NegotiateRequest, Negotiation,
+    AppServiceUser, NegotiateRequest, Negotiation, RefreshRequest,
     token::{TokenError, TokenKeyError, TokenVerifier},
 };
 
@@ -25,6 +26,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
 use hub_core::{ErrorKind, HubError, Query, client_access::MAX_TOKEN_CHARS, panics::catching};
 use hub_net::log_limit::shown;
+use serde::Serialize;
 use tracing::Instrument;
 
 use self::{
@@ -108,13 +110,33 @@ async fn redirect(
         Failure::Token(error) => without_token(app, error),
         Failure::TooLong(length) => too_long(app, &negotiation, length),
     })?;
+    let answer = NegotiateAnswer {
+        info: &info,
+        token_lifetime_seconds: mount.hub.refreshes().then(|| lifetime_seconds(&negotiation)),
+    };
     let body =
-        serde_json::to_vec(&info).map_err(|error| refusal(app, &HubError::internal(error)))?;
+        serde_json::to_vec(&answer).map_err(|error| refusal(app, &HubError::internal(error)))?;
     let mut answer = Response::new(body.into());
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(answer)
+}
+
+/// The redirect to the service.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NegotiateAnswer<'a> {
+    #[serde(flatten)]
+    info: &'a ConnectionInfo,
+    /// Clients that read it send requests to refresh, so it is absent if the hub has no `refresh`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_lifetime_seconds: Option<i32>,
+}
+
+/// The lifetime of a client's token. Clients read a 32-bit integer, and ignore zero.
+fn lifetime_seconds(negotiation: &Negotiation) -> i32 {
+    i32::try_from(negotiation.token_lifetime().as_secs()).unwrap_or(i32::MAX).max(1)
 }
 
 fn request(app: &Inner, parts: Parts) -> NegotiateRequest {
@@ -193,9 +215,13 @@ fn too_often(wait: Duration) -> Response<Bytes> {
     tracing::debug!(?wait, "negotiate above the rate limit");
     let mut answer =
         text(StatusCode::TOO_MANY_REQUESTS, "Too many attempts to connect; try again later");
-    let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
-    retry_after(&mut answer, seconds);
+    retry_after(&mut answer, whole_seconds(wait));
     answer
+}
+
+/// A time in whole seconds, rounded up.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0))
 }
 
 fn retry_after(answer: &mut Response<Bytes>, seconds: u64) {
@@ -221,10 +247,13 @@ fn too_long(app: &Inner, negotiation: &Negotiation, length: usize) -> Refusal {
             "the client token is too long for the service: use fewer or shorter claims"
         );
     });
-    let shown = format!(
+    refuse(StatusCode::PAYLOAD_TOO_LARGE, &too_long_text(length))
+}
+
+fn too_long_text(length: usize) -> String {
+    format!(
         "The token would have {length} characters, and the service accepts {MAX_TOKEN_CHARS}; use fewer or shorter claims"
-    );
-    refuse(StatusCode::PAYLOAD_TOO_LARGE, &shown)
+    )
 }
 
 fn refuse(status: StatusCode, shown: &str) -> Refusal {

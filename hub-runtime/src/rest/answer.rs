@@ -11,9 +11,11 @@ use hub_core::{
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::retry_after::retry_after;
+use super::{refresh::RefreshAnswer, retry_after::retry_after};
 use crate::auth::SigningKey;
 
+const NO_REFRESH: &str =
+    "this service cannot refresh the authentication of connections (POST …/:refreshAuth)";
 const NO_CONNECTION: [&str; 2] = [rest_error::CONNECTION_NOT_FOUND, rest_error::NO_CONNECTION];
 /// Longer error texts, such as an HTML page of a proxy, are cut off.
 const MAX_TEXT_CHARS: usize = 500;
@@ -29,6 +31,17 @@ pub(crate) fn changed(
     answer: &Response<Bytes>,
     now: u64,
 ) -> Result<bool, SendError> {
+    if let Change::Refresh { .. } = change {
+        return match refreshed(answer, now)? {
+            RefreshAnswer::Refreshed { .. } => Ok(true),
+            RefreshAnswer::NoConnection => Ok(false),
+            RefreshAnswer::OtherUser => Err(failure(answer, now)),
+            RefreshAnswer::Unsupported => {
+                let (status, message) = (answer.status().as_u16(), NO_REFRESH.to_owned());
+                Err(SendError::Rejected { status, code: None, message })
+            }
+        };
+    }
     let connection_may_be_gone = matches!(
         change,
         Change::JoinGroup { .. }
@@ -40,6 +53,28 @@ pub(crate) fn changed(
         return Ok(false);
     }
     accepted(answer, now).map(|()| true)
+}
+
+/// The answer to the refresh of a connection.
+pub(crate) fn refreshed(answer: &Response<Bytes>, now: u64) -> Result<RefreshAnswer, SendError> {
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Refreshed {
+        connection_id: Option<String>,
+    }
+    match answer.status() {
+        status if status.is_success() => {
+            let Refreshed { connection_id } =
+                serde_json::from_slice(answer.body()).unwrap_or_default();
+            Ok(RefreshAnswer::Refreshed { connection_id })
+        }
+        StatusCode::FORBIDDEN => Ok(RefreshAnswer::OtherUser),
+        _ if has_code(answer, &NO_CONNECTION) => Ok(RefreshAnswer::NoConnection),
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
+            Ok(RefreshAnswer::Unsupported)
+        }
+        _ => Err(failure(answer, now)),
+    }
 }
 
 /// The temporary key that signs client tokens.
@@ -232,6 +267,41 @@ mod tests {
         );
         let page = client_result(&answer(404, "", "a page of a proxy"), 0).unwrap_err().to_string();
         assert!(page.ends_with("(404): a page of a proxy"), "{page}");
+    }
+
+    #[test]
+    fn the_answers_to_a_refresh_are_told_apart() {
+        let refreshed = |status, code, body| refreshed(&answer(status, code, body), 0);
+        let done =
+            |id: Option<&str>| RefreshAnswer::Refreshed { connection_id: id.map(str::to_owned) };
+
+        let with_id = r#"{"connectionId":"c1","claims":[]}"#;
+        assert_eq!(refreshed(200, "", with_id).unwrap(), done(Some("c1")));
+        assert_eq!(refreshed(200, "", "[]").unwrap(), done(None));
+        assert_eq!(refreshed(403, "", "").unwrap(), RefreshAnswer::OtherUser);
+        let gone = refreshed(404, rest_error::NO_CONNECTION, "").unwrap();
+        assert_eq!(gone, RefreshAnswer::NoConnection);
+        for status in [404, 405, 501] {
+            assert_eq!(refreshed(status, "", "").unwrap(), RefreshAnswer::Unsupported, "{status}");
+        }
+        assert!(refreshed(500, "", "").is_err());
+    }
+
+    #[test]
+    fn a_change_of_claims_that_the_service_lacks_is_named() {
+        let negotiation = hub_core::Negotiation::anonymous();
+        let change = Change::Refresh { connection_id: "c".to_owned(), negotiation };
+
+        let error = changed(&change, &answer(404, "", ""), 0).unwrap_err().to_string();
+
+        assert!(
+            error.ends_with(
+                "cannot refresh the authentication of connections (POST …/:refreshAuth)"
+            )
+        );
+        assert!(!changed(&change, &answer(404, rest_error::NO_CONNECTION, ""), 0).unwrap());
+        let other = changed(&change, &answer(403, rest_error::OTHER_USER, "no"), 0).unwrap_err();
+        assert!(matches!(other, SendError::Rejected { status: 403, .. }));
     }
 
     #[test]

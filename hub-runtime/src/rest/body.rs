@@ -31,6 +31,13 @@ impl Body {
         self.content_type == JSON
     }
 
+    /// A body that is no message.
+    pub(super) fn of_json(value: &impl Serialize) -> Result<Self, SendError> {
+        let json = serde_json::to_vec(value);
+        let bytes = json.map_err(|error| SendError::Encode(Box::new(error)))?.into();
+        Ok(Self { content_type: JSON, bytes })
+    }
+
     /// The message in JSON.
     pub(super) fn json(payload: &Payload) -> Result<Self, SendError> {
         #[derive(Serialize)]

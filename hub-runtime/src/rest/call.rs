@@ -81,8 +81,20 @@ impl<'a> Call<'a> {
                 whom: CloseTarget::User { .. } | CloseTarget::Group { .. } | CloseTarget::All { .. },
                 ..
             } => ("close_connections", Idempotency::NotIdempotent),
+            Change::Refresh { .. } => ("refresh_connection", Idempotency::Idempotent),
         };
         Self { hub, operation, endpoint, body: None, idempotency }
+    }
+
+    /// Refreshes the connection whose token is in the body.
+    pub(super) fn refresh(hub: &'a str, body: Body) -> Self {
+        Self {
+            hub,
+            operation: "refresh_connection",
+            endpoint: endpoints::refresh(hub),
+            body: Some(body),
+            idempotency: Idempotency::Idempotent,
+        }
     }
 
     /// The call, and the error code that means `false`.

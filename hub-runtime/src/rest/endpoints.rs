@@ -15,6 +15,7 @@ const VERSION: &str = "2022-06-01";
 const GENERATE_TOKEN: &str = "2022-11-01";
 /// The first version with `:invoke` and group lists.
 const NEWEST: &str = "2024-12-01";
+const REFRESH_AUTH: &str = ":refreshAuth";
 
 /// Method, path and query of a call.
 #[derive(Debug, PartialEq, Eq)]
@@ -117,7 +118,16 @@ pub(crate) fn change(hub: &str, change: &Change) -> Endpoint {
         Change::UserLeavesGroup { user, group } => delete(&["users", user, "groups", group]),
         Change::UserLeavesAllGroups { user } => delete(&["users", user, "groups"]),
         Change::Close { whom, reason } => close(hub, whom).with("reason", reason.as_deref()),
+        Change::Refresh { connection_id, .. } => {
+            let endpoint = Endpoint::new(Method::POST, hub, &["connections", connection_id]);
+            endpoint.verb(REFRESH_AUTH).version(NEWEST)
+        }
     }
+}
+
+/// Refreshes the connection whose token is in the body. It is not settled which version has the operation.
+pub(crate) fn refresh(hub: &str) -> Endpoint {
+    Endpoint::new(Method::POST, hub, &["connections"]).verb(REFRESH_AUTH).version(NEWEST)
 }
 
 /// A time to live in whole seconds. Rounds up, since the service treats zero differently. The service reads
@@ -250,6 +260,17 @@ mod tests {
                 reason: None
             }),
             "POST /api/hubs/chat/:closeConnections?api-version=2022-06-01&excluded=c1"
+        );
+        assert_eq!(
+            changed(&Change::Refresh {
+                connection_id: "c1".to_owned(),
+                negotiation: hub_core::Negotiation::anonymous()
+            }),
+            "POST /api/hubs/chat/connections/c1/:refreshAuth?api-version=2024-12-01"
+        );
+        assert_eq!(
+            line(&refresh("chat")),
+            "POST /api/hubs/chat/connections/:refreshAuth?api-version=2024-12-01"
         );
     }
 

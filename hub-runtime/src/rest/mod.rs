@@ -5,6 +5,7 @@ mod body;
 mod call;
 mod client;
 pub(crate) mod endpoints;
+mod refresh;
 mod retry;
 mod retry_after;
 #[cfg(test)]
@@ -30,9 +31,13 @@ use hub_core::{
 };
 
 pub(crate) use self::client::{RestClient, RestOptions};
+pub(crate) use self::refresh::RefreshAnswer;
 pub use self::retry::Retries;
 use self::{body::Body, call::Call, transport::InProcess};
-use crate::{auth::SigningKey, telemetry};
+use crate::{
+    auth::{ClientTokens, SigningKey},
+    telemetry,
+};
 
 /// The default timeout of a client result.
 const INVOKE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -63,6 +68,8 @@ pub(crate) struct RestOutbound {
     /// The endpoint's name in the settings.
     pub(crate) name: String,
     pub(crate) client: RestClient,
+    /// Seals the claims of connections that are refreshed.
+    pub(crate) tokens: Arc<ClientTokens>,
     /// Whether the service accepts messages in JSON only. Relaxed: it publishes no other data.
     pub(crate) is_json_only: AtomicBool,
 }
@@ -109,7 +116,11 @@ impl RestOutbound {
 
     /// Makes a change; `false` if the connection does not exist at the service.
     pub(crate) async fn applied(&self, hub: &str, change: &Change) -> Result<bool, SendError> {
-        let answer = self.client.call(&Call::change(hub, change)).await?;
+        let mut call = Call::change(hub, change);
+        if let Change::Refresh { negotiation, .. } = change {
+            call.body = Some(self.refresh_body(hub, None, negotiation)?);
+        }
+        let answer = self.client.call(&call).await?;
         answer::changed(change, &answer, self.client.now())
     }
 

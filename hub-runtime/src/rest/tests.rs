@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use tokio::time::Instant;
 
 use super::{transport::Transport, *};
@@ -16,6 +16,10 @@ use crate::{
     config::{AccessToken, TokenSource, TokenSourceError},
 };
 use hub_net::clock::Clock;
+
+fn unsealed() -> Arc<ClientTokens> {
+    Arc::new(ClientTokens::new(&Uri::from_static("http://s"), None, 1))
+}
 
 /// The next reaction of the service.
 #[derive(Clone, Copy, Debug)]
@@ -75,7 +79,12 @@ impl Fixture {
         let base = "https://x.example".to_owned();
         let client = RestClient::new(transport, base, sign_in, Clock::start(), options);
         Self {
-            rest: RestOutbound { name: String::new(), client, is_json_only: AtomicBool::default() },
+            rest: RestOutbound {
+                name: String::new(),
+                client,
+                tokens: unsealed(),
+                is_json_only: AtomicBool::default(),
+            },
             service,
         }
     }

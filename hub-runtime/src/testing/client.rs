@@ -1,18 +1,27 @@
 //! A client that speaks the hub protocol over memory.
 
-use std::{marker::PhantomData, sync::Arc};
+use std::{
+    fmt,
+    marker::PhantomData,
+    sync::{Arc, Weak},
+};
 
 use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, request::Parts, uri::PathAndQuery};
+use http_body_util::Full;
 use hub_core::{
-    ArgumentList,
+    ArgumentList, Hub,
+    client_access::CONNECTION_TOKEN,
     protocol::{Message, frame::Frames},
-    seal::Identity,
-    values,
+    seal::{self, Identity},
+    token, values,
 };
 use hub_local::LocalService;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
 use tokio::task::AbortHandle;
+use tracing::{Dispatch, instrument::WithSubscriber};
 
 use super::{
     TestFailure, TypedHub,
@@ -20,6 +29,7 @@ use super::{
     connection::{Handler, Shared, read, receive},
     events::Events,
 };
+use crate::{service, shared::Inner, wire_name::wire_name};
 
 /// The response of the app's negotiate.
 #[derive(Deserialize)]
@@ -29,12 +39,58 @@ pub(crate) struct Ticket {
     pub(crate) access_token: String,
 }
 
+/// The response of the app's refresh route.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Refreshed {
+    access_token: String,
+}
+
+/// What a client needs of the app.
+pub(crate) struct AppOfClient {
+    pub(crate) app: Weak<Inner>,
+    pub(crate) operator: Dispatch,
+    pub(crate) events: Events,
+}
+
+/// Sends a request to a route of the app. The path `/` stands for the route of the hub.
+pub(super) async fn post(
+    app: &Arc<Inner>,
+    operator: &Dispatch,
+    mut parts: Parts,
+    hub: impl fmt::Display,
+    route: &str,
+) -> Result<Response<Bytes>, TestFailure> {
+    parts.method = Method::POST;
+    if parts.uri.path() == "/" {
+        let query = parts.uri.query().unwrap_or("negotiateVersion=1");
+        let route = format!("/{hub}/{route}?{query}");
+        parts.uri = route.parse::<PathAndQuery>().map_err(TestFailure::new)?.into();
+    }
+    let answering = service::answer(Arc::clone(app), parts, Full::new(Bytes::new()));
+    Ok(answering.with_subscriber(operator.clone()).await)
+}
+
+/// The identity in a token, as upstream calls will carry it.
+pub(super) fn identity_in(app: &Inner, access_token: &str) -> Result<Identity, TestFailure> {
+    let keys = &app.first_group.keys;
+    let claims = token::verify(access_token, keys.access(), app.clock.unix_seconds(), 0)
+        .map_err(TestFailure::new)?;
+    let sealed = claims.get(seal::CLAIM).and_then(Value::as_str).unwrap_or_default();
+    seal::open(sealed, keys.seals()).map_err(TestFailure::new)
+}
+
 /// A connected client of the hub `H`. Dropping the client simulates the loss of its transport.
 #[derive(derive_more::Debug)]
 #[debug("TestClient({})", self.connection_id)]
 pub struct TestClient<H> {
     connection_id: String,
-    identity: Identity,
+    connection_token: String,
+    /// As upstream calls carry it. A refresh replaces it.
+    identity: Mutex<Identity>,
+    /// Weak, so that the app ends with its `TestHub`.
+    app: Weak<Inner>,
+    operator: Dispatch,
     pub(super) shared: Arc<Shared>,
     events: Events,
     reader: AbortHandle,
@@ -46,8 +102,9 @@ impl<H> TestClient<H> {
         service: &LocalService,
         ticket: Ticket,
         identity: Identity,
-        events: Events,
+        app: AppOfClient,
     ) -> Result<Self, TestFailure> {
+        let AppOfClient { app, operator, events } = app;
         let (connection_id, connection_token) = negotiate(service, &ticket).await?;
         let url = format!("{}&id={connection_token}", ticket.url);
         let connection =
@@ -58,7 +115,17 @@ impl<H> TestClient<H> {
         let shared = Arc::new(Shared::new(sender));
         let reading = tokio::spawn(receive(Arc::clone(&shared), receiver, frames));
         let reader = reading.abort_handle();
-        let client = Self { connection_id, identity, shared, events, reader, _hub: PhantomData };
+        let client = Self {
+            connection_id,
+            connection_token,
+            identity: Mutex::new(identity),
+            app,
+            operator,
+            shared,
+            events,
+            reader,
+            _hub: PhantomData,
+        };
         client.events.answered("connected", &client.connection_id).await;
         client.flush().await?;
         Ok(client)
@@ -70,8 +137,55 @@ impl<H> TestClient<H> {
         &self.connection_id
     }
 
-    pub(crate) fn identity(&self) -> &Identity {
-        &self.identity
+    pub(crate) fn identity(&self) -> Identity {
+        self.identity.lock().clone()
+    }
+
+    /// Sends this request with the token of the connection to the hub's refresh route, as clients do before their token
+    /// expires. The path defaults to the route of this hub; the method is always POST. When the function returns,
+    /// `on_refreshed` has run, and later calls have the new claims.
+    ///
+    /// ```
+    /// # use hub_runtime::{prelude::*, testing::{Request, TestHub}};
+    /// # struct Chat;
+    /// # #[serverless_hub] impl Chat {
+    /// #     async fn negotiate(&self) -> HubResult<Negotiation> { Ok(Negotiation::user("ada")) }
+    /// #     async fn refresh(&self, request: RefreshRequest) -> HubResult<Negotiation> {
+    /// #         let role = request.bearer_token().ok_or_else(|| HubError::unauthenticated("Who?"))?;
+    /// #         Ok(Negotiation::user("ada").claim("role", role))
+    /// #     }
+    /// #     async fn role(&self, ctx: &Context<Self>) -> HubResult<Option<String>> {
+    /// #         Ok(ctx.claims().get("role").map(str::to_owned))
+    /// #     }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let hub = TestHub::new(Chat);
+    /// let ada = hub.user("ada").connect().await.unwrap();
+    /// let request = Request::builder().header("authorization", "Bearer admin").body(()).unwrap();
+    /// ada.refresh(request).await.unwrap();
+    /// assert_eq!(ada.call().role().await.unwrap().as_deref(), Some("admin"));
+    /// let refused = ada.refresh(Request::new(())).await.unwrap_err();
+    /// assert_eq!(refused, "401: invalid_token: Who?");
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The refusal, with its status, code and text.
+    pub async fn refresh<B>(&self, request: Request<B>) -> Result<(), TestFailure>
+    where
+        H: Hub,
+    {
+        let app = self.app.upgrade().ok_or_else(|| TestFailure::new("the app has ended"))?;
+        let (mut parts, _) = request.into_parts();
+        let token = HeaderValue::from_str(&self.connection_token).map_err(TestFailure::new)?;
+        parts.headers.insert(CONNECTION_TOKEN, token);
+        let answer = post(&app, &self.operator, parts, wire_name(H::NAME), "refresh").await?;
+        if answer.status() != StatusCode::OK {
+            return Err(TestFailure::refused(answer.status(), answer.body()));
+        }
+        let answer: Refreshed = serde_json::from_slice(answer.body()).map_err(TestFailure::new)?;
+        *self.identity.lock() = identity_in(&app, &answer.access_token)?;
+        Ok(())
     }
 
     /// Registers a handler of an event, as `connection.on(…)` does. The handler takes the argument, a tuple of

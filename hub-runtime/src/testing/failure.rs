@@ -21,7 +21,22 @@ impl TestFailure {
         Self { text, status: Some(status.as_u16()) }
     }
 
-    /// The HTTP status, if a negotiate request was rejected.
+    /// A response of the app in JSON: status, code and text.
+    pub(crate) fn refused(status: http::StatusCode, body: &[u8]) -> Self {
+        #[derive(serde::Deserialize)]
+        struct Refusal {
+            error: String,
+            message: String,
+        }
+        match serde_json::from_slice(body) {
+            Ok(Refusal { error, message }) => {
+                Self::answered(status, format!("{error}: {message}").as_bytes())
+            }
+            Err(_) => Self::answered(status, body),
+        }
+    }
+
+    /// The HTTP status, if a request to negotiate or to refresh was rejected.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.status

@@ -16,16 +16,12 @@ use std::{any::Any, marker::PhantomData, sync::Arc};
 
 use bytes::Bytes;
 pub use http::Request;
-use http::{Method, StatusCode, uri::PathAndQuery};
-use http_body_util::Full;
+use http::StatusCode;
 use hub_core::{
     Category, Context, Hub, HubContext, Invocation, InvocationParts, Negotiation,
     client_access::client_url,
-    seal::{self, Identity},
-    token,
 };
-use serde_json::Value;
-use tracing::{Dispatch, instrument::WithSubscriber};
+use tracing::Dispatch;
 
 pub use self::{
     client::TestClient,
@@ -35,14 +31,12 @@ pub use self::{
     typed_calls::{Readable, TestArgument, TestCall, TestReply, TypedHub},
 };
 use self::{
-    client::Ticket,
+    client::{AppOfClient, Ticket, identity_in, post},
     events::Events,
     log::Log,
     recorder::{Record, Recorder},
 };
-use crate::{
-    HubApp, HubAppBuilder, SignalR, auth::CLIENT_TOKEN_TIMEOUT, service, wire_name::wire_name,
-};
+use crate::{HubApp, HubAppBuilder, SignalR, auth::CLIENT_TOKEN_TIMEOUT, wire_name::wire_name};
 
 /// A hub with its own service, in memory.
 ///
@@ -153,16 +147,9 @@ impl<H: Hub> TestHub<H> {
     /// # Errors
     /// The rejection, with its status and text.
     pub async fn negotiate<B>(&self, request: Request<B>) -> Result<TestClient<H>, TestFailure> {
-        let (mut parts, _) = request.into_parts();
-        parts.method = Method::POST;
-        if parts.uri.path() == "/" {
-            let query = parts.uri.query().unwrap_or("negotiateVersion=1");
-            let route = format!("/{}/negotiate?{query}", wire_name(H::NAME));
-            parts.uri = route.parse::<PathAndQuery>().map_err(TestFailure::new)?.into();
-        }
-        let app = Arc::clone(&self.app.inner);
-        let answering = service::answer(app, parts, Full::new(Bytes::new()));
-        let answer = answering.with_subscriber(self.operator.clone()).await;
+        let (parts, _) = request.into_parts();
+        let (app, hub) = (&self.app.inner, wire_name(H::NAME));
+        let answer = post(app, &self.operator, parts, hub, "negotiate").await?;
         if answer.status() != StatusCode::OK {
             return Err(TestFailure::answered(answer.status(), answer.body()));
         }
@@ -223,19 +210,13 @@ impl<H: Hub> TestHub<H> {
         let Some(embedded) = &self.app.inner.embedded else {
             return Err(TestFailure::new("the app has no embedded service"));
         };
-        let identity = self.identity_in(&ticket)?;
-        TestClient::connect(&embedded.service, ticket, identity, self.events.clone()).await
-    }
-
-    /// The identity in the token, as upstream calls will carry it.
-    fn identity_in(&self, ticket: &Ticket) -> Result<Identity, TestFailure> {
-        let app = &self.app.inner;
-        let keys = &app.first_group.keys;
-        let claims =
-            token::verify(&ticket.access_token, keys.access(), app.clock.unix_seconds(), 0)
-                .map_err(TestFailure::new)?;
-        let sealed = claims.get(seal::CLAIM).and_then(Value::as_str).unwrap_or_default();
-        seal::open(sealed, keys.seals()).map_err(TestFailure::new)
+        let identity = identity_in(&self.app.inner, &ticket.access_token)?;
+        let app = AppOfClient {
+            app: Arc::downgrade(&self.app.inner),
+            operator: self.operator.clone(),
+            events: self.events.clone(),
+        };
+        TestClient::connect(&embedded.service, ticket, identity, app).await
     }
 }
 

@@ -83,7 +83,7 @@ pub(super) fn admit(
         Category::Disconnected => {
             forget(options, &route.mount, &caller.connection_id);
         }
-        Category::Message | Category::Connected => {}
+        Category::Message | Category::Connected | Category::Refreshed => {}
     }
     let has_request_id = lines.request_id.exist();
     let query = client_query(&lines);

@@ -63,7 +63,7 @@ pub(crate) fn outcome(
             Ok(_) => completion(protocol, id, Outcome::Void),
             Err(error) => completion(protocol, id, Outcome::Error(shown(&error, detail))),
         },
-        (Category::Connected | Category::Disconnected, _) => {
+        (Category::Connected | Category::Disconnected | Category::Refreshed, _) => {
             if let Err(error) = result {
                 answer::log(&error, None, None);
             }

@@ -10,6 +10,7 @@ mod completion;
 mod header_lines;
 #[cfg(feature = "local")]
 pub(crate) mod in_process;
+pub(crate) mod refreshed;
 pub(crate) mod refused;
 pub(crate) mod replay;
 mod route;
@@ -139,7 +140,9 @@ fn method(app: &Inner, mount: &Mount, parts: &InvocationParts) -> Result<Method,
             let detail = app.upstream.error_detail;
             return Err(route::unknown_method(&app.log, mount, parts, detail));
         }
-        (Category::Disconnected, None) => return Err(Answer::Empty(StatusCode::OK)),
+        (Category::Disconnected | Category::Refreshed, None) => {
+            return Err(Answer::Empty(StatusCode::OK));
+        }
         (_, Some(_)) | (Category::Connected, None) => {}
     }
     if parts.category == Category::Message

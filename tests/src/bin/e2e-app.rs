@@ -70,6 +70,15 @@ impl Loop {
         Ok(Negotiation::user(user).claim("greet", greet))
     }
 
+    /// The same user with one more claim.
+    async fn refresh(&self, request: RefreshRequest) -> HubResult<Negotiation> {
+        Ok(self.negotiate(request.into()).await?.claim("refreshed", "yes"))
+    }
+
+    async fn is_refreshed(&self, ctx: &Context<Self>) -> HubResult<bool> {
+        Ok(ctx.claims().has("refreshed", "yes"))
+    }
+
     async fn on_connected(&self, ctx: &Context<Self>) -> HubResult {
         let greet = ctx.claims().get("greet").unwrap_or_default();
         if greet.is_empty() {

@@ -19,6 +19,7 @@ mod model;
 mod negotiate;
 mod order;
 mod outbox;
+mod refresh;
 mod refusals;
 mod registry;
 mod rest;

@@ -32,6 +32,7 @@ mod hub {
     mod mounted_type_is_a_hub;
     mod names_differ;
     mod receiver_is_shared;
+    mod refresh_is_reserved;
     mod reserved_names;
     mod return_is_nothing_or_a_result;
 }

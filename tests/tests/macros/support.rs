@@ -10,7 +10,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::HeaderMap;
 use hub_core::{
-    Category, Hub, HubError, InvocationParts, NegotiateRequest, Negotiation, Payload, Query, Reply,
+    Category, Hub, HubError, InvocationParts, NegotiateRequest, Negotiation, Payload, Query,
+    RefreshRequest, Reply,
     mounted::{MethodInfo, Mounted, MountedHub},
     outbound::{Change, Check, InvokeError, MemberPage, Outbound, SendError, Target},
 };
@@ -70,6 +71,17 @@ impl<H: Hub> Bench<H> {
     pub(crate) fn negotiate(&self) -> Option<Result<Negotiation, HubError>> {
         let request = NegotiateRequest::new(HeaderMap::new(), Query::default());
         Some(block_on(Arc::clone(&self.mounted).negotiate(request)?))
+    }
+
+    /// Calls `refresh`. Returns `None` if the hub has no such method.
+    pub(crate) fn refresh(&self) -> Option<Result<Negotiation, HubError>> {
+        let request = NegotiateRequest::new(HeaderMap::new(), Query::default());
+        let hub = Arc::clone(&self.mounted);
+        Some(block_on(hub.refresh(RefreshRequest::new(request))?))
+    }
+
+    pub(crate) fn report_refresh(&self) -> Result<String, String> {
+        self.call(Category::Refreshed, "refreshed", Some("ada"), "[]", None)
     }
 
     fn call(

@@ -32,6 +32,8 @@ mod promises;
 mod public_api;
 mod readme;
 mod recordings;
+mod refresh;
+mod refresh_load;
 mod refused_connections;
 mod replay;
 mod rest;

@@ -109,6 +109,16 @@ async fn a_call_that_the_service_did_not_sign_is_refused() {
 }
 
 #[tokio::test]
+async fn a_refresh_reaches_the_hub_which_has_none() {
+    let deployment = Deployment::start().await;
+    let address = deployment.function.url.trim_start_matches("http://").to_owned();
+
+    let answer = post(&address, "/talk/refresh?negotiateVersion=1", "").await;
+
+    assert_eq!((answer.status, &answer.json()["error"]), (404, &json!("refresh_disabled")));
+}
+
+#[tokio::test]
 async fn the_stage_of_an_http_api_is_not_part_of_the_path() {
     let deployment = Deployment::start().await;
     let path = "/prod/talk/negotiate".parse().unwrap();

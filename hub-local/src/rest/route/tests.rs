@@ -155,3 +155,20 @@ fn fixed_parts_ignore_case_encoding_and_a_slash_at_the_end_but_names_do_not() {
     assert_eq!(route(&Method::DELETE, "users/u/groups/"), Err(400));
     assert_eq!(route(&Method::DELETE, "Users/u/Groups/"), Err(400));
 }
+
+#[test]
+fn a_refresh_has_a_connection_id_or_its_token_in_the_body() {
+    let refresh = |connection: Option<&str>| {
+        Ok(Operation::Refresh { connection: connection.map(str::to_owned) })
+    };
+
+    for below in
+        ["connections/:refreshAuth", "connections/:REFRESHAUTH", "connections/%3ArefreshAuth"]
+    {
+        assert_eq!(route(&Method::POST, below), refresh(None), "{below}");
+        assert_eq!(route(&Method::DELETE, below), Err(405), "{below}");
+    }
+    for below in ["connections/c/:refreshAuth", "Connections/c/%3Arefreshauth/"] {
+        assert_eq!(route(&Method::POST, below), refresh(Some("c")), "{below}");
+    }
+}

@@ -50,7 +50,13 @@ fn near(is_full: bool) -> (RestOutbound, Arc<Near>) {
     let transport = Arc::clone(&service) as Arc<dyn Transport>;
     let base = "http://x.example".to_owned();
     let client = RestClient::new(transport, base, key, Clock::start(), RestOptions::default());
-    (RestOutbound { name: String::new(), client, is_json_only: AtomicBool::default() }, service)
+    let rest = RestOutbound {
+        name: String::new(),
+        client,
+        tokens: unsealed(),
+        is_json_only: AtomicBool::default(),
+    };
+    (rest, service)
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The three reserved methods with their possible parameters.
+//! The reserved methods with their possible parameters, except those for refreshes.
 
 use std::sync::Mutex;
 
