@@ -13,6 +13,17 @@ param location string = resourceGroup().location
 @secure()
 param upstreamKey string = ''
 
+@description('Key of the claims in the tokens of clients: at least 32 bytes, the same in every deployment.')
+@secure()
+@minLength(32)
+param claimsKey string
+
+@description('Whether the app uses the access key of the service. If false, the app signs in with its managed identity, and access keys are disabled.')
+param useAccessKey bool = false
+
+@description('Application ID URI (api://...) for which the service gets a Microsoft Entra token. The app then also verifies this token in upstream calls. If empty, the service sends no token.')
+param upstreamAudience string = ''
+
 @description('Origins of the pages that may connect to the service. If empty, every page with a token may connect.')
 param allowedOrigins array = []
 
@@ -29,12 +40,14 @@ var appName = '${name}-${suffix}'
 var packages = 'packages'
 // Storage Blob Data Owner: the account contains the keys and locks of the host, and the code.
 var blobOwner = 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
+// SignalR Service Owner: REST calls, and temporary keys for the tokens of clients.
+var signalrOwner = '7e4f1700-ea5a-4f59-8f37-079cfe29dce3'
 
 // Upstream rules for the events of the hubs, read from azure/upstream.json.
 var rules = loadJsonContent('upstream.json')
 var origin = 'https://${appName}.azurewebsites.net'
 
-resource signalr 'Microsoft.SignalRService/signalR@2023-02-01' = {
+resource signalr 'Microsoft.SignalRService/signalR@2024-03-01' = {
   name: '${name}-${suffix}'
   location: location
   kind: 'SignalR'
@@ -42,7 +55,11 @@ resource signalr 'Microsoft.SignalRService/signalR@2023-02-01' = {
     name: signalrSku
     capacity: 1
   }
+  identity: {
+    type: 'SystemAssigned'
+  }
   properties: {
+    disableLocalAuth: !useAccessKey
     features: [
       {
         flag: 'ServiceMode'
@@ -59,16 +76,23 @@ resource signalr 'Microsoft.SignalRService/signalR@2023-02-01' = {
           hubPattern: rule.hubPattern
           categoryPattern: rule.categoryPattern
           eventPattern: rule.eventPattern
-          auth: {
-            type: 'None'
-          }
+          auth: empty(upstreamAudience)
+            ? {
+                type: 'None'
+              }
+            : {
+                type: 'ManagedIdentity'
+                managedIdentity: {
+                  resource: upstreamAudience
+                }
+              }
         }
       ]
     }
   }
 }
 
-resource storage 'Microsoft.Storage/storageAccounts@2023-05-01' = {
+resource storage 'Microsoft.Storage/storageAccounts@2026-04-01' = {
   name: 'st${suffix}'
   location: location
   kind: 'StorageV2'
@@ -91,7 +115,7 @@ resource storage 'Microsoft.Storage/storageAccounts@2023-05-01' = {
   }
 }
 
-resource logs 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
+resource logs 'Microsoft.OperationalInsights/workspaces@2026-03-01' = {
   name: '${name}-logs-${suffix}'
   location: location
   properties: {
@@ -112,7 +136,7 @@ resource insights 'Microsoft.Insights/components@2020-02-02' = {
   }
 }
 
-resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
+resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   name: '${name}-plan-${suffix}'
   location: location
   kind: 'functionapp'
@@ -125,7 +149,7 @@ resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
   }
 }
 
-resource app 'Microsoft.Web/sites@2024-04-01' = {
+resource app 'Microsoft.Web/sites@2025-03-01' = {
   name: appName
   location: location
   kind: 'functionapp,linux'
@@ -154,10 +178,49 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
             value: 'true'
           }
           {
-            name: 'AzureSignalRConnectionString'
-            value: signalr.listKeys().primaryConnectionString
+            name: 'AzureSignalRConnectionString__claimsKey'
+            value: claimsKey
           }
         ],
+        useAccessKey
+          ? [
+              {
+                name: 'AzureSignalRConnectionString'
+                value: signalr.listKeys().primaryConnectionString
+              }
+            ]
+          : [
+              {
+                name: 'AzureSignalRConnectionString__serviceUri'
+                value: 'https://${signalr.properties.hostName}'
+              }
+              {
+                name: 'AzureSignalRConnectionString__credential'
+                value: 'managedidentity'
+              }
+              {
+                // Without an access key the service does not sign its calls: they carry this code. No caller knows the
+                // code of the first deployment.
+                name: 'HUB_UPSTREAM_CODE'
+                value: empty(upstreamKey) ? guid('upstream', claimsKey) : upstreamKey
+              }
+            ],
+        empty(upstreamAudience)
+          ? []
+          : [
+              {
+                name: 'AzureSignalRConnectionString__upstreamAudience'
+                value: '${upstreamAudience},${replace(upstreamAudience, 'api://', '')}'
+              }
+              {
+                name: 'AzureSignalRConnectionString__upstreamTenantId'
+                value: subscription().tenantId
+              }
+              {
+                name: 'AzureSignalRConnectionString__upstreamClientId'
+                value: signalr.identity.principalId
+              }
+            ],
         map(items(settings), setting => {
           name: setting.key
           value: setting.value
@@ -189,11 +252,21 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
   ]
 }
 
-resource access 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+resource storageAccess 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(storage.id, app.id, blobOwner)
   scope: storage
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobOwner)
+    principalId: app.identity.principalId
+    principalType: 'ServicePrincipal'
+  }
+}
+
+resource signalrAccess 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!useAccessKey) {
+  name: guid(signalr.id, app.id, signalrOwner)
+  scope: signalr
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', signalrOwner)
     principalId: app.identity.principalId
     principalType: 'ServicePrincipal'
   }

@@ -1,4 +1,4 @@
-//! The upstream rules, the Bicep template and the steps.
+//! The parts that the templates of all hosts share: upstream rules, origins and settings.
 
 use std::collections::BTreeSet;
 
@@ -8,10 +8,7 @@ use hub_core::{
 };
 use serde_json::{Value, json};
 
-use super::{Deployment, functions};
-
-const BICEP: &str = include_str!("main.bicep");
-const STEPS: &str = include_str!("steps.md");
+use super::{Deployment, Form, functions};
 
 /// The upstream rules in the format of the service. The template replaces `{origin}` and `{key}`.
 ///
@@ -21,12 +18,17 @@ const STEPS: &str = include_str!("steps.md");
 ///
 /// Source: <https://learn.microsoft.com/azure/azure-signalr/concept-upstream>.
 pub(super) fn upstream(deployment: &Deployment) -> Value {
-    let url = match deployment.signalr_triggers {
-        true => format!("{{origin}}{WEBHOOK_PATH}?code={{key}}"),
-        false => {
-            format!("{{origin}}{}/{}?code={{key}}", prefix(deployment), functions::UPSTREAM_ROUTE)
+    let form = deployment.form();
+    let path = match form {
+        Form::SignalRTriggers => WEBHOOK_PATH.to_owned(),
+        Form::Routes | Form::FunctionJson => {
+            format!("/{}", functions::in_prefix(deployment, functions::UPSTREAM_ROUTE))
+        }
+        Form::ContainerApp => {
+            format!("/{}", functions::in_prefix(deployment, WEBHOOK_PATH.trim_start_matches('/')))
         }
     };
+    let url = format!("{{origin}}{path}?code={{key}}");
     let mut rules = Vec::new();
     for hub in &deployment.hubs {
         let mut rule = |category: &str, event: &str| {
@@ -37,7 +39,7 @@ pub(super) fn upstream(deployment: &Deployment) -> Value {
                 "eventPattern": event,
             }));
         };
-        let connected = !deployment.signalr_triggers || hub.judges_connections;
+        let connected = form != Form::SignalRTriggers || hub.judges_connections;
         let events = match (connected, hub.has(Category::Disconnected)) {
             (true, true) => Some("*"),
             (true, false) => Some(CONNECTED),
@@ -59,41 +61,67 @@ pub(super) fn upstream(deployment: &Deployment) -> Value {
     Value::Array(rules)
 }
 
-fn prefix(deployment: &Deployment) -> String {
-    match deployment.prefix.as_str() {
-        "" => String::new(),
-        prefix => format!("/{prefix}"),
-    }
-}
-
-pub(super) fn bicep(deployment: &Deployment) -> String {
+/// The elements of the default of `allowedOrigins`.
+pub(super) fn origins(deployment: &Deployment) -> String {
     let origins: String = deployment
         .origins
         .iter()
         .map(|origin| format!("\n  '{}'", origin.replace('\'', "\\'").replace("${", "\\${")))
         .collect();
-    let origins = if origins.is_empty() { String::new() } else { format!("{origins}\n") };
-    // The template creates one service: all connection settings refer to it.
-    let settings: BTreeSet<_> = deployment.hubs.iter().map(|hub| hub.connection).collect();
-    let settings: Vec<_> = settings.into_iter().map(setting).collect();
-    BICEP.replace("@@ORIGINS@@", &origins).replace("@@SETTINGS@@", settings.join("\n").trim())
+    if origins.is_empty() { String::new() } else { format!("{origins}\n") }
 }
 
-/// An app setting with the connection string of the service.
-fn setting(name: &str) -> String {
-    let indent = " ".repeat(10);
-    format!(
-        "{indent}{{\n{indent}  name: '{name}'\n{indent}  value: signalr.listKeys().primaryConnectionString\n{indent}}}"
-    )
+/// A setting below the name of each connection: the end of its name, the property of the template and the expression.
+pub(super) struct Setting {
+    pub(super) suffix: &'static str,
+    pub(super) property: &'static str,
+    pub(super) expression: &'static str,
 }
 
-pub(super) fn steps(deployment: &Deployment) -> String {
-    let query = match deployment.signalr_triggers {
-        true => "az functionapp keys list --resource-group \"$group\" --name \"$app\" --query systemKeys.signalr_extension --output tsv".to_owned(),
-        false => format!(
-            "az functionapp function keys list --resource-group \"$group\" --name \"$app\" --function-name {} --query default --output tsv",
-            functions::UPSTREAM
-        ),
+impl Setting {
+    pub(super) const fn value(suffix: &'static str, expression: &'static str) -> Self {
+        Self { suffix, property: "value", expression }
+    }
+
+    pub(super) const fn secret(suffix: &'static str, expression: &'static str) -> Self {
+        Self { suffix, property: "secretRef", expression }
+    }
+}
+
+/// The settings of a service without an access key. The template creates one service: all connections refer to it.
+pub(super) const SERVICE_URI: Setting =
+    Setting::value("__serviceUri", "'https://${signalr.properties.hostName}'");
+pub(super) const CREDENTIAL: Setting = Setting::value("__credential", "'managedidentity'");
+
+/// The settings of Microsoft Entra tokens of upstream calls. A token of version 2 names the application without `api://`.
+pub(super) const UPSTREAM_TOKENS: &[Setting] = &[
+    Setting::value(
+        "__upstreamAudience",
+        "'${upstreamAudience},${replace(upstreamAudience, 'api://', '')}'",
+    ),
+    Setting::value("__upstreamTenantId", "subscription().tenantId"),
+    Setting::value("__upstreamClientId", "signalr.identity.principalId"),
+];
+
+/// Replaces the placeholder, which is alone on its line, by these settings of each connection.
+pub(super) fn fill(
+    template: &str,
+    placeholder: &str,
+    deployment: &Deployment,
+    settings: &[Setting],
+) -> String {
+    let Some(line) = template.lines().find(|line| line.trim() == placeholder) else {
+        return template.to_owned();
     };
-    STEPS.replace("@@EXECUTABLE@@", &deployment.executable).replace("@@KEY@@", &query)
+    let indent = &line[..line.len() - placeholder.len()];
+    let connections: BTreeSet<_> = deployment.hubs.iter().map(|hub| hub.connection).collect();
+    let mut filled = Vec::new();
+    for connection in connections {
+        for Setting { suffix, property, expression } in settings {
+            filled.push(format!(
+                "{indent}{{\n{indent}  name: '{connection}{suffix}'\n{indent}  {property}: {expression}\n{indent}}}"
+            ));
+        }
+    }
+    template.replace(line, &filled.join("\n"))
 }

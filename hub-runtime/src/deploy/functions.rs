@@ -1,37 +1,70 @@
 //! `host.json` and each `function.json`.
+//!
+//! The routes of `host.json` need no `function.json`. The host makes a function of each route and passes its requests on as a
+//! proxy. It does not start if there are both. Sources: `HttpWorkerFunctionProvider` and `HttpWorkerOptionsSetup` of
+//! azure-functions-host, and <https://learn.microsoft.com/azure/azure-functions/self-hosted-mcp-servers>.
 
 use std::collections::BTreeMap;
 
 use hub_core::{Category, upstream::CONNECTED};
 use serde_json::{Value, json};
 
-use super::{Deployment, HubSummary};
+use super::{Deployment, Form, HubSummary};
 
 /// The function that upstream requests are forwarded to.
-pub(super) const UPSTREAM: &str = "signalr";
+const UPSTREAM: &str = "signalr";
+/// The name that the host gives to the function of the first route in `host.json`.
+const FIRST_ROUTE: &str = "http-handler1";
 /// The function for every other request of an app with routes of its own.
 const REST: &str = "app";
 /// The maximum length of the name of a function, in characters.
 const MAX_NAME: usize = 127;
 
 pub(super) fn host_json(deployment: &Deployment) -> Value {
+    let form = deployment.form();
+    let mut handler = json!({
+        "description": {"defaultExecutablePath": deployment.executable},
+    });
+    match form {
+        Form::Routes | Form::ContainerApp => {
+            handler["http"] = json!({
+                // A proxy: path, headers and bodies reach the app unchanged, also bodies without a length.
+                "enableProxying": true,
+                "defaultAuthorizationLevel": "function",
+                // In this order: the host uses the first route that fits.
+                "routes": [
+                    // The app authenticates calls. The key stops other requests before they cause costs.
+                    {"route": in_prefix(deployment, UPSTREAM_ROUTE), "authorizationLevel": "function"},
+                    {"route": "{*route}", "authorizationLevel": "anonymous"},
+                ],
+            });
+        }
+        // Forwards path, headers and body unchanged, but drops bodies without a length.
+        Form::FunctionJson | Form::SignalRTriggers => {
+            handler["enableForwardingHttpRequest"] = json!(true);
+        }
+    }
     let mut host = json!({
         "version": "2.0",
-        "customHandler": {
-            "description": {"defaultExecutablePath": deployment.executable},
-            // Forwards path, headers and body unchanged.
-            "enableForwardingHttpRequest": true,
-        },
+        "customHandler": handler,
         // The same paths as on other hosts; the default prefix is `api`.
         "extensions": {"http": {"routePrefix": ""}},
     });
-    if deployment.signalr_triggers || !deployment.functions.is_empty() {
+    if form == Form::SignalRTriggers || !deployment.functions.is_empty() {
         host["extensionBundle"] = json!({
             "id": "Microsoft.Azure.Functions.ExtensionBundle",
             "version": "[4.*, 5.0.0)",
         });
     }
     host
+}
+
+/// The name of the function that upstream requests are forwarded to.
+pub(super) fn upstream_function(deployment: &Deployment) -> &'static str {
+    match deployment.form() {
+        Form::Routes | Form::ContainerApp => FIRST_ROUTE,
+        Form::FunctionJson | Form::SignalRTriggers => UPSTREAM,
+    }
 }
 
 /// `local.settings.json`: settings for `func start`.
@@ -46,8 +79,13 @@ pub(super) fn local_settings() -> Value {
     })
 }
 
-/// All functions by name.
+/// The functions that need a `function.json`, by name.
 pub(super) fn functions(deployment: &Deployment) -> BTreeMap<String, Value> {
+    let uses_triggers = match deployment.form() {
+        Form::Routes | Form::ContainerApp => return BTreeMap::new(),
+        Form::FunctionJson => false,
+        Form::SignalRTriggers => true,
+    };
     let own = deployment.functions.iter().map(|it| (it.name().to_owned(), it.json()));
     let mut functions: BTreeMap<_, _> = own.collect();
     for hub in &deployment.hubs {
@@ -55,12 +93,12 @@ pub(super) fn functions(deployment: &Deployment) -> BTreeMap<String, Value> {
             let function = http("anonymous", &["post", "options"], &in_prefix(deployment, &route));
             insert(&mut functions, &name, function);
         }
-        if deployment.signalr_triggers {
+        if uses_triggers {
             triggers(&mut functions, hub);
         }
     }
-    if !deployment.signalr_triggers {
-        // The signature authenticates calls. The key stops other requests before they cause costs.
+    if !uses_triggers {
+        // As in the routes of `host.json`.
         let route = in_prefix(deployment, UPSTREAM_ROUTE);
         insert(&mut functions, UPSTREAM, http("function", &["post"], &route));
     }
@@ -142,7 +180,7 @@ fn http(level: &str, methods: &[&str], route: &str) -> Value {
     ]})
 }
 
-fn in_prefix(deployment: &Deployment, route: &str) -> String {
+pub(super) fn in_prefix(deployment: &Deployment, route: &str) -> String {
     match deployment.prefix.as_str() {
         "" => route.to_owned(),
         prefix => format!("{prefix}/{route}"),

@@ -1,10 +1,12 @@
-//! Generates the files of a deployment to Azure from the hubs.
+//! Generates the files of a deployment to Azure Functions or Azure Container Apps from the hubs.
 //!
 //! [`HubApp::run`] writes these files if the arguments of the process are `deploy-files FOLDER`. The files
 //! contain no secrets; keys are parameters of the deployment.
 
 mod azure;
 mod command;
+mod container_app;
+mod function_app;
 mod functions;
 
 use std::{
@@ -23,7 +25,11 @@ use hub_net::host::is_loopback;
 
 use crate::{HubApp, wire_name::wire_name};
 
-/// The output of `deploy-files`: functions for the hubs, upstream rules, and a template with the service.
+/// The files that developers change.
+const LOCAL_SETTINGS: &str = "local.settings.json";
+const DOCKERFILE: &str = "container-apps/Dockerfile";
+
+/// The output of `deploy-files`: the files of a host of the app, upstream rules, and a template with the service.
 #[derive(Clone, Debug)]
 #[must_use = "a deployment does nothing until it is written"]
 pub struct Deployment {
@@ -32,9 +38,22 @@ pub struct Deployment {
     prefix: String,
     executable: String,
     own_routes: bool,
-    signalr_triggers: bool,
+    wanted: Form,
     /// The functions of the app itself.
     functions: Vec<Function>,
+}
+
+/// The host, and how it is told the functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// Azure Functions, with the routes in `host.json`.
+    Routes,
+    /// Azure Functions, with a `function.json` for each route.
+    FunctionJson,
+    /// Azure Functions, with a `function.json` for each event.
+    SignalRTriggers,
+    /// Azure Container Apps, which has no functions.
+    ContainerApp,
 }
 
 /// One file of a [`Deployment`].
@@ -73,9 +92,8 @@ impl HubSummary {
 }
 
 impl HubApp {
-    /// Returns the files to deploy this app to Azure Functions: `host.json`, one `function.json` for each
-    /// function, upstream rules, a Bicep template, and the steps. [`Self::run`] writes the same files for the
-    /// argument `deploy-files`.
+    /// Returns the files to deploy this app to Azure Functions: `host.json`, upstream rules, a Bicep template, and the
+    /// steps. [`Self::run`] writes the same files for the argument `deploy-files`.
     pub fn deployment(&self) -> Deployment {
         let hubs = self.inner.hubs.all().into_iter().map(|mount| HubSummary {
             name: wire_name(mount.hub.name()),
@@ -97,7 +115,7 @@ impl HubApp {
             prefix: self.inner.routes.prefix().trim_start_matches('/').to_owned(),
             executable: executable(),
             own_routes: false,
-            signalr_triggers: false,
+            wanted: Form::Routes,
             functions: self.inner.functions.clone(),
         }
     }
@@ -121,47 +139,88 @@ impl Deployment {
         self
     }
 
-    /// Adds a function that forwards all other requests, for an app with its own routes.
+    /// Adds a function that forwards all other requests, for an app with its own routes. Only for
+    /// [`Self::function_json`] and [`Self::signalr_triggers`]: other deployments pass on every request.
     pub fn own_routes(mut self) -> Self {
         self.own_routes = true;
+        self
+    }
+
+    /// Generates one `function.json` for each route, instead of routes in `host.json`. An app with functions of its own
+    /// ([`HubAppBuilder::function`](crate::HubAppBuilder::function)) always has this form, because the Functions host does
+    /// not start with both.
+    pub fn function_json(mut self) -> Self {
+        self.wanted = Form::FunctionJson;
         self
     }
 
     /// Generates one function with a `signalRTrigger` for each event, instead of one HTTP function for all
     /// upstream requests. Prefer the HTTP function: the host then does not decode arguments and results.
     pub fn signalr_triggers(mut self) -> Self {
-        self.signalr_triggers = true;
+        self.wanted = Form::SignalRTriggers;
         self
+    }
+
+    /// Generates the files for Azure Container Apps, in the folder `container-apps`: upstream rules, a Bicep template, a
+    /// Dockerfile, and the steps.
+    pub fn container_apps(mut self) -> Self {
+        self.wanted = Form::ContainerApp;
+        self
+    }
+
+    fn form(&self) -> Form {
+        match self.wanted {
+            Form::Routes if !self.functions.is_empty() => Form::FunctionJson,
+            wanted => wanted,
+        }
     }
 
     /// Returns all files, sorted by path.
     #[must_use]
     pub fn files(&self) -> Vec<DeploymentFile> {
         let mut files = BTreeMap::new();
-        files.insert("host.json".to_owned(), json(&functions::host_json(self)));
-        for (name, function) in functions::functions(self) {
-            files.insert(format!("{name}/function.json"), json(&function));
+        match self.form() {
+            Form::Routes | Form::FunctionJson | Form::SignalRTriggers => {
+                files.insert("host.json".to_owned(), json(&functions::host_json(self)));
+                for (name, function) in functions::functions(self) {
+                    files.insert(format!("{name}/function.json"), json(&function));
+                }
+                files.insert("azure/upstream.json".to_owned(), json(&azure::upstream(self)));
+                files.insert("azure/main.bicep".to_owned(), function_app::bicep(self));
+                files.insert("azure/steps.md".to_owned(), function_app::steps(self));
+                files.insert(LOCAL_SETTINGS.to_owned(), json(&functions::local_settings()));
+            }
+            Form::ContainerApp => {
+                let path = |name: &str| format!("container-apps/{name}");
+                files.insert(path("upstream.json"), json(&azure::upstream(self)));
+                files.insert(path("main.bicep"), container_app::bicep(self));
+                files.insert(path("steps.md"), container_app::steps());
+                files.insert(DOCKERFILE.to_owned(), container_app::dockerfile(self));
+            }
         }
-        files.insert("azure/upstream.json".to_owned(), json(&azure::upstream(self)));
-        files.insert("azure/main.bicep".to_owned(), azure::bicep(self));
-        files.insert("azure/steps.md".to_owned(), azure::steps(self));
-        let settings = "local.settings.json".to_owned();
-        files.insert(settings.clone(), json(&functions::local_settings()));
-        let file = |(path, content)| DeploymentFile { keep: path == settings, path, content };
+        let keep = |path: &str| matches!(path, LOCAL_SETTINGS | DOCKERFILE);
+        let file =
+            |(path, content): (String, String)| DeploymentFile { keep: keep(&path), path, content };
         files.into_iter().map(file).collect()
     }
 
     /// Writes the files to `folder` and returns the paths of the written files. Other files stay unchanged.
     ///
     /// # Errors
-    /// When a file cannot be written, a function cannot be deployed, or the triggers cannot call a hub's fallback.
+    /// When a file cannot be written, a function cannot be deployed, the triggers cannot call a hub's fallback, or
+    /// `folder` has functions with which the host does not start.
     pub fn write(&self, folder: impl AsRef<Path>) -> io::Result<Vec<PathBuf>> {
-        if let Some(problem) = self.problem() {
+        let folder = folder.as_ref();
+        let problem = match self.problem() {
+            Some(problem) => Some(problem),
+            None => self.conflict(folder)?,
+        };
+        if let Some(problem) = problem {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
         }
         let mut written = Vec::new();
         for file in self.files() {
-            let path = folder.as_ref().join(&file.path);
+            let path = folder.join(&file.path);
             if file.keep && path.exists() {
                 continue;
             }
@@ -176,7 +235,7 @@ impl Deployment {
 
     fn problem(&self) -> Option<String> {
         let fallback = |hub: &&HubSummary| hub.methods.iter().any(|method| method.fallback);
-        if self.signalr_triggers
+        if self.wanted == Form::SignalRTriggers
             && let Some(hub) = self.hubs.iter().find(fallback)
         {
             return Some(format!(
@@ -187,20 +246,60 @@ impl Deployment {
         self.functions.iter().find_map(Function::problem)
     }
 
+    /// The Functions host does not start if `host.json` has routes and there is a `function.json`.
+    fn conflict(&self, folder: &Path) -> io::Result<Option<String>> {
+        if self.form() != Form::Routes || !folder.exists() {
+            return Ok(None);
+        }
+        let functions = functions_in(folder)?;
+        Ok((!functions.is_empty()).then(|| {
+            format!(
+                "{} has functions with a function.json ({}), and with these the Functions host does not accept the routes in host.json: delete their folders, or add --function-json to write a function.json for each route",
+                folder.display(),
+                functions.join(", ")
+            )
+        }))
+    }
+
     /// Returns the functions in `folder` that do not belong to this app.
     fn left_over(&self, folder: &Path) -> io::Result<Vec<String>> {
-        let wanted = functions::functions(self);
-        let mut names = Vec::new();
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if entry.path().join("function.json").exists() && !wanted.contains_key(&name) {
-                names.push(name);
-            }
+        if self.form() == Form::ContainerApp {
+            return Ok(Vec::new());
         }
-        names.sort_unstable();
+        let wanted = functions::functions(self);
+        let mut names = functions_in(folder)?;
+        names.retain(|name| !wanted.contains_key(name));
         Ok(names)
     }
+
+    /// What a developer must know about the files.
+    fn notes(&self) -> Vec<String> {
+        let own: Vec<_> = self.functions.iter().map(Function::name).collect();
+        let own = own.join(", ");
+        match self.form() {
+            _ if own.is_empty() => Vec::new(),
+            Form::FunctionJson if self.wanted == Form::Routes => vec![format!(
+                "the app has functions of its own ({own}), so each route has a function.json"
+            )],
+            Form::ContainerApp => {
+                vec![format!("only Azure Functions calls the functions of the app ({own})")]
+            }
+            Form::Routes | Form::FunctionJson | Form::SignalRTriggers => Vec::new(),
+        }
+    }
+}
+
+/// The sorted names of the folders with a `function.json`.
+fn functions_in(folder: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.path().join("function.json").exists() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
 }
 
 fn json(value: &Value) -> String {

@@ -7,6 +7,10 @@ use serde_json::json;
 use super::*;
 use crate::SignalR;
 
+mod bicep;
+mod forms;
+mod templates;
+
 const SERVICE: &str =
     "Endpoint=http://127.0.0.1:1;AccessKey=0123456789abcdef0123456789abcdef;Version=1.0;";
 
@@ -64,13 +68,15 @@ fn functions_of(deployment: &Deployment) -> BTreeSet<String> {
 }
 
 #[test]
-fn each_hub_that_negotiates_has_a_function_and_all_share_the_upstream() {
+fn with_function_json_each_hub_that_negotiates_has_a_function_and_all_share_the_upstream() {
+    let deployment = deployment().function_json();
+
     assert_eq!(
-        functions_of(&deployment()),
+        functions_of(&deployment),
         ["api-board-negotiate", "board-negotiate", "signalr"].map(str::to_owned).into()
     );
     assert_eq!(
-        value(&deployment(), "board-negotiate/function.json"),
+        value(&deployment, "board-negotiate/function.json"),
         json!({"bindings": [
             {
                 "type": "httpTrigger", "direction": "in", "name": "request", "authLevel": "anonymous",
@@ -83,7 +89,7 @@ fn each_hub_that_negotiates_has_a_function_and_all_share_the_upstream() {
 
 #[test]
 fn the_app_handles_every_path_of_its_functions() {
-    let (app, deployment) = (app(), deployment());
+    let (app, deployment) = (app(), deployment().function_json());
 
     for function in functions_of(&deployment) {
         let function = value(&deployment, &format!("{function}/function.json"));
@@ -96,16 +102,18 @@ fn the_app_handles_every_path_of_its_functions() {
 }
 
 #[test]
-fn the_upstream_needs_the_hosts_key_and_is_forwarded_whole() {
-    let deployment = deployment();
+fn with_function_json_the_upstream_needs_the_hosts_key_and_is_forwarded_whole() {
+    let deployment = deployment().function_json();
 
     let bindings = value(&deployment, "signalr/function.json");
     let host = value(&deployment, "host.json");
 
     assert_eq!(bindings["bindings"][0]["authLevel"], "function");
     assert_eq!(host["customHandler"]["enableForwardingHttpRequest"], true);
-    assert_eq!(host["customHandler"]["description"]["defaultExecutablePath"], "board");
+    assert_eq!(host["customHandler"].get("http"), None);
     assert_eq!(host["extensions"]["http"]["routePrefix"], "");
+    assert!(content(&deployment, "azure/steps.md").contains("--function-name signalr "));
+    assert!(content(&deployment, "azure/steps.md").contains(" host.json */function.json\n"));
 }
 
 #[test]
@@ -155,56 +163,44 @@ fn with_triggers_each_event_has_a_function_of_its_own() {
 
 #[test]
 fn own_routes_of_the_app_get_a_catch_all_function() {
-    let deployment = deployment().own_routes();
+    let deployment = deployment().function_json().own_routes();
 
     assert_eq!(value(&deployment, "app/function.json")["bindings"][0]["route"], "{*path}");
 }
 
 #[test]
 fn the_template_is_serverless_and_names_the_allowed_origins() {
-    let bicep = content(&deployment(), "azure/main.bicep");
+    for (deployment, folder) in
+        [(deployment(), "azure"), (deployment().container_apps(), "container-apps")]
+    {
+        let bicep = content(&deployment, &format!("{folder}/main.bicep"));
 
-    assert!(bicep.contains("value: 'Serverless'"));
-    assert!(bicep.contains(r"'https://it\'s.example'"));
-    assert!(bicep.contains("loadJsonContent('upstream.json')"));
-    assert!(bicep.contains("name: 'AzureSignalRConnectionString'"));
-    assert!(bicep.contains("name: 'FeedSignalR'"));
-    assert!(!bicep.contains("localhost"));
-    for open in ["{}", "[]", "()"] {
-        let (left, right) = open.split_at(1);
-        assert_eq!(bicep.matches(left).count(), bicep.matches(right).count(), "{open}");
+        assert!(bicep.contains("value: 'Serverless'"));
+        assert!(bicep.contains(r"'https://it\'s.example'"));
+        assert!(bicep.contains("loadJsonContent('upstream.json')"));
+        assert!(bicep.contains("name: 'AzureSignalRConnectionString'"));
+        assert!(bicep.contains("name: 'FeedSignalR__serviceUri'"));
+        assert!(!bicep.contains("localhost"));
     }
 }
 
 #[test]
-fn no_placeholder_of_the_template_remains() {
-    for file in deployment().own_routes().signalr_triggers().files() {
+fn no_placeholder_of_the_templates_remains() {
+    let all = [
+        deployment(),
+        deployment().own_routes().signalr_triggers(),
+        deployment().function_json(),
+        deployment().container_apps(),
+    ];
+    for file in all.iter().flat_map(Deployment::files) {
         assert!(!file.content.contains("@@"), "{}", file.path);
-    }
-}
-
-#[test]
-fn the_steps_use_the_parameters_of_the_template() {
-    let (steps, bicep) =
-        (content(&deployment(), "azure/steps.md"), content(&deployment(), "azure/main.bicep"));
-
-    let given: BTreeSet<_> = steps
-        .lines()
-        .filter_map(|line| line.split_once("--parameters "))
-        .flat_map(|(_, parameters)| parameters.split(' ').filter_map(|pair| pair.split_once('=')))
-        .map(|(name, _)| name)
-        .collect();
-
-    assert_eq!(given, ["name", "settings", "upstreamKey"].into());
-    for name in given {
-        assert!(bicep.contains(&format!("\nparam {name} ")), "{name}");
     }
 }
 
 #[test]
 fn the_only_hub_negotiates_at_every_path_that_pages_of_functions_use() {
     let builder = HubApp::builder().signalr(SignalR::from_connection_string(SERVICE).unwrap());
-    let deployment = builder.hub(Board).build().unwrap().deployment();
+    let deployment = builder.hub(Board).build().unwrap().deployment().function_json();
 
     let negotiates = functions_of(&deployment).into_iter().filter(|name| name != "signalr");
     let routes: BTreeSet<_> = negotiates

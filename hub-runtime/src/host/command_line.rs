@@ -194,7 +194,7 @@ mod tests {
         let help = parsed(&["deploy-files", "out", "--help"]).unwrap();
 
         assert!(
-            help.starts_with("Usage: chat deploy-files [FOLDER] [--signalr-triggers]\n\nWrites")
+            help.starts_with("Usage: chat deploy-files [FOLDER] [--container-apps | --function-json | --signalr-triggers]\n\nWrites")
         );
         assert!(parsed(&["--help"]).unwrap().contains("  deploy-files [FOLDER]"));
         assert_eq!(parsed(&["deploy-files", "x"]).as_deref(), Ok(r#"deploy-files ["x"]"#));

@@ -19,7 +19,8 @@ fn commands(guide: &str) -> Vec<String> {
 
 #[test]
 fn variables_are_set_before_they_are_used() {
-    for guide in ["docs/azure.md", "docs/aws.md", "examples/functions/azure/steps.md"] {
+    let steps = ["examples/functions/azure/steps.md", "hub-runtime/src/deploy/container_app.md"];
+    for guide in ["docs/azure.md", "docs/aws.md"].into_iter().chain(steps) {
         let mut set = vec!["provider".to_owned()];
         for command in commands(guide) {
             for used in command.split('$').skip(1) {
@@ -40,17 +41,31 @@ fn variables_are_set_before_they_are_used() {
 }
 
 #[test]
-fn the_commands_pass_the_parameters_of_the_template() {
-    let template = read("examples/functions/azure/main.bicep");
-    let given: Vec<_> = commands("docs/azure.md")
-        .iter()
-        .filter_map(|line| Some(line.split_once("--parameters ")?.1.to_owned()))
-        .collect();
+fn the_commands_pass_the_parameters_of_the_templates() {
+    let commands = commands("docs/azure.md");
+    for (folder, template, required, deployments) in [
+        ("azure", "examples/functions/azure/main.bicep", &["name", "claimsKey"][..], 2),
+        (
+            "container-apps",
+            "hub-runtime/src/deploy/container_app.bicep",
+            &["name", "claimsKey", "upstreamCode"],
+            3,
+        ),
+    ] {
+        let template = read(template);
+        let file = format!("--template-file deploy/{folder}/main.bicep --parameters ");
+        let given: Vec<_> =
+            commands.iter().filter_map(|line| Some(line.split_once(&file)?.1)).collect();
 
-    assert_eq!(given.len(), 2);
-    for pair in given.iter().flat_map(|parameters| parameters.split(' ')) {
-        let (name, _) = pair.split_once('=').unwrap();
-        assert!(template.contains(&format!("\nparam {name} ")), "{name}");
+        assert_eq!(given.len(), deployments);
+        for parameters in given {
+            let pairs = parameters.split(' ').filter_map(|pair| pair.split_once('='));
+            let names: Vec<_> = pairs.map(|(name, _)| name).collect();
+            assert!(required.iter().all(|name| names.contains(name)), "{parameters}");
+            for name in names {
+                assert!(template.contains(&format!("\nparam {name} ")), "{name}");
+            }
+        }
     }
 }
 
@@ -79,7 +94,7 @@ fn files_and_features_in_the_guides_exist() {
         assert!(image.contains("--features \"$FEATURES\""), "{image}");
     }
     let named = ["--file ", "--features hub-runtime/", "--build-arg FEATURES="];
-    assert_eq!(named.map(|mark| after(mark).len()), [2, 1, 1]);
+    assert_eq!(named.map(|mark| after(mark).len()), [1, 2, 1]);
 }
 
 #[test]

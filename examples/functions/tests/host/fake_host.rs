@@ -1,6 +1,6 @@
 //! A fake Functions host that speaks the real protocol to a custom handler. The host starts the program, waits
-//! for its first response, and calls it for each function of a folder: with forwarded requests, or with
-//! SignalR triggers.
+//! for its first response, and calls it for each route in `host.json` as a proxy, or for each function of a folder: with
+//! forwarded requests, or with SignalR triggers.
 
 use std::{
     collections::HashMap,
@@ -18,12 +18,13 @@ use axum::{
     http::{HeaderMap, Method, StatusCode},
     response::Response,
 };
+use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use test_support::{
     free_address,
     http_client::{self, HttpResponse},
 };
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 /// Key of the functions with the level `function` and of the SignalR extension, encoded for a URL.
 pub(crate) const KEY: &str = "host%2Fkey%3D%3D";
@@ -40,8 +41,10 @@ pub(crate) struct FakeHost {
 /// Functions of the host.
 struct Functions {
     handler: u16,
-    /// Names and bindings.
+    /// Names and bindings, sorted by name. The first one that fits a request gets it.
     all: Vec<(String, Value)>,
+    /// Whether requests are passed on as a stream.
+    proxies: bool,
 }
 
 impl FakeHost {
@@ -49,7 +52,9 @@ impl FakeHost {
     pub(crate) async fn start(folder: &Path, settings: &[(&str, &str)]) -> Self {
         let handler = free_address().await.port();
         let host: Value = read(&folder.join("host.json"));
-        assert_eq!(host["customHandler"]["enableForwardingHttpRequest"], true);
+        let custom = &host["customHandler"];
+        let proxies = custom["http"]["enableProxying"] == true;
+        assert_ne!(proxies, custom["enableForwardingHttpRequest"] == true);
         assert_eq!(host["extensions"]["http"]["routePrefix"], "");
         let child = start_handler(
             &[
@@ -62,7 +67,8 @@ impl FakeHost {
             ],
             settings,
         );
-        let functions = Arc::new(Functions { handler, all: functions(folder) });
+        let all = functions(folder, &custom["http"]);
+        let functions = Arc::new(Functions { handler, all, proxies });
         while call(handler, "GET", "/", &HeaderMap::new(), b"").await.is_none() {
             tokio::time::sleep(READY_EVERY).await;
         }
@@ -97,44 +103,92 @@ fn read(path: &Path) -> Value {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
-fn functions(folder: &Path) -> Vec<(String, Value)> {
+/// The functions of the folder, or those that the host makes of the routes in `host.json`.
+fn functions(folder: &Path, http: &Value) -> Vec<(String, Value)> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
-    entries
+    let mut functions: Vec<_> = entries
         .filter(|entry| entry.path().join("function.json").exists())
         .map(|entry| {
             let bindings = read(&entry.path().join("function.json"))["bindings"].clone();
             (entry.file_name().into_string().unwrap(), bindings)
         })
-        .collect()
+        .collect();
+    if let Some(routes) = http["routes"].as_array() {
+        assert!(
+            functions.is_empty(),
+            "Detected both function.json files and custom handler HTTP route configuration"
+        );
+        let methods = ["get", "post", "put", "delete", "patch", "head", "options"];
+        let function = |(index, route): (usize, &Value)| {
+            let level =
+                route.get("authorizationLevel").unwrap_or(&http["defaultAuthorizationLevel"]);
+            let trigger = json!({
+                "type": "httpTrigger", "authLevel": level, "methods": methods, "route": route["route"],
+            });
+            (format!("http-handler{}", index + 1), json!([trigger, {"type": "http"}]))
+        };
+        functions.extend(routes.iter().enumerate().map(function));
+    }
+    functions.sort_by_key(|(name, _)| name.to_ascii_lowercase());
+    functions
 }
 
 /// Handles one request to the host.
 async fn answer(State(functions): State<Arc<Functions>>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let body = to_bytes(body, usize::MAX).await.unwrap();
-    let path = parts.uri.path().trim_matches('/').to_owned();
-    let query = parts.uri.query().unwrap_or_default().to_owned();
+    let path = request.uri().path().trim_matches('/').to_owned();
+    let query = request.uri().query().unwrap_or_default();
     let has_key = query.split('&').any(|pair| pair.strip_prefix("code=") == Some(KEY));
     if path == "runtime/webhooks/signalr" {
+        let (parts, body) = request.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap();
         return if has_key { trigger(&functions, &parts.headers, &body).await } else { plain(401) };
     }
     let found = functions.all.iter().find(|(_, bindings)| {
         let trigger = &bindings[0];
         trigger["type"] == "httpTrigger"
-            && trigger["route"].as_str().unwrap().eq_ignore_ascii_case(&path)
-            && allows(trigger, &parts.method)
+            && fits(trigger["route"].as_str().unwrap(), &path)
+            && allows(trigger, request.method())
     });
     let Some((_, bindings)) = found else { return plain(404) };
     assert_eq!((bindings.as_array().unwrap().len(), &bindings[1]["type"]), (2, &json!("http")));
-    if bindings[0]["authLevel"] == "function" && !has_key {
-        return plain(401);
+    match bindings[0]["authLevel"].as_str() {
+        Some("anonymous") => {}
+        Some("function") if has_key => {}
+        _ => return plain(401),
     }
-    // The host forwards the request to the same path. It forwards a body only if the request has a length.
+    match functions.proxies {
+        true => proxy(functions.handler, request).await,
+        false => forward(functions.handler, request).await,
+    }
+}
+
+/// Whether a route of the functions fits a path.
+fn fits(route: &str, path: &str) -> bool {
+    route.starts_with("{*") || route.eq_ignore_ascii_case(path)
+}
+
+/// Passes on a request and its response as they arrive, with the original `Host`.
+pub(crate) async fn proxy(port: u16, mut request: Request) -> Response {
+    request.headers_mut().insert("x-ms-invocation-id", "c6c1f3b0".parse().unwrap());
+    let target = request.uri().path_and_query().unwrap().as_str().parse().unwrap();
+    *request.uri_mut() = target;
+    let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    sender.send_request(request).await.unwrap().map(Body::new)
+}
+
+/// Sends the request to the same path of the handler, and reads the response to its end. The host passes on a body only if
+/// the request has a length.
+async fn forward(port: u16, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap();
     let forwarded = parts.headers.contains_key("content-length").then_some(&body[..]);
     let target = parts.uri.path_and_query().unwrap().as_str();
     let method = parts.method.as_str();
     let forwarded = forwarded.unwrap_or_default();
-    let answer = call(functions.handler, method, target, &parts.headers, forwarded).await.unwrap();
+    let answer = call(port, method, target, &parts.headers, forwarded).await.unwrap();
     let mut response = Response::new(Body::from(answer.body));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap();
     *response.headers_mut() = answer.headers;

@@ -1,5 +1,5 @@
 //! Tests of the example under a fake Functions host that speaks the real protocol, with a real service
-//! and real clients. They cover forwarded requests, SignalR triggers, and running without a host.
+//! and real clients. They cover a host that is a proxy, forwarded requests, SignalR triggers, and running without a host.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -10,14 +10,24 @@ use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::Command,
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
-use axum::http::HeaderMap;
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::Request,
+    http::HeaderMap,
+};
 use hub_local::Template;
 use serde_json::{Value, json};
-use test_support::{Client, RunningService, free_address};
+use test_support::{Client, RunningService, free_address, within};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
 
-use crate::fake_host::{FakeHost, KEY, call, start_handler};
+use crate::fake_host::{FakeHost, KEY, call, proxy, start_handler};
 
 /// The example under a host, and a service that calls it by the rules in `azure/upstream.json`.
 struct Deployment {
@@ -27,9 +37,15 @@ struct Deployment {
 
 impl Deployment {
     async fn start(folder: &Path) -> Self {
+        Self::with(folder, &[]).await
+    }
+
+    /// Starts the example with more settings.
+    async fn with(folder: &Path, settings: &[(&str, &str)]) -> Self {
         let service = RunningService::start().await;
         let connection = service.connection_string();
-        let settings = [("AzureSignalRConnectionString", connection.as_str())];
+        let settings =
+            [&[("AzureSignalRConnectionString", connection.as_str())], settings].concat();
         let host = FakeHost::start(folder, &settings).await;
         service.set_upstream(templates(folder, &host.origin));
         Self { service, host }
@@ -72,9 +88,34 @@ fn line() -> Value {
     json!({"colour": "red", "points": [[0.0, 0.5], [1.0, 0.5]]})
 }
 
+/// The files that `deploy-files` writes with an option.
+fn deployed(option: &str) -> TemporaryFolder {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let folder = TemporaryFolder::new(&COUNT.fetch_add(1, Ordering::Relaxed).to_string());
+    let written = Command::new(env!("CARGO_BIN_EXE_functions"))
+        .env_clear()
+        .env("HUB_LOCAL_PORT", "0")
+        .args(["deploy-files", option])
+        .arg(&folder.0)
+        .output()
+        .unwrap();
+    assert!(written.status.success(), "{written:?}");
+    folder
+}
+
+#[tokio::test]
+async fn clients_draw_together_through_a_host_that_is_a_proxy() {
+    draw_together(&Deployment::start(&example()).await).await;
+}
+
 #[tokio::test]
 async fn clients_draw_together_through_forwarded_requests() {
-    let deployment = Deployment::start(&example()).await;
+    let folder = deployed("--function-json");
+
+    draw_together(&Deployment::start(&folder.0).await).await;
+}
+
+async fn draw_together(deployment: &Deployment) {
     let (mut ada, mut bob) = (deployment.connect().await, deployment.connect().await);
     for client in [&mut ada, &mut bob] {
         assert_eq!(client.invoke("join", json!(["one"])).await.get("error"), None);
@@ -92,15 +133,7 @@ async fn clients_draw_together_through_forwarded_requests() {
 
 #[tokio::test]
 async fn clients_draw_together_through_signalr_triggers() {
-    let folder = TemporaryFolder::new("triggers");
-    let written = Command::new(env!("CARGO_BIN_EXE_functions"))
-        .env_clear()
-        .env("HUB_LOCAL_PORT", "0")
-        .args(["deploy-files", "--signalr-triggers"])
-        .arg(&folder.0)
-        .output()
-        .unwrap();
-    assert!(written.status.success(), "{written:?}");
+    let folder = deployed("--signalr-triggers");
     let deployment = Deployment::start(&folder.0).await;
     let (mut ada, mut bob) = (deployment.connect().await, deployment.connect().await);
     for client in [&mut ada, &mut bob] {
@@ -118,6 +151,109 @@ async fn clients_draw_together_through_signalr_triggers() {
     );
 }
 
+/// A hop between service and host that sends bodies in two chunks, without a length. Returns its origin.
+async fn chunking(host: &FakeHost) -> String {
+    let port = host.origin.rsplit(':').next().unwrap().parse().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let hop = move |request: Request| async move {
+        let (mut parts, body) = request.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap();
+        parts.headers.remove("content-length");
+        let (first, second) = (body.slice(..1), body.slice(1..));
+        let chunks = [first, second].map(Ok::<_, std::io::Error>);
+        let body = Body::from_stream(futures_util::stream::iter(chunks));
+        proxy(port, Request::from_parts(parts, body)).await
+    };
+    let router = Router::new().fallback(hop);
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    origin
+}
+
+#[tokio::test]
+async fn the_proxy_passes_on_calls_without_a_length_and_the_old_form_drops_their_bodies() {
+    let folder = deployed("--function-json");
+    for (files, joins) in [(example(), true), (folder.0.clone(), false)] {
+        let deployment = Deployment::start(&files).await;
+        let origin = chunking(&deployment.host).await;
+        deployment.service.set_upstream(templates(&files, &origin));
+        let mut ada = deployment.connect().await;
+
+        let joined = ada.invoke("join", json!(["one"])).await;
+
+        assert_eq!(joined.get("error").is_none(), joins, "{joined}");
+    }
+}
+
+#[tokio::test]
+async fn the_app_verifies_the_key_of_the_upstream_function_as_its_code() {
+    for (code, error) in [("host/key==", None), ("another key", Some("401"))] {
+        let deployment = Deployment::with(&example(), &[("HUB_UPSTREAM_CODE", code)]).await;
+        let mut ada = deployment.connect().await;
+
+        let joined = ada.invoke("join", json!(["one"])).await;
+
+        let refused = joined.get("error").and_then(Value::as_str);
+        assert_eq!(refused.map(|text| text.contains("401")), error.map(|_| true), "{joined}");
+    }
+}
+
+#[tokio::test]
+async fn the_proxy_passes_on_a_refusal_before_the_body_has_ended() {
+    let deployment = Deployment::start(&example()).await;
+    let host = deployment.host.origin.strip_prefix("http://").unwrap();
+    let mut caller = TcpStream::connect(host).await.unwrap();
+    let head = format!(
+        "POST /api/signalr?code={KEY} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{{\r\n"
+    );
+
+    caller.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    within("a response", caller.read_exact(&mut answer)).await.unwrap();
+
+    assert_eq!(str::from_utf8(&answer).unwrap(), "HTTP/1.1 401");
+}
+
+#[tokio::test]
+async fn only_the_upstream_route_needs_the_key_and_the_app_answers_all_other_paths() {
+    let deployment = Deployment::start(&example()).await;
+    let port = deployment.host.origin.rsplit(':').next().unwrap().parse().unwrap();
+    let status = async |method: &str, target: &str| {
+        call(port, method, target, &HeaderMap::new(), b"").await.unwrap().status
+    };
+
+    let with_key = format!("/API/SignalR?code={KEY}");
+
+    // 404 and 405 are responses of the app. The host knows no path that it could refuse so.
+    for (method, target, expected) in [
+        ("POST", "/api/signalr", 401),
+        ("POST", &with_key, 401),
+        ("POST", "/board/negotiate", 200),
+        ("POST", "/api/negotiate", 200),
+        ("GET", "/board/negotiate", 405),
+        ("GET", "/health", 200),
+        ("GET", "/elsewhere", 404),
+    ] {
+        assert_eq!(status(method, target).await, expected, "{method} {target}");
+    }
+    let refused = call(port, "POST", "/api/signalr", &HeaderMap::new(), b"").await.unwrap();
+    let of_app = call(port, "POST", &with_key, &HeaderMap::new(), b"").await.unwrap();
+    assert_eq!((refused.body.len(), of_app.body.is_empty()), (0, false));
+}
+
+#[tokio::test]
+async fn the_example_refuses_functions_of_an_earlier_deployment() {
+    let folder = deployed("--function-json");
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_functions"));
+    let refused = command.env_clear().env("HUB_LOCAL_PORT", "0").arg("deploy-files");
+    let refused = refused.arg(&folder.0).output().unwrap();
+
+    assert!(!refused.status.success());
+    let error = String::from_utf8(refused.stderr).unwrap();
+    assert!(error.contains("delete their folders, or add --function-json"), "{error}");
+}
+
 #[test]
 fn the_arguments_of_deploy_files_are_explained_and_nothing_is_written() {
     let run = |arguments: &[&str]| {
@@ -128,7 +264,7 @@ fn the_arguments_of_deploy_files_are_explained_and_nothing_is_written() {
     let help = run(&["deploy-files", "--help"]);
     let wrong = run(&["deploy-files", "--triggers"]);
 
-    let usage = "Usage: functions deploy-files [FOLDER] [--signalr-triggers]\n\nWrites the files";
+    let usage = "Usage: functions deploy-files [FOLDER] [--container-apps | --function-json | --signalr-triggers]\n\nWrites the files";
     assert!(help.status.success() && help.stdout.starts_with(usage.as_bytes()), "{help:?}");
     assert_eq!(wrong.status.code(), Some(2));
     let error = String::from_utf8(wrong.stderr).unwrap();
@@ -136,7 +272,7 @@ fn the_arguments_of_deploy_files_are_explained_and_nothing_is_written() {
 }
 
 #[tokio::test]
-async fn both_forms_refuse_calls_without_a_signature() {
+async fn every_form_refuses_calls_without_a_signature() {
     let deployment = Deployment::start(&example()).await;
     let mut headers = HeaderMap::new();
     for (name, value) in [
