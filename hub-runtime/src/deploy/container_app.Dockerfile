@@ -2,8 +2,8 @@
 # does not overwrite it. The build runs in the root of the source. Copy the files that the app reads, if there are any.
 
 FROM rust:1-alpine AS build
-# aws-lc needs a C compiler. The certificates are for https connections to the service.
-RUN apk add --no-cache build-base cmake perl linux-headers ca-certificates
+# ring needs a C compiler. The certificates are for https connections to the service.
+RUN apk add --no-cache build-base ca-certificates
 WORKDIR /source
 COPY . .
 # The image contains a compiler, so rustup downloads nothing.
