@@ -73,6 +73,20 @@ pub fn judge(secret: &Secret, reach: Reach) -> Verdict {
     }
 }
 
+/// The fewest characters of a token of the inspector.
+const MIN_TOKEN_CHARS: usize = 16;
+
+/// Why a text cannot be the token of the inspector, if it cannot. The token is a part of URLs.
+#[must_use]
+pub fn token_problem(token: &str) -> Option<&'static str> {
+    let is_plain = |it: char| it.is_ascii_alphanumeric() || matches!(it, '-' | '.' | '_' | '~');
+    if token.chars().count() < MIN_TOKEN_CHARS {
+        return Some("has fewer than 16 characters");
+    }
+    let is_plain = token.chars().all(is_plain);
+    (!is_plain).then_some("must consist of letters, digits and the characters - . _ ~")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

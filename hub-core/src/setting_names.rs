@@ -63,8 +63,17 @@ pub const LOCAL_PORT: &str = "HUB_LOCAL_PORT";
 /// The public URL of the local service.
 pub const LOCAL_URL: &str = "HUB_LOCAL_URL";
 
+/// Whether the local service has its inspector: `on` or `off`.
+pub const LOCAL_INSPECTOR: &str = "HUB_LOCAL_INSPECTOR";
+/// Fields whose values the inspector hides.
+pub const LOCAL_INSPECTOR_MASK: &str = "HUB_LOCAL_INSPECTOR_MASK";
+/// Whether the inspector keeps arguments, bodies and results: `on` or `off`.
+pub const LOCAL_INSPECTOR_PAYLOADS: &str = "HUB_LOCAL_INSPECTOR_PAYLOADS";
+/// The token of the inspector.
+pub const LOCAL_INSPECTOR_TOKEN: &str = "HUB_LOCAL_INSPECTOR_TOKEN";
+
 /// The settings of an app that belong to no connection.
-pub const APP: [&str; 11] = [
+pub const APP: [&str; 15] = [
     DETAILED_ERRORS,
     HTTP_TIMEOUT,
     "AzureSignalRRetry__MaxRetries",
@@ -73,13 +82,21 @@ pub const APP: [&str; 11] = [
     "AzureSignalRRetry__Mode",
     UPSTREAM_CODE,
     LOCAL_HOSTS,
+    LOCAL_INSPECTOR,
+    LOCAL_INSPECTOR_MASK,
+    LOCAL_INSPECTOR_PAYLOADS,
+    LOCAL_INSPECTOR_TOKEN,
     LOCAL_KEY,
     LOCAL_PORT,
     LOCAL_URL,
 ];
 /// The settings of `hub-local start`.
-pub const COMMAND: [&str; 8] = [
+pub const COMMAND: [&str; 12] = [
     LOCAL_HOSTS,
+    LOCAL_INSPECTOR,
+    LOCAL_INSPECTOR_MASK,
+    LOCAL_INSPECTOR_PAYLOADS,
+    LOCAL_INSPECTOR_TOKEN,
     "HUB_LOCAL_IP",
     LOCAL_KEY,
     "HUB_LOCAL_LOG",

@@ -6,6 +6,7 @@ use hub_core::Secret;
 
 use crate::{
     access::Access,
+    inspect::Inspector,
     limits::Limits,
     random,
     service::LocalService,
@@ -38,6 +39,7 @@ pub struct LocalServiceBuilder {
     public: bool,
     origins: Vec<String>,
     hosts: Vec<String>,
+    inspector: Option<Inspector>,
 }
 
 impl LocalServiceBuilder {
@@ -129,6 +131,11 @@ impl LocalServiceBuilder {
         Self { public: allowed, ..self }
     }
 
+    /// Turns the inspector on, see [`Inspector`]. Defaults to off.
+    pub fn inspector(self, inspector: Inspector) -> Self {
+        Self { inspector: Some(inspector), ..self }
+    }
+
     /// Builds the service. This method performs no I/O and needs no tokio runtime.
     #[must_use]
     pub fn build(self) -> LocalService {
@@ -145,6 +152,7 @@ impl LocalServiceBuilder {
             detailed_errors: self.detailed_errors,
             allow_reconnect: self.allow_reconnect,
             stateful_reconnect: self.stateful_reconnect.unwrap_or(true),
+            inspector: self.inspector,
         }))
     }
 }

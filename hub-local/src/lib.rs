@@ -21,6 +21,8 @@ mod descriptors;
 #[doc(hidden)]
 pub mod fuzzing;
 mod hub;
+mod inspect;
+mod inspector;
 mod limits;
 mod query;
 mod random;
@@ -39,6 +41,7 @@ pub use builder::LocalServiceBuilder;
 pub use hub_core::Secret;
 #[doc(inline)]
 pub use hub_net::serve_error::ServeError;
+pub use inspect::Inspector;
 pub use limits::Limits;
 pub use serve::listen;
 pub use service::{ConnectError, Counters, LocalService};

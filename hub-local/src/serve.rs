@@ -23,6 +23,7 @@ use tokio::{
 use crate::{
     access::HostCheck,
     descriptors::{Descriptors, LowDescriptors},
+    inspector,
     service::LocalService,
     socket_control::SocketControl,
     state::State,
@@ -59,6 +60,7 @@ pub(crate) async fn serve(
     let reach = Reach::of(listener.local_addr()?.ip());
     let public_url = state.authority.public_url();
     state.access.check_keys(&state.authority, &public_url, reach)?;
+    state.check_inspector(reach);
     let check = match reach {
         Reach::Loopback => HostCheck::Always,
         Reach::Beyond => HostCheck::WithWellKnownKey,
@@ -115,8 +117,14 @@ async fn connection(service: LocalService, state: Arc<State>, socket: Socket) {
     });
     let checking = Arc::clone(&state);
     let refuse = move |request: &Request<Incoming>, host: Option<&str>| {
+        if inspector::responds_to(&checking, request.uri().path()) {
+            return None;
+        }
         let refused = checking.access.refusal(request.headers(), host, check, &checking.authority);
-        refused.map(|(status, refused)| Refusal { status, text: refused.text })
+        refused.map(|(status, refused)| {
+            checking.record_foreign(status, &refused);
+            Refusal { status, text: refused.text }
+        })
     };
     let limits = &state.shared.limits;
     let longest = low_descriptors.map_or(Duration::MAX, |_| LOW_DESCRIPTORS_TIMEOUT);

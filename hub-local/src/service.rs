@@ -20,7 +20,8 @@ use crate::{
     access::HostCheck,
     body::{self, Body},
     builder::LocalServiceBuilder,
-    rest, serve,
+    inspect::Inspection,
+    inspector, rest, serve,
     state::State,
     transport::{
         memory::MemoryConnection,
@@ -123,6 +124,7 @@ impl LocalService {
         // `serve` checks the address of its listener itself.
         self.state.access.check_keys(&self.state.authority, url, Reach::Loopback)?;
         self.state.authority.set_public_url(url);
+        self.state.check_inspector(Reach::Loopback);
         Ok(())
     }
 
@@ -148,6 +150,34 @@ impl LocalService {
     #[doc(hidden)]
     pub async fn send_in_process(&self, hub: &str, to: Recipients<'_>, message: &Payload) {
         rest::send_in_process(&self.state, hub, to, message).await;
+    }
+
+    /// The address of the inspector with its token, for the terminal of the developer. It is a [`Secret`]: do not log it.
+    /// `None` if the inspector is off.
+    #[must_use]
+    pub fn inspector_url(&self) -> Option<Secret> {
+        let inspection = self.inspection()?;
+        let token = inspection.token().expose();
+        Some(Secret::from(format!("{}/inspector#{token}", self.public_url())))
+    }
+
+    /// Whether the token of the inspector is random, and not a secret of the operator.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn has_random_inspector_token(&self) -> bool {
+        self.inspection().is_some_and(|inspection| !inspection.is_token_given)
+    }
+
+    /// The hubs of the app for the inspector: makes the JSON of the app's contract.
+    #[doc(hidden)]
+    pub fn set_contract(&self, contract: impl FnOnce() -> serde_json::Value + Send + 'static) {
+        if let Some(inspection) = self.inspection() {
+            inspection.set_contract(contract);
+        }
+    }
+
+    fn inspection(&self) -> Option<&Inspection> {
+        self.state.inspection.as_ref().filter(|inspection| inspection.is_open())
     }
 
     /// Counters at this moment. The cost is linear in the number of clients.
@@ -272,19 +302,31 @@ async fn respond(
         }
         path if rest::is_path(path) => rest::respond(state, &parts, body).await,
         path if server_connection::is_path(path) => server_connection::respond(state, parts),
-        _ => body::text(StatusCode::NOT_FOUND, "no such resource; clients connect to /client/"),
+        path if inspector::is_path(path) => {
+            // Boxed: rare, and the future of a REST call is smaller without it.
+            let answer = Box::pin(inspector::respond(state, &parts, body)).await;
+            answer.unwrap_or_else(unknown)
+        }
+        _ => unknown(),
     }
+}
+
+fn unknown() -> Response<Body> {
+    body::text(StatusCode::NOT_FOUND, "no such resource; clients connect to /client/")
 }
 
 /// The refusal of a request from another server, which may not have checked the host.
 fn refusal(state: &State, parts: &Parts, check: HostCheck) -> Option<(StatusCode, String)> {
-    if !state.access.applies(check) {
+    if !state.access.applies(check) || inspector::responds_to(state, parts.uri.path()) {
         return None;
     }
     match host::of(&parts.uri, &parts.headers) {
         Ok(host) => {
             let refused = state.access.refusal(&parts.headers, host, check, &state.authority);
-            refused.map(|(status, refusal)| (status, refusal.text))
+            refused.map(|(status, refusal)| {
+                state.record_foreign(status, &refusal);
+                (status, refusal.text)
+            })
         }
         Err(error) => Some((StatusCode::BAD_REQUEST, error.to_string())),
     }

@@ -6,17 +6,20 @@ use std::{
     time::Duration,
 };
 
-use hub_core::Secret;
-use hub_net::{clock::Clock, idle_sockets::IdleSockets, log_limit::LogLimit};
+use http::StatusCode;
+use hub_core::{Secret, secret_rule::Reach};
+use hub_net::{clock::Clock, host, idle_sockets::IdleSockets, log_limit::LogLimit};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     access::Access,
     auth::Authority,
+    causes::Refusal,
     connection::{Connection, departed::DepartedBudget, ending::Ending, shared::Shared},
     delivery::backlog::Backlog,
     descriptors,
     hub::{hubs::Hubs, quota::Quota},
+    inspect::{Inspection, Inspector, Matter, Subject, Trouble},
     limits::Limits,
     transport::negotiations::Negotiations,
     upstream::{Unmatched, Upstream, permits::Permits},
@@ -40,6 +43,8 @@ pub(crate) struct State {
     pub(crate) stopped: CancellationToken,
     /// Sockets of all listeners that have received no complete request yet.
     pub(crate) idle_sockets: Arc<IdleSockets>,
+    /// The inspector; `None` if it is off.
+    pub(crate) inspection: Option<Inspection>,
 }
 
 /// Settings of the builder, with the defaults applied.
@@ -55,6 +60,7 @@ pub(crate) struct Config {
     pub(crate) detailed_errors: bool,
     pub(crate) allow_reconnect: bool,
     pub(crate) stateful_reconnect: bool,
+    pub(crate) inspector: Option<Inspector>,
 }
 
 impl State {
@@ -70,8 +76,31 @@ impl State {
         }
     }
 
+    /// Ends an inspector that is for loopback only, unless the public URL and a listener with this reach are on loopback.
+    pub(crate) fn check_inspector(&self, listener: Reach) {
+        let url = self.authority.public_url();
+        let is_on_loopback = host::of_url(&url).is_some_and(host::is_loopback);
+        if let Some(inspection) = &self.inspection
+            && (listener == Reach::Beyond || !is_on_loopback)
+        {
+            inspection.beyond_loopback();
+        }
+    }
+
+    /// Records a request for a foreign host or from a foreign page for the inspector.
+    pub(crate) fn record_foreign(&self, status: StatusCode, refusal: &Refusal) {
+        if let Some(recorder) = &self.shared.recorder {
+            let Refusal { cause, text } = refusal;
+            let trouble = Trouble { cause: Some(*cause), text: text.as_str().into() };
+            let subject = Subject::default();
+            recorder.refused(subject, Matter::Connect, Some(status.as_u16()), trouble);
+        }
+    }
+
     pub(crate) fn new(config: Config) -> Self {
         let Config { keys, public_url, upstream, unmatched, limits, .. } = config;
+        let inspection = config.inspector.and_then(|settings| Inspection::new(settings, &keys));
+        let recorder = inspection.as_ref().map(|inspection| Arc::clone(&inspection.recorder));
         let (clock, tasks) = (Clock::start(), TaskTracker::new());
         let upstream_calls = Permits::new(limits.max_upstream_calls, limits.max_upstream_bytes);
         let departed = DepartedBudget::new(limits.max_departed_bytes);
@@ -85,7 +114,9 @@ impl State {
             stateful_reconnect: config.stateful_reconnect,
             stopped: CancellationToken::new(),
             idle_sockets: IdleSockets::new(descriptors::max_idle_sockets(&limits), IDLE_GRACE),
+            inspection,
             shared: Arc::new(Shared {
+                recorder,
                 limits,
                 detailed_errors: config.detailed_errors,
                 allow_reconnect: config.allow_reconnect,

@@ -69,6 +69,8 @@ mod service_group;
 mod shared;
 #[cfg(any(feature = "local", feature = "server"))]
 mod start_line;
+#[cfg(feature = "local")]
+mod start_page;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -96,6 +98,10 @@ pub struct FromCSharp;
 pub use hub_core::values::{binary, byte_list, timestamp};
 #[doc(inline)]
 pub use hub_core::{Context, Hub, HubContext, HubError, HubResult, dotnet};
+#[cfg(feature = "local")]
+#[cfg_attr(docsrs, doc(cfg(feature = "local")))]
+#[doc(inline)]
+pub use hub_local::Inspector;
 #[doc(inline)]
 pub use hub_macros::{filter, from_context, hub, hub_client, serverless_hub};
 #[cfg(feature = "server")]

@@ -24,6 +24,8 @@ pub use crate::host::RequestBody;
 
 #[cfg(feature = "functions")]
 use crate::functions;
+#[cfg(feature = "local")]
+use crate::start_page;
 use crate::{
     answer::{empty, text},
     negotiate,
@@ -208,6 +210,8 @@ async fn other(app: Arc<Inner>, parts: http::request::Parts, body: UnreadBody) -
         Route::Unknown if functions::is_invocation(&app, &parts) => {
             functions::handle(app, parts, body).await
         }
+        #[cfg(feature = "local")]
+        Route::Unknown if start_page::is_asked(&app, &parts) => start_page::page(&app),
         Route::Unknown | Route::Refresh(_) => unnegotiated::refusal(&app, &parts)
             .unwrap_or_else(|| text(StatusCode::NOT_FOUND, "not found")),
     }

@@ -12,6 +12,7 @@ mod ser;
 #[cfg(test)]
 mod tests;
 mod to_json;
+mod to_typed_json;
 mod writer;
 
 use std::fmt;
@@ -22,6 +23,8 @@ use serde::{
     de::{DeserializeSeed, Expected, Unexpected},
 };
 
+#[doc(hidden)]
+pub use self::to_typed_json::typed_json;
 pub(super) use self::{
     from_json::from_json,
     proto_key::without_in_frames,

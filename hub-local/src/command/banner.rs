@@ -16,6 +16,10 @@ pub(super) struct Banner<'a> {
     pub(super) connection_string: &'a str,
     /// Whether the key is secret. The well-known key of the emulator is not secret.
     pub(super) is_key_secret: bool,
+    /// The address of the inspector with its token.
+    pub(super) inspector_url: Option<&'a str>,
+    /// Whether the operator has given the token, which is secret then.
+    pub(super) is_inspector_token_given: bool,
     pub(super) templates: &'a [Template],
     /// The settings file in use.
     pub(super) file: Option<&'a Path>,
@@ -57,6 +61,11 @@ impl fmt::Display for Banner<'_> {
             self.connection_string.to_owned()
         };
         writeln!(formatter, "  Connection string   {shown}")?;
+        if let Some(url) = self.inspector_url {
+            let (page, token) = url.split_once('#').unwrap_or((url, ""));
+            let token = if self.is_inspector_token_given { "<your token>" } else { token };
+            writeln!(formatter, "  Inspect             {page}#{token}")?;
+        }
         self.upstream(formatter)?;
         if let Some(Descriptors { before, now }) = self.descriptors {
             let raised =
@@ -92,8 +101,16 @@ mod tests {
 
     fn banner(is_key_secret: bool, templates: &[Template]) -> String {
         let descriptors = Some(Descriptors { before: 1024, now: 4096 });
-        Banner { connection_string: TEXT, is_key_secret, templates, file: None, descriptors }
-            .to_string()
+        let banner = Banner {
+            connection_string: TEXT,
+            is_key_secret,
+            inspector_url: Some("http://localhost:8888/inspector#t0k3n"),
+            is_inspector_token_given: is_key_secret,
+            templates,
+            file: None,
+            descriptors,
+        };
+        banner.to_string()
     }
 
     #[test]
@@ -102,6 +119,16 @@ mod tests {
         let hidden = "Endpoint=http://localhost;Port=8888;AccessKey=<your key>;Version=1.0;";
         assert!(banner(true, &[]).contains(hidden));
         assert!(!banner(true, &[]).contains("k=;"));
+    }
+
+    #[test]
+    fn the_token_of_the_inspector_is_shown_unless_the_operator_gave_it() {
+        assert!(
+            banner(false, &[])
+                .contains("  Inspect             http://localhost:8888/inspector#t0k3n")
+        );
+        let given = banner(true, &[]);
+        assert!(given.contains("/inspector#<your token>") && !given.contains("t0k3n"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod allocator;
 mod banner;
 mod descriptors;
 mod environment;
+mod inspector;
 mod limits;
 mod load;
 mod log;

@@ -3,12 +3,17 @@
 mod listen;
 mod validate;
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use clap::{Args, builder::FalseyValueParser};
-use hub_core::{Secret, client_access::EMULATOR_KEY};
+use hub_core::{Secret, client_access::EMULATOR_KEY, secret_rule::Reach};
 use hub_local::{
-    HttpUpstream, LocalService, LocalServiceBuilder, ServeError, Settings, Template, Unmatched,
+    HttpUpstream, Inspector, LocalService, LocalServiceBuilder, ServeError, Settings, Template,
+    Unmatched,
 };
 use tokio::{task::JoinSet, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
@@ -19,6 +24,7 @@ use super::{
     banner::Banner,
     descriptors::{self, Descriptors},
     environment,
+    inspector::InspectorArgs,
     limits::LimitArgs,
     log,
     reload::SettingsFile,
@@ -80,6 +86,8 @@ pub(super) struct StartArgs {
     /// Maximum time for pending calls on shutdown
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::time)]
     stop_within: Duration,
+    #[command(flatten)]
+    inspector: InspectorArgs,
     #[command(flatten)]
     limits: LimitArgs,
 }
@@ -148,15 +156,20 @@ async fn serve(
     let upstream_timeout = arguments.limits.upstream_timeout.unwrap_or(UPSTREAM_TIMEOUT);
     let upstream = HttpUpstream::with_templates(templates.clone()).timeout(upstream_timeout);
     let url = listen::url(&arguments, &listeners)?;
-    let service = service(&arguments, &upstream, descriptors);
+    let reach = Reach::of(arguments.ip.unwrap_or(Ipv4Addr::LOCALHOST.into()));
+    let inspector = arguments.inspector.settings(reach, arguments.url.as_deref())?;
+    let service = service(&arguments, &upstream, descriptors, inspector);
     service.set_public_url(url).map_err(Failure::failed)?;
     let mut serving = JoinSet::new();
     for listener in listeners {
         serving.spawn(service.serve(listener));
     }
     let connection_string = service.connection_string();
+    let inspector_url = service.inspector_url();
     let banner = Banner {
         connection_string: connection_string.expose(),
+        inspector_url: inspector_url.as_ref().map(Secret::expose),
+        is_inspector_token_given: arguments.inspector.has_token(),
         is_key_secret: arguments.key.is_some_and(|key| key.expose() != EMULATOR_KEY),
         templates: &templates,
         file: file.as_ref().and_then(SettingsFile::found),
@@ -185,6 +198,7 @@ fn service(
     arguments: &StartArgs,
     upstream: &HttpUpstream,
     descriptors: Option<Descriptors>,
+    inspector: Option<Inspector>,
 ) -> LocalService {
     let limits = arguments.limits.limits(descriptors.map(|descriptors| descriptors.now));
     let key = arguments.key.clone().unwrap_or_else(|| Secret::from(EMULATOR_KEY));
@@ -200,6 +214,7 @@ fn service(
         .public(arguments.public);
     let builder = arguments.url.iter().fold(builder, LocalServiceBuilder::public_url);
     let builder = arguments.allow_origin.iter().fold(builder, LocalServiceBuilder::allow_origin);
+    let builder = inspector.into_iter().fold(builder, LocalServiceBuilder::inspector);
     let hosts = arguments.allow_host.iter().filter(|host| !host.is_empty());
     let builder = hosts.fold(builder, LocalServiceBuilder::allow_host);
     match arguments.secondary_key.clone() {

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http::StatusCode;
 use hub_core::{
-    protocol::{Message, Outcome, Protocol},
+    protocol::{Message, Outcome, Protocol, error_text},
     upstream::{CONNECTIONS, MESSAGES},
 };
 use tokio::time::Instant;
@@ -28,6 +28,8 @@ use super::{
 };
 use crate::{
     causes::Cause,
+    inspect::{Address, Conversation, Finished, Origin, RunningCall, Trouble},
+    random,
     upstream::{
         Unmatched, Upstream, UpstreamError,
         call::Call,
@@ -73,6 +75,9 @@ pub(super) fn leave(connection: &Arc<Connection>, error: Option<String>) {
     let dropped = connection.calls.depart(connection.size(), &connection.shared.departed);
     if dropped != Some(0) {
         let cause = Cause::DroppedCalls;
+        if let Some(peer) = &connection.peer {
+            peer.refused(None, cause, cause.text());
+        }
         connection.shared.log.line(cause.id(), |omitted| {
             tracing::warn!(
                 connection = connection.id(),
@@ -155,7 +160,7 @@ pub(super) fn cancel(connection: &Arc<Connection>, invocation_id: String) {
 /// Calls a hub method. If the call has an invocation id, the client receives a completion, unless it has cancelled the
 /// call.
 async fn call(connection: &Arc<Connection>, lane: Lane, call: Call) {
-    let Call { invocation_id, target, arguments } = call;
+    let Call { invocation_id, target, arguments, seen } = call;
     let protocol = connection.protocol();
     let is_invoke = invocation_id.is_some();
     if invocation_id.as_ref().is_some_and(|id| connection.warnings.is_reused(id)) {
@@ -166,7 +171,7 @@ async fn call(connection: &Arc<Connection>, lane: Lane, call: Call) {
     let refreshed = connection.refreshed_facts();
     let facts = refreshed.as_ref().unwrap_or(&connection.facts);
     let answer = {
-        let calling = pin!(perform(connection, event, |upstream, request_id| {
+        let calling = pin!(perform(connection, event, seen.as_ref(), |upstream, request_id| {
             upstream.message(ClientCall {
                 connection: facts,
                 protocol,
@@ -183,28 +188,45 @@ async fn call(connection: &Arc<Connection>, lane: Lane, call: Call) {
         }
     };
     let is_awaited = connection.calls.finish(lane, &connection.results);
+    if invocation_id.is_some() && !is_awaited {
+        finished(seen.as_ref(), || Finished::Error(CANCELLED.into()));
+    }
     let Some(invocation_id) = invocation_id.filter(|_| is_awaited) else { return };
     let is_unmatched = matches!(answer, Err(UpstreamError::NoTemplate));
     if is_unmatched && connection.shared.unmatched == Unmatched::Silent {
         return;
     }
     let complete = |outcome| {
+        finished(seen.as_ref(), || match &outcome {
+            Outcome::Error(text) => Finished::Error(text.as_str().into()),
+            Outcome::Void | Outcome::Result(_) => Finished::Void,
+        });
         let invocation_id = invocation_id.clone();
         connection.answer(&protocol.encode(&Message::Completion { invocation_id, outcome }));
     };
+    let relay = |framed| {
+        finished(seen.as_ref(), || Finished::Relayed);
+        connection.answer(&protocol.relayed(framed));
+    };
     match interpret(answer, connection.shared.limits.max_upstream_response_bytes) {
-        Ok(Body::Completion(framed)) => connection.answer(&protocol.relayed(framed)),
+        Ok(Body::Completion(framed)) => relay(framed),
         Ok(Body::Unchecked(body)) if body.is_empty() => complete(Outcome::Void),
         Ok(Body::Unchecked(body)) => match completion::check(protocol, &body, &invocation_id) {
-            Checked::Completion => connection.answer(&protocol.relayed(body)),
+            Checked::Completion => relay(body),
             Checked::Mended(mended) => {
                 connection.warn_once(Cause::EmptyError, &target);
+                finished(seen.as_ref(), || Finished::Error(error_text("").into()));
                 connection.answer(&protocol.relayed(mended));
             }
             Checked::Invalid(problem) => {
                 connection.warn_invalid_completion(&target, problem, &body);
+                if let Some(of) = &seen {
+                    let cause = Cause::NoCompletion;
+                    let text = format!("{}: {problem}", cause.text());
+                    of.peer.refused(Some(of.call), cause, &text);
+                }
                 if connection.shared.relay_invalid_completions {
-                    connection.answer(&protocol.relayed(body));
+                    relay(body);
                 } else {
                     complete(Outcome::Error(NO_COMPLETION.to_owned()));
                 }
@@ -223,7 +245,8 @@ async fn report(connection: &Arc<Connection>, change: Change<'_>) {
     let event = Event { category: CONNECTIONS, name, protocol, is_invoke: false, cancel };
     let refreshed = connection.refreshed_facts();
     let facts = refreshed.as_ref().unwrap_or(&connection.facts);
-    let _ = perform(connection, event, |upstream, request_id| {
+    let seen = connection.peer.as_ref().map(|peer| peer.recorder.reported(peer, name));
+    let _ = perform(connection, event, seen.as_ref(), |upstream, request_id| {
         let event = ClientEvent { connection: facts, request_id, change };
         async move { upstream.event(event).await.map(Answer::Response) }
     })
@@ -274,6 +297,7 @@ fn failed(status: StatusCode) -> String {
 async fn perform<'a, F>(
     connection: &'a Arc<Connection>,
     event: Event<'_>,
+    seen: Option<&Arc<Conversation>>,
     call: impl FnOnce(&'a dyn Upstream, u64) -> F,
 ) -> Result<Answer, UpstreamError>
 where
@@ -281,10 +305,13 @@ where
 {
     let shared = &connection.shared;
     let upstream = shared.upstream.as_deref();
+    let Event { category, name, protocol, is_invoke, cancel } = event;
+    let mut running = None;
     let (answer, took) = match upstream {
         None => (Err(UpstreamError::NoTemplate), Duration::ZERO),
         Some(upstream) => {
             let id = shared.upstream_requests.fetch_add(1, Ordering::Relaxed);
+            running = seen.map(|of| begin(of, upstream, category, name, id));
             let started = Instant::now();
             // A panic of an in-process upstream must not stop the connection's later calls.
             let calling = AssertUnwindSafe(async { call(upstream, id).await }).catch_unwind();
@@ -292,16 +319,86 @@ where
             (calling.await.unwrap_or_else(panicked), started.elapsed())
         }
     };
-    let Event { category, name: event, protocol, is_invoke, cancel } = event;
     if cancel.ends_request() && answer.is_err() {
+        if let (Some(of), Some(running)) = (seen, running) {
+            let trouble = Trouble { cause: None, text: CANCELLED.into() };
+            of.peer.recorder.answered(running, None, took, Some(trouble));
+        }
         return answer;
     }
     let (limit, hub) = (&connection.shared.log, connection.hub.name());
     let connection = connection.id();
     let content_type = protocol.content_type();
+    let event = name;
     let record = CallRecord { connection, hub, category, event, content_type, is_invoke, took };
-    explain::log(limit, record, upstream, answer.as_ref().map(Answer::shown));
+    let shown = answer.as_ref().map(Answer::shown);
+    if let Some(of) = seen {
+        let trouble = explain::trouble(record, upstream, shown.map(|it| it.0));
+        let running = running.unwrap_or_else(|| RunningCall::of_no_app(of));
+        let shown = shown.ok().map(|(status, body)| (status.as_u16(), body));
+        of.peer.recorder.answered(running, shown, took, trouble);
+    }
+    explain::log(limit, record, upstream, shown);
     answer
+}
+
+/// Records that the app is called.
+fn begin(
+    of: &Arc<Conversation>,
+    upstream: &dyn Upstream,
+    category: &str,
+    event: &str,
+    id: u64,
+) -> RunningCall {
+    let address = match upstream.is_in_process() {
+        true => Some(Address::InProcess),
+        false => {
+            upstream.address(&of.peer.hub, category, event).map(|url| Address::Url(url.into()))
+        }
+    };
+    of.peer.recorder.calls_app(of, id, address)
+}
+
+/// Records what the client of an `invoke` receives.
+fn finished(seen: Option<&Arc<Conversation>>, with: impl FnOnce() -> Finished) {
+    if let Some(of) = seen {
+        of.peer.recorder.finished(of, with());
+    }
+}
+
+/// Runs a call of the client again for the inspector. The client receives nothing. Returns the number of the new call, or
+/// `None` without an upstream.
+pub(crate) async fn run_again(
+    connection: &Arc<Connection>,
+    of: &Conversation,
+    arguments: Bytes,
+) -> Option<u64> {
+    connection.shared.upstream.as_ref()?;
+    let (peer, protocol, target) = (&of.peer, of.protocol, of.method());
+    let _permit = connection.shared.upstream_calls.get(arguments.len()).await;
+    // No invocation of a client has this id.
+    let id = of.invocation_id().map(|id| format!("{id}-again-{}", random::Id::random().text()));
+    let invocation_id = id.as_deref();
+    let (names, origin) = ((invocation_id, target), Origin::Again(of.call));
+    let again = peer.recorder.invoked(peer, origin, protocol, names, &arguments, false);
+    let is_invoke = invocation_id.is_some();
+    let cancel = &CallCancel::default();
+    let event = Event { category: MESSAGES, name: target, protocol, is_invoke, cancel };
+    let refreshed = connection.refreshed_facts();
+    let facts = refreshed.as_ref().unwrap_or(&connection.facts);
+    let _ = perform(connection, event, Some(&again), |upstream, request_id| {
+        upstream.message(ClientCall {
+            connection: facts,
+            protocol,
+            request_id,
+            invocation_id,
+            target,
+            arguments,
+            cancel,
+        })
+    })
+    .await;
+    Some(again.call)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use hub_core::protocol::{Message, Protocol, ProtocolError, handshake};
 use crate::{
     causes::Cause,
     delivery::frame::{CloseStatus, Frame, Violation},
+    inspect::Trouble,
 };
 
 /// Error text without details.
@@ -193,6 +194,12 @@ impl Ending {
             LastMessage::Refused(text) => Some(text),
             LastMessage::None | LastMessage::Close { .. } => self.error.as_deref().or(self.note),
         }
+    }
+
+    /// The error for the inspector.
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        let text = self.reason()?.into();
+        Some(Trouble { cause: self.cause, text })
     }
 
     /// The close frame of a WebSocket. Its reason is the error of the close message, because some clients report only

@@ -16,7 +16,7 @@ use super::{
     link::{Incoming, Source},
     receive,
 };
-use crate::delivery::sink::Sink;
+use crate::{delivery::sink::Sink, inspect::Matter};
 
 /// How long a client may take to close its side after it has violated the WebSocket protocol.
 const AFTER_VIOLATION: Duration = Duration::from_secs(1);
@@ -34,7 +34,15 @@ pub(crate) async fn run<S: Source>(
     let ending = connection.ending.get();
     if accepted {
         let error = ending.and_then(|ending| ending.error.clone());
+        if let Some(peer) = &connection.peer {
+            let trouble = ending.and_then(|ending| ending.trouble());
+            peer.recorder.disconnected(peer, trouble);
+        }
         deliver::leave(&connection, error);
+    } else if let (Some(peer), Some(trouble)) =
+        (&connection.peer, ending.and_then(|it| it.trouble()))
+    {
+        peer.recorder.refused(peer.subject(), Matter::Handshake, None, trouble);
     }
     let farewell = ending.map_or(Farewell::Close, |ending| ending.farewell);
     let limit = connection.shared.limits.close_timeout;

@@ -24,6 +24,7 @@ use std::{
     task::Poll,
 };
 
+pub(crate) use self::deliver::run_again;
 use self::{
     acks::Acks,
     calls::CallQueue,
@@ -42,6 +43,7 @@ use crate::{
         outbox::{Outbox, PushOutcome},
     },
     hub::{self, members::Member},
+    inspect::{Opened, Peer},
     upstream::facts::ConnectionFacts,
 };
 use hub_core::protocol::{Message, Protocol};
@@ -70,6 +72,8 @@ pub(crate) struct Connection {
     warnings: Warnings,
     /// Present if stateful reconnect was negotiated.
     acks: Option<Arc<Acks>>,
+    /// Present if the inspector is on.
+    pub(crate) peer: Option<Arc<Peer>>,
     /// Boxed, because most connections are open most of the time.
     ending: OnceLock<Box<Ending>>,
 }
@@ -87,12 +91,17 @@ pub(crate) struct Origin {
 impl Connection {
     pub(crate) fn new(shared: Arc<Shared>, hub: Arc<Hub>, origin: Origin) -> Arc<Self> {
         let Origin { facts, token_options, transport, acks } = origin;
+        let peer = shared.recorder.as_ref().map(|recorder| {
+            let (id, user) = (Arc::clone(facts.id()), facts.user().cloned());
+            Arc::new(Peer::new(Arc::clone(recorder), id, hub.shared_name(), user))
+        });
         Arc::new(Self {
             outbox: Outbox::new(&shared.limits, Arc::clone(&shared.backlog)),
             results: ClientResults::default(),
             calls: CallQueue::default(),
             warnings: Warnings::default(),
             acks,
+            peer,
             ending: OnceLock::new(),
             refreshed: OnceLock::new(),
             token_options,
@@ -109,6 +118,11 @@ impl Connection {
 
     pub(crate) fn user(&self) -> Option<&str> {
         self.facts.user().map(|user| &**user)
+    }
+
+    /// Whether the client may resume this connection after its transport broke.
+    pub(crate) fn is_resumable(&self) -> bool {
+        self.acks.as_ref().is_some_and(|it| it.are_agreed())
     }
 
     /// Whether errors to this client include the cause.
@@ -217,7 +231,12 @@ impl Connection {
 
     fn log_connected(&self) {
         let (transport, protocol) = (self.transport.name(), self.protocol().name());
-        let resumable = self.acks.as_ref().is_some_and(|it| it.are_agreed());
+        let resumable = self.is_resumable();
+        if let Some(peer) = &self.peer {
+            let (claims, query) = (self.facts.shared_claims(), self.facts.query().into());
+            let opened = Opened { transport, protocol, resumable, claims, query };
+            peer.recorder.connected(peer, opened);
+        }
         let (connection, hub) = (self.id(), self.hub.name());
         tracing::debug!(connection, hub, transport, protocol, resumable, "connected");
     }

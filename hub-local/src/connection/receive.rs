@@ -17,7 +17,11 @@ use super::{
     link::{Incoming, Source, Transport},
     posts::Posts,
 };
-use crate::{causes::Cause, upstream::call::Call};
+use crate::{
+    causes::Cause,
+    inspect::{Conversation, Origin, Peer},
+    upstream::call::Call,
+};
 
 /// Maximum length of a hub method name in characters.
 const MAX_METHOD_CHARS: usize = 1024;
@@ -62,6 +66,9 @@ async fn read(
         client_timeout.stop();
         match incoming {
             Ok(Incoming::Data(bytes)) => {
+                if let Some(peer) = &connection.peer {
+                    peer.seen();
+                }
                 let is_repeated = posts.as_mut().is_some_and(|posts| posts.begin(&bytes));
                 if is_repeated && frames.is_empty() {
                     tracing::debug!(
@@ -134,13 +141,13 @@ fn act(
     match message {
         Message::Invocation { invocation_id, target, arguments, stream_ids } => {
             if stream_ids.is_empty() {
-                let call = Call { invocation_id, target, arguments };
+                let call = Call { invocation_id, target, arguments, seen: None };
                 return Ok(invoke(connection, call));
             }
             if invocation_id.is_none() {
                 connection.warn_once(Cause::Streams, &target);
             }
-            refuse(connection, invocation_id, NO_STREAMS);
+            refuse(connection, invocation_id, Cause::Streams, NO_STREAMS);
         }
         Message::Completion { invocation_id, outcome } => {
             // Some clients complete messages without an invocation id: philippseith/signalr in Go.
@@ -150,7 +157,7 @@ fn act(
             connection.results.complete(&invocation_id, outcome);
         }
         Message::StreamInvocation { invocation_id, .. } => {
-            refuse(connection, Some(invocation_id), NO_STREAMS);
+            refuse(connection, Some(invocation_id), Cause::Streams, NO_STREAMS);
         }
         Message::CancelInvocation { invocation_id } => deliver::cancel(connection, invocation_id),
         Message::Ping if connection.transport.needs_pings() => client_timeout.arm(),
@@ -166,18 +173,28 @@ fn act(
     Ok(None)
 }
 
-fn invoke(connection: &Arc<Connection>, call: Call) -> Option<Call> {
+fn invoke(connection: &Arc<Connection>, mut call: Call) -> Option<Call> {
     let checked =
         names::check_upstream_event(&call.target).and_then(|()| check_length(&call.target));
     if let Err(error) = checked {
-        refuse(connection, call.invocation_id, &error.to_string());
+        refuse(connection, call.invocation_id, Cause::RefusedName, &error.to_string());
         return None;
+    }
+    if let Some(peer) = &connection.peer {
+        call.seen = Some(seen(connection, peer, &call));
     }
     if !connection.calls.has_room(&connection.shared.limits) {
         return Some(call);
     }
     deliver::submit(connection, UpstreamEvent::Call(call));
     None
+}
+
+/// Records a call for the inspector.
+fn seen(connection: &Connection, peer: &Arc<Peer>, call: &Call) -> Arc<Conversation> {
+    let names = (call.invocation_id.as_deref(), &*call.target);
+    let (protocol, is_queued) = (connection.protocol(), connection.calls.newest().is_some());
+    peer.recorder.invoked(peer, Origin::Client, protocol, names, &call.arguments, is_queued)
 }
 
 async fn submit_later(connection: &Arc<Connection>, call: Call) -> Result<(), Ending> {
@@ -196,7 +213,10 @@ fn check_length(target: &str) -> Result<(), NameError> {
 }
 
 /// Completes a call with an error. A call without an invocation id gets no completion.
-fn refuse(connection: &Arc<Connection>, invocation_id: Option<String>, text: &str) {
+fn refuse(connection: &Arc<Connection>, invocation_id: Option<String>, cause: Cause, text: &str) {
+    if let Some(peer) = &connection.peer {
+        peer.refused(None, cause, text);
+    }
     tracing::debug!(connection = connection.id(), text, "call refused");
     let Some(invocation_id) = invocation_id else { return };
     let outcome = Outcome::Error(text.to_owned());

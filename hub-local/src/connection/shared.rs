@@ -8,6 +8,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::departed::DepartedBudget;
 use crate::{
     delivery::backlog::Backlog,
+    inspect::Recorder,
     limits::Limits,
     upstream::{Unmatched, Upstream, permits::Permits},
 };
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) tasks: TaskTracker,
     /// Cancelled when the service stops: open connections are closed, and new connections are refused.
     pub(crate) closing: CancellationToken,
+    /// The recorder of the inspector; `None` if the inspector is off.
+    pub(crate) recorder: Option<Arc<Recorder>>,
     /// Number of clients closed as slow. Relaxed: a counter that publishes no other data.
     pub(crate) slow_clients: AtomicU64,
 }

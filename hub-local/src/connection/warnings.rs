@@ -23,6 +23,9 @@ impl Connection {
         if !self.warnings.is_first(cause) {
             return;
         }
+        if let Some(peer) = &self.peer {
+            peer.refused(None, cause, cause.text());
+        }
         self.shared.log.line(cause.id(), |omitted| {
             let (connection, method) = (self.id(), &*shown(method));
             let check = cause.check();
@@ -62,6 +65,9 @@ impl Connection {
     /// The connection is not in some groups of its user.
     pub(super) fn warn_missed_groups(&self, groups: usize) {
         let cause = Cause::MissedGroups;
+        if let Some(peer) = &self.peer {
+            peer.refused(None, cause, cause.text());
+        }
         self.shared.log.line(cause.id(), |omitted| {
             let (connection, check) = (self.id(), cause.check());
             tracing::warn!(connection, groups, check, omitted, "{}", cause.text());

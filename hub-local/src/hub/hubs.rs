@@ -41,7 +41,12 @@ impl<M: Member> Hubs<M> {
         Arc::clone(hub)
     }
 
-    fn all(&self) -> Vec<Arc<Hub<M>>> {
+    /// The hub with this name, if it was used.
+    pub(crate) fn find(&self, name: &str) -> Option<Arc<Hub<M>>> {
+        self.by_name.lock().get(&name.to_ascii_lowercase()).cloned()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Hub<M>>> {
         self.by_name.lock().values().cloned().collect()
     }
 

@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 use self::{
     members::{Audience, Member},
     quota::{Quota, QuotaExceeded},
-    registry::{JoinOutcome, Registry},
+    registry::{JoinOutcome, Registry, overview::UserOverview},
 };
 use crate::delivery::{backlog::Backlog, log::Log};
 
@@ -146,6 +146,21 @@ impl<M: Member> Hub<M> {
 
     pub(crate) fn remove_user_from_all_groups(&self, user: &str) {
         self.registry().remove_user_from_all_groups(user);
+    }
+
+    /// The groups of a connection.
+    pub(crate) fn groups_of(&self, connection: &str) -> Vec<String> {
+        self.registry().groups_of(connection)
+    }
+
+    /// All groups with their numbers of connections.
+    pub(crate) fn groups(&self) -> Vec<(String, usize)> {
+        self.registry().groups()
+    }
+
+    /// All users with connections or memberships.
+    pub(crate) fn users(&self) -> Vec<UserOverview> {
+        self.registry().users(Instant::now())
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry<M>> {

@@ -5,6 +5,8 @@
 //! connection. Its expiry does not affect open connections. One connection of the user can leave the group
 //! ("Group management" of the Azure SignalR Service documentation; Microsoft's emulator).
 
+pub(crate) mod overview;
+
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,

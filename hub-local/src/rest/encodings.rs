@@ -17,6 +17,11 @@ impl Encodings {
         Self { first: (protocol, value), more: Vec::new() }
     }
 
+    /// The first encoding.
+    pub(super) fn first(&self) -> (Protocol, &Bytes) {
+        (self.first.0, &self.first.1)
+    }
+
     /// Adds the encoding of the sender for another protocol.
     #[cfg(feature = "msgpack")]
     pub(super) fn push(&mut self, protocol: Protocol, value: Bytes) {

@@ -17,6 +17,7 @@ use crate::{
     body::{self, Body},
     causes::{Cause, Refusal},
     hub::quota::QuotaExceeded,
+    inspect::{Matter, Recorder, Subject, Trouble},
 };
 
 const NO_OPERATION: &str = "Error.Request.NotExisted";
@@ -185,6 +186,18 @@ impl RestError {
                 "REST call refused"
             );
         });
+    }
+
+    /// Records why a call was refused for the inspector.
+    pub(super) fn record(&self, recorder: &Recorder, parts: &Parts) {
+        let Some(cause) = self.cause else { return };
+        let path = parts.uri.path();
+        let mut segments = path.split('/').skip_while(|it| !it.eq_ignore_ascii_case("hubs"));
+        let hub = segments.nth(1).map(|hub| hub.to_ascii_lowercase().into());
+        let text = format!("{} {}: {}", parts.method, shown(path), self.message);
+        let subject = Subject { hub, ..Subject::default() };
+        let trouble = Trouble { cause: Some(cause), text: text.into() };
+        recorder.refused(subject, Matter::Rest, Some(self.status.as_u16()), trouble);
     }
 
     pub(super) fn into_response(self, version: ApiVersion) -> Response<Body> {

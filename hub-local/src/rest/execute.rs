@@ -22,6 +22,7 @@ use crate::{
         broadcast::{self, Broadcast},
         quota::QuotaExceeded,
     },
+    inspect::{Recorder, Sent, Via},
     state::State,
 };
 
@@ -52,10 +53,13 @@ pub(super) async fn execute(call: RestCall<'_>) -> RestResult {
     let filter = call.query().first("filter").filter(|filter| !filter.trim().is_empty());
     let filter = filter.map(|text| Filter::parse(&text)).transpose();
     let filter = filter.map_err(|error| RestError::invalid("filter", error.to_string()))?;
-    let (state, hub) = (call.state, Arc::clone(&call.hub));
+    let (state, hub, via) = (call.state, Arc::clone(&call.hub), call.via());
     let body = send::json_body(call).await?;
     let commands = parse(&body)?;
     let audience = audience(&hub, filter.as_ref());
+    if let Some(recorder) = &state.shared.recorder {
+        record(recorder, &hub, via, &commands, &audience);
+    }
     // Encode all messages first, so that an error leaves no command half done.
     let commands = commands.into_iter().map(|command| command.encode(&hub));
     let mut done = Ok(());
@@ -67,6 +71,31 @@ pub(super) async fn execute(call: RestCall<'_>) -> RestResult {
     }
     done?;
     Ok(body::empty(StatusCode::ACCEPTED))
+}
+
+/// Records the sends for the inspector: each goes to a list of connections.
+fn record(
+    recorder: &Recorder,
+    hub: &Hub,
+    via: Via,
+    commands: &[Command<Payload>],
+    audience: &Audience,
+) {
+    for command in commands {
+        let Command::SendMessage(payload) = command else { continue };
+        let (method, protocol, arguments) = payload.sent();
+        recorder.sent(Sent {
+            hub: hub.shared_name(),
+            via,
+            kind: "list",
+            name: None,
+            excluded: 0,
+            method: method.into(),
+            arguments: recorder.copied(protocol, arguments),
+            recipients: audience.len(),
+            calls: Vec::new(),
+        });
+    }
 }
 
 impl Command<Payload> {

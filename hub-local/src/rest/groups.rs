@@ -11,7 +11,6 @@ use super::{
 };
 use crate::{
     body::{self, Body},
-    connection::Hub,
     hub::registry::JoinOutcome,
 };
 
@@ -19,7 +18,10 @@ const MAX_PAGE: usize = 200;
 
 pub(super) fn add(call: &RestCall<'_>, connection: &str, group: &str) -> RestResult {
     match call.state.hubs.join(|| call.hub.add_to_group(connection, group))? {
-        JoinOutcome::Added => Ok(body::empty(StatusCode::OK)),
+        JoinOutcome::Added => {
+            changed(call, "join", Some(group), connection);
+            Ok(body::empty(StatusCode::OK))
+        }
         JoinOutcome::NoConnection => Err(RestError::missing(
             rest_error::CONNECTION_NOT_FOUND,
             "the connection does not exist",
@@ -28,14 +30,24 @@ pub(super) fn add(call: &RestCall<'_>, connection: &str, group: &str) -> RestRes
 }
 
 /// Removing an unknown connection succeeds: the SDK does not expect a 404 here.
-pub(super) fn remove(hub: &Hub, connection: &str, group: &str) -> Response<Body> {
-    hub.remove_from_group(connection, group);
+pub(super) fn remove(call: &RestCall<'_>, connection: &str, group: &str) -> Response<Body> {
+    call.hub.remove_from_group(connection, group);
+    changed(call, "leave", Some(group), connection);
     body::empty(StatusCode::OK)
 }
 
-pub(super) fn remove_from_all(hub: &Hub, connection: &str) -> Response<Body> {
-    hub.remove_from_all_groups(connection);
+pub(super) fn remove_from_all(call: &RestCall<'_>, connection: &str) -> Response<Body> {
+    call.hub.remove_from_all_groups(connection);
+    changed(call, "leave", None, connection);
     body::empty(StatusCode::OK)
+}
+
+/// Records a change for the inspector.
+fn changed(call: &RestCall<'_>, action: &'static str, group: Option<&str>, connection: &str) {
+    call.record_group(action, |change| {
+        change.group = group.map(str::to_owned);
+        change.connection = Some(connection.to_owned());
+    });
 }
 
 #[derive(Serialize)]

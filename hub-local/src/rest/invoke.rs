@@ -43,13 +43,16 @@ impl ResultFormat {
 pub(super) async fn invoke(call: RestCall<'_>, connection: &str) -> RestResult {
     let limit = call.state.shared.limits.client_result_timeout;
     let shape = ResultFormat::of(&call.parts.headers);
-    let hub = Arc::clone(&call.hub);
+    let (hub, state, via) = (Arc::clone(&call.hub), call.state, call.via());
     let payload = send::payload(call).await?;
     let unknown = || RestError::no_connection("the connection does not exist");
     let connection = hub.connection(connection).ok_or_else(unknown)?;
     let waiting = connection.begin_result().ok_or_else(unknown)?;
     let id = waiting.id().to_owned();
     let protocol = connection.protocol();
+    if let Some(recorder) = &state.shared.recorder {
+        send::record_call(recorder, &hub, via, connection.id(), &payload);
+    }
     let message = payload.message(protocol, Some(id.clone()))?;
     match connection.send_message(&message) {
         PushOutcome::Queued => {}

@@ -31,7 +31,10 @@ use self::{
 };
 use hub_net::body::UnreadBody;
 
-pub(crate) use self::send::send_in_process;
+pub(crate) use self::{
+    route::Target as Recipient,
+    send::{send_for_inspector, send_in_process},
+};
 use crate::{
     auth,
     body::{self, Body},
@@ -51,6 +54,9 @@ pub(crate) fn is_path(path: &str) -> bool {
 pub(crate) async fn respond(state: &Arc<State>, parts: &Parts, body: UnreadBody) -> Response<Body> {
     perform(state, parts, body).await.unwrap_or_else(|error| {
         error.log(&state.shared.log, parts);
+        if let Some(recorder) = &state.shared.recorder {
+            error.record(recorder, parts);
+        }
         error.into_response(ApiVersion::of(parts.uri.path(), Query::new(parts.uri.query())))
     })
 }
@@ -107,10 +113,10 @@ async fn run(call: RestCall<'_>, operation: Operation) -> RestResult {
         Operation::CloseConnection { connection } => connections::close(&call, &connection),
         Operation::AddToGroup { connection, group } => groups::add(&call, &connection, &group),
         Operation::RemoveFromGroup { connection, group } => {
-            Ok(groups::remove(&call.hub, &connection, &group))
+            Ok(groups::remove(&call, &connection, &group))
         }
         Operation::RemoveFromAllGroups { connection } => {
-            Ok(groups::remove_from_all(&call.hub, &connection))
+            Ok(groups::remove_from_all(&call, &connection))
         }
         Operation::ListGroup { group } => groups::list(&call, &group),
         Operation::AddUserToGroup { user, group } => users::add(&call, &user, &group),

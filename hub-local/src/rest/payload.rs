@@ -81,6 +81,12 @@ impl Payload {
         })
     }
 
+    /// The method, and the arguments in one protocol.
+    pub(super) fn sent(&self) -> (&str, Protocol, &Bytes) {
+        let (protocol, arguments) = self.arguments.first();
+        (&self.target, protocol, arguments)
+    }
+
     /// The invocation for an audience of the hub, encoded in the protocols of its clients.
     pub(super) fn broadcast(&self, hub: &Hub) -> Result<Broadcast, ConvertError> {
         Broadcast::new(&hub.protocols(), |protocol| self.message(protocol, None))

@@ -73,7 +73,7 @@ pub(super) enum Operation {
 
 /// The target of an operation.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Target {
+pub(crate) enum Target {
     Everyone,
     Group(String),
     User(String),

@@ -22,6 +22,7 @@ use crate::{
     body::{self, Body},
     connection::{Audience, Hub},
     hub::broadcast::{self, Broadcast},
+    inspect::{self, Recorder, Sent, Via},
     query::split_at_byte,
     state::State,
 };
@@ -33,10 +34,79 @@ pub(super) async fn send(call: RestCall<'_>, to: &Target) -> RestResult {
         Target::Everyone | Target::Group(_) => excluded(&call),
         Target::User(_) | Target::Connection(_) => HashSet::new(),
     };
-    let (hub, state) = (Arc::clone(&call.hub), call.state);
+    let (hub, state, via) = (Arc::clone(&call.hub), call.state, call.via());
     let payload = payload(call).await?;
     deliver(state, &hub, to, &excluded, || payload.broadcast(&hub)).await?;
+    if let Some(recorder) = &state.shared.recorder {
+        let (method, protocol, arguments) = payload.sent();
+        let arguments = recorder.copied(protocol, arguments);
+        record(recorder, &hub, via, to, excluded.len(), method, arguments);
+    }
     Ok(body::empty(StatusCode::ACCEPTED))
+}
+
+/// Sends a message of the inspector, with the body of a REST call. Returns the number of receivers.
+pub(crate) async fn send_for_inspector(
+    state: &State,
+    hub: &Hub,
+    to: &Target,
+    message: Bytes,
+) -> Result<usize, String> {
+    let payload = Payload::parse(&message).map_err(|error| error.to_string())?;
+    let broadcast = || payload.broadcast(hub);
+    let sent = deliver(state, hub, to, &HashSet::new(), broadcast).await;
+    sent.map_err(|error| error.to_string())?;
+    let Some(recorder) = &state.shared.recorder else { return Ok(0) };
+    let (method, protocol, arguments) = payload.sent();
+    let arguments = recorder.copied(protocol, arguments);
+    Ok(record(recorder, hub, Via::Inspector, to, 0, method, arguments))
+}
+
+/// Records the call of a client's method for the inspector.
+pub(super) fn record_call(
+    recorder: &Recorder,
+    hub: &Hub,
+    via: Via,
+    connection: &str,
+    payload: &Payload,
+) {
+    let (method, protocol, arguments) = payload.sent();
+    let arguments = recorder.copied(protocol, arguments);
+    let to = Target::Connection(connection.to_owned());
+    record(recorder, hub, via, &to, 0, method, arguments);
+}
+
+/// Records a message for the inspector. Returns the number of its receivers.
+fn record(
+    recorder: &Recorder,
+    hub: &Hub,
+    via: Via,
+    to: &Target,
+    excluded: usize,
+    method: &str,
+    arguments: inspect::Body,
+) -> usize {
+    let (kind, name, receivers) = match to {
+        Target::Everyone => ("all", None, hub.connections()),
+        Target::Group(name) => ("group", Some(name), hub.group(name).len()),
+        Target::User(name) => ("user", Some(name), hub.user(name).len()),
+        Target::Connection(id) => {
+            ("connection", Some(id), usize::from(hub.connection(id).is_some()))
+        }
+    };
+    let recipients = receivers.saturating_sub(excluded);
+    recorder.sent(Sent {
+        hub: hub.shared_name(),
+        via,
+        kind,
+        name: name.map(|name| name.as_str().into()),
+        excluded,
+        method: method.into(),
+        arguments,
+        recipients,
+        calls: Vec::new(),
+    });
+    recipients
 }
 
 /// Sends a message of the app in this process. The app has checked the names and has a plain message
@@ -58,6 +128,10 @@ pub(crate) async fn send_in_process(
         Broadcast::new(&hub.protocols(), |protocol| Ok(payload.message(protocol)))
     };
     let Ok(()) = deliver(state, &hub, &to, &excluded, encode).await;
+    if let Some(recorder) = &state.shared.recorder {
+        let arguments = recorder.shared(Protocol::Json, payload.json_arguments());
+        record(recorder, &hub, Via::Embedded, &to, excluded.len(), payload.target(), arguments);
+    }
 }
 
 /// Queues a message for its receivers, without waiting for clients. While the pending bytes of all outboxes exceed the

@@ -22,6 +22,7 @@ pub(super) fn add(call: &RestCall<'_>, user: &str, group: &str) -> RestResult {
     }
     let ttl = seconds.map(Duration::from_secs);
     call.state.hubs.join(|| call.hub.add_user_to_group(user, group, ttl))?;
+    changed(call, "join", Some(group), user, seconds);
     Ok(body::empty(call.version().added_user()))
 }
 
@@ -34,10 +35,27 @@ pub(super) fn is_member(call: &RestCall<'_>, user: &str, group: &str) -> RestRes
 
 pub(super) fn remove(call: &RestCall<'_>, user: &str, group: &str) -> Response<Body> {
     call.hub.remove_user_from_group(user, group);
+    changed(call, "leave", Some(group), user, None);
     body::empty(call.version().removed_user())
 }
 
 pub(super) fn remove_from_all(call: &RestCall<'_>, user: &str) -> Response<Body> {
     call.hub.remove_user_from_all_groups(user);
+    changed(call, "leave", None, user, None);
     body::empty(call.version().removed_user_from_all())
+}
+
+/// Records a change for the inspector.
+fn changed(
+    call: &RestCall<'_>,
+    action: &'static str,
+    group: Option<&str>,
+    user: &str,
+    ttl_seconds: Option<u64>,
+) {
+    call.record_group(action, |change| {
+        change.group = group.map(str::to_owned);
+        change.user = Some(user.to_owned());
+        change.ttl_seconds = ttl_seconds;
+    });
 }

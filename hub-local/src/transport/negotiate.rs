@@ -67,6 +67,9 @@ pub(crate) fn answer(
     let [connection_id, own_token] = Id::pair();
     let own_token = (version > 0).then_some(own_token);
     let token = own_token.unwrap_or(connection_id);
+    if let Some(recorder) = &state.shared.recorder {
+        recorder.negotiated(&hub, user.as_ref(), connection_id.text());
+    }
     let resumes = state.stateful_reconnect && asks_to_resume(query);
     let negotiation = Negotiation { connection_id, hub, user, resumes };
     let until = Instant::now() + state.shared.limits.connect_timeout;

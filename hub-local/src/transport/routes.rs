@@ -25,6 +25,7 @@ use crate::{
     causes::Cause,
     connection::{life, link::Transport},
     descriptors::LowDescriptors,
+    inspect::{Matter, Subject, Trouble},
     query::Query,
     socket_control::SocketControl,
     state::State,
@@ -55,6 +56,7 @@ pub(crate) async fn respond(
     body: UnreadBody,
 ) -> Response<Body> {
     let origin = parts.headers.get(ORIGIN).cloned();
+    let seen = state.shared.recorder.is_some().then(|| parts.uri.clone());
     let mut response = if cors::is_preflight(&parts.method) {
         cors::preflight(&parts.headers)
     } else {
@@ -65,10 +67,49 @@ pub(crate) async fn respond(
             ClientRoute::Negotiate => negotiate(state, &parts),
             ClientRoute::Connect => connect(state, parts, body).await,
         };
-        answer.unwrap_or_else(|refused| refusal(state, &refused))
+        answer.unwrap_or_else(|refused| {
+            if let Some(uri) = &seen {
+                record(state, route, uri, &refused);
+            }
+            refusal(state, &refused)
+        })
     };
     cors::allow(origin, &mut response);
     response
+}
+
+/// Records a refused request of a client for the inspector.
+fn record(state: &State, route: ClientRoute, uri: &Uri, refused: &AdmissionError) {
+    let AdmissionError { status, cause, text, .. } = refused;
+    let Some(recorder) = &state.shared.recorder else { return };
+    // The last request of a client whose connection has ended.
+    if *cause == Cause::UnknownConnection && text.is_empty() {
+        return;
+    }
+    let hub = Query::new(uri.query()).first("hub").map(|hub| hub.to_ascii_lowercase().into());
+    let matter = match route {
+        _ if is_of_token(*cause) => Matter::Token,
+        ClientRoute::Negotiate => Matter::Negotiate,
+        ClientRoute::Connect => Matter::Connect,
+    };
+    let text = if text.is_empty() { cause.text() } else { text };
+    let trouble = Trouble { cause: Some(*cause), text: text.into() };
+    let subject = Subject { hub, ..Subject::default() };
+    recorder.refused(subject, matter, Some(status.as_u16()), trouble);
+}
+
+fn is_of_token(cause: Cause) -> bool {
+    matches!(
+        cause,
+        Cause::NoToken
+            | Cause::LongToken
+            | Cause::InvalidToken
+            | Cause::WrongKey
+            | Cause::ExpiredToken
+            | Cause::EarlyToken
+            | Cause::WrongAudience
+            | Cause::WrongUser
+    )
 }
 
 fn refusal(state: &State, refused: &AdmissionError) -> Response<Body> {
@@ -164,6 +205,15 @@ pub(super) fn upgrading(parts: &mut Parts) -> OnUpgrade {
 
 /// Opens an in-memory connection after the same checks as over a socket.
 pub(crate) fn connect_memory(
+    state: &Arc<State>,
+    url: &Uri,
+    token: &str,
+) -> Result<MemoryConnection, AdmissionError> {
+    let connected = open_memory(state, url, token);
+    connected.inspect_err(|refused| record(state, ClientRoute::Connect, url, refused))
+}
+
+fn open_memory(
     state: &Arc<State>,
     url: &Uri,
     token: &str,

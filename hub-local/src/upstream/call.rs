@@ -1,6 +1,10 @@
 //! A client's call of a hub method, queued for the upstream.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+
+use crate::inspect::Conversation;
 
 /// A client's call of a hub method.
 #[derive(Debug)]
@@ -8,6 +12,8 @@ pub(crate) struct Call {
     pub(crate) invocation_id: Option<String>,
     pub(crate) target: String,
     pub(crate) arguments: Bytes,
+    /// What the inspector knows about the call; `None` if it is off.
+    pub(crate) seen: Option<Arc<Conversation>>,
 }
 
 impl Call {

@@ -11,7 +11,7 @@ use hub_net::{
 };
 
 use super::{Upstream, UpstreamError, guard::RefusedAddress};
-use crate::causes::Cause;
+use crate::{causes::Cause, inspect::Trouble};
 
 /// A call, for the log.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +63,21 @@ pub(crate) fn log(
             log_failed(record, upstream, error, cause, omitted);
         }),
     }
+}
+
+/// The failure of a call for the inspector, if it has failed.
+pub(crate) fn trouble(
+    record: CallRecord<'_>,
+    upstream: Option<&dyn Upstream>,
+    answer: Result<StatusCode, &UpstreamError>,
+) -> Option<Trouble> {
+    let cause = cause(record, upstream, answer)?;
+    let text = match answer {
+        Ok(status) => format!("status {}", status.as_u16()),
+        Err(UpstreamError::NoTemplate) => cause.text().to_owned(),
+        Err(error) => with_sources(error),
+    };
+    Some(Trouble { cause: Some(cause), text: text.into() })
 }
 
 fn is_fine(status: StatusCode, is_invoke: bool) -> bool {

@@ -91,6 +91,11 @@ impl ConnectionFacts {
         self.claims.as_deref()
     }
 
+    /// Like [`Self::claims`], for a value that outlives the connection.
+    pub(crate) fn shared_claims(&self) -> Option<Arc<str>> {
+        self.claims.clone()
+    }
+
     /// The query of the client's connect request, without its `?` and its access token.
     #[must_use]
     pub fn query(&self) -> &str {

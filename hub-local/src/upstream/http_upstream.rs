@@ -175,6 +175,10 @@ impl Upstream for HttpUpstream {
         })
     }
 
+    fn is_in_process(&self) -> bool {
+        false
+    }
+
     fn address(&self, hub: &str, category: &str, event: &str) -> Option<String> {
         let event = Event { hub, category, event };
         let templates = self.templates();

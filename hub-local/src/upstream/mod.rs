@@ -55,6 +55,12 @@ pub trait Upstream: Send + Sync + 'static {
         let _ = (hub, category, event);
         None
     }
+
+    /// Whether the app is in this process. Defaults to `true`.
+    #[doc(hidden)]
+    fn is_in_process(&self) -> bool {
+        true
+    }
 }
 
 #[async_trait]
@@ -73,6 +79,10 @@ impl<T: Upstream + ?Sized> Upstream for Arc<T> {
 
     fn address(&self, hub: &str, category: &str, event: &str) -> Option<String> {
         (**self).address(hub, category, event)
+    }
+
+    fn is_in_process(&self) -> bool {
+        (**self).is_in_process()
     }
 }
 

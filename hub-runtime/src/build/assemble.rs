@@ -56,7 +56,7 @@ pub(crate) fn assemble(
     let bound = local
         .map(|plan| {
             let (after_call, operator) = (builder.after_call.take(), builder.operator.take());
-            embedded::open(&plan, after_call, operator)
+            embedded::open(&plan, builder.inspector.take(), after_call, operator)
         })
         .transpose()?;
     #[cfg(not(feature = "local"))]

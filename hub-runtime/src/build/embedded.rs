@@ -13,9 +13,10 @@ use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hub_core::Secret;
 use hub_local::{
-    Answer, ClientCall, ClientEvent, Limits, LocalService, LocalServiceBuilder, Upstream,
-    UpstreamError,
+    Answer, ClientCall, ClientEvent, Inspector, Limits, LocalService, LocalServiceBuilder,
+    Upstream, UpstreamError,
 };
+use serde_json::Value;
 use tokio::{
     net::TcpListener,
     runtime::Handle,
@@ -59,6 +60,7 @@ pub(crate) struct BoundService {
 /// Binds the listener and creates the service.
 pub(crate) fn open(
     plan: &LocalPlan,
+    inspector: Option<Option<Inspector>>,
     after_call: Option<AfterCall>,
     operator: Option<Dispatch>,
 ) -> Result<BoundService, BuildError> {
@@ -83,6 +85,8 @@ pub(crate) fn open(
         .upstream(InProcessUpstream { app: Arc::clone(&app), after_call, operator })
         .limits(Limits::default().max_connection_lifetime(plan.max_connection_lifetime))
         .detailed_errors(true);
+    let inspector = inspector.unwrap_or_else(|| inspector_of(plan));
+    let service = inspector.into_iter().fold(service, LocalServiceBuilder::inspector);
     let service =
         plan.url.iter().map(base_of).fold(service, LocalServiceBuilder::public_url).build();
     let set = service.set_public_url(base_of(&public));
@@ -122,12 +126,51 @@ impl BoundService {
     pub(crate) fn serve(self, app: &HubApp) {
         // The cells are set only here, so `set` cannot fail.
         let _ = self.app.set(Arc::downgrade(&app.inner));
+        describe(&self.service, &app.inner);
         let Some(listener) = self.listener else { return };
-        let line = format!("SignalR  {}  (local service, no account)", base_of(&self.public));
+        let mut line = format!("SignalR  {}  (local service, no account)", base_of(&self.public));
+        if let Some(url) = self.service.inspector_url() {
+            let (page, token) = url.expose().split_once('#').unwrap_or_default();
+            // A token that was given is a secret of the operator.
+            let token =
+                if self.service.has_random_inspector_token() { token } else { "<your token>" };
+            line.push_str(&format!("\nInspect  {page}#{token}"));
+        }
         let _ = self.start.line.set(line);
         let accepting = accept(&self.runtime, self.service, listener, self.start);
         let _ = self.accept.set(accepting.abort_handle());
     }
+}
+
+/// The inspector of the environment: on, unless the service has a public URL or no listener.
+fn inspector_of(plan: &LocalPlan) -> Option<Inspector> {
+    let settings = &plan.inspector;
+    if !settings.is_on.unwrap_or(plan.url.is_none() && !plan.in_memory) {
+        return None;
+    }
+    let inspector = Inspector::new()
+        .payloads(!settings.hides_payloads)
+        .mask(settings.masks.iter().map(String::as_str));
+    Some(settings.token.clone().into_iter().fold(inspector, Inspector::token))
+}
+
+/// Tells the inspector the hubs of the app.
+fn describe(service: &LocalService, app: &Arc<Inner>) {
+    let app = Arc::downgrade(app);
+    service.set_contract(move || {
+        let Some(inner) = app.upgrade() else { return Value::Null };
+        let contract = HubApp { inner: Arc::clone(&inner) }.contract();
+        let mut contract = serde_json::to_value(contract).unwrap_or_default();
+        // The service knows the hubs with the prefix of the app.
+        let hubs = contract.get_mut("hubs").and_then(Value::as_array_mut);
+        for hub in hubs.into_iter().flatten() {
+            let mount = hub.get("name").and_then(Value::as_str).and_then(|it| inner.hubs.find(it));
+            if let Some(mount) = mount {
+                hub["service_name"] = mount.wire_name.to_string().into();
+            }
+        }
+        contract
+    });
 }
 
 fn accept(

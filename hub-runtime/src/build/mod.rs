@@ -62,6 +62,9 @@ pub struct HubAppBuilder {
     #[cfg(feature = "deploy")]
     pub(crate) functions: Vec<crate::function::Function>,
     pub(crate) wrap_outbound: Option<WrapOutbound>,
+    /// `Some(None)` turns the inspector off.
+    #[cfg(feature = "local")]
+    pub(crate) inspector: Option<Option<hub_local::Inspector>>,
     #[cfg(feature = "local")]
     pub(crate) after_call: Option<AfterCall>,
     /// Receives what the app logs while it handles upstream calls of the embedded service.
@@ -97,6 +100,8 @@ impl HubAppBuilder {
             #[cfg(feature = "deploy")]
             functions: Vec::new(),
             wrap_outbound: None,
+            #[cfg(feature = "local")]
+            inspector: None,
             #[cfg(feature = "local")]
             after_call: None,
             #[cfg(feature = "local")]
@@ -188,6 +193,24 @@ impl HubAppBuilder {
     /// another service. Defaults to no maximum age.
     pub fn max_connection_lifetime(mut self, lifetime: Duration) -> Self {
         self.max_connection_lifetime = Some(lifetime);
+        self
+    }
+
+    /// Sets the inspector of the embedded service: a page that shows the calls of clients, the responses of the app, and the
+    /// messages to clients. Takes precedence over `HUB_LOCAL_INSPECTOR` and its siblings. Defaults to an inspector with a
+    /// random token if no public URL is set (`HUB_LOCAL_URL`).
+    #[cfg(feature = "local")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "local")))]
+    pub fn inspector(mut self, inspector: crate::Inspector) -> Self {
+        self.inspector = Some(Some(inspector));
+        self
+    }
+
+    /// Turns the inspector of the embedded service off.
+    #[cfg(feature = "local")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "local")))]
+    pub fn without_inspector(mut self) -> Self {
+        self.inspector = Some(None);
         self
     }
 

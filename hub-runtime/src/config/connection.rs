@@ -1,15 +1,16 @@
 //! Reads the settings of one connection: `AzureSignalRConnectionString` and all settings below it.
 
+use http::Uri;
 use hub_core::{
     Secret,
     client_access::EMULATOR_KEY,
-    names,
+    names, secret_rule,
     setting_names::{BELOW_ENDPOINT, is_service_link},
 };
 use hub_net::host::{AllowedHosts, is_loopback};
 
 use super::{
-    ConnectionStringError, LocalPlan, Plan, SettingProblem,
+    ConnectionStringError, InspectorPlan, LocalPlan, Plan, SettingProblem,
     connection_string::ConnectionString,
     endpoint::{EndpointPlan, EndpointRole, Reader},
     env, unknown,
@@ -181,8 +182,19 @@ fn role(text: &str) -> Result<EndpointRole, &'static str> {
     }
 }
 
-/// The embedded service, from `HUB_LOCAL_PORT`, `HUB_LOCAL_KEY`, `HUB_LOCAL_URL` and `HUB_LOCAL_HOSTS`.
+/// The embedded service, from `HUB_LOCAL_PORT`, `HUB_LOCAL_KEY`, `HUB_LOCAL_URL`, `HUB_LOCAL_HOSTS` and
+/// `HUB_LOCAL_INSPECTOR…`.
 pub(crate) fn local(reader: &mut Reader<'_>) -> LocalPlan {
+    let plan = plan(reader);
+    let is_beyond = plan.url.as_ref().and_then(Uri::host).is_some_and(|it| !is_loopback(it));
+    if is_beyond && plan.inspector.is_on == Some(true) && plan.inspector.token.is_none() {
+        let problem = "needs HUB_LOCAL_INSPECTOR_TOKEN, because HUB_LOCAL_URL is not on loopback";
+        reader.problems.push(SettingProblem::invalid(env::LOCAL_INSPECTOR, problem));
+    }
+    plan
+}
+
+fn plan(reader: &mut Reader<'_>) -> LocalPlan {
     LocalPlan {
         port: reader
             .parsed(env::LOCAL_PORT, |text| match is_service_link(text) {
@@ -196,8 +208,31 @@ pub(crate) fn local(reader: &mut Reader<'_>) -> LocalPlan {
             url.ok_or("is not the URL of a host: it must be like http://host:port, without a path")
         }),
         hosts: reader.parsed(env::LOCAL_HOSTS, hosts).unwrap_or_default(),
+        inspector: InspectorPlan {
+            is_on: reader.parsed(env::LOCAL_INSPECTOR, switch),
+            token: reader.parsed(env::LOCAL_INSPECTOR_TOKEN, |token| {
+                secret_rule::token_problem(token).map_or_else(|| Ok(Secret::from(token)), Err)
+            }),
+            hides_payloads: reader.parsed(env::LOCAL_INSPECTOR_PAYLOADS, switch) == Some(false),
+            masks: reader.parsed(env::LOCAL_INSPECTOR_MASK, names).unwrap_or_default(),
+        },
         ..LocalPlan::default()
     }
+}
+
+fn switch(text: &str) -> Result<bool, &'static str> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "on" | "true" => Ok(true),
+        "off" | "false" => Ok(false),
+        _ => Err("is neither on nor off"),
+    }
+}
+
+/// A comma-separated list of names.
+#[allow(clippy::unnecessary_wraps, reason = "the type of all readers of settings")]
+fn names(text: &str) -> Result<Vec<String>, &'static str> {
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    Ok(names.map(str::to_owned).collect())
 }
 
 /// A comma-separated list of hosts.

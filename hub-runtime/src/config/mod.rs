@@ -24,7 +24,7 @@ pub use self::{
 };
 pub(crate) use self::{
     endpoint::EndpointRole,
-    signalr::{LocalPlan, Plan, SignalR},
+    signalr::{InspectorPlan, LocalPlan, Plan, SignalR},
 };
 pub use crate::{
     auth::{AccessToken, TokenSource, TokenSourceError},

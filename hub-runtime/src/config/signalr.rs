@@ -69,7 +69,7 @@ impl Plan {
 enum Otherwise {
     Missing,
     CloudHost(&'static str),
-    Local(LocalPlan),
+    Local(Box<LocalPlan>),
 }
 
 impl Otherwise {
@@ -78,9 +78,23 @@ impl Otherwise {
         match self {
             Self::Missing => Plan::Missing(SettingProblem::Missing { setting }),
             Self::CloudHost(host) => Plan::Missing(SettingProblem::CloudHost { setting, host }),
-            Self::Local(plan) => Plan::Local(plan.clone()),
+            Self::Local(plan) => Plan::Local((**plan).clone()),
         }
     }
+}
+
+/// Settings of the inspector of the embedded service, in the environment or in code.
+#[cfg_attr(
+    not(feature = "local"),
+    allow(dead_code, reason = "without the feature, build() returns an error that names it")
+)]
+#[derive(Clone, Debug, Default)]
+pub(crate) struct InspectorPlan {
+    /// `None`: on, if the service has no public URL.
+    pub(crate) is_on: Option<bool>,
+    pub(crate) token: Option<Secret>,
+    pub(crate) hides_payloads: bool,
+    pub(crate) masks: Vec<String>,
 }
 
 /// Settings of the embedded service.
@@ -100,6 +114,8 @@ pub(crate) struct LocalPlan {
     pub(crate) origins: Vec<String>,
     /// The maximum age of connections.
     pub(crate) max_connection_lifetime: Option<Duration>,
+    /// The settings of the inspector.
+    pub(crate) inspector: InspectorPlan,
     /// Whether the service has no listener and accepts only clients in the same process.
     pub(crate) in_memory: bool,
 }
@@ -139,7 +155,7 @@ impl SignalR {
         Self::read(settings, |reader| {
             match env::cloud_host(&|name: &str| reader.settings.in_environment(name)) {
                 Some(host) => Otherwise::CloudHost(host),
-                None => Otherwise::Local(connection::local(reader)),
+                None => Otherwise::Local(Box::new(connection::local(reader))),
             }
         })
     }

@@ -10,6 +10,7 @@ mod delivery;
 mod groups;
 mod handshake;
 mod http_upstream;
+mod inspector;
 mod keep_alive;
 mod lifetime;
 mod long_polling;

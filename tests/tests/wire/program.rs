@@ -23,7 +23,7 @@ fn ended(arguments: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String
 }
 
 /// A running program that is killed on drop.
-struct Running(Child);
+struct Running(Child, String);
 
 impl Running {
     /// Starts the program, and waits until it serves at `port`.
@@ -32,10 +32,13 @@ impl Running {
         let mut command = program(&[], &[&[("PORT", port.as_str())], variables].concat());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let started: Vec<_> = lines.take(2).collect();
+        let started: Vec<_> = lines.take(3).collect();
         assert!(started[0].starts_with("SignalR  http://127.0.0.1:"), "{started:?}");
-        assert_eq!(started[1], format!("App      http://127.0.0.1:{port}"));
-        Self(child)
+        assert!(started[1].starts_with("Inspect  http://127.0.0.1:"), "{started:?}");
+        let token = started[1].split_once("/inspector#").unwrap().1.to_owned();
+        assert_eq!(token.len(), 44);
+        assert_eq!(started[2], format!("App      http://127.0.0.1:{port}"));
+        Self(child, token)
     }
 
     /// Ends the program, and returns what it wrote to standard error.
@@ -43,6 +46,7 @@ impl Running {
         self.0.kill().unwrap();
         let mut text = String::new();
         self.0.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+        assert!(!text.contains(&self.1), "the token of the inspector is in the log: {text}");
         text
     }
 }

@@ -23,12 +23,22 @@ fn fixture(budget: usize) -> Fixture {
 
 fn call(target: &str) -> UpstreamEvent {
     let target = target.to_owned();
-    UpstreamEvent::Call(Call { invocation_id: None, target, arguments: Bytes::from_static(b"[]") })
+    UpstreamEvent::Call(Call {
+        invocation_id: None,
+        target,
+        arguments: Bytes::from_static(b"[]"),
+        seen: None,
+    })
 }
 
 fn invoke(id: &str) -> UpstreamEvent {
     let (invocation_id, target) = (Some(id.to_owned()), id.to_owned());
-    UpstreamEvent::Call(Call { invocation_id, target, arguments: Bytes::from_static(b"[]") })
+    UpstreamEvent::Call(Call {
+        invocation_id,
+        target,
+        arguments: Bytes::from_static(b"[]"),
+        seen: None,
+    })
 }
 
 const DISCONNECTED: UpstreamEvent = UpstreamEvent::Disconnected { error: None };

@@ -1,0 +1,322 @@
+//! The recorder: adds events to the ring.
+
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use hub_core::{Secret, protocol::Protocol, upstream::DISCONNECTED};
+use parking_lot::Mutex;
+use serde_json::Value;
+use tokio::sync::Notify;
+
+use super::{
+    activity::{App, Averages},
+    body::Body,
+    event::{
+        Address, Answered, Conversation, Event, Finished, GroupChange, Matter, Negotiated, Opened,
+        Origin, Refused, Sent, Subject, Trouble, What,
+    },
+    hidden::Hidden,
+    peer::Peer,
+    render::Render,
+    ring::{MAX_BYTES, Ring},
+    time,
+};
+
+/// What a recorder keeps and shows.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// Whether events have the values of arguments, bodies and results. Otherwise, only their sizes and types.
+    pub(crate) payloads: bool,
+    /// The names of fields whose values are not shown.
+    pub(crate) masks: Vec<String>,
+    /// Texts that no event shows.
+    pub(crate) secrets: Vec<Secret>,
+}
+
+/// Records the events of a service.
+#[derive(derive_more::Debug)]
+#[debug("Recorder")]
+pub(crate) struct Recorder {
+    pub(super) ring: Mutex<Ring>,
+    /// The size of all events and conversations. Relaxed: changes of the ring are made under its lock, and those of
+    /// conversations may be seen late.
+    pub(super) bytes: AtomicUsize,
+    pub(super) hidden: Hidden,
+    payloads: bool,
+    masks: Vec<String>,
+    /// The number of calls. Relaxed: only uniqueness matters.
+    calls: AtomicU64,
+    /// The number of readers that wait or will wait for events.
+    readers: AtomicUsize,
+    changed: Notify,
+    started: u64,
+}
+
+/// A call of the app that runs.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct RunningCall {
+    of: Arc<Conversation>,
+    /// The number of the request; `None` if there is no app to call.
+    id: Option<u64>,
+    slot: Option<usize>,
+    address: Option<Address>,
+}
+
+impl RunningCall {
+    /// A call for which no app is configured.
+    pub(crate) fn of_no_app(of: &Arc<Conversation>) -> Self {
+        Self { of: Arc::clone(of), id: None, slot: None, address: None }
+    }
+}
+
+impl Recorder {
+    pub(crate) fn new(settings: Settings) -> Self {
+        let Settings { payloads, masks, secrets } = settings;
+        Self {
+            ring: Mutex::default(),
+            bytes: AtomicUsize::new(0),
+            hidden: Hidden::new(secrets, &masks),
+            payloads,
+            masks,
+            calls: AtomicU64::new(0),
+            readers: AtomicUsize::new(0),
+            changed: Notify::new(),
+            started: time::now(),
+        }
+    }
+
+    /// Whether events have the values of arguments, bodies and results.
+    pub(crate) fn has_payloads(&self) -> bool {
+        self.payloads
+    }
+
+    pub(crate) fn masks(&self) -> &[String] {
+        &self.masks
+    }
+
+    /// When the recorder was made, in microseconds since 1970.
+    pub(crate) fn started(&self) -> u64 {
+        self.started
+    }
+
+    fn push(&self, what: What) {
+        self.push_with(time::now(), what, |_| ());
+    }
+
+    fn push_with(&self, now: u64, what: What, also: impl FnOnce(&mut Ring)) {
+        let mut ring = self.ring.lock();
+        also(&mut ring);
+        ring.push(now, what, &self.bytes);
+        drop(ring);
+        if self.readers.load(Ordering::Relaxed) > 0 {
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// A body that is part of a larger buffer.
+    pub(crate) fn copied(&self, protocol: Protocol, bytes: &[u8]) -> Body {
+        if !self.payloads || self.bytes.load(Ordering::Relaxed) > MAX_BYTES {
+            return Body::hidden(protocol, bytes);
+        }
+        Body::copied(protocol, bytes)
+    }
+
+    /// A body that is a buffer of its own.
+    pub(crate) fn shared(&self, protocol: Protocol, bytes: &Bytes) -> Body {
+        if self.payloads { Body::shared(protocol, bytes) } else { Body::hidden(protocol, bytes) }
+    }
+
+    /// A client has negotiated.
+    pub(crate) fn negotiated(&self, hub: &str, user: Option<&Arc<str>>, connection: String) {
+        let negotiated = Negotiated { hub: hub.into(), user: user.cloned(), connection };
+        self.push(What::Negotiate(negotiated.into()));
+    }
+
+    /// A client has completed its handshake.
+    pub(crate) fn connected(&self, peer: &Arc<Peer>, opened: Opened) {
+        let call = peer.report(false, || self.next_call());
+        self.push(What::Connected { peer: Arc::clone(peer), opened: opened.into(), call });
+    }
+
+    /// A connection has ended.
+    pub(crate) fn disconnected(&self, peer: &Arc<Peer>, trouble: Option<Trouble>) {
+        let trouble = trouble.map(Arc::new);
+        let call = peer.report(true, || self.next_call());
+        self.push(What::Disconnected { peer: Arc::clone(peer), trouble, call });
+    }
+
+    /// Something was refused.
+    pub(crate) fn refused(
+        &self,
+        subject: Subject,
+        what: Matter,
+        status: Option<u16>,
+        trouble: Trouble,
+    ) {
+        self.push(What::Refused(Refused { subject, what, status, trouble }.into()));
+    }
+
+    /// A client calls a method. `queued` is whether an earlier call of the client still runs.
+    pub(crate) fn invoked(
+        &self,
+        peer: &Arc<Peer>,
+        origin: Origin,
+        protocol: Protocol,
+        (invocation_id, method): (Option<&str>, &str),
+        arguments: &[u8],
+        queued: bool,
+    ) -> Arc<Conversation> {
+        let arguments = self.copied(protocol, arguments);
+        let (call, peer) = (self.next_call(), Arc::clone(peer));
+        let of = Conversation::new(call, peer, origin, protocol, invocation_id, method, arguments);
+        let of = Arc::new(of);
+        self.push(What::Invocation { of: Arc::clone(&of), queued });
+        of
+    }
+
+    /// The app is told that a connection has opened or ended.
+    pub(crate) fn reported(&self, peer: &Arc<Peer>, event: &str) -> Arc<Conversation> {
+        let (protocol, origin) = (Protocol::Json, Origin::Event);
+        let call = peer.report(event == DISCONNECTED, || self.next_call());
+        let none = Body::copied(protocol, b"");
+        Arc::new(Conversation::new(call, Arc::clone(peer), origin, protocol, None, event, none))
+    }
+
+    fn next_call(&self) -> u64 {
+        self.calls.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// The app is called. Without an address, no app handles the event.
+    pub(crate) fn calls_app(
+        &self,
+        of: &Arc<Conversation>,
+        id: u64,
+        address: Option<Address>,
+    ) -> RunningCall {
+        let Some(address) = address else { return RunningCall::of_no_app(of) };
+        let what = What::Upstream { of: Arc::clone(of), id, address: address.clone() };
+        let mut slot = 0;
+        self.push_with(time::now(), what, |ring| slot = ring.running.add(Arc::clone(of)));
+        let (id, slot, address) = (Some(id), Some(slot), Some(address));
+        RunningCall { of: Arc::clone(of), id, slot, address }
+    }
+
+    /// The app has responded, or cannot be reached.
+    pub(crate) fn answered(
+        &self,
+        running: RunningCall,
+        answer: Option<(u16, &Bytes)>,
+        took: Duration,
+        trouble: Option<Trouble>,
+    ) {
+        let RunningCall { of, id, slot, address } = running;
+        let body = match answer {
+            Some((_, body)) => self.shared(of.protocol, body),
+            None => Body::copied(of.protocol, b""),
+        };
+        let (status, now) = (answer.map(|(status, _)| status), time::now());
+        let known = trouble.clone();
+        of.answer(Answered { status, body, took, trouble });
+        self.push_with(now, What::Answer { of, id }, |ring| {
+            slot.into_iter().for_each(|slot| ring.running.remove(slot));
+            ring.rates.call(now, known.is_some());
+            if let Some(address) = address {
+                ring.apps.call(&address, now, status.is_some(), known.as_ref());
+            }
+        });
+    }
+
+    /// The client of an `invoke` receives its completion.
+    pub(crate) fn finished(&self, of: &Arc<Conversation>, finished: Finished) {
+        self.push(What::Completion { of: Arc::clone(of), finished });
+    }
+
+    /// A message was sent to clients.
+    pub(crate) fn sent(&self, mut sent: Sent) {
+        let now = time::now();
+        let mut ring = self.ring.lock();
+        sent.calls = ring.running.of_hub(&sent.hub);
+        ring.rates.message(now, sent.recipients);
+        ring.push(now, What::Send(sent.into()), &self.bytes);
+        drop(ring);
+        if self.readers.load(Ordering::Relaxed) > 0 {
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// The call of a client with this number, if it is kept.
+    pub(crate) fn find(&self, call: u64) -> Option<Arc<Conversation>> {
+        let ring = self.ring.lock();
+        let found = ring.after(0).rev().filter_map(|event| event.what.conversation());
+        let mut found = found.filter(|of| of.call == call && of.origin != Origin::Event);
+        found.next().cloned()
+    }
+
+    /// The answer of a call as an event, if it is kept.
+    pub(crate) fn answer_of(&self, call: u64) -> Option<Value> {
+        let found = {
+            let ring = self.ring.lock();
+            let is_answer =
+                |event: &&Event| matches!(&event.what, What::Answer { of, .. } if of.call == call);
+            ring.after(0).rev().find(is_answer).cloned()
+        };
+        found.map(|event| Render::new(&self.hidden).event(&event))
+    }
+
+    /// A text without secrets.
+    pub(crate) fn shown<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.hidden.text(text)
+    }
+
+    /// The claims of a connection as a list.
+    pub(crate) fn claims(&self, header: Option<&str>) -> Value {
+        Render::new(&self.hidden).claims(header)
+    }
+
+    /// A group has changed.
+    pub(crate) fn group(&self, change: GroupChange) {
+        self.push(What::Group(change.into()));
+    }
+
+    /// Removes all events.
+    pub(crate) fn clear(&self) {
+        self.ring.lock().clear(&self.bytes);
+    }
+
+    pub(crate) fn averages(&self) -> Averages {
+        self.ring.lock().rates.averages(time::now())
+    }
+
+    pub(crate) fn apps(&self) -> Vec<App> {
+        self.ring.lock().apps.all()
+    }
+
+    /// A reader: while there is one, events wake it.
+    pub(super) fn enter(&self) {
+        self.readers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn leave(&self) {
+        self.readers.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Waits for an event after this one.
+    pub(super) async fn after(&self, seq: u64) {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if self.ring.lock().last > seq {
+                return;
+            }
+            changed.await;
+        }
+    }
+}

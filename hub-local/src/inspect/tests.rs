@@ -1,0 +1,317 @@
+//! The ring, its bounds, and what readers get.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use hub_core::{
+    Secret,
+    protocol::{Message, Outcome, Protocol},
+    seal::{self, Identity, SealKey},
+};
+use serde_json::{Value, json};
+
+use super::{
+    Address, Batch, Excess, Filter, Finished, Inspector, Opened, Origin, Peer, Recorder, Sent,
+    Trouble, Via,
+    recorder::Settings,
+    ring::{MAX_BYTES, MAX_EVENTS},
+};
+use crate::causes::Cause;
+
+const KEY: &str = "an-access-key-of-the-service-0123456789";
+
+fn recorder(settings: &Inspector) -> Arc<Recorder> {
+    let Inspector { payloads, masks, .. } = settings.clone();
+    Arc::new(Recorder::new(Settings { payloads, masks, secrets: vec![Secret::from(KEY)] }))
+}
+
+fn peer(recorder: &Arc<Recorder>) -> Arc<Peer> {
+    Arc::new(Peer::new(Arc::clone(recorder), "c1".into(), "chat".into(), Some("ada".into())))
+}
+
+/// One call with its answer and completion.
+fn call(peer: &Arc<Peer>, method: &str, arguments: &[u8], answer: &'static [u8]) -> u64 {
+    let recorder = &peer.recorder;
+    let names = (Some("7"), method);
+    let of = recorder.invoked(peer, Origin::Client, Protocol::Json, names, arguments, false);
+    let running = recorder.calls_app(&of, 5, Some(Address::InProcess));
+    let answer = Bytes::from_static(answer);
+    recorder.answered(running, Some((200, &answer)), Duration::from_millis(2), None);
+    recorder.finished(&of, Finished::Relayed);
+    of.call
+}
+
+fn all(recorder: &Recorder) -> Batch {
+    recorder.read(0, usize::MAX, &Filter::default(), Excess::Later)
+}
+
+fn events(recorder: &Recorder) -> Vec<Value> {
+    let lines = all(recorder).lines.into_iter();
+    lines.map(|(_, line)| serde_json::from_str(&line).unwrap()).collect()
+}
+
+fn sent(hub: &str, arguments: &Bytes, recorder: &Recorder) -> Sent {
+    Sent {
+        hub: hub.into(),
+        via: Via::Rest,
+        kind: "group",
+        name: Some("room".into()),
+        excluded: 1,
+        method: "m".into(),
+        arguments: recorder.shared(Protocol::Json, arguments),
+        recipients: 3,
+        calls: Vec::new(),
+    }
+}
+
+#[test]
+fn a_call_is_one_conversation_of_invocation_upstream_answer_and_completion() {
+    let recorder = recorder(&Inspector::new());
+
+    call(
+        &peer(&recorder),
+        "add",
+        b"[1,{\"a\":2}]",
+        b"{\"type\":3,\"invocationId\":\"7\",\"result\":[3]}\x1e",
+    );
+
+    let events = events(&recorder);
+    let kinds: Vec<_> = events.iter().map(|event| event["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["invocation", "upstream", "answer", "completion"]);
+    for (event, seq) in events.iter().zip(1..) {
+        assert_eq!(event["seq"], seq);
+        assert_eq!(event["call"], 1);
+        assert_eq!(
+            (&event["hub"], &event["connection"], &event["user"]),
+            (&json!("chat"), &json!("c1"), &json!("ada"))
+        );
+    }
+    assert_eq!(events[0]["arguments"], json!([1, { "a": 2 }]));
+    assert_eq!((&events[0]["method"], &events[0]["type"]), (&json!("add"), &json!("invoke")));
+    assert_eq!(
+        (&events[1]["embedded"], &events[1]["category"]),
+        (&json!(true), &json!("messages"))
+    );
+    assert_eq!((&events[2]["status"], &events[2]["ms"]), (&json!(200), &json!(2.0)));
+    assert_eq!(events[2]["body"]["result"], json!([3]));
+    assert_eq!((&events[3]["result"], &events[3]["relayed"]), (&json!([3]), &json!(true)));
+}
+
+#[test]
+fn sends_name_the_calls_of_their_hub_that_run() {
+    let recorder = recorder(&Inspector::new());
+    let peer = peer(&recorder);
+    let names = (None, "m");
+    let of = recorder.invoked(&peer, Origin::Client, Protocol::Json, names, b"[]", true);
+    let running = recorder.calls_app(&of, 1, Some(Address::InProcess));
+    let arguments = Bytes::from_static(b"[1]");
+
+    recorder.sent(sent("chat", &arguments, &recorder));
+    recorder.sent(sent("other", &arguments, &recorder));
+    recorder.answered(running, Some((200, &Bytes::new())), Duration::ZERO, None);
+    recorder.sent(sent("chat", &arguments, &recorder));
+
+    let events = events(&recorder);
+    let sends: Vec<_> = events.iter().filter(|event| event["kind"] == "send").collect();
+    assert_eq!(sends[0]["calls"], json!([1]));
+    assert!(sends[1..].iter().all(|event| event.get("calls").is_none()));
+    assert_eq!(sends[0]["target"], json!({ "kind": "group", "name": "room", "excluded": 1 }));
+    assert_eq!((&sends[0]["recipients"], &sends[0]["bytes"]), (&json!(3), &json!(3)));
+}
+
+#[test]
+fn the_ring_keeps_the_latest_2000_events() {
+    let recorder = recorder(&Inspector::new());
+    let peer = peer(&recorder);
+
+    (0..MAX_EVENTS).for_each(|_| _ = call(&peer, "m", b"[]", b""));
+
+    let (kept, first, last) = recorder.kept();
+    assert_eq!((kept, last), (MAX_EVENTS, 4 * MAX_EVENTS as u64));
+    assert_eq!(first, Some(last - MAX_EVENTS as u64 + 1));
+    assert_eq!(recorder.overwritten(), last - MAX_EVENTS as u64);
+}
+
+#[test]
+fn the_ring_keeps_8_mib_and_counts_what_calls_hold() {
+    let recorder = recorder(&Inspector::new());
+    let peer = peer(&recorder);
+    let arguments = format!("[\"{}\"]", "x".repeat(20_000));
+
+    (0..MAX_EVENTS).for_each(|_| _ = call(&peer, "m", arguments.as_bytes(), b""));
+
+    let bytes = || recorder.bytes.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(bytes() <= MAX_BYTES && bytes() > MAX_BYTES / 2, "{}", bytes());
+    assert!(recorder.kept().0 < MAX_EVENTS);
+    recorder.clear();
+    assert_eq!(bytes(), 0);
+    assert_eq!(recorder.kept().0, 0);
+    assert_eq!(recorder.overwritten(), 0);
+}
+
+#[test]
+fn a_reader_learns_how_many_events_it_missed() {
+    let recorder = recorder(&Inspector::new());
+    let peer = peer(&recorder);
+    call(&peer, "first", b"[]", b"");
+    (0..MAX_EVENTS).for_each(|_| _ = call(&peer, "m", b"[]", b""));
+
+    let (_, first, last) = recorder.kept();
+    let batch = recorder.read(4, 10, &Filter::default(), Excess::Later);
+    assert_eq!(batch.left_out, first.unwrap() - 5);
+    assert_eq!(batch.lines.len(), 10);
+    assert_eq!(batch.next, first.unwrap() + 9);
+
+    let newest = recorder.read(last - 100, 10, &Filter::default(), Excess::LeaveOut);
+    assert_eq!((newest.left_out, newest.next), (90, last));
+    assert_eq!(newest.lines[0].0, last - 9);
+    let restarted = recorder.read(last + 1, 1, &Filter::default(), Excess::Later);
+    assert_eq!((restarted.left_out, restarted.lines[0].0), (0, first.unwrap()));
+}
+
+#[test]
+fn long_bodies_are_cut_with_their_length() {
+    let recorder = recorder(&Inspector::new());
+    let long = format!("[\"{}\"]", "x".repeat(100_000));
+
+    call(&peer(&recorder), "m", long.as_bytes(), b"<html>");
+
+    let events = events(&recorder);
+    assert_eq!(events[0]["arguments"]["cut"], true);
+    assert_eq!(events[0]["arguments"]["bytes"], long.len());
+    assert_eq!(events[0]["arguments"]["start"], long[..4096]);
+    assert_eq!(events[2]["body"], "<html>");
+}
+
+#[test]
+fn without_payloads_only_sizes_and_types_are_kept() {
+    let recorder = recorder(&Inspector::new().payloads(false));
+
+    call(
+        &peer(&recorder),
+        "m",
+        b"[\"private\"]",
+        b"{\"type\":3,\"invocationId\":\"7\",\"result\":\"private\"}\x1e",
+    );
+    recorder.sent(sent("chat", &Bytes::from_static(b"[\"private\"]"), &recorder));
+
+    let events = events(&recorder);
+    assert_eq!(events[0]["arguments"], json!({ "bytes": 11, "type": "array" }));
+    assert_eq!(events[2]["body"]["type"], "object");
+    assert_eq!(events[3]["result"]["type"], "object");
+    assert_eq!(events[4]["arguments"], json!({ "bytes": 11, "type": "array" }));
+    assert!(!Value::from(events).to_string().contains("private"));
+}
+
+#[test]
+fn masked_fields_are_hidden_in_values_claims_and_queries() {
+    let recorder = recorder(&Inspector::new().mask(["Email", ""]));
+    let peer = peer(&recorder);
+    let (claims, query) =
+        (Some("email: private, role: x".into()), "hub=chat&EMAIL=private&a=b".into());
+
+    recorder.connected(
+        &peer,
+        Opened { transport: "t", protocol: "json", resumable: false, claims, query },
+    );
+    call(&peer, "m", b"[{\"email\":\"private\",\"b\":1}]", b"oops: email private");
+    let long = format!("[{{\"email\":\"private\",\"x\":\"{}\"}}]", "x".repeat(100_000));
+    call(&peer, "m", long.as_bytes(), b"");
+
+    let events = events(&recorder);
+    assert_eq!(
+        events[0]["claims"],
+        json!([{ "type": "email", "value": "•••" }, { "type": "role", "value": "x" }])
+    );
+    assert_eq!(events[0]["query"], "hub=chat&EMAIL=•••&a=b");
+    assert_eq!(events[1]["arguments"], json!([{ "email": "•••", "b": 1 }]));
+    assert_eq!(events[3]["body"], "•••");
+    assert_eq!(events[5]["arguments"]["start"], "•••");
+    assert!(!Value::from(events).to_string().contains("private"));
+}
+
+#[test]
+fn secrets_are_in_no_event() {
+    let recorder = recorder(&Inspector::new());
+    let peer = peer(&recorder);
+    let key = SealKey::derive(&Secret::from(KEY));
+    let identity = Identity {
+        hub: "chat".to_owned(),
+        user_id: Some("ada".to_owned()),
+        issued_at: 5,
+        claims: [("name".to_owned(), "Bob, role: admin".to_owned())].into_iter().collect(),
+    };
+    let seal = seal::seal(&identity, &key);
+    let claims = Some(format!("aud: x, shub: {seal}, exp: 5").into());
+    let query = "hub=chat&id=AAAAAAAAAAAAAAAAAAAAAA&access_token=abc&room=1".into();
+
+    recorder.connected(
+        &peer,
+        Opened { transport: "t", protocol: "json", resumable: false, claims, query },
+    );
+    call(&peer, "m", format!("[\"{KEY}\",\"{seal}\"]").as_bytes(), b"");
+    let text = format!("cannot call http://h/?code=0123456789abcdef0123 with {KEY}").into();
+    let trouble = Trouble { cause: Some(Cause::TimedOut), text };
+    recorder.disconnected(&peer, Some(trouble));
+
+    let events = events(&recorder);
+    let claim = |name: &str, value: &str| json!({ "type": name, "value": value });
+    let expected = json!([claim("name", "Bob, role: admin"), claim("aud", "x"), claim("exp", "5")]);
+    assert_eq!(events[0]["claims"], expected);
+    assert_eq!(events[0]["query"], "hub=chat&room=1");
+    let text = Value::from(events).to_string();
+    for secret in [KEY, &seal, "AAAAAAAAAAAAAAAAAAAAAA", "abc", "0123456789abcdef0123"] {
+        assert!(!text.contains(secret), "{secret}: {text}");
+    }
+}
+
+#[cfg(feature = "msgpack")]
+#[test]
+fn messagepack_is_shown_as_json_with_its_types() {
+    let recorder = recorder(&Inspector::new());
+    let peer = peer(&recorder);
+    let protocol = Protocol::MessagePack;
+    let arguments = b"\x93\xc4\x02ab\xd6\xff\0\0\0\x05\xcf\xff\xff\xff\xff\xff\xff\xff\xff";
+    let completion = protocol.encode(&Message::Completion {
+        invocation_id: "7".to_owned(),
+        outcome: Outcome::Result(Bytes::from_static(b"\xc4\x01a")),
+    });
+
+    let of = recorder.invoked(&peer, Origin::Client, protocol, (Some("7"), "m"), arguments, false);
+    let running = recorder.calls_app(&of, 1, Some(Address::InProcess));
+    recorder.answered(running, Some((200, &completion)), Duration::ZERO, None);
+    recorder.finished(&of, Finished::Relayed);
+
+    let events = events(&recorder);
+    let expected = json!([
+        { "$binary": "YWI=", "bytes": 2 },
+        { "$time": "1970-01-01T00:00:05Z" },
+        { "$int": "18446744073709551615" }
+    ]);
+    assert_eq!((&events[0]["arguments"], &events[0]["form"]), (&expected, &json!("messagepack")));
+    assert_eq!(events[2]["body"][4], json!({ "$binary": "YQ==", "bytes": 1 }));
+    assert_eq!(events[3]["result"], json!({ "$binary": "YQ==", "bytes": 1 }));
+}
+
+#[test]
+fn filters_compare_names_and_failures() {
+    let recorder = recorder(&Inspector::new());
+    let peer = peer(&recorder);
+    call(&peer, "good", b"[]", b"");
+    let of = recorder.invoked(&peer, Origin::Client, Protocol::Json, (None, "bad"), b"[]", false);
+    let running = recorder.calls_app(&of, 1, Some(Address::Url("http://h/".into())));
+    let trouble = Trouble { cause: Some(Cause::NotFound), text: "status 404".into() };
+    recorder.answered(running, Some((404, &Bytes::new())), Duration::ZERO, Some(trouble));
+    recorder.sent(sent("chat", &Bytes::from_static(b"[]"), &recorder));
+
+    let count = |filter: Filter| recorder.read(0, 100, &filter, Excess::Later).lines.len();
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(count(Filter::default()), 8);
+    assert_eq!(count(Filter { hub: some("CHAT"), ..Filter::default() }), 8);
+    assert_eq!(count(Filter { hub: some("x"), ..Filter::default() }), 0);
+    assert_eq!(count(Filter { method: some("good"), ..Filter::default() }), 4);
+    assert_eq!(count(Filter { user: some("ada"), ..Filter::default() }), 7);
+    assert_eq!(count(Filter { connection: some("c2"), ..Filter::default() }), 0);
+    assert_eq!(count(Filter { group: some("room"), ..Filter::default() }), 1);
+    assert_eq!(count(Filter { failures: true, ..Filter::default() }), 3);
+}
