@@ -9,6 +9,8 @@ url=http://127.0.0.1:$app/bench
 connection_string="Endpoint=http://127.0.0.1;Port=$service;AccessKey=$key;Version=1.0;"
 scratch=$(mktemp -d)
 servers=()
+# HUB_LOCAL_INSPECTOR=on measures with the inspector.
+export HUB_LOCAL_INSPECTOR=${HUB_LOCAL_INSPECTOR:-off}
 
 [ -n "${NO_BUILD:-}" ] || cargo build --locked --release -p hub-local -p benches </dev/null
 ulimit -n "$(ulimit -Hn)"

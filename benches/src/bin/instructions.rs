@@ -13,6 +13,8 @@
 //! | `echo` | an invocation of a WebSocket client through the embedded service, up to its completion |
 //! | `connect` | negotiate at app and service, upgrade, handshake, `connected`, close, `disconnected` |
 //!
+//! The inspector of the service is off, unless the variable `BENCH_INSPECTOR` is `on`.
+//!
 //! Everything runs on one thread, and the clients exchange prepared bytes, so the counts are
 //! reproducible.
 
@@ -238,7 +240,13 @@ struct Negotiated {
 impl Bench {
     fn start() -> Outcome<Self> {
         let events = Arc::<Events>::default();
-        let settings = [("HUB_LOCAL_PORT", "0"), ("HUB_LOCAL_KEY", KEY)].into_iter().collect();
+        let inspector = std::env::var("BENCH_INSPECTOR").unwrap_or_else(|_| "off".to_owned());
+        let settings = [
+            ("HUB_LOCAL_PORT", "0"),
+            ("HUB_LOCAL_KEY", KEY),
+            ("HUB_LOCAL_INSPECTOR", inspector.as_str()),
+        ];
+        let settings = settings.into_iter().collect();
         let signalr = SignalR::from_settings_or_local(settings)?;
         let app = HubApp::builder().signalr(signalr).hub(Gate(Arc::clone(&events))).build()?;
         let address = app.client_url().trim_start_matches("http://").to_owned();

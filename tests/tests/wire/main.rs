@@ -19,6 +19,7 @@ mod filters;
 mod groups_and_users;
 mod guides;
 mod identity;
+mod inspector;
 mod lifecycle;
 mod member_names;
 mod messagepack;
