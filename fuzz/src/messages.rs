@@ -1,7 +1,10 @@
 //! Conditions on hub messages in every protocol.
 
 use bytes::Bytes;
-use hub_core::protocol::{Message, Outcome, Protocol, convert, error_text, frame::Frames};
+use hub_core::{
+    TraceContext,
+    protocol::{Message, Outcome, Protocol, convert, error_text, frame::Frames},
+};
 
 use crate::{pieces::cut, values};
 
@@ -51,6 +54,14 @@ fn message(protocol: Protocol, frame: &Bytes) {
     if let Message::Completion { outcome: Outcome::Error(text), .. } = &mut message {
         // Encoding replaces an empty text.
         *text = error_text(text).to_owned();
+    }
+    if let Message::Invocation { trace, .. } = &mut message
+        && let Some(trace) = trace.take()
+    {
+        // No message is written with headers.
+        let (parent, state) = (trace.traceparent(), trace.tracestate());
+        assert_eq!(TraceContext::new(parent, state).as_ref(), Some(&*trace));
+        assert!(parent.len() == 55 && state.is_none_or(|state| state.len() <= 512));
     }
     let body = protocol.encode_body(&message);
     assert_eq!(

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 pub use self::{claims::Claims, query::Query};
 use crate::{
     cancellation::Cancellation, hub::Category, hub::Hub, protocol::Protocol,
-    reading::MethodReading, upstream,
+    reading::MethodReading, trace::TraceContext, upstream,
 };
 
 /// One call of the service: the caller, the event and the raw arguments.
@@ -63,8 +63,11 @@ pub struct InvocationParts {
     pub invocation_id: Option<String>,
     /// When the call arrived, as the time since the app started.
     pub arrived: Duration,
-    /// Cancelled when the service closes the connection of the upstream call before the response.
+    /// Cancelled when the client cancels the call, or the service closes the connection of the upstream call before the
+    /// response.
     pub cancellation: Cancellation,
+    /// The trace that the call belongs to.
+    pub trace: Option<Box<TraceContext>>,
 }
 
 impl InvocationParts {
@@ -92,6 +95,7 @@ impl InvocationParts {
             invocation_id: None,
             arrived: Duration::ZERO,
             cancellation: Cancellation::new(),
+            trace: None,
         }
     }
 
@@ -107,6 +111,9 @@ impl InvocationParts {
                 let category = self.category.wire_name();
                 let mut headers = upstream::with_category(headers, category, self.protocol);
                 upstream::address(&mut headers, &self.event, *request_id);
+                if let Some(trace) = &self.trace {
+                    upstream::add_trace(&mut headers, trace);
+                }
                 headers
             })
         })
@@ -303,7 +310,16 @@ impl Invocation {
         self.parts.invocation_id.as_deref()
     }
 
-    /// Cancelled when the service closes the connection of the upstream call before the response.
+    /// The trace that the call belongs to: the headers `traceparent` and `tracestate` of the client's message, or those that
+    /// a program between the service and the app has added. Clients of .NET send them. `None` without a valid
+    /// `traceparent`.
+    #[must_use]
+    pub fn trace(&self) -> Option<&TraceContext> {
+        self.parts.trace.as_deref()
+    }
+
+    /// Cancelled when the client cancels the call, or the service closes the connection of the upstream call before the
+    /// response.
     #[must_use]
     pub fn cancellation(&self) -> &Cancellation {
         &self.parts.cancellation

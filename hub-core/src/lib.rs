@@ -63,6 +63,7 @@ pub mod token;
 #[doc(hidden)]
 pub mod token_buckets;
 mod token_claims;
+mod trace;
 #[doc(hidden)]
 pub mod upstream;
 mod user_groups;
@@ -98,4 +99,5 @@ pub use proxy::{Audience, InvokeFuture, Many, One, Proxy, SendFuture, SingleConn
 #[doc(hidden)]
 pub use reply::Reply;
 pub use secret::Secret;
+pub use trace::TraceContext;
 pub use user_groups::UserGroups;

@@ -68,6 +68,7 @@ impl Payload {
             target: self.target.clone(),
             arguments: self.arguments(protocol).clone(),
             stream_ids: Vec::new(),
+            trace: None,
         }
     }
 }

@@ -4,7 +4,10 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
 
-use crate::protocol::Protocol;
+use crate::{
+    protocol::Protocol,
+    trace::{self, TraceContext},
+};
 
 /// The path that the service calls by default: the webhook of the Functions extension for SignalR.
 pub const WEBHOOK_PATH: &str = "/runtime/webhooks/signalr";
@@ -29,6 +32,11 @@ pub const CLIENT_QUERY: HeaderName = HeaderName::from_static("x-asrs-client-quer
 /// The id of the request, unique for its connection. A repetition of the request has the same id. Only
 /// hub-local sends it, not Azure SignalR Service.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-hub-request-id");
+
+/// The trace of a client's call (W3C Trace Context), if the client sends it in the headers of its message.
+pub const TRACEPARENT: HeaderName = HeaderName::from_static(trace::TRACEPARENT);
+/// Data of tracing systems, beside [`TRACEPARENT`].
+pub const TRACESTATE: HeaderName = HeaderName::from_static(trace::TRACESTATE);
 
 /// The category of invocations by clients.
 pub const MESSAGES: &str = "messages";
@@ -59,4 +67,15 @@ pub fn address(headers: &mut HeaderMap, event: &str, request_id: u64) -> bool {
     headers.insert(REQUEST_ID, HeaderValue::from(request_id));
     let event = HeaderValue::from_bytes(event.as_bytes());
     event.map(|event| headers.insert(EVENT, event)).is_ok()
+}
+
+/// Adds the headers of a trace.
+pub fn add_trace(headers: &mut HeaderMap, trace: &TraceContext) {
+    let values = [(TRACEPARENT, Some(trace.traceparent())), (TRACESTATE, trace.tracestate())];
+    for (name, value) in values {
+        // A trace context has only characters that are valid in a header.
+        if let Some(Ok(value)) = value.map(HeaderValue::from_str) {
+            headers.insert(name, value);
+        }
+    }
 }

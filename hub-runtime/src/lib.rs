@@ -74,6 +74,7 @@ mod start_page;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod trace_propagator;
 #[cfg(feature = "schema")]
 mod typescript;
 mod unlogged;

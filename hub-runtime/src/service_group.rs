@@ -143,7 +143,8 @@ fn endpoint(
     let seal_key = claims_key.or(key.as_ref()).map(SealKey::derive);
     let tokens = Arc::new(ClientTokens::new(&address.audience, seal_key, count));
     let (transport, rest_base) = (address.transport, address.rest_base);
-    let client = RestClient::new(transport, rest_base, address.sign_in, shared.clock, shared.rest);
+    let client =
+        RestClient::new(transport, rest_base, address.sign_in, shared.clock, shared.rest.clone());
     let rest = Arc::new(RestOutbound {
         name: address.name.clone(),
         client,

@@ -23,6 +23,7 @@ use crate::{
     negotiate::{cors::Cors, limit::Limiter},
     routes::Routes,
     service_group::ServiceGroup,
+    trace_propagator::Propagator,
     upstream::{refused::RefusedConnections, replay::Replays, verified::VerifiedCallers},
     wrong_codes::WrongCodes,
 };
@@ -130,6 +131,7 @@ pub(crate) struct UpstreamOptions {
     pub(crate) accept_unsealed: bool,
     pub(crate) error_detail: ErrorDetail,
     pub(crate) keep_refused_connections: bool,
+    pub(crate) propagator: Propagator,
     pub(crate) max_body: usize,
     /// Whether a caller with claims but without a seal was logged.
     pub(crate) warned_unsealed: AtomicBool,

@@ -40,12 +40,19 @@
 //! - for a call to the service: `ok`, a status such as `429`, `unreachable`, `interrupted`, `timed_out`,
 //!   `failed`
 //!
+//! A client can send the trace context of its call (W3C Trace Context) in the headers of its message, as clients of .NET do:
+//! [`Invocation::trace`](hub_core::Invocation::trace). With a [`TracePropagator`], `hub.call` is a child of the client's
+//! span, and requests to the service carry the trace of `hub.rest`.
+//!
 //! Spans, and events at level `info` and above, contain no data of users: no user ids, claims, arguments,
 //! queries or tokens.
 
 use http::StatusCode;
+pub use hub_core::TraceContext;
 use hub_core::{ErrorKind, HubError, SendError};
 use tracing::{Span, field::Empty};
+
+pub use crate::trace_propagator::TracePropagator;
 
 /// Span of an upstream call, from its filters to its response.
 pub const CALL_SPAN: &str = "hub.call";

@@ -102,6 +102,7 @@ fn encode_and_frame() {
             target: "message".to_owned(),
             arguments: bytes::Bytes::from_static(arguments),
             stream_ids: Vec::new(),
+            trace: None,
         };
         black_box(Frame::message(protocol, &protocol.encode(black_box(&message))));
     }

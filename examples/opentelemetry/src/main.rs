@@ -29,7 +29,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let provider = export::provider(opentelemetry_stdout::SpanExporter::default());
     export::subscriber(&provider).init();
 
-    let app = HubApp::builder().signalr(SignalR::from_env_or_local()?).hub(Bell).build()?;
+    let app = HubApp::builder()
+        .signalr(SignalR::from_env_or_local()?)
+        .trace_propagator(export::W3c::default())
+        .hub(Bell)
+        .build()?;
     let routes = Router::new().route("/ring", post(ring)).with_state(app.context::<Bell>());
     app.run_with(routes.fallback_service(app.service())).await?;
 

@@ -72,6 +72,7 @@ mod tests {
             target: "m".to_owned(),
             arguments: Bytes::from_static(arguments),
             stream_ids: Vec::new(),
+            trace: None,
         }
     }
 

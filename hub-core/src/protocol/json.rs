@@ -54,6 +54,7 @@ fn invocation(fields: Fields<'_>, frame: &Bytes) -> Result<Message, ProtocolErro
         invocation_id: fields.invocation_id.filter(|id| !id.is_empty()),
         target: fields.target.ok_or(ProtocolError::Missing("target"))?,
         stream_ids: fields.stream_ids.unwrap_or_default(),
+        trace: fields.trace,
     })
 }
 
@@ -137,7 +138,7 @@ pub fn encode_body(message: &Message) -> Bytes {
 
 fn write(out: &mut Vec<u8>, message: &Message) {
     match message {
-        Message::Invocation { invocation_id, target, arguments, stream_ids } => {
+        Message::Invocation { invocation_id, target, arguments, stream_ids, trace: _ } => {
             begin(out, b"1", invocation_id.as_deref());
             call(out, target, arguments, stream_ids);
         }

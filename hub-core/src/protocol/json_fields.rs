@@ -9,6 +9,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::{MAX_DEPTH, MAX_STREAM_IDS, ProtocolError};
+use crate::trace::{TraceContext, TraceHeaders};
 
 /// The known members. Encoded values borrow from the frame. If a member occurs several times, its last value
 /// is used.
@@ -24,6 +25,8 @@ pub(super) struct Fields<'a> {
     pub(super) error: Option<String>,
     pub(super) allow_reconnect: Option<bool>,
     pub(super) sequence_id: Option<i64>,
+    /// From the headers. Boxed, because few messages have it.
+    pub(super) trace: Option<Box<TraceContext>>,
 }
 
 impl<'a> Fields<'a> {
@@ -58,10 +61,7 @@ impl<'a> Visitor<'a> for FieldsVisitor {
                 "error" => fields.error = Some(map.next_value()?),
                 "allowReconnect" => fields.allow_reconnect = Some(map.next_value()?),
                 "sequenceId" => fields.sequence_id = Some(map.next_value()?),
-                // Headers are validated and ignored.
-                "headers" => {
-                    map.next_value::<Headers>()?;
-                }
+                "headers" => fields.trace = map.next_value::<Headers>()?.0,
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }
@@ -69,8 +69,8 @@ impl<'a> Visitor<'a> for FieldsVisitor {
     }
 }
 
-/// Headers, which are validated and not kept.
-struct Headers;
+/// Headers, which are validated. Only the trace context is kept.
+struct Headers(Option<Box<TraceContext>>);
 
 impl<'de> Deserialize<'de> for Headers {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -88,8 +88,11 @@ impl<'de> Visitor<'de> for HeadersVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Headers, A::Error> {
-        while map.next_entry::<Key<'de>, Key<'de>>()?.is_some() {}
-        Ok(Headers)
+        let mut found = TraceHeaders::default();
+        while let Some((Key(name), Key(value))) = map.next_entry::<Key<'de>, Key<'de>>()? {
+            found.add(&name, &value);
+        }
+        Ok(Headers(found.context()))
     }
 }
 

@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 
+use crate::trace::TraceContext;
+
 /// A hub message of either direction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -16,6 +18,9 @@ pub enum Message {
         arguments: Bytes,
         /// The ids of the upload streams.
         stream_ids: Vec<String>,
+        /// The trace that the call belongs to, from the headers of the message. Only read: no message is written with
+        /// headers.
+        trace: Option<Box<TraceContext>>,
     },
     /// Type 2: one item of a stream.
     StreamItem {

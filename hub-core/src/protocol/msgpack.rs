@@ -37,7 +37,10 @@ use super::{
     frame::{prefix_size, write_length},
     scratch,
 };
-use crate::HubError;
+use crate::{
+    HubError,
+    trace::{TraceContext, TraceHeaders},
+};
 
 /// The framed ping.
 pub const PING: &[u8] = &[0x02, 0x91, 0x06];
@@ -61,8 +64,9 @@ pub fn parse(frame: &Bytes) -> Result<Option<Message>, ProtocolError> {
     let mut elements = Elements { frame, reader, left: length - 1 };
     let message = match elements.reader.integer()? {
         1 => {
-            elements.headers()?;
+            let trace = elements.headers()?;
             Message::Invocation {
+                trace,
                 invocation_id: elements.optional_id()?,
                 target: elements.text("target")?,
                 arguments: elements.array("arguments")?,
@@ -118,15 +122,18 @@ impl<'a> Elements<'a> {
         Ok(())
     }
 
-    /// Validates and ignores headers.
-    fn headers(&mut self) -> Result<(), ProtocolError> {
+    /// Validates headers, and returns the trace context.
+    fn headers(&mut self) -> Result<Option<Box<TraceContext>>, ProtocolError> {
         self.next("headers")?;
+        let mut found = TraceHeaders::default();
         for _ in 0..self.reader.map_length()? {
-            if self.reader.text()?.is_empty() || self.reader.text()?.is_empty() {
+            let (name, value) = (self.reader.text()?, self.reader.text()?);
+            if name.is_empty() || value.is_empty() {
                 return Err(ProtocolError::Invalid("headers"));
             }
+            found.add(name, value);
         }
-        Ok(())
+        Ok(found.context())
     }
 
     fn text(&mut self, name: &'static str) -> Result<String, ProtocolError> {
@@ -256,7 +263,7 @@ fn framed(body: &[u8]) -> Bytes {
 pub fn encode_body(message: &Message) -> Bytes {
     let mut out = Writer(Vec::with_capacity(64 + message.encoded_len()));
     match message {
-        Message::Invocation { invocation_id, target, arguments, stream_ids } => {
+        Message::Invocation { invocation_id, target, arguments, stream_ids, trace: _ } => {
             out.begin(6, 1);
             out.id(invocation_id.as_deref());
             out.call(target, arguments, stream_ids);

@@ -180,6 +180,7 @@ mod tests {
             target: "message".to_owned(),
             arguments: text(length),
             stream_ids: Vec::new(),
+            trace: None,
         };
         let all = [
             invocation(3),

@@ -165,6 +165,7 @@ pub(crate) fn text_call(protocol: Protocol, id: &str, target: &str, argument: &s
         target: target.to_owned(),
         arguments: arguments.into(),
         stream_ids: Vec::new(),
+        trace: None,
     })
 }
 

@@ -160,7 +160,7 @@ pub(super) fn cancel(connection: &Arc<Connection>, invocation_id: String) {
 /// Calls a hub method. If the call has an invocation id, the client receives a completion, unless it has cancelled the
 /// call.
 async fn call(connection: &Arc<Connection>, lane: Lane, call: Call) {
-    let Call { invocation_id, target, arguments, seen } = call;
+    let Call { invocation_id, target, arguments, trace, seen } = call;
     let protocol = connection.protocol();
     let is_invoke = invocation_id.is_some();
     if invocation_id.as_ref().is_some_and(|id| connection.warnings.is_reused(id)) {
@@ -179,6 +179,7 @@ async fn call(connection: &Arc<Connection>, lane: Lane, call: Call) {
                 invocation_id: invocation_id.as_deref(),
                 target: &target,
                 arguments,
+                trace: trace.as_deref(),
                 cancel: &cancel,
             })
         }));
@@ -394,6 +395,7 @@ pub(crate) async fn run_again(
             invocation_id,
             target,
             arguments,
+            trace: None,
             cancel,
         })
     })

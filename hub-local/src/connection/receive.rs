@@ -139,9 +139,9 @@ fn act(
     client_timeout: &ClientTimeout,
 ) -> Result<Option<Call>, Ending> {
     match message {
-        Message::Invocation { invocation_id, target, arguments, stream_ids } => {
+        Message::Invocation { invocation_id, target, arguments, stream_ids, trace } => {
             if stream_ids.is_empty() {
-                let call = Call { invocation_id, target, arguments, seen: None };
+                let call = Call { invocation_id, target, arguments, trace, seen: None };
                 return Ok(invoke(connection, call));
             }
             if invocation_id.is_none() {

@@ -78,6 +78,7 @@ impl Payload {
             target: self.target.clone(),
             arguments: self.arguments.get(protocol)?,
             stream_ids: Vec::new(),
+            trace: None,
         })
     }
 
@@ -178,6 +179,7 @@ mod tests {
             target: target.to_owned(),
             arguments: Bytes::from_static(arguments),
             stream_ids: Vec::new(),
+            trace: None,
         };
         let (json, packed) = (Protocol::Json, Protocol::MessagePack);
 

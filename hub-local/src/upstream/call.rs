@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hub_core::TraceContext;
 
 use crate::inspect::Conversation;
 
@@ -14,13 +15,15 @@ pub(crate) struct Call {
     pub(crate) arguments: Bytes,
     /// What the inspector knows about the call; `None` if it is off.
     pub(crate) seen: Option<Arc<Conversation>>,
+    pub(crate) trace: Option<Box<TraceContext>>,
 }
 
 impl Call {
     /// The memory that the parts of the call use.
     pub(crate) fn size(&self) -> usize {
         let id = self.invocation_id.as_ref().map_or(0, String::capacity);
-        id + self.target.capacity() + self.arguments.len()
+        let trace = self.trace.as_ref().map_or(0, |trace| trace.size());
+        id + self.target.capacity() + self.arguments.len() + trace
     }
 
     /// Copies the arguments out of the read buffer. A slice keeps the whole buffer alive, which can be a

@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Request, Response, Uri};
 use hub_core::{
-    ConnectionHeaders as _, names,
-    upstream::{CATEGORY, EVENT, HUB, MESSAGES, REQUEST_ID, with_category},
+    ConnectionHeaders as _, TraceContext, names,
+    upstream::{CATEGORY, EVENT, HUB, MESSAGES, REQUEST_ID, add_trace, with_category},
 };
 use hub_net::{
     client::{GaiResolver, HttpClient, RequestError, lines},
@@ -138,7 +138,7 @@ impl Upstream for HttpUpstream {
     /// Encodes the headers of a connection once, and not for each call.
     fn message<'a>(&'a self, call: ClientCall<'a>) -> Calling<'a, Answer> {
         Box::pin(async move {
-            let ClientCall { connection, protocol, request_id, target, cancel, .. } = call;
+            let ClientCall { connection, protocol, request_id, target, trace, cancel, .. } = call;
             let hub = connection.hub();
             let url = self.url(Event { hub, category: MESSAGES, event: target })?;
             let shared = connection.derived::<Lines>().unwrap_or_else(|| {
@@ -161,7 +161,9 @@ impl Upstream for HttpUpstream {
                 "\r\n",
             ]
             .concat();
-            let (lines, body) = ([&shared.0[..], own.as_bytes()], call.into_body());
+            let traced = trace.map(trace_lines).unwrap_or_default();
+            let lines = [&shared.0[..], own.as_bytes(), &traced];
+            let body = call.into_body();
             let posting = pin!(self.client.post(&url, &lines, &body, MAX_RESPONSE_BYTES));
             let mut exchange = pin!(self.limit(posting));
             let answering = poll_fn(|context| match cancel.ends_request() {
@@ -185,6 +187,13 @@ impl Upstream for HttpUpstream {
         let url = templates.iter().find(|template| template.matches(event))?.fill(event);
         Some(url.split('?').next().unwrap_or_default().to_owned())
     }
+}
+
+/// The header lines of a trace.
+fn trace_lines(trace: &TraceContext) -> Vec<u8> {
+    let mut headers = HeaderMap::new();
+    add_trace(&mut headers, trace);
+    lines(&headers)
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {

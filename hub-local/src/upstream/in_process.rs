@@ -5,10 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use hub_core::{
-    ConnectionHeaders as _,
+    ConnectionHeaders as _, TraceContext,
     protocol::{Message, Protocol},
     upstream::{
-        CONNECTED, CONNECTIONS, DISCONNECTED, MESSAGES, WEBHOOK_PATH, address, with_category,
+        CONNECTED, CONNECTIONS, DISCONNECTED, MESSAGES, WEBHOOK_PATH, add_trace, address,
+        with_category,
     },
 };
 use serde::Serialize;
@@ -32,6 +33,8 @@ pub struct ClientCall<'a> {
     pub target: &'a str,
     /// The encoded argument array. The service has parsed the message that contains it.
     pub arguments: Bytes,
+    /// The trace that the call belongs to.
+    pub trace: Option<&'a TraceContext>,
     /// Whether the client has cancelled the call.
     pub cancel: &'a CallCancel,
 }
@@ -45,6 +48,9 @@ impl ClientCall<'_> {
         let mut headers = (*shared.unwrap_or_else(made)).clone();
         // The event was checked when the client's message arrived.
         let _ = address(&mut headers, self.target, self.request_id);
+        if let Some(trace) = self.trace {
+            add_trace(&mut headers, trace);
+        }
         headers
     }
 
@@ -67,6 +73,7 @@ impl ClientCall<'_> {
             target: self.target.to_owned(),
             arguments: self.arguments,
             stream_ids: Vec::new(),
+            trace: None,
         })
     }
 
@@ -195,6 +202,7 @@ mod tests {
             invocation_id: Some("7"),
             target: "größe",
             arguments: Bytes::from_static(b"[1, 2]"),
+            trace: None,
             cancel: &CallCancel::default(),
         };
 
@@ -239,6 +247,7 @@ mod tests {
             invocation_id: Some("7"),
             target: "Add",
             arguments: Bytes::from_static(&[0x92, 1, 2]),
+            trace: None,
             cancel: &CallCancel::default(),
         };
 
@@ -262,6 +271,7 @@ mod tests {
             invocation_id,
             target,
             arguments,
+            trace: None,
             cancel,
         };
 

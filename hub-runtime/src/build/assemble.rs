@@ -27,7 +27,7 @@ use crate::{
     endpoints::UsualRouter,
     hosts::HostRule,
     negotiate::{cors::Cors, limit::Limiter},
-    rest::transport::Transport,
+    rest::{RestOptions, transport::Transport},
     routes::Routes,
     service_group::{ServiceAddress, ServiceGroup, Shared},
     shared::{Hubs, Inner, NegotiateOptions, UpstreamOptions},
@@ -41,7 +41,10 @@ pub(crate) fn assemble(
 ) -> Result<HubApp, BuildError> {
     let shared = Shared {
         clock: Clock::start(),
-        rest: signalr.rest.options(builder.rest_timeout, builder.retries, builder.trace_messages),
+        rest: RestOptions {
+            propagator: builder.propagator.clone(),
+            ..signalr.rest.options(builder.rest_timeout, builder.retries, builder.trace_messages)
+        },
         router: builder.router.take().unwrap_or_else(|| Arc::new(UsualRouter)),
         tasks: TaskTracker::new(),
         accept_unsealed: signalr.accept_unsealed || signalr.trust_plain_claims,
@@ -222,6 +225,7 @@ fn inner(
                 None => ErrorDetail::Arguments,
             },
             keep_refused_connections: builder.keep_refused_connections,
+            propagator: builder.propagator,
             max_body: builder.max_body,
             ..UpstreamOptions::default()
         },

@@ -22,8 +22,12 @@ use self::embedded::AfterCall;
 pub use self::error::{BuildError, BuildProblem};
 use self::plan::planned_services;
 use crate::{
-    HubApp, SignalR, endpoints::EndpointRouter, negotiate::NegotiateLimit, rest::Retries,
+    HubApp, SignalR,
+    endpoints::EndpointRouter,
+    negotiate::NegotiateLimit,
+    rest::Retries,
     service_group::WrapOutbound,
+    trace_propagator::{Propagator, TracePropagator},
 };
 
 /// The default size limit of upstream bodies, in bytes.
@@ -58,6 +62,7 @@ pub struct HubAppBuilder {
     pub(crate) rest_timeout: Option<Duration>,
     pub(crate) retries: Option<Retries>,
     pub(crate) trace_messages: bool,
+    pub(crate) propagator: Propagator,
     pub(crate) router: Option<Arc<dyn EndpointRouter>>,
     #[cfg(feature = "deploy")]
     pub(crate) functions: Vec<crate::function::Function>,
@@ -96,6 +101,7 @@ impl HubAppBuilder {
             rest_timeout: None,
             retries: None,
             trace_messages: false,
+            propagator: Propagator::default(),
             router: None,
             #[cfg(feature = "deploy")]
             functions: Vec::new(),
@@ -281,6 +287,13 @@ impl HubAppBuilder {
     /// to the app's span `hub.rest`. The service logs every message with an id, and the log may be billed.
     pub fn trace_messages(mut self) -> Self {
         self.trace_messages = true;
+        self
+    }
+
+    /// Connects the spans of the runtime with the traces of clients and of the service. Defaults to none: each span
+    /// `hub.call` begins a trace.
+    pub fn trace_propagator(mut self, propagator: impl TracePropagator) -> Self {
+        self.propagator = Propagator(Some(Arc::new(propagator)));
         self
     }
 

@@ -38,6 +38,7 @@ impl RestSettings {
             timeout: timeout.or(self.timeout).unwrap_or(defaults.timeout),
             retries: retries.unwrap_or_else(|| self.retries()),
             trace_messages,
+            ..defaults
         }
     }
 

@@ -13,7 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
-use hub_core::{Payload, SendError, outbound::Recipients};
+use hub_core::{Payload, SendError, TraceContext, outbound::Recipients, upstream::add_trace};
 use hub_net::clock::Clock;
 use tracing::{Instrument, Span};
 
@@ -27,6 +27,7 @@ use super::{
 use crate::{
     auth::SignIn,
     telemetry::{self, Stopwatch},
+    trace_propagator::Propagator,
 };
 
 /// The largest request head that the service accepts, in bytes.
@@ -44,18 +45,20 @@ const PRODUCT: HeaderValue =
 const TRACING_ID: HeaderName = HeaderName::from_static("x-asrs-message-tracing-id");
 
 /// Options of calls to the service.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct RestOptions {
     /// The timeout of one attempt, signing in included.
     pub(crate) timeout: Duration,
     pub(crate) retries: Retries,
     pub(crate) trace_messages: bool,
+    pub(crate) propagator: Propagator,
 }
 
 impl Default for RestOptions {
     fn default() -> Self {
         let timeout = Duration::from_secs(100);
-        Self { timeout, retries: Retries::default(), trace_messages: false }
+        let (retries, propagator) = (Retries::default(), Propagator::default());
+        Self { timeout, retries, trace_messages: false, propagator }
     }
 }
 
@@ -126,7 +129,12 @@ impl RestClient {
     ) -> Result<Response<Bytes>, SendError> {
         let record = CallRecord::begin(self, call.hub, call.operation);
         let mut attempts = 0;
-        let trying = self.attempts(call, timeout, record.tracing_id, &mut attempts);
+        let propagator = self.options.propagator.0.as_ref();
+        let tracing = Tracing {
+            id: record.tracing_id,
+            trace: propagator.and_then(|propagator| propagator.inject(&record.span)),
+        };
+        let trying = self.attempts(call, timeout, &tracing, &mut attempts);
         let outcome = trying.instrument(record.span.clone()).await;
         record.end(attempts, outcome.as_ref().map(Response::status));
         outcome
@@ -166,13 +174,13 @@ impl RestClient {
         &self,
         call: &Call<'_>,
         timeout: Duration,
-        tracing_id: Option<u64>,
+        tracing: &Tracing,
         attempts: &mut u32,
     ) -> Result<Response<Bytes>, SendError> {
         loop {
             let mut is_signed_in = false;
             let attempt = async {
-                let request = self.request(call, tracing_id).await?;
+                let request = self.request(call, tracing).await?;
                 is_signed_in = true;
                 self.transport.call(request).await
             };
@@ -208,12 +216,14 @@ impl RestClient {
     async fn request(
         &self,
         call: &Call<'_>,
-        tracing_id: Option<u64>,
+        tracing: &Tracing,
     ) -> Result<Request<Bytes>, SendError> {
         let endpoint = &call.endpoint;
         let url = format!("{}{}", self.base, endpoint.path);
         let authorization = self.authorization(&url).await?;
-        let size = url.len() + endpoint.query.len() + authorization.len() + FIXED_HEAD_BYTES;
+        let traced = tracing.trace.as_ref().map_or(0, TraceContext::size);
+        let size =
+            url.len() + endpoint.query.len() + authorization.len() + traced + FIXED_HEAD_BYTES;
         if size > MAX_HEAD_BYTES {
             return Err(SendError::HeadTooLarge { size, limit: MAX_HEAD_BYTES });
         }
@@ -222,8 +232,11 @@ impl RestClient {
             .uri(with_query(&url, &endpoint.query))
             .header(header::AUTHORIZATION, authorization)
             .header(USER_AGENT, PRODUCT);
-        if let Some(id) = tracing_id {
+        if let Some(id) = tracing.id {
             request = request.header(TRACING_ID, id);
+        }
+        if let (Some(trace), Some(headers)) = (&tracing.trace, request.headers_mut()) {
+            add_trace(headers, trace);
         }
         let mut bytes = Bytes::new();
         if let Some(body) = &call.body {
@@ -232,6 +245,13 @@ impl RestClient {
         }
         request.body(bytes).map_err(|error| SendError::Unreachable(Box::new(error)))
     }
+}
+
+/// What relates a request to the spans of the app.
+struct Tracing {
+    /// The id in the service's messaging log.
+    id: Option<u64>,
+    trace: Option<TraceContext>,
 }
 
 /// The span and the metrics of a call.

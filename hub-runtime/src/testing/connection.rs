@@ -63,6 +63,7 @@ impl Shared {
             target: method.to_owned(),
             arguments,
             stream_ids: Vec::new(),
+            trace: None,
         };
         self.ask(id, &message).await
     }
@@ -73,6 +74,7 @@ impl Shared {
             target: method.to_owned(),
             arguments,
             stream_ids: Vec::new(),
+            trace: None,
         };
         self.write(&message).await
     }

@@ -4,7 +4,9 @@ use std::sync::{Arc, atomic::Ordering};
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
-use hub_core::{Category, HubError, Query, protocol::Protocol, upstream::CLIENT_QUERY};
+use hub_core::{
+    Category, HubError, Query, TraceContext, protocol::Protocol, upstream::CLIENT_QUERY,
+};
 use hub_net::log_limit::LogLimit;
 
 use super::{
@@ -57,6 +59,7 @@ pub(super) struct VerifiedCall {
     /// The client's query, which is no longer in the headers.
     pub(super) query: Query,
     pub(super) has_request_id: bool,
+    pub(super) trace: Option<Box<TraceContext>>,
 }
 
 /// Checks everything except the body.
@@ -87,10 +90,14 @@ pub(super) fn admit(
     }
     let has_request_id = lines.request_id.exist();
     let query = client_query(&lines);
+    let trace = lines
+        .traceparent
+        .text()
+        .and_then(|parent| TraceContext::new(parent, lines.tracestate.text()).map(Box::new));
     if lines.client_query.exist() {
         headers.remove(&CLIENT_QUERY);
     }
-    Ok(VerifiedCall { headers, caller, protocol, route, query, has_request_id })
+    Ok(VerifiedCall { headers, caller, protocol, route, query, has_request_id, trace })
 }
 
 /// The query of the client's connect request. It is removed from the headers, since it may contain the client's

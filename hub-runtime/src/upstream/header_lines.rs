@@ -57,6 +57,8 @@ pub(super) struct HeaderLines<'a> {
     pub(super) hub: Lines<'a>,
     pub(super) request_id: Lines<'a>,
     pub(super) signature: Lines<'a>,
+    pub(super) traceparent: Lines<'a>,
+    pub(super) tracestate: Lines<'a>,
     pub(super) user_claims: Lines<'a>,
     pub(super) user_id: Lines<'a>,
 }
@@ -75,6 +77,8 @@ impl<'a> HeaderLines<'a> {
             hub: none,
             request_id: none,
             signature: none,
+            traceparent: none,
+            tracestate: none,
             user_claims: none,
             user_id: none,
         };
@@ -82,6 +86,8 @@ impl<'a> HeaderLines<'a> {
             let lines = match name.as_str() {
                 "content-length" => &mut found.content_length,
                 "content-type" => &mut found.content_type,
+                "traceparent" => &mut found.traceparent,
+                "tracestate" => &mut found.tracestate,
                 "x-asrs-category" => &mut found.category,
                 "x-asrs-client-query" => &mut found.client_query,
                 "x-asrs-connection-id" => &mut found.connection_id,
@@ -103,15 +109,15 @@ impl<'a> HeaderLines<'a> {
 mod tests {
     use http::{HeaderName, header};
     use hub_core::upstream::{
-        CATEGORY, CLIENT_QUERY, CONNECTION_ID, EVENT, HUB, REQUEST_ID, SIGNATURE, USER_CLAIMS,
-        USER_ID,
+        CATEGORY, CLIENT_QUERY, CONNECTION_ID, EVENT, HUB, REQUEST_ID, SIGNATURE, TRACEPARENT,
+        TRACESTATE, USER_CLAIMS, USER_ID,
     };
 
     use super::*;
 
     type Field = for<'a> fn(&HeaderLines<'a>) -> Lines<'a>;
 
-    const FIELDS: [(HeaderName, Field); 11] = [
+    const FIELDS: [(HeaderName, Field); 13] = [
         (header::CONTENT_LENGTH, |lines| lines.content_length),
         (header::CONTENT_TYPE, |lines| lines.content_type),
         (CATEGORY, |lines| lines.category),
@@ -121,6 +127,8 @@ mod tests {
         (HUB, |lines| lines.hub),
         (REQUEST_ID, |lines| lines.request_id),
         (SIGNATURE, |lines| lines.signature),
+        (TRACEPARENT, |lines| lines.traceparent),
+        (TRACESTATE, |lines| lines.tracestate),
         (USER_CLAIMS, |lines| lines.user_claims),
         (USER_ID, |lines| lines.user_id),
     ];

@@ -57,6 +57,7 @@ pub(crate) async fn answer(app: Arc<Inner>, call: ClientCall<'_>) -> Answer {
     // A slice would keep the read buffer of the client alive while the method runs.
     parts.arguments = Bytes::copy_from_slice(&call.arguments);
     parts.invocation_id = call.invocation_id.map(str::to_owned);
+    parts.trace = call.trace.map(|trace| Box::new(trace.clone()));
     let answer = match method(&app, &mount, &parts) {
         Ok(method) => run(StartedCall::new(app, mount, method, parts), call.cancel).await,
         Err(answer) => answer,
@@ -178,5 +179,6 @@ fn parts(
         invocation_id: None,
         arrived: app.clock.elapsed(),
         cancellation: Cancellation::new(),
+        trace: None,
     }
 }

@@ -161,7 +161,7 @@ fn parse(
     call: VerifiedCall,
     body: &Bytes,
 ) -> Result<(Arc<Mount>, InvocationParts), Refusal> {
-    let VerifiedCall { headers, caller, protocol, route, query, .. } = call;
+    let VerifiedCall { headers, caller, protocol, route, query, trace, .. } = call;
     let (invocation_id, arguments, error) = match parse_body(&app.log, protocol, body, &route)? {
         Body::Connected => (None, Bytes::new(), None),
         Body::Disconnected { error } => (None, Bytes::new(), error),
@@ -183,6 +183,7 @@ fn parse(
         invocation_id,
         arrived: app.clock.elapsed(),
         cancellation: Cancellation::new(),
+        trace,
     };
     Ok((mount, parts))
 }

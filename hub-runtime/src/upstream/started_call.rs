@@ -70,6 +70,9 @@ impl StartedCall {
     ) -> Self {
         let Method { row, name: method } = method;
         let span = telemetry::call_span(&mount.wire_name, method, &parts.connection_id);
+        if let (Some(trace), Some(propagator)) = (&parts.trace, &app.upstream.propagator.0) {
+            propagator.extract(&span, trace);
+        }
         let (outbound, hub) = (Arc::clone(&mount.group.outbound), Arc::clone(&mount.hub));
         let watch = Stopwatch::start();
         let HubCall { invocation, outcome } =

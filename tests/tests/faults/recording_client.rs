@@ -125,6 +125,7 @@ impl RecordingClient {
             target: method.to_owned(),
             arguments: Bytes::from(format!("[{number}]")),
             stream_ids: Vec::new(),
+            trace: None,
         });
         (number, waiting)
     }

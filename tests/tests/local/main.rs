@@ -38,6 +38,7 @@ mod stop;
 mod support;
 mod terms;
 mod tokens;
+mod trace;
 mod unmatched;
 mod upstream_calls;
 mod web_socket;

@@ -206,6 +206,7 @@ async fn read(protocol: Protocol, method: &str, arguments: Bytes) -> Read {
         target: method.to_owned(),
         arguments,
         stream_ids: Vec::new(),
+        trace: None,
     };
     let mut request =
         call("messages", method, "").map(|_| Full::new(protocol.encode_body(&message)));

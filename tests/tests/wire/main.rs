@@ -47,6 +47,7 @@ mod stock_filters;
 mod support;
 mod telemetry;
 mod test_hub;
+mod trace;
 mod typed_calls;
 mod unnegotiated;
 mod upstream;

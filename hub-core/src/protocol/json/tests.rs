@@ -16,6 +16,7 @@ fn call(invocation_id: Option<&str>, arguments: &'static str, stream_ids: &[&str
         target: id("m"),
         arguments: Bytes::from_static(arguments.as_bytes()),
         stream_ids: stream_ids.iter().map(|stream| id(stream)).collect(),
+        trace: None,
     }
 }
 
@@ -191,4 +192,24 @@ fn an_empty_error_is_encoded_with_a_text() {
 
     let text = "{\"type\":3,\"invocationId\":\"7\",\"error\":\"the method failed without an error text\"}\u{1e}";
     assert_eq!(&encoded[..], text.as_bytes());
+}
+
+#[test]
+fn of_the_headers_of_an_invocation_only_the_trace_is_kept() {
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let trace = |headers: &str| {
+        let text = format!(r#"{{"type":1,"headers":{headers},"target":"m","arguments":[]}}"#);
+        let Some(Message::Invocation { trace, .. }) = read(&text).unwrap() else {
+            panic!("an invocation")
+        };
+        trace.map(|trace| (trace.traceparent().to_owned(), trace.tracestate().map(str::to_owned)))
+    };
+
+    let both =
+        format!(r#"{{"traceparent":"{parent}","Authorization":"x","trace\u0073tate":"a=1"}}"#);
+    assert_eq!(trace(&both), Some((id(parent), Some(id("a=1")))));
+    assert_eq!(trace(&format!(r#"{{"traceparent":"{parent}"}}"#)), Some((id(parent), None)));
+    for headers in ["{}", r#"{"tracestate":"a=1"}"#, r#"{"traceparent":"x"}"#, r#"{"a":"b"}"#] {
+        assert_eq!(trace(headers), None, "{headers}");
+    }
 }

@@ -30,6 +30,7 @@ fn call(invocation_id: Option<&str>, arguments: &str, stream_ids: &[&str]) -> Me
         target: id("m"),
         arguments: bytes(arguments),
         stream_ids: stream_ids.iter().map(|stream| id(stream)).collect(),
+        trace: None,
     }
 }
 
@@ -205,4 +206,21 @@ fn an_empty_error_is_encoded_with_a_text_and_an_empty_id_is_read() {
 
     let without_id = Message::Completion { invocation_id: String::new(), outcome: Outcome::Void };
     assert_eq!(parse(&bytes("94 03 80 a0 02")).unwrap(), Some(without_id));
+}
+
+#[test]
+fn of_the_headers_of_an_invocation_only_the_trace_is_kept() {
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let message = [
+        &b"\x96\x01\x82\xabtraceparent\xd9\x37"[..],
+        parent.as_bytes(),
+        b"\xadauthorization\xa1x\xc0\xa1m\x90\x90",
+    ]
+    .concat();
+
+    let Ok(Some(Message::Invocation { trace: Some(trace), .. })) = parse(&message.into()) else {
+        panic!("an invocation with a trace")
+    };
+
+    assert_eq!((trace.traceparent(), trace.tracestate()), (parent, None));
 }

@@ -28,6 +28,7 @@ fn call(target: &str) -> UpstreamEvent {
         target,
         arguments: Bytes::from_static(b"[]"),
         seen: None,
+        trace: None,
     })
 }
 
@@ -38,6 +39,7 @@ fn invoke(id: &str) -> UpstreamEvent {
         target,
         arguments: Bytes::from_static(b"[]"),
         seen: None,
+        trace: None,
     })
 }
 

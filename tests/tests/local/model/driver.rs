@@ -265,6 +265,7 @@ impl Driver {
             target: format!("{:?}", call.method),
             arguments: arguments(client.protocol, call.number),
             stream_ids: Vec::new(),
+            trace: None,
         };
         let messages: Vec<_> = calls.iter().map(message).collect();
         messages.iter().map(|message| client.count(message)).collect()

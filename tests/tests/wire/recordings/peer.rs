@@ -100,6 +100,7 @@ impl Peer {
             target: "barrier".to_owned(),
             arguments: if self.protocol.is_binary() { b"\x90" } else { &b"[]"[..] }.into(),
             stream_ids: Vec::new(),
+            trace: None,
         };
         self.send(self.protocol.encode(&call)).await;
         while let Some(bytes) = self.next_frame().await {
