@@ -220,8 +220,8 @@ impl HubAppBuilder {
         self
     }
 
-    /// Limits the negotiate requests of a client. Requests above the limit receive status 429 with
-    /// `Retry-After`, and the hub's `negotiate` does not run. Defaults to no limit.
+    /// Limits the requests of a client to negotiate and to refresh, together. Requests above the limit receive status
+    /// 429 with `Retry-After`, and the hub's `negotiate` or `refresh` does not run. Defaults to no limit.
     pub fn negotiate_limit(mut self, limit: NegotiateLimit) -> Self {
         self.negotiate_limit = Some(limit);
         self

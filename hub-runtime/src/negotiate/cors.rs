@@ -1,4 +1,4 @@
-//! CORS for negotiate requests, which carry credentials.
+//! CORS for requests to negotiate and to refresh, which carry credentials.
 
 use http::{HeaderMap, HeaderValue, Uri, header};
 use hub_net::{

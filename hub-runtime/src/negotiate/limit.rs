@@ -1,4 +1,4 @@
-//! The rate limit for negotiate requests.
+//! The rate limit for requests to negotiate and to refresh.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -7,7 +7,7 @@ use hub_core::token_buckets::TokenBuckets;
 
 use crate::client_address;
 
-/// A rate limit for the negotiate requests of a client, for
+/// A rate limit for the requests of a client to negotiate and to refresh, for
 /// [`HubAppBuilder::negotiate_limit`](crate::HubAppBuilder::negotiate_limit).
 ///
 /// A client is an IPv4 address or an IPv6 network of 64 bits. Requests without a

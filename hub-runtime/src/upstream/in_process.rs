@@ -1,8 +1,8 @@
 //! Calls and events of the embedded service, without an HTTP request.
 //!
 //! The caller is verified once for each connection: the service in this process holds the facts of a connection, and
-//! they do not change. Their seal is opened with the checks of HTTP. A signature is not made: it would show that the
-//! service makes the call, which no other code can. Calls are not compared with earlier calls: the service passes each
+//! they do not change. A refresh makes new facts, whose caller is verified again. Their seal is opened with the checks of
+//! HTTP. A signature is not made: it would show that the service makes the call, which no other code can. Calls are not compared with earlier calls: the service passes each
 //! call once, and no network or proxy is in between that repeats calls.
 
 use std::{

@@ -58,6 +58,7 @@ impl Loop {
         let line =
             format!("{:?} {roles:?} {:?}", ctx.user_id(), ctx.invocation().query().get("room"));
         self.refreshed.lock().unwrap().push(line);
+        assert!(!ctx.claims().has("role", "boom"), "a panic of the test");
         ctx.clients().caller().send("refreshed", ()).await?;
         Ok(())
     }
@@ -244,6 +245,25 @@ async fn a_hub_without_refresh_says_so_and_sends_no_lifetime() {
 }
 
 #[tokio::test]
+async fn generated_clients_have_no_function_for_refresh() {
+    let app = builder_at("http://127.0.0.1:1", Loop::default()).build().unwrap();
+
+    let contract = serde_json::to_value(app.contract()).unwrap();
+    let methods = contract["hubs"][0]["methods"].as_array().unwrap().clone();
+    let names: Vec<_> = methods.iter().map(|method| method["name"].as_str().unwrap()).collect();
+
+    assert_eq!(names, ["role", "write", "grant"]);
+    let module = std::env::temp_dir().join(format!("refresh-{}.ts", std::process::id()));
+    app.write_typescript(&module).unwrap();
+    let text = std::fs::read_to_string(&module).unwrap();
+    std::fs::remove_file(&module).unwrap();
+    for generated in [text, app.asyncapi().to_json().unwrap()] {
+        assert!(generated.contains("grant"), "{generated}");
+        assert!(!generated.to_ascii_lowercase().contains("refresh"), "{generated}");
+    }
+}
+
+#[tokio::test]
 async fn lifetimes_are_32_bit_integers() {
     struct Long(Duration);
 
@@ -332,6 +352,12 @@ async fn on_refreshed_runs_once_for_each_refresh_before_the_answer() {
     assert_eq!(log(&hub)[1..], [r#"Some("ada") ["owner"] None"#]);
     assert_eq!(hub.context_of(&ada).claims().get("role"), Some("owner"));
     assert_eq!(ada.received("refreshed").await.len(), 2);
+    // Its failure changes nothing for the client.
+    ada.refresh(bearer("ada/boom")).await.unwrap();
+    assert_eq!(ada.call().role().await.unwrap().as_deref(), Some("boom"));
+    assert!(
+        hub.log().iter().any(|line| line.level == "ERROR" && line.contains("a panic of the test"))
+    );
     // No client can call it.
     for name in ["refresh", "onRefreshed", "on_refreshed", "refreshed"] {
         let refused = ada.invoke::<()>(name, ()).await.unwrap_err();
