@@ -57,7 +57,8 @@ impl ClientManager {
     /// not run. The user must be the user of the connection, or absent for an anonymous client. A closed connection is
     /// not an error.
     ///
-    /// The client keeps its access token. Not every SignalR service has this operation: see the guide page on refresh.
+    /// The connection closes when it did before, unless `close_on_expiry` and a shorter lifetime are set. It never closes
+    /// later, because the client keeps its access token. Not every SignalR service has this operation: see the guide page on refresh.
     ///
     /// # Errors
     /// When a name is invalid, the connection has another user, the service has no such operation, or it did not

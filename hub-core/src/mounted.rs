@@ -140,7 +140,7 @@ impl<H: Hub> Mounted<H> {
             filters.push(match method.category {
                 Category::Message | Category::Connected => block.around((method.filters)()),
                 // `disconnected` is never refused, because cleanup must run. `refreshed` is never refused, because
-                // the method must learn about the claims that filters refuse.
+                // the method needs the claims that filters refuse.
                 Category::Disconnected | Category::Refreshed => Filters::new(),
             });
         }

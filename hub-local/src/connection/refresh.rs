@@ -17,6 +17,8 @@ pub(crate) struct Refresh {
     pub(crate) closes_on_expiry: Option<bool>,
     /// When it expires, in seconds since 1970. `None` to keep this.
     pub(crate) expires: Option<u64>,
+    /// Whether the expiry may move to a later time.
+    pub(crate) extends: bool,
 }
 
 /// Why a refresh is refused.
@@ -26,6 +28,8 @@ pub(crate) enum RefreshError {
     OtherUser,
     /// The connection has ended.
     Ended,
+    /// The connection is to close on expiry, and there is no expiry.
+    NoExpiry,
 }
 
 /// The authentication of a connection that was refreshed.
@@ -75,7 +79,7 @@ impl Connection {
 
     /// Replaces claims and expiry. Calls that start later have the new claims.
     pub(crate) fn refresh(self: &Arc<Self>, refresh: Refresh) -> Result<(), RefreshError> {
-        let Refresh { identity, closes_on_expiry, expires } = refresh;
+        let Refresh { identity, closes_on_expiry, expires, extends } = refresh;
         if identity.as_ref().is_some_and(|identity| identity.user.as_deref() != self.user()) {
             return Err(RefreshError::OtherUser);
         }
@@ -84,11 +88,18 @@ impl Connection {
             Box::new(Refreshed(Mutex::new(Current { facts, expires, timer: None })))
         });
         let mut current = refreshed.0.lock();
+        let expires = match (expires, current.expires) {
+            (Some(new), Some(old)) if !extends => Some(new.min(old)),
+            (new, old) => new.or(old),
+        };
+        if closes_on_expiry == Some(true) && expires.is_none() {
+            return Err(RefreshError::NoExpiry);
+        }
         if let Some(Identity { claims, .. }) = identity {
             current.facts = Arc::new(current.facts.with_claims(claims));
         }
         let closes = closes_on_expiry.unwrap_or(current.expires.is_some());
-        current.expires = expires.or(current.expires).filter(|_| closes);
+        current.expires = expires.filter(|_| closes);
         current.stop_timer();
         current.timer = current.expires.map(|at| close_at(self, at));
         drop(current);

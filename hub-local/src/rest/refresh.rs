@@ -29,6 +29,8 @@ use crate::{
 
 const NO_TOKEN: &str = "no open connection of this hub has this connection token";
 
+const NO_EXPIRY: &str = "a connection that closes on expiry (`asrs.s.coae`) needs an `expireTime`";
+
 /// The body of a call, with names in camel or Pascal case.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -76,9 +78,12 @@ pub(super) async fn refresh(call: RestCall<'_>, id: Option<&str>) -> RestResult 
     let identity = claims.as_ref().map(|claims| identity(state, claims)).transpose()?;
     let connection = find(state, &hub, id, body.connection_token.as_deref())?;
     let closes_on_expiry = claims.as_ref().and_then(closes_on_expiry);
-    let refresh = Refresh { identity, closes_on_expiry, expires };
+    // Without its client, which gets no new token, a connection does not live longer.
+    let extends = id.is_none();
+    let refresh = Refresh { identity, closes_on_expiry, expires, extends };
     connection.refresh(refresh).map_err(|error| match error {
         RefreshError::OtherUser => RestError::other_user(),
+        RefreshError::NoExpiry => RestError::invalid("expireTime", NO_EXPIRY),
         RefreshError::Ended => RestError::no_connection(NO_TOKEN),
     })?;
     let response = RefreshResponse { connection_id: connection.id(), claims: body.claims };

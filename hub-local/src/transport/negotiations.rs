@@ -115,10 +115,13 @@ impl Negotiations {
         self.0.lock()
     }
 
-    /// The id of the open connection of a hub with this token.
+    /// The id of the open connection of a hub with this token. `None` if the token is the id itself, as in version 0 of
+    /// negotiate: apps tell ids to other clients, so it proves nothing.
     pub(crate) fn connection_id(&self, token: &str, hub: &str, now: Instant) -> Option<Arc<str>> {
         match self.lock().find(Id::parse(token)?, now)? {
-            (Client::Connected(facts), TokenState::Open(_)) if facts.hub() == hub => {
+            (Client::Connected(facts), TokenState::Open(_))
+                if facts.hub() == hub && **facts.id() != *token =>
+            {
                 Some(Arc::clone(facts.id()))
             }
             _ => None,

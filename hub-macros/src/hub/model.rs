@@ -30,6 +30,8 @@ pub(crate) struct HubDef {
     pub(crate) methods: Vec<MethodDef>,
     /// The `negotiate` methods. If there are several, their conditions differ, so at most one is compiled.
     pub(crate) negotiators: Vec<NegotiateDef>,
+    /// Whether there is a `negotiate`, also one with an error.
+    pub(crate) negotiates: bool,
     /// The `refresh` methods, in the same way.
     pub(crate) refreshers: Vec<NegotiateDef>,
 }
@@ -185,7 +187,7 @@ impl HubDef {
             sink.report(&second.ident, &message);
         }
         self.check_fallbacks(sink);
-        if self.negotiators.is_empty() {
+        if !self.negotiates {
             for refresh in &self.refreshers {
                 let message = "`refresh` has no effect without `negotiate`, which gives clients the tokens that they \
                                refresh; write `async fn negotiate(&self, request: NegotiateRequest) -> HubResult<Negotiation>`, \

@@ -31,6 +31,8 @@ pub(crate) fn block(args: TokenStream, block: &mut ItemImpl, sink: &Sink) -> Opt
     }
     let mut methods = Vec::new();
     let (mut negotiators, mut refreshers) = (Vec::new(), Vec::new());
+    let is_negotiate = |item: &ImplItem| matches!(item, ImplItem::Fn(function) if function.sig.ident.unraw() == "negotiate");
+    let negotiates = block.items.iter().any(is_negotiate);
     for item in &mut block.items {
         let (member, is_sound) = sink.is_sound(|| reader.item(item));
         match member {
@@ -53,6 +55,7 @@ pub(crate) fn block(args: TokenStream, block: &mut ItemImpl, sink: &Sink) -> Opt
         filters,
         methods,
         negotiators,
+        negotiates,
         refreshers,
         root: options.root,
         register: options.register.filter(|_| block.generics.params.is_empty()),

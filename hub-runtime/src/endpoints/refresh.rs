@@ -1,12 +1,10 @@
 //! The refresh of a connection at the endpoint that holds it.
 
-use std::sync::Arc;
-
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use hub_core::{Negotiation, SendError, client_access::MAX_TOKEN_CHARS};
 use tokio::time::Instant;
 
-use super::{ClientTokenError, Endpoint, Endpoints};
+use super::{ClientTokenError, Endpoint, Endpoints, Operation};
 use crate::{auth::CLIENT_TOKEN_TIMEOUT, rest::RefreshAnswer};
 
 /// A client whose connection has its new claims.
@@ -24,7 +22,8 @@ pub(crate) enum RefreshFailure {
     NoConnection,
     /// The endpoint with this name cannot refresh connections.
     Unsupported(String),
-    Service(SendError),
+    /// The endpoint with this name failed.
+    Service(String, SendError),
     Token(ClientTokenError),
     /// The token is too long for the service.
     TooLong(usize),
@@ -37,7 +36,7 @@ impl RefreshFailure {
         match self {
             Self::NoConnection => 0,
             Self::Unsupported(_) => 1,
-            Self::Service(_) => 2,
+            Self::Service(..) => 2,
             Self::Token(_) => 3,
             Self::TooLong(_) => 4,
             Self::OtherUser => 5,
@@ -55,18 +54,27 @@ impl Endpoints {
         negotiation: &Negotiation,
         now: u64,
     ) -> Result<RefreshedClient, RefreshFailure> {
-        if self.all.len() > 1 {
-            self.health.watch(&self.all);
-        }
-        let is_online = |endpoint: &&Arc<Endpoint>| self.all.len() == 1 || endpoint.is_online();
-        let online: Vec<_> = self.all.iter().filter(is_online).collect();
-        let mut failure = match online.len() == self.all.len() {
-            true => RefreshFailure::NoConnection,
-            // It may hold the connection.
-            false => RefreshFailure::Service(SendError::Offline),
+        let selected: Vec<_> = match self.all.as_slice() {
+            [only] => vec![only],
+            _ => {
+                let routed = self.for_operation(hub, Operation::Refresh).await;
+                routed.into_iter().filter_map(|index| self.all.get(index)).collect()
+            }
         };
+        let (online, offline): (Vec<_>, Vec<_>) =
+            selected.into_iter().partition(|endpoint| endpoint.is_online());
+        let mut failure = match (online.first(), offline.first()) {
+            (None, None) => RefreshFailure::Service(String::new(), SendError::NoEndpoint),
+            // It may hold the connection.
+            (Some(_), Some(left_out)) => {
+                RefreshFailure::Service(left_out.name.clone(), SendError::Offline)
+            }
+            (Some(_), None) | (None, Some(_)) => RefreshFailure::NoConnection,
+        };
+        // A probe may be outdated, so all are asked if none is online.
+        let asked = if online.is_empty() { offline } else { online };
         let asking =
-            online.into_iter().map(|it| it.refresh(hub, connection_token, negotiation, now));
+            asked.into_iter().map(|it| it.refresh(hub, connection_token, negotiation, now));
         let mut asking: FuturesUnordered<_> = asking.collect();
         while let Some(answer) = asking.next().await {
             match answer {
@@ -97,7 +105,7 @@ impl Endpoint {
             return Err(RefreshFailure::TooLong(access_token.len()));
         }
         let answer = self.rest.refresh(hub, connection_token, negotiation).await;
-        match answer.map_err(RefreshFailure::Service)? {
+        match answer.map_err(|error| RefreshFailure::Service(self.name.clone(), error))? {
             RefreshAnswer::Refreshed { connection_id } => {
                 Ok(RefreshedClient { access_token, connection_id })
             }

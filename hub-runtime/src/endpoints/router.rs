@@ -58,6 +58,8 @@ pub enum Operation<'a> {
     Check(&'a Check),
     /// A list of the connections of this group.
     Members(&'a str),
+    /// The refresh of a connection by its client. The endpoint that holds the connection is not known.
+    Refresh,
 }
 
 /// Selects among several endpoints. Each method has a default.

@@ -51,7 +51,7 @@ impl Cors {
                 tracing::warn!(
                     origin = origin.map(shown).as_deref(),
                     omitted,
-                    "negotiate from an origin that is not allowed; allow it with allow_origin(…) on the builder"
+                    "a request from an origin that is not allowed; allow it with allow_origin(…) on the builder"
                 );
             });
             return headers;

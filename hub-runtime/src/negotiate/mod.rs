@@ -131,12 +131,15 @@ struct NegotiateAnswer<'a> {
     info: &'a ConnectionInfo,
     /// Clients that read it send requests to refresh, so it is absent if the hub has no `refresh`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    token_lifetime_seconds: Option<i32>,
+    token_lifetime_seconds: Option<u64>,
 }
 
+/// 24 days. Timers of browsers cannot be longer than 2,147,483,647 milliseconds, and end at once otherwise.
+const MAX_LIFETIME_SECONDS: u64 = 24 * 24 * 60 * 60;
+
 /// The lifetime of a client's token. Clients read a 32-bit integer, and ignore zero.
-fn lifetime_seconds(negotiation: &Negotiation) -> i32 {
-    i32::try_from(negotiation.token_lifetime().as_secs()).unwrap_or(i32::MAX).max(1)
+fn lifetime_seconds(negotiation: &Negotiation) -> u64 {
+    negotiation.token_lifetime().as_secs().clamp(1, MAX_LIFETIME_SECONDS)
 }
 
 fn request(app: &Inner, parts: Parts) -> NegotiateRequest {

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request::Parts};
 use hub_core::{
-    ErrorKind, HubError, Query, RefreshRequest, client_access::CONNECTION_TOKEN, panics::catching,
+    Category, ErrorKind, HubError, Negotiation, Query, RefreshRequest, SendErrorKind,
+    client_access::CONNECTION_TOKEN, panics::catching,
 };
 use serde::Serialize;
-use tracing::Instrument;
+use tracing::{Instrument, instrument::WithSubscriber};
 
 use super::{issue::checked, lifetime_seconds, retry_after, whole_seconds, with_headers};
 use crate::{
@@ -33,7 +34,7 @@ struct RefreshResponse<'a> {
     /// Without it, clients would go on with the token of the app at the service.
     access_token: &'a str,
     /// Without it, clients would not refresh again.
-    token_lifetime_seconds: i32,
+    token_lifetime_seconds: u64,
 }
 
 /// A refusal: the code that clients read, and a text for their developers.
@@ -85,8 +86,8 @@ fn json(body: &impl Serialize) -> Response<Bytes> {
     response
 }
 
-/// Handles a request to refresh or its preflight. Like that of a negotiate request, the future ends when the client
-/// disconnects.
+/// Handles a request to refresh or its preflight. If the client disconnects, the hub's `refresh` ends, and
+/// what follows it continues.
 pub(crate) async fn handle(app: Arc<Inner>, parts: Parts, mount: Arc<Mount>) -> Response<Bytes> {
     let _running = app.tasks.token();
     let cors = &app.negotiate.cors;
@@ -131,11 +132,38 @@ async fn refresh(
     let judged = judged.ok_or_else(|| Refused::disabled("this hub has no `refresh`"))?;
     let judged = catching(judged).await.and_then(checked);
     let negotiation = judged.map_err(|error| refusal(app, &error))?;
+    let applying = apply(Arc::clone(app), Arc::clone(mount), connection_token, negotiation, query);
+    // A task, so that `on_refreshed` also runs for a client that disconnects after the service has the new claims.
+    let applying = app.tasks.spawn(applying.in_current_span().with_current_subscriber());
+    applying.await.unwrap_or_else(|error| Err(refusal(app, &HubError::internal(error))))
+}
+
+/// Refreshes the connection at the service, and reports it to the hub.
+async fn apply(
+    app: Arc<Inner>,
+    mount: Arc<Mount>,
+    connection_token: String,
+    negotiation: Negotiation,
+    query: Query,
+) -> Result<Response<Bytes>, Refused> {
     let (hub, now) = (&mount.wire_name, app.clock.unix_seconds());
     let refreshed = mount.group.endpoints.refresh(hub, &connection_token, &negotiation, now).await;
-    let refreshed = refreshed.map_err(|failure| failed(app, mount, failure))?;
-    if let Some(id) = &refreshed.connection_id {
-        refreshed::report(app, mount, id, &negotiation, query).await;
+    let refreshed = refreshed.map_err(|failure| failed(&app, &mount, failure))?;
+    match &refreshed.connection_id {
+        Some(id) if app.upstream.refused.contains(hub, id) => {
+            return Err(failed(&app, &mount, RefreshFailure::NoConnection));
+        }
+        Some(id) => refreshed::report(&app, &mount, id, &negotiation, query).await,
+        None if mount.hub.find(Category::Refreshed, "").is_some() => {
+            app.log.line("refresh without an id", |omitted| {
+                tracing::warn!(
+                    hub = &**hub,
+                    omitted,
+                    "`on_refreshed` does not run: the service does not name the connection that it has refreshed"
+                );
+            });
+        }
+        None => {}
     }
     Ok(json(&RefreshResponse {
         access_token: &refreshed.access_token,
@@ -183,7 +211,7 @@ fn refusal(app: &Inner, error: &HubError) -> Refused {
     }
 }
 
-/// The refusal for a connection that was not refreshed. It stays as it was.
+/// The refusal for a connection that was not refreshed, as far as the app knows.
 fn failed(app: &Inner, mount: &Mount, failure: RefreshFailure) -> Refused {
     match failure {
         RefreshFailure::NoConnection => {
@@ -214,15 +242,28 @@ fn failed(app: &Inner, mount: &Mount, failure: RefreshFailure) -> Refused {
         RefreshFailure::Token(error @ (ClientTokenError::Sign(_) | ClientTokenError::Role(_))) => {
             refusal(app, &HubError::internal(error))
         }
-        RefreshFailure::Token(error) => unavailable(app, &HubError::internal(error)),
-        RefreshFailure::Service(error) => unavailable(app, &HubError::internal(error)),
+        RefreshFailure::Token(error) => unavailable(app, "", &HubError::internal(error)),
+        // A later attempt fails too: a missing role, a wrong key, a firewall.
+        RefreshFailure::Service(_, error)
+            if matches!(error.kind(), SendErrorKind::Credentials | SendErrorKind::Invalid) =>
+        {
+            refusal(app, &HubError::internal(error))
+        }
+        RefreshFailure::Service(endpoint, error) => {
+            unavailable(app, &endpoint, &HubError::internal(error))
+        }
     }
 }
 
-fn unavailable(app: &Inner, error: &HubError) -> Refused {
+fn unavailable(app: &Inner, endpoint: &str, error: &HubError) -> Refused {
     let error = error.chain();
     app.log.line("refresh unavailable", |omitted| {
-        tracing::error!(error, omitted, "cannot refresh the authentication of a connection");
+        tracing::error!(
+            error,
+            endpoint,
+            omitted,
+            "cannot refresh the authentication of a connection"
+        );
     });
-    Refused::unavailable("the SignalR service cannot be reached; try again later")
+    Refused::unavailable("the SignalR service did not confirm the refresh; try again later")
 }

@@ -68,7 +68,9 @@ pub(crate) fn refreshed(answer: &Response<Bytes>, now: u64) -> Result<RefreshAns
                 serde_json::from_slice(answer.body()).unwrap_or_default();
             Ok(RefreshAnswer::Refreshed { connection_id })
         }
-        StatusCode::FORBIDDEN => Ok(RefreshAnswer::OtherUser),
+        StatusCode::FORBIDDEN if code(answer) == Some(rest_error::OTHER_USER) => {
+            Ok(RefreshAnswer::OtherUser)
+        }
         _ if has_code(answer, &NO_CONNECTION) => Ok(RefreshAnswer::NoConnection),
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
             Ok(RefreshAnswer::Unsupported)
@@ -173,6 +175,10 @@ fn has_code(answer: &Response<Bytes>, codes: &[&str]) -> bool {
         })
 }
 
+fn code(answer: &Response<Bytes>) -> Option<&str> {
+    answer.headers().get(rest_error::CODE)?.to_str().ok()
+}
+
 fn failure(answer: &Response<Bytes>, now: u64) -> SendError {
     match answer.status() {
         StatusCode::NOT_FOUND if has_code(answer, &NO_CONNECTION) => SendError::ConnectionGone,
@@ -180,8 +186,7 @@ fn failure(answer: &Response<Bytes>, now: u64) -> SendError {
             SendError::Throttled { retry_after: retry_after(answer, now) }
         }
         status => {
-            let code = answer.headers().get(rest_error::CODE).and_then(|code| code.to_str().ok());
-            let code = code.filter(|code| !code.is_empty()).map(excerpt);
+            let code = code(answer).filter(|code| !code.is_empty()).map(excerpt);
             SendError::Rejected { status: status.as_u16(), code, message: text(answer) }
         }
     }
@@ -278,7 +283,10 @@ mod tests {
         let with_id = r#"{"connectionId":"c1","claims":[]}"#;
         assert_eq!(refreshed(200, "", with_id).unwrap(), done(Some("c1")));
         assert_eq!(refreshed(200, "", "[]").unwrap(), done(None));
-        assert_eq!(refreshed(403, "", "").unwrap(), RefreshAnswer::OtherUser);
+        assert_eq!(refreshed(403, rest_error::OTHER_USER, "").unwrap(), RefreshAnswer::OtherUser);
+        // A missing role, or a firewall.
+        let forbidden = refreshed(403, "", "").unwrap_err();
+        assert_eq!(forbidden.kind(), SendErrorKind::Credentials);
         let gone = refreshed(404, rest_error::NO_CONNECTION, "").unwrap();
         assert_eq!(gone, RefreshAnswer::NoConnection);
         for status in [404, 405, 501] {

@@ -81,7 +81,8 @@ impl<'a> Call<'a> {
                 whom: CloseTarget::User { .. } | CloseTarget::Group { .. } | CloseTarget::All { .. },
                 ..
             } => ("close_connections", Idempotency::NotIdempotent),
-            Change::Refresh { .. } => ("refresh_connection", Idempotency::Idempotent),
+            // A repetition could replace the claims of a later refresh.
+            Change::Refresh { .. } => ("refresh_connection", Idempotency::NotIdempotent),
         };
         Self { hub, operation, endpoint, body: None, idempotency }
     }
@@ -93,7 +94,7 @@ impl<'a> Call<'a> {
             operation: "refresh_connection",
             endpoint: endpoints::refresh(hub),
             body: Some(body),
-            idempotency: Idempotency::Idempotent,
+            idempotency: Idempotency::NotIdempotent,
         }
     }
 

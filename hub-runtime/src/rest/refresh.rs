@@ -1,6 +1,6 @@
 //! The refresh of a connection's authentication at the service.
 
-use hub_core::{Negotiation, SendError, values};
+use hub_core::{Negotiation, SendError, client_access::CLOSE_ON_EXPIRY_CLAIM, values};
 use serde::Serialize;
 
 use super::{RestOutbound, answer, body::Body, call::Call};
@@ -23,7 +23,8 @@ pub(crate) enum RefreshAnswer {
 struct RefreshBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     connection_token: Option<&'a str>,
-    expire_time: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expire_time: Option<String>,
     claims: Vec<Claim<'a>>,
 }
 
@@ -46,7 +47,8 @@ impl RestOutbound {
         answer::refreshed(&answer, self.client.now())
     }
 
-    /// The new claims of a connection. A call without the connection token has the connection id in its path.
+    /// The new claims of a connection. A call without the connection token has the connection id in its path: its client
+    /// gets no new token, so the connection closes as before unless the app sets `close_on_expiry`.
     pub(super) fn refresh_body(
         &self,
         hub: &str,
@@ -56,11 +58,13 @@ impl RestOutbound {
         let now = self.client.now();
         let expiry = now.saturating_add(negotiation.token_lifetime().as_secs());
         let latest = || "9999-12-31T23:59:59Z".to_owned();
-        let claims = self.tokens.refresh_claims(hub, negotiation, now).into_iter();
+        let sets_expiry = connection_token.is_some() || negotiation.closes_on_expiry();
+        let mut claims = self.tokens.refresh_claims(hub, negotiation, now);
+        claims.retain(|(name, _)| sets_expiry || *name != CLOSE_ON_EXPIRY_CLAIM);
         let body = RefreshBody {
             connection_token,
-            expire_time: values::rfc3339(expiry).unwrap_or_else(latest),
-            claims: claims.map(|(r#type, value)| Claim { r#type, value }).collect(),
+            expire_time: sets_expiry.then(|| values::rfc3339(expiry).unwrap_or_else(latest)),
+            claims: claims.into_iter().map(|(r#type, value)| Claim { r#type, value }).collect(),
         };
         Body::of_json(&body)
     }

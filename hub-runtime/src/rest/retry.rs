@@ -13,8 +13,8 @@ use super::retry_after::retry_after;
 ///
 /// A call is retried if it was not sent, or if the service postponed it (429, or 503 with `Retry-After`).
 /// After a broken connection, a timeout or a failure of the service, only idempotent calls are retried:
-/// group changes, checks, and closing a single connection. Messages are not retried in these cases, since
-/// they may have been delivered.
+/// group changes, checks, and closing a single connection. Messages and refreshes are not retried in these cases:
+/// they may have been delivered, and a repetition could replace the claims of a later refresh.
 ///
 /// The delay doubles before each retry. Up to half of the delay is removed at random, so that callers do
 /// not retry in step. `Retry-After` takes precedence; a value above the maximum delay ends the retries.

@@ -228,6 +228,22 @@ async fn closing_all_clients_is_not_retried() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refresh_is_not_repeated_after_it_was_sent() {
+    for step in [Step::Break, Step::Answer(502)] {
+        let fixture = Fixture::new(&[step]);
+        let ada = hub_core::Negotiation::user("ada");
+
+        assert!(fixture.rest.refresh("chat", "token", &ada).await.is_err(), "{step:?}");
+        let connection_id = "c1".to_owned();
+        let change = Change::Refresh { connection_id, negotiation: ada };
+        let fixture = Fixture::new(&[step]);
+        assert!(fixture.rest.change("chat", change).await.is_err(), "{step:?}");
+
+        assert_eq!(fixture.called().len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn retry_after_of_the_service_determines_the_wait() {
     let fixture = Fixture::new(&[Step::Throttle(7), Step::Throttle(2), Step::Answer(202)]);
 

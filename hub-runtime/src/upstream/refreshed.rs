@@ -3,13 +3,11 @@
 use std::sync::Arc;
 
 use hub_core::{Category, InvocationParts, Negotiation, Query};
-use tracing::{Instrument, instrument::WithSubscriber};
 
 use super::{Method, started_call::StartedCall};
 use crate::shared::{Inner, Mount};
 
-/// Runs the hub's `on_refreshed`, if it has one. The method runs to its end, even if the client that has refreshed
-/// disconnects. Its error is logged.
+/// Runs the hub's `on_refreshed`, if it has one. Its error is logged.
 pub(crate) async fn report(
     app: &Arc<Inner>,
     mount: &Arc<Mount>,
@@ -29,6 +27,6 @@ pub(crate) async fn report(
     };
     let method = Method { row: Some(row), name: EVENT };
     let call = StartedCall::new(Arc::clone(app), Arc::clone(mount), method, parts);
-    // The answer is for the service, which has not asked. `StartedCall` catches panics.
-    _ = app.tasks.spawn(call.in_current_span().with_current_subscriber()).await;
+    // There is no upstream call to answer. `StartedCall` catches panics.
+    _ = call.await;
 }

@@ -71,7 +71,7 @@ impl RefusedConnections {
     }
 
     /// Whether the app has refused this connection, and it has not ended.
-    pub(super) fn contains(&self, hub: &str, connection_id: &str) -> bool {
+    pub(crate) fn contains(&self, hub: &str, connection_id: &str) -> bool {
         // Relaxed: the service sends a call of a connection after the response to its `connected`.
         self.count.load(Ordering::Relaxed) > 0
             && self.table.lock().refused.contains(&self.key.hash_one((hub, connection_id)))

@@ -2,7 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::Method;
+use http::{Method, Request};
+use http_body_util::Full;
 use hub_core::names::encode_segment;
 use serde_json::{Value, json};
 use tokio::{sync::Notify, time::Instant};
@@ -294,4 +295,57 @@ async fn a_refreshed_connection_frees_its_timer_when_it_ends() {
     fixture.service.shutdown().await;
 
     assert!(started.elapsed() < Duration::from_mins(1), "{:?}", started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_its_client_a_connection_does_not_live_longer() {
+    let fixture = Fixture::new(App::silent());
+    let soon = unix_now() + 100;
+    let closing = json!({ "sub": "ada", "asrs.s.coae": "true", "asrs.s.aeo": soon });
+    let (client, mut socket) = connected(&fixture, &closing).await;
+    let (other, _open) = connected(&fixture, &json!({ "sub": "ada" })).await;
+    let started = Instant::now();
+    let id = |client: &Negotiated| client.answer["connectionId"].as_str().unwrap().to_owned();
+    let by_id = async |client: &Negotiated, body: Value| {
+        fixture.post(&format!("connections/{}/:refreshAuth", id(client)), &body.to_string()).await
+    };
+    let new = claims(&[("sub", "ada"), ("asrs.s.coae", "true")]);
+
+    let later = by_id(&client, json!({ "claims": new, "expireTime": soon + 900 })).await;
+    let kept = by_id(&client, json!({ "claims": claims(&[("sub", "ada")]) })).await;
+    let never = by_id(&other, json!({ "claims": new })).await;
+
+    assert_eq!((later.status, kept.status), (200, 200));
+    assert_eq!((never.status, &never.json()["target"]), (400, &json!("expireTime")));
+    assert_eq!(socket.recv_text().await, r#"{"type":7,"allowReconnect":true}"#);
+    assert!((98..=102).contains(&started.elapsed().as_secs()), "{:?}", started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_that_is_its_own_token_and_a_token_of_another_hub_prove_nothing() {
+    let fixture = Fixture::new(App::silent());
+    let token = token_with(&json!({ "sub": "ada" }));
+    let request = Request::post("/client/negotiate?hub=chat");
+    let request = request.header("authorization", format!("Bearer {token}"));
+    let old = fixture.request(request.body(Full::default()).unwrap()).await.json();
+    let query = format!("id={}", old["connectionId"].as_str().unwrap());
+    let service = fixture.service.clone();
+    let old = Negotiated { service, answer: old, query, token };
+    let mut socket = old.web_socket().await;
+    socket.send_text(HANDSHAKE).await;
+    assert_eq!(socket.recv_text().await, "{}");
+    fixture.app.called("connected").await;
+    let body = json!({ "connectionToken": old.answer["connectionId"], "claims": claims(&[("sub", "ada")]) });
+    assert_eq!(refresh(&fixture, &body).await.status, 404);
+
+    let (client, _open) = connected(&fixture, &json!({ "sub": "ada" })).await;
+    let body = json!({ "connectionToken": connection_token(&client), "claims": claims(&[("sub", "ada")]) });
+    let path = "/api/hubs/other/connections/:refreshAuth";
+    let token = signed(&json!({ "aud": format!("http://s{path}"), "exp": unix_now() + 60 }));
+    let request = Request::post(path)
+        .header("authorization", format!("Bearer {token}"))
+        .header("content-type", "application/json");
+    let other = fixture.request(request.body(Full::from(body.to_string())).unwrap()).await;
+    assert_eq!(other.outcome(), (404, Some("Warning.Connection.NotExisted")));
+    assert_eq!(refresh(&fixture, &body).await.status, 200);
 }

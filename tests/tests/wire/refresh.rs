@@ -2,11 +2,17 @@
 
 use std::{sync::Mutex, time::Duration};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::Empty;
 use hub_runtime::{
-    HubApp, clients::SendErrorKind, config::Retries, negotiate::NegotiateLimit, prelude::*,
+    HubApp, HubAppBuilder,
+    clients::SendErrorKind,
+    config::Retries,
+    endpoints::{EndpointRouter, Operation, ServiceEndpoint},
+    negotiate::NegotiateLimit,
+    prelude::*,
     testing::TestHub,
 };
 use serde_json::{Value, json};
@@ -264,7 +270,7 @@ async fn generated_clients_have_no_function_for_refresh() {
 }
 
 #[tokio::test]
-async fn lifetimes_are_32_bit_integers() {
+async fn lifetimes_are_whole_seconds_that_timers_of_browsers_can_hold() {
     struct Long(Duration);
 
     #[serverless_hub]
@@ -281,7 +287,7 @@ async fn lifetimes_are_32_bit_integers() {
     for (lifetime, seconds) in [
         (Duration::from_millis(3500), "3"),
         (Duration::from_millis(900), "1"),
-        (Duration::from_secs(u64::MAX / 4), "2147483647"),
+        (Duration::from_secs(u64::MAX / 4), "2073600"),
     ] {
         let app = builder_at("http://127.0.0.1:1", Long(lifetime)).build().unwrap();
         let negotiated = ask(&app, Method::POST, "/long/negotiate", &[]).await;
@@ -416,6 +422,74 @@ async fn a_revoked_user_is_closed_by_connection_id_or_when_the_token_expires() {
     assert!(ada.next("never", 0).await.is_err());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_change_by_id_keeps_the_end_of_a_connection() {
+    let hub = TestHub::new(Loop::default());
+    let closing = Negotiation::user("ada").lifetime(Duration::from_secs(100)).close_on_expiry();
+    let info = hub.app().negotiate::<Loop>(closing.clone()).await.unwrap();
+    assert!(!info.access_token.is_empty());
+    let ada = hub.user("ada").connect().await.unwrap();
+    let manager = hub.context().client_manager();
+    manager.refresh(ada.connection_id(), closing).await.unwrap();
+
+    // Without `close_on_expiry`, and with a later end.
+    let reader = || Negotiation::user("ada").claim("role", "reader");
+    manager.refresh(ada.connection_id(), reader()).await.unwrap();
+    manager.refresh(ada.connection_id(), reader().close_on_expiry()).await.unwrap();
+
+    assert_eq!(ada.call().role().await.unwrap().as_deref(), Some("reader"));
+    tokio::time::sleep(Duration::from_secs(90)).await;
+    assert_eq!(ada.ended(), None);
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    assert!(ada.ended().is_some());
+}
+
+#[tokio::test]
+async fn a_client_that_disconnects_during_its_refresh_does_not_skip_on_refreshed() {
+    let hub = TestHub::new(Loop::default());
+    let ada = hub.user("ada").connect().await.unwrap();
+
+    {
+        let mut refreshing = std::pin::pin!(ada.refresh(bearer("ada/writer")));
+        // The task of the refresh has begun, and the client leaves.
+        assert!(futures_util::poll!(refreshing.as_mut()).is_pending());
+    }
+
+    let context = hub.context_of(&ada);
+    let log = &context.invocation().hub::<Loop>().unwrap().refreshed;
+    test_support::eventually(|| log.lock().unwrap().len() == 1).await;
+    assert_eq!(ada.call().role().await.unwrap().as_deref(), Some("writer"));
+}
+
+/// Selects one endpoint for refreshes.
+struct OnlyEast;
+
+#[async_trait]
+impl EndpointRouter for OnlyEast {
+    async fn route<'a>(
+        &self,
+        _: &str,
+        operation: Operation<'_>,
+        endpoints: &'a [ServiceEndpoint],
+    ) -> Vec<&'a ServiceEndpoint> {
+        assert!(matches!(operation, Operation::Refresh));
+        endpoints.iter().filter(|endpoint| endpoint.name() == "east").collect()
+    }
+}
+
+#[tokio::test]
+async fn a_router_selects_the_endpoints_that_get_the_token_of_the_connection() {
+    let west = service(200, "", r#"{"connectionId":"c1"}"#).await;
+    let east = service(404, GONE, "").await;
+    let app = of_two(&west, &east).endpoint_router(OnlyEast).build().unwrap();
+
+    let refused = refused(&app, "ada/writer", "x").await;
+
+    assert_eq!(refused, (404, "connection_not_found".to_owned()));
+    assert_eq!(west.lines(), Vec::<String>::new());
+    assert_eq!(east.lines(), ["POST /api/hubs/loop/connections/:refreshAuth"]);
+}
+
 /// An endpoint that answers requests to refresh with this status, error code and body.
 async fn service(status: u16, code: &'static str, body: &'static str) -> FakeService {
     FakeService::start(move |request| match request.path() {
@@ -427,7 +501,7 @@ async fn service(status: u16, code: &'static str, body: &'static str) -> FakeSer
 
 const GONE: &str = "Warning.Connection.NotExisted";
 
-fn two(west: &FakeService, east: &FakeService) -> HubApp {
+fn of_two(west: &FakeService, east: &FakeService) -> HubAppBuilder {
     let settings = [
         ("Azure__SignalR__Endpoints__west", west.connection_string(KEY)),
         (
@@ -437,7 +511,11 @@ fn two(west: &FakeService, east: &FakeService) -> HubApp {
     ];
     let signalr = SignalR::from_settings(settings.into_iter().collect()).unwrap();
     let builder = HubApp::builder().signalr(signalr).hub(Loop::default());
-    builder.retries(Retries::none()).build().unwrap()
+    builder.retries(Retries::none())
+}
+
+fn two(west: &FakeService, east: &FakeService) -> HubApp {
+    of_two(west, east).build().unwrap()
 }
 
 #[tokio::test]
@@ -484,7 +562,10 @@ async fn endpoints_that_fail_decide_if_none_holds_the_connection() {
     assert_eq!(refused(gone, gone).await, coded(404, "connection_not_found"));
     assert_eq!(refused(gone, (404, "")).await, coded(404, "refresh_disabled"));
     assert_eq!(refused((500, ""), gone).await, coded(503, "unavailable"));
-    assert_eq!(refused((403, ""), (500, "")).await, coded(403, "permission_change_rejected"));
+    let other_user = (403, "Error.Connection.PermissionChangeRejected");
+    assert_eq!(refused(other_user, (500, "")).await, coded(403, "permission_change_rejected"));
+    // A missing role, or a firewall.
+    assert_eq!(refused((403, ""), gone).await, coded(500, "internal_error"));
 }
 
 #[tokio::test]
