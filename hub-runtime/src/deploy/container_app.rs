@@ -8,6 +8,7 @@ use super::{
 const BICEP: &str = include_str!("container_app.bicep");
 const STEPS: &str = include_str!("container_app.md");
 const DOCKERFILE: &str = include_str!("container_app.Dockerfile");
+const DOCKERIGNORE: &str = include_str!("container_app.dockerignore");
 
 pub(super) fn bicep(deployment: &Deployment) -> String {
     let mut bicep = BICEP.replace("@@ORIGINS@@", &azure::origins(deployment));
@@ -25,6 +26,10 @@ pub(super) fn bicep(deployment: &Deployment) -> String {
 
 pub(super) fn steps() -> String {
     STEPS.to_owned()
+}
+
+pub(super) fn dockerignore() -> String {
+    DOCKERIGNORE.to_owned()
 }
 
 pub(super) fn dockerfile(deployment: &Deployment) -> String {

@@ -28,6 +28,7 @@ use crate::{HubApp, wire_name::wire_name};
 /// The files that developers change.
 const LOCAL_SETTINGS: &str = "local.settings.json";
 const DOCKERFILE: &str = "container-apps/Dockerfile";
+const DOCKERIGNORE: &str = "container-apps/Dockerfile.dockerignore";
 
 /// The output of `deploy-files`: the files of a host of the app, upstream rules, and a template with the service.
 #[derive(Clone, Debug)]
@@ -162,7 +163,7 @@ impl Deployment {
     }
 
     /// Generates the files for Azure Container Apps, in the folder `container-apps`: upstream rules, a Bicep template, a
-    /// Dockerfile, and the steps.
+    /// Dockerfile with its list of ignored files, and the steps.
     pub fn container_apps(mut self) -> Self {
         self.wanted = Form::ContainerApp;
         self
@@ -196,9 +197,10 @@ impl Deployment {
                 files.insert(path("main.bicep"), container_app::bicep(self));
                 files.insert(path("steps.md"), container_app::steps());
                 files.insert(DOCKERFILE.to_owned(), container_app::dockerfile(self));
+                files.insert(DOCKERIGNORE.to_owned(), container_app::dockerignore());
             }
         }
-        let keep = |path: &str| matches!(path, LOCAL_SETTINGS | DOCKERFILE);
+        let keep = |path: &str| matches!(path, LOCAL_SETTINGS | DOCKERFILE | DOCKERIGNORE);
         let file =
             |(path, content): (String, String)| DeploymentFile { keep: keep(&path), path, content };
         files.into_iter().map(file).collect()

@@ -120,7 +120,7 @@ fn container_apps_get_no_functions_and_their_calls_go_to_the_route_of_the_app() 
 
     assert_eq!(
         paths(&deployment),
-        ["Dockerfile", "main.bicep", "steps.md", "upstream.json"]
+        ["Dockerfile", "Dockerfile.dockerignore", "main.bicep", "steps.md", "upstream.json"]
             .map(|name| format!("container-apps/{name}"))
     );
     let rules = value(&deployment, "container-apps/upstream.json");
@@ -154,10 +154,13 @@ fn functions_of_an_earlier_run_stop_the_default_form_and_nothing_is_written() {
     assert_eq!(deployment().write(&folder.0).unwrap().len(), 4);
 }
 
+const KEPT: [&str; 3] =
+    ["local.settings.json", "container-apps/Dockerfile", "container-apps/Dockerfile.dockerignore"];
+
 #[test]
 fn files_that_developers_change_are_not_overwritten() {
     let folder = Folder::new("kept");
-    for path in ["local.settings.json", "container-apps/Dockerfile"] {
+    for path in KEPT {
         folder.put(path, "mine");
     }
 
@@ -165,7 +168,7 @@ fn files_that_developers_change_are_not_overwritten() {
     let app = deployment().container_apps().write(&folder.0).unwrap();
 
     assert_eq!((functions.len(), app.len()), (4, 3));
-    for path in ["local.settings.json", "container-apps/Dockerfile"] {
+    for path in KEPT {
         assert_eq!(folder.get(path), "mine");
     }
     // Both deployments fit in one folder.
