@@ -1,7 +1,7 @@
 // What the page does: sends, groups, closing, and calls that run again. Each is a dialog.
 
 import * as api from "./api.js";
-import { button, field, make, openDialog, options, say } from "./dom.js";
+import { advice, field, make, openDialog, options, prose, say } from "./dom.js";
 import { argumentForm } from "./form.js";
 import { payload } from "./payload.js";
 import { event } from "./store.js";
@@ -26,10 +26,7 @@ export function form(label, run, ...children) {
     try {
       await run();
     } catch (failure) {
-      error.replaceChildren(
-        make("p", {}, failure.message),
-        failure.fix ? make("p", {}, make("b", {}, "What to check: "), failure.fix) : "",
-      );
+      error.replaceChildren(make("p", {}, failure.message), failure.fix ? make("p", {}, prose(failure.fix)) : "");
     }
     go.disabled = false;
   });
@@ -85,15 +82,20 @@ export function send({ hub, kind = "all", name = "", method = "" } = {}) {
   const known = (contractOf(hubField.input.value)?.client ?? []).map((it) => it.name);
   const methodField = chosen("Method of the clients", method || known[0], known);
   const place = make("div");
-  let args;
+  let [args, drawn] = [undefined, null];
   const redraw = () => {
     nameField.element.hidden = target.value === "all";
-    args = argumentForm(clientMethodOf(hubField.input.value, methodField.input.value), world.schemas);
+    const call = clientMethodOf(hubField.input.value, methodField.input.value);
+    if (drawn === call) {
+      return; // what was typed stays
+    }
+    drawn = call;
+    args = argumentForm(call, world.schemas);
     place.replaceChildren(args.element);
   };
   target.addEventListener("change", redraw);
-  methodField.input.addEventListener("change", redraw);
-  hubField.input.addEventListener("change", redraw);
+  methodField.input.addEventListener("input", redraw);
+  hubField.input.addEventListener("input", redraw);
   redraw();
   const run = async () => {
     const to = target.value === "all" ? { kind: "all" } : { kind: target.value, name: nameField.input.value };
@@ -164,7 +166,7 @@ const outcome = (title, answer) =>
     make("h3", {}, title),
     make("p", { class: "soft" }, [answer?.status ?? "no answer", milliseconds(answer?.ms)].filter(Boolean).join(" · ")),
     answer?.text && make("p", { class: "why" }, answer.text),
-    answer?.fix && make("p", {}, make("b", {}, "What to check: "), answer.fix),
+    advice(answer?.fix),
     payload(`Answer ${title.toLowerCase()}`, answer?.body),
   );
 
@@ -199,5 +201,3 @@ export function runAgain(row) {
 }
 
 runAgain.explain = (reason) => openDialog("No curl command", make("p", {}, reason));
-
-export const sendButton = (target) => button("Send…", () => send(target));

@@ -9,7 +9,7 @@ let token = "";
 export const setToken = (text) => (token = text);
 
 /** A refusal of the service, or no answer at all (`status` 0). */
-export class ApiError extends Error {
+class ApiError extends Error {
   constructor(status, text, fix) {
     super(text);
     this.status = status;

@@ -90,7 +90,7 @@ async function refresh(polled = false) {
   if (await poll(query())) {
     restartedAt = new Date().toISOString();
     store.restarted(restartedAt);
-    live.schedule();
+    live.redraw();
   }
   stations.draw(polled);
   hubs.draw();
@@ -113,6 +113,7 @@ async function connect() {
   for (let attempt = 0; !signal.aborted; attempt += 1) {
     try {
       await refresh();
+      live.begin(world.events.last);
       await api.events(
         store.last(),
         signal,

@@ -3,7 +3,7 @@
 import { isWhole } from "./payload.js";
 
 /** A text in single quotation marks, for POSIX shells. */
-export const quoted = (text) => `'${String(text).replaceAll("'", `'\\''`)}'`;
+const quoted = (text) => `'${String(text).replaceAll("'", `'\\''`)}'`;
 
 const command = (lines) => lines.join(" \\\n  ");
 

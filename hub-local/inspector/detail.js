@@ -2,7 +2,7 @@
 
 import { runAgain } from "./act.js";
 import * as curl from "./curl.js";
-import { button, byId, copy, icon, make } from "./dom.js";
+import { advice, button, byId, copy, icon, make } from "./dom.js";
 import { steps } from "./steps.js";
 import { event, failure } from "./store.js";
 import { failureText, lamp, summary } from "./summary.js";
@@ -56,18 +56,18 @@ export function showDetail(row, { follow, close }) {
 }
 
 function actions(row) {
-  const call = event(row, "upstream");
+  const [call, message] = [event(row, "upstream"), event(row, "invocation")];
   const send = event(row, "send");
   const buttons = [button("Copy link", () => copy(location.href, "link with the token of this run"))];
   if (call) {
     const copyCall = () => {
-      const { text, reason } = curl.ofUpstream(call, event(row, "invocation"));
+      const { text, reason } = curl.ofUpstream(call, message);
       return reason
         ? runAgain.explain(reason)
         : copy(text, "curl, without the signature: an app that checks it answers 401");
     };
     buttons.unshift(button("Copy as curl", copyCall));
-    if (!row.before) {
+    if (!row.before && message) {
       buttons.unshift(button("Run again", () => runAgain(row), { class: "primary" }));
     }
   } else if (row.kind === "send") {
@@ -108,7 +108,7 @@ function trouble(row) {
     "div",
     { class: "trouble" },
     make("p", { class: "why" }, failureText(row) || "It failed."),
-    why.fix && make("p", {}, make("b", {}, "What to check: "), why.fix),
+    advice(why.fix),
   );
 }
 
@@ -130,7 +130,7 @@ function legs(row) {
   const bar = make("div", { class: "legs", "aria-hidden": "true" });
   for (const [name, ms] of parts) {
     const part = make("span", { class: name === IN_APP && "app" });
-    part.style.flexGrow = Math.max(ms, 0.01);
+    part.style.flexGrow = 1000 * Math.max(ms, 0.001);
     bar.append(part);
   }
   const legend = parts.map(([name, ms]) => make("li", {}, make("b", {}, milliseconds(ms)), ` ${name}`));

@@ -28,6 +28,12 @@ export function icon(name) {
   return svg;
 }
 
+/** A text whose parts in backticks are code. */
+export const prose = (text) => text.split("`").map((part, at) => (at % 2 ? make("code", {}, part) : part));
+
+/** What to check after a failure, in the words of the log. */
+export const advice = (fix) => fix && make("p", { class: "fix" }, make("b", {}, "Check "), prose(fix));
+
 export const byId = (id) => document.getElementById(id);
 
 /** Sets a text only if it changed, so that a screen reader does not repeat it. */

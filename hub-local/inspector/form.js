@@ -5,7 +5,7 @@ import { field, make } from "./dom.js";
 const DEEPEST = 2;
 
 /** A value that cannot be sent, with the name of its field. */
-export class FormError extends Error {}
+class FormError extends Error {}
 
 /** The target of `#/schemas/received/Name` in the schemas of the contract. */
 function target(schemas, reference) {

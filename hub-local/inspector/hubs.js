@@ -1,7 +1,7 @@
 // The hubs with their methods, as the contract describes them.
 
 import { send } from "./act.js";
-import { button, byId, make } from "./dom.js";
+import { button, byId, make, prose } from "./dom.js";
 import { typeWords } from "./form.js";
 import { callMethod } from "./tester.js";
 import { world } from "./world.js";
@@ -24,7 +24,7 @@ function method(call, act, label) {
       make("code", {}, make("b", {}, call.name), `(${parameters})`),
       button(label, act, { class: "small", "aria-label": `${label}: ${call.name}` }),
     ),
-    call.docs && make("p", { class: "docs" }, call.docs),
+    call.docs && make("p", { class: "docs" }, prose(call.docs)),
     types.length > 0 && make("ul", { class: "types" }, types),
     call.result !== undefined && make("p", { class: "soft note" }, `result: ${typeWords(call.result, world.schemas)}`),
   );
@@ -49,7 +49,7 @@ function hub({ name, contract }) {
     "section",
     { class: "card" },
     make("h2", {}, contract.name ?? name),
-    contract.docs && make("p", { class: "docs" }, contract.docs),
+    contract.docs && make("p", { class: "docs" }, prose(contract.docs)),
     events.length > 0 && make("p", { class: "soft note" }, `handles: ${events.join(", ")}`),
     methods.length > 0 && [make("h3", {}, "Methods that clients call"), make("ul", { class: "methods" }, methods)],
     client.length > 0 && [make("h3", {}, "Methods of the clients"), make("ul", { class: "methods" }, client)],

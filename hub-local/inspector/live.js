@@ -19,6 +19,7 @@ let shown = [];
 let paused = false;
 let [arrived, held, rate] = [0, 0, 0];
 let [scheduled, full] = [false, false];
+let known = 0; // events up to this one happened before the page was opened
 let wanted; // the event that a permalink names
 let changedAddress = () => {};
 const opened = { row: undefined };
@@ -119,7 +120,7 @@ function applyFilter() {
 
 function onlyNew(row, isNew) {
   if (isNew) {
-    arrived += 1;
+    arrived += row.events[0].seq <= known ? 0 : 1;
     held += paused ? 1 : 0;
   }
   if (paused || full || !passes(row)) {
@@ -149,13 +150,21 @@ export async function take(lines) {
 }
 
 /** A frame does not come while the tab is hidden. */
-export function nextFrame() {
+function nextFrame() {
   return new Promise((resolve) =>
     document.hidden ? setTimeout(resolve, 0) : requestAnimationFrame(() => setTimeout(resolve, 0)),
   );
 }
 
-export function schedule() {
+export const begin = (last) => (known = last);
+
+/** Draws all rows again. */
+export function redraw() {
+  full = true;
+  schedule();
+}
+
+function schedule() {
   if (scheduled) {
     return;
   }
@@ -239,8 +248,7 @@ async function clear() {
   }
   closeDetail();
   store.clear();
-  full = true;
-  schedule();
+  redraw();
 }
 
 /** The shown rows as a recording, JSON lines. */

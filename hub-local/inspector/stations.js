@@ -1,7 +1,7 @@
 // Clients, service and app with their lamps.
 
-import { byId, make, setText } from "./dom.js";
-import { ago, count } from "./words.js";
+import { advice, byId, make, setText } from "./dom.js";
+import { count, plural } from "./words.js";
 import { world } from "./world.js";
 
 const NAMES = {
@@ -12,6 +12,15 @@ const NAMES = {
   messagepack: "MessagePack",
 };
 const history = [];
+/** An error is shown for this time, in milliseconds; if the app does not answer, always. */
+const RECENT = 60_000;
+/** The last errors of the apps, with what to check. */
+const trouble = make("section", {
+  id: "app-trouble",
+  class: "trouble",
+  "aria-label": "Last error of the app",
+  hidden: true,
+});
 
 function station(name, title) {
   const lamp = make("span", { class: "lamp", "data-lamp": "none" });
@@ -65,31 +74,17 @@ function drawApps() {
   const bad = all.filter((it) => it.state === "bad");
   const state = bad.length > 0 ? "bad" : all.some((it) => it.state === "good") ? "good" : "none";
   apps.lamp.dataset.lamp = state;
-  setText(
-    apps.number,
-    all.length === 0 ? "none" : bad.length > 0 ? "does not answer" : state === "good" ? "answers" : "not called yet",
-  );
-  setText(
-    apps.note,
-    all.length === 0
-      ? "No upstream is configured."
-      : all.map((it) => (all.length > 1 ? `${it.name} ${it.words}` : it.name)).join(", "),
-  );
-  const key = JSON.stringify(all.map((it) => it.error));
-  if (apps.key !== key) {
-    apps.key = key;
-    const errors = all
-      .filter((it) => it.error)
-      .map(({ error }) =>
-        make(
-          "div",
-          { class: "trouble" },
-          make("p", { class: "why" }, error.text),
-          error.fix && make("p", {}, make("b", {}, "What to check: "), error.fix),
-          make("p", { class: "soft note" }, ago(error.at)),
-        ),
-      );
-    apps.extra.replaceChildren(...errors);
+  setText(apps.number, bad.length > 0 ? "does not answer" : state === "good" ? "answers" : "not called yet");
+  const words = all.map((it) => (all.length > 1 ? `${it.name} ${it.words}` : it.name)).join(", ");
+  setText(apps.note, words || (world.service.mode === "embedded" ? "in this process" : ""));
+  const errors = all.filter((it) => it.error && (it.state === "bad" || Date.now() - Date.parse(it.error.at) < RECENT));
+  trouble.hidden = errors.length === 0;
+  const parts = errors.flatMap(({ error, name }) => [
+    make("p", { class: "why" }, `${all.length > 1 ? `${name}: ` : ""}${error.text}`),
+    advice(error.fix),
+  ]);
+  if (trouble.textContent !== parts.map((part) => part.textContent).join("")) {
+    trouble.replaceChildren(...parts);
   }
 }
 
@@ -108,11 +103,13 @@ export function draw(polled) {
     s.failing_share > 0 ? ` · ${(s.failing_share * 100).toFixed(s.failing_share < 0.1 ? 1 : 0)} % fail` : "";
   setText(
     service.note,
-    `${count(Math.round(s.messages_per_second ?? 0))} messages/s${failing}${world.service.payloads === false ? " · payloads are off" : ""}`,
+    `${plural(Math.round(s.messages_per_second ?? 0), "message")}/s${failing}${world.service.payloads === false ? " · payloads are off" : ""}`,
   );
   if (polled) {
     history.push(calls);
     history.splice(0, history.length - 60);
+  }
+  if (polled && history.length > 1) {
     service.extra.replaceChildren(sparkline());
   }
   drawApps();
@@ -121,4 +118,5 @@ export function draw(polled) {
 
 export function start() {
   byId("stations").append(clients.element, service.element, apps.element);
+  byId("stations").after(trouble);
 }

@@ -15,7 +15,6 @@ let [characters, nextId, dropped, lastSeq, failures] = [0, 1, 0, 0, 0];
 export const all = () => rows;
 export const last = () => lastSeq;
 export const counts = () => ({ rows: rows.length, dropped, failures });
-export const find = (id) => rows.find((row) => row.id === id);
 export const findSeq = (seq) => rows.find((row) => row.events.some((event) => event.seq === seq));
 
 const isFailure = (event) =>
@@ -24,6 +23,10 @@ const isFailure = (event) =>
   (event.kind === "answer" && (event.cause !== undefined || event.status >= 300)) ||
   (event.kind === "negotiate" && event.status >= 400) ||
   (event.kind === "disconnected" && event.cause !== undefined);
+
+/** No template for events of connections: an app may want messages only. */
+const isUnwanted = ({ kind, cause }, { method }) =>
+  kind === "answer" && method === undefined && ["no_template", "no_upstream"].includes(cause);
 
 function newRow(event) {
   const row = {
@@ -69,7 +72,7 @@ function put(row, event, size) {
     row.answered = true;
     row.ms ??= event.ms;
   }
-  if (isFailure(event)) {
+  if (isFailure(event) && !isUnwanted(event, row)) {
     failures += row.failed ? 0 : 1;
     row.failed = true;
   }
@@ -94,7 +97,8 @@ export function add(json, changed) {
     return;
   }
   lastSeq = event.seq ?? lastSeq;
-  const joined = event.calls ?? (event.call === undefined ? [] : [event.call]);
+  const isOurs = event.via === "inspector"; // no call of a client caused it
+  const joined = isOurs ? [] : (event.calls ?? (event.call === undefined ? [] : [event.call]));
   const known = joined.length > MAX_CALLS_OF_A_SEND ? [] : joined.map((call) => calls.get(call)).filter(Boolean);
   if (known.length === 0) {
     const row = newRow(event);

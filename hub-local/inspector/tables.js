@@ -78,14 +78,12 @@ function rowOf(table, item) {
   for (const name of Object.keys(table.columns)) {
     row.append(make("td", { "data-label": name }));
   }
-  const buttons = table
-    .actions(item)
-    .map(([text], at) =>
-      button(text, () => table.actions(row.item)[at][1](), {
-        class: "small",
-        "aria-label": `${text}: ${table.named(item)}`,
-      }),
-    );
+  const buttons = table.actions(item).map(([text], at) =>
+    button(text, () => table.actions(row.item)[at][1](), {
+      class: "small",
+      "aria-label": `${text}: ${table.named(item)}`,
+    }),
+  );
   row.append(make("td", { class: "row-actions" }, buttons));
   return row;
 }

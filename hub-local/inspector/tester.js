@@ -194,10 +194,14 @@ async function call(kind) {
   }
 }
 
+/** While the same method is named, what was typed stays. */
 function drawArguments() {
-  args = argumentForm(methodOf(inputs.hub.value, inputs.method.value.trim()), world.schemas);
-  byId("tester-arguments").replaceChildren(args.element);
-  setText(byId("tester-docs"), methodOf(inputs.hub.value, inputs.method.value.trim())?.docs ?? "");
+  const found = methodOf(inputs.hub.value, inputs.method.value.trim());
+  if (args === undefined || found !== args.call) {
+    args = { ...argumentForm(found, world.schemas), call: found };
+    byId("tester-arguments").replaceChildren(args.element);
+    setText(byId("tester-docs"), found?.docs ?? "");
+  }
 }
 
 /** Opens the test client with a method. */
@@ -299,8 +303,8 @@ export function start() {
       ),
     ),
   );
-  inputs.method.addEventListener("change", drawArguments);
-  inputs.hub.addEventListener("change", () => {
+  inputs.method.addEventListener("input", drawArguments);
+  inputs.hub.addEventListener("input", () => {
     draw();
     drawArguments();
   });

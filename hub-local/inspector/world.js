@@ -13,17 +13,20 @@ export const world = {
   users: [],
 };
 
-/** Asks for the state. The contract is asked for once per start of the service. */
+/** The contracts by hub. They are asked for once per start of the service, which leaves them out of later answers. */
+let contracts;
+
 export async function poll(query) {
-  const known = world.instance !== undefined && world.hasContract;
-  const state = await api.state({ ...query, ...(known && { contract: "0" }) });
+  const state = await api.state({ ...query, ...(contracts && { contract: "0" }) });
   const restarted = world.instance !== undefined && world.instance !== state.instance;
-  const contracts = new Map(world.hubs.map((hub) => [hub.name, hub.contract]));
-  const hubs = (state.hubs ?? []).map((hub) => ({
-    ...hub,
-    contract: hub.contract ?? (known && !restarted ? contracts.get(hub.name) : undefined),
-  }));
-  Object.assign(world, state, { hubs, schemas: state.schemas ?? world.schemas, hasContract: !restarted });
+  const hubs = new Map(state.hubs.map((hub) => [hub.name, hub]));
+  if (restarted && contracts) {
+    contracts = undefined; // this answer has none
+  } else {
+    contracts ??= state.hubs.filter((hub) => hub.contract);
+    contracts.forEach((hub) => hubs.set(hub.name, { ...hub, ...hubs.get(hub.name), contract: hub.contract }));
+  }
+  Object.assign(world, state, { hubs: [...hubs.values()], schemas: state.schemas ?? world.schemas });
   return restarted;
 }
 

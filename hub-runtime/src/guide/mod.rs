@@ -12,6 +12,7 @@
 //! | [`testing`] | tests without sockets |
 //! | [`typescript`] | types and functions for pages, generated from the hubs |
 //! | [`asyncapi`] | a document of the hubs for other tools |
+//! | [`troubleshooting`] | when something does not work: the inspector, logs |
 //! | [`observability`] | logs, traces and metrics |
 //! | [`errors_and_retries`] | failures of the service, the retry policy, duplicate calls |
 //! | [`functions_with_bindings`] | functions of Azure Functions with a timer, a queue or bindings of SignalR |
@@ -52,6 +53,9 @@ pub mod typescript {}
 #[cfg_attr(feature = "schema", doc = "")]
 #[cfg_attr(feature = "schema", doc = include_str!("asyncapi.md"))]
 pub mod asyncapi {}
+
+#[doc = include_str!("troubleshooting.md")]
+pub mod troubleshooting {}
 
 #[doc = include_str!("observability.md")]
 pub mod observability {}
