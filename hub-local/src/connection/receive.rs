@@ -180,7 +180,7 @@ fn invoke(connection: &Arc<Connection>, mut call: Call) -> Option<Call> {
         refuse(connection, call.invocation_id, Cause::RefusedName, &error.to_string());
         return None;
     }
-    if let Some(peer) = &connection.peer {
+    if let Some(peer) = connection.peer.as_ref().filter(|peer| peer.recorder.admits_call()) {
         call.seen = Some(seen(connection, peer, &call));
     }
     if !connection.calls.has_room(&connection.shared.limits) {

@@ -23,15 +23,40 @@ pub(super) struct Event {
 #[derive(Clone, Debug)]
 pub(super) enum What {
     Negotiate(Arc<Negotiated>),
-    Connected { peer: Arc<Peer>, opened: Arc<Opened>, call: u64 },
+    Connected {
+        peer: Arc<Peer>,
+        opened: Arc<Opened>,
+        call: u64,
+    },
     Refused(Arc<Refused>),
-    Disconnected { peer: Arc<Peer>, trouble: Option<Arc<Trouble>>, call: u64 },
-    Invocation { of: Arc<Conversation>, queued: bool },
-    Upstream { of: Arc<Conversation>, id: u64, address: Address },
-    Answer { of: Arc<Conversation>, id: Option<u64> },
-    Completion { of: Arc<Conversation>, finished: Finished },
+    Disconnected {
+        peer: Arc<Peer>,
+        trouble: Option<Arc<Trouble>>,
+        call: u64,
+    },
+    Invocation {
+        of: Arc<Conversation>,
+        queued: bool,
+    },
+    Upstream {
+        of: Arc<Conversation>,
+        id: u64,
+        address: Address,
+    },
+    Answer {
+        of: Arc<Conversation>,
+        id: Option<u64>,
+    },
+    Completion {
+        of: Arc<Conversation>,
+        finished: Finished,
+    },
     Send(Arc<Sent>),
     Group(Arc<GroupChange>),
+    /// Calls and messages that were not recorded.
+    LeftOut {
+        count: u64,
+    },
 }
 
 #[derive(Debug)]
@@ -301,6 +326,7 @@ impl What {
                     + texts.into_iter().flatten().map(String::len).sum::<usize>()
             }
             Self::Negotiate(_)
+            | Self::LeftOut { .. }
             | Self::Invocation { .. }
             | Self::Upstream { .. }
             | Self::Answer { .. }

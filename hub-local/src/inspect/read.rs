@@ -69,6 +69,7 @@ pub(crate) enum Excess {
 impl Recorder {
     /// Reads at most `limit` events after `after`.
     pub(crate) fn read(&self, after: u64, limit: usize, filter: &Filter, excess: Excess) -> Batch {
+        self.tell_left_out();
         let ring = self.ring.lock();
         // A number of an earlier run of the service.
         let is_of_earlier_run = after > ring.last;

@@ -29,6 +29,11 @@ use super::{
     time,
 };
 
+/// How many calls of clients and messages are recorded in a second. Under more load they are counted: recording each of
+/// them would slow the service down, and the ring would keep them for a moment only.
+const MAX_PER_SECOND: u64 = 4000;
+const MICROS: u64 = 1_000_000;
+
 /// What a recorder keeps and shows.
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -53,6 +58,11 @@ pub(crate) struct Recorder {
     masks: Vec<String>,
     /// The number of calls. Relaxed: only uniqueness matters.
     calls: AtomicU64,
+    /// The current second, and how much was recorded in it. Relaxed: a wrong count under races is harmless.
+    second: AtomicU64,
+    recorded: AtomicU64,
+    /// The number of calls and messages that were not recorded and not told yet.
+    left_out: AtomicU64,
     /// The number of readers that wait or will wait for events.
     readers: AtomicUsize,
     changed: Notify,
@@ -87,6 +97,9 @@ impl Recorder {
             payloads,
             masks,
             calls: AtomicU64::new(0),
+            second: AtomicU64::new(0),
+            recorded: AtomicU64::new(0),
+            left_out: AtomicU64::new(0),
             readers: AtomicUsize::new(0),
             changed: Notify::new(),
             started: time::now(),
@@ -118,6 +131,29 @@ impl Recorder {
         drop(ring);
         if self.readers.load(Ordering::Relaxed) > 0 {
             self.changed.notify_waiters();
+        }
+    }
+
+    /// Whether a call or a message is recorded. Otherwise it is counted.
+    fn admits(&self, now: u64) -> bool {
+        let second = now / MICROS;
+        if self.second.load(Ordering::Relaxed) != second {
+            self.second.store(second, Ordering::Relaxed);
+            self.recorded.store(0, Ordering::Relaxed);
+            self.tell_left_out();
+        }
+        if self.recorded.fetch_add(1, Ordering::Relaxed) < MAX_PER_SECOND {
+            return true;
+        }
+        self.left_out.fetch_add(1, Ordering::Relaxed);
+        false
+    }
+
+    /// Adds an event for what was not recorded since the last one.
+    pub(super) fn tell_left_out(&self) {
+        let count = self.left_out.swap(0, Ordering::Relaxed);
+        if count > 0 {
+            self.push(What::LeftOut { count });
         }
     }
 
@@ -162,6 +198,16 @@ impl Recorder {
         trouble: Trouble,
     ) {
         self.push(What::Refused(Refused { subject, what, status, trouble }.into()));
+    }
+
+    /// Whether the call of a client is recorded, see [`Self::invoked`]. Otherwise it is counted.
+    pub(crate) fn admits_call(&self) -> bool {
+        let now = time::now();
+        let admitted = self.admits(now);
+        if !admitted {
+            self.ring.lock().rates.call(now, false);
+        }
+        admitted
     }
 
     /// A client calls a method. `queued` is whether an earlier call of the client still runs.
@@ -237,6 +283,16 @@ impl Recorder {
     /// The client of an `invoke` receives its completion.
     pub(crate) fn finished(&self, of: &Arc<Conversation>, finished: Finished) {
         self.push(What::Completion { of: Arc::clone(of), finished });
+    }
+
+    /// Whether a message to this number of clients is recorded, see [`Self::sent`]. Otherwise it is counted.
+    pub(crate) fn admits_message(&self, recipients: usize) -> bool {
+        let now = time::now();
+        let admitted = self.admits(now);
+        if !admitted {
+            self.ring.lock().rates.message(now, recipients);
+        }
+        admitted
     }
 
     /// A message was sent to clients.

@@ -23,6 +23,8 @@ use crate::causes::Cause;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Render<'a>(&'a Hidden);
 
+const UNDER_LOAD: &str = "more calls and messages than the inspector records in a second: the first of each second are shown";
+
 /// The members of one event.
 type Members = Map<String, Value>;
 
@@ -68,6 +70,9 @@ impl<'a> Render<'a> {
             What::Completion { of, finished } => ("completion", self.completion(of, finished)),
             What::Send(sent) => ("send", self.sent(sent)),
             What::Group(change) => ("group", self.group(change)),
+            What::LeftOut { count } => {
+                ("left_out", json!({ "count": count, "reason": UNDER_LOAD }))
+            }
         };
         members.insert("kind".to_owned(), kind.into());
         if let Value::Object(more) = more {

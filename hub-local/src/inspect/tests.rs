@@ -315,3 +315,17 @@ fn filters_compare_names_and_failures() {
     assert_eq!(count(Filter { group: some("room"), ..Filter::default() }), 1);
     assert_eq!(count(Filter { failures: true, ..Filter::default() }), 3);
 }
+
+#[test]
+fn under_load_calls_and_messages_are_counted_and_not_recorded() {
+    let recorder = recorder(&Inspector::new());
+
+    let admitted = (0..20_000).filter(|_| recorder.admits_message(2)).count() as u64;
+
+    let told: Vec<_> = events(&recorder);
+    assert!(told.iter().all(|event| event["kind"] == "left_out"), "{told:?}");
+    let left_out: u64 = told.iter().map(|event| event["count"].as_u64().unwrap()).sum();
+    assert!((4000..=8000).contains(&admitted), "{admitted}");
+    assert_eq!(admitted + left_out, 20_000);
+    assert!(recorder.averages().messages_per_second > 0.0);
+}

@@ -37,7 +37,9 @@ pub(super) async fn send(call: RestCall<'_>, to: &Target) -> RestResult {
     let (hub, state, via) = (Arc::clone(&call.hub), call.state, call.via());
     let payload = payload(call).await?;
     deliver(state, &hub, to, &excluded, || payload.broadcast(&hub)).await?;
-    if let Some(recorder) = &state.shared.recorder {
+    if let Some(recorder) = &state.shared.recorder
+        && recorder.admits_message(receivers(&hub, to))
+    {
         let (method, protocol, arguments) = payload.sent();
         let arguments = recorder.copied(protocol, arguments);
         record(recorder, &hub, via, to, excluded.len(), method, arguments);
@@ -76,6 +78,16 @@ pub(super) fn record_call(
     record(recorder, hub, via, &to, 0, method, arguments);
 }
 
+/// The number of connections of a target.
+fn receivers(hub: &Hub, to: &Target) -> usize {
+    match to {
+        Target::Everyone => hub.connections(),
+        Target::Group(name) => hub.group(name).len(),
+        Target::User(name) => hub.user(name).len(),
+        Target::Connection(id) => usize::from(hub.connection(id).is_some()),
+    }
+}
+
 /// Records a message for the inspector. Returns the number of its receivers.
 fn record(
     recorder: &Recorder,
@@ -86,15 +98,13 @@ fn record(
     method: &str,
     arguments: inspect::Body,
 ) -> usize {
-    let (kind, name, receivers) = match to {
-        Target::Everyone => ("all", None, hub.connections()),
-        Target::Group(name) => ("group", Some(name), hub.group(name).len()),
-        Target::User(name) => ("user", Some(name), hub.user(name).len()),
-        Target::Connection(id) => {
-            ("connection", Some(id), usize::from(hub.connection(id).is_some()))
-        }
+    let (kind, name) = match to {
+        Target::Everyone => ("all", None),
+        Target::Group(name) => ("group", Some(name)),
+        Target::User(name) => ("user", Some(name)),
+        Target::Connection(id) => ("connection", Some(id)),
     };
-    let recipients = receivers.saturating_sub(excluded);
+    let recipients = receivers(hub, to).saturating_sub(excluded);
     recorder.sent(Sent {
         hub: hub.shared_name(),
         via,
@@ -128,7 +138,9 @@ pub(crate) async fn send_in_process(
         Broadcast::new(&hub.protocols(), |protocol| Ok(payload.message(protocol)))
     };
     let Ok(()) = deliver(state, &hub, &to, &excluded, encode).await;
-    if let Some(recorder) = &state.shared.recorder {
+    if let Some(recorder) = &state.shared.recorder
+        && recorder.admits_message(receivers(&hub, &to))
+    {
         let arguments = recorder.shared(Protocol::Json, payload.json_arguments());
         record(recorder, &hub, Via::Embedded, &to, excluded.len(), payload.target(), arguments);
     }
