@@ -208,14 +208,14 @@ fn plan(reader: &mut Reader<'_>) -> LocalPlan {
             url.ok_or("is not the URL of a host: it must be like http://host:port, without a path")
         }),
         hosts: reader.parsed(env::LOCAL_HOSTS, hosts).unwrap_or_default(),
-        inspector: InspectorPlan {
+        inspector: Box::new(InspectorPlan {
             is_on: reader.parsed(env::LOCAL_INSPECTOR, switch),
             token: reader.parsed(env::LOCAL_INSPECTOR_TOKEN, |token| {
                 secret_rule::token_problem(token).map_or_else(|| Ok(Secret::from(token)), Err)
             }),
             hides_payloads: reader.parsed(env::LOCAL_INSPECTOR_PAYLOADS, switch) == Some(false),
             masks: reader.parsed(env::LOCAL_INSPECTOR_MASK, names).unwrap_or_default(),
-        },
+        }),
         ..LocalPlan::default()
     }
 }

@@ -114,8 +114,8 @@ pub(crate) struct LocalPlan {
     pub(crate) origins: Vec<String>,
     /// The maximum age of connections.
     pub(crate) max_connection_lifetime: Option<Duration>,
-    /// The settings of the inspector.
-    pub(crate) inspector: InspectorPlan,
+    /// The settings of the inspector. Boxed: they would enlarge every plan.
+    pub(crate) inspector: Box<InspectorPlan>,
     /// Whether the service has no listener and accepts only clients in the same process.
     pub(crate) in_memory: bool,
 }
