@@ -118,7 +118,8 @@ limits! {
         max_total_outbox_bytes: usize = 64 * MIB,
         /// Maximum delay of the response to a send. The messages are queued before the delay. Defaults to 1 s.
         max_send_delay: Duration = Duration::from_secs(1),
-        /// Maximum memory in bytes of one client's messages that wait for an upstream call. The message that
+        /// Maximum memory in bytes of one client's messages that wait for an upstream call; twice as much while an `invoke` of
+        /// the client runs, so that the client can cancel it. The message that
         /// reaches the limit is queued. Defaults to 1 MiB.
         max_queue_bytes: usize = MIB,
         /// Maximum number of one client's messages that wait for an upstream call. Defaults to 1,024.

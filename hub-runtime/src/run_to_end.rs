@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 /// A call that can continue in a task of its own.
 pub(crate) trait Call: Future<Output: Send + 'static> + Send + Unpin + 'static {
-    /// Called when the peer closes the connection before the response.
+    /// Called when the peer closes the connection before the response, or does not wait for it.
     fn peer_left(&self);
 
     /// The tasks in which the call continues.
@@ -37,6 +37,11 @@ enum Progress {
 impl<C: Call> RunToEnd<C> {
     pub(crate) fn new(call: C) -> Self {
         Self { call: Some(call), progress: Progress::NotStarted }
+    }
+
+    /// Tells the call that its response is not awaited. The call goes on in place.
+    pub(crate) fn cancel(&self) {
+        self.call.iter().for_each(C::peer_left);
     }
 }
 

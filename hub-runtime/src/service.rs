@@ -143,7 +143,7 @@ where
     match destination(&app, &parts) {
         Destination::Refusal(refusal) => Box::pin(std::future::ready(refusal)),
         Destination::Upstream => {
-            Box::pin(upstream::handle(app, parts.headers, body, InvocationIds::OfClients))
+            Box::pin(upstream::handle(app, parts.headers, body, InvocationIds::OfClients, || false))
         }
         Destination::Other => Box::pin(other(app, parts, UnreadBody::new(body))),
     }

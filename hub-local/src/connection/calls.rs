@@ -11,16 +11,16 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::{
-    client_results::ClientResults,
+    client_results::{ClientResults, PendingResult},
     departed::DepartedBudget,
+    ended_requests::EndedRequests,
     ending::Ending,
-    running::{Finished, Lane, Running},
+    running::{Lane, Running},
 };
 use crate::{
     limits::Limits,
     upstream::{
         call::Call,
-        cancel::CallCancel,
         permits::{Permit, Permits},
     },
 };
@@ -81,6 +81,15 @@ enum Backpressure {
     DoubleFull,
 }
 
+/// The call that a client has cancelled.
+#[derive(Debug)]
+pub(super) enum Cancelled {
+    /// No `invoke` of this id waits or runs: it may just have completed.
+    Unknown,
+    Waiting(Call),
+    Running,
+}
+
 /// What the task of a lane does next.
 #[derive(Debug)]
 pub(super) enum Next<'a> {
@@ -109,67 +118,72 @@ impl Queue {
 }
 
 impl CallQueue {
-    /// The running event that began last.
-    pub(super) fn newest(&self) -> Option<Lane> {
-        self.queue.lock().running.newest()
+    /// Whether an event is running.
+    pub(super) fn is_busy(&self) -> bool {
+        self.queue.lock().running.any()
     }
 
-    /// The client cancels a call. A call that waits is removed. Returns whether there was a call to cancel: it then gets
-    /// no other completion. `now` is a time in seconds.
-    pub(super) fn cancel(&self, invocation_id: &str, now: u64) -> bool {
+    /// The client cancels a call. The call gets no other completion. A call that waits is removed.
+    pub(super) fn cancel(&self, invocation_id: &str) -> Cancelled {
         let mut queue = self.queue.lock();
-        let (is_running, waker) = queue.running.cancel(invocation_id, now);
+        let (is_running, waker) = queue.running.cancel(invocation_id);
         if is_running {
             drop(queue);
             waker.into_iter().for_each(Waker::wake);
-            return true;
+            return Cancelled::Running;
         }
-        let has_id = |event: &UpstreamEvent| matches!(event, UpstreamEvent::Call(call) if call.invocation_id.as_deref() == Some(invocation_id));
-        let Some(index) = queue.waiting.iter().position(has_id) else { return false };
-        let removed = queue.waiting.remove(index);
-        queue.bytes -= removed.as_ref().map_or(0, UpstreamEvent::size);
-        true
+        let has_id = |event: &UpstreamEvent| event.invocation_id() == Some(invocation_id);
+        let index = queue.waiting.iter().position(has_id);
+        match index.and_then(|index| queue.waiting.remove(index)) {
+            Some(UpstreamEvent::Call(call)) => {
+                queue.bytes -= size_of::<UpstreamEvent>() + call.size();
+                Cancelled::Waiting(call)
+            }
+            _ => Cancelled::Unknown,
+        }
     }
 
-    /// Polls an upstream call to its end. When the client cancels the call, sets `cancel` and polls again.
+    /// Polls an upstream call until its end. `None` when the client cancels it.
     pub(super) async fn run<F: Future>(
         &self,
         lane: Lane,
-        cancel: &CallCancel,
         mut calling: Pin<&mut F>,
-    ) -> F::Output {
-        poll_fn(|context| {
-            loop {
-                if let Poll::Ready(answer) = calling.as_mut().poll(context) {
-                    return Poll::Ready(answer);
-                }
-                if cancel.is_cancelled() {
-                    return Poll::Pending;
-                }
-                let is_cancelled = self.queue.lock().running.waits(lane, context.waker(), cancel);
-                if !is_cancelled {
-                    return Poll::Pending;
-                }
+    ) -> Option<F::Output> {
+        poll_fn(|context| match calling.as_mut().poll(context) {
+            Poll::Ready(answer) => Poll::Ready(Some(answer)),
+            Poll::Pending if self.queue.lock().running.waits(lane, context.waker()) => {
+                Poll::Ready(None)
             }
+            Poll::Pending => Poll::Pending,
         })
         .await
     }
 
-    /// An event has ended. Returns whether its client waits for the completion.
-    pub(super) fn finish(&self, lane: Lane, results: &ClientResults) -> bool {
-        let finished = self.queue.lock().running.finish(lane);
-        if finished == Finished::Cancelled {
-            results.release(lane);
-        }
-        finished == Finished::Completes
+    /// Whether the request of a cancelled call may be ended now, a time in milliseconds.
+    pub(super) fn may_end(&self, service: &EndedRequests, now: u64) -> bool {
+        self.queue.lock().running.may_end(service, now)
     }
 
-    /// A client result begins. Wakes a reader that waits for room, because the reader must receive the
-    /// completion. Returns whether the caller must start a lane for calls that wait.
-    pub(super) fn begin_result(&self, results: &ClientResults) -> bool {
-        self.changed.notify_one();
+    /// An event has ended. Returns whether its client waits for the completion.
+    pub(super) fn finish(&self, lane: Lane, results: &ClientResults) -> bool {
         let mut queue = self.queue.lock();
-        !queue.waiting.is_empty() && queue.open_lane(results)
+        let is_awaited = queue.running.finish(lane);
+        results.finished(lane.bit());
+        is_awaited
+    }
+
+    /// Begins a client result, unless the connection is ending. Wakes a reader that waits for room, because the reader must
+    /// receive the completion. The second value is whether the caller must start a lane for calls that wait.
+    pub(super) fn begin_result<'a>(
+        &self,
+        results: &'a ClientResults,
+    ) -> Option<(PendingResult<'a>, bool)> {
+        let mut queue = self.queue.lock();
+        let pending = results.begin(queue.running.lanes())?;
+        let opens = !queue.waiting.is_empty() && queue.open_lane(results);
+        drop(queue);
+        self.changed.notify_one();
+        Some((pending, opens))
     }
 
     /// Whether an event can be queued without waiting.
@@ -193,7 +207,7 @@ impl CallQueue {
 
     /// Waits for room in the queue. While a client result of this connection is pending, the limits are
     /// doubled and this function does not wait, because the client may send the completion after further
-    /// calls.
+    /// calls. The limits are also doubled while an `invoke` runs, because the client may cancel it.
     ///
     /// # Errors
     /// When the doubled limits are reached.
@@ -208,10 +222,15 @@ impl CallQueue {
                 Backpressure::DoubleFull if results.any() => {
                     return Err(Ending::too_many_waiting());
                 }
-                Backpressure::Full if results.any() => return Ok(()),
+                Backpressure::Full if results.any() || self.is_awaited() => return Ok(()),
                 Backpressure::Full | Backpressure::DoubleFull => self.changed.notified().await,
             }
         }
+    }
+
+    /// Whether a call runs whose client waits for the completion.
+    fn is_awaited(&self) -> bool {
+        self.queue.lock().running.any_awaited()
     }
 
     /// Queues an event. Returns whether the caller must start a lane.

@@ -9,16 +9,14 @@ use hub_core::protocol::Outcome;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::running::Lane;
-
 /// The pending client results of one connection.
 #[derive(Debug, Default)]
 pub(crate) struct ClientResults {
     pending: Mutex<Pending>,
     /// Relaxed: only uniqueness matters.
     next: AtomicU64,
-    /// The number of pending calls that began during an upstream call. Relaxed: the call queue reads it under
-    /// its lock, which `begin_result` of the queue takes after each new call.
+    /// The number of pending calls that a running method may have made. Relaxed: calls begin, and upstream calls end, under
+    /// the lock of the call queue, which reads it under this lock.
     nested: AtomicUsize,
 }
 
@@ -32,8 +30,9 @@ struct Pending {
 #[derive(Debug)]
 struct Caller {
     outcome: oneshot::Sender<Outcome>,
-    /// The upstream call whose method is taken for the one that asks.
-    asking: Option<Lane>,
+    /// The lanes of the upstream calls that ran when the call began and still run: the method of one of them has made the
+    /// call.
+    lanes: u16,
 }
 
 /// Guard of a pending call. Dropping the guard removes the call.
@@ -45,16 +44,16 @@ pub(crate) struct PendingResult<'a> {
 }
 
 impl ClientResults {
-    /// A new call with a unique id, or `None` when the connection is ending. `asking` is the upstream call of the client
-    /// whose method is taken for the one that asks.
-    pub(super) fn begin(&self, asking: Option<Lane>) -> Option<PendingResult<'_>> {
+    /// A new call with a unique id, or `None` when the connection is ending. `lanes` are those of the upstream calls of the
+    /// client that run, each as a bit.
+    pub(super) fn begin(&self, lanes: u16) -> Option<PendingResult<'_>> {
         let id = format!("s{}", self.next.fetch_add(1, Ordering::Relaxed));
         let (sender, outcome) = oneshot::channel();
         let mut pending = self.pending.lock();
         if pending.ended {
             return None;
         }
-        pending.calls.insert(id.clone(), Caller { outcome: sender, asking });
+        pending.calls.insert(id.clone(), Caller { outcome: sender, lanes });
         self.count(&pending);
         Some(PendingResult { results: self, id, outcome })
     }
@@ -75,17 +74,18 @@ impl ClientResults {
     }
 
     fn count(&self, pending: &Pending) {
-        let nested = pending.calls.values().filter(|caller| caller.asking.is_some()).count();
+        let nested = pending.calls.values().filter(|caller| caller.lanes != 0).count();
         self.nested.store(nested, Ordering::Relaxed);
     }
 
-    /// An upstream call was cancelled and has ended, although its method may still wait for the client. The client's next
-    /// calls then have no lane beside it.
-    pub(super) fn release(&self, lane: Lane) {
-        let mut pending = self.pending.lock();
-        for caller in pending.calls.values_mut().filter(|caller| caller.asking == Some(lane)) {
-            caller.asking = None;
+    /// An upstream call has ended. If it was cancelled, its method may still wait for the client, but the client's next
+    /// calls have no lane beside it.
+    pub(super) fn finished(&self, lane: u16) {
+        if self.nested() == 0 {
+            return;
         }
+        let mut pending = self.pending.lock();
+        pending.calls.values_mut().for_each(|caller| caller.lanes &= !lane);
         self.count(&pending);
     }
 
@@ -94,7 +94,7 @@ impl ClientResults {
         !self.pending.lock().calls.is_empty()
     }
 
-    /// The number of pending calls that began during an upstream call.
+    /// The number of pending calls that a running method may have made.
     pub(super) fn nested(&self) -> usize {
         self.nested.load(Ordering::Relaxed)
     }
@@ -135,8 +135,7 @@ mod tests {
     #[tokio::test]
     async fn completions_reach_their_callers_in_any_order() {
         let results = ClientResults::default();
-        let (first, second) =
-            (results.begin(Some(Lane::FIRST)).unwrap(), results.begin(Some(Lane::FIRST)).unwrap());
+        let (first, second) = (results.begin(1).unwrap(), results.begin(1).unwrap());
         assert_ne!(first.id(), second.id());
 
         results.complete(second.id(), Outcome::Error("e".to_owned()));
@@ -152,19 +151,19 @@ mod tests {
     #[tokio::test]
     async fn every_pending_call_fails_when_the_client_ends() {
         let results = ClientResults::default();
-        let waiting = results.begin(Some(Lane::FIRST)).unwrap();
+        let waiting = results.begin(1).unwrap();
 
         results.fail_all();
 
         assert_eq!(waiting.outcome().await, None);
-        assert!(results.begin(Some(Lane::FIRST)).is_none());
+        assert!(results.begin(1).is_none());
     }
 
     #[test]
     fn a_cancelled_caller_is_removed() {
         let results = ClientResults::default();
 
-        drop(results.begin(Some(Lane::FIRST)));
+        drop(results.begin(1));
 
         assert!(!results.any());
         assert_eq!(results.nested(), 0);

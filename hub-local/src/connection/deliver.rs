@@ -5,7 +5,7 @@
 
 use std::{
     panic::AssertUnwindSafe,
-    pin::pin,
+    pin::{Pin, pin},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -17,11 +17,11 @@ use hub_core::{
     protocol::{Message, Outcome, Protocol, error_text},
     upstream::{CONNECTIONS, MESSAGES},
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::{
     Connection,
-    calls::{Next, UpstreamEvent},
+    calls::{Cancelled, Next, UpstreamEvent},
     completion::{self, Checked},
     running::Lane,
     shared::Shared,
@@ -41,6 +41,8 @@ use crate::{
 
 const NO_UPSTREAM: &str = "no upstream is configured for this hub";
 const NO_COMPLETION: &str = "Invocation failed, response is no completion.";
+/// How often a cancelled call is tried whose request may not be ended yet.
+const END_RETRY: Duration = Duration::from_millis(250);
 /// The text of a call that its client has cancelled.
 const CANCELLED: &str = "The invocation was canceled.";
 const NO_TEMPLATE: &str = "no upstream is configured for this method";
@@ -59,13 +61,6 @@ struct Event<'a> {
 /// Queues an event.
 pub(super) fn submit(connection: &Arc<Connection>, event: UpstreamEvent) {
     if connection.calls.push(event, &connection.results) {
-        start_lane(connection);
-    }
-}
-
-/// A client result of this connection begins: calls that wait go upstream.
-pub(super) fn begin_result(connection: &Arc<Connection>) {
-    if connection.calls.begin_result(&connection.results) {
         start_lane(connection);
     }
 }
@@ -95,7 +90,8 @@ pub(super) fn leave(connection: &Arc<Connection>, error: Option<String>) {
     }
 }
 
-fn start_lane(connection: &Arc<Connection>) {
+/// Starts a task for calls that wait.
+pub(super) fn start_lane(connection: &Arc<Connection>) {
     connection.shared.tasks.spawn(lane(Arc::clone(connection)));
 }
 
@@ -145,9 +141,12 @@ async fn disconnected(connection: &Arc<Connection>, error: Option<&str>) {
 /// The client cancels a call: it gets the completion at once. An id that no call has is ignored, because the call may
 /// just have completed.
 pub(super) fn cancel(connection: &Arc<Connection>, invocation_id: String) {
-    let now = connection.shared.clock.elapsed().as_secs();
-    if !connection.calls.cancel(&invocation_id, now) {
-        return;
+    match connection.calls.cancel(&invocation_id) {
+        Cancelled::Unknown => return,
+        Cancelled::Waiting(call) => {
+            finished(call.seen.as_ref(), || Finished::Error(CANCELLED.into()));
+        }
+        Cancelled::Running => {}
     }
     tracing::debug!(connection = connection.id(), hub = connection.hub.name(), "call cancelled");
     // The client may use the id again.
@@ -171,21 +170,27 @@ async fn call(connection: &Arc<Connection>, lane: Lane, call: Call) {
     let refreshed = connection.refreshed_facts();
     let facts = refreshed.as_ref().unwrap_or(&connection.facts);
     let answer = {
-        let calling = pin!(perform(connection, event, seen.as_ref(), |upstream, request_id| {
-            upstream.message(ClientCall {
-                connection: facts,
-                protocol,
-                request_id,
-                invocation_id: invocation_id.as_deref(),
-                target: &target,
-                arguments,
-                trace: trace.as_deref(),
-                cancel: &cancel,
-            })
-        }));
-        match is_invoke {
-            true => connection.calls.run(lane, &cancel, calling).await,
-            false => calling.await,
+        let mut calling =
+            pin!(perform(connection, event, seen.as_ref(), |upstream, request_id| {
+                upstream.message(ClientCall {
+                    connection: facts,
+                    protocol,
+                    request_id,
+                    invocation_id: invocation_id.as_deref(),
+                    target: &target,
+                    arguments,
+                    trace: trace.as_deref(),
+                    cancel: &cancel,
+                })
+            }));
+        if is_invoke {
+            match connection.calls.run(lane, calling.as_mut()).await {
+                Some(answer) => answer,
+                // Boxed, because it is rare.
+                None => Box::pin(unawaited(connection, &cancel, calling)).await,
+            }
+        } else {
+            calling.await
         }
     };
     let is_awaited = connection.calls.finish(lane, &connection.results);
@@ -237,6 +242,32 @@ async fn call(connection: &Arc<Connection>, lane: Lane, call: Call) {
             complete(Outcome::Error(NO_UPSTREAM.to_owned()));
         }
         Err(text) => complete(Outcome::Error(text)),
+    }
+}
+
+/// Runs a call that the client has cancelled to its end. Over HTTP its request is ended as soon as the limit of ended
+/// requests allows it.
+async fn unawaited<T>(
+    connection: &Connection,
+    cancel: &CallCancel,
+    mut calling: Pin<&mut impl Future<Output = T>>,
+) -> T {
+    cancel.cancel();
+    let shared = &connection.shared;
+    if shared.upstream.as_ref().is_none_or(|upstream| upstream.is_in_process()) {
+        return calling.await;
+    }
+    loop {
+        let now = u64::try_from(shared.clock.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if connection.calls.may_end(&shared.ended_requests, now) {
+            cancel.end_request();
+            return calling.await;
+        }
+        tokio::select! {
+            biased;
+            answer = calling.as_mut() => return answer,
+            () = sleep(END_RETRY) => {}
+        }
     }
 }
 
@@ -321,6 +352,15 @@ where
         }
     };
     if cancel.ends_request() && answer.is_err() {
+        let (connection, hub) = (connection.id(), connection.hub.name());
+        let (event, milliseconds) = (name, took.as_millis());
+        tracing::debug!(
+            connection,
+            hub,
+            event,
+            milliseconds,
+            "ended the request of a cancelled call"
+        );
         if let (Some(of), Some(running)) = (seen, running) {
             let trouble = Trouble { cause: None, text: CANCELLED.into() };
             of.peer.recorder.answered(running, None, took, Some(trouble));

@@ -6,6 +6,7 @@ mod client_results;
 mod completion;
 mod deliver;
 pub(crate) mod departed;
+pub(crate) mod ended_requests;
 pub(crate) mod ending;
 mod handshake;
 mod keep_alive;
@@ -218,8 +219,10 @@ impl Connection {
     /// Begins a client result, or returns `None` when the connection is ending. While it is pending, calls of
     /// the client do not wait for the method that asks.
     pub(crate) fn begin_result(self: &Arc<Self>) -> Option<PendingResult<'_>> {
-        let pending = self.results.begin(self.calls.newest())?;
-        deliver::begin_result(self);
+        let (pending, starts_lane) = self.calls.begin_result(&self.results)?;
+        if starts_lane {
+            deliver::start_lane(self);
+        }
         Some(pending)
     }
 

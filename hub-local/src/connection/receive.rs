@@ -7,6 +7,8 @@ use hub_core::{
     protocol::{Message, Outcome, frame::Frames},
 };
 
+use tokio::task::yield_now;
+
 use super::{
     Connection,
     acks::{Acks, counters::SequenceGap},
@@ -25,6 +27,8 @@ use crate::{
 
 /// Maximum length of a hub method name in characters.
 const MAX_METHOD_CHARS: usize = 1024;
+/// The maximum number of cancels that are handled at once.
+const MAX_CANCELS: usize = 64;
 const NO_STREAMS: &str = "serverless mode has no streams: call an ordinary method, and let it \
                           send messages to the caller";
 
@@ -52,11 +56,13 @@ async fn read(
     let mut posts = connection.transport.has_posts().then(Box::<Posts>::default);
     let mut suspended = false;
     loop {
-        while let Some(call) =
-            handle(connection, frames, acks, posts.as_deref_mut(), client_timeout)?
-        {
-            // Boxed: a queue is rarely full, and this future would enlarge that of every idle client.
-            Box::pin(submit_later(connection, call)).await?;
+        loop {
+            match handle(connection, frames, acks, posts.as_deref_mut(), client_timeout)? {
+                Handled::All => break,
+                // Boxed: a queue is rarely full, and this future would enlarge that of every idle client.
+                Handled::Full(call) => Box::pin(submit_later(connection, call)).await?,
+                Handled::ManyCancels => yield_now().await,
+            }
         }
         // No client timeout while suspended: the transport limits the time until the client resumes.
         if !suspended {
@@ -99,15 +105,24 @@ async fn read(
     }
 }
 
-/// Handles the complete messages of `frames`. Returns a call for which the queue has no room. Not async: the future of
-/// each idle client would hold the message.
+/// Why the messages in the buffer are no longer handled.
+enum Handled {
+    All,
+    /// The queue has no room for the call.
+    Full(Call),
+    /// Each cancel may search a long queue: other tasks run in between.
+    ManyCancels,
+}
+
+/// Handles the complete messages of `frames`. Not async: the future of each idle client would hold the message.
 fn handle(
     connection: &Arc<Connection>,
     frames: &mut Frames,
     acks: Option<&Arc<Acks>>,
     mut posts: Option<&mut Posts>,
     client_timeout: &ClientTimeout,
-) -> Result<Option<Call>, Ending> {
+) -> Result<Handled, Ending> {
+    let mut cancels = 0;
     let malformed = |error| Ending::malformed(&error, connection.detailed_errors());
     let protocol = connection.protocol();
     while let Some(frame) = frames.next_frame().map_err(malformed)? {
@@ -125,11 +140,15 @@ fn handle(
         {
             posts.remember();
         }
+        cancels += usize::from(matches!(message, Message::CancelInvocation { .. }));
         if let Some(call) = act(connection, message, client_timeout)? {
-            return Ok(Some(call));
+            return Ok(Handled::Full(call));
+        }
+        if cancels == MAX_CANCELS {
+            return Ok(Handled::ManyCancels);
         }
     }
-    Ok(None)
+    Ok(Handled::All)
 }
 
 /// Returns a call for which the queue has no room.
@@ -193,7 +212,7 @@ fn invoke(connection: &Arc<Connection>, mut call: Call) -> Option<Call> {
 /// Records a call for the inspector.
 fn seen(connection: &Connection, peer: &Arc<Peer>, call: &Call) -> Arc<Conversation> {
     let names = (call.invocation_id.as_deref(), &*call.target);
-    let (protocol, is_queued) = (connection.protocol(), connection.calls.newest().is_some());
+    let (protocol, is_queued) = (connection.protocol(), connection.calls.is_busy());
     peer.recorder.invoked(peer, Origin::Client, protocol, names, &call.arguments, is_queued)
 }
 

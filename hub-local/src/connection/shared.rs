@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::AtomicU64};
 use hub_net::{clock::Clock, log_limit::LogLimit};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::departed::DepartedBudget;
+use super::{departed::DepartedBudget, ended_requests::EndedRequests};
 use crate::{
     delivery::backlog::Backlog,
     inspect::Recorder,
@@ -25,6 +25,8 @@ pub(crate) struct Shared {
     /// Whether a response of the app that is no completion goes to the client.
     pub(crate) relay_invalid_completions: bool,
     pub(crate) upstream_calls: Permits,
+    /// The number of requests that cancels may end.
+    pub(crate) ended_requests: EndedRequests,
     /// The memory for events of connections that have ended.
     pub(crate) departed: DepartedBudget,
     /// The number of upstream requests, from which their ids are made. Relaxed: only uniqueness matters.

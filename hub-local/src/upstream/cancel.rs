@@ -19,15 +19,20 @@ impl CallCancel {
         self.0.load(Ordering::Relaxed) >= CANCELLED
     }
 
-    /// Whether a request to another process may be ended, so that the connection's next call does not wait for it.
-    /// A client that cancels very many calls has this only for some of them.
+    /// Whether a request to another process may be ended, so that the connection's next call does not wait for it. The
+    /// service limits how many requests are ended.
     #[must_use]
     pub fn ends_request(&self) -> bool {
         self.0.load(Ordering::Relaxed) == ENDS_REQUEST
     }
 
-    pub(crate) fn set(&self, ends_request: bool) {
-        let state = if ends_request { ENDS_REQUEST } else { CANCELLED };
-        self.0.store(state, Ordering::Relaxed);
+    /// The client has cancelled the call.
+    pub(crate) fn cancel(&self) {
+        self.0.store(CANCELLED, Ordering::Relaxed);
+    }
+
+    /// The request of the cancelled call may be ended.
+    pub(crate) fn end_request(&self) {
+        self.0.store(ENDS_REQUEST, Ordering::Relaxed);
     }
 }

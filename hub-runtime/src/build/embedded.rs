@@ -252,7 +252,7 @@ impl Upstream for InProcessUpstream {
         let Some(app) = self.app() else { return Ok(gone()) };
         let (parts, body) = request.into_parts();
         let body = Full::new(body);
-        Ok(upstream::handle(app, parts.headers, body, InvocationIds::OfClients).await)
+        Ok(upstream::handle(app, parts.headers, body, InvocationIds::OfClients, || false).await)
     }
 
     fn message<'a>(

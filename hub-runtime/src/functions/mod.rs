@@ -118,7 +118,7 @@ pub(crate) async fn handle(app: Arc<Inner>, parts: Parts, body: UnreadBody) -> R
     let (upstream, upstream_body) = trigger.into_upstream();
     let (headers, body) = (upstream.headers, Full::new(upstream_body));
     // The host does not pass on the invocation id, so a repeated call without a request id runs again.
-    let answer = upstream::handle(app, headers, body, InvocationIds::MadeUp).await;
+    let answer = upstream::handle(app, headers, body, InvocationIds::MadeUp, || false).await;
     match trigger::read(&answer) {
         TriggerResult::Value(value) => {
             warn_about_base64(&function, &value);

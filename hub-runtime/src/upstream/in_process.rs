@@ -48,7 +48,8 @@ pub(crate) async fn answer(app: Arc<Inner>, call: ClientCall<'_>) -> Answer {
     let fits = has_names && fits(&app, names, call.arguments.len());
     let Some((mount, known)) = known(&app, call.connection).filter(|_| fits) else {
         // A call that is refused, or that the body must decide about.
-        return Answer::Response(over_http(app, call.into_request()).await);
+        let cancel = call.cancel;
+        return Answer::Response(over_http(app, call.into_request(), cancel).await);
     };
     let mut parts = parts(&app, &mount, &known, call.connection, call.request_id);
     parts.query = known.query(call.connection);
@@ -87,7 +88,7 @@ pub(crate) async fn report(app: Arc<Inner>, event: ClientEvent<'_>) -> Response<
     };
     let fits = fits(&app, error.map_or(0, str::len), 0);
     let Some((mount, known)) = known(&app, event.connection).filter(|_| fits) else {
-        return over_http(app, event.into_request()).await;
+        return over_http(app, event.into_request(), &CallCancel::default()).await;
     };
     if category == Category::Disconnected {
         forget(&app.upstream, &mount, &known.caller.connection_id);
@@ -104,11 +105,16 @@ pub(crate) async fn report(app: Arc<Inner>, event: ClientEvent<'_>) -> Response<
     answer.into_response(Protocol::Json, HeaderMap::new())
 }
 
-async fn over_http(app: Arc<Inner>, request: Request<Bytes>) -> Response<Bytes> {
+async fn over_http(
+    app: Arc<Inner>,
+    request: Request<Bytes>,
+    cancel: &CallCancel,
+) -> Response<Bytes> {
     let (parts, body) = request.into_parts();
     let body = http_body_util::Full::new(body);
     // Boxed, because it is rare and would enlarge the future of every call.
-    Box::pin(handle(app, parts.headers, body, InvocationIds::OfClients)).await
+    let is_cancelled = || cancel.is_cancelled();
+    Box::pin(handle(app, parts.headers, body, InvocationIds::OfClients, is_cancelled)).await
 }
 
 /// Whether the body over HTTP would certainly be within the limit. `texts` is the size of the texts that JSON would

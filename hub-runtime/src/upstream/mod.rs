@@ -17,7 +17,7 @@ mod route;
 mod started_call;
 pub(crate) mod verified;
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{future::poll_fn, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -47,7 +47,8 @@ use crate::{
 /// The longest time that a request body may take.
 pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Handles one upstream call. The body is not read before the caller is verified.
+/// Handles one upstream call. The body is not read before the caller is verified. `is_cancelled` is read in each poll:
+/// whether the client has cancelled the call.
 ///
 /// The future must stay small enough for the size classes that allocators cache. Therefore the future keeps
 /// few values across awaits, and most of the work is in functions that are neither `async` nor generic.
@@ -56,6 +57,7 @@ pub(crate) async fn handle<B>(
     headers: HeaderMap,
     body: B,
     ids: InvocationIds,
+    is_cancelled: impl Fn() -> bool,
 ) -> Response<Bytes>
 where
     B: RequestBody<Data: Send, Error: Into<BoxError>> + Send,
@@ -71,7 +73,15 @@ where
     let limits = BodyLimits { max_bytes: app.upstream.max_body, timeout: BODY_TIMEOUT };
     let body = read_request(body, limits).await;
     match begin(app, call, body, ids) {
-        Ok(Dispatch::Call(call)) => call.await,
+        Ok(Dispatch::Call(mut call)) => {
+            poll_fn(|context| {
+                if is_cancelled() {
+                    call.cancel();
+                }
+                Pin::new(&mut call).poll(context)
+            })
+            .await
+        }
         Ok(Dispatch::Duplicate(answer)) => answer.await,
         Err(refusal) => *refusal,
     }

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hub_runtime::prelude::*;
+use hub_runtime::{HubApp, SignalR, prelude::*};
 use serde_json::{Value, json};
 use test_support::{Client, World};
 use tokio::sync::{Mutex, Notify, mpsc};
@@ -22,6 +22,10 @@ struct Cancelling {
 impl Cancelling {
     async fn negotiate(&self, request: NegotiateRequest) -> HubResult<Negotiation> {
         Ok(Negotiation::user(request.bearer_token().or_reject("who are you?")?))
+    }
+
+    async fn on_disconnected(&self) {
+        self.tell("disconnected");
     }
 
     /// Ends when the test opens the gate, however soon it is cancelled.
@@ -212,4 +216,40 @@ in_both_worlds! {
     a_running_method_sees_that_its_call_was_cancelled;
     a_method_that_waits_for_its_caller_sees_that_its_call_was_cancelled;
     calls_that_were_not_cancelled_run_in_order;
+}
+
+#[tokio::test]
+async fn over_http_a_cancelled_method_can_run_after_the_end_of_its_connection() {
+    let (hub, seen) = hub(true);
+    let world = World::apart(hub).await;
+    let mut ada = world.connect("ada").await;
+    ada.begin("a", "held", json!([])).await;
+    assert_eq!(seen.next().await, "held begins");
+    cancel(&ada, "a").await;
+    assert_eq!(ada.recv().await, cancelled("a"));
+    assert_eq!(seen.next().await, "held is cancelled");
+
+    drop(ada);
+
+    assert_eq!(seen.next().await, "disconnected");
+    seen.gate.notify_one();
+    assert_eq!(seen.next().await, "held ends");
+}
+
+/// Such a call is checked as over HTTP, because its body may be above the limit.
+#[tokio::test]
+async fn a_call_whose_size_must_be_checked_sees_that_it_was_cancelled() {
+    let (hub, seen) = hub(false);
+    let builder = HubApp::builder().signalr(SignalR::local()).max_body(120);
+    let world = World::of(builder.hub(hub).build().unwrap());
+    let mut ada = world.connect("ada").await;
+    ada.begin("a", "held", json!([])).await;
+    assert_eq!(seen.next().await, "held begins");
+
+    cancel(&ada, "a").await;
+
+    assert_eq!(ada.recv().await, cancelled("a"));
+    assert_eq!(seen.next().await, "held is cancelled");
+    seen.gate.notify_one();
+    assert_eq!(seen.next().await, "held ends");
 }

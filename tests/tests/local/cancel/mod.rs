@@ -169,7 +169,7 @@ async fn a_cancelled_call_frees_its_place_in_a_full_queue() {
     let mut client = fixture.client("ada").await;
     client.call_with_id("held", "held").await;
     fixture.app.called("held").await;
-    for number in 0..4 {
+    for number in 0..12 {
         client.call_with_id(&number.to_string(), "never").await;
         settle().await;
         cancel(&client, &number.to_string()).await;
@@ -180,6 +180,26 @@ async fn a_cancelled_call_frees_its_place_in_a_full_queue() {
 
     assert_eq!(client.recv_text().await, completed("held"));
     assert_eq!(fixture.app.events(), ["connected", "held"]);
+}
+
+/// A method that runs until its client cancels it, and a client that calls on.
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_does_not_keep_the_cancel_of_a_running_call_from_the_service() {
+    let (fixture, gate) = holding(Limits::default());
+    let mut client = fixture.client("ada").await;
+    client.call_with_id("held", "held").await;
+    fixture.app.called("held").await;
+
+    for number in 0..1025 {
+        client.call_with_id(&number.to_string(), "next").await;
+    }
+    cancel(&client, "held").await;
+
+    assert_eq!(client.recv_text().await, cancelled("held"));
+    gate.add_permits(1);
+    for number in 0..1025 {
+        assert_eq!(client.recv().await["invocationId"], number.to_string());
+    }
 }
 
 #[tokio::test(start_paused = true)]
