@@ -200,4 +200,4 @@ export function runAgain(row) {
   box.classList.add("wide");
 }
 
-runAgain.explain = (reason) => openDialog("No curl command", make("p", {}, reason));
+runAgain.explain = (reason) => openDialog("No command", make("p", {}, reason));

@@ -23,7 +23,7 @@ let [wake, restartedAt] = [() => {}, undefined];
 /** `#TOKEN&view=clients&user=ada`. The token stays in the fragment, so that a reload and a second tab work. */
 function readAddress() {
   const [first, ...rest] = location.hash.slice(1).split("&");
-  token = first.includes("=") ? "" : decodeURIComponent(first);
+  token = first.includes("=") ? "" : first;
   return new URLSearchParams(rest.join("&"));
 }
 
@@ -32,7 +32,7 @@ function writeAddress() {
   if (view !== "live") {
     parameters.set("view", view);
   }
-  const text = [encodeURIComponent(token), parameters.toString()].filter(Boolean).join("&");
+  const text = [token, parameters.toString()].filter(Boolean).join("&");
   if (location.hash.slice(1) !== text) {
     history.replaceState(null, "", `#${text}`);
   }
@@ -82,8 +82,8 @@ const sleep = (ms) =>
   });
 
 function query() {
-  const { view: table, limit, find } = tables.asked;
-  return { clients: table ? limit : 0, ...(find && { find }) };
+  const { view: table, clients, offset, find } = tables.asked;
+  return { clients: table ? clients : 0, offset, ...(find && { find }) };
 }
 
 async function refresh(polled = false) {

@@ -5,8 +5,6 @@ import { isWhole } from "./payload.js";
 /** A text in single quotation marks, for POSIX shells. */
 const quoted = (text) => `'${String(text).replaceAll("'", `'\\''`)}'`;
 
-const command = (lines) => lines.join(" \\\n  ");
-
 /** The body of an upstream call. That of a message has what the message of the client has. */
 export function bodyOf(call, message) {
   if (call.body !== undefined) {
@@ -18,38 +16,39 @@ export function bodyOf(call, message) {
   return { type: 1, invocationId: message?.invocation, target: call.event, arguments: message?.arguments };
 }
 
-/** The command for an upstream call, or the reason why there is none. */
+/** Values that are hidden or have a type of MessagePack: they are not what was sent. */
+const isChanged = (value) => /•••|"\$(int|binary|time|ext)":/.test(JSON.stringify(value));
+
+/** The commands for an upstream call, or the reason why there are none. */
 export function ofUpstream(call, message) {
   if (call.embedded) {
     return { reason: "The app runs in the process of the service, so there is no HTTP request. Run again calls it." };
   }
   const body = bodyOf(call, message);
-  if (!isWhole(body) || !isWhole(body?.arguments ?? null)) {
-    return { reason: "The service did not keep the whole body of this call. Run again calls the app." };
+  if (!isWhole(body) || !isWhole(body?.arguments ?? null) || isChanged([body, call.headers, call.url])) {
+    return {
+      reason: "A value is cut, hidden, or not JSON, so the request cannot be repeated. Run again calls the app.",
+    };
   }
-  const lines = [`curl -i -X POST ${quoted(call.url)}`];
-  for (const [name, value] of headerLines(call.headers)) {
-    // The body is shown as JSON, whatever the protocol of the client.
-    const isType = name.toLowerCase() === "content-type";
-    if (name.toLowerCase() !== "content-length") {
-      lines.push(`-H ${quoted(`${name}: ${isType ? "application/json" : value}`)}`);
-    }
-  }
-  lines.push(`--data-raw ${quoted(typeof body === "string" ? body : JSON.stringify(body))}`);
-  return { text: command(lines) };
+  // The body is shown as JSON, whatever the protocol of the client.
+  const headers = headerLines(call.headers).filter(([name]) => !/^content-(type|length)$/i.test(name));
+  const text = typeof body === "string" ? body : JSON.stringify(body);
+  return { posix: posix(call.url, headers, text), powershell: powershell(call.url, headers, text) };
 }
 
-/** The command for a send. The token is made by the app: `$TOKEN`. */
-export function ofSend(service, send) {
-  const { kind = "all", name } = send.target ?? {};
-  const path = kind === "all" ? "" : `/${kind}s/${encodeURIComponent(name)}`;
-  return command([
-    `curl -i -X POST ${quoted(`${service}/api/hubs/${encodeURIComponent(send.hub)}${path}/:send?api-version=2022-06-01`)}`,
-    `-H "Authorization: Bearer $TOKEN"`,
-    "-H 'Content-Type: application/json'",
-    `--data-raw ${quoted(JSON.stringify({ target: send.method, arguments: send.arguments }))}`,
-  ]);
-}
+const posix = (url, headers, body) =>
+  [
+    `curl -i -X POST ${quoted(url)}`,
+    ...[...headers, ["Content-Type", "application/json"]].map((pair) => `-H ${quoted(pair.join(": "))}`),
+    `--data-raw ${quoted(body)}`,
+  ].join(" \\\n  ");
+
+/** A text in single quotation marks, for PowerShell, which also takes the typographic ones as such. */
+const single = (text) => `'${String(text).replace(/['‘’‚‛]/g, "$&$&")}'`;
+
+const powershell = (url, headers, body) =>
+  `Invoke-WebRequest -UseBasicParsing -Method Post -Uri ${single(url)} -ContentType 'application/json; charset=utf-8' ` +
+  `-Headers @{ ${headers.map((pair) => pair.map(single).join(" = ")).join("; ")} } -Body ${single(body)}`;
 
 /** Headers are an object, or a list of pairs or of `{name, value}`. */
 export function headerLines(headers) {

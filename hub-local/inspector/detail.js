@@ -57,25 +57,19 @@ export function showDetail(row, { follow, close }) {
 
 function actions(row) {
   const [call, message] = [event(row, "upstream"), event(row, "invocation")];
-  const send = event(row, "send");
   const buttons = [button("Copy link", () => copy(location.href, "link with the token of this run"))];
   if (call) {
-    const copyCall = () => {
-      const { text, reason } = curl.ofUpstream(call, message);
-      return reason
-        ? runAgain.explain(reason)
-        : copy(text, "curl, without the signature: an app that checks it answers 401");
+    const copyAs = (name) => {
+      const { reason, [name]: text } = curl.ofUpstream(call, message);
+      return reason ? runAgain.explain(reason) : copy(text, "without the signature: an app that checks it answers 401");
     };
-    buttons.unshift(button("Copy as curl", copyCall));
+    buttons.unshift(
+      button("Copy curl for POSIX shells", () => copyAs("posix")),
+      button("Copy for PowerShell", () => copyAs("powershell")),
+    );
     if (!row.before && message) {
       buttons.unshift(button("Run again", () => runAgain(row), { class: "primary" }));
     }
-  } else if (row.kind === "send") {
-    buttons.unshift(
-      button("Copy as curl", () =>
-        copy(curl.ofSend(location.origin, send), "curl, with $TOKEN for the token of the app"),
-      ),
-    );
   }
   return buttons;
 }

@@ -113,7 +113,8 @@ function control(name, given, schemas, { optional = false, deep = 0, value } = {
   };
   const empty = optional ? ", may be empty" : nullable ? ", empty for null" : "";
   const hint = `${docs ? `${docs} ` : ""}${typeWords(given, schemas)}${empty}`;
-  if (typeof schema !== "object") {
+  const isTyped = typeof value === "object" && value !== null && schema.type !== "object"; // such as {"$int": "…"}
+  if (typeof schema !== "object" || isTyped) {
     return jsonControl(name, given, schemas, absent, value);
   }
   const values = fixed(schema) ?? (schema.type === "boolean" ? [false, true] : undefined);

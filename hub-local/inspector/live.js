@@ -224,7 +224,7 @@ function words() {
   byId("failures").classList.toggle("some", failures > 0);
   if (shown.length === 0) {
     const texts = isActive()
-      ? ["Nothing matches the filter.", rows > 0 ? `${plural(rows, "line")} are hidden by it.` : ""]
+      ? ["Nothing matches the filter.", rows > 0 ? `The filter hides ${plural(rows, "line")}.` : ""]
       : ["Nothing has happened yet.", "Call a method from a page of the app, or open the test client."];
     byId("empty").replaceChildren(make("p", {}, texts[0]), make("p", { class: "soft" }, texts[1]));
   }

@@ -72,18 +72,25 @@ const parts = {
   ],
   send: (it) => [
     `${it.via === "inspector" ? "This page" : "App"} sends ${it.method ?? ""} to ${targetWords(it.target)}`,
-    `${it.recipients ?? 0} reached${it.bytes ? ` · ${bytes(it.bytes)}` : ""}`,
+    [`${it.recipients ?? 0} reached`, it.bytes && bytes(it.bytes), it.calls && "sent while this call ran"]
+      .filter(Boolean)
+      .join(" · "),
     it.calls?.length > 1 &&
       make(
         "p",
         { class: "soft note" },
-        `${plural(it.calls.length, "call")} of this hub ran at that time: the send belongs to one of them.`,
+        `${plural(it.calls.length, "call")} of this hub ran at that time: perhaps another one sent it.`,
       ),
     payload("Arguments of the send", it.arguments),
   ],
   completion: (it) => [
     it.error === undefined ? "Client gets the result" : "Client gets an error",
     it.ms !== undefined && `${milliseconds(it.ms)} in all`,
+    payload(it.error === undefined ? "Result" : "Error", it.error ?? it.result),
+  ],
+  client_result: (it) => [
+    `Client answers ${it.method ?? ""}`,
+    milliseconds(it.ms),
     payload(it.error === undefined ? "Result" : "Error", it.error ?? it.result),
   ],
   group: (it) => [

@@ -21,6 +21,7 @@ const TITLES = {
   upstream: "call of the app",
   answer: "answer of the app",
   left_out: "left out",
+  client_result: "answer of a client",
   restarted: "The service was restarted",
 };
 

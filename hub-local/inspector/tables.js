@@ -8,7 +8,7 @@ import { world } from "./world.js";
 
 const PAGE = 100;
 /** What the next poll asks for. */
-export const asked = { view: "", find: "", limit: PAGE };
+export const asked = { view: "", find: "", clients: PAGE, offset: 0 };
 
 const list = (names) => (names ?? []).join(", ");
 
@@ -94,7 +94,7 @@ export function draw(view) {
   const body = byId(`${view}-rows`);
   const rows = new Map([...body.rows].map((row) => [row.key, row]));
   let before = null;
-  const items = world[view].filter((it) => JSON.stringify(it).toLowerCase().includes(asked.find.toLowerCase()));
+  const items = world[view];
   for (const item of items) {
     const key = table.key(item);
     const row = rows.get(key) ?? rowOf(table, item);
@@ -113,11 +113,11 @@ export function draw(view) {
   body.closest("table").hidden = here === 0;
   setText(byId(`${view}-empty`), here > 0 ? "" : asked.find ? "Nothing matches the search." : table.empty);
   byId(`${view}-empty`).hidden = here > 0;
-  setText(
-    byId(`${view}-count`),
-    here < total ? `${count(here)} of ${plural(total, view.slice(0, -1))}` : plural(total, view.slice(0, -1)),
-  );
-  byId(`${view}-more`).hidden = here >= total;
+  const { offset } = asked;
+  const range = here > 0 && here < total ? `${count(offset + 1)} to ${count(offset + here)} of ` : "";
+  setText(byId(`${view}-count`), range + plural(total, view.slice(0, -1)));
+  byId(`${view}-back`).hidden = offset === 0;
+  byId(`${view}-next`).hidden = offset + here >= total;
 }
 
 export function start(changed) {
@@ -131,17 +131,16 @@ export function start(changed) {
     });
     search.addEventListener("input", () => {
       asked.find = search.value.trim();
-      asked.limit = PAGE;
+      asked.offset = 0;
       changed();
     });
-    const more = button(
-      "Show more",
-      () => {
-        asked.limit += PAGE;
+    const turn = (text, by, name) => {
+      const click = () => {
+        asked.offset = Math.max(0, asked.offset + by);
         changed();
-      },
-      { id: `${view}-more`, hidden: true },
-    );
+      };
+      return button(text, click, { id: `${view}-${name}`, hidden: true });
+    };
     const heads = [...Object.keys(table.columns), "Actions"].map((name) => make("th", { scope: "col" }, name));
     byId(view).append(
       make(
@@ -161,7 +160,8 @@ export function start(changed) {
           make("tbody", { id: `${view}-rows` }),
         ),
         make("p", { id: `${view}-empty`, class: "empty" }, table.empty),
-        more,
+        turn("Previous", -PAGE, "back"),
+        turn("Next", PAGE, "next"),
       ),
     );
   }
@@ -169,6 +169,6 @@ export function start(changed) {
 
 export function opened(view) {
   asked.view = view in tables ? view : "";
-  asked.limit = PAGE;
+  asked.offset = 0;
   asked.find = asked.view ? byId(view).querySelector("input").value.trim() : "";
 }

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { Browser } from "./browser.js";
-import { App, client, complete, connected, openPage, startService, view } from "./inspector.js";
+import { App, client, complete, connected, openPage, openRow, startService, view } from "./inspector.js";
 import { cleanUp, startChat, until } from "./lib.js";
 
 const browser = new Browser();
@@ -112,6 +112,21 @@ test("methods of the contract have forms; the chat accepts claims of the test cl
   await tab.locator("#tester-call").getByLabel("Method").fill("");
   await tab.getByRole("button", { name: "Invoke" }).click();
   await tab.locator("#tester-call .error").getByText("Name a method.").waitFor();
+});
+
+test("a form keeps a value that JavaScript cannot hold", async () => {
+  const chat = await startChat({ CHAT_SESSION_KEY: "a key for the tests of the inspector, 32 b" });
+  const [, address] = await chat.printed(/Inspect\s+(\S+)/);
+  const [origin, token] = [new URL(address).origin, address.split("#")[1]];
+  const ada = await client({ origin, token }, { user: "ada" });
+  await ada.invoke("join", 2 ** 54).catch(() => {});
+  const tab = await browser.openTab(address);
+  await connected(tab);
+
+  await openRow(tab, "join", "$int");
+  await tab.getByRole("button", { name: "Run again" }).click();
+  const value = await tab.getByRole("dialog").getByLabel("room").inputValue();
+  assert.deepEqual(JSON.parse(value), { $int: String(2 ** 54) });
 });
 
 test("a test client that is refused states why", async () => {

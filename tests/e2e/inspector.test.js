@@ -62,7 +62,7 @@ test("a call is seen from the click to the completion", async () => {
   await inspector.locator('[data-station="app"] .number').getByText("answers", { exact: true }).waitFor();
 });
 
-test("the request that a call became is shown with URL, headers and body, and copied as curl", async () => {
+test("the request that a call became is shown with URL, headers and body, and copied as a command", async () => {
   const ada = await client(service, { user: "ada" });
   await ada.invoke("say", "it's 5 o'clock");
   const tab = await openPage(browser, service);
@@ -75,14 +75,55 @@ test("the request that a call became is shown with URL, headers and body, and co
   assert.match(await upstream.locator("table").textContent(), /X-ASRS-Hubchat.*X-ASRS-Eventsay.*X-ASRS-User-Idada/s);
   await upstream.getByText("Body").first().click();
   assert.match(await upstream.locator("pre").textContent(), /"target": "say"/);
-  await tab.getByRole("button", { name: "Copy as curl" }).click();
+  await tab.getByRole("button", { name: "Copy curl for POSIX shells" }).click();
 
-  await toast(tab, /Copied: curl/);
+  await toast(tab, /Copied: without the signature/);
   const command = await tab.evaluate(() => navigator.clipboard.readText());
   assert.match(command, /^curl -i -X POST 'http/);
   assert.match(command, /-H 'X-ASRS-Event: say'/);
   assert.ok(command.includes(`it'\\''s 5 o'\\''clock`), command);
   assert.doesNotMatch(command, /signature/i);
+  await tab.getByRole("button", { name: "Copy for PowerShell" }).click();
+  const other = await until("the clipboard has it", async () => {
+    const text = await tab.evaluate(() => navigator.clipboard.readText());
+    return text.startsWith("Invoke-WebRequest") && text;
+  });
+  assert.ok(other.includes(`it''s 5 o''clock`), other);
+
+  await ada.invoke("say", { $int: "9007199254740993" });
+  await openRow(tab, "say", "$int");
+  await tab.getByRole("button", { name: "Copy curl for POSIX shells" }).click();
+  await tab.getByRole("dialog").getByText(/the request cannot be repeated/).waitFor();
+});
+
+test("an error of the method is a failure", async () => {
+  app.answers.refuse = (answer, { invocationId }) =>
+    answer.end(`${JSON.stringify({ type: 3, invocationId, error: "There is no room called x." })}\x1e`);
+  const ada = await client(service);
+  await ada.invoke("refuse").catch(() => {});
+  const tab = await openPage(browser, service, { more: "&failures=1" });
+
+  await row(tab, "There is no room called x.").waitFor();
+  assert.equal(await row(tab, "refuse").getAttribute("data-lamp"), "bad");
+  await tab.getByRole("button", { name: "Failures 1" }).waitFor();
+});
+
+test("lists have pages", async () => {
+  await Promise.all(Array.from({ length: 105 }, (_, number) => client(service, { user: `user-${number}` })));
+  const tab = await openPage(browser, service);
+
+  await view(tab, "users");
+  await tab.locator("#users-count").getByText("1 to 100 of 105 users").waitFor();
+  await tab.locator("#users-next").click();
+  await tab.locator("#users-count").getByText("101 to 105 of 105 users").waitFor();
+  assert.equal(await tab.locator("#users-rows tr").count(), 5);
+  await tab.locator("#users-back").click();
+  await tab.locator("#users-count").getByText("1 to 100 of 105 users").waitFor();
+});
+
+test("an address with a broken escape is an address without access", async () => {
+  const tab = await browser.openTab(`${service.origin}/inspector#%`);
+  await tab.getByText("The service does not accept the token of this page.").waitFor();
 });
 
 test("filters, search and failures select lines, and the address contains them", async () => {
