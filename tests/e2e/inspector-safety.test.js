@@ -183,7 +183,7 @@ test("100,000 events leave the page usable and bounded", async () => {
   let [sent, ended] = [0, false];
   const flood = (async () => {
     // Each send of a client is an invocation, a call of the app and an answer.
-    while (sent < 34_000) {
+    while (JSON.parse((await ask(service, "state?clients=0")).text).events.last <= 100_000) {
       for (let count = 0; count < 200; count += 1) {
         sender.send("tick", (sent += 1)).catch(() => {});
       }
@@ -209,8 +209,6 @@ test("100,000 events leave the page usable and bounded", async () => {
 
   delays.sort((a, b) => a - b);
   assert.ok(delays[Math.floor(delays.length * 0.9)] < 200, `90 % of the clicks are drawn within 200 ms: ${delays.map(Math.round).join(" ")}`);
-  const last = (await events(service)).at(-1).seq;
-  assert.ok(last > 100_000, `${last} events`);
   await sender.invoke("afterwards", "still alive");
   await openRow(tab, "afterwards");
   await step(tab, "completion").waitFor();
