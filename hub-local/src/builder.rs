@@ -9,6 +9,7 @@ use crate::{
     inspect::Inspector,
     limits::Limits,
     random,
+    record::{EventSink, RecordFile},
     service::LocalService,
     state::{Config, State},
     upstream::{Unmatched, Upstream},
@@ -40,6 +41,7 @@ pub struct LocalServiceBuilder {
     origins: Vec<String>,
     hosts: Vec<String>,
     inspector: Option<Inspector>,
+    sink: Option<Box<dyn EventSink>>,
 }
 
 impl LocalServiceBuilder {
@@ -131,6 +133,18 @@ impl LocalServiceBuilder {
         Self { public: allowed, ..self }
     }
 
+    /// Writes each event of the service to a file, see [`RecordFile`]. What [`Self::inspector`] hides is not in the file
+    /// either: fields that are masked, and all arguments and results without payloads. A message above 1 MiB is cut.
+    pub fn record(self, file: RecordFile) -> Self {
+        self.record_to(file)
+    }
+
+    /// Sends each event to a sink.
+    #[doc(hidden)]
+    pub fn record_to(self, sink: impl EventSink) -> Self {
+        Self { sink: Some(Box::new(sink)), ..self }
+    }
+
     /// Turns the inspector on, see [`Inspector`]. Defaults to off.
     pub fn inspector(self, inspector: Inspector) -> Self {
         Self { inspector: Some(inspector), ..self }
@@ -153,6 +167,7 @@ impl LocalServiceBuilder {
             allow_reconnect: self.allow_reconnect,
             stateful_reconnect: self.stateful_reconnect.unwrap_or(true),
             inspector: self.inspector,
+            sink: self.sink,
         }))
     }
 }

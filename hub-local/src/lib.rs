@@ -26,6 +26,9 @@ mod inspector;
 mod limits;
 mod query;
 mod random;
+mod record;
+#[doc(hidden)]
+pub mod replay;
 mod rest;
 mod serve;
 mod service;
@@ -43,6 +46,9 @@ pub use hub_core::Secret;
 pub use hub_net::serve_error::ServeError;
 pub use inspect::Inspector;
 pub use limits::Limits;
+pub use record::RecordFile;
+#[doc(hidden)]
+pub use record::{EventSink, EventTap};
 pub use serve::listen;
 pub use service::{ConnectError, Counters, LocalService};
 pub use settings::{Settings, SettingsError};

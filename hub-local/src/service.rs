@@ -145,6 +145,16 @@ impl LocalService {
         Secret::from(format!("Endpoint={endpoint};{port}AccessKey={key};Version=1.0;"))
     }
 
+    /// The time in seconds since 1970 at which tokens are checked.
+    pub(crate) fn now(&self) -> u64 {
+        self.state.shared.clock.unix_seconds()
+    }
+
+    /// The key that signs tokens and upstream calls.
+    pub(crate) fn signing_key(&self) -> Option<Secret> {
+        self.state.authority.primary_key().cloned()
+    }
+
     /// Sends a message of the app in this process, which needs no token and no request. The app has checked the names,
     /// and the message is plain ([`Payload::is_plain`]). A REST call takes the same path after its checks.
     #[doc(hidden)]

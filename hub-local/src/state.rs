@@ -24,6 +24,7 @@ use crate::{
     hub::{hubs::Hubs, quota::Quota},
     inspect::{Inspection, Inspector, Matter, Subject, Trouble},
     limits::Limits,
+    record::EventSink,
     transport::negotiations::Negotiations,
     upstream::{Unmatched, Upstream, permits::Permits},
 };
@@ -64,6 +65,8 @@ pub(crate) struct Config {
     pub(crate) allow_reconnect: bool,
     pub(crate) stateful_reconnect: bool,
     pub(crate) inspector: Option<Inspector>,
+    /// Gets the events of the service.
+    pub(crate) sink: Option<Box<dyn EventSink>>,
 }
 
 impl State {
@@ -102,7 +105,10 @@ impl State {
 
     pub(crate) fn new(config: Config) -> Self {
         let Config { keys, public_url, upstream, unmatched, limits, .. } = config;
-        let inspection = config.inspector.and_then(|settings| Inspection::new(settings, &keys));
+        let (inspector, sink) = (config.inspector, config.sink);
+        let inspector =
+            inspector.or_else(|| sink.is_some().then(|| Inspector::new().without_page()));
+        let inspection = inspector.and_then(|settings| Inspection::new(settings, &keys, sink));
         let recorder = inspection.as_ref().map(|inspection| Arc::clone(&inspection.recorder));
         let (clock, tasks) = (Clock::start(), TaskTracker::new());
         let upstream_calls = Permits::new(limits.max_upstream_calls, limits.max_upstream_bytes);

@@ -12,9 +12,33 @@ fn sessions() -> Sessions {
     Sessions::new(b"a key of these tests")
 }
 
-fn chat() -> TestHub<Chat> {
+fn app() -> Chat {
     let (rooms, people) = (Rooms::default(), Default::default());
-    TestHub::new(Chat { rooms, people, sessions: sessions() })
+    Chat { rooms, people, sessions: sessions() }
+}
+
+fn chat() -> TestHub<Chat> {
+    TestHub::new(app())
+}
+
+#[tokio::test]
+async fn a_recorded_evening_has_the_same_answers_again() {
+    let file = std::env::temp_dir().join(format!("chat-{}.jsonl", std::process::id()));
+    let hub = TestHub::configured(app(), |app| app.record(&file));
+    let ada = hub.user("ada").claim("role", "moderator").connect().await.unwrap();
+    ada.on("confirm", |_question: String| true);
+    let bob = hub.user("bob").connect().await.unwrap();
+    assert!(ada.call().open_room("rust").await.unwrap());
+    bob.call().join("rust").await.unwrap();
+    bob.call().send_message("rust", "hi", None).await.unwrap();
+    bob.call().open_room("go").await.unwrap_err();
+    bob.disconnect().await;
+
+    let again = chat().replay(&file).await.unwrap();
+    std::fs::remove_file(&file).unwrap();
+
+    again.assert_same();
+    assert!(again.compared() >= 6, "{again}");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 
 mod de;
 mod from_json;
+mod from_typed_json;
 mod proto_key;
 mod reader;
 mod ser;
@@ -23,14 +24,14 @@ use serde::{
     de::{DeserializeSeed, Expected, Unexpected},
 };
 
-#[doc(hidden)]
-pub use self::to_typed_json::typed_json;
 pub(super) use self::{
     from_json::from_json,
     proto_key::without_in_frames,
     reader::{Reader, Token},
     to_json::to_json,
 };
+#[doc(hidden)]
+pub use self::{from_typed_json::from_typed_json, to_typed_json::typed_json};
 pub(crate) use self::{ser::write_value, writer::Writer};
 use super::{
     MAX_STREAM_IDS, Message, Outcome, ProtocolError, error_text, first_sequence,

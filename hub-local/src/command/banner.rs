@@ -18,6 +18,8 @@ pub(super) struct Banner<'a> {
     pub(super) is_key_secret: bool,
     /// The address of the inspector with its token.
     pub(super) inspector_url: Option<&'a str>,
+    /// The file of the recording.
+    pub(super) record: Option<&'a Path>,
     /// Whether the operator has given the token, which is secret then.
     pub(super) is_inspector_token_given: bool,
     pub(super) templates: &'a [Template],
@@ -66,6 +68,9 @@ impl fmt::Display for Banner<'_> {
             let token = if self.is_inspector_token_given { "<your token>" } else { token };
             writeln!(formatter, "  Inspect             {page}#{token}")?;
         }
+        if let Some(file) = self.record {
+            writeln!(formatter, "  Recording           {}", file.display())?;
+        }
         self.upstream(formatter)?;
         if let Some(Descriptors { before, now }) = self.descriptors {
             let raised =
@@ -105,6 +110,7 @@ mod tests {
             connection_string: TEXT,
             is_key_secret,
             inspector_url: Some("http://localhost:8888/inspector#t0k3n"),
+            record: Some(Path::new("run.jsonl")),
             is_inspector_token_given: is_key_secret,
             templates,
             file: None,

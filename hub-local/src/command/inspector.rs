@@ -64,14 +64,23 @@ impl InspectorArgs {
             }
             Some(Switch::On) | None => {}
         }
-        let names = self.inspector_mask.iter().map(|name| name.trim());
-        let settings = Inspector::new()
-            .payloads(self.inspector_payloads == Switch::On)
-            .mask(names.map(str::to_owned));
+        let settings = self.hidden();
         Ok(Some(match self.inspector_token.clone() {
             Some(token) => settings.token(token),
             None => settings,
         }))
+    }
+
+    /// What is hidden in recordings, without a page.
+    pub(super) fn without_page(&self) -> Inspector {
+        self.hidden().without_page()
+    }
+
+    fn hidden(&self) -> Inspector {
+        let names = self.inspector_mask.iter().map(|name| name.trim());
+        Inspector::new()
+            .payloads(self.inspector_payloads == Switch::On)
+            .mask(names.map(str::to_owned))
     }
 
     /// Whether the operator has given the token. It is not printed then.

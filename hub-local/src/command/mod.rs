@@ -2,13 +2,16 @@
 
 mod allocator;
 mod banner;
+mod contract;
 mod descriptors;
 mod environment;
+mod inspect;
 mod inspector;
 mod limits;
 mod load;
 mod log;
 mod reload;
+mod replay;
 mod signals;
 mod start;
 mod upstream;
@@ -19,13 +22,16 @@ use std::{ffi::OsString, process::ExitCode};
 use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 use hub_load::LoadArgs;
 
-use self::{start::StartArgs, upstream::UpstreamCommand};
+use self::{inspect::InspectArgs, replay::ReplayArgs, start::StartArgs, upstream::UpstreamCommand};
 
 const EXAMPLES: &str = "\
 Examples:
   hub-local start --upstream http://localhost:7071/runtime/webhooks/signalr
   hub-local start --config settings.json
   hub-local upstream init && hub-local start
+  hub-local start --record run.jsonl
+  hub-local replay run.jsonl --to http://localhost:7071 --diff
+  hub-local inspect --follow --failures
   hub-local load http://localhost:7071/api/bench --clients 1000 --scenario broadcast
 
 Exit codes: 0 success, 1 failure, 2 invalid command line.";
@@ -48,6 +54,10 @@ enum Command {
     /// Write or show settings.json
     #[command(subcommand)]
     Upstream(UpstreamCommand),
+    /// Show what happens in a running service: clients, calls, answers and failures
+    Inspect(Box<InspectArgs>),
+    /// Repeat the calls of a recording and compare the answers of the app
+    Replay(Box<ReplayArgs>),
     /// Generate load on a SignalR server and measure it
     Load(Box<LoadArgs>),
 }
@@ -59,6 +69,10 @@ enum Failure {
     Usage(String),
     /// The command failed.
     Failed(String),
+    /// A replay was not possible.
+    NotReplayed(String),
+    /// A replay has found other answers, which are printed.
+    Differs,
 }
 
 impl Failure {
@@ -85,6 +99,8 @@ pub(crate) fn run() -> ExitCode {
             start::run(*arguments)
         }
         Command::Upstream(command) => upstream::run(&command),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
         Command::Load(arguments) => load::run(*arguments),
     };
     match done {
@@ -94,6 +110,11 @@ pub(crate) fn run() -> ExitCode {
             eprintln!("error: {text}");
             ExitCode::FAILURE
         }
+        Err(Failure::NotReplayed(text)) => {
+            eprintln!("error: {text}");
+            ExitCode::from(2)
+        }
+        Err(Failure::Differs) => ExitCode::FAILURE,
     }
 }
 

@@ -1,19 +1,19 @@
 //! `hub-local start`: runs the service.
 
-mod listen;
-mod validate;
+pub(super) mod listen;
+pub(super) mod validate;
 
 use std::{
     net::{IpAddr, Ipv4Addr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
 use clap::{Args, builder::FalseyValueParser};
 use hub_core::{Secret, client_access::EMULATOR_KEY, secret_rule::Reach};
 use hub_local::{
-    HttpUpstream, Inspector, LocalService, LocalServiceBuilder, ServeError, Settings, Template,
-    Unmatched,
+    HttpUpstream, Inspector, LocalService, LocalServiceBuilder, RecordFile, ServeError, Settings,
+    Template, Unmatched,
 };
 use tokio::{task::JoinSet, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
@@ -22,6 +22,7 @@ use self::validate::validate;
 use super::{
     Failure,
     banner::Banner,
+    contract,
     descriptors::{self, Descriptors},
     environment,
     inspector::InspectorArgs,
@@ -75,6 +76,13 @@ pub(super) struct StartArgs {
     /// be repeated; the variable is a comma-separated list
     #[arg(long, value_name = "NAME", env = "HUB_LOCAL_HOSTS", value_delimiter = ',', value_parser = values::host)]
     allow_host: Vec<String>,
+    /// Write what happens to this file, as JSON lines: for `hub-local replay`. It contains the arguments and results of calls,
+    /// but no keys or tokens. The file is emptied first
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Methods of the hubs for the inspector: the file that an app writes with its command `asyncapi`, or its contract
+    #[arg(long, value_name = "FILE")]
+    contract: Option<PathBuf>,
     /// Handle errors like the cloud service: an `invoke` without a matching upstream gets no
     /// response, a response of the app that is no completion goes to the client, and errors to
     /// clients contain no details
@@ -158,7 +166,16 @@ async fn serve(
     let url = listen::url(&arguments, &listeners)?;
     let reach = Reach::of(arguments.ip.unwrap_or(Ipv4Addr::LOCALHOST.into()));
     let inspector = arguments.inspector.settings(reach, arguments.url.as_deref())?;
-    let service = service(&arguments, &upstream, descriptors, inspector);
+    let inspector = match inspector {
+        None if arguments.record.is_some() => Some(arguments.inspector.without_page()),
+        inspector => inspector,
+    };
+    let record = arguments.record.as_deref().map(record).transpose()?;
+    let contract = arguments.contract.as_deref().map(contract::read).transpose()?;
+    let service = service(&arguments, &upstream, descriptors, inspector, record);
+    if let Some(contract) = contract {
+        service.set_contract(move || contract);
+    }
     service.set_public_url(url).map_err(Failure::failed)?;
     let mut serving = JoinSet::new();
     for listener in listeners {
@@ -169,6 +186,7 @@ async fn serve(
     let banner = Banner {
         connection_string: connection_string.expose(),
         inspector_url: inspector_url.as_ref().map(Secret::expose),
+        record: arguments.record.as_deref(),
         is_inspector_token_given: arguments.inspector.has_token(),
         is_key_secret: arguments.key.is_some_and(|key| key.expose() != EMULATOR_KEY),
         templates: &templates,
@@ -194,11 +212,18 @@ async fn serve(
     stop(&service, &mut serving, &mut signals, arguments.stop_within).await
 }
 
+fn record(path: &Path) -> Result<RecordFile, Failure> {
+    RecordFile::create(path).map_err(|error| {
+        Failure::Failed(format!("--record: {} cannot be written: {error}", path.display()))
+    })
+}
+
 fn service(
     arguments: &StartArgs,
     upstream: &HttpUpstream,
     descriptors: Option<Descriptors>,
     inspector: Option<Inspector>,
+    record: Option<RecordFile>,
 ) -> LocalService {
     let limits = arguments.limits.limits(descriptors.map(|descriptors| descriptors.now));
     let key = arguments.key.clone().unwrap_or_else(|| Secret::from(EMULATOR_KEY));
@@ -215,6 +240,7 @@ fn service(
     let builder = arguments.url.iter().fold(builder, LocalServiceBuilder::public_url);
     let builder = arguments.allow_origin.iter().fold(builder, LocalServiceBuilder::allow_origin);
     let builder = inspector.into_iter().fold(builder, LocalServiceBuilder::inspector);
+    let builder = record.into_iter().fold(builder, LocalServiceBuilder::record);
     let hosts = arguments.allow_host.iter().filter(|host| !host.is_empty());
     let builder = hosts.fold(builder, LocalServiceBuilder::allow_host);
     match arguments.secondary_key.clone() {

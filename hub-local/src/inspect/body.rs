@@ -5,6 +5,8 @@ use hub_core::protocol::Protocol;
 
 /// The largest body that is kept completely.
 pub(super) const MAX_BYTES: usize = 32 * 1024;
+/// The same while events are recorded: the largest message of a client by default.
+pub(super) const MAX_RECORDED_BYTES: usize = 1024 * 1024;
 /// How much is kept of a larger one.
 const START_BYTES: usize = 4 * 1024;
 
@@ -26,20 +28,20 @@ pub(super) enum Kept {
 }
 
 impl Body {
-    /// Copies the bytes: they are part of a larger buffer.
-    pub(super) fn copied(protocol: Protocol, bytes: &[u8]) -> Self {
+    /// Copies the bytes: they are part of a larger buffer. `longest` is the largest body that is kept completely.
+    pub(super) fn copied(protocol: Protocol, bytes: &[u8], longest: usize) -> Self {
         let kept = match bytes.len() {
             0 => Kept::Whole(Bytes::new()),
-            1..=MAX_BYTES => Kept::Whole(Bytes::copy_from_slice(bytes)),
+            length if length <= longest => Kept::Whole(Bytes::copy_from_slice(bytes)),
             _ => Kept::Start(Bytes::copy_from_slice(&bytes[..START_BYTES])),
         };
         Self { protocol, kept, bytes: bytes.len() }
     }
 
     /// Refers to bytes that are a buffer of their own.
-    pub(super) fn shared(protocol: Protocol, bytes: &Bytes) -> Self {
-        if bytes.len() > MAX_BYTES {
-            return Self::copied(protocol, bytes);
+    pub(super) fn shared(protocol: Protocol, bytes: &Bytes, longest: usize) -> Self {
+        if bytes.len() > longest {
+            return Self::copied(protocol, bytes, longest);
         }
         Self { protocol, kept: Kept::Whole(bytes.clone()), bytes: bytes.len() }
     }
@@ -103,13 +105,13 @@ mod tests {
 
     #[test]
     fn a_body_is_kept_up_to_32_kib_and_its_start_above() {
-        let body = |length: usize| Body::copied(Protocol::Json, &vec![b'1'; length]);
+        let body = |length: usize| Body::copied(Protocol::Json, &vec![b'1'; length], MAX_BYTES);
 
         assert_eq!(body(MAX_BYTES).whole().unwrap().len(), MAX_BYTES);
         let long = body(MAX_BYTES + 1);
         assert!(long.whole().is_none());
         assert_eq!((long.size(), long.bytes), (START_BYTES, MAX_BYTES + 1));
-        let shared = Body::shared(Protocol::Json, &vec![b'1'; MAX_BYTES + 1].into());
+        let shared = Body::shared(Protocol::Json, &vec![b'1'; MAX_BYTES + 1].into(), MAX_BYTES);
         assert_eq!(shared.size(), START_BYTES);
     }
 

@@ -57,6 +57,7 @@ pub(super) enum What {
     LeftOut {
         count: u64,
     },
+    ClientResult(Arc<ClientResult>),
 }
 
 #[derive(Debug)]
@@ -304,6 +305,24 @@ impl GroupChange {
     }
 }
 
+/// What a client has returned to the app.
+#[derive(Debug)]
+pub(crate) struct ClientResult {
+    pub(crate) peer: Arc<Peer>,
+    pub(crate) method: Box<str>,
+    pub(crate) arguments: Body,
+    pub(crate) returned: Returned,
+    pub(crate) took: Duration,
+}
+
+/// The outcome of an invocation of a client.
+#[derive(Debug)]
+pub(crate) enum Returned {
+    Void,
+    Value(Body),
+    Error(Box<str>),
+}
+
 impl What {
     /// The memory that the event uses, without its conversation, which counts itself.
     pub(super) fn size(&self) -> usize {
@@ -324,6 +343,14 @@ impl What {
                 let texts = [&change.group, &change.user, &change.connection];
                 size_of::<GroupChange>()
                     + texts.into_iter().flatten().map(String::len).sum::<usize>()
+            }
+            Self::ClientResult(result) => {
+                let returned = match &result.returned {
+                    Returned::Void => 0,
+                    Returned::Value(body) => body.size(),
+                    Returned::Error(text) => text.len(),
+                };
+                size_of::<ClientResult>() + result.method.len() + result.arguments.size() + returned
             }
             Self::Negotiate(_)
             | Self::LeftOut { .. }
@@ -359,6 +386,7 @@ impl What {
     pub(super) fn peer(&self) -> Option<&Arc<Peer>> {
         match self {
             Self::Connected { peer, .. } | Self::Disconnected { peer, .. } => Some(peer),
+            Self::ClientResult(result) => Some(&result.peer),
             other => other.conversation().map(|of| &of.peer),
         }
     }

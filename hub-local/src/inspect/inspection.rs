@@ -17,7 +17,7 @@ use super::{
     recorder::{Recorder, Settings},
     settings::Inspector,
 };
-use crate::random;
+use crate::{random, record::EventSink};
 
 /// The largest number of readers that follow the events.
 const MAX_FOLLOWERS: usize = 16;
@@ -56,8 +56,12 @@ enum Contract {
 
 impl Inspection {
     /// `None`, and a line in the log, if the token is not valid. `keys` are the access keys of the service.
-    pub(crate) fn new(settings: Inspector, keys: &[Secret]) -> Option<Self> {
-        let Inspector { token, payloads, masks } = settings;
+    pub(crate) fn new(
+        settings: Inspector,
+        keys: &[Secret],
+        sink: Option<Box<dyn EventSink>>,
+    ) -> Option<Self> {
+        let Inspector { token, payloads, masks, has_page } = settings;
         let problem = token.as_ref().and_then(|it| Inspector::token_problem(it.expose()));
         if let Some(problem) = problem {
             tracing::error!("the inspector is off, because its token {problem}");
@@ -67,11 +71,11 @@ impl Inspection {
         let token = token.unwrap_or_else(random::key);
         let secrets = keys.iter().chain([&token]).cloned().collect();
         Some(Self {
-            recorder: Arc::new(Recorder::new(Settings { payloads, masks, secrets })),
+            recorder: Arc::new(Recorder::new(Settings { payloads, masks, secrets, sink })),
             token,
             is_token_given,
             instance: random::Id::random().text(),
-            is_closed: AtomicBool::new(false),
+            is_closed: AtomicBool::new(!has_page),
             wrong_tokens: Mutex::new((Instant::now(), 0)),
             followers: Arc::new(Semaphore::new(MAX_FOLLOWERS)),
             contract: Mutex::default(),
@@ -136,7 +140,7 @@ mod tests {
     use super::*;
 
     fn inspection(settings: Inspector) -> Option<Inspection> {
-        Inspection::new(settings, &[])
+        Inspection::new(settings, &[], None)
     }
 
     #[test]

@@ -23,12 +23,12 @@ pub use self::settings::Inspector;
 pub(crate) use self::{
     body::Body,
     event::{
-        Address, Conversation, Finished, GroupChange, Matter, Opened, Origin, Sent, Subject,
-        Trouble, Via,
+        Address, ClientResult, Conversation, Finished, GroupChange, Matter, Opened, Origin,
+        Returned, Sent, Subject, Trouble, Via,
     },
     inspection::Inspection,
     peer::Peer,
     read::{Batch, Excess, Filter, Reader},
     recorder::{Recorder, RunningCall},
-    time::rfc3339,
+    time::{now, rfc3339},
 };

@@ -17,10 +17,10 @@ use tokio::sync::Notify;
 
 use super::{
     activity::{App, Averages},
-    body::Body,
+    body::{self, Body},
     event::{
-        Address, Answered, Conversation, Event, Finished, GroupChange, Matter, Negotiated, Opened,
-        Origin, Refused, Sent, Subject, Trouble, What,
+        Address, Answered, ClientResult, Conversation, Event, Finished, GroupChange, Matter,
+        Negotiated, Opened, Origin, Refused, Sent, Subject, Trouble, What,
     },
     hidden::Hidden,
     peer::Peer,
@@ -28,6 +28,7 @@ use super::{
     ring::{MAX_BYTES, Ring},
     time,
 };
+use crate::record::EventSink;
 
 /// How many calls of clients and messages are recorded in a second. Under more load they are counted: recording each of
 /// them would slow the service down, and the ring would keep them for a moment only.
@@ -35,7 +36,8 @@ const MAX_PER_SECOND: u64 = 4000;
 const MICROS: u64 = 1_000_000;
 
 /// What a recorder keeps and shows.
-#[derive(Debug)]
+#[derive(derive_more::Debug)]
+#[debug("Settings")]
 pub(crate) struct Settings {
     /// Whether events have the values of arguments, bodies and results. Otherwise, only their sizes and types.
     pub(crate) payloads: bool,
@@ -43,6 +45,8 @@ pub(crate) struct Settings {
     pub(crate) masks: Vec<String>,
     /// Texts that no event shows.
     pub(crate) secrets: Vec<Secret>,
+    /// Gets each event as JSON.
+    pub(crate) sink: Option<Box<dyn EventSink>>,
 }
 
 /// Records the events of a service.
@@ -56,6 +60,7 @@ pub(crate) struct Recorder {
     pub(super) hidden: Hidden,
     payloads: bool,
     masks: Vec<String>,
+    sink: Option<Box<dyn EventSink>>,
     /// The number of calls. Relaxed: only uniqueness matters.
     calls: AtomicU64,
     /// The current second, and how much was recorded in it. Relaxed: a wrong count under races is harmless.
@@ -89,13 +94,14 @@ impl RunningCall {
 
 impl Recorder {
     pub(crate) fn new(settings: Settings) -> Self {
-        let Settings { payloads, masks, secrets } = settings;
+        let Settings { payloads, masks, secrets, sink } = settings;
         Self {
             ring: Mutex::default(),
             bytes: AtomicUsize::new(0),
             hidden: Hidden::new(secrets, &masks),
             payloads,
             masks,
+            sink,
             calls: AtomicU64::new(0),
             second: AtomicU64::new(0),
             recorded: AtomicU64::new(0),
@@ -127,15 +133,18 @@ impl Recorder {
     fn push_with(&self, now: u64, what: What, also: impl FnOnce(&mut Ring)) {
         let mut ring = self.ring.lock();
         also(&mut ring);
-        ring.push(now, what, &self.bytes);
+        self.add(&mut ring, now, what);
         drop(ring);
         if self.readers.load(Ordering::Relaxed) > 0 {
             self.changed.notify_waiters();
         }
     }
 
-    /// Whether a call or a message is recorded. Otherwise it is counted.
+    /// Whether a call or a message is recorded. Otherwise it is counted. A recording gets all of them.
     fn admits(&self, now: u64) -> bool {
+        if self.sink.as_ref().is_some_and(|sink| sink.is_open()) {
+            return true;
+        }
         let second = now / MICROS;
         if self.second.load(Ordering::Relaxed) != second {
             self.second.store(second, Ordering::Relaxed);
@@ -157,17 +166,40 @@ impl Recorder {
         }
     }
 
+    fn add(&self, ring: &mut Ring, now: u64, what: What) {
+        if let Some(sink) = self.sink.as_ref().filter(|sink| sink.is_open()) {
+            // Under the lock, so that the sink gets the events in order.
+            let event = Event { seq: ring.last + 1, at: now, what: what.clone() };
+            sink.event(&Render::new(&self.hidden).event(&event).to_string());
+        }
+        ring.push(now, what, &self.bytes);
+    }
+
+    /// A client has completed an invocation of the app.
+    pub(crate) fn returned(&self, result: ClientResult) {
+        self.push(What::ClientResult(result.into()));
+    }
+
     /// A body that is part of a larger buffer.
     pub(crate) fn copied(&self, protocol: Protocol, bytes: &[u8]) -> Body {
-        if !self.payloads || self.bytes.load(Ordering::Relaxed) > MAX_BYTES {
+        let is_full = self.sink.is_none() && self.bytes.load(Ordering::Relaxed) > MAX_BYTES;
+        if !self.payloads || is_full {
             return Body::hidden(protocol, bytes);
         }
-        Body::copied(protocol, bytes)
+        Body::copied(protocol, bytes, self.longest())
     }
 
     /// A body that is a buffer of its own.
     pub(crate) fn shared(&self, protocol: Protocol, bytes: &Bytes) -> Body {
-        if self.payloads { Body::shared(protocol, bytes) } else { Body::hidden(protocol, bytes) }
+        if !self.payloads {
+            return Body::hidden(protocol, bytes);
+        }
+        Body::shared(protocol, bytes, self.longest())
+    }
+
+    /// The longest body that is kept completely: a recording must contain what a replay sends.
+    fn longest(&self) -> usize {
+        if self.sink.is_some() { body::MAX_RECORDED_BYTES } else { body::MAX_BYTES }
     }
 
     /// A client has negotiated.
@@ -232,7 +264,7 @@ impl Recorder {
     pub(crate) fn reported(&self, peer: &Arc<Peer>, event: &str) -> Arc<Conversation> {
         let (protocol, origin) = (Protocol::Json, Origin::Event);
         let call = peer.report(event == DISCONNECTED, || self.next_call());
-        let none = Body::copied(protocol, b"");
+        let none = Body::copied(protocol, b"", 0);
         Arc::new(Conversation::new(call, Arc::clone(peer), origin, protocol, None, event, none))
     }
 
@@ -266,7 +298,7 @@ impl Recorder {
         let RunningCall { of, id, slot, address } = running;
         let body = match answer {
             Some((_, body)) => self.shared(of.protocol, body),
-            None => Body::copied(of.protocol, b""),
+            None => Body::copied(of.protocol, b"", 0),
         };
         let (status, now) = (answer.map(|(status, _)| status), time::now());
         let known = trouble.clone();
@@ -301,7 +333,7 @@ impl Recorder {
         let mut ring = self.ring.lock();
         sent.calls = ring.running.of_hub(&sent.hub);
         ring.rates.message(now, sent.recipients);
-        ring.push(now, What::Send(sent.into()), &self.bytes);
+        self.add(&mut ring, now, What::Send(sent.into()));
         drop(ring);
         if self.readers.load(Ordering::Relaxed) > 0 {
             self.changed.notify_waiters();

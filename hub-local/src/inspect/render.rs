@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 use super::{
     body::{Body, Kept},
     event::{
-        Address, Answered, Conversation, Event, Finished, GroupChange, Opened, Origin, Refused,
-        Sent, Trouble, What,
+        Address, Answered, ClientResult, Conversation, Event, Finished, GroupChange, Opened,
+        Origin, Refused, Returned, Sent, Trouble, What,
     },
     hidden::{HIDDEN, Hidden},
     peer::Peer,
@@ -73,6 +73,7 @@ impl<'a> Render<'a> {
             What::LeftOut { count } => {
                 ("left_out", json!({ "count": count, "reason": UNDER_LOAD }))
             }
+            What::ClientResult(result) => ("client_result", self.client_result(result)),
         };
         members.insert("kind".to_owned(), kind.into());
         if let Value::Object(more) = more {
@@ -102,6 +103,7 @@ impl<'a> Render<'a> {
             "transport": opened.transport, "protocol": opened.protocol,
             "resumable": opened.resumable,
             "claims": self.claims(opened.claims.as_deref()),
+            "sealed": is_sealed(opened.claims.as_deref()),
             "query": self.query(&opened.query),
         })
     }
@@ -253,6 +255,19 @@ impl<'a> Render<'a> {
         })
     }
 
+    fn client_result(self, result: &ClientResult) -> Value {
+        let mut more = json!({
+            "method": self.text(&result.method), "arguments": self.body(&result.arguments),
+            "ms": ms(result.took),
+        });
+        match &result.returned {
+            Returned::Void => {}
+            Returned::Value(body) => more["result"] = self.body(body),
+            Returned::Error(text) => more["error"] = self.text(text),
+        }
+        more
+    }
+
     fn group(self, change: &GroupChange) -> Value {
         json!({
             "hub": &*change.hub, "via": change.via.name(), "action": change.action,
@@ -332,6 +347,12 @@ fn outcome(protocol: Protocol, bytes: &Bytes) -> Option<Outcome> {
         Message::Completion { outcome, .. } => Some(outcome),
         _ => None,
     }
+}
+
+/// Whether the claims of a header contain a seal.
+fn is_sealed(header: Option<&str>) -> bool {
+    let mut claims = header.unwrap_or_default().split(", ");
+    claims.any(|claim| claim.split(": ").next() == Some(hub_core::seal::CLAIM))
 }
 
 fn again(of: &Conversation) -> Option<u64> {

@@ -20,11 +20,12 @@ pub struct Inspector {
     pub(crate) token: Option<Secret>,
     pub(crate) payloads: bool,
     pub(crate) masks: Vec<String>,
+    pub(crate) has_page: bool,
 }
 
 impl Default for Inspector {
     fn default() -> Self {
-        Self { token: None, payloads: true, masks: Vec::new() }
+        Self { token: None, payloads: true, masks: Vec::new(), has_page: true }
     }
 }
 
@@ -52,6 +53,12 @@ impl Inspector {
         let names = names.into_iter().map(Into::into).filter(|name: &String| !name.is_empty());
         self.masks.extend(names);
         self
+    }
+
+    /// Turns the page off. The other settings are those of a recording, see
+    /// [`LocalServiceBuilder::record`](crate::LocalServiceBuilder::record).
+    pub fn without_page(self) -> Self {
+        Self { has_page: false, ..self }
     }
 
     /// Why a text cannot be the token, if it cannot: it has fewer than 16 characters, or characters that a URL must

@@ -22,7 +22,12 @@ const KEY: &str = "an-access-key-of-the-service-0123456789";
 
 fn recorder(settings: &Inspector) -> Arc<Recorder> {
     let Inspector { payloads, masks, .. } = settings.clone();
-    Arc::new(Recorder::new(Settings { payloads, masks, secrets: vec![Secret::from(KEY)] }))
+    Arc::new(Recorder::new(Settings {
+        payloads,
+        masks,
+        secrets: vec![Secret::from(KEY)],
+        sink: None,
+    }))
 }
 
 fn peer(recorder: &Arc<Recorder>) -> Arc<Peer> {

@@ -6,7 +6,7 @@ const MICROS: u64 = 1_000_000;
 const DAY: u64 = 86_400;
 
 /// The wall time in microseconds since 1970.
-pub(super) fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX)
 }

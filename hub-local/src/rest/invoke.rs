@@ -1,18 +1,25 @@
 //! Client results: invokes one client and waits for its completion.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::ACCEPT};
 use hub_core::protocol::{Message, Outcome, Protocol, convert};
 use hub_net::standstill::timeout;
+use tokio::time::Instant;
 
 use super::{
     call::{RestCall, RestResult},
     error::RestError,
+    payload::Payload,
     send,
 };
-use crate::{body, delivery::outbox::PushOutcome};
+use crate::{
+    body,
+    connection::Connection,
+    delivery::outbox::PushOutcome,
+    inspect::{ClientResult, Returned},
+};
 
 const GONE: &str = "the client disconnected before it answered";
 const FRAMED: &str = "application/octet-stream";
@@ -54,15 +61,36 @@ pub(super) async fn invoke(call: RestCall<'_>, connection: &str) -> RestResult {
         send::record_call(recorder, &hub, via, connection.id(), &payload);
     }
     let message = payload.message(protocol, Some(id.clone()))?;
+    let asked = Instant::now();
     match connection.send_message(&message) {
         PushOutcome::Queued => {}
         PushOutcome::Full | PushOutcome::Closed => return Err(RestError::no_connection(GONE)),
     }
     match timeout(limit, waiting.outcome()).await {
-        Ok(Some(outcome)) => answer(shape, protocol, id, outcome),
+        Ok(Some(outcome)) => {
+            record(&connection, &payload, &outcome, asked.elapsed());
+            answer(shape, protocol, id, outcome)
+        }
         Ok(None) => Err(RestError::no_connection(GONE)),
         Err(_) => Err(RestError::client_timed_out()),
     }
+}
+
+/// Records the result for the inspector.
+fn record(connection: &Connection, payload: &Payload, outcome: &Outcome, took: Duration) {
+    let Some(peer) = &connection.peer else { return };
+    let (method, protocol, arguments) = payload.sent();
+    let arguments = peer.recorder.copied(protocol, arguments);
+    let returned = match outcome {
+        Outcome::Void => Returned::Void,
+        Outcome::Result(value) => {
+            Returned::Value(peer.recorder.copied(connection.protocol(), value))
+        }
+        Outcome::Error(text) => Returned::Error((&**text).into()),
+    };
+    let (peer, method) = (Arc::clone(peer), method.into());
+    let recorder = Arc::clone(&peer.recorder);
+    recorder.returned(ClientResult { peer, method, arguments, returned, took });
 }
 
 fn answer(shape: ResultFormat, protocol: Protocol, id: String, outcome: Outcome) -> RestResult {

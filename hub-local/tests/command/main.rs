@@ -7,11 +7,13 @@ mod attacks;
 mod client;
 mod descriptors;
 mod explain;
+mod inspect;
 mod load;
 #[cfg(target_os = "linux")]
 mod memory;
 mod pages;
 mod process;
+mod record;
 mod refused;
 mod reliability;
 mod reload;

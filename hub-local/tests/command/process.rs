@@ -153,6 +153,11 @@ impl Running {
         kib * 1024
     }
 
+    /// Waits for the end of the process, also by a signal.
+    pub(crate) async fn ended(&mut self) {
+        with_timeout("the end", self.child.wait()).await.unwrap();
+    }
+
     /// Waits for the end of the process and returns its exit code.
     pub(crate) async fn exit(&mut self) -> i32 {
         with_timeout("the end", self.child.wait()).await.unwrap().code().unwrap()

@@ -59,7 +59,8 @@ pub(crate) fn assemble(
     let bound = local
         .map(|plan| {
             let (after_call, operator) = (builder.after_call.take(), builder.operator.take());
-            embedded::open(&plan, builder.inspector.take(), after_call, operator)
+            let sinks = (builder.record.take(), builder.event_tap.take());
+            embedded::open(&plan, builder.inspector.take(), sinks, after_call, operator)
         })
         .transpose()?;
     #[cfg(not(feature = "local"))]

@@ -3,6 +3,7 @@
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
     pin::Pin,
     sync::{Arc, OnceLock, Weak},
 };
@@ -13,8 +14,8 @@ use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hub_core::Secret;
 use hub_local::{
-    Answer, ClientCall, ClientEvent, Inspector, Limits, LocalService, LocalServiceBuilder,
-    Upstream, UpstreamError,
+    Answer, ClientCall, ClientEvent, EventTap, Inspector, Limits, LocalService,
+    LocalServiceBuilder, RecordFile, Upstream, UpstreamError,
 };
 use serde_json::Value;
 use tokio::{
@@ -61,6 +62,7 @@ pub(crate) struct BoundService {
 pub(crate) fn open(
     plan: &LocalPlan,
     inspector: Option<Option<Inspector>>,
+    (record, tap): (Option<PathBuf>, Option<Arc<EventTap>>),
     after_call: Option<AfterCall>,
     operator: Option<Dispatch>,
 ) -> Result<BoundService, BuildError> {
@@ -86,7 +88,17 @@ pub(crate) fn open(
         .limits(Limits::default().max_connection_lifetime(plan.max_connection_lifetime))
         .detailed_errors(true);
     let inspector = inspector.unwrap_or_else(|| inspector_of(plan));
+    // A recording hides what the settings of the inspector hide, also without its page.
+    let inspector = inspector.or_else(|| record.is_some().then(|| hiding(plan).without_page()));
     let service = inspector.into_iter().fold(service, LocalServiceBuilder::inspector);
+    let record = record
+        .map(|path| RecordFile::create(&path).map_err(|error| BuildError::Record { path, error }));
+    let service = match (record.transpose()?, tap) {
+        (Some(file), Some(tap)) => service.record_to((file, tap)),
+        (Some(file), None) => service.record(file),
+        (None, Some(tap)) => service.record_to(tap),
+        (None, None) => service,
+    };
     let service =
         plan.url.iter().map(base_of).fold(service, LocalServiceBuilder::public_url).build();
     let set = service.set_public_url(base_of(&public));
@@ -148,10 +160,15 @@ fn inspector_of(plan: &LocalPlan) -> Option<Inspector> {
     if !settings.is_on.unwrap_or(plan.url.is_none() && !plan.in_memory) {
         return None;
     }
-    let inspector = Inspector::new()
+    Some(settings.token.clone().into_iter().fold(hiding(plan), Inspector::token))
+}
+
+/// What the settings hide.
+fn hiding(plan: &LocalPlan) -> Inspector {
+    let settings = &plan.inspector;
+    Inspector::new()
         .payloads(!settings.hides_payloads)
-        .mask(settings.masks.iter().map(String::as_str));
-    Some(settings.token.clone().into_iter().fold(inspector, Inspector::token))
+        .mask(settings.masks.iter().map(String::as_str))
 }
 
 /// Tells the inspector the hubs of the app.

@@ -30,6 +30,14 @@ pub enum BuildError {
     /// The embedded service cannot open a listener.
     #[error("cannot open a listener for the embedded service: {0}")]
     Listen(std::io::Error),
+    /// The file of [`HubAppBuilder::record`](crate::HubAppBuilder::record) cannot be created.
+    #[error("the recording {} cannot be written: {error}", path.display())]
+    Record {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why not.
+        error: std::io::Error,
+    },
     /// The HTTP client cannot be created.
     #[error("cannot create the HTTP client: {0}")]
     HttpClient(Box<dyn std::error::Error + Send + Sync>),

@@ -67,6 +67,12 @@ pub struct HubAppBuilder {
     #[cfg(feature = "deploy")]
     pub(crate) functions: Vec<crate::function::Function>,
     pub(crate) wrap_outbound: Option<WrapOutbound>,
+    /// The file to which the embedded service writes its events.
+    #[cfg(feature = "local")]
+    pub(crate) record: Option<std::path::PathBuf>,
+    /// Gets the events of the embedded service.
+    #[cfg(feature = "local")]
+    pub(crate) event_tap: Option<Arc<hub_local::EventTap>>,
     /// `Some(None)` turns the inspector off.
     #[cfg(feature = "local")]
     pub(crate) inspector: Option<Option<hub_local::Inspector>>,
@@ -106,6 +112,10 @@ impl HubAppBuilder {
             #[cfg(feature = "deploy")]
             functions: Vec::new(),
             wrap_outbound: None,
+            #[cfg(feature = "local")]
+            record: None,
+            #[cfg(feature = "local")]
+            event_tap: None,
             #[cfg(feature = "local")]
             inspector: None,
             #[cfg(feature = "local")]
@@ -209,6 +219,17 @@ impl HubAppBuilder {
     #[cfg_attr(docsrs, doc(cfg(feature = "local")))]
     pub fn inspector(mut self, inspector: crate::Inspector) -> Self {
         self.inspector = Some(Some(inspector));
+        self
+    }
+
+    /// Writes what happens in the embedded service to a file, as JSON lines: the calls of clients with their arguments, and the
+    /// answers of the app, without keys and tokens. What the inspector hides is not in the file either. `hub-local replay` and
+    /// [`TestHub::replay`](crate::testing::TestHub::replay) (feature `testing`) repeat the calls. The file is emptied first; if it cannot be created,
+    /// [`build`](Self::build) returns [`BuildError::Record`].
+    #[cfg(feature = "local")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "local")))]
+    pub fn record(mut self, file: impl Into<std::path::PathBuf>) -> Self {
+        self.record = Some(file.into());
         self
     }
 

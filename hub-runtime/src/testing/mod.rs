@@ -10,6 +10,7 @@ mod events;
 mod failure;
 mod log;
 mod recorder;
+mod replay;
 mod typed_calls;
 
 use std::{any::Any, marker::PhantomData, sync::Arc};
@@ -21,6 +22,7 @@ use hub_core::{
     Category, Context, Hub, HubContext, Invocation, InvocationParts, Negotiation,
     client_access::client_url,
 };
+use hub_local::EventTap;
 use tracing::Dispatch;
 
 pub use self::{
@@ -28,6 +30,7 @@ pub use self::{
     failure::TestFailure,
     log::LogLine,
     recorder::Sent,
+    replay::{ReplayDifference, Replayed},
     typed_calls::{Readable, TestArgument, TestCall, TestReply, TypedHub},
 };
 use self::{
@@ -68,6 +71,7 @@ pub struct TestHub<H: Hub> {
     events: Events,
     log: Log,
     operator: Dispatch,
+    tap: Arc<EventTap>,
     _hub: PhantomData<fn() -> H>,
 }
 
@@ -107,8 +111,10 @@ impl<H: Hub> TestHub<H> {
         builder.wrap_outbound = Some(Box::new(move |next| Arc::new(Recorder { next, sent })));
         builder.after_call = Some(Box::new(move |headers| heard.note(headers)));
         builder.operator = Some(operator.clone());
+        let tap = Arc::new(EventTap::default());
+        builder.event_tap = Some(Arc::clone(&tap));
         match builder.build() {
-            Ok(app) => Self { app, record, events, log, operator, _hub: PhantomData },
+            Ok(app) => Self { app, record, events, log, operator, tap, _hub: PhantomData },
             Err(error) => panic!("the hub cannot be mounted: {error}"),
         }
     }

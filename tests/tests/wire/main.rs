@@ -32,6 +32,7 @@ mod program;
 mod promises;
 mod public_api;
 mod readme;
+mod recorded;
 mod recordings;
 mod refresh;
 mod refresh_load;

@@ -12,7 +12,10 @@ use crate::command::Failure;
 
 /// Binds the listening sockets. Without an address, binds both loopback addresses, because `localhost`
 /// may resolve to either. A failure to bind the IPv6 address is ignored: some machines have no IPv6.
-pub(super) fn listen(ip: Option<IpAddr>, port: u16) -> Result<Vec<TcpListener>, Failure> {
+pub(in crate::command) fn listen(
+    ip: Option<IpAddr>,
+    port: u16,
+) -> Result<Vec<TcpListener>, Failure> {
     let first = bind(ip.unwrap_or(Ipv4Addr::LOCALHOST.into()), port)?;
     let mut listeners = vec![first];
     if ip.is_none() {
@@ -50,6 +53,11 @@ pub(super) fn url(arguments: &StartArgs, listeners: &[TcpListener]) -> Result<St
         return Ok(format!("http://localhost:{port}"));
     }
     Ok(format!("http://{}", SocketAddr::from((ip, port))))
+}
+
+/// URL of a service that listens on loopback.
+pub(in crate::command) fn loopback_url(listeners: &[TcpListener]) -> Result<String, Failure> {
+    Ok(format!("http://localhost:{}", port_of(listeners)?))
 }
 
 fn port_of(listeners: &[TcpListener]) -> Result<u16, Failure> {

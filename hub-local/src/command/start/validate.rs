@@ -10,24 +10,42 @@ use hub_net::host;
 use super::StartArgs;
 use crate::command::Failure;
 
+const KEY: &str = "`--key` (or HUB_LOCAL_KEY)";
+const SECONDARY_KEY: &str = "`--secondary-key` (or HUB_LOCAL_SECONDARY_KEY)";
+
 pub(super) fn validate(arguments: &StartArgs) -> Result<(), Failure> {
     let default = Secret::from(EMULATOR_KEY);
     let key = arguments.key.as_ref().unwrap_or(&default);
-    check_key("`--key` (or HUB_LOCAL_KEY)", key, arguments)?;
+    let beyond = beyond_loopback(arguments);
+    check_key(KEY, key, beyond.as_deref(), arguments.public)?;
     match &arguments.secondary_key {
-        Some(key) => check_key("`--secondary-key` (or HUB_LOCAL_SECONDARY_KEY)", key, arguments),
+        Some(key) => check_key(SECONDARY_KEY, key, beyond.as_deref(), arguments.public),
         None => Ok(()),
     }
 }
 
+/// Validates the keys of a service that listens on loopback.
+pub(in crate::command) fn keys(
+    key: Option<&Secret>,
+    secondary_key: Option<&Secret>,
+) -> Result<(), Failure> {
+    let given = [(KEY, key), (SECONDARY_KEY, secondary_key)].into_iter();
+    let mut given = given.filter_map(|(option, key)| Some((option, key?)));
+    given.try_for_each(|(option, key)| check_key(option, key, None, false))
+}
+
 /// Checks a key. An empty environment variable is a mistake, and the service must not use the well-known key
 /// instead.
-fn check_key(option: &str, key: &Secret, arguments: &StartArgs) -> Result<(), Failure> {
+fn check_key(
+    option: &str,
+    key: &Secret,
+    beyond: Option<&str>,
+    public: bool,
+) -> Result<(), Failure> {
     let refuse = |problem: &str| Err(Failure::Usage(format!("the key of {option} {problem}")));
-    let beyond = beyond_loopback(arguments);
     let reach = if beyond.is_some() { Reach::Beyond } else { Reach::Loopback };
     match judge(key, reach) {
-        Verdict::Refused(Weakness::WellKnown) if arguments.public => {}
+        Verdict::Refused(Weakness::WellKnown) if public => {}
         Verdict::Refused(weakness) => {
             let option =
                 beyond.map(|option| format!("; `{option}` allows access from other machines"));
