@@ -1,8 +1,9 @@
 //! `host.json` and each `function.json`.
 //!
-//! The routes of `host.json` need no `function.json`. The host makes a function of each route and passes its requests on as a
-//! proxy. It does not start if there are both. Sources: `HttpWorkerFunctionProvider` and `HttpWorkerOptionsSetup` of
-//! azure-functions-host, and <https://learn.microsoft.com/azure/azure-functions/self-hosted-mcp-servers>.
+//! The routes of `host.json` need no `function.json`: the host makes a function of each route. It does not start if there are
+//! both. With `enableProxyingHttpRequest` it passes requests on as a proxy; without it, it calls `POST /http-handler1` with a JSON
+//! payload. Sources: `HttpWorkerFunctionProvider`, `HttpWorkerOptions`, `DefaultHttpWorkerService` and
+//! `HostConfigurationProfile` of azure-functions-host.
 
 use std::collections::BTreeMap;
 
@@ -27,8 +28,11 @@ pub(super) fn host_json(deployment: &Deployment) -> Value {
     });
     match form {
         Form::Routes | Form::ContainerApp => {
+            // A proxy: path, headers and bodies reach the app unchanged, also bodies without a length.
+            handler["enableProxyingHttpRequest"] = json!(true);
             handler["http"] = json!({
-                // A proxy: path, headers and bodies reach the app unchanged, also bodies without a length.
+                // The name in Microsoft's page about self-hosted MCP servers. No known host reads it, and hosts ignore
+                // unknown names.
                 "enableProxying": true,
                 "defaultAuthorizationLevel": "function",
                 // In this order: the host uses the first route that fits.

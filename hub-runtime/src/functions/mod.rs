@@ -41,8 +41,11 @@ use crate::{
     upstream::{self, BODY_TIMEOUT, InvocationIds},
 };
 
-/// The id of the invocation. The host sets this header on all calls.
+/// The id of the invocation. The host sets this header on all requests, also on those that it passes on.
 const INVOCATION_ID: &str = "x-azure-functions-invocationid";
+/// The host sets this header, in addition, on all requests that it passes on as a proxy (`HttpProxyCorrelationHeader` of
+/// azure-functions-host).
+const PROXIED_ID: &str = "x-ms-invocation-id";
 /// The maximum number of bytes that a call adds to the upstream body. A call contains the headers of the
 /// upstream request several times.
 const MAX_ENVELOPE_BYTES: usize = 256 * 1024;
@@ -73,17 +76,31 @@ impl HubApp {
 }
 
 /// Whether a request without a route is a call of the host for a function with bindings:
-/// `POST /<function name>`.
+/// `POST /<function name>`. A request that the host passes on as a proxy is none: its path and body are the caller's.
 pub(crate) fn is_invocation(app: &Inner, parts: &Parts) -> bool {
     app.functions_host.load(Ordering::Relaxed)
         && parts.method == Method::POST
         && parts.headers.contains_key(INVOCATION_ID)
+        && !parts.headers.contains_key(PROXIED_ID)
         && parts.uri.path().trim_matches('/').split('/').count() == 1
 }
 
 /// Handles a call for a function with a `signalRTrigger`.
 pub(crate) async fn handle(app: Arc<Inner>, parts: Parts, body: UnreadBody) -> Response<Bytes> {
     let function = parts.uri.path().trim_matches('/').to_owned();
+    // A call contains no code, because the URL of the upstream request does not reach the app. A request of any caller that the
+    // host forwards has the same headers as a call. Therefore both are refused before the body is read.
+    if app.routes.has_code() {
+        app.log.line("trigger with a code", |omitted| {
+            let function = &*shown(&function);
+            tracing::warn!(
+                function,
+                omitted,
+                "call of a function refused, because the app requires an upstream code, which calls of a signalRTrigger do not contain: for an app with triggers, remove the code"
+            );
+        });
+        return failed(StatusCode::UNAUTHORIZED, "the call has no upstream code");
+    }
     let max_bytes = app.upstream.max_body.saturating_add(MAX_ENVELOPE_BYTES);
     let body = match body.read(BodyLimits { max_bytes, timeout: BODY_TIMEOUT }).await {
         Ok(body) => body,

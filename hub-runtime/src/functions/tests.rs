@@ -76,8 +76,19 @@ fn trigger(category: &str, event: &str, arguments: impl Into<Value>) -> Value {
 
 /// The response of the app to the host: status, reason phrase, body.
 async fn called(app: &HubApp, trigger: &Value) -> (u16, String, Value) {
+    called_with(app, trigger, &[]).await
+}
+
+/// As [`called`], with more headers.
+async fn called_with(
+    app: &HubApp,
+    trigger: &Value,
+    headers: &[(&str, &str)],
+) -> (u16, String, Value) {
     let body = json!({"Data": {"invocation": trigger}, "Metadata": {"sys": {}}});
     let request = http::Request::post("/board-add").header("X-Azure-Functions-InvocationId", "1");
+    let request =
+        headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     app.functions_address(0);
     let answer = tower_service::Service::call(
         &mut app.service(),
@@ -164,6 +175,27 @@ async fn a_call_without_a_genuine_signature_is_refused() {
     for forged in [unsigned, another, without_headers] {
         assert_eq!(called(&app(), &forged).await.0, 401, "{forged}");
     }
+}
+
+#[tokio::test]
+async fn a_request_that_the_host_passes_on_as_a_proxy_is_no_call_of_a_function() {
+    let genuine = trigger("messages", "add", json!([1]));
+    let proxied = [("X-MS-Invocation-Id", "1")];
+
+    let (status, reason, _) = called_with(&app(), &genuine, &proxied).await;
+
+    assert_eq!((status, &*reason), (404, ""));
+    assert_eq!(called(&app(), &genuine).await.0, 200);
+}
+
+#[tokio::test]
+async fn an_app_with_an_upstream_code_refuses_triggers_which_contain_no_code() {
+    let app = builder().upstream_code("a-code-of-this-test").build().unwrap();
+
+    let genuine = trigger("messages", "add", json!([1]));
+    let (status, reason, _) = called(&app, &genuine).await;
+
+    assert_eq!((status, &*reason), (401, "the call has no upstream code"));
 }
 
 struct Source;

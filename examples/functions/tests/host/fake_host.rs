@@ -28,6 +28,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// Key of the functions with the level `function` and of the SignalR extension, encoded for a URL.
 pub(crate) const KEY: &str = "host%2Fkey%3D%3D";
+const INVOCATION: &str = "c6c1f3b0-7c1e-4f0e-9a57-2f6f1f0c2a44";
 const READY_EVERY: Duration = Duration::from_millis(25);
 
 /// A running host and its handler. Dropping it stops both.
@@ -53,7 +54,7 @@ impl FakeHost {
         let handler = free_address().await.port();
         let host: Value = read(&folder.join("host.json"));
         let custom = &host["customHandler"];
-        let proxies = custom["http"]["enableProxying"] == true;
+        let proxies = custom["enableProxyingHttpRequest"] == true;
         assert_ne!(proxies, custom["enableForwardingHttpRequest"] == true);
         assert_eq!(host["extensions"]["http"]["routePrefix"], "");
         let child = start_handler(
@@ -167,9 +168,21 @@ fn fits(route: &str, path: &str) -> bool {
     route.starts_with("{*") || route.eq_ignore_ascii_case(path)
 }
 
-/// Passes on a request and its response as they arrive, with the original `Host`.
-pub(crate) async fn proxy(port: u16, mut request: Request) -> Response {
-    request.headers_mut().insert("x-ms-invocation-id", "c6c1f3b0".parse().unwrap());
+/// Passes on a request and its response as they arrive, with the original `Host` and the headers of the host.
+async fn proxy(port: u16, mut request: Request) -> Response {
+    request.headers_mut().insert("x-ms-invocation-id", INVOCATION.parse().unwrap());
+    mark(request.headers_mut());
+    pass_on(port, request).await
+}
+
+/// Adds the headers that the host sets on every request to the handler.
+fn mark(headers: &mut HeaderMap) {
+    headers.insert("x-azure-functions-invocationid", INVOCATION.parse().unwrap());
+    headers.insert("x-azure-functions-hostversion", "4.1037.0".parse().unwrap());
+}
+
+/// Passes on a request and its response as they arrive.
+pub(crate) async fn pass_on(port: u16, mut request: Request) -> Response {
     let target = request.uri().path_and_query().unwrap().as_str().parse().unwrap();
     *request.uri_mut() = target;
     let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
@@ -182,8 +195,9 @@ pub(crate) async fn proxy(port: u16, mut request: Request) -> Response {
 /// Sends the request to the same path of the handler, and reads the response to its end. The host passes on a body only if
 /// the request has a length.
 async fn forward(port: u16, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap();
+    mark(&mut parts.headers);
     let forwarded = parts.headers.contains_key("content-length").then_some(&body[..]);
     let target = parts.uri.path_and_query().unwrap().as_str();
     let method = parts.method.as_str();
@@ -240,8 +254,7 @@ async fn trigger(functions: &Functions, headers: &HeaderMap, body: &[u8]) -> Res
     });
     let mut asked = HeaderMap::new();
     asked.insert("content-type", "application/json; charset=utf-8".parse().unwrap());
-    asked.insert("x-azure-functions-invocationid", "c6c1f3b0".parse().unwrap());
-    asked.insert("x-azure-functions-hostversion", "4.1037.0".parse().unwrap());
+    mark(&mut asked);
     asked.insert("user-agent", "Azure-Functions-Host/4.1037.0".parse().unwrap());
     let invocation = invocation.to_string();
     let path = format!("/{name}");

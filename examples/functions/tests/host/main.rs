@@ -27,7 +27,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use crate::fake_host::{FakeHost, KEY, call, proxy, start_handler};
+use crate::fake_host::{FakeHost, KEY, call, pass_on, start_handler};
 
 /// The example under a host, and a service that calls it by the rules in `azure/upstream.json`.
 struct Deployment {
@@ -163,7 +163,7 @@ async fn chunking(host: &FakeHost) -> String {
         let (first, second) = (body.slice(..1), body.slice(1..));
         let chunks = [first, second].map(Ok::<_, std::io::Error>);
         let body = Body::from_stream(futures_util::stream::iter(chunks));
-        proxy(port, Request::from_parts(parts, body)).await
+        pass_on(port, Request::from_parts(parts, body)).await
     };
     let router = Router::new().fallback(hop);
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -242,6 +242,18 @@ async fn only_the_upstream_route_needs_the_key_and_the_app_answers_all_other_pat
 }
 
 #[tokio::test]
+async fn the_body_of_a_trigger_is_no_call_if_it_arrives_through_the_proxy() {
+    let deployment = Deployment::start(&example()).await;
+    let port = deployment.host.origin.rsplit(':').next().unwrap().parse().unwrap();
+    let body = trigger().to_string();
+
+    let called = call(port, "POST", "/board-join", &HeaderMap::new(), body.as_bytes()).await;
+
+    // As for every other unknown path: the app has not read the body as a call of the host.
+    assert_eq!(called.unwrap().status, 404);
+}
+
+#[tokio::test]
 async fn the_example_refuses_functions_of_an_earlier_deployment() {
     let folder = deployed("--function-json");
 
@@ -271,6 +283,17 @@ fn the_arguments_of_deploy_files_are_explained_and_nothing_is_written() {
     assert!(error.contains("error: unexpected argument `--triggers`\n\nUsage:"), "{error}");
 }
 
+/// The body of a call for a `signalRTrigger`, without a signature.
+fn trigger() -> Value {
+    json!({"Data": {"invocation": {
+        "Arguments": ["one"], "Category": "messages", "Event": "join", "Hub": "board",
+        "ConnectionId": "conn-0001", "Headers": {
+            "X-ASRS-Connection-Id": "conn-0001", "X-ASRS-Hub": "board",
+            "X-ASRS-Category": "messages", "X-ASRS-Event": "join",
+        },
+    }}, "Metadata": {}})
+}
+
 #[tokio::test]
 async fn every_form_refuses_calls_without_a_signature() {
     let deployment = Deployment::start(&example()).await;
@@ -287,14 +310,7 @@ async fn every_form_refuses_calls_without_a_signature() {
         headers.insert(name, value.parse().unwrap());
     }
     let body = br#"{"type":1,"invocationId":"1","target":"join","arguments":["one"]}"#;
-    let trigger = json!({"Data": {"invocation": {
-        "Arguments": ["one"], "Category": "messages", "Event": "join", "Hub": "board",
-        "ConnectionId": "conn-0001", "Headers": {
-            "X-ASRS-Connection-Id": "conn-0001", "X-ASRS-Hub": "board",
-            "X-ASRS-Category": "messages", "X-ASRS-Event": "join",
-        },
-    }}, "Metadata": {}})
-    .to_string();
+    let trigger = trigger().to_string();
 
     let forwarded =
         call(deployment.host.handler, "POST", "/api/signalr", &headers, body).await.unwrap();
@@ -309,7 +325,7 @@ async fn without_a_host_the_example_serves_http_with_the_local_service() {
     let port = free_address().await.port();
     let mut child = start_handler(&[("PORT", &port.to_string()), ("HUB_LOCAL_PORT", "0")], &[]);
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let started: Vec<_> = lines.take(2).collect();
+    let started: Vec<_> = lines.take(3).collect();
 
     let negotiated = call(port, "POST", "/board/negotiate", &HeaderMap::new(), b"").await.unwrap();
     let trigger = call(port, "POST", "/board-join", &HeaderMap::new(), b"{}").await.unwrap();
@@ -317,7 +333,8 @@ async fn without_a_host_the_example_serves_http_with_the_local_service() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(started[0].starts_with("SignalR  http://127.0.0.1:"), "{started:?}");
-    assert_eq!(started[1], format!("App      http://127.0.0.1:{port}"));
+    assert!(started[1].starts_with("Inspect  http://127.0.0.1:"), "{started:?}");
+    assert_eq!(started[2], format!("App      http://127.0.0.1:{port}"));
     assert_eq!((negotiated.status, trigger.status), (200, 404));
 }
 

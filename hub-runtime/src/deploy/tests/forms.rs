@@ -57,6 +57,7 @@ fn by_default_the_routes_are_in_host_json_and_the_host_passes_requests_on_as_a_p
             "version": "2.0",
             "customHandler": {
                 "description": {"defaultExecutablePath": "board"},
+                "enableProxyingHttpRequest": true,
                 "http": {
                     "enableProxying": true,
                     "defaultAuthorizationLevel": "function",
