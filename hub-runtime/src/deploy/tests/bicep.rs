@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The functions that the templates call.
-const FUNCTIONS: [&str; 14] = [
+const FUNCTIONS: [&str; 16] = [
     "concat",
+    "contains",
+    "union",
     "empty",
     "guid",
     "items",
