@@ -58,7 +58,7 @@ pub struct InvocationParts {
     /// The encoded argument array. Empty for `connected` and `disconnected`.
     pub arguments: Bytes,
     /// The error that ended the connection. Only `disconnected` can have one.
-    pub error: Option<String>,
+    pub error: Option<Box<str>>,
     /// The invocation id. `None` if the client expects no result (`send`).
     pub invocation_id: Option<String>,
     /// When the call arrived, as the time since the app started.

@@ -28,7 +28,7 @@ param useAccessKey bool = false
 @description('Application ID URI (api://...) for which the service gets a Microsoft Entra token. The app then also verifies this token in upstream calls. If empty, the service sends no token.')
 param upstreamAudience string = ''
 
-@description('Origins of pages that may connect to the service, in addition to the origin of the app. With *, every page with a token may connect.')
+@description('Origins of the pages that may connect to the service. If empty, every page with a token may connect.')
 param allowedOrigins array = [@@ORIGINS@@]
 
 @description('More settings of the app, by name. Each deployment replaces all settings, so pass them every time.')
@@ -73,7 +73,7 @@ resource signalr 'Microsoft.SignalRService/signalR@2024-03-01' = {
       }
     ]
     cors: {
-      allowedOrigins: contains(allowedOrigins, '*') ? ['*'] : union(allowedOrigins, [origin])
+      allowedOrigins: empty(allowedOrigins) ? ['*'] : allowedOrigins
     }
     upstream: {
       templates: [

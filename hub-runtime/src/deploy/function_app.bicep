@@ -24,7 +24,7 @@ param useAccessKey bool = @@ACCESS_KEY@@
 @description('Application ID URI (api://...) for which the service gets a Microsoft Entra token. The app then also verifies this token in upstream calls. If empty, the service sends no token.')
 param upstreamAudience string = ''
 
-@description('Origins of pages that may connect to the service, in addition to the origin of the app. With *, every page with a token may connect.')
+@description('Origins of the pages that may connect to the service. If empty, every page with a token may connect.')
 param allowedOrigins array = [@@ORIGINS@@]
 
 @description('More settings of the app, by name. Each deployment replaces all settings, so pass them every time.')
@@ -67,7 +67,7 @@ resource signalr 'Microsoft.SignalRService/signalR@2024-03-01' = {
       }
     ]
     cors: {
-      allowedOrigins: contains(allowedOrigins, '*') ? ['*'] : union(allowedOrigins, [origin])
+      allowedOrigins: empty(allowedOrigins) ? ['*'] : allowedOrigins
     }
     upstream: {
       templates: [
@@ -185,13 +185,9 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
             ]
           : [
               @@IDENTITY_SETTINGS@@
-            ],
-        @@NO_CODE@@
-          ? []
-          : [
               {
-                // The code in the URL of upstream calls. Without an access key the service does not sign them, so the app
-                // needs a code from the start. No caller knows the code of the first deployment.
+                // Without an access key the service does not sign its calls: they carry this code. No caller knows the
+                // code of the first deployment.
                 name: 'HUB_UPSTREAM_CODE'
                 value: empty(upstreamKey) ? guid('upstream', claimsKey) : upstreamKey
               }

@@ -27,11 +27,6 @@ pub(super) fn bicep(deployment: &Deployment) -> String {
     let mut bicep = BICEP
         .replace("@@ORIGINS@@", &azure::origins(deployment))
         .replace("@@ACCESS_KEY_HELP@@", why)
-        // Calls of a signalRTrigger contain no code, and an app with a code refuses them.
-        .replace(
-            "@@NO_CODE@@",
-            if needs_key { "useAccessKey" } else { "useAccessKey && empty(upstreamKey)" },
-        )
         .replace("@@ACCESS_KEY@@", if needs_key { "true" } else { "false" });
     for (placeholder, settings) in [
         (

@@ -37,7 +37,7 @@ pub(super) fn host_json(deployment: &Deployment) -> Value {
                 "defaultAuthorizationLevel": "function",
                 // In this order: the host uses the first route that fits.
                 "routes": [
-                    // The app authenticates calls. The host, too, checks the key, on this path only.
+                    // The app authenticates calls. The key stops other requests before they cause costs.
                     {"route": in_prefix(deployment, UPSTREAM_ROUTE), "authorizationLevel": "function"},
                     {"route": "{*route}", "authorizationLevel": "anonymous"},
                 ],

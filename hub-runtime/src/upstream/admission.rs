@@ -59,7 +59,19 @@ pub(super) struct VerifiedCall {
     /// The client's query, which is no longer in the headers.
     pub(super) query: Query,
     pub(super) has_request_id: bool,
-    pub(super) trace: Option<Box<TraceContext>>,
+    has_trace: bool,
+}
+
+impl VerifiedCall {
+    /// The trace context in the headers. It is read here, because a field for it would make the task of each call larger.
+    pub(super) fn trace(&self) -> Option<Box<TraceContext>> {
+        if !self.has_trace {
+            return None;
+        }
+        let lines = HeaderLines::of(&self.headers);
+        let context = TraceContext::new(lines.traceparent.text()?, lines.tracestate.text());
+        context.map(Box::new)
+    }
 }
 
 /// Checks everything except the body.
@@ -90,14 +102,11 @@ pub(super) fn admit(
     }
     let has_request_id = lines.request_id.exist();
     let query = client_query(&lines);
-    let trace = lines
-        .traceparent
-        .text()
-        .and_then(|parent| TraceContext::new(parent, lines.tracestate.text()).map(Box::new));
+    let has_trace = lines.traceparent.exist();
     if lines.client_query.exist() {
         headers.remove(&CLIENT_QUERY);
     }
-    Ok(VerifiedCall { headers, caller, protocol, route, query, has_request_id, trace })
+    Ok(VerifiedCall { headers, caller, protocol, route, query, has_request_id, has_trace })
 }
 
 /// The query of the client's connect request. It is removed from the headers, since it may contain the client's

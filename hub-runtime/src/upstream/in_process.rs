@@ -97,7 +97,7 @@ pub(crate) async fn report(app: Arc<Inner>, event: ClientEvent<'_>) -> Response<
     parts.query = Query::parse(event.connection.query());
     parts.category = category;
     parts.event = event.change.name().to_owned();
-    parts.error = error.map(str::to_owned);
+    parts.error = error.map(Box::from);
     let answer = match method(&app, &mount, &parts) {
         Ok(method) => StartedCall::new(app, mount, method, parts).await,
         Err(answer) => answer,

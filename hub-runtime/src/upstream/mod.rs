@@ -171,10 +171,11 @@ fn parse(
     call: VerifiedCall,
     body: &Bytes,
 ) -> Result<(Arc<Mount>, InvocationParts), Refusal> {
-    let VerifiedCall { headers, caller, protocol, route, query, trace, .. } = call;
+    let trace = call.trace();
+    let VerifiedCall { headers, caller, protocol, route, query, .. } = call;
     let (invocation_id, arguments, error) = match parse_body(&app.log, protocol, body, &route)? {
         Body::Connected => (None, Bytes::new(), None),
-        Body::Disconnected { error } => (None, Bytes::new(), error),
+        Body::Disconnected { error } => (None, Bytes::new(), error.map(Into::into)),
         Body::Invocation { invocation_id, arguments, .. } => (invocation_id, arguments, None),
     };
     let Route { mount, category, event } = route;

@@ -3,10 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The functions that the templates call.
-const FUNCTIONS: [&str; 16] = [
+const FUNCTIONS: [&str; 14] = [
     "concat",
-    "contains",
-    "union",
     "empty",
     "guid",
     "items",

@@ -100,32 +100,6 @@ fn access_keys_are_disabled_unless_a_parameter_asks_for_them() {
 }
 
 #[test]
-fn the_origin_of_the_app_may_always_connect_and_every_page_only_on_request() {
-    for (deployment, folder) in templates() {
-        let bicep = content(&deployment, &format!("{folder}/main.bicep"));
-
-        assert!(bicep.contains(
-            "allowedOrigins: contains(allowedOrigins, '*') ? ['*'] : union(allowedOrigins, [origin])\n"
-        ));
-    }
-}
-
-#[test]
-fn the_app_gets_the_upstream_key_as_its_code_also_with_an_access_key_but_not_with_triggers() {
-    let condition = |deployment: &Deployment| {
-        let bicep = content(deployment, "azure/main.bicep");
-        let before = bicep.split("name: 'HUB_UPSTREAM_CODE'").next().unwrap();
-        let branch = before.rfind("? []").unwrap();
-        before[..branch].trim_end().lines().next_back().unwrap().trim().to_owned()
-    };
-
-    for form in [deployment(), deployment().function_json()] {
-        assert_eq!(condition(&form), "useAccessKey && empty(upstreamKey)");
-    }
-    assert_eq!(condition(&deployment().signalr_triggers()), "useAccessKey");
-}
-
-#[test]
 fn a_signalr_trigger_needs_the_access_key_and_the_template_gives_the_reason() {
     let triggers = deployment().signalr_triggers();
 
