@@ -167,7 +167,7 @@ mod tests {
         let parts = InvocationParts {
             protocol,
             arguments: Bytes::from_static(arguments),
-            error: (category == Category::Disconnected).then(|| "gone".to_owned()),
+            error: (category == Category::Disconnected).then(|| "gone".into()),
             invocation_id: is_message.then(|| "7".to_owned()),
             ..InvocationParts::new("chat", category, "say", "c")
         };

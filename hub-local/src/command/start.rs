@@ -4,6 +4,7 @@ pub(super) mod listen;
 pub(super) mod validate;
 
 use std::{
+    io::Write as _,
     net::{IpAddr, Ipv4Addr},
     path::{Path, PathBuf},
     time::Duration,
@@ -206,7 +207,9 @@ async fn serve(
             return Err(Failure::Failed(format!("the service stopped unexpectedly{cause}")));
         }
     }
-    println!(
+    // Standard output may be closed.
+    let _ = writeln!(
+        std::io::stdout(),
         "Stopping: clients are closed and may reconnect. Press Ctrl+C again to stop immediately."
     );
     stop(&service, &mut serving, &mut signals, arguments.stop_within).await

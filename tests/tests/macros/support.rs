@@ -95,7 +95,7 @@ impl<H: Hub> Bench<H> {
         let parts = InvocationParts {
             user_id: user.map(Arc::from),
             arguments: Bytes::copy_from_slice(arguments.as_bytes()),
-            error: error.map(str::to_owned),
+            error: error.map(Box::from),
             invocation_id: Some("1".to_owned()),
             ..InvocationParts::new(H::NAME.to_ascii_lowercase(), category, event, "c1")
         };
