@@ -1,7 +1,10 @@
 //! The events, as they are stored.
 
 use std::{
-    sync::{Arc, OnceLock, atomic::Ordering},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -9,6 +12,9 @@ use hub_core::protocol::Protocol;
 
 use super::{body::Body, peer::Peer};
 use crate::causes::Cause;
+
+/// What an [`Arc`] uses beside its value.
+pub(super) const SHARED: usize = 2 * size_of::<usize>();
 
 /// One event of the ring.
 #[derive(Clone, Debug)]
@@ -93,6 +99,8 @@ pub(super) struct Refused {
     pub(super) what: Matter,
     pub(super) status: Option<u16>,
     pub(super) trouble: Trouble,
+    /// The number of refusals with this cause that were not recorded before this one.
+    pub(super) omitted: Option<u64>,
 }
 
 /// What was refused, or has failed.
@@ -129,6 +137,17 @@ pub(crate) struct Trouble {
     pub(crate) text: Box<str>,
 }
 
+impl Trouble {
+    /// With a text of at most this number of bytes.
+    pub(super) fn bounded(self, bytes: usize) -> Self {
+        let text = match self.text.get(..self.text.floor_char_boundary(bytes)) {
+            Some(start) if start.len() < self.text.len() => format!("{start}…").into(),
+            _ => self.text,
+        };
+        Self { text, ..self }
+    }
+}
+
 /// A call of the app, with all that belongs to it. The events of a call refer to it.
 #[derive(Debug)]
 pub(crate) struct Conversation {
@@ -142,6 +161,10 @@ pub(crate) struct Conversation {
     /// The encoded list of arguments.
     pub(crate) arguments: Body,
     answered: OnceLock<Answered>,
+    /// The number of events in the ring that refer to this, and the size that the ring has counted. Relaxed: changed under
+    /// the lock of the ring.
+    events: AtomicUsize,
+    counted: AtomicUsize,
 }
 
 /// Where a call comes from.
@@ -162,6 +185,12 @@ pub(super) struct Answered {
     pub(super) body: Body,
     pub(super) took: Duration,
     pub(super) trouble: Option<Trouble>,
+}
+
+impl Answered {
+    fn size(&self) -> usize {
+        self.body.size() + self.trouble.as_ref().map_or(0, |trouble| trouble.text.len())
+    }
 }
 
 impl Conversation {
@@ -189,8 +218,10 @@ impl Conversation {
             id_bytes,
             arguments,
             answered: OnceLock::new(),
+            events: AtomicUsize::new(0),
+            counted: AtomicUsize::new(0),
         };
-        new.peer.recorder.bytes.fetch_add(new.size(), Ordering::Relaxed);
+        new.peer.recorder.alive.fetch_add(new.size(), Ordering::Relaxed);
         new
     }
 
@@ -209,9 +240,9 @@ impl Conversation {
 
     /// Stores the response. Only the first one counts.
     pub(super) fn answer(&self, answered: Answered) {
-        let size = answered.body.size();
+        let size = answered.size();
         if self.answered.set(answered).is_ok() {
-            self.peer.recorder.bytes.fetch_add(size, Ordering::Relaxed);
+            self.peer.recorder.alive.fetch_add(size, Ordering::Relaxed);
         }
     }
 
@@ -220,14 +251,29 @@ impl Conversation {
     }
 
     fn size(&self) -> usize {
-        let answer = self.answered().map_or(0, |answered| answered.body.size());
-        size_of::<Self>() + self.names.len() + self.arguments.size() + answer
+        let answer = self.answered().map_or(0, Answered::size);
+        SHARED + size_of::<Self>() + self.names.len() + self.arguments.size() + answer
+    }
+
+    /// An event that refers to this enters the ring. Returns by how much the ring grows.
+    pub(super) fn enter(&self) -> usize {
+        self.events.fetch_add(1, Ordering::Relaxed);
+        let size = self.size();
+        size.saturating_sub(self.counted.swap(size, Ordering::Relaxed))
+    }
+
+    /// An event that refers to this leaves the ring. Returns by how much the ring shrinks.
+    pub(super) fn leave(&self) -> usize {
+        match self.events.fetch_sub(1, Ordering::Relaxed) {
+            1 => self.counted.swap(0, Ordering::Relaxed),
+            _ => 0,
+        }
     }
 }
 
 impl Drop for Conversation {
     fn drop(&mut self) {
-        self.peer.recorder.bytes.fetch_sub(self.size(), Ordering::Relaxed);
+        self.peer.recorder.alive.fetch_sub(self.size(), Ordering::Relaxed);
     }
 }
 
@@ -323,26 +369,41 @@ pub(crate) enum Returned {
     Error(Box<str>),
 }
 
+/// The bytes of a text, if there is one.
+fn length(text: &Option<impl std::ops::Deref<Target = str>>) -> usize {
+    text.as_deref().map_or(0, str::len)
+}
+
 impl What {
     /// The memory that the event uses, without its conversation, which counts itself.
     pub(super) fn size(&self) -> usize {
         let owned = match self {
+            Self::Negotiate(it) => {
+                SHARED + size_of::<Negotiated>() + it.connection.len() + length(&it.user)
+            }
             Self::Send(sent) => {
-                let name = sent.name.as_ref().map_or(0, |name| name.len());
-                size_of::<Sent>() + name + sent.method.len() + sent.arguments.size()
+                let calls = size_of_val(&*sent.calls);
+                let names = length(&sent.name) + sent.method.len();
+                SHARED + size_of::<Sent>() + names + sent.arguments.size() + calls
             }
-            Self::Connected { opened, .. } => {
-                let claims = opened.claims.as_ref().map_or(0, |claims| claims.len());
-                size_of::<Opened>() + claims + opened.query.len()
+            Self::Connected { peer, opened, .. } => {
+                let texts = length(&opened.claims) + opened.query.len();
+                SHARED + size_of::<Opened>() + texts + peer.size()
             }
-            Self::Refused(refused) => size_of::<Refused>() + refused.trouble.text.len(),
-            Self::Disconnected { trouble, .. } => trouble.as_ref().map_or(0, |it| it.text.len()),
-            Self::Upstream { address: Address::Url(url), .. } => url.len(),
-            Self::Completion { finished: Finished::Error(text), .. } => text.len(),
+            Self::Refused(it) => {
+                let Subject { hub, user, connection, .. } = &it.subject;
+                let names = length(hub) + length(user) + length(connection);
+                SHARED + size_of::<Refused>() + names + it.trouble.text.len()
+            }
+            Self::Disconnected { peer, trouble, .. } => {
+                let text = trouble.as_ref().map_or(0, |it| it.text.len());
+                SHARED + size_of::<Trouble>() + text + peer.size()
+            }
+            Self::Upstream { address: Address::Url(url), .. } => SHARED + url.len(),
+            Self::Completion { finished: Finished::Error(text), .. } => SHARED + text.len(),
             Self::Group(change) => {
-                let texts = [&change.group, &change.user, &change.connection];
-                size_of::<GroupChange>()
-                    + texts.into_iter().flatten().map(String::len).sum::<usize>()
+                let names = length(&change.group) + length(&change.user);
+                SHARED + size_of::<GroupChange>() + names + length(&change.connection)
             }
             Self::ClientResult(result) => {
                 let returned = match &result.returned {
@@ -350,11 +411,14 @@ impl What {
                     Returned::Value(body) => body.size(),
                     Returned::Error(text) => text.len(),
                 };
-                size_of::<ClientResult>() + result.method.len() + result.arguments.size() + returned
+                SHARED
+                    + size_of::<ClientResult>()
+                    + result.method.len()
+                    + result.arguments.size()
+                    + returned
             }
-            Self::Negotiate(_)
-            | Self::LeftOut { .. }
-            | Self::Invocation { .. }
+            Self::Invocation { of, .. } => of.peer.size(),
+            Self::LeftOut { .. }
             | Self::Upstream { .. }
             | Self::Answer { .. }
             | Self::Completion { .. } => 0,

@@ -18,6 +18,8 @@ const PARAMETERS: [(&str, RangeInclusive<usize>); 4] = [
     ("code", 16..=usize::MAX),
     ("sig", 16..=usize::MAX),
 ];
+/// The length of the longest of these names.
+const MAX_NAME: usize = "access_token".len();
 /// The largest integer up to which every integer is exact in a double, and thus in JavaScript.
 const MAX_EXACT: u64 = 1 << 53;
 /// How every JSON web token and every seal begins: `{"` in Base64.
@@ -131,19 +133,22 @@ fn is_url_safe(byte: u8) -> bool {
 /// A JSON web token or a seal: parts in URL-safe Base64 with dots between them.
 fn find_token(text: &str) -> Option<(usize, usize)> {
     let mut at = 0;
+    // Each byte is looked at a fixed number of times: a text with many beginnings of tokens must not take long.
     while let Some(found) = text.get(at..)?.find(OBJECT) {
         let from = at + found;
-        let token = text.as_bytes().get(from..)?;
-        let length = token
-            .iter()
-            .position(|byte| !is_url_safe(*byte) && *byte != b'.')
-            .unwrap_or(token.len());
-        let mut parts = token.get(..length)?.split(|byte| *byte == b'.');
-        let is_part = |part: Option<&[u8]>| part.is_some_and(|part| part.len() >= MIN_PART);
-        if is_part(parts.next()) && is_part(parts.next()) {
-            return Some((from, from + length));
+        let rest = text.get(from..)?;
+        let is_of_token = |byte: u8| is_url_safe(byte) || byte == b'.';
+        let length = rest.bytes().position(|byte| !is_of_token(byte)).unwrap_or(rest.len());
+        let (mut start, mut parts) = (from, rest.get(..length)?.split('.').peekable());
+        while let Some(part) = parts.next() {
+            let is_before_part = parts.peek().is_some_and(|next| next.len() >= MIN_PART);
+            let begins = part.find(OBJECT).filter(|at| part.len() - at >= MIN_PART);
+            if let Some(begins) = begins.filter(|_| is_before_part) {
+                return Some((start + begins, from + length));
+            }
+            start += part.len() + 1;
         }
-        at = from + OBJECT.len();
+        at = from + length;
     }
     None
 }
@@ -169,7 +174,12 @@ fn find_parameter(text: &str) -> Option<(usize, usize)> {
         let from = at + found + 1;
         let rest = text.get(from..)?;
         at = from;
-        let (name, value) = rest.split_once('=')?;
+        let Some(equals) = rest.bytes().take(MAX_NAME + 1).position(|byte| byte == b'=') else {
+            continue;
+        };
+        let (Some(name), Some(value)) = (rest.get(..equals), rest.get(equals + 1..)) else {
+            continue;
+        };
         let length = value
             .bytes()
             .position(|byte| {
@@ -214,6 +224,31 @@ mod tests {
         ] {
             assert_eq!(hidden(&[]).text(&text), shown);
         }
+    }
+
+    #[test]
+    fn a_token_is_found_in_a_later_part() {
+        let text = format!("eyJ.eyJeyJ{0}.{0} eyJ", "a".repeat(MIN_PART));
+
+        assert_eq!(hidden(&[]).text(&text), "eyJ.••• eyJ");
+    }
+
+    #[test]
+    fn the_time_to_hide_secrets_grows_with_the_length_of_a_text_only() {
+        let texts = |length: usize| {
+            ["eyJ", "eyJ.", "&", "?a", "&id=", "sha256="].map(|part| part.repeat(length))
+        };
+        let time = |length: usize| {
+            let (texts, hidden) = (texts(length), hidden(&[]));
+            let begun = std::time::Instant::now();
+            texts.iter().for_each(|text| _ = hidden.text(text));
+            begun.elapsed()
+        };
+
+        // A quadratic search takes 10,000 times as long.
+        let (short, long) = (time(10_000), time(1_000_000));
+
+        assert!(long < short.max(std::time::Duration::from_millis(1)) * 2000, "{short:?} {long:?}");
     }
 
     #[test]

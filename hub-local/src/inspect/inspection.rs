@@ -135,9 +135,18 @@ impl Inspection {
     }
 }
 
+impl Drop for Inspection {
+    fn drop(&mut self) {
+        self.recorder.end();
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::{event::Address, peer::Peer},
+        *,
+    };
 
     fn inspection(settings: Inspector) -> Option<Inspection> {
         Inspection::new(settings, &[], None)
@@ -165,6 +174,22 @@ mod tests {
         given.beyond_loopback();
 
         assert!(!random.is_open() && given.is_open());
+    }
+
+    #[test]
+    fn the_recorder_of_a_dropped_service_is_dropped() {
+        let inspection = inspection(Inspector::new()).unwrap();
+        let recorder = Arc::downgrade(&inspection.recorder);
+        let new = Peer::new(recorder.upgrade().unwrap(), "c".into(), "chat".into(), None);
+        let peer = Arc::new(new);
+        let reported = peer.recorder.reported(&peer, "connected");
+        let running = peer.recorder.calls_app(&reported, 1, Some(Address::InProcess));
+
+        drop(inspection);
+        peer.recorder.disconnected(&peer, None);
+        drop((peer, reported, running));
+
+        assert!(recorder.upgrade().is_none());
     }
 
     #[test]

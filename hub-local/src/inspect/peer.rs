@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use super::{
-    event::{Matter, Subject, Trouble},
+    event::{Matter, SHARED, Subject, Trouble},
     recorder::Recorder,
     time,
 };
@@ -45,6 +45,12 @@ impl Peer {
             last_seen: AtomicU64::new(now),
             reports: Default::default(),
         }
+    }
+
+    /// The memory that the names of the client use.
+    pub(super) fn size(&self) -> usize {
+        let user = self.user.as_ref().map_or(0, |user| SHARED + user.len());
+        SHARED + size_of::<Self>() + SHARED + self.id.len() + user
     }
 
     /// The client as the subject of a refusal.

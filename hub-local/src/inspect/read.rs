@@ -9,8 +9,8 @@ use super::{
     time,
 };
 
-/// A batch ends after this number of bytes.
-const MAX_BATCH_BYTES: usize = 1024 * 1024;
+/// A batch ends after this number of bytes: the events of a batch become JSON without a pause for other tasks.
+const MAX_BATCH_BYTES: usize = 128 * 1024;
 
 /// Events as JSON, oldest first.
 #[derive(Debug, Default)]

@@ -10,7 +10,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use hub_core::{Secret, protocol::Protocol, upstream::DISCONNECTED};
+use hub_core::{Secret, names, protocol::Protocol, upstream::DISCONNECTED};
+use hub_net::log_limit::LogLimit;
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::Notify;
@@ -28,12 +29,16 @@ use super::{
     ring::{MAX_BYTES, Ring},
     time,
 };
-use crate::record::EventSink;
+use crate::{causes::Cause, record::EventSink};
 
 /// How many calls of clients and messages are recorded in a second. Under more load they are counted: recording each of
 /// them would slow the service down, and the ring would keep them for a moment only.
 const MAX_PER_SECOND: u64 = 4000;
 const MICROS: u64 = 1_000_000;
+/// The largest size of all conversations. Above it, of further arguments only size and type are kept.
+const MAX_ALIVE_BYTES: usize = 2 * MAX_BYTES;
+/// The largest text of a failure, in bytes.
+const MAX_TEXT_BYTES: usize = 1024;
 
 /// What a recorder keeps and shows.
 #[derive(derive_more::Debug)]
@@ -54,9 +59,13 @@ pub(crate) struct Settings {
 #[debug("Recorder")]
 pub(crate) struct Recorder {
     pub(super) ring: Mutex<Ring>,
-    /// The size of all events and conversations. Relaxed: changes of the ring are made under its lock, and those of
-    /// conversations may be seen late.
+    /// The size of the events of the ring, with their conversations. Relaxed: changed under the lock of the ring.
     pub(super) bytes: AtomicUsize,
+    /// The size of all conversations, also of those that are not in the ring: calls that wait or run. Relaxed: a bound
+    /// that is seen late is harmless.
+    pub(super) alive: AtomicUsize,
+    /// Limits the refusals that are recorded: they need no credentials.
+    refusals: LogLimit,
     pub(super) hidden: Hidden,
     payloads: bool,
     masks: Vec<String>,
@@ -92,12 +101,23 @@ impl RunningCall {
     }
 }
 
+/// A call that ends without a response, for example when the runtime stops.
+impl Drop for RunningCall {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            self.of.peer.recorder.ring.lock().running.remove(slot);
+        }
+    }
+}
+
 impl Recorder {
     pub(crate) fn new(settings: Settings) -> Self {
         let Settings { payloads, masks, secrets, sink } = settings;
         Self {
             ring: Mutex::default(),
             bytes: AtomicUsize::new(0),
+            alive: AtomicUsize::new(0),
+            refusals: LogLimit::default(),
             hidden: Hidden::new(secrets, &masks),
             payloads,
             masks,
@@ -182,7 +202,7 @@ impl Recorder {
 
     /// A body that is part of a larger buffer.
     pub(crate) fn copied(&self, protocol: Protocol, bytes: &[u8]) -> Body {
-        let is_full = self.sink.is_none() && self.bytes.load(Ordering::Relaxed) > MAX_BYTES;
+        let is_full = self.sink.is_none() && self.alive.load(Ordering::Relaxed) > MAX_ALIVE_BYTES;
         if !self.payloads || is_full {
             return Body::hidden(protocol, bytes);
         }
@@ -224,12 +244,25 @@ impl Recorder {
     /// Something was refused.
     pub(crate) fn refused(
         &self,
-        subject: Subject,
+        mut subject: Subject,
         what: Matter,
         status: Option<u16>,
         trouble: Trouble,
     ) {
-        self.push(What::Refused(Refused { subject, what, status, trouble }.into()));
+        let kind = trouble.cause.map_or(what.name(), Cause::id);
+        let is_anonymous = subject.connection.is_none();
+        let record = |omitted| {
+            // What is no name of a hub may have any length and content.
+            subject.hub = subject.hub.filter(|hub| names::check_hub(hub).is_ok());
+            let trouble = trouble.bounded(MAX_TEXT_BYTES);
+            let refused = Refused { subject, what, status, trouble, omitted };
+            self.push(What::Refused(refused.into()));
+        };
+        if is_anonymous {
+            self.refusals.line(kind, record);
+        } else {
+            record(None);
+        }
     }
 
     /// Whether the call of a client is recorded, see [`Self::invoked`]. Otherwise it is counted.
@@ -290,12 +323,13 @@ impl Recorder {
     /// The app has responded, or cannot be reached.
     pub(crate) fn answered(
         &self,
-        running: RunningCall,
+        mut running: RunningCall,
         answer: Option<(u16, &Bytes)>,
         took: Duration,
         trouble: Option<Trouble>,
     ) {
-        let RunningCall { of, id, slot, address } = running;
+        let (of, id, slot) = (Arc::clone(&running.of), running.id, running.slot.take());
+        let address = running.address.take();
         let body = match answer {
             Some((_, body)) => self.shared(of.protocol, body),
             None => Body::copied(of.protocol, b"", 0),
@@ -372,6 +406,12 @@ impl Recorder {
     /// A group has changed.
     pub(crate) fn group(&self, change: GroupChange) {
         self.push(What::Group(change.into()));
+    }
+
+    /// The service has ended: removes all events, and takes no more. Events refer to the recorder, so without this it would
+    /// live for ever.
+    pub(super) fn end(&self) {
+        self.ring.lock().end(&self.bytes);
     }
 
     /// Removes all events.

@@ -148,10 +148,11 @@ impl<'a> Render<'a> {
     }
 
     fn refused(self, refused: &Refused) -> Value {
-        let Refused { subject, what, status, trouble } = refused;
+        let Refused { subject, what, status, trouble, omitted } = refused;
         let mut more = json!({
             "hub": subject.hub.as_deref(), "user": self.optional(subject.user.as_deref()),
             "connection": subject.connection.as_deref(), "what": what.name(), "status": status,
+            "omitted": omitted,
         });
         self.trouble(&mut more, Some(trouble));
         more

@@ -23,30 +23,40 @@ pub(super) struct Ring {
     pub(super) last: u64,
     /// The number of the latest event when the ring was cleared.
     pub(super) cleared: u64,
+    /// Whether the service has ended.
+    is_ended: bool,
     pub(super) running: Running,
     pub(super) rates: Rates,
     pub(super) apps: Apps,
 }
 
 impl Ring {
-    /// Adds an event. `bytes` is the size of all events, with conversations that are not in the ring yet or any more.
+    /// Adds an event. `bytes` is the size of all events with their conversations.
     pub(super) fn push(&mut self, at: u64, what: What, bytes: &AtomicUsize) {
+        if self.is_ended {
+            return;
+        }
         self.last += 1;
-        let size = what.size();
+        let size = what.size() + what.conversation().map_or(0, |of| of.enter());
         let mut all = bytes.fetch_add(size, Ordering::Relaxed) + size;
         self.events.push_back(Event { seq: self.last, at, what });
         while self.events.len() > MAX_EVENTS || all > MAX_BYTES {
             let Some(oldest) = self.events.pop_front() else { break };
-            bytes.fetch_sub(oldest.what.size(), Ordering::Relaxed);
-            drop(oldest);
-            all = bytes.load(Ordering::Relaxed);
+            all -= left(&oldest, bytes);
         }
+    }
+
+    /// Removes all events and calls, and takes no more.
+    pub(super) fn end(&mut self, bytes: &AtomicUsize) {
+        self.clear(bytes);
+        self.running = Running::default();
+        self.is_ended = true;
     }
 
     /// Removes all events.
     pub(super) fn clear(&mut self, bytes: &AtomicUsize) {
         for event in std::mem::take(&mut self.events) {
-            bytes.fetch_sub(event.what.size(), Ordering::Relaxed);
+            left(&event, bytes);
         }
         self.cleared = self.last;
     }
@@ -65,4 +75,11 @@ impl Ring {
         let from = self.events.partition_point(|event| event.seq <= seq);
         self.events.range(from..)
     }
+}
+
+/// An event has left the ring. Returns the size that it had.
+fn left(event: &Event, bytes: &AtomicUsize) -> usize {
+    let size = event.what.size() + event.what.conversation().map_or(0, |of| of.leave());
+    bytes.fetch_sub(size, Ordering::Relaxed);
+    size
 }

@@ -15,7 +15,8 @@ use crate::{
     state::State,
 };
 
-/// Calls the app again with the arguments of a call, or with other ones. The client of the call receives nothing.
+/// Calls the app again with the arguments of a call, or with other ones. The client of the call receives nothing. The call
+/// ends also if the reader of the response has gone.
 pub(super) async fn run(
     state: &Arc<State>,
     inspection: &Inspection,
@@ -36,8 +37,9 @@ pub(super) async fn run(
         Some(arguments) => encoded(arguments, of.protocol)?,
         None => kept(&of)?,
     };
-    let again = run_again(&connection, &of, arguments)
-        .await
+    let calling = async move { run_again(&connection, &of, arguments).await };
+    let again = state.shared.tasks.spawn(calling).await.unwrap_or_default();
+    let again = again
         .ok_or_else(|| Refused::conflict("the service has no upstream", "configure an upstream"))?;
     let (first, again_answer) = (recorder.answer_of(call), recorder.answer_of(again));
     Ok(to_json(&json!({ "call": again, "first": first, "again": again_answer })))

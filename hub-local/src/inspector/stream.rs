@@ -175,6 +175,7 @@ async fn send(
         }
         place = batch.next;
         write(sender, form, &batch).await?;
+        tokio::task::yield_now().await;
     }
     if !follows {
         return Some(());
