@@ -10,7 +10,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use hub_core::{Secret, names, protocol::Protocol, upstream::DISCONNECTED};
+use hub_core::{
+    Secret, names,
+    protocol::{Outcome, Protocol},
+    upstream::DISCONNECTED,
+};
 use hub_net::log_limit::LogLimit;
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -25,7 +29,7 @@ use super::{
     },
     hidden::Hidden,
     peer::Peer,
-    render::Render,
+    render::{Render, outcome},
     ring::{MAX_BYTES, Ring},
     time,
 };
@@ -336,10 +340,13 @@ impl Recorder {
         };
         let (status, now) = (answer.map(|(status, _)| status), time::now());
         let known = trouble.clone();
+        let returned = answer.filter(|_| trouble.is_none()).and_then(|(_, body)| error(&of, body));
+        let trouble = trouble.or(returned);
+        let failed = trouble.is_some();
         of.answer(Answered { status, body, took, trouble });
         self.push_with(now, What::Answer { of, id }, |ring| {
             slot.into_iter().for_each(|slot| ring.running.remove(slot));
-            ring.rates.call(now, known.is_some());
+            ring.rates.call(now, failed);
             if let Some(address) = address {
                 ring.apps.call(&address, now, status.is_some(), known.as_ref());
             }
@@ -446,5 +453,16 @@ impl Recorder {
             }
             changed.await;
         }
+    }
+}
+
+/// The error with which the app completes a call. The app has responded, so the failure has no cause of the service.
+fn error(of: &Conversation, body: &Bytes) -> Option<Trouble> {
+    of.invocation_id()?;
+    match outcome(of.protocol, body)? {
+        Outcome::Error(text) => {
+            Some(Trouble { cause: None, text: text.into() }.bounded(MAX_TEXT_BYTES))
+        }
+        Outcome::Void | Outcome::Result(_) => None,
     }
 }

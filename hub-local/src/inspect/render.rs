@@ -226,6 +226,7 @@ impl<'a> Render<'a> {
             Finished::Relayed => {
                 more["relayed"] = true.into();
                 let body = of.answered().map(|answered| &answered.body);
+                let error = of.answered().and_then(|answered| answered.trouble.as_ref());
                 let whole = body.and_then(|body| outcome(of.protocol, body.whole()?));
                 match (whole, body) {
                     (Some(Outcome::Error(text)), _) => more["error"] = self.text(&text),
@@ -233,6 +234,9 @@ impl<'a> Render<'a> {
                         more["result"] = self.value(of.protocol, &value);
                     }
                     (Some(_), _) | (None, None) => {}
+                    (None, Some(_)) if error.is_some() => {
+                        more["error"] = self.optional(error.map(|it| &*it.text));
+                    }
                     (None, Some(body)) => more["result"] = self.body(body),
                 }
             }
@@ -343,7 +347,7 @@ fn unframed(protocol: Protocol, bytes: &Bytes) -> Option<Bytes> {
 }
 
 /// The outcome of the completion in a framed body.
-fn outcome(protocol: Protocol, bytes: &Bytes) -> Option<Outcome> {
+pub(super) fn outcome(protocol: Protocol, bytes: &Bytes) -> Option<Outcome> {
     match protocol.parse(&unframed(protocol, bytes)?).ok()?? {
         Message::Completion { outcome, .. } => Some(outcome),
         _ => None,

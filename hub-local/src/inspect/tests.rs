@@ -288,6 +288,25 @@ fn without_payloads_only_sizes_and_types_are_kept() {
 }
 
 #[test]
+fn an_error_completion_is_a_failure_with_and_without_payloads() {
+    for payloads in [true, false] {
+        let recorder = recorder(&Inspector::new().payloads(payloads));
+        let peer = peer(&recorder);
+        call(&peer, "good", b"[]", b"{\"type\":3,\"invocationId\":\"7\",\"result\":1}\x1e");
+        call(&peer, "bad", b"[]", b"{\"type\":3,\"invocationId\":\"7\",\"error\":\"no room\"}\x1e");
+
+        let events = events(&recorder);
+        assert!(events[2].get("failed").is_none(), "{:?}", events[2]);
+        assert_eq!((&events[6]["failed"], &events[6]["text"]), (&json!(true), &json!("no room")));
+        assert_eq!(events[7]["error"], "no room");
+        let failures = Filter { failures: true, ..Filter::default() };
+        assert_eq!(recorder.read(0, 100, &failures, Excess::Later).lines.len(), 4);
+        assert_eq!(recorder.averages().failing_share, 0.5);
+        assert!(recorder.apps()[0].last_error.is_none(), "the app has responded");
+    }
+}
+
+#[test]
 fn masked_fields_are_hidden_in_values_claims_and_queries() {
     let recorder = recorder(&Inspector::new().mask(["Email", ""]));
     let peer = peer(&recorder);
