@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, ops::RangeInclusive};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hub_core::{
     Secret,
     seal::{self, SealKey},
@@ -51,10 +52,6 @@ impl Hidden {
         Some(claims.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
-    pub(super) fn has_masks(&self) -> bool {
-        !self.masks.is_empty()
-    }
-
     /// Whether the operator masks fields with this name.
     pub(super) fn is_masked(&self, name: &str) -> bool {
         !self.masks.is_empty() && self.masks.contains(&name.to_lowercase())
@@ -76,8 +73,13 @@ impl Hidden {
             Value::Array(items) => items.into_iter().map(|item| self.value(item)).collect(),
             Value::Object(members) => {
                 let member = |(name, value): (String, Value)| {
-                    let value =
-                        if self.is_masked(&name) { HIDDEN.into() } else { self.value(value) };
+                    let value = match value {
+                        _ if self.is_masked(&name) => HIDDEN.into(),
+                        Value::String(text) if name == "$binary" || name == "data" => {
+                            self.encoded(&text)
+                        }
+                        value => self.value(value),
+                    };
                     (self.text(&name).into_owned(), value)
                 };
                 Value::Object(members.into_iter().map(member).collect::<Map<_, _>>())
@@ -88,6 +90,15 @@ impl Hidden {
                 if beyond { json!({ "$int": number.to_string() }) } else { Value::Number(number) }
             }
             other => other,
+        }
+    }
+
+    /// Bytes in Base64, which are hidden if they contain a secret.
+    fn encoded(&self, text: &str) -> Value {
+        let bytes = STANDARD.decode(text).unwrap_or_default();
+        match self.text(&String::from_utf8_lossy(&bytes)) {
+            Cow::Borrowed(_) => Value::String(self.text(text).into_owned()),
+            Cow::Owned(_) => HIDDEN.into(),
         }
     }
 

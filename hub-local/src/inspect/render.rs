@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use hub_core::protocol::{Message, Outcome, Protocol, frame::Frames};
 use serde_json::{Map, Value, json};
@@ -53,7 +52,7 @@ impl<'a> Render<'a> {
             What::Negotiate(it) => (
                 "negotiate",
                 json!({
-                    "hub": &*it.hub, "user": self.optional(it.user.as_deref()),
+                    "hub": self.text(&it.hub), "user": self.optional(it.user.as_deref()),
                     "connection": it.connection, "status": 200,
                 }),
             ),
@@ -83,7 +82,7 @@ impl<'a> Render<'a> {
     }
 
     fn peer(self, members: &mut Members, peer: &Peer) {
-        members.insert("hub".to_owned(), (*peer.hub).into());
+        members.insert("hub".to_owned(), self.text(&peer.hub));
         members.insert("connection".to_owned(), (*peer.id).into());
         if let Some(user) = &peer.user {
             members.insert("user".to_owned(), self.text(user));
@@ -150,7 +149,7 @@ impl<'a> Render<'a> {
     fn refused(self, refused: &Refused) -> Value {
         let Refused { subject, what, status, trouble, omitted } = refused;
         let mut more = json!({
-            "hub": subject.hub.as_deref(), "user": self.optional(subject.user.as_deref()),
+            "hub": self.optional(subject.hub.as_deref()), "user": self.optional(subject.user.as_deref()),
             "connection": subject.connection.as_deref(), "what": what.name(), "status": status,
             "omitted": omitted,
         });
@@ -253,7 +252,7 @@ impl<'a> Render<'a> {
             target["excluded"] = sent.excluded.into();
         }
         json!({
-            "hub": &*sent.hub, "via": sent.via.name(), "target": target,
+            "hub": self.text(&sent.hub), "via": sent.via.name(), "target": target,
             "method": self.text(&sent.method), "arguments": self.body(&sent.arguments),
             "recipients": sent.recipients, "bytes": sent.arguments.bytes,
             "calls": if sent.calls.is_empty() { Value::Null } else { json!(sent.calls) },
@@ -275,7 +274,7 @@ impl<'a> Render<'a> {
 
     fn group(self, change: &GroupChange) -> Value {
         json!({
-            "hub": &*change.hub, "via": change.via.name(), "action": change.action,
+            "hub": self.text(&change.hub), "via": change.via.name(), "action": change.action,
             "group": self.optional(change.group.as_deref()),
             "user": self.optional(change.user.as_deref()),
             "connection": change.connection, "ttl_seconds": change.ttl_seconds,
@@ -293,9 +292,8 @@ impl<'a> Render<'a> {
 
     fn start(self, body: &Body, start: &Bytes) -> Value {
         if body.protocol.is_binary() {
-            // A value of a masked field may be anywhere in the start.
-            let shown = if self.0.has_masks() { HIDDEN.to_owned() } else { STANDARD.encode(start) };
-            return json!({ "cut": true, "bytes": body.bytes, "binary": true, "start": shown });
+            // Secrets and values of masked fields may be anywhere in the start, and Base64 would not hide them.
+            return json!({ "cut": true, "bytes": body.bytes, "binary": true, "start": HIDDEN });
         }
         let text = String::from_utf8_lossy(start);
         json!({ "cut": true, "bytes": body.bytes, "start": self.plain(&text) })
@@ -313,8 +311,7 @@ impl<'a> Render<'a> {
             None if bytes.is_empty() => Value::Null,
             None => match std::str::from_utf8(bytes) {
                 Ok(text) => self.plain(text),
-                Err(_) if self.0.has_masks() => HIDDEN.into(),
-                Err(_) => json!({ "$binary": STANDARD.encode(bytes), "bytes": bytes.len() }),
+                Err(_) => json!({ "bytes": bytes.len(), "type": "binary" }),
             },
         }
     }

@@ -306,6 +306,33 @@ fn an_error_completion_is_a_failure_with_and_without_payloads() {
     }
 }
 
+#[cfg(feature = "msgpack")]
+#[test]
+fn binary_data_does_not_show_secrets_in_base64() {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    let recorder = recorder(&Inspector::new());
+    let peer = peer(&recorder);
+    let long = [b"\x91\xC6\0\0\xFF\xFF", KEY.as_bytes(), &[b'x'; 100_000]].concat();
+    let value = [b"\x92\xC4\x27", KEY.as_bytes(), b"\xC4\x01a"].concat();
+    let broken = [b"\xC1\xFF", KEY.as_bytes()].concat();
+    for arguments in [long, value, broken] {
+        let names = (None, "m");
+        let protocol = Protocol::MessagePack;
+        let _ = recorder.invoked(&peer, Origin::Client, protocol, names, &arguments, false);
+    }
+
+    let events = events(&recorder);
+    assert_eq!(
+        (&events[0]["arguments"]["cut"], &events[0]["arguments"]["start"]),
+        (&json!(true), &json!("•••"))
+    );
+    let shown = json!([{ "$binary": "•••", "bytes": 39 }, { "$binary": "YQ==", "bytes": 1 }]);
+    assert_eq!(events[1]["arguments"], shown);
+    assert_eq!(events[2]["arguments"], json!({ "bytes": 41, "type": "binary" }));
+    let text = Value::from(events).to_string();
+    assert!(!text.contains(&STANDARD.encode(KEY)[..20]), "{text}");
+}
+
 #[test]
 fn masked_fields_are_hidden_in_values_claims_and_queries() {
     let recorder = recorder(&Inspector::new().mask(["Email", ""]));
