@@ -16,6 +16,14 @@ use crate::{auth, inspect::Inspection, state::State};
 /// Fetch Metadata: where the page of a request comes from.
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
+/// Headers that proxies add.
+const FORWARDED: [HeaderName; 4] = [
+    HeaderName::from_static("forwarded"),
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-forwarded-proto"),
+];
+
 /// Where a request was sent to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place<'a> {
@@ -36,6 +44,14 @@ pub(super) fn place<'a>(
             "open the address that was printed at start: localhost, or the public URL together with a token of your own",
         )
     };
+    // A proxy may rewrite the host to loopback, and its clients can be anywhere.
+    if !inspection.is_token_given && FORWARDED.iter().any(|name| parts.headers.contains_key(name)) {
+        return Err(Refused::new(
+            StatusCode::FORBIDDEN,
+            "the inspector does not respond to requests that a proxy has passed on",
+            "open the address that was printed at start, or set a token of your own with --inspector-token",
+        ));
+    }
     let host = host::of(&parts.uri, &parts.headers).ok().flatten().ok_or_else(foreign)?;
     let public_url = state.authority.public_url();
     let is_public = || {

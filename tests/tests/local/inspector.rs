@@ -227,6 +227,27 @@ async fn foreign_hosts_and_origins_are_refused() {
 }
 
 #[tokio::test]
+async fn requests_through_a_proxy_need_a_token_of_the_operator() {
+    let through_a_proxy = async |inspector, path, name: &'static str| {
+        let inspected = Inspected::new(inspector);
+        let mut request = inspected.request(Method::GET, path, "");
+        let name = header::HeaderName::from_static(name);
+        request.headers_mut().insert(name, "for=192.0.2.1".parse().unwrap());
+        inspected.send(request).await
+    };
+
+    for name in ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"] {
+        for path in ["/inspector", "/inspector/state"] {
+            let refused = refusal(&through_a_proxy(Inspector::new(), path, name).await, 403);
+            assert!(refused.contains("a proxy has passed on"), "{refused}");
+        }
+    }
+    let given = Inspector::new().token("a-token-of-the-operator");
+    let served = through_a_proxy(given, "/inspector", "x-forwarded-for").await;
+    assert_eq!(served.status, 200);
+}
+
+#[tokio::test]
 async fn beyond_loopback_the_inspector_needs_a_token_of_the_operator() {
     const TOKEN: &str = "a-token-of-the-operator";
     let service = |inspector| {

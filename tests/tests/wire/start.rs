@@ -100,7 +100,7 @@ fn the_start_up_log_lists_every_hub_with_its_methods() {
 
     assert!(log.contains(r#"hub mounted hub="Rooms""#), "{log}");
     assert!(log.contains(r#"methods="join(room, quiet), connected, any other""#), "{log}");
-    assert!(log.contains(r#"negotiate=true methods="greet()""#), "{log}");
+    assert!(log.contains(r#"negotiate=true refresh=false methods="greet()""#), "{log}");
     assert!(!log.contains("not mounted"), "{log}");
 }
 
