@@ -115,7 +115,9 @@ impl Inspection {
         }
         wrong.1 = wrong.1.saturating_add(1);
         if wrong.1 == MAX_WRONG_TOKENS + 1 {
-            tracing::warn!("more than {MAX_WRONG_TOKENS} requests with a wrong token for the inspector in 10 s");
+            tracing::warn!(
+                "more than {MAX_WRONG_TOKENS} requests with a wrong token for the inspector in 10 s"
+            );
         }
         wrong.1 > MAX_WRONG_TOKENS
     }
