@@ -19,7 +19,7 @@ const MIB: usize = 1024 * 1024;
 /// What the process may use beyond its limits: buffers of sockets, fragments of freed memory, and the code that
 /// runs for the first time.
 const SLACK: usize = 24;
-/// Freed memory that glibc does not return to the system. `malloc_trim` would return it: what is left then is 4 MiB.
+/// Freed memory that the allocator does not return to the system: pages of which a part is in use.
 const UNRETURNED: usize = 24;
 
 /// An app that accepts `connected` and reads nothing of other calls.
