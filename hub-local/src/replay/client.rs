@@ -64,7 +64,10 @@ impl Connected {
         let url = format!("{}/client/?{query}", service.public_url());
         let connection = service.connect_memory(&url, &token).map_err(|it| it.to_string())?;
         let (sender, mut receiver) = connection.split();
-        let protocol = if client.is_binary { Protocol::MessagePack } else { Protocol::Json };
+        let mut protocols = Protocol::ALL.iter().copied();
+        let protocol = protocols.find(|protocol| protocol.is_binary() == client.is_binary).ok_or(
+            "a client of the recording uses MessagePack: build with the feature `msgpack`",
+        )?;
         let closed = || "the service closed the connection at the handshake".to_owned();
         sender.send(handshake::request(protocol)).await.map_err(|_| closed())?;
         let mut frames = Frames::new(usize::MAX);
