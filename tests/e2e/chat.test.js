@@ -20,12 +20,13 @@ before(async () => {
 
 after(cleanUp);
 
-test("one line for the app and one for the service are printed, each with its URL", () => {
+test("one line for the app, one for the service and one for its inspector are printed, each with its URL", () => {
   const lines = chat.out.trim().split("\n");
 
   assert.equal(lines.filter((line) => line.includes(chat.url)).length, 1, chat.out);
-  assert.equal(lines.filter((line) => line.includes(`:${chat.ports.HUB_LOCAL_PORT}`)).length, 1, chat.out);
-  assert.equal(lines.length, 2, chat.out);
+  const ofService = lines.filter((line) => line.includes(`:${chat.ports.HUB_LOCAL_PORT}`));
+  assert.deepEqual(ofService.map((line) => line.includes("/inspector#")), [false, true], chat.out);
+  assert.equal(lines.length, 3, chat.out);
 });
 
 test("a wrong password is 401 with a sentence", async () => {
