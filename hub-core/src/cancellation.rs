@@ -9,8 +9,8 @@ use std::{
 
 use parking_lot::Mutex;
 
-/// Signals to a running hub method that nobody waits for its result: the client has cancelled the call, or the service
-/// has closed the connection of the upstream call before the response.
+/// Signals to a running hub method that its result is not needed: the client has cancelled the call, or the service has
+/// closed the connection of the upstream call before the response.
 ///
 /// The runtime never aborts a started call. A method that wants to stop early checks the token. Clients of .NET 11 cancel a
 /// call with the `CancellationToken` that they pass to `InvokeAsync`; `hub-local` and the embedded service support it.

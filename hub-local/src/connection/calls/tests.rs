@@ -300,8 +300,8 @@ fn a_method_that_asks_again_is_not_taken_for_a_cancelled_call_beside_it() {
     assert!(fixture.queue.finish(asks, &fixture.results));
 }
 
-/// The service does not know which of two running methods asks. So a call beside a cancelled method that asks may get
-/// company; `docs/delivery.md` states this.
+/// An `:invoke` request does not name the method that sends it. So the next call may run beside a call that ran when a
+/// cancelled method asked; `docs/delivery.md` states this.
 #[test]
 fn a_call_that_ran_when_a_cancelled_method_asked_can_have_the_next_call_beside_it() {
     let fixture = fixture(0);
