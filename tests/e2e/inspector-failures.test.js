@@ -140,6 +140,14 @@ test("no template of the settings matches a call", async () => {
   await shown(service, await openPage(browser, service), "no_template", /no upstream template matches/);
 });
 
+test("no upstream is set at all", async () => {
+  const service = await startService({ args: [] });
+  const ada = await client(service);
+  await ada.invoke("fail").catch(() => {});
+  const tab = await openPage(browser, service);
+  await shown(service, tab, "no_upstream", /no upstream is configured/);
+});
+
 function token(claims, key = KEY) {
   const encoded = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const signed = `${encoded({ alg: "HS256", typ: "JWT" })}.${encoded(claims)}`;

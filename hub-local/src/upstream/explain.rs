@@ -36,7 +36,9 @@ pub(crate) fn cause(
     match answer {
         Ok(status) if is_fine(status, record.is_invoke) => None,
         Ok(status) => Some(of_status(status, record.content_type)),
-        Err(UpstreamError::NoTemplate) if upstream.is_none() => Some(Cause::NoUpstream),
+        Err(UpstreamError::NoTemplate) if !upstream.is_some_and(Upstream::is_configured) => {
+            Some(Cause::NoUpstream)
+        }
         Err(error) => Some(of_error(error)),
     }
 }
@@ -235,10 +237,12 @@ fn of_unreachable(error: &(dyn Error + 'static)) -> Cause {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use hub_net::client::ChunkError;
 
     use super::*;
-    use crate::HttpUpstream;
+    use crate::{HttpUpstream, Template};
 
     #[test]
     fn only_an_invoke_rejects_other_success_statuses() {
@@ -302,11 +306,16 @@ mod tests {
             is_invoke: true,
             took: Duration::ZERO,
         };
-        let upstream = HttpUpstream::with_templates([]);
+        let unconfigured = HttpUpstream::with_templates([]);
+        let other = Template::new("http://127.0.0.1:7071").unwrap().hubs("other");
+        let shared = Arc::new(unconfigured.clone());
+        let for_others = HttpUpstream::with_templates([other]);
         let cause = |upstream| cause(record, upstream, Err(&UpstreamError::NoTemplate));
 
         assert_eq!(cause(None), Some(Cause::NoUpstream));
-        assert_eq!(cause(Some(&upstream)), Some(Cause::NoTemplate));
+        assert_eq!(cause(Some(&unconfigured)), Some(Cause::NoUpstream));
+        assert_eq!(cause(Some(&shared)), Some(Cause::NoUpstream));
+        assert_eq!(cause(Some(&for_others)), Some(Cause::NoTemplate));
     }
 
     #[test]

@@ -177,6 +177,10 @@ impl Upstream for HttpUpstream {
         })
     }
 
+    fn is_configured(&self) -> bool {
+        !self.templates.read().is_empty()
+    }
+
     fn is_in_process(&self) -> bool {
         false
     }

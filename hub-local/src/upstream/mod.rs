@@ -56,6 +56,12 @@ pub trait Upstream: Send + Sync + 'static {
         None
     }
 
+    /// Whether any event can be delivered: `false` if there are no templates. Defaults to `true`.
+    #[doc(hidden)]
+    fn is_configured(&self) -> bool {
+        true
+    }
+
     /// Whether the app is in this process. Defaults to `true`.
     #[doc(hidden)]
     fn is_in_process(&self) -> bool {
@@ -79,6 +85,10 @@ impl<T: Upstream + ?Sized> Upstream for Arc<T> {
 
     fn address(&self, hub: &str, category: &str, event: &str) -> Option<String> {
         (**self).address(hub, category, event)
+    }
+
+    fn is_configured(&self) -> bool {
+        (**self).is_configured()
     }
 
     fn is_in_process(&self) -> bool {
