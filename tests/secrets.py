@@ -47,6 +47,8 @@ SHAPES = {
 ALLOWED = {
     rb"  Connection string   Endpoint=http://localhost;Port=\d+;AccessKey=ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH;Version=1\.0;":
         "`hub-local start` prints the well-known key of the emulator; it does not print other keys",
+    rb'\{"url":"http://127\.0\.0\.1:\d+","port":\d+,"connectionString":"Endpoint=http://127\.0\.0\.1;Port=\d+;AccessKey=ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH;Version=1\.0;","inspector":("[^"]*"|null)\}':
+        "`hub-local start --json` prints the connection string for the program that started it",
 }
 
 

@@ -10,10 +10,12 @@ mod inspector;
 mod limits;
 mod load;
 mod log;
+mod ready;
 mod reload;
 mod replay;
 mod signals;
 mod start;
+mod stdin;
 mod upstream;
 mod values;
 

@@ -29,8 +29,10 @@ use super::{
     inspector::InspectorArgs,
     limits::LimitArgs,
     log,
+    ready::Ready,
     reload::SettingsFile,
     signals::Signals,
+    stdin::StdinEnd,
     values,
 };
 
@@ -95,6 +97,14 @@ pub(super) struct StartArgs {
     /// Maximum time for pending calls on shutdown
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::time)]
     stop_within: Duration,
+    /// Print one line of JSON when the service accepts connections, and nothing else, on standard output: `url`,
+    /// `port`, `connectionString` with the access key, `inspector` (null if it is off). Without --url, the addresses name the IP
+    /// address instead of localhost
+    #[arg(long)]
+    json: bool,
+    /// Stop as on SIGTERM when standard input is closed, also by the end of the process that started the service
+    #[arg(long)]
+    stop_with_stdin: bool,
     #[command(flatten)]
     inspector: InspectorArgs,
     #[command(flatten)]
@@ -161,10 +171,12 @@ async fn serve(
     descriptors: Option<Descriptors>,
 ) -> Result<(), Failure> {
     let mut signals = Signals::listen().map_err(Failure::failed)?;
+    let stdin = StdinEnd::watch(arguments.stop_with_stdin).map_err(Failure::failed)?;
     let listeners = listen::listen(arguments.ip, arguments.port)?;
     let upstream_timeout = arguments.limits.upstream_timeout.unwrap_or(UPSTREAM_TIMEOUT);
     let upstream = HttpUpstream::with_templates(templates.clone()).timeout(upstream_timeout);
-    let url = listen::url(&arguments, &listeners)?;
+    let port = listen::port_of(&listeners)?;
+    let url = listen::url(&arguments, port);
     let reach = Reach::of(arguments.ip.unwrap_or(Ipv4Addr::LOCALHOST.into()));
     let inspector = arguments.inspector.settings(reach, arguments.url.as_deref())?;
     let inspector = match inspector {
@@ -182,22 +194,18 @@ async fn serve(
     for listener in listeners {
         serving.spawn(service.serve(listener));
     }
-    let connection_string = service.connection_string();
-    let inspector_url = service.inspector_url();
-    let banner = Banner {
-        connection_string: connection_string.expose(),
-        inspector_url: inspector_url.as_ref().map(Secret::expose),
-        record: arguments.record.as_deref(),
-        is_inspector_token_given: arguments.inspector.has_token(),
-        is_key_secret: arguments.key.is_some_and(|key| key.expose() != EMULATOR_KEY),
-        templates: &templates,
-        file: file.as_ref().and_then(SettingsFile::found),
-        descriptors,
-    };
-    banner.print();
+    if arguments.json {
+        Ready::of(&service, port).print().map_err(|error| {
+            Failure::Failed(format!("--json: standard output cannot be written: {error}"))
+        })?;
+    } else {
+        let found = file.as_ref().and_then(SettingsFile::found);
+        print_banner(&arguments, &service, &templates, found, descriptors);
+    }
     let _watcher = file.map(|file| AbortOnDropHandle::new(tokio::spawn(file.watch(upstream))));
     tokio::select! {
         () = signals.next() => {}
+        () = stdin.wait() => {}
         Some(ended) = serving.join_next() => {
             let cause = match ended {
                 Ok(Err(error)) => format!(": {error}"),
@@ -207,12 +215,36 @@ async fn serve(
             return Err(Failure::Failed(format!("the service stopped unexpectedly{cause}")));
         }
     }
-    // Standard output may be closed.
-    let _ = writeln!(
-        std::io::stdout(),
-        "Stopping: clients are closed and may reconnect. Press Ctrl+C again to stop immediately."
-    );
+    if !arguments.json {
+        // Standard output may be closed.
+        let _ = writeln!(
+            std::io::stdout(),
+            "Stopping: clients are closed and may reconnect. Press Ctrl+C again to stop immediately."
+        );
+    }
     stop(&service, &mut serving, &mut signals, arguments.stop_within).await
+}
+
+fn print_banner(
+    arguments: &StartArgs,
+    service: &LocalService,
+    templates: &[Template],
+    file: Option<&Path>,
+    descriptors: Option<Descriptors>,
+) {
+    let connection_string = service.connection_string();
+    let inspector_url = service.inspector_url();
+    let banner = Banner {
+        connection_string: connection_string.expose(),
+        inspector_url: inspector_url.as_ref().map(Secret::expose),
+        record: arguments.record.as_deref(),
+        is_inspector_token_given: arguments.inspector.has_token(),
+        is_key_secret: arguments.key.as_ref().is_some_and(|key| key.expose() != EMULATOR_KEY),
+        templates,
+        file,
+        descriptors,
+    };
+    banner.print();
 }
 
 fn record(path: &Path) -> Result<RecordFile, Failure> {

@@ -8,6 +8,7 @@ mod client;
 mod descriptors;
 mod explain;
 mod inspect;
+mod json;
 mod load;
 #[cfg(target_os = "linux")]
 mod memory;

@@ -43,16 +43,22 @@ fn bind(ip: IpAddr, port: u16) -> Result<TcpListener, Failure> {
 }
 
 /// Public URL of the service.
-pub(super) fn url(arguments: &StartArgs, listeners: &[TcpListener]) -> Result<String, Failure> {
+pub(super) fn url(arguments: &StartArgs, port: u16) -> String {
     if let Some(url) = &arguments.url {
-        return Ok(url.clone());
+        return url.clone();
     }
-    let port = port_of(listeners)?;
     let ip = arguments.ip.unwrap_or(Ipv4Addr::LOCALHOST.into());
-    if ip.is_unspecified() || ip == IpAddr::from(Ipv4Addr::LOCALHOST) {
-        return Ok(format!("http://localhost:{port}"));
+    let is_localhost = ip.is_unspecified() || ip == IpAddr::from(Ipv4Addr::LOCALHOST);
+    if is_localhost && !arguments.json {
+        return format!("http://localhost:{port}");
     }
-    Ok(format!("http://{}", SocketAddr::from((ip, port))))
+    // For programs an address: `localhost` may resolve to the IPv6 address first, where another process may listen.
+    let ip = match ip {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    format!("http://{}", SocketAddr::from((ip, port)))
 }
 
 /// URL of a service that listens on loopback.
@@ -60,7 +66,8 @@ pub(in crate::command) fn loopback_url(listeners: &[TcpListener]) -> Result<Stri
     Ok(format!("http://localhost:{}", port_of(listeners)?))
 }
 
-fn port_of(listeners: &[TcpListener]) -> Result<u16, Failure> {
+/// The port of the listening sockets.
+pub(super) fn port_of(listeners: &[TcpListener]) -> Result<u16, Failure> {
     let first = listeners.first().ok_or_else(|| Failure::failed("no listening socket"))?;
     Ok(first.local_addr().map_err(Failure::failed)?.port())
 }
