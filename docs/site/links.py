@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path, PurePosixPath
 from posixpath import relpath
 
 from api import Api
 from pages import Page, SiteError, resolve
 
+# A file of the repository, as pages name it that are also shown elsewhere, such as the README of a package.
+FILE = re.compile(r"/(?:blob|raw|tree)/main/([^#]+)")
 IMAGES = (".png", ".svg", ".jpg")
 
 
@@ -27,10 +30,11 @@ class Links:
             return self.item(target, page)
         if target.startswith(self.site):
             return self.from_page(target.removeprefix(self.site), page)
-        if target.startswith(("https://", "http://")):
+        in_repository = FILE.match(target.removeprefix(self.repository)) if target.startswith(self.repository) else None
+        if target.startswith(("https://", "http://")) and not in_repository:
             return target
         path, mark, fragment = target.partition("#")
-        file = resolve(path, page.file)
+        file = in_repository[1] if in_repository else resolve(path, page.file)
         if file in self.places:
             return self.relative(self.places[file], page) + mark + fragment
         if file.startswith("..") or not (self.root / file).exists():

@@ -56,6 +56,14 @@ class LinksOfPages(unittest.TestCase):
             with self.assertRaisesRegex(SiteError, f"docs/azure.md: there is no file for the link {target}"):
                 self.links.rewrite(target, DEPLOY)
 
+    def test_addresses_of_files_in_the_repository_are_links_to_these_files(self):
+        self.check(GUIDE, f"{REPOSITORY}/blob/main/docs/azure.md#roles", "../azure.md#roles")
+        self.check(GUIDE, f"{REPOSITORY}/raw/main/images/a.png", "../images/a.png")
+        self.check(GUIDE, f"{REPOSITORY}/tree/main/examples/chat", f"{REPOSITORY}/tree/main/examples/chat")
+        self.check(GUIDE, f"{REPOSITORY}/releases", f"{REPOSITORY}/releases")
+        with self.assertRaisesRegex(SiteError, "there is no file"):
+            self.links.rewrite(f"{REPOSITORY}/blob/main/nothing.md", GUIDE)
+
     def test_other_sites_and_fragments_stay(self):
         for target in ["https://www.example/a", "#roles", "mailto:a@b.example"]:
             self.check(DEPLOY, target, target)

@@ -83,17 +83,10 @@ mod upstream;
 mod wire_name;
 mod wrong_codes;
 
-/// Compiles the smallest hub of the README.
+/// Compiles the hub of the README.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-#[derive(Debug)]
-pub struct Readme;
-
-/// Compiles the example of the page for C# developers.
-#[cfg(doctest)]
-#[doc = include_str!("../../docs/from-csharp.md")]
-#[derive(Debug)]
-pub struct FromCSharp;
+#[doc = include_str!("../README.md")]
+mod readme {}
 
 #[doc(inline)]
 pub use hub_core::values::{binary, byte_list, timestamp};
