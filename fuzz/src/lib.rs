@@ -8,6 +8,7 @@ pub mod connection_string;
 pub mod handshake;
 pub mod json_messages;
 pub mod msgpack_messages;
+pub mod recordings;
 pub mod rest;
 pub mod seal;
 pub mod settings;
