@@ -90,8 +90,11 @@ pub const APP: [&str; 15] = [
     LOCAL_PORT,
     LOCAL_URL,
 ];
-/// The settings of `hub-local start`.
-pub const COMMAND: [&str; 12] = [
+/// The path of the binary for the npm package of `hub-local`.
+pub const NPM_BINARY: &str = "HUB_LOCAL_BINARY";
+/// The settings of `hub-local start`, and of the packages that start it.
+pub const COMMAND: [&str; 13] = [
+    NPM_BINARY,
     LOCAL_HOSTS,
     LOCAL_INSPECTOR,
     LOCAL_INSPECTOR_MASK,

@@ -84,13 +84,14 @@ export class Program {
   out = "";
   log = "";
 
-  constructor(name, args, env) {
+  constructor(name, args, env, options = {}) {
     // Pass on only a few variables, so that the environment of the tests does not influence the program.
     const { PATH, HOME } = process.env;
     const RUST_LOG = "debug,hyper=info,hyper_util=info";
     this.child = spawn(program(name), args, {
       env: { PATH, HOME, RUST_LOG, NO_COLOR: "1", ...env },
       stdio: ["ignore", "pipe", "pipe"],
+      ...options,
     });
     running.add(this.child);
     const record = recorder(basename(name), this.child.pid);

@@ -1,6 +1,12 @@
 //! Signals that stop the process.
 
-use std::io;
+use std::{io, time::Duration};
+
+use tokio::time::timeout;
+
+/// Signals within this time are one request to stop. A terminal, a process group, a launcher and `timeout` send the same
+/// signal to the launcher and to this process, and the launcher passes it on.
+const SAME_REQUEST: Duration = Duration::from_millis(500);
 
 /// SIGINT and SIGTERM; on Windows Ctrl+C, Ctrl+Break, and the end of the console or session.
 #[derive(Debug)]
@@ -30,6 +36,17 @@ impl Signals {
         use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_shutdown};
 
         Ok(Self { windows: (ctrl_c()?, ctrl_break()?, ctrl_close()?, ctrl_shutdown()?) })
+    }
+
+    /// Waits for a signal that is another request than the one that [`next`](Self::next) has returned just now.
+    pub(super) async fn next_request(&mut self) {
+        let rest_of_request = async {
+            loop {
+                self.next().await;
+            }
+        };
+        let _: Result<(), _> = timeout(SAME_REQUEST, rest_of_request).await;
+        self.next().await;
     }
 
     /// Waits for the next signal.

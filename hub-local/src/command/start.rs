@@ -299,7 +299,7 @@ async fn stop(
             let text = "pending upstream calls were aborted";
             Failure::Failed(format!("{text} after {} s", within.as_secs()))
         }),
-        () = signals.next() => {
+        () = signals.next_request() => {
             Err(Failure::Failed("stopped immediately; pending upstream calls may have been aborted".to_owned()))
         }
     }

@@ -1,5 +1,7 @@
 //! Shutdown of the process.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::{
@@ -38,16 +40,35 @@ async fn a_second_signal_stops_immediately() {
     let client = Client::connect(service.port, "chat").await;
     app.called("connected").await;
     service.signal("TERM");
-    // The test waits between the signals, because the system may merge two pending signals into
-    // one.
     service.out.line("Stopping").await;
     drop(client);
     app.called("disconnected").await;
+    // Signals within half a second count as one.
+    tokio::time::sleep(Duration::from_millis(600)).await;
 
     service.signal("TERM");
 
     assert_eq!(service.exit().await, 1);
     service.log.line("stopped immediately").await;
+}
+
+#[tokio::test]
+async fn copies_of_a_signal_do_not_stop_immediately() {
+    let app = stuck().await;
+    let mut service = Running::start(&["--upstream", &app.url, "--stop-within", "1s"]).await;
+    let client = Client::connect(service.port, "chat").await;
+    app.called("connected").await;
+    service.signal("INT");
+    service.out.line("Stopping").await;
+    drop(client);
+
+    for copy in ["INT", "TERM", "INT"] {
+        service.signal(copy);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
+    assert_eq!(service.exit().await, 1);
+    service.log.line("were aborted after 1 s").await;
 }
 
 #[tokio::test]

@@ -1,0 +1,68 @@
+#!/usr/bin/env node
+// Runs the binary in the place of this process: arguments, standard streams, signals and the end are the same.
+"use strict";
+
+const { spawn } = require("node:child_process");
+const { constants } = require("node:os");
+const { findBinary } = require("./binary.js");
+
+/** How often the launcher looks whether the shell of npm still lives, in milliseconds. */
+const SHELL_INTERVAL = 250;
+
+let child;
+let isStopping = false;
+
+function fail(text) {
+  console.error(`error: ${text}`);
+  process.exitCode = 1;
+}
+
+function launch(path) {
+  child = spawn(path, process.argv.slice(2), { stdio: "inherit" });
+  child.on("error", (error) => fail(`cannot run ${path}: ${error.message}`));
+  child.on("exit", (code, signal) => {
+    process.exitCode = signal ? 128 + constants.signals[signal] : code;
+    if (signal) {
+      // Ends this process by the same signal. The exit code is for signals that Node ignores.
+      process.removeAllListeners(signal);
+      process.kill(process.pid, signal);
+    }
+  });
+}
+
+function passOn(signal) {
+  isStopping = true;
+  // On Windows `kill` would end the binary at once, and the console sends Ctrl+C to both processes. On other systems a
+  // terminal also sends SIGINT to both: the binary counts signals within half a second as one.
+  if (process.platform !== "win32") {
+    child?.kill(signal);
+  }
+}
+
+/** npx and `npm run` pass signals on to a shell only, which may end without passing them on. */
+function stopWithShell() {
+  const shell = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid !== shell) {
+      clearInterval(timer);
+      if (!isStopping) {
+        passOn("SIGTERM");
+      }
+    }
+  }, SHELL_INTERVAL);
+  timer.unref();
+}
+
+// Before the start of the binary, so that a signal never ends this process and leaves the binary.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+  process.on(signal, passOn);
+}
+if (process.env.npm_lifecycle_event) {
+  stopWithShell();
+}
+
+try {
+  launch(findBinary(process.env));
+} catch (error) {
+  fail(error.message);
+}
