@@ -17,7 +17,10 @@ export interface HubLocalOptions {
   key?: string | undefined;
   /** More arguments of `hub-local start`, for example `["--strict"]`. */
   args?: readonly string[] | undefined;
-  /** Variables of the service besides those of this process; `undefined` removes one. */
+  /**
+   * Variables of the service besides those of this process; `undefined` removes one. `HUB_LOCAL_URL` of this process is
+   * not passed on, because it is the address of another service.
+   */
   env?: Readonly<Record<string, string | undefined>> | undefined;
   /** Maximum time for the start, in milliseconds. Default: 10000. */
   timeout?: number | undefined;
@@ -53,8 +56,8 @@ export interface HubLocal {
 /**
  * Starts the service and resolves when it accepts connections.
  *
- * The service stops with {@link HubLocal.stop}, and at the latest when this process ends, also if it is killed. A service that was
- * not stopped does not keep this process running.
+ * The service stops with {@link HubLocal.stop}, and at the latest when this process ends, also if it is killed, or the worker
+ * thread that called the function. A service that was not stopped does not keep the process or thread running.
  *
  * The promise rejects with a `TypeError` if an option is wrong, and with an `Error`, whose message contains what the service has
  * printed on standard error, if

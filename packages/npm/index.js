@@ -63,7 +63,8 @@ function commandLine({ upstream, port = 0, args = [], log }, env) {
 
 async function startHubLocal(options = {}) {
   check(options);
-  const env = { ...process.env, ...options.env };
+  // HUB_LOCAL_URL is the address of another service, with another port.
+  const env = { ...process.env, HUB_LOCAL_URL: undefined, ...options.env };
   if (options.key !== undefined) {
     // A variable, because other users of the machine can read the arguments of a process.
     env.HUB_LOCAL_KEY = options.key;

@@ -79,6 +79,15 @@ test("options reach the service", async () => {
   await local.stop();
 });
 
+test("the URL of another service in the environment is not used", async () => {
+  process.env.HUB_LOCAL_URL = "http://localhost:8888";
+  const local = await startHubLocal();
+  delete process.env.HUB_LOCAL_URL;
+
+  assert.equal(local.url, `http://127.0.0.1:${local.port}`);
+  await local.stop();
+});
+
 test("the key is not an argument of the process", async (context) => {
   if (process.platform !== "linux") return context.skip("needs /proc");
   const local = await startHubLocal({ key: "a-key-of-the-npm-tests-0123456789" });
