@@ -1,5 +1,6 @@
 """Tests of how pages become pages of the site: `python3 -m unittest discover docs/site`."""
 
+import re
 import tempfile
 import unittest
 from pathlib import Path
@@ -155,6 +156,19 @@ class Repository(unittest.TestCase):
         files = [*root.glob("docs/**/*.md"), *root.glob("hub-runtime/src/guide/*.md")]
         names = {file.relative_to(root).as_posix() for file in files} - {"docs/SUMMARY.md"}
         self.assertEqual(names - listed, set())
+
+    def test_addresses_of_the_site_have_pages(self):
+        root = Path(__file__).resolve().parents[2]
+        site = re.search(r'^homepage = "(.+)"$', (root / "Cargo.toml").read_text("utf-8"), re.MULTILINE)[1]
+        pages = {page.place.replace(".md", ".html") for page in read_summary(root)} | {""}
+        files = [*root.glob("*.md"), *root.glob("docs/**/*.md"), *root.glob("hub-*/**/*.md"), *root.glob("hub-*/src/**/*.rs")]
+        found = {
+            address
+            for file in files
+            for address in re.findall(re.escape(site) + r"([\w./-]*[\w/]|)", file.read_text("utf-8"))
+        }
+        self.assertIn("settings.html", found)
+        self.assertEqual({address for address in found if not address.startswith("api/")} - pages, set())
 
 
 if __name__ == "__main__":

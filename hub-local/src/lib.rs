@@ -4,6 +4,9 @@
 //! HTTP, and the app sends messages over the REST API. The service runs embedded in an app, in tests without
 //! a socket, or as a server with [`LocalService::serve`].
 //!
+//! The [site of the documentation](https://serverless-hub.github.io/serverless-hub/hub-local.html) describes the command, the REST API
+//! and the limits.
+//!
 //! Clients use WebSockets, Server-Sent Events or long polling. Stateful reconnect is supported over
 //! WebSockets.
 
@@ -27,6 +30,8 @@ mod limits;
 mod query;
 mod random;
 mod record;
+#[cfg(test)]
+mod reference_page;
 #[doc(hidden)]
 pub mod replay;
 mod rest;

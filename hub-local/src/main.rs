@@ -1,6 +1,8 @@
 //! The `hub-local` command.
 
 mod command;
+#[cfg(test)]
+mod reference_page;
 
 use std::process::ExitCode;
 

@@ -1,6 +1,9 @@
 //! Serverless SignalR hubs: the service holds the connections, and the app handles HTTP calls.
 //!
-//! **[The guide](guide) has a page for each task.** Most apps import the [`prelude`].
+//! **[The guide](guide) has a page for each task.** Most apps import the [`prelude`]. The [site of the documentation](https://serverless-hub.github.io/serverless-hub/)
+//! has the guide with a search, and further pages: [settings](https://serverless-hub.github.io/serverless-hub/settings.html),
+//! [delivery guarantees](https://serverless-hub.github.io/serverless-hub/delivery.html), deployment to
+//! [Azure](https://serverless-hub.github.io/serverless-hub/azure.html) and [AWS](https://serverless-hub.github.io/serverless-hub/aws.html).
 //!
 //! ```
 //! use hub_runtime::prelude::*;

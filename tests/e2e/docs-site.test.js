@@ -13,7 +13,13 @@ import { Browser } from "./browser.js";
 import { program } from "./lib.js";
 
 const book = join(program("hub-local"), "../../book");
-const types = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".png": "image/png" };
+const types = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+  ".png": "image/png",
+};
 const browser = new Browser();
 let server;
 let site;
@@ -73,7 +79,10 @@ for (const [name, address] of [
 
     assert.deepEqual(seen.errors, []);
     assert.ok(seen.requests.length > 10, `${seen.requests}`);
-    assert.deepEqual(seen.requests.filter((url) => !url.startsWith(address()) && !url.startsWith("data:")), []);
+    assert.deepEqual(
+      seen.requests.filter((url) => !url.startsWith(address()) && !url.startsWith("data:")),
+      [],
+    );
     assert.deepEqual(browser.mistakes, []);
     await browser.closeTabs();
   });
@@ -93,7 +102,9 @@ test("the pages follow the colour scheme of the system, and fit a screen of 390 
 
       for (const page of ["index", "guide/refresh", "settings", "hub-local"]) {
         await tab.goto(`${site}/${page}.html`);
-        const extra = await tab.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+        const extra = await tab.evaluate(
+          () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+        );
         assert.ok(extra <= 0, `${page} is ${extra} px wider than ${width} px`);
         await browser.picture(tab, `docs-${page.replace("/", "-")}-${width}-${colorScheme}`);
       }

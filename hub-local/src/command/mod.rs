@@ -11,6 +11,8 @@ mod limits;
 mod load;
 mod log;
 mod ready;
+#[cfg(test)]
+mod reference;
 mod reload;
 mod replay;
 mod signals;

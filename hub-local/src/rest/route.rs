@@ -262,4 +262,6 @@ fn only<T>(
 }
 
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod tests;

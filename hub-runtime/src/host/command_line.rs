@@ -138,8 +138,9 @@ fn usage(program: &str) -> String {
         text.push_str(&format!("  {name} {arguments}\n      {first}\n"));
     }
     text.push_str(
-        "\nOptions:\n  -h, --help     print this text, or that of a command\n  -V, --version  print the version\n\nSettings are environment variables: PORT, AzureSignalRConnectionString, HUB_LOCAL_PORT and\nothers, see docs/settings.md of hub-runtime.",
+        "\nOptions:\n  -h, --help     print this text, or that of a command\n  -V, --version  print the version\n\nSettings are environment variables: PORT, AzureSignalRConnectionString, HUB_LOCAL_PORT and\nothers: ",
     );
+    text.push_str(concat!(env!("CARGO_PKG_HOMEPAGE"), "settings.html"));
     text
 }
 

@@ -30,7 +30,7 @@ impl NegotiateLimit {
     /// Service or a single load balancer. If the number is too low, all clients behind a proxy count as
     /// one client; if it is too high, clients can forge their address. Each proxy must append the address of
     /// its caller, which nginx, HAProxy and Envoy do only with a line of their configuration: see
-    /// `docs/proxies.md` in the repository. Defaults to 0.
+    /// [Proxies](https://serverless-hub.github.io/serverless-hub/proxies.html). Defaults to 0.
     pub fn behind_proxies(mut self, proxies: usize) -> Self {
         self.proxies = proxies;
         self

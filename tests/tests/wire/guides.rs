@@ -109,3 +109,22 @@ fn files_in_the_recipes_exist() {
     assert!(missing.is_empty(), "{missing:?}");
     assert!(paths.len() > 30, "only {} paths", paths.len());
 }
+
+#[test]
+fn every_setting_is_on_its_page() {
+    use hub_core::setting_names::{
+        APP, BELOW_CONNECTION, BELOW_ENDPOINT, COMMAND, ENDPOINTS, LOAD,
+    };
+    let settings = read("docs/settings.md");
+    let pages = ["docs/reference/commands.md", "hub-local/README.md", "packages/npm/README.md"];
+    let commands = pages.map(read).concat();
+    let of_app = APP.iter().chain(&BELOW_CONNECTION).chain(&BELOW_ENDPOINT).chain([&ENDPOINTS]);
+
+    let missing: Vec<_> = of_app.filter(|name| !settings.contains(**name)).collect();
+    assert!(missing.is_empty(), "docs/settings.md does not name {missing:?}");
+
+    let of_commands = COMMAND.iter().chain(&LOAD);
+    let missing: Vec<_> =
+        of_commands.filter(|name| !commands.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "none of {pages:?} names {missing:?}");
+}

@@ -8,6 +8,7 @@ mod binding;
 mod calls;
 mod cancel;
 mod client_results;
+mod code_blocks;
 mod connections;
 mod contract;
 mod dependencies;
