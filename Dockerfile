@@ -5,6 +5,11 @@
 #
 # In place of the image of Microsoft's emulator: the options -c, -p and -i, the file /emulator/settings.json and the
 # variables UpstreamSettings__Templates__0__UrlTemplate and so on are read.
+#
+# With a binary that exists, nothing is compiled. FOLDER has ca-certificates.crt and, for each architecture, the static
+# binary: amd64/hub-local, arm64/hub-local.
+#
+#   docker build -t hub-local --build-context binary=FOLDER .
 
 FROM rust:1.95-alpine AS build
 # ring needs a C compiler. The certificates are for upstreams with https.
@@ -16,9 +21,16 @@ RUN rm rust-toolchain.toml \
  && cargo build --locked --release --package hub-local --bin hub-local \
  && strip target/release/hub-local
 
+# `--build-context binary=FOLDER` takes the place of this stage.
+FROM scratch AS binary
+ARG TARGETARCH
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /ca-certificates.crt
+COPY --from=build /source/target/release/hub-local /${TARGETARCH}/hub-local
+
 FROM scratch
-COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-COPY --from=build /source/target/release/hub-local /hub-local
+ARG TARGETARCH
+COPY --from=binary /ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=binary /${TARGETARCH}/hub-local /hub-local
 USER 65532:65532
 EXPOSE 8888
 WORKDIR /config
@@ -27,4 +39,6 @@ ENTRYPOINT ["/hub-local"]
 # the port on 127.0.0.1, or set HUB_LOCAL_KEY (at least 16 bytes), because the default key is public. Variables, so
 # that arguments in place of CMD keep these defaults.
 ENV HUB_LOCAL_IP=0.0.0.0 HUB_LOCAL_PUBLIC=true
+# Finds the port in the arguments of the service, which is process 1, or in HUB_LOCAL_PORT.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=5s CMD ["/hub-local", "health"]
 CMD ["start"]

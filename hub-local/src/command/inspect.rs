@@ -3,10 +3,7 @@
 mod line;
 mod summary;
 
-use std::{
-    io::{self, Write as _},
-    time::Duration,
-};
+use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
@@ -17,7 +14,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
-use super::{Failure, values};
+use super::{Failure, print, values};
 
 const DEFAULT_URL: &str = "http://127.0.0.1:8888";
 const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
@@ -116,14 +113,6 @@ async fn inspect(arguments: &InspectArgs) -> Result<(), Failure> {
             Err(Failure::Failed(_)) => sleep(PAUSE).await,
             Err(other) => return Err(other),
         }
-    }
-}
-
-/// Prints a line. The reader of a pipe may end first, which is no error.
-fn print(text: &str) {
-    let mut out = io::stdout().lock();
-    if writeln!(out, "{text}").and_then(|()| out.flush()).is_err() {
-        std::process::exit(0);
     }
 }
 

@@ -5,6 +5,7 @@ mod banner;
 mod contract;
 mod descriptors;
 mod environment;
+mod health;
 mod inspect;
 mod inspector;
 mod limits;
@@ -21,12 +22,19 @@ mod stdin;
 mod upstream;
 mod values;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{
+    ffi::OsString,
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 use hub_load::LoadArgs;
 
-use self::{inspect::InspectArgs, replay::ReplayArgs, start::StartArgs, upstream::UpstreamCommand};
+use self::{
+    health::HealthArgs, inspect::InspectArgs, replay::ReplayArgs, start::StartArgs,
+    upstream::UpstreamCommand,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -60,6 +68,8 @@ enum Command {
     Upstream(UpstreamCommand),
     /// Show what happens in a running service: clients, calls, answers and failures
     Inspect(Box<InspectArgs>),
+    /// Check that a service accepts requests, for example in a container
+    Health(HealthArgs),
     /// Repeat the calls of a recording and compare the answers of the app
     Replay(Box<ReplayArgs>),
     /// Generate load on a SignalR server and measure it
@@ -85,6 +95,14 @@ impl Failure {
     }
 }
 
+/// Prints a line. The reader of a pipe may end first, which is no error.
+fn print(text: &str) {
+    let mut out = io::stdout().lock();
+    if writeln!(out, "{text}").and_then(|()| out.flush()).is_err() {
+        std::process::exit(0);
+    }
+}
+
 /// Inserts the command `start` before options, as the container image of Microsoft's emulator accepts them:
 /// `-p 9999` is `start -p 9999`.
 fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
@@ -104,6 +122,7 @@ pub(crate) fn run() -> ExitCode {
         }
         Command::Upstream(command) => upstream::run(&command),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Health(arguments) => health::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Load(arguments) => load::run(*arguments),
     };

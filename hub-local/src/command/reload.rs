@@ -31,7 +31,7 @@ impl SettingsFile {
     /// Reads the file for the first time. An optional file that is missing has no templates.
     pub(super) fn read(path: PathBuf, required: bool) -> Result<(Self, Vec<Template>), Failure> {
         let seen = version(&path);
-        if seen.is_none() && !required {
+        if !required && !may_exist(&path) {
             return Ok((Self { path, seen }, Vec::new()));
         }
         let settings = read(&path).map_err(Failure::Failed)?;
@@ -82,6 +82,12 @@ fn read(file: &Path) -> Result<Settings, String> {
         tracing::warn!("{warning}");
     }
     Ok(settings)
+}
+
+/// Whether the file exists or this user cannot find out, for example in a folder of another user that is mounted into
+/// a container. Reading it is an error then.
+pub(super) fn may_exist(file: &Path) -> bool {
+    file.try_exists().unwrap_or(true)
 }
 
 fn version(file: &Path) -> Option<FileVersion> {
@@ -167,6 +173,17 @@ mod tests {
         file.reload_if_changed(&upstream);
 
         assert_eq!(urls(&upstream), ["http://late/"]);
+    }
+
+    #[test]
+    fn a_file_whose_existence_is_unknown_is_an_error() {
+        // The name of a file has at most 255 bytes, so the system cannot say whether it exists.
+        let path = PathBuf::from("x".repeat(300));
+
+        let Err(Failure::Failed(text)) = SettingsFile::read(path, false) else {
+            panic!("accepted")
+        };
+        assert!(text.contains("cannot read the settings"), "{text}");
     }
 
     #[test]

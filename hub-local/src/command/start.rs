@@ -30,7 +30,7 @@ use super::{
     limits::LimitArgs,
     log,
     ready::Ready,
-    reload::SettingsFile,
+    reload::{SettingsFile, may_exist},
     signals::Signals,
     stdin::StdinEnd,
     values,
@@ -111,6 +111,13 @@ pub(super) struct StartArgs {
     limits: LimitArgs,
 }
 
+impl StartArgs {
+    /// The address, unless it is that of both loopback addresses, and the port.
+    pub(super) fn address(&self) -> (Option<IpAddr>, u16) {
+        (self.ip, self.port)
+    }
+}
+
 /// Runs the service until a signal arrives.
 pub(super) fn run(arguments: StartArgs) -> Result<(), Failure> {
     log::init(&arguments.log)?;
@@ -148,11 +155,11 @@ fn templates(
         None => SETTINGS
             .into_iter()
             .map(PathBuf::from)
-            .find(|path| path.exists())
+            .find(|path| may_exist(path))
             .unwrap_or_else(|| SETTINGS[0].into()),
     };
     if !of_variables.is_empty() {
-        if config.is_some() || path.exists() {
+        if config.is_some() || may_exist(&path) {
             let file = path.display();
             tracing::warn!(
                 "{file} is not used: the variables UpstreamSettings__Templates__… take precedence"

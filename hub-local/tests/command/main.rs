@@ -7,6 +7,7 @@ mod attacks;
 mod client;
 mod descriptors;
 mod explain;
+mod health;
 mod inspect;
 mod json;
 mod load;
