@@ -1,6 +1,9 @@
 //! The `hub-load` command.
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use clap::{CommandFactory as _, Parser, error::ErrorKind};
 use hub_load::LoadArgs;
@@ -22,14 +25,15 @@ struct Cli {
 fn main() -> ExitCode {
     match hub_load::run_blocking(Cli::parse().args) {
         Ok(report) => {
-            println!("{report}");
+            // `println!` panics if the reader of the output has ended.
+            let _ = writeln!(io::stdout(), "{report}");
             ExitCode::SUCCESS
         }
         Err(error) if error.is_usage() => {
             Cli::command().error(ErrorKind::ValueValidation, error).exit()
         }
         Err(error) => {
-            eprintln!("error: {}", error.with_causes());
+            let _ = writeln!(io::stderr(), "error: {}", error.with_causes());
             ExitCode::FAILURE
         }
     }

@@ -61,7 +61,7 @@ impl Progress {
             ));
         }
         if self.terminal && !self.silent {
-            eprintln!();
+            let _ = writeln!(io::stderr());
         }
     }
 
@@ -71,11 +71,11 @@ impl Progress {
             return;
         }
         if self.terminal {
-            eprint!("\r{line:<60}");
             // Progress is optional, so errors of standard error are ignored.
+            let _ = write!(io::stderr(), "\r{line:<60}");
             let _ = io::stderr().flush();
         } else {
-            eprintln!("{line}");
+            let _ = writeln!(io::stderr(), "{line}");
         }
     }
 }

@@ -13,7 +13,7 @@ use http::{Request, StatusCode};
 use hub_net::client::{GaiResolver, HttpClient, RequestError};
 use tokio::time::timeout;
 
-use super::{Cli, Command, Failure, print, values, with_command};
+use super::{Cli, Command, Failure, output, values, with_command};
 
 /// Less than the timeout of the health check in the Dockerfile, so that the message of this command is seen.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &HealthArgs) -> Result<(), Failure> {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(Failure::failed)?.block_on(check(&url))?;
-    print(&format!("{url} accepts requests"));
+    output::print(format_args!("{url} accepts requests"));
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
-use super::{Failure, print, values};
+use super::{Failure, output, values};
 
 const DEFAULT_URL: &str = "http://127.0.0.1:8888";
 const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
@@ -83,9 +83,9 @@ async fn inspect(arguments: &InspectArgs) -> Result<(), Failure> {
     if arguments.json {
         let mut state = state;
         state["kind"] = "state".into();
-        print(&state.to_string());
+        output::print_or_exit(&state);
     } else {
-        print(summary::of(&state).trim_end());
+        output::print_or_exit(summary::of(&state).trim_end());
     }
     let mut after = inspector.events(arguments, 0).await?;
     if !arguments.follow {
@@ -100,14 +100,14 @@ async fn inspect(arguments: &InspectArgs) -> Result<(), Failure> {
                 is_lost = false;
                 let current = state.get("instance").cloned();
                 if current != instance {
-                    eprintln!("the service was started again");
+                    output::note("the service was started again");
                     (instance, after) = (current, 0);
                 }
                 after = inspector.events(arguments, after).await?;
             }
             // A service that starts again has a new token unless it was given.
             Err(Failure::Failed(text)) if !is_lost => {
-                eprintln!("{text}; waiting");
+                output::note(format_args!("{text}; waiting"));
                 is_lost = true;
             }
             Err(Failure::Failed(_)) => sleep(PAUSE).await,
@@ -173,7 +173,7 @@ impl Inspector {
         for text in String::from_utf8_lossy(&body).lines().filter(|line| !line.is_empty()) {
             let Ok(event) = serde_json::from_str::<Value>(text) else { continue };
             last = event.get("seq").and_then(Value::as_u64).unwrap_or(last).max(last);
-            print(&if arguments.json { text.to_owned() } else { line::of(&event) });
+            output::print_or_exit(&if arguments.json { text.to_owned() } else { line::of(&event) });
         }
         Ok(last)
     }

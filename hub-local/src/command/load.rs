@@ -2,7 +2,7 @@
 
 use hub_load::LoadArgs;
 
-use super::Failure;
+use super::{Failure, output};
 
 /// Runs the load tool and prints its report.
 pub(super) fn run(arguments: LoadArgs) -> Result<(), Failure> {
@@ -13,6 +13,6 @@ pub(super) fn run(arguments: LoadArgs) -> Result<(), Failure> {
             Failure::Failed(error.with_causes())
         }
     })?;
-    println!("{report}");
+    output::print(report);
     Ok(())
 }

@@ -16,6 +16,8 @@ pub(super) fn init(text: &str) -> Result<(), Failure> {
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .with_target(false)
+        // Otherwise a failed write is reported with `eprintln!`, which panics if standard error is closed.
+        .log_internal_errors(false)
         .try_init()
         .map_err(Failure::failed)
 }

@@ -11,6 +11,7 @@ mod inspector;
 mod limits;
 mod load;
 mod log;
+mod output;
 mod ready;
 #[cfg(test)]
 mod reference;
@@ -22,11 +23,7 @@ mod stdin;
 mod upstream;
 mod values;
 
-use std::{
-    ffi::OsString,
-    io::{self, Write as _},
-    process::ExitCode,
-};
+use std::{ffi::OsString, process::ExitCode};
 
 use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 use hub_load::LoadArgs;
@@ -95,14 +92,6 @@ impl Failure {
     }
 }
 
-/// Prints a line. The reader of a pipe may end first, which is no error.
-fn print(text: &str) {
-    let mut out = io::stdout().lock();
-    if writeln!(out, "{text}").and_then(|()| out.flush()).is_err() {
-        std::process::exit(0);
-    }
-}
-
 /// Inserts the command `start` before options, as the container image of Microsoft's emulator accepts them:
 /// `-p 9999` is `start -p 9999`.
 fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
@@ -130,11 +119,11 @@ pub(crate) fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(text)) => Cli::command().error(ErrorKind::ValueValidation, text).exit(),
         Err(Failure::Failed(text)) => {
-            eprintln!("error: {text}");
+            output::note(format_args!("error: {text}"));
             ExitCode::FAILURE
         }
         Err(Failure::NotReplayed(text)) => {
-            eprintln!("error: {text}");
+            output::note(format_args!("error: {text}"));
             ExitCode::from(2)
         }
         Err(Failure::Differs) => ExitCode::FAILURE,

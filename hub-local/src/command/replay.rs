@@ -11,7 +11,7 @@ use hub_local::{
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 
 use super::{
-    Failure, log,
+    Failure, log, output,
     start::{listen, validate},
     values,
 };
@@ -100,9 +100,9 @@ pub(super) fn run(arguments: &ReplayArgs) -> Result<(), Failure> {
     })?;
     if recording.is_cut {
         let calls = recording.calls();
-        eprintln!(
+        output::note(format_args!(
             "warning: the last line of the recording is incomplete; the {calls} calls before it are replayed"
-        );
+        ));
     }
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::failed)?;
     let done = runtime.block_on(replay(arguments, &recording));
@@ -169,16 +169,19 @@ fn print(report: &Report, with_answers: bool) {
     let Report { compared, differences, left_out, .. } = report;
     for difference in differences {
         if with_answers {
-            println!("{difference}");
+            output::print(difference);
         } else {
-            println!("call {}, {}.{}", difference.call, difference.hub, difference.method);
+            output::print(format_args!(
+                "call {}, {}.{}",
+                difference.call, difference.hub, difference.method
+            ));
         }
     }
     for text in left_out {
-        println!("not replayed: {text}");
+        output::print(format_args!("not replayed: {text}"));
     }
     let hint = if differences.is_empty() || with_answers { "" } else { " (--diff prints both)" };
-    println!("{compared} answers compared, {} differ{hint}", differences.len());
+    output::print(format_args!("{compared} answers compared, {} differ{hint}", differences.len()));
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::{
 use clap::Subcommand;
 use hub_local::Settings;
 
-use super::{Failure, reload::describe};
+use super::{Failure, output, reload::describe};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum UpstreamCommand {
@@ -46,7 +46,7 @@ fn init(folder: &Path, force: bool) -> Result<(), Failure> {
     fs::create_dir_all(folder)
         .and_then(|()| fs::write(&file, Settings::EXAMPLE))
         .map_err(|error| Failure::Failed(format!("cannot write {shown}: {error}")))?;
-    println!("Wrote {shown}; edit its UrlTemplate, then run `hub-local start`.");
+    output::print(format_args!("Wrote {shown}; edit its UrlTemplate, then run `hub-local start`."));
     Ok(())
 }
 
@@ -56,7 +56,7 @@ fn overwrites(file: &Path) -> Result<bool, Failure> {
         let file = file.display();
         return Err(Failure::Failed(format!("{file} already exists; use --force to overwrite it")));
     }
-    print!("{} already exists. Overwrite it? [y/N] ", file.display());
+    let _ = write!(io::stdout(), "{} already exists. Overwrite it? [y/N] ", file.display());
     io::stdout().flush().map_err(Failure::failed)?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).map_err(Failure::failed)?;
@@ -67,13 +67,16 @@ fn list(config: &Path) -> Result<(), Failure> {
     let file = Settings::file_of(config);
     let settings = Settings::read(&file).map_err(|error| Failure::Failed(describe(&error)))?;
     for warning in &settings.warnings {
-        eprintln!("warning: {warning}");
+        output::note(format_args!("warning: {warning}"));
     }
     if settings.templates.is_empty() {
-        println!("{} has no templates: no events are delivered.", file.display());
+        output::print(format_args!(
+            "{} has no templates: no events are delivered.",
+            file.display()
+        ));
     }
     for (number, template) in settings.templates.iter().enumerate() {
-        println!("{}. {template}\n   {}", number + 1, template.rules());
+        output::print(format_args!("{}. {template}\n   {}", number + 1, template.rules()));
     }
     Ok(())
 }

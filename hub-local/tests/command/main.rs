@@ -5,6 +5,7 @@
 mod app;
 mod attacks;
 mod client;
+mod closed_output;
 mod descriptors;
 mod explain;
 mod health;
