@@ -18,7 +18,10 @@ function fail(text) {
 }
 
 function launch(path) {
-  child = spawn(path, process.argv.slice(2), { stdio: "inherit" });
+  const [, , ...args] = process.argv;
+  // `new` writes an app in the language of the package.
+  const env = args[0] === "new" ? { ...process.env, HUB_LOCAL_PACKAGE: "npm" } : process.env;
+  child = spawn(path, args, { stdio: "inherit", env });
   child.on("error", (error) => fail(`cannot run ${path}: ${error.message}`));
   child.on("exit", (code, signal) => {
     process.exitCode = signal ? 128 + constants.signals[signal] : code;

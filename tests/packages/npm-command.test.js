@@ -189,6 +189,13 @@ test("without the package of this system, the error says what to do", async () =
   assert.match(absent.log, /^error: cannot run \/not\/there: /);
 });
 
+test("the command `new` gets the name of the package", async () => {
+  const variable = script("variable", "echo $1 $HUB_LOCAL_PACKAGE");
+
+  assert.equal((await output(folder, launcher, ["new"], variable)).out, "new npm\n");
+  assert.equal((await output(folder, launcher, ["start"], variable)).out, "start\n");
+});
+
 test("the variables of the launcher cause no warning of the service", async () => {
   const HUB_LOCAL_BINARY = join(folder, `node_modules/hub-local-${process.platform}-${process.arch}/hub-local`);
   const service = new Program(launcher, ["start", "--port", "0"], { ...env, HUB_LOCAL_BINARY }, { cwd: folder });
