@@ -16,6 +16,7 @@ const SNIPPETS: &str = "tests/e2e/docs-snippets.test.js";
 const GUIDES: &str = "tests/tests/wire/guides.rs";
 const PROXIES: &str = "tests/e2e/proxies.js";
 const NPM: &str = "tests/packages/npm.js";
+const PYTHON: &str = "tests/packages/python.js";
 const CHAT: &str = "examples/chat/src/hub.rs";
 const FIGURE: Way = Shown("a figure, not code");
 const OUTPUT: Way = Shown("a line that the command prints; the tests of the inspector read it");
@@ -104,9 +105,16 @@ pub(super) const BLOCKS: &[(&str, &str, Way)] = &[
     ),
     ("packages/npm/README.md", "// app", Run(NPM)),
     (
+        "packages/python/README.md",
+        "uvx hub-local start",
+        Shown("python.test.js starts the command of the wheel with uvx"),
+    ),
+    ("packages/python/README.md", "# test_chat.py", Run(PYTHON)),
+    ("packages/python/README.md", "# start.py", Run(PYTHON)),
+    (
         "hub-local/README.md",
         "npx hub-local start",
-        Shown("installs the command in three ways and starts it"),
+        Shown("installs the command in four ways and starts it"),
     ),
     (
         "hub-local/README.md",
