@@ -13,7 +13,7 @@ use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use super::{
     Failure, log, output,
     start::{listen, validate},
-    values,
+    values::{self, SecretUrl},
 };
 
 /// How long the app may take for its last `disconnected` events.
@@ -40,7 +40,7 @@ pub(super) struct ReplayArgs {
     file: PathBuf,
     /// Upstream URL of the app, as --upstream of `start`. A URL without a path gets
     /// /runtime/webhooks/signalr
-    #[arg(long, value_name = "URL", value_parser = app)]
+    #[arg(long, value_name = "URL", value_parser = SecretUrl(app))]
     to: Template,
     /// Print the recorded and the new answer of each call that differs
     #[arg(long)]

@@ -33,7 +33,7 @@ use super::{
     reload::{SettingsFile, may_exist},
     signals::Signals,
     stdin::StdinEnd,
-    values,
+    values::{self, SecretUrl},
 };
 
 /// The settings files that are read without `--config`: the first that exists. The second is the place in the
@@ -56,7 +56,7 @@ pub(super) struct StartArgs {
     config: Option<PathBuf>,
     /// Upstream URL for all events, instead of a settings file. HUB=URL limits the URL to one hub,
     /// a,b=URL to several. Can be repeated; the first match is used
-    #[arg(short, long, value_name = "[HUB=]URL", value_parser = values::upstream)]
+    #[arg(short, long, value_name = "[HUB=]URL", value_parser = SecretUrl(values::upstream))]
     upstream: Vec<Template>,
     /// Access key [default: well-known key of Microsoft's emulator]
     #[arg(long, value_name = "KEY", env = "HUB_LOCAL_KEY", hide_env_values = true, value_parser = values::secret)]

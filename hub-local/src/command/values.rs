@@ -1,11 +1,13 @@
 //! Parsers for option values: sizes, times, addresses, upstreams.
 
 use std::{
+    ffi::OsStr,
     net::{IpAddr, Ipv4Addr},
     str::FromStr,
     time::Duration,
 };
 
+use clap::{Arg, Command, builder::TypedValueParser};
 use hub_core::{Secret, setting_names::is_service_link};
 use hub_local::Template;
 use hub_net::{
@@ -102,6 +104,40 @@ pub(super) fn upstream(text: &str) -> Result<Template, String> {
     Template::new(url.trim()).map(|it| it.hubs(hubs)).map_err(|error| error.to_string())
 }
 
+/// A parser of URLs that may contain a key or a password. Its errors do not show them, but clap's errors contain the whole value.
+#[derive(Clone)]
+pub(super) struct SecretUrl<T>(pub(super) fn(&str) -> Result<T, String>);
+
+impl<T: Clone + Send + Sync + 'static> TypedValueParser for SecretUrl<T> {
+    type Value = T;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        argument: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<T, clap::Error> {
+        let Self(parse) = self;
+        let Some(text) = value.to_str() else {
+            // The error for text that is not UTF-8 does not contain it.
+            return parse.parse_ref(command, argument, value);
+        };
+        parse(text).or_else(|problem| {
+            let fail = move |_: &str| Err::<T, _>(problem.clone());
+            fail.parse_ref(command, argument, OsStr::new(&without_secrets(text)))
+        })
+    }
+}
+
+/// The part of a URL before its query. Of a URL with a user or password nothing, because it may be malformed.
+fn without_secrets(url: &str) -> String {
+    match url.find(['?', '#']) {
+        _ if url.contains('@') => "…".to_owned(),
+        Some(end) => format!("{}…", url.get(..=end).unwrap_or_default()),
+        None => url.to_owned(),
+    }
+}
+
 /// Parses a base URL and strips the trailing slash.
 pub(super) fn base_url(text: &str) -> Result<String, String> {
     let wrong = || "expected a URL such as http://signalr:8888, without a path".to_owned();
@@ -172,6 +208,25 @@ mod tests {
         assert_eq!(upstream(&format!("chat,news={url}")), Ok(chat));
         assert!(upstream("chat=localhost").is_err());
         assert!(upstream("localhost:7071").is_err());
+    }
+
+    #[test]
+    fn errors_show_neither_the_query_of_a_url_nor_its_password() {
+        for (url, shown) in [
+            ("chat=ftp://h/api?code=secret", "chat=ftp://h/api?…"),
+            ("h/api#secret", "h/api#…"),
+            ("http://user:secret@h/", "…"),
+            ("ftp://user:a?secret@h/?code=b", "…"),
+            ("localhost:7071", "localhost:7071"),
+        ] {
+            let command =
+                Command::new("test").arg(Arg::new("url").value_parser(SecretUrl(upstream)));
+
+            let error = command.try_get_matches_from(["test", url]).unwrap_err().to_string();
+
+            assert!(error.contains(&format!("invalid value '{shown}' for '[url]': ")), "{error}");
+            assert!(error.contains("the upstream "), "{error}");
+        }
     }
 
     #[test]

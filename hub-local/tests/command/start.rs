@@ -111,6 +111,40 @@ async fn localhost_is_served_over_ipv4_and_ipv6() {
     }
 }
 
+/// An IPv6 socket of another program, whose port is free on IPv4; none without IPv6.
+fn other_program() -> Option<(std::net::TcpListener, u16)> {
+    loop {
+        let other = std::net::TcpListener::bind(("::1", 0)).ok()?;
+        let port = other.local_addr().unwrap().port();
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Some((other, port));
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_program_on_the_ipv6_address_is_a_warning() {
+    let Some((_other, port)) = other_program() else { return };
+    let mut start = command();
+    start.args(["start", "--port", &port.to_string()]);
+
+    let service = Running::of(start).await;
+
+    let line = service.log.line(&format!("another program listens on [::1]:{port}")).await;
+    assert!(line.contains("WARN") && line.contains("`127.0.0.1`"), "{line}");
+}
+
+#[tokio::test]
+async fn the_error_of_an_upstream_shows_no_secret() {
+    for option in ["--upstream=ftp://h/?code=hidden", "--upstream=http://user:hidden@h/"] {
+        let (code, _, errors) = output(&["start", option]).await;
+
+        assert_eq!(code, 2);
+        assert!(errors.contains("'--upstream <[HUB=]URL>': the upstream "), "{errors}");
+        assert!(!errors.contains("hidden"), "{errors}");
+    }
+}
+
 #[tokio::test]
 async fn a_port_in_use_is_a_failure_with_advice() {
     let service = Running::start(&[]).await;

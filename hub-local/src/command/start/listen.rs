@@ -11,7 +11,8 @@ use super::StartArgs;
 use crate::command::Failure;
 
 /// Binds the listening sockets. Without an address, binds both loopback addresses, because `localhost`
-/// may resolve to either. A failure to bind the IPv6 address is ignored: some machines have no IPv6.
+/// may resolve to either. Some machines have no IPv6, so a failure to bind its address is ignored. If another program
+/// has that address, a warning names it.
 pub(in crate::command) fn listen(
     ip: Option<IpAddr>,
     port: u16,
@@ -19,9 +20,14 @@ pub(in crate::command) fn listen(
     let first = bind(ip.unwrap_or(Ipv4Addr::LOCALHOST.into()), port)?;
     let mut listeners = vec![first];
     if ip.is_none() {
-        let port = port_of(&listeners)?;
-        if let Ok(second) = hub_net::listen::listen((Ipv6Addr::LOCALHOST, port).into()) {
-            listeners.push(second);
+        let address = SocketAddr::from((Ipv6Addr::LOCALHOST, port_of(&listeners)?));
+        match hub_net::listen::listen(address) {
+            Ok(second) => listeners.push(second),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => tracing::warn!(
+                "another program listens on {address}: clients that find this address for `localhost` reach that program. \
+                 Use `127.0.0.1` in place of `localhost`, or `--port` for another port"
+            ),
+            Err(_) => {}
         }
     }
     Ok(listeners)
