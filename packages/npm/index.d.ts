@@ -5,7 +5,8 @@ export interface HubLocalOptions {
   /**
    * Where the service sends the events of clients: a URL for all hubs, or an object with a URL for each hub, for example
    * `{ chat: "http://127.0.0.1:7071/runtime/webhooks/signalr", "*": "http://127.0.0.1:7072/" }`. `*` is any other hub.
-   * Default: `settings.json` in the current folder, if there is one. Without both, events are not delivered.
+   * An object contains at least one URL. Default: `settings.json` in the current folder, if there is one. Without both,
+   * events are not delivered.
    */
   upstream?: string | Readonly<Record<string, string | undefined>> | undefined;
   /** Port to listen on. Default: 0, a free port. */
@@ -22,7 +23,7 @@ export interface HubLocalOptions {
    * not passed on, because it is the address of another service.
    */
   env?: Readonly<Record<string, string | undefined>> | undefined;
-  /** Maximum time for the start, in milliseconds. Default: 10000. */
+  /** Maximum time for the start, in milliseconds, up to 2147483647. Default: 10000. */
   timeout?: number | undefined;
   /**
    * Level of the log (`off`, `error`, `warn`, `info`, `debug`, `trace`) or directives of `tracing`. The log goes to standard
@@ -42,11 +43,12 @@ export interface HubLocal {
    * key.
    */
   readonly connectionString: string;
-  /** Address of the inspector with its token; `null` if the inspector is off. */
+  /** Address of the inspector with its token, which is secret; `null` if the inspector is off. */
   readonly inspector: string | null;
   /**
    * Closes all clients, waits until the app has their `disconnected` events (at most 10 s, `--stop-within`), and resolves when
-   * the process has ended. Kills it after 15 s. Further calls return the same promise. Never rejects.
+   * the process has ended. Kills it after 15 s, also if `--stop-within` is longer. Further calls return the same promise. Never
+   * rejects.
    */
   stop(): Promise<void>;
   /** {@link stop}, for `await using`. Absent in versions of Node without `Symbol.asyncDispose` (before 18.18). */
@@ -56,8 +58,9 @@ export interface HubLocal {
 /**
  * Starts the service and resolves when it accepts connections.
  *
- * The service stops with {@link HubLocal.stop}, and at the latest when this process ends, also if it is killed, or the worker
- * thread that called the function. A service that was not stopped does not keep the process or thread running.
+ * The service stops with {@link HubLocal.stop}. If it still runs when this process ends, also if it is killed, or when the worker
+ * thread that called the function ends, it begins to stop at once, and takes at most 10 s (`--stop-within`). A service that was
+ * not stopped does not keep the process or thread running.
  *
  * The promise rejects with a `TypeError` if an option is wrong, and with an `Error`, whose message contains what the service has
  * printed on standard error, if

@@ -2,27 +2,39 @@
 
 const { spawn } = require("node:child_process");
 const { findBinary } = require("./binary.js");
+const { version } = require("./package.json");
 
 /** Time for the start, in milliseconds. */
 const START_TIMEOUT = 10_000;
 /** Time for the end, in milliseconds: more than the service takes for it with its defaults. */
 const STOP_TIMEOUT = 15_000;
+/** The longest time of a timer of Node, in milliseconds. */
+const MAX_TIMEOUT = 2 ** 31 - 1;
 /** The most of the log that is kept for the error of a failed start, in characters. */
 const MAX_LOG = 64 * 1024;
 
 const OPTIONS = {
-  upstream: (value) => typeof value === "string" || isTextMap(value) || "a URL, or an object with a URL for each hub",
+  upstream: (value) => isText(value) || (isTextMap(value) && hasValues(value)) || "a URL, or an object with a URL for each hub and at least one",
   port: (value) => (Number.isInteger(value) && value >= 0 && value <= 65535) || "a number from 0 to 65535",
-  key: (value) => typeof value === "string" || "a string",
-  args: (value) => (Array.isArray(value) && value.every((it) => typeof it === "string")) || "an array of strings",
-  env: (value) => isTextMap(value) || "an object of strings",
-  timeout: (value) => (Number.isFinite(value) && value > 0) || "a number of milliseconds above 0",
-  log: (value) => typeof value === "string" || "a string",
+  key: (value) => isText(value) || "a string without NUL",
+  args: (value) => (Array.isArray(value) && value.every(isText)) || "an array of strings without NUL",
+  env: (value) => isTextMap(value) || "an object of strings without NUL",
+  timeout: (value) => (typeof value === "number" && value > 0 && value <= MAX_TIMEOUT) || `a number of milliseconds above 0 and up to ${MAX_TIMEOUT}`,
+  log: (value) => isText(value) || "a string without NUL",
 };
+
+/** Arguments and variables of a process end at NUL. The error of `spawn` for it contains the value, which may be secret. */
+function isText(value) {
+  return typeof value === "string" && !value.includes("\0");
+}
 
 function isTextMap(value) {
   const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-  return isObject && Object.values(value).every((it) => it === undefined || typeof it === "string");
+  return isObject && Object.entries(value).every(([name, it]) => isText(name) && (it === undefined || isText(it)));
+}
+
+function hasValues(map) {
+  return Object.values(map).some((it) => it !== undefined);
 }
 
 /** Throws for unknown options and wrong values. Values are not shown, because the key is secret. */
@@ -71,8 +83,6 @@ async function startHubLocal(options = {}) {
   }
   const path = findBinary(env);
   const child = spawn(path, commandLine(options, env), { env, stdio: "pipe", windowsHide: true });
-  // A write to the pipe of a process that has ended is no error: nothing is written.
-  child.stdin.on("error", () => {});
   const ready = await started(child, path, options.timeout ?? START_TIMEOUT);
   return service(child, ready);
 }
@@ -92,6 +102,12 @@ function started(child, path, timeout) {
     const collect = (text) => (log = (log + text).slice(-MAX_LOG));
     child.on("error", (error) => fail(`cannot be started from ${path}: ${error.message}`));
     child.on("close", (code, signal) => fail(`ended before it accepted connections, with ${signal ?? `exit code ${code}`}`));
+    if (!child.stdin) {
+      // Without file descriptors there are no pipes. The event `error` follows.
+      return;
+    }
+    // A write to the pipe of a process that has ended is no error: nothing is written.
+    child.stdin.on("error", () => {});
     child.stderr.setEncoding("utf8").on("data", collect);
     child.stdout.setEncoding("utf8").on("data", (text) => {
       out += text;
@@ -101,7 +117,7 @@ function started(child, path, timeout) {
       }
       const ready = addresses(out.slice(0, end));
       if (!ready) {
-        fail(`at ${path} printed something else than its addresses: its version is not that of this package`);
+        fail(`at ${path} printed no addresses; is it hub-local of version ${version}, and is --help or --version in args?`);
         return;
       }
       clearTimeout(timer);

@@ -6,8 +6,11 @@ const { spawn } = require("node:child_process");
 const { constants } = require("node:os");
 const { findBinary } = require("./binary.js");
 
-/** How often the launcher looks whether the shell of npm still lives, in milliseconds. */
+/** How often the launcher looks whether the shell of npm still runs, in milliseconds. */
 const SHELL_INTERVAL = 250;
+
+/** The signals that end a process, except for those that cannot be handled or come from a fault. Node itself uses SIGPROF. */
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGABRT", "SIGUSR1", "SIGUSR2"];
 
 let child;
 let isStopping = false;
@@ -42,14 +45,28 @@ function passOn(signal) {
   }
 }
 
+/** Whether a process has ended. On Windows the parent's id stays, on other systems it changes before the parent's entry is gone. */
+function isGone(parent) {
+  if (process.platform !== "win32") {
+    return process.ppid !== parent;
+  }
+  try {
+    process.kill(parent, 0);
+    return false;
+  } catch (error) {
+    return error.code === "ESRCH";
+  }
+}
+
 /** npx and `npm run` pass signals on to a shell only, which may end without passing them on. */
 function stopWithShell() {
   const shell = process.ppid;
   const timer = setInterval(() => {
-    if (process.ppid !== shell) {
+    if (isGone(shell)) {
       clearInterval(timer);
       if (!isStopping) {
-        passOn("SIGTERM");
+        // On Windows this ends the binary at once: there is no signal.
+        child?.kill("SIGTERM");
       }
     }
   }, SHELL_INTERVAL);
@@ -57,7 +74,7 @@ function stopWithShell() {
 }
 
 // Before the start of the binary, so that a signal never ends this process and leaves the binary.
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+for (const signal of SIGNALS) {
   process.on(signal, passOn);
 }
 if (process.env.npm_lifecycle_event) {

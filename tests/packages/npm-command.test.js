@@ -2,13 +2,13 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { Program, cleanUp, connect, root, until, within } from "../e2e/lib.js";
-import { env, install, output, packed, script, version, writeExamples } from "./npm.js";
+import { base, env, install, output, script, version, writeExamples } from "./npm.js";
 
 const npx = ["/usr/bin/env", "npx", "hub-local"];
 let folder;
@@ -18,7 +18,7 @@ let connectionString;
 let disconnected;
 
 before(async () => {
-  folder = install("command", packed.command, packed.binary);
+  folder = install("command");
   launcher = join(folder, "node_modules/.bin/hub-local");
   writeExamples(folder);
   const { createApp } = await import(pathToFileURL(join(folder, "app.js")));
@@ -156,17 +156,43 @@ test("a binary that a signal ends, ends the launcher by the same signal", async 
   assert.deepEqual([pipe.code, pipe.signal], [128 + 13, null]);
 });
 
-test("SIGHUP is passed on", async () => {
-  const service = await start(launcher);
+test("signals that the binary does not handle end both", async () => {
+  for (const name of ["SIGHUP", "SIGQUIT", "SIGABRT", "SIGUSR1", "SIGUSR2"]) {
+    const service = await start(["/bin/sh", "-c", 'ulimit -c 0; exec "$0" "$@"', launcher]);
 
-  const { signal } = await service.stop("SIGHUP");
+    const { signal } = await service.stop(name);
 
-  assert.equal(signal, "SIGHUP");
-  await until("the service ends", async () => !(await answers(service.port)));
+    assert.equal(signal, name);
+    await until("the service ends", async () => !(await answers(service.port)));
+  }
+});
+
+test("the binary ends with the shell of npm, also where the id of the parent stays after its end, as on Windows", async () => {
+  const windows = join(base, "windows.js");
+  writeFileSync(windows, 'for (const [name, value] of [["platform", "win32"], ["ppid", process.ppid]]) Object.defineProperty(process, name, { value });');
+  for (const variables of [{}, { NODE_OPTIONS: `--require ${windows}` }]) {
+    const pid = join(base, "binary.pid");
+    const waits = script("waits", `echo $$ > ${pid}; echo ready; exec sleep 1000 >&- 2>&-`);
+    // The shell waits for the launcher, and does not pass signals on.
+    const shell = new Program("/bin/sh", ["-c", '"$0"; :', launcher], { ...env, ...waits, ...variables, npm_lifecycle_event: "start" });
+    services.push(shell);
+    await shell.printed(/ready/);
+
+    shell.child.kill("SIGKILL");
+
+    const id = Number(readFileSync(pid, "utf8"));
+    await until("the binary ends", () => {
+      try {
+        return !process.kill(id, 0);
+      } catch {
+        return true;
+      }
+    });
+  }
 });
 
 test("without the package of this system, the error says what to do", async () => {
-  const place = install("alone", "--omit=optional", packed.command);
+  const place = install("alone", "--omit=optional");
   const alone = join(place, "node_modules/.bin/hub-local");
 
   const missing = await output(place, alone, ["--version"]);

@@ -12,7 +12,7 @@ let folder;
 const system = `${process.platform}-${process.arch}`;
 
 before(() => {
-  folder = install("files", packed.command, packed.binary);
+  folder = install("files");
 });
 
 const listed = (file) => execFileSync("tar", ["tzf", file], { encoding: "utf8" }).trim().split("\n").sort();
@@ -51,6 +51,9 @@ test("only targets of a release can be packed", async () => {
   const pack = join(root, "packages/npm/pack");
   for (const [args, part] of [
     [["binary", folder, process.execPath, "riscv64gc-unknown-linux-gnu"], /no package for the target riscv64gc.*; the packages are for/],
+    [["binary", folder, process.execPath, "x86_64-unknown-freebsd"], /no package for the target x86_64-unknown-freebsd/],
+    [["binary", folder, process.execPath, "x86_64-unknown-linux-gnu"], /one C library only: use the target x86_64-unknown-linux-musl/],
+    [["binary", folder, process.execPath, "x86_64-unknown-linux-musl", "--own"], /usage: /],
     [["binary", folder, "/not/there", "x86_64-unknown-linux-musl"], /\/not\/there does not exist: build it/],
     [["binary", folder], /usage: /],
     [[], /usage: /],

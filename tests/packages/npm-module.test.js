@@ -9,13 +9,13 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { Program, cleanUp, connect, refusal, until, within } from "../e2e/lib.js";
-import { base, env, install, output, packed, script, writeExamples } from "./npm.js";
+import { base, env, install, output, script, writeExamples } from "./npm.js";
 
 let folder;
 let startHubLocal;
 
 before(async () => {
-  folder = install("module", packed.command, packed.binary);
+  folder = install("module");
   writeExamples(folder);
   ({ startHubLocal } = createRequire(join(folder, "x.js"))("hub-local"));
   for (const name of Object.keys(process.env).filter((it) => it.startsWith("HUB_LOCAL_"))) {
@@ -138,8 +138,10 @@ test("a start that fails rejects with what the service printed", async () => {
   const killed = await refusal(startHubLocal({ env: script("killed", "kill -s KILL $$") }));
   assert.match(killed, /with SIGKILL$/);
   const old = await refusal(startHubLocal({ env: script("old", "echo hub-local; exec sleep 1000") }));
-  assert.match(old, /its version is not that of this package/);
-  const alone = install("module-alone", "--omit=optional", packed.command);
+  assert.match(old, /printed no addresses; is it hub-local of version \d+\.\d+\.\d+, and is --help or --version in args\?$/);
+  const help = await refusal(startHubLocal({ args: ["--help"] }));
+  assert.match(help, /printed no addresses/);
+  const alone = install("module-alone", "--omit=optional");
   const { startHubLocal: missing } = createRequire(join(alone, "x.js"))("hub-local");
   assert.match(await refusal(missing()), /is not installed[^]*npm install/);
 });
@@ -161,17 +163,42 @@ test("a service that does not start in time is killed", async () => {
   });
 });
 
+test("without file descriptors, the start fails and nothing else does", async () => {
+  writeFileSync(
+    join(folder, "many.mjs"),
+    `import { startHubLocal } from "hub-local";
+     import { openSync } from "node:fs";
+     const open = () => { for (;;) openSync("/dev/null"); };
+     try { open(); } catch {}
+     console.log(await startHubLocal().catch((error) => error.message));`,
+  );
+
+  const { code, out, log } = await output(folder, "/bin/sh", ["-c", `ulimit -n 60; exec "$0" many.mjs`, process.execPath]);
+
+  assert.deepEqual([code, log], [0, ""]);
+  assert.match(out, /^hub-local cannot be started from .*: spawn .* EMFILE\n$/);
+});
+
 test("wrong options are refused, and no value is shown", async () => {
   for (const [options, part] of [
     [{ upstreams: "http://127.0.0.1:1" }, /no option upstreams; its options are upstream, port, key/],
     [{ upstream: 7071 }, /upstream must be a URL, or an object/],
     [{ upstream: { chat: 1 } }, /upstream must be/],
+    [{ upstream: {} }, /upstream must be a URL, or an object with a URL for each hub and at least one/],
+    [{ upstream: { chat: undefined } }, /upstream must be/],
+    [{ upstream: "http://127.0.0.1/?code=12345678\0" }, /upstream must be/],
+    [{ key: "12345678\0" }, /key must be a string without NUL/],
+    [{ args: ["--key", "12345678\0"] }, /args must be/],
+    [{ env: { HUB_LOCAL_KEY: "12345678\0" } }, /env must be/],
+    [{ env: { "12345678\0": "" } }, /env must be/],
     [{ port: "0" }, /port must be a number from 0 to 65535/],
     [{ port: 65536 }, /port must be/],
     [{ key: 12345678 }, /key must be a string/],
     [{ args: "--strict" }, /args must be an array/],
     [{ env: [] }, /env must be an object/],
     [{ timeout: 0 }, /timeout must be a number of milliseconds above 0/],
+    [{ timeout: 2 ** 31 }, /timeout must be .* up to 2147483647/],
+    [{ timeout: "1" }, /timeout must be/],
     [null, /options must be an object/],
   ]) {
     const error = await startHubLocal(options).then(() => assert.fail("accepted"), (error) => error);

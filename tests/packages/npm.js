@@ -24,15 +24,20 @@ const pack = (...args) => run(join(root, "packages/npm/pack"), args);
 /** The packed files: of the command, and of the binary for this system. */
 export const packed = {
   command: pack("command", base),
-  binary: pack("binary", base, binary, host),
+  binary: pack("binary", base, binary, host, "--own-system"),
 };
 
-/** A new folder in which packages are installed. */
-export function install(name, ...files) {
+/**
+ * A new folder in which `hub-local` is installed. As from the registry, npm installs the binary because it is an optional dependency;
+ * the override says only where its file is.
+ */
+export function install(name, ...options) {
   const folder = join(base, name);
   mkdirSync(folder);
-  writeFileSync(join(folder, "package.json"), '{ "private": true }\n');
-  run("npm", ["install", "--no-audit", "--no-fund", ...files], { cwd: folder, env: { PATH, HOME, ...env }, stdio: "pipe" });
+  const dependencies = { "hub-local": `file:${packed.command}` };
+  const overrides = { [`hub-local-${process.platform}-${process.arch}`]: `file:${packed.binary}` };
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, dependencies, overrides }));
+  run("npm", ["install", "--no-audit", "--no-fund", ...options], { cwd: folder, env: { PATH, HOME, ...env }, stdio: "pipe" });
   return folder;
 }
 
