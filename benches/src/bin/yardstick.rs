@@ -1,12 +1,15 @@
 //! A minimal server for the load tool: the reference for the results of the hub.
 //!
 //! It has no tokens, no upstream and no hub semantics. It parses WebSocket frames itself and answers `echo` directly.
-//! `yardstick [shared|naive] [PORT]`:
+//! `yardstick [shared|naive] [PORT [REST_PORT]]`:
 //!
 //! - `shared`: the messages that are pending are joined in one buffer, and one pass writes this buffer to every
 //!   connection, without waking a task for each. Only a connection whose socket is full gets a queue. This is what the
 //!   kernel allows: one system call for each connection and pass.
 //! - `naive`: each message is a pass of its own.
+//!
+//! On `REST_PORT`, a bare hyper server broadcasts the arguments in the body of each request and answers 202: the least
+//! work for a REST send.
 //!
 //! It supports only messages of the load tool: JSON members are in a fixed order, and no record spans
 //! two frames.
@@ -23,17 +26,24 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
 use sha1::{Digest as _, Sha1};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     sync::Notify,
+    task::yield_now,
 };
 
 const RECORD_SEPARATOR: u8 = 0x1E;
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const NEGOTIATED: &str = r#"{"negotiateVersion":1,"connectionId":"c","connectionToken":"t","availableTransports":[{"transport":"WebSockets","transferFormats":["Text","Binary"]}]}"#;
 const READ: usize = 64 * 1024;
+/// A pass writes to this many clients before requests are read.
+const CLIENTS_BETWEEN_READS: usize = 16;
 
 thread_local! {
     /// The read buffer that all connections of a thread share.
@@ -77,6 +87,8 @@ async fn main() -> io::Result<()> {
         Some(_) => return Err(io::Error::other("usage: yardstick [shared|naive] [PORT]")),
     };
     let port = arguments.next().map_or(Ok(8890), |port| port.parse()).map_err(io::Error::other)?;
+    let rest_port =
+        arguments.next().map(|port| port.parse()).transpose().map_err(io::Error::other)?;
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     println!("yardstick  http://{}", listener.local_addr()?);
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
@@ -85,6 +97,10 @@ async fn main() -> io::Result<()> {
         tokio::spawn(write_passes(Arc::clone(shard), mode));
     }
     let server = Arc::new(Server { mode, shards });
+    if let Some(port) = rest_port {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+        tokio::spawn(serve_rest(listener, Arc::clone(&server)));
+    }
     for number in 0.. {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
@@ -93,18 +109,52 @@ async fn main() -> io::Result<()> {
     Ok(())
 }
 
+/// Serves REST sends with hyper only, until accepting a connection fails.
+async fn serve_rest(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let server = Arc::clone(&server);
+        let respond = service_fn(move |request| send(Arc::clone(&server), request));
+        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), respond));
+    }
+}
+
+async fn send(
+    server: Arc<Server>,
+    request: Request<Incoming>,
+) -> Result<Response<Empty<Bytes>>, hyper::Error> {
+    let body = request.into_body().collect().await?.to_bytes();
+    if let Some(payload) = arguments(&body) {
+        server.broadcast(payload);
+    }
+    let mut accepted = Response::new(Empty::new());
+    *accepted.status_mut() = StatusCode::ACCEPTED;
+    Ok(accepted)
+}
+
 /// Writes the pending messages to every connection of the shard, as one buffer.
 async fn write_passes(shard: Arc<Shard>, mode: Mode) {
     loop {
         shard.more.notified().await;
+        // Read the requests that have arrived before the pass, so that one pass contains their messages.
+        let waiting = || locked(&shard.pending).len();
+        let mut found = 0;
+        while waiting() > found {
+            found = waiting();
+            yield_now().await;
+        }
         let pending = std::mem::take(&mut *locked(&shard.pending));
         let passes = match (mode, pending.len()) {
             (Mode::Naive, _) | (Mode::Shared, 0 | 1) => pending,
             (Mode::Shared, _) => vec![pending.concat().into()],
         };
-        let clients = shard.clients.read().unwrap_or_else(PoisonError::into_inner);
+        let clients = shard.clients.read().unwrap_or_else(PoisonError::into_inner).clone();
         for joined in passes {
-            clients.iter().for_each(|client| client.write(joined.clone()));
+            for some in clients.chunks(CLIENTS_BETWEEN_READS) {
+                some.iter().for_each(|client| client.write(joined.clone()));
+                yield_now().await;
+            }
         }
     }
 }
@@ -192,8 +242,7 @@ async fn web_socket(
 /// Answers one call of the load tool.
 fn act(server: &Server, record: &[u8], answers: &mut Vec<Bytes>) {
     let Some(target) = between(record, b"\"target\":\"", b'"') else { return };
-    let arguments = find(record, b"\"arguments\":[").map(|at| &record[at + 13..record.len() - 2]);
-    let Some(payload) = arguments else { return };
+    let Some(payload) = arguments(record) else { return };
     let result = match target {
         b"echo" => [b",\"result\":", payload].concat(),
         b"broadcast" => {
@@ -207,6 +256,11 @@ fn act(server: &Server, record: &[u8], answers: &mut Vec<Bytes>) {
             [b"{\"type\":3,\"invocationId\":\"", id, b"\"", &result, b"}\x1e"].concat();
         answers.push(frame(&completion));
     }
+}
+
+/// The text between the brackets of the arguments, which are the last member.
+fn arguments(record: &[u8]) -> Option<&[u8]> {
+    find(record, b"\"arguments\":[").map(|at| &record[at + 13..record.len() - 2])
 }
 
 impl Server {

@@ -282,10 +282,6 @@ impl Member for Connection {
         &self.outbox
     }
 
-    fn send(self: &Arc<Self>, frame: Frame) -> PushOutcome {
-        Self::send(self, frame)
-    }
-
     fn close_slow(self: &Arc<Self>) {
         self.end(Ending::slow_client());
     }

@@ -6,8 +6,6 @@
 
 use std::{sync::Arc, task::Waker};
 
-use tokio_util::task::TaskTracker;
-
 use super::{
     backlog::Backlog,
     batch::Batch,
@@ -87,8 +85,7 @@ impl AtomicPosition {
 const NEVER: Position = Position { messages: u64::MAX, bytes: u64::MAX };
 
 impl Log {
-    /// `tasks` tracks the task that wakes readers in batches.
-    pub(crate) fn new(backlog: Arc<Backlog>, tasks: TaskTracker) -> Self {
+    pub(crate) fn new(backlog: Arc<Backlog>, pace: Arc<WakePacer>) -> Self {
         let segment = Arc::new(Segment::new(Position::default()));
         Self {
             sending: Mutex::default(),
@@ -97,7 +94,7 @@ impl Log {
             reserved: AtomicPosition::at(Position::default()),
             full_at: AtomicPosition::at(NEVER),
             round: AtomicU64::new(0),
-            pace: WakePacer::new(tasks),
+            pace,
             backlog,
         }
     }
@@ -117,12 +114,13 @@ impl Log {
             self.full_at.set(NEVER);
             make_room(length);
         }
-        let wakers = self.append(frame);
+        let (wakers, readers) = self.append(frame);
         drop(sending);
-        self.pace.wake(wakers);
+        self.pace.wake(wakers, readers);
     }
 
-    fn append(&self, frame: Frame) -> Vec<Waker> {
+    /// Returns the wakers of the readers that wait, and the number of all readers.
+    fn append(&self, frame: Frame) -> (Vec<Waker>, usize) {
         let mut tail = self.tail.lock();
         self.backlog.add(frame.bytes().len() * tail.readers);
         if let Some(next) = tail.segment.append(frame) {
@@ -133,7 +131,7 @@ impl Log {
         if !wakers.is_empty() {
             self.round.fetch_add(1, Ordering::Release);
         }
-        wakers
+        (wakers, tail.readers)
     }
 
     /// A reader of all later messages.

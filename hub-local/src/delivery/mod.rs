@@ -8,7 +8,7 @@ pub(crate) mod batch;
 pub(crate) mod frame;
 pub(crate) mod log;
 pub(crate) mod outbox;
-mod pace;
+pub(crate) mod pace;
 pub(crate) mod segment;
 pub(crate) mod sink;
 mod waker_list;

@@ -18,7 +18,7 @@ use std::{
 use hub_core::protocol::Protocol;
 use tokio::time::Instant;
 
-use self::queue::{Intake, Queue, wake};
+use self::queue::{Intake, Queue, sleeping_writer, wake};
 use super::{
     backlog::{Backlog, STALL_TIMEOUT},
     batch::Batch,
@@ -93,6 +93,13 @@ impl Outbox {
     /// any size. After a frame that does not fit, the outbox is empty and accepts nothing: the caller must
     /// close it.
     pub(crate) fn push(&self, frame: Frame) -> PushOutcome {
+        let (outcome, writer) = self.push_quietly(frame);
+        writer.into_iter().for_each(Waker::wake);
+        outcome
+    }
+
+    /// Like [`Self::push`], but leaves it to the caller to wake the writer.
+    pub(crate) fn push_quietly(&self, frame: Frame) -> (PushOutcome, Option<Waker>) {
         let length = frame.bytes.len();
         self.push_if(frame, |waiting| {
             waiting.bytes == 0
@@ -104,17 +111,23 @@ impl Outbox {
     /// Queues the response to a call of the client. It may exceed the limit, so at most one response is
     /// pending above it.
     pub(crate) fn push_answer(&self, frame: Frame) -> PushOutcome {
-        self.push_if(frame, |waiting| {
+        let (outcome, writer) = self.push_if(frame, |waiting| {
             waiting.bytes < self.max_bytes as u64 && waiting.messages < self.max_messages as u64
-        })
+        });
+        writer.into_iter().for_each(Waker::wake);
+        outcome
     }
 
-    fn push_if(&self, frame: Frame, fits: impl FnOnce(Position) -> bool) -> PushOutcome {
+    fn push_if(
+        &self,
+        frame: Frame,
+        fits: impl FnOnce(Position) -> bool,
+    ) -> (PushOutcome, Option<Waker>) {
         let mut queue = self.queue.lock();
         match queue.intake {
             Intake::Open => {}
-            Intake::Overflowed => return PushOutcome::Full,
-            Intake::Closed => return PushOutcome::Closed,
+            Intake::Overflowed => return (PushOutcome::Full, None),
+            Intake::Closed => return (PushOutcome::Closed, None),
         }
         self.tell_senders(&queue, frame.bytes.len());
         if !fits(queue.waiting()) {
@@ -122,12 +135,11 @@ impl Outbox {
             let dropped = queue.discard(&self.backlog);
             drop(queue);
             drop(dropped);
-            return PushOutcome::Full;
+            return (PushOutcome::Full, None);
         }
         self.backlog.add(frame.bytes.len());
         queue.append(frame);
-        wake(queue);
-        PushOutcome::Queued
+        (PushOutcome::Queued, sleeping_writer(queue))
     }
 
     /// Publishes the position of the log at which this outbox is full, including a further frame of `length`

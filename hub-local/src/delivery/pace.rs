@@ -1,8 +1,8 @@
-//! Wakes many tasks in batches.
+//! Wakes the writers of the receivers of a message, in batches.
 //!
-//! If a broadcast woke thousands of tasks at once, other tasks, such as the REST calls with the next
-//! messages, would wait until all woken tasks have run. With batches, other tasks run between two batches,
-//! and readers that are woken later write more messages at once.
+//! If a message to many clients woke all writers at once, other tasks, such as the REST calls with the next
+//! messages, would wait until all writers have written. Between two batches the runtime reads the requests that have arrived.
+//! Writers that are woken later then write more messages with one system call.
 
 use std::{collections::VecDeque, sync::Arc, task::Waker};
 
@@ -11,12 +11,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::sync::{Mutex, OnceLock};
 
-/// Number of tasks per batch; enough to keep all processors busy.
-const WAKE_BATCH: usize = 64;
+/// The number of writers that are woken together: enough to keep all processors busy, and few enough that a request
+/// waits for a few writes only.
+const WAKE_BATCH: usize = 16;
 
 /// Queue of wakers.
 #[derive(Debug)]
-pub(super) struct WakePacer {
+pub(crate) struct WakePacer {
     queue: Mutex<Queue>,
     tasks: TaskTracker,
     /// The runtime of the connections. Not the runtime of a sender, which may not run continuously.
@@ -26,17 +27,29 @@ pub(super) struct WakePacer {
 #[derive(Debug, Default)]
 struct Queue {
     waiting: VecDeque<Waker>,
+    /// The number of messages since the last batch.
+    messages: usize,
     /// Whether a task is waking the queued wakers.
     running: bool,
 }
 
+impl Queue {
+    /// Takes the next wakers: one batch, or as many as messages were sent since the last batch. So the messages that
+    /// are sent until all queued writers are awake do not outnumber these writers by much, at any rate of sends.
+    fn next_batch(&mut self) -> Vec<Waker> {
+        let messages = std::mem::take(&mut self.messages);
+        let count = self.waiting.len().min(WAKE_BATCH.max(messages));
+        self.waiting.drain(..count).collect()
+    }
+}
+
 impl WakePacer {
-    pub(super) fn new(tasks: TaskTracker) -> Arc<Self> {
+    pub(crate) fn new(tasks: TaskTracker) -> Arc<Self> {
         Arc::new(Self { queue: Mutex::default(), tasks, runtime: OnceLock::new() })
     }
 
     /// Uses the current runtime for later batches, unless a runtime is already set.
-    pub(super) fn use_current_runtime(&self) {
+    pub(crate) fn use_current_runtime(&self) {
         if self.runtime.get().is_none()
             && let Ok(handle) = Handle::try_current()
         {
@@ -44,27 +57,23 @@ impl WakePacer {
         }
     }
 
-    /// Wakes the first batch now and the other batches from a task.
-    pub(super) fn wake(self: &Arc<Self>, mut wakers: Vec<Waker>) {
-        if wakers.is_empty() {
-            return;
-        }
-        let Some(runtime) = self.runtime.get() else {
+    /// Wakes the writers of one message: at once if the message has at most [`WAKE_BATCH`] receivers, and in batches
+    /// from a task if it has more. `wakers` are those of the receivers that wait for a message.
+    pub(crate) fn wake(self: &Arc<Self>, wakers: Vec<Waker>, receivers: usize) {
+        let runtime = self.runtime.get().filter(|_| receivers > WAKE_BATCH);
+        let Some(runtime) = runtime else {
             return wakers.into_iter().for_each(Waker::wake);
         };
         let mut queue = self.queue.lock();
-        if queue.running {
-            queue.waiting.extend(wakers);
-            return;
+        let starts = !queue.running && !wakers.is_empty();
+        if starts {
+            (queue.running, queue.messages) = (true, 0);
         }
-        let later = wakers.split_off(wakers.len().min(WAKE_BATCH));
-        queue.running = !later.is_empty();
-        let starts = queue.running.then(|| QueuedWakes(Arc::clone(self)));
-        queue.waiting.extend(later);
+        queue.messages += 1;
+        queue.waiting.extend(wakers);
         drop(queue);
-        wakers.into_iter().for_each(Waker::wake);
-        if let Some(rest) = starts {
-            self.tasks.spawn_on(rest.wake(), runtime);
+        if starts {
+            self.tasks.spawn_on(QueuedWakes(Arc::clone(self)).wake(), runtime);
         }
     }
 }
@@ -78,11 +87,7 @@ impl QueuedWakes {
         loop {
             // `yield_now` defers this task until the ready tasks have run and I/O events were polled.
             tokio::task::yield_now().await;
-            let batch: Vec<Waker> = {
-                let mut queue = self.0.queue.lock();
-                let count = queue.waiting.len().min(WAKE_BATCH);
-                queue.waiting.drain(..count).collect()
-            };
+            let batch = self.0.queue.lock().next_batch();
             if batch.is_empty() {
                 return;
             }
@@ -117,41 +122,75 @@ mod tests {
         }
     }
 
+    fn many(woken: &Arc<WakeCounter>, count: usize) -> Vec<Waker> {
+        vec![Waker::from(Arc::clone(woken)); count]
+    }
+
     #[tokio::test]
-    async fn waiters_are_woken_in_batches_until_all_are_awake() {
+    async fn a_message_to_few_clients_wakes_them_at_once() {
+        let woken = Arc::new(WakeCounter::default());
+        let pace = WakePacer::new(TaskTracker::new());
+        pace.use_current_runtime();
+        pace.wake(many(&woken, 2 * WAKE_BATCH), 2 * WAKE_BATCH);
+
+        pace.wake(many(&woken, WAKE_BATCH), WAKE_BATCH);
+
+        assert_eq!(woken.0.load(Ordering::SeqCst), WAKE_BATCH);
+    }
+
+    #[tokio::test]
+    async fn other_tasks_run_before_each_batch_and_their_messages_need_no_batch_of_their_own() {
         let (woken, tasks) = (Arc::new(WakeCounter::default()), TaskTracker::new());
         let count = || woken.0.load(Ordering::SeqCst);
-        let many = |count| vec![Waker::from(Arc::clone(&woken)); count];
-        let pace = WakePacer::new(tasks.clone());
+        let (pace, all) = (WakePacer::new(tasks.clone()), 2 * WAKE_BATCH + 1);
         pace.use_current_runtime();
 
-        pace.wake(many(3));
-        assert_eq!(count(), 3);
-        pace.wake(many(2 * WAKE_BATCH));
-        pace.wake(many(1));
-        assert_eq!(count(), 3 + WAKE_BATCH);
+        pace.wake(many(&woken, all), all);
+        pace.wake(Vec::new(), all);
+        let mut seen = vec![count()];
+        while count() < all {
+            tokio::task::yield_now().await;
+            seen.push(count());
+        }
         tasks.close();
         tasks.wait().await;
 
-        assert_eq!(count(), 4 + 2 * WAKE_BATCH);
+        seen.dedup();
+        assert_eq!(seen, [0, WAKE_BATCH, 2 * WAKE_BATCH, all]);
         assert!(!pace.queue.lock().running);
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_as_large_as_the_number_of_messages_since_the_last_one() {
+        let woken = Arc::new(WakeCounter::default());
+        let (pace, all) = (WakePacer::new(TaskTracker::new()), 10 * WAKE_BATCH);
+        pace.use_current_runtime();
+        (0..100).for_each(|_| pace.wake(Vec::new(), all));
+        pace.wake(many(&woken, all), all);
+        for _ in 1..3 * WAKE_BATCH {
+            pace.wake(Vec::new(), all);
+        }
+
+        let sizes = [0; 3].map(|_| pace.queue.lock().next_batch().len());
+
+        assert_eq!(sizes, [3 * WAKE_BATCH, WAKE_BATCH, WAKE_BATCH]);
     }
 
     #[test]
     fn the_end_of_a_runtime_wakes_all_waiters() {
-        let (woken, tasks) = (Arc::new(WakeCounter::default()), TaskTracker::new());
+        let woken = Arc::new(WakeCounter::default());
         let count = || woken.0.load(Ordering::SeqCst);
-        let many = |count| vec![Waker::from(Arc::clone(&woken)); count];
-        let pace = WakePacer::new(tasks);
+        let pace = WakePacer::new(TaskTracker::new());
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async { pace.use_current_runtime() });
+        let all = 3 * WAKE_BATCH;
 
-        pace.wake(many(3 * WAKE_BATCH));
-        assert_eq!(count(), WAKE_BATCH);
+        pace.wake(many(&woken, all), all);
+        assert_eq!(count(), 0);
         drop(runtime);
-        assert_eq!(count(), 3 * WAKE_BATCH);
-        pace.wake(many(2 * WAKE_BATCH));
+        assert_eq!(count(), all);
+        pace.wake(many(&woken, all), all);
 
-        assert_eq!(count(), 5 * WAKE_BATCH);
+        assert_eq!(count(), 2 * all);
     }
 }

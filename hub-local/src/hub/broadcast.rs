@@ -8,7 +8,7 @@ use super::{
     Hub,
     members::{Audience, Member},
 };
-use crate::delivery::frame::Frame;
+use crate::delivery::{frame::Frame, outbox::PushOutcome};
 
 /// One message as a frame per protocol.
 #[derive(Debug)]
@@ -52,15 +52,21 @@ impl Broadcast {
 /// Sends the message to the audience without the excluded ids. The function does not wait. A client whose
 /// outbox is full is closed.
 pub(crate) fn send<M: Member>(
+    hub: &Hub<M>,
     audience: &Audience<M>,
     excluded: &HashSet<String>,
     message: &Broadcast,
 ) {
+    let mut writers = Vec::new();
     for connection in except(audience, excluded) {
-        if let Some(frame) = message.frame(connection.protocol()) {
-            let _ = connection.send(frame.clone());
+        let Some(frame) = message.frame(connection.protocol()) else { continue };
+        let (outcome, writer) = connection.outbox().push_quietly(frame.clone());
+        writers.extend(writer);
+        if outcome == PushOutcome::Full {
+            connection.close_slow();
         }
     }
+    hub.pace.wake(writers, audience.len());
 }
 
 /// The audience without the excluded ids.

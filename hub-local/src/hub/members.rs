@@ -9,10 +9,7 @@ use std::{
 
 use hub_core::protocol::Protocol;
 
-use crate::delivery::{
-    frame::Frame,
-    outbox::{Outbox, PushOutcome},
-};
+use crate::delivery::outbox::Outbox;
 
 /// Collections with at most this capacity are not shrunk.
 const MIN_TRIM_CAPACITY: usize = 64;
@@ -27,9 +24,6 @@ pub(crate) trait Member: Sized {
     fn protocol(&self) -> Protocol;
 
     fn outbox(&self) -> &Outbox;
-
-    /// Queues a frame; never waits. A member without room for the frame is closed.
-    fn send(self: &Arc<Self>, frame: Frame) -> PushOutcome;
 
     /// Closes a member that reads too slowly.
     fn close_slow(self: &Arc<Self>);

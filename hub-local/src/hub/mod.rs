@@ -22,7 +22,7 @@ use self::{
     quota::{Quota, QuotaExceeded},
     registry::{JoinOutcome, Registry, overview::UserOverview},
 };
-use crate::delivery::{backlog::Backlog, log::Log};
+use crate::delivery::{backlog::Backlog, log::Log, pace::WakePacer};
 
 /// A hub and its connections.
 #[derive(Debug)]
@@ -32,10 +32,11 @@ pub(crate) struct Hub<M> {
     /// One log per hub protocol in use, in the order of `Protocol::ALL`; created on first use.
     logs: [OnceLock<Arc<Log>>; Protocol::ALL.len()],
     backlog: Arc<Backlog>,
-    tasks: TaskTracker,
+    pace: Arc<WakePacer>,
 }
 
 impl<M: Member> Hub<M> {
+    /// `tasks` tracks the task that wakes the writers of clients.
     pub(crate) fn new(
         name: Arc<str>,
         backlog: Arc<Backlog>,
@@ -43,7 +44,8 @@ impl<M: Member> Hub<M> {
         tasks: TaskTracker,
     ) -> Self {
         let registry = Mutex::new(Registry::new(quota));
-        Self { name, registry, logs: Default::default(), backlog, tasks }
+        let pace = WakePacer::new(tasks);
+        Self { name, registry, logs: Default::default(), backlog, pace }
     }
 
     /// The name in lower case.
@@ -71,7 +73,7 @@ impl<M: Member> Hub<M> {
     /// The broadcast log of this protocol.
     fn log(&self, protocol: Protocol) -> Option<&Arc<Log>> {
         let index = Protocol::ALL.iter().position(|it| *it == protocol)?;
-        let log = || Arc::new(Log::new(Arc::clone(&self.backlog), self.tasks.clone()));
+        let log = || Arc::new(Log::new(Arc::clone(&self.backlog), Arc::clone(&self.pace)));
         Some(self.logs.get(index)?.get_or_init(log))
     }
 

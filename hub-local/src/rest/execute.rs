@@ -166,7 +166,7 @@ fn perform(
     command: &Command<Broadcast>,
 ) -> Result<(), QuotaExceeded> {
     match command {
-        Command::SendMessage(message) => broadcast::send(audience, &HashSet::new(), message),
+        Command::SendMessage(message) => broadcast::send(hub, audience, &HashSet::new(), message),
         Command::JoinGroup(group) => {
             for connection in audience.iter() {
                 // Connections that were closed in the meantime are skipped.

@@ -159,7 +159,7 @@ async fn deliver<E>(
         encode()?.send_to_everyone(hub);
     } else {
         let audience = audience(hub, to);
-        broadcast::send(&audience, excluded, &encode()?);
+        broadcast::send(hub, &audience, excluded, &encode()?);
     }
     state.hubs.settle().await;
     Ok(())

@@ -27,5 +27,6 @@ scenarios! {
     an_outbox_with_too_many_bytes_is_noticed
     an_outbox_that_fills_while_another_is_closed_is_noticed
     a_delayed_sender_continues_when_the_total_is_below_the_limit
+    a_writer_that_is_queued_while_the_task_ends_is_woken
     no_wake_up_is_lost_if_the_task_is_also_woken_otherwise
 }

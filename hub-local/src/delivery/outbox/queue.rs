@@ -135,12 +135,16 @@ impl Queue {
     }
 }
 
-/// Wakes the writer after releasing the lock, so that the writer does not block on the lock.
-pub(super) fn wake(mut queue: MutexGuard<'_, Queue>) {
+/// Releases the lock, and returns the waker of the writer if the writer sleeps. It is called without the lock, so that
+/// the writer does not block on the lock.
+pub(super) fn sleeping_writer(mut queue: MutexGuard<'_, Queue>) -> Option<Waker> {
     let is_asleep = std::mem::take(&mut queue.asleep);
-    let writer = queue.writer.as_ref().filter(|_| is_asleep).cloned();
-    drop(queue);
-    if let Some(writer) = writer {
+    queue.writer.as_ref().filter(|_| is_asleep).cloned()
+}
+
+/// Wakes the writer if it sleeps.
+pub(super) fn wake(queue: MutexGuard<'_, Queue>) {
+    if let Some(writer) = sleeping_writer(queue) {
         writer.wake();
     }
 }

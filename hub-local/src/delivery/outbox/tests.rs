@@ -8,10 +8,10 @@ use bytes::Bytes;
 use tokio_util::task::TaskTracker;
 
 use super::*;
-use crate::delivery::sink::Sink;
+use crate::delivery::{pace::WakePacer, sink::Sink};
 
 fn log() -> Arc<Log> {
-    Arc::new(Log::new(backlog(), TaskTracker::new()))
+    Arc::new(Log::new(backlog(), WakePacer::new(TaskTracker::new())))
 }
 
 fn backlog() -> Arc<Backlog> {
@@ -208,7 +208,7 @@ fn an_empty_outbox_accepts_a_broadcast_of_any_size() {
 #[test]
 fn the_total_of_all_outboxes_equals_the_pending_bytes() {
     let backlog = backlog();
-    let log = Arc::new(Log::new(Arc::clone(&backlog), TaskTracker::new()));
+    let log = Arc::new(Log::new(Arc::clone(&backlog), WakePacer::new(TaskTracker::new())));
     let [read, closed, abandoned, forgotten] =
         [(); 4].map(|()| Outbox::new(&Limits::default(), Arc::clone(&backlog)));
     let all = [&read, &closed, &abandoned, &forgotten];

@@ -1,8 +1,5 @@
 use super::*;
-use crate::delivery::{
-    frame::Frame,
-    outbox::{Outbox, PushOutcome},
-};
+use crate::delivery::outbox::Outbox;
 
 /// Member type for tests with users only.
 #[derive(Debug)]
@@ -23,10 +20,6 @@ impl Member for NoMember {
 
     fn outbox(&self) -> &Outbox {
         match *self {}
-    }
-
-    fn send(self: &Arc<Self>, _: Frame) -> PushOutcome {
-        match **self {}
     }
 
     fn close_slow(self: &Arc<Self>) {
@@ -55,10 +48,6 @@ impl Member for OpenConnection {
     }
 
     fn outbox(&self) -> &Outbox {
-        unreachable!("memberships send nothing")
-    }
-
-    fn send(self: &Arc<Self>, _: Frame) -> PushOutcome {
         unreachable!("memberships send nothing")
     }
 

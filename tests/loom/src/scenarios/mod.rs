@@ -7,15 +7,17 @@ mod alarms;
 mod ends;
 mod limits;
 mod orders;
+mod paces;
 
 use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-pub use self::{alarms::*, ends::*, limits::*, orders::*};
+pub use self::{alarms::*, ends::*, limits::*, orders::*, paces::*};
 use crate::{
     delivery::{
-        backlog::Backlog, batch::Batch, frame::Frame, log::Log, outbox::Outbox, sink::Sink,
+        backlog::Backlog, batch::Batch, frame::Frame, log::Log, outbox::Outbox, pace::WakePacer,
+        sink::Sink,
     },
     limits::Limits,
     sync::atomic::{FENCES, Fences},
@@ -47,7 +49,7 @@ struct Hub {
 impl Hub {
     fn new() -> Self {
         let backlog = Arc::new(Backlog::new(usize::MAX, Duration::MAX));
-        let log = Arc::new(Log::new(Arc::clone(&backlog), TaskTracker));
+        let log = Arc::new(Log::new(Arc::clone(&backlog), WakePacer::new(TaskTracker)));
         Self { backlog, log }
     }
 

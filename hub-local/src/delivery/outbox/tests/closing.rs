@@ -17,7 +17,7 @@ async fn an_abandoned_outbox_sends_only_its_last_frame() {
 #[tokio::test]
 async fn after_a_frame_that_did_not_fit_only_the_last_frame_is_sent() {
     let backlog = backlog();
-    let log = Arc::new(Log::new(Arc::clone(&backlog), TaskTracker::new()));
+    let log = Arc::new(Log::new(Arc::clone(&backlog), WakePacer::new(TaskTracker::new())));
     let limits = Limits { max_outbox_messages: 2, ..Limits::default() };
     let outbox = Outbox::new(&limits, Arc::clone(&backlog));
     outbox.follow(&log);
@@ -55,7 +55,7 @@ async fn no_broadcast_follows_the_last_frame() {
 #[test]
 fn a_closed_outbox_gets_no_later_broadcast() {
     let backlog = backlog();
-    let log = Arc::new(Log::new(Arc::clone(&backlog), TaskTracker::new()));
+    let log = Arc::new(Log::new(Arc::clone(&backlog), WakePacer::new(TaskTracker::new())));
     let outbox = Outbox::new(&Limits::default(), Arc::clone(&backlog));
     outbox.follow(&log);
     send(&log, &[&outbox], 1);
