@@ -24,7 +24,6 @@
 //! | `Log` | readers that have left and are still counted | yes |
 //! | `Alarm` | a wake without release, or as a plain store; a poll without acquire, or as a load and a store | yes |
 //! | `Alarm` | a wake without acquire; a poll without release | no: read-modify-write operations continue the release sequence |
-//! | `WakePacer` | a task that ends without waking what was queued after its last look | yes, as a thread that sleeps forever |
 //! | `Backlog` | checks the limit before it registers for the wake | yes |
 //!
 //! The other atomics of the workspace are counters and flags that publish no other data. The
