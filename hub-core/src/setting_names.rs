@@ -92,8 +92,10 @@ pub const APP: [&str; 15] = [
 ];
 /// The path of the binary for the npm package of `hub-local`.
 pub const NPM_BINARY: &str = "HUB_LOCAL_BINARY";
-/// The settings of `hub-local start`, and of the packages that start it.
-pub const COMMAND: [&str; 13] = [
+/// The package with which the command was installed: `npm` or `pypi`. The packages set it.
+pub const PACKAGE: &str = "HUB_LOCAL_PACKAGE";
+/// The settings of the command `hub-local`, and of the packages that start it.
+pub const COMMAND: [&str; 14] = [
     NPM_BINARY,
     LOCAL_HOSTS,
     LOCAL_INSPECTOR,
@@ -103,6 +105,7 @@ pub const COMMAND: [&str; 13] = [
     "HUB_LOCAL_IP",
     LOCAL_KEY,
     "HUB_LOCAL_LOG",
+    PACKAGE,
     LOCAL_PORT,
     "HUB_LOCAL_PUBLIC",
     "HUB_LOCAL_SECONDARY_KEY",

@@ -1,4 +1,4 @@
-// The client in the example pages is the published one.
+// The client in the pages of the examples and of new apps is the published one.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -6,14 +6,17 @@ import { test } from "node:test";
 import { root } from "./lib.js";
 
 const page = `${root}/examples/page/files`;
+const template = `${root}/hub-local/templates/page`;
 const published = `${root}/tests/e2e/node_modules/@microsoft/signalr`;
 
 test("signalr.min.js equals the file of the npm package", () => {
-  const ours = readFileSync(`${page}/signalr.min.js`);
   const theirs = readFileSync(`${published}/dist/browser/signalr.min.js`);
 
   assert.ok(theirs.length > 0);
-  assert.ok(ours.equals(theirs), "copy dist/browser/signalr.min.js from the package");
+  for (const folder of [page, template]) {
+    const ours = readFileSync(`${folder}/signalr.min.js`);
+    assert.ok(ours.equals(theirs), `copy dist/browser/signalr.min.js from the package to ${folder}`);
+  }
 });
 
 test("version and licence are in the same folder", () => {
@@ -21,5 +24,7 @@ test("version and licence are in the same folder", () => {
 
   assert.equal(readFileSync(`${page}/signalr.min.js.version`, "utf8").trim(), version);
   assert.equal(license, "MIT");
-  assert.match(readFileSync(`${page}/signalr.min.js.LICENSE.txt`, "utf8"), /The MIT License/);
+  const licences = [page, template].map((folder) => readFileSync(`${folder}/signalr.min.js.LICENSE.txt`, "utf8"));
+  assert.match(licences[0], /The MIT License/);
+  assert.equal(licences[1], licences[0]);
 });

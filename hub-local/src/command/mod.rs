@@ -11,6 +11,7 @@ mod inspector;
 mod limits;
 mod load;
 mod log;
+mod new;
 mod output;
 mod ready;
 #[cfg(test)]
@@ -29,12 +30,13 @@ use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 use hub_load::LoadArgs;
 
 use self::{
-    health::HealthArgs, inspect::InspectArgs, replay::ReplayArgs, start::StartArgs,
+    health::HealthArgs, inspect::InspectArgs, new::NewArgs, replay::ReplayArgs, start::StartArgs,
     upstream::UpstreamCommand,
 };
 
 const EXAMPLES: &str = "\
 Examples:
+  hub-local new my-app
   hub-local start --upstream http://localhost:7071/runtime/webhooks/signalr
   hub-local start --config settings.json
   hub-local upstream init && hub-local start
@@ -58,6 +60,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write a small app with a hub, a page and tests
+    New(NewArgs),
     /// Run the service until Ctrl+C or SIGTERM
     Start(Box<StartArgs>),
     /// Write or show settings.json
@@ -105,6 +109,7 @@ fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
 /// Parses the arguments of the process and runs the command.
 pub(crate) fn run() -> ExitCode {
     let done = match Cli::parse_from(with_command(std::env::args_os().collect())).command {
+        Command::New(arguments) => new::run(&arguments),
         Command::Start(arguments) => {
             allocator::restart_with_settings();
             start::run(*arguments)

@@ -14,6 +14,7 @@ mod json;
 mod load;
 #[cfg(target_os = "linux")]
 mod memory;
+mod new;
 mod pages;
 mod process;
 mod record;

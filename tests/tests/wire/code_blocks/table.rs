@@ -118,6 +118,11 @@ pub(super) const BLOCKS: &[(&str, &str, Way)] = &[
     ),
     (
         "hub-local/README.md",
+        "hub-local new my-app",
+        Shown("tests/packages/new-rust.test.js and its siblings write and use the apps"),
+    ),
+    (
+        "hub-local/README.md",
         "services:\n",
         Shown("a Compose file: the tests have no Docker daemon"),
     ),

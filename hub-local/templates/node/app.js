@@ -1,0 +1,161 @@
+// The HTTP server: the page, the negotiate route of the hub, and the route that the service calls.
+
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { fileURLToPath } from "node:url";
+import * as hub from "./hub.js";
+import { Refusal, Service } from "./signalr.js";
+
+const UPSTREAM = "/runtime/webhooks/signalr";
+
+const page = (file) =>
+  fileURLToPath(new URL(`../page/${file}`, import.meta.url));
+const files = {
+  "/": [page("index.html"), "text/html; charset=utf-8"],
+  "/app.css": [page("app.css"), "text/css; charset=utf-8"],
+  "/app.js": [page("app.js"), "text/javascript; charset=utf-8"],
+  "/signalr.min.js": [
+    fileURLToPath(
+      import.meta.resolve("@microsoft/signalr/dist/browser/signalr.min.js"),
+    ),
+    "text/javascript; charset=utf-8",
+  ],
+};
+
+/**
+ * Starts the app. Without a connection string it also starts a local service, which stops with the app.
+ *
+ * @returns `url` of the app, `inspector` (URL of the local service's inspector) and `stop()`
+ */
+export async function start({
+  host = "127.0.0.1",
+  port = 0,
+  connectionString,
+} = {}) {
+  const server = createServer().listen(port, host);
+  await once(server, "listening");
+  const address = server.address();
+  let local;
+  try {
+    local = connectionString
+      ? undefined
+      : await startLocalService(`http://127.0.0.1:${address.port}${UPSTREAM}`);
+    const service = new Service(
+      connectionString || local.connectionString,
+      hub.name,
+    );
+    server.on("request", (request, response) =>
+      answer(service, request, response),
+    );
+  } catch (error) {
+    await local?.stop();
+    server.close();
+    throw error;
+  }
+  return {
+    url: `http://${host}:${address.port}`,
+    inspector: local?.inspector,
+    async stop() {
+      await local?.stop(); // first, because it reports the disconnected clients
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+async function startLocalService(upstream) {
+  let startHubLocal;
+  try {
+    ({ startHubLocal } = await import("hub-local"));
+  } catch (error) {
+    if (error.code !== "ERR_MODULE_NOT_FOUND") throw error;
+    throw new Error(
+      "set AzureSignalRConnectionString; without it, the app needs the development package hub-local",
+    );
+  }
+  return startHubLocal({
+    upstream,
+    port: Number(process.env.HUB_LOCAL_PORT || 0),
+  });
+}
+
+async function answer(service, request, response) {
+  const url = new URL(request.url, "http://app");
+  const route = `${request.method} ${url.pathname}`;
+  const { status, body, headers } = await handle(
+    service,
+    route,
+    url,
+    request,
+  ).catch((error) => {
+    if (error instanceof Refusal) return { status: 400, body: error.message };
+    console.error(error);
+    return { status: 500 };
+  });
+  response.writeHead(status, headers).end(body);
+}
+
+async function handle(service, route, url, request) {
+  if (route === `POST /${hub.name}/negotiate`)
+    return json(service.ticket(hub.negotiate(url.searchParams)));
+  if (route === `POST ${UPSTREAM}`) return upstream(service, request);
+  const file =
+    request.method === "GET" &&
+    Object.hasOwn(files, url.pathname) &&
+    files[url.pathname];
+  if (!file) return { status: 404 };
+  const [path, type] = file;
+  const connect = `'self' ${service.url} ${service.url.replace("http", "ws")}`;
+  return {
+    status: 200,
+    body: await readFile(path),
+    headers: {
+      "Content-Type": type,
+      "Content-Security-Policy": `default-src 'self'; img-src data:; connect-src ${connect}`,
+      "Cache-Control": "no-cache",
+    },
+  };
+}
+
+/** A call of the service: a client has connected, has disconnected, or calls a method. */
+async function upstream(service, request) {
+  const { headers } = request;
+  if (!service.isGenuine(headers)) return { status: 401 };
+  if (headers["x-asrs-hub"] !== hub.name) return { status: 404 };
+  if (headers["content-type"] !== "application/json") return { status: 415 }; // a MessagePack client
+  const user = headers["x-asrs-user-id"];
+  const caller = {
+    connection: headers["x-asrs-connection-id"],
+    user: user && Buffer.from(user, "latin1").toString(), // Node reads headers as Latin-1
+  };
+  let body = "";
+  for await (const piece of request.setEncoding("utf8")) body += piece;
+  if (headers["x-asrs-category"] === "connections") {
+    const isConnected = headers["x-asrs-event"] === "connected";
+    await (isConnected
+      ? hub.connected(caller, service)
+      : hub.disconnected(caller, service));
+    return { status: 200 };
+  }
+  const { target, arguments: args, invocationId } = JSON.parse(body);
+  const completion = { type: 3, invocationId };
+  try {
+    if (!Object.hasOwn(hub.methods, target))
+      throw new Refusal(`There is no method ${target}.`);
+    completion.result =
+      (await hub.methods[target](caller, service, ...args)) ?? null;
+  } catch (error) {
+    if (!(error instanceof Refusal)) console.error(error);
+    completion.error =
+      error instanceof Refusal ? error.message : "The method failed."; // never empty
+  }
+  // `connection.send` has no invocation id and gets no completion. A completion ends with the byte 0x1E.
+  return invocationId ? json(completion, "\x1e") : { status: 200 };
+}
+
+const json = (value, end = "") => ({
+  status: 200,
+  body: JSON.stringify(value) + end,
+  headers: { "Content-Type": "application/json" },
+});

@@ -1,0 +1,59 @@
+// Tests of the hub with real clients and a real service: `npm test`.
+
+import assert from "node:assert/strict";
+import { EventEmitter, once } from "node:events";
+import { after, before, test } from "node:test";
+import * as signalR from "@microsoft/signalr";
+import { start } from "../src/app.js";
+
+let app;
+const connections = [];
+
+before(async () => {
+  app = await start();
+});
+
+after(async () => {
+  await Promise.all(connections.map((connection) => connection.stop()));
+  await app?.stop();
+});
+
+/** A client that has joined the lobby. `said()` waits for the next message. */
+async function connect(user) {
+  const connection = new signalR.HubConnectionBuilder()
+    .withUrl(`${app.url}/chat?user=${user}`)
+    .configureLogging(signalR.LogLevel.None)
+    .build();
+  const received = new EventEmitter();
+  for (const event of ["joined", "left", "said"]) {
+    connection.on(event, (value) => received.emit(event, value));
+  }
+  connection.said = async () => (await once(received, "said"))[0];
+  connections.push(connection);
+  const joined = once(received, "joined");
+  await connection.start();
+  await joined;
+  return connection;
+}
+
+test("everyone receives what ada says", async () => {
+  const [ada, bob] = [await connect("ada"), await connect("bob")];
+  const heard = Promise.all([ada.said(), bob.said()]);
+
+  await ada.invoke("say", "hi");
+
+  assert.deepEqual(await heard, [
+    { user: "ada", text: "hi" },
+    { user: "ada", text: "hi" },
+  ]);
+});
+
+test("an empty text is refused", async () => {
+  const ada = await connect("ada");
+
+  await assert.rejects(ada.invoke("say", " "), /Enter a text\.$/);
+});
+
+test("a connection needs a name", async () => {
+  await assert.rejects(connect(""), /Enter a name\./);
+});
