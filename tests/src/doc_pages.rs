@@ -9,3 +9,6 @@ mod from_csharp {}
 
 #[doc = include_str!("../../docs/presence.md")]
 mod presence {}
+
+#[doc = include_str!("../../docs/start.md")]
+mod start {}

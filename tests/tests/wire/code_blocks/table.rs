@@ -15,6 +15,7 @@ use Way::{Run, SameAs, Shown};
 const SNIPPETS: &str = "tests/e2e/docs-snippets.test.js";
 const GUIDES: &str = "tests/tests/wire/guides.rs";
 const PROXIES: &str = "tests/e2e/proxies.js";
+const START: &str = "tests/packages/docs-start.test.js";
 const NPM: &str = "tests/packages/npm.js";
 const PYTHON: &str = "tests/packages/python.js";
 const CHAT: &str = "examples/chat/src/hub.rs";
@@ -38,6 +39,9 @@ pub(super) const BLOCKS: &[(&str, &str, Way)] = &[
     ("README.md", "async fn join(", SameAs(CHAT)),
     ("README.md", "/// For moderators only.", SameAs(CHAT)),
     ("README.md", "let bob = hub.user(\"bob\")", SameAs("examples/chat/src/tests.rs")),
+    ("docs/start.md", "cd my-app", Run(START)),
+    ("docs/start.md", "async shout(", Run(START)),
+    ("docs/start.md", "def shout(", Run(START)),
     ("hub-runtime/src/guide/typescript.md", "cargo run -p chat -- typescript", Run(SNIPPETS)),
     ("hub-runtime/src/guide/typescript.md", "import { createChatHub", Run(SNIPPETS)),
     ("hub-runtime/src/guide/asyncapi.md", "cargo run -p chat -- asyncapi", Run(SNIPPETS)),
