@@ -1,6 +1,12 @@
 //! A mounted hub: the hub value and its filters, with an object-safe interface.
 
-use std::{any::Any, future::Future, pin::Pin, sync::Arc};
+use std::{
+    any::Any,
+    fmt,
+    future::Future,
+    pin::{Pin, pin},
+    sync::Arc,
+};
 
 use crate::{
     Client, Context, Hub, HubContext, HubContract, HubError, Invocation, NegotiateRequest,
@@ -73,13 +79,17 @@ pub trait MountedHub: Send + Sync {
 pub type Owned<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// A call of a hub.
-#[derive(derive_more::Debug)]
 #[doc(hidden)]
-#[debug("{invocation:?}")]
 pub struct HubCall {
     pub invocation: Arc<Invocation>,
     /// Runs the filters and the method.
     pub outcome: Owned<Result<Reply, HubError>>,
+}
+
+impl fmt::Debug for HubCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.invocation, f)
+    }
 }
 
 /// One row of the table, without its types.
@@ -95,9 +105,7 @@ pub struct MethodInfo {
 }
 
 /// A hub value with its filters and the index of its names.
-#[derive(derive_more::Debug)]
 #[doc(hidden)]
-#[debug("Mounted({})", H::NAME)]
 pub struct Mounted<H: Hub> {
     hub: Arc<H>,
     methods: Vec<MethodInfo>,
@@ -111,6 +119,12 @@ pub struct Mounted<H: Hub> {
     messages: Vec<(String, usize)>,
     /// The row of the fallback.
     fallback: Option<usize>,
+}
+
+impl<H: Hub> fmt::Debug for Mounted<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Mounted({})", H::NAME)
+    }
 }
 
 impl<H: Hub> Mounted<H> {
@@ -198,15 +212,15 @@ impl<H: Hub> MountedHub for Mounted<H> {
         let outcome = Box::pin(async move {
             let invocation = context.invocation();
             let Some(row) = row else {
-                return guarded(&self.block, invocation, async { Ok(Reply::Void) }).await;
+                return guarded(&self.block, invocation, pin!(async { Ok(Reply::Void) })).await;
             };
             let (Some(method), Some(filters)) = (H::METHODS.get(row), self.filters.get(row)) else {
                 return Err(HubError::panicked("the method table has no such row".to_owned()));
             };
-            let call = async {
+            let call = pin!(async {
                 let arguments = Args::of(invocation, method.params.len())?;
                 (method.call)(&self.hub, &context, arguments).await
-            };
+            });
             guarded(filters, invocation, call).await
         });
         HubCall { invocation, outcome }
@@ -263,10 +277,13 @@ impl<H: Hub> MountedHub for Mounted<H> {
 
 /// Runs the call if every filter allows it. Then runs `after` of the filters that allowed it, even if the
 /// call panicked.
+///
+/// The call is passed by reference: a future that is passed by value is stored once more in each function. Its type is
+/// erased, so that this function is compiled once and not for each hub.
 async fn guarded(
     filters: &Filters,
     invocation: &Invocation,
-    call: impl Future<Output = Result<Reply, HubError>>,
+    call: Pin<&mut (dyn Future<Output = Result<Reply, HubError>> + Send)>,
 ) -> Result<Reply, HubError> {
     let mut passed = 0;
     let mut refusal = None;

@@ -132,7 +132,7 @@ async fn connection(service: LocalService, state: Arc<State>, socket: Socket) {
     let sockets = Arc::clone(&state.idle_sockets);
     let unread = UnreadBodies { sockets, timeout: limits.request_body_timeout.min(longest) };
     let mut http = http1::Builder::new();
-    http.timer(PeerTimer)
+    http.timer(PeerTimer::default())
         .header_read_timeout(head_timeout)
         .keep_alive(low_descriptors.is_none())
         .max_buf_size(MAX_HEAD_BYTES)

@@ -3,6 +3,8 @@
 //! Under a debugger, after SIGSTOP (`docker pause`, Ctrl+Z) or on a machine without free processors, a process
 //! stands still for seconds. Its timers then fire late, while the data of the peer is unread in the socket.
 
+#[cfg(feature = "server")]
+use std::sync::Arc;
 use std::{
     future::Future,
     pin::{Pin, pin},
@@ -10,6 +12,8 @@ use std::{
     time::Duration,
 };
 
+#[cfg(feature = "server")]
+use parking_lot::Mutex;
 use tokio::{
     task::yield_now,
     time::{Instant, Sleep, error::Elapsed, timeout_at},
@@ -62,15 +66,32 @@ pub async fn timeout<F: Future>(time: Duration, future: F) -> Result<F::Output, 
     }
 }
 
-/// The timers of hyper's timeouts. After a standstill their time starts again.
+/// The timers of hyper's timeouts, one value for each connection. After a standstill their time starts again.
+///
+/// hyper drops its timer after the head of each request and creates one for the next head. The timer of the runtime is
+/// kept in between, so that a head changes its deadline, which takes no lock of the runtime.
 #[cfg(feature = "server")]
-#[derive(Clone, Copy, Debug)]
-pub struct PeerTimer;
+#[derive(Debug, Default)]
+pub struct PeerTimer {
+    kept: Arc<Kept>,
+}
+
+/// The timer that no [`PeerSleep`] uses.
+#[cfg(feature = "server")]
+type Kept = Mutex<Option<Pin<Box<Sleep>>>>;
 
 #[cfg(feature = "server")]
 impl hyper::rt::Timer for PeerTimer {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn hyper::rt::Sleep>> {
-        Box::pin(PeerSleep { timer: tokio::time::sleep(duration), time: duration })
+        let kept = self.kept.lock().take();
+        let timer = match (kept, Instant::now().checked_add(duration)) {
+            (Some(mut timer), Some(deadline)) => {
+                timer.as_mut().reset(deadline);
+                timer
+            }
+            _ => Box::pin(tokio::time::sleep(duration)),
+        };
+        Box::pin(PeerSleep { timer: Some(timer), time: duration, kept: Arc::clone(&self.kept) })
     }
 
     fn sleep_until(&self, deadline: std::time::Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
@@ -83,27 +104,25 @@ impl hyper::rt::Timer for PeerTimer {
 
     fn reset(&self, sleep: &mut Pin<Box<dyn hyper::rt::Sleep>>, deadline: std::time::Instant) {
         match sleep.as_mut().downcast_mut_pin::<PeerSleep>() {
-            Some(sleep) => sleep.reset(deadline.into()),
+            Some(sleep) => sleep.get_mut().reset(deadline.into()),
             None => *sleep = self.sleep_until(deadline),
         }
     }
 }
 
 #[cfg(feature = "server")]
-pin_project_lite::pin_project! {
-    struct PeerSleep {
-        #[pin]
-        timer: Sleep,
-        time: Duration,
-    }
+struct PeerSleep {
+    /// `None` only while it is dropped.
+    timer: Option<Pin<Box<Sleep>>>,
+    time: Duration,
+    kept: Arc<Kept>,
 }
 
 #[cfg(feature = "server")]
 impl PeerSleep {
-    fn reset(self: Pin<&mut Self>, deadline: Instant) {
-        let this = self.project();
-        *this.time = deadline.saturating_duration_since(Instant::now());
-        this.timer.reset(deadline);
+    fn reset(&mut self, deadline: Instant) {
+        self.time = deadline.saturating_duration_since(Instant::now());
+        self.timer.iter_mut().for_each(|timer| timer.as_mut().reset(deadline));
     }
 }
 
@@ -111,9 +130,19 @@ impl PeerSleep {
 impl Future for PeerSleep {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let this = self.project();
-        poll_timeout(this.timer, *this.time, context)
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let time = self.time;
+        match &mut self.timer {
+            Some(timer) => poll_timeout(timer.as_mut(), time, context),
+            None => Poll::Ready(()),
+        }
+    }
+}
+
+#[cfg(feature = "server")]
+impl Drop for PeerSleep {
+    fn drop(&mut self) {
+        *self.kept.lock() = self.timer.take();
     }
 }
 
@@ -160,8 +189,9 @@ mod tests {
     async fn the_timers_of_hyper_start_again_after_a_standstill() {
         use hyper::rt::Timer as _;
 
-        let mut timer = PeerTimer.sleep_until(PeerTimer.now() + 2 * TIME);
-        PeerTimer.reset(&mut timer, PeerTimer.now() + TIME);
+        let timers = PeerTimer::default();
+        let mut timer = timers.sleep_until(timers.now() + 2 * TIME);
+        timers.reset(&mut timer, timers.now() + TIME);
         let waiting = tokio::spawn(async move {
             timer.await;
             Instant::now()
@@ -172,6 +202,27 @@ mod tests {
         let awake = Instant::now();
 
         assert_eq!(waiting.await.unwrap() - awake, TIME);
+    }
+
+    /// The deadline of the kept timer is passed, or before or after the one of the next head.
+    #[cfg(feature = "server")]
+    #[tokio::test(start_paused = true)]
+    async fn each_timer_of_hyper_has_its_own_deadline() {
+        use hyper::rt::Timer as _;
+
+        let timers = PeerTimer::default();
+
+        for (time, pause) in [(TIME, 2 * TIME), (2 * TIME, TIME), (TIME / 2, TIME), (TIME, TIME)] {
+            let start = Instant::now();
+            timers.sleep(time).await;
+            assert_eq!(start.elapsed(), time);
+
+            let mut unused = timers.sleep(time);
+            assert!(timeout(time / 2, unused.as_mut()).await.is_err());
+            drop(unused);
+            assert!(timers.kept.lock().is_some());
+            sleep(pause).await;
+        }
     }
 
     #[tokio::test(start_paused = true)]

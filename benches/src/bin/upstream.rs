@@ -1,7 +1,7 @@
 //! Servers, load and single calls for the script `benches/upstream`.
 //!
 //! ```text
-//! bench-upstream serve app|bare PORT              an HTTP server, until SIGTERM
+//! bench-upstream serve app|bare|required PORT     an HTTP server, until SIGTERM
 //! bench-upstream load PORT CONNECTIONS SECONDS    requests without pipelining; prints their number per second
 //! bench-upstream requests PORT COUNT              COUNT requests, one after another
 //! bench-upstream calls app|bare|binding COUNT     COUNT calls in this process
@@ -42,7 +42,10 @@ fn main() -> Outcome {
             let port: u16 = port.parse()?;
             many_threads()?.block_on(async { Ok(call::app()?.serve(("127.0.0.1", port)).await?) })
         }
-        ["serve", "bare", port] => many_threads()?.block_on(serve_bare(port.parse()?)),
+        ["serve", "bare", port] => many_threads()?.block_on(until_end(bare::serve(port.parse()?))),
+        ["serve", "required", port] => {
+            many_threads()?.block_on(until_end(bare::serve_as_required(port.parse()?)))
+        }
         ["load", port, connections, seconds] => {
             let seconds = Duration::from_secs_f64(seconds.parse()?);
             one_thread()?.block_on(load(port.parse()?, connections.parse()?, seconds))
@@ -64,7 +67,7 @@ fn one_thread() -> io::Result<Runtime> {
 }
 
 /// Exits normally on SIGTERM, so that an instrumentation tool can write its result.
-async fn serve_bare(port: u16) -> Outcome {
+async fn until_end(serving: impl Future<Output = io::Result<()>>) -> Outcome {
     #[cfg(unix)]
     let ended = async {
         use tokio::signal::unix::{SignalKind, signal};
@@ -74,7 +77,7 @@ async fn serve_bare(port: u16) -> Outcome {
     #[cfg(not(unix))]
     let ended = tokio::signal::ctrl_c();
     tokio::select! {
-        served = bare::serve(port) => Ok(served?),
+        served = serving => Ok(served?),
         ended = ended => Ok(ended?),
     }
 }

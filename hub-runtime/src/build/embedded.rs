@@ -244,11 +244,11 @@ impl InProcessUpstream {
     fn observed<'a, T>(
         &'a self,
         headers: impl FnOnce() -> HeaderMap,
-        answering: impl Future<Output = T> + Send + 'a,
+        answering: impl Future<Output = Result<T, UpstreamError>> + Send + 'a,
     ) -> Pin<Box<dyn Future<Output = Result<T, UpstreamError>> + Send + 'a>> {
         let headers = self.after_call.is_some().then(headers);
         if self.operator.is_none() && headers.is_none() {
-            return Box::pin(async move { Ok(answering.await) });
+            return Box::pin(answering);
         }
         Box::pin(async move {
             let answer = match &self.operator {
@@ -258,7 +258,7 @@ impl InProcessUpstream {
             if let (Some(after_call), Some(headers)) = (&self.after_call, headers) {
                 after_call(&headers);
             }
-            Ok(answer)
+            answer
         })
     }
 }
@@ -278,10 +278,10 @@ impl Upstream for InProcessUpstream {
     ) -> Pin<Box<dyn Future<Output = Result<Answer, UpstreamError>> + Send + 'a>> {
         let (app, named) = (self.app(), call.clone());
         self.observed(move || named.headers(), async move {
-            match app {
+            Ok(match app {
                 Some(app) => in_process::answer(app, call).await,
                 None => Answer::Response(gone()),
-            }
+            })
         })
     }
 
@@ -291,10 +291,10 @@ impl Upstream for InProcessUpstream {
     ) -> Pin<Box<dyn Future<Output = Result<Response<Bytes>, UpstreamError>> + Send + 'a>> {
         let app = self.app();
         self.observed(|| event.headers(), async move {
-            match app {
+            Ok(match app {
                 Some(app) => in_process::report(app, event).await,
                 None => gone(),
-            }
+            })
         })
     }
 }

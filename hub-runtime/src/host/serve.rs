@@ -153,7 +153,9 @@ async fn connection<S: HostedService>(
     // Ignore the error: if the socket is broken, the next read or write reports it.
     let _ = stream.set_nodelay(true);
     let mut http = http1::Builder::new();
-    http.timer(PeerTimer).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEAD_BYTES);
+    http.timer(PeerTimer::default())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(MAX_HEAD_BYTES);
     let overdue = async {
         socket.overdue(FIRST_REQUEST_TIMEOUT).await;
         tracing::debug!("a connection without a request was closed");

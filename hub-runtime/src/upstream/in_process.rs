@@ -9,10 +9,11 @@ use std::{
     future::poll_fn,
     pin::Pin,
     sync::{Arc, OnceLock},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, StatusCode};
 use hub_core::{CallHeaders, Cancellation, Category, InvocationParts, Query, protocol::Protocol};
 use hub_local::{Answer, CallCancel, Change, ClientCall, ClientEvent, ConnectionFacts};
 
@@ -42,14 +43,56 @@ struct Known {
 }
 
 /// Handles one call. The service polls the future to completion.
+///
+/// The state of the call is polled in place: a future stores a value again where the value is moved.
 pub(crate) async fn answer(app: Arc<Inner>, call: ClientCall<'_>) -> Answer {
+    let cancel = call.cancel;
+    let mut progress = begin(app, call);
+    poll_fn(|context| progress.poll(cancel, context)).await
+}
+
+/// A call after its checks.
+enum Progress<'a> {
+    Started(StartedCall),
+    /// The method does not run. `None` after the response.
+    Ended(Option<completion::Answer>),
+    /// A call that is refused, or that the body must decide about. Boxed, because it is rare.
+    OverHttp(Pin<Box<dyn Future<Output = Response<Bytes>> + Send + 'a>>),
+}
+
+impl Progress<'_> {
+    /// If the client cancels the call, the method can notice that.
+    fn poll(&mut self, cancel: &CallCancel, context: &mut Context<'_>) -> Poll<Answer> {
+        let answer = match self {
+            Self::Started(call) => {
+                if cancel.is_cancelled() {
+                    call.cancel();
+                }
+                ready!(Pin::new(call).poll(context))
+            }
+            // Without a wake, `Pending` would never end.
+            Self::Ended(answer) => answer
+                .take()
+                .unwrap_or(completion::Answer::Empty(StatusCode::INTERNAL_SERVER_ERROR)),
+            Self::OverHttp(answering) => {
+                return answering.as_mut().poll(context).map(Answer::Response);
+            }
+        };
+        Poll::Ready(match answer {
+            completion::Answer::Completion(framed) => Answer::Completion(framed),
+            completion::Answer::Empty(status) => Answer::Response(empty(status)),
+        })
+    }
+}
+
+/// Checks a call and starts it.
+fn begin(app: Arc<Inner>, call: ClientCall<'_>) -> Progress<'_> {
     let names = call.target.len() + call.invocation_id.map_or(0, str::len);
     let has_names = !call.target.is_empty() && call.invocation_id.is_none_or(|id| !id.is_empty());
     let fits = has_names && fits(&app, names, call.arguments.len());
     let Some((mount, known)) = known(&app, call.connection).filter(|_| fits) else {
-        // A call that is refused, or that the body must decide about.
         let cancel = call.cancel;
-        return Answer::Response(over_http(app, call.into_request(), cancel).await);
+        return Progress::OverHttp(Box::pin(over_http(app, call.into_request(), cancel)));
     };
     let mut parts = parts(&app, &mount, &known, call.connection, call.request_id);
     parts.query = known.query(call.connection);
@@ -59,25 +102,10 @@ pub(crate) async fn answer(app: Arc<Inner>, call: ClientCall<'_>) -> Answer {
     parts.arguments = Bytes::copy_from_slice(&call.arguments);
     parts.invocation_id = call.invocation_id.map(str::to_owned);
     parts.trace = call.trace.map(|trace| Box::new(trace.clone()));
-    let answer = match method(&app, &mount, &parts) {
-        Ok(method) => run(StartedCall::new(app, mount, method, parts), call.cancel).await,
-        Err(answer) => answer,
-    };
-    match answer {
-        completion::Answer::Completion(framed) => Answer::Completion(framed),
-        completion::Answer::Empty(status) => Answer::Response(empty(status)),
+    match method(&app, &mount, &parts) {
+        Ok(method) => Progress::Started(StartedCall::new(app, mount, method, parts)),
+        Err(answer) => Progress::Ended(Some(answer)),
     }
-}
-
-/// Runs a call to its end. If the client cancels it, the method can notice that.
-async fn run(mut call: StartedCall, cancel: &CallCancel) -> completion::Answer {
-    poll_fn(|context| {
-        if cancel.is_cancelled() {
-            call.cancel();
-        }
-        Pin::new(&mut call).poll(context)
-    })
-    .await
 }
 
 /// Handles one event. The service polls the future to completion.

@@ -72,19 +72,21 @@ where
     };
     let limits = BodyLimits { max_bytes: app.upstream.max_body, timeout: BODY_TIMEOUT };
     let body = read_request(body, limits).await;
-    match begin(app, call, body, ids) {
-        Ok(Dispatch::Call(mut call)) => {
-            poll_fn(|context| {
-                if is_cancelled() {
-                    call.cancel();
-                }
-                Pin::new(&mut call).poll(context)
-            })
-            .await
+    // Polled in place: a call that is moved out of a `match` is stored twice.
+    let mut dispatch = match begin(app, call, body, ids) {
+        Ok(dispatch) => dispatch,
+        Err(refusal) => return *refusal,
+    };
+    poll_fn(|context| match &mut dispatch {
+        Dispatch::Call(call) => {
+            if is_cancelled() {
+                call.cancel();
+            }
+            Pin::new(call).poll(context)
         }
-        Ok(Dispatch::Duplicate(answer)) => answer.await,
-        Err(refusal) => *refusal,
-    }
+        Dispatch::Duplicate(answer) => answer.as_mut().poll(context),
+    })
+    .await
 }
 
 /// The source of the response.
