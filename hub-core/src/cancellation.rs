@@ -1,6 +1,7 @@
 //! A cancellation token that works without an async runtime.
 
 use std::{
+    fmt,
     future::Future,
     pin::Pin,
     sync::{Arc, OnceLock},
@@ -14,11 +15,16 @@ use parking_lot::Mutex;
 ///
 /// The runtime never aborts a started call. A method that wants to stop early checks the token. Clients of .NET 11 cancel a
 /// call with the `CancellationToken` that they pass to `InvokeAsync`; `hub-local` and the embedded service support it.
-#[derive(Default, derive_more::Debug)]
-#[debug("Cancellation({})", self.is_cancelled())]
+#[derive(Default)]
 pub struct Cancellation {
     /// Created on first use, because most methods never use their token.
     state: OnceLock<Arc<Mutex<State>>>,
+}
+
+impl fmt::Debug for Cancellation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cancellation({})", self.is_cancelled())
+    }
 }
 
 #[derive(Default)]

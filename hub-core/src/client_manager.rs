@@ -1,5 +1,7 @@
 //! Checking, refreshing and closing connections.
 
+use std::fmt;
+
 use crate::{
     Negotiation, names,
     outbound::{Change, Check, CloseTarget, SendError},
@@ -7,10 +9,14 @@ use crate::{
 };
 
 /// Checks for connections of a hub, replaces their claims, and closes them.
-#[derive(derive_more::Debug)]
-#[debug("ClientManager({})", self.link.hub)]
 pub struct ClientManager {
     link: Link,
+}
+
+impl fmt::Debug for ClientManager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ClientManager({})", self.link.hub)
+    }
 }
 
 impl ClientManager {

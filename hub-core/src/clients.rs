@@ -1,6 +1,6 @@
 //! Selecting the receivers of a message.
 
-use std::{marker::PhantomData, ops::Deref};
+use std::{fmt, marker::PhantomData, ops::Deref};
 
 use crate::{
     names::{self, NameError},
@@ -9,11 +9,15 @@ use crate::{
 };
 
 /// The clients of a hub, outside of a call.
-#[derive(derive_more::Debug)]
-#[debug("Clients({})", self.link.hub)]
 pub struct Clients<C: ?Sized> {
     link: Link,
     _client: PhantomData<fn() -> Box<C>>,
+}
+
+impl<C: ?Sized> fmt::Debug for Clients<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Clients({})", self.link.hub)
+    }
 }
 
 impl<C: ?Sized> Clients<C> {
@@ -89,11 +93,15 @@ impl<C: ?Sized> Clients<C> {
 }
 
 /// The clients of a hub, inside of a call: [`Clients`] plus the caller.
-#[derive(derive_more::Debug)]
-#[debug("CallerClients({})", self.clients.link.hub)]
 pub struct CallerClients<C: ?Sized> {
     clients: Clients<C>,
     caller: String,
+}
+
+impl<C: ?Sized> fmt::Debug for CallerClients<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CallerClients({})", self.clients.link.hub)
+    }
 }
 
 impl<C: ?Sized> CallerClients<C> {

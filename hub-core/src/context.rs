@@ -1,6 +1,6 @@
 //! The context of a call, and the handles of a hub outside of calls.
 
-use std::{marker::PhantomData, sync::Arc};
+use std::{fmt, marker::PhantomData, sync::Arc};
 
 use crate::{
     CallerClients, Cancellation, Claims, ClientManager, Clients, Groups, Hub, Invocation,
@@ -8,11 +8,15 @@ use crate::{
 };
 
 /// The handles of a hub outside of a call, for timers, queues and HTTP handlers. Cheap to clone.
-#[derive(derive_more::Debug)]
-#[debug("HubContext({})", self.link.hub)]
 pub struct HubContext<H: Hub> {
     link: Link,
     _hub: PhantomData<fn() -> H>,
+}
+
+impl<H: Hub> fmt::Debug for HubContext<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HubContext({})", self.link.hub)
+    }
 }
 
 impl<H: Hub> HubContext<H> {
@@ -72,11 +76,15 @@ impl<H: Hub> Clone for HubContext<H> {
 }
 
 /// The context of one call: the caller and the handles of the hub.
-#[derive(derive_more::Debug)]
-#[debug("Context({:?})", self.invocation)]
 pub struct Context<H: Hub> {
     hub: HubContext<H>,
     invocation: Arc<Invocation>,
+}
+
+impl<H: Hub> fmt::Debug for Context<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Context({:?})", self.invocation)
+    }
 }
 
 impl<H: Hub> Context<H> {

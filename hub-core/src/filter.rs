@@ -4,6 +4,7 @@ mod maintenance;
 mod rate_limit;
 
 use std::{
+    fmt,
     future::Future,
     pin::Pin,
     sync::Arc,
@@ -127,9 +128,14 @@ impl Future for Unobserved {
 
 /// The filters of a method or a block, outer first.
 #[doc(hidden)]
-#[derive(Clone, Default, derive_more::Debug)]
-#[debug("Filters({})", self.0.len())]
+#[derive(Clone, Default)]
 pub struct Filters(pub(crate) Vec<Arc<dyn ErasedFilter>>);
+
+impl fmt::Debug for Filters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Filters({})", self.0.len())
+    }
+}
 
 impl Filters {
     /// No filters.

@@ -1,5 +1,7 @@
 //! Groups of connections.
 
+use std::fmt;
+
 use crate::{
     names,
     outbound::{Change, Member, SendError},
@@ -7,10 +9,14 @@ use crate::{
 };
 
 /// The groups of a hub. A membership ends when its connection ends.
-#[derive(derive_more::Debug)]
-#[debug("Groups({})", self.link.hub)]
 pub struct Groups {
     link: Link,
+}
+
+impl fmt::Debug for Groups {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Groups({})", self.link.hub)
+    }
 }
 
 impl Groups {
@@ -72,13 +78,17 @@ impl Groups {
 }
 
 /// The connections of a group, page by page. Returned by [`Groups::members`].
-#[derive(derive_more::Debug)]
 #[must_use = "nothing is requested until `next_page` is awaited"]
-#[debug("MemberPages({}, {:?})", self.group, self.position)]
 pub struct MemberPages {
     link: Link,
     group: String,
     position: Position,
+}
+
+impl fmt::Debug for MemberPages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MemberPages({}, {:?})", self.group, self.position)
+    }
 }
 
 #[derive(Debug)]

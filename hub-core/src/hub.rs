@@ -1,6 +1,6 @@
 //! The hub: a type, its table of methods, and how the runtime calls a method.
 
-use std::{future::Future, pin::Pin};
+use std::{fmt, future::Future, pin::Pin};
 
 use crate::{
     Context, HubError, NegotiateRequest, Negotiation, RefreshRequest,
@@ -123,9 +123,7 @@ impl Category {
 }
 
 /// One row of a hub's table.
-#[derive(derive_more::Debug)]
 #[doc(hidden)]
-#[debug("Method({}.{})", H::NAME, self.name)]
 pub struct Method<H: Hub> {
     /// The name that clients use: `sendMessage`, or `connected`, `disconnected`, `refreshed`.
     pub name: &'static str,
@@ -145,6 +143,12 @@ pub struct Method<H: Hub> {
     pub filters: fn() -> Filters,
     /// Binds the arguments and calls the method. Called after the filters.
     pub call: for<'a> fn(&'a H, &'a Context<H>, Args<'a>) -> CallFuture<'a>,
+}
+
+impl<H: Hub> fmt::Debug for Method<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Method({}.{})", H::NAME, self.name)
+    }
 }
 
 /// A bound and running hub method.

@@ -5,6 +5,7 @@ mod query;
 
 use std::{
     any::Any,
+    fmt,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -22,8 +23,6 @@ use crate::{
 /// One call of the service: the caller, the event and the raw arguments.
 ///
 /// Filters and extractors of all hubs receive the call in this form.
-#[derive(derive_more::Debug)]
-#[debug("{:?}", self.parts)]
 pub struct Invocation {
     pub(crate) parts: InvocationParts,
     pub(crate) hub_value: Arc<dyn Any + Send + Sync>,
@@ -32,10 +31,14 @@ pub struct Invocation {
     extensions: Extensions,
 }
 
+impl fmt::Debug for Invocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.parts, f)
+    }
+}
+
 /// The contents of an upstream request.
-#[derive(Clone, derive_more::Debug)]
-// Arguments, claims and headers may contain secrets.
-#[debug("Invocation({}, {:?}, {}, {})", self.hub, self.category, self.event, self.connection_id)]
+#[derive(Clone)]
 pub struct InvocationParts {
     /// The hub, lower-case, as the service names it.
     pub hub: Arc<str>,
@@ -68,6 +71,17 @@ pub struct InvocationParts {
     pub cancellation: Cancellation,
     /// The trace that the call belongs to.
     pub trace: Option<Box<TraceContext>>,
+}
+
+// Arguments, claims and headers may contain secrets.
+impl fmt::Debug for InvocationParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Invocation({}, {:?}, {}, {})",
+            self.hub, self.category, self.event, self.connection_id
+        )
+    }
 }
 
 impl InvocationParts {
@@ -122,13 +136,18 @@ impl InvocationParts {
 
 /// The headers of an upstream request. For a call within the process, they are created when they are read.
 #[doc(hidden)]
-#[derive(Clone, Default, derive_more::Debug)]
-// Omits the headers, which may contain secrets.
-#[debug("CallHeaders")]
+#[derive(Clone, Default)]
 pub struct CallHeaders {
     made: OnceLock<HeaderMap>,
     /// The connection, and the id of the request.
     source: Option<(Arc<dyn ConnectionHeaders>, u64)>,
+}
+
+// Omits the headers, which may contain secrets.
+impl fmt::Debug for CallHeaders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CallHeaders")
+    }
 }
 
 /// A connection that makes the headers of all its upstream requests when they are read.
@@ -153,8 +172,6 @@ impl From<HeaderMap> for CallHeaders {
 }
 
 /// The parts of a call that its response needs.
-#[derive(derive_more::Debug)]
-#[debug("EndedCall({category:?}, {connection_id})")]
 #[doc(hidden)]
 pub struct EndedCall {
     pub category: Category,
@@ -163,6 +180,12 @@ pub struct EndedCall {
     pub invocation_id: Option<String>,
     /// The call without the values of the app. `None` if the app still uses the call.
     pub invocation: Option<Arc<Invocation>>,
+}
+
+impl fmt::Debug for EndedCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EndedCall({:?}, {})", self.category, self.connection_id)
+    }
 }
 
 impl Invocation {
@@ -333,10 +356,15 @@ impl Invocation {
 }
 
 /// Values by type, added while a call runs.
-#[derive(Default, derive_more::Debug)]
-#[debug("Extensions")]
+#[derive(Default)]
 pub struct Extensions {
     values: Mutex<http::Extensions>,
+}
+
+impl fmt::Debug for Extensions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Extensions")
+    }
 }
 
 impl Extensions {

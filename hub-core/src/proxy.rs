@@ -1,6 +1,7 @@
 //! Proxies: sending to a selected set of clients.
 
 use std::{
+    fmt,
     future::Future,
     marker::PhantomData,
     pin::Pin,
@@ -30,14 +31,18 @@ pub(crate) struct Link {
 /// A set of clients to send to. `C` is the client trait, `T` is [`One`] or [`Many`].
 ///
 /// The client trait (`#[hub_client]`) adds typed methods. [`Self::send`] is untyped.
-#[derive(derive_more::Debug)]
 #[must_use = "a proxy sends nothing by itself"]
-#[debug("Proxy({}, {:?})", self.link.hub, self.target)]
 pub struct Proxy<C: ?Sized, T> {
     link: Link,
     /// An invalid name is reported by the send, because the methods that select a target return no `Result`.
     target: Result<Target, NameError>,
     _client: Marker<C, T>,
+}
+
+impl<C: ?Sized, T> fmt::Debug for Proxy<C, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Proxy({}, {:?})", self.link.hub, self.target)
+    }
 }
 
 /// Keeps a proxy `Send` for every client trait.
@@ -119,10 +124,14 @@ impl<C: ?Sized> Proxy<C, One> {
 }
 
 /// The future of a send. The arguments are already encoded, but nothing is sent until the future is awaited.
-#[derive(derive_more::Debug)]
 #[must_use = "nothing is sent until this is awaited"]
-#[debug("SendFuture")]
 pub struct SendFuture(Pin<Box<dyn Future<Output = Result<(), SendError>> + Send>>);
+
+impl fmt::Debug for SendFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SendFuture")
+    }
+}
 
 impl Future for SendFuture {
     type Output = Result<(), SendError>;
@@ -133,12 +142,16 @@ impl Future for SendFuture {
 }
 
 /// The future of an invocation of a client method. Nothing is sent until the future is awaited.
-#[derive(derive_more::Debug)]
 #[must_use = "nothing is sent until this is awaited"]
-#[debug("InvokeFuture")]
 pub struct InvokeFuture<R> {
     state: InvokeState,
     _result: PhantomData<fn() -> R>,
+}
+
+impl<R> fmt::Debug for InvokeFuture<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InvokeFuture")
+    }
 }
 
 enum InvokeState {

@@ -1,6 +1,6 @@
 //! Hubs that linked crates register. They are not mounted until the app calls `discover()`.
 
-use std::any::TypeId;
+use std::{any::TypeId, fmt};
 
 /// Macro expansions submit their entries through this crate.
 pub use ::inventory;
@@ -11,8 +11,6 @@ use crate::{
 };
 
 /// A hub with `#[serverless_hub(register)]`.
-#[derive(derive_more::Debug)]
-#[debug("Registered({} in {})", self.name, self.module)]
 pub struct Registered {
     /// The hub's name.
     pub name: &'static str,
@@ -20,6 +18,12 @@ pub struct Registered {
     pub module: &'static str,
     type_id: fn() -> TypeId,
     mount: fn() -> Box<dyn MountedHub>,
+}
+
+impl fmt::Debug for Registered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Registered({} in {})", self.name, self.module)
+    }
 }
 
 inventory::collect!(Registered);

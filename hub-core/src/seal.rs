@@ -4,10 +4,11 @@
 //! one value, for example a display name, could inject further claims. A seal is one value without comma,
 //! colon or blank: `1.` + base64url(JSON) + `.` + base64url(HMAC-SHA256). It is signed, not encrypted.
 
+use std::fmt;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use hmac::{Hmac, Mac};
+use ring::hmac;
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
 
 use crate::{Secret, invocation::Claims, secret::keyed};
 
@@ -18,16 +19,20 @@ const VERSION: &str = "1";
 const PURPOSE: &[u8] = b"serverless-hub sealed claims v1";
 
 /// The key of seals, derived for this purpose only.
-#[derive(Clone, derive_more::Debug)]
-#[debug("SealKey")]
-pub struct SealKey(Hmac<Sha256>);
+#[derive(Clone)]
+pub struct SealKey(hmac::Key);
+
+impl fmt::Debug for SealKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SealKey")
+    }
+}
 
 impl SealKey {
     /// Derives the key from an access key or a claims key.
     #[must_use]
     pub fn derive(secret: &Secret) -> Self {
-        let key = secret.hmac().chain_update(PURPOSE).finalize().into_bytes();
-        Self(keyed(&key))
+        Self(keyed(hmac::sign(secret.hmac(), PURPOSE).as_ref()))
     }
 }
 
@@ -88,7 +93,7 @@ pub fn seal(identity: &Identity, key: &SealKey) -> String {
     sealed.push_str(VERSION);
     sealed.push('.');
     URL_SAFE_NO_PAD.encode_string(json, &mut sealed);
-    let tag = key.0.clone().chain_update(&sealed).finalize().into_bytes();
+    let tag = hmac::sign(&key.0, sealed.as_bytes());
     sealed.push('.');
     URL_SAFE_NO_PAD.encode_string(tag, &mut sealed);
     sealed
@@ -104,7 +109,7 @@ pub fn open(sealed: &str, keys: &[SealKey]) -> Result<Identity, SealError> {
     let tag = URL_SAFE_NO_PAD.decode(tag).map_err(|_| SealError::Malformed)?;
     let mut genuine = false;
     for key in keys {
-        genuine |= key.0.clone().chain_update(signed).verify_slice(&tag).is_ok();
+        genuine |= hmac::verify(&key.0, signed.as_bytes(), &tag).is_ok();
     }
     if !genuine {
         return Err(SealError::Forged);

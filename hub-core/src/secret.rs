@@ -1,9 +1,8 @@
 //! Secret texts that must not be logged.
 
-use std::sync::OnceLock;
+use std::{fmt, sync::OnceLock};
 
-use hmac::{Hmac, KeyInit};
-use sha2::Sha256;
+use ring::hmac;
 
 /// An access key or another secret text. Its `Debug` output contains only the name of the type.
 ///
@@ -12,12 +11,17 @@ use sha2::Sha256;
 /// assert_eq!(format!("{key:?}"), "Secret");
 /// assert_eq!(key.expose(), "do not log me");
 /// ```
-#[derive(Clone, derive_more::Debug)]
-#[debug("Secret")]
+#[derive(Clone)]
 pub struct Secret {
     text: String,
     /// Made on first use. Boxed, because most secrets are never keys of HMAC.
-    hmac: OnceLock<Box<Hmac<Sha256>>>,
+    hmac: OnceLock<Box<hmac::Key>>,
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
 }
 
 impl Secret {
@@ -27,16 +31,15 @@ impl Secret {
         &self.text
     }
 
-    /// HMAC-SHA256 with this key. The two blocks of the key are hashed once and not for each message.
-    pub(crate) fn hmac(&self) -> Hmac<Sha256> {
-        (**self.hmac.get_or_init(|| Box::new(keyed(self.text.as_bytes())))).clone()
+    /// The key of HMAC-SHA256. The two blocks of the key are hashed once and not for each message.
+    pub(crate) fn hmac(&self) -> &hmac::Key {
+        self.hmac.get_or_init(|| Box::new(keyed(self.text.as_bytes())))
     }
 }
 
-/// HMAC-SHA256 with a key.
-#[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
-pub(crate) fn keyed(key: &[u8]) -> Hmac<Sha256> {
-    Hmac::new_from_slice(key).expect("HMAC takes keys of any length")
+/// A key of HMAC-SHA256.
+pub(crate) fn keyed(key: &[u8]) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, key)
 }
 
 impl From<String> for Secret {

@@ -1,6 +1,6 @@
 //! Groups of users.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use crate::{
     names,
@@ -10,10 +10,14 @@ use crate::{
 
 /// The groups of a hub's users. A membership applies to all connections of the user, including later
 /// connections.
-#[derive(derive_more::Debug)]
-#[debug("UserGroups({})", self.link.hub)]
 pub struct UserGroups {
     link: Link,
+}
+
+impl fmt::Debug for UserGroups {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UserGroups({})", self.link.hub)
+    }
 }
 
 impl UserGroups {

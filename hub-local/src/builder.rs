@@ -1,6 +1,6 @@
 //! Builder of a [`LocalService`].
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use hub_core::Secret;
 
@@ -24,8 +24,7 @@ use crate::{
 /// assert_eq!(service.public_url(), "http://127.0.0.1:7080");
 /// ```
 #[must_use]
-#[derive(Default, derive_more::Debug)]
-#[debug("LocalServiceBuilder({:?}, {:?})", self.public_url, self.limits)]
+#[derive(Default)]
 pub struct LocalServiceBuilder {
     key: Option<Secret>,
     secondary_key: Option<Secret>,
@@ -42,6 +41,12 @@ pub struct LocalServiceBuilder {
     hosts: Vec<String>,
     inspector: Option<Inspector>,
     sink: Option<Box<dyn EventSink>>,
+}
+
+impl fmt::Debug for LocalServiceBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LocalServiceBuilder({:?}, {:?})", self.public_url, self.limits)
+    }
 }
 
 impl LocalServiceBuilder {

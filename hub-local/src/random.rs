@@ -1,13 +1,20 @@
 //! Unguessable ids and keys, from the random generator of the operating system.
 
+use std::fmt;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hub_core::Secret;
 
 /// 16 random bytes. Their text has 22 characters of `[A-Za-z0-9_-]`, which clients write into URLs without escapes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, derive_more::Debug)]
-// Omits the bytes: a connection token is a secret.
-#[debug("Id")]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Id([u8; 16]);
+
+// Omits the bytes: a connection token is a secret.
+impl fmt::Debug for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Id")
+    }
+}
 
 impl Id {
     pub(crate) fn random() -> Self {

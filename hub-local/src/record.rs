@@ -1,6 +1,7 @@
 //! Recordings: a file that gets each event of the service as a line.
 
 use std::{
+    fmt,
     fs::OpenOptions,
     io::{self, Write},
     path::{Path, PathBuf},
@@ -37,12 +38,16 @@ pub trait EventSink: Send + Sync + 'static {
 /// let service = LocalService::builder().record(record).build();
 /// # Ok::<(), std::io::Error>(())
 /// ```
-#[derive(derive_more::Debug)]
-#[debug("RecordFile({path:?})")]
 pub struct RecordFile {
     path: PathBuf,
     /// `None` after a failure.
     out: Mutex<Option<Box<dyn Write + Send>>>,
+}
+
+impl fmt::Debug for RecordFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RecordFile({:?})", self.path)
+    }
 }
 
 impl RecordFile {

@@ -1,6 +1,7 @@
 //! The state of one service.
 
 use std::{
+    fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
@@ -33,8 +34,6 @@ use crate::{
 const IDLE_GRACE: Duration = Duration::from_secs(1);
 
 /// State shared by the handles of a service and its requests.
-#[derive(derive_more::Debug)]
-#[debug("State({})", self.authority.public_url())]
 pub(crate) struct State {
     pub(crate) shared: Arc<Shared>,
     pub(crate) authority: Authority,
@@ -49,6 +48,12 @@ pub(crate) struct State {
     pub(crate) idle_sockets: Arc<IdleSockets>,
     /// The inspector; `None` if it is off.
     pub(crate) inspection: Option<Inspection>,
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "State({})", self.authority.public_url())
+    }
 }
 
 /// Settings of the builder, with the defaults applied.

@@ -1,6 +1,7 @@
 //! Reads bodies up to a size limit and a timeout.
 
 use std::{
+    fmt,
     future::poll_fn,
     pin::{Pin, pin},
     task::{Context, Poll, ready},
@@ -37,9 +38,13 @@ pub enum ReadError {
 }
 
 /// A request body of any type that has not been read.
-#[derive(derive_more::Debug)]
-#[debug("UnreadBody")]
 pub struct UnreadBody(Pin<Box<dyn Chunks>>);
+
+impl fmt::Debug for UnreadBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UnreadBody")
+    }
+}
 
 impl UnreadBody {
     /// Erases the type of a body.

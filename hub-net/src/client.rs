@@ -1,6 +1,6 @@
 //! A pooled HTTP/1.1 client. It does not follow redirects.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{fmt, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
@@ -48,12 +48,16 @@ impl<R> Resolver for R where
 /// A client with one pool for `http` and, with the feature `tls`, one for `https`. A request is repeated
 /// only when the server certainly closed a pooled connection before it read the request. A response that
 /// arrives while the request is being written is read.
-#[derive(derive_more::Debug)]
-#[debug("HttpClient")]
 pub struct HttpClient<R: Resolver> {
     plain: Pool<Connector<R>>,
     #[cfg(feature = "tls")]
     tls: tls::LazyClient<R>,
+}
+
+impl<R: Resolver> fmt::Debug for HttpClient<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HttpClient")
+    }
 }
 
 /// Why no response to a request arrived.

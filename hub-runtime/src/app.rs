@@ -1,6 +1,9 @@
 //! The app: a value with all mounted hubs and their services.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    fmt,
+    sync::{Arc, atomic::Ordering},
+};
 
 use hub_core::{Contract, Hub, HubContext, Negotiation, shape::Schemas};
 
@@ -17,10 +20,15 @@ use crate::{
 /// sends to clients.
 ///
 /// Cheap to clone. The embedded service stops when the last clone is dropped.
-#[derive(Clone, derive_more::Debug)]
-#[debug("HubApp({:?})", self.inner.hubs.names())]
+#[derive(Clone)]
 pub struct HubApp {
     pub(crate) inner: Arc<Inner>,
+}
+
+impl fmt::Debug for HubApp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HubApp({:?})", self.inner.hubs.names())
+    }
 }
 
 impl HubApp {

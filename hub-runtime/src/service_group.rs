@@ -1,6 +1,9 @@
 //! Service groups: the endpoints of one connection setting, with their keys. Each hub belongs to one group.
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use http::Uri;
 use hub_core::{Secret, outbound::Outbound, seal::SealKey};
@@ -22,8 +25,6 @@ use crate::{
 pub(crate) type WrapOutbound = Box<dyn FnOnce(Arc<dyn Outbound>) -> Arc<dyn Outbound>>;
 
 /// The services of one connection setting.
-#[derive(derive_more::Debug)]
-#[debug("ServiceGroup({:?})", self.client_bases().collect::<Vec<_>>())]
 pub(crate) struct ServiceGroup {
     pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) keys: Keys,
@@ -35,6 +36,12 @@ pub(crate) struct ServiceGroup {
     pub(crate) without_key: bool,
     /// Checks the tokens of upstream calls.
     pub(crate) upstream_tokens: Option<UpstreamTokenCheck>,
+}
+
+impl fmt::Debug for ServiceGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ServiceGroup({:?})", self.client_bases().collect::<Vec<_>>())
+    }
 }
 
 /// The address of a service and the credential for it.

@@ -1,6 +1,6 @@
 //! Traces across the client, the app and the service.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use hub_core::TraceContext;
 use tracing::Span;
@@ -19,6 +19,11 @@ pub trait TracePropagator: Send + Sync + 'static {
 }
 
 /// The propagator of an app, if it has one.
-#[derive(Clone, Default, derive_more::Debug)]
-#[debug("Propagator({})", self.0.is_some())]
+#[derive(Clone, Default)]
 pub(crate) struct Propagator(pub(crate) Option<Arc<dyn TracePropagator>>);
+
+impl fmt::Debug for Propagator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Propagator({})", self.0.is_some())
+    }
+}

@@ -30,7 +30,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use sha1::{Digest as _, Sha1};
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -203,7 +203,8 @@ async fn http(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
             .find(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-key"))
             .map(|(_, key)| key.trim())
             .ok_or(io::ErrorKind::InvalidData)?;
-        let accept = STANDARD.encode(Sha1::new().chain_update(key).chain_update(GUID).finalize());
+        let accept =
+            STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &[key.as_bytes(), GUID].concat()));
         let answer = format!(
             "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: {accept}\r\n\r\n"
         );

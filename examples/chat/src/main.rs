@@ -25,7 +25,7 @@ use tracing_subscriber::{
 use crate::{hub::Chat, sessions::Sessions};
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let log = std::env::var("RUST_LOG").ok().and_then(|log| log.parse().ok());
     let log = log.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
     tracing_subscriber::registry().with(fmt::layer().with_writer(std::io::stderr)).with(log).init();

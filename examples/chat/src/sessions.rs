@@ -7,9 +7,8 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use hmac::{Hmac, KeyInit, Mac};
+use ring::hmac;
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
 
 /// Variable with the key that signs sessions, so that they remain valid across restarts.
 const KEY_VARIABLE: &str = "CHAT_SESSION_KEY";
@@ -55,7 +54,7 @@ pub enum SessionError {
 
 /// Creates and verifies session tokens: the session as JSON, and its HMAC, both in Base64. Clones share the key.
 #[derive(Clone)]
-pub struct Sessions(Arc<Hmac<Sha256>>);
+pub struct Sessions(Arc<hmac::Key>);
 
 impl fmt::Debug for Sessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -70,7 +69,7 @@ impl Sessions {
     /// # Errors
     ///
     /// The system provides no random bytes.
-    pub fn from_env() -> anyhow::Result<Self> {
+    pub fn from_env() -> Result<Self, getrandom::Error> {
         let configured = std::env::var(KEY_VARIABLE).unwrap_or_default();
         if configured.is_empty() { Self::random() } else { Ok(Self::new(configured.as_bytes())) }
     }
@@ -80,7 +79,7 @@ impl Sessions {
     /// # Errors
     ///
     /// The system provides no random bytes.
-    pub fn random() -> anyhow::Result<Self> {
+    pub fn random() -> Result<Self, getrandom::Error> {
         let mut key = [0; 32];
         getrandom::fill(&mut key)?;
         Ok(Self::new(&key))
@@ -88,9 +87,8 @@ impl Sessions {
 
     /// Signs and verifies with `key`.
     #[must_use]
-    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
     pub fn new(key: &[u8]) -> Self {
-        Self(Arc::new(Hmac::new_from_slice(key).expect("HMAC takes keys of any length")))
+        Self(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, key)))
     }
 
     /// The session of the account with this name, in any case, and this password.
@@ -108,9 +106,9 @@ impl Sessions {
     /// # Errors
     ///
     /// The token cannot be created.
-    pub fn token(&self, session: &Session) -> anyhow::Result<String> {
+    pub fn token(&self, session: &Session) -> serde_json::Result<String> {
         let session = URL_SAFE_NO_PAD.encode(serde_json::to_vec(session)?);
-        let code = self.code_of(&session).finalize().into_bytes();
+        let code = hmac::sign(&self.0, session.as_bytes());
         Ok(format!("{session}.{}", URL_SAFE_NO_PAD.encode(code)))
     }
 
@@ -133,12 +131,8 @@ impl Sessions {
     fn signed_session(&self, token: &str) -> Option<Session> {
         let (session, code) = token.split_once('.')?;
         let code = URL_SAFE_NO_PAD.decode(code).ok()?;
-        self.code_of(session).verify_slice(&code).ok()?;
+        hmac::verify(&self.0, session.as_bytes(), &code).ok()?;
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(session).ok()?).ok()
-    }
-
-    fn code_of(&self, session: &str) -> Hmac<Sha256> {
-        (*self.0).clone().chain_update(session)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use sha2::{Digest, Sha256};
+use ring::digest::{SHA256, digest};
 
 const COOKIE: &str = "visitor";
 /// Number of hexadecimal digits of a user id.
@@ -46,7 +46,7 @@ impl Visitor {
     /// The public user id. The secret cannot be derived from it.
     #[must_use]
     pub fn user_id(&self) -> String {
-        hex(&Sha256::digest(&self.secret))[..USER_ID].to_owned()
+        hex(digest(&SHA256, self.secret.as_bytes()).as_ref())[..USER_ID].to_owned()
     }
 }
 

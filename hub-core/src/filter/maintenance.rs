@@ -1,6 +1,6 @@
 //! A switch that refuses all calls, for maintenance.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use parking_lot::RwLock;
 
@@ -21,10 +21,15 @@ use crate::{HubError, HubResult, Invocation};
 /// ```
 ///
 /// A refused new connection is closed. Running calls continue, and `on_disconnected` is never refused.
-#[derive(Clone, Default, derive_more::Debug)]
-#[debug("Maintenance({})", self.is_on())]
+#[derive(Clone, Default)]
 pub struct Maintenance {
     reason: Arc<RwLock<Option<String>>>,
+}
+
+impl fmt::Debug for Maintenance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Maintenance({})", self.is_on())
+    }
 }
 
 impl Maintenance {

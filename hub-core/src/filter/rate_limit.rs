@@ -1,6 +1,7 @@
 //! A rate limit for calls.
 
 use std::{
+    fmt,
     hash::{BuildHasher, RandomState},
     time::Duration,
 };
@@ -24,8 +25,6 @@ use crate::{HubError, HubResult, Invocation, hub::Category, token_buckets::Token
 ///
 /// The process holds at most 16,384 buckets in memory. Buckets that were not used recently are evicted
 /// first. A caller whose bucket was evicted starts again with a full bucket.
-#[derive(derive_more::Debug)]
-#[debug("RateLimit({:?})", self.scope)]
 pub struct RateLimit {
     scope: Scope,
     each_method: bool,
@@ -33,6 +32,12 @@ pub struct RateLimit {
     /// The keys are hashes, so that long names need no memory. The hash function has a random key, so that a
     /// client cannot provoke a collision with the bucket of another client.
     buckets: TokenBuckets<u64>,
+}
+
+impl fmt::Debug for RateLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RateLimit({:?})", self.scope)
+    }
 }
 
 /// The callers that share a bucket.

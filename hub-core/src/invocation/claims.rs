@@ -1,12 +1,17 @@
 //! The claims of a connection.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 /// The claims of a connection. This is a list, because a claim type may occur several times, for example
 /// for roles.
-#[derive(Clone, Default, PartialEq, Eq, Hash, derive_more::Debug)]
-#[debug("{:?}", self.0.iter().map(|(name, _)| name).collect::<Vec<_>>())]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Claims(Arc<[(String, String)]>);
+
+impl fmt::Debug for Claims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0.iter().map(|(name, _)| name).collect::<Vec<_>>())
+    }
+}
 
 impl Claims {
     /// The first value of a claim type.

@@ -1,12 +1,20 @@
 //! The query of a client's connect request.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 /// A decoded query string. A name may occur several times.
-#[derive(Clone, Default, derive_more::Debug)]
-#[debug("{:?}", self.pairs().iter().map(|(name, _)| name).collect::<Vec<_>>())]
+#[derive(Clone, Default)]
 // Shared by all calls of a connection; `None` is an empty query.
 pub struct Query(Option<Arc<RawQuery>>);
+
+impl fmt::Debug for Query {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.pairs().iter().map(|(name, _)| name).collect::<Vec<_>>())
+    }
+}
 
 struct RawQuery {
     raw: Box<str>,

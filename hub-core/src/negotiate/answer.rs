@@ -1,14 +1,12 @@
 //! The result of a hub's `negotiate`.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use crate::invocation::Claims;
 
 /// The result of `negotiate`: the identity of the connection.
-#[derive(Clone, PartialEq, Eq, derive_more::Debug)]
+#[derive(Clone, PartialEq, Eq)]
 #[must_use]
-// Omits the values of claims.
-#[debug("Negotiation({:?}, {:?})", self.claims.iter().map(|(name, _)| name).collect::<Vec<_>>(), self.lifetime)]
 pub struct Negotiation {
     user_id: Option<String>,
     claims: Vec<(String, String)>,
@@ -16,6 +14,18 @@ pub struct Negotiation {
     close_on_expiry: bool,
     detailed_errors: bool,
     diagnostic_client: bool,
+}
+
+// Omits the values of claims.
+impl fmt::Debug for Negotiation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Negotiation({:?}, {:?})",
+            self.claims.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+            self.lifetime
+        )
+    }
 }
 
 impl Negotiation {

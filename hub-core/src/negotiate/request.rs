@@ -1,6 +1,6 @@
 //! A client's request to connect.
 
-use std::{net::IpAddr, time::SystemTime};
+use std::{fmt, net::IpAddr, time::SystemTime};
 
 use http::{HeaderMap, HeaderName};
 
@@ -10,9 +10,7 @@ use crate::invocation::{Claims, Query};
 use crate::token::{TokenError, TokenVerifier};
 
 /// A client's request to connect, the parameter of the hub's `negotiate`.
-#[derive(Clone, derive_more::Debug)]
-// Header values contain tokens.
-#[debug("NegotiateRequest({:?}, {:?})", self.headers.keys().collect::<Vec<_>>(), self.query)]
+#[derive(Clone)]
 pub struct NegotiateRequest {
     headers: HeaderMap,
     /// The headers of App Service. They are not used before [`Self::behind_app_service`] is called.
@@ -22,6 +20,18 @@ pub struct NegotiateRequest {
     #[cfg_attr(not(feature = "bearer"), allow(dead_code, reason = "used only by token verifiers"))]
     received_at: Option<SystemTime>,
     client_address: Option<IpAddr>,
+}
+
+// Header values contain tokens.
+impl fmt::Debug for NegotiateRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "NegotiateRequest({:?}, {:?})",
+            self.headers.keys().collect::<Vec<_>>(),
+            self.query
+        )
+    }
 }
 
 impl NegotiateRequest {

@@ -40,9 +40,8 @@ const LEEWAY: Duration = Duration::from_mins(1);
 /// ```
 ///
 /// The verifier does no I/O: for key rotation, the app downloads the keys and creates a new verifier.
-#[derive(Clone, derive_more::Debug)]
+#[derive(Clone)]
 #[must_use]
-#[debug("TokenVerifier({} keys, {:?}, {:?})", self.keys.len(), self.issuers, self.audiences)]
 pub struct TokenVerifier {
     keys: Vec<Key>,
     /// Whether a key names its issuer. Only keys of Microsoft Entra do so, and all its tenants share them.
@@ -51,6 +50,18 @@ pub struct TokenVerifier {
     audiences: Vec<String>,
     any_audience: bool,
     leeway: Duration,
+}
+
+impl fmt::Debug for TokenVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "TokenVerifier({} keys, {:?}, {:?})",
+            self.keys.len(),
+            self.issuers,
+            self.audiences
+        )
+    }
 }
 
 #[derive(Clone)]

@@ -9,7 +9,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::header::HOST;
-use sha1::{Digest as _, Sha1};
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use tokio::io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf};
 
 use super::{
@@ -147,7 +147,8 @@ async fn upgrade(stream: &mut ByteStream, endpoint: &Endpoint) -> Result<Vec<u8>
         let text = head.lines().next().unwrap_or_default().to_owned();
         return Err(LoadError::Status { what: "the upgrade", status, text });
     }
-    let accept = STANDARD.encode(Sha1::new().chain_update(&key).chain_update(GUID).finalize());
+    let accept =
+        STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &[key.as_bytes(), GUID].concat()));
     let accepts = |line: &str| {
         let (name, value) = line.split_once(':').unwrap_or_default();
         name.eq_ignore_ascii_case("sec-websocket-accept") && accept == value.trim()

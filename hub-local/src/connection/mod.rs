@@ -20,6 +20,7 @@ pub(crate) mod shared;
 mod warnings;
 
 use std::{
+    fmt,
     future::poll_fn,
     sync::{Arc, OnceLock, atomic::Ordering},
     task::Poll,
@@ -55,8 +56,6 @@ pub(crate) type Hub = hub::Hub<Connection>;
 pub(crate) type Audience = hub::members::Audience<Connection>;
 
 /// A connected client. It is registered in its hub after the handshake.
-#[derive(derive_more::Debug)]
-#[debug("Connection({})", self.id())]
 pub(crate) struct Connection {
     /// Settings from the client's token.
     pub(crate) token_options: TokenOptions,
@@ -77,6 +76,12 @@ pub(crate) struct Connection {
     pub(crate) peer: Option<Arc<Peer>>,
     /// Boxed, because most connections are open most of the time.
     ending: OnceLock<Box<Ending>>,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Connection({})", self.id())
+    }
 }
 
 /// Properties of a connection, from the request that opened it.

@@ -1,6 +1,7 @@
 //! The inspector of a running service: its recorder, and who may read it.
 
 use std::{
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -28,8 +29,6 @@ const WRONG_TOKENS_TIME: Duration = Duration::from_secs(10);
 const COMPARED: &str = "inspector token";
 
 /// The inspector of one service.
-#[derive(derive_more::Debug)]
-#[debug("Inspection")]
 pub(crate) struct Inspection {
     pub(crate) recorder: Arc<Recorder>,
     token: Secret,
@@ -42,6 +41,12 @@ pub(crate) struct Inspection {
     wrong_tokens: Mutex<(Instant, u32)>,
     pub(crate) followers: Arc<Semaphore>,
     contract: Mutex<Contract>,
+}
+
+impl fmt::Debug for Inspection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Inspection")
+    }
 }
 
 /// The hubs of the app, as `hub_core::Contract` writes them.

@@ -1,5 +1,7 @@
 //! The client of a connection, as events name it.
 
+use std::fmt;
+
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
@@ -13,8 +15,6 @@ use super::{
 use crate::causes::Cause;
 
 /// The client of one connection. Only with a recorder; a connection without one stores nothing.
-#[derive(derive_more::Debug)]
-#[debug("Peer({id})")]
 pub(crate) struct Peer {
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) id: Arc<str>,
@@ -26,6 +26,12 @@ pub(crate) struct Peer {
     last_seen: AtomicU64,
     /// The numbers of the calls that tell the app about the start and the end of the connection; 0 until then.
     reports: [AtomicU64; 2],
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Peer({})", self.id)
+    }
 }
 
 impl Peer {

@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -45,8 +46,6 @@ const MAX_ALIVE_BYTES: usize = 2 * MAX_BYTES;
 const MAX_TEXT_BYTES: usize = 1024;
 
 /// What a recorder keeps and shows.
-#[derive(derive_more::Debug)]
-#[debug("Settings")]
 pub(crate) struct Settings {
     /// Whether events have the values of arguments, bodies and results. Otherwise, only their sizes and types.
     pub(crate) payloads: bool,
@@ -58,9 +57,13 @@ pub(crate) struct Settings {
     pub(crate) sink: Option<Box<dyn EventSink>>,
 }
 
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Settings")
+    }
+}
+
 /// Records the events of a service.
-#[derive(derive_more::Debug)]
-#[debug("Recorder")]
 pub(crate) struct Recorder {
     pub(super) ring: Mutex<Ring>,
     /// The size of the events of the ring, with their conversations. Relaxed: changed under the lock of the ring.
@@ -85,6 +88,12 @@ pub(crate) struct Recorder {
     readers: AtomicUsize,
     changed: Notify,
     started: u64,
+}
+
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Recorder")
+    }
 }
 
 /// A call of the app that runs.

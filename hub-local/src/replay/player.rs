@@ -36,14 +36,18 @@ pub enum Pace {
 }
 
 /// A replay: a service, and what it records.
-#[derive(derive_more::Debug)]
-#[debug("Replay({service:?})")]
 pub struct Replay<'a> {
     service: &'a LocalService,
     events: UnboundedReceiver<String>,
     sealing: Option<SealKey>,
     pace: Pace,
     answer_timeout: Duration,
+}
+
+impl fmt::Debug for Replay<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Replay({:?})", self.service)
+    }
 }
 
 /// What a replay has found.

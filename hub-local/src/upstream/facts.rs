@@ -2,6 +2,7 @@
 
 use std::{
     any::Any,
+    fmt,
     sync::{Arc, OnceLock},
 };
 
@@ -15,9 +16,6 @@ use crate::{auth::identity::Identity, query::Query};
 
 /// What all upstream calls of a connection have in common. An idle client has no headers: they are made for each
 /// call that needs them.
-#[derive(derive_more::Debug)]
-// Omits claims and query, which may contain credentials.
-#[debug("ConnectionFacts({id})")]
 pub struct ConnectionFacts {
     id: Arc<str>,
     hub: Arc<str>,
@@ -28,6 +26,13 @@ pub struct ConnectionFacts {
     /// The keys that sign the id.
     keys: Arc<[Secret]>,
     derived: OnceLock<Derived>,
+}
+
+// Omits claims and query, which may contain credentials.
+impl fmt::Debug for ConnectionFacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ConnectionFacts({})", self.id)
+    }
 }
 
 /// What the upstream derived from the facts.

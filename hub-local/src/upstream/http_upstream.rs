@@ -1,6 +1,7 @@
 //! Upstreams over HTTP.
 
 use std::{
+    fmt,
     future::poll_fn,
     pin::{Pin, pin},
     sync::Arc,
@@ -52,12 +53,17 @@ const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 /// assert_eq!(upstream.templates().len(), 2);
 /// # Ok::<(), hub_local::TemplateError>(())
 /// ```
-#[derive(Clone, derive_more::Debug)]
-#[debug("HttpUpstream({:?}, {:?})", self.templates(), self.timeout)]
+#[derive(Clone)]
 pub struct HttpUpstream {
     templates: Arc<RwLock<Arc<[Template]>>>,
     client: Arc<HttpClient<GuardedResolver<GaiResolver>>>,
     timeout: Duration,
+}
+
+impl fmt::Debug for HttpUpstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HttpUpstream({:?}, {:?})", self.templates(), self.timeout)
+    }
 }
 
 impl HttpUpstream {

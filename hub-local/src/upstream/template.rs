@@ -26,8 +26,7 @@ const EVENT: &str = "{event}";
 /// assert_eq!(chat.to_string(), "http://127.0.0.1:7071/{hub}/{category}/{event}");
 /// # Ok::<(), hub_local::TemplateError>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, derive_more::Debug)]
-#[debug("Template({self}: {})", self.rules())]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Template {
     url: String,
     /// The URL of all events, if it has no parameters.
@@ -37,6 +36,12 @@ pub struct Template {
     hubs: Rule,
     categories: Rule,
     events: Rule,
+}
+
+impl fmt::Debug for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Template({self}: {})", self.rules())
+    }
 }
 
 /// Why a URL template is invalid.

@@ -1,7 +1,7 @@
 //! Signing in with Microsoft Entra: the token for the REST API, and the temporary key that signs client
 //! tokens.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use hub_core::{HubError, Secret, SendError};
 use hub_net::clock::Clock;
@@ -34,12 +34,16 @@ const KEY_LIFETIME: Duration = Duration::from_secs(90 * 60);
 const KEY_RETRY: Duration = Duration::from_secs(5 * 60);
 
 /// The tokens of a source, each cached until shortly before its expiry.
-#[derive(derive_more::Debug)]
-#[debug("EntraTokens")]
 pub(crate) struct EntraTokens {
     source: Arc<dyn TokenSource>,
     clock: Clock,
     tokens: Arc<Renewal<AccessToken>>,
+}
+
+impl fmt::Debug for EntraTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EntraTokens")
+    }
 }
 
 /// A sign-in failed. The failure is already in the log.

@@ -1,6 +1,7 @@
 //! Tokens of Microsoft Entra through `azure_identity`, over the app's own HTTP client.
 
 use std::{
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -230,8 +231,7 @@ type LastAnswer = Arc<Mutex<Option<String>>>;
 const MAX_SHOWN_CHARS: usize = 200;
 
 /// The app's HTTP client, for the Azure libraries.
-#[derive(Clone, derive_more::Debug)]
-#[debug("Http")]
+#[derive(Clone)]
 struct Http {
     last_answer: LastAnswer,
     transport: Arc<dyn Transport>,
@@ -240,6 +240,12 @@ struct Http {
     plain_authority: Option<String>,
     /// Replaces the URL of the metadata service.
     metadata: Option<String>,
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Http")
+    }
 }
 
 impl Http {

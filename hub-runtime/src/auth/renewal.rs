@@ -3,7 +3,7 @@
 //! One task at a time fetches it, and all callers share its result. The task continues if a caller gives up,
 //! so a slow fetch succeeds even if each caller has a short timeout.
 
-use std::{error::Error, future::Future, sync::Arc, time::Duration};
+use std::{error::Error, fmt, future::Future, sync::Arc, time::Duration};
 
 use hub_net::clock::Clock;
 use parking_lot::Mutex;
@@ -26,13 +26,17 @@ pub(crate) enum Age {
 }
 
 /// A value and its fetches. `Debug` omits the value, which is a secret.
-#[derive(derive_more::Debug)]
-#[debug("Renewal")]
 pub(crate) struct Renewal<T> {
     clock: Clock,
     /// The pause after a failed fetch while the old value is valid.
     pause_while_valid: Duration,
     state: Mutex<State<T>>,
+}
+
+impl<T> fmt::Debug for Renewal<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Renewal")
+    }
 }
 
 struct State<T> {
@@ -145,7 +149,7 @@ mod tests {
     }
 
     fn failure() -> Outcome<u32> {
-        Err(Arc::new(std::fmt::Error))
+        Err(Arc::new(fmt::Error))
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! Checks the tokens of Microsoft Entra that the service sends with upstream calls.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header};
@@ -22,13 +22,17 @@ const MIN_INTERVAL: Duration = Duration::from_secs(60);
 const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Checks the tokens of upstream calls.
-#[derive(derive_more::Debug)]
-#[debug("UpstreamTokenCheck({:?})", self.plan)]
 pub(crate) struct UpstreamTokenCheck {
     plan: Arc<UpstreamTokens>,
     transport: Arc<dyn Transport>,
     clock: Clock,
     keys: Arc<Renewal<TokenVerifier>>,
+}
+
+impl fmt::Debug for UpstreamTokenCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UpstreamTokenCheck({:?})", self.plan)
+    }
 }
 
 /// Why a call is refused. The texts are for the log.

@@ -9,7 +9,7 @@ mod problems;
 mod secrets;
 mod start_table;
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use hub_core::{
     __private::Filters,
@@ -36,9 +36,7 @@ const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 const SHUTDOWN_WAIT: Duration = Duration::from_secs(10);
 
 /// Builds a [`HubApp`].
-#[derive(derive_more::Debug)]
 #[must_use = "a builder does nothing until `build()`"]
-#[debug("HubAppBuilder({:?})", self.hubs.iter().map(|hub| hub.name()).collect::<Vec<_>>())]
 pub struct HubAppBuilder {
     pub(crate) signalr: Option<SignalR>,
     pub(crate) hubs: Vec<Box<dyn MountedHub>>,
@@ -81,6 +79,12 @@ pub struct HubAppBuilder {
     /// Receives what the app logs while it handles upstream calls of the embedded service.
     #[cfg(feature = "local")]
     pub(crate) operator: Option<tracing::Dispatch>,
+}
+
+impl fmt::Debug for HubAppBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HubAppBuilder({:?})", self.hubs.iter().map(|hub| hub.name()).collect::<Vec<_>>())
+    }
 }
 
 impl HubAppBuilder {

@@ -1,6 +1,6 @@
 //! Names and values of settings, from the environment and from `local.settings.json`.
 
-use std::{collections::BTreeMap, io, path::Path};
+use std::{collections::BTreeMap, fmt, io, path::Path};
 
 use hub_core::setting_names::lookup_form;
 
@@ -27,13 +27,18 @@ const FILE: &str = "local.settings.json";
 ///         .collect();
 /// assert!(SignalR::from_settings(settings).is_ok());
 /// ```
-#[derive(Clone, Default, derive_more::Debug)]
-// The values include all secrets of the process.
-#[debug("Settings({})", self.entries.len())]
+#[derive(Clone, Default)]
 pub struct Settings {
     entries: BTreeMap<String, Vec<Entry>>,
     /// Origins of `Host.CORS`.
     pub(crate) origins: Vec<String>,
+}
+
+// The values include all secrets of the process.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Settings({})", self.entries.len())
+    }
 }
 
 #[derive(Clone)]

@@ -3,7 +3,10 @@
 //! Source: <https://learn.microsoft.com/azure/azure-functions/functions-custom-handlers>, sections "Request payload" and
 //! "Response payload". The module `bindings` adds the methods for functions of the app itself.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fmt,
+};
 
 use hub_core::values::read_json;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -15,26 +18,24 @@ const MAX_ENCODINGS: usize = 3;
 
 /// A call of the Functions host: `POST /<function name>`, for every function that is not a forwarded
 /// HTTP trigger.
-#[derive(Deserialize, derive_more::Debug)]
+#[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-// Names only: the values contain client tokens and data of users.
-#[cfg_attr(
-    feature = "functions-bindings",
-    debug(
-        "FunctionCall({:?}, {:?})",
-        self.data.keys().collect::<BTreeSet<_>>(),
-        self.metadata.keys().collect::<BTreeSet<_>>()
-    )
-)]
-#[cfg_attr(
-    not(feature = "functions-bindings"),
-    debug("FunctionCall({:?})", self.data.keys().collect::<BTreeSet<_>>())
-)]
 pub struct FunctionCall {
     pub(crate) data: HashMap<String, Box<RawValue>>,
     #[cfg(feature = "functions-bindings")]
     #[serde(default)]
     pub(crate) metadata: HashMap<String, Box<RawValue>>,
+}
+
+// Names only: the values contain client tokens and data of users.
+impl fmt::Debug for FunctionCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut call = f.debug_tuple("FunctionCall");
+        call.field(&self.data.keys().collect::<BTreeSet<_>>());
+        #[cfg(feature = "functions-bindings")]
+        call.field(&self.metadata.keys().collect::<BTreeSet<_>>());
+        call.finish()
+    }
 }
 
 impl FunctionCall {

@@ -1,5 +1,7 @@
 //! Makes the URL and the token of a client, for the negotiate route and for functions of the app.
 
+use std::fmt;
+
 use hub_core::{
     HubError, NegotiateRequest, Negotiation,
     client_access::{MAX_TOKEN_CHARS, client_url},
@@ -18,14 +20,19 @@ use crate::{
 ///
 /// This is the redirect response to a negotiate request (TransportProtocols.md, "negotiate") and the value of
 /// the input binding `signalRConnectionInfo`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, derive_more::Debug)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[debug("ConnectionInfo({})", self.url)]
 pub struct ConnectionInfo {
     /// The URL that the client connects to.
     pub url: String,
     /// The bearer token of the client. It is a secret.
     pub access_token: String,
+}
+
+impl fmt::Debug for ConnectionInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ConnectionInfo({})", self.url)
+    }
 }
 
 /// Why there is no [`ConnectionInfo`] for a client.

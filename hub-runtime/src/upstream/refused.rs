@@ -3,6 +3,7 @@
 
 use std::{
     collections::{HashSet, VecDeque},
+    fmt,
     hash::{BuildHasher as _, RandomState},
     sync::{
         Arc, Weak,
@@ -39,13 +40,18 @@ const REFUSED: &str = "403 Forbidden: the connection was refused";
 
 /// The refused connections of an app that have not ended, at most 16,384. They are stored as hashes with a
 /// secret key, so that the memory does not depend on the length of ids: about 500 KB if full.
-#[derive(Default, derive_more::Debug)]
-#[debug("RefusedConnections")]
+#[derive(Default)]
 pub(crate) struct RefusedConnections {
     key: RandomState,
     /// The size of the table, so that an app without refused connections needs no lock.
     count: AtomicUsize,
     table: Mutex<Table>,
+}
+
+impl fmt::Debug for RefusedConnections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RefusedConnections")
+    }
 }
 
 #[derive(Default)]

@@ -15,6 +15,7 @@ mod stored_answer;
 
 use std::{
     collections::{HashMap, VecDeque},
+    fmt,
     hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState},
     sync::Arc,
     time::Duration,
@@ -46,15 +47,20 @@ const INTERRUPTED: &str =
     "this invocation was already started, and the app stopped before it ended";
 
 /// Running and recently finished calls.
-#[derive(Default, derive_more::Debug)]
-// Omits the responses, which contain user data.
-#[debug("Replays")]
+#[derive(Default)]
 pub(crate) struct Replays {
     /// Keys the hashes with a secret of this process. Hashes make the size of the table independent of
     /// ids and arguments. Without the key, an attacker could search for a call whose hash collides with
     /// the call of another client, to read the response of that call or to make it fail.
     key: RandomState,
     table: Mutex<Table>,
+}
+
+// Omits the responses, which contain user data.
+impl fmt::Debug for Replays {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Replays")
+    }
 }
 
 #[derive(Default)]

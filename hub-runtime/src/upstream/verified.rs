@@ -1,6 +1,6 @@
 //! A cache of verified callers: every call of a connection carries the same proofs.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use http::HeaderName;
 use hub_core::{
@@ -22,10 +22,15 @@ const MAX_PROOF_BYTES: usize = 4096;
 
 /// Callers by connection id, with the headers that were checked. Entries stay valid, since neither keys
 /// nor options change while an app runs.
-#[derive(Default, derive_more::Debug)]
-// Omits signatures and seals: they are credentials of their connection.
-#[debug("VerifiedCallers")]
+#[derive(Default)]
 pub(crate) struct VerifiedCallers(RwLock<BoundedMap<Arc<str>, Verified, MAX_CONNECTIONS>>);
+
+// Omits signatures and seals: they are credentials of their connection.
+impl fmt::Debug for VerifiedCallers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("VerifiedCallers")
+    }
+}
 
 struct Verified {
     proofs: Box<[u8]>,

@@ -1,13 +1,15 @@
 //! Keys that verify the signatures of tokens (RFC 7518 §3).
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use hmac::Mac;
 use jsonwebtoken::Algorithm;
-use ring::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, EcdsaVerificationAlgorithm,
-    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
-    RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters,
-    RsaPublicKeyComponents, UnparsedPublicKey,
+use ring::{
+    hmac,
+    signature::{
+        ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, EcdsaVerificationAlgorithm,
+        RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
+        RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512,
+        RsaParameters, RsaPublicKeyComponents, UnparsedPublicKey,
+    },
 };
 
 use crate::Secret;
@@ -106,9 +108,7 @@ impl VerifyingKey {
             UnparsedPublicKey::new(curve, key).verify(signed, &signature).is_ok()
         };
         match self {
-            Self::Secret(secret) => {
-                secret.hmac().chain_update(signed).verify_slice(&signature).is_ok()
-            }
+            Self::Secret(secret) => hmac::verify(secret.hmac(), signed, &signature).is_ok(),
             Self::RsaDer(key) => rsa_parameters(algorithm).is_some_and(|parameters| {
                 UnparsedPublicKey::new(parameters, key).verify(signed, &signature).is_ok()
             }),

@@ -5,7 +5,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
     header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE},
 };
-use sha1::{Digest as _, Sha1};
+use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 
 use crate::body::{self, Body};
 
@@ -53,8 +53,10 @@ pub(crate) fn switch(headers: &HeaderMap) -> Result<Response<Body>, Box<Response
 pub(crate) fn accept(key: &HeaderValue) -> Option<HeaderValue> {
     let key = key.as_bytes().trim_ascii();
     STANDARD.decode(key).ok().filter(|nonce| nonce.len() == 16)?;
-    let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();
-    HeaderValue::from_str(&STANDARD.encode(digest)).ok()
+    let mut digest = Context::new(&SHA1_FOR_LEGACY_USE_ONLY);
+    digest.update(key);
+    digest.update(GUID);
+    HeaderValue::from_str(&STANDARD.encode(digest.finish())).ok()
 }
 
 fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
