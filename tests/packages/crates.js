@@ -3,7 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { root } from "../e2e/lib.js";
 
-/** The profile of the workspace, so that the builds of packed crates use the dependencies that are built already. */
+/** Line tables, as in the profile of the workspace: less to write and to link. */
 const env = { ...process.env, CARGO_PROFILE_DEV_DEBUG: "line-tables-only" };
 
 /** Runs cargo and returns its standard output. The error of a failure contains its standard error. */
@@ -20,6 +20,3 @@ export { target };
 export const crates = packages.filter((it) => it.publish === null);
 
 export const named = (name) => crates.find((it) => it.name === name);
-
-/** The packed form of a crate. */
-export const archive = ({ name, version }) => `${target}/package/${name}-${version}.crate`;

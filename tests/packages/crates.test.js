@@ -7,10 +7,17 @@ import { join } from "node:path";
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { cleanUp, connect, root, startExample, until } from "../e2e/lib.js";
-import { archive, cargo, crates, named, target } from "./crates.js";
+import { cargo, crates, named, target } from "./crates.js";
 
 const folder = mkdtempSync(join(tmpdir(), "crates-"));
+// A new folder for each run: cargo keeps the packed crates that it has read from a folder, and what it has built of them,
+// also after they have changed.
+mkdirSync(target, { recursive: true });
+const built = mkdtempSync(join(target, "packed-"));
 const repository = named("hub-runtime").repository;
+
+/** The packed form of a crate. */
+const archive = ({ name, version }) => join(built, `package/${name}-${version}.crate`);
 
 /** The folder with the files of a packed crate. */
 const unpacked = ({ name, version }) => join(folder, `${name}-${version}`);
@@ -24,7 +31,7 @@ const blocks = (text, language) =>
 
 before(() => {
   // Compiles each crate from its packed form, against the packed forms of the others.
-  cargo(["package", "--locked", "--allow-dirty", ...crates.flatMap(({ name }) => ["--package", name])]);
+  cargo(["package", "--locked", "--allow-dirty", "--target-dir", built, ...crates.flatMap(({ name }) => ["--package", name])]);
   for (const crate of crates) {
     execFileSync("tar", ["-xzf", archive(crate), "-C", folder]);
   }
@@ -32,7 +39,7 @@ before(() => {
 
 after(async () => {
   await cleanUp();
-  rmSync(folder, { recursive: true });
+  [folder, built].forEach((it) => rmSync(it, { recursive: true }));
 });
 
 test("the published crates are those of the documents", () => {
@@ -109,9 +116,9 @@ test("an app with the dependencies of the README runs the hub of the README", as
   );
   // The same versions of other crates, which are downloaded already.
   cpSync(join(root, "Cargo.lock"), join(app, "Cargo.lock"));
-  cargo(["build", "--offline", "--target-dir", target], app);
+  cargo(["build", "--offline", "--target-dir", built], app);
 
-  const { url } = await startExample(`${target}/debug/app-of-the-readme`);
+  const { url } = await startExample(join(built, "debug/app-of-the-readme"));
   const [ada, bob] = [await connect(`${url}/echo`), await connect(`${url}/echo`, { listen: ["said"] })];
   assert.equal(await ada.invoke("echo", "hi"), 2);
   await until("the other client gets the text", () => bob.got("said").length);
