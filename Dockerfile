@@ -36,9 +36,9 @@ EXPOSE 8888
 WORKDIR /config
 ENTRYPOINT ["/hub-local"]
 # The loopback address of a container is not reachable from outside, so the service listens on all addresses. Publish
-# the port on 127.0.0.1, or set HUB_LOCAL_KEY (at least 16 bytes), because the default key is public. Variables, so
-# that arguments in place of CMD keep these defaults.
+# the port on 127.0.0.1, or set HUB_LOCAL_KEY (at least 16 bytes), because the default key is public. These are
+# variables, so that they also apply if arguments replace CMD.
 ENV HUB_LOCAL_IP=0.0.0.0 HUB_LOCAL_PUBLIC=true
-# Finds the port in the arguments of the service, which is process 1, or in HUB_LOCAL_PORT.
+# The check finds the port in the arguments of the service, which is process 1, or in HUB_LOCAL_PORT.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=5s CMD ["/hub-local", "health"]
 CMD ["start"]

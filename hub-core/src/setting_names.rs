@@ -92,7 +92,7 @@ pub const APP: [&str; 15] = [
 ];
 /// The path of the binary for the npm package of `hub-local`.
 pub const NPM_BINARY: &str = "HUB_LOCAL_BINARY";
-/// The package with which the command was installed: `npm` or `pypi`. The packages set it.
+/// The package with which the command was installed: `npm` or `pypi`. The packages set it for the programs that they start.
 pub const PACKAGE: &str = "HUB_LOCAL_PACKAGE";
 /// The settings of the command `hub-local`, and of the packages that start it.
 pub const COMMAND: [&str; 14] = [

@@ -51,7 +51,7 @@ export interface HubLocal {
    * rejects.
    */
   stop(): Promise<void>;
-  /** {@link stop}, for `await using`. Absent in versions of Node without `Symbol.asyncDispose` (before 18.18). */
+  /** {@link stop}, for `await using`. Absent in versions of Node without `Symbol.asyncDispose` (before 18.18, and 19.0 to 20.3). */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -64,7 +64,7 @@ export interface HubLocal {
  *
  * The promise rejects with a `TypeError` if an option is wrong, and with an `Error`, whose message contains what the service has
  * printed on standard error, if
- * - there is no binary for this system: the message says what to install;
+ * - there is no binary for this system: the message contains what to install;
  * - the service ends before it accepts connections, for example because the port is in use;
  * - the service does not accept connections within {@link HubLocalOptions.timeout}.
  */

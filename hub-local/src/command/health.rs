@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::{Cli, Command, Failure, output, values, with_command};
 
-/// Less than the timeout of the health check in the Dockerfile, so that the message of this command is seen.
+/// Less than the timeout of the health check in the Dockerfile, so that this command prints its message before it is killed.
 const TIMEOUT: Duration = Duration::from_secs(3);
 const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 

@@ -1,4 +1,4 @@
-//! The line of JSON on standard output that tells a program the addresses of the service.
+//! The line of JSON on standard output with the addresses of the service, for programs.
 
 use std::io::{self, Write as _};
 

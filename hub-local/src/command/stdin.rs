@@ -1,4 +1,4 @@
-//! The end of standard input, which tells that the process that started the service has ended.
+//! The end of standard input: the process that started the service has closed it, or has ended.
 
 use std::{io, thread};
 
