@@ -74,12 +74,21 @@ export async function start(folder, name, args) {
   return app;
 }
 
-/** A tab that has joined the chat. */
+/** A tab that has joined the chat, after an attempt without a name. */
 async function joined(url, user) {
   const tab = await browser.openTab(url);
-  await tab.getByLabel("Your name").fill(user);
-  await tab.getByRole("button", { name: "Join" }).click();
+  const logged = [];
+  tab.on("console", (message) => logged.push(message.text()));
+  const join = async (name) => {
+    await tab.getByLabel("Your name").fill(name);
+    await tab.getByRole("button", { name: "Join" }).click();
+  };
+  await join(" ");
+  await tab.getByRole("alert").getByText("Enter a name.", { exact: true }).waitFor();
+  await join(user);
   await tab.getByRole("status").getByText("Connected", { exact: true }).waitFor();
+  const withToken = logged.filter((text) => text.includes("access_token"));
+  assert.deepEqual(withToken, []);
   return tab;
 }
 

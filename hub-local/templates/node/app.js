@@ -23,8 +23,16 @@ const files = {
   ],
 };
 
+/** Where this machine reaches a server that listens on all addresses. */
+const LOOPBACK = { "0.0.0.0": "127.0.0.1", "::": "::1" };
+
+/** The URL of a host, whose name can be an IPv6 address. */
+const url = (host, port) =>
+  `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+
 /**
- * Starts the app. Without a connection string it also starts a local service, which stops with the app.
+ * Starts the app. Without a connection string it also starts a local service at `servicePort`, which stops with the
+ * app. The port 0 is a free one.
  *
  * @returns `url` of the app, `inspector` (URL of the local service's inspector) and `stop()`
  */
@@ -32,15 +40,19 @@ export async function start({
   host = "127.0.0.1",
   port = 0,
   connectionString,
+  servicePort = 0,
 } = {}) {
   const server = createServer().listen(port, host);
   await once(server, "listening");
-  const address = server.address();
+  const { address, port: actualPort } = server.address();
   let local;
   try {
     local = connectionString
       ? undefined
-      : await startLocalService(`http://127.0.0.1:${address.port}${UPSTREAM}`);
+      : await startLocalService(
+          url(LOOPBACK[address] ?? address, actualPort) + UPSTREAM,
+          servicePort,
+        );
     const service = new Service(
       connectionString || local.connectionString,
       hub.name,
@@ -54,7 +66,7 @@ export async function start({
     throw error;
   }
   return {
-    url: `http://${host}:${address.port}`,
+    url: url(host, actualPort),
     inspector: local?.inspector,
     async stop() {
       await local?.stop(); // first, because it reports the disconnected clients
@@ -64,7 +76,7 @@ export async function start({
   };
 }
 
-async function startLocalService(upstream) {
+async function startLocalService(upstream, port) {
   let startHubLocal;
   try {
     ({ startHubLocal } = await import("hub-local"));
@@ -74,42 +86,38 @@ async function startLocalService(upstream) {
       "set AzureSignalRConnectionString; without it, the app needs the development package hub-local",
     );
   }
-  return startHubLocal({
-    upstream,
-    port: Number(process.env.HUB_LOCAL_PORT || 0),
-  });
+  return startHubLocal({ upstream, port });
 }
 
+/** Answers a request. It never rejects: that would end the process. */
 async function answer(service, request, response) {
-  const url = new URL(request.url, "http://app");
-  const route = `${request.method} ${url.pathname}`;
-  const { status, body, headers } = await handle(
-    service,
-    route,
-    url,
-    request,
-  ).catch((error) => {
-    if (error instanceof Refusal) return { status: 400, body: error.message };
+  const send = ({ status, headers, body }) =>
+    response.writeHead(status, headers).end(body);
+  try {
+    send(await handle(service, request));
+  } catch (error) {
+    if (error instanceof Refusal)
+      return send({ status: 400, body: error.message });
     console.error(error);
-    return { status: 500 };
-  });
-  response.writeHead(status, headers).end(body);
+    if (response.headersSent) response.destroy();
+    else send({ status: 500 });
+  }
 }
 
-async function handle(service, route, url, request) {
+async function handle(service, request) {
+  // No `URL`, which throws for some paths that a client can send, for example `//`.
+  const [path, query = ""] = request.url.split(/\?(.*)/s);
+  const route = `${request.method} ${path}`;
   if (route === `POST /${hub.name}/negotiate`)
-    return json(service.ticket(hub.negotiate(url.searchParams)));
+    return json(service.ticket(hub.negotiate(new URLSearchParams(query))));
   if (route === `POST ${UPSTREAM}`) return upstream(service, request);
-  const file =
-    request.method === "GET" &&
-    Object.hasOwn(files, url.pathname) &&
-    files[url.pathname];
-  if (!file) return { status: 404 };
-  const [path, type] = file;
+  if (request.method !== "GET" || !Object.hasOwn(files, path))
+    return { status: 404 };
+  const [file, type] = files[path];
   const connect = `'self' ${service.url} ${service.url.replace("http", "ws")}`;
   return {
     status: 200,
-    body: await readFile(path),
+    body: await readFile(file),
     headers: {
       "Content-Type": type,
       "Content-Security-Policy": `default-src 'self'; img-src data:; connect-src ${connect}`,

@@ -18,7 +18,7 @@ after(async () => {
   await app?.stop();
 });
 
-/** A client that has joined the lobby. `said()` waits for the next message. */
+/** A client that has joined the lobby. `said()` waits for the next message, for up to 10 seconds. */
 async function connect(user) {
   const connection = new signalR.HubConnectionBuilder()
     .withUrl(`${app.url}/chat?user=${user}`)
@@ -28,11 +28,15 @@ async function connect(user) {
   for (const event of ["joined", "left", "said"]) {
     connection.on(event, (value) => received.emit(event, value));
   }
-  connection.said = async () => (await once(received, "said"))[0];
+  const next = async (event) => {
+    const signal = AbortSignal.timeout(10_000);
+    return once(received, event, { signal }).catch(() => {
+      throw new Error(`${user} did not receive "${event}" within 10 seconds`);
+    });
+  };
+  connection.said = async () => (await next("said"))[0];
   connections.push(connection);
-  const joined = once(received, "joined");
-  await connection.start();
-  await joined;
+  await Promise.all([next("joined"), connection.start()]);
   return connection;
 }
 

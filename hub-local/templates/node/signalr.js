@@ -37,6 +37,11 @@ export class Service {
         "AzureSignalRConnectionString needs Endpoint and AccessKey",
       );
     }
+    if (!/^https?:\/\/./.test(setting.endpoint)) {
+      throw new Error(
+        "the Endpoint of AzureSignalRConnectionString must begin with https:// or http://",
+      );
+    }
     this.url =
       setting.endpoint.replace(/\/$/, "") +
       (setting.port ? `:${setting.port}` : "");

@@ -20,6 +20,8 @@ function connect(user) {
     .withUrl(`/chat?user=${encodeURIComponent(user)}`)
     // Without end, until the page is closed.
     .withAutomaticReconnect({ nextRetryDelayInMilliseconds: () => 1000 })
+    // The level below logs URLs with access tokens.
+    .configureLogging(signalR.LogLevel.Warning)
     .build();
   connection.on("joined", (user) => show(`${user} joined`));
   connection.on("left", (user) => show(`${user} left`));
@@ -44,7 +46,9 @@ function onSubmit(form, action) {
 }
 
 onSubmit(joinForm, async () => {
-  connection = connect(joinForm.elements.user.value);
+  const user = joinForm.elements.user.value.trim();
+  if (!user) throw new Error("Enter a name.");
+  connection = connect(user);
   await connection.start();
   status.textContent = "Connected";
   joinForm.hidden = true;
