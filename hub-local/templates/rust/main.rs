@@ -2,37 +2,31 @@
 
 mod hub;
 mod page;
+mod settings;
 #[cfg(test)]
 mod tests;
 
-use std::error::Error;
+use std::{error::Error, process::ExitCode};
 
 use hub_runtime::prelude::*;
-use tracing_subscriber::{
-    filter::{LevelFilter, Targets},
-    fmt,
-    layer::SubscriberExt,
-    util::SubscriberInitExt,
-};
 
 use crate::hub::Chat;
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
     // Before the runtime starts its threads, because these may read variables.
-    match dotenvy::from_path(".env") {
-        Err(error) if !error.not_found() => Err(error.into()),
-        _ => serve(),
+    let done = settings::read().map_err(Into::into).and_then(|()| serve());
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 
 #[tokio::main]
 async fn serve() -> Result<(), Box<dyn Error>> {
-    let log = std::env::var("RUST_LOG")
-        .ok()
-        .and_then(|log| log.parse().ok());
-    let log = log.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
-    let lines = fmt::layer().with_writer(std::io::stderr);
-    tracing_subscriber::registry().with(lines).with(log).init();
+    settings::log()?;
 
     // The embedded service, or the service of the setting AzureSignalRConnectionString.
     let signalr = SignalR::from_env_or_local()?;

@@ -22,7 +22,7 @@ async fn the_next_commands_are_printed() {
     assert_eq!(code, 0, "{errors}");
     let expected =
         "Next:\n  cd my-app\n  cargo test\n  cargo run\n\nThen open http://127.0.0.1:7071";
-    assert!(out.starts_with("Created an app in Rust with 16 files: my-app\n"), "{out}");
+    assert!(out.starts_with("Created an app in Rust with 17 files: my-app\n"), "{out}");
     assert!(out.contains(expected), "{out}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }

@@ -20,6 +20,7 @@ templates! {
         "src/main.rs" "rust/main.rs"
         "src/hub.rs" "rust/hub.rs"
         "src/page.rs" "rust/page.rs"
+        "src/settings.rs" "rust/settings.rs"
         "src/tests.rs" "rust/tests.rs"
         "page/index.html" "page/index.html"
         "page/app.css" "page/app.css"
