@@ -2,12 +2,15 @@
 
 import json
 import logging
+import re
+import socket
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.errors import FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from . import hub
 from .signalr import Refusal, Service
@@ -21,6 +24,9 @@ FILES = {
     "/app.js": ("app.js", "text/javascript; charset=utf-8"),
     "/signalr.min.js": ("signalr.min.js", "text/javascript; charset=utf-8"),
 }
+
+# Python leaves out header lines that it cannot read.
+LOST_HEADERS = (FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect)
 
 log = logging.getLogger("app")
 
@@ -37,10 +43,16 @@ class App(ThreadingHTTPServer):
     """The server. Port 0 takes a free port. It answers requests while `running()`, and after `use_service()`."""
 
     def __init__(self, host="127.0.0.1", port=0):
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__((host, port), Handler)
-        self.url = f"http://{host}:{self.server_port}"
-        self.upstream_url = f"http://127.0.0.1:{self.server_port}{UPSTREAM}"
+        address = self.server_address[0]
+        self.url = self.url_at(host)
+        # The service is on this machine. 0.0.0.0 and :: are all addresses, to which no client can connect everywhere.
+        self.upstream_url = self.url_at({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)) + UPSTREAM
         self.service = None
+
+    def url_at(self, host):
+        return f"http://[{host}]:{self.server_port}" if ":" in host else f"http://{host}:{self.server_port}"
 
     def use_service(self, connection_string):
         self.service = Service(connection_string, hub.NAME)
@@ -61,11 +73,15 @@ class App(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # The time that a connection may wait for its client, in seconds. Each connection has a thread.
+    timeout = 30
 
     def do_GET(self):
+        if self.read_body() is None:
+            return
         if not self.server.service:
             return self.answer(503)
-        if (path := urlsplit(self.path).path) not in FILES:
+        if (path := self.path.partition("?")[0]) not in FILES:
             return self.answer(404)
         name, content_type = FILES[path]
         url = self.server.service.url
@@ -74,18 +90,16 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(200, (PAGE / name).read_bytes(), content_type, headers)
 
     def do_POST(self):
-        length = int(self.headers.get("Content-Length", 0))
-        if not 0 <= length <= MAX_BODY_BYTES:
-            return self.send_error(413)
-        body = self.rfile.read(length)
+        if (body := self.read_body()) is None:
+            return
         if not self.server.service:
             return self.answer(503)
-        url = urlsplit(self.path)
+        path, _, query = self.path.partition("?")
         try:
-            if url.path == f"/{hub.NAME}/negotiate":
-                user = hub.negotiate(dict(parse_qsl(url.query)))
+            if path == f"/{hub.NAME}/negotiate":
+                user = hub.negotiate(dict(parse_qsl(query)))
                 self.answer(200, json.dumps(self.server.service.ticket(user)).encode())
-            elif url.path == UPSTREAM:
+            elif path == UPSTREAM:
                 self.answer(*self.upstream(body))
             else:
                 self.answer(404)
@@ -94,6 +108,22 @@ class Handler(BaseHTTPRequestHandler):
         except Exception:
             log.exception("the request failed")
             self.answer(500)
+
+    def read_body(self):
+        """The body of the request. If its end is not certain, answers with an error, closes the connection and returns
+        `None`: the rest of the body would be read as the next request.
+        """
+        lengths = self.headers.get_all("Content-Length", ["0"])
+        if "Transfer-Encoding" in self.headers:
+            return self.send_error(411)
+        if any(isinstance(defect, LOST_HEADERS) for defect in self.headers.defects):
+            return self.send_error(400)
+        if len(lengths) != 1 or not re.fullmatch("[0-9]{1,18}", lengths[0].strip()):
+            return self.send_error(400)
+        if (length := int(lengths[0])) > MAX_BODY_BYTES:
+            return self.send_error(413)
+        body = self.rfile.read(length)
+        return body if len(body) == length else self.send_error(400)
 
     def upstream(self, body):
         """A call of the service: a client has connected, has disconnected, or calls a method."""

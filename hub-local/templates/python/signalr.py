@@ -30,6 +30,8 @@ class Service:
         setting = {name.strip().lower(): value.strip() for name, value in pairs}
         if not setting.get("endpoint") or not setting.get("accesskey"):
             raise ValueError("AzureSignalRConnectionString needs Endpoint and AccessKey")
+        if not setting["endpoint"].startswith(("https://", "http://")):
+            raise ValueError("the Endpoint of AzureSignalRConnectionString must start with https:// or http://")
         self.url = setting["endpoint"].rstrip("/") + (f":{setting['port']}" if setting.get("port") else "")
         self._key = setting["accesskey"].encode()
         self._hub = hub
