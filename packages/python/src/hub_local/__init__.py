@@ -10,6 +10,7 @@ With pytest, the fixture `hub_local` starts a service for each test.
 
 from ._binary import find_binary
 from ._errors import HubLocalError
-from ._service import HubLocal, HubLocalOptions, start_hub_local
+from ._options import HubLocalOptions
+from ._service import HubLocal, start_hub_local
 
 __all__ = ["HubLocal", "HubLocalError", "HubLocalOptions", "find_binary", "start_hub_local"]

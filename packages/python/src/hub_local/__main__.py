@@ -14,18 +14,23 @@ from ._errors import HubLocalError
 def main() -> NoReturn:
     try:
         path = find_binary()
-        _run([path, *sys.argv[1:]])
+        _run([path, *sys.argv[1:]], _variables(sys.argv[1:]))
     except HubLocalError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
         sys.exit(f"error: {path} cannot be run: {error.strerror}")
 
 
-def _run(command: list[str]) -> NoReturn:
+def _variables(arguments: list[str]) -> dict[str, str]:
+    # `new` writes an app in the language of the package.
+    return {**os.environ, "HUB_LOCAL_PACKAGE": "pypi"} if arguments[:1] == ["new"] else {**os.environ}
+
+
+def _run(command: list[str], variables: dict[str, str]) -> NoReturn:
     if sys.platform != "win32":
         # The binary takes the place of this process, so signals and exit codes are its own.
-        os.execv(command[0], command)
-    process = subprocess.Popen(command)
+        os.execve(command[0], command, variables)
+    process = subprocess.Popen(command, env=variables)
     while True:
         try:
             sys.exit(process.wait())

@@ -9,27 +9,16 @@ import sys
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
-from typing import IO, TypedDict
+from typing import IO
 
 from ._binary import find_binary
 from ._errors import HubLocalError
+from ._options import check
 from ._output import FirstLine, Log
 
 _START_TIMEOUT = 10.0
 # The service itself ends within 10 s (`--stop-within`).
 _STOP_TIMEOUT = 15.0
-
-
-class HubLocalOptions(TypedDict, total=False):
-    """The options of `start_hub_local`, as the fixture `hub_local_options` returns them."""
-
-    upstream: str | Mapping[str, str] | None
-    port: int
-    key: str | None
-    args: Sequence[str]
-    env: Mapping[str, str | None] | None
-    timeout: float
-    log: str | None
 
 
 class HubLocal:
@@ -112,10 +101,7 @@ def start_hub_local(
     accepts connections (for example because the port is in use), or does not accept them within `timeout`. Raises
     `TypeError` or `ValueError` for wrong options.
     """
-    if isinstance(args, str):
-        raise TypeError('args must be a list of arguments, such as ["--strict"], not a text')
-    if not timeout > 0:
-        raise ValueError("timeout must be a number of seconds above 0")
+    check(upstream=upstream, port=port, key=key, args=args, env=env, timeout=timeout, log=log)
     variables = _variables(env)
     level = log or (None if variables.get("HUB_LOCAL_LOG") else "warn")
     if key is not None:

@@ -7,7 +7,8 @@ from typing import Literal
 
 import pytest
 
-from ._service import HubLocal, HubLocalOptions, start_hub_local
+from ._options import HubLocalOptions
+from ._service import HubLocal, start_hub_local
 
 _SCOPE = "hub_local_scope"
 _Scope = Literal["session", "package", "module", "class", "function"]
@@ -16,6 +17,11 @@ _SCOPES: tuple[_Scope, ...] = ("session", "package", "module", "class", "functio
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini(_SCOPE, "scope of the fixtures hub_local and hub_local_options", default="function")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # An error in a scope of a fixture would be an internal error of pytest.
+    _scope("hub_local", config)
 
 
 def _scope(fixture_name: str, config: pytest.Config) -> _Scope:
