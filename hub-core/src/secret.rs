@@ -53,3 +53,32 @@ impl From<&str> for Secret {
         Self::from(text.to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keys of any length are allowed: the test cases 1 and 6 of RFC 4231, and the empty key.
+    #[test]
+    fn a_key_may_be_longer_than_a_block_of_the_hash() {
+        let long = "Test Using Larger Than Block-Size Key - Hash Key First";
+        for (key, data, expected) in [
+            (
+                vec![0x0b; 20],
+                "Hi There",
+                "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
+            ),
+            (
+                vec![0xaa; 131],
+                long,
+                "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
+            ),
+            (Vec::new(), "", "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad"),
+        ] {
+            let tag = hmac::sign(&keyed(&key), data.as_bytes());
+
+            let tag: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(tag, expected, "{} bytes", key.len());
+        }
+    }
+}

@@ -26,8 +26,13 @@ fn main() -> ExitCode {
     match hub_load::run_blocking(Cli::parse().args) {
         Ok(report) => {
             // `println!` panics if the reader of the output has ended.
-            let _ = writeln!(io::stdout(), "{report}");
-            ExitCode::SUCCESS
+            match writeln!(io::stdout(), "{report}") {
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                    let _ = writeln!(io::stderr(), "error: the report cannot be written: {error}");
+                    ExitCode::FAILURE
+                }
+                _ => ExitCode::SUCCESS,
+            }
         }
         Err(error) if error.is_usage() => {
             Cli::command().error(ErrorKind::ValueValidation, error).exit()

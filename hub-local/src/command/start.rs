@@ -212,7 +212,7 @@ async fn serve(
     let _watcher = file.map(|file| AbortOnDropHandle::new(tokio::spawn(file.watch(upstream))));
     tokio::select! {
         () = signals.next() => {}
-        () = stdin.wait() => {}
+        () = stdin.wait() => tracing::info!("standard input has ended: stopping"),
         Some(ended) = serving.join_next() => {
             let cause = match ended {
                 Ok(Err(error)) => format!(": {error}"),

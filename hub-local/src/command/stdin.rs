@@ -1,8 +1,15 @@
 //! The end of standard input: the process that started the service has closed it, or has ended.
 
-use std::{io, thread};
+use std::{
+    io::{self, ErrorKind, Read as _},
+    thread,
+    time::Duration,
+};
 
 use tokio::sync::oneshot;
+
+/// The pause before a standard input that does not wait for data is read again.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Waits for the end of standard input.
 #[derive(Debug)]
@@ -18,8 +25,7 @@ impl StdinEnd {
         }
         let (ended, receiver) = oneshot::channel();
         thread::Builder::new().name("stdin".to_owned()).spawn(move || {
-            // A standard input that cannot be read counts as closed.
-            let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+            read_to_end();
             let _ = ended.send(());
         })?;
         Ok(Self(Some(receiver)))
@@ -32,6 +38,22 @@ impl StdinEnd {
                 let _ = ended.await;
             }
             None => std::future::pending().await,
+        }
+    }
+}
+
+/// Reads until the end. A standard input that cannot be read counts as closed, unless another process has set its open file
+/// to not wait.
+fn read_to_end() {
+    let mut discarded = [0; 4096];
+    let mut stdin = io::stdin().lock();
+    loop {
+        match stdin.read(&mut discarded) {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(PAUSE),
+            Err(_) => return,
         }
     }
 }

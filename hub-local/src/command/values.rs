@@ -70,7 +70,6 @@ pub(super) fn count(text: &str) -> Result<usize, String> {
         .ok_or_else(|| "expected a number of at least 1".to_owned())
 }
 
-/// Parses the address to listen on.
 /// The port of Microsoft's emulator.
 pub(super) const PORT: u16 = 8888;
 
@@ -82,6 +81,7 @@ pub(super) fn port(text: &str) -> Result<u16, &'static str> {
     text.parse().map_err(|_| "expected a port from 0 to 65535")
 }
 
+/// Parses the address to listen on.
 pub(super) fn ip(text: &str) -> Result<IpAddr, String> {
     match text {
         "localhost" => Ok(Ipv4Addr::LOCALHOST.into()),
@@ -226,6 +226,7 @@ mod tests {
 
             assert!(error.contains(&format!("invalid value '{shown}' for '[url]': ")), "{error}");
             assert!(error.contains("the upstream "), "{error}");
+            assert!(!error.contains("secret"), "{error}");
         }
     }
 

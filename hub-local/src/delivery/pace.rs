@@ -14,6 +14,8 @@ use crate::sync::{Mutex, OnceLock};
 /// The number of writers that are woken together: enough to keep all processors busy, and few enough that a request
 /// waits for a few writes only.
 const WAKE_BATCH: usize = 16;
+/// The number of batches after which the last queued writer is awake, at most.
+const MOST_BATCHES: usize = 64;
 
 /// Queue of wakers.
 #[derive(Debug)]
@@ -36,9 +38,14 @@ struct Queue {
 impl Queue {
     /// Takes the next wakers: one batch, or as many as messages were sent since the last batch. So the messages that
     /// are sent until all queued writers are awake do not outnumber these writers by much, at any rate of sends.
+    ///
+    /// A writer that wakes for another reason, such as a frame of its client, is queued again with the next message.
+    /// With a share of the queue in each batch, the queue has at most [`MOST_BATCHES`] entries for each writer, because a
+    /// message adds at most one of each, and no writer waits for long.
     fn next_batch(&mut self) -> Vec<Waker> {
         let messages = std::mem::take(&mut self.messages);
-        let count = self.waiting.len().min(WAKE_BATCH.max(messages));
+        let share = self.waiting.len().div_ceil(MOST_BATCHES);
+        let count = self.waiting.len().min(WAKE_BATCH.max(messages).max(share));
         self.waiting.drain(..count).collect()
     }
 }
@@ -174,6 +181,24 @@ mod tests {
         let sizes = [0; 3].map(|_| pace.queue.lock().next_batch().len());
 
         assert_eq!(sizes, [3 * WAKE_BATCH, WAKE_BATCH, WAKE_BATCH]);
+    }
+
+    /// Each message queues the writers of the last batch again, and some that wait in the queue already, because they were
+    /// polled for another reason.
+    #[tokio::test]
+    async fn writers_that_are_queued_twice_do_not_pile_up() {
+        let (woken, writers) = (Arc::new(WakeCounter::default()), WAKE_BATCH + 4);
+        let pace = WakePacer::new(TaskTracker::new());
+        pace.use_current_runtime();
+        pace.wake(many(&woken, writers), writers);
+
+        for _ in 0..2_000 {
+            let awake = pace.queue.lock().next_batch().len();
+            pace.wake(many(&woken, writers.min(awake + 2)), writers);
+        }
+
+        let waiting = pace.queue.lock().waiting.len();
+        assert!(waiting <= MOST_BATCHES * writers, "{waiting}");
     }
 
     #[test]

@@ -28,6 +28,26 @@ async fn a_command_whose_output_is_not_read_ends_as_usual() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn output_that_is_lost_is_an_error() {
+    let folder = Folder::new("full-output");
+    folder.write_settings(
+        r#"{ "UpstreamSettings": { "Templates": [{ "UrlTemplate": "http://a/" }] } }"#,
+    );
+    let full = std::fs::File::create("/dev/full").unwrap();
+    let mut list = command();
+    list.args(["upstream", "list", "-c", folder.text()]).stdout(full);
+
+    // `output` would take the standard output, too.
+    let running = list.stderr(Stdio::piped()).spawn().unwrap();
+    let done = with_timeout("the end", running.wait_with_output()).await.unwrap();
+
+    let errors = String::from_utf8(done.stderr).unwrap();
+    assert_eq!(done.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("error: standard output cannot be written: "), "{errors}");
+}
+
 #[tokio::test]
 async fn requests_are_served_after_the_reader_of_the_log_has_ended() {
     let (reader, log) = pipe().unwrap();
