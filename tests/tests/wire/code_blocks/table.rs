@@ -40,6 +40,7 @@ pub(super) const BLOCKS: &[(&str, &str, Way)] = &[
     ("README.md", "/// For moderators only.", SameAs(CHAT)),
     ("README.md", "let bob = hub.user(\"bob\")", SameAs("examples/chat/src/tests.rs")),
     ("docs/start.md", "cd my-app", Run(START)),
+    ("docs/start.md", "/// `await connection.invoke(\"shout\"", Run(START)),
     ("docs/start.md", "async shout(", Run(START)),
     ("docs/start.md", "def shout(", Run(START)),
     ("hub-runtime/src/guide/typescript.md", "cargo run -p chat -- typescript", Run(SNIPPETS)),
