@@ -67,6 +67,8 @@ async fn refusals_have_their_exit_codes_and_write_nothing() {
         (&["new", "my-app", "--lang", "go"], 2, "[possible values: rust, node, python]"),
         (&["new", "My App"], 2, "For example --name my-app"),
         (&["new", "test"], 2, "cargo reserves it"),
+        (&["new", "test"], 2, "Usage: hub-local new [OPTIONS] <FOLDER>"),
+        (&["new", "taken/my-app"], 1, "taken is not a folder"),
         (&["new", "taken"], 1, "exists and is not a folder"),
         (&["new", "."], 1, "is not empty: it contains taken"),
         (&["new", "none/my-app"], 1, "does not exist; make it first"),

@@ -1,6 +1,7 @@
 //! How an app depends on this project: on a registry, a repository, or files of this machine.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -12,6 +13,8 @@ use super::languages::Language;
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The source of `hub-runtime`. No version is on the registry before the first release; then this is `version = "0.1"`.
 const RUNTIME: &str = concat!("git = \"", env!("CARGO_PKG_REPOSITORY"), "\"");
+/// The package for npm that an app starts. It uses a package for each platform.
+const MAIN_PACKAGE: &str = "hub-local";
 
 /// The lines of a manifest that name this project.
 #[derive(Debug)]
@@ -74,14 +77,23 @@ fn of_packages(paths: &[PathBuf]) -> Result<String, String> {
     if paths.is_empty() {
         return Ok(format!("    \"hub-local\": \"{VERSION}\""));
     }
-    let mut lines = Vec::new();
+    // In the order of npm, which sorts them at the next change.
+    let mut sources = BTreeMap::new();
     for path in paths {
         let source = format!("file:{}", absolute(path)?);
-        lines.push(format!("    \"{}\": {}", package_name(path)?, Value::from(source)));
+        let name = package_name(path)?;
+        if sources.contains_key(&name) {
+            return Err(format!("--path: the package {name} is given twice; name it once"));
+        }
+        sources.insert(name, source);
     }
-    // The order of npm, which sorts them at the next change.
-    lines.sort();
-    Ok(lines.join(",\n"))
+    if !sources.contains_key(MAIN_PACKAGE) {
+        return Err(format!(
+            "--path: the package {MAIN_PACKAGE} is missing, of which the others are parts; add a --path with its file, such as {MAIN_PACKAGE}-{VERSION}.tgz, or its folder"
+        ));
+    }
+    let line = |(name, source)| format!("    \"{name}\": {}", Value::from(source));
+    Ok(sources.into_iter().map(line).collect::<Vec<_>>().join(",\n"))
 }
 
 /// The name of a package in a file of `npm pack` (`hub-local-0.1.0.tgz`) or in a folder with a package.json.
@@ -97,7 +109,7 @@ fn package_name(path: &Path) -> Result<String, String> {
         let ends = stem.match_indices('-').find(|(at, _)| is_version(&stem[at + 1..]));
         ends.map(|(at, _)| stem[..at].to_owned())
     };
-    name.filter(|name| name == "hub-local" || name.starts_with("hub-local-")).ok_or_else(|| {
+    name.filter(|name| name == MAIN_PACKAGE || name.starts_with("hub-local-")).ok_or_else(|| {
         format!(
             "--path: {} is no package hub-local: name a file of `npm pack` such as hub-local-{VERSION}.tgz, or the folder of the package",
             path.display()
@@ -192,6 +204,10 @@ mod tests {
                 "    \"hub-local\": \"file:{place}/hub-local-0.1.0.tgz\",\n    \"hub-local-linux-x64\": \"file:{place}/hub-local-linux-x64-0.1.0.tgz\""
             )
         );
+        let twice = lines(Language::Node, &[&main, &platform, &main]).unwrap_err();
+        assert_eq!(twice, "--path: the package hub-local is given twice; name it once");
+        let part = lines(Language::Node, &[&platform]).unwrap_err();
+        assert!(part.starts_with("--path: the package hub-local is missing"), "{part}");
         let line = lines(Language::Python, &[&wheel]).unwrap();
         assert!(line.starts_with("\"hub-local @ file:///") && line.contains("a%20b"), "{line}");
         assert!(lines(Language::Node, &[&other]).unwrap_err().contains("is no package hub-local"));

@@ -10,7 +10,7 @@ use std::{
 pub(super) struct Folder {
     /// The path as it was given.
     given: PathBuf,
-    /// The absolute path, without `.` and `..` if the folder exists.
+    /// The absolute path, without links in the folders above.
     absolute: PathBuf,
     pub(super) exists: bool,
 }
@@ -33,7 +33,14 @@ impl Folder {
                 let absolute = fs::canonicalize(given).map_err(cannot_read)?;
                 Ok(Self { given: given.to_owned(), absolute, exists: true })
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::check_new(given),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                Self::check_new(given)
+            }
             Err(error) => Err(cannot_read(error)),
         }
     }
@@ -45,15 +52,21 @@ impl Folder {
                 "{shown} is a symbolic link to a place that does not exist; remove it, or choose another name"
             ));
         }
-        let absolute = std::path::absolute(given)
-            .map_err(|error| format!("cannot use the path {shown}: {error}"))?;
+        let cannot_use = |error: io::Error| format!("cannot use the path {shown}: {error}");
+        let absolute = std::path::absolute(given).map_err(cannot_use)?;
         let parent = absolute.parent().unwrap_or(&absolute);
+        if let Some(file) = parent.ancestors().find(|it| it.exists() && !it.is_dir()) {
+            return Err(format!("{} is not a folder; choose another place", file.display()));
+        }
         if !parent.is_dir() {
             return Err(format!(
                 "the folder {} does not exist; make it first, or choose another place",
                 parent.display()
             ));
         }
+        // Behind links, so that the folders above are those that cargo finds.
+        let parent = fs::canonicalize(parent).map_err(cannot_use)?;
+        let absolute = parent.join(absolute.file_name().unwrap_or_default());
         Ok(Self { given: given.to_owned(), absolute, exists: false })
     }
 

@@ -14,8 +14,9 @@ pub(super) enum Language {
 
 impl Language {
     /// The language of the package that the command was installed with. `package` is its name in the variable
-    /// `HUB_LOCAL_PACKAGE`, `program` is the path of the command. pip, pipx and uv install the command itself, so that
-    /// no code of the package can set the variable; their environments have a `pyvenv.cfg`.
+    /// `HUB_LOCAL_PACKAGE`, `program` is the path of the command without links. The command in a wheel is the program
+    /// itself, so that no code of the package can set the variable. Virtual environments, which pipx and uv make too,
+    /// have a `pyvenv.cfg`. Elsewhere, no file beside the command tells that it came with a wheel.
     pub(super) fn of_package(package: Option<&str>, program: Option<&Path>) -> Self {
         let environment = program.and_then(Path::parent).and_then(Path::parent);
         match package {

@@ -10,7 +10,7 @@ mod write;
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, error::ErrorKind};
 use hub_core::setting_names::PACKAGE;
 
 use self::{dependencies::Dependencies, folder::Folder, languages::Language, name::Name};
@@ -33,7 +33,7 @@ pub(super) struct NewArgs {
     /// Folder of the app: a new one, or an empty one. Its name is the name of the app
     #[arg(value_name = "FOLDER")]
     folder: PathBuf,
-    /// Language of the app [default: rust; node if the command was installed with npm, python if with pip, pipx or uv]
+    /// Language of the app [default: rust; node if the npm package starts the command, python if it is in a virtual environment or `python -m hub_local` starts it]
     #[arg(short, long, value_name = "LANGUAGE")]
     lang: Option<Language>,
     /// Name of the app, if it is not that of the folder
@@ -48,15 +48,23 @@ pub(super) struct NewArgs {
 /// Writes the app and prints the next commands.
 pub(super) fn run(arguments: &NewArgs) -> Result<(), Failure> {
     let language = arguments.lang.unwrap_or_else(|| {
-        let (package, program) = (std::env::var(PACKAGE).ok(), std::env::current_exe().ok());
-        Language::of_package(package.as_deref(), program.as_deref())
+        // On macOS, the path of a command that was started by a link is that of the link, as pipx makes it.
+        let program = std::env::current_exe().and_then(std::fs::canonicalize).ok();
+        Language::of_package(std::env::var(PACKAGE).ok().as_deref(), program.as_deref())
     });
-    let text = create(arguments, language)?;
+    let text = create(arguments, language).map_err(with_usage)?;
     if let Some(warning) = tools::missing(language, &tools::version) {
         output::note(format_args!("warning: {warning}"));
     }
     output::print(text.trim_end());
     Ok(())
+}
+
+/// Ends the process for an invalid command line, with the usage of this command.
+fn with_usage(failure: Failure) -> Failure {
+    let Failure::Usage(text) = failure else { return failure };
+    let command = clap::Command::new("new").bin_name("hub-local new");
+    NewArgs::augment_args(command).error(ErrorKind::ValueValidation, text).exit()
 }
 
 /// Writes the app. Returns the text for the user.

@@ -84,7 +84,7 @@ fn taken(name: &str, language: Language) -> Option<String> {
         return Some("Windows reserves it".to_owned());
     }
     if dependencies(language).contains(&&*form) {
-        return Some("the app depends on a package of this name".to_owned());
+        return Some("the app depends on a package of this name, or its tools do".to_owned());
     }
     match language {
         Language::Rust if KEYWORDS.contains(&name) => Some("it is a keyword of Rust".to_owned()),
@@ -94,14 +94,52 @@ fn taken(name: &str, language: Language) -> Option<String> {
     }
 }
 
-/// The packages in the manifests of the templates, besides those of this project.
+/// The packages that an app with their name would replace or exclude, besides [`OWN`]. For Rust and Node they are those in
+/// the manifest. An environment of Python has one package of a name: there, these are also the packages that those in the
+/// manifest depend on (some only with older versions of Python, or on Windows), and the tools that install them.
 fn dependencies(language: Language) -> &'static [&'static str] {
     match language {
         Language::Rust => {
             &["axum", "dotenvy", "serde", "serde-json", "tokio", "tracing-subscriber"]
         }
-        Language::Node => &[],
-        Language::Python => &["pysignalr", "pytest", "python-dotenv", "setuptools"],
+        // Those of a platform are in the manifest if they are given with --path.
+        Language::Node => &[
+            "hub-local-darwin-arm64",
+            "hub-local-darwin-x64",
+            "hub-local-linux-arm64",
+            "hub-local-linux-x64",
+            "hub-local-win32-x64",
+        ],
+        Language::Python => &[
+            "aiohappyeyeballs",
+            "aiohttp",
+            "aiosignal",
+            "async-timeout",
+            "attrs",
+            "colorama",
+            "exceptiongroup",
+            "frozenlist",
+            "idna",
+            "iniconfig",
+            "msgpack",
+            "multidict",
+            "orjson",
+            "packaging",
+            "pip",
+            "pluggy",
+            "propcache",
+            "pygments",
+            "pysignalr",
+            "pytest",
+            "python-dotenv",
+            "setuptools",
+            "tomli",
+            "typing-extensions",
+            "uv",
+            "websockets",
+            "wheel",
+            "yarl",
+        ],
     }
 }
 
@@ -167,12 +205,32 @@ mod tests {
             ("async", Language::Rust, "keyword of Rust"),
             ("serde_json", Language::Rust, "the app depends on"),
             ("node_modules", Language::Node, "npm reserves it"),
+            ("hub-local-linux-x64", Language::Node, "the app depends on"),
             ("python_dotenv", Language::Python, "the app depends on"),
+            ("pip", Language::Python, "the app depends on"),
+            ("typing_extensions", Language::Python, "the app depends on"),
         ] {
             let text = refusal(name, language);
             assert!(text.contains(reason) && text.contains("--name"), "{text}");
         }
         assert!(Name::check("async", Language::Node).is_ok());
         assert!(Name::check("tokio", Language::Python).is_ok());
+    }
+
+    #[test]
+    fn the_packages_in_the_manifests_are_refused() {
+        let rust = include_str!("../../../templates/rust/manifest.toml");
+        let of_rust = rust.split("dependencies]").skip(1).flat_map(str::lines);
+        let of_rust = of_rust.filter_map(|line| line.split_once(" = ")).map(|(name, _)| name);
+        let python = include_str!("../../../templates/python/pyproject.toml");
+        let of_python = python.split('"').filter_map(|text| text.split_once(">=")).map(|it| it.0);
+        let all = of_rust.map(|name| (name, Language::Rust));
+        let all: Vec<_> = all.chain(of_python.map(|name| (name, Language::Python))).collect();
+
+        assert!(all.len() >= 11, "{all:?}");
+        for (name, language) in all.into_iter().filter(|(name, _)| !name.is_empty()) {
+            let text = refusal(name, language);
+            assert!(text.contains("package of this name"), "{text}");
+        }
     }
 }

@@ -129,8 +129,11 @@ fn a_file_in_the_way_is_refused_and_stays_as_it_is() {
 
     assert!(text.ends_with("exists and is not a folder; choose another name"), "{text}");
     assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
-    let text = new(&file.join("below"), Language::Rust).unwrap_err();
-    assert!(text.starts_with("cannot read") || text.contains("does not exist"), "{text}");
+    for below in ["below", "below/my-app"] {
+        let text = new(&file.join(below), Language::Rust).unwrap_err();
+        let expected = format!("{} is not a folder; choose another place", file.display());
+        assert_eq!(text, expected);
+    }
 }
 
 #[test]
@@ -227,6 +230,21 @@ fn an_app_below_another_manifest_is_a_workspace_of_its_own() {
     let manifest = |folder: &Path| fs::read_to_string(folder.join("Cargo.toml")).unwrap();
     assert!(!manifest(&outside).contains("[workspace]"));
     assert!(manifest(&inside).ends_with("\n[workspace]\n"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_above_a_new_folder_does_not_hide_the_manifest_above() {
+    let scratch = Scratch::new();
+    let (apps, link) = (scratch.path().join("project/apps"), scratch.path().join("apps"));
+    fs::create_dir_all(&apps).unwrap();
+    fs::write(scratch.path().join("project/Cargo.toml"), "[workspace]\n").unwrap();
+    std::os::unix::fs::symlink(&apps, &link).unwrap();
+
+    new(&link.join("my-app"), Language::Rust).unwrap();
+
+    let manifest = fs::read_to_string(apps.join("my-app/Cargo.toml")).unwrap();
+    assert!(manifest.ends_with("\n[workspace]\n"), "{manifest}");
 }
 
 #[test]
