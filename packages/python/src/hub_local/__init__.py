@@ -3,7 +3,7 @@
     from hub_local import start_hub_local
 
     with start_hub_local(upstream="http://127.0.0.1:7071/runtime/webhooks/signalr") as local:
-        print(local.connection_string)
+        print(local.url)
 
 With pytest, the fixture `hub_local` starts a service for each test.
 """
