@@ -103,6 +103,7 @@ function trouble(row) {
     { class: "trouble" },
     make("p", { class: "why" }, failureText(row) || "It failed."),
     advice(why.fix),
+    why.cause && make("p", { class: "soft note cause" }, "Cause ", make("code", {}, why.cause)),
   );
 }
 

@@ -63,8 +63,8 @@ impl Access {
         }
         for key in keys {
             if let Verdict::Warned(weakness) = judge(key, Reach::Loopback) {
-                let check = Cause::WeakKey.check();
-                tracing::warn!(check, "{}", weak(weakness));
+                let (cause, check) = (Cause::WeakKey.id(), Cause::WeakKey.check());
+                tracing::warn!(cause, check, "{}", weak(weakness));
             }
         }
         let has_well_known_key = keys.iter().any(|key| key.expose() == EMULATOR_KEY);

@@ -45,7 +45,13 @@ impl Descriptors {
             let cause = Cause::NoDescriptors;
             self.log.line(cause.id(), |omitted| {
                 let (text, check) = (cause.text(), cause.check());
-                tracing::warn!(limit, check, omitted, "{text}: new clients get status 503");
+                tracing::warn!(
+                    limit,
+                    cause = cause.id(),
+                    check,
+                    omitted,
+                    "{text}: new clients get status 503"
+                );
             });
         }
         is_reserved

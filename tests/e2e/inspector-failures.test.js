@@ -34,14 +34,13 @@ afterEach(async () => {
 
 after(() => browser.stop());
 
-/** What to check, by the table of the README: without the marks of code. */
-const advice = () => {
-  const section = readFileSync(`${root}/hub-local/README.md`, "utf8").split("## Troubleshooting")[1].split("\n## ")[0];
-  const rows = section.split("\n").filter((line) => line.startsWith("| "));
-  return rows.map((line) => line.split(/(?<!\\)\|/).at(-2).trim().replaceAll("`", "").replaceAll("\\|", "|"));
-};
+/** What to check for a cause, by the page of causes: without the marks of code. */
+function advice(cause) {
+  const [, section] = readFileSync(`${root}/docs/reference/causes.md`, "utf8").split(`\n### ${cause}\n`);
+  return section.match(/^Check (.*)\.$/m)[1].replaceAll("`", "");
+}
 
-/** Opens the event with a cause in the page, and compares its advice with the README. */
+/** Opens the event with a cause in the page, and compares its advice with the page of causes. */
 async function shown(service, tab, cause, text) {
   const event = await until(`an event with the cause ${cause}`, async () => (await events(service)).findLast((it) => it.cause === cause), 15_000);
   await tab.goto("about:blank");
@@ -51,7 +50,8 @@ async function shown(service, tab, cause, text) {
   assert.match(await trouble.locator(".why").textContent(), text, cause);
   const fix = (await trouble.locator(".fix").textContent()).replace(/^Check /, "");
   assert.equal(fix, event.fix.replaceAll("`", ""));
-  assert.ok(advice().includes(fix), `the README has no row with “${fix}”`);
+  assert.equal(fix, advice(cause));
+  assert.equal(await trouble.locator(".cause").textContent(), `Cause ${cause}`);
 }
 
 /** A server that answers each request with the same bytes. */

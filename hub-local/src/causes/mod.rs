@@ -1,5 +1,5 @@
-//! The causes of failures: for each the text of the log and what to check. The log, the texts for clients and the table in the README
-//! have them from here.
+//! The causes of failures: for each the text of the log and what to check. The log, the texts for clients and the page
+//! `docs/reference/causes.md` have them from here.
 
 mod table;
 

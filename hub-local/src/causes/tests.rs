@@ -3,44 +3,54 @@ use std::collections::HashSet;
 use hub_net::host::AllowedHosts;
 
 use super::*;
+use crate::reference_page;
 
-const README: &str = include_str!("../../README.md");
+const INTRODUCTION: &str = "\
+What a failure means, and what to check. Each cause has a name, which never changes:
 
-/// The rows of the README's table.
-fn rows() -> Vec<&'static str> {
-    let (_, after) = README.split_once("### What to check\n").unwrap();
-    let table = after.lines().skip_while(|line| !line.starts_with("|---"));
-    table.skip(1).take_while(|line| line.starts_with('|')).collect()
+- A line of the log of [hub-local](../../hub-local/README.md#troubleshooting) has it in the field `cause`, beside the text of the cause, mostly with values, and the field `check`. The lines
+  of `idle_sockets` and `accept_failed` have their texts only.
+- The [inspector](../inspect.md) shows it below the advice. Its events and recordings have it in the member `cause`.
+
+`…` stands for a value, such as a host. For hosts and pages see [Pages and hosts](../../hub-local/README.md#pages-and-hosts).
+";
+
+fn all() -> impl Iterator<Item = &'static Cause> {
+    Cause::GROUPS.iter().flat_map(|(_, causes)| *causes)
+}
+
+/// The section of a cause. Its heading is the name, so that the name is the fragment of its address.
+fn section(cause: Cause) -> String {
+    format!("### {}\n\nText: {}.\n\nCheck {}.\n", cause.id(), cause.text(), cause.check())
 }
 
 #[test]
-fn the_table_of_the_readme_has_the_texts_of_the_code() {
-    let expected: Vec<_> = Cause::ALL
-        .iter()
-        .map(|cause| format!("| `{}` | {} | {} |", cause.id(), cause.text(), cause.check()))
-        .collect();
-
-    let differing = rows().iter().zip(&expected).position(|(row, expected)| row != expected);
-    let number = differing.unwrap_or(rows().len().min(expected.len()));
-    assert!(
-        rows() == expected,
-        "row {number} of the table differs:\n{:?}\n{:?}\nThe table must be:\n{}",
-        rows().get(number),
-        expected.get(number),
-        expected.join("\n")
+fn the_page_of_causes_has_the_texts_of_the_code() {
+    let mut page = reference_page::head(
+        "Causes of failures",
+        "the table in `hub-local/src/causes`",
+        "--lib the_page_of_causes",
     );
+    page += INTRODUCTION;
+    for (title, causes) in Cause::GROUPS {
+        page += &format!("\n## {title}\n");
+        for cause in *causes {
+            page += &format!("\n{}", section(*cause));
+        }
+    }
+    reference_page::check("causes.md", &page);
 }
 
 #[test]
-fn each_cause_has_a_name_of_its_own_and_fits_into_a_row_and_a_sentence() {
-    let ids: HashSet<_> = Cause::ALL.iter().map(|cause| cause.id()).collect();
-    assert_eq!(ids.len(), Cause::ALL.len());
+fn each_cause_has_a_name_of_its_own_and_fits_into_a_line_and_a_sentence() {
+    let ids: HashSet<_> = all().map(|cause| cause.id()).collect();
+    assert_eq!(ids.len(), all().count());
 
-    for cause in Cause::ALL {
+    for cause in all() {
         let (id, text, check) = (cause.id(), cause.text(), cause.check());
         assert!(id.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{id}");
         for part in [text, check] {
-            assert!(!part.is_empty() && !part.contains(['|', '\n']), "{id}: {part}");
+            assert!(!part.is_empty() && !part.contains('\n'), "{id}: {part}");
             assert!(!part.ends_with(['.', ':']), "{id}: {part}");
             assert_eq!(part.matches('`').count() % 2, 0, "{id}: {part}");
         }

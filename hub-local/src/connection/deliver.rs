@@ -78,6 +78,7 @@ pub(super) fn leave(connection: &Arc<Connection>, error: Option<String>) {
                 connection = connection.id(),
                 hub = connection.hub.name(),
                 calls = dropped,
+                cause = cause.id(),
                 check = cause.check(),
                 omitted,
                 "{}",

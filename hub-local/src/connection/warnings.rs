@@ -29,7 +29,15 @@ impl Connection {
         self.shared.log.line(cause.id(), |omitted| {
             let (connection, method) = (self.id(), &*shown(method));
             let check = cause.check();
-            tracing::warn!(connection, method, check, omitted, "{}", cause.text());
+            tracing::warn!(
+                connection,
+                method,
+                cause = cause.id(),
+                check,
+                omitted,
+                "{}",
+                cause.text()
+            );
         });
     }
 
@@ -54,6 +62,7 @@ impl Connection {
                 problem,
                 answer,
                 send,
+                cause = cause.id(),
                 check = cause.check(),
                 omitted,
                 "{}",
@@ -70,7 +79,15 @@ impl Connection {
         }
         self.shared.log.line(cause.id(), |omitted| {
             let (connection, check) = (self.id(), cause.check());
-            tracing::warn!(connection, groups, check, omitted, "{}", cause.text());
+            tracing::warn!(
+                connection,
+                groups,
+                cause = cause.id(),
+                check,
+                omitted,
+                "{}",
+                cause.text()
+            );
         });
     }
 }

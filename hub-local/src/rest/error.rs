@@ -173,7 +173,7 @@ impl RestError {
             tracing::debug!(method, path, status, code, message, "REST call without success");
             return;
         };
-        let check = cause.check();
+        let (cause, check) = (cause.id(), cause.check());
         limit.line(code, |omitted| {
             tracing::warn!(
                 method,
@@ -181,6 +181,7 @@ impl RestError {
                 status,
                 code,
                 message,
+                cause,
                 check,
                 omitted,
                 "REST call refused"

@@ -117,10 +117,17 @@ fn refusal(state: &State, refused: &AdmissionError) -> Response<Body> {
     let (status, check) = (status.as_u16(), cause.check());
     if is_mistake(*cause) {
         state.shared.log.line(cause.id(), |omitted| {
-            tracing::warn!(status, reason = &*shown(reason), check, omitted, "client refused");
+            tracing::warn!(
+                status,
+                reason = &*shown(reason),
+                cause = cause.id(),
+                check,
+                omitted,
+                "client refused"
+            );
         });
     } else {
-        tracing::debug!(status, reason, check, "client refused");
+        tracing::debug!(status, reason, cause = cause.id(), check, "client refused");
     }
     let mut response = body::plain(refused.status, refused.text.clone());
     if let Some(allow) = refused.allow {

@@ -50,6 +50,7 @@ pub(crate) fn respond(state: &Arc<State>, mut parts: Parts) -> Response<Body> {
     state.shared.log.line(cause.id(), |omitted| {
         tracing::warn!(
             hub = &*shown(&hub),
+            cause = cause.id(),
             check = cause.check(),
             omitted,
             "an app that is not serverless: {}",

@@ -105,6 +105,7 @@ fn log_refused(
         status = status.as_u16(),
         milliseconds = record.took.as_millis(),
         answer = shown_bytes(body),
+        cause = cause.id(),
         check = cause.check(),
         omitted,
         "upstream call was not accepted"
@@ -125,6 +126,7 @@ fn log_failed(
         url = &*shown(&url(record, upstream)),
         milliseconds = record.took.as_millis(),
         error = with_sources(error),
+        cause = cause.id(),
         check = cause.check(),
         omitted,
         "upstream call failed"
@@ -138,11 +140,29 @@ fn log_unmatched(limit: &LogLimit, record: CallRecord<'_>, cause: Cause) {
     let (text, check) = (cause.text(), cause.check());
     if category == MESSAGES {
         limit.line(text, |omitted| {
-            tracing::warn!(connection, hub, category, event, check, omitted, "{text}");
+            tracing::warn!(
+                connection,
+                hub,
+                category,
+                event,
+                cause = cause.id(),
+                check,
+                omitted,
+                "{text}"
+            );
         });
     } else {
         limit.line(check, |omitted| {
-            tracing::info!(connection, hub, category, event, check, omitted, "{text}");
+            tracing::info!(
+                connection,
+                hub,
+                category,
+                event,
+                cause = cause.id(),
+                check,
+                omitted,
+                "{text}"
+            );
         });
     }
 }

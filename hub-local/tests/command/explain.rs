@@ -36,6 +36,7 @@ async fn a_refused_call_is_logged_with_its_response_and_advice() {
         "status=404",
         "milliseconds=",
         "answer=\"no\\nsuch function\"",
+        "cause=\"not_found\"",
         "check=\"the path of the URL",
     ] {
         assert!(line.contains(part), "{part} is not in {line}");

@@ -264,7 +264,7 @@ are percent-encoded. The token of a request and the form of a message are descri
 ## Errors
 
 The header `x-ms-error-code` has the code. The body is `{\"code\",\"message\",\"target\"}`, for `/api/v1` the message as plain text.
-For calls refused with `Error.Request.*` or `Error.Group.TooMany`, the log of the service has a warning with the field `check`: [What to check](../../hub-local/README.md#what-to-check).
+For calls refused with `Error.Request.*` or `Error.Group.TooMany`, the log of the service has a warning with the field `check`: [Causes of failures](causes.md#refused-rest-calls-beyond-the-tokens).
 
 | Code | Status | Meaning |
 |---|---|---|
