@@ -95,8 +95,9 @@ pub const NPM_BINARY: &str = "HUB_LOCAL_BINARY";
 /// The package with which the command was installed: `npm` or `pypi`. The packages set it for the programs that they start.
 pub const PACKAGE: &str = "HUB_LOCAL_PACKAGE";
 /// The settings of the command `hub-local`, and of the packages that start it.
-pub const COMMAND: [&str; 14] = [
+pub const COMMAND: [&str; 15] = [
     NPM_BINARY,
+    "HUB_LOCAL_CLAIMS_KEY",
     LOCAL_HOSTS,
     LOCAL_INSPECTOR,
     LOCAL_INSPECTOR_MASK,

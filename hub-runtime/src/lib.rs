@@ -69,6 +69,8 @@ mod run_to_end;
 pub mod schema;
 pub mod service;
 mod service_group;
+#[cfg(all(test, feature = "local", feature = "server"))]
+mod settings_page;
 mod shared;
 #[cfg(any(feature = "local", feature = "server"))]
 mod start_line;

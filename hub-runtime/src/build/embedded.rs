@@ -39,7 +39,7 @@ use crate::{
 };
 
 /// The default port of the service. Microsoft's emulator has the same default port.
-const DEFAULT_PORT: u16 = 8888;
+pub(crate) const DEFAULT_PORT: u16 = 8888;
 
 /// Called with the headers of each upstream call of the embedded service, after its response.
 pub(crate) type AfterCall = Box<dyn Fn(&HeaderMap) + Send + Sync>;

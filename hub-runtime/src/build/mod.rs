@@ -2,7 +2,7 @@
 
 mod assemble;
 #[cfg(feature = "local")]
-mod embedded;
+pub(crate) mod embedded;
 mod error;
 mod plan;
 mod problems;

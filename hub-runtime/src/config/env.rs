@@ -25,7 +25,7 @@ pub(crate) const LAMBDA_RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 pub(crate) const APP_SERVICE_AUTH: &str = "WEBSITE_AUTH_ENABLED";
 
 /// Variables of hosting platforms.
-const CLOUD_HOSTS: [&str; 8] = [
+pub(crate) const CLOUD_HOSTS: [&str; 8] = [
     "WEBSITE_INSTANCE_ID",
     "AWS_LAMBDA_RUNTIME_API",
     "KUBERNETES_SERVICE_HOST",
@@ -35,6 +35,11 @@ const CLOUD_HOSTS: [&str; 8] = [
     "FLY_APP_NAME",
     "DYNO",
 ];
+
+/// Variables of the Functions host, which sets the second one on plans that do not set the first.
+pub(crate) const FUNCTIONS: [&str; 2] = ["FUNCTIONS_WORKER_RUNTIME", FUNCTIONS_PORT];
+/// `Development` under the Functions tools, on the machine of a developer.
+pub(crate) const FUNCTIONS_ENVIRONMENT: &str = "AZURE_FUNCTIONS_ENVIRONMENT";
 
 /// A source of variables: the environment of the process, or a map in tests.
 pub(crate) trait Variables {
@@ -59,10 +64,7 @@ pub(crate) fn process(name: &str) -> Option<String> {
 
 /// The variable that identifies a cloud host, if one is set.
 pub(crate) fn cloud_host(variables: &impl Variables) -> Option<&'static str> {
-    // The Functions host sets the second variable on plans that do not set the first.
-    const FUNCTIONS: [&str; 2] = ["FUNCTIONS_WORKER_RUNTIME", "FUNCTIONS_CUSTOMHANDLER_PORT"];
-    let develops =
-        variables.set("AZURE_FUNCTIONS_ENVIRONMENT").is_some_and(|value| value == "Development");
+    let develops = variables.set(FUNCTIONS_ENVIRONMENT).is_some_and(|value| value == "Development");
     let functions = FUNCTIONS.into_iter().filter(|_| !develops);
     functions.chain(CLOUD_HOSTS).find(|name| variables.set(name).is_some())
 }

@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// The default of `PORT`: the port of the Functions Core Tools.
-const DEFAULT_PORT: u16 = 7071;
+pub(crate) const DEFAULT_PORT: u16 = 7071;
 
 /// The host of the app.
 #[derive(Debug, PartialEq, Eq)]
