@@ -8,20 +8,27 @@ use std::{
 };
 
 use bytes::Bytes;
-use clap::{Args, Parser as _};
+use clap::{Args, CommandFactory as _, FromArgMatches as _};
 use http::{Request, StatusCode};
 use hub_net::client::{GaiResolver, HttpClient, RequestError};
 use tokio::time::timeout;
 
-use super::{Cli, Command, Failure, output, values, with_command};
+use super::{
+    Cli, Command, Failure, output,
+    values::{self, SecretUrl},
+    with_command,
+};
 
 /// Less than the timeout of the health check in the Dockerfile, so that this command prints its message before it is killed.
 const TIMEOUT: Duration = Duration::from_secs(3);
 const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
 const NOTES: &str = "\
-Without --url, the service is looked for on this machine, at the port and the address of the first that is found:
-the arguments of process 1, if that runs `hub-local start` (as in a container); HUB_LOCAL_PORT and HUB_LOCAL_IP; port 8888.
+Without --url, the command looks for the service on this machine. It takes port and address from the first of these:
+
+- the arguments of process 1, if that is `hub-local start`, as in a container
+- the variables HUB_LOCAL_PORT and HUB_LOCAL_IP
+- the defaults of `hub-local start`: port 8888 of 127.0.0.1
 
 Exit codes: 0 the service accepts requests, 1 it does not, 2 invalid command line.";
 
@@ -29,8 +36,8 @@ Exit codes: 0 the service accepts requests, 1 it does not, 2 invalid command lin
 #[derive(Args, Debug)]
 #[command(after_help = NOTES)]
 pub(super) struct HealthArgs {
-    /// URL of the service
-    #[arg(long, value_name = "URL", value_parser = values::base_url)]
+    /// URL of the service [default: that of the service on this machine]
+    #[arg(long, value_name = "URL", value_parser = SecretUrl(values::base_url))]
     url: Option<String>,
 }
 
@@ -38,7 +45,7 @@ pub(super) struct HealthArgs {
 pub(super) fn run(arguments: &HealthArgs) -> Result<(), Failure> {
     let url = match &arguments.url {
         Some(url) => url.clone(),
-        None => url_of(std::fs::read("/proc/1/cmdline").unwrap_or_default())?,
+        None => url_of(std::fs::read("/proc/1/cmdline").unwrap_or_default(), &Cli::command())?,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(Failure::failed)?.block_on(check(&url))?;
@@ -46,8 +53,10 @@ pub(super) fn run(arguments: &HealthArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The URL of the service on this machine. `of_process_1` are the arguments of process 1, each ended by a zero byte.
-fn url_of(of_process_1: Vec<u8>) -> Result<String, Failure> {
+/// The URL of the service on this machine. `of_process_1` are the arguments of process 1, each ended by a zero byte;
+/// `model` parses command lines, and has read the variables.
+fn url_of(of_process_1: Vec<u8>, model: &clap::Command) -> Result<String, Failure> {
+    let address_of = |arguments| address_of(arguments, model);
     let given = start_arguments(of_process_1).and_then(|arguments| address_of(arguments).ok());
     let (ip, port) =
         given.map_or_else(|| address_of(vec!["hub-local".into(), "start".into()]), Ok)?;
@@ -75,8 +84,12 @@ fn start_arguments(of_process_1: Vec<u8>) -> Option<Vec<OsString>> {
 }
 
 /// The address and the port that a command line of `hub-local start` selects, together with the variables.
-fn address_of(arguments: Vec<OsString>) -> Result<(Option<IpAddr>, u16), Failure> {
-    let parsed = Cli::try_parse_from(arguments).map_err(|error| {
+fn address_of(
+    arguments: Vec<OsString>,
+    model: &clap::Command,
+) -> Result<(Option<IpAddr>, u16), Failure> {
+    let matches = model.clone().try_get_matches_from(arguments);
+    let parsed = matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
         Failure::failed(error.to_string().trim_start_matches("error: ").trim_end())
     });
     match parsed?.command {
@@ -112,10 +125,11 @@ async fn check(url: &str) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::without_variables::without_variables, *};
 
     fn url(process_1: &str) -> Result<String, String> {
-        url_of(process_1.replace(' ', "\0").into_bytes()).map_err(|error| match error {
+        let process_1 = process_1.replace(' ', "\0").into_bytes();
+        url_of(process_1, &without_variables(Cli::command())).map_err(|error| match error {
             Failure::Failed(text) => text,
             other => panic!("{other:?}"),
         })

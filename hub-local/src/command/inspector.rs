@@ -93,7 +93,7 @@ impl InspectorArgs {
 mod tests {
     use clap::Parser;
 
-    use super::*;
+    use super::{super::without_variables::parse, *};
 
     const TOKEN: &str = "0123456789abcdef";
 
@@ -104,8 +104,7 @@ mod tests {
     }
 
     fn is_on(line: &[&str], reach: Reach, url: Option<&str>) -> Result<bool, Failure> {
-        let line = ["hub-local"].iter().chain(line);
-        let line = Line::try_parse_from(line).unwrap();
+        let line = parse::<Line>(line).unwrap();
         line.inspector.settings(reach, url).map(|settings| settings.is_some())
     }
 

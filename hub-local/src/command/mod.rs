@@ -23,10 +23,14 @@ mod start;
 mod stdin;
 mod upstream;
 mod values;
+#[cfg(test)]
+mod without_variables;
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
+use clap::{
+    ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind,
+};
 use hub_load::LoadArgs;
 
 use self::{
@@ -106,9 +110,22 @@ fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
     arguments
 }
 
+/// The error for an invalid command line, with the usage of the command that was called.
+fn usage_error(mut matches: &ArgMatches, text: String) -> clap::Error {
+    let mut command = Cli::command();
+    command.build();
+    while let Some((name, below)) = matches.subcommand() {
+        let found = command.find_subcommand(name).cloned();
+        (command, matches) = (found.unwrap_or(command), below);
+    }
+    command.error(ErrorKind::ValueValidation, text)
+}
+
 /// Parses the arguments of the process and runs the command.
 pub(crate) fn run() -> ExitCode {
-    let done = match Cli::parse_from(with_command(std::env::args_os().collect())).command {
+    let matches = Cli::command().get_matches_from(with_command(std::env::args_os().collect()));
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let done = match cli.command {
         Command::New(arguments) => new::run(&arguments),
         Command::Start(arguments) => {
             allocator::restart_with_settings();
@@ -122,7 +139,7 @@ pub(crate) fn run() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Usage(text)) => Cli::command().error(ErrorKind::ValueValidation, text).exit(),
+        Err(Failure::Usage(text)) => usage_error(&matches, text).exit(),
         Err(Failure::Failed(text)) => {
             output::note(format_args!("error: {text}"));
             ExitCode::FAILURE
@@ -137,7 +154,7 @@ pub(crate) fn run() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{without_variables::parse, *};
 
     #[test]
     fn the_arguments_are_consistent() {
@@ -146,10 +163,13 @@ mod tests {
 
     #[test]
     fn the_short_flags_of_the_emulator_are_known() {
-        let arguments = ["hub-local", "start", "-p", "9999", "-i", "127.0.0.1", "-c", "folder"];
-        assert!(Cli::try_parse_from(arguments).is_ok());
-        assert!(Cli::try_parse_from(["hub-local", "upstream", "init", "-o", "folder"]).is_ok());
-        assert!(Cli::try_parse_from(["hub-local", "upstream", "list", "-c", "folder"]).is_ok());
+        for arguments in [
+            &["start", "-p", "9999", "-i", "127.0.0.1", "-c", "folder"][..],
+            &["upstream", "init", "-o", "folder"],
+            &["upstream", "list", "-c", "folder"],
+        ] {
+            assert!(parse::<Cli>(arguments).is_ok(), "{arguments:?}");
+        }
     }
 
     #[test]
@@ -171,8 +191,24 @@ mod tests {
     }
 
     #[test]
+    fn an_error_has_the_usage_of_its_command() {
+        for (arguments, usage) in [
+            (&["hub-local", "start"][..], "Usage: hub-local start [OPTIONS]\n"),
+            (&["hub-local", "new", "x"], "Usage: hub-local new [OPTIONS] <FOLDER>\n"),
+            (&["hub-local", "upstream", "list"], "Usage: hub-local upstream list [OPTIONS]\n"),
+        ] {
+            let model = without_variables::without_variables(Cli::command());
+            let matches = model.try_get_matches_from(arguments).unwrap();
+
+            let text = usage_error(&matches, "it is wrong".to_owned()).to_string();
+
+            assert!(text.starts_with("error: it is wrong\n") && text.contains(usage), "{text}");
+        }
+    }
+
+    #[test]
     fn an_upstream_and_a_settings_file_exclude_each_other() {
-        let arguments = ["hub-local", "start", "-c", "x", "--upstream", "http://127.0.0.1:1/"];
-        assert!(Cli::try_parse_from(arguments).is_err());
+        let both = parse::<Cli>(&["start", "-c", "x", "--upstream", "http://127.0.0.1:1/"]);
+        assert_eq!(both.unwrap_err().kind(), ErrorKind::ArgumentConflict);
     }
 }

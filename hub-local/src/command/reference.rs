@@ -1,6 +1,9 @@
 //! The page of all commands and options.
 
+use std::{collections::BTreeSet, fs, path::Path};
+
 use clap::{Arg, ArgAction, Command as Model, CommandFactory as _};
+use hub_core::setting_names::{COMMAND, LOAD, NPM_BINARY, PACKAGE};
 
 use super::Cli;
 use crate::reference_page;
@@ -56,6 +59,13 @@ fn row(argument: &Arg) -> String {
     format!("| {} | {help} | {default} | {variable} |\n", spelling(argument))
 }
 
+/// The paragraphs below the options in the help of a command, without its examples.
+fn notes(command: &Model) -> String {
+    let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let paragraphs = help.split("\n\n").filter(|it| !it.is_empty() && !it.starts_with("Examples:"));
+    paragraphs.map(|it| format!("\n{it}\n")).collect()
+}
+
 /// The section of a command, then those of its subcommands.
 fn section(command: &Model, path: &str) -> String {
     let about = command.get_long_about().or_else(|| command.get_about());
@@ -73,11 +83,60 @@ fn section(command: &Model, path: &str) -> String {
         }
         text += &row(argument);
     }
+    text += &notes(command);
     text += "\n";
     for below in command.get_subcommands().filter(|it| it.get_name() != "help") {
         text += &section(below, &format!("{path} {}", below.get_name()));
     }
     text
+}
+
+/// The variables of the options of a command and its subcommands.
+fn variables(command: &Model) -> BTreeSet<String> {
+    let own = command.get_arguments().filter_map(Arg::get_env);
+    let own = own.map(|name| name.to_string_lossy().into_owned());
+    own.chain(command.get_subcommands().flat_map(variables)).collect()
+}
+
+#[test]
+fn the_variables_of_the_options_are_the_known_settings() {
+    let of_packages = [NPM_BINARY, PACKAGE];
+    let known = COMMAND.iter().chain(&LOAD).filter(|name| !of_packages.contains(name));
+
+    assert_eq!(variables(&Cli::command()), known.map(|name| (*name).to_owned()).collect());
+}
+
+/// The long options of a command and its subcommands, such as `--port`.
+fn options(command: &Model) -> BTreeSet<String> {
+    let own = command.get_arguments().filter_map(Arg::get_long).map(|long| format!("--{long}"));
+    own.chain(command.get_subcommands().flat_map(options)).collect()
+}
+
+#[test]
+fn the_options_that_the_pages_name_exist() {
+    const PAGES: [&str; 5] = [
+        "hub-local/README.md",
+        "docs/reference/causes.md",
+        "docs/inspect.md",
+        "docs/proxies.md",
+        "docs/delivery.md",
+    ];
+    let of_other_programs =
+        ["--format", "--health-cmd", "--prefix", "--read-only", "--target", "--ulimit", "--user"];
+    let mut model = Cli::command();
+    model.build(); // adds --help and --version
+    let known = options(&model);
+
+    for page in PAGES {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(page);
+        let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{page}: {error}"));
+        let spans = text.split('`').skip(1).step_by(2).filter(|span| span.starts_with("--"));
+        let names = spans.map(|span| span.split([' ', '=']).next().unwrap_or_default());
+        let is_wrong = |name: &&str| !known.contains(*name) && !of_other_programs.contains(name);
+        let unknown: BTreeSet<_> = names.filter(is_wrong).collect();
+
+        assert_eq!(unknown, BTreeSet::new(), "{page} names options that no command has");
+    }
 }
 
 #[test]

@@ -65,7 +65,7 @@ pub(super) struct StartArgs {
     #[arg(long, value_name = "KEY", env = "HUB_LOCAL_SECONDARY_KEY", hide_env_values = true, value_parser = values::secret)]
     secondary_key: Option<Secret>,
     /// Public URL for clients and apps, if different from the listen address
-    #[arg(long, value_name = "URL", env = "HUB_LOCAL_URL", value_parser = values::base_url)]
+    #[arg(long, value_name = "URL", env = "HUB_LOCAL_URL", hide_env_values = true, value_parser = SecretUrl(values::base_url))]
     url: Option<String>,
     /// Allow access from other machines with the well-known key
     #[arg(long, env = "HUB_LOCAL_PUBLIC", value_parser = FalseyValueParser::new())]

@@ -138,11 +138,14 @@ fn without_secrets(url: &str) -> String {
     }
 }
 
-/// Parses a base URL and strips the trailing slash.
+/// Parses a base URL and strips the trailing slash. The URL is printed, so it has no user and no password.
 pub(super) fn base_url(text: &str) -> Result<String, String> {
     let wrong = || "expected a URL such as http://signalr:8888, without a path".to_owned();
     let url: http::Uri = text.parse().map_err(|_| wrong())?;
     let known = matches!(url.scheme_str(), Some("http" | "https"));
+    if url.authority().is_some_and(|it| it.as_str().contains('@')) {
+        return Err("expected a URL without user and password".to_owned());
+    }
     if !known || url.path() != "/" || url.query().is_some() {
         return Err(wrong());
     }
@@ -263,5 +266,13 @@ mod tests {
         assert_eq!(base_url("http://signalr:8888/").as_deref(), Ok("http://signalr:8888"));
         assert!(base_url("signalr:8888").is_err());
         assert!(base_url("http://signalr/path").is_err());
+    }
+
+    #[test]
+    fn a_base_url_has_no_user_and_no_password() {
+        for url in ["http://user:secret@signalr:8888", "https://user@signalr/", "user@signalr:1"] {
+            let problem = base_url(url).unwrap_err();
+            assert_eq!(problem, "expected a URL without user and password", "{url}");
+        }
     }
 }

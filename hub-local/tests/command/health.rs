@@ -4,8 +4,8 @@ use tokio::net::TcpListener;
 
 use crate::{
     app::{App, Response},
-    client::Client,
     process::{Running, command, output, with_timeout},
+    stopping::stopping,
 };
 
 /// Exit code and output of `hub-local health` with variables.
@@ -33,16 +33,7 @@ async fn a_running_service_is_healthy_at_its_url_and_at_the_port_of_the_variable
 
 #[tokio::test]
 async fn a_stopping_service_is_not_healthy() {
-    let app =
-        App::start(|request| (request.event() != "disconnected").then(|| Response::new(200, "")))
-            .await;
-    let service = Running::start(&["--upstream", &app.url, "--stop-within", "1h"]).await;
-    let client = Client::connect(service.port, "chat").await;
-    app.called("connected").await;
-    service.signal("TERM");
-    service.out.line("Stopping").await;
-    drop(client);
-    app.called("disconnected").await;
+    let service = stopping().await;
 
     let (code, text) = health(&[("HUB_LOCAL_PORT", &service.port.to_string())]).await;
 
@@ -73,6 +64,21 @@ async fn another_server_and_one_that_says_nothing_are_not_healthy() {
     let (code, _, errors) = output(&["health", "--url", &url]).await;
     assert_eq!(code, 1);
     assert!(errors.contains("does not respond within 3 s"), "{errors}");
+}
+
+#[tokio::test]
+async fn a_url_with_a_password_is_refused_without_showing_it() {
+    let url = "http://user:hidden@127.0.0.1:8888";
+    for command in ["health", "start", "inspect"] {
+        let (code, out, errors) = output(&[command, "--url", url]).await;
+
+        assert_eq!((code, &*out), (2, ""), "{errors}");
+        assert!(errors.contains("expected a URL without user and password"), "{errors}");
+        assert!(!errors.contains("hidden"), "{errors}");
+    }
+    let (code, text) = health(&[("HUB_LOCAL_URL", url)]).await;
+    assert_eq!(code, 1);
+    assert!(!text.contains("hidden"), "{text}");
 }
 
 #[tokio::test]

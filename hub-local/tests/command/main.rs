@@ -24,5 +24,6 @@ mod reload;
 mod standstill;
 mod start;
 mod stop;
+mod stopping;
 mod strict;
 mod upstream;

@@ -46,6 +46,15 @@ pub(crate) async fn output(arguments: &[&str]) -> (i32, String, String) {
     (status.code().unwrap(), text(stdout), text(stderr))
 }
 
+/// Whether this machine has IPv6. A test that needs it and passes without it says so; `tests/run` shows this line.
+pub(crate) fn has_ipv6(untested: &str) -> bool {
+    let has_ipv6 = std::net::TcpListener::bind(("::1", 0)).is_ok();
+    if !has_ipv6 {
+        println!("NOT TESTED: this machine has no address ::1: {untested}");
+    }
+    has_ipv6
+}
+
 /// The output of a process so far.
 #[derive(Clone, Default)]
 pub(crate) struct Printed {

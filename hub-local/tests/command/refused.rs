@@ -27,7 +27,13 @@ async fn a_refused_rest_call_is_a_warning_with_its_reason_and_many_are_a_few_lin
     }
 
     let line = service.log.line("REST call refused").await;
-    for part in ["WARN", "path=\"/api/hubs/chat/:send\"", "status=401", "cause=\"no_token\"", "Authorization: Bearer"] {
+    for part in [
+        "WARN",
+        "path=\"/api/hubs/chat/:send\"",
+        "status=401",
+        "cause=\"no_token\"",
+        "Authorization: Bearer",
+    ] {
         assert!(line.contains(part), "{part} is not in {line}");
     }
     let log = service.log.text();

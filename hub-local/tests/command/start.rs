@@ -3,7 +3,7 @@
 use crate::{
     app::App,
     client::{self, Client},
-    process::{Folder, KEY, Running, command, output, with_timeout},
+    process::{Folder, KEY, Running, command, has_ipv6, output, with_timeout},
 };
 
 #[tokio::test]
@@ -104,27 +104,29 @@ async fn localhost_is_served_over_ipv4_and_ipv6() {
     let service = Running::start(&[]).await;
 
     assert_eq!(client::status(service.port, "GET", "/api/health").await, 200);
-    // The test also passes on machines without IPv6.
-    if tokio::net::TcpListener::bind(("::1", 0)).await.is_ok() {
+    if has_ipv6("a service on localhost listens on IPv6") {
         let connected = tokio::net::TcpStream::connect(("::1", service.port)).await;
         assert!(connected.is_ok());
     }
 }
 
-/// An IPv6 socket of another program, whose port is free on IPv4; none without IPv6.
-fn other_program() -> Option<(std::net::TcpListener, u16)> {
+/// An IPv6 socket of another program, whose port is free on IPv4.
+fn other_program() -> (std::net::TcpListener, u16) {
     loop {
-        let other = std::net::TcpListener::bind(("::1", 0)).ok()?;
+        let other = std::net::TcpListener::bind(("::1", 0)).unwrap();
         let port = other.local_addr().unwrap().port();
         if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return Some((other, port));
+            return (other, port);
         }
     }
 }
 
 #[tokio::test]
 async fn another_program_on_the_ipv6_address_is_a_warning() {
-    let Some((_other, port)) = other_program() else { return };
+    if !has_ipv6("the warning about another program on the IPv6 address") {
+        return;
+    }
+    let (_other, port) = other_program();
     let mut start = command();
     start.args(["start", "--port", &port.to_string()]);
 
@@ -174,6 +176,21 @@ async fn wrong_command_lines_are_usage_errors() {
         assert_eq!(code, 2, "{line:?}: {errors}");
         assert!(errors.contains(part), "{line:?}: {errors}");
         assert_eq!(out, "", "{line:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_shows_the_usage_of_its_command() {
+    for (line, usage) in [
+        (&["start", "--key", ""][..], "Usage: hub-local start [OPTIONS]\n"),
+        (&["--key", ""], "Usage: hub-local start [OPTIONS]\n"),
+        (&["inspect"], "Usage: hub-local inspect [OPTIONS]\n"),
+        (&["new", "test"], "Usage: hub-local new [OPTIONS] <FOLDER>\n"),
+    ] {
+        let (code, _, errors) = output(line).await;
+
+        assert_eq!(code, 2, "{line:?}: {errors}");
+        assert!(errors.contains(usage), "{line:?}: {errors}");
     }
 }
 

@@ -5,15 +5,11 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::{
-    app::{App, Response},
+    app::App,
     client::Client,
     process::Running,
+    stopping::{stopping, stuck},
 };
-
-/// An app that never responds to `disconnected`.
-async fn stuck() -> App {
-    App::start(|request| (request.event() != "disconnected").then(|| Response::new(200, ""))).await
-}
 
 #[tokio::test]
 async fn a_signal_closes_clients_that_may_reconnect_and_is_success() {
@@ -35,14 +31,7 @@ async fn a_signal_closes_clients_that_may_reconnect_and_is_success() {
 
 #[tokio::test]
 async fn a_second_signal_stops_immediately() {
-    let app = stuck().await;
-    let mut service = Running::start(&["--upstream", &app.url, "--stop-within", "1h"]).await;
-    let client = Client::connect(service.port, "chat").await;
-    app.called("connected").await;
-    service.signal("TERM");
-    service.out.line("Stopping").await;
-    drop(client);
-    app.called("disconnected").await;
+    let mut service = stopping().await;
     // Signals within half a second count as one.
     tokio::time::sleep(Duration::from_millis(600)).await;
 

@@ -16,34 +16,69 @@ const RUNTIME: &str = concat!("git = \"", env!("CARGO_PKG_REPOSITORY"), "\"");
 /// The package for npm that an app starts. It uses a package for each platform.
 const MAIN_PACKAGE: &str = "hub-local";
 
-/// The lines of a manifest that name this project.
+/// What names this project in an app.
 #[derive(Debug)]
-pub(super) struct Dependencies(String);
+pub(super) struct Dependencies {
+    /// The lines of the manifest.
+    lines: String,
+    /// The paragraph of the README on what does not work with files of this machine; empty without them.
+    limits: String,
+}
 
 impl Dependencies {
     /// The dependencies on files at `paths`, or on published packages if there are none.
     pub(super) fn of(language: Language, paths: &[PathBuf]) -> Result<Self, String> {
+        let published = published(language);
+        if paths.is_empty() {
+            return Ok(Self { lines: published, limits: String::new() });
+        }
         let lines = match language {
-            Language::Rust => one(paths)?.map_or_else(|| Ok(RUNTIME.to_owned()), of_checkout)?,
+            Language::Rust => of_checkout(one(paths)?)?,
             Language::Node => of_packages(paths)?,
-            Language::Python => {
-                let published = || Ok(format!("hub-local=={VERSION}"));
-                toml(&one(paths)?.map_or_else(published, of_wheel)?)
-            }
+            Language::Python => toml(&of_wheel(one(paths)?)?),
         };
-        Ok(Self(lines))
+        Ok(Self { limits: limits(language, &lines, &published), lines })
     }
 
     pub(super) fn lines(&self) -> &str {
-        &self.0
+        &self.lines
+    }
+
+    pub(super) fn limits(&self) -> &str {
+        &self.limits
     }
 }
 
+/// The dependency on published packages.
+fn published(language: Language) -> String {
+    match language {
+        Language::Rust => RUNTIME.to_owned(),
+        Language::Node => format!("    \"{MAIN_PACKAGE}\": \"{VERSION}\""),
+        Language::Python => toml(&format!("hub-local=={VERSION}")),
+    }
+}
+
+/// What does not work in an app with these lines, and what to write in their place.
+fn limits(language: Language, lines: &str, published: &str) -> String {
+    let published = published.trim();
+    let text = match language {
+        Language::Rust => format!(
+            "`Cargo.toml` names a folder of the machine on which the app was made. So `Dockerfile` works nowhere, and `.github/workflows/ci.yml` not on other machines. Before you use them, write `{published}` in both lines of `Cargo.toml` in the place of `{lines}`."
+        ),
+        Language::Node => format!(
+            "`package.json` names files of the machine on which the app was made. So `Dockerfile` works nowhere, and `.github/workflows/ci.yml` not on other machines. Before you use them, write `{published}` in `package.json` in the place of the lines with `file:`, delete `package-lock.json` and run `npm install`."
+        ),
+        Language::Python => format!(
+            "`pyproject.toml` names a file of the machine on which the app was made. So `.github/workflows/ci.yml` does not work on other machines. Before you use it, write `{published}` in `pyproject.toml` in the place of `{lines}`."
+        ),
+    };
+    format!("This app was made with `--path`: {text}\n\n")
+}
+
 /// The only path.
-fn one(paths: &[PathBuf]) -> Result<Option<&Path>, String> {
+fn one(paths: &[PathBuf]) -> Result<&Path, String> {
     match paths {
-        [] => Ok(None),
-        [path] => Ok(Some(path)),
+        [path] => Ok(path),
         _ => Err("--path can be repeated for `--lang node` only".to_owned()),
     }
 }
@@ -74,9 +109,6 @@ fn of_checkout(path: &Path) -> Result<String, String> {
 }
 
 fn of_packages(paths: &[PathBuf]) -> Result<String, String> {
-    if paths.is_empty() {
-        return Ok(format!("    \"hub-local\": \"{VERSION}\""));
-    }
     // In the order of npm, which sorts them at the next change.
     let mut sources = BTreeMap::new();
     for path in paths {
@@ -154,7 +186,7 @@ mod tests {
 
     fn lines(language: Language, paths: &[&Path]) -> Result<String, String> {
         let paths: Vec<_> = paths.iter().map(|path| path.to_path_buf()).collect();
-        Dependencies::of(language, &paths).map(|it| it.0)
+        Dependencies::of(language, &paths).map(|it| it.lines)
     }
 
     fn checkout() -> PathBuf {

@@ -10,7 +10,7 @@ mod write;
 
 use std::path::PathBuf;
 
-use clap::{Args, error::ErrorKind};
+use clap::Args;
 use hub_core::setting_names::PACKAGE;
 
 use self::{dependencies::Dependencies, folder::Folder, languages::Language, name::Name};
@@ -33,7 +33,7 @@ pub(super) struct NewArgs {
     /// Folder of the app: a new one, or an empty one. Its name is the name of the app
     #[arg(value_name = "FOLDER")]
     folder: PathBuf,
-    /// Language of the app [default: rust; node if the npm package starts the command, python if it is in a virtual environment or `python -m hub_local` starts it]
+    /// Language of the app [default: rust; node if the npm package starts the command, python if the command came with the Python package]
     #[arg(short, long, value_name = "LANGUAGE")]
     lang: Option<Language>,
     /// Name of the app, if it is not that of the folder
@@ -52,19 +52,12 @@ pub(super) fn run(arguments: &NewArgs) -> Result<(), Failure> {
         let program = std::env::current_exe().and_then(std::fs::canonicalize).ok();
         Language::of_package(std::env::var(PACKAGE).ok().as_deref(), program.as_deref())
     });
-    let text = create(arguments, language).map_err(with_usage)?;
+    let text = create(arguments, language)?;
     if let Some(warning) = tools::missing(language, &tools::version) {
         output::note(format_args!("warning: {warning}"));
     }
     output::print(text.trim_end());
     Ok(())
-}
-
-/// Ends the process for an invalid command line, with the usage of this command.
-fn with_usage(failure: Failure) -> Failure {
-    let Failure::Usage(text) = failure else { return failure };
-    let command = clap::Command::new("new").bin_name("hub-local new");
-    NewArgs::augment_args(command).error(ErrorKind::ValueValidation, text).exit()
 }
 
 /// Writes the app. Returns the text for the user.

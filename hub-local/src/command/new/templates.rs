@@ -92,6 +92,7 @@ pub(super) fn files(
     };
     let values = [
         ("@NAME@", name.as_str()),
+        ("@LIMITS@\n", dependencies.limits()),
         ("@DEPENDENCIES@", dependencies.lines()),
         ("@RUST@", env!("CARGO_PKG_RUST_VERSION")),
         ("@SIGNALR@", SIGNALR.trim()),

@@ -93,6 +93,41 @@ fn each_app_has_its_name_and_no_mark_is_left() {
 }
 
 #[test]
+fn only_the_readme_of_an_app_with_a_path_says_what_the_path_prevents() {
+    let packages = Scratch::new();
+    let file = |name: &str| {
+        let path = packages.path().join(name);
+        fs::write(&path, "").unwrap();
+        path
+    };
+    let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let (package, wheel) = (file("hub-local-0.1.0.tgz"), file("hub_local-0.1.0-py3-none-any.whl"));
+    for (language, path, manifest, image) in [
+        (Language::Rust, checkout, "`Cargo.toml` names a folder", "`Dockerfile` works nowhere"),
+        (Language::Node, package, "`package.json` names files", "`Dockerfile` works nowhere"),
+        (Language::Python, wheel, "`pyproject.toml` names a file", ""),
+    ] {
+        let readme = |path: Vec<PathBuf>| {
+            let apps = Scratch::new();
+            let folder = apps.path().join("my-app");
+            let arguments = NewArgs { folder: folder.clone(), lang: None, name: None, path };
+            create(&arguments, language).unwrap();
+            fs::read_to_string(folder.join("README.md")).unwrap()
+        };
+        let (with, without) = (readme(vec![path]), readme(Vec::new()));
+
+        let (before, after) =
+            with.split_once("## Deploy\n\nThis app was made with `--path`: ").unwrap();
+        let (limits, after) = after.split_once("\n\n").unwrap();
+        assert_eq!(format!("{before}## Deploy\n\n{after}"), without);
+        assert!(limits.starts_with(manifest) && limits.contains(image), "{limits}");
+        assert!(limits.contains("`.github/workflows/ci.yml`"), "{limits}");
+        let published = Dependencies::of(language, &[]).unwrap();
+        assert!(limits.contains(&format!("write `{}` in ", published.lines().trim())), "{limits}");
+    }
+}
+
+#[test]
 fn a_folder_with_files_is_refused_and_stays_as_it_is() {
     let scratch = Scratch::new();
     let folder = scratch.path().join("my-app");
@@ -276,5 +311,29 @@ fn the_language_is_that_of_the_package() {
         (None, Some(&*inside), Language::Python),
     ] {
         assert_eq!(Language::of_package(package, program), language, "{package:?} {program:?}");
+    }
+}
+
+#[test]
+fn a_python_package_outside_of_an_environment_selects_python() {
+    for packages in [
+        "lib/python3.13/site-packages",
+        "lib/python3.13/dist-packages",
+        "lib/python/site-packages",
+        "Lib/site-packages",
+        "site-packages",
+        "",
+    ] {
+        let prefix = Scratch::new();
+        let folder = prefix.path().join(packages);
+        let program = prefix.path().join("bin/hub-local");
+        let language = || Language::of_package(None, Some(&program));
+        fs::create_dir_all(folder.join("other-1.0.dist-info")).unwrap();
+        fs::create_dir_all(folder.join("hub_local")).unwrap();
+        assert_eq!(language(), Language::Rust, "{packages}");
+
+        fs::create_dir(folder.join("hub_local-0.1.0.dist-info")).unwrap();
+
+        assert_eq!(language(), Language::Python, "{packages}");
     }
 }

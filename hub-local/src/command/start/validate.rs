@@ -81,7 +81,7 @@ fn beyond_loopback(arguments: &StartArgs) -> Option<String> {
 mod tests {
     use clap::Parser;
 
-    use super::*;
+    use super::{super::super::without_variables::parse, *};
 
     /// The fewest bytes that are accepted beyond loopback.
     const OWN: &str = "0123456789abcdef";
@@ -93,8 +93,7 @@ mod tests {
     }
 
     fn validated(line: &[&str]) -> Result<(), Failure> {
-        let line = ["hub-local"].iter().chain(line);
-        validate(&Line::try_parse_from(line).unwrap().start)
+        validate(&parse::<Line>(line).unwrap().start)
     }
 
     fn refused(line: &[&str]) -> String {
