@@ -14,7 +14,18 @@ const folder = mkdtempSync(join(tmpdir(), "crates-"));
 // also after they have changed.
 mkdirSync(target, { recursive: true });
 const built = mkdtempSync(join(target, "packed-"));
-const repository = named("hub-runtime").repository;
+const { repository, homepage, rust_version: minimum } = named("hub-runtime");
+/** The categories in use. Each is in the list of crates.io (https://crates.io/category_slugs), which refuses others at the publication. */
+const CATEGORIES = [
+  "asynchronous",
+  "command-line-utilities",
+  "development-tools",
+  "development-tools::testing",
+  "network-programming",
+  "web-programming",
+  "web-programming::http-server",
+  "web-programming::websocket",
+];
 
 /** The packed form of a crate. */
 const archive = ({ name, version }) => join(built, `package/${name}-${version}.crate`);
@@ -73,16 +84,16 @@ test("the texts of the registry are complete", () => {
     assert.ok(crate.description.length > 40 && crate.description.endsWith("."), crate.name);
     assert.equal(crate.license, "MIT OR Apache-2.0", crate.name);
     assert.equal(crate.documentation, `https://docs.rs/${crate.name}`, crate.name);
-    assert.ok(crate.homepage && crate.repository && crate.rust_version, crate.name);
+    assert.deepEqual([crate.repository, crate.homepage, crate.rust_version], [repository, homepage, minimum], crate.name);
     // The rules of crates.io.
     assert.ok(crate.keywords.length > 1 && crate.keywords.length <= 5, crate.name);
     assert.ok(crate.keywords.every((word) => /^[a-z][a-z0-9_-]{0,19}$/.test(word)), `${crate.keywords}`);
     assert.ok(crate.categories.length > 0 && crate.categories.length <= 5, crate.name);
+    assert.deepEqual(crate.categories.filter((it) => !CATEGORIES.includes(it)), [], crate.name);
   }
 });
 
 test("the minimum Rust version is the same in all documents and in the compiler of the tests", () => {
-  const minimum = named("hub-runtime").rust_version;
   assert.match(read(join(root, "rust-toolchain.toml")), new RegExp(`channel = "${minimum}\\.0"`));
   for (const readme of [join(root, "README.md"), ...crates.map((it) => join(unpacked(it), "README.md"))]) {
     const named = read(readme).match(/[Rr]ust (\d+\.\d+)/)?.[1];

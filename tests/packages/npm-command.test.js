@@ -16,6 +16,8 @@ let launcher;
 let app;
 let connectionString;
 let disconnected;
+/** How long the app takes for `disconnected`, in milliseconds. */
+let disconnecting = 1000;
 
 before(async () => {
   folder = install("command");
@@ -25,7 +27,7 @@ before(async () => {
   const example = createApp(() => connectionString);
   app = createServer(async (request, response) => {
     if (request.headers["x-asrs-event"] === "disconnected") {
-      await new Promise((resolve) => setTimeout(resolve, 1000));
+      await new Promise((resolve) => setTimeout(resolve, disconnecting));
       disconnected = true;
     }
     example.emit("request", request, response);
@@ -188,6 +190,25 @@ test("the binary ends with the shell of npm, also where the id of the parent sta
         return true;
       }
     });
+  }
+});
+
+test("a service that stops already is not stopped at once by the end of the shell of npm", async () => {
+  disconnecting = 3000;
+  try {
+    const shell = ["/bin/sh", "-c", '"$0" "$@"; :', launcher];
+    const { service } = await startWithClient(shell, { env: { ...env, PATH: process.env.PATH, npm_lifecycle_event: "start" } });
+    const [, pid] = (await output(folder, "/usr/bin/env", ["ps", "-o", "pid=", "--ppid", String(service.child.pid)])).out.match(/(\d+)/);
+
+    process.kill(Number(pid), "SIGTERM");
+    await service.printed(/Stopping: clients are closed/);
+    // Signals within half a second count as one.
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    service.child.kill("SIGKILL");
+
+    await isStoppedGracefully(service);
+  } finally {
+    disconnecting = 1000;
   }
 });
 

@@ -29,10 +29,10 @@ const health = (url) => fetch(`${url}/api/health`).then((response) => response.s
 const isDown = (url) => until(`nothing listens at ${url}`, async () => (await health(url)) === undefined);
 
 /** Runs a module in the folder of the package, and waits for the URL that it prints. */
-async function started(text) {
+async function started(text, variables = {}) {
   const file = join(folder, "started.mjs");
   writeFileSync(file, `import { startHubLocal } from "hub-local";\nconst local = await startHubLocal();\n${text}\n`);
-  return new Program(process.execPath, [file], env, { cwd: folder });
+  return new Program(process.execPath, [file], { ...env, ...variables }, { cwd: folder });
 }
 
 test("the service listens on a free port, and its addresses are those of the result", async () => {
@@ -206,6 +206,16 @@ test("wrong options are refused, and no value is shown", async () => {
     assert.match(error.message, part);
     assert.doesNotMatch(error.message, /12345678/);
   }
+});
+
+test("the log goes to standard error, at the start and while the service runs", async () => {
+  const text = "await fetch(`${local.url}/api/hubs/chat/:send`, { method: 'POST', body: '{}' });\nsetInterval(() => {}, 1000);";
+  const program = await started(text, { HUB_LOCAL_PRT: "1" });
+
+  await program.logged(/HUB_LOCAL_PRT is not read/);
+  await program.logged(/REST call refused/);
+
+  await program.stop("SIGKILL");
 });
 
 test("the service ends when its Node process is killed", async () => {
