@@ -38,6 +38,7 @@ test("the tests of a new Node app pass, and two users talk on its page", { timeo
   assert.equal(await status(app.url, "//"), 404);
   assert.equal(await status(app.url, "//["), 404);
   await talk(app);
+  assert.match(await refused(folder, { PORT: new URL(app.url).port }), /^error: listen EADDRINUSE.*: set another PORT\n$/);
   await stops(app);
 
   assert.equal(await refused(folder, { PORT: "abc" }), "error: PORT must be a number from 0 to 65535\n");

@@ -75,6 +75,9 @@ test("the tests of a new Python app pass, and two users talk on its page", { tim
   const app = await start(folder, python, ["-m", "app"]);
   await talk(app);
   await refusesUncertainRequests(app);
+  const second = new Program(python, ["-m", "app"], { PORT: new URL(app.url).port }, { cwd: folder });
+  assert.equal((await second.ended).code, 1);
+  assert.match(second.log, /^cannot listen at HOST 127\.0\.0\.1, PORT \d+: .*; set another PORT\n$/);
   await stops(app);
   await refusesWrongSettings(folder, python);
   await listensOnIPv6(folder, python);

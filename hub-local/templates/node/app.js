@@ -83,7 +83,7 @@ async function startLocalService(upstream, port) {
   } catch (error) {
     if (error.code !== "ERR_MODULE_NOT_FOUND") throw error;
     throw new Error(
-      "set AzureSignalRConnectionString; without it, the app needs the development package hub-local",
+      "set AzureSignalRConnectionString; without it, the app needs the development package hub-local, which `npm install` installs",
     );
   }
   return startHubLocal({ upstream, port });

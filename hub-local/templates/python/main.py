@@ -1,5 +1,6 @@
 """A chat: `python -m app`, then open the printed address in two tabs."""
 
+import errno
 import logging
 import os
 import re
@@ -22,7 +23,9 @@ def main():
     try:
         app = App(host, port)
     except (OSError, UnicodeError) as error:
-        sys.exit(f"cannot listen at HOST {host}, PORT {port}: {error}")
+        is_in_use = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        advice = "; set another PORT" if is_in_use else ""
+        sys.exit(f"cannot listen at HOST {host}, PORT {port}: {error}{advice}")
     with ExitStack() as stack:
         stack.enter_context(app.running())
         connection_string = os.environ.get("AzureSignalRConnectionString")
@@ -46,7 +49,10 @@ def start_local_service(upstream):
     try:
         from hub_local import HubLocalError, start_hub_local
     except ImportError:
-        sys.exit("set AzureSignalRConnectionString; without it, the app needs the development package hub-local")
+        sys.exit(
+            "set AzureSignalRConnectionString; without it, the app needs the development package hub-local, "
+            'which `pip install -e ".[dev]"` installs in the environment of this Python'
+        )
     try:
         return start_hub_local(upstream=upstream, port=port_of("HUB_LOCAL_PORT", 0))
     except HubLocalError as error:
