@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Program, root } from "../e2e/lib.js";
-// The release build, which maturin uses again.
+// The release build, of which maturin uses all but the last step again.
 import "./binary.js";
 
 export const files = join(root, "tests/packages/python");
@@ -25,7 +25,8 @@ export function buildWheel() {
   }
   run(tool("pip"), ["install", "--quiet", "--disable-pip-version-check", "--requirement", join(files, "tools.txt")]);
   const folder = join(base, "wheels");
-  run(tool("maturin"), ["build", "--release", "--out", folder], { cwd: join(root, "packages/python") });
+  // Stripped, as the wheels of a release.
+  run(tool("maturin"), ["build", "--release", "--strip", "--out", folder], { cwd: join(root, "packages/python") });
   return join(folder, readdirSync(folder)[0]);
 }
 

@@ -59,6 +59,12 @@ test("the wheel has the module, the binary, the licences and nothing else, and n
   assert.match(wheel, new RegExp(`/hub_local-${version.replaceAll(".", "\\.")}-py3-none-\\w+\\.whl$`));
 });
 
+test("the binary of the wheel has no symbols, and neither has that of a release", { skip: process.platform !== "linux" && "nm lists symbols of another form" }, () => {
+  assert.equal(run("nm", [join(environment, "bin/hub-local")]), "");
+  const workflow = readFileSync(join(root, ".github/workflows/release.yml"), "utf8");
+  assert.match(workflow, /^ +maturin build --release --strip --target "\$TARGET"/m);
+});
+
 test("the command, the module and uvx run the binary of this version", async () => {
   for (const [program, args] of [
     [join(environment, "bin/hub-local"), []],
@@ -120,7 +126,7 @@ test("a missing binary is an error that says where it was looked for and what to
   assert.deepEqual([code, log], [1, "error: /not/there cannot be run: No such file or directory\n"]);
 });
 
-test("the binary is found with --target, with --user and by an environment that sees the packages of another", async () => {
+test("the binary is found, and selects the language of new apps, with --target, with --user and by an environment that sees the packages of another", async () => {
   const find = "from hub_local import find_binary; print(find_binary())";
 
   const target = join(base, "target folder");
@@ -137,6 +143,12 @@ test("the binary is found with --target, with --user and by an environment that 
   assert.equal(installed.code, 0, installed.log);
   const ofUser = await output("python3", ["-c", find], user);
   assert.equal(ofUser.out, `${join(home, ".local/bin/hub-local")}\n`, ofUser.log);
+
+  // The commands themselves know their package, too.
+  for (const [place, name] of [[join(target, "bin"), "app-of-target"], [join(home, ".local/bin"), "app-of-user"]]) {
+    const written = await output(join(place, "hub-local"), ["new", name]);
+    assert.match(written.out, /^Created an app in Python with /, written.log);
+  }
 
   const packages = run(python, ["-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]).trim();
   const ofOther = await output(join(bare, "bin/python"), ["-c", find], { PYTHONPATH: packages });

@@ -200,10 +200,19 @@ def test_an_unknown_option_is_an_error():
         start_hub_local(upstrem="http://a/")
 
 
-def test_the_log_goes_to_standard_error(capfd):
+def test_the_log_of_the_start_goes_to_standard_error(capfd):
     with start_hub_local(env={"HUB_LOCAL_PRT": "1"}):
         pass
     assert "HUB_LOCAL_PRT is not read" in capfd.readouterr().err
+
+
+def test_lines_of_the_log_after_the_start_go_to_standard_error_while_the_service_runs(capfd):
+    with start_hub_local() as local:
+        capfd.readouterr()
+        request = urllib.request.Request(f"{local.url}/api/hubs/chat/:send", data=b"{}", method="POST")
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(request, timeout=5)
+        until(lambda: "REST call refused" in capfd.readouterr().err)
 
 
 def test_the_service_ends_with_a_process_that_is_killed():
