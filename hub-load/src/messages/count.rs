@@ -4,10 +4,14 @@
 //! little CPU compared with the server. For JSON it relies on `type` as the first member of a
 //! message. All known servers write `type` first.
 
+use std::sync::LazyLock;
+
 use hub_core::protocol::{Protocol, frame::RECORD_SEPARATOR};
+use memchr::memmem::Finder;
 
 const TYPE: &[u8] = b"{\"type\":";
-const ERROR: &[u8] = b"\"error\":";
+/// Prepared once, because the preparation takes longer than the search in a short message.
+static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"error\":"));
 /// Number of bytes that are stored of a split MessagePack message. They contain the result kind of a
 /// completion, since invocation ids are short numbers.
 const HEAD: usize = 32;
@@ -81,7 +85,7 @@ impl JsonCounter {
                 self.seen += record.len();
                 return;
             };
-            if self.kind == b'3' && memchr::memmem::find(record, ERROR).is_some() {
+            if self.kind == b'3' && ERROR.find(record).is_some() {
                 counts.errors += 1;
             }
             counts.add(std::mem::take(self).kind.wrapping_sub(b'0'));

@@ -1,12 +1,12 @@
 //! Payloads and the messages that carry them.
 
-use std::io::Write as _;
-
 use bytes::Bytes;
 use hub_core::protocol::{Message, Protocol};
 use serde::Deserialize;
 
 use crate::args::SEQUENCE_DIGITS;
+
+const HEXADECIMAL: &[u8; 16] = b"0123456789abcdef";
 
 /// Payloads of one length: a sequence number in hexadecimal digits, then `x` as filler.
 #[derive(Clone, Copy, Debug)]
@@ -19,9 +19,9 @@ impl Payloads {
         let digits = self.length.min(SEQUENCE_DIGITS);
         let modulus = 16_u64.checked_pow(u32::try_from(digits).unwrap_or(u32::MAX));
         let number = modulus.map_or(number, |modulus| number % modulus);
-        if digits > 0 {
-            // Writing to memory cannot fail.
-            let _ = write!(out, "{number:0digits$x}");
+        for place in (0..digits).rev() {
+            let digit = usize::try_from(number >> (4 * place) & 0xF).unwrap_or_default();
+            out.extend(HEXADECIMAL.get(digit));
         }
         out.resize(out.len() + self.length - digits, b'x');
     }
@@ -105,7 +105,8 @@ impl Call {
         if self.protocol.is_binary() {
             return self.write_binary(out, number);
         }
-        let _ = write!(out, "{{\"type\":1,\"invocationId\":\"{number}");
+        out.extend_from_slice(b"{\"type\":1,\"invocationId\":\"");
+        write_decimal(out, number);
         out.extend_from_slice(&self.head);
         self.payloads.write(out, number);
         out.extend_from_slice(b"\"]}\x1e");
@@ -118,11 +119,21 @@ impl Call {
         let fixed = 4 + usize::from(id & 0x1F) + self.head.len() + 1;
         write_length(out, fixed + self.payloads.length);
         out.extend_from_slice(&[0x96, 1, 0x80, id]);
-        let _ = write!(out, "{number}");
+        write_decimal(out, number);
         out.extend_from_slice(&self.head);
         self.payloads.write(out, number);
         // No stream ids.
         out.push(0x90);
+    }
+}
+
+/// Writes a number in decimal digits. The formatter of the standard library takes several times as long, for each call of the
+/// load.
+fn write_decimal(out: &mut Vec<u8>, number: u64) {
+    let count = number.checked_ilog10().unwrap_or_default() + 1;
+    for place in (0..count).rev() {
+        let digit = number / 10_u64.pow(place) % 10;
+        out.push(b'0' + u8::try_from(digit).unwrap_or_default());
     }
 }
 
@@ -214,6 +225,19 @@ mod tests {
             };
             assert_eq!((invocation_id.as_deref(), target.as_str()), (Some("42"), "sendToGroup"));
             assert_eq!(arguments, expected);
+        }
+    }
+
+    #[test]
+    fn numbers_have_the_digits_of_the_formatter() {
+        for number in [0, 1, 9, 10, 42, 1_000_000, 0x1234_5678_9ABC_DEF0, u64::MAX] {
+            let (mut decimal, mut payload) = (Vec::new(), Vec::new());
+
+            write_decimal(&mut decimal, number);
+            Payloads { length: SEQUENCE_DIGITS }.write(&mut payload, number);
+
+            assert_eq!(decimal, number.to_string().as_bytes());
+            assert_eq!(payload, format!("{number:016x}").as_bytes());
         }
     }
 
