@@ -53,11 +53,10 @@ impl Payload {
     #[doc(hidden)]
     #[must_use]
     pub fn is_plain(&self) -> bool {
-        let levels = || self.json.iter().filter(|byte| matches!(byte, b'[' | b'{')).count();
         Protocol::ALL.iter().all(|it| self.arguments(*it).len() <= MAX_PLAIN_BYTES)
             && self.target.len() <= MAX_PLAIN_BYTES
             && !self.target.trim().is_empty()
-            && (levels() <= MAX_PLAIN_DEPTH || !is_deeper_than(MAX_PLAIN_DEPTH, &self.json))
+            && !is_deeper_than(MAX_PLAIN_DEPTH, &self.json)
     }
 
     /// The message for clients with this protocol.

@@ -25,6 +25,12 @@ impl Clock {
         self.tokio.elapsed()
     }
 
+    /// The time from the start to this instant.
+    #[must_use]
+    pub fn elapsed_at(&self, instant: tokio::time::Instant) -> Duration {
+        instant.saturating_duration_since(self.tokio)
+    }
+
     /// The wall time.
     #[must_use]
     pub fn system_time(&self) -> SystemTime {

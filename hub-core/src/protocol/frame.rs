@@ -22,6 +22,8 @@ pub const RECORD_SEPARATOR: u8 = 0x1E;
 #[derive(Debug)]
 pub struct Frames {
     buffer: BytesMut,
+    /// Whether the buffer may be a part of a larger one, which it keeps in memory.
+    is_part: bool,
     /// The number of buffered bytes that were already searched for a separator.
     scanned: usize,
     limit: usize,
@@ -32,7 +34,13 @@ impl Frames {
     /// Creates an empty buffer. Messages can have up to `limit` bytes.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { buffer: BytesMut::new(), scanned: 0, limit, protocol: Protocol::Json }
+        Self {
+            buffer: BytesMut::new(),
+            is_part: false,
+            scanned: 0,
+            limit,
+            protocol: Protocol::Json,
+        }
     }
 
     /// Sets the protocol after the handshake. Buffered bytes stay in the buffer.
@@ -44,6 +52,16 @@ impl Frames {
     /// Appends received bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Like [`Self::push`], without a copy if no part of a message is buffered. The messages then share the memory of
+    /// `bytes`. An incomplete message is copied, because it may stay in the buffer for a long time.
+    pub fn take(&mut self, bytes: BytesMut) {
+        if self.buffer.is_empty() {
+            (self.buffer, self.is_part) = (bytes, true);
+        } else {
+            self.push(&bytes);
+        }
     }
 
     /// The next complete message, without its separator or length.
@@ -66,9 +84,10 @@ impl Frames {
 
     fn next_record(&mut self) -> Result<Option<Bytes>, ProtocolError> {
         let unseen = self.buffer.get(self.scanned..).unwrap_or_default();
-        let Some(found) = unseen.iter().position(|byte| *byte == RECORD_SEPARATOR) else {
+        let Some(found) = find_separator(unseen) else {
             self.scanned = self.buffer.len();
             self.check(self.scanned)?;
+            self.detach();
             return Ok(None);
         };
         let length = self.scanned + found;
@@ -82,9 +101,13 @@ impl Frames {
 
     #[cfg(feature = "msgpack")]
     fn next_prefixed(&mut self) -> Result<Option<Bytes>, ProtocolError> {
-        let Some((length, prefix)) = length_prefix(&self.buffer)? else { return Ok(None) };
+        let Some((length, prefix)) = length_prefix(&self.buffer)? else {
+            self.detach();
+            return Ok(None);
+        };
         self.check(length)?;
         if self.buffer.len() - prefix < length {
+            self.detach();
             return Ok(None);
         }
         self.buffer.advance(prefix);
@@ -96,7 +119,14 @@ impl Frames {
     /// Frees the memory of an empty buffer, because most connections are idle.
     fn shrink(&mut self) {
         if self.buffer.is_empty() {
-            self.buffer = BytesMut::new();
+            (self.buffer, self.is_part) = (BytesMut::new(), false);
+        }
+    }
+
+    /// Copies an incomplete message out of a larger buffer.
+    fn detach(&mut self) {
+        if std::mem::take(&mut self.is_part) {
+            self.buffer = BytesMut::from(&*self.buffer);
         }
     }
 
@@ -104,6 +134,18 @@ impl Frames {
         let limit = self.limit;
         if length > limit { Err(ProtocolError::TooLarge { limit }) } else { Ok(()) }
     }
+}
+
+/// The position of the first separator. Compares a block of bytes at a time, for which processors have instructions.
+fn find_separator(bytes: &[u8]) -> Option<usize> {
+    const BLOCK: usize = 32;
+    let is_separator = |byte: &u8| *byte == RECORD_SEPARATOR;
+    let (blocks, _) = bytes.as_chunks::<BLOCK>();
+    let has_separator =
+        |block: &[u8; BLOCK]| block.iter().fold(false, |it, byte| it | is_separator(byte));
+    let before = blocks.iter().take_while(|block| !has_separator(block)).count() * BLOCK;
+    let rest = bytes.get(before..).unwrap_or_default();
+    rest.iter().position(is_separator).map(|at| before + at)
 }
 
 /// Returns the length of the next message and the size of its prefix in bytes. Returns `None` if the prefix
@@ -165,6 +207,34 @@ mod tests {
         frames.push(b"d\x1e");
         assert_eq!(frames.next_frame().unwrap().unwrap(), "cd");
         assert!(frames.is_empty());
+    }
+
+    #[test]
+    fn messages_of_one_read_share_its_memory_and_an_incomplete_one_does_not() {
+        let mut frames = Frames::new(100);
+        let read = BytesMut::from(&b"ab\x1ec"[..]);
+        let place = read.as_ptr();
+
+        frames.take(read);
+        let first = frames.next_frame().unwrap().unwrap();
+        assert!(frames.next_frame().unwrap().is_none());
+        frames.take(BytesMut::from(&b"d\x1ee\x1e"[..]));
+
+        assert_eq!((&first[..], first.as_ptr()), (&b"ab"[..], place));
+        assert!(first.is_unique());
+        assert_eq!(frames.next_frame().unwrap().unwrap(), "cd");
+        assert_eq!(frames.next_frame().unwrap().unwrap(), "e");
+        assert!(frames.is_empty());
+    }
+
+    #[test]
+    fn a_separator_is_found_at_any_position() {
+        for length in 0..100 {
+            let text = vec![b'x'; length];
+            assert_eq!(find_separator(&text), None);
+            let text = [&text, &b"\x1ex\x1e"[..]].concat();
+            assert_eq!(find_separator(&text), Some(length));
+        }
     }
 
     #[test]

@@ -137,8 +137,24 @@ fn check_depth(frame: &[u8]) -> Result<(), ProtocolError> {
     if is_too_deep { Err(ProtocolError::TooDeep { limit: MAX_DEPTH }) } else { Ok(()) }
 }
 
+/// Counts a block of bytes at a time, for which processors have instructions.
+fn count_opening_brackets(text: &[u8]) -> usize {
+    const BLOCK: usize = 32;
+    let is_opening = |byte: &u8| matches!(byte, b'[' | b'{');
+    let (blocks, rest) = text.as_chunks::<BLOCK>();
+    // The sum of a block is at most its size.
+    let count =
+        |block: &[u8; BLOCK]| block.iter().map(|byte| u8::from(is_opening(byte))).sum::<u8>();
+    let in_blocks = blocks.iter().map(|block| usize::from(count(block))).sum::<usize>();
+    in_blocks + rest.iter().filter(|byte| is_opening(byte)).count()
+}
+
 /// Whether the first value of a JSON text is nested deeper than the limit.
 pub(crate) fn is_deeper_than(limit: usize, frame: &[u8]) -> bool {
+    // Few texts have so many brackets.
+    if count_opening_brackets(frame) <= limit {
+        return false;
+    }
     let mut depth = 0_usize;
     let mut in_string = false;
     let mut escaped = false;
@@ -161,4 +177,21 @@ pub(crate) fn is_deeper_than(limit: usize, frame: &[u8]) -> bool {
         }
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brackets_are_counted_at_any_position_and_only_nested_ones_are_deep() {
+        for length in 0..100 {
+            let text = format!("{}[{{]x[", "x".repeat(length));
+            assert_eq!(count_opening_brackets(text.as_bytes()), 3, "{text}");
+        }
+        assert_eq!(count_opening_brackets(&[b'['; 1000]), 1000);
+        assert!(is_deeper_than(64, &[b'['; 65]) && !is_deeper_than(64, &[b'['; 64]));
+        assert!(!is_deeper_than(64, format!("[{}]", "[],".repeat(1000)).as_bytes()));
+        assert!(!is_deeper_than(64, format!("[\"{}\"]", "[".repeat(1000)).as_bytes()));
+    }
 }

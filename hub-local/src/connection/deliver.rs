@@ -93,14 +93,15 @@ pub(super) fn leave(connection: &Arc<Connection>, error: Option<String>) {
 
 /// Starts a task for calls that wait.
 pub(super) fn start_lane(connection: &Arc<Connection>) {
-    connection.shared.tasks.spawn(lane(Arc::clone(connection)));
+    // Boxed: the runtime stores a future several times before and after it runs, and this one is large.
+    connection.shared.tasks.spawn(Box::pin(lane(Arc::clone(connection))));
 }
 
 async fn lane(connection: Arc<Connection>) {
     let Shared { upstream_calls: permits, departed, .. } = &*connection.shared;
     let mut permit = None;
     loop {
-        let (event, lane, _permit) =
+        let (event, lane, held) =
             match connection.calls.next(&connection.results, departed, permits, permit.take()) {
                 Next::Deliver(event, lane, permit) => (event, lane, permit),
                 Next::Wait(size) => {
@@ -110,7 +111,10 @@ async fn lane(connection: Arc<Connection>) {
                 Next::End => return,
             };
         match event {
-            UpstreamEvent::Call(call) => self::call(&connection, lane, call).await,
+            UpstreamEvent::Call(call) => {
+                self::call(&connection, lane, call).await;
+                permit = held.filter(|held| permits.may_keep(held));
+            }
             // Boxed: rare, and the lane of a call is smaller without them.
             UpstreamEvent::Connected => {
                 Box::pin(connected(&connection)).await;
@@ -159,8 +163,12 @@ pub(super) fn cancel(connection: &Arc<Connection>, invocation_id: String) {
 
 /// Calls a hub method. If the call has an invocation id, the client receives a completion, unless it has cancelled the
 /// call.
-async fn call(connection: &Arc<Connection>, lane: Lane, call: Call) {
-    let Call { invocation_id, target, arguments, trace, seen } = call;
+async fn call(connection: &Arc<Connection>, lane: Lane, mut call: Call) {
+    if connection.shared.upstream.as_ref().is_some_and(|upstream| upstream.is_in_process()) {
+        // The method may run for a long time.
+        call.detach();
+    }
+    let Call { invocation_id, target, arguments, trace, seen, .. } = call;
     let protocol = connection.protocol();
     let is_invoke = invocation_id.is_some();
     if invocation_id.as_ref().is_some_and(|id| connection.warnings.is_reused(id)) {
@@ -172,11 +180,12 @@ async fn call(connection: &Arc<Connection>, lane: Lane, call: Call) {
     let facts = refreshed.as_ref().unwrap_or(&connection.facts);
     let answer = {
         let mut calling =
-            pin!(perform(connection, event, seen.as_ref(), |upstream, request_id| {
+            pin!(perform(connection, event, seen.as_ref(), |upstream, request_id, began| {
                 upstream.message(ClientCall {
                     connection: facts,
                     protocol,
                     request_id,
+                    began,
                     invocation_id: invocation_id.as_deref(),
                     target: &target,
                     arguments,
@@ -279,7 +288,7 @@ async fn report(connection: &Arc<Connection>, change: Change<'_>) {
     let refreshed = connection.refreshed_facts();
     let facts = refreshed.as_ref().unwrap_or(&connection.facts);
     let seen = connection.peer.as_ref().map(|peer| peer.recorder.reported(peer, name));
-    let _ = perform(connection, event, seen.as_ref(), |upstream, request_id| {
+    let _ = perform(connection, event, seen.as_ref(), |upstream, request_id, _| {
         let event = ClientEvent { connection: facts, request_id, change };
         async move { upstream.event(event).await.map(Answer::Response) }
     })
@@ -331,7 +340,7 @@ async fn perform<'a, F>(
     connection: &'a Arc<Connection>,
     event: Event<'_>,
     seen: Option<&Arc<Conversation>>,
-    call: impl FnOnce(&'a dyn Upstream, u64) -> F,
+    call: impl FnOnce(&'a dyn Upstream, u64, Instant) -> F,
 ) -> Result<Answer, UpstreamError>
 where
     F: Future<Output = Result<Answer, UpstreamError>>,
@@ -340,31 +349,32 @@ where
     let upstream = shared.upstream.as_deref();
     let Event { category, name, protocol, is_invoke, cancel } = event;
     let mut running = None;
-    let (answer, took) = match upstream {
-        None => (Err(UpstreamError::NoTemplate), Duration::ZERO),
+    let began = Instant::now();
+    let answer = match upstream {
+        None => Err(UpstreamError::NoTemplate),
         Some(upstream) => {
             let id = shared.upstream_requests.fetch_add(1, Ordering::Relaxed);
             running = seen.map(|of| begin(of, upstream, category, name, id));
-            let started = Instant::now();
             // A panic of an in-process upstream must not stop the connection's later calls.
-            let calling = AssertUnwindSafe(async { call(upstream, id).await }).catch_unwind();
+            let calling =
+                AssertUnwindSafe(async { call(upstream, id, began).await }).catch_unwind();
             let panicked = |_| Err(UpstreamError::Unreachable("the upstream panicked".into()));
-            (calling.await.unwrap_or_else(panicked), started.elapsed())
+            calling.await.unwrap_or_else(panicked)
         }
     };
     if cancel.ends_request() && answer.is_err() {
         let (connection, hub) = (connection.id(), connection.hub.name());
-        let (event, milliseconds) = (name, took.as_millis());
+        let event = name;
         tracing::debug!(
             connection,
             hub,
             event,
-            milliseconds,
+            milliseconds = began.elapsed().as_millis(),
             "ended the request of a cancelled call"
         );
         if let (Some(of), Some(running)) = (seen, running) {
             let trouble = Trouble { cause: None, text: CANCELLED.into() };
-            of.peer.recorder.answered(running, None, took, Some(trouble));
+            of.peer.recorder.answered(running, None, began.elapsed(), Some(trouble));
         }
         return answer;
     }
@@ -372,13 +382,13 @@ where
     let connection = connection.id();
     let content_type = protocol.content_type();
     let event = name;
-    let record = CallRecord { connection, hub, category, event, content_type, is_invoke, took };
+    let record = CallRecord { connection, hub, category, event, content_type, is_invoke, began };
     let shown = answer.as_ref().map(Answer::shown);
     if let Some(of) = seen {
         let trouble = explain::trouble(record, upstream, shown.map(|it| it.0));
         let running = running.unwrap_or_else(|| RunningCall::of_no_app(of));
         let shown = shown.ok().map(|(status, body)| (status.as_u16(), body));
-        of.peer.recorder.answered(running, shown, took, trouble);
+        of.peer.recorder.answered(running, shown, began.elapsed(), trouble);
     }
     explain::log(limit, record, upstream, shown);
     answer
@@ -428,11 +438,12 @@ pub(crate) async fn run_again(
     let event = Event { category: MESSAGES, name: target, protocol, is_invoke, cancel };
     let refreshed = connection.refreshed_facts();
     let facts = refreshed.as_ref().unwrap_or(&connection.facts);
-    let _ = perform(connection, event, Some(&again), |upstream, request_id| {
+    let _ = perform(connection, event, Some(&again), |upstream, request_id, began| {
         upstream.message(ClientCall {
             connection: facts,
             protocol,
             request_id,
+            began,
             invocation_id,
             target,
             arguments,

@@ -74,7 +74,7 @@ async fn first_record(
             Err(_) => return Err(Ending::refused(CANCELED)),
         }
         match source.receive().await {
-            Ok(Incoming::Data(bytes)) => frames.push(&bytes),
+            Ok(Incoming::Data(bytes)) => frames.take(bytes),
             // Ignored: a connection can be resumed only after the handshake.
             Ok(Incoming::Suspended | Incoming::Resumed) => {}
             Ok(Incoming::Closed) => return Err(Ending::transport_closed()),

@@ -3,7 +3,7 @@
 
 use std::{future::Future, io};
 
-use bytes::Bytes;
+use bytes::BytesMut;
 
 /// The transports of clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl Transport {
 #[derive(Debug)]
 pub(crate) enum Incoming {
     /// Bytes from the client: part of a message, or several messages. With POST requests, one whole request.
-    Data(Bytes),
+    Data(BytesMut),
     /// The client closed the transport cleanly.
     Closed,
     /// The socket was lost and the client may resume; only with stateful reconnect.

@@ -82,7 +82,7 @@ async fn read(
                         "a POST was repeated: not run again"
                     );
                 } else {
-                    frames.push(&bytes);
+                    frames.take(bytes);
                 }
             }
             Ok(Incoming::Suspended) => suspended = true,
@@ -160,7 +160,7 @@ fn act(
     match message {
         Message::Invocation { invocation_id, target, arguments, stream_ids, trace } => {
             if stream_ids.is_empty() {
-                let call = Call { invocation_id, target, arguments, trace, seen: None };
+                let call = Call::new(invocation_id, target, arguments, trace);
                 return Ok(invoke(connection, call));
             }
             if invocation_id.is_none() {

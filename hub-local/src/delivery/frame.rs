@@ -2,7 +2,7 @@
 //!
 //! A server does not mask its frames (RFC 6455 §5.1). This service does not fragment them either.
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 use hub_core::protocol::Protocol;
 
 /// First byte of an unfragmented text message: FIN and opcode 1 (RFC 6455 §5.2).
@@ -16,7 +16,7 @@ const CONTROL: u8 = 0x08;
 /// Maximum size of the reason in a close frame in bytes: a control frame has at most 125, and 2 are its status.
 const MAX_REASON: usize = 123;
 /// Maximum header size of an unmasked frame in bytes (RFC 6455 §5.2).
-const MAX_HEADER: usize = 10;
+const MAX_HEADER: u8 = 10;
 
 /// Status code of a WebSocket close frame (RFC 6455 §7.4.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,23 +96,28 @@ impl Frame {
     }
 
     fn with_header(first: u8, payload: &[u8]) -> Self {
-        let mut bytes = BytesMut::with_capacity(MAX_HEADER + payload.len());
-        bytes.put_u8(first);
+        let header = match payload.len() {
+            0..126 => 2,
+            126..65536 => 4,
+            _ => MAX_HEADER,
+        };
+        // The exact size: `Bytes` allocates once more for a buffer with room to spare.
+        let mut bytes = Vec::with_capacity(usize::from(header) + payload.len());
+        bytes.push(first);
         match payload.len() {
             // The mask bit stays 0.
-            length @ 0..126 => bytes.put_u8(u8::try_from(length).unwrap_or_default()),
+            length @ 0..126 => bytes.push(u8::try_from(length).unwrap_or_default()),
             length @ 126..65536 => {
-                bytes.put_u8(126);
-                bytes.put_u16(u16::try_from(length).unwrap_or_default());
+                bytes.push(126);
+                bytes.extend_from_slice(&u16::try_from(length).unwrap_or_default().to_be_bytes());
             }
             length => {
-                bytes.put_u8(127);
-                bytes.put_u64(length as u64);
+                bytes.push(127);
+                bytes.extend_from_slice(&(length as u64).to_be_bytes());
             }
         }
-        let header = u8::try_from(bytes.len()).unwrap_or_default();
         bytes.extend_from_slice(payload);
-        Self::new(bytes.freeze(), header)
+        Self::new(bytes.into(), header)
     }
 
     /// Header and payload.

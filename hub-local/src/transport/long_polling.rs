@@ -230,7 +230,7 @@ impl Source for PollSource {
     async fn receive(&mut self) -> io::Result<Incoming> {
         tokio::select! {
             biased;
-            posted = self.polls.inbox.next() => posted.map(Incoming::Data).map_err(io::Error::other),
+            posted = self.polls.inbox.next() => posted.map(|bytes| Incoming::Data(bytes.into())).map_err(io::Error::other),
             () = self.polls.left.cancelled() => Ok(Incoming::Closed),
             () = self.polls.silent(self.gap) => {
                 self.polls.give_up();

@@ -35,7 +35,7 @@ impl MemoryConnection {
     /// # Errors
     /// When the service has closed the connection.
     pub async fn send(&self, bytes: impl Into<Bytes>) -> Result<(), Closed> {
-        self.to_service.send(Incoming::Data(bytes.into())).await.map_err(|_| Closed)
+        self.to_service.send(Incoming::Data(bytes.into().into())).await.map_err(|_| Closed)
     }
 
     /// Receives the next bytes from the service, which are always complete hub messages. Returns `None`
@@ -68,7 +68,7 @@ impl MemorySender {
     /// # Errors
     /// When the service has closed the connection.
     pub async fn send(&self, bytes: impl Into<Bytes>) -> Result<(), Closed> {
-        self.0.send(Incoming::Data(bytes.into())).await.map_err(|_| Closed)
+        self.0.send(Incoming::Data(bytes.into().into())).await.map_err(|_| Closed)
     }
 
     /// Closes the transport cleanly, like [`MemoryConnection::close`].

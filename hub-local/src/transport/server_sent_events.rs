@@ -64,7 +64,7 @@ impl Source for EventSource {
     async fn receive(&mut self) -> io::Result<Incoming> {
         tokio::select! {
             biased;
-            posted = self.inbox.next() => posted.map(Incoming::Data).map_err(io::Error::other),
+            posted = self.inbox.next() => posted.map(|bytes| Incoming::Data(bytes.into())).map_err(io::Error::other),
             // A client closes this transport only by disconnecting.
             () = self.gone.cancelled() => Ok(Incoming::Closed),
         }

@@ -1,6 +1,6 @@
 //! Log lines for failed upstream calls, with the failure and advice.
 
-use std::{error::Error, fmt::Write as _, io, time::Duration};
+use std::{error::Error, fmt::Write as _, io};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -9,6 +9,7 @@ use hub_net::{
     client::{ResponseError, Unanswered},
     log_limit::{LogLimit, shown, shown_bytes},
 };
+use tokio::time::Instant;
 
 use super::{Upstream, UpstreamError, guard::RefusedAddress};
 use crate::{causes::Cause, inspect::Trouble};
@@ -24,7 +25,8 @@ pub(crate) struct CallRecord<'a> {
     pub(crate) content_type: &'static str,
     /// Whether the client expects a completion; statuses other than 200 and 204 are then errors.
     pub(crate) is_invoke: bool,
-    pub(crate) took: Duration,
+    /// When the call began. How long it took is computed for its log line only: few calls have one.
+    pub(crate) began: Instant,
 }
 
 /// Why a call has failed: `None` if it has not.
@@ -51,9 +53,14 @@ pub(crate) fn log(
     answer: Result<(StatusCode, &Bytes), &UpstreamError>,
 ) {
     let Some(cause) = cause(record, upstream, answer.map(|(status, _)| status)) else {
-        let CallRecord { connection, hub, event, took, .. } = record;
-        let milliseconds = took.as_millis();
-        tracing::debug!(connection, hub, event, milliseconds, "upstream call");
+        let CallRecord { connection, hub, event, began, .. } = record;
+        tracing::debug!(
+            connection,
+            hub,
+            event,
+            milliseconds = began.elapsed().as_millis(),
+            "upstream call"
+        );
         return;
     };
     match answer {
@@ -103,7 +110,7 @@ fn log_refused(
         url = &*shown(&url(record, upstream)),
         content_type = record.content_type,
         status = status.as_u16(),
-        milliseconds = record.took.as_millis(),
+        milliseconds = record.began.elapsed().as_millis(),
         answer = shown_bytes(body),
         cause = cause.id(),
         check = cause.check(),
@@ -124,7 +131,7 @@ fn log_failed(
         hub = record.hub,
         event = &*shown(record.event),
         url = &*shown(&url(record, upstream)),
-        milliseconds = record.took.as_millis(),
+        milliseconds = record.began.elapsed().as_millis(),
         error = with_sources(error),
         cause = cause.id(),
         check = cause.check(),
@@ -324,7 +331,7 @@ mod tests {
             event: "m",
             content_type: "application/json",
             is_invoke: true,
-            took: Duration::ZERO,
+            began: Instant::now(),
         };
         let unconfigured = HttpUpstream::with_templates([]);
         let other = Template::new("http://127.0.0.1:7071").unwrap().hubs("other");

@@ -13,6 +13,7 @@ use hub_core::{
     },
 };
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::facts::size_of_headers;
 pub use super::{cancel::CallCancel, facts::ConnectionFacts};
@@ -27,11 +28,14 @@ pub struct ClientCall<'a> {
     pub protocol: Protocol,
     /// The number of the request. No other request of the service has the same number.
     pub request_id: u64,
+    /// When the service began the call.
+    pub began: Instant,
     /// `None` if the client expects no completion.
     pub invocation_id: Option<&'a str>,
     /// The method, in the client's spelling. It is valid in a header, and the service has checked its length.
     pub target: &'a str,
-    /// The encoded argument array. The service has parsed the message that contains it.
+    /// The encoded argument array. The service has parsed the message that contains it. For an upstream in this process it is a
+    /// copy, which keeps no other message of the client in memory.
     pub arguments: Bytes,
     /// The trace that the call belongs to.
     pub trace: Option<&'a TraceContext>,
@@ -199,6 +203,7 @@ mod tests {
             connection: &facts(None, ""),
             protocol: Protocol::Json,
             request_id: 5,
+            began: Instant::now(),
             invocation_id: Some("7"),
             target: "größe",
             arguments: Bytes::from_static(b"[1, 2]"),
@@ -244,6 +249,7 @@ mod tests {
             connection: &facts(None, ""),
             protocol: Protocol::MessagePack,
             request_id: 5,
+            began: Instant::now(),
             invocation_id: Some("7"),
             target: "Add",
             arguments: Bytes::from_static(&[0x92, 1, 2]),
@@ -268,6 +274,7 @@ mod tests {
             connection,
             protocol,
             request_id,
+            began: Instant::now(),
             invocation_id,
             target,
             arguments,

@@ -80,6 +80,11 @@ impl Permits {
         permit.units >= self.units_of(size)
     }
 
+    /// Whether the holder of a permit may use it for its next call: no call waits for one, and it is not for a large body.
+    pub(crate) fn may_keep(&self, permit: &Permit<'_>) -> bool {
+        permit.units == 0 && self.calls.available_permits() > 0
+    }
+
     fn units_of(&self, size: usize) -> u32 {
         let units = if size < UNIT { 0 } else { size.div_ceil(UNIT) };
         u32::try_from(units).unwrap_or(u32::MAX).min(self.all_units)
@@ -124,6 +129,23 @@ mod tests {
 
         assert!(waiting.await.is_some());
         assert_eq!(begun.elapsed(), MAX_END_DELAY);
+    }
+
+    #[tokio::test]
+    async fn a_permit_is_kept_for_the_next_call_only_if_no_call_waits() {
+        let permits = Permits::new(2, 10 * UNIT);
+        let (small, large) = (permits.try_get(1).unwrap(), permits.try_get(UNIT).unwrap());
+        let mut waiting = std::pin::pin!(permits.get(1));
+
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        assert!(!permits.may_keep(&small));
+        drop(large);
+        assert!(futures_util::poll!(&mut waiting).is_ready());
+        assert!(permits.may_keep(&small));
+
+        let large = permits.try_get(UNIT).unwrap();
+        drop(small);
+        assert!(!permits.may_keep(&large));
     }
 
     #[tokio::test]

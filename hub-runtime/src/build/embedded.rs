@@ -240,13 +240,12 @@ impl InProcessUpstream {
         self.app.get().and_then(Weak::upgrade)
     }
 
-    /// Runs a call with the subscriber of the operator, and then calls `after_call` with the headers of the call.
+    /// Runs a call with the subscriber of the operator, and then calls `after_call` with the headers of the call, if it is set.
     fn observed<'a, T>(
         &'a self,
-        headers: impl FnOnce() -> HeaderMap,
+        headers: Option<HeaderMap>,
         answering: impl Future<Output = Result<T, UpstreamError>> + Send + 'a,
     ) -> Pin<Box<dyn Future<Output = Result<T, UpstreamError>> + Send + 'a>> {
-        let headers = self.after_call.is_some().then(headers);
         if self.operator.is_none() && headers.is_none() {
             return Box::pin(answering);
         }
@@ -276,8 +275,9 @@ impl Upstream for InProcessUpstream {
         &'a self,
         call: ClientCall<'a>,
     ) -> Pin<Box<dyn Future<Output = Result<Answer, UpstreamError>> + Send + 'a>> {
-        let (app, named) = (self.app(), call.clone());
-        self.observed(move || named.headers(), async move {
+        let app = self.app();
+        let headers = self.after_call.is_some().then(|| call.headers());
+        self.observed(headers, async move {
             Ok(match app {
                 Some(app) => in_process::answer(app, call).await,
                 None => Answer::Response(gone()),
@@ -290,7 +290,8 @@ impl Upstream for InProcessUpstream {
         event: ClientEvent<'a>,
     ) -> Pin<Box<dyn Future<Output = Result<Response<Bytes>, UpstreamError>> + Send + 'a>> {
         let app = self.app();
-        self.observed(|| event.headers(), async move {
+        let headers = self.after_call.is_some().then(|| event.headers());
+        self.observed(headers, async move {
             Ok(match app {
                 Some(app) => in_process::report(app, event).await,
                 None => gone(),

@@ -16,6 +16,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
 use hub_core::{CallHeaders, Cancellation, Category, InvocationParts, Query, protocol::Protocol};
 use hub_local::{Answer, CallCancel, Change, ClientCall, ClientEvent, ConnectionFacts};
+use tokio::time::Instant;
 
 use super::{
     InvocationIds,
@@ -94,12 +95,11 @@ fn begin(app: Arc<Inner>, call: ClientCall<'_>) -> Progress<'_> {
         let cancel = call.cancel;
         return Progress::OverHttp(Box::pin(over_http(app, call.into_request(), cancel)));
     };
-    let mut parts = parts(&app, &mount, &known, call.connection, call.request_id);
+    let mut parts = parts(&app, &mount, &known, call.connection, call.request_id, call.began);
     parts.query = known.query(call.connection);
     parts.event = call.target.to_owned();
     parts.protocol = call.protocol;
-    // A slice would keep the read buffer of the client alive while the method runs.
-    parts.arguments = Bytes::copy_from_slice(&call.arguments);
+    parts.arguments = call.arguments;
     parts.invocation_id = call.invocation_id.map(str::to_owned);
     parts.trace = call.trace.map(|trace| Box::new(trace.clone()));
     match method(&app, &mount, &parts) {
@@ -121,7 +121,7 @@ pub(crate) async fn report(app: Arc<Inner>, event: ClientEvent<'_>) -> Response<
     if category == Category::Disconnected {
         forget(&app.upstream, &mount, &known.caller.connection_id);
     }
-    let mut parts = parts(&app, &mount, &known, event.connection, event.request_id);
+    let mut parts = parts(&app, &mount, &known, event.connection, event.request_id, Instant::now());
     parts.query = Query::parse(event.connection.query());
     parts.category = category;
     parts.event = event.change.name().to_owned();
@@ -196,6 +196,7 @@ fn parts(
     known: &Known,
     facts: &Arc<ConnectionFacts>,
     request_id: u64,
+    began: Instant,
 ) -> InvocationParts {
     let Caller { connection_id, user_id, claims, .. } = known.caller.clone();
     InvocationParts {
@@ -211,7 +212,7 @@ fn parts(
         arguments: Bytes::new(),
         error: None,
         invocation_id: None,
-        arrived: app.clock.elapsed(),
+        arrived: app.clock.elapsed_at(began),
         cancellation: Cancellation::new(),
         trace: None,
     }

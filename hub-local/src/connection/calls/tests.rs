@@ -23,24 +23,12 @@ fn fixture(budget: usize) -> Fixture {
 
 fn call(target: &str) -> UpstreamEvent {
     let target = target.to_owned();
-    UpstreamEvent::Call(Call {
-        invocation_id: None,
-        target,
-        arguments: Bytes::from_static(b"[]"),
-        seen: None,
-        trace: None,
-    })
+    UpstreamEvent::Call(Call::new(None, target, Bytes::from_static(b"[]"), None))
 }
 
 fn invoke(id: &str) -> UpstreamEvent {
     let (invocation_id, target) = (Some(id.to_owned()), id.to_owned());
-    UpstreamEvent::Call(Call {
-        invocation_id,
-        target,
-        arguments: Bytes::from_static(b"[]"),
-        seen: None,
-        trace: None,
-    })
+    UpstreamEvent::Call(Call::new(invocation_id, target, Bytes::from_static(b"[]"), None))
 }
 
 const DISCONNECTED: UpstreamEvent = UpstreamEvent::Disconnected { error: None };

@@ -1,7 +1,7 @@
 //! Streaming decoder of client frames (RFC 6455 §5). Payload is returned as it arrives: hub messages are
 //! delimited by the hub protocol, not by frames.
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Buf as _, BytesMut};
 
 use super::utf8::Utf8;
 use crate::delivery::frame::Violation;
@@ -19,9 +19,9 @@ const MAX_PAYLOAD_BYTES: u64 = u64::MAX >> 1;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     /// Some payload of a message.
-    Data(Bytes),
+    Data(BytesMut),
     /// A ping with its payload.
-    Ping(Bytes),
+    Ping(BytesMut),
     /// The client sent a close frame.
     Close,
 }
@@ -104,19 +104,23 @@ impl Decoder {
     }
 
     /// The available payload of a data frame, or the complete payload of a control frame.
-    fn payload(&mut self, mut frame: Frame, input: &mut BytesMut) -> Option<Bytes> {
+    fn payload(&mut self, mut frame: Frame, input: &mut BytesMut) -> Option<BytesMut> {
         let available =
             usize::try_from(frame.remaining).map_or(input.len(), |it| it.min(input.len()));
         let whole = available as u64 == frame.remaining;
         if !whole && (frame.kind != Kind::Data || available == 0) {
             return None;
         }
-        let mut payload = input.split_to(available);
+        // The last payload of a read takes the buffer, so that no allocation counts the parts of the buffer.
+        let mut payload = match available == input.len() {
+            true => std::mem::take(input),
+            false => input.split_to(available),
+        };
         unmask(&mut payload, frame.mask);
         frame.mask.rotate_left(available % 4);
         frame.remaining -= available as u64;
         self.frame = (!whole).then_some(frame);
-        Some(payload.freeze())
+        Some(payload)
     }
 
     fn header(&mut self, input: &mut BytesMut) -> Result<Option<Frame>, Violation> {
@@ -279,7 +283,7 @@ mod tests {
         for piece in [1, 2, 3, 7, 64, 100_000] {
             let (data, others) = decode(&bytes, piece).unwrap();
             assert!(data == expected, "pieces of {piece}");
-            assert_eq!(others, [Event::Ping(Bytes::from_static(b"ping")), Event::Close]);
+            assert_eq!(others, [Event::Ping(BytesMut::from(&b"ping"[..])), Event::Close]);
         }
     }
 

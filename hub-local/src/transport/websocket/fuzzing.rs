@@ -32,8 +32,8 @@ impl WebSocketReader {
         loop {
             events.push(match self.decoder.next(&mut self.input) {
                 Ok(None) => return events,
-                Ok(Some(Event::Data(payload))) => WebSocketEvent::Data(payload),
-                Ok(Some(Event::Ping(payload))) => WebSocketEvent::Ping(payload),
+                Ok(Some(Event::Data(payload))) => WebSocketEvent::Data(payload.freeze()),
+                Ok(Some(Event::Ping(payload))) => WebSocketEvent::Ping(payload.freeze()),
                 Ok(Some(Event::Close)) => WebSocketEvent::Close,
                 Err(violation) => WebSocketEvent::Violation(violation.to_string()),
             });
