@@ -8,7 +8,13 @@ use hyper_util::client::legacy::connect::HttpConnector;
 pub use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use tower_service::Service;
 
-pub use self::{chunked::ChunkError, request::lines, response::ResponseError, socket::Unanswered};
+pub use self::{
+    calls::{Proof, UpstreamCall},
+    chunked::ChunkError,
+    request::lines,
+    response::ResponseError,
+    socket::Unanswered,
+};
 use self::{
     pool::Pool,
     request::Plain,
@@ -17,6 +23,7 @@ use self::{
 };
 use crate::BoxError;
 
+mod calls;
 mod chunked;
 mod exchange;
 mod pool;
@@ -130,6 +137,26 @@ impl<R: Resolver> HttpClient<R> {
         let request = Plain { method: &Method::POST, uri, headers, lines, body };
         let incoming = self.exchange(request, expected).await?;
         Ok((incoming.status, incoming.body))
+    }
+
+    /// Sends an upstream call, and reads status and body of the response. After a response that offers
+    /// [`calls`](crate::calls), a connection for them is opened, and later calls use it. `proof` makes the header lines that the
+    /// app asks for.
+    ///
+    /// # Errors
+    /// When no complete response arrived.
+    pub async fn call(
+        &self,
+        call: UpstreamCall<'_>,
+        proof: Proof<'_>,
+    ) -> Result<(StatusCode, Bytes), RequestError> {
+        if call.uri.scheme_str() == Some("http") {
+            return self.plain.call(call, proof).await;
+        }
+        let UpstreamCall { uri, block, lines, body, max_bytes } = call;
+        let all: Vec<_> = [block.lines()].into_iter().chain(lines.iter().copied()).collect();
+        // Boxed: the futures of other calls are smaller without it.
+        Box::pin(self.post(uri, &all, body, max_bytes)).await
     }
 
     async fn exchange(

@@ -3,6 +3,7 @@
 //! | Module | Feature | Content |
 //! |---|---|---|
 //! | [`body`] | | Reads bodies up to a size limit and a timeout |
+//! | [`calls`] | `client`, `server` | Several upstream calls on one connection |
 //! | [`clock`] | | Wall time that follows tokio's paused clock |
 //! | [`client`] | `client`, `tls` | A pooled HTTP/1.1 client |
 //! | [`connection`] | `server` | Serves HTTP/1.1 on one connection |
@@ -20,6 +21,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod body;
+#[cfg(any(feature = "client", feature = "server"))]
+pub mod calls;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod clock;

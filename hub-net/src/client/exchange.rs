@@ -47,6 +47,10 @@ impl<I: Socket> Connection<I> {
         Self { socket: TokioIo::new(socket), is_kept: false }
     }
 
+    pub(super) fn into_socket(self) -> I {
+        self.socket.into_inner()
+    }
+
     /// Whether a kept connection has ended, or its server has written without a request. Nothing of the next request
     /// was written.
     fn is_spent(&mut self, cx: &mut Context<'_>) -> bool {
@@ -230,6 +234,10 @@ mod tests {
     impl Socket for Script {
         fn is_write_broken(&self) -> bool {
             self.is_write_broken
+        }
+
+        fn into_tcp(self) -> Option<tokio::net::TcpStream> {
+            None
         }
     }
 

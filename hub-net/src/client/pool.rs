@@ -18,23 +18,27 @@ use tower_service::Service;
 
 use super::{
     RequestError,
+    calls::Calls,
     exchange::{Connection, exchange},
     request::Plain,
     response::{Expected, Incoming},
     socket::Socket,
 };
-use crate::BoxError;
+use crate::{BoxError, log_limit::LogLimit};
 
 /// Opens sockets.
 pub(super) trait Connect:
-    Service<Uri, Response = Self::Socket, Error: Into<BoxError>, Future: Send> + Clone
+    Service<Uri, Response = Self::Socket, Error: Into<BoxError>, Future: Send> + Clone + Send + 'static
 {
     type Socket: Socket + Send + 'static;
 }
 
 impl<C> Connect for C
 where
-    C: Service<Uri, Response: Socket + Send + 'static, Error: Into<BoxError>, Future: Send> + Clone,
+    C: Service<Uri, Response: Socket + Send + 'static, Error: Into<BoxError>, Future: Send>
+        + Clone
+        + Send
+        + 'static,
 {
     type Socket = C::Response;
 }
@@ -43,6 +47,7 @@ where
 pub(super) struct Pool<C: Connect> {
     connector: C,
     runtimes: Arc<Runtimes<C::Socket>>,
+    log: Arc<LogLimit>,
 }
 
 /// The hosts of each runtime: sockets belong to the runtime that has opened them, and end with it.
@@ -59,7 +64,9 @@ struct Hosts<I> {
 }
 
 /// A host and its connections without a request.
-struct Host<I> {
+pub(super) struct Host<I> {
+    /// The connections for several calls at once.
+    pub(super) calls: Calls,
     /// The URL without path and query.
     uri: Uri,
     /// The header line.
@@ -70,7 +77,23 @@ struct Host<I> {
 
 impl<C: Connect> Pool<C> {
     pub(super) fn new(connector: C, idle_timeout: Duration) -> Self {
-        Self { connector, runtimes: Arc::new(Runtimes { all: Mutex::default(), idle_timeout }) }
+        let runtimes = Arc::new(Runtimes { all: Mutex::default(), idle_timeout });
+        Self { connector, runtimes, log: Arc::new(LogLimit::new(1)) }
+    }
+
+    /// The host of a URL, for the current runtime.
+    pub(super) fn host(&self, uri: &Uri) -> Result<Arc<Host<C::Socket>>, BoxError> {
+        self.runtimes.host(uri)
+    }
+
+    /// Opens connections.
+    pub(super) fn opener(&self) -> Opener<C> {
+        Opener { connector: self.connector.clone() }
+    }
+
+    /// Limits log lines about servers.
+    pub(super) fn log(&self) -> Arc<LogLimit> {
+        Arc::clone(&self.log)
     }
 
     /// Sends a request on a kept connection, or on a new one, and reads the response.
@@ -79,7 +102,17 @@ impl<C: Connect> Pool<C> {
         request: Plain<'_>,
         expected: Expected,
     ) -> Result<Incoming, RequestError> {
-        let host = self.runtimes.host(request.uri).map_err(RequestError::Unreachable)?;
+        let host = self.host(request.uri).map_err(RequestError::Unreachable)?;
+        self.request_at(&host, request, expected).await
+    }
+
+    /// Sends a request to a host.
+    pub(super) async fn request_at(
+        &self,
+        host: &Host<C::Socket>,
+        request: Plain<'_>,
+        expected: Expected,
+    ) -> Result<Incoming, RequestError> {
         let encoded = request.encode(&host.line);
         let mut incoming = Incoming::new(expected);
         // Ends: each repetition removes a kept connection from the pool.
@@ -89,7 +122,7 @@ impl<C: Connect> Pool<C> {
             let mut connection = match kept {
                 Some(kept) => kept,
                 // Boxed: most requests have a kept connection, and their futures are smaller without it.
-                None => Box::pin(self.connect(host.uri.clone()))
+                None => Box::pin(self.opener().connect(host.uri.clone()))
                     .await
                     .map_err(RequestError::Unreachable)?,
             };
@@ -105,11 +138,17 @@ impl<C: Connect> Pool<C> {
             }
         }
     }
+}
 
-    async fn connect(&self, uri: Uri) -> Result<Connection<C::Socket>, BoxError> {
-        let mut connector = self.connector.clone();
-        poll_fn(|cx| connector.poll_ready(cx)).await.map_err(Into::into)?;
-        connector.call(uri).await.map(Connection::new).map_err(Into::into)
+/// Opens connections.
+pub(super) struct Opener<C> {
+    connector: C,
+}
+
+impl<C: Connect> Opener<C> {
+    pub(super) async fn connect(mut self, uri: Uri) -> Result<Connection<C::Socket>, BoxError> {
+        poll_fn(|cx| self.connector.poll_ready(cx)).await.map_err(Into::into)?;
+        self.connector.call(uri).await.map(Connection::new).map_err(Into::into)
     }
 }
 
@@ -167,7 +206,7 @@ impl<I> Hosts<I> {
                 None => idle.shrink_to_fit(),
             }
             // Requests that run hold the host.
-            !idle.is_empty() || Arc::strong_count(host) > 1
+            !idle.is_empty() || Arc::strong_count(host) > 1 || host.calls.any()
         });
         by_authority.shrink_to_fit();
         let next = (!by_authority.is_empty()).then_some(next);
@@ -233,7 +272,18 @@ impl<I> Host<I> {
         let line = format!("host: {}{port}\r\n", authority.host()).into();
         let mut parts = uri.clone().into_parts();
         parts.path_and_query = Some(http::uri::PathAndQuery::from_static("/"));
-        Ok(Self { uri: Uri::from_parts(parts)?, line, idle: Mutex::default() })
+        let (calls, idle) = (Calls::default(), Mutex::default());
+        Ok(Self { calls, uri: Uri::from_parts(parts)?, line, idle })
+    }
+
+    /// The URL without path and query.
+    pub(super) fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// The header line with the host.
+    pub(super) fn line(&self) -> &str {
+        &self.line
     }
 
     /// Takes the connection that was used last.

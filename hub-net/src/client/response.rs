@@ -6,7 +6,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use httparse::{Header, ParserConfig, Status};
 
-use super::chunked::{ChunkError, Chunks};
+use super::{
+    calls,
+    chunked::{ChunkError, Chunks},
+};
 use crate::BoxError;
 
 const MAX_HEAD_BYTES: usize = 128 * 1024;
@@ -83,6 +86,8 @@ pub(super) struct Incoming {
     /// A body that arrives in several pieces.
     joined: Vec<u8>,
     allows_next: bool,
+    /// Whether the server offers to take several calls on one connection.
+    pub(super) offers_calls: bool,
 }
 
 impl Incoming {
@@ -95,6 +100,7 @@ impl Incoming {
             body: Bytes::new(),
             joined: Vec::new(),
             allows_next: false,
+            offers_calls: false,
         }
     }
 
@@ -245,8 +251,9 @@ impl Incoming {
         if self.expected.wants_headers {
             self.headers = headers(head.headers);
         }
-        let (framing, is_kept) = framing(head.headers)?;
+        let Read { framing, is_kept, offers_calls } = framing(head.headers)?;
         self.allows_next = is_kept && head.version == Some(1);
+        self.offers_calls = offers_calls;
         match self.framing_of_status().unwrap_or(framing) {
             Framing::Length(length) if length > self.expected.max_bytes => {
                 self.state = State::Length(length);
@@ -295,9 +302,20 @@ fn end_of_head(bytes: &[u8], before: usize) -> Option<usize> {
     ends.next().map(|end| from + end)
 }
 
-/// How the body ends, and whether the server keeps the connection.
-fn framing(headers: &[Header<'_>]) -> Result<(Framing, bool), ResponseError> {
+/// What the headers say about the connection.
+struct Read {
+    /// How the body ends.
+    framing: Framing,
+    /// Whether the server keeps the connection.
+    is_kept: bool,
+    /// Whether the server offers to take several calls on one connection.
+    offers_calls: bool,
+}
+
+fn framing(headers: &[Header<'_>]) -> Result<Read, ResponseError> {
     let (mut length, mut coding, mut is_kept) = (None, None, true);
+    // A proxy may remove only one of both headers.
+    let (mut names_calls, mut upgrades) = (false, false);
     for Header { name, value } in headers {
         if name.eq_ignore_ascii_case(header::CONTENT_LENGTH.as_str()) {
             let declared = number(value).ok_or(ResponseError::Length)?;
@@ -307,10 +325,15 @@ fn framing(headers: &[Header<'_>]) -> Result<(Framing, bool), ResponseError> {
         } else if name.eq_ignore_ascii_case(header::TRANSFER_ENCODING.as_str()) {
             coding = Some(*value);
         } else if name.eq_ignore_ascii_case(header::CONNECTION.as_str()) {
-            is_kept &= !items(value).any(|item| item.eq_ignore_ascii_case(b"close"));
+            for item in items(value) {
+                is_kept &= !item.eq_ignore_ascii_case(b"close");
+                upgrades |= item.eq_ignore_ascii_case(b"upgrade");
+            }
+        } else if name.eq_ignore_ascii_case(header::UPGRADE.as_str()) {
+            names_calls |= calls::is_named(value);
         }
     }
-    Ok(match (coding, length) {
+    let (framing, is_kept) = match (coding, length) {
         (Some(coding), length) => {
             let is_chunked =
                 items(coding).last().is_some_and(|it| it.eq_ignore_ascii_case(b"chunked"));
@@ -320,7 +343,8 @@ fn framing(headers: &[Header<'_>]) -> Result<(Framing, bool), ResponseError> {
         }
         (None, Some(length)) => (Framing::Length(length), is_kept),
         (None, None) => (Framing::UntilClose, is_kept),
-    })
+    };
+    Ok(Read { framing, is_kept, offers_calls: names_calls && upgrades })
 }
 
 fn items(value: &[u8]) -> impl Iterator<Item = &[u8]> {

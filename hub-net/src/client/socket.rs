@@ -51,7 +51,7 @@ impl Unanswered {
         found.copied().or_else(|| Self::find(error.source()?))
     }
 
-    pub(super) fn into_io(self) -> io::Error {
+    pub(crate) fn into_io(self) -> io::Error {
         io::Error::new(io::ErrorKind::ConnectionReset, self)
     }
 }
@@ -91,11 +91,18 @@ impl<R: Resolver> Service<Uri> for Connector<R> {
 pub(super) trait Socket: Read + Write + Unpin {
     /// Whether a write has failed, and the rest of the request was dropped.
     fn is_write_broken(&self) -> bool;
+
+    /// The TCP stream, unless TLS runs over it.
+    fn into_tcp(self) -> Option<TcpStream>;
 }
 
 impl Socket for TokioIo<PooledSocket> {
     fn is_write_broken(&self) -> bool {
         self.inner().is_write_broken
+    }
+
+    fn into_tcp(self) -> Option<TcpStream> {
+        Some(self.into_inner().stream)
     }
 }
 
@@ -105,6 +112,13 @@ impl Socket for MaybeHttpsStream<TokioIo<PooledSocket>> {
         match self {
             Self::Http(socket) => socket.is_write_broken(),
             Self::Https(tls) => tls.inner().get_ref().0.inner().is_write_broken(),
+        }
+    }
+
+    fn into_tcp(self) -> Option<TcpStream> {
+        match self {
+            Self::Http(socket) => socket.into_tcp(),
+            Self::Https(_) => None,
         }
     }
 }

@@ -78,6 +78,24 @@ fn only_a_response_with_a_certain_end_allows_the_next_request() {
 }
 
 #[test]
+fn an_offer_of_calls_needs_both_headers_that_proxies_remove() {
+    for (lines, is_offer) in [
+        ("connection: upgrade\r\nupgrade: hub-calls\r\n", true),
+        ("Upgrade: h2c, HUB-calls\r\nConnection: keep-alive, Upgrade\r\n", true),
+        ("upgrade: hub-calls\r\n", false),
+        ("connection: upgrade\r\n", false),
+        ("connection: upgrade\r\nupgrade: hub-call, websocket\r\n", false),
+        ("connection: keep-alive\r\nupgrade: hub-calls\r\n", false),
+    ] {
+        let text = format!("HTTP/1.1 200 OK\r\n{lines}content-length: 1\r\n\r\na");
+
+        let incoming = read(&text).unwrap();
+
+        assert_eq!((incoming.offers_calls, incoming.allows_next()), (is_offer, true), "{lines}");
+    }
+}
+
+#[test]
 fn the_response_to_head_has_no_body() {
     let expected = Expected { is_head: true, ..ANY };
     let text = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n";

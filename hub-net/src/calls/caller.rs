@@ -1,0 +1,253 @@
+//! The service's side of a connection.
+
+use std::{
+    future::poll_fn,
+    io,
+    mem::{MaybeUninit, replace},
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::StatusCode;
+use parking_lot::Mutex;
+use socket2::SockRef;
+use tokio::{
+    io::AsyncRead,
+    net::{TcpStream, tcp::WriteHalf},
+    time::sleep,
+};
+
+pub use super::new_call::Block;
+use super::{
+    CallsError, MAX_RESPONSE_BYTES,
+    frame::Frame,
+    outgoing::{first_of, write_frames},
+    reader::Reader,
+    slot,
+    slots::{Outcome, Phase, SlotState, State, Ticks},
+};
+pub(crate) use super::{new_call::NewCall, slots::CallError};
+use crate::client::Unanswered;
+
+/// How often the state of a connection is checked.
+const TICK: Duration = Duration::from_secs(1);
+/// The status of a response.
+const STATUS_BYTES: usize = 2;
+
+/// A connection for calls.
+#[derive(Debug, Default)]
+pub(crate) struct CallConnection(Mutex<State>);
+
+impl CallConnection {
+    /// Whether calls can begin, and no replacement is wanted.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.0.lock().phase == Phase::Open
+    }
+
+    /// Whether the connection waits for the agreement of the app.
+    pub(crate) fn is_opening(&self) -> bool {
+        self.0.lock().phase == Phase::Opening
+    }
+
+    /// Whether a replacement is wanted.
+    pub(crate) fn is_aged(&self) -> bool {
+        self.0.lock().phase == Phase::Aged
+    }
+
+    /// The app has agreed.
+    pub(crate) fn opened(&self) {
+        self.0.lock().phase = Phase::Open;
+    }
+
+    /// No further calls begin. The connection ends after the last response.
+    pub(crate) fn retire(&self) {
+        let mut state = self.0.lock();
+        if state.phase != Phase::Ended {
+            state.phase = Phase::Retired;
+        }
+    }
+
+    /// Sends a call. `None` if the connection takes no calls now, or the call is too large for it.
+    pub(crate) fn begin(self: &Arc<Self>, call: &NewCall<'_>) -> Option<RunningCall> {
+        if !call.fits() {
+            return None;
+        }
+        let (id, writer) = {
+            let mut state = self.0.lock();
+            if !state.takes_calls() {
+                return None;
+            }
+            (state.begin(call)?, state.outgoing.writer())
+        };
+        writer.into_iter().for_each(Waker::wake);
+        Some(RunningCall { connection: Arc::clone(self), id })
+    }
+
+    /// Reads and writes until the connection ends. `arrived` are bytes that were read before.
+    ///
+    /// # Errors
+    /// When the connection breaks, or the peer does not follow the protocol. Calls without a response then fail.
+    pub(crate) async fn drive(
+        &self,
+        mut stream: TcpStream,
+        arrived: Vec<u8>,
+    ) -> Result<(), CallsError> {
+        let _ended = EndOfCalls(self);
+        let (mut read_half, mut write_half) = stream.split();
+        let reader = Reader::new(arrived, MAX_RESPONSE_BYTES + STATUS_BYTES);
+        let mut reading = pin!(self.read(reader, Pin::new(&mut read_half)));
+        let mut writing = pin!(async {
+            let check = |socket: &WriteHalf<'_>| is_open(socket.as_ref());
+            Err(write_frames(&self.0, &mut write_half, check, || {}).await.into())
+        });
+        tokio::select! {
+            biased;
+            ended = first_of(reading.as_mut(), writing.as_mut()) => ended,
+            () = self.watch() => Ok(()),
+        }
+    }
+
+    async fn read(
+        &self,
+        mut reader: Reader,
+        mut socket: Pin<&mut impl AsyncRead>,
+    ) -> Result<(), CallsError> {
+        let (mut outcomes, mut wakers) = (Vec::new(), Vec::new());
+        loop {
+            let mut stops = false;
+            while let Some(frame) = reader.next()? {
+                match frame {
+                    Frame::Response { id, status, body } => {
+                        let status =
+                            StatusCode::from_u16(status).map_err(|_| CallsError::Status)?;
+                        outcomes.push((id, Ok((status, Bytes::copy_from_slice(body)))));
+                    }
+                    Frame::TooLarge(id) => outcomes.push((id, Err(CallError::TooLarge))),
+                    Frame::Stop => stops = true,
+                    Frame::Pong => {}
+                    Frame::Lines { .. } | Frame::Call { .. } | Frame::Cancel(_) | Frame::Ping => {
+                        return Err(CallsError::Direction);
+                    }
+                }
+            }
+            {
+                let mut state = self.0.lock();
+                state.has_read = true;
+                for (id, outcome) in outcomes.drain(..) {
+                    if slot(id) >= state.slots.len() {
+                        return Err(CallsError::Slot);
+                    }
+                    // A response to a cancelled call may still arrive.
+                    wakers.extend(state.finish(id, outcome));
+                }
+                if stops {
+                    state.phase = Phase::Retired;
+                }
+                stops = state.phase == Phase::Retired && state.running == 0;
+            }
+            wakers.drain(..).for_each(Waker::wake);
+            if stops {
+                return Ok(());
+            }
+            if poll_fn(|cx| reader.poll_read(cx, socket.as_mut())).await? == 0 {
+                let closed = io::Error::new(io::ErrorKind::UnexpectedEof, Unanswered::New);
+                return Err(closed.into());
+            }
+        }
+    }
+
+    /// Ends when the connection is not needed.
+    async fn watch(&self) {
+        let mut ticks = Ticks::default();
+        loop {
+            sleep(TICK).await;
+            let (goes_on, writer) = ticks.next(&mut self.0.lock());
+            writer.into_iter().for_each(Waker::wake);
+            if !goes_on {
+                return;
+            }
+        }
+    }
+}
+
+/// Ends the calls of a connection.
+struct EndOfCalls<'a>(&'a CallConnection);
+
+impl Drop for EndOfCalls<'_> {
+    fn drop(&mut self) {
+        let mut wakers = Vec::new();
+        {
+            let mut state = self.0.0.lock();
+            let state = &mut *state;
+            state.phase = Phase::Ended;
+            for slot in &mut state.slots {
+                if let SlotState::Waiting { begun, waker } = &mut slot.state {
+                    wakers.extend(waker.take());
+                    let error = match state.outgoing.is_unsent(*begun) {
+                        true => CallError::Unsent,
+                        false => CallError::Interrupted(Unanswered::New.into_io().into()),
+                    };
+                    slot.state = SlotState::Done(Err(error));
+                }
+            }
+            state.running = 0;
+        }
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// Asks the system whether the app has closed the connection, because the runtime may not have noticed it yet.
+fn is_open(stream: &TcpStream) -> io::Result<()> {
+    match SockRef::from(stream).peek(&mut [MaybeUninit::uninit()]) {
+        Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// A call that was sent. Dropping it before its end tells the app that nobody waits for the response.
+#[derive(Debug)]
+pub(crate) struct RunningCall {
+    connection: Arc<CallConnection>,
+    id: u32,
+}
+
+impl Future for RunningCall {
+    type Output = Outcome;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+        let mut state = self.connection.0.lock();
+        let state = &mut *state;
+        let index = slot(self.id);
+        let found = state.slots.get_mut(index).filter(|slot| slot.id == self.id);
+        let Some(slot) = found else { return Poll::Pending };
+        match &mut slot.state {
+            SlotState::Waiting { waker, .. } => {
+                if waker.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
+                    *waker = Some(cx.waker().clone());
+                }
+                Poll::Pending
+            }
+            SlotState::Done(_) => {
+                let SlotState::Done(outcome) = replace(&mut slot.state, SlotState::Free) else {
+                    return Poll::Pending;
+                };
+                state.free.push(index);
+                Poll::Ready(outcome)
+            }
+            // Polled after its end.
+            SlotState::Free => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for RunningCall {
+    fn drop(&mut self) {
+        let writer = self.connection.0.lock().leave(self.id);
+        writer.into_iter().for_each(Waker::wake);
+    }
+}

@@ -1,0 +1,148 @@
+//! Frames that wait to be written. All that are ready together are one write.
+
+use std::{
+    future::poll_fn,
+    io,
+    mem::take,
+    pin::Pin,
+    task::{Poll, Waker},
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use tokio::{
+    io::{AsyncWrite, AsyncWriteExt as _},
+    task::yield_now,
+};
+
+use crate::standstill::timeout;
+
+/// How long a peer may read nothing before the connection ends.
+const STALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// A larger buffer is freed after it was written.
+const MAX_KEPT_BYTES: usize = 256 * 1024;
+
+/// Frames that wait to be written.
+#[derive(Debug, Default)]
+#[cfg_attr(
+    not(feature = "client"),
+    allow(dead_code, reason = "only the service asks what was sent")
+)]
+pub(super) struct Outgoing {
+    bytes: Vec<u8>,
+    /// The number of bytes that were taken out before.
+    taken: u64,
+    /// The number of bytes that the system has.
+    written: u64,
+    /// Bytes that were taken and are not written.
+    unwritten: usize,
+    /// The task that writes, while it waits for bytes.
+    writer: Option<Waker>,
+}
+
+impl Outgoing {
+    /// Where the next frame begins.
+    #[cfg(feature = "client")]
+    pub(super) fn position(&self) -> u64 {
+        self.taken + self.bytes.len() as u64
+    }
+
+    /// Whether the system has no byte of a frame that begins at this position.
+    #[cfg(feature = "client")]
+    pub(super) fn is_unsent(&self, position: u64) -> bool {
+        position >= self.written
+    }
+
+    /// The bytes that are not written.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len() + self.unwritten
+    }
+
+    /// The end of the bytes, to which whole frames are appended. [`Self::writer`] wakes the task.
+    pub(super) fn end(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// The task to wake after frames were appended.
+    #[must_use]
+    pub(super) fn writer(&mut self) -> Option<Waker> {
+        self.writer.take()
+    }
+}
+
+/// The owner of outgoing frames.
+pub(super) trait HasOutgoing {
+    fn outgoing(&mut self) -> &mut Outgoing;
+}
+
+/// Writes frames until an error. `check` runs before each batch: an error means that nothing of the batch is written.
+/// `wrote` runs after each write.
+pub(super) async fn write_frames<S: HasOutgoing, W: AsyncWrite + Unpin>(
+    state: &Mutex<S>,
+    socket: &mut W,
+    mut check: impl FnMut(&W) -> io::Result<()>,
+    mut wrote: impl FnMut(),
+) -> io::Error {
+    loop {
+        poll_fn(|cx| {
+            let mut state = state.lock();
+            let outgoing = state.outgoing();
+            if outgoing.bytes.is_empty() {
+                outgoing.writer = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            Poll::Ready(())
+        })
+        .await;
+        // Tasks that are ready run before, so that their frames are part of the same write. If none is, this takes no time.
+        yield_now().await;
+        let batch = {
+            let mut state = state.lock();
+            let outgoing = state.outgoing();
+            outgoing.unwritten = outgoing.bytes.len();
+            outgoing.taken += outgoing.unwritten as u64;
+            take(&mut outgoing.bytes)
+        };
+        if let Err(error) = check(socket) {
+            return error;
+        }
+        let mut rest = &batch[..];
+        while !rest.is_empty() {
+            let written = match timeout(STALL_TIMEOUT, socket.write(rest)).await {
+                Ok(Ok(0)) => return io::ErrorKind::WriteZero.into(),
+                Ok(Ok(written)) => written,
+                Ok(Err(error)) => return error,
+                Err(_) => {
+                    return io::Error::new(io::ErrorKind::TimedOut, "the peer reads nothing");
+                }
+            };
+            rest = rest.get(written..).unwrap_or_default();
+            let mut state = state.lock();
+            let outgoing = state.outgoing();
+            outgoing.written += written as u64;
+            outgoing.unwritten = rest.len();
+        }
+        keep(batch, state.lock().outgoing());
+        wrote();
+    }
+}
+
+/// Uses the buffer of a batch again, unless it is large.
+fn keep(mut batch: Vec<u8>, outgoing: &mut Outgoing) {
+    if outgoing.bytes.is_empty() && batch.capacity() <= MAX_KEPT_BYTES {
+        batch.clear();
+        outgoing.bytes = batch;
+    }
+}
+
+/// The first of two futures that ends. The first one is polled first.
+pub(super) async fn first_of<T>(
+    mut one: Pin<&mut impl Future<Output = T>>,
+    mut other: Pin<&mut impl Future<Output = T>>,
+) -> T {
+    poll_fn(|cx| match one.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(output),
+        Poll::Pending => other.as_mut().poll(cx),
+    })
+    .await
+}

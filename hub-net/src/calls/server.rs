@@ -1,0 +1,307 @@
+//! The app's side of a connection: each call runs in a task of its own, so that none waits for another.
+
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Poll, Waker},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use parking_lot::Mutex;
+use tokio::{
+    io::AsyncRead,
+    net::TcpStream,
+    task::AbortHandle,
+    time::{sleep, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    BLOCKS, CallsError, MAX_CALL_BYTES, MAX_RESPONSE_BYTES, SLOTS,
+    frame::{Call, Frame},
+    lines,
+    outgoing::{HasOutgoing, Outgoing, first_of, write_frames},
+    reader::Reader,
+    slot,
+};
+
+/// Above this number of bytes that the service has not read, no further calls are read.
+const MAX_WAITING_BYTES: usize = 4 * 1024 * 1024;
+/// The time without a byte and without a running call after which a connection ends. The service ends it earlier.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+/// How long the service may take to close the connection after it was asked to.
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Serves a connection until it ends. `handle` makes the future of the response to a call. The future is dropped when nobody
+/// waits for its response. After `stop` is cancelled, the service is asked to close the connection, and calls that still
+/// arrive are served. `arrived` are bytes that were read before.
+///
+/// # Errors
+/// When the connection breaks, or the peer does not follow the protocol.
+pub async fn serve<F>(
+    mut stream: TcpStream,
+    arrived: Vec<u8>,
+    handle: impl Fn(Request<Bytes>) -> F,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> Result<(), CallsError>
+where
+    F: Future<Output = Response<Bytes>> + Send + 'static,
+{
+    let calls = Calls(Arc::default());
+    let has_read = AtomicBool::new(false);
+    let (mut read_half, mut write_half) = stream.split();
+    let mut reading = pin!(async {
+        let reader = Reader::new(arrived, MAX_CALL_BYTES + CALL_OVERHEAD);
+        let calls = Incoming { calls: &calls, handle, tasks, blocks: Vec::new(), target: None };
+        calls.read(reader, Pin::new(&mut read_half), &has_read).await
+    });
+    let mut writing = pin!(async {
+        let wrote = || calls.0.lock().paused.take().into_iter().for_each(Waker::wake);
+        let error = write_frames(&calls.0, &mut write_half, |_| Ok(()), wrote).await;
+        Err(CallsError::Socket(error))
+    });
+    let mut busy = pin!(first_of(reading.as_mut(), writing.as_mut()));
+    tokio::select! {
+        biased;
+        ended = busy.as_mut() => return ended,
+        () = idle(&calls.0, &has_read) => return Ok(()),
+        () = stop.cancelled() => calls.push(&Frame::Stop),
+    }
+    timeout(STOP_TIMEOUT, busy).await.unwrap_or(Ok(()))
+}
+
+/// Lengths and block of a call.
+const CALL_OVERHEAD: usize = 6;
+
+/// Ends when no byte has arrived for some time and no call runs.
+async fn idle(state: &Mutex<State>, has_read: &AtomicBool) {
+    loop {
+        sleep(IDLE_TIMEOUT).await;
+        let is_quiet = !has_read.swap(false, Ordering::Relaxed);
+        if is_quiet && state.lock().slots.iter().all(Option::is_none) {
+            return;
+        }
+    }
+}
+
+/// The running calls of a connection. They end with it.
+struct Calls(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    outgoing: Outgoing,
+    slots: Vec<Option<Running>>,
+    /// The reader, while too many bytes wait.
+    paused: Option<Waker>,
+}
+
+struct Running {
+    id: u32,
+    /// `None` before the task has started.
+    task: Option<AbortHandle>,
+}
+
+impl HasOutgoing for State {
+    fn outgoing(&mut self) -> &mut Outgoing {
+        &mut self.outgoing
+    }
+}
+
+impl State {
+    /// Removes a call. `None` if it was cancelled.
+    fn remove(&mut self, id: u32) -> Option<Running> {
+        let entry = self.slots.get_mut(slot(id))?;
+        entry.take_if(|running| running.id == id)
+    }
+}
+
+impl Calls {
+    fn push(&self, frame: &Frame<'_>) {
+        push(&self.0, frame);
+    }
+}
+
+impl Drop for Calls {
+    fn drop(&mut self) {
+        let ended = std::mem::take(&mut self.0.lock().slots);
+        ended.into_iter().flatten().filter_map(|call| call.task).for_each(|task| task.abort());
+    }
+}
+
+fn push(state: &Mutex<State>, frame: &Frame<'_>) {
+    let writer = {
+        let mut state = state.lock();
+        frame.write(state.outgoing.end());
+        state.outgoing.writer()
+    };
+    writer.into_iter().for_each(Waker::wake);
+}
+
+/// The frames of the service.
+struct Incoming<'a, H> {
+    calls: &'a Calls,
+    handle: H,
+    tasks: &'a TaskTracker,
+    blocks: Vec<Option<HeaderMap>>,
+    /// The last target: most calls have the same one.
+    target: Option<(Box<[u8]>, Uri)>,
+}
+
+impl<H, F> Incoming<'_, H>
+where
+    H: Fn(Request<Bytes>) -> F,
+    F: Future<Output = Response<Bytes>> + Send + 'static,
+{
+    async fn read(
+        mut self,
+        mut reader: Reader,
+        mut socket: Pin<&mut impl AsyncRead>,
+        has_read: &AtomicBool,
+    ) -> Result<(), CallsError> {
+        loop {
+            while let Some(frame) = reader.next()? {
+                self.take(frame)?;
+            }
+            self.room().await;
+            if poll_fn(|cx| reader.poll_read(cx, socket.as_mut())).await? == 0 {
+                return Ok(());
+            }
+            has_read.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Waits while too many bytes wait to be written.
+    async fn room(&self) {
+        poll_fn(|cx| {
+            let mut state = self.calls.0.lock();
+            if state.outgoing.len() <= MAX_WAITING_BYTES {
+                return Poll::Ready(());
+            }
+            state.paused = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn take(&mut self, frame: Frame<'_>) -> Result<(), CallsError> {
+        match frame {
+            Frame::Lines { block, lines } => {
+                let block = block as usize;
+                if block >= usize::from(BLOCKS) || lines.len() > super::MAX_LINES_BYTES {
+                    return Err(CallsError::Block);
+                }
+                if self.blocks.len() <= block {
+                    self.blocks.resize_with(block + 1, || None);
+                }
+                let headers = lines::parse(lines).map_err(|_| CallsError::Lines)?;
+                if let Some(block) = self.blocks.get_mut(block) {
+                    *block = Some(headers);
+                }
+            }
+            Frame::Call { id, call } => {
+                let request = self.request(call)?;
+                self.start(id, request)?;
+            }
+            Frame::Cancel(id) => {
+                let cancelled = self.calls.0.lock().remove(id);
+                cancelled.and_then(|call| call.task).iter().for_each(AbortHandle::abort);
+            }
+            Frame::Ping => self.calls.push(&Frame::Pong),
+            Frame::Response { .. } | Frame::TooLarge(_) | Frame::Stop | Frame::Pong => {
+                return Err(CallsError::Direction);
+            }
+        }
+        Ok(())
+    }
+
+    fn request(&mut self, call: Call<'_>) -> Result<Request<Bytes>, CallsError> {
+        let block = self.blocks.get(usize::from(call.block)).and_then(Option::as_ref);
+        let mut headers = block.ok_or(CallsError::Block)?.clone();
+        lines::replace(&mut headers, call.lines).map_err(|_| CallsError::Lines)?;
+        let uri = match &self.target {
+            Some((target, uri)) if **target == *call.target => uri.clone(),
+            _ => {
+                let uri = Uri::try_from(call.target).map_err(|_| CallsError::Target)?;
+                self.target = Some((call.target.into(), uri.clone()));
+                uri
+            }
+        };
+        let mut request = Request::new(Bytes::copy_from_slice(call.body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+        Ok(request)
+    }
+
+    fn start(&self, id: u32, request: Request<Bytes>) -> Result<(), CallsError> {
+        let index = slot(id);
+        {
+            let mut state = self.calls.0.lock();
+            if state.slots.len() <= index {
+                state.slots.resize_with((index + 1).next_power_of_two().min(SLOTS), || None);
+            }
+            match state.slots.get_mut(index) {
+                Some(free @ None) => *free = Some(Running { id, task: None }),
+                _ => return Err(CallsError::Slot),
+            }
+        }
+        let unanswered = Unanswered { state: Some(Arc::clone(&self.calls.0)), id };
+        let answering = (self.handle)(request);
+        let task = self.tasks.spawn(async move {
+            let response = answering.await;
+            unanswered.answer(&response);
+        });
+        let task = task.abort_handle();
+        let mut state = self.calls.0.lock();
+        let running = state.slots.get_mut(index).and_then(Option::as_mut);
+        // The call may have ended.
+        if let Some(running) = running.filter(|running| running.id == id) {
+            running.task = Some(task);
+        }
+        Ok(())
+    }
+}
+
+/// A call without a response. If the value is dropped because its task has panicked, the response has status 500.
+struct Unanswered {
+    state: Option<Arc<Mutex<State>>>,
+    id: u32,
+}
+
+impl Unanswered {
+    fn answer(mut self, response: &Response<Bytes>) {
+        self.send(response.status(), response.body());
+    }
+
+    fn send(&mut self, status: StatusCode, body: &[u8]) {
+        let Some(state) = self.state.take() else { return };
+        let id = self.id;
+        let frame = match body.len() > MAX_RESPONSE_BYTES {
+            true => Frame::TooLarge(id),
+            false => Frame::Response { id, status: status.as_u16(), body },
+        };
+        let writer = {
+            let mut state = state.lock();
+            // Under one lock: the service may use the slot again as soon as it has the response.
+            if state.remove(id).is_none() {
+                return;
+            }
+            frame.write(state.outgoing.end());
+            state.outgoing.writer()
+        };
+        writer.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        self.send(StatusCode::INTERNAL_SERVER_ERROR, &[]);
+    }
+}
